@@ -1,0 +1,82 @@
+//! What a flag is for.
+
+use std::ops::Deref;
+
+use crate::flag::FlagKey;
+use crate::invalid::{Invalid, quoted};
+use crate::name::OwnerId;
+use crate::time::{Date, Timestamp};
+
+/// What a flag is for, as of one instant; updating it makes a newer one, and the newest one counts.
+///
+/// Reads like its [`MetadataParts`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    created: Timestamp,
+    parts: MetadataParts,
+}
+
+/// What metadata is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetadataParts {
+    /// The flag.
+    pub flag: FlagKey,
+    /// What the flag switches, for people; at most 64 KiB.
+    pub description: String,
+    /// Who answers for the flag.
+    pub owner: Option<OwnerId>,
+    /// Where its removal is planned, one line of at most 2 KiB.
+    pub ticket: Option<String>,
+    /// Words to find it by, each one line of at most 128 bytes.
+    pub tags: Vec<String>,
+    /// When it should be gone from the code; it is served all the same.
+    pub expires_on: Option<Date>,
+}
+
+impl Metadata {
+    /// Builds metadata of parts that are not too long.
+    pub fn new(created: Timestamp, parts: MetadataParts) -> Result<Self, Invalid> {
+        let description = parts.description.len();
+        if description > 64 * 1024 {
+            return Err(Invalid::new(
+                "Description",
+                format!("{description} bytes"),
+                "at most 65536 bytes",
+            ));
+        }
+        if let Some(ticket) = &parts.ticket {
+            check_line("Ticket", ticket, 2 * 1024)?;
+        }
+        parts
+            .tags
+            .iter()
+            .try_for_each(|tag| check_line("Tags", tag, 128))?;
+        Ok(Self { created, parts })
+    }
+
+    /// When this metadata was written.
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// Takes the metadata apart, to build newer metadata.
+    pub fn into_parts(self) -> MetadataParts {
+        self.parts
+    }
+}
+
+impl Deref for Metadata {
+    type Target = MetadataParts;
+
+    fn deref(&self) -> &MetadataParts {
+        &self.parts
+    }
+}
+
+fn check_line(field: &str, text: &str, most: usize) -> Result<(), Invalid> {
+    if (1..=most).contains(&text.len()) && !text.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let expected = format!("one line of 1 to {most} bytes");
+    Err(Invalid::new(field, quoted(text), expected))
+}

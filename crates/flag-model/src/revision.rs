@@ -1,0 +1,299 @@
+//! A revision: one immutable version of who gets what.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::Deref;
+
+use crate::bucket::{BUCKETS, BucketRange};
+use crate::flag::FlagKey;
+use crate::hash_algorithm::HashAlgorithm;
+use crate::invalid::{Invalid, quoted};
+use crate::name::{OwnerId, Salt};
+use crate::percent::InvalidPercent;
+use crate::time::Timestamp;
+use crate::treatment::Treatment;
+use crate::value::FlagValue;
+
+/// One immutable version of who gets what; what cannot be valid cannot be built.
+///
+/// Reads like its [`RevisionParts`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    created: Timestamp,
+    parts: RevisionParts,
+}
+
+/// What a revision is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevisionParts {
+    /// The flag.
+    pub flag: FlagKey,
+    /// How instances are placed on the rollout line.
+    pub format: Format,
+    /// What everybody gets whom no treatment takes.
+    pub control: FlagValue,
+    /// Who gets something else; the first one that takes an instance counts.
+    pub treatments: Vec<Treatment>,
+    /// Why the revision was made.
+    pub comment: String,
+    /// Who made it.
+    pub owner: Option<OwnerId>,
+    /// The older revision that this one is an exact copy of.
+    pub rollback_of: Option<Timestamp>,
+}
+
+/// How instances are placed on the rollout line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Version 1, the reference's: MD5 of the bare instance id, whole percentages, ranges by position.
+    V1,
+    /// Version 2: any algorithm, over salt and instance id, percentages with three decimals, stored ranges.
+    V2 {
+        /// The digest.
+        algorithm: HashAlgorithm,
+        /// What is hashed before the instance id.
+        salt: Salt,
+    },
+}
+
+impl Format {
+    /// The version that the `FormatVersion` column names.
+    pub fn version(&self) -> FormatVersion {
+        match self {
+            Self::V1 => FormatVersion::V1,
+            Self::V2 { .. } => FormatVersion::V2,
+        }
+    }
+}
+
+/// The version of a revision's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FormatVersion {
+    /// The reference's.
+    V1,
+    /// Ours.
+    V2,
+}
+
+impl FormatVersion {
+    /// Reads `1` or `2`; any other version is an error that names it.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "1" => Ok(Self::V1),
+            "2" => Ok(Self::V2),
+            _ => Err(Invalid::new("FormatVersion", quoted(text), "1 or 2")),
+        }
+    }
+}
+
+impl fmt::Display for FormatVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1 => "1",
+            Self::V2 => "2",
+        })
+    }
+}
+
+/// Why a revision cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRevision {
+    /// A percentage, or the total of all of them.
+    #[error(transparent)]
+    Percent(#[from] InvalidPercent),
+    /// Any other field.
+    #[error(transparent)]
+    Field(#[from] Invalid),
+}
+
+impl Revision {
+    /// Builds a revision of parts that fit together.
+    ///
+    /// Revisions of a flag are ordered by the time at which they were made, and no two are equal.
+    pub fn new(created: Timestamp, parts: RevisionParts) -> Result<Self, InvalidRevision> {
+        check_values(&parts)?;
+        check_total(&parts)?;
+        check_overrides(&parts.treatments)?;
+        check_groups(&parts.treatments)?;
+        match parts.format {
+            Format::V1 => check_version_1(&parts.treatments)?,
+            Format::V2 { .. } => check_ranges(&parts.treatments)?,
+        }
+        Ok(Self { created, parts })
+    }
+
+    /// Takes the revision apart, to build another one.
+    pub fn into_parts(self) -> RevisionParts {
+        self.parts
+    }
+
+    /// When the revision was made.
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// The rollout group of the treatment at `position`, counted from zero.
+    pub fn group(&self, position: usize) -> String {
+        group(&self.parts.treatments, position)
+    }
+}
+
+impl Deref for Revision {
+    type Target = RevisionParts;
+
+    fn deref(&self) -> &RevisionParts {
+        &self.parts
+    }
+}
+
+/// The name of the treatment, or `treatment_1`, `treatment_2`, … by position.
+fn group(treatments: &[Treatment], position: usize) -> String {
+    let name = treatments
+        .get(position)
+        .and_then(|treatment| treatment.name.as_ref());
+    name.map_or_else(
+        || format!("treatment_{}", position + 1),
+        ToString::to_string,
+    )
+}
+
+fn field(position: usize, name: &str) -> String {
+    format!("Treatments[{position}].{name}")
+}
+
+fn check_values(parts: &RevisionParts) -> Result<(), Invalid> {
+    let check = |field: &str, value: &FlagValue| {
+        if value.flag_type() == parts.flag.flag_type {
+            return Ok(());
+        }
+        let found = match value {
+            FlagValue::Boolean(value) => format!("the boolean {value}"),
+            FlagValue::Text(text) => format!("the text {}", quoted(text)),
+        };
+        Err(Invalid::new(
+            field,
+            found,
+            format!("a value of a {} flag", parts.flag.flag_type),
+        ))
+    };
+    check("ControlValue", &parts.control)?;
+    parts
+        .treatments
+        .iter()
+        .enumerate()
+        .try_for_each(|(at, treatment)| check(&field(at, "Value"), &treatment.value))
+}
+
+fn check_total(parts: &RevisionParts) -> Result<(), InvalidPercent> {
+    let total = parts
+        .treatments
+        .iter()
+        .map(|treatment| u64::from(treatment.percent.buckets()))
+        .sum();
+    if total > u64::from(BUCKETS) {
+        return Err(InvalidPercent::total(total, parts.format.version()));
+    }
+    Ok(())
+}
+
+fn check_overrides(treatments: &[Treatment]) -> Result<(), Invalid> {
+    let mut seen = HashSet::new();
+    for (at, treatment) in treatments.iter().enumerate() {
+        for id in &treatment.overrides {
+            if !seen.insert(id.as_str()) {
+                let found = format!("{} once more", quoted(id.as_str()));
+                return Err(Invalid::new(
+                    field(at, "OverrideList"),
+                    found,
+                    "each instance id in one place",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_groups(treatments: &[Treatment]) -> Result<(), Invalid> {
+    let mut seen = HashSet::from(["control".to_owned()]);
+    for at in 0..treatments.len() {
+        let group = group(treatments, at);
+        let found = quoted(&group);
+        if !seen.insert(group) {
+            return Err(Invalid::new(
+                field(at, "Name"),
+                found,
+                "a name that no other rollout group has",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_version_1(treatments: &[Treatment]) -> Result<(), InvalidRevision> {
+    for (at, treatment) in treatments.iter().enumerate() {
+        if !treatment.percent.is_whole() {
+            let found = treatment.percent.to_string();
+            return Err(InvalidPercent {
+                found,
+                version: FormatVersion::V1,
+            }
+            .into());
+        }
+        if let Some(name) = &treatment.name {
+            let found = quoted(name.as_str());
+            return Err(
+                Invalid::new(field(at, "Name"), found, "no name in FormatVersion 1").into(),
+            );
+        }
+        if let Some(range) = treatment.ranges.first() {
+            return Err(Invalid::new(
+                field(at, "Ranges"),
+                range.to_string(),
+                "no ranges in FormatVersion 1",
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+fn check_ranges(treatments: &[Treatment]) -> Result<(), Invalid> {
+    let mut all: Vec<(BucketRange, usize)> = Vec::new();
+    for (at, treatment) in treatments.iter().enumerate() {
+        let width: u64 = treatment
+            .ranges
+            .iter()
+            .map(|range| u64::from(range.width()))
+            .sum();
+        if width != u64::from(treatment.percent.buckets()) {
+            let expected = format!(
+                "{} buckets for {} %",
+                treatment.percent.buckets(),
+                treatment.percent
+            );
+            return Err(Invalid::new(
+                field(at, "Ranges"),
+                format!("{width} buckets"),
+                expected,
+            ));
+        }
+        all.extend(treatment.ranges.iter().map(|&range| (range, at)));
+    }
+    all.sort_unstable();
+    for pair in all.windows(2) {
+        if let [(earlier, _), (later, at)] = pair
+            && later.from() < earlier.to()
+        {
+            let found = format!("{later} beside {earlier}");
+            return Err(Invalid::new(
+                field(*at, "Ranges"),
+                found,
+                "ranges that share no bucket",
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

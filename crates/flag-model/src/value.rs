@@ -1,0 +1,62 @@
+//! The value of a flag.
+
+use std::fmt;
+
+use crate::flag::FlagType;
+use crate::invalid::{Invalid, quoted};
+
+/// What a flag gives to an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum FlagValue {
+    /// The value of a `feature` flag.
+    Boolean(bool),
+    /// The value of a `data` flag, at most [`FlagValue::MAX_TEXT_BYTES`].
+    Text(Box<str>),
+}
+
+impl FlagValue {
+    /// The longest text that a `data` flag may have.
+    pub const MAX_TEXT_BYTES: usize = 64 * 1024;
+
+    /// Reads a value of the given type: `true` or `false` (`True` and `False` too, as Python writes them) for
+    /// `feature`, any text for `data`.
+    pub fn parse(flag_type: FlagType, text: &str) -> Result<Self, Invalid> {
+        match (flag_type, text) {
+            (FlagType::Data, _) => Self::text(text),
+            (FlagType::Feature, "true" | "True") => Ok(Self::Boolean(true)),
+            (FlagType::Feature, "false" | "False") => Ok(Self::Boolean(false)),
+            (FlagType::Feature, _) => Err(Invalid::new("value", quoted(text), "true or false")),
+        }
+    }
+
+    /// Takes the text if it is short enough.
+    pub fn text(text: &str) -> Result<Self, Invalid> {
+        if text.len() <= Self::MAX_TEXT_BYTES {
+            return Ok(Self::Text(text.into()));
+        }
+        let expected = format!("at most {} bytes", Self::MAX_TEXT_BYTES);
+        Err(Invalid::new(
+            "value",
+            format!("{} bytes", text.len()),
+            expected,
+        ))
+    }
+
+    /// The type of the flags that have such values.
+    pub fn flag_type(&self) -> FlagType {
+        match self {
+            Self::Boolean(_) => FlagType::Feature,
+            Self::Text(_) => FlagType::Data,
+        }
+    }
+}
+
+impl fmt::Display for FlagValue {
+    /// Writes `true`, `false` or the bare text, as in cells.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean(value) => write!(f, "{value}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The decision: override, else rollout, else control.
+
+use std::fmt;
+
+use flag_model::{Bucket, FlagValue, InstanceId, Timestamp};
+
+use crate::hash::bucket;
+use crate::plan::{Outcome, Plan};
+
+/// What an instance receives, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision<'p> {
+    /// What it receives.
+    pub value: &'p FlagValue,
+    /// `control`, or the treatment's name, or `treatment_1`, `treatment_2`, … by position.
+    pub rollout_group: &'p str,
+    /// Which rule decided.
+    pub reason: Reason,
+    /// Where the instance stands on the rollout line; absent for an override.
+    pub bucket: Option<Bucket>,
+    /// When the revision that decided was made.
+    pub revision: Timestamp,
+}
+
+/// Which rule decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// An override list holds the instance.
+    Override,
+    /// A treatment owns the instance's bucket.
+    Rollout,
+    /// Neither.
+    Control,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::Override, Self::Rollout, Self::Control];
+
+    /// The word for it in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Override => "override",
+            Self::Rollout => "rollout",
+            Self::Control => "control",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Decides what the instance receives.
+///
+/// Cost: one look-up, and one digest unless an override list holds the instance; no allocation.
+pub fn decide<'p>(plan: &'p Plan, instance: &InstanceId<'_>) -> Decision<'p> {
+    if let Some(treatment) = plan.overriding(instance) {
+        return decision(plan, treatment, Reason::Override, None);
+    }
+    let bucket = bucket(plan.format(), instance);
+    match plan.owner_of(bucket) {
+        Some(treatment) => decision(plan, treatment, Reason::Rollout, Some(bucket)),
+        None => decision(plan, plan.control(), Reason::Control, Some(bucket)),
+    }
+}
+
+fn decision<'p>(
+    plan: &'p Plan,
+    outcome: &'p Outcome,
+    reason: Reason,
+    bucket: Option<Bucket>,
+) -> Decision<'p> {
+    Decision {
+        value: &outcome.value,
+        rollout_group: &outcome.group,
+        reason,
+        bucket,
+        revision: plan.created(),
+    }
+}

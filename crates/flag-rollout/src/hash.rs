@@ -1,0 +1,46 @@
+//! From an instance id to a bucket.
+
+use digest::typenum::Unsigned;
+use digest::{Digest, OutputSizeUser};
+use flag_model::{Bucket, Format, HashAlgorithm, InstanceId, Salt};
+
+/// The bucket of an instance: MD5 of the bare id in version 1, any digest of `{salt}#{id}` in version 2.
+pub fn bucket(format: &Format, instance: &InstanceId<'_>) -> Bucket {
+    let position = match format {
+        Format::V1 => position::<md5::Md5>(None, instance),
+        Format::V2 { algorithm, salt } => position_by(*algorithm)(Some(salt), instance),
+    };
+    Bucket::of_position(position)
+}
+
+/// The table of digests.
+fn position_by(algorithm: HashAlgorithm) -> fn(Option<&Salt>, &InstanceId<'_>) -> u64 {
+    match algorithm {
+        HashAlgorithm::Md5 => position::<md5::Md5>,
+        HashAlgorithm::Sha1 => position::<sha1::Sha1>,
+        HashAlgorithm::Sha256 => position::<sha2::Sha256>,
+    }
+}
+
+/// The place of an instance on a line of 2^64: the first eight bytes of the digest, big-endian.
+///
+/// Any digest of at least eight bytes will do; a shorter one doesn't compile.
+pub fn position<D: Digest>(salt: Option<&Salt>, instance: &InstanceId<'_>) -> u64 {
+    const {
+        assert!(
+            <D as OutputSizeUser>::OutputSize::USIZE >= 8,
+            "a digest of at least eight bytes"
+        );
+    }
+    let mut digest = D::new();
+    if let Some(salt) = salt {
+        digest.update(salt.as_str());
+        digest.update(b"#");
+    }
+    digest.update(instance.as_str());
+    // The assertion above makes the other arm unreachable.
+    digest
+        .finalize()
+        .first_chunk()
+        .map_or(0, |first| u64::from_be_bytes(*first))
+}

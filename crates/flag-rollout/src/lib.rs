@@ -1,0 +1,18 @@
+//! Decides which value an instance receives.
+//!
+//! Pure: no I/O, no clock, no randomness, no allocation while deciding. Knows neither HTTP nor storage.
+//! Start with [`Plan`] and [`decide`]. Laws, each kept by the property test of that name in `tests/laws.rs`:
+//! - `equal_inputs_decide_equally`
+//! - `raising_a_percentage_moves_nobody_out`
+//! - `re_weighting_moves_the_fewest`
+//! - `nobody_moves_between_two_treatments`
+//! - `an_override_beats_every_percentage`
+mod decide;
+mod hash;
+mod plan;
+mod ranges;
+
+pub use crate::decide::{Decision, Reason, decide};
+pub use crate::hash::{bucket, position};
+pub use crate::plan::Plan;
+pub use crate::ranges::{consecutive, reweight};

@@ -1,0 +1,134 @@
+//! A revision compiled for deciding.
+
+use flag_model::{
+    Bucket, BucketRange, FlagKey, FlagValue, Format, InstanceId, Percent, Revision, RevisionParts,
+    Timestamp,
+};
+use hashbrown::HashMap;
+
+use crate::ranges::consecutive;
+
+/// A revision compiled for deciding: whatever can be looked up is, whatever could be wrong was refused before.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    flag: FlagKey,
+    created: Timestamp,
+    format: Format,
+    control: Outcome,
+    treatments: Box<[Outcome]>,
+    /// Which treatment an override list gives.
+    overrides: HashMap<InstanceId<'static>, usize>,
+    /// Which treatment a bucket gives, sorted and disjoint; control elsewhere.
+    segments: Box<[Segment]>,
+}
+
+/// A value that can be received, and the rollout group of those who receive it.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) value: FlagValue,
+    pub(crate) group: Box<str>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    range: BucketRange,
+    treatment: usize,
+}
+
+impl Plan {
+    /// Compiles a revision; cost is linear in its override lists.
+    pub fn compile(revision: Revision) -> Self {
+        let groups: Vec<String> = (0..revision.treatments.len())
+            .map(|at| revision.group(at))
+            .collect();
+        let created = revision.created();
+        let RevisionParts {
+            flag,
+            format,
+            control,
+            mut treatments,
+            ..
+        } = revision.into_parts();
+        if format == Format::V1 {
+            let percents: Vec<Percent> = treatments
+                .iter()
+                .map(|treatment| treatment.percent)
+                .collect();
+            for (treatment, ranges) in treatments.iter_mut().zip(consecutive(&percents)) {
+                treatment.ranges = ranges;
+            }
+        }
+        let mut outcomes = Vec::with_capacity(treatments.len());
+        let mut overrides = HashMap::with_capacity(
+            treatments
+                .iter()
+                .map(|treatment| treatment.overrides.len())
+                .sum(),
+        );
+        let mut segments = Vec::new();
+        for (at, (treatment, group)) in treatments.into_iter().zip(groups).enumerate() {
+            overrides.extend(treatment.overrides.into_iter().map(|id| (id, at)));
+            segments.extend(treatment.ranges.into_iter().map(|range| Segment {
+                range,
+                treatment: at,
+            }));
+            outcomes.push(Outcome {
+                value: treatment.value,
+                group: group.into(),
+            });
+        }
+        segments.sort_unstable_by_key(|segment| segment.range);
+        Self {
+            flag,
+            created,
+            format,
+            control: Outcome {
+                value: control,
+                group: "control".into(),
+            },
+            treatments: outcomes.into(),
+            overrides,
+            segments: segments.into(),
+        }
+    }
+
+    /// The flag that is decided.
+    pub fn flag(&self) -> &FlagKey {
+        &self.flag
+    }
+
+    /// When the revision was made.
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// How instances are placed on the rollout line.
+    pub fn format(&self) -> &Format {
+        &self.format
+    }
+
+    /// What everybody receives whom no treatment takes.
+    pub(crate) fn control(&self) -> &Outcome {
+        &self.control
+    }
+
+    /// The treatment whose override list holds the instance.
+    pub(crate) fn overriding(&self, instance: &InstanceId<'_>) -> Option<&Outcome> {
+        self.overrides
+            .get(instance.as_str())
+            .and_then(|&at| self.treatments.get(at))
+    }
+
+    /// The treatment that owns the bucket.
+    pub(crate) fn owner_of(&self, bucket: Bucket) -> Option<&Outcome> {
+        let after = self
+            .segments
+            .partition_point(|segment| segment.range.to() <= bucket.get());
+        let segment = self.segments.get(after)?;
+        segment
+            .range
+            .contains(bucket)
+            .then(|| self.treatments.get(segment.treatment))
+            .flatten()
+    }
+}
