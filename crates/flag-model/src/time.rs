@@ -13,6 +13,9 @@ use crate::invalid::{Invalid, quoted};
 pub struct Timestamp(OffsetDateTime);
 
 impl Timestamp {
+    /// Where microseconds are counted from.
+    pub const UNIX_EPOCH: Self = Self(OffsetDateTime::UNIX_EPOCH);
+
     /// An instant by microseconds since 1970; `None` outside the years 1 to 9999.
     pub fn from_unix_micros(micros: i64) -> Option<Self> {
         let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000).ok()?;

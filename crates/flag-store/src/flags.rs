@@ -1,0 +1,155 @@
+//! Flags by the access patterns that their users have.
+
+use std::sync::Arc;
+
+use flag_model::{FlagKey, Metadata, ProjectName, Revision};
+
+use crate::clock::Clock;
+use crate::port::{Row, RowStore, Scan, StoreError, Table};
+use crate::row_key::{FlagRowKey, RowType, flag_prefix, project_prefix};
+use crate::stored::{UnreadableRow, decode_metadata, decode_revision};
+
+/// The flags of a backend.
+#[derive(Clone, Debug)]
+pub struct FlagStore {
+    pub(crate) rows: Arc<dyn RowStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// A flag with what is newest of it.
+#[derive(Clone, Debug)]
+pub struct FlagEntry {
+    /// The flag.
+    pub flag: FlagKey,
+    /// Its newest metadata; the reference's tooling may have left none.
+    pub metadata: Option<Result<Metadata, UnreadableRow>>,
+    /// Its newest revision, if it has one and revisions were asked for.
+    pub revision: Option<Result<Revision, UnreadableRow>>,
+}
+
+/// Why a read failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The newest row of the flag cannot be read. Retrying cannot help.
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableRow),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl FlagStore {
+    /// The flags kept in `rows`; `clock` stamps what is appended.
+    pub fn new(rows: Arc<dyn RowStore>, clock: Arc<dyn Clock>) -> Self {
+        Self { rows, clock }
+    }
+
+    /// Makes sure that the store can be read.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.rows.ping().await
+    }
+
+    /// Whether no row at all is kept.
+    pub async fn is_empty(&self) -> Result<bool, StoreError> {
+        Ok(self
+            .rows
+            .scan(Table::Flags, Scan::prefix("").limit(1))
+            .await?
+            .is_empty())
+    }
+
+    /// The revision in force; one reverse scan of one row.
+    pub async fn latest_revision(&self, flag: &FlagKey) -> Result<Option<Revision>, ReadError> {
+        let row = self
+            .newest_row(flag_prefix(RowType::Revision, flag))
+            .await?;
+        Ok(row.as_ref().map(decode_revision).transpose()?)
+    }
+
+    /// The metadata that counts; one reverse scan of one row.
+    pub async fn latest_metadata(&self, flag: &FlagKey) -> Result<Option<Metadata>, ReadError> {
+        let row = self.newest_row(flag_prefix(RowType::Flag, flag)).await?;
+        Ok(row.as_ref().map(decode_metadata).transpose()?)
+    }
+
+    /// At most `limit` revisions of a flag, the newest first; those that cannot be read say why.
+    pub async fn history(
+        &self,
+        flag: &FlagKey,
+        limit: usize,
+    ) -> Result<Vec<Result<Revision, UnreadableRow>>, StoreError> {
+        let scan = Scan::prefix(flag_prefix(RowType::Revision, flag))
+            .descending()
+            .limit(limit);
+        Ok(self
+            .rows
+            .scan(Table::Flags, scan)
+            .await?
+            .iter()
+            .map(decode_revision)
+            .collect())
+    }
+
+    /// Every flag of a project with its newest metadata, by type and name; one scan of one row per flag.
+    pub async fn flags(&self, project: &ProjectName) -> Result<Vec<FlagEntry>, StoreError> {
+        let metadata = self.newest_rows(RowType::Flag, project).await?;
+        let entries = metadata.into_iter().map(|(flag, row)| FlagEntry {
+            flag,
+            metadata: Some(decode_metadata(&row)),
+            revision: None,
+        });
+        Ok(entries.collect())
+    }
+
+    /// Every flag of a project with its newest metadata and its newest revision, by type and name; flags that have
+    /// only one of the two are among them. Two scans of one row per flag.
+    pub async fn flags_with_latest(
+        &self,
+        project: &ProjectName,
+    ) -> Result<Vec<FlagEntry>, StoreError> {
+        let mut entries = self.flags(project).await?;
+        for (flag, row) in self.newest_rows(RowType::Revision, project).await? {
+            let revision = Some(decode_revision(&row));
+            match entries.iter_mut().find(|entry| entry.flag == flag) {
+                Some(entry) => entry.revision = revision,
+                None => entries.push(FlagEntry {
+                    flag,
+                    metadata: None,
+                    revision,
+                }),
+            }
+        }
+        entries.sort_by(|one, other| one.flag.cmp(&other.flag));
+        Ok(entries)
+    }
+
+    pub(crate) async fn newest_row(&self, prefix: String) -> Result<Option<Row>, StoreError> {
+        Ok(self
+            .rows
+            .scan(Table::Flags, Scan::prefix(prefix).descending().limit(1))
+            .await?
+            .pop())
+    }
+
+    /// The newest row of each flag, by hopping from flag to flag; rows whose keys mean nothing are passed over.
+    async fn newest_rows(
+        &self,
+        row_type: RowType,
+        project: &ProjectName,
+    ) -> Result<Vec<(FlagKey, Row)>, StoreError> {
+        let mut found = Vec::new();
+        let mut scan = Scan::prefix(project_prefix(row_type, project))
+            .descending()
+            .limit(1);
+        while let Some(row) = self.rows.scan(Table::Flags, scan.clone()).await?.pop() {
+            scan.end = Some(row.key.clone());
+            if let Ok(key) = FlagRowKey::decode(&row.key) {
+                scan.end = Some(flag_prefix(row_type, &key.flag).into());
+                found.push((key.flag, row));
+            }
+        }
+        found.reverse();
+        Ok(found)
+    }
+}

@@ -1,0 +1,29 @@
+//! How flags are kept: row keys, cells, and the protocol that appends revisions without losing any.
+//!
+//! Knows no vendor: a backend is whatever implements [`RowStore`]. Start with [`FlagStore`].
+mod append;
+mod clock;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod exposures;
+mod flags;
+mod head;
+pub mod literal;
+#[cfg(any(test, feature = "conformance"))]
+pub mod memory;
+mod port;
+mod row_key;
+mod sql;
+mod stored;
+
+pub use crate::append::{AppendError, Base, CLAIM_HOLDS};
+pub use crate::clock::{Clock, SystemClock};
+pub use crate::exposures::{Exposure, ExposureStore, StoredExposure, WriteExposureError};
+pub use crate::flags::{FlagEntry, FlagStore, ReadError};
+pub use crate::port::{
+    BoxError, BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore,
+    Scan, StoreError, Table,
+};
+pub use crate::row_key::{FlagRowKey, MAX_KEY_BYTES, RowType};
+pub use crate::sql::{Pattern, TableNames, sql};
+pub use crate::stored::{FAMILY, UnreadableRow, encode_metadata, encode_revision};

@@ -1,0 +1,130 @@
+//! A place in a text that is being read, and how many brackets are open there.
+
+use super::error::Mistake;
+use super::{MAX_BYTES, MAX_DEPTH};
+
+/// What both readers move along a text.
+///
+/// Readers stop in front of ASCII bytes or at the end only, so every place is a border between characters.
+#[derive(Debug)]
+pub(super) struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// The start of a text, unless that is too long.
+    pub(super) fn new(text: &'a str) -> Result<Self, Mistake> {
+        const { assert!(MAX_BYTES == 8 * 1024 * 1024, "the message below says so") };
+        if text.len() > MAX_BYTES {
+            let found = format!("{} bytes", text.len());
+            return Err(Mistake::new(0, "a text of at most 8 MiB", found));
+        }
+        Ok(Self {
+            text,
+            at: 0,
+            depth: 0,
+        })
+    }
+
+    /// The offset in bytes.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The next byte.
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.peek_at(0)
+    }
+
+    /// The byte after the next `ahead` ones.
+    pub(super) fn peek_at(&self, ahead: usize) -> Option<u8> {
+        self.text.as_bytes().get(self.at + ahead).copied()
+    }
+
+    /// What was read since an earlier place.
+    pub(super) fn since(&self, start: usize) -> &'a str {
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
+    /// Passes so many bytes.
+    pub(super) fn advance(&mut self, bytes: usize) {
+        self.at = (self.at + bytes).min(self.text.len());
+    }
+
+    /// Passes the next byte if it is this one.
+    pub(super) fn take(&mut self, byte: u8) -> bool {
+        let is_next = self.peek() == Some(byte);
+        self.advance(usize::from(is_next));
+        is_next
+    }
+
+    /// Passes the bytes up to the first one that doesn't fit.
+    pub(super) fn take_while(&mut self, fits: impl Fn(u8) -> bool) -> &'a str {
+        let start = self.at;
+        let rest = self.text.as_bytes().get(start..).unwrap_or_default();
+        let taken = rest.iter().position(|&byte| !fits(byte));
+        self.at = start + taken.unwrap_or(rest.len());
+        self.since(start)
+    }
+
+    /// Passes the end of a line, `\n`, `\r\n` or `\r`, if one is next.
+    pub(super) fn take_line_end(&mut self) -> bool {
+        let length = self.line_end_at(0);
+        self.advance(length);
+        length > 0
+    }
+
+    /// How long the end of a line is after the next `ahead` bytes; zero if there is none.
+    pub(super) fn line_end_at(&self, ahead: usize) -> usize {
+        match (self.peek_at(ahead), self.peek_at(ahead + 1)) {
+            (Some(b'\r'), Some(b'\n')) => 2,
+            (Some(b'\r' | b'\n'), _) => 1,
+            _ => 0,
+        }
+    }
+
+    /// Passes an opening bracket.
+    pub(super) fn open(&mut self) -> Result<(), Mistake> {
+        const { assert!(MAX_DEPTH == 64, "the message below says so") };
+        if self.depth == MAX_DEPTH {
+            return self.fail("at most 64 nested brackets");
+        }
+        self.depth += 1;
+        self.advance(1);
+        Ok(())
+    }
+
+    /// Passes the closing bracket `byte`, or fails for want of what was `expected`.
+    pub(super) fn close(&mut self, byte: u8, expected: &'static str) -> Result<(), Mistake> {
+        if !self.take(byte) {
+            return self.fail(expected);
+        }
+        self.depth = self.depth.saturating_sub(1);
+        Ok(())
+    }
+
+    /// Whether a bracket is open.
+    pub(super) fn is_nested(&self) -> bool {
+        self.depth > 0
+    }
+
+    /// Makes sure that nothing is left.
+    pub(super) fn end(&self) -> Result<(), Mistake> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => self.fail("the end of the text"),
+        }
+    }
+
+    /// The next token is not what was expected.
+    pub(super) fn fail<T>(&self, expected: &'static str) -> Result<T, Mistake> {
+        self.fail_at(self.at, expected)
+    }
+
+    /// The token at an earlier place is not what was expected.
+    pub(super) fn fail_at<T>(&self, at: usize, expected: &'static str) -> Result<T, Mistake> {
+        Err(Mistake::token(self.text, at, expected))
+    }
+}

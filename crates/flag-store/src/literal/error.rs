@@ -1,0 +1,111 @@
+//! Where a reader stopped, what it expected there, and what it found.
+
+/// The most characters of a token that a message shows.
+const SHOWN: usize = 20;
+
+/// Why a text is no plain value. Reading it again cannot help.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: expected {expected}, found {found}")]
+pub struct LiteralError {
+    line: usize,
+    column: usize,
+    expected: &'static str,
+    found: String,
+}
+
+impl LiteralError {
+    /// The line, counted from 1.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The column, counted from 1, in characters.
+    pub fn column(&self) -> usize {
+        self.column
+    }
+}
+
+/// A [`LiteralError`] whose place is still an offset into the text, so that two readers can be compared.
+#[derive(Debug)]
+pub(super) struct Mistake {
+    /// The offset in bytes.
+    pub(super) at: usize,
+    expected: &'static str,
+    found: String,
+}
+
+impl Mistake {
+    /// The token at `at` is not what was expected.
+    pub(super) fn token(text: &str, at: usize, expected: &'static str) -> Self {
+        Self::new(at, expected, token(text.get(at..).unwrap_or_default()))
+    }
+
+    /// Something other than a single token is not what was expected.
+    pub(super) fn new(at: usize, expected: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            at,
+            expected,
+            found: found.into(),
+        }
+    }
+
+    /// Turns the offset into line and column of the text; `\n`, `\r\n` and `\r` end a line.
+    pub(super) fn locate(self, text: &str) -> LiteralError {
+        let before = text.get(..self.at).unwrap_or_default();
+        let mut line = 1;
+        let mut line_start = 0;
+        let mut bytes = before.bytes().enumerate().peekable();
+        while let Some((at, byte)) = bytes.next() {
+            let is_crlf = byte == b'\r' && matches!(bytes.peek(), Some((_, b'\n')));
+            if matches!(byte, b'\n' | b'\r') && !is_crlf {
+                line += 1;
+                line_start = at + 1;
+            }
+        }
+        let in_line = before.get(line_start..).unwrap_or_default();
+        LiteralError {
+            line,
+            column: in_line.chars().count() + 1,
+            expected: self.expected,
+            found: self.found,
+        }
+    }
+}
+
+/// Describes the first token of a text, shortened.
+fn token(rest: &str) -> String {
+    let Some(first) = rest.chars().next() else {
+        return "the end of the text".into();
+    };
+    match first {
+        '\n' | '\r' => "the end of the line".into(),
+        '\'' | '"' => {
+            let is_inside = |&(at, c): &(usize, char)| at == 0 || (c != first && !c.is_control());
+            let inside = rest.char_indices().take_while(is_inside).map(|(_, c)| c);
+            let closing = rest.chars().skip(1).find(|&c| c == first || c.is_control());
+            shortened(inside.chain(closing.filter(|&c| c == first)))
+        }
+        '\\' => shortened(
+            rest.char_indices()
+                .take_while(|&(at, c)| at == 0 || c.is_ascii_alphanumeric())
+                .map(|(_, c)| c),
+        ),
+        _ if is_word(first) => shortened(rest.chars().take_while(|&c| is_word(c))),
+        _ if first.is_ascii_graphic() => format!("`{first}`"),
+        ' ' => "a space".into(),
+        '\t' => "a tab".into(),
+        _ => format!("the character U+{:04X}", u32::from(first)),
+    }
+}
+
+/// Whether a character belongs to a name or a number.
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '.')
+}
+
+/// The characters between backticks, cut after the first few.
+fn shortened(mut token: impl Iterator<Item = char>) -> String {
+    let shown: String = token.by_ref().take(SHOWN).collect();
+    let dots = if token.next().is_some() { "…" } else { "" };
+    format!("`{shown}{dots}`")
+}

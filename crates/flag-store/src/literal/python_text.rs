@@ -1,0 +1,195 @@
+//! Reads the texts of Python: prefixes, quotes, escapes, and neighbours that are one text.
+
+use super::cursor::Cursor;
+use super::error::Mistake;
+use super::python::blanks;
+
+/// What the letters before the quote say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Prefix {
+    Plain,
+    Raw,
+    Bytes,
+    Formatted,
+}
+
+/// The quotes of one text.
+#[derive(Clone, Copy)]
+struct Quotes {
+    quote: u8,
+    is_triple: bool,
+}
+
+/// Whether a text is next, of whatever prefix.
+pub(super) fn starts_text(cursor: &Cursor<'_>) -> bool {
+    prefix(cursor).is_some()
+}
+
+/// Reads one text, or several in a row, which are one.
+pub(super) fn text(cursor: &mut Cursor<'_>) -> Result<String, Mistake> {
+    let mut text = String::new();
+    while let Some((prefix, length)) = prefix(cursor) {
+        match prefix {
+            Prefix::Plain | Prefix::Raw => cursor.advance(length),
+            Prefix::Bytes => return Err(Mistake::new(cursor.at(), "text", "bytes")),
+            Prefix::Formatted => return Err(Mistake::new(cursor.at(), "text", "an f-string")),
+        }
+        quoted(cursor, prefix, &mut text)?;
+        blanks(cursor);
+    }
+    Ok(text)
+}
+
+/// The prefix of the text that is next, and its length; `None` if no text is next.
+fn prefix(cursor: &Cursor<'_>) -> Option<(Prefix, usize)> {
+    let letter = |ahead| cursor.peek_at(ahead).map(|byte| byte.to_ascii_lowercase());
+    match (letter(0), letter(1), letter(2)) {
+        (Some(b'\'' | b'"'), _, _) => Some((Prefix::Plain, 0)),
+        (Some(b'u'), Some(b'\'' | b'"'), _) => Some((Prefix::Plain, 1)),
+        (Some(b'r'), Some(b'\'' | b'"'), _) => Some((Prefix::Raw, 1)),
+        (Some(b'b'), Some(b'\'' | b'"'), _) => Some((Prefix::Bytes, 1)),
+        (Some(b'f'), Some(b'\'' | b'"'), _) => Some((Prefix::Formatted, 1)),
+        (Some(b'b'), Some(b'r'), Some(b'\'' | b'"'))
+        | (Some(b'r'), Some(b'b'), Some(b'\'' | b'"')) => Some((Prefix::Bytes, 2)),
+        (Some(b'f'), Some(b'r'), Some(b'\'' | b'"'))
+        | (Some(b'r'), Some(b'f'), Some(b'\'' | b'"')) => Some((Prefix::Formatted, 2)),
+        _ => None,
+    }
+}
+
+/// Appends the text between the quotes that come next.
+fn quoted(cursor: &mut Cursor<'_>, prefix: Prefix, text: &mut String) -> Result<(), Mistake> {
+    let quotes = opening(cursor);
+    let Quotes { quote, is_triple } = quotes;
+    loop {
+        text.push_str(
+            cursor.take_while(|byte| byte != quote && !matches!(byte, b'\\' | b'\r' | b'\n')),
+        );
+        match cursor.peek() {
+            Some(b'\\') if prefix == Prefix::Raw => raw_backslash(cursor, text),
+            Some(b'\\') => escape(cursor, text)?,
+            Some(b'\r' | b'\n') if is_triple => {
+                cursor.take_line_end();
+                text.push('\n');
+            }
+            Some(byte) if byte == quote => {
+                if closing(cursor, quotes) {
+                    return Ok(());
+                }
+                text.push(char::from(quote));
+            }
+            _ => {
+                return cursor.fail(match (quote, is_triple) {
+                    (b'"', false) => "a closing `\"`",
+                    (b'"', true) => "a closing `\"\"\"`",
+                    (_, false) => "a closing `'`",
+                    (_, true) => "a closing `'''`",
+                });
+            }
+        }
+    }
+}
+
+fn opening(cursor: &mut Cursor<'_>) -> Quotes {
+    let first = cursor.peek();
+    let is_triple = cursor.peek_at(1) == first && cursor.peek_at(2) == first;
+    cursor.advance(if is_triple { 3 } else { 1 });
+    Quotes {
+        quote: first.unwrap_or_default(),
+        is_triple,
+    }
+}
+
+/// Passes a quote, or three if the text needs as many to end, and tells whether it has ended.
+fn closing(cursor: &mut Cursor<'_>, quotes: Quotes) -> bool {
+    let quote = Some(quotes.quote);
+    if !quotes.is_triple {
+        cursor.advance(1);
+        return true;
+    }
+    let is_end = cursor.peek_at(1) == quote && cursor.peek_at(2) == quote;
+    cursor.advance(if is_end { 3 } else { 1 });
+    is_end
+}
+
+/// Appends a backslash and what it keeps from ending the text: a quote, a backslash, the end of a line.
+fn raw_backslash(cursor: &mut Cursor<'_>, text: &mut String) {
+    cursor.advance(1);
+    text.push('\\');
+    if cursor.take_line_end() {
+        text.push('\n');
+    } else if let Some(byte @ (b'\'' | b'"' | b'\\')) = cursor.peek() {
+        cursor.advance(1);
+        text.push(char::from(byte));
+    }
+}
+
+/// Appends what an escape stands for; of an unknown one the backslash stays.
+fn escape(cursor: &mut Cursor<'_>, text: &mut String) -> Result<(), Mistake> {
+    let start = cursor.at();
+    cursor.advance(1);
+    let character = match cursor.peek() {
+        Some(b'\r' | b'\n') => {
+            cursor.take_line_end();
+            return Ok(());
+        }
+        Some(b'0'..=b'7') => char::from_u32(code(cursor, 8, 3)).unwrap_or_default(),
+        Some(b'x') => hexadecimal(cursor, start, 2)?,
+        Some(b'u') => hexadecimal(cursor, start, 4)?,
+        Some(b'U') => hexadecimal(cursor, start, 8)?,
+        Some(b'N') => return cursor.fail_at(start, "a character by its code"),
+        Some(byte) => {
+            let known = simple(byte);
+            cursor.advance(usize::from(known.is_some()));
+            known.unwrap_or('\\')
+        }
+        None => '\\',
+    };
+    text.push(character);
+    Ok(())
+}
+
+fn simple(byte: u8) -> Option<char> {
+    match byte {
+        b'\\' | b'\'' | b'"' => Some(char::from(byte)),
+        b'a' => Some('\x07'),
+        b'b' => Some('\x08'),
+        b'f' => Some('\x0c'),
+        b'n' => Some('\n'),
+        b'r' => Some('\r'),
+        b't' => Some('\t'),
+        b'v' => Some('\x0b'),
+        _ => None,
+    }
+}
+
+/// Passes a letter and exactly so many hexadecimal digits of the escape that starts at `start`.
+fn hexadecimal(cursor: &mut Cursor<'_>, start: usize, length: usize) -> Result<char, Mistake> {
+    cursor.advance(1);
+    let digits_start = cursor.at();
+    let code = code(cursor, 16, length);
+    if cursor.at() < digits_start + length {
+        return cursor.fail_at(start, "more hexadecimal digits in the escape");
+    }
+    match char::from_u32(code) {
+        Some(character) => Ok(character),
+        None if (0xD800..0xE000).contains(&code) => {
+            cursor.fail_at(start, "a character other than a surrogate")
+        }
+        None => cursor.fail_at(start, "a character up to U+10FFFF"),
+    }
+}
+
+/// Passes up to so many digits and gives their value; at most eight.
+fn code(cursor: &mut Cursor<'_>, radix: u32, length: usize) -> u32 {
+    let mut code = 0;
+    for _ in 0..length {
+        let digit = cursor
+            .peek()
+            .and_then(|byte| char::from(byte).to_digit(radix));
+        let Some(digit) = digit else { break };
+        code = code * radix + digit;
+        cursor.advance(1);
+    }
+    code
+}

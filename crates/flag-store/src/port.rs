@@ -1,0 +1,302 @@
+//! The port: what a backend must offer to keep flags.
+//!
+//! A backend is an ordered map of rows with a handful of operations. Whoever implements [`RowStore`] runs the
+//! suite in `conformance` against the real thing; whoever uses it goes through `FlagStore` or `ExposureStore`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// A future that a [`RowStore`] gives back; boxed, so that the backend can be chosen at run time.
+///
+/// One allocation per store call, which always does I/O.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The source of a [`StoreError`], as the backend's own library reported it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An ordered map of rows, of one column family and one version per cell.
+///
+/// Rows are ordered by the bytes of their keys. Every operation on one row is atomic; nothing is atomic across
+/// rows. Each call ends within the backend's own deadline. Dropping a future abandons the wait: a write that was
+/// under way may still happen.
+pub trait RowStore: fmt::Debug + Send + Sync + 'static {
+    /// Reads one row; `None` if it has none of the cells asked for.
+    fn get<'a>(
+        &'a self,
+        table: Table,
+        key: &'a [u8],
+        columns: Columns<'a>,
+    ) -> BoxFuture<'a, Result<Option<Row>, StoreError>>;
+
+    /// Reads the rows of a range, in the order asked for.
+    fn scan(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>>;
+
+    /// Writes a row unless its key holds any cell already.
+    fn insert_if_absent<'a>(
+        &'a self,
+        table: Table,
+        row: &'a Row,
+    ) -> BoxFuture<'a, Result<Insert, StoreError>>;
+
+    /// Writes `cells` into a row if one of its cells is as expected; other cells of the row stay as they are.
+    ///
+    /// After an error the caller doesn't know whether it happened: read again before trying again.
+    fn compare_and_set<'a>(
+        &'a self,
+        table: Table,
+        key: &'a [u8],
+        expected: Expected<'a>,
+        cells: &'a Cells,
+    ) -> BoxFuture<'a, Result<CompareAndSet, StoreError>>;
+
+    /// Writes many rows, each for itself, replacing cells that are there; results in the order of `rows`.
+    ///
+    /// Writing the same rows again changes nothing, so failed entries can be sent again.
+    fn write_batch<'a>(
+        &'a self,
+        table: Table,
+        rows: &'a [Row],
+    ) -> BoxFuture<'a, Vec<Result<(), StoreError>>>;
+
+    /// Makes sure that both tables can be read.
+    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// Which table a row lives in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Table {
+    /// Metadata, revisions and head rows; never expires.
+    Flags,
+    /// The exposure log; expires by age.
+    Exposures,
+}
+
+/// Which cells of a row are wanted.
+#[derive(Clone, Copy, Debug)]
+pub enum Columns<'a> {
+    /// Every cell.
+    All,
+    /// The cells of these columns, as far as there are any.
+    Only(&'a [&'a str]),
+}
+
+/// A row: its key, and one value per column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The key; UTF-8 in every row of ours, anything in a row of somebody else's.
+    pub key: Vec<u8>,
+    /// The cells; a row without cells doesn't exist.
+    pub cells: Cells,
+}
+
+/// The cells of a row by column, bytes as stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cells(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl Cells {
+    /// The value of a column.
+    pub fn get(&self, column: &str) -> Option<&[u8]> {
+        self.0.get(column.as_bytes()).map(Vec::as_slice)
+    }
+
+    /// Sets the value of a column.
+    pub fn set(&mut self, column: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.0.insert(column.into(), value.into());
+    }
+
+    /// Adds a cell; for building a row in one expression.
+    #[must_use]
+    pub fn with(mut self, column: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
+        self.set(column, value);
+        self
+    }
+
+    /// Whether there is no cell.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many cells there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Columns and values, ordered by the bytes of the column.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.0
+            .iter()
+            .map(|(column, value)| (column.as_slice(), value.as_slice()))
+    }
+}
+
+impl<C: Into<Vec<u8>>, V: Into<Vec<u8>>> FromIterator<(C, V)> for Cells {
+    fn from_iter<I: IntoIterator<Item = (C, V)>>(cells: I) -> Self {
+        Self(
+            cells
+                .into_iter()
+                .map(|(column, value)| (column.into(), value.into()))
+                .collect(),
+        )
+    }
+}
+
+/// What to read: a half-open range of keys, an order, and a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scan {
+    /// The first key of the range.
+    pub start: Vec<u8>,
+    /// The first key after the range; `None` for all keys from `start` on.
+    pub end: Option<Vec<u8>>,
+    /// Ascending or descending keys.
+    pub order: Order,
+    /// At most so many rows; `None` for all of them, zero for none.
+    pub limit: Option<usize>,
+}
+
+impl Scan {
+    /// All rows whose key begins with `prefix`, ascending, without a limit.
+    pub fn prefix(prefix: impl Into<Vec<u8>>) -> Self {
+        let start = prefix.into();
+        let end = successor_of_prefix(&start);
+        Self {
+            start,
+            end,
+            order: Order::Ascending,
+            limit: None,
+        }
+    }
+
+    /// The same rows from the last to the first.
+    #[must_use]
+    pub fn descending(self) -> Self {
+        Self {
+            order: Order::Descending,
+            ..self
+        }
+    }
+
+    /// At most `limit` rows.
+    #[must_use]
+    pub fn limit(self, limit: usize) -> Self {
+        Self {
+            limit: Some(limit),
+            ..self
+        }
+    }
+}
+
+/// The least key that is greater than every key with this prefix; `None` if there is no such key.
+fn successor_of_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let mut successor = prefix.to_vec();
+    while let Some(last) = successor.pop() {
+        if let Some(next) = last.checked_add(1) {
+            successor.push(next);
+            return Some(successor);
+        }
+    }
+    None
+}
+
+/// The order of a [`Scan`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// From the least key up.
+    Ascending,
+    /// From the greatest key down.
+    Descending,
+}
+
+/// What [`RowStore::insert_if_absent`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insert {
+    /// The row was written.
+    Inserted,
+    /// The key held a row already; nothing was written.
+    AlreadyThere,
+}
+
+/// What [`RowStore::compare_and_set`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompareAndSet {
+    /// The cell was as expected; the new cells were written.
+    Set,
+    /// The cell was different; nothing was written.
+    Differs,
+}
+
+/// What a cell must hold for [`RowStore::compare_and_set`] to write.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// The column that is compared.
+    pub column: &'a str,
+    /// Its value; `None` if the cell must be absent.
+    pub value: Option<&'a [u8]>,
+}
+
+/// Why a store call failed. Writes that failed may have happened all the same.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store did not answer in time. Retrying may help.
+    #[error("no answer within {} ms", .after.as_millis())]
+    TimedOut {
+        /// How long the caller waited.
+        after: Duration,
+    },
+    /// The store cannot be reached, or is too busy to answer. Retrying may help.
+    #[error("the store is unavailable")]
+    Unavailable {
+        /// What the backend's library said.
+        #[source]
+        source: BoxError,
+    },
+    /// The store answered that it won't do this: no such table, no permission, too large. Retrying cannot help.
+    #[error("the store refused")]
+    Refused {
+        /// What the backend's library said.
+        #[source]
+        source: BoxError,
+    },
+    /// The store gave an answer that makes no sense, or its files are damaged. Retrying cannot help.
+    #[error("the store gave an answer that cannot be understood")]
+    Broken {
+        /// What the backend's library said.
+        #[source]
+        source: BoxError,
+    },
+}
+
+impl StoreError {
+    /// Whether the same call may succeed when made again.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::TimedOut { .. } | Self::Unavailable { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(prefix: &[u8], end: Option<&[u8]>) {
+        assert_eq!(Scan::prefix(prefix).end.as_deref(), end);
+    }
+
+    #[test]
+    fn a_prefix_ends_before_the_next_one() {
+        check(b"a#TIME#", Some(b"a#TIME$"));
+    }
+
+    #[test]
+    fn a_prefix_that_ends_in_the_greatest_byte_carries() {
+        check(b"a\xff\xff", Some(b"b"));
+    }
+
+    #[test]
+    fn a_prefix_of_greatest_bytes_has_no_end() {
+        check(b"\xff", None);
+        check(b"", None);
+    }
+}
