@@ -1,0 +1,77 @@
+//! Problems, as RFC 9457 has them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What went wrong, `application/problem+json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem<'a> {
+    /// `about:blank`: the status and the code say what kind of problem it is.
+    #[serde(rename = "type", borrow)]
+    pub kind: Cow<'a, str>,
+    /// The meaning of the status.
+    #[serde(borrow)]
+    pub title: Cow<'a, str>,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened, for people; where callers of the reference look.
+    #[serde(borrow)]
+    pub detail: Cow<'a, str>,
+    /// What happened, for programs: a [`Code`], of this version or a later one.
+    #[serde(borrow)]
+    pub code: Cow<'a, str>,
+    /// The request that failed.
+    #[serde(borrow)]
+    pub request_id: Cow<'a, str>,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $code:ident = $text:literal,)+) => {
+        /// What happened, for programs. A code keeps its meaning for ever; new ones may come.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Code {
+            $($(#[$doc])* $code,)+
+        }
+
+        impl Code {
+            /// The code as it travels.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$code => $text,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The flag type is neither `feature` nor `data`.
+    InvalidFlagType = "invalid_flag_type",
+    /// The stored revision holds a percentage that cannot be.
+    InvalidRolloutPercentage = "invalid_rollout_percentage",
+    /// A parameter is missing, repeated, or cannot be.
+    InvalidRequest = "invalid_request",
+    /// The flag has no revision.
+    FlagNotFound = "flag_not_found",
+    /// The stored revision cannot be read.
+    InvalidFlagData = "invalid_flag_data",
+    /// The store did not answer in time.
+    Timeout = "timeout",
+    /// The store refused, or cannot be reached.
+    StoreUnavailable = "store_unavailable",
+    /// There is nothing at this path.
+    NotFound = "not_found",
+    /// The path doesn't take this method.
+    MethodNotAllowed = "method_not_allowed",
+    /// A fault of the service.
+    Internal = "internal",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

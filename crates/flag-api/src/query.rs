@@ -1,0 +1,221 @@
+//! The query of `GET /get-feature-flag`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use percent_encoding::percent_decode;
+
+/// The parameter that names the project.
+pub const PROJECT_NAME: &str = "project_name";
+/// The parameter that names whom the value is for.
+pub const INSTANCE_ID: &str = "instance_id";
+/// The parameter that holds `feature` or `data`.
+pub const FLAG_TYPE: &str = "flag_type";
+/// The parameter that names the flag.
+pub const FLAG_NAME: &str = "flag_name";
+
+/// The four parameters, decoded; borrowed from the query where nothing was encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlagQuery<'a> {
+    /// The project.
+    pub project_name: Cow<'a, str>,
+    /// Whom the value is for.
+    pub instance_id: Cow<'a, str>,
+    /// `feature` or `data`, or whatever else was asked for.
+    pub flag_type: Cow<'a, str>,
+    /// The flag.
+    pub flag_name: Cow<'a, str>,
+}
+
+/// A parameter and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// What is wrong with it.
+    pub problem: ParameterProblem,
+}
+
+/// What is wrong with a parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ParameterProblem {
+    /// It isn't there.
+    Missing,
+    /// It is there more than once.
+    Repeated,
+    /// It is not UTF-8.
+    NotUtf8,
+    /// It cannot be: what was found, and what was expected.
+    Invalid {
+        /// What was found.
+        found: String,
+        /// What was expected.
+        expected: String,
+    },
+}
+
+impl fmt::Display for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.name)?;
+        match &self.problem {
+            ParameterProblem::Missing => f.write_str("missing"),
+            ParameterProblem::Repeated => f.write_str("given more than once"),
+            ParameterProblem::NotUtf8 => f.write_str("not UTF-8"),
+            ParameterProblem::Invalid { found, expected } => {
+                write!(f, "found {found}, expected {expected}")
+            }
+        }
+    }
+}
+
+impl<'a> FlagQuery<'a> {
+    /// Reads a raw query string, `a=b&c=d`; other parameters are ignored. Tells all that is wrong at once.
+    pub fn parse(query: &'a str) -> Result<Self, Vec<Parameter>> {
+        let mut found = [PROJECT_NAME, INSTANCE_ID, FLAG_TYPE, FLAG_NAME].map(Slot::new);
+        for pair in query.split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if let Some(slot) = found.iter_mut().find(|slot| is(name, slot.name)) {
+                slot.fill(value);
+            }
+        }
+        match found.map(Slot::read) {
+            [
+                Ok(project_name),
+                Ok(instance_id),
+                Ok(flag_type),
+                Ok(flag_name),
+            ] => Ok(Self {
+                project_name,
+                instance_id,
+                flag_type,
+                flag_name,
+            }),
+            found => Err(found.into_iter().filter_map(Result::err).collect()),
+        }
+    }
+}
+
+/// A parameter on its way to be read.
+struct Slot<'a> {
+    name: &'static str,
+    value: Option<Result<Cow<'a, str>, ParameterProblem>>,
+}
+
+impl<'a> Slot<'a> {
+    fn new(name: &'static str) -> Self {
+        Self { name, value: None }
+    }
+
+    fn fill(&mut self, value: &'a str) {
+        self.value = Some(match self.value {
+            None => decode(value).ok_or(ParameterProblem::NotUtf8),
+            Some(_) => Err(ParameterProblem::Repeated),
+        });
+    }
+
+    fn read(self) -> Result<Cow<'a, str>, Parameter> {
+        let value = self.value.unwrap_or(Err(ParameterProblem::Missing));
+        value.map_err(|problem| Parameter {
+            name: self.name,
+            problem,
+        })
+    }
+}
+
+/// Whether a name as it stands in the query is this one; a client may encode what it needn't.
+fn is(name: &str, known: &str) -> bool {
+    name == known || (name.contains('%') && decode(name).is_some_and(|name| name == known))
+}
+
+/// Decodes `+` and `%XX`; `None` if that is not UTF-8. A `%` that begins no such thing stays as it is.
+fn decode(value: &str) -> Option<Cow<'_, str>> {
+    if !value.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Some(Cow::Borrowed(value));
+    }
+    let spaced = value.replace('+', " ");
+    let decoded = percent_decode(spaced.as_bytes()).decode_utf8().ok()?;
+    Some(Cow::Owned(decoded.into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUERY: &str = "project_name=p&instance_id=A12345&flag_type=feature&flag_name=f";
+
+    #[track_caller]
+    fn check_instance(encoded: &str, decoded: &str) {
+        let query = QUERY.replace("A12345", encoded);
+        assert_eq!(FlagQuery::parse(&query).unwrap().instance_id, decoded);
+    }
+
+    #[track_caller]
+    fn check_problems(query: &str, expected: &[&str]) {
+        let problems = FlagQuery::parse(query).unwrap_err();
+        assert_eq!(
+            problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            expected
+        );
+    }
+
+    #[test]
+    fn values_are_decoded_exactly() {
+        check_instance("A12345", "A12345");
+        check_instance("a+b%20c%2Bd%26e%3Df%25", "a b c+d&e=f%");
+        check_instance("%E6%97%A5%e6%9c%ac", "日本");
+        check_instance("日本", "日本");
+        check_instance("50%", "50%");
+        check_instance("a=b", "a=b");
+        check_instance("%00", "\0");
+        check_instance("", "");
+    }
+
+    #[test]
+    fn nothing_is_copied_that_needs_no_decoding() {
+        let query = FlagQuery::parse(QUERY).unwrap();
+        assert!(matches!(query.instance_id, Cow::Borrowed("A12345")));
+    }
+
+    #[test]
+    fn other_parameters_are_ignored() {
+        let query = format!("debug&{QUERY}&project=x&project=y&=&");
+        assert_eq!(
+            FlagQuery::parse(&query).unwrap(),
+            FlagQuery::parse(QUERY).unwrap()
+        );
+    }
+
+    #[test]
+    fn a_name_may_be_encoded() {
+        assert!(FlagQuery::parse(&QUERY.replace("flag_name", "flag%5Fname")).is_ok());
+    }
+
+    #[test]
+    fn every_problem_is_told() {
+        check_problems(
+            "",
+            &[
+                "project_name: missing",
+                "instance_id: missing",
+                "flag_type: missing",
+                "flag_name: missing",
+            ],
+        );
+        check_problems(
+            "project_name=p&instance_id=%FF&flag_name=f&flag_name=g",
+            &[
+                "instance_id: not UTF-8",
+                "flag_type: missing",
+                "flag_name: given more than once",
+            ],
+        );
+        check_problems(
+            &format!("{QUERY}&instance_id=A12345"),
+            &["instance_id: given more than once"],
+        );
+        check_problems(
+            &format!("{QUERY}&instance%5Fid=%FF"),
+            &["instance_id: given more than once"],
+        );
+    }
+}
