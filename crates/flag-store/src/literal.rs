@@ -32,6 +32,9 @@ pub const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// The most brackets that may be open at once.
 pub const MAX_DEPTH: usize = 64;
 
+/// The most values that a text may hold, keys apart, so that a small text cannot fill the memory.
+pub const MAX_VALUES: usize = 500_000;
+
 /// A plain value, as JSON or a Python literal spells it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Literal {
@@ -69,7 +72,7 @@ pub fn parse(text: &str) -> Result<Literal, LiteralError> {
 ///
 /// Equals `ast.literal_eval` of Python 3.11 where that gives a value which [`Literal`] can hold. Refused besides:
 /// sets, keys that aren't text, `\N{…}`, surrogates, hexadecimal, octal and binary integers of more than 256 digits,
-/// and whatever exceeds [`MAX_BYTES`] or [`MAX_DEPTH`]; all of them also in a value that a later key replaces.
+/// and whatever exceeds [`MAX_BYTES`], [`MAX_DEPTH`] or [`MAX_VALUES`]; all of them also in a value that a later key replaces.
 pub fn parse_python(text: &str) -> Result<Literal, LiteralError> {
     python::read(text).map_err(|mistake| mistake.locate(text))
 }

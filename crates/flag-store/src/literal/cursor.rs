@@ -1,7 +1,7 @@
 //! A place in a text that is being read, and how many brackets are open there.
 
 use super::error::Mistake;
-use super::{MAX_BYTES, MAX_DEPTH};
+use super::{MAX_BYTES, MAX_DEPTH, MAX_VALUES};
 
 /// What both readers move along a text.
 ///
@@ -11,6 +11,7 @@ pub(super) struct Cursor<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    values: usize,
 }
 
 impl<'a> Cursor<'a> {
@@ -25,6 +26,7 @@ impl<'a> Cursor<'a> {
             text,
             at: 0,
             depth: 0,
+            values: 0,
         })
     }
 
@@ -83,6 +85,16 @@ impl<'a> Cursor<'a> {
             (Some(b'\r' | b'\n'), _) => 1,
             _ => 0,
         }
+    }
+
+    /// Counts a value that begins here.
+    pub(super) fn begin_value(&mut self) -> Result<(), Mistake> {
+        const { assert!(MAX_VALUES == 500_000, "the message below says so") };
+        if self.values == MAX_VALUES {
+            return self.fail("at most 500,000 values");
+        }
+        self.values += 1;
+        Ok(())
     }
 
     /// Passes an opening bracket.

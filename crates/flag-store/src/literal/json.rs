@@ -20,6 +20,7 @@ fn blanks(cursor: &mut Cursor<'_>) {
 }
 
 fn value(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
+    cursor.begin_value()?;
     match cursor.peek() {
         Some(b'[') => list(cursor),
         Some(b'{') => object(cursor),

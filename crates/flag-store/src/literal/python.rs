@@ -108,6 +108,7 @@ fn value_or_bare_tuple(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
 }
 
 fn value(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
+    cursor.begin_value()?;
     match cursor.peek() {
         Some(b'[') => list(cursor),
         Some(b'(') => parentheses(cursor),

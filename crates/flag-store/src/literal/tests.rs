@@ -497,3 +497,16 @@ fn a_place_is_counted_in_characters() {
     let error = parse("[\n'é😀', ?]").unwrap_err();
     assert_eq!((error.line(), error.column()), (2, 7));
 }
+
+#[test]
+fn many_values_are_refused() {
+    let list = |values: usize| format!("[{}]", "0,".repeat(values - 2) + "0");
+    assert!(parse(&list(super::MAX_VALUES)).is_ok());
+    let refused = parse(&list(super::MAX_VALUES + 1)).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("expected at most 500,000 values"),
+        "{refused}"
+    );
+}
