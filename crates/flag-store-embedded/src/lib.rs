@@ -1,0 +1,24 @@
+//! Keeps flags and exposures in local files, for several processes at once.
+//!
+//! The default backend: SQLite, one file for flags and one for exposures, no network. Knows rows and bytes, and
+//! neither flags nor keys. Start with [`EmbeddedStore::open`]. Laws, each kept by the test of that name in
+//! `tests/processes.rs`:
+//! - `what_was_acknowledged_survives_a_kill`
+//! - `increments_from_two_processes_are_all_counted`
+//! - `two_processes_can_create_the_same_directory`
+//!
+//! The files must be on a local disk: SQLite's write-ahead log is shared memory between processes of one machine.
+mod cells;
+mod database;
+mod directory;
+mod failure;
+mod file;
+mod open_error;
+mod patience;
+mod rows;
+mod schema;
+mod store;
+mod worker;
+
+pub use crate::open_error::OpenError;
+pub use crate::store::{DEFAULT_TIMEOUT, EmbeddedStore};

@@ -1,0 +1,148 @@
+//! Why the store could not be opened.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use flag_store::BoxError;
+use rusqlite::ErrorCode;
+
+use crate::directory;
+use crate::failure::is_busy;
+use crate::schema::SCHEMA_VERSION;
+
+/// Why the store cannot be opened. Nothing that is somebody else's has been changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The directory cannot be made or written to: no permission, read-only, disk full.
+    #[error("cannot use the directory {}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file may be read only.
+    #[error("{} is write-protected", path.display())]
+    WriteProtected {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file belongs to something else. Give the store a directory of its own.
+    #[error("{} is no file of this store: {found}", path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: String,
+    },
+    /// A newer release has written the file. Use that release.
+    #[error(
+        "{} has schema version {found}, newer than version {supported} that this release knows",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The schema version of the file.
+        found: i32,
+        /// The schema version that this release knows.
+        supported: i32,
+    },
+    /// Another process did not let go of the file for 5 s. Retrying may help.
+    #[error("another process keeps {} locked", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be used: damaged, disk full, or no permission.
+    #[error("cannot open {}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: BoxError,
+    },
+    /// The system gave no thread to work on the file.
+    #[error("cannot start the threads for {}", path.display())]
+    NoThreads {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Why a file cannot be opened, before its path is told.
+#[derive(Debug)]
+pub(crate) enum Obstacle {
+    WriteProtected,
+    NoLog,
+    NoDatabase,
+    NotOurs { id: i32, version: i32 },
+    Newer { version: i32 },
+    Vanished(io::Error),
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Obstacle {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::NoDatabase,
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+impl Obstacle {
+    /// Whether it is the lock of another process.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if is_busy(error))
+    }
+
+    /// The error that whoever opens the store sees.
+    pub(crate) fn in_file(self, file: &Path) -> OpenError {
+        let path = file.to_owned();
+        match self {
+            Self::WriteProtected => OpenError::WriteProtected { path },
+            Self::NoLog => unusable(file, "its file system cannot keep a write-ahead log"),
+            Self::NoDatabase => OpenError::NotOurs {
+                path,
+                found: "not a database".to_owned(),
+            },
+            Self::NotOurs { id, version } => OpenError::NotOurs {
+                path,
+                found: format!(
+                    "a database with application_id {id:#010x} and user_version {version}"
+                ),
+            },
+            Self::Newer { version } => OpenError::Newer {
+                path,
+                found: version,
+                supported: SCHEMA_VERSION,
+            },
+            Self::Vanished(error) => unusable(file, error),
+            Self::Sqlite(error) if is_busy(&error) => OpenError::Busy { path },
+            Self::Sqlite(error) => sqlite_obstacle(file, error),
+        }
+    }
+}
+
+/// The directory's fault, if it has one, for SQLite says only that it cannot open its file.
+fn sqlite_obstacle(file: &Path, error: rusqlite::Error) -> OpenError {
+    let directory = file.parent().unwrap_or(file);
+    match directory::why_not_writable(directory) {
+        Some(source) => OpenError::Directory {
+            path: directory.to_owned(),
+            source,
+        },
+        None => unusable(file, error),
+    }
+}
+
+fn unusable(file: &Path, source: impl Into<BoxError>) -> OpenError {
+    OpenError::Unusable {
+        path: file.to_owned(),
+        source: source.into(),
+    }
+}

@@ -1,0 +1,241 @@
+//! Rows in the table of one file: every statement that reads or writes them.
+
+use flag_store::{Cells, Columns, CompareAndSet, Insert, Order, Row, Scan};
+use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
+
+use crate::cells;
+use crate::database::Database;
+use crate::failure::{Failure, Refusal};
+
+const GET: &str = "SELECT cells FROM rows WHERE key = ?1";
+const PING: &str = "SELECT 1 FROM rows LIMIT 1";
+const INSERT: &str = "INSERT INTO rows (key, cells) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+const REPLACE: &str = "INSERT INTO rows (key, cells) VALUES (?1, ?2)
+    ON CONFLICT DO UPDATE SET cells = excluded.cells";
+
+/// A row as the file keeps it.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredRow {
+    key: Vec<u8>,
+    cells: Vec<u8>,
+}
+
+impl StoredRow {
+    /// Refuses what Bigtable would refuse as well.
+    pub(crate) fn new(key: &[u8], cells: &Cells) -> Result<Self, Refusal> {
+        if key.is_empty() {
+            return Err(Refusal::NoKey);
+        }
+        if cells.is_empty() {
+            return Err(Refusal::NoCells);
+        }
+        Ok(Self {
+            key: key.to_vec(),
+            cells: cells::encode(cells)?,
+        })
+    }
+}
+
+/// What a cell must hold for [`compare_and_set`] to write.
+#[derive(Debug)]
+pub(crate) struct Comparison {
+    pub(crate) column: String,
+    pub(crate) value: Option<Vec<u8>>,
+}
+
+/// The stored cells of a row.
+pub(crate) fn get(database: &Database, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+    let mut statement = database.connection().prepare_cached(GET)?;
+    Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+}
+
+/// The rows of a range; stops early when nobody waits for them any more.
+pub(crate) fn scan(
+    database: &Database,
+    scan: &Scan,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<Vec<Row>, Failure> {
+    let limit = scan
+        .limit
+        .map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+    let mut statement = database.connection().prepare_cached(select(scan))?;
+    let mut found = statement.query(params![scan.start, scan.end, limit])?;
+    let mut rows = Vec::new();
+    while is_wanted()
+        && let Some(row) = found.next()?
+    {
+        let key: Vec<u8> = row.get(0)?;
+        let stored = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let cells = cells::decode(stored, Columns::All)
+            .map_err(|garbled| Failure::garbled(&key, garbled))?;
+        rows.push(Row { key, cells });
+    }
+    Ok(rows)
+}
+
+/// Reads a little, and makes sure that the file is still in its place.
+pub(crate) fn ping(database: &Database) -> Result<(), Failure> {
+    database.ensure_in_place()?;
+    database.connection().prepare_cached(PING)?.exists([])?;
+    Ok(())
+}
+
+/// Writes a row unless there is one, durably.
+pub(crate) fn insert_if_absent(
+    database: &mut Database,
+    row: &StoredRow,
+) -> Result<Insert, Failure> {
+    let transaction = begin(database)?;
+    if !insert(&transaction, row)? {
+        return Ok(Insert::AlreadyThere);
+    }
+    transaction.commit()?;
+    Ok(Insert::Inserted)
+}
+
+/// Adds cells to a row if one of its cells is as expected, durably.
+pub(crate) fn compare_and_set(
+    database: &mut Database,
+    expected: &Comparison,
+    row: &StoredRow,
+) -> Result<CompareAndSet, Failure> {
+    let transaction = begin(database)?;
+    let current = current_cells(&transaction, &row.key)?;
+    if current.get(&expected.column) != expected.value.as_deref() {
+        return Ok(CompareAndSet::Differs);
+    }
+    replace(&transaction, row, current)?;
+    transaction.commit()?;
+    Ok(CompareAndSet::Set)
+}
+
+/// Adds cells to many rows in one transaction; a row that is refused or damaged fails alone.
+pub(crate) fn write_batch(
+    database: &mut Database,
+    batch: Vec<Result<StoredRow, Refusal>>,
+) -> Result<Vec<Result<(), Failure>>, Failure> {
+    let transaction = begin(database)?;
+    let mut results = Vec::with_capacity(batch.len());
+    for row in batch {
+        let result = row
+            .map_err(Failure::from)
+            .and_then(|row| write(&transaction, &row));
+        match result {
+            Err(failure @ Failure::Sqlite(_)) => return Err(failure),
+            result => results.push(result),
+        }
+    }
+    transaction.commit()?;
+    Ok(results)
+}
+
+/// Starts a transaction that holds the write lock from the start, so that nothing that it reads can change.
+fn begin(database: &mut Database) -> Result<Transaction<'_>, Failure> {
+    database.ensure_in_place()?;
+    let connection = database.connection_mut();
+    Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+}
+
+/// Adds cells to a row, or makes it.
+fn write(transaction: &Transaction<'_>, row: &StoredRow) -> Result<(), Failure> {
+    // Rows of a batch are new as a rule, so that reading first would be in vain.
+    if insert(transaction, row)? {
+        return Ok(());
+    }
+    let current = current_cells(transaction, &row.key)?;
+    replace(transaction, row, current)
+}
+
+/// Whether the row was new, and is written now.
+fn insert(transaction: &Transaction<'_>, row: &StoredRow) -> Result<bool, Failure> {
+    let mut statement = transaction.prepare_cached(INSERT)?;
+    Ok(statement.execute([&row.key, &row.cells])? == 1)
+}
+
+/// Writes a row's current cells, overlaid with its new ones.
+fn replace(
+    transaction: &Transaction<'_>,
+    row: &StoredRow,
+    mut current: Cells,
+) -> Result<(), Failure> {
+    let new = cells::decode(&row.cells, Columns::All)
+        .map_err(|garbled| Failure::garbled(&row.key, garbled))?;
+    for (column, value) in new.iter() {
+        current.set(column, value);
+    }
+    let merged = cells::encode(&current).map_err(Refusal::from)?;
+    let mut statement = transaction.prepare_cached(REPLACE)?;
+    statement.execute([&row.key, &merged])?;
+    Ok(())
+}
+
+/// The cells of a row; none if there is no such row.
+fn current_cells(transaction: &Transaction<'_>, key: &[u8]) -> Result<Cells, Failure> {
+    let mut statement = transaction.prepare_cached(GET)?;
+    let stored: Option<Vec<u8>> = statement.query_row([key], |row| row.get(0)).optional()?;
+    cells::decode(&stored.unwrap_or_default(), Columns::All)
+        .map_err(|garbled| Failure::garbled(key, garbled))
+}
+
+/// The statement for a scan, of parameters start, end and limit.
+fn select(scan: &Scan) -> &'static str {
+    match (scan.order, &scan.end) {
+        (Order::Ascending, None) => {
+            "SELECT key, cells FROM rows WHERE key >= ?1 ORDER BY key LIMIT ?3"
+        }
+        (Order::Ascending, Some(_)) => {
+            "SELECT key, cells FROM rows WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3"
+        }
+        (Order::Descending, None) => {
+            "SELECT key, cells FROM rows WHERE key >= ?1 ORDER BY key DESC LIMIT ?3"
+        }
+        (Order::Descending, Some(_)) => {
+            "SELECT key, cells FROM rows WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::schema::Contents;
+
+    fn row(key: &[u8], value: &str) -> StoredRow {
+        StoredRow::new(key, &Cells::default().with("Value", value)).unwrap()
+    }
+
+    fn fresh() -> (TempDir, Database) {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("flags.db");
+        let database = Database::writer(&path, Contents::Flags).unwrap();
+        (directory, database)
+    }
+
+    #[test]
+    fn a_full_disk_is_unavailable_and_writes_nothing() {
+        let (directory, mut database) = fresh();
+        let connection = database.connection();
+        connection.pragma_update(None, "max_page_count", 8).unwrap();
+        let large = "x".repeat(100_000);
+        let batch = vec![Ok(row(b"small", "x")), Ok(row(b"large", &large))];
+        let failure = write_batch(&mut database, batch).unwrap_err();
+        assert!(failure.in_file(directory.path()).is_transient());
+        assert_eq!(get(&database, b"small").unwrap(), None);
+    }
+
+    #[test]
+    fn a_scan_stops_when_nobody_waits_for_it() {
+        let (_directory, mut database) = fresh();
+        let batch = (0..100).map(|n| Ok(row(&[n], "x"))).collect();
+        write_batch(&mut database, batch).unwrap();
+        let asked = std::cell::Cell::new(0);
+        let is_wanted = || {
+            asked.set(asked.get() + 1);
+            asked.get() <= 10
+        };
+        let rows = scan(&database, &Scan::prefix(""), &is_wanted).unwrap();
+        assert_eq!(rows.len(), 10);
+    }
+}

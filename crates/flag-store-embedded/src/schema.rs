@@ -1,0 +1,88 @@
+//! What a file holds, how its table is made, and whether it is one of ours.
+//!
+//! `PRAGMA application_id` tells our files from those of others, `PRAGMA user_version` is the schema version.
+//! BLOB keys are ordered as Bigtable orders row keys: by their bytes.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::open_error::Obstacle;
+
+/// The schema version that this release reads and writes.
+pub(crate) const SCHEMA_VERSION: i32 = 1;
+
+const CREATE_TABLE: &str =
+    "CREATE TABLE rows (key BLOB PRIMARY KEY, cells BLOB NOT NULL) WITHOUT ROWID";
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Contents {
+    Flags,
+    Exposures,
+}
+
+impl Contents {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Flags => "flags",
+            Self::Exposures => "exposures",
+        }
+    }
+
+    /// The `PRAGMA synchronous`: flags survive a power loss, exposures the death of the process.
+    pub(crate) fn synchronous(self) -> &'static str {
+        match self {
+            Self::Flags => "FULL",
+            Self::Exposures => "NORMAL",
+        }
+    }
+
+    fn application_id(self) -> i32 {
+        match self {
+            Self::Flags => i32::from_be_bytes(*b"FLAG"),
+            Self::Exposures => i32::from_be_bytes(*b"EXPO"),
+        }
+    }
+}
+
+/// Where a file comes from, if it may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It is empty.
+    New,
+    /// It is one of ours.
+    Ours,
+}
+
+/// Where a file comes from, as of one moment.
+pub(crate) fn origin(connection: &mut Connection, contents: Contents) -> Result<Origin, Obstacle> {
+    let transaction = connection.transaction()?;
+    read_origin(&transaction, contents)
+}
+
+/// Makes the table, unless another process has done so in the meantime.
+pub(crate) fn set_up(connection: &mut Connection, contents: Contents) -> Result<(), Obstacle> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if read_origin(&transaction, contents)? == Origin::New {
+        transaction.execute_batch(CREATE_TABLE)?;
+        transaction.pragma_update(None, "application_id", contents.application_id())?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// Where a file comes from; needs a transaction, so that no other process sets the file up in between.
+fn read_origin(connection: &Connection, contents: Contents) -> Result<Origin, Obstacle> {
+    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if id == contents.application_id() && version == SCHEMA_VERSION {
+        return Ok(Origin::Ours);
+    }
+    if id == contents.application_id() && version > SCHEMA_VERSION {
+        return Err(Obstacle::Newer { version });
+    }
+    let mut tables = connection.prepare("SELECT 1 FROM sqlite_schema")?;
+    if (id, version) == (0, 0) && !tables.exists([])? {
+        return Ok(Origin::New);
+    }
+    Err(Obstacle::NotOurs { id, version })
+}

@@ -1,0 +1,184 @@
+//! The store: two files, and the operations of [`RowStore`] on them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flag_store::{
+    BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan, StoreError,
+    Table,
+};
+
+use crate::cells;
+use crate::directory;
+use crate::failure::Failure;
+use crate::file::DataFile;
+use crate::open_error::OpenError;
+use crate::rows::{self, Comparison, StoredRow};
+use crate::schema::Contents;
+
+/// How long a call takes at most, unless [`EmbeddedStore::with_timeout`] says otherwise.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Flags and exposures in local files.
+///
+/// Clones share files and threads; when the last one is dropped, the threads end and the files are closed, shortly
+/// after and without waiting (see [`close`](Self::close)). Any number of processes may have the same directory open.
+///
+/// A row that was acknowledged survives the death of the process; in the table of flags also a power loss.
+/// A call that timed out or was dropped before its turn came does nothing, whether it reads or writes.
+/// Calls need a tokio runtime whose timer runs.
+#[derive(Clone, Debug)]
+pub struct EmbeddedStore {
+    files: Arc<Files>,
+    timeout: Duration,
+}
+
+#[derive(Debug)]
+struct Files {
+    flags: DataFile,
+    exposures: DataFile,
+}
+
+impl EmbeddedStore {
+    /// Opens the files `flags.db` and `exposures.db` in a directory; makes whatever is not there yet.
+    ///
+    /// Blocks: a few milliseconds as a rule, at most about 5 s per file while other processes hold its lock.
+    pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        let directory = directory::make(directory).map_err(|source| OpenError::Directory {
+            path: directory.to_owned(),
+            source,
+        })?;
+        let files = Files {
+            flags: DataFile::open(directory.join("flags.db"), Contents::Flags)?,
+            exposures: DataFile::open(directory.join("exposures.db"), Contents::Exposures)?,
+        };
+        Ok(Self {
+            files: Arc::new(files),
+            timeout: DEFAULT_TIMEOUT,
+        })
+    }
+
+    /// Ends each call of this handle after `timeout`, waiting for threads and for locks included.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Drops the store and, if this was its last clone, waits until its files are closed.
+    ///
+    /// What was written lies in the `.db` files alone then, if no other process has them open.
+    pub async fn close(self) {
+        if let Some(files) = Arc::into_inner(self.files) {
+            files.exposures.close().await;
+            files.flags.close().await;
+        }
+    }
+
+    fn file(&self, table: Table) -> &DataFile {
+        match table {
+            Table::Flags => &self.files.flags,
+            Table::Exposures => &self.files.exposures,
+        }
+    }
+}
+
+impl RowStore for EmbeddedStore {
+    fn get<'a>(
+        &'a self,
+        table: Table,
+        key: &'a [u8],
+        columns: Columns<'a>,
+    ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
+        Box::pin(async move {
+            let file = self.file(table);
+            let key = key.to_vec();
+            let (key, stored) = file
+                .read(self.timeout, move |database, _| {
+                    let stored = rows::get(database, &key)?;
+                    Ok((key, stored))
+                })
+                .await?;
+            let Some(stored) = stored else {
+                return Ok(None);
+            };
+            let cells = cells::decode(&stored, columns)
+                .map_err(|garbled| file.error(Failure::garbled(&key, garbled)))?;
+            Ok((!cells.is_empty()).then_some(Row { key, cells }))
+        })
+    }
+
+    fn scan(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        Box::pin(
+            self.file(table)
+                .read(self.timeout, move |database, is_wanted| {
+                    rows::scan(database, &scan, is_wanted)
+                }),
+        )
+    }
+
+    fn insert_if_absent<'a>(
+        &'a self,
+        table: Table,
+        row: &'a Row,
+    ) -> BoxFuture<'a, Result<Insert, StoreError>> {
+        Box::pin(async move {
+            let file = self.file(table);
+            let row =
+                StoredRow::new(&row.key, &row.cells).map_err(|refusal| file.error(refusal))?;
+            file.write(self.timeout, move |database| {
+                rows::insert_if_absent(database, &row)
+            })
+            .await
+        })
+    }
+
+    fn compare_and_set<'a>(
+        &'a self,
+        table: Table,
+        key: &'a [u8],
+        expected: Expected<'a>,
+        cells: &'a Cells,
+    ) -> BoxFuture<'a, Result<CompareAndSet, StoreError>> {
+        Box::pin(async move {
+            let file = self.file(table);
+            let row = StoredRow::new(key, cells).map_err(|refusal| file.error(refusal))?;
+            let expected = Comparison {
+                column: expected.column.to_owned(),
+                value: expected.value.map(<[u8]>::to_vec),
+            };
+            file.write(self.timeout, move |database| {
+                rows::compare_and_set(database, &expected, &row)
+            })
+            .await
+        })
+    }
+
+    /// One transaction for all rows: they are written together, except those that can never be written.
+    fn write_batch<'a>(
+        &'a self,
+        table: Table,
+        rows: &'a [Row],
+    ) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
+        Box::pin(async move {
+            if rows.is_empty() {
+                return Vec::new();
+            }
+            let batch = rows
+                .iter()
+                .map(|row| StoredRow::new(&row.key, &row.cells))
+                .collect();
+            self.file(table).write_batch(self.timeout, batch).await
+        })
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            tokio::try_join!(
+                self.files.flags.ping(self.timeout),
+                self.files.exposures.ping(self.timeout),
+            )?;
+            Ok(())
+        })
+    }
+}
