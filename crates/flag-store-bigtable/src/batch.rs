@@ -1,0 +1,233 @@
+//! Batches of writes, of which each row fails for itself.
+
+use bigtable_rs::google::bigtable::v2::mutate_rows_request::Entry;
+use bigtable_rs::google::bigtable::v2::{MutateRowsRequest, MutateRowsResponse};
+use flag_store::{Row, StoreError, Table};
+use tonic::{Code, Status};
+
+use crate::call::{Call, Repeat};
+use crate::status::{Failure, refused};
+use crate::store::BigtableStore;
+use crate::{mutation, request};
+
+/// Bigtable's limit for one request.
+const MOST_MUTATIONS: usize = 100_000;
+/// Where a request is full, in bytes; a row that is larger travels alone.
+const FULL: usize = 8 << 20;
+/// What a key or a cell takes in a request besides its own bytes, at most.
+const OVERHEAD: usize = 64;
+
+/// Writes rows; results in the order of `rows`.
+///
+/// Writes them in rounds: the first sends all, the others those that failed and may yet succeed.
+pub(crate) async fn write(
+    store: &BigtableStore,
+    table: Table,
+    rows: &[Row],
+) -> Vec<Result<(), StoreError>> {
+    let mut results: Vec<Result<(), StoreError>> = rows
+        .iter()
+        .map(|row| match mutation::objection(&row.key, &row.cells) {
+            Some(why) => Err(refused(store.name(table), why)),
+            None => Ok(()),
+        })
+        .collect();
+    let mut pending: Vec<Pending<'_>> = rows
+        .iter()
+        .zip(&mut results)
+        .filter(|(_, result)| result.is_ok())
+        .map(|(row, result)| Pending {
+            row,
+            result,
+            outcome: Outcome::Unanswered,
+        })
+        .collect();
+
+    let mut call = Call::new(store.name(table), store.settings().batch(), Repeat::Safe);
+    while !pending.is_empty() {
+        send_all(store, table, &call, &mut pending).await;
+        pending.retain_mut(|entry| entry.is_to_be_sent_again(&mut call));
+        if !pending.is_empty() && !call.pause().await {
+            break;
+        }
+    }
+    for entry in pending {
+        *entry.result = Err(call.error(entry.outcome.into_failure()));
+    }
+    results
+}
+
+/// A row that is not written yet.
+struct Pending<'a> {
+    row: &'a Row,
+    result: &'a mut Result<(), StoreError>,
+    outcome: Outcome,
+}
+
+/// What became of a row in this round.
+enum Outcome {
+    Unanswered,
+    Written,
+    Failed(Failure),
+}
+
+impl Pending<'_> {
+    fn is_to_be_sent_again(&mut self, call: &mut Call<'_>) -> bool {
+        match std::mem::replace(&mut self.outcome, Outcome::Unanswered) {
+            Outcome::Written => false,
+            outcome => {
+                let failure = outcome.into_failure();
+                let again = call.is_repeatable(&failure);
+                if !again {
+                    *self.result = Err(call.error(failure.clone()));
+                }
+                self.outcome = Outcome::Failed(failure);
+                again
+            }
+        }
+    }
+
+    fn mutations(&self) -> usize {
+        self.row.cells.len()
+    }
+
+    fn bytes(&self) -> usize {
+        let cells = self.row.cells.iter();
+        cells.fold(self.row.key.len() + OVERHEAD, |bytes, (column, value)| {
+            bytes + column.len() + value.len() + OVERHEAD
+        })
+    }
+}
+
+impl Outcome {
+    fn into_failure(self) -> Failure {
+        match self {
+            Self::Failed(failure) => failure,
+            Self::Unanswered | Self::Written => Failure::Status(Status::unavailable(
+                "the store did not say what became of the row",
+            )),
+        }
+    }
+}
+
+/// One round: sends the rows in as many requests as they need.
+async fn send_all(
+    store: &BigtableStore,
+    table: Table,
+    call: &Call<'_>,
+    mut pending: &mut [Pending<'_>],
+) {
+    while !pending.is_empty() {
+        let (part, rest) = pending.split_at_mut(length_of_part(pending));
+        for entry in &mut *part {
+            entry.outcome = Outcome::Unanswered;
+        }
+        if let Err(failure) = send(store, table, call, part).await {
+            for entry in &mut *part {
+                if let Outcome::Unanswered = entry.outcome {
+                    entry.outcome = Outcome::Failed(failure.clone());
+                }
+            }
+        }
+        pending = rest;
+    }
+}
+
+/// How many of these rows fit into one request, at least one.
+fn length_of_part(pending: &[Pending<'_>]) -> usize {
+    let (mut mutations, mut bytes) = (0, 0);
+    let fitting = pending.iter().take_while(|entry| {
+        mutations += entry.mutations();
+        bytes += entry.bytes();
+        mutations <= MOST_MUTATIONS && bytes <= FULL
+    });
+    fitting.count().clamp(1, pending.len().max(1))
+}
+
+/// One request; what the store says about each row is noted even when the answer breaks off.
+async fn send(
+    store: &BigtableStore,
+    table: Table,
+    call: &Call<'_>,
+    part: &mut [Pending<'_>],
+) -> Result<(), Failure> {
+    let entries = part.iter().map(|entry| Entry {
+        row_key: entry.row.key.clone(),
+        mutations: mutation::set(&entry.row.cells),
+        idempotency: None,
+    });
+    let request = request::routed(MutateRowsRequest {
+        table_name: store.full_name(table),
+        app_profile_id: store.app_profile(),
+        entries: entries.collect(),
+        ..MutateRowsRequest::default()
+    });
+    let mut client = store.client();
+    let answer = client.get_client().mutate_rows(request);
+    let mut stream = call.wait(answer).await?.into_inner();
+    while let Some(message) = call.wait(stream.message()).await? {
+        note(message, part);
+    }
+    Ok(())
+}
+
+fn note(message: MutateRowsResponse, part: &mut [Pending<'_>]) {
+    for answer in message.entries {
+        let index = usize::try_from(answer.index).ok();
+        let Some(entry) = index.and_then(|index| part.get_mut(index)) else {
+            continue;
+        };
+        let status = answer.status.unwrap_or_default();
+        entry.outcome = match Code::from_i32(status.code) {
+            Code::Ok => Outcome::Written,
+            code => Outcome::Failed(Failure::Status(Status::new(code, status.message))),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flag_store::Cells;
+
+    use super::*;
+
+    /// How many of `rows` equal rows of so many cells of so many bytes are sent at once.
+    fn length(rows: usize, cells: usize, bytes: usize) -> usize {
+        let row = Row {
+            key: b"key".to_vec(),
+            cells: (0..cells)
+                .map(|cell| (cell.to_string(), vec![0; bytes]))
+                .collect::<Cells>(),
+        };
+        let mut results: Vec<Result<(), StoreError>> = (0..rows).map(|_| Ok(())).collect();
+        let pending: Vec<Pending<'_>> = results
+            .iter_mut()
+            .map(|result| Pending {
+                row: &row,
+                result,
+                outcome: Outcome::Unanswered,
+            })
+            .collect();
+        length_of_part(&pending)
+    }
+
+    #[test]
+    fn few_small_rows_travel_together() {
+        assert_eq!(length(500, 11, 50), 500);
+    }
+
+    #[test]
+    fn a_request_has_at_most_100_000_mutations() {
+        assert_eq!(length(300, 1_000, 0), 100);
+    }
+
+    #[test]
+    fn a_request_has_at_most_8_mib() {
+        assert_eq!(length(20, 1, 1 << 20), 7);
+    }
+
+    #[test]
+    fn a_row_larger_than_a_request_travels_alone() {
+        assert_eq!(length(3, 1, 9 << 20), 1);
+    }
+}

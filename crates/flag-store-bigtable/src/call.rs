@@ -1,0 +1,239 @@
+//! One call: a deadline, and as many attempts as fit.
+
+use std::time::Duration;
+
+use flag_store::StoreError;
+use tokio::time::{Instant, sleep, timeout_at};
+use tonic::Status;
+
+use crate::status::{Failure, Nature};
+
+/// The longest pause after a first failure.
+const FIRST_PAUSE: Duration = Duration::from_millis(8);
+/// The longest pause of all; a longer one would find a store that is back late.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// So many attempts wait equally long, for one of several connections may be dead; the others wait longer, for
+/// the store may be slow.
+const EQUAL_ATTEMPTS: u32 = 3;
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// How long an attempt waits for the next sign of life.
+    pub(crate) attempt: Duration,
+    /// How long the call takes at most, with all its attempts.
+    pub(crate) deadline: Duration,
+}
+
+/// Whether a request may be sent again when nobody knows what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Sending it twice is as good as sending it once.
+    Safe,
+    /// Sending it twice could do harm.
+    Never,
+}
+
+/// A call under way.
+///
+/// Whoever makes one awaits everything through [`Call::wait`], and asks [`Call::again`] after each failure.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    table: &'a str,
+    repeat: Repeat,
+    started: Instant,
+    deadline: Instant,
+    attempt_wait: Duration,
+    attempts: u32,
+    unauthenticated_in: Option<u32>,
+    heard: Option<Failure>,
+}
+
+impl<'a> Call<'a> {
+    /// Begins a call; the clock runs from here.
+    pub(crate) fn new(table: &'a str, patience: Patience, repeat: Repeat) -> Self {
+        let started = Instant::now();
+        Self {
+            table,
+            repeat,
+            started,
+            deadline: started + patience.deadline,
+            attempt_wait: patience.attempt,
+            attempts: 0,
+            unauthenticated_in: None,
+            heard: None,
+        }
+    }
+
+    /// Waits for one step of the current attempt.
+    pub(crate) async fn wait<T>(
+        &self,
+        step: impl Future<Output = Result<T, Status>>,
+    ) -> Result<T, Failure> {
+        let now = Instant::now();
+        // A stream that always has more to give would never let the timer speak.
+        if now >= self.deadline {
+            return Err(Failure::Silence);
+        }
+        let longer = self.attempts.saturating_sub(EQUAL_ATTEMPTS - 1).min(16);
+        let until = self.deadline.min(now + self.attempt_wait * (1 << longer));
+        match timeout_at(until, step).await {
+            Ok(answer) => answer.map_err(Failure::Status),
+            Err(_) => Err(Failure::Silence),
+        }
+    }
+
+    /// Pauses before the next attempt, or gives the error back if there must be none.
+    pub(crate) async fn again(&mut self, failure: Failure) -> Result<(), StoreError> {
+        if self.is_repeatable(&failure) && self.pause().await {
+            Ok(())
+        } else {
+            Err(self.error(failure))
+        }
+    }
+
+    /// Whether the current attempt, having failed so, may be followed by another.
+    pub(crate) fn is_repeatable(&mut self, failure: &Failure) -> bool {
+        if !matches!(failure, Failure::Silence) {
+            self.heard = Some(failure.clone());
+        }
+        match failure.nature() {
+            Nature::Transient => self.repeat == Repeat::Safe,
+            // Nothing was done, so this is safe to repeat for any request.
+            Nature::Unauthenticated => {
+                *self.unauthenticated_in.get_or_insert(self.attempts) == self.attempts
+            }
+            Nature::Refused | Nature::Broken => false,
+        }
+    }
+
+    /// Pauses, then begins the next attempt; `false` at once if there is no time for it.
+    pub(crate) async fn pause(&mut self) -> bool {
+        let pause = jittered(longest_pause(self.attempts));
+        if Instant::now() + pause >= self.deadline {
+            return false;
+        }
+        sleep(pause).await;
+        self.attempts += 1;
+        true
+    }
+
+    /// The error for the caller: silence only if nothing was heard in any attempt, for the deadline may have cut
+    /// the last one short.
+    pub(crate) fn error(&self, failure: Failure) -> StoreError {
+        let told = match (failure, &self.heard) {
+            (Failure::Silence, Some(heard)) => heard.clone(),
+            (failure, _) => failure,
+        };
+        told.into_error(self.table, self.started.elapsed())
+    }
+}
+
+/// The longest pause after so many attempts that failed, one more not counted.
+fn longest_pause(attempts: u32) -> Duration {
+    (FIRST_PAUSE * (1 << attempts.min(16))).min(LONGEST_PAUSE)
+}
+
+/// Half of the pause or more, so that callers who failed together don't come back together.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Patience = Patience {
+        attempt: Duration::from_millis(250),
+        deadline: Duration::from_secs(2),
+    };
+
+    async fn silence() -> Result<(), Status> {
+        std::future::pending().await
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_cap() {
+        let millis: Vec<u128> = [0, 1, 4, 5, 40]
+            .map(|attempts| longest_pause(attempts).as_millis())
+            .into();
+        assert_eq!(millis, [8, 16, 128, 250, 250]);
+    }
+
+    #[test]
+    fn jitter_keeps_between_half_and_all() {
+        for _ in 0..1_000 {
+            let pause = jittered(LONGEST_PAUSE);
+            assert!(pause >= LONGEST_PAUSE / 2 && pause <= LONGEST_PAUSE);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_at_the_deadline() {
+        let started = Instant::now();
+        let mut call = Call::new("flags", PATIENCE, Repeat::Safe);
+        let error = loop {
+            let failure = call.wait(silence()).await.unwrap_err();
+            if let Err(error) = call.again(failure).await {
+                break error;
+            }
+        };
+        assert!(matches!(error, StoreError::TimedOut { .. }));
+        assert!(started.elapsed() <= PATIENCE.deadline + Duration::from_millis(1));
+        assert!(started.elapsed() + LONGEST_PAUSE >= PATIENCE.deadline);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn later_attempts_wait_longer() {
+        let mut call = Call::new("flags", PATIENCE, Repeat::Safe);
+        let mut waits = Vec::new();
+        for _ in 0..4 {
+            let started = Instant::now();
+            call.wait(silence()).await.unwrap_err();
+            waits.push(started.elapsed().as_millis() / 10 * 10);
+            assert!(call.pause().await);
+        }
+        assert_eq!(waits, [250, 250, 250, 500]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_never_ends_is_cut_at_the_deadline() {
+        let call = Call::new("flags", PATIENCE, Repeat::Safe);
+        tokio::time::advance(PATIENCE.deadline).await;
+        let ready = std::future::ready(Ok(()));
+        assert!(matches!(call.wait(ready).await, Err(Failure::Silence)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_must_not_be_repeated_fails_at_once() {
+        let mut call = Call::new("flags", PATIENCE, Repeat::Never);
+        let failure = Failure::Status(Status::unavailable("gone"));
+        assert!(matches!(
+            call.again(failure).await,
+            Err(StoreError::Unavailable { .. })
+        ));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_heard_is_told_rather_than_silence() {
+        let mut call = Call::new("flags", PATIENCE, Repeat::Safe);
+        let heard = Failure::Status(Status::unavailable("gone"));
+        call.again(heard).await.unwrap();
+        tokio::time::advance(PATIENCE.deadline).await;
+        assert!(matches!(
+            call.again(Failure::Silence).await,
+            Err(StoreError::Unavailable { .. })
+        ));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_renewed_once() {
+        let mut call = Call::new("flags", PATIENCE, Repeat::Never);
+        let failure = Failure::Status(Status::unauthenticated("expired"));
+        call.again(failure.clone()).await.unwrap();
+        assert!(matches!(
+            call.again(failure).await,
+            Err(StoreError::Refused { .. })
+        ));
+    }
+}

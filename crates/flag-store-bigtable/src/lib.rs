@@ -1,0 +1,23 @@
+//! Flags in Google Cloud Bigtable.
+//!
+//! What `bigtable_rs` leaves to its caller is done here: every call ends within a deadline, what is safe to send
+//! again is sent again, and rows that arrive in pieces are put together. Knows rows and cells, not what is in them.
+//! Start with [`BigtableStore`].
+mod batch;
+mod call;
+mod connection;
+mod filter;
+mod merge;
+mod mutation;
+mod request;
+mod settings;
+mod status;
+mod store;
+mod tables;
+
+pub use crate::connection::ConnectError;
+pub use crate::settings::BigtableSettings;
+pub use crate::store::BigtableStore;
+
+/// The column family of every cell.
+const FAMILY: &str = "metadata";

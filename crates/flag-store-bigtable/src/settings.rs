@@ -1,0 +1,236 @@
+//! Where the tables are, and how long to wait for them.
+
+use std::time::Duration;
+
+use tonic::transport::Uri;
+
+use crate::call::Patience;
+use crate::connection::ConnectError;
+
+/// More connections than this are a mistake; `bigtable_rs` panics at a little more than a thousand.
+const MOST_CHANNELS: usize = 256;
+
+/// Where the tables are, and how long to wait for them. [`BigtableSettings::new`] fills in the defaults.
+///
+/// An attempt is the wait for the next sign of life, be it the answer or its next part; the third wait in vain
+/// doubles it, so that a slow store is reached too. The deadline bounds the call with all its attempts.
+#[derive(Clone, Debug)]
+pub struct BigtableSettings {
+    /// The Google Cloud project.
+    pub project: String,
+    /// The Bigtable instance.
+    pub instance: String,
+    /// The table of flags.
+    pub flag_table: String,
+    /// The table of exposures.
+    pub log_table: String,
+    /// The app profile; it must route to a single cluster and allow single-row transactions. Default: the instance's own.
+    pub app_profile: Option<String>,
+    /// `host:port` of an emulator instead of Google Cloud. Default: none.
+    pub emulator: Option<String>,
+    /// Connections to Bigtable, 1 to 256. Default: 4.
+    pub channels: usize,
+    /// How long to look for credentials. Default: 10 s.
+    pub connect_deadline: Duration,
+    /// One attempt of a read. Default: 250 ms.
+    pub read_attempt: Duration,
+    /// A read of a row, or a scan with a limit. Default: 2 s.
+    pub read_deadline: Duration,
+    /// One attempt of an insertion; a comparison has only one, which may take the whole deadline. Default: 1 s.
+    pub write_attempt: Duration,
+    /// A write of one row. Default: 5 s.
+    pub write_deadline: Duration,
+    /// One attempt of a batch. Default: 2 s.
+    pub batch_attempt: Duration,
+    /// A batch of writes, or a scan without a limit. Default: 10 s.
+    pub batch_deadline: Duration,
+}
+
+impl BigtableSettings {
+    /// Settings for these tables, defaults for the rest.
+    pub fn new(
+        project: impl Into<String>,
+        instance: impl Into<String>,
+        flag_table: impl Into<String>,
+        log_table: impl Into<String>,
+    ) -> Self {
+        Self {
+            project: project.into(),
+            instance: instance.into(),
+            flag_table: flag_table.into(),
+            log_table: log_table.into(),
+            app_profile: None,
+            emulator: None,
+            channels: 4,
+            connect_deadline: Duration::from_secs(10),
+            read_attempt: Duration::from_millis(250),
+            read_deadline: Duration::from_secs(2),
+            write_attempt: Duration::from_secs(1),
+            write_deadline: Duration::from_secs(5),
+            batch_attempt: Duration::from_secs(2),
+            batch_deadline: Duration::from_secs(10),
+        }
+    }
+
+    /// Refuses what cannot be right, above all what `bigtable_rs` would panic at.
+    pub(crate) fn check(&self) -> Result<(), ConnectError> {
+        for (setting, found) in [
+            ("project", &self.project),
+            ("instance", &self.instance),
+            ("flag_table", &self.flag_table),
+            ("log_table", &self.log_table),
+        ] {
+            if !is_resource_name(found) {
+                return Err(wrong(setting, found, "letters, digits, '-', '_', '.', ':'"));
+            }
+        }
+        if !(1..=MOST_CHANNELS).contains(&self.channels) {
+            return Err(wrong(
+                "channels",
+                &self.channels.to_string(),
+                "a number in range [1, 256]",
+            ));
+        }
+        match &self.emulator {
+            Some(emulator) if !is_host_and_port(emulator) => {
+                Err(wrong("emulator", emulator, "host:port"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How long to wait for a read that ends soon.
+    pub(crate) fn read(&self) -> Patience {
+        Patience {
+            attempt: self.read_attempt,
+            deadline: self.read_deadline,
+        }
+    }
+
+    /// How long to wait for a read of as many rows as there are.
+    pub(crate) fn long_read(&self) -> Patience {
+        Patience {
+            attempt: self.read_attempt,
+            deadline: self.batch_deadline,
+        }
+    }
+
+    /// How long to wait for a write that may be sent again.
+    pub(crate) fn write(&self) -> Patience {
+        Patience {
+            attempt: self.write_attempt,
+            deadline: self.write_deadline,
+        }
+    }
+
+    /// How long to wait for a write that is sent once.
+    pub(crate) fn single_write(&self) -> Patience {
+        Patience {
+            attempt: self.write_deadline,
+            deadline: self.write_deadline,
+        }
+    }
+
+    /// How long to wait for many writes.
+    pub(crate) fn batch(&self) -> Patience {
+        Patience {
+            attempt: self.batch_attempt,
+            deadline: self.batch_deadline,
+        }
+    }
+}
+
+fn wrong(setting: &'static str, found: &str, expected: &'static str) -> ConnectError {
+    ConnectError::Setting {
+        setting,
+        found: found.to_owned(),
+        expected,
+    }
+}
+
+fn is_resource_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    let Ok(uri) = format!("http://{text}").parse::<Uri>() else {
+        return false;
+    };
+    // Comparing with the whole text leaves no room for a user, a path or a query.
+    matches!(
+        (uri.host(), uri.port()),
+        (Some(host), Some(port)) if !host.is_empty() && format!("{host}:{port}") == text
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut BigtableSettings), refused: Option<&str>) {
+        let mut settings = BigtableSettings::new("p", "i", "flags", "log");
+        change(&mut settings);
+        let message = settings.check().err().map(|error| error.to_string());
+        assert_eq!(message.as_deref(), refused);
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        check(|_| {}, None);
+    }
+
+    #[test]
+    fn an_emulator_is_a_host_and_a_port() {
+        for emulator in ["127.0.0.1:8086", "[::1]:8086", "emulator.test:1"] {
+            check(|settings| settings.emulator = Some(emulator.into()), None);
+        }
+    }
+
+    #[test]
+    fn anything_else_is_no_emulator() {
+        for emulator in [
+            "",
+            "127.0.0.1",
+            ":8086",
+            "h:",
+            "h:99999",
+            "h:1/path",
+            "h:1?q",
+            "user@h:1",
+            "http://h:1",
+            "unix:///tmp/socket",
+            "a b:1",
+        ] {
+            let message = format!("emulator is {emulator:?}, expected host:port");
+            check(
+                |settings| settings.emulator = Some(emulator.into()),
+                Some(&message),
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_would_break_a_path_is_refused() {
+        check(
+            |settings| settings.flag_table = "a/b".into(),
+            Some("flag_table is \"a/b\", expected letters, digits, '-', '_', '.', ':'"),
+        );
+        check(
+            |settings| settings.project = String::new(),
+            Some("project is \"\", expected letters, digits, '-', '_', '.', ':'"),
+        );
+    }
+
+    #[test]
+    fn there_is_at_least_one_channel_and_not_thousands() {
+        for channels in [0, 257] {
+            let message =
+                format!("channels is \"{channels}\", expected a number in range [1, 256]");
+            check(|settings| settings.channels = channels, Some(&message));
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What a gRPC status means for the caller.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use flag_store::StoreError;
+use tonic::{Code, Status};
+
+/// Why one attempt failed.
+#[derive(Clone, Debug)]
+pub(crate) enum Failure {
+    /// Nothing came in time.
+    Silence,
+    /// The store, or the connection to it, reported an error.
+    Status(Status),
+    /// What came makes no sense.
+    Garbled(String),
+}
+
+/// What can be done about a [`Failure`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nature {
+    /// It passes: send again.
+    Transient,
+    /// The token may have ended on its way: send again, once.
+    Unauthenticated,
+    /// The store won't do it.
+    Refused,
+    /// The answer cannot be understood.
+    Broken,
+}
+
+impl Failure {
+    /// What can be done about it.
+    pub(crate) fn nature(&self) -> Nature {
+        match self {
+            Self::Silence => Nature::Transient,
+            Self::Status(status) => nature(status),
+            Self::Garbled(_) => Nature::Broken,
+        }
+    }
+
+    /// The error for the caller, who waited for `after` for `table`.
+    pub(crate) fn into_error(self, table: &str, after: Duration) -> StoreError {
+        let nature = self.nature();
+        let status = match self {
+            Self::Silence => return StoreError::TimedOut { after },
+            Self::Status(status) if status.code() == Code::DeadlineExceeded => {
+                return StoreError::TimedOut { after };
+            }
+            Self::Status(status) => status,
+            Self::Garbled(what) => {
+                return StoreError::Broken {
+                    source: format!("table {table}: {what}").into(),
+                };
+            }
+        };
+        let source = Box::new(Answer {
+            table: table.to_owned(),
+            status,
+        });
+        match nature {
+            Nature::Transient => StoreError::Unavailable { source },
+            Nature::Unauthenticated | Nature::Refused => StoreError::Refused { source },
+            Nature::Broken => StoreError::Broken { source },
+        }
+    }
+}
+
+/// A refusal of our own, before anything was sent.
+pub(crate) fn refused(table: &str, why: &str) -> StoreError {
+    StoreError::Refused {
+        source: format!("table {table}: {why}").into(),
+    }
+}
+
+fn nature(status: &Status) -> Nature {
+    // Only a status made on this side has a source: the transport, or the fetching of a token.
+    if status.source().is_some() {
+        return Nature::Transient;
+    }
+    match status.code() {
+        Code::ResourceExhausted if status.message().contains("larger than max") => Nature::Refused,
+        Code::Unavailable
+        | Code::DeadlineExceeded
+        | Code::Aborted
+        | Code::ResourceExhausted
+        | Code::Cancelled => Nature::Transient,
+        // What tonic makes of an answer that a proxy cut off, or gave in the store's place.
+        Code::Unknown
+            if status.message().contains("missing grpc-status")
+                || status.message().contains("grpc-status header missing") =>
+        {
+            Nature::Transient
+        }
+        Code::Unauthenticated => Nature::Unauthenticated,
+        Code::Internal | Code::DataLoss => Nature::Broken,
+        _ => Nature::Refused,
+    }
+}
+
+/// What the store said about a table.
+#[derive(Debug)]
+struct Answer {
+    table: String,
+    status: Status,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { table, status } = self;
+        write!(f, "table {table}: {:?}", status.code())?;
+        if !status.message().is_empty() {
+            write!(f, ": {}", status.message())?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for Answer {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.status.source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(code: Code, message: &str, expected: Nature) {
+        assert_eq!(
+            Failure::Status(Status::new(code, message)).nature(),
+            expected
+        );
+    }
+
+    #[test]
+    fn what_passes_is_sent_again() {
+        for code in [
+            Code::Unavailable,
+            Code::DeadlineExceeded,
+            Code::Aborted,
+            Code::ResourceExhausted,
+            Code::Cancelled,
+        ] {
+            check(code, "", Nature::Transient);
+        }
+    }
+
+    #[test]
+    fn what_the_caller_did_wrong_is_refused() {
+        for code in [
+            Code::NotFound,
+            Code::PermissionDenied,
+            Code::InvalidArgument,
+            Code::FailedPrecondition,
+            Code::Unimplemented,
+            Code::OutOfRange,
+            Code::Unknown,
+        ] {
+            check(code, "", Nature::Refused);
+        }
+    }
+
+    #[test]
+    fn a_message_too_large_stays_too_large() {
+        check(
+            Code::ResourceExhausted,
+            "grpc: received message larger than max (9 vs. 8)",
+            Nature::Refused,
+        );
+    }
+
+    #[test]
+    fn an_answer_without_a_status_was_cut_off() {
+        check(
+            Code::Unknown,
+            "protocol error: missing grpc-status trailer, stream was terminated without a final status",
+            Nature::Transient,
+        );
+    }
+
+    #[test]
+    fn what_the_transport_says_is_transient() {
+        let status = Status::from_error("broken pipe".into());
+        assert_eq!(status.code(), Code::Unknown);
+        assert_eq!(Failure::Status(status).nature(), Nature::Transient);
+    }
+
+    #[test]
+    fn an_error_names_the_table_and_what_was_said() {
+        let error =
+            Failure::Status(Status::not_found("no such table")).into_error("flags", Duration::ZERO);
+        assert!(matches!(error, StoreError::Refused { .. }));
+        assert_eq!(
+            error.source().unwrap().to_string(),
+            "table flags: NotFound: no such table"
+        );
+    }
+
+    #[test]
+    fn the_stores_own_deadline_is_a_time_out() {
+        let error = Failure::Status(Status::deadline_exceeded("late"))
+            .into_error("flags", Duration::from_secs(1));
+        assert!(matches!(error, StoreError::TimedOut { after } if after.as_secs() == 1));
+    }
+}

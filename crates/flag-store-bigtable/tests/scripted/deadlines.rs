@@ -1,0 +1,81 @@
+//! Every call ends, whatever the other side does.
+
+use super::*;
+
+/// Makes every call; each must time out, and be back in time.
+async fn check(address: SocketAddr) {
+    let store = hasty_store(address).await;
+    let row = row("k", "1");
+    check_one("get", get(&store)).await;
+    let scan = store.scan(Table::Flags, Scan::prefix(""));
+    check_one("scan", scan).await;
+    let insert = store.insert_if_absent(Table::Flags, &row);
+    check_one("insert_if_absent", insert).await;
+    check_one("compare_and_set", compare_and_set(&store)).await;
+    let batch = async {
+        let rows = [row.clone()];
+        let mut results = store.write_batch(Table::Flags, &rows).await;
+        results.remove(0)
+    };
+    check_one("write_batch", batch).await;
+    check_one("ping", store.ping()).await;
+}
+
+async fn check_one<T: std::fmt::Debug>(
+    name: &str,
+    call: impl Future<Output = Result<T, StoreError>>,
+) {
+    let started = Instant::now();
+    let result = call.await;
+    assert!(
+        matches!(result, Err(StoreError::TimedOut { .. })),
+        "{name}: {result:?}"
+    );
+    assert!(started.elapsed() < SHORT + SLACK, "{name} was late");
+}
+
+#[tokio::test]
+async fn hold_when_the_server_never_answers() {
+    let server = Scripted::always(Answer::Silence).await;
+    check(server.address).await;
+}
+
+#[tokio::test]
+async fn hold_when_the_server_sends_headers_and_then_nothing() {
+    let server = Scripted::always(Answer::HeadersThenSilence).await;
+    check(server.address).await;
+}
+
+#[tokio::test]
+async fn hold_when_the_server_never_stops() {
+    let server = Scripted::always(Answer::Dripping(vec![chunk("k", "1", 0)])).await;
+    let store = hasty_store(server.address).await;
+    check_one("get", get(&store)).await;
+}
+
+#[tokio::test]
+async fn hold_when_the_peer_accepts_and_never_speaks() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok(stream) = listener.accept().await {
+            open.push(stream);
+        }
+    });
+    check(address).await;
+}
+
+#[tokio::test]
+async fn hold_when_connecting_leads_nowhere() {
+    // Once its queue is full, a listener that accepts nobody drops whoever else knocks.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    while let Ok(stream) = tokio::time::timeout(SHORT, TcpStream::connect(address)).await {
+        queue.push(stream.unwrap());
+    }
+    check(address).await;
+}

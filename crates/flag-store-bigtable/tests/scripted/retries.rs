@@ -1,0 +1,105 @@
+//! What is sent again, and what is not.
+
+use super::*;
+
+#[tokio::test]
+async fn a_read_is_sent_again_until_it_is_answered() {
+    let answers = [
+        unavailable(),
+        unavailable(),
+        Answer::Rows(vec![whole("k", "1")]),
+    ];
+    let server = Scripted::start(answers).await;
+    assert_eq!(
+        get(&store(&server).await).await.unwrap(),
+        Some(row("k", "1"))
+    );
+    assert_eq!(server.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn a_silent_attempt_is_followed_by_another() {
+    let answers = [
+        Answer::Silence,
+        Answer::HeadersThenSilence,
+        Answer::Rows(vec![whole("k", "1")]),
+    ];
+    let server = Scripted::start(answers).await;
+    let settings = BigtableSettings {
+        read_attempt: Duration::from_millis(100),
+        ..settings(server.address)
+    };
+    let store = BigtableStore::connect(settings).await.unwrap();
+    assert_eq!(get(&store).await.unwrap(), Some(row("k", "1")));
+}
+
+#[tokio::test]
+async fn an_insertion_is_sent_again() {
+    let server = Scripted::start([unavailable(), Answer::Matched(false)]).await;
+    let inserted = store(&server)
+        .await
+        .insert_if_absent(Table::Flags, &row("k", "1"))
+        .await;
+    assert_eq!(inserted.unwrap(), Insert::Inserted);
+    let asked = server.asked();
+    let [
+        (_, Asked::CheckAndMutate(first)),
+        (_, Asked::CheckAndMutate(second)),
+    ] = asked.as_slice()
+    else {
+        panic!("asked {asked:?}");
+    };
+    assert_eq!(first, second);
+}
+
+#[tokio::test]
+async fn a_comparison_is_sent_exactly_once() {
+    let server = Scripted::start([unavailable(), Answer::Matched(true)]).await;
+    let set = compare_and_set(&store(&server).await).await;
+    assert!(
+        matches!(set, Err(StoreError::Unavailable { .. })),
+        "{set:?}"
+    );
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_repeated_and_names_the_table() {
+    let answer = Answer::Status(Status::not_found("no such table"));
+    let server = Scripted::start([answer]).await;
+    let error = get(&store(&server).await).await.unwrap_err();
+    let StoreError::Refused { source } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(source.to_string(), "table flags: NotFound: no such table");
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_once() {
+    let expired = || Answer::Status(Status::unauthenticated("expired"));
+    let server = Scripted::start([expired(), Answer::Matched(true)]).await;
+    let set = compare_and_set(&store(&server).await).await;
+    assert_eq!(set.unwrap(), CompareAndSet::Set);
+
+    let server = Scripted::start([expired(), expired(), expired()]).await;
+    let found = get(&store(&server).await).await;
+    assert!(
+        matches!(found, Err(StoreError::Refused { .. })),
+        "{found:?}"
+    );
+    assert_eq!(server.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_store_that_stays_away_is_unavailable() {
+    // Whoever listened here does no more.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let found = get(&store_that_waits(address, SLACK, SLACK).await).await;
+    assert!(
+        matches!(found, Err(StoreError::Unavailable { .. })),
+        "{found:?}"
+    );
+}

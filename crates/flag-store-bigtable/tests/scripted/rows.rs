@@ -1,0 +1,112 @@
+//! Rows arrive whole, however Bigtable sends them.
+
+use super::*;
+
+#[tokio::test]
+async fn a_row_in_one_message_arrives() {
+    let server = Scripted::start([Answer::Rows(vec![whole("k", "1")])]).await;
+    assert_eq!(
+        get(&store(&server).await).await.unwrap(),
+        Some(row("k", "1"))
+    );
+}
+
+#[tokio::test]
+async fn a_row_split_within_a_cell_over_two_messages_arrives_whole() {
+    let server = Scripted::start([Answer::Rows(vec![
+        vec![chunk("k", "hello ", 11)],
+        vec![committed(more("world", 0))],
+    ])])
+    .await;
+    assert_eq!(
+        get(&store(&server).await).await.unwrap(),
+        Some(row("k", "hello world"))
+    );
+}
+
+#[tokio::test]
+async fn a_row_split_over_many_messages_arrives_whole() {
+    let mut messages = vec![vec![chunk("k", "0", 1_000)]];
+    messages.extend((1..999).map(|_| vec![more("1", 1_000)]));
+    messages.push(vec![committed(more("2", 0))]);
+    let server = Scripted::start([Answer::Rows(messages)]).await;
+    let value = format!("0{}2", "1".repeat(998));
+    assert_eq!(
+        get(&store(&server).await).await.unwrap(),
+        Some(row("k", &value))
+    );
+}
+
+#[tokio::test]
+async fn half_a_row_at_the_end_is_an_error() {
+    let server = Scripted::start([Answer::Rows(vec![
+        whole("a", "1"),
+        vec![chunk("b", "2", 0)],
+    ])])
+    .await;
+    let scanned = store(&server)
+        .await
+        .scan(Table::Flags, Scan::prefix(""))
+        .await;
+    assert!(
+        matches!(scanned, Err(StoreError::Broken { .. })),
+        "{scanned:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_scan_that_breaks_half_way_is_read_again_without_duplicates() {
+    let server = Scripted::start([
+        Answer::RowsThen(
+            vec![whole("a", "1"), vec![chunk("b", "2", 0)]],
+            Status::unavailable("restarting"),
+        ),
+        Answer::Rows(vec![whole("a", "1"), whole("b", "2")]),
+    ])
+    .await;
+    let scanned = store(&server)
+        .await
+        .scan(Table::Flags, Scan::prefix(""))
+        .await
+        .unwrap();
+    assert_eq!(scanned, [row("a", "1"), row("b", "2")]);
+}
+
+#[tokio::test]
+async fn a_message_of_20_mib_is_accepted() {
+    let value = "x".repeat(20 << 20);
+    let server = Scripted::start([Answer::Rows(vec![whole("k", &value)])]).await;
+    let found = get(&store(&server).await).await.unwrap().unwrap();
+    assert_eq!(found.cells.get("Name").map(<[u8]>::len), Some(20 << 20));
+}
+
+#[tokio::test]
+async fn a_descending_scan_says_that_it_understands_reverse_scans() {
+    let server = Scripted::start([Answer::Rows(vec![whole("b", "2"), whole("a", "1")])]).await;
+    let scan = Scan::prefix("").descending().limit(2);
+    let scanned = store(&server).await.scan(Table::Flags, scan).await.unwrap();
+    assert_eq!(scanned, [row("b", "2"), row("a", "1")]);
+    let asked = server.asked();
+    let [(headers, Asked::Read(request))] = asked.as_slice() else {
+        panic!("asked {asked:?}");
+    };
+    assert!(request.reversed);
+    assert_eq!(request.rows_limit, 2);
+    assert_eq!(headers.get("bigtable-features").unwrap(), "CAE=");
+    assert_eq!(
+        headers.get("x-goog-request-params").unwrap(),
+        "table_name=projects%2Fp%2Finstances%2Fi%2Ftables%2Fflags&app_profile_id="
+    );
+}
+
+#[tokio::test]
+async fn what_must_be_empty_is_not_asked_for() {
+    let server = Scripted::start([]).await;
+    let store = store(&server).await;
+    let none = store.scan(Table::Flags, Scan::prefix("").limit(0)).await;
+    assert_eq!(none.unwrap(), []);
+    let no_cells = store.get(Table::Flags, b"k", Columns::Only(&[])).await;
+    assert_eq!(no_cells.unwrap(), None);
+    assert!(store.write_batch(Table::Flags, &[]).await.is_empty());
+    assert!(server.asked().is_empty());
+}
