@@ -1,0 +1,14 @@
+//! How a binary is told what to do: every setting once, for the service and for `flagctl` alike.
+//!
+//! Knows neither HTTP nor flags, and reads no environment: a binary hands in what it was given. Start with
+//! [`table`], which lists the settings, and [`Reader`], which reads them.
+mod reader;
+mod setting;
+mod sources;
+mod store;
+pub mod table;
+
+pub use crate::reader::{Mistake, Mistakes, Reader};
+pub use crate::setting::{Origin, Setting};
+pub use crate::sources::Sources;
+pub use crate::store::{OpenStoreError, StoreSettings};

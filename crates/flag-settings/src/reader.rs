@@ -1,0 +1,191 @@
+//! Reads settings and gathers all mistakes, so that they are told together.
+
+use std::fmt;
+
+use crate::setting::{Origin, Setting};
+use crate::sources::Sources;
+
+/// Reads settings one by one; ends with [`Reader::finish`].
+#[derive(Debug)]
+pub struct Reader {
+    sources: Sources,
+    mistakes: Vec<Mistake>,
+}
+
+/// A setting that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake(String);
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// All settings that cannot be; a start with them ends with exit code 2.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Mistakes(pub Vec<Mistake>);
+
+impl std::error::Error for Mistakes {}
+
+impl fmt::Display for Mistakes {
+    /// One mistake a line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, mistake) in self.0.iter().enumerate() {
+            write!(f, "{}{mistake}", if at == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl Reader {
+    /// Reads from these sources.
+    pub fn new(mut sources: Sources) -> Self {
+        let mistakes = std::mem::take(&mut sources.file_mistakes)
+            .into_iter()
+            .map(Mistake)
+            .collect();
+        Self { sources, mistakes }
+    }
+
+    /// The text of a setting, without a look at what it says.
+    pub fn text(&mut self, setting: &Setting) -> Option<String> {
+        self.parse(setting, "text", |text| Some(text.to_owned()))
+    }
+
+    /// A setting as `parse` reads it, which `expected` describes; `None` is a mistake.
+    pub fn parse<T>(
+        &mut self,
+        setting: &Setting,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let (text, origin) = self.sources.find(setting);
+        let (found, value) = match &text {
+            Ok(text) => (format!("{text:?}"), parse(text)),
+            Err(bytes) => (format!("{:?}", bytes.display().to_string()), None),
+        };
+        if value.is_none() {
+            self.mistake(&format!(
+                "{} ({origin}): found {found}, expected {expected}",
+                setting.option()
+            ));
+        }
+        value
+    }
+
+    /// Where the value of a setting comes from.
+    pub fn origin(&self, setting: &Setting) -> Origin {
+        self.sources.find(setting).1
+    }
+
+    /// Notes a mistake that lies in more than one setting.
+    pub fn mistake(&mut self, mistake: &str) {
+        self.mistakes.push(Mistake(mistake.to_owned()));
+    }
+
+    /// What was built from the settings, or every mistake in them.
+    pub fn finish<T>(self, built: Option<T>) -> Result<T, Mistakes> {
+        match built {
+            Some(built) if self.mistakes.is_empty() => Ok(built),
+            _ => Err(Mistakes(self.mistakes)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use clap::Command;
+
+    use super::*;
+    use crate::table::{self, DATA_DIR, LISTEN, WORKERS};
+
+    fn reader(typed: &[&str], environment: &[(&str, &str)]) -> Reader {
+        let command = Command::new("test").args(table::ALL.iter().map(Setting::arg));
+        let matches = command.get_matches_from([&["test"], typed].concat());
+        let environment = environment
+            .iter()
+            .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        Reader::new(Sources::new(&matches, environment))
+    }
+
+    fn config(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    #[track_caller]
+    fn check(mut reader: Reader, value: &str, origin: &Origin) {
+        assert_eq!(reader.text(&DATA_DIR).as_deref(), Some(value));
+        assert_eq!(reader.origin(&DATA_DIR), *origin);
+    }
+
+    #[test]
+    fn what_is_typed_beats_the_environment_the_file_and_the_default() {
+        let file = config("data_dir = '/file'");
+        let path = file.path().to_str().unwrap();
+        let variables = [("FLAG_DATA_DIR", "/variable"), ("FLAG_CONFIG", path)];
+        check(
+            reader(&["--data-dir=/typed"], &variables),
+            "/typed",
+            &Origin::Option,
+        );
+        check(
+            reader(&[], &variables),
+            "/variable",
+            &Origin::Variable("FLAG_DATA_DIR"),
+        );
+        check(
+            reader(&[], &variables[1..]),
+            "/file",
+            &Origin::File(path.into()),
+        );
+        check(reader(&[], &[]), "./flag-data", &Origin::Default);
+    }
+
+    #[test]
+    fn an_empty_variable_is_not_set() {
+        check(
+            reader(&[], &[("FLAG_DATA_DIR", "")]),
+            "./flag-data",
+            &Origin::Default,
+        );
+    }
+
+    #[test]
+    fn all_mistakes_are_told_together() {
+        let file = config("listne = 'x'\nworkers = [1]");
+        let mut reader = reader(
+            &["--workers=many", "--config", file.path().to_str().unwrap()],
+            &[("FLAG_LISTEN", "here")],
+        );
+        let workers = reader.parse(&WORKERS, "a number", |text| text.parse::<usize>().ok());
+        let listen = reader.parse(&LISTEN, "an address", |text| {
+            text.parse::<std::net::SocketAddr>().ok()
+        });
+        let mistakes = reader.finish(workers.zip(listen)).unwrap_err().to_string();
+        let path = file.path().display();
+        assert_eq!(
+            mistakes.lines().collect::<Vec<_>>(),
+            [
+                &format!("configuration file {path}: listne is no setting"),
+                &format!("configuration file {path}: workers must be text, a number or a boolean"),
+                "workers (command line): found \"many\", expected a number",
+                "listen (variable FLAG_LISTEN): found \"here\", expected an address",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_a_mistake() {
+        let reader = reader(&["--config=/nowhere/flags.toml"], &[]);
+        let mistakes = reader.finish(Some(())).unwrap_err().to_string();
+        assert!(
+            mistakes.starts_with("configuration file /nowhere/flags.toml: "),
+            "{mistakes}"
+        );
+    }
+}

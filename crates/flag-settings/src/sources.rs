@@ -1,0 +1,112 @@
+//! Where settings come from: the command line, the environment, a file.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::ArgMatches;
+
+use crate::setting::{Origin, Setting};
+use crate::table;
+
+/// Everything that was said about settings, by whom.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    typed: BTreeMap<&'static str, String>,
+    environment: BTreeMap<OsString, OsString>,
+    file: BTreeMap<String, String>,
+    path: PathBuf,
+    pub(crate) file_mistakes: Vec<String>,
+}
+
+impl Sources {
+    /// What was typed and what the environment says, and the configuration file that one of them names.
+    pub fn new(
+        matches: &ArgMatches,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        let typed = table::ALL.iter().filter_map(|setting| {
+            let value = matches.try_get_one::<String>(setting.key).ok()??;
+            Some((setting.key, value.clone()))
+        });
+        Self {
+            typed: typed.collect(),
+            environment: environment.into_iter().collect(),
+            ..Self::default()
+        }
+        .with_file()
+    }
+
+    fn with_file(mut self) -> Self {
+        if let (Ok(path), origin) = self.find(&table::CONFIG)
+            && origin != Origin::Default
+        {
+            self.path = PathBuf::from(path);
+            match read_file(&self.path) {
+                Ok(file) => self.file = file,
+                Err(mistakes) => self.file_mistakes = mistakes,
+            }
+        }
+        self
+    }
+
+    /// The value of a setting and where it came from; an error if it is not UTF-8.
+    pub(crate) fn find(&self, setting: &Setting) -> (Result<String, OsString>, Origin) {
+        if let Some(value) = self.typed.get(setting.key) {
+            return (Ok(value.clone()), Origin::Option);
+        }
+        for &variable in setting.variables {
+            if let Some(value) = self
+                .environment
+                .get(&OsString::from(variable))
+                .filter(|value| !value.is_empty())
+            {
+                return (value.clone().into_string(), Origin::Variable(variable));
+            }
+        }
+        if let Some(value) = self.file.get(setting.key) {
+            return (Ok(value.clone()), Origin::File(self.path.clone()));
+        }
+        (Ok(setting.default.to_owned()), Origin::Default)
+    }
+}
+
+/// Reads `key = value` lines of TOML; every key must be a setting, every value text, a number or a boolean.
+fn read_file(path: &Path) -> Result<BTreeMap<String, String>, Vec<String>> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| vec![format!("configuration file {shown}: {error}")])?;
+    let table: toml::Table = text
+        .parse()
+        .map_err(|error| vec![format!("configuration file {shown}: {error}")])?;
+    let mut values = BTreeMap::new();
+    let mut mistakes = Vec::new();
+    for (key, value) in table {
+        let known = table::ALL
+            .iter()
+            .any(|setting| setting.key == key && *setting != table::CONFIG);
+        let text = match value {
+            toml::Value::String(text) => Some(text),
+            toml::Value::Integer(number) => Some(number.to_string()),
+            toml::Value::Float(number) => Some(number.to_string()),
+            toml::Value::Boolean(value) => Some(value.to_string()),
+            _ => None,
+        };
+        match text {
+            _ if !known => {
+                mistakes.push(format!("configuration file {shown}: {key} is no setting"));
+            }
+            Some(text) => {
+                values.insert(key, text);
+            }
+            None => mistakes.push(format!(
+                "configuration file {shown}: {key} must be text, a number or a boolean"
+            )),
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(values)
+    } else {
+        Err(mistakes)
+    }
+}

@@ -1,0 +1,149 @@
+//! Which store to open, and opening it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flag_store::{RowStore, StoreError};
+use flag_store_bigtable::{BigtableSettings, BigtableStore, ConnectError};
+use flag_store_embedded::{EmbeddedStore, OpenError};
+
+use crate::reader::Reader;
+use crate::table;
+
+/// How long an emulator's exposures are kept; its data never outlives it.
+const EMULATOR_RETENTION: Duration = Duration::from_hours(90 * 24);
+
+/// Which store to open.
+#[derive(Clone, Debug)]
+pub enum StoreSettings {
+    /// Local files in this directory.
+    Embedded(PathBuf),
+    /// Bigtable.
+    Bigtable(Box<BigtableSettings>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Embedded,
+    Bigtable,
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenStoreError {
+    /// The embedded store.
+    #[error("cannot open the embedded store")]
+    Embedded(#[from] OpenError),
+    /// Bigtable.
+    #[error("cannot connect to Bigtable")]
+    Bigtable(#[from] ConnectError),
+    /// The emulator is there, but doesn't take our tables.
+    #[error("cannot create the tables in the Bigtable emulator at {emulator}")]
+    Emulator {
+        /// Its address.
+        emulator: String,
+        /// What it said.
+        #[source]
+        source: StoreError,
+    },
+    /// The thread that opened it died.
+    #[error("cannot open the embedded store")]
+    Died,
+}
+
+impl StoreSettings {
+    /// Reads the settings of [`table::OF_STORE`].
+    pub fn read(reader: &mut Reader) -> Option<Self> {
+        let kind = reader.parse(&table::STORE, "embedded or bigtable", |text| match text {
+            "embedded" => Some(Kind::Embedded),
+            "bigtable" => Some(Kind::Bigtable),
+            _ => None,
+        });
+        let data_dir = reader.parse(&table::DATA_DIR, "a directory", |text| {
+            (!text.is_empty()).then(|| PathBuf::from(text))
+        });
+        let bigtable = read_bigtable(reader);
+        match kind? {
+            Kind::Embedded => Some(Self::Embedded(data_dir?)),
+            Kind::Bigtable => Some(Self::Bigtable(Box::new(bigtable?))),
+        }
+    }
+
+    /// Opens the store. An emulator starts empty, so its tables are made if they are missing.
+    pub async fn open(&self) -> Result<Arc<dyn RowStore>, OpenStoreError> {
+        match self {
+            Self::Embedded(directory) => {
+                let directory = directory.clone();
+                let opened =
+                    tokio::task::spawn_blocking(move || EmbeddedStore::open(&directory)).await;
+                Ok(Arc::new(opened.map_err(|_| OpenStoreError::Died)??))
+            }
+            Self::Bigtable(settings) => {
+                let store = BigtableStore::connect(BigtableSettings::clone(settings)).await?;
+                if let Some(emulator) = &settings.emulator {
+                    let emulator = emulator.clone();
+                    let created = store.create_tables(EMULATOR_RETENTION).await;
+                    created.map_err(|source| OpenStoreError::Emulator { emulator, source })?;
+                }
+                Ok(Arc::new(store))
+            }
+        }
+    }
+
+    /// Where the store is, for people.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Embedded(directory) => format!("embedded store in {}", directory.display()),
+            Self::Bigtable(settings) => {
+                let emulator = settings
+                    .emulator
+                    .as_ref()
+                    .map_or(String::new(), |emulator| {
+                        format!(", emulator at {emulator}")
+                    });
+                format!(
+                    "Bigtable table {} in {}/{}{emulator}",
+                    settings.flag_table, settings.project, settings.instance
+                )
+            }
+        }
+    }
+}
+
+/// Reads names of the form that Bigtable takes; `{environment}` and `{tenant}` stand for those settings.
+fn read_bigtable(reader: &mut Reader) -> Option<BigtableSettings> {
+    let environment = reader.text(&table::ENVIRONMENT);
+    let tenant = reader.text(&table::TENANT);
+    let emulator = reader
+        .text(&table::EMULATOR)
+        .filter(|emulator| !emulator.is_empty());
+    if let (Some(environment), Some(_)) = (&environment, &emulator)
+        && environment.ends_with("prod")
+    {
+        let origin = reader.origin(&table::EMULATOR);
+        reader.mistake(&format!("bigtable-emulator ({origin}): refused in environment {environment:?}, which ends in prod"));
+    }
+    let mut resource = |setting| {
+        reader.parse(setting, "letters, digits, '.', '_', '-' or ':'", |text| {
+            let text = text
+                .replace("{environment}", environment.as_deref().unwrap_or_default())
+                .replace("{tenant}", tenant.as_deref().unwrap_or_default());
+            let allowed = |byte: u8| {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':')
+            };
+            (!text.is_empty() && text.bytes().all(allowed)).then_some(text)
+        })
+    };
+    let project = resource(&table::PROJECT);
+    let instance = resource(&table::INSTANCE);
+    let flag_table = resource(&table::FLAG_TABLE);
+    let log_table = resource(&table::LOG_TABLE);
+    let app_profile = reader.text(&table::APP_PROFILE)?;
+    Some(BigtableSettings {
+        emulator,
+        app_profile: (!app_profile.is_empty()).then_some(app_profile),
+        ..BigtableSettings::new(project?, instance?, flag_table?, log_table?)
+    })
+}

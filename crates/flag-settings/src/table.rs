@@ -1,0 +1,137 @@
+//! Every setting that there is. `docs/configuration.md` is made of this table.
+
+use crate::setting::Setting;
+
+macro_rules! settings {
+    ($($(#[$doc:meta])* $constant:ident = $key:literal, [$($variable:literal),+], $default:literal, $about:literal;)+) => {
+        $(
+            #[doc = $about]
+            pub const $constant: Setting =
+                Setting { key: $key, variables: &[$($variable),+], about: $about, default: $default };
+        )+
+
+        /// Every setting, in the order of `--help`.
+        pub const ALL: &[Setting] = &[$($constant),+];
+    };
+}
+
+settings! {
+    CONFIG = "config", ["FLAG_CONFIG"], "",
+        "Configuration file, TOML, with a line `key = value` per setting";
+    STORE = "store", ["FLAG_STORE"], "embedded",
+        "Where flags are kept: `embedded` (local files) or `bigtable`";
+    DATA_DIR = "data_dir", ["FLAG_DATA_DIR"], "./flag-data",
+        "Directory of the embedded store, on a local disk";
+    ENVIRONMENT = "environment", ["environment", "ENVIRONMENT"], "hcb-dev",
+        "Name of the environment";
+    TENANT = "tenant", ["TENANT_NAME"], "csr-va",
+        "Tenant, part of the name of the Bigtable instance";
+    PROJECT = "bigtable_project", ["PROJECT_ID"], "anbc-{environment}",
+        "Google Cloud project of the Bigtable instance";
+    INSTANCE = "bigtable_instance", ["INSTANCE_ID"], "{tenant}-db-{environment}",
+        "Bigtable instance";
+    FLAG_TABLE = "flag_table", ["BT_TABLE_ID"], "csr_va_feature_flag_bigtable",
+        "Bigtable table of flags";
+    LOG_TABLE = "log_table", ["FF_LOG_TABLE_ID"], "csr_va_feature_flag_service_operation_log",
+        "Bigtable table of the exposure log";
+    APP_PROFILE = "bigtable_app_profile", ["FLAG_BIGTABLE_APP_PROFILE"], "",
+        "Bigtable app profile, with single-cluster routing and single-row transactions; empty for the instance's own";
+    EMULATOR = "bigtable_emulator", ["BIGTABLE_EMULATOR_HOST"], "",
+        "`host:port` of a Bigtable emulator instead of Google Cloud; refused when the environment ends in `prod`";
+    STORE_DEADLINE = "store_deadline_ms", ["FLAG_STORE_DEADLINE_MS"], "280",
+        "Longest that a request of the service waits for the store, in milliseconds, 1 to 60000";
+    LISTEN = "listen", ["FLAG_LISTEN"], "127.0.0.1:8080",
+        "Address and port of the service; port 0 takes a free one";
+    WORKERS = "workers", ["FLAG_WORKERS"], "",
+        "Worker threads of the service, 1 to 1024; empty for the processors available";
+    FLAG_CACHE_TTL = "feature_flag_cache_ttl_minutes", ["FEATURE_FLAG_CACHE_TTL_MINUTES"], "5",
+        "How long the service serves a flag without reading it again, in minutes, 0 to 10080; fractions are fine, 0 reads for every request";
+    FLAG_CACHE_ENTRIES = "feature_flag_cache_entries", ["FLAG_CACHE_ENTRIES"], "100000",
+        "How many flags the service holds at most, 1 to 10000000";
+    LOG = "log", ["FLAG_LOG"], "info,actix_server=warn",
+        "What is logged: `error`, `warn`, `info`, `debug`, `trace`, or directives by module, comma-separated";
+    LOG_FORMAT = "log_format", ["FLAG_LOG_FORMAT"], "auto",
+        "How it is logged, to standard error: `json`, `text`, or `auto` (text on a terminal, else JSON)";
+}
+
+/// The settings that say which store to open, for every binary that opens one.
+pub const OF_STORE: &[Setting] = &[
+    CONFIG,
+    STORE,
+    DATA_DIR,
+    ENVIRONMENT,
+    TENANT,
+    PROJECT,
+    INSTANCE,
+    FLAG_TABLE,
+    LOG_TABLE,
+    APP_PROFILE,
+    EMULATOR,
+];
+
+/// The table as `docs/configuration.md` shows it.
+pub fn markdown() -> String {
+    let rows = ALL.iter().map(|setting| {
+        let variables: Vec<String> = setting
+            .variables
+            .iter()
+            .map(|variable| format!("`{variable}`"))
+            .collect();
+        let default = if setting.default.is_empty() {
+            "none".to_owned()
+        } else {
+            format!("`{}`", setting.default)
+        };
+        let option = setting.option();
+        format!(
+            "| `--{option}` | {} | `{}` | {default} | {} |\n",
+            variables.join(", "),
+            setting.key,
+            setting.about
+        )
+    });
+    format!(
+        "| Option | Variable | Key in a file | Default | Meaning |\n|---|---|---|---|---|\n{}",
+        rows.collect::<String>()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Set `FLAG_BLESS=1` to write the page anew.
+    #[test]
+    fn the_page_about_configuration_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let (before, rest) = page.split_once("<!-- settings -->\n").unwrap();
+        let (_, after) = rest.split_once("<!-- end of settings -->").unwrap();
+        let expected = format!(
+            "{before}<!-- settings -->\n{}<!-- end of settings -->{after}",
+            markdown()
+        );
+        if std::env::var_os("FLAG_BLESS").is_some() {
+            std::fs::write(path, &expected).unwrap();
+        } else {
+            assert!(
+                page == expected,
+                "docs/configuration.md is out of date: run this test with FLAG_BLESS=1"
+            );
+        }
+    }
+
+    #[test]
+    fn keys_and_variables_are_distinct() {
+        let mut keys: Vec<&str> = ALL.iter().map(|setting| setting.key).collect();
+        keys.extend(
+            ALL.iter()
+                .flat_map(|setting| setting.variables)
+                .filter(|variable| **variable != "environment"),
+        );
+        let all = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), all);
+    }
+}
