@@ -1,0 +1,262 @@
+//! What the service was told; the only place that reads the environment.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use clap::{Arg, ArgAction, Command};
+use flag_settings::{Mistakes, Reader, Setting, Sources, StoreSettings, table};
+use tracing_subscriber::EnvFilter;
+
+use crate::cache::CacheSettings;
+
+/// The settings that only the service has.
+const OF_SERVICE: &[Setting] = &[
+    table::LISTEN,
+    table::WORKERS,
+    table::STORE_DEADLINE,
+    table::FLAG_CACHE_TTL,
+    table::FLAG_CACHE_ENTRIES,
+    table::LOG,
+    table::LOG_FORMAT,
+];
+
+/// Everything that the service was told.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Which store to open.
+    pub(crate) store: StoreSettings,
+    /// Address and port; port 0 takes a free one.
+    pub(crate) listen: SocketAddr,
+    /// Threads that answer requests.
+    pub(crate) workers: usize,
+    /// The flag cache.
+    pub(crate) cache: CacheSettings,
+    /// What is logged.
+    pub(crate) log: EnvFilter,
+    /// How it is logged.
+    pub(crate) log_format: LogFormat,
+    /// Whether an empty store gets the sample flags.
+    pub(crate) demo: Demo,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
+    /// A JSON object a line.
+    Json,
+    /// Text for people.
+    Text,
+}
+
+/// Whether an empty store gets the sample flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Demo {
+    /// It does.
+    On,
+    /// It stays empty.
+    Off,
+}
+
+impl Config {
+    /// Reads the command line and the environment of this process; `--help` and `--version` end it.
+    pub(crate) fn from_process() -> Result<Self, Mistakes> {
+        Self::read(std::env::args_os(), std::env::vars_os())
+    }
+
+    fn read(
+        typed: impl IntoIterator<Item = OsString>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, Mistakes> {
+        let matches = command().get_matches_from(typed);
+        let mut reader = Reader::new(Sources::new(&matches, environment));
+        let store = StoreSettings::read(&mut reader);
+        let listen = reader.parse(&table::LISTEN, "address:port", |text| text.parse().ok());
+        let workers = reader.parse(
+            &table::WORKERS,
+            "a number in range [1, 1024]",
+            |text| match text {
+                "" => Some(available_parallelism().map_or(1, usize::from)),
+                _ => text
+                    .parse()
+                    .ok()
+                    .filter(|workers| (1..=1024).contains(workers)),
+            },
+        );
+        let cache = read_cache(&mut reader);
+        let log = reader.parse(&table::LOG, "a level or directives", |text| {
+            EnvFilter::try_new(text).ok()
+        });
+        let log_format = reader.parse(
+            &table::LOG_FORMAT,
+            "auto, json or text",
+            |text| match text {
+                "auto" => Some(LogFormat::Auto),
+                "json" => Some(LogFormat::Json),
+                "text" => Some(LogFormat::Text),
+                _ => None,
+            },
+        );
+        let demo = if matches.get_flag("demo") {
+            Demo::On
+        } else {
+            Demo::Off
+        };
+        let config = || {
+            Some(Self {
+                store: store?,
+                listen: listen?,
+                workers: workers?,
+                cache: cache?,
+                log: log?,
+                log_format: log_format?,
+                demo,
+            })
+        };
+        let config = config();
+        reader.finish(config)
+    }
+}
+
+fn read_cache(reader: &mut Reader) -> Option<CacheSettings> {
+    let lifetime = reader.parse(
+        &table::FLAG_CACHE_TTL,
+        "minutes in range [0, 10080]",
+        |text| {
+            let minutes = text
+                .parse::<f64>()
+                .ok()
+                .filter(|minutes| (0.0..=10_080.0).contains(minutes))?;
+            Some(Duration::from_secs_f64(minutes * 60.0))
+        },
+    );
+    let entries = reader.parse(
+        &table::FLAG_CACHE_ENTRIES,
+        "a number in range [1, 10000000]",
+        |text| {
+            text.parse()
+                .ok()
+                .filter(|entries| (1..=10_000_000).contains(entries))
+        },
+    );
+    let deadline = reader.parse(
+        &table::STORE_DEADLINE,
+        "milliseconds in range [1, 60000]",
+        |text| {
+            let millis = text
+                .parse()
+                .ok()
+                .filter(|millis| (1..=60_000).contains(millis))?;
+            Some(Duration::from_millis(millis))
+        },
+    );
+    Some(CacheSettings {
+        lifetime: lifetime?,
+        entries: entries?,
+        deadline: deadline?,
+    })
+}
+
+fn command() -> Command {
+    Command::new("flag-service")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Answers over HTTP which value an instance receives")
+        .after_help(
+            "Every setting can also stand in a configuration file. See docs/configuration.md.",
+        )
+        .arg(
+            Arg::new("demo")
+                .long("demo")
+                .action(ArgAction::SetTrue)
+                .help("Puts sample flags of a project csr-assistant into the store if it is empty"),
+        )
+        .next_help_heading("Service")
+        .args(OF_SERVICE.iter().map(Setting::arg))
+        .next_help_heading("Store")
+        .args(table::OF_STORE.iter().map(Setting::arg))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(typed: &[&str], environment: &[(&str, &str)]) -> Result<Config, Mistakes> {
+        let typed = ["flag-service"].iter().chain(typed).map(OsString::from);
+        Config::read(
+            typed,
+            environment
+                .iter()
+                .map(|(name, value)| (name.into(), value.into())),
+        )
+    }
+
+    #[track_caller]
+    fn check_refused(environment: &[(&str, &str)], expected: &[&str]) {
+        let mistakes = read(&[], environment).unwrap_err().to_string();
+        assert_eq!(mistakes.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_default_is_valid() {
+        let config = read(&[], &[]).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.cache.lifetime, Duration::from_mins(5));
+        assert_eq!(config.demo, Demo::Off);
+        assert!(config.workers >= 1);
+        assert_eq!(config.store.place(), "embedded store in ./flag-data");
+    }
+
+    #[test]
+    fn the_variables_of_the_reference_name_its_tables() {
+        let variables = [
+            ("FLAG_STORE", "bigtable"),
+            ("environment", "hcb-test"),
+            ("TENANT_NAME", "abc"),
+            ("BT_TABLE_ID", "t"),
+        ];
+        let config = read(&[], &variables).unwrap();
+        assert_eq!(
+            config.store.place(),
+            "Bigtable table t in anbc-hcb-test/abc-db-hcb-test"
+        );
+    }
+
+    #[test]
+    fn all_mistakes_are_told_together() {
+        check_refused(
+            &[
+                ("FLAG_STORE", "redis"),
+                ("FLAG_LISTEN", "8080"),
+                ("FLAG_WORKERS", "0"),
+                ("FEATURE_FLAG_CACHE_TTL_MINUTES", "-1"),
+            ],
+            &[
+                "store (variable FLAG_STORE): found \"redis\", expected embedded or bigtable",
+                "listen (variable FLAG_LISTEN): found \"8080\", expected address:port",
+                "workers (variable FLAG_WORKERS): found \"0\", expected a number in range [1, 1024]",
+                "feature-flag-cache-ttl-minutes (variable FEATURE_FLAG_CACHE_TTL_MINUTES): found \"-1\", expected minutes in range [0, 10080]",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_emulator_is_refused_in_production() {
+        check_refused(
+            &[
+                ("ENVIRONMENT", "hcb-prod"),
+                ("BIGTABLE_EMULATOR_HOST", "localhost:8086"),
+            ],
+            &[
+                "bigtable-emulator (variable BIGTABLE_EMULATOR_HOST): refused in environment \"hcb-prod\", which ends in prod",
+            ],
+        );
+    }
+}

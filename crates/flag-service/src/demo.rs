@@ -1,0 +1,128 @@
+//! Sample flags for a store that is empty.
+
+use std::net::SocketAddr;
+
+use flag_model::{
+    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, Invalid,
+    MetadataParts, OwnerId, Percent, ProjectName, RevisionParts, Salt, Treatment,
+};
+use flag_rollout::reweight;
+use flag_store::{AppendError, Base, FlagStore};
+use tracing::info;
+
+const PROJECT: &str = "csr-assistant";
+
+struct Sample {
+    flag_type: FlagType,
+    name: &'static str,
+    description: &'static str,
+    control: &'static str,
+    /// Value, percentage in buckets, override list.
+    treatment: Option<(&'static str, u32, &'static [&'static str])>,
+}
+
+const SAMPLES: [Sample; 3] = [
+    Sample {
+        flag_type: FlagType::Feature,
+        name: "multi_step_api_router",
+        description: "Answers with the router that plans several API calls",
+        control: "false",
+        treatment: Some(("true", 40_000, &["A12345"])),
+    },
+    Sample {
+        flag_type: FlagType::Data,
+        name: "llm_provider",
+        description: "Which provider answers",
+        control: "openai",
+        treatment: Some(("vertex", 10_000, &["A12345"])),
+    },
+    Sample {
+        flag_type: FlagType::Data,
+        name: "llm_version",
+        description: "Which version of the model answers",
+        control: "4.1",
+        treatment: None,
+    },
+];
+
+/// Adds the sample flags if the store is empty; whoever fills it at the same moment does it for both.
+pub(crate) async fn fill(store: &FlagStore) -> anyhow::Result<()> {
+    if !store.is_empty().await? {
+        return Ok(());
+    }
+    for sample in &SAMPLES {
+        let added = add(store, sample).await;
+        match added {
+            Ok(()) | Err(AppendError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    info!(
+        project = PROJECT,
+        flags = SAMPLES.len(),
+        "sample flags added"
+    );
+    Ok(())
+}
+
+async fn add(store: &FlagStore, sample: &Sample) -> Result<(), AppendError> {
+    let flag = FlagKey {
+        project: ProjectName::new(PROJECT)?,
+        flag_type: sample.flag_type,
+        name: FlagName::new(sample.name)?,
+    };
+    let owner = Some(OwnerId::new("flag-service --demo")?);
+    let metadata = MetadataParts {
+        flag: flag.clone(),
+        description: sample.description.to_owned(),
+        owner: owner.clone(),
+        ticket: None,
+        tags: vec!["sample".to_owned()],
+        expires_on: None,
+    };
+    store.append_metadata(Base::Nothing, metadata).await?;
+    let revision = RevisionParts {
+        control: FlagValue::parse(sample.flag_type, sample.control)?,
+        treatments: treatments(sample)?,
+        format: Format::V2 {
+            algorithm: HashAlgorithm::Md5,
+            salt: Salt::from(&flag.name),
+        },
+        flag,
+        comment: "Sample".to_owned(),
+        owner,
+        rollback_of: None,
+    };
+    store.append_revision(Base::Nothing, revision).await?;
+    Ok(())
+}
+
+fn treatments(sample: &Sample) -> Result<Vec<Treatment>, Invalid> {
+    let Some((value, buckets, overrides)) = sample.treatment else {
+        return Ok(Vec::new());
+    };
+    let percent = Percent::from_buckets(buckets).unwrap_or(Percent::HUNDRED);
+    let treatment = Treatment {
+        name: None,
+        overrides: overrides
+            .iter()
+            .map(|id| InstanceId::new(*id))
+            .collect::<Result<_, _>>()?,
+        percent,
+        value: FlagValue::parse(sample.flag_type, value)?,
+        ranges: reweight(&[(&[], percent)]).concat(),
+    };
+    Ok(vec![treatment])
+}
+
+/// A line that asks for a sample flag.
+pub(crate) fn curl(address: SocketAddr) -> String {
+    let reachable = if address.ip().is_unspecified() {
+        SocketAddr::from(([127, 0, 0, 1], address.port()))
+    } else {
+        address
+    };
+    format!(
+        "curl 'http://{reachable}/get-feature-flag?project_name={PROJECT}&flag_type=feature&flag_name=multi_step_api_router&instance_id=A12345'"
+    )
+}

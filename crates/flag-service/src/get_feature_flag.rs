@@ -1,0 +1,102 @@
+//! `GET /get-feature-flag`: which value an instance receives.
+
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use flag_api::{
+    FLAG_NAME, FLAG_TYPE, FlagQuery, FlagReply, INSTANCE_ID, PROJECT_NAME, Parameter,
+    ParameterProblem, ReplyValue,
+};
+use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, Invalid, ProjectName};
+use flag_rollout::{Decision, decide};
+
+use crate::cache::FlagCache;
+use crate::problem::ApiError;
+use crate::request_id::RequestId;
+
+/// Answers `GET /get-feature-flag`: one flag, one instance, one value.
+pub(crate) async fn get_feature_flag(
+    request: HttpRequest,
+    id: RequestId,
+    flags: Data<FlagCache>,
+) -> HttpResponse {
+    id.respond(answer(&request, &id, &flags).await)
+}
+
+async fn answer(
+    request: &HttpRequest,
+    id: &RequestId,
+    flags: &FlagCache,
+) -> Result<HttpResponse, ApiError> {
+    let query = FlagQuery::parse(request.query_string()).map_err(ApiError::InvalidRequest)?;
+    let question = Question::try_from(query)?;
+    let plan = flags.current(&question.flag).await?;
+    let decision = decide(&plan, &question.instance);
+    Ok(HttpResponse::Ok().json(reply(id, &question, &decision)))
+}
+
+/// Which flag, and for whom.
+struct Question<'a> {
+    flag: FlagKey,
+    instance: InstanceId<'a>,
+}
+
+impl<'a> TryFrom<FlagQuery<'a>> for Question<'a> {
+    type Error = ApiError;
+
+    fn try_from(query: FlagQuery<'a>) -> Result<Self, ApiError> {
+        let project = ProjectName::new(&query.project_name).map_err(invalid(PROJECT_NAME));
+        let instance = InstanceId::new(query.instance_id).map_err(invalid(INSTANCE_ID));
+        let flag_type = FlagType::parse(&query.flag_type).map_err(invalid(FLAG_TYPE));
+        let name = FlagName::new(&query.flag_name).map_err(invalid(FLAG_NAME));
+        match (project, instance, flag_type, name) {
+            (Ok(project), Ok(instance), Ok(flag_type), Ok(name)) => Ok(Self {
+                flag: FlagKey {
+                    project,
+                    flag_type,
+                    name,
+                },
+                instance,
+            }),
+            (Ok(_), Ok(_), Err(_), Ok(_)) => {
+                Err(ApiError::InvalidFlagType(query.flag_type.into_owned()))
+            }
+            (project, instance, flag_type, name) => {
+                let wrong = [project.err(), instance.err(), flag_type.err(), name.err()];
+                Err(ApiError::InvalidRequest(
+                    wrong.into_iter().flatten().collect(),
+                ))
+            }
+        }
+    }
+}
+
+fn invalid(name: &'static str) -> impl Fn(Invalid) -> Parameter {
+    move |invalid| {
+        let Invalid {
+            found, expected, ..
+        } = invalid;
+        Parameter {
+            name,
+            problem: ParameterProblem::Invalid { found, expected },
+        }
+    }
+}
+
+fn reply<'a>(
+    id: &'a RequestId,
+    question: &'a Question<'_>,
+    decision: &Decision<'a>,
+) -> FlagReply<'a> {
+    FlagReply {
+        request_id: id.as_str().into(),
+        instance_id: question.instance.as_str().into(),
+        flag_type: question.flag.flag_type.as_str().into(),
+        flag_name: question.flag.name.as_str().into(),
+        flag_value: match decision.value {
+            FlagValue::Boolean(value) => ReplyValue::Boolean(*value),
+            FlagValue::Text(text) => ReplyValue::Text((&**text).into()),
+        },
+        rollout_group: decision.rollout_group.into(),
+    }
+}

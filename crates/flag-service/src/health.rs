@@ -1,0 +1,88 @@
+//! `/livez` and `/readyz`, as Kubernetes asks for them.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
+use flag_store::{FlagStore, StoreError};
+use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+use crate::request_id::RequestId;
+
+/// How long a look at the store counts, so that many probes cost one read.
+const LOOK_COUNTS: Duration = Duration::from_secs(1);
+
+/// Whether the store can be read.
+#[derive(Debug)]
+pub(crate) struct Readiness {
+    store: FlagStore,
+    deadline: Duration,
+    last: Mutex<Option<(Instant, Store)>>,
+}
+
+/// The body of an answer.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Health {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<Store>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Store {
+    Ok,
+    Timeout,
+    Unavailable,
+}
+
+impl Readiness {
+    /// Looks at this store, and gives it `deadline` to answer.
+    pub(crate) fn new(store: FlagStore, deadline: Duration) -> Self {
+        Self {
+            store,
+            deadline,
+            last: Mutex::new(None),
+        }
+    }
+
+    async fn look(&self) -> Store {
+        let mut last = self.last.lock().await;
+        if let Some((at, store)) = *last
+            && at.elapsed() < LOOK_COUNTS
+        {
+            return store;
+        }
+        let store = match timeout(self.deadline, self.store.ping()).await {
+            Ok(Ok(())) => Store::Ok,
+            Ok(Err(StoreError::TimedOut { .. })) | Err(_) => Store::Timeout,
+            Ok(Err(_)) => Store::Unavailable,
+        };
+        *last = Some((Instant::now(), store));
+        store
+    }
+}
+
+/// Answers `GET /livez`: the process answers requests.
+pub(crate) async fn livez(id: RequestId) -> HttpResponse {
+    id.respond(Ok(HttpResponse::Ok().json(Health {
+        status: "live",
+        store: None,
+    })))
+}
+
+/// Answers `GET /readyz`: flags can be served.
+pub(crate) async fn readyz(id: RequestId, readiness: Data<Readiness>) -> HttpResponse {
+    let store = readiness.look().await;
+    let (code, status) = match store {
+        Store::Ok => (StatusCode::OK, "ready"),
+        Store::Timeout | Store::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
+    };
+    id.respond(Ok(HttpResponse::build(code).json(Health {
+        status,
+        store: Some(store),
+    })))
+}

@@ -1,0 +1,25 @@
+//! Log lines, on standard error.
+
+use std::io::{IsTerminal, stderr};
+
+use tracing_subscriber::fmt;
+
+use crate::config::{Config, LogFormat};
+
+/// Starts logging as configured; there is no line per request at the default level.
+pub(crate) fn start(config: &Config) {
+    let json = match config.log_format {
+        LogFormat::Json => true,
+        LogFormat::Text => false,
+        LogFormat::Auto => !stderr().is_terminal(),
+    };
+    let log = fmt()
+        .with_env_filter(config.log.clone())
+        .with_writer(stderr)
+        .with_ansi(stderr().is_terminal());
+    if json {
+        log.json().flatten_event(true).init();
+    } else {
+        log.init();
+    }
+}

@@ -1,0 +1,298 @@
+//! Every status code, once.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::{HttpRequest, HttpResponse};
+use flag_api::{Code, PROBLEM_JSON, Parameter, Problem};
+use flag_model::{FlagKey, InvalidPercent};
+use flag_store::{StoreError, UnreadableRow};
+
+use crate::request_id::RequestId;
+
+/// Why a request failed.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// The flag type is neither `feature` nor `data`.
+    InvalidFlagType(String),
+    /// These parameters cannot be.
+    InvalidRequest(Vec<Parameter>),
+    /// The flag has no revision.
+    FlagNotFound(FlagKey),
+    /// The flag's newest revision cannot be read.
+    Unreadable(Arc<UnreadableRow>),
+    /// The store failed.
+    Store {
+        /// What was to be read.
+        flag: FlagKey,
+        /// How it failed.
+        error: Arc<StoreError>,
+    },
+    /// There is nothing at this path.
+    NotFound(String),
+    /// The path doesn't take this method.
+    MethodNotAllowed(String),
+    /// A fault of ours.
+    Internal,
+}
+
+/// Seconds after which a caller may ask a failed store again.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+impl ApiError {
+    /// The error as the caller sees it.
+    pub(crate) fn respond(&self, id: &RequestId) -> HttpResponse {
+        let (status, code, detail) = self.describe();
+        let mut response = HttpResponse::build(status);
+        match self {
+            Self::Store { .. } if status == StatusCode::SERVICE_UNAVAILABLE => {
+                response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
+            }
+            Self::MethodNotAllowed(_) => {
+                response.insert_header((ALLOW, "GET"));
+            }
+            _ => {}
+        }
+        let problem = Problem {
+            kind: "about:blank".into(),
+            title: status.canonical_reason().unwrap_or_default().into(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            code: code.as_str().into(),
+            request_id: id.as_str().into(),
+        };
+        response
+            .content_type(PROBLEM_JSON)
+            .body(serde_json::to_vec(&problem).unwrap_or_default())
+    }
+
+    /// The table of errors: status, code, and what callers of the reference look at.
+    fn describe(&self) -> (StatusCode, Code, String) {
+        match self {
+            Self::InvalidFlagType(found) => (
+                StatusCode::BAD_REQUEST,
+                Code::InvalidFlagType,
+                format!("Invalid flag type: {found}."),
+            ),
+            Self::InvalidRequest(wrong) => {
+                (StatusCode::BAD_REQUEST, Code::InvalidRequest, list(wrong))
+            }
+            Self::FlagNotFound(flag) => {
+                let detail = format!("No Flag Data found: {flag} has no revision");
+                (StatusCode::NOT_FOUND, Code::FlagNotFound, detail)
+            }
+            Self::Unreadable(row) => describe_unreadable(row),
+            Self::Store { flag, error } => describe_store(flag, error),
+            Self::NotFound(path) => (
+                StatusCode::NOT_FOUND,
+                Code::NotFound,
+                format!("nothing at {path}"),
+            ),
+            Self::MethodNotAllowed(method) => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                Code::MethodNotAllowed,
+                format!("found {method}, expected GET"),
+            ),
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                Code::Internal,
+                "the service made a mistake".to_owned(),
+            ),
+        }
+    }
+}
+
+fn list(wrong: &[Parameter]) -> String {
+    wrong
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+fn describe_unreadable(row: &UnreadableRow) -> (StatusCode, Code, String) {
+    match row {
+        UnreadableRow::Percent { problem, .. } => {
+            let problem: &InvalidPercent = problem;
+            (
+                StatusCode::BAD_REQUEST,
+                Code::InvalidRolloutPercentage,
+                problem.to_string(),
+            )
+        }
+        other => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Code::InvalidFlagData,
+            other.to_string(),
+        ),
+    }
+}
+
+fn describe_store(flag: &FlagKey, error: &StoreError) -> (StatusCode, Code, String) {
+    if let StoreError::TimedOut { .. } = error {
+        return (
+            StatusCode::GATEWAY_TIMEOUT,
+            Code::Timeout,
+            format!("Timeout error occurred for: {flag}"),
+        );
+    }
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        Code::StoreUnavailable,
+        format!("the store is unavailable for {flag}"),
+    )
+}
+
+/// Answers whatever has no path.
+pub(crate) async fn not_found(request: HttpRequest, id: RequestId) -> HttpResponse {
+    id.respond(Err(ApiError::NotFound(request.path().to_owned())))
+}
+
+/// Answers whatever has a path, and another method.
+pub(crate) async fn method_not_allowed(request: HttpRequest, id: RequestId) -> HttpResponse {
+    id.respond(Err(ApiError::MethodNotAllowed(
+        request.method().to_string(),
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use actix_web::FromRequest as _;
+    use actix_web::body::MessageBody as _;
+    use actix_web::test::TestRequest;
+    use flag_model::{FlagName, FlagType, FormatVersion, ProjectName};
+
+    use super::*;
+
+    fn flag() -> FlagKey {
+        FlagKey {
+            project: ProjectName::new("p").unwrap(),
+            flag_type: FlagType::Feature,
+            name: FlagName::new("f").unwrap(),
+        }
+    }
+
+    #[track_caller]
+    fn check(error: &ApiError, status: u16, code: &str, detail: &str) -> HttpResponse {
+        let request = TestRequest::default()
+            .insert_header(("x-request-id", "r-1"))
+            .to_http_request();
+        let id = RequestId::extract(&request).into_inner().unwrap();
+        let response = error.respond(&id);
+        assert_eq!(
+            response.headers().get("content-type").unwrap(),
+            PROBLEM_JSON
+        );
+        let (response, body) = response.into_parts();
+        let body = body.try_into_bytes().unwrap();
+        let problem: Problem<'_> = serde_json::from_slice(&body).unwrap();
+        assert_eq!(
+            (
+                problem.status,
+                &*problem.code,
+                &*problem.detail,
+                &*problem.request_id
+            ),
+            (status, code, detail, "r-1")
+        );
+        assert_eq!(response.status().as_u16(), status);
+        response.map_body(|_, ()| actix_web::body::BoxBody::new(()))
+    }
+
+    fn store(error: StoreError) -> ApiError {
+        ApiError::Store {
+            flag: flag(),
+            error: Arc::new(error),
+        }
+    }
+
+    #[test]
+    fn every_error_has_the_status_and_the_words_of_the_specification() {
+        check(
+            &ApiError::InvalidFlagType("boolean".into()),
+            400,
+            "invalid_flag_type",
+            "Invalid flag type: boolean.",
+        );
+        check(
+            &ApiError::FlagNotFound(flag()),
+            404,
+            "flag_not_found",
+            "No Flag Data found: p/feature/f has no revision",
+        );
+        check(
+            &ApiError::NotFound("/x".into()),
+            404,
+            "not_found",
+            "nothing at /x",
+        );
+        check(
+            &ApiError::Internal,
+            500,
+            "internal",
+            "the service made a mistake",
+        );
+        let late = StoreError::TimedOut {
+            after: Duration::from_millis(280),
+        };
+        check(
+            &store(late),
+            504,
+            "timeout",
+            "Timeout error occurred for: p/feature/f",
+        );
+        let percent = InvalidPercent {
+            found: "140".into(),
+            version: FormatVersion::V1,
+        };
+        let row = UnreadableRow::Percent {
+            key: "k".into(),
+            problem: percent,
+        };
+        check(
+            &ApiError::Unreadable(Arc::new(row)),
+            400,
+            "invalid_rollout_percentage",
+            "Rollout percentage: 140 is invalid. Value should be an integer in range [0, 100].",
+        );
+        let row = UnreadableRow::Cell {
+            key: "k".into(),
+            column: "ControlValue".into(),
+            problem: "found x".into(),
+        };
+        check(
+            &ApiError::Unreadable(Arc::new(row)),
+            500,
+            "invalid_flag_data",
+            "row k, column ControlValue: found x",
+        );
+    }
+
+    #[test]
+    fn a_failed_store_says_when_to_come_back_and_nothing_of_its_insides() {
+        let down = StoreError::Unavailable {
+            source: "10.0.0.7:443 refused".into(),
+        };
+        let response = check(
+            &store(down),
+            503,
+            "store_unavailable",
+            "the store is unavailable for p/feature/f",
+        );
+        assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "1");
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_the_right_one() {
+        let response = check(
+            &ApiError::MethodNotAllowed("PUT".into()),
+            405,
+            "method_not_allowed",
+            "found PUT, expected GET",
+        );
+        assert_eq!(response.headers().get(ALLOW).unwrap(), "GET");
+    }
+}
