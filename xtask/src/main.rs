@@ -1,0 +1,57 @@
+//! The project's own chores, run as `cargo xtask …`: tests, the Bigtable emulator, checks.
+//!
+//! Starts other programs and reads what they say. Knows nothing of flags, and depends on no crate of ours.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a chore tells the terminal how it went"
+)]
+
+mod ci;
+mod edges;
+mod emulator;
+mod foreground;
+mod metadata;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::foreground::Foreground;
+
+/// The project's own chores
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Chore {
+    /// Runs every test, those against a Bigtable emulator included
+    Test(test::Args),
+    /// Finds, builds or starts a Bigtable emulator
+    #[command(subcommand)]
+    Emulator(emulator::Chore),
+    /// Checks that our crates depend only on what they may
+    Edges,
+    /// Checks that every crate opens with its purpose and inherits the lints
+    Tidy,
+    /// Runs every check of a change, tests last
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let chore = Chore::parse();
+    let done = Foreground::new().and_then(|mut foreground| match chore {
+        Chore::Test(args) => test::run(&args, &mut foreground),
+        Chore::Emulator(chore) => emulator::run(&chore, &mut foreground),
+        Chore::Edges => edges::run(),
+        Chore::Tidy => tidy::run(),
+        Chore::Ci => ci::run(&mut foreground),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

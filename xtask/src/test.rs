@@ -1,0 +1,239 @@
+//! Every test, on any machine: gets an emulator, builds what the tests start, runs the runner.
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::emulator::{self, Emulator};
+use crate::foreground::{Foreground, cargo, has_cargo_plugin};
+
+/// The crates and features that every command builds: the same, so that nothing is built twice.
+const SELECTION: [&str; 2] = ["--workspace", "--all-features"];
+
+/// A part of the path of every test that needs an emulator.
+const ON_BIGTABLE: &str = "on_bigtable";
+
+/// A binary that the tests start as a process; the others lie beside it.
+const STARTED: &str = "flag-service";
+
+/// Which tests to run, and how.
+#[derive(clap::Args, Default)]
+pub(crate) struct Args {
+    /// Leaves out the tests whose path contains `on_bigtable`, and needs no emulator
+    #[arg(long)]
+    without_bigtable: bool,
+    /// Runs only tests whose path contains this
+    filter: Option<String>,
+    /// Handed to the runner: cargo-nextest if installed, else `cargo test`
+    #[arg(last = true)]
+    extra: Vec<String>,
+}
+
+/// Runs the tests. Fails if any fails.
+pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
+    let binary = if args.without_bigtable {
+        None
+    } else {
+        Some(emulator::obtain(foreground)?)
+    };
+    let folder = build(foreground)?;
+    let emulator = binary
+        .as_deref()
+        .map(|binary| Emulator::start(binary, 0))
+        .transpose()?;
+    let runner = Runner {
+        args,
+        folder,
+        emulator: emulator.as_ref().map(Emulator::address),
+    };
+    runner.run(foreground)?;
+    drop(emulator);
+    match binary {
+        Some(binary) => println!("tests passed, Bigtable emulator: {}", binary.display()),
+        None => println!("tests passed, but those against Bigtable were left out"),
+    }
+    Ok(())
+}
+
+/// Builds all that the runner will run, and tells where the binaries are.
+///
+/// Tests and binaries are built by one command, as the tests' dependencies switch on features: built alone,
+/// the binaries' dependencies would be compiled a second time without them.
+fn build(foreground: &mut Foreground) -> Result<PathBuf> {
+    let mut folder = None;
+    foreground.run_reading(
+        cargo().arg("build").args(SELECTION).args([
+            "--bins",
+            "--tests",
+            "--message-format=json-render-diagnostics",
+        ]),
+        |message| folder = folder.take().or_else(|| folder_of_binary(message)),
+    )?;
+    folder.with_context(|| format!("cargo does not say where it put {STARTED}"))
+}
+
+/// Reads the binary's folder from the message that cargo prints when it is built.
+fn folder_of_binary(message: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    let started = message.pointer("/target/name")? == STARTED
+        && message.pointer("/target/kind/0")? == "bin"
+        && message.pointer("/profile/test")? == false;
+    let executable = message.pointer("/executable")?.as_str()?;
+    started.then(|| PathBuf::from(executable).parent().map(PathBuf::from))?
+}
+
+/// What the test runner is to be told.
+struct Runner<'a> {
+    args: &'a Args,
+    folder: PathBuf,
+    emulator: Option<&'a str>,
+}
+
+impl Runner<'_> {
+    fn run(&self, foreground: &mut Foreground) -> Result<()> {
+        if !has_cargo_plugin("nextest") {
+            return self.run_cargo_test(foreground);
+        }
+        // Nextest runs no documentation tests. They go first, so that its summary comes last.
+        let documentation = if self.args.filter.is_none() && self.args.extra.is_empty() {
+            foreground.run(self.cargo(["test", "--doc"]).args(SELECTION))
+        } else {
+            Ok(())
+        };
+        foreground.check()?;
+        foreground.run(
+            self.cargo(["nextest", "run"])
+                .args(SELECTION)
+                .arg("--no-fail-fast")
+                .args(self.arguments()),
+        )?;
+        documentation
+    }
+
+    fn run_cargo_test(&self, foreground: &mut Foreground) -> Result<()> {
+        let mut tally = Tally::default();
+        let tested = foreground.run_reading(
+            self.cargo(["test", "--no-fail-fast"])
+                .args(SELECTION)
+                .args(self.arguments()),
+            |line| {
+                println!("{line}");
+                tally.add(line);
+            },
+        );
+        println!("{} passed, {} failed", tally.passed, tally.failed);
+        tested
+    }
+
+    fn cargo(&self, subcommand: [&str; 2]) -> Command {
+        let mut command = cargo();
+        command
+            .args(subcommand)
+            .env("FLAG_TEST_BIN_DIR", &self.folder)
+            // Set by hand for other purposes, it would redirect every client.
+            .env_remove("BIGTABLE_EMULATOR_HOST");
+        match self.emulator {
+            Some(address) => command.env("FLAG_TEST_EMULATOR", address),
+            None => command.env_remove("FLAG_TEST_EMULATOR"),
+        };
+        command
+    }
+
+    /// The caller's arguments and ours. Both runners know `--skip`, and apply it whatever else selects tests.
+    fn arguments(&self) -> Vec<&str> {
+        let mut words: Vec<&str> = self.args.filter.as_deref().into_iter().collect();
+        words.extend(self.args.extra.iter().map(String::as_str));
+        if self.args.without_bigtable {
+            if !words.contains(&"--") {
+                words.push("--");
+            }
+            words.extend(["--skip", ON_BIGTABLE]);
+        }
+        words
+    }
+}
+
+/// How many tests passed and failed, summed over all that `cargo test` ran.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    passed: u32,
+    failed: u32,
+}
+
+impl Tally {
+    /// Adds up lines like `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
+    fn add(&mut self, line: &str) {
+        let Some((_, result)) = line.split_once("test result: ") else {
+            return;
+        };
+        let mut words = result.split_whitespace().peekable();
+        while let Some(word) = words.next() {
+            let number = word.parse().unwrap_or(0);
+            match words.peek() {
+                Some(&"passed;") => self.passed += number,
+                Some(&"failed;") => self.failed += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(args: &Args, expected: &[&str]) {
+        let runner = Runner {
+            args,
+            folder: PathBuf::new(),
+            emulator: None,
+        };
+        assert_eq!(runner.arguments(), expected);
+    }
+
+    #[test]
+    fn tests_on_bigtable_are_skipped_whatever_else_is_asked() {
+        let mut args = Args {
+            without_bigtable: true,
+            ..Args::default()
+        };
+        check(&args, &["--", "--skip", "on_bigtable"]);
+        args.filter = Some("bucket".to_owned());
+        check(&args, &["bucket", "--", "--skip", "on_bigtable"]);
+        args.extra = vec!["--".to_owned(), "--exact".to_owned()];
+        check(&args, &["bucket", "--", "--exact", "--skip", "on_bigtable"]);
+    }
+
+    #[test]
+    fn results_add_up() {
+        let mut tally = Tally::default();
+        tally.add("running 4 tests");
+        tally.add("test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out");
+        tally.add("test result: FAILED. 2 passed; 5 failed; 0 ignored; 0 measured; 0 filtered out");
+        assert_eq!(
+            tally,
+            Tally {
+                passed: 5,
+                failed: 5
+            }
+        );
+    }
+
+    #[test]
+    fn the_folder_is_the_binarys_and_not_its_tests() {
+        let message = |test: bool| {
+            format!(
+                r#"{{"target":{{"kind":["bin"],"name":"flag-service"}},"profile":{{"test":{test}}},
+                    "executable":"/target/debug/flag-service"}}"#
+            )
+        };
+        assert_eq!(
+            folder_of_binary(&message(false)),
+            Some("/target/debug".into())
+        );
+        assert_eq!(folder_of_binary(&message(true)), None);
+        assert_eq!(folder_of_binary("not a message"), None);
+    }
+}
