@@ -19,7 +19,7 @@ use crate::store::BigtableStore;
 impl BigtableStore {
     /// Creates both tables, leaving those that are there as they are; exposures expire after `retention`.
     ///
-    /// Refused without an emulator: tables in Google Cloud are not created by this yet.
+    /// Each waits as long as a read does. Refused without an emulator: tables in Google Cloud are not created by this yet.
     pub async fn create_tables(&self, retention: Duration) -> Result<(), StoreError> {
         let admin = self.admin()?;
         self.create_table(&admin, Table::Flags, newest_version())
@@ -57,7 +57,7 @@ impl BigtableStore {
             table: Some(with_family(expiry)),
             initial_splits: Vec::new(),
         };
-        let mut call = Call::new(self.name(table), settings.batch(), Repeat::Safe);
+        let mut call = Call::new(self.name(table), settings.read(), Repeat::Safe);
         loop {
             let mut admin = admin.clone();
             match call.wait(admin.create_table(request.clone())).await {

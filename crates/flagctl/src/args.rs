@@ -1,0 +1,282 @@
+//! What was typed: the shape of the command line, and nothing of what it means.
+
+use std::ffi::OsString;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use flag_model::{Date, FlagType, FormatVersion, Timestamp};
+use flag_settings::{Setting, Sources, table};
+
+use crate::exit_code::ExitCode;
+
+/// The variables of the environment, as they were handed in.
+pub(crate) type Variables = Vec<(OsString, OsString)>;
+
+/// Adds, revises and reads feature flags
+#[derive(Debug, Parser)]
+#[command(name = "flagctl", version, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Add a flag: say what it is for
+    #[command(after_help = "Example:
+  flagctl add csr-assistant feature multi_step_api_router \\
+      --description 'Multi-step API router' --expires-on 2027-01-31 \\
+      --ticket https://tickets.example.com/CSR-12")]
+    Add(AddArgs),
+    /// Revise a flag: say who gets what; what is not said stays as it is
+    #[command(after_help = "Examples:
+  flagctl revise csr-assistant feature multi_step_api_router \\
+      --control false --comment 'Off for everyone'
+  flagctl revise csr-assistant feature multi_step_api_router \\
+      --percent 40 --override A12345 --comment 'Rollout to 40 %'
+  flagctl revise csr-assistant data greeting \\
+      --treatment new --value 'Hello!' --percent 12.5 --comment 'Try a greeting'")]
+    Revise(ReviseArgs),
+    /// Show what a flag is for, and the revision in force
+    #[command(after_help = "Example:
+  flagctl get csr-assistant feature multi_step_api_router -o json")]
+    Get(GetArgs),
+    /// Show the revisions of a flag, the newest first
+    #[command(after_help = "Example:
+  flagctl history csr-assistant feature multi_step_api_router --limit 5")]
+    History(HistoryArgs),
+}
+
+/// Which flag.
+#[derive(Debug, Args)]
+pub(crate) struct FlagArgs {
+    /// Project of the flag
+    pub(crate) project: String,
+    /// Type of the flag
+    #[arg(value_name = "TYPE", value_parser = flag_type())]
+    pub(crate) flag_type: FlagType,
+    /// Name of the flag
+    pub(crate) name: String,
+}
+
+/// How the result is written.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// Form of the result on standard output
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORM",
+        default_value = "table"
+    )]
+    pub(crate) form: Form,
+}
+
+/// A form of results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    Table,
+    Json,
+}
+
+/// Whose name a row gets.
+#[derive(Debug, Args)]
+pub(crate) struct OwnerArgs {
+    /// Whoever does this; most often nobody has to say.
+    #[arg(
+        long,
+        value_name = "ID",
+        help = "Who does this [env: FLAG_OWNER] [default: the login name]"
+    )]
+    pub(crate) owner: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddArgs {
+    #[command(flatten)]
+    pub(crate) flag: FlagArgs,
+    /// What the flag switches
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: String,
+    #[command(flatten)]
+    pub(crate) owner: OwnerArgs,
+    /// Link to where the removal of the flag is planned
+    #[arg(long, value_name = "URL")]
+    pub(crate) ticket: Option<String>,
+    /// Word to find the flag by; may be repeated
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(crate) tags: Vec<String>,
+    /// Day by which the flag should be gone from the code; it is served all the same
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = Date::parse)]
+    pub(crate) expires_on: Option<Date>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReviseArgs {
+    #[command(flatten)]
+    pub(crate) flag: FlagArgs,
+    /// What everybody gets whom no treatment takes; required for the first revision
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) control: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) comment: String,
+    #[command(flatten)]
+    pub(crate) owner: OwnerArgs,
+    /// Revision that must still be the newest one, else nothing is written
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    pub(crate) from_revision: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) treatment: TreatmentArgs,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// What happens to one treatment.
+#[derive(Debug, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "One treatment")]
+pub(crate) struct TreatmentArgs {
+    /// Which one: 1, 2, … by position, or its rollout group, or `new`; needed if there are several
+    #[arg(long = "treatment", value_name = "SELECTOR")]
+    pub(crate) selector: Option<String>,
+    /// Share of all instances that gets it, 0 to 100, in version 2 with up to three decimals
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    pub(crate) percent: Option<String>,
+    /// What they get [default for a new treatment of a feature: the opposite of the control]
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) value: Option<String>,
+    /// Instance id that gets it whatever the percentage; may be repeated
+    #[arg(long = "override", value_name = "ID")]
+    pub(crate) overrides: Vec<String>,
+    /// Instance id to take off the override list; may be repeated
+    #[arg(long = "remove-override", value_name = "ID")]
+    pub(crate) removed_overrides: Vec<String>,
+    /// Name of its rollout group, in version 2
+    #[arg(long, value_name = "NAME")]
+    pub(crate) treatment_name: Option<String>,
+    /// Remove it; treatments without a name that stand behind it move up, and so do their rollout groups
+    #[arg(
+        long = "remove-treatment",
+        conflicts_with_all = ["percent", "value", "overrides", "removed_overrides", "treatment_name"]
+    )]
+    pub(crate) remove: bool,
+}
+
+/// How instances are placed on the rollout line.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Placing instances")]
+pub(crate) struct FormatArgs {
+    /// Give everybody a new bucket, and move a flag of version 1 to version 2: a reshuffle of who gets what
+    /// [default in version 1: the flag's name]
+    #[arg(long, value_name = "SALT", num_args = 0..=1)]
+    #[expect(
+        clippy::option_option,
+        reason = "how clap tells an option without its value from none"
+    )]
+    pub(crate) resalt: Option<Option<String>>,
+    /// md5, sha1 or sha256, for a first revision or with --resalt [default: md5, later the one in force]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) algorithm: Option<String>,
+    /// Version of the first revision; 1 where the reference service still reads the rows [default: 2]
+    #[arg(long, value_name = "VERSION", value_parser = format_version())]
+    pub(crate) format_version: Option<FormatVersion>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    #[command(flatten)]
+    pub(crate) flag: FlagArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    #[command(flatten)]
+    pub(crate) flag: FlagArgs,
+    /// How many revisions at most
+    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) limit: u16,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Reads the command line: what is to be done, and what was said about the store.
+pub(crate) fn read(
+    typed: impl IntoIterator<Item = OsString>,
+    variables: Variables,
+) -> Result<(Command, Sources), clap::Error> {
+    let matches = command().try_get_matches_from(typed)?;
+    let command = CommandLine::from_arg_matches(&matches)?.command;
+    Ok((command, Sources::new(&matches, variables)))
+}
+
+/// The whole command line, the settings of the store included.
+fn command() -> clap::Command {
+    let settings = table::OF_STORE.iter().map(Setting::arg);
+    CommandLine::command()
+        .args(settings.map(|arg| arg.global(true).help_heading("Store")))
+        .after_help(ExitCode::help())
+}
+
+fn flag_type() -> impl TypedValueParser<Value = FlagType> {
+    PossibleValuesParser::new(FlagType::ALL.map(FlagType::as_str))
+        .try_map(|text| FlagType::parse(&text))
+}
+
+fn format_version() -> impl TypedValueParser<Value = FormatVersion> {
+    PossibleValuesParser::new(["1", "2"]).try_map(|text| FormatVersion::parse(&text))
+}
+
+#[cfg(test)]
+pub(crate) fn revise_args(options: &[&str]) -> ReviseArgs {
+    let flag = ["flagctl", "revise", "p", "feature", "f", "--comment", "why"];
+    let typed = [&flag, options].concat();
+    let command = CommandLine::try_parse_from(typed).unwrap().command;
+    let Command::Revise(typed) = command else {
+        panic!("not a revise: {command:?}");
+    };
+    typed
+}
+
+#[cfg(test)]
+mod tests {
+    use flag_settings::{Origin, Reader};
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[track_caller]
+    fn check_data_dir(typed: &[&str]) {
+        let (_, sources) = read(typed.iter().map(OsString::from), Variables::new()).unwrap();
+        let mut reader = Reader::new(sources);
+        assert_eq!(reader.text(&table::DATA_DIR).as_deref(), Some("x"));
+        assert_eq!(reader.origin(&table::DATA_DIR), Origin::Option);
+    }
+
+    #[test]
+    fn settings_stand_before_or_after_the_command() {
+        check_data_dir(&["flagctl", "--data-dir", "x", "get", "p", "feature", "f"]);
+        check_data_dir(&["flagctl", "get", "p", "feature", "f", "--data-dir=x"]);
+        check_data_dir(&["flagctl", "get", "p", "--data-dir", "x", "feature", "f"]);
+    }
+
+    #[test]
+    fn a_salt_may_be_left_out() {
+        assert_eq!(revise_args(&[]).format.resalt, None);
+        assert_eq!(revise_args(&["--resalt"]).format.resalt, Some(None));
+        for typed in [["--resalt", "f.2"].as_slice(), &["--resalt=f.2"]] {
+            let resalt = revise_args(typed).format.resalt;
+            assert_eq!(resalt, Some(Some("f.2".to_owned())));
+        }
+    }
+}

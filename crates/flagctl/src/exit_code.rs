@@ -1,0 +1,64 @@
+//! How `flagctl` ends: a contract with scripts. Codes are added, never changed.
+
+use std::fmt::Write as _;
+use std::process;
+
+macro_rules! exit_codes {
+    ($($variant:ident = $code:literal, $about:literal;)+) => {
+        /// How `flagctl` ends.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum ExitCode {
+            $(#[doc = $about] $variant = $code,)+
+        }
+
+        impl ExitCode {
+            /// Every code with its meaning.
+            const ALL: &[(Self, &str)] = &[$((Self::$variant, $about)),+];
+        }
+    };
+}
+
+exit_codes! {
+    Done = 0, "Done.";
+    Failed = 1, "Failed for another reason, or it is not known whether the row was written; the message says so.";
+    Usage = 2, "What was typed cannot be understood or does not fit the flag, or a setting is wrong; nothing was written.";
+    NotFound = 3, "No such flag; nothing was written.";
+    Conflict = 4, "Somebody else was there first; the message says what is there now.";
+    Refused = 5, "A value that no flag can hold, or a stored row that cannot be read; nothing was written.";
+    StoreUnavailable = 6, "The store cannot be opened or reached, refused, or did not answer in time.";
+}
+
+impl ExitCode {
+    /// The codes and what they mean, for the help.
+    pub(crate) fn help() -> String {
+        let mut help = "Exit codes:".to_owned();
+        for &(code, about) in Self::ALL {
+            let _ = write!(help, "\n  {}  {about}", code as u8);
+        }
+        help
+    }
+}
+
+impl From<ExitCode> for process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_never_changed() {
+        let codes: Vec<u8> = ExitCode::ALL.iter().map(|&(code, _)| code as u8).collect();
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(ExitCode::Conflict as u8, 4);
+        assert_eq!(ExitCode::StoreUnavailable as u8, 6);
+    }
+
+    #[test]
+    fn the_help_tells_every_code() {
+        assert!(ExitCode::help().contains("\n  3  No such flag"));
+    }
+}

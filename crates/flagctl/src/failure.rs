@@ -1,0 +1,296 @@
+//! Why a command failed: what a person reads on standard error, and the exit code that a script reads.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use flag_model::{FlagKey, Timestamp};
+use flag_settings::{Mistakes, OpenStoreError};
+use flag_store::{AppendError, ReadError, StoreError};
+use flag_store_bigtable::ConnectError;
+
+use crate::exit_code::ExitCode;
+use crate::plan::PlanError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The command line cannot be understood; or it asks for help, which is no failure.
+    #[error(transparent)]
+    CommandLine(#[from] clap::Error),
+    /// Settings are wrong.
+    #[error(transparent)]
+    Settings(#[from] Mistakes),
+    /// What was typed cannot be done.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The flag is not there.
+    #[error("no flag {flag} in the {place}{advice}{}", suggestion(flag, near))]
+    NotFound {
+        /// The flag.
+        flag: FlagKey,
+        /// Where it was looked for.
+        place: String,
+        /// What to do about it.
+        advice: &'static str,
+        /// The flags that were perhaps meant.
+        near: Vec<FlagKey>,
+    },
+    /// The flag to add is there.
+    #[error(
+        "{flag} has been added already, its newest metadata is of {}; `flagctl revise` adds a revision",
+        time(*.since)
+    )]
+    AlreadyAdded {
+        /// The flag.
+        flag: FlagKey,
+        /// When its metadata was written.
+        since: Option<Timestamp>,
+    },
+    /// The newest row of a flag cannot be had.
+    #[error("cannot read the {what} of {flag}")]
+    Read {
+        /// Metadata or newest revision.
+        what: &'static str,
+        /// The flag.
+        flag: FlagKey,
+        /// Why.
+        source: Box<ReadError>,
+    },
+    /// A row was not appended, or not as intended.
+    #[error(transparent)]
+    Append(Box<AppendError>),
+    /// The revision in force is not the one that was started from; both are shown.
+    #[error("{conflict}\n{}", .shown.trim_end())]
+    Conflict {
+        /// Which ones.
+        conflict: Box<AppendError>,
+        /// Both of them, in columns.
+        shown: String,
+    },
+    /// A row was perhaps appended.
+    #[error("the store failed while {flag} was written; `{look}` shows what is there now")]
+    Unknown {
+        /// The flag.
+        flag: FlagKey,
+        /// The command to look with.
+        look: String,
+        /// What happened.
+        source: Box<AppendError>,
+    },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenStoreError),
+    /// The store failed.
+    #[error("cannot use the {place}")]
+    Store {
+        /// Where it is.
+        place: String,
+        /// Why.
+        source: StoreError,
+    },
+    /// The command has been carried out, but its result could not be written.
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
+    /// The runtime did not start.
+    #[error("cannot start")]
+    Start(#[source] io::Error),
+}
+
+fn time(time: Option<Timestamp>) -> String {
+    time.map_or_else(|| "an unknown time".to_owned(), |time| time.to_string())
+}
+
+fn suggestion(typed: &FlagKey, near: &[FlagKey]) -> String {
+    let names: Vec<String> = near
+        .iter()
+        .map(|flag| {
+            if flag.flag_type == typed.flag_type {
+                flag.name.to_string()
+            } else {
+                format!("{} {}", flag.flag_type, flag.name)
+            }
+        })
+        .collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("; did you mean {}?", names.join(" or "))
+}
+
+impl Failure {
+    /// What a failed append means; `look` is the command that shows what is there.
+    pub(crate) fn of_append(error: AppendError, flag: &FlagKey, place: &str, look: &str) -> Self {
+        match error {
+            AppendError::Store(source) => Self::Store {
+                place: place.to_owned(),
+                source,
+            },
+            error @ AppendError::Unknown { .. } => Self::Unknown {
+                flag: flag.clone(),
+                look: format!(
+                    "flagctl {look} {} {} {}",
+                    flag.project, flag.flag_type, flag.name
+                ),
+                source: Box::new(error),
+            },
+            error => Self::Append(Box::new(error)),
+        }
+    }
+
+    /// How the program ends because of this.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::CommandLine(error) if !error.use_stderr() => ExitCode::Done,
+            Self::CommandLine(_) | Self::Settings(_) | Self::Plan(PlanError::Usage(_)) => {
+                ExitCode::Usage
+            }
+            Self::Plan(_) => ExitCode::Refused,
+            Self::NotFound { .. } => ExitCode::NotFound,
+            Self::AlreadyAdded { .. } | Self::Conflict { .. } => ExitCode::Conflict,
+            Self::Read { source, .. } => of_read(source),
+            Self::Append(source) => of_append(source),
+            Self::Open(source) => of_open(source),
+            Self::Store { source, .. } => of_store(source),
+            Self::Unknown { .. } | Self::Output(_) | Self::Start(_) => ExitCode::Failed,
+        }
+    }
+
+    /// Tells a person, on standard error; help goes to standard output. A reader who has gone is not waited for.
+    pub(crate) fn tell(&self) {
+        match self {
+            Self::CommandLine(error) => {
+                let _ = error.print();
+            }
+            failure => {
+                let _ = io::stderr().lock().write_all(failure.message().as_bytes());
+            }
+        }
+    }
+
+    /// What is wrong, one line per mistake where there are several, and what caused it, nothing of it twice.
+    fn message(&self) -> String {
+        let mut message = String::new();
+        if let Self::Settings(Mistakes(mistakes)) = self {
+            for mistake in mistakes {
+                let _ = writeln!(message, "error: {mistake}");
+            }
+            return message;
+        }
+        let _ = writeln!(message, "error: {self}");
+        let mut source = self.source();
+        while let Some(cause) = source {
+            let said = cause.to_string();
+            if !message.contains(&said) {
+                let _ = writeln!(message, "caused by: {said}");
+            }
+            source = cause.source();
+        }
+        message
+    }
+}
+
+fn of_read(error: &ReadError) -> ExitCode {
+    match error {
+        ReadError::Unreadable(_) => ExitCode::Refused,
+        ReadError::Store(error) => of_store(error),
+        _ => ExitCode::Failed,
+    }
+}
+
+fn of_append(error: &AppendError) -> ExitCode {
+    match error {
+        AppendError::Conflict { .. }
+        | AppendError::Overtaken { .. }
+        | AppendError::Claimed { .. } => ExitCode::Conflict,
+        AppendError::Refused(_) | AppendError::Invalid(_) => ExitCode::Refused,
+        AppendError::Store(error) => of_store(error),
+        _ => ExitCode::Failed,
+    }
+}
+
+fn of_open(error: &OpenStoreError) -> ExitCode {
+    match error {
+        OpenStoreError::Bigtable(ConnectError::Setting { .. } | ConnectError::EmulatorVariable) => {
+            ExitCode::Usage
+        }
+        _ => ExitCode::StoreUnavailable,
+    }
+}
+
+fn of_store(error: &StoreError) -> ExitCode {
+    match error {
+        StoreError::TimedOut { .. }
+        | StoreError::Unavailable { .. }
+        | StoreError::Refused { .. } => ExitCode::StoreUnavailable,
+        _ => ExitCode::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flag_model::{FlagName, FlagType, ProjectName};
+
+    use super::*;
+
+    fn flag() -> FlagKey {
+        FlagKey {
+            project: ProjectName::new("p").unwrap(),
+            flag_type: FlagType::Feature,
+            name: FlagName::new("f").unwrap(),
+        }
+    }
+
+    fn timed_out() -> StoreError {
+        StoreError::TimedOut {
+            after: std::time::Duration::from_secs(5),
+        }
+    }
+
+    fn unknown() -> AppendError {
+        AppendError::Unknown {
+            flag: flag(),
+            at: Timestamp::UNIX_EPOCH,
+            source: timed_out(),
+        }
+    }
+
+    #[track_caller]
+    fn check(error: AppendError, code: ExitCode) {
+        let failure = Failure::of_append(error, &flag(), "store", "history");
+        assert_eq!(failure.exit_code(), code);
+    }
+
+    #[test]
+    fn whoever_was_there_first_is_a_conflict() {
+        let flag = flag();
+        let (appended, other) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        check(
+            AppendError::Claimed { flag: flag.clone() },
+            ExitCode::Conflict,
+        );
+        let overtaken = AppendError::Overtaken {
+            flag,
+            appended,
+            other,
+        };
+        check(overtaken, ExitCode::Conflict);
+    }
+
+    #[test]
+    fn a_store_that_failed_before_anything_was_written_is_unavailable() {
+        check(AppendError::Store(timed_out()), ExitCode::StoreUnavailable);
+    }
+
+    #[test]
+    fn a_store_that_failed_in_the_middle_is_a_failure_that_says_where_to_look() {
+        check(unknown(), ExitCode::Failed);
+        let failure = Failure::of_append(unknown(), &flag(), "store", "history");
+        assert_eq!(
+            failure.message(),
+            "error: the store failed while p/feature/f was written; `flagctl history p feature f` shows what is there now\n\
+             caused by: whether p/feature/f was appended at 1970-01-01 00:00:00.000000 is not known: look at its history\n\
+             caused by: no answer within 5000 ms\n"
+        );
+    }
+}

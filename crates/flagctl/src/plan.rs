@@ -1,0 +1,162 @@
+//! What was typed means: from the newest revision and the command line to the next row. No I/O, no clock.
+mod format;
+#[cfg(test)]
+mod tests;
+mod treatments;
+
+use std::ffi::OsStr;
+
+use flag_model::{
+    FlagKey, FlagName, FlagValue, Invalid, InvalidHashAlgorithm, InvalidPercent, MetadataParts,
+    OwnerId, ProjectName, Revision, RevisionParts, quoted,
+};
+
+use crate::args::{AddArgs, FlagArgs, OwnerArgs, ReviseArgs, Variables};
+
+/// Why what was typed cannot be done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PlanError {
+    /// It doesn't go together, or doesn't fit the flag.
+    #[error("{0}")]
+    Usage(String),
+    /// It needs version 2, and the flag is to stay at version 1.
+    #[error("{what} needs FormatVersion 2, but {otherwise}")]
+    NeedsVersion2 {
+        /// The option and its value.
+        what: String,
+        /// How the flag is, and how it gets there.
+        otherwise: &'static str,
+    },
+    /// No flag can hold this.
+    #[error(transparent)]
+    Field(#[from] Invalid),
+    /// This is no percentage.
+    #[error(transparent)]
+    Percent(#[from] InvalidPercent),
+    /// This is no hash algorithm.
+    #[error(transparent)]
+    Algorithm(#[from] InvalidHashAlgorithm),
+}
+
+/// The flag that was named.
+pub(crate) fn flag(typed: &FlagArgs) -> Result<FlagKey, PlanError> {
+    Ok(FlagKey {
+        project: ProjectName::new(&typed.project)?,
+        flag_type: typed.flag_type,
+        name: FlagName::new(&typed.name)?,
+    })
+}
+
+/// The first metadata of a new flag, whose name must be snake case.
+pub(crate) fn metadata(typed: &AddArgs, variables: &Variables) -> Result<MetadataParts, PlanError> {
+    let flag = flag(&typed.flag)?;
+    if !flag.name.is_snake_case() {
+        let expected = "snake_case: a lower-case letter, then lower-case letters, digits or '_'";
+        let found = quoted(flag.name.as_str());
+        return Err(Invalid::new("flag name", found, expected).into());
+    }
+    Ok(MetadataParts {
+        flag,
+        description: told("Description", &typed.description)?,
+        owner: owner(&typed.owner, variables)?,
+        ticket: typed.ticket.clone(),
+        tags: typed.tags.clone(),
+        expires_on: typed.expires_on,
+    })
+}
+
+/// The next revision of a flag: what was typed, on top of the newest one.
+pub(crate) fn revision(
+    flag: &FlagKey,
+    newest: Option<&Revision>,
+    typed: &ReviseArgs,
+    variables: &Variables,
+) -> Result<RevisionParts, PlanError> {
+    let format = format::plan(flag, newest.map(|newest| &newest.format), &typed.format)?;
+    let control = control(flag, newest, typed)?;
+    let rules = treatments::Rules {
+        control: &control,
+        version: format.version(),
+        is_first: newest.is_none(),
+    };
+    let treatments = treatments::edit(newest, &typed.treatment, &rules)?;
+    let mut parts = RevisionParts {
+        flag: flag.clone(),
+        format,
+        control,
+        treatments,
+        comment: told("Comment", &typed.comment)?,
+        owner: owner(&typed.owner, variables)?,
+        rollback_of: None,
+    };
+    if newest.is_some_and(|newest| decides_alike(newest, &parts)) {
+        let message = format!("nothing changes: {flag} is like this already");
+        return Err(PlanError::Usage(message));
+    }
+    let keeps_buckets = newest.is_none_or(|newest| newest.format == parts.format);
+    treatments::place(&mut parts, keeps_buckets);
+    Ok(parts)
+}
+
+/// Whether two revisions differ in nothing but who made them, when and why.
+fn decides_alike(newest: &Revision, parts: &RevisionParts) -> bool {
+    newest.format == parts.format
+        && newest.control == parts.control
+        && newest.treatments == parts.treatments
+}
+
+fn control(
+    flag: &FlagKey,
+    newest: Option<&Revision>,
+    typed: &ReviseArgs,
+) -> Result<FlagValue, PlanError> {
+    match (&typed.control, newest) {
+        (Some(text), _) => value(flag, "--control", text),
+        (None, Some(newest)) => Ok(newest.control.clone()),
+        (None, None) => Err(PlanError::Usage(format!(
+            "--control is required: {flag} has no revision yet that says what everybody gets"
+        ))),
+    }
+}
+
+fn value(flag: &FlagKey, option: &str, text: &str) -> Result<FlagValue, PlanError> {
+    FlagValue::parse(flag.flag_type, text).map_err(|invalid| named(option, invalid))
+}
+
+/// The same refusal by the name of the option that was typed.
+fn named(option: &str, invalid: Invalid) -> PlanError {
+    let field = option.to_owned();
+    Invalid { field, ..invalid }.into()
+}
+
+/// A text that must say something.
+fn told(field: &str, text: &str) -> Result<String, PlanError> {
+    if text.trim().is_empty() {
+        return Err(Invalid::new(field, quoted(text), "some text").into());
+    }
+    Ok(text.to_owned())
+}
+
+/// Whoever was named, else the owner that the environment names, else the login name; nobody if there is none.
+fn owner(typed: &OwnerArgs, variables: &Variables) -> Result<Option<OwnerId>, PlanError> {
+    if let Some(owner) = &typed.owner {
+        let owner = OwnerId::new(owner).map_err(|invalid| named("--owner", invalid))?;
+        return Ok(Some(owner));
+    }
+    for name in ["FLAG_OWNER", "USER", "LOGNAME"] {
+        if let Some(value) = variable(variables, name) {
+            let owner = OwnerId::new(value.to_string_lossy());
+            let owner = owner.map_err(|invalid| named(&format!("variable {name}"), invalid))?;
+            return Ok(Some(owner));
+        }
+    }
+    Ok(None)
+}
+
+/// The value of a variable; an empty one is not set.
+fn variable<'v>(variables: &'v Variables, name: &str) -> Option<&'v OsStr> {
+    let found = variables.iter().find(|(variable, _)| variable == name);
+    found
+        .map(|(_, value)| value.as_os_str())
+        .filter(|value| !value.is_empty())
+}

@@ -1,0 +1,210 @@
+//! What happens to the treatments: one of them is changed, added or removed, and buckets are dealt anew.
+
+use flag_model::{
+    BucketRange, FlagType, FlagValue, Format, FormatVersion, InstanceId, InvalidPercent, Percent,
+    Revision, RevisionParts, Treatment, TreatmentName, quoted,
+};
+use flag_rollout::reweight;
+
+use super::format::RESALT;
+use super::{PlanError, named};
+use crate::args::TreatmentArgs;
+
+/// What a treatment has to fit.
+pub(super) struct Rules<'a> {
+    /// The control value of the next revision.
+    pub(super) control: &'a FlagValue,
+    /// The version of the next revision.
+    pub(super) version: FormatVersion,
+    /// Whether the flag has no revision yet.
+    pub(super) is_first: bool,
+}
+
+/// The treatments after what was typed, with the ranges that they had before.
+pub(super) fn edit(
+    newest: Option<&Revision>,
+    typed: &TreatmentArgs,
+    rules: &Rules<'_>,
+) -> Result<Vec<Treatment>, PlanError> {
+    let mut treatments = newest.map_or_else(Vec::new, |newest| newest.treatments.clone());
+    if *typed == TreatmentArgs::default() {
+        return Ok(treatments);
+    }
+    let at = select(&newest.map_or_else(Vec::new, groups), typed)?;
+    if typed.remove {
+        if at >= treatments.len() {
+            return usage("--remove-treatment: there is no treatment to remove".to_owned());
+        }
+        treatments.remove(at);
+    } else if let Some(treatment) = treatments.get_mut(at) {
+        change(treatment, typed, rules)?;
+    } else {
+        treatments.push(added(typed, rules)?);
+    }
+    Ok(treatments)
+}
+
+/// Gives each treatment of version 2 as many buckets as its percentage owns: those that it had, as far as it can.
+pub(super) fn place(parts: &mut RevisionParts, keeps_buckets: bool) {
+    if !keeps_buckets {
+        let treatments = parts.treatments.iter_mut();
+        treatments.for_each(|treatment| treatment.ranges.clear());
+    }
+    if parts.format == Format::V1 {
+        return;
+    }
+    let shares: Vec<(&[BucketRange], Percent)> = parts
+        .treatments
+        .iter()
+        .map(|treatment| (treatment.ranges.as_slice(), treatment.percent))
+        .collect();
+    let ranges = reweight(&shares);
+    for (treatment, ranges) in parts.treatments.iter_mut().zip(ranges) {
+        treatment.ranges = ranges;
+    }
+}
+
+/// The position of the treatment that is meant; the one behind the last for a new one.
+fn select(groups: &[String], typed: &TreatmentArgs) -> Result<usize, PlanError> {
+    let Some(selector) = &typed.selector else {
+        if groups.len() <= 1 {
+            return Ok(0);
+        }
+        let groups = groups.join(", ");
+        return usage(format!("--treatment is required: the flag has {groups}"));
+    };
+    if selector == "new" {
+        return Ok(groups.len());
+    }
+    let nothing_else = TreatmentArgs {
+        selector: typed.selector.clone(),
+        ..TreatmentArgs::default()
+    };
+    if *typed == nothing_else {
+        return usage(format!(
+            "--treatment {selector}: nothing says what to change in it"
+        ));
+    }
+    let position = match selector.parse::<usize>() {
+        Ok(number) => number.checked_sub(1).filter(|&at| at < groups.len()),
+        Err(_) => groups.iter().position(|group| group == selector),
+    };
+    position.map_or_else(|| usage(unknown(groups, selector)), Ok)
+}
+
+fn unknown(groups: &[String], selector: &str) -> String {
+    let found = quoted(selector);
+    if groups.is_empty() {
+        return format!("--treatment: found {found}, expected new, as the flag has no treatment");
+    }
+    let positions = groups.len();
+    let groups = groups.join(", ");
+    format!("--treatment: found {found}, expected 1 to {positions}, {groups} or new")
+}
+
+/// The rollout groups of the treatments, by position.
+fn groups(revision: &Revision) -> Vec<String> {
+    let positions = 0..revision.treatments.len();
+    positions.map(|at| revision.group(at)).collect()
+}
+
+fn added(typed: &TreatmentArgs, rules: &Rules<'_>) -> Result<Treatment, PlanError> {
+    let value = match (&typed.value, rules.control) {
+        (None, FlagValue::Boolean(control)) => FlagValue::Boolean(!control),
+        (None, FlagValue::Text(_)) => {
+            return usage(
+                "--value is required: a new treatment of a data flag has none".to_owned(),
+            );
+        }
+        (Some(text), _) => value(text, rules.control.flag_type())?,
+    };
+    let mut treatment = Treatment {
+        name: None,
+        overrides: Vec::new(),
+        percent: Percent::ZERO,
+        value,
+        ranges: Vec::new(),
+    };
+    change(&mut treatment, typed, rules)?;
+    Ok(treatment)
+}
+
+fn change(
+    treatment: &mut Treatment,
+    typed: &TreatmentArgs,
+    rules: &Rules<'_>,
+) -> Result<(), PlanError> {
+    if let Some(text) = &typed.percent {
+        treatment.percent = percent(text, rules)?;
+    }
+    if let Some(text) = &typed.value {
+        treatment.value = value(text, rules.control.flag_type())?;
+    }
+    if let Some(text) = &typed.treatment_name {
+        treatment.name = Some(name(text, rules)?);
+    }
+    for id in &typed.overrides {
+        add_override(&mut treatment.overrides, id)?;
+    }
+    for id in &typed.removed_overrides {
+        remove_override(&mut treatment.overrides, id)?;
+    }
+    Ok(())
+}
+
+fn percent(text: &str, rules: &Rules<'_>) -> Result<Percent, PlanError> {
+    let version = rules.version;
+    let percent = Percent::parse(text, FormatVersion::V2)
+        .map_err(|invalid| InvalidPercent { version, ..invalid })?;
+    if !percent.is_whole() {
+        needs_version_2(rules, || format!("--percent {percent}"))?;
+    }
+    Ok(percent)
+}
+
+fn name(text: &str, rules: &Rules<'_>) -> Result<TreatmentName, PlanError> {
+    let name = TreatmentName::new(text).map_err(|invalid| named("--treatment-name", invalid))?;
+    needs_version_2(rules, || format!("--treatment-name {name}"))?;
+    Ok(name)
+}
+
+fn needs_version_2(rules: &Rules<'_>, what: impl FnOnce() -> String) -> Result<(), PlanError> {
+    let otherwise = match (rules.version, rules.is_first) {
+        (FormatVersion::V2, _) => return Ok(()),
+        (FormatVersion::V1, true) => "--format-version 1 was asked for",
+        (FormatVersion::V1, false) => RESALT,
+    };
+    Err(PlanError::NeedsVersion2 {
+        what: what(),
+        otherwise,
+    })
+}
+
+fn value(text: &str, flag_type: FlagType) -> Result<FlagValue, PlanError> {
+    FlagValue::parse(flag_type, text).map_err(|invalid| named("--value", invalid))
+}
+
+fn add_override(overrides: &mut Vec<InstanceId<'static>>, id: &str) -> Result<(), PlanError> {
+    let id = InstanceId::new(id.to_owned()).map_err(|invalid| named("--override", invalid))?;
+    if overrides.contains(&id) {
+        let id = quoted(id.as_str());
+        return usage(format!("--override: {id} is in the override list already"));
+    }
+    overrides.push(id);
+    Ok(())
+}
+
+fn remove_override(overrides: &mut Vec<InstanceId<'static>>, id: &str) -> Result<(), PlanError> {
+    let Some(at) = overrides.iter().position(|other| other.as_str() == id) else {
+        let id = quoted(id);
+        return usage(format!(
+            "--remove-override: {id} is not in the override list"
+        ));
+    };
+    overrides.remove(at);
+    Ok(())
+}
+
+fn usage<T>(message: String) -> Result<T, PlanError> {
+    Err(PlanError::Usage(message))
+}

@@ -1,0 +1,118 @@
+//! Runs `flagctl` as a person or a script does, against the embedded store.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod reading;
+mod running;
+mod writing;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use flag_store::{Cells, Row, RowStore, Table};
+use flag_store_embedded::EmbeddedStore;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const NAME: &str = "multi_step_api_router";
+
+/// The program with nothing in its environment but a login name, its store in `dir`.
+fn command(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flagctl"));
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("USER", "ann")
+        .env("FLAG_DATA_DIR", dir)
+        .args(args);
+    command
+}
+
+fn flagctl(dir: &TempDir, args: &[&str]) -> Output {
+    command(dir.path(), args).output().unwrap()
+}
+
+fn on_flag(dir: &TempDir, subcommand: &str, options: &[&str]) -> Output {
+    let flag = [subcommand, "csr-assistant", "feature", NAME];
+    flagctl(dir, &[&flag, options].concat())
+}
+
+fn add(dir: &TempDir) -> Output {
+    on_flag(dir, "add", &["--description", "Multi-step API router"])
+}
+
+fn revise(dir: &TempDir, options: &str) -> Output {
+    let options: Vec<&str> = options.split_whitespace().collect();
+    on_flag(
+        dir,
+        "revise",
+        &[&["--comment", "why"], options.as_slice()].concat(),
+    )
+}
+
+fn stdout(output: &Output) -> &str {
+    str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    str::from_utf8(&output.stderr).unwrap()
+}
+
+#[track_caller]
+fn check_done(output: &Output) {
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
+}
+
+/// Checks the exit code, that nothing is on standard output, and that the error says all of this.
+#[track_caller]
+fn check_failed(output: &Output, code: i32, says: &[&str]) {
+    let error = stderr(output);
+    assert_eq!(output.status.code(), Some(code), "{error}");
+    assert_eq!(stdout(output), "");
+    assert!(error.starts_with("error: "), "{error}");
+    for part in says {
+        assert!(error.contains(part), "{part:?} is not in {error}");
+    }
+}
+
+#[track_caller]
+fn json(output: &Output) -> Value {
+    check_done(output);
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A store with a flag that was added and has one revision.
+fn with_revision() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    check_done(&add(&dir));
+    check_done(&revise(&dir, "--control false"));
+    dir
+}
+
+/// A revision as the reference's tooling wrote it, without metadata and without the head row.
+fn leave_behind(dir: &TempDir, time: &str, treatments: &str) {
+    let cells = Cells::default()
+        .with("Name", NAME)
+        .with("Type", "FEATURE")
+        .with("FormatVersion", "1")
+        .with("ControlValue", "False")
+        .with("Comment", "left behind")
+        .with("CreatedTime", time)
+        .with("Treatments", treatments);
+    let key = format!(
+        "PROJECT#csr-assistant#ROWTYPE#REVISION#FLAGTYPE#feature#FLAGNAME#{NAME}#TIME#{time}"
+    );
+    let row = Row {
+        key: key.into(),
+        cells,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let store = EmbeddedStore::open(dir.path()).unwrap();
+        let written = store.write_batch(Table::Flags, &[row]).await;
+        assert!(written.iter().all(Result::is_ok));
+        store.close().await;
+    });
+}

@@ -1,0 +1,198 @@
+//! `add` and `revise`: what is written, and what is refused.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::*;
+
+#[test]
+fn an_added_flag_is_there_with_what_it_is_for() {
+    let dir = TempDir::new().unwrap();
+    let options = [
+        "--description=Multi-step API router",
+        "--ticket=https://tickets.example.com/CSR-12",
+        "--tag=api",
+        "--tag=router",
+        "--expires-on=2027-01-31",
+        "--owner=bob",
+        "-ojson",
+    ];
+    let added = json(&on_flag(&dir, "add", &options));
+    let created = added["created"].as_str().unwrap();
+    let key = format!(
+        "PROJECT#csr-assistant#ROWTYPE#FLAG#FLAGTYPE#feature#FLAGNAME#{NAME}#TIME#{created}"
+    );
+    assert_eq!(added["row_key"], key.as_str());
+    assert_eq!(added["cells"]["Tags"], r#"["api","router"]"#);
+    let got = json(&on_flag(&dir, "get", &["-o", "json"]));
+    let expected = json!({
+        "project": "csr-assistant",
+        "flag_type": "feature",
+        "name": NAME,
+        "metadata": {
+            "created": created,
+            "description": "Multi-step API router",
+            "owner": "bob",
+            "ticket": "https://tickets.example.com/CSR-12",
+            "tags": ["api", "router"],
+            "expires_on": "2027-01-31",
+        },
+        "revision": null,
+    });
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn a_flag_is_added_once() {
+    let dir = TempDir::new().unwrap();
+    let added = add(&dir);
+    check_done(&added);
+    assert!(stdout(&added).starts_with("row key      PROJECT#csr-assistant#ROWTYPE#FLAG#"));
+    assert!(stdout(&added).contains("\nOwnerID      ann\n"));
+    check_failed(
+        &add(&dir),
+        4,
+        &[
+            "has been added already, its newest metadata is of 20",
+            "`flagctl revise`",
+        ],
+    );
+}
+
+#[test]
+fn a_new_flag_has_a_name_in_snake_case_and_a_description() {
+    let dir = TempDir::new().unwrap();
+    let add = |name, description| {
+        let args = [
+            "add",
+            "csr-assistant",
+            "feature",
+            name,
+            "--description",
+            description,
+        ];
+        flagctl(&dir, &args)
+    };
+    let says = "error: flag name: found \"Router\", expected snake_case";
+    check_failed(&add("Router", "x"), 5, &[says]);
+    let says = "error: Description: found \"\", expected some text";
+    check_failed(&add("router", ""), 5, &[says]);
+}
+
+#[test]
+fn a_flag_that_the_reference_left_may_be_added() {
+    let dir = TempDir::new().unwrap();
+    leave_behind(&dir, "2024-09-25 18:50:00.000001", "[]");
+    check_done(&add(&dir));
+    check_failed(&add(&dir), 4, &[]);
+}
+
+#[test]
+fn a_rollout_grows_step_by_step() {
+    let dir = with_revision();
+    check_done(&revise(&dir, "--percent 40 --override A12345"));
+    let blue = "--treatment new --treatment-name blue --percent 12.5";
+    check_done(&revise(&dir, blue));
+    let revised = json(&revise(
+        &dir,
+        "--treatment 1 --percent 50 --owner bob -o json",
+    ));
+    assert_eq!(revised["cells"]["OwnerID"], "bob");
+    let got = json(&on_flag(&dir, "get", &["-o", "json"]));
+    let expected = json!({
+        "created": revised["created"],
+        "format_version": 2,
+        "hash_algorithm": "md5",
+        "salt": NAME,
+        "control": false,
+        "treatments": [
+            {
+                "group": "treatment_1",
+                "percent": 50,
+                "value": true,
+                "overrides": ["A12345"],
+                "ranges": [[0, 40_000], [52_500, 62_500]],
+            },
+            {
+                "group": "blue",
+                "percent": 12.5,
+                "value": true,
+                "overrides": [],
+                "ranges": [[40_000, 52_500]],
+            },
+        ],
+        "comment": "why",
+        "owner": "bob",
+        "rollback_of": null,
+    });
+    assert_eq!(got["revision"], expected);
+}
+
+#[test]
+fn a_flag_of_the_reference_keeps_version_1() {
+    let dir = TempDir::new().unwrap();
+    let treatments = "[{'OverrideList': ['A12345'], 'PercentRollout': 40, 'Value': True}]";
+    leave_behind(&dir, "2024-09-25 19:15:28.248896", treatments);
+    let says = ["--percent 12.5 needs FormatVersion 2", "--resalt"];
+    check_failed(&revise(&dir, "--percent 12.5"), 5, &says);
+    let cells = json(&revise(&dir, "--percent 60 -o json"))["cells"].take();
+    assert_eq!(cells["FormatVersion"], "1");
+    assert_eq!(
+        cells["Treatments"],
+        r#"[{"OverrideList":["A12345"],"PercentRollout":60,"Value":true}]"#
+    );
+    let got = json(&on_flag(&dir, "get", &["-ojson"]));
+    assert_eq!(got["metadata"], Value::Null);
+    assert_eq!(got["revision"]["salt"], Value::Null);
+    assert_eq!(
+        got["revision"]["treatments"][0]["ranges"],
+        json!([[0, 60_000]])
+    );
+    let resalted = json(&revise(&dir, "--percent 12.5 --resalt -o json"));
+    assert_eq!(resalted["cells"]["Salt"], NAME);
+}
+
+#[test]
+fn what_no_flag_can_hold_is_refused() {
+    let dir = with_revision();
+    let says =
+        "error: Rollout percentage: 140 is invalid. Value should be a number in range [0, 100]";
+    check_failed(&revise(&dir, "--percent 140"), 5, &[says]);
+    let says = "error: Rollout percentage: -1 is invalid.";
+    check_failed(&revise(&dir, "--percent -1"), 5, &[says]);
+    check_done(&revise(&dir, "--percent 60 --override A"));
+    let says = "error: Rollout percentage: 101 is invalid.";
+    check_failed(&revise(&dir, "--treatment new --percent 41"), 5, &[says]);
+    let says = "error: Treatments[1].OverrideList: found \"A\" once more";
+    check_failed(&revise(&dir, "--treatment new --override A"), 5, &[says]);
+}
+
+#[test]
+fn what_does_not_fit_the_flag_is_a_mistake() {
+    let dir = TempDir::new().unwrap();
+    check_done(&add(&dir));
+    check_failed(&revise(&dir, "--percent 40"), 2, &["--control is required"]);
+    check_done(&revise(&dir, "--control false --percent 40"));
+    check_failed(&revise(&dir, "--percent 40"), 2, &["nothing changes"]);
+    let both = revise(&dir, "--remove-treatment --percent 1");
+    check_failed(&both, 2, &["'--remove-treatment' cannot be used with"]);
+}
+
+#[test]
+fn a_change_of_an_older_revision_is_a_conflict_that_shows_both() {
+    let dir = with_revision();
+    let first = json(&on_flag(&dir, "get", &["-ojson"]))["revision"]["created"].take();
+    let first = first.as_str().unwrap();
+    let from_first = |percent| {
+        let options = ["--comment=late", percent, "--from-revision", first];
+        on_flag(&dir, "revise", &options)
+    };
+    check_done(&from_first("--percent=40"));
+    let conflict = from_first("--percent=60");
+    let says = format!("started from {first}, but the newest is 20");
+    check_failed(&conflict, 4, &[&says]);
+    let lines: Vec<&str> = stderr(&conflict).lines().collect();
+    assert!(lines[1].starts_with("CREATED "));
+    assert!(lines[2].contains(" treatment_1 40 % true "));
+    assert!(lines[3].starts_with(first));
+}
