@@ -1,0 +1,44 @@
+//! The vocabulary of the stories in `tests/`: real processes, real stores, real HTTP.
+//!
+//! `cargo xtask test` builds the binaries, starts the Bigtable emulator, and says where they are.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "tests"
+)]
+
+mod flagctl;
+mod service;
+mod store;
+
+use std::path::PathBuf;
+
+pub use crate::flagctl::{Output, flagctl};
+pub use crate::service::{Reply, Service};
+pub use crate::store::TestStore;
+
+/// Makes a test of a story for each store: `story::on_embedded` and `story::on_bigtable`.
+#[macro_export]
+macro_rules! on_both_stores {
+    ($($story:ident),+ $(,)?) => {$(
+        mod $story {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_embedded() {
+                super::$story($crate::TestStore::embedded()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn on_bigtable() {
+                super::$story($crate::TestStore::bigtable()).await;
+            }
+        }
+    )+};
+}
+
+/// A binary of ours, as `cargo xtask test` has built it.
+fn binary(name: &str) -> PathBuf {
+    let folder = std::env::var_os("FLAG_TEST_BIN_DIR")
+        .expect("FLAG_TEST_BIN_DIR is not set: run the tests with `cargo xtask test`");
+    PathBuf::from(folder).join(name)
+}

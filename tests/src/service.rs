@@ -1,0 +1,164 @@
+//! The service as a process.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::TestStore;
+use crate::binary;
+
+/// A running service; killed when dropped.
+#[derive(Debug)]
+pub struct Service {
+    child: Child,
+    url: String,
+    /// What it said on standard output when it started.
+    pub greeting: String,
+    http: reqwest::Client,
+}
+
+/// What it answered.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: reqwest::header::HeaderMap,
+    /// The body.
+    pub body: Value,
+}
+
+impl Service {
+    /// Starts the service on a free port over this store.
+    pub fn start(store: &TestStore) -> Self {
+        Self::start_with(store, &[], &[])
+    }
+
+    /// Starts the service with options and variables of the test's own.
+    pub fn start_with(store: &TestStore, options: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut child = command(store, options, variables)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut greeting = String::new();
+        while !greeting.contains("serves http://")
+            || (options.contains(&"--demo") && !greeting.contains("curl"))
+        {
+            assert!(
+                stdout.read_line(&mut greeting).unwrap() > 0,
+                "the service did not start"
+            );
+        }
+        let url = greeting
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"))
+            .unwrap()
+            .to_owned();
+        Self {
+            child,
+            url,
+            greeting,
+            http: reqwest::Client::new(),
+        }
+    }
+
+    /// Starts the service and waits for its end: what it said on standard error, and how it ended.
+    pub fn fail(
+        store: &TestStore,
+        options: &[&str],
+        variables: &[(&str, &str)],
+    ) -> (ExitStatus, String) {
+        let mut child = command(store, options, variables)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = String::new();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut stderr)
+            .unwrap();
+        (child.wait().unwrap(), stderr)
+    }
+
+    /// Where it serves, `http://127.0.0.1:…`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Gets a path with a query.
+    pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Reply {
+        self.fetch(self.http.get(format!("{}{path}", self.url)).query(query))
+            .await
+    }
+
+    /// Gets a whole URL.
+    pub async fn get_url(&self, url: &str) -> Reply {
+        self.fetch(self.http.get(url)).await
+    }
+
+    /// Asks which value an instance receives.
+    pub async fn ask(&self, project: &str, flag_type: &str, name: &str, instance: &str) -> Reply {
+        let query = [
+            ("project_name", project),
+            ("flag_type", flag_type),
+            ("flag_name", name),
+            ("instance_id", instance),
+        ];
+        self.get("/get-feature-flag", &query).await
+    }
+
+    async fn fetch(&self, request: reqwest::RequestBuilder) -> Reply {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Reply {
+            status,
+            headers,
+            body: response.json().await.unwrap(),
+        }
+    }
+
+    /// Asks it to stop, as Kubernetes does, and waits until it has.
+    pub fn stop(mut self) -> ExitStatus {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let asked = Instant::now();
+        while asked.elapsed() < Duration::from_secs(10) {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the service did not stop within 10 s");
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn command(store: &TestStore, options: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(binary("flag-service"));
+    command
+        .args(options)
+        .env_clear()
+        .env("FLAG_LISTEN", "127.0.0.1:0")
+        .envs(store.variables())
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null());
+    command
+}

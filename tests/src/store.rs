@@ -1,0 +1,102 @@
+//! A store for one test.
+
+use std::sync::Arc;
+
+use flag_settings::StoreSettings;
+use flag_store::{FlagStore, RowStore, SystemClock};
+use flag_store_bigtable::BigtableSettings;
+use tempfile::TempDir;
+
+const PROJECT: &str = "test-project";
+const FLAG_TABLE: &str = "csr_va_feature_flag_bigtable";
+const LOG_TABLE: &str = "csr_va_feature_flag_service_operation_log";
+
+/// A store of its own for each test, empty at first and gone at the end.
+#[derive(Debug)]
+pub enum TestStore {
+    /// Files in a folder of their own.
+    Embedded(TempDir),
+    /// An instance of its own in the emulator.
+    Bigtable {
+        /// `host:port` of the emulator.
+        emulator: String,
+        /// The name of the instance.
+        instance: String,
+    },
+}
+
+impl TestStore {
+    /// An embedded store.
+    pub fn embedded() -> Self {
+        Self::Embedded(tempfile::tempdir().unwrap())
+    }
+
+    /// An instance in the emulator that `cargo xtask test` has started.
+    pub fn bigtable() -> Self {
+        let emulator = std::env::var("FLAG_TEST_EMULATOR")
+            .expect("FLAG_TEST_EMULATOR is not set: run the tests with `cargo xtask test`");
+        Self::at(emulator)
+    }
+
+    /// An instance in the emulator, or whatever else there is, at this address.
+    pub fn at(emulator: String) -> Self {
+        Self::Bigtable {
+            emulator,
+            instance: format!("test-{:016x}", fastrand::u64(..)),
+        }
+    }
+
+    /// What tells a binary to use this store.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Embedded(folder) => {
+                vec![("FLAG_DATA_DIR", folder.path().to_str().unwrap().to_owned())]
+            }
+            Self::Bigtable { emulator, instance } => vec![
+                ("FLAG_STORE", "bigtable".to_owned()),
+                ("BIGTABLE_EMULATOR_HOST", emulator.clone()),
+                ("PROJECT_ID", PROJECT.to_owned()),
+                ("INSTANCE_ID", instance.clone()),
+            ],
+        }
+    }
+
+    /// The rows, with connections or files opened anew.
+    pub async fn rows(&self) -> Arc<dyn RowStore> {
+        let settings = match self {
+            Self::Embedded(folder) => StoreSettings::Embedded(folder.path().to_owned()),
+            Self::Bigtable { emulator, instance } => {
+                let settings = BigtableSettings::new(PROJECT, instance, FLAG_TABLE, LOG_TABLE);
+                StoreSettings::Bigtable(Box::new(BigtableSettings {
+                    emulator: Some(emulator.clone()),
+                    ..settings
+                }))
+            }
+        };
+        settings.open().await.unwrap()
+    }
+
+    /// The flags, with connections or files opened anew.
+    pub async fn flags(&self) -> FlagStore {
+        FlagStore::new(self.rows().await, Arc::new(SystemClock))
+    }
+
+    /// What the emulator's own client prints of the flag table, where that client is installed.
+    pub fn cbt_read(&self) -> Option<String> {
+        let Self::Bigtable { emulator, instance } = self else {
+            return None;
+        };
+        let read = std::process::Command::new("cbt")
+            .args([
+                "-project",
+                PROJECT,
+                "-instance",
+                instance,
+                "read",
+                FLAG_TABLE,
+            ])
+            .env("BIGTABLE_EMULATOR_HOST", emulator)
+            .output();
+        Some(String::from_utf8(read.ok()?.stdout).unwrap())
+    }
+}
