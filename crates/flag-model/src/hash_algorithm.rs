@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::invalid::shortened;
+
 macro_rules! hash_algorithms {
     ($($(#[$doc:meta])* $variant:ident = $name:literal),+ $(,)?) => {
         /// A digest whose first eight bytes place an instance.
@@ -44,7 +46,7 @@ impl HashAlgorithm {
             .copied()
             .find(|algorithm| algorithm.as_str() == text);
         found.ok_or_else(|| InvalidHashAlgorithm {
-            found: text.to_owned(),
+            found: shortened(text),
         })
     }
 }
@@ -62,7 +64,7 @@ impl fmt::Display for HashAlgorithm {
     names()
 )]
 pub struct InvalidHashAlgorithm {
-    /// The name that was found.
+    /// The name that was found, shortened.
     pub found: String,
 }
 

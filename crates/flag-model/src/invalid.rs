@@ -1,7 +1,5 @@
 //! What is said of a value that cannot be.
 
-use std::fmt::Write as _;
-
 /// A value that cannot be: which field held it, what was found, and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: found {found}, expected {expected}")]
@@ -40,12 +38,42 @@ impl Invalid {
 
 /// Shows text in quotes, escaped, and shortened to 80 characters, as messages show what was found.
 pub fn quoted(text: &str) -> String {
+    let (shown, more) = cut(text);
+    format!("{shown:?}{more}")
+}
+
+/// Shows text as it is, but shortened to 80 characters.
+pub(crate) fn shortened(text: &str) -> String {
+    let (shown, more) = cut(text);
+    format!("{shown}{more}")
+}
+
+/// The beginning of a text, and how much more there is.
+fn cut(text: &str) -> (&str, String) {
     const SHOWN: usize = 80;
-    let mut shown: String = text.chars().take(SHOWN).collect();
-    let left_out = text.chars().count().saturating_sub(SHOWN);
-    shown = format!("{shown:?}");
-    if left_out > 0 {
-        let _ = write!(shown, "… ({left_out} more characters)");
+    match text.char_indices().nth(SHOWN) {
+        None => (text, String::new()),
+        Some((at, _)) => {
+            let (shown, rest) = text.split_at(at);
+            (
+                shown,
+                format!("… ({} more characters)", rest.chars().count()),
+            )
+        }
     }
-    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_is_cut() {
+        assert_eq!(quoted(&"é".repeat(80)), format!("{:?}", "é".repeat(80)));
+        assert_eq!(
+            quoted(&"é".repeat(82)),
+            format!("{:?}… (2 more characters)", "é".repeat(80))
+        );
+        assert_eq!(shortened("a\"b"), "a\"b");
+    }
 }

@@ -7,6 +7,9 @@ use crate::invalid::{Invalid, quoted};
 use crate::name::OwnerId;
 use crate::time::{Date, Timestamp};
 
+/// The most tags that a flag may have.
+const MAX_TAGS: usize = 100;
+
 /// What a flag is for, as of one instant; updating it makes a newer one, and the newest one counts.
 ///
 /// Reads like its [`MetadataParts`].
@@ -27,7 +30,7 @@ pub struct MetadataParts {
     pub owner: Option<OwnerId>,
     /// Where its removal is planned, one line of at most 2 KiB.
     pub ticket: Option<String>,
-    /// Words to find it by, each one line of at most 128 bytes.
+    /// Words to find it by, at most 100, each one line of at most 128 bytes.
     pub tags: Vec<String>,
     /// When it should be gone from the code; it is served all the same.
     pub expires_on: Option<Date>,
@@ -46,6 +49,14 @@ impl Metadata {
         }
         if let Some(ticket) = &parts.ticket {
             check_line("Ticket", ticket, 2 * 1024)?;
+        }
+        if parts.tags.len() > MAX_TAGS {
+            let found = format!("{} tags", parts.tags.len());
+            return Err(Invalid::new(
+                "Tags",
+                found,
+                format!("at most {MAX_TAGS} tags"),
+            ));
         }
         parts
             .tags

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::bucket::BUCKETS;
+use crate::invalid::shortened;
 use crate::revision::FormatVersion;
 
 /// A share of the instances, from 0 % to 100 %, in steps of a thousandth of a percent, which is one bucket.
@@ -44,7 +45,7 @@ impl Percent {
         parsed
             .and_then(Self::from_buckets)
             .ok_or_else(|| InvalidPercent {
-                found: text.to_owned(),
+                found: shortened(text),
                 version,
             })
     }
@@ -89,7 +90,7 @@ fn write_thousandths(thousandths: u64, f: &mut impl fmt::Write) -> fmt::Result {
 /// A percentage that cannot be, or a total of more than 100 %.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidPercent {
-    /// What was found, as it was written.
+    /// What was found, as it was written, shortened.
     pub found: String,
     /// The version by whose rules it is invalid.
     pub version: FormatVersion,

@@ -34,9 +34,6 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Every reason.
-    pub const ALL: [Self; 3] = [Self::Override, Self::Rollout, Self::Control];
-
     /// The word for it in logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {

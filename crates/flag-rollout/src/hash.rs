@@ -24,7 +24,8 @@ fn position_by(algorithm: HashAlgorithm) -> fn(Option<&Salt>, &InstanceId<'_>) -
 
 /// The place of an instance on a line of 2^64: the first eight bytes of the digest, big-endian.
 ///
-/// Any digest of at least eight bytes will do; a shorter one doesn't compile.
+/// Any digest of at least eight bytes will do, also one that [`HashAlgorithm`] doesn't name yet; a shorter one doesn't
+/// compile.
 pub fn position<D: Digest>(salt: Option<&Salt>, instance: &InstanceId<'_>) -> u64 {
     const {
         assert!(

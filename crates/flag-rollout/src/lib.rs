@@ -4,6 +4,7 @@
 //! Start with [`Plan`] and [`decide`]. Laws, each kept by the property test of that name in `tests/laws.rs`:
 //! - `equal_inputs_decide_equally`
 //! - `raising_a_percentage_moves_nobody_out`
+//! - `growing_treatments_keep_whom_they_have`
 //! - `re_weighting_moves_the_fewest`
 //! - `nobody_moves_between_two_treatments`
 //! - `an_override_beats_every_percentage`

@@ -92,6 +92,30 @@ proptest! {
         prop_assert!(!served || decide(&after, &id(&instance)).reason == Reason::Rollout);
     }
 
+    /// Through the change of a revision: several treatments, none of which shrinks, stored ranges re-weighted.
+    #[test]
+    fn growing_treatments_keep_whom_they_have(
+        first in fine_shares(3), growth in fine_shares(6), instances in prop::collection::vec(instance(), 20),
+    ) {
+        let grown: Vec<u32> = first.iter().zip(&growth).map(|(share, growth)| share + growth / 2).collect();
+        prop_assume!(grown.iter().sum::<u32>() <= BUCKETS);
+        let before = from_nothing(&first);
+        let after = apply(&before, &grown);
+        let plan = |shares: &[u32], ranges: &[Vec<BucketRange>]| {
+            let mut parts = of(v2(HashAlgorithm::Sha1, "s"), shares).into_parts();
+            for (treatment, ranges) in parts.treatments.iter_mut().zip(ranges) {
+                treatment.ranges.clone_from(ranges);
+            }
+            Plan::compile(built(parts))
+        };
+        let (before, after) = (plan(&first, &before), plan(&grown, &after));
+        for instance in &instances {
+            let was = decide(&before, &id(instance));
+            let is = decide(&after, &id(instance));
+            prop_assert!(was.reason == Reason::Control || was.rollout_group == is.rollout_group);
+        }
+    }
+
     #[test]
     fn an_override_beats_every_percentage(format in format(), shares in shares(), instance in instance()) {
         let mut parts = of(format, &shares).into_parts();

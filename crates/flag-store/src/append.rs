@@ -3,9 +3,10 @@
 //! Two people may revise one flag at once, clocks may be wrong, a writer may die half-way, a reply may be lost. The
 //! steps, and why they are safe, are in `docs/decisions/0003-append-protocol.md`. In short: the flag's cell in the
 //! head row is read before the newest row and compared again when the claim is made, so whoever appended in between
-//! makes the claim fail; a claim is taken over only by who has watched it unchanged for [`CLAIM_HOLDS`], and a
-//! writer gives up well before its own claim is that old.
+//! makes the claim fail; a claim is taken over only by who has watched it unchanged for `CLAIM_HOLDS`, and a writer
+//! begins no insert when its own claim is half as old.
 
+mod settle;
 mod steps;
 mod watch;
 
@@ -20,13 +21,13 @@ use tokio::time::{Instant, sleep};
 use self::steps::Append;
 use self::watch::Watch;
 use crate::flags::FlagStore;
-use crate::head::{Head, encode_claim, head_column};
-use crate::port::{CompareAndSet, Row, StoreError};
+use crate::head::head_column;
+use crate::port::{Row, StoreError};
 use crate::row_key::{RowType, head_key};
-use crate::stored::{encode_metadata, encode_revision};
+use crate::stored::{UnreadableRow, encode_metadata, encode_revision};
 
 /// How long a claim is left alone whose row doesn't appear.
-pub const CLAIM_HOLDS: Duration = Duration::from_secs(30);
+const CLAIM_HOLDS: Duration = Duration::from_secs(30);
 
 /// How long an append may take in all, waiting for others included.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -91,7 +92,7 @@ pub enum AppendError {
         flag: FlagKey,
         /// The row that was written.
         appended: Timestamp,
-        /// The row that it doesn't know of.
+        /// Somebody else's.
         other: Timestamp,
     },
     /// Another writer has claimed the flag and didn't finish in time; nothing was written. Retrying may help.
@@ -100,6 +101,9 @@ pub enum AppendError {
         /// The flag.
         flag: FlagKey,
     },
+    /// The key of the newest row, which isn't ours, tells no time; nothing was written. Retrying cannot help.
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableRow),
     /// The row cannot be stored. Retrying cannot help.
     #[error(transparent)]
     Refused(#[from] Invalid),
@@ -175,7 +179,8 @@ impl FlagStore {
         };
         let started = Instant::now();
         let mut watch = Watch::default();
-        loop {
+        while started.elapsed() <= PATIENCE {
+            // In this order: whoever appends between the two reads makes the claim fail.
             let head = append.head().await?;
             let newest = append.newest().await?;
             if !base.allows(newest) {
@@ -185,31 +190,18 @@ impl FlagStore {
                     found: newest,
                 });
             }
-            let claimed = match Head::decode(head.as_deref()) {
-                Head::Claimed(at) if Some(at) != newest => Some(at),
-                Head::Claimed(_) | Head::Free => None,
-            };
-            if claimed.is_some() && !watch.may_take_over(head.as_deref()) {
-                if started.elapsed() > PATIENCE {
-                    return Err(AppendError::Claimed { flag: flag.clone() });
-                }
-                sleep(watch.pause()).await;
-                continue;
-            }
-            let at = append.next_time(newest.max(claimed))?;
-            let row = encode(at)?;
-            let claim = encode_claim(at, fastrand::u64(..));
-            let claimed_at = Instant::now();
-            if append.claim(head.as_deref(), &claim).await? {
-                append.insert(&row, at, newest, claimed_at).await?;
-                if append.publish(&claim, at).await == CompareAndSet::Differs
-                    && claimed_at.elapsed() >= CLAIM_HOLDS
+            let pending = append.pending(head.as_deref(), newest).await?;
+            if pending.is_none() || watch.may_take_over(head.as_deref()) {
+                let at = append.next_time(newest.max(pending))?;
+                if append
+                    .once(head.as_deref(), newest, at, &encode(at)?)
+                    .await?
                 {
-                    return Err(append.overtaken(at).await);
+                    return Ok(at);
                 }
-                append.check_follows(at, newest).await?;
-                return Ok(at);
             }
+            sleep(watch.pause()).await;
         }
+        Err(AppendError::Claimed { flag: flag.clone() })
     }
 }

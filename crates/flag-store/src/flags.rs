@@ -1,5 +1,6 @@
 //! Flags by the access patterns that their users have.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flag_model::{FlagKey, Metadata, ProjectName, Revision};
@@ -93,12 +94,18 @@ impl FlagStore {
 
     /// Every flag of a project with its newest metadata, by type and name; one scan of one row per flag.
     pub async fn flags(&self, project: &ProjectName) -> Result<Vec<FlagEntry>, StoreError> {
-        let metadata = self.newest_rows(RowType::Flag, project).await?;
-        let entries = metadata.into_iter().map(|(flag, row)| FlagEntry {
-            flag,
-            metadata: Some(decode_metadata(&row)),
-            revision: None,
-        });
+        let entries = self
+            .newest_rows(RowType::Flag, project)
+            .await?
+            .into_iter()
+            .map(|(flag, row)| {
+                let metadata = Some(decode_metadata(&row));
+                FlagEntry {
+                    flag,
+                    metadata,
+                    revision: None,
+                }
+            });
         Ok(entries.collect())
     }
 
@@ -108,20 +115,21 @@ impl FlagStore {
         &self,
         project: &ProjectName,
     ) -> Result<Vec<FlagEntry>, StoreError> {
-        let mut entries = self.flags(project).await?;
+        let entries = self
+            .flags(project)
+            .await?
+            .into_iter()
+            .map(|entry| (entry.flag.clone(), entry));
+        let mut entries: BTreeMap<FlagKey, FlagEntry> = entries.collect();
         for (flag, row) in self.newest_rows(RowType::Revision, project).await? {
-            let revision = Some(decode_revision(&row));
-            match entries.iter_mut().find(|entry| entry.flag == flag) {
-                Some(entry) => entry.revision = revision,
-                None => entries.push(FlagEntry {
-                    flag,
-                    metadata: None,
-                    revision,
-                }),
-            }
+            let entry = entries.entry(flag).or_insert_with_key(|flag| FlagEntry {
+                flag: flag.clone(),
+                metadata: None,
+                revision: None,
+            });
+            entry.revision = Some(decode_revision(&row));
         }
-        entries.sort_by(|one, other| one.flag.cmp(&other.flag));
-        Ok(entries)
+        Ok(entries.into_values().collect())
     }
 
     pub(crate) async fn newest_row(&self, prefix: String) -> Result<Option<Row>, StoreError> {
@@ -132,7 +140,7 @@ impl FlagStore {
             .pop())
     }
 
-    /// The newest row of each flag, by hopping from flag to flag; rows whose keys mean nothing are passed over.
+    /// The newest row of each flag, by type and name, hopping from flag to flag. Rows of no flag are passed over.
     async fn newest_rows(
         &self,
         row_type: RowType,
@@ -144,9 +152,9 @@ impl FlagStore {
             .limit(1);
         while let Some(row) = self.rows.scan(Table::Flags, scan.clone()).await?.pop() {
             scan.end = Some(row.key.clone());
-            if let Ok(key) = FlagRowKey::decode(&row.key) {
-                scan.end = Some(flag_prefix(row_type, &key.flag).into());
-                found.push((key.flag, row));
+            if let Some(flag) = FlagRowKey::flag_of(&row.key) {
+                scan.end = Some(flag_prefix(row_type, &flag).into());
+                found.push((flag, row));
             }
         }
         found.reverse();

@@ -16,7 +16,7 @@ mod row_key;
 mod sql;
 mod stored;
 
-pub use crate::append::{AppendError, Base, CLAIM_HOLDS};
+pub use crate::append::{AppendError, Base};
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::exposures::{Exposure, ExposureStore, StoredExposure, WriteExposureError};
 pub use crate::flags::{FlagEntry, FlagStore, ReadError};
@@ -24,6 +24,6 @@ pub use crate::port::{
     BoxError, BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore,
     Scan, StoreError, Table,
 };
-pub use crate::row_key::{FlagRowKey, MAX_KEY_BYTES, RowType};
+pub use crate::row_key::{FlagRowKey, RowType};
 pub use crate::sql::{Pattern, TableNames, sql};
 pub use crate::stored::{FAMILY, UnreadableRow, encode_metadata, encode_revision};

@@ -7,7 +7,7 @@ use flag_model::{
 };
 
 /// The longest key that Bigtable takes.
-pub const MAX_KEY_BYTES: usize = 4 * 1024;
+const MAX_KEY_BYTES: usize = 4 * 1024;
 
 /// The two kinds of rows that a flag has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,41 +53,50 @@ impl FlagRowKey {
 
     /// Reads a key; a time without a fraction is fine.
     pub fn decode(key: &[u8]) -> Result<Self, Invalid> {
-        let text = str::from_utf8(key)
-            .map_err(|_| Invalid::new("row key", quoted(&String::from_utf8_lossy(key)), "UTF-8"))?;
-        let shape = || {
-            let expected = "PROJECT#…#ROWTYPE#FLAG or REVISION#FLAGTYPE#…#FLAGNAME#…#TIME#…";
-            Invalid::new("row key", quoted(text), expected)
-        };
-        let fields: Vec<&str> = text.split('#').collect();
-        let &[
-            "PROJECT",
-            project,
-            "ROWTYPE",
-            row_type,
-            "FLAGTYPE",
-            flag_type,
-            "FLAGNAME",
-            name,
-            "TIME",
-            created,
-        ] = fields.as_slice()
-        else {
-            return Err(shape());
-        };
-        let of_key = |invalid: Invalid| invalid.within("row key");
-        let flag = FlagKey {
-            project: ProjectName::new(project).map_err(of_key)?,
-            flag_type: FlagType::parse(flag_type).map_err(of_key)?,
-            name: FlagName::new(name).map_err(of_key)?,
-        };
-        let created = Timestamp::parse(created).map_err(of_key)?;
+        let (row_type, flag, time) = split(key)?;
+        let created = Timestamp::parse(time).map_err(|invalid| invalid.within("row key"))?;
         Ok(Self {
-            row_type: RowType::parse(row_type).ok_or_else(shape)?,
+            row_type,
             flag,
             created,
         })
     }
+
+    /// The flag that a row belongs to, even if the time in its key means nothing.
+    pub(crate) fn flag_of(key: &[u8]) -> Option<FlagKey> {
+        split(key).ok().map(|(_, flag, _)| flag)
+    }
+}
+
+/// The parts of a key: what kind of row, whose, and the text of its time.
+fn split(key: &[u8]) -> Result<(RowType, FlagKey, &str), Invalid> {
+    let refused =
+        |expected| Invalid::new("row key", quoted(&String::from_utf8_lossy(key)), expected);
+    let text = str::from_utf8(key).map_err(|_| refused("UTF-8"))?;
+    let shape = || refused("PROJECT#…#ROWTYPE#FLAG or REVISION#FLAGTYPE#…#FLAGNAME#…#TIME#…");
+    let fields: Vec<&str> = text.splitn(10, '#').collect();
+    let &[
+        "PROJECT",
+        project,
+        "ROWTYPE",
+        row_type,
+        "FLAGTYPE",
+        flag_type,
+        "FLAGNAME",
+        name,
+        "TIME",
+        time,
+    ] = fields.as_slice()
+    else {
+        return Err(shape());
+    };
+    let of_key = |invalid: Invalid| invalid.within("row key");
+    let flag = FlagKey {
+        project: ProjectName::new(project).map_err(of_key)?,
+        flag_type: FlagType::parse(flag_type).map_err(of_key)?,
+        name: FlagName::new(name).map_err(of_key)?,
+    };
+    Ok((RowType::parse(row_type).ok_or_else(shape)?, flag, time))
 }
 
 /// What the keys of all rows of one kind of one flag begin with, up to and including `#TIME#`.

@@ -20,7 +20,8 @@ use crate::row_key::{FlagRowKey, RowType};
 /// The only column family.
 pub const FAMILY: &str = "metadata";
 
-/// The column of a head row that holds the time of the newest change in its project.
+/// The column of a head row that every append in the project sets to the time of its row. It says *that* something
+/// changed, and neither in order nor always with a new value: clocks differ between writers.
 pub(crate) const LATEST_CHANGE: &str = "LatestChange";
 
 /// A row that cannot be read; whoever wrote it, it isn't ours. Only its flag is affected.

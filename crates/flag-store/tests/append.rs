@@ -1,6 +1,6 @@
 //! Facts about appending, with writers that die half-way, replies that get lost, and clocks that are wrong.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,6 +27,8 @@ impl Clock for StoppedClock {
     }
 }
 
+const TAKEN_LATE: &str = "taken late";
+
 /// What befalls a write, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -36,7 +38,16 @@ enum Fault {
     NeverSent,
     /// The writer's process dies before the write: the call never returns.
     Dies,
+    /// The writer is held up for a minute before the write.
+    HeldUp,
+    /// The reply is lost, and the store takes the write only when the next one comes.
+    TakenLate,
+    /// The writer's machine sleeps for a minute after the write: only the wall clock goes on.
+    ThenSleeps,
 }
+
+/// Column, expected value and new cells of a compare-and-set.
+type LateWrite = (String, Option<Vec<u8>>, Cells);
 
 /// A store whose writes fail as told: `faults` befall the write of that number, counted from zero.
 #[derive(Debug)]
@@ -44,6 +55,9 @@ struct Faulty {
     inner: Arc<MemoryStore>,
     faults: Mutex<Vec<(u32, Fault)>>,
     writes: AtomicU32,
+    clock: Arc<StoppedClock>,
+    /// A compare-and-set that the store has yet to take.
+    late: Mutex<Option<LateWrite>>,
     /// A row that somebody else's tooling writes just before the first insert.
     foreign: Option<Row>,
 }
@@ -70,6 +84,17 @@ impl Faulty {
                 source: "never sent".into(),
             }),
             Some(Fault::Dies) => std::future::pending().await,
+            Some(Fault::HeldUp) => {
+                tokio::time::sleep(Duration::from_mins(1)).await;
+                write.await
+            }
+            Some(Fault::ThenSleeps) => {
+                self.clock.0.fetch_add(60_000_000, Ordering::Relaxed);
+                write.await
+            }
+            Some(Fault::TakenLate) => Err(StoreError::Unavailable {
+                source: TAKEN_LATE.into(),
+            }),
         }
     }
 }
@@ -109,8 +134,26 @@ impl RowStore for Faulty {
         cells: &'a Cells,
     ) -> BoxFuture<'a, Result<CompareAndSet, StoreError>> {
         Box::pin(async move {
-            self.write(self.inner.compare_and_set(table, key, expected, cells))
-                .await
+            let late = self.late.lock().unwrap().take();
+            if let Some((column, value, cells)) = late {
+                let expected = Expected {
+                    column: &column,
+                    value: value.as_deref(),
+                };
+                self.inner
+                    .compare_and_set(table, key, expected, &cells)
+                    .await?;
+            }
+            let done = self
+                .write(self.inner.compare_and_set(table, key, expected, cells))
+                .await;
+            if matches!(&done, Err(StoreError::Unavailable { source }) if source.to_string() == TAKEN_LATE)
+            {
+                let value = expected.value.map(<[u8]>::to_vec);
+                *self.late.lock().unwrap() =
+                    Some((expected.column.to_owned(), value, cells.clone()));
+            }
+            done
         })
     }
 
@@ -148,17 +191,16 @@ impl World {
         faults: Vec<(u32, Fault)>,
         foreign: Option<Row>,
     ) -> FlagStore {
-        let inner = Arc::clone(&self.rows);
+        let clock = Arc::new(StoppedClock(AtomicI64::new(clock_micros)));
         let rows = Faulty {
-            inner,
+            inner: Arc::clone(&self.rows),
             faults: Mutex::new(faults),
             writes: AtomicU32::new(0),
+            clock: Arc::clone(&clock),
+            late: Mutex::default(),
             foreign,
         };
-        FlagStore::new(
-            Arc::new(rows),
-            Arc::new(StoppedClock(AtomicI64::new(clock_micros))),
-        )
+        FlagStore::new(Arc::new(rows), clock)
     }
 
     /// The comments of all revisions, the oldest first.
@@ -201,6 +243,16 @@ async fn append(writer: &FlagStore, base: Base, comment: &str) -> Result<Timesta
         .append_revision(base, parts(comment))
         .await
         .map(|revision| revision.created())
+}
+
+/// The same in real time.
+async fn die_appending_soon(writer: &FlagStore, comment: &str) {
+    tokio::time::timeout(
+        Duration::from_millis(50),
+        append(writer, Base::Nothing, comment),
+    )
+    .await
+    .unwrap_err();
 }
 
 /// Appends until the writer dies, which is when it hasn't answered after a second.
@@ -275,20 +327,26 @@ async fn what_cannot_be_stored_claims_nothing() {
 /// Whatever write is hit, a lost or unsent message costs nothing and appends once.
 #[tokio::test(start_paused = true)]
 async fn a_lost_message_never_appends_twice() {
-    for fault in [Fault::ReplyLost, Fault::NeverSent] {
-        for number in 0..3 {
-            let world = World::default();
-            let writer = world.writer_with(1_000_000, vec![(number, fault)]);
-            append(&writer, Base::Nothing, "one").await.unwrap();
-            append(&writer, Base::Row(at(1_000_000)), "two")
-                .await
-                .unwrap();
-            assert_eq!(
-                world.comments().await,
-                ["one", "two"],
-                "{fault:?} at write {number}"
-            );
-        }
+    let all = [0, 1, 2].map(|number| [(number, Fault::ReplyLost), (number, Fault::NeverSent)]);
+    let late = [(0, Fault::TakenLate), (2, Fault::TakenLate)];
+    for (number, fault) in all.concat().into_iter().chain(late) {
+        let world = World::default();
+        let started = Instant::now();
+        let writer = world.writer_with(1_000_000, vec![(number, fault)]);
+        append(&writer, Base::Nothing, "one").await.unwrap();
+        append(&writer, Base::Row(at(1_000_000)), "two")
+            .await
+            .unwrap();
+        assert_eq!(
+            world.comments().await,
+            ["one", "two"],
+            "{fault:?} at write {number}"
+        );
+        assert!(
+            started.elapsed() < Duration::from_secs(1),
+            "{fault:?} at write {number}: {:?}",
+            started.elapsed()
+        );
     }
 }
 
@@ -349,6 +407,105 @@ async fn a_store_that_fails_in_the_middle_leaves_an_unknown_outcome() {
         matches!(error, AppendError::Unknown { at: unknown, .. } if unknown == at(1_000_000)),
         "{error:?}"
     );
+}
+
+/// The writer is held up before its insert for so long that another one takes its claim over.
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_was_held_up_is_told() {
+    let world = World::default();
+    append(&world.writer(), Base::Nothing, "one").await.unwrap();
+    let held_up = world.writer_with(2_000_000, vec![(1, Fault::HeldUp)]);
+    let held_up = tokio::spawn(async move { append(&held_up, Base::Newest, "held up").await });
+    tokio::task::yield_now().await;
+    let taken_over = append(&world.writer(), Base::Row(at(1_000_000)), "two")
+        .await
+        .unwrap();
+    let error = held_up.await.unwrap().unwrap_err();
+    assert!(
+        matches!(error, AppendError::Overtaken { appended, other, .. } if appended == at(2_000_000) && other == taken_over),
+        "{error:?}"
+    );
+    assert_eq!(world.comments().await, ["one", "held up", "two"]);
+}
+
+/// A machine that sleeps stops its monotonic clock, and not its wall clock.
+#[tokio::test(start_paused = true)]
+async fn a_writer_whose_machine_slept_after_its_claim_writes_nothing() {
+    let world = World::default();
+    let slept = world.writer_with(2_000_000, vec![(0, Fault::ThenSleeps)]);
+    let error = append(&slept, Base::Nothing, "slept").await.unwrap_err();
+    assert!(
+        matches!(error, AppendError::Store(StoreError::TimedOut { .. })),
+        "{error:?}"
+    );
+    assert_eq!(world.comments().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_claim_whose_row_is_in_holds_nobody_up() {
+    let world = World::default();
+    die_appending_soon(&world.writer_with(1_000_000, vec![(2, Fault::Dies)]), "one").await;
+    // The reference's tooling writes a later row, behind which the claim's own is hidden.
+    let foreign =
+        encode_revision(&Revision::new(at(3_000_000), parts("foreign")).unwrap()).unwrap();
+    world
+        .rows
+        .insert_if_absent(Table::Flags, &foreign)
+        .await
+        .unwrap();
+    let started = Instant::now();
+    append(&world.writer(), Base::Row(at(3_000_000)), "two")
+        .await
+        .unwrap();
+    assert!(started.elapsed() < Duration::from_secs(5));
+    assert_eq!(world.comments().await, ["one", "foreign", "two"]);
+}
+
+#[tokio::test]
+async fn a_later_row_of_the_references_tooling_is_told() {
+    let world = World::default();
+    append(&world.writer(), Base::Nothing, "one").await.unwrap();
+    let foreign =
+        encode_revision(&Revision::new(at(9_000_000), parts("foreign")).unwrap()).unwrap();
+    let writer = world.writer_beside(2_000_000, vec![], Some(foreign));
+    let error = append(&writer, Base::Row(at(1_000_000)), "two")
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, AppendError::Overtaken { other, .. } if other == at(9_000_000)),
+        "{error:?}"
+    );
+    // The claim has been given back.
+    append(&world.writer(), Base::Row(at(9_000_000)), "three")
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_newest_key_that_tells_no_time_is_told() {
+    let world = World::default();
+    append(&world.writer(), Base::Nothing, "one").await.unwrap();
+    let mut foreign =
+        encode_revision(&Revision::new(at(2_000_000), parts("foreign")).unwrap()).unwrap();
+    foreign.key = String::from_utf8(foreign.key)
+        .unwrap()
+        .replace("#TIME#", "#TIME#soon")
+        .into();
+    world
+        .rows
+        .insert_if_absent(Table::Flags, &foreign)
+        .await
+        .unwrap();
+    let error = append(&world.writer(), Base::Newest, "two")
+        .await
+        .unwrap_err();
+    assert!(matches!(error, AppendError::Unreadable(_)), "{error:?}");
+    let listed = world
+        .writer()
+        .flags_with_latest(&flag().project)
+        .await
+        .unwrap();
+    assert!(listed[0].revision.as_ref().unwrap().is_err());
 }
 
 #[tokio::test]

@@ -181,6 +181,21 @@ fn version_2_is_written_with_algorithm_salt_and_ranges() {
     assert_eq!(cells, ["2", "sha256", "s.2", TIME, treatments]);
 }
 
+#[test]
+fn more_overrides_than_can_be_read_again_are_refused() {
+    let mut parts = parts(FlagType::Feature, FlagValue::Boolean(false));
+    let ids = (0..500_000).map(|n| InstanceId::new(n.to_string()).unwrap());
+    parts.treatments = vec![Treatment {
+        overrides: ids.collect(),
+        ..treatment(FlagValue::Boolean(true))
+    }];
+    let refused = encode_revision(&Revision::new(time(), parts).unwrap()).unwrap_err();
+    assert_eq!(
+        (refused.field.as_str(), refused.expected.as_str()),
+        ("Treatments", "at most 500,000 values")
+    );
+}
+
 #[tokio::test]
 async fn cells_that_cannot_be_are_named() {
     check_refused("Name", "g", "found \"g\", expected f, as in the row key").await;

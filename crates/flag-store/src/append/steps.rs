@@ -3,18 +3,28 @@
 use std::time::Duration;
 
 use flag_model::{FlagKey, Invalid, Timestamp};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
-use super::watch::pause;
+use super::watch::{Age, pause};
 use super::{AppendError, Base};
 use crate::flags::FlagStore;
-use crate::port::{Cells, Columns, CompareAndSet, Expected, Insert, Row, Scan, StoreError, Table};
+use crate::head::{Head, encode_claim};
+use crate::port::{Cells, Columns, CompareAndSet, Expected, Insert, Row, StoreError, Table};
 use crate::row_key::{FlagRowKey, RowType, flag_prefix};
-use crate::stored::LATEST_CHANGE;
+use crate::stored::UnreadableRow;
 
-/// How long after its claim a writer may still begin to insert: with the longest deadline of a backend's write, well
-/// below [`super::CLAIM_HOLDS`].
+/// How long after its claim a writer may still begin to insert: half of the time after which it may be taken over.
 const INSERT_WITHIN: Duration = Duration::from_secs(15);
+
+/// A claim of ours on the next row.
+pub(super) struct Claim {
+    /// The time of that row.
+    pub(super) at: Timestamp,
+    /// What the head cell says.
+    pub(super) cell: String,
+    /// How long ago it was made.
+    pub(super) age: Age,
+}
 
 /// One append under way.
 pub(super) struct Append<'a> {
@@ -44,10 +54,8 @@ impl Append<'_> {
             .store
             .newest_row(flag_prefix(self.row_type, self.flag))
             .await?;
-        Ok(row
-            .map(|row| FlagRowKey::decode(&row.key))
-            .transpose()?
-            .map(|key| key.created))
+        let key = row.map(|row| FlagRowKey::decode(&row.key)).transpose();
+        Ok(key.map_err(UnreadableRow::Key)?.map(|key| key.created))
     }
 
     /// Now, or a microsecond after the latest time that is taken.
@@ -64,20 +72,76 @@ impl Append<'_> {
         Ok(now.max(taken.next().ok_or_else(end)?))
     }
 
+    /// The row that another writer has claimed and not written yet, if there is such a claim.
+    pub(super) async fn pending(
+        &self,
+        head: Option<&[u8]>,
+        newest: Option<Timestamp>,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let Head::Claimed(at) = Head::decode(head) else {
+            return Ok(None);
+        };
+        // A later row may have come without a claim, and hide that this one is in.
+        let is_in = Some(at) == newest || (Some(at) < newest && self.is_in(at).await?);
+        Ok((!is_in).then_some(at))
+    }
+
+    async fn is_in(&self, at: Timestamp) -> Result<bool, StoreError> {
+        let key = FlagRowKey {
+            row_type: self.row_type,
+            flag: self.flag.clone(),
+            created: at,
+        }
+        .encode();
+        Ok(self
+            .store
+            .rows
+            .get(Table::Flags, key.as_bytes(), Columns::All)
+            .await?
+            .is_some())
+    }
+
+    /// Claims, inserts and publishes the row once; false if somebody else claimed first, and nothing was written.
+    pub(super) async fn once(
+        &self,
+        head: Option<&[u8]>,
+        newest: Option<Timestamp>,
+        at: Timestamp,
+        row: &Row,
+    ) -> Result<bool, AppendError> {
+        let cell = encode_claim(at, fastrand::u64(..));
+        let claim = Claim {
+            at,
+            cell,
+            age: Age::new(&self.store.clock),
+        };
+        if !self.claim(head, &claim).await? {
+            return Ok(false);
+        }
+        self.insert(row, &claim, newest).await?;
+        self.settle(&claim, newest).await?;
+        Ok(true)
+    }
+
     /// Claims the next row; false if the head cell has changed. Recognises its own claim after a lost reply.
-    pub(super) async fn claim(&self, head: Option<&[u8]>, claim: &str) -> Result<bool, StoreError> {
-        let cells = Cells::default().with(self.column.as_str(), claim);
+    async fn claim(&self, head: Option<&[u8]>, claim: &Claim) -> Result<bool, StoreError> {
+        let cells = Cells::default().with(self.column.as_str(), claim.cell.as_str());
         let mut attempt = 0;
         loop {
             let error = match self.compare_and_set(head, &cells).await {
-                Ok(done) => return Ok(done == CompareAndSet::Set),
+                Ok(CompareAndSet::Set) => return Ok(true),
+                Ok(CompareAndSet::Differs) if attempt == 0 => return Ok(false),
+                // An earlier attempt may have been carried out after all.
+                Ok(CompareAndSet::Differs) => {
+                    return Ok(self.head().await?.as_deref() == Some(claim.cell.as_bytes()));
+                }
                 Err(error) if !error.is_transient() || attempt == 3 => return Err(error),
                 Err(error) => error,
             };
             sleep(pause(attempt)).await;
             attempt += 1;
             match self.head().await {
-                Ok(now) if now.as_deref() == Some(claim.as_bytes()) => return Ok(true),
+                Ok(now) if now.as_deref() == Some(claim.cell.as_bytes()) => return Ok(true),
                 Ok(now) if now.as_deref() != head => return Ok(false),
                 Ok(_) => {}
                 Err(_) if attempt < 3 => {}
@@ -86,7 +150,8 @@ impl Append<'_> {
         }
     }
 
-    async fn compare_and_set(
+    /// Compares the flag's cell in the head row, and sets these cells of it.
+    pub(super) async fn compare_and_set(
         &self,
         head: Option<&[u8]>,
         cells: &Cells,
@@ -102,40 +167,34 @@ impl Append<'_> {
     }
 
     /// Inserts the row that was claimed. After a lost reply it finds its own row there, and is content.
-    pub(super) async fn insert(
+    async fn insert(
         &self,
         row: &Row,
-        at: Timestamp,
+        claim: &Claim,
         newest: Option<Timestamp>,
-        claimed_at: Instant,
     ) -> Result<(), AppendError> {
-        let mut attempt = 0;
-        loop {
-            if claimed_at.elapsed() > INSERT_WITHIN && attempt == 0 {
-                return Err(AppendError::Claimed {
-                    flag: self.flag.clone(),
-                });
+        let mut failed = None;
+        for attempt in 0.. {
+            let after = claim.age.get();
+            if after > INSERT_WITHIN {
+                let late = StoreError::TimedOut { after };
+                return Err(failed.map_or(late.into(), |source| self.unknown(claim, source)));
             }
             match self.store.rows.insert_if_absent(Table::Flags, row).await {
-                Ok(Insert::Inserted) => return Ok(()),
-                Ok(Insert::AlreadyThere) => return self.recognise(row, at, newest).await,
-                Err(source) if !source.is_transient() || claimed_at.elapsed() > INSERT_WITHIN => {
-                    return Err(AppendError::Unknown {
-                        flag: self.flag.clone(),
-                        at,
-                        source,
-                    });
-                }
-                Err(_) => sleep(pause(attempt)).await,
+                Ok(Insert::Inserted) => break,
+                Ok(Insert::AlreadyThere) => return self.recognise(row, claim, newest).await,
+                Err(source) if !source.is_transient() => return Err(self.unknown(claim, source)),
+                Err(source) => failed = Some(source),
             }
-            attempt += 1;
+            sleep(pause(attempt)).await;
         }
+        Ok(())
     }
 
     async fn recognise(
         &self,
         row: &Row,
-        at: Timestamp,
+        claim: &Claim,
         newest: Option<Timestamp>,
     ) -> Result<(), AppendError> {
         let there = self
@@ -148,72 +207,18 @@ impl Append<'_> {
             Ok(_) => Err(AppendError::Conflict {
                 flag: self.flag.clone(),
                 base: Base::on(newest),
-                found: Some(at),
+                found: Some(claim.at),
             }),
-            Err(source) => Err(AppendError::Unknown {
-                flag: self.flag.clone(),
-                at,
-                source,
-            }),
+            Err(source) => Err(self.unknown(claim, source)),
         }
     }
 
-    /// Tells the head row. The row is in already: if this fails, the next writer sees that, and so do readers.
-    pub(super) async fn publish(&self, claim: &str, at: Timestamp) -> CompareAndSet {
-        let cells = Cells::default()
-            .with(self.column.as_str(), at.to_string())
-            .with(LATEST_CHANGE, at.to_string());
-        for attempt in 0..3 {
-            match self.compare_and_set(Some(claim.as_bytes()), &cells).await {
-                Ok(done) => return done,
-                Err(error) if error.is_transient() => sleep(pause(attempt)).await,
-                Err(_) => break,
-            }
-        }
-        CompareAndSet::Set
-    }
-
-    /// Says which row is newest after this writer was held up for so long that its claim was taken over.
-    pub(super) async fn overtaken(&self, at: Timestamp) -> AppendError {
-        match self.newest().await {
-            Ok(newest) => AppendError::Overtaken {
-                flag: self.flag.clone(),
-                appended: at,
-                other: newest.unwrap_or(at),
-            },
-            Err(error) => error,
-        }
-    }
-
-    /// Looks whether the row follows the one that it stands on, or one that was written without a claim.
-    pub(super) async fn check_follows(
-        &self,
-        at: Timestamp,
-        newest: Option<Timestamp>,
-    ) -> Result<(), AppendError> {
-        let prefix = flag_prefix(self.row_type, self.flag);
-        let before = format!("{prefix}{at}");
-        let scan = Scan {
-            end: Some(before.into()),
-            ..Scan::prefix(prefix)
-        }
-        .descending()
-        .limit(1);
-        // The row is in whatever happens here: a store that fails now is not worth an error.
-        let Ok(mut rows) = self.store.rows.scan(Table::Flags, scan).await else {
-            return Ok(());
-        };
-        let before = rows
-            .pop()
-            .and_then(|row| FlagRowKey::decode(&row.key).ok())
-            .map(|key| key.created);
-        match before {
-            Some(other) if before != newest => Err(AppendError::Overtaken {
-                flag: self.flag.clone(),
-                appended: at,
-                other,
-            }),
-            _ => Ok(()),
+    /// The row may be in, or not.
+    pub(super) fn unknown(&self, claim: &Claim, source: StoreError) -> AppendError {
+        AppendError::Unknown {
+            flag: self.flag.clone(),
+            at: claim.at,
+            source,
         }
     }
 }

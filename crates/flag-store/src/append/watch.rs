@@ -1,10 +1,43 @@
-//! Waiting for another writer.
+//! Waiting for another writer, and how long one has been waited for oneself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use flag_model::Timestamp;
 use tokio::time::Instant;
 
 use super::CLAIM_HOLDS;
+use crate::clock::Clock;
+
+/// How long ago something was, by whichever clock says more: the monotonic one stands still while a machine sleeps.
+pub(super) struct Age {
+    since: Instant,
+    wall: Timestamp,
+    clock: Arc<dyn Clock>,
+}
+
+impl Age {
+    /// Begins now.
+    pub(super) fn new(clock: &Arc<dyn Clock>) -> Self {
+        Self {
+            since: Instant::now(),
+            wall: clock.now(),
+            clock: Arc::clone(clock),
+        }
+    }
+
+    /// How long ago that was.
+    pub(super) fn get(&self) -> Duration {
+        let micros = self
+            .clock
+            .now()
+            .unix_micros()
+            .saturating_sub(self.wall.unix_micros());
+        self.since
+            .elapsed()
+            .max(Duration::from_micros(u64::try_from(micros).unwrap_or(0)))
+    }
+}
 
 /// Watches another writer's claim, by this machine's monotonic clock alone: nobody's wall clock matters.
 #[derive(Default)]

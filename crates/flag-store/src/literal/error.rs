@@ -19,6 +19,16 @@ impl LiteralError {
         self.line
     }
 
+    /// What may stand there.
+    pub fn expected(&self) -> &'static str {
+        self.expected
+    }
+
+    /// What stands there, shortened.
+    pub fn found(&self) -> &str {
+        &self.found
+    }
+
     /// The column, counted from 1, in characters.
     pub fn column(&self) -> usize {
         self.column

@@ -15,7 +15,7 @@ use crate::row_key::{FlagRowKey, RowType};
 /// The longest comment of a revision.
 const MAX_COMMENT_BYTES: usize = 64 * 1024;
 
-/// The row of a revision; refused if its comment or its treatments are too long to be read again.
+/// The row of a revision; refused if its comment or its treatments are too long, or too many, to be read again.
 pub fn encode_revision(revision: &Revision) -> Result<Row, Invalid> {
     let key = FlagRowKey {
         row_type: RowType::Revision,
@@ -24,7 +24,8 @@ pub fn encode_revision(revision: &Revision) -> Result<Row, Invalid> {
     };
     let treatments = encode_treatments(revision);
     at_most("Comment", &revision.comment, MAX_COMMENT_BYTES)?;
-    at_most("Treatments", &treatments, literal::MAX_BYTES)?;
+    literal::parse(&treatments)
+        .map_err(|error| Invalid::new("Treatments", error.found(), error.expected()))?;
     let mut cells = Cells::default()
         .with("Name", revision.flag.name.as_str())
         .with("Type", cell_type(revision.flag.flag_type))

@@ -1,0 +1,132 @@
+//! What is left when the row is in: whether it follows the one that it stands on, and telling the head row.
+
+use flag_model::Timestamp;
+use tokio::time::sleep;
+
+use super::steps::{Append, Claim};
+use super::watch::pause;
+use super::{AppendError, CLAIM_HOLDS};
+use crate::head::Head;
+use crate::port::{Cells, CompareAndSet, Scan, StoreError, Table};
+use crate::row_key::{FlagRowKey, flag_prefix};
+use crate::stored::LATEST_CHANGE;
+
+/// How many rows are looked at: this one, the one below it, and those that others have put on top in the meantime.
+const LOOKED_AT: usize = 4;
+
+/// What became of a claim in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Published {
+    /// It stood until the head row was told.
+    Done,
+    /// Somebody else had taken it over.
+    TakenOver,
+    /// The store didn't say.
+    NotKnown,
+}
+
+impl Append<'_> {
+    /// Tells the head row, and makes sure that no other row came about without knowing of this one.
+    pub(super) async fn settle(
+        &self,
+        claim: &Claim,
+        newest: Option<Timestamp>,
+    ) -> Result<(), AppendError> {
+        let times = self.newest_times(claim).await?;
+        let published = self.publish(claim).await;
+        let older = times
+            .iter()
+            .skip_while(|time| **time >= claim.at)
+            .copied()
+            .next();
+        if older.is_some() && older != newest {
+            return Err(self.overtaken(claim, older));
+        }
+        let newer = times.first().copied().filter(|time| *time > claim.at);
+        let is_held_up = claim.age.get() >= CLAIM_HOLDS;
+        match published {
+            // Nobody of ours appends while the claim stands, so a later row came without one.
+            Published::Done if newer.is_some() => Err(self.overtaken(claim, newer)),
+            // Whoever took the claim over saw the row, or else had watched the claim for too long.
+            Published::TakenOver if is_held_up => Err(self.taken_over(claim).await),
+            Published::NotKnown if newer.is_some() || is_held_up => {
+                let after = claim.age.get();
+                Err(self.unknown(claim, StoreError::TimedOut { after }))
+            }
+            Published::Done | Published::TakenOver | Published::NotKnown => Ok(()),
+        }
+    }
+
+    /// The times of the newest rows, the newest first.
+    async fn newest_times(&self, claim: &Claim) -> Result<Vec<Timestamp>, AppendError> {
+        let prefix = flag_prefix(self.row_type, self.flag);
+        let scan = Scan::prefix(prefix).descending().limit(LOOKED_AT);
+        let mut attempt = 0;
+        let rows = loop {
+            match self.store.rows.scan(Table::Flags, scan.clone()).await {
+                Ok(rows) => break rows,
+                Err(error) if error.is_transient() && attempt < 3 => sleep(pause(attempt)).await,
+                Err(error) => return Err(self.unknown(claim, error)),
+            }
+            attempt += 1;
+        };
+        let keys = rows
+            .iter()
+            .filter_map(|row| FlagRowKey::decode(&row.key).ok());
+        Ok(keys.map(|key| key.created).collect())
+    }
+
+    /// Tells the head row. If that fails, the next writer sees that the row is in, and so do readers.
+    async fn publish(&self, claim: &Claim) -> Published {
+        let told = claim.at.to_string();
+        let cells = Cells::default()
+            .with(self.column.as_str(), told.as_str())
+            .with(LATEST_CHANGE, told.as_str());
+        for attempt in 0..3 {
+            match self
+                .compare_and_set(Some(claim.cell.as_bytes()), &cells)
+                .await
+            {
+                Ok(CompareAndSet::Set) => return Published::Done,
+                Ok(CompareAndSet::Differs) => return self.recognise_published(&told).await,
+                Err(error) if error.is_transient() => sleep(pause(attempt)).await,
+                Err(_) => return Published::NotKnown,
+            }
+        }
+        Published::NotKnown
+    }
+
+    /// After a lost reply the cell says what it was told before.
+    async fn recognise_published(&self, told: &str) -> Published {
+        match self.head().await {
+            Ok(Some(cell)) if cell == told.as_bytes() => Published::Done,
+            Ok(_) => Published::TakenOver,
+            Err(_) => Published::NotKnown,
+        }
+    }
+
+    fn overtaken(&self, claim: &Claim, other: Option<Timestamp>) -> AppendError {
+        AppendError::Overtaken {
+            flag: self.flag.clone(),
+            appended: claim.at,
+            other: other.unwrap_or(claim.at),
+        }
+    }
+
+    /// Names the row of whoever took the claim over, or the one that they have claimed.
+    async fn taken_over(&self, claim: &Claim) -> AppendError {
+        let newest = match self.newest().await {
+            Ok(newest) => newest,
+            Err(AppendError::Store(source)) => return self.unknown(claim, source),
+            Err(error) => return error,
+        };
+        let claimed = match self.head().await {
+            Ok(cell) => match Head::decode(cell.as_deref()) {
+                Head::Claimed(at) => Some(at),
+                Head::Free => None,
+            },
+            Err(source) => return self.unknown(claim, source),
+        };
+        self.overtaken(claim, newest.max(claimed))
+    }
+}
