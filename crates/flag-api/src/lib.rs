@@ -1,6 +1,6 @@
 //! What travels over HTTP between the service and whoever asks it: paths, queries, replies, problems.
 //!
-//! Knows only serde: no server, no client, no flag. What a parameter may hold is for others to say.
+//! Knows no server, no client and no flag. What a parameter may hold is for others to say.
 mod problem;
 mod query;
 mod reply;

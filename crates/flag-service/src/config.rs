@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, Command};
 use flag_settings::{Mistakes, Reader, Setting, Sources, StoreSettings, table};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::cache::CacheSettings;
 
@@ -21,6 +22,9 @@ const OF_SERVICE: &[Setting] = &[
     table::LOG,
     table::LOG_FORMAT,
 ];
+
+/// The most worker threads that actix-web starts.
+const MAX_WORKERS: usize = 512;
 
 /// Everything that the service was told.
 #[derive(Debug)]
@@ -77,19 +81,21 @@ impl Config {
         let listen = reader.parse(&table::LISTEN, "address:port", |text| text.parse().ok());
         let workers = reader.parse(
             &table::WORKERS,
-            "a number in range [1, 1024]",
+            "a number in range [1, 512]",
             |text| match text {
-                "" => Some(available_parallelism().map_or(1, usize::from)),
+                "" => Some(
+                    available_parallelism()
+                        .map_or(1, usize::from)
+                        .min(MAX_WORKERS),
+                ),
                 _ => text
                     .parse()
                     .ok()
-                    .filter(|workers| (1..=1024).contains(workers)),
+                    .filter(|workers| (1..=MAX_WORKERS).contains(workers)),
             },
         );
         let cache = read_cache(&mut reader);
-        let log = reader.parse(&table::LOG, "a level or directives", |text| {
-            EnvFilter::try_new(text).ok()
-        });
+        let log = reader.parse(&table::LOG, "a level, or directives by module", read_log);
         let log_format = reader.parse(
             &table::LOG_FORMAT,
             "auto, json or text",
@@ -119,6 +125,20 @@ impl Config {
         let config = config();
         reader.finish(config)
     }
+}
+
+/// A bare word must be a level: as the name of a module, which it could be too, a typing error would silence the log.
+fn read_log(text: &str) -> Option<EnvFilter> {
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    let words = text
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.contains(['=', '[']));
+    words
+        .into_iter()
+        .all(is_level)
+        .then(|| EnvFilter::try_new(text).ok())
+        .flatten()
 }
 
 fn read_cache(reader: &mut Reader) -> Option<CacheSettings> {
@@ -241,8 +261,39 @@ mod tests {
             &[
                 "store (variable FLAG_STORE): found \"redis\", expected embedded or bigtable",
                 "listen (variable FLAG_LISTEN): found \"8080\", expected address:port",
-                "workers (variable FLAG_WORKERS): found \"0\", expected a number in range [1, 1024]",
+                "workers (variable FLAG_WORKERS): found \"0\", expected a number in range [1, 512]",
                 "feature-flag-cache-ttl-minutes (variable FEATURE_FLAG_CACHE_TTL_MINUTES): found \"-1\", expected minutes in range [0, 10080]",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_wrong_environment_is_blamed_alone() {
+        check_refused(
+            &[("ENVIRONMENT", "a b"), ("FLAG_STORE", "bigtable")],
+            &[
+                "environment (variable ENVIRONMENT): found \"a b\", expected letters, digits, '.', '_', '-' or ':'",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_level_that_is_none_is_refused() {
+        for log in ["inof", "info,debgu", "actix_http=lots"] {
+            let expected = format!(
+                "log (variable FLAG_LOG): found {log:?}, expected a level, or directives by module"
+            );
+            check_refused(&[("FLAG_LOG", log)], &[&expected]);
+        }
+        assert!(read(&[], &[("FLAG_LOG", "warn,flag_service=trace")]).is_ok());
+    }
+
+    #[test]
+    fn an_emulator_without_a_port_is_refused() {
+        check_refused(
+            &[("BIGTABLE_EMULATOR_HOST", "localhost")],
+            &[
+                "bigtable-emulator (variable BIGTABLE_EMULATOR_HOST): found \"localhost\", expected host:port",
             ],
         );
     }

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, Invalid,
-    MetadataParts, OwnerId, Percent, ProjectName, RevisionParts, Salt, Treatment,
+    FlagKey, FlagName, FlagType, FlagValue, Format, FormatVersion, HashAlgorithm, InstanceId,
+    InvalidRevision, MetadataParts, OwnerId, Percent, ProjectName, RevisionParts, Salt, Treatment,
 };
 use flag_rollout::reweight;
 use flag_store::{AppendError, Base, FlagStore};
@@ -17,8 +17,8 @@ struct Sample {
     name: &'static str,
     description: &'static str,
     control: &'static str,
-    /// Value, percentage in buckets, override list.
-    treatment: Option<(&'static str, u32, &'static [&'static str])>,
+    /// Value, percentage, override list.
+    treatment: Option<(&'static str, &'static str, &'static [&'static str])>,
 }
 
 const SAMPLES: [Sample; 3] = [
@@ -27,14 +27,14 @@ const SAMPLES: [Sample; 3] = [
         name: "multi_step_api_router",
         description: "Answers with the router that plans several API calls",
         control: "false",
-        treatment: Some(("true", 40_000, &["A12345"])),
+        treatment: Some(("true", "40", &["A12345"])),
     },
     Sample {
         flag_type: FlagType::Data,
         name: "llm_provider",
         description: "Which provider answers",
         control: "openai",
-        treatment: Some(("vertex", 10_000, &["A12345"])),
+        treatment: Some(("vertex", "10", &["A12345"])),
     },
     Sample {
         flag_type: FlagType::Data,
@@ -51,11 +51,7 @@ pub(crate) async fn fill(store: &FlagStore) -> anyhow::Result<()> {
         return Ok(());
     }
     for sample in &SAMPLES {
-        let added = add(store, sample).await;
-        match added {
-            Ok(()) | Err(AppendError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+        add(store, sample).await?;
     }
     info!(
         project = PROJECT,
@@ -80,7 +76,7 @@ async fn add(store: &FlagStore, sample: &Sample) -> Result<(), AppendError> {
         tags: vec!["sample".to_owned()],
         expires_on: None,
     };
-    store.append_metadata(Base::Nothing, metadata).await?;
+    unless_there(store.append_metadata(Base::Nothing, metadata).await)?;
     let revision = RevisionParts {
         control: FlagValue::parse(sample.flag_type, sample.control)?,
         treatments: treatments(sample)?,
@@ -93,15 +89,22 @@ async fn add(store: &FlagStore, sample: &Sample) -> Result<(), AppendError> {
         owner,
         rollback_of: None,
     };
-    store.append_revision(Base::Nothing, revision).await?;
-    Ok(())
+    unless_there(store.append_revision(Base::Nothing, revision).await)
 }
 
-fn treatments(sample: &Sample) -> Result<Vec<Treatment>, Invalid> {
-    let Some((value, buckets, overrides)) = sample.treatment else {
+/// What somebody else has added at the same moment is there, which is all that is wanted.
+fn unless_there<T>(appended: Result<T, AppendError>) -> Result<(), AppendError> {
+    match appended {
+        Ok(_) | Err(AppendError::Conflict { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn treatments(sample: &Sample) -> Result<Vec<Treatment>, InvalidRevision> {
+    let Some((value, percent, overrides)) = sample.treatment else {
         return Ok(Vec::new());
     };
-    let percent = Percent::from_buckets(buckets).unwrap_or(Percent::HUNDRED);
+    let percent = Percent::parse(percent, FormatVersion::V2)?;
     let treatment = Treatment {
         name: None,
         overrides: overrides

@@ -20,7 +20,7 @@ pub(crate) async fn get_feature_flag(
     id: RequestId,
     flags: Data<FlagCache>,
 ) -> HttpResponse {
-    id.respond(answer(&request, &id, &flags).await)
+    id.respond(answer(&request, &id, &flags)).await
 }
 
 async fn answer(
@@ -58,7 +58,7 @@ impl<'a> TryFrom<FlagQuery<'a>> for Question<'a> {
                 },
                 instance,
             }),
-            (Ok(_), Ok(_), Err(_), Ok(_)) => {
+            (Ok(_), Ok(_), Err(_), Ok(_)) if !query.flag_type.is_empty() => {
                 Err(ApiError::InvalidFlagType(query.flag_type.into_owned()))
             }
             (project, instance, flag_type, name) => {

@@ -68,21 +68,27 @@ impl Readiness {
 
 /// Answers `GET /livez`: the process answers requests.
 pub(crate) async fn livez(id: RequestId) -> HttpResponse {
-    id.respond(Ok(HttpResponse::Ok().json(Health {
+    let live = Health {
         status: "live",
         store: None,
-    })))
+    };
+    id.respond(async { Ok(HttpResponse::Ok().json(live)) })
+        .await
 }
 
 /// Answers `GET /readyz`: flags can be served.
 pub(crate) async fn readyz(id: RequestId, readiness: Data<Readiness>) -> HttpResponse {
-    let store = readiness.look().await;
+    id.respond(async { Ok(describe(readiness.look().await)) })
+        .await
+}
+
+fn describe(store: Store) -> HttpResponse {
     let (code, status) = match store {
         Store::Ok => (StatusCode::OK, "ready"),
         Store::Timeout | Store::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
     };
-    id.respond(Ok(HttpResponse::build(code).json(Health {
+    HttpResponse::build(code).json(Health {
         status,
         store: Some(store),
-    })))
+    })
 }

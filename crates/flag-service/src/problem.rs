@@ -50,7 +50,7 @@ impl ApiError {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
             }
             Self::MethodNotAllowed(_) => {
-                response.insert_header((ALLOW, "GET"));
+                response.insert_header((ALLOW, "GET, HEAD"));
             }
             _ => {}
         }
@@ -92,7 +92,7 @@ impl ApiError {
             Self::MethodNotAllowed(method) => (
                 StatusCode::METHOD_NOT_ALLOWED,
                 Code::MethodNotAllowed,
-                format!("found {method}, expected GET"),
+                format!("found {method}, expected GET or HEAD"),
             ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -146,14 +146,14 @@ fn describe_store(flag: &FlagKey, error: &StoreError) -> (StatusCode, Code, Stri
 
 /// Answers whatever has no path.
 pub(crate) async fn not_found(request: HttpRequest, id: RequestId) -> HttpResponse {
-    id.respond(Err(ApiError::NotFound(request.path().to_owned())))
+    id.respond(async { Err(ApiError::NotFound(request.path().to_owned())) })
+        .await
 }
 
 /// Answers whatever has a path, and another method.
 pub(crate) async fn method_not_allowed(request: HttpRequest, id: RequestId) -> HttpResponse {
-    id.respond(Err(ApiError::MethodNotAllowed(
-        request.method().to_string(),
-    )))
+    id.respond(async { Err(ApiError::MethodNotAllowed(request.method().to_string())) })
+        .await
 }
 
 #[cfg(test)]
@@ -291,8 +291,8 @@ mod tests {
             &ApiError::MethodNotAllowed("PUT".into()),
             405,
             "method_not_allowed",
-            "found PUT, expected GET",
+            "found PUT, expected GET or HEAD",
         );
-        assert_eq!(response.headers().get(ALLOW).unwrap(), "GET");
+        assert_eq!(response.headers().get(ALLOW).unwrap(), "GET, HEAD");
     }
 }

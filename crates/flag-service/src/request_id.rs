@@ -1,11 +1,13 @@
 //! Which request this is: the caller's id, or one of ours.
 
 use std::future::{Ready, ready};
+use std::panic::AssertUnwindSafe;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use flag_api::REQUEST_ID;
+use futures_util::FutureExt as _;
 use uuid::Uuid;
 
 use crate::problem::ApiError;
@@ -20,8 +22,13 @@ impl RequestId {
         &self.0
     }
 
-    /// The answer with the id in its header; an error as its problem.
-    pub(crate) fn respond(&self, answer: Result<HttpResponse, ApiError>) -> HttpResponse {
+    /// The answer with the id in its header; an error as its problem, and a panic as an internal error.
+    pub(crate) async fn respond(
+        &self,
+        answer: impl Future<Output = Result<HttpResponse, ApiError>>,
+    ) -> HttpResponse {
+        let answer = AssertUnwindSafe(answer).catch_unwind().await;
+        let answer = answer.unwrap_or(Err(ApiError::Internal));
         let mut response = answer.unwrap_or_else(|error| error.respond(self));
         if let Ok(id) = HeaderValue::from_str(&self.0) {
             response
@@ -79,5 +86,13 @@ mod tests {
         for id in ["", "a b", "a\"b", "a#b", "é", &"x".repeat(65)] {
             check(id, false);
         }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_error() {
+        let id = RequestId("r-1".to_owned());
+        let response = id.respond(async { panic!("for the test") }).await;
+        assert_eq!(response.status().as_u16(), 500);
+        assert_eq!(response.headers().get(REQUEST_ID).unwrap(), "r-1");
     }
 }

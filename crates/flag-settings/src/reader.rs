@@ -60,15 +60,31 @@ impl Reader {
         expected: &str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
+        self.parse_expanded(setting, &[], expected, parse)
+    }
+
+    /// The same of a setting whose value may name others in braces, which stand for these texts.
+    pub(crate) fn parse_expanded<T>(
+        &mut self,
+        setting: &Setting,
+        names: &[(&str, &str)],
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
         let (text, origin) = self.sources.find(setting);
-        let (found, value) = match &text {
-            Ok(text) => (format!("{text:?}"), parse(text)),
+        let expand = |text: String| {
+            names.iter().fold(text, |text, (name, stands_for)| {
+                text.replace(name, stands_for)
+            })
+        };
+        let (found, value) = match text.map(expand) {
+            Ok(text) => (format!("{text:?}"), parse(&text)),
             Err(bytes) => (format!("{:?}", bytes.display().to_string()), None),
         };
         if value.is_none() {
+            let option = setting.option();
             self.mistake(&format!(
-                "{} ({origin}): found {found}, expected {expected}",
-                setting.option()
+                "{option} ({origin}): found {found}, expected {expected}"
             ));
         }
         value

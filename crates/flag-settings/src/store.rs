@@ -54,20 +54,32 @@ pub enum OpenStoreError {
 }
 
 impl StoreSettings {
-    /// Reads the settings of [`table::OF_STORE`].
+    /// Reads the settings of [`table::OF_STORE`]; those of Bigtable only if that is the store.
     pub fn read(reader: &mut Reader) -> Option<Self> {
         let kind = reader.parse(&table::STORE, "embedded or bigtable", |text| match text {
             "embedded" => Some(Kind::Embedded),
             "bigtable" => Some(Kind::Bigtable),
             _ => None,
         });
-        let data_dir = reader.parse(&table::DATA_DIR, "a directory", |text| {
-            (!text.is_empty()).then(|| PathBuf::from(text))
-        });
-        let bigtable = read_bigtable(reader);
+        let environment = reader.parse(&table::ENVIRONMENT, NAME, name);
+        let emulator = read_emulator(reader, environment.as_deref());
+        // Where it isn't known which settings count, the mistakes in all of them are told.
+        let data_dir = (kind != Some(Kind::Bigtable))
+            .then(|| read_data_dir(reader))
+            .flatten();
+        let bigtable = (kind != Some(Kind::Embedded))
+            .then(|| read_bigtable(reader, environment.as_deref()))
+            .flatten();
+        let emulator = emulator?;
         match kind? {
-            Kind::Embedded => Some(Self::Embedded(data_dir?)),
-            Kind::Bigtable => Some(Self::Bigtable(Box::new(bigtable?))),
+            Kind::Embedded => data_dir.map(Self::Embedded),
+            Kind::Bigtable => bigtable.map(|settings| {
+                let emulator = (!emulator.is_empty()).then_some(emulator);
+                Self::Bigtable(Box::new(BigtableSettings {
+                    emulator,
+                    ..settings
+                }))
+            }),
         }
     }
 
@@ -112,37 +124,54 @@ impl StoreSettings {
     }
 }
 
-/// Reads names of the form that Bigtable takes; `{environment}` and `{tenant}` stand for those settings.
-fn read_bigtable(reader: &mut Reader) -> Option<BigtableSettings> {
-    let environment = reader.text(&table::ENVIRONMENT);
-    let tenant = reader.text(&table::TENANT);
-    let emulator = reader
-        .text(&table::EMULATOR)
-        .filter(|emulator| !emulator.is_empty());
-    if let (Some(environment), Some(_)) = (&environment, &emulator)
-        && environment.ends_with("prod")
+/// What the names of Bigtable's parts are made of.
+const NAME: &str = "letters, digits, '.', '_', '-' or ':'";
+
+fn name(text: &str) -> Option<String> {
+    let allowed =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':');
+    (!text.is_empty() && text.bytes().all(allowed)).then(|| text.to_owned())
+}
+
+fn read_data_dir(reader: &mut Reader) -> Option<PathBuf> {
+    reader.parse(&table::DATA_DIR, "a directory", |text| {
+        (!text.is_empty()).then(|| PathBuf::from(text))
+    })
+}
+
+/// The emulator, empty if there is none; one in production is a mistake, whatever the store.
+fn read_emulator(reader: &mut Reader, environment: Option<&str>) -> Option<String> {
+    let emulator = reader.parse(&table::EMULATOR, "host:port", |text| {
+        let host_and_port = text.rsplit_once(':');
+        let is_valid = host_and_port
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+        (text.is_empty() || is_valid).then(|| text.to_owned())
+    })?;
+    if !emulator.is_empty() && environment.is_some_and(|environment| environment.ends_with("prod"))
     {
         let origin = reader.origin(&table::EMULATOR);
-        reader.mistake(&format!("bigtable-emulator ({origin}): refused in environment {environment:?}, which ends in prod"));
+        let environment = environment.unwrap_or_default();
+        reader.mistake(&format!(
+            "bigtable-emulator ({origin}): refused in environment {environment:?}, which ends in prod"
+        ));
     }
-    let mut resource = |setting| {
-        reader.parse(setting, "letters, digits, '.', '_', '-' or ':'", |text| {
-            let text = text
-                .replace("{environment}", environment.as_deref().unwrap_or_default())
-                .replace("{tenant}", tenant.as_deref().unwrap_or_default());
-            let allowed = |byte: u8| {
-                byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':')
-            };
-            (!text.is_empty() && text.bytes().all(allowed)).then_some(text)
-        })
-    };
+    Some(emulator)
+}
+
+/// Reads names of the form that Bigtable takes; `{environment}` and `{tenant}` stand for those settings.
+fn read_bigtable(reader: &mut Reader, environment: Option<&str>) -> Option<BigtableSettings> {
+    let tenant = reader.parse(&table::TENANT, NAME, name)?;
+    let names = [
+        ("{environment}", environment?),
+        ("{tenant}", tenant.as_str()),
+    ];
+    let mut resource = |setting| reader.parse_expanded(setting, &names, NAME, name);
     let project = resource(&table::PROJECT);
     let instance = resource(&table::INSTANCE);
     let flag_table = resource(&table::FLAG_TABLE);
     let log_table = resource(&table::LOG_TABLE);
     let app_profile = reader.text(&table::APP_PROFILE)?;
     Some(BigtableSettings {
-        emulator,
         app_profile: (!app_profile.is_empty()).then_some(app_profile),
         ..BigtableSettings::new(project?, instance?, flag_table?, log_table?)
     })

@@ -43,12 +43,12 @@ settings! {
     LISTEN = "listen", ["FLAG_LISTEN"], "127.0.0.1:8080",
         "Address and port of the service; port 0 takes a free one";
     WORKERS = "workers", ["FLAG_WORKERS"], "",
-        "Worker threads of the service, 1 to 1024; empty for the processors available";
+        "Worker threads of the service, 1 to 512; empty for the processors available";
     FLAG_CACHE_TTL = "feature_flag_cache_ttl_minutes", ["FEATURE_FLAG_CACHE_TTL_MINUTES"], "5",
         "How long the service serves a flag without reading it again, in minutes, 0 to 10080; fractions are fine, 0 reads for every request";
     FLAG_CACHE_ENTRIES = "feature_flag_cache_entries", ["FLAG_CACHE_ENTRIES"], "100000",
         "How many flags the service holds at most, 1 to 10000000";
-    LOG = "log", ["FLAG_LOG"], "info,actix_server=warn",
+    LOG = "log", ["FLAG_LOG"], "info,actix_server=warn,actix_http=off",
         "What is logged: `error`, `warn`, `info`, `debug`, `trace`, or directives by module, comma-separated";
     LOG_FORMAT = "log_format", ["FLAG_LOG_FORMAT"], "auto",
         "How it is logged, to standard error: `json`, `text`, or `auto` (text on a terminal, else JSON)";

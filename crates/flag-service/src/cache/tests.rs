@@ -28,6 +28,8 @@ enum Answer {
     Fails,
     /// Never answers.
     Hangs,
+    /// Panics.
+    Panics,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,7 @@ impl RowStore for Counting {
                     source: "down".into(),
                 }),
                 Answer::Hangs => std::future::pending().await,
+                Answer::Panics => panic!("for the test"),
             }
         })
     }
@@ -223,11 +226,60 @@ async fn a_thousand_requests_share_a_read_that_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_read_is_not_remembered() {
+async fn a_failed_read_is_remembered_for_a_moment() {
     let world = World::new(Answer::Fails, LIFETIME).await;
-    world.ask("known").await.unwrap_err();
+    for _ in 0..10 {
+        world.ask("known").await.unwrap_err();
+    }
+    assert_eq!(world.reads(), 1);
+    advance(Duration::from_millis(100)).await;
     world.ask("known").await.unwrap_err();
     assert_eq!(world.reads(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_panics_is_an_internal_error_and_can_be_made_again() {
+    let world = World::new(Answer::Panics, LIFETIME).await;
+    for reads in 1..=2 {
+        assert!(matches!(world.ask("known").await, Err(ApiError::Internal)));
+        assert_eq!(world.reads(), reads);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_flags_drive_no_other_flag_out() {
+    let world = World::new(Answer::Reads, LIFETIME).await;
+    world.ask("known").await.unwrap();
+    for n in 0..1_000 {
+        world.ask(&format!("unknown_{n}")).await.unwrap_err();
+    }
+    let reads = world.reads();
+    world.ask("known").await.unwrap();
+    assert_eq!(world.reads(), reads);
+}
+
+/// The thread that reads is stuck, as in a huge cell, and its timer with it.
+#[tokio::test]
+async fn a_request_waits_for_no_thread_that_is_stuck() {
+    let world = World::new(Answer::Reads, LIFETIME).await;
+    let stuck = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .unwrap();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    stuck.spawn(async move { released.recv() });
+    let settings = CacheSettings {
+        lifetime: LIFETIME,
+        entries: 100,
+        deadline: Duration::from_millis(20),
+    };
+    let cache = FlagCache::new(world.store.clone(), settings, stuck.handle().clone());
+    let error = cache.current(&flag("known")).await.unwrap_err();
+    assert!(
+        matches!(error, ApiError::Store { error, .. } if matches!(*error, StoreError::TimedOut { .. }))
+    );
+    drop(release);
+    stuck.shutdown_background();
 }
 
 #[tokio::test(start_paused = true)]
