@@ -9,13 +9,15 @@
 )]
 
 mod flagctl;
+mod proxy;
 mod service;
 mod store;
 
 use std::path::PathBuf;
 
 pub use crate::flagctl::{Output, flagctl};
-pub use crate::service::{Reply, Service};
+pub use crate::proxy::Proxy;
+pub use crate::service::{Method, Reply, Service};
 pub use crate::store::TestStore;
 
 /// Makes a test of a story for each store: `story::on_embedded` and `story::on_bigtable`.

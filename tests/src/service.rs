@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+pub use reqwest::Method;
 use serde_json::Value;
 
 use crate::TestStore;
@@ -95,6 +96,11 @@ impl Service {
     pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Reply {
         self.fetch(self.http.get(format!("{}{path}", self.url)).query(query))
             .await
+    }
+
+    /// A request that the test finishes and sends itself.
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
     }
 
     /// Gets a whole URL.

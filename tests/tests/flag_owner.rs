@@ -8,7 +8,8 @@ use serde_json::Value;
 
 on_both_stores!(
     a_flag_is_added_revised_and_served,
-    rows_are_those_of_the_reference
+    rows_are_those_of_the_reference,
+    processes_that_revise_at_once_are_told_of_each_other,
 );
 
 /// Adds a flag and gives everybody in the override list `true`.
@@ -171,7 +172,7 @@ async fn rows_are_those_of_the_reference(store: TestStore) {
             r#"[{"OverrideList":["A12345"],"PercentRollout":0,"Value":true}]"#
         ]
     );
-    // Google's own client sees the same, where it is installed.
+    // Google's own client sees the same; where it isn't installed, the rows above are all that was looked at.
     if let Some(printed) = store.cbt_read() {
         for part in [
             &keys[0],
@@ -181,6 +182,87 @@ async fn rows_are_those_of_the_reference(store: TestStore) {
             "\"John Smith\"",
         ] {
             assert!(printed.contains(part), "{part} in {printed}");
+        }
+    }
+}
+
+/// Six processes raise a percentage by one five times each; nobody's step is lost.
+async fn processes_that_revise_at_once_are_told_of_each_other(store: TestStore) {
+    add_and_revise(&store);
+    let conflicts: usize = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..6)
+            .map(|_| scope.spawn(|| (0..5).map(|_| raise(&store)).sum::<usize>()))
+            .collect();
+        writers
+            .into_iter()
+            .map(|writer| writer.join().unwrap())
+            .sum()
+    });
+    assert_eq!(percent(&store), 30, "after {conflicts} conflicts");
+    let history = flagctl(
+        &store,
+        [
+            "history",
+            "csr-assistant",
+            "feature",
+            "beta_search",
+            "--limit",
+            "100",
+            "-o",
+            "json",
+        ],
+    );
+    let history: Value = serde_json::from_str(&history.stdout).unwrap();
+    assert_eq!(history["revisions"].as_array().unwrap().len(), 31);
+}
+
+fn newest(store: &TestStore) -> Value {
+    let got = flagctl(
+        store,
+        [
+            "get",
+            "csr-assistant",
+            "feature",
+            "beta_search",
+            "-o",
+            "json",
+        ],
+    );
+    let got: Value = serde_json::from_str(&got.stdout).unwrap();
+    got["revision"].clone()
+}
+
+fn percent(store: &TestStore) -> i64 {
+    newest(store)["treatments"][0]["percent"].as_i64().unwrap()
+}
+
+/// Raises the percentage by one on top of what it has read; gives back how many conflicts it was told of.
+fn raise(store: &TestStore) -> usize {
+    let mut conflicts = 0;
+    loop {
+        let newest = newest(store);
+        let percent = (newest["treatments"][0]["percent"].as_i64().unwrap() + 1).to_string();
+        let from = newest["created"].as_str().unwrap();
+        let flag = ["csr-assistant", "feature", "beta_search"];
+        let revised = flagctl(
+            store,
+            [
+                "revise",
+                flag[0],
+                flag[1],
+                flag[2],
+                "--percent",
+                &percent,
+                "--from-revision",
+                from,
+                "--comment",
+                "one more",
+            ],
+        );
+        match revised.code {
+            0 => return conflicts,
+            4 => conflicts += 1,
+            _ => panic!("{revised:?}"),
         }
     }
 }

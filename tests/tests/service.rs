@@ -4,7 +4,7 @@
 
 use std::net::TcpListener;
 
-use flag_tests::{Service, TestStore, on_both_stores};
+use flag_tests::{Method, Service, TestStore, on_both_stores};
 
 on_both_stores!(
     the_demo_answers_the_line_that_it_prints,
@@ -71,6 +71,82 @@ async fn a_request_id_comes_back() {
         reply.headers["x-request-id"].to_str().unwrap(),
         reply.body["request_id"]
     );
+}
+
+#[tokio::test]
+async fn every_mistake_of_a_caller_is_told() {
+    let store = TestStore::embedded();
+    let service = Service::start(&store);
+    let reply = service
+        .get(
+            "/get-feature-flag",
+            &[("flag_name", "a"), ("flag_name", "b"), ("flag_type", "")],
+        )
+        .await;
+    assert_eq!(
+        (reply.status, &reply.body["code"]),
+        (400, &"invalid_request".into())
+    );
+    assert_eq!(
+        reply.body["detail"],
+        "project_name: missing; instance_id: missing; flag_name: given more than once"
+    );
+    let reply = service.ask("p", "", "f", "i").await;
+    assert_eq!(
+        reply.body["detail"],
+        "flag_type: found \"\", expected feature or data"
+    );
+    let reply = service.ask("p", "boolean", "f", "i").await;
+    assert_eq!(reply.body["code"], "invalid_flag_type");
+    let long = "x".repeat(513);
+    let reply = service.ask("p#q", "feature", "f", &long).await;
+    assert!(
+        reply.body["detail"]
+            .as_str()
+            .unwrap()
+            .contains("instance_id: found 513 bytes"),
+        "{reply:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_callers_request_id_is_kept() {
+    let store = TestStore::embedded();
+    let service = Service::start_with(&store, &["--demo"], &[]);
+    let request = service
+        .request(Method::GET, "/livez")
+        .header("x-request-id", "mine-1");
+    assert_eq!(
+        request.send().await.unwrap().headers()["x-request-id"],
+        "mine-1"
+    );
+}
+
+#[tokio::test]
+async fn a_path_is_read_and_nothing_else() {
+    let store = TestStore::embedded();
+    let service = Service::start(&store);
+    for path in [
+        "/get-feature-flag",
+        "/get-feature-flag/",
+        "/livez",
+        "/readyz",
+    ] {
+        let head = service.request(Method::HEAD, path).send().await.unwrap();
+        let get = service.request(Method::GET, path).send().await.unwrap();
+        assert_eq!(
+            (head.status(), head.headers()["content-length"].clone()),
+            (get.status(), get.headers()["content-length"].clone())
+        );
+        let post = service.request(Method::POST, path).send().await.unwrap();
+        assert_eq!(
+            (
+                post.status().as_u16(),
+                post.headers()["allow"].to_str().unwrap()
+            ),
+            (405, "GET, HEAD")
+        );
+    }
 }
 
 #[tokio::test]
