@@ -42,10 +42,18 @@ pub fn quoted(text: &str) -> String {
     format!("{shown:?}{more}")
 }
 
-/// Shows text as it is, but shortened to 80 characters.
+/// Shows text as it is, but on one line, and shortened to 80 characters.
 pub(crate) fn shortened(text: &str) -> String {
     let (shown, more) = cut(text);
-    format!("{shown}{more}")
+    let mut line = String::with_capacity(shown.len() + more.len());
+    for character in shown.chars() {
+        if character.is_control() {
+            line.extend(character.escape_debug());
+        } else {
+            line.push(character);
+        }
+    }
+    line + &more
 }
 
 /// The beginning of a text, and how much more there is.

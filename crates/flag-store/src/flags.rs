@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flag_model::{FlagKey, Metadata, ProjectName, Revision};
+use flag_model::{FlagKey, Metadata, ProjectName, Revision, Timestamp};
 
 use crate::clock::Clock;
 use crate::port::{Row, RowStore, Scan, StoreError, Table};
@@ -68,6 +68,32 @@ impl FlagStore {
         Ok(row.as_ref().map(decode_revision).transpose()?)
     }
 
+    /// The revision that was in force at an instant: the newest one made at or before it; one reverse scan of one row.
+    pub async fn revision_at(
+        &self,
+        flag: &FlagKey,
+        at: Timestamp,
+    ) -> Result<Option<Revision>, ReadError> {
+        let scan = Scan {
+            end: Some(FlagRowKey::after(RowType::Revision, flag, at)),
+            ..Scan::prefix(flag_prefix(RowType::Revision, flag))
+        };
+        let row = self.rows.scan(Table::Flags, scan.descending().limit(1));
+        let row = row.await?.pop();
+        Ok(row.as_ref().map(decode_revision).transpose()?)
+    }
+
+    /// When the first revision of a flag was made, even if that row cannot be read; one scan of one row.
+    pub async fn first_revision_made(
+        &self,
+        flag: &FlagKey,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let scan = Scan::prefix(flag_prefix(RowType::Revision, flag)).limit(1);
+        let row = self.rows.scan(Table::Flags, scan).await?.pop();
+        let key = row.and_then(|row| FlagRowKey::decode(&row.key).ok());
+        Ok(key.map(|key| key.created))
+    }
+
     /// The metadata that counts; one reverse scan of one row.
     pub async fn latest_metadata(&self, flag: &FlagKey) -> Result<Option<Metadata>, ReadError> {
         let row = self.newest_row(flag_prefix(RowType::Flag, flag)).await?;
@@ -90,6 +116,18 @@ impl FlagStore {
             .iter()
             .map(decode_revision)
             .collect())
+    }
+
+    /// At most `limit` metadata rows of a flag, the newest first; those that cannot be read say why.
+    pub async fn metadata_history(
+        &self,
+        flag: &FlagKey,
+        limit: usize,
+    ) -> Result<Vec<Result<Metadata, UnreadableRow>>, StoreError> {
+        let scan = Scan::prefix(flag_prefix(RowType::Flag, flag));
+        let scan = scan.descending().limit(limit);
+        let rows = self.rows.scan(Table::Flags, scan).await?;
+        Ok(rows.iter().map(decode_metadata).collect())
     }
 
     /// Every flag of a project with its newest metadata, by type and name; one scan of one row per flag.

@@ -1,6 +1,7 @@
 //! How flags are kept: row keys, cells, and the protocol that appends revisions without losing any.
 //!
 //! Knows no vendor: a backend is whatever implements [`RowStore`]. Start with [`FlagStore`].
+mod announce;
 mod append;
 mod clock;
 #[cfg(any(test, feature = "conformance"))]
@@ -11,19 +12,25 @@ mod head;
 pub mod literal;
 #[cfg(any(test, feature = "conformance"))]
 pub mod memory;
+mod pages;
 mod port;
 mod row_key;
 mod sql;
 mod stored;
+mod survey;
 
 pub use crate::append::{AppendError, Base};
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::exposures::{Exposure, ExposureStore, StoredExposure, WriteExposureError};
 pub use crate::flags::{FlagEntry, FlagStore, ReadError};
+pub use crate::pages::{Pages, project_rows};
 pub use crate::port::{
     BoxError, BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore,
     Scan, StoreError, Table,
 };
 pub use crate::row_key::{FlagRowKey, RowType};
 pub use crate::sql::{Pattern, TableNames, sql};
-pub use crate::stored::{FAMILY, UnreadableRow, encode_metadata, encode_revision};
+pub use crate::stored::{
+    FAMILY, UnreadableRow, decode_metadata, decode_revision, encode_metadata, encode_revision,
+};
+pub use crate::survey::{FlagRow, Projects};

@@ -5,11 +5,13 @@
 //! - `any_text_is_read_without_a_panic`
 //! - `json_is_read_as_serde_json_reads_it`
 //! - `what_python_prints_is_read_back`
+//! - `which_reader_goes_first_does_not_show`
 //!
 //! JSON has a reader of its own because `serde_json` neither keeps the digits of long numbers nor the order of
 //! keys, and stops at another depth.
 mod cursor;
 mod error;
+mod float;
 mod json;
 #[cfg(test)]
 mod laws;
@@ -23,7 +25,9 @@ mod tests;
 use std::collections::HashMap;
 use std::fmt;
 
+use self::cursor::Cursor;
 pub use self::error::LiteralError;
+use self::error::Mistake;
 pub use self::number::Number;
 
 /// The longest text that is read, in bytes.
@@ -36,7 +40,10 @@ pub const MAX_DEPTH: usize = 64;
 pub const MAX_VALUES: usize = 500_000;
 
 /// A plain value, as JSON or a Python literal spells it.
+// With a tag of one byte, `bool` would lie right behind it, and moving any value would take unaligned copies:
+// see "overrides" in `benches/literal.rs`.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(usize)]
 pub enum Literal {
     /// `null` or `None`.
     Null,
@@ -56,16 +63,22 @@ pub enum Literal {
 ///
 /// If it is neither, the error is that of the reader that came further.
 pub fn parse(text: &str) -> Result<Literal, LiteralError> {
-    json::read(text).or_else(|of_json| {
-        python::read(text).map_err(|of_python| {
-            let furthest = if of_json.at > of_python.at {
-                of_json
-            } else {
-                of_python
-            };
-            furthest.locate(text)
+    let read = if is_rather_python(text) {
+        python::read(text).or_else(|of_python| {
+            if of_python.is_final() {
+                return Err(of_python);
+            }
+            json::read(text).map_err(|of_json| furthest(of_json, of_python))
         })
-    })
+    } else {
+        json::read(text).or_else(|of_json| {
+            if of_json.is_final() {
+                return Err(of_json);
+            }
+            python::read(text).map_err(|of_python| furthest(of_json, of_python))
+        })
+    };
+    read.map_err(|mistake| mistake.locate(text))
 }
 
 /// Reads a text as a Python literal.
@@ -107,7 +120,7 @@ impl fmt::Display for Literal {
         match self {
             Self::Null => f.write_str("null"),
             Self::Boolean(value) => write!(f, "{value}"),
-            Self::Number(number) => f.write_str(number.as_str()),
+            Self::Number(number) => write!(f, "{number}"),
             Self::Text(text) => write!(f, "{text:?}"),
             Self::List(items) => {
                 f.write_str("[")?;
@@ -129,22 +142,46 @@ impl fmt::Display for Literal {
     }
 }
 
+/// Whether to try Python first, so that a long text is not read as JSON just up to its first `True`.
+///
+/// Not with a backslash: only without one does a text that both readers take mean the same to both.
+fn is_rather_python(text: &str) -> bool {
+    !text.contains('\\')
+        && ["True", "False", "None"]
+            .iter()
+            .any(|word| text.contains(word))
+}
+
+fn furthest(of_json: Mistake, of_python: Mistake) -> Mistake {
+    if of_json.at() > of_python.at() {
+        of_json
+    } else {
+        of_python
+    }
+}
+
+/// Begins a list or a dict; where nothing follows, no memory is kept for it, as brackets may be nested to the limit.
+fn starting_with<T>(first: T, cursor: &Cursor<'_>) -> Vec<T> {
+    let is_followed = cursor.peek() == Some(b',');
+    let mut items = Vec::with_capacity(if is_followed { 4 } else { 1 });
+    items.push(first);
+    items
+}
+
 /// Builds a dict in which the last value of a key counts, at the place where the key was first.
 fn dict(entries: Vec<(String, Literal)>) -> Literal {
     if is_small_and_distinct(&entries) {
         return Literal::Dict(entries);
     }
-    let firsts = first_positions(&entries);
-    let mut slots: Vec<Option<(String, Literal)>> = Vec::with_capacity(entries.len());
-    for (entry, first) in entries.into_iter().zip(firsts) {
-        if let Some(slot) = slots.get_mut(first) {
-            *slot = Some(entry);
-            slots.push(None);
-        } else {
-            slots.push(Some(entry));
+    let places = places(&entries);
+    let mut kept: Vec<(String, Literal)> = Vec::new();
+    for (entry, place) in entries.into_iter().zip(places) {
+        match kept.get_mut(place) {
+            Some(earlier) => *earlier = entry,
+            None => kept.push(entry),
         }
     }
-    Literal::Dict(slots.into_iter().flatten().collect())
+    Literal::Dict(kept)
 }
 
 /// Whether there are so few entries that comparing all of them is quick, and no key is there twice.
@@ -160,11 +197,13 @@ fn is_small_and_distinct(entries: &[(String, Literal)]) -> bool {
     true
 }
 
-/// For each entry, the position of the first one with the same key.
-fn first_positions(entries: &[(String, Literal)]) -> Vec<usize> {
-    let mut seen = HashMap::with_capacity(entries.len());
+/// For each entry, how many keys come before the first of its own.
+fn places(entries: &[(String, Literal)]) -> Vec<usize> {
+    let mut seen = HashMap::new();
     let keys = entries.iter().map(|(key, _)| key.as_str());
-    keys.enumerate()
-        .map(|(at, key)| *seen.entry(key).or_insert(at))
-        .collect()
+    keys.map(|key| {
+        let next = seen.len();
+        *seen.entry(key).or_insert(next)
+    })
+    .collect()
 }

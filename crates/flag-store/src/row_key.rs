@@ -62,9 +62,21 @@ impl FlagRowKey {
         })
     }
 
+    /// The least key that comes after every row of a flag that was made at `at` or before.
+    pub(crate) fn after(row_type: RowType, flag: &FlagKey, at: Timestamp) -> Vec<u8> {
+        let mut key = format!("{}{at}", flag_prefix(row_type, flag)).into_bytes();
+        key.push(0);
+        key
+    }
+
     /// The flag that a row belongs to, even if the time in its key means nothing.
     pub(crate) fn flag_of(key: &[u8]) -> Option<FlagKey> {
         split(key).ok().map(|(_, flag, _)| flag)
+    }
+
+    /// Which kind of row of which flag a key is of, even if the time in it means nothing.
+    pub fn subject_of(key: &[u8]) -> Option<(RowType, FlagKey)> {
+        split(key).ok().map(|(row_type, flag, _)| (row_type, flag))
     }
 }
 
@@ -109,14 +121,22 @@ pub(crate) fn flag_prefix(row_type: RowType, flag: &FlagKey) -> String {
     )
 }
 
+/// What the keys of all rows of all projects begin with.
+pub(crate) const PROJECTS: &str = "PROJECT#";
+
+/// What the keys of all rows of a project begin with, in either table.
+pub(crate) fn rows_prefix(project: &ProjectName) -> String {
+    format!("{PROJECTS}{project}#")
+}
+
 /// What the keys of all rows of one kind in a project begin with.
 pub(crate) fn project_prefix(row_type: RowType, project: &ProjectName) -> String {
-    format!("PROJECT#{project}#ROWTYPE#{}#", row_type.as_str())
+    format!("{}ROWTYPE#{}#", rows_prefix(project), row_type.as_str())
 }
 
 /// The key of a project's head row.
 pub(crate) fn head_key(project: &ProjectName) -> String {
-    format!("PROJECT#{project}#ROWTYPE#HEAD")
+    format!("{}ROWTYPE#HEAD", rows_prefix(project))
 }
 
 /// What the keys of all exposures of a flag begin with.

@@ -10,10 +10,8 @@ mod treatments;
 use flag_model::{FlagType, Invalid, InvalidPercent, InvalidRevision};
 
 pub(crate) use self::exposure::{decode_exposure, encode_exposure};
-pub(crate) use self::metadata::decode_metadata;
-pub use self::metadata::encode_metadata;
-pub(crate) use self::revision::decode_revision;
-pub use self::revision::encode_revision;
+pub use self::metadata::{decode_metadata, encode_metadata};
+pub use self::revision::{decode_revision, encode_revision};
 use crate::port::Row;
 use crate::row_key::{FlagRowKey, RowType};
 

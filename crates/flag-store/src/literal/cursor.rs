@@ -12,6 +12,8 @@ pub(super) struct Cursor<'a> {
     at: usize,
     depth: usize,
     values: usize,
+    /// Where the first token was that the other reader refuses.
+    own_token: Option<usize>,
 }
 
 impl<'a> Cursor<'a> {
@@ -20,13 +22,14 @@ impl<'a> Cursor<'a> {
         const { assert!(MAX_BYTES == 8 * 1024 * 1024, "the message below says so") };
         if text.len() > MAX_BYTES {
             let found = format!("{} bytes", text.len());
-            return Err(Mistake::new(0, "a text of at most 8 MiB", found));
+            return Err(Mistake::new(0, "a text of at most 8 MiB", found).finally());
         }
         Ok(Self {
             text,
             at: 0,
             depth: 0,
             values: 0,
+            own_token: None,
         })
     }
 
@@ -36,11 +39,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next byte.
+    #[inline]
     pub(super) fn peek(&self) -> Option<u8> {
         self.peek_at(0)
     }
 
     /// The byte after the next `ahead` ones.
+    #[inline]
     pub(super) fn peek_at(&self, ahead: usize) -> Option<u8> {
         self.text.as_bytes().get(self.at + ahead).copied()
     }
@@ -51,11 +56,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes so many bytes.
+    #[inline]
     pub(super) fn advance(&mut self, bytes: usize) {
         self.at = (self.at + bytes).min(self.text.len());
     }
 
     /// Passes the next byte if it is this one.
+    #[inline]
     pub(super) fn take(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
         self.advance(usize::from(is_next));
@@ -63,12 +70,48 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes the bytes up to the first one that doesn't fit.
+    #[inline]
     pub(super) fn take_while(&mut self, fits: impl Fn(u8) -> bool) -> &'a str {
         let start = self.at;
         let rest = self.text.as_bytes().get(start..).unwrap_or_default();
         let taken = rest.iter().position(|&byte| !fits(byte));
         self.at = start + taken.unwrap_or(rest.len());
         self.since(start)
+    }
+
+    /// Passes the bytes up to this quote, a backslash or an ASCII control character.
+    pub(super) fn take_plain(&mut self, quote: u8) -> &'a str {
+        let start = self.at;
+        let mut rest = self.text.as_bytes().get(start..).unwrap_or_default();
+        while let Some((word, others)) = rest.split_first_chunk() {
+            let plain = plain_bytes(u64::from_le_bytes(*word), quote);
+            self.at += plain;
+            if plain < size_of::<u64>() {
+                return self.since(start);
+            }
+            rest = others;
+        }
+        self.take_while(|byte| byte != quote && byte != b'\\' && byte >= b' ');
+        self.since(start)
+    }
+
+    /// Passes a text as most are: one pair of quotes, nothing in it to be looked at, and no other text after it.
+    pub(super) fn take_simple_text(&mut self) -> Option<&'a str> {
+        let start = self.at;
+        let quote = self.peek().filter(|byte| matches!(byte, b'\'' | b'"'))?;
+        self.advance(1);
+        let text = self.take_plain(quote);
+        let next = (self.peek(), self.peek_at(1));
+        match next {
+            (Some(end), Some(b',' | b':' | b']' | b'}' | b')')) if end == quote => {
+                self.advance(1);
+                Some(text)
+            }
+            _ => {
+                self.at = start;
+                None
+            }
+        }
     }
 
     /// Passes the end of a line, `\n`, `\r\n` or `\r`, if one is next.
@@ -87,11 +130,18 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Notes that the other reader refuses the token at an earlier place, if it comes so far.
+    pub(super) fn passed_own_token(&mut self, at: usize) {
+        self.own_token.get_or_insert(at);
+    }
+
     /// Counts a value that begins here.
     pub(super) fn begin_value(&mut self) -> Result<(), Mistake> {
         const { assert!(MAX_VALUES == 500_000, "the message below says so") };
         if self.values == MAX_VALUES {
-            return self.fail("at most 500,000 values");
+            return self
+                .fail("at most 500,000 values")
+                .map_err(Mistake::finally);
         }
         self.values += 1;
         Ok(())
@@ -101,7 +151,9 @@ impl<'a> Cursor<'a> {
     pub(super) fn open(&mut self) -> Result<(), Mistake> {
         const { assert!(MAX_DEPTH == 64, "the message below says so") };
         if self.depth == MAX_DEPTH {
-            return self.fail("at most 64 nested brackets");
+            return self
+                .fail("at most 64 nested brackets")
+                .map_err(Mistake::finally);
         }
         self.depth += 1;
         self.advance(1);
@@ -137,6 +189,22 @@ impl<'a> Cursor<'a> {
 
     /// The token at an earlier place is not what was expected.
     pub(super) fn fail_at<T>(&self, at: usize, expected: &'static str) -> Result<T, Mistake> {
-        Err(Mistake::token(self.text, at, expected))
+        let mistake = Mistake::token(at, expected);
+        match self.own_token {
+            Some(own) if own < at => Err(mistake.finally()),
+            _ => Err(mistake),
+        }
     }
+}
+
+/// How many of the first bytes of a little-endian word are neither the quote, nor a backslash, nor below a space.
+///
+/// Tells by the highest bit of each byte. A borrow can mark a byte wrongly, but only after one that is marked rightly.
+pub(super) fn plain_bytes(word: u64, quote: u8) -> usize {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGHEST: u64 = 0x8080_8080_8080_8080;
+    let below = |word: u64, limit: u8| word.wrapping_sub(EACH * u64::from(limit)) & !word & HIGHEST;
+    let equal = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+    let marks = equal(quote) | equal(b'\\') | below(word, b' ');
+    marks.trailing_zeros() as usize / 8
 }

@@ -36,32 +36,57 @@ impl LiteralError {
 }
 
 /// A [`LiteralError`] whose place is still an offset into the text, so that two readers can be compared.
+///
+/// Boxed, since every value that is read passes through a result that could be a mistake.
 #[derive(Debug)]
-pub(super) struct Mistake {
-    /// The offset in bytes.
-    pub(super) at: usize,
+pub(super) struct Mistake(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    at: usize,
     expected: &'static str,
-    found: String,
+    /// The token there, unless said otherwise.
+    found: Option<String>,
+    is_final: bool,
 }
 
 impl Mistake {
     /// The token at `at` is not what was expected.
-    pub(super) fn token(text: &str, at: usize, expected: &'static str) -> Self {
-        Self::new(at, expected, token(text.get(at..).unwrap_or_default()))
+    pub(super) fn token(at: usize, expected: &'static str) -> Self {
+        Self(Box::new(Parts {
+            at,
+            expected,
+            found: None,
+            is_final: false,
+        }))
     }
 
     /// Something other than a single token is not what was expected.
     pub(super) fn new(at: usize, expected: &'static str, found: impl Into<String>) -> Self {
-        Self {
-            at,
-            expected,
-            found: found.into(),
-        }
+        let mut mistake = Self::token(at, expected);
+        mistake.0.found = Some(found.into());
+        mistake
+    }
+
+    /// Marks a mistake that the other reader makes as well, unless it fails before.
+    pub(super) fn finally(mut self) -> Self {
+        self.0.is_final = true;
+        self
+    }
+
+    /// Whether the other reader need not be asked, as it would fail as well and come no further.
+    pub(super) fn is_final(&self) -> bool {
+        self.0.is_final
+    }
+
+    /// The offset in bytes.
+    pub(super) fn at(&self) -> usize {
+        self.0.at
     }
 
     /// Turns the offset into line and column of the text; `\n`, `\r\n` and `\r` end a line.
     pub(super) fn locate(self, text: &str) -> LiteralError {
-        let before = text.get(..self.at).unwrap_or_default();
+        let (before, rest) = text.split_at_checked(self.0.at).unwrap_or((text, ""));
         let mut line = 1;
         let mut line_start = 0;
         let mut bytes = before.bytes().enumerate().peekable();
@@ -76,14 +101,19 @@ impl Mistake {
         LiteralError {
             line,
             column: in_line.chars().count() + 1,
-            expected: self.expected,
-            found: self.found,
+            expected: self.0.expected,
+            found: self.0.found.unwrap_or_else(|| token(rest)),
         }
     }
 }
 
-/// Describes the first token of a text, shortened.
+/// Describes the first token of a text, shortened; how long the text is doesn't matter.
 fn token(rest: &str) -> String {
+    // One more than is shown, and the quote before.
+    let rest = rest
+        .char_indices()
+        .nth(SHOWN + 2)
+        .map_or(rest, |(end, _)| rest.split_at(end).0);
     let Some(first) = rest.chars().next() else {
         return "the end of the text".into();
     };

@@ -27,7 +27,21 @@ proptest! {
     }
 
     #[test]
-    fn json_is_read_as_serde_json_reads_it(text in prop_oneof![json(), pieces(), damaged_json()]) {
+    fn which_reader_goes_first_does_not_show(text in prop_oneof![json(), pieces(), damaged(json()), damaged(python())]) {
+        let one_by_one = json::read(&text).or_else(|of_json| {
+            python::read(&text).map_err(|of_python| furthest(of_json, of_python))
+        });
+        prop_assert_eq!(parse(&text), one_by_one.map_err(|mistake| mistake.locate(&text)));
+    }
+
+    #[test]
+    fn plain_bytes_are_counted_eight_at_a_time(bytes in any::<[u8; 8]>(), quote in prop::sample::select(b"'\"".to_vec())) {
+        let one_by_one = bytes.iter().position(|&byte| byte == quote || byte == b'\\' || byte < b' ');
+        prop_assert_eq!(cursor::plain_bytes(u64::from_le_bytes(bytes), quote), one_by_one.unwrap_or(8));
+    }
+
+    #[test]
+    fn json_is_read_as_serde_json_reads_it(text in prop_oneof![json(), pieces(), damaged(json())]) {
         match (json::read(&text), serde_json::from_str(&text)) {
             (Ok(ours), Ok(theirs)) => prop_assert!(is_same(&ours, &theirs), "{ours} is not {theirs}"),
             // Python takes it for infinity.
@@ -82,9 +96,17 @@ fn json() -> impl Strategy<Value = String> {
     literal().prop_map(|value| as_json(&value).to_string())
 }
 
-fn damaged_json() -> impl Strategy<Value = String> {
-    (json(), any::<prop::sample::Index>(), pieces()).prop_map(|(json, place, piece)| {
-        let mut characters: Vec<String> = json.chars().map(String::from).collect();
+fn python() -> impl Strategy<Value = String> {
+    literal().prop_map(|value| {
+        let mut text = String::new();
+        print_as_python(&value, &mut text);
+        text
+    })
+}
+
+fn damaged(text: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    (text, any::<prop::sample::Index>(), pieces()).prop_map(|(text, place, piece)| {
+        let mut characters: Vec<String> = text.chars().map(String::from).collect();
         let place = place.index(characters.len());
         characters[place] = piece.chars().take(2).collect();
         characters.concat()
@@ -95,7 +117,7 @@ fn as_json(value: &Literal) -> serde_json::Value {
     match value {
         Literal::Null => serde_json::Value::Null,
         Literal::Boolean(value) => (*value).into(),
-        Literal::Number(number) => serde_json::from_str(number.as_str()).unwrap(),
+        Literal::Number(number) => serde_json::from_str(&number.as_str()).unwrap(),
         Literal::Text(text) => text.as_str().into(),
         Literal::List(items) => items.iter().map(as_json).collect(),
         Literal::Dict(entries) => {
@@ -142,7 +164,7 @@ fn print_as_python(value: &Literal, text: &mut String) {
         Literal::Null => text.push_str("None"),
         Literal::Boolean(true) => text.push_str("True"),
         Literal::Boolean(false) => text.push_str("False"),
-        Literal::Number(number) => text.push_str(number.as_str()),
+        Literal::Number(number) => text.push_str(&number.as_str()),
         Literal::Text(value) => print_text_as_python(value, text),
         Literal::List(items) => {
             text.push('[');

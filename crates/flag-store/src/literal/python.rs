@@ -5,14 +5,11 @@ use super::error::Mistake;
 use super::number::Number;
 use super::python_number::{is_in_word, number};
 use super::python_text::{starts_text, text};
-use super::{Literal, dict};
+use super::{Literal, dict, starting_with};
 
 /// Reads a text that is one Python literal.
 pub(super) fn read(source: &str) -> Result<Literal, Mistake> {
     let mut cursor = Cursor::new(source)?;
-    if let Some(at) = source.find('\0') {
-        return cursor.fail_at(at, "source without NUL characters");
-    }
     cursor.take_while(|byte| matches!(byte, b' ' | b'\t'));
     empty_lines(&mut cursor)?;
     let value = value_or_bare_tuple(&mut cursor)?;
@@ -62,7 +59,19 @@ fn indentation(cursor: &mut Cursor<'_>) -> bool {
 }
 
 /// Passes what may stand between two tokens: ends of lines only between brackets.
+#[inline]
 pub(super) fn blanks(cursor: &mut Cursor<'_>) {
+    cursor.take(b' ');
+    if cursor
+        .peek()
+        .is_some_and(|byte| byte <= b' ' || matches!(byte, b'#' | b'\\'))
+    {
+        more_blanks(cursor);
+    }
+}
+
+#[inline(never)]
+fn more_blanks(cursor: &mut Cursor<'_>) {
     loop {
         match cursor.peek() {
             Some(b' ' | b'\t' | b'\x0c') => cursor.advance(1),
@@ -74,8 +83,9 @@ pub(super) fn blanks(cursor: &mut Cursor<'_>) {
     }
 }
 
+/// Passes a comment; a NUL, which Python has nowhere in its source, ends it, so that it is refused.
 fn comment(cursor: &mut Cursor<'_>) {
-    cursor.take_while(|byte| !matches!(byte, b'\n' | b'\r'));
+    cursor.take_while(|byte| !matches!(byte, b'\n' | b'\r' | b'\0'));
 }
 
 /// Passes a backslash and the end of its line, unless that ends the text.
@@ -90,7 +100,8 @@ fn joined_line(cursor: &mut Cursor<'_>) -> bool {
 
 /// Reads what may stand outside brackets: a value, or a tuple that goes without them.
 fn value_or_bare_tuple(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
-    let first = value(cursor)?;
+    let mut first = Literal::Null;
+    value(cursor, &mut first)?;
     blanks(cursor);
     if cursor.peek() != Some(b',') {
         return Ok(first);
@@ -101,45 +112,49 @@ fn value_or_bare_tuple(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
         if matches!(cursor.peek(), None | Some(b'\n' | b'\r')) {
             break;
         }
-        items.push(value(cursor)?);
+        value(cursor, items.push_mut(Literal::Null))?;
         blanks(cursor);
     }
     Ok(Literal::List(items))
 }
 
-fn value(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
+/// Reads a value into its place, since moving it there costs more than reading it; see `benches/literal.rs`.
+fn value(cursor: &mut Cursor<'_>, place: &mut Literal) -> Result<(), Mistake> {
     cursor.begin_value()?;
     match cursor.peek() {
-        Some(b'[') => list(cursor),
-        Some(b'(') => parentheses(cursor),
-        Some(b'{') => braces(cursor),
-        Some(b'+' | b'-' | b'.' | b'0'..=b'9') => single_number(cursor).map(Literal::Number),
-        _ if starts_text(cursor) => text(cursor).map(Literal::Text),
-        _ => constant(cursor),
+        Some(b'\'' | b'"') => *place = Literal::Text(text(cursor)?),
+        Some(b'[') => *place = list(cursor)?,
+        Some(b'(') => *place = parentheses(cursor)?,
+        Some(b'{') => *place = braces(cursor)?,
+        Some(b'+' | b'-' | b'.' | b'0'..=b'9') => *place = Literal::Number(single_number(cursor)?),
+        _ if starts_text(cursor) => *place = Literal::Text(text(cursor)?),
+        _ => *place = constant(cursor)?,
     }
+    Ok(())
 }
 
 fn constant(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
     let start = cursor.at();
-    match cursor.take_while(is_in_word) {
-        "None" => Ok(Literal::Null),
-        "True" => Ok(Literal::Boolean(true)),
-        "False" => Ok(Literal::Boolean(false)),
-        _ => cursor.fail_at(start, "a value"),
-    }
+    let constant = match cursor.take_while(is_in_word) {
+        "None" => Literal::Null,
+        "True" => Literal::Boolean(true),
+        "False" => Literal::Boolean(false),
+        _ => return cursor.fail_at(start, "a value"),
+    };
+    cursor.passed_own_token(start);
+    Ok(constant)
 }
 
 fn list(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
     let mut items = Vec::new();
     cursor.open()?;
     blanks(cursor);
-    while cursor.peek() != Some(b']') {
-        items.push(value(cursor)?);
+    if cursor.peek() != Some(b']') {
+        let mut first = Literal::Null;
+        value(cursor, &mut first)?;
         blanks(cursor);
-        if !cursor.take(b',') {
-            break;
-        }
-        blanks(cursor);
+        items = starting_with(first, cursor);
+        other_items(cursor, b']', &mut items)?;
     }
     cursor.close(b']', "`,` or `]`")?;
     Ok(Literal::List(items))
@@ -150,53 +165,88 @@ fn parentheses(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
     let mut items = Vec::new();
     cursor.open()?;
     blanks(cursor);
-    while cursor.peek() != Some(b')') {
-        let item = value(cursor)?;
+    if cursor.peek() != Some(b')') {
+        let mut first = Literal::Null;
+        value(cursor, &mut first)?;
         blanks(cursor);
-        if items.is_empty() && cursor.peek() == Some(b')') {
+        if cursor.peek() == Some(b')') {
             cursor.close(b')', "`)`")?;
-            return Ok(item);
+            return Ok(first);
         }
-        items.push(item);
-        if !cursor.take(b',') {
-            break;
-        }
-        blanks(cursor);
+        items = starting_with(first, cursor);
+        other_items(cursor, b')', &mut items)?;
     }
     cursor.close(b')', "`,` or `)`")?;
     Ok(Literal::List(items))
 }
 
+/// Reads the items from the first comma on, up to the closing bracket.
+fn other_items(
+    cursor: &mut Cursor<'_>,
+    closing: u8,
+    items: &mut Vec<Literal>,
+) -> Result<(), Mistake> {
+    while cursor.take(b',') {
+        blanks(cursor);
+        if cursor.peek() == Some(closing) {
+            break;
+        }
+        value(cursor, items.push_mut(Literal::Null))?;
+        blanks(cursor);
+    }
+    Ok(())
+}
+
 /// Reads a dict; a set is refused.
 fn braces(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
-    let start = cursor.at();
+    let set = Some(cursor.at());
     let mut entries = Vec::new();
     cursor.open()?;
     blanks(cursor);
-    while cursor.peek() != Some(b'}') {
-        let key_start = cursor.at();
-        let key = value(cursor)?;
+    if cursor.peek() != Some(b'}') {
+        let mut first = (key(cursor, set)?, Literal::Null);
+        value(cursor, &mut first.1)?;
         blanks(cursor);
-        if entries.is_empty() && matches!(cursor.peek(), Some(b',' | b'}')) {
-            let found = "a set, which has no order";
-            return Err(Mistake::new(start, "a dict or a list", found));
+        entries = starting_with(first, cursor);
+        while cursor.take(b',') {
+            blanks(cursor);
+            if cursor.peek() == Some(b'}') {
+                break;
+            }
+            let next = entries.push_mut((key(cursor, None)?, Literal::Null));
+            value(cursor, &mut next.1)?;
+            blanks(cursor);
         }
-        if !cursor.take(b':') {
-            return cursor.fail("`:`");
-        }
-        let Literal::Text(key) = key else {
-            return cursor.fail_at(key_start, "text as the key");
-        };
-        blanks(cursor);
-        entries.push((key, value(cursor)?));
-        blanks(cursor);
-        if !cursor.take(b',') {
-            break;
-        }
-        blanks(cursor);
     }
     cursor.close(b'}', "`,` or `}`")?;
     Ok(dict(entries))
+}
+
+/// Reads a key and its colon. Without a colon, the first one may begin a set, whose bracket is at `set`.
+#[inline]
+fn key(cursor: &mut Cursor<'_>, set: Option<usize>) -> Result<String, Mistake> {
+    let start = cursor.at();
+    let key = if starts_text(cursor) {
+        Literal::Text(text(cursor)?)
+    } else {
+        let mut key = Literal::Null;
+        value(cursor, &mut key)?;
+        key
+    };
+    blanks(cursor);
+    match (set, cursor.peek()) {
+        (_, Some(b':')) => cursor.advance(1),
+        (Some(at), Some(b',' | b'}')) => {
+            let found = "a set, which has no order";
+            return Err(Mistake::new(at, "a dict or a list", found));
+        }
+        _ => return cursor.fail("`:`"),
+    }
+    let Literal::Text(key) = key else {
+        return cursor.fail_at(start, "text as the key");
+    };
+    blanks(cursor);
+    Ok(key)
 }
 
 /// Reads a number with at most one sign that is not part of a sum, which would be a complex number.

@@ -57,7 +57,7 @@ fn decimal(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
         return Ok(Number::float(cursor.since(start)));
     }
     match Number::decimal(whole) {
-        Some(number) if whole.starts_with('0') && number.as_str() != "0" => {
+        Some(number) if whole.starts_with('0') && !number.is_zero() => {
             cursor.fail_at(start, "a number without leading zeros")
         }
         Some(number) => Ok(number),

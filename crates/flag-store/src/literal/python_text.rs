@@ -26,7 +26,17 @@ pub(super) fn starts_text(cursor: &Cursor<'_>) -> bool {
 }
 
 /// Reads one text, or several in a row, which are one.
+#[inline]
 pub(super) fn text(cursor: &mut Cursor<'_>) -> Result<String, Mistake> {
+    match cursor.take_simple_text() {
+        Some(text) => Ok(text.to_owned()),
+        None => any_text(cursor),
+    }
+}
+
+/// Reads texts of whatever spelling.
+#[inline(never)]
+fn any_text(cursor: &mut Cursor<'_>) -> Result<String, Mistake> {
     let mut text = String::new();
     while let Some((prefix, length)) = prefix(cursor) {
         match prefix {
@@ -42,9 +52,16 @@ pub(super) fn text(cursor: &mut Cursor<'_>) -> Result<String, Mistake> {
 
 /// The prefix of the text that is next, and its length; `None` if no text is next.
 fn prefix(cursor: &Cursor<'_>) -> Option<(Prefix, usize)> {
+    match cursor.peek() {
+        Some(b'\'' | b'"') => Some((Prefix::Plain, 0)),
+        Some(byte) if byte.is_ascii_alphabetic() => lettered_prefix(cursor),
+        _ => None,
+    }
+}
+
+fn lettered_prefix(cursor: &Cursor<'_>) -> Option<(Prefix, usize)> {
     let letter = |ahead| cursor.peek_at(ahead).map(|byte| byte.to_ascii_lowercase());
     match (letter(0), letter(1), letter(2)) {
-        (Some(b'\'' | b'"'), _, _) => Some((Prefix::Plain, 0)),
         (Some(b'u'), Some(b'\'' | b'"'), _) => Some((Prefix::Plain, 1)),
         (Some(b'r'), Some(b'\'' | b'"'), _) => Some((Prefix::Raw, 1)),
         (Some(b'b'), Some(b'\'' | b'"'), _) => Some((Prefix::Bytes, 1)),
@@ -62,9 +79,9 @@ fn quoted(cursor: &mut Cursor<'_>, prefix: Prefix, text: &mut String) -> Result<
     let quotes = opening(cursor);
     let Quotes { quote, is_triple } = quotes;
     loop {
-        text.push_str(
-            cursor.take_while(|byte| byte != quote && !matches!(byte, b'\\' | b'\r' | b'\n')),
-        );
+        if cursor.peek() != Some(b'\\') {
+            text.push_str(cursor.take_plain(quote));
+        }
         match cursor.peek() {
             Some(b'\\') if prefix == Prefix::Raw => raw_backslash(cursor, text),
             Some(b'\\') => escape(cursor, text)?,
@@ -77,6 +94,11 @@ fn quoted(cursor: &mut Cursor<'_>, prefix: Prefix, text: &mut String) -> Result<
                     return Ok(());
                 }
                 text.push(char::from(quote));
+            }
+            Some(b'\0') => return cursor.fail("source without NUL characters"),
+            Some(byte) if byte.is_ascii_control() && !matches!(byte, b'\r' | b'\n') => {
+                cursor.advance(1);
+                text.push(char::from(byte));
             }
             _ => {
                 return cursor.fail(match (quote, is_triple) {

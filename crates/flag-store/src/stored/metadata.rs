@@ -41,7 +41,7 @@ pub fn encode_metadata(metadata: &Metadata) -> Row {
 }
 
 /// Reads a metadata row.
-pub(crate) fn decode_metadata(row: &Row) -> Result<Metadata, UnreadableRow> {
+pub fn decode_metadata(row: &Row) -> Result<Metadata, UnreadableRow> {
     let reader = Reader::open(row, RowType::Flag)?;
     let date = |text| Date::parse(text).map_err(|invalid| reader.invalid("ExpiresOn", invalid));
     let parts = MetadataParts {

@@ -63,7 +63,7 @@ fn at_most(field: &str, text: &str, most: usize) -> Result<(), Invalid> {
 }
 
 /// Reads a revision row, of any format version that there is.
-pub(crate) fn decode_revision(row: &Row) -> Result<Revision, UnreadableRow> {
+pub fn decode_revision(row: &Row) -> Result<Revision, UnreadableRow> {
     let reader = Reader::open(row, RowType::Revision)?;
     let version = reader.required("FormatVersion")?.trim();
     let version = FormatVersion::parse(version)

@@ -171,7 +171,7 @@ impl Fields {
     fn percent(&self) -> Result<Percent, Problem> {
         let literal = self.required("PercentRollout")?;
         let text = match literal {
-            Literal::Number(number) => number.as_str().to_owned(),
+            Literal::Number(number) => number.as_str().into_owned(),
             other => {
                 return Err(Problem::Percent(InvalidPercent {
                     found: found(other),

@@ -1,0 +1,122 @@
+//! Telling readers of rows that were written without a claim: copied from another store.
+
+use flag_model::{FlagKey, Timestamp};
+
+use crate::flags::FlagStore;
+use crate::head::{Head, head_column};
+use crate::port::{Cells, Columns, Expected, StoreError, Table};
+use crate::row_key::{FlagRowKey, RowType, flag_prefix, head_key};
+use crate::stored::LATEST_CHANGE;
+
+impl FlagStore {
+    /// Makes the head row say which metadata and which revision of a flag are newest, where it says something else.
+    ///
+    /// A claim stays as it is, and whoever appends at the same time wins: the rows are the truth. Safe to repeat.
+    /// Gives back when the newest revision was made.
+    pub async fn announce(&self, flag: &FlagKey) -> Result<Option<Timestamp>, StoreError> {
+        self.announce_newest(RowType::Flag, flag).await?;
+        self.announce_newest(RowType::Revision, flag).await
+    }
+
+    async fn announce_newest(
+        &self,
+        row_type: RowType,
+        flag: &FlagKey,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let (key, column) = (head_key(&flag.project), head_column(row_type, flag));
+        let columns = [column.as_str()];
+        // In this order: whoever appends between the two reads makes the comparison below fail.
+        let row = self
+            .rows
+            .get(Table::Flags, key.as_bytes(), Columns::Only(&columns));
+        let row = row.await?;
+        let head = row.as_ref().and_then(|row| row.cells.get(&column));
+        let newest = self.newest_row(flag_prefix(row_type, flag)).await?;
+        let Some(newest) = newest.and_then(|row| FlagRowKey::decode(&row.key).ok()) else {
+            return Ok(None);
+        };
+        let created = newest.created;
+        let newest = created.to_string();
+        if head == Some(newest.as_bytes()) {
+            return Ok(Some(created));
+        }
+        let mut cells = Cells::default().with(LATEST_CHANGE, self.clock.now().to_string());
+        if Head::decode(head) == Head::Free {
+            cells.set(column.as_str(), newest);
+        }
+        let expected = Expected {
+            column: &column,
+            value: head,
+        };
+        self.rows
+            .compare_and_set(Table::Flags, key.as_bytes(), expected, &cells)
+            .await?;
+        Ok(Some(created))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use flag_model::{FlagName, FlagType, ProjectName};
+
+    use super::*;
+    use crate::clock::{Clock, SystemClock};
+    use crate::memory::MemoryStore;
+    use crate::port::{Row, RowStore};
+
+    const TIME: &str = "2024-09-25 19:15:28.248896";
+
+    fn flag() -> FlagKey {
+        FlagKey {
+            project: ProjectName::new("p").unwrap(),
+            flag_type: FlagType::Feature,
+            name: FlagName::new("f").unwrap(),
+        }
+    }
+
+    async fn write(rows: &MemoryStore, key: String, cells: Cells) {
+        let key = key.into();
+        let written = rows.write_batch(Table::Flags, &[Row { key, cells }]).await;
+        assert!(written.iter().all(Result::is_ok));
+    }
+
+    /// The head row after a revision was copied into a store whose head row had these cells.
+    async fn head(before: Cells) -> Option<Cells> {
+        let rows = Arc::new(MemoryStore::default());
+        if !before.is_empty() {
+            write(&rows, head_key(&flag().project), before).await;
+        }
+        let key = flag_prefix(RowType::Revision, &flag()) + TIME;
+        write(&rows, key, Cells::default().with("Name", "f")).await;
+        let store = FlagStore::new(rows.clone(), Arc::new(SystemClock));
+        store.announce(&flag()).await.unwrap();
+        let key = head_key(&flag().project);
+        let row = rows.get(Table::Flags, key.as_bytes(), Columns::All).await;
+        row.unwrap().map(|row| row.cells)
+    }
+
+    #[tokio::test]
+    async fn the_head_row_learns_of_rows_that_were_copied() {
+        let cells = head(Cells::default()).await.unwrap();
+        assert_eq!(cells.get("feature/f"), Some(TIME.as_bytes()));
+        assert!(cells.get(LATEST_CHANGE).is_some());
+        assert_eq!(cells.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_head_row_that_knows_stays_as_it_is() {
+        let before = Cells::default().with("feature/f", TIME);
+        assert_eq!(head(before.clone()).await, Some(before));
+    }
+
+    #[tokio::test]
+    async fn a_claim_stays_while_readers_are_told() {
+        let claim = crate::head::encode_claim(SystemClock.now(), 7);
+        let before = Cells::default().with("feature/f", claim.as_str());
+        let cells = head(before).await.unwrap();
+        assert_eq!(cells.get("feature/f"), Some(claim.as_bytes()));
+        assert!(cells.get(LATEST_CHANGE).is_some());
+    }
+}

@@ -1,0 +1,89 @@
+//! Reading many rows a page at a time, so that memory stays bounded however many there are.
+
+use flag_model::ProjectName;
+
+use crate::port::{Order, Row, RowStore, Scan, StoreError, Table};
+use crate::row_key::rows_prefix;
+
+/// All rows of a project, in either table: metadata, head and revisions in that of flags, exposures in the other.
+pub fn project_rows(project: &ProjectName) -> Scan {
+    Scan::prefix(rows_prefix(project))
+}
+
+/// The rows of a [`Scan`], page by page, in its order; its limit is the size of a page.
+///
+/// Rows that are written meanwhile are among them or not, as each page is a scan of its own.
+#[derive(Debug)]
+pub struct Pages<'a> {
+    rows: &'a dyn RowStore,
+    table: Table,
+    scan: Option<Scan>,
+}
+
+impl<'a> Pages<'a> {
+    /// How many rows a page has if the scan doesn't say.
+    pub const DEFAULT_SIZE: usize = 500;
+
+    /// Prepares to read; nothing is read yet.
+    pub fn new(rows: &'a dyn RowStore, table: Table, scan: Scan) -> Self {
+        let limit = scan.limit.unwrap_or(Self::DEFAULT_SIZE);
+        Self {
+            rows,
+            table,
+            scan: Some(scan.limit(limit)),
+        }
+    }
+
+    /// The next page; empty at the end, and from then on. After an error the same page is read again.
+    pub async fn next(&mut self) -> Result<Vec<Row>, StoreError> {
+        let Some(scan) = &mut self.scan else {
+            return Ok(Vec::new());
+        };
+        let page = self.rows.scan(self.table, scan.clone()).await?;
+        match page.last() {
+            Some(last) if Some(page.len()) == scan.limit => match scan.order {
+                Order::Ascending => scan.start = [&*last.key, b"\0"].concat(),
+                Order::Descending => scan.end = Some(last.key.clone()),
+            },
+            _ => self.scan = None,
+        }
+        Ok(page)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryStore;
+    use crate::port::Cells;
+
+    async fn check(scan: Scan, expected: &[&[&str]]) {
+        let store = MemoryStore::default();
+        for key in ["a", "b", "b\0", "c", "d"] {
+            let cells = Cells::default().with("Name", "1");
+            let key = key.into();
+            let row = Row { key, cells };
+            store.insert_if_absent(Table::Flags, &row).await.unwrap();
+        }
+        let mut pages = Pages::new(&store, Table::Flags, scan);
+        for page in expected.iter().chain(&[&[][..]; 2]) {
+            let keys = pages.next().await.unwrap();
+            let keys: Vec<_> = keys.iter().map(|row| row.key.clone()).collect();
+            assert_eq!(
+                keys,
+                page.iter().map(|key| key.as_bytes()).collect::<Vec<_>>()
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_follow_each_other_without_a_gap() {
+        let all = Scan::prefix("");
+        check(all.clone().limit(2), &[&["a", "b"], &["b\0", "c"], &["d"]]).await;
+        let descending = all.clone().descending().limit(2);
+        check(descending, &[&["d", "c"], &["b\0", "b"], &["a"]]).await;
+        check(all.clone().limit(5), &[&["a", "b", "b\0", "c", "d"]]).await;
+        check(Scan::prefix("b"), &[&["b", "b\0"]]).await;
+        check(all.limit(0), &[]).await;
+    }
+}

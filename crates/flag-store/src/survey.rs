@@ -1,0 +1,174 @@
+//! What is kept, row by row, whoever wrote it: for those who check a store.
+
+use flag_model::{Metadata, ProjectName, Revision};
+
+use crate::flags::FlagStore;
+use crate::port::{Row, Scan, StoreError, Table};
+use crate::row_key::{FlagRowKey, PROJECTS, RowType, head_key};
+use crate::stored::{UnreadableRow, decode_metadata, decode_revision};
+
+/// A row of the table of flags, understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FlagRow {
+    /// What a flag is for.
+    Metadata(Metadata),
+    /// Who gets what.
+    Revision(Revision),
+    /// What says that something has changed in a project.
+    Head,
+}
+
+/// The projects that have rows in the table of flags.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Projects {
+    /// Their names, ordered.
+    pub names: Vec<ProjectName>,
+    /// Keys that belong to no project, one or two of each kind that there is; nobody is served what stands there.
+    pub strangers: Vec<String>,
+}
+
+impl FlagRow {
+    /// Whether a key is that of a head row.
+    pub fn is_head(key: &[u8]) -> bool {
+        let project = project_prefix(key).and_then(project);
+        project.is_some_and(|project| head_key(&project).as_bytes() == key)
+    }
+
+    /// Reads a row of the table of flags.
+    pub fn read(row: &Row) -> Result<Self, UnreadableRow> {
+        let key = match FlagRowKey::decode(&row.key) {
+            Err(_) if Self::is_head(&row.key) => return Ok(Self::Head),
+            key => key.map_err(UnreadableRow::Key)?,
+        };
+        match key.row_type {
+            RowType::Flag => decode_metadata(row).map(Self::Metadata),
+            RowType::Revision => decode_revision(row).map(Self::Revision),
+        }
+    }
+}
+
+impl FlagStore {
+    /// The projects that there are, and what there is beside them; one scan of one row each.
+    pub async fn projects(&self) -> Result<Projects, StoreError> {
+        let mut projects = Projects::default();
+        let mut scan = Scan::prefix(PROJECTS).limit(1);
+        let end = scan.end.clone().unwrap_or_default();
+        let before = Scan {
+            start: Vec::new(),
+            end: Some(PROJECTS.into()),
+            ..scan.clone()
+        };
+        projects.stranger(self.first(before).await?);
+        while let Some(key) = self.first(scan.clone()).await? {
+            let prefix = project_prefix(&key);
+            let next = prefix.and_then(|prefix| Scan::prefix(prefix).end);
+            scan.start = next.unwrap_or_else(|| [&*key, b"\0"].concat());
+            match prefix.and_then(project) {
+                Some(name) => projects.names.push(name),
+                None => projects.stranger(Some(key)),
+            }
+        }
+        let after = Scan {
+            start: end,
+            end: None,
+            ..scan
+        };
+        projects.stranger(self.first(after).await?);
+        Ok(projects)
+    }
+
+    async fn first(&self, scan: Scan) -> Result<Option<Vec<u8>>, StoreError> {
+        let rows = self.rows.scan(Table::Flags, scan).await?;
+        Ok(rows.into_iter().next().map(|row| row.key))
+    }
+}
+
+impl Projects {
+    fn stranger(&mut self, key: Option<Vec<u8>>) {
+        let key = key.map(|key| String::from_utf8_lossy(&key).into_owned());
+        self.strangers.extend(key);
+    }
+}
+
+/// The part of a key that all rows of its project share, `PROJECT#…#`; `None` where there is no second `#`.
+fn project_prefix(key: &[u8]) -> Option<&[u8]> {
+    let name = key.iter().skip(PROJECTS.len());
+    let length = name.take_while(|byte| **byte != b'#').count();
+    key.get(..=PROJECTS.len() + length)
+}
+
+fn project(prefix: &[u8]) -> Option<ProjectName> {
+    let text = str::from_utf8(prefix).ok()?;
+    let name = text.strip_prefix(PROJECTS)?.strip_suffix('#')?;
+    ProjectName::new(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::memory::MemoryStore;
+    use crate::port::{Cells, RowStore};
+
+    async fn projects(keys: &[&str]) -> Projects {
+        let rows = MemoryStore::default();
+        for key in keys {
+            let cells = Cells::default().with("Name", "1");
+            let key = (*key).into();
+            let row = Row { key, cells };
+            rows.insert_if_absent(Table::Flags, &row).await.unwrap();
+        }
+        let store = FlagStore::new(Arc::new(rows), Arc::new(SystemClock));
+        store.projects().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_project_is_found_once() {
+        let found = projects(&[
+            "PROJECT#a#ROWTYPE#FLAG#1",
+            "PROJECT#a#ROWTYPE#HEAD",
+            "PROJECT#a-b#x",
+            "PROJECT#a.b#x",
+            "PROJECT#ab#x",
+        ])
+        .await;
+        let names: Vec<_> = found.names.iter().map(ProjectName::as_str).collect();
+        assert_eq!(names, ["a", "a-b", "a.b", "ab"]);
+        assert_eq!(found.strangers, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn keys_of_no_project_are_told() {
+        let keys = [
+            "A",
+            "B",
+            "PROJECT#",
+            "PROJECT#a b#x",
+            "PROJECT#a b#y",
+            "PROJECT#c",
+            "PROJECT#c#x",
+            "Z",
+        ];
+        let found = projects(&keys).await;
+        assert_eq!(found.names, [ProjectName::new("c").unwrap()]);
+        let strangers = ["A", "PROJECT#", "PROJECT#a b#x", "PROJECT#c", "Z"];
+        assert_eq!(found.strangers, strangers);
+        assert_eq!(projects(&[]).await, Projects::default());
+    }
+
+    #[test]
+    fn a_head_row_is_one_whatever_its_cells() {
+        let row = |key: &str| Row {
+            key: key.into(),
+            cells: Cells::default(),
+        };
+        assert_eq!(
+            FlagRow::read(&row("PROJECT#p#ROWTYPE#HEAD")),
+            Ok(FlagRow::Head)
+        );
+        assert!(FlagRow::read(&row("PROJECT#p#ROWTYPE#HEADS")).is_err());
+        assert!(FlagRow::read(&row("PROJECT#p q#ROWTYPE#HEAD")).is_err());
+    }
+}
