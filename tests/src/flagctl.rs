@@ -17,7 +17,7 @@ pub struct Output {
 }
 
 /// Runs `flagctl` against a store.
-pub fn flagctl<const N: usize>(store: &TestStore, arguments: [&str; N]) -> Output {
+pub fn flagctl(store: &TestStore, arguments: &[&str]) -> Output {
     let output = Command::new(binary("flagctl"))
         .args(arguments)
         .env_clear()

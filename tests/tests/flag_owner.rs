@@ -16,7 +16,7 @@ on_both_stores!(
 fn add_and_revise(store: &TestStore) {
     let added = flagctl(
         store,
-        [
+        &[
             "add",
             "csr-assistant",
             "feature",
@@ -28,7 +28,7 @@ fn add_and_revise(store: &TestStore) {
     assert_eq!(added.code, 0, "{added:?}");
     let revised = flagctl(
         store,
-        [
+        &[
             "revise",
             "csr-assistant",
             "feature",
@@ -64,13 +64,15 @@ async fn a_flag_is_added_revised_and_served(store: TestStore) {
     );
     let revised = flagctl(
         &store,
-        [
+        &[
             "revise",
             "csr-assistant",
             "feature",
             "beta_search",
             "--percent",
             "100",
+            "--yes-i-mean",
+            "beta_search",
             "--comment",
             "For all",
         ],
@@ -79,7 +81,7 @@ async fn a_flag_is_added_revised_and_served(store: TestStore) {
     assert_eq!(ask("B").await, Value::Bool(true));
     let history = flagctl(
         &store,
-        ["history", "csr-assistant", "feature", "beta_search"],
+        &["history", "csr-assistant", "feature", "beta_search"],
     );
     assert!(
         history.stdout.contains("For one") && history.stdout.contains("For all"),
@@ -87,7 +89,7 @@ async fn a_flag_is_added_revised_and_served(store: TestStore) {
     );
     let got = flagctl(
         &store,
-        [
+        &[
             "get",
             "csr-assistant",
             "feature",
@@ -201,7 +203,7 @@ async fn processes_that_revise_at_once_are_told_of_each_other(store: TestStore) 
     assert_eq!(percent(&store), 30, "after {conflicts} conflicts");
     let history = flagctl(
         &store,
-        [
+        &[
             "history",
             "csr-assistant",
             "feature",
@@ -219,7 +221,7 @@ async fn processes_that_revise_at_once_are_told_of_each_other(store: TestStore) 
 fn newest(store: &TestStore) -> Value {
     let got = flagctl(
         store,
-        [
+        &[
             "get",
             "csr-assistant",
             "feature",
@@ -246,7 +248,7 @@ fn raise(store: &TestStore) -> usize {
         let flag = ["csr-assistant", "feature", "beta_search"];
         let revised = flagctl(
             store,
-            [
+            &[
                 "revise",
                 flag[0],
                 flag[1],

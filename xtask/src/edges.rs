@@ -63,6 +63,7 @@ const OTHERS: &[(&str, &[&str])] = &[
         "clap",
         &["flag-settings", "flag-service", "flagctl", "xtask"],
     ),
+    ("gcp_auth", &["flag-store-bigtable"]),
     ("reqwest", &["flag-client", "flag-tests"]),
     ("rusqlite", &["flag-store-embedded"]),
 ];

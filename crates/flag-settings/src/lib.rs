@@ -7,8 +7,12 @@ mod setting;
 mod sources;
 mod store;
 pub mod table;
+mod table_names;
+mod told;
 
 pub use crate::reader::{Mistake, Mistakes, Reader};
 pub use crate::setting::{Origin, Setting};
 pub use crate::sources::Sources;
 pub use crate::store::{OpenStoreError, StoreSettings};
+pub use crate::table_names::TableNameSettings;
+pub use crate::told::Told;

@@ -37,6 +37,13 @@ impl Sources {
         .with_file()
     }
 
+    /// The same with one more thing typed, on top of everything else.
+    #[must_use]
+    pub fn with(mut self, setting: &Setting, value: impl Into<String>) -> Self {
+        self.typed.insert(setting.key, value.into());
+        self
+    }
+
     fn with_file(mut self) -> Self {
         if let (Ok(path), origin) = self.find(&table::CONFIG)
             && origin != Origin::Default

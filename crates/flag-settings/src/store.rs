@@ -125,9 +125,9 @@ impl StoreSettings {
 }
 
 /// What the names of Bigtable's parts are made of.
-const NAME: &str = "letters, digits, '.', '_', '-' or ':'";
+pub(crate) const NAME: &str = "letters, digits, '.', '_', '-' or ':'";
 
-fn name(text: &str) -> Option<String> {
+pub(crate) fn name(text: &str) -> Option<String> {
     let allowed =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':');
     (!text.is_empty() && text.bytes().all(allowed)).then(|| text.to_owned())

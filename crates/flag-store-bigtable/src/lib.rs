@@ -3,9 +3,11 @@
 //! What `bigtable_rs` leaves to its caller is done here: every call ends within a deadline, what is safe to send
 //! again is sent again, and rows that arrive in pieces are put together. Knows rows and cells, not what is in them.
 //! Start with [`BigtableStore`].
+mod admin;
 mod batch;
 mod call;
 mod connection;
+mod expiry;
 mod filter;
 mod merge;
 mod mutation;
@@ -16,8 +18,10 @@ mod store;
 mod tables;
 
 pub use crate::connection::ConnectError;
+pub use crate::expiry::Expiry;
 pub use crate::settings::BigtableSettings;
 pub use crate::store::BigtableStore;
+pub use crate::tables::{Prepared, TableState};
 
 /// The column family of every cell.
 const FAMILY: &str = "metadata";

@@ -1,54 +1,116 @@
-//! Creates the tables, in an emulator.
+//! The tables: creates what is missing, and says how the rest is.
 
 use std::time::Duration;
 
 use flag_store::{StoreError, Table};
-use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2::bigtable_table_admin_client::BigtableTableAdminClient;
-use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2::gc_rule::{Rule, Union};
+use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2::modify_column_families_request::{
+    Modification, modification::Mod,
+};
+use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2::table::View;
 use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2::{
-    self as admin, ColumnFamily, CreateTableRequest, GcRule,
+    self as admin, ColumnFamily, CreateTableRequest, GcRule, GetTableRequest,
+    ModifyColumnFamiliesRequest,
 };
 use tonic::Code;
-use tonic::transport::{Channel, Endpoint};
 
 use crate::FAMILY;
+use crate::admin::Admin;
 use crate::call::{Call, Repeat};
-use crate::status::{Failure, refused};
+use crate::expiry::Expiry;
+use crate::status::Failure;
 use crate::store::BigtableStore;
+
+/// How a table is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableState {
+    /// It isn't there.
+    Missing,
+    /// It lacks the column family.
+    WithoutFamily,
+    /// It is there, and its cells expire so.
+    Ready(Expiry),
+}
+
+/// What was done about a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prepared {
+    /// It was missing, and is there now.
+    Created,
+    /// It lacked the column family, and has it now.
+    FamilyCreated,
+    /// It was there; its cells expire so, and nothing was changed.
+    WasThere(Expiry),
+}
 
 impl BigtableStore {
     /// Creates both tables, leaving those that are there as they are; exposures expire after `retention`.
     ///
-    /// Each waits as long as a read does. Refused without an emulator: tables in Google Cloud are not created by this yet.
+    /// Each call to an emulator waits as long as a read does, each to Google Cloud at most a minute.
     pub async fn create_tables(&self, retention: Duration) -> Result<(), StoreError> {
-        let admin = self.admin()?;
-        self.create_table(&admin, Table::Flags, newest_version())
-            .await?;
-        let rule = any_of([newest_version(), older_than(self, retention)?]);
-        self.create_table(&admin, Table::Exposures, rule).await
+        let admin = Admin::new(self.settings()).await?;
+        for table in [Table::Flags, Table::Exposures] {
+            let expiry = Expiry::expected(table, retention).rule(self.name(table))?;
+            self.create_table(&admin, table, expiry).await?;
+        }
+        Ok(())
     }
 
-    /// A client for the administration of tables.
-    fn admin(&self) -> Result<BigtableTableAdminClient<Channel>, StoreError> {
-        let refused = |why| refused(self.name(Table::Flags), why);
-        let Some(emulator) = &self.settings().emulator else {
-            return Err(refused(
-                "tables in Google Cloud are not created by this yet, only those of an emulator",
-            ));
+    /// Creates a table or its column family if they are missing, and says what was there; changes nothing that is.
+    pub async fn prepare_table(
+        &self,
+        table: Table,
+        retention: Duration,
+    ) -> Result<Prepared, StoreError> {
+        let admin = Admin::new(self.settings()).await?;
+        let rule = Expiry::expected(table, retention).rule(self.name(table))?;
+        if self.create_table(&admin, table, rule.clone()).await? {
+            return Ok(Prepared::Created);
+        }
+        match self.state(&admin, table).await? {
+            TableState::Ready(expiry) => Ok(Prepared::WasThere(expiry)),
+            TableState::Missing | TableState::WithoutFamily => {
+                self.create_family(&admin, table, rule).await?;
+                Ok(Prepared::FamilyCreated)
+            }
+        }
+    }
+
+    /// How a table is.
+    pub async fn table_state(&self, table: Table) -> Result<TableState, StoreError> {
+        let admin = Admin::new(self.settings()).await?;
+        self.state(&admin, table).await
+    }
+
+    async fn state(&self, admin: &Admin, table: Table) -> Result<TableState, StoreError> {
+        let message = GetTableRequest {
+            name: self.full_name(table),
+            view: View::SchemaView.into(),
         };
-        let endpoint = Endpoint::from_shared(format!("http://{emulator}"))
-            .map_err(|_| refused("the emulator's address is no address"))?;
-        Ok(BigtableTableAdminClient::new(endpoint.connect_lazy()))
+        let mut call = Call::new(self.name(table), admin.patience, Repeat::Safe);
+        loop {
+            let answer = Box::pin(async {
+                let request = admin.request(message.clone(), ("name", &message.name));
+                admin.client().get_table(request.await?).await
+            });
+            match call.wait(answer).await {
+                Ok(answer) => return Ok(understood(&answer.into_inner())),
+                Err(Failure::Status(status)) if status.code() == Code::NotFound => {
+                    return Ok(TableState::Missing);
+                }
+                Err(failure) => call.again(failure).await?,
+            }
+        }
     }
 
+    /// Whether the table was missing; one that is there stays as it is.
     async fn create_table(
         &self,
-        admin: &BigtableTableAdminClient<Channel>,
+        admin: &Admin,
         table: Table,
         expiry: GcRule,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let settings = self.settings();
-        let request = CreateTableRequest {
+        let message = CreateTableRequest {
             parent: format!(
                 "projects/{}/instances/{}",
                 settings.project, settings.instance
@@ -57,10 +119,44 @@ impl BigtableStore {
             table: Some(with_family(expiry)),
             initial_splits: Vec::new(),
         };
-        let mut call = Call::new(self.name(table), settings.read(), Repeat::Safe);
+        let mut call = Call::new(self.name(table), admin.patience, Repeat::Safe);
         loop {
-            let mut admin = admin.clone();
-            match call.wait(admin.create_table(request.clone())).await {
+            let answer = Box::pin(async {
+                let request = admin.request(message.clone(), ("parent", &message.parent));
+                admin.client().create_table(request.await?).await
+            });
+            match call.wait(answer).await {
+                Ok(_) => return Ok(true),
+                Err(Failure::Status(status)) if status.code() == Code::AlreadyExists => {
+                    return Ok(false);
+                }
+                Err(failure) => call.again(failure).await?,
+            }
+        }
+    }
+
+    async fn create_family(
+        &self,
+        admin: &Admin,
+        table: Table,
+        expiry: GcRule,
+    ) -> Result<(), StoreError> {
+        let message = ModifyColumnFamiliesRequest {
+            name: self.full_name(table),
+            modifications: vec![Modification {
+                id: FAMILY.to_owned(),
+                r#mod: Some(Mod::Create(family(expiry))),
+                ..Modification::default()
+            }],
+            ..ModifyColumnFamiliesRequest::default()
+        };
+        let mut call = Call::new(self.name(table), admin.patience, Repeat::Safe);
+        loop {
+            let answer = Box::pin(async {
+                let request = admin.request(message.clone(), ("name", &message.name));
+                admin.client().modify_column_families(request.await?).await
+            });
+            match call.wait(answer).await {
                 Ok(_) => return Ok(()),
                 Err(Failure::Status(status)) if status.code() == Code::AlreadyExists => {
                     return Ok(());
@@ -71,39 +167,23 @@ impl BigtableStore {
     }
 }
 
+fn understood(table: &admin::Table) -> TableState {
+    match table.column_families.get(FAMILY) {
+        Some(family) => TableState::Ready(Expiry::of(family.gc_rule.as_ref())),
+        None => TableState::WithoutFamily,
+    }
+}
+
 fn with_family(expiry: GcRule) -> admin::Table {
-    let family = ColumnFamily {
-        gc_rule: Some(expiry),
-        ..ColumnFamily::default()
-    };
     admin::Table {
-        column_families: [(FAMILY.to_owned(), family)].into(),
+        column_families: [(FAMILY.to_owned(), family(expiry))].into(),
         ..admin::Table::default()
     }
 }
 
-/// Versions of a cell but the newest expire.
-fn newest_version() -> GcRule {
-    rule(Rule::MaxNumVersions(1))
-}
-
-/// Cells expire when they are older than `age`.
-fn older_than(store: &BigtableStore, age: Duration) -> Result<GcRule, StoreError> {
-    match age.try_into() {
-        Ok(age) => Ok(rule(Rule::MaxAge(age))),
-        Err(_) => Err(refused(
-            store.name(Table::Exposures),
-            "the retention is too long",
-        )),
+fn family(expiry: GcRule) -> ColumnFamily {
+    ColumnFamily {
+        gc_rule: Some(expiry),
+        ..ColumnFamily::default()
     }
-}
-
-fn any_of(rules: [GcRule; 2]) -> GcRule {
-    rule(Rule::Union(Union {
-        rules: rules.into(),
-    }))
-}
-
-fn rule(rule: Rule) -> GcRule {
-    GcRule { rule: Some(rule) }
 }

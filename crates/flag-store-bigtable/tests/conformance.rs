@@ -8,7 +8,12 @@ mod on_bigtable {
     use std::time::{Duration, SystemTime};
 
     use flag_store::{Cells, Columns, Insert, Row, RowStore, StoreError, Table};
-    use flag_store_bigtable::{BigtableSettings, BigtableStore};
+    use flag_store_bigtable::{BigtableSettings, BigtableStore, Expiry, Prepared, TableState};
+    use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2::bigtable_table_admin_client::BigtableTableAdminClient;
+    use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2::{
+        self as admin, CreateTableRequest,
+    };
+    use tonic::transport::Endpoint;
 
     flag_store::conformance_tests!(fresh_store);
 
@@ -22,6 +27,10 @@ mod on_bigtable {
 
     /// A store of its own: its instance has a name that no other test uses.
     async fn store_without_tables() -> BigtableStore {
+        BigtableStore::connect(settings()).await.unwrap()
+    }
+
+    fn settings() -> BigtableSettings {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let Ok(emulator) = std::env::var("FLAG_TEST_EMULATOR") else {
             panic!("FLAG_TEST_EMULATOR is not set: run the tests with `cargo xtask test`");
@@ -32,11 +41,27 @@ mod on_bigtable {
             std::process::id(),
             NEXT.fetch_add(1, Ordering::Relaxed)
         );
-        let settings = BigtableSettings {
+        BigtableSettings {
             emulator: Some(emulator),
             ..BigtableSettings::new("flag-tests", instance, "flags", "log")
+        }
+    }
+
+    /// A table as somebody may have made it by hand.
+    async fn create_bare_table(settings: &BigtableSettings) {
+        let emulator = settings.emulator.as_ref().unwrap();
+        let endpoint = Endpoint::from_shared(format!("http://{emulator}")).unwrap();
+        let mut admin = BigtableTableAdminClient::new(endpoint.connect_lazy());
+        let request = CreateTableRequest {
+            parent: format!(
+                "projects/{}/instances/{}",
+                settings.project, settings.instance
+            ),
+            table_id: settings.flag_table.clone(),
+            table: Some(admin::Table::default()),
+            initial_splits: Vec::new(),
         };
-        BigtableStore::connect(settings).await.unwrap()
+        admin.create_table(request).await.unwrap();
     }
 
     #[tokio::test]
@@ -51,6 +76,35 @@ mod on_bigtable {
         store.create_tables(RETENTION).await.unwrap();
         let found = store.get(Table::Flags, b"k", Columns::All).await.unwrap();
         assert_eq!(found, Some(row));
+    }
+
+    #[tokio::test]
+    async fn a_table_is_as_it_was_created_whatever_is_asked_for_later() {
+        let store = store_without_tables().await;
+        for table in [Table::Flags, Table::Exposures] {
+            assert_eq!(store.table_state(table).await.unwrap(), TableState::Missing);
+            let prepared = store.prepare_table(table, RETENTION).await.unwrap();
+            assert_eq!(prepared, Prepared::Created);
+            let expiry = Expiry::expected(table, RETENTION);
+            let prepared = store.prepare_table(table, RETENTION / 2).await.unwrap();
+            assert_eq!(prepared, Prepared::WasThere(expiry.clone()));
+            let state = store.table_state(table).await.unwrap();
+            assert_eq!(state, TableState::Ready(expiry));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_table_without_the_family_gets_it() {
+        let settings = settings();
+        create_bare_table(&settings).await;
+        let store = BigtableStore::connect(settings).await.unwrap();
+        let state = store.table_state(Table::Flags).await.unwrap();
+        assert_eq!(state, TableState::WithoutFamily);
+        let prepared = store.prepare_table(Table::Flags, RETENTION).await.unwrap();
+        assert_eq!(prepared, Prepared::FamilyCreated);
+        let expiry = Expiry::expected(Table::Flags, RETENTION);
+        let state = store.table_state(Table::Flags).await.unwrap();
+        assert_eq!(state, TableState::Ready(expiry));
     }
 
     #[tokio::test]

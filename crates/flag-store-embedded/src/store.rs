@@ -1,6 +1,6 @@
 //! The store: two files, and the operations of [`RowStore`] on them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,9 @@ use crate::file::DataFile;
 use crate::open_error::OpenError;
 use crate::rows::{self, Comparison, StoredRow};
 use crate::schema::Contents;
+
+const FLAGS: &str = "flags.db";
+const EXPOSURES: &str = "exposures.db";
 
 /// How long a call takes at most, unless [`EmbeddedStore::with_timeout`] says otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -50,13 +53,18 @@ impl EmbeddedStore {
             source,
         })?;
         let files = Files {
-            flags: DataFile::open(directory.join("flags.db"), Contents::Flags)?,
-            exposures: DataFile::open(directory.join("exposures.db"), Contents::Exposures)?,
+            flags: DataFile::open(directory.join(FLAGS), Contents::Flags)?,
+            exposures: DataFile::open(directory.join(EXPOSURES), Contents::Exposures)?,
         };
         Ok(Self {
             files: Arc::new(files),
             timeout: DEFAULT_TIMEOUT,
         })
+    }
+
+    /// The files in a directory that hold a store, whether they are there or not.
+    pub fn files(directory: &Path) -> [PathBuf; 2] {
+        [FLAGS, EXPOSURES].map(|name| directory.join(name))
     }
 
     /// Ends each call of this handle after `timeout`, waiting for threads and for locks included.

@@ -7,6 +7,12 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use flag_model::{Date, FlagType, FormatVersion, Timestamp};
 use flag_settings::{Setting, Sources, table};
 
+use crate::commands::{
+    ApplyArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs, ExplainArgs, ExportArgs,
+    ExposuresArgs, InitArgs, LatestArgs, ListArgs, ManualArgs, RollbackArgs, RunConfigArgs,
+    SqlArgs, UpdateArgs,
+};
+use crate::confirm::ConfirmArgs;
 use crate::exit_code::ExitCode;
 
 /// The variables of the environment, as they were handed in.
@@ -38,14 +44,102 @@ pub(crate) enum Command {
   flagctl revise csr-assistant data greeting \\
       --treatment new --value 'Hello!' --percent 12.5 --comment 'Try a greeting'")]
     Revise(ReviseArgs),
+    /// Update what is said of a flag; what is not said stays as it is
+    #[command(after_help = "Example:
+  flagctl update csr-assistant feature multi_step_api_router \\
+      --ticket https://tickets.example.com/CSR-13 --expires-on 2027-03-31")]
+    Update(UpdateArgs),
+    /// Roll a flag back to an older revision
+    #[command(after_help = "Examples:
+  flagctl rollback csr-assistant feature multi_step_api_router
+  flagctl rollback csr-assistant feature multi_step_api_router --steps 2")]
+    Rollback(RollbackArgs),
+    /// Write the row that a run configuration of the reference's DAG describes
+    #[command(after_help = "Example:
+  flagctl run-config --file run-config.json")]
+    RunConfig(RunConfigArgs),
+    /// Write the manual pages into a folder
+    #[command(hide = true)]
+    Manual(ManualArgs),
+    /// Refused: nothing is ever removed
+    #[command(hide = true, alias = "delete")]
+    Remove {
+        /// Whatever was meant.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        what: Vec<String>,
+    },
     /// Show what a flag is for, and the revision in force
     #[command(after_help = "Example:
   flagctl get csr-assistant feature multi_step_api_router -o json")]
     Get(GetArgs),
-    /// Show the revisions of a flag, the newest first
+    /// Show the revision in force alone
     #[command(after_help = "Example:
-  flagctl history csr-assistant feature multi_step_api_router --limit 5")]
+  flagctl latest csr-assistant feature multi_step_api_router -o yaml")]
+    Latest(LatestArgs),
+    /// Show the revisions of a flag, the newest first
+    #[command(after_help = "Examples:
+  flagctl history csr-assistant feature multi_step_api_router --limit 5
+  flagctl history csr-assistant feature multi_step_api_router --metadata")]
     History(HistoryArgs),
+    /// Show the flags of a project
+    #[command(after_help = "Examples:
+  flagctl list csr-assistant
+  flagctl list csr-assistant --with-latest
+  flagctl list csr-assistant -o name")]
+    List(ListArgs),
+    /// Show two revisions side by side; ends with code 7 if they decide differently
+    #[command(after_help = "Example:
+  flagctl diff csr-assistant feature multi_step_api_router \\
+      '2024-09-25 19:15:28.248896' '2024-10-01 08:00:00'  # exits 7")]
+    Diff(DiffArgs),
+    /// Explain what an instance receives, and why, now or at a past instant
+    #[command(after_help = "Examples:
+  flagctl explain csr-assistant feature multi_step_api_router A12345
+  flagctl explain csr-assistant feature multi_step_api_router A12345 \\
+      --at '2024-09-30 12:00:00'")]
+    Explain(ExplainArgs),
+    /// Show which decisions of a flag were served, as logged
+    #[command(after_help = "Examples:
+  flagctl exposures csr-assistant feature multi_step_api_router --limit 10
+  flagctl exposures csr-assistant feature multi_step_api_router --instance A12345")]
+    Exposures(ExposuresArgs),
+    /// Print a look-up as GoogleSQL for Bigtable Studio; no store is opened
+    #[command(after_help = "Examples:
+  flagctl sql latest csr-assistant feature multi_step_api_router
+  flagctl sql exposures csr-assistant feature multi_step_api_router --instance A12345
+  flagctl sql list-with-latest csr-assistant --flag-table flags_test")]
+    Sql(SqlArgs),
+    /// Write the flags of a project as a file that can be reviewed and applied
+    #[command(after_help = "Examples:
+  flagctl export csr-assistant > flags.yaml
+  flagctl export csr-assistant -o json > flags.json")]
+    Export(ExportArgs),
+    /// Make the store say what a file of `flagctl export` says: append what differs, remove nothing
+    #[command(after_help = "Examples:
+  flagctl apply -f flags.yaml --check
+  flagctl apply -f flags.yaml --dry-run
+  flagctl apply -f flags.yaml --yes --comment 'CSR-12: greet everybody'")]
+    Apply(ApplyArgs),
+    /// Create the tables or files of the store, and say what is there already; no data is changed
+    #[command(after_help = "Examples:
+  flagctl init
+  flagctl init --log-retention-days 30")]
+    Init(InitArgs),
+    /// Check settings, store, tables and rows; nothing is changed
+    #[command(after_help = "Examples:
+  flagctl doctor
+  flagctl doctor csr-assistant -o json")]
+    Doctor(DoctorArgs),
+    /// Copy the rows of a project as they are from one store to another, overwriting none
+    #[command(after_help = "Examples:
+  flagctl copy csr-assistant --from embedded:./flag-data --to embedded:./copy
+  flagctl copy csr-assistant --from embedded:./flag-data \\
+      --to bigtable:anbc-hcb-dev/csr-va-db-hcb-dev --exposures  # needs Google Cloud")]
+    Copy(CopyArgs),
+    /// Print the completions of a shell
+    #[command(after_help = "Example:
+  flagctl completions bash > flagctl.bash")]
+    Completions(CompletionsArgs),
 }
 
 /// Which flag.
@@ -63,7 +157,7 @@ pub(crate) struct FlagArgs {
 /// How the result is written.
 #[derive(Debug, Args)]
 pub(crate) struct OutputArgs {
-    /// Form of the result on standard output
+    /// Form of the result on standard output; `name` is a name per line, for shells
     #[arg(
         short = 'o',
         long = "output",
@@ -78,16 +172,18 @@ pub(crate) struct OutputArgs {
 pub(crate) enum Form {
     Table,
     Json,
+    Yaml,
+    Name,
 }
 
 /// Whose name a row gets.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct OwnerArgs {
     /// Whoever does this; most often nobody has to say.
     #[arg(
         long,
         value_name = "ID",
-        help = "Who does this [env: FLAG_OWNER] [default: the login name]"
+        help = "Who does this [env: FLAG_OWNER] [default: the signed-in Google account, else the login name]"
     )]
     pub(crate) owner: Option<String>,
 }
@@ -112,6 +208,8 @@ pub(crate) struct AddArgs {
     pub(crate) expires_on: Option<Date>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) confirmation: ConfirmArgs,
 }
 
 #[derive(Debug, Args)]
@@ -135,6 +233,8 @@ pub(crate) struct ReviseArgs {
     pub(crate) treatment: TreatmentArgs,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
+    #[command(flatten)]
+    pub(crate) confirmation: ConfirmArgs,
 }
 
 /// What happens to one treatment.
@@ -199,7 +299,10 @@ pub(crate) struct GetArgs {
 pub(crate) struct HistoryArgs {
     #[command(flatten)]
     pub(crate) flag: FlagArgs,
-    /// How many revisions at most
+    /// Show what the flag is for through time, instead of its revisions
+    #[arg(long)]
+    pub(crate) metadata: bool,
+    /// How many at most
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) limit: u16,
     #[command(flatten)]
@@ -217,7 +320,7 @@ pub(crate) fn read(
 }
 
 /// The whole command line, the settings of the store included.
-fn command() -> clap::Command {
+pub(crate) fn command() -> clap::Command {
     let settings = table::OF_STORE.iter().map(Setting::arg);
     CommandLine::command()
         .args(settings.map(|arg| arg.global(true).help_heading("Store")))

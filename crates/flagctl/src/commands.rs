@@ -1,17 +1,50 @@
 //! What each command does: one file per command.
 mod add;
+mod apply;
+mod completions;
+mod copy;
+mod diff;
+mod doctor;
+mod explain;
+mod export;
+mod exposures;
 mod get;
 mod history;
+mod init;
+mod latest;
+mod list;
+mod manual;
 mod revise;
+mod rollback;
+mod run_config;
+mod sql;
+mod update;
 
-use flag_model::{FlagKey, Metadata, Revision};
+use flag_model::{FlagKey, Metadata, Revision, Timestamp};
 use flag_store::{FlagStore, ReadError};
 
 pub(crate) use self::add::add;
+pub(crate) use self::apply::{ApplyArgs, apply};
+pub(crate) use self::completions::{CompletionsArgs, completions};
+pub(crate) use self::copy::{CopyArgs, copy};
+pub(crate) use self::diff::{DiffArgs, diff};
+pub(crate) use self::doctor::{DoctorArgs, doctor};
+pub(crate) use self::explain::{ExplainArgs, explain};
+pub(crate) use self::export::{ExportArgs, export};
+pub(crate) use self::exposures::{ExposuresArgs, exposures};
 pub(crate) use self::get::get;
 pub(crate) use self::history::history;
+pub(crate) use self::init::{InitArgs, init};
+pub(crate) use self::latest::{LatestArgs, latest};
+pub(crate) use self::list::{ListArgs, list};
+pub(crate) use self::manual::{ManualArgs, manual};
 pub(crate) use self::revise::revise;
+pub(crate) use self::rollback::{RollbackArgs, rollback};
+pub(crate) use self::run_config::{RunConfigArgs, run_config};
+pub(crate) use self::sql::{SqlArgs, sql};
+pub(crate) use self::update::{UpdateArgs, update};
 use crate::failure::Failure;
+use crate::run::Context;
 
 /// The metadata that counts.
 async fn metadata(store: &FlagStore, flag: &FlagKey) -> Result<Option<Metadata>, Failure> {
@@ -23,6 +56,37 @@ async fn metadata(store: &FlagStore, flag: &FlagKey) -> Result<Option<Metadata>,
 async fn newest(store: &FlagStore, flag: &FlagKey) -> Result<Option<Revision>, Failure> {
     let read = store.latest_revision(flag).await;
     read.map_err(|error| unread("newest revision", flag, error))
+}
+
+/// The revision in force now, or at an instant; where there is none, a failure that says what there is.
+async fn in_force(
+    context: &Context,
+    store: &FlagStore,
+    flag: &FlagKey,
+    at: Option<Timestamp>,
+) -> Result<Revision, Failure> {
+    let found = match at {
+        None => newest(store, flag).await?,
+        Some(at) => {
+            let read = store.revision_at(flag, at).await;
+            read.map_err(|error| unread("revision in force then", flag, error))?
+        }
+    };
+    if let Some(revision) = found {
+        return Ok(revision);
+    }
+    let first = store.first_revision_made(flag).await;
+    let missing = match (at, first.map_err(|source| context.failed(source))?) {
+        (Some(at), Some(first)) => {
+            format!("had no revision yet at {at}; its first was made at {first}")
+        }
+        _ if metadata(store, flag).await?.is_none() => {
+            return Err(context.not_found(store, flag.clone(), "").await);
+        }
+        _ => "has no revision yet".to_owned(),
+    };
+    let flag = flag.clone();
+    Err(Failure::NoneInForce { flag, missing })
 }
 
 fn unread(what: &'static str, flag: &FlagKey, error: ReadError) -> Failure {

@@ -22,10 +22,11 @@ exit_codes! {
     Done = 0, "Done.";
     Failed = 1, "Failed for another reason, or it is not known whether the row was written; the message says so.";
     Usage = 2, "What was typed cannot be understood or does not fit the flag, or a setting is wrong; nothing was written.";
-    NotFound = 3, "No such flag; nothing was written.";
+    NotFound = 3, "No such flag, or no such revision of it; nothing was written.";
     Conflict = 4, "Somebody else was there first; the message says what is there now.";
     Refused = 5, "A value that no flag can hold, or a stored row that cannot be read; nothing was written.";
     StoreUnavailable = 6, "The store cannot be opened or reached, refused, or did not answer in time.";
+    Differs = 7, "Nothing failed, but what was compared differs.";
 }
 
 impl ExitCode {
@@ -36,6 +37,17 @@ impl ExitCode {
             let _ = write!(help, "\n  {}  {about}", code as u8);
         }
         help
+    }
+
+    /// The codes and what they mean, as `docs/flagctl.md` shows them.
+    #[cfg(test)]
+    pub(crate) fn markdown() -> String {
+        let rows = Self::ALL.iter();
+        let rows = rows.map(|&(code, about)| format!("| {} | {about} |\n", code as u8));
+        format!(
+            "| Code | Meaning |\n|---|---|\n{}",
+            rows.collect::<String>()
+        )
     }
 }
 
@@ -52,7 +64,7 @@ mod tests {
     #[test]
     fn codes_are_never_changed() {
         let codes: Vec<u8> = ExitCode::ALL.iter().map(|&(code, _)| code as u8).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(ExitCode::Conflict as u8, 4);
         assert_eq!(ExitCode::StoreUnavailable as u8, 6);
     }

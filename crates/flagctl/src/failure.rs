@@ -3,14 +3,19 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 
-use flag_model::{FlagKey, Timestamp};
+use flag_model::{FlagKey, FlagName, ProjectName, Timestamp};
 use flag_settings::{Mistakes, OpenStoreError};
-use flag_store::{AppendError, ReadError, StoreError};
+use flag_store::{AppendError, ReadError, StoreError, UnreadableRow};
 use flag_store_bigtable::ConnectError;
 
 use crate::exit_code::ExitCode;
+use crate::flag_file::FileMistakes;
+use crate::near::Near;
+use crate::output::{self, Tone};
 use crate::plan::PlanError;
+use crate::run_config::ConfigError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -33,12 +38,12 @@ pub(crate) enum Failure {
         place: String,
         /// What to do about it.
         advice: &'static str,
-        /// The flags that were perhaps meant.
-        near: Vec<FlagKey>,
+        /// What was perhaps meant.
+        near: Near,
     },
     /// The flag to add is there.
     #[error(
-        "{flag} has been added already, its newest metadata is of {}; `flagctl revise` adds a revision",
+        "{flag} has been added already, its newest metadata is of {}; `flagctl update` changes it, `flagctl revise` adds a revision",
         time(*.since)
     )]
     AlreadyAdded {
@@ -78,6 +83,83 @@ pub(crate) enum Failure {
         /// What happened.
         source: Box<AppendError>,
     },
+    /// The flag is there, but had no revision when one was asked for.
+    #[error("{flag} {missing}")]
+    NoneInForce {
+        /// The flag.
+        flag: FlagKey,
+        /// What is missing, and what is there instead.
+        missing: String,
+    },
+    /// Nothing failed: what was compared differs, and has been shown.
+    #[error("what was compared differs")]
+    Differs,
+    /// The flag is there, but not that revision of it.
+    #[error("no revision {wanted} among the {known} of {flag}")]
+    NoRevision {
+        /// The flag.
+        flag: FlagKey,
+        /// Which one.
+        wanted: String,
+        /// How many were looked at.
+        known: usize,
+    },
+    /// A run configuration says what no row can hold.
+    #[error(transparent)]
+    RunConfig(#[from] ConfigError),
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A flag or a revision was to be removed.
+    #[error(
+        "nothing is ever removed: `flagctl revise` gives everybody the control value, `flagctl rollback` goes back to \
+         an older revision, `flagctl update` says when a flag should be gone"
+    )]
+    NothingIsRemoved,
+    /// A person did not go on.
+    #[error("not confirmed; nothing was written")]
+    NotConfirmed,
+    /// A script would do what wants a confirmation by name.
+    #[error("{risks}: if that is meant, say --yes-i-mean {name}")]
+    NotMeant {
+        /// The name that confirms it.
+        name: FlagName,
+        /// What would happen.
+        risks: String,
+    },
+    /// A flag file says what cannot be.
+    #[error("{}: {mistakes}", path.display())]
+    FlagFile {
+        /// The file.
+        path: PathBuf,
+        /// Everything in it that cannot be.
+        mistakes: FileMistakes,
+    },
+    /// Rows that count cannot be read.
+    #[error("rows that count cannot be read")]
+    Unreadable(Vec<UnreadableRow>),
+    /// There is no such store yet, and the command makes none.
+    #[error("there is no {place} yet; `flagctl init` makes one")]
+    NoStore {
+        /// Where it should be.
+        place: String,
+    },
+    /// There is nothing of the project to copy or to export.
+    #[error("project {project} has no rows in the {place}")]
+    NoRows {
+        /// The project.
+        project: ProjectName,
+        /// Where it was looked for.
+        place: String,
+    },
+    /// The answer has told everything; it ends so.
+    #[error("the answer tells what failed")]
+    Told(ExitCode),
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenStoreError),
@@ -90,7 +172,7 @@ pub(crate) enum Failure {
         source: StoreError,
     },
     /// The command has been carried out, but its result could not be written.
-    #[error("cannot write to standard output")]
+    #[error("what was asked for is done, but standard output cannot be written to")]
     Output(#[source] io::Error),
     /// The runtime did not start.
     #[error("cannot start")]
@@ -101,8 +183,12 @@ fn time(time: Option<Timestamp>) -> String {
     time.map_or_else(|| "an unknown time".to_owned(), |time| time.to_string())
 }
 
-fn suggestion(typed: &FlagKey, near: &[FlagKey]) -> String {
-    let names: Vec<String> = near
+fn suggestion(typed: &FlagKey, near: &Near) -> String {
+    let flags = match near {
+        Near::Flags(flags) => flags,
+        Near::Project(near) => return format!("; {}", no_flags(&typed.project, near.as_ref())),
+    };
+    let names: Vec<String> = flags
         .iter()
         .map(|flag| {
             if flag.flag_type == typed.flag_type {
@@ -116,6 +202,23 @@ fn suggestion(typed: &FlagKey, near: &[FlagKey]) -> String {
         return String::new();
     }
     format!("; did you mean {}?", names.join(" or "))
+}
+
+/// Says that a project has no flags, and which one was perhaps meant.
+pub(crate) fn no_flags(project: &ProjectName, near: Option<&ProjectName>) -> String {
+    let near = near.map_or_else(String::new, |near| format!(": did you mean {near}?"));
+    format!("project {project} has no flags{near}")
+}
+
+/// The same message with what a terminal shows in colour.
+fn painted(message: &str) -> String {
+    let lines = message
+        .lines()
+        .map(|line| match line.strip_prefix("error:") {
+            Some(rest) => format!("{}{rest}\n", Tone::Problem.paint("error:")),
+            None => format!("{line}\n"),
+        });
+    lines.collect()
 }
 
 impl Failure {
@@ -142,17 +245,31 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::CommandLine(error) if !error.use_stderr() => ExitCode::Done,
-            Self::CommandLine(_) | Self::Settings(_) | Self::Plan(PlanError::Usage(_)) => {
-                ExitCode::Usage
+            Self::CommandLine(_)
+            | Self::Settings(_)
+            | Self::Plan(PlanError::Usage(_) | PlanError::NeedsVersion2 { .. })
+            | Self::NotMeant { .. }
+            | Self::NothingIsRemoved => ExitCode::Usage,
+            Self::Plan(_) | Self::RunConfig(_) | Self::FlagFile { .. } | Self::Unreadable(_) => {
+                ExitCode::Refused
             }
-            Self::Plan(_) => ExitCode::Refused,
-            Self::NotFound { .. } => ExitCode::NotFound,
+            Self::NotFound { .. } | Self::NoneInForce { .. } | Self::NoRevision { .. } => {
+                ExitCode::NotFound
+            }
+            Self::Differs => ExitCode::Differs,
+            Self::NoStore { .. } => ExitCode::StoreUnavailable,
+            Self::NoRows { .. } => ExitCode::NotFound,
+            Self::Told(code) => *code,
             Self::AlreadyAdded { .. } | Self::Conflict { .. } => ExitCode::Conflict,
             Self::Read { source, .. } => of_read(source),
             Self::Append(source) => of_append(source),
             Self::Open(source) => of_open(source),
             Self::Store { source, .. } => of_store(source),
-            Self::Unknown { .. } | Self::Output(_) | Self::Start(_) => ExitCode::Failed,
+            Self::Unknown { .. }
+            | Self::NotConfirmed
+            | Self::File { .. }
+            | Self::Output(_)
+            | Self::Start(_) => ExitCode::Failed,
         }
     }
 
@@ -162,8 +279,18 @@ impl Failure {
             Self::CommandLine(error) => {
                 let _ = error.print();
             }
+            Self::Differs | Self::Told(_) => {}
             failure => {
-                let _ = io::stderr().lock().write_all(failure.message().as_bytes());
+                // A foreign row may hold what a terminal would obey.
+                let lines = failure.message();
+                let mut message: String = lines
+                    .lines()
+                    .map(|line| output::shown(line) + "\n")
+                    .collect();
+                if output::has_colours(&io::stderr()) {
+                    message = painted(&message);
+                }
+                let _ = io::stderr().lock().write_all(message.as_bytes());
             }
         }
     }
@@ -174,6 +301,18 @@ impl Failure {
         if let Self::Settings(Mistakes(mistakes)) = self {
             for mistake in mistakes {
                 let _ = writeln!(message, "error: {mistake}");
+            }
+            return message;
+        }
+        if let Self::FlagFile { path, mistakes } = self {
+            for mistake in &mistakes.0 {
+                let _ = writeln!(message, "error: {}, {mistake}", path.display());
+            }
+            return message;
+        }
+        if let Self::Unreadable(rows) = self {
+            for row in rows {
+                let _ = writeln!(message, "error: {row}");
             }
             return message;
         }

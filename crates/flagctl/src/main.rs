@@ -1,15 +1,28 @@
 //! `flagctl`: adds, revises and reads flags, in either store.
 //!
-//! Knows no HTTP, and decides nothing about instances. What was typed ([`args`]) becomes what it means ([`plan`]),
-//! which a command does ([`commands`]); how it ended is an [`exit_code`].
+//! Knows no HTTP, and decides about instances only to explain what they receive. What was typed ([`args`]) becomes what
+//! it means ([`plan`]), which a command does ([`commands`]); how it ended is an [`exit_code`].
+mod alike;
+mod apply;
 mod args;
+mod change;
 mod commands;
+mod confirm;
+mod copy;
 mod exit_code;
 mod failure;
+mod flag_file;
 mod near;
+mod opened;
 mod output;
+mod owner;
+#[cfg(test)]
+mod page;
 mod plan;
 mod run;
+mod run_config;
+mod store_name;
+mod write;
 
 use std::env;
 use std::process;

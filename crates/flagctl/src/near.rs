@@ -1,9 +1,18 @@
 //! Names that were perhaps meant.
 
-use flag_model::FlagKey;
+use flag_model::{FlagKey, ProjectName};
 
 /// How many names are suggested at most.
 const SUGGESTED: usize = 3;
+
+/// What was perhaps meant instead of a flag that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Near {
+    /// These flags of the project.
+    Flags(Vec<FlagKey>),
+    /// The project has no flags; perhaps this one was meant.
+    Project(Option<ProjectName>),
+}
 
 /// The flags whose names are nearest to the one that was typed, the nearest first; those too far away are left out.
 pub(crate) fn near<'f>(
@@ -19,6 +28,18 @@ pub(crate) fn near<'f>(
     near.sort_by_key(|&(distance, flag)| (distance, flag.flag_type != typed.flag_type));
     near.truncate(SUGGESTED);
     near.into_iter().map(|(_, flag)| flag).collect()
+}
+
+/// The name that is nearest to the one that was typed, unless all are too far away.
+pub(crate) fn closest<'n>(
+    typed: &str,
+    names: impl IntoIterator<Item = &'n str>,
+) -> Option<&'n str> {
+    let most = (typed.chars().count() / 3).max(2);
+    let near = names.into_iter().map(|name| (distance(typed, name), name));
+    near.filter(|&(distance, _)| distance <= most)
+        .min()
+        .map(|(_, name)| name)
 }
 
 /// How many characters have to be inserted, removed or replaced to get from one text to the other.
@@ -42,7 +63,7 @@ fn distance(one: &str, other: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use flag_model::{FlagName, FlagType, ProjectName};
+    use flag_model::{FlagName, FlagType};
 
     use super::*;
 

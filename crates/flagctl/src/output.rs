@@ -1,20 +1,81 @@
 //! Results on standard output, talk on standard error.
+mod applied;
+mod checks;
+mod copied;
+mod diff;
+mod explained;
+mod exported;
+mod exposures;
+mod flag;
+mod history;
 mod json;
+mod list;
+mod pager;
+mod parts;
+mod progress;
+mod statement;
 mod table;
+mod terminal;
+mod text;
+mod written;
 
 use std::io::{self, ErrorKind, Write as _};
 
-use flag_model::{BucketRange, FlagKey, Format, Metadata, Revision, Timestamp};
+use flag_model::{BucketRange, FlagKey, Format, Revision, Timestamp};
 use flag_rollout::consecutive;
-use flag_store::{FlagRowKey, Row, UnreadableRow};
+use flag_store::{Row, UnreadableRow};
 use serde::Serialize;
 
+pub(crate) use self::applied::{Applied, AppliedFlag};
+pub(crate) use self::checks::{Checks, Status};
+pub(crate) use self::copied::CopiedRows;
+pub(crate) use self::diff::Diff;
+pub(crate) use self::explained::Explained;
+pub(crate) use self::exported::Exported;
+pub(crate) use self::exposures::Exposures;
+pub(crate) use self::flag::{Flag, Latest};
+pub(crate) use self::history::{MetadataHistory, Revisions};
+pub(crate) use self::json::number;
+pub(crate) use self::list::{Flags, Told};
+use self::pager::Paged;
+pub(crate) use self::parts::{Part, PartState, Parts};
+pub(crate) use self::progress::noted;
+pub(crate) use self::statement::Statement;
+pub(crate) use self::table::shown;
+pub(crate) use self::terminal::{has_colours, prepare};
+pub(crate) use self::text::{Text, Tone};
+use self::written::Written;
 use crate::args::Form;
 use crate::failure::Failure;
+
+/// What a command answers, in every form.
+pub(crate) trait Answer {
+    /// The structure that JSON and YAML show.
+    fn data(&self) -> impl Serialize;
+    /// What a person reads.
+    fn text(&self) -> Text;
+    /// One name per line.
+    fn names(&self) -> Vec<String>;
+}
 
 /// Tells a person what happened.
 pub(crate) fn talk(message: &str) {
     let _ = writeln!(io::stderr().lock(), "{message}");
+}
+
+/// Shows an answer on standard output; through a pager if that is a terminal which it doesn't fit.
+pub(crate) fn answer(answer: &impl Answer, form: Form) -> Result<(), Failure> {
+    let text = match form {
+        Form::Table => answer.text(),
+        Form::Json => Text::plain(&json(&answer.data())?),
+        Form::Yaml => Text::plain(&yaml(&answer.data())?),
+        Form::Name => {
+            let names = answer.names();
+            let names = names.iter().map(|name| format!("{}\n", table::shown(name)));
+            Text::plain(&names.collect::<String>())
+        }
+    };
+    show(&text).map_err(Failure::Output)
 }
 
 /// Shows a row as it was written.
@@ -24,71 +85,63 @@ pub(crate) fn written(
     row: &Row,
     form: Form,
 ) -> Result<(), Failure> {
-    match form {
-        Form::Table => print(&table::written(row)),
-        Form::Json => print_json(&json::Written::new(flag, created, row)),
-    }
-}
-
-/// Shows a flag with what is newest of it.
-pub(crate) fn flag(
-    flag: &FlagKey,
-    metadata: Option<&Metadata>,
-    revision: Option<&Revision>,
-    form: Form,
-) -> Result<(), Failure> {
-    match form {
-        Form::Table => print(&table::flag(flag, metadata, revision)),
-        Form::Json => print_json(&json::Flag::new(flag, metadata, revision)),
-    }
-}
-
-/// Shows revisions, in the order given.
-pub(crate) fn history(
-    flag: &FlagKey,
-    revisions: &[Result<Revision, UnreadableRow>],
-    form: Form,
-) -> Result<(), Failure> {
-    match form {
-        Form::Table => print(&table::history(revisions)),
-        Form::Json => print_json(&json::History::new(flag, revisions)),
-    }
+    let written = Written { flag, created, row };
+    answer(&written, form)
 }
 
 /// Revisions in columns, to be shown in an error.
 pub(crate) fn history_table(revisions: &[Result<Revision, UnreadableRow>]) -> String {
-    table::history(revisions)
+    history::of_revisions(revisions).uncoloured()
 }
 
-fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    let json = serde_json::to_string_pretty(value);
-    let json = json.map_err(|error| Failure::Output(error.into()))?;
-    print(&format!("{json}\n"))
+/// Writes text for other programs to standard output as it is.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    write(text).map_err(Failure::Output)
+}
+
+fn json(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map_err(|error| Failure::Output(error.into()))
+}
+
+fn yaml(value: &impl Serialize) -> Result<String, Failure> {
+    // Row keys and statements stay on one line.
+    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
+    let yaml = serde_saphyr::to_string_with_options(value, options);
+    yaml.map_err(|error| Failure::Output(io::Error::other(error)))
+}
+
+fn show(text: &Text) -> io::Result<()> {
+    let shown = if terminal::has_colours(&io::stdout()) {
+        text.coloured()
+    } else {
+        text.uncoloured()
+    };
+    let is_too_long = terminal::size().is_some_and(|(width, height)| text.rows(width) >= height);
+    if is_too_long
+        && pager::page(&shown, terminal::pager(), terminal::less_options())? == Paged::Seen
+    {
+        return Ok(());
+    }
+    write(&shown)
 }
 
 /// Writes to standard output; a reader who has seen enough and gone is no failure.
-fn print(text: &str) -> Result<(), Failure> {
+fn write(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    let printed = stdout.write_all(text.as_bytes());
-    match printed.and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Output(error)),
+    let written = stdout.write_all(text.as_bytes());
+    match written.and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
     }
 }
 
 /// When a revision row was made, even if it cannot be read.
-fn created(revision: &Result<Revision, UnreadableRow>) -> Option<Timestamp> {
-    let key = match revision {
-        Ok(revision) => return Some(revision.created()),
-        Err(UnreadableRow::Percent { key, .. } | UnreadableRow::Cell { key, .. }) => key,
-        Err(_) => return None,
-    };
-    let key = FlagRowKey::decode(key.as_bytes());
-    key.ok().map(|key| key.created)
+pub(crate) fn created(revision: &Result<Revision, UnreadableRow>) -> Option<Timestamp> {
+    history::created(revision, Revision::created)
 }
 
 /// The rollout group of each treatment, with the buckets that it owns, whatever the version.
-fn groups(revision: &Revision) -> Vec<(String, Vec<BucketRange>)> {
+pub(crate) fn groups(revision: &Revision) -> Vec<(String, Vec<BucketRange>)> {
     let treatments = revision.treatments.iter();
     let ranges = match revision.format {
         Format::V1 => {

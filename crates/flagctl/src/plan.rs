@@ -11,7 +11,9 @@ use flag_model::{
     OwnerId, ProjectName, Revision, RevisionParts, quoted,
 };
 
+pub(crate) use self::treatments::place;
 use crate::args::{AddArgs, FlagArgs, OwnerArgs, ReviseArgs, Variables};
+use crate::owner::FLAG_OWNER;
 
 /// Why what was typed cannot be done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -130,7 +132,7 @@ fn named(option: &str, invalid: Invalid) -> PlanError {
 }
 
 /// A text that must say something.
-fn told(field: &str, text: &str) -> Result<String, PlanError> {
+pub(crate) fn told(field: &str, text: &str) -> Result<String, PlanError> {
     if text.trim().is_empty() {
         return Err(Invalid::new(field, quoted(text), "some text").into());
     }
@@ -138,12 +140,15 @@ fn told(field: &str, text: &str) -> Result<String, PlanError> {
 }
 
 /// Whoever was named, else the owner that the environment names, else the login name; nobody if there is none.
-fn owner(typed: &OwnerArgs, variables: &Variables) -> Result<Option<OwnerId>, PlanError> {
+pub(crate) fn owner(
+    typed: &OwnerArgs,
+    variables: &Variables,
+) -> Result<Option<OwnerId>, PlanError> {
     if let Some(owner) = &typed.owner {
         let owner = OwnerId::new(owner).map_err(|invalid| named("--owner", invalid))?;
         return Ok(Some(owner));
     }
-    for name in ["FLAG_OWNER", "USER", "LOGNAME"] {
+    for name in [FLAG_OWNER, "USER", "LOGNAME"] {
         if let Some(value) = variable(variables, name) {
             let owner = OwnerId::new(value.to_string_lossy());
             let owner = owner.map_err(|invalid| named(&format!("variable {name}"), invalid))?;

@@ -3,7 +3,7 @@
 use crate::args::GetArgs;
 use crate::commands::{metadata, newest};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, Flag};
 use crate::plan;
 use crate::run::Context;
 
@@ -16,10 +16,10 @@ pub(crate) async fn get(context: &Context, typed: &GetArgs) -> Result<(), Failur
     if metadata.is_none() && revision.is_none() {
         return Err(context.not_found(&store, flag, "").await);
     }
-    output::flag(
-        &flag,
-        metadata.as_ref(),
-        revision.as_ref(),
-        typed.output.form,
-    )
+    let shown = Flag {
+        key: &flag,
+        metadata: metadata.as_ref(),
+        revision: revision.as_ref(),
+    };
+    output::answer(&shown, typed.output.form)
 }

@@ -1,52 +1,24 @@
-//! Results as JSON: names and shapes that scripts rely on. Fields are added, never changed.
-
-use std::collections::BTreeMap;
+//! The parts that results have in JSON and YAML: names and shapes that scripts rely on. Fields are added, never
+//! changed; `docs/flagctl.md` tells them all.
 
 use flag_model::{
     BucketRange, FlagKey, FlagValue, Format, HashAlgorithm, InstanceId, Percent, Timestamp,
 };
-use flag_store::{Row, UnreadableRow};
+use flag_store::UnreadableRow;
 use serde::Serialize;
 use serde_json::Number;
 
-use super::{created, groups};
-
-/// A row as it was written.
-#[derive(Serialize)]
-pub(super) struct Written {
-    #[serde(flatten)]
-    key: Key,
-    created: String,
-    row_key: String,
-    cells: BTreeMap<String, String>,
-}
-
-/// A flag with what is newest of it.
-#[derive(Serialize)]
-pub(super) struct Flag {
-    #[serde(flatten)]
-    key: Key,
-    metadata: Option<Metadata>,
-    revision: Option<Revision>,
-}
-
-/// Revisions of a flag, the newest first.
-#[derive(Serialize)]
-pub(super) struct History {
-    #[serde(flatten)]
-    key: Key,
-    revisions: Vec<Entry>,
-}
+use super::groups;
 
 #[derive(Serialize)]
-struct Key {
+pub(super) struct Key {
     project: String,
     flag_type: &'static str,
     name: String,
 }
 
 #[derive(Serialize)]
-struct Metadata {
+pub(super) struct Metadata {
     created: String,
     description: String,
     owner: Option<String>,
@@ -55,10 +27,11 @@ struct Metadata {
     expires_on: Option<String>,
 }
 
+/// A row, or why it cannot be read.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Entry {
-    Revision(Box<Revision>),
+pub(super) enum Entry<T> {
+    Readable(Box<T>),
     Unreadable {
         created: Option<String>,
         unreadable: String,
@@ -66,7 +39,7 @@ enum Entry {
 }
 
 #[derive(Serialize)]
-struct Revision {
+pub(super) struct Revision {
     created: String,
     format_version: u8,
     hash_algorithm: Option<&'static str>,
@@ -89,55 +62,23 @@ struct Treatment {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Value {
+pub(super) enum Value {
     Boolean(bool),
     Text(String),
 }
 
-impl Written {
-    pub(super) fn new(flag: &FlagKey, created: Timestamp, row: &Row) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let cells = row.cells.iter();
-        Self {
-            key: flag.into(),
-            created: created.to_string(),
-            row_key: text(&row.key),
-            cells: cells
-                .map(|(column, value)| (text(column), text(value)))
-                .collect(),
-        }
-    }
-}
-
-impl Flag {
-    pub(super) fn new(
-        flag: &FlagKey,
-        metadata: Option<&flag_model::Metadata>,
-        revision: Option<&flag_model::Revision>,
-    ) -> Self {
-        Self {
-            key: flag.into(),
-            metadata: metadata.map(Metadata::from),
-            revision: revision.map(Revision::from),
-        }
-    }
-}
-
-impl History {
-    pub(super) fn new(
-        flag: &FlagKey,
-        revisions: &[Result<flag_model::Revision, UnreadableRow>],
-    ) -> Self {
-        let entries = revisions.iter().map(|revision| match revision {
-            Ok(revision) => Entry::Revision(Box::new(revision.into())),
-            Err(error) => Entry::Unreadable {
-                created: created(revision).as_ref().map(text),
+impl<T> Entry<T> {
+    /// A row as it was read; `created` is when it was made, as far as that is known.
+    pub(super) fn new<'a, R>(row: &'a Result<R, UnreadableRow>, created: Option<Timestamp>) -> Self
+    where
+        T: From<&'a R>,
+    {
+        match row {
+            Ok(row) => Self::Readable(Box::new(row.into())),
+            Err(error) => Self::Unreadable {
+                created: created.as_ref().map(text),
                 unreadable: text(error),
             },
-        });
-        Self {
-            key: flag.into(),
-            revisions: entries.collect(),
         }
     }
 }
@@ -191,15 +132,12 @@ impl From<&flag_model::Revision> for Revision {
 impl Treatment {
     fn new(treatment: &flag_model::Treatment, group: String, ranges: &[BucketRange]) -> Self {
         let ranges = ranges.iter().map(|range| [range.from(), range.to()]);
+        let overrides = treatment.overrides.iter().map(InstanceId::to_string);
         Self {
             group,
             percent: number(treatment.percent),
             value: (&treatment.value).into(),
-            overrides: treatment
-                .overrides
-                .iter()
-                .map(InstanceId::to_string)
-                .collect(),
+            overrides: overrides.collect(),
             ranges: ranges.collect(),
         }
     }
@@ -215,7 +153,7 @@ impl From<&FlagValue> for Value {
 }
 
 /// A whole number where it is one, else with up to three decimals, which a double holds.
-fn number(percent: Percent) -> Number {
+pub(crate) fn number(percent: Percent) -> Number {
     let whole = Number::from(percent.buckets() / 1_000);
     if percent.is_whole() {
         return whole;

@@ -1,8 +1,18 @@
 //! Runs `flagctl` as a person or a script does, against the embedded store.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod administering;
+mod changing;
+mod copying;
+mod examples;
+mod files;
+mod forms;
+mod looking;
 mod reading;
 mod running;
+#[cfg(target_os = "linux")]
+mod terminal;
+mod world;
 mod writing;
 
 use std::path::Path;
@@ -88,8 +98,8 @@ fn with_revision() -> TempDir {
     dir
 }
 
-/// A revision as the reference's tooling wrote it, without metadata and without the head row.
-fn leave_behind(dir: &TempDir, time: &str, treatments: &str) {
+/// A revision as the reference's tooling wrote it.
+fn left_behind(time: &str, treatments: &str) -> Row {
     let cells = Cells::default()
         .with("Name", NAME)
         .with("Type", "FEATURE")
@@ -101,10 +111,15 @@ fn leave_behind(dir: &TempDir, time: &str, treatments: &str) {
     let key = format!(
         "PROJECT#csr-assistant#ROWTYPE#REVISION#FLAGTYPE#feature#FLAGNAME#{NAME}#TIME#{time}"
     );
-    let row = Row {
+    Row {
         key: key.into(),
         cells,
-    };
+    }
+}
+
+/// Leaves such a revision in the store, without metadata and without the head row.
+fn leave_behind(dir: &TempDir, time: &str, treatments: &str) {
+    let row = left_behind(time, treatments);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -123,7 +123,9 @@ fn a_result_that_cannot_be_written_is_a_failure() {
     check_failed(
         &output,
         1,
-        &["error: cannot write to standard output\ncaused by: "],
+        &[
+            "error: what was asked for is done, but standard output cannot be written to\ncaused by: ",
+        ],
     );
 }
 

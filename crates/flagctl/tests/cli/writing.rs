@@ -134,7 +134,7 @@ fn a_flag_of_the_reference_keeps_version_1() {
     let treatments = "[{'OverrideList': ['A12345'], 'PercentRollout': 40, 'Value': True}]";
     leave_behind(&dir, "2024-09-25 19:15:28.248896", treatments);
     let says = ["--percent 12.5 needs FormatVersion 2", "--resalt"];
-    check_failed(&revise(&dir, "--percent 12.5"), 5, &says);
+    check_failed(&revise(&dir, "--percent 12.5"), 2, &says);
     let cells = json(&revise(&dir, "--percent 60 -o json"))["cells"].take();
     assert_eq!(cells["FormatVersion"], "1");
     assert_eq!(
@@ -148,7 +148,10 @@ fn a_flag_of_the_reference_keeps_version_1() {
         got["revision"]["treatments"][0]["ranges"],
         json!([[0, 60_000]])
     );
-    let resalted = json(&revise(&dir, "--percent 12.5 --resalt -o json"));
+    let resalted = json(&revise(
+        &dir,
+        &format!("--percent 12.5 --resalt --yes-i-mean {NAME} -o json"),
+    ));
     assert_eq!(resalted["cells"]["Salt"], NAME);
 }
 

@@ -1,0 +1,76 @@
+//! Settings as they were told, for people who want to know what counts and why.
+
+use crate::setting::{Origin, Setting};
+use crate::sources::Sources;
+use crate::table;
+
+/// A setting, its value, and who said so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The option of the command line, without its dashes.
+    pub option: String,
+    /// The value, with the names of other settings in it filled in; empty for none.
+    pub value: String,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl Sources {
+    /// What counts of these settings, whether it makes sense or not. None of ours is a secret.
+    pub fn told(&self, settings: &[Setting]) -> Vec<Told> {
+        let environment = self.shown(&table::ENVIRONMENT);
+        let tenant = self.shown(&table::TENANT);
+        let told = settings.iter().map(|setting| {
+            let value = self.shown(setting);
+            Told {
+                option: setting.option(),
+                value: value
+                    .replace("{environment}", &environment)
+                    .replace("{tenant}", &tenant),
+                origin: self.find(setting).1,
+            }
+        });
+        told.collect()
+    }
+
+    fn shown(&self, setting: &Setting) -> String {
+        let value = self.find(setting).0;
+        value.unwrap_or_else(|bytes| bytes.display().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use clap::Command;
+
+    use super::*;
+
+    #[test]
+    fn what_counts_is_told_with_its_origin() {
+        let command = Command::new("test").args(table::OF_STORE.iter().map(Setting::arg));
+        let matches = command.get_matches_from(["test", "--store", "bigtable"]);
+        let environment = [(OsString::from("ENVIRONMENT"), OsString::from("hcb-uat"))];
+        let sources = Sources::new(&matches, environment);
+        let told = sources.told(&[table::STORE, table::PROJECT, table::EMULATOR]);
+        let shown: Vec<_> = told
+            .iter()
+            .map(|told| format!("{} = {} ({})", told.option, told.value, told.origin))
+            .collect();
+        let expected = [
+            "store = bigtable (command line)",
+            "bigtable-project = anbc-hcb-uat (default)",
+            "bigtable-emulator =  (default)",
+        ];
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn what_is_put_on_top_counts() {
+        let matches = Command::new("test").get_matches_from(["test"]);
+        let sources = Sources::new(&matches, []).with(&table::DATA_DIR, "elsewhere");
+        let told = sources.told(&[table::DATA_DIR]);
+        assert_eq!(told.first().map(|told| &*told.value), Some("elsewhere"));
+    }
+}

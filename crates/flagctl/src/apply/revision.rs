@@ -1,0 +1,122 @@
+//! The revision that a file wants, on top of the one in force.
+
+use std::collections::BTreeSet;
+
+use flag_model::{
+    BucketRange, FlagKey, Format, FormatVersion, HashAlgorithm, InstanceId, Revision,
+    RevisionParts, Salt, Timestamp, Treatment,
+};
+
+use super::Signature;
+use crate::flag_file::RevisionInFile;
+use crate::plan;
+use crate::write::PlannedRevision;
+
+/// The next revision; none if the one in force says the same.
+pub(super) fn planned(
+    flag: &FlagKey,
+    wanted: &RevisionInFile,
+    newest: Option<&Revision>,
+    signature: &Signature,
+) -> Result<Option<PlannedRevision>, String> {
+    let format = format(flag, wanted, newest.map(|newest| &newest.format))?;
+    let mut parts = RevisionParts {
+        flag: flag.clone(),
+        control: wanted.control.clone(),
+        treatments: wanted.treatments.clone(),
+        comment: signature.comment.clone(),
+        owner: signature.owner.clone(),
+        rollback_of: None,
+        format,
+    };
+    let has_ranges = |treatment: &Treatment| !treatment.ranges.is_empty();
+    if parts.format == Format::V1 && parts.treatments.iter().any(has_ranges) {
+        return Err("ranges need format_version 2".to_owned());
+    }
+    if let Some(newest) = newest.filter(|newest| newest.format == parts.format) {
+        keep_buckets(&mut parts, newest);
+    }
+    plan::place(&mut parts, true);
+    Revision::new(Timestamp::UNIX_EPOCH, parts.clone()).map_err(|refused| refused.to_string())?;
+    if newest.is_some_and(|newest| says_the_same(newest, &parts)) {
+        return Ok(None);
+    }
+    let planned = PlannedRevision::on(newest, parts).map_err(|refused| refused.to_string())?;
+    Ok(Some(planned))
+}
+
+/// How instances are placed: as the file says, else as the flag has it, else as new flags have it.
+fn format(
+    flag: &FlagKey,
+    wanted: &RevisionInFile,
+    newest: Option<&Format>,
+) -> Result<Format, String> {
+    let version = wanted.version.or(newest.map(Format::version));
+    if version == Some(FormatVersion::V1) {
+        if newest.is_some_and(|newest| newest.version() == FormatVersion::V2) {
+            return Err(
+                "format_version: found 1, but the flag has 2, from which there is no way back"
+                    .to_owned(),
+            );
+        }
+        if wanted.algorithm.is_some() || wanted.salt.is_some() {
+            return Err("hash_algorithm and salt need format_version 2".to_owned());
+        }
+        return Ok(Format::V1);
+    }
+    let (algorithm, salt) = match newest {
+        Some(Format::V2 { algorithm, salt }) => (*algorithm, salt.clone()),
+        Some(Format::V1) | None => (HashAlgorithm::Md5, Salt::from(&flag.name)),
+    };
+    Ok(Format::V2 {
+        algorithm: wanted.algorithm.unwrap_or(algorithm),
+        salt: wanted.salt.clone().unwrap_or(salt),
+    })
+}
+
+/// Gives each treatment the buckets that it has in force, so that only those move that must.
+///
+/// A treatment is known by its rollout group; one that was renamed, by its position.
+fn keep_buckets(parts: &mut RevisionParts, newest: &Revision) {
+    let groups: Vec<String> = (0..newest.treatments.len())
+        .map(|at| newest.group(at))
+        .collect();
+    let wanted: Vec<String> = parts.treatments.iter().enumerate().map(group).collect();
+    let mut free: Vec<Option<&[BucketRange]>> = newest
+        .treatments
+        .iter()
+        .map(|treatment| Some(treatment.ranges.as_slice()))
+        .collect();
+    let mut take = |at: usize| free.get_mut(at).and_then(Option::take).map(<[_]>::to_vec);
+    let same_group: Vec<Option<Vec<BucketRange>>> = wanted
+        .iter()
+        .map(|group| take(groups.iter().position(|other| other == group)?))
+        .collect();
+    for (at, (treatment, ranges)) in parts.treatments.iter_mut().zip(same_group).enumerate() {
+        treatment.ranges = ranges.or_else(|| take(at)).unwrap_or_default();
+    }
+}
+
+fn group((at, treatment): (usize, &Treatment)) -> String {
+    let name = treatment.name.as_ref().map(ToString::to_string);
+    name.unwrap_or_else(|| format!("treatment_{}", at + 1))
+}
+
+/// Whether two revisions differ in nothing that a file tells; which buckets make up a percentage isn't told.
+fn says_the_same(newest: &Revision, parts: &RevisionParts) -> bool {
+    let same = |(one, other): (&Treatment, &Treatment)| {
+        one.name == other.name
+            && one.percent == other.percent
+            && one.value == other.value
+            && ids(one) == ids(other)
+    };
+    newest.format == parts.format
+        && newest.control == parts.control
+        && newest.treatments.len() == parts.treatments.len()
+        && newest.treatments.iter().zip(&parts.treatments).all(same)
+}
+
+/// The override list, whose order means nothing.
+fn ids(treatment: &Treatment) -> BTreeSet<&str> {
+    treatment.overrides.iter().map(InstanceId::as_str).collect()
+}

@@ -1,0 +1,201 @@
+//! Facts about what a change says of itself.
+
+use flag_model::{FlagName, FlagType, FlagValue, HashAlgorithm, ProjectName, Salt};
+use flag_rollout::reweight;
+
+use super::*;
+
+struct Share<'a>(u32, &'a str, &'a [&'a str]);
+
+fn v2(salt: &str) -> Format {
+    Format::V2 {
+        algorithm: HashAlgorithm::Md5,
+        salt: Salt::new(salt).unwrap(),
+    }
+}
+
+/// A revision of treatments in whole percent, their ranges one behind the other.
+fn parts(format: Format, control: &str, shares: &[Share<'_>]) -> RevisionParts {
+    let percents: Vec<Percent> = shares
+        .iter()
+        .map(|share| Percent::from_buckets(share.0 * 1_000).unwrap())
+        .collect();
+    let changes: Vec<_> = percents.iter().map(|&percent| (&[][..], percent)).collect();
+    let ranges = reweight(&changes)
+        .into_iter()
+        .map(|ranges| if format == Format::V1 { vec![] } else { ranges });
+    let treatments = shares
+        .iter()
+        .zip(percents)
+        .zip(ranges)
+        .map(|((share, percent), ranges)| Treatment {
+            name: None,
+            overrides: share
+                .2
+                .iter()
+                .map(|&id| InstanceId::new(id.to_owned()).unwrap())
+                .collect(),
+            percent,
+            value: FlagValue::text(share.1).unwrap(),
+            ranges,
+        });
+    RevisionParts {
+        flag: FlagKey {
+            project: ProjectName::new("p").unwrap(),
+            flag_type: FlagType::Data,
+            name: FlagName::new("f").unwrap(),
+        },
+        treatments: treatments.collect(),
+        format,
+        control: FlagValue::text(control).unwrap(),
+        comment: "why".to_owned(),
+        owner: None,
+        rollback_of: None,
+    }
+}
+
+fn change(now: RevisionParts, then: &RevisionParts) -> Change {
+    let now = Revision::new(Timestamp::UNIX_EPOCH, now).unwrap();
+    Change::of(Some(&now), then).unwrap()
+}
+
+#[track_caller]
+fn check(now: RevisionParts, then: &RevisionParts, shown: &[&str], risks: &[Risk]) {
+    let change = change(now, then);
+    let text = change.to_string();
+    assert_eq!(text.lines().collect::<Vec<_>>(), shown);
+    assert_eq!(change.risks, risks);
+}
+
+#[test]
+fn a_percentage_is_shown_beside_the_old_one() {
+    check(
+        parts(v2("s"), "a", &[Share(10, "b", &["x", "y"])]),
+        &parts(v2("s"), "a", &[Share(20, "b", &["y", "z 1"])]),
+        &[
+            "p/data/f",
+            "                         now        then",
+            "  control                a          a",
+            "* treatment_1            10 % b     20 % b",
+            "* treatment_1 overrides  without x  with \"z 1\"",
+            "10 % of all instances receive another value, and so do 2 whom an override list names",
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn a_first_revision_has_nothing_beside_it() {
+    let change = Change::of(None, &parts(Format::V1, "a", &[Share(100, "b", &[])])).unwrap();
+    let expected = "p/data/f\n               now  then\n* version           1\n* control           a\n* treatment_1       100 % b\n";
+    assert_eq!(
+        (change.to_string().as_str(), change.risks.as_slice()),
+        (expected, &[][..])
+    );
+}
+
+#[test]
+fn a_control_that_changes_moves_all_who_had_it() {
+    let change = change(
+        parts(v2("s"), "a", &[Share(25, "b", &[])]),
+        &parts(v2("s"), "c", &[Share(25, "b", &[])]),
+    );
+    assert!(
+        change
+            .to_string()
+            .ends_with("75 % of all instances receive another value\n"),
+        "{change}"
+    );
+}
+
+#[test]
+fn leaving_nobody_with_the_control_is_a_risk() {
+    let now = || parts(v2("s"), "a", &[Share(60, "b", &[]), Share(30, "c", &[])]);
+    let then = parts(v2("s"), "a", &[Share(60, "b", &[]), Share(40, "c", &[])]);
+    assert_eq!(change(now(), &then).risks, [Risk::Everybody]);
+    assert_eq!(change(then, &now()).risks, []);
+}
+
+#[test]
+fn a_new_salt_is_a_risk() {
+    let now = parts(v2("s"), "a", &[Share(50, "b", &[])]);
+    let change = change(now, &parts(v2("s.2"), "a", &[Share(50, "b", &[])]));
+    assert_eq!(change.risks, [Risk::Reshuffle]);
+    assert!(
+        change
+            .to_string()
+            .ends_with("about 50 % of all instances receive another value\n"),
+        "{change}"
+    );
+}
+
+/// In version 1 the second treatment begins where the first one ends.
+#[test]
+fn version_1_moves_instances_between_treatments() {
+    let change = change(
+        parts(Format::V1, "a", &[Share(10, "b", &[]), Share(10, "c", &[])]),
+        &parts(Format::V1, "a", &[Share(15, "b", &[]), Share(10, "c", &[])]),
+    );
+    assert_eq!(change.risks, [Risk::BetweenTreatments]);
+    let expected =
+        "10 % of all instances receive another value, 5 % go from one treatment to another\n";
+    assert!(change.to_string().ends_with(expected), "{change}");
+}
+
+#[test]
+fn an_override_that_goes_to_another_treatment_is_a_risk() {
+    let change = change(
+        parts(v2("s"), "a", &[Share(1, "b", &["x"]), Share(1, "c", &[])]),
+        &parts(v2("s"), "a", &[Share(1, "b", &[]), Share(1, "c", &["x"])]),
+    );
+    assert_eq!(change.risks, [Risk::BetweenTreatments]);
+}
+
+/// In version 1 the third one takes the place of the second.
+#[test]
+fn a_treatment_that_goes_hands_its_instances_to_the_next_one_in_version_1() {
+    let change = change(
+        parts(Format::V1, "a", &[Share(20, "b", &[]), Share(20, "c", &[])]),
+        &parts(Format::V1, "a", &[Share(20, "c", &[])]),
+    );
+    assert_eq!(change.risks, [Risk::BetweenTreatments]);
+}
+
+#[test]
+fn an_override_takes_an_instance_out_of_another_treatment() {
+    // Bucket 4,982 of version 1, so that the first treatment has it.
+    let now = parts(Format::V1, "x", &[Share(10, "b", &[]), Share(10, "c", &[])]);
+    let then = parts(
+        Format::V1,
+        "x",
+        &[Share(10, "b", &[]), Share(10, "c", &["a"])],
+    );
+    assert_eq!(change(now, &then).risks, [Risk::BetweenTreatments]);
+}
+
+#[test]
+fn another_value_for_everybody_is_a_risk() {
+    let change = change(parts(v2("s"), "a", &[]), &parts(v2("s"), "b", &[]));
+    assert_eq!(change.risks, [Risk::EverybodyElse]);
+}
+
+#[test]
+fn long_values_are_cut_where_they_differ() {
+    let long = |end: &str| "v".repeat(100) + end;
+    let (now, then) = (long("X"), long("Y"));
+    let shown = change(parts(v2("s"), &now, &[]), &parts(v2("s"), &then, &[])).to_string();
+    assert!(
+        shown.contains("vX") && shown.contains("vY") && !shown.contains(&long("")),
+        "{shown}"
+    );
+}
+
+#[test]
+fn what_a_terminal_would_obey_is_escaped() {
+    let shown = change(
+        parts(v2("s"), "a", &[]),
+        &parts(v2("s"), "\u{1b}[31m\nfake\u{202e}", &[]),
+    )
+    .to_string();
+    assert!(shown.contains("\\u{1b}[31m\\nfake\\u{202e}"), "{shown}");
+}

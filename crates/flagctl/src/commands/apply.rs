@@ -1,0 +1,139 @@
+//! `flagctl apply`: makes the store say what a flag file says.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use flag_store::FlagStore;
+
+use crate::apply::{Plan, PlannedFlag, Signature, plan};
+use crate::args::{OutputArgs, OwnerArgs};
+use crate::confirm::{ConfirmArgs, Verdict, confirm};
+use crate::failure::Failure;
+use crate::flag_file::{self, FileMistakes};
+use crate::output::{self, Applied, AppliedFlag};
+use crate::plan::{owner, told};
+use crate::run::Context;
+use crate::write;
+
+/// The largest file that is read.
+const MOST_BYTES: u64 = 64 << 20;
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// File as `flagctl export` writes it, YAML or JSON; `-` for standard input
+    #[arg(short, long, value_name = "FILE")]
+    file: PathBuf,
+    /// Only compare, write nothing, and end with code 7 if anything differs
+    #[arg(long)]
+    check: bool,
+    /// Leave flags alone that are not in the file; that is so anyway, as nothing is ever removed
+    #[arg(long)]
+    prune_nothing: bool,
+    /// Why; for every revision that is appended [default: Applied from FILE]
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
+    #[command(flatten)]
+    owner: OwnerArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    confirmation: ConfirmArgs,
+}
+
+/// Appends what differs from the file, and shows what did.
+pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Failure> {
+    let text = read(&typed.file).map_err(|source| Failure::File {
+        path: typed.file.clone(),
+        source,
+    })?;
+    let refused = |mistakes: FileMistakes| Failure::FlagFile {
+        path: typed.file.clone(),
+        mistakes,
+    };
+    let file = flag_file::read(&text).map_err(refused)?;
+    let project = file.project.clone();
+    let signature = signature(context, typed)?;
+    let store = context.open().await?;
+    let stored = store.flags_with_latest(&project);
+    let stored = output::noted(format!("reading {project}"), stored).await;
+    let stored = stored.map_err(|source| context.failed(source))?;
+    let plan = plan(file, stored, &signature).map_err(refused)?;
+    let mut applied = answer(project.to_string(), &plan);
+    if typed.check {
+        output::answer(&applied, typed.output.form)?;
+        if plan.flags.is_empty() {
+            return Ok(());
+        }
+        return Err(Failure::Differs);
+    }
+    if !plan.flags.is_empty() && confirm(&plan.changes(), &typed.confirmation)? == Verdict::Write {
+        for flag in plan.flags {
+            append(context, &store, flag).await?;
+        }
+        applied.written = true;
+    }
+    output::answer(&applied, typed.output.form)
+}
+
+/// What the appended revisions will say of themselves.
+fn signature(context: &Context, typed: &ApplyArgs) -> Result<Signature, Failure> {
+    let comment = match &typed.comment {
+        Some(comment) => told("Comment", comment)?,
+        None if typed.file == Path::new("-") => "Applied from standard input".to_owned(),
+        None => {
+            let name = typed.file.file_name().unwrap_or_default();
+            format!("Applied from {}", name.display())
+        }
+    };
+    Ok(Signature {
+        comment,
+        owner: owner(&typed.owner, &context.variables)?,
+    })
+}
+
+fn answer(project: String, plan: &Plan) -> Applied {
+    let changed = plan.flags.iter().map(|flag| {
+        let changes: Vec<String> = flag.changes().iter().map(ToString::to_string).collect();
+        AppliedFlag {
+            flag: flag.flag.clone(),
+            metadata: flag.metadata.is_some(),
+            revision: flag.revision.is_some(),
+            change: changes.concat().lines().map(str::to_owned).collect(),
+        }
+    });
+    Applied {
+        project,
+        written: false,
+        changed: changed.collect(),
+        unchanged: plan.unchanged,
+        not_in_file: plan.not_in_file.clone(),
+    }
+}
+
+async fn append(context: &Context, store: &FlagStore, flag: PlannedFlag) -> Result<(), Failure> {
+    if let Some(metadata) = flag.metadata {
+        write::append_metadata(context, store, metadata.base, metadata.parts).await?;
+    }
+    if let Some(revision) = flag.revision {
+        write::append_revision(context, store, revision).await?;
+    }
+    output::talk(&format!("applied {} to the {}", flag.flag, context.place()));
+    Ok(())
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let mut input: Box<dyn Read> = if file == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(file)?)
+    };
+    let read = input.by_ref().take(MOST_BYTES).read_to_string(&mut text)?;
+    if u64::try_from(read).is_ok_and(|read| read >= MOST_BYTES) {
+        let message = format!("found {MOST_BYTES} bytes or more, expected fewer");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(text)
+}

@@ -1,0 +1,21 @@
+//! `flagctl completions`: what a shell needs to complete command lines.
+
+use clap::Args;
+use clap_complete::Shell;
+
+use crate::args;
+use crate::failure::Failure;
+use crate::output;
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Shell to complete in
+    shell: Shell,
+}
+
+/// Prints the script of the shell.
+pub(crate) fn completions(typed: &CompletionsArgs) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(typed.shell, &mut args::command(), "flagctl", &mut script);
+    output::print(&String::from_utf8_lossy(&script))
+}

@@ -1,0 +1,109 @@
+//! `flagctl copy`: the rows of a project, as they are, from one store to another.
+
+use clap::Args;
+use flag_model::ProjectName;
+use flag_store::Table;
+
+use crate::args::OutputArgs;
+use crate::copy::{Copied, Copy, LookedAt, Mode};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::opened::Opened;
+use crate::output::{self, CopiedRows};
+use crate::plan::PlanError;
+use crate::run::Context;
+use crate::store_name::StoreName;
+
+#[derive(Debug, Args)]
+pub(crate) struct CopyArgs {
+    /// Project whose rows are copied
+    project: String,
+    /// Store to read: `embedded:DIR` or `bigtable:PROJECT/INSTANCE[/FLAG_TABLE[/LOG_TABLE]]`
+    #[arg(long, value_name = "STORE", value_parser = StoreName::parse)]
+    from: StoreName,
+    /// Store to write, spelled likewise
+    #[arg(long, value_name = "STORE", value_parser = StoreName::parse)]
+    to: StoreName,
+    /// Copy the exposure log too
+    #[arg(long)]
+    exposures: bool,
+    /// Say what would be copied, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Copies what is not there, and shows what was; fails if a row is there with other cells.
+pub(crate) async fn copy(context: &Context, typed: &CopyArgs) -> Result<(), Failure> {
+    let project = ProjectName::new(&typed.project).map_err(PlanError::from)?;
+    let (from, to) = open(context, typed).await?;
+    let looked_at = LookedAt::default();
+    let copy = Copy {
+        from: &from,
+        to: &to,
+        project: &project,
+        mode: if typed.dry_run {
+            Mode::DryRun
+        } else {
+            Mode::Write
+        },
+        looked_at: &looked_at,
+    };
+    let all = Box::pin(all(&copy, typed.exposures));
+    let (flags, exposures) = output::noted(&looked_at, all).await?;
+    let total = flags.total() + exposures.as_ref().map_or(0, Copied::total);
+    if total == 0 {
+        let place = from.place.clone();
+        return Err(Failure::NoRows { project, place });
+    }
+    let differing = flags.differing + exposures.as_ref().map_or(0, |copied| copied.differing);
+    let copied = CopiedRows {
+        project: project.to_string(),
+        from: from.place.clone(),
+        to: to.place.clone(),
+        dry_run: typed.dry_run,
+        flags: (&flags).into(),
+        exposures: exposures.as_ref().map(Into::into),
+    };
+    output::answer(&copied, typed.output.form)?;
+    if differing > 0 {
+        return Err(Failure::Told(ExitCode::Conflict));
+    }
+    Ok(())
+}
+
+/// Copies flags, then exposures if they are wanted, and tells of flags that will not serve what was copied.
+async fn all(copy: &Copy<'_>, exposures: bool) -> Result<(Copied, Option<Copied>), Failure> {
+    let flags = copy.table(Table::Flags).await?;
+    for flag in copy.announce(&flags).await? {
+        output::talk(&format!(
+            "{flag} has a newer revision in the {}, which stays in force",
+            copy.to.place
+        ));
+    }
+    let exposures = if exposures {
+        Some(copy.table(Table::Exposures).await?)
+    } else {
+        None
+    };
+    Ok((flags, exposures))
+}
+
+async fn open(context: &Context, typed: &CopyArgs) -> Result<(Opened, Opened), Failure> {
+    let from = typed.from.settings(&context.sources)?;
+    let to = typed.to.settings(&context.sources)?;
+    if from.place() == to.place() {
+        let message = format!("--from and --to are the same {}", from.place());
+        return Err(PlanError::Usage(message).into());
+    }
+    let from = Opened::existing(&from).await?;
+    from.ping().await.map_err(|source| from.failed(source))?;
+    let to = if typed.dry_run {
+        Opened::existing(&to).await?
+    } else {
+        Opened::or_made(&to).await?
+    };
+    to.ping().await.map_err(|source| to.failed(source))?;
+    Ok((from, to))
+}

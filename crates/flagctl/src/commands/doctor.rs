@@ -1,0 +1,195 @@
+//! `flagctl doctor`: whether settings, store, tables and rows are as they should be. Changes nothing.
+mod rows;
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use flag_model::{Date, ProjectName};
+use flag_settings::{StoreSettings, table};
+use flag_store::{Clock as _, Pages, StoreError, SystemClock, Table, project_rows};
+use flag_store_bigtable::{BigtableSettings, BigtableStore, Expiry, TableState};
+
+use self::rows::ProjectRows;
+use super::init::{advice, table_name};
+use crate::args::OutputArgs;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::opened::Opened;
+use crate::output::{self, Checks, Status};
+use crate::run::Context;
+
+/// How long exposures should be kept, for advice.
+const RETENTION: Duration = Duration::from_hours(90 * 24);
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Projects whose rows are looked at [default: every project]
+    #[arg(value_name = "PROJECT")]
+    projects: Vec<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// What was found, and how it ends because of that.
+struct Doctor {
+    checks: Checks,
+    code: ExitCode,
+}
+
+/// Looks at everything, and shows a line for each.
+pub(crate) async fn doctor(context: &Context, typed: &DoctorArgs) -> Result<(), Failure> {
+    let projects = typed.projects.iter().map(ProjectName::new);
+    let projects: Vec<ProjectName> = projects
+        .collect::<Result<_, _>>()
+        .map_err(|invalid| Failure::Plan(invalid.into()))?;
+    let mut doctor = Doctor {
+        checks: Checks::default(),
+        code: ExitCode::Failed,
+    };
+    let examined = doctor.examine(context, &projects);
+    output::noted(format!("examining the {}", context.place()), examined).await;
+    output::answer(&doctor.checks, typed.output.form)?;
+    if doctor.checks.any_failed() {
+        return Err(Failure::Told(doctor.code));
+    }
+    Ok(())
+}
+
+impl Doctor {
+    async fn examine(&mut self, context: &Context, projects: &[ProjectName]) {
+        self.settings(context);
+        let opened = match Opened::existing(context.settings()).await {
+            Ok(opened) => opened,
+            Err(failure) => return self.unreachable("store", &chain(&failure)),
+        };
+        let ping = self.ping(&opened).await;
+        if ping.as_ref().is_err_and(StoreError::is_transient) {
+            // Whoever doesn't answer now won't tell of tables either.
+            return;
+        }
+        if let (Some(store), StoreSettings::Bigtable(settings)) =
+            (&opened.bigtable, context.settings())
+        {
+            self.tables(store, settings).await;
+        }
+        if ping.is_ok()
+            && let Err(error) = self.rows(&opened, projects).await
+        {
+            self.unreachable("rows", &chain(&error));
+        }
+    }
+
+    fn settings(&mut self, context: &Context) {
+        for told in context.sources.told(table::OF_STORE) {
+            if !told.value.is_empty() {
+                let found = format!("{} ({})", told.value, told.origin);
+                let check = format!("setting {}", told.option);
+                self.checks.note(Status::Ok, check, found);
+            }
+        }
+    }
+
+    fn unreachable(&mut self, check: &str, found: &str) {
+        self.code = ExitCode::StoreUnavailable;
+        self.checks.note(Status::Failed, check, found);
+    }
+
+    async fn ping(&mut self, opened: &Opened) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let ping = opened.ping().await;
+        match &ping {
+            Ok(()) => {
+                let took = started.elapsed().as_secs_f64() * 1_000.0;
+                let found = format!("{} answered in {took:.1} ms", opened.place);
+                self.checks.note(Status::Ok, "store", found);
+            }
+            Err(error) => {
+                let found = format!("{}: {}", opened.place, chain(error));
+                self.unreachable("store", &found);
+            }
+        }
+        ping
+    }
+
+    async fn tables(&mut self, store: &BigtableStore, settings: &BigtableSettings) {
+        for table in [Table::Flags, Table::Exposures] {
+            let check = format!("table {}", table_name(settings, table));
+            let state = store.table_state(table).await;
+            let (status, found) = state.map_or_else(
+                |error| (Status::Failed, chain(&error)),
+                |state| judged(settings, table, &state),
+            );
+            self.checks.note(status, check, found);
+        }
+    }
+
+    async fn rows(&mut self, opened: &Opened, projects: &[ProjectName]) -> Result<(), StoreError> {
+        let mut names = projects.to_vec();
+        if names.is_empty() {
+            let found = opened.flags().projects().await?;
+            for key in found.strangers {
+                let found = format!("{key} belongs to no project; nobody is served what is there");
+                self.checks.note(Status::Warning, "row", found);
+            }
+            names = found.names;
+        }
+        if names.is_empty() {
+            self.checks
+                .note(Status::Ok, "rows", "no project has any yet");
+        }
+        let today = today();
+        for project in names {
+            let scan = project_rows(&project);
+            let mut pages = Pages::new(&*opened.rows, Table::Flags, scan);
+            let mut rows = ProjectRows::new(project, today);
+            loop {
+                let page = pages.next().await?;
+                if page.is_empty() {
+                    break;
+                }
+                for row in &page {
+                    rows.look_at(row);
+                }
+            }
+            if rows.finish(&mut self.checks) && self.code == ExitCode::Failed {
+                self.code = ExitCode::Refused;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn judged(settings: &BigtableSettings, table: Table, state: &TableState) -> (Status, String) {
+    let missing = |what: &str| (Status::Failed, format!("{what}: `flagctl init` creates it"));
+    match state {
+        TableState::Missing => missing("is not there"),
+        TableState::WithoutFamily => missing("lacks its column family"),
+        TableState::Ready(expiry) if expiry.is_right(table) => (Status::Ok, expiry.to_string()),
+        TableState::Ready(expiry) => {
+            let expected = Expiry::expected(table, RETENTION);
+            let advice = advice(settings, table, &expected);
+            let found = format!("{expiry}; expected that it {expected}: {advice}");
+            (Status::Failed, found)
+        }
+    }
+}
+
+/// The day that it is, in UTC.
+fn today() -> Option<Date> {
+    let now = SystemClock.now().to_string();
+    Date::parse(now.split(' ').next()?).ok()
+}
+
+/// An error with everything that caused it, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut chain = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !chain.contains(&said) {
+            chain = format!("{chain}: {said}");
+        }
+        source = cause.source();
+    }
+    chain
+}

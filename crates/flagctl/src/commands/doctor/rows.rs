@@ -1,0 +1,263 @@
+//! The rows of a project, one after the other in the order of their keys.
+
+use std::collections::BTreeSet;
+
+use flag_model::{Date, FlagKey, Metadata, ProjectName};
+use flag_store::{FlagRow, FlagRowKey, Row, RowType};
+
+use crate::output::{Checks, Status};
+
+/// How many rows that cannot be read are named.
+const NAMED: usize = 100;
+
+/// Whose row it is, and of which kind.
+type Subject = Option<(RowType, FlagKey)>;
+
+/// What is known of the rows that were looked at.
+pub(super) struct ProjectRows {
+    project: ProjectName,
+    today: Option<Date>,
+    flags: BTreeSet<FlagKey>,
+    metadata: usize,
+    revisions: usize,
+    /// The row looked at last: whose it is, and what it said.
+    last: Option<(Subject, Last)>,
+    found: Checks,
+    /// How many rows nobody can read although they count.
+    failed: usize,
+    superseded: usize,
+}
+
+/// A row that may be the newest of its kind, which only the next one tells.
+enum Last {
+    Readable,
+    Metadata(Box<Metadata>),
+    Unreadable(String),
+}
+
+impl ProjectRows {
+    /// Nothing is known yet.
+    pub(super) fn new(project: ProjectName, today: Option<Date>) -> Self {
+        Self {
+            project,
+            today,
+            flags: BTreeSet::new(),
+            metadata: 0,
+            revisions: 0,
+            last: None,
+            found: Checks::default(),
+            failed: 0,
+            superseded: 0,
+        }
+    }
+
+    /// Looks at the next row.
+    pub(super) fn look_at(&mut self, row: &Row) {
+        let subject = FlagRowKey::subject_of(&row.key);
+        let is_newer =
+            (self.last.as_ref()).is_some_and(|(last, _)| last.is_some() && *last == subject);
+        self.settle(is_newer);
+        self.flags
+            .extend(subject.iter().map(|(_, flag)| flag.clone()));
+        let last = match FlagRow::read(row) {
+            Ok(FlagRow::Head) => return,
+            Ok(FlagRow::Revision(_)) => {
+                self.revisions += 1;
+                Last::Readable
+            }
+            Ok(FlagRow::Metadata(metadata)) => {
+                self.metadata += 1;
+                Last::Metadata(Box::new(metadata))
+            }
+            Err(error) => Last::Unreadable(error.to_string()),
+        };
+        self.last = Some((subject, last));
+    }
+
+    /// Notes what was found; whether there are rows that count and cannot be read.
+    pub(super) fn finish(mut self, checks: &mut Checks) -> bool {
+        self.settle(false);
+        let check = format!("rows of {}", self.project);
+        let total = format!(
+            "{}, {} and {} can be read",
+            counted(self.flags.len(), "flag"),
+            counted(self.metadata, "metadata row"),
+            counted(self.revisions, "revision"),
+        );
+        if self.metadata + self.revisions + self.failed + self.superseded == 0 {
+            checks.note(Status::Failed, check, "there are none");
+            return false;
+        }
+        checks.note(Status::Ok, check, total);
+        checks.checks.append(&mut self.found.checks);
+        let unnamed = (self.failed + self.superseded).saturating_sub(NAMED);
+        if unnamed > 0 {
+            let found = format!("{unnamed} more cannot be read");
+            checks.note(Status::Failed, "rows", found);
+        }
+        self.failed > 0
+    }
+
+    /// Judges the row looked at last, now that it is known whether a newer one of its kind follows.
+    fn settle(&mut self, is_superseded: bool) {
+        match self.last.take() {
+            Some((_, Last::Unreadable(error))) => self.unreadable(error, is_superseded),
+            Some((_, Last::Metadata(metadata))) if !is_superseded => self.expired(&metadata),
+            _ => {}
+        }
+    }
+
+    fn unreadable(&mut self, error: String, is_superseded: bool) {
+        let (status, found) = if is_superseded {
+            self.superseded += 1;
+            let found = format!("{error}; newer rows count, so only the history lacks it");
+            (Status::Warning, found)
+        } else {
+            self.failed += 1;
+            (Status::Failed, error)
+        };
+        if self.failed + self.superseded <= NAMED {
+            self.found.note(status, "row", found);
+        }
+    }
+
+    fn expired(&mut self, metadata: &Metadata) {
+        if let Some(day) = metadata.expires_on.filter(|day| Some(*day) < self.today) {
+            let ticket = metadata.ticket.as_ref();
+            let ticket = ticket.map_or_else(String::new, |ticket| format!(", see {ticket}"));
+            let found = format!("should be gone since {day}{ticket}; it is served all the same");
+            let check = format!("flag {}", metadata.flag);
+            self.found.note(Status::Warning, check, found);
+        }
+    }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use flag_store::Cells;
+
+    use super::*;
+
+    fn row(key: &str, cells: &[(&str, &str)]) -> Row {
+        let project = "PROJECT#p#ROWTYPE#";
+        let subject = "#FLAGTYPE#feature#FLAGNAME#f#TIME#2024-09-2";
+        let key = key.replace('@', subject);
+        let names = [("Name", "f"), ("Type", "FEATURE")];
+        Row {
+            key: format!("{project}{key}").into(),
+            cells: names.iter().chain(cells).copied().collect::<Cells>(),
+        }
+    }
+
+    fn revision(day: char, treatments: &str) -> Row {
+        let cells = [
+            ("FormatVersion", "1"),
+            ("ControlValue", "False"),
+            ("Treatments", treatments),
+        ];
+        row(&format!("REVISION@{day} 08:00:00"), &cells)
+    }
+
+    /// Status and beginning of what was found, in order; and whether rows that count cannot be read.
+    #[track_caller]
+    fn check(rows: &[Row], expected: &[(Status, &str)], is_unreadable: bool) {
+        let today = Date::parse("2024-10-01").ok();
+        let mut looked_at = ProjectRows::new(ProjectName::new("p").unwrap(), today);
+        for row in rows {
+            looked_at.look_at(row);
+        }
+        let mut checks = Checks::default();
+        assert_eq!(looked_at.finish(&mut checks), is_unreadable);
+        assert_eq!(checks.checks.len(), expected.len(), "{checks:?}");
+        for (check, (status, found)) in checks.checks.iter().zip(expected) {
+            assert_eq!(check.status, *status, "{check:?}");
+            assert!(check.found.contains(found), "{check:?}");
+        }
+    }
+
+    #[test]
+    fn rows_that_can_be_read_are_counted() {
+        let rows = [
+            row("FLAG@1 08:00:00", &[]),
+            row("HEAD", &[]),
+            revision('1', "[]"),
+            revision('2', "[]"),
+        ];
+        let found = "1 flag, 1 metadata row and 2 revisions can be read";
+        check(&rows, &[(Status::Ok, found)], false);
+    }
+
+    #[test]
+    fn an_unreadable_row_fails_if_it_is_the_newest() {
+        let rows = [revision('1', "[]"), revision('2', "[{")];
+        let found = "TIME#2024-09-22 08:00:00, column Treatments: ";
+        check(
+            &rows,
+            &[(Status::Ok, "1 revision can"), (Status::Failed, found)],
+            true,
+        );
+    }
+
+    #[test]
+    fn an_unreadable_row_that_newer_ones_have_replaced_is_a_warning() {
+        let rows = [revision('1', "[{"), revision('2', "[]")];
+        let found = "so only the history lacks it";
+        check(&rows, &[(Status::Ok, ""), (Status::Warning, found)], false);
+    }
+
+    #[test]
+    fn what_the_reference_wrote_and_we_refuse_fails() {
+        let percent = "[{'OverrideList': [], 'PercentRollout': 140, 'Value': True}]";
+        let found = "Rollout percentage: 140 is invalid";
+        check(
+            &[revision('1', percent)],
+            &[(Status::Ok, ""), (Status::Failed, found)],
+            true,
+        );
+        let key = row(
+            "REVISION#FLAGTYPE#FEATURE#FLAGNAME#f#TIME#2024-09-21 08:00:00",
+            &[],
+        );
+        check(
+            &[key],
+            &[(Status::Ok, "0 flags"), (Status::Failed, "flag type")],
+            true,
+        );
+    }
+
+    #[test]
+    fn a_key_that_tells_no_time_hides_every_revision_below_it() {
+        let rows = [revision('1', "[]"), row("REVISION@x", &[])];
+        check(&rows, &[(Status::Ok, ""), (Status::Failed, "time")], true);
+    }
+
+    #[test]
+    fn only_the_newest_metadata_tells_when_a_flag_should_be_gone() {
+        let old = row("FLAG@1 08:00:00", &[("ExpiresOn", "2024-09-30")]);
+        let cells = [("ExpiresOn", "2024-09-30"), ("Ticket", "CSR-1")];
+        let expired = row("FLAG@2 08:00:00", &cells);
+        let today = row("FLAG@3 08:00:00", &[("ExpiresOn", "2024-10-01")]);
+        let found = "should be gone since 2024-09-30, see CSR-1";
+        check(
+            &[old.clone(), expired.clone()],
+            &[(Status::Ok, ""), (Status::Warning, found)],
+            false,
+        );
+        check(&[old, expired, today], &[(Status::Ok, "")], false);
+    }
+
+    #[test]
+    fn a_project_without_rows_fails() {
+        check(&[], &[(Status::Failed, "there are none")], false);
+        check(
+            &[row("HEAD", &[])],
+            &[(Status::Failed, "there are none")],
+            false,
+        );
+    }
+}

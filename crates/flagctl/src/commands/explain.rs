@@ -1,0 +1,41 @@
+//! `flagctl explain`: what an instance receives, and why.
+
+use clap::Args;
+use flag_model::{InstanceId, Timestamp};
+use flag_rollout::{Plan, decide};
+
+use crate::args::{FlagArgs, OutputArgs};
+use crate::commands::in_force;
+use crate::failure::Failure;
+use crate::output::{self, Explained};
+use crate::plan::{self, PlanError};
+use crate::run::Context;
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    flag: FlagArgs,
+    /// Whom to decide for, taken exactly as it is
+    instance: String,
+    /// Past instant, in UTC [default: now]
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    at: Option<Timestamp>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Decides as the service does, by the revision in force now or then, and shows what led to it.
+pub(crate) async fn explain(context: &Context, typed: &ExplainArgs) -> Result<(), Failure> {
+    let flag = plan::flag(&typed.flag)?;
+    let instance = InstanceId::new(typed.instance.as_str()).map_err(PlanError::from)?;
+    let store = context.open().await?;
+    let revision = in_force(context, &store, &flag, typed.at).await?;
+    let compiled = Plan::compile(revision.clone());
+    let explained = Explained {
+        instance: &instance,
+        at: typed.at,
+        decision: decide(&compiled, &instance),
+        revision: &revision,
+    };
+    output::answer(&explained, typed.output.form)
+}

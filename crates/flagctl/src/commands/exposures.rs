@@ -1,0 +1,60 @@
+//! `flagctl exposures`: which decisions were served.
+
+use clap::Args;
+use flag_model::InstanceId;
+
+use crate::args::{FlagArgs, OutputArgs};
+use crate::commands::{metadata, newest};
+use crate::failure::Failure;
+use crate::output::{self, Exposures, noted};
+use crate::plan::{self, PlanError};
+use crate::run::Context;
+
+#[derive(Debug, Args)]
+pub(crate) struct ExposuresArgs {
+    #[command(flatten)]
+    flag: FlagArgs,
+    /// Show only those of this instance
+    #[arg(long, value_name = "ID")]
+    instance: Option<String>,
+    /// How many at most
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u16).range(1..))]
+    limit: u16,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Shows exposures in the order of the log: by instance id, then by request id; none are no failure.
+pub(crate) async fn exposures(context: &Context, typed: &ExposuresArgs) -> Result<(), Failure> {
+    let flag = plan::flag(&typed.flag)?;
+    let instance = typed.instance.as_deref().map(InstanceId::new).transpose();
+    let instance = instance.map_err(PlanError::from)?;
+    let (store, log) = context.open_with_exposures().await?;
+    let limit = usize::from(typed.limit);
+    let read = async {
+        match &instance {
+            Some(instance) => log.of_instance(&flag, instance, limit + 1).await,
+            None => log.of_flag(&flag, limit + 1).await,
+        }
+    };
+    let read = noted(format!("reading the exposures of {flag}"), read).await;
+    let mut exposures = read.map_err(|source| context.failed(source))?;
+    if exposures.is_empty() {
+        let is_there = newest(&store, &flag).await?.is_some();
+        if !is_there && metadata(&store, &flag).await?.is_none() {
+            return Err(context.not_found(&store, flag, "").await);
+        }
+        output::talk(&format!("no exposure of {flag} is logged"));
+    }
+    if exposures.len() > limit {
+        exposures.truncate(limit);
+        output::talk(&format!(
+            "there are more exposures; --limit {limit} leaves them out"
+        ));
+    }
+    let exposures = Exposures {
+        flag: &flag,
+        exposures: &exposures,
+    };
+    output::answer(&exposures, typed.output.form)
+}

@@ -1,0 +1,132 @@
+//! `flagctl init`: makes whatever the store lacks, and changes nothing that is there.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use flag_settings::StoreSettings;
+use flag_store::{FAMILY, StoreError, Table};
+use flag_store_bigtable::{BigtableSettings, Expiry, Prepared};
+use flag_store_embedded::EmbeddedStore;
+
+use crate::args::OutputArgs;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::opened::connect;
+use crate::output::{self, Part, PartState, Parts};
+use crate::run::Context;
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// How long Bigtable keeps exposures, in days; the embedded store keeps them for good
+    #[arg(long, value_name = "N", default_value = "90", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    log_retention_days: u32,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Makes what is missing, and shows what there is; fails if something is there and not as it should be.
+pub(crate) async fn init(context: &Context, typed: &InitArgs) -> Result<(), Failure> {
+    let retention = Duration::from_hours(u64::from(typed.log_retention_days) * 24);
+    let parts = match context.settings() {
+        StoreSettings::Embedded(directory) => embedded(context, directory).await?,
+        StoreSettings::Bigtable(settings) => {
+            let what = format!("preparing the {}", context.place());
+            let prepared = output::noted(what, bigtable(settings, retention)).await;
+            prepared?.map_err(|source| context.failed(source))?
+        }
+    };
+    let is_right = parts.iter().all(|part| part.state != PartState::Differs);
+    let place = context.place();
+    output::answer(&Parts { place, parts }, typed.output.form)?;
+    if is_right {
+        Ok(())
+    } else {
+        Err(Failure::Told(ExitCode::Failed))
+    }
+}
+
+async fn embedded(context: &Context, directory: &Path) -> Result<Vec<Part>, Failure> {
+    let files = EmbeddedStore::files(directory);
+    let states = files.each_ref().map(|file| {
+        if file.exists() {
+            PartState::WasThere
+        } else {
+            PartState::Created
+        }
+    });
+    context.open().await?;
+    output::talk("the embedded store expires nothing: --log-retention-days is for Bigtable");
+    let parts = files.iter().zip(states).map(|(file, state)| Part {
+        name: format!("file {}", file.display()),
+        state,
+        is: String::new(),
+        advice: None,
+    });
+    Ok(parts.collect())
+}
+
+/// The outer failure is that of connecting.
+async fn bigtable(
+    settings: &BigtableSettings,
+    retention: Duration,
+) -> Result<Result<Vec<Part>, StoreError>, Failure> {
+    let store = connect(settings.clone()).await?;
+    let mut parts = Vec::new();
+    for table in [Table::Flags, Table::Exposures] {
+        match store.prepare_table(table, retention).await {
+            Ok(prepared) => parts.push(part(settings, table, prepared, retention)),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    Ok(Ok(parts))
+}
+
+fn part(
+    settings: &BigtableSettings,
+    table: Table,
+    prepared: Prepared,
+    retention: Duration,
+) -> Part {
+    let expected = Expiry::expected(table, retention);
+    let (state, is) = match prepared {
+        Prepared::Created => (PartState::Created, expected.to_string()),
+        Prepared::FamilyCreated => {
+            let is = format!("had no family {FAMILY}; it {expected}");
+            (PartState::Created, is)
+        }
+        Prepared::WasThere(found) if found == expected => {
+            (PartState::WasThere, expected.to_string())
+        }
+        Prepared::WasThere(found) => {
+            let is = format!("{found}; expected that it {expected}");
+            (PartState::Differs, is)
+        }
+    };
+    let name = table_name(settings, table);
+    Part {
+        name: format!("table {name}"),
+        advice: (state == PartState::Differs).then(|| advice(settings, table, &expected)),
+        state,
+        is,
+    }
+}
+
+/// The name of a table.
+pub(super) fn table_name(settings: &BigtableSettings, table: Table) -> &str {
+    match table {
+        Table::Flags => &settings.flag_table,
+        Table::Exposures => &settings.log_table,
+    }
+}
+
+/// What to do about a table whose cells expire otherwise.
+pub(super) fn advice(settings: &BigtableSettings, table: Table, expected: &Expiry) -> String {
+    format!(
+        "cbt -project {} -instance {} setgcpolicy {} {FAMILY} {}",
+        settings.project,
+        settings.instance,
+        table_name(settings, table),
+        expected.cbt()
+    )
+}

@@ -1,0 +1,136 @@
+//! `flagctl rollback`: an older revision comes into force again.
+
+use std::num::NonZeroUsize;
+
+use clap::Args;
+use flag_model::{FlagKey, Revision, RevisionParts, Timestamp};
+use flag_store::{Base, UnreadableRow};
+
+use crate::args::{FlagArgs, OutputArgs, OwnerArgs};
+use crate::change::Risk;
+use crate::confirm::ConfirmArgs;
+use crate::failure::Failure;
+use crate::output;
+use crate::plan;
+use crate::run::Context;
+use crate::write::{self, PlannedRevision};
+
+/// How far back revisions are looked at.
+const SEARCHED: usize = 1_000;
+
+/// Which revision to go back to.
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    #[command(flatten)]
+    flag: FlagArgs,
+    /// Revision to go back to, by its time as `flagctl history` shows it [default: the one before the newest]
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    to: Option<Timestamp>,
+    /// How many revisions to go back
+    #[arg(long, value_name = "N", conflicts_with = "to", default_value = "1")]
+    steps: NonZeroUsize,
+    /// Why [default: which revision it goes back to]
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
+    #[command(flatten)]
+    owner: OwnerArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    confirmation: ConfirmArgs,
+}
+
+/// A revision as the history has it, readable or not.
+type Entry = Result<Revision, UnreadableRow>;
+
+/// Appends a copy of an older revision, marked as such. What is in force may be unreadable: this is a way out of that.
+pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<(), Failure> {
+    let flag = plan::flag(&typed.flag)?;
+    let store = context.open().await?;
+    let wanted = typed.steps.get().saturating_add(1).max(SEARCHED);
+    let history = store.history(&flag, wanted).await;
+    let history = history.map_err(|source| Failure::Store {
+        place: context.place(),
+        source,
+    })?;
+    let Some(newest) = history.first() else {
+        return Err(context
+            .not_found(&store, flag, " that has a revision")
+            .await);
+    };
+    let target = target(&flag, &history, typed)?;
+    let back_to = target.created();
+    if output::created(newest) == Some(back_to) {
+        let message = format!("{flag} is at the revision of {back_to} already");
+        return Err(plan::PlanError::Usage(message).into());
+    }
+    let parts = RevisionParts {
+        comment: typed
+            .comment
+            .clone()
+            .unwrap_or_else(|| format!("Rollback to {back_to}")),
+        owner: plan::owner(&typed.owner, &context.variables)?,
+        rollback_of: Some(back_to),
+        ..target.clone().into_parts()
+    };
+    let mut planned = PlannedRevision::on(newest.as_ref().ok(), parts)?;
+    if newest.is_err() {
+        planned.base = Base::on(output::created(newest));
+        planned.change = planned.change.with_risk(Risk::Unreadable);
+    }
+    if was_taken_back(&history, target) {
+        planned.change = planned.change.with_risk(Risk::UndoesRollback);
+    }
+    write::revision(
+        context,
+        &store,
+        planned,
+        &typed.confirmation,
+        typed.output.form,
+    )
+    .await
+}
+
+/// The revision that was named, or the one so many steps before the newest.
+fn target<'h>(
+    flag: &FlagKey,
+    history: &'h [Entry],
+    typed: &RollbackArgs,
+) -> Result<&'h Revision, Failure> {
+    let found = match typed.to {
+        None => history.get(typed.steps.get()),
+        Some(to) => history
+            .iter()
+            .find(|revision| output::created(revision) == Some(to)),
+    };
+    match found {
+        Some(Ok(revision)) => Ok(revision),
+        Some(Err(row)) => Err(Failure::Read {
+            what: "older revision",
+            flag: flag.clone(),
+            source: Box::new(row.clone().into()),
+        }),
+        None => {
+            let wanted = typed.to.map_or_else(
+                || format!("{} before the newest", typed.steps),
+                |to| format!("of {to}"),
+            );
+            Err(Failure::NoRevision {
+                flag: flag.clone(),
+                wanted,
+                known: history.len(),
+            })
+        }
+    }
+}
+
+/// Whether a rollback went past this revision, which is no copy of an older one itself.
+fn was_taken_back(history: &[Entry], target: &Revision) -> bool {
+    let rollbacks = history
+        .iter()
+        .flatten()
+        .filter_map(|revision| Some((revision.created(), revision.rollback_of?)));
+    let mut rollbacks =
+        rollbacks.filter(|(made, kept)| *kept < target.created() && target.created() < *made);
+    target.rollback_of.is_none() && rollbacks.next().is_some()
+}

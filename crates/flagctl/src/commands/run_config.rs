@@ -1,0 +1,117 @@
+//! `flagctl run-config`: what the reference's DAG was triggered with.
+
+use std::fs;
+use std::io::{self, IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use flag_model::{Metadata, Revision};
+use flag_store::{Clock as _, SystemClock};
+
+use crate::args::{OutputArgs, OwnerArgs};
+use crate::change::Risk;
+use crate::commands::{metadata, newest};
+use crate::confirm::ConfirmArgs;
+use crate::failure::Failure;
+use crate::plan;
+use crate::run::Context;
+use crate::run_config::{self, RunConfig};
+use crate::write::{self, PlannedRevision};
+
+/// The longest configuration that is read.
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+pub(crate) struct RunConfigArgs {
+    /// File with the run configuration, or - for standard input
+    #[arg(short, long, value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    confirmation: ConfirmArgs,
+}
+
+/// Writes the row that a run configuration describes.
+pub(crate) async fn run_config(context: &Context, typed: &RunConfigArgs) -> Result<(), Failure> {
+    let text = read(&typed.file).map_err(|source| Failure::File {
+        path: typed.file.clone(),
+        source,
+    })?;
+    match run_config::read(&text, SystemClock.now())? {
+        RunConfig::Metadata(next) => add_or_update(context, typed, *next).await,
+        RunConfig::Revision(next) => revise(context, typed, *next).await,
+    }
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    if file == Path::new("-") {
+        io::stdin()
+            .lock()
+            .take(MOST_BYTES)
+            .read_to_string(&mut text)?;
+    } else {
+        fs::File::open(file)?
+            .take(MOST_BYTES)
+            .read_to_string(&mut text)?;
+    }
+    Ok(text)
+}
+
+/// New metadata; in the reference adding and updating are the same procedure.
+async fn add_or_update(
+    context: &Context,
+    typed: &RunConfigArgs,
+    next: Metadata,
+) -> Result<(), Failure> {
+    let store = context.open().await?;
+    let there = metadata(&store, &next.flag).await?;
+    let mut parts = next.into_parts();
+    if parts.owner.is_none() {
+        parts.owner = plan::owner(&OwnerArgs::default(), &context.variables)?;
+    }
+    if there.as_ref().is_some_and(|there| **there == parts) {
+        let message = format!("nothing changes: {} is like this already", parts.flag);
+        return Err(plan::PlanError::Usage(message).into());
+    }
+    write::metadata(
+        context,
+        &store,
+        there.as_ref(),
+        parts,
+        &typed.confirmation,
+        typed.output.form,
+    )
+    .await
+}
+
+/// A revision on top of the newest one. Without a person to ask, the configuration, which spells the whole revision and
+/// twice the flag's name, counts as confirmed; only a new bucket for everybody wants more.
+async fn revise(context: &Context, typed: &RunConfigArgs, next: Revision) -> Result<(), Failure> {
+    let store = context.open().await?;
+    let flag = next.flag.clone();
+    let newest = newest(&store, &flag).await?;
+    if newest.is_none() && metadata(&store, &flag).await?.is_none() {
+        return Err(context
+            .not_found(&store, flag, ": a configuration with ROWTYPE FLAG adds it")
+            .await);
+    }
+    let mut parts = next.into_parts();
+    if parts.owner.is_none() {
+        parts.owner = plan::owner(&OwnerArgs::default(), &context.variables)?;
+    }
+    let mut planned = PlannedRevision::on(newest.as_ref(), parts)?;
+    if !io::stdin().is_terminal() {
+        planned.change.risks.retain(|risk| *risk == Risk::Reshuffle);
+    }
+    write::revision(
+        context,
+        &store,
+        planned,
+        &typed.confirmation,
+        typed.output.form,
+    )
+    .await
+}

@@ -1,0 +1,178 @@
+//! Copies rows from one store to another, byte for byte, overwriting none.
+//!
+//! The head row is no row to copy: it tells of the store that it is in. Once all rows are there, the head row of the
+//! other store is told which rows are newest in it, so that services notice. Of each flag the newest row goes first:
+//! a service that looks meanwhile never serves an older revision.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flag_model::{FlagKey, ProjectName, Timestamp};
+use flag_store::{Columns, FlagRow, FlagRowKey, Insert, Pages, Row, RowType, Table, project_rows};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::failure::Failure;
+use crate::opened::Opened;
+
+/// How many rows are written at once.
+const AT_ONCE: usize = 16;
+
+/// How many rows that are there with other content are named.
+const NAMED: usize = 1_000;
+
+/// Whether rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// They are.
+    Write,
+    /// It is only looked which ones would be.
+    DryRun,
+}
+
+/// From where to where, and how far it is.
+#[derive(Debug)]
+pub(crate) struct Copy<'a> {
+    pub(crate) from: &'a Opened,
+    pub(crate) to: &'a Opened,
+    pub(crate) project: &'a ProjectName,
+    pub(crate) mode: Mode,
+    pub(crate) looked_at: &'a LookedAt,
+}
+
+/// How many rows have been looked at.
+#[derive(Debug, Default)]
+pub(crate) struct LookedAt(AtomicU64);
+
+/// What became of the rows of a table.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Copied {
+    /// How many were written.
+    pub(crate) written: u64,
+    /// How many were there, the same.
+    pub(crate) already_there: u64,
+    /// How many were there with other cells, and stayed so.
+    pub(crate) differing: u64,
+    /// The keys of those, as many as are named.
+    pub(crate) conflicts: Vec<String>,
+    /// When the newest revision of each flag was made, in the store that was copied from.
+    pub(crate) flags: BTreeMap<FlagKey, Option<Timestamp>>,
+}
+
+/// What became of a row.
+enum Outcome {
+    Copied,
+    AlreadyThere,
+    Differs(Vec<u8>),
+}
+
+impl Copy<'_> {
+    /// Copies the rows of a table, from the last key to the first.
+    pub(crate) async fn table(&self, table: Table) -> Result<Copied, Failure> {
+        let scan = project_rows(self.project).descending();
+        let mut pages = Pages::new(&*self.from.rows, table, scan);
+        let mut copied = Copied::default();
+        let mut subject = None;
+        loop {
+            let page = pages.next().await;
+            let mut page = page.map_err(|source| self.from.failed(source))?;
+            if page.is_empty() {
+                return Ok(copied);
+            }
+            if table == Table::Exposures {
+                self.rows(table, page, &mut copied).await?;
+                continue;
+            }
+            page.retain(|row| !FlagRow::is_head(&row.key));
+            let (first, rest): (Vec<Row>, Vec<Row>) = page.into_iter().partition(|row| {
+                let last = std::mem::replace(&mut subject, FlagRowKey::subject_of(&row.key));
+                last != subject || subject.is_none()
+            });
+            for row in &first {
+                copied.newest(row);
+            }
+            self.rows(table, first, &mut copied).await?;
+            self.rows(table, rest, &mut copied).await?;
+        }
+    }
+
+    /// Tells the head row of what was copied; gives back the flags that have a newer revision there anyway.
+    pub(crate) async fn announce(&self, copied: &Copied) -> Result<Vec<FlagKey>, Failure> {
+        let store = self.to.flags();
+        let mut newer = Vec::new();
+        if self.mode == Mode::DryRun {
+            return Ok(newer);
+        }
+        for (flag, copied) in &copied.flags {
+            let newest = store.announce(flag).await;
+            if newest.map_err(|source| self.to.failed(source))? > *copied {
+                newer.push(flag.clone());
+            }
+        }
+        Ok(newer)
+    }
+
+    async fn rows(&self, table: Table, rows: Vec<Row>, copied: &mut Copied) -> Result<(), Failure> {
+        let outcomes = stream::iter(rows).map(|row| self.row(table, row));
+        let mut outcomes = outcomes.buffer_unordered(AT_ONCE);
+        while let Some(outcome) = outcomes.try_next().await? {
+            copied.count(outcome);
+            self.looked_at.0.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    async fn row(&self, table: Table, row: Row) -> Result<Outcome, Failure> {
+        let failed = |source| self.to.failed(source);
+        if self.mode == Mode::Write {
+            let inserted = self.to.rows.insert_if_absent(table, &row).await;
+            if inserted.map_err(failed)? == Insert::Inserted {
+                return Ok(Outcome::Copied);
+            }
+        }
+        let there = self.to.rows.get(table, &row.key, Columns::All).await;
+        Ok(match there.map_err(failed)? {
+            Some(there) if there == row => Outcome::AlreadyThere,
+            None if self.mode == Mode::DryRun => Outcome::Copied,
+            _ => Outcome::Differs(row.key),
+        })
+    }
+}
+
+impl Copied {
+    /// How many rows there were to copy.
+    pub(crate) fn total(&self) -> u64 {
+        self.written + self.already_there + self.differing
+    }
+
+    fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Copied => self.written += 1,
+            Outcome::AlreadyThere => self.already_there += 1,
+            Outcome::Differs(key) => {
+                self.differing += 1;
+                if self.conflicts.len() < NAMED {
+                    self.conflicts
+                        .push(String::from_utf8_lossy(&key).into_owned());
+                }
+            }
+        }
+    }
+
+    /// Notes the newest row of a flag.
+    fn newest(&mut self, row: &Row) {
+        if let Some((row_type, flag)) = FlagRowKey::subject_of(&row.key) {
+            let created = FlagRowKey::decode(&row.key).ok().map(|key| key.created);
+            let newest = self.flags.entry(flag).or_default();
+            if row_type == RowType::Revision {
+                *newest = created.max(*newest);
+            }
+        }
+    }
+}
+
+impl fmt::Display for LookedAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "copying: {} rows", self.0.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,216 @@
+//! Takes a tree apart field by field, and gathers everything that is wrong with it.
+
+use std::fmt::Display;
+
+use flag_model::{Invalid, quoted};
+
+use super::node::{Kind, Node};
+use super::{FileMistake, FileMistakes};
+use crate::near::closest;
+
+/// What is wrong so far. Whoever gets `None` knows that a mistake was noted, and goes on with the rest.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    mistakes: Vec<FileMistake>,
+}
+
+/// A value and the way to it, `flags[0].revision.control`.
+#[derive(Clone, Debug)]
+pub(super) struct At<'n> {
+    pub(super) node: &'n Node,
+    pub(super) path: String,
+}
+
+/// The fields of a map.
+#[derive(Debug)]
+pub(super) struct Fields<'n> {
+    at: At<'n>,
+    entries: &'n [(Node, Node)],
+}
+
+impl<'n> At<'n> {
+    /// The whole file.
+    pub(super) fn root(node: &'n Node) -> Self {
+        Self {
+            node,
+            path: String::new(),
+        }
+    }
+}
+
+impl<'n> Fields<'n> {
+    /// A field, if it is there and holds something.
+    pub(super) fn get(&self, name: &str) -> Option<At<'n>> {
+        let is_named = |key: &Node| matches!(&key.kind, Kind::Text(text) if text == name);
+        let (_, node) = self.entries.iter().find(|(key, _)| is_named(key))?;
+        let path = self.path(name);
+        (!matches!(node.kind, Kind::Null)).then_some(At { node, path })
+    }
+
+    fn path(&self, name: &str) -> String {
+        if self.at.path.is_empty() {
+            return name.to_owned();
+        }
+        format!("{}.{name}", self.at.path)
+    }
+}
+
+impl Reading {
+    /// What was built, or every mistake.
+    pub(super) fn finish<T>(self, built: Option<T>) -> Result<T, FileMistakes> {
+        match built {
+            Some(built) if self.mistakes.is_empty() => Ok(built),
+            _ => Err(FileMistakes(self.mistakes)),
+        }
+    }
+
+    /// Notes that something cannot be.
+    pub(super) fn refuse<T>(&mut self, at: &At<'_>, problem: impl Display) -> Option<T> {
+        let separator = if at.path.is_empty() { "" } else { ": " };
+        self.mistakes.push(FileMistake {
+            place: at.node.place,
+            message: format!("{}{separator}{problem}", at.path),
+        });
+        None
+    }
+
+    /// Notes that something else was expected.
+    fn expected<T>(&mut self, at: &At<'_>, expected: &str) -> Option<T> {
+        let problem = format!("found {}, expected {expected}", at.node.found());
+        self.refuse(at, problem)
+    }
+
+    /// The fields of a map that has none but these.
+    pub(super) fn fields<'n>(&mut self, at: &At<'n>, known: &[&str]) -> Option<Fields<'n>> {
+        let Kind::Map(entries) = &at.node.kind else {
+            return self.expected(at, &format!("the fields {}", known.join(", ")));
+        };
+        let at = at.clone();
+        let fields = Fields { at, entries };
+        let before = self.mistakes.len();
+        for (key, _) in entries {
+            match &key.kind {
+                Kind::Text(name) if known.contains(&name.as_str()) => {}
+                Kind::Text(name) => self.unknown(&fields, key, name, known),
+                _ => {
+                    let node = key;
+                    let path = fields.at.path.clone();
+                    let _: Option<()> = self.expected(&At { node, path }, "the name of a field");
+                }
+            }
+        }
+        (self.mistakes.len() == before).then_some(fields)
+    }
+
+    fn unknown(&mut self, fields: &Fields<'_>, key: &Node, name: &str, known: &[&str]) {
+        let shown = quoted(name);
+        let shown = shown.trim_matches('"');
+        let near = closest(name, known.iter().copied()).map_or_else(
+            || format!("expected {}", known.join(", ")),
+            |near| format!("did you mean {near}?"),
+        );
+        let at = At {
+            node: key,
+            path: fields.path(shown),
+        };
+        let _: Option<()> = self.refuse(&at, format!("there is no such field; {near}"));
+    }
+
+    /// A field that must be there.
+    pub(super) fn required<'n>(&mut self, fields: &Fields<'n>, name: &str) -> Option<At<'n>> {
+        let found = fields.get(name);
+        if found.is_none() {
+            let at = At {
+                node: fields.at.node,
+                path: fields.path(name),
+            };
+            return self.refuse(&at, "found nothing, expected it to be said");
+        }
+        found
+    }
+
+    /// A field that may be missing, as it is read; the outer `None` is a mistake.
+    #[expect(clippy::option_option, reason = "nothing is no mistake")]
+    pub(super) fn optional<'n, T>(
+        &mut self,
+        fields: &Fields<'n>,
+        name: &str,
+        read: impl FnOnce(&mut Self, &At<'n>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        match fields.get(name) {
+            Some(at) => read(self, &at).map(Some),
+            None => Some(None),
+        }
+    }
+
+    /// Text.
+    pub(super) fn text<'n>(&mut self, at: &At<'n>) -> Option<&'n str> {
+        match &at.node.kind {
+            Kind::Text(text) => Some(text),
+            Kind::Boolean(_) | Kind::Number(_) => self.expected(at, "text; put it into quotes"),
+            _ => self.expected(at, "text"),
+        }
+    }
+
+    /// A boolean.
+    pub(super) fn boolean(&mut self, at: &At<'_>) -> Option<bool> {
+        match &at.node.kind {
+            Kind::Boolean(value) => Some(*value),
+            _ => self.expected(at, "true or false"),
+        }
+    }
+
+    /// The digits of a number.
+    pub(super) fn number<'n>(&mut self, at: &At<'n>) -> Option<&'n str> {
+        match &at.node.kind {
+            Kind::Number(digits) => Some(digits),
+            _ => self.expected(at, "a number"),
+        }
+    }
+
+    /// Text that means something.
+    pub(super) fn parsed<T, E: Display>(
+        &mut self,
+        at: &At<'_>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.text(at)?;
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(refused) => self.refuse(at, refused),
+        }
+    }
+
+    /// Text that is a name or the like, whose refusal names the field once more.
+    pub(super) fn valid<T>(
+        &mut self,
+        at: &At<'_>,
+        parse: impl FnOnce(&str) -> Result<T, Invalid>,
+    ) -> Option<T> {
+        self.parsed(at, |text| {
+            parse(text).map_err(
+                |Invalid {
+                     found, expected, ..
+                 }| { format!("found {found}, expected {expected}") },
+            )
+        })
+    }
+
+    /// Each item of a list, as it is read.
+    pub(super) fn list<'n, T>(
+        &mut self,
+        at: &At<'n>,
+        mut read: impl FnMut(&mut Self, &At<'n>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let Kind::List(items) = &at.node.kind else {
+            return self.expected(at, "a list");
+        };
+        let items = items.iter().enumerate().map(|(index, node)| {
+            let path = format!("{}[{index}]", at.path);
+            read(self, &At { node, path })
+        });
+        // All of them, so that the mistakes of all are told.
+        let read: Vec<Option<T>> = items.collect();
+        read.into_iter().collect()
+    }
+}

@@ -1,0 +1,206 @@
+//! From a tree to flags.
+
+use std::collections::HashSet;
+
+use flag_model::{
+    BucketRange, Date, FlagKey, FlagName, FlagType, FlagValue, FormatVersion, HashAlgorithm,
+    InstanceId, Metadata, MetadataParts, OwnerId, Percent, ProjectName, Salt, Timestamp, Treatment,
+    TreatmentName,
+};
+
+use super::fields::{At, Fields, Reading};
+use super::node::{self, Node};
+use super::{FILE_VERSION, FileMistakes, FlagFile, FlagInFile, RevisionInFile};
+
+/// Reads a file, YAML or JSON; tells every mistake in it with its place.
+pub(crate) fn read(text: &str) -> Result<FlagFile, FileMistakes> {
+    let node: Node = node::parse(text)?;
+    let mut reading = Reading::default();
+    let file = file(&mut reading, &At::root(&node));
+    reading.finish(file)
+}
+
+fn file(reading: &mut Reading, at: &At<'_>) -> Option<FlagFile> {
+    let fields = reading.fields(at, &["file_version", "project", "flags"])?;
+    let version = reading.required(&fields, "file_version")?;
+    if reading.number(&version)? != FILE_VERSION.to_string() {
+        let problem = format!("found {}, expected {FILE_VERSION}", version.node.found());
+        return reading.refuse(&version, problem);
+    }
+    let project = reading.required(&fields, "project")?;
+    let project = reading.valid(&project, |text| ProjectName::new(text))?;
+    let flags = reading.required(&fields, "flags")?;
+    let mut seen = HashSet::new();
+    let flags = reading.list(&flags, |reading, at| {
+        let flag = flag(reading, &project, at)?;
+        if !seen.insert(flag.flag.clone()) {
+            let problem = format!("found {} once more, expected each flag once", flag.flag);
+            return reading.refuse(at, problem);
+        }
+        Some(flag)
+    })?;
+    Some(FlagFile { project, flags })
+}
+
+fn flag(reading: &mut Reading, project: &ProjectName, at: &At<'_>) -> Option<FlagInFile> {
+    let place = at.node.place;
+    let fields = reading.fields(at, &["flag_type", "name", "metadata", "revision"])?;
+    let flag_type = reading.required(&fields, "flag_type");
+    let flag_type = flag_type.and_then(|at| reading.valid(&at, FlagType::parse));
+    let name = reading.required(&fields, "name");
+    let name = name.and_then(|at| reading.valid(&at, |text| FlagName::new(text)));
+    let flag = FlagKey {
+        project: project.clone(),
+        flag_type: flag_type?,
+        name: name?,
+    };
+    let metadata = reading.optional(&fields, "metadata", |reading, at| {
+        metadata(reading, &flag, at)
+    });
+    let revision = reading.optional(&fields, "revision", |reading, at| {
+        revision(reading, flag.flag_type, at)
+    });
+    Some(FlagInFile {
+        place,
+        metadata: metadata?,
+        revision: revision?,
+        flag,
+    })
+}
+
+const METADATA: &[&str] = &["description", "owner", "ticket", "tags", "expires_on"];
+
+fn metadata(reading: &mut Reading, flag: &FlagKey, at: &At<'_>) -> Option<MetadataParts> {
+    let fields = reading.fields(at, METADATA)?;
+    let text = |reading: &mut Reading, at: &At<'_>| reading.text(at).map(str::to_owned);
+    let description = reading.required(&fields, "description");
+    let description = description.and_then(|at| text(reading, &at));
+    let owner = reading.optional(&fields, "owner", |reading, at| {
+        reading.valid(at, |text| OwnerId::new(text))
+    });
+    let ticket = reading.optional(&fields, "ticket", text);
+    let tags = reading.optional(&fields, "tags", |reading, at| reading.list(at, text));
+    let expires_on = reading.optional(&fields, "expires_on", |reading, at| {
+        reading.valid(at, Date::parse)
+    });
+    let parts = MetadataParts {
+        flag: flag.clone(),
+        description: description?,
+        owner: owner?,
+        ticket: ticket?,
+        tags: tags?.unwrap_or_default(),
+        expires_on: expires_on?,
+    };
+    match Metadata::new(Timestamp::UNIX_EPOCH, parts.clone()) {
+        Ok(_) => Some(parts),
+        Err(refused) => reading.refuse(at, refused),
+    }
+}
+
+const REVISION: &[&str] = &[
+    "format_version",
+    "hash_algorithm",
+    "salt",
+    "control",
+    "treatments",
+];
+
+fn revision(reading: &mut Reading, flag_type: FlagType, at: &At<'_>) -> Option<RevisionInFile> {
+    let fields = reading.fields(at, REVISION)?;
+    let version = reading.optional(&fields, "format_version", version);
+    let algorithm = reading.optional(&fields, "hash_algorithm", |reading, at| {
+        reading.parsed(at, HashAlgorithm::parse)
+    });
+    let salt = reading.optional(&fields, "salt", |reading, at| {
+        reading.valid(at, |text| Salt::new(text))
+    });
+    let control = reading.required(&fields, "control");
+    let control = control.and_then(|at| value(reading, flag_type, &at));
+    let treatments = reading.optional(&fields, "treatments", |reading, at| {
+        reading.list(at, |reading, at| treatment(reading, flag_type, at))
+    });
+    Some(RevisionInFile {
+        version: version?,
+        algorithm: algorithm?,
+        salt: salt?,
+        control: control?,
+        treatments: treatments?.unwrap_or_default(),
+    })
+}
+
+fn version(reading: &mut Reading, at: &At<'_>) -> Option<FormatVersion> {
+    let digits = reading.number(at)?;
+    match FormatVersion::parse(digits) {
+        Ok(version) => Some(version),
+        Err(_) => reading.refuse(at, format!("found {}, expected 1 or 2", at.node.found())),
+    }
+}
+
+const TREATMENT: &[&str] = &["name", "percent", "value", "overrides", "ranges"];
+
+fn treatment(reading: &mut Reading, flag_type: FlagType, at: &At<'_>) -> Option<Treatment> {
+    let fields = reading.fields(at, TREATMENT)?;
+    let name = reading.optional(&fields, "name", |reading, at| {
+        reading.valid(at, |text| TreatmentName::new(text))
+    });
+    let percent = percent(reading, &fields);
+    let value_at = reading.required(&fields, "value");
+    let value = value_at.and_then(|at| value(reading, flag_type, &at));
+    let overrides = reading.optional(&fields, "overrides", |reading, at| {
+        reading.list(at, |reading, at| {
+            reading.valid(at, |text| InstanceId::new(text.to_owned()))
+        })
+    });
+    let ranges = reading.optional(&fields, "ranges", |reading, at| reading.list(at, range));
+    Some(Treatment {
+        name: name?,
+        percent: percent?,
+        value: value?,
+        overrides: overrides?.unwrap_or_default(),
+        ranges: ranges?.unwrap_or_default(),
+    })
+}
+
+/// Whether the version takes its decimals is seen when the version is known.
+fn percent(reading: &mut Reading, fields: &Fields<'_>) -> Option<Percent> {
+    let at = reading.required(fields, "percent")?;
+    let digits = reading.number(&at)?;
+    match Percent::parse(digits, FormatVersion::V2) {
+        Ok(percent) => Some(percent),
+        Err(refused) => reading.refuse(&at, refused),
+    }
+}
+
+fn value(reading: &mut Reading, flag_type: FlagType, at: &At<'_>) -> Option<FlagValue> {
+    match flag_type {
+        FlagType::Feature => reading.boolean(at).map(FlagValue::Boolean),
+        FlagType::Data => reading.valid(at, FlagValue::text),
+    }
+}
+
+fn range(reading: &mut Reading, at: &At<'_>) -> Option<BucketRange> {
+    let ends = reading.list(at, |reading, at| {
+        let digits = reading.number(at)?;
+        let end = digits.parse::<u32>();
+        end.map_or_else(
+            |_| reading.refuse(at, "expected the number of a bucket"),
+            Some,
+        )
+    })?;
+    let &[from, to] = ends.as_slice() else {
+        return reading.refuse(
+            at,
+            "expected two numbers: the first bucket, and the first one after",
+        );
+    };
+    match BucketRange::new(from, to) {
+        Ok(range) => Some(range),
+        Err(refused) => {
+            let problem = format!("found {}, expected {}", refused.found, refused.expected);
+            reading.refuse(at, problem)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

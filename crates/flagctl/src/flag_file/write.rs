@@ -1,0 +1,176 @@
+//! From flags to a file.
+
+use flag_model::{
+    BucketRange, FlagValue, Format, HashAlgorithm, InstanceId, Metadata, Percent, ProjectName,
+    Revision, Treatment,
+};
+use flag_rollout::reweight;
+use flag_store::{FlagEntry, UnreadableRow};
+use serde::Serialize;
+use serde_json::{Number, Value};
+use serde_saphyr::FlowSeq;
+
+use super::FILE_VERSION;
+use crate::output::number;
+
+/// A file as it is written.
+#[derive(Debug, Serialize)]
+pub(crate) struct Written {
+    file_version: u8,
+    project: String,
+    pub(crate) flags: Vec<WrittenFlag>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct WrittenFlag {
+    flag_type: &'static str,
+    pub(crate) name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<WrittenMetadata>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<WrittenRevision>,
+}
+
+#[derive(Debug, Serialize)]
+struct WrittenMetadata {
+    description: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticket: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_on: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct WrittenRevision {
+    format_version: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hash_algorithm: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    salt: Option<String>,
+    control: Value,
+    treatments: Vec<WrittenTreatment>,
+}
+
+#[derive(Debug, Serialize)]
+struct WrittenTreatment {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    percent: Number,
+    value: Value,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    overrides: Vec<String>,
+    /// Only where they are not those that a new flag would get.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ranges: Option<FlowSeq<Vec<[u32; 2]>>>,
+}
+
+impl Written {
+    /// The flags as they are; every row that counts must be readable, for a file without it would be taken for whole.
+    pub(crate) fn new(
+        project: &ProjectName,
+        flags: &[FlagEntry],
+    ) -> Result<Self, Vec<UnreadableRow>> {
+        let metadata = flags
+            .iter()
+            .filter_map(|entry| entry.metadata.as_ref()?.as_ref().err());
+        let revisions = flags
+            .iter()
+            .filter_map(|entry| entry.revision.as_ref()?.as_ref().err());
+        let unreadable: Vec<UnreadableRow> = metadata.chain(revisions).cloned().collect();
+        if !unreadable.is_empty() {
+            return Err(unreadable);
+        }
+        Ok(Self {
+            file_version: FILE_VERSION,
+            project: project.to_string(),
+            flags: flags.iter().map(WrittenFlag::from).collect(),
+        })
+    }
+}
+
+impl From<&FlagEntry> for WrittenFlag {
+    fn from(entry: &FlagEntry) -> Self {
+        let metadata = entry.metadata.as_ref().and_then(|row| row.as_ref().ok());
+        let revision = entry.revision.as_ref().and_then(|row| row.as_ref().ok());
+        Self {
+            flag_type: entry.flag.flag_type.as_str(),
+            name: entry.flag.name.to_string(),
+            metadata: metadata.map(Into::into),
+            revision: revision.map(Into::into),
+        }
+    }
+}
+
+impl From<&Metadata> for WrittenMetadata {
+    fn from(metadata: &Metadata) -> Self {
+        Self {
+            description: metadata.description.clone(),
+            owner: metadata.owner.as_ref().map(ToString::to_string),
+            ticket: metadata.ticket.clone(),
+            tags: metadata.tags.clone(),
+            expires_on: metadata.expires_on.map(|day| day.to_string()),
+        }
+    }
+}
+
+impl From<&Revision> for WrittenRevision {
+    fn from(revision: &Revision) -> Self {
+        let (format_version, placing) = match &revision.format {
+            Format::V1 => (1, None),
+            Format::V2 { algorithm, salt } => (2, Some((algorithm, salt))),
+        };
+        let is_new = has_ranges_of_a_new_flag(revision);
+        let treatments = revision.treatments.iter();
+        Self {
+            format_version,
+            hash_algorithm: placing.map(|(algorithm, _)| HashAlgorithm::as_str(*algorithm)),
+            salt: placing.map(|(_, salt)| salt.to_string()),
+            control: value(&revision.control),
+            treatments: treatments
+                .map(|treatment| WrittenTreatment::new(treatment, is_new))
+                .collect(),
+        }
+    }
+}
+
+impl WrittenTreatment {
+    fn new(treatment: &Treatment, is_new: bool) -> Self {
+        let ranges = treatment.ranges.iter();
+        let ranges: Vec<_> = ranges.map(|range| [range.from(), range.to()]).collect();
+        Self {
+            name: treatment.name.as_ref().map(ToString::to_string),
+            percent: number(treatment.percent),
+            value: value(&treatment.value),
+            overrides: treatment
+                .overrides
+                .iter()
+                .map(InstanceId::to_string)
+                .collect(),
+            ranges: (!is_new && !ranges.is_empty()).then_some(FlowSeq(ranges)),
+        }
+    }
+}
+
+fn value(value: &FlagValue) -> Value {
+    match value {
+        FlagValue::Boolean(value) => Value::from(*value),
+        FlagValue::Text(text) => Value::from(&**text),
+    }
+}
+
+/// Whether a flag without a history would get the same ranges, so that they need not be told.
+fn has_ranges_of_a_new_flag(revision: &Revision) -> bool {
+    let treatments = revision.treatments.iter();
+    let shares: Vec<(&[BucketRange], Percent)> = treatments
+        .map(|treatment| (&[][..], treatment.percent))
+        .collect();
+    let ranges = reweight(&shares);
+    let treatments = revision.treatments.iter();
+    treatments
+        .zip(ranges)
+        .all(|(treatment, ranges)| treatment.ranges == ranges)
+}

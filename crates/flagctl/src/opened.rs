@@ -1,0 +1,102 @@
+//! A store that is opened as it is, for work on all its rows: nothing is made, and waits are long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flag_settings::StoreSettings;
+use flag_store::{FlagStore, RowStore, StoreError, SystemClock};
+use flag_store_bigtable::{BigtableSettings, BigtableStore};
+use flag_store_embedded::EmbeddedStore;
+
+use crate::failure::Failure;
+
+/// How long a page of rows may take, which can be many megabytes.
+const LONG: Duration = Duration::from_secs(30);
+
+/// How long the exposures of an emulator are kept; its data never outlives it.
+const EMULATOR_RETENTION: Duration = Duration::from_hours(90 * 24);
+
+/// An open store, and where it is.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// Its rows, for whoever has the time to wait for many of them.
+    pub(crate) rows: Arc<dyn RowStore>,
+    /// The same as Bigtable, if it is, for whoever has not.
+    pub(crate) bigtable: Option<BigtableStore>,
+    /// Where it is, for people.
+    pub(crate) place: String,
+}
+
+impl Opened {
+    /// Opens a store that must be there already.
+    pub(crate) async fn existing(settings: &StoreSettings) -> Result<Self, Failure> {
+        let place = settings.place();
+        let (rows, bigtable): (Arc<dyn RowStore>, _) = match settings {
+            StoreSettings::Embedded(directory) => {
+                let files = EmbeddedStore::files(directory);
+                if !files.iter().all(|file| file.exists()) {
+                    return Err(Failure::NoStore { place });
+                }
+                (settings.open().await?, None)
+            }
+            StoreSettings::Bigtable(settings) => {
+                let rows = connect(patient(settings)).await?;
+                let bigtable = connect(BigtableSettings::clone(settings)).await?;
+                (Arc::new(rows), Some(bigtable))
+            }
+        };
+        Ok(Self {
+            rows,
+            bigtable,
+            place,
+        })
+    }
+
+    /// Opens a store; where files are missing, they are made, and in an emulator the tables.
+    pub(crate) async fn or_made(settings: &StoreSettings) -> Result<Self, Failure> {
+        if let StoreSettings::Embedded(_) = settings {
+            settings.open().await?;
+        }
+        let opened = Self::existing(settings).await?;
+        if let (Some(bigtable), StoreSettings::Bigtable(settings)) = (&opened.bigtable, settings)
+            && settings.emulator.is_some()
+        {
+            let made = bigtable.create_tables(EMULATOR_RETENTION).await;
+            made.map_err(|source| opened.failed(source))?;
+        }
+        Ok(opened)
+    }
+
+    /// Makes sure soon that it can be read.
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        match &self.bigtable {
+            Some(bigtable) => bigtable.ping().await,
+            None => self.rows.ping().await,
+        }
+    }
+
+    /// Its flags.
+    pub(crate) fn flags(&self) -> FlagStore {
+        FlagStore::new(Arc::clone(&self.rows), Arc::new(SystemClock))
+    }
+
+    /// What it means that it failed.
+    pub(crate) fn failed(&self, source: StoreError) -> Failure {
+        let place = self.place.clone();
+        Failure::Store { place, source }
+    }
+}
+
+/// Prepares the connections to Bigtable.
+pub(crate) async fn connect(settings: BigtableSettings) -> Result<BigtableStore, Failure> {
+    let store = Box::pin(BigtableStore::connect(settings)).await;
+    store.map_err(|error| Failure::Open(error.into()))
+}
+
+fn patient(settings: &BigtableSettings) -> BigtableSettings {
+    BigtableSettings {
+        read_attempt: LONG / 6,
+        read_deadline: LONG,
+        ..settings.clone()
+    }
+}

@@ -1,0 +1,97 @@
+//! What a flag file changes, or would.
+
+use flag_model::FlagKey;
+use serde::Serialize;
+
+use super::Answer;
+use super::json::Key;
+use super::table::shown;
+use super::text::{Columns, Text, Tone};
+
+/// What became of the flags of a file.
+pub(crate) struct Applied {
+    pub(crate) project: String,
+    /// Whether the rows were appended.
+    pub(crate) written: bool,
+    pub(crate) changed: Vec<AppliedFlag>,
+    /// How many flags were as the file says.
+    pub(crate) unchanged: usize,
+    /// Flags that the file doesn't name, which are left alone.
+    pub(crate) not_in_file: Vec<FlagKey>,
+}
+
+/// A flag that differs from the file.
+pub(crate) struct AppliedFlag {
+    pub(crate) flag: FlagKey,
+    /// Whether its metadata does.
+    pub(crate) metadata: bool,
+    /// Whether its revision does.
+    pub(crate) revision: bool,
+    /// How, in lines for people.
+    pub(crate) change: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    project: &'a str,
+    written: bool,
+    changed: Vec<FlagData<'a>>,
+    unchanged: usize,
+    not_in_file: Vec<Key>,
+}
+
+#[derive(Serialize)]
+struct FlagData<'a> {
+    #[serde(flatten)]
+    key: Key,
+    metadata: bool,
+    revision: bool,
+    change: &'a [String],
+}
+
+impl Answer for Applied {
+    fn data(&self) -> impl Serialize {
+        let changed = self.changed.iter().map(|flag| FlagData {
+            key: (&flag.flag).into(),
+            metadata: flag.metadata,
+            revision: flag.revision,
+            change: &flag.change,
+        });
+        Data {
+            project: &self.project,
+            written: self.written,
+            changed: changed.collect(),
+            unchanged: self.unchanged,
+            not_in_file: self.not_in_file.iter().map(Key::from).collect(),
+        }
+    }
+
+    fn text(&self) -> Text {
+        let mut lines = Columns::default();
+        let mut say = |tone, line: &str| lines.line(tone, [shown(line)]);
+        // What is written has been shown already, for it had to be confirmed.
+        let changes = self.changed.iter().filter(|_| !self.written);
+        for line in changes.flat_map(|flag| &flag.change) {
+            let is_changed = line.starts_with('*');
+            let tone = if is_changed {
+                Tone::Changed
+            } else {
+                Tone::Plain
+            };
+            say(tone, line);
+        }
+        let did = if self.written { "changed" } else { "to change" };
+        let (differing, same) = (self.changed.len(), self.unchanged);
+        let total = format!("flags: {differing} {did}, {same} as the file says");
+        say(Tone::Heading, &total);
+        for flag in &self.not_in_file {
+            say(Tone::Plain, &format!("not in the file, left alone: {flag}"));
+        }
+        lines.text()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let changed = self.changed.iter();
+        changed.map(|flag| flag.flag.name.to_string()).collect()
+    }
+}

@@ -1,0 +1,82 @@
+//! What was copied.
+
+use serde::Serialize;
+
+use super::Answer;
+use super::table::shown;
+use super::text::{Columns, Text, Tone};
+use crate::copy::Copied;
+
+/// What became of the rows of a project.
+#[derive(Serialize)]
+pub(crate) struct CopiedRows {
+    pub(crate) project: String,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    /// Whether it was only looked what would become of them.
+    pub(crate) dry_run: bool,
+    pub(crate) flags: Counts,
+    pub(crate) exposures: Option<Counts>,
+}
+
+/// What became of the rows of a table.
+#[derive(Serialize)]
+pub(crate) struct Counts {
+    copied: u64,
+    already_there: u64,
+    differing: u64,
+    /// The keys of those that differ.
+    conflicts: Vec<String>,
+}
+
+impl From<&Copied> for Counts {
+    fn from(copied: &Copied) -> Self {
+        Self {
+            copied: copied.written,
+            already_there: copied.already_there,
+            differing: copied.differing,
+            conflicts: copied.conflicts.clone(),
+        }
+    }
+}
+
+impl CopiedRows {
+    fn tables(&self) -> impl Iterator<Item = (&'static str, &Counts)> {
+        let exposures = self.exposures.iter().map(|counts| ("exposures", counts));
+        [("flags", &self.flags)].into_iter().chain(exposures)
+    }
+
+    fn conflicts(&self) -> impl Iterator<Item = &String> {
+        self.tables().flat_map(|(_, counts)| &counts.conflicts)
+    }
+}
+
+impl Answer for CopiedRows {
+    fn data(&self) -> impl Serialize {
+        self
+    }
+
+    fn text(&self) -> Text {
+        let copied = if self.dry_run { "TO COPY" } else { "COPIED" };
+        let mut columns =
+            Columns::headed(["ROWS", copied, "ALREADY THERE", "THERE WITH OTHER CELLS"]);
+        for (name, counts) in self.tables() {
+            let numbers = [counts.copied, counts.already_there, counts.differing];
+            let numbers = numbers.iter().map(u64::to_string);
+            let line: Vec<String> = [name.to_owned()].into_iter().chain(numbers).collect();
+            columns.line(Tone::Plain, line);
+        }
+        if self.conflicts().next().is_none() {
+            return columns.text();
+        }
+        let mut conflicts = Columns::headed(["There with other cells, and left as they are:"]);
+        for key in self.conflicts() {
+            conflicts.line(Tone::Problem, [shown(key)]);
+        }
+        columns.text().and(conflicts.text())
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.conflicts().cloned().collect()
+    }
+}

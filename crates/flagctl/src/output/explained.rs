@@ -1,0 +1,82 @@
+//! A decision, and what led to it.
+
+use flag_model::{InstanceId, Revision, Timestamp};
+use flag_rollout::{Decision, Reason};
+use serde::Serialize;
+
+use super::Answer;
+use super::json;
+use super::table::{of_revision, shown};
+use super::text::{Columns, Text};
+
+/// What an instance receives, or received at an instant, and the revision that decides it.
+pub(crate) struct Explained<'a> {
+    pub(crate) instance: &'a InstanceId<'a>,
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) decision: Decision<'a>,
+    pub(crate) revision: &'a Revision,
+}
+
+#[derive(Serialize)]
+struct Data {
+    #[serde(flatten)]
+    key: json::Key,
+    instance_id: String,
+    at: Option<String>,
+    value: json::Value,
+    rollout_group: String,
+    reason: &'static str,
+    bucket: Option<u32>,
+    revision: json::Revision,
+}
+
+impl Answer for Explained<'_> {
+    fn data(&self) -> impl Serialize {
+        Data {
+            key: (&self.revision.flag).into(),
+            instance_id: self.instance.to_string(),
+            at: self.at.map(|at| at.to_string()),
+            value: self.decision.value.into(),
+            rollout_group: self.decision.rollout_group.to_owned(),
+            reason: self.decision.reason.as_str(),
+            bucket: self.decision.bucket.map(flag_model::Bucket::get),
+            revision: self.revision.into(),
+        }
+    }
+
+    fn text(&self) -> Text {
+        let at = match self.at {
+            Some(at) => format!(" at {at}"),
+            None => String::new(),
+        };
+        let heading = format!("{} for {}{at}", self.revision.flag, self.instance);
+        let bucket = self.decision.bucket;
+        let decision = Columns::from([
+            ("value", shown(&self.decision.value.to_string())),
+            ("group", self.decision.rollout_group.to_owned()),
+            ("reason", self.reason()),
+            (
+                "bucket",
+                bucket.map_or_else(|| "-".to_owned(), |bucket| bucket.to_string()),
+            ),
+        ]);
+        Text::plain(&shown(&heading))
+            .and(decision.text())
+            .and(of_revision(self.revision))
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![self.decision.rollout_group.to_owned()]
+    }
+}
+
+impl Explained<'_> {
+    fn reason(&self) -> String {
+        let why = match self.decision.reason {
+            Reason::Override => "the override list of the group holds the id",
+            Reason::Rollout => "the group owns the bucket",
+            Reason::Control => "no override list holds the id, and no treatment owns the bucket",
+        };
+        format!("{}: {why}", self.decision.reason)
+    }
+}

@@ -1,0 +1,24 @@
+//! The flags of a project as a file.
+
+use serde::Serialize;
+
+use super::text::Text;
+use super::{Answer, yaml};
+use crate::flag_file::Written;
+
+/// A file that `flagctl apply` takes.
+pub(crate) struct Exported(pub(crate) Written);
+
+impl Answer for Exported {
+    fn data(&self) -> impl Serialize {
+        &self.0
+    }
+
+    fn text(&self) -> Text {
+        Text::plain(&yaml(&self.0).unwrap_or_default())
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.flags.iter().map(|flag| flag.name.clone()).collect()
+    }
+}

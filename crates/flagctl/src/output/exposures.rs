@@ -1,0 +1,94 @@
+//! Decisions that were served, as logged.
+
+use flag_model::FlagKey;
+use flag_store::StoredExposure;
+use serde::Serialize;
+
+use super::Answer;
+use super::json;
+use super::table::{or_none, short, shown};
+use super::text::{Columns, Text, Tone};
+
+/// Exposures of a flag, in the order of the log.
+pub(crate) struct Exposures<'a> {
+    pub(crate) flag: &'a FlagKey,
+    pub(crate) exposures: &'a [StoredExposure],
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    #[serde(flatten)]
+    key: json::Key,
+    exposures: Vec<Exposure<'a>>,
+}
+
+#[derive(Serialize)]
+struct Exposure<'a> {
+    row_key: &'a str,
+    request_id: &'a str,
+    created: &'a str,
+    instance_id: &'a str,
+    value: &'a str,
+    rollout_group: &'a str,
+    reason: Option<&'a str>,
+    bucket: Option<&'a str>,
+    revision: Option<&'a str>,
+    from_cache: Option<&'a str>,
+}
+
+impl Answer for Exposures<'_> {
+    fn data(&self) -> impl Serialize {
+        Data {
+            key: self.flag.into(),
+            exposures: self.exposures.iter().map(Exposure::from).collect(),
+        }
+    }
+
+    fn text(&self) -> Text {
+        if self.exposures.is_empty() {
+            return Text::default();
+        }
+        let heading = [
+            "CREATED", "INSTANCE", "GROUP", "REASON", "BUCKET", "REVISION", "CACHE", "REQUEST",
+            "VALUE",
+        ];
+        let mut columns = Columns::headed(heading);
+        for exposure in self.exposures {
+            let line = [
+                shown(&exposure.created),
+                shown(&exposure.instance),
+                shown(&exposure.rollout_group),
+                or_none(exposure.reason.clone()),
+                or_none(exposure.bucket.clone()),
+                or_none(exposure.revision.clone()),
+                or_none(exposure.from_cache.clone()),
+                shown(&exposure.request_id),
+                short(&exposure.value),
+            ];
+            columns.line(Tone::Plain, line);
+        }
+        columns.text()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let exposures = self.exposures.iter();
+        exposures.map(|exposure| exposure.key.clone()).collect()
+    }
+}
+
+impl<'a> From<&'a StoredExposure> for Exposure<'a> {
+    fn from(exposure: &'a StoredExposure) -> Self {
+        Self {
+            row_key: &exposure.key,
+            request_id: &exposure.request_id,
+            created: &exposure.created,
+            instance_id: &exposure.instance,
+            value: &exposure.value,
+            rollout_group: &exposure.rollout_group,
+            reason: exposure.reason.as_deref(),
+            bucket: exposure.bucket.as_deref(),
+            revision: exposure.revision.as_deref(),
+            from_cache: exposure.from_cache.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What a flag was, the newest first.
+
+use flag_model::{FlagKey, Metadata, Revision, Timestamp};
+use flag_store::{FlagRowKey, UnreadableRow};
+use serde::Serialize;
+
+use super::Answer;
+use super::json::{self, Entry};
+use super::table::{listed, or_none, short, shown, treatments};
+use super::text::{Columns, Text, Tone};
+
+/// Revisions of a flag; those that cannot be read say why.
+pub(crate) struct Revisions<'a> {
+    pub(crate) flag: &'a FlagKey,
+    pub(crate) revisions: &'a [Result<Revision, UnreadableRow>],
+}
+
+/// Metadata of a flag; what cannot be read says why.
+pub(crate) struct MetadataHistory<'a> {
+    pub(crate) flag: &'a FlagKey,
+    pub(crate) metadata: &'a [Result<Metadata, UnreadableRow>],
+}
+
+#[derive(Serialize)]
+struct RevisionsData {
+    #[serde(flatten)]
+    key: json::Key,
+    revisions: Vec<Entry<json::Revision>>,
+}
+
+#[derive(Serialize)]
+struct MetadataData {
+    #[serde(flatten)]
+    key: json::Key,
+    metadata: Vec<Entry<json::Metadata>>,
+}
+
+impl Answer for Revisions<'_> {
+    fn data(&self) -> impl Serialize {
+        let revisions = self.revisions.iter();
+        let revisions = revisions.map(|row| Entry::new(row, created(row, Revision::created)));
+        RevisionsData {
+            key: self.flag.into(),
+            revisions: revisions.collect(),
+        }
+    }
+
+    fn text(&self) -> Text {
+        of_revisions(self.revisions)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let revisions = self.revisions.iter();
+        let times = revisions.filter_map(|row| created(row, Revision::created));
+        times.map(|time| time.to_string()).collect()
+    }
+}
+
+impl Answer for MetadataHistory<'_> {
+    fn data(&self) -> impl Serialize {
+        let metadata = self.metadata.iter();
+        let metadata = metadata.map(|row| Entry::new(row, created(row, Metadata::created)));
+        MetadataData {
+            key: self.flag.into(),
+            metadata: metadata.collect(),
+        }
+    }
+
+    fn text(&self) -> Text {
+        if self.metadata.is_empty() {
+            return Text::default();
+        }
+        let heading = [
+            "CREATED",
+            "OWNER",
+            "EXPIRES ON",
+            "TICKET",
+            "TAGS",
+            "DESCRIPTION",
+        ];
+        let mut columns = Columns::headed(heading);
+        for row in self.metadata {
+            match row {
+                Ok(metadata) => columns.line(Tone::Plain, of_metadata(metadata)),
+                Err(error) => columns.line(
+                    Tone::Problem,
+                    unreadable(created(row, Metadata::created), error),
+                ),
+            }
+        }
+        columns.text()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let metadata = self.metadata.iter();
+        let times = metadata.filter_map(|row| created(row, Metadata::created));
+        times.map(|time| time.to_string()).collect()
+    }
+}
+
+/// One line per revision.
+pub(super) fn of_revisions(revisions: &[Result<Revision, UnreadableRow>]) -> Text {
+    if revisions.is_empty() {
+        return Text::default();
+    }
+    let heading = [
+        "CREATED",
+        "VERSION",
+        "CONTROL",
+        "TREATMENTS",
+        "OWNER",
+        "COMMENT",
+    ];
+    let mut columns = Columns::headed(heading);
+    for row in revisions {
+        match row {
+            Ok(revision) => columns.line(Tone::Plain, of_revision(revision)),
+            Err(error) => columns.line(
+                Tone::Problem,
+                unreadable(created(row, Revision::created), error),
+            ),
+        }
+    }
+    columns.text()
+}
+
+/// When a row was made, even if it cannot be read.
+pub(super) fn created<T>(
+    row: &Result<T, UnreadableRow>,
+    of_readable: impl Fn(&T) -> Timestamp,
+) -> Option<Timestamp> {
+    let key = match row {
+        Ok(row) => return Some(of_readable(row)),
+        Err(UnreadableRow::Percent { key, .. } | UnreadableRow::Cell { key, .. }) => key,
+        Err(_) => return None,
+    };
+    let key = FlagRowKey::decode(key.as_bytes());
+    key.ok().map(|key| key.created)
+}
+
+fn unreadable(created: Option<Timestamp>, error: &UnreadableRow) -> Vec<String> {
+    let created = created.map_or_else(|| "?".to_owned(), |time| time.to_string());
+    vec![
+        created,
+        format!("unreadable: {}", shown(&error.to_string())),
+    ]
+}
+
+fn of_revision(revision: &Revision) -> Vec<String> {
+    vec![
+        revision.created().to_string(),
+        revision.format.version().to_string(),
+        short(&revision.control.to_string()),
+        treatments(revision),
+        or_none(revision.owner.as_ref().map(ToString::to_string)),
+        short(&revision.comment),
+    ]
+}
+
+fn of_metadata(metadata: &Metadata) -> Vec<String> {
+    vec![
+        metadata.created().to_string(),
+        or_none(metadata.owner.as_ref().map(ToString::to_string)),
+        or_none(metadata.expires_on.map(|date| date.to_string())),
+        or_none(metadata.ticket.clone()),
+        listed(&metadata.tags),
+        short(&metadata.description),
+    ]
+}

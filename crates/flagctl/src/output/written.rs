@@ -1,0 +1,58 @@
+//! A row as it was written.
+
+use std::collections::BTreeMap;
+
+use flag_model::{FlagKey, Timestamp};
+use flag_store::Row;
+use serde::Serialize;
+
+use super::Answer;
+use super::json::Key;
+use super::table::shown;
+use super::text::{Columns, Text, Tone};
+
+/// A row as it was written.
+pub(super) struct Written<'a> {
+    pub(super) flag: &'a FlagKey,
+    pub(super) created: Timestamp,
+    pub(super) row: &'a Row,
+}
+
+#[derive(Serialize)]
+struct Data {
+    #[serde(flatten)]
+    key: Key,
+    created: String,
+    row_key: String,
+    cells: BTreeMap<String, String>,
+}
+
+impl Answer for Written<'_> {
+    fn data(&self) -> impl Serialize {
+        let cells = self.row.cells.iter();
+        let cells = cells.map(|(column, value)| (text(column), text(value)));
+        Data {
+            key: self.flag.into(),
+            created: self.created.to_string(),
+            row_key: text(&self.row.key),
+            cells: cells.collect(),
+        }
+    }
+
+    fn text(&self) -> Text {
+        let mut columns = Columns::from([("row key", shown(&text(&self.row.key)))]);
+        for (column, value) in self.row.cells.iter() {
+            let line = [column, value].map(|bytes| shown(&text(bytes)));
+            columns.line(Tone::Plain, line);
+        }
+        columns.text()
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![text(&self.row.key)]
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,185 @@
+//! Facts about run configurations.
+
+use super::*;
+
+const CELL: &str = "{'Name': 'f', 'Type': 'FEATURE', 'FormatVersion': 1, 'ControlValue': False, 'Comment': 'Rollout to 40%', 'OwnerID': 'John Smith', 'Treatments': [{'OverrideList': ['A12345'], 'PercentRollout':40, 'Value': True}]}";
+const METADATA: &str = "{\"Name\": \"f\", \"Type\": \"FEATURE\", \"Description\": \"What\"}";
+
+fn config(row_type: &str, cell: &str) -> String {
+    serde_json::json!({
+        "row_key_prefix_PROJECT": "p",
+        "row_key_prefix_ROWTYPE": row_type,
+        "row_key_prefix_FLAGTYPE": "feature",
+        "row_key_prefix_FLAGNAME": "f",
+        "row_cell_value": cell,
+        "add_new_feature_flag": row_type == "FLAG",
+    })
+    .to_string()
+}
+
+fn read_now(text: &str) -> Result<RunConfig, String> {
+    read(text, Timestamp::UNIX_EPOCH).map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn check_refused(text: &str, lines: &[&str]) {
+    let message = read_now(text).unwrap_err();
+    assert_eq!(message.lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
+fn the_example_of_the_reference_is_read() {
+    let Ok(RunConfig::Revision(revision)) = read_now(&config("REVISION", CELL)) else {
+        panic!("no revision")
+    };
+    assert_eq!(
+        (revision.comment.as_str(), revision.treatments.len()),
+        ("Rollout to 40%", 1)
+    );
+    assert_eq!(revision.treatments[0].percent.to_string(), "40");
+    let Ok(RunConfig::Metadata(metadata)) = read_now(&config("FLAG", METADATA)) else {
+        panic!("no metadata")
+    };
+    assert_eq!(metadata.description, "What");
+}
+
+#[test]
+fn a_cell_may_be_an_object_too() {
+    let mut config: serde_json::Value = serde_json::from_str(&config("FLAG", "")).unwrap();
+    config["row_cell_value"] = serde_json::from_str(METADATA).unwrap();
+    assert!(matches!(
+        read_now(&config.to_string()),
+        Ok(RunConfig::Metadata(_))
+    ));
+}
+
+#[test]
+fn a_percentage_is_pointed_at() {
+    check_refused(
+        &config("REVISION", &CELL.replace(":40", ": 140")),
+        &[
+            "row_cell_value, line 1, column 193: Rollout percentage: 140 is invalid. Value should be an integer in range [0, 100].",
+            "  …ideList': ['A12345'], 'PercentRollout': 140, 'Value': True}]}",
+            "                                           ^",
+        ],
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_pointed_at() {
+    check_refused(
+        &config(
+            "REVISION",
+            "{'Name': 'f', 'Type': 'FEATURE',\n 'FormatVersion': 1, 'ControlValue': False,\n 'Treatments': [{'PercentRollout': 1, 'Value': 'on'}]}",
+        ),
+        &[
+            "row_cell_value, line 3, column 48: Treatments[0].Value: found \"on\", expected true or false, as the flag is a feature",
+            "  …ments': [{'PercentRollout': 1, 'Value': 'on'}]}",
+            "                                           ^",
+        ],
+    );
+}
+
+#[test]
+fn what_is_no_literal_is_pointed_at() {
+    let message = read_now(&config("REVISION", "{'Name': f}")).unwrap_err();
+    assert!(
+        message.starts_with("row_cell_value, line 1, column 10: found "),
+        "{message}"
+    );
+    assert!(
+        message.ends_with("\n  {'Name': f}\n           ^"),
+        "{message}"
+    );
+}
+
+#[test]
+fn row_type_and_newness_agree() {
+    let text = config("REVISION", CELL).replace("false", "true");
+    let message = read_now(&text).unwrap_err();
+    assert!(
+        message.contains("found REVISION, expected FLAG, as add_new_feature_flag is true"),
+        "{message}"
+    );
+}
+
+#[test]
+fn fields_are_named() {
+    let missing = read_now(&config("FLAG", METADATA).replace("PROJECT", "PROJEKT")).unwrap_err();
+    assert!(
+        missing.contains(
+            "\"row_key_prefix_PROJEKT\": no such field; did you mean row_key_prefix_PROJECT?"
+        ),
+        "{missing}"
+    );
+    let unknown = read_now(&config(
+        "FLAG",
+        &METADATA.replace("Description", "Descripton"),
+    ))
+    .unwrap_err();
+    assert!(
+        unknown.contains("\"Descripton\": no such field; did you mean Description?"),
+        "{unknown}"
+    );
+    let other = read_now(&config("FLAG", &METADATA.replace("\"f\"", "\"g\""))).unwrap_err();
+    assert!(
+        other.contains("Name: found \"g\", expected f, as in the row key"),
+        "{other}"
+    );
+    let none = read_now(&config("FLAG", "{'Name': 'f', 'Type': 'FEATURE'}")).unwrap_err();
+    assert!(
+        none.contains("Description: found nothing, expected some text"),
+        "{none}"
+    );
+}
+
+#[test]
+fn values_are_found_behind_all_that_python_allows() {
+    let cell = "{'Name' : 'f', # a { comment\n r'Type': '''FEATURE''', 'Comment': 'a\\'}{', 'FormatVersion': 1,\n\n  'ControlValue': \"maybe\", 'Treatments': ()}";
+    let message = read_now(&config("REVISION", cell)).unwrap_err();
+    assert!(
+        message.starts_with(
+            "row_cell_value, line 4, column 19: ControlValue: found text, expected true or false"
+        ),
+        "{message}"
+    );
+}
+
+#[test]
+fn nothing_is_dropped_or_taken_for_something_else() {
+    let treatment =
+        |fields: &str| CELL.replace("'Value': True", &format!("'Value': True, {fields}"));
+    for (cell, says) in [
+        (
+            treatment("'Overrides': ['x']"),
+            "\"Overrides\": no such field; did you mean OverrideList?",
+        ),
+        (
+            treatment("'Ranges': [[0, 40000]]"),
+            "\"Ranges\": no such field",
+        ),
+        (
+            CELL.replace("'Comment'", "'Salt': 's', 'Comment'"),
+            "\"Salt\": no such field",
+        ),
+        (
+            CELL.replace("'Comment'", "'CreatedTime': 'soon', 'Comment'"),
+            "found \"soon\", expected YYYY-MM-DD",
+        ),
+        (
+            CELL.replace("'Rollout to 40%'", "40"),
+            "Comment: found a number, expected text",
+        ),
+        (
+            CELL.replace("'John Smith'", "['a']"),
+            "OwnerID: found a list, expected text",
+        ),
+        (
+            CELL.replace("False", "'False'"),
+            "ControlValue: found text, expected true or false, as the flag is a feature",
+        ),
+    ] {
+        let message = read_now(&config("REVISION", &cell)).unwrap_err();
+        assert!(message.contains(says), "{says} is not in {message}");
+    }
+}

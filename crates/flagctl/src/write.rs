@@ -1,0 +1,150 @@
+//! Writes that were planned: shows the change, has it confirmed, appends.
+
+use flag_model::{Metadata, MetadataParts, Revision, RevisionParts, Timestamp};
+use flag_store::{AppendError, Base, FlagStore, encode_metadata, encode_revision};
+
+use crate::args::Form;
+use crate::change::Change;
+use crate::confirm::{ConfirmArgs, Verdict, confirm};
+use crate::failure::Failure;
+use crate::output;
+use crate::run::Context;
+
+/// How far back the revision is looked for that a conflicting change was started from.
+const SEARCHED: usize = 100;
+
+/// A revision that shall be appended.
+pub(crate) struct PlannedRevision {
+    /// Which revision it stands on.
+    pub(crate) base: Base,
+    /// What it holds.
+    pub(crate) parts: RevisionParts,
+    /// What it changes.
+    pub(crate) change: Change,
+}
+
+impl PlannedRevision {
+    /// A revision on top of the newest one.
+    pub(crate) fn on(newest: Option<&Revision>, parts: RevisionParts) -> Result<Self, Failure> {
+        let change =
+            Change::of(newest, &parts).map_err(|error| Failure::Append(Box::new(error.into())))?;
+        Ok(Self {
+            base: Base::on(newest.map(Revision::created)),
+            parts,
+            change,
+        })
+    }
+}
+
+/// Shows the change, has it confirmed, appends the revision, and shows the row.
+pub(crate) async fn revision(
+    context: &Context,
+    store: &FlagStore,
+    planned: PlannedRevision,
+    confirmation: &ConfirmArgs,
+    form: Form,
+) -> Result<(), Failure> {
+    if confirm(std::slice::from_ref(&planned.change), confirmation)? == Verdict::DryRun {
+        return Ok(());
+    }
+    let flag = planned.parts.flag.clone();
+    let revision = append_revision(context, store, planned).await?;
+    output::talk(&format!("revised {flag} in the {}", context.place()));
+    let row = encode_revision(&revision).map_err(AppendError::from);
+    let row = row.map_err(|error| Failure::Append(Box::new(error)))?;
+    output::written(&flag, revision.created(), &row, form)
+}
+
+/// Appends a revision that was confirmed.
+pub(crate) async fn append_revision(
+    context: &Context,
+    store: &FlagStore,
+    planned: PlannedRevision,
+) -> Result<Revision, Failure> {
+    let flag = planned.parts.flag.clone();
+    match store.append_revision(planned.base, planned.parts).await {
+        Ok(revision) => Ok(revision),
+        Err(AppendError::Conflict { base, found, flag }) => {
+            Err(conflict(store, flag, base, found).await)
+        }
+        Err(error) => Err(Failure::of_append(
+            error,
+            &flag,
+            &context.place(),
+            "history",
+        )),
+    }
+}
+
+/// Shows the change, has it confirmed, appends the metadata, and shows the row.
+pub(crate) async fn metadata(
+    context: &Context,
+    store: &FlagStore,
+    newest: Option<&Metadata>,
+    parts: MetadataParts,
+    confirmation: &ConfirmArgs,
+    form: Form,
+) -> Result<(), Failure> {
+    // What cannot be is refused before anybody is asked.
+    let valid = Metadata::new(Timestamp::UNIX_EPOCH, parts.clone()).map_err(AppendError::from);
+    valid.map_err(|error| Failure::Append(Box::new(error)))?;
+    let change = Change::of_metadata(newest, &parts);
+    if confirm(std::slice::from_ref(&change), confirmation)? == Verdict::DryRun {
+        return Ok(());
+    }
+    let base = Base::on(newest.map(Metadata::created));
+    let metadata = append_metadata(context, store, base, parts).await?;
+    let did = if newest.is_some() { "updated" } else { "added" };
+    output::talk(&format!(
+        "{did} {} in the {}",
+        metadata.flag,
+        context.place()
+    ));
+    output::written(
+        &metadata.flag,
+        metadata.created(),
+        &encode_metadata(&metadata),
+        form,
+    )
+}
+
+/// Appends metadata that was confirmed.
+pub(crate) async fn append_metadata(
+    context: &Context,
+    store: &FlagStore,
+    base: Base,
+    parts: MetadataParts,
+) -> Result<Metadata, Failure> {
+    let flag = parts.flag.clone();
+    store
+        .append_metadata(base, parts)
+        .await
+        .map_err(|error| match error {
+            AppendError::Conflict {
+                flag,
+                found,
+                base: Base::Nothing,
+            } => Failure::AlreadyAdded { flag, since: found },
+            error => Failure::of_append(error, &flag, &context.place(), "get"),
+        })
+}
+
+/// Says which revision was started from and which one is newest, and shows both as far as they can be found.
+pub(crate) async fn conflict(
+    store: &FlagStore,
+    flag: flag_model::FlagKey,
+    base: Base,
+    found: Option<Timestamp>,
+) -> Failure {
+    let mut both = store.history(&flag, SEARCHED).await.unwrap_or_default();
+    both.retain(|revision| match (revision, base) {
+        (Ok(revision), Base::Row(base)) => {
+            revision.created() == base || Some(revision.created()) == found
+        }
+        (Ok(revision), _) => Some(revision.created()) == found,
+        (Err(_), _) => false,
+    });
+    let conflict = Box::new(AppendError::Conflict { flag, base, found });
+    let shown = output::history_table(&both);
+    Failure::Conflict { conflict, shown }
+}

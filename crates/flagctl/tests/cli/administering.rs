@@ -1,0 +1,172 @@
+//! `init` and `doctor`: what is made, and what is found.
+
+use flag_store::{Cells, Scan};
+
+use crate::*;
+
+/// The checks that a doctor made, each as status, what was looked at, and what was found.
+fn doctor(dir: &Path, args: &[&str], code: i32) -> Vec<(String, String, String)> {
+    let output = command(dir, &[&["doctor", "-o", "json"], args].concat())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |check: &Value, field: &str| check[field].as_str().unwrap().to_owned();
+    let checks = found["checks"].as_array().unwrap().iter();
+    checks
+        .map(|check| {
+            (
+                text(check, "status"),
+                text(check, "check"),
+                text(check, "found"),
+            )
+        })
+        .collect()
+}
+
+/// What is wrong, without what is fine.
+fn problems(checks: &[(String, String, String)]) -> Vec<String> {
+    let wrong = checks.iter().filter(|(status, ..)| status != "ok");
+    wrong
+        .map(|(status, check, found)| format!("{status} {check}: {found}"))
+        .collect()
+}
+
+/// All rows of a store.
+pub(crate) fn rows(dir: &Path, table: Table) -> Vec<Row> {
+    on_store(dir, async |store| {
+        store.scan(table, Scan::prefix("")).await.unwrap()
+    })
+}
+
+/// Does something to a store.
+pub(crate) fn on_store<T>(dir: &Path, work: impl AsyncFnOnce(&EmbeddedStore) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let store = EmbeddedStore::open(dir).unwrap();
+        let done = work(&store).await;
+        store.close().await;
+        done
+    })
+}
+
+/// Writes a row over whatever is there.
+pub(crate) fn write(dir: &Path, row: Row) {
+    on_store(dir, async |store| {
+        let written = store.write_batch(Table::Flags, &[row]).await;
+        assert!(written.iter().all(Result::is_ok));
+    });
+}
+
+#[test]
+fn init_makes_what_is_missing_and_says_what_is_there() {
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().join("data");
+    let init = || command(&data, &["init", "-o", "json"]).output().unwrap();
+    let states = |output: &Output| {
+        let parts = json(output)["parts"].take();
+        let parts = parts.as_array().unwrap().iter();
+        parts
+            .map(|part| part["state"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let first = init();
+    assert_eq!(states(&first), ["created", "created"]);
+    assert!(stderr(&first).contains("the embedded store expires nothing"));
+    assert_eq!(states(&init()), ["was_there", "was_there"]);
+    std::fs::remove_file(data.join("exposures.db")).unwrap();
+    assert_eq!(states(&init()), ["was_there", "created"]);
+    let days = command(&data, &["init", "--log-retention-days", "0"]).output();
+    check_failed(&days.unwrap(), 2, &["--log-retention-days"]);
+}
+
+#[test]
+fn init_changes_no_data() {
+    let dir = with_revision();
+    let before = rows(dir.path(), Table::Flags);
+    let init = flagctl(&dir, &["init", "--log-retention-days", "7"]);
+    check_done(&init);
+    assert!(stdout(&init).starts_with("there already  file "));
+    assert_eq!(rows(dir.path(), Table::Flags), before);
+}
+
+#[test]
+fn a_store_that_is_not_there_is_not_made_by_looking_at_it() {
+    let dir = TempDir::new().unwrap();
+    let nowhere = dir.path().join("nowhere");
+    let found = problems(&doctor(&nowhere, &[], 6));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("`flagctl init` makes one"), "{found:?}");
+    assert!(!nowhere.exists());
+}
+
+#[test]
+fn a_doctor_tells_settings_with_their_origin() {
+    let dir = with_revision();
+    let found = doctor(dir.path(), &[], 0);
+    let told = |check: &str| {
+        let found = found.iter().find(|(_, subject, _)| subject == check);
+        found.unwrap().2.clone()
+    };
+    assert_eq!(told("setting store"), "embedded (default)");
+    let data_dir = format!("{} (variable FLAG_DATA_DIR)", dir.path().display());
+    assert_eq!(told("setting data-dir"), data_dir);
+    assert!(told("store").contains(" answered in "));
+    let rows = "1 flag, 1 metadata row and 1 revision can be read";
+    assert_eq!(told("rows of csr-assistant"), rows);
+    assert_eq!(problems(&found), [""; 0]);
+}
+
+#[test]
+fn rows_that_cannot_be_read_are_named() {
+    let dir = TempDir::new().unwrap();
+    leave_behind(&dir, "2024-09-25 19:15:28.248896", "[{");
+    leave_behind(&dir, "2024-09-26 08:00:00", "[]");
+    let found = problems(&doctor(dir.path(), &[], 0));
+    let row = "warning row: row PROJECT#csr-assistant#ROWTYPE#REVISION#FLAGTYPE#feature\
+               #FLAGNAME#multi_step_api_router#TIME#2024-09-25 19:15:28.248896, column Treatments: ";
+    assert!(found[0].starts_with(row), "{found:?}");
+    leave_behind(&dir, "2024-09-27 08:00:00", "[{'PercentRollout': 140}]");
+    let found = problems(&doctor(dir.path(), &["csr-assistant"], 5));
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[1].contains("TIME#2024-09-27 08:00:00, column Treatments: "));
+    assert!(found[1].contains("140 is invalid"));
+    let text = flagctl(&dir, &["doctor"]);
+    assert_eq!(text.status.code(), Some(5));
+    assert_eq!(stderr(&text), "");
+    let failed = stdout(&text)
+        .lines()
+        .filter(|line| line.starts_with("failed   row"));
+    assert_eq!(failed.count(), 1, "{}", stdout(&text));
+}
+
+#[test]
+fn flags_that_should_be_gone_and_rows_of_nobody_are_a_warning() {
+    let dir = TempDir::new().unwrap();
+    let options = ["--description", "Old", "--expires-on", "2020-01-01"];
+    check_done(&on_flag(&dir, "add", &options));
+    write(
+        dir.path(),
+        Row {
+            key: b"PROJECT#a b#ROWTYPE#FLAG".to_vec(),
+            cells: Cells::default().with("Name", "x"),
+        },
+    );
+    let found = problems(&doctor(dir.path(), &[], 0));
+    let stranger = "warning row: PROJECT#a b#ROWTYPE#FLAG belongs to no project";
+    assert!(found[0].starts_with(stranger), "{found:?}");
+    let expired = "warning flag csr-assistant/feature/multi_step_api_router: \
+                   should be gone since 2020-01-01; it is served all the same";
+    assert_eq!(found[1], expired);
+}
+
+#[test]
+fn a_project_that_is_asked_for_and_has_no_rows_fails() {
+    let dir = with_revision();
+    let found = problems(&doctor(dir.path(), &["other"], 1));
+    assert_eq!(found, ["failed rows of other: there are none"]);
+    check_failed(&flagctl(&dir, &["doctor", "a b"]), 5, &["project name"]);
+}

@@ -1,0 +1,324 @@
+//! Changes are shown, confirmed, and can be taken back.
+
+use std::fs;
+
+use super::*;
+
+#[track_caller]
+fn assert_code(output: &Output, code: i32) {
+    assert_eq!(output.status.code(), Some(code), "{}", stderr(output));
+}
+
+/// A flag at 10 %, then 20 %, then 30 %.
+fn three_revisions() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    add(&dir);
+    assert_code(&revise(&dir, "--control false --percent 10"), 0);
+    assert_code(&revise(&dir, "--percent 20"), 0);
+    assert_code(&revise(&dir, "--percent 30"), 0);
+    dir
+}
+
+fn percent(dir: &TempDir) -> String {
+    json(&on_flag(dir, "get", &["-o", "json"]))["revision"]["treatments"][0]["percent"].to_string()
+}
+
+fn revisions(dir: &TempDir) -> Vec<serde_json::Value> {
+    let history = json(&on_flag(dir, "history", &["-o", "json"]));
+    history["revisions"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_rollback_is_a_copy_of_the_revision_before() {
+    let dir = three_revisions();
+    let output = on_flag(&dir, "rollback", &[]);
+    assert_code(&output, 0);
+    assert!(
+        stderr(&output).contains("30 % true  20 % true"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(stderr(&output).contains("10 % of all instances receive another value"));
+    let all = revisions(&dir);
+    assert_eq!(all.len(), 4);
+    assert_eq!(all[0]["rollback_of"], all[2]["created"]);
+    assert_eq!(
+        (&all[0]["treatments"], &all[0]["salt"]),
+        (&all[2]["treatments"], &all[2]["salt"])
+    );
+}
+
+#[test]
+fn a_rollback_goes_back_by_steps_or_to_a_time() {
+    let dir = three_revisions();
+    assert_code(&on_flag(&dir, "rollback", &["--steps", "2"]), 0);
+    assert_eq!(percent(&dir), "10");
+    let second = revisions(&dir)[2]["created"].as_str().unwrap().to_owned();
+    assert_code(
+        &on_flag(
+            &dir,
+            "rollback",
+            &[
+                "--to",
+                &second,
+                "--comment",
+                "to the second",
+                "--yes-i-mean",
+                NAME,
+            ],
+        ),
+        0,
+    );
+    assert_eq!(percent(&dir), "20");
+    let output = on_flag(&dir, "rollback", &["--steps", "99"]);
+    assert_code(&output, 3);
+    assert!(
+        stderr(&output).contains("no revision 99 before the newest"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn what_was_rolled_back_comes_into_force_again_only_by_name() {
+    let dir = three_revisions();
+    assert_code(&on_flag(&dir, "rollback", &[]), 0);
+    let output = on_flag(&dir, "rollback", &[]);
+    assert_code(&output, 2);
+    assert!(
+        stderr(&output).contains("what was rolled back comes into force again"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(percent(&dir), "20");
+    assert_code(&on_flag(&dir, "rollback", &["--yes-i-mean", NAME]), 0);
+    assert_eq!(percent(&dir), "30");
+}
+
+/// A revision in between doesn't hide that a rollback went past the target.
+#[test]
+fn a_revision_in_between_does_not_help() {
+    let dir = three_revisions();
+    let bad = revisions(&dir)[0]["created"].as_str().unwrap().to_owned();
+    assert_code(&on_flag(&dir, "rollback", &[]), 0);
+    assert_code(&revise(&dir, "--percent 5"), 0);
+    assert_code(&on_flag(&dir, "rollback", &["--to", &bad]), 2);
+    assert_eq!(percent(&dir), "5");
+}
+
+#[test]
+fn a_revision_that_cannot_be_read_can_be_rolled_back() {
+    let dir = three_revisions();
+    leave_behind(
+        &dir,
+        "2999-01-01 00:00:00.000001",
+        "[{'PercentRollout': 7x}]",
+    );
+    let to = revisions(&dir)[1]["created"].as_str().unwrap().to_owned();
+    assert_code(&on_flag(&dir, "get", &[]), 5);
+    assert_code(&on_flag(&dir, "rollback", &["--to", &to]), 2);
+    assert_code(
+        &on_flag(&dir, "rollback", &["--to", &to, "--yes-i-mean", NAME]),
+        0,
+    );
+    assert_eq!(percent(&dir), "30");
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anybody_is_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_code(
+        &on_flag(
+            &dir,
+            "add",
+            &["--description", "x", "--ticket", "a\nb", "--dry-run"],
+        ),
+        5,
+    );
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let dir = three_revisions();
+    let output = revise(&dir, "--percent 50 --dry-run");
+    assert_code(&output, 0);
+    assert!(stderr(&output).contains("30 % true  50 % true") && output.stdout.is_empty());
+    assert_code(
+        &on_flag(&dir, "update", &["--description", "other", "--dry-run"]),
+        0,
+    );
+    assert_eq!((percent(&dir).as_str(), revisions(&dir).len()), ("30", 3));
+}
+
+#[test]
+fn leaving_nobody_with_the_control_wants_the_name() {
+    let dir = three_revisions();
+    let output = revise(&dir, "--percent 100 --yes");
+    assert_code(&output, 2);
+    assert!(
+        stderr(&output).contains(&format!("say --yes-i-mean {NAME}")),
+        "{}",
+        stderr(&output)
+    );
+    assert_code(&revise(&dir, "--percent 100 --yes-i-mean another"), 2);
+    assert_code(
+        &revise(&dir, &format!("--percent 100 --yes-i-mean {NAME}")),
+        0,
+    );
+    assert_eq!(percent(&dir), "100");
+}
+
+#[test]
+fn metadata_is_updated_and_the_rest_stays() {
+    let dir = three_revisions();
+    assert_code(
+        &on_flag(
+            &dir,
+            "update",
+            &[
+                "--ticket",
+                "T-1",
+                "--tag",
+                "a",
+                "--tag",
+                "b",
+                "--expires-on",
+                "2027-03-31",
+            ],
+        ),
+        0,
+    );
+    assert_code(
+        &on_flag(
+            &dir,
+            "update",
+            &[
+                "--remove-tag",
+                "a",
+                "--description",
+                "other",
+                "--no-expires-on",
+            ],
+        ),
+        0,
+    );
+    let metadata = json(&on_flag(&dir, "get", &["-o", "json"]))["metadata"].clone();
+    assert_eq!(
+        (
+            &metadata["ticket"],
+            &metadata["tags"],
+            &metadata["description"],
+            &metadata["expires_on"]
+        ),
+        (
+            &"T-1".into(),
+            &serde_json::json!(["b"]),
+            &"other".into(),
+            &serde_json::Value::Null
+        )
+    );
+    assert_code(&on_flag(&dir, "update", &["--description", "other"]), 2);
+    assert_code(
+        &flagctl(
+            &dir,
+            &["update", "p", "feature", "nothing", "--description", "x"],
+        ),
+        3,
+    );
+}
+
+#[test]
+fn nothing_is_ever_removed() {
+    let dir = three_revisions();
+    for command in ["remove", "delete"] {
+        let output = on_flag(&dir, command, &[]);
+        assert_code(&output, 2);
+        assert!(
+            stderr(&output).contains("nothing is ever removed"),
+            "{}",
+            stderr(&output)
+        );
+    }
+}
+
+fn run_config(dir: &TempDir, config: &serde_json::Value) -> Output {
+    let file = dir.path().join("run-config.json");
+    fs::write(&file, config.to_string()).unwrap();
+    flagctl(dir, &["run-config", "-f", file.to_str().unwrap()])
+}
+
+#[test]
+fn a_run_configuration_of_the_reference_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = |row_type: &str, cell: &str| {
+        serde_json::json!({
+            "row_key_prefix_PROJECT": "csr-assistant",
+            "row_key_prefix_ROWTYPE": row_type,
+            "row_key_prefix_FLAGTYPE": "feature",
+            "row_key_prefix_FLAGNAME": NAME,
+            "row_cell_value": cell,
+            "add_new_feature_flag": row_type == "FLAG",
+        })
+    };
+    let cell = |percent: &str| {
+        format!(
+            "{{'Name': '{NAME}', 'Type': 'FEATURE', 'FormatVersion': 1, 'ControlValue': False, 'Comment': 'Rollout', 'OwnerID': 'John Smith', 'Treatments': [{{'OverrideList': ['A12345'], 'PercentRollout':{percent}, 'Value': True}}]}}"
+        )
+    };
+    let early = run_config(&dir, &config("REVISION", &cell("40")));
+    assert_code(&early, 3);
+    let metadata = format!("{{'Name': '{NAME}', 'Type': 'FEATURE', 'Description': 'It\\'s new'}}");
+    assert_code(&run_config(&dir, &config("FLAG", &metadata)), 0);
+    for percent in ["40", "100"] {
+        let written = run_config(&dir, &config("REVISION", &cell(percent)));
+        assert_code(&written, 0);
+        let stdout = String::from_utf8(written.stdout).unwrap();
+        assert!(
+            stdout.contains("PROJECT#csr-assistant#ROWTYPE#REVISION#")
+                && stdout.contains("John Smith"),
+            "{stdout}"
+        );
+    }
+    let refused = run_config(&dir, &config("REVISION", &cell("140")));
+    assert_code(&refused, 5);
+    let stderr = stderr(&refused);
+    assert!(
+        stderr.contains("row_cell_value, line 1, column ")
+            && stderr.contains("\n  ")
+            && stderr.contains('^'),
+        "{stderr}"
+    );
+    assert_eq!(revisions(&dir).len(), 2);
+}
+
+/// On a terminal, which `script` gives it, a change is asked about.
+#[test]
+fn a_person_on_a_terminal_is_asked() {
+    let dir = three_revisions();
+    for (answer, code, expected) in [("n", 1, "30"), ("y", 0, "40")] {
+        let flagctl = env!("CARGO_BIN_EXE_flagctl");
+        let command = format!(
+            "{flagctl} --data-dir {} revise {} --percent 40 --comment why",
+            dir.path().display(),
+            format_args!("csr-assistant feature {NAME}")
+        );
+        let Ok(mut child) = std::process::Command::new("script")
+            .args(["-qec", &command, "/dev/null"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+        else {
+            panic!("script, of the package bsdutils or util-linux, is not installed");
+        };
+        std::io::Write::write_all(
+            &mut child.stdin.take().unwrap(),
+            format!("{answer}\n").as_bytes(),
+        )
+        .unwrap();
+        let output = child.wait_with_output().unwrap();
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{shown}");
+        assert!(shown.contains("Go on? [y/N]"), "{shown}");
+        assert_eq!(percent(&dir), expected);
+    }
+}

@@ -1,0 +1,171 @@
+//! The forms of results: what all commands share.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::world::{MADE, Stage, world};
+use crate::*;
+
+/// Command lines whose results have every field that there is.
+fn reading() -> Vec<Vec<&'static str>> {
+    let on_flag = |subcommand: &'static str, rest: &[&'static str]| {
+        [&[subcommand, "csr-assistant", "feature", NAME], rest].concat()
+    };
+    vec![
+        on_flag("get", &[]),
+        on_flag("latest", &[]),
+        on_flag("history", &[]),
+        on_flag("history", &["--metadata"]),
+        on_flag("diff", &[MADE[1], MADE[1]]),
+        on_flag("explain", &["user-30"]),
+        on_flag("exposures", &[]),
+        vec!["list", "csr-assistant"],
+        vec!["list", "csr-assistant", "--with-latest"],
+        vec!["sql", "list", "csr-assistant"],
+        vec!["init"],
+        vec!["doctor"],
+    ]
+}
+
+fn shown(dir: &TempDir, args: &[&str], form: &str) -> Output {
+    let store = dir.path().join("flag-data");
+    let output = command(&store, &[args, &["-o", form]].concat())
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    check_done(&output);
+    output
+}
+
+fn names(dir: &TempDir, args: &[&str]) -> Vec<String> {
+    let output = shown(dir, args, "name");
+    stdout(&output).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn yaml_says_the_same_as_json() {
+    let dir = world(Stage::InUse);
+    // The doctor times the store anew each time.
+    for args in reading()
+        .into_iter()
+        .filter(|args| args.first() != Some(&"doctor"))
+    {
+        let yaml = shown(&dir, &args, "yaml");
+        let yaml: Value = serde_saphyr::from_str(stdout(&yaml)).unwrap();
+        assert_eq!(yaml, json(&shown(&dir, &args, "json")), "{args:?}");
+    }
+}
+
+#[test]
+fn names_stand_one_on_a_line() {
+    let dir = world(Stage::InUse);
+    let times = [
+        "2024-10-02 08:00:00.500000",
+        "2024-10-01 08:00:00.000000",
+        "2024-09-25 19:15:28.248896",
+    ];
+    let log = "PROJECT#csr-assistant#FLAGTYPE#feature#FLAGNAME#multi_step_api_router#INSTANCEID#";
+    let exposures = [
+        "A12345#REQUESTID#request-of-6",
+        "B%232#REQUESTID#request-of-3",
+    ]
+    .map(|id| format!("{log}{id}#TIME#2024-09-26 10:00:00.000000"));
+    let flags = ["multi_step_api_router", "greeting"];
+    let mut expected: Vec<Vec<String>> = [
+        &[NAME][..],
+        &times[..1],
+        &times,
+        &[],
+        &[],
+        &["treatment_1"],
+        &[],
+        &flags,
+        &flags,
+        &["csr_va_feature_flag_bigtable"],
+    ]
+    .iter()
+    .map(|names| names.iter().map(ToString::to_string).collect())
+    .collect();
+    expected[6] = exposures.to_vec();
+    for (args, expected) in reading().iter().zip(expected) {
+        if args.contains(&"--metadata") {
+            assert_eq!(names(&dir, args).len(), 1);
+        } else {
+            assert_eq!(names(&dir, args), expected, "{args:?}");
+        }
+    }
+}
+
+#[test]
+fn the_name_of_what_was_written_is_its_row_key() {
+    let dir = TempDir::new().unwrap();
+    let added = on_flag(&dir, "add", &["--description=x", "--owner=bob", "-oname"]);
+    check_done(&added);
+    let key =
+        format!("PROJECT#csr-assistant#ROWTYPE#FLAG#FLAGTYPE#feature#FLAGNAME#{NAME}#TIME#20");
+    assert!(stdout(&added).starts_with(&key));
+    assert_eq!(stdout(&added).lines().count(), 1);
+    let revised = on_flag(
+        &dir,
+        "revise",
+        &["--control=false", "--comment=x", "-oyaml"],
+    );
+    let revised: Value = serde_saphyr::from_str(stdout(&revised)).unwrap();
+    assert_eq!(revised["cells"]["ControlValue"], "false");
+}
+
+/// The names of all fields, however deep, but for the columns of rows.
+fn fields(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object {
+                found.insert(name.clone());
+                if name != "cells" {
+                    fields(value, found);
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| fields(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_field_is_on_the_page() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/flagctl.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let dir = world(Stage::InUse);
+    let mut found = BTreeSet::new();
+    for args in reading() {
+        fields(&json(&shown(&dir, &args, "json")), &mut found);
+    }
+    let update = ["update", "csr-assistant", "feature", NAME, "--tag=x"];
+    fields(&json(&shown(&dir, &update, "json")), &mut found);
+    let copy = [
+        "copy",
+        "csr-assistant",
+        "--exposures",
+        "--to=embedded:./copy",
+    ];
+    let copy = [&copy[..], &["--from=embedded:./flag-data"]].concat();
+    fields(&json(&shown(&dir, &copy, "json")), &mut found);
+    assert!(found.len() > 40, "{found:?}");
+    let missing: Vec<&String> = (found.iter())
+        .filter(|name| {
+            !page.contains(&format!("`{name}`")) && !page.contains(&format!("[].{name}`"))
+        })
+        .collect();
+    assert!(missing.is_empty(), "docs/flagctl.md lacks {missing:?}");
+}
+
+#[test]
+fn a_terminal_is_shown_no_control_characters_and_others_no_colours() {
+    let dir = TempDir::new().unwrap();
+    check_done(&on_flag(&dir, "add", &["--description=\u{1b}[31mred"]));
+    for form in ["table", "yaml", "json", "name"] {
+        let output = on_flag(&dir, "get", &["-o", form]);
+        assert!(!stdout(&output).contains('\u{1b}'), "{form}");
+    }
+}

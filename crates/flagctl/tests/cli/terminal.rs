@@ -1,0 +1,133 @@
+//! What a person at a terminal sees: colours, the pager, and the size of the window.
+
+use std::fs::File;
+use std::io::Read;
+use std::process::Stdio;
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use tempfile::TempDir;
+
+use crate::world::{Stage, world};
+use crate::*;
+
+/// Both ends of a terminal with so many rows: who looks at it, and the program in it.
+fn terminal(rows: u16) -> (File, File) {
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let path = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+    let theirs = File::options().read(true).write(true).open(path).unwrap();
+    let size = Winsize {
+        ws_row: rows,
+        ws_col: 200,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(&theirs, size).unwrap();
+    (File::from(ours), theirs)
+}
+
+/// What `flagctl` shows in a terminal with so many rows.
+fn seen(dir: &TempDir, args: &[&str], variables: &[(&str, &str)], rows: u16) -> String {
+    let (mut ours, theirs) = terminal(rows);
+    let mut command = command(&dir.path().join("flag-data"), args);
+    let mut child = command
+        .env("TERM", "xterm")
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(theirs.try_clone().unwrap())
+        .stderr(theirs)
+        .spawn()
+        .unwrap();
+    drop(command);
+    let mut seen = Vec::new();
+    let mut some = [0; 4_096];
+    // The end is an error once nobody holds the other side.
+    while let Ok(read @ 1..) = ours.read(&mut some) {
+        seen.extend_from_slice(&some[..read]);
+    }
+    child.wait().unwrap();
+    String::from_utf8(seen).unwrap().replace("\r\n", "\n")
+}
+
+const HISTORY: [&str; 4] = ["history", "csr-assistant", "feature", NAME];
+
+#[test]
+fn a_heading_is_bold_on_a_terminal_unless_colours_are_refused() {
+    let dir = world(Stage::InUse);
+    let coloured = seen(&dir, &HISTORY, &[], 50);
+    assert!(coloured.starts_with("\u{1b}[1mCREATED "), "{coloured}");
+    for refused in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let plain = seen(&dir, &HISTORY, &[refused], 50);
+        assert!(plain.starts_with("CREATED "), "{plain}");
+        assert!(!plain.contains('\u{1b}'), "{plain}");
+    }
+}
+
+#[test]
+fn an_error_is_red_on_a_terminal_unless_colours_are_refused() {
+    let dir = world(Stage::InUse);
+    let unknown = ["get", "csr-assistant", "feature", "unknown"];
+    let coloured = seen(&dir, &unknown, &[], 50);
+    assert!(
+        coloured.starts_with("\u{1b}[31merror:\u{1b}[0m no flag "),
+        "{coloured}"
+    );
+    let plain = seen(&dir, &unknown, &[("NO_COLOR", "1")], 50);
+    assert!(plain.starts_with("error: no flag "), "{plain}");
+}
+
+#[test]
+fn what_does_not_fit_goes_through_the_pager() {
+    let dir = world(Stage::InUse);
+    let pager = [("PAGER", "sed 's/^/paged: /'"), ("NO_COLOR", "1")];
+    let long = seen(&dir, &HISTORY, &pager, 4);
+    let lines = long.lines().filter(|line| line.starts_with("paged: "));
+    assert_eq!(lines.count(), 4, "{long}");
+    let short = seen(&dir, &HISTORY, &pager, 5);
+    assert!(short.starts_with("CREATED "), "{short}");
+    let missing = [("PAGER", "no-such-pager"), ("NO_COLOR", "1")];
+    let long = seen(&dir, &HISTORY, &missing, 4);
+    assert!(long.contains("CREATED "), "{long}");
+}
+
+/// An emulator that takes calls and answers none.
+fn silent_emulator() -> (std::net::TcpListener, String) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    (listener, address)
+}
+
+#[test]
+fn a_note_on_a_terminal_tells_of_work_over_a_second_and_goes() {
+    let dir = TempDir::new().unwrap();
+    let (_listener, address) = silent_emulator();
+    let list = [
+        "list",
+        "p",
+        "--store=bigtable",
+        "--bigtable-emulator",
+        &address,
+    ];
+    let seen = seen(&dir, &list, &[("NO_COLOR", "1")], 50);
+    let (note, error) = seen.split_once("\r\u{1b}[Kerror: ").unwrap();
+    assert!(
+        note.starts_with("\r\u{1b}[Kopening the Bigtable table "),
+        "{note}"
+    );
+    assert!(note.contains(" … 1 s"), "{note}");
+    assert!(error.starts_with("cannot create the tables"), "{error}");
+    let failed = flagctl(&dir, &list);
+    check_failed(&failed, 6, &[]);
+    assert!(!stderr(&failed).contains('\r'), "{}", stderr(&failed));
+}
+
+#[test]
+fn nothing_is_paged_where_standard_output_is_no_terminal() {
+    let dir = world(Stage::InUse);
+    let mut command = command(&dir.path().join("flag-data"), &HISTORY);
+    let output = command.env("PAGER", "false").output().unwrap();
+    check_done(&output);
+    assert_eq!(stdout(&output).lines().count(), 4);
+}

@@ -1,0 +1,121 @@
+//! A folder as an owner of flags has one: a store with flags of several ages, and the files that examples name.
+
+use flag_model::{
+    Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Timestamp,
+};
+use flag_rollout::Reason;
+use flag_store::{Exposure, ExposureStore, Row, RowStore, Table};
+use flag_store_embedded::EmbeddedStore;
+use tempfile::TempDir;
+
+use crate::*;
+
+/// How far the flag [`NAME`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Nobody has heard of it.
+    Unknown,
+    /// It has been added.
+    Added,
+    /// It has metadata, three revisions and exposures.
+    InUse,
+}
+
+/// When the revisions of the flag in use were made.
+pub(crate) const MADE: [&str; 3] = [
+    "2024-09-25 19:15:28.248896",
+    "2024-10-01 08:00:00",
+    "2024-10-02 08:00:00.5",
+];
+
+/// What the DAG is triggered with.
+const RUN_CONFIG: &str = r#"{
+  "row_key_prefix_PROJECT": "csr-assistant",
+  "row_key_prefix_ROWTYPE": "REVISION",
+  "row_key_prefix_FLAGTYPE": "feature",
+  "row_key_prefix_FLAGNAME": "multi_step_api_router",
+  "row_cell_value": "{'Name': 'multi_step_api_router', 'Type': 'FEATURE', 'FormatVersion': 1, 'ControlValue': False, 'Comment': 'Rollout to 45%', 'OwnerID': 'John Smith', 'Treatments': [{'OverrideList': ['A12345'], 'PercentRollout': 45, 'Value': True}]}",
+  "add_new_feature_flag": false
+}"#;
+
+/// A folder with a store in its `flag-data`, where the program looks first.
+pub(crate) fn world(stage: Stage) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    std::fs::write(dir.path().join("run-config.json"), RUN_CONFIG).unwrap();
+    let store = dir.path().join("flag-data");
+    let greeting = ["csr-assistant", "data", "greeting"];
+    let mut done = vec![
+        [&["add"], &greeting[..], &["--description=How to greet"]].concat(),
+        [
+            &["revise"],
+            &greeting[..],
+            &["--comment=First", "--control=Hi"],
+        ]
+        .concat(),
+    ];
+    let router = ["csr-assistant", "feature", NAME];
+    if stage != Stage::Unknown {
+        done.push(
+            [
+                &["add"],
+                &router[..],
+                &["--description=Multi-step API router"],
+            ]
+            .concat(),
+        );
+    }
+    for args in done {
+        check_done(&command(&store, &args).output().unwrap());
+    }
+    if stage == Stage::InUse {
+        leave(&store);
+    }
+    dir
+}
+
+/// Leaves revisions as the reference's tooling did, and what the service logged.
+fn leave(store: &Path) {
+    let treatments = [
+        "[]",
+        "[{'OverrideList': ['A12345'], 'PercentRollout': 40, 'Value': True}]",
+        "[{'OverrideList': ['A12345'], 'PercentRollout': 60, 'Value': True}]",
+    ];
+    let revisions: Vec<Row> = MADE
+        .iter()
+        .zip(treatments)
+        .map(|(time, treatments)| left_behind(time, treatments))
+        .collect();
+    let exposures = ["A12345", "B#2"].map(exposure);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let store = EmbeddedStore::open(store).unwrap();
+        let written = store.write_batch(Table::Flags, &revisions).await;
+        assert!(written.iter().all(Result::is_ok));
+        let log = ExposureStore::new(std::sync::Arc::new(store.clone()));
+        let written = log.write(&exposures).await;
+        assert!(written.iter().all(Result::is_ok));
+        store.close().await;
+    });
+}
+
+fn exposure(instance: &'static str) -> Exposure {
+    Exposure {
+        request_id: format!("request-of-{}", instance.len()),
+        flag: FlagKey {
+            project: ProjectName::new("csr-assistant").unwrap(),
+            flag_type: FlagType::Feature,
+            name: FlagName::new(NAME).unwrap(),
+        },
+        instance: InstanceId::new(instance).unwrap(),
+        value: FlagValue::Boolean(false),
+        rollout_group: "control".to_owned(),
+        reason: Reason::Control,
+        bucket: Bucket::new(99_000),
+        revision: Timestamp::parse(MADE[0]).unwrap(),
+        from_cache: true,
+        created: Timestamp::parse("2024-09-26 10:00:00").unwrap(),
+    }
+}
