@@ -1,6 +1,6 @@
 //! Every check of a change, in one order for people and for machines.
 //!
-//! The quick ones come first, and the tests last, so that the runner's summary ends the log.
+//! The quick ones come first, then the tests, and last what needs a package index too.
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -24,7 +24,7 @@ enum Check {
     Plugin(&'static str, &'static str),
 }
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step {
         name: "format",
         check: Check::Cargo("fmt --all --check"),
@@ -54,6 +54,10 @@ const STEPS: [Step; 7] = [
     Step {
         name: "test",
         check: Check::Ours(|foreground| test::run(&test::Args::default(), foreground)),
+    },
+    Step {
+        name: "airflow",
+        check: Check::Ours(test::run_airflow),
     },
 ];
 

@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -19,6 +19,9 @@ use signal_hook::iterator::Signals;
 
 /// How long a signal, or the end of a command, may go unnoticed.
 const GLANCE: Duration = Duration::from_millis(10);
+
+/// How long a command whose time is up may take to tidy up.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// The place where one command runs at a time.
 pub(crate) struct Foreground {
@@ -55,7 +58,19 @@ impl Foreground {
     /// Runs a command to its end. Fails if it fails.
     pub(crate) fn run(&mut self, command: &mut Command) -> Result<()> {
         let mut child = self.spawn(command)?;
-        let status = self.wait(&mut child)?;
+        let status = self.wait(&mut child, None)?;
+        self.judge(command, status)
+    }
+
+    /// Runs a command to its end, or ends it when the time is up. Fails if it fails.
+    pub(crate) fn run_within(&mut self, limit: Duration, command: &mut Command) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        let mut child = self.spawn(command)?;
+        let status = self.wait(&mut child, Some(deadline))?;
+        if !status.success() && Instant::now() >= deadline {
+            self.check()?;
+            bail!("`{}` took longer than {limit:?}", line(command));
+        }
         self.judge(command, status)
     }
 
@@ -73,7 +88,7 @@ impl Foreground {
                     read(&String::from_utf8_lossy(&line));
                 }
             });
-            self.wait(&mut child)
+            self.wait(&mut child, None)
         })?;
         self.judge(command, status)
     }
@@ -87,8 +102,9 @@ impl Foreground {
             .with_context(|| format!("cannot start `{}`", line(command)))
     }
 
-    fn wait(&mut self, child: &mut Child) -> Result<ExitStatus> {
+    fn wait(&mut self, child: &mut Child, deadline: Option<Instant>) -> Result<ExitStatus> {
         let group = Pid::from_child(child);
+        let mut asked = false;
         loop {
             for signal in self.signals.pending() {
                 self.told_to_end = true;
@@ -99,6 +115,13 @@ impl Foreground {
             }
             if let Some(status) = child.try_wait()? {
                 return Ok(status);
+            }
+            if let Some(late) = deadline.and_then(|it| Instant::now().checked_duration_since(it)) {
+                let signal = if asked { Signal::KILL } else { Signal::TERM };
+                if !asked || late >= GRACE {
+                    let _ = kill_process_group(group, signal);
+                }
+                asked = true;
             }
             thread::sleep(GLANCE);
         }
@@ -178,6 +201,18 @@ mod tests {
             })
             .unwrap();
         assert_eq!(lines, ["one", "two"]);
+    }
+
+    #[test]
+    fn what_takes_too_long_is_ended() {
+        let limit = Duration::from_millis(20);
+        let failed = Foreground::new()
+            .unwrap()
+            .run_within(limit, &mut sh("sleep 60 & wait"));
+        assert_eq!(
+            failed.unwrap_err().to_string(),
+            "`sh -c sleep 60 & wait` took longer than 20ms"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The project's own chores, run as `cargo xtask …`: tests, the Bigtable emulator, checks.
+//! The project's own chores, run as `cargo xtask …`: tests, the Bigtable emulator, Airflow, checks.
 //!
 //! Starts other programs and reads what they say. Knows nothing of flags, and depends on no crate of ours.
 #![expect(
@@ -7,7 +7,10 @@
     reason = "a chore tells the terminal how it went"
 )]
 
+mod airflow;
+mod cache;
 mod ci;
+mod dist;
 mod edges;
 mod emulator;
 mod foreground;
@@ -34,6 +37,8 @@ enum Chore {
     Edges,
     /// Checks that every crate opens with its purpose and inherits the lints
     Tidy,
+    /// Builds the binaries, the manual pages and the completions
+    Dist,
     /// Runs every check of a change, tests last
     Ci,
 }
@@ -45,6 +50,7 @@ fn main() -> ExitCode {
         Chore::Emulator(chore) => emulator::run(&chore, &mut foreground),
         Chore::Edges => edges::run(),
         Chore::Tidy => tidy::run(),
+        Chore::Dist => dist::run(&mut foreground),
         Chore::Ci => ci::run(&mut foreground),
     });
     match done {

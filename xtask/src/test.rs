@@ -5,6 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::airflow;
 use crate::emulator::{self, Emulator};
 use crate::foreground::{Foreground, cargo, has_cargo_plugin};
 
@@ -23,6 +24,9 @@ pub(crate) struct Args {
     /// Leaves out the tests whose path contains `on_bigtable`, and needs no emulator
     #[arg(long)]
     without_bigtable: bool,
+    /// Runs the DAG of deploy/composer too, in every Airflow it is made for: minutes, and the network at first
+    #[arg(long, conflicts_with = "without_bigtable")]
+    with_airflow: bool,
     /// Runs only tests whose path contains this
     filter: Option<String>,
     /// Handed to the runner: cargo-nextest if installed, else `cargo test`
@@ -48,12 +52,23 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
         emulator: emulator.as_ref().map(Emulator::address),
     };
     runner.run(foreground)?;
+    if let (true, Some(emulator)) = (args.with_airflow, &emulator) {
+        airflow::run(&runner.folder, emulator.address(), foreground)?;
+    }
     drop(emulator);
     match binary {
         Some(binary) => println!("tests passed, Bigtable emulator: {}", binary.display()),
         None => println!("tests passed, but those against Bigtable were left out"),
     }
     Ok(())
+}
+
+/// Runs only the tests of the DAG.
+pub(crate) fn run_airflow(foreground: &mut Foreground) -> Result<()> {
+    let binary = emulator::obtain(foreground)?;
+    let folder = build(foreground)?;
+    let emulator = Emulator::start(&binary, 0)?;
+    airflow::run(&folder, emulator.address(), foreground)
 }
 
 /// Builds all that the runner will run, and tells where the binaries are.

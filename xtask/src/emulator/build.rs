@@ -4,7 +4,7 @@
 //! the mirror that this machine uses anyway; nothing else of the system is read or touched. Debian's unstable
 //! suite has them new enough: older versions ignore reverse scans silently, and crash on a family without an
 //! expiry rule.
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -14,6 +14,7 @@ use anyhow::{Context, Result, anyhow};
 use super::find::BINARY;
 use super::mirror::Mirror;
 use super::running::Emulator;
+use crate::cache;
 use crate::foreground::Foreground;
 
 /// The suites to take packages from; the first is preferred.
@@ -26,7 +27,7 @@ const SOURCE: &str = include_str!("emulator.go");
 
 /// Builds one, or takes the one that another process has built in the meantime.
 pub(super) fn build_unless_built(cache: &Path, foreground: &mut Foreground) -> Result<PathBuf> {
-    let _lock = lock(cache, foreground)?;
+    let _lock = cache::lock(cache, foreground)?;
     let built = cache.join(BINARY);
     if built.exists() {
         return Ok(built);
@@ -36,26 +37,8 @@ pub(super) fn build_unless_built(cache: &Path, foreground: &mut Foreground) -> R
 
 /// Builds one, and puts it in the place of any that is there.
 pub(super) fn build(cache: &Path, foreground: &mut Foreground) -> Result<PathBuf> {
-    let _lock = lock(cache, foreground)?;
+    let _lock = cache::lock(cache, foreground)?;
     build_alone(cache, foreground)
-}
-
-/// Keeps other processes from building too, until the file is dropped.
-fn lock(cache: &Path, foreground: &mut Foreground) -> Result<File> {
-    fs::create_dir_all(cache).with_context(|| format!("cannot make {}", cache.display()))?;
-    let file = File::create(cache.join("lock"))?;
-    let mut told = false;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if told => foreground.rest()?,
-            Err(TryLockError::WouldBlock) => {
-                eprintln!("xtask: waiting for another process that builds an emulator");
-                told = true;
-            }
-            Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the cache"),
-        }
-    }
 }
 
 fn build_alone(cache: &Path, foreground: &mut Foreground) -> Result<PathBuf> {

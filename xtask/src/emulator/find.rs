@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+
+use crate::cache;
 
 /// The binary's name, in the Google Cloud SDK and in our cache folder.
 pub(super) const BINARY: &str = "cbtemulator";
@@ -43,12 +45,7 @@ pub(crate) fn find() -> Result<Option<PathBuf>> {
 
 /// The folder that keeps the one we built.
 pub(crate) fn cache() -> Result<PathBuf> {
-    env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .filter(|folder| folder.is_absolute())
-        .or_else(|| env::home_dir().map(|home| home.join(".cache")))
-        .map(|folder| folder.join("flag-bigtable-emulator"))
-        .context("neither XDG_CACHE_HOME nor HOME says where to cache")
+    cache::folder("flag-bigtable-emulator")
 }
 
 /// Lists where others may have put one, best first.
