@@ -1,4 +1,4 @@
-//! A note that something is still going on, for a person who waits.
+//! A progress bar, for a person who waits. Nobody knows how long a store will take, so the bar moves and doesn't fill.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -7,26 +7,54 @@ use std::time::Duration;
 
 use super::terminal;
 
-/// How long a person waits without a word, and how often the note is renewed.
+/// How long a person waits without a word.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Awaits the work; where that takes over a second, a note on the terminal says what is done, and goes when it ends.
+/// How often the bar moves after that.
+const STEP: Duration = Duration::from_millis(200);
+
+/// How many characters say what is done.
+const SHOWN: usize = 50;
+
+/// The places that the bar can be in.
+const PLACES: usize = 16;
+
+/// How long the bar is.
+const BAR: &str = "====";
+
+/// Awaits the work; where that takes over a second, a bar on the terminal says what is done, and goes when it ends.
 pub(crate) async fn noted<T>(what: impl Display, work: impl Future<Output = T>) -> T {
     if !terminal::can_take_back() {
         return work.await;
     }
     let mut work = pin!(work);
-    let mut seconds = 0;
+    let mut steps = 0;
     loop {
-        if let Ok(done) = tokio::time::timeout(PATIENCE, work.as_mut()).await {
-            if seconds > 0 {
+        let patience = if steps == 0 { PATIENCE } else { STEP };
+        if let Ok(done) = tokio::time::timeout(patience, work.as_mut()).await {
+            if steps > 0 {
                 note("");
             }
             return done;
         }
-        seconds += 1;
-        note(&format!("{what} … {seconds} s"));
+        let waited = PATIENCE + STEP * steps;
+        // On one line of any terminal, for only that one is taken back.
+        let what: String = what.to_string().chars().take(SHOWN).collect();
+        note(&format!("{} {} s  {what}", bar(steps), waited.as_secs()));
+        steps += 1;
     }
+}
+
+/// The bar after so many steps, going to and fro.
+fn bar(steps: u32) -> String {
+    let last = PLACES - BAR.len();
+    let place = usize::try_from(steps).unwrap_or(0) % (2 * last);
+    let before = if place > last {
+        2 * last - place
+    } else {
+        place
+    };
+    format!("[{:before$}{BAR}{:after$}]", "", "", after = last - before)
 }
 
 /// Writes over the note that is there.
@@ -34,4 +62,18 @@ fn note(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = write!(stderr, "\r\u{1b}[K{text}");
     let _ = stderr.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_goes_to_and_fro() {
+        assert_eq!(bar(0), "[====            ]");
+        assert_eq!(bar(3), "[   ====         ]");
+        assert_eq!(bar(12), "[            ====]");
+        assert_eq!(bar(13), "[           ==== ]");
+        assert_eq!(bar(24), bar(0));
+    }
 }
