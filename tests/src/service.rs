@@ -163,6 +163,8 @@ fn command(store: &TestStore, options: &[&str], variables: &[(&str, &str)]) -> C
         .args(options)
         .env_clear()
         .env("FLAG_LISTEN", "127.0.0.1:0")
+        // A busy machine may take longer than the default for a first read.
+        .env("FLAG_STORE_DEADLINE_MS", "2000")
         .envs(store.variables())
         .envs(variables.iter().copied())
         .stdin(Stdio::null());

@@ -38,8 +38,8 @@ mod on_bigtable {
             reply.body["detail"],
             "Timeout error occurred for: csr-assistant/data/llm_provider"
         );
-        // The deadline is 280 ms; this bound is for a busy machine.
-        assert!(asked.elapsed() < Duration::from_secs(5));
+        // The deadline is 2 s; this bound is for a busy machine.
+        assert!(asked.elapsed() < Duration::from_secs(10));
         assert_eq!(ask(&service, "llm_version").await.status, 200);
         let ready = service.get("/readyz", &[]).await;
         assert_eq!(

@@ -8,6 +8,7 @@ use std::time::Duration;
 use flag_model::{FlagKey, ProjectName};
 use flag_settings::{Reader, Sources, StoreSettings};
 use flag_store::{ExposureStore, FlagStore, RowStore, StoreError, SystemClock};
+use flag_store_embedded::EmbeddedStore;
 
 use crate::args::{self, Command, Variables};
 use crate::commands;
@@ -85,9 +86,30 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 impl Context {
-    /// Opens the store that the settings name.
+    /// Opens the store that the settings name; a folder without one is a mistake in the settings.
     pub(crate) async fn open(&self) -> Result<FlagStore, Failure> {
+        self.check_exists()?;
+        self.open_or_make().await
+    }
+
+    /// Opens the store that the settings name, and makes one in a folder that has none.
+    pub(crate) async fn open_or_make(&self) -> Result<FlagStore, Failure> {
         Ok(FlagStore::new(self.rows().await?, Arc::new(SystemClock)))
+    }
+
+    fn check_exists(&self) -> Result<(), Failure> {
+        match &self.settings {
+            StoreSettings::Embedded(folder)
+                if EmbeddedStore::files(folder)
+                    .iter()
+                    .any(|file| !file.exists()) =>
+            {
+                Err(Failure::NoStore {
+                    place: self.place(),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn rows(&self) -> Result<Arc<dyn RowStore>, Failure> {
@@ -107,6 +129,7 @@ impl Context {
 
     /// Opens the store, and the exposure log that is kept in it.
     pub(crate) async fn open_with_exposures(&self) -> Result<(FlagStore, ExposureStore), Failure> {
+        self.check_exists()?;
         let rows = self.rows().await?;
         let flags = FlagStore::new(Arc::clone(&rows), Arc::new(SystemClock));
         Ok((flags, ExposureStore::new(rows)))

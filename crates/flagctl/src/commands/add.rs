@@ -10,7 +10,7 @@ use crate::write;
 /// Adds a flag, unless it has metadata already; revisions that it may have stay as they are.
 pub(crate) async fn add(context: &Context, typed: &AddArgs) -> Result<(), Failure> {
     let parts = plan::metadata(typed, &context.variables)?;
-    let store = context.open().await?;
+    let store = context.open_or_make().await?;
     if let Some(there) = metadata(&store, &parts.flag).await? {
         return Err(Failure::AlreadyAdded {
             flag: parts.flag,

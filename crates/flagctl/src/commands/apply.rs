@@ -55,7 +55,7 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
     let file = flag_file::read(&text).map_err(refused)?;
     let project = file.project.clone();
     let signature = signature(context, typed)?;
-    let store = context.open().await?;
+    let store = context.open_or_make().await?;
     let stored = store.flags_with_latest(&project);
     let stored = output::noted(format!("reading {project}"), stored).await;
     let stored = stored.map_err(|source| context.failed(source))?;

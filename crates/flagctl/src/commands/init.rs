@@ -55,7 +55,7 @@ async fn embedded(context: &Context, directory: &Path) -> Result<Vec<Part>, Fail
             PartState::Created
         }
     });
-    context.open().await?;
+    context.open_or_make().await?;
     output::talk("the embedded store expires nothing: --log-retention-days is for Bigtable");
     let parts = files.iter().zip(states).map(|(file, state)| Part {
         name: format!("file {}", file.display()),

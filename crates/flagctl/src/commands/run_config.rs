@@ -66,7 +66,7 @@ async fn add_or_update(
     typed: &RunConfigArgs,
     next: Metadata,
 ) -> Result<(), Failure> {
-    let store = context.open().await?;
+    let store = context.open_or_make().await?;
     let there = metadata(&store, &next.flag).await?;
     let mut parts = next.into_parts();
     if parts.owner.is_none() {

@@ -265,6 +265,7 @@ fn a_run_configuration_of_the_reference_is_written() {
             "{{'Name': '{NAME}', 'Type': 'FEATURE', 'FormatVersion': 1, 'ControlValue': False, 'Comment': 'Rollout', 'OwnerID': 'John Smith', 'Treatments': [{{'OverrideList': ['A12345'], 'PercentRollout':{percent}, 'Value': True}}]}}"
         )
     };
+    check_done(&flagctl(&dir, &["init"]));
     let early = run_config(&dir, &config("REVISION", &cell("40")));
     assert_code(&early, 3);
     let metadata = format!("{{'Name': '{NAME}', 'Type': 'FEATURE', 'Description': 'It\\'s new'}}");

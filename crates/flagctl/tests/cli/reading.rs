@@ -8,6 +8,7 @@ use crate::*;
 #[test]
 fn what_is_not_there_is_not_found_and_a_near_name_is_suggested() {
     let dir = TempDir::new().unwrap();
+    check_done(&flagctl(&dir, &["init"]));
     check_failed(
         &on_flag(&dir, "get", &[]),
         3,

@@ -15,7 +15,29 @@ fn settings_are_taken_before_and_after_the_command() {
     let option = ["--data-dir", path];
     check_done(&flagctl(&elsewhere, &[&option[..], &get].concat()));
     check_done(&flagctl(&elsewhere, &[&get[..], &option].concat()));
-    check_failed(&flagctl(&elsewhere, &get), 3, &[]);
+    check_failed(
+        &flagctl(&elsewhere, &get),
+        6,
+        &["there is no embedded store in "],
+    );
+}
+
+/// A folder that was mistyped doesn't become a store.
+#[test]
+fn whoever_looks_makes_no_store() {
+    let dir = TempDir::new().unwrap();
+    let folder = dir.path().join("mistyped");
+    for subcommand in ["get", "history", "latest", "rollback", "explain"] {
+        let instance = (subcommand == "explain").then_some("A12345");
+        let flag = [subcommand, "csr-assistant", "feature", NAME]
+            .into_iter()
+            .chain(instance);
+        let failed = command(&folder, &flag.collect::<Vec<_>>())
+            .output()
+            .unwrap();
+        check_failed(&failed, 6, &["`flagctl init` makes one"]);
+        assert!(!folder.exists());
+    }
 }
 
 #[test]
@@ -71,7 +93,14 @@ fn a_store_that_cannot_be_opened_is_unavailable() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let args = ["get", "csr-assistant", "feature", NAME];
+    let args = [
+        "add",
+        "csr-assistant",
+        "feature",
+        NAME,
+        "--description",
+        "x",
+    ];
     let failed = command(&file, &args).output().unwrap();
     check_failed(&failed, 6, &["cannot open the embedded store\ncaused by: "]);
 }
