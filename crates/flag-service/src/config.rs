@@ -1,9 +1,9 @@
 //! What the service was told; the only place that reads the environment.
+mod cache;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::thread::available_parallelism;
-use std::time::Duration;
 
 use clap::{Arg, ArgAction, Command};
 use flag_settings::{Mistakes, Reader, Setting, Sources, StoreSettings, table};
@@ -13,15 +13,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::cache::CacheSettings;
 
 /// The settings that only the service has.
-const OF_SERVICE: &[Setting] = &[
-    table::LISTEN,
-    table::WORKERS,
-    table::STORE_DEADLINE,
-    table::FLAG_CACHE_TTL,
-    table::FLAG_CACHE_ENTRIES,
-    table::LOG,
-    table::LOG_FORMAT,
-];
+const OF_SERVICE: &[Setting] = &[table::LISTEN, table::WORKERS, table::LOG, table::LOG_FORMAT];
 
 /// The most worker threads that actix-web starts.
 const MAX_WORKERS: usize = 512;
@@ -71,6 +63,12 @@ impl Config {
         Self::read(std::env::args_os(), std::env::vars_os())
     }
 
+    /// The configuration of a service that was told nothing.
+    #[cfg(test)]
+    pub(crate) fn of_defaults() -> Self {
+        Self::read(["flag-service".into()], []).unwrap()
+    }
+
     fn read(
         typed: impl IntoIterator<Item = OsString>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -94,7 +92,7 @@ impl Config {
                     .filter(|workers| (1..=MAX_WORKERS).contains(workers)),
             },
         );
-        let cache = read_cache(&mut reader);
+        let cache = cache::read(&mut reader);
         let log = reader.parse(&table::LOG, "a level, or directives by module", read_log);
         let log_format = reader.parse(
             &table::LOG_FORMAT,
@@ -141,45 +139,6 @@ fn read_log(text: &str) -> Option<EnvFilter> {
         .flatten()
 }
 
-fn read_cache(reader: &mut Reader) -> Option<CacheSettings> {
-    let lifetime = reader.parse(
-        &table::FLAG_CACHE_TTL,
-        "minutes in range [0, 10080]",
-        |text| {
-            let minutes = text
-                .parse::<f64>()
-                .ok()
-                .filter(|minutes| (0.0..=10_080.0).contains(minutes))?;
-            Some(Duration::from_secs_f64(minutes * 60.0))
-        },
-    );
-    let entries = reader.parse(
-        &table::FLAG_CACHE_ENTRIES,
-        "a number in range [1, 10000000]",
-        |text| {
-            text.parse()
-                .ok()
-                .filter(|entries| (1..=10_000_000).contains(entries))
-        },
-    );
-    let deadline = reader.parse(
-        &table::STORE_DEADLINE,
-        "milliseconds in range [1, 60000]",
-        |text| {
-            let millis = text
-                .parse()
-                .ok()
-                .filter(|millis| (1..=60_000).contains(millis))?;
-            Some(Duration::from_millis(millis))
-        },
-    );
-    Some(CacheSettings {
-        lifetime: lifetime?,
-        entries: entries?,
-        deadline: deadline?,
-    })
-}
-
 fn command() -> Command {
     Command::new("flag-service")
         .version(env!("CARGO_PKG_VERSION"))
@@ -195,12 +154,16 @@ fn command() -> Command {
         )
         .next_help_heading("Service")
         .args(OF_SERVICE.iter().map(Setting::arg))
+        .next_help_heading("Cache")
+        .args(cache::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Store")
         .args(table::OF_STORE.iter().map(Setting::arg))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn read(typed: &[&str], environment: &[(&str, &str)]) -> Result<Config, Mistakes> {

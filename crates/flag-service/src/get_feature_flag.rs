@@ -1,8 +1,6 @@
 //! `GET /get-feature-flag`: which value an instance receives.
 
-use actix_web::HttpRequest;
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use flag_api::{
     FLAG_NAME, FLAG_TYPE, FlagQuery, FlagReply, INSTANCE_ID, PROJECT_NAME, Parameter,
     ParameterProblem, ReplyValue,
@@ -10,29 +8,22 @@ use flag_api::{
 use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, Invalid, ProjectName};
 use flag_rollout::{Decision, decide};
 
-use crate::cache::FlagCache;
 use crate::problem::ApiError;
 use crate::request_id::RequestId;
+use crate::routes::Route;
+use crate::visit::Visit;
 
 /// Answers `GET /get-feature-flag`: one flag, one instance, one value.
-pub(crate) async fn get_feature_flag(
-    request: HttpRequest,
-    id: RequestId,
-    flags: Data<FlagCache>,
-) -> HttpResponse {
-    id.respond(answer(&request, &id, &flags)).await
+pub(crate) async fn get_feature_flag(visit: Visit) -> HttpResponse {
+    visit.answer(Route::GetFeatureFlag, decided(&visit)).await
 }
 
-async fn answer(
-    request: &HttpRequest,
-    id: &RequestId,
-    flags: &FlagCache,
-) -> Result<HttpResponse, ApiError> {
-    let query = FlagQuery::parse(request.query_string()).map_err(ApiError::InvalidRequest)?;
+async fn decided(visit: &Visit) -> Result<HttpResponse, ApiError> {
+    let query = FlagQuery::parse(visit.request.query_string()).map_err(ApiError::InvalidRequest)?;
     let question = Question::try_from(query)?;
-    let plan = flags.current(&question.flag).await?;
+    let plan = visit.site.flags.current(&question.flag).await?;
     let decision = decide(&plan, &question.instance);
-    Ok(HttpResponse::Ok().json(reply(id, &question, &decision)))
+    Ok(HttpResponse::Ok().json(reply(&visit.id, &question, &decision)))
 }
 
 /// Which flag, and for whom.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::Data;
 use flag_store::{FlagStore, StoreError};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use crate::request_id::RequestId;
+use crate::routes::Route;
+use crate::visit::Visit;
 
 /// How long a look at the store counts, so that many probes cost one read.
 const LOOK_COUNTS: Duration = Duration::from_secs(1);
@@ -67,19 +67,19 @@ impl Readiness {
 }
 
 /// Answers `GET /livez`: the process answers requests.
-pub(crate) async fn livez(id: RequestId) -> HttpResponse {
+pub(crate) async fn livez(visit: Visit) -> HttpResponse {
     let live = Health {
         status: "live",
         store: None,
     };
-    id.respond(async { Ok(HttpResponse::Ok().json(live)) })
-        .await
+    let answer = async { Ok(HttpResponse::Ok().json(live)) };
+    visit.answer(Route::Livez, answer).await
 }
 
 /// Answers `GET /readyz`: flags can be served.
-pub(crate) async fn readyz(id: RequestId, readiness: Data<Readiness>) -> HttpResponse {
-    id.respond(async { Ok(describe(readiness.look().await)) })
-        .await
+pub(crate) async fn readyz(visit: Visit) -> HttpResponse {
+    let answer = async { Ok(describe(visit.site.readiness.look().await)) };
+    visit.answer(Route::Readyz, answer).await
 }
 
 fn describe(store: Store) -> HttpResponse {

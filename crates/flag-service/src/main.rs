@@ -8,10 +8,13 @@ mod demo;
 mod get_feature_flag;
 mod health;
 mod logging;
+mod metrics;
 mod problem;
 mod request_id;
 mod routes;
 mod serve;
+mod site;
+mod visit;
 
 use std::process::ExitCode;
 

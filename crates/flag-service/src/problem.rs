@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER};
-use actix_web::{HttpRequest, HttpResponse};
 use flag_api::{Code, PROBLEM_JSON, Parameter, Problem};
 use flag_model::{FlagKey, InvalidPercent};
 use flag_store::{StoreError, UnreadableRow};
 
 use crate::request_id::RequestId;
+use crate::routes::Route;
+use crate::visit::Visit;
 
 /// Why a request failed.
 #[derive(Debug)]
@@ -32,7 +34,12 @@ pub(crate) enum ApiError {
     /// There is nothing at this path.
     NotFound(String),
     /// The path doesn't take this method.
-    MethodNotAllowed(String),
+    MethodNotAllowed {
+        /// The method.
+        found: String,
+        /// What the path is for.
+        route: Route,
+    },
     /// A fault of ours.
     Internal,
 }
@@ -49,8 +56,8 @@ impl ApiError {
             Self::Store { .. } if status == StatusCode::SERVICE_UNAVAILABLE => {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
             }
-            Self::MethodNotAllowed(_) => {
-                response.insert_header((ALLOW, "GET, HEAD"));
+            Self::MethodNotAllowed { route, .. } => {
+                response.insert_header((ALLOW, route.methods()));
             }
             _ => {}
         }
@@ -89,10 +96,10 @@ impl ApiError {
                 Code::NotFound,
                 format!("nothing at {path}"),
             ),
-            Self::MethodNotAllowed(method) => (
+            Self::MethodNotAllowed { found, route } => (
                 StatusCode::METHOD_NOT_ALLOWED,
                 Code::MethodNotAllowed,
-                format!("found {method}, expected GET or HEAD"),
+                format!("found {found}, expected {}", route.methods()),
             ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -145,22 +152,23 @@ fn describe_store(flag: &FlagKey, error: &StoreError) -> (StatusCode, Code, Stri
 }
 
 /// Answers whatever has no path.
-pub(crate) async fn not_found(request: HttpRequest, id: RequestId) -> HttpResponse {
-    id.respond(async { Err(ApiError::NotFound(request.path().to_owned())) })
-        .await
+pub(crate) async fn not_found(visit: Visit) -> HttpResponse {
+    let path = visit.request.path().to_owned();
+    let answer = async { Err(ApiError::NotFound(path)) };
+    visit.answer(Route::Unknown, answer).await
 }
 
 /// Answers whatever has a path, and another method.
-pub(crate) async fn method_not_allowed(request: HttpRequest, id: RequestId) -> HttpResponse {
-    id.respond(async { Err(ApiError::MethodNotAllowed(request.method().to_string())) })
-        .await
+pub(crate) async fn method_not_allowed(visit: Visit, route: Route) -> HttpResponse {
+    let found = visit.request.method().to_string();
+    let answer = async { Err(ApiError::MethodNotAllowed { found, route }) };
+    visit.answer(route, answer).await
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use actix_web::FromRequest as _;
     use actix_web::body::MessageBody as _;
     use actix_web::test::TestRequest;
     use flag_model::{FlagName, FlagType, FormatVersion, ProjectName};
@@ -180,7 +188,7 @@ mod tests {
         let request = TestRequest::default()
             .insert_header(("x-request-id", "r-1"))
             .to_http_request();
-        let id = RequestId::extract(&request).into_inner().unwrap();
+        let id = RequestId::of(&request);
         let response = error.respond(&id);
         assert_eq!(
             response.headers().get("content-type").unwrap(),
@@ -287,12 +295,12 @@ mod tests {
 
     #[test]
     fn a_wrong_method_is_told_the_right_one() {
-        let response = check(
-            &ApiError::MethodNotAllowed("PUT".into()),
-            405,
-            "method_not_allowed",
-            "found PUT, expected GET or HEAD",
-        );
+        let error = ApiError::MethodNotAllowed {
+            found: "PUT".into(),
+            route: Route::Livez,
+        };
+        let detail = "found PUT, expected GET, HEAD";
+        let response = check(&error, 405, "method_not_allowed", detail);
         assert_eq!(response.headers().get(ALLOW).unwrap(), "GET, HEAD");
     }
 }

@@ -1,16 +1,8 @@
 //! Which request this is: the caller's id, or one of ours.
 
-use std::future::{Ready, ready};
-use std::panic::AssertUnwindSafe;
-
-use actix_web::dev::Payload;
-use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use actix_web::HttpRequest;
 use flag_api::REQUEST_ID;
-use futures_util::FutureExt as _;
 use uuid::Uuid;
-
-use crate::problem::ApiError;
 
 /// The caller's `X-Request-Id` if it matches `[A-Za-z0-9._-]{1,64}`, else a new UUIDv7.
 #[derive(Clone, Debug)]
@@ -22,28 +14,8 @@ impl RequestId {
         &self.0
     }
 
-    /// The answer with the id in its header; an error as its problem, and a panic as an internal error.
-    pub(crate) async fn respond(
-        &self,
-        answer: impl Future<Output = Result<HttpResponse, ApiError>>,
-    ) -> HttpResponse {
-        let answer = AssertUnwindSafe(answer).catch_unwind().await;
-        let answer = answer.unwrap_or(Err(ApiError::Internal));
-        let mut response = answer.unwrap_or_else(|error| error.respond(self));
-        if let Ok(id) = HeaderValue::from_str(&self.0) {
-            response
-                .headers_mut()
-                .insert(HeaderName::from_static(REQUEST_ID), id);
-        }
-        response
-    }
-}
-
-impl FromRequest for RequestId {
-    type Error = actix_web::Error;
-    type Future = Ready<Result<Self, Self::Error>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+    /// The id of a request.
+    pub(crate) fn of(request: &HttpRequest) -> Self {
         let given = request
             .headers()
             .get(REQUEST_ID)
@@ -51,7 +23,7 @@ impl FromRequest for RequestId {
         let id = given
             .filter(|id| is_request_id(id))
             .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
-        ready(Ok(Self(id)))
+        Self(id)
     }
 }
 
@@ -71,9 +43,7 @@ mod tests {
         let request = TestRequest::default()
             .insert_header((REQUEST_ID, given))
             .to_http_request();
-        let id = RequestId::from_request(&request, &mut Payload::None)
-            .into_inner()
-            .unwrap();
+        let id = RequestId::of(&request);
         assert_eq!(id.as_str() == given, kept, "{given}");
         assert!(is_request_id(id.as_str()));
     }
@@ -86,13 +56,5 @@ mod tests {
         for id in ["", "a b", "a\"b", "a#b", "é", &"x".repeat(65)] {
             check(id, false);
         }
-    }
-
-    #[tokio::test]
-    async fn a_panic_is_an_internal_error() {
-        let id = RequestId("r-1".to_owned());
-        let response = id.respond(async { panic!("for the test") }).await;
-        assert_eq!(response.status().as_u16(), 500);
-        assert_eq!(response.headers().get(REQUEST_ID).unwrap(), "r-1");
     }
 }

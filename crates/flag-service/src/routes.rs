@@ -2,30 +2,78 @@
 
 use actix_web::guard::{Any, Get, Head};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{Handler, Resource, Responder};
+use actix_web::{FromRequest, Handler, Resource, Responder};
 use flag_api::GET_FEATURE_FLAG;
 
 use crate::get_feature_flag::get_feature_flag;
 use crate::health::{livez, readyz};
+use crate::metrics::metrics;
 use crate::problem::{method_not_allowed, not_found};
+
+/// What can be asked of the site. Metrics, access and limits go by these names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Route {
+    /// `GET /get-feature-flag`.
+    GetFeatureFlag,
+    /// `GET /livez`.
+    Livez,
+    /// `GET /readyz`.
+    Readyz,
+    /// `GET /metrics`.
+    Metrics,
+    /// Anything else.
+    Unknown,
+}
+
+impl Route {
+    /// Every route.
+    pub(crate) const ALL: &[Self] = &[
+        Self::GetFeatureFlag,
+        Self::Livez,
+        Self::Readyz,
+        Self::Metrics,
+        Self::Unknown,
+    ];
+
+    /// Its path, which names it in metrics too; `unknown` for what has none.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::GetFeatureFlag => GET_FEATURE_FLAG,
+            Self::Livez => "/livez",
+            Self::Readyz => "/readyz",
+            Self::Metrics => "/metrics",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The methods that it takes, as an `Allow` header lists them.
+    pub(crate) fn methods(self) -> &'static str {
+        match self {
+            Self::GetFeatureFlag | Self::Livez | Self::Readyz | Self::Metrics => "GET, HEAD",
+            Self::Unknown => "",
+        }
+    }
+}
 
 /// Registers every path; those of the reference in both spellings, which is cheaper than normalising each request.
 pub(crate) fn routes(site: &mut ServiceConfig) {
-    site.service(get(GET_FEATURE_FLAG, get_feature_flag));
-    site.service(get(&format!("{GET_FEATURE_FLAG}/"), get_feature_flag));
-    site.service(get("/livez", livez));
-    site.service(get("/readyz", readyz));
+    let flags = Route::GetFeatureFlag;
+    site.service(get(flags.path(), flags, get_feature_flag));
+    site.service(get(&format!("{}/", flags.path()), flags, get_feature_flag));
+    site.service(get(Route::Livez.path(), Route::Livez, livez));
+    site.service(get(Route::Readyz.path(), Route::Readyz, readyz));
+    site.service(get(Route::Metrics.path(), Route::Metrics, metrics));
     site.default_service(web::to(not_found));
 }
 
 /// A path that is read: GET, and HEAD for the same without the body.
-fn get<F, Args>(path: &str, handler: F) -> Resource
+fn get<F, Args>(path: &str, route: Route, handler: F) -> Resource
 where
     F: Handler<Args, Output: Responder + 'static>,
-    Args: actix_web::FromRequest + 'static,
+    Args: FromRequest + 'static,
 {
     let read = web::route().guard(Any(Get()).or(Head())).to(handler);
     web::resource(path)
         .route(read)
-        .default_service(web::to(method_not_allowed))
+        .default_service(web::to(move |visit| method_not_allowed(visit, route)))
 }

@@ -16,7 +16,9 @@ use crate::cache::FlagCache;
 use crate::config::{Config, Demo};
 use crate::demo;
 use crate::health::Readiness;
+use crate::metrics::{self, Metrics};
 use crate::routes::routes;
+use crate::site::Site;
 
 /// Threads that read the store; requests have workers of their own.
 const STORE_THREADS: usize = 2;
@@ -44,18 +46,12 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
             .await
             .context("cannot add the sample flags")?;
     }
-    let flags = Data::new(FlagCache::new(
-        store.clone(),
-        config.cache,
-        Handle::current(),
-    ));
-    let readiness = Data::new(Readiness::new(store, config.cache.deadline));
-    let app = move || {
-        App::new()
-            .app_data(flags.clone())
-            .app_data(readiness.clone())
-            .configure(routes)
-    };
+    let site = Data::new(Site {
+        flags: FlagCache::new(store.clone(), config.cache, Handle::current()),
+        readiness: Readiness::new(store, config.cache.deadline),
+        metrics: Metrics::new(metrics::registry()),
+    });
+    let app = move || App::new().app_data(site.clone()).configure(routes);
     let server = HttpServer::new(app)
         .workers(config.workers)
         .keep_alive(KEEP_ALIVE)

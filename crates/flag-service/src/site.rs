@@ -1,0 +1,35 @@
+//! What the handlers answer from; one for all workers.
+
+use crate::cache::FlagCache;
+use crate::health::Readiness;
+use crate::metrics::Metrics;
+
+/// What the handlers answer from.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// The flags, compiled.
+    pub(crate) flags: FlagCache,
+    /// Whether flags can be served.
+    pub(crate) readiness: Readiness,
+    /// What is counted.
+    pub(crate) metrics: Metrics,
+}
+
+#[cfg(test)]
+impl Site {
+    /// A site over an empty store in memory, as a service without settings has it.
+    pub(crate) fn for_tests() -> Self {
+        use std::sync::Arc;
+
+        use flag_store::{FlagStore, SystemClock, memory::MemoryStore};
+        use tokio::runtime::Handle;
+
+        let store = FlagStore::new(Arc::new(MemoryStore::default()), Arc::new(SystemClock));
+        let config = crate::config::Config::of_defaults();
+        Self {
+            flags: FlagCache::new(store.clone(), config.cache, Handle::current()),
+            readiness: Readiness::new(store, config.cache.deadline),
+            metrics: Metrics::new(crate::metrics::registry()),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! A request on its way through the site; every handler answers through its visit.
+
+use std::future::{Ready, ready};
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use actix_web::dev::Payload;
+use actix_web::error::ErrorInternalServerError;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use flag_api::REQUEST_ID;
+use futures_util::FutureExt as _;
+
+use crate::problem::ApiError;
+use crate::request_id::RequestId;
+use crate::routes::Route;
+use crate::site::Site;
+
+/// A request, which one it is, and the site that answers it.
+#[derive(Clone, Debug)]
+pub(crate) struct Visit {
+    /// The request as it came.
+    pub(crate) request: HttpRequest,
+    /// Which request it is.
+    pub(crate) id: RequestId,
+    /// What answers it.
+    pub(crate) site: Data<Site>,
+    began: Instant,
+}
+
+impl Visit {
+    /// Gives the answer its common parts: an error becomes its problem, a panic an internal error; the request id is
+    /// in a header; and it is counted.
+    pub(crate) async fn answer(
+        &self,
+        route: Route,
+        answer: impl Future<Output = Result<HttpResponse, ApiError>>,
+    ) -> HttpResponse {
+        let answer = AssertUnwindSafe(answer).catch_unwind().await;
+        let answer = answer.unwrap_or(Err(ApiError::Internal));
+        let mut response = answer.unwrap_or_else(|error| error.respond(&self.id));
+        if let Ok(id) = HeaderValue::from_str(self.id.as_str()) {
+            response
+                .headers_mut()
+                .insert(HeaderName::from_static(REQUEST_ID), id);
+        }
+        let requests = &self.site.metrics.requests;
+        requests.count(route, response.status(), self.began.elapsed());
+        response
+    }
+}
+
+impl FromRequest for Visit {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let began = Instant::now();
+        let Some(site) = request.app_data::<Data<Site>>() else {
+            return ready(Err(ErrorInternalServerError("the site is not set up")));
+        };
+        ready(Ok(Self {
+            id: RequestId::of(request),
+            site: site.clone(),
+            request: request.clone(),
+            began,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_error() {
+        let request = TestRequest::default()
+            .insert_header((REQUEST_ID, "r-1"))
+            .app_data(Data::new(Site::for_tests()))
+            .to_http_request();
+        let visit = Visit::extract(&request).into_inner().unwrap();
+        let answer = async { panic!("for the test") };
+        let response = visit.answer(Route::Livez, answer).await;
+        assert_eq!(response.status().as_u16(), 500);
+        assert_eq!(response.headers().get(REQUEST_ID).unwrap(), "r-1");
+    }
+}
