@@ -8,15 +8,21 @@
     reason = "tests"
 )]
 
+mod emulator;
 mod flagctl;
+mod load;
 mod proxy;
+mod scrape;
 mod service;
 mod store;
 
 use std::path::PathBuf;
 
+pub use crate::emulator::Emulator;
 pub use crate::flagctl::{Output, flagctl};
+pub use crate::load::{Load, Outcome};
 pub use crate::proxy::Proxy;
+pub use crate::scrape::Scrape;
 pub use crate::service::{Method, Reply, Service};
 pub use crate::store::TestStore;
 

@@ -129,6 +129,14 @@ impl Service {
         }
     }
 
+    /// How much memory it has resident, in bytes.
+    pub fn resident(&self) -> u64 {
+        let path = format!("/proc/{}/statm", self.child.id());
+        let statm = std::fs::read_to_string(path).unwrap();
+        let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
+        pages * 4096
+    }
+
     /// Asks it to stop, as Kubernetes does, and waits until it has.
     pub fn stop(mut self) -> ExitStatus {
         let id = self.child.id().to_string();

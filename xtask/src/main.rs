@@ -13,6 +13,7 @@ mod ci;
 mod dist;
 mod edges;
 mod emulator;
+mod faults;
 mod foreground;
 mod metadata;
 mod test;
@@ -33,6 +34,8 @@ enum Chore {
     /// Finds, builds or starts a Bigtable emulator
     #[command(subcommand)]
     Emulator(emulator::Chore),
+    /// Measures what happens when something fails: minutes, on a machine that does nothing else
+    Faults(faults::Args),
     /// Checks that our crates depend only on what they may
     Edges,
     /// Checks that every crate opens with its purpose and inherits the lints
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
     let done = Foreground::new().and_then(|mut foreground| match chore {
         Chore::Test(args) => test::run(&args, &mut foreground),
         Chore::Emulator(chore) => emulator::run(&chore, &mut foreground),
+        Chore::Faults(args) => faults::run(&args, &mut foreground),
         Chore::Edges => edges::run(),
         Chore::Tidy => tidy::run(),
         Chore::Dist => dist::run(&mut foreground),

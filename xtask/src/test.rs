@@ -1,5 +1,5 @@
 //! Every test, on any machine: gets an emulator, builds what the tests start, runs the runner.
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -34,6 +34,15 @@ pub(crate) struct Args {
     extra: Vec<String>,
 }
 
+/// How binaries and tests are built.
+#[derive(Clone, Copy)]
+pub(crate) enum Profile {
+    /// Quickly, for tests.
+    Dev,
+    /// As they are handed out, for measurements.
+    Release,
+}
+
 /// Runs the tests. Fails if any fails.
 pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
     let binary = if args.without_bigtable {
@@ -41,7 +50,7 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
     } else {
         Some(emulator::obtain(foreground)?)
     };
-    let folder = build(foreground)?;
+    let folder = build(Profile::Dev, foreground)?;
     let emulator = binary
         .as_deref()
         .map(|binary| Emulator::start(binary, 0))
@@ -50,6 +59,7 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
         args,
         folder,
         emulator: emulator.as_ref().map(Emulator::address),
+        emulator_binary: binary.as_deref(),
     };
     runner.run(foreground)?;
     if let (true, Some(emulator)) = (args.with_airflow, &emulator) {
@@ -66,7 +76,7 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
 /// Runs only the tests of the DAG.
 pub(crate) fn run_airflow(foreground: &mut Foreground) -> Result<()> {
     let binary = emulator::obtain(foreground)?;
-    let folder = build(foreground)?;
+    let folder = build(Profile::Dev, foreground)?;
     let emulator = Emulator::start(&binary, 0)?;
     airflow::run(&folder, emulator.address(), foreground)
 }
@@ -75,13 +85,19 @@ pub(crate) fn run_airflow(foreground: &mut Foreground) -> Result<()> {
 ///
 /// Tests and binaries are built by one command, as the tests' dependencies switch on features: built alone,
 /// the binaries' dependencies would be compiled a second time without them.
-fn build(foreground: &mut Foreground) -> Result<PathBuf> {
+pub(crate) fn build(profile: Profile, foreground: &mut Foreground) -> Result<PathBuf> {
     let mut folder = None;
+    let profile = match profile {
+        Profile::Dev => "dev",
+        Profile::Release => "release",
+    };
     foreground.run_reading(
         cargo().arg("build").args(SELECTION).args([
             "--bins",
             "--tests",
             "--message-format=json-render-diagnostics",
+            "--profile",
+            profile,
         ]),
         |message| folder = folder.take().or_else(|| folder_of_binary(message)),
     )?;
@@ -103,6 +119,7 @@ struct Runner<'a> {
     args: &'a Args,
     folder: PathBuf,
     emulator: Option<&'a str>,
+    emulator_binary: Option<&'a Path>,
 }
 
 impl Runner<'_> {
@@ -151,6 +168,11 @@ impl Runner<'_> {
         match self.emulator {
             Some(address) => command.env("FLAG_TEST_EMULATOR", address),
             None => command.env_remove("FLAG_TEST_EMULATOR"),
+        };
+        match self.emulator_binary {
+            // For the tests that kill or freeze one of their own.
+            Some(binary) => command.env("FLAG_TEST_EMULATOR_BINARY", binary),
+            None => command.env_remove("FLAG_TEST_EMULATOR_BINARY"),
         };
         command
     }
@@ -204,6 +226,7 @@ mod tests {
             args,
             folder: PathBuf::new(),
             emulator: None,
+            emulator_binary: None,
         };
         assert_eq!(runner.arguments(), expected);
     }
