@@ -15,6 +15,7 @@ mod edges;
 mod emulator;
 mod faults;
 mod foreground;
+mod load_test;
 mod metadata;
 mod test;
 mod tidy;
@@ -34,6 +35,8 @@ enum Chore {
     /// Finds, builds or starts a Bigtable emulator
     #[command(subcommand)]
     Emulator(emulator::Chore),
+    /// Loads a service at a constant rate or as much as it takes, and reports how it answered
+    LoadTest(load_test::Args),
     /// Measures what happens when something fails: minutes, on a machine that does nothing else
     Faults(faults::Args),
     /// Checks that our crates depend only on what they may
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
     let done = Foreground::new().and_then(|mut foreground| match chore {
         Chore::Test(args) => test::run(&args, &mut foreground),
         Chore::Emulator(chore) => emulator::run(&chore, &mut foreground),
+        Chore::LoadTest(args) => load_test::run(&args, &mut foreground),
         Chore::Faults(args) => faults::run(&args, &mut foreground),
         Chore::Edges => edges::run(),
         Chore::Tidy => tidy::run(),
