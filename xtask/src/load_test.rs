@@ -2,13 +2,9 @@
 //!
 //! The load comes from one thread of ours on loopback, so that the service has the other processors.
 mod args;
-mod ask;
 mod chart;
-mod connection;
-mod generate;
 mod html;
 mod report;
-mod server;
 
 use std::fs;
 use std::io::{IsTerminal as _, Write as _, stderr};
@@ -20,20 +16,20 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 
 pub(crate) use self::args::Args;
-use self::ask::Asks;
-use self::generate::{Load, Second};
 use self::report::{Moment, Report};
-use self::server::{Servers, Usage};
 use crate::foreground::Foreground;
+use crate::load::{self, Asks, Load, Order, Program, Second, Servers, Usage};
 use crate::metadata::Metadata;
 
 /// Loads a service, tells how it went, writes the reports. Fails if a threshold was missed.
 pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
     args.check()?;
     let target = args.target()?;
-    let servers = match target {
-        Some(_) => None,
-        None => Some(Servers::start(args, foreground)?),
+    let servers = if target.is_none() {
+        load::build(foreground)?;
+        Some(Servers::start(&order(args), foreground)?)
+    } else {
+        None
     };
     let targets = match (&servers, target) {
         (Some(servers), _) => servers.addresses.clone(),
@@ -59,6 +55,18 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
     report.judge(args)
 }
 
+fn order(args: &Args) -> Order {
+    Order {
+        program: Program::Service,
+        store: args.store,
+        replicas: args.replicas,
+        project: args.project.clone(),
+        flags: args.flags,
+        variables: Vec::new(),
+        processor: None,
+    }
+}
+
 /// The flags that are asked for: those of `--flags` too.
 fn asked(args: &Args) -> Vec<String> {
     let loaded = (1..=args.flags).map(|flag| format!("feature/load_{flag}"));
@@ -75,7 +83,7 @@ fn measure(
     let (seconds, ended) = channel::<Second>();
     let generator = {
         let (load, told_to_end) = (load.clone(), Arc::clone(&told_to_end));
-        std::thread::spawn(move || generate::run(&load, &told_to_end, &seconds))
+        std::thread::spawn(move || load::run(&load, &told_to_end, &seconds))
     };
     let mut moments: Vec<Moment> = Vec::new();
     let mut before = servers.and_then(Servers::usage);

@@ -8,6 +8,7 @@
 )]
 
 mod airflow;
+mod bench;
 mod cache;
 mod ci;
 mod dist;
@@ -15,6 +16,7 @@ mod edges;
 mod emulator;
 mod faults;
 mod foreground;
+mod load;
 mod load_test;
 mod metadata;
 mod test;
@@ -35,6 +37,8 @@ enum Chore {
     /// Finds, builds or starts a Bigtable emulator
     #[command(subcommand)]
     Emulator(emulator::Chore),
+    /// Measures the service against the bare HTTP server beneath it
+    Bench(bench::Args),
     /// Loads a service at a constant rate or as much as it takes, and reports how it answered
     LoadTest(load_test::Args),
     /// Measures what happens when something fails: minutes, on a machine that does nothing else
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
     let done = Foreground::new().and_then(|mut foreground| match chore {
         Chore::Test(args) => test::run(&args, &mut foreground),
         Chore::Emulator(chore) => emulator::run(&chore, &mut foreground),
+        Chore::Bench(args) => bench::run(&args, &mut foreground),
         Chore::LoadTest(args) => load_test::run(&args, &mut foreground),
         Chore::Faults(args) => faults::run(&args, &mut foreground),
         Chore::Edges => edges::run(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::ask::Mix;
+use crate::load::{Mix, Store};
 
 /// The longest load; more is a mistake.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -74,17 +74,6 @@ pub(crate) struct Args {
     /// Folder of the reports, JSON and HTML; by default `load-test` in the target folder
     #[arg(long)]
     pub(super) out: Option<PathBuf>,
-}
-
-/// The store of a service that is started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Store {
-    /// Local files.
-    Embedded,
-    /// The Bigtable emulator, started too.
-    Emulator,
-    /// Bigtable, as the environment says.
-    Bigtable,
 }
 
 impl Args {

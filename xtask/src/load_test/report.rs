@@ -7,8 +7,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::args::Args;
-use super::generate::{Second, latencies};
-use super::server::Usage;
+use crate::load::{Second, Usage, latencies};
 
 /// A second of the load, and what the service used in it.
 #[derive(Debug)]

@@ -5,11 +5,11 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::args::{Args, Store};
 use crate::emulator::{self, Emulator};
 use crate::foreground::{Foreground, cargo};
 use crate::metadata::Metadata;
@@ -19,62 +19,95 @@ const TICKS: f64 = 100.0;
 
 const PAGE: u64 = 4_096;
 
+/// Tells the folders of services apart that run side by side.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
 /// Services over one store; killed when dropped, and the store gone with them.
-pub(super) struct Servers {
+pub(crate) struct Servers {
     processes: Vec<Child>,
-    pub(super) addresses: Vec<SocketAddr>,
+    pub(crate) addresses: Vec<SocketAddr>,
     /// How long it took from the start of the first to its being ready.
-    pub(super) started_in: Duration,
+    pub(crate) started_in: Duration,
     folder: PathBuf,
-    _emulator: Option<Emulator>,
+    emulator: Option<Emulator>,
+}
+
+/// Which services to start.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    /// What is started.
+    pub(crate) program: Program,
+    /// Over which store.
+    pub(crate) store: Store,
+    /// How many.
+    pub(crate) replicas: u16,
+    /// The project that gets flags, besides the sample flags.
+    pub(crate) project: String,
+    /// How many flags it gets.
+    pub(crate) flags: u32,
+    /// What else their environment holds.
+    pub(crate) variables: Vec<(&'static str, &'static str)>,
+    /// The processor that they may use; without it all.
+    pub(crate) processor: Option<usize>,
+}
+
+/// What is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// The service.
+    Service,
+    /// The same HTTP server with the same decision and nothing else.
+    Bare,
+}
+
+/// The store of a service that is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Store {
+    /// Local files.
+    Embedded,
+    /// The Bigtable emulator, started too.
+    Emulator,
+    /// Bigtable, as the environment says.
+    Bigtable,
 }
 
 /// What the processes of a service have used.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// Processor time since their start, in seconds.
-    pub(super) cpu_seconds: f64,
+    pub(crate) cpu_seconds: f64,
     /// Resident memory, in bytes.
-    pub(super) resident: u64,
+    pub(crate) resident: u64,
 }
 
 impl Servers {
-    /// Builds the service, starts it with its store, and puts flags into that.
-    pub(super) fn start(args: &Args, foreground: &mut Foreground) -> Result<Self> {
-        let emulator = match args.store {
+    /// Starts what [`build`] has built, with its store, and puts flags into that.
+    pub(crate) fn start(order: &Order, foreground: &mut Foreground) -> Result<Self> {
+        let emulator = match order.store {
             Store::Emulator => Some(Emulator::start(&emulator::obtain(foreground)?, 0)?),
             Store::Embedded | Store::Bigtable => None,
         };
-        foreground.run(cargo().args([
-            "build",
-            "--release",
-            "-p",
-            "flag-service",
-            "-p",
-            "flagctl",
-        ]))?;
         let target = Metadata::read()?.target_directory;
-        let folder = target.join(format!("load-test-{}", std::process::id()));
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = target.join(format!("load-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let setup = Setup {
+            order,
             binaries: target.join("release"),
             folder: folder.clone(),
-            store: args.store,
-            emulator: emulator
-                .as_ref()
-                .map(|emulator| emulator.address().to_owned()),
+            emulator: emulator.as_ref().map(Emulator::address),
         };
         let mut servers = Self {
             processes: Vec::new(),
             addresses: Vec::new(),
             started_in: Duration::ZERO,
-            folder,
-            _emulator: emulator,
+            folder: folder.clone(),
+            emulator: None,
         };
-        if args.flags > 0 {
-            setup.fill(&args.project, args.flags, foreground)?;
+        if order.flags > 0 {
+            setup.fill(foreground)?;
         }
-        for replica in 0..args.replicas {
+        for replica in 0..order.replicas {
             let began = Instant::now();
             let (process, address) = setup.serve()?;
             servers.processes.push(process);
@@ -83,11 +116,12 @@ impl Servers {
                 servers.started_in = began.elapsed();
             }
         }
+        servers.emulator = emulator;
         Ok(servers)
     }
 
     /// What they have used, together.
-    pub(super) fn usage(&self) -> Option<Usage> {
+    pub(crate) fn usage(&self) -> Option<Usage> {
         let usages = self.processes.iter().map(|process| usage(process.id()));
         usages.sum()
     }
@@ -117,22 +151,20 @@ impl std::iter::Sum for Usage {
 }
 
 /// What every process is started with.
-struct Setup {
+struct Setup<'a> {
+    order: &'a Order,
     binaries: PathBuf,
     folder: PathBuf,
-    store: Store,
-    emulator: Option<String>,
+    emulator: Option<&'a str>,
 }
 
-impl Setup {
+impl Setup<'_> {
     fn serve(&self) -> Result<(Child, SocketAddr)> {
-        let mut process = self
-            .command("flag-service")
-            .arg("--demo")
-            .env("FLAG_LISTEN", "127.0.0.1:0")
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start flag-service")?;
+        let mut process = match self.order.program {
+            Program::Service => self.command("flag-service").arg("--demo").spawn(),
+            Program::Bare => self.command("examples/bare").spawn(),
+        }
+        .context("cannot start the service")?;
         let stdout = process.stdout.take().context("no standard output")?;
         let mut stdout = BufReader::new(stdout);
         let address = stdout
@@ -152,13 +184,13 @@ impl Setup {
         }
         let _ = process.kill();
         let _ = process.wait();
-        bail!("flag-service did not start")
+        bail!("the service did not start")
     }
 
     /// Adds flags named `load_1`, `load_2`, … with a treatment of 40 %.
-    fn fill(&self, project: &str, flags: u32, foreground: &mut Foreground) -> Result<()> {
+    fn fill(&self, foreground: &mut Foreground) -> Result<()> {
         let file = self.folder.join("flags.yaml");
-        fs::write(&file, flag_file(project, flags))?;
+        fs::write(&file, flag_file(&self.order.project, self.order.flags))?;
         let mut apply = self.command("flagctl");
         apply
             .args(["apply", "--yes", "-f"])
@@ -168,18 +200,40 @@ impl Setup {
     }
 
     fn command(&self, binary: &str) -> Command {
-        let mut command = Command::new(self.binaries.join(binary));
-        match self.store {
+        let path = self.binaries.join(binary);
+        let mut command = match self.order.processor {
+            Some(processor) => {
+                let mut command = Command::new("taskset");
+                command.args(["-c", &processor.to_string()]).arg(path);
+                command
+            }
+            None => Command::new(path),
+        };
+        match self.order.store {
             Store::Embedded => command
                 .env("FLAG_STORE", "embedded")
                 .env("FLAG_DATA_DIR", &self.folder),
             Store::Emulator | Store::Bigtable => command.env("FLAG_STORE", "bigtable"),
         };
-        if let Some(emulator) = &self.emulator {
+        if let Some(emulator) = self.emulator {
             command.env("BIGTABLE_EMULATOR_HOST", emulator);
         }
         command
+            .env("FLAG_LISTEN", "127.0.0.1:0")
+            .envs(self.order.variables.iter().copied())
+            .stdout(Stdio::piped());
+        command
     }
+}
+
+/// Builds all that can be started, as it is handed out.
+pub(crate) fn build(foreground: &mut Foreground) -> Result<()> {
+    let packages = ["-p", "flag-service", "-p", "flagctl"];
+    foreground.run(
+        cargo()
+            .args(["build", "--release", "--bins", "--example", "bare"])
+            .args(packages),
+    )
 }
 
 /// The flags as `flagctl apply` takes them.

@@ -30,36 +30,36 @@ const SPIN: Duration = Duration::from_millis(2);
 
 /// What is sent, how, where, for how long.
 #[derive(Clone, Debug)]
-pub(super) struct Load {
-    pub(super) targets: Vec<SocketAddr>,
-    pub(super) connections: usize,
+pub(crate) struct Load {
+    pub(crate) targets: Vec<SocketAddr>,
+    pub(crate) connections: usize,
     /// Requests a second; without it as many as are answered.
-    pub(super) rate: Option<f64>,
-    pub(super) warm_up: Duration,
-    pub(super) duration: Duration,
-    pub(super) asks: Asks,
+    pub(crate) rate: Option<f64>,
+    pub(crate) warm_up: Duration,
+    pub(crate) duration: Duration,
+    pub(crate) asks: Asks,
 }
 
 /// What a second of load gave.
 #[derive(Debug)]
-pub(super) struct Second {
+pub(crate) struct Second {
     /// Which one; the first of those that count is 0, those of the warm-up are below.
-    pub(super) at: i64,
+    pub(crate) at: i64,
     /// Latencies, in microseconds, of all answers.
-    pub(super) latencies: Histogram<u32>,
+    pub(crate) latencies: Histogram<u32>,
     /// Answers with the status that was expected.
-    pub(super) expected: u64,
+    pub(crate) expected: u64,
     /// Other answers, and requests without any.
-    pub(super) failed: u64,
+    pub(crate) failed: u64,
 }
 
 /// Latencies in microseconds, up to a minute, to two digits.
-pub(super) fn latencies() -> Result<Histogram<u32>> {
+pub(crate) fn latencies() -> Result<Histogram<u32>> {
     Ok(Histogram::new_with_bounds(1, 60_000_000, 2)?)
 }
 
 /// Sends the load; hands over each second when it has ended. Ends early when told to.
-pub(super) fn run(
+pub(crate) fn run(
     load: &Load,
     told_to_end: &Arc<AtomicBool>,
     seconds: &Sender<Second>,

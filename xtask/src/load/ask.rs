@@ -21,7 +21,7 @@ enum Kind {
 
 /// Writes requests.
 #[derive(Clone, Debug)]
-pub(super) struct Asks {
+pub(crate) struct Asks {
     mix: Mix,
     instances: u64,
     /// The first lines up to the instance id, one per flag; then the one of flags that aren't there, and the wrong one.
@@ -31,7 +31,7 @@ pub(super) struct Asks {
 
 impl Asks {
     /// Requests for these flags, `type/name`.
-    pub(super) fn new(mix: Mix, instances: u64, project: &str, flags: &[String]) -> Self {
+    pub(crate) fn new(mix: Mix, instances: u64, project: &str, flags: &[String]) -> Self {
         let hits = flags.iter().map(|flag| {
             let (flag_type, name) = flag.split_once('/').unwrap_or(("feature", flag));
             begin(project, flag_type, name)
@@ -45,7 +45,7 @@ impl Asks {
     }
 
     /// Writes a request, and gives back the status of the answer that it should have.
-    pub(super) fn write(&self, number: u64, into: &mut String) -> u16 {
+    pub(crate) fn write(&self, number: u64, into: &mut String) -> u16 {
         let random = scatter(number);
         into.clear();
         let status = match self.mix.kind(random % 1_000) {
