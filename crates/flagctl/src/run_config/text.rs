@@ -1,0 +1,171 @@
+//! A text that is read, and what is wrong where in it.
+
+use flag_model::{Invalid, InvalidPercent, quoted};
+use flag_store::UnreadableRow;
+use flag_store::literal::{self, Literal, LiteralError};
+
+use super::ConfigError;
+use super::place::{Place, Step, place_of};
+use crate::near::closest;
+
+/// A text that was given, and what it is called.
+pub(super) struct Text<'a> {
+    pub(super) name: &'static str,
+    pub(super) text: &'a str,
+}
+
+impl Text<'_> {
+    pub(super) fn parse(&self) -> Result<Literal, ConfigError> {
+        literal::parse(self.text).map_err(|error: LiteralError| ConfigError {
+            text: self.name,
+            place: Place::at(self.text, error.line(), error.column()),
+            problem: format!("found {}, expected {}", error.found(), error.expected()),
+        })
+    }
+
+    /// Something is wrong with the value at this path, or with the last value on it that is there.
+    pub(super) fn wrong(&self, path: &[Step<'_>], problem: String) -> ConfigError {
+        let known = (0..=path.len())
+            .rev()
+            .find_map(|length| place_of(self.text, path.get(..length)?));
+        let place = known.unwrap_or_else(|| Place::at(self.text, 1, 1));
+        ConfigError {
+            text: self.name,
+            place,
+            problem,
+        }
+    }
+
+    pub(super) fn missing(&self, path: &[Step<'_>], field: &str) -> ConfigError {
+        self.wrong(path, format!("{field}: found nothing, expected some text"))
+    }
+
+    pub(super) fn field<'l>(
+        &self,
+        config: &'l Literal,
+        field: &str,
+    ) -> Result<&'l Literal, ConfigError> {
+        config
+            .get(field)
+            .ok_or_else(|| self.wrong(&[], format!("{field}: found no such field, expected one")))
+    }
+
+    pub(super) fn text_field<'l>(
+        &self,
+        config: &'l Literal,
+        field: &'static str,
+    ) -> Result<&'l str, ConfigError> {
+        match self.field(config, field)? {
+            Literal::Text(text) => Ok(text),
+            other => Err(self.wrong(
+                &[Step::Key(field)],
+                format!("found {}, expected text", other.kind()),
+            )),
+        }
+    }
+
+    /// Refuses fields that mean nothing, before what they hold gets lost.
+    pub(super) fn only(
+        &self,
+        path: &[Step<'_>],
+        fields: &[(String, Literal)],
+        known: &[&str],
+    ) -> Result<(), ConfigError> {
+        let Some((field, _)) = fields
+            .iter()
+            .find(|(field, _)| !known.contains(&field.as_str()))
+        else {
+            return Ok(());
+        };
+        let meant = closest(field, known.iter().copied())
+            .map_or(String::new(), |near| format!("; did you mean {near}?"));
+        let path: Vec<Step<'_>> = path.iter().copied().chain([Step::Key(field)]).collect();
+        Err(self.wrong(&path, format!("{}: no such field{meant}", quoted(field))))
+    }
+
+    /// What is wrong with the row that the cells would be, and where in the text that stands.
+    pub(super) fn unreadable(
+        &self,
+        path: &[Step<'_>],
+        cells: &Literal,
+        unreadable: &UnreadableRow,
+    ) -> ConfigError {
+        let (steps, problem) = match unreadable {
+            UnreadableRow::Percent { problem, .. } => {
+                (percent_steps(cells, problem), problem.to_string())
+            }
+            UnreadableRow::Cell {
+                column, problem, ..
+            } => cell_steps(column, problem),
+            other => (Vec::new(), other.to_string()),
+        };
+        let path: Vec<Step<'_>> = path
+            .iter()
+            .copied()
+            .chain(steps.iter().map(OwnedStep::borrow))
+            .collect();
+        self.wrong(&path, problem)
+    }
+}
+
+pub(super) fn said(invalid: &Invalid) -> String {
+    format!("found {}, expected {}", invalid.found, invalid.expected)
+}
+
+/// A [`Step`] that was read from a message.
+enum OwnedStep {
+    Key(String),
+    Index(usize),
+}
+
+impl OwnedStep {
+    fn borrow(&self) -> Step<'_> {
+        match self {
+            Self::Key(key) => Step::Key(key),
+            Self::Index(index) => Step::Index(*index),
+        }
+    }
+}
+
+/// The steps to a field that a message names first, as in `Treatments[0].Value: found …`, and the message.
+fn cell_steps(column: &str, problem: &str) -> (Vec<OwnedStep>, String) {
+    let message = format!("{column}: {problem}");
+    let named = problem
+        .split_once(": ")
+        .map(|(field, _)| field)
+        .filter(|field| field.starts_with("Treatments["));
+    let Some(field) = named else {
+        return (vec![OwnedStep::Key(column.to_owned())], message);
+    };
+    let parts = field.split(['[', ']', '.']).filter(|part| !part.is_empty());
+    let steps = parts.map(|part| {
+        part.parse()
+            .map_or_else(|_| OwnedStep::Key(part.to_owned()), OwnedStep::Index)
+    });
+    (steps.collect(), problem.to_owned())
+}
+
+/// The steps to the percentage that was found, or to the treatments if it is their total.
+fn percent_steps(cells: &Literal, problem: &InvalidPercent) -> Vec<OwnedStep> {
+    let key = |key: &str| OwnedStep::Key(key.to_owned());
+    let treatments = match cells.get("Treatments") {
+        Some(Literal::List(treatments)) => treatments.as_slice(),
+        _ => &[],
+    };
+    let found = treatments
+        .iter()
+        .position(|treatment| match treatment.get("PercentRollout") {
+            Some(Literal::Number(number)) => number.to_string() == problem.found,
+            Some(Literal::Text(text)) => quoted(text) == problem.found,
+            Some(other) => other.to_string() == problem.found,
+            None => false,
+        });
+    match found {
+        Some(at) => vec![
+            key("Treatments"),
+            OwnedStep::Index(at),
+            key("PercentRollout"),
+        ],
+        None => vec![key("Treatments")],
+    }
+}
