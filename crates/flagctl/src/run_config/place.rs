@@ -1,6 +1,9 @@
 //! Where in a text a value stands, to point at it.
 
 use flag_store::literal::{self, Literal};
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::output;
 
 /// How much of a line is shown on either side of the place.
 const SHOWN: usize = 40;
@@ -33,26 +36,26 @@ impl Place {
             if from > 0 { "…" } else { "" },
             if to < whole.len() { "…" } else { "" },
         );
-        let cut: String = whole
-            .iter()
-            .skip(from)
-            .take(to - from)
-            .map(|c| if c.is_control() { ' ' } else { *c })
-            .collect();
+        let shown = |from: usize, to: usize| {
+            let cut = whole.iter().skip(from).take(to - from);
+            let cut: String = cut.map(|c| if c.is_control() { ' ' } else { *c }).collect();
+            output::shown(&cut)
+        };
+        let left = format!("{before}{}", shown(from, at));
         Self {
             line,
             column,
-            shown: format!("{before}{cut}{after}"),
-            caret: format!("{}^", " ".repeat(before.chars().count() + at - from)),
+            caret: format!("{}^", " ".repeat(left.width())),
+            shown: format!("{left}{}{after}", shown(at, to)),
         }
     }
 
     fn of_offset(text: &str, offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or_default();
-        let line = lines(before).count().max(1) + usize::from(before.ends_with(['\n', '\r']));
+        let ends = before.matches(['\n', '\r']).count() - before.matches("\r\n").count();
         let start = before.rfind(['\n', '\r']).map_or(0, |at| at + 1);
         let column = before.get(start..).unwrap_or_default().chars().count() + 1;
-        Self::at(text, line, column)
+        Self::at(text, ends + 1, column)
     }
 }
 
@@ -99,7 +102,7 @@ impl Walker<'_> {
 
     /// From the beginning of a value to the beginning of one in it.
     fn walk(&mut self, step: Step<'_>) -> Option<()> {
-        self.skip_blanks();
+        self.skip_groups();
         match step {
             Step::Key(key) => self.take(b'{').then(|| self.walk_to_key(key)).flatten(),
             Step::Index(index) => {
@@ -109,18 +112,48 @@ impl Walker<'_> {
         }
     }
 
+    /// To the last value of a key, which is the one that counts.
     fn walk_to_key(&mut self, wanted: &str) -> Option<()> {
+        let mut last = None;
         loop {
             self.skip_blanks();
             let start = self.at;
             self.skip_until(b":");
-            let key = literal::parse(self.text.get(start..self.at)?.trim()).ok()?;
-            self.take(b':').then_some(())?;
-            if key == Literal::Text(wanted.to_owned()) {
-                return Some(());
+            if !self.take(b':') {
+                break;
             }
-            self.skip_value()?;
+            let key = self.text.get(start..self.at - 1)?;
+            let key = literal::parse(key.trim()).ok()?;
+            if matches!(&key, Literal::Text(key) if key == wanted) {
+                last = Some(self.at);
+            }
+            if self.skip_value().is_none() {
+                break;
+            }
         }
+        self.at = last?;
+        Some(())
+    }
+
+    /// Passes the parentheses around a value; those of a tuple are the value.
+    fn skip_groups(&mut self) {
+        self.skip_blanks();
+        while self.is_group() {
+            self.at += 1;
+            self.skip_blanks();
+        }
+    }
+
+    /// Whether a parenthesis is next that holds one value and no comma.
+    fn is_group(&self) -> bool {
+        let mut inside = Self { ..*self };
+        if !inside.take(b'(') {
+            return false;
+        }
+        inside.skip_blanks();
+        let is_empty = inside.peek() == Some(b')');
+        inside.skip_until(b",");
+        !is_empty && inside.peek() == Some(b')')
     }
 
     /// Passes a value and the comma behind it, or nothing where there is none.

@@ -1,5 +1,7 @@
 //! Facts about run configurations.
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::*;
 
 const CELL: &str = "{'Name': 'f', 'Type': 'FEATURE', 'FormatVersion': 1, 'ControlValue': False, 'Comment': 'Rollout to 40%', 'OwnerID': 'John Smith', 'Treatments': [{'OverrideList': ['A12345'], 'PercentRollout':40, 'Value': True}]}";
@@ -181,5 +183,83 @@ fn nothing_is_dropped_or_taken_for_something_else() {
     ] {
         let message = read_now(&config("REVISION", &cell)).unwrap_err();
         assert!(message.contains(says), "{says} is not in {message}");
+    }
+}
+
+/// What is pointed at: what stands above the caret, and what follows, by the columns of a terminal.
+#[track_caller]
+fn check_pointed_at(text: &str, says: &str, left: &str, right: &str) {
+    let message = read_now(text).unwrap_err();
+    assert!(message.contains(says), "{says} is not in {message}");
+    let lines: Vec<&str> = message.lines().collect();
+    let caret = lines[2].strip_suffix('^').unwrap().len();
+    let shown = lines[1];
+    let at = shown.find(right).unwrap();
+    assert!(shown[..at].ends_with(left), "{message}");
+    assert_eq!(shown[..at].width(), caret, "{message}");
+}
+
+#[test]
+fn of_a_key_that_is_there_twice_the_last_one_is_pointed_at() {
+    let cell = CELL.replace("'Name': 'f'", "'Name': 'f', 'Name': 'g'");
+    check_pointed_at(
+        &config("REVISION", &cell),
+        "column 23: Name: found \"g\", expected f",
+        "'Name': 'f', 'Name': ",
+        "'g'",
+    );
+    let text = config("REVISION", CELL).replacen('{', "{\"row_key_prefix_ROWTYPE\": \"FLAG\",", 1);
+    let text = text.replace("\"REVISION\"", "\"REVIEW\"");
+    check_pointed_at(&text, "found \"REVIEW\"", ":", "\"REVIEW\"");
+}
+
+#[test]
+fn values_are_found_in_parentheses() {
+    let cell = CELL.replace("':40", "': 140");
+    let one_tuple = cell.replace("[{", "({").replace("}]", "},)");
+    for cell in [
+        format!("({cell})"),
+        format!("( # a comment\n(({cell})))"),
+        cell.replace("[{", "([({").replace("}]", "})])"),
+        one_tuple.replace("({", "((({").replace("},)", "},)))"),
+    ] {
+        let right = "140, 'Value'";
+        check_pointed_at(&config("REVISION", &cell), "140 is", "Rollout': ", right);
+    }
+}
+
+#[test]
+fn a_caret_stands_where_a_terminal_shows_the_place() {
+    for comment in [
+        "全員へ展開",
+        "🚀 🇩🇪",
+        "cafe\u{301}",
+        "👩\u{200d}🚀",
+        "\u{a0}\u{202e}",
+        "a\tb",
+    ] {
+        let cell = format!("{{'Comment': '{comment}', 'Name': 'g'}}");
+        let right = "'g'";
+        check_pointed_at(&config("REVISION", &cell), "Name: found", "'Name': ", right);
+    }
+}
+
+#[test]
+fn every_end_of_a_line_counts_once() {
+    for (ends, line) in [
+        ("\n", 2),
+        ("\r", 2),
+        ("\r\n", 2),
+        ("\n\r", 3),
+        ("\r\r\n\n", 4),
+    ] {
+        let cell = format!("{{{ends}'Name': 'g'}}");
+        let message = read_now(&config("REVISION", &cell)).unwrap_err();
+        let place = format!("row_cell_value, line {line}, column 9: Name: ");
+        assert!(message.starts_with(&place), "{cell:?}: {message}");
+        assert!(
+            message.ends_with("\n  'Name': 'g'}\n          ^"),
+            "{cell:?}: {message}"
+        );
     }
 }
