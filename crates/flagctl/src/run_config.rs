@@ -14,7 +14,7 @@ use flag_store::{Cells, FlagRowKey, Row, RowType, decode_metadata, decode_revisi
 
 use self::fields::check_fields;
 use self::place::{Place, Step};
-use self::text::{Text, said};
+use self::text::{Text, meant, said};
 
 const PROJECT: &str = "row_key_prefix_PROJECT";
 const ROW_TYPE: &str = "row_key_prefix_ROWTYPE";
@@ -69,42 +69,54 @@ pub(crate) fn read(text: &str, now: Timestamp) -> Result<RunConfig, ConfigError>
 }
 
 fn row_key(outer: &Text<'_>, config: &Literal, now: Timestamp) -> Result<FlagRowKey, ConfigError> {
-    let row_type = match outer.text_field(config, ROW_TYPE)? {
-        "FLAG" => RowType::Flag,
-        "REVISION" => RowType::Revision,
-        other => {
-            return Err(outer.wrong(
-                &[Step::Key(ROW_TYPE)],
-                format!("found {}, expected FLAG or REVISION", quoted(other)),
-            ));
-        }
-    };
-    let Literal::Boolean(is_new) = outer.field(config, IS_NEW)? else {
-        return Err(outer.wrong(&[Step::Key(IS_NEW)], "expected true or false".to_owned()));
-    };
-    if *is_new != (row_type == RowType::Flag) {
-        let expected = if *is_new {
-            "FLAG, as add_new_feature_flag is true"
-        } else {
-            "REVISION, as add_new_feature_flag is false"
-        };
-        let found = row_type.as_str();
-        return Err(outer.wrong(
-            &[Step::Key(ROW_TYPE)],
-            format!("found {found}, expected {expected}"),
-        ));
-    }
+    let row_type = row_type(outer, config)?;
     let invalid = |field| move |invalid: Invalid| outer.wrong(&[Step::Key(field)], said(&invalid));
     let flag = FlagKey {
         project: ProjectName::new(outer.text_field(config, PROJECT)?).map_err(invalid(PROJECT))?,
-        flag_type: FlagType::parse(outer.text_field(config, FLAG_TYPE)?)
-            .map_err(invalid(FLAG_TYPE))?,
+        flag_type: flag_type(outer, config)?,
         name: FlagName::new(outer.text_field(config, FLAG_NAME)?).map_err(invalid(FLAG_NAME))?,
     };
     Ok(FlagRowKey {
         row_type,
         flag,
         created: now,
+    })
+}
+
+fn row_type(outer: &Text<'_>, config: &Literal) -> Result<RowType, ConfigError> {
+    let wrong = |problem| outer.wrong(&[Step::Key(ROW_TYPE)], problem);
+    let types = [RowType::Flag, RowType::Revision];
+    let found = outer.text_field(config, ROW_TYPE)?;
+    let Some(row_type) = types.into_iter().find(|known| known.as_str() == found) else {
+        let meant = meant(&found.to_uppercase(), &types.map(RowType::as_str));
+        let found = quoted(found);
+        return Err(wrong(format!(
+            "found {found}, expected FLAG or REVISION{meant}"
+        )));
+    };
+    let is_new = match outer.field(config, IS_NEW)? {
+        Literal::Boolean(is_new) => *is_new,
+        other => {
+            let problem = format!("found {}, expected true or false", other.kind());
+            return Err(outer.wrong(&[Step::Key(IS_NEW)], problem));
+        }
+    };
+    if is_new == (row_type == RowType::Flag) {
+        return Ok(row_type);
+    }
+    let expected = if is_new {
+        "FLAG, as add_new_feature_flag is true"
+    } else {
+        "REVISION, as add_new_feature_flag is false"
+    };
+    Err(wrong(format!("found {found}, expected {expected}")))
+}
+
+fn flag_type(outer: &Text<'_>, config: &Literal) -> Result<FlagType, ConfigError> {
+    let found = outer.text_field(config, FLAG_TYPE)?;
+    FlagType::parse(found).map_err(|invalid| {
+        let meant = meant(&found.to_lowercase(), &FlagType::ALL.map(FlagType::as_str));
+        outer.wrong(&[Step::Key(FLAG_TYPE)], said(&invalid) + &meant)
     })
 }
 
@@ -119,12 +131,12 @@ fn read_cells(
         return Err(text.wrong(path, format!("found {}, expected a dict", cells.kind())));
     };
     check_fields(text, path, fields, key)?;
-    let filled = fields.iter().filter(|(_, value)| *value != Literal::Null);
+    let filled = fields
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), filled(name, value)?)));
     let row = Row {
         key: key.encode().into(),
-        cells: filled
-            .map(|(name, value)| (name.as_str(), cell(value)))
-            .collect::<Cells>(),
+        cells: filled.collect::<Cells>(),
     };
     let read = match key.row_type {
         RowType::Flag => {
@@ -137,12 +149,21 @@ fn read_cells(
     let read = read.map_err(|unreadable| text.unreadable(path, cells, &unreadable))?;
     match &read {
         RunConfig::Metadata(metadata) if metadata.description.trim().is_empty() => {
-            Err(text.missing(path, "Description"))
+            Err(text.blank(path, cells, "Description"))
         }
         RunConfig::Revision(revision) if revision.comment.trim().is_empty() => {
-            Err(text.missing(path, "Comment"))
+            Err(text.blank(path, cells, "Comment"))
         }
         _ => Ok(read),
+    }
+}
+
+/// The cell of a field. Null is no cell, and null treatments are none, as a null override list is empty.
+fn filled(name: &str, value: &Literal) -> Option<String> {
+    match (name, value) {
+        ("Treatments", Literal::Null) => Some("[]".to_owned()),
+        (_, Literal::Null) => None,
+        (_, value) => Some(cell(value)),
     }
 }
 

@@ -1,11 +1,11 @@
 //! The fields that cells may have, and what they may hold.
 
-use flag_model::{FlagType, Invalid, Timestamp};
+use flag_model::{FlagType, Timestamp};
 use flag_store::literal::Literal;
 use flag_store::{FlagRowKey, RowType};
 
 use super::place::Step;
-use super::text::{Text, said};
+use super::text::{Text, said, steps};
 use super::{ConfigError, cell};
 
 const OF_METADATA: &[&str] = &[
@@ -47,6 +47,18 @@ const TEXTS: [&str; 10] = [
     "Salt",
 ];
 
+/// What null says too little for.
+const REQUIRED: [&str; 8] = [
+    "Name",
+    "Type",
+    "Description",
+    "FormatVersion",
+    "ControlValue",
+    "Comment",
+    "HashAlgorithm",
+    "Salt",
+];
+
 /// Refuses what would be dropped, or taken for something else.
 pub(super) fn check_fields(
     text: &Text<'_>,
@@ -54,13 +66,8 @@ pub(super) fn check_fields(
     fields: &[(String, Literal)],
     key: &FlagRowKey,
 ) -> Result<(), ConfigError> {
-    let get = |field: &str| {
-        fields
-            .iter()
-            .find(|(name, _)| name == field)
-            .map(|(_, value)| value)
-    };
-    let is_version_2 = get("FormatVersion").is_some_and(|version| cell(version) == "2");
+    let version = fields.iter().find(|(name, _)| name == "FormatVersion");
+    let is_version_2 = version.is_some_and(|(_, version)| cell(version) == "2");
     let of_version = |all: &'static [&'static str]| match all {
         [first @ .., _, _] if !is_version_2 => first,
         all => all,
@@ -71,43 +78,73 @@ pub(super) fn check_fields(
     };
     text.only(path, fields, known)?;
     for (name, value) in fields {
-        let is_wrong = match (name.as_str(), value) {
-            (_, Literal::Null | Literal::Text(_)) => {
-                name == "ControlValue" && key.flag.flag_type == FlagType::Feature
+        let path = steps(path, &[Step::Key(name)]);
+        check_kind(text, &path, (name, value), key.flag.flag_type)?;
+        match (name.as_str(), value) {
+            ("CreatedTime", Literal::Text(created)) => {
+                let created = Timestamp::parse(created);
+                created.map_err(|invalid| text.wrong(&path, said(&invalid)))?;
             }
-            ("ControlValue", Literal::Boolean(_)) => key.flag.flag_type == FlagType::Data,
-            ("ControlValue", _) => true,
-            (name, _) => TEXTS.contains(&name),
-        };
-        if is_wrong {
-            let expected = match (name.as_str(), key.flag.flag_type) {
-                ("ControlValue", FlagType::Feature) => "true or false, as the flag is a feature",
-                _ => "text",
-            };
-            return Err(text.wrong(
-                &steps(path, &[Step::Key(name)]),
-                format!("{name}: found {}, expected {expected}", value.kind()),
-            ));
-        }
-    }
-    if let Some(Literal::Text(created)) = get("CreatedTime") {
-        let refused = |invalid: Invalid| {
-            text.wrong(&steps(path, &[Step::Key("CreatedTime")]), said(&invalid))
-        };
-        Timestamp::parse(created).map_err(refused)?;
-    }
-    let Some(Literal::List(treatments)) = get("Treatments") else {
-        return Ok(());
-    };
-    for (at, treatment) in treatments.iter().enumerate() {
-        if let Literal::Dict(fields) = treatment {
-            let path = steps(path, &[Step::Key("Treatments"), Step::Index(at)]);
-            text.only(&path, fields, of_version(OF_TREATMENT))?;
+            ("Tags", Literal::Text(tags)) => {
+                nested("Tags", tags).parse()?;
+            }
+            ("Treatments", Literal::Text(treatments)) => {
+                let text = nested("Treatments", treatments);
+                check_treatments(&text, &[], &text.parse()?, of_version(OF_TREATMENT))?;
+            }
+            ("Treatments", treatments) => {
+                check_treatments(text, &path, treatments, of_version(OF_TREATMENT))?;
+            }
+            _ => {}
         }
     }
     Ok(())
 }
 
-fn steps<'s>(path: &[Step<'s>], more: &[Step<'s>]) -> Vec<Step<'s>> {
-    path.iter().chain(more).copied().collect()
+/// A text in the text, which has lines and columns of its own.
+fn nested<'a>(name: &'static str, text: &'a str) -> Text<'a> {
+    Text { name, text }
+}
+
+fn check_kind(
+    text: &Text<'_>,
+    path: &[Step<'_>],
+    (name, value): (&str, &Literal),
+    flag_type: FlagType,
+) -> Result<(), ConfigError> {
+    let is_right = match (name, value) {
+        ("ControlValue", Literal::Boolean(_)) => flag_type == FlagType::Feature,
+        ("ControlValue", Literal::Text(_)) => flag_type == FlagType::Data,
+        ("ControlValue", _) => false,
+        (name, Literal::Null) => !REQUIRED.contains(&name),
+        (_, Literal::Text(_)) => true,
+        (name, _) => !TEXTS.contains(&name),
+    };
+    if is_right {
+        return Ok(());
+    }
+    let expected = match (name, flag_type) {
+        ("ControlValue", FlagType::Feature) => "true or false, as the flag is a feature",
+        ("FormatVersion", _) => "1 or 2",
+        _ => "text",
+    };
+    let problem = format!("{name}: found {}, expected {expected}", value.kind());
+    Err(text.wrong(path, problem))
+}
+
+fn check_treatments(
+    text: &Text<'_>,
+    path: &[Step<'_>],
+    treatments: &Literal,
+    known: &[&str],
+) -> Result<(), ConfigError> {
+    let Literal::List(treatments) = treatments else {
+        return Ok(());
+    };
+    for (at, treatment) in treatments.iter().enumerate() {
+        if let Literal::Dict(fields) = treatment {
+            text.only(&steps(path, &[Step::Index(at)]), fields, known)?;
+        }
+    }
+    Ok(())
 }

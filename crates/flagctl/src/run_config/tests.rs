@@ -186,6 +186,111 @@ fn nothing_is_dropped_or_taken_for_something_else() {
     }
 }
 
+#[test]
+fn null_treatments_are_none() {
+    for cell in [
+        CELL.replace("['A12345']", "None"),
+        CELL.replace("'OverrideList': ['A12345'], ", ""),
+    ] {
+        let Ok(RunConfig::Revision(revision)) = read_now(&config("REVISION", &cell)) else {
+            panic!("no revision")
+        };
+        assert!(revision.treatments[0].overrides.is_empty());
+    }
+    let from = CELL.find("[{").unwrap();
+    let cell = format!("{}None}}", &CELL[..from]);
+    let Ok(RunConfig::Revision(revision)) = read_now(&config("REVISION", &cell)) else {
+        panic!("no revision")
+    };
+    assert!(revision.treatments.is_empty());
+    let cell = format!("{}}}", &CELL[..from].replace(", 'Treatments': ", ""));
+    let message = read_now(&config("REVISION", &cell)).unwrap_err();
+    assert!(
+        message.contains("Treatments: found no such cell"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_key_that_is_there_is_never_said_to_be_missing() {
+    let null = |row_type: &str, cell: &str, (name, value): (&str, &str), says: &str| {
+        let cell = cell.replacen(&format!("{name}: {value}"), &format!("{name}: null"), 1);
+        check_pointed_at(&config(row_type, &cell), says, &format!("{name}: "), "null");
+    };
+    let revision = CELL.replace("False", "false").replace("True", "true");
+    let revision = revision.replace('\'', "\"");
+    for (field, expected) in [
+        (("\"Name\"", "\"f\""), "text"),
+        (("\"Type\"", "\"FEATURE\""), "text"),
+        (("\"FormatVersion\"", "1"), "1 or 2"),
+        (
+            ("\"ControlValue\"", "false"),
+            "true or false, as the flag is a feature",
+        ),
+        (("\"Comment\"", "\"Rollout to 40%\""), "text"),
+    ] {
+        let says = format!(
+            "{}: found null, expected {expected}",
+            field.0.trim_matches('"')
+        );
+        null("REVISION", &revision, field, &says);
+    }
+    let description = ("\"Description\"", "\"What\"");
+    null(
+        "FLAG",
+        METADATA,
+        description,
+        "Description: found null, expected text",
+    );
+    let blank = METADATA.replace("What", " ");
+    let says = "Description: found \" \", expected some text";
+    check_pointed_at(&config("FLAG", &blank), says, "\"Description\": ", "\" \"");
+}
+
+#[test]
+fn a_type_in_the_wrong_case_is_told_the_right_one() {
+    let text = config("REVISION", CELL).replace("\"feature\"", "\"FEATURE\"");
+    let says = "found \"FEATURE\", expected feature or data; did you mean feature?";
+    check_pointed_at(&text, says, "FLAGTYPE\":", "\"FEATURE\"");
+    let text = config("REVISION", CELL).replace("\"REVISION\"", "\"revision\"");
+    let says = "expected FLAG or REVISION; did you mean REVISION?";
+    check_pointed_at(&text, says, "ROWTYPE\":", "\"revision\"");
+    let text = config("REVISION", CELL).replace("\"feature\"", "\"boolean\"");
+    let message = read_now(&text).unwrap_err();
+    assert!(message.contains("expected feature or data\n"), "{message}");
+}
+
+#[test]
+fn a_text_in_the_text_has_one_position() {
+    let cell = METADATA.replace("\"What\"", "\"What\", \"Tags\": \"['a', b]\"");
+    check_refused(
+        &config("FLAG", &cell),
+        &[
+            "Tags, line 1, column 7: found `b`, expected a value",
+            "  ['a', b]",
+            "        ^",
+        ],
+    );
+    let from = CELL.find("[{").unwrap();
+    let treatments = |text: &str| format!("{}\"{text}\"}}", &CELL[..from]);
+    check_refused(
+        &config("REVISION", &treatments("[{'PercentRollout': 1x}]")),
+        &[
+            "Treatments, line 1, column 21: found `1x`, expected a number",
+            "  [{'PercentRollout': 1x}]",
+            "                      ^",
+        ],
+    );
+    check_refused(
+        &config("REVISION", &treatments("[{'Overrides': []}]")),
+        &[
+            "Treatments, line 1, column 16: \"Overrides\": no such field; did you mean OverrideList?",
+            "  [{'Overrides': []}]",
+            "                 ^",
+        ],
+    );
+}
+
 /// What is pointed at: what stands above the caret, and what follows, by the columns of a terminal.
 #[track_caller]
 fn check_pointed_at(text: &str, says: &str, left: &str, right: &str) {

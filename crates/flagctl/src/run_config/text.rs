@@ -36,8 +36,19 @@ impl Text<'_> {
         }
     }
 
-    pub(super) fn missing(&self, path: &[Step<'_>], field: &str) -> ConfigError {
-        self.wrong(path, format!("{field}: found nothing, expected some text"))
+    /// A field says nothing that must.
+    pub(super) fn blank(
+        &self,
+        path: &[Step<'_>],
+        cells: &Literal,
+        field: &'static str,
+    ) -> ConfigError {
+        let found = match cells.get(field) {
+            Some(Literal::Text(text)) => quoted(text),
+            _ => "nothing".to_owned(),
+        };
+        let problem = format!("{field}: found {found}, expected some text");
+        self.wrong(&steps(path, &[Step::Key(field)]), problem)
     }
 
     pub(super) fn field<'l>(
@@ -77,10 +88,8 @@ impl Text<'_> {
         else {
             return Ok(());
         };
-        let meant = closest(field, known.iter().copied())
-            .map_or(String::new(), |near| format!("; did you mean {near}?"));
-        let path: Vec<Step<'_>> = path.iter().copied().chain([Step::Key(field)]).collect();
-        Err(self.wrong(&path, format!("{}: no such field{meant}", quoted(field))))
+        let problem = format!("{}: no such field{}", quoted(field), meant(field, known));
+        Err(self.wrong(&steps(path, &[Step::Key(field)]), problem))
     }
 
     /// What is wrong with the row that the cells would be, and where in the text that stands.
@@ -106,6 +115,16 @@ impl Text<'_> {
             .collect();
         self.wrong(&path, problem)
     }
+}
+
+pub(super) fn steps<'s>(path: &[Step<'s>], more: &[Step<'s>]) -> Vec<Step<'s>> {
+    path.iter().chain(more).copied().collect()
+}
+
+/// Asks for the name that was perhaps meant.
+pub(super) fn meant(found: &str, known: &[&str]) -> String {
+    let near = closest(found, known.iter().copied());
+    near.map_or_else(String::new, |near| format!("; did you mean {near}?"))
 }
 
 pub(super) fn said(invalid: &Invalid) -> String {
