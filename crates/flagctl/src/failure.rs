@@ -256,6 +256,10 @@ impl Failure {
             Self::NotFound { .. } | Self::NoneInForce { .. } | Self::NoRevision { .. } => {
                 ExitCode::NotFound
             }
+            // What it holds is no text.
+            Self::File { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
+                ExitCode::Refused
+            }
             Self::Differs => ExitCode::Differs,
             Self::NoStore { .. } => ExitCode::StoreUnavailable,
             Self::NoRows { .. } => ExitCode::NotFound,

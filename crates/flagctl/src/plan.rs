@@ -52,11 +52,7 @@ pub(crate) fn flag(typed: &FlagArgs) -> Result<FlagKey, PlanError> {
 /// The first metadata of a new flag, whose name must be snake case.
 pub(crate) fn metadata(typed: &AddArgs, variables: &Variables) -> Result<MetadataParts, PlanError> {
     let flag = flag(&typed.flag)?;
-    if !flag.name.is_snake_case() {
-        let expected = "snake_case: a lower-case letter, then lower-case letters, digits or '_'";
-        let found = quoted(flag.name.as_str());
-        return Err(Invalid::new("flag name", found, expected).into());
-    }
+    new_name(&flag.name)?;
     Ok(MetadataParts {
         flag,
         description: told("Description", &typed.description)?,
@@ -65,6 +61,15 @@ pub(crate) fn metadata(typed: &AddArgs, variables: &Variables) -> Result<Metadat
         tags: typed.tags.clone(),
         expires_on: typed.expires_on,
     })
+}
+
+/// Refuses a name that no new flag may have.
+pub(crate) fn new_name(name: &FlagName) -> Result<(), PlanError> {
+    if name.is_snake_case() {
+        return Ok(());
+    }
+    let expected = "snake_case: a lower-case letter, then lower-case letters, digits or '_'";
+    Err(Invalid::new("flag name", quoted(name.as_str()), expected).into())
 }
 
 /// The next revision of a flag: what was typed, on top of the newest one.

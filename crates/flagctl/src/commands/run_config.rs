@@ -68,6 +68,12 @@ async fn add_or_update(
 ) -> Result<(), Failure> {
     let store = context.open_or_make().await?;
     let there = metadata(&store, &next.flag).await?;
+    if there.is_none() {
+        let first = store.first_revision_made(&next.flag).await;
+        if first.map_err(|source| context.failed(source))?.is_none() {
+            plan::new_name(&next.flag.name)?;
+        }
+    }
     let mut parts = next.into_parts();
     if parts.owner.is_none() {
         parts.owner = plan::owner(&OwnerArgs::default(), &context.variables)?;

@@ -247,6 +247,63 @@ fn run_config(dir: &TempDir, config: &serde_json::Value) -> Output {
     flagctl(dir, &["run-config", "-f", file.to_str().unwrap()])
 }
 
+/// A run configuration that says what this flag is for.
+fn describing(name: &str, description: &str) -> serde_json::Value {
+    serde_json::json!({
+        "row_key_prefix_PROJECT": "csr-assistant",
+        "row_key_prefix_ROWTYPE": "FLAG",
+        "row_key_prefix_FLAGTYPE": "feature",
+        "row_key_prefix_FLAGNAME": name,
+        "row_cell_value": {"Name": name, "Type": "FEATURE", "Description": description},
+        "add_new_feature_flag": true,
+    })
+}
+
+#[test]
+fn a_run_configuration_names_new_flags_as_add_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let added = flagctl(
+        &dir,
+        &["add", "csr-assistant", "feature", "Beta", "--description=x"],
+    );
+    check_failed(
+        &added,
+        5,
+        &["flag name: found \"Beta\", expected snake_case: "],
+    );
+    let configured = run_config(&dir, &describing("Beta", "x"));
+    assert_code(&configured, 5);
+    assert_eq!(stderr(&configured), stderr(&added));
+    check_done(&run_config(&dir, &describing("beta", "x")));
+}
+
+#[test]
+fn a_run_configuration_updates_flags_that_the_reference_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = left_behind("2024-09-25 19:15:28", "[]");
+    let key = String::from_utf8(row.key).unwrap().replace(NAME, "Beta");
+    let row = Row {
+        key: key.into(),
+        cells: row.cells.with("Name", "Beta"),
+    };
+    crate::administering::write(dir.path(), row);
+    check_done(&run_config(&dir, &describing("Beta", "x")));
+    check_done(&run_config(&dir, &describing("Beta", "y")));
+}
+
+#[test]
+fn a_file_that_is_no_text_is_refused() {
+    let dir = with_revision();
+    let file = dir.path().join("latin-1");
+    fs::write(&file, b"{'Description': 'caf\xe9'}").unwrap();
+    for command in ["run-config", "apply"] {
+        let refused = flagctl(&dir, &[command, "-f", file.to_str().unwrap()]);
+        check_failed(&refused, 5, &["cannot read ", "valid UTF-8"]);
+    }
+    let missing = flagctl(&dir, &["run-config", "-f", "/nowhere"]);
+    check_failed(&missing, 1, &["cannot read /nowhere"]);
+}
+
 #[test]
 fn a_run_configuration_of_the_reference_is_written() {
     let dir = tempfile::tempdir().unwrap();
