@@ -98,9 +98,12 @@ impl fmt::Display for FormatVersion {
 /// Why a revision cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRevision {
-    /// A percentage, or the total of all of them.
+    /// A percentage.
     #[error(transparent)]
     Percent(#[from] InvalidPercent),
+    /// The total of all percentages, which no treatment tells.
+    #[error("{0} {found} is the total of all treatments.", found = .0.found)]
+    Total(InvalidPercent),
     /// Any other field.
     #[error(transparent)]
     Field(#[from] Invalid),
@@ -184,14 +187,15 @@ fn check_values(parts: &RevisionParts) -> Result<(), Invalid> {
         .try_for_each(|(at, treatment)| check(&field(at, "Value"), &treatment.value))
 }
 
-fn check_total(parts: &RevisionParts) -> Result<(), InvalidPercent> {
+fn check_total(parts: &RevisionParts) -> Result<(), InvalidRevision> {
     let total = parts
         .treatments
         .iter()
         .map(|treatment| u64::from(treatment.percent.buckets()))
         .sum();
     if total > u64::from(BUCKETS) {
-        return Err(InvalidPercent::total(total, parts.format.version()));
+        let total = InvalidPercent::total(total, parts.format.version());
+        return Err(InvalidRevision::Total(total));
     }
     Ok(())
 }

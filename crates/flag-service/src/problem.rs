@@ -120,7 +120,7 @@ fn list(wrong: &[Parameter]) -> String {
 
 fn describe_unreadable(row: &UnreadableRow) -> (StatusCode, Code, String) {
     match row {
-        UnreadableRow::Percent { problem, .. } => {
+        UnreadableRow::Percent { problem, .. } | UnreadableRow::Total { problem, .. } => {
             let problem: &InvalidPercent = problem;
             (
                 StatusCode::BAD_REQUEST,
@@ -265,6 +265,20 @@ mod tests {
             400,
             "invalid_rollout_percentage",
             "Rollout percentage: 140 is invalid. Value should be an integer in range [0, 100].",
+        );
+        let total = InvalidPercent {
+            found: "120".into(),
+            version: FormatVersion::V2,
+        };
+        let row = UnreadableRow::Total {
+            key: "k".into(),
+            problem: total,
+        };
+        check(
+            &ApiError::Unreadable(Arc::new(row)),
+            400,
+            "invalid_rollout_percentage",
+            "Rollout percentage: 120 is invalid. Value should be a number in range [0, 100] with at most three decimals.",
         );
         let row = UnreadableRow::Cell {
             key: "k".into(),

@@ -29,12 +29,20 @@ pub enum UnreadableRow {
     /// The key is no key of a metadata or revision row.
     #[error(transparent)]
     Key(Invalid),
-    /// A percentage cannot be, or the total of all of them.
+    /// A percentage cannot be.
     #[error("row {key}, column Treatments: {problem}")]
     Percent {
         /// The row.
         key: String,
         /// What is wrong with the percentage.
+        problem: InvalidPercent,
+    },
+    /// The total of all percentages cannot be.
+    #[error("row {key}, column Treatments: {problem} {} is the total of all treatments.", problem.found)]
+    Total {
+        /// The row.
+        key: String,
+        /// What is wrong with the total.
         problem: InvalidPercent,
     },
     /// A cell holds what it cannot, or is missing.
@@ -131,6 +139,10 @@ impl<'a> Reader<'a> {
     fn invalid_revision(&self, invalid: InvalidRevision) -> UnreadableRow {
         match invalid {
             InvalidRevision::Percent(problem) => self.percent(problem),
+            InvalidRevision::Total(problem) => UnreadableRow::Total {
+                key: String::from_utf8_lossy(&self.row.key).into_owned(),
+                problem,
+            },
             InvalidRevision::Field(invalid) => {
                 let column = if invalid.field.starts_with("Treatments") {
                     "Treatments".to_owned()

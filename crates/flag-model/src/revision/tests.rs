@@ -85,12 +85,12 @@ fn percentages_may_add_up_to_a_hundred_and_no_more() {
     check_refused(
         Format::V1,
         vec![treatment(60_000, &[]), treatment(41_000, &[])],
-        "Rollout percentage: 101 is invalid. Value should be an integer in range [0, 100].",
+        "Rollout percentage: 101 is invalid. Value should be an integer in range [0, 100]. 101 is the total of all treatments.",
     );
     check_refused(
         v2(),
         vec![treatment(60_000, &[]), treatment(40_001, &[])],
-        "Rollout percentage: 100.001 is invalid. Value should be a number in range [0, 100] with at most three decimals.",
+        "Rollout percentage: 100.001 is invalid. Value should be a number in range [0, 100] with at most three decimals. 100.001 is the total of all treatments.",
     );
 }
 

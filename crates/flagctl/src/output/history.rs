@@ -131,7 +131,11 @@ pub(super) fn created<T>(
 ) -> Option<Timestamp> {
     let key = match row {
         Ok(row) => return Some(of_readable(row)),
-        Err(UnreadableRow::Percent { key, .. } | UnreadableRow::Cell { key, .. }) => key,
+        Err(
+            UnreadableRow::Percent { key, .. }
+            | UnreadableRow::Total { key, .. }
+            | UnreadableRow::Cell { key, .. },
+        ) => key,
         Err(_) => return None,
     };
     let key = FlagRowKey::decode(key.as_bytes());

@@ -187,6 +187,14 @@ fn nothing_is_dropped_or_taken_for_something_else() {
 }
 
 #[test]
+fn a_total_above_a_hundred_says_that_it_is_the_total() {
+    let cell = CELL.replace("}]", "}, {'PercentRollout': 61, 'Value': True}]");
+    let says = "Rollout percentage: 101 is invalid. Value should be an integer in range [0, 100]. \
+        101 is the total of all treatments.\n";
+    check_pointed_at(&config("REVISION", &cell), says, "'Treatments': ", "[{");
+}
+
+#[test]
 fn null_treatments_are_none() {
     for cell in [
         CELL.replace("['A12345']", "None"),

@@ -1,6 +1,6 @@
 //! A text that is read, and what is wrong where in it.
 
-use flag_model::{Invalid, InvalidPercent, quoted};
+use flag_model::{Invalid, InvalidPercent, InvalidRevision, quoted};
 use flag_store::UnreadableRow;
 use flag_store::literal::{self, Literal, LiteralError};
 
@@ -103,6 +103,13 @@ impl Text<'_> {
             UnreadableRow::Percent { problem, .. } => {
                 (percent_steps(cells, problem), problem.to_string())
             }
+            UnreadableRow::Total { problem, .. } => {
+                let problem = InvalidRevision::Total(problem.clone());
+                (
+                    vec![OwnedStep::Key("Treatments".to_owned())],
+                    problem.to_string(),
+                )
+            }
             UnreadableRow::Cell {
                 column, problem, ..
             } => cell_steps(column, problem),
@@ -164,7 +171,7 @@ fn cell_steps(column: &str, problem: &str) -> (Vec<OwnedStep>, String) {
     (steps.collect(), problem.to_owned())
 }
 
-/// The steps to the percentage that was found, or to the treatments if it is their total.
+/// The steps to the percentage that was found.
 fn percent_steps(cells: &Literal, problem: &InvalidPercent) -> Vec<OwnedStep> {
     let key = |key: &str| OwnedStep::Key(key.to_owned());
     let treatments = match cells.get("Treatments") {

@@ -164,8 +164,11 @@ fn what_no_flag_can_hold_is_refused() {
     let says = "error: Rollout percentage: -1 is invalid.";
     check_failed(&revise(&dir, "--percent -1"), 5, &[says]);
     check_done(&revise(&dir, "--percent 60 --override A"));
-    let says = "error: Rollout percentage: 101 is invalid.";
-    check_failed(&revise(&dir, "--treatment new --percent 41"), 5, &[says]);
+    let says = [
+        "error: Rollout percentage: 101 is invalid.",
+        "three decimals. 101 is the total of all treatments.\n",
+    ];
+    check_failed(&revise(&dir, "--treatment new --percent 41"), 5, &says);
     let says = "error: Treatments[1].OverrideList: found \"A\" once more";
     check_failed(&revise(&dir, "--treatment new --override A"), 5, &[says]);
 }

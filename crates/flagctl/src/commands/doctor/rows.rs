@@ -231,6 +231,17 @@ mod tests {
     }
 
     #[test]
+    fn a_total_above_a_hundred_says_that_it_is_the_total() {
+        let share = "{'PercentRollout': 60, 'Value': True}";
+        let found = "range [0, 100]. 120 is the total of all treatments.";
+        check(
+            &[revision('1', &format!("[{share}, {share}]"))],
+            &[(Status::Ok, ""), (Status::Failed, found)],
+            true,
+        );
+    }
+
+    #[test]
     fn a_key_that_tells_no_time_hides_every_revision_below_it() {
         let rows = [revision('1', "[]"), row("REVISION@x", &[])];
         check(&rows, &[(Status::Ok, ""), (Status::Failed, "time")], true);
