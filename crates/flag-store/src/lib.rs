@@ -31,6 +31,7 @@ pub use crate::port::{
 pub use crate::row_key::{FlagRowKey, RowType};
 pub use crate::sql::{Pattern, TableNames, sql};
 pub use crate::stored::{
-    FAMILY, UnreadableRow, decode_metadata, decode_revision, encode_metadata, encode_revision,
+    FAMILY, UnreadableRow, check_exposure, decode_metadata, decode_revision, encode_metadata,
+    encode_revision,
 };
 pub use crate::survey::{FlagRow, Projects};

@@ -1,13 +1,10 @@
 //! The only place that spells `PROJECT#…#TIME#…`.
 
-use std::fmt::Write as _;
+mod exposure;
 
-use flag_model::{
-    FlagKey, FlagName, FlagType, InstanceId, Invalid, ProjectName, Timestamp, quoted,
-};
+use flag_model::{FlagKey, FlagName, FlagType, Invalid, ProjectName, Timestamp, quoted};
 
-/// The longest key that Bigtable takes.
-const MAX_KEY_BYTES: usize = 4 * 1024;
+pub(crate) use self::exposure::{ExposureRowKey, exposure_key, exposure_prefix, instance_prefix};
 
 /// The two kinds of rows that a flag has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -139,61 +136,6 @@ pub(crate) fn head_key(project: &ProjectName) -> String {
     format!("{}ROWTYPE#HEAD", rows_prefix(project))
 }
 
-/// What the keys of all exposures of a flag begin with.
-pub(crate) fn exposure_prefix(flag: &FlagKey) -> String {
-    format!(
-        "PROJECT#{}#FLAGTYPE#{}#FLAGNAME#{}#INSTANCEID#",
-        flag.project, flag.flag_type, flag.name
-    )
-}
-
-/// What the keys of all exposures of one instance to a flag begin with.
-pub(crate) fn instance_prefix(flag: &FlagKey, instance: &InstanceId<'_>) -> String {
-    format!(
-        "{}{}#REQUESTID#",
-        exposure_prefix(flag),
-        encoded(instance.as_str())
-    )
-}
-
-/// The key of one exposure; refused if it is longer than [`MAX_KEY_BYTES`].
-pub(crate) fn exposure_key(
-    flag: &FlagKey,
-    instance: &InstanceId<'_>,
-    request_id: &str,
-    created: Timestamp,
-) -> Result<String, Invalid> {
-    let key = format!(
-        "{}{}#TIME#{created}",
-        instance_prefix(flag, instance),
-        encoded(request_id)
-    );
-    if key.len() > MAX_KEY_BYTES {
-        let expected = format!("at most {MAX_KEY_BYTES} bytes");
-        return Err(Invalid::new(
-            "row key",
-            format!("{} bytes", key.len()),
-            expected,
-        ));
-    }
-    Ok(key)
-}
-
-/// An id that can pose as no other field: `#`, `%` and control characters percent-encoded.
-fn encoded(id: &str) -> String {
-    let mut key = String::with_capacity(id.len());
-    for character in id.chars() {
-        if matches!(character, '#' | '%') || character.is_control() {
-            for byte in character.encode_utf8(&mut [0; 4]).bytes() {
-                let _ = write!(key, "%{byte:02X}");
-            }
-        } else {
-            key.push(character);
-        }
-    }
-    key
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,35 +180,5 @@ mod tests {
             assert!(FlagRowKey::decode(key.as_bytes()).is_err(), "{key}");
         }
         assert!(FlagRowKey::decode(b"PROJECT#\xff").is_err());
-    }
-
-    #[track_caller]
-    fn check_exposure(instance: &str, encoded: &str) {
-        let created = Timestamp::parse("2024-09-25 19:15:28.248896").unwrap();
-        let instance = InstanceId::new(instance).unwrap();
-        let key = exposure_key(&flag(), &instance, "r-1", created).unwrap();
-        let expected = format!(
-            "PROJECT#csr-assistant#FLAGTYPE#feature#FLAGNAME#multi_step_api_router#INSTANCEID#{encoded}#REQUESTID#r-1#TIME#{created}"
-        );
-        assert_eq!(key, expected);
-        assert!(key.starts_with(&instance_prefix(&flag(), &instance)));
-    }
-
-    #[test]
-    fn no_id_can_pose_as_another_field() {
-        check_exposure("A12345", "A12345");
-        check_exposure("a b@é.日", "a b@é.日");
-        check_exposure("A#REQUESTID#x", "A%23REQUESTID%23x");
-        check_exposure("50%", "50%25");
-        check_exposure("a\nb\u{7f}\u{85}", "a%0Ab%7F%C2%85");
-    }
-
-    #[test]
-    fn a_key_over_the_limit_is_refused() {
-        let created = Timestamp::parse("2024-09-25 19:15:28").unwrap();
-        let instance = InstanceId::new("\u{85}".repeat(256)).unwrap();
-        assert!(exposure_key(&flag(), &instance, "r", created).is_ok());
-        let refused = exposure_key(&flag(), &instance, &"r".repeat(4_000), created).unwrap_err();
-        assert_eq!(refused.expected, "at most 4096 bytes");
     }
 }

@@ -9,6 +9,7 @@ mod treatments;
 
 use flag_model::{FlagType, Invalid, InvalidPercent, InvalidRevision};
 
+pub use self::exposure::check_exposure;
 pub(crate) use self::exposure::{decode_exposure, encode_exposure};
 pub use self::metadata::{decode_metadata, encode_metadata};
 pub use self::revision::{decode_revision, encode_revision};
@@ -26,7 +27,7 @@ pub(crate) const LATEST_CHANGE: &str = "LatestChange";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnreadableRow {
-    /// The key is no key of a metadata or revision row.
+    /// The key is none of a row in its table.
     #[error(transparent)]
     Key(Invalid),
     /// A percentage cannot be.
@@ -58,9 +59,9 @@ pub enum UnreadableRow {
 }
 
 /// A row on its way to be read: its key, understood, and its cells.
-struct Reader<'a> {
+struct Reader<'a, K = FlagRowKey> {
     row: &'a Row,
-    key: FlagRowKey,
+    key: K,
 }
 
 impl<'a> Reader<'a> {
@@ -77,7 +78,9 @@ impl<'a> Reader<'a> {
         reader.agrees("Type", cell_type(reader.key.flag.flag_type))?;
         Ok(reader)
     }
+}
 
+impl<'a, K> Reader<'a, K> {
     fn agrees(&self, column: &'static str, expected: &str) -> Result<(), UnreadableRow> {
         let found = self.required(column)?;
         if found == expected {

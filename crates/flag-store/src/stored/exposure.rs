@@ -1,11 +1,12 @@
 //! Exposure rows.
 
-use flag_model::Invalid;
+use flag_model::{Bucket, FlagType, FlagValue, Invalid, Timestamp, quoted};
+use flag_rollout::Reason;
 
-use super::cell_type;
+use super::{Reader, UnreadableRow, cell_type};
 use crate::exposures::{Exposure, StoredExposure};
 use crate::port::{Cells, Row};
-use crate::row_key::exposure_key;
+use crate::row_key::{ExposureRowKey, exposure_key};
 
 /// The row of an exposure; refused if its key would be too long.
 pub(crate) fn encode_exposure(exposure: &Exposure) -> Result<Row, Invalid> {
@@ -54,5 +55,169 @@ pub(crate) fn decode_exposure(row: &Row) -> StoredExposure {
         revision: text("Revision"),
         reason: text("Reason"),
         bucket: text("Bucket"),
+    }
+}
+
+/// Whether an exposure says what it should, for those who check a log; the reference's cells are fine too.
+pub fn check_exposure(row: &Row) -> Result<(), UnreadableRow> {
+    let key = ExposureRowKey::decode(&row.key).map_err(UnreadableRow::Key)?;
+    let reader = Reader { row, key };
+    let flag = &reader.key.flag;
+    reader.agrees("Name", flag.name.as_str())?;
+    reader.agrees("Type", cell_type(flag.flag_type))?;
+    let instance = reader.required("InstanceID")?;
+    reader.is_of_key("InstanceID", instance, reader.key.other_instance(instance))?;
+    let request = reader.required("RequestID")?;
+    reader.is_of_key("RequestID", request, reader.key.other_request(request))?;
+    reader.required("AssignedGroup")?;
+    let flag_type = flag.flag_type;
+    reader.required("AssignedValue")?;
+    reader.check("AssignedValue", |text| FlagValue::parse(flag_type, text))?;
+    reader.required("CreatedTimestamp")?;
+    reader.check("CreatedTimestamp", Timestamp::parse)?;
+    reader.check("CacheFlag", |text| {
+        FlagValue::parse(FlagType::Feature, text)
+    })?;
+    reader.check("Revision", Timestamp::parse)?;
+    reader.check("Reason", reason)?;
+    reader.check("Bucket", bucket)
+}
+
+fn reason(text: &str) -> Result<Reason, Invalid> {
+    let reasons = [Reason::Override, Reason::Rollout, Reason::Control];
+    let found = reasons.into_iter().find(|reason| reason.as_str() == text);
+    found.ok_or_else(|| Invalid::new("reason", quoted(text), "override, rollout or control"))
+}
+
+fn bucket(text: &str) -> Result<Bucket, Invalid> {
+    let bucket = text.parse().ok().and_then(Bucket::new);
+    bucket.ok_or_else(|| Invalid::new("bucket", quoted(text), "a number from 0 to 99999"))
+}
+
+impl Reader<'_, ExposureRowKey<'_>> {
+    /// Refuses an id that isn't the one in the key.
+    fn is_of_key(
+        &self,
+        column: &str,
+        found: &str,
+        other: Option<&str>,
+    ) -> Result<(), UnreadableRow> {
+        let Some(expected) = other else { return Ok(()) };
+        let (found, expected) = (quoted(found), quoted(expected));
+        let problem = format!("found {found}, expected {expected}, as in the row key");
+        Err(self.problem(column, problem))
+    }
+
+    /// Refuses a cell that is there and cannot be read so.
+    fn check<T>(
+        &self,
+        column: &'static str,
+        read: impl Fn(&str) -> Result<T, Invalid>,
+    ) -> Result<(), UnreadableRow> {
+        let read = self.optional(column)?.map(read).transpose();
+        read.map_err(|invalid| self.invalid(column, invalid))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "PROJECT#p#FLAGTYPE#feature#FLAGNAME#f#INSTANCEID#A%231#REQUESTID#r-1#TIME#2024-09-26 10:00:00";
+
+    /// A row as the reference leaves it, but for these cells.
+    fn row(key: &str, cells: &[(&str, &str)]) -> Row {
+        let all = [
+            ("RequestID", "r-1"),
+            ("Name", "f"),
+            ("CreatedTimestamp", "2024-09-26 10:00:00"),
+            ("Type", "FEATURE"),
+            ("InstanceID", "A#1"),
+            ("AssignedValue", "True"),
+            ("AssignedGroup", "treatment_1"),
+            ("CacheFlag", "False"),
+        ];
+        Row {
+            key: key.into(),
+            cells: all.iter().chain(cells).copied().collect::<Cells>(),
+        }
+    }
+
+    #[track_caller]
+    fn check_refused(row: &Row, says: &str) {
+        let message = check_exposure(row).unwrap_err().to_string();
+        assert!(message.contains(says), "{says} is not in {message}");
+    }
+
+    #[test]
+    fn exposures_of_either_are_fine() {
+        assert_eq!(check_exposure(&row(KEY, &[])), Ok(()));
+        assert_eq!(check_exposure(&row(&KEY.replace("%23", "#"), &[])), Ok(()));
+        let ours = [
+            ("AssignedValue", "true"),
+            ("CacheFlag", "true"),
+            ("Revision", "2024-09-25 19:15:28.248896"),
+            ("Reason", "rollout"),
+            ("Bucket", "99999"),
+        ];
+        assert_eq!(check_exposure(&row(KEY, &ours)), Ok(()));
+    }
+
+    #[test]
+    fn a_cell_that_cannot_be_is_named() {
+        for (cell, says) in [
+            (("Name", "g"), "column Name: found \"g\", expected f"),
+            (
+                ("Type", "feature"),
+                "column Type: found \"feature\", expected FEATURE",
+            ),
+            (
+                ("InstanceID", "B"),
+                "column InstanceID: found \"B\", expected \"A%231\", as in the row key",
+            ),
+            (
+                ("RequestID", "r"),
+                "column RequestID: found \"r\", expected \"r-1\", as in the row key",
+            ),
+            (
+                ("AssignedValue", "on"),
+                "column AssignedValue: found \"on\", expected true or false",
+            ),
+            (
+                ("CreatedTimestamp", "soon"),
+                "column CreatedTimestamp: found \"soon\"",
+            ),
+            (
+                ("CacheFlag", "yes"),
+                "column CacheFlag: found \"yes\", expected true or false",
+            ),
+            (("Revision", "1"), "column Revision: found \"1\""),
+            (
+                ("Reason", "why"),
+                "column Reason: found \"why\", expected override, rollout or control",
+            ),
+            (
+                ("Bucket", "100000"),
+                "column Bucket: found \"100000\", expected a number from 0 to 99999",
+            ),
+        ] {
+            check_refused(&row(KEY, &[cell]), says);
+        }
+    }
+
+    #[test]
+    fn a_key_or_a_cell_that_is_no_text_is_named() {
+        let mut unreadable = row(KEY, &[]);
+        unreadable.cells.set("AssignedGroup", b"\xff".as_slice());
+        check_refused(&unreadable, "column AssignedGroup: found invalid utf-8");
+        check_refused(&row("PROJECT#p#x", &[]), "row key: found \"PROJECT#p#x\"");
+        let mut missing = row(KEY, &[]);
+        let kept = missing
+            .cells
+            .iter()
+            .filter(|(column, _)| *column != b"AssignedGroup");
+        missing.cells = kept.collect();
+        check_refused(&missing, "column AssignedGroup: found no such cell");
     }
 }

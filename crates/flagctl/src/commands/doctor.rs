@@ -1,4 +1,5 @@
 //! `flagctl doctor`: whether settings, store, tables and rows are as they should be. Changes nothing.
+mod exposures;
 mod rows;
 
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use flag_settings::{StoreSettings, table};
 use flag_store::{Clock as _, Pages, StoreError, SystemClock, Table, project_rows};
 use flag_store_bigtable::{BigtableSettings, BigtableStore, Expiry, TableState};
 
+use self::exposures::ProjectExposures;
 use self::rows::ProjectRows;
 use super::init::{advice, table_name};
 use crate::args::OutputArgs;
@@ -141,7 +143,7 @@ impl Doctor {
         for project in names {
             let scan = project_rows(&project);
             let mut pages = Pages::new(&*opened.rows, Table::Flags, scan);
-            let mut rows = ProjectRows::new(project, today);
+            let mut rows = ProjectRows::new(project.clone(), today);
             loop {
                 let page = pages.next().await?;
                 if page.is_empty() {
@@ -154,7 +156,25 @@ impl Doctor {
             if rows.finish(&mut self.checks) && self.code == ExitCode::Failed {
                 self.code = ExitCode::Refused;
             }
+            self.exposures(opened, project).await?;
         }
+        Ok(())
+    }
+
+    async fn exposures(&mut self, opened: &Opened, project: ProjectName) -> Result<(), StoreError> {
+        let scan = project_rows(&project);
+        let mut pages = Pages::new(&*opened.rows, Table::Exposures, scan);
+        let mut exposures = ProjectExposures::new(project);
+        while !exposures.is_complete() {
+            let page = pages.next().await?;
+            if page.is_empty() {
+                break;
+            }
+            for row in &page {
+                exposures.look_at(row);
+            }
+        }
+        exposures.finish(&mut self.checks);
         Ok(())
     }
 }

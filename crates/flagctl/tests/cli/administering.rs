@@ -2,6 +2,7 @@
 
 use flag_store::{Cells, Scan};
 
+use crate::world::{Stage, world};
 use crate::*;
 
 /// The checks that a doctor made, each as status, what was looked at, and what was found.
@@ -141,6 +142,34 @@ fn rows_that_cannot_be_read_are_named() {
         .lines()
         .filter(|line| line.starts_with("failed   row"));
     assert_eq!(failed.count(), 1, "{}", stdout(&text));
+}
+
+#[test]
+fn exposures_that_cannot_be_read_are_named() {
+    let dir = world(Stage::InUse);
+    let store = dir.path().join("flag-data");
+    let fine = doctor(&store, &["csr-assistant"], 0);
+    let says = (
+        "exposures of csr-assistant",
+        "2 exposures can be read; all were looked at",
+    );
+    assert!(
+        fine.iter()
+            .any(|(_, check, found)| (check.as_str(), found.as_str()) == says)
+    );
+    let mut broken = rows(&store, Table::Exposures).remove(0);
+    broken.cells.set("Bucket", "many");
+    let key = String::from_utf8(broken.key.clone()).unwrap();
+    on_store(&store, async |store| {
+        let written = store.write_batch(Table::Exposures, &[broken]).await;
+        assert!(written.iter().all(Result::is_ok));
+    });
+    let found = problems(&doctor(&store, &[], 0));
+    let says = format!(
+        "warning exposure: row {key}, column Bucket: found \"many\", expected a number from 0 to 99999; \
+         nothing is served from it"
+    );
+    assert_eq!(found, [says]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use flag_store::{FlagRow, FlagRowKey, Row, RowType};
 use crate::output::{Checks, Status};
 
 /// How many rows that cannot be read are named.
-const NAMED: usize = 100;
+pub(super) const NAMED: usize = 100;
 
 /// Whose row it is, and of which kind.
 type Subject = Option<(RowType, FlagKey)>;
@@ -132,7 +132,8 @@ impl ProjectRows {
     }
 }
 
-fn counted(number: usize, what: &str) -> String {
+/// So many, in words.
+pub(super) fn counted(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
 }

@@ -1,0 +1,209 @@
+//! The keys of exposures.
+
+use std::fmt::Write as _;
+
+use flag_model::{
+    FlagKey, FlagName, FlagType, InstanceId, Invalid, ProjectName, Timestamp, quoted,
+};
+
+/// The longest key that Bigtable takes.
+const MAX_KEY_BYTES: usize = 4 * 1024;
+
+/// The parts of the key of an exposure, the ids as the key spells them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ExposureRowKey<'k> {
+    /// The flag.
+    pub(crate) flag: FlagKey,
+    instance: &'k str,
+    request_id: &'k str,
+}
+
+impl<'k> ExposureRowKey<'k> {
+    /// Reads a key, also one of the reference, which encodes nothing.
+    pub(crate) fn decode(key: &'k [u8]) -> Result<Self, Invalid> {
+        let refused =
+            |expected| Invalid::new("row key", quoted(&String::from_utf8_lossy(key)), expected);
+        let text = str::from_utf8(key).map_err(|_| refused("UTF-8"))?;
+        let shape = || refused("PROJECT#…#FLAGTYPE#…#FLAGNAME#…#INSTANCEID#…#REQUESTID#…#TIME#…");
+        let fields: Vec<&str> = text.splitn(8, '#').collect();
+        let &[
+            "PROJECT",
+            project,
+            "FLAGTYPE",
+            flag_type,
+            "FLAGNAME",
+            name,
+            "INSTANCEID",
+            rest,
+        ] = fields.as_slice()
+        else {
+            return Err(shape());
+        };
+        let (rest, time) = rest.rsplit_once("#TIME#").ok_or_else(shape)?;
+        let (instance, request_id) = rest.rsplit_once("#REQUESTID#").ok_or_else(shape)?;
+        let of_key = |invalid: Invalid| invalid.within("row key");
+        Timestamp::parse(time).map_err(of_key)?;
+        let flag = FlagKey {
+            project: ProjectName::new(project).map_err(of_key)?,
+            flag_type: FlagType::parse(flag_type).map_err(of_key)?,
+            name: FlagName::new(name).map_err(of_key)?,
+        };
+        Ok(Self {
+            flag,
+            instance,
+            request_id,
+        })
+    }
+
+    /// The instance id as the key spells it, if that isn't this one.
+    pub(crate) fn other_instance(&self, instance: &str) -> Option<&'k str> {
+        differing(self.instance, instance)
+    }
+
+    /// The request's id as the key spells it, if that isn't this one.
+    pub(crate) fn other_request(&self, request_id: &str) -> Option<&'k str> {
+        differing(self.request_id, request_id)
+    }
+}
+
+fn differing<'k>(in_key: &'k str, id: &str) -> Option<&'k str> {
+    (in_key != id && in_key != encoded(id)).then_some(in_key)
+}
+
+/// What the keys of all exposures of a flag begin with.
+pub(crate) fn exposure_prefix(flag: &FlagKey) -> String {
+    format!(
+        "PROJECT#{}#FLAGTYPE#{}#FLAGNAME#{}#INSTANCEID#",
+        flag.project, flag.flag_type, flag.name
+    )
+}
+
+/// What the keys of all exposures of one instance to a flag begin with.
+pub(crate) fn instance_prefix(flag: &FlagKey, instance: &InstanceId<'_>) -> String {
+    format!(
+        "{}{}#REQUESTID#",
+        exposure_prefix(flag),
+        encoded(instance.as_str())
+    )
+}
+
+/// The key of one exposure; refused if it is longer than [`MAX_KEY_BYTES`].
+pub(crate) fn exposure_key(
+    flag: &FlagKey,
+    instance: &InstanceId<'_>,
+    request_id: &str,
+    created: Timestamp,
+) -> Result<String, Invalid> {
+    let key = format!(
+        "{}{}#TIME#{created}",
+        instance_prefix(flag, instance),
+        encoded(request_id)
+    );
+    if key.len() > MAX_KEY_BYTES {
+        let expected = format!("at most {MAX_KEY_BYTES} bytes");
+        return Err(Invalid::new(
+            "row key",
+            format!("{} bytes", key.len()),
+            expected,
+        ));
+    }
+    Ok(key)
+}
+
+/// An id that can pose as no other field: `#`, `%` and control characters percent-encoded.
+fn encoded(id: &str) -> String {
+    let mut key = String::with_capacity(id.len());
+    for character in id.chars() {
+        if matches!(character, '#' | '%') || character.is_control() {
+            for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                let _ = write!(key, "%{byte:02X}");
+            }
+        } else {
+            key.push(character);
+        }
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flag() -> FlagKey {
+        FlagKey {
+            project: ProjectName::new("csr-assistant").unwrap(),
+            flag_type: FlagType::Feature,
+            name: FlagName::new("multi_step_api_router").unwrap(),
+        }
+    }
+
+    #[track_caller]
+    fn check_exposure(instance: &str, encoded: &str) {
+        let created = Timestamp::parse("2024-09-25 19:15:28.248896").unwrap();
+        let instance = InstanceId::new(instance).unwrap();
+        let key = exposure_key(&flag(), &instance, "r-1", created).unwrap();
+        let expected = format!(
+            "PROJECT#csr-assistant#FLAGTYPE#feature#FLAGNAME#multi_step_api_router#INSTANCEID#{encoded}#REQUESTID#r-1#TIME#{created}"
+        );
+        assert_eq!(key, expected);
+        assert!(key.starts_with(&instance_prefix(&flag(), &instance)));
+    }
+
+    #[test]
+    fn no_id_can_pose_as_another_field() {
+        check_exposure("A12345", "A12345");
+        check_exposure("a b@é.日", "a b@é.日");
+        check_exposure("A#REQUESTID#x", "A%23REQUESTID%23x");
+        check_exposure("50%", "50%25");
+        check_exposure("a\nb\u{7f}\u{85}", "a%0Ab%7F%C2%85");
+    }
+
+    #[test]
+    fn a_key_over_the_limit_is_refused() {
+        let created = Timestamp::parse("2024-09-25 19:15:28").unwrap();
+        let instance = InstanceId::new("\u{85}".repeat(256)).unwrap();
+        assert!(exposure_key(&flag(), &instance, "r", created).is_ok());
+        let refused = exposure_key(&flag(), &instance, &"r".repeat(4_000), created).unwrap_err();
+        assert_eq!(refused.expected, "at most 4096 bytes");
+    }
+
+    #[track_caller]
+    fn check_decoded(key: &str, instance: &str, request_id: &str) {
+        let key = ExposureRowKey::decode(key.as_bytes()).unwrap();
+        assert_eq!(key.flag, flag());
+        assert_eq!(key.other_instance(instance), None);
+        assert_eq!(key.other_request(request_id), None);
+        assert_eq!(key.other_request("another"), Some(key.request_id));
+    }
+
+    #[test]
+    fn keys_are_read_whether_ids_are_encoded_or_not() {
+        let created = Timestamp::parse("2024-09-25 19:15:28").unwrap();
+        for id in ["A12345", "A#REQUESTID#x#TIME#y", "50%"] {
+            let instance = InstanceId::new(id).unwrap();
+            let key = exposure_key(&flag(), &instance, "r#1", created).unwrap();
+            check_decoded(&key, id, "r#1");
+            let prefix = exposure_prefix(&flag());
+            let key = format!("{prefix}{id}#REQUESTID#r-1#TIME#2024-09-25 19:15:28");
+            check_decoded(&key, id, "r-1");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        let prefix = exposure_prefix(&flag());
+        for key in [
+            "",
+            &prefix,
+            &format!("{prefix}A#REQUESTID#r#TIME#soon"),
+            &format!("{prefix}A#TIME#2024-09-25 19:15:28"),
+            &format!(
+                "{}A#REQUESTID#r#TIME#2024-09-25 19:15:28",
+                prefix.replace("feature", "x")
+            ),
+        ] {
+            assert!(ExposureRowKey::decode(key.as_bytes()).is_err(), "{key}");
+        }
+        assert!(ExposureRowKey::decode(b"PROJECT#\xff").is_err());
+    }
+}

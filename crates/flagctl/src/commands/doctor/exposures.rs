@@ -1,0 +1,128 @@
+//! The first exposures of a project, in the order of their keys.
+
+use flag_model::ProjectName;
+use flag_store::{Row, check_exposure};
+
+use super::rows::{NAMED, counted};
+use crate::output::{Checks, Status};
+
+/// How many exposures of a project are looked at; a log may hold millions.
+const SAMPLED: usize = 1_000;
+
+/// What is known of the exposures that were looked at.
+pub(super) struct ProjectExposures {
+    project: ProjectName,
+    looked_at: usize,
+    unreadable: usize,
+    found: Checks,
+}
+
+impl ProjectExposures {
+    /// Nothing is known yet.
+    pub(super) fn new(project: ProjectName) -> Self {
+        Self {
+            project,
+            looked_at: 0,
+            unreadable: 0,
+            found: Checks::default(),
+        }
+    }
+
+    /// Whether there were enough of them.
+    pub(super) fn is_complete(&self) -> bool {
+        self.looked_at >= SAMPLED
+    }
+
+    /// Looks at the next exposure, unless there were enough of them.
+    pub(super) fn look_at(&mut self, row: &Row) {
+        if self.is_complete() {
+            return;
+        }
+        self.looked_at += 1;
+        if let Err(error) = check_exposure(row) {
+            self.unreadable += 1;
+            if self.unreadable <= NAMED {
+                let found = format!("{error}; nothing is served from it");
+                self.found.note(Status::Warning, "exposure", found);
+            }
+        }
+    }
+
+    /// Notes what was found. Nothing of it fails: no decision depends on the log, and only time mends it.
+    pub(super) fn finish(mut self, checks: &mut Checks) {
+        let check = format!("exposures of {}", self.project);
+        let readable = counted(self.looked_at - self.unreadable, "exposure");
+        let bound = if self.is_complete() {
+            format!("only the first {SAMPLED} were looked at")
+        } else {
+            "all were looked at".to_owned()
+        };
+        let found = format!("{readable} can be read; {bound}");
+        checks.note(Status::Ok, check, found);
+        checks.checks.append(&mut self.found.checks);
+        let unnamed = self.unreadable.saturating_sub(NAMED);
+        if unnamed > 0 {
+            let found = format!("{unnamed} more cannot be read");
+            checks.note(Status::Warning, "exposures", found);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flag_store::Cells;
+
+    use super::*;
+
+    fn row(number: usize, group: &[u8]) -> Row {
+        let key = "PROJECT#p#FLAGTYPE#data#FLAGNAME#f#INSTANCEID#A#REQUESTID#";
+        let request = format!("r-{number:06}");
+        let cells = Cells::default()
+            .with("RequestID", request.as_str())
+            .with("Name", "f")
+            .with("Type", "DATA")
+            .with("InstanceID", "A")
+            .with("CreatedTimestamp", "2024-09-26 10:00:00")
+            .with("AssignedValue", "x")
+            .with("AssignedGroup", group);
+        Row {
+            key: format!("{key}{request}#TIME#2024-09-26 10:00:00").into(),
+            cells,
+        }
+    }
+
+    fn found(rows: impl IntoIterator<Item = Row>) -> Checks {
+        let mut exposures = ProjectExposures::new(ProjectName::new("p").unwrap());
+        for row in rows {
+            exposures.look_at(&row);
+        }
+        let mut checks = Checks::default();
+        exposures.finish(&mut checks);
+        assert!(!checks.any_failed());
+        checks
+    }
+
+    #[test]
+    fn no_more_are_looked_at_than_it_says() {
+        let few = found((0..999).map(|number| row(number, b"control")));
+        let says = "999 exposures can be read; all were looked at";
+        assert_eq!(few.checks[0].found, says);
+        let many = (0..1_000).map(|number| row(number, b"control"));
+        let many = found(many.chain([row(1_000, b"\xff")]));
+        let says = "1000 exposures can be read; only the first 1000 were looked at";
+        assert_eq!(many.checks[0].found, says);
+        assert_eq!(many.checks.len(), 1);
+    }
+
+    #[test]
+    fn one_that_cannot_be_read_is_a_warning_and_many_are_counted() {
+        let found = found((0..150).map(|number| row(number, b"\xff")));
+        assert_eq!(found.checks.len(), 1 + NAMED + 1);
+        let says = "0 exposures can be read; all were looked at";
+        assert_eq!(found.checks[0].found, says);
+        assert_eq!(found.checks[1].status, Status::Warning);
+        let says = "#REQUESTID#r-000000#TIME#2024-09-26 10:00:00, column AssignedGroup: ";
+        assert!(found.checks[1].found.contains(says), "{found:?}");
+        assert_eq!(found.checks[1 + NAMED].found, "50 more cannot be read");
+    }
+}
