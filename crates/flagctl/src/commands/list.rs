@@ -2,8 +2,10 @@
 
 use clap::Args;
 use flag_model::ProjectName;
+use flag_store::FlagEntry;
 
 use crate::args::OutputArgs;
+use crate::exit_code::ExitCode;
 use crate::failure::{Failure, no_flags};
 use crate::output::{self, Flags, Told, noted};
 use crate::plan::PlanError;
@@ -20,7 +22,7 @@ pub(crate) struct ListArgs {
     output: OutputArgs,
 }
 
-/// Shows the flags of a project, by type and name; none are no failure.
+/// Shows the flags of a project, by type and name; none are no failure, but one that cannot be read is.
 pub(crate) async fn list(context: &Context, typed: &ListArgs) -> Result<(), Failure> {
     let project = ProjectName::new(&typed.project).map_err(PlanError::from)?;
     let store = context.open().await?;
@@ -38,10 +40,23 @@ pub(crate) async fn list(context: &Context, typed: &ListArgs) -> Result<(), Fail
         let near = Context::near_project(&store, &project).await;
         output::talk(&no_flags(&project, near.as_ref()));
     }
+    let unreadable = flags.iter().filter(|entry| is_unreadable(entry)).count();
     let flags = Flags {
         project: &project,
         entries: &flags,
         told,
     };
-    output::answer(&flags, typed.output.form)
+    output::answer(&flags, typed.output.form)?;
+    if unreadable == 0 {
+        return Ok(());
+    }
+    output::talk(&format!(
+        "flags that cannot be read: {unreadable}; `flagctl doctor {project}` names their rows"
+    ));
+    Err(Failure::Told(ExitCode::Refused))
+}
+
+/// Whether a row that was asked for and counts cannot be read.
+fn is_unreadable(entry: &FlagEntry) -> bool {
+    matches!(entry.metadata, Some(Err(_))) || matches!(entry.revision, Some(Err(_)))
 }

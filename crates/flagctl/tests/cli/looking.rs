@@ -60,13 +60,15 @@ fn a_list_holds_every_flag_of_the_project() {
 fn a_flag_that_has_nothing_but_revisions_is_listed_with_the_latest() {
     let dir = TempDir::new().unwrap();
     leave_behind(&dir, MADE[1], "[{");
-    let list = flagctl(&dir, &["list", "csr-assistant", "--with-latest"]);
-    check_done(&list);
-    assert!(stdout(&list).contains("unreadable: row PROJECT#csr-assistant#"));
-    let list = json(&flagctl(
-        &dir,
-        &["list", "csr-assistant", "--with-latest", "-ojson"],
-    ));
+    let list = |options: &[&str]| flagctl(&dir, &[&["list", "csr-assistant"], options].concat());
+    let table = list(&["--with-latest"]);
+    let says = "flags that cannot be read: 1; `flagctl doctor csr-assistant` names their rows\n";
+    assert_eq!((table.status.code(), stderr(&table)), (Some(5), says));
+    assert!(stdout(&table).contains("unreadable: row PROJECT#csr-assistant#"));
+    check_done(&list(&[]));
+    let list = list(&["--with-latest", "-ojson"]);
+    assert_eq!(list.status.code(), Some(5));
+    let list: Value = serde_json::from_slice(&list.stdout).unwrap();
     let flag = &list["flags"][0];
     assert_eq!(flag["metadata"], Value::Null);
     assert_eq!(flag["revision"]["created"], "2024-10-01 08:00:00.000000");
