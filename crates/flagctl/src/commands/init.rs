@@ -60,7 +60,7 @@ async fn embedded(context: &Context, directory: &Path) -> Result<Vec<Part>, Fail
     let parts = files.iter().zip(states).map(|(file, state)| Part {
         name: format!("file {}", file.display()),
         state,
-        is: String::new(),
+        is: None,
         advice: None,
     });
     Ok(parts.collect())
@@ -108,7 +108,7 @@ fn part(
         name: format!("table {name}"),
         advice: (state == PartState::Differs).then(|| advice(settings, table, &expected)),
         state,
-        is,
+        is: Some(is),
     }
 }
 

@@ -19,10 +19,8 @@ pub(crate) struct Part {
     pub(crate) name: String,
     pub(crate) state: PartState,
     /// How it is, if there is more to say.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) is: String,
+    pub(crate) is: Option<String>,
     /// The command that puts it right.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) advice: Option<String>,
 }
 
@@ -51,7 +49,8 @@ impl Answer for Parts {
                 PartState::WasThere => (Tone::Plain, "there already"),
                 PartState::Differs => (Tone::Problem, "differs"),
             };
-            let line = [state, &part.name, &part.is].map(str::to_owned);
+            let is = part.is.as_deref().unwrap_or_default();
+            let line = [state, &part.name, is].map(str::to_owned);
             columns.line(tone, line);
         }
         let advice = self.parts.iter().filter_map(|part| part.advice.as_ref());

@@ -76,6 +76,11 @@ fn init_makes_what_is_missing_and_says_what_is_there() {
     };
     let first = init();
     assert_eq!(states(&first), ["created", "created"]);
+    let part = &json(&first)["parts"][0];
+    assert_eq!(
+        (part.get("is"), part.get("advice")),
+        (Some(&Value::Null), Some(&Value::Null))
+    );
     assert!(stderr(&first).contains("the embedded store expires nothing"));
     assert_eq!(states(&init()), ["was_there", "was_there"]);
     std::fs::remove_file(data.join("exposures.db")).unwrap();
