@@ -49,6 +49,21 @@ impl Sides {
         sides
     }
 
+    /// How many instances receive another value.
+    pub(crate) fn percent(&self) -> Percent {
+        percent(self.value)
+    }
+
+    /// How many of them go from one treatment to another.
+    pub(crate) fn between_treatments(&self) -> Percent {
+        percent(self.between_treatments)
+    }
+
+    /// Whether that is only to be expected, as everybody gets a new bucket.
+    pub(crate) fn is_expected(&self) -> bool {
+        self.is_expected
+    }
+
     /// Whether every instance receives another value.
     pub(crate) fn is_everybody(&self) -> bool {
         !self.is_expected && self.value == BUCKETS
@@ -147,20 +162,23 @@ fn owner(treatments: &[Vec<BucketRange>], bucket: u32) -> Option<usize> {
     })
 }
 
+fn percent(buckets: u32) -> Percent {
+    Percent::from_buckets(buckets).unwrap_or(Percent::HUNDRED)
+}
+
 impl fmt::Display for Sides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let percent = |buckets| Percent::from_buckets(buckets).unwrap_or(Percent::HUNDRED);
         let about = if self.is_expected { "about " } else { "" };
         write!(
             f,
             "{about}{} % of all instances receive another value",
-            percent(self.value)
+            self.percent()
         )?;
         if self.between_treatments > 0 {
             write!(
                 f,
                 ", {} % go from one treatment to another",
-                percent(self.between_treatments)
+                self.between_treatments()
             )?;
         }
         Ok(())

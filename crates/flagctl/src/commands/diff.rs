@@ -38,7 +38,7 @@ pub(crate) async fn diff(context: &Context, typed: &DiffArgs) -> Result<(), Fail
         from: &from,
         to: &to,
         decide_alike: decide_alike(&from, &to),
-        sides: Sides::of(&from, &to).to_string(),
+        sides: Sides::of(&from, &to),
     };
     output::answer(&diff, typed.output.form)?;
     if diff.decide_alike {

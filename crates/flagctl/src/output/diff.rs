@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use flag_model::{BucketRange, FlagKey, InstanceId, OwnerId, Revision, Treatment};
 use serde::Serialize;
+use serde_json::Number;
 
 use super::json;
 use super::table::{listed, or_none, placing, shown};
 use super::text::{Columns, Text, Tone};
 use super::{Answer, groups};
+use crate::change::Sides;
 
 /// Two revisions of a flag.
 pub(crate) struct Diff<'a> {
@@ -17,8 +19,8 @@ pub(crate) struct Diff<'a> {
     pub(crate) to: &'a Revision,
     /// Whether every instance receives the same from both.
     pub(crate) decide_alike: bool,
-    /// How many instances receive another value, in words.
-    pub(crate) sides: String,
+    /// How many instances receive another value.
+    pub(crate) sides: Sides,
 }
 
 #[derive(Serialize)]
@@ -26,9 +28,18 @@ struct Data {
     #[serde(flatten)]
     key: json::Key,
     decide_alike: bool,
+    changed: Changed,
     differences: Vec<String>,
     from: json::Revision,
     to: json::Revision,
+}
+
+/// How many instances receive another value, override lists apart, in percent.
+#[derive(Serialize)]
+struct Changed {
+    percent: Number,
+    between_treatments_percent: Number,
+    is_expected: bool,
 }
 
 /// One field in both revisions.
@@ -47,6 +58,7 @@ impl Answer for Diff<'_> {
         Data {
             key: self.flag.into(),
             decide_alike: self.decide_alike,
+            changed: (&self.sides).into(),
             differences: self.names(),
             from: self.from.into(),
             to: self.to.into(),
@@ -78,6 +90,16 @@ impl Answer for Diff<'_> {
     fn names(&self) -> Vec<String> {
         let differing = self.fields().into_iter().filter(|field| field.differs);
         differing.map(|field| field.name).collect()
+    }
+}
+
+impl From<&Sides> for Changed {
+    fn from(sides: &Sides) -> Self {
+        Self {
+            percent: json::number(sides.percent()),
+            between_treatments_percent: json::number(sides.between_treatments()),
+            is_expected: sides.is_expected(),
+        }
     }
 }
 

@@ -105,7 +105,15 @@ fn a_diff_says_by_its_code_whether_two_revisions_decide_alike() {
         "{shown}"
     );
     let same = on_router(&dir, "diff", &[MADE[1], MADE[1], "-o", "json"]);
-    assert_eq!(json(&same)["decide_alike"], true);
+    let same = json(&same);
+    assert_eq!(
+        (&same["decide_alike"], &same["changed"]["percent"]),
+        (&json!(true), &json!(0))
+    );
+    let differs = on_router(&dir, "diff", &[MADE[1], MADE[2], "-o", "json"]);
+    let differs: Value = serde_json::from_slice(&differs.stdout).unwrap();
+    let changed = json!({"percent": 20, "between_treatments_percent": 0, "is_expected": false});
+    assert_eq!(differs["changed"], changed);
     let names = on_router(&dir, "diff", &[MADE[0], MADE[1], "-o", "name"]);
     let fields = ["percent", "value", "overrides", "ranges"];
     let fields = fields.map(|field| format!("treatment_1.{field}\n"));
