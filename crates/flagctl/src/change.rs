@@ -13,6 +13,7 @@ pub(crate) use flag_rollout::{Plan, Reason, decide};
 
 pub(crate) use self::sides::Sides;
 
+use crate::alike::decide_alike;
 use crate::output;
 
 /// How many characters of a value are shown.
@@ -34,6 +35,8 @@ pub(crate) struct Change {
     /// Which instances receive another value; absent where nobody received one, and for metadata.
     sides: Option<Sides>,
     overridden: Overridden,
+    /// Whether everybody receives what they receive now.
+    is_idle: bool,
     /// What wants a confirmation by name.
     pub(crate) risks: Vec<Risk>,
 }
@@ -98,6 +101,7 @@ impl Change {
         ));
         rows.extend(group_rows(newest, &next));
         rows.extend(override_rows(newest, &next));
+        rows.extend(signature_rows(newest, &next));
         let sides = newest.map(|newest| Sides::of(newest, &next));
         let overridden = newest
             .map(|newest| Overridden::of(newest, &next))
@@ -110,6 +114,7 @@ impl Change {
             rows,
             sides,
             overridden,
+            is_idle: newest.is_some_and(|newest| decide_alike(newest, &next)),
             risks,
         })
     }
@@ -149,6 +154,7 @@ impl Change {
             rows: rows.filter(Row::differs).collect(),
             sides: None,
             overridden: Overridden::default(),
+            is_idle: false,
             risks: Vec::new(),
         }
     }
@@ -258,6 +264,31 @@ fn group_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Row> {
         Row::new(group, now, then)
     });
     rows.collect()
+}
+
+/// What a revision says of itself, as far as it differs.
+fn signature_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Row> {
+    let owner = |revision: &Revision| revision.owner.as_ref().map(ToString::to_string);
+    let rollback_of = |revision: &Revision| revision.rollback_of.map(|time| time.to_string());
+    let mut rows = vec![
+        Row::new(
+            "comment",
+            newest.map(|newest| newest.comment.clone()),
+            next.comment.clone(),
+        ),
+        Row::new(
+            "owner",
+            newest.and_then(owner),
+            owner(next).unwrap_or_default(),
+        ),
+        Row::new(
+            "rollback of",
+            newest.and_then(rollback_of),
+            rollback_of(next).unwrap_or_default(),
+        ),
+    ];
+    rows.retain(Row::differs);
+    rows
 }
 
 fn shown_value(treatment: &Treatment) -> String {
@@ -409,6 +440,10 @@ impl fmt::Display for Change {
             writeln!(f, "{}", line.trim_end())?;
         }
         match &self.sides {
+            Some(_) if self.is_idle => writeln!(
+                f,
+                "nothing changes for any instance: the revision in force decides alike"
+            ),
             Some(sides) if self.overridden.value > 0 => {
                 writeln!(
                     f,

@@ -1,6 +1,6 @@
 //! Facts about what a change says of itself.
 
-use flag_model::{FlagName, FlagType, FlagValue, HashAlgorithm, ProjectName, Salt};
+use flag_model::{FlagName, FlagType, FlagValue, HashAlgorithm, OwnerId, ProjectName, Salt};
 use flag_rollout::reweight;
 
 use super::*;
@@ -87,10 +87,38 @@ fn a_percentage_is_shown_beside_the_old_one() {
 #[test]
 fn a_first_revision_has_nothing_beside_it() {
     let change = Change::of(None, &parts(Format::V1, "a", &[Share(100, "b", &[])])).unwrap();
-    let expected = "p/data/f\n               now  then\n* version           1\n* control           a\n* treatment_1       100 % b\n";
+    let expected = "p/data/f\n               now  then\n* version           1\n* control           a\n* treatment_1       100 % b\n* comment           why\n";
     assert_eq!(
         (change.to_string().as_str(), change.risks.as_slice()),
         (expected, &[][..])
+    );
+}
+
+#[test]
+fn what_a_revision_says_of_itself_is_shown_where_it_differs() {
+    let now = RevisionParts {
+        owner: Some(OwnerId::new("ann").unwrap()),
+        ..parts(v2("s"), "a", &[])
+    };
+    let then = RevisionParts {
+        comment: "because".to_owned(),
+        owner: Some(OwnerId::new("bob").unwrap()),
+        rollback_of: Some(Timestamp::UNIX_EPOCH),
+        ..now.clone()
+    };
+    check(
+        now,
+        &then,
+        &[
+            "p/data/f",
+            "               now  then",
+            "  control      a    a",
+            "* comment      why  because",
+            "* owner        ann  bob",
+            "* rollback of       1970-01-01 00:00:00.000000",
+            "nothing changes for any instance: the revision in force decides alike",
+        ],
+        &[],
     );
 }
 

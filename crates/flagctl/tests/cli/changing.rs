@@ -49,6 +49,31 @@ fn a_rollback_is_a_copy_of_the_revision_before() {
 }
 
 #[test]
+fn a_rollback_that_changes_nothing_says_so_first() {
+    let dir = three_revisions();
+    assert_code(&on_flag(&dir, "rollback", &[]), 0);
+    let all = revisions(&dir);
+    let [copy, original] = [&all[0], &all[2]].map(|revision| revision["created"].as_str().unwrap());
+    let planned = on_flag(
+        &dir,
+        "rollback",
+        &["--to", original, "--comment=Again", "--dry-run"],
+    );
+    assert_code(&planned, 0);
+    let plan = stderr(&planned);
+    assert!(
+        plan.ends_with("\nnothing changes for any instance: the revision in force decides alike\n"),
+        "{plan}"
+    );
+    assert!(
+        plan.contains(&format!("\n* comment      Rollback to {original}  Again\n")),
+        "{plan}"
+    );
+    let there = on_flag(&dir, "rollback", &["--to", copy]);
+    assert_code(&there, 2);
+}
+
+#[test]
 fn a_rollback_goes_back_by_steps_or_to_a_time() {
     let dir = three_revisions();
     assert_code(&on_flag(&dir, "rollback", &["--steps", "2"]), 0);
