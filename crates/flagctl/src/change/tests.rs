@@ -1,6 +1,8 @@
 //! Facts about what a change says of itself.
 
-use flag_model::{FlagName, FlagType, FlagValue, HashAlgorithm, OwnerId, ProjectName, Salt};
+use flag_model::{
+    FlagName, FlagType, FlagValue, Format, HashAlgorithm, OwnerId, ProjectName, Salt, Treatment,
+};
 use flag_rollout::reweight;
 
 use super::*;
