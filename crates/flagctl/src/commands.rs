@@ -44,18 +44,32 @@ pub(crate) use self::run_config::{RunConfigArgs, run_config};
 pub(crate) use self::sql::{SqlArgs, sql};
 pub(crate) use self::update::{UpdateArgs, update};
 use crate::failure::Failure;
+use crate::output::noted;
 use crate::run::Context;
 
 /// The metadata that counts.
 async fn metadata(store: &FlagStore, flag: &FlagKey) -> Result<Option<Metadata>, Failure> {
-    let read = store.latest_metadata(flag).await;
+    let read = store.latest_metadata(flag);
+    let read = noted(format!("reading the metadata of {flag}"), read).await;
     read.map_err(|error| unread("metadata", flag, error))
 }
 
 /// The revision in force.
 async fn newest(store: &FlagStore, flag: &FlagKey) -> Result<Option<Revision>, Failure> {
-    let read = store.latest_revision(flag).await;
+    let read = store.latest_revision(flag);
+    let read = noted(format!("reading the newest revision of {flag}"), read).await;
     read.map_err(|error| unread("newest revision", flag, error))
+}
+
+/// When the first revision was made, even if it cannot be read.
+async fn first_made(
+    context: &Context,
+    store: &FlagStore,
+    flag: &FlagKey,
+) -> Result<Option<Timestamp>, Failure> {
+    let first = store.first_revision_made(flag);
+    let first = noted(format!("looking for revisions of {flag}"), first).await;
+    first.map_err(|source| context.failed(source))
 }
 
 /// The revision in force now, or at an instant; where there is none, a failure that says what there is.
@@ -68,15 +82,15 @@ async fn in_force(
     let found = match at {
         None => newest(store, flag).await?,
         Some(at) => {
-            let read = store.revision_at(flag, at).await;
+            let read = store.revision_at(flag, at);
+            let read = noted(format!("reading the revision of {flag} at {at}"), read).await;
             read.map_err(|error| unread("revision in force then", flag, error))?
         }
     };
     if let Some(revision) = found {
         return Ok(revision);
     }
-    let first = store.first_revision_made(flag).await;
-    let missing = match (at, first.map_err(|source| context.failed(source))?) {
+    let missing = match (at, first_made(context, store, flag).await?) {
         (Some(at), Some(first)) => {
             format!("had no revision yet at {at}; its first was made at {first}")
         }

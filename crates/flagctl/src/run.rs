@@ -140,7 +140,8 @@ impl Context {
         store: &FlagStore,
         typed: &ProjectName,
     ) -> Option<ProjectName> {
-        let projects = tokio::time::timeout(LOOK_FOR_NAMES, store.projects()).await;
+        let projects = tokio::time::timeout(LOOK_FOR_NAMES, store.projects());
+        let projects = noted(format!("looking for projects like {typed}"), projects).await;
         let projects = projects.ok()?.ok()?.names;
         let names = projects.iter().map(ProjectName::as_str);
         let others = names.filter(|name| *name != typed.as_str());
@@ -162,7 +163,8 @@ impl Context {
         advice: &'static str,
     ) -> Failure {
         let flags = store.flags_with_latest(&flag.project);
-        let near = match tokio::time::timeout(LOOK_FOR_NAMES, flags).await {
+        let flags = tokio::time::timeout(LOOK_FOR_NAMES, flags);
+        let near = match noted(format!("looking for flags like {flag}"), flags).await {
             Ok(Ok(flags)) if flags.is_empty() => {
                 Near::Project(Self::near_project(store, &flag.project).await)
             }

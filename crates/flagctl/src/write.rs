@@ -7,7 +7,7 @@ use crate::args::Form;
 use crate::change::Change;
 use crate::confirm::{ConfirmArgs, Verdict, confirm};
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, noted};
 use crate::run::Context;
 
 /// How far back the revision is looked for that a conflicting change was started from.
@@ -62,7 +62,8 @@ pub(crate) async fn append_revision(
     planned: PlannedRevision,
 ) -> Result<Revision, Failure> {
     let flag = planned.parts.flag.clone();
-    match store.append_revision(planned.base, planned.parts).await {
+    let append = store.append_revision(planned.base, planned.parts);
+    match noted(format!("appending a revision of {flag}"), append).await {
         Ok(revision) => Ok(revision),
         Err(AppendError::Conflict { base, found, flag }) => {
             Err(conflict(store, flag, base, found).await)
@@ -116,17 +117,16 @@ pub(crate) async fn append_metadata(
     parts: MetadataParts,
 ) -> Result<Metadata, Failure> {
     let flag = parts.flag.clone();
-    store
-        .append_metadata(base, parts)
-        .await
-        .map_err(|error| match error {
-            AppendError::Conflict {
-                flag,
-                found,
-                base: Base::Nothing,
-            } => Failure::AlreadyAdded { flag, since: found },
-            error => Failure::of_append(error, &flag, &context.place(), "get"),
-        })
+    let append = store.append_metadata(base, parts);
+    let appended = noted(format!("appending metadata of {flag}"), append).await;
+    appended.map_err(|error| match error {
+        AppendError::Conflict {
+            flag,
+            found,
+            base: Base::Nothing,
+        } => Failure::AlreadyAdded { flag, since: found },
+        error => Failure::of_append(error, &flag, &context.place(), "get"),
+    })
 }
 
 /// Says which revision was started from and which one is newest, and shows both as far as they can be found.
@@ -136,7 +136,9 @@ pub(crate) async fn conflict(
     base: Base,
     found: Option<Timestamp>,
 ) -> Failure {
-    let mut both = store.history(&flag, SEARCHED).await.unwrap_or_default();
+    let history = store.history(&flag, SEARCHED);
+    let history = noted(format!("reading the history of {flag}"), history).await;
+    let mut both = history.unwrap_or_default();
     both.retain(|revision| match (revision, base) {
         (Ok(revision), Base::Row(base)) => {
             revision.created() == base || Some(revision.created()) == found

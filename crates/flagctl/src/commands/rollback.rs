@@ -10,7 +10,7 @@ use crate::args::{FlagArgs, OutputArgs, OwnerArgs};
 use crate::change::Risk;
 use crate::confirm::ConfirmArgs;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, noted};
 use crate::plan;
 use crate::run::Context;
 use crate::write::{self, PlannedRevision};
@@ -48,11 +48,9 @@ pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<
     let flag = plan::flag(&typed.flag)?;
     let store = context.open().await?;
     let wanted = typed.steps.get().saturating_add(1).max(SEARCHED);
-    let history = store.history(&flag, wanted).await;
-    let history = history.map_err(|source| Failure::Store {
-        place: context.place(),
-        source,
-    })?;
+    let history = store.history(&flag, wanted);
+    let history = noted(format!("reading the history of {flag}"), history).await;
+    let history = history.map_err(|source| context.failed(source))?;
     let Some(newest) = history.first() else {
         return Err(context
             .not_found(&store, flag, " that has a revision")

@@ -10,7 +10,7 @@ use flag_store::{Clock as _, SystemClock};
 
 use crate::args::{OutputArgs, OwnerArgs};
 use crate::change::Risk;
-use crate::commands::{metadata, newest};
+use crate::commands::{first_made, metadata, newest};
 use crate::confirm::ConfirmArgs;
 use crate::failure::Failure;
 use crate::plan;
@@ -68,11 +68,8 @@ async fn add_or_update(
 ) -> Result<(), Failure> {
     let store = context.open_or_make().await?;
     let there = metadata(&store, &next.flag).await?;
-    if there.is_none() {
-        let first = store.first_revision_made(&next.flag).await;
-        if first.map_err(|source| context.failed(source))?.is_none() {
-            plan::new_name(&next.flag.name)?;
-        }
+    if there.is_none() && first_made(context, &store, &next.flag).await?.is_none() {
+        plan::new_name(&next.flag.name)?;
     }
     let mut parts = next.into_parts();
     if parts.owner.is_none() {

@@ -1,8 +1,8 @@
 //! What a person at a terminal sees: colours, the pager, and the size of the window.
 
 use std::fs::File;
-use std::io::Read;
-use std::process::Stdio;
+use std::io::{Read, Write};
+use std::process::{Child, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
@@ -118,6 +118,79 @@ fn a_bar_on_a_terminal_tells_of_work_over_a_second_and_goes() {
     let failed = flagctl(&dir, &list);
     check_failed(&failed, 6, &[]);
     assert!(!stderr(&failed).contains('\r'), "{}", stderr(&failed));
+}
+
+/// Reads until this is shown, and gives back what was before and with it.
+fn seen_until(terminal: &mut File, wanted: &str) -> String {
+    let mut seen = Vec::new();
+    let mut some = [0; 4_096];
+    loop {
+        let text = String::from_utf8_lossy(&seen).into_owned();
+        if text.contains(wanted) {
+            return text;
+        }
+        let Ok(read @ 1..) = terminal.read(&mut some) else {
+            panic!("{wanted:?} is not in {text}");
+        };
+        seen.extend_from_slice(&some[..read]);
+    }
+}
+
+/// Another process that holds the lock of the flags for writing until its standard input ends.
+fn another_writer(dir: &Path) -> Child {
+    let program = "import sqlite3, sys\n\
+        flags = sqlite3.connect(sys.argv[1], isolation_level=None)\n\
+        flags.execute('BEGIN IMMEDIATE')\n\
+        print('locked', flush=True)\n\
+        sys.stdin.read()";
+    let mut writer = Command::new("python3")
+        .args(["-c", program])
+        .arg(dir.join("flags.db"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = [0; 7];
+    let stdout = writer.stdout.as_mut().unwrap();
+    stdout.read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"locked\n");
+    writer
+}
+
+#[test]
+fn a_bar_tells_of_an_append_that_waits_for_another_writer() {
+    let dir = with_revision();
+    let revise = [
+        "revise",
+        "csr-assistant",
+        "feature",
+        NAME,
+        "--percent=10",
+        "--comment=why",
+    ];
+    let (mut ours, theirs) = terminal(50);
+    let mut command = command(dir.path(), &revise);
+    command
+        .env("TERM", "xterm")
+        .env("NO_COLOR", "1")
+        .stdin(theirs.try_clone().unwrap())
+        .stdout(theirs.try_clone().unwrap())
+        .stderr(theirs);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    seen_until(&mut ours, "Go on? [y/N]");
+    let mut writer = another_writer(dir.path());
+    ours.write_all(b"y\n").unwrap();
+    seen_until(
+        &mut ours,
+        " 1 s  appending a revision of csr-assistant/feature/",
+    );
+    drop(writer.stdin.take());
+    let rest = seen_until(&mut ours, "revised ");
+    assert!(rest.contains("\r\u{1b}[Krevised "), "{rest}");
+    seen_until(&mut ours, "Treatments");
+    assert!(child.wait().unwrap().success());
+    assert!(writer.wait().unwrap().success());
 }
 
 #[test]
