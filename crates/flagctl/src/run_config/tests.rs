@@ -366,13 +366,10 @@ fn every_end_of_a_line_counts_once() {
         ("\n\r", 3),
         ("\r\r\n\n", 4),
     ] {
-        let cell = format!("{{{ends}'Name': 'g'}}");
+        let cell = format!("{{'Name':{ends}'g'}}");
         let message = read_now(&config("REVISION", &cell)).unwrap_err();
-        let place = format!("row_cell_value, line {line}, column 9: Name: ");
+        let place = format!("row_cell_value, line {line}, column 1: Name: ");
         assert!(message.starts_with(&place), "{cell:?}: {message}");
-        assert!(
-            message.ends_with("\n  'Name': 'g'}\n          ^"),
-            "{cell:?}: {message}"
-        );
+        assert!(message.ends_with("\n  'g'}\n  ^"), "{cell:?}: {message}");
     }
 }
