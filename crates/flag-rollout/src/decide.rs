@@ -14,6 +14,8 @@ pub struct Decision<'p> {
     pub value: &'p FlagValue,
     /// `control`, or the treatment's name, or `treatment_1`, `treatment_2`, … by position.
     pub rollout_group: &'p str,
+    /// The position of the treatment that gives it; `None` for the control value. [`Plan::outcome`] takes it back.
+    pub treatment: Option<usize>,
     /// Which rule decided.
     pub reason: Reason,
     /// Where the instance stands on the rollout line; absent for an override.
@@ -54,18 +56,25 @@ impl fmt::Display for Reason {
 ///
 /// Cost: one look-up, and one digest unless an override list holds the instance; no allocation.
 pub fn decide<'p>(plan: &'p Plan, instance: &InstanceId<'_>) -> Decision<'p> {
-    if let Some(treatment) = plan.overriding(instance) {
-        return decision(plan, treatment, Reason::Override, None);
+    if let Some((treatment, outcome)) = plan.overriding(instance) {
+        return decision(plan, Some(treatment), outcome, Reason::Override, None);
     }
     let bucket = bucket(plan.format(), instance);
     match plan.owner_of(bucket) {
-        Some(treatment) => decision(plan, treatment, Reason::Rollout, Some(bucket)),
-        None => decision(plan, plan.control(), Reason::Control, Some(bucket)),
+        Some((treatment, outcome)) => decision(
+            plan,
+            Some(treatment),
+            outcome,
+            Reason::Rollout,
+            Some(bucket),
+        ),
+        None => decision(plan, None, plan.control(), Reason::Control, Some(bucket)),
     }
 }
 
 fn decision<'p>(
     plan: &'p Plan,
+    treatment: Option<usize>,
     outcome: &'p Outcome,
     reason: Reason,
     bucket: Option<Bucket>,
@@ -73,6 +82,7 @@ fn decision<'p>(
     Decision {
         value: &outcome.value,
         rollout_group: &outcome.group,
+        treatment,
         reason,
         bucket,
         revision: plan.created(),

@@ -107,28 +107,38 @@ impl Plan {
         &self.format
     }
 
+    /// The value and the rollout group of a treatment by its position, or of control; `None` if there is no such
+    /// treatment.
+    pub fn outcome(&self, treatment: Option<usize>) -> Option<(&FlagValue, &str)> {
+        let outcome = match treatment {
+            Some(at) => self.treatments.get(at)?,
+            None => &self.control,
+        };
+        Some((&outcome.value, &outcome.group))
+    }
+
     /// What everybody receives whom no treatment takes.
     pub(crate) fn control(&self) -> &Outcome {
         &self.control
     }
 
-    /// The treatment whose override list holds the instance.
-    pub(crate) fn overriding(&self, instance: &InstanceId<'_>) -> Option<&Outcome> {
-        self.overrides
-            .get(instance.as_str())
-            .and_then(|&at| self.treatments.get(at))
+    /// The treatment whose override list holds the instance, and its position.
+    pub(crate) fn overriding(&self, instance: &InstanceId<'_>) -> Option<(usize, &Outcome)> {
+        let at = *self.overrides.get(instance.as_str())?;
+        Some((at, self.treatments.get(at)?))
     }
 
-    /// The treatment that owns the bucket.
-    pub(crate) fn owner_of(&self, bucket: Bucket) -> Option<&Outcome> {
+    /// The treatment that owns the bucket, and its position.
+    pub(crate) fn owner_of(&self, bucket: Bucket) -> Option<(usize, &Outcome)> {
         let after = self
             .segments
             .partition_point(|segment| segment.range.to() <= bucket.get());
         let segment = self.segments.get(after)?;
-        segment
+        let at = segment.treatment;
+        let owner = segment
             .range
             .contains(bucket)
-            .then(|| self.treatments.get(segment.treatment))
-            .flatten()
+            .then(|| self.treatments.get(at))?;
+        Some((at, owner?))
     }
 }

@@ -19,6 +19,8 @@ fn check(plan: &Plan, instance: &str, group: &str, reason: Reason) {
         group.trim_start_matches("treatment_")
     };
     assert_eq!(decision.value.to_string(), value);
+    let outcome = plan.outcome(decision.treatment);
+    assert_eq!(outcome, Some((decision.value, decision.rollout_group)));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The exposure log: which decisions were served.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Invalid, Timestamp};
@@ -9,29 +10,36 @@ use crate::port::{Row, RowStore, Scan, StoreError, Table};
 use crate::row_key::{exposure_prefix, instance_prefix};
 use crate::stored::{decode_exposure, encode_exposure};
 
-/// A decision that was served.
+/// A decision that was served; what is `None` has no column.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exposure {
+pub struct Exposure<'a> {
     /// The request that it answered.
-    pub request_id: String,
+    pub request_id: Cow<'a, str>,
     /// The flag.
-    pub flag: FlagKey,
+    pub flag: Cow<'a, FlagKey>,
     /// Whom it was for.
-    pub instance: InstanceId<'static>,
+    pub instance: InstanceId<'a>,
     /// What was served.
-    pub value: FlagValue,
+    pub value: Cow<'a, FlagValue>,
     /// The rollout group that was served.
-    pub rollout_group: String,
+    pub rollout_group: Cow<'a, str>,
     /// Which rule decided.
-    pub reason: Reason,
+    pub reason: Option<Reason>,
     /// Where the instance stands on the rollout line; absent for an override.
     pub bucket: Option<Bucket>,
     /// The revision that decided.
-    pub revision: Timestamp,
+    pub revision: Option<Timestamp>,
     /// Whether the flag came from the cache.
-    pub from_cache: bool,
+    pub from_cache: Option<bool>,
     /// When it was served.
     pub created: Timestamp,
+}
+
+impl Exposure<'_> {
+    /// The row that it is in the log; refused if its key would be too long.
+    pub fn row(&self) -> Result<Row, Invalid> {
+        encode_exposure(self)
+    }
 }
 
 /// An exposure as it stands in the log, in text; the reference's lack revision, reason and bucket.
@@ -74,28 +82,25 @@ impl ExposureStore {
     }
 
     /// Writes exposures, each for itself, with results in their order; writing one again changes nothing.
-    pub async fn write(&self, exposures: &[Exposure]) -> Vec<Result<(), WriteExposureError>> {
-        let encoded: Vec<Result<Row, Invalid>> = exposures.iter().map(encode_exposure).collect();
-        let rows: Vec<Row> = encoded
-            .iter()
-            .filter_map(|row| row.as_ref().ok().cloned())
-            .collect();
-        let mut written = self
-            .rows
-            .write_batch(Table::Exposures, &rows)
-            .await
-            .into_iter();
-        let results = encoded.into_iter().map(|row| {
-            row?;
-            // A backend answers for every row; were one missing, the exposure counts as not written.
-            let missing = || {
-                Err(StoreError::Broken {
-                    source: "fewer results than rows".into(),
-                })
-            };
-            Ok(written.next().unwrap_or_else(missing)?)
+    pub async fn write(&self, exposures: &[Exposure<'_>]) -> Vec<Result<(), WriteExposureError>> {
+        let mut rows = Vec::with_capacity(exposures.len());
+        let mut results = Vec::with_capacity(exposures.len());
+        for exposure in exposures {
+            results.push(exposure.row().map(|row| rows.push(row)));
+        }
+        let mut written = self.write_rows(&rows).await.into_iter();
+        let results = results.into_iter().map(|encoded| {
+            encoded?;
+            Ok(written.next().unwrap_or_else(unanswered)?)
         });
         results.collect()
+    }
+
+    /// Writes rows that are exposures, each for itself, with a result for each in their order.
+    pub async fn write_rows(&self, rows: &[Row]) -> Vec<Result<(), StoreError>> {
+        let mut results = self.rows.write_batch(Table::Exposures, rows).await;
+        results.resize_with(rows.len(), unanswered);
+        results
     }
 
     /// At most `limit` exposures of a flag, ordered by instance id as its key encodes it.
@@ -124,4 +129,11 @@ impl ExposureStore {
             .await?;
         Ok(rows.iter().map(decode_exposure).collect())
     }
+}
+
+/// A backend answers for every row; were an answer missing, the row counts as not written.
+fn unanswered() -> Result<(), StoreError> {
+    Err(StoreError::Broken {
+        source: "fewer results than rows".into(),
+    })
 }

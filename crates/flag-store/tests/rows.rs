@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use flag_model::{
@@ -404,15 +405,15 @@ async fn exposures_are_found_by_flag_and_by_instance() {
     let memory: Arc<dyn RowStore> = Arc::new(MemoryStore::default());
     let log = ExposureStore::new(Arc::clone(&memory));
     let exposure = |instance: &str, request: &str| Exposure {
-        request_id: request.to_owned(),
-        flag: flag(FlagType::Feature),
+        request_id: request.to_owned().into(),
+        flag: Cow::Owned(flag(FlagType::Feature)),
         instance: InstanceId::new(instance.to_owned()).unwrap(),
-        value: FlagValue::Boolean(true),
-        rollout_group: "treatment_1".to_owned(),
-        reason: Reason::Override,
+        value: Cow::Owned(FlagValue::Boolean(true)),
+        rollout_group: "treatment_1".into(),
+        reason: Some(Reason::Override),
         bucket: None,
-        revision: time(),
-        from_cache: true,
+        revision: Some(time()),
+        from_cache: Some(true),
         created: time(),
     };
     let too_long = exposure("A", &"r".repeat(5_000));

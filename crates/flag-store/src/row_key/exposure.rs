@@ -87,12 +87,12 @@ pub(crate) fn instance_prefix(flag: &FlagKey, instance: &InstanceId<'_>) -> Stri
     )
 }
 
-/// The key of one exposure; refused if it is longer than [`MAX_KEY_BYTES`].
+/// The key of one exposure, made at the time that `created` spells; refused if it is longer than [`MAX_KEY_BYTES`].
 pub(crate) fn exposure_key(
     flag: &FlagKey,
     instance: &InstanceId<'_>,
     request_id: &str,
-    created: Timestamp,
+    created: &str,
 ) -> Result<String, Invalid> {
     let key = format!(
         "{}{}#TIME#{created}",
@@ -139,7 +139,7 @@ mod tests {
 
     #[track_caller]
     fn check_exposure(instance: &str, encoded: &str) {
-        let created = Timestamp::parse("2024-09-25 19:15:28.248896").unwrap();
+        let created = "2024-09-25 19:15:28.248896";
         let instance = InstanceId::new(instance).unwrap();
         let key = exposure_key(&flag(), &instance, "r-1", created).unwrap();
         let expected = format!(
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_key_over_the_limit_is_refused() {
-        let created = Timestamp::parse("2024-09-25 19:15:28").unwrap();
+        let created = "2024-09-25 19:15:28.000000";
         let instance = InstanceId::new("\u{85}".repeat(256)).unwrap();
         assert!(exposure_key(&flag(), &instance, "r", created).is_ok());
         let refused = exposure_key(&flag(), &instance, &"r".repeat(4_000), created).unwrap_err();
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn keys_are_read_whether_ids_are_encoded_or_not() {
-        let created = Timestamp::parse("2024-09-25 19:15:28").unwrap();
+        let created = "2024-09-25 19:15:28.000000";
         for id in ["A12345", "A#REQUESTID#x#TIME#y", "50%"] {
             let instance = InstanceId::new(id).unwrap();
             let key = exposure_key(&flag(), &instance, "r#1", created).unwrap();

@@ -9,25 +9,31 @@ use crate::port::{Cells, Row};
 use crate::row_key::{ExposureRowKey, exposure_key};
 
 /// The row of an exposure; refused if its key would be too long.
-pub(crate) fn encode_exposure(exposure: &Exposure) -> Result<Row, Invalid> {
+pub(crate) fn encode_exposure(exposure: &Exposure<'_>) -> Result<Row, Invalid> {
     let created = exposure.created.to_string();
     let key = exposure_key(
         &exposure.flag,
         &exposure.instance,
         &exposure.request_id,
-        exposure.created,
+        &created,
     )?;
     let mut cells = Cells::default()
-        .with("RequestID", exposure.request_id.as_str())
+        .with("RequestID", &*exposure.request_id)
         .with("Name", exposure.flag.name.as_str())
         .with("CreatedTimestamp", created)
         .with("Type", cell_type(exposure.flag.flag_type))
         .with("InstanceID", exposure.instance.as_str())
         .with("AssignedValue", exposure.value.to_string())
-        .with("AssignedGroup", exposure.rollout_group.as_str())
-        .with("CacheFlag", exposure.from_cache.to_string())
-        .with("Revision", exposure.revision.to_string())
-        .with("Reason", exposure.reason.as_str());
+        .with("AssignedGroup", &*exposure.rollout_group);
+    if let Some(from_cache) = exposure.from_cache {
+        cells.set("CacheFlag", from_cache.to_string());
+    }
+    if let Some(revision) = exposure.revision {
+        cells.set("Revision", revision.to_string());
+    }
+    if let Some(reason) = exposure.reason {
+        cells.set("Reason", reason.as_str());
+    }
     if let Some(bucket) = exposure.bucket {
         cells.set("Bucket", bucket.to_string());
     }

@@ -1,5 +1,7 @@
 //! A folder as an owner of flags has one: a store with flags of several ages, and the files that examples name.
 
+use std::borrow::Cow;
+
 use flag_model::{
     Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Timestamp,
 };
@@ -101,21 +103,21 @@ fn leave(store: &Path) {
     });
 }
 
-fn exposure(instance: &'static str) -> Exposure {
+fn exposure(instance: &str) -> Exposure<'_> {
     Exposure {
-        request_id: format!("request-of-{}", instance.len()),
-        flag: FlagKey {
+        request_id: format!("request-of-{}", instance.len()).into(),
+        flag: Cow::Owned(FlagKey {
             project: ProjectName::new("csr-assistant").unwrap(),
             flag_type: FlagType::Feature,
             name: FlagName::new(NAME).unwrap(),
-        },
+        }),
         instance: InstanceId::new(instance).unwrap(),
-        value: FlagValue::Boolean(false),
-        rollout_group: "control".to_owned(),
-        reason: Reason::Control,
+        value: Cow::Owned(FlagValue::Boolean(false)),
+        rollout_group: "control".into(),
+        reason: Some(Reason::Control),
         bucket: Bucket::new(99_000),
-        revision: Timestamp::parse(MADE[0]).unwrap(),
-        from_cache: true,
+        revision: Some(Timestamp::parse(MADE[0]).unwrap()),
+        from_cache: Some(true),
         created: Timestamp::parse("2024-09-26 10:00:00").unwrap(),
     }
 }
