@@ -66,6 +66,12 @@ codes! {
     NotFound = "not_found",
     /// The path doesn't take this method.
     MethodNotAllowed = "method_not_allowed",
+    /// The body is too large.
+    PayloadTooLarge = "payload_too_large",
+    /// The body took too long to arrive.
+    RequestTimeout = "request_timeout",
+    /// The body is of a kind that the path doesn't take.
+    UnsupportedMediaType = "unsupported_media_type",
     /// A fault of the service.
     Internal = "internal",
 }

@@ -1,5 +1,7 @@
 //! What the service was told; the only place that reads the environment.
 mod cache;
+mod exposures;
+mod http;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -11,6 +13,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cache::CacheSettings;
+use crate::exposures::ExposureSettings;
+
+pub(crate) use self::http::HttpSettings;
 
 /// The settings that only the service has.
 const OF_SERVICE: &[Setting] = &[table::LISTEN, table::WORKERS, table::LOG, table::LOG_FORMAT];
@@ -29,6 +34,10 @@ pub(crate) struct Config {
     pub(crate) workers: usize,
     /// The flag cache.
     pub(crate) cache: CacheSettings,
+    /// The exposure log.
+    pub(crate) exposures: ExposureSettings,
+    /// How requests are read, and how the service ends.
+    pub(crate) http: HttpSettings,
     /// What is logged.
     pub(crate) log: EnvFilter,
     /// How it is logged.
@@ -93,6 +102,8 @@ impl Config {
             },
         );
         let cache = cache::read(&mut reader);
+        let exposures = exposures::read(&mut reader);
+        let http = http::read(&mut reader);
         let log = reader.parse(&table::LOG, "a level, or directives by module", read_log);
         let log_format = reader.parse(
             &table::LOG_FORMAT,
@@ -115,6 +126,8 @@ impl Config {
                 listen: listen?,
                 workers: workers?,
                 cache: cache?,
+                exposures: exposures?,
+                http: http?,
                 log: log?,
                 log_format: log_format?,
                 demo,
@@ -156,6 +169,10 @@ fn command() -> Command {
         .args(OF_SERVICE.iter().map(Setting::arg))
         .next_help_heading("Cache")
         .args(cache::SETTINGS.iter().map(Setting::arg))
+        .next_help_heading("Exposures")
+        .args(exposures::SETTINGS.iter().map(Setting::arg))
+        .next_help_heading("Requests")
+        .args(http::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Store")
         .args(table::OF_STORE.iter().map(Setting::arg))
 }
@@ -249,6 +266,37 @@ mod tests {
             check_refused(&[("FLAG_LOG", log)], &[&expected]);
         }
         assert!(read(&[], &[("FLAG_LOG", "warn,flag_service=trace")]).is_ok());
+    }
+
+    #[test]
+    fn hashed_instance_ids_want_a_key_that_is_never_shown() {
+        let hashed = ("FLAG_LOG_INSTANCE_ID", "hashed");
+        check_refused(
+            &[hashed],
+            &[
+                "log-instance-id is hashed, but neither log-instance-id-key nor log-instance-id-key-file is set",
+            ],
+        );
+        check_refused(
+            &[hashed, ("FLAG_LOG_INSTANCE_ID_KEY", "short secret")],
+            &["log-instance-id is hashed, but the key has less than 16 bytes"],
+        );
+        let key = ("FLAG_LOG_INSTANCE_ID_KEY", "a secret of 16 b");
+        let shown = format!("{:?}", read(&[], &[hashed, key]).unwrap());
+        assert!(!shown.contains("secret"), "{shown}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "a secret of 16 b\r\n").unwrap();
+        let file = (
+            "FLAG_LOG_INSTANCE_ID_KEY_FILE",
+            file.path().to_str().unwrap(),
+        );
+        assert!(read(&[], &[hashed, file]).is_ok());
+        check_refused(
+            &[hashed, key, file],
+            &[
+                "log-instance-id is hashed, but log-instance-id-key and log-instance-id-key-file are both set",
+            ],
+        );
     }
 
     #[test]

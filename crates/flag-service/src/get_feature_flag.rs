@@ -8,6 +8,7 @@ use flag_api::{
 use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, Invalid, ProjectName};
 use flag_rollout::{Decision, decide};
 
+use crate::exposures::Outcome;
 use crate::problem::ApiError;
 use crate::request_id::RequestId;
 use crate::routes::Route;
@@ -21,9 +22,13 @@ pub(crate) async fn get_feature_flag(visit: Visit) -> HttpResponse {
 async fn decided(visit: &Visit) -> Result<HttpResponse, ApiError> {
     let query = FlagQuery::parse(visit.request.query_string()).map_err(ApiError::InvalidRequest)?;
     let question = Question::try_from(query)?;
-    let plan = visit.site.flags.current(&question.flag).await?;
+    let (plan, from_cache) = visit.site.flags.current(&question.flag).await?;
     let decision = decide(&plan, &question.instance);
-    Ok(HttpResponse::Ok().json(reply(&visit.id, &question, &decision)))
+    let response = HttpResponse::Ok().json(reply(&visit.id, &question, &decision));
+    let outcome = Outcome::from(&decision);
+    let exposures = &visit.site.exposures;
+    exposures.record(visit, &question.instance, outcome, plan, from_cache);
+    Ok(response)
 }
 
 /// Which flag, and for whom.

@@ -78,6 +78,9 @@ pub(crate) async fn livez(visit: Visit) -> HttpResponse {
 
 /// Answers `GET /readyz`: flags can be served.
 pub(crate) async fn readyz(visit: Visit) -> HttpResponse {
+    if visit.site.stop.has_begun() {
+        return visit.answer(Route::Readyz, async { Ok(draining()) }).await;
+    }
     let answer = async { Ok(describe(visit.site.readiness.look().await)) };
     visit.answer(Route::Readyz, answer).await
 }
@@ -90,5 +93,13 @@ fn describe(store: Store) -> HttpResponse {
     HttpResponse::build(code).json(Health {
         status,
         store: Some(store),
+    })
+}
+
+/// What a probe hears while the service is about to stop.
+fn draining() -> HttpResponse {
+    HttpResponse::build(StatusCode::SERVICE_UNAVAILABLE).json(Health {
+        status: "draining",
+        store: None,
     })
 }

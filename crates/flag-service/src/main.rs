@@ -2,11 +2,14 @@
 //!
 //! Reads the configuration, opens the store, serves until it is told to stop. `routes.rs` is the table of contents
 //! of the site.
+mod body;
 mod cache;
 mod config;
 mod demo;
+mod exposures;
 mod get_feature_flag;
 mod health;
+mod log_feature_flag;
 mod logging;
 mod metrics;
 mod problem;
@@ -14,6 +17,7 @@ mod request_id;
 mod routes;
 mod serve;
 mod site;
+mod stop;
 mod visit;
 
 use std::process::ExitCode;

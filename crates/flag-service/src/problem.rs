@@ -1,6 +1,8 @@
 //! Every status code, once.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -31,6 +33,16 @@ pub(crate) enum ApiError {
         /// How it failed.
         error: Arc<StoreError>,
     },
+    /// The body cannot be: what is wrong with it.
+    InvalidBody(String),
+    /// The body is larger than so many bytes.
+    PayloadTooLarge(usize),
+    /// The body didn't arrive within this time.
+    RequestTimeout(Duration),
+    /// The body is not what was expected: what was found.
+    UnsupportedMediaType(String),
+    /// The exposure log failed.
+    Log(StoreError),
     /// There is nothing at this path.
     NotFound(String),
     /// The path doesn't take this method.
@@ -53,7 +65,7 @@ impl ApiError {
         let (status, code, detail) = self.describe();
         let mut response = HttpResponse::build(status);
         match self {
-            Self::Store { .. } if status == StatusCode::SERVICE_UNAVAILABLE => {
+            Self::Store { .. } | Self::Log(_) if status == StatusCode::SERVICE_UNAVAILABLE => {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
             }
             Self::MethodNotAllowed { route, .. } => {
@@ -75,7 +87,7 @@ impl ApiError {
     }
 
     /// The table of errors: status, code, and what callers of the reference look at.
-    fn describe(&self) -> (StatusCode, Code, String) {
+    pub(crate) fn describe(&self) -> (StatusCode, Code, String) {
         match self {
             Self::InvalidFlagType(found) => (
                 StatusCode::BAD_REQUEST,
@@ -91,6 +103,27 @@ impl ApiError {
             }
             Self::Unreadable(row) => describe_unreadable(row),
             Self::Store { flag, error } => describe_store(flag, error),
+            Self::InvalidBody(problem) => (
+                StatusCode::BAD_REQUEST,
+                Code::InvalidRequest,
+                problem.clone(),
+            ),
+            Self::PayloadTooLarge(most) => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                Code::PayloadTooLarge,
+                format!("body: expected at most {most} bytes"),
+            ),
+            Self::RequestTimeout(after) => (
+                StatusCode::REQUEST_TIMEOUT,
+                Code::RequestTimeout,
+                format!("body: expected all of it within {} s", after.as_secs()),
+            ),
+            Self::UnsupportedMediaType(found) => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                Code::UnsupportedMediaType,
+                format!("body: found {found}, expected application/json in UTF-8"),
+            ),
+            Self::Log(error) => describe_store(&"the exposure log", error),
             Self::NotFound(path) => (
                 StatusCode::NOT_FOUND,
                 Code::NotFound,
@@ -136,18 +169,22 @@ fn describe_unreadable(row: &UnreadableRow) -> (StatusCode, Code, String) {
     }
 }
 
-fn describe_store(flag: &FlagKey, error: &StoreError) -> (StatusCode, Code, String) {
+/// What a failure of the store means to whoever asked for `what`.
+pub(crate) fn describe_store(
+    what: &dyn fmt::Display,
+    error: &StoreError,
+) -> (StatusCode, Code, String) {
     if let StoreError::TimedOut { .. } = error {
         return (
             StatusCode::GATEWAY_TIMEOUT,
             Code::Timeout,
-            format!("Timeout error occurred for: {flag}"),
+            format!("Timeout error occurred for: {what}"),
         );
     }
     (
         StatusCode::SERVICE_UNAVAILABLE,
         Code::StoreUnavailable,
-        format!("the store is unavailable for {flag}"),
+        format!("the store is unavailable for {what}"),
     )
 }
 
@@ -167,8 +204,6 @@ pub(crate) async fn method_not_allowed(visit: Visit, route: Route) -> HttpRespon
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use actix_web::body::MessageBody as _;
     use actix_web::test::TestRequest;
     use flag_model::{FlagName, FlagType, FormatVersion, ProjectName};

@@ -27,7 +27,8 @@ impl RequestId {
     }
 }
 
-fn is_request_id(text: &str) -> bool {
+/// Whether a text may be a request id.
+pub(crate) fn is_request_id(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     (1..=64).contains(&text.len()) && text.bytes().all(allowed)
 }

@@ -1,12 +1,13 @@
 //! The table of contents of the site.
 
-use actix_web::guard::{Any, Get, Head};
+use actix_web::guard::{Any, Get, Head, Post};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder};
-use flag_api::GET_FEATURE_FLAG;
+use flag_api::{GET_FEATURE_FLAG, LOG_FEATURE_FLAG};
 
 use crate::get_feature_flag::get_feature_flag;
 use crate::health::{livez, readyz};
+use crate::log_feature_flag::log_feature_flag;
 use crate::metrics::metrics;
 use crate::problem::{method_not_allowed, not_found};
 
@@ -15,6 +16,8 @@ use crate::problem::{method_not_allowed, not_found};
 pub(crate) enum Route {
     /// `GET /get-feature-flag`.
     GetFeatureFlag,
+    /// `POST /log-feature-flag`.
+    LogFeatureFlag,
     /// `GET /livez`.
     Livez,
     /// `GET /readyz`.
@@ -29,6 +32,7 @@ impl Route {
     /// Every route.
     pub(crate) const ALL: &[Self] = &[
         Self::GetFeatureFlag,
+        Self::LogFeatureFlag,
         Self::Livez,
         Self::Readyz,
         Self::Metrics,
@@ -39,6 +43,7 @@ impl Route {
     pub(crate) fn path(self) -> &'static str {
         match self {
             Self::GetFeatureFlag => GET_FEATURE_FLAG,
+            Self::LogFeatureFlag => LOG_FEATURE_FLAG,
             Self::Livez => "/livez",
             Self::Readyz => "/readyz",
             Self::Metrics => "/metrics",
@@ -50,6 +55,7 @@ impl Route {
     pub(crate) fn methods(self) -> &'static str {
         match self {
             Self::GetFeatureFlag | Self::Livez | Self::Readyz | Self::Metrics => "GET, HEAD",
+            Self::LogFeatureFlag => "POST",
             Self::Unknown => "",
         }
     }
@@ -60,6 +66,9 @@ pub(crate) fn routes(site: &mut ServiceConfig) {
     let flags = Route::GetFeatureFlag;
     site.service(get(flags.path(), flags, get_feature_flag));
     site.service(get(&format!("{}/", flags.path()), flags, get_feature_flag));
+    let log = Route::LogFeatureFlag;
+    site.service(post(log.path(), log, log_feature_flag));
+    site.service(post(&format!("{}/", log.path()), log, log_feature_flag));
     site.service(get(Route::Livez.path(), Route::Livez, livez));
     site.service(get(Route::Readyz.path(), Route::Readyz, readyz));
     site.service(get(Route::Metrics.path(), Route::Metrics, metrics));
@@ -75,5 +84,16 @@ where
     let read = web::route().guard(Any(Get()).or(Head())).to(handler);
     web::resource(path)
         .route(read)
+        .default_service(web::to(move |visit| method_not_allowed(visit, route)))
+}
+
+/// A path that is written to: POST.
+fn post<F, Args>(path: &str, route: Route, handler: F) -> Resource
+where
+    F: Handler<Args, Output: Responder + 'static>,
+    Args: FromRequest + 'static,
+{
+    web::resource(path)
+        .route(web::route().guard(Post()).to(handler))
         .default_service(web::to(move |visit| method_not_allowed(visit, route)))
 }

@@ -8,23 +8,22 @@ use std::time::Duration;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use anyhow::Context as _;
-use flag_store::{FlagStore, SystemClock};
+use flag_store::{ExposureStore, FlagStore, SystemClock};
 use tokio::runtime::{Builder, Handle};
 use tracing::info;
 
 use crate::cache::FlagCache;
 use crate::config::{Config, Demo};
 use crate::demo;
+use crate::exposures::Exposures;
 use crate::health::Readiness;
 use crate::metrics::{self, Metrics};
 use crate::routes::routes;
 use crate::site::Site;
+use crate::stop::{self, Stop};
 
 /// Threads that read the store; requests have workers of their own.
 const STORE_THREADS: usize = 2;
-
-/// How long requests under way may take after the signal to stop.
-const DRAIN_SECONDS: u64 = 8;
 
 /// How long a connection may stay open without a request.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -35,34 +34,44 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
         .worker_threads(STORE_THREADS)
         .enable_all()
         .build()?;
-    runtime.block_on(serve(config))
+    let served = runtime.block_on(serve(config));
+    // What a store still does must not hold up the end.
+    runtime.shutdown_background();
+    served
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let rows = config.store.open().await?;
-    let store = FlagStore::new(rows, Arc::new(SystemClock));
+    let store = FlagStore::new(Arc::clone(&rows), Arc::new(SystemClock));
     if config.demo == Demo::On {
         demo::fill(&store)
             .await
             .context("cannot add the sample flags")?;
     }
+    let mut registry = metrics::registry();
+    let log = ExposureStore::new(rows);
+    let exposures = Exposures::start(log, &config.exposures, &Handle::current(), &mut registry);
     let site = Data::new(Site {
         flags: FlagCache::new(store.clone(), config.cache, Handle::current()),
         readiness: Readiness::new(store, config.cache.deadline),
-        metrics: Metrics::new(metrics::registry()),
+        metrics: Metrics::new(registry),
+        exposures,
+        max_body: config.http.max_body,
+        stop: Stop::default(),
     });
-    let app = move || App::new().app_data(site.clone()).configure(routes);
+    let of_app = site.clone();
+    let app = move || App::new().app_data(of_app.clone()).configure(routes);
     let server = HttpServer::new(app)
         .workers(config.workers)
         .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(DRAIN_SECONDS)
+        .shutdown_timeout(stop::REQUESTS_WITHIN.as_secs())
+        .disable_signals()
         .bind(config.listen)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let addresses = server.addrs();
+    let signals = stop::signals()?;
     announce(config, &addresses)?;
-    server.run().await.context("cannot serve")?;
-    info!("stopped");
-    Ok(())
+    stop::serve_until(signals, server.run(), &site, config.http.drain_delay).await
 }
 
 /// Says where the service is, to the log and to whoever started it.

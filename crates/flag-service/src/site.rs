@@ -1,8 +1,10 @@
 //! What the handlers answer from; one for all workers.
 
 use crate::cache::FlagCache;
+use crate::exposures::Exposures;
 use crate::health::Readiness;
 use crate::metrics::Metrics;
+use crate::stop::Stop;
 
 /// What the handlers answer from.
 #[derive(Debug)]
@@ -13,6 +15,12 @@ pub(crate) struct Site {
     pub(crate) readiness: Readiness,
     /// What is counted.
     pub(crate) metrics: Metrics,
+    /// The exposure log.
+    pub(crate) exposures: Exposures,
+    /// The largest body, in bytes.
+    pub(crate) max_body: usize,
+    /// Whether the service is about to stop.
+    pub(crate) stop: Stop,
 }
 
 #[cfg(test)]
@@ -21,15 +29,25 @@ impl Site {
     pub(crate) fn for_tests() -> Self {
         use std::sync::Arc;
 
-        use flag_store::{FlagStore, SystemClock, memory::MemoryStore};
+        use flag_store::{ExposureStore, FlagStore, SystemClock, memory::MemoryStore};
         use tokio::runtime::Handle;
 
         let store = FlagStore::new(Arc::new(MemoryStore::default()), Arc::new(SystemClock));
         let config = crate::config::Config::of_defaults();
+        let mut registry = crate::metrics::registry();
+        let exposures = Exposures::start(
+            ExposureStore::new(Arc::new(MemoryStore::default())),
+            &config.exposures,
+            &Handle::current(),
+            &mut registry,
+        );
         Self {
             flags: FlagCache::new(store.clone(), config.cache, Handle::current()),
             readiness: Readiness::new(store, config.cache.deadline),
-            metrics: Metrics::new(crate::metrics::registry()),
+            metrics: Metrics::new(registry),
+            exposures,
+            max_body: config.http.max_body,
+            stop: Stop::default(),
         }
     }
 }

@@ -48,6 +48,22 @@ settings! {
         "How long the service serves a flag without reading it again, in minutes, 0 to 10080; fractions are fine, 0 reads for every request";
     FLAG_CACHE_ENTRIES = "feature_flag_cache_entries", ["FLAG_CACHE_ENTRIES"], "100000",
         "How many flags the service holds at most, 1 to 10000000";
+    EXPOSURES = "exposures", ["FLAG_EXPOSURES"], "on",
+        "Whether the service logs the decisions that it serves: `on` or `off`; what clients send to `/log-feature-flag` is logged either way";
+    EXPOSURE_QUEUE = "exposure_queue", ["FLAG_EXPOSURE_QUEUE"], "100000",
+        "How many exposures wait to be written at most, 1 to 10000000; more are dropped and counted";
+    EXPOSURE_DEDUP = "exposure_dedup_seconds", ["FLAG_EXPOSURE_DEDUP_SECONDS"], "0",
+        "How long the same answer of one revision to the same instance is logged only once, in seconds, 0 to 86400; 0 logs every answer";
+    LOG_INSTANCE_ID = "log_instance_id", ["FLAG_LOG_INSTANCE_ID"], "plain",
+        "How instance ids stand in the exposure log: `plain`, or `hashed` (HMAC-SHA-256 in hexadecimal, and no bucket)";
+    LOG_INSTANCE_ID_KEY = "log_instance_id_key", ["FLAG_LOG_INSTANCE_ID_KEY"], "",
+        "Secret key of `hashed`, at least 16 bytes";
+    LOG_INSTANCE_ID_KEY_FILE = "log_instance_id_key_file", ["FLAG_LOG_INSTANCE_ID_KEY_FILE"], "",
+        "File that holds the secret key of `hashed`, instead of the key itself; a line break at its end doesn't count";
+    MAX_BODY = "max_body_kib", ["FLAG_MAX_BODY_KIB"], "64",
+        "Largest body of a request, in KiB, 1 to 65536";
+    DRAIN_DELAY = "drain_delay_ms", ["FLAG_DRAIN_DELAY_MS"], "0",
+        "How long the service goes on after the signal to stop while `/readyz` says that it drains, in milliseconds, 0 to 4000; on Kubernetes 3000 gives load balancers time to notice";
     LOG = "log", ["FLAG_LOG"], "info,actix_server=warn,actix_http=off",
         "What is logged: `error`, `warn`, `info`, `debug`, `trace`, or directives by module, comma-separated";
     LOG_FORMAT = "log_format", ["FLAG_LOG_FORMAT"], "auto",

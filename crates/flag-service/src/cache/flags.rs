@@ -100,14 +100,16 @@ impl FlagCache {
         }
     }
 
-    /// The revision in force, ready to decide; from memory while its lifetime lasts.
-    pub(crate) async fn current(&self, flag: &FlagKey) -> Result<Arc<Plan>, ApiError> {
-        let loaded = match self.shared.fresh(flag) {
+    /// The revision in force, ready to decide, and whether it comes from memory, as while its lifetime lasts.
+    pub(crate) async fn current(&self, flag: &FlagKey) -> Result<(Arc<Plan>, bool), ApiError> {
+        let fresh = self.shared.fresh(flag);
+        let from_cache = fresh.is_some();
+        let loaded = match fresh {
             Some(loaded) => loaded,
             None => self.load(flag).await,
         };
         match loaded {
-            Loaded::Plan(plan) => Ok(plan),
+            Loaded::Plan(plan) => Ok((plan, from_cache)),
             Loaded::NoRevision => Err(ApiError::FlagNotFound(flag.clone())),
             Loaded::Unreadable(row) => Err(ApiError::Unreadable(row)),
             Loaded::Failed(error) => Err(ApiError::Store {

@@ -154,7 +154,7 @@ impl World {
         self.cache
             .current(&flag(name))
             .await
-            .map(|plan| assert_eq!(*plan.flag(), flag(name)))
+            .map(|plan| assert_eq!(*plan.0.flag(), flag(name)))
     }
 
     /// The answers of so many requests at once.
@@ -193,14 +193,35 @@ async fn a_flag_is_read_once_in_its_lifetime() {
 async fn a_change_is_served_when_the_lifetime_has_ended() {
     let world = World::new(Answer::Reads, LIFETIME).await;
     world.ask("known").await.unwrap();
-    let before = world.cache.current(&flag("known")).await.unwrap().created();
+    let before = world
+        .cache
+        .current(&flag("known"))
+        .await
+        .unwrap()
+        .0
+        .created();
     world.revise("known", true).await;
     assert_eq!(
-        world.cache.current(&flag("known")).await.unwrap().created(),
+        world
+            .cache
+            .current(&flag("known"))
+            .await
+            .unwrap()
+            .0
+            .created(),
         before
     );
     advance(LIFETIME * 2).await;
-    assert!(world.cache.current(&flag("known")).await.unwrap().created() > before);
+    assert!(
+        world
+            .cache
+            .current(&flag("known"))
+            .await
+            .unwrap()
+            .0
+            .created()
+            > before
+    );
 }
 
 #[tokio::test(start_paused = true)]

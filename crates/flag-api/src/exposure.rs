@@ -1,0 +1,95 @@
+//! What clients that decide locally send to be logged, and what they are told.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::reply::ReplyValue;
+
+/// How many entries one request may have.
+pub const MOST_ENTRIES: usize = 500;
+
+/// A decision that was served, `POST /log-feature-flag`; the request has one of them, or a list.
+///
+/// An entry that is sent again with the same `request_id` and `created_time` is the same entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExposureEntry<'a> {
+    /// The project.
+    #[serde(borrow)]
+    pub project_name: Cow<'a, str>,
+    /// `feature` or `data`.
+    #[serde(borrow)]
+    pub flag_type: Cow<'a, str>,
+    /// The flag.
+    #[serde(borrow)]
+    pub flag_name: Cow<'a, str>,
+    /// Whom the value was for.
+    #[serde(borrow)]
+    pub instance_id: Cow<'a, str>,
+    /// What was served.
+    #[serde(borrow)]
+    pub flag_value: ReplyValue<'a>,
+    /// `control`, or the treatment.
+    #[serde(borrow)]
+    pub rollout_group: Cow<'a, str>,
+    /// The request that it answered; if missing, the one that brings it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<Cow<'a, str>>,
+    /// When it was served, UTC, `YYYY-MM-DD HH:MM:SS.ffffff`; if missing, when it is logged.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub created_time: Option<Cow<'a, str>>,
+    /// Whether the flag came from a cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_flag: Option<bool>,
+    /// `override`, `rollout` or `control`.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Cow<'a, str>>,
+    /// Where the instance stands on the rollout line, 0 to 99999; none for an override.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<u32>,
+    /// When the revision that decided was made, in the form of `created_time`.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Cow<'a, str>>,
+}
+
+/// What became of an entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryResult<'a> {
+    /// `stored`; `refused`, which is useless to send again; or `failed`, which may be sent again.
+    #[serde(borrow)]
+    pub status: Cow<'a, str>,
+    /// The request id that it is logged with.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<Cow<'a, str>>,
+    /// The time that it is logged with.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub created_time: Option<Cow<'a, str>>,
+    /// What happened, for programs: a [`Code`](crate::Code).
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Cow<'a, str>>,
+    /// What happened, for people.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Cow<'a, str>>,
+}
+
+/// What became of a list of entries, in their order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogReply<'a> {
+    /// A result for each.
+    #[serde(borrow)]
+    pub results: Vec<EntryResult<'a>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_has_the_names_of_the_columns() {
+        let json = r#"{"project_name":"p","flag_type":"feature","flag_name":"f","instance_id":"A1","flag_value":true,"rollout_group":"control","bucket":7}"#;
+        let entry: ExposureEntry<'_> = serde_json::from_str(json).unwrap();
+        assert_eq!(entry.flag_value, ReplyValue::Boolean(true));
+        assert_eq!((entry.bucket, &entry.request_id), (Some(7), &None));
+        assert_eq!(serde_json::to_string(&entry).unwrap(), json);
+    }
+}

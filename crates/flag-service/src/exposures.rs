@@ -1,0 +1,172 @@
+//! The exposure log: what was served, written in the background; and what clients send, written at once.
+//!
+//! Recording never blocks and never fails a request.
+mod batch;
+mod chunk;
+mod dedup;
+mod direct;
+mod instance;
+mod metrics;
+mod queue;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix_web::http::Method;
+use flag_model::InstanceId;
+use flag_rollout::Plan;
+use flag_store::{Clock as _, Exposure, ExposureStore, SystemClock, WriteExposureError};
+use prometheus_client::registry::Registry;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use self::chunk::Served;
+use self::dedup::Dedup;
+use self::direct::Direct;
+use self::metrics::{EntryMetrics, WriteMetrics};
+use self::queue::Queue;
+use self::writer::Writer;
+use crate::visit::Visit;
+
+pub(crate) use self::chunk::Outcome;
+pub(crate) use self::instance::InstanceNames;
+
+/// What the exposure log was told.
+#[derive(Clone, Debug)]
+pub(crate) struct ExposureSettings {
+    /// Whether served decisions are logged.
+    pub(crate) recording: Recording,
+    /// How many may wait to be written.
+    pub(crate) queue: usize,
+    /// How long the same answer is logged only once; zero logs every answer.
+    pub(crate) dedup: Duration,
+    /// How instances are named.
+    pub(crate) names: InstanceNames,
+}
+
+/// Whether served decisions are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recording {
+    /// They are.
+    On,
+    /// They are not.
+    Off,
+}
+
+/// The exposure log.
+#[derive(Debug)]
+pub(crate) struct Exposures {
+    recording: Recording,
+    queue: Arc<Queue>,
+    dedup: Option<Dedup>,
+    direct: Direct,
+    metrics: EntryMetrics,
+    writing: Mutex<Option<Writing>>,
+}
+
+/// The writer at work.
+#[derive(Debug)]
+struct Writing {
+    close: oneshot::Sender<()>,
+    ended: JoinHandle<()>,
+}
+
+impl Exposures {
+    /// Starts to write into `store`, on the runtime `writes`.
+    pub(crate) fn start(
+        store: ExposureStore,
+        settings: &ExposureSettings,
+        writes: &Handle,
+        registry: &mut Registry,
+    ) -> Self {
+        let queue = Arc::new(Queue::new(settings.queue));
+        metrics::register_queue(registry, Arc::clone(&queue));
+        let background = Writer::new(
+            Arc::clone(&queue),
+            store.clone(),
+            settings.names.clone(),
+            WriteMetrics::register(registry),
+        );
+        let (close, closing) = oneshot::channel();
+        let ended = writes.spawn(background.run(closing));
+        Self {
+            recording: settings.recording,
+            queue,
+            dedup: (!settings.dedup.is_zero()).then(|| Dedup::new(settings.dedup)),
+            direct: Direct::new(store, settings.names.clone(), writes.clone()),
+            metrics: EntryMetrics::register(registry),
+            writing: Mutex::new(Some(Writing { close, ended })),
+        }
+    }
+
+    /// Records what a visit was served; one that only asked for headers was served nothing.
+    pub(crate) fn record(
+        &self,
+        visit: &Visit,
+        instance: &InstanceId<'_>,
+        outcome: Outcome,
+        plan: Arc<Plan>,
+        from_cache: bool,
+    ) {
+        if self.recording == Recording::Off || *visit.request.method() == Method::HEAD {
+            return;
+        }
+        let created = SystemClock.now();
+        if let Some(dedup) = &self.dedup
+            && dedup.is_repeated(&plan, instance, outcome.treatment(), created)
+        {
+            self.metrics.deduplicated.inc();
+            return;
+        }
+        self.queue.push(Served {
+            request_id: visit.id.as_str(),
+            instance,
+            plan,
+            outcome,
+            from_cache,
+            created,
+        });
+    }
+
+    /// Writes what a client sends, each entry for itself, while it waits; results in their order.
+    pub(crate) async fn store(
+        &self,
+        exposures: Vec<Exposure<'_>>,
+    ) -> Vec<Result<(), WriteExposureError>> {
+        let results = self.direct.write(exposures).await;
+        for result in &results {
+            match result {
+                Ok(()) => self.metrics.stored.inc(),
+                Err(WriteExposureError::Refused(_)) => self.metrics.refused.inc(),
+                Err(WriteExposureError::Store(_)) => self.metrics.failed.inc(),
+            };
+        }
+        results
+    }
+
+    /// Counts entries that cannot be exposures.
+    pub(crate) fn count_refused(&self, entries: usize) {
+        self.metrics.refused.inc_by(entries as u64);
+    }
+
+    /// Writes everything that waits, until then at the latest; how many exposures were not written.
+    pub(crate) async fn flush(&self, until: Instant) -> usize {
+        let writing = self
+            .writing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(Writing { close, mut ended }) = writing {
+            // A writer that has ended needs no word.
+            let _ = close.send(());
+            let _ = timeout_at(until, &mut ended).await;
+            ended.abort();
+        }
+        self.queue.counts().pending
+    }
+}

@@ -1,0 +1,72 @@
+//! How instances are named in the log: as they are, or so that only who holds a key can tell.
+
+use std::fmt;
+use std::fmt::Write as _;
+
+use flag_model::InstanceId;
+use flag_store::Exposure;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+/// The shortest key that is taken, in bytes.
+const SHORTEST_KEY: usize = 16;
+
+/// How instances are named in the log.
+#[derive(Clone)]
+pub(crate) enum InstanceNames {
+    /// By their ids.
+    Plain,
+    /// By the HMAC-SHA-256 of their ids, in hexadecimal.
+    Hashed(Box<Hmac<Sha256>>),
+}
+
+impl fmt::Debug for InstanceNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "Plain",
+            Self::Hashed(_) => "Hashed",
+        })
+    }
+}
+
+impl InstanceNames {
+    /// Names by hashes with this key; `None` if it is too short to keep anything secret.
+    pub(crate) fn hashed(key: &[u8]) -> Option<Self> {
+        if key.len() < SHORTEST_KEY {
+            return None;
+        }
+        Some(Self::Hashed(Box::new(Hmac::new_from_slice(key).ok()?)))
+    }
+
+    /// The exposure as it is logged.
+    ///
+    /// Without its bucket where ids are hashed: a bucket can be computed from an id without the key, so that whoever
+    /// has a list of ids could find the right one by it.
+    pub(crate) fn apply<'a>(&self, exposure: Exposure<'a>) -> Exposure<'a> {
+        match self {
+            Self::Plain => exposure,
+            Self::Hashed(key) => match hash(key, &exposure.instance) {
+                Some(instance) => Exposure {
+                    instance,
+                    bucket: None,
+                    ..exposure
+                },
+                None => exposure,
+            },
+        }
+    }
+}
+
+/// The name of an instance; a digest in hexadecimal is always an instance id.
+fn hash(key: &Hmac<Sha256>, instance: &InstanceId<'_>) -> Option<InstanceId<'static>> {
+    let digest = key
+        .clone()
+        .chain_update(instance.as_str())
+        .finalize()
+        .into_bytes();
+    let mut name = String::with_capacity(2 * digest.len());
+    for byte in digest {
+        let _ = write!(name, "{byte:02x}");
+    }
+    InstanceId::new(name).ok()
+}

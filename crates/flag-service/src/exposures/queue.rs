@@ -1,0 +1,351 @@
+//! Where exposures wait: requests append them, the writer takes them in chunks.
+//!
+//! One short lock holds exposures and counts, so that the law is kept at every moment, as the test of that name says:
+//! - `produced_is_written_and_dropped_and_pending`
+//!
+//! Appending to it costs what `tests/tests/exposures_measured.rs` measures.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::chunk::{Chunk, Served};
+
+/// The mean length of an exposure's texts that there is always room for, in bytes.
+const TEXT_BYTES: usize = 200;
+
+/// Why an exposure was not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dropped {
+    /// Too many waited already.
+    QueueFull,
+    /// It cannot be a row.
+    Invalid,
+    /// The store answered that it won't take it.
+    Refused,
+}
+
+impl Dropped {
+    /// Every reason.
+    pub(crate) const ALL: [Self; 3] = [Self::QueueFull, Self::Invalid, Self::Refused];
+
+    /// The word for it in metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::Invalid => "invalid",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What became of exposures, as of one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Decisions that were served and are to be logged.
+    pub(crate) produced: u64,
+    /// Those that the store has.
+    pub(crate) written: u64,
+    /// Those that nobody will write.
+    pub(crate) dropped: DroppedCounts,
+    /// Those that wait or are being written.
+    pub(crate) pending: usize,
+}
+
+/// How many were dropped, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DroppedCounts {
+    /// See [`Dropped::QueueFull`].
+    pub(crate) queue_full: u64,
+    /// See [`Dropped::Invalid`].
+    pub(crate) invalid: u64,
+    /// See [`Dropped::Refused`].
+    pub(crate) refused: u64,
+}
+
+impl DroppedCounts {
+    /// How many were dropped for this reason.
+    pub(crate) fn of(&self, reason: Dropped) -> u64 {
+        match reason {
+            Dropped::QueueFull => self.queue_full,
+            Dropped::Invalid => self.invalid,
+            Dropped::Refused => self.refused,
+        }
+    }
+}
+
+/// What became of exposures that the writer had taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    /// How many the store has now.
+    pub(crate) written: u64,
+    /// How many cannot be rows.
+    pub(crate) invalid: u64,
+    /// How many the store won't take.
+    pub(crate) refused: u64,
+}
+
+/// Which chunks the writer wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Take {
+    /// Only full ones.
+    Full,
+    /// Also the one that is still growing.
+    Any,
+}
+
+/// Where exposures wait; bounded in number and in bytes.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    capacity: usize,
+    has_full: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    growing: Chunk,
+    full: VecDeque<Chunk>,
+    /// The exposures in `full`.
+    queued: usize,
+    /// The bytes of texts in `full`.
+    text_bytes: usize,
+    /// The exposures that the writer has taken and not settled.
+    taken: usize,
+    produced: u64,
+    written: u64,
+    dropped: DroppedCounts,
+}
+
+impl State {
+    fn pending(&self) -> usize {
+        self.growing.len() + self.queued + self.taken
+    }
+
+    fn has_room(&self, capacity: usize, bytes: usize) -> bool {
+        let texts = self.text_bytes + self.growing.text_bytes() + bytes;
+        self.pending() < capacity && texts <= capacity.saturating_mul(TEXT_BYTES).max(bytes)
+    }
+}
+
+impl Queue {
+    /// A queue in which at most `capacity` exposures are pending.
+    pub(crate) fn new(capacity: usize) -> Self {
+        let state = State {
+            growing: Chunk::new(),
+            full: VecDeque::new(),
+            queued: 0,
+            text_bytes: 0,
+            taken: 0,
+            produced: 0,
+            written: 0,
+            dropped: DroppedCounts::default(),
+        };
+        Self {
+            state: Mutex::new(state),
+            capacity,
+            has_full: Notify::new(),
+        }
+    }
+
+    /// How many exposures may be pending.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Appends an exposure, or drops it if there is no room; never waits for the writer.
+    pub(crate) fn push(&self, served: Served<'_>) {
+        let mut state = self.state();
+        state.produced += 1;
+        if !state.has_room(self.capacity, served.text_bytes()) {
+            state.dropped.queue_full += 1;
+            return;
+        }
+        state.growing.push(served);
+        if state.growing.is_full() {
+            state.put_away();
+            drop(state);
+            self.has_full.notify_one();
+        }
+    }
+
+    /// The next chunk, the oldest first; the writer settles each exposure in it.
+    pub(crate) fn take(&self, take: Take) -> Option<Chunk> {
+        let mut state = self.state();
+        if take == Take::Any && state.full.is_empty() && state.growing.len() > 0 {
+            state.put_away();
+        }
+        let chunk = state.full.pop_front()?;
+        state.queued -= chunk.len();
+        state.text_bytes -= chunk.text_bytes();
+        state.taken += chunk.len();
+        Some(chunk)
+    }
+
+    /// Notes what became of exposures that were taken.
+    pub(crate) fn settle(&self, settled: Settled) {
+        let Settled {
+            written,
+            invalid,
+            refused,
+        } = settled;
+        let mut state = self.state();
+        state.written += written;
+        state.dropped.invalid += invalid;
+        state.dropped.refused += refused;
+        let settled = usize::try_from(written + invalid + refused).unwrap_or(usize::MAX);
+        state.taken = state.taken.saturating_sub(settled);
+    }
+
+    /// Returns when a chunk has become full since the last call.
+    pub(crate) async fn full(&self) {
+        self.has_full.notified().await;
+    }
+
+    /// What became of all exposures up to now.
+    pub(crate) fn counts(&self) -> Counts {
+        let state = self.state();
+        Counts {
+            produced: state.produced,
+            written: state.written,
+            dropped: state.dropped,
+            pending: state.pending(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Lets the growing chunk wait, and begins another.
+    fn put_away(&mut self) {
+        let chunk = std::mem::replace(&mut self.growing, Chunk::new());
+        self.queued += chunk.len();
+        self.text_bytes += chunk.text_bytes();
+        self.full.push_back(chunk);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+    use crate::exposures::tests::{plan, served};
+
+    /// What was written, dropped and pending, together.
+    fn accounted(counts: Counts) -> u64 {
+        let dropped: u64 = Dropped::ALL
+            .map(|reason| counts.dropped.of(reason))
+            .iter()
+            .sum();
+        counts.written + dropped + counts.pending as u64
+    }
+
+    #[test]
+    fn produced_is_written_and_dropped_and_pending() {
+        const PRODUCERS: usize = 3;
+        const EACH: u64 = 30_000;
+        let queue = Queue::new(2_000);
+        let plan = plan();
+        let is_over = AtomicBool::new(false);
+        thread::scope(|threads| {
+            let producers: Vec<_> = (0..PRODUCERS)
+                .map(|_| {
+                    threads.spawn(|| (0..EACH).for_each(|_| queue.push(served(&plan, "A12345"))))
+                })
+                .collect();
+            threads.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) || queue.counts().pending > 0 {
+                    let Some(chunk) = queue.take(Take::Any) else {
+                        continue;
+                    };
+                    let taken = chunk.exposures().count() as u64;
+                    let (invalid, refused) = (taken / 7, taken / 5);
+                    queue.settle(Settled {
+                        invalid,
+                        ..Settled::default()
+                    });
+                    queue.settle(Settled {
+                        written: taken - invalid - refused,
+                        invalid: 0,
+                        refused,
+                    });
+                }
+            });
+            threads.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    let counts = queue.counts();
+                    assert_eq!(counts.produced, accounted(counts), "{counts:?}");
+                    assert!(counts.pending <= 2_000);
+                }
+            });
+            for producer in producers {
+                producer.join().unwrap();
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+        let counts = queue.counts();
+        assert_eq!(counts.produced, EACH * PRODUCERS as u64);
+        assert_eq!((counts.produced, counts.pending), (accounted(counts), 0));
+    }
+
+    #[test]
+    fn a_full_queue_drops_what_comes_and_keeps_what_waits() {
+        let queue = Queue::new(2);
+        let plan = plan();
+        for instance in ["A1", "A2", "A3"] {
+            queue.push(served(&plan, instance));
+        }
+        let counts = queue.counts();
+        assert_eq!((counts.pending, counts.dropped.queue_full), (2, 1));
+        let chunk = queue.take(Take::Any).unwrap();
+        let kept: Vec<String> = chunk
+            .exposures()
+            .map(|exposure| exposure.unwrap().instance.to_string())
+            .collect();
+        assert_eq!(kept, ["A1", "A2"]);
+        queue.push(served(&plan, "A4"));
+        assert_eq!(
+            queue.counts().dropped.queue_full,
+            2,
+            "what was taken counts"
+        );
+        queue.settle(Settled {
+            written: 2,
+            ..Settled::default()
+        });
+        queue.push(served(&plan, "A5"));
+        assert_eq!(queue.counts().pending, 1);
+    }
+
+    #[test]
+    fn long_texts_fill_a_queue_too() {
+        let queue = Queue::new(1_000);
+        let plan = plan();
+        let long = "x".repeat(512);
+        for _ in 0..1_000 {
+            queue.push(served(&plan, &long));
+        }
+        let counts = queue.counts();
+        assert!(counts.dropped.queue_full > 500, "{counts:?}");
+        assert!(counts.pending * 512 <= 1_000 * TEXT_BYTES);
+    }
+
+    #[tokio::test]
+    async fn a_chunk_that_is_full_is_told() {
+        let queue = Arc::new(Queue::new(10_000));
+        let plan = plan();
+        for _ in 0..super::super::chunk::CHUNK {
+            assert!(queue.take(Take::Full).is_none());
+            queue.push(served(&plan, "A12345"));
+        }
+        queue.full().await;
+        assert!(queue.take(Take::Full).is_some());
+    }
+}

@@ -1,0 +1,208 @@
+//! `POST /log-feature-flag`: exposures of clients that decide locally, stored before they are told so.
+mod entry;
+
+use std::fmt::Write as _;
+
+use actix_web::HttpResponse;
+use actix_web::web::Payload;
+use flag_api::{Code, EntryResult, LogReply, MOST_ENTRIES};
+use flag_model::Timestamp;
+use flag_store::{Clock as _, Exposure, StoreError, SystemClock, WriteExposureError};
+use serde_json::Value;
+
+use self::entry::decode;
+use crate::body::read_json;
+use crate::problem::{ApiError, describe_store};
+use crate::routes::Route;
+use crate::visit::Visit;
+
+/// How many entries a problem names.
+const MOST_NAMED: usize = 10;
+
+/// Answers `POST /log-feature-flag`: one exposure, or a list.
+pub(crate) async fn log_feature_flag(visit: Visit, payload: Payload) -> HttpResponse {
+    let answer = logged(&visit, payload);
+    visit.answer(Route::LogFeatureFlag, answer).await
+}
+
+async fn logged(visit: &Visit, payload: Payload) -> Result<HttpResponse, ApiError> {
+    let body = read_json(&visit.request, payload, visit.site.max_body).await?;
+    let entries = Entries::try_from(body)?;
+    let decoded = entries.decode(visit.id.as_str(), SystemClock.now());
+    let outcomes = store(visit, decoded).await;
+    reply(entries.form, outcomes)
+}
+
+/// Whether one entry was sent or a list of them, and how the answer looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    One,
+    List,
+}
+
+/// What was sent.
+#[derive(Debug)]
+struct Entries {
+    form: Form,
+    values: Vec<Value>,
+}
+
+impl TryFrom<Value> for Entries {
+    type Error = ApiError;
+
+    fn try_from(body: Value) -> Result<Self, ApiError> {
+        let expected = |found: String| {
+            let expected = format!("an entry, or a list of at most {MOST_ENTRIES}");
+            Err(ApiError::InvalidBody(format!(
+                "body: found {found}, expected {expected}"
+            )))
+        };
+        match body {
+            Value::Object(_) => Ok(Self {
+                form: Form::One,
+                values: vec![body],
+            }),
+            Value::Array(values) if values.len() <= MOST_ENTRIES => Ok(Self {
+                form: Form::List,
+                values,
+            }),
+            Value::Array(values) => expected(format!("{} entries", values.len())),
+            other => expected(entry::shown(&other)),
+        }
+    }
+}
+
+impl Entries {
+    /// The exposures of the entries, or what is wrong with them.
+    ///
+    /// Entries that don't say when they were served get times a microsecond apart, for equal ones would be one row.
+    fn decode<'a>(
+        &'a self,
+        request_id: &'a str,
+        now: Timestamp,
+    ) -> Vec<Result<Exposure<'a>, String>> {
+        let mut created = now;
+        let decoded = self.values.iter().enumerate().map(|(at, value)| {
+            let place = match self.form {
+                Form::One => String::new(),
+                Form::List => format!("[{at}]"),
+            };
+            let exposure = decode(value, &place, request_id, created);
+            created = created.next().unwrap_or(created);
+            exposure
+        });
+        decoded.collect()
+    }
+}
+
+/// What became of an entry.
+#[derive(Debug)]
+enum Outcome {
+    Stored {
+        request_id: String,
+        created: Timestamp,
+    },
+    Refused(String),
+    Failed(StoreError),
+}
+
+async fn store(visit: &Visit, decoded: Vec<Result<Exposure<'_>, String>>) -> Vec<Outcome> {
+    let mut exposures = Vec::with_capacity(decoded.len());
+    let mut outcomes = Vec::with_capacity(decoded.len());
+    for entry in decoded {
+        outcomes.push(match entry {
+            Ok(exposure) => {
+                let request_id = exposure.request_id.to_string();
+                let created = exposure.created;
+                exposures.push(exposure);
+                Outcome::Stored {
+                    request_id,
+                    created,
+                }
+            }
+            Err(problem) => Outcome::Refused(problem),
+        });
+    }
+    let log = &visit.site.exposures;
+    log.count_refused(outcomes.len() - exposures.len());
+    let mut results = log.store(exposures).await.into_iter();
+    for outcome in &mut outcomes {
+        if let Outcome::Stored { .. } = outcome {
+            match results.next() {
+                Some(Ok(())) => {}
+                Some(Err(WriteExposureError::Refused(invalid))) => {
+                    *outcome = Outcome::Refused(invalid.to_string());
+                }
+                Some(Err(WriteExposureError::Store(error))) => *outcome = Outcome::Failed(error),
+                None => {
+                    let source = "no result".into();
+                    *outcome = Outcome::Failed(StoreError::Unavailable { source });
+                }
+            }
+        }
+    }
+    outcomes
+}
+
+/// A result for each entry; a problem if none was stored, that of the store before those of the entries.
+fn reply(form: Form, outcomes: Vec<Outcome>) -> Result<HttpResponse, ApiError> {
+    let is_stored = |outcome: &Outcome| matches!(outcome, Outcome::Stored { .. });
+    if !outcomes.is_empty() && !outcomes.iter().any(is_stored) {
+        return Err(why_none(outcomes));
+    }
+    let mut results: Vec<EntryResult<'_>> = outcomes.iter().map(Outcome::result).collect();
+    Ok(match (form, results.pop()) {
+        (Form::One, Some(result)) => HttpResponse::Ok().json(result),
+        (_, last) => {
+            results.extend(last);
+            HttpResponse::Ok().json(LogReply { results })
+        }
+    })
+}
+
+fn why_none(outcomes: Vec<Outcome>) -> ApiError {
+    let mut problems = Vec::new();
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Failed(error) => return ApiError::Log(error),
+            Outcome::Refused(problem) => problems.push(problem),
+            Outcome::Stored { .. } => {}
+        }
+    }
+    let more = problems.len().saturating_sub(MOST_NAMED);
+    problems.truncate(MOST_NAMED);
+    let mut told = problems.join("; ");
+    if more > 0 {
+        let _ = write!(told, "; and {more} more entries");
+    }
+    ApiError::InvalidBody(told)
+}
+
+impl Outcome {
+    fn result(&self) -> EntryResult<'_> {
+        let not_stored = |status: &'static str, code: Code, detail: String| EntryResult {
+            status: status.into(),
+            request_id: None,
+            created_time: None,
+            code: Some(code.as_str().into()),
+            detail: Some(detail.into()),
+        };
+        match self {
+            Self::Stored {
+                request_id,
+                created,
+            } => EntryResult {
+                status: "stored".into(),
+                request_id: Some(request_id.as_str().into()),
+                created_time: Some(created.to_string().into()),
+                code: None,
+                detail: None,
+            },
+            Self::Refused(problem) => not_stored("refused", Code::InvalidRequest, problem.clone()),
+            Self::Failed(error) => {
+                let (_, code, detail) = describe_store(&"the exposure log", error);
+                not_stored("failed", code, detail)
+            }
+        }
+    }
+}
