@@ -39,8 +39,19 @@ impl Service {
 
     /// Starts the service with options and variables of the test's own.
     pub fn start_with(store: &TestStore, options: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::start_logging(store, options, variables, Stdio::inherit())
+    }
+
+    /// The same with its log going elsewhere.
+    pub fn start_logging(
+        store: &TestStore,
+        options: &[&str],
+        variables: &[(&str, &str)],
+        log: Stdio,
+    ) -> Self {
         let mut child = command(store, options, variables)
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -137,16 +148,34 @@ impl Service {
         pages * 4096
     }
 
-    /// Asks it to stop, as Kubernetes does, and waits until it has.
-    pub fn stop(mut self) -> ExitStatus {
+    /// What it counts under a name with its labels, as `/metrics` says.
+    pub async fn metric(&self, name: &str) -> u64 {
+        let scrape = self.scrape().await;
+        let value = scrape
+            .text()
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value
+            .unwrap_or_else(|| panic!("no {name} in {}", scrape.text()))
+            .parse()
+            .unwrap()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        let sent = Command::new("kill").args([signal, &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Asks it to stop, as Kubernetes does, and waits until it has.
+    pub fn stop(self) -> ExitStatus {
+        self.signal("-TERM");
+        self.ended()
+    }
+
+    /// Waits until it has stopped.
+    pub fn ended(mut self) -> ExitStatus {
         let asked = Instant::now();
         while asked.elapsed() < Duration::from_secs(10) {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flag_settings::StoreSettings;
-use flag_store::{FlagStore, RowStore, SystemClock};
+use flag_store::{ExposureStore, FlagStore, RowStore, SystemClock};
 use flag_store_bigtable::BigtableSettings;
 use tempfile::TempDir;
 
@@ -79,6 +79,11 @@ impl TestStore {
     /// The flags, with connections or files opened anew.
     pub async fn flags(&self) -> FlagStore {
         FlagStore::new(self.rows().await, Arc::new(SystemClock))
+    }
+
+    /// The exposure log, with connections or files opened anew.
+    pub async fn exposures(&self) -> ExposureStore {
+        ExposureStore::new(self.rows().await)
     }
 
     /// What the emulator's own client prints of the flag table, where that client is installed.

@@ -16,7 +16,7 @@ pub struct Told {
 }
 
 impl Sources {
-    /// What counts of these settings, whether it makes sense or not. None of ours is a secret.
+    /// What counts of these settings, whether it makes sense or not. Not for settings that are secrets.
     pub fn told(&self, settings: &[Setting]) -> Vec<Told> {
         let environment = self.shown(&table::ENVIRONMENT);
         let tenant = self.shown(&table::TENANT);
