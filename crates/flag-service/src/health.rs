@@ -1,5 +1,6 @@
 //! `/livez` and `/readyz`, as Kubernetes asks for them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -21,6 +22,7 @@ pub(crate) struct Readiness {
     store: FlagStore,
     deadline: Duration,
     last: Mutex<Option<(Instant, Store)>>,
+    draining: AtomicBool,
 }
 
 /// The body of an answer.
@@ -46,7 +48,18 @@ impl Readiness {
             store,
             deadline,
             last: Mutex::new(None),
+            draining: AtomicBool::new(false),
         }
+    }
+
+    /// From now on `/readyz` says that no new request shall come: the service is about to stop.
+    #[expect(dead_code, reason = "called by whoever hears the signal to stop")]
+    pub(crate) fn begin_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     async fn look(&self) -> Store {
@@ -78,11 +91,21 @@ pub(crate) async fn livez(visit: Visit) -> HttpResponse {
 
 /// Answers `GET /readyz`: flags can be served.
 pub(crate) async fn readyz(visit: Visit) -> HttpResponse {
-    if visit.site.stop.has_begun() {
-        return visit.answer(Route::Readyz, async { Ok(draining()) }).await;
-    }
-    let answer = async { Ok(describe(visit.site.readiness.look().await)) };
+    let readiness = &visit.site.readiness;
+    let answer = async {
+        Ok(match readiness.is_draining() {
+            true => draining(),
+            false => describe(readiness.look().await),
+        })
+    };
     visit.answer(Route::Readyz, answer).await
+}
+
+fn draining() -> HttpResponse {
+    HttpResponse::ServiceUnavailable().json(Health {
+        status: "draining",
+        store: None,
+    })
 }
 
 fn describe(store: Store) -> HttpResponse {
@@ -93,13 +116,5 @@ fn describe(store: Store) -> HttpResponse {
     HttpResponse::build(code).json(Health {
         status,
         store: Some(store),
-    })
-}
-
-/// What a probe hears while the service is about to stop.
-fn draining() -> HttpResponse {
-    HttpResponse::build(StatusCode::SERVICE_UNAVAILABLE).json(Health {
-        status: "draining",
-        store: None,
     })
 }

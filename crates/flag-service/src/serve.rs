@@ -20,7 +20,7 @@ use crate::health::Readiness;
 use crate::metrics::{self, Metrics};
 use crate::routes::routes;
 use crate::site::Site;
-use crate::stop::{self, Stop};
+use crate::stop;
 
 /// Threads that read the store; requests have workers of their own.
 const STORE_THREADS: usize = 2;
@@ -57,7 +57,6 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         metrics: Metrics::new(registry),
         exposures,
         max_body: config.http.max_body,
-        stop: Stop::default(),
     });
     let of_app = site.clone();
     let app = move || App::new().app_data(of_app.clone()).configure(routes);

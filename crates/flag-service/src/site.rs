@@ -4,7 +4,6 @@ use crate::cache::FlagCache;
 use crate::exposures::Exposures;
 use crate::health::Readiness;
 use crate::metrics::Metrics;
-use crate::stop::Stop;
 
 /// What the handlers answer from.
 #[derive(Debug)]
@@ -19,8 +18,6 @@ pub(crate) struct Site {
     pub(crate) exposures: Exposures,
     /// The largest body, in bytes.
     pub(crate) max_body: usize,
-    /// Whether the service is about to stop.
-    pub(crate) stop: Stop,
 }
 
 #[cfg(test)]
@@ -47,7 +44,6 @@ impl Site {
             metrics: Metrics::new(registry),
             exposures,
             max_body: config.http.max_body,
-            stop: Stop::default(),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The end: not ready, no new requests, exposures written, and all of that within ten seconds.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -21,23 +20,6 @@ const EXPOSURES_WITHIN: Duration = Duration::from_secs(9);
 /// When the process ends whatever it is doing.
 const PROCESS_WITHIN: Duration = Duration::from_millis(9_700);
 
-/// Whether the service is about to stop.
-#[derive(Debug, Default)]
-pub(crate) struct Stop {
-    has_begun: AtomicBool,
-}
-
-impl Stop {
-    /// Whether the signal has come.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.has_begun.load(Ordering::Relaxed)
-    }
-
-    fn begin(&self) {
-        self.has_begun.store(true, Ordering::Relaxed);
-    }
-}
-
 /// Serves until a signal, then for `delay` as one that is not ready, then ends; an error if exposures could not be
 /// written in time.
 pub(crate) async fn serve_until(
@@ -55,7 +37,7 @@ pub(crate) async fn serve_until(
             let told_at = Instant::now();
             info!(signal, "stopping");
             end_in_any_case()?;
-            site.stop.begin();
+            site.readiness.begin_draining();
             drain(server, told_at, delay).await?;
             told_at
         }
