@@ -22,6 +22,11 @@ pub(crate) fn any_cell() -> RowFilter {
     chain([family(), filter(Filter::CellsPerRowLimitFilter(1))])
 }
 
+/// One cell of each row, without its value.
+pub(crate) fn keys() -> RowFilter {
+    chain([any_cell(), filter(Filter::StripValueTransformer(true))])
+}
+
 /// Matches a row whose cell has the value that is expected, or has any value if none is expected.
 pub(crate) fn cell(expected: Expected<'_>) -> RowFilter {
     let newest = [

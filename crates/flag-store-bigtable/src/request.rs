@@ -2,7 +2,7 @@
 
 use bigtable_rs::bigtable::RoutingMetadata;
 use bigtable_rs::google::bigtable::v2::row_range::{EndKey, StartKey};
-use bigtable_rs::google::bigtable::v2::{ReadRowsRequest, RowRange, RowSet};
+use bigtable_rs::google::bigtable::v2::{ReadRowsRequest, RowFilter, RowRange, RowSet};
 use flag_store::{Columns, Order, Scan};
 use tonic::Request;
 use tonic::metadata::MetadataValue;
@@ -25,8 +25,8 @@ pub(crate) fn row(key: &[u8], columns: Columns<'_>) -> Option<ReadRowsRequest> {
     })
 }
 
-/// Reads a range; `None` if there can be nothing in it, which Bigtable refuses or takes for no limit.
-pub(crate) fn range(scan: Scan) -> Option<ReadRowsRequest> {
+/// Reads what `filter` lets through of a range; `None` if there can be nothing in it, which Bigtable refuses or takes for no limit.
+pub(crate) fn range(scan: Scan, filter: Option<RowFilter>) -> Option<ReadRowsRequest> {
     if scan.limit == Some(0) || scan.end.as_ref().is_some_and(|end| *end <= scan.start) {
         return None;
     }
@@ -39,7 +39,7 @@ pub(crate) fn range(scan: Scan) -> Option<ReadRowsRequest> {
             row_keys: Vec::new(),
             row_ranges: vec![range],
         }),
-        filter: filter::cells(Columns::All),
+        filter,
         rows_limit: scan
             .limit
             .map_or(0, |limit| i64::try_from(limit).unwrap_or(i64::MAX)),
@@ -81,12 +81,12 @@ mod tests {
             end: Some("b".into()),
             ..Scan::prefix("c")
         };
-        assert_eq!(range(scan), None);
+        assert_eq!(range(scan, None), None);
     }
 
     #[test]
     fn a_limit_of_zero_is_not_asked_for() {
-        assert_eq!(range(Scan::prefix("c").limit(0)), None);
+        assert_eq!(range(Scan::prefix("c").limit(0), None), None);
     }
 
     #[test]

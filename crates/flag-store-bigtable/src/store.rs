@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bigtable_rs::bigtable::BigTable;
-use bigtable_rs::google::bigtable::v2::{CheckAndMutateRowRequest, ReadRowsRequest};
+use bigtable_rs::google::bigtable::v2::{CheckAndMutateRowRequest, ReadRowsRequest, RowFilter};
 use flag_store::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,
     StoreError, Table,
@@ -14,7 +14,7 @@ use crate::connection::{ConnectError, connect};
 use crate::merge::Merger;
 use crate::settings::BigtableSettings;
 use crate::status::{Failure, refused};
-use crate::{batch, mutation, request};
+use crate::{batch, filter, mutation, request};
 
 /// Flags and exposures in Bigtable.
 ///
@@ -114,12 +114,17 @@ impl BigtableStore {
         Ok(rows.pop())
     }
 
-    async fn read_range(&self, table: Table, scan: Scan) -> Result<Vec<Row>, StoreError> {
+    async fn read_range(
+        &self,
+        table: Table,
+        scan: Scan,
+        filter: Option<RowFilter>,
+    ) -> Result<Vec<Row>, StoreError> {
         let patience = match scan.limit {
             Some(_) => self.settings.read(),
             None => self.settings.long_read(),
         };
-        match request::range(scan) {
+        match request::range(scan, filter) {
             Some(request) => self.read(table, patience, request).await,
             None => Ok(Vec::new()),
         }
@@ -170,7 +175,14 @@ impl RowStore for BigtableStore {
 
     /// A scan without a limit may take as long as a batch.
     fn scan(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        Box::pin(self.read_range(table, scan))
+        Box::pin(self.read_range(table, scan, filter::cells(Columns::All)))
+    }
+
+    fn keys(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {
+        Box::pin(async move {
+            let rows = self.read_range(table, scan, Some(filter::keys())).await?;
+            Ok(rows.into_iter().map(|row| row.key).collect())
+        })
     }
 
     /// Sent again when the answer is lost; the row that is [`Insert::AlreadyThere`] may then be the caller's own,

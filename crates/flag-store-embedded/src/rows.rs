@@ -55,6 +55,29 @@ pub(crate) fn scan(
     scan: &Scan,
     is_wanted: &dyn Fn() -> bool,
 ) -> Result<Vec<Row>, Failure> {
+    walk(database, scan, is_wanted, |key, found| {
+        let stored = found.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let cells = cells::decode(stored, Columns::All)
+            .map_err(|garbled| Failure::garbled(&key, garbled))?;
+        Ok(Row { key, cells })
+    })
+}
+
+/// The keys of a range; stops early likewise. `SQLite` reads no cells that nobody looks at.
+pub(crate) fn keys(
+    database: &Database,
+    scan: &Scan,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<Vec<Vec<u8>>, Failure> {
+    walk(database, scan, is_wanted, |key, _| Ok(key))
+}
+
+fn walk<T>(
+    database: &Database,
+    scan: &Scan,
+    is_wanted: &dyn Fn() -> bool,
+    mut understand: impl FnMut(Vec<u8>, &rusqlite::Row<'_>) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
     let limit = scan
         .limit
         .map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
@@ -64,11 +87,7 @@ pub(crate) fn scan(
     while is_wanted()
         && let Some(row) = found.next()?
     {
-        let key: Vec<u8> = row.get(0)?;
-        let stored = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        let cells = cells::decode(stored, Columns::All)
-            .map_err(|garbled| Failure::garbled(&key, garbled))?;
-        rows.push(Row { key, cells });
+        rows.push(understand(row.get(0)?, row)?);
     }
     Ok(rows)
 }

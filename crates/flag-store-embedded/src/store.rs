@@ -125,6 +125,15 @@ impl RowStore for EmbeddedStore {
         )
     }
 
+    fn keys(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {
+        Box::pin(
+            self.file(table)
+                .read(self.timeout, move |database, is_wanted| {
+                    rows::keys(database, &scan, is_wanted)
+                }),
+        )
+    }
+
     fn insert_if_absent<'a>(
         &'a self,
         table: Table,

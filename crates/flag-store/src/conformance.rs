@@ -37,6 +37,7 @@ macro_rules! conformance_tests {
             a_descending_scan_with_limit_one_is_the_newest,
             a_limit_cuts_a_scan,
             a_scan_of_many_rows_is_complete,
+            keys_are_those_of_the_rows,
             compare_and_set_creates_what_was_expected_absent,
             compare_and_set_replaces_what_was_as_expected,
             compare_and_set_leaves_what_differs,
@@ -301,6 +302,27 @@ pub async fn a_limit_cuts_a_scan(store: Store) {
         ["a", "b", "c"]
     );
     assert_eq!(keys(&store, Scan::prefix("").limit(0)).await, [""; 0]);
+}
+
+pub async fn keys_are_those_of_the_rows(store: Store) {
+    for key in ["a", "b\0", "b", "c"] {
+        let row = row(key, "Name", "1");
+        let cells = row.cells.with("Treatments", "x".repeat(100_000));
+        insert(&store, &Row { cells, ..row }).await;
+    }
+    for scan in [
+        Scan::prefix(""),
+        Scan::prefix("b"),
+        Scan::prefix("").descending().limit(2),
+        Scan::prefix("").limit(0),
+    ] {
+        let keys = store.keys(Table::Flags, scan.clone()).await.unwrap();
+        let rows = store.scan(Table::Flags, scan).await.unwrap();
+        assert_eq!(
+            keys,
+            rows.into_iter().map(|row| row.key).collect::<Vec<_>>()
+        );
+    }
 }
 
 pub async fn a_scan_of_many_rows_is_complete(store: Store) {

@@ -62,10 +62,13 @@ impl FlagStore {
 
     /// The revision in force; one reverse scan of one row.
     pub async fn latest_revision(&self, flag: &FlagKey) -> Result<Option<Revision>, ReadError> {
-        let row = self
-            .newest_row(flag_prefix(RowType::Revision, flag))
-            .await?;
+        let row = self.latest_revision_row(flag).await?;
         Ok(row.as_ref().map(decode_revision).transpose()?)
+    }
+
+    /// The row of the revision in force, as it is kept; one reverse scan of one row. [`decode_revision`] reads it.
+    pub async fn latest_revision_row(&self, flag: &FlagKey) -> Result<Option<Row>, StoreError> {
+        self.newest_row(flag_prefix(RowType::Revision, flag)).await
     }
 
     /// The revision that was in force at an instant: the newest one made at or before it; one reverse scan of one row.

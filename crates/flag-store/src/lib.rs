@@ -14,6 +14,7 @@ pub mod literal;
 pub mod memory;
 mod pages;
 mod port;
+mod presence;
 mod row_key;
 mod sql;
 mod stored;
@@ -23,11 +24,13 @@ pub use crate::append::{AppendError, Base};
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::exposures::{Exposure, ExposureStore, StoredExposure, WriteExposureError};
 pub use crate::flags::{FlagEntry, FlagStore, ReadError};
+pub use crate::head::{HeadState, Heads};
 pub use crate::pages::{Pages, project_rows};
 pub use crate::port::{
     BoxError, BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore,
     Scan, StoreError, Table,
 };
+pub use crate::presence::{Place, Present};
 pub use crate::row_key::{FlagRowKey, RowType};
 pub use crate::sql::{Pattern, TableNames, sql};
 pub use crate::stored::{

@@ -1,0 +1,124 @@
+//! Which flags have revisions, over a stretch of the table: what proves that all others have none.
+
+use flag_model::FlagKey;
+
+use crate::flags::FlagStore;
+use crate::port::{Scan, StoreError, Table};
+use crate::row_key::{FlagRowKey, PROJECTS, RowType, flag_prefix};
+
+/// A place in the order of the table of flags. A flag's revisions lie at its own place and before that of the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place(Vec<u8>);
+
+impl Place {
+    /// Where the revisions of a flag lie.
+    pub fn of(flag: &FlagKey) -> Self {
+        Self(flag_prefix(RowType::Revision, flag).into())
+    }
+
+    /// Before every row.
+    pub fn start() -> Self {
+        Self::default()
+    }
+}
+
+/// Which flags have revisions from one place on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Present {
+    /// Where their revisions lie, ordered.
+    pub flags: Vec<Place>,
+    /// The first place of which this says nothing; `None` if it speaks for all that come after.
+    pub until: Option<Place>,
+}
+
+impl FlagStore {
+    /// Which flags have revisions at `from` and after it; one scan of the keys of `limit` rows.
+    pub async fn present(&self, from: &Place, limit: usize) -> Result<Present, StoreError> {
+        let projects = Scan::prefix(PROJECTS);
+        let scan = Scan {
+            start: from.0.clone().max(projects.start.clone()),
+            ..projects
+        };
+        let keys = self.rows.keys(Table::Flags, scan.limit(limit)).await?;
+        let mut flags: Vec<Place> = keys.iter().filter_map(|key| revisions(key)).collect();
+        flags.dedup();
+        let last = keys.last().filter(|_| keys.len() >= limit);
+        let until = last.and_then(|last| match revisions(last) {
+            Some(Place(prefix)) => Scan::prefix(prefix).end,
+            None => Some([&**last, b"\0"].concat()),
+        });
+        Ok(Present {
+            flags,
+            until: until.map(Place),
+        })
+    }
+}
+
+/// Where a revision's row lies; `None` for any other row.
+fn revisions(key: &[u8]) -> Option<Place> {
+    match FlagRowKey::subject_of(key)? {
+        (RowType::Revision, flag) => Some(Place::of(&flag)),
+        (RowType::Flag, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use flag_model::{FlagName, FlagType, ProjectName};
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::memory::MemoryStore;
+    use crate::port::{Cells, Row, RowStore};
+
+    fn flag(project: &str, name: &str) -> FlagKey {
+        FlagKey {
+            project: ProjectName::new(project).unwrap(),
+            flag_type: FlagType::Feature,
+            name: FlagName::new(name).unwrap(),
+        }
+    }
+
+    async fn check(from: Place, limit: usize, flags: &[(&str, &str)], until: Option<&str>) {
+        let rows = MemoryStore::default();
+        for (project, name, time) in [("p", "a", 1), ("p", "b", 1), ("p", "b", 2), ("q", "a", 1)] {
+            let key = flag_prefix(RowType::Revision, &flag(project, name));
+            let cells = Cells::default().with("Name", "1");
+            let key = format!("{key}{time}").into();
+            let row = Row { key, cells };
+            rows.insert_if_absent(Table::Flags, &row).await.unwrap();
+        }
+        for key in ["A", "PROJECT#p#ROWTYPE#HEAD", "PROJECT#q#ROWTYPE#HEAD", "Z"] {
+            let cells = Cells::default().with("Name", "1");
+            let key = key.into();
+            let row = Row { key, cells };
+            rows.insert_if_absent(Table::Flags, &row).await.unwrap();
+        }
+        let store = FlagStore::new(Arc::new(rows), Arc::new(SystemClock));
+        let present = store.present(&from, limit).await.unwrap();
+        let expected: Vec<_> = flags
+            .iter()
+            .map(|(project, name)| Place::of(&flag(project, name)))
+            .collect();
+        assert_eq!(present.flags, expected);
+        assert_eq!(present.until, until.map(|until| Place(until.into())));
+    }
+
+    #[tokio::test]
+    async fn every_flag_from_a_place_on_is_told() {
+        let all = [("p", "a"), ("p", "b"), ("q", "a")];
+        check(Place::start(), 100, &all, None).await;
+        check(Place::of(&flag("p", "aa")), 100, &all[1..], None).await;
+        check(Place::of(&flag("q", "b")), 100, &[], None).await;
+    }
+
+    /// Its other rows need no look: they are its own.
+    #[tokio::test]
+    async fn a_page_speaks_for_the_whole_of_its_last_flag() {
+        let until = "PROJECT#p#ROWTYPE#REVISION#FLAGTYPE#feature#FLAGNAME#b#TIME$";
+        check(Place::of(&flag("p", "b")), 1, &[("p", "b")], Some(until)).await;
+        check(Place::start(), 1, &[], Some("PROJECT#p#ROWTYPE#HEAD\0")).await;
+    }
+}
