@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use flag_model::{Bucket, FlagValue, InstanceId, Timestamp};
+use flag_model::{Bucket, FlagValue, Format, InstanceId, Timestamp};
 
 use crate::hash::bucket;
 use crate::plan::{Outcome, Plan};
@@ -56,10 +56,20 @@ impl fmt::Display for Reason {
 ///
 /// Cost: one look-up, and one digest unless an override list holds the instance; no allocation.
 pub fn decide<'p>(plan: &'p Plan, instance: &InstanceId<'_>) -> Decision<'p> {
+    decide_with(plan, instance, bucket)
+}
+
+/// Decides likewise, taking the bucket from `bucket_of` where one is needed: from memory, for instance. It must give
+/// the bucket that [`bucket`] gives.
+pub fn decide_with<'p>(
+    plan: &'p Plan,
+    instance: &InstanceId<'_>,
+    bucket_of: impl FnOnce(&Format, &InstanceId<'_>) -> Bucket,
+) -> Decision<'p> {
     if let Some((treatment, outcome)) = plan.overriding(instance) {
         return decision(plan, Some(treatment), outcome, Reason::Override, None);
     }
-    let bucket = bucket(plan.format(), instance);
+    let bucket = bucket_of(plan.format(), instance);
     match plan.owner_of(bucket) {
         Some((treatment, outcome)) => decision(
             plan,

@@ -53,7 +53,6 @@ impl Readiness {
     }
 
     /// From now on `/readyz` says that no new request shall come: the service is about to stop.
-    #[expect(dead_code, reason = "called by whoever hears the signal to stop")]
     pub(crate) fn begin_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
