@@ -14,6 +14,9 @@ use crate::table;
 /// How long an emulator's exposures are kept; its data never outlives it.
 const EMULATOR_RETENTION: Duration = Duration::from_hours(90 * 24);
 
+/// How many attempts a read from Bigtable has within its deadline, if nothing is heard in any.
+const READ_ATTEMPTS: u32 = 3;
+
 /// Which store to open.
 #[derive(Clone, Debug)]
 pub enum StoreSettings {
@@ -53,7 +56,36 @@ pub enum OpenStoreError {
     Died,
 }
 
+impl OpenStoreError {
+    /// Whether trying again may help: it was the network, a lock or a source of credentials, no setting.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Embedded(error) => matches!(error, OpenError::Busy { .. }),
+            Self::Bigtable(error) => matches!(
+                error,
+                ConnectError::Credentials { .. } | ConnectError::TimedOut { .. }
+            ),
+            Self::Emulator { source, .. } => source.is_transient(),
+            Self::Died => false,
+        }
+    }
+}
+
 impl StoreSettings {
+    /// Makes reads from Bigtable end within `deadline`, in attempts short enough that a connection that is dead
+    /// doesn't use it up. The embedded store has one connection, and a deadline that its caller ends.
+    #[must_use]
+    pub fn with_read_deadline(self, deadline: Duration) -> Self {
+        match self {
+            Self::Embedded(directory) => Self::Embedded(directory),
+            Self::Bigtable(settings) => Self::Bigtable(Box::new(BigtableSettings {
+                read_attempt: deadline / READ_ATTEMPTS,
+                read_deadline: deadline,
+                ..*settings
+            })),
+        }
+    }
+
     /// Reads the settings of [`table::OF_STORE`]; those of Bigtable only if that is the store.
     pub fn read(reader: &mut Reader) -> Option<Self> {
         let kind = reader.parse(&table::STORE, "embedded or bigtable", |text| match text {

@@ -40,6 +40,8 @@ settings! {
         "`host:port` of a Bigtable emulator instead of Google Cloud; refused when the environment ends in `prod`";
     STORE_DEADLINE = "store_deadline_ms", ["FLAG_STORE_DEADLINE_MS"], "280",
         "Longest that a request of the service waits for the store, in milliseconds, 1 to 60000";
+    STORE_READS = "store_reads", ["FLAG_STORE_READS"], "64",
+        "How many reads of the store the service has under way at most, 1 to 10000";
     LISTEN = "listen", ["FLAG_LISTEN"], "127.0.0.1:8080",
         "Address and port of the service; port 0 takes a free one";
     WORKERS = "workers", ["FLAG_WORKERS"], "",
@@ -64,6 +66,16 @@ settings! {
         "Largest body of a request, in KiB, 1 to 65536";
     DRAIN_DELAY = "drain_delay_ms", ["FLAG_DRAIN_DELAY_MS"], "0",
         "How long the service goes on after the signal to stop while `/readyz` says that it drains, in milliseconds, 0 to 4000; on Kubernetes 3000 gives load balancers time to notice";
+    MAX_STALE = "feature_flag_max_stale_minutes", ["FEATURE_FLAG_MAX_STALE_MINUTES"], "1440",
+        "How long the service serves the last known value of a flag after its lifetime while the store cannot be reached, in minutes, 0 to 525600; 0 for never";
+    POSITION_CACHE_TTL = "partial_rollout_hash_val_cache_ttl_days", ["PARTIAL_ROLLOUT_HASH_VAL_CACHE_TTL_DAYS"], "2",
+        "How long the service remembers the bucket of an instance, in days, 0 to 365; fractions are fine, 0 remembers none";
+    POSITION_CACHE_ENTRIES = "position_cache_entries", ["FLAG_POSITION_CACHE_ENTRIES"], "0",
+        "How many buckets the service remembers at most, 0 to 10000000; 0, the default, hashes each time, which is faster for many instances";
+    CHANGE_POLL = "change_poll_ms", ["FLAG_CHANGE_POLL_MS"], "500",
+        "How often the service looks for changes of the flags that it serves, in milliseconds, 50 to 60000, or 0 for never";
+    SNAPSHOT_FILE = "snapshot_file", ["FLAG_SNAPSHOT_FILE"], "",
+        "File that keeps the last known flags of the service, for a start while the store cannot be reached; empty for none";
     LOG = "log", ["FLAG_LOG"], "info,actix_server=warn,actix_http=off",
         "What is logged: `error`, `warn`, `info`, `debug`, `trace`, or directives by module, comma-separated";
     LOG_FORMAT = "log_format", ["FLAG_LOG_FORMAT"], "auto",
