@@ -32,7 +32,7 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Threads that answer requests.
     pub(crate) workers: usize,
-    /// The flag cache.
+    /// Whatever keeps flags in memory.
     pub(crate) cache: CacheSettings,
     /// The exposure log.
     pub(crate) exposures: ExposureSettings,
@@ -208,7 +208,7 @@ mod tests {
     fn every_default_is_valid() {
         let config = read(&[], &[]).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-        assert_eq!(config.cache.lifetime, Duration::from_mins(5));
+        assert_eq!(config.cache.flags.lifetime, Duration::from_mins(5));
         assert_eq!(config.demo, Demo::Off);
         assert!(config.workers >= 1);
         assert_eq!(config.store.place(), "embedded store in ./flag-data");

@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use actix_web::http::Method;
 use flag_model::InstanceId;
-use flag_rollout::Plan;
 use flag_store::{Clock as _, Exposure, ExposureStore, SystemClock, WriteExposureError};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
@@ -31,6 +30,7 @@ use self::direct::Direct;
 use self::metrics::{EntryMetrics, WriteMetrics};
 use self::queue::Queue;
 use self::writer::Writer;
+use crate::cache::{Current, Source};
 use crate::visit::Visit;
 
 pub(crate) use self::chunk::Outcome;
@@ -110,15 +110,14 @@ impl Exposures {
         visit: &Visit,
         instance: &InstanceId<'_>,
         outcome: Outcome,
-        plan: Arc<Plan>,
-        from_cache: bool,
+        current: &Current,
     ) {
         if self.recording == Recording::Off || *visit.request.method() == Method::HEAD {
             return;
         }
         let created = SystemClock.now();
         if let Some(dedup) = &self.dedup
-            && dedup.is_repeated(&plan, instance, outcome.treatment(), created)
+            && dedup.is_repeated(current, instance, outcome.treatment(), created)
         {
             self.metrics.deduplicated.inc();
             return;
@@ -126,9 +125,9 @@ impl Exposures {
         self.queue.push(Served {
             request_id: visit.id.as_str(),
             instance,
-            plan,
+            plan: Arc::clone(current.plan()),
             outcome,
-            from_cache,
+            from_cache: current.source != Source::Store,
             created,
         });
     }

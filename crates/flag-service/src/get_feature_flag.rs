@@ -1,18 +1,26 @@
 //! `GET /get-feature-flag`: which value an instance receives.
 
 use actix_web::HttpResponse;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use flag_api::{
     FLAG_NAME, FLAG_TYPE, FlagQuery, FlagReply, INSTANCE_ID, PROJECT_NAME, Parameter,
     ParameterProblem, ReplyValue,
 };
 use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, Invalid, ProjectName};
-use flag_rollout::{Decision, decide};
+use flag_rollout::{Decision, decide_with};
 
+use crate::cache::Source;
 use crate::exposures::Outcome;
 use crate::problem::ApiError;
 use crate::request_id::RequestId;
 use crate::routes::Route;
 use crate::visit::Visit;
+
+/// Tells a caller that the store cannot be reached, and the value is the last one known.
+const CACHE_STATUS_STALE: (HeaderName, HeaderValue) = (
+    HeaderName::from_static("cache-status"),
+    HeaderValue::from_static("stale"),
+);
 
 /// Answers `GET /get-feature-flag`: one flag, one instance, one value.
 pub(crate) async fn get_feature_flag(visit: Visit) -> HttpResponse {
@@ -22,12 +30,19 @@ pub(crate) async fn get_feature_flag(visit: Visit) -> HttpResponse {
 async fn decided(visit: &Visit) -> Result<HttpResponse, ApiError> {
     let query = FlagQuery::parse(visit.request.query_string()).map_err(ApiError::InvalidRequest)?;
     let question = Question::try_from(query)?;
-    let (plan, from_cache) = visit.site.flags.current(&question.flag).await?;
-    let decision = decide(&plan, &question.instance);
-    let response = HttpResponse::Ok().json(reply(&visit.id, &question, &decision));
+    let current = visit.site.flags.current(&question.flag).await?;
+    let positions = &visit.site.positions;
+    let decision = decide_with(&current, &question.instance, |format, instance| {
+        positions.bucket(format, instance)
+    });
+    let mut response = HttpResponse::Ok();
+    if current.source == Source::Stale {
+        response.insert_header(CACHE_STATUS_STALE);
+    }
+    let response = response.json(reply(&visit.id, &question, &decision));
     let outcome = Outcome::from(&decision);
     let exposures = &visit.site.exposures;
-    exposures.record(visit, &question.instance, outcome, plan, from_cache);
+    exposures.record(visit, &question.instance, outcome, &current);
     Ok(response)
 }
 

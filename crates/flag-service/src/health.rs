@@ -1,5 +1,9 @@
 //! `/livez` and `/readyz`, as Kubernetes asks for them.
+//!
+//! A replica is ready while it can serve something: the store answers, or last known values are held. So an outage of
+//! the store takes no replica out of service that still has answers.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -8,19 +12,22 @@ use actix_web::http::StatusCode;
 use flag_store::{FlagStore, StoreError};
 use serde::Serialize;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
+use crate::cache::{FlagCache, Held};
 use crate::routes::Route;
+use crate::store::Circuit;
 use crate::visit::Visit;
 
 /// How long a look at the store counts, so that many probes cost one read.
 const LOOK_COUNTS: Duration = Duration::from_secs(1);
 
-/// Whether the store can be read.
+/// Whether flags can be served.
 #[derive(Debug)]
 pub(crate) struct Readiness {
     store: FlagStore,
-    deadline: Duration,
+    circuit: Arc<Circuit>,
+    flags: FlagCache,
     last: Mutex<Option<(Instant, Store)>>,
     draining: AtomicBool,
 }
@@ -29,8 +36,22 @@ pub(crate) struct Readiness {
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Health {
     status: &'static str,
+    #[serde(flatten)]
+    details: Option<Details>,
+}
+
+/// How the store is, and what is held.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Details {
+    store: Store,
+    circuit: &'static str,
+    /// How long the circuit has been open.
     #[serde(skip_serializing_if = "Option::is_none")]
-    store: Option<Store>,
+    unreachable_seconds: Option<u64>,
+    /// Flags that are served whether the store answers or not.
+    servable_flags: usize,
+    stale_flags: usize,
+    oldest_stale_seconds: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -42,11 +63,12 @@ enum Store {
 }
 
 impl Readiness {
-    /// Looks at this store, and gives it `deadline` to answer.
-    pub(crate) fn new(store: FlagStore, deadline: Duration) -> Self {
+    /// Looks at this store, whose circuit and whose flags these are.
+    pub(crate) fn new(store: FlagStore, circuit: Arc<Circuit>, flags: FlagCache) -> Self {
         Self {
             store,
-            deadline,
+            circuit,
+            flags,
             last: Mutex::new(None),
             draining: AtomicBool::new(false),
         }
@@ -57,8 +79,23 @@ impl Readiness {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+    /// Status and body of `/readyz`.
+    async fn describe(&self) -> (StatusCode, Health) {
+        if self.draining.load(Ordering::Relaxed) {
+            let draining = Health {
+                status: "draining",
+                details: None,
+            };
+            return (StatusCode::SERVICE_UNAVAILABLE, draining);
+        }
+        let details = Details::new(self.look().await, &self.circuit, self.flags.held());
+        let (code, status) = if details.store == Store::Ok || details.servable_flags > 0 {
+            (StatusCode::OK, "ready")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+        };
+        let details = Some(details);
+        (code, Health { status, details })
     }
 
     async fn look(&self) -> Store {
@@ -68,13 +105,27 @@ impl Readiness {
         {
             return store;
         }
-        let store = match timeout(self.deadline, self.store.ping()).await {
-            Ok(Ok(())) => Store::Ok,
-            Ok(Err(StoreError::TimedOut { .. })) | Err(_) => Store::Timeout,
-            Ok(Err(_)) => Store::Unavailable,
+        let store = match self.store.ping().await {
+            Ok(()) => Store::Ok,
+            Err(StoreError::TimedOut { .. }) => Store::Timeout,
+            Err(_) => Store::Unavailable,
         };
         *last = Some((Instant::now(), store));
         store
+    }
+}
+
+impl Details {
+    fn new(store: Store, circuit: &Circuit, held: Held) -> Self {
+        let open_for = circuit.open_for();
+        Self {
+            store,
+            circuit: if open_for.is_some() { "open" } else { "closed" },
+            unreachable_seconds: open_for.map(|open| open.as_secs()),
+            servable_flags: held.servable,
+            stale_flags: held.stale,
+            oldest_stale_seconds: held.oldest_stale.as_secs(),
+        }
     }
 }
 
@@ -82,7 +133,7 @@ impl Readiness {
 pub(crate) async fn livez(visit: Visit) -> HttpResponse {
     let live = Health {
         status: "live",
-        store: None,
+        details: None,
     };
     let answer = async { Ok(HttpResponse::Ok().json(live)) };
     visit.answer(Route::Livez, answer).await
@@ -90,30 +141,9 @@ pub(crate) async fn livez(visit: Visit) -> HttpResponse {
 
 /// Answers `GET /readyz`: flags can be served.
 pub(crate) async fn readyz(visit: Visit) -> HttpResponse {
-    let readiness = &visit.site.readiness;
     let answer = async {
-        Ok(match readiness.is_draining() {
-            true => draining(),
-            false => describe(readiness.look().await),
-        })
+        let (code, health) = visit.site.readiness.describe().await;
+        Ok(HttpResponse::build(code).json(health))
     };
     visit.answer(Route::Readyz, answer).await
-}
-
-fn draining() -> HttpResponse {
-    HttpResponse::ServiceUnavailable().json(Health {
-        status: "draining",
-        store: None,
-    })
-}
-
-fn describe(store: Store) -> HttpResponse {
-    let (code, status) = match store {
-        Store::Ok => (StatusCode::OK, "ready"),
-        Store::Timeout | Store::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
-    };
-    HttpResponse::build(code).json(Health {
-        status,
-        store: Some(store),
-    })
 }

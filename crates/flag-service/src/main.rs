@@ -4,6 +4,7 @@
 //! of the site.
 mod body;
 mod cache;
+mod changes;
 mod config;
 mod demo;
 mod exposures;
@@ -17,7 +18,9 @@ mod request_id;
 mod routes;
 mod serve;
 mod site;
+mod snapshot;
 mod stop;
+mod store;
 mod visit;
 
 use std::process::ExitCode;

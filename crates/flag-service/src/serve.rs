@@ -8,11 +8,12 @@ use std::time::Duration;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use anyhow::Context as _;
-use flag_store::{ExposureStore, FlagStore, SystemClock};
+use flag_store::{ExposureStore, FlagStore, RowStore, SystemClock};
 use tokio::runtime::{Builder, Handle};
 use tracing::info;
 
-use crate::cache::FlagCache;
+use crate::cache::{FlagCache, Positions};
+use crate::changes;
 use crate::config::{Config, Demo};
 use crate::demo;
 use crate::exposures::Exposures;
@@ -20,7 +21,9 @@ use crate::health::Readiness;
 use crate::metrics::{self, Metrics};
 use crate::routes::routes;
 use crate::site::Site;
+use crate::snapshot::Snapshot;
 use crate::stop;
+use crate::store::{Gate, Opening};
 
 /// Threads that read the store; requests have workers of their own.
 const STORE_THREADS: usize = 2;
@@ -41,23 +44,43 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
-    let rows = config.store.open().await?;
-    let store = FlagStore::new(Arc::clone(&rows), Arc::new(SystemClock));
-    if config.demo == Demo::On {
-        demo::fill(&store)
-            .await
-            .context("cannot add the sample flags")?;
-    }
     let mut registry = metrics::registry();
-    let log = ExposureStore::new(rows);
+    let settings = config.store.clone();
+    let settings = settings.with_read_deadline(config.cache.flags.deadline);
+    let (rows, mut opening) = Opening::begin(settings, config.demo);
+    let gate = Arc::new(Gate::new(rows, config.cache.gate(), &mut registry));
+    let store = FlagStore::new(
+        Arc::clone(&gate) as Arc<dyn RowStore>,
+        Arc::new(SystemClock),
+    );
+    let flags = FlagCache::new(
+        store.clone(),
+        gate.circuit(),
+        config.cache.flags,
+        Handle::current(),
+        &mut registry,
+    );
+    let snapshot = config.cache.snapshot.clone();
+    let snapshot = snapshot.map(|path| Arc::new(Snapshot::new(path, flags.clone())));
+    if let Some(snapshot) = &snapshot {
+        snapshot.restore().await;
+        tokio::spawn(Arc::clone(snapshot).keep());
+    }
+    opening.tried_once().await?;
+    if let Some(period) = config.cache.poll {
+        tokio::spawn(changes::look(store.clone(), flags.clone(), period));
+    }
+    let log = ExposureStore::new(Arc::clone(&gate) as Arc<dyn RowStore>);
     let exposures = Exposures::start(log, &config.exposures, &Handle::current(), &mut registry);
     let site = Data::new(Site {
-        flags: FlagCache::new(store.clone(), config.cache, Handle::current()),
-        readiness: Readiness::new(store, config.cache.deadline),
+        readiness: Readiness::new(store, gate.circuit(), flags.clone()),
+        flags,
+        positions: Positions::new(config.cache.positions),
         metrics: Metrics::new(registry),
         exposures,
         max_body: config.http.max_body,
     });
+    tokio::spawn(async move { gate.probe().await });
     let of_app = site.clone();
     let app = move || App::new().app_data(of_app.clone()).configure(routes);
     let server = HttpServer::new(app)
@@ -70,7 +93,16 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let addresses = server.addrs();
     let signals = stop::signals()?;
     announce(config, &addresses)?;
-    stop::serve_until(signals, server.run(), &site, config.http.drain_delay).await
+    let served = stop::serve_until(signals, server.run(), &site, config.http.drain_delay);
+    tokio::select! {
+        served = served => served?,
+        error = opening.failed() => return Err(error),
+    }
+    if let Some(snapshot) = snapshot {
+        snapshot.write().await;
+    }
+    info!("stopped");
+    Ok(())
 }
 
 /// Says where the service is, to the log and to whoever started it.

@@ -1,6 +1,6 @@
 //! What the handlers answer from; one for all workers.
 
-use crate::cache::FlagCache;
+use crate::cache::{FlagCache, Positions};
 use crate::exposures::Exposures;
 use crate::health::Readiness;
 use crate::metrics::Metrics;
@@ -10,6 +10,8 @@ use crate::metrics::Metrics;
 pub(crate) struct Site {
     /// The flags, compiled.
     pub(crate) flags: FlagCache,
+    /// Where instances stand on the rollout line.
+    pub(crate) positions: Positions,
     /// Whether flags can be served.
     pub(crate) readiness: Readiness,
     /// What is counted.
@@ -29,9 +31,19 @@ impl Site {
         use flag_store::{ExposureStore, FlagStore, SystemClock, memory::MemoryStore};
         use tokio::runtime::Handle;
 
+        use crate::store::Circuit;
+
         let store = FlagStore::new(Arc::new(MemoryStore::default()), Arc::new(SystemClock));
         let config = crate::config::Config::of_defaults();
+        let circuit = Arc::new(Circuit::new());
         let mut registry = crate::metrics::registry();
+        let flags = FlagCache::new(
+            store.clone(),
+            Arc::clone(&circuit),
+            config.cache.flags,
+            Handle::current(),
+            &mut registry,
+        );
         let exposures = Exposures::start(
             ExposureStore::new(Arc::new(MemoryStore::default())),
             &config.exposures,
@@ -39,8 +51,9 @@ impl Site {
             &mut registry,
         );
         Self {
-            flags: FlagCache::new(store.clone(), config.cache, Handle::current()),
-            readiness: Readiness::new(store, config.cache.deadline),
+            readiness: Readiness::new(store, circuit, flags.clone()),
+            flags,
+            positions: Positions::new(config.cache.positions),
             metrics: Metrics::new(registry),
             exposures,
             max_body: config.http.max_body,

@@ -69,7 +69,6 @@ async fn flush(site: &Data<Site>, until: Instant) -> anyhow::Result<()> {
         );
         bail!("{left} exposures were not written: the store did not take them in time");
     }
-    info!("stopped");
     Ok(())
 }
 

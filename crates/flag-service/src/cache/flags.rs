@@ -1,83 +1,104 @@
 //! The flag cache: the newest revision of each flag, compiled.
 //!
-//! However many requests miss a flag at once, the store is read once, also when that read fails. A flag that is
-//! unknown or cannot be read is remembered too, for a short time and apart from the others, so that asking for it
-//! costs little and drives no other flag out. A failure of the store is remembered for a moment.
+//! A request that finds its flag fresh does no I/O and waits for nobody. A flag that is asked for is read again in the
+//! background before its lifetime ends. However many requests miss a flag at once, the store is read once, also when
+//! that read fails. While the store cannot be reached, the last known revision is served on, marked stale; a flag whose
+//! newest revision can be reached and not be read fails, whatever is known of older ones.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::future::ready;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use flag_model::FlagKey;
-use flag_rollout::Plan;
-use flag_store::{FlagStore, ReadError, StoreError, UnreadableRow};
+use flag_model::{FlagKey, ProjectName};
+use flag_store::{Clock, FlagStore, Heads, StoreError, SystemClock, UnreadableRow};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
+use prometheus_client::registry::Registry;
 use quick_cache::sync::Cache;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
-use tracing::warn;
 
+use super::absence::{Absence, Presence};
+use super::budget::Budget;
+use super::entry::{Age, Current, Entry, Source};
+use super::metrics::CacheMetrics;
+use super::reading::Reading;
+use super::served::Served;
+use super::unknown::{self, Reason, Unknown};
 use crate::problem::ApiError;
-
-/// How long a flag is remembered that is unknown or cannot be read, unless the lifetime is shorter.
-const UNKNOWN_COUNTS: Duration = Duration::from_secs(5);
-
-/// How long a failure of the store is remembered, unless the lifetime is shorter.
-const FAILURE_COUNTS: Duration = Duration::from_millis(100);
+use crate::store::Circuit;
 
 /// How much longer than the store a request waits for the thread that reads it.
 const GRACE: Duration = Duration::from_millis(10);
 
-/// How many flags are remembered at most that are unknown, cannot be read, or could not be had.
-const UNKNOWN_ENTRIES: usize = 10_000;
+/// So many flags of which nothing is known are read at once, and so many each second, before pages of keys are read
+/// to tell which of them there are. A flag that is there costs nothing.
+const COLD_READS: u32 = 64;
+const COLD_READS_PER_SECOND: f64 = 10.0;
 
-/// How much the lifetime of an entry varies, either way, so that flags read at once aren't read again at once.
-const JITTER: f64 = 0.15;
+/// So many flags that were stale are read again at once when the store is back; then twice as many each second as are
+/// read when all is well, or as many as this if that is more.
+const RECOVERY_READS: u32 = 64;
 
-/// What the cache was told.
+/// What the flag cache was told.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct CacheSettings {
+pub(crate) struct FlagCacheSettings {
     /// How long a flag is served without reading it again.
     pub(crate) lifetime: Duration,
+    /// How long it is served after that while the store cannot be reached.
+    pub(crate) max_stale: Duration,
     /// How many flags are held at most.
     pub(crate) entries: usize,
     /// How long a read may take.
     pub(crate) deadline: Duration,
+    /// Whether changes are looked for.
+    pub(crate) is_polled: bool,
+    /// Whether rows are kept as they were read, for the snapshot.
+    pub(crate) keeps_rows: bool,
 }
 
 /// The newest revision of each flag, compiled.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct FlagCache {
-    shared: Arc<Inner>,
+    pub(super) shared: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) store: FlagStore,
+    pub(super) settings: FlagCacheSettings,
+    pub(super) circuit: Arc<Circuit>,
+    pub(super) entries: Cache<FlagKey, Arc<Entry>>,
+    pub(super) unknown: Unknown,
+    absence: Absence,
+    pub(super) served: Served,
+    /// The reads under way.
+    loading: Mutex<HashMap<FlagKey, Load>>,
+    /// Flags that cannot be read, so that somebody notices.
+    pub(super) unreadable: Mutex<BTreeMap<FlagKey, Arc<UnreadableRow>>>,
+    cold: Budget,
+    recovery: Budget,
+    /// How often something has changed that is worth keeping over a restart.
+    pub(super) changes: AtomicU64,
+    pub(super) metrics: CacheMetrics,
     /// Where reads run: a request that goes away doesn't take the read of others with it.
     reads: Handle,
 }
 
-#[derive(Debug)]
-struct Inner {
-    store: FlagStore,
-    settings: CacheSettings,
-    entries: Cache<FlagKey, Entry>,
-    unknown: Cache<FlagKey, Entry>,
-    /// The reads under way.
-    loading: Mutex<HashMap<FlagKey, Load>>,
-}
-
-/// What a read gave, and until when it counts.
-#[derive(Clone, Debug)]
-struct Entry {
-    loaded: Loaded,
-    until: Instant,
+/// Whether what somebody else has just read will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Any,
+    Newest,
 }
 
 /// What a read gave.
 #[derive(Clone, Debug)]
-enum Loaded {
-    Plan(Arc<Plan>),
-    NoRevision,
-    Unreadable(Arc<UnreadableRow>),
-    Failed(Arc<StoreError>),
+pub(super) enum Loaded {
+    Plan(Arc<Entry>),
+    Not(Reason),
     Panicked,
 }
 
@@ -85,151 +106,286 @@ enum Loaded {
 type Load = Shared<BoxFuture<'static, Loaded>>;
 
 impl FlagCache {
-    /// A cache of the flags of `store`, whose reads run on `reads`.
-    pub(crate) fn new(store: FlagStore, settings: CacheSettings, reads: Handle) -> Self {
-        let shared = Inner {
+    /// A cache of the flags of `store`, which the circuit belongs to; reads run on `reads`.
+    pub(crate) fn new(
+        store: FlagStore,
+        circuit: Arc<Circuit>,
+        settings: FlagCacheSettings,
+        reads: Handle,
+        registry: &mut Registry,
+    ) -> Self {
+        let shared = Arc::new(Inner {
             store,
             settings,
+            circuit,
             entries: Cache::new(settings.entries),
-            unknown: Cache::new(settings.entries.min(UNKNOWN_ENTRIES)),
+            unknown: Unknown::new(settings.entries),
+            absence: Absence::default(),
+            served: Served::default(),
             loading: Mutex::default(),
-        };
-        Self {
-            shared: Arc::new(shared),
+            unreadable: Mutex::default(),
+            cold: Budget::new(COLD_READS),
+            recovery: Budget::new(RECOVERY_READS),
+            changes: AtomicU64::new(0),
+            metrics: CacheMetrics::register(registry),
             reads,
+        });
+        let cache = Self { shared };
+        registry.register_collector(Box::new(cache.clone()));
+        cache
+    }
+
+    /// The revision in force, ready to decide; from memory while its lifetime lasts, or while the store cannot be
+    /// reached.
+    pub(crate) async fn current(&self, flag: &FlagKey) -> Result<Current, ApiError> {
+        let inner = &self.shared;
+        let now = Instant::now();
+        match inner.entries.get(flag) {
+            Some(entry) if entry.is_settled(now) => {
+                inner.metrics.hits.inc();
+                Ok(Current::new(entry, Source::Cache))
+            }
+            Some(entry) => self.aged(flag, entry, now).await,
+            None => self.missing(flag, now).await,
         }
     }
 
-    /// The revision in force, ready to decide, and whether it comes from memory, as while its lifetime lasts.
-    pub(crate) async fn current(&self, flag: &FlagKey) -> Result<(Arc<Plan>, bool), ApiError> {
-        let fresh = self.shared.fresh(flag);
-        let from_cache = fresh.is_some();
-        let loaded = match fresh {
-            Some(loaded) => loaded,
-            None => self.load(flag).await,
-        };
-        match loaded {
-            Loaded::Plan(plan) => Ok((plan, from_cache)),
-            Loaded::NoRevision => Err(ApiError::FlagNotFound(flag.clone())),
-            Loaded::Unreadable(row) => Err(ApiError::Unreadable(row)),
-            Loaded::Failed(error) => Err(ApiError::Store {
-                flag: flag.clone(),
-                error,
-            }),
-            Loaded::Panicked => Err(ApiError::Internal),
+    /// Reads a flag again, in the background, if its newest revision is newer than what is known of it.
+    pub(crate) fn tell(&self, heads: &Heads) {
+        let inner = &self.shared;
+        for (flag, state) in heads.flags() {
+            let newest = state.time();
+            let entry = inner.entries.peek(&flag);
+            if let Some(entry) = &entry {
+                if entry.plan().created() < newest {
+                    drop(inner.begin(&flag, Wanted::Newest));
+                }
+            } else if inner.unreadable().contains_key(&flag) {
+                inner.unknown.forget_older(&flag, newest);
+                if inner.unknown.get(&flag, Instant::now()).is_none() {
+                    drop(inner.begin(&flag, Wanted::Newest));
+                }
+            } else {
+                inner.unknown.forget_older(&flag, newest);
+                inner.absence.learn(&flag);
+            }
         }
+    }
+
+    /// Takes a flag whose reads failed for fresh again where the head row, reached at last, names its revision.
+    pub(crate) fn confirm(&self, heads: &Heads) {
+        let inner = &self.shared;
+        let now = Instant::now();
+        for (flag, state) in heads.flags() {
+            let entry = inner.entries.peek(&flag);
+            let entry = entry.filter(|entry| entry.has_failed(now));
+            if let Some(entry) = entry.filter(|entry| entry.plan().created() == state.time()) {
+                entry.confirm(SystemClock.now(), &inner.settings);
+            }
+        }
+    }
+
+    /// The projects whose changes should be looked for.
+    pub(crate) fn watched(&self) -> Vec<ProjectName> {
+        self.shared.served.watched()
+    }
+
+    /// Forgets the projects of which no flag is held any more.
+    pub(crate) fn forget_projects(&self) {
+        let flags = self.shared.entries.iter().map(|(flag, _)| flag.project);
+        self.shared.served.keep(&flags.collect::<HashSet<_>>());
+    }
+
+    /// How often something has changed that is worth keeping over a restart.
+    pub(crate) fn changes(&self) -> u64 {
+        self.shared.changes.load(Ordering::Relaxed)
+    }
+
+    /// Serves a flag that is due to be read again, or whose lifetime is over.
+    async fn aged(
+        &self,
+        flag: &FlagKey,
+        entry: Arc<Entry>,
+        now: Instant,
+    ) -> Result<Current, ApiError> {
+        let inner = &self.shared;
+        let age = entry.age(now);
+        match age {
+            Age::Fresh => {
+                inner.refresh(flag, &entry, now);
+                inner.metrics.hits.inc();
+                return Ok(Current::new(entry, Source::Cache));
+            }
+            Age::Stale if inner.circuit.is_open() => {
+                entry.note_failure(now);
+                return Ok(inner.stale(entry));
+            }
+            Age::Stale if entry.has_failed(now) => {
+                inner.refresh(flag, &entry, now);
+                return Ok(inner.stale(entry));
+            }
+            Age::Stale => {}
+            Age::Over => drop(inner.entries.remove(flag)),
+        }
+        inner.metrics.misses.inc();
+        match (self.load(flag).await, age) {
+            (Loaded::Not(Reason::Failed(_)) | Loaded::Panicked, Age::Stale) => {
+                Ok(inner.stale(entry))
+            }
+            (loaded, _) => loaded.answer(flag),
+        }
+    }
+
+    /// Serves a flag of which no revision is held.
+    async fn missing(&self, flag: &FlagKey, now: Instant) -> Result<Current, ApiError> {
+        let inner = &self.shared;
+        if let Some(reason) = inner.unknown.get(flag, now) {
+            inner.metrics.unknown_hits.inc();
+            return Loaded::Not(reason).answer(flag);
+        }
+        inner.metrics.misses.inc();
+        self.load(flag).await.answer(flag)
     }
 
     /// Joins the read of the flag that is under way, or begins one; waits for it within the deadline, whatever the
     /// threads that read are doing.
     async fn load(&self, flag: &FlagKey) -> Loaded {
-        let load = {
-            let mut loading = self.shared.loading();
-            // A read may have ended between the look into the cache and this lock.
-            if let Some(loaded) = self.shared.fresh(flag) {
-                return loaded;
-            }
-            loading
-                .entry(flag.clone())
-                .or_insert_with(|| self.begin(flag))
-                .clone()
-        };
         let deadline = self.shared.settings.deadline;
-        let late = |_| Loaded::Failed(Arc::new(StoreError::TimedOut { after: deadline }));
-        timeout(deadline + GRACE, load).await.unwrap_or_else(late)
-    }
-
-    fn begin(&self, flag: &FlagKey) -> Load {
-        let reading = Reading {
-            shared: Arc::clone(&self.shared),
-            flag: flag.clone(),
-        };
-        let read = self.reads.spawn(async move { reading.run().await });
-        read.map(|loaded| loaded.unwrap_or(Loaded::Panicked))
-            .boxed()
-            .shared()
+        let late = |_| Loaded::failed(StoreError::TimedOut { after: deadline });
+        let loaded = timeout(deadline + GRACE, self.shared.load(flag));
+        loaded.await.unwrap_or_else(late)
     }
 }
 
 impl Inner {
+    async fn load(self: &Arc<Self>, flag: &FlagKey) -> Loaded {
+        let is_begun = self.loading().contains_key(flag);
+        if is_begun || self.entries.peek(flag).is_some() {
+            return self.begin(flag, Wanted::Any).await;
+        }
+        if self.cold.take(COLD_READS_PER_SECOND) {
+            let loaded = self.begin(flag, Wanted::Any).await;
+            if let Loaded::Plan(_) = loaded {
+                self.cold.give_back();
+            }
+            return loaded;
+        }
+        match self.look_up(flag).await {
+            Ok(Presence::Present) => self.begin(flag, Wanted::Any).await,
+            Ok(Presence::Absent) => {
+                self.metrics.absent.inc();
+                Loaded::Not(Reason::NoRevision)
+            }
+            Err(error) => Loaded::failed(error),
+        }
+    }
+
+    /// Whether the flag is there, as pages of keys say.
+    async fn look_up(self: &Arc<Self>, flag: &FlagKey) -> Result<Presence, StoreError> {
+        let counts = self.unknown_counts(&flag.project);
+        let (inner, flag) = (Arc::clone(self), flag.clone());
+        let look_up = async move { inner.absence.look_up(&inner.store, &flag, counts).await };
+        match self.reads.spawn(look_up).await {
+            Ok(presence) => presence,
+            Err(_) => Err(StoreError::Unavailable {
+                source: "the look-up was given up".into(),
+            }),
+        }
+    }
+
+    /// How long it counts that a flag of the project is unknown.
+    pub(super) fn unknown_counts(&self, project: &ProjectName) -> Duration {
+        if self.served.note_unknown(project) || !self.settings.is_polled {
+            unknown::COUNTS
+        } else {
+            unknown::COUNTS_UNWATCHED
+        }
+    }
+
+    /// Reads a flag again in the background, if it is time to.
+    fn refresh(self: &Arc<Self>, flag: &FlagKey, entry: &Entry, now: Instant) {
+        if !entry.is_to_be_read(now) || self.circuit.is_open() {
+            return;
+        }
+        if !entry.has_failed(now) || self.recovery.take(self.recovery_rate()) {
+            drop(self.begin(flag, Wanted::Newest));
+        }
+    }
+
+    /// Twice as many reads each second as there are when all is well.
+    fn recovery_rate(&self) -> f64 {
+        let entries = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let lifetime = self.settings.lifetime.as_secs_f64().max(1.0);
+        (2.0 * f64::from(entries) / lifetime).max(f64::from(RECOVERY_READS))
+    }
+
+    /// Joins the read of the flag that is under way, or begins one. It goes on though nobody waits for it.
+    fn begin(self: &Arc<Self>, flag: &FlagKey, wanted: Wanted) -> Load {
+        let mut loading = self.loading();
+        if let Some(load) = loading.get(flag) {
+            return load.clone();
+        }
+        // A read may have ended between the caller's look into the cache and this lock.
+        if wanted == Wanted::Any
+            && let Some(loaded) = self.fresh(flag)
+        {
+            return ready(loaded).boxed().shared();
+        }
+        let read = self
+            .reads
+            .spawn(Reading::new(Arc::clone(self), flag.clone()).run());
+        let load = read
+            .map(|loaded| loaded.unwrap_or(Loaded::Panicked))
+            .boxed()
+            .shared();
+        loading.insert(flag.clone(), load.clone());
+        load
+    }
+
     /// What was read of a flag while that counts.
     fn fresh(&self, flag: &FlagKey) -> Option<Loaded> {
         let now = Instant::now();
-        let known = self.entries.get(flag).filter(|entry| now < entry.until);
-        let entry = known.or_else(|| self.unknown.get(flag).filter(|entry| now < entry.until));
-        entry.map(|entry| entry.loaded)
+        match self.entries.peek(flag) {
+            Some(entry) => (entry.age(now) == Age::Fresh).then_some(Loaded::Plan(entry)),
+            None => self.unknown.get(flag, now).map(Loaded::Not),
+        }
+    }
+
+    fn stale(&self, entry: Arc<Entry>) -> Current {
+        self.metrics.stale.inc();
+        Current::new(entry, Source::Stale)
+    }
+
+    pub(super) fn end(&self, flag: &FlagKey) {
+        self.loading().remove(flag);
+    }
+
+    pub(super) fn unreadable(&self) -> MutexGuard<'_, BTreeMap<FlagKey, Arc<UnreadableRow>>> {
+        self.unreadable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn loading(&self) -> MutexGuard<'_, HashMap<FlagKey, Load>> {
         self.loading.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn remember(&self, flag: &FlagKey, loaded: Loaded) {
-        let varied = 2.0 * JITTER * fastrand::f64();
-        let lifetime = self.settings.lifetime;
-        let (cache, lifetime) = match loaded {
-            Loaded::Plan(_) => (&self.entries, lifetime.mul_f64(1.0 - JITTER + varied)),
-            Loaded::NoRevision | Loaded::Unreadable(_) => (
-                &self.unknown,
-                lifetime.min(UNKNOWN_COUNTS).mul_f64(1.0 - varied),
-            ),
-            Loaded::Failed(_) => (&self.unknown, lifetime.min(FAILURE_COUNTS)),
-            Loaded::Panicked => return,
-        };
-        cache.insert(
-            flag.clone(),
-            Entry {
-                loaded,
-                until: Instant::now() + lifetime,
-            },
-        );
-    }
 }
 
-/// A read that is begun; however it ends, even before it has run, the next one can begin.
-struct Reading {
-    shared: Arc<Inner>,
-    flag: FlagKey,
-}
-
-impl Reading {
-    /// Reads the flag and remembers what that gave.
-    async fn run(self) -> Loaded {
-        let loaded = self.read().await;
-        complain(&self.flag, &loaded);
-        self.shared.remember(&self.flag, loaded.clone());
-        loaded
+impl Loaded {
+    pub(super) fn failed(error: StoreError) -> Self {
+        Self::Not(Reason::Failed(Arc::new(error)))
     }
 
-    async fn read(&self) -> Loaded {
-        let deadline = self.shared.settings.deadline;
-        match timeout(deadline, self.shared.store.latest_revision(&self.flag)).await {
-            Ok(Ok(Some(revision))) => Loaded::Plan(Arc::new(Plan::compile(revision))),
-            Ok(Ok(None)) => Loaded::NoRevision,
-            Ok(Err(ReadError::Unreadable(row))) => Loaded::Unreadable(Arc::new(row)),
-            Ok(Err(ReadError::Store(error))) => Loaded::Failed(Arc::new(error)),
-            Ok(Err(_)) => Loaded::Panicked,
-            Err(_) => Loaded::Failed(Arc::new(StoreError::TimedOut { after: deadline })),
-        }
-    }
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        self.shared.loading().remove(&self.flag);
-    }
-}
-
-/// One line a read that failed, not one a request.
-fn complain(flag: &FlagKey, loaded: &Loaded) {
-    match loaded {
-        Loaded::Plan(_) | Loaded::NoRevision | Loaded::Panicked => {}
-        Loaded::Unreadable(row) => warn!(%flag, problem = %row, "flag cannot be read"),
-        Loaded::Failed(error) => {
-            let cause = std::error::Error::source(&**error)
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            warn!(%flag, problem = %error, cause, "store failed");
+    fn answer(self, flag: &FlagKey) -> Result<Current, ApiError> {
+        match self {
+            Self::Plan(entry) => Ok(Current::new(entry, Source::Store)),
+            Self::Not(Reason::NoRevision) => Err(ApiError::FlagNotFound(flag.clone())),
+            Self::Not(Reason::Unreadable(row)) => Err(ApiError::Unreadable(row)),
+            Self::Not(Reason::Failed(error)) => Err(ApiError::Store {
+                flag: flag.clone(),
+                error,
+            }),
+            Self::Panicked => Err(ApiError::Internal),
         }
     }
 }

@@ -1,6 +1,11 @@
-//! Facts about the flag cache, with a store that counts its reads and answers when it is told to.
+//! Facts about the flag cache, with a store that counts its reads and answers as it is told to.
+mod changes;
+mod reads;
+mod stale;
+mod unknown;
 
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -10,13 +15,18 @@ use flag_store::{
     Base, BoxFuture, Cells, Columns, CompareAndSet, Expected, FlagStore, Insert, Row, RowStore,
     Scan, StoreError, SystemClock, Table,
 };
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tokio::time::{advance, sleep};
 
-use super::{CacheSettings, FlagCache};
+use super::entry::Current;
+use super::{FlagCache, FlagCacheSettings, Source};
 use crate::problem::ApiError;
+use crate::store::{Gate, GateSettings};
 
 const LIFETIME: Duration = Duration::from_mins(5);
+const MAX_STALE: Duration = Duration::from_hours(24);
 const DEADLINE: Duration = Duration::from_millis(280);
 
 /// What a read does after it was counted.
@@ -26,6 +36,8 @@ enum Answer {
     Reads,
     /// Fails after a millisecond.
     Fails,
+    /// Refuses after a millisecond.
+    Refuses,
     /// Never answers.
     Hangs,
     /// Panics.
@@ -36,7 +48,26 @@ enum Answer {
 struct Counting {
     inner: MemoryStore,
     reads: AtomicU32,
-    answer: Answer,
+    answer: Mutex<Answer>,
+}
+
+impl Counting {
+    async fn read(&self) -> Result<(), StoreError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        sleep(Duration::from_millis(1)).await;
+        let answer = *self.answer.lock().unwrap();
+        match answer {
+            Answer::Reads => Ok(()),
+            Answer::Fails => Err(StoreError::Unavailable {
+                source: "down".into(),
+            }),
+            Answer::Refuses => Err(StoreError::Refused {
+                source: "no permission".into(),
+            }),
+            Answer::Hangs => std::future::pending().await,
+            Answer::Panics => panic!("for the test"),
+        }
+    }
 }
 
 impl RowStore for Counting {
@@ -46,21 +77,16 @@ impl RowStore for Counting {
         key: &'a [u8],
         columns: Columns<'a>,
     ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
-        self.inner.get(table, key, columns)
+        Box::pin(async move {
+            self.read().await?;
+            self.inner.get(table, key, columns).await
+        })
     }
 
     fn scan(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
         Box::pin(async move {
-            self.reads.fetch_add(1, Ordering::Relaxed);
-            sleep(Duration::from_millis(1)).await;
-            match self.answer {
-                Answer::Reads => self.inner.scan(table, scan).await,
-                Answer::Fails => Err(StoreError::Unavailable {
-                    source: "down".into(),
-                }),
-                Answer::Hangs => std::future::pending().await,
-                Answer::Panics => panic!("for the test"),
-            }
+            self.read().await?;
+            self.inner.scan(table, scan).await
         })
     }
 
@@ -91,44 +117,70 @@ impl RowStore for Counting {
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.inner.ping()
+        Box::pin(self.read())
     }
 }
 
 /// A cache before a store that holds the flag `known`.
 struct World {
     rows: Arc<Counting>,
+    /// The store as its writers see it, uncounted.
+    writers: FlagStore,
+    gate: Arc<Gate>,
     store: FlagStore,
-    cache: Arc<FlagCache>,
+    cache: FlagCache,
+    registry: Registry,
 }
 
 impl World {
-    async fn new(answer: Answer, lifetime: Duration) -> Self {
+    async fn new() -> Self {
+        Self::with(settings()).await
+    }
+
+    async fn with(settings: FlagCacheSettings) -> Self {
+        Self::reading_on(settings, Handle::current()).await
+    }
+
+    async fn reading_on(settings: FlagCacheSettings, reads: Handle) -> Self {
         let rows = Arc::new(Counting {
             inner: MemoryStore::default(),
             reads: AtomicU32::new(0),
-            answer,
+            answer: Mutex::new(Answer::Reads),
         });
-        let store = FlagStore::new(
-            Arc::clone(&rows) as Arc<dyn RowStore>,
-            Arc::new(SystemClock),
+        let clock = || Arc::new(SystemClock);
+        let mut registry = Registry::default();
+        let gate = GateSettings {
+            reads: 64,
+            deadline: settings.deadline,
+        };
+        let gate = Gate::new(rows.clone(), gate, &mut registry);
+        let gate = Arc::new(gate);
+        let store = FlagStore::new(gate.clone(), clock());
+        let cache = FlagCache::new(
+            store.clone(),
+            gate.circuit(),
+            settings,
+            reads,
+            &mut registry,
         );
-        let settings = CacheSettings {
-            lifetime,
-            entries: 100,
-            deadline: DEADLINE,
-        };
         let world = Self {
+            writers: FlagStore::new(rows.clone(), clock()),
             rows,
-            cache: Arc::new(FlagCache::new(store.clone(), settings, Handle::current())),
+            gate,
             store,
+            cache,
+            registry,
         };
-        if answer == Answer::Reads {
-            world.revise("known", false).await;
-        }
+        world.revise("known", false).await;
         world
     }
 
+    /// From now on the store does this.
+    fn store(&self, answer: Answer) {
+        *self.rows.answer.lock().unwrap() = answer;
+    }
+
+    /// Appends a revision; the reads that this takes don't count.
     async fn revise(&self, name: &str, control: bool) {
         let parts = RevisionParts {
             flag: flag(name),
@@ -139,32 +191,69 @@ impl World {
             owner: None,
             rollback_of: None,
         };
-        self.store
-            .append_revision(Base::Newest, parts)
-            .await
-            .unwrap();
-        self.rows.reads.store(0, Ordering::Relaxed);
+        let reads = self.reads();
+        let appended = self.writers.append_revision(Base::Newest, parts).await;
+        appended.unwrap();
+        self.rows.reads.store(reads, Ordering::Relaxed);
     }
 
+    /// Reads since the last time.
     fn reads(&self) -> u32 {
-        self.rows.reads.load(Ordering::Relaxed)
+        self.rows.reads.swap(0, Ordering::Relaxed)
     }
 
-    async fn ask(&self, name: &str) -> Result<(), ApiError> {
-        self.cache
-            .current(&flag(name))
-            .await
-            .map(|plan| assert_eq!(*plan.0.flag(), flag(name)))
+    async fn current(&self, name: &str) -> Result<Current, ApiError> {
+        self.cache.current(&flag(name)).await
+    }
+
+    /// Where the flag came from, or why there is none.
+    async fn ask(&self, name: &str) -> Result<Source, ApiError> {
+        let current = self.current(name).await?;
+        assert_eq!(*current.flag(), flag(name));
+        Ok(current.source)
+    }
+
+    /// The value that everybody receives.
+    async fn value(&self, name: &str) -> FlagValue {
+        let current = self.current(name).await.unwrap();
+        let anybody = flag_model::InstanceId::new("A").unwrap();
+        flag_rollout::decide(&current, &anybody).value.clone()
     }
 
     /// The answers of so many requests at once.
     async fn ask_at_once(&self, requests: u32, name: &'static str) -> Vec<Result<(), ApiError>> {
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..requests {
-            let cache = Arc::clone(&self.cache);
+            let cache = self.cache.clone();
             tasks.spawn(async move { cache.current(&flag(name)).await.map(drop) });
         }
         tasks.join_all().await
+    }
+
+    /// Lets what goes on in the background come to its end.
+    async fn settle(&self) {
+        sleep(Duration::from_millis(5)).await;
+    }
+
+    /// The value of a metric.
+    #[track_caller]
+    fn metric(&self, name: &str) -> f64 {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let value = line.unwrap_or_else(|| panic!("no {name} in {text}"));
+        value.trim().parse().unwrap()
+    }
+}
+
+fn settings() -> FlagCacheSettings {
+    FlagCacheSettings {
+        lifetime: LIFETIME,
+        max_stale: MAX_STALE,
+        entries: 100,
+        deadline: DEADLINE,
+        is_polled: true,
+        keeps_rows: false,
     }
 }
 
@@ -174,174 +263,4 @@ fn flag(name: &str) -> FlagKey {
         flag_type: FlagType::Feature,
         name: FlagName::new(name).unwrap(),
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_flag_is_read_once_in_its_lifetime() {
-    let world = World::new(Answer::Reads, LIFETIME).await;
-    for _ in 0..10 {
-        world.ask("known").await.unwrap();
-        advance(LIFETIME / 20).await;
-    }
-    assert_eq!(world.reads(), 1);
-    advance(LIFETIME).await;
-    world.ask("known").await.unwrap();
-    assert_eq!(world.reads(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_change_is_served_when_the_lifetime_has_ended() {
-    let world = World::new(Answer::Reads, LIFETIME).await;
-    world.ask("known").await.unwrap();
-    let before = world
-        .cache
-        .current(&flag("known"))
-        .await
-        .unwrap()
-        .0
-        .created();
-    world.revise("known", true).await;
-    assert_eq!(
-        world
-            .cache
-            .current(&flag("known"))
-            .await
-            .unwrap()
-            .0
-            .created(),
-        before
-    );
-    advance(LIFETIME * 2).await;
-    assert!(
-        world
-            .cache
-            .current(&flag("known"))
-            .await
-            .unwrap()
-            .0
-            .created()
-            > before
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_thousand_requests_for_a_cold_flag_read_once() {
-    let world = World::new(Answer::Reads, LIFETIME).await;
-    let answers = world.ask_at_once(1_000, "known").await;
-    assert!(answers.iter().all(Result::is_ok));
-    assert_eq!(world.reads(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_thousand_requests_share_a_read_that_fails() {
-    for answer in [Answer::Fails, Answer::Hangs] {
-        let world = World::new(answer, LIFETIME).await;
-        let answers = world.ask_at_once(1_000, "known").await;
-        assert!(
-            answers
-                .iter()
-                .all(|answer| matches!(answer, Err(ApiError::Store { .. })))
-        );
-        assert_eq!(world.reads(), 1);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_failed_read_is_remembered_for_a_moment() {
-    let world = World::new(Answer::Fails, LIFETIME).await;
-    for _ in 0..10 {
-        world.ask("known").await.unwrap_err();
-    }
-    assert_eq!(world.reads(), 1);
-    advance(Duration::from_millis(100)).await;
-    world.ask("known").await.unwrap_err();
-    assert_eq!(world.reads(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_read_that_panics_is_an_internal_error_and_can_be_made_again() {
-    let world = World::new(Answer::Panics, LIFETIME).await;
-    for reads in 1..=2 {
-        assert!(matches!(world.ask("known").await, Err(ApiError::Internal)));
-        assert_eq!(world.reads(), reads);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn unknown_flags_drive_no_other_flag_out() {
-    let world = World::new(Answer::Reads, LIFETIME).await;
-    world.ask("known").await.unwrap();
-    for n in 0..1_000 {
-        world.ask(&format!("unknown_{n}")).await.unwrap_err();
-    }
-    let reads = world.reads();
-    world.ask("known").await.unwrap();
-    assert_eq!(world.reads(), reads);
-}
-
-/// The thread that reads is stuck, as in a huge cell, and its timer with it.
-#[tokio::test]
-async fn a_request_waits_for_no_thread_that_is_stuck() {
-    let world = World::new(Answer::Reads, LIFETIME).await;
-    let stuck = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .build()
-        .unwrap();
-    let (release, released) = std::sync::mpsc::channel::<()>();
-    stuck.spawn(async move { released.recv() });
-    let settings = CacheSettings {
-        lifetime: LIFETIME,
-        entries: 100,
-        deadline: Duration::from_millis(20),
-    };
-    let cache = FlagCache::new(world.store.clone(), settings, stuck.handle().clone());
-    let error = cache.current(&flag("known")).await.unwrap_err();
-    assert!(
-        matches!(error, ApiError::Store { error, .. } if matches!(*error, StoreError::TimedOut { .. }))
-    );
-    drop(release);
-    stuck.shutdown_background();
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_store_that_hangs_is_left_at_the_deadline() {
-    let world = World::new(Answer::Hangs, LIFETIME).await;
-    let started = tokio::time::Instant::now();
-    let error = world.ask("known").await.unwrap_err();
-    assert!(
-        matches!(error, ApiError::Store { error, .. } if matches!(*error, StoreError::TimedOut { .. }))
-    );
-    assert_eq!(started.elapsed(), DEADLINE);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_unknown_flag_is_remembered_for_some_seconds() {
-    let world = World::new(Answer::Reads, LIFETIME).await;
-    for _ in 0..1_000 {
-        assert!(matches!(
-            world.ask("unknown").await,
-            Err(ApiError::FlagNotFound(_))
-        ));
-    }
-    assert_eq!(world.reads(), 1);
-    world.revise("unknown", true).await;
-    advance(Duration::from_secs(6)).await;
-    world.ask("unknown").await.unwrap();
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_lifetime_of_zero_reads_for_every_request() {
-    let world = World::new(Answer::Reads, Duration::ZERO).await;
-    world.ask("known").await.unwrap();
-    world.ask("known").await.unwrap();
-    assert_eq!(world.reads(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_request_that_goes_away_leaves_the_read_to_the_others() {
-    let world = World::new(Answer::Reads, LIFETIME).await;
-    let gone = tokio::time::timeout(Duration::from_micros(1), world.ask("known")).await;
-    assert!(gone.is_err());
-    world.ask("known").await.unwrap();
-    assert_eq!(world.reads(), 1);
 }

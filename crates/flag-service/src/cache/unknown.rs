@@ -1,0 +1,89 @@
+//! What is remembered of flags that cannot be served: unknown, unreadable, or out of reach a moment ago.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flag_model::{FlagKey, Timestamp};
+use flag_store::{FlagRowKey, StoreError, UnreadableRow};
+use quick_cache::sync::Cache;
+use tokio::time::Instant;
+
+/// How many are remembered at most.
+pub(super) const ENTRIES: usize = 10_000;
+
+/// How long it counts that a flag is unknown or cannot be read.
+pub(super) const COUNTS: Duration = Duration::from_secs(5);
+
+/// How long that counts while changes are looked for, but not in this project.
+pub(super) const COUNTS_UNWATCHED: Duration = Duration::from_secs(1);
+
+/// How long a failure of the store counts.
+const FAILURE_COUNTS: Duration = Duration::from_millis(100);
+
+/// How much less than that it may be.
+const JITTER: f64 = 0.3;
+
+/// Why a flag cannot be served.
+#[derive(Clone, Debug)]
+pub(super) enum Reason {
+    /// It has no revision.
+    NoRevision,
+    /// Its newest revision cannot be read.
+    Unreadable(Arc<UnreadableRow>),
+    /// The store failed.
+    Failed(Arc<StoreError>),
+}
+
+/// Flags that cannot be served, each for a short time; apart from the others, so that they drive none of those out.
+#[derive(Debug)]
+pub(super) struct Unknown(Cache<FlagKey, (Reason, Instant)>);
+
+impl Unknown {
+    pub(super) fn new(entries: usize) -> Self {
+        Self(Cache::new(entries.min(ENTRIES)))
+    }
+
+    pub(super) fn get(&self, flag: &FlagKey, now: Instant) -> Option<Reason> {
+        let (reason, until) = self.0.get(flag)?;
+        (now < until).then_some(reason)
+    }
+
+    /// Remembers a flag for `counts`, or less if it is a failure.
+    pub(super) fn remember(&self, flag: &FlagKey, reason: Reason, counts: Duration) {
+        let counts = match reason {
+            Reason::Failed(_) => counts.min(FAILURE_COUNTS),
+            _ => counts.mul_f64(1.0 - JITTER * fastrand::f64()),
+        };
+        let until = Instant::now() + counts;
+        self.0.insert(flag.clone(), (reason, until));
+    }
+
+    pub(super) fn forget(&self, flag: &FlagKey) {
+        self.0.remove(flag);
+    }
+
+    /// Forgets a flag that has a newer revision than the one, if any, for which it is remembered.
+    pub(super) fn forget_older(&self, flag: &FlagKey, newest: Timestamp) {
+        self.0.remove_if(flag, |(reason, _)| match reason {
+            Reason::NoRevision => true,
+            Reason::Unreadable(row) => created(row).is_none_or(|created| created < newest),
+            Reason::Failed(_) => false,
+        });
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// When a row was made that cannot be read, if its key can.
+pub(super) fn created(row: &UnreadableRow) -> Option<Timestamp> {
+    match row {
+        UnreadableRow::Percent { key, .. } | UnreadableRow::Cell { key, .. } => {
+            FlagRowKey::decode(key.as_bytes())
+                .ok()
+                .map(|key| key.created)
+        }
+        _ => None,
+    }
+}

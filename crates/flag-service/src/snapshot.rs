@@ -1,0 +1,225 @@
+//! The last known flags in a file, for a start while the store cannot be reached.
+//!
+//! A line that says what follows and its SHA-256, then a line of JSON per flag: its row as it is stored, and when it
+//! was last known to be in force. Flags that come from it are served as any last known value is: only while the store
+//! cannot be reached, marked stale, and not for longer than that is allowed. A damaged file is as good as none.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use flag_model::Timestamp;
+use flag_store::{Cells, Row};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use crate::cache::{FlagCache, Kept};
+
+/// How long a change waits at most until it is in the file.
+const PERIOD: Duration = Duration::from_secs(5);
+
+/// How often the file is written though nothing has changed but how long ago that was known.
+const RENEWED: Duration = Duration::from_mins(1);
+
+const FORMAT: &str = "flag-service snapshot";
+const VERSION: u32 = 1;
+
+/// The file, and the flags that it is made of.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    path: PathBuf,
+    flags: FlagCache,
+    /// Held while it is written.
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The flags' changes when it was written.
+    changes: u64,
+    at: Instant,
+    is_failing: bool,
+}
+
+/// The first line.
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    format: String,
+    version: u32,
+    sha256: String,
+}
+
+/// Every other line.
+#[derive(Debug, Serialize, Deserialize)]
+struct Line {
+    key: String,
+    known: i64,
+    cells: Vec<(String, String)>,
+}
+
+/// Why a snapshot cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error("it cannot be read")]
+    Io(#[from] io::Error),
+    #[error("it is no snapshot")]
+    NoSnapshot,
+    #[error("it has version {0}, and this release knows version {VERSION}")]
+    Version(u32),
+    #[error("it is damaged")]
+    Damaged,
+}
+
+impl Snapshot {
+    /// The snapshot of these flags in this file.
+    pub(crate) fn new(path: PathBuf, flags: FlagCache) -> Self {
+        let state = State {
+            changes: flags.changes(),
+            at: Instant::now(),
+            is_failing: false,
+        };
+        Self {
+            path,
+            flags,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Takes over what the file holds.
+    pub(crate) async fn restore(&self) {
+        let path = self.path.clone();
+        let file = self.path.display();
+        match spawn_blocking(move || read(&path)).await {
+            Ok(Ok(kept)) => {
+                let flags = self.flags.restore(kept);
+                info!(%file, flags, "snapshot of the last known flags read");
+            }
+            Ok(Err(ReadError::Io(error))) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(Err(error)) => warn!(%file, problem = %error, "snapshot ignored"),
+            Err(_) => warn!(%file, problem = "reading it panicked", "snapshot ignored"),
+        }
+    }
+
+    /// Writes the file whenever something has changed, for ever.
+    pub(crate) async fn keep(self: Arc<Self>) {
+        loop {
+            sleep(PERIOD).await;
+            let (changes, age) = {
+                let state = self.state.lock().await;
+                (state.changes, state.at.elapsed())
+            };
+            if self.flags.changes() != changes || age >= RENEWED {
+                self.write().await;
+            }
+        }
+    }
+
+    /// Writes the file, unless there is nothing to write.
+    pub(crate) async fn write(&self) {
+        let mut state = self.state.lock().await;
+        state.changes = self.flags.changes();
+        state.at = Instant::now();
+        let kept = self.flags.kept();
+        if kept.is_empty() {
+            return;
+        }
+        let path = self.path.clone();
+        let written = spawn_blocking(move || write(&path, kept)).await;
+        let problem = match written {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("writing it panicked".to_owned()),
+        };
+        let file = self.path.display();
+        match &problem {
+            Some(problem) if !state.is_failing => warn!(%file, problem, "cannot write snapshot"),
+            None if state.is_failing => info!(%file, "snapshot written again"),
+            _ => {}
+        }
+        state.is_failing = problem.is_some();
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<Kept>, ReadError> {
+    let text = fs::read(path)?;
+    let header_ends = text.iter().position(|byte| *byte == b'\n');
+    let (header, lines) = text.split_at(header_ends.ok_or(ReadError::NoSnapshot)? + 1);
+    let header: Header = serde_json::from_slice(header).map_err(|_| ReadError::NoSnapshot)?;
+    if header.format != FORMAT {
+        return Err(ReadError::NoSnapshot);
+    }
+    if header.version != VERSION {
+        return Err(ReadError::Version(header.version));
+    }
+    if header.sha256 != sha256(lines) {
+        return Err(ReadError::Damaged);
+    }
+    let lines = serde_json::Deserializer::from_slice(lines).into_iter::<Line>();
+    let kept = lines.map(|line| line.ok().and_then(Line::into_kept));
+    kept.collect::<Option<_>>().ok_or(ReadError::Damaged)
+}
+
+/// Whoever reads the file finds the old one or the new one, whole, whatever happens meanwhile.
+fn write(path: &Path, kept: Vec<Kept>) -> io::Result<()> {
+    let mut lines = Vec::new();
+    for line in kept.into_iter().filter_map(Line::new) {
+        serde_json::to_writer(&mut lines, &line)?;
+        lines.push(b'\n');
+    }
+    let header = Header {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        sha256: sha256(&lines),
+    };
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    let mut file = File::create(&new)?;
+    serde_json::to_writer(&mut file, &header)?;
+    file.write_all(b"\n")?;
+    file.write_all(&lines)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    let folder = path.parent().filter(|folder| folder.is_dir());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+impl Line {
+    /// Cells that aren't text, which nobody reads, are left out.
+    fn new(Kept { known, row }: Kept) -> Option<Self> {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+        let cells = row.cells.iter();
+        let cells = cells.filter_map(|(column, value)| Some((text(column)?, text(value)?)));
+        Some(Self {
+            key: text(&row.key)?,
+            known: known.unix_micros(),
+            cells: cells.collect(),
+        })
+    }
+
+    fn into_kept(self) -> Option<Kept> {
+        Some(Kept {
+            known: Timestamp::from_unix_micros(self.known)?,
+            row: Row {
+                key: self.key.into(),
+                cells: self.cells.into_iter().collect::<Cells>(),
+            },
+        })
+    }
+}

@@ -1,0 +1,10 @@
+//! The store as the service has it: opened in the background, bounded, and left alone while it fails.
+mod circuit;
+mod gate;
+mod lazy;
+mod metrics;
+mod opening;
+
+pub(crate) use self::circuit::Circuit;
+pub(crate) use self::gate::{Gate, GateSettings};
+pub(crate) use self::opening::Opening;

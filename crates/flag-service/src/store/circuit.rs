@@ -1,0 +1,272 @@
+//! A circuit breaker: after failures in a row the store is left alone, and then tried with one call at a time.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// So many failures in a row open the circuit.
+const FAILURES: u32 = 5;
+
+/// How long the store is left alone at first.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long it is left alone at most; a longer pause would find a store that is back too late.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Whether calls may be made.
+#[derive(Debug)]
+pub(crate) struct Circuit {
+    state: Mutex<State>,
+    /// The same as the state says, for those who must not wait for it.
+    open: AtomicBool,
+    opened: Notify,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Closed {
+        failures: u32,
+    },
+    Open {
+        since: Instant,
+        until: Instant,
+        pause: Duration,
+        is_probed: bool,
+    },
+}
+
+/// The leave to make a call. Dropped without a word about its end, it says nothing about the store.
+#[derive(Debug)]
+pub(crate) struct Leave<'a> {
+    circuit: &'a Circuit,
+    is_probe: bool,
+}
+
+/// How a call ended, as far as it tells of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// There was an answer, be it a refusal.
+    Answered,
+    /// There was none.
+    Failed,
+}
+
+/// What a call's end did to the circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Nothing.
+    None,
+    /// It was closed and is open now.
+    Opened,
+    /// It was open for so long and is closed now.
+    Closed(Duration),
+}
+
+impl Circuit {
+    /// A circuit that is closed.
+    pub(crate) fn new() -> Self {
+        Self {
+            state: Mutex::new(State::Closed { failures: 0 }),
+            open: AtomicBool::new(false),
+            opened: Notify::new(),
+        }
+    }
+
+    /// Whether calls fail at once, except one now and then.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// How long it has been open.
+    pub(crate) fn open_for(&self) -> Option<Duration> {
+        match *self.state() {
+            State::Closed { .. } => None,
+            State::Open { since, .. } => Some(since.elapsed()),
+        }
+    }
+
+    /// The leave to make a call; while the circuit is open one call gets it when the pause is over.
+    pub(crate) fn admit(&self) -> Option<Leave<'_>> {
+        let is_probe = match &mut *self.state() {
+            State::Closed { .. } => false,
+            State::Open {
+                until, is_probed, ..
+            } if !*is_probed && Instant::now() >= *until => {
+                *is_probed = true;
+                true
+            }
+            State::Open { .. } => return None,
+        };
+        Some(Leave {
+            circuit: self,
+            is_probe,
+        })
+    }
+
+    /// Waits until the circuit is open and its pause is over: somebody should try the store then.
+    pub(crate) async fn wants_probe(&self) {
+        loop {
+            let until = match *self.state() {
+                State::Closed { .. } => None,
+                State::Open { until, .. } => Some(until),
+            };
+            match until {
+                None => self.opened.notified().await,
+                Some(until) if Instant::now() >= until => return,
+                Some(until) => tokio::time::sleep_until(until).await,
+            }
+        }
+    }
+
+    fn end(&self, is_probe: bool, end: End) -> Change {
+        let mut state = self.state();
+        let now = Instant::now();
+        let (next, change) = match (*state, end) {
+            (State::Closed { .. }, End::Answered) => (State::Closed { failures: 0 }, Change::None),
+            (State::Closed { failures }, End::Failed) if failures + 1 < FAILURES => {
+                let failures = failures + 1;
+                (State::Closed { failures }, Change::None)
+            }
+            (State::Closed { .. }, End::Failed) => (open(now, now, FIRST_PAUSE), Change::Opened),
+            // Also the late answer of a call that began before: the store is there.
+            (State::Open { since, .. }, End::Answered) => (
+                State::Closed { failures: 0 },
+                Change::Closed(now.saturating_duration_since(since)),
+            ),
+            (State::Open { since, pause, .. }, End::Failed) if is_probe => {
+                let pause = (pause * 2).min(LONGEST_PAUSE);
+                (open(since, now, pause), Change::None)
+            }
+            (state @ State::Open { .. }, End::Failed) => (state, Change::None),
+        };
+        *state = next;
+        let is_open = matches!(next, State::Open { .. });
+        self.open.store(is_open, Ordering::Relaxed);
+        drop(state);
+        if change == Change::Opened {
+            self.opened.notify_one();
+        }
+        change
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Leave<'_> {
+    /// Says how the call ended.
+    pub(crate) fn end(mut self, end: End) -> Change {
+        let is_probe = std::mem::take(&mut self.is_probe);
+        self.circuit.end(is_probe, end)
+    }
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        if self.is_probe
+            && let State::Open { is_probed, .. } = &mut *self.circuit.state()
+        {
+            *is_probed = false;
+        }
+    }
+}
+
+/// Three quarters of the pause or more, so that replicas that failed together don't come back together.
+fn open(since: Instant, now: Instant, pause: Duration) -> State {
+    State::Open {
+        since,
+        until: now + pause.mul_f64(0.75 + fastrand::f64() / 4.0),
+        pause,
+        is_probed: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn call(circuit: &Circuit, end: End) -> Change {
+        circuit.admit().unwrap().end(end)
+    }
+
+    fn opened() -> Circuit {
+        let circuit = Circuit::new();
+        for _ in 1..FAILURES {
+            assert_eq!(call(&circuit, End::Failed), Change::None);
+        }
+        assert_eq!(call(&circuit, End::Failed), Change::Opened);
+        circuit
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_in_a_row_open_it() {
+        let circuit = Circuit::new();
+        for _ in 1..FAILURES {
+            call(&circuit, End::Failed);
+        }
+        call(&circuit, End::Answered);
+        for _ in 1..FAILURES {
+            call(&circuit, End::Failed);
+        }
+        assert!(!circuit.is_open());
+        assert_eq!(call(&circuit, End::Failed), Change::Opened);
+        assert!(circuit.is_open());
+        assert!(circuit.admit().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_call_at_a_time_tries_a_store_that_was_left_alone() {
+        let circuit = opened();
+        advance(FIRST_PAUSE).await;
+        let probe = circuit.admit().unwrap();
+        assert!(circuit.admit().is_none());
+        assert_eq!(probe.end(End::Answered), Change::Closed(FIRST_PAUSE));
+        assert!(circuit.admit().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pause_grows_to_a_second() {
+        let circuit = opened();
+        for pause in [500, 1_000, 1_000, 1_000].map(Duration::from_millis) {
+            advance(pause * 3 / 4 - Duration::from_millis(2)).await;
+            assert!(circuit.admit().is_none(), "too early after {pause:?}");
+            advance(pause / 4 + Duration::from_millis(2)).await;
+            assert_eq!(call(&circuit, End::Failed), Change::None);
+        }
+        assert!(circuit.is_open());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_nobody_waits_for_makes_room_for_the_next() {
+        let circuit = opened();
+        advance(FIRST_PAUSE).await;
+        drop(circuit.admit().unwrap());
+        assert!(circuit.admit().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_that_began_before_say_what_they_know() {
+        let circuit = Circuit::new();
+        let (early, late) = (circuit.admit().unwrap(), circuit.admit().unwrap());
+        for _ in 0..FAILURES {
+            call(&circuit, End::Failed);
+        }
+        assert_eq!(early.end(End::Failed), Change::None);
+        assert_eq!(late.end(End::Answered), Change::Closed(Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_is_wanted_when_the_pause_is_over() {
+        let circuit = opened();
+        let began = Instant::now();
+        circuit.wants_probe().await;
+        assert!(began.elapsed() <= FIRST_PAUSE + Duration::from_millis(1));
+        assert!(circuit.admit().is_some());
+    }
+}

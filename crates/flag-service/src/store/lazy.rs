@@ -1,0 +1,104 @@
+//! A store that is still to be opened.
+
+use std::sync::{Arc, OnceLock};
+
+use flag_store::{
+    BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan, StoreError,
+    Table,
+};
+
+/// Unavailable until it is opened; from then on what was opened.
+#[derive(Debug, Default)]
+pub(crate) struct Lazy(OnceLock<Arc<dyn RowStore>>);
+
+impl Lazy {
+    /// From now on this store answers.
+    pub(super) fn open(&self, rows: Arc<dyn RowStore>) {
+        // It is opened once.
+        let _ = self.0.set(rows);
+    }
+
+    fn opened(&self) -> Result<&dyn RowStore, StoreError> {
+        let opened = self.0.get().map(|rows| &**rows);
+        opened.ok_or_else(|| StoreError::Unavailable {
+            source: "it could not be opened yet".into(),
+        })
+    }
+}
+
+impl RowStore for Lazy {
+    fn get<'a>(
+        &'a self,
+        table: Table,
+        key: &'a [u8],
+        columns: Columns<'a>,
+    ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
+        match self.opened() {
+            Ok(rows) => rows.get(table, key, columns),
+            Err(error) => failed(error),
+        }
+    }
+
+    fn scan(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        match self.opened() {
+            Ok(rows) => rows.scan(table, scan),
+            Err(error) => failed(error),
+        }
+    }
+
+    fn keys(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {
+        match self.opened() {
+            Ok(rows) => rows.keys(table, scan),
+            Err(error) => failed(error),
+        }
+    }
+
+    fn insert_if_absent<'a>(
+        &'a self,
+        table: Table,
+        row: &'a Row,
+    ) -> BoxFuture<'a, Result<Insert, StoreError>> {
+        match self.opened() {
+            Ok(rows) => rows.insert_if_absent(table, row),
+            Err(error) => failed(error),
+        }
+    }
+
+    fn compare_and_set<'a>(
+        &'a self,
+        table: Table,
+        key: &'a [u8],
+        expected: Expected<'a>,
+        cells: &'a Cells,
+    ) -> BoxFuture<'a, Result<CompareAndSet, StoreError>> {
+        match self.opened() {
+            Ok(store) => store.compare_and_set(table, key, expected, cells),
+            Err(error) => failed(error),
+        }
+    }
+
+    fn write_batch<'a>(
+        &'a self,
+        table: Table,
+        rows: &'a [Row],
+    ) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
+        match self.opened() {
+            Ok(store) => store.write_batch(table, rows),
+            Err(_) => {
+                let failures = rows.iter().map(|_| self.opened().map(drop)).collect();
+                Box::pin(std::future::ready(failures))
+            }
+        }
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        match self.opened() {
+            Ok(rows) => rows.ping(),
+            Err(error) => failed(error),
+        }
+    }
+}
+
+fn failed<'a, T: Send + 'a>(error: StoreError) -> BoxFuture<'a, Result<T, StoreError>> {
+    Box::pin(std::future::ready(Err(error)))
+}

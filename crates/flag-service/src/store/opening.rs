@@ -1,0 +1,132 @@
+//! Opening the store, in the background and until it works.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use flag_settings::{OpenStoreError, StoreSettings};
+use flag_store::{AppendError, FlagStore, StoreError, SystemClock};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use super::lazy::Lazy;
+use crate::config::Demo;
+use crate::demo;
+
+/// How long the start waits for a store, so that as a rule the first request finds it open.
+const START_WAITS: Duration = Duration::from_secs(1);
+
+/// How long it waits for the sample flags too, which whoever wants them will ask for at once.
+const DEMO_WAITS: Duration = Duration::from_secs(10);
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// A store on its way to be open.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    patience: Duration,
+    tried: Option<oneshot::Receiver<()>>,
+    /// Ends when the store is open, or never can be.
+    trying: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl Opening {
+    /// Begins to open the store that the settings name; the sample flags are in it before anybody sees it.
+    pub(crate) fn begin(settings: StoreSettings, demo: Demo) -> (Arc<Lazy>, Self) {
+        let lazy = Arc::new(Lazy::default());
+        let (tell, tried) = oneshot::channel();
+        let trying = tokio::spawn(open(settings, demo, Arc::clone(&lazy), tell));
+        let opening = Self {
+            patience: match demo {
+                Demo::On => DEMO_WAITS,
+                Demo::Off => START_WAITS,
+            },
+            tried: Some(tried),
+            trying: Some(trying),
+        };
+        (lazy, opening)
+    }
+
+    /// Waits for the first attempt, for a moment; an error if none can ever succeed.
+    pub(crate) async fn tried_once(&mut self) -> anyhow::Result<()> {
+        if let Some(tried) = self.tried.take() {
+            // Whoever tells is gone as well when the attempt ended all attempts.
+            let _ = timeout(self.patience, tried).await;
+        }
+        match &self.trying {
+            Some(trying) if trying.is_finished() => self.ended().await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Why the store can never be opened; waits for ever while it is open or may yet be.
+    pub(crate) async fn failed(&mut self) -> anyhow::Error {
+        match self.ended().await {
+            Ok(()) => std::future::pending().await,
+            Err(error) => error,
+        }
+    }
+
+    async fn ended(&mut self) -> anyhow::Result<()> {
+        let Some(trying) = &mut self.trying else {
+            return Ok(());
+        };
+        let ended = trying.await;
+        self.trying = None;
+        ended.context("cannot open the store")?
+    }
+}
+
+async fn open(
+    settings: StoreSettings,
+    demo: Demo,
+    lazy: Arc<Lazy>,
+    tell: oneshot::Sender<()>,
+) -> anyhow::Result<()> {
+    let mut pause = FIRST_PAUSE;
+    let mut first = Some(tell);
+    while let Err(error) = open_once(&settings, demo, &lazy).await {
+        if !is_transient(&error) {
+            return Err(error);
+        }
+        if let Some(tell) = first.take() {
+            let _ = tell.send(());
+            warn!(problem = %format!("{error:#}"), "store cannot be opened, trying on");
+        }
+        sleep(pause.mul_f64(0.75 + fastrand::f64() / 4.0)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    match first {
+        Some(tell) => drop(tell.send(())),
+        None => info!("store opened"),
+    }
+    Ok(())
+}
+
+async fn open_once(settings: &StoreSettings, demo: Demo, lazy: &Lazy) -> anyhow::Result<()> {
+    let rows = settings.open().await?;
+    if demo == Demo::On {
+        demo::fill(&FlagStore::new(Arc::clone(&rows), Arc::new(SystemClock)))
+            .await
+            .context("cannot add the sample flags")?;
+    }
+    lazy.open(rows);
+    Ok(())
+}
+
+/// Whether another attempt may succeed.
+fn is_transient(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        if let Some(error) = cause.downcast_ref::<OpenStoreError>() {
+            return error.is_transient();
+        }
+        let store = match cause.downcast_ref::<AppendError>() {
+            Some(AppendError::Store(error)) => Some(error),
+            _ => cause.downcast_ref::<StoreError>(),
+        };
+        store.is_some_and(StoreError::is_transient)
+    })
+}
