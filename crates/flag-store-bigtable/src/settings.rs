@@ -32,6 +32,9 @@ pub struct BigtableSettings {
     pub channels: usize,
     /// How long to look for credentials. Default: 10 s.
     pub connect_deadline: Duration,
+    /// How often new connections take the place of the old ones, which Bigtable closes about hourly; zero for never.
+    /// Default: 45 min.
+    pub refresh_every: Duration,
     /// One attempt of a read. Default: 250 ms.
     pub read_attempt: Duration,
     /// A read of a row, or a scan with a limit. Default: 2 s.
@@ -63,6 +66,7 @@ impl BigtableSettings {
             emulator: None,
             channels: 4,
             connect_deadline: Duration::from_secs(10),
+            refresh_every: Duration::from_mins(45),
             read_attempt: Duration::from_millis(250),
             read_deadline: Duration::from_secs(2),
             write_attempt: Duration::from_secs(1),

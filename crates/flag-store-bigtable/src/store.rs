@@ -10,7 +10,8 @@ use flag_store::{
 };
 
 use crate::call::{Call, Patience, Repeat};
-use crate::connection::{ConnectError, connect};
+use crate::connection::ConnectError;
+use crate::line::Line;
 use crate::merge::Merger;
 use crate::settings::BigtableSettings;
 use crate::status::{Failure, refused};
@@ -21,7 +22,7 @@ use crate::{batch, filter, mutation, request};
 /// Belongs to the runtime that it was connected in. Every call ends within the deadline that the settings give it,
 /// fetching a token and connecting included.
 pub struct BigtableStore {
-    client: BigTable,
+    line: Line,
     settings: BigtableSettings,
 }
 
@@ -31,8 +32,8 @@ impl BigtableStore {
     /// Looks for credentials unless an emulator is named; that asks the network on some machines, and ends within
     /// the settings' `connect_deadline`.
     pub async fn connect(settings: BigtableSettings) -> Result<Self, ConnectError> {
-        let client = connect(&settings).await?.client();
-        Ok(Self { client, settings })
+        let line = Line::open(&settings).await?;
+        Ok(Self { line, settings })
     }
 
     pub(crate) fn settings(&self) -> &BigtableSettings {
@@ -40,7 +41,7 @@ impl BigtableStore {
     }
 
     pub(crate) fn client(&self) -> BigTable {
-        self.client.clone()
+        self.line.client()
     }
 
     /// The name of a table, as people know it.
@@ -53,7 +54,7 @@ impl BigtableStore {
 
     /// The name of a table, as requests spell it.
     pub(crate) fn full_name(&self, table: Table) -> String {
-        self.client.get_full_table_name(self.name(table))
+        self.line.client().get_full_table_name(self.name(table))
     }
 
     /// The app profile, as requests spell it.

@@ -3,6 +3,7 @@
 
 mod batches;
 mod deadlines;
+mod renewal;
 mod retries;
 mod rows;
 mod server;

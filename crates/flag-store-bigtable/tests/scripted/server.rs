@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 use bigtable_rs::google::bigtable::v2::read_rows_response::CellChunk;
 use bigtable_rs::google::bigtable::v2::{
     CheckAndMutateRowRequest, CheckAndMutateRowResponse, MutateRowsRequest, MutateRowsResponse,
-    ReadRowsRequest, ReadRowsResponse, mutate_rows_response,
+    PingAndWarmRequest, PingAndWarmResponse, ReadRowsRequest, ReadRowsResponse,
+    mutate_rows_response,
 };
 use flag_store::BoxFuture;
 use futures_util::stream::{self, Stream, StreamExt};
@@ -55,6 +56,7 @@ pub(crate) enum Asked {
     Read(ReadRowsRequest),
     CheckAndMutate(CheckAndMutateRowRequest),
     Mutate(MutateRowsRequest),
+    Ping(PingAndWarmRequest),
 }
 
 #[derive(Default)]
@@ -62,6 +64,7 @@ struct Script {
     answers: VecDeque<Answer>,
     repeated: bool,
     asked: Vec<(MetadataMap, Asked)>,
+    refuses_pings: bool,
 }
 
 impl Scripted {
@@ -85,6 +88,11 @@ impl Scripted {
         let server = Self::start([answer]).await;
         server.script.lock().unwrap().repeated = true;
         server
+    }
+
+    /// From now on it refuses pings.
+    pub(crate) fn refuse_pings(&self) {
+        self.script.lock().unwrap().refuses_pings = true;
     }
 
     /// What it was asked since the last time, in order.
@@ -130,6 +138,10 @@ impl Service<http::Request<Body>> for Bigtable {
             Ok(match method {
                 "ReadRows" => streaming(ReadRows(service), request).await,
                 "MutateRows" => streaming(MutateRows(service), request).await,
+                "PingAndWarm" => {
+                    let mut grpc = Grpc::new(ProstCodec::default());
+                    grpc.unary(PingAndWarm(service), request).await
+                }
                 "CheckAndMutateRow" => {
                     let mut grpc = Grpc::new(ProstCodec::default());
                     grpc.unary(CheckAndMutateRow(service), request).await
@@ -196,6 +208,26 @@ impl ServerStreamingService<MutateRowsRequest> for MutateRows {
                 answer => quiet(answer).await,
             }
         })
+    }
+}
+
+/// Pings are noted, and answered unless everything is refused; the script is about the other requests.
+struct PingAndWarm(Bigtable);
+
+impl UnaryService<PingAndWarmRequest> for PingAndWarm {
+    type Response = PingAndWarmResponse;
+    type Future = BoxFuture<'static, Result<Response<Self::Response>, Status>>;
+
+    fn call(&mut self, request: Request<PingAndWarmRequest>) -> Self::Future {
+        let (headers, _, message) = request.into_parts();
+        let mut script = self.0.0.lock().unwrap();
+        script.asked.push((headers, Asked::Ping(message)));
+        let answer = if script.refuses_pings {
+            Err(Status::unavailable("no pings"))
+        } else {
+            Ok(Response::new(PingAndWarmResponse {}))
+        };
+        Box::pin(std::future::ready(answer))
     }
 }
 
