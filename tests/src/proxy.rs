@@ -38,7 +38,12 @@ enum Weather {
 impl Proxy {
     /// A network to the target, `host:port`, that works.
     pub async fn to(target: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at("127.0.0.1:0", target).await
+    }
+
+    /// The same at an address, where one may have been that was cut.
+    pub async fn at(address: &str, target: &str) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (weather, seen) = watch::channel(Weather::Clear);
         let serving = tokio::spawn(serve(listener, target.to_owned(), seen));

@@ -109,6 +109,17 @@ impl Service {
             .await
     }
 
+    /// The value of a metric, by its name and labels as they are written; zero while there is none.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let response = self.request(Method::GET, "/metrics").send().await.unwrap();
+        let text = response.text().await.unwrap();
+        let value = text.lines().find_map(|line| {
+            let (metric, value) = line.rsplit_once(' ')?;
+            (metric == name).then(|| value.parse().unwrap())
+        });
+        value.unwrap_or_default()
+    }
+
     /// A request that the test finishes and sends itself.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url))
