@@ -121,3 +121,95 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use flag_model::{FlagKey, FlagName, FlagType, FlagValue, Format, InstanceId, RevisionParts};
+    use flag_rollout::decide;
+    use flag_store::{Base, SystemClock, memory::MemoryStore};
+    use tokio::runtime::Handle;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::metrics::registry;
+    use crate::store::Circuit;
+
+    struct World {
+        store: FlagStore,
+        flags: FlagCache,
+        flag: FlagKey,
+    }
+
+    impl World {
+        async fn new() -> Self {
+            let store = FlagStore::new(Arc::new(MemoryStore::default()), Arc::new(SystemClock));
+            let settings = Config::of_defaults().cache.flags;
+            let circuit = Arc::new(Circuit::new());
+            let reads = Handle::current();
+            let flags = FlagCache::new(store.clone(), circuit, settings, reads, &mut registry());
+            let flag = FlagKey {
+                project: ProjectName::new("p").unwrap(),
+                flag_type: FlagType::Feature,
+                name: FlagName::new("f").unwrap(),
+            };
+            let world = Self { store, flags, flag };
+            world.revise(false).await;
+            world
+        }
+
+        async fn revise(&self, control: bool) {
+            let parts = RevisionParts {
+                flag: self.flag.clone(),
+                format: Format::V1,
+                control: FlagValue::Boolean(control),
+                treatments: vec![],
+                comment: String::new(),
+                owner: None,
+                rollback_of: None,
+            };
+            let appended = self.store.append_revision(Base::Newest, parts).await;
+            appended.unwrap();
+        }
+
+        async fn value(&self) -> FlagValue {
+            let plan = self.flags.current(&self.flag).await.unwrap();
+            decide(&plan, &InstanceId::new("A").unwrap()).value.clone()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_is_served_within_a_period() {
+        let world = World::new().await;
+        let period = Duration::from_millis(500);
+        let looking = tokio::spawn(look(world.store.clone(), world.flags.clone(), period));
+        // Also one that comes long after the last.
+        for (control, pause) in [(true, 0), (false, 120), (true, 1)] {
+            world.value().await;
+            sleep(Duration::from_secs(pause)).await;
+            world.revise(control).await;
+            sleep(period).await;
+            assert_eq!(world.value().await, FlagValue::Boolean(control));
+        }
+        looking.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_row_is_forgotten_when_its_project_is() {
+        let world = World::new().await;
+        let mut watch = Watch::new(world.store.clone(), world.flags.clone());
+        let unknown = FlagKey {
+            project: ProjectName::new("q").unwrap(),
+            ..world.flag.clone()
+        };
+        world.value().await;
+        world.flags.current(&unknown).await.unwrap_err();
+        watch.poll().await;
+        watch.sweep();
+        assert_eq!(watch.seen.len(), 2);
+        sleep(Duration::from_secs(11)).await;
+        watch.sweep();
+        assert_eq!(watch.seen.len(), 1);
+    }
+}

@@ -147,3 +147,25 @@ pub(crate) async fn readyz(visit: Visit) -> HttpResponse {
     };
     visit.answer(Route::Readyz, answer).await
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::site::Site;
+
+    async fn status(site: &Site) -> (u16, &'static str) {
+        let (code, health) = site.readiness.describe().await;
+        (code.as_u16(), health.status)
+    }
+
+    #[tokio::test]
+    async fn a_service_whose_store_answers_is_ready() {
+        assert_eq!(status(&Site::for_tests()).await, (200, "ready"));
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_about_to_stop_is_not_ready() {
+        let site = Site::for_tests();
+        site.readiness.begin_draining();
+        assert_eq!(status(&site).await, (503, "draining"));
+    }
+}

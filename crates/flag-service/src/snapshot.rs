@@ -223,3 +223,78 @@ impl Line {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn kept(n: i64) -> Kept {
+        let cells = Cells::default()
+            .with("Comment", "it's \"quoted\" – ü\n")
+            .with("Garbage", [0xff, 0xfe]);
+        Kept {
+            known: Timestamp::from_unix_micros(1_700_000_000_000_000 + n).unwrap(),
+            row: Row {
+                key: format!("PROJECT#p#{n}").into(),
+                cells,
+            },
+        }
+    }
+
+    fn written(kept: Vec<Kept>) -> (TempDir, PathBuf) {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("flags.snapshot");
+        write(&path, kept).unwrap();
+        (folder, path)
+    }
+
+    #[track_caller]
+    fn check_refused(text: &[u8], expected: &str) {
+        let (_folder, path) = written(vec![kept(1)]);
+        fs::write(&path, text).unwrap();
+        assert_eq!(read(&path).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let (folder, path) = written((0..100).map(kept).collect());
+        let back = read(&path).unwrap();
+        assert_eq!(back.len(), 100);
+        assert_eq!(back[7].known, kept(7).known);
+        assert_eq!(back[7].row.key, kept(7).row.key);
+        assert_eq!(
+            back[7].row.cells.get("Comment"),
+            kept(7).row.cells.get("Comment")
+        );
+        // It takes the place of the one before, and leaves nothing else behind.
+        write(&path, vec![kept(1)]).unwrap();
+        assert_eq!(read(&path).unwrap().len(), 1);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn every_damage_is_noticed() {
+        let (_folder, path) = written(vec![kept(1), kept(2)]);
+        let text = fs::read(&path).unwrap();
+        for at in 0..text.len() {
+            let mut damaged = text.clone();
+            damaged[at] ^= 1;
+            fs::write(&path, &damaged).unwrap();
+            assert!(read(&path).is_err(), "byte {at}");
+            fs::write(&path, &text[..at]).unwrap();
+            assert!(read(&path).is_err(), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_snapshot_of_this_release_is_refused() {
+        check_refused(b"", "it is no snapshot");
+        check_refused(b"hello\n", "it is no snapshot");
+        check_refused(
+            b"{\"format\":\"flag-service snapshot\",\"version\":2,\"sha256\":\"\"}\n",
+            "it has version 2, and this release knows version 1",
+        );
+    }
+}

@@ -280,17 +280,11 @@ impl Inner {
         }
     }
 
-    /// Whether the flag is there, as pages of keys say.
-    async fn look_up(self: &Arc<Self>, flag: &FlagKey) -> Result<Presence, StoreError> {
+    /// Whether the flag is there, as pages of keys say. Runs where the request does, so that no more of it goes on than
+    /// requests wait.
+    async fn look_up(&self, flag: &FlagKey) -> Result<Presence, StoreError> {
         let counts = self.unknown_counts(&flag.project);
-        let (inner, flag) = (Arc::clone(self), flag.clone());
-        let look_up = async move { inner.absence.look_up(&inner.store, &flag, counts).await };
-        match self.reads.spawn(look_up).await {
-            Ok(presence) => presence,
-            Err(_) => Err(StoreError::Unavailable {
-                source: "the look-up was given up".into(),
-            }),
-        }
+        self.absence.look_up(&self.store, flag, counts).await
     }
 
     /// How long it counts that a flag of the project is unknown.

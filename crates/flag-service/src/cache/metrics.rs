@@ -132,10 +132,9 @@ impl Collector for FlagCache {
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
         let oldest = ConstGauge::new(held.oldest_stale.as_secs_f64());
-        let help = "How long ago the oldest stale flag was last known to be in force";
         oldest.encode(encoder.encode_descriptor(
             "oldest_stale_seconds",
-            help,
+            "How long ago the oldest stale flag was last known to be in force",
             None,
             oldest.metric_type(),
         )?)?;

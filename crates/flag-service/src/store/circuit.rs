@@ -16,6 +16,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// How long it is left alone at most; a longer pause would find a store that is back too late.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often somebody looks whether a trial under way has ended.
+const PROBED: Duration = Duration::from_millis(20);
+
 /// Whether calls may be made.
 #[derive(Debug)]
 pub(crate) struct Circuit {
@@ -111,6 +114,9 @@ impl Circuit {
         loop {
             let until = match *self.state() {
                 State::Closed { .. } => None,
+                State::Open {
+                    is_probed: true, ..
+                } => Some(Instant::now() + PROBED),
                 State::Open { until, .. } => Some(until),
             };
             match until {
@@ -233,10 +239,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_pause_grows_to_a_second() {
         let circuit = opened();
-        for pause in [500, 1_000, 1_000, 1_000].map(Duration::from_millis) {
-            advance(pause * 3 / 4 - Duration::from_millis(2)).await;
-            assert!(circuit.admit().is_none(), "too early after {pause:?}");
-            advance(pause / 4 + Duration::from_millis(2)).await;
+        for pause in [500, 1_000, 1_000, 1_000] {
+            advance(Duration::from_millis(pause * 3 / 4 - 2)).await;
+            assert!(circuit.admit().is_none(), "too early after {pause} ms");
+            advance(Duration::from_millis(pause / 4 + 2)).await;
             assert_eq!(call(&circuit, End::Failed), Change::None);
         }
         assert!(circuit.is_open());

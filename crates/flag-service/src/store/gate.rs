@@ -4,6 +4,9 @@
 //! their own, and no bound but their writer's: exposures that cannot be written are no reason to refuse flags, nor the
 //! other way round. Writes of flags are a person's, who wants the store's own word: they are only counted.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -80,7 +83,6 @@ impl Gate {
             {
                 warn!(problem = ?error, "store answers, and refuses");
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 

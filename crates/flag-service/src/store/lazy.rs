@@ -19,10 +19,7 @@ impl Lazy {
     }
 
     fn opened(&self) -> Result<&dyn RowStore, StoreError> {
-        let opened = self.0.get().map(|rows| &**rows);
-        opened.ok_or_else(|| StoreError::Unavailable {
-            source: "it could not be opened yet".into(),
-        })
+        self.0.get().map(|rows| &**rows).ok_or_else(not_yet)
     }
 }
 
@@ -82,13 +79,11 @@ impl RowStore for Lazy {
         table: Table,
         rows: &'a [Row],
     ) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
-        match self.opened() {
-            Ok(store) => store.write_batch(table, rows),
-            Err(_) => {
-                let failures = rows.iter().map(|_| self.opened().map(drop)).collect();
-                Box::pin(std::future::ready(failures))
-            }
+        if let Ok(store) = self.opened() {
+            return store.write_batch(table, rows);
         }
+        let failures = rows.iter().map(|_| Err(not_yet())).collect();
+        Box::pin(std::future::ready(failures))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -101,4 +96,10 @@ impl RowStore for Lazy {
 
 fn failed<'a, T: Send + 'a>(error: StoreError) -> BoxFuture<'a, Result<T, StoreError>> {
     Box::pin(std::future::ready(Err(error)))
+}
+
+fn not_yet() -> StoreError {
+    StoreError::Unavailable {
+        source: "it could not be opened yet".into(),
+    }
 }

@@ -99,9 +99,10 @@ async fn open(
         sleep(pause.mul_f64(0.75 + fastrand::f64() / 4.0)).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    match first {
-        Some(tell) => drop(tell.send(())),
-        None => info!("store opened"),
+    if let Some(tell) = first {
+        let _ = tell.send(());
+    } else {
+        info!("store opened");
     }
     Ok(())
 }
