@@ -3,8 +3,9 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::float_cmp,
     clippy::print_stdout,
-    reason = "tests"
+    reason = "tests, and metrics that count"
 )]
 
 use std::time::{Duration, Instant};

@@ -1,6 +1,11 @@
 //! What callers see while the store is away.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::float_cmp,
+    reason = "tests, and metrics that count"
+)]
 
 use std::time::{Duration, Instant};
 
