@@ -5,6 +5,7 @@ mod batch;
 mod chunk;
 mod dedup;
 mod direct;
+mod expiry;
 mod instance;
 mod metrics;
 mod queue;
@@ -34,6 +35,7 @@ use crate::cache::{Current, Source};
 use crate::visit::Visit;
 
 pub(crate) use self::chunk::Outcome;
+pub(crate) use self::expiry::expire;
 pub(crate) use self::instance::InstanceNames;
 
 /// What the exposure log was told.
@@ -45,6 +47,8 @@ pub(crate) struct ExposureSettings {
     pub(crate) queue: usize,
     /// How long the same answer is logged only once; zero logs every answer.
     pub(crate) dedup: Duration,
+    /// How long they are kept where no table does so by itself; zero keeps them for ever.
+    pub(crate) retention: Duration,
     /// How instances are named.
     pub(crate) names: InstanceNames,
 }

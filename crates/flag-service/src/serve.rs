@@ -16,7 +16,7 @@ use crate::cache::{FlagCache, Positions};
 use crate::changes;
 use crate::config::{Config, Demo};
 use crate::demo;
-use crate::exposures::Exposures;
+use crate::exposures::{Exposures, expire};
 use crate::health::Readiness;
 use crate::metrics::{self, Metrics};
 use crate::routes::routes;
@@ -72,6 +72,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     }
     let log = ExposureStore::new(Arc::clone(&gate) as Arc<dyn RowStore>);
     let exposures = Exposures::start(log, &config.exposures, &Handle::current(), &mut registry);
+    tokio::spawn(expire(config.store.clone(), config.exposures.retention));
     let site = Data::new(Site {
         readiness: Readiness::new(store, gate.circuit(), flags.clone()),
         flags,

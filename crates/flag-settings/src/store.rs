@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flag_store::{RowStore, StoreError};
 use flag_store_bigtable::{BigtableSettings, BigtableStore, ConnectError};
-use flag_store_embedded::{EmbeddedStore, OpenError};
+use flag_store_embedded::{EmbeddedStore, OpenError, remove_exposures_before};
 
 use crate::reader::Reader;
 use crate::table;
@@ -133,6 +133,15 @@ impl StoreSettings {
                 }
                 Ok(Arc::new(store))
             }
+        }
+    }
+
+    /// Removes exposures of before `time`, written as their keys end, where the store has no rule that does so; how
+    /// many there were.
+    pub async fn remove_exposures_before(&self, time: &str) -> Result<usize, StoreError> {
+        match self {
+            Self::Embedded(directory) => remove_exposures_before(directory, time).await,
+            Self::Bigtable(_) => Ok(0),
         }
     }
 

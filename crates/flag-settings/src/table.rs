@@ -56,6 +56,8 @@ settings! {
         "How many exposures wait to be written at most, 1 to 10000000; more are dropped and counted";
     EXPOSURE_DEDUP = "exposure_dedup_seconds", ["FLAG_EXPOSURE_DEDUP_SECONDS"], "0",
         "How long the same answer of one revision to the same instance is logged only once, in seconds, 0 to 86400; 0 logs every answer";
+    EXPOSURE_RETENTION = "exposure_retention_days", ["FLAG_EXPOSURE_RETENTION_DAYS"], "90",
+        "How long the embedded store keeps exposures, in days, 0 to 36500; 0 keeps them for ever; in Bigtable a rule of the table says so";
     LOG_INSTANCE_ID = "log_instance_id", ["FLAG_LOG_INSTANCE_ID"], "plain",
         "How instance ids stand in the exposure log: `plain`, or `hashed` (HMAC-SHA-256 in hexadecimal, and no bucket)";
     LOG_INSTANCE_ID_KEY = "log_instance_id_key", ["FLAG_LOG_INSTANCE_ID_KEY"], "",

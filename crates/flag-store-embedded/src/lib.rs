@@ -11,6 +11,7 @@
 mod cells;
 mod database;
 mod directory;
+mod expiry;
 mod failure;
 mod file;
 mod open_error;
@@ -20,5 +21,6 @@ mod schema;
 mod store;
 mod worker;
 
+pub use crate::expiry::remove_exposures_before;
 pub use crate::open_error::OpenError;
 pub use crate::store::{DEFAULT_TIMEOUT, EmbeddedStore};

@@ -10,6 +10,7 @@ use flag_store::{
 };
 
 use crate::cells;
+use crate::database::Database;
 use crate::directory;
 use crate::failure::Failure;
 use crate::file::DataFile;
@@ -81,6 +82,14 @@ impl EmbeddedStore {
             files.exposures.close().await;
             files.flags.close().await;
         }
+    }
+
+    /// Runs a job that writes exposures.
+    pub(crate) async fn write_exposures<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Database) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.files.exposures.write(self.timeout, work).await
     }
 
     fn file(&self, table: Table) -> &DataFile {

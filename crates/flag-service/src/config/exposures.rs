@@ -11,6 +11,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     table::EXPOSURES,
     table::EXPOSURE_QUEUE,
     table::EXPOSURE_DEDUP,
+    table::EXPOSURE_RETENTION,
     table::LOG_INSTANCE_ID,
     table::LOG_INSTANCE_ID_KEY,
     table::LOG_INSTANCE_ID_KEY_FILE,
@@ -40,11 +41,21 @@ pub(super) fn read(reader: &mut Reader) -> Option<ExposureSettings> {
             Some(Duration::from_secs(seconds))
         },
     );
+    let retention = reader.parse(
+        &table::EXPOSURE_RETENTION,
+        "days in range [0, 36500]",
+        |text| {
+            let days = text.parse::<u64>().ok();
+            let days = days.filter(|days| (0..=36_500).contains(days))?;
+            Some(Duration::from_hours(24 * days))
+        },
+    );
     let names = read_names(reader);
     Some(ExposureSettings {
         recording: recording?,
         queue: queue?,
         dedup: dedup?,
+        retention: retention?,
         names: names?,
     })
 }

@@ -173,6 +173,7 @@ fn log_of(store: &Arc<Scripted>, queue: usize) -> Exposures {
         recording: Recording::On,
         queue,
         dedup: Duration::ZERO,
+        retention: Duration::ZERO,
         names: InstanceNames::Plain,
     };
     let rows = Arc::clone(store);
