@@ -28,21 +28,18 @@ pub(crate) async fn serve_until(
     site: &Data<Site>,
     delay: Duration,
 ) -> anyhow::Result<()> {
-    let told_at = tokio::select! {
-        ended = &mut server => {
-            ended.context("cannot serve")?;
-            Instant::now()
-        }
+    let (told_at, ended) = tokio::select! {
+        ended = &mut server => (Instant::now(), ended.context("cannot serve")),
         signal = signals => {
             let told_at = Instant::now();
             info!(signal, "stopping");
             end_in_any_case()?;
             site.readiness.begin_draining();
-            drain(server, told_at, delay).await?;
-            told_at
+            (told_at, drain(server, told_at, delay).await)
         }
     };
-    flush(site, told_at + EXPOSURES_WITHIN).await
+    flush(site, told_at + EXPOSURES_WITHIN).await?;
+    ended
 }
 
 /// Goes on for `delay`, then takes no new connections, and waits for the requests under way.

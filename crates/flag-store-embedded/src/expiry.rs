@@ -93,7 +93,7 @@ mod tests {
     async fn what_is_old_goes_and_nothing_else() {
         let directory = TempDir::new().unwrap();
         let store = EmbeddedStore::open(directory.path()).unwrap();
-        let rows: Vec<Row> = (0..2 * SLICE + 1)
+        let rows: Vec<Row> = (0..=2 * SLICE)
             .map(|at| {
                 row(format!(
                     "I#{at:06}#TIME#{}",

@@ -2,8 +2,6 @@
 //!
 //! One short lock holds exposures and counts, so that the law is kept at every moment, as the test of that name says:
 //! - `produced_is_written_and_dropped_and_pending`
-//!
-//! Appending to it costs what `tests/tests/exposures_measured.rs` measures.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
