@@ -1,7 +1,8 @@
 //! Buckets of instances, remembered.
 //!
-//! Off unless it is asked for: hashing an id anew takes less time than looking it up among many. What is remembered
-//! never changes, so its lifetime bounds nothing but memory.
+//! Off unless it is asked for: with 100,000 instances and more, looking one up takes longer than hashing it anew, and
+//! memory besides; `how_long_a_bucket_takes` below is the benchmark. What is remembered never changes, so its lifetime
+//! bounds nothing but memory.
 
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
@@ -142,8 +143,8 @@ mod tests {
         vec![
             Format::V1,
             salted(HashAlgorithm::Md5, "one"),
-            salted(HashAlgorithm::Md5, "other"),
             salted(HashAlgorithm::Sha256, "one"),
+            salted(HashAlgorithm::Md5, "other"),
         ]
     }
 
@@ -182,5 +183,33 @@ mod tests {
             entries: 10,
         };
         assert!(Positions::new(settings).0.is_none());
+    }
+
+    /// `cargo test --release -p flag-service -- --ignored --nocapture how_long_a_bucket_takes`
+    #[test]
+    #[ignore = "a benchmark"]
+    fn how_long_a_bucket_takes() {
+        const ROUNDS: u32 = 1_000_000;
+        let format = formats().pop().unwrap();
+        for instances in [1_000, 10_000, 100_000, 1_000_000] {
+            let names: Vec<String> = (0..instances).map(|n| format!("instance-{n}")).collect();
+            for entries in [0, 2 * instances] {
+                let lifetime = Duration::from_hours(48);
+                let positions = Positions::new(PositionSettings { lifetime, entries });
+                let ask = |name: &String| {
+                    positions.bucket(&format, &InstanceId::new(name.as_str()).unwrap())
+                };
+                for name in &names {
+                    ask(name);
+                }
+                let mut random = fastrand::Rng::with_seed(7);
+                let began = std::time::Instant::now();
+                let sum: u64 = (0..ROUNDS)
+                    .map(|_| u64::from(ask(&names[random.usize(..instances)]).get()))
+                    .sum();
+                let each = began.elapsed() / ROUNDS;
+                println!("{instances} instances, {entries} entries: {each:?} ({sum})");
+            }
+        }
     }
 }
