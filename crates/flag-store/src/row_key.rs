@@ -1,4 +1,4 @@
-//! The only place that spells `PROJECT#…#TIME#…`.
+//! The only place that spells `PROJECT#…#TIME#…`; its module spells the keys of exposures.
 
 mod exposure;
 
