@@ -10,6 +10,7 @@ mod reading;
 mod served;
 #[cfg(test)]
 mod tests;
+mod told;
 mod unknown;
 
 use std::path::PathBuf;

@@ -5,14 +5,14 @@
 //! that read fails. While the store cannot be reached, the last known revision is served on, marked stale; a flag whose
 //! newest revision can be reached and not be read fails, whatever is known of older ones.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::future::ready;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flag_model::{FlagKey, ProjectName};
-use flag_store::{Clock, FlagStore, Heads, StoreError, SystemClock, UnreadableRow};
+use flag_store::{FlagStore, StoreError, UnreadableRow};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use prometheus_client::registry::Registry;
@@ -72,7 +72,7 @@ pub(super) struct Inner {
     pub(super) circuit: Arc<Circuit>,
     pub(super) entries: Cache<FlagKey, Arc<Entry>>,
     pub(super) unknown: Unknown,
-    absence: Absence,
+    pub(super) absence: Absence,
     pub(super) served: Served,
     /// The reads under way.
     loading: Mutex<HashMap<FlagKey, Load>>,
@@ -89,7 +89,7 @@ pub(super) struct Inner {
 
 /// Whether what somebody else has just read will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
+pub(super) enum Wanted {
     Any,
     Newest,
 }
@@ -148,52 +148,6 @@ impl FlagCache {
             Some(entry) => self.aged(flag, entry, now).await,
             None => self.missing(flag, now).await,
         }
-    }
-
-    /// Reads a flag again, in the background, if its newest revision is newer than what is known of it.
-    pub(crate) fn tell(&self, heads: &Heads) {
-        let inner = &self.shared;
-        for (flag, state) in heads.flags() {
-            let newest = state.time();
-            let entry = inner.entries.peek(&flag);
-            if let Some(entry) = &entry {
-                if entry.plan().created() < newest {
-                    drop(inner.begin(&flag, Wanted::Newest));
-                }
-            } else if inner.unreadable().contains_key(&flag) {
-                inner.unknown.forget_older(&flag, newest);
-                if inner.unknown.get(&flag, Instant::now()).is_none() {
-                    drop(inner.begin(&flag, Wanted::Newest));
-                }
-            } else {
-                inner.unknown.forget_older(&flag, newest);
-                inner.absence.learn(&flag);
-            }
-        }
-    }
-
-    /// Takes a flag whose reads failed for fresh again where the head row, reached at last, names its revision.
-    pub(crate) fn confirm(&self, heads: &Heads) {
-        let inner = &self.shared;
-        let now = Instant::now();
-        for (flag, state) in heads.flags() {
-            let entry = inner.entries.peek(&flag);
-            let entry = entry.filter(|entry| entry.has_failed(now));
-            if let Some(entry) = entry.filter(|entry| entry.plan().created() == state.time()) {
-                entry.confirm(SystemClock.now(), &inner.settings);
-            }
-        }
-    }
-
-    /// The projects whose changes should be looked for.
-    pub(crate) fn watched(&self) -> Vec<ProjectName> {
-        self.shared.served.watched()
-    }
-
-    /// Forgets the projects of which no flag is held any more.
-    pub(crate) fn forget_projects(&self) {
-        let flags = self.shared.entries.iter().map(|(flag, _)| flag.project);
-        self.shared.served.keep(&flags.collect::<HashSet<_>>());
     }
 
     /// How often something has changed that is worth keeping over a restart.
@@ -314,7 +268,7 @@ impl Inner {
     }
 
     /// Joins the read of the flag that is under way, or begins one. It goes on though nobody waits for it.
-    fn begin(self: &Arc<Self>, flag: &FlagKey, wanted: Wanted) -> Load {
+    pub(super) fn begin(self: &Arc<Self>, flag: &FlagKey, wanted: Wanted) -> Load {
         let mut loading = self.loading();
         if let Some(load) = loading.get(flag) {
             return load.clone();
