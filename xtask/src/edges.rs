@@ -18,6 +18,7 @@ use Allowed::{Everything, Only};
 const OURS: &[(&str, Allowed)] = &[
     ("flag-model", Only(&[])),
     ("flag-api", Only(&[])),
+    ("flag-keys", Only(&["flag-model"])),
     ("flag-rollout", Only(&["flag-model"])),
     ("flag-store", Only(&["flag-model", "flag-rollout"])),
     ("flag-store-embedded", Only(&["flag-model", "flag-store"])),
@@ -30,6 +31,7 @@ const OURS: &[(&str, Allowed)] = &[
         "flag-service",
         Only(&[
             "flag-api",
+            "flag-keys",
             "flag-model",
             "flag-rollout",
             "flag-settings",
@@ -42,6 +44,7 @@ const OURS: &[(&str, Allowed)] = &[
         "flagctl",
         Only(&[
             "flag-api",
+            "flag-keys",
             "flag-model",
             "flag-rollout",
             "flag-settings",

@@ -1,0 +1,165 @@
+//! Changing the file: one writer at a time, and readers see the old file or the new one.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::file::{InvalidKeyFile, KeyFile, MOST_BYTES};
+
+/// Only its owner may read the file.
+const MODE: u32 = 0o600;
+
+/// Why a file could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// It cannot be read or written.
+    #[error("cannot read or write it")]
+    Io(#[from] io::Error),
+    /// It holds what cannot be.
+    #[error("it is no file of API keys")]
+    Invalid(#[from] InvalidKeyFile),
+}
+
+impl KeyFile {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Self, ChangeError> {
+        Ok(Self::parse(&Self::read_text(path)?)?)
+    }
+
+    /// Reads the text of a file, which may not be over [`MOST_BYTES`].
+    pub fn read_text(path: &Path) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        File::open(path)?
+            .take(MOST_BYTES + 1)
+            .read_to_end(&mut text)?;
+        if u64::try_from(text.len()).is_ok_and(|length| length > MOST_BYTES) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(text)
+    }
+}
+
+/// Changes a file, which need not be there yet. What `change` refuses is not written; other writers wait.
+///
+/// The lock is a file beside it, as the file itself is replaced.
+pub fn change<T, E: From<ChangeError>>(
+    path: &Path,
+    change: impl FnOnce(&mut KeyFile) -> Result<T, E>,
+) -> Result<T, E> {
+    // What a link points to is replaced, not the link.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let _lock = lock(&beside(&path, "lock")).map_err(ChangeError::Io)?;
+    let mut file = match KeyFile::read(&path) {
+        Err(ChangeError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+            KeyFile::default()
+        }
+        read => read?,
+    };
+    let done = change(&mut file)?;
+    let text = file.render().map_err(io::Error::from);
+    let written = text.and_then(|text| replace(&path, &text));
+    written.map_err(ChangeError::Io)?;
+    Ok(done)
+}
+
+fn lock(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).mode(MODE);
+    let file = file.open(path)?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// Puts a whole file in the place of another, as one step, and waits until the disk has it.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let new = beside(path, "new");
+    // Whoever wrote this one died before it counted; the lock says that nobody writes it now.
+    let _ = fs::remove_file(&new);
+    let mut file = OpenOptions::new();
+    let mut file = file.write(true).create_new(true).mode(MODE).open(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// The path with another ending: `keys.json` has `keys.json.lock` beside it.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(".");
+    path.push(ending);
+    PathBuf::from(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::thread;
+
+    use flag_model::Timestamp;
+
+    use super::*;
+    use crate::{Key, Projects, Scope, Secret};
+
+    fn add(path: &Path) -> Result<(), ChangeError> {
+        let secret = Secret::new().unwrap();
+        change(path, |file| {
+            file.keys.push(Key {
+                id: secret.id().clone(),
+                fingerprint: secret.fingerprint(),
+                scopes: [Scope::Read].into_iter().collect(),
+                projects: Projects::All,
+                created: Timestamp::UNIX_EPOCH,
+                expires_on: None,
+                comment: String::new(),
+            });
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn many_writers_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..5).for_each(|_| add(&path).unwrap()));
+            }
+        });
+        assert_eq!(KeyFile::read(&path).unwrap().keys.len(), 40);
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, MODE);
+    }
+
+    #[test]
+    fn what_is_refused_or_cannot_be_read_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        fs::write(&path, "{").unwrap();
+        assert!(matches!(add(&path), Err(ChangeError::Invalid(_))));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{");
+        fs::write(&path, "{\"keys\": []}").unwrap();
+        let refused = change(&path, |file| {
+            file.keys.clear();
+            Err::<(), _>(ChangeError::Io(io::ErrorKind::NotFound.into()))
+        });
+        assert!(refused.is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"keys\": []}");
+    }
+
+    #[test]
+    fn what_a_link_points_to_is_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("keys.json"), folder.path().join("link"));
+        add(&path).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        add(&link).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(KeyFile::read(&path).unwrap().keys.len(), 2);
+    }
+}
