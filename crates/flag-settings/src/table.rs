@@ -46,6 +46,20 @@ settings! {
         "Address and port of the service; port 0 takes a free one";
     WORKERS = "workers", ["FLAG_WORKERS"], "",
         "Worker threads of the service, 1 to 512; empty for the processors available";
+    API_KEYS_FILE = "api_keys_file", ["FLAG_API_KEYS_FILE"], "",
+        "File of API keys, as `flagctl keys create` writes it; empty: the service asks for none";
+    ALLOW_ANONYMOUS = "allow_anonymous", ["FLAG_ALLOW_ANONYMOUS"], "false",
+        "Whether the service may listen on an address that is not loopback without asking for keys: `true` or `false`";
+    MAX_CONNECTIONS = "max_connections", ["FLAG_MAX_CONNECTIONS"], "10000",
+        "How many connections the service holds at most, 1 to 1000000, in equal shares for its workers; more of them wait to be accepted";
+    MAX_IN_FLIGHT = "max_in_flight", ["FLAG_MAX_IN_FLIGHT"], "2048",
+        "How many requests of one path may wait at once, 1 to 1000000, for the store or for their own body; more of them get a 503 at once";
+    RATE_LIMIT = "rate_limit", ["FLAG_RATE_LIMIT"], "0",
+        "Requests per second that a replica answers one caller, 0 to 1000000; 0 is no limit";
+    RATE_LIMIT_BURST = "rate_limit_burst", ["FLAG_RATE_LIMIT_BURST"], "",
+        "Requests that a caller who was quiet may make at once, 1 to 1000000; empty for as many as per second";
+    RATE_LIMIT_BY = "rate_limit_by", ["FLAG_RATE_LIMIT_BY"], "key",
+        "Who counts as one caller: `key` (an API key; without one, an address) or `address` (an IPv4 address, or 64 bits of an IPv6 address, of whoever connects)";
     FLAG_CACHE_TTL = "feature_flag_cache_ttl_minutes", ["FEATURE_FLAG_CACHE_TTL_MINUTES"], "5",
         "How long the service serves a flag without reading it again, in minutes, 0 to 10080; fractions are fine, 0 reads for every request";
     FLAG_CACHE_ENTRIES = "feature_flag_cache_entries", ["FLAG_CACHE_ENTRIES"], "100000",
