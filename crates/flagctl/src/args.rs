@@ -9,8 +9,8 @@ use flag_settings::{Setting, Sources, table};
 
 use crate::commands::{
     ApplyArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs, ExplainArgs, ExportArgs,
-    ExposuresArgs, InitArgs, LatestArgs, ListArgs, ManualArgs, RollbackArgs, RunConfigArgs,
-    SqlArgs, UpdateArgs,
+    ExposuresArgs, InitArgs, KeysArgs, LatestArgs, ListArgs, ManualArgs, RollbackArgs,
+    RunConfigArgs, SqlArgs, UpdateArgs,
 };
 use crate::confirm::ConfirmArgs;
 use crate::exit_code::ExitCode;
@@ -136,6 +136,8 @@ pub(crate) enum Command {
   flagctl copy csr-assistant --from embedded:./flag-data \\
       --to bigtable:anbc-hcb-dev/csr-va-db-hcb-dev --exposures  # needs Google Cloud")]
     Copy(CopyArgs),
+    /// Make, list and revoke API keys of the service; no store is opened
+    Keys(KeysArgs),
     /// Print the completions of a shell
     #[command(after_help = "Example:
   flagctl completions bash > flagctl.bash")]

@@ -22,7 +22,7 @@ exit_codes! {
     Done = 0, "Done.";
     Failed = 1, "Failed for another reason, or it is not known whether the row was written; the message says so.";
     Usage = 2, "What was typed cannot be understood or does not fit the flag, or a setting is wrong; nothing was written.";
-    NotFound = 3, "No such flag, or no such revision of it; nothing was written.";
+    NotFound = 3, "No such flag, or no such revision of it, or no such key; nothing was written.";
     Conflict = 4, "Somebody else was there first; the message says what is there now.";
     Refused = 5, "A value that no flag can hold, or a stored row that cannot be read; nothing was written.";
     StoreUnavailable = 6, "The store cannot be opened or reached, refused, or did not answer in time.";

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
+use flag_keys::{ChangeError, KeyId, NoRandomness};
 use flag_model::{FlagKey, FlagName, ProjectName, Timestamp};
 use flag_settings::{Mistakes, OpenStoreError};
 use flag_store::{AppendError, ReadError, StoreError, UnreadableRow};
@@ -157,6 +158,28 @@ pub(crate) enum Failure {
         /// Where it was looked for.
         place: String,
     },
+    /// Nobody said which file holds the API keys.
+    #[error("which file of API keys? Say --file FILE, or set FLAG_API_KEYS_FILE")]
+    NoKeyFile,
+    /// The file of API keys cannot be read or changed.
+    #[error("{}", path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ChangeError,
+    },
+    /// There is no such API key.
+    #[error("no key {id} in {}", path.display())]
+    NoKey {
+        /// Which one.
+        id: KeyId,
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// No API key can be made.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
     /// The answer has told everything; it ends so.
     #[error("the answer tells what failed")]
     Told(ExitCode),
@@ -249,20 +272,27 @@ impl Failure {
             | Self::Settings(_)
             | Self::Plan(PlanError::Usage(_) | PlanError::NeedsVersion2 { .. })
             | Self::NotMeant { .. }
+            | Self::NoKeyFile
             | Self::NothingIsRemoved => ExitCode::Usage,
-            Self::Plan(_) | Self::RunConfig(_) | Self::FlagFile { .. } | Self::Unreadable(_) => {
-                ExitCode::Refused
-            }
-            Self::NotFound { .. } | Self::NoneInForce { .. } | Self::NoRevision { .. } => {
-                ExitCode::NotFound
-            }
+            Self::Plan(_)
+            | Self::RunConfig(_)
+            | Self::FlagFile { .. }
+            | Self::Unreadable(_)
+            | Self::KeyFile {
+                source: ChangeError::Invalid(_),
+                ..
+            } => ExitCode::Refused,
+            Self::NotFound { .. }
+            | Self::NoneInForce { .. }
+            | Self::NoRevision { .. }
+            | Self::NoRows { .. }
+            | Self::NoKey { .. } => ExitCode::NotFound,
             // What it holds is no text.
             Self::File { source, .. } if source.kind() == io::ErrorKind::InvalidData => {
                 ExitCode::Refused
             }
             Self::Differs => ExitCode::Differs,
             Self::NoStore { .. } => ExitCode::StoreUnavailable,
-            Self::NoRows { .. } => ExitCode::NotFound,
             Self::Told(code) => *code,
             Self::AlreadyAdded { .. } | Self::Conflict { .. } => ExitCode::Conflict,
             Self::Read { source, .. } => of_read(source),
@@ -272,6 +302,8 @@ impl Failure {
             Self::Unknown { .. }
             | Self::NotConfirmed
             | Self::File { .. }
+            | Self::KeyFile { .. }
+            | Self::NoRandomness(_)
             | Self::Output(_)
             | Self::Start(_) => ExitCode::Failed,
         }

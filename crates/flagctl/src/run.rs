@@ -42,6 +42,7 @@ pub(crate) fn run(
     match &command {
         Command::Completions(typed) => return commands::completions(typed),
         Command::Manual(typed) => return commands::manual(typed),
+        Command::Keys(typed) => return commands::keys(typed, reader),
         Command::Sql(typed) => return commands::sql(typed, reader),
         _ => {}
     }
@@ -73,7 +74,9 @@ pub(crate) fn run(
             Command::Apply(typed) => commands::apply(&context, &typed).await,
             Command::Copy(typed) => commands::copy(&context, &typed).await,
             // They need no store, and were done before one was looked for.
-            Command::Sql(_) | Command::Completions(_) | Command::Manual(_) => Ok(()),
+            Command::Keys(_) | Command::Sql(_) | Command::Completions(_) | Command::Manual(_) => {
+                Ok(())
+            }
         }
     })
 }

@@ -7,6 +7,7 @@ mod copying;
 mod examples;
 mod files;
 mod forms;
+mod keys;
 mod looking;
 mod reading;
 mod running;

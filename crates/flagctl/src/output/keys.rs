@@ -1,0 +1,146 @@
+//! API keys, without what makes them keys, but for one that was just made.
+
+use flag_keys::{Key, Scope, Secret};
+use serde::Serialize;
+
+use super::Answer;
+use super::table::{listed, or_none, shown};
+use super::text::{Columns, Text, Tone};
+
+/// The keys of a file.
+pub(crate) struct Keys<'a>(pub(crate) &'a [Key]);
+
+/// A key that was just made: the only answer that shows one.
+pub(crate) struct NewKey<'a> {
+    pub(crate) secret: &'a Secret,
+    pub(crate) key: &'a Key,
+}
+
+/// A key that was revoked.
+pub(crate) struct RevokedKey<'a>(pub(crate) &'a Key);
+
+#[derive(Serialize)]
+struct List<'a> {
+    keys: Vec<KeyData<'a>>,
+}
+
+#[derive(Serialize)]
+struct NewKeyData<'a> {
+    key: &'a str,
+    #[serde(flatten)]
+    data: KeyData<'a>,
+}
+
+#[derive(Serialize)]
+struct KeyData<'a> {
+    id: &'a str,
+    scopes: Vec<&'static str>,
+    projects: Vec<&'a str>,
+    created: String,
+    expires_on: Option<String>,
+    comment: &'a str,
+}
+
+impl Answer for Keys<'_> {
+    fn data(&self) -> impl Serialize {
+        let keys = self.0.iter().map(KeyData::from).collect();
+        List { keys }
+    }
+
+    fn text(&self) -> Text {
+        if self.0.is_empty() {
+            return Text::default();
+        }
+        let heading = [
+            "ID",
+            "SCOPES",
+            "PROJECTS",
+            "CREATED",
+            "EXPIRES ON",
+            "COMMENT",
+        ];
+        let mut columns = Columns::headed(heading);
+        for key in self.0 {
+            let line = [
+                key.id.to_string(),
+                scopes(key).join(", "),
+                listed(&key.projects.names()),
+                key.created.to_string(),
+                or_none(key.expires_on.map(|date| date.to_string())),
+                shown(&key.comment),
+            ];
+            columns.line(Tone::Plain, line);
+        }
+        columns.text()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.iter().map(|key| key.id.to_string()).collect()
+    }
+}
+
+impl Answer for NewKey<'_> {
+    fn data(&self) -> impl Serialize {
+        NewKeyData {
+            key: self.secret.reveal(),
+            data: self.key.into(),
+        }
+    }
+
+    fn text(&self) -> Text {
+        let mut columns = Columns::from([("key", self.secret.reveal().to_owned())]);
+        for (name, value) in facts(self.key) {
+            columns.line(Tone::Plain, [name.to_owned(), value]);
+        }
+        columns.text()
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![self.secret.reveal().to_owned()]
+    }
+}
+
+impl Answer for RevokedKey<'_> {
+    fn data(&self) -> impl Serialize {
+        KeyData::from(self.0)
+    }
+
+    fn text(&self) -> Text {
+        Columns::from(facts(self.0)).text()
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![self.0.id.to_string()]
+    }
+}
+
+impl<'a> From<&'a Key> for KeyData<'a> {
+    fn from(key: &'a Key) -> Self {
+        Self {
+            id: key.id.as_str(),
+            scopes: scopes(key),
+            projects: key.projects.names(),
+            created: key.created.to_string(),
+            expires_on: key.expires_on.map(|date| date.to_string()),
+            comment: &key.comment,
+        }
+    }
+}
+
+fn scopes(key: &Key) -> Vec<&'static str> {
+    key.scopes.iter().map(Scope::as_str).collect()
+}
+
+fn facts(key: &Key) -> [(&'static str, String); 6] {
+    [
+        ("id", key.id.to_string()),
+        ("scopes", scopes(key).join(", ")),
+        ("projects", listed(&key.projects.names())),
+        ("created", key.created.to_string()),
+        (
+            "expires on",
+            or_none(key.expires_on.map(|date| date.to_string())),
+        ),
+        ("comment", shown(&key.comment)),
+    ]
+}
