@@ -60,6 +60,8 @@ const OURS: &[(&str, Allowed)] = &[
 /// A row per crate of others that only some of ours may use; those not named here are open to all.
 /// What others of ours reach through these is `deny.toml`'s business.
 const OTHERS: &[(&str, &[&str])] = &[
+    ("actix-http", &["flag-service"]),
+    ("actix-server", &["flag-service"]),
     ("actix-web", &["flag-service", "flag-tests"]),
     ("bigtable_rs", &["flag-store-bigtable"]),
     (

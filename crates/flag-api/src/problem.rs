@@ -72,6 +72,18 @@ codes! {
     RequestTimeout = "request_timeout",
     /// The body is of a kind that the path doesn't take.
     UnsupportedMediaType = "unsupported_media_type",
+    /// There is no valid API key.
+    Unauthorized = "unauthorized",
+    /// The API key is not for this.
+    Forbidden = "forbidden",
+    /// The path and the query are too long.
+    UriTooLong = "uri_too_long",
+    /// The headers are too large.
+    HeadersTooLarge = "headers_too_large",
+    /// The caller asks too often.
+    TooManyRequests = "too_many_requests",
+    /// Too many requests wait already.
+    Overloaded = "overloaded",
     /// A fault of the service.
     Internal = "internal",
 }

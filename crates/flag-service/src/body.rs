@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::problem::ApiError;
 
 /// How long a body may take to arrive.
-const WITHIN: Duration = Duration::from_secs(10);
+const WITHIN: Duration = Duration::from_secs(9);
 
 /// Reads a body of at most `most` bytes.
 pub(crate) async fn read_json(

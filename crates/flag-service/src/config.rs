@@ -1,7 +1,9 @@
 //! What the service was told; the only place that reads the environment.
+mod access;
 mod cache;
 mod exposures;
 mod http;
+mod limits;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -12,8 +14,10 @@ use flag_settings::{Mistakes, Reader, Setting, Sources, StoreSettings, table};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::access::AccessSettings;
 use crate::cache::CacheSettings;
 use crate::exposures::ExposureSettings;
+use crate::limits::LimitSettings;
 
 pub(crate) use self::http::HttpSettings;
 
@@ -32,6 +36,10 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Threads that answer requests.
     pub(crate) workers: usize,
+    /// Who may ask for what.
+    pub(crate) access: AccessSettings,
+    /// How much anybody may ask.
+    pub(crate) limits: LimitSettings,
     /// Whatever keeps flags in memory.
     pub(crate) cache: CacheSettings,
     /// The exposure log.
@@ -101,6 +109,8 @@ impl Config {
                     .filter(|workers| (1..=MAX_WORKERS).contains(workers)),
             },
         );
+        let access = access::read(&mut reader, listen);
+        let limits = limits::read(&mut reader);
         let cache = cache::read(&mut reader);
         let exposures = exposures::read(&mut reader);
         let http = http::read(&mut reader);
@@ -125,6 +135,8 @@ impl Config {
                 store: store?,
                 listen: listen?,
                 workers: workers?,
+                access: access?,
+                limits: limits?,
                 cache: cache?,
                 exposures: exposures?,
                 http: http?,
@@ -167,6 +179,10 @@ fn command() -> Command {
         )
         .next_help_heading("Service")
         .args(OF_SERVICE.iter().map(Setting::arg))
+        .next_help_heading("Access")
+        .args(access::args())
+        .next_help_heading("Limits")
+        .args(limits::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Cache")
         .args(cache::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Exposures")

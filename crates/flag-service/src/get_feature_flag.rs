@@ -30,6 +30,7 @@ pub(crate) async fn get_feature_flag(visit: Visit) -> HttpResponse {
 async fn decided(visit: &Visit) -> Result<HttpResponse, ApiError> {
     let query = FlagQuery::parse(visit.request.query_string()).map_err(ApiError::InvalidRequest)?;
     let question = Question::try_from(query)?;
+    visit.may(&question.flag.project)?;
     let current = visit.site.flags.current(&question.flag).await?;
     let positions = &visit.site.positions;
     let decision = decide_with(&current, &question.instance, |format, instance| {

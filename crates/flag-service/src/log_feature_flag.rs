@@ -29,6 +29,10 @@ async fn logged(visit: &Visit, payload: Payload) -> Result<HttpResponse, ApiErro
     let body = read_json(&visit.request, payload, visit.site.max_body).await?;
     let entries = Entries::try_from(body)?;
     let decoded = entries.decode(visit.id.as_str(), SystemClock.now());
+    // All or none, so that a key learns of its mistake before half of a list is stored.
+    let decoded_ones = decoded.iter().flatten();
+    let projects = decoded_ones.map(|exposure| &exposure.flag.project);
+    visit.permit.may_all(projects).map_err(ApiError::from)?;
     let outcomes = store(visit, decoded).await;
     reply(entries.form, outcomes)
 }

@@ -2,6 +2,8 @@
 //!
 //! Reads the configuration, opens the store, serves until it is told to stop. `routes.rs` is the table of contents
 //! of the site.
+mod access;
+mod admission;
 mod body;
 mod cache;
 mod changes;
@@ -10,6 +12,7 @@ mod demo;
 mod exposures;
 mod get_feature_flag;
 mod health;
+mod limits;
 mod log_feature_flag;
 mod logging;
 mod metrics;

@@ -1,4 +1,5 @@
 //! Every status code, once.
+mod refused;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use flag_api::{Code, PROBLEM_JSON, Parameter, Problem};
 use flag_model::{FlagKey, InvalidPercent};
 use flag_store::{StoreError, UnreadableRow};
 
+pub(crate) use self::refused::{Forbidden, Refusal, Size, Unauthorized};
 use crate::request_id::RequestId;
 use crate::routes::Route;
 use crate::visit::Visit;
@@ -52,8 +54,16 @@ pub(crate) enum ApiError {
         /// What the path is for.
         route: Route,
     },
+    /// It was refused before anybody looked at what it asks.
+    Refused(Refusal),
     /// A fault of ours.
     Internal,
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 /// Seconds after which a caller may ask a failed store again.
@@ -71,6 +81,7 @@ impl ApiError {
             Self::MethodNotAllowed { route, .. } => {
                 response.insert_header((ALLOW, route.methods()));
             }
+            Self::Refused(refusal) => refusal.add_headers(&mut response),
             _ => {}
         }
         let problem = Problem {
@@ -134,6 +145,7 @@ impl ApiError {
                 Code::MethodNotAllowed,
                 format!("found {found}, expected {}", route.methods()),
             ),
+            Self::Refused(refusal) => refusal.describe(),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 Code::Internal,

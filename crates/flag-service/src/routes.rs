@@ -4,7 +4,9 @@ use actix_web::guard::{Any, Get, Head, Post};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder};
 use flag_api::{GET_FEATURE_FLAG, LOG_FEATURE_FLAG};
+use flag_keys::Scope;
 
+use crate::access::Access;
 use crate::get_feature_flag::get_feature_flag;
 use crate::health::{livez, readyz};
 use crate::log_feature_flag::log_feature_flag;
@@ -48,6 +50,16 @@ impl Route {
             Self::Readyz => "/readyz",
             Self::Metrics => "/metrics",
             Self::Unknown => "unknown",
+        }
+    }
+
+    /// What it asks of whoever comes. Every route is classified here, and nowhere else.
+    pub(crate) fn access(self) -> Access {
+        match self {
+            Self::GetFeatureFlag => Access::NeedsForProject(Scope::Evaluate),
+            Self::LogFeatureFlag => Access::NeedsForProject(Scope::Log),
+            Self::Metrics => Access::Needs(Scope::Read),
+            Self::Livez | Self::Readyz | Self::Unknown => Access::Open,
         }
     }
 

@@ -3,23 +3,22 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::web::Data;
-use actix_web::{App, HttpServer};
 use anyhow::Context as _;
 use flag_store::{ExposureStore, FlagStore, RowStore, SystemClock};
 use tokio::runtime::{Builder, Handle};
 use tracing::info;
 
+use crate::access::Door;
 use crate::cache::{FlagCache, Positions};
 use crate::changes;
 use crate::config::{Config, Demo};
 use crate::demo;
 use crate::exposures::{Exposures, expire};
 use crate::health::Readiness;
+use crate::limits::{Limits, listen};
 use crate::metrics::{self, Metrics};
-use crate::routes::routes;
 use crate::site::Site;
 use crate::snapshot::Snapshot;
 use crate::stop;
@@ -27,9 +26,6 @@ use crate::store::{Gate, Opening};
 
 /// Threads that read the store; requests have workers of their own.
 const STORE_THREADS: usize = 2;
-
-/// How long a connection may stay open without a request.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
@@ -77,24 +73,18 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         readiness: Readiness::new(store, gate.circuit(), flags.clone()),
         flags,
         positions: Positions::new(config.cache.positions),
-        metrics: Metrics::new(registry),
+        door: Door::open(&config.access, &Handle::current(), &mut registry),
+        limits: Limits::new(config.limits, &mut registry),
         exposures,
+        metrics: Metrics::new(registry),
         max_body: config.http.max_body,
     });
     tokio::spawn(async move { gate.probe().await });
-    let of_app = site.clone();
-    let app = move || App::new().app_data(of_app.clone()).configure(routes);
-    let server = HttpServer::new(app)
-        .workers(config.workers)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(stop::REQUESTS_WITHIN.as_secs())
-        .disable_signals()
-        .bind(config.listen)
+    let (server, address) = listen(config.listen, config.workers, &site)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
-    let addresses = server.addrs();
     let signals = stop::signals()?;
-    announce(config, &addresses)?;
-    let served = stop::serve_until(signals, server.run(), &site, config.http.drain_delay);
+    announce(config, address);
+    let served = stop::serve_until(signals, server, &site, config.http.drain_delay);
     tokio::select! {
         served = served => served?,
         error = opening.failed() => return Err(error),
@@ -106,19 +96,17 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says where the service is, to the log and to whoever started it.
-fn announce(config: &Config, addresses: &[SocketAddr]) -> std::io::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    for address in addresses {
-        info!(%address, workers = config.workers, store = config.store.place(), "listening");
-        writeln!(
-            stdout,
-            "flag-service serves http://{address} from the {}",
-            config.store.place()
-        )?;
-        if config.demo == Demo::On {
-            writeln!(stdout, "Try:\n  {}", demo::curl(*address))?;
-        }
+/// Says where the service is, to the log and to whoever started it, who may not listen any more.
+fn announce(config: &Config, address: SocketAddr) {
+    info!(%address, workers = config.workers, store = config.store.place(), "listening");
+    let mut greeting = format!(
+        "flag-service serves http://{address} from the {}\n",
+        config.store.place()
+    );
+    if config.demo == Demo::On {
+        greeting += &format!("Try:\n  {}\n", demo::curl(address));
     }
-    stdout.flush()
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(greeting.as_bytes());
+    let _ = stdout.flush();
 }

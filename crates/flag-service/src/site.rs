@@ -1,8 +1,10 @@
 //! What the handlers answer from; one for all workers.
 
+use crate::access::Door;
 use crate::cache::{FlagCache, Positions};
 use crate::exposures::Exposures;
 use crate::health::Readiness;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 
 /// What the handlers answer from.
@@ -14,6 +16,10 @@ pub(crate) struct Site {
     pub(crate) positions: Positions,
     /// Whether flags can be served.
     pub(crate) readiness: Readiness,
+    /// Who may come in.
+    pub(crate) door: Door,
+    /// How much is too much.
+    pub(crate) limits: Limits,
     /// What is counted.
     pub(crate) metrics: Metrics,
     /// The exposure log.
@@ -54,8 +60,10 @@ impl Site {
             readiness: Readiness::new(store, circuit, flags.clone()),
             flags,
             positions: Positions::new(config.cache.positions),
-            metrics: Metrics::new(registry),
+            door: Door::open(&config.access, &Handle::current(), &mut registry),
+            limits: Limits::new(config.limits, &mut registry),
             exposures,
+            metrics: Metrics::new(registry),
             max_body: config.http.max_body,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::future::{Ready, ready};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::time::Instant;
 
 use actix_web::dev::Payload;
@@ -10,8 +11,11 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use flag_api::REQUEST_ID;
+use flag_model::ProjectName;
 use futures_util::FutureExt as _;
 
+use crate::access::Permit;
+use crate::admission::admitted;
 use crate::problem::ApiError;
 use crate::request_id::RequestId;
 use crate::routes::Route;
@@ -26,6 +30,8 @@ pub(crate) struct Visit {
     pub(crate) id: RequestId,
     /// What answers it.
     pub(crate) site: Data<Site>,
+    /// What its caller was let in for.
+    pub(crate) permit: Permit,
     began: Instant,
 }
 
@@ -37,6 +43,9 @@ impl Visit {
         route: Route,
         answer: impl Future<Output = Result<HttpResponse, ApiError>>,
     ) -> HttpResponse {
+        // A pointer to it is handed around, which is cheaper than moving it.
+        let answer = pin!(answer);
+        let answer = admitted(self, route, answer);
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
         let answer = answer.unwrap_or(Err(ApiError::Internal));
         let mut response = answer.unwrap_or_else(|error| error.respond(&self.id));
@@ -48,6 +57,11 @@ impl Visit {
         let requests = &self.site.metrics.requests;
         requests.count(route, response.status(), self.began.elapsed());
         response
+    }
+
+    /// Whether the caller may use what belongs to a project; the handler of a path that belongs to projects must ask.
+    pub(crate) fn may(&self, project: &ProjectName) -> Result<(), ApiError> {
+        Ok(self.permit.may(project)?)
     }
 }
 
@@ -64,6 +78,7 @@ impl FromRequest for Visit {
             id: RequestId::of(request),
             site: site.clone(),
             request: request.clone(),
+            permit: Permit::default(),
             began,
         }))
     }

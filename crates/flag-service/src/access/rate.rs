@@ -1,0 +1,167 @@
+//! How often a caller may ask: the generic cell rate algorithm, one number per caller, callers bounded.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use actix_web::HttpRequest;
+use quick_cache::sync::Cache;
+
+use super::permit::Pass;
+use crate::problem::Refusal;
+
+/// How many addresses are remembered; one that is forgotten may ask as if it had been quiet.
+const ADDRESSES: usize = 32_768;
+
+/// Bits of an IPv6 address that tell callers apart: a subscriber has the rest for himself.
+const IPV6_BITS: u32 = 64;
+
+/// Who counts as one caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Callers {
+    /// The holder of a key; whoever has none is its address.
+    ByKey,
+    /// An address.
+    ByAddress,
+}
+
+/// How often a caller may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RateSettings {
+    /// Requests per second, in the long run.
+    pub(crate) per_second: NonZeroU32,
+    /// Requests at once.
+    pub(crate) burst: NonZeroU32,
+    /// Whose requests are counted together.
+    pub(crate) callers: Callers,
+}
+
+/// What one caller has used up: the nanosecond at which it will have paid for everything.
+#[derive(Debug, Default)]
+pub(super) struct Allowance(AtomicU64);
+
+/// Counts the requests of every caller.
+#[derive(Debug)]
+pub(super) struct RateLimit {
+    callers: Callers,
+    began: Instant,
+    /// Nanoseconds that a request costs.
+    cost: u64,
+    /// Nanoseconds that a caller may owe when it asks.
+    credit: u64,
+    addresses: Cache<IpAddr, Arc<Allowance>>,
+}
+
+impl RateLimit {
+    pub(super) fn new(settings: RateSettings) -> Self {
+        let cost = 1_000_000_000 / u64::from(settings.per_second.get());
+        Self {
+            callers: settings.callers,
+            began: Instant::now(),
+            cost,
+            credit: cost * u64::from(settings.burst.get() - 1),
+            addresses: Cache::new(ADDRESSES),
+        }
+    }
+
+    /// Counts a request, or says when to come back.
+    pub(super) fn take(&self, request: &HttpRequest, pass: &Pass) -> Result<(), Refusal> {
+        let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let waits = match (self.callers, pass) {
+            (Callers::ByKey, Pass::Holder(key)) => self.wait(&key.allowance, now),
+            _ => match request.peer_addr() {
+                Some(peer) => self.wait(&self.of(peer.ip()), now),
+                None => None,
+            },
+        };
+        waits.map_or(Ok(()), |after| Err(Refusal::TooManyRequests { after }))
+    }
+
+    fn of(&self, address: IpAddr) -> Arc<Allowance> {
+        let address = subscriber(address);
+        self.addresses.get(&address).unwrap_or_else(|| {
+            let allowance = Arc::<Allowance>::default();
+            self.addresses.insert(address, Arc::clone(&allowance));
+            allowance
+        })
+    }
+
+    /// Takes the cost of a request, or says how long to wait.
+    fn wait(&self, allowance: &Allowance, now: u64) -> Option<Duration> {
+        let paid = |owed: u64| owed.max(now) + self.cost;
+        let taken = allowance
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |owed| {
+                (owed.saturating_sub(now) <= self.credit).then(|| paid(owed))
+            });
+        let owed = taken.err()?;
+        Some(Duration::from_nanos(owed.saturating_sub(now + self.credit)))
+    }
+}
+
+/// The part of an address that one subscriber has.
+fn subscriber(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let kept = u128::MAX << (128 - IPV6_BITS);
+            Ipv6Addr::from_bits(address.to_bits() & kept).into()
+        }
+        IpAddr::V4(address) => address.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn limit(per_second: u32, burst: u32) -> RateLimit {
+        RateLimit::new(RateSettings {
+            per_second: NonZeroU32::new(per_second).unwrap(),
+            burst: NonZeroU32::new(burst).unwrap(),
+            callers: Callers::ByAddress,
+        })
+    }
+
+    /// How many of these requests, made at this nanosecond, are let in.
+    fn let_in(limit: &RateLimit, allowance: &Allowance, now: u64, requests: usize) -> usize {
+        let waits = (0..requests).map(|_| limit.wait(allowance, now));
+        waits.filter(Option::is_none).count()
+    }
+
+    #[test]
+    fn a_quiet_caller_may_ask_in_a_burst_and_then_at_its_rate() {
+        let (limit, allowance) = (limit(10, 5), Allowance::default());
+        assert_eq!(let_in(&limit, &allowance, SECOND, 100), 5);
+        let wait = limit.wait(&allowance, SECOND).unwrap();
+        assert_eq!(wait, Duration::from_millis(100));
+        let later = (1..=20).map(|tenth| SECOND + tenth * SECOND / 10);
+        let later = later.map(|now| let_in(&limit, &allowance, now, 7));
+        assert!(later.into_iter().all(|number| number == 1));
+        assert_eq!(let_in(&limit, &allowance, 60 * SECOND, 100), 5);
+    }
+
+    #[test]
+    fn callers_are_counted_apart_and_an_ipv6_network_is_one() {
+        let limit = limit(1, 1);
+        let of = |address: &str| limit.of(address.parse().unwrap());
+        assert!(limit.wait(&of("192.0.2.1"), 0).is_none());
+        assert!(limit.wait(&of("::ffff:192.0.2.1"), 0).is_some());
+        assert!(limit.wait(&of("192.0.2.2"), 0).is_none());
+        assert!(limit.wait(&of("2001:db8::1"), 0).is_none());
+        assert!(limit.wait(&of("2001:db8::2"), 0).is_some());
+        assert!(limit.wait(&of("2001:db8:0:1::1"), 0).is_none());
+    }
+
+    #[test]
+    fn addresses_are_bounded() {
+        let limit = limit(1, 1);
+        for number in 0..200_000_u32 {
+            limit.of(std::net::Ipv4Addr::from_bits(number).into());
+        }
+        assert!(limit.addresses.len() <= ADDRESSES);
+    }
+}

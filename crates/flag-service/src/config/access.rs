@@ -1,0 +1,181 @@
+//! The settings of who may ask for what.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use clap::Arg;
+use flag_settings::{Reader, Setting, table};
+
+use crate::access::{AccessSettings, Callers, KeysSettings, RateSettings, chain};
+
+/// The settings read here.
+const SETTINGS: &[Setting] = &[
+    table::API_KEYS_FILE,
+    table::ALLOW_ANONYMOUS,
+    table::RATE_LIMIT,
+    table::RATE_LIMIT_BURST,
+    table::RATE_LIMIT_BY,
+];
+
+/// What a number may be.
+const MOST: u32 = 1_000_000;
+
+/// Their options; `--allow-anonymous` needs no value.
+pub(super) fn args() -> impl Iterator<Item = Arg> {
+    SETTINGS.iter().map(|setting| match *setting {
+        table::ALLOW_ANONYMOUS => setting
+            .arg()
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true"),
+        _ => setting.arg(),
+    })
+}
+
+/// Reads them. An address that others can reach wants keys, or the word that none are wanted.
+pub(super) fn read(reader: &mut Reader, listen: Option<SocketAddr>) -> Option<AccessSettings> {
+    let keys = read_keys(reader);
+    let anonymous = reader.parse(&table::ALLOW_ANONYMOUS, "true or false", |text| {
+        text.parse::<bool>().ok()
+    });
+    let rate = read_rate(reader);
+    let (keys, anonymous) = keys.zip(anonymous)?;
+    if anonymous && keys.is_some() {
+        reader.mistake(
+            "allow-anonymous: with an api-keys-file nobody is anonymous; leave one of them out",
+        );
+    }
+    let is_public = listen.is_some_and(|listen| !listen.ip().to_canonical().is_loopback());
+    if is_public && !anonymous && keys.is_none() {
+        let origin = reader.origin(&table::LISTEN);
+        reader.mistake(&format!(
+            "listen ({origin}): others can reach this address, and no API keys are asked for: \
+             make some with `flagctl keys create` and name their file by --api-keys-file, \
+             or say --allow-anonymous to let everybody in"
+        ));
+    }
+    Some(AccessSettings { keys, rate: rate? })
+}
+
+/// The outer `None` is a mistake.
+#[expect(clippy::option_option, reason = "a mistake, no file, or a file")]
+fn read_keys(reader: &mut Reader) -> Option<Option<KeysSettings>> {
+    let path = reader.text(&table::API_KEYS_FILE)?;
+    if path.is_empty() {
+        return Some(None);
+    }
+    match KeysSettings::read(PathBuf::from(&path)) {
+        Ok(keys) => Some(Some(keys)),
+        Err(error) => {
+            let origin = reader.origin(&table::API_KEYS_FILE);
+            let problem = chain(&error);
+            reader.mistake(&format!("api-keys-file ({origin}): {path}: {problem}"));
+            None
+        }
+    }
+}
+
+#[expect(clippy::option_option, reason = "a mistake, no limit, or a limit")]
+fn read_rate(reader: &mut Reader) -> Option<Option<RateSettings>> {
+    let number = |text: &str| text.parse::<u32>().ok().filter(|number| *number <= MOST);
+    let per_second = reader.parse(
+        &table::RATE_LIMIT,
+        "a number in range [0, 1000000]",
+        |text| number(text),
+    );
+    let burst = reader.parse(
+        &table::RATE_LIMIT_BURST,
+        "a number in range [1, 1000000], or nothing",
+        |text| match text {
+            "" => Some(None),
+            _ => number(text).and_then(NonZeroU32::new).map(Some),
+        },
+    );
+    let callers = reader.parse(&table::RATE_LIMIT_BY, "key or address", |text| match text {
+        "key" => Some(Callers::ByKey),
+        "address" => Some(Callers::ByAddress),
+        _ => None,
+    });
+    let (burst, callers) = burst.zip(callers)?;
+    Some(NonZeroU32::new(per_second?).map(|per_second| RateSettings {
+        per_second,
+        burst: burst.unwrap_or(per_second),
+        callers,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::super::Config;
+    use super::*;
+
+    fn read(typed: &[&str]) -> Result<AccessSettings, String> {
+        let typed = ["flag-service"].iter().chain(typed).map(OsString::from);
+        let config = Config::read(typed, []);
+        config
+            .map(|config| config.access)
+            .map_err(|mistakes| mistakes.to_string())
+    }
+
+    #[test]
+    fn a_loopback_address_asks_for_nothing() {
+        for address in [
+            "127.0.0.1:0",
+            "127.9.9.9:1",
+            "[::1]:0",
+            "[::ffff:127.0.0.1]:0",
+        ] {
+            let access = read(&["--listen", address]).unwrap();
+            assert!(access.keys.is_none() && access.rate.is_none());
+        }
+    }
+
+    #[test]
+    fn an_address_that_others_reach_wants_keys_or_the_word_that_none_are_wanted() {
+        let address = "--listen=0.0.0.0:8080";
+        let refused = read(&[address]).unwrap_err();
+        assert!(
+            refused.starts_with("listen (command line): others can reach"),
+            "{refused}"
+        );
+        assert_eq!(refused.lines().count(), 1);
+        assert!(read(&[address, "--allow-anonymous"]).is_ok());
+        assert!(read(&[address, "--allow-anonymous=true"]).is_ok());
+        assert!(read(&[address, "--allow-anonymous=false"]).is_err());
+        let refused = read(&["--allow-anonymous=yes"]).unwrap_err();
+        assert!(
+            refused.ends_with("found \"yes\", expected true or false"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn keys_and_no_keys_contradict_each_other() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "{\"keys\": []}").unwrap();
+        let keys = format!("--api-keys-file={}", file.path().display());
+        assert!(
+            read(&[&keys, "--listen=0.0.0.0:8080"])
+                .unwrap()
+                .keys
+                .is_some()
+        );
+        let refused = read(&[&keys, "--allow-anonymous"]).unwrap_err();
+        assert!(refused.contains("nobody is anonymous"), "{refused}");
+    }
+
+    #[test]
+    fn a_burst_is_what_a_second_allows_if_nobody_says_more() {
+        let rate = |typed: &[&str]| read(typed).unwrap().rate;
+        assert_eq!(rate(&["--rate-limit=0"]), None);
+        let limit = rate(&["--rate-limit=50"]).unwrap();
+        assert_eq!((limit.per_second.get(), limit.burst.get()), (50, 50));
+        assert_eq!(limit.callers, Callers::ByKey);
+        let limit = rate(&["--rate-limit=50", "--rate-limit-burst=200"]).unwrap();
+        assert_eq!(limit.burst.get(), 200);
+        assert!(read(&["--rate-limit=-1"]).is_err());
+    }
+}

@@ -1,0 +1,71 @@
+//! What is counted of limits.
+
+use flag_api::Code;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::problem::Refusal;
+
+/// Refused requests, connections, and those that were too slow.
+#[derive(Clone, Debug)]
+pub(super) struct LimitMetrics {
+    /// In the order of [`Refusal::CODES`].
+    refused: Vec<(Code, Counter)>,
+    /// Connections that are open.
+    pub(super) connections: Gauge,
+    /// Connections that were closed because a request took too long to arrive.
+    pub(super) slow_to_send: Counter,
+    /// Connections that were closed because an answer took too long to be read.
+    pub(super) slow_to_read: Counter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refused {
+    reason: &'static str,
+}
+
+impl LimitMetrics {
+    /// Begins to count.
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let refused = Family::<Refused, Counter>::default();
+        registry.register(
+            "refused_requests",
+            "Requests refused before they were looked at, by reason",
+            refused.clone(),
+        );
+        let connections = Gauge::default();
+        registry.register(
+            "connections",
+            "Connections that are open",
+            connections.clone(),
+        );
+        let slow = Family::<Refused, Counter>::default();
+        registry.register(
+            "slow_connections_closed",
+            "Connections closed because the caller was slow, by what it was slow to do",
+            slow.clone(),
+        );
+        let slow = |reason| slow.get_or_create(&Refused { reason }).clone();
+        let refused = Refusal::CODES.map(|code| {
+            let reason = code.as_str();
+            (code, refused.get_or_create(&Refused { reason }).clone())
+        });
+        Self {
+            refused: refused.into(),
+            connections,
+            slow_to_send: slow("send"),
+            slow_to_read: slow("read"),
+        }
+    }
+
+    /// Counts a request that was refused.
+    pub(super) fn refused(&self, code: Code) {
+        let counter = self.refused.iter().find(|(of, _)| *of == code);
+        if let Some((_, counter)) = counter {
+            counter.inc();
+        }
+    }
+}
