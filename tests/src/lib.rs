@@ -23,7 +23,7 @@ pub use crate::flagctl::{Output, flagctl};
 pub use crate::load::{Load, Outcome};
 pub use crate::proxy::Proxy;
 pub use crate::scrape::Scrape;
-pub use crate::service::{Method, Reply, Service};
+pub use crate::service::{Method, Reply, RequestBuilder, Service};
 pub use crate::store::TestStore;
 
 /// Makes a test of a story for each store: `story::on_embedded` and `story::on_bigtable`.

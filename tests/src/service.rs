@@ -1,10 +1,11 @@
 //! The service as a process.
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-pub use reqwest::Method;
+pub use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
 use crate::TestStore;
@@ -47,7 +48,7 @@ impl Service {
         store: &TestStore,
         options: &[&str],
         variables: &[(&str, &str)],
-        log: Stdio,
+        log: impl Into<Stdio>,
     ) -> Self {
         let mut child = command(store, options, variables)
             .stdout(Stdio::piped())
