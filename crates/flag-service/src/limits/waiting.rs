@@ -4,11 +4,10 @@
 //! almost what giving it costs (docs/decisions/0007), so it needs no room. What piles up, and holds memory, is what
 //! waits; and those who wait must not take the room of other paths.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
-
-use std::future::poll_fn;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
