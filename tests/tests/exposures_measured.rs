@@ -12,7 +12,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use flag_model::{FlagKey, FlagName, FlagType, ProjectName};
+use flag_store::{Row, Scan, Table};
 use flag_tests::{Service, TestStore};
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -64,14 +64,11 @@ async fn round(store: &TestStore, signal: &'static str) -> (Instant, Duration, V
 
 /// The answers that are not in the log.
 async fn missing(store: &TestStore, answers: Vec<Answer>) -> Vec<Answer> {
-    let flag = FlagKey {
-        project: ProjectName::new(PROJECT).unwrap(),
-        flag_type: FlagType::Data,
-        name: FlagName::new("llm_provider").unwrap(),
-    };
-    let log = store.exposures().await;
-    let rows = log.of_flag(&flag, 10_000_000).await.unwrap();
-    let logged: BTreeSet<String> = rows.into_iter().map(|row| row.request_id).collect();
+    let rows = store.rows().await;
+    // Without a limit the store has longer to answer.
+    let log = rows.scan(Table::Exposures, Scan::prefix("")).await.unwrap();
+    let id = |row: Row| String::from_utf8(row.cells.get("RequestID").unwrap().to_vec()).unwrap();
+    let logged: BTreeSet<String> = log.into_iter().map(id).collect();
     let missing = answers.into_iter().filter(|(id, _)| !logged.contains(id));
     missing.collect()
 }
