@@ -3,12 +3,13 @@
 //! The fuzzer runs this on what it makes up, and a test of `flag-store` on the corpus.
 use std::collections::HashSet;
 
-use flag_store::literal::{Literal, MAX_DEPTH, MAX_VALUES, parse, parse_python};
+use flag_store::literal::{Arena, Literal, MAX_DEPTH, MAX_VALUES, parse, parse_python};
 
 /// Checks everything about one text.
 pub(crate) fn check(text: &str) {
-    let either = parse(text);
-    let python = parse_python(text);
+    let arena = Arena::new();
+    let either = parse(text, &arena);
+    let python = parse_python(text, &arena);
     match &either {
         Ok(value) => {
             is_bounded(value);
@@ -30,7 +31,7 @@ pub(crate) fn check(text: &str) {
 }
 
 /// No more depth and no more values than are promised, and no key twice.
-fn is_bounded(value: &Literal) {
+fn is_bounded(value: &Literal<'_>) {
     let mut values = 0;
     let mut open = vec![(value, 0)];
     while let Some((value, depth)) = open.pop() {
@@ -39,7 +40,7 @@ fn is_bounded(value: &Literal) {
         match value {
             Literal::List(items) => open.extend(items.iter().map(|item| (item, depth + 1))),
             Literal::Dict(entries) => {
-                let keys: HashSet<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+                let keys: HashSet<&str> = entries.iter().map(|(key, _)| *key).collect();
                 assert_eq!(keys.len(), entries.len(), "a key is there twice");
                 open.extend(entries.iter().map(|(_, value)| (value, depth + 1)));
             }
@@ -50,9 +51,9 @@ fn is_bounded(value: &Literal) {
 }
 
 /// What is shown for a value is the value again, unless it has an escape, which Rust spells in its own way.
-fn is_read_back(value: &Literal) {
+fn is_read_back(value: &Literal<'_>) {
     let shown = value.to_string();
     if !shown.contains('\\') && !shown.contains("inf") {
-        assert_eq!(parse(&shown).as_ref(), Ok(value));
+        assert_eq!(parse(&shown, &Arena::new()).as_ref(), Ok(value));
     }
 }

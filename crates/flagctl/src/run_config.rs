@@ -9,7 +9,7 @@ mod text;
 use flag_model::{
     FlagKey, FlagName, FlagType, Invalid, Metadata, ProjectName, Revision, Timestamp, quoted,
 };
-use flag_store::literal::Literal;
+use flag_store::literal::{Arena, Literal};
 use flag_store::{Cells, FlagRowKey, Row, RowType, decode_metadata, decode_revision};
 
 use self::fields::check_fields;
@@ -49,7 +49,8 @@ pub(crate) fn read(text: &str, now: Timestamp) -> Result<RunConfig, ConfigError>
         name: "run configuration",
         text,
     };
-    let config = outer.parse()?;
+    let arena = Arena::new();
+    let config = outer.parse(&arena)?;
     let Literal::Dict(fields) = &config else {
         return Err(outer.wrong(&[], format!("found {}, expected an object", config.kind())));
     };
@@ -62,13 +63,17 @@ pub(crate) fn read(text: &str, now: Timestamp) -> Result<RunConfig, ConfigError>
                 name: CELLS,
                 text: cells,
             };
-            read_cells(&inner, &[], &inner.parse()?, &key)
+            read_cells(&inner, &[], &inner.parse(&arena)?, &key)
         }
         other => read_cells(&outer, &[Step::Key(CELLS)], other, &key),
     }
 }
 
-fn row_key(outer: &Text<'_>, config: &Literal, now: Timestamp) -> Result<FlagRowKey, ConfigError> {
+fn row_key(
+    outer: &Text<'_>,
+    config: &Literal<'_>,
+    now: Timestamp,
+) -> Result<FlagRowKey, ConfigError> {
     let row_type = row_type(outer, config)?;
     let invalid = |field| move |invalid: Invalid| outer.wrong(&[Step::Key(field)], said(&invalid));
     let flag = FlagKey {
@@ -83,7 +88,7 @@ fn row_key(outer: &Text<'_>, config: &Literal, now: Timestamp) -> Result<FlagRow
     })
 }
 
-fn row_type(outer: &Text<'_>, config: &Literal) -> Result<RowType, ConfigError> {
+fn row_type(outer: &Text<'_>, config: &Literal<'_>) -> Result<RowType, ConfigError> {
     let wrong = |problem| outer.wrong(&[Step::Key(ROW_TYPE)], problem);
     let types = [RowType::Flag, RowType::Revision];
     let found = outer.text_field(config, ROW_TYPE)?;
@@ -112,7 +117,7 @@ fn row_type(outer: &Text<'_>, config: &Literal) -> Result<RowType, ConfigError> 
     Err(wrong(format!("found {found}, expected {expected}")))
 }
 
-fn flag_type(outer: &Text<'_>, config: &Literal) -> Result<FlagType, ConfigError> {
+fn flag_type(outer: &Text<'_>, config: &Literal<'_>) -> Result<FlagType, ConfigError> {
     let found = outer.text_field(config, FLAG_TYPE)?;
     FlagType::parse(found).map_err(|invalid| {
         let meant = meant(&found.to_lowercase(), &FlagType::ALL.map(FlagType::as_str));
@@ -124,7 +129,7 @@ fn flag_type(outer: &Text<'_>, config: &Literal) -> Result<FlagType, ConfigError
 fn read_cells(
     text: &Text<'_>,
     path: &[Step<'_>],
-    cells: &Literal,
+    cells: &Literal<'_>,
     key: &FlagRowKey,
 ) -> Result<RunConfig, ConfigError> {
     let Literal::Dict(fields) = cells else {
@@ -133,7 +138,7 @@ fn read_cells(
     check_fields(text, path, fields, key)?;
     let filled = fields
         .iter()
-        .filter_map(|(name, value)| Some((name.as_str(), filled(name, value)?)));
+        .filter_map(|(name, value)| Some((*name, filled(name, value)?)));
     let row = Row {
         key: key.encode().into(),
         cells: filled.collect::<Cells>(),
@@ -159,7 +164,7 @@ fn read_cells(
 }
 
 /// The cell of a field. Null is no cell, and null treatments are none, as a null override list is empty.
-fn filled(name: &str, value: &Literal) -> Option<String> {
+fn filled(name: &str, value: &Literal<'_>) -> Option<String> {
     match (name, value) {
         ("Treatments", Literal::Null) => Some("[]".to_owned()),
         (_, Literal::Null) => None,
@@ -168,14 +173,14 @@ fn filled(name: &str, value: &Literal) -> Option<String> {
 }
 
 /// The cell of a value: text as it is, everything else as JSON.
-fn cell(value: &Literal) -> String {
+fn cell(value: &Literal<'_>) -> String {
     match value {
-        Literal::Text(text) => text.clone(),
+        Literal::Text(text) => (*text).to_owned(),
         other => json(other).to_string(),
     }
 }
 
-fn json(value: &Literal) -> serde_json::Value {
+fn json(value: &Literal<'_>) -> serde_json::Value {
     match value {
         Literal::Null => serde_json::Value::Null,
         Literal::Boolean(value) => (*value).into(),
@@ -183,11 +188,11 @@ fn json(value: &Literal) -> serde_json::Value {
             let text = number.to_string();
             serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text))
         }
-        Literal::Text(text) => text.as_str().into(),
+        Literal::Text(text) => (*text).into(),
         Literal::List(items) => items.iter().map(json).collect(),
         Literal::Dict(fields) => fields
             .iter()
-            .map(|(name, value)| (name.clone(), json(value)))
+            .map(|(name, value)| ((*name).to_owned(), json(value)))
             .collect(),
     }
 }

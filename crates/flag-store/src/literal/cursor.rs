@@ -12,8 +12,9 @@ pub(super) struct Cursor<'a> {
     at: usize,
     depth: usize,
     values: usize,
-    /// Where the first token was that the other reader refuses.
-    own_token: Option<usize>,
+    /// Where the first token was that JSON takes and Python refuses.
+    json_token: Option<usize>,
+    is_ambiguous: bool,
 }
 
 impl<'a> Cursor<'a> {
@@ -29,13 +30,21 @@ impl<'a> Cursor<'a> {
             at: 0,
             depth: 0,
             values: 0,
-            own_token: None,
+            json_token: None,
+            is_ambiguous: false,
         })
     }
 
     /// The offset in bytes.
+    #[inline]
     pub(super) fn at(&self) -> usize {
         self.at
+    }
+
+    /// How many values have begun.
+    #[inline]
+    pub(super) fn values(&self) -> usize {
+        self.values
     }
 
     /// The next byte.
@@ -50,7 +59,14 @@ impl<'a> Cursor<'a> {
         self.text.as_bytes().get(self.at + ahead).copied()
     }
 
+    /// What is left.
+    #[inline]
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
     /// What was read since an earlier place.
+    #[inline]
     pub(super) fn since(&self, start: usize) -> &'a str {
         self.text.get(start..self.at).unwrap_or_default()
     }
@@ -73,16 +89,22 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(super) fn take_while(&mut self, fits: impl Fn(u8) -> bool) -> &'a str {
         let start = self.at;
-        let rest = self.text.as_bytes().get(start..).unwrap_or_default();
+        let rest = self.rest();
         let taken = rest.iter().position(|&byte| !fits(byte));
         self.at = start + taken.unwrap_or(rest.len());
         self.since(start)
     }
 
     /// Passes the bytes up to this quote, a backslash or an ASCII control character.
+    #[inline]
     pub(super) fn take_plain(&mut self, quote: u8) -> &'a str {
         let start = self.at;
-        let mut rest = self.text.as_bytes().get(start..).unwrap_or_default();
+        let mut rest = self.rest();
+        if rest.first() == Some(&quote) {
+            // Not `""`, which points nowhere, so that AVX-512 compares it slowly: see "one key" in
+            // `benches/literal.rs`.
+            return self.since(start);
+        }
         while let Some((word, others)) = rest.split_first_chunk() {
             let plain = plain_bytes(u64::from_le_bytes(*word), quote);
             self.at += plain;
@@ -95,23 +117,49 @@ impl<'a> Cursor<'a> {
         self.since(start)
     }
 
-    /// Passes a text as most are: one pair of quotes, nothing in it to be looked at, and no other text after it.
-    pub(super) fn take_simple_text(&mut self) -> Option<&'a str> {
-        let start = self.at;
-        let quote = self.peek().filter(|byte| matches!(byte, b'\'' | b'"'))?;
-        self.advance(1);
-        let text = self.take_plain(quote);
-        let next = (self.peek(), self.peek_at(1));
-        match next {
-            (Some(end), Some(b',' | b':' | b']' | b'}' | b')')) if end == quote => {
-                self.advance(1);
-                Some(text)
+    /// Returns to an earlier place.
+    #[inline]
+    pub(super) fn go_back(&mut self, at: usize) {
+        self.at = at.min(self.at);
+    }
+
+    /// Takes the values that have begun for so many.
+    pub(super) fn set_values(&mut self, values: usize) {
+        self.values = values;
+    }
+
+    /// Passes an integer as most are: of few digits, without underscores, and neither point nor letter after it.
+    #[inline]
+    pub(super) fn take_short_integer(&mut self) -> Option<i64> {
+        // So many nines fit.
+        const MOST_DIGITS: usize = 18;
+        let rest = self.rest();
+        let (sign, digits) = match rest {
+            [b'-', digits @ ..] => (1, digits),
+            digits => (0, digits),
+        };
+        let mut integer = 0;
+        let mut length = 0;
+        let mut next = None;
+        for &byte in digits {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                next = Some(byte);
+                break;
             }
-            _ => {
-                self.at = start;
-                None
+            if length == MOST_DIGITS {
+                return None;
             }
+            integer = integer * 10 + i64::from(digit);
+            length += 1;
         }
+        let has_zero = length > 1 && digits.first() == Some(&b'0');
+        let goes_on = next.is_some_and(|byte| byte == b'.' || is_in_word(byte));
+        if length == 0 || has_zero || goes_on {
+            return None;
+        }
+        self.at += sign + length;
+        Some(if sign == 0 { integer } else { -integer })
     }
 
     /// Passes the end of a line, `\n`, `\r\n` or `\r`, if one is next.
@@ -130,12 +178,24 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Notes that the other reader refuses the token at an earlier place, if it comes so far.
-    pub(super) fn passed_own_token(&mut self, at: usize) {
-        self.own_token.get_or_insert(at);
+    /// Notes that Python refuses the token of JSON at an earlier place, if it comes so far.
+    #[inline]
+    pub(super) fn passed_json_token(&mut self, at: usize) {
+        self.json_token.get_or_insert(at);
+    }
+
+    /// Notes that the other reader takes a token as well, but for a different value.
+    pub(super) fn passed_ambiguity(&mut self) {
+        self.is_ambiguous = true;
+    }
+
+    /// Whether the other reader takes something for a different value.
+    pub(super) fn is_ambiguous(&self) -> bool {
+        self.is_ambiguous
     }
 
     /// Counts a value that begins here.
+    #[inline]
     pub(super) fn begin_value(&mut self) -> Result<(), Mistake> {
         const { assert!(MAX_VALUES == 500_000, "the message below says so") };
         if self.values == MAX_VALUES {
@@ -148,6 +208,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes an opening bracket.
+    #[inline]
     pub(super) fn open(&mut self) -> Result<(), Mistake> {
         const { assert!(MAX_DEPTH == 64, "the message below says so") };
         if self.depth == MAX_DEPTH {
@@ -161,6 +222,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes the closing bracket `byte`, or fails for want of what was `expected`.
+    #[inline]
     pub(super) fn close(&mut self, byte: u8, expected: &'static str) -> Result<(), Mistake> {
         if !self.take(byte) {
             return self.fail(expected);
@@ -170,6 +232,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Whether a bracket is open.
+    #[inline]
     pub(super) fn is_nested(&self) -> bool {
         self.depth > 0
     }
@@ -190,11 +253,16 @@ impl<'a> Cursor<'a> {
     /// The token at an earlier place is not what was expected.
     pub(super) fn fail_at<T>(&self, at: usize, expected: &'static str) -> Result<T, Mistake> {
         let mistake = Mistake::token(at, expected);
-        match self.own_token {
-            Some(own) if own < at => Err(mistake.finally()),
+        match self.json_token {
+            Some(refused) if refused < at => Err(mistake.finally()),
             _ => Err(mistake),
         }
     }
+}
+
+/// Whether a byte continues a name or a number of Python.
+pub(super) fn is_in_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii()
 }
 
 /// How many of the first bytes of a little-endian word are neither the quote, nor a backslash, nor below a space.

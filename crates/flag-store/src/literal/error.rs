@@ -87,24 +87,33 @@ impl Mistake {
     /// Turns the offset into line and column of the text; `\n`, `\r\n` and `\r` end a line.
     pub(super) fn locate(self, text: &str) -> LiteralError {
         let (before, rest) = text.split_at_checked(self.0.at).unwrap_or((text, ""));
-        let mut line = 1;
-        let mut line_start = 0;
-        let mut bytes = before.bytes().enumerate().peekable();
-        while let Some((at, byte)) = bytes.next() {
-            let is_crlf = byte == b'\r' && matches!(bytes.peek(), Some((_, b'\n')));
-            if matches!(byte, b'\n' | b'\r') && !is_crlf {
-                line += 1;
-                line_start = at + 1;
-            }
-        }
+        let line_start = before
+            .rfind('\n')
+            .max(before.rfind('\r'))
+            .map_or(0, |end| end + 1);
         let in_line = before.get(line_start..).unwrap_or_default();
         LiteralError {
-            line,
+            line: line_ends(before.as_bytes()) + 1,
             column: in_line.chars().count() + 1,
             expected: self.0.expected,
             found: self.0.found.unwrap_or_else(|| token(rest)),
         }
     }
+}
+
+/// How many lines end; `\r\n` ends only one.
+fn line_ends(text: &[u8]) -> usize {
+    // Counts of so many fit in a byte, in which they are counted quickest.
+    const CHUNK: usize = u8::MAX as usize;
+    let next = text.get(1..).unwrap_or_default();
+    let chunks = text.chunks(CHUNK).zip(next.chunks(CHUNK));
+    let counts = chunks.map(|(chunk, next)| {
+        let pairs = chunk.iter().zip(next);
+        let ends =
+            pairs.map(|(&byte, &next)| u8::from(byte == b'\n' || (byte == b'\r' && next != b'\n')));
+        usize::from(ends.sum::<u8>())
+    });
+    counts.sum::<usize>() + usize::from(matches!(text.last(), Some(b'\n' | b'\r')))
 }
 
 /// Describes the first token of a text, shortened; how long the text is doesn't matter.

@@ -7,14 +7,22 @@ const SHORT_EXPONENT: usize = 4;
 
 /// The float that is nearest to a text of digits, point, exponent and underscores.
 pub(super) fn nearest(text: &str) -> f64 {
+    if let Some(float) = exact(text) {
+        return float;
+    }
     let text = without_underscores(text);
-    let exponent = text
-        .rsplit_once(['e', 'E'])
-        .map_or("", |(_, digits)| digits);
-    let read = if exponent.len() <= SHORT_EXPONENT {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((&text, ""));
+    let digits = exponent.trim_start_matches(['+', '-']);
+    let read = if digits.len() <= SHORT_EXPONENT {
         text.parse()
     } else {
-        Decimal::read(&text).to_text().parse()
+        let sign = if exponent.starts_with('-') { "-" } else { "" };
+        match digits.trim_start_matches('0') {
+            digits if digits.len() <= SHORT_EXPONENT => {
+                [mantissa, "e", sign, "0", digits].concat().parse()
+            }
+            _ => Decimal::read(&text).to_text().parse(),
+        }
     };
     read.unwrap_or(f64::INFINITY)
 }
@@ -27,6 +35,50 @@ pub(super) fn print(value: f64) -> String {
         return [sign, "inf"].concat();
     }
     [sign, &Decimal::shortest(magnitude).print()].concat()
+}
+
+/// The float, if it is the product or the quotient of two that are exact; so it is that of most texts.
+fn exact(text: &str) -> Option<f64> {
+    /// All powers of ten that are exact.
+    const POWERS: [f64; 23] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+        1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+    ];
+    /// So many digits make an exact float.
+    const MOST_DIGITS: usize = 15;
+    let mut digits = 0_u64;
+    let mut count = 0;
+    let mut point = None;
+    let mut exponent = 0;
+    let bytes = text.as_bytes();
+    for (at, &byte) in bytes.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' if count == MOST_DIGITS => return None,
+            b'0'..=b'9' => {
+                digits = digits * 10 + u64::from(byte - b'0');
+                count += 1;
+            }
+            b'.' => point = Some(count),
+            b'_' => {}
+            _ => {
+                exponent = read_exponent(text.get(at + 1..)?);
+                break;
+            }
+        }
+    }
+    if digits == 0 {
+        return Some(0.0);
+    }
+    let after_point = i64::try_from(count - point.unwrap_or(count)).ok()?;
+    let power = exponent - after_point;
+    let scale = POWERS.get(usize::try_from(power.unsigned_abs()).ok()?)?;
+    #[expect(clippy::cast_precision_loss, reason = "fifteen digits are exact")]
+    let digits = digits as f64;
+    Some(if power < 0 {
+        digits / scale
+    } else {
+        digits * scale
+    })
 }
 
 /// Leaves out the underscores, which Python has between digits.

@@ -1,41 +1,68 @@
 //! Reads JSON, RFC 8259.
 
+use super::Literal;
 use super::cursor::Cursor;
 use super::error::Mistake;
 use super::number::{Number, TOO_LONG};
-use super::{Literal, dict, starting_with};
+use super::reader::{Grammar, Reader};
+
+/// The grammar of JSON.
+pub(super) struct Json;
+
+impl Grammar for Json {
+    const TAKES_LAST_COMMA: bool = false;
+    const HAS_TUPLES: bool = false;
+    const GOES_FIRST: bool = true;
+
+    #[inline]
+    fn blanks(cursor: &mut Cursor<'_>) {
+        while matches!(cursor.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            cursor.advance(1);
+        }
+    }
+
+    #[inline]
+    fn leaf(reader: &mut Reader<'_>) -> Result<(), Mistake> {
+        match reader.cursor.peek() {
+            Some(b'"') => {
+                let text = text(reader)?;
+                reader.stack.keep(Literal::Text(text));
+            }
+            Some(b'-' | b'0'..=b'9') => match reader.cursor.take_short_integer() {
+                Some(integer) => reader.stack.keep(Literal::Number(integer.into())),
+                None => number(reader)?,
+            },
+            _ => constant(reader)?,
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn key<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Mistake> {
+        if reader.cursor.peek() != Some(b'"') {
+            return reader.cursor.fail("a key in double quotes");
+        }
+        let key = text(reader)?;
+        Self::blanks(&mut reader.cursor);
+        if !reader.cursor.take(b':') {
+            return reader.cursor.fail("`:`");
+        }
+        Self::blanks(&mut reader.cursor);
+        Ok(key)
+    }
+}
 
 /// Reads a text that is one JSON value.
-pub(super) fn read(text: &str) -> Result<Literal, Mistake> {
-    let mut cursor = Cursor::new(text)?;
-    blanks(&mut cursor);
-    let mut literal = Literal::Null;
-    value(&mut cursor, &mut literal)?;
-    blanks(&mut cursor);
-    cursor.end()?;
-    Ok(literal)
+pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Literal<'a>, Mistake> {
+    Json::blanks(&mut reader.cursor);
+    let value = reader.value::<Json>()?;
+    Json::blanks(&mut reader.cursor);
+    reader.cursor.end()?;
+    Ok(value)
 }
 
-fn blanks(cursor: &mut Cursor<'_>) {
-    while matches!(cursor.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-        cursor.advance(1);
-    }
-}
-
-/// Reads a value into its place, since moving it there costs more than reading it; see `benches/literal.rs`.
-fn value(cursor: &mut Cursor<'_>, place: &mut Literal) -> Result<(), Mistake> {
-    cursor.begin_value()?;
-    match cursor.peek() {
-        Some(b'[') => *place = list(cursor)?,
-        Some(b'{') => *place = object(cursor)?,
-        Some(b'"') => *place = Literal::Text(text(cursor)?),
-        Some(b'-' | b'0'..=b'9') => *place = Literal::Number(number(cursor)?),
-        _ => *place = constant(cursor)?,
-    }
-    Ok(())
-}
-
-fn constant(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
+fn constant(reader: &mut Reader<'_>) -> Result<(), Mistake> {
+    let cursor = &mut reader.cursor;
     let start = cursor.at();
     let constant = match cursor.take_while(|byte| byte.is_ascii_alphanumeric()) {
         "null" => Literal::Null,
@@ -43,65 +70,15 @@ fn constant(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
         "false" => Literal::Boolean(false),
         _ => return cursor.fail_at(start, "a value"),
     };
-    cursor.passed_own_token(start);
-    Ok(constant)
+    cursor.passed_json_token(start);
+    reader.stack.keep(constant);
+    Ok(())
 }
 
-fn list(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
-    let mut items = Vec::new();
-    cursor.open()?;
-    blanks(cursor);
-    if cursor.peek() != Some(b']') {
-        let mut first = Literal::Null;
-        value(cursor, &mut first)?;
-        blanks(cursor);
-        items = starting_with(first, cursor);
-        while cursor.take(b',') {
-            blanks(cursor);
-            value(cursor, items.push_mut(Literal::Null))?;
-            blanks(cursor);
-        }
-    }
-    cursor.close(b']', "`,` or `]`")?;
-    Ok(Literal::List(items))
-}
-
-fn object(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
-    let mut entries = Vec::new();
-    cursor.open()?;
-    blanks(cursor);
-    if cursor.peek() != Some(b'}') {
-        let mut first = (key(cursor)?, Literal::Null);
-        value(cursor, &mut first.1)?;
-        blanks(cursor);
-        entries = starting_with(first, cursor);
-        while cursor.take(b',') {
-            blanks(cursor);
-            let next = entries.push_mut((key(cursor)?, Literal::Null));
-            value(cursor, &mut next.1)?;
-            blanks(cursor);
-        }
-    }
-    cursor.close(b'}', "`,` or `}`")?;
-    Ok(dict(entries))
-}
-
-/// Passes a key and its colon.
-#[inline]
-fn key(cursor: &mut Cursor<'_>) -> Result<String, Mistake> {
-    if cursor.peek() != Some(b'"') {
-        return cursor.fail("a key in double quotes");
-    }
-    let key = text(cursor)?;
-    blanks(cursor);
-    if !cursor.take(b':') {
-        return cursor.fail("`:`");
-    }
-    blanks(cursor);
-    Ok(key)
-}
-
-fn number(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
+/// Reads a number of whatever spelling.
+#[inline(never)]
+fn number(reader: &mut Reader<'_>) -> Result<(), Mistake> {
+    let Reader { cursor, arena, .. } = reader;
     let start = cursor.at();
     let is_negative = cursor.take(b'-');
     let digits_start = cursor.at();
@@ -122,15 +99,17 @@ fn number(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
         digits(cursor, start)?;
     }
     let number = if is_integer {
-        Number::decimal(whole)
+        Number::decimal(whole, arena)
     } else {
         Some(Number::float(cursor.since(digits_start)))
     };
-    match number {
-        Some(number) if is_negative => Ok(number.negated()),
-        Some(number) => Ok(number),
-        None => cursor.fail_at(start, TOO_LONG),
-    }
+    let number = match number {
+        Some(number) if is_negative => number.negated(arena),
+        Some(number) => number,
+        None => return cursor.fail_at(start, TOO_LONG),
+    };
+    reader.stack.keep(Literal::Number(number));
+    Ok(())
 }
 
 /// Passes at least one digit of the number that starts at `start`.
@@ -142,28 +121,39 @@ fn digits<'a>(cursor: &mut Cursor<'a>, start: usize) -> Result<&'a str, Mistake>
 }
 
 #[inline]
-fn text(cursor: &mut Cursor<'_>) -> Result<String, Mistake> {
-    cursor.advance(1);
-    let text = cursor.take_plain(b'"').to_owned();
-    if cursor.take(b'"') {
+fn text<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Mistake> {
+    reader.cursor.advance(1);
+    let text = reader.cursor.take_plain(b'"');
+    if reader.cursor.take(b'"') {
         return Ok(text);
     }
-    rest_of_text(cursor, text)
+    rest_of_text(reader, text)
 }
 
 /// Reads what follows the first plain characters of a text.
 #[inline(never)]
-fn rest_of_text(cursor: &mut Cursor<'_>, mut text: String) -> Result<String, Mistake> {
+fn rest_of_text<'a>(reader: &mut Reader<'a>, first: &str) -> Result<&'a str, Mistake> {
+    let Reader {
+        cursor,
+        arena,
+        scratch: text,
+        ..
+    } = reader;
+    text.clear();
+    text.push_str(first);
     loop {
         match cursor.peek() {
             Some(b'"') => {
                 cursor.advance(1);
-                return Ok(text);
+                return Ok(arena.text(text));
             }
             Some(b'\\') => text.push(escape(cursor)?),
             _ => return cursor.fail("a closing `\"`"),
         }
-        text.push_str(cursor.take_plain(b'"'));
+        let plain = cursor.take_plain(b'"');
+        if !plain.is_empty() {
+            text.push_str(plain);
+        }
     }
 }
 
@@ -171,7 +161,12 @@ fn escape(cursor: &mut Cursor<'_>) -> Result<char, Mistake> {
     let start = cursor.at();
     cursor.advance(1);
     let escaped = match cursor.peek() {
-        Some(byte @ (b'"' | b'\\' | b'/')) => char::from(byte),
+        Some(byte @ (b'"' | b'\\')) => char::from(byte),
+        Some(b'/') => {
+            // Python keeps the backslash.
+            cursor.passed_ambiguity();
+            '/'
+        }
         Some(b'b') => '\x08',
         Some(b'f') => '\x0c',
         Some(b'n') => '\n',
@@ -194,7 +189,12 @@ fn utf16(cursor: &mut Cursor<'_>, start: usize) -> Result<char, Mistake> {
         None
     };
     match char::decode_utf16([first].into_iter().chain(second)).next() {
-        Some(Ok(character)) => Ok(character),
+        Some(Ok(character)) => {
+            if is_high {
+                cursor.passed_json_token(start);
+            }
+            Ok(character)
+        }
         _ => cursor.fail_at(start, "a surrogate as half of a pair only"),
     }
 }

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use proptest::prelude::*;
 
+use super::error::Mistake;
+use super::reader::{Reader, furthest};
 use super::*;
 
 proptest! {
@@ -11,7 +13,7 @@ proptest! {
     fn any_text_is_read_without_a_panic(text in any::<String>(), pieces in pieces()) {
         for text in [text, pieces] {
             for read in [parse, parse_python] {
-                if let Err(error) = read(&text) {
+                if let Err(error) = read(&text, &Arena::new()) {
                     prop_assert!(error.to_string().len() < 200);
                 }
             }
@@ -22,16 +24,27 @@ proptest! {
     fn what_python_prints_is_read_back(value in literal()) {
         let mut text = String::new();
         print_as_python(&value, &mut text);
-        prop_assert_eq!(parse_python(&text), Ok(value.clone()), "{}", text);
-        prop_assert_eq!(parse(&text), Ok(value), "{}", text);
+        let arena = Arena::new();
+        prop_assert_eq!(parse_python(&text, &arena), Ok(value), "{}", text);
+        prop_assert_eq!(parse(&text, &arena), Ok(value), "{}", text);
     }
 
     #[test]
-    fn which_reader_goes_first_does_not_show(text in prop_oneof![json(), pieces(), damaged(json()), damaged(python())]) {
-        let one_by_one = json::read(&text).or_else(|of_json| {
-            python::read(&text).map_err(|of_python| furthest(of_json, of_python))
+    fn where_one_reader_takes_over_does_not_show(text in prop_oneof![json(), pieces(), damaged(json()), damaged(python()), damaged(mixed())]) {
+        let arena = Arena::new();
+        let one_by_one = read_json(&text, &arena).or_else(|of_json| {
+            reader::read_python(&text, &arena).map_err(|of_python| furthest(of_json, of_python))
         });
-        prop_assert_eq!(parse(&text), one_by_one.map_err(|mistake| mistake.locate(&text)));
+        prop_assert_eq!(parse(&text, &arena), one_by_one.map_err(|mistake| mistake.locate(&text)));
+    }
+
+    #[test]
+    fn floats_are_read_as_rust_reads_them(text in "[0-9]{1,20}\\.[0-9]{0,18}(e[-+]?0{0,6}[0-9]{1,3})?") {
+        let arena = Arena::new();
+        let Ok(Literal::Number(number)) = parse_python(&text, &arena) else {
+            return Err(TestCaseError::fail("no number"));
+        };
+        prop_assert_eq!(number.as_str().parse::<f64>(), text.parse::<f64>(), "{}", text);
     }
 
     #[test]
@@ -42,13 +55,23 @@ proptest! {
 
     #[test]
     fn json_is_read_as_serde_json_reads_it(text in prop_oneof![json(), pieces(), damaged(json())]) {
-        match (json::read(&text), serde_json::from_str(&text)) {
+        let arena = Arena::new();
+        match (read_json(&text, &arena), serde_json::from_str(&text)) {
             (Ok(ours), Ok(theirs)) => prop_assert!(is_same(&ours, &theirs), "{ours} is not {theirs}"),
             // Python takes it for infinity.
             (Ok(_), Err(error)) => prop_assert!(error.to_string().contains("number out of range")),
             (Err(mistake), theirs) => prop_assert!(theirs.is_err(), "{mistake:?}"),
         }
     }
+}
+
+fn read_json<'a>(text: &'a str, arena: &'a Arena<'a>) -> Result<Literal<'a>, Mistake> {
+    json::read(&mut Reader::new(text, arena)?)
+}
+
+/// An arena that is never freed, as values that are made up don't end with a text.
+fn endless() -> &'static Arena<'static> {
+    Box::leak(Box::default())
 }
 
 /// Texts of tokens that mean something to one of the readers.
@@ -62,7 +85,7 @@ fn pieces() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(PIECES), 0..30).prop_map(|pieces| pieces.concat())
 }
 
-fn literal() -> impl Strategy<Value = Literal> {
+fn literal() -> impl Strategy<Value = Literal<'static>> {
     let integer = any::<i128>().prop_map(|integer| integer.to_string());
     let float = any::<f64>().prop_map(|float| format!("{float:e}"));
     let number = prop_oneof![
@@ -70,9 +93,11 @@ fn literal() -> impl Strategy<Value = Literal> {
         integer,
         float
     ]
-    .prop_filter_map("a number", |text: String| match parse_python(&text) {
-        Ok(number @ Literal::Number(_)) => Some(number),
-        _ => None,
+    .prop_filter_map("a number", |text: String| {
+        match parse_python(text.leak(), endless()) {
+            Ok(number @ Literal::Number(_)) => Some(number),
+            _ => None,
+        }
     });
     let leaf = prop_oneof![
         Just(Literal::Null),
@@ -80,14 +105,19 @@ fn literal() -> impl Strategy<Value = Literal> {
         number.prop_filter("spelled otherwise", |number| !number
             .to_string()
             .contains("inf")),
-        any::<String>().prop_map(Literal::Text),
+        any::<String>().prop_map(|text| Literal::Text(text.leak())),
     ];
     leaf.prop_recursive(4, 40, 6, |inner| {
         let items = prop::collection::vec(inner.clone(), 0..6);
         let entries = prop::collection::btree_map(any::<String>(), inner, 0..6);
         prop_oneof![
-            items.prop_map(Literal::List),
-            entries.prop_map(|entries| Literal::Dict(entries.into_iter().collect())),
+            items.prop_map(|items| endless().list(&mut items.clone(), 0)),
+            entries.prop_map(|entries| {
+                let entries = entries.into_iter();
+                let mut entries: Vec<_> =
+                    entries.map(|(key, value)| (&*key.leak(), value)).collect();
+                endless().dict(&mut entries, 0)
+            }),
         ]
     })
 }
@@ -104,6 +134,11 @@ fn python() -> impl Strategy<Value = String> {
     })
 }
 
+/// What both readers take, as Python spells it but for the quotes.
+fn mixed() -> impl Strategy<Value = String> {
+    python().prop_map(|text| text.replace('\'', "\""))
+}
+
 fn damaged(text: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     (text, any::<prop::sample::Index>(), pieces()).prop_map(|(text, place, piece)| {
         let mut characters: Vec<String> = text.chars().map(String::from).collect();
@@ -113,24 +148,24 @@ fn damaged(text: impl Strategy<Value = String>) -> impl Strategy<Value = String>
     })
 }
 
-fn as_json(value: &Literal) -> serde_json::Value {
+fn as_json(value: &Literal<'_>) -> serde_json::Value {
     match value {
         Literal::Null => serde_json::Value::Null,
         Literal::Boolean(value) => (*value).into(),
         Literal::Number(number) => serde_json::from_str(&number.as_str()).unwrap(),
-        Literal::Text(text) => text.as_str().into(),
+        Literal::Text(text) => (*text).into(),
         Literal::List(items) => items.iter().map(as_json).collect(),
         Literal::Dict(entries) => {
             let entries = entries
                 .iter()
-                .map(|(key, value)| (key.clone(), as_json(value)));
+                .map(|(key, value)| ((*key).to_owned(), as_json(value)));
             serde_json::Value::Object(entries.collect())
         }
     }
 }
 
 /// Whether two values are the same, but for the last digits of a number, which `serde_json` doesn't promise.
-fn is_same(ours: &Literal, theirs: &serde_json::Value) -> bool {
+fn is_same(ours: &Literal<'_>, theirs: &serde_json::Value) -> bool {
     use serde_json::Value;
     match (ours, theirs) {
         (Literal::Null, Value::Null) => true,
@@ -152,14 +187,14 @@ fn is_same(ours: &Literal, theirs: &serde_json::Value) -> bool {
             ours.len() == theirs.len()
                 && ours
                     .iter()
-                    .all(|(key, ours)| theirs.get(key).is_some_and(|theirs| is_same(ours, theirs)))
+                    .all(|(key, ours)| theirs.get(*key).is_some_and(|theirs| is_same(ours, theirs)))
         }
         _ => false,
     }
 }
 
 /// Prints a value as `repr` of Python does, close enough.
-fn print_as_python(value: &Literal, text: &mut String) {
+fn print_as_python(value: &Literal<'_>, text: &mut String) {
     match value {
         Literal::Null => text.push_str("None"),
         Literal::Boolean(true) => text.push_str("True"),
@@ -168,7 +203,7 @@ fn print_as_python(value: &Literal, text: &mut String) {
         Literal::Text(value) => print_text_as_python(value, text),
         Literal::List(items) => {
             text.push('[');
-            for item in items {
+            for item in *items {
                 print_as_python(item, text);
                 text.push_str(", ");
             }
@@ -176,7 +211,7 @@ fn print_as_python(value: &Literal, text: &mut String) {
         }
         Literal::Dict(entries) => {
             text.push('{');
-            for (key, value) in entries {
+            for (key, value) in *entries {
                 print_text_as_python(key, text);
                 text.push_str(": ");
                 print_as_python(value, text);

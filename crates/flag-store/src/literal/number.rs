@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::arena::Arena;
 use super::float;
 
 /// Python refuses decimal integers of more digits.
@@ -21,19 +22,19 @@ pub(super) const TOO_LONG_WITH_RADIX: &str =
 /// An integer or a float.
 ///
 /// Equal if Python prints both alike: `1` is not `1.0`, and `0.0` not `-0.0`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Number(Repr);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Number<'a>(Repr<'a>);
 
-#[derive(Clone, PartialEq, Eq)]
-enum Repr {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repr<'a> {
     Integer(i64),
     /// An integer that does not fit in the above, in decimal digits.
-    Long(Box<str>),
+    Long(&'a &'a str),
     /// The bits of a float.
     Float(u64),
 }
 
-impl Number {
+impl<'a> Number<'a> {
     /// The number as Python prints it: `40`, `-3`, `33.5`, `1e+16`, `inf`. Allocates, unless the integer is long.
     pub fn as_str(&self) -> Cow<'_, str> {
         match &self.0 {
@@ -48,23 +49,23 @@ impl Number {
     }
 
     /// An integer of decimal digits and underscores; `None` if there are too many.
-    pub(super) fn decimal(text: &str) -> Option<Self> {
-        if let Ok(integer) = text.parse() {
+    pub(super) fn decimal(text: &str, arena: &'a Arena<'a>) -> Option<Self> {
+        if let Some(integer) = short(text, 10) {
             return Some(Self(Repr::Integer(integer)));
         }
         let digits = float::without_underscores(text);
         let digits = digits.trim_start_matches('0');
-        (digits.len() <= MAX_DIGITS).then(|| Self::integer(digits))
+        (digits.len() <= MAX_DIGITS).then(|| Self::integer(digits, arena))
     }
 
     /// An integer of digits to the base of `radix` and underscores; `None` if there are too many.
-    pub(super) fn with_radix(text: &str, radix: u32) -> Option<Self> {
-        let digits = float::without_underscores(text);
-        if let Ok(integer) = i64::from_str_radix(&digits, radix) {
+    pub(super) fn with_radix(text: &str, radix: u32, arena: &'a Arena<'a>) -> Option<Self> {
+        if let Some(integer) = short(text, radix) {
             return Some(Self(Repr::Integer(integer)));
         }
+        let digits = float::without_underscores(text);
         let digits = digits.trim_start_matches('0');
-        (digits.len() <= MAX_RADIX_DIGITS).then(|| Self::integer(&to_decimal(digits, radix)))
+        (digits.len() <= MAX_RADIX_DIGITS).then(|| Self::integer(&to_decimal(digits, radix), arena))
     }
 
     /// A float of digits, point, exponent and underscores.
@@ -73,10 +74,10 @@ impl Number {
     }
 
     /// The number with a minus sign, which an integer zero doesn't take.
-    pub(super) fn negated(self) -> Self {
+    pub(super) fn negated(self, arena: &'a Arena<'a>) -> Self {
         Self(match self.0 {
             Repr::Integer(integer) => Repr::Integer(-integer),
-            Repr::Long(digits) => Repr::Long(["-", &digits].concat().into()),
+            Repr::Long(digits) => Repr::Long(arena.thin(arena.text(&["-", digits].concat()))),
             Repr::Float(bits) => Repr::Float((-f64::from_bits(bits)).to_bits()),
         })
     }
@@ -87,16 +88,22 @@ impl Number {
     }
 
     /// The integer of decimal digits that don't start with a zero; none are zero.
-    fn integer(digits: &str) -> Self {
+    fn integer(digits: &str, arena: &'a Arena<'a>) -> Self {
         Self(match digits.parse() {
             _ if digits.is_empty() => Repr::Integer(0),
             Ok(integer) => Repr::Integer(integer),
-            Err(_) => Repr::Long(digits.into()),
+            Err(_) => Repr::Long(arena.thin(arena.text(digits))),
         })
     }
 }
 
-impl fmt::Display for Number {
+impl From<i64> for Number<'_> {
+    fn from(integer: i64) -> Self {
+        Self(Repr::Integer(integer))
+    }
+}
+
+impl fmt::Display for Number<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Repr::Integer(integer) => write!(f, "{integer}"),
@@ -106,10 +113,25 @@ impl fmt::Display for Number {
     }
 }
 
-impl fmt::Debug for Number {
+impl fmt::Debug for Number<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Number({self})")
     }
+}
+
+/// An integer of digits and underscores, if it fits without a doubt.
+#[inline]
+fn short(text: &str, radix: u32) -> Option<i64> {
+    // So many digits of any radix fit.
+    const MOST: usize = 15;
+    if text.len() > MOST {
+        return None;
+    }
+    let digits = text.bytes().filter(|&byte| byte != b'_');
+    Some(digits.fold(0, |integer, digit| {
+        let digit = char::from(digit).to_digit(radix).unwrap_or_default();
+        integer * i64::from(radix) + i64::from(digit)
+    }))
 }
 
 /// Converts an integer to decimal text, in quadratic time.

@@ -1,21 +1,93 @@
 //! Reads Python literals as `ast.literal_eval` does, where they are plain values.
 
-use super::cursor::Cursor;
+use super::Literal;
+use super::cursor::{Cursor, is_in_word};
 use super::error::Mistake;
 use super::number::Number;
-use super::python_number::{is_in_word, number};
+use super::python_number::number;
 use super::python_text::{starts_text, text};
-use super::{Literal, dict, starting_with};
+use super::reader::{Grammar, Reader};
 
-/// Reads a text that is one Python literal.
-pub(super) fn read(source: &str) -> Result<Literal, Mistake> {
-    let mut cursor = Cursor::new(source)?;
+/// The grammar of Python.
+pub(super) struct Python;
+
+impl Grammar for Python {
+    const TAKES_LAST_COMMA: bool = true;
+    const HAS_TUPLES: bool = true;
+    const GOES_FIRST: bool = false;
+
+    #[inline]
+    fn blanks(cursor: &mut Cursor<'_>) {
+        blanks(cursor);
+    }
+
+    #[inline]
+    fn leaf(reader: &mut Reader<'_>) -> Result<(), Mistake> {
+        match reader.cursor.peek() {
+            Some(b'\'' | b'"') => {
+                let text = text(reader)?;
+                reader.stack.keep(Literal::Text(text));
+            }
+            Some(b'+' | b'-' | b'.' | b'0'..=b'9') => {
+                match reader.cursor.take_short_integer() {
+                    Some(integer) => reader.stack.keep(Literal::Number(integer.into())),
+                    None => signed_number(reader)?,
+                }
+                return single_number(&mut reader.cursor);
+            }
+            _ if starts_text(&reader.cursor) => {
+                let text = text(reader)?;
+                reader.stack.keep(Literal::Text(text));
+            }
+            _ => constant(reader)?,
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn key<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Mistake> {
+        // Without a colon, the first one may begin a set.
+        let set = (reader.stack.values() == 0).then(|| reader.stack.bracket_at());
+        let start = reader.cursor.at();
+        let key = if starts_text(&reader.cursor) {
+            Literal::Text(text(reader)?)
+        } else {
+            reader.value_as_key::<Self>()?
+        };
+        blanks(&mut reader.cursor);
+        match (set, reader.cursor.peek()) {
+            (_, Some(b':')) => reader.cursor.advance(1),
+            (Some(at), Some(b',' | b'}')) => {
+                let found = "a set, which has no order";
+                return Err(Mistake::new(at, "a dict or a list", found));
+            }
+            _ => return reader.cursor.fail("`:`"),
+        }
+        let Literal::Text(key) = key else {
+            return reader.cursor.fail_at(start, "text as the key");
+        };
+        blanks(&mut reader.cursor);
+        Ok(key)
+    }
+}
+
+/// Passes what may stand before the value.
+pub(super) fn start(cursor: &mut Cursor<'_>) -> Result<(), Mistake> {
     cursor.take_while(|byte| matches!(byte, b' ' | b'\t'));
-    empty_lines(&mut cursor)?;
-    let value = value_or_bare_tuple(&mut cursor)?;
-    blanks(&mut cursor);
+    empty_lines(cursor)
+}
+
+/// Reads the rest of a text that is one Python literal: a value, or a tuple that goes without brackets.
+pub(super) fn read_on<'a>(reader: &mut Reader<'a>) -> Result<Literal<'a>, Mistake> {
+    let mut value = reader.value::<Python>()?;
+    blanks(&mut reader.cursor);
+    if reader.cursor.peek() == Some(b',') {
+        value = reader.bare_tuple::<Python>()?;
+    }
+    let cursor = &mut reader.cursor;
+    blanks(cursor);
     if cursor.take_line_end() {
-        empty_lines(&mut cursor)?;
+        empty_lines(cursor)?;
     }
     cursor.end()?;
     Ok(value)
@@ -98,42 +170,8 @@ fn joined_line(cursor: &mut Cursor<'_>) -> bool {
     is_joined
 }
 
-/// Reads what may stand outside brackets: a value, or a tuple that goes without them.
-fn value_or_bare_tuple(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
-    let mut first = Literal::Null;
-    value(cursor, &mut first)?;
-    blanks(cursor);
-    if cursor.peek() != Some(b',') {
-        return Ok(first);
-    }
-    let mut items = vec![first];
-    while cursor.take(b',') {
-        blanks(cursor);
-        if matches!(cursor.peek(), None | Some(b'\n' | b'\r')) {
-            break;
-        }
-        value(cursor, items.push_mut(Literal::Null))?;
-        blanks(cursor);
-    }
-    Ok(Literal::List(items))
-}
-
-/// Reads a value into its place, since moving it there costs more than reading it; see `benches/literal.rs`.
-fn value(cursor: &mut Cursor<'_>, place: &mut Literal) -> Result<(), Mistake> {
-    cursor.begin_value()?;
-    match cursor.peek() {
-        Some(b'\'' | b'"') => *place = Literal::Text(text(cursor)?),
-        Some(b'[') => *place = list(cursor)?,
-        Some(b'(') => *place = parentheses(cursor)?,
-        Some(b'{') => *place = braces(cursor)?,
-        Some(b'+' | b'-' | b'.' | b'0'..=b'9') => *place = Literal::Number(single_number(cursor)?),
-        _ if starts_text(cursor) => *place = Literal::Text(text(cursor)?),
-        _ => *place = constant(cursor)?,
-    }
-    Ok(())
-}
-
-fn constant(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
+fn constant(reader: &mut Reader<'_>) -> Result<(), Mistake> {
+    let cursor = &mut reader.cursor;
     let start = cursor.at();
     let constant = match cursor.take_while(is_in_word) {
         "None" => Literal::Null,
@@ -141,143 +179,53 @@ fn constant(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
         "False" => Literal::Boolean(false),
         _ => return cursor.fail_at(start, "a value"),
     };
-    cursor.passed_own_token(start);
-    Ok(constant)
-}
-
-fn list(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
-    let mut items = Vec::new();
-    cursor.open()?;
-    blanks(cursor);
-    if cursor.peek() != Some(b']') {
-        let mut first = Literal::Null;
-        value(cursor, &mut first)?;
-        blanks(cursor);
-        items = starting_with(first, cursor);
-        other_items(cursor, b']', &mut items)?;
-    }
-    cursor.close(b']', "`,` or `]`")?;
-    Ok(Literal::List(items))
-}
-
-/// Reads a tuple, or a value in parentheses.
-fn parentheses(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
-    let mut items = Vec::new();
-    cursor.open()?;
-    blanks(cursor);
-    if cursor.peek() != Some(b')') {
-        let mut first = Literal::Null;
-        value(cursor, &mut first)?;
-        blanks(cursor);
-        if cursor.peek() == Some(b')') {
-            cursor.close(b')', "`)`")?;
-            return Ok(first);
-        }
-        items = starting_with(first, cursor);
-        other_items(cursor, b')', &mut items)?;
-    }
-    cursor.close(b')', "`,` or `)`")?;
-    Ok(Literal::List(items))
-}
-
-/// Reads the items from the first comma on, up to the closing bracket.
-fn other_items(
-    cursor: &mut Cursor<'_>,
-    closing: u8,
-    items: &mut Vec<Literal>,
-) -> Result<(), Mistake> {
-    while cursor.take(b',') {
-        blanks(cursor);
-        if cursor.peek() == Some(closing) {
-            break;
-        }
-        value(cursor, items.push_mut(Literal::Null))?;
-        blanks(cursor);
-    }
+    reader.stack.keep(constant);
     Ok(())
 }
 
-/// Reads a dict; a set is refused.
-fn braces(cursor: &mut Cursor<'_>) -> Result<Literal, Mistake> {
-    let set = Some(cursor.at());
-    let mut entries = Vec::new();
-    cursor.open()?;
-    blanks(cursor);
-    if cursor.peek() != Some(b'}') {
-        let mut first = (key(cursor, set)?, Literal::Null);
-        value(cursor, &mut first.1)?;
-        blanks(cursor);
-        entries = starting_with(first, cursor);
-        while cursor.take(b',') {
-            blanks(cursor);
-            if cursor.peek() == Some(b'}') {
-                break;
-            }
-            let next = entries.push_mut((key(cursor, None)?, Literal::Null));
-            value(cursor, &mut next.1)?;
-            blanks(cursor);
-        }
-    }
-    cursor.close(b'}', "`,` or `}`")?;
-    Ok(dict(entries))
-}
-
-/// Reads a key and its colon. Without a colon, the first one may begin a set, whose bracket is at `set`.
+/// Makes sure that a number is not part of a sum, which would be a complex number.
 #[inline]
-fn key(cursor: &mut Cursor<'_>, set: Option<usize>) -> Result<String, Mistake> {
-    let start = cursor.at();
-    let key = if starts_text(cursor) {
-        Literal::Text(text(cursor)?)
-    } else {
-        let mut key = Literal::Null;
-        value(cursor, &mut key)?;
-        key
-    };
-    blanks(cursor);
-    match (set, cursor.peek()) {
-        (_, Some(b':')) => cursor.advance(1),
-        (Some(at), Some(b',' | b'}')) => {
-            let found = "a set, which has no order";
-            return Err(Mistake::new(at, "a dict or a list", found));
-        }
-        _ => return cursor.fail("`:`"),
+fn single_number(cursor: &mut Cursor<'_>) -> Result<(), Mistake> {
+    if let Some(b',' | b']' | b'}' | b')') = cursor.peek() {
+        return Ok(());
     }
-    let Literal::Text(key) = key else {
-        return cursor.fail_at(start, "text as the key");
-    };
-    blanks(cursor);
-    Ok(key)
-}
-
-/// Reads a number with at most one sign that is not part of a sum, which would be a complex number.
-fn single_number(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
-    let is_negative = cursor.peek() == Some(b'-');
-    let number = if is_negative || cursor.peek() == Some(b'+') {
-        cursor.advance(1);
-        unsigned_number(cursor)?
-    } else {
-        number(cursor)?
-    };
     blanks(cursor);
     match cursor.peek() {
         Some(b'+' | b'-') => cursor.fail("a single real number"),
-        _ if is_negative => Ok(number.negated()),
-        _ => Ok(number),
+        _ => Ok(()),
     }
 }
 
+/// Reads a number with at most one sign, of whatever spelling.
+#[inline(never)]
+fn signed_number(reader: &mut Reader<'_>) -> Result<(), Mistake> {
+    let number = match reader.cursor.peek() {
+        Some(b'-') => {
+            reader.cursor.advance(1);
+            unsigned_number(reader)?.negated(reader.arena)
+        }
+        Some(b'+') => {
+            reader.cursor.advance(1);
+            unsigned_number(reader)?
+        }
+        _ => number(reader)?,
+    };
+    reader.stack.keep(Literal::Number(number));
+    Ok(())
+}
+
 /// Reads what a sign stands before: a number, perhaps in parentheses.
-fn unsigned_number(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
-    blanks(cursor);
-    match cursor.peek() {
+fn unsigned_number<'a>(reader: &mut Reader<'a>) -> Result<Number<'a>, Mistake> {
+    blanks(&mut reader.cursor);
+    match reader.cursor.peek() {
         Some(b'(') => {
-            cursor.open()?;
-            let number = unsigned_number(cursor)?;
-            blanks(cursor);
-            cursor.close(b')', "`)`")?;
+            reader.cursor.open()?;
+            let number = unsigned_number(reader)?;
+            blanks(&mut reader.cursor);
+            reader.cursor.close(b')', "`)`")?;
             Ok(number)
         }
-        Some(b'.' | b'0'..=b'9') => number(cursor),
-        _ => cursor.fail("a number after the sign"),
+        Some(b'.' | b'0'..=b'9') => number(reader),
+        _ => reader.cursor.fail("a number after the sign"),
     }
 }

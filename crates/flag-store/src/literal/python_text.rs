@@ -3,6 +3,7 @@
 use super::cursor::Cursor;
 use super::error::Mistake;
 use super::python::blanks;
+use super::reader::Reader;
 
 /// What the letters before the quote say.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,27 +28,61 @@ pub(super) fn starts_text(cursor: &Cursor<'_>) -> bool {
 
 /// Reads one text, or several in a row, which are one.
 #[inline]
-pub(super) fn text(cursor: &mut Cursor<'_>) -> Result<String, Mistake> {
-    match cursor.take_simple_text() {
-        Some(text) => Ok(text.to_owned()),
-        None => any_text(cursor),
+pub(super) fn text<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Mistake> {
+    match simple_text(&mut reader.cursor) {
+        Some(text) => Ok(text),
+        None => any_text(reader),
     }
+}
+
+/// Passes a text as most are: one pair of quotes, nothing in it to be looked at, and no other text after it.
+#[inline]
+fn simple_text<'a>(cursor: &mut Cursor<'a>) -> Option<&'a str> {
+    let start = cursor.at();
+    if let Some(b'r' | b'R' | b'u' | b'U') = cursor.peek() {
+        cursor.advance(1);
+    }
+    if let Some(quote @ (b'\'' | b'"')) = cursor.peek() {
+        cursor.advance(1);
+        let text = cursor.take_plain(quote);
+        if cursor.take(quote) && !is_continued(cursor) {
+            return Some(text);
+        }
+    }
+    cursor.go_back(start);
+    None
+}
+
+/// Whether another text follows, or a third quote.
+#[inline]
+fn is_continued(cursor: &mut Cursor<'_>) -> bool {
+    if let Some(b',' | b':' | b']' | b'}' | b')') = cursor.peek() {
+        return false;
+    }
+    blanks(cursor);
+    starts_text(cursor)
 }
 
 /// Reads texts of whatever spelling.
 #[inline(never)]
-fn any_text(cursor: &mut Cursor<'_>) -> Result<String, Mistake> {
-    let mut text = String::new();
+fn any_text<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Mistake> {
+    let Reader {
+        cursor,
+        arena,
+        scratch: text,
+        ..
+    } = reader;
+    text.clear();
     while let Some((prefix, length)) = prefix(cursor) {
         match prefix {
             Prefix::Plain | Prefix::Raw => cursor.advance(length),
             Prefix::Bytes => return Err(Mistake::new(cursor.at(), "text", "bytes")),
             Prefix::Formatted => return Err(Mistake::new(cursor.at(), "text", "an f-string")),
         }
-        quoted(cursor, prefix, &mut text)?;
+        quoted(cursor, prefix, text)?;
         blanks(cursor);
     }
-    Ok(text)
+    Ok(arena.text(text))
 }
 
 /// The prefix of the text that is next, and its length; `None` if no text is next.

@@ -1,15 +1,16 @@
 use super::*;
 
-type Reader = fn(&str) -> Result<Literal, LiteralError>;
+type Parse = for<'a> fn(&'a str, &'a Arena<'a>) -> Result<Literal<'a>, LiteralError>;
 
 /// Both readers, one after the other.
-const EITHER: Reader = parse;
-const PYTHON: Reader = parse_python;
+const EITHER: Parse = parse;
+const PYTHON: Parse = parse_python;
 
 /// Compares what was read, printed as in JSON, or the message.
 #[track_caller]
-fn check(read: Reader, text: &str, expected: &str) {
-    let seen = match read(text) {
+fn check(read: Parse, text: &str, expected: &str) {
+    let arena = Arena::new();
+    let seen = match read(text, &arena) {
         Ok(literal) => literal.to_string(),
         Err(error) => error.to_string(),
     };
@@ -17,7 +18,7 @@ fn check(read: Reader, text: &str, expected: &str) {
 }
 
 #[track_caller]
-fn check_all(read: Reader, cases: &[(&str, &str)]) {
+fn check_all(read: Parse, cases: &[(&str, &str)]) {
     for (text, expected) in cases {
         check(read, text, expected);
     }
@@ -25,7 +26,7 @@ fn check_all(read: Reader, cases: &[(&str, &str)]) {
 
 /// Checks what goes between `line 1, column …: expected …` for texts of one line.
 #[track_caller]
-fn check_refused(read: Reader, cases: &[(&str, usize, &str)]) {
+fn check_refused(read: Parse, cases: &[(&str, usize, &str)]) {
     for (text, column, mistake) in cases {
         check(read, text, &format!("line 1, column {column}: {mistake}"));
     }
@@ -51,7 +52,9 @@ fn treatments_of_ours_are_read() {
 
 #[test]
 fn parts_are_named_and_found_by_key() {
-    let dict = parse("{'a': [1], 'b': 'x', 'c': None, 'd': 1.5, 'e': False}").unwrap();
+    let arena = Arena::new();
+    let text = "{'a': [1], 'b': 'x', 'c': None, 'd': 1.5, 'e': False}";
+    let dict = parse(text, &arena).unwrap();
     let kinds = ["a", "b", "c", "d", "e"].map(|key| dict.get(key).unwrap().kind());
     assert_eq!(kinds, ["a list", "text", "null", "a number", "a boolean"]);
     assert_eq!(dict.kind(), "a dict");
@@ -124,7 +127,8 @@ fn floats_are_printed_as_python_prints_them() {
 
 #[test]
 fn a_number_knows_whether_it_is_an_integer() {
-    let is_integer = |text| match parse(text) {
+    let arena = Arena::new();
+    let is_integer = |text| match parse(text, &arena) {
         Ok(Literal::Number(number)) => number.is_integer(),
         other => panic!("{other:?}"),
     };
@@ -484,7 +488,7 @@ fn depth_is_bounded() {
 #[test]
 fn size_is_bounded() {
     let longest = format!("'{}'", "a".repeat(MAX_BYTES - 2));
-    assert!(parse(&longest).is_ok());
+    assert!(parse(&longest, &Arena::new()).is_ok());
     check(
         EITHER,
         &format!("{longest} "),
@@ -494,19 +498,62 @@ fn size_is_bounded() {
 
 #[test]
 fn a_place_is_counted_in_characters() {
-    let error = parse("[\n'é😀', ?]").unwrap_err();
+    let error = parse("[\n'é😀', ?]", &Arena::new()).unwrap_err();
     assert_eq!((error.line(), error.column()), (2, 7));
 }
 
 #[test]
 fn many_values_are_refused() {
     let list = |values: usize| format!("[{}]", "0,".repeat(values - 2) + "0");
-    assert!(parse(&list(super::MAX_VALUES)).is_ok());
-    let refused = parse(&list(super::MAX_VALUES + 1)).unwrap_err();
+    assert!(parse(&list(super::MAX_VALUES), &Arena::new()).is_ok());
+    let refused = parse(&list(super::MAX_VALUES + 1), &Arena::new()).unwrap_err();
     assert!(
         refused
             .to_string()
             .contains("expected at most 500,000 values"),
         "{refused}"
+    );
+}
+
+#[test]
+fn large_lists_and_dicts_are_whole() {
+    let list = format!("[{}]", vec!["0"; 5_000].join(", "));
+    let entries: Vec<String> = (0..5_000).map(|key| format!("\"{key}\": 1")).collect();
+    let dict = format!("{{{}}}", entries.join(", "));
+    let all = format!(r#"[{{"a": {list}, "b": {dict}}}, {list}, "c", {dict}, {list}]"#);
+    check(EITHER, &all, &all);
+    check(EITHER, &format!("{all},"), &format!("[{all}]"));
+}
+
+#[test]
+fn many_lines_are_counted() {
+    let text = format!("[{}?", "\r\n\n\r".repeat(400));
+    check(
+        EITHER,
+        &text,
+        "line 1201, column 1: expected a value, found `?`",
+    );
+}
+
+#[test]
+fn python_goes_on_where_json_ends() {
+    check_all(
+        EITHER,
+        &[
+            (
+                r#"[{"a": [1, {"b": 'c'}]}, "d" "e"]"#,
+                r#"[{"a": [1, {"b": "c"}]}, "de"]"#,
+            ),
+            (r#"{"a": 1, "a": (2), "b": 3,}"#, r#"{"a": 2, "b": 3}"#),
+            (r#"[1, 0x10, """f"""]"#, r#"[1, 16, "f"]"#),
+            (r#"[1], {"a": 2} # b"#, r#"[[1], {"a": 2}]"#),
+            (r#"["\/", 'a']"#, r#"["\\/", "a"]"#),
+            (r#"["\/"]"#, r#"["/"]"#),
+        ],
+    );
+    check(
+        EITHER,
+        "\n [1, 'a']",
+        "line 2, column 6: expected a value, found `'a'`",
     );
 }

@@ -3,7 +3,7 @@
 use flag_model::{Date, Invalid, Metadata, MetadataParts, OwnerId};
 
 use super::{Reader, UnreadableRow, cell_type};
-use crate::literal::{self, Literal};
+use crate::literal::{self, Arena, Literal};
 use crate::port::{Cells, Row};
 use crate::row_key::{FlagRowKey, RowType};
 
@@ -70,17 +70,18 @@ pub(super) fn read_owner(reader: &Reader<'_>) -> Result<Option<OwnerId>, Unreada
 }
 
 fn read_tags(reader: &Reader<'_>, text: &str) -> Result<Vec<String>, UnreadableRow> {
+    let arena = Arena::new();
     let literal =
-        literal::parse(text).map_err(|error| reader.problem("Tags", error.to_string()))?;
-    let refused = |found: &Literal| {
+        literal::parse(text, &arena).map_err(|error| reader.problem("Tags", error.to_string()))?;
+    let refused = |found: &Literal<'_>| {
         reader.invalid("Tags", Invalid::new("Tags", found.kind(), "a list of text"))
     };
     let Literal::List(tags) = literal else {
         return Err(refused(&literal));
     };
-    let tags = tags.into_iter().map(|tag| match tag {
-        Literal::Text(tag) => Ok(tag),
-        other => Err(refused(&other)),
+    let tags = tags.iter().map(|tag| match tag {
+        Literal::Text(tag) => Ok((*tag).to_owned()),
+        other => Err(refused(other)),
     });
     tags.collect()
 }

@@ -8,7 +8,7 @@ use flag_model::{
 use super::metadata::read_owner;
 use super::treatments::{decode_treatments, encode_treatments};
 use super::{Reader, UnreadableRow, cell_type};
-use crate::literal;
+use crate::literal::{self, Arena};
 use crate::port::{Cells, Row};
 use crate::row_key::{FlagRowKey, RowType};
 
@@ -24,7 +24,7 @@ pub fn encode_revision(revision: &Revision) -> Result<Row, Invalid> {
     };
     let treatments = encode_treatments(revision);
     at_most("Comment", &revision.comment, MAX_COMMENT_BYTES)?;
-    literal::parse(&treatments)
+    literal::parse(&treatments, &Arena::new())
         .map_err(|error| Invalid::new("Treatments", error.found(), error.expected()))?;
     let mut cells = Cells::default()
         .with("Name", revision.flag.name.as_str())

@@ -7,7 +7,7 @@ use flag_model::{
 use serde_json::{Map, Value};
 
 use super::{Reader, UnreadableRow};
-use crate::literal::{self, Literal};
+use crate::literal::{self, Arena, Literal};
 
 const COLUMN: &str = "Treatments";
 
@@ -64,13 +64,14 @@ pub(super) fn decode_treatments(
     reader: &Reader<'_>,
     version: FormatVersion,
 ) -> Result<Vec<Treatment>, UnreadableRow> {
-    let literal = literal::parse(reader.required(COLUMN)?)
+    let arena = Arena::new();
+    let literal = literal::parse(reader.required(COLUMN)?, &arena)
         .map_err(|error| reader.problem(COLUMN, error.to_string()))?;
     let Literal::List(treatments) = literal else {
         let invalid = Invalid::new(COLUMN, literal.kind(), "a list of treatments");
         return Err(reader.invalid(COLUMN, invalid));
     };
-    let decoded = treatments.into_iter().enumerate().map(|(at, treatment)| {
+    let decoded = treatments.iter().enumerate().map(|(at, &treatment)| {
         let fields = Fields {
             treatment,
             flag_type: reader.key.flag.flag_type,
@@ -105,13 +106,13 @@ impl From<Invalid> for Problem {
     }
 }
 
-struct Fields {
-    treatment: Literal,
+struct Fields<'a> {
+    treatment: Literal<'a>,
     flag_type: FlagType,
     version: FormatVersion,
 }
 
-impl Fields {
+impl<'a> Fields<'a> {
     fn decode(&self) -> Result<Treatment, Problem> {
         if !matches!(self.treatment, Literal::Dict(_)) {
             return Err(Invalid::new("", self.treatment.kind(), "a treatment").into());
@@ -130,20 +131,20 @@ impl Fields {
         })
     }
 
-    fn required(&self, field: &str) -> Result<&Literal, Invalid> {
+    fn required(&self, field: &str) -> Result<&'a Literal<'a>, Invalid> {
         self.treatment
             .get(field)
             .ok_or_else(|| Invalid::new(field, "no such field", "one"))
     }
 
     /// A field that may be missing or null.
-    fn optional(&self, field: &str) -> Option<&Literal> {
+    fn optional(&self, field: &str) -> Option<&'a Literal<'a>> {
         self.treatment
             .get(field)
             .filter(|literal| **literal != Literal::Null)
     }
 
-    fn list(&self, field: &str, of: &str) -> Result<&[Literal], Invalid> {
+    fn list(&self, field: &str, of: &str) -> Result<&'a [Literal<'a>], Invalid> {
         match self.optional(field) {
             None => Ok(&[]),
             Some(Literal::List(items)) => Ok(items),
@@ -157,12 +158,17 @@ impl Fields {
             .iter()
             .enumerate();
         let ids = ids.map(|(at, id)| {
-            let field = format!("OverrideList[{at}]");
+            let field = || format!("OverrideList[{at}]");
             match id {
-                Literal::Text(id) => {
-                    InstanceId::new(id.clone()).map_err(|invalid| Invalid { field, ..invalid })
-                }
-                other => Err(Invalid::new(field, found(other), "an instance id as text")),
+                Literal::Text(id) => InstanceId::new((*id).to_owned()).map_err(|invalid| Invalid {
+                    field: field(),
+                    ..invalid
+                }),
+                other => Err(Invalid::new(
+                    field(),
+                    found(other),
+                    "an instance id as text",
+                )),
             }
         });
         ids.collect()
@@ -227,7 +233,7 @@ impl Fields {
             let Literal::List(ends) = range else {
                 return Err(refused());
             };
-            let [Literal::Number(from), Literal::Number(to)] = ends.as_slice() else {
+            let [Literal::Number(from), Literal::Number(to)] = ends else {
                 return Err(refused());
             };
             let (Ok(from), Ok(to)) = (from.as_str().parse(), to.as_str().parse()) else {
@@ -240,7 +246,7 @@ impl Fields {
 }
 
 /// What was found, as a message shows it: text in quotes, anything else by its spelling.
-fn found(literal: &Literal) -> String {
+fn found(literal: &Literal<'_>) -> String {
     match literal {
         Literal::Text(text) => quoted(text),
         Literal::List(_) | Literal::Dict(_) => literal.kind().to_owned(),

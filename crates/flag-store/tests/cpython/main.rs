@@ -18,7 +18,7 @@ use std::io::{BufRead, BufReader, BufWriter, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 
-use flag_store::literal::{Literal, parse, parse_python};
+use flag_store::literal::{Arena, Literal, parse, parse_python};
 
 use crate::texts::Texts;
 
@@ -65,14 +65,15 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, text: &str, judgement: &str) {
-        let ours = parse_python(text);
+        let arena = Arena::new();
+        let ours = parse_python(text, &arena);
         let agree = match (judgement.split_once(' '), &ours) {
             (Some(("value", theirs)), Ok(value)) => {
                 match value {
                     Literal::Dict(_) => self.dicts += 1,
                     _ => self.other_values += 1,
                 }
-                theirs == canonical(value) && parse(text).is_ok()
+                theirs == canonical(value) && parse(text, &arena).is_ok()
             }
             (Some(("beyond", what)), Err(_)) => {
                 *self.beyond.entry(what.to_owned()).or_default() += 1;
@@ -147,13 +148,13 @@ fn is_new_enough(version: &str) -> bool {
 }
 
 /// Spells a value as `canonical` in `judge.py` does.
-fn canonical(value: &Literal) -> String {
+fn canonical(value: &Literal<'_>) -> String {
     let mut text = String::new();
     spell(value, &mut text);
     text
 }
 
-fn spell(value: &Literal, text: &mut String) {
+fn spell(value: &Literal<'_>, text: &mut String) {
     match value {
         Literal::Null => text.push('N'),
         Literal::Boolean(true) => text.push('T'),
@@ -165,7 +166,7 @@ fn spell(value: &Literal, text: &mut String) {
         Literal::Text(value) => spell_text(value, text),
         Literal::List(items) => {
             text.push('[');
-            for item in items {
+            for item in *items {
                 spell(item, text);
                 text.push(',');
             }
@@ -173,7 +174,7 @@ fn spell(value: &Literal, text: &mut String) {
         }
         Literal::Dict(entries) => {
             text.push('{');
-            for (key, value) in entries {
+            for (key, value) in *entries {
                 spell_text(key, text);
                 text.push(':');
                 spell(value, text);

@@ -1,7 +1,7 @@
 //! The fields that cells may have, and what they may hold.
 
 use flag_model::{FlagType, Timestamp};
-use flag_store::literal::Literal;
+use flag_store::literal::{Arena, Literal};
 use flag_store::{FlagRowKey, RowType};
 
 use super::place::Step;
@@ -63,10 +63,10 @@ const REQUIRED: [&str; 8] = [
 pub(super) fn check_fields(
     text: &Text<'_>,
     path: &[Step<'_>],
-    fields: &[(String, Literal)],
+    fields: &[(&str, Literal<'_>)],
     key: &FlagRowKey,
 ) -> Result<(), ConfigError> {
-    let version = fields.iter().find(|(name, _)| name == "FormatVersion");
+    let version = fields.iter().find(|(name, _)| *name == "FormatVersion");
     let is_version_2 = version.is_some_and(|(_, version)| cell(version) == "2");
     let of_version = |all: &'static [&'static str]| match all {
         [first @ .., _, _] if !is_version_2 => first,
@@ -80,17 +80,17 @@ pub(super) fn check_fields(
     for (name, value) in fields {
         let path = steps(path, &[Step::Key(name)]);
         check_kind(text, &path, (name, value), key.flag.flag_type)?;
-        match (name.as_str(), value) {
+        match (*name, value) {
             ("CreatedTime", Literal::Text(created)) => {
                 let created = Timestamp::parse(created);
                 created.map_err(|invalid| text.wrong(&path, said(&invalid)))?;
             }
             ("Tags", Literal::Text(tags)) => {
-                nested("Tags", tags).parse()?;
+                nested("Tags", tags).parse(&Arena::new())?;
             }
             ("Treatments", Literal::Text(treatments)) => {
-                let text = nested("Treatments", treatments);
-                check_treatments(&text, &[], &text.parse()?, of_version(OF_TREATMENT))?;
+                let (text, arena) = (nested("Treatments", treatments), Arena::new());
+                check_treatments(&text, &[], &text.parse(&arena)?, of_version(OF_TREATMENT))?;
             }
             ("Treatments", treatments) => {
                 check_treatments(text, &path, treatments, of_version(OF_TREATMENT))?;
@@ -109,7 +109,7 @@ fn nested<'a>(name: &'static str, text: &'a str) -> Text<'a> {
 fn check_kind(
     text: &Text<'_>,
     path: &[Step<'_>],
-    (name, value): (&str, &Literal),
+    (name, value): (&str, &Literal<'_>),
     flag_type: FlagType,
 ) -> Result<(), ConfigError> {
     let is_right = match (name, value) {
@@ -135,7 +135,7 @@ fn check_kind(
 fn check_treatments(
     text: &Text<'_>,
     path: &[Step<'_>],
-    treatments: &Literal,
+    treatments: &Literal<'_>,
     known: &[&str],
 ) -> Result<(), ConfigError> {
     let Literal::List(treatments) = treatments else {

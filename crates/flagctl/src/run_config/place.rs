@@ -1,6 +1,6 @@
 //! Where in a text a value stands, to point at it.
 
-use flag_store::literal::{self, Literal};
+use flag_store::literal::{self, Arena, Literal};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::output;
@@ -123,8 +123,9 @@ impl Walker<'_> {
                 break;
             }
             let key = self.text.get(start..self.at - 1)?;
-            let key = literal::parse(key.trim()).ok()?;
-            if matches!(&key, Literal::Text(key) if key == wanted) {
+            let arena = Arena::new();
+            let key = literal::parse(key.trim(), &arena).ok()?;
+            if key == Literal::Text(wanted) {
                 last = Some(self.at);
             }
             if self.skip_value().is_none() {

@@ -2,7 +2,7 @@
 
 use flag_model::{Invalid, InvalidPercent, InvalidRevision, quoted};
 use flag_store::UnreadableRow;
-use flag_store::literal::{self, Literal, LiteralError};
+use flag_store::literal::{self, Arena, Literal, LiteralError};
 
 use super::ConfigError;
 use super::place::{Place, Step, place_of};
@@ -14,9 +14,9 @@ pub(super) struct Text<'a> {
     pub(super) text: &'a str,
 }
 
-impl Text<'_> {
-    pub(super) fn parse(&self) -> Result<Literal, ConfigError> {
-        literal::parse(self.text).map_err(|error: LiteralError| ConfigError {
+impl<'a> Text<'a> {
+    pub(super) fn parse(&self, arena: &'a Arena<'a>) -> Result<Literal<'a>, ConfigError> {
+        literal::parse(self.text, arena).map_err(|error: LiteralError| ConfigError {
             text: self.name,
             place: Place::at(self.text, error.line(), error.column()),
             problem: format!("found {}, expected {}", error.found(), error.expected()),
@@ -40,7 +40,7 @@ impl Text<'_> {
     pub(super) fn blank(
         &self,
         path: &[Step<'_>],
-        cells: &Literal,
+        cells: &Literal<'_>,
         field: &'static str,
     ) -> ConfigError {
         let found = match cells.get(field) {
@@ -53,9 +53,9 @@ impl Text<'_> {
 
     pub(super) fn field<'l>(
         &self,
-        config: &'l Literal,
+        config: &Literal<'l>,
         field: &str,
-    ) -> Result<&'l Literal, ConfigError> {
+    ) -> Result<&'l Literal<'l>, ConfigError> {
         config
             .get(field)
             .ok_or_else(|| self.wrong(&[], format!("{field}: found no such field, expected one")))
@@ -63,7 +63,7 @@ impl Text<'_> {
 
     pub(super) fn text_field<'l>(
         &self,
-        config: &'l Literal,
+        config: &Literal<'l>,
         field: &'static str,
     ) -> Result<&'l str, ConfigError> {
         match self.field(config, field)? {
@@ -79,13 +79,10 @@ impl Text<'_> {
     pub(super) fn only(
         &self,
         path: &[Step<'_>],
-        fields: &[(String, Literal)],
+        fields: &[(&str, Literal<'_>)],
         known: &[&str],
     ) -> Result<(), ConfigError> {
-        let Some((field, _)) = fields
-            .iter()
-            .find(|(field, _)| !known.contains(&field.as_str()))
-        else {
+        let Some((field, _)) = fields.iter().find(|(field, _)| !known.contains(field)) else {
             return Ok(());
         };
         let problem = format!("{}: no such field{}", quoted(field), meant(field, known));
@@ -96,7 +93,7 @@ impl Text<'_> {
     pub(super) fn unreadable(
         &self,
         path: &[Step<'_>],
-        cells: &Literal,
+        cells: &Literal<'_>,
         unreadable: &UnreadableRow,
     ) -> ConfigError {
         let (steps, problem) = match unreadable {
@@ -172,10 +169,10 @@ fn cell_steps(column: &str, problem: &str) -> (Vec<OwnedStep>, String) {
 }
 
 /// The steps to the percentage that was found.
-fn percent_steps(cells: &Literal, problem: &InvalidPercent) -> Vec<OwnedStep> {
+fn percent_steps(cells: &Literal<'_>, problem: &InvalidPercent) -> Vec<OwnedStep> {
     let key = |key: &str| OwnedStep::Key(key.to_owned());
     let treatments = match cells.get("Treatments") {
-        Some(Literal::List(treatments)) => treatments.as_slice(),
+        Some(&Literal::List(treatments)) => treatments,
         _ => &[],
     };
     let found = treatments
