@@ -19,6 +19,7 @@ const OURS: &[(&str, Allowed)] = &[
     ("flag-model", Only(&[])),
     ("flag-api", Only(&[])),
     ("flag-keys", Only(&["flag-model"])),
+    ("flag-client", Only(&["flag-api"])),
     ("flag-rollout", Only(&["flag-model"])),
     ("flag-store", Only(&["flag-model", "flag-rollout"])),
     ("flag-store-embedded", Only(&["flag-model", "flag-store"])),
@@ -62,7 +63,7 @@ const OURS: &[(&str, Allowed)] = &[
 const OTHERS: &[(&str, &[&str])] = &[
     ("actix-http", &["flag-service"]),
     ("actix-server", &["flag-service"]),
-    ("actix-web", &["flag-service", "flag-tests"]),
+    ("actix-web", &["flag-client", "flag-service", "flag-tests"]),
     ("bigtable_rs", &["flag-store-bigtable"]),
     (
         "clap",

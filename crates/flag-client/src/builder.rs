@@ -1,0 +1,261 @@
+//! How a client is told what to do.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::redirect;
+use tracing::error;
+
+use crate::async_client::AsyncFeatureFlagClient;
+use crate::backend::Backend;
+use crate::cache::Cache;
+use crate::circuit::Circuit;
+use crate::client::FeatureFlagClient;
+use crate::core::{Core, LastKnown, Shared};
+use crate::failure::Failure;
+use crate::flights::Flights;
+use crate::tls;
+use crate::transport::Transport;
+
+/// The variable that says where the service is.
+const SERVICE_URL: &str = "FLAG_SERVICE_URL";
+
+/// Where the service is, unless told otherwise: where it listens, unless told otherwise.
+const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
+/// Requests pile up unanswered for this part of the timeout before the service is suspect.
+const PATIENCE: u32 = 16;
+
+/// As good as for ever, and still a time that a clock can tell.
+const LONGEST: Duration = Duration::from_hours(365 * 24);
+
+const USER_AGENT: &str = concat!("flag-client/", env!("CARGO_PKG_VERSION"));
+
+/// Why a client could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The project's name cannot be.
+    #[error(
+        "project {found:?}: expected 1 to 128 letters, digits, `.`, `_` or `-`, the first a letter or digit"
+    )]
+    Project {
+        /// What was given.
+        found: String,
+    },
+    /// The base URL cannot be.
+    #[error("base URL {found:?}: expected http:// or https:// and a host")]
+    Url {
+        /// What was given.
+        found: String,
+    },
+    /// The header, or the API key, cannot be sent.
+    #[error("header {name:?}: its name or value cannot be sent")]
+    Header {
+        /// Its name.
+        name: String,
+    },
+    /// There is no TLS here: no certificate that the system trusts was found.
+    #[error("cannot set up TLS")]
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// How a client is told what to do; `C` is the client that it builds.
+#[derive(Clone)]
+#[must_use]
+pub struct ClientBuilder<C> {
+    project: String,
+    base_url: Option<String>,
+    timeout: Duration,
+    cache_entries: usize,
+    cache_lifetime: Duration,
+    cool_down: Duration,
+    last_known: LastKnown,
+    headers: Vec<(String, String)>,
+    http: Option<reqwest::Client>,
+    client: PhantomData<fn() -> C>,
+}
+
+/// Without headers, which may be secrets.
+impl<C> fmt::Debug for ClientBuilder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("project", &self.project)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C> ClientBuilder<C> {
+    pub(crate) fn new(project: &str) -> Self {
+        Self {
+            project: project.to_owned(),
+            base_url: None,
+            timeout: Duration::from_secs(5),
+            cache_entries: 100,
+            cache_lifetime: Duration::from_mins(5),
+            cool_down: Duration::from_secs(1),
+            last_known: LastKnown::Served,
+            headers: Vec::new(),
+            http: None,
+            client: PhantomData,
+        }
+    }
+
+    /// Where the service is; `FLAG_SERVICE_URL`, else `http://127.0.0.1:8080`, unless given. It may have a path.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// The longest that an answer takes, in all; 5 s unless given.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How many answers are remembered at most; 100 unless given.
+    pub fn cache_entries(mut self, entries: usize) -> Self {
+        self.cache_entries = entries;
+        self
+    }
+
+    /// How long an answer counts; 300 s unless given.
+    pub fn cache_lifetime(mut self, lifetime: Duration) -> Self {
+        self.cache_lifetime = lifetime;
+        self
+    }
+
+    /// How long the service is left alone after failures in a row, at first; 1 s unless given. It doubles up to 30 s.
+    pub fn cool_down(mut self, cool_down: Duration) -> Self {
+        self.cool_down = cool_down;
+        self
+    }
+
+    /// Gives the default rather than a value past its lifetime when the service cannot be asked.
+    pub fn without_stale_values(mut self) -> Self {
+        self.last_known = LastKnown::Withheld;
+        self
+    }
+
+    /// The key that the service wants to see, sent as `Authorization: Bearer …`.
+    pub fn api_key(self, key: &str) -> Self {
+        self.header(AUTHORIZATION.as_str(), format!("Bearer {key}"))
+    }
+
+    /// A header to send with every request. Its value is never logged.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The HTTP client to use instead of one of its own, for proxies, certificates and the like.
+    ///
+    /// Build it with `redirect::Policy::none()`: otherwise it is as generous with the headers as it was told to be.
+    pub fn http_client(mut self, http: reqwest::Client) -> Self {
+        self.http = Some(http);
+        self
+    }
+
+    /// What answers a client that is built as it was told.
+    fn backend(self) -> Result<Backend, BuildError> {
+        let transport = self.transport()?;
+        let service = transport.url.origin().ascii_serialization();
+        let timeout = self.timeout.min(LONGEST);
+        let shared = Shared {
+            cache: Cache::new(self.cache_entries, self.cache_lifetime.min(LONGEST)),
+            circuit: Circuit::new(service, self.cool_down.min(LONGEST), timeout / PATIENCE),
+            flights: Flights::default(),
+            transport,
+            timeout,
+            last_known: self.last_known,
+        };
+        Ok(Backend::Service(Arc::new(Core::new(shared))))
+    }
+
+    /// What answers a client whatever it was told.
+    pub(crate) fn backend_or_nobody(self) -> Backend {
+        self.backend().unwrap_or_else(|problem| {
+            error!(%problem, "the flag client answers with defaults");
+            Backend::Nobody(Failure::Misconfigured(problem.to_string().into()))
+        })
+    }
+
+    fn transport(&self) -> Result<Transport, BuildError> {
+        if !is_project_name(&self.project) {
+            let found = self.project.clone();
+            return Err(BuildError::Project { found });
+        }
+        let base = self.url()?;
+        let http = match &self.http {
+            Some(http) => http.clone(),
+            None => http_client(&base).map_err(BuildError::Tls)?,
+        };
+        Ok(Transport {
+            http,
+            url: Transport::question_url(&base, &self.project),
+            headers: self.header_map()?,
+        })
+    }
+
+    fn url(&self) -> Result<Url, BuildError> {
+        let from_environment = || std::env::var(SERVICE_URL).ok();
+        let found = self.base_url.clone().or_else(from_environment);
+        let found = found.unwrap_or_else(|| DEFAULT_URL.to_owned());
+        match Url::parse(&found) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
+            _ => Err(BuildError::Url { found }),
+        }
+    }
+
+    fn header_map(&self) -> Result<HeaderMap, BuildError> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let wrong = || BuildError::Header { name: name.clone() };
+            let mut value = HeaderValue::from_str(value).map_err(|_| wrong())?;
+            value.set_sensitive(true);
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+            headers.insert(name, value);
+        }
+        Ok(headers)
+    }
+}
+
+impl ClientBuilder<FeatureFlagClient> {
+    /// Builds the client. Sends nothing yet.
+    pub fn build(self) -> Result<FeatureFlagClient, BuildError> {
+        self.backend().map(FeatureFlagClient::of)
+    }
+}
+
+impl ClientBuilder<AsyncFeatureFlagClient> {
+    /// Builds the client. Sends nothing yet.
+    pub fn build(self) -> Result<AsyncFeatureFlagClient, BuildError> {
+        self.backend().map(AsyncFeatureFlagClient::of)
+    }
+}
+
+/// Follows no redirect, so that credentials go to nobody but the service.
+fn http_client(base: &Url) -> Result<reqwest::Client, Box<dyn std::error::Error + Send + Sync>> {
+    let tls = match base.scheme() {
+        "https" => tls::trusting_the_system()?,
+        _ => tls::trusting_nobody()?,
+    };
+    let http = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(redirect::Policy::none())
+        .user_agent(USER_AGENT)
+        .build()?;
+    Ok(http)
+}
+
+fn is_project_name(name: &str) -> bool {
+    name.len() <= 128
+        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}

@@ -1,0 +1,261 @@
+//! What the service has answered, in memory.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter};
+
+use crate::detail::{Freshness, Known};
+use crate::failure::Failure;
+use crate::question::{Key, Question};
+
+/// How long what is no value counts, and a value that the service itself could not renew; unless the lifetime is shorter.
+const SHORT: Duration = Duration::from_secs(5);
+
+/// Up to so many entries are held in one piece, so that every one of them is put to use.
+const ONE_PIECE: usize = 1_024;
+
+/// How many refusals are remembered at most.
+const REFUSALS: usize = 1_000;
+
+/// What the service has answered, by question.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    lifetime: Duration,
+    entries: QuickCache<Key, Entry>,
+    /// Kept apart, so that asking for what isn't there drives no value out.
+    refusals: QuickCache<Key, Refusal>,
+}
+
+/// What the cache has to say of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// This value.
+    Fresh(Arc<Known>),
+    /// The service gave no value, lately; this is the one before.
+    Refused(Failure, Option<Arc<Known>>),
+    /// Nothing that counts; this is the value that counted last.
+    Expired(Option<Arc<Known>>),
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    known: Arc<Known>,
+    until: Instant,
+}
+
+#[derive(Clone, Debug)]
+struct Refusal {
+    failure: Failure,
+    until: Instant,
+}
+
+impl Cache {
+    /// An empty cache of at most so many entries.
+    pub(crate) fn new(entries: usize, lifetime: Duration) -> Self {
+        Self {
+            lifetime,
+            entries: bounded(entries),
+            refusals: bounded(REFUSALS),
+        }
+    }
+
+    /// What counts of a question at this time. Allocates nothing.
+    pub(crate) fn look_up(&self, question: Question<'_>, now: Instant) -> Found {
+        let entry = self.entries.get(&question);
+        if let Some(entry) = &entry
+            && now < entry.until
+        {
+            return Found::Fresh(Arc::clone(&entry.known));
+        }
+        let last_known = entry.map(|entry| entry.known);
+        match self.refusal(question, now) {
+            Some(failure) => Found::Refused(failure, last_known),
+            None => Found::Expired(last_known),
+        }
+    }
+
+    /// Remembers a value.
+    pub(crate) fn remember(&self, question: Question<'_>, known: Arc<Known>, now: Instant) {
+        let lifetime = match known.freshness {
+            Freshness::Current => self.lifetime,
+            Freshness::LastKnown => self.lifetime.min(SHORT),
+        };
+        if let Some(until) = now.checked_add(lifetime) {
+            self.entries.insert(question.into(), Entry { known, until });
+        }
+    }
+
+    /// Remembers for a short time that there was no value. What is said of a flag counts for every instance.
+    pub(crate) fn remember_refusal(&self, question: Question<'_>, failure: &Failure, now: Instant) {
+        let question = match failure {
+            Failure::FlagNotFound(_) | Failure::FlagUnreadable(_) => question.of_any_instance(),
+            Failure::InvalidRequest(_) => question,
+            _ => return,
+        };
+        let refusal = Refusal {
+            failure: failure.clone(),
+            until: now + self.lifetime.min(SHORT),
+        };
+        self.refusals.insert(question.into(), refusal);
+    }
+
+    /// Forgets whatever it knows of these flags, last known values included.
+    pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
+        self.entries.retain(|key, _| !is_meant(key));
+        self.refusals.retain(|key, _| !is_meant(key));
+    }
+
+    fn refusal(&self, question: Question<'_>, now: Instant) -> Option<Failure> {
+        if self.refusals.is_empty() {
+            return None;
+        }
+        let counts = |refusal: &Refusal| now < refusal.until;
+        let of_any = || self.refusals.get(&question.of_any_instance());
+        let refusal = self.refusals.get(&question).filter(counts);
+        let refusal = refusal.or_else(|| of_any().filter(counts));
+        refusal.map(|refusal| refusal.failure)
+    }
+}
+
+fn bounded<V: Clone>(entries: usize) -> QuickCache<Key, V> {
+    let mut options = OptionsBuilder::new();
+    options
+        .estimated_items_capacity(entries)
+        .weight_capacity(entries as u64);
+    if entries <= ONE_PIECE {
+        options.shards(1);
+    }
+    match options.build() {
+        Ok(options) => QuickCache::with_options(
+            options,
+            UnitWeighter,
+            DefaultHashBuilder::default(),
+            DefaultLifecycle::default(),
+        ),
+        Err(_) => QuickCache::new(entries),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::question::FlagRef;
+    use crate::value::Value;
+
+    const LIFETIME: Duration = Duration::from_mins(5);
+
+    fn question(instance_id: &str) -> Question<'_> {
+        Question {
+            flag: FlagRef::boolean("f"),
+            instance_id,
+        }
+    }
+
+    fn known(freshness: Freshness) -> Arc<Known> {
+        Arc::new(Known {
+            value: Value::Boolean(true),
+            rollout_group: "control".into(),
+            freshness,
+        })
+    }
+
+    #[test]
+    fn a_value_counts_until_its_lifetime_ends_and_is_kept_as_the_last_known_one() {
+        let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
+        let known = known(Freshness::Current);
+        cache.remember(question("a"), Arc::clone(&known), now);
+        assert_eq!(
+            cache.look_up(question("a"), now + LIFETIME.mul_f64(0.999)),
+            Found::Fresh(Arc::clone(&known))
+        );
+        assert_eq!(
+            cache.look_up(question("a"), now + LIFETIME),
+            Found::Expired(Some(known))
+        );
+        assert_eq!(cache.look_up(question("b"), now), Found::Expired(None));
+    }
+
+    #[test]
+    fn type_name_and_instance_make_a_key() {
+        let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
+        cache.remember(question("a"), known(Freshness::Current), now);
+        for other in [FlagRef::string("f"), FlagRef::boolean("g")] {
+            let question = Question {
+                flag: other,
+                instance_id: "a",
+            };
+            assert_eq!(cache.look_up(question, now), Found::Expired(None));
+        }
+    }
+
+    #[test]
+    fn as_many_entries_are_held_as_were_asked_for() {
+        let now = Instant::now();
+        for entries in [0, 1, 100, 1_000] {
+            let cache = Cache::new(entries, LIFETIME);
+            let ids: Vec<String> = (0..entries + 5).map(|id| id.to_string()).collect();
+            for id in &ids {
+                cache.remember(question(id), known(Freshness::Current), now);
+            }
+            let held = |id: &&String| matches!(cache.look_up(question(id), now), Found::Fresh(_));
+            assert_eq!(ids.iter().filter(held).count(), entries);
+        }
+    }
+
+    #[test]
+    fn what_the_service_could_not_renew_counts_for_a_short_time() {
+        let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
+        let known = known(Freshness::LastKnown);
+        cache.remember(question("a"), Arc::clone(&known), now);
+        assert_eq!(
+            cache.look_up(question("a"), now + SHORT),
+            Found::Expired(Some(known))
+        );
+    }
+
+    #[test]
+    fn an_unknown_flag_is_remembered_for_every_instance_but_not_for_long() {
+        let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
+        let failure = Failure::FlagNotFound("f".into());
+        cache.remember_refusal(question("a"), &failure, now);
+        assert_eq!(
+            cache.look_up(question("b"), now),
+            Found::Refused(failure, None)
+        );
+        assert_eq!(
+            cache.look_up(question("b"), now + SHORT),
+            Found::Expired(None)
+        );
+    }
+
+    #[test]
+    fn a_question_that_cannot_be_is_remembered_for_itself() {
+        let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
+        let failure = Failure::InvalidRequest("a".into());
+        cache.remember_refusal(question("a"), &failure, now);
+        assert_eq!(
+            cache.look_up(question("a"), now),
+            Found::Refused(failure, None)
+        );
+        assert_eq!(cache.look_up(question("b"), now), Found::Expired(None));
+    }
+
+    #[test]
+    fn a_failed_service_is_not_remembered_here() {
+        let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
+        cache.remember_refusal(question("a"), &Failure::TimedOut, now);
+        assert_eq!(cache.look_up(question("a"), now), Found::Expired(None));
+    }
+
+    #[test]
+    fn what_is_forgotten_is_gone_in_every_way() {
+        let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
+        cache.remember(question("a"), known(Freshness::Current), now);
+        cache.remember_refusal(question("b"), &Failure::FlagNotFound("f".into()), now);
+        cache.forget(|key| key.is_of("f"));
+        assert_eq!(cache.look_up(question("a"), now), Found::Expired(None));
+        assert_eq!(cache.look_up(question("b"), now), Found::Expired(None));
+    }
+}

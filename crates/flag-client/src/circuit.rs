@@ -1,0 +1,258 @@
+//! Whether the service may be asked: after failures it is left alone for a while.
+//!
+//! Knows no HTTP and no clock. Three things have the service left alone: failures in a row, its own word
+//! (`Retry-After`), and requests that pile up without any of them being answered. Afterwards one request at a time
+//! goes out to see whether it answers again.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::warn;
+
+use crate::failure::{Failure, Verdict};
+
+/// After so many failures in a row the service is left alone; so many unanswered requests make it suspect.
+const FAILURES: u32 = 5;
+
+/// The cool-down doubles up to this.
+const LONGEST_COOL_DOWN: Duration = Duration::from_secs(30);
+
+/// A cool-down is longer by up to this part of it, so that clients don't come back all at once.
+const JITTER: f64 = 0.2;
+
+/// The service's own word counts for at most this long.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
+
+/// Decides whether the service may be asked.
+#[derive(Debug)]
+pub(crate) struct Circuit {
+    /// What the log calls the service.
+    service: String,
+    cool_down: Duration,
+    /// How long requests may pile up unanswered.
+    patience: Duration,
+    state: Mutex<State>,
+}
+
+/// The right to send one request; to be given back with what came of it.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    started: Instant,
+    number: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Since the service answered last.
+    failures: u32,
+    /// Cool-downs in a row.
+    cool_downs: u32,
+    left_alone: Option<LeftAlone>,
+    /// The request that sees whether the service answers again.
+    probe: Option<u64>,
+    /// The requests under way, oldest first.
+    under_way: BTreeSet<(Instant, u64)>,
+    answered: Option<Instant>,
+    permits: u64,
+}
+
+#[derive(Debug)]
+struct LeftAlone {
+    until: Instant,
+    why: Arc<str>,
+    /// Whether the service itself has said so.
+    is_told: bool,
+}
+
+/// What the log tells.
+#[derive(Debug)]
+enum Change {
+    LeftAlone(Arc<str>),
+    Asked,
+}
+
+impl Permit {
+    /// A number that no other permit of the circuit has.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl Circuit {
+    /// A circuit that trusts the service.
+    pub(crate) fn new(service: String, cool_down: Duration, patience: Duration) -> Self {
+        Self {
+            service,
+            cool_down,
+            patience,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Tells whether the service may be asked, or a request under way be waited for; else why it is left alone.
+    pub(crate) fn check(&self, now: Instant) -> Result<(), Failure> {
+        let mut state = self.state();
+        let change = if state.left_alone.is_none() && state.is_suspect(now, self.patience) {
+            let why = format!("{FAILURES} requests unanswered for {:?}", self.patience);
+            self.cool_down(&mut state, why.into(), now)
+        } else {
+            None
+        };
+        let passed = state.pass(now);
+        drop(state);
+        self.log(change);
+        passed
+    }
+
+    /// Grants one request, or says why the service is left alone.
+    pub(crate) fn enter(&self, now: Instant) -> Result<Permit, Failure> {
+        let mut state = self.state();
+        state.pass(now)?;
+        let number = state.permits;
+        state.permits += 1;
+        state.under_way.insert((now, number));
+        if state.left_alone.is_some() {
+            state.probe = Some(number);
+        }
+        Ok(Permit {
+            started: now,
+            number,
+        })
+    }
+
+    /// Takes note that the service answered.
+    pub(crate) fn answered(&self, permit: &Permit, now: Instant) {
+        let mut state = self.state();
+        let was_probe = state.give_back(permit);
+        state.answered = Some(now);
+        state.failures = 0;
+        // What the service has said of itself outlasts the answers that were under way meanwhile.
+        let ends = |alone: &mut LeftAlone| was_probe || !alone.is_told;
+        let change = state.left_alone.take_if(ends).map(|_| Change::Asked);
+        if change.is_some() {
+            state.cool_downs = 0;
+        }
+        drop(state);
+        self.log(change);
+    }
+
+    /// Takes note that the service failed, and when it wants to be asked again, if it said so.
+    pub(crate) fn failed(
+        &self,
+        permit: &Permit,
+        failure: &Failure,
+        retry_after: Option<Duration>,
+        now: Instant,
+    ) {
+        let mut state = self.state();
+        let was_probe = state.give_back(permit);
+        state.failures = state.failures.saturating_add(1);
+        let is_due = failure.verdict() == Verdict::Refused || state.failures >= FAILURES;
+        let why: Arc<str> = failure.to_string().into();
+        // Failures of requests that were under way anyway don't prolong the cool-down.
+        let cooled = if was_probe || (is_due && state.left_alone.is_none()) {
+            self.cool_down(&mut state, Arc::clone(&why), now)
+        } else {
+            None
+        };
+        let obeyed = retry_after.and_then(|wait| state.obey(why, wait, now));
+        drop(state);
+        self.log(cooled.or(obeyed));
+    }
+
+    /// Takes note that a request ended without anybody knowing how.
+    pub(crate) fn abandoned(&self, permit: &Permit) {
+        self.state().give_back(permit);
+    }
+
+    fn cool_down(&self, state: &mut State, why: Arc<str>, now: Instant) -> Option<Change> {
+        let longest = LONGEST_COOL_DOWN.max(self.cool_down);
+        let doubled = self.cool_down.saturating_mul(1 << state.cool_downs.min(16));
+        let wait = doubled.min(longest).mul_f64(1.0 + JITTER * fastrand::f64());
+        state.cool_downs = state.cool_downs.saturating_add(1);
+        state.leave_alone(LeftAlone {
+            until: now + wait,
+            why,
+            is_told: false,
+        })
+    }
+
+    /// One line a change, written while no lock is held: whoever reads it may ask for a flag.
+    fn log(&self, change: Option<Change>) {
+        let service = &*self.service;
+        match change {
+            Some(Change::LeftAlone(why)) => {
+                warn!(
+                    service,
+                    why = &*why,
+                    "the flag service is left alone for a while"
+                );
+            }
+            Some(Change::Asked) => warn!(service, "the flag service answers again"),
+            None => {}
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn pass(&self, now: Instant) -> Result<(), Failure> {
+        match &self.left_alone {
+            Some(alone) if now < alone.until || self.probe.is_some() => {
+                Err(Failure::LeftAlone(Arc::clone(&alone.why)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Leaves the service alone for as long as it said.
+    fn obey(&mut self, why: Arc<str>, wait: Duration, now: Instant) -> Option<Change> {
+        let until = now + wait.min(LONGEST_RETRY_AFTER);
+        let is_longer = match &self.left_alone {
+            Some(alone) => until > alone.until,
+            None => until > now,
+        };
+        let alone = LeftAlone {
+            until,
+            why,
+            is_told: true,
+        };
+        is_longer.then(|| self.leave_alone(alone)).flatten()
+    }
+
+    fn leave_alone(&mut self, alone: LeftAlone) -> Option<Change> {
+        let why = Arc::clone(&alone.why);
+        let before = self.left_alone.replace(alone);
+        before.is_none().then_some(Change::LeftAlone(why))
+    }
+
+    /// Tells whether requests pile up that nobody answers.
+    fn is_suspect(&self, now: Instant, patience: Duration) -> bool {
+        let long_ago = |then: Instant| now.saturating_duration_since(then) >= patience;
+        let nth = FAILURES as usize - 1;
+        self.under_way.len() > nth
+            && self
+                .under_way
+                .iter()
+                .nth(nth)
+                .is_some_and(|(started, _)| long_ago(*started))
+            && self.answered.is_none_or(long_ago)
+    }
+
+    /// Ends a request; tells whether it was the probe.
+    fn give_back(&mut self, permit: &Permit) -> bool {
+        self.under_way.remove(&(permit.started, permit.number));
+        let was_probe = self.probe == Some(permit.number);
+        if was_probe {
+            self.probe = None;
+        }
+        was_probe
+    }
+}

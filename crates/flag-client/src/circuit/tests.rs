@@ -1,0 +1,223 @@
+//! The life of a circuit, on a clock of its own.
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MOMENT: Duration = Duration::from_millis(1);
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// A circuit and a clock.
+struct Story {
+    circuit: Circuit,
+    now: Instant,
+}
+
+impl Story {
+    fn new() -> Self {
+        let circuit = Circuit::new("a service".to_owned(), SECOND, PATIENCE);
+        let now = Instant::now();
+        Self { circuit, now }
+    }
+
+    /// A story whose service has just failed too often.
+    fn of_an_outage() -> Self {
+        let story = Self::new();
+        for _ in 0..FAILURES {
+            story.fail(&story.send());
+        }
+        story
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    /// Passes to the last moment of this time.
+    fn almost_pass(&mut self, time: Duration) {
+        self.pass(time.saturating_sub(MOMENT));
+    }
+
+    #[track_caller]
+    fn send(&self) -> Permit {
+        self.circuit.enter(self.now).unwrap()
+    }
+
+    fn fail(&self, permit: &Permit) {
+        self.circuit
+            .failed(permit, &Failure::TimedOut, None, self.now);
+    }
+
+    fn answer(&self, permit: &Permit) {
+        self.circuit.answered(permit, self.now);
+    }
+
+    #[track_caller]
+    fn check_asked(&self) {
+        assert_eq!(self.circuit.check(self.now), Ok(()));
+    }
+
+    #[track_caller]
+    fn check_left_alone(&self, why: &str) {
+        let failure = Failure::LeftAlone(why.into());
+        assert_eq!(self.circuit.check(self.now), Err(failure.clone()));
+        assert_eq!(self.circuit.enter(self.now).map(|_| ()), Err(failure));
+    }
+}
+
+const LATE: &str = "no answer within the timeout";
+
+#[test]
+fn five_failures_in_a_row_have_the_service_left_alone_for_a_second() {
+    let mut story = Story::new();
+    for _ in 0..4 {
+        story.fail(&story.send());
+    }
+    story.check_asked();
+    story.fail(&story.send());
+    story.check_left_alone(LATE);
+    story.almost_pass(SECOND);
+    story.check_left_alone(LATE);
+    story.pass(SECOND.mul_f64(JITTER));
+    story.check_asked();
+}
+
+#[test]
+fn an_answer_in_between_starts_the_count_again() {
+    let story = Story::new();
+    for _ in 0..3 {
+        for _ in 0..4 {
+            story.fail(&story.send());
+        }
+        story.answer(&story.send());
+    }
+    story.check_asked();
+}
+
+#[test]
+fn one_probe_goes_out_at_a_time() {
+    let mut story = Story::of_an_outage();
+    story.pass(2 * SECOND);
+    let probe = story.send();
+    story.check_left_alone(LATE);
+    story.answer(&probe);
+    story.check_asked();
+}
+
+#[test]
+fn a_probe_that_nobody_finished_is_sent_again() {
+    let mut story = Story::of_an_outage();
+    story.pass(2 * SECOND);
+    story.circuit.abandoned(&story.send());
+    story.check_asked();
+}
+
+#[test]
+fn cool_downs_double_up_to_half_a_minute() {
+    let mut story = Story::of_an_outage();
+    for seconds in [1, 2, 4, 8, 16, 30, 30, 30] {
+        let cool_down = Duration::from_secs(seconds);
+        story.almost_pass(cool_down);
+        story.check_left_alone(LATE);
+        story.pass(cool_down.mul_f64(JITTER) + MOMENT);
+        story.fail(&story.send());
+    }
+    story.pass(40 * SECOND);
+    story.answer(&story.send());
+    for _ in 0..FAILURES {
+        story.fail(&story.send());
+    }
+    story.pass(SECOND.mul_f64(1.0 + JITTER));
+    story.check_asked();
+}
+
+#[test]
+fn failures_of_what_was_under_way_prolong_nothing() {
+    let mut story = Story::new();
+    let under_way: Vec<Permit> = (0..50).map(|_| story.send()).collect();
+    for permit in &under_way {
+        story.fail(permit);
+    }
+    story.pass(SECOND.mul_f64(1.0 + JITTER));
+    story.check_asked();
+}
+
+#[test]
+fn an_answer_to_what_was_under_way_ends_the_cool_down() {
+    let story = Story::new();
+    let under_way = story.send();
+    for _ in 0..FAILURES {
+        story.fail(&story.send());
+    }
+    story.check_left_alone(LATE);
+    story.answer(&under_way);
+    story.check_asked();
+}
+
+#[test]
+fn a_refused_key_is_tried_once() {
+    let story = Story::new();
+    let refused = Failure::Unauthorized("401".into());
+    story
+        .circuit
+        .failed(&story.send(), &refused, None, story.now);
+    story.check_left_alone("the service refuses the API key: 401");
+}
+
+#[test]
+fn the_service_says_itself_when_to_come_back() {
+    let mut story = Story::new();
+    let under_way = story.send();
+    let failure = Failure::ServiceFailed("503".into());
+    story
+        .circuit
+        .failed(&story.send(), &failure, Some(7 * SECOND), story.now);
+    story.answer(&under_way);
+    story.almost_pass(7 * SECOND);
+    story.check_left_alone("the service failed: 503");
+    story.pass(MOMENT);
+    story.answer(&story.send());
+    story.check_asked();
+}
+
+#[test]
+fn nobody_waits_for_a_day_because_the_service_says_so() {
+    let mut story = Story::new();
+    let failure = Failure::ServiceFailed("429".into());
+    story
+        .circuit
+        .failed(&story.send(), &failure, Some(86_400 * SECOND), story.now);
+    story.pass(LONGEST_RETRY_AFTER);
+    story.check_asked();
+}
+
+#[test]
+fn requests_that_pile_up_unanswered_make_the_service_suspect() {
+    let mut story = Story::new();
+    let under_way: Vec<Permit> = (0..FAILURES).map(|_| story.send()).collect();
+    story.almost_pass(PATIENCE);
+    story.check_asked();
+    story.pass(MOMENT);
+    story.check_left_alone("5 requests unanswered for 300ms");
+    story.answer(&under_way[0]);
+    story.check_asked();
+}
+
+#[test]
+fn a_few_slow_requests_make_nothing_suspect() {
+    let mut story = Story::new();
+    let _slow: Vec<Permit> = (1..FAILURES).map(|_| story.send()).collect();
+    story.pass(2 * SECOND);
+    let _quick = story.send();
+    story.check_asked();
+}
+
+#[test]
+fn many_slow_requests_make_nothing_suspect_while_others_are_answered() {
+    let mut story = Story::new();
+    let _slow: Vec<Permit> = (0..50).map(|_| story.send()).collect();
+    for _ in 0..10 {
+        story.pass(PATIENCE / 2);
+        story.answer(&story.send());
+    }
+    story.check_asked();
+}

@@ -1,0 +1,188 @@
+//! One question from memory to the service and back, for both clients.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+use tokio::sync::oneshot;
+use tokio::time::timeout_at;
+
+use crate::cache::{Cache, Found};
+use crate::circuit::{Circuit, Permit};
+use crate::detail::{Answer, Known, Source};
+use crate::failure::{Failure, Verdict};
+use crate::flights::{Flights, Landing, Outcome};
+use crate::pending::{Asked, Pending};
+use crate::question::{Key, Question};
+use crate::transport::{Transport, Trouble};
+use crate::worker::Worker;
+
+/// What a client does when it cannot ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LastKnown {
+    /// It gives the value that it knew last.
+    Served,
+    /// It gives the default.
+    Withheld,
+}
+
+/// Memory, circuit, requests under way, and the thread that asks. Ends with its last client.
+#[derive(Debug)]
+pub(crate) struct Core {
+    shared: Arc<Shared>,
+    worker: Worker,
+}
+
+/// What the thread needs too.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) cache: Cache,
+    pub(crate) circuit: Circuit,
+    pub(crate) flights: Flights,
+    pub(crate) transport: Transport,
+    pub(crate) timeout: Duration,
+    pub(crate) last_known: LastKnown,
+}
+
+impl Core {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self {
+            shared: Arc::new(shared),
+            worker: Worker::default(),
+        }
+    }
+
+    /// Answers from memory, or has the service asked. Doesn't wait; allocates nothing to answer from memory.
+    pub(crate) fn begin(self: &Arc<Self>, question: Question<'_>) -> Pending {
+        let now = Instant::now();
+        let last_known = match self.shared.cache.look_up(question, now) {
+            Found::Fresh(known) => {
+                let source = Source::Cache(known.freshness);
+                return Pending::Answered(Answer::Known(known, source));
+            }
+            Found::Refused(failure, last_known) => {
+                return Pending::Answered(self.fall_back(failure, last_known));
+            }
+            Found::Expired(last_known) => last_known,
+        };
+        let deadline = now + self.shared.timeout;
+        match self.ask(question, now, deadline) {
+            Ok(landing) => Pending::Asked(Asked {
+                core: Arc::clone(self),
+                landing,
+                last_known,
+                deadline,
+            }),
+            Err(failure) => Pending::Answered(self.fall_back(failure, last_known)),
+        }
+    }
+
+    /// The value that was known before, if that is better than none.
+    pub(crate) fn fall_back(&self, failure: Failure, last_known: Option<Arc<Known>>) -> Answer {
+        match last_known {
+            Some(known) if self.shared.last_known == LastKnown::Served && !failure.is_denial() => {
+                Answer::Known(known, Source::Stale(failure))
+            }
+            _ => Answer::Nothing(failure),
+        }
+    }
+
+    /// Forgets what it knows of these flags; requests under way no longer count.
+    pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
+        let mut board = self.shared.flights.board();
+        board.forget(&is_meant);
+        self.shared.cache.forget(&is_meant);
+    }
+
+    /// Asks no more. Whoever waits is answered without the service.
+    pub(crate) fn close(&self) {
+        self.worker.close();
+    }
+
+    /// Joins the request that is under way, or sends one.
+    fn ask(
+        &self,
+        question: Question<'_>,
+        now: Instant,
+        deadline: Instant,
+    ) -> Result<Landing, Failure> {
+        question
+            .check()
+            .map_err(|wrong| Failure::InvalidRequest(wrong.into()))?;
+        let key = Key::from(question);
+        self.shared.circuit.check(now)?;
+        let mut board = self.shared.flights.board();
+        if let Some(landing) = board.find(&key) {
+            return Ok(landing);
+        }
+        let permit = self.shared.circuit.enter(now)?;
+        let (sender, landing) = board.add(key.clone(), permit.number());
+        drop(board);
+        let flight = Flight {
+            shared: Arc::clone(&self.shared),
+            key,
+            permit,
+            sender: Some(sender),
+        };
+        self.worker.run(flight.run(deadline).boxed())?;
+        Ok(landing)
+    }
+}
+
+/// A request under way; however it ends, even before it has begun, the next one can be sent.
+struct Flight {
+    shared: Arc<Shared>,
+    key: Key,
+    permit: Permit,
+    sender: Option<oneshot::Sender<Outcome>>,
+}
+
+impl Flight {
+    async fn run(mut self, deadline: Instant) {
+        let asked = self.shared.transport.ask(self.key.question());
+        let asked = timeout_at(deadline.into(), asked).await;
+        let outcome = asked.unwrap_or_else(|_| Err(Failure::TimedOut.into()));
+        let outcome = self.land(outcome.map(Arc::new));
+        if let Some(sender) = self.sender.take() {
+            let _ = sender.send(outcome);
+        }
+    }
+
+    /// Takes note of what came of the request, before anybody hears of it.
+    fn land(&self, outcome: Result<Arc<Known>, Trouble>) -> Outcome {
+        let (shared, now) = (&self.shared, Instant::now());
+        match &outcome {
+            Err(trouble) if trouble.failure.verdict() != Verdict::Answered => {
+                shared
+                    .circuit
+                    .failed(&self.permit, &trouble.failure, trouble.retry_after, now);
+            }
+            _ => shared.circuit.answered(&self.permit, now),
+        }
+        let outcome = outcome.map_err(|trouble| trouble.failure);
+        let mut board = shared.flights.board();
+        if board.remove(&self.key, self.permit.number()) {
+            match &outcome {
+                Ok(known) => shared
+                    .cache
+                    .remember(self.key.question(), Arc::clone(known), now),
+                Err(failure) => shared
+                    .cache
+                    .remember_refusal(self.key.question(), failure, now),
+            }
+        }
+        outcome
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if self.sender.is_some() {
+            self.shared.circuit.abandoned(&self.permit);
+            self.shared
+                .flights
+                .board()
+                .remove(&self.key, self.permit.number());
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A value, and where it comes from.
+
+use std::sync::Arc;
+
+use crate::failure::Failure;
+use crate::value::{FlagValue, Value};
+
+/// A value, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Detail<T> {
+    /// The value.
+    pub value: T,
+    /// `control`, or the treatment; absent when the value is the default.
+    pub rollout_group: Option<Arc<str>>,
+    /// Where the value comes from.
+    pub source: Source,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Source {
+    /// The service, just now.
+    Service(Freshness),
+    /// The client's memory, within its lifetime.
+    Cache(Freshness),
+    /// The client's memory, past its lifetime, for this reason.
+    Stale(Failure),
+    /// The caller, for this reason.
+    Default(Failure),
+}
+
+/// Whether the service could read its own store when it answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// It could, or did lately.
+    Current,
+    /// It could not, and gave the value that it knew last.
+    LastKnown,
+}
+
+/// What the service has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) value: Value,
+    pub(crate) rollout_group: Arc<str>,
+    pub(crate) freshness: Freshness,
+}
+
+/// What a client has to say before it knows the default.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    Known(Arc<Known>, Source),
+    Nothing(Failure),
+}
+
+impl Answer {
+    /// Whether there is a value of the service.
+    pub(crate) fn is_known(&self) -> bool {
+        matches!(self, Self::Known(..))
+    }
+}
+
+impl<T: FlagValue> Detail<T> {
+    pub(crate) fn new(answer: Answer, default_value: impl Into<T>) -> Self {
+        let (known, source) = match answer {
+            Answer::Known(known, source) => (known, source),
+            Answer::Nothing(failure) => return Self::default(default_value, failure),
+        };
+        match T::from_value(&known.value) {
+            Some(value) => Self {
+                value,
+                rollout_group: Some(Arc::clone(&known.rollout_group)),
+                source,
+            },
+            None => Self::default(
+                default_value,
+                Failure::BadAnswer("the wrong kind of value".into()),
+            ),
+        }
+    }
+
+    fn default(value: impl Into<T>, failure: Failure) -> Self {
+        Self {
+            value: value.into(),
+            rollout_group: None,
+            source: Source::Default(failure),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Flags as constants: all flags of an application in one place, with their types.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Either, Ready, ready};
+
+use crate::async_client::AsyncFeatureFlagClient;
+use crate::client::FeatureFlagClient;
+use crate::detail::Detail;
+use crate::pending::Pending;
+use crate::question::{FlagRef, Question};
+use crate::value::FlagValue;
+
+/// A flag that holds `T`, as [`flags!`](crate::flags) declares it.
+#[derive(Clone, Copy, Debug)]
+pub struct Flag<T: FlagValue> {
+    name: &'static str,
+    default_value: T::Fixed,
+    ticket: &'static str,
+}
+
+impl<T: FlagValue> Flag<T> {
+    /// A flag of this name; the default is given while the service cannot be asked, the ticket says when it goes.
+    pub const fn new(name: &'static str, default_value: T::Fixed, ticket: &'static str) -> Self {
+        Self {
+            name,
+            default_value,
+            ticket,
+        }
+    }
+
+    /// Its name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What is given while the service cannot be asked.
+    pub const fn default_value(&self) -> T::Fixed {
+        self.default_value
+    }
+
+    /// Where its removal is planned.
+    pub const fn ticket(&self) -> &'static str {
+        self.ticket
+    }
+
+    /// Its type and name.
+    pub const fn to_ref(&self) -> FlagRef<'static> {
+        FlagRef {
+            flag_type: T::FLAG_TYPE,
+            name: self.name,
+        }
+    }
+
+    fn question<'a>(&self, instance_id: &'a str) -> Question<'a> {
+        Question::new::<T>(self.name, instance_id)
+    }
+
+    /// The value for this instance: at once with a blocking client, to be awaited with an async one.
+    pub fn get<C: Ask>(&self, client: &C, instance_id: &str) -> C::Answer<T> {
+        client.ask(self, instance_id, |detail| detail.value)
+    }
+
+    /// As [`Self::get`], with where the value comes from.
+    pub fn get_detail<C: Ask>(&self, client: &C, instance_id: &str) -> C::Answer<Detail<T>> {
+        client.ask(self, instance_id, |detail| detail)
+    }
+}
+
+impl<T: FlagValue> From<Flag<T>> for FlagRef<'static> {
+    fn from(flag: Flag<T>) -> Self {
+        flag.to_ref()
+    }
+}
+
+/// A client that a [`Flag`] can be asked of: either of ours.
+pub trait Ask: sealed::Sealed {
+    /// What a call gives: the answer, or what is to be awaited for it.
+    type Answer<A: Send + 'static>;
+
+    #[doc(hidden)]
+    fn ask<T: FlagValue, A: Send + 'static>(
+        &self,
+        flag: &Flag<T>,
+        instance_id: &str,
+        part: fn(Detail<T>) -> A,
+    ) -> Self::Answer<A>;
+}
+
+impl Ask for FeatureFlagClient {
+    type Answer<A: Send + 'static> = A;
+
+    fn ask<T: FlagValue, A: Send + 'static>(
+        &self,
+        flag: &Flag<T>,
+        instance_id: &str,
+        part: fn(Detail<T>) -> A,
+    ) -> A {
+        let pending = self.backend().begin(flag.question(instance_id));
+        part(Detail::new(pending.wait(), flag.default_value))
+    }
+}
+
+impl Ask for AsyncFeatureFlagClient {
+    type Answer<A: Send + 'static> = FlagFuture<A>;
+
+    fn ask<T: FlagValue, A: Send + 'static>(
+        &self,
+        flag: &Flag<T>,
+        instance_id: &str,
+        part: fn(Detail<T>) -> A,
+    ) -> FlagFuture<A> {
+        let default_value = flag.default_value;
+        let finish = move |answer| part(Detail::new(answer, default_value));
+        FlagFuture(match self.backend().begin(flag.question(instance_id)) {
+            Pending::Answered(answer) => Either::Left(ready(finish(answer))),
+            Pending::Asked(asked) => Either::Right(asked.answer().map(finish).boxed()),
+        })
+    }
+}
+
+/// The answer of an async client; the service is asked whether it is awaited or not.
+#[must_use = "the answer is there when this is awaited"]
+pub struct FlagFuture<A>(Either<Ready<A>, BoxFuture<'static, A>>);
+
+impl<A> fmt::Debug for FlagFuture<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlagFuture").finish_non_exhaustive()
+    }
+}
+
+impl<A> Future for FlagFuture<A> {
+    type Output = A;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<A> {
+        Pin::new(&mut self.get_mut().0).poll(context)
+    }
+}
+
+mod sealed {
+    /// What only our clients are.
+    pub trait Sealed {}
+
+    impl Sealed for crate::client::FeatureFlagClient {}
+    impl Sealed for crate::async_client::AsyncFeatureFlagClient {}
+}
+
+/// Declares the flags of an application as constants, with `ALL` of them beside.
+///
+/// Each has a type (`bool` or `String`), a default, its name, and the ticket that removes it again.
+///
+/// ```
+/// mod flags {
+///     flag_client::flags! {
+///         /// Sends questions through the router with several steps.
+///         pub MULTI_STEP_API_ROUTER: bool = false,
+///             name = "multi_step_api_router", ticket = "https://tickets.example/CSR-1";
+///         /// Who answers.
+///         pub LLM_PROVIDER: String = "vertex",
+///             name = "llm_provider", ticket = "https://tickets.example/CSR-2";
+///     }
+/// }
+/// # let fixed = flag_client::testing::FixedFlags::new();
+/// # fixed.set("multi_step_api_router", true);
+/// # let client = fixed.client();
+/// // client: FeatureFlagClient; with an AsyncFeatureFlagClient, add `.await`.
+/// client.prefetch(flags::ALL, "A12345");
+/// let routes: bool = flags::MULTI_STEP_API_ROUTER.get(&client, "A12345");
+/// let provider: String = flags::LLM_PROVIDER.get(&client, "A12345");
+/// # assert_eq!((routes, &*provider), (true, "vertex"));
+/// ```
+#[macro_export]
+macro_rules! flags {
+    ($($(#[$attribute:meta])* $visibility:vis $flag:ident: $value:ty = $default:expr, name = $name:literal, ticket = $ticket:literal;)+) => {
+        $(
+            $(#[$attribute])*
+            $visibility const $flag: $crate::Flag<$value> = $crate::Flag::new($name, $default, $ticket);
+        )+
+
+        /// All of these flags.
+        #[allow(dead_code, reason = "for who wants to prefetch or list them")]
+        pub const ALL: &[$crate::FlagRef<'static>] = &[$($flag.to_ref()),+];
+    };
+}

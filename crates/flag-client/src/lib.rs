@@ -1,0 +1,30 @@
+//! What applications ask for their flags.
+mod async_client;
+mod backend;
+mod builder;
+mod cache;
+mod circuit;
+mod client;
+mod core;
+mod detail;
+mod failure;
+mod flag;
+mod flights;
+mod park;
+mod pending;
+mod question;
+mod reply;
+pub mod testing;
+mod tls;
+mod transport;
+mod value;
+mod worker;
+
+pub use crate::async_client::AsyncFeatureFlagClient;
+pub use crate::builder::{BuildError, ClientBuilder};
+pub use crate::client::FeatureFlagClient;
+pub use crate::detail::{Detail, Freshness, Source};
+pub use crate::failure::Failure;
+pub use crate::flag::{Ask, Flag, FlagFuture};
+pub use crate::question::{FlagRef, FlagType};
+pub use crate::value::FlagValue;

@@ -1,0 +1,66 @@
+//! A question that is answered, or on its way.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::core::Core;
+use crate::detail::{Answer, Known, Source};
+use crate::failure::Failure;
+use crate::flights::Landing;
+use crate::park;
+
+/// How much longer than the timeout a thread waits for the one that asks.
+const GRACE: Duration = Duration::from_millis(5);
+
+/// A question that is answered, or on its way.
+pub(crate) enum Pending {
+    Answered(Answer),
+    Asked(Asked),
+}
+
+/// A question on its way, and what to say if nothing comes back.
+pub(crate) struct Asked {
+    pub(crate) core: Arc<Core>,
+    pub(crate) landing: Landing,
+    pub(crate) last_known: Option<Arc<Known>>,
+    /// When there is an answer at the latest.
+    pub(crate) deadline: Instant,
+}
+
+impl Pending {
+    /// Waits for the answer. May be cancelled: the request goes on for whoever asks next.
+    pub(crate) async fn answer(self) -> Answer {
+        match self {
+            Self::Answered(answer) => answer,
+            Self::Asked(asked) => asked.answer().await,
+        }
+    }
+
+    /// Waits on this thread for the answer.
+    pub(crate) fn wait(self) -> Answer {
+        match self {
+            Self::Answered(answer) => answer,
+            Self::Asked(asked) => asked.wait(),
+        }
+    }
+}
+
+impl Asked {
+    /// See [`Pending::answer`].
+    pub(crate) async fn answer(self) -> Answer {
+        match self.landing.await.unwrap_or(Err(Failure::Closed)) {
+            Ok(known) => {
+                let source = Source::Service(known.freshness);
+                Answer::Known(known, source)
+            }
+            Err(failure) => self.core.fall_back(failure, self.last_known),
+        }
+    }
+
+    fn wait(self) -> Answer {
+        let (core, last_known) = (Arc::clone(&self.core), self.last_known.clone());
+        let until = self.deadline + GRACE;
+        park::wait(self.answer(), until)
+            .unwrap_or_else(|| core.fall_back(Failure::TimedOut, last_known))
+    }
+}

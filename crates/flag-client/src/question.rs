@@ -1,0 +1,159 @@
+//! What is asked: a flag, its type, and for whom.
+
+use std::fmt;
+
+use quick_cache::Equivalent;
+
+use crate::value::FlagValue;
+
+/// The longest instance id, in bytes.
+const LONGEST_INSTANCE_ID: usize = 512;
+
+/// Which values a flag has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FlagType {
+    /// True or false.
+    Feature,
+    /// Text.
+    Data,
+}
+
+/// A flag of the client's project: its type and name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FlagRef<'a> {
+    /// Its type.
+    pub flag_type: FlagType,
+    /// Its name.
+    pub name: &'a str,
+}
+
+/// A flag, and whom the value is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Question<'a> {
+    pub(crate) flag: FlagRef<'a>,
+    pub(crate) instance_id: &'a str,
+}
+
+/// A question to keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    flag_type: FlagType,
+    name: Box<str>,
+    instance_id: Box<str>,
+}
+
+impl FlagType {
+    /// The type as it travels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Feature => "feature",
+            Self::Data => "data",
+        }
+    }
+}
+
+impl<'a> FlagRef<'a> {
+    /// A flag that is true or false.
+    pub const fn boolean(name: &'a str) -> Self {
+        Self {
+            flag_type: FlagType::Feature,
+            name,
+        }
+    }
+
+    /// A flag that holds text.
+    pub const fn string(name: &'a str) -> Self {
+        Self {
+            flag_type: FlagType::Data,
+            name,
+        }
+    }
+}
+
+/// For [`ALL`](crate::flags) of an application's flags.
+impl<'a> From<&FlagRef<'a>> for FlagRef<'a> {
+    fn from(flag: &FlagRef<'a>) -> Self {
+        *flag
+    }
+}
+
+impl fmt::Display for FlagRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.flag_type.as_str(), self.name)
+    }
+}
+
+impl<'a> Question<'a> {
+    /// A question for a flag that holds `T`.
+    pub(crate) fn new<T: FlagValue>(name: &'a str, instance_id: &'a str) -> Self {
+        let flag_type = T::FLAG_TYPE;
+        Self {
+            flag: FlagRef { flag_type, name },
+            instance_id,
+        }
+    }
+
+    /// Refuses what the service would refuse anyway, whatever it knows.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        if self.flag.name.is_empty() {
+            Err("the flag's name is empty")
+        } else if self.instance_id.is_empty() {
+            Err("the instance id is empty")
+        } else if self.instance_id.len() > LONGEST_INSTANCE_ID {
+            Err("the instance id is longer than 512 bytes")
+        } else if self.instance_id.contains('\0') {
+            Err("the instance id contains NUL")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The question about the flag as a whole: no instance id is empty.
+    pub(crate) fn of_any_instance(self) -> Self {
+        Self {
+            instance_id: "",
+            ..self
+        }
+    }
+}
+
+impl Key {
+    /// Whether it is about a flag of this name.
+    pub(crate) fn is_of(&self, flag_name: &str) -> bool {
+        *self.name == *flag_name
+    }
+
+    /// The question that was kept.
+    pub(crate) fn question(&self) -> Question<'_> {
+        Question {
+            flag: FlagRef {
+                flag_type: self.flag_type,
+                name: &self.name,
+            },
+            instance_id: &self.instance_id,
+        }
+    }
+}
+
+impl From<Question<'_>> for Key {
+    fn from(question: Question<'_>) -> Self {
+        Self {
+            flag_type: question.flag.flag_type,
+            name: question.flag.name.into(),
+            instance_id: question.instance_id.into(),
+        }
+    }
+}
+
+/// As a question, so that one finds its key.
+impl std::hash::Hash for Key {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.question().hash(state);
+    }
+}
+
+impl Equivalent<Key> for Question<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        *self == key.question()
+    }
+}

@@ -1,0 +1,255 @@
+//! What an answer over HTTP means.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use flag_api::{Code, FlagReply};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
+use serde_json::Value as Json;
+
+use crate::detail::{Freshness, Known};
+use crate::failure::Failure;
+use crate::question::Question;
+use crate::transport::Trouble;
+use crate::value::Value;
+
+/// The header in which the service says that its store cannot be read.
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
+/// What the detail says of an unknown flag, also that of the Python service, whose problems have no code.
+const UNKNOWN_FLAG: &str = "No Flag Data found";
+
+/// What the detail says of a percentage that cannot be, likewise.
+const UNREADABLE_FLAG: &str = "Rollout percentage: ";
+
+/// How much of an answer that nobody understands is shown.
+const SHOWN: usize = 200;
+
+/// Reads a value, if it is the answer to this question.
+pub(crate) fn read_value(
+    question: Question<'_>,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Known, Failure> {
+    let reply: FlagReply<'_> = serde_json::from_slice(body)
+        .map_err(|error| Failure::BadAnswer(format!("{error} in {}", shown(body)).into()))?;
+    let (name, instance_id) = (&*reply.flag_name, &*reply.instance_id);
+    if name != question.flag.name || instance_id != question.instance_id {
+        let detail = format!("it is about {name} and {instance_id:?}");
+        return Err(Failure::BadAnswer(detail.into()));
+    }
+    let value = Value::of(question.flag.flag_type, reply.flag_value)
+        .ok_or_else(|| Failure::BadAnswer("the wrong kind of value".into()))?;
+    Ok(Known {
+        value,
+        rollout_group: reply.rollout_group.into(),
+        freshness: freshness(headers),
+    })
+}
+
+/// Reads why there is no value.
+pub(crate) fn read_problem(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Trouble {
+    let problem: Json = serde_json::from_slice(body).unwrap_or_default();
+    let text = |name: &str| problem.get(name).and_then(Json::as_str).unwrap_or_default();
+    let (code, detail) = (text("code"), text("detail"));
+    Trouble {
+        failure: failure(status, code, detail, body),
+        retry_after: retry_after(headers, SystemTime::now()),
+    }
+}
+
+fn failure(status: StatusCode, code: &str, detail: &str, body: &[u8]) -> Failure {
+    if code == Code::InvalidFlagData.as_str() || detail.starts_with(UNREADABLE_FLAG) {
+        return Failure::FlagUnreadable(detail.into());
+    }
+    let said: Arc<str> = match detail {
+        "" => format!("{status}, {}", shown(body)).into(),
+        detail => format!("{status}, {detail}").into(),
+    };
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Unauthorized(said),
+        StatusCode::NOT_FOUND if detail.starts_with(UNKNOWN_FLAG) => {
+            Failure::FlagNotFound(detail.into())
+        }
+        StatusCode::BAD_REQUEST if !detail.is_empty() => Failure::InvalidRequest(detail.into()),
+        _ => Failure::ServiceFailed(said),
+    }
+}
+
+fn freshness(headers: &HeaderMap) -> Freshness {
+    let values = headers.get_all(CACHE_STATUS);
+    let mut words = values
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split([',', ';']))
+        .map(str::trim);
+    if words.any(|word| word.eq_ignore_ascii_case("stale")) {
+        Freshness::LastKnown
+    } else {
+        Freshness::Current
+    }
+}
+
+/// `Retry-After`: seconds, or a date.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    match value.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => httpdate::parse_http_date(value)
+            .ok()?
+            .duration_since(now)
+            .ok(),
+    }
+}
+
+fn shown(body: &[u8]) -> String {
+    let start = body.get(..SHOWN).unwrap_or(body);
+    format!("{:?}", String::from_utf8_lossy(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+    use crate::question::FlagRef;
+
+    const QUESTION: Question<'_> = Question {
+        flag: FlagRef::boolean("f"),
+        instance_id: "A12345",
+    };
+
+    const REPLY: &str = r#"{"request_id":"r","instance_id":"A12345","flag_type":"feature",
+        "flag_name":"f","flag_value":true,"rollout_group":"treatment_1"}"#;
+
+    #[track_caller]
+    fn check_no_value(body: &str, expected: &str) {
+        let failure = read_value(QUESTION, &HeaderMap::new(), body.as_bytes()).unwrap_err();
+        assert_eq!(failure.to_string(), expected);
+    }
+
+    #[track_caller]
+    fn check_problem(status: u16, body: &str, expected: &Failure) {
+        let status = StatusCode::from_u16(status).unwrap();
+        let trouble = read_problem(status, &HeaderMap::new(), body.as_bytes());
+        assert_eq!(&trouble.failure, expected);
+    }
+
+    #[track_caller]
+    fn check_retry_after(value: &'static str, expected: Option<u64>) {
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
+        let now = UNIX_EPOCH + Duration::from_secs(784_111_770);
+        assert_eq!(
+            retry_after(&headers, now),
+            expected.map(Duration::from_secs)
+        );
+    }
+
+    #[track_caller]
+    fn check_freshness(value: &'static str, expected: Freshness) {
+        let headers = HeaderMap::from_iter([(CACHE_STATUS, HeaderValue::from_static(value))]);
+        let known = read_value(QUESTION, &headers, REPLY.as_bytes()).unwrap();
+        assert_eq!(known.freshness, expected);
+    }
+
+    #[test]
+    fn an_answer_to_another_question_is_none() {
+        check_no_value(
+            &REPLY.replace("A12345", "B67890"),
+            "not an answer: it is about f and \"B67890\"",
+        );
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_is_none() {
+        for value in ["\"true\"", "\"\""] {
+            check_no_value(
+                &REPLY.replace("true", value),
+                "not an answer: the wrong kind of value",
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_reply_is_shown_up_to_a_point() {
+        check_no_value(
+            "<html>",
+            "not an answer: expected value at line 1 column 1 in \"<html>\"",
+        );
+        let long = read_value(QUESTION, &HeaderMap::new(), &[b'<'; 10_000]).unwrap_err();
+        assert!(long.to_string().len() < 300, "{long}");
+    }
+
+    #[test]
+    fn facts_are_told_from_failures() {
+        let unknown = "No Flag Data found: p/feature/f has no revision";
+        let problem = |code: &str, detail: &str| {
+            format!(r#"{{"code":"{code}","detail":"{detail}","status":0}}"#)
+        };
+        check_problem(
+            404,
+            &problem("flag_not_found", unknown),
+            &Failure::FlagNotFound(unknown.into()),
+        );
+        check_problem(
+            404,
+            &format!(r#"{{"detail":"{unknown}"}}"#),
+            &Failure::FlagNotFound(unknown.into()),
+        );
+        check_problem(
+            404,
+            &problem("not_found", "nothing at /x"),
+            &Failure::ServiceFailed("404 Not Found, nothing at /x".into()),
+        );
+        check_problem(
+            400,
+            &problem("invalid_request", "flag_name: found a#b"),
+            &Failure::InvalidRequest("flag_name: found a#b".into()),
+        );
+        let percent = "Rollout percentage: 140 is invalid.";
+        check_problem(
+            400,
+            &problem("invalid_rollout_percentage", percent),
+            &Failure::FlagUnreadable(percent.into()),
+        );
+        check_problem(
+            500,
+            &problem("invalid_flag_data", "row k"),
+            &Failure::FlagUnreadable("row k".into()),
+        );
+        check_problem(
+            403,
+            &problem("forbidden", "not this project"),
+            &Failure::Unauthorized("403 Forbidden, not this project".into()),
+        );
+        check_problem(
+            502,
+            "<html>",
+            &Failure::ServiceFailed("502 Bad Gateway, \"<html>\"".into()),
+        );
+        check_problem(
+            400,
+            "plain HTTP sent to an HTTPS port",
+            &Failure::ServiceFailed("400 Bad Request, \"plain HTTP sent to an HTTPS port\"".into()),
+        );
+    }
+
+    #[test]
+    fn when_to_come_back_is_told_in_seconds_or_as_a_date() {
+        check_retry_after("7", Some(7));
+        check_retry_after("Sun, 06 Nov 1994 08:49:37 GMT", Some(7));
+        check_retry_after("Sun, 06 Nov 1994 08:49:00 GMT", None);
+        check_retry_after("soon", None);
+        check_retry_after("-1", None);
+    }
+
+    #[test]
+    fn the_service_says_when_it_could_not_read_its_store() {
+        check_freshness("stale", Freshness::LastKnown);
+        check_freshness("flag-service; hit; Stale", Freshness::LastKnown);
+        check_freshness("hit", Freshness::Current);
+    }
+}

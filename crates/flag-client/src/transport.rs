@@ -1,0 +1,129 @@
+//! One request over HTTP, and what came of it. Knows neither memory nor deadlines.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flag_api::{FLAG_NAME, FLAG_TYPE, GET_FEATURE_FLAG, INSTANCE_ID, PROJECT_NAME};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Response, Url};
+
+use crate::detail::Known;
+use crate::failure::Failure;
+use crate::question::Question;
+use crate::reply;
+
+/// The longest answer that is read: a value of 64 KiB, each byte of it escaped, and as much again as the rest may need.
+const LONGEST_ANSWER: usize = 512 * 1024;
+
+/// Where the service is, and how it is spoken to.
+#[derive(Clone, Debug)]
+pub(crate) struct Transport {
+    pub(crate) http: Client,
+    /// The path of the question, with the project in its query.
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+}
+
+/// A request that failed.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    pub(crate) failure: Failure,
+    /// How long the service wants to be left alone.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Transport {
+    /// Where questions about a project go, below the base URL.
+    pub(crate) fn question_url(base: &Url, project: &str) -> Url {
+        let mut url = base.clone();
+        let path = format!("{}{GET_FEATURE_FLAG}", base.path().trim_end_matches('/'));
+        url.set_path(&path);
+        url.set_fragment(None);
+        url.query_pairs_mut().append_pair(PROJECT_NAME, project);
+        url
+    }
+
+    /// Asks the service once; twice if it closed the connection before it answered, as it may do with an idle one.
+    pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Known, Trouble> {
+        let response = match self.send(question).await {
+            Err(error) if is_cut_off(&error) => self.send(question).await,
+            other => other,
+        };
+        let response = response.map_err(|error| Trouble::from(failure_of(&error)))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        if status.is_redirection() {
+            return Err(Failure::BadAnswer(format!("{status}, not followed").into()).into());
+        }
+        let body = read(response).await?;
+        if status.is_success() {
+            Ok(reply::read_value(question, &headers, &body)?)
+        } else {
+            Err(reply::read_problem(status, &headers, &body))
+        }
+    }
+
+    async fn send(&self, question: Question<'_>) -> reqwest::Result<Response> {
+        let mut url = self.url.clone();
+        url.query_pairs_mut()
+            .append_pair(FLAG_TYPE, question.flag.flag_type.as_str())
+            .append_pair(FLAG_NAME, question.flag.name)
+            .append_pair(INSTANCE_ID, question.instance_id);
+        self.http
+            .get(url)
+            .headers(self.headers.clone())
+            .send()
+            .await
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            retry_after: None,
+        }
+    }
+}
+
+async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() <= LONGEST_ANSWER => {
+                body.extend_from_slice(&chunk);
+            }
+            Ok(Some(_)) => {
+                let detail = format!("longer than {LONGEST_ANSWER} bytes");
+                return Err(Failure::BadAnswer(detail.into()));
+            }
+            Ok(None) => return Ok(body),
+            Err(error) => return Err(failure_of(&error)),
+        }
+    }
+}
+
+fn is_cut_off(error: &reqwest::Error) -> bool {
+    error.is_request() && !error.is_connect() && !error.is_timeout()
+}
+
+fn failure_of(error: &reqwest::Error) -> Failure {
+    if error.is_timeout() {
+        return Failure::TimedOut;
+    }
+    let text = innermost(error);
+    if error.is_connect() {
+        Failure::Unreachable(text)
+    } else {
+        Failure::BadAnswer(text)
+    }
+}
+
+/// The cause of the causes, which says what happened; those before it say where.
+fn innermost(error: &reqwest::Error) -> Arc<str> {
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string().into()
+}

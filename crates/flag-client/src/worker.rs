@@ -1,0 +1,81 @@
+//! The thread that asks: every client has one of its own, whatever runtime its callers have or haven't.
+//!
+//! So a connection belongs to no runtime of the application, may be used from all of them, and outlives each.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use futures_util::future::BoxFuture;
+use tokio::runtime;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::failure::Failure;
+
+/// Work for the thread.
+pub(crate) type Job = BoxFuture<'static, ()>;
+
+/// The thread, which starts when there is something to do and ends when this is dropped or closed, with all that is
+/// under way.
+#[derive(Debug, Default)]
+pub(crate) struct Worker {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Idle,
+    Running(UnboundedSender<Job>),
+    Closed,
+}
+
+impl Worker {
+    /// Hands the thread something to do. Doesn't wait.
+    pub(crate) fn run(&self, job: Job) -> Result<(), Failure> {
+        let mut state = self.state();
+        let job = match &*state {
+            State::Closed => return Err(Failure::Closed),
+            State::Idle => job,
+            State::Running(jobs) => match jobs.send(job) {
+                Ok(()) => return Ok(()),
+                Err(unsent) => unsent.0,
+            },
+        };
+        let jobs = start().map_err(|error| {
+            Failure::Unreachable(format!("cannot start a thread: {error}").into())
+        })?;
+        let _ = jobs.send(job);
+        *state = State::Running(jobs);
+        Ok(())
+    }
+
+    /// Ends the thread. Doesn't wait.
+    pub(crate) fn close(&self) {
+        *self.state() = State::Closed;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn start() -> std::io::Result<UnboundedSender<Job>> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (sender, jobs) = unbounded_channel();
+    thread::Builder::new()
+        .name("flag-client".to_owned())
+        .spawn(move || {
+            runtime.block_on(serve(jobs));
+            // Whoever resolves a host name cannot be stopped, and needn't be waited for.
+            runtime.shutdown_background();
+        })?;
+    Ok(sender)
+}
+
+async fn serve(mut jobs: UnboundedReceiver<Job>) {
+    while let Some(job) = jobs.recv().await {
+        tokio::spawn(job);
+    }
+}
