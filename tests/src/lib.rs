@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod application;
 mod emulator;
 mod flagctl;
 mod load;
@@ -18,6 +19,7 @@ mod store;
 
 use std::path::PathBuf;
 
+pub use crate::application::Application;
 pub use crate::emulator::Emulator;
 pub use crate::flagctl::{Output, flagctl};
 pub use crate::load::{Load, Outcome};
@@ -49,4 +51,11 @@ fn binary(name: &str) -> PathBuf {
     let folder = std::env::var_os("FLAG_TEST_BIN_DIR")
         .expect("FLAG_TEST_BIN_DIR is not set: run the tests with `cargo xtask test`");
     PathBuf::from(folder).join(name)
+}
+
+/// An HTTP client. It needs to be told whose cryptography to use, as the client crate has TLS built in without choosing
+/// one for everybody.
+fn http() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
 }

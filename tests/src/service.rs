@@ -9,7 +9,7 @@ pub use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
 use crate::TestStore;
-use crate::binary;
+use crate::{binary, http};
 
 /// A running service; killed when dropped.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Service {
             child,
             url,
             greeting,
-            http: reqwest::Client::new(),
+            http: http(),
         }
     }
 
@@ -102,6 +102,11 @@ impl Service {
     /// Where it serves, `http://127.0.0.1:…`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where it listens, `host:port`.
+    pub fn address(&self) -> String {
+        self.url.replace("http://", "")
     }
 
     /// Gets a path with a query.

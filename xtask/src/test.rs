@@ -94,6 +94,7 @@ pub(crate) fn build(profile: Profile, foreground: &mut Foreground) -> Result<Pat
     foreground.run_reading(
         cargo().arg("build").args(SELECTION).args([
             "--bins",
+            "--examples",
             "--tests",
             "--message-format=json-render-diagnostics",
             "--profile",
