@@ -177,7 +177,8 @@ macro_rules! flags {
     ($($(#[$attribute:meta])* $visibility:vis $flag:ident: $value:ty = $default:expr, name = $name:literal, ticket = $ticket:literal;)+) => {
         $(
             $(#[$attribute])*
-            $visibility const $flag: $crate::Flag<$value> = $crate::Flag::new($name, $default, $ticket);
+            $visibility const $flag: $crate::Flag<$value> =
+                $crate::Flag::<$value>::new($name, $default, $ticket);
         )+
 
         /// All of these flags.

@@ -1,0 +1,11 @@
+//! How the clients behave, whatever they talk to and wherever they are called.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod answers;
+mod concurrency;
+mod failures;
+mod faults;
+mod outages;
+mod runtimes;
+mod server;

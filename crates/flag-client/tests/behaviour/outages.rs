@@ -1,0 +1,162 @@
+//! What callers see while the service is away.
+
+use std::time::Duration;
+
+use flag_client::{ClientBuilder, Failure, FeatureFlagClient, Source};
+
+use crate::server::{Manner, Server, whole};
+
+const LONG: Duration = Duration::from_mins(1);
+
+fn broken() -> Manner {
+    Manner::Bytes(whole("500 Internal Server Error", "", "broken"))
+}
+
+/// Nothing counts longer than it takes to read, so every question goes out.
+fn forgetful(server: &Server) -> ClientBuilder<FeatureFlagClient> {
+    let client = server.told(FeatureFlagClient::builder("p"));
+    client.cache_lifetime(Duration::ZERO).timeout(LONG)
+}
+
+fn source(client: &FeatureFlagClient) -> Source {
+    client.get_flag_boolean_detail("f", "A12345", false).source
+}
+
+fn failed() -> Failure {
+    Failure::ServiceFailed("500 Internal Server Error, \"broken\"".into())
+}
+
+fn left_alone() -> Failure {
+    Failure::LeftAlone("the service failed: 500 Internal Server Error, \"broken\"".into())
+}
+
+#[test]
+fn the_last_known_value_is_better_than_the_default() {
+    let server = Server::start(Manner::Value("true"));
+    let client = forgetful(&server).build().unwrap();
+    source(&client);
+    server.set(broken());
+    let detail = client.get_flag_boolean_detail("f", "A12345", false);
+    assert!(detail.value);
+    assert_eq!(detail.rollout_group.as_deref(), Some("treatment_1"));
+    assert_eq!(detail.source, Source::Stale(failed()));
+}
+
+#[test]
+fn who_wants_no_stale_values_gets_the_default() {
+    let server = Server::start(Manner::Value("true"));
+    let client = forgetful(&server).without_stale_values().build().unwrap();
+    source(&client);
+    server.set(broken());
+    assert_eq!(source(&client), Source::Default(failed()));
+}
+
+#[test]
+fn that_there_is_no_flag_any_more_is_believed() {
+    let server = Server::start(Manner::Value("true"));
+    let client = forgetful(&server).build().unwrap();
+    source(&client);
+    let body = r#"{"code":"flag_not_found","detail":"No Flag Data found: f"}"#;
+    server.set(Manner::Bytes(whole("404 Not Found", "", body)));
+    let unknown = Failure::FlagNotFound("No Flag Data found: f".into());
+    assert_eq!(source(&client), Source::Default(unknown));
+}
+
+#[test]
+fn a_service_that_failed_five_times_is_not_asked() {
+    let server = Server::start(broken());
+    let client = forgetful(&server).cool_down(LONG).build().unwrap();
+    for _ in 0..5 {
+        assert_eq!(source(&client), Source::Default(failed()));
+    }
+    for _ in 0..1_000 {
+        assert_eq!(source(&client), Source::Default(left_alone()));
+    }
+    assert_eq!(server.requests().len(), 5);
+}
+
+#[test]
+fn a_service_that_answers_again_is_asked_again() {
+    let server = Server::start(broken());
+    let client = forgetful(&server)
+        .cool_down(Duration::from_millis(1))
+        .build()
+        .unwrap();
+    while source(&client) != Source::Default(left_alone()) {}
+    server.set(Manner::Value("true"));
+    while !client.get_flag_boolean("f", "A12345", false) {}
+    assert!(matches!(source(&client), Source::Service(_)));
+}
+
+#[test]
+fn one_probe_goes_out_while_nobody_else_waits() {
+    let server = Server::start(broken());
+    let client = forgetful(&server)
+        .cool_down(Duration::from_millis(1))
+        .build()
+        .unwrap();
+    for _ in 0..5 {
+        source(&client);
+    }
+    let sent = server.requests().len();
+    server.set(Manner::Held("true"));
+    let prober = client.clone();
+    let probe = std::thread::spawn(move || while !prober.get_flag_boolean("f", "A12345", false) {});
+    server.await_requests(sent + 1);
+    // The probe is under way for as long as the test likes, and its flag is asked for by others meanwhile.
+    for _ in 0..1_000 {
+        assert_eq!(source(&client), Source::Default(left_alone()));
+    }
+    assert_eq!(server.requests().len(), sent + 1);
+    server.let_go();
+    probe.join().unwrap();
+}
+
+#[test]
+fn what_the_service_says_of_itself_is_obeyed_at_once() {
+    let answer = whole("503 Service Unavailable", "Retry-After: 60\r\n", "");
+    let server = Server::start(Manner::Bytes(answer));
+    let client = forgetful(&server).build().unwrap();
+    assert!(matches!(
+        source(&client),
+        Source::Default(Failure::ServiceFailed(_))
+    ));
+    assert!(matches!(
+        source(&client),
+        Source::Default(Failure::LeftAlone(_))
+    ));
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn unknown_flags_leave_the_circuit_closed_and_cost_one_request() {
+    let body = r#"{"code":"flag_not_found","detail":"No Flag Data found: f"}"#;
+    let server = Server::start(Manner::Bytes(whole("404 Not Found", "", body)));
+    let client = server
+        .told(FeatureFlagClient::builder("p"))
+        .build()
+        .unwrap();
+    for instance in 0..100 {
+        client.get_flag_boolean("f", &instance.to_string(), false);
+    }
+    assert_eq!(server.requests().len(), 1);
+    for flag in 0..10 {
+        client.get_flag_boolean(&flag.to_string(), "A12345", false);
+    }
+    assert_eq!(server.requests().len(), 11);
+}
+
+#[test]
+fn a_question_that_cannot_be_is_not_sent() {
+    let server = Server::start(Manner::Value("true"));
+    let client = forgetful(&server).build().unwrap();
+    for instance in ["", "a\0b", &"x".repeat(513)] {
+        let detail = client.get_flag_boolean_detail("f", instance, true);
+        assert!(detail.value);
+        assert!(matches!(
+            detail.source,
+            Source::Default(Failure::InvalidRequest(_))
+        ));
+    }
+    assert!(server.requests().is_empty());
+}

@@ -1,0 +1,5 @@
+flag_client::flags! {
+    pub BETA_SEARCH: bool = false, name = "beta_search";
+}
+
+fn main() {}
