@@ -65,7 +65,7 @@ fn now(client: &AsyncFeatureFlagClient, id: &str) -> Option<bool> {
 fn together<T>(count: usize, name: &str, ids: &[String], ask: impl Fn(&str) -> T + Sync) {
     thread::scope(|scope| {
         for _ in 1..count {
-            scope.spawn(|| (0..ROUNDS).for_each(|_| drop(time(ids, &ask))));
+            scope.spawn(|| (0..ROUNDS).map(|_| time(ids, &ask)).max());
         }
         measure(name, ids, &ask);
     });

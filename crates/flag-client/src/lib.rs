@@ -1,4 +1,47 @@
-//! What applications ask for their flags.
+//! What applications ask for their flags: which value does this instance receive?
+//!
+//! ```no_run
+//! use flag_client::FeatureFlagClient;
+//!
+//! // Once, when the application starts. The service is at FLAG_SERVICE_URL.
+//! let client = FeatureFlagClient::new("csr-assistant");
+//!
+//! // Wherever it matters: the flag, for whom, and what to do if nobody can say.
+//! if client.get_flag_boolean("multi_step_api_router", "A12345", false) {
+//!     let provider = client.get_flag_string("llm_provider", "A12345", "openai");
+//!     println!("several steps, with {provider}");
+//! }
+//! ```
+//!
+//! [`AsyncFeatureFlagClient`] is the same with `.await`. Both are cheap to clone and meant to be shared; one can be had
+//! from the other, with the same memory and connections.
+//!
+//! **What if the service is down?** A call always answers: no error, no panic, and no later than the timeout (5 s).
+//! Answers are remembered for 300 s. After that, and while the service cannot be asked, the value that was known last is
+//! given, and without one the default of the call. A service that fails is soon left alone, so that calls don't wait
+//! for it: after five failures in a row for a second, then two, up to thirty; one request at a time sees whether it is
+//! back. The log (`tracing`) has one warning when that begins and one when it ends. `get_flag_boolean_detail` and
+//! `get_flag_string_detail` tell where a value comes from, and why:
+//!
+//! ```
+//! use flag_client::{Failure, FeatureFlagClient, Source};
+//! # fn main() -> Result<(), flag_client::BuildError> {
+//! # let nowhere = "http://127.0.0.1:9";
+//!
+//! let client = FeatureFlagClient::builder("csr-assistant").base_url(nowhere).build()?;
+//! let router = client.get_flag_boolean_detail("multi_step_api_router", "A12345", false);
+//! assert!(!router.value);
+//! assert!(matches!(router.source, Source::Default(Failure::Unreachable(_))));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`flags!`] keeps all flags of an application in one place, with types that the compiler checks. [`testing`] has
+//! clients with fixed values for the application's tests. [`FeatureFlagClient::builder`] tells a client more: base URL,
+//! timeout, memory, API key, headers. The feature `open-feature` makes it a provider of OpenFeature.
+//!
+//! A client asks from a thread of its own, which it starts when there is something to ask. So the blocking client works
+//! inside async runtimes too, and the async one on any of them. Knows HTTP, and of flags only their names.
 mod async_client;
 mod backend;
 mod builder;
@@ -10,6 +53,8 @@ mod detail;
 mod failure;
 mod flag;
 mod flights;
+#[cfg(feature = "open-feature")]
+pub mod open_feature;
 mod park;
 mod pending;
 mod question;
@@ -28,3 +73,8 @@ pub use crate::failure::Failure;
 pub use crate::flag::{Ask, Flag, FlagFuture};
 pub use crate::question::{FlagRef, FlagType};
 pub use crate::value::FlagValue;
+
+/// The page for users, whose examples are compiled with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/client.md")]
+mod page {}
