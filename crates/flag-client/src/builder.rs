@@ -163,11 +163,14 @@ impl<C> ClientBuilder<C> {
     /// What answers a client that is built as it was told.
     fn backend(self) -> Result<Backend, BuildError> {
         let transport = self.transport()?;
-        let service = transport.url.origin().ascii_serialization();
         let timeout = self.timeout.min(LONGEST);
         let shared = Shared {
             cache: Cache::new(self.cache_entries, self.cache_lifetime.min(LONGEST)),
-            circuit: Circuit::new(service, self.cool_down.min(LONGEST), timeout / PATIENCE),
+            circuit: Circuit::new(
+                transport.name(),
+                self.cool_down.min(LONGEST),
+                timeout / PATIENCE,
+            ),
             flights: Flights::default(),
             transport,
             timeout,
@@ -194,11 +197,8 @@ impl<C> ClientBuilder<C> {
             Some(http) => http.clone(),
             None => http_client(&base).map_err(BuildError::Tls)?,
         };
-        Ok(Transport {
-            http,
-            url: Transport::question_url(&base, &self.project),
-            headers: self.header_map()?,
-        })
+        let headers = self.header_map()?;
+        Ok(Transport::new(http, base, &self.project, headers))
     }
 
     fn url(&self) -> Result<Url, BuildError> {

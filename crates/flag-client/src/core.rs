@@ -55,24 +55,19 @@ impl Core {
     /// Answers from memory, or has the service asked. Doesn't wait; allocates nothing to answer from memory.
     pub(crate) fn begin(self: &Arc<Self>, question: Question<'_>) -> Pending {
         let now = Instant::now();
-        let last_known = match self.shared.cache.look_up(question, now) {
-            Found::Fresh(known) => {
-                let source = Source::Cache(known.freshness);
-                return Pending::Answered(Answer::Known(known, source));
-            }
-            Found::Refused(failure, last_known) => {
-                return Pending::Answered(self.fall_back(failure, last_known));
-            }
-            Found::Expired(last_known) => last_known,
+        let last_known = match self.recall(question, now) {
+            Memory::Answer(answer) => return Pending::Answered(answer),
+            Memory::LastKnown(last_known) => last_known,
         };
         let deadline = now + self.shared.timeout;
         match self.ask(question, now, deadline) {
-            Ok(landing) => Pending::Asked(Asked {
+            Ok(Asking::Landing(landing)) => Pending::Asked(Asked {
                 core: Arc::clone(self),
                 landing,
                 last_known,
                 deadline,
             }),
+            Ok(Asking::Landed(answer)) => Pending::Answered(answer),
             Err(failure) => Pending::Answered(self.fall_back(failure, last_known)),
         }
     }
@@ -99,21 +94,37 @@ impl Core {
         self.worker.close();
     }
 
+    fn recall(&self, question: Question<'_>, now: Instant) -> Memory {
+        match self.shared.cache.look_up(question, now) {
+            Found::Fresh(known) => {
+                let source = Source::Cache(known.freshness);
+                Memory::Answer(Answer::Known(known, source))
+            }
+            Found::Refused(failure, last_known) => {
+                Memory::Answer(self.fall_back(failure, last_known))
+            }
+            Found::Expired(last_known) => Memory::LastKnown(last_known),
+        }
+    }
+
     /// Joins the request that is under way, or sends one.
     fn ask(
         &self,
         question: Question<'_>,
         now: Instant,
         deadline: Instant,
-    ) -> Result<Landing, Failure> {
-        question
-            .check()
-            .map_err(|wrong| Failure::InvalidRequest(wrong.into()))?;
+    ) -> Result<Asking, Failure> {
+        let wrong = |wrong: &str| Failure::InvalidRequest(wrong.into());
+        question.check().map_err(wrong)?;
         let key = Key::from(question);
         self.shared.circuit.check(now)?;
         let mut board = self.shared.flights.board();
         if let Some(landing) = board.find(&key) {
-            return Ok(landing);
+            return Ok(Asking::Landing(landing));
+        }
+        // A request may have landed between the look into memory and this lock.
+        if let Memory::Answer(answer) = self.recall(question, now) {
+            return Ok(Asking::Landed(answer));
         }
         let permit = self.shared.circuit.enter(now)?;
         let (sender, landing) = board.add(key.clone(), permit.number());
@@ -125,8 +136,22 @@ impl Core {
             sender: Some(sender),
         };
         self.worker.run(flight.run(deadline).boxed())?;
-        Ok(landing)
+        Ok(Asking::Landing(landing))
     }
+}
+
+/// What memory says.
+enum Memory {
+    Answer(Answer),
+    LastKnown(Option<Arc<Known>>),
+}
+
+/// What became of asking.
+enum Asking {
+    /// A request is under way.
+    Landing(Landing),
+    /// Somebody else's request has just landed.
+    Landed(Answer),
 }
 
 /// A request under way; however it ends, even before it has begun, the next one can be sent.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use flag_api::{FLAG_NAME, FLAG_TYPE, GET_FEATURE_FLAG, INSTANCE_ID, PROJECT_NAME};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Response, Url};
+use tokio::sync::Semaphore;
 
 use crate::detail::Known;
 use crate::failure::Failure;
@@ -16,13 +17,18 @@ use crate::reply;
 /// The longest answer that is read: a value of 64 KiB, each byte of it escaped, and as much again as the rest may need.
 const LONGEST_ANSWER: usize = 512 * 1024;
 
+/// How many requests are under way at most, each with a connection; the others wait for their turn.
+const REQUESTS: usize = 64;
+
 /// Where the service is, and how it is spoken to.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Transport {
-    pub(crate) http: Client,
+    http: Client,
     /// The path of the question, with the project in its query.
-    pub(crate) url: Url,
-    pub(crate) headers: HeaderMap,
+    url: Url,
+    headers: HeaderMap,
+    /// Who waits for one waits within the deadline.
+    slots: Semaphore,
 }
 
 /// A request that failed.
@@ -34,18 +40,30 @@ pub(crate) struct Trouble {
 }
 
 impl Transport {
-    /// Where questions about a project go, below the base URL.
-    pub(crate) fn question_url(base: &Url, project: &str) -> Url {
-        let mut url = base.clone();
-        let path = format!("{}{GET_FEATURE_FLAG}", base.path().trim_end_matches('/'));
+    /// Speaks to the service below this URL about a project.
+    pub(crate) fn new(http: Client, base: Url, project: &str, headers: HeaderMap) -> Self {
+        let mut url = base;
+        let path = format!("{}{GET_FEATURE_FLAG}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         url.set_fragment(None);
         url.query_pairs_mut().append_pair(PROJECT_NAME, project);
-        url
+        Self {
+            http,
+            url,
+            headers,
+            slots: Semaphore::new(REQUESTS),
+        }
+    }
+
+    /// What the log calls the service.
+    pub(crate) fn name(&self) -> String {
+        self.url.origin().ascii_serialization()
     }
 
     /// Asks the service once; twice if it closed the connection before it answered, as it may do with an idle one.
     pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Known, Trouble> {
+        // Never closed.
+        let _slot = self.slots.acquire().await;
         let response = match self.send(question).await {
             Err(error) if is_cut_off(&error) => self.send(question).await,
             other => other,
@@ -55,10 +73,12 @@ impl Transport {
         if status.is_redirection() {
             return Err(Failure::BadAnswer(format!("{status}, not followed").into()).into());
         }
-        let body = read(response).await?;
+        let body = read(response).await;
         if status.is_success() {
-            Ok(reply::read_value(question, &headers, &body)?)
+            Ok(reply::read_value(question, &headers, &body?)?)
         } else {
+            // The status says enough.
+            let body = body.unwrap_or_default();
             Err(reply::read_problem(status, &headers, &body))
         }
     }

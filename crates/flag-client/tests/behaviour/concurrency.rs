@@ -102,3 +102,18 @@ async fn whoever_waits_when_the_client_closes_is_answered() {
     client.close();
     assert_eq!(waiting.await.source, Source::Default(Failure::Closed));
 }
+
+#[tokio::test]
+async fn a_thousand_questions_at_once_share_some_connections() {
+    let server = Server::start(Manner::Held("true"));
+    let client = client(&server);
+    let ids: Vec<String> = (0..1_000).map(|id| id.to_string()).collect();
+    let callers = ids.iter().map(|id| client.get_flag_boolean("f", id, false));
+    let mut callers = Box::pin(join_all(callers));
+    assert!(callers.as_mut().now_or_never().is_none());
+    server.await_requests(64);
+    server.let_go();
+    assert!(callers.await.into_iter().all(|is_on| is_on));
+    assert_eq!(server.requests().len(), 1_000);
+    assert!(server.connections() <= 64, "{}", server.connections());
+}

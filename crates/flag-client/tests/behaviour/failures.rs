@@ -40,6 +40,11 @@ fn reply(body: &str) -> ResponseTemplate {
 async fn every_answer_without_a_value_gives_the_default() {
     let unknown = "No Flag Data found: p/feature/f has no revision";
     let table = [
+        (
+            ResponseTemplate::new(500).set_body_bytes(vec![b' '; 1_000_000]),
+            "the service failed: 500 Internal Server Error, \"\"".into(),
+            2,
+        ),
         (problem(404, "flag_not_found", unknown), format!("no such flag: {unknown}"), 1),
         (problem(404, "not_found", "nothing at /"), "the service failed: 404 Not Found, nothing at /".into(), 2),
         (problem(400, "invalid_request", "instance_id: no"), "invalid question: instance_id: no".into(), 2),

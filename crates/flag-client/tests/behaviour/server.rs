@@ -45,6 +45,7 @@ struct State {
     manner: Manner,
     /// The first lines and headers of all requests so far.
     requests: Vec<String>,
+    connections: usize,
     is_held: bool,
     bytes_sent: usize,
 }
@@ -56,6 +57,7 @@ impl Server {
         let state = State {
             manner,
             requests: Vec::new(),
+            connections: 0,
             is_held: true,
             bytes_sent: 0,
         };
@@ -117,6 +119,11 @@ impl Server {
         drop(self.shared.changed.wait_while(state, too_few).unwrap());
     }
 
+    /// The connections that were opened.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.state.lock().unwrap().connections
+    }
+
     /// The bytes of bodies that anybody took.
     pub(crate) fn bytes_sent(&self) -> usize {
         self.shared.state.lock().unwrap().bytes_sent
@@ -126,6 +133,7 @@ impl Server {
 impl Shared {
     /// Answers the requests of a connection, one after the other.
     fn serve(&self, mut stream: TcpStream) {
+        self.state.lock().unwrap().connections += 1;
         let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
         loop {
             let head: Vec<String> = lines
