@@ -84,9 +84,9 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let signals = stop::signals()?;
     announce(config, address);
-    let served = stop::serve_until(signals, server, &site, config.http.drain_delay);
+    let until_told = stop::serve_until(signals, server, &site, config.http.drain_delay);
     tokio::select! {
-        served = served => served?,
+        ended = until_told => ended?,
         error = opening.failed() => return Err(error),
     }
     if let Some(snapshot) = snapshot {
@@ -99,14 +99,15 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
 /// Says where the service is, to the log and to whoever started it, who may not listen any more.
 fn announce(config: &Config, address: SocketAddr) {
     info!(%address, workers = config.workers, store = config.store.place(), "listening");
-    let mut greeting = format!(
+    let greeting = format!(
         "flag-service serves http://{address} from the {}\n",
         config.store.place()
     );
-    if config.demo == Demo::On {
-        greeting += &format!("Try:\n  {}\n", demo::curl(address));
-    }
+    let hint = match config.demo {
+        Demo::On => format!("Try:\n  {}\n", demo::curl(address)),
+        Demo::Off => String::new(),
+    };
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(greeting.as_bytes());
+    let _ = stdout.write_all((greeting + &hint).as_bytes());
     let _ = stdout.flush();
 }
