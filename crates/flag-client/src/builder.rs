@@ -15,7 +15,7 @@ use crate::backend::Backend;
 use crate::cache::Cache;
 use crate::circuit::Circuit;
 use crate::client::FeatureFlagClient;
-use crate::core::{Core, LastKnown, Shared};
+use crate::core::{Core, Shared, StaleValues};
 use crate::failure::Failure;
 use crate::flights::Flights;
 use crate::tls;
@@ -74,7 +74,7 @@ pub struct ClientBuilder<C> {
     cache_entries: usize,
     cache_lifetime: Duration,
     cool_down: Duration,
-    last_known: LastKnown,
+    stale_values: StaleValues,
     headers: Vec<(String, String)>,
     http: Option<reqwest::Client>,
     client: PhantomData<fn() -> C>,
@@ -98,7 +98,7 @@ impl<C> ClientBuilder<C> {
             cache_entries: 100,
             cache_lifetime: Duration::from_mins(5),
             cool_down: Duration::from_secs(1),
-            last_known: LastKnown::Served,
+            stale_values: StaleValues::Served,
             headers: Vec::new(),
             http: None,
             client: PhantomData,
@@ -137,7 +137,7 @@ impl<C> ClientBuilder<C> {
 
     /// Gives the default rather than a value past its lifetime when the service cannot be asked.
     pub fn without_stale_values(mut self) -> Self {
-        self.last_known = LastKnown::Withheld;
+        self.stale_values = StaleValues::Withheld;
         self
     }
 
@@ -174,7 +174,7 @@ impl<C> ClientBuilder<C> {
             flights: Flights::default(),
             transport,
             timeout,
-            last_known: self.last_known,
+            stale_values: self.stale_values,
         };
         Ok(Backend::Service(Arc::new(Core::new(shared))))
     }

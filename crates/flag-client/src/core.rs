@@ -17,12 +17,12 @@ use crate::question::{Key, Question};
 use crate::transport::{Transport, Trouble};
 use crate::worker::Worker;
 
-/// What a client does when it cannot ask.
+/// What becomes of values past their lifetime when the service cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LastKnown {
-    /// It gives the value that it knew last.
+pub(crate) enum StaleValues {
+    /// They are given.
     Served,
-    /// It gives the default.
+    /// The default is given.
     Withheld,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Shared {
     pub(crate) flights: Flights,
     pub(crate) transport: Transport,
     pub(crate) timeout: Duration,
-    pub(crate) last_known: LastKnown,
+    pub(crate) stale_values: StaleValues,
 }
 
 impl Core {
@@ -75,7 +75,9 @@ impl Core {
     /// The value that was known before, if that is better than none.
     pub(crate) fn fall_back(&self, failure: Failure, last_known: Option<Arc<Known>>) -> Answer {
         match last_known {
-            Some(known) if self.shared.last_known == LastKnown::Served && !failure.is_denial() => {
+            Some(known)
+                if self.shared.stale_values == StaleValues::Served && !failure.is_denial() =>
+            {
                 Answer::Known(known, Source::Stale(failure))
             }
             _ => Answer::Nothing(failure),

@@ -1,6 +1,7 @@
 //! One request over HTTP, and what came of it. Knows neither memory nor deadlines.
 
 use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,14 +15,13 @@ use crate::failure::Failure;
 use crate::question::Question;
 use crate::reply;
 
-/// The longest answer that is read: a value of 64 KiB, each byte of it escaped, and as much again as the rest may need.
+/// The longest answer that is read: a value of 64 KiB, each byte of it escaped as six, and room for the rest.
 const LONGEST_ANSWER: usize = 512 * 1024;
 
 /// How many requests are under way at most, each with a connection; the others wait for their turn.
 const REQUESTS: usize = 64;
 
 /// Where the service is, and how it is spoken to.
-#[derive(Debug)]
 pub(crate) struct Transport {
     http: Client,
     /// The path of the question, with the project in its query.
@@ -94,6 +94,15 @@ impl Transport {
             .headers(self.headers.clone())
             .send()
             .await
+    }
+}
+
+/// Without what may be secret: headers, and a password in the URL.
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("service", &self.name())
+            .finish_non_exhaustive()
     }
 }
 

@@ -43,8 +43,8 @@ fn both_clients_share_what_they_know() {
 #[test]
 fn a_question_travels_as_it_was_asked() {
     let server = Server::start(Manner::Value("true"));
-    let client = server
-        .told(FeatureFlagClient::builder("p"))
+    let client = FeatureFlagClient::builder("p")
+        .base_url(server.url().replace("//", "//user:secret@"))
         .api_key("secret")
         .header("X-Team", "csr")
         .build()
