@@ -9,7 +9,9 @@
 )]
 
 mod application;
+mod collector;
 mod emulator;
+mod exposition;
 mod flagctl;
 mod load;
 mod proxy;
@@ -20,7 +22,9 @@ mod store;
 use std::path::PathBuf;
 
 pub use crate::application::Application;
+pub use crate::collector::Collector;
 pub use crate::emulator::Emulator;
+pub use crate::exposition::{Exposition, Sample};
 pub use crate::flagctl::{Output, flagctl};
 pub use crate::load::{Load, Outcome};
 pub use crate::proxy::Proxy;

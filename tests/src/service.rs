@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 pub use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 use crate::TestStore;
 use crate::{binary, http};
@@ -17,6 +18,7 @@ pub struct Service {
     url: String,
     /// What it said on standard output when it started.
     pub greeting: String,
+    log: Option<NamedTempFile>,
     http: reqwest::Client,
 }
 
@@ -39,7 +41,11 @@ impl Service {
 
     /// Starts the service with options and variables of the test's own.
     pub fn start_with(store: &TestStore, options: &[&str], variables: &[(&str, &str)]) -> Self {
-        Self::start_logging(store, options, variables, Stdio::inherit())
+        let log = NamedTempFile::new().unwrap();
+        let to = log.reopen().unwrap();
+        let mut service = Self::start_logging(store, options, variables, to);
+        service.log = Some(log);
+        service
     }
 
     /// The same with its log going elsewhere.
@@ -73,8 +79,23 @@ impl Service {
             child,
             url,
             greeting,
+            log: None,
             http: http(),
         }
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        let log = self.log.as_ref().expect("its log goes elsewhere");
+        std::fs::read_to_string(log.path()).unwrap()
+    }
+
+    /// The text at a path, as this `Accept` asks for it, and its media type.
+    pub async fn text(&self, path: &str, accept: &str) -> (String, String) {
+        let request = self.request(Method::GET, path).header("accept", accept);
+        let response = request.send().await.unwrap().error_for_status().unwrap();
+        let kind = response.headers()["content-type"].to_str().unwrap();
+        (kind.to_owned(), response.text().await.unwrap())
     }
 
     /// Starts the service and waits for its end: what it said on standard error, and how it ended.
@@ -190,7 +211,14 @@ impl Service {
 }
 
 impl Drop for Service {
+    #[expect(
+        clippy::print_stderr,
+        reason = "whoever reads why a test failed wants it"
+    )]
     fn drop(&mut self) {
+        if std::thread::panicking() && self.log.is_some() {
+            eprintln!("{}", self.log());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

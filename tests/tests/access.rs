@@ -25,9 +25,12 @@ enum Asks {
 /// Every path, with what it asks. A path that the service knows and this table doesn't is a mistake.
 const ROUTES: &[(&str, Asks)] = &[
     ("/get-feature-flag", Asks::ScopeForProject("evaluate")),
+    ("/log-feature-flag", Asks::ScopeForProject("log")),
     ("/livez", Asks::Nothing),
     ("/readyz", Asks::Nothing),
     ("/metrics", Asks::Scope("read")),
+    ("/openapi.json", Asks::Nothing),
+    ("/docs", Asks::Nothing),
     ("unknown", Asks::Nothing),
 ];
 
@@ -88,12 +91,27 @@ impl Keys {
 /// A request that its path would answer with success, were its method the right one.
 fn request(service: &Service, method: Method, path: &str) -> RequestBuilder {
     let path = if path == "unknown" { "/nowhere" } else { path };
-    service.request(method, path).query(&[
+    let request = service.request(method, path);
+    if path == "/log-feature-flag" {
+        let entry = r#"{"project_name":"csr-assistant","flag_type":"data","flag_name":"llm_version","instance_id":"A12345","flag_value":"4.1","rollout_group":"control"}"#;
+        return request
+            .header("content-type", "application/json")
+            .body(entry);
+    }
+    request.query(&[
         ("project_name", "csr-assistant"),
         ("flag_type", "data"),
         ("flag_name", "llm_version"),
         ("instance_id", "A12345"),
     ])
+}
+
+/// The method that a path is for.
+fn own_method(path: &str) -> Method {
+    match path {
+        "/log-feature-flag" => Method::POST,
+        _ => Method::GET,
+    }
 }
 
 /// What a caller shows, and whether it is let in, kept out, or refused.
@@ -195,7 +213,7 @@ async fn every_path_lets_in_whom_it_should_and_nobody_else() {
         };
         check(
             &service,
-            &Method::GET,
+            &own_method(path),
             path,
             Some(&elsewhere),
             verdict,

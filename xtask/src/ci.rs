@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::foreground::{Foreground, cargo, has_cargo_plugin};
-use crate::{edges, test, tidy};
+use crate::{edges, schemathesis, test, tidy};
 
 /// One check.
 struct Step {
@@ -24,7 +24,7 @@ enum Check {
     Plugin(&'static str, &'static str),
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step {
         name: "format",
         check: Check::Cargo("fmt --all --check"),
@@ -54,6 +54,10 @@ const STEPS: [Step; 8] = [
     Step {
         name: "test",
         check: Check::Ours(|foreground| test::run(&test::Args::default(), foreground)),
+    },
+    Step {
+        name: "schemathesis",
+        check: Check::Ours(|foreground| schemathesis::run(&schemathesis::OF_A_CHANGE, foreground)),
     },
     Step {
         name: "airflow",

@@ -70,8 +70,11 @@ const OTHERS: &[(&str, &[&str])] = &[
         &["flag-settings", "flag-service", "flagctl", "xtask"],
     ),
     ("gcp_auth", &["flag-store-bigtable"]),
+    ("opentelemetry", &["flag-service"]),
+    ("opentelemetry_sdk", &["flag-service"]),
     ("reqwest", &["flag-client", "flag-tests"]),
     ("rusqlite", &["flag-store-embedded"]),
+    ("utoipa", &["flag-api", "flag-service"]),
 ];
 
 /// What the tables don't allow.

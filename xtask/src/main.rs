@@ -19,8 +19,10 @@ mod foreground;
 mod load;
 mod load_test;
 mod metadata;
+mod schemathesis;
 mod test;
 mod tidy;
+mod venv;
 
 use std::process::ExitCode;
 
@@ -43,6 +45,8 @@ enum Chore {
     LoadTest(load_test::Args),
     /// Measures what happens when something fails: minutes, on a machine that does nothing else
     Faults(faults::Args),
+    /// Asks the real service whatever its description allows: needs Python, and the network at first
+    Schemathesis(schemathesis::Args),
     /// Checks that our crates depend only on what they may
     Edges,
     /// Checks that every crate opens with its purpose and inherits the lints
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         Chore::Bench(args) => bench::run(&args, &mut foreground),
         Chore::LoadTest(args) => load_test::run(&args, &mut foreground),
         Chore::Faults(args) => faults::run(&args, &mut foreground),
+        Chore::Schemathesis(args) => schemathesis::run(&args, &mut foreground),
         Chore::Edges => edges::run(),
         Chore::Tidy => tidy::run(),
         Chore::Dist => dist::run(&mut foreground),

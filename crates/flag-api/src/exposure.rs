@@ -13,6 +13,7 @@ pub const MOST_ENTRIES: usize = 500;
 ///
 /// An entry that is sent again with the same `request_id` and `created_time` is the same entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ExposureEntry<'a> {
     /// The project.
     #[serde(borrow)]
@@ -54,6 +55,7 @@ pub struct ExposureEntry<'a> {
 
 /// What became of an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EntryResult<'a> {
     /// `stored`; `refused`, which is useless to send again; or `failed`, which may be sent again.
     #[serde(borrow)]
@@ -74,6 +76,7 @@ pub struct EntryResult<'a> {
 
 /// What became of a list of entries, in their order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LogReply<'a> {
     /// A result for each.
     #[serde(borrow)]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// What went wrong, `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem<'a> {
     /// `about:blank`: the status and the code say what kind of problem it is.
     #[serde(rename = "type", borrow)]
@@ -28,19 +29,28 @@ pub struct Problem<'a> {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $code:ident = $text:literal,)+) => {
+    ($($(#[doc = $about:literal])+ $code:ident = $text:literal,)+) => {
         /// What happened, for programs. A code keeps its meaning for ever; new ones may come.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
         pub enum Code {
-            $($(#[$doc])* $code,)+
+            $($(#[doc = $about])+ $code,)+
         }
 
         impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$code),+];
+
             /// The code as it travels.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$code => $text,)+
+                }
+            }
+
+            /// What it means, as its documentation says.
+            pub fn about(self) -> &'static str {
+                match self {
+                    $(Self::$code => concat!($($about),+).trim_ascii(),)+
                 }
             }
         }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which value an instance receives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FlagReply<'a> {
     /// The request that this answers.
     #[serde(borrow)]
@@ -15,6 +16,7 @@ pub struct FlagReply<'a> {
     pub instance_id: Cow<'a, str>,
     /// `feature` or `data`.
     #[serde(borrow)]
+    #[cfg_attr(feature = "openapi", schema(pattern = "^(feature|data)$"))]
     pub flag_type: Cow<'a, str>,
     /// The flag.
     #[serde(borrow)]
@@ -29,6 +31,7 @@ pub struct FlagReply<'a> {
 
 /// A value: a JSON boolean for `feature`, a string for `data`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum ReplyValue<'a> {
     /// Of a `feature` flag.

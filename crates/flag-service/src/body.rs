@@ -174,7 +174,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(
             told(&error),
-            (408, "body: expected all of it within 10 s".to_owned())
+            (408, "body: expected all of it within 9 s".to_owned())
         );
     }
 }

@@ -4,6 +4,7 @@ mod cache;
 mod exposures;
 mod http;
 mod limits;
+mod telemetry;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use crate::access::AccessSettings;
 use crate::cache::CacheSettings;
 use crate::exposures::ExposureSettings;
 use crate::limits::LimitSettings;
+use crate::telemetry::TelemetrySettings;
 
 pub(crate) use self::http::HttpSettings;
 
@@ -50,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) log: EnvFilter,
     /// How it is logged.
     pub(crate) log_format: LogFormat,
+    /// Traces, and what log lines say of them.
+    pub(crate) telemetry: TelemetrySettings,
     /// Whether an empty store gets the sample flags.
     pub(crate) demo: Demo,
 }
@@ -125,6 +129,7 @@ impl Config {
                 _ => None,
             },
         );
+        let telemetry = telemetry::read(&mut reader, store.as_ref());
         let demo = if matches.get_flag("demo") {
             Demo::On
         } else {
@@ -142,6 +147,7 @@ impl Config {
                 http: http?,
                 log: log?,
                 log_format: log_format?,
+                telemetry: telemetry?,
                 demo,
             })
         };
@@ -189,6 +195,8 @@ fn command() -> Command {
         .args(exposures::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Requests")
         .args(http::SETTINGS.iter().map(Setting::arg))
+        .next_help_heading("Traces")
+        .args(telemetry::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Store")
         .args(table::OF_STORE.iter().map(Setting::arg))
 }
@@ -311,6 +319,24 @@ mod tests {
             &[hashed, key, file],
             &[
                 "log-instance-id is hashed, but log-instance-id-key and log-instance-id-key-file are both set",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_protocol_that_we_do_not_speak_is_refused() {
+        check_refused(
+            &[
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+                ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
+                ("OTEL_TRACES_SAMPLER_ARG", "10"),
+            ],
+            &[
+                "otlp-endpoint (variable OTEL_EXPORTER_OTLP_ENDPOINT): found \"collector:4317\", expected http://host:port or https://host:port",
+                "otlp-protocol (variable OTEL_EXPORTER_OTLP_PROTOCOL): found \"http/json\", expected http/protobuf or grpc",
+                "traces-sampler-arg (variable OTEL_TRACES_SAMPLER_ARG): found \"10\", expected a number in range [0, 1]",
+                "traces-sampler (variable OTEL_TRACES_SAMPLER): found \"jaeger_remote\", expected always_on, always_off, traceidratio, or one of them after parentbased_",
             ],
         );
     }

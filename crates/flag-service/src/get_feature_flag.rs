@@ -31,11 +31,14 @@ async fn decided(visit: &Visit) -> Result<HttpResponse, ApiError> {
     let query = FlagQuery::parse(visit.request.query_string()).map_err(ApiError::InvalidRequest)?;
     let question = Question::try_from(query)?;
     visit.may(&question.flag.project)?;
-    let current = visit.site.flags.current(&question.flag).await?;
+    let read = visit.site.flags.current(&question.flag);
+    let current = visit.trace.read(read).await?;
     let positions = &visit.site.positions;
     let decision = decide_with(&current, &question.instance, |format, instance| {
         positions.bucket(format, instance)
     });
+    visit.site.metrics.decisions.count(decision.reason);
+    visit.trace.decided(&question.flag, &decision);
     let mut response = HttpResponse::Ok();
     if current.source == Source::Stale {
         response.insert_header(CACHE_STATUS_STALE);

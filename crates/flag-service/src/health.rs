@@ -33,15 +33,15 @@ pub(crate) struct Readiness {
 }
 
 /// The body of an answer.
-#[derive(Clone, Copy, Debug, Serialize)]
-struct Health {
+#[derive(Clone, Copy, Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct Health {
     status: &'static str,
     #[serde(flatten)]
     details: Option<Details>,
 }
 
 /// How the store is, and what is held.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, utoipa::ToSchema)]
 struct Details {
     store: Store,
     circuit: &'static str,
@@ -54,7 +54,7 @@ struct Details {
     oldest_stale_seconds: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Store {
     Ok,

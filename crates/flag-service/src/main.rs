@@ -9,13 +9,14 @@ mod cache;
 mod changes;
 mod config;
 mod demo;
+mod docs;
 mod exposures;
 mod get_feature_flag;
 mod health;
 mod limits;
 mod log_feature_flag;
-mod logging;
 mod metrics;
+mod openapi;
 mod problem;
 mod request_id;
 mod routes;
@@ -24,6 +25,7 @@ mod site;
 mod snapshot;
 mod stop;
 mod store;
+mod telemetry;
 mod visit;
 
 use std::process::ExitCode;
@@ -41,7 +43,7 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    logging::start(&config);
+    telemetry::start_logging(&config);
     match serve::run(&config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -73,6 +73,7 @@ impl ApiError {
     /// The error as the caller sees it.
     pub(crate) fn respond(&self, id: &RequestId) -> HttpResponse {
         let (status, code, detail) = self.describe();
+        debug_assert_eq!(status, self::status(code), "{code}");
         let mut response = HttpResponse::build(status);
         match self {
             Self::Store { .. } | Self::Log(_) if status == StatusCode::SERVICE_UNAVAILABLE => {
@@ -95,6 +96,11 @@ impl ApiError {
         response
             .content_type(PROBLEM_JSON)
             .body(serde_json::to_vec(&problem).unwrap_or_default())
+    }
+
+    /// What happened, for programs.
+    pub(crate) fn code(&self) -> Code {
+        self.describe().1
     }
 
     /// The table of errors: status, code, and what callers of the reference look at.
@@ -152,6 +158,28 @@ impl ApiError {
                 "the service made a mistake".to_owned(),
             ),
         }
+    }
+}
+
+/// The status that a code comes with.
+pub(crate) fn status(code: Code) -> StatusCode {
+    match code {
+        Code::InvalidFlagType | Code::InvalidRolloutPercentage | Code::InvalidRequest => {
+            StatusCode::BAD_REQUEST
+        }
+        Code::Unauthorized => StatusCode::UNAUTHORIZED,
+        Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::FlagNotFound | Code::NotFound => StatusCode::NOT_FOUND,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::UriTooLong => StatusCode::URI_TOO_LONG,
+        Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        Code::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Code::InvalidFlagData | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::StoreUnavailable | Code::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Timeout => StatusCode::GATEWAY_TIMEOUT,
     }
 }
 

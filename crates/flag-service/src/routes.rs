@@ -7,10 +7,12 @@ use flag_api::{GET_FEATURE_FLAG, LOG_FEATURE_FLAG};
 use flag_keys::Scope;
 
 use crate::access::Access;
+use crate::docs::docs;
 use crate::get_feature_flag::get_feature_flag;
 use crate::health::{livez, readyz};
 use crate::log_feature_flag::log_feature_flag;
 use crate::metrics::metrics;
+use crate::openapi::openapi;
 use crate::problem::{method_not_allowed, not_found};
 
 /// What can be asked of the site. Metrics, access and limits go by these names.
@@ -26,6 +28,10 @@ pub(crate) enum Route {
     Readyz,
     /// `GET /metrics`.
     Metrics,
+    /// `GET /openapi.json`.
+    OpenApi,
+    /// `GET /docs`.
+    Docs,
     /// Anything else.
     Unknown,
 }
@@ -38,6 +44,8 @@ impl Route {
         Self::Livez,
         Self::Readyz,
         Self::Metrics,
+        Self::OpenApi,
+        Self::Docs,
         Self::Unknown,
     ];
 
@@ -49,6 +57,8 @@ impl Route {
             Self::Livez => "/livez",
             Self::Readyz => "/readyz",
             Self::Metrics => "/metrics",
+            Self::OpenApi => "/openapi.json",
+            Self::Docs => "/docs",
             Self::Unknown => "unknown",
         }
     }
@@ -59,14 +69,19 @@ impl Route {
             Self::GetFeatureFlag => Access::NeedsForProject(Scope::Evaluate),
             Self::LogFeatureFlag => Access::NeedsForProject(Scope::Log),
             Self::Metrics => Access::Needs(Scope::Read),
-            Self::Livez | Self::Readyz | Self::Unknown => Access::Open,
+            Self::Livez | Self::Readyz | Self::OpenApi | Self::Docs | Self::Unknown => Access::Open,
         }
     }
 
     /// The methods that it takes, as an `Allow` header lists them.
     pub(crate) fn methods(self) -> &'static str {
         match self {
-            Self::GetFeatureFlag | Self::Livez | Self::Readyz | Self::Metrics => "GET, HEAD",
+            Self::GetFeatureFlag
+            | Self::Livez
+            | Self::Readyz
+            | Self::Metrics
+            | Self::OpenApi
+            | Self::Docs => "GET, HEAD",
             Self::LogFeatureFlag => "POST",
             Self::Unknown => "",
         }
@@ -84,6 +99,8 @@ pub(crate) fn routes(site: &mut ServiceConfig) {
     site.service(get(Route::Livez.path(), Route::Livez, livez));
     site.service(get(Route::Readyz.path(), Route::Readyz, readyz));
     site.service(get(Route::Metrics.path(), Route::Metrics, metrics));
+    site.service(get(Route::OpenApi.path(), Route::OpenApi, openapi));
+    site.service(get(Route::Docs.path(), Route::Docs, docs));
     site.default_service(web::to(not_found));
 }
 

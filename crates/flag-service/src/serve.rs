@@ -3,11 +3,13 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::Data;
 use anyhow::Context as _;
 use flag_store::{ExposureStore, FlagStore, RowStore, SystemClock};
 use tokio::runtime::{Builder, Handle};
+use tokio::task::spawn_blocking;
 use tracing::info;
 
 use crate::access::Door;
@@ -23,9 +25,13 @@ use crate::site::Site;
 use crate::snapshot::Snapshot;
 use crate::stop;
 use crate::store::{Gate, Opening};
+use crate::telemetry::Telemetry;
 
 /// Threads that read the store; requests have workers of their own.
 const STORE_THREADS: usize = 2;
+
+/// How long the last traces may take when everything else has ended.
+const LAST_TRACES: Duration = Duration::from_millis(500);
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
@@ -66,6 +72,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     if let Some(period) = config.cache.poll {
         tokio::spawn(changes::look(store.clone(), flags.clone(), period));
     }
+    let telemetry = Telemetry::start(&config.telemetry, &mut registry)?;
     let log = ExposureStore::new(Arc::clone(&gate) as Arc<dyn RowStore>);
     let exposures = Exposures::start(log, &config.exposures, &Handle::current(), &mut registry);
     tokio::spawn(expire(config.store.clone(), config.exposures.retention));
@@ -77,6 +84,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         limits: Limits::new(config.limits, &mut registry),
         exposures,
         metrics: Metrics::new(registry),
+        telemetry,
         max_body: config.http.max_body,
     });
     tokio::spawn(async move { gate.probe().await });
@@ -92,6 +100,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     if let Some(snapshot) = snapshot {
         snapshot.write().await;
     }
+    spawn_blocking(move || site.telemetry.shutdown(LAST_TRACES)).await?;
     info!("stopped");
     Ok(())
 }

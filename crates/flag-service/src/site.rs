@@ -6,6 +6,7 @@ use crate::exposures::Exposures;
 use crate::health::Readiness;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::telemetry::Telemetry;
 
 /// What the handlers answer from.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Site {
     pub(crate) metrics: Metrics,
     /// The exposure log.
     pub(crate) exposures: Exposures,
+    /// What is said of requests elsewhere.
+    pub(crate) telemetry: Telemetry,
     /// The largest body, in bytes.
     pub(crate) max_body: usize,
 }
@@ -64,6 +67,7 @@ impl Site {
             limits: Limits::new(config.limits, &mut registry),
             exposures,
             metrics: Metrics::new(registry),
+            telemetry: Telemetry::off(),
             max_body: config.http.max_body,
         }
     }

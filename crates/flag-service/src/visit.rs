@@ -20,6 +20,7 @@ use crate::problem::ApiError;
 use crate::request_id::RequestId;
 use crate::routes::Route;
 use crate::site::Site;
+use crate::telemetry::Trace;
 
 /// A request, which one it is, and the site that answers it.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct Visit {
     pub(crate) site: Data<Site>,
     /// What its caller was let in for.
     pub(crate) permit: Permit,
+    /// The trace that it belongs to.
+    pub(crate) trace: Trace,
     began: Instant,
 }
 
@@ -43,18 +46,21 @@ impl Visit {
         route: Route,
         answer: impl Future<Output = Result<HttpResponse, ApiError>>,
     ) -> HttpResponse {
+        let requests = &self.site.metrics.requests;
+        let _under_way = requests.begin();
         // A pointer to it is handed around, which is cheaper than moving it.
         let answer = pin!(answer);
         let answer = admitted(self, route, answer);
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
         let answer = answer.unwrap_or(Err(ApiError::Internal));
-        let mut response = answer.unwrap_or_else(|error| error.respond(&self.id));
+        let mut response = answer.unwrap_or_else(|error| self.fail(route, &error));
         if let Ok(id) = HeaderValue::from_str(self.id.as_str()) {
             response
                 .headers_mut()
                 .insert(HeaderName::from_static(REQUEST_ID), id);
         }
-        let requests = &self.site.metrics.requests;
+        self.trace
+            .end(route, &self.request, &self.id, &mut response);
         requests.count(route, response.status(), self.began.elapsed());
         response
     }
@@ -62,6 +68,19 @@ impl Visit {
     /// Whether the caller may use what belongs to a project; the handler of a path that belongs to projects must ask.
     pub(crate) fn may(&self, project: &ProjectName) -> Result<(), ApiError> {
         Ok(self.permit.may(project)?)
+    }
+
+    /// Answers with a problem, and says so to those who mend it if it is ours.
+    fn fail(&self, route: Route, error: &ApiError) -> HttpResponse {
+        let response = error.respond(&self.id);
+        let status = response.status();
+        if status.is_server_error() {
+            self.trace.failed(error.code());
+            let lasted = self.began.elapsed();
+            let telemetry = &self.site.telemetry;
+            telemetry.complain(self, route, error, status, lasted);
+        }
+        response
     }
 }
 
@@ -76,6 +95,7 @@ impl FromRequest for Visit {
         };
         ready(Ok(Self {
             id: RequestId::of(request),
+            trace: site.telemetry.trace(request),
             site: site.clone(),
             request: request.clone(),
             permit: Permit::default(),

@@ -96,6 +96,16 @@ settings! {
         "What is logged: `error`, `warn`, `info`, `debug`, `trace`, or directives by module, comma-separated";
     LOG_FORMAT = "log_format", ["FLAG_LOG_FORMAT"], "auto",
         "How it is logged, to standard error: `json`, `text`, or `auto` (text on a terminal, else JSON)";
+    OTLP_ENDPOINT = "otlp_endpoint", ["OTEL_EXPORTER_OTLP_ENDPOINT"], "",
+        "OpenTelemetry collector that traces go to, `http://host:port` or `https://host:port`; empty for no traces";
+    OTLP_PROTOCOL = "otlp_protocol", ["OTEL_EXPORTER_OTLP_PROTOCOL"], "http/protobuf",
+        "How traces are sent: `http/protobuf` (to `/v1/traces`; usually port 4318) or `grpc` (usually port 4317)";
+    SERVICE_NAME = "service_name", ["OTEL_SERVICE_NAME"], "flag-service",
+        "What the service is called in traces";
+    TRACES_SAMPLER = "traces_sampler", ["OTEL_TRACES_SAMPLER"], "parentbased_always_on",
+        "Which requests are traced: `always_on`, `always_off`, `traceidratio`, or one of them after `parentbased_`, which does as the caller does if that has a trace";
+    TRACES_SAMPLER_ARG = "traces_sampler_arg", ["OTEL_TRACES_SAMPLER_ARG"], "1",
+        "Which share of the requests `traceidratio` takes, 0 to 1";
 }
 
 /// The settings that say which store to open, for every binary that opens one.

@@ -1,10 +1,12 @@
 //! Log lines, on standard error.
 
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal as _, stderr};
 
 use tracing_subscriber::fmt;
 
 use crate::config::{Config, LogFormat};
+use crate::telemetry::json::Json;
+use crate::telemetry::panics;
 
 /// Starts logging as configured; there is no line per request at the default level.
 pub(crate) fn start(config: &Config) {
@@ -18,8 +20,10 @@ pub(crate) fn start(config: &Config) {
         .with_writer(stderr)
         .with_ansi(stderr().is_terminal());
     if json {
-        log.json().flatten_event(true).init();
+        let project = config.telemetry.project.clone();
+        log.event_format(Json { project }).init();
     } else {
         log.init();
     }
+    panics::log();
 }

@@ -1,0 +1,273 @@
+//! What each route answers, to whom it may concern.
+
+use flag_api::{
+    Code, EntryResult, ExposureEntry, FLAG_NAME, FLAG_TYPE, FlagReply, INSTANCE_ID, LogReply,
+    MOST_ENTRIES, PROBLEM_JSON, PROJECT_NAME, REQUEST_ID,
+};
+use serde_json::{Value, json};
+
+use crate::health::Health;
+use crate::metrics::Exposition;
+use crate::openapi::schemas::reference;
+use crate::problem::status;
+use crate::routes::Route;
+
+/// What names of projects and flags match.
+const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$";
+
+/// What any route may answer besides its own.
+pub(super) const OF_EVERY_ROUTE: &[Code] = &[
+    Code::Unauthorized,
+    Code::Forbidden,
+    Code::PayloadTooLarge,
+    Code::UriTooLong,
+    Code::HeadersTooLarge,
+    Code::TooManyRequests,
+    Code::Overloaded,
+    Code::Internal,
+];
+
+/// An operation of the site.
+pub(super) struct Operation {
+    /// Its name in programs that are generated.
+    pub(super) id: &'static str,
+    /// What it answers, in a line.
+    pub(super) summary: &'static str,
+    /// What else there is to know.
+    pub(super) description: &'static str,
+    /// What can be said to it.
+    pub(super) parameters: Vec<Value>,
+    /// What can be sent to it: the schema of a JSON body, if it takes one.
+    pub(super) body: Option<Value>,
+    /// What it answers when it doesn't fail.
+    pub(super) answers: Vec<Answer>,
+    /// What it answers when it fails, besides [`OF_EVERY_ROUTE`].
+    pub(super) codes: &'static [Code],
+}
+
+/// An answer that is no problem.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) description: &'static str,
+    /// Media types and schemas.
+    pub(super) content: Vec<(&'static str, Value)>,
+}
+
+impl Operation {
+    /// What this route does; nothing for what is no route.
+    pub(super) fn of(route: Route) -> Option<Self> {
+        match route {
+            Route::GetFeatureFlag => Some(get_feature_flag()),
+            Route::LogFeatureFlag => Some(log_feature_flag()),
+            Route::Livez => Some(livez()),
+            Route::Readyz => Some(readyz()),
+            Route::Metrics => Some(metrics()),
+            Route::OpenApi => Some(openapi()),
+            Route::Docs => Some(docs()),
+            Route::Unknown => None,
+        }
+    }
+}
+
+/// Every status that a route answers with when its method is one of its own.
+pub(crate) fn statuses(route: Route) -> Vec<u16> {
+    let Some(operation) = Operation::of(route) else {
+        return vec![status(Code::NotFound).as_u16()];
+    };
+    let codes = operation.codes.iter().chain(OF_EVERY_ROUTE);
+    let answers = operation.answers.iter().map(|answer| answer.status);
+    answers
+        .chain(codes.map(|code| status(*code).as_u16()))
+        .collect()
+}
+
+fn get_feature_flag() -> Operation {
+    Operation {
+        id: "getFeatureFlag",
+        summary: "Which value an instance receives",
+        description: "The path may end in a slash. Each parameter must be there once; others are ignored.",
+        parameters: vec![
+            query(
+                PROJECT_NAME,
+                "The project.",
+                "csr-assistant",
+                &json!({ "type": "string", "pattern": NAME }),
+            ),
+            query(
+                FLAG_TYPE,
+                "`feature` flags have boolean values, `data` flags have text.",
+                "feature",
+                &json!({ "type": "string", "enum": ["feature", "data"] }),
+            ),
+            query(
+                FLAG_NAME,
+                "The flag.",
+                "multi_step_api_router",
+                &json!({ "type": "string", "pattern": NAME }),
+            ),
+            query(
+                INSTANCE_ID,
+                "Whom the value is for: at most 512 bytes of UTF-8 without NUL, taken exactly as given.",
+                "A12345",
+                &json!({ "type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[^\\u0000]*$" }),
+            ),
+            header(
+                REQUEST_ID,
+                "Which request this is, if it matches `[A-Za-z0-9._-]{1,64}`; else the service chooses.",
+            ),
+        ],
+        body: None,
+        answers: vec![Answer {
+            status: 200,
+            description: "The value.",
+            content: vec![("application/json", reference::<FlagReply<'_>>())],
+        }],
+        codes: &[
+            Code::InvalidFlagType,
+            Code::InvalidRequest,
+            Code::InvalidRolloutPercentage,
+            Code::FlagNotFound,
+            Code::InvalidFlagData,
+            Code::StoreUnavailable,
+            Code::Timeout,
+        ],
+    }
+}
+
+fn log_feature_flag() -> Operation {
+    let entry = reference::<ExposureEntry<'_>>();
+    let list = json!({ "type": "array", "items": entry, "maxItems": MOST_ENTRIES });
+    let result = reference::<EntryResult<'_>>();
+    Operation {
+        id: "logFeatureFlag",
+        summary: "Logs what a client decided by itself",
+        description: "One entry, or a list of at most 500; stored before the answer. The path may end in a slash. \
+            An entry that is sent again with the same `request_id` and `created_time` is the same entry.",
+        parameters: vec![header(
+            REQUEST_ID,
+            "Which request this is, if it matches `[A-Za-z0-9._-]{1,64}`; else the service chooses.",
+        )],
+        body: Some(json!({ "oneOf": [entry, list] })),
+        answers: vec![Answer {
+            status: 200,
+            description: "What became of the entry, or of each entry of the list; at least one is stored.",
+            content: vec![(
+                "application/json",
+                json!({ "oneOf": [result, reference::<LogReply<'_>>()] }),
+            )],
+        }],
+        codes: &[
+            Code::InvalidRequest,
+            Code::RequestTimeout,
+            Code::UnsupportedMediaType,
+            Code::StoreUnavailable,
+            Code::Timeout,
+        ],
+    }
+}
+
+fn livez() -> Operation {
+    Operation {
+        id: "livez",
+        summary: "Whether the process answers",
+        description: "For Kubernetes' liveness probe.",
+        parameters: vec![],
+        body: None,
+        answers: vec![healthy("It does.", 200)],
+        codes: &[],
+    }
+}
+
+fn readyz() -> Operation {
+    Operation {
+        id: "readyz",
+        summary: "Whether flags can be served",
+        description: "For Kubernetes' readiness probe.",
+        parameters: vec![],
+        body: None,
+        answers: vec![
+            healthy("They can.", 200),
+            healthy("They cannot; the body says why.", 503),
+        ],
+        codes: &[],
+    }
+}
+
+fn metrics() -> Operation {
+    let text = |exposition: Exposition| (exposition.media_type(), json!({ "type": "string" }));
+    Operation {
+        id: "metrics",
+        summary: "What the service counts",
+        description: "OpenMetrics to whoever asks for it, else the text format of Prometheus.",
+        parameters: vec![],
+        body: None,
+        answers: vec![Answer {
+            status: 200,
+            description: "Every metric as it stands.",
+            content: Exposition::ALL.into_iter().map(text).collect(),
+        }],
+        codes: &[],
+    }
+}
+
+fn openapi() -> Operation {
+    Operation {
+        id: "openapi",
+        summary: "This description",
+        description: "OpenAPI 3.1, made from the code.",
+        parameters: vec![],
+        body: None,
+        answers: vec![Answer {
+            status: 200,
+            description: "The description.",
+            content: vec![("application/json", json!({ "type": "object" }))],
+        }],
+        codes: &[],
+    }
+}
+
+fn docs() -> Operation {
+    Operation {
+        id: "docs",
+        summary: "This description as a page",
+        description: "Needs no other host.",
+        parameters: vec![],
+        body: None,
+        answers: vec![Answer {
+            status: 200,
+            description: "The page.",
+            content: vec![("text/html; charset=utf-8", json!({ "type": "string" }))],
+        }],
+        codes: &[],
+    }
+}
+
+fn healthy(description: &'static str, status: u16) -> Answer {
+    Answer {
+        status,
+        description,
+        content: vec![("application/json", reference::<Health>())],
+    }
+}
+
+fn query(name: &str, description: &str, example: &str, schema: &Value) -> Value {
+    json!({
+        "name": name, "in": "query", "required": true, "description": description, "schema": schema, "example": example,
+    })
+}
+
+fn header(name: &str, description: &str) -> Value {
+    json!({ "name": name, "in": "header", "description": description, "schema": { "type": "string" } })
+}
+
+/// The media type of a failure and its schema: a problem with one of these codes.
+pub(super) fn problem(status: u16, codes: &[Code]) -> Value {
+    let codes: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+    let schema = json!({
+        "allOf": [
+            reference::<flag_api::Problem<'_>>(),
+            { "properties": { "status": { "const": status }, "code": { "enum": codes } } },
+        ],
+    });
+    json!({ PROBLEM_JSON: { "schema": schema } })
+}

@@ -1,0 +1,30 @@
+//! What travels, as JSON Schema; told by the types themselves.
+
+use flag_api::{ExposureEntry, FlagReply, LogReply, Problem};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use crate::health::Health;
+
+/// The schemas by name, and those that they refer to.
+pub(super) fn schemas() -> Value {
+    let mut schemas = Map::new();
+    add::<FlagReply<'_>>(&mut schemas);
+    add::<ExposureEntry<'_>>(&mut schemas);
+    add::<LogReply<'_>>(&mut schemas);
+    add::<Health>(&mut schemas);
+    add::<Problem<'_>>(&mut schemas);
+    Value::Object(schemas)
+}
+
+/// A reference to the schema of a type.
+pub(super) fn reference<T: ToSchema>() -> Value {
+    json!({ "$ref": format!("#/components/schemas/{}", T::name()) })
+}
+
+fn add<T: ToSchema>(schemas: &mut Map<String, Value>) {
+    let mut used = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut used);
+    let used = used.into_iter().map(|(name, schema)| (name, json!(schema)));
+    schemas.extend(used);
+}

@@ -1,0 +1,95 @@
+//! Where spans go: a collector that speaks OTLP.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use crate::telemetry::{Protocol, TraceSettings};
+
+/// How long the collector may take, retries included.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// The longest answer that is read; a collector has little to say.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// The path of traces beneath the endpoint, over HTTP.
+const PATH: &str = "/v1/traces";
+
+/// Connects when the first spans are sent, and not before.
+pub(super) fn exporter(settings: &TraceSettings) -> anyhow::Result<SpanExporter> {
+    let endpoint = settings.endpoint.trim_end_matches('/');
+    let exporter = match settings.protocol {
+        Protocol::Grpc => SpanExporter::builder()
+            .with_tonic()
+            .with_endpoint(endpoint)
+            .with_timeout(DEADLINE)
+            .build(),
+        Protocol::HttpProtobuf => SpanExporter::builder()
+            .with_http()
+            .with_http_client(HttpCollector::new(endpoint)?)
+            .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
+            .with_endpoint(format!("{endpoint}{PATH}"))
+            .with_timeout(DEADLINE)
+            .build(),
+    };
+    exporter.with_context(|| format!("cannot send traces to {endpoint}"))
+}
+
+/// Sends requests from the runtime of the service: the thread that exports has none.
+#[derive(Debug)]
+struct HttpCollector {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    runtime: Handle,
+}
+
+impl HttpCollector {
+    /// The system's certificates are read only if they are wanted: an image may have none.
+    fn new(endpoint: &str) -> anyhow::Result<Self> {
+        let connector = HttpsConnectorBuilder::new();
+        let connector = if endpoint.starts_with("https:") {
+            connector.with_native_roots()?.https_only()
+        } else {
+            let trusts_nobody =
+                ClientConfig::builder().with_root_certificates(RootCertStore::empty());
+            let nobody = trusts_nobody.with_no_client_auth();
+            connector.with_tls_config(nobody).https_or_http()
+        };
+        Ok(Self {
+            client: Client::builder(TokioExecutor::new()).build(connector.enable_http1().build()),
+            runtime: Handle::current(),
+        })
+    }
+}
+
+impl HttpClient for HttpCollector {
+    fn send_bytes<'a, 'b>(
+        &'a self,
+        request: Request<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'b>>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        let sent = self.client.request(request.map(Full::new));
+        let answered = async move {
+            let (parts, body) = sent.await?.into_parts();
+            let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await?;
+            Ok(Response::from_parts(parts, body.to_bytes()))
+        };
+        let answered = self
+            .runtime
+            .spawn(async { timeout(DEADLINE, answered).await });
+        Box::pin(async move { answered.await?? })
+    }
+}

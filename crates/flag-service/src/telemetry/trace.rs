@@ -1,0 +1,225 @@
+//! The trace that a request belongs to, as W3C Trace Context has it.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
+use flag_api::Code;
+use flag_model::FlagKey;
+use flag_rollout::{Decision, Reason};
+use futures_util::FutureExt as _;
+use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
+use opentelemetry::trace::{SpanContext, SpanKind, Status, TraceContextExt as _, Tracer as _};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::SdkTracer;
+
+use crate::problem::ApiError;
+use crate::request_id::RequestId;
+use crate::routes::Route;
+use crate::telemetry::Telemetry;
+
+/// The header that tells a caller in which trace its request was.
+const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
+
+/// The span of a request; nothing when traces are off.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trace(Option<Live>);
+
+#[derive(Clone, Debug)]
+struct Live {
+    context: Context,
+    tracer: SdkTracer,
+}
+
+impl Telemetry {
+    /// Begins the span of a request, in the trace of its caller if that has one.
+    pub(crate) fn trace(&self, request: &HttpRequest) -> Trace {
+        let live = self.traces.as_ref().map(|traces| {
+            let tracer = traces.tracer.clone();
+            let span = tracer
+                .span_builder(method(request))
+                .with_kind(SpanKind::Server)
+                .with_start_time(SystemTime::now())
+                .start_with_context(&tracer, &callers(request.headers()));
+            Live {
+                context: Context::new().with_span(span),
+                tracer,
+            }
+        });
+        Trace(live)
+    }
+}
+
+impl Trace {
+    /// Which trace and span a log line is about: our span, or without one the caller's.
+    pub(crate) fn context(&self, request: &HttpRequest) -> SpanContext {
+        match &self.0 {
+            Some(live) => live.context.span().span_context().clone(),
+            None => callers(request.headers()).span().span_context().clone(),
+        }
+    }
+
+    /// Makes a span of a read, if it is one: what is in memory is there at once.
+    pub(crate) async fn read<T>(
+        &self,
+        read: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        let Some(Live { context, tracer }) = &self.0 else {
+            return read.await;
+        };
+        let mut read = std::pin::pin!(read);
+        if let Some(read) = read.as_mut().now_or_never() {
+            return read;
+        }
+        let span = tracer
+            .span_builder("read flag")
+            .with_kind(SpanKind::Client)
+            .start_with_context(tracer, context);
+        let context = context.with_span(span);
+        let read = read.await;
+        if let Err(error) = &read {
+            let code = error.code().as_str();
+            context
+                .span()
+                .set_attribute(KeyValue::new("error.type", code));
+            context.span().set_status(Status::error(code));
+        }
+        context.span().end();
+        read
+    }
+
+    /// Notes what was decided, and not for whom.
+    pub(crate) fn decided(&self, flag: &FlagKey, decision: &Decision<'_>) {
+        let Some(live) = &self.0 else { return };
+        let span = live.context.span();
+        if !span.is_recording() {
+            return;
+        }
+        let reason = match decision.reason {
+            Reason::Override => "targeting_match",
+            Reason::Rollout => "split",
+            Reason::Control => "default",
+        };
+        let variant = decision.rollout_group.to_owned();
+        span.set_attribute(KeyValue::new("feature_flag.key", flag.to_string()));
+        span.set_attribute(KeyValue::new("feature_flag.result.variant", variant));
+        span.set_attribute(KeyValue::new("feature_flag.result.reason", reason));
+    }
+
+    /// Notes why the request failed.
+    pub(crate) fn failed(&self, code: Code) {
+        let Some(live) = &self.0 else { return };
+        let span = live.context.span();
+        span.set_attribute(KeyValue::new("error.type", code.as_str()));
+    }
+
+    /// Ends the span, and tells the caller which it was.
+    pub(crate) fn end(
+        &self,
+        route: Route,
+        request: &HttpRequest,
+        id: &RequestId,
+        response: &mut HttpResponse,
+    ) {
+        let Some(live) = &self.0 else { return };
+        let span = live.context.span();
+        if let Ok(value) = HeaderValue::try_from(written(span.span_context())) {
+            response.headers_mut().insert(TRACE_RESPONSE, value);
+        }
+        if span.is_recording() {
+            let status = response.status();
+            if route != Route::Unknown {
+                span.update_name(format!("{} {}", method(request), route.path()));
+                span.set_attribute(KeyValue::new("http.route", route.path()));
+            }
+            span.set_attribute(KeyValue::new("http.request.method", method(request)));
+            let code = i64::from(status.as_u16());
+            span.set_attribute(KeyValue::new("http.response.status_code", code));
+            span.set_attribute(KeyValue::new("flag.request_id", id.as_str().to_owned()));
+            if status.is_server_error() {
+                span.set_status(Status::error(""));
+            }
+        }
+        span.end();
+    }
+}
+
+/// The caller's place in its trace; an empty one if it told none, or none that can be.
+fn callers(headers: &HeaderMap) -> Context {
+    TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers))
+}
+
+/// As `traceparent` and `traceresponse` spell it.
+fn written(context: &SpanContext) -> String {
+    format!(
+        "00-{}-{}-{:02x}",
+        context.trace_id(),
+        context.span_id(),
+        context.trace_flags()
+    )
+}
+
+/// The method, if it is a known one: names of spans are few.
+fn method(request: &HttpRequest) -> Cow<'static, str> {
+    const KNOWN: [&str; 9] = [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT",
+    ];
+    let found = request.method().as_str();
+    let known = KNOWN.into_iter().find(|known| *known == found);
+    Cow::Borrowed(known.unwrap_or("_OTHER"))
+}
+
+/// The headers of a request, for who looks for a trace in them.
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(traceparent: &str, expected: Option<&str>) {
+        let request = TestRequest::default()
+            .insert_header(("traceparent", traceparent))
+            .to_http_request();
+        let found = Trace::default().context(&request);
+        let trace = found.trace_id().to_string();
+        assert_eq!(
+            found.is_valid().then_some(&*trace),
+            expected,
+            "{traceparent}"
+        );
+    }
+
+    #[test]
+    fn only_a_callers_trace_that_can_be_counts() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        check(&format!("00-{trace}-00f067aa0ba902b7-01"), Some(trace));
+        check(&format!("00-{trace}-0000000000000000-01"), None);
+        check(
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            None,
+        );
+        for broken in [
+            "",
+            "00",
+            "A12345",
+            &format!("ff-{trace}-00f067aa0ba902b7-01"),
+        ] {
+            check(broken, None);
+        }
+    }
+}

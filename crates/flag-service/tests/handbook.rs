@@ -1,0 +1,41 @@
+//! Every log line of the service has its row in `docs/operating.md`.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::path::Path;
+
+/// The messages of all log lines in a file, tests apart.
+fn messages(source: &str) -> Vec<String> {
+    let (code, _) = source
+        .split_once("#[cfg(test)]\nmod tests {")
+        .unwrap_or((source, ""));
+    let begins = ["error!(", "warn!(", "info!("];
+    let lines = begins.iter().flat_map(|begin| code.split(begin).skip(1));
+    let messages = lines.map(|rest| {
+        let (call, _) = rest.split_once(");").unwrap();
+        call.rsplit('"').nth(1).unwrap().to_owned()
+    });
+    messages.collect()
+}
+
+fn sources(folder: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            sources(&entry.path(), found);
+        } else if entry.file_name().to_string_lossy().ends_with(".rs") {
+            found.extend(messages(&fs::read_to_string(entry.path()).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn every_log_line_is_in_the_handbook() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let handbook = fs::read_to_string(here.join("../../docs/operating.md")).unwrap();
+    let mut found = Vec::new();
+    sources(&here.join("src"), &mut found);
+    assert!(found.len() >= 10, "{found:?}");
+    found.retain(|message| !handbook.contains(&format!("| `{message}` |")));
+    assert!(found.is_empty(), "no row for {found:#?}");
+}
