@@ -42,6 +42,7 @@ impl Exposition {
                         assert!(is_new.is_none() && helped.contains(name), "{line}");
                         name.clone_into(&mut current);
                     }
+                    "UNIT" => assert!(name.ends_with(&format!("_{rest}")), "{line}"),
                     _ => panic!("{line}"),
                 }
             } else {

@@ -58,6 +58,19 @@ pub enum UnreadableRow {
     },
 }
 
+impl UnreadableRow {
+    /// Which row and which column, and nothing of what they hold: for logs, as a cell may hold instance ids.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Key(_) => "a row whose key is none".to_owned(),
+            Self::Percent { key, .. } | Self::Total { key, .. } => {
+                format!("row {key}, column Treatments")
+            }
+            Self::Cell { key, column, .. } => format!("row {key}, column {column}"),
+        }
+    }
+}
+
 /// A row on its way to be read: its key, understood, and its cells.
 struct Reader<'a, K = FlagRowKey> {
     row: &'a Row,

@@ -22,8 +22,9 @@ async fn on_bigtable_warm_flags_are_served_while_the_store_is_dead() {
     let noticed = world
         .service
         .scrape_until(Duration::from_secs(10), |scrape| {
-            scrape.sum("flag_store_circuit_open", &[]) > 0.0
-                || scrape.sum("flag_stale_flags", &[]) > 0.0
+            scrape.sum("flag_store_calls_total", &[("outcome", "unavailable")]) > 0.0
+                || scrape.sum("flag_store_calls_total", &[("outcome", "timeout")]) > 0.0
+                || scrape.sum("flag_store_circuit_open", &[]) > 0.0
         })
         .await;
     sleep(Duration::from_secs(2)).await;
@@ -272,7 +273,7 @@ async fn on_bigtable_a_thousand_requests_for_one_cold_flag_read_once() {
     };
     let reads = async || {
         let scrape = world.service.scrape().await;
-        scrape.sum("flag_cache_reads_total", &[])
+        scrape.sum("flag_cache_refreshes_total", &[])
     };
     let before = reads().await;
     let answered = at_once().run(world.service.url()).await;
@@ -283,13 +284,13 @@ async fn on_bigtable_a_thousand_requests_for_one_cold_flag_read_once() {
         .service
         .scrape()
         .await
-        .sum("flag_cache_reads_total", &[]);
+        .sum("flag_cache_refreshes_total", &[]);
     let failed = at_once().run(failing.service.url()).await;
     let of_failing = failing
         .service
         .scrape()
         .await
-        .sum("flag_cache_reads_total", &[])
+        .sum("flag_cache_refreshes_total", &[])
         - before;
     let worst = failed.percentile(1.0);
     Row {

@@ -118,7 +118,7 @@ impl Reading {
             .unreadable()
             .insert(flag.clone(), Arc::clone(row));
         if before.as_ref() != Some(row) {
-            warn!(%flag, problem = %row, "flag cannot be read");
+            warn!(%flag, problem = row.place(), "flag cannot be read");
         }
     }
 

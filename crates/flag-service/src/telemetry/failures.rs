@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::{StatusCode, Version};
 use flag_api::Code;
-use flag_store::UnreadableRow;
 use opentelemetry::trace::TraceFlags;
 use tracing::error;
 
@@ -115,10 +114,7 @@ fn problem(error: &ApiError) -> String {
             let cause = error.source().map(|cause| format!(": {cause}"));
             format!("{flag}: {error}{}", cause.unwrap_or_default())
         }
-        ApiError::Unreadable(row) => match &**row {
-            UnreadableRow::Cell { key, column, .. } => format!("row {key}, column {column}"),
-            _ => "a row cannot be read".to_owned(),
-        },
+        ApiError::Unreadable(row) => row.place(),
         _ => error.code().about().to_owned(),
     }
 }
