@@ -33,8 +33,8 @@ pub(crate) struct Readiness {
 }
 
 /// The body of an answer.
-#[derive(Clone, Copy, Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct Health {
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Health {
     status: &'static str,
     #[serde(flatten)]
     details: Option<Details>,
@@ -42,7 +42,7 @@ pub(crate) struct Health {
 
 /// How the store is, and what is held.
 #[derive(Clone, Copy, Debug, Serialize, utoipa::ToSchema)]
-struct Details {
+pub(crate) struct Details {
     store: Store,
     circuit: &'static str,
     /// How long the circuit has been open.

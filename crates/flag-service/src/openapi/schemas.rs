@@ -4,7 +4,7 @@ use flag_api::{ExposureEntry, FlagReply, LogReply, Problem};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use crate::health::Health;
+use crate::health::Details;
 
 /// The schemas by name, and those that they refer to.
 pub(super) fn schemas() -> Value {
@@ -12,7 +12,7 @@ pub(super) fn schemas() -> Value {
     add::<FlagReply<'_>>(&mut schemas);
     add::<ExposureEntry<'_>>(&mut schemas);
     add::<LogReply<'_>>(&mut schemas);
-    add::<Health>(&mut schemas);
+    add::<Details>(&mut schemas);
     add::<Problem<'_>>(&mut schemas);
     Value::Object(schemas)
 }
