@@ -50,8 +50,8 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
         .args([
             "test",
             "--release",
-            "--package",
-            "flag-tests",
+            "--workspace",
+            "--all-features",
             "--test",
             "faults",
             "--no-fail-fast",
