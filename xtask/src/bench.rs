@@ -54,9 +54,11 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
     load::build(foreground)?;
     let mut contestants = Vec::new();
     for (name, order) in orders() {
+        let servers = Servers::start(&order, foreground)?;
+        servers.pause()?;
         contestants.push(Contestant {
             name,
-            servers: Servers::start(&order, foreground)?,
+            servers,
             runs: Vec::new(),
         });
     }
@@ -64,7 +66,10 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
     for round in 1..=args.rounds {
         for contestant in &mut contestants {
             foreground.check()?;
+            // Only one runs at a time: exposures that still wait would be written at the cost of the next.
+            contestant.servers.resume()?;
             let run = contestant.measure(args)?;
+            contestant.servers.pause()?;
             eprintln!(
                 "round {round}: {:<28} {:.0} answers/s",
                 contestant.name, run.rate

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::emulator::{self, Emulator};
 use crate::foreground::{Foreground, cargo};
@@ -118,6 +119,23 @@ impl Servers {
         }
         servers.emulator = emulator;
         Ok(servers)
+    }
+
+    /// Stops them, so that what they do in the background costs others nothing.
+    pub(crate) fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets them go on.
+    pub(crate) fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        for process in &self.processes {
+            kill_process(Pid::from_child(process), signal)?;
+        }
+        Ok(())
     }
 
     /// What they have used, together.
