@@ -43,7 +43,8 @@ pub(crate) struct Args {
 /// As many as a change must pass.
 pub(crate) const OF_A_CHANGE: Args = Args {
     cases: 800,
-    seed: None,
+    // The same cases for every change: what chance finds belongs into the long run.
+    seed: Some(1),
 };
 
 /// Runs it. Fails if it finds anything.
