@@ -93,14 +93,16 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let signals = stop::signals()?;
     announce(config, address);
     let until_told = stop::serve_until(signals, server, &site, config.http.drain_delay);
-    tokio::select! {
-        ended = until_told => ended?,
+    let ended = tokio::select! {
+        ended = until_told => ended,
         error = opening.failed() => return Err(error),
-    }
+    };
+    // Also where exposures were not written: a store that is away is what the snapshot is for.
     if let Some(snapshot) = snapshot {
         snapshot.write().await;
     }
     spawn_blocking(move || site.telemetry.shutdown(LAST_TRACES)).await?;
+    ended?;
     info!("stopped");
     Ok(())
 }
