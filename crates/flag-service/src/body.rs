@@ -95,6 +95,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::problem::status;
 
     async fn read(content_type: &str, parts: &[&str]) -> Result<Value, (u16, String)> {
         let request = TestRequest::default()
@@ -106,8 +107,8 @@ mod tests {
     }
 
     fn told(error: &ApiError) -> (u16, String) {
-        let (status, _, detail) = error.describe();
-        (status.as_u16(), detail)
+        let (code, detail) = error.describe();
+        (status(code).as_u16(), detail)
     }
 
     #[tokio::test]

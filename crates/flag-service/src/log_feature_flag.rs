@@ -204,7 +204,7 @@ impl Outcome {
             },
             Self::Refused(problem) => not_stored("refused", Code::InvalidRequest, problem.clone()),
             Self::Failed(error) => {
-                let (_, code, detail) = describe_store(&"the exposure log", error);
+                let (code, detail) = describe_store(&"the exposure log", error);
                 not_stored("failed", code, detail)
             }
         }

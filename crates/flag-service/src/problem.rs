@@ -72,8 +72,8 @@ const RETRY_AFTER_SECONDS: &str = "1";
 impl ApiError {
     /// The error as the caller sees it.
     pub(crate) fn respond(&self, id: &RequestId) -> HttpResponse {
-        let (status, code, detail) = self.describe();
-        debug_assert_eq!(status, self::status(code), "{code}");
+        let (code, detail) = self.describe();
+        let status = status(code);
         let mut response = HttpResponse::build(status);
         match self {
             Self::Store { .. } | Self::Log(_) if status == StatusCode::SERVICE_UNAVAILABLE => {
@@ -100,63 +100,44 @@ impl ApiError {
 
     /// What happened, for programs.
     pub(crate) fn code(&self) -> Code {
-        self.describe().1
+        self.describe().0
     }
 
-    /// The table of errors: status, code, and what callers of the reference look at.
-    pub(crate) fn describe(&self) -> (StatusCode, Code, String) {
+    /// The table of errors: the code, and what callers of the reference look at.
+    pub(crate) fn describe(&self) -> (Code, String) {
         match self {
             Self::InvalidFlagType(found) => (
-                StatusCode::BAD_REQUEST,
                 Code::InvalidFlagType,
                 format!("Invalid flag type: {found}."),
             ),
-            Self::InvalidRequest(wrong) => {
-                (StatusCode::BAD_REQUEST, Code::InvalidRequest, list(wrong))
-            }
+            Self::InvalidRequest(wrong) => (Code::InvalidRequest, list(wrong)),
             Self::FlagNotFound(flag) => {
                 let detail = format!("No Flag Data found: {flag} has no revision");
-                (StatusCode::NOT_FOUND, Code::FlagNotFound, detail)
+                (Code::FlagNotFound, detail)
             }
             Self::Unreadable(row) => describe_unreadable(row),
             Self::Store { flag, error } => describe_store(flag, error),
-            Self::InvalidBody(problem) => (
-                StatusCode::BAD_REQUEST,
-                Code::InvalidRequest,
-                problem.clone(),
-            ),
+            Self::InvalidBody(problem) => (Code::InvalidRequest, problem.clone()),
             Self::PayloadTooLarge(most) => (
-                StatusCode::PAYLOAD_TOO_LARGE,
                 Code::PayloadTooLarge,
                 format!("body: expected at most {most} bytes"),
             ),
             Self::RequestTimeout(after) => (
-                StatusCode::REQUEST_TIMEOUT,
                 Code::RequestTimeout,
                 format!("body: expected all of it within {} s", after.as_secs()),
             ),
             Self::UnsupportedMediaType(found) => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 Code::UnsupportedMediaType,
                 format!("body: found {found}, expected application/json in UTF-8"),
             ),
             Self::Log(error) => describe_store(&"the exposure log", error),
-            Self::NotFound(path) => (
-                StatusCode::NOT_FOUND,
-                Code::NotFound,
-                format!("nothing at {path}"),
-            ),
+            Self::NotFound(path) => (Code::NotFound, format!("nothing at {path}")),
             Self::MethodNotAllowed { found, route } => (
-                StatusCode::METHOD_NOT_ALLOWED,
                 Code::MethodNotAllowed,
                 format!("found {found}, expected {}", route.methods()),
             ),
             Self::Refused(refusal) => refusal.describe(),
-            Self::Internal => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                Code::Internal,
-                "the service made a mistake".to_owned(),
-            ),
+            Self::Internal => (Code::Internal, "the service made a mistake".to_owned()),
         }
     }
 }
@@ -191,38 +172,22 @@ fn list(wrong: &[Parameter]) -> String {
         .join("; ")
 }
 
-fn describe_unreadable(row: &UnreadableRow) -> (StatusCode, Code, String) {
+fn describe_unreadable(row: &UnreadableRow) -> (Code, String) {
     match row {
         UnreadableRow::Percent { problem, .. } | UnreadableRow::Total { problem, .. } => {
             let problem: &InvalidPercent = problem;
-            (
-                StatusCode::BAD_REQUEST,
-                Code::InvalidRolloutPercentage,
-                problem.to_string(),
-            )
+            (Code::InvalidRolloutPercentage, problem.to_string())
         }
-        other => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            Code::InvalidFlagData,
-            other.to_string(),
-        ),
+        other => (Code::InvalidFlagData, other.to_string()),
     }
 }
 
 /// What a failure of the store means to whoever asked for `what`.
-pub(crate) fn describe_store(
-    what: &dyn fmt::Display,
-    error: &StoreError,
-) -> (StatusCode, Code, String) {
+pub(crate) fn describe_store(what: &dyn fmt::Display, error: &StoreError) -> (Code, String) {
     if let StoreError::TimedOut { .. } = error {
-        return (
-            StatusCode::GATEWAY_TIMEOUT,
-            Code::Timeout,
-            format!("Timeout error occurred for: {what}"),
-        );
+        return (Code::Timeout, format!("Timeout error occurred for: {what}"));
     }
     (
-        StatusCode::SERVICE_UNAVAILABLE,
         Code::StoreUnavailable,
         format!("the store is unavailable for {what}"),
     )

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use actix_web::HttpResponseBuilder;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use flag_api::Code;
 use flag_keys::Scope;
@@ -92,35 +91,24 @@ impl Refusal {
     ];
 
     /// The rows of the table of errors. Nothing of a key is repeated.
-    pub(super) fn describe(&self) -> (StatusCode, Code, String) {
-        let (status, detail) = match self {
-            Self::Unauthorized(problem) => {
-                (StatusCode::UNAUTHORIZED, problem.describe().to_owned())
+    pub(super) fn describe(&self) -> (Code, String) {
+        let detail = match self {
+            Self::Unauthorized(problem) => problem.describe().to_owned(),
+            Self::Forbidden(Forbidden::Scope(scope)) => {
+                format!("the API key lacks the scope {scope}")
             }
-            Self::Forbidden(Forbidden::Scope(scope)) => (
-                StatusCode::FORBIDDEN,
-                format!("the API key lacks the scope {scope}"),
-            ),
-            Self::Forbidden(Forbidden::Project(project)) => (
-                StatusCode::FORBIDDEN,
-                format!("the API key is not for project {project}"),
-            ),
-            Self::PayloadTooLarge(size) => (StatusCode::PAYLOAD_TOO_LARGE, size.describe("body")),
-            Self::UriTooLong(size) => (StatusCode::URI_TOO_LONG, size.describe("path and query")),
-            Self::HeadersTooLarge(size) => (
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                size.describe("headers"),
-            ),
+            Self::Forbidden(Forbidden::Project(project)) => {
+                format!("the API key is not for project {project}")
+            }
+            Self::PayloadTooLarge(size) => size.describe("body"),
+            Self::UriTooLong(size) => size.describe("path and query"),
+            Self::HeadersTooLarge(size) => size.describe("headers"),
             Self::TooManyRequests { after } => {
-                let detail = format!("too many requests: ask again in {} ms", after.as_millis());
-                (StatusCode::TOO_MANY_REQUESTS, detail)
+                format!("too many requests: ask again in {} ms", after.as_millis())
             }
-            Self::Overloaded => {
-                let detail = "too many requests wait already: ask again later".to_owned();
-                (StatusCode::SERVICE_UNAVAILABLE, detail)
-            }
+            Self::Overloaded => "too many requests wait already: ask again later".to_owned(),
         };
-        (status, self.code(), detail)
+        (self.code(), detail)
     }
 
     /// Adds what a client needs to know to do better.
