@@ -70,11 +70,12 @@ impl fmt::Display for Parameter {
 
 impl<'a> FlagQuery<'a> {
     /// Reads a raw query string, `a=b&c=d`; other parameters are ignored. Tells all that is wrong at once.
+    ///
+    /// One pass over the bytes; allocates only for what is encoded.
     pub fn parse(query: &'a str) -> Result<Self, Vec<Parameter>> {
         let mut found = [PROJECT_NAME, INSTANCE_ID, FLAG_TYPE, FLAG_NAME].map(Slot::new);
-        for pair in query.split('&') {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if let Some(slot) = found.iter_mut().find(|slot| is(name, slot.name)) {
+        for Pair { name, value } in Pairs(Some(query)) {
+            if let Some(slot) = found.iter_mut().find(|slot| name.is(slot.name)) {
                 slot.fill(value);
             }
         }
@@ -95,46 +96,103 @@ impl<'a> FlagQuery<'a> {
     }
 }
 
+/// The pairs of a query that haven't been read; `None` when all have.
+struct Pairs<'a>(Option<&'a str>);
+
+/// A parameter as it stands in a query.
+struct Pair<'a> {
+    name: Raw<'a>,
+    value: Raw<'a>,
+}
+
+/// A text of a query, and whether something in it may be encoded.
+#[derive(Clone, Copy)]
+struct Raw<'a> {
+    text: &'a str,
+    is_encoded: bool,
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = Pair<'a>;
+
+    fn next(&mut self) -> Option<Pair<'a>> {
+        let rest = self.0?;
+        let mut equals = None;
+        let mut is_encoded = false;
+        let mut end = rest.len();
+        for (at, byte) in rest.bytes().enumerate() {
+            match byte {
+                b'&' => {
+                    end = at;
+                    break;
+                }
+                b'=' if equals.is_none() => equals = Some(at),
+                b'%' | b'+' => is_encoded = true,
+                _ => {}
+            }
+        }
+        // These bytes are ASCII, so that no slice splits a character.
+        self.0 = rest.get(end + 1..);
+        let part = |from, to| Raw {
+            text: rest.get(from..to).unwrap_or_default(),
+            is_encoded,
+        };
+        let equals = equals.unwrap_or(end);
+        Some(Pair {
+            name: part(0, equals),
+            value: part((equals + 1).min(end), end),
+        })
+    }
+}
+
+impl<'a> Raw<'a> {
+    /// Whether it is this name; a client may encode what it needn't.
+    fn is(self, known: &str) -> bool {
+        self.text == known || (self.is_encoded && self.decode().is_some_and(|name| name == known))
+    }
+
+    /// Decodes `+` and `%XX`; `None` if that is not UTF-8. A `%` that begins no such thing stays as it is.
+    fn decode(self) -> Option<Cow<'a, str>> {
+        if !self.is_encoded {
+            return Some(Cow::Borrowed(self.text));
+        }
+        let spaced = self.text.replace('+', " ");
+        let decoded = percent_decode(spaced.as_bytes()).decode_utf8().ok()?;
+        Some(Cow::Owned(decoded.into_owned()))
+    }
+}
+
 /// A parameter on its way to be read.
 struct Slot<'a> {
     name: &'static str,
-    value: Option<Result<Cow<'a, str>, ParameterProblem>>,
+    value: Option<Raw<'a>>,
+    is_repeated: bool,
 }
 
 impl<'a> Slot<'a> {
     fn new(name: &'static str) -> Self {
-        Self { name, value: None }
+        Self {
+            name,
+            value: None,
+            is_repeated: false,
+        }
     }
 
-    fn fill(&mut self, value: &'a str) {
-        self.value = Some(match self.value {
-            None => decode(value).ok_or(ParameterProblem::NotUtf8),
-            Some(_) => Err(ParameterProblem::Repeated),
-        });
+    fn fill(&mut self, value: Raw<'a>) {
+        self.is_repeated = self.value.replace(value).is_some();
     }
 
     fn read(self) -> Result<Cow<'a, str>, Parameter> {
-        let value = self.value.unwrap_or(Err(ParameterProblem::Missing));
+        let value = match self.value {
+            None => Err(ParameterProblem::Missing),
+            Some(_) if self.is_repeated => Err(ParameterProblem::Repeated),
+            Some(value) => value.decode().ok_or(ParameterProblem::NotUtf8),
+        };
         value.map_err(|problem| Parameter {
             name: self.name,
             problem,
         })
     }
-}
-
-/// Whether a name as it stands in the query is this one; a client may encode what it needn't.
-fn is(name: &str, known: &str) -> bool {
-    name == known || (name.contains('%') && decode(name).is_some_and(|name| name == known))
-}
-
-/// Decodes `+` and `%XX`; `None` if that is not UTF-8. A `%` that begins no such thing stays as it is.
-fn decode(value: &str) -> Option<Cow<'_, str>> {
-    if !value.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
-        return Some(Cow::Borrowed(value));
-    }
-    let spaced = value.replace('+', " ");
-    let decoded = percent_decode(spaced.as_bytes()).decode_utf8().ok()?;
-    Some(Cow::Owned(decoded.into_owned()))
 }
 
 #[cfg(test)]
