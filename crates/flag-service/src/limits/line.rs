@@ -1,8 +1,9 @@
-//! A connection that is closed when its caller is slow.
+//! A connection that is closed when its caller is slow, or has nothing to ask any more.
 //!
 //! The server beneath bounds how long the first head of a connection takes, but no later one, no body that nobody
 //! reads, and no answer that its caller doesn't read. So bytes are watched here: a request must have arrived, and an
-//! answer must have been taken, within [`PATIENCE`], twice that at most. No clock is read for a request that arrives whole.
+//! answer must have been taken, within [`PATIENCE`], twice that at most. No clock is read for a request that arrives
+//! whole; and none is wound after an answer, as the server beneath would do to close idle connections.
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
@@ -19,6 +20,9 @@ use super::metrics::LimitMetrics;
 
 /// How long a caller may take to send a request, or to read a piece of an answer.
 const PATIENCE: Duration = Duration::from_millis(4_500);
+
+/// How long a connection stays open without a request; twice that at most.
+const IDLE: Duration = Duration::from_secs(75);
 
 /// How much is read before what was read is looked at: tens of pipelined requests, not thousands. Each read may leave a
 /// buffer behind that lives as long as the last request in it.
@@ -61,16 +65,47 @@ pub(super) struct Line<T> {
     metrics: LimitMetrics,
     /// Bytes read since the last wait for more.
     read: usize,
-    arrival: Option<Arrival>,
+    arrival: Option<Watch>,
+    idle: Option<Watch>,
     reading: Option<Pin<Box<Sleep>>>,
 }
 
-/// When a request must have arrived.
+/// Looks from time to time whether anything has happened.
 #[derive(Debug)]
-struct Arrival {
+struct Watch {
     timer: Pin<Box<Sleep>>,
     /// The number of the turn in which it was set.
     turn: u32,
+}
+
+impl Watch {
+    /// Whether nothing has happened for `patience`, and nothing is being done. One look in that time is enough: the
+    /// timer runs on while requests come and go, and tells by the turn being the same as when it was set.
+    fn is_over(
+        watch: &mut Option<Self>,
+        patience: Duration,
+        turn: &Turn,
+        context: &mut Context<'_>,
+    ) -> bool {
+        let number = turn.number.get();
+        match watch {
+            Some(watch) if !watch.timer.is_elapsed() => return false,
+            Some(watch) if watch.turn == number && turn.answering.get() == 0 => return true,
+            Some(watch) => {
+                watch.timer.as_mut().reset(Instant::now() + patience);
+                watch.turn = number;
+            }
+            None => {
+                let timer = Box::pin(sleep(patience));
+                let turn = number;
+                *watch = Some(Self { timer, turn });
+            }
+        }
+        // Tells the timer whom to wake.
+        watch
+            .as_mut()
+            .is_some_and(|watch| watch.timer.as_mut().poll(context).is_ready())
+    }
 }
 
 impl<T> Line<T> {
@@ -83,6 +118,7 @@ impl<T> Line<T> {
             metrics,
             read: 0,
             arrival: None,
+            idle: None,
             reading: None,
         }
     }
@@ -92,27 +128,15 @@ impl<T> Line<T> {
         Rc::clone(&self.turn)
     }
 
-    /// Whether a request that has begun to arrive should be here by now. One look in [`PATIENCE`] is enough: the timer
-    /// runs on while requests come and go, and tells a slow one by the turn being the same as when it was set.
+    /// Whether a request that has begun to arrive should be here by now.
     fn is_late(&mut self, context: &mut Context<'_>) -> bool {
-        if !self.turn.is_receiving.get() {
-            return false;
-        }
-        let turn = self.turn.number.get();
-        match &mut self.arrival {
-            Some(arrival) if !arrival.timer.is_elapsed() => return false,
-            Some(arrival) if arrival.turn == turn && self.turn.answering.get() == 0 => return true,
-            Some(arrival) => {
-                arrival.timer.as_mut().reset(Instant::now() + PATIENCE);
-                arrival.turn = turn;
-            }
-            None => {
-                let timer = Box::pin(sleep(PATIENCE));
-                self.arrival = Some(Arrival { timer, turn });
-            }
-        }
-        let timer = self.arrival.as_mut().map(|arrival| arrival.timer.as_mut());
-        timer.is_some_and(|timer| timer.poll(context).is_ready())
+        self.turn.is_receiving.get()
+            && Watch::is_over(&mut self.arrival, PATIENCE, &self.turn, context)
+    }
+
+    /// Whether nobody has asked anything for long.
+    fn is_idle(&mut self, context: &mut Context<'_>) -> bool {
+        !self.turn.is_receiving.get() && Watch::is_over(&mut self.idle, IDLE, &self.turn, context)
     }
 
     fn wrote(&mut self) {
@@ -156,6 +180,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Line<T> {
             if line.is_late(context) {
                 line.metrics.slow_to_send.inc();
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            if line.is_idle(context) {
+                // As if the caller had hung up.
+                return Poll::Ready(Ok(()));
             }
             return Poll::Pending;
         }
@@ -272,9 +300,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_line_on_which_nothing_is_said_stays() {
+    async fn a_line_on_which_nothing_is_said_is_closed_after_a_while() {
         let (_caller, mut line) = line();
-        assert!(read_on(&mut line, PATIENCE * 20).await.is_none());
+        let after = read_on(&mut line, IDLE * 3).await.unwrap();
+        assert!((IDLE..=IDLE * 2).contains(&after), "{after:?}");
+        assert_eq!(line.metrics.slow_to_send.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_stays_that_is_used_now_and_then() {
+        let (mut caller, mut line) = line();
+        let mut bytes = [0; PIPE];
+        for _ in 0..20 {
+            assert!(read_on(&mut line, IDLE / 2).await.is_none());
+            caller.write_all(b"x").await.unwrap();
+            assert!(read_on(&mut line, PATIENCE / 2).await.is_none());
+            line.write_all(b"y").await.unwrap();
+            assert_eq!(caller.read(&mut bytes).await.unwrap(), 1);
+        }
     }
 
     #[tokio::test(start_paused = true)]

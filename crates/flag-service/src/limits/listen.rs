@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use actix_http::{HttpService, Protocol};
+use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_server::Server;
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::App;
@@ -20,9 +20,6 @@ use crate::stop;
 
 /// Connections that wait to be accepted; the kernel ignores those beyond, which then try again.
 const BACKLOG: u32 = 1_024;
-
-/// How long a connection may stay open without a request.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How long the first head of a connection may take: less than a [`Line`] bears, as this one is answered with a 408.
 const FIRST_HEAD: Duration = Duration::from_secs(4);
@@ -62,7 +59,8 @@ pub(crate) fn listen(
         let app = app.map_err(|error| error.error_response());
         let stopping = stopping.clone();
         let http = HttpService::build()
-            .keep_alive(KEEP_ALIVE)
+            // A timer for each answer; a `Line` sees to it with one for each connection.
+            .keep_alive(KeepAlive::Os)
             .client_request_timeout(FIRST_HEAD)
             .client_disconnect_timeout(LINGER)
             .graceful_shutdown_signal(move || {
