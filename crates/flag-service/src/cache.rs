@@ -8,6 +8,7 @@ mod metrics;
 mod positions;
 mod reading;
 mod served;
+mod sought;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -20,6 +21,7 @@ pub(crate) use self::entry::{Current, Source};
 pub(crate) use self::flags::{FlagCache, FlagCacheSettings};
 pub(crate) use self::held::{Held, Kept};
 pub(crate) use self::positions::{PositionSettings, Positions};
+pub(crate) use self::sought::Sought;
 use crate::store::GateSettings;
 
 /// What everything that keeps flags in memory was told.

@@ -1,18 +1,21 @@
 //! `GET /get-feature-flag`: which value an instance receives.
 
-use actix_web::HttpResponse;
-use actix_web::http::header::{HeaderName, HeaderValue};
-use flag_api::{
-    FLAG_NAME, FLAG_TYPE, FlagQuery, FlagReply, INSTANCE_ID, PROJECT_NAME, Parameter,
-    ParameterProblem, ReplyValue,
-};
-use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, Invalid, ProjectName};
-use flag_rollout::{Decision, decide_with};
+use std::borrow::Cow;
 
-use crate::cache::Source;
+use actix_web::HttpResponse;
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use flag_api::{
+    FLAG_NAME, FLAG_TYPE, FlagQuery, INSTANCE_ID, PROJECT_NAME, Parameter, ParameterProblem,
+};
+use flag_model::{FlagKey, FlagName, FlagType, InstanceId, Invalid, ProjectName};
+use flag_rollout::decide_with;
+
+use crate::cache::{Current, Sought, Source};
 use crate::exposures::Outcome;
 use crate::problem::ApiError;
-use crate::request_id::RequestId;
+use crate::reply;
 use crate::routes::Route;
 use crate::visit::Visit;
 
@@ -22,32 +25,64 @@ const CACHE_STATUS_STALE: (HeaderName, HeaderValue) = (
     HeaderValue::from_static("stale"),
 );
 
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
 /// Answers `GET /get-feature-flag`: one flag, one instance, one value.
 pub(crate) async fn get_feature_flag(visit: Visit) -> HttpResponse {
     visit.answer(Route::GetFeatureFlag, decided(&visit)).await
 }
 
+/// As a rule the flag is in memory and fresh: it is found by what was asked, without making a key of it.
 async fn decided(visit: &Visit) -> Result<HttpResponse, ApiError> {
     let query = FlagQuery::parse(visit.request.query_string()).map_err(ApiError::InvalidRequest)?;
+    if let Some(current) = settled(visit, &query) {
+        visit.may(&current.flag().project)?;
+        let instance = instance(query.instance_id);
+        let instance = instance.map_err(|wrong| ApiError::InvalidRequest(vec![wrong]))?;
+        return Ok(answer(visit, &instance, &current));
+    }
     let question = Question::try_from(query)?;
     visit.may(&question.flag.project)?;
     let read = visit.site.flags.current(&question.flag);
     let current = visit.trace.read(read).await?;
+    Ok(answer(visit, &question.instance, &current))
+}
+
+/// The flag, if it is in memory and nothing is to be done about it.
+fn settled(visit: &Visit, query: &FlagQuery<'_>) -> Option<Current> {
+    let sought = Sought {
+        project: &query.project_name,
+        flag_type: FlagType::parse(&query.flag_type).ok()?,
+        name: &query.flag_name,
+    };
+    visit.site.flags.settled(sought, visit.began)
+}
+
+/// Decides, says so, and remembers having said so.
+fn answer(visit: &Visit, instance: &InstanceId<'_>, current: &Current) -> HttpResponse {
     let positions = &visit.site.positions;
-    let decision = decide_with(&current, &question.instance, |format, instance| {
+    let decision = decide_with(current, instance, |format, instance| {
         positions.bucket(format, instance)
     });
     visit.site.metrics.decisions.count(decision.reason);
-    visit.trace.decided(&question.flag, &decision);
-    let mut response = HttpResponse::Ok();
+    visit.trace.decided(current.flag(), &decision);
+    let json = reply::write(
+        visit.id.as_str(),
+        instance,
+        current.flag(),
+        decision.value,
+        decision.rollout_group,
+    );
+    let mut response = HttpResponse::with_body(StatusCode::OK, BoxBody::new(json));
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
     if current.source == Source::Stale {
-        response.insert_header(CACHE_STATUS_STALE);
+        let (name, value) = CACHE_STATUS_STALE;
+        response.headers_mut().insert(name, value);
     }
-    let response = response.json(reply(&visit.id, &question, &decision));
     let outcome = Outcome::from(&decision);
     let exposures = &visit.site.exposures;
-    exposures.record(visit, &question.instance, outcome, &current);
-    Ok(response)
+    exposures.record(visit, instance, outcome, current);
+    response
 }
 
 /// Which flag, and for whom.
@@ -61,7 +96,7 @@ impl<'a> TryFrom<FlagQuery<'a>> for Question<'a> {
 
     fn try_from(query: FlagQuery<'a>) -> Result<Self, ApiError> {
         let project = ProjectName::new(&query.project_name).map_err(invalid(PROJECT_NAME));
-        let instance = InstanceId::new(query.instance_id).map_err(invalid(INSTANCE_ID));
+        let instance = instance(query.instance_id);
         let flag_type = FlagType::parse(&query.flag_type).map_err(invalid(FLAG_TYPE));
         let name = FlagName::new(&query.flag_name).map_err(invalid(FLAG_NAME));
         match (project, instance, flag_type, name) {
@@ -86,6 +121,10 @@ impl<'a> TryFrom<FlagQuery<'a>> for Question<'a> {
     }
 }
 
+fn instance(text: Cow<'_, str>) -> Result<InstanceId<'_>, Parameter> {
+    InstanceId::new(text).map_err(invalid(INSTANCE_ID))
+}
+
 fn invalid(name: &'static str) -> impl Fn(Invalid) -> Parameter {
     move |invalid| {
         let Invalid {
@@ -95,23 +134,5 @@ fn invalid(name: &'static str) -> impl Fn(Invalid) -> Parameter {
             name,
             problem: ParameterProblem::Invalid { found, expected },
         }
-    }
-}
-
-fn reply<'a>(
-    id: &'a RequestId,
-    question: &'a Question<'_>,
-    decision: &Decision<'a>,
-) -> FlagReply<'a> {
-    FlagReply {
-        request_id: id.as_str().into(),
-        instance_id: question.instance.as_str().into(),
-        flag_type: question.flag.flag_type.as_str().into(),
-        flag_name: question.flag.name.as_str().into(),
-        flag_value: match decision.value {
-            FlagValue::Boolean(value) => ReplyValue::Boolean(*value),
-            FlagValue::Text(text) => ReplyValue::Text((&**text).into()),
-        },
-        rollout_group: decision.rollout_group.into(),
     }
 }

@@ -18,6 +18,7 @@ mod log_feature_flag;
 mod metrics;
 mod openapi;
 mod problem;
+mod reply;
 mod request_id;
 mod routes;
 mod serve;

@@ -1,30 +1,60 @@
 //! Which request this is: the caller's id, or one of ours.
 
 use actix_web::HttpRequest;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use flag_api::REQUEST_ID;
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
+
+/// The header of requests and answers that holds it.
+pub(crate) const HEADER: HeaderName = HeaderName::from_static(REQUEST_ID);
 
 /// The caller's `X-Request-Id` if it matches `[A-Za-z0-9._-]{1,64}`, else a new UUIDv7.
 #[derive(Clone, Debug)]
-pub(crate) struct RequestId(String);
+pub(crate) struct RequestId(Text);
+
+/// Where the text is; either way it takes no memory of its own.
+#[derive(Clone, Debug)]
+enum Text {
+    /// In the head of the request.
+    Given(HeaderValue),
+    /// Here.
+    Made([u8; Hyphenated::LENGTH]),
+}
 
 impl RequestId {
     /// The id as text.
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        // Both were ASCII when they were taken.
+        match &self.0 {
+            Text::Given(id) => id.to_str().unwrap_or_default(),
+            Text::Made(id) => std::str::from_utf8(id).unwrap_or_default(),
+        }
+    }
+
+    /// The id as the value of a header.
+    pub(crate) fn to_header(&self) -> Option<HeaderValue> {
+        match &self.0 {
+            Text::Given(id) => Some(id.clone()),
+            Text::Made(id) => HeaderValue::from_bytes(id).ok(),
+        }
     }
 
     /// The id of a request.
     pub(crate) fn of(request: &HttpRequest) -> Self {
-        let given = request
-            .headers()
-            .get(REQUEST_ID)
-            .and_then(|id| id.to_str().ok());
-        let id = given
-            .filter(|id| is_request_id(id))
-            .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
-        Self(id)
+        let given = request.headers().get(HEADER);
+        let given = given.filter(|id| id.to_str().is_ok_and(is_request_id));
+        Self(match given {
+            Some(id) => Text::Given(id.clone()),
+            None => Text::Made(made()),
+        })
     }
+}
+
+fn made() -> [u8; Hyphenated::LENGTH] {
+    let mut text = [0; Hyphenated::LENGTH];
+    Uuid::now_v7().hyphenated().encode_lower(&mut text);
+    text
 }
 
 /// Whether a text may be a request id.

@@ -3,21 +3,19 @@
 use std::future::{Ready, ready};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::time::Instant;
 
 use actix_web::dev::Payload;
 use actix_web::error::ErrorInternalServerError;
-use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
-use flag_api::REQUEST_ID;
 use flag_model::ProjectName;
 use futures_util::FutureExt as _;
+use tokio::time::Instant;
 
 use crate::access::Permit;
 use crate::admission::admitted;
 use crate::problem::ApiError;
-use crate::request_id::RequestId;
+use crate::request_id::{self, RequestId};
 use crate::routes::Route;
 use crate::site::Site;
 use crate::telemetry::Trace;
@@ -35,7 +33,8 @@ pub(crate) struct Visit {
     pub(crate) permit: Permit,
     /// The trace that it belongs to.
     pub(crate) trace: Trace,
-    began: Instant,
+    /// When it came.
+    pub(crate) began: Instant,
 }
 
 impl Visit {
@@ -54,10 +53,8 @@ impl Visit {
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
         let answer = answer.unwrap_or(Err(ApiError::Internal));
         let mut response = answer.unwrap_or_else(|error| self.fail(route, &error));
-        if let Ok(id) = HeaderValue::from_str(self.id.as_str()) {
-            response
-                .headers_mut()
-                .insert(HeaderName::from_static(REQUEST_ID), id);
+        if let Some(id) = self.id.to_header() {
+            response.headers_mut().insert(request_id::HEADER, id);
         }
         self.trace
             .end(route, &self.request, &self.id, &mut response);
@@ -107,6 +104,7 @@ impl FromRequest for Visit {
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
+    use flag_api::REQUEST_ID;
 
     use super::*;
 

@@ -25,7 +25,7 @@ const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
 /// The span of a request; nothing when traces are off.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Trace(Option<Live>);
+pub(crate) struct Trace(Option<Box<Live>>);
 
 #[derive(Clone, Debug)]
 struct Live {
@@ -43,10 +43,10 @@ impl Telemetry {
                 .with_kind(SpanKind::Server)
                 .with_start_time(SystemTime::now())
                 .start_with_context(&tracer, &callers(request.headers()));
-            Live {
+            Box::new(Live {
                 context: Context::new().with_span(span),
                 tracer,
-            }
+            })
         });
         Trace(live)
     }
@@ -66,9 +66,10 @@ impl Trace {
         &self,
         read: impl Future<Output = Result<T, ApiError>>,
     ) -> Result<T, ApiError> {
-        let Some(Live { context, tracer }) = &self.0 else {
+        let Some(live) = &self.0 else {
             return read.await;
         };
+        let Live { context, tracer } = &**live;
         let mut read = std::pin::pin!(read);
         if let Some(read) = read.as_mut().now_or_never() {
             return read;
