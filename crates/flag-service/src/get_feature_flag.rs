@@ -32,7 +32,8 @@ pub(crate) async fn get_feature_flag(visit: Visit) -> HttpResponse {
     visit.answer(Route::GetFeatureFlag, decided(&visit)).await
 }
 
-/// As a rule the flag is in memory and fresh: it is found by what was asked, without making a key of it.
+/// As a rule the flag is in memory and fresh: it is found by what was asked, without making a key of it. The way of all
+/// others is in a box: the server moves this future about, and without them it is small.
 async fn decided(visit: &Visit) -> Result<HttpResponse, ApiError> {
     let query = FlagQuery::parse(visit.request.query_string()).map_err(ApiError::InvalidRequest)?;
     if let Some(current) = settled(visit, &query) {
@@ -41,6 +42,11 @@ async fn decided(visit: &Visit) -> Result<HttpResponse, ApiError> {
         let instance = instance.map_err(|wrong| ApiError::InvalidRequest(vec![wrong]))?;
         return Ok(answer(visit, &instance, &current));
     }
+    Box::pin(read(visit, query)).await
+}
+
+/// Answers about a flag that may have to be read, or not be one.
+async fn read(visit: &Visit, query: FlagQuery<'_>) -> Result<HttpResponse, ApiError> {
     let question = Question::try_from(query)?;
     visit.may(&question.flag.project)?;
     let read = visit.site.flags.current(&question.flag);

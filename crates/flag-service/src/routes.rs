@@ -1,6 +1,7 @@
 //! The table of contents of the site.
 
-use actix_web::guard::{Any, Get, Head, Post};
+use actix_web::guard::{Guard, fn_guard};
+use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder};
 use flag_api::{GET_FEATURE_FLAG, LOG_FEATURE_FLAG};
@@ -110,7 +111,9 @@ where
     F: Handler<Args, Output: Responder + 'static>,
     Args: FromRequest + 'static,
 {
-    let read = web::route().guard(Any(Get()).or(Head())).to(handler);
+    let read = web::route()
+        .guard(methods(&[Method::GET, Method::HEAD]))
+        .to(handler);
     web::resource(path)
         .route(read)
         .default_service(web::to(move |visit| method_not_allowed(visit, route)))
@@ -123,6 +126,12 @@ where
     Args: FromRequest + 'static,
 {
     web::resource(path)
-        .route(web::route().guard(Post()).to(handler))
+        .route(web::route().guard(methods(&[Method::POST])).to(handler))
         .default_service(web::to(move |visit| method_not_allowed(visit, route)))
+}
+
+/// Takes requests with these methods. The guards of the framework look into a table of the request first, in case another
+/// part has changed the method.
+fn methods(taken: &'static [Method]) -> impl Guard {
+    fn_guard(move |request| taken.contains(&request.head().method))
 }
