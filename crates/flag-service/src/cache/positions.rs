@@ -189,27 +189,48 @@ mod tests {
     #[test]
     #[ignore = "a benchmark"]
     fn how_long_a_bucket_takes() {
-        const ROUNDS: u32 = 1_000_000;
-        let format = formats().pop().unwrap();
-        for instances in [1_000, 10_000, 100_000, 1_000_000] {
-            let names: Vec<String> = (0..instances).map(|n| format!("instance-{n}")).collect();
-            for entries in [0, 2 * instances] {
-                let lifetime = Duration::from_hours(48);
-                let positions = Positions::new(PositionSettings { lifetime, entries });
-                let ask = |name: &String| {
-                    positions.bucket(&format, &InstanceId::new(name.as_str()).unwrap())
-                };
-                for name in &names {
-                    ask(name);
+        let [md5, _, sha256, _] = formats().try_into().unwrap();
+        for (name, format) in [("md5", md5), ("sha256", sha256)] {
+            for instances in [1_000, 10_000, 100_000, 1_000_000] {
+                for threads in [1, 2] {
+                    let hashed = time(&format, instances, 0, threads);
+                    let remembered = time(&format, instances, 2 * instances, threads);
+                    println!(
+                        "{name}, {instances:>7} instances, {threads} threads: hashed {hashed:?}, remembered {remembered:?}"
+                    );
                 }
-                let mut random = fastrand::Rng::with_seed(7);
-                let began = std::time::Instant::now();
-                let sum: u64 = (0..ROUNDS)
-                    .map(|_| u64::from(ask(&names[random.usize(..instances)]).get()))
-                    .sum();
-                let each = began.elapsed() / ROUNDS;
-                println!("{instances} instances, {entries} entries: {each:?} ({sum})");
             }
         }
+    }
+
+    /// How long a bucket takes when all are remembered that fit, with as many threads asking at random.
+    fn time(format: &Format, instances: usize, entries: usize, threads: u64) -> Duration {
+        const ROUNDS: u32 = 1_000_000;
+        let names: Vec<String> = (0..instances).map(|n| format!("instance-{n}")).collect();
+        let lifetime = Duration::from_hours(48);
+        let positions = Positions::new(PositionSettings { lifetime, entries });
+        let ask = |name: &String| {
+            let instance = InstanceId::new(name.as_str()).unwrap();
+            u64::from(positions.bucket(format, &instance).get())
+        };
+        names.iter().map(ask).for_each(drop);
+        std::thread::scope(|scope| {
+            let askers: Vec<_> = (0..threads)
+                .map(|seed| {
+                    let (names, ask) = (&names, &ask);
+                    scope.spawn(move || {
+                        let mut random = fastrand::Rng::with_seed(seed);
+                        let began = std::time::Instant::now();
+                        let sum: u64 = (0..ROUNDS)
+                            .map(|_| ask(&names[random.usize(..instances)]))
+                            .sum();
+                        std::hint::black_box(sum);
+                        began.elapsed() / ROUNDS
+                    })
+                })
+                .collect();
+            askers.into_iter().map(|asker| asker.join().unwrap()).max()
+        })
+        .unwrap()
     }
 }
