@@ -1,6 +1,7 @@
 //! The exposure log: what was served, written in the background; and what clients send, written at once.
 //!
 //! Recording never blocks and never fails a request.
+mod background;
 mod batch;
 mod chunk;
 mod dedup;
@@ -34,6 +35,7 @@ use self::writer::Writer;
 use crate::cache::{Current, Source};
 use crate::visit::Visit;
 
+pub(crate) use self::background::runtime;
 pub(crate) use self::chunk::Outcome;
 pub(crate) use self::expiry::expire;
 pub(crate) use self::instance::InstanceNames;

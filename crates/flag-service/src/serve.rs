@@ -17,7 +17,7 @@ use crate::cache::{FlagCache, Positions};
 use crate::changes;
 use crate::config::{Config, Demo};
 use crate::demo;
-use crate::exposures::{Exposures, expire};
+use crate::exposures::{self, Exposures, expire};
 use crate::health::Readiness;
 use crate::limits::{Limits, listen};
 use crate::metrics::{self, Metrics};
@@ -39,13 +39,15 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
         .worker_threads(STORE_THREADS)
         .enable_all()
         .build()?;
-    let served = runtime.block_on(serve(config));
+    let background = exposures::runtime()?;
+    let served = runtime.block_on(serve(config, background.handle()));
     // What a store still does must not hold up the end.
     runtime.shutdown_background();
+    background.shutdown_background();
     served
 }
 
-async fn serve(config: &Config) -> anyhow::Result<()> {
+async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
     let mut registry = metrics::registry();
     let settings = config.store.clone();
     let settings = settings.with_read_deadline(config.cache.flags.deadline);
@@ -74,7 +76,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     }
     let telemetry = Telemetry::start(&config.telemetry, &mut registry)?;
     let log = ExposureStore::new(Arc::clone(&gate) as Arc<dyn RowStore>);
-    let exposures = Exposures::start(log, &config.exposures, &Handle::current(), &mut registry);
+    let exposures = Exposures::start(log, &config.exposures, background, &mut registry);
     tokio::spawn(expire(config.store.clone(), config.exposures.retention));
     let site = Data::new(Site {
         readiness: Readiness::new(store, gate.circuit(), flags.clone()),

@@ -29,7 +29,7 @@ impl DataFile {
         let readers = (0..READERS)
             .map(|_| Database::reader(&path))
             .collect::<Result<_, _>>()?;
-        match Workers::start(contents.name(), writer, readers) {
+        match Workers::start(contents, writer, readers) {
             Ok(workers) => Ok(Self { path, workers }),
             Err(source) => Err(OpenError::NoThreads { path, source }),
         }

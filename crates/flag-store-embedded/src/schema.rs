@@ -36,6 +36,15 @@ impl Contents {
         }
     }
 
+    /// How far its writer steps back for other threads, as `nice` counts: nobody waits for an exposure to be written,
+    /// and where others want all of a processor, writing them gets a tenth of it.
+    pub(crate) fn nice(self) -> i32 {
+        match self {
+            Self::Flags => 0,
+            Self::Exposures => 10,
+        }
+    }
+
     fn application_id(self) -> i32 {
         match self {
             Self::Flags => i32::from_be_bytes(*b"FLAG"),

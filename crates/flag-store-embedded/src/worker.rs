@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::database::Database;
 use crate::failure::Failure;
+use crate::schema::Contents;
 
 type Job = Box<dyn FnOnce(&mut Database) + Send>;
 
@@ -27,7 +29,12 @@ pub(crate) struct Workers {
 
 impl Workers {
     /// Starts a thread per connection.
-    pub(crate) fn start(name: &str, writer: Database, readers: Vec<Database>) -> io::Result<Self> {
+    pub(crate) fn start(
+        contents: Contents,
+        writer: Database,
+        readers: Vec<Database>,
+    ) -> io::Result<Self> {
+        let name = contents.name();
         let (to_readers, for_readers) = mpsc::channel();
         let (to_writer, for_writer) = mpsc::channel();
         let (reading, readers_ended) = mpsc::channel();
@@ -41,7 +48,10 @@ impl Workers {
         }
         thread::Builder::new()
             .name(format!("{name}-write"))
-            .spawn(move || write(writer, &for_writer, &readers_ended, end))?;
+            .spawn(move || {
+                step_back(contents.nice());
+                write(writer, &for_writer, &readers_ended, end);
+            })?;
         Ok(Self {
             to_readers,
             to_writer,
@@ -111,6 +121,14 @@ async fn ask<T: Send + 'static>(
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(Failure::Ended),
         Err(_) => Err(Failure::TimedOut { after: limit }),
+    }
+}
+
+/// Lowers the priority of this thread, which elsewhere than on Linux would be that of the process. Where that is
+/// forbidden it stays as it is.
+fn step_back(nice: i32) {
+    if cfg!(target_os = "linux") && nice > 0 {
+        let _ = setpriority_process(None, nice);
     }
 }
 
