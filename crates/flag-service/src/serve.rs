@@ -51,7 +51,7 @@ async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
     let mut registry = metrics::registry();
     let settings = config.store.clone();
     let settings = settings.with_read_deadline(config.cache.flags.deadline);
-    let (rows, mut opening) = Opening::begin(settings, config.demo);
+    let (rows, mut opening) = Opening::begin(settings, config.demo, background.clone());
     let gate = Arc::new(Gate::new(rows, config.cache.gate(), &mut registry));
     let store = FlagStore::new(
         Arc::clone(&gate) as Arc<dyn RowStore>,

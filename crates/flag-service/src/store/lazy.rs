@@ -9,17 +9,26 @@ use flag_store::{
 
 /// Unavailable until it is opened; from then on what was opened.
 #[derive(Debug, Default)]
-pub(crate) struct Lazy(OnceLock<Arc<dyn RowStore>>);
+pub(crate) struct Lazy(OnceLock<Opened>);
+
+/// A store, twice: exposures that are on their way must not hold up reads.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// What everything else uses.
+    pub(super) rows: Arc<dyn RowStore>,
+    /// What exposures are written to; the same, or other connections to the same.
+    pub(super) exposures: Arc<dyn RowStore>,
+}
 
 impl Lazy {
     /// From now on this store answers.
-    pub(super) fn open(&self, rows: Arc<dyn RowStore>) {
+    pub(super) fn open(&self, opened: Opened) {
         // It is opened once.
-        let _ = self.0.set(rows);
+        let _ = self.0.set(opened);
     }
 
     fn opened(&self) -> Result<&dyn RowStore, StoreError> {
-        self.0.get().map(|rows| &**rows).ok_or_else(not_yet)
+        self.0.get().map(|opened| &*opened.rows).ok_or_else(not_yet)
     }
 }
 
@@ -79,11 +88,14 @@ impl RowStore for Lazy {
         table: Table,
         rows: &'a [Row],
     ) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
-        if let Ok(store) = self.opened() {
-            return store.write_batch(table, rows);
+        match (self.0.get(), table) {
+            (Some(opened), Table::Exposures) => opened.exposures.write_batch(table, rows),
+            (Some(opened), Table::Flags) => opened.rows.write_batch(table, rows),
+            (None, _) => {
+                let failures = rows.iter().map(|_| Err(not_yet())).collect();
+                Box::pin(std::future::ready(failures))
+            }
         }
-        let failures = rows.iter().map(|_| Err(not_yet())).collect();
-        Box::pin(std::future::ready(failures))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -6,12 +6,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use flag_settings::{OpenStoreError, StoreSettings};
 use flag_store::{AppendError, FlagStore, StoreError, SystemClock};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-use super::lazy::Lazy;
+use super::lazy::{Lazy, Opened};
 use crate::config::Demo;
 use crate::demo;
 
@@ -34,11 +35,12 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
-    /// Begins to open the store that the settings name; the sample flags are in it before anybody sees it.
-    pub(crate) fn begin(settings: StoreSettings, demo: Demo) -> (Arc<Lazy>, Self) {
+    /// Begins to open the store that the settings name; the sample flags are in it before anybody sees it. Connections
+    /// for exposures belong to the runtime `writes`.
+    pub(crate) fn begin(settings: StoreSettings, demo: Demo, writes: Handle) -> (Arc<Lazy>, Self) {
         let lazy = Arc::new(Lazy::default());
         let (tell, tried) = oneshot::channel();
-        let trying = tokio::spawn(open(settings, demo, Arc::clone(&lazy), tell));
+        let trying = tokio::spawn(open(settings, demo, writes, Arc::clone(&lazy), tell));
         let opening = Self {
             patience: match demo {
                 Demo::On => DEMO_WAITS,
@@ -83,12 +85,13 @@ impl Opening {
 async fn open(
     settings: StoreSettings,
     demo: Demo,
+    writes: Handle,
     lazy: Arc<Lazy>,
     tell: oneshot::Sender<()>,
 ) -> anyhow::Result<()> {
     let mut pause = FIRST_PAUSE;
     let mut first = Some(tell);
-    while let Err(error) = open_once(&settings, demo, &lazy).await {
+    while let Err(error) = open_once(&settings, demo, &writes, &lazy).await {
         if !is_transient(&error) {
             return Err(error);
         }
@@ -107,14 +110,27 @@ async fn open(
     Ok(())
 }
 
-async fn open_once(settings: &StoreSettings, demo: Demo, lazy: &Lazy) -> anyhow::Result<()> {
+async fn open_once(
+    settings: &StoreSettings,
+    demo: Demo,
+    writes: &Handle,
+    lazy: &Lazy,
+) -> anyhow::Result<()> {
     let rows = settings.open().await?;
     if demo == Demo::On {
         demo::fill(&FlagStore::new(Arc::clone(&rows), Arc::new(SystemClock)))
             .await
             .context("cannot add the sample flags")?;
     }
-    lazy.open(rows);
+    let exposures = match settings {
+        // It has a thread and a file for exposures as it is.
+        StoreSettings::Embedded(_) => Arc::clone(&rows),
+        StoreSettings::Bigtable(_) => {
+            let settings = settings.clone();
+            writes.spawn(async move { settings.open().await }).await??
+        }
+    };
+    lazy.open(Opened { rows, exposures });
     Ok(())
 }
 
