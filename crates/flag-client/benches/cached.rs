@@ -1,29 +1,31 @@
-//! Measures how long an answer from memory takes: `cargo bench -p flag-client`.
+//! Measures how long an answer from memory takes: `cargo bench -p flag-client --bench cached [-- PART OF A NAME]`.
 //!
-//! Prints the quickest and the middle one of several rounds, in nanoseconds per call, the clock's look at the entry's
-//! lifetime included. The last lines are of as many threads as there are processors, each asking as fast as it can.
-#![expect(clippy::print_stdout, reason = "the figures are its output")]
+//! The clock's look at the entry's lifetime is included. The last two are of as many threads as there are processors,
+//! each asking as fast as it can: what a call takes one of them.
 
 use std::error::Error;
 use std::hint::black_box;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion};
 use flag_client::{AsyncFeatureFlagClient, FeatureFlagClient, Flag};
 use futures_util::FutureExt as _;
-
-const CALLS: u32 = 100_000;
-const ROUNDS: usize = 31;
 
 /// As many as the cache holds, of two kinds.
 const INSTANCES: usize = 50;
 
+const LONGER_THAN_THIS_TAKES: Duration = Duration::from_hours(24);
+
 const BOOLEAN: Flag<bool> = Flag::new("on", false, "https://tickets.example/1");
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let client = FeatureFlagClient::builder("p").base_url(serve()?).build()?;
+    let client = FeatureFlagClient::builder("p").base_url(serve()?);
+    let client = client.cache_lifetime(LONGER_THAN_THIS_TAKES).build()?;
     let asked = client.to_async();
     let ids: Vec<String> = (0..INSTANCES).map(|id| format!("A{id:05}")).collect();
     for id in &ids {
@@ -32,29 +34,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let boolean = |id: &str| client.get_flag_boolean("on", id, false);
     let text = |id: &str| client.get_flag_string("text", id, "openai").len();
-    println!("quickest  middle  ns per call");
-    measure("boolean", &ids, boolean);
-    measure("boolean, detail", &ids, |id| {
+    let processors = thread::available_parallelism()?.get();
+
+    let mut criterion = Criterion::default().configure_from_args();
+    let mut group = criterion.benchmark_group("cached");
+    measure(&mut group, "boolean", &ids, boolean);
+    measure(&mut group, "boolean, detail", &ids, |id| {
         client.get_flag_boolean_detail("on", id, false).value
     });
-    measure("boolean, flag constant", &ids, |id| {
+    measure(&mut group, "boolean, flag constant", &ids, |id| {
         BOOLEAN.get(&client, id)
     });
-    measure("boolean, async", &ids, |id| now(&asked, id));
-    measure("text", &ids, text);
-    let processors = thread::available_parallelism()?.get();
-    together(
-        processors,
-        &format!("boolean, {processors} threads"),
-        &ids,
-        boolean,
-    );
-    together(
-        processors,
-        &format!("text, {processors} threads"),
-        &ids,
-        text,
-    );
+    measure(&mut group, "boolean, async", &ids, |id| now(&asked, id));
+    measure(&mut group, "text", &ids, text);
+    together(&mut group, "boolean", processors, &ids, boolean);
+    together(&mut group, "text", processors, &ids, text);
+    group.finish();
+    criterion.final_summary();
     Ok(())
 }
 
@@ -62,30 +58,41 @@ fn now(client: &AsyncFeatureFlagClient, id: &str) -> Option<bool> {
     client.get_flag_boolean("on", id, false).now_or_never()
 }
 
-fn together<T>(count: usize, name: &str, ids: &[String], ask: impl Fn(&str) -> T + Sync) {
+/// Measures one of `count` threads that ask at once.
+fn together<T>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    count: usize,
+    ids: &[String],
+    ask: impl Fn(&str) -> T + Copy + Send,
+) {
     thread::scope(|scope| {
+        // The others ask as long as this lives.
+        let asking = Arc::new(());
         for _ in 1..count {
-            scope.spawn(|| (0..ROUNDS).map(|_| time(ids, &ask)).max());
+            let asking = Arc::downgrade(&asking);
+            scope.spawn(move || {
+                while asking.strong_count() > 0 {
+                    for id in ids {
+                        black_box(ask(black_box(id)));
+                    }
+                }
+            });
         }
-        measure(name, ids, &ask);
+        measure(group, &format!("{name}, {count} threads"), ids, ask);
     });
 }
 
-fn measure<T>(name: &str, ids: &[String], ask: impl Fn(&str) -> T) {
-    let mut rounds: Vec<Duration> = (0..ROUNDS).map(|_| time(ids, &ask)).collect();
-    rounds.sort_unstable();
-    let per_call =
-        |round: Option<&Duration>| round.map_or(0, |time| time.as_nanos() / u128::from(CALLS));
-    let (quickest, middle) = (per_call(rounds.first()), per_call(rounds.get(ROUNDS / 2)));
-    println!("{quickest:8}  {middle:6}  {name}");
-}
-
-fn time<T>(ids: &[String], ask: &impl Fn(&str) -> T) -> Duration {
-    let start = Instant::now();
-    for id in ids.iter().cycle().take(CALLS as usize) {
-        black_box(ask(black_box(id)));
-    }
-    start.elapsed()
+fn measure<T>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    ids: &[String],
+    ask: impl Fn(&str) -> T,
+) {
+    group.bench_function(name, |bencher| {
+        let mut ids = ids.iter().cycle();
+        bencher.iter(|| ids.next().map(|id| ask(black_box(id))));
+    });
 }
 
 /// A service that says `true` and `vertex`.
