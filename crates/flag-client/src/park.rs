@@ -5,13 +5,16 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
+use tokio::task::unconstrained;
+
 /// Polls a future on this thread until it is ready or the time has come, asleep in between.
 ///
-/// Knows of no runtime, so it cannot be refused by one. The thread's own parking is left to others.
+/// Knows of no runtime, so it cannot be refused by one. The thread's own parking is left to others. Nor does it matter how
+/// many steps Tokio still grants the task that it may be called by: who has none left would never see the future ready.
 pub(crate) fn wait<F: Future>(future: F, until: Instant) -> Option<F::Output> {
     let bell = Arc::new(Bell::default());
     let waker = Waker::from(Arc::clone(&bell));
-    let mut future = pin!(future);
+    let mut future = pin!(unconstrained(future));
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return Some(output);

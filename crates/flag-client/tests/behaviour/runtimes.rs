@@ -53,6 +53,22 @@ fn the_blocking_client_works_inside_any_runtime() {
     }
 }
 
+/// Tokio gives a task only so many steps before it must yield, which a call that blocks never does.
+#[test]
+fn a_task_may_ask_as_often_as_it_likes() {
+    let server = Server::start(Manner::Value("true"));
+    let client = server
+        .told(FeatureFlagClient::builder("p"))
+        .build()
+        .unwrap();
+    for (count, runtime) in runtimes().into_iter().enumerate() {
+        let client = client.clone();
+        let ask = move |id| client.get_flag_boolean("f", &format!("{count}-{id}"), false);
+        let task = async move { (0..200).all(ask) };
+        assert!(runtime.block_on(async { tokio::spawn(task).await.unwrap() }));
+    }
+}
+
 #[test]
 fn the_blocking_client_works_inside_actix() {
     let server = Server::start(Manner::Value("true"));
