@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use futures_util::future::BoxFuture;
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::failure::Failure;
@@ -60,22 +60,52 @@ impl Worker {
 }
 
 fn start() -> std::io::Result<UnboundedSender<Job>> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let asking = Asking::new()?;
     let (sender, jobs) = unbounded_channel();
     thread::Builder::new()
         .name("flag-client".to_owned())
-        .spawn(move || {
-            runtime.block_on(serve(jobs));
+        .spawn(move || asking.run(serve(jobs)))?;
+    Ok(sender)
+}
+
+/// The runtime of the thread. Its end waits for nobody, so it may come anywhere: if there is no thread to be had, it is
+/// dropped where it was built, which may be inside somebody else's runtime.
+struct Asking(Option<Runtime>);
+
+impl Asking {
+    fn new() -> std::io::Result<Self> {
+        let mut builder = runtime::Builder::new_current_thread();
+        builder.enable_all().build().map(Some).map(Self)
+    }
+
+    fn run(&self, work: impl Future<Output = ()>) {
+        if let Some(runtime) = &self.0 {
+            runtime.block_on(work);
+        }
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
             // Whoever resolves a host name cannot be stopped, and needn't be waited for.
             runtime.shutdown_background();
-        })?;
-    Ok(sender)
+        }
+    }
 }
 
 async fn serve(mut jobs: UnboundedReceiver<Job>) {
     while let Some(job) = jobs.recv().await {
         tokio::spawn(job);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_found_no_thread_ends_inside_any_runtime() {
+        drop(Asking::new().unwrap());
     }
 }
