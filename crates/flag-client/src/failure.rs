@@ -33,6 +33,9 @@ pub enum Failure {
     /// The flag's name, the instance id or the project cannot be.
     #[error("invalid question: {0}")]
     InvalidRequest(Arc<str>),
+    /// A blocking call came from the thread that asks, say from a subscriber of its log, and cannot wait for itself.
+    #[error("asked on the thread of a client, which cannot wait")]
+    OwnThread,
     /// The client was closed.
     #[error("the client is closed")]
     Closed,
@@ -50,6 +53,8 @@ pub(crate) enum Verdict {
     Failed,
     /// It failed, and will until somebody changes something.
     Refused,
+    /// Nothing: it was not asked.
+    NotAsked,
 }
 
 impl Failure {
@@ -59,8 +64,13 @@ impl Failure {
             Self::FlagNotFound(_) | Self::FlagUnreadable(_) | Self::InvalidRequest(_) => {
                 Verdict::Answered
             }
+            Self::TimedOut | Self::Unreachable(_) | Self::ServiceFailed(_) | Self::BadAnswer(_) => {
+                Verdict::Failed
+            }
             Self::Unauthorized(_) => Verdict::Refused,
-            _ => Verdict::Failed,
+            Self::LeftAlone(_) | Self::OwnThread | Self::Closed | Self::Misconfigured(_) => {
+                Verdict::NotAsked
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use crate::core::Core;
 use crate::detail::{Answer, Known, Source};
 use crate::failure::Failure;
 use crate::flights::Landing;
-use crate::park;
+use crate::{park, worker};
 
 /// How much longer than the timeout a thread waits for the one that asks.
 const GRACE: Duration = Duration::from_millis(5);
@@ -59,6 +59,9 @@ impl Asked {
 
     fn wait(self) -> Answer {
         let (core, last_known) = (Arc::clone(&self.core), self.last_known.clone());
+        if worker::is_this_thread() {
+            return core.fall_back(Failure::OwnThread, last_known);
+        }
         let until = self.deadline + GRACE;
         park::wait(self.answer(), until)
             .unwrap_or_else(|| core.fall_back(Failure::TimedOut, last_known))

@@ -2,6 +2,7 @@
 //!
 //! So a connection belongs to no runtime of the application, may be used from all of them, and outlives each.
 
+use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -59,12 +60,24 @@ impl Worker {
     }
 }
 
+thread_local! {
+    static IS_WORKER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is one that asks, so that whoever waits on it waits for ever.
+pub(crate) fn is_this_thread() -> bool {
+    IS_WORKER.get()
+}
+
 fn start() -> std::io::Result<UnboundedSender<Job>> {
     let asking = Asking::new()?;
     let (sender, jobs) = unbounded_channel();
     thread::Builder::new()
         .name("flag-client".to_owned())
-        .spawn(move || asking.run(serve(jobs)))?;
+        .spawn(move || {
+            IS_WORKER.set(true);
+            asking.run(serve(jobs));
+        })?;
     Ok(sender)
 }
 

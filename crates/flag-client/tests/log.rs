@@ -1,23 +1,24 @@
 //! What the log says of an outage. Alone in its process, as it listens to all that is logged there.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flag_client::{FeatureFlagClient, Source};
+use flag_client::{Failure, FeatureFlagClient, Source};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-/// Keeps the messages of warnings and errors, and asks for a flag with each, as a subscriber may.
+/// Keeps the messages of warnings and errors, and asks for a flag with each, as a subscriber may; keeps what it hears.
 #[derive(Clone, Default)]
 struct Log {
     messages: Arc<Mutex<Vec<String>>>,
     client: Arc<Mutex<Option<FeatureFlagClient>>>,
+    heard: Arc<Mutex<Vec<Source>>>,
 }
 
 struct Message<'a>(&'a mut String);
@@ -41,7 +42,8 @@ impl Subscriber for Log {
         self.messages.lock().unwrap().push(message);
         let client = self.client.lock().unwrap().clone();
         if let Some(client) = client {
-            client.get_flag_boolean("log_more", "A12345", false);
+            let more = client.get_flag_boolean_detail("log_more", "A12345", false);
+            self.heard.lock().unwrap().push(more.source);
         }
     }
 
@@ -96,5 +98,16 @@ async fn an_outage_is_one_line_and_its_end_another() {
             "the flag service is left alone for a while",
             "the flag service answers again"
         ]
+    );
+    let heard = log.heard.lock().unwrap();
+    assert!(
+        matches!(
+            heard[..],
+            [
+                Source::Default(Failure::LeftAlone(_)),
+                Source::Default(Failure::OwnThread)
+            ]
+        ),
+        "{heard:?}"
     );
 }
