@@ -94,13 +94,12 @@ fn freshness(headers: &HeaderMap) -> Freshness {
 /// `Retry-After`: seconds, or a date.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    match value.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => httpdate::parse_http_date(value)
-            .ok()?
-            .duration_since(now)
-            .ok(),
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Only too many digits cannot be parsed.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
+    let date = httpdate::parse_http_date(value).ok()?;
+    date.duration_since(now).ok()
 }
 
 fn shown(body: &[u8]) -> String {
@@ -242,7 +241,9 @@ mod tests {
         check_retry_after("7", Some(7));
         check_retry_after("Sun, 06 Nov 1994 08:49:37 GMT", Some(7));
         check_retry_after("Sun, 06 Nov 1994 08:49:00 GMT", None);
+        check_retry_after("99999999999999999999", Some(u64::MAX));
         check_retry_after("soon", None);
+        check_retry_after("", None);
         check_retry_after("-1", None);
     }
 
