@@ -23,7 +23,7 @@ const UNKNOWN_FLAG: &str = "No Flag Data found";
 /// What the detail says of a percentage that cannot be, likewise.
 const UNREADABLE_FLAG: &str = "Rollout percentage: ";
 
-/// How much of an answer that nobody understands is shown.
+/// How much of what the service says beside a value is kept, in bytes.
 const SHOWN: usize = 200;
 
 /// Reads a value, if it is the answer to this question.
@@ -33,14 +33,14 @@ pub(crate) fn read_value(
     body: &[u8],
 ) -> Result<Known, Failure> {
     let reply: FlagReply<'_> = serde_json::from_slice(body)
-        .map_err(|error| Failure::BadAnswer(format!("{error} in {}", shown(body)).into()))?;
+        .map_err(|error| bad(&format!("{} in {}", short(&error.to_string()), shown(body))))?;
     let (name, instance_id) = (&*reply.flag_name, &*reply.instance_id);
     if name != question.flag.name || instance_id != question.instance_id {
-        let detail = format!("it is about {name} and {instance_id:?}");
-        return Err(Failure::BadAnswer(detail.into()));
+        let (name, instance_id) = (short(name), short(instance_id));
+        return Err(bad(&format!("it is about {name} and {instance_id:?}")));
     }
     let value = Value::of(question.flag.flag_type, reply.flag_value)
-        .ok_or_else(|| Failure::BadAnswer("the wrong kind of value".into()))?;
+        .ok_or_else(|| bad("the wrong kind of value"))?;
     Ok(Known {
         value,
         rollout_group: reply.rollout_group.into(),
@@ -52,7 +52,7 @@ pub(crate) fn read_value(
 pub(crate) fn read_problem(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Trouble {
     let problem: Json = serde_json::from_slice(body).unwrap_or_default();
     let text = |name: &str| problem.get(name).and_then(Json::as_str).unwrap_or_default();
-    let (code, detail) = (text("code"), text("detail"));
+    let (code, detail) = (text("code"), short(text("detail")));
     Trouble {
         failure: failure(status, code, detail, body),
         retry_after: retry_after(headers, SystemTime::now()),
@@ -75,6 +75,10 @@ fn failure(status: StatusCode, code: &str, detail: &str, body: &[u8]) -> Failure
         StatusCode::BAD_REQUEST if !detail.is_empty() => Failure::InvalidRequest(detail.into()),
         _ => Failure::ServiceFailed(said),
     }
+}
+
+fn bad(text: &str) -> Failure {
+    Failure::BadAnswer(text.into())
 }
 
 fn freshness(headers: &HeaderMap) -> Freshness {
@@ -100,6 +104,11 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     }
     let date = httpdate::parse_http_date(value).ok()?;
     date.duration_since(now).ok()
+}
+
+fn short(text: &str) -> &str {
+    let end = text.floor_char_boundary(SHOWN);
+    text.get(..end).unwrap_or(text)
 }
 
 fn shown(body: &[u8]) -> String {
@@ -180,6 +189,25 @@ mod tests {
         );
         let long = read_value(QUESTION, &HeaderMap::new(), &[b'<'; 10_000]).unwrap_err();
         assert!(long.to_string().len() < 300, "{long}");
+    }
+
+    #[test]
+    fn however_much_is_said_little_is_kept() {
+        let long = "é".repeat(100_000);
+        let text = |failure: &Failure| failure.to_string().len();
+        for status in [400, 401, 404, 500] {
+            for detail in [format!("{UNKNOWN_FLAG}{long}"), long.clone()] {
+                let body = serde_json::json!({ "detail": detail }).to_string();
+                let status = StatusCode::from_u16(status).unwrap();
+                let trouble = read_problem(status, &HeaderMap::new(), body.as_bytes());
+                assert!(text(&trouble.failure) < 500, "{status}");
+            }
+        }
+        let other = REPLY.replace("A12345", &long);
+        for body in [format!("\"{long}\""), other] {
+            let failure = read_value(QUESTION, &HeaderMap::new(), body.as_bytes()).unwrap_err();
+            assert!(text(&failure) < 500);
+        }
     }
 
     #[test]
