@@ -75,6 +75,12 @@ enum Change {
     Asked,
 }
 
+impl LeftAlone {
+    fn failure(&self) -> Failure {
+        Failure::LeftAlone(Arc::clone(&self.why))
+    }
+}
+
 impl Permit {
     /// A number that no other permit of the circuit has.
     pub(crate) fn number(&self) -> u64 {
@@ -124,6 +130,15 @@ impl Circuit {
         })
     }
 
+    /// Tells whether a granted request that had to wait for its turn may still go out.
+    pub(crate) fn confirm(&self, permit: &Permit) -> Result<(), Failure> {
+        let state = self.state();
+        match &state.left_alone {
+            Some(alone) if state.probe != Some(permit.number) => Err(alone.failure()),
+            _ => Ok(()),
+        }
+    }
+
     /// Takes note that the service answered.
     pub(crate) fn answered(&self, permit: &Permit, now: Instant) {
         let mut state = self.state();
@@ -164,7 +179,7 @@ impl Circuit {
         self.log(cooled.or(obeyed));
     }
 
-    /// Takes note that a request ended without anybody knowing how.
+    /// Takes note that a request was not sent, or ended without anybody knowing how.
     pub(crate) fn abandoned(&self, permit: &Permit) {
         self.state().give_back(permit);
     }
@@ -205,9 +220,7 @@ impl Circuit {
 impl State {
     fn pass(&self, now: Instant) -> Result<(), Failure> {
         match &self.left_alone {
-            Some(alone) if now < alone.until || self.probe.is_some() => {
-                Err(Failure::LeftAlone(Arc::clone(&alone.why)))
-            }
+            Some(alone) if now < alone.until || self.probe.is_some() => Err(alone.failure()),
             _ => Ok(()),
         }
     }
@@ -215,8 +228,12 @@ impl State {
     /// Leaves the service alone for as long as it said.
     fn obey(&mut self, why: Arc<str>, wait: Duration, now: Instant) -> Option<Change> {
         let until = now + wait.min(LONGEST_RETRY_AFTER);
-        let is_longer = match &self.left_alone {
-            Some(alone) => until > alone.until,
+        let is_longer = match &mut self.left_alone {
+            Some(alone) => {
+                // Even so, no answer that is under way may end it.
+                alone.is_told |= until > now;
+                until > alone.until
+            }
             None => until > now,
         };
         let alone = LeftAlone {

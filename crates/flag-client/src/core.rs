@@ -166,8 +166,7 @@ struct Flight {
 
 impl Flight {
     async fn run(mut self, deadline: Instant) {
-        let asked = self.shared.transport.ask(self.key.question());
-        let asked = timeout_at(deadline.into(), asked).await;
+        let asked = timeout_at(deadline.into(), self.ask()).await;
         let outcome = asked.unwrap_or_else(|_| Err(Failure::TimedOut.into()));
         let outcome = self.land(outcome.map(Arc::new));
         if let Some(sender) = self.sender.take() {
@@ -175,16 +174,29 @@ impl Flight {
         }
     }
 
+    async fn ask(&self) -> Result<Known, Trouble> {
+        let shared = &self.shared;
+        let _turn = shared.transport.turn().await;
+        shared.circuit.confirm(&self.permit)?;
+        shared.transport.ask(self.key.question()).await
+    }
+
     /// Takes note of what came of the request, before anybody hears of it.
     fn land(&self, outcome: Result<Arc<Known>, Trouble>) -> Outcome {
         let (shared, now) = (&self.shared, Instant::now());
+        let (circuit, permit) = (&shared.circuit, &self.permit);
         match &outcome {
-            Err(trouble) if trouble.failure.verdict() != Verdict::Answered => {
-                shared
-                    .circuit
-                    .failed(&self.permit, &trouble.failure, trouble.retry_after, now);
-            }
-            _ => shared.circuit.answered(&self.permit, now),
+            Ok(_) => circuit.answered(permit, now),
+            Err(Trouble {
+                failure,
+                retry_after,
+            }) => match failure.verdict() {
+                Verdict::Answered => circuit.answered(permit, now),
+                Verdict::NotAsked => circuit.abandoned(permit),
+                Verdict::Failed | Verdict::Refused => {
+                    circuit.failed(permit, failure, *retry_after, now);
+                }
+            },
         }
         let outcome = outcome.map_err(|trouble| trouble.failure);
         let mut board = shared.flights.board();

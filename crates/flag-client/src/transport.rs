@@ -8,7 +8,7 @@ use std::time::Duration;
 use flag_api::{FLAG_NAME, FLAG_TYPE, GET_FEATURE_FLAG, INSTANCE_ID, PROJECT_NAME};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Response, Url};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::detail::Known;
 use crate::failure::Failure;
@@ -27,7 +27,6 @@ pub(crate) struct Transport {
     /// The path of the question, with the project in its query.
     url: Url,
     headers: HeaderMap,
-    /// Who waits for one waits within the deadline.
     slots: Semaphore,
 }
 
@@ -60,10 +59,14 @@ impl Transport {
         self.url.origin().ascii_serialization()
     }
 
+    /// Waits for the right to ask, which is held for as long as the request takes.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // Never closed.
+        self.slots.acquire().await.ok()
+    }
+
     /// Asks the service once; twice if it closed the connection before it answered, as it may do with an idle one.
     pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Known, Trouble> {
-        // Never closed.
-        let _slot = self.slots.acquire().await;
         let response = match self.send(question).await {
             Err(error) if is_cut_off(&error) => self.send(question).await,
             other => other,

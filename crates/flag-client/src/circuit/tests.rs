@@ -180,6 +180,23 @@ fn the_service_says_itself_when_to_come_back() {
 }
 
 #[test]
+fn its_word_counts_also_where_the_cool_down_is_longer() {
+    let mut story = Story::new();
+    let under_way = story.send();
+    for _ in 1..FAILURES {
+        story.fail(&story.send());
+    }
+    let failure = Failure::ServiceFailed("503".into());
+    let wait = SECOND / 2;
+    story
+        .circuit
+        .failed(&story.send(), &failure, Some(wait), story.now);
+    story.answer(&under_way);
+    story.almost_pass(wait);
+    story.check_left_alone("the service failed: 503");
+}
+
+#[test]
 fn nobody_waits_for_a_day_because_the_service_says_so() {
     let mut story = Story::new();
     let failure = Failure::ServiceFailed("429".into());

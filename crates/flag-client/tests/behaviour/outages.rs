@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use flag_client::{ClientBuilder, Failure, FeatureFlagClient, Source};
+use futures_util::future::join_all;
 
 use crate::server::{Manner, Server, whole};
 
@@ -126,6 +127,20 @@ fn what_the_service_says_of_itself_is_obeyed_at_once() {
         Source::Default(Failure::LeftAlone(_))
     ));
     assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn what_waits_for_its_turn_obeys_too() {
+    let answer = whole("503 Service Unavailable", "Retry-After: 60\r\n", "");
+    let server = Server::start(Manner::Bytes(answer));
+    let client = forgetful(&server).build().unwrap();
+    let ids: Vec<String> = (0..1_000).map(|id| id.to_string()).collect();
+    let client = client.to_async();
+    let callers = ids.iter().map(|id| client.get_flag_boolean("f", id, true));
+    let answers = futures_executor::block_on(join_all(callers));
+    assert!(answers.into_iter().all(|is_on| is_on));
+    let sent = server.requests().len();
+    assert!(sent <= 64, "{sent}");
 }
 
 #[test]
