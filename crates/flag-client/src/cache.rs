@@ -87,8 +87,12 @@ impl Cache {
         }
     }
 
-    /// Remembers for a short time that there was no value. What is said of a flag counts for every instance.
+    /// Remembers for a short time that there was no value. What is said of a flag counts for every instance. A value that
+    /// the service denies is no last known one any more.
     pub(crate) fn remember_refusal(&self, question: Question<'_>, failure: &Failure, now: Instant) {
+        if failure.is_denial() {
+            self.entries.remove(&question);
+        }
         let question = match failure {
             Failure::FlagNotFound(_) | Failure::FlagUnreadable(_) => question.of_any_instance(),
             Failure::InvalidRequest(_) => question,

@@ -144,6 +144,18 @@ fn what_waits_for_its_turn_obeys_too() {
 }
 
 #[test]
+fn what_the_service_has_denied_does_not_come_back() {
+    let server = Server::start(Manner::Value("true"));
+    let client = forgetful(&server).build().unwrap();
+    source(&client);
+    let body = r#"{"code":"flag_not_found","detail":"No Flag Data found: f"}"#;
+    server.set(Manner::Bytes(whole("404 Not Found", "", body)));
+    source(&client);
+    server.set(broken());
+    assert_eq!(source(&client), Source::Default(failed()));
+}
+
+#[test]
 fn unknown_flags_leave_the_circuit_closed_and_cost_one_request() {
     let body = r#"{"code":"flag_not_found","detail":"No Flag Data found: f"}"#;
     let server = Server::start(Manner::Bytes(whole("404 Not Found", "", body)));
