@@ -18,6 +18,7 @@ use crate::client::FeatureFlagClient;
 use crate::core::{Core, Shared, StaleValues};
 use crate::failure::Failure;
 use crate::flights::Flights;
+use crate::question::is_name;
 use crate::tls;
 use crate::transport::Transport;
 
@@ -188,7 +189,7 @@ impl<C> ClientBuilder<C> {
     }
 
     fn transport(&self) -> Result<Transport, BuildError> {
-        if !is_project_name(&self.project) {
+        if !is_name(&self.project) {
             let found = self.project.clone();
             return Err(BuildError::Project { found });
         }
@@ -250,12 +251,4 @@ fn http_client(base: &Url) -> Result<reqwest::Client, Box<dyn std::error::Error 
         .user_agent(USER_AGENT)
         .build()?;
     Ok(http)
-}
-
-fn is_project_name(name: &str) -> bool {
-    name.len() <= 128
-        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }

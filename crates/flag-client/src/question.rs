@@ -83,6 +83,15 @@ impl fmt::Display for FlagRef<'_> {
     }
 }
 
+/// Whether a project or a flag can have this name.
+pub(crate) fn is_name(name: &str) -> bool {
+    name.len() <= 128
+        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
 impl<'a> Question<'a> {
     /// A question for a flag that holds `T`.
     pub(crate) fn new<T: FlagValue>(name: &'a str, instance_id: &'a str) -> Self {
@@ -95,8 +104,10 @@ impl<'a> Question<'a> {
 
     /// Refuses what the service would refuse anyway, whatever it knows.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
-        if self.flag.name.is_empty() {
-            Err("the flag's name is empty")
+        if !is_name(self.flag.name) {
+            Err(
+                "the flag's name is not 1 to 128 letters, digits, `.`, `_` or `-`, the first a letter or digit",
+            )
         } else if self.instance_id.is_empty() {
             Err("the instance id is empty")
         } else if self.instance_id.len() > LONGEST_INSTANCE_ID {

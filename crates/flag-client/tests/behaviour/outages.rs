@@ -156,6 +156,22 @@ fn what_the_service_has_denied_does_not_come_back() {
 }
 
 #[test]
+fn a_name_that_cannot_be_has_nobody_left_alone() {
+    let answer = whole("414 URI Too Long", "", "");
+    let server = Server::start(Manner::Bytes(answer));
+    let client = forgetful(&server).build().unwrap();
+    let long = "f".repeat(129);
+    for name in ["", "a b", "-a", "a#b", "é", &long] {
+        let detail = client.get_flag_boolean_detail(name, "A12345", true);
+        assert!(
+            matches!(detail.source, Source::Default(Failure::InvalidRequest(_))),
+            "{detail:?}"
+        );
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[test]
 fn unknown_flags_leave_the_circuit_closed_and_cost_one_request() {
     let body = r#"{"code":"flag_not_found","detail":"No Flag Data found: f"}"#;
     let server = Server::start(Manner::Bytes(whole("404 Not Found", "", body)));
