@@ -51,7 +51,7 @@ pub enum BuildError {
     /// The base URL cannot be.
     #[error("base URL {found:?}: expected http:// or https:// and a host")]
     Url {
-        /// What was given.
+        /// What was given, but for a user and a password.
         found: String,
     },
     /// The header, or the API key, cannot be sent.
@@ -203,12 +203,17 @@ impl<C> ClientBuilder<C> {
     }
 
     fn url(&self) -> Result<Url, BuildError> {
-        let from_environment = || std::env::var(SERVICE_URL).ok();
+        let from_environment = || {
+            let url = std::env::var_os(SERVICE_URL)?;
+            Some(url.to_string_lossy().into_owned())
+        };
         let found = self.base_url.clone().or_else(from_environment);
         let found = found.unwrap_or_else(|| DEFAULT_URL.to_owned());
         match Url::parse(&found) {
             Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
-            _ => Err(BuildError::Url { found }),
+            _ => Err(BuildError::Url {
+                found: without_password(&found),
+            }),
         }
     }
 
@@ -251,4 +256,13 @@ fn http_client(base: &Url) -> Result<reqwest::Client, Box<dyn std::error::Error 
         .user_agent(USER_AGENT)
         .build()?;
     Ok(http)
+}
+
+/// What may be shown of a URL that cannot even be parsed.
+fn without_password(url: &str) -> String {
+    let parts = url.split_once("://");
+    match parts.and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1))) {
+        Some((scheme, host)) => format!("{scheme}://…@{host}"),
+        None => url.to_owned(),
+    }
 }

@@ -42,6 +42,15 @@ fn a_base_url_that_cannot_be_is_refused() {
 }
 
 #[test]
+fn a_base_url_is_refused_without_its_password() {
+    for url in ["ftp://ann:secret@host", "http://ann:sec@ret@host:port/a@b"] {
+        let builder = FeatureFlagClient::builder("p").base_url(url);
+        let error = builder.build().unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("ret"), "{error}");
+    }
+}
+
+#[test]
 fn a_key_that_cannot_be_sent_is_refused_without_being_shown() {
     let builder = FeatureFlagClient::builder("p").api_key("secret\n");
     assert!(!format!("{builder:?}").contains("secret"));
