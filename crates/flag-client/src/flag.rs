@@ -15,7 +15,7 @@ use crate::question::{FlagRef, Question};
 use crate::value::FlagValue;
 
 /// A flag that holds `T`, as [`flags!`](crate::flags) declares it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Flag<T: FlagValue> {
     name: &'static str,
     default_value: T::Fixed,
@@ -67,6 +67,15 @@ impl<T: FlagValue> Flag<T> {
     /// As [`Self::get`], with where the value comes from.
     pub fn get_detail<C: Ask>(&self, client: &C, instance_id: &str) -> C::Answer<Detail<T>> {
         client.ask(self, instance_id, |detail| detail)
+    }
+}
+
+/// Whatever its value is: a `Flag<String>` holds no `String`.
+impl<T: FlagValue> Copy for Flag<T> {}
+
+impl<T: FlagValue> Clone for Flag<T> {
+    fn clone(&self) -> Self {
+        *self
     }
 }
 
@@ -150,7 +159,8 @@ mod sealed {
 
 /// Declares the flags of an application as constants, with `ALL` of them beside.
 ///
-/// Each has a type (`bool` or `String`), a default, its name, and the ticket that removes it again.
+/// Each has a type (`bool` or `String`), a default, its name, and the ticket that removes it again. Attributes, such as
+/// `#[deprecated]`, go to the constant; a `#[cfg]` belongs to the module, for `ALL` names every flag.
 ///
 /// ```
 /// mod flags {
@@ -182,7 +192,7 @@ macro_rules! flags {
         )+
 
         /// All of these flags.
-        #[allow(dead_code, reason = "for who wants to prefetch or list them")]
+        #[allow(dead_code, deprecated, reason = "for who wants to prefetch or list all of them")]
         pub const ALL: &[$crate::FlagRef<'static>] = &[$($flag.to_ref()),+];
     };
 }

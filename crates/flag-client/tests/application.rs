@@ -3,12 +3,16 @@
 use flag_client::testing::FixedFlags;
 use flag_client::{AsyncFeatureFlagClient, Failure, FeatureFlagClient, FlagType, Source};
 
+#[deny(warnings)]
 mod flags {
     flag_client::flags! {
         /// Answers in several steps.
         pub ROUTER: bool = false, name = "router", ticket = "https://tickets.example/1";
         /// Who answers.
         pub PROVIDER: String = "openai", name = "provider", ticket = "https://tickets.example/2";
+        /// On its way out.
+        #[deprecated = "see its ticket"]
+        pub OLD: bool = false, name = "old", ticket = "https://tickets.example/3";
     }
 }
 
@@ -113,6 +117,22 @@ fn a_flag_of_another_type_is_another_flag() {
 #[test]
 fn all_flags_are_listed() {
     let names: Vec<String> = flags::ALL.iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["feature/router", "data/provider"]);
+    assert_eq!(names, ["feature/router", "data/provider", "feature/old"]);
     assert_eq!(flags::ROUTER.ticket(), "https://tickets.example/1");
+}
+
+#[test]
+fn flags_are_copied_and_answers_sent_between_threads() {
+    fn is_copy<T: Copy>(_: &T) {}
+    fn is_send<T: Send>(_: &T) {}
+    fn is_shared<T: Clone + Send + Sync + 'static>(_: &T) {}
+    is_copy(&flags::ROUTER);
+    is_copy(&flags::PROVIDER);
+    let client = FixedFlags::new().client();
+    is_shared(&client);
+    let client = client.to_async();
+    is_shared(&client);
+    is_send(&client.get_flag_string_detail("provider", "A12345", "openai"));
+    is_send(&client.prefetch(flags::ALL, "A12345"));
+    is_send(&flags::PROVIDER.get(&client, "A12345"));
 }
