@@ -115,7 +115,8 @@ fn targeting_key(context: &EvaluationContext) -> Result<&str, EvaluationError> {
             "no targeting key".to_owned(),
         )
     };
-    context.targeting_key.as_deref().ok_or_else(missing)
+    let key = context.targeting_key.as_deref();
+    key.filter(|key| !key.is_empty()).ok_or_else(missing)
 }
 
 fn no_such_type(wanted: &str) -> EvaluationError {

@@ -110,6 +110,12 @@ async fn without_a_value_there_is_an_error() {
     );
     let nobody = client.get_bool_value("f", None, None).await.unwrap_err();
     assert_eq!(nobody.code, EvaluationErrorCode::TargetingKeyMissing);
+    let empty = EvaluationContext::default().with_targeting_key("");
+    let nobody = client
+        .get_bool_value("f", Some(&empty), None)
+        .await
+        .unwrap_err();
+    assert_eq!(nobody.code, EvaluationErrorCode::TargetingKeyMissing);
     let number = client
         .get_int_value("f", Some(&ann), None)
         .await
