@@ -1,13 +1,13 @@
 //! Whether the service may be asked: after failures it is left alone for a while.
 //!
 //! Knows no HTTP and no clock. Three things have the service left alone: failures in a row, its own word
-//! (`Retry-After`), and requests that pile up without any of them being answered. Afterwards one request at a time
-//! goes out to see whether it answers again.
+//! (`Retry-After`), and calls that pile up without any of them being answered. Afterwards one request at a time goes out
+//! to see whether it answers again.
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use tracing::warn;
 
 use crate::failure::{Failure, Verdict};
 
-/// After so many failures in a row the service is left alone; so many unanswered requests make it suspect.
+/// After so many failures in a row the service is left alone; so many unanswered calls make it suspect.
 const FAILURES: u32 = 5;
 
 /// The cool-down doubles up to this.
@@ -33,7 +33,7 @@ pub(crate) struct Circuit {
     /// What the log calls the service.
     service: String,
     cool_down: Duration,
-    /// How long requests may pile up unanswered.
+    /// How long calls may pile up unanswered.
     patience: Duration,
     state: Mutex<State>,
 }
@@ -41,8 +41,24 @@ pub(crate) struct Circuit {
 /// The right to send one request; to be given back with what came of it.
 #[derive(Debug)]
 pub(crate) struct Permit {
-    started: Instant,
     number: u64,
+    is_probe: bool,
+}
+
+/// What a call may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// Wait for the request that is under way, or send one.
+    Ask,
+    /// Send the request that sees whether the service answers again. What is under way has had it left alone.
+    Probe,
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    started: Instant,
+    /// How many calls have waited for it.
+    calls: u32,
 }
 
 #[derive(Debug, Default)]
@@ -54,8 +70,8 @@ struct State {
     left_alone: Option<LeftAlone>,
     /// The request that sees whether the service answers again.
     probe: Option<u64>,
-    /// The requests under way, oldest first.
-    under_way: BTreeSet<(Instant, u64)>,
+    /// The requests under way by number, oldest first.
+    under_way: BTreeMap<u64, UnderWay>,
     answered: Option<Instant>,
     permits: u64,
 }
@@ -86,6 +102,11 @@ impl Permit {
     pub(crate) fn number(&self) -> u64 {
         self.number
     }
+
+    /// Whether it sees if a service that is left alone answers again.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.is_probe
+    }
 }
 
 impl Circuit {
@@ -100,10 +121,10 @@ impl Circuit {
     }
 
     /// Tells whether the service may be asked, or a request under way be waited for; else why it is left alone.
-    pub(crate) fn check(&self, now: Instant) -> Result<(), Failure> {
+    pub(crate) fn check(&self, now: Instant) -> Result<Pass, Failure> {
         let mut state = self.state();
         let change = if state.left_alone.is_none() && state.is_suspect(now, self.patience) {
-            let why = format!("{FAILURES} requests unanswered for {:?}", self.patience);
+            let why = format!("{FAILURES} calls unanswered for {:?}", self.patience);
             self.cool_down(&mut state, why.into(), now)
         } else {
             None
@@ -117,25 +138,29 @@ impl Circuit {
     /// Grants one request, or says why the service is left alone.
     pub(crate) fn enter(&self, now: Instant) -> Result<Permit, Failure> {
         let mut state = self.state();
-        state.pass(now)?;
+        let is_probe = state.pass(now)? == Pass::Probe;
         let number = state.permits;
         state.permits += 1;
-        state.under_way.insert((now, number));
-        if state.left_alone.is_some() {
+        let (started, calls) = (now, 1);
+        state.under_way.insert(number, UnderWay { started, calls });
+        if is_probe {
             state.probe = Some(number);
         }
-        Ok(Permit {
-            started: now,
-            number,
-        })
+        Ok(Permit { number, is_probe })
     }
 
-    /// Tells whether a granted request that had to wait for its turn may still go out.
-    pub(crate) fn confirm(&self, permit: &Permit) -> Result<(), Failure> {
-        let state = self.state();
-        match &state.left_alone {
-            Some(alone) if state.probe != Some(permit.number) => Err(alone.failure()),
-            _ => Ok(()),
+    /// Takes note that one more call waits for the request of this number.
+    pub(crate) fn join(&self, number: u64) {
+        if let Some(request) = self.state().under_way.get_mut(&number) {
+            request.calls = request.calls.saturating_add(1);
+        }
+    }
+
+    /// Tells whether a request that had to wait for its turn may still go out.
+    pub(crate) fn confirm(&self) -> Result<(), Failure> {
+        match &self.state().left_alone {
+            Some(alone) => Err(alone.failure()),
+            None => Ok(()),
         }
     }
 
@@ -218,10 +243,11 @@ impl Circuit {
 }
 
 impl State {
-    fn pass(&self, now: Instant) -> Result<(), Failure> {
+    fn pass(&self, now: Instant) -> Result<Pass, Failure> {
         match &self.left_alone {
             Some(alone) if now < alone.until || self.probe.is_some() => Err(alone.failure()),
-            _ => Ok(()),
+            Some(_) => Ok(Pass::Probe),
+            None => Ok(Pass::Ask),
         }
     }
 
@@ -250,22 +276,19 @@ impl State {
         before.is_none().then_some(Change::LeftAlone(why))
     }
 
-    /// Tells whether requests pile up that nobody answers.
+    /// Tells whether calls pile up that nobody answers.
     fn is_suspect(&self, now: Instant, patience: Duration) -> bool {
         let long_ago = |then: Instant| now.saturating_duration_since(then) >= patience;
-        let nth = FAILURES as usize - 1;
-        self.under_way.len() > nth
-            && self
-                .under_way
-                .iter()
-                .nth(nth)
-                .is_some_and(|(started, _)| long_ago(*started))
-            && self.answered.is_none_or(long_ago)
+        let old = self.under_way.values();
+        let old = old.take_while(|request| long_ago(request.started));
+        // Every request has a call, so no more of them need be looked at.
+        let calls = old.take(FAILURES as usize).map(|request| request.calls);
+        calls.fold(0, u32::saturating_add) >= FAILURES && self.answered.is_none_or(long_ago)
     }
 
     /// Ends a request; tells whether it was the probe.
     fn give_back(&mut self, permit: &Permit) -> bool {
-        self.under_way.remove(&(permit.started, permit.number));
+        self.under_way.remove(&permit.number);
         let was_probe = self.probe == Some(permit.number);
         if was_probe {
             self.probe = None;

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
 use crate::cache::{Cache, Found};
-use crate::circuit::{Circuit, Permit};
+use crate::circuit::{Circuit, Pass, Permit};
 use crate::detail::{Answer, Known, Source};
 use crate::failure::{Failure, Verdict};
 use crate::flights::{Flights, Landing, Outcome};
@@ -119,9 +119,12 @@ impl Core {
         let wrong = |wrong: &str| Failure::InvalidRequest(wrong.into());
         question.check().map_err(wrong)?;
         let key = Key::from(question);
-        self.shared.circuit.check(now)?;
+        let pass = self.shared.circuit.check(now)?;
         let mut board = self.shared.flights.board();
-        if let Some(landing) = board.find(&key) {
+        if pass == Pass::Ask
+            && let Some((number, landing)) = board.find(&key)
+        {
+            self.shared.circuit.join(number);
             return Ok(Asking::Landing(landing));
         }
         // A request may have landed between the look into memory and this lock.
@@ -175,10 +178,16 @@ impl Flight {
     }
 
     async fn ask(&self) -> Result<Known, Trouble> {
-        let shared = &self.shared;
-        let _turn = shared.transport.turn().await;
-        shared.circuit.confirm(&self.permit)?;
-        shared.transport.ask(self.key.question()).await
+        let Shared {
+            circuit, transport, ..
+        } = &*self.shared;
+        // Those before it may wait for a service that is back by now.
+        if self.permit.is_probe() {
+            return transport.ask(self.key.question()).await;
+        }
+        let _turn = transport.turn().await;
+        circuit.confirm()?;
+        transport.ask(self.key.question()).await
     }
 
     /// Takes note of what came of the request, before anybody hears of it.

@@ -43,12 +43,13 @@ impl Flights {
 }
 
 impl Board<'_> {
-    /// The request for this, if there is one.
-    pub(crate) fn find(&self, key: &Key) -> Option<Landing> {
-        self.flights.get(key).map(|flight| flight.landing.clone())
+    /// The request for this and its number, if there is one.
+    pub(crate) fn find(&self, key: &Key) -> Option<(u64, Landing)> {
+        let flight = self.flights.get(key)?;
+        Some((flight.number, flight.landing.clone()))
     }
 
-    /// Adds a request, which lands when its outcome is sent.
+    /// Adds a request, which lands when its outcome is sent. The outcome of one before it no longer counts.
     pub(crate) fn add(&mut self, key: Key, number: u64) -> (oneshot::Sender<Outcome>, Landing) {
         let (sender, receiver) = oneshot::channel();
         let landing = receiver.shared();

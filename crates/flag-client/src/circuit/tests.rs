@@ -53,7 +53,7 @@ impl Story {
 
     #[track_caller]
     fn check_asked(&self) {
-        assert_eq!(self.circuit.check(self.now), Ok(()));
+        assert!(self.circuit.check(self.now).is_ok());
     }
 
     #[track_caller]
@@ -208,15 +208,40 @@ fn nobody_waits_for_a_day_because_the_service_says_so() {
 }
 
 #[test]
-fn requests_that_pile_up_unanswered_make_the_service_suspect() {
+fn calls_that_pile_up_unanswered_make_the_service_suspect() {
     let mut story = Story::new();
     let under_way: Vec<Permit> = (0..FAILURES).map(|_| story.send()).collect();
     story.almost_pass(PATIENCE);
     story.check_asked();
     story.pass(MOMENT);
-    story.check_left_alone("5 requests unanswered for 300ms");
+    story.check_left_alone("5 calls unanswered for 300ms");
     story.answer(&under_way[0]);
     story.check_asked();
+}
+
+#[test]
+fn every_call_that_waits_for_a_request_counts() {
+    let mut story = Story::new();
+    let slow = story.send();
+    for _ in 2..FAILURES {
+        story.circuit.join(slow.number());
+    }
+    story.pass(PATIENCE);
+    story.check_asked();
+    story.circuit.join(slow.number());
+    story.check_left_alone("5 calls unanswered for 300ms");
+}
+
+#[test]
+fn what_has_had_the_service_left_alone_is_not_waited_for() {
+    let mut story = Story::new();
+    assert_eq!(story.circuit.check(story.now), Ok(Pass::Ask));
+    let _slow: Vec<Permit> = (0..FAILURES).map(|_| story.send()).collect();
+    story.pass(PATIENCE);
+    story.check_left_alone("5 calls unanswered for 300ms");
+    story.pass(2 * SECOND);
+    assert_eq!(story.circuit.check(story.now), Ok(Pass::Probe));
+    assert!(story.send().is_probe());
 }
 
 #[test]

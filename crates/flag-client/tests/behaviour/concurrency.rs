@@ -104,6 +104,59 @@ async fn whoever_waits_when_the_client_closes_is_answered() {
 }
 
 #[tokio::test]
+async fn calls_pile_up_on_one_question_as_on_many() {
+    let server = Server::start(Manner::Silence);
+    let client = server
+        .told(AsyncFeatureFlagClient::builder("p"))
+        .timeout(Duration::from_secs(16))
+        .cool_down(LONG)
+        .build()
+        .unwrap();
+    let mut first = Box::pin(client.get_flag_boolean("f", "A12345", false));
+    assert!(first.as_mut().now_or_never().is_none());
+    server.await_requests(1);
+    let ask = || client.get_flag_boolean_detail("f", "A12345", true);
+    let why = loop {
+        match ask().now_or_never().map(|detail| detail.source) {
+            None => thread::yield_now(),
+            Some(source) => break source,
+        }
+    };
+    assert!(
+        matches!(why, Source::Default(Failure::LeftAlone(_))),
+        "{why:?}"
+    );
+    assert!(first.as_mut().now_or_never().is_none());
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_probe_waits_for_nobody() {
+    let server = Server::start(Manner::Silence);
+    let client = server
+        .told(AsyncFeatureFlagClient::builder("p"))
+        .timeout(Duration::from_secs(16))
+        .cool_down(Duration::from_millis(1))
+        .build()
+        .unwrap();
+    let mut first = Box::pin(client.get_flag_boolean("f", "A12345", false));
+    assert!(first.as_mut().now_or_never().is_none());
+    for id in 1..100 {
+        let other = client
+            .get_flag_boolean("f", &id.to_string(), false)
+            .now_or_never();
+        assert!(other.is_none());
+    }
+    server.await_requests(64);
+    // Until the service is suspect, and the request that sees after it goes out.
+    while server.requests().len() == 64 {
+        let _ = client.get_flag_boolean("g", "A12345", false).now_or_never();
+        thread::yield_now();
+    }
+    assert!(first.as_mut().now_or_never().is_none());
+}
+
+#[tokio::test]
 async fn a_thousand_questions_at_once_share_some_connections() {
     let server = Server::start(Manner::Held("true"));
     let client = client(&server);
