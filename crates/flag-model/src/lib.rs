@@ -22,6 +22,6 @@ pub use crate::metadata::{Metadata, MetadataParts};
 pub use crate::name::{FlagName, InstanceId, OwnerId, ProjectName, Salt, TreatmentName};
 pub use crate::percent::{InvalidPercent, Percent};
 pub use crate::revision::{Format, FormatVersion, InvalidRevision, Revision, RevisionParts};
-pub use crate::time::{Date, Timestamp};
+pub use crate::time::{Date, Timestamp, TimestampText};
 pub use crate::treatment::Treatment;
 pub use crate::value::FlagValue;

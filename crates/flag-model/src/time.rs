@@ -1,46 +1,81 @@
 //! Instants, in microseconds, as row keys spell them; and dates.
 
 use std::fmt;
+use std::ops::Deref;
 
 use time::{Month, OffsetDateTime, PrimitiveDateTime, Time};
 
 use crate::invalid::{Invalid, quoted};
 
+/// Microseconds in a second.
+const MICROS: i64 = 1_000_000;
+
 /// An instant in UTC, in whole microseconds, from year 1 to 9999.
 ///
 /// Its text is `YYYY-MM-DD HH:MM:SS.ffffff`, of fixed width, so that texts sort as instants do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(OffsetDateTime);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// The text of a [`Timestamp`].
+#[derive(Clone, Copy, Debug)]
+pub struct TimestampText([u8; 26]);
 
 impl Timestamp {
     /// Where microseconds are counted from.
-    pub const UNIX_EPOCH: Self = Self(OffsetDateTime::UNIX_EPOCH);
+    pub const UNIX_EPOCH: Self = Self(0);
+
+    const FIRST: Self = Self(-62_135_596_800_000_000);
+    const LAST: Self = Self(253_402_300_799_999_999);
 
     /// An instant by microseconds since 1970; `None` outside the years 1 to 9999.
     pub fn from_unix_micros(micros: i64) -> Option<Self> {
-        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000).ok()?;
-        (1..=9999).contains(&at.year()).then_some(Self(at))
+        let at = Self(micros);
+        (Self::FIRST..=Self::LAST).contains(&at).then_some(at)
     }
 
     /// Microseconds since 1970.
     pub fn unix_micros(self) -> i64 {
-        self.0.unix_timestamp() * 1_000_000 + i64::from(self.0.microsecond())
+        self.0
     }
 
     /// The instant a microsecond later; `None` at the end of year 9999.
     pub fn next(self) -> Option<Self> {
-        Self::from_unix_micros(self.unix_micros() + 1)
+        Self::from_unix_micros(self.0 + 1)
+    }
+
+    /// Its text; allocates nothing.
+    pub fn text(self) -> TimestampText {
+        let seconds = self.0.div_euclid(MICROS);
+        let micros = u32::try_from(self.0.rem_euclid(MICROS)).unwrap_or_default();
+        // Every instant of ours is one of theirs.
+        let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let (year, month, day) = at.to_calendar_date();
+        let (hour, minute, second) = at.to_hms();
+        let year = u32::try_from(year).unwrap_or_default();
+        let [y0, y1] = two_digits(year / 100);
+        let [y2, y3] = two_digits(year % 100);
+        let [m0, m1] = two_digits(u8::from(month));
+        let [d0, d1] = two_digits(day);
+        let [h0, h1] = two_digits(hour);
+        let [i0, i1] = two_digits(minute);
+        let [s0, s1] = two_digits(second);
+        let [f0, f1] = two_digits(micros / 10_000);
+        let [f2, f3] = two_digits(micros / 100 % 100);
+        let [f4, f5] = two_digits(micros % 100);
+        TimestampText([
+            y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b' ', h0, h1, b':', i0, i1, b':', s0, s1,
+            b'.', f0, f1, f2, f3, f4, f5,
+        ])
     }
 
     /// Reads `YYYY-MM-DD HH:MM:SS` with up to six digits of a fraction, or none, as Python writes a whole second.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         parse(text)
-            .map(Self)
             .ok_or_else(|| Invalid::new("time", quoted(text), "YYYY-MM-DD HH:MM:SS.ffffff in UTC"))
     }
 }
 
-fn parse(text: &str) -> Option<OffsetDateTime> {
+fn parse(text: &str) -> Option<Timestamp> {
     let (seconds, fraction) = match text.split_once('.') {
         Some((seconds, fraction)) if (1..=6).contains(&fraction.len()) => (seconds, fraction),
         Some(_) => return None,
@@ -49,15 +84,12 @@ fn parse(text: &str) -> Option<OffsetDateTime> {
     let [date, clock] = fields::<2>(seconds, ' ')?;
     let date = parse_date(date)?;
     let [hour, minute, second] = fields::<3>(clock, ':')?;
-    let micros = digits(&format!("{fraction:0<6}"), 6)?;
-    let time = Time::from_hms_micro(
-        digits(hour, 2)?,
-        digits(minute, 2)?,
-        digits(second, 2)?,
-        micros,
-    )
-    .ok()?;
-    Some(PrimitiveDateTime::new(date, time).assume_utc())
+    let time = Time::from_hms(digits(hour, 2)?, digits(minute, 2)?, digits(second, 2)?).ok()?;
+    let micros: i64 = digits(&format!("{fraction:0<6}"), 6)?;
+    let seconds = PrimitiveDateTime::new(date, time)
+        .assume_utc()
+        .unix_timestamp();
+    Timestamp::from_unix_micros(seconds * MICROS + micros)
 }
 
 fn parse_date(text: &str) -> Option<time::Date> {
@@ -79,20 +111,36 @@ fn digits<N: std::str::FromStr>(text: &str, width: usize) -> Option<N> {
     all_digits.then(|| text.parse().ok()).flatten()
 }
 
+impl Deref for TimestampText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        // Digits and separators are UTF-8.
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl AsRef<[u8]> for TimestampText {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The digits of a number below 100.
+fn two_digits(number: impl TryInto<u8>) -> [u8; 2] {
+    let number = number.try_into().unwrap_or_default();
+    [b'0' + number / 10, b'0' + number % 10]
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = self.0;
-        write!(
-            f,
-            "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}",
-            at.year(),
-            u8::from(at.month()),
-            at.day(),
-            at.hour(),
-            at.minute(),
-            at.second(),
-            at.microsecond()
-        )
+        f.write_str(&self.text())
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Timestamp({self})")
     }
 }
 
@@ -123,7 +171,32 @@ impl fmt::Display for Date {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_text_is_that_of_the_calendar(
+            micros in Timestamp::FIRST.0..=Timestamp::LAST.0,
+        ) {
+            let at = Timestamp::from_unix_micros(micros).unwrap();
+            let nanos = i128::from(micros) * 1_000;
+            let calendar = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap();
+            let text = format!(
+                "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}",
+                calendar.year(),
+                u8::from(calendar.month()),
+                calendar.day(),
+                calendar.hour(),
+                calendar.minute(),
+                calendar.second(),
+                calendar.microsecond()
+            );
+            prop_assert_eq!(at.to_string(), &*text);
+            prop_assert_eq!(Timestamp::parse(&text), Ok(at));
+        }
+    }
 
     #[track_caller]
     fn check(text: &str, canonical: &str) {
@@ -171,7 +244,10 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_time_has_no_next() {
+    fn time_begins_and_ends() {
+        let first = Timestamp::parse("0001-01-01 00:00:00.000000");
+        assert_eq!(first, Ok(Timestamp::FIRST));
+        assert_eq!(Timestamp::from_unix_micros(Timestamp::FIRST.0 - 1), None);
         assert_eq!(
             Timestamp::parse("9999-12-31 23:59:59.999999")
                 .unwrap()
