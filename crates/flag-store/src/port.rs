@@ -3,10 +3,13 @@
 //! A backend is an ordered map of rows with a handful of operations. Whoever implements [`RowStore`] runs the
 //! suite in `conformance` against the real thing; whoever uses it goes through `FlagStore` or `ExposureStore`.
 
-use std::collections::BTreeMap;
+mod cells;
+
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
+
+pub use self::cells::Cells;
 
 /// A future that a [`RowStore`] gives back; boxed, so that the backend can be chosen at run time.
 ///
@@ -97,57 +100,6 @@ pub struct Row {
     pub key: Vec<u8>,
     /// The cells; a row without cells doesn't exist.
     pub cells: Cells,
-}
-
-/// The cells of a row by column, bytes as stored.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cells(BTreeMap<Vec<u8>, Vec<u8>>);
-
-impl Cells {
-    /// The value of a column.
-    pub fn get(&self, column: &str) -> Option<&[u8]> {
-        self.0.get(column.as_bytes()).map(Vec::as_slice)
-    }
-
-    /// Sets the value of a column.
-    pub fn set(&mut self, column: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
-        self.0.insert(column.into(), value.into());
-    }
-
-    /// Adds a cell; for building a row in one expression.
-    #[must_use]
-    pub fn with(mut self, column: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
-        self.set(column, value);
-        self
-    }
-
-    /// Whether there is no cell.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// How many cells there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Columns and values, ordered by the bytes of the column.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.0
-            .iter()
-            .map(|(column, value)| (column.as_slice(), value.as_slice()))
-    }
-}
-
-impl<C: Into<Vec<u8>>, V: Into<Vec<u8>>> FromIterator<(C, V)> for Cells {
-    fn from_iter<I: IntoIterator<Item = (C, V)>>(cells: I) -> Self {
-        Self(
-            cells
-                .into_iter()
-                .map(|(column, value)| (column.into(), value.into()))
-                .collect(),
-        )
-    }
 }
 
 /// What to read: a half-open range of keys, an order, and a limit.
