@@ -9,6 +9,10 @@ use flag_model::{
 /// The longest key that Bigtable takes.
 const MAX_KEY_BYTES: usize = 4 * 1024;
 
+/// What the names of the fields and the longest flag type take in a key.
+const FIELDS_BYTES: usize =
+    "PROJECT##FLAGTYPE#feature#FLAGNAME##INSTANCEID##REQUESTID##TIME#".len();
+
 /// The parts of the key of an exposure, the ids as the key spells them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExposureRowKey<'k> {
@@ -72,19 +76,16 @@ fn differing<'k>(in_key: &'k str, id: &str) -> Option<&'k str> {
 
 /// What the keys of all exposures of a flag begin with.
 pub(crate) fn exposure_prefix(flag: &FlagKey) -> String {
-    format!(
-        "PROJECT#{}#FLAGTYPE#{}#FLAGNAME#{}#INSTANCEID#",
-        flag.project, flag.flag_type, flag.name
-    )
+    let mut key = String::new();
+    push_flag(&mut key, flag);
+    key
 }
 
 /// What the keys of all exposures of one instance to a flag begin with.
 pub(crate) fn instance_prefix(flag: &FlagKey, instance: &InstanceId<'_>) -> String {
-    format!(
-        "{}{}#REQUESTID#",
-        exposure_prefix(flag),
-        encoded(instance.as_str())
-    )
+    let mut key = String::new();
+    push_instance(&mut key, flag, instance);
+    key
 }
 
 /// The key of one exposure, made at the time that `created` spells; refused if it is longer than [`MAX_KEY_BYTES`].
@@ -94,11 +95,19 @@ pub(crate) fn exposure_key(
     request_id: &str,
     created: &str,
 ) -> Result<String, Invalid> {
-    let key = format!(
-        "{}{}#TIME#{created}",
-        instance_prefix(flag, instance),
-        encoded(request_id)
-    );
+    let texts = [
+        flag.project.as_str(),
+        flag.name.as_str(),
+        instance.as_str(),
+        request_id,
+        created,
+    ];
+    let bytes: usize = texts.map(str::len).iter().sum();
+    let mut key = String::with_capacity(FIELDS_BYTES + bytes);
+    push_instance(&mut key, flag, instance);
+    push_encoded(&mut key, request_id);
+    key.push_str("#TIME#");
+    key.push_str(created);
     if key.len() > MAX_KEY_BYTES {
         let expected = format!("at most {MAX_KEY_BYTES} bytes");
         return Err(Invalid::new(
@@ -110,9 +119,39 @@ pub(crate) fn exposure_key(
     Ok(key)
 }
 
-/// An id that can pose as no other field: `#`, `%` and control characters percent-encoded.
+fn push_instance(key: &mut String, flag: &FlagKey, instance: &InstanceId<'_>) {
+    push_flag(key, flag);
+    push_encoded(key, instance.as_str());
+    key.push_str("#REQUESTID#");
+}
+
+fn push_flag(key: &mut String, flag: &FlagKey) {
+    for text in [
+        "PROJECT#",
+        flag.project.as_str(),
+        "#FLAGTYPE#",
+        flag.flag_type.as_str(),
+        "#FLAGNAME#",
+        flag.name.as_str(),
+        "#INSTANCEID#",
+    ] {
+        key.push_str(text);
+    }
+}
+
 fn encoded(id: &str) -> String {
-    let mut key = String::with_capacity(id.len());
+    let mut key = String::new();
+    push_encoded(&mut key, id);
+    key
+}
+
+/// Appends an id such that it can pose as no other field: `#`, `%` and control characters percent-encoded.
+fn push_encoded(key: &mut String, id: &str) {
+    // Beyond ASCII there are control characters too.
+    let is_plain = |byte| matches!(byte, b' '..=b'"' | b'$' | b'&'..=b'~');
+    if id.bytes().all(is_plain) {
+        return key.push_str(id);
+    }
     for character in id.chars() {
         if matches!(character, '#' | '%') || character.is_control() {
             for byte in character.encode_utf8(&mut [0; 4]).bytes() {
@@ -122,7 +161,6 @@ fn encoded(id: &str) -> String {
             key.push(character);
         }
     }
-    key
 }
 
 #[cfg(test)]

@@ -8,39 +8,58 @@ use crate::exposures::{Exposure, StoredExposure};
 use crate::port::{Cells, Row};
 use crate::row_key::{ExposureRowKey, exposure_key};
 
+/// What the columns of an exposure take, and those of its values whose length is bounded.
+const FIXED_BYTES: usize = 192;
+
 /// The row of an exposure; refused if its key would be too long.
+///
+/// Costs three allocations: thousands of exposures are encoded in a second.
 pub(crate) fn encode_exposure(exposure: &Exposure<'_>) -> Result<Row, Invalid> {
-    let created = exposure.created.to_string();
+    let created = exposure.created.text();
     let key = exposure_key(
         &exposure.flag,
         &exposure.instance,
         &exposure.request_id,
         &created,
     )?;
-    let mut cells = Cells::default()
-        .with("RequestID", &*exposure.request_id)
-        .with("Name", exposure.flag.name.as_str())
-        .with("CreatedTimestamp", created)
-        .with("Type", cell_type(exposure.flag.flag_type))
-        .with("InstanceID", exposure.instance.as_str())
-        .with("AssignedValue", exposure.value.to_string())
-        .with("AssignedGroup", &*exposure.rollout_group);
+    let value = match &*exposure.value {
+        FlagValue::Boolean(value) => boolean(*value),
+        FlagValue::Text(text) => text,
+    };
+    let name = exposure.flag.name.as_str();
+    let instance = exposure.instance.as_str();
+    let (request, group) = (&*exposure.request_id, &*exposure.rollout_group);
+    let texts = [name, instance, request, group, value];
+    let bytes = texts.map(str::len).iter().sum::<usize>();
+    // In ascending order, which is the cheapest.
+    let mut cells = Cells::with_capacity(11, FIXED_BYTES + bytes);
+    cells.set("AssignedGroup", group);
+    cells.set("AssignedValue", value);
+    if let Some(bucket) = exposure.bucket {
+        cells.set_text("Bucket", bucket.get());
+    }
     if let Some(from_cache) = exposure.from_cache {
-        cells.set("CacheFlag", from_cache.to_string());
+        cells.set("CacheFlag", boolean(from_cache));
     }
-    if let Some(revision) = exposure.revision {
-        cells.set("Revision", revision.to_string());
-    }
+    cells.set("CreatedTimestamp", created);
+    cells.set("InstanceID", instance);
+    cells.set("Name", name);
     if let Some(reason) = exposure.reason {
         cells.set("Reason", reason.as_str());
     }
-    if let Some(bucket) = exposure.bucket {
-        cells.set("Bucket", bucket.to_string());
+    cells.set("RequestID", request);
+    if let Some(revision) = exposure.revision {
+        cells.set("Revision", revision.text());
     }
+    cells.set("Type", cell_type(exposure.flag.flag_type));
     Ok(Row {
         key: key.into(),
         cells,
     })
+}
+
+fn boolean(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
 }
 
 /// The cells of an exposure as text, whoever wrote it; nothing depends on them, so nothing is refused.
