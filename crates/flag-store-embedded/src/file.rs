@@ -6,10 +6,11 @@ use std::time::Duration;
 use flag_store::StoreError;
 
 use crate::database::Database;
-use crate::failure::{Failure, Refusal};
+use crate::failure::Failure;
 use crate::open_error::OpenError;
-use crate::rows::{self, StoredRow};
+use crate::rows;
 use crate::schema::Contents;
+use crate::stored::Batch;
 use crate::worker::Workers;
 
 /// Threads that read, per file; two, so that a long scan doesn't hold up the short reads.
@@ -59,7 +60,7 @@ impl DataFile {
     pub(crate) async fn write_batch(
         &self,
         limit: Duration,
-        batch: Vec<Result<StoredRow, Refusal>>,
+        batch: Batch,
     ) -> Vec<Result<(), StoreError>> {
         let length = batch.len();
         self.workers

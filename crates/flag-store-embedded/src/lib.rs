@@ -19,6 +19,7 @@ mod patience;
 mod rows;
 mod schema;
 mod store;
+mod stored;
 mod worker;
 
 pub use crate::expiry::remove_exposures_before;

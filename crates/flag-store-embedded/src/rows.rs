@@ -1,40 +1,18 @@
 //! Rows in the table of one file: every statement that reads or writes them.
 
 use flag_store::{Cells, Columns, CompareAndSet, Insert, Order, Row, Scan};
-use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{OptionalExtension, Statement, Transaction, TransactionBehavior, params};
 
 use crate::cells;
 use crate::database::Database;
-use crate::failure::{Failure, Refusal};
+use crate::failure::Failure;
+use crate::stored::{Batch, StoredRow};
 
 const GET: &str = "SELECT cells FROM rows WHERE key = ?1";
 const PING: &str = "SELECT 1 FROM rows LIMIT 1";
 const INSERT: &str = "INSERT INTO rows (key, cells) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
 const REPLACE: &str = "INSERT INTO rows (key, cells) VALUES (?1, ?2)
     ON CONFLICT DO UPDATE SET cells = excluded.cells";
-
-/// A row as the file keeps it.
-#[derive(Clone, Debug)]
-pub(crate) struct StoredRow {
-    key: Vec<u8>,
-    cells: Vec<u8>,
-}
-
-impl StoredRow {
-    /// Refuses what Bigtable would refuse as well.
-    pub(crate) fn new(key: &[u8], cells: &Cells) -> Result<Self, Refusal> {
-        if key.is_empty() {
-            return Err(Refusal::NoKey);
-        }
-        if cells.is_empty() {
-            return Err(Refusal::NoCells);
-        }
-        Ok(Self {
-            key: key.to_vec(),
-            cells: cells::encode(cells)?,
-        })
-    }
-}
 
 /// What a cell must hold for [`compare_and_set`] to write.
 #[derive(Debug)]
@@ -105,7 +83,10 @@ pub(crate) fn insert_if_absent(
     row: &StoredRow,
 ) -> Result<Insert, Failure> {
     let transaction = begin(database)?;
-    if !insert(&transaction, row)? {
+    let inserted = transaction
+        .prepare_cached(INSERT)?
+        .execute([&row.key, &row.cells])?;
+    if inserted == 0 {
         return Ok(Insert::AlreadyThere);
     }
     transaction.commit()?;
@@ -123,7 +104,7 @@ pub(crate) fn compare_and_set(
     if current.get(&expected.column) != expected.value.as_deref() {
         return Ok(CompareAndSet::Differs);
     }
-    replace(&transaction, row, current)?;
+    replace(&transaction, &row.key, &row.cells, current)?;
     transaction.commit()?;
     Ok(CompareAndSet::Set)
 }
@@ -131,21 +112,21 @@ pub(crate) fn compare_and_set(
 /// Adds cells to many rows in one transaction; a row that is refused or damaged fails alone.
 pub(crate) fn write_batch(
     database: &mut Database,
-    batch: Vec<Result<StoredRow, Refusal>>,
+    mut batch: Batch,
 ) -> Result<Vec<Result<(), Failure>>, Failure> {
     let transaction = begin(database)?;
-    let mut results = Vec::with_capacity(batch.len());
-    for row in batch {
-        let result = row
-            .map_err(Failure::from)
-            .and_then(|row| write(&transaction, &row));
-        match result {
+    let mut insert = transaction.prepare_cached(INSERT)?;
+    let mut failed = Vec::new();
+    for (place, key, cells) in batch.in_order_of_keys() {
+        match write(&transaction, &mut insert, key, cells) {
+            Ok(()) => {}
             Err(failure @ Failure::Sqlite(_)) => return Err(failure),
-            result => results.push(result),
+            Err(failure) => failed.push((place, failure)),
         }
     }
+    drop(insert);
     transaction.commit()?;
-    Ok(results)
+    Ok(batch.results(failed))
 }
 
 /// Starts a transaction that holds the write lock from the start, so that nothing that it reads can change.
@@ -156,35 +137,34 @@ fn begin(database: &mut Database) -> Result<Transaction<'_>, Failure> {
 }
 
 /// Adds cells to a row, or makes it.
-fn write(transaction: &Transaction<'_>, row: &StoredRow) -> Result<(), Failure> {
+fn write(
+    transaction: &Transaction<'_>,
+    insert: &mut Statement<'_>,
+    key: &[u8],
+    cells: &[u8],
+) -> Result<(), Failure> {
     // Rows of a batch are new as a rule, so that reading first would be in vain.
-    if insert(transaction, row)? {
+    if insert.execute([key, cells])? == 1 {
         return Ok(());
     }
-    let current = current_cells(transaction, &row.key)?;
-    replace(transaction, row, current)
-}
-
-/// Whether the row was new, and is written now.
-fn insert(transaction: &Transaction<'_>, row: &StoredRow) -> Result<bool, Failure> {
-    let mut statement = transaction.prepare_cached(INSERT)?;
-    Ok(statement.execute([&row.key, &row.cells])? == 1)
+    let current = current_cells(transaction, key)?;
+    replace(transaction, key, cells, current)
 }
 
 /// Writes a row's current cells, overlaid with its new ones.
 fn replace(
     transaction: &Transaction<'_>,
-    row: &StoredRow,
+    key: &[u8],
+    new: &[u8],
     mut current: Cells,
 ) -> Result<(), Failure> {
-    let new = cells::decode(&row.cells, Columns::All)
-        .map_err(|garbled| Failure::garbled(&row.key, garbled))?;
+    let new = cells::decode(new, Columns::All).map_err(|garbled| Failure::garbled(key, garbled))?;
     for (column, value) in new.iter() {
         current.set(column, value);
     }
-    let merged = cells::encode(&current).map_err(Refusal::from)?;
+    let merged = StoredRow::new(key, &current)?;
     let mut statement = transaction.prepare_cached(REPLACE)?;
-    statement.execute([&row.key, &merged])?;
+    statement.execute([&merged.key, &merged.cells])?;
     Ok(())
 }
 
@@ -221,8 +201,11 @@ mod tests {
     use super::*;
     use crate::schema::Contents;
 
-    fn row(key: &[u8], value: &str) -> StoredRow {
-        StoredRow::new(key, &Cells::default().with("Value", value)).unwrap()
+    fn row(key: &[u8], value: &str) -> Row {
+        Row {
+            key: key.to_vec(),
+            cells: Cells::default().with("Value", value),
+        }
     }
 
     fn fresh() -> (TempDir, Database) {
@@ -238,7 +221,7 @@ mod tests {
         let connection = database.connection();
         connection.pragma_update(None, "max_page_count", 8).unwrap();
         let large = "x".repeat(100_000);
-        let batch = vec![Ok(row(b"small", "x")), Ok(row(b"large", &large))];
+        let batch = Batch::new(&[row(b"small", "x"), row(b"large", &large)]);
         let failure = write_batch(&mut database, batch).unwrap_err();
         assert!(failure.in_file(directory.path()).is_transient());
         assert_eq!(get(&database, b"small").unwrap(), None);
@@ -247,8 +230,8 @@ mod tests {
     #[test]
     fn a_scan_stops_when_nobody_waits_for_it() {
         let (_directory, mut database) = fresh();
-        let batch = (0..100).map(|n| Ok(row(&[n], "x"))).collect();
-        write_batch(&mut database, batch).unwrap();
+        let batch: Vec<Row> = (0..100).map(|n| row(&[n], "x")).collect();
+        write_batch(&mut database, Batch::new(&batch)).unwrap();
         let asked = std::cell::Cell::new(0);
         let is_wanted = || {
             asked.set(asked.get() + 1);

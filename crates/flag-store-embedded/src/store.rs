@@ -15,8 +15,9 @@ use crate::directory;
 use crate::failure::Failure;
 use crate::file::DataFile;
 use crate::open_error::OpenError;
-use crate::rows::{self, Comparison, StoredRow};
+use crate::rows::{self, Comparison};
 use crate::schema::Contents;
+use crate::stored::{Batch, StoredRow};
 
 const FLAGS: &str = "flags.db";
 const EXPOSURES: &str = "exposures.db";
@@ -190,10 +191,7 @@ impl RowStore for EmbeddedStore {
             if rows.is_empty() {
                 return Vec::new();
             }
-            let batch = rows
-                .iter()
-                .map(|row| StoredRow::new(&row.key, &row.cells))
-                .collect();
+            let batch = Batch::new(rows);
             self.file(table).write_batch(self.timeout, batch).await
         })
     }
