@@ -92,10 +92,8 @@ impl Pending<'_> {
     }
 
     fn bytes(&self) -> usize {
-        let cells = self.row.cells.iter();
-        cells.fold(self.row.key.len() + OVERHEAD, |bytes, (column, value)| {
-            bytes + column.len() + value.len() + OVERHEAD
-        })
+        let Row { key, cells } = self.row;
+        key.len() + cells.byte_len() + (1 + cells.len()) * OVERHEAD
     }
 }
 
