@@ -1,29 +1,63 @@
-//! The least that could answer `GET /get-feature-flag`: actix-web, the query, the decision, the reply; no cache, no
-//! log, no count, no check. `cargo xtask bench` measures the service against it.
+//! The yardstick of `cargo xtask bench`: what somebody would plainly write with actix-web to answer
+//! `GET /get-feature-flag` for one flag, byte for byte as the service does.
+//!
+//! None of our crates is in it, so that it stays as it is when our code becomes faster. It has no store, no cache, no
+//! check of names, no log, no count, and serves on a free port with `FLAG_WORKERS` workers, or one.
 #![expect(clippy::unwrap_used, reason = "an example for measurements")]
 #![expect(clippy::print_stdout, reason = "says where it serves")]
 
-use actix_web::http::header::{HeaderName, HeaderValue};
-use actix_web::web::{self, Data};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use flag_api::{FlagQuery, FlagReply, GET_FEATURE_FLAG, REQUEST_ID, ReplyValue};
-use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, InstanceId, Percent, ProjectName, Revision,
-    RevisionParts, Timestamp, Treatment,
-};
-use flag_rollout::{Plan, decide};
+use actix_web::web::{self, Data, Query};
+use actix_web::{App, HttpResponse, HttpServer};
+use md5::{Digest as _, Md5};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+/// What is asked.
+#[derive(Deserialize)]
+struct Question {
+    project_name: String,
+    instance_id: String,
+    flag_type: String,
+    flag_name: String,
+}
+
+/// What is answered.
+#[derive(Serialize)]
+struct Answer {
+    request_id: String,
+    instance_id: String,
+    flag_type: String,
+    flag_name: String,
+    flag_value: bool,
+    rollout_group: &'static str,
+}
+
+/// The one flag: a boolean with one treatment.
+struct Flag {
+    project: String,
+    flag_type: String,
+    name: String,
+    overrides: Vec<String>,
+    /// In thousandths of a percent.
+    share: u128,
+}
 
 fn main() -> std::io::Result<()> {
     actix_web::rt::System::new().block_on(serve())
 }
 
 async fn serve() -> std::io::Result<()> {
-    let plan = Data::new(plan());
+    let flag = Data::new(Flag {
+        project: "csr-assistant".to_owned(),
+        flag_type: "feature".to_owned(),
+        name: "multi_step_api_router".to_owned(),
+        overrides: vec!["A12345".to_owned()],
+        share: 40_000,
+    });
     let app = move || {
         App::new()
-            .app_data(plan.clone())
-            .route(GET_FEATURE_FLAG, web::get().to(answer))
+            .app_data(flag.clone())
+            .route("/get-feature-flag", web::get().to(answer))
     };
     let workers = std::env::var("FLAG_WORKERS").map_or(1, |workers| workers.parse().unwrap());
     let server = HttpServer::new(app).workers(workers).bind("127.0.0.1:0")?;
@@ -33,51 +67,33 @@ async fn serve() -> std::io::Result<()> {
     server.run().await
 }
 
-async fn answer(request: HttpRequest, plan: Data<Plan>) -> HttpResponse {
-    let query = FlagQuery::parse(request.query_string()).unwrap();
-    let id = Uuid::now_v7().to_string();
-    let instance = InstanceId::new(query.instance_id).unwrap();
-    let decision = decide(&plan, &instance);
-    let reply = FlagReply {
-        request_id: (&id).into(),
-        instance_id: instance.as_str().into(),
-        flag_type: query.flag_type,
-        flag_name: query.flag_name,
-        flag_value: match decision.value {
-            FlagValue::Boolean(value) => ReplyValue::Boolean(*value),
-            FlagValue::Text(text) => ReplyValue::Text((&**text).into()),
-        },
-        rollout_group: decision.rollout_group.into(),
-    };
+async fn answer(question: Query<Question>, flag: Data<Flag>) -> HttpResponse {
+    let question = question.into_inner();
+    if question.project_name != flag.project
+        || question.flag_type != flag.flag_type
+        || question.flag_name != flag.name
+    {
+        return HttpResponse::NotFound().finish();
+    }
+    let request_id = Uuid::now_v7().to_string();
+    let is_treated = flag.overrides.contains(&question.instance_id)
+        || bucket(&flag.name, &question.instance_id) < flag.share;
     HttpResponse::Ok()
-        .insert_header((
-            HeaderName::from_static(REQUEST_ID),
-            HeaderValue::from_str(&id).unwrap(),
-        ))
-        .json(reply)
+        .insert_header(("x-request-id", request_id.clone()))
+        .json(Answer {
+            request_id,
+            instance_id: question.instance_id,
+            flag_type: question.flag_type,
+            flag_name: question.flag_name,
+            flag_value: is_treated,
+            rollout_group: if is_treated { "treatment_1" } else { "control" },
+        })
 }
 
-/// A boolean flag of 40 % by md5, as most are.
-fn plan() -> Plan {
-    let parts = RevisionParts {
-        flag: FlagKey {
-            project: ProjectName::new("csr-assistant").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("multi_step_api_router").unwrap(),
-        },
-        format: Format::V1,
-        control: FlagValue::Boolean(false),
-        treatments: vec![Treatment {
-            name: None,
-            overrides: vec![InstanceId::new("A12345").unwrap()],
-            percent: Percent::parse("40", flag_model::FormatVersion::V1).unwrap(),
-            value: FlagValue::Boolean(true),
-            ranges: vec![],
-        }],
-        comment: String::new(),
-        owner: None,
-        rollback_of: None,
-    };
-    let created = Timestamp::parse("2026-01-02 03:04:05.000006").unwrap();
-    Plan::compile(Revision::new(created, parts).unwrap())
+/// Where an instance stands on a line of 100,000 buckets.
+fn bucket(salt: &str, instance: &str) -> u128 {
+    let digest = Md5::new_with_prefix(salt).chain_update("#");
+    let digest = digest.chain_update(instance).finalize();
+    let position = u64::from_be_bytes(digest[..8].try_into().unwrap());
+    (u128::from(position) * 100_000) >> 64
 }
