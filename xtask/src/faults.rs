@@ -5,18 +5,16 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::emulator::{self, Emulator};
 use crate::foreground::{Foreground, cargo};
-use crate::metadata::Metadata;
+use crate::generated;
 use crate::test::{Profile, build};
 
 /// Where the table stands.
 const PAGE: &str = "docs/reliability.md";
-const BEGIN: &str = "<!-- measured -->\n";
-const END: &str = "<!-- end of measured -->";
 
 /// Which measurements to take.
 #[derive(clap::Args)]
@@ -69,7 +67,7 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
     let table = table(&rows);
     println!("\n{table}");
     if args.write {
-        write(&table)?;
+        generated::write(PAGE, &format!("{}\n\n{table}", machine()?))?;
     }
     tested
 }
@@ -97,23 +95,6 @@ fn table(rows: &[Row]) -> String {
     });
     let head = "| Fault | Goal | Measured | |\n|---|---|---|---|\n";
     head.to_owned() + &rows.collect::<String>()
-}
-
-fn write(table: &str) -> Result<()> {
-    let path = Metadata::read()?.workspace_root.join(PAGE);
-    let page = fs::read_to_string(&path)?;
-    let split = page
-        .split_once(BEGIN)
-        .and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let Some((before, after)) = split else {
-        bail!("{PAGE} has no place for the table");
-    };
-    let machine = machine()?;
-    fs::write(
-        &path,
-        format!("{before}{BEGIN}{machine}\n\n{table}{END}{after}"),
-    )?;
-    Ok(())
 }
 
 /// When and where this was measured, in words.

@@ -16,6 +16,7 @@ mod edges;
 mod emulator;
 mod faults;
 mod foreground;
+mod generated;
 mod load;
 mod load_test;
 mod metadata;
