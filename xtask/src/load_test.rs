@@ -2,7 +2,6 @@
 //!
 //! The load comes from one thread of ours on loopback, so that the service has the other processors.
 mod args;
-mod chart;
 mod html;
 mod report;
 
@@ -41,6 +40,7 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
         rate: args.rate,
         warm_up: args.warm_up,
         duration: args.duration,
+        requests: None,
         asks: Asks::new(args.mix, args.instances, &args.project, &asked(args)),
     };
     let moments = measure(&load, servers.as_ref(), foreground)?;
@@ -64,6 +64,8 @@ fn order(args: &Args) -> Order {
         flags: args.flags,
         variables: Vec::new(),
         processor: None,
+        store_processor: None,
+        folder: None,
     }
 }
 

@@ -10,6 +10,7 @@
 mod airflow;
 mod bench;
 mod cache;
+mod chart;
 mod ci;
 mod dist;
 mod edges;
@@ -40,7 +41,7 @@ enum Chore {
     /// Finds, builds or starts a Bigtable emulator
     #[command(subcommand)]
     Emulator(emulator::Chore),
-    /// Measures the service against the bare HTTP server beneath it
+    /// Measures the service against its goals: minutes, on a machine that does nothing else
     Bench(bench::Args),
     /// Loads a service at a constant rate or as much as it takes, and reports how it answered
     LoadTest(load_test::Args),

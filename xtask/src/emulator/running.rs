@@ -1,5 +1,6 @@
 //! An emulator that runs, for as long as the value that stands for it.
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::iter;
 use std::os::unix::process::CommandExt;
@@ -31,10 +32,17 @@ pub(crate) struct Emulator {
 impl Emulator {
     /// Starts a binary on 127.0.0.1, and waits until it listens. Port 0 takes any that is free.
     pub(crate) fn start(binary: &Path, port: u16) -> Result<Self> {
-        let port = port.to_string();
+        Self::start_on(binary, port, None)
+    }
+
+    /// Starts it likewise, on one processor if one is given.
+    pub(crate) fn start_on(binary: &Path, port: u16, processor: Option<usize>) -> Result<Self> {
+        let (port, processor) = (port.to_string(), processor.map(|it| it.to_string()));
+        let taskset = processor.iter().flat_map(|it| ["taskset", "-c", it]);
         let arguments = ["-host", "127.0.0.1", "-port", &port];
-        let words = iter::once(binary.as_os_str()).chain(arguments.map(OsStr::new));
-        Self::start_words(words)
+        let words = taskset.map(OsStr::new);
+        let words = words.chain(iter::once(binary.as_os_str()));
+        Self::start_words(words.chain(arguments.map(OsStr::new)))
             .with_context(|| format!("cannot start the emulator {}", binary.display()))
     }
 
@@ -61,6 +69,14 @@ impl Emulator {
     /// Where it listens, as host and port.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Its process, where Linux tells the children of a process.
+    pub(crate) fn id(&self) -> Option<u32> {
+        let guard = self.guard.id();
+        let children = format!("/proc/{guard}/task/{guard}/children");
+        let children = fs::read_to_string(children).ok()?;
+        children.split_whitespace().next()?.parse().ok()
     }
 
     /// Fails if it has ended by itself.
@@ -118,6 +134,15 @@ mod tests {
         let emulator = start("echo Emulator running on 127.0.0.1:7; exec sleep 60").unwrap();
         assert_eq!(emulator.address(), "127.0.0.1:7");
         emulator.check().unwrap();
+    }
+
+    #[test]
+    fn its_process_is_known() {
+        let emulator = start("echo Emulator running on $$; exec sleep 60").unwrap();
+        assert_eq!(
+            emulator.id().map(|id| id.to_string()).as_deref(),
+            Some(emulator.address())
+        );
     }
 
     #[test]

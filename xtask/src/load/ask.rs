@@ -1,6 +1,7 @@
 //! What is asked, by the number of the request: the same in every run.
 use std::fmt::Write as _;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Parts of the load, in thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +26,16 @@ pub(crate) struct Asks {
     mix: Mix,
     instances: u64,
     /// The first lines up to the instance id, one per flag; then the one of flags that aren't there, and the wrong one.
-    hits: Vec<String>,
+    hits: Arc<[String]>,
     project: String,
+    order: Order,
+}
+
+/// Which instance comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Scattered,
+    InTurn,
 }
 
 impl Asks {
@@ -41,6 +50,31 @@ impl Asks {
             instances,
             hits: hits.collect(),
             project: project.to_owned(),
+            order: Order::Scattered,
+        }
+    }
+
+    /// Requests for features of several projects, project and name, all of which are there.
+    pub(crate) fn features<'a>(
+        instances: u64,
+        flags: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let mix = Mix {
+            unknown: 0,
+            error: 0,
+        };
+        let hits = flags.map(|(project, name)| begin(project, "feature", name));
+        Self {
+            hits: hits.collect(),
+            ..Self::new(mix, instances, "", &[])
+        }
+    }
+
+    /// The same, each instance after the other instead of at random: so many requests are for as many instances.
+    pub(crate) fn in_turn(self) -> Self {
+        Self {
+            order: Order::InTurn,
+            ..self
         }
     }
 
@@ -65,7 +99,10 @@ impl Asks {
                 400
             }
         };
-        let instance = (random >> 10) % self.instances;
+        let instance = match self.order {
+            Order::Scattered => (random >> 10) % self.instances,
+            Order::InTurn => number % self.instances,
+        };
         // Writing to a text cannot fail.
         let _ = write!(into, "A{instance} HTTP/1.1\r\nhost: load-test\r\n\r\n");
         status
@@ -152,6 +189,23 @@ mod tests {
             "hit=150,error=-50",
         ] {
             assert!(wrong.parse::<Mix>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn in_turn_no_instance_comes_twice() {
+        let flags = [("p", "f"), ("q", "g")];
+        let asks = Asks::features(10, flags.into_iter()).in_turn();
+        let written = (0..10).map(|number| {
+            let mut request = String::new();
+            assert_eq!(asks.write(number, &mut request), 200);
+            request
+        });
+        let written: Vec<String> = written.collect();
+        for (instance, request) in written.iter().enumerate() {
+            assert!(request.contains(&format!("&instance_id=A{instance} ")));
+            let (project, name) = flags[instance % 2];
+            assert!(request.contains(&format!("={project}&flag_type=feature&flag_name={name}&")));
         }
     }
 

@@ -37,6 +37,8 @@ pub(crate) struct Load {
     pub(crate) rate: Option<f64>,
     pub(crate) warm_up: Duration,
     pub(crate) duration: Duration,
+    /// How many requests there are at most; with them, the load ends when they are answered.
+    pub(crate) requests: Option<u64>,
     pub(crate) asks: Asks,
 }
 
@@ -91,6 +93,9 @@ async fn generate(load: &Load, told_to_end: &AtomicBool, seconds: &Sender<Second
     let mut at = 0;
     let mut issued = 0_u64;
     while began.elapsed() < all && !told_to_end.load(Ordering::Relaxed) {
+        if state.borrow().is_over() {
+            break;
+        }
         if let Some(rate) = load.rate {
             issued = state.borrow_mut().issue(began, rate, issued);
             rest(began, rate, issued).await;
@@ -136,6 +141,9 @@ struct State {
     /// Connections that wait for one.
     idle: VecDeque<Waker>,
     next: u64,
+    /// How many requests there are at most, and how many of them are over.
+    requests: u64,
+    ended: u64,
     latencies: Histogram<u32>,
     expected: u64,
     failed: u64,
@@ -147,10 +155,16 @@ impl State {
             due: VecDeque::with_capacity(load.connections),
             idle: VecDeque::with_capacity(load.connections),
             next: 0,
+            requests: load.requests.unwrap_or(u64::MAX),
+            ended: 0,
             latencies: latencies()?,
             expected: 0,
             failed: 0,
         })
+    }
+
+    fn is_over(&self) -> bool {
+        self.ended >= self.requests
     }
 
     /// Makes every request due whose time has come; gives back how many have been.
@@ -182,6 +196,7 @@ impl State {
     fn record(&mut self, due: Instant, is_expected: bool) {
         let micros = u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.latencies.saturating_record(micros.max(1));
+        self.ended += 1;
         if is_expected {
             self.expected += 1;
         } else {
@@ -201,8 +216,7 @@ struct Worker {
 impl Worker {
     async fn run(mut self) {
         let mut request = String::new();
-        loop {
-            let (due, number) = self.next().await;
+        while let Some((due, number)) = self.next().await {
             let expected = self.asks.write(number, &mut request);
             let status = timeout(HUNG, self.connection.ask(&request)).await;
             let status = status.ok().and_then(Result::ok);
@@ -217,8 +231,8 @@ impl Worker {
         }
     }
 
-    /// The next request: when it is due, and its number.
-    async fn next(&self) -> (Instant, u64) {
+    /// The next request: when it is due, and its number. `None` when there were enough.
+    async fn next(&self) -> Option<(Instant, u64)> {
         let due = if self.is_paced {
             poll_fn(|context| {
                 let mut state = self.state.borrow_mut();
@@ -233,7 +247,10 @@ impl Worker {
             Instant::now()
         };
         let mut state = self.state.borrow_mut();
+        if state.next >= state.requests {
+            return None;
+        }
         state.next += 1;
-        (due, state.next)
+        Some((due, state.next))
     }
 }

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -11,14 +11,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::usage::Usage;
 use crate::emulator::{self, Emulator};
 use crate::foreground::{Foreground, cargo};
 use crate::metadata::Metadata;
-
-/// Clock ticks a second, in which Linux counts a process's time on every platform that we build for.
-const TICKS: f64 = 100.0;
-
-const PAGE: u64 = 4_096;
 
 /// Tells the folders of services apart that run side by side.
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -27,6 +23,8 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 pub(crate) struct Servers {
     processes: Vec<Child>,
     pub(crate) addresses: Vec<SocketAddr>,
+    /// When the first of them was started.
+    pub(crate) began: Instant,
     /// How long it took from the start of the first to its being ready.
     pub(crate) started_in: Duration,
     folder: PathBuf,
@@ -50,6 +48,10 @@ pub(crate) struct Order {
     pub(crate) variables: Vec<(&'static str, &'static str)>,
     /// The processor that they may use; without it all.
     pub(crate) processor: Option<usize>,
+    /// The processor that the emulator may use; without it all.
+    pub(crate) store_processor: Option<usize>,
+    /// Where the embedded store lies already; without it a new one is made, which goes with the services.
+    pub(crate) folder: Option<PathBuf>,
 }
 
 /// What is started.
@@ -72,20 +74,15 @@ pub(crate) enum Store {
     Bigtable,
 }
 
-/// What the processes of a service have used.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Usage {
-    /// Processor time since their start, in seconds.
-    pub(crate) cpu_seconds: f64,
-    /// Resident memory, in bytes.
-    pub(crate) resident: u64,
-}
-
 impl Servers {
     /// Starts what [`build`] has built, with its store, and puts flags into that.
     pub(crate) fn start(order: &Order, foreground: &mut Foreground) -> Result<Self> {
         let emulator = match order.store {
-            Store::Emulator => Some(Emulator::start(&emulator::obtain(foreground)?, 0)?),
+            Store::Emulator => Some(Emulator::start_on(
+                &emulator::obtain(foreground)?,
+                0,
+                order.store_processor,
+            )?),
             Store::Embedded | Store::Bigtable => None,
         };
         let target = Metadata::read()?.target_directory;
@@ -101,6 +98,7 @@ impl Servers {
         let mut servers = Self {
             processes: Vec::new(),
             addresses: Vec::new(),
+            began: Instant::now(),
             started_in: Duration::ZERO,
             folder: folder.clone(),
             emulator: None,
@@ -114,6 +112,7 @@ impl Servers {
             servers.processes.push(process);
             servers.addresses.push(address);
             if replica == 0 {
+                servers.began = began;
                 servers.started_in = began.elapsed();
             }
         }
@@ -140,8 +139,13 @@ impl Servers {
 
     /// What they have used, together.
     pub(crate) fn usage(&self) -> Option<Usage> {
-        let usages = self.processes.iter().map(|process| usage(process.id()));
-        usages.sum()
+        let usages = self.processes.iter();
+        usages.map(|process| Usage::of(process.id())).sum()
+    }
+
+    /// What the emulator has used, if there is one.
+    pub(crate) fn emulator_usage(&self) -> Option<Usage> {
+        Usage::of(self.emulator.as_ref()?.id()?)
     }
 }
 
@@ -152,19 +156,6 @@ impl Drop for Servers {
             let _ = process.wait();
         }
         let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-impl std::iter::Sum for Usage {
-    fn sum<I: Iterator<Item = Self>>(usages: I) -> Self {
-        let none = Self {
-            cpu_seconds: 0.0,
-            resident: 0,
-        };
-        usages.fold(none, |sum, usage| Self {
-            cpu_seconds: sum.cpu_seconds + usage.cpu_seconds,
-            resident: sum.resident + usage.resident,
-        })
     }
 }
 
@@ -228,9 +219,10 @@ impl Setup<'_> {
             None => Command::new(path),
         };
         match self.order.store {
-            Store::Embedded => command
-                .env("FLAG_STORE", "embedded")
-                .env("FLAG_DATA_DIR", &self.folder),
+            Store::Embedded => command.env("FLAG_STORE", "embedded").env(
+                "FLAG_DATA_DIR",
+                self.order.folder.as_ref().unwrap_or(&self.folder),
+            ),
             Store::Emulator | Store::Bigtable => command.env("FLAG_STORE", "bigtable"),
         };
         if let Some(emulator) = self.emulator {
@@ -244,14 +236,15 @@ impl Setup<'_> {
     }
 }
 
-/// Builds all that can be started, as it is handed out.
+/// Builds all that can be started: the binaries as they are handed out, then what measures them, whose dependencies
+/// have other features.
 pub(crate) fn build(foreground: &mut Foreground) -> Result<()> {
-    let packages = ["-p", "flag-service", "-p", "flagctl"];
-    foreground.run(
-        cargo()
-            .args(["build", "--release", "--bins", "--example", "bare"])
-            .args(packages),
-    )
+    let release = ["build", "--release"];
+    let binaries = ["--bins", "-p", "flag-service", "-p", "flagctl"];
+    foreground.run(cargo().args(release).args(binaries))?;
+    let bare = ["--example", "bare", "-p", "flag-service"];
+    let fill = ["--example", "fill", "-p", "flag-store-embedded"];
+    foreground.run(cargo().args(release).args(bare).args(fill))
 }
 
 /// The flags as `flagctl apply` takes them.
@@ -265,34 +258,4 @@ fn flag_file(project: &str, flags: u32) -> String {
         );
     }
     file
-}
-
-/// What a process has used, as `/proc` tells.
-fn usage(id: u32) -> Option<Usage> {
-    let folder = Path::new("/proc").join(id.to_string());
-    let stat = fs::read_to_string(folder.join("stat")).ok()?;
-    let statm = fs::read_to_string(folder.join("statm")).ok()?;
-    // The name, in parentheses, may hold spaces; the fields after it are counted from the third.
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let mut times = fields
-        .split(' ')
-        .skip(11)
-        .map_while(|field| field.parse::<f64>().ok());
-    let ticks = times.next()? + times.next()?;
-    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
-    Some(Usage {
-        cpu_seconds: ticks / TICKS,
-        resident: pages * PAGE,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn this_process_has_used_something() {
-        let usage = usage(std::process::id()).unwrap();
-        assert!(usage.resident > PAGE && usage.cpu_seconds >= 0.0);
-    }
 }

@@ -1,8 +1,8 @@
 //! The report as one page that needs nothing else.
 use std::fmt::Write as _;
 
-use super::chart::{Chart, Line};
 use super::report::{Moment, Report, mib};
+use crate::chart::{Chart, Line};
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1c2024; --paper: #fff; --grid: #d9dde2; --l0: #0b62c4; --l1: #b8480c; --l2: #6a3fb5; }
@@ -14,6 +14,7 @@ h1 { font-size: 1.4rem; } table { border-collapse: collapse; } td { padding: .15
 figure { margin: 2rem 0; } figcaption { font-weight: 600; } figcaption span { font-weight: 400; margin-left: 1rem; }
 svg { width: 100%; height: auto; } svg text { font-size: 11px; fill: var(--ink); } .grid { stroke: var(--grid); }
 .line { fill: none; stroke-width: 1.6; } path.l0 { stroke: var(--l0); } path.l1 { stroke: var(--l1); } path.l2 { stroke: var(--l2); }
+circle.l0 { fill: var(--l0); } circle.l1 { fill: var(--l1); } circle.l2 { fill: var(--l2); }
 span.l0 { color: var(--l0); } span.l1 { color: var(--l1); } span.l2 { color: var(--l2); }
 ";
 
@@ -24,7 +25,7 @@ pub(super) fn page(report: &Report, moments: &[Moment]) -> String {
         // Writing to a text cannot fail.
         let _ = writeln!(rows, "<tr><td>{name}</td><td>{value}</td></tr>");
     }
-    let charts: String = charts(report, moments).iter().map(Chart::svg).collect();
+    let charts: String = charts(report, moments).iter().map(Chart::figure).collect();
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>Load test</title>\n<style>{STYLE}</style>\n<h1>Load test</h1>\n<p>{}</p>\n<table>\n{rows}</table>\n{charts}</html>\n",
         escape(&report.title())
