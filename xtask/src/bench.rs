@@ -18,6 +18,7 @@ mod stores;
 mod wrk;
 
 use anyhow::Result;
+use clap::ValueEnum as _;
 use serde::{Deserialize, Serialize};
 
 use self::report::{Measured, Report};
@@ -83,6 +84,12 @@ impl Part {
         Self::InProcess,
         Self::Exposures,
     ];
+
+    /// As it is typed.
+    fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
 
     fn measure(self, args: &Args, foreground: &mut Foreground) -> Result<Measured> {
         match self {

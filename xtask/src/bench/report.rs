@@ -141,7 +141,7 @@ impl Report {
 
     /// The table of goals, for a terminal.
     pub(super) fn text(&self) -> String {
-        let mut table = Table::new(&self.machine, &["what", "goal", "measured", ""]);
+        let mut table = Table::new(self.place(), &["what", "goal", "measured", ""]);
         for row in self.rows() {
             table.row(row.cells().map(|cell| cell.replace("**", "")));
         }
@@ -161,7 +161,7 @@ impl Report {
     fn markdown(&self) -> String {
         let mut page = format!(
             "{}\n\n| What | Goal | Measured | |\n|---|---|---|---|\n",
-            self.machine
+            self.place()
         );
         for row in self.rows() {
             // Writing to a text cannot fail.
@@ -172,6 +172,15 @@ impl Report {
             .values()
             .map(Measured::markdown)
             .collect::<String>()
+    }
+
+    /// When and where; and which parts were measured on another day.
+    fn place(&self) -> String {
+        let last = self.parts.values().map(|measured| &measured.date).max();
+        let older = self.parts.iter();
+        let older = older.filter(|(_, measured)| Some(&measured.date) != last);
+        let older = older.map(|(part, Measured { date, .. })| format!(" {}: {date}.", part.name()));
+        self.machine.clone() + &older.collect::<String>()
     }
 
     fn rows(&self) -> impl Iterator<Item = &Row> {
@@ -223,6 +232,18 @@ mod tests {
             **Behind it**\n\n|  | answers/s |\n|---|---:|\n| bare | 150000 |\n\n\
             ![Memory by flags](performance/flags.svg)\n";
         assert_eq!(page, expected);
+    }
+
+    #[test]
+    fn a_part_of_another_day_is_told() {
+        let mut report = report();
+        assert_eq!(report.place(), "Measured here.");
+        let older = Measured {
+            date: "2026-01-01".to_owned(),
+            ..Measured::default()
+        };
+        report.parts.insert(Part::InProcess, older);
+        assert_eq!(report.place(), "Measured here. in-process: 2026-01-01.");
     }
 
     #[test]

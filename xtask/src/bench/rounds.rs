@@ -203,7 +203,7 @@ impl<'a> Contestant<'a> {
 
     /// Lets it write the exposures that wait, whose cost is that of the requests before; how many there were. Whoever
     /// is stopped in the midst of it finds that the store did not answer in time.
-    fn settle(&self) -> Result<f64> {
+    pub(super) fn settle(&self) -> Result<f64> {
         let address = *self.servers.addresses.first().context("no address")?;
         // Whoever has no metrics has no exposures either.
         let Ok(waiting) = pending(address) else {

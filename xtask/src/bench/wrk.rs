@@ -63,6 +63,7 @@ pub(super) fn measure(args: &Args, foreground: &mut Foreground) -> Result<Measur
             let others: Vec<_> = others.map(|other| other.servers).collect();
             others.iter().try_for_each(|servers| servers.pause())?;
             rates.push(run(contestant, &script, args, foreground)?);
+            contestant.settle()?;
             others.iter().try_for_each(|servers| servers.resume())?;
         }
     }
