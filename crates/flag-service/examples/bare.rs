@@ -35,7 +35,7 @@ struct Answer {
 /// The one flag: a boolean with one treatment.
 struct Flag {
     project: String,
-    flag_type: String,
+    kind: String,
     name: String,
     overrides: Vec<String>,
     /// In thousandths of a percent.
@@ -49,7 +49,7 @@ fn main() -> std::io::Result<()> {
 async fn serve() -> std::io::Result<()> {
     let flag = Data::new(Flag {
         project: "csr-assistant".to_owned(),
-        flag_type: "feature".to_owned(),
+        kind: "feature".to_owned(),
         name: "multi_step_api_router".to_owned(),
         overrides: vec!["A12345".to_owned()],
         share: 40_000,
@@ -70,7 +70,7 @@ async fn serve() -> std::io::Result<()> {
 async fn answer(question: Query<Question>, flag: Data<Flag>) -> HttpResponse {
     let question = question.into_inner();
     if question.project_name != flag.project
-        || question.flag_type != flag.flag_type
+        || question.flag_type != flag.kind
         || question.flag_name != flag.name
     {
         return HttpResponse::NotFound().finish();
@@ -94,6 +94,6 @@ async fn answer(question: Query<Question>, flag: Data<Flag>) -> HttpResponse {
 fn bucket(salt: &str, instance: &str) -> u128 {
     let digest = Md5::new_with_prefix(salt).chain_update("#");
     let digest = digest.chain_update(instance).finalize();
-    let position = u64::from_be_bytes(digest[..8].try_into().unwrap());
+    let position = u64::from_be_bytes(*digest.first_chunk().unwrap());
     (u128::from(position) * 100_000) >> 64
 }
