@@ -63,7 +63,7 @@ fn order(args: &Args) -> Order {
         project: args.project.clone(),
         flags: args.flags,
         variables: Vec::new(),
-        processor: None,
+        under: Vec::new(),
         store_processor: None,
         folder: None,
     }

@@ -18,6 +18,7 @@ mod emulator;
 mod faults;
 mod foreground;
 mod generated;
+mod instructions;
 mod load;
 mod load_test;
 mod metadata;
@@ -43,6 +44,8 @@ enum Chore {
     Emulator(emulator::Chore),
     /// Measures the service against its goals: minutes, on a machine that does nothing else
     Bench(bench::Args),
+    /// Counts the instructions of a warm request, which another day's build can be compared with: needs valgrind
+    Instructions(instructions::Args),
     /// Loads a service at a constant rate or as much as it takes, and reports how it answered
     LoadTest(load_test::Args),
     /// Measures what happens when something fails: minutes, on a machine that does nothing else
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Chore::Test(args) => test::run(&args, &mut foreground),
         Chore::Emulator(chore) => emulator::run(&chore, &mut foreground),
         Chore::Bench(args) => bench::run(&args, &mut foreground),
+        Chore::Instructions(args) => instructions::run(&args, &mut foreground),
         Chore::LoadTest(args) => load_test::run(&args, &mut foreground),
         Chore::Faults(args) => faults::run(&args, &mut foreground),
         Chore::Schemathesis(args) => schemathesis::run(&args, &mut foreground),

@@ -9,7 +9,7 @@ use anyhow::Result;
 use super::report::folder;
 use super::{LOAD, SERVER};
 use crate::foreground::Foreground;
-use crate::load::{Asks, Order, Program, Store};
+use crate::load::{Asks, Order, Program, Store, on_processor};
 use crate::metadata::Metadata;
 
 /// Tells the stores of one run apart.
@@ -26,7 +26,7 @@ pub(super) fn pinned(
 ) -> Order {
     Order {
         variables: [&[("FLAG_WORKERS", "1")], variables].concat(),
-        processor: Some(SERVER),
+        under: on_processor(SERVER),
         store_processor: Some(LOAD),
         ..unpinned(program, store)
     }
@@ -41,7 +41,7 @@ pub(super) fn unpinned(program: Program, store: Store) -> Order {
         project: String::new(),
         flags: 0,
         variables: Vec::new(),
-        processor: None,
+        under: Vec::new(),
         store_processor: None,
         folder: None,
     }

@@ -46,12 +46,19 @@ pub(crate) struct Order {
     pub(crate) flags: u32,
     /// What else their environment holds.
     pub(crate) variables: Vec<(&'static str, &'static str)>,
-    /// The processor that they may use; without it all.
-    pub(crate) processor: Option<usize>,
+    /// The program, with its arguments, that each of them runs under, if any.
+    pub(crate) under: Vec<String>,
     /// The processor that the emulator may use; without it all.
     pub(crate) store_processor: Option<usize>,
     /// Where the embedded store lies already; without it a new one is made, which goes with the services.
     pub(crate) folder: Option<PathBuf>,
+}
+
+/// What has a program run on one processor.
+pub(crate) fn on_processor(processor: usize) -> Vec<String> {
+    ["taskset", "-c", &processor.to_string()]
+        .map(str::to_owned)
+        .into()
 }
 
 /// What is started.
@@ -118,6 +125,11 @@ impl Servers {
         }
         servers.emulator = emulator;
         Ok(servers)
+    }
+
+    /// The process of the first.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.processes.first().map(Child::id)
     }
 
     /// Stops them, so that what they do in the background costs others nothing.
@@ -210,10 +222,10 @@ impl Setup<'_> {
 
     fn command(&self, binary: &str) -> Command {
         let path = self.binaries.join(binary);
-        let mut command = match self.order.processor {
-            Some(processor) => {
-                let mut command = Command::new("taskset");
-                command.args(["-c", &processor.to_string()]).arg(path);
+        let mut command = match self.order.under.split_first() {
+            Some((program, words)) => {
+                let mut command = Command::new(program);
+                command.args(words).arg(path);
                 command
             }
             None => Command::new(path),
