@@ -110,9 +110,6 @@ impl Servers {
             folder: folder.clone(),
             emulator: None,
         };
-        if order.flags > 0 {
-            setup.fill(foreground)?;
-        }
         for replica in 0..order.replicas {
             let began = Instant::now();
             let (process, address) = setup.serve()?;
@@ -121,6 +118,10 @@ impl Servers {
             if replica == 0 {
                 servers.began = began;
                 servers.started_in = began.elapsed();
+                // After the sample flags, which come only into an empty store.
+                if order.flags > 0 {
+                    setup.fill(foreground)?;
+                }
             }
         }
         servers.emulator = emulator;
