@@ -1,8 +1,9 @@
 //! The cell that a flag has in its project's head row: when its newest row was made, or a claim on the next one.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::BuildHasher as _;
 
 use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
+use foldhash::quality::FixedState;
 
 use crate::flags::FlagStore;
 use crate::port::{Cells, Columns, StoreError, Table};
@@ -53,11 +54,10 @@ impl Heads {
         })
     }
 
-    /// A number that differs, in all likelihood, from that of a head row that says something else.
+    /// A number that differs, in all likelihood, from that of a head row that says something else; the same only in this
+    /// build.
     pub fn digest(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.cells.iter().for_each(|cell| cell.hash(&mut hasher));
-        hasher.finish()
+        FixedState::default().hash_one(&self.cells)
     }
 }
 

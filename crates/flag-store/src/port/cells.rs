@@ -10,7 +10,7 @@ const LARGE: usize = 4 << 10;
 /// The cells of a row by column, bytes as stored.
 ///
 /// Two allocations however many cells there are. Cheapest to build in ascending order of columns.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Cells {
     /// Column and value of each cell, one after the other, in ascending order of columns.
     bytes: Vec<u8>,
@@ -18,7 +18,7 @@ pub struct Cells {
     ends: Vec<End>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct End {
     column: usize,
     value: usize,
