@@ -37,7 +37,7 @@ impl Contents {
     }
 
     /// How far its writer steps back for other threads, as `nice` counts: nobody waits for an exposure to be written,
-    /// and where others want all of a processor, writing them gets a tenth of it.
+    /// and where others want all of a processor, writing them gets some hundredths of it.
     pub(crate) fn nice(self) -> i32 {
         match self {
             Self::Flags => 0,

@@ -35,10 +35,12 @@ impl Emulator {
         Self::start_on(binary, port, None)
     }
 
-    /// Starts it likewise, on one processor if one is given.
+    /// Starts it likewise, on one processor if one is given, where it steps back for whatever else runs there.
     pub(crate) fn start_on(binary: &Path, port: u16, processor: Option<usize>) -> Result<Self> {
         let (port, processor) = (port.to_string(), processor.map(|it| it.to_string()));
-        let taskset = processor.iter().flat_map(|it| ["taskset", "-c", it]);
+        let taskset = processor
+            .iter()
+            .flat_map(|it| ["nice", "-n", "19", "taskset", "-c", it]);
         let arguments = ["-host", "127.0.0.1", "-port", &port];
         let words = taskset.map(OsStr::new);
         let words = words.chain(iter::once(binary.as_os_str()));

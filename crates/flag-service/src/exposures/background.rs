@@ -5,7 +5,7 @@ use std::io;
 use rustix::process::setpriority_process;
 use tokio::runtime::{Builder, Runtime};
 
-/// How far they step back, as `nice` counts: where requests want all of a processor, exposures get a tenth of it.
+/// How far they step back, as `nice` counts: where requests want all of a processor, exposures get some hundredths of it.
 const NICE: i32 = 10;
 
 /// A runtime for exposures: they are made into rows and written on it.
