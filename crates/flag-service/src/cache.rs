@@ -17,7 +17,7 @@ mod unknown;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(crate) use self::entry::{Current, Source};
+pub(crate) use self::entry::{Current, Entry, Source};
 pub(crate) use self::flags::{FlagCache, FlagCacheSettings};
 pub(crate) use self::held::{Held, Kept};
 pub(crate) use self::positions::{PositionSettings, Positions};

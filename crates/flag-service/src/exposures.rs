@@ -131,7 +131,7 @@ impl Exposures {
         self.queue.push(Served {
             request_id: visit.id.as_str(),
             instance,
-            plan: Arc::clone(current.plan()),
+            decided: Arc::clone(current.entry()),
             outcome,
             from_cache: current.source != Source::Store,
             created,

@@ -40,7 +40,7 @@ async fn decided(visit: &Visit) -> Result<HttpResponse, ApiError> {
         visit.may(&current.flag().project)?;
         let instance = instance(query.instance_id);
         let instance = instance.map_err(|wrong| ApiError::InvalidRequest(vec![wrong]))?;
-        return Ok(answer(visit, &instance, &current));
+        return Ok(answer(visit, &instance, &query.flag_name, &current));
     }
     Box::pin(read(visit, query)).await
 }
@@ -51,7 +51,8 @@ async fn read(visit: &Visit, query: FlagQuery<'_>) -> Result<HttpResponse, ApiEr
     visit.may(&question.flag.project)?;
     let read = visit.site.flags.current(&question.flag);
     let current = visit.trace.read(read).await?;
-    Ok(answer(visit, &question.instance, &current))
+    let Question { flag, instance } = &question;
+    Ok(answer(visit, instance, flag.name.as_str(), &current))
 }
 
 /// The flag, if it is in memory and nothing is to be done about it.
@@ -65,7 +66,9 @@ fn settled(visit: &Visit, query: &FlagQuery<'_>) -> Option<Current> {
 }
 
 /// Decides, says so, and remembers having said so.
-fn answer(visit: &Visit, instance: &InstanceId<'_>, current: &Current) -> HttpResponse {
+///
+/// The flag's name is the one that was asked for: the same text, where memory is read already.
+fn answer(visit: &Visit, instance: &InstanceId<'_>, name: &str, current: &Current) -> HttpResponse {
     let positions = &visit.site.positions;
     let decision = decide_with(current, instance, |format, instance| {
         positions.bucket(format, instance)
@@ -75,7 +78,7 @@ fn answer(visit: &Visit, instance: &InstanceId<'_>, current: &Current) -> HttpRe
     let json = reply::write(
         visit.id.as_str(),
         instance,
-        current.flag(),
+        name,
         decision.value,
         decision.rollout_group,
     );

@@ -3,7 +3,7 @@
 //! The same bytes as serde gives for a [`FlagReply`](flag_api::FlagReply), as the test says, in a quarter of the time:
 //! what needs no escape, as almost everything, is copied as it is.
 
-use flag_model::{FlagKey, FlagValue, InstanceId};
+use flag_model::{FlagType, FlagValue, InstanceId};
 
 /// What stands between the parts, and some to spare: the longest value but text, and a few escapes.
 const FRAME: usize = 128;
@@ -12,16 +12,15 @@ const FRAME: usize = 128;
 pub(crate) fn write(
     request_id: &str,
     instance: &InstanceId<'_>,
-    flag: &FlagKey,
+    name: &str,
     value: &FlagValue,
     rollout_group: &str,
 ) -> Vec<u8> {
-    let text = match value {
-        FlagValue::Boolean(_) => 0,
-        FlagValue::Text(text) => text.len(),
+    let (flag_type, text) = match value {
+        FlagValue::Boolean(_) => (FlagType::Feature, 0),
+        FlagValue::Text(text) => (FlagType::Data, text.len()),
     };
     let instance = instance.as_str();
-    let name = flag.name.as_str();
     let room = FRAME + request_id.len() + instance.len() + name.len() + text + rollout_group.len();
     let mut json = Vec::with_capacity(room);
     json.extend_from_slice(b"{\"request_id\":");
@@ -29,7 +28,7 @@ pub(crate) fn write(
     json.extend_from_slice(b",\"instance_id\":");
     string(&mut json, instance);
     json.extend_from_slice(b",\"flag_type\":");
-    string(&mut json, flag.flag_type.as_str());
+    string(&mut json, flag_type.as_str());
     json.extend_from_slice(b",\"flag_name\":");
     string(&mut json, name);
     json.extend_from_slice(b",\"flag_value\":");
@@ -67,7 +66,6 @@ fn is_plain(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use flag_api::{FlagReply, ReplyValue};
-    use flag_model::{FlagName, FlagType, ProjectName};
 
     use super::*;
 
@@ -77,16 +75,11 @@ mod tests {
             FlagValue::Boolean(_) => FlagType::Feature,
             FlagValue::Text(_) => FlagType::Data,
         };
-        let flag = FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type,
-            name: FlagName::new("multi_step_api_router").unwrap(),
-        };
         let reply = FlagReply {
             request_id: "r-1".into(),
             instance_id: instance.into(),
             flag_type: flag_type.as_str().into(),
-            flag_name: flag.name.as_str().into(),
+            flag_name: "multi_step_api_router".into(),
             flag_value: match value {
                 FlagValue::Boolean(value) => ReplyValue::Boolean(*value),
                 FlagValue::Text(text) => ReplyValue::Text((&**text).into()),
@@ -94,7 +87,7 @@ mod tests {
             rollout_group: group.into(),
         };
         let instance = InstanceId::new(instance).unwrap();
-        let written = write("r-1", &instance, &flag, value, group);
+        let written = write("r-1", &instance, "multi_step_api_router", value, group);
         let expected = serde_json::to_vec(&reply).unwrap();
         assert_eq!(
             String::from_utf8(written).unwrap(),

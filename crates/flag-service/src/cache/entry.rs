@@ -27,7 +27,7 @@ const FAILURE_COUNTS: Duration = Duration::from_secs(10);
 /// A revision that was read.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    plan: Arc<Plan>,
+    plan: Plan,
     /// The row as it was read, if it is to be kept over a restart.
     pub(super) row: Option<Row>,
     /// When it was last known to be in force, by the clock on the wall, in microseconds since 1970.
@@ -75,7 +75,7 @@ pub(crate) enum Source {
 
 impl Entry {
     /// A revision read just now.
-    pub(super) fn new(
+    pub(crate) fn new(
         plan: Plan,
         row: Option<Row>,
         known: Timestamp,
@@ -84,7 +84,7 @@ impl Entry {
         let varied = 1.0 - JITTER + 2.0 * JITTER * fastrand::f64();
         let lifetime = settings.lifetime.mul_f64(varied);
         Self {
-            plan: Arc::new(plan),
+            plan,
             row,
             known: AtomicI64::new(known.unix_micros()),
             made: Instant::now(),
@@ -105,7 +105,7 @@ impl Entry {
     ) -> Option<Self> {
         let remains = (settings.lifetime + settings.max_stale).checked_sub(ago)?;
         Some(Self {
-            plan: Arc::new(plan),
+            plan,
             row: Some(row),
             known: AtomicI64::new(known.unix_micros()),
             made: Instant::now(),
@@ -117,7 +117,7 @@ impl Entry {
     }
 
     /// The revision, ready to decide.
-    pub(crate) fn plan(&self) -> &Arc<Plan> {
+    pub(crate) fn plan(&self) -> &Plan {
         &self.plan
     }
 
@@ -190,8 +190,8 @@ impl Current {
     }
 
     /// The revision, to keep.
-    pub(crate) fn plan(&self) -> &Arc<Plan> {
-        self.entry.plan()
+    pub(crate) fn entry(&self) -> &Arc<Entry> {
+        &self.entry
     }
 }
 

@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use flag_model::{Bucket, FlagValue, InstanceId, Timestamp};
-use flag_rollout::{Decision, Plan, Reason};
+use flag_rollout::{Decision, Reason};
 use flag_store::Exposure;
+
+use crate::cache::Entry;
 
 /// How many exposures are written together at most.
 pub(crate) const CHUNK: usize = 500;
@@ -54,7 +56,7 @@ pub(crate) struct Served<'a> {
     /// Whom it was for.
     pub(crate) instance: &'a InstanceId<'a>,
     /// What decided.
-    pub(crate) plan: Arc<Plan>,
+    pub(crate) decided: Arc<Entry>,
     /// What was decided.
     pub(crate) outcome: Outcome,
     /// Whether the flag came from the cache.
@@ -81,7 +83,7 @@ pub(crate) struct Chunk {
 
 #[derive(Debug)]
 struct Record {
-    plan: Arc<Plan>,
+    decided: Arc<Entry>,
     outcome: Outcome,
     created: Timestamp,
     text: Span,
@@ -115,7 +117,7 @@ impl Chunk {
         let end = self.text.len();
         self.value_bytes += served.outcome.value_bytes;
         self.records.push(Record {
-            plan: served.plan,
+            decided: served.decided,
             outcome: served.outcome,
             created: served.created,
             text: Span { start, middle, end },
@@ -145,16 +147,17 @@ impl Chunk {
 
     fn exposure<'a>(&'a self, record: &'a Record) -> Option<Exposure<'a>> {
         let Span { start, middle, end } = record.text;
-        let (value, rollout_group) = record.plan.outcome(record.outcome.treatment)?;
+        let plan = record.decided.plan();
+        let (value, rollout_group) = plan.outcome(record.outcome.treatment)?;
         Some(Exposure {
             request_id: self.text.get(start..middle)?.into(),
-            flag: Cow::Borrowed(record.plan.flag()),
+            flag: Cow::Borrowed(plan.flag()),
             instance: InstanceId::new(self.text.get(middle..end)?).ok()?,
             value: Cow::Borrowed(value),
             rollout_group: rollout_group.into(),
             reason: Some(record.outcome.reason),
             bucket: record.outcome.bucket,
-            revision: Some(record.plan.created()),
+            revision: Some(plan.created()),
             from_cache: Some(record.from_cache),
             created: record.created,
         })

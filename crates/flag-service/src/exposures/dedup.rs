@@ -86,8 +86,13 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, LazyLock};
+
     use super::*;
-    use crate::exposures::tests::plan;
+    use crate::cache::Entry;
+    use crate::exposures::tests::decided;
+
+    static DECIDED: LazyLock<Arc<Entry>> = LazyLock::new(decided);
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_unix_micros(seconds * 1_000_000).unwrap()
@@ -102,7 +107,7 @@ mod tests {
         repeated: bool,
     ) {
         let instance = InstanceId::new(instance).unwrap();
-        let found = dedup.is_repeated(&plan(), &instance, treatment, at(seconds));
+        let found = dedup.is_repeated(DECIDED.plan(), &instance, treatment, at(seconds));
         assert_eq!(found, repeated, "{instance} at {seconds}");
     }
 

@@ -234,7 +234,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::exposures::tests::{plan, served};
+    use crate::exposures::tests::{decided, served};
 
     /// What was written, dropped and pending, together.
     fn accounted(counts: Counts) -> u64 {
@@ -250,12 +250,12 @@ mod tests {
         const PRODUCERS: usize = 3;
         const EACH: u64 = 30_000;
         let queue = Queue::new(2_000);
-        let plan = plan();
+        let decided = decided();
         let is_over = AtomicBool::new(false);
         thread::scope(|threads| {
             let producers: Vec<_> = (0..PRODUCERS)
                 .map(|_| {
-                    threads.spawn(|| (0..EACH).for_each(|_| queue.push(served(&plan, "A12345"))))
+                    threads.spawn(|| (0..EACH).for_each(|_| queue.push(served(&decided, "A12345"))))
                 })
                 .collect();
             threads.spawn(|| {
@@ -296,9 +296,9 @@ mod tests {
     #[test]
     fn a_full_queue_drops_what_comes_and_keeps_what_waits() {
         let queue = Queue::new(2);
-        let plan = plan();
+        let decided = decided();
         for instance in ["A1", "A2", "A3"] {
-            queue.push(served(&plan, instance));
+            queue.push(served(&decided, instance));
         }
         let counts = queue.counts();
         assert_eq!((counts.pending, counts.dropped.queue_full), (2, 1));
@@ -308,7 +308,7 @@ mod tests {
             .map(|exposure| exposure.unwrap().instance.to_string())
             .collect();
         assert_eq!(kept, ["A1", "A2"]);
-        queue.push(served(&plan, "A4"));
+        queue.push(served(&decided, "A4"));
         assert_eq!(
             queue.counts().dropped.queue_full,
             2,
@@ -318,17 +318,17 @@ mod tests {
             written: 2,
             ..Settled::default()
         });
-        queue.push(served(&plan, "A5"));
+        queue.push(served(&decided, "A5"));
         assert_eq!(queue.counts().pending, 1);
     }
 
     #[test]
     fn long_texts_fill_a_queue_too() {
         let queue = Queue::new(1_000);
-        let plan = plan();
+        let decided = decided();
         let long = "x".repeat(512);
         for _ in 0..1_000 {
-            queue.push(served(&plan, &long));
+            queue.push(served(&decided, &long));
         }
         let counts = queue.counts();
         assert!(counts.dropped.queue_full > 500, "{counts:?}");
@@ -338,10 +338,10 @@ mod tests {
     #[tokio::test]
     async fn a_chunk_that_is_full_is_told() {
         let queue = Arc::new(Queue::new(10_000));
-        let plan = plan();
+        let decided = decided();
         for _ in 0..super::super::chunk::CHUNK {
             assert!(queue.take(Take::Full).is_none());
-            queue.push(served(&plan, "A12345"));
+            queue.push(served(&decided, "A12345"));
         }
         queue.full().await;
         assert!(queue.take(Take::Full).is_some());

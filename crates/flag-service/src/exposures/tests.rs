@@ -19,9 +19,11 @@ use tokio::time::{Instant, sleep};
 
 use super::chunk::{CHUNK, Served};
 use super::*;
+use crate::cache::Entry;
+use crate::config::Config;
 
-/// A plan that gives `false` to everybody.
-pub(super) fn plan() -> Arc<Plan> {
+/// A flag that gives `false` to everybody.
+pub(super) fn decided() -> Arc<Entry> {
     let parts = RevisionParts {
         flag: FlagKey {
             project: ProjectName::new("p").unwrap(),
@@ -36,17 +38,19 @@ pub(super) fn plan() -> Arc<Plan> {
         rollback_of: None,
     };
     let created = Timestamp::parse("2024-10-01 08:00:00").unwrap();
-    Arc::new(Plan::compile(Revision::new(created, parts).unwrap()))
+    let plan = Plan::compile(Revision::new(created, parts).unwrap());
+    let settings = Config::of_defaults().cache.flags;
+    Arc::new(Entry::new(plan, None, created, &settings))
 }
 
-/// What `plan` gives to an instance, as served at some time.
-pub(super) fn served<'a>(plan: &Arc<Plan>, instance: &'a str) -> Served<'a> {
+/// What a flag gives to an instance, as served at some time.
+pub(super) fn served<'a>(decided: &Arc<Entry>, instance: &'a str) -> Served<'a> {
     let instance: &'a InstanceId<'a> = Box::leak(Box::new(InstanceId::new(instance).unwrap()));
-    let outcome = Outcome::from(&decide(plan, instance));
+    let outcome = Outcome::from(&decide(decided.plan(), instance));
     Served {
         request_id: "r-1",
         instance,
-        plan: Arc::clone(plan),
+        decided: Arc::clone(decided),
         outcome,
         from_cache: true,
         created: Timestamp::parse("2026-11-22 10:00:00").unwrap(),
@@ -187,10 +191,10 @@ fn log_of(store: &Arc<Scripted>, queue: usize) -> Exposures {
 }
 
 fn produce(log: &Exposures, instances: std::ops::Range<usize>) {
-    let plan = plan();
+    let decided = decided();
     for instance in instances {
         let instance: &str = Box::leak(format!("i{instance}").into_boxed_str());
-        log.queue.push(served(&plan, instance));
+        log.queue.push(served(&decided, instance));
     }
 }
 
@@ -312,9 +316,9 @@ async fn a_flush_does_not_wait_for_long_pauses() {
 #[test]
 fn hashed_names_are_those_of_openssl_and_hide_the_bucket() {
     let names = InstanceNames::hashed(b"a key of 16 byte").unwrap();
-    let plan = plan();
+    let decided = decided();
     let mut chunk = chunk::Chunk::new();
-    chunk.push(served(&plan, "A12345"));
+    chunk.push(served(&decided, "A12345"));
     let exposure = chunk.exposures().next().unwrap().unwrap();
     assert!(exposure.bucket.is_some());
     let exposure = names.apply(exposure);
