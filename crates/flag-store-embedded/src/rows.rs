@@ -1,7 +1,5 @@
 //! Rows in the table of one file: every statement that reads or writes them.
 
-use std::thread;
-
 use flag_store::{Cells, Columns, CompareAndSet, Insert, Order, Row, Scan};
 use rusqlite::{OptionalExtension, Statement, Transaction, TransactionBehavior, params};
 
@@ -111,10 +109,6 @@ pub(crate) fn compare_and_set(
     Ok(CompareAndSet::Set)
 }
 
-/// After so many rows of a batch, some 0.1 ms, whoever else wants the processor has it: a scheduler that shares it out in
-/// slices of milliseconds would have requests wait for one.
-const BREATH: usize = 16;
-
 /// Adds cells to many rows in one transaction; a row that is refused or damaged fails alone.
 pub(crate) fn write_batch(
     database: &mut Database,
@@ -123,10 +117,7 @@ pub(crate) fn write_batch(
     let transaction = begin(database)?;
     let mut insert = transaction.prepare_cached(INSERT)?;
     let mut failed = Vec::new();
-    for (nth, (place, key, cells)) in batch.in_order_of_keys().enumerate() {
-        if nth % BREATH == BREATH - 1 {
-            thread::yield_now();
-        }
+    for (place, key, cells) in batch.in_order_of_keys() {
         match write(&transaction, &mut insert, key, cells) {
             Ok(()) => {}
             Err(failure @ Failure::Sqlite(_)) => return Err(failure),

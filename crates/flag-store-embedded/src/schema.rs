@@ -36,13 +36,9 @@ impl Contents {
         }
     }
 
-    /// How far its writer steps back for other threads, as `nice` counts: nobody waits for an exposure to be written,
-    /// and where others want all of a processor, writing them gets some hundredths of it.
-    pub(crate) fn nice(self) -> i32 {
-        match self {
-            Self::Flags => 0,
-            Self::Exposures => 10,
-        }
+    /// Whether its writer steps back for other threads: nobody waits for an exposure to be written.
+    pub(crate) fn waits_for_others(self) -> bool {
+        self == Self::Exposures
     }
 
     fn application_id(self) -> i32 {

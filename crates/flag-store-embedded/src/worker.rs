@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::setpriority_process;
+use flag_store::step_back;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -49,7 +49,9 @@ impl Workers {
         thread::Builder::new()
             .name(format!("{name}-write"))
             .spawn(move || {
-                step_back(contents.nice());
+                if contents.waits_for_others() {
+                    step_back();
+                }
                 write(writer, &for_writer, &readers_ended, end);
             })?;
         Ok(Self {
@@ -121,14 +123,6 @@ async fn ask<T: Send + 'static>(
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(Failure::Ended),
         Err(_) => Err(Failure::TimedOut { after: limit }),
-    }
-}
-
-/// Lowers the priority of this thread, which elsewhere than on Linux would be that of the process. Where that is
-/// forbidden it stays as it is.
-fn step_back(nice: i32) {
-    if cfg!(target_os = "linux") && nice > 0 {
-        let _ = setpriority_process(None, nice);
     }
 }
 

@@ -17,6 +17,7 @@ mod port;
 mod presence;
 mod row_key;
 mod sql;
+mod step_back;
 mod stored;
 mod survey;
 
@@ -33,6 +34,7 @@ pub use crate::port::{
 pub use crate::presence::{Place, Present};
 pub use crate::row_key::{FlagRowKey, RowType};
 pub use crate::sql::{Pattern, TableNames, sql};
+pub use crate::step_back::step_back;
 pub use crate::stored::{
     FAMILY, UnreadableRow, check_exposure, decode_metadata, decode_revision, encode_metadata,
     encode_revision,

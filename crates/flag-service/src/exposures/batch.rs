@@ -1,7 +1,6 @@
 //! Rows on their way into the store, together.
 
 use std::panic::AssertUnwindSafe;
-use std::thread;
 use std::time::Duration;
 
 use flag_model::Timestamp;
@@ -17,10 +16,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest pause of all; a longer one would find a store that is back late.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// After so many exposures whoever else wants the processor has it: a scheduler that shares it out in slices of
-/// milliseconds would have requests wait for one.
-const BREATH: usize = 16;
 
 /// Rows that are written together; made once, so that each attempt writes the same ones.
 #[derive(Debug)]
@@ -49,10 +44,7 @@ impl Batch {
     pub(crate) fn encode(chunk: &Chunk, names: &InstanceNames) -> (Self, usize) {
         let mut rows = Vec::with_capacity(chunk.len());
         let mut created = Vec::with_capacity(chunk.len());
-        for (nth, exposure) in chunk.exposures().flatten().enumerate() {
-            if nth % BREATH == BREATH - 1 {
-                thread::yield_now();
-            }
+        for exposure in chunk.exposures().flatten() {
             let exposure = names.apply(exposure);
             if let Ok(row) = exposure.row() {
                 rows.push(row);
