@@ -284,6 +284,32 @@ async fn two_keys_that_differ_are_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_error_does_not_tell_a_stranger_which_flags_there_are() {
+    let keys = Keys::new();
+    let everybodys = keys.create(&["evaluate"], "*", &[]);
+    let strangers = keys.create(&["evaluate"], "other", &[]);
+    let service = keys.start();
+    let ask = async |key: &str, name: &str, instance: &str| {
+        let query = [
+            ("project_name", "csr-assistant"),
+            ("flag_type", "data"),
+            ("flag_name", name),
+            ("instance_id", instance),
+        ];
+        let request = service.request(Method::GET, "/get-feature-flag");
+        let request = request.query(&query).header("x-request-id", "r");
+        let answer = request.bearer_auth(key).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(ask(&everybodys, "llm_version", "A12345").await.0, 200);
+    for (instance, status) in [("A12345", 403), ("", 400), ("\0", 400)] {
+        let warm = ask(&strangers, "llm_version", instance).await;
+        assert_eq!(warm.0, status, "{instance:?}: {}", warm.1);
+        assert_eq!(warm, ask(&strangers, "not_there", instance).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_come_and_go_with_the_file_and_a_broken_file_changes_nothing() {
     let keys = Keys::new();
     let kept = keys.create(&ALL_SCOPES, "*", &[]);

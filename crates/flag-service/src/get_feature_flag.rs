@@ -37,9 +37,11 @@ pub(crate) async fn get_feature_flag(visit: Visit) -> HttpResponse {
 async fn decided(visit: &Visit) -> Result<HttpResponse, ApiError> {
     let query = FlagQuery::parse(visit.request.query_string()).map_err(ApiError::InvalidRequest)?;
     if let Some(current) = settled(visit, &query) {
-        visit.may(&current.flag().project)?;
+        // In this order: whoever may not ask must not learn from the error whether the flag is there.
         let instance = instance(query.instance_id);
         let instance = instance.map_err(|wrong| ApiError::InvalidRequest(vec![wrong]))?;
+        visit.may(&current.flag().project)?;
+        visit.site.flags.count_hit();
         return Ok(answer(visit, &instance, &query.flag_name, &current));
     }
     Box::pin(read(visit, query)).await

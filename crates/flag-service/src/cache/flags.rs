@@ -151,14 +151,19 @@ impl FlagCache {
         }
     }
 
-    /// The revision in force if it is fresh, and nobody has to do anything about it; allocates nothing.
+    /// The revision in force if it is fresh, and nobody has to do anything about it; allocates nothing. Whoever serves it
+    /// counts the hit.
     pub(crate) fn settled(&self, flag: Sought<'_>, now: Instant) -> Option<Current> {
         let inner = &self.shared;
         let entry = inner.entries.get(&flag)?;
-        entry.is_settled(now).then(|| {
-            inner.metrics.hits.inc();
-            Current::new(entry, Source::Cache)
-        })
+        entry
+            .is_settled(now)
+            .then(|| Current::new(entry, Source::Cache))
+    }
+
+    /// Counts an answer from memory.
+    pub(crate) fn count_hit(&self) {
+        self.shared.metrics.hits.inc();
     }
 
     /// How often something has changed that is worth keeping over a restart.
