@@ -83,28 +83,29 @@ struct Writing {
 }
 
 impl Exposures {
-    /// Starts to write into `store`, on the runtime `writes`.
+    /// Starts to write into `store`, on the runtime `background`; what callers wait for is written on the one that this
+    /// is called on.
     pub(crate) fn start(
         store: ExposureStore,
         settings: &ExposureSettings,
-        writes: &Handle,
+        background: &Handle,
         registry: &mut Registry,
     ) -> Self {
         let queue = Arc::new(Queue::new(settings.queue));
         metrics::register_queue(registry, Arc::clone(&queue));
-        let background = Writer::new(
+        let writer = Writer::new(
             Arc::clone(&queue),
             store.clone(),
             settings.names.clone(),
             WriteMetrics::register(registry),
         );
         let (close, closing) = oneshot::channel();
-        let ended = writes.spawn(background.run(closing));
+        let ended = background.spawn(writer.run(closing));
         Self {
             recording: settings.recording,
             queue,
             dedup: (!settings.dedup.is_zero()).then(|| Dedup::new(settings.dedup)),
-            direct: Direct::new(store, settings.names.clone(), writes.clone()),
+            direct: Direct::new(store, settings.names.clone(), Handle::current()),
             metrics: EntryMetrics::register(registry),
             writing: Mutex::new(Some(Writing { close, ended })),
         }

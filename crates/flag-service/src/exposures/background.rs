@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 /// A runtime for exposures: they are made into rows and written on it.
 ///
 /// Where all processors are busy with requests, exposures wait in the queue, and are dropped and counted when that is
-/// full: a request never waits for an exposure.
+/// full: no answer waits for the exposure of its decision.
 pub(crate) fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(1)

@@ -66,7 +66,8 @@ impl Direct {
             };
             timeout(WITHIN, write).await.unwrap_or_default()
         });
-        writing.await.unwrap_or_default()
+        let written = timeout(WITHIN, writing).await;
+        written.map(Result::unwrap_or_default).unwrap_or_default()
     }
 }
 

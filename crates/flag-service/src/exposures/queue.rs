@@ -162,7 +162,7 @@ impl Queue {
         }
         state.growing.push(served);
         if state.growing.is_full() {
-            state.put_away();
+            state.put_away(Chunk::new());
             drop(state);
             self.has_full.notify_one();
         }
@@ -170,9 +170,14 @@ impl Queue {
 
     /// The next chunk, the oldest first; the writer settles each exposure in it.
     pub(crate) fn take(&self, take: Take) -> Option<Chunk> {
+        // Made before the lock is taken: whoever takes steps back, and must hold no lock for long.
+        let fresh = (take == Take::Any).then(Chunk::new);
         let mut state = self.state();
-        if take == Take::Any && state.full.is_empty() && state.growing.len() > 0 {
-            state.put_away();
+        if let Some(fresh) = fresh
+            && state.full.is_empty()
+            && state.growing.len() > 0
+        {
+            state.put_away(fresh);
         }
         let chunk = state.full.pop_front()?;
         state.queued -= chunk.len();
@@ -219,8 +224,8 @@ impl Queue {
 
 impl State {
     /// Lets the growing chunk wait, and begins another.
-    fn put_away(&mut self) {
-        let chunk = std::mem::replace(&mut self.growing, Chunk::new());
+    fn put_away(&mut self, fresh: Chunk) {
+        let chunk = std::mem::replace(&mut self.growing, fresh);
         self.queued += chunk.len();
         self.text_bytes += chunk.text_bytes();
         self.full.push_back(chunk);

@@ -349,6 +349,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_line_stays_while_a_request_is_answered_though_nothing_comes() {
+        let (_caller, mut line) = line();
+        let turn = line.turn();
+        turn.answering.set(1);
+        let answering = Answering(turn);
+        assert!(read_on(&mut line, IDLE * 3).await.is_none());
+        drop(answering);
+        assert!(read_on(&mut line, IDLE * 3).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_reads_no_answer_is_cut_off_and_asked_nothing_more() {
         let (mut caller, mut line) = line();
         let metrics = line.metrics.clone();

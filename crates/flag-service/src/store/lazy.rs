@@ -6,29 +6,45 @@ use flag_store::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan, StoreError,
     Table,
 };
+use tokio::runtime::{self, Handle};
 
 /// Unavailable until it is opened; from then on what was opened.
 #[derive(Debug, Default)]
-pub(crate) struct Lazy(OnceLock<Opened>);
+pub(crate) struct Lazy {
+    rows: OnceLock<Arc<dyn RowStore>>,
+    background: OnceLock<Background>,
+}
 
-/// A store, twice: exposures that are on their way must not hold up reads.
+/// The same store over connections of the runtime that exposures are written on, so that these hold up nothing else.
 #[derive(Debug)]
-pub(super) struct Opened {
-    /// What everything else uses.
-    pub(super) rows: Arc<dyn RowStore>,
-    /// What exposures are written to; the same, or other connections to the same.
-    pub(super) exposures: Arc<dyn RowStore>,
+struct Background {
+    runtime: runtime::Id,
+    rows: Arc<dyn RowStore>,
 }
 
 impl Lazy {
     /// From now on this store answers.
-    pub(super) fn open(&self, opened: Opened) {
+    pub(super) fn open(&self, rows: Arc<dyn RowStore>) {
         // It is opened once.
-        let _ = self.0.set(opened);
+        let _ = self.rows.set(rows);
+    }
+
+    /// From now on this one takes exposures that come from its runtime.
+    pub(super) fn open_background(&self, runtime: runtime::Id, rows: Arc<dyn RowStore>) {
+        let _ = self.background.set(Background { runtime, rows });
     }
 
     fn opened(&self) -> Result<&dyn RowStore, StoreError> {
-        self.0.get().map(|opened| &*opened.rows).ok_or_else(not_yet)
+        self.rows.get().map(|rows| &**rows).ok_or_else(not_yet)
+    }
+
+    /// What exposures are written to, from here.
+    fn for_exposures(&self) -> Result<&dyn RowStore, StoreError> {
+        let rows = self.opened()?;
+        let here = Handle::try_current().ok().map(|runtime| runtime.id());
+        let background = self.background.get();
+        let background = background.filter(|background| here == Some(background.runtime));
+        Ok(background.map_or(rows, |background| &*background.rows))
     }
 }
 
@@ -88,14 +104,15 @@ impl RowStore for Lazy {
         table: Table,
         rows: &'a [Row],
     ) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
-        match (self.0.get(), table) {
-            (Some(opened), Table::Exposures) => opened.exposures.write_batch(table, rows),
-            (Some(opened), Table::Flags) => opened.rows.write_batch(table, rows),
-            (None, _) => {
-                let failures = rows.iter().map(|_| Err(not_yet())).collect();
-                Box::pin(std::future::ready(failures))
-            }
+        let store = match table {
+            Table::Exposures => self.for_exposures(),
+            Table::Flags => self.opened(),
+        };
+        if let Ok(store) = store {
+            return store.write_batch(table, rows);
         }
+        let failures = rows.iter().map(|_| Err(not_yet())).collect();
+        Box::pin(std::future::ready(failures))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use flag_settings::{OpenStoreError, StoreSettings};
-use flag_store::{AppendError, FlagStore, StoreError, SystemClock};
+use flag_store::{AppendError, FlagStore, RowStore, StoreError, SystemClock};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use super::lazy::{Lazy, Opened};
+use super::lazy::Lazy;
 use crate::config::Demo;
 use crate::demo;
 
@@ -91,7 +91,7 @@ async fn open(
 ) -> anyhow::Result<()> {
     let mut pause = FIRST_PAUSE;
     let mut first = Some(tell);
-    while let Err(error) = open_once(&settings, demo, &writes, &lazy).await {
+    while let Err(error) = open_once(&settings, demo, &lazy).await {
         if !is_transient(&error) {
             return Err(error);
         }
@@ -107,30 +107,33 @@ async fn open(
     } else {
         info!("store opened");
     }
+    // Local files have a thread for exposures as it is.
+    if let StoreSettings::Bigtable(_) = settings {
+        let runtime = writes.id();
+        writes.spawn(async move { lazy.open_background(runtime, reopened(&settings).await) });
+    }
     Ok(())
 }
 
-async fn open_once(
-    settings: &StoreSettings,
-    demo: Demo,
-    writes: &Handle,
-    lazy: &Lazy,
-) -> anyhow::Result<()> {
+/// The store over other connections, however long it takes.
+async fn reopened(settings: &StoreSettings) -> Arc<dyn RowStore> {
+    loop {
+        match settings.open().await {
+            Ok(rows) => return rows,
+            Err(error) => debug!(problem = %error, "no connections for exposures alone yet"),
+        }
+        sleep(LONGEST_PAUSE).await;
+    }
+}
+
+async fn open_once(settings: &StoreSettings, demo: Demo, lazy: &Lazy) -> anyhow::Result<()> {
     let rows = settings.open().await?;
     if demo == Demo::On {
         demo::fill(&FlagStore::new(Arc::clone(&rows), Arc::new(SystemClock)))
             .await
             .context("cannot add the sample flags")?;
     }
-    let exposures = match settings {
-        // It has a thread and a file for exposures as it is.
-        StoreSettings::Embedded(_) => Arc::clone(&rows),
-        StoreSettings::Bigtable(_) => {
-            let settings = settings.clone();
-            writes.spawn(async move { settings.open().await }).await??
-        }
-    };
-    lazy.open(Opened { rows, exposures });
+    lazy.open(rows);
     Ok(())
 }
 
