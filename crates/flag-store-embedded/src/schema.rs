@@ -36,7 +36,8 @@ impl Contents {
         }
     }
 
-    /// Whether its writer steps back for other threads: nobody waits for an exposure to be written.
+    /// Whether its writer steps back for other threads: as a rule nobody waits for an exposure to be
+    /// written.
     pub(crate) fn waits_for_others(self) -> bool {
         self == Self::Exposures
     }

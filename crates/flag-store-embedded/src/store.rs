@@ -25,6 +25,9 @@ const EXPOSURES: &str = "exposures.db";
 /// How long a call takes at most, unless [`EmbeddedStore::with_timeout`] says otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How many times as long a batch of exposures may take.
+const EXPOSURES_WAIT: u32 = 6;
+
 /// Flags and exposures in local files.
 ///
 /// Clones share files and threads; when the last one is dropped, the threads end and the files are closed, shortly
@@ -192,7 +195,12 @@ impl RowStore for EmbeddedStore {
                 return Vec::new();
             }
             let batch = Batch::new(rows);
-            self.file(table).write_batch(self.timeout, batch).await
+            let limit = match table {
+                Table::Flags => self.timeout,
+                // Their writer steps back; trying again would only make more of what waits.
+                Table::Exposures => self.timeout * EXPOSURES_WAIT,
+            };
+            self.file(table).write_batch(limit, batch).await
         })
     }
 

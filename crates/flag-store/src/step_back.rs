@@ -1,6 +1,7 @@
 //! Threads that step back for others.
 
-/// Has this thread run only while no other wants the processor; for threads that write exposures, which nobody waits for.
+/// Has this thread run only while no other wants the processor; for threads that write exposures, which
+/// as a rule nobody waits for.
 ///
 /// On Linux that is the policy `SCHED_IDLE`: whoever wakes up takes the processor at once, and a processor that others fill
 /// is left with a few thousandths for it. Elsewhere nothing happens, nor where it is forbidden.
