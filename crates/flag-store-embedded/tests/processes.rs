@@ -12,6 +12,7 @@ use std::env;
 use std::io::{self, BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
 use std::process::{self, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use flag_store::{Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan, Table};
 use flag_store_embedded::EmbeddedStore;
@@ -65,6 +66,10 @@ impl Child {
     fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_some()
     }
 
     fn finish(mut self) {
@@ -162,6 +167,8 @@ async fn child_increments() {
         return;
     };
     let store = EmbeddedStore::open(&directory).unwrap();
+    // On a busy machine a writer may wait long for the other one.
+    let store = store.with_timeout(Duration::from_mins(1));
     report("ready");
     wait_for_go();
     let mut done = 0;
@@ -192,7 +199,7 @@ async fn increments_from_two_processes_are_all_counted() {
     children.iter_mut().for_each(Child::go);
     let store = EmbeddedStore::open(directory.path()).unwrap();
     let mut seen = 0;
-    while seen < 800 {
+    while seen < 800 && !children.iter_mut().all(Child::has_ended) {
         let now = count(&store).await;
         assert!(now >= seen, "a reader never sees the past");
         seen = now;
