@@ -2,6 +2,7 @@
 #![allow(clippy::float_cmp, reason = "metrics that count")]
 
 mod changes;
+mod hits;
 mod reads;
 mod stale;
 mod unknown;
