@@ -22,7 +22,7 @@ use crate::stored::{Batch, StoredRow};
 const FLAGS: &str = "flags.db";
 const EXPOSURES: &str = "exposures.db";
 
-/// How long a call takes at most, unless [`EmbeddedStore::with_timeout`] says otherwise.
+/// How long a call takes at most, unless [`EmbeddedStore::with_timeout`] says otherwise; a batch of exposures six times that.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many times as long a batch of exposures may take.
