@@ -20,6 +20,10 @@ mod service;
 mod store;
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+use flag_model::Timestamp;
+use flag_store::{Clock as _, SystemClock};
 
 pub use crate::application::Application;
 pub use crate::collector::Collector;
@@ -48,6 +52,11 @@ macro_rules! on_both_stores {
             }
         }
     )+};
+}
+
+/// A time after that of every row, and near enough to the clock for its row to count.
+pub fn soon() -> Timestamp {
+    SystemClock.now().saturating_add(Duration::from_hours(1))
 }
 
 /// A binary of ours, as `cargo xtask test` has built it.

@@ -11,7 +11,8 @@ use std::net::SocketAddr;
 use std::thread::available_parallelism;
 
 use clap::{Arg, ArgAction, Command};
-use flag_settings::{Mistakes, Reader, Setting, Sources, StoreSettings, table};
+use flag_settings::{Mistakes, Reader, Setting, Sources, StoreSettings, read_row_options, table};
+use flag_store::RowOptions;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -34,6 +35,8 @@ const MAX_WORKERS: usize = 512;
 pub(crate) struct Config {
     /// Which store to open.
     pub(crate) store: StoreSettings,
+    /// How its rows are read.
+    pub(crate) rows: RowOptions,
     /// Address and port; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
     /// Threads that answer requests.
@@ -97,6 +100,7 @@ impl Config {
         let matches = command().get_matches_from(typed);
         let mut reader = Reader::new(Sources::new(&matches, environment));
         let store = StoreSettings::read(&mut reader);
+        let rows = read_row_options(&mut reader);
         let listen = reader.parse(&table::LISTEN, "address:port", |text| text.parse().ok());
         let workers = reader.parse(
             &table::WORKERS,
@@ -138,6 +142,7 @@ impl Config {
         let config = || {
             Some(Self {
                 store: store?,
+                rows: rows?,
                 listen: listen?,
                 workers: workers?,
                 access: access?,

@@ -56,7 +56,8 @@ async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
     let store = FlagStore::new(
         Arc::clone(&gate) as Arc<dyn RowStore>,
         Arc::new(SystemClock),
-    );
+    )
+    .with_options(config.rows);
     let flags = FlagCache::new(
         store.clone(),
         gate.circuit(),

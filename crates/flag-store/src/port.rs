@@ -102,6 +102,13 @@ pub struct Row {
     pub cells: Cells,
 }
 
+impl Row {
+    /// The key as text, for messages.
+    pub(crate) fn key_text(&self) -> String {
+        String::from_utf8_lossy(&self.key).into_owned()
+    }
+}
+
 /// What to read: a half-open range of keys, an order, and a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scan {

@@ -281,7 +281,11 @@ pub(crate) struct FormatArgs {
         reason = "how clap tells an option without its value from none"
     )]
     pub(crate) resalt: Option<Option<String>>,
-    /// md5, sha1 or sha256, for a first revision or with --resalt [default: md5, later the one in force]
+    /// What is hashed before instance ids, for a first revision of version 2 [default: the flag's name]
+    #[arg(long, value_name = "SALT")]
+    pub(crate) salt: Option<String>,
+    /// md5, sha1, sha256 or another digest, for a first revision or with --resalt [default: md5, later the one in
+    /// force]
     #[arg(long, value_name = "NAME")]
     pub(crate) algorithm: Option<String>,
     /// Version of the first revision; 1 where the reference service still reads the rows [default: 2]

@@ -378,9 +378,7 @@ fn of_append(error: &AppendError) -> ExitCode {
         AppendError::Conflict { .. }
         | AppendError::Overtaken { .. }
         | AppendError::Claimed { .. } => ExitCode::Conflict,
-        AppendError::Refused(_) | AppendError::Invalid(_) | AppendError::Unreadable(_) => {
-            ExitCode::Refused
-        }
+        AppendError::Refused(_) | AppendError::Invalid(_) => ExitCode::Refused,
         AppendError::Store(error) => of_store(error),
         _ => ExitCode::Failed,
     }

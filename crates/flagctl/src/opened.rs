@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flag_settings::StoreSettings;
-use flag_store::{FlagStore, RowStore, StoreError, SystemClock};
+use flag_store::{FlagStore, RowOptions, RowStore, StoreError, SystemClock};
 use flag_store_bigtable::{BigtableSettings, BigtableStore};
 use flag_store_embedded::EmbeddedStore;
 
@@ -25,11 +25,15 @@ pub(crate) struct Opened {
     pub(crate) bigtable: Option<BigtableStore>,
     /// Where it is, for people.
     pub(crate) place: String,
+    options: RowOptions,
 }
 
 impl Opened {
     /// Opens a store that must be there already.
-    pub(crate) async fn existing(settings: &StoreSettings) -> Result<Self, Failure> {
+    pub(crate) async fn existing(
+        settings: &StoreSettings,
+        options: RowOptions,
+    ) -> Result<Self, Failure> {
         let place = settings.place();
         let (rows, bigtable): (Arc<dyn RowStore>, _) = match settings {
             StoreSettings::Embedded(directory) => {
@@ -49,15 +53,19 @@ impl Opened {
             rows,
             bigtable,
             place,
+            options,
         })
     }
 
     /// Opens a store; where files are missing, they are made, and in an emulator the tables.
-    pub(crate) async fn or_made(settings: &StoreSettings) -> Result<Self, Failure> {
+    pub(crate) async fn or_made(
+        settings: &StoreSettings,
+        options: RowOptions,
+    ) -> Result<Self, Failure> {
         if let StoreSettings::Embedded(_) = settings {
             settings.open().await?;
         }
-        let opened = Self::existing(settings).await?;
+        let opened = Self::existing(settings, options).await?;
         if let (Some(bigtable), StoreSettings::Bigtable(settings)) = (&opened.bigtable, settings)
             && settings.emulator.is_some()
         {
@@ -77,7 +85,12 @@ impl Opened {
 
     /// Its flags.
     pub(crate) fn flags(&self) -> FlagStore {
-        FlagStore::new(Arc::clone(&self.rows), Arc::new(SystemClock))
+        FlagStore::new(Arc::clone(&self.rows), Arc::new(SystemClock)).with_options(self.options)
+    }
+
+    /// How its rows are read.
+    pub(crate) fn options(&self) -> RowOptions {
+        self.options
     }
 
     /// What it means that it failed.

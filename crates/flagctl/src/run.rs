@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flag_model::{FlagKey, ProjectName};
-use flag_settings::{Reader, Sources, StoreSettings};
-use flag_store::{ExposureStore, FlagStore, RowStore, StoreError, SystemClock};
+use flag_settings::{Reader, Sources, StoreSettings, read_row_options};
+use flag_store::{ExposureStore, FlagStore, RowOptions, RowStore, StoreError, SystemClock};
 use flag_store_embedded::EmbeddedStore;
 
 use crate::args::{self, Command, Variables};
@@ -27,6 +27,8 @@ pub(crate) struct Context {
     pub(crate) variables: Variables,
     /// What was said about settings.
     pub(crate) sources: Sources,
+    /// How rows are read and written.
+    pub(crate) rows: RowOptions,
     settings: StoreSettings,
 }
 
@@ -47,10 +49,12 @@ pub(crate) fn run(
         _ => {}
     }
     let settings = StoreSettings::read(&mut reader);
-    let settings = reader.finish(settings)?;
+    let rows = read_row_options(&mut reader);
+    let (settings, rows) = reader.finish(settings.zip(rows))?;
     let context = Context {
         variables,
         sources,
+        rows,
         settings,
     };
     runtime()?.block_on(async {
@@ -97,7 +101,7 @@ impl Context {
 
     /// Opens the store that the settings name, and makes one in a folder that has none.
     pub(crate) async fn open_or_make(&self) -> Result<FlagStore, Failure> {
-        Ok(FlagStore::new(self.rows().await?, Arc::new(SystemClock)))
+        Ok(self.flags(self.open_rows().await?))
     }
 
     fn check_exists(&self) -> Result<(), Failure> {
@@ -115,7 +119,12 @@ impl Context {
         }
     }
 
-    async fn rows(&self) -> Result<Arc<dyn RowStore>, Failure> {
+    /// The flags that are kept in `rows`.
+    fn flags(&self, rows: Arc<dyn RowStore>) -> FlagStore {
+        FlagStore::new(rows, Arc::new(SystemClock)).with_options(self.rows)
+    }
+
+    async fn open_rows(&self) -> Result<Arc<dyn RowStore>, Failure> {
         let opening = format!("opening the {}", self.place());
         Ok(noted(opening, Box::pin(self.settings.open())).await?)
     }
@@ -133,8 +142,8 @@ impl Context {
     /// Opens the store, and the exposure log that is kept in it.
     pub(crate) async fn open_with_exposures(&self) -> Result<(FlagStore, ExposureStore), Failure> {
         self.check_exists()?;
-        let rows = self.rows().await?;
-        let flags = FlagStore::new(Arc::clone(&rows), Arc::new(SystemClock));
+        let rows = self.open_rows().await?;
+        let flags = self.flags(Arc::clone(&rows));
         Ok((flags, ExposureStore::new(rows)))
     }
 

@@ -60,7 +60,7 @@ pub(crate) async fn doctor(context: &Context, typed: &DoctorArgs) -> Result<(), 
 impl Doctor {
     async fn examine(&mut self, context: &Context, projects: &[ProjectName]) {
         self.settings(context);
-        let opened = match Opened::existing(context.settings()).await {
+        let opened = match Opened::existing(context.settings(), context.rows).await {
             Ok(opened) => opened,
             Err(failure) => return self.unreachable("store", &chain(&failure)),
         };
@@ -143,7 +143,7 @@ impl Doctor {
         for project in names {
             let scan = project_rows(&project);
             let mut pages = Pages::new(&*opened.rows, Table::Flags, scan);
-            let mut rows = ProjectRows::new(project.clone(), today);
+            let mut rows = ProjectRows::new(project.clone(), today, opened.options());
             loop {
                 let page = pages.next().await?;
                 if page.is_empty() {

@@ -174,7 +174,7 @@ fn exposures_that_cannot_be_read_are_named() {
         "warning exposure: row {key}, column Bucket: found \"many\", expected a number from 0 to 99999; \
          nothing is served from it"
     );
-    assert_eq!(found, [says]);
+    assert_eq!(found.last(), Some(&says), "{found:?}");
 }
 
 #[test]
@@ -185,12 +185,12 @@ fn flags_that_should_be_gone_and_rows_of_nobody_are_a_warning() {
     write(
         dir.path(),
         Row {
-            key: b"PROJECT#a b#ROWTYPE#FLAG".to_vec(),
+            key: b"PROJECT#a%b#ROWTYPE#FLAG".to_vec(),
             cells: Cells::default().with("Name", "x"),
         },
     );
     let found = problems(&doctor(dir.path(), &[], 0));
-    let stranger = "warning row: PROJECT#a b#ROWTYPE#FLAG belongs to no project";
+    let stranger = "warning row: PROJECT#a%b#ROWTYPE#FLAG belongs to no project";
     assert!(found[0].starts_with(stranger), "{found:?}");
     let expired = "warning flag csr-assistant/feature/multi_step_api_router: \
                    should be gone since 2020-01-01; it is served all the same";
@@ -202,5 +202,5 @@ fn a_project_that_is_asked_for_and_has_no_rows_fails() {
     let dir = with_revision();
     let found = problems(&doctor(dir.path(), &["other"], 1));
     assert_eq!(found, ["failed rows of other: there are none"]);
-    check_failed(&flagctl(&dir, &["doctor", "a b"]), 5, &["project name"]);
+    check_failed(&flagctl(&dir, &["doctor", "a#b"]), 5, &["project name"]);
 }
