@@ -5,19 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flag_store::StoreError;
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::cells::{Garbled, TooLong};
+use crate::open_error::OpenError;
+use crate::placed::Lost;
 
 /// Why a job failed; cloned when one failure is the result of every row of a batch.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("no answer within {} ms", .after.as_millis())]
     TimedOut { after: Duration },
-    #[error("its threads have ended")]
+    #[error("it is closed")]
     Ended,
-    #[error("it was removed or replaced while open; restart to use what is there now")]
-    Replaced,
+    #[error(transparent)]
+    Lost(#[from] Lost),
+    #[error("{lost}, and what is there now cannot be used")]
+    Away { lost: Lost, source: Arc<OpenError> },
     #[error("row {key} is damaged")]
     Garbled { key: String, source: Garbled },
     #[error(transparent)]
@@ -87,9 +91,11 @@ impl Failure {
 
     fn remedy(&self) -> Remedy {
         match self {
-            Self::TimedOut { .. } | Self::Ended => Remedy::Retry,
+            Self::TimedOut { .. } | Self::Ended | Self::Lost(_) | Self::Away { .. } => {
+                Remedy::Retry
+            }
             Self::Refused(_) => Remedy::GiveUp,
-            Self::Replaced | Self::Garbled { .. } => Remedy::Repair,
+            Self::Garbled { .. } => Remedy::Repair,
             Self::Sqlite(error) => remedy_of_sqlite(error),
         }
     }
@@ -97,7 +103,13 @@ impl Failure {
 
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(Arc::new(error))
+        match error.sqlite_error() {
+            // Of the files that are read only the log ends where somebody has cut it.
+            Some(error) if error.extended_code == ffi::SQLITE_IOERR_SHORT_READ => {
+                Self::Lost(Lost::LogTruncated)
+            }
+            _ => Self::Sqlite(Arc::new(error)),
+        }
     }
 }
 
@@ -139,8 +151,6 @@ fn remedy_of_sqlite(error: &rusqlite::Error) -> Remedy {
 mod tests {
     use std::error::Error;
 
-    use rusqlite::ffi;
-
     use super::*;
 
     #[track_caller]
@@ -173,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_source_names_the_file() {
-        let error = Failure::Replaced.in_file(Path::new("/data/flags.db"));
+        let error = Failure::Lost(Lost::Replaced).in_file(Path::new("/data/flags.db"));
         let source = error.source().map(ToString::to_string);
         assert_eq!(source.as_deref(), Some("cannot use /data/flags.db"));
     }

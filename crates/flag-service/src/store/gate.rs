@@ -288,6 +288,10 @@ impl RowStore for Gate {
         let call = self.rows.ping();
         Box::pin(self.read(Operation::Ping, self.settings.deadline, call))
     }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.rows.close()
+    }
 }
 
 /// The failure of a batch of which no row had an answer.
