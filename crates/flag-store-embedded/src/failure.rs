@@ -26,6 +26,8 @@ pub(crate) enum Failure {
     Garbled { key: String, source: Garbled },
     #[error(transparent)]
     Refused(#[from] Refusal),
+    #[error("disk full")]
+    DiskFull,
     #[error(transparent)]
     Sqlite(Arc<rusqlite::Error>),
 }
@@ -91,9 +93,11 @@ impl Failure {
 
     fn remedy(&self) -> Remedy {
         match self {
-            Self::TimedOut { .. } | Self::Ended | Self::Lost(_) | Self::Away { .. } => {
-                Remedy::Retry
-            }
+            Self::TimedOut { .. }
+            | Self::Ended
+            | Self::Lost(_)
+            | Self::Away { .. }
+            | Self::DiskFull => Remedy::Retry,
             Self::Refused(_) => Remedy::GiveUp,
             Self::Garbled { .. } => Remedy::Repair,
             Self::Sqlite(error) => remedy_of_sqlite(error),
@@ -108,6 +112,7 @@ impl From<rusqlite::Error> for Failure {
             Some(error) if error.extended_code == ffi::SQLITE_IOERR_SHORT_READ => {
                 Self::Lost(Lost::LogTruncated)
             }
+            _ if is_disk_full(&error) => Self::DiskFull,
             _ => Self::Sqlite(Arc::new(error)),
         }
     }
@@ -125,13 +130,19 @@ pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     )
 }
 
+/// Whether there is no room left, for the file or for the shared memory beside it.
+pub(crate) fn is_disk_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| {
+        error.code == ErrorCode::DiskFull || error.extended_code == ffi::SQLITE_IOERR_SHMSIZE
+    })
+}
+
 fn remedy_of_sqlite(error: &rusqlite::Error) -> Remedy {
     match error.sqlite_error_code() {
         Some(
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
             | ErrorCode::FileLockingProtocolFailed
-            | ErrorCode::DiskFull
             | ErrorCode::SystemIoFailure
             | ErrorCode::CannotOpen
             | ErrorCode::OutOfMemory

@@ -7,7 +7,7 @@ use flag_store::BoxError;
 use rusqlite::ErrorCode;
 
 use crate::directory;
-use crate::failure::is_busy;
+use crate::failure::{Failure, is_busy};
 use crate::placed::Lost;
 use crate::schema::SCHEMA_VERSION;
 
@@ -20,7 +20,7 @@ const LOG_OF_ANOTHER: &str = "another file has taken its place, and the write-ah
 #[non_exhaustive]
 pub enum OpenError {
     /// The directory cannot be made or written to: no permission, read-only, disk full.
-    #[error("cannot use the directory {}", path.display())]
+    #[error("cannot use the directory {}{}", path.display(), disk_full(source))]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -155,7 +155,15 @@ fn sqlite_obstacle(file: &Path, error: rusqlite::Error) -> OpenError {
             path: directory.to_owned(),
             source,
         },
-        None => unusable(file, error),
+        None => unusable(file, Failure::from(error)),
+    }
+}
+
+/// Says it in the words that are looked for.
+fn disk_full(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ": disk full",
+        _ => "",
     }
 }
 

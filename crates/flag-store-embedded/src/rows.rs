@@ -119,8 +119,10 @@ pub(crate) fn write_batch(
     for (place, key, cells) in batch.in_order_of_keys() {
         match write(&transaction, &mut insert, key, cells) {
             Ok(()) => {}
-            Err(failure @ Failure::Sqlite(_)) => return Err(failure),
-            Err(failure) => failed.push((place, failure)),
+            Err(failure @ (Failure::Refused(_) | Failure::Garbled { .. })) => {
+                failed.push((place, failure));
+            }
+            Err(failure) => return Err(failure),
         }
     }
     drop(insert);
@@ -221,6 +223,7 @@ mod tests {
         let large = "x".repeat(100_000);
         let batch = Batch::new(&[row(b"small", "x"), row(b"large", &large)]);
         let failure = write_batch(&mut database, batch).unwrap_err();
+        assert_eq!(failure.to_string(), "disk full");
         assert!(failure.in_file(directory.path()).is_transient());
         assert_eq!(get(&database, b"small").unwrap(), None);
     }
