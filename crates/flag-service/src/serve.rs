@@ -9,7 +9,8 @@ use actix_web::web::Data;
 use anyhow::Context as _;
 use flag_store::{ExposureStore, FlagStore, RowStore, SystemClock};
 use tokio::runtime::{Builder, Handle};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 use tracing::info;
 
 use crate::access::Door;
@@ -32,6 +33,9 @@ const STORE_THREADS: usize = 2;
 
 /// How long the last traces may take when everything else has ended.
 const LAST_TRACES: Duration = Duration::from_millis(500);
+
+/// How long the store may take to close; what it has not put in its place by then waits in its log.
+const CLOSING: Duration = Duration::from_millis(500);
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
@@ -71,9 +75,9 @@ async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
         tokio::spawn(Arc::clone(snapshot).keep());
     }
     opening.tried_once().await?;
-    if let Some(period) = config.cache.poll {
-        tokio::spawn(changes::look(store.clone(), flags.clone(), period));
-    }
+    let period = config.cache.poll;
+    let looking =
+        period.map(|period| tokio::spawn(changes::look(store.clone(), flags.clone(), period)));
     let telemetry = Telemetry::start(&config.telemetry, &mut registry)?;
     let log = ExposureStore::new(Arc::clone(&gate) as Arc<dyn RowStore>);
     let exposures = Exposures::start(log, &config.exposures, background, &mut registry);
@@ -89,7 +93,8 @@ async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
         telemetry,
         max_body: config.http.max_body,
     });
-    tokio::spawn(async move { gate.probe().await });
+    let probed = Arc::clone(&gate);
+    tokio::spawn(async move { probed.probe().await });
     let (server, address) = listen(config.listen, config.workers, &site)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let signals = stop::signals()?;
@@ -104,6 +109,8 @@ async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
         snapshot.write().await;
     }
     spawn_blocking(move || site.telemetry.shutdown(LAST_TRACES)).await?;
+    looking.inspect(JoinHandle::abort);
+    let _ = timeout(CLOSING, gate.close()).await;
     ended?;
     info!("stopped");
     Ok(())

@@ -160,8 +160,21 @@ impl Database {
         let _ = self
             .connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
-        let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
-        let _ = self.connection.query_row(checkpoint, [], |_| Ok(()));
+        // Where others have the file open, a copy of it has at least what was written here.
+        if self.connection.total_changes() > 0 {
+            let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
+            let _ = self.connection.query_row(checkpoint, [], |_| Ok(()));
+        }
+    }
+}
+
+/// Refuses a database that contradicts itself, by `integrity_check` or `quick_check`.
+pub(crate) fn check(connection: &Connection, by: &str) -> Result<(), Obstacle> {
+    let found: String = connection.pragma_query_value(None, by, |row| row.get(0))?;
+    if found == "ok" {
+        Ok(())
+    } else {
+        Err(Obstacle::Damaged(found))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use flag_model::{FlagKey, ProjectName};
@@ -28,6 +28,8 @@ pub(crate) struct Context {
     /// What was said about settings.
     pub(crate) sources: Sources,
     settings: StoreSettings,
+    /// What is open, to be closed at the end.
+    opened: Mutex<Vec<Arc<dyn RowStore>>>,
 }
 
 /// Does what the command line says.
@@ -52,33 +54,38 @@ pub(crate) fn run(
         variables,
         sources,
         settings,
+        opened: Mutex::default(),
     };
     runtime()?.block_on(async {
-        match command {
-            Command::Add(typed) => commands::add(&context, &typed).await,
-            Command::Revise(typed) => commands::revise(&context, &typed).await,
-            Command::Update(typed) => commands::update(&context, &typed).await,
-            Command::Remove { .. } => Err(Failure::NothingIsRemoved),
-            Command::RunConfig(typed) => commands::run_config(&context, &typed).await,
-            Command::Rollback(typed) => commands::rollback(&context, &typed).await,
-            Command::Get(typed) => commands::get(&context, &typed).await,
-            Command::History(typed) => commands::history(&context, &typed).await,
-            Command::Latest(typed) => commands::latest(&context, &typed).await,
-            Command::List(typed) => commands::list(&context, &typed).await,
-            Command::Diff(typed) => commands::diff(&context, &typed).await,
-            Command::Explain(typed) => commands::explain(&context, &typed).await,
-            Command::Exposures(typed) => commands::exposures(&context, &typed).await,
-            Command::Init(typed) => commands::init(&context, &typed).await,
-            Command::Doctor(typed) => commands::doctor(&context, &typed).await,
-            Command::Export(typed) => commands::export(&context, &typed).await,
-            Command::Apply(typed) => commands::apply(&context, &typed).await,
-            Command::Copy(typed) => commands::copy(&context, &typed).await,
-            // They need no store, and were done before one was looked for.
-            Command::Keys(_) | Command::Sql(_) | Command::Completions(_) | Command::Manual(_) => {
-                Ok(())
-            }
-        }
+        let done = perform(&context, command).await;
+        context.close().await;
+        done
     })
+}
+
+async fn perform(context: &Context, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Add(typed) => commands::add(context, &typed).await,
+        Command::Revise(typed) => commands::revise(context, &typed).await,
+        Command::Update(typed) => commands::update(context, &typed).await,
+        Command::Remove { .. } => Err(Failure::NothingIsRemoved),
+        Command::RunConfig(typed) => commands::run_config(context, &typed).await,
+        Command::Rollback(typed) => commands::rollback(context, &typed).await,
+        Command::Get(typed) => commands::get(context, &typed).await,
+        Command::History(typed) => commands::history(context, &typed).await,
+        Command::Latest(typed) => commands::latest(context, &typed).await,
+        Command::List(typed) => commands::list(context, &typed).await,
+        Command::Diff(typed) => commands::diff(context, &typed).await,
+        Command::Explain(typed) => commands::explain(context, &typed).await,
+        Command::Exposures(typed) => commands::exposures(context, &typed).await,
+        Command::Init(typed) => commands::init(context, &typed).await,
+        Command::Doctor(typed) => commands::doctor(context, &typed).await,
+        Command::Export(typed) => commands::export(context, &typed).await,
+        Command::Apply(typed) => commands::apply(context, &typed).await,
+        Command::Copy(typed) => commands::copy(context, &typed).await,
+        // They need no store, and were done before one was looked for.
+        Command::Keys(_) | Command::Sql(_) | Command::Completions(_) | Command::Manual(_) => Ok(()),
+    }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
@@ -117,7 +124,24 @@ impl Context {
 
     async fn rows(&self) -> Result<Arc<dyn RowStore>, Failure> {
         let opening = format!("opening the {}", self.place());
-        Ok(noted(opening, Box::pin(self.settings.open())).await?)
+        let rows = noted(opening, Box::pin(self.settings.open())).await?;
+        self.will_close(&rows);
+        Ok(rows)
+    }
+
+    /// Has a store closed at the end, however the command ends.
+    pub(crate) fn will_close(&self, rows: &Arc<dyn RowStore>) {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.push(Arc::clone(rows));
+    }
+
+    /// Closes what is open, so that local files hold what was written to them.
+    async fn close(&self) {
+        let opened =
+            std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
+        for rows in opened {
+            rows.close().await;
+        }
     }
 
     /// Which store the settings name.

@@ -60,7 +60,7 @@ pub(crate) async fn doctor(context: &Context, typed: &DoctorArgs) -> Result<(), 
 impl Doctor {
     async fn examine(&mut self, context: &Context, projects: &[ProjectName]) {
         self.settings(context);
-        let opened = match Opened::existing(context.settings()).await {
+        let opened = match Opened::existing(context, context.settings()).await {
             Ok(opened) => opened,
             Err(failure) => return self.unreachable("store", &chain(&failure)),
         };
