@@ -58,6 +58,21 @@ impl Database {
         opened.map_err(|obstacle| obstacle.in_file(path))
     }
 
+    /// A connection to a file that is there, to be copied.
+    pub(crate) fn source(path: &Path, contents: Contents) -> Result<Connection, OpenError> {
+        let opened = ensure_there(path).and_then(|()| {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let mut connection = Connection::open_with_flags(path, flags)?;
+            connection.busy_timeout(OPENING)?;
+            connection.pragma_update(None, "query_only", true)?;
+            match origin(&mut connection, contents)? {
+                Origin::Ours => Ok(connection),
+                Origin::New => Err(Obstacle::NoDatabase),
+            }
+        });
+        opened.map_err(|obstacle| obstacle.in_file(path))
+    }
+
     /// Opens a file that a writer has open, for reading.
     pub(crate) fn reader(path: &Path) -> Result<Self, OpenError> {
         Self::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, |connection| {
@@ -84,6 +99,8 @@ impl Database {
                 return Err(obstacle);
             }
         }
+        // A file without a log gets one when it is read first.
+        let _: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let page_bytes: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let placed = Placed::new(path).map_err(Obstacle::Vanished)?;
         // Until `close` says otherwise: a connection that is merely dropped may be one of files that are gone.

@@ -26,6 +26,8 @@ pub(crate) enum Failure {
     Garbled { key: String, source: Garbled },
     #[error(transparent)]
     Refused(#[from] Refusal),
+    #[error("another process keeps it locked")]
+    Locked,
     #[error("disk full")]
     DiskFull,
     #[error(transparent)]
@@ -97,6 +99,7 @@ impl Failure {
             | Self::Ended
             | Self::Lost(_)
             | Self::Away { .. }
+            | Self::Locked
             | Self::DiskFull => Remedy::Retry,
             Self::Refused(_) => Remedy::GiveUp,
             Self::Garbled { .. } => Remedy::Repair,

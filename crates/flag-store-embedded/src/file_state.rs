@@ -8,11 +8,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::database::Database;
+use crate::database::{Database, check};
 use crate::failure::Failure;
 use crate::open_error::{Obstacle, OpenError};
 use crate::placed::{Lost, Placed};
@@ -183,7 +182,7 @@ impl FileState {
         }
         let mut writer = Database::existing(path, contents)?;
         if loss.what == Lost::LogTruncated {
-            let checked = check(writer.connection());
+            let checked = check(writer.connection(), "quick_check");
             checked.map_err(|obstacle| obstacle.in_file(path))?;
         }
         let sound = writer.ensure_in_place();
@@ -230,14 +229,4 @@ fn start(writer: Database, path: &Path, contents: Contents) -> Result<Workers, O
         path: path.to_owned(),
         source,
     })
-}
-
-/// Refuses a database that contradicts itself.
-fn check(connection: &Connection) -> Result<(), Obstacle> {
-    let found: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
-    if found == "ok" {
-        Ok(())
-    } else {
-        Err(Obstacle::Damaged(found))
-    }
 }

@@ -22,6 +22,14 @@ use crate::stored::{Batch, StoredRow};
 const FLAGS: &str = "flags.db";
 const EXPOSURES: &str = "exposures.db";
 
+/// What the file is called that holds this.
+pub(crate) fn file_name(contents: Contents) -> &'static str {
+    match contents {
+        Contents::Flags => FLAGS,
+        Contents::Exposures => EXPOSURES,
+    }
+}
+
 /// How long a call takes at most, unless [`EmbeddedStore::with_timeout`] says otherwise; a batch of exposures six times that.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -83,6 +83,8 @@ async fn perform(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Export(typed) => commands::export(context, &typed).await,
         Command::Apply(typed) => commands::apply(context, &typed).await,
         Command::Copy(typed) => commands::copy(context, &typed).await,
+        Command::Backup(typed) => commands::backup(context, &typed).await,
+        Command::RestoreBackup(typed) => commands::restore_backup(context, &typed).await,
         // They need no store, and were done before one was looked for.
         Command::Keys(_) | Command::Sql(_) | Command::Completions(_) | Command::Manual(_) => Ok(()),
     }
