@@ -37,7 +37,7 @@ const LAST_TRACES: Duration = Duration::from_millis(500);
 /// How long the store may take to close; what it has not put in its place by then waits in its log.
 const CLOSING: Duration = Duration::from_millis(500);
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM, SIGINT or SIGHUP.
 pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(STORE_THREADS)
@@ -52,6 +52,7 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
+    stop::outlive_file_limits()?;
     let mut registry = metrics::registry();
     let settings = config.store.clone();
     let settings = settings.with_read_deadline(config.cache.flags.deadline);

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use flag_model::{FlagKey, ProjectName};
 use flag_settings::{Reader, Sources, StoreSettings};
 use flag_store::{ExposureStore, FlagStore, RowStore, StoreError, SystemClock};
 use flag_store_embedded::EmbeddedStore;
+use signal_hook::consts::SIGXFSZ;
 
 use crate::args::{self, Command, Variables};
 use crate::commands;
@@ -37,6 +39,7 @@ pub(crate) fn run(
     typed: impl IntoIterator<Item = OsString>,
     variables: Variables,
 ) -> Result<(), Failure> {
+    outlive_file_limits()?;
     output::prepare(&variables);
     let variables = with_google_account(variables);
     let (command, sources) = args::read(typed, variables.clone())?;
@@ -88,6 +91,13 @@ async fn perform(context: &Context, command: Command) -> Result<(), Failure> {
         // They need no store, and were done before one was looked for.
         Command::Keys(_) | Command::Sql(_) | Command::Completions(_) | Command::Manual(_) => Ok(()),
     }
+}
+
+/// From now on a file that may not grow any more (`RLIMIT_FSIZE`) fails the write, and doesn't end the process.
+fn outlive_file_limits() -> Result<(), Failure> {
+    let came = Arc::new(AtomicBool::new(false));
+    let registered = signal_hook::flag::register(SIGXFSZ, came);
+    registered.map(drop).map_err(Failure::Start)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {

@@ -58,3 +58,19 @@ fn tables_are_backed_up_by_bigtable_itself() {
     let refused = flagctl(&dir, &["backup", "x", "--bigtable-instance", "i"]);
     check_failed(&refused, 2, &["gcloud bigtable backups create"]);
 }
+
+#[test]
+fn a_file_that_may_not_grow_fails_the_write_and_kills_nobody() {
+    let dir = TempDir::new().unwrap();
+    let limited = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -f 1; exec \"$0\" init",
+            env!("CARGO_BIN_EXE_flagctl"),
+        ])
+        .env_clear()
+        .env("FLAG_DATA_DIR", dir.path())
+        .output()
+        .unwrap();
+    check_failed(&limited, 6, &["cannot open"]);
+}
