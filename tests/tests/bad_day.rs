@@ -1,12 +1,15 @@
-//! Signals that no service hopes for.
+//! Signals and clocks that are not what a service hopes for.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use flag_store::{Scan, Table};
 use flag_tests::{Service, TestStore};
+use tempfile::TempDir;
 
 /// Longer than whatever is waited for, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -71,4 +74,74 @@ async fn files_that_may_not_grow_fail_the_write_and_nothing_else() {
     let produced = produced(&service).await;
     assert!(service.stop().success());
     assert_eq!((produced, logged(&store).await), (300, 300));
+}
+
+/// A clock that a test sets, for processes that are started with these variables.
+struct Clock {
+    folder: TempDir,
+}
+
+impl Clock {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/clock.c");
+        let built = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-o"])
+            .arg(folder.path().join("clock.so"))
+            .arg(source)
+            .arg("-ldl")
+            .status();
+        assert!(built.unwrap().success());
+        let clock = Self { folder };
+        clock.set("");
+        clock
+    }
+
+    /// Seconds since 1970, or nothing for the time as it is.
+    fn set(&self, seconds: &str) {
+        fs::write(self.folder.path().join("seconds"), seconds).unwrap();
+    }
+
+    fn variables(&self) -> [(&'static str, String); 2] {
+        let path = |name| self.folder.path().join(name).to_str().unwrap().to_owned();
+        [
+            ("LD_PRELOAD", path("clock.so")),
+            ("FLAG_TEST_CLOCK", path("seconds")),
+        ]
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_out_of_range_fails_no_request_neither_then_nor_later() {
+    for seconds in ["-86400", "253402300800"] {
+        let (store, clock) = (TestStore::embedded(), Clock::new());
+        let variables = clock.variables();
+        let variables = variables
+            .each_ref()
+            .map(|(name, value)| (*name, value.as_str()));
+        let service = Service::start_with(&store, &["--demo"], &variables);
+        assert_eq!(ask(&service, "before").await, 200);
+        clock.set(seconds);
+        // Each on a connection of its own; a first head may take 4 s by a clock that might stand still now.
+        let ask_for = async |how_long: Duration, who: &str| {
+            let began = Instant::now();
+            while began.elapsed() < how_long {
+                let [project, flag_type, name] = SAMPLE;
+                let path = format!(
+                    "/get-feature-flag?project_name={project}&flag_type={flag_type}&flag_name={name}&instance_id={who}"
+                );
+                let url = format!("{}{path}", service.url());
+                let answer = flag_tests::new_connection().get(url).send().await.unwrap();
+                assert_eq!(answer.status(), 200, "{seconds} {who}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        ask_for(Duration::from_secs(2), "during").await;
+        clock.set("");
+        ask_for(Duration::from_secs(6), "after").await;
+        assert!(!service.log().contains("panicked"), "{}", service.log());
+        let produced = produced(&service).await;
+        assert!(service.stop().success());
+        assert_eq!(produced, logged(&store).await);
+    }
 }
