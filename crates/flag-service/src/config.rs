@@ -254,6 +254,23 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_was_taken_too_literally_is_refused() {
+        check_refused(
+            &[
+                ("FLAG_DATA_DIR", "\"/x\""),
+                ("FLAG_API_KEYS_FILE", "/k\r"),
+                ("FLAG_SNAPSHOT_FILE", "~/s"),
+                ("HOME", "/home/ann"),
+            ],
+            &[
+                r#"data-dir (variable FLAG_DATA_DIR): found "\"/x\"", but quotes are taken as they are: write /x"#,
+                r#"api-keys-file (variable FLAG_API_KEYS_FILE): found "/k\r", but line breaks and other control characters are taken as they are: write /k"#,
+                r#"snapshot-file (variable FLAG_SNAPSHOT_FILE): found "~/s", but only a shell knows what `~` is: write /home/ann/s"#,
+            ],
+        );
+    }
+
+    #[test]
     fn all_mistakes_are_told_together() {
         check_refused(
             &[
@@ -349,6 +366,21 @@ mod tests {
                 "bigtable-emulator (variable BIGTABLE_EMULATOR_HOST): found \"localhost\", expected host:port",
             ],
         );
+    }
+
+    #[test]
+    fn an_emulator_that_can_be_guessed_is_written_out() {
+        for found in [
+            "http://[::1]:8086",
+            "::1:8086",
+            "'[::1]:8086'",
+            "http://::1:8086/",
+        ] {
+            let expected = format!(
+                "bigtable-emulator (variable BIGTABLE_EMULATOR_HOST): found {found:?}, expected host:port: write [::1]:8086"
+            );
+            check_refused(&[("BIGTABLE_EMULATOR_HOST", found)], &[&expected]);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 
+use crate::literal::{self, Literal};
 use crate::setting::{Origin, Setting};
 use crate::table;
 
@@ -48,6 +49,11 @@ impl Sources {
         if let (Ok(path), origin) = self.find(&table::CONFIG)
             && origin != Origin::Default
         {
+            if let Some(literal) = self.literal_path(&path) {
+                let mistake = literal.mistake(&table::CONFIG, &origin, Some(&path));
+                self.file_mistakes.push(mistake);
+                return self;
+            }
             self.path = PathBuf::from(path);
             match read_file(&self.path) {
                 Ok(file) => self.file = file,
@@ -55,6 +61,14 @@ impl Sources {
             }
         }
         self
+    }
+
+    /// Why a path was hardly meant as it is.
+    pub(crate) fn literal_path(&self, path: &str) -> Option<Literal> {
+        literal::of_path(path, &|name| {
+            let value = self.environment.get(&OsString::from(name))?;
+            value.to_str().map(str::to_owned)
+        })
     }
 
     /// The value of a setting and where it came from; an error if it is not UTF-8.
