@@ -1,4 +1,4 @@
-//! Signals and clocks that are not what a service hopes for.
+//! Signals, clocks and settings that are not what a service hopes for.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use flag_store::{Scan, Table};
-use flag_tests::{Service, TestStore};
+use flag_tests::{Service, TestStore, flagctl};
 use tempfile::TempDir;
 
 /// Longer than whatever is waited for, on a machine that is busy.
@@ -143,5 +143,61 @@ async fn a_clock_out_of_range_fails_no_request_neither_then_nor_later() {
         let produced = produced(&service).await;
         assert!(service.stop().success());
         assert_eq!(produced, logged(&store).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_without_flags_is_a_warning_that_names_it() {
+    let store = TestStore::embedded();
+    let service = Service::start(&store);
+    let log = service.log();
+    let first = log.lines().next().unwrap();
+    assert!(
+        first.contains("starting") && first.contains("embedded store in"),
+        "{log}"
+    );
+    let began = Instant::now();
+    while !service.log().contains("the store holds no flags") {
+        assert!(began.elapsed() < PATIENCE, "{}", service.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let ready = service.get("/readyz", &[]).await;
+    let warning = ready.body["warning"].as_str();
+    assert_eq!(
+        (ready.status, warning),
+        (200, Some("the store holds no flags"))
+    );
+    let [project, flag_type, name] = SAMPLE;
+    flagctl(
+        &store,
+        &["add", project, flag_type, name, "--description=x"],
+    );
+    let began = Instant::now();
+    while !service.get("/readyz", &[]).await.body["warning"].is_null() {
+        assert!(began.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+mod on_bigtable {
+    use super::*;
+
+    /// What the Python service was told, and nothing else.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_environment_of_the_reference_serves_its_tables() {
+        let store = TestStore::bigtable();
+        let demo = Service::start_with(&store, &["--demo"], &[]);
+        assert_eq!(ask(&demo, "A").await, 200);
+        let service = Service::start_with(&store, &[], &[("FLAG_STORE", "")]);
+        assert!(
+            service.greeting.contains("Bigtable table"),
+            "{}",
+            service.greeting
+        );
+        let log = service.log();
+        let first = log.lines().next().unwrap();
+        assert!(first.contains("because bigtable-instance is set"), "{log}");
+        assert_eq!(ask(&service, "A").await, 200);
+        assert!(service.get("/readyz", &[]).await.body["warning"].is_null());
     }
 }

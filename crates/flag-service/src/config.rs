@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::thread::available_parallelism;
 
 use clap::{Arg, ArgAction, Command};
-use flag_settings::{Mistakes, Reader, Setting, Sources, StoreSettings, table};
+use flag_settings::{Mistakes, Origin, Reader, Setting, Sources, StoreSettings, table};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -34,6 +34,10 @@ const MAX_WORKERS: usize = 512;
 pub(crate) struct Config {
     /// Which store to open.
     pub(crate) store: StoreSettings,
+    /// Who said so.
+    pub(crate) store_origin: Origin,
+    /// Variables that look like settings and are none.
+    pub(crate) unknown_variables: Vec<String>,
     /// Address and port; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
     /// Threads that answer requests.
@@ -95,8 +99,17 @@ impl Config {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, Mistakes> {
         let matches = command().get_matches_from(typed);
-        let mut reader = Reader::new(Sources::new(&matches, environment));
+        let mut sources = Sources::new(&matches, environment);
+        let demo = if matches.get_flag("demo") {
+            sources = sources.unless_said(&table::STORE, "embedded");
+            Demo::On
+        } else {
+            Demo::Off
+        };
+        let unknown_variables = sources.unknown_variables();
+        let mut reader = Reader::new(sources);
         let store = StoreSettings::read(&mut reader);
+        let store_origin = reader.origin(&table::STORE);
         let listen = reader.parse(&table::LISTEN, "address:port", |text| text.parse().ok());
         let workers = reader.parse(
             &table::WORKERS,
@@ -130,14 +143,11 @@ impl Config {
             },
         );
         let telemetry = telemetry::read(&mut reader, store.as_ref());
-        let demo = if matches.get_flag("demo") {
-            Demo::On
-        } else {
-            Demo::Off
-        };
         let config = || {
             Some(Self {
                 store: store?,
+                store_origin,
+                unknown_variables,
                 listen: listen?,
                 workers: workers?,
                 access: access?,
@@ -251,6 +261,31 @@ mod tests {
             config.store.place(),
             "Bigtable table t in anbc-hcb-test/abc-db-hcb-test"
         );
+    }
+
+    #[track_caller]
+    fn check_store(typed: &[&str], environment: &[(&str, &str)], place: &str, origin: &str) {
+        let config = read(typed, environment).unwrap();
+        assert_eq!(config.store.place(), place);
+        assert_eq!(config.store_origin.to_string(), origin);
+    }
+
+    #[test]
+    fn the_environment_of_the_reference_means_bigtable() {
+        let environment = [
+            ("PROJECT_ID", "p"),
+            ("INSTANCE_ID", "i"),
+            ("BT_TABLE_ID", "t"),
+        ];
+        check_store(
+            &[],
+            &environment,
+            "Bigtable table t in p/i",
+            "because bigtable-instance is set: variable INSTANCE_ID",
+        );
+        let embedded = "embedded store in ./flag-data";
+        check_store(&["--demo"], &environment, embedded, "command line");
+        check_store(&[], &[("PROJECT_ID", "p")], embedded, "default");
     }
 
     #[test]

@@ -2,16 +2,18 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::absolute;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Data;
 use anyhow::Context as _;
+use flag_settings::StoreSettings;
 use flag_store::{ExposureStore, FlagStore, RowStore, SystemClock};
 use tokio::runtime::{Builder, Handle};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::access::Door;
 use crate::cache::{FlagCache, Positions};
@@ -53,6 +55,7 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
 
 async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
     stop::outlive_file_limits()?;
+    introduce(config);
     let mut registry = metrics::registry();
     let settings = config.store.clone();
     let settings = settings.with_read_deadline(config.cache.flags.deadline);
@@ -115,6 +118,19 @@ async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
     ended?;
     info!("stopped");
     Ok(())
+}
+
+/// Says which store it will be and why, before anything else is said.
+fn introduce(config: &Config) {
+    let directory = match &config.store {
+        StoreSettings::Embedded(directory) => absolute(directory).ok(),
+        StoreSettings::Bigtable(_) => None,
+    };
+    let directory = directory.map(|directory| directory.display().to_string());
+    info!(store = config.store.place(), because = %config.store_origin, directory, "starting");
+    for variable in &config.unknown_variables {
+        warn!(variable, "no setting has this variable");
+    }
 }
 
 /// Says where the service is, to the log and to whoever started it, who may not listen any more.

@@ -277,6 +277,21 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_that_no_setting_has_is_told() {
+        let environment = [
+            "FLAG_DATADIR",
+            "FLAG_STORE",
+            "FLAG_OWNER",
+            "FLAG_SERVICE_PORT",
+            "FLAG_X_SERVICE_HOST",
+        ];
+        let environment = environment.map(|name| (OsString::from(name), OsString::from("x")));
+        let matches = Command::new("test").get_matches_from(["test"]);
+        let sources = Sources::new(&matches, environment);
+        assert_eq!(sources.unknown_variables(), ["FLAG_DATADIR"]);
+    }
+
+    #[test]
     fn a_file_that_is_not_there_is_a_mistake() {
         let reader = reader(&["--config=/nowhere/flags.toml"], &[]);
         let mistakes = reader.finish(Some(())).unwrap_err().to_string();

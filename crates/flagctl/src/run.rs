@@ -116,7 +116,15 @@ impl Context {
 
     /// Opens the store that the settings name, and makes one in a folder that has none.
     pub(crate) async fn open_or_make(&self) -> Result<FlagStore, Failure> {
-        Ok(FlagStore::new(self.rows().await?, Arc::new(SystemClock)))
+        let is_new = self.check_exists().is_err();
+        let store = FlagStore::new(self.rows().await?, Arc::new(SystemClock));
+        if is_new {
+            output::talk(&format!(
+                "there was no {} yet; it is made now",
+                self.place()
+            ));
+        }
+        Ok(store)
     }
 
     fn check_exists(&self) -> Result<(), Failure> {

@@ -89,6 +89,11 @@ impl Doctor {
                 self.checks.note(Status::Ok, check, found);
             }
         }
+        for variable in context.sources.unknown_variables() {
+            let check = format!("variable {variable}");
+            let found = "no setting has this variable";
+            self.checks.note(Status::Warning, check, found);
+        }
     }
 
     fn unreachable(&mut self, check: &str, found: &str) {
@@ -136,8 +141,11 @@ impl Doctor {
             names = found.names;
         }
         if names.is_empty() {
-            self.checks
-                .note(Status::Ok, "rows", "no project has any yet");
+            self.checks.note(
+                Status::Warning,
+                "rows",
+                "no project has any: is this the right store?",
+            );
         }
         let today = today();
         for project in names {
