@@ -23,7 +23,7 @@ fn a_backup_is_restored_and_what_it_replaces_is_kept() {
         &["exposures.db already"],
     );
     let then = history(&dir);
-    check_done(&revise(&dir, "--percent 10 --comment later"));
+    check_done(&revise(&dir, "--percent 10"));
     let now = history(&dir);
     check_failed(
         &flagctl(&dir, &["restore-backup", backup]),
