@@ -68,6 +68,11 @@ fn binary(name: &str) -> PathBuf {
     PathBuf::from(folder).join(name)
 }
 
+/// A client that has no connection yet.
+pub fn new_connection() -> reqwest::Client {
+    http()
+}
+
 /// An HTTP client. It needs to be told whose cryptography to use, as the client crate has TLS built in without choosing
 /// one for everybody.
 fn http() -> reqwest::Client {

@@ -73,6 +73,11 @@ pub trait RowStore: fmt::Debug + Send + Sync + 'static {
 
     /// Makes sure that both tables can be read.
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Lets go of whatever is open, where that matters; calls after it fail, those of clones too.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Which table a row lives in.

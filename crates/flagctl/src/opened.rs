@@ -9,6 +9,7 @@ use flag_store_bigtable::{BigtableSettings, BigtableStore};
 use flag_store_embedded::EmbeddedStore;
 
 use crate::failure::Failure;
+use crate::run::Context;
 
 /// How long a page of rows may take, which can be many megabytes.
 const LONG: Duration = Duration::from_secs(30);
@@ -31,8 +32,8 @@ pub(crate) struct Opened {
 impl Opened {
     /// Opens a store that must be there already.
     pub(crate) async fn existing(
+        context: &Context,
         settings: &StoreSettings,
-        options: RowOptions,
     ) -> Result<Self, Failure> {
         let place = settings.place();
         let (rows, bigtable): (Arc<dyn RowStore>, _) = match settings {
@@ -41,7 +42,11 @@ impl Opened {
                 if !files.iter().all(|file| file.exists()) {
                     return Err(Failure::NoStore { place });
                 }
-                (settings.open().await?, None)
+                {
+                    let rows = settings.open().await?;
+                    context.will_close(&rows);
+                    (rows, None)
+                }
             }
             StoreSettings::Bigtable(settings) => {
                 let rows = connect(patient(settings)).await?;
@@ -53,19 +58,19 @@ impl Opened {
             rows,
             bigtable,
             place,
-            options,
+            options: context.rows,
         })
     }
 
     /// Opens a store; where files are missing, they are made, and in an emulator the tables.
     pub(crate) async fn or_made(
+        context: &Context,
         settings: &StoreSettings,
-        options: RowOptions,
     ) -> Result<Self, Failure> {
         if let StoreSettings::Embedded(_) = settings {
-            settings.open().await?;
+            settings.open().await?.close().await;
         }
-        let opened = Self::existing(settings, options).await?;
+        let opened = Self::existing(context, settings).await?;
         if let (Some(bigtable), StoreSettings::Bigtable(settings)) = (&opened.bigtable, settings)
             && settings.emulator.is_some()
         {

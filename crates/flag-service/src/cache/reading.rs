@@ -1,6 +1,5 @@
 //! One read of a flag, and what comes of it.
 
-use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,7 +13,7 @@ use super::entry::Entry;
 use super::flags::{Inner, Loaded};
 use super::metrics::Refresh;
 use super::unknown::Reason;
-
+use crate::causes::causes;
 /// A read that is begun; however it ends, even before it has run, the next one can begin.
 pub(super) struct Reading {
     shared: Arc<Inner>,
@@ -167,7 +166,7 @@ fn since(created: Timestamp) -> std::time::Duration {
 
 /// Says nothing aloud of a store that cannot be reached, for its circuit does, once.
 fn complain(flag: &FlagKey, error: &StoreError) {
-    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+    let cause = causes(error);
     if error.is_transient() {
         debug!(%flag, problem = %error, cause, "store failed");
     } else {

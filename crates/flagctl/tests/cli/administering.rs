@@ -127,6 +127,36 @@ fn a_doctor_tells_settings_with_their_origin() {
 }
 
 #[test]
+fn a_store_without_flags_and_a_variable_without_a_setting_are_warnings() {
+    let dir = TempDir::new().unwrap();
+    check_done(&flagctl(&dir, &["init"]));
+    let found = command(dir.path(), &["doctor"])
+        .env("FLAG_DATADIR", "/elsewhere")
+        .output()
+        .unwrap();
+    check_done(&found);
+    for warning in [
+        "no setting has this variable",
+        "no project has any: is this the right store?",
+    ] {
+        assert!(stdout(&found).contains(warning), "{}", stdout(&found));
+    }
+}
+
+#[test]
+fn whoever_makes_a_store_is_told() {
+    let dir = TempDir::new().unwrap();
+    let added = add(&dir);
+    check_done(&added);
+    assert!(
+        stderr(&added).contains("it is made now"),
+        "{}",
+        stderr(&added)
+    );
+    assert!(!stderr(&revise(&dir, "--control false --comment x")).contains("it is made now"));
+}
+
+#[test]
 fn rows_that_cannot_be_read_are_named() {
     let dir = TempDir::new().unwrap();
     leave_behind(&dir, "2024-09-25 19:15:28.248896", "[{");

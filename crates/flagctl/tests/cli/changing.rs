@@ -283,6 +283,7 @@ fn describing(name: &str, description: &str) -> serde_json::Value {
 #[test]
 fn a_run_configuration_names_new_flags_as_add_does() {
     let dir = tempfile::tempdir().unwrap();
+    check_done(&flagctl(&dir, &["init"]));
     let added = flagctl(
         &dir,
         &["add", "csr-assistant", "feature", "Beta", "--description=x"],

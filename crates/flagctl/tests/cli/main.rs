@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod administering;
+mod backups;
 mod changing;
 mod copying;
 mod examples;
