@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::redirect;
 use tracing::error;
 
 use crate::async_client::AsyncFeatureFlagClient;
@@ -15,11 +14,12 @@ use crate::backend::Backend;
 use crate::cache::Cache;
 use crate::circuit::Circuit;
 use crate::client::FeatureFlagClient;
+use crate::connections::{BuildHttp, Http};
 use crate::core::{Core, Shared, StaleValues};
 use crate::failure::Failure;
 use crate::flights::Flights;
 use crate::question::is_name;
-use crate::tls;
+use crate::tls::Trust;
 use crate::transport::Transport;
 
 /// The variable that says where the service is.
@@ -33,8 +33,6 @@ const PATIENCE: u32 = 16;
 
 /// As good as for ever, and still a time that a clock can tell.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
-
-const USER_AGENT: &str = concat!("flag-client/", env!("CARGO_PKG_VERSION"));
 
 /// Why a client could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +61,9 @@ pub enum BuildError {
     /// There is no TLS here: no certificate that the system trusts was found.
     #[error("cannot set up TLS")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The HTTP client cannot be built.
+    #[error("cannot build the HTTP client")]
+    Http(#[source] reqwest::Error),
 }
 
 /// How a client is told what to do; `C` is the client that it builds.
@@ -77,7 +78,7 @@ pub struct ClientBuilder<C> {
     cool_down: Duration,
     stale_values: StaleValues,
     headers: Vec<(String, String)>,
-    http: Option<reqwest::Client>,
+    http: Option<Arc<BuildHttp>>,
     client: PhantomData<fn() -> C>,
 }
 
@@ -153,11 +154,15 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// The HTTP client to use instead of one of its own, for proxies, certificates and the like.
+    /// How to build the HTTP client to use instead of one of its own, for proxies, certificates and the like.
     ///
-    /// Build it with `redirect::Policy::none()`: otherwise it is as generous with the headers as it was told to be.
-    pub fn http_client(mut self, http: reqwest::Client) -> Self {
-        self.http = Some(http);
+    /// It is built twice, one of them without a pool of connections. Have `build` say `redirect::Policy::none()`: otherwise the client is as generous with the
+    /// headers as it was told to be.
+    pub fn http_client(
+        mut self,
+        build: impl Fn() -> reqwest::ClientBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.http = Some(Arc::new(build));
         self
     }
 
@@ -195,11 +200,13 @@ impl<C> ClientBuilder<C> {
         }
         let base = self.url()?;
         let http = match &self.http {
-            Some(http) => http.clone(),
-            None => http_client(&base).map_err(BuildError::Tls)?,
+            Some(build) => Http::Brought(Arc::clone(build)),
+            None if base.scheme() == "https" => Http::Own(Trust::System),
+            None => Http::Own(Trust::Nobody),
         };
         let headers = self.header_map()?;
-        Ok(Transport::new(http, base, &self.project, headers))
+        let connections = http.connect()?;
+        Ok(Transport::new(connections, base, &self.project, headers))
     }
 
     fn url(&self) -> Result<Url, BuildError> {
@@ -242,20 +249,6 @@ impl ClientBuilder<AsyncFeatureFlagClient> {
     pub fn build(self) -> Result<AsyncFeatureFlagClient, BuildError> {
         self.backend().map(AsyncFeatureFlagClient::of)
     }
-}
-
-/// Follows no redirect, so that credentials go to nobody but the service.
-fn http_client(base: &Url) -> Result<reqwest::Client, Box<dyn std::error::Error + Send + Sync>> {
-    let tls = match base.scheme() {
-        "https" => tls::trusting_the_system()?,
-        _ => tls::trusting_nobody()?,
-    };
-    let http = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(redirect::Policy::none())
-        .user_agent(USER_AGENT)
-        .build()?;
-    Ok(http)
 }
 
 /// What may be shown of a URL that cannot even be parsed.

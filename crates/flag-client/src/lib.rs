@@ -48,6 +48,7 @@ mod builder;
 mod cache;
 mod circuit;
 mod client;
+mod connections;
 mod core;
 mod detail;
 mod failure;

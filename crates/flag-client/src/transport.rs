@@ -10,6 +10,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Response, Url};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::connections::Connections;
 use crate::detail::Known;
 use crate::failure::Failure;
 use crate::question::Question;
@@ -23,7 +24,7 @@ const REQUESTS: usize = 64;
 
 /// Where the service is, and how it is spoken to.
 pub(crate) struct Transport {
-    http: Client,
+    connections: Connections,
     /// The path of the question, with the project in its query.
     url: Url,
     headers: HeaderMap,
@@ -40,14 +41,19 @@ pub(crate) struct Trouble {
 
 impl Transport {
     /// Speaks to the service below this URL about a project.
-    pub(crate) fn new(http: Client, base: Url, project: &str, headers: HeaderMap) -> Self {
+    pub(crate) fn new(
+        connections: Connections,
+        base: Url,
+        project: &str,
+        headers: HeaderMap,
+    ) -> Self {
         let mut url = base;
         let path = format!("{}{GET_FEATURE_FLAG}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         url.set_fragment(None);
         url.query_pairs_mut().append_pair(PROJECT_NAME, project);
         Self {
-            http,
+            connections,
             url,
             headers,
             slots: Semaphore::new(REQUESTS),
@@ -65,10 +71,12 @@ impl Transport {
         self.slots.acquire().await.ok()
     }
 
-    /// Asks the service once; twice if it closed the connection before it answered, as it may do with an idle one.
+    /// Asks the service once; twice if the connection was cut off before it answered, as may happen to an idle one, the
+    /// second time on a new connection: the other idle ones may have met the same end.
     pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Known, Trouble> {
-        let response = match self.send(question).await {
-            Err(error) if is_cut_off(&error) => self.send(question).await,
+        let Connections { kept, fresh } = &self.connections;
+        let response = match self.send(kept, question).await {
+            Err(error) if is_cut_off(&error) => self.send(fresh, question).await,
             other => other,
         };
         let response = response.map_err(|error| Trouble::from(failure_of(&error)))?;
@@ -86,17 +94,13 @@ impl Transport {
         }
     }
 
-    async fn send(&self, question: Question<'_>) -> reqwest::Result<Response> {
+    async fn send(&self, http: &Client, question: Question<'_>) -> reqwest::Result<Response> {
         let mut url = self.url.clone();
         url.query_pairs_mut()
             .append_pair(FLAG_TYPE, question.flag.flag_type.as_str())
             .append_pair(FLAG_NAME, question.flag.name)
             .append_pair(INSTANCE_ID, question.instance_id);
-        self.http
-            .get(url)
-            .headers(self.headers.clone())
-            .send()
-            .await
+        http.get(url).headers(self.headers.clone()).send().await
     }
 }
 
