@@ -156,7 +156,8 @@ impl<C> ClientBuilder<C> {
 
     /// How to build the HTTP client to use instead of one of its own, for proxies, certificates and the like.
     ///
-    /// It is built twice, one of them without a pool of connections. Have `build` say `redirect::Policy::none()`: otherwise the client is as generous with the
+    /// It is built twice, one of them without a pool of connections, and twice again in a forked process: `build` must not
+    /// hand out one that exists already. Have it say `redirect::Policy::none()`: otherwise the client is as generous with the
     /// headers as it was told to be.
     pub fn http_client(
         mut self,
@@ -205,8 +206,7 @@ impl<C> ClientBuilder<C> {
             None => Http::Own(Trust::Nobody),
         };
         let headers = self.header_map()?;
-        let connections = http.connect()?;
-        Ok(Transport::new(connections, base, &self.project, headers))
+        Transport::new(http, base, &self.project, headers)
     }
 
     fn url(&self) -> Result<Url, BuildError> {

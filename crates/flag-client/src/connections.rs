@@ -1,4 +1,4 @@
-//! The HTTP clients behind a client.
+//! The HTTP clients of a process: connections cannot be shared with a child, so each process builds its own.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(crate) enum Http {
     Brought(Arc<BuildHttp>),
 }
 
-/// The HTTP clients.
+/// The HTTP clients of a process.
 pub(crate) struct Connections {
     /// Keeps its connections for the next request.
     pub(crate) kept: Client,
@@ -31,7 +31,7 @@ pub(crate) struct Connections {
 }
 
 impl Http {
-    /// Builds the HTTP clients. Opens no connection.
+    /// Builds the HTTP clients of a process. Opens no connection.
     pub(crate) fn connect(&self) -> Result<Connections, BuildError> {
         match self {
             Self::Own(trust) => {

@@ -41,7 +41,7 @@
 //! timeout, memory, API key, headers. The feature `open-feature` makes it a provider of OpenFeature.
 //!
 //! A client asks from a thread of its own, which it starts when there is something to ask. So the blocking client works
-//! inside async runtimes too, and the async one on any of them. Knows HTTP, and of flags only their names.
+//! inside async runtimes too, and the async one on any of them; both work in a child that is forked later. Knows HTTP, and of flags only their names.
 mod async_client;
 mod backend;
 mod builder;
@@ -58,8 +58,10 @@ mod flights;
 pub mod open_feature;
 mod park;
 mod pending;
+mod process;
 mod question;
 mod reply;
+mod shelf;
 pub mod testing;
 mod tls;
 mod transport;

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use flag_api::{FLAG_NAME, FLAG_TYPE, GET_FEATURE_FLAG, INSTANCE_ID, PROJECT_NAME};
@@ -10,7 +10,8 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Response, Url};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::connections::Connections;
+use crate::builder::BuildError;
+use crate::connections::{Connections, Http};
 use crate::detail::Known;
 use crate::failure::Failure;
 use crate::question::Question;
@@ -24,7 +25,9 @@ const REQUESTS: usize = 64;
 
 /// Where the service is, and how it is spoken to.
 pub(crate) struct Transport {
-    connections: Connections,
+    http: Http,
+    /// Of this process; made by the thread that asks, if they were not made when the client was built.
+    connections: OnceLock<Connections>,
     /// The path of the question, with the project in its query.
     url: Url,
     headers: HeaderMap,
@@ -42,20 +45,32 @@ pub(crate) struct Trouble {
 impl Transport {
     /// Speaks to the service below this URL about a project.
     pub(crate) fn new(
-        connections: Connections,
+        http: Http,
         base: Url,
         project: &str,
         headers: HeaderMap,
-    ) -> Self {
+    ) -> Result<Self, BuildError> {
         let mut url = base;
         let path = format!("{}{GET_FEATURE_FLAG}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         url.set_fragment(None);
         url.query_pairs_mut().append_pair(PROJECT_NAME, project);
-        Self {
-            connections,
+        Ok(Self {
+            connections: OnceLock::from(http.connect()?),
+            http,
             url,
             headers,
+            slots: Semaphore::new(REQUESTS),
+        })
+    }
+
+    /// The same for a forked process, without connections yet.
+    pub(crate) fn of_child(&self) -> Self {
+        Self {
+            connections: OnceLock::new(),
+            http: self.http.clone(),
+            url: self.url.clone(),
+            headers: self.headers.clone(),
             slots: Semaphore::new(REQUESTS),
         }
     }
@@ -74,7 +89,7 @@ impl Transport {
     /// Asks the service once; twice if the connection was cut off before it answered, as may happen to an idle one, the
     /// second time on a new connection: the other idle ones may have met the same end.
     pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Known, Trouble> {
-        let Connections { kept, fresh } = &self.connections;
+        let Connections { kept, fresh } = self.connections()?;
         let response = match self.send(kept, question).await {
             Err(error) if is_cut_off(&error) => self.send(fresh, question).await,
             other => other,
@@ -92,6 +107,15 @@ impl Transport {
             let body = body.unwrap_or_default();
             Err(reply::read_problem(status, &headers, &body))
         }
+    }
+
+    fn connections(&self) -> Result<&Connections, Failure> {
+        if let Some(connections) = self.connections.get() {
+            return Ok(connections);
+        }
+        let made = self.http.connect();
+        let made = made.map_err(|error| Failure::Unreachable(innermost(&error)))?;
+        Ok(self.connections.get_or_init(|| made))
     }
 
     async fn send(&self, http: &Client, question: Question<'_>) -> reqwest::Result<Response> {
@@ -156,8 +180,8 @@ fn failure_of(error: &reqwest::Error) -> Failure {
 }
 
 /// The cause of the causes, which says what happened; those before it say where.
-fn innermost(error: &reqwest::Error) -> Arc<str> {
-    let mut cause: &dyn Error = error;
+fn innermost(error: &(dyn Error + 'static)) -> Arc<str> {
+    let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
     }

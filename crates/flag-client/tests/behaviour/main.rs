@@ -7,6 +7,8 @@ mod building;
 mod concurrency;
 mod failures;
 mod faults;
+#[cfg(unix)]
+mod forks;
 mod outages;
 mod runtimes;
 mod server;
