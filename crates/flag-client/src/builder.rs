@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use tracing::error;
 
 use crate::async_client::AsyncFeatureFlagClient;
 use crate::backend::Backend;
@@ -16,14 +15,11 @@ use crate::circuit::Circuit;
 use crate::client::FeatureFlagClient;
 use crate::connections::{BuildHttp, Http};
 use crate::core::{Core, Shared, StaleValues};
+use crate::environment::{self, API_KEY, SERVICE_URL};
 use crate::failure::Failure;
 use crate::flights::Flights;
 use crate::question::is_name;
-use crate::tls::Trust;
 use crate::transport::Transport;
-
-/// The variable that says where the service is.
-const SERVICE_URL: &str = "FLAG_SERVICE_URL";
 
 /// Where the service is, unless told otherwise: where it listens, unless told otherwise.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
@@ -57,6 +53,33 @@ pub enum BuildError {
     Header {
         /// Its name.
         name: String,
+    },
+    /// The API key of the environment cannot be sent.
+    #[error("FLAG_API_KEY holds a character that cannot be sent in a header, such as a line break")]
+    ApiKey,
+    /// The proxy that the environment names cannot be used.
+    #[error(
+        "{variable}={found:?} is not a proxy that can be used: expected http:// or https:// and a host. \
+         To go without it, list {host:?} in NO_PROXY"
+    )]
+    Proxy {
+        /// The variable that names it.
+        variable: &'static str,
+        /// Its value, but for a user and a password.
+        found: String,
+        /// The host of the service.
+        host: String,
+    },
+    /// The API key would pass a proxy in clear text.
+    #[error(
+        "the proxy {proxy} would read the API key, as the base URL is not https://. \
+         To go without the proxy, list {host:?} in NO_PROXY"
+    )]
+    ExposedKey {
+        /// The proxy.
+        proxy: String,
+        /// The host of the service.
+        host: String,
     },
     /// There is no TLS here: no certificate that the system trusts was found.
     #[error("cannot set up TLS")]
@@ -143,9 +166,9 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// The key that the service wants to see, sent as `Authorization: Bearer …`.
+    /// The key that the service wants to see, sent as `Authorization: Bearer …`; `FLAG_API_KEY` unless given.
     pub fn api_key(self, key: &str) -> Self {
-        self.header(AUTHORIZATION.as_str(), format!("Bearer {key}"))
+        self.header(AUTHORIZATION.as_str(), bearer(key))
     }
 
     /// A header to send with every request. Its value is never logged.
@@ -189,7 +212,7 @@ impl<C> ClientBuilder<C> {
     /// What answers a client whatever it was told.
     pub(crate) fn backend_or_nobody(self) -> Backend {
         self.backend().unwrap_or_else(|problem| {
-            error!(%problem, "the flag client answers with defaults");
+            environment::report(&problem);
             Backend::Nobody(Failure::Misconfigured(problem.to_string().into()))
         })
     }
@@ -200,21 +223,17 @@ impl<C> ClientBuilder<C> {
             return Err(BuildError::Project { found });
         }
         let base = self.url()?;
+        let headers = self.header_map()?;
         let http = match &self.http {
             Some(build) => Http::Brought(Arc::clone(build)),
-            None if base.scheme() == "https" => Http::Own(Trust::System),
-            None => Http::Own(Trust::Nobody),
+            None => Http::own(&base, &headers)?,
         };
-        let headers = self.header_map()?;
         Transport::new(http, base, &self.project, headers)
     }
 
     fn url(&self) -> Result<Url, BuildError> {
-        let from_environment = || {
-            let url = std::env::var_os(SERVICE_URL)?;
-            Some(url.to_string_lossy().into_owned())
-        };
-        let found = self.base_url.clone().or_else(from_environment);
+        let given = self.base_url.clone();
+        let found = given.or_else(|| environment::variable(SERVICE_URL));
         let found = found.unwrap_or_else(|| DEFAULT_URL.to_owned());
         match Url::parse(&found) {
             Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
@@ -232,6 +251,13 @@ impl<C> ClientBuilder<C> {
             value.set_sensitive(true);
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
             headers.insert(name, value);
+        }
+        let key = environment::variable(API_KEY).filter(|key| !key.is_empty());
+        if let (Some(key), false) = (key, headers.contains_key(AUTHORIZATION)) {
+            let value = HeaderValue::from_str(&bearer(&key));
+            let mut value = value.map_err(|_| BuildError::ApiKey)?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
         }
         Ok(headers)
     }
@@ -251,8 +277,12 @@ impl ClientBuilder<AsyncFeatureFlagClient> {
     }
 }
 
+fn bearer(key: &str) -> String {
+    format!("Bearer {key}")
+}
+
 /// What may be shown of a URL that cannot even be parsed.
-fn without_password(url: &str) -> String {
+pub(crate) fn without_password(url: &str) -> String {
     let parts = url.split_once("://");
     match parts.and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1))) {
         Some((scheme, host)) => format!("{scheme}://…@{host}"),

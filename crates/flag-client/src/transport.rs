@@ -75,9 +75,13 @@ impl Transport {
         }
     }
 
-    /// What the log calls the service.
+    /// What the log calls the service, and the proxy before it.
     pub(crate) fn name(&self) -> String {
-        self.url.origin().ascii_serialization()
+        let service = self.url.origin().ascii_serialization();
+        match self.http.proxy() {
+            Some(proxy) => format!("{service} through the proxy {}", proxy.name()),
+            None => service,
+        }
     }
 
     /// Waits for the right to ask, which is held for as long as the request takes.
@@ -86,9 +90,18 @@ impl Transport {
         self.slots.acquire().await.ok()
     }
 
+    /// Asks the service. A failure names the proxy in between, which may have caused it.
+    pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Known, Trouble> {
+        let answer = self.ask_service(question).await;
+        answer.map_err(|trouble| match self.http.proxy() {
+            Some(proxy) => trouble.through(&proxy.name()),
+            None => trouble,
+        })
+    }
+
     /// Asks the service once; twice if the connection was cut off before it answered, as may happen to an idle one, the
     /// second time on a new connection: the other idle ones may have met the same end.
-    pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Known, Trouble> {
+    async fn ask_service(&self, question: Question<'_>) -> Result<Known, Trouble> {
         let Connections { kept, fresh } = self.connections()?;
         let response = match self.send(kept, question).await {
             Err(error) if is_cut_off(&error) => self.send(fresh, question).await,
@@ -134,6 +147,15 @@ impl fmt::Debug for Transport {
         f.debug_struct("Transport")
             .field("service", &self.name())
             .finish_non_exhaustive()
+    }
+}
+
+impl Trouble {
+    fn through(self, proxy: &str) -> Self {
+        Self {
+            failure: self.failure.through(proxy),
+            ..self
+        }
     }
 }
 

@@ -18,7 +18,10 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 fn shared() -> Shared {
-    let http = Http::Own(Trust::Nobody);
+    let http = Http::Own {
+        trust: Trust::Nobody,
+        proxy: None,
+    };
     let base = Url::parse(NOWHERE).unwrap();
     let transport = Transport::new(http, base, "p", HeaderMap::new()).unwrap();
     Shared {

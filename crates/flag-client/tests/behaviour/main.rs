@@ -5,6 +5,7 @@
 mod answers;
 mod building;
 mod concurrency;
+mod environment;
 mod failures;
 mod faults;
 #[cfg(unix)]
