@@ -1,12 +1,17 @@
 //! Telling readers of rows that were written without a claim: copied from another store.
 
 use flag_model::{FlagKey, Timestamp};
+use tokio::time::sleep;
 
+use crate::append::pause;
 use crate::flags::FlagStore;
 use crate::head::{Head, head_column};
 use crate::port::{Cells, Columns, Expected, StoreError, Table};
 use crate::row_key::{FlagRowKey, RowType, flag_prefix, head_key};
 use crate::stored::LATEST_CHANGE;
+
+/// How often it is tried to tell the head row of a flag.
+const ATTEMPTS: u32 = 4;
 
 impl FlagStore {
     /// Makes the head row say which metadata and which revision of a flag are newest, where it says something else.
@@ -18,7 +23,25 @@ impl FlagStore {
         self.announce_newest(RowType::Revision, flag).await
     }
 
+    /// Whatever became of an attempt that failed, the next one begins by reading.
     async fn announce_newest(
+        &self,
+        row_type: RowType,
+        flag: &FlagKey,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match self.announce_once(row_type, flag).await {
+                Err(error) if error.is_transient() && attempt < ATTEMPTS => {
+                    sleep(pause(attempt)).await;
+                }
+                announced => return announced,
+            }
+        }
+    }
+
+    async fn announce_once(
         &self,
         row_type: RowType,
         flag: &FlagKey,
@@ -31,8 +54,9 @@ impl FlagStore {
             .get(Table::Flags, key.as_bytes(), Columns::Only(&columns));
         let row = row.await?;
         let head = row.as_ref().and_then(|row| row.cells.get(&column));
-        let newest = self.newest_row(flag_prefix(row_type, flag)).await?;
-        let Some(newest) = newest.and_then(|row| FlagRowKey::decode(&row.key).ok()) else {
+        let newest = self.newest_keys(flag_prefix(row_type, flag), 1).await?;
+        let newest = newest.first().and_then(|key| FlagRowKey::decode(key).ok());
+        let Some(newest) = newest else {
             return Ok(None);
         };
         let created = newest.created;

@@ -181,6 +181,16 @@ impl FlagStore {
             .pop())
     }
 
+    /// The keys of the newest rows, the newest first; cheaper than the rows, which may be large.
+    pub(crate) async fn newest_keys(
+        &self,
+        prefix: String,
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        let scan = Scan::prefix(prefix).descending().limit(limit);
+        self.rows.keys(Table::Flags, scan).await
+    }
+
     /// The newest row of each flag, by type and name, hopping from flag to flag. Rows of no flag are passed over.
     async fn newest_rows(
         &self,

@@ -394,6 +394,28 @@ async fn a_row_whose_writer_died_before_telling_the_head_row_counts() {
     assert_eq!(world.comments().await, ["one", "two"]);
 }
 
+/// Bigtable may be away for seconds when it moves a table from one machine to another.
+#[tokio::test(start_paused = true)]
+async fn a_claim_is_tried_until_its_outcome_is_known() {
+    let world = World::default();
+    let faults = (0..10).map(|number| (number, Fault::NeverSent)).collect();
+    append(&world.writer_with(1_000_000, faults), Base::Nothing, "one")
+        .await
+        .unwrap();
+    let away = (0..1_000).map(|number| (number, Fault::NeverSent));
+    let started = Instant::now();
+    let error = append(
+        &world.writer_with(1_000_000, away.collect()),
+        Base::Newest,
+        "two",
+    )
+    .await
+    .unwrap_err();
+    assert!(matches!(error, AppendError::Store(_)), "{error:?}");
+    assert!((5..7).contains(&started.elapsed().as_secs()));
+    assert_eq!(world.comments().await, ["one"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_in_the_middle_leaves_an_unknown_outcome() {
     let world = World::default();

@@ -7,7 +7,7 @@ use super::steps::{Append, Claim};
 use super::watch::pause;
 use super::{AppendError, CLAIM_HOLDS};
 use crate::head::Head;
-use crate::port::{Cells, CompareAndSet, Scan, StoreError, Table};
+use crate::port::{Cells, CompareAndSet, StoreError};
 use crate::row_key::{FlagRowKey, flag_prefix};
 use crate::stored::LATEST_CHANGE;
 
@@ -60,19 +60,16 @@ impl Append<'_> {
     /// The times of the newest rows, the newest first.
     async fn newest_times(&self, claim: &Claim) -> Result<Vec<Timestamp>, AppendError> {
         let prefix = flag_prefix(self.row_type, self.flag);
-        let scan = Scan::prefix(prefix).descending().limit(LOOKED_AT);
         let mut attempt = 0;
-        let rows = loop {
-            match self.store.rows.scan(Table::Flags, scan.clone()).await {
-                Ok(rows) => break rows,
+        let keys = loop {
+            match self.store.newest_keys(prefix.clone(), LOOKED_AT).await {
+                Ok(keys) => break keys,
                 Err(error) if error.is_transient() && attempt < 3 => sleep(pause(attempt)).await,
                 Err(error) => return Err(self.unknown(claim, error)),
             }
             attempt += 1;
         };
-        let keys = rows
-            .iter()
-            .filter_map(|row| FlagRowKey::decode(&row.key).ok());
+        let keys = keys.iter().filter_map(|key| FlagRowKey::decode(key).ok());
         Ok(keys.map(|key| key.created).collect())
     }
 

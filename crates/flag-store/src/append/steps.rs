@@ -16,6 +16,9 @@ use crate::stored::UnreadableRow;
 /// How long after its claim a writer may still begin to insert: half of the time after which it may be taken over.
 const INSERT_WITHIN: Duration = Duration::from_secs(15);
 
+/// How long a claim is tried whose outcome is not known, so that there is time left to insert.
+const CLAIM_WITHIN: Duration = Duration::from_secs(5);
+
 /// A claim of ours on the next row.
 pub(super) struct Claim {
     /// The time of that row.
@@ -50,11 +53,9 @@ impl Append<'_> {
 
     /// The time of the newest row.
     pub(super) async fn newest(&self) -> Result<Option<Timestamp>, AppendError> {
-        let row = self
-            .store
-            .newest_row(flag_prefix(self.row_type, self.flag))
-            .await?;
-        let key = row.map(|row| FlagRowKey::decode(&row.key)).transpose();
+        let prefix = flag_prefix(self.row_type, self.flag);
+        let keys = self.store.newest_keys(prefix, 1).await?;
+        let key = keys.first().map(|key| FlagRowKey::decode(key)).transpose();
         Ok(key.map_err(UnreadableRow::Key)?.map(|key| key.created))
     }
 
@@ -135,7 +136,8 @@ impl Append<'_> {
                 Ok(CompareAndSet::Differs) => {
                     return Ok(self.head().await?.as_deref() == Some(claim.cell.as_bytes()));
                 }
-                Err(error) if !error.is_transient() || attempt == 3 => return Err(error),
+                Err(error) if !error.is_transient() => return Err(error),
+                Err(error) if claim.age.get() >= CLAIM_WITHIN => return Err(error),
                 Err(error) => error,
             };
             sleep(pause(attempt)).await;
@@ -144,7 +146,7 @@ impl Append<'_> {
                 Ok(now) if now.as_deref() == Some(claim.cell.as_bytes()) => return Ok(true),
                 Ok(now) if now.as_deref() != head => return Ok(false),
                 Ok(_) => {}
-                Err(_) if attempt < 3 => {}
+                Err(_) if claim.age.get() < CLAIM_WITHIN => {}
                 Err(_) => return Err(error),
             }
         }
