@@ -113,7 +113,7 @@ fn prepare(connection: &mut Connection, contents: Contents) -> Result<(), Obstac
     connection.pragma_update(None, "synchronous", contents.synchronous())?;
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_LIMIT_BYTES, |_| Ok(()))?;
     match origin {
-        Origin::New => set_up(connection, contents),
+        Origin::New | Origin::Older => set_up(connection, contents),
         Origin::Ours => Ok(()),
     }
 }

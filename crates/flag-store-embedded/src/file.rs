@@ -1,14 +1,16 @@
 //! One file of the store, together with its threads.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flag_store::StoreError;
 
 use crate::database::Database;
 use crate::failure::Failure;
+use crate::group::Group;
 use crate::open_error::OpenError;
-use crate::rows;
+use crate::rows::{self, Write};
 use crate::schema::Contents;
 use crate::stored::Batch;
 use crate::worker::Workers;
@@ -21,6 +23,7 @@ const READERS: usize = 2;
 pub(crate) struct DataFile {
     path: PathBuf,
     workers: Workers,
+    group: Arc<Group>,
 }
 
 impl DataFile {
@@ -31,7 +34,11 @@ impl DataFile {
             .map(|_| Database::reader(&path))
             .collect::<Result<_, _>>()?;
         match Workers::start(contents, writer, readers) {
-            Ok(workers) => Ok(Self { path, workers }),
+            Ok(workers) => Ok(Self {
+                path,
+                workers,
+                group: Arc::default(),
+            }),
             Err(source) => Err(OpenError::NoThreads { path, source }),
         }
     }
@@ -54,6 +61,21 @@ impl DataFile {
     ) -> Result<T, StoreError> {
         let result = self.workers.write(limit, work).await;
         result.map_err(|failure| self.error(failure))
+    }
+
+    /// Writes a row, together with those that wait at the same time; whether it was written.
+    pub(crate) async fn write_row(
+        &self,
+        limit: Duration,
+        write: Write,
+    ) -> Result<bool, StoreError> {
+        let mut outcome = self.group.add(write);
+        let group = Arc::clone(&self.group);
+        self.write(limit, move |database| group.make(database))
+            .await?;
+        // By now its turn has come, here or with a write before it.
+        let outcome = outcome.try_recv().unwrap_or(Err(Failure::Ended));
+        outcome.map_err(|failure| self.error(failure))
     }
 
     /// Writes many rows in one transaction; when that fails, each of them has failed.

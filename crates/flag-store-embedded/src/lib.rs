@@ -8,12 +8,14 @@
 //! - `two_processes_can_create_the_same_directory`
 //!
 //! The files must be on a local disk: SQLite's write-ahead log is shared memory between processes of one machine.
+mod apart;
 mod cells;
 mod database;
 mod directory;
 mod expiry;
 mod failure;
 mod file;
+mod group;
 mod open_error;
 mod patience;
 mod rows;

@@ -8,7 +8,6 @@ use rusqlite::ErrorCode;
 
 use crate::directory;
 use crate::failure::is_busy;
-use crate::schema::SCHEMA_VERSION;
 
 /// Why the store cannot be opened. Nothing that is somebody else's has been changed.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +79,7 @@ pub(crate) enum Obstacle {
     NoLog,
     NoDatabase,
     NotOurs { id: i32, version: i32 },
-    Newer { version: i32 },
+    Newer { version: i32, supported: i32 },
     Vanished(io::Error),
     Sqlite(rusqlite::Error),
 }
@@ -116,10 +115,10 @@ impl Obstacle {
                     "a database with application_id {id:#010x} and user_version {version}"
                 ),
             },
-            Self::Newer { version } => OpenError::Newer {
+            Self::Newer { version, supported } => OpenError::Newer {
                 path,
                 found: version,
-                supported: SCHEMA_VERSION,
+                supported,
             },
             Self::Vanished(error) => unusable(file, error),
             Self::Sqlite(error) if is_busy(&error) => OpenError::Busy { path },
