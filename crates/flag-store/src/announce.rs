@@ -5,8 +5,8 @@ use tokio::time::sleep;
 
 use crate::append::pause;
 use crate::flags::FlagStore;
-use crate::head::{Head, head_column};
-use crate::port::{Cells, Columns, Expected, StoreError, Table};
+use crate::head::{Head, changed, head_column};
+use crate::port::{Columns, Expected, StoreError, Table};
 use crate::row_key::{FlagRowKey, RowType, flag_prefix, head_key};
 use crate::stored::LATEST_CHANGE;
 
@@ -64,7 +64,7 @@ impl FlagStore {
         if head == Some(newest.as_bytes()) {
             return Ok(Some(created));
         }
-        let mut cells = Cells::default().with(LATEST_CHANGE, self.clock.now().to_string());
+        let mut cells = changed().with(LATEST_CHANGE, self.clock.now().to_string());
         if Head::decode(head) == Head::Free {
             cells.set(column.as_str(), newest);
         }
@@ -88,7 +88,8 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, SystemClock};
     use crate::memory::MemoryStore;
-    use crate::port::{Row, RowStore};
+    use crate::port::{Cells, Row, RowStore};
+    use crate::stored::CHANGE_ID;
 
     const TIME: &str = "2024-09-25 19:15:28.248896";
 
@@ -126,7 +127,8 @@ mod tests {
         let cells = head(Cells::default()).await.unwrap();
         assert_eq!(cells.get("feature/f"), Some(TIME.as_bytes()));
         assert!(cells.get(LATEST_CHANGE).is_some());
-        assert_eq!(cells.len(), 2);
+        assert!(cells.get(CHANGE_ID).is_some());
+        assert_eq!(cells.len(), 3);
     }
 
     #[tokio::test]
@@ -137,7 +139,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_claim_stays_while_readers_are_told() {
-        let claim = crate::head::encode_claim(SystemClock.now(), 7);
+        let claim = crate::head::encode_claim(SystemClock.now(), 7, None);
         let before = Cells::default().with("feature/f", claim.as_str());
         let cells = head(before).await.unwrap();
         assert_eq!(cells.get("feature/f"), Some(claim.as_bytes()));

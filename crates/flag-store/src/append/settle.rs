@@ -6,8 +6,8 @@ use tokio::time::sleep;
 use super::steps::{Append, Claim};
 use super::watch::pause;
 use super::{AppendError, CLAIM_HOLDS};
-use crate::head::Head;
-use crate::port::{Cells, CompareAndSet, StoreError};
+use crate::head::{Head, changed};
+use crate::port::{CompareAndSet, StoreError};
 use crate::row_key::{FlagRowKey, flag_prefix};
 use crate::stored::LATEST_CHANGE;
 
@@ -76,7 +76,7 @@ impl Append<'_> {
     /// Tells the head row. If that fails, the next writer sees that the row is in, and so do readers.
     async fn publish(&self, claim: &Claim) -> Published {
         let told = claim.at.to_string();
-        let cells = Cells::default()
+        let cells = changed()
             .with(self.column.as_str(), told.as_str())
             .with(LATEST_CHANGE, told.as_str());
         for attempt in 0..3 {

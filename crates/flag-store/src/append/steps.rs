@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::watch::{Age, pause};
 use super::{AppendError, Base};
 use crate::flags::FlagStore;
-use crate::head::{Head, encode_claim};
+use crate::head::{Head, changed, encode_claim};
 use crate::port::{Cells, Columns, CompareAndSet, Expected, Insert, Row, StoreError, Table};
 use crate::row_key::{FlagRowKey, RowType, flag_prefix};
 use crate::stored::UnreadableRow;
@@ -110,7 +110,7 @@ impl Append<'_> {
         at: Timestamp,
         row: &Row,
     ) -> Result<bool, AppendError> {
-        let cell = encode_claim(at, fastrand::u64(..));
+        let cell = encode_claim(at, fastrand::u64(..), head);
         let claim = Claim {
             at,
             cell,
@@ -126,7 +126,12 @@ impl Append<'_> {
 
     /// Claims the next row; false if the head cell has changed. Recognises its own claim after a lost reply.
     async fn claim(&self, head: Option<&[u8]>, claim: &Claim) -> Result<bool, StoreError> {
-        let cells = Cells::default().with(self.column.as_str(), claim.cell.as_str());
+        let mut cells = match self.row_type {
+            // Should the writer die when its row is in, readers look for it because of the claim.
+            RowType::Revision => changed(),
+            RowType::Flag => Cells::default(),
+        };
+        cells.set(self.column.as_str(), claim.cell.as_str());
         let mut attempt = 0;
         loop {
             let error = match self.compare_and_set(head, &cells).await {
