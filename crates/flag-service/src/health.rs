@@ -55,6 +55,9 @@ pub(crate) struct Details {
     /// Projects whose store was restored to an older state, or replaced, within the last hour.
     #[serde(skip_serializing_if = "is_zero")]
     restored_projects: usize,
+    /// What is odd though the service works.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -91,7 +94,8 @@ impl Readiness {
             };
             return (StatusCode::SERVICE_UNAVAILABLE, draining);
         }
-        let details = Details::new(self.look().await, &self.circuit, self.flags.held());
+        let mut details = Details::new(self.look().await, &self.circuit, self.flags.held());
+        details.warning = self.warning(&details).await;
         let (code, status) = if details.store == Store::Ok || details.servable_flags > 0 {
             (StatusCode::OK, "ready")
         } else {
@@ -99,6 +103,13 @@ impl Readiness {
         };
         let details = Some(details);
         (code, Health { status, details })
+    }
+
+    /// Looks for flags where none is held: a store without any is most often the wrong one.
+    async fn warning(&self, details: &Details) -> Option<&'static str> {
+        let is_suspicious = details.store == Store::Ok && details.servable_flags == 0;
+        (is_suspicious && self.store.is_empty().await.is_ok_and(|is_empty| is_empty))
+            .then_some("the store holds no flags")
     }
 
     async fn look(&self) -> Store {
@@ -129,6 +140,7 @@ impl Details {
             stale_flags: held.stale,
             oldest_stale_seconds: held.oldest_stale.as_secs(),
             restored_projects: held.restored_projects,
+            warning: None,
         }
     }
 }
@@ -169,6 +181,14 @@ mod tests {
     #[tokio::test]
     async fn a_service_whose_store_answers_is_ready() {
         assert_eq!(status(&Site::for_tests()).await, (200, "ready"));
+    }
+
+    #[tokio::test]
+    async fn a_store_without_flags_is_a_warning() {
+        let site = Site::for_tests();
+        let (_, health) = site.readiness.describe().await;
+        let details = health.details.unwrap();
+        assert_eq!(details.warning, Some("the store holds no flags"));
     }
 
     #[tokio::test]

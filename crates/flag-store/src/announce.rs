@@ -7,7 +7,7 @@ use crate::append::pause;
 use crate::flags::FlagStore;
 use crate::head::{Head, changed, head_column};
 use crate::port::{Columns, Expected, StoreError, Table};
-use crate::row_key::{FlagRowKey, RowType, flag_prefix, head_key};
+use crate::row_key::{RowType, head_key};
 use crate::stored::LATEST_CHANGE;
 
 /// How often it is tried to tell the head row of a flag.
@@ -54,12 +54,9 @@ impl FlagStore {
             .get(Table::Flags, key.as_bytes(), Columns::Only(&columns));
         let row = row.await?;
         let head = row.as_ref().and_then(|row| row.cells.get(&column));
-        let newest = self.newest_keys(flag_prefix(row_type, flag), 1).await?;
-        let newest = newest.first().and_then(|key| FlagRowKey::decode(key).ok());
-        let Some(newest) = newest else {
+        let Some(created) = self.newest_created(row_type, flag).await? else {
             return Ok(None);
         };
-        let created = newest.created;
         let newest = created.to_string();
         if head == Some(newest.as_bytes()) {
             return Ok(Some(created));
@@ -89,6 +86,7 @@ mod tests {
     use crate::clock::{Clock, SystemClock};
     use crate::memory::MemoryStore;
     use crate::port::{Cells, Row, RowStore};
+    use crate::row_key::flag_prefix;
     use crate::stored::CHANGE_ID;
 
     const TIME: &str = "2024-09-25 19:15:28.248896";

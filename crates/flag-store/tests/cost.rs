@@ -5,7 +5,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use flag_model::{FlagKey, FlagName, FlagType, FlagValue, Format, ProjectName, RevisionParts};
+use flag_model::{
+    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, ProjectName, RevisionParts,
+};
 use flag_store::memory::MemoryStore;
 use flag_store::{
     Base, BoxFuture, Cells, Columns, CompareAndSet, Expected, FlagStore, Insert, Row, RowStore,
@@ -106,7 +108,7 @@ fn parts(number: u32, comment: &str) -> RevisionParts {
             flag_type: FlagType::Feature,
             name: FlagName::new(format!("flag_{number:06}")).unwrap(),
         },
-        format: Format::V1,
+        format: Format::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(false),
         treatments: vec![],
         comment: comment.to_owned(),

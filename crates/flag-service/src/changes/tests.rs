@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, InstanceId, Revision, RevisionParts, Timestamp,
+    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, Revision,
+    RevisionParts, Timestamp,
 };
 use flag_rollout::decide;
 use flag_store::{
-    Base, BoxFuture, Cells, Clock as _, Columns, CompareAndSet, Expected, Insert, Row, RowStore,
-    Scan, SystemClock, Table, encode_revision, memory::MemoryStore,
+    Base, BoxFuture, Cells, Clock as _, Columns, CompareAndSet, Expected, Insert, Row, RowOptions,
+    RowStore, Scan, SystemClock, Table, encode_revision, memory::MemoryStore,
 };
 use tokio::runtime::Handle;
 
@@ -143,7 +144,8 @@ impl World {
     async fn revise_untold(&self, name: &str, control: bool) {
         let in_an_hour = SystemClock.now().unix_micros() + 3_600_000_000;
         let at = Timestamp::from_unix_micros(in_an_hour).unwrap();
-        let row = encode_revision(&Revision::new(at, parts(name, control)).unwrap()).unwrap();
+        let revision = Revision::new(at, parts(name, control)).unwrap();
+        let row = encode_revision(&revision, &RowOptions::default()).unwrap();
         let inserted = self.rows.insert_if_absent(Table::Flags, &row).await;
         assert_eq!(inserted.unwrap(), Insert::Inserted);
     }
@@ -200,7 +202,7 @@ fn flag(name: &str) -> FlagKey {
 fn parts(name: &str, control: bool) -> RevisionParts {
     RevisionParts {
         flag: flag(name),
-        format: Format::V1,
+        format: Format::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(control),
         treatments: vec![],
         comment: String::new(),

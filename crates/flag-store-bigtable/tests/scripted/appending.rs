@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use flag_model::{FlagKey, FlagName, FlagType, FlagValue, Format, ProjectName, RevisionParts};
+use flag_model::{
+    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, ProjectName, RevisionParts,
+};
 use flag_store::{Base, FlagStore, SystemClock};
 
 use super::*;
@@ -15,7 +17,7 @@ fn parts() -> RevisionParts {
             flag_type: FlagType::Feature,
             name: FlagName::new("f").unwrap(),
         },
-        format: Format::V1,
+        format: Format::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(true),
         treatments: vec![],
         comment: String::new(),
