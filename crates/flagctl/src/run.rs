@@ -85,6 +85,7 @@ async fn perform(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Diff(typed) => commands::diff(context, &typed).await,
         Command::Explain(typed) => commands::explain(context, &typed).await,
         Command::Exposures(typed) => commands::exposures(context, &typed).await,
+        Command::Forget(typed) => commands::forget(context, &typed).await,
         Command::Init(typed) => commands::init(context, &typed).await,
         Command::Doctor(typed) => commands::doctor(context, &typed).await,
         Command::Export(typed) => commands::export(context, &typed).await,

@@ -1,6 +1,5 @@
 //! The settings of the exposure log.
 
-use std::path::Path;
 use std::time::Duration;
 
 use flag_settings::{Reader, Setting, table};

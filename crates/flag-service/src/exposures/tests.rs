@@ -40,7 +40,7 @@ pub(super) fn decided() -> Arc<Entry> {
     let created = Timestamp::parse("2024-10-01 08:00:00").unwrap();
     let plan = Plan::compile(Revision::new(created, parts).unwrap());
     let settings = Config::of_defaults().cache.flags;
-    Arc::new(Entry::new(plan, None, created, &settings))
+    Arc::new(Entry::new(plan, None, created, Instant::now(), &settings))
 }
 
 /// What a flag gives to an instance, as served at some time.
