@@ -18,6 +18,7 @@ mod proxy;
 mod scrape;
 mod service;
 mod store;
+mod wire;
 
 use std::path::PathBuf;
 
@@ -31,6 +32,7 @@ pub use crate::proxy::Proxy;
 pub use crate::scrape::Scrape;
 pub use crate::service::{Method, Reply, RequestBuilder, Service};
 pub use crate::store::TestStore;
+pub use crate::wire::{Answer, Wire};
 
 /// Makes a test of a story for each store: `story::on_embedded` and `story::on_bigtable`.
 #[macro_export]
