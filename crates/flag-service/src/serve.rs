@@ -2,17 +2,19 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::absolute;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use actix_web::web::Data;
 use anyhow::Context as _;
+use flag_settings::StoreSettings;
 use flag_store::{ExposureStore, FlagStore, RowStore, SystemClock};
 use tokio::runtime::{Builder, Handle};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::access::Door;
 use crate::cache::{FlagCache, Positions};
@@ -39,7 +41,10 @@ const LAST_SNAPSHOT: Duration = Duration::from_secs(2);
 /// How long the last traces may take when everything else has ended.
 const LAST_TRACES: Duration = Duration::from_millis(500);
 
-/// Serves until SIGTERM or SIGINT.
+/// How long the store may take to close; what it has not put in its place by then waits in its log.
+const CLOSING: Duration = Duration::from_millis(500);
+
+/// Serves until SIGTERM, SIGINT or SIGHUP.
 pub(crate) fn run(config: &Config, log: &LogWriter) -> anyhow::Result<()> {
     watchdog::start(log.clone())?;
     let runtime = Builder::new_multi_thread()
@@ -55,6 +60,10 @@ pub(crate) fn run(config: &Config, log: &LogWriter) -> anyhow::Result<()> {
 }
 
 async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow::Result<()> {
+    stop::outlive_file_limits()?;
+    // From the start: the watchdog has taken them from the system, which would have ended the process.
+    let signals = stop::signals()?;
+    introduce(config);
     let mut registry = metrics::registry();
     log.register(&mut registry);
     let settings = config.store.clone();
@@ -64,7 +73,8 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
     let store = FlagStore::new(
         Arc::clone(&gate) as Arc<dyn RowStore>,
         Arc::new(SystemClock),
-    );
+    )
+    .with_options(config.rows);
     let flags = FlagCache::new(
         store.clone(),
         gate.circuit(),
@@ -79,9 +89,9 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
         tokio::spawn(Arc::clone(snapshot).keep());
     }
     opening.tried_once().await?;
-    if let Some(period) = config.cache.poll {
-        tokio::spawn(changes::look(store.clone(), flags.clone(), period));
-    }
+    let period = config.cache.poll;
+    let looking =
+        period.map(|period| tokio::spawn(changes::look(store.clone(), flags.clone(), period)));
     let telemetry = Telemetry::start(&config.telemetry, &mut registry)?;
     let exposures = ExposureStore::new(Arc::clone(&gate) as Arc<dyn RowStore>);
     let exposures = Exposures::start(exposures, &config.exposures, background, &mut registry);
@@ -97,10 +107,10 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
         telemetry,
         max_body: config.http.max_body,
     });
-    tokio::spawn(async move { gate.probe().await });
+    let probed = Arc::clone(&gate);
+    tokio::spawn(async move { probed.probe().await });
     let (server, address) = listen(config.listen, config.workers, &site)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
-    let signals = stop::signals()?;
     announce(config, address);
     let until_told = stop::serve_until(signals, server, &site, config.http.drain_delay);
     let ended = tokio::select! {
@@ -112,9 +122,24 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
         let _ = timeout(LAST_SNAPSHOT, snapshot.write()).await;
     }
     spawn_blocking(move || site.telemetry.shutdown(LAST_TRACES)).await?;
+    looking.inspect(JoinHandle::abort);
+    let _ = timeout(CLOSING, gate.close()).await;
     ended?;
     info!("stopped");
     Ok(())
+}
+
+/// Says which store it will be and why, before anything else is said.
+fn introduce(config: &Config) {
+    let directory = match &config.store {
+        StoreSettings::Embedded(directory) => absolute(directory).ok(),
+        StoreSettings::Bigtable(_) => None,
+    };
+    let directory = directory.map(|directory| directory.display().to_string());
+    info!(store = config.store.place(), because = %config.store_origin, directory, "starting");
+    for variable in &config.unknown_variables {
+        warn!(variable, "no setting has this variable");
+    }
 }
 
 /// Says where the service is, to the log and to whoever started it, who may not listen any more: nobody waits for him.

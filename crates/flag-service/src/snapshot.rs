@@ -24,6 +24,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, info, warn};
 
 use crate::cache::{FlagCache, Kept};
+use crate::causes::io_problem;
 
 /// How long a change waits at most until it is in the file.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -180,7 +181,7 @@ impl Snapshot {
         let (path, store) = (self.path.clone(), self.store.clone());
         let mut writing = spawn_blocking(move || write(&path, &store, kept));
         match timeout(WITHIN, &mut writing).await {
-            Ok(Ok(written)) => written.map_err(|error| error.to_string()),
+            Ok(Ok(written)) => written.map_err(|error| io_problem(&error)),
             Ok(Err(_)) => Err("writing it panicked".to_owned()),
             Err(_) => {
                 *hanging = Some(writing);

@@ -12,6 +12,8 @@ mod head;
 pub mod literal;
 #[cfg(any(test, feature = "conformance"))]
 pub mod memory;
+mod newest;
+mod options;
 mod pages;
 mod port;
 mod presence;
@@ -26,6 +28,8 @@ pub use crate::clock::{Clock, SystemClock};
 pub use crate::exposures::{Exposure, ExposureStore, StoredExposure, WriteExposureError};
 pub use crate::flags::{FlagEntry, FlagStore, ReadError};
 pub use crate::head::{HeadState, Heads};
+pub use crate::newest::NewestRow;
+pub use crate::options::{RowOptions, Spelling};
 pub use crate::pages::{Pages, project_rows};
 pub use crate::port::{
     BoxError, BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore,
@@ -36,7 +40,7 @@ pub use crate::row_key::{FlagRowKey, RowType};
 pub use crate::sql::{Pattern, TableNames, sql};
 pub use crate::step_back::step_back;
 pub use crate::stored::{
-    FAMILY, UnreadableRow, check_exposure, decode_metadata, decode_revision, encode_metadata,
-    encode_revision,
+    FAMILY, Oddity, UnreadableRow, check_exposure, decode_metadata, decode_revision,
+    encode_metadata, encode_revision,
 };
-pub use crate::survey::{FlagRow, Projects};
+pub use crate::survey::{FlagRow, Inspection, Projects};

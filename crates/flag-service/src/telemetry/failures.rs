@@ -3,7 +3,6 @@
 //! Failures that the Python service logged too begin with the words that it used, which alerts may look for.
 
 use std::borrow::Cow;
-use std::error::Error as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use flag_store::UnreadableRow;
 use opentelemetry::trace::TraceFlags;
 use tracing::{error, warn};
 
+use crate::causes::causes;
 use crate::problem::ApiError;
 use crate::routes::Route;
 use crate::telemetry::Telemetry;
@@ -160,8 +160,9 @@ const HASH_ALGORITHM: &str = "HashAlgorithm";
 fn problem(error: &ApiError) -> String {
     match error {
         ApiError::Store { flag, error } => {
-            let cause = error.source().map(|cause| format!(": {cause}"));
-            format!("{flag}: {error}{}", cause.unwrap_or_default())
+            let causes = causes(&**error);
+            let separator = if causes.is_empty() { "" } else { ": " };
+            format!("{flag}: {error}{separator}{causes}")
         }
         ApiError::Unreadable(row) => row.place(),
         _ => error.code().about().to_owned(),
