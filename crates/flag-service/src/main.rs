@@ -77,8 +77,8 @@ fn complain(problem: &str) {
 }
 
 fn words(problem: &str) -> String {
-    let lines = problem.lines();
-    lines
-        .map(|line| format!("flag-service: {line}\n"))
-        .collect()
+    format!(
+        "flag-service: {}\n",
+        problem.replace('\n', "\nflag-service: ")
+    )
 }

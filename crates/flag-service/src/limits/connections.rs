@@ -171,7 +171,9 @@ mod tests {
         assert!(closed == 1 && extra.first().unwrap().is_to_close());
         assert!(!busy.is_to_close());
         assert_eq!(connections.all_extra.load(Ordering::Relaxed), EXTRA + 1);
-        extra.iter().for_each(|state| connections.leave(state));
+        for state in &extra {
+            connections.leave(state);
+        }
         assert_eq!(connections.all_extra.load(Ordering::Relaxed), 0);
         connections.leave(&busy);
         assert!(!enter(&connections).is_extra.get());

@@ -102,7 +102,8 @@ impl Framing {
                 None => {}
                 Some(_) if !self.head.has_begun => self.head.has_begun = true,
                 Some(first) => {
-                    if self.head.read(*first | 0x20, line) == Header::Expectation {
+                    let header = self.head.read(*first | 0x20, line);
+                    if header == Header::Expectation {
                         // Nobody else is to see it: it would be answered before anybody has looked at the request.
                         self.head.expects_continue = is_http_11(bytes);
                         *bytes.get_mut(begin)? = b'x';
@@ -171,10 +172,8 @@ impl Head {
                     self.is_chunked = encoding.eq_ignore_ascii_case(b"chunked");
                 }
             }
-            b'e' => {
-                if value(line, b"expect").is_some_and(names_continue) {
-                    return Header::Expectation;
-                }
+            b'e' if value(line, b"expect").is_some_and(names_continue) => {
+                return Header::Expectation;
             }
             _ => {}
         }
