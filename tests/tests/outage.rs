@@ -225,7 +225,8 @@ async fn a_snapshot_of_another_store_is_not_served_and_that_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("flags.snapshot");
     let variables = [("FLAG_SNAPSHOT_FILE", file.to_str().unwrap())];
-    let staging = Service::start_with(&TestStore::embedded(), &["--demo"], &variables);
+    let store = TestStore::embedded();
+    let staging = Service::start_with(&store, &["--demo"], &variables);
     assert_eq!(ask(&staging, "llm_version").await.status, 200);
     assert!(staging.stop().success());
     // Nothing listens there.

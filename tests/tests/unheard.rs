@@ -70,7 +70,8 @@ async fn a_log_that_nobody_reads_holds_up_no_answer_and_no_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_is_read_again_goes_on() {
     let (reader, stderr) = stuck_pipe();
-    let service = Service::start_unheard(&TestStore::embedded(), &[], full_disk(), stderr).await;
+    let store = TestStore::embedded();
+    let service = Service::start_unheard(&store, &[], full_disk(), stderr).await;
     let said = std::thread::spawn(move || std::io::read_to_string(reader).unwrap());
     assert_eq!(service.stop().code(), Some(0));
     let said = said.join().unwrap();

@@ -244,7 +244,7 @@ mod tests {
             ],
         );
         check_odd(
-            &[&KEY.replace("\"csr-assistant\"", "\"a b\", \"*\"")],
+            &[&KEY.replace("\"csr-assistant\"", "\"a#b\", \"*\"")],
             &[],
             &[
                 "key 1: projects: found none that is known, expected names of projects, or *: it does not count",
