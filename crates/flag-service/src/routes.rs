@@ -38,6 +38,10 @@ pub(crate) enum Route {
     Unknown,
 }
 
+/// What caches may keep, as constants: their bytes are checked when this is compiled.
+const FOR_EVERYBODY: HeaderValue = HeaderValue::from_static("public, max-age=300");
+const FOR_NOBODY: HeaderValue = HeaderValue::from_static("private, no-store");
+
 impl Route {
     /// Every route.
     pub(crate) const ALL: &[Self] = &[
@@ -79,9 +83,9 @@ impl Route {
     /// everybody, for long enough to spare a service that many look at; all else by nobody.
     pub(crate) fn cache_control(self, status: StatusCode) -> HeaderValue {
         if matches!(self, Self::OpenApi | Self::Docs) && status == StatusCode::OK {
-            return HeaderValue::from_static("public, max-age=300");
+            return FOR_EVERYBODY;
         }
-        HeaderValue::from_static("private, no-store")
+        FOR_NOBODY
     }
 
     /// Whether those who watch over the service ask for it: they must be answered whatever others ask.
