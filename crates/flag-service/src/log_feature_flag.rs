@@ -26,8 +26,9 @@ pub(crate) async fn log_feature_flag(visit: Visit, payload: Payload) -> HttpResp
 }
 
 async fn logged(visit: &Visit, payload: Payload) -> Result<HttpResponse, ApiError> {
-    let body = read_json(&visit.request, payload, visit.site.max_body).await?;
-    let entries = Entries::try_from(body)?;
+    let site = &visit.site;
+    let body = read_json(&visit.request, payload, site.max_body, site.limits.holder());
+    let entries = Entries::try_from(body.await?)?;
     let decoded = entries.decode(visit.id.as_str(), SystemClock.now());
     // All or none, so that a key learns of its mistake before half of a list is stored.
     let decoded_ones = decoded.iter().flatten();

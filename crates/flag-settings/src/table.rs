@@ -57,7 +57,9 @@ settings! {
     ALLOW_ANONYMOUS = "allow_anonymous", ["FLAG_ALLOW_ANONYMOUS"], "false",
         "Whether the service may listen on an address that is not loopback without asking for keys: `true` or `false`";
     MAX_CONNECTIONS = "max_connections", ["FLAG_MAX_CONNECTIONS"], "10000",
-        "How many connections the service holds at most, 1 to 1000000, in equal shares for its workers; more of them wait to be accepted";
+        "How many connections the service holds at most, 1 to 1000000, in equal shares for its workers; beyond, those without a request are closed first, then new ones are answered 503, except for probes";
+    KEEP_ALIVE = "keep_alive_seconds", ["FLAG_KEEP_ALIVE_SECONDS"], "620",
+        "How long a connection without a request stays open, in seconds, 1 to 86400, and up to a quarter longer; longer than the load balancer in front keeps its own (Google's: 600), so that it is the first to close";
     MAX_IN_FLIGHT = "max_in_flight", ["FLAG_MAX_IN_FLIGHT"], "2048",
         "How many requests of one path may wait at once, 1 to 1000000, for the store or for their own body; more of them get a 503 at once";
     RATE_LIMIT = "rate_limit", ["FLAG_RATE_LIMIT"], "0",
@@ -84,8 +86,8 @@ settings! {
         "Secret key of `hashed`, at least 16 bytes";
     LOG_INSTANCE_ID_KEY_FILE = "log_instance_id_key_file", ["FLAG_LOG_INSTANCE_ID_KEY_FILE"], "",
         "File that holds the secret key of `hashed`, instead of the key itself; a line break at its end doesn't count";
-    MAX_BODY = "max_body_kib", ["FLAG_MAX_BODY_KIB"], "64",
-        "Largest body of a request, in KiB, 1 to 65536";
+    MAX_BODY = "max_body_kib", ["FLAG_MAX_BODY_KIB"], "256",
+        "Largest body of a request, in KiB, 1 to 65536; a list of 500 exposures fits into the default";
     DRAIN_DELAY = "drain_delay_ms", ["FLAG_DRAIN_DELAY_MS"], "0",
         "How long the service goes on after the signal to stop while `/readyz` says that it drains, in milliseconds, 0 to 4000; on Kubernetes 3000 gives load balancers time to notice";
     MAX_STALE = "feature_flag_max_stale_minutes", ["FEATURE_FLAG_MAX_STALE_MINUTES"], "1440",

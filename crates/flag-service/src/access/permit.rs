@@ -3,7 +3,6 @@
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
-use flag_keys::Scope;
 use flag_model::ProjectName;
 
 use super::Access;
@@ -20,8 +19,11 @@ pub(crate) enum Pass {
 }
 
 impl Pass {
-    /// Whether it is for this scope.
-    pub(super) fn check_scope(&self, scope: Scope) -> Result<(), Refusal> {
+    /// Whether it is for the scope that a path asks for.
+    pub(crate) fn check_scope(&self, access: Access) -> Result<(), Refusal> {
+        let (Access::Needs(scope) | Access::NeedsForProject(scope)) = access else {
+            return Ok(());
+        };
         match self {
             Self::Holder(key) if !key.scopes.hold(scope) => {
                 Err(Refusal::Forbidden(Forbidden::Scope(scope)))

@@ -66,11 +66,11 @@ impl RateLimit {
         }
     }
 
-    /// Counts a request, or says when to come back.
-    pub(super) fn take(&self, request: &HttpRequest, pass: &Pass) -> Result<(), Refusal> {
+    /// Counts a request, or says when to come back. Whoever has no pass is an address.
+    pub(super) fn take(&self, request: &HttpRequest, pass: Option<&Pass>) -> Result<(), Refusal> {
         let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let waits = match (self.callers, pass) {
-            (Callers::ByKey, Pass::Holder(key)) => self.wait(&key.allowance, now),
+            (Callers::ByKey, Some(Pass::Holder(key))) => self.wait(&key.allowance, now),
             _ => match request.peer_addr() {
                 Some(peer) => self.wait(&self.of(peer.ip()), now),
                 None => None,

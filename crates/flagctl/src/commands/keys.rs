@@ -128,21 +128,26 @@ fn list(typed: &ListArgs, path: &Path) -> Result<(), Failure> {
         path: path.to_owned(),
         source,
     })?;
+    for odd in file.odd() {
+        output::talk(&format!("{}: {odd}", path.display()));
+    }
     output::answer(&Keys(&file.keys), typed.output.form)
 }
 
 fn revoke(typed: &RevokeArgs, path: &Path) -> Result<(), Failure> {
     let id = KeyId::new(&typed.id).map_err(PlanError::from)?;
     let key = changed(path, |file| {
-        let at = file.keys.iter().position(|key| key.id == id);
-        let at = at.ok_or_else(|| Failure::NoKey {
+        file.remove(&id).ok_or_else(|| Failure::NoKey {
             id: id.clone(),
             path: path.to_owned(),
-        })?;
-        Ok(file.keys.remove(at))
+        })
     })?;
     output::talk(&format!("revoked key {id} in {}", path.display()));
-    output::answer(&RevokedKey(&key), typed.output.form)
+    match key {
+        Some(key) => output::answer(&RevokedKey(&key), typed.output.form),
+        // A newer release wrote it: which key it was is all that is known.
+        None => Ok(()),
+    }
 }
 
 /// Changes a file; a file that cannot be changed is a failure that names it.
