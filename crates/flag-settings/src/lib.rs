@@ -2,6 +2,7 @@
 //!
 //! Knows neither HTTP nor flags, and reads no environment: a binary hands in what it was given. Start with
 //! [`table`], which lists the settings, and [`Reader`], which reads them.
+mod environment;
 mod reader;
 mod setting;
 mod sources;
@@ -10,6 +11,7 @@ pub mod table;
 mod table_names;
 mod told;
 
+pub use crate::environment::is_production;
 pub use crate::reader::{Mistake, Mistakes, Reader};
 pub use crate::setting::{Origin, Setting};
 pub use crate::sources::Sources;

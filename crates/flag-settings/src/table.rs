@@ -37,7 +37,7 @@ settings! {
     APP_PROFILE = "bigtable_app_profile", ["FLAG_BIGTABLE_APP_PROFILE"], "",
         "Bigtable app profile, with single-cluster routing and single-row transactions; empty for the instance's own";
     EMULATOR = "bigtable_emulator", ["BIGTABLE_EMULATOR_HOST"], "",
-        "`host:port` of a Bigtable emulator instead of Google Cloud; refused when the environment ends in `prod`";
+        "`host:port` of a Bigtable emulator instead of Google Cloud; refused in production: where `prod` is a part of the environment's name between `-`, `_` and `.`";
     STORE_DEADLINE = "store_deadline_ms", ["FLAG_STORE_DEADLINE_MS"], "280",
         "Longest that a request of the service waits for the store, in milliseconds, 1 to 60000";
     STORE_READS = "store_reads", ["FLAG_STORE_READS"], "64",
