@@ -3,6 +3,7 @@
 //! Knows neither HTTP nor flags, and reads no environment: a binary hands in what it was given. Start with
 //! [`table`], which lists the settings, and [`Reader`], which reads them.
 mod environment;
+mod instance_names;
 mod reader;
 mod setting;
 mod sources;
@@ -12,6 +13,7 @@ mod table_names;
 mod told;
 
 pub use crate::environment::is_production;
+pub use crate::instance_names::read_instance_names;
 pub use crate::reader::{Mistake, Mistakes, Reader};
 pub use crate::setting::{Origin, Setting};
 pub use crate::sources::Sources;

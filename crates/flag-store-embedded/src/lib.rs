@@ -14,6 +14,7 @@ mod directory;
 mod expiry;
 mod failure;
 mod file;
+mod forget;
 mod open_error;
 mod patience;
 mod rows;

@@ -8,7 +8,9 @@ mod clock;
 pub mod conformance;
 mod exposures;
 mod flags;
+mod forget;
 mod head;
+mod instance_names;
 pub mod literal;
 #[cfg(any(test, feature = "conformance"))]
 pub mod memory;
@@ -25,7 +27,9 @@ pub use crate::append::{AppendError, Base};
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::exposures::{Exposure, ExposureStore, StoredExposure, WriteExposureError};
 pub use crate::flags::{FlagEntry, FlagStore, ReadError};
+pub use crate::forget::InstanceExposures;
 pub use crate::head::{HeadState, Heads};
+pub use crate::instance_names::InstanceNames;
 pub use crate::pages::{Pages, project_rows};
 pub use crate::port::{
     BoxError, BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore,
