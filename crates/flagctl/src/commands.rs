@@ -8,6 +8,7 @@ mod doctor;
 mod explain;
 mod export;
 mod exposures;
+mod forget;
 mod get;
 mod history;
 mod init;
@@ -21,8 +22,8 @@ mod run_config;
 mod sql;
 mod update;
 
-use flag_model::{FlagKey, Metadata, Revision, Timestamp};
-use flag_store::{FlagStore, ReadError};
+use flag_model::{Date, FlagKey, Metadata, Revision, Timestamp};
+use flag_store::{Clock as _, FlagStore, ReadError, SystemClock};
 
 pub(crate) use self::add::add;
 pub(crate) use self::apply::{ApplyArgs, apply};
@@ -33,6 +34,7 @@ pub(crate) use self::doctor::{DoctorArgs, doctor};
 pub(crate) use self::explain::{ExplainArgs, explain};
 pub(crate) use self::export::{ExportArgs, export};
 pub(crate) use self::exposures::{ExposuresArgs, exposures};
+pub(crate) use self::forget::{ForgetArgs, forget};
 pub(crate) use self::get::get;
 pub(crate) use self::history::history;
 pub(crate) use self::init::{InitArgs, init};
@@ -48,6 +50,12 @@ pub(crate) use self::update::{UpdateArgs, update};
 use crate::failure::Failure;
 use crate::output::noted;
 use crate::run::Context;
+
+/// The day that it is, in UTC.
+fn today() -> Option<Date> {
+    let now = SystemClock.now().to_string();
+    Date::parse(now.split(' ').next()?).ok()
+}
 
 /// The metadata that counts.
 async fn metadata(store: &FlagStore, flag: &FlagKey) -> Result<Option<Metadata>, Failure> {

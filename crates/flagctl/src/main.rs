@@ -21,6 +21,7 @@ mod page;
 mod plan;
 mod run;
 mod run_config;
+mod shell;
 mod store_name;
 mod write;
 

@@ -15,7 +15,7 @@ use crate::commands;
 use crate::failure::Failure;
 use crate::near::{Near, closest, near};
 use crate::output::{self, noted};
-use crate::owner::with_google_account;
+use crate::owner::with_owner;
 
 /// How long it is looked for names that were perhaps meant.
 const LOOK_FOR_NAMES: Duration = Duration::from_secs(2);
@@ -36,7 +36,7 @@ pub(crate) fn run(
     variables: Variables,
 ) -> Result<(), Failure> {
     output::prepare(&variables);
-    let variables = with_google_account(variables);
+    let variables = with_owner(variables);
     let (command, sources) = args::read(typed, variables.clone())?;
     let mut reader = Reader::new(sources.clone());
     match &command {
@@ -68,6 +68,7 @@ pub(crate) fn run(
             Command::Diff(typed) => commands::diff(&context, &typed).await,
             Command::Explain(typed) => commands::explain(&context, &typed).await,
             Command::Exposures(typed) => commands::exposures(&context, &typed).await,
+            Command::Forget(typed) => commands::forget(&context, &typed).await,
             Command::Init(typed) => commands::init(&context, &typed).await,
             Command::Doctor(typed) => commands::doctor(&context, &typed).await,
             Command::Export(typed) => commands::export(&context, &typed).await,

@@ -43,8 +43,9 @@ pub(crate) struct ConfigError {
     problem: String,
 }
 
-/// Reads a run configuration; `now` stands for the time that the row will get.
+/// Reads a run configuration; `now` stands for the time that the row will get. A byte order mark doesn't count.
 pub(crate) fn read(text: &str, now: Timestamp) -> Result<RunConfig, ConfigError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let outer = Text {
         name: "run configuration",
         text,

@@ -1,7 +1,7 @@
 //! `flagctl add`: the first metadata of a flag.
 
 use crate::args::AddArgs;
-use crate::commands::metadata;
+use crate::commands::{metadata, today};
 use crate::failure::Failure;
 use crate::plan;
 use crate::run::Context;
@@ -10,6 +10,7 @@ use crate::write;
 /// Adds a flag, unless it has metadata already; revisions that it may have stay as they are.
 pub(crate) async fn add(context: &Context, typed: &AddArgs) -> Result<(), Failure> {
     let parts = plan::metadata(typed, &context.variables)?;
+    plan::not_past(typed.expires_on, today())?;
     let store = context.open_or_make().await?;
     if let Some(there) = metadata(&store, &parts.flag).await? {
         return Err(Failure::AlreadyAdded {

@@ -89,7 +89,7 @@ fn signature(context: &Context, typed: &ApplyArgs) -> Result<Signature, Failure>
     };
     Ok(Signature {
         comment,
-        owner: owner(&typed.owner, &context.variables)?,
+        owner: Some(owner(&typed.owner, &context.variables)?),
     })
 }
 

@@ -5,14 +5,15 @@ mod rows;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use flag_model::{Date, ProjectName};
+use flag_model::ProjectName;
 use flag_settings::{StoreSettings, table};
-use flag_store::{Clock as _, Pages, StoreError, SystemClock, Table, project_rows};
+use flag_store::{Pages, StoreError, Table, project_rows};
 use flag_store_bigtable::{BigtableSettings, BigtableStore, Expiry, TableState};
 
 use self::exposures::ProjectExposures;
 use self::rows::ProjectRows;
 use super::init::{advice, table_name};
+use super::today;
 use crate::args::OutputArgs;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -192,12 +193,6 @@ fn judged(settings: &BigtableSettings, table: Table, state: &TableState) -> (Sta
             (Status::Failed, found)
         }
     }
-}
-
-/// The day that it is, in UTC.
-fn today() -> Option<Date> {
-    let now = SystemClock.now().to_string();
-    Date::parse(now.split(' ').next()?).ok()
 }
 
 /// An error with everything that caused it, on one line.

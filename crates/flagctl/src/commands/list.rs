@@ -10,6 +10,7 @@ use crate::failure::{Failure, no_flags};
 use crate::output::{self, Flags, Told, noted};
 use crate::plan::PlanError;
 use crate::run::Context;
+use crate::shell::word;
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
@@ -51,7 +52,8 @@ pub(crate) async fn list(context: &Context, typed: &ListArgs) -> Result<(), Fail
         return Ok(());
     }
     output::talk(&format!(
-        "flags that cannot be read: {unreadable}; `flagctl doctor {project}` names their rows"
+        "flags that cannot be read: {unreadable}; `flagctl doctor {}` names their rows",
+        word(project.as_str())
     ));
     Err(Failure::Told(ExitCode::Refused))
 }

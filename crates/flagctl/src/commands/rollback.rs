@@ -1,5 +1,6 @@
 //! `flagctl rollback`: an older revision comes into force again.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 use clap::Args;
@@ -67,7 +68,7 @@ pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<
             .comment
             .clone()
             .unwrap_or_else(|| format!("Rollback to {back_to}")),
-        owner: plan::owner(&typed.owner, &context.variables)?,
+        owner: Some(plan::owner(&typed.owner, &context.variables)?),
         rollback_of: Some(back_to),
         ..target.clone().into_parts()
     };
@@ -122,13 +123,22 @@ fn target<'h>(
     }
 }
 
-/// Whether a rollback went past this revision, which is no copy of an older one itself.
+/// Whether a rollback went past this revision, or past the one that it is a copy of, and nobody took that back by name.
 fn was_taken_back(history: &[Entry], target: &Revision) -> bool {
-    let rollbacks = history
-        .iter()
-        .flatten()
-        .filter_map(|revision| Some((revision.created(), revision.rollback_of?)));
-    let mut rollbacks =
-        rollbacks.filter(|(made, kept)| *kept < target.created() && target.created() < *made);
-    target.rollback_of.is_none() && rollbacks.next().is_some()
+    let mut originals: BTreeMap<Timestamp, Timestamp> = BTreeMap::new();
+    let mut taken_back: BTreeSet<Timestamp> = BTreeSet::new();
+    // From the oldest on; a copy stands for its original, however many copies are between them.
+    for revision in history.iter().rev().flatten() {
+        let made = revision.created();
+        let Some(of) = revision.rollback_of else {
+            originals.insert(made, made);
+            continue;
+        };
+        let original = originals.get(&of).copied().unwrap_or(of);
+        taken_back.extend(originals.values().filter(|&&other| other > original));
+        taken_back.remove(&original);
+        originals.insert(made, original);
+    }
+    let original = originals.get(&target.created());
+    original.is_some_and(|original| taken_back.contains(original))
 }

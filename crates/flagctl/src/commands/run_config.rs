@@ -8,7 +8,7 @@ use clap::Args;
 use flag_model::{Metadata, Revision};
 use flag_store::{Clock as _, SystemClock};
 
-use crate::args::{OutputArgs, OwnerArgs};
+use crate::args::OutputArgs;
 use crate::change::Risk;
 use crate::commands::{first_made, metadata, newest};
 use crate::confirm::ConfirmArgs;
@@ -60,7 +60,7 @@ fn read(file: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// New metadata; in the reference adding and updating are the same procedure.
+/// New metadata; in the reference adding and updating are the same procedure, which appends whatever was there.
 async fn add_or_update(
     context: &Context,
     typed: &RunConfigArgs,
@@ -73,11 +73,7 @@ async fn add_or_update(
     }
     let mut parts = next.into_parts();
     if parts.owner.is_none() {
-        parts.owner = plan::owner(&OwnerArgs::default(), &context.variables)?;
-    }
-    if there.as_ref().is_some_and(|there| **there == parts) {
-        let message = format!("nothing changes: {} is like this already", parts.flag);
-        return Err(plan::PlanError::Usage(message).into());
+        parts.owner = Some(plan::editor(&context.variables)?);
     }
     write::metadata(
         context,
@@ -103,7 +99,7 @@ async fn revise(context: &Context, typed: &RunConfigArgs, next: Revision) -> Res
     }
     let mut parts = next.into_parts();
     if parts.owner.is_none() {
-        parts.owner = plan::owner(&OwnerArgs::default(), &context.variables)?;
+        parts.owner = Some(plan::editor(&context.variables)?);
     }
     let mut planned = PlannedRevision::on(newest.as_ref(), parts)?;
     if !io::stdin().is_terminal() {

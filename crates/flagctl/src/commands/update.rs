@@ -1,10 +1,10 @@
 //! `flagctl update`: newer metadata of a flag.
 
 use clap::Args;
-use flag_model::{Date, Metadata, MetadataParts, OwnerId};
+use flag_model::{Date, Metadata, MetadataParts};
 
 use crate::args::{FlagArgs, OutputArgs};
-use crate::commands::metadata;
+use crate::commands::{metadata, today};
 use crate::confirm::ConfirmArgs;
 use crate::failure::Failure;
 use crate::plan::{self, PlanError};
@@ -46,6 +46,7 @@ pub(crate) struct UpdateArgs {
 /// Appends newer metadata: what was typed, on top of what counts.
 pub(crate) async fn update(context: &Context, typed: &UpdateArgs) -> Result<(), Failure> {
     let flag = plan::flag(&typed.flag)?;
+    plan::not_past(typed.expires_on, today())?;
     let store = context.open().await?;
     let Some(newest) = metadata(&store, &flag).await? else {
         return Err(context
@@ -70,7 +71,7 @@ fn updated(newest: &Metadata, typed: &UpdateArgs) -> Result<MetadataParts, PlanE
         parts.description = plan::told("Description", description)?;
     }
     if let Some(owner) = &typed.owner {
-        parts.owner = Some(OwnerId::new(owner)?);
+        parts.owner = Some(plan::named_owner(owner)?);
     }
     if let Some(ticket) = &typed.ticket {
         parts.ticket = Some(ticket.clone()).filter(|ticket| !ticket.is_empty());
@@ -85,8 +86,9 @@ fn updated(newest: &Metadata, typed: &UpdateArgs) -> Result<MetadataParts, PlanE
         parts.tags.remove(at);
     }
     for tag in &typed.tags {
-        if !parts.tags.contains(tag) {
-            parts.tags.push(tag.clone());
+        let tag = plan::tag(tag)?;
+        if !parts.tags.contains(&tag) {
+            parts.tags.push(tag);
         }
     }
     if typed.expires_on.is_some() || typed.no_expires_on {

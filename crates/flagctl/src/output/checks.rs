@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::Answer;
-use super::table::shown;
 use super::text::{Columns, Text, Tone};
 
 /// What was checked, in the order in which it was.
@@ -74,8 +73,8 @@ impl Answer for Checks {
             };
             let line = [
                 status.to_owned(),
-                shown(&check.subject),
-                shown(&check.found),
+                check.subject.clone(),
+                check.found.clone(),
             ];
             columns.line(tone, line);
         }

@@ -180,8 +180,10 @@ fn exposures_that_cannot_be_read_are_named() {
 #[test]
 fn flags_that_should_be_gone_and_rows_of_nobody_are_a_warning() {
     let dir = TempDir::new().unwrap();
-    let options = ["--description", "Old", "--expires-on", "2020-01-01"];
-    check_done(&on_flag(&dir, "add", &options));
+    check_done(&add(&dir));
+    let mut metadata = rows(dir.path(), Table::Flags).remove(0);
+    metadata.cells.set("ExpiresOn", "2020-01-01");
+    write(dir.path(), metadata);
     write(
         dir.path(),
         Row {
