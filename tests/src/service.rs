@@ -184,6 +184,11 @@ impl Service {
         value.map_or(0, |value| value.parse().unwrap())
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use flag_store::{Cells, Row, Scan, Table};
-use flag_tests::{Output, TestStore, flagctl, on_both_stores};
+use flag_tests::{Output, TestStore, flagctl, on_both_stores, soon};
 use serde_json::Value;
 
 on_both_stores!(
@@ -117,13 +117,14 @@ fn decision(store: &TestStore, instance: &str) -> [Value; 3] {
 
 async fn rows_that_cannot_be_read_are_found(store: TestStore) {
     add_and_revise(&store);
-    let key = "PROJECT#csr-assistant#ROWTYPE#REVISION#FLAGTYPE#feature#FLAGNAME#router#TIME#2099-01-01 00:00:00";
+    let prefix = "PROJECT#csr-assistant#ROWTYPE#REVISION#FLAGTYPE#feature#FLAGNAME#router#TIME#";
+    let key = format!("{prefix}{}", soon());
     let cells = Cells::default()
         .with("Name", "router")
         .with("Type", "FEATURE")
         .with("FormatVersion", "3");
     let row = Row {
-        key: key.into(),
+        key: key.as_str().into(),
         cells,
     };
     let written = store.rows().await.write_batch(Table::Flags, &[row]).await;

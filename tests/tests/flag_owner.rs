@@ -168,10 +168,10 @@ async fn rows_are_those_of_the_reference(store: TestStore) {
             "beta_search",
             "FEATURE",
             "1",
-            "false",
+            "False",
             "For one",
             "John Smith",
-            r#"[{"OverrideList":["A12345"],"PercentRollout":0,"Value":true}]"#
+            "[{'OverrideList': ['A12345'], 'PercentRollout': 0, 'Value': True}]"
         ]
     );
     // Google's own client sees the same; where it isn't installed, the rows above are all that was looked at.

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, ProjectName, Revision, RevisionParts,
+    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, ProjectName, Revision,
+    RevisionParts,
 };
 use flag_store::{AppendError, Base, FlagStore};
 use flag_tests::{TestStore, on_both_stores};
@@ -34,7 +35,7 @@ fn flag() -> FlagKey {
 fn parts(own: &str, base: &str) -> RevisionParts {
     RevisionParts {
         flag: flag(),
-        format: Format::V1,
+        format: Format::v1(HashAlgorithm::Md5),
         control: FlagValue::text(own).unwrap(),
         treatments: vec![],
         comment: base.to_owned(),

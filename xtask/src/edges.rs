@@ -26,7 +26,12 @@ const OURS: &[(&str, Allowed)] = &[
     ("flag-store-bigtable", Only(&["flag-model", "flag-store"])),
     (
         "flag-settings",
-        Only(&["flag-store", "flag-store-bigtable", "flag-store-embedded"]),
+        Only(&[
+            "flag-model",
+            "flag-store",
+            "flag-store-bigtable",
+            "flag-store-embedded",
+        ]),
     ),
     (
         "flag-service",

@@ -126,7 +126,9 @@ impl Watch {
 mod tests {
     use std::sync::Arc;
 
-    use flag_model::{FlagKey, FlagName, FlagType, FlagValue, Format, InstanceId, RevisionParts};
+    use flag_model::{
+        FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, RevisionParts,
+    };
     use flag_rollout::decide;
     use flag_store::{Base, SystemClock, memory::MemoryStore};
     use tokio::runtime::Handle;
@@ -162,7 +164,7 @@ mod tests {
         async fn revise(&self, control: bool) {
             let parts = RevisionParts {
                 flag: self.flag.clone(),
-                format: Format::V1,
+                format: Format::v1(HashAlgorithm::Md5),
                 control: FlagValue::Boolean(control),
                 treatments: vec![],
                 comment: String::new(),

@@ -11,7 +11,10 @@ use std::net::SocketAddr;
 use std::thread::available_parallelism;
 
 use clap::{Arg, ArgAction, Command};
-use flag_settings::{Mistakes, Reader, Setting, Sources, StoreSettings, table};
+use flag_settings::{
+    Mistakes, Origin, Reader, Setting, Sources, StoreSettings, read_row_options, table,
+};
+use flag_store::RowOptions;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -34,6 +37,12 @@ const MAX_WORKERS: usize = 512;
 pub(crate) struct Config {
     /// Which store to open.
     pub(crate) store: StoreSettings,
+    /// How its rows are read.
+    pub(crate) rows: RowOptions,
+    /// Who said so.
+    pub(crate) store_origin: Origin,
+    /// Variables that look like settings and are none.
+    pub(crate) unknown_variables: Vec<String>,
     /// Address and port; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
     /// Threads that answer requests.
@@ -95,8 +104,18 @@ impl Config {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, Mistakes> {
         let matches = command().get_matches_from(typed);
-        let mut reader = Reader::new(Sources::new(&matches, environment));
+        let mut sources = Sources::new(&matches, environment);
+        let demo = if matches.get_flag("demo") {
+            sources = sources.unless_said(&table::STORE, "embedded");
+            Demo::On
+        } else {
+            Demo::Off
+        };
+        let unknown_variables = sources.unknown_variables();
+        let mut reader = Reader::new(sources);
         let store = StoreSettings::read(&mut reader);
+        let rows = read_row_options(&mut reader);
+        let store_origin = reader.origin(&table::STORE);
         let listen = reader.parse(&table::LISTEN, "address:port", |text| text.parse().ok());
         let workers = reader.parse(
             &table::WORKERS,
@@ -130,14 +149,12 @@ impl Config {
             },
         );
         let telemetry = telemetry::read(&mut reader, store.as_ref());
-        let demo = if matches.get_flag("demo") {
-            Demo::On
-        } else {
-            Demo::Off
-        };
         let config = || {
             Some(Self {
                 store: store?,
+                rows: rows?,
+                store_origin,
+                unknown_variables,
                 listen: listen?,
                 workers: workers?,
                 access: access?,
@@ -253,6 +270,48 @@ mod tests {
         );
     }
 
+    #[track_caller]
+    fn check_store(typed: &[&str], environment: &[(&str, &str)], place: &str, origin: &str) {
+        let config = read(typed, environment).unwrap();
+        assert_eq!(config.store.place(), place);
+        assert_eq!(config.store_origin.to_string(), origin);
+    }
+
+    #[test]
+    fn the_environment_of_the_reference_means_bigtable() {
+        let environment = [
+            ("PROJECT_ID", "p"),
+            ("INSTANCE_ID", "i"),
+            ("BT_TABLE_ID", "t"),
+        ];
+        check_store(
+            &[],
+            &environment,
+            "Bigtable table t in p/i",
+            "because bigtable-instance is set: variable INSTANCE_ID",
+        );
+        let embedded = "embedded store in ./flag-data";
+        check_store(&["--demo"], &environment, embedded, "command line");
+        check_store(&[], &[("PROJECT_ID", "p")], embedded, "default");
+    }
+
+    #[test]
+    fn a_path_that_was_taken_too_literally_is_refused() {
+        check_refused(
+            &[
+                ("FLAG_DATA_DIR", "\"/x\""),
+                ("FLAG_API_KEYS_FILE", "/k\r"),
+                ("FLAG_SNAPSHOT_FILE", "~/s"),
+                ("HOME", "/home/ann"),
+            ],
+            &[
+                r#"data-dir (variable FLAG_DATA_DIR): found "\"/x\"", but quotes are taken as they are: write /x"#,
+                r#"api-keys-file (variable FLAG_API_KEYS_FILE): found "/k\r", but line breaks and other control characters are taken as they are: write /k"#,
+                r#"snapshot-file (variable FLAG_SNAPSHOT_FILE): found "~/s", but only a shell knows what `~` is: write /home/ann/s"#,
+            ],
+        );
+    }
+
     #[test]
     fn all_mistakes_are_told_together() {
         check_refused(
@@ -349,6 +408,21 @@ mod tests {
                 "bigtable-emulator (variable BIGTABLE_EMULATOR_HOST): found \"localhost\", expected host:port",
             ],
         );
+    }
+
+    #[test]
+    fn an_emulator_that_can_be_guessed_is_written_out() {
+        for found in [
+            "http://[::1]:8086",
+            "::1:8086",
+            "'[::1]:8086'",
+            "http://::1:8086/",
+        ] {
+            let expected = format!(
+                "bigtable-emulator (variable BIGTABLE_EMULATOR_HOST): found {found:?}, expected host:port: write [::1]:8086"
+            );
+            check_refused(&[("BIGTABLE_EMULATOR_HOST", found)], &[&expected]);
+        }
     }
 
     #[test]

@@ -82,7 +82,7 @@ async fn add(store: &FlagStore, sample: &Sample) -> Result<(), AppendError> {
         treatments: treatments(sample)?,
         format: Format::V2 {
             algorithm: HashAlgorithm::Md5,
-            salt: Salt::from(&flag.name),
+            salt: Salt::try_from(&flag.name)?,
         },
         flag,
         comment: "Sample".to_owned(),

@@ -52,6 +52,9 @@ pub(crate) struct Details {
     servable_flags: usize,
     stale_flags: usize,
     oldest_stale_seconds: u64,
+    /// What is odd though the service works.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -88,7 +91,8 @@ impl Readiness {
             };
             return (StatusCode::SERVICE_UNAVAILABLE, draining);
         }
-        let details = Details::new(self.look().await, &self.circuit, self.flags.held());
+        let mut details = Details::new(self.look().await, &self.circuit, self.flags.held());
+        details.warning = self.warning(&details).await;
         let (code, status) = if details.store == Store::Ok || details.servable_flags > 0 {
             (StatusCode::OK, "ready")
         } else {
@@ -96,6 +100,13 @@ impl Readiness {
         };
         let details = Some(details);
         (code, Health { status, details })
+    }
+
+    /// Looks for flags where none is held: a store without any is most often the wrong one.
+    async fn warning(&self, details: &Details) -> Option<&'static str> {
+        let is_suspicious = details.store == Store::Ok && details.servable_flags == 0;
+        (is_suspicious && self.store.is_empty().await.is_ok_and(|is_empty| is_empty))
+            .then_some("the store holds no flags")
     }
 
     async fn look(&self) -> Store {
@@ -125,6 +136,7 @@ impl Details {
             servable_flags: held.servable,
             stale_flags: held.stale,
             oldest_stale_seconds: held.oldest_stale.as_secs(),
+            warning: None,
         }
     }
 }
@@ -160,6 +172,14 @@ mod tests {
     #[tokio::test]
     async fn a_service_whose_store_answers_is_ready() {
         assert_eq!(status(&Site::for_tests()).await, (200, "ready"));
+    }
+
+    #[tokio::test]
+    async fn a_store_without_flags_is_a_warning() {
+        let site = Site::for_tests();
+        let (_, health) = site.readiness.describe().await;
+        let details = health.details.unwrap();
+        assert_eq!(details.warning, Some("the store holds no flags"));
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ mod access;
 mod admission;
 mod body;
 mod cache;
+mod causes;
 mod changes;
 mod config;
 mod demo;

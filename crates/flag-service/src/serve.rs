@@ -2,15 +2,18 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::absolute;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Data;
 use anyhow::Context as _;
+use flag_settings::StoreSettings;
 use flag_store::{ExposureStore, FlagStore, RowStore, SystemClock};
 use tokio::runtime::{Builder, Handle};
-use tokio::task::spawn_blocking;
-use tracing::info;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
+use tracing::{info, warn};
 
 use crate::access::Door;
 use crate::cache::{FlagCache, Positions};
@@ -33,7 +36,10 @@ const STORE_THREADS: usize = 2;
 /// How long the last traces may take when everything else has ended.
 const LAST_TRACES: Duration = Duration::from_millis(500);
 
-/// Serves until SIGTERM or SIGINT.
+/// How long the store may take to close; what it has not put in its place by then waits in its log.
+const CLOSING: Duration = Duration::from_millis(500);
+
+/// Serves until SIGTERM, SIGINT or SIGHUP.
 pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(STORE_THREADS)
@@ -48,6 +54,8 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
+    stop::outlive_file_limits()?;
+    introduce(config);
     let mut registry = metrics::registry();
     let settings = config.store.clone();
     let settings = settings.with_read_deadline(config.cache.flags.deadline);
@@ -56,7 +64,8 @@ async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
     let store = FlagStore::new(
         Arc::clone(&gate) as Arc<dyn RowStore>,
         Arc::new(SystemClock),
-    );
+    )
+    .with_options(config.rows);
     let flags = FlagCache::new(
         store.clone(),
         gate.circuit(),
@@ -71,9 +80,9 @@ async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
         tokio::spawn(Arc::clone(snapshot).keep());
     }
     opening.tried_once().await?;
-    if let Some(period) = config.cache.poll {
-        tokio::spawn(changes::look(store.clone(), flags.clone(), period));
-    }
+    let period = config.cache.poll;
+    let looking =
+        period.map(|period| tokio::spawn(changes::look(store.clone(), flags.clone(), period)));
     let telemetry = Telemetry::start(&config.telemetry, &mut registry)?;
     let log = ExposureStore::new(Arc::clone(&gate) as Arc<dyn RowStore>);
     let exposures = Exposures::start(log, &config.exposures, background, &mut registry);
@@ -89,7 +98,8 @@ async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
         telemetry,
         max_body: config.http.max_body,
     });
-    tokio::spawn(async move { gate.probe().await });
+    let probed = Arc::clone(&gate);
+    tokio::spawn(async move { probed.probe().await });
     let (server, address) = listen(config.listen, config.workers, &site)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let signals = stop::signals()?;
@@ -104,9 +114,24 @@ async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
         snapshot.write().await;
     }
     spawn_blocking(move || site.telemetry.shutdown(LAST_TRACES)).await?;
+    looking.inspect(JoinHandle::abort);
+    let _ = timeout(CLOSING, gate.close()).await;
     ended?;
     info!("stopped");
     Ok(())
+}
+
+/// Says which store it will be and why, before anything else is said.
+fn introduce(config: &Config) {
+    let directory = match &config.store {
+        StoreSettings::Embedded(directory) => absolute(directory).ok(),
+        StoreSettings::Bigtable(_) => None,
+    };
+    let directory = directory.map(|directory| directory.display().to_string());
+    info!(store = config.store.place(), because = %config.store_origin, directory, "starting");
+    for variable in &config.unknown_variables {
+        warn!(variable, "no setting has this variable");
+    }
 }
 
 /// Says where the service is, to the log and to whoever started it, who may not listen any more.

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::cache::{FlagCache, Kept};
+use crate::causes::io_problem;
 
 /// How long a change waits at most until it is in the file.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -133,7 +134,7 @@ impl Snapshot {
         let written = spawn_blocking(move || write(&path, kept)).await;
         let problem = match written {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
+            Ok(Err(error)) => Some(io_problem(&error)),
             Err(_) => Some("writing it panicked".to_owned()),
         };
         let file = self.path.display();

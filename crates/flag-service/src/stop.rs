@@ -88,12 +88,31 @@ pub(crate) fn signals() -> std::io::Result<impl Future<Output = &'static str>> {
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // A terminal that is closed sends it; what waits is written then too.
+    let mut hang_up = signal(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
+            _ = hang_up.recv() => "SIGHUP",
         }
     })
+}
+
+/// From now on a file that may not grow any more (`RLIMIT_FSIZE`) fails the write, and doesn't end the process.
+#[cfg(unix)]
+pub(crate) fn outlive_file_limits() -> std::io::Result<()> {
+    use rustix::process::Signal;
+    use tokio::signal::unix::{SignalKind, signal};
+
+    // Whoever has listened once is not killed by it ever after.
+    signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
+}
+
+/// Elsewhere there is no such signal.
+#[cfg(not(unix))]
+pub(crate) fn outlive_file_limits() -> std::io::Result<()> {
+    Ok(())
 }
 
 /// The same on a system with other signals.

@@ -1,5 +1,7 @@
 //! How instances are named in the exposure log, as the settings say it.
 
+use std::path::Path;
+
 use flag_store::InstanceNames;
 
 use crate::reader::Reader;
@@ -16,11 +18,12 @@ pub fn read_instance_names(reader: &mut Reader) -> Option<InstanceNames> {
             _ => None,
         },
     )?;
-    let key = reader.text(&table::LOG_INSTANCE_ID_KEY)?;
-    let file = reader.text(&table::LOG_INSTANCE_ID_KEY_FILE)?;
     if !is_hashed {
         return Some(InstanceNames::Plain);
     }
+    let key = reader.secret(&table::LOG_INSTANCE_ID_KEY);
+    let file = reader.path(&table::LOG_INSTANCE_ID_KEY_FILE);
+    let (key, file) = key.zip(file)?;
     let names = read_key(key, &file).and_then(|key| {
         InstanceNames::hashed(&key).ok_or_else(|| "the key has less than 16 bytes".to_owned())
     });
@@ -31,11 +34,12 @@ pub fn read_instance_names(reader: &mut Reader) -> Option<InstanceNames> {
 }
 
 /// The key itself, or what the file says.
-fn read_key(key: String, file: &str) -> Result<Vec<u8>, String> {
-    match (key.is_empty(), file.is_empty()) {
+fn read_key(key: String, file: &Path) -> Result<Vec<u8>, String> {
+    match (key.is_empty(), file.as_os_str().is_empty()) {
         (false, true) => Ok(key.into_bytes()),
         (true, false) => {
-            let mut key = std::fs::read(file).map_err(|error| format!("{file}: {error}"))?;
+            let mut key =
+                std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
             while key.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
                 key.pop();
             }

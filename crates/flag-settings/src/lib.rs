@@ -4,7 +4,9 @@
 //! [`table`], which lists the settings, and [`Reader`], which reads them.
 mod environment;
 mod instance_names;
+mod literal;
 mod reader;
+mod rows;
 mod setting;
 mod sources;
 mod store;
@@ -15,6 +17,7 @@ mod told;
 pub use crate::environment::is_production;
 pub use crate::instance_names::read_instance_names;
 pub use crate::reader::{Mistake, Mistakes, Reader};
+pub use crate::rows::read_row_options;
 pub use crate::setting::{Origin, Setting};
 pub use crate::sources::Sources;
 pub use crate::store::{OpenStoreError, StoreSettings};

@@ -1,7 +1,9 @@
 //! Reads settings and gathers all mistakes, so that they are told together.
 
 use std::fmt;
+use std::path::PathBuf;
 
+use crate::literal::{self, Literal};
 use crate::setting::{Origin, Setting};
 use crate::sources::Sources;
 
@@ -48,9 +50,46 @@ impl Reader {
         Self { sources, mistakes }
     }
 
-    /// The text of a setting, without a look at what it says.
+    /// The text of a setting, unless it was hardly meant as it is.
     pub fn text(&mut self, setting: &Setting) -> Option<String> {
-        self.parse(setting, "text", |text| Some(text.to_owned()))
+        let text = self.parse(setting, "text", |text| Some(text.to_owned()))?;
+        let literal = literal::of_text(&text);
+        self.unless(literal, setting, Some(&text))?;
+        Some(text)
+    }
+
+    /// The same of a text that no message may show.
+    pub fn secret(&mut self, setting: &Setting) -> Option<String> {
+        let Ok(text) = self.sources.find(setting).0 else {
+            let option = setting.option();
+            self.mistake(&format!("{option}: it is no UTF-8"));
+            return None;
+        };
+        let literal = literal::of_text(&text);
+        self.unless(literal, setting, None)?;
+        Some(text)
+    }
+
+    /// The path that a setting names, unless it was hardly meant as it is; empty if it names none.
+    pub fn path(&mut self, setting: &Setting) -> Option<PathBuf> {
+        let text = self.parse(setting, "a path", |text| Some(text.to_owned()))?;
+        let literal = self.sources.literal_path(&text);
+        self.unless(literal, setting, Some(&text))?;
+        Some(PathBuf::from(text))
+    }
+
+    fn unless(
+        &mut self,
+        literal: Option<Literal>,
+        setting: &Setting,
+        found: Option<&str>,
+    ) -> Option<()> {
+        let Some(literal) = literal else {
+            return Some(());
+        };
+        let origin = self.origin(setting);
+        self.mistake(&literal.mistake(setting, &origin, found));
+        None
     }
 
     /// A setting as `parse` reads it, which `expected` describes; `None` is a mistake.
@@ -94,6 +133,12 @@ impl Reader {
     /// Where the value of a setting comes from.
     pub fn origin(&self, setting: &Setting) -> Origin {
         self.sources.find(setting).1
+    }
+
+    /// The text that was found for a setting, whatever it says.
+    pub(crate) fn found(&self, setting: &Setting) -> String {
+        let found = self.sources.find(setting).0;
+        found.unwrap_or_else(|bytes| bytes.display().to_string())
     }
 
     /// Notes a mistake that lies in more than one setting.
@@ -241,6 +286,57 @@ mod tests {
             reader.finish(key).unwrap_err().to_string(),
             "log-instance-id-key (variable FLAG_LOG_INSTANCE_ID_KEY): found bytes that are not UTF-8, expected text"
         );
+    }
+
+    #[track_caller]
+    fn check_path(text: &str, expected: &str) {
+        let mut reader = reader(&[], &[("FLAG_DATA_DIR", text), ("HOME", "/home/ann")]);
+        let path = reader.path(&DATA_DIR);
+        let mistakes = reader.finish(path).unwrap_err().to_string();
+        assert_eq!(mistakes, expected);
+    }
+
+    #[test]
+    fn a_path_that_was_taken_too_literally_is_a_mistake_that_says_what_to_write() {
+        check_path(
+            "\"/data\"",
+            r#"data-dir (variable FLAG_DATA_DIR): found "\"/data\"", but quotes are taken as they are: write /data"#,
+        );
+        check_path(
+            "~/data\r",
+            r#"data-dir (variable FLAG_DATA_DIR): found "~/data\r", but line breaks and other control characters are taken as they are: write /home/ann/data"#,
+        );
+    }
+
+    #[test]
+    fn a_secret_that_was_taken_too_literally_is_not_shown() {
+        let mut reader = reader(&[], &[("FLAG_LOG_INSTANCE_ID_KEY", "'hunter2'")]);
+        let secret = reader.secret(&table::LOG_INSTANCE_ID_KEY);
+        let mistakes = reader.finish(secret).unwrap_err().to_string();
+        let expected = "log-instance-id-key (variable FLAG_LOG_INSTANCE_ID_KEY): quotes are taken as they are: leave them out";
+        assert_eq!(mistakes, expected);
+    }
+
+    #[test]
+    fn a_configuration_file_is_named_by_a_path_too() {
+        let reader = reader(&[], &[("FLAG_CONFIG", "'/etc/flags.toml'")]);
+        let mistakes = reader.finish(Some(())).unwrap_err().to_string();
+        assert!(mistakes.ends_with("write /etc/flags.toml"), "{mistakes}");
+    }
+
+    #[test]
+    fn a_variable_that_no_setting_has_is_told() {
+        let environment = [
+            "FLAG_DATADIR",
+            "FLAG_STORE",
+            "FLAG_OWNER",
+            "FLAG_SERVICE_PORT",
+            "FLAG_X_SERVICE_HOST",
+        ];
+        let environment = environment.map(|name| (OsString::from(name), OsString::from("x")));
+        let matches = Command::new("test").get_matches_from(["test"]);
+        let sources = Sources::new(&matches, environment);
+        assert_eq!(sources.unknown_variables(), ["FLAG_DATADIR"]);
     }
 
     #[test]

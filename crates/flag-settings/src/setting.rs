@@ -52,6 +52,13 @@ pub enum Origin {
     Variable(&'static str),
     /// This configuration file.
     File(PathBuf),
+    /// Nobody said anything, but of another setting.
+    Implied {
+        /// The option of that one, without its dashes.
+        by: String,
+        /// Where its value came from.
+        origin: Box<Self>,
+    },
     /// Nobody said anything.
     Default,
 }
@@ -62,6 +69,7 @@ impl fmt::Display for Origin {
             Self::Option => f.write_str("command line"),
             Self::Variable(variable) => write!(f, "variable {variable}"),
             Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Implied { by, origin } => write!(f, "because {by} is set: {origin}"),
             Self::Default => f.write_str("default"),
         }
     }

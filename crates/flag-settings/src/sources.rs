@@ -6,8 +6,15 @@ use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 
+use crate::literal::{self, Literal};
 use crate::setting::{Origin, Setting};
 use crate::table;
+
+/// How variables of ours begin.
+const PREFIXES: [&str; 3] = ["FLAG_", "FEATURE_FLAG_", "PARTIAL_ROLLOUT_"];
+
+/// Variables of ours that are no settings: those of `flagctl` and of the client.
+const NO_SETTINGS: [&str; 3] = ["FLAG_OWNER", "FLAG_API_KEY", "FLAG_SERVICE_URL"];
 
 /// Everything that was said about settings, by whom.
 #[derive(Clone, Debug, Default)]
@@ -44,10 +51,24 @@ impl Sources {
         self
     }
 
+    /// The same with something typed where nobody has said anything.
+    #[must_use]
+    pub fn unless_said(self, setting: &Setting, value: impl Into<String>) -> Self {
+        match self.find(setting).1 {
+            Origin::Default | Origin::Implied { .. } => self.with(setting, value),
+            _ => self,
+        }
+    }
+
     fn with_file(mut self) -> Self {
         if let (Ok(path), origin) = self.find(&table::CONFIG)
             && origin != Origin::Default
         {
+            if let Some(literal) = self.literal_path(&path) {
+                let mistake = literal.mistake(&table::CONFIG, &origin, Some(&path));
+                self.file_mistakes.push(mistake);
+                return self;
+            }
             self.path = PathBuf::from(path);
             match read_file(&self.path) {
                 Ok(file) => self.file = file,
@@ -55,6 +76,14 @@ impl Sources {
             }
         }
         self
+    }
+
+    /// Why a path was hardly meant as it is.
+    pub(crate) fn literal_path(&self, path: &str) -> Option<Literal> {
+        literal::of_path(path, &|name| {
+            let value = self.environment.get(&OsString::from(name))?;
+            value.to_str().map(str::to_owned)
+        })
     }
 
     /// The value of a setting and where it came from; an error if it is not UTF-8.
@@ -74,7 +103,44 @@ impl Sources {
         if let Some(value) = self.file.get(setting.key) {
             return (Ok(value.clone()), Origin::File(self.path.clone()));
         }
-        (Ok(setting.default.to_owned()), Origin::Default)
+        match self.implied(setting) {
+            Some((value, because)) => (Ok(value.to_owned()), because),
+            None => (Ok(setting.default.to_owned()), Origin::Default),
+        }
+    }
+
+    /// The value of a setting of which nothing is said, where another one implies it: whoever names a part of Bigtable
+    /// wants Bigtable, as the Python service did.
+    fn implied(&self, setting: &Setting) -> Option<(&'static str, Origin)> {
+        if *setting != table::STORE {
+            return None;
+        }
+        let naming = [table::INSTANCE, table::FLAG_TABLE, table::EMULATOR];
+        let by = naming
+            .iter()
+            .find(|naming| self.find(naming).1 != Origin::Default)?;
+        let because = Origin::Implied {
+            by: by.option(),
+            origin: Box::new(self.find(by).1),
+        };
+        Some(("bigtable", because))
+    }
+
+    /// The variables that look like settings and are none, typing errors among them.
+    pub fn unknown_variables(&self) -> Vec<String> {
+        let names = self.environment.keys().filter_map(|name| name.to_str());
+        let unknown = names.filter(|name| {
+            let is_ours = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+            // Kubernetes sets FLAG_…_SERVICE_HOST and the like where a Service is called so.
+            let is_anothers = ["_SERVICE_", "_PORT", "FLAG_TEST_"]
+                .iter()
+                .any(|part| name.contains(part));
+            let is_known = table::ALL
+                .iter()
+                .any(|setting| setting.variables.contains(name));
+            is_ours && !is_anothers && !is_known && !NO_SETTINGS.contains(name)
+        });
+        unknown.map(str::to_owned).collect()
     }
 }
 

@@ -19,7 +19,7 @@ settings! {
     CONFIG = "config", ["FLAG_CONFIG"], "",
         "Configuration file, TOML, with a line `key = value` per setting";
     STORE = "store", ["FLAG_STORE"], "embedded",
-        "Where flags are kept: `embedded` (local files) or `bigtable`";
+        "Where flags are kept: `embedded` (local files) or `bigtable`; where nothing is said, `bigtable` if a Bigtable instance, a flag table or an emulator is named (not with `--demo`)";
     DATA_DIR = "data_dir", ["FLAG_DATA_DIR"], "./flag-data",
         "Directory of the embedded store, on a local disk";
     ENVIRONMENT = "environment", ["environment", "ENVIRONMENT"], "hcb-dev",
@@ -38,6 +38,12 @@ settings! {
         "Bigtable app profile, with single-cluster routing and single-row transactions; empty for the instance's own";
     EMULATOR = "bigtable_emulator", ["BIGTABLE_EMULATOR_HOST"], "",
         "`host:port` of a Bigtable emulator instead of Google Cloud; refused in production: where `prod` is a part of the environment's name between `-`, `_` and `.`";
+    V1_ALGORITHM = "v1_hash_algorithm", ["FLAG_V1_HASH_ALGORITHM"], "md5",
+        "Hash algorithm of revisions of version 1 whose row names none, as the Python deployment was configured: `md5`, `sha1`, `sha224`, `sha256`, `sha384`, `sha512`, `sha3_224`, `sha3_256`, `sha3_384`, `sha3_512`, `blake2b` or `blake2s`";
+    V1_CELLS = "v1_cells", ["FLAG_V1_CELLS"], "python",
+        "How revisions of version 1 are written: `python` (`True`, as `ast.literal_eval` reads it) or `json` (`true`); both are read";
+    MAX_FUTURE = "max_future_hours", ["FLAG_MAX_FUTURE_HOURS"], "24",
+        "How far ahead of the clock the time of a row may be, in hours, 1 to 1000000; rows further ahead are passed over when the newest one is looked for";
     STORE_DEADLINE = "store_deadline_ms", ["FLAG_STORE_DEADLINE_MS"], "280",
         "Longest that a request of the service waits for the store, in milliseconds, 1 to 60000";
     STORE_READS = "store_reads", ["FLAG_STORE_READS"], "64",
@@ -108,7 +114,7 @@ settings! {
         "Which share of the requests `traceidratio` takes, 0 to 1";
 }
 
-/// The settings that say which store to open, for every binary that opens one.
+/// The settings that say which store to open, and what its rows mean, for every binary that opens one.
 pub const OF_STORE: &[Setting] = &[
     CONFIG,
     STORE,
@@ -121,6 +127,9 @@ pub const OF_STORE: &[Setting] = &[
     LOG_TABLE,
     APP_PROFILE,
     EMULATOR,
+    V1_ALGORITHM,
+    V1_CELLS,
+    MAX_FUTURE,
 ];
 
 /// The table as `docs/configuration.md` shows it.

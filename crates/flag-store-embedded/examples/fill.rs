@@ -77,7 +77,7 @@ async fn add(store: &FlagStore, project: u32, flag: u32, ids: u32) -> anyhow::Re
     let revision = RevisionParts {
         format: Format::V2 {
             algorithm: HashAlgorithm::Md5,
-            salt: Salt::from(&flag.name),
+            salt: Salt::try_from(&flag.name)?,
         },
         flag,
         control: FlagValue::Boolean(false),

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use flag_store::StoreError;
+use flag_store::{RowStore as _, StoreError};
 use rusqlite::{TransactionBehavior, params};
 use tokio::time::sleep;
 
@@ -27,10 +27,10 @@ const REMOVE: &str = "DELETE FROM rows WHERE key > ?1 AND key <= ?2
 
 /// Removes every exposure whose key ends with a time before `time`, text of the same width; how many there were.
 ///
-/// Reads all keys once, and shares the file with whoever else has it open.
+/// Reads all keys once, and shares the file with whoever else has it open. Makes no store where there is none.
 pub async fn remove_exposures_before(directory: &Path, time: &str) -> Result<usize, StoreError> {
     let directory = directory.to_owned();
-    let opening = tokio::task::spawn_blocking(move || EmbeddedStore::open(&directory));
+    let opening = tokio::task::spawn_blocking(move || EmbeddedStore::existing(&directory));
     let unavailable = |source: flag_store::BoxError| StoreError::Unavailable { source };
     let store = opening
         .await
@@ -123,5 +123,13 @@ mod tests {
         assert_eq!(flags.len(), rows.len());
         let again = remove_exposures_before(directory.path(), OLD).await;
         assert_eq!(again.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn no_store_is_made_where_there_is_none() {
+        let parent = TempDir::new().unwrap();
+        let missing = parent.path().join("flag-data");
+        remove_exposures_before(&missing, OLD).await.unwrap_err();
+        assert!(!missing.exists());
     }
 }

@@ -70,9 +70,8 @@ fn walk<T>(
     Ok(rows)
 }
 
-/// Reads a little, and makes sure that the file is still in its place.
+/// Reads a little.
 pub(crate) fn ping(database: &Database) -> Result<(), Failure> {
-    database.ensure_in_place()?;
     database.connection().prepare_cached(PING)?.exists([])?;
     Ok(())
 }
@@ -120,8 +119,10 @@ pub(crate) fn write_batch(
     for (place, key, cells) in batch.in_order_of_keys() {
         match write(&transaction, &mut insert, key, cells) {
             Ok(()) => {}
-            Err(failure @ Failure::Sqlite(_)) => return Err(failure),
-            Err(failure) => failed.push((place, failure)),
+            Err(failure @ (Failure::Refused(_) | Failure::Garbled { .. })) => {
+                failed.push((place, failure));
+            }
+            Err(failure) => return Err(failure),
         }
     }
     drop(insert);
@@ -131,7 +132,6 @@ pub(crate) fn write_batch(
 
 /// Starts a transaction that holds the write lock from the start, so that nothing that it reads can change.
 fn begin(database: &mut Database) -> Result<Transaction<'_>, Failure> {
-    database.ensure_in_place()?;
     let connection = database.connection_mut();
     Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
 }
@@ -223,6 +223,7 @@ mod tests {
         let large = "x".repeat(100_000);
         let batch = Batch::new(&[row(b"small", "x"), row(b"large", &large)]);
         let failure = write_batch(&mut database, batch).unwrap_err();
+        assert_eq!(failure.to_string(), "disk full");
         assert!(failure.in_file(directory.path()).is_transient());
         assert_eq!(get(&database, b"small").unwrap(), None);
     }

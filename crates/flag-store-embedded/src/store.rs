@@ -1,6 +1,6 @@
 //! The store: two files, and the operations of [`RowStore`] on them.
 
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,14 @@ use crate::stored::{Batch, StoredRow};
 const FLAGS: &str = "flags.db";
 const EXPOSURES: &str = "exposures.db";
 
+/// What the file is called that holds this.
+pub(crate) fn file_name(contents: Contents) -> &'static str {
+    match contents {
+        Contents::Flags => FLAGS,
+        Contents::Exposures => EXPOSURES,
+    }
+}
+
 /// How long a call takes at most, unless [`EmbeddedStore::with_timeout`] says otherwise; a batch of exposures six times that.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -32,7 +40,9 @@ const EXPOSURES_WAIT: u32 = 6;
 /// Flags and exposures in local files.
 ///
 /// Clones share files and threads; when the last one is dropped, the threads end and the files are closed, shortly
-/// after and without waiting (see [`close`](Self::close)). Any number of processes may have the same directory open.
+/// after and without waiting (see [`close`](RowStore::close)). Any number of processes may have the same directory open.
+/// Files that are moved, removed or replaced are noticed by the next call: calls fail until there is a store in their
+/// place again, which is opened then.
 ///
 /// A row that was acknowledged survives the death of the process; in the table of flags also a power loss.
 /// A call that timed out or was dropped before its turn came does nothing, whether it reads or writes.
@@ -58,14 +68,29 @@ impl EmbeddedStore {
             path: directory.to_owned(),
             source,
         })?;
-        let files = Files {
-            flags: DataFile::open(directory.join(FLAGS), Contents::Flags)?,
-            exposures: DataFile::open(directory.join(EXPOSURES), Contents::Exposures)?,
-        };
-        Ok(Self {
+        let flags = DataFile::open(directory.join(FLAGS), Contents::Flags)?;
+        let exposures = DataFile::open(directory.join(EXPOSURES), Contents::Exposures)?;
+        Ok(Self::of(Files { flags, exposures }))
+    }
+
+    /// Opens the files that are in a directory; makes nothing.
+    ///
+    /// Blocks likewise.
+    pub fn existing(directory: &Path) -> Result<Self, OpenError> {
+        let directory = absolute(directory).map_err(|source| OpenError::Directory {
+            path: directory.to_owned(),
+            source,
+        })?;
+        let flags = DataFile::existing(directory.join(FLAGS), Contents::Flags)?;
+        let exposures = DataFile::existing(directory.join(EXPOSURES), Contents::Exposures)?;
+        Ok(Self::of(Files { flags, exposures }))
+    }
+
+    fn of(files: Files) -> Self {
+        Self {
             files: Arc::new(files),
             timeout: DEFAULT_TIMEOUT,
-        })
+        }
     }
 
     /// The files in a directory that hold a store, whether they are there or not.
@@ -77,16 +102,6 @@ impl EmbeddedStore {
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
-    }
-
-    /// Drops the store and, if this was its last clone, waits until its files are closed.
-    ///
-    /// What was written lies in the `.db` files alone then, if no other process has them open.
-    pub async fn close(self) {
-        if let Some(files) = Arc::into_inner(self.files) {
-            files.exposures.close().await;
-            files.flags.close().await;
-        }
     }
 
     /// Runs a job that writes exposures.
@@ -219,6 +234,14 @@ impl RowStore for EmbeddedStore {
                 self.files.exposures.ping(self.timeout),
             )?;
             Ok(())
+        })
+    }
+
+    /// What was written lies in the `.db` files alone then, if no other process has them open.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.files.exposures.close().await;
+            self.files.flags.close().await;
         })
     }
 }

@@ -5,7 +5,7 @@ use flag_model::{FlagKey, Timestamp};
 use crate::flags::FlagStore;
 use crate::head::{Head, head_column};
 use crate::port::{Cells, Columns, Expected, StoreError, Table};
-use crate::row_key::{FlagRowKey, RowType, flag_prefix, head_key};
+use crate::row_key::{RowType, head_key};
 use crate::stored::LATEST_CHANGE;
 
 impl FlagStore {
@@ -31,11 +31,10 @@ impl FlagStore {
             .get(Table::Flags, key.as_bytes(), Columns::Only(&columns));
         let row = row.await?;
         let head = row.as_ref().and_then(|row| row.cells.get(&column));
-        let newest = self.newest_row(flag_prefix(row_type, flag)).await?;
-        let Some(newest) = newest.and_then(|row| FlagRowKey::decode(&row.key).ok()) else {
+        let newest = self.newest_row(row_type, flag).await?;
+        let Some(created) = newest.created() else {
             return Ok(None);
         };
-        let created = newest.created;
         let newest = created.to_string();
         if head == Some(newest.as_bytes()) {
             return Ok(Some(created));
@@ -65,6 +64,7 @@ mod tests {
     use crate::clock::{Clock, SystemClock};
     use crate::memory::MemoryStore;
     use crate::port::{Row, RowStore};
+    use crate::row_key::flag_prefix;
 
     const TIME: &str = "2024-09-25 19:15:28.248896";
 

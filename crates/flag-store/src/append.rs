@@ -24,7 +24,7 @@ use crate::flags::FlagStore;
 use crate::head::head_column;
 use crate::port::{Row, StoreError};
 use crate::row_key::{RowType, head_key};
-use crate::stored::{UnreadableRow, encode_metadata, encode_revision};
+use crate::stored::{encode_metadata, encode_revision, encode_rollback};
 
 /// How long a claim is left alone whose row doesn't appear.
 const CLAIM_HOLDS: Duration = Duration::from_secs(30);
@@ -101,9 +101,6 @@ pub enum AppendError {
         /// The flag.
         flag: FlagKey,
     },
-    /// The key of the newest row, which isn't ours, tells no time; nothing was written. Retrying cannot help.
-    #[error(transparent)]
-    Unreadable(#[from] UnreadableRow),
     /// The row cannot be stored. Retrying cannot help.
     #[error(transparent)]
     Refused(#[from] Invalid),
@@ -133,17 +130,39 @@ fn time_or_none(time: Option<Timestamp>) -> String {
 impl FlagStore {
     /// Appends a revision and gives it back with its time; from then on it is in force.
     ///
-    /// Waits while another writer's claim is fresh, at most a minute in all.
+    /// The newest revision may be unreadable: the base names its time all the same. Of a rollback, what the older row
+    /// says and is unknown here is in the new row too. Waits while another writer's claim is fresh, at most a minute in
+    /// all.
     pub async fn append_revision(
         &self,
         base: Base,
         parts: RevisionParts,
     ) -> Result<Revision, AppendError> {
+        let (revision, _) = self.append_revision_row(base, parts).await?;
+        Ok(revision)
+    }
+
+    /// The same, and gives back the row too.
+    pub async fn append_revision_row(
+        &self,
+        base: Base,
+        parts: RevisionParts,
+    ) -> Result<(Revision, Row), AppendError> {
         let flag = parts.flag.clone();
+        let old = match parts.rollback_of {
+            Some(at) => self.newest_row_at(RowType::Revision, &flag, at).await?,
+            None => None,
+        };
         let revision = |at| Revision::new(at, parts.clone());
-        let encode = |at| Ok(encode_revision(&revision(at)?)?);
+        let encode = |at| {
+            let revision = revision(at)?;
+            Ok(match &old {
+                Some(old) => encode_rollback(&revision, &self.options, old)?,
+                None => encode_revision(&revision, &self.options)?,
+            })
+        };
         let at = self.append(RowType::Revision, &flag, base, &encode).await?;
-        Ok(revision(at)?)
+        Ok((revision(at)?, encode(at)?))
     }
 
     /// Appends metadata and gives it back with its time.
@@ -192,7 +211,7 @@ impl FlagStore {
             }
             let pending = append.pending(head.as_deref(), newest).await?;
             if pending.is_none() || watch.may_take_over(head.as_deref()) {
-                let at = append.next_time(newest.max(pending))?;
+                let at = append.next_time([newest, pending])?;
                 if append
                     .once(head.as_deref(), newest, at, &encode(at)?)
                     .await?

@@ -14,6 +14,8 @@ mod instance_names;
 pub mod literal;
 #[cfg(any(test, feature = "conformance"))]
 pub mod memory;
+mod newest;
+mod options;
 mod pages;
 mod port;
 mod presence;
@@ -30,6 +32,8 @@ pub use crate::flags::{FlagEntry, FlagStore, ReadError};
 pub use crate::forget::InstanceExposures;
 pub use crate::head::{HeadState, Heads};
 pub use crate::instance_names::InstanceNames;
+pub use crate::newest::NewestRow;
+pub use crate::options::{RowOptions, Spelling};
 pub use crate::pages::{Pages, project_rows};
 pub use crate::port::{
     BoxError, BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore,
@@ -40,7 +44,7 @@ pub use crate::row_key::{FlagRowKey, RowType};
 pub use crate::sql::{Pattern, TableNames, sql};
 pub use crate::step_back::step_back;
 pub use crate::stored::{
-    FAMILY, UnreadableRow, check_exposure, decode_metadata, decode_revision, encode_metadata,
-    encode_revision,
+    FAMILY, Oddity, UnreadableRow, check_exposure, decode_metadata, decode_revision,
+    encode_metadata, encode_revision,
 };
-pub use crate::survey::{FlagRow, Projects};
+pub use crate::survey::{FlagRow, Inspection, Projects};

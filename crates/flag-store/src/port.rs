@@ -85,6 +85,11 @@ pub trait RowStore: fmt::Debug + Send + Sync + 'static {
 
     /// Makes sure that both tables can be read.
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Lets go of whatever is open, where that matters; calls after it fail, those of clones too.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Which table a row lives in.
@@ -112,6 +117,13 @@ pub struct Row {
     pub key: Vec<u8>,
     /// The cells; a row without cells doesn't exist.
     pub cells: Cells,
+}
+
+impl Row {
+    /// The key as text, for messages.
+    pub(crate) fn key_text(&self) -> String {
+        String::from_utf8_lossy(&self.key).into_owned()
+    }
 }
 
 /// What to read: a half-open range of keys, an order, and a limit.

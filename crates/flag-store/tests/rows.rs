@@ -13,7 +13,7 @@ use flag_model::{
 use flag_rollout::{Reason, reweight};
 use flag_store::memory::MemoryStore;
 use flag_store::{
-    Cells, Exposure, ExposureStore, FlagStore, Row, RowStore, Scan, SystemClock, Table,
+    Cells, Exposure, ExposureStore, FlagStore, Row, RowOptions, RowStore, Scan, SystemClock, Table,
     encode_metadata, encode_revision,
 };
 use proptest::prelude::*;
@@ -45,13 +45,17 @@ fn treatment(value: FlagValue) -> Treatment {
 fn parts(flag_type: FlagType, control: FlagValue) -> RevisionParts {
     RevisionParts {
         flag: flag(flag_type),
-        format: Format::V1,
+        format: Format::v1(HashAlgorithm::Md5),
         control,
         treatments: vec![],
         comment: "Why".to_owned(),
         owner: Some(OwnerId::new("John Smith").unwrap()),
         rollback_of: None,
     }
+}
+
+fn encode(revision: &Revision) -> Row {
+    encode_revision(revision, &RowOptions::default()).unwrap()
 }
 
 fn text(row: &Row, column: &str) -> String {
@@ -68,7 +72,7 @@ async fn store(rows: &[Row]) -> FlagStore {
 }
 
 async fn read_back(revision: &Revision) -> Revision {
-    let store = store(&[encode_revision(revision).unwrap()]).await;
+    let store = store(&[encode(revision)]).await;
     store
         .latest_revision(&revision.flag)
         .await
@@ -126,11 +130,12 @@ fn version_1_is_written_as_the_reference_reads_it() {
         percent: Percent::from_buckets(40_000).unwrap(),
         ..treatment(FlagValue::Boolean(true))
     }];
-    let row = encode_revision(&Revision::new(time(), parts).unwrap()).unwrap();
+    let row = encode(&Revision::new(time(), parts).unwrap());
     assert_eq!(
         text(&row, "Treatments"),
-        r#"[{"OverrideList":["A12345"],"PercentRollout":40,"Value":true}]"#
+        "[{'OverrideList': ['A12345'], 'PercentRollout': 40, 'Value': True}]"
     );
+    assert_eq!(text(&row, "ControlValue"), "False");
     let columns: Vec<&str> = row
         .cells
         .iter()
@@ -169,7 +174,7 @@ fn version_2_is_written_with_algorithm_salt_and_ranges() {
         ..treatment(FlagValue::text("b").unwrap())
     }];
     parts.rollback_of = Some(time());
-    let row = encode_revision(&Revision::new(time(), parts).unwrap()).unwrap();
+    let row = encode(&Revision::new(time(), parts).unwrap());
     let cells = [
         "FormatVersion",
         "HashAlgorithm",
@@ -190,7 +195,11 @@ fn more_overrides_than_can_be_read_again_are_refused() {
         overrides: ids.collect(),
         ..treatment(FlagValue::Boolean(true))
     }];
-    let refused = encode_revision(&Revision::new(time(), parts).unwrap()).unwrap_err();
+    let refused = encode_revision(
+        &Revision::new(time(), parts).unwrap(),
+        &RowOptions::default(),
+    )
+    .unwrap_err();
     assert_eq!(
         (refused.field.as_str(), refused.expected.as_str()),
         ("Treatments", "at most 500,000 values")
@@ -237,25 +246,13 @@ async fn cells_that_cannot_be_are_named() {
         "Treatments[0].Value: found \"on\", expected true or false, as the flag is a feature",
     )
     .await;
-    check_refused(
-        "Treatments",
-        "[{'PercentRollout': 1, 'Value': True, 'OverrideList': [12345]}]",
-        "Treatments[0].OverrideList[0]: found 12345, expected an instance id as text",
-    )
-    .await;
-    check_refused(
-        "Treatments",
-        "[{'PercentRollout': 1, 'Value': True, 'OverrideList': ['a', 'a']}]",
-        "Treatments[0].OverrideList: found \"a\" once more, expected each instance id in one place",
-    )
-    .await;
 }
 
 #[tokio::test]
 async fn a_cell_that_is_missing_or_not_utf8_is_named() {
-    let missing = read_foreign("Treatments", None).await.unwrap_err();
+    let missing = read_foreign("ControlValue", None).await.unwrap_err();
     assert!(
-        missing.ends_with("column Treatments: found no such cell, expected one"),
+        missing.ends_with("column ControlValue: found no such cell, expected one"),
         "{missing}"
     );
     let bytes = read_foreign("ControlValue", Some(b"\xff"))
@@ -272,7 +269,7 @@ async fn percentages_of_other_kinds_are_shown_as_they_stand() {
     for (percent, shown) in [
         ("-5", "-5"),
         ("33.5", "33.5"),
-        ("40.0", "40.0"),
+        ("'33.5'", "\"33.5\""),
         ("'forty'", "\"forty\""),
         ("None", "null"),
         ("True", "true"),
@@ -300,7 +297,7 @@ async fn what_the_reference_does_not_know_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_key_with_a_time_that_is_none_fails_its_flag() {
+async fn a_flag_whose_only_key_tells_no_time_cannot_be_read() {
     let mut row = foreign("Comment", None);
     row.key.extend(b" later");
     let error = store(&[row])
@@ -309,7 +306,10 @@ async fn a_key_with_a_time_that_is_none_fails_its_flag() {
         .await
         .unwrap_err()
         .to_string();
-    assert!(error.starts_with("row key.time: found "), "{error}");
+    assert!(
+        error.contains(&format!("{TIME} later, row key.time: found ")),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -358,7 +358,7 @@ async fn flags_are_listed_with_what_is_newest_of_each() {
         let mut parts = parts(FlagType::Feature, FlagValue::Boolean(true));
         parts.flag.name = FlagName::new(name).unwrap();
         parts.flag.project = ProjectName::new(project).unwrap();
-        encode_revision(&Revision::new(Timestamp::parse(created).unwrap(), parts).unwrap()).unwrap()
+        encode(&Revision::new(Timestamp::parse(created).unwrap(), parts).unwrap())
     };
     let mut foreign = of("z", "p", "2024-01-01 00:00:00");
     foreign.key = b"PROJECT#p#ROWTYPE#REVISION#FLAGTYPE#feature#FLAGNAME#zz#oddly#TIME#".to_vec();

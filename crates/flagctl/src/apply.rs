@@ -9,7 +9,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use flag_model::{FlagKey, Metadata, MetadataParts, OwnerId, Revision};
+use flag_model::{FlagKey, HashAlgorithm, Metadata, MetadataParts, NewName, OwnerId, Revision};
 use flag_store::{Base, FlagEntry, UnreadableRow};
 
 use crate::change::Change;
@@ -48,6 +48,8 @@ pub(crate) struct PlannedMetadata {
 pub(crate) struct Signature {
     pub(crate) comment: String,
     pub(crate) owner: Option<OwnerId>,
+    /// The digest of version 1 where nobody names one.
+    pub(crate) v1: HashAlgorithm,
 }
 
 /// Compares a file with what is stored of its project.
@@ -100,6 +102,11 @@ fn planned(
     entry: Option<FlagEntry>,
     signature: &Signature,
 ) -> Result<Option<PlannedFlag>, String> {
+    if entry.is_none() {
+        let checked = wanted.flag.project.check_new();
+        let checked = checked.and_then(|()| wanted.flag.name.check_new(NewName::Any));
+        checked.map_err(|invalid| invalid.to_string())?;
+    }
     let (metadata, revision) = entry.map_or((None, None), |entry| (entry.metadata, entry.revision));
     let metadata = match &wanted.metadata {
         Some(parts) => planned_metadata(parts, readable(metadata)?.as_ref()),

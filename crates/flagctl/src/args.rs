@@ -8,9 +8,9 @@ use flag_model::{Date, FlagType, FormatVersion, Timestamp};
 use flag_settings::{Setting, Sources, table};
 
 use crate::commands::{
-    ApplyArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs, ExplainArgs, ExportArgs,
-    ExposuresArgs, ForgetArgs, InitArgs, KeysArgs, LatestArgs, ListArgs, ManualArgs, RollbackArgs,
-    RunConfigArgs, SqlArgs, UpdateArgs,
+    ApplyArgs, BackupArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs, ExplainArgs,
+    ExportArgs, ExposuresArgs, ForgetArgs, InitArgs, KeysArgs, LatestArgs, ListArgs, ManualArgs,
+    RestoreBackupArgs, RollbackArgs, RunConfigArgs, SqlArgs, UpdateArgs,
 };
 use crate::confirm::ConfirmArgs;
 use crate::exit_code::ExitCode;
@@ -141,6 +141,16 @@ pub(crate) enum Command {
   flagctl copy csr-assistant --from embedded:./flag-data \\
       --to bigtable:anbc-hcb-dev/csr-va-db-hcb-dev --exposures  # needs Google Cloud")]
     Copy(CopyArgs),
+    /// Copy the embedded store into a folder, while it is used; each file is checked
+    #[command(after_help = "Example:
+  flagctl backup ./backup-of-today")]
+    Backup(BackupArgs),
+    /// Put a copy of the embedded store back where a store is or was, also while it is used
+    #[command(after_help = "Examples:
+  flagctl backup ./backup-of-today
+  flagctl restore-backup ./backup-of-today --data-dir ./new-flag-data
+  flagctl restore-backup ./backup-of-today --replace")]
+    RestoreBackup(RestoreBackupArgs),
     /// Make, list and revoke API keys of the service; no store is opened
     Keys(KeysArgs),
     /// Print the completions of a shell
@@ -287,7 +297,11 @@ pub(crate) struct FormatArgs {
         reason = "how clap tells an option without its value from none"
     )]
     pub(crate) resalt: Option<Option<String>>,
-    /// md5, sha1 or sha256, for a first revision or with --resalt [default: md5, later the one in force]
+    /// What is hashed before instance ids, for a first revision of version 2 [default: the flag's name]
+    #[arg(long, value_name = "SALT")]
+    pub(crate) salt: Option<String>,
+    /// md5, sha1, sha256 or another digest, for a first revision or with --resalt [default: md5, later the one in
+    /// force]
     #[arg(long, value_name = "NAME")]
     pub(crate) algorithm: Option<String>,
     /// Version of the first revision; 1 where the reference service still reads the rows [default: 2]

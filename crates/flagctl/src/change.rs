@@ -179,7 +179,7 @@ fn risks(
     if total(newest) < hundred && total(next) == hundred {
         risks.push(Risk::Everybody);
     }
-    if newest.format != next.format {
+    if !newest.format.places_alike(&next.format) {
         risks.push(Risk::Reshuffle);
     }
     if sides.is_some_and(Sides::any_between_treatments) || overridden.any_between_treatments {

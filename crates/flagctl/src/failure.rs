@@ -10,6 +10,7 @@ use flag_model::{FlagKey, FlagName, ProjectName, Timestamp};
 use flag_settings::{Mistakes, OpenStoreError};
 use flag_store::{AppendError, ReadError, StoreError, UnreadableRow};
 use flag_store_bigtable::ConnectError;
+use flag_store_embedded::BackupError;
 
 use crate::exit_code::ExitCode;
 use crate::flag_file::FileMistakes;
@@ -190,6 +191,18 @@ pub(crate) enum Failure {
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenStoreError),
+    /// There is a store where a copy of one shall be.
+    #[error(
+        "there is {} already; another folder is free, and `restore-backup --replace` keeps a copy of what it replaces",
+        path.display()
+    )]
+    StoreExists {
+        /// A file of it.
+        path: PathBuf,
+    },
+    /// The store was not copied.
+    #[error("the store was not copied")]
+    NotCopied(#[source] BackupError),
     /// The store failed.
     #[error("cannot use the {place}")]
     Store {
@@ -248,6 +261,15 @@ fn painted(message: &str) -> String {
     lines.collect()
 }
 
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::Exists { path } => Self::StoreExists { path },
+            error => Self::NotCopied(error),
+        }
+    }
+}
+
 impl Failure {
     /// What a failed append means; `look` is the command that shows what is there.
     pub(crate) fn of_append(error: AppendError, flag: &FlagKey, place: &str, look: &str) -> Self {
@@ -294,9 +316,11 @@ impl Failure {
                 ExitCode::Refused
             }
             Self::Differs => ExitCode::Differs,
-            Self::NoStore { .. } => ExitCode::StoreUnavailable,
+            Self::NoStore { .. } | Self::NotCopied(_) => ExitCode::StoreUnavailable,
             Self::Told(code) => *code,
-            Self::AlreadyAdded { .. } | Self::Conflict { .. } => ExitCode::Conflict,
+            Self::AlreadyAdded { .. } | Self::Conflict { .. } | Self::StoreExists { .. } => {
+                ExitCode::Conflict
+            }
             Self::Read { source, .. } => of_read(source),
             Self::Append(source) => of_append(source),
             Self::Open(source) => of_open(source),
@@ -379,9 +403,7 @@ fn of_append(error: &AppendError) -> ExitCode {
         AppendError::Conflict { .. }
         | AppendError::Overtaken { .. }
         | AppendError::Claimed { .. } => ExitCode::Conflict,
-        AppendError::Refused(_) | AppendError::Invalid(_) | AppendError::Unreadable(_) => {
-            ExitCode::Refused
-        }
+        AppendError::Refused(_) | AppendError::Invalid(_) => ExitCode::Refused,
         AppendError::Store(error) => of_store(error),
         _ => ExitCode::Failed,
     }

@@ -6,6 +6,7 @@ mod diff;
 mod explained;
 mod exported;
 mod exposures;
+mod files;
 mod flag;
 mod forgotten;
 mod history;
@@ -25,7 +26,9 @@ mod yaml;
 
 use std::io::{self, ErrorKind, Write as _};
 
-use flag_model::{BucketRange, FlagKey, Format, Revision, Timestamp};
+use flag_model::{
+    AlgorithmSource, BucketRange, FlagKey, Format, HashAlgorithm, Revision, Timestamp,
+};
 use flag_rollout::consecutive;
 use flag_store::{Row, UnreadableRow};
 use serde::Serialize;
@@ -37,6 +40,7 @@ pub(crate) use self::diff::Diff;
 pub(crate) use self::explained::Explained;
 pub(crate) use self::exported::Exported;
 pub(crate) use self::exposures::Exposures;
+pub(crate) use self::files::Files;
 pub(crate) use self::flag::{Flag, Latest};
 pub(crate) use self::forgotten::{Forgotten, Listing};
 pub(crate) use self::history::{MetadataHistory, Revisions};
@@ -142,11 +146,23 @@ pub(crate) fn created(revision: &Result<Revision, UnreadableRow>) -> Option<Time
     history::created(revision, Revision::created)
 }
 
+/// The digest that a revision's row names.
+pub(crate) fn named_algorithm(format: &Format) -> Option<HashAlgorithm> {
+    let is_named = !matches!(
+        format,
+        Format::V1 {
+            source: AlgorithmSource::Setting,
+            ..
+        }
+    );
+    is_named.then(|| format.algorithm())
+}
+
 /// The rollout group of each treatment, with the buckets that it owns, whatever the version.
 pub(crate) fn groups(revision: &Revision) -> Vec<(String, Vec<BucketRange>)> {
     let treatments = revision.treatments.iter();
     let ranges = match revision.format {
-        Format::V1 => {
+        Format::V1 { .. } => {
             let percents: Vec<_> = treatments.map(|treatment| treatment.percent).collect();
             consecutive(&percents)
         }

@@ -5,8 +5,8 @@ mod tests;
 mod treatments;
 
 use flag_model::{
-    Date, FlagKey, FlagName, FlagValue, Invalid, InvalidHashAlgorithm, InvalidPercent,
-    MetadataParts, OwnerId, ProjectName, Revision, RevisionParts, quoted,
+    Date, FlagKey, FlagName, FlagValue, HashAlgorithm, Invalid, InvalidHashAlgorithm,
+    InvalidPercent, MetadataParts, NewName, OwnerId, ProjectName, Revision, RevisionParts, quoted,
 };
 
 pub(crate) use self::treatments::place;
@@ -54,7 +54,7 @@ pub(crate) fn flag(typed: &FlagArgs) -> Result<FlagKey, PlanError> {
 /// The first metadata of a new flag, whose name must be snake case.
 pub(crate) fn metadata(typed: &AddArgs, variables: &Variables) -> Result<MetadataParts, PlanError> {
     let flag = flag(&typed.flag)?;
-    new_name(&flag.name)?;
+    flag.name.check_new(NewName::SnakeCase)?;
     Ok(MetadataParts {
         flag,
         description: told("Description", &typed.description)?,
@@ -91,23 +91,15 @@ fn one_by_one(option: &str, what: &str, text: &str) -> String {
     )
 }
 
-/// Refuses a name that no new flag may have.
-pub(crate) fn new_name(name: &FlagName) -> Result<(), PlanError> {
-    if name.is_snake_case() {
-        return Ok(());
-    }
-    let expected = "snake_case: a lower-case letter, then lower-case letters, digits or '_'";
-    Err(Invalid::new("flag name", quoted(name.as_str()), expected).into())
-}
-
-/// The next revision of a flag: what was typed, on top of the newest one.
+/// The next revision of a flag: what was typed, on top of the newest one; `v1` is the digest of version 1.
 pub(crate) fn revision(
     flag: &FlagKey,
     newest: Option<&Revision>,
     typed: &ReviseArgs,
+    v1: HashAlgorithm,
     variables: &Variables,
 ) -> Result<RevisionParts, PlanError> {
-    let format = format::plan(flag, newest.map(|newest| &newest.format), &typed.format)?;
+    let format = format::plan(flag, newest.map(|newest| &newest.format), &typed.format, v1)?;
     let control = control(flag, newest, typed)?;
     let rules = treatments::Rules {
         control: &control,

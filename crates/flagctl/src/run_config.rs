@@ -10,7 +10,10 @@ use flag_model::{
     FlagKey, FlagName, FlagType, Invalid, Metadata, ProjectName, Revision, Timestamp, quoted,
 };
 use flag_store::literal::{Arena, Literal};
-use flag_store::{Cells, FlagRowKey, Row, RowType, decode_metadata, decode_revision};
+use flag_store::{
+    Cells, FlagRow, FlagRowKey, Row, RowOptions, RowType, UnreadableRow, decode_metadata,
+    decode_revision,
+};
 
 use self::fields::check_fields;
 use self::place::{Place, Step};
@@ -44,7 +47,11 @@ pub(crate) struct ConfigError {
 }
 
 /// Reads a run configuration; `now` stands for the time that the row will get. A byte order mark doesn't count.
-pub(crate) fn read(text: &str, now: Timestamp) -> Result<RunConfig, ConfigError> {
+pub(crate) fn read(
+    text: &str,
+    now: Timestamp,
+    options: &RowOptions,
+) -> Result<RunConfig, ConfigError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let outer = Text {
         name: "run configuration",
@@ -64,9 +71,9 @@ pub(crate) fn read(text: &str, now: Timestamp) -> Result<RunConfig, ConfigError>
                 name: CELLS,
                 text: cells,
             };
-            read_cells(&inner, &[], &inner.parse(&arena)?, &key)
+            read_cells(&inner, &[], &inner.parse(&arena)?, &key, options)
         }
-        other => read_cells(&outer, &[Step::Key(CELLS)], other, &key),
+        other => read_cells(&outer, &[Step::Key(CELLS)], other, &key, options),
     }
 }
 
@@ -132,6 +139,7 @@ fn read_cells(
     path: &[Step<'_>],
     cells: &Literal<'_>,
     key: &FlagRowKey,
+    options: &RowOptions,
 ) -> Result<RunConfig, ConfigError> {
     let Literal::Dict(fields) = cells else {
         return Err(text.wrong(path, format!("found {}, expected a dict", cells.kind())));
@@ -148,9 +156,9 @@ fn read_cells(
         RowType::Flag => {
             decode_metadata(&row).map(|metadata| RunConfig::Metadata(Box::new(metadata)))
         }
-        RowType::Revision => {
-            decode_revision(&row).map(|revision| RunConfig::Revision(Box::new(revision)))
-        }
+        RowType::Revision => ids_once(&row, options, key.created)
+            .and_then(|()| decode_revision(&row, options))
+            .map(|revision| RunConfig::Revision(Box::new(revision))),
     };
     let read = read.map_err(|unreadable| text.unreadable(path, cells, &unreadable))?;
     match &read {
@@ -162,6 +170,23 @@ fn read_cells(
         }
         _ => Ok(read),
     }
+}
+
+/// Refuses ids that are listed twice or are no text: what is stored like that is read, but not written.
+fn ids_once(row: &Row, options: &RowOptions, now: Timestamp) -> Result<(), UnreadableRow> {
+    let oddities = FlagRow::inspect(row, options, now).oddities.into_iter();
+    let mut lists = oddities.filter(|odd| odd.field.ends_with(".OverrideList"));
+    let Some(odd) = lists.next() else {
+        return Ok(());
+    };
+    Err(UnreadableRow::Cell {
+        key: String::new(),
+        column: odd.column,
+        problem: format!(
+            "{}: found {}, expected each instance id in one place, as text",
+            odd.field, odd.found
+        ),
+    })
 }
 
 /// The cell of a field. Null is no cell, and null treatments are none, as a null override list is empty.

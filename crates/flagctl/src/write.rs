@@ -1,7 +1,7 @@
 //! Writes that were planned: shows the change, has it confirmed, appends.
 
 use flag_model::{Metadata, MetadataParts, Revision, RevisionParts, Timestamp};
-use flag_store::{AppendError, Base, FlagStore, encode_metadata, encode_revision};
+use flag_store::{AppendError, Base, FlagStore, Row, encode_metadata};
 
 use crate::args::Form;
 use crate::change::Change;
@@ -48,10 +48,8 @@ pub(crate) async fn revision(
         return Ok(());
     }
     let flag = planned.parts.flag.clone();
-    let revision = append_revision(context, store, planned).await?;
+    let (revision, row) = append_revision(context, store, planned).await?;
     output::talk(&format!("revised {flag} in the {}", context.place()));
-    let row = encode_revision(&revision).map_err(AppendError::from);
-    let row = row.map_err(|error| Failure::Append(Box::new(error)))?;
     output::written(&flag, revision.created(), &row, form)
 }
 
@@ -60,11 +58,11 @@ pub(crate) async fn append_revision(
     context: &Context,
     store: &FlagStore,
     planned: PlannedRevision,
-) -> Result<Revision, Failure> {
+) -> Result<(Revision, Row), Failure> {
     let flag = planned.parts.flag.clone();
-    let append = store.append_revision(planned.base, planned.parts);
+    let append = store.append_revision_row(planned.base, planned.parts);
     match noted(format!("appending a revision of {flag}"), append).await {
-        Ok(revision) => Ok(revision),
+        Ok(appended) => Ok(appended),
         Err(AppendError::Conflict { base, found, flag }) => {
             Err(conflict(store, flag, base, found).await)
         }

@@ -79,6 +79,8 @@ pub(super) struct Inner {
     loading: Mutex<HashMap<FlagKey, Load>>,
     /// Flags that cannot be read, so that somebody notices.
     pub(super) unreadable: Mutex<BTreeMap<FlagKey, Arc<UnreadableRow>>>,
+    /// Flags that have a row above the newest one that counts, and its key.
+    passed_over: Mutex<BTreeMap<FlagKey, String>>,
     cold: Budget,
     recovery: Budget,
     /// How often something has changed that is worth keeping over a restart.
@@ -125,6 +127,7 @@ impl FlagCache {
             served: Served::default(),
             loading: Mutex::default(),
             unreadable: Mutex::default(),
+            passed_over: Mutex::default(),
             cold: Budget::new(COLD_READS),
             recovery: Budget::new(RECOVERY_READS),
             changes: AtomicU64::new(0),
@@ -326,6 +329,12 @@ impl Inner {
 
     pub(super) fn unreadable(&self) -> MutexGuard<'_, BTreeMap<FlagKey, Arc<UnreadableRow>>> {
         self.unreadable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn passed_over(&self) -> MutexGuard<'_, BTreeMap<FlagKey, String>> {
+        self.passed_over
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -72,7 +72,7 @@ impl FlagCache {
         let clock = SystemClock.now();
         let restored = kept.into_iter().take(inner.settings.entries);
         let restored = restored.filter_map(|Kept { known, row }| {
-            let plan = Plan::compile(decode_revision(&row).ok()?);
+            let plan = Plan::compile(decode_revision(&row, inner.store.options()).ok()?);
             let flag = plan.flag().clone();
             let ago = ago(known, clock);
             let entry = Entry::from_before(plan, row, known, ago, &inner.settings)?;

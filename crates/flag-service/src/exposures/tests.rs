@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, InstanceId, ProjectName, Revision,
-    RevisionParts, Timestamp,
+    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, ProjectName,
+    Revision, RevisionParts, Timestamp,
 };
 use flag_rollout::{Plan, decide};
 use flag_store::{
@@ -30,7 +30,7 @@ pub(super) fn decided() -> Arc<Entry> {
             flag_type: FlagType::Feature,
             name: FlagName::new("f").unwrap(),
         },
-        format: Format::V1,
+        format: Format::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(false),
         comment: "Test".to_owned(),
         owner: None,

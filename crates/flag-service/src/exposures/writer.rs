@@ -18,7 +18,7 @@ use super::batch::{Attempt, Batch};
 use super::chunk::{CHUNK, Chunk};
 use super::metrics::WriteMetrics;
 use super::queue::{Queue, Settled, Take};
-
+use crate::causes::causes;
 /// How often a chunk that is not full is written too; with the write itself, what a killed service loses.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
 
@@ -180,7 +180,7 @@ impl Writer {
         let now = Instant::now();
         match (error, self.failed_last) {
             (Some(error), None) => {
-                warn!(problem = %error, cause = cause(error), "exposures cannot be written; they are kept and written later");
+                warn!(problem = %error, cause = causes(error), "exposures cannot be written; they are kept and written later");
             }
             (None, Some(last)) if now.duration_since(last) >= CALM => {
                 info!("exposures are written again");
@@ -198,7 +198,7 @@ impl Writer {
         let now = Instant::now();
         if let Some((rows, error)) = refused {
             if self.refused_last.is_none() {
-                warn!(rows, problem = %error, cause = cause(&error), "the store refuses exposures; they are dropped");
+                warn!(rows, problem = %error, cause = causes(&error), "the store refuses exposures; they are dropped");
             }
             self.refused_last = Some(now);
         } else if self
@@ -209,11 +209,4 @@ impl Writer {
             self.refused_last = None;
         }
     }
-}
-
-/// What the backend said, for the log.
-fn cause(error: &StoreError) -> String {
-    std::error::Error::source(error)
-        .map(ToString::to_string)
-        .unwrap_or_default()
 }

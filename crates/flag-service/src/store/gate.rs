@@ -22,6 +22,7 @@ use tracing::{info, warn};
 
 use super::circuit::{Change, Circuit, End, Leave};
 use super::metrics::{Operation, Rejection, Side, StoreMetrics, outcome};
+use crate::causes::causes;
 
 /// How long a scan without a limit may take; it gives all rows that there are.
 const LONG_SCAN: Duration = Duration::from_secs(10);
@@ -167,10 +168,7 @@ impl Gate {
             Change::Opened => {
                 self.metrics.opened(side);
                 let problem = error.map(ToString::to_string).unwrap_or_default();
-                let cause = error
-                    .and_then(std::error::Error::source)
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
+                let cause = error.map(|error| causes(error)).unwrap_or_default();
                 let circuit = side.as_str();
                 warn!(circuit, problem, cause, "store fails, left alone");
             }
@@ -287,6 +285,10 @@ impl RowStore for Gate {
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         let call = self.rows.ping();
         Box::pin(self.read(Operation::Ping, self.settings.deadline, call))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.rows.close()
     }
 }
 

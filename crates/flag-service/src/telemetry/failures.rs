@@ -1,6 +1,5 @@
 //! One log line for each kind of failure and second, however many requests fail.
 
-use std::error::Error as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,7 @@ use flag_api::Code;
 use opentelemetry::trace::TraceFlags;
 use tracing::error;
 
+use crate::causes::causes;
 use crate::problem::ApiError;
 use crate::routes::Route;
 use crate::telemetry::Telemetry;
@@ -111,8 +111,9 @@ impl Telemetry {
 fn problem(error: &ApiError) -> String {
     match error {
         ApiError::Store { flag, error } => {
-            let cause = error.source().map(|cause| format!(": {cause}"));
-            format!("{flag}: {error}{}", cause.unwrap_or_default())
+            let causes = causes(&**error);
+            let separator = if causes.is_empty() { "" } else { ": " };
+            format!("{flag}: {error}{separator}{causes}")
         }
         ApiError::Unreadable(row) => row.place(),
         _ => error.code().about().to_owned(),

@@ -10,8 +10,7 @@ use super::{AppendError, Base};
 use crate::flags::FlagStore;
 use crate::head::{Head, encode_claim};
 use crate::port::{Cells, Columns, CompareAndSet, Expected, Insert, Row, StoreError, Table};
-use crate::row_key::{FlagRowKey, RowType, flag_prefix};
-use crate::stored::UnreadableRow;
+use crate::row_key::{FlagRowKey, RowType};
 
 /// How long after its claim a writer may still begin to insert: half of the time after which it may be taken over.
 const INSERT_WITHIN: Duration = Duration::from_secs(15);
@@ -48,20 +47,23 @@ impl Append<'_> {
         Ok(row.and_then(|row| row.cells.get(&self.column).map(<[u8]>::to_vec)))
     }
 
-    /// The time of the newest row.
-    pub(super) async fn newest(&self) -> Result<Option<Timestamp>, AppendError> {
-        let row = self
-            .store
-            .newest_row(flag_prefix(self.row_type, self.flag))
-            .await?;
-        let key = row.map(|row| FlagRowKey::decode(&row.key)).transpose();
-        Ok(key.map_err(UnreadableRow::Key)?.map(|key| key.created))
+    /// The time of the newest row that counts; none if there is no row whose key tells a time.
+    pub(super) async fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
+        let newest = self.store.newest_row(self.row_type, self.flag).await?;
+        Ok(newest.created())
     }
 
-    /// Now, or a microsecond after the latest time that is taken.
-    pub(super) fn next_time(&self, taken: Option<Timestamp>) -> Result<Timestamp, AppendError> {
+    /// Now, or a microsecond after the latest time that is taken. A time that readers pass over is not: what follows it
+    /// would be passed over too.
+    pub(super) fn next_time(
+        &self,
+        taken: [Option<Timestamp>; 2],
+    ) -> Result<Timestamp, AppendError> {
         let now = self.store.clock.now();
-        let Some(taken) = taken else { return Ok(now) };
+        let taken = taken.into_iter().flatten();
+        let Some(taken) = taken.filter(|at| !self.is_passed_over(*at)).max() else {
+            return Ok(now);
+        };
         let end = || {
             Invalid::new(
                 "CreatedTime",
@@ -70,6 +72,10 @@ impl Append<'_> {
             )
         };
         Ok(now.max(taken.next().ok_or_else(end)?))
+    }
+
+    fn is_passed_over(&self, at: Timestamp) -> bool {
+        at > self.store.horizon()
     }
 
     /// The row that another writer has claimed and not written yet, if there is such a claim.
@@ -82,7 +88,8 @@ impl Append<'_> {
             return Ok(None);
         };
         // A later row may have come without a claim, and hide that this one is in.
-        let is_in = Some(at) == newest || (Some(at) < newest && self.is_in(at).await?);
+        let may_be_hidden = Some(at) < newest || self.is_passed_over(at);
+        let is_in = Some(at) == newest || (may_be_hidden && self.is_in(at).await?);
         Ok((!is_in).then_some(at))
     }
 

@@ -85,8 +85,13 @@ pub(crate) fn decode_exposure(row: &Row) -> StoredExposure {
 
 /// Whether an exposure says what it should, for those who check a log; the reference's cells are fine too.
 pub fn check_exposure(row: &Row) -> Result<(), UnreadableRow> {
-    let key = ExposureRowKey::decode(&row.key).map_err(UnreadableRow::Key)?;
-    let reader = Reader { row, key };
+    let key = ExposureRowKey::decode(&row.key);
+    let key = key.map_err(|problem| UnreadableRow::key_of(row, problem))?;
+    let reader = Reader {
+        row,
+        key,
+        oddities: None,
+    };
     let flag = &reader.key.flag;
     reader.agrees("Name", flag.name.as_str())?;
     reader.agrees("Type", cell_type(flag.flag_type))?;

@@ -10,6 +10,8 @@ use super::*;
 use crate::change::Risk;
 use crate::flag_file::{Written, read};
 
+const V1: Format = Format::v1(HashAlgorithm::Md5);
+
 fn key() -> FlagKey {
     FlagKey {
         project: ProjectName::new("p").unwrap(),
@@ -69,6 +71,7 @@ fn planned(lines: &str, stored: Vec<FlagEntry>) -> Result<Plan, String> {
     let signature = Signature {
         comment: "why".to_owned(),
         owner: None,
+        v1: HashAlgorithm::Md5,
     };
     plan(read(&file).unwrap(), stored, &signature).map_err(|mistakes| mistakes.to_string())
 }
@@ -161,7 +164,7 @@ fn ranges_in_the_file_count_where_there_are_none() {
         ranges(lines, None),
         ["[0, 1000) [7000, 8000) [9000, 10000)"]
     );
-    let other = revision(Format::V1, Vec::new());
+    let other = revision(V1, Vec::new());
     let lines = format!("format_version: 2\n{lines}");
     let plan = planned(&lines, stored(Some(other))).unwrap();
     assert_eq!(plan.changes()[0].risks, [Risk::Reshuffle]);
@@ -173,13 +176,13 @@ fn ranges_in_the_file_count_where_there_are_none() {
 
 #[test]
 fn a_flag_keeps_its_version_unless_the_file_says_another() {
-    let of_version_1 = || Some(revision(Format::V1, Vec::new()));
+    let of_version_1 = || Some(revision(V1, Vec::new()));
     let lines = "treatments:\n- {percent: 40, value: true}";
-    assert_eq!(next(lines, of_version_1()).unwrap().format, Format::V1);
+    assert_eq!(next(lines, of_version_1()).unwrap().format, V1);
     assert_eq!(next(lines, None).unwrap().format, version_2());
     let back = "format_version: found 1, but the flag has 2, from which there is no way back";
     check_refused("format_version: 1", Some(two()), back);
-    let salt = "hash_algorithm and salt need format_version 2";
+    let salt = "salt needs format_version 2";
     check_refused("salt: x", of_version_1(), salt);
     let percent =
         "Rollout percentage: 12.5 is invalid. Value should be an integer in range [0, 100].";
@@ -209,6 +212,7 @@ fn flags_that_the_file_does_not_name_are_left_alone() {
     let signature = Signature {
         comment: String::new(),
         owner: None,
+        v1: HashAlgorithm::Md5,
     };
     let plan = super::plan(read(nothing).unwrap(), stored(Some(two())), &signature).unwrap();
     assert_eq!((plan.flags.len(), plan.unchanged), (0, 1));
@@ -267,6 +271,7 @@ fn what_is_exported_and_applied_elsewhere_decides_alike() {
             let signature = Signature {
                 comment: String::new(),
                 owner: None,
+                v1: HashAlgorithm::Md5,
             };
             let plan = plan(read(&text).unwrap(), Vec::new(), &signature).unwrap();
             let revision = plan.flags[0].revision.as_ref().unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use flag_model::{Format, InstanceId, Revision, Treatment};
+use flag_model::{AlgorithmSource, Format, InstanceId, Revision, Treatment};
 
 use crate::output::{item, shown, visible};
 
@@ -101,7 +101,11 @@ fn cut(text: &str, from: usize) -> String {
 
 fn format(format: &Format) -> String {
     match format {
-        Format::V1 => "1".to_owned(),
+        Format::V1 {
+            source: AlgorithmSource::Setting,
+            ..
+        } => "1".to_owned(),
+        Format::V1 { algorithm, .. } => format!("1, {algorithm}"),
         Format::V2 { algorithm, salt } => format!("2, {algorithm}, salt {salt}"),
     }
 }

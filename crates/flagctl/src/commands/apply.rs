@@ -90,6 +90,7 @@ fn signature(context: &Context, typed: &ApplyArgs) -> Result<Signature, Failure>
     Ok(Signature {
         comment,
         owner: Some(owner(&typed.owner, &context.variables)?),
+        v1: context.rows.v1_algorithm,
     })
 }
 

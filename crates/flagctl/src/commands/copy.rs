@@ -100,7 +100,7 @@ async fn open(context: &Context, typed: &CopyArgs) -> Result<(Opened, Opened), F
         let message = format!("--from and --to are the same {}", from.place());
         return Err(PlanError::Usage(message).into());
     }
-    let from = Opened::existing(&from).await?;
+    let from = Opened::existing(context, &from).await?;
     from.ping().await.map_err(|source| from.failed(source))?;
     if !typed.dry_run {
         let what = format!(
@@ -112,9 +112,9 @@ async fn open(context: &Context, typed: &CopyArgs) -> Result<(Opened, Opened), F
         confirm_plainly(&what, &typed.confirmation, Unasked::Done)?;
     }
     let to = if typed.dry_run {
-        Opened::existing(&to).await?
+        Opened::existing(context, &to).await?
     } else {
-        Opened::or_made(&to).await?
+        Opened::or_made(context, &to).await?
     };
     to.ping().await.map_err(|source| to.failed(source))?;
     Ok((from, to))

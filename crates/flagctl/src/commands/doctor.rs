@@ -61,7 +61,7 @@ pub(crate) async fn doctor(context: &Context, typed: &DoctorArgs) -> Result<(), 
 impl Doctor {
     async fn examine(&mut self, context: &Context, projects: &[ProjectName]) {
         self.settings(context);
-        let opened = match Opened::existing(context.settings()).await {
+        let opened = match Opened::existing(context, context.settings()).await {
             Ok(opened) => opened,
             Err(failure) => return self.unreachable("store", &chain(&failure)),
         };
@@ -89,6 +89,11 @@ impl Doctor {
                 let check = format!("setting {}", told.option);
                 self.checks.note(Status::Ok, check, found);
             }
+        }
+        for variable in context.sources.unknown_variables() {
+            let check = format!("variable {variable}");
+            let found = "no setting has this variable";
+            self.checks.note(Status::Warning, check, found);
         }
     }
 
@@ -137,14 +142,17 @@ impl Doctor {
             names = found.names;
         }
         if names.is_empty() {
-            self.checks
-                .note(Status::Ok, "rows", "no project has any yet");
+            self.checks.note(
+                Status::Warning,
+                "rows",
+                "no project has any: is this the right store?",
+            );
         }
         let today = today();
         for project in names {
             let scan = project_rows(&project);
             let mut pages = Pages::new(&*opened.rows, Table::Flags, scan);
-            let mut rows = ProjectRows::new(project.clone(), today);
+            let mut rows = ProjectRows::new(project.clone(), today, opened.options());
             loop {
                 let page = pages.next().await?;
                 if page.is_empty() {

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use clap::Args;
 use flag_model::{FlagKey, InstanceId, ProjectName, Revision, Timestamp};
 use flag_settings::{Reader, read_instance_names};
-use flag_store::{ExposureStore, FlagRow, FlagRowKey, Pages, Row, RowType, Table, project_rows};
+use flag_store::{
+    Clock as _, ExposureStore, FlagRow, FlagRowKey, Inspection, Pages, Row, RowType, SystemClock,
+    Table, project_rows,
+};
 
 use crate::args::OutputArgs;
 use crate::confirm::{Unasked, YesArgs, confirm_plainly};
@@ -39,7 +42,7 @@ pub(crate) async fn forget(context: &Context, typed: &ForgetArgs) -> Result<(), 
     let mut reader = Reader::new(context.sources.clone());
     let names = read_instance_names(&mut reader);
     let names = reader.finish(names)?;
-    let opened = Opened::existing(context.settings()).await?;
+    let opened = Opened::existing(context, context.settings()).await?;
     opened
         .ping()
         .await
@@ -106,13 +109,19 @@ async fn look<'a>(
             return Ok(found);
         }
         for row in &page {
-            look_at(row, &in_force, &mut found);
+            let read = FlagRow::inspect(row, &opened.options(), SystemClock.now());
+            look_at(row, read, &in_force, &mut found);
         }
     }
 }
 
-fn look_at(row: &Row, in_force: &BTreeMap<FlagKey, Timestamp>, found: &mut Forgotten<'_>) {
-    match FlagRow::read(row) {
+fn look_at(
+    row: &Row,
+    read: Inspection,
+    in_force: &BTreeMap<FlagKey, Timestamp>,
+    found: &mut Forgotten<'_>,
+) {
+    match read.row {
         Ok(FlagRow::Revision(revision)) => {
             let groups = groups(&revision, found.instance);
             if !groups.is_empty() {

@@ -195,12 +195,12 @@ impl FileArgs {
         if let Some(path) = &self.path {
             return Ok(path.clone());
         }
-        let path = reader.text(&table::API_KEYS_FILE);
+        let path = reader.path(&table::API_KEYS_FILE);
         let path = reader.finish(path)?;
-        if path.is_empty() {
+        if path.as_os_str().is_empty() {
             return Err(Failure::NoKeyFile);
         }
-        Ok(path.into())
+        Ok(path)
     }
 }
 

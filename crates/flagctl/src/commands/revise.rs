@@ -24,7 +24,13 @@ pub(crate) async fn revise(context: &Context, typed: &ReviseArgs) -> Result<(), 
     if let Some(from) = typed.from_revision.filter(|from| Some(*from) != created) {
         return Err(write::conflict(&store, flag, Base::Row(from), created).await);
     }
-    let parts = plan::revision(&flag, newest.as_ref(), typed, &context.variables)?;
+    let parts = plan::revision(
+        &flag,
+        newest.as_ref(),
+        typed,
+        context.rows.v1_algorithm,
+        &context.variables,
+    )?;
     let planned = PlannedRevision::on(newest.as_ref(), parts)?;
     write::revision(
         context,

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use flag_model::{Metadata, Revision};
+use flag_model::{AlgorithmSource, Format, Metadata, NewName, Revision};
 use flag_store::{Clock as _, SystemClock};
 
 use crate::args::OutputArgs;
@@ -39,7 +39,7 @@ pub(crate) async fn run_config(context: &Context, typed: &RunConfigArgs) -> Resu
         path: typed.file.clone(),
         source,
     })?;
-    match run_config::read(&text, SystemClock.now())? {
+    match run_config::read(&text, SystemClock.now(), &context.rows)? {
         RunConfig::Metadata(next) => add_or_update(context, typed, *next).await,
         RunConfig::Revision(next) => revise(context, typed, *next).await,
     }
@@ -69,7 +69,10 @@ async fn add_or_update(
     let store = context.open_or_make().await?;
     let there = metadata(&store, &next.flag).await?;
     if there.is_none() && first_made(context, &store, &next.flag).await?.is_none() {
-        plan::new_name(&next.flag.name)?;
+        next.flag
+            .name
+            .check_new(NewName::SnakeCase)
+            .map_err(plan::PlanError::from)?;
     }
     let mut parts = next.into_parts();
     if parts.owner.is_none() {
@@ -101,6 +104,7 @@ async fn revise(context: &Context, typed: &RunConfigArgs, next: Revision) -> Res
     if parts.owner.is_none() {
         parts.owner = Some(plan::editor(&context.variables)?);
     }
+    parts.format = following(newest.as_ref(), parts.format);
     let mut planned = PlannedRevision::on(newest.as_ref(), parts)?;
     if !io::stdin().is_terminal() {
         planned.change.risks.retain(|risk| *risk == Risk::Reshuffle);
@@ -113,4 +117,18 @@ async fn revise(context: &Context, typed: &RunConfigArgs, next: Revision) -> Res
         typed.output.form,
     )
     .await
+}
+
+/// A digest that the newest row names stays, if the configuration names none.
+fn following(newest: Option<&Revision>, format: Format) -> Format {
+    match (newest.map(|newest| &newest.format), format) {
+        (
+            Some(newest @ Format::V1 { .. }),
+            Format::V1 {
+                source: AlgorithmSource::Setting,
+                ..
+            },
+        ) => newest.clone(),
+        (_, format) => format,
+    }
 }

@@ -11,7 +11,7 @@ use serde_json::{Number, Value};
 use serde_saphyr::FlowSeq;
 
 use super::FILE_VERSION;
-use crate::output::number;
+use crate::output::{named_algorithm, number};
 
 /// A file as it is written.
 #[derive(Debug, Serialize)]
@@ -119,16 +119,15 @@ impl From<&Metadata> for WrittenMetadata {
 
 impl From<&Revision> for WrittenRevision {
     fn from(revision: &Revision) -> Self {
-        let (format_version, placing) = match &revision.format {
-            Format::V1 => (1, None),
-            Format::V2 { algorithm, salt } => (2, Some((algorithm, salt))),
-        };
         let is_new = has_ranges_of_a_new_flag(revision);
         let treatments = revision.treatments.iter();
         Self {
-            format_version,
-            hash_algorithm: placing.map(|(algorithm, _)| HashAlgorithm::as_str(*algorithm)),
-            salt: placing.map(|(_, salt)| salt.to_string()),
+            format_version: match revision.format {
+                Format::V1 { .. } => 1,
+                Format::V2 { .. } => 2,
+            },
+            hash_algorithm: named_algorithm(&revision.format).map(HashAlgorithm::as_str),
+            salt: revision.format.salt().map(ToString::to_string),
             control: value(&revision.control),
             treatments: treatments
                 .map(|treatment| WrittenTreatment::new(treatment, is_new))

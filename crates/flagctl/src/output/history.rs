@@ -1,7 +1,7 @@
 //! What a flag was, the newest first.
 
 use flag_model::{FlagKey, Metadata, Revision, Timestamp};
-use flag_store::{FlagRowKey, UnreadableRow};
+use flag_store::UnreadableRow;
 use serde::Serialize;
 
 use super::Answer;
@@ -129,17 +129,10 @@ pub(super) fn created<T>(
     row: &Result<T, UnreadableRow>,
     of_readable: impl Fn(&T) -> Timestamp,
 ) -> Option<Timestamp> {
-    let key = match row {
-        Ok(row) => return Some(of_readable(row)),
-        Err(
-            UnreadableRow::Percent { key, .. }
-            | UnreadableRow::Total { key, .. }
-            | UnreadableRow::Cell { key, .. },
-        ) => key,
-        Err(_) => return None,
-    };
-    let key = FlagRowKey::decode(key.as_bytes());
-    key.ok().map(|key| key.created)
+    match row {
+        Ok(row) => Some(of_readable(row)),
+        Err(unreadable) => unreadable.created(),
+    }
 }
 
 fn unreadable(created: Option<Timestamp>, error: &UnreadableRow) -> Vec<String> {

@@ -81,7 +81,7 @@ pub(super) fn rest(revision: &Revision) -> Percent {
 /// How instances are placed on the rollout line.
 pub(super) fn placing(format: &Format) -> String {
     match format {
-        Format::V1 => "1, md5".to_owned(),
+        Format::V1 { algorithm, .. } => format!("1, {algorithm}"),
         Format::V2 { algorithm, salt } => format!("2, {algorithm}, salt {salt}"),
     }
 }

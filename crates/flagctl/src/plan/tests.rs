@@ -7,6 +7,8 @@ use flag_model::{FlagType, Format, HashAlgorithm, InstanceId, Timestamp};
 use super::*;
 use crate::args::revise_args;
 
+const V1: Format = Format::v1(HashAlgorithm::Md5);
+
 fn key(flag_type: FlagType) -> FlagKey {
     FlagKey {
         project: ProjectName::new("p").unwrap(),
@@ -27,7 +29,13 @@ fn plan(flag_type: FlagType, revisions: &[&str]) -> Result<RevisionParts, PlanEr
         let typed = revise_args(&options);
         let flag = key(flag_type);
         let variables = vec![("USER".into(), "ann".into())];
-        planned = Some(revision(&flag, newest.as_ref(), &typed, &variables)?);
+        planned = Some(revision(
+            &flag,
+            newest.as_ref(),
+            &typed,
+            HashAlgorithm::Md5,
+            &variables,
+        )?);
     }
     Ok(planned.unwrap())
 }
@@ -90,7 +98,7 @@ fn a_first_revision_has_version_2_and_the_name_as_its_salt() {
 
 #[test]
 fn a_first_revision_may_have_version_1_or_another_algorithm() {
-    assert_eq!(feature(&[OFF_V1]).format, Format::V1);
+    assert_eq!(feature(&[OFF_V1]).format, V1);
     let sha256 = feature(&["--control false --algorithm sha256"]).format;
     assert_eq!(sha256, v2(HashAlgorithm::Sha256, "f"));
 }
@@ -347,7 +355,7 @@ fn a_revision_that_changes_nothing_is_refused() {
 #[test]
 fn version_1_stays_version_1() {
     let revisions = &[OFF_V1, "--percent 40", "--treatment new --percent 3.0"];
-    assert_eq!(feature(revisions).format, Format::V1);
+    assert_eq!(feature(revisions).format, V1);
     check(revisions, &["- 40 true []", "- 3 true []"]);
 }
 
@@ -410,14 +418,16 @@ fn an_algorithm_is_carried_forward_and_changes_with_a_resalt_alone() {
     );
     check_refused(
         &["--control false --algorithm md4"],
-        "Hashing algorithm: md4 is invalid. Value should be one of md5, sha1, sha256.",
+        "Hashing algorithm: md4 is invalid. Value should be one of md5, sha1, sha224, sha256, sha384, sha512, \
+         sha3_224, sha3_256, sha3_384, sha3_512, blake2b, blake2s.",
     );
 }
 
 #[test]
 fn options_of_the_format_that_contradict_each_other_are_refused() {
     for revisions in [
-        &["--control false --format-version 1 --algorithm md5"][..],
+        &["--control false --format-version 1 --salt f.1"][..],
+        &[OFF, "--salt f.1"],
         &["--control false --resalt f.2"],
         &[OFF, "--format-version 1"],
         &[OFF_V1, "--resalt --format-version 1"],

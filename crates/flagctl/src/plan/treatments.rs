@@ -1,8 +1,8 @@
 //! What happens to the treatments: one of them is changed, added or removed, and buckets are dealt anew.
 
 use flag_model::{
-    BucketRange, FlagType, FlagValue, Format, FormatVersion, InstanceId, InvalidPercent, Percent,
-    Revision, RevisionParts, Treatment, TreatmentName, quoted,
+    BucketRange, FlagType, FlagValue, FormatVersion, InstanceId, InvalidPercent, Percent, Revision,
+    RevisionParts, Treatment, TreatmentName, quoted,
 };
 use flag_rollout::reweight;
 
@@ -51,7 +51,7 @@ pub(crate) fn place(parts: &mut RevisionParts, keeps_buckets: bool) {
         let treatments = parts.treatments.iter_mut();
         treatments.for_each(|treatment| treatment.ranges.clear());
     }
-    if parts.format == Format::V1 {
+    if parts.format.version() == FormatVersion::V1 {
         return;
     }
     let shares: Vec<(&[BucketRange], Percent)> = parts

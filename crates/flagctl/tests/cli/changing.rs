@@ -153,11 +153,7 @@ fn a_revision_in_between_does_not_help() {
 #[test]
 fn a_revision_that_cannot_be_read_can_be_rolled_back() {
     let dir = three_revisions();
-    leave_behind(
-        &dir,
-        "2999-01-01 00:00:00.000001",
-        "[{'PercentRollout': 7x}]",
-    );
+    leave_behind(&dir, &soon(), "[{'PercentRollout': 7x}]");
     let to = revisions(&dir)[1]["created"].as_str().unwrap().to_owned();
     assert_code(&on_flag(&dir, "get", &[]), 5);
     assert_code(&on_flag(&dir, "rollback", &["--to", &to]), 2);
@@ -402,6 +398,7 @@ fn describing(name: &str, description: &str) -> serde_json::Value {
 #[test]
 fn a_run_configuration_names_new_flags_as_add_does() {
     let dir = tempfile::tempdir().unwrap();
+    check_done(&flagctl(&dir, &["init"]));
     let added = flagctl(
         &dir,
         &["add", "csr-assistant", "feature", "Beta", "--description=x"],

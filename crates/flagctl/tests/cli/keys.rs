@@ -94,14 +94,14 @@ fn what_cannot_be_a_key_is_refused_and_nothing_is_written() {
     );
     check_failed(&create(&["--scope=log"]), 2, &["--project"]);
     check_failed(
-        &create(&["--scope=log", "--project=a b"]),
+        &create(&["--scope=log", "--project=a#b"]),
         5,
         &["project name"],
     );
     check_failed(
         &create(&["--scope=log", "--project=p", "--project=*"]),
         5,
-        &["project name"],
+        &["* alone"],
     );
     assert!(!file(&dir).exists());
     check_failed(

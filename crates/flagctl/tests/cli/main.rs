@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod administering;
+mod backups;
 mod changing;
 mod copying;
 mod examples;
@@ -19,8 +20,9 @@ mod writing;
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
-use flag_store::{Cells, Row, RowStore, Table};
+use flag_store::{Cells, Clock as _, Row, RowStore, SystemClock, Table};
 use flag_store_embedded::EmbeddedStore;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -98,6 +100,12 @@ fn with_revision() -> TempDir {
     check_done(&add(&dir));
     check_done(&revise(&dir, "--control false"));
     dir
+}
+
+/// A time after that of every row, and near enough to the clock for its row to count.
+fn soon() -> String {
+    let soon = SystemClock.now().saturating_add(Duration::from_hours(1));
+    soon.to_string()
 }
 
 /// A revision as the reference's tooling wrote it.

@@ -139,7 +139,7 @@ fn a_flag_of_the_reference_keeps_version_1() {
     assert_eq!(cells["FormatVersion"], "1");
     assert_eq!(
         cells["Treatments"],
-        r#"[{"OverrideList":["A12345"],"PercentRollout":60,"Value":true}]"#
+        "[{'OverrideList': ['A12345'], 'PercentRollout': 60, 'Value': True}]"
     );
     let got = json(&on_flag(&dir, "get", &["-ojson"]));
     assert_eq!(got["metadata"], Value::Null);

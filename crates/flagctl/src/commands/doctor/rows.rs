@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use flag_model::{Date, FlagKey, Metadata, ProjectName};
-use flag_store::{FlagRow, FlagRowKey, Row, RowType};
+use flag_store::{
+    Clock as _, FlagRow, FlagRowKey, Inspection, Row, RowOptions, RowType, SystemClock,
+};
 
 use crate::output::{Checks, Status};
 
@@ -17,6 +19,7 @@ type Subject = Option<(RowType, FlagKey)>;
 pub(super) struct ProjectRows {
     project: ProjectName,
     today: Option<Date>,
+    options: RowOptions,
     flags: BTreeSet<FlagKey>,
     metadata: usize,
     revisions: usize,
@@ -26,6 +29,8 @@ pub(super) struct ProjectRows {
     /// How many rows nobody can read although they count.
     failed: usize,
     superseded: usize,
+    /// How many things are odd about rows that can be read.
+    odd: usize,
 }
 
 /// A row that may be the newest of its kind, which only the next one tells.
@@ -37,10 +42,11 @@ enum Last {
 
 impl ProjectRows {
     /// Nothing is known yet.
-    pub(super) fn new(project: ProjectName, today: Option<Date>) -> Self {
+    pub(super) fn new(project: ProjectName, today: Option<Date>, options: RowOptions) -> Self {
         Self {
             project,
             today,
+            options,
             flags: BTreeSet::new(),
             metadata: 0,
             revisions: 0,
@@ -48,6 +54,7 @@ impl ProjectRows {
             found: Checks::default(),
             failed: 0,
             superseded: 0,
+            odd: 0,
         }
     }
 
@@ -59,7 +66,13 @@ impl ProjectRows {
         self.settle(is_newer);
         self.flags
             .extend(subject.iter().map(|(_, flag)| flag.clone()));
-        let last = match FlagRow::read(row) {
+        let inspection = FlagRow::inspect(row, &self.options, SystemClock.now());
+        if inspection.is_passed_over && subject.is_some() {
+            self.passed_over(row, &inspection);
+            return;
+        }
+        self.odd(row, &inspection);
+        let last = match inspection.row {
             Ok(FlagRow::Head) => return,
             Ok(FlagRow::Revision(_)) => {
                 self.revisions += 1;
@@ -95,6 +108,11 @@ impl ProjectRows {
             let found = format!("{unnamed} more cannot be read");
             checks.note(Status::Failed, "rows", found);
         }
+        let unnamed = self.odd.saturating_sub(NAMED);
+        if unnamed > 0 {
+            let found = format!("{unnamed} more things are odd, and read all the same");
+            checks.note(Status::Warning, "rows", found);
+        }
         self.failed > 0
     }
 
@@ -118,6 +136,30 @@ impl ProjectRows {
         };
         if self.failed + self.superseded <= NAMED {
             self.found.note(status, "row", found);
+        }
+    }
+
+    /// Notes what is odd about a row that is read all the same.
+    fn odd(&mut self, row: &Row, inspection: &Inspection) {
+        for oddity in &inspection.oddities {
+            self.odd += 1;
+            if self.odd <= NAMED {
+                let found = format!("{}: {oddity}", String::from_utf8_lossy(&row.key));
+                self.found.note(Status::Warning, "row", found);
+            }
+        }
+    }
+
+    /// Notes a row that readers of what is newest pass over.
+    fn passed_over(&mut self, row: &Row, inspection: &Inspection) {
+        self.superseded += 1;
+        if self.failed + self.superseded <= NAMED {
+            let why = match &inspection.row {
+                Err(error) => error.to_string(),
+                Ok(_) => format!("{}: too far ahead", String::from_utf8_lossy(&row.key)),
+            };
+            let found = format!("{why}; it is passed over, and older rows count");
+            self.found.note(Status::Warning, "row", found);
         }
     }
 
@@ -168,7 +210,8 @@ mod tests {
     #[track_caller]
     fn check(rows: &[Row], expected: &[(Status, &str)], is_unreadable: bool) {
         let today = Date::parse("2024-10-01").ok();
-        let mut looked_at = ProjectRows::new(ProjectName::new("p").unwrap(), today);
+        let mut looked_at =
+            ProjectRows::new(ProjectName::new("p").unwrap(), today, RowOptions::default());
         for row in rows {
             looked_at.look_at(row);
         }
@@ -243,9 +286,18 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_tells_no_time_hides_every_revision_below_it() {
+    fn a_key_that_tells_no_time_hides_nothing() {
         let rows = [revision('1', "[]"), row("REVISION@x", &[])];
-        check(&rows, &[(Status::Ok, ""), (Status::Failed, "time")], true);
+        let found = "it is passed over, and older rows count";
+        check(&rows, &[(Status::Ok, ""), (Status::Warning, found)], false);
+    }
+
+    #[test]
+    fn what_is_odd_and_read_all_the_same_is_a_warning() {
+        let list = "[{'OverrideList': [1], 'PercentRollout': 1, 'Value': True}]";
+        let found = "08:00:00: Treatments[0].OverrideList: found 1, read as \"1\"";
+        let rows = [revision('1', list)];
+        check(&rows, &[(Status::Ok, ""), (Status::Warning, found)], false);
     }
 
     #[test]

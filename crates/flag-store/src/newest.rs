@@ -1,0 +1,219 @@
+//! Which of a flag's rows is the newest one that counts.
+//!
+//! As a rule that is the last one by key, which one reverse scan of one row finds. Two kinds of rows stand above it and
+//! don't count: those whose key tells no time, and those made too far ahead of the clock. What readers do about them is
+//! here alone, and the same for all: they pass over such rows, unless a flag has no others. For then it is rather the
+//! clock that is wrong, and a flag that is there would be denied; or nothing about the flag can be read, which must be
+//! told.
+
+use flag_model::{FlagKey, Timestamp};
+
+use crate::flags::FlagStore;
+use crate::port::{Row, Scan, StoreError, Table};
+use crate::row_key::{FlagRowKey, RowType, flag_prefix};
+
+/// How many rows are looked at until one tells a time.
+const LOOKED_AT: usize = 8;
+
+/// The newest row of a kind that counts, as it is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewestRow {
+    /// The row; it may be unreadable.
+    pub row: Option<Row>,
+    /// The key of the last row if it doesn't count: it tells no time, or one too far ahead of the clock.
+    pub passed_over: Option<String>,
+}
+
+impl NewestRow {
+    /// When the row was made, if it tells.
+    pub fn created(&self) -> Option<Timestamp> {
+        let key = FlagRowKey::decode(&self.row.as_ref()?.key).ok()?;
+        Some(key.created)
+    }
+}
+
+impl FlagStore {
+    /// The latest time that a row may have been made at to count.
+    pub(crate) fn horizon(&self) -> Timestamp {
+        self.clock.now().saturating_add(self.options.max_future)
+    }
+
+    /// The newest row of a flag that counts; one reverse scan of one row, and one or two more where that one doesn't
+    /// count or is spelled otherwise.
+    pub(crate) async fn newest_row(
+        &self,
+        row_type: RowType,
+        flag: &FlagKey,
+    ) -> Result<NewestRow, StoreError> {
+        let prefix = flag_prefix(row_type, flag);
+        match self.last(Scan::prefix(prefix.as_str())).await? {
+            Some(last) => self.newest_from(&prefix, last).await,
+            None => Ok(NewestRow::default()),
+        }
+    }
+
+    /// The same, where the last row of the flag is known; `prefix` is what its keys begin with.
+    pub(crate) async fn newest_from(
+        &self,
+        prefix: &str,
+        last: Row,
+    ) -> Result<NewestRow, StoreError> {
+        let horizon = self.horizon();
+        if created(prefix, &last.key).is_some_and(|created| created <= horizon) {
+            return Ok(NewestRow {
+                row: Some(self.newest_of_day(prefix, last).await?),
+                passed_over: None,
+            });
+        }
+        let passed_over = Some(last.key_text());
+        let scan = Scan {
+            end: Some(
+                format!("{prefix}{horizon}\0")
+                    .into_bytes()
+                    .min(last.key.clone()),
+            ),
+            ..Scan::prefix(prefix)
+        };
+        let row = match self.last_that_tells(prefix, scan).await? {
+            Some(row) => self.newest_of_day(prefix, row).await?,
+            None => last,
+        };
+        let row = Some(row);
+        Ok(NewestRow { row, passed_over })
+    }
+
+    /// The row, or one made later that its key hides. Keys with a `T` between date and clock come after those with a
+    /// space, whatever the clock says; keys with a `Z` after those with a fraction, in the same second.
+    async fn newest_of_day(&self, prefix: &str, row: Row) -> Result<Row, StoreError> {
+        let time = time_of(prefix, &row.key).unwrap_or_default();
+        let hidden = match time.split_once('T') {
+            Some((day, _)) => format!("{prefix}{day} "),
+            None if time.ends_with('Z') => {
+                let second = time.split(['.', 'Z']).next().unwrap_or_default();
+                format!("{prefix}{second}.")
+            }
+            None => return Ok(row),
+        };
+        let scan = Scan::prefix(hidden).descending().limit(LOOKED_AT);
+        let mut rows = self.rows.scan(Table::Flags, scan).await?;
+        let horizon = Some(self.horizon());
+        rows.retain(|row| created(prefix, &row.key) <= horizon);
+        rows.push(row.clone());
+        let newest = rows.into_iter().max_by_key(|row| created(prefix, &row.key));
+        Ok(newest.unwrap_or(row))
+    }
+
+    /// The newest row made at `at` or before it.
+    pub(crate) async fn newest_row_at(
+        &self,
+        row_type: RowType,
+        flag: &FlagKey,
+        at: Timestamp,
+    ) -> Result<Option<Row>, StoreError> {
+        let prefix = flag_prefix(row_type, flag);
+        let text = at.to_string();
+        let scan = Scan {
+            end: Some(format!("{prefix}{text}\0").into()),
+            ..Scan::prefix(prefix.as_str())
+        };
+        let mut newest = match self.last_that_tells(&prefix, scan).await? {
+            Some(row) => Some(self.newest_of_day(&prefix, row).await?),
+            None => None,
+        };
+        // Of the same day, those with a `T` come later, and those of the same second with an offset later still.
+        let (day, clock) = text.split_once(' ').unwrap_or_default();
+        let second = clock.split('.').next().unwrap_or_default();
+        let scan = Scan {
+            end: Some(format!("{prefix}{day}T{second}[").into()),
+            ..Scan::prefix(format!("{prefix}{day}T"))
+        };
+        let scan = scan.descending().limit(LOOKED_AT);
+        for row in self.rows.scan(Table::Flags, scan).await? {
+            let made = created(&prefix, &row.key).filter(|made| *made <= at);
+            let before = newest.as_ref().and_then(|row| created(&prefix, &row.key));
+            if made > before {
+                newest = Some(row);
+            }
+        }
+        Ok(newest)
+    }
+
+    /// At most `limit` rows that count, the newest first. All there are, if none counts.
+    pub(crate) async fn newest_rows_of(
+        &self,
+        row_type: RowType,
+        flag: &FlagKey,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let prefix = flag_prefix(row_type, flag);
+        let all = Scan::prefix(prefix.as_str()).descending().limit(limit);
+        let end = format!("{prefix}{}\0", self.horizon());
+        let mut scan = Scan {
+            end: Some(end.into()),
+            ..all.clone()
+        };
+        let mut rows: Vec<(Timestamp, Row)> = Vec::new();
+        while rows.len() < limit {
+            let page = self.rows.scan(Table::Flags, scan.clone()).await?;
+            let is_last = page.len() < limit;
+            scan.end = page.last().map(|row| row.key.clone());
+            rows.extend(
+                page.into_iter()
+                    .filter_map(|row| Some((created(&prefix, &row.key)?, row))),
+            );
+            if is_last {
+                break;
+            }
+        }
+        if rows.is_empty() {
+            return self.rows.scan(Table::Flags, all).await;
+        }
+        rows.truncate(limit);
+        rows.sort_by_key(|(created, _)| std::cmp::Reverse(*created));
+        Ok(rows.into_iter().map(|(_, row)| row).collect())
+    }
+
+    /// When the first row of a flag was made that tells.
+    pub(crate) async fn oldest_created(
+        &self,
+        row_type: RowType,
+        flag: &FlagKey,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let prefix = flag_prefix(row_type, flag);
+        let scan = Scan::prefix(prefix.as_str()).limit(LOOKED_AT);
+        let rows = self.rows.scan(Table::Flags, scan).await?;
+        Ok(rows.iter().find_map(|row| created(&prefix, &row.key)))
+    }
+
+    /// The last row of a range whose key tells a time.
+    async fn last_that_tells(&self, prefix: &str, scan: Scan) -> Result<Option<Row>, StoreError> {
+        let scan = scan.descending();
+        for limit in [1, LOOKED_AT] {
+            let rows = self
+                .rows
+                .scan(Table::Flags, scan.clone().limit(limit))
+                .await?;
+            let is_all = rows.len() < limit;
+            let mut rows = rows.into_iter();
+            let found = rows.find(|row| created(prefix, &row.key).is_some());
+            if found.is_some() || is_all {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn last(&self, scan: Scan) -> Result<Option<Row>, StoreError> {
+        let scan = scan.descending().limit(1);
+        Ok(self.rows.scan(Table::Flags, scan).await?.pop())
+    }
+}
+
+/// When a row was made, if its key tells; `prefix` is what it begins with.
+pub(crate) fn created(prefix: &str, key: &[u8]) -> Option<Timestamp> {
+    Timestamp::parse(time_of(prefix, key)?).ok()
+}
+
+fn time_of<'k>(prefix: &str, key: &'k [u8]) -> Option<&'k str> {
+    str::from_utf8(key.strip_prefix(prefix.as_bytes())?).ok()
+}
