@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use flag_model::{Date, FlagType, FormatVersion, Timestamp};
+use flag_model::{Date, FlagType, FormatVersion, NewName, Timestamp};
 use flag_settings::{Setting, Sources, table};
 
 use crate::commands::{
@@ -224,9 +224,30 @@ pub(crate) struct AddArgs {
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = Date::parse)]
     pub(crate) expires_on: Option<Date>,
     #[command(flatten)]
+    pub(crate) names: NameArgs,
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) confirmation: ConfirmArgs,
+}
+
+/// How new flags may be named.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct NameArgs {
+    /// Take names of new flags that are not snake_case: letters, digits, `.`, `_` and `-`
+    #[arg(long)]
+    any_name: bool,
+}
+
+impl NameArgs {
+    /// The names that are taken.
+    pub(crate) fn allowed(self) -> NewName {
+        if self.any_name {
+            NewName::Any
+        } else {
+            NewName::SnakeCase
+        }
+    }
 }
 
 #[derive(Debug, Args)]

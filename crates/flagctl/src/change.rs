@@ -129,6 +129,12 @@ impl Change {
         self
     }
 
+    /// The same change, with something that a person should look at twice.
+    pub(crate) fn with_warning(mut self, warning: &str) -> Self {
+        self.warnings.push(format!("warning: {warning}"));
+        self
+    }
+
     /// The name that confirms the risks.
     pub(crate) fn name(&self) -> &FlagName {
         &self.flag.name

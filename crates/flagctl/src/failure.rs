@@ -124,6 +124,16 @@ pub(crate) enum Failure {
          an older revision, `flagctl update` says when a flag should be gone"
     )]
     NothingIsRemoved,
+    /// The newest revision cannot be read, so that the next one cannot be the same but for what was typed.
+    #[error(
+        "the newest revision of {flag} cannot be read, so nothing of it is kept: say all of the next one, --control \
+         too, or take an older one with `flagctl rollback`"
+    )]
+    NotReplaced {
+        flag: FlagKey,
+        #[source]
+        source: Box<ReadError>,
+    },
     /// A person did not go on.
     #[error("not confirmed; nothing was written")]
     NotConfirmed,
@@ -301,6 +311,7 @@ impl Failure {
             Self::Plan(_)
             | Self::RunConfig(_)
             | Self::FlagFile { .. }
+            | Self::NotReplaced { .. }
             | Self::Unreadable(_)
             | Self::KeyFile {
                 source: ChangeError::Invalid(_),

@@ -5,7 +5,7 @@ mod tests;
 mod treatments;
 
 use flag_model::{
-    Date, FlagKey, FlagName, FlagValue, HashAlgorithm, Invalid, InvalidHashAlgorithm,
+    Date, FlagKey, FlagName, FlagValue, Format, HashAlgorithm, Invalid, InvalidHashAlgorithm,
     InvalidPercent, MetadataParts, NewName, OwnerId, ProjectName, Revision, RevisionParts, quoted,
 };
 
@@ -51,10 +51,21 @@ pub(crate) fn flag(typed: &FlagArgs) -> Result<FlagKey, PlanError> {
     })
 }
 
-/// The first metadata of a new flag, whose name must be snake case.
+/// Refuses a name that no new flag may have; one that is stored already is not new.
+pub(crate) fn new_name(flag: &FlagKey, allowed: NewName) -> Result<(), Invalid> {
+    flag.project.check_new()?;
+    let Err(mut invalid) = flag.name.check_new(allowed) else {
+        return Ok(());
+    };
+    if flag.name.check_new(NewName::Any).is_ok() {
+        invalid.expected += "; --any-name takes it as it is";
+    }
+    Err(invalid)
+}
+
+/// The first metadata of a flag.
 pub(crate) fn metadata(typed: &AddArgs, variables: &Variables) -> Result<MetadataParts, PlanError> {
     let flag = flag(&typed.flag)?;
-    flag.name.check_new(NewName::SnakeCase)?;
     Ok(MetadataParts {
         flag,
         description: told("Description", &typed.description)?,
@@ -91,15 +102,17 @@ fn one_by_one(option: &str, what: &str, text: &str) -> String {
     )
 }
 
-/// The next revision of a flag: what was typed, on top of the newest one; `v1` is the digest of version 1.
+/// The next revision of a flag: what was typed, on top of the newest one, if that can be read; `format` is how the flag
+/// places instances, if it does, and `v1` the digest of version 1.
 pub(crate) fn revision(
     flag: &FlagKey,
     newest: Option<&Revision>,
+    format: Option<&Format>,
     typed: &ReviseArgs,
     v1: HashAlgorithm,
     variables: &Variables,
 ) -> Result<RevisionParts, PlanError> {
-    let format = format::plan(flag, newest.map(|newest| &newest.format), &typed.format, v1)?;
+    let format = format::plan(flag, format, &typed.format, v1)?;
     let control = control(flag, newest, typed)?;
     let rules = treatments::Rules {
         control: &control,

@@ -8,7 +8,7 @@ use clap::Args;
 use flag_store::FlagStore;
 
 use crate::apply::{Plan, PlannedFlag, Signature, plan};
-use crate::args::{OutputArgs, OwnerArgs};
+use crate::args::{NameArgs, OutputArgs, OwnerArgs};
 use crate::confirm::{ConfirmArgs, Verdict, confirm};
 use crate::failure::Failure;
 use crate::flag_file::{self, FileMistakes};
@@ -36,6 +36,8 @@ pub(crate) struct ApplyArgs {
     comment: Option<String>,
     #[command(flatten)]
     owner: OwnerArgs,
+    #[command(flatten)]
+    names: NameArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -91,6 +93,7 @@ fn signature(context: &Context, typed: &ApplyArgs) -> Result<Signature, Failure>
         comment,
         owner: Some(owner(&typed.owner, &context.variables)?),
         v1: context.rows.v1_algorithm,
+        names: typed.names.allowed(),
     })
 }
 
@@ -115,7 +118,7 @@ fn answer(project: String, plan: &Plan) -> Applied {
 
 async fn append(context: &Context, store: &FlagStore, flag: PlannedFlag) -> Result<(), Failure> {
     if let Some(metadata) = flag.metadata {
-        write::append_metadata(context, store, metadata.base, metadata.parts).await?;
+        write::append_metadata(context, store, metadata).await?;
     }
     if let Some(revision) = flag.revision {
         write::append_revision(context, store, revision).await?;

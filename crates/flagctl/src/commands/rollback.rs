@@ -5,19 +5,17 @@ use std::num::NonZeroUsize;
 
 use clap::Args;
 use flag_model::{FlagKey, Revision, RevisionParts, Timestamp};
-use flag_store::{Base, UnreadableRow};
+use flag_store::UnreadableRow;
 
 use crate::args::{FlagArgs, OutputArgs, OwnerArgs};
 use crate::change::Risk;
+use crate::commands::SEARCHED;
 use crate::confirm::ConfirmArgs;
 use crate::failure::Failure;
 use crate::output::{self, noted};
 use crate::plan;
 use crate::run::Context;
 use crate::write::{self, PlannedRevision};
-
-/// How far back revisions are looked at.
-const SEARCHED: usize = 1_000;
 
 /// Which revision to go back to.
 #[derive(Debug, Args)]
@@ -52,14 +50,15 @@ pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<
     let history = store.history(&flag, wanted);
     let history = noted(format!("reading the history of {flag}"), history).await;
     let history = history.map_err(|source| context.failed(source))?;
-    let Some(newest) = history.first() else {
+    let newest = history.first().cloned();
+    let Some(entry) = &newest else {
         return Err(context
             .not_found(&store, flag, " that has a revision")
             .await);
     };
     let target = target(&flag, &history, typed)?;
     let back_to = target.created();
-    if output::created(newest) == Some(back_to) {
+    if output::created(entry) == Some(back_to) {
         let message = format!("{flag} is at the revision of {back_to} already");
         return Err(plan::PlanError::Usage(message).into());
     }
@@ -72,11 +71,7 @@ pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<
         rollback_of: Some(back_to),
         ..target.clone().into_parts()
     };
-    let mut planned = PlannedRevision::on(newest.as_ref().ok(), parts)?;
-    if newest.is_err() {
-        planned.base = Base::on(output::created(newest));
-        planned.change = planned.change.with_risk(Risk::Unreadable);
-    }
+    let mut planned = PlannedRevision::on(&newest, parts)?;
     if was_taken_back(&history, target) {
         planned.change = planned.change.with_risk(Risk::UndoesRollback);
     }
@@ -97,7 +92,10 @@ fn target<'h>(
     typed: &RollbackArgs,
 ) -> Result<&'h Revision, Failure> {
     let found = match typed.to {
-        None => history.get(typed.steps.get()),
+        // What cannot be read decides nothing, so that nobody means it.
+        None => {
+            (history.iter().skip(1).filter(|revision| revision.is_ok())).nth(typed.steps.get() - 1)
+        }
         Some(to) => history
             .iter()
             .find(|revision| output::created(revision) == Some(to)),

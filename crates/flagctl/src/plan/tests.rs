@@ -32,6 +32,7 @@ fn plan(flag_type: FlagType, revisions: &[&str]) -> Result<RevisionParts, PlanEr
         planned = Some(revision(
             &flag,
             newest.as_ref(),
+            newest.as_ref().map(|newest| &newest.format),
             &typed,
             HashAlgorithm::Md5,
             &variables,
