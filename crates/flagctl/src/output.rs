@@ -34,7 +34,7 @@ use flag_store::{Row, UnreadableRow};
 use serde::Serialize;
 
 pub(crate) use self::applied::{Applied, AppliedFlag};
-pub(crate) use self::checks::{Checks, Status};
+pub(crate) use self::checks::{Checks, Place, Status};
 pub(crate) use self::copied::CopiedRows;
 pub(crate) use self::diff::Diff;
 pub(crate) use self::explained::Explained;

@@ -18,7 +18,7 @@ use crate::args::OutputArgs;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::opened::Opened;
-use crate::output::{self, Checks, Status};
+use crate::output::{self, Checks, Place, Status};
 use crate::run::Context;
 
 /// How long exposures should be kept, for advice.
@@ -136,8 +136,14 @@ impl Doctor {
         if names.is_empty() {
             let found = opened.flags().projects().await?;
             for key in found.strangers {
-                let found = format!("{key} belongs to no project; nobody is served what is there");
-                self.checks.note(Status::Warning, "row", found);
+                let problem = "belongs to no project; nobody is served what is there";
+                let found = format!("{key} {problem}");
+                let place = Place {
+                    row_key: key,
+                    column: "row key".to_owned(),
+                    problem: problem.to_owned(),
+                };
+                (self.checks).note_row(Status::Warning, "row", place, found);
             }
             names = found.names;
         }

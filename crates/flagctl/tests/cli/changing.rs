@@ -396,22 +396,20 @@ fn describing(name: &str, description: &str) -> serde_json::Value {
 }
 
 #[test]
-fn a_run_configuration_names_new_flags_as_add_does() {
+fn a_run_configuration_takes_any_name_that_the_reference_stored_and_warns() {
     let dir = tempfile::tempdir().unwrap();
-    check_done(&flagctl(&dir, &["init"]));
-    let added = flagctl(
-        &dir,
-        &["add", "csr-assistant", "feature", "Beta", "--description=x"],
-    );
-    check_failed(
-        &added,
-        5,
-        &["flag name: found \"Beta\", expected snake_case: "],
-    );
-    let configured = run_config(&dir, &describing("Beta", "x"));
-    assert_code(&configured, 5);
-    assert_eq!(stderr(&configured), stderr(&added));
-    check_done(&run_config(&dir, &describing("beta", "x")));
+    for name in ["Beta", "my flag", "_a"] {
+        let configured = run_config(&dir, &describing(name, "x"));
+        check_done(&configured);
+        let warning = format!("warning: flag name: found \"{name}\", expected ");
+        assert!(
+            stderr(&configured).contains(&warning),
+            "{}",
+            stderr(&configured)
+        );
+    }
+    let plain = run_config(&dir, &describing("beta", "x"));
+    assert!(!stderr(&plain).contains("warning"), "{}", stderr(&plain));
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod forms;
 mod keys;
 mod looking;
 mod reading;
+mod replacing;
 mod running;
 #[cfg(target_os = "linux")]
 mod terminal;
