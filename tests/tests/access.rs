@@ -79,6 +79,14 @@ impl Keys {
         assert_eq!(revoked.code, 0, "{revoked:?}");
     }
 
+    /// Lets the day be long past that was to be the last one of a key.
+    fn age(&self, last: &str) {
+        let text = std::fs::read_to_string(self.path()).unwrap();
+        let aged = text.replace(last, "2020-01-01");
+        assert_ne!(aged, text);
+        std::fs::write(self.path(), aged).unwrap();
+    }
+
     fn start(&self) -> Service {
         Service::start_with(
             &self.store,
@@ -150,7 +158,8 @@ async fn every_path_lets_in_whom_it_should_and_nobody_else() {
     let keys = Keys::new();
     let right = keys.create(&ALL_SCOPES, "csr-assistant", &[]);
     let everywhere = keys.create(&ALL_SCOPES, "*", &[]);
-    let expired = keys.create(&ALL_SCOPES, "*", &["--expires-on=2020-01-01"]);
+    let expired = keys.create(&ALL_SCOPES, "*", &["--expires-on=9020-01-01"]);
+    keys.age("9020-01-01");
     let revoked = keys.create(&ALL_SCOPES, "*", &[]);
     let elsewhere = keys.create(&ALL_SCOPES, "other", &[]);
     keys.revoke(&revoked);

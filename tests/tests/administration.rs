@@ -10,6 +10,7 @@ on_both_stores!(
     a_store_that_was_set_up_is_healthy,
     flags_go_through_a_file_and_back,
     rows_that_cannot_be_read_are_found,
+    an_instance_is_forgotten_and_every_flag_stays,
 );
 
 const ROUTER: [&str; 3] = ["csr-assistant", "feature", "router"];
@@ -224,4 +225,46 @@ mod on_bigtable {
         }
         assert!(started.elapsed() < std::time::Duration::from_secs(30));
     }
+}
+
+async fn an_instance_is_forgotten_and_every_flag_stays(store: TestStore) {
+    add_and_revise(&store);
+    let rows = store.rows().await;
+    let exposures: Vec<Row> = (0..1_200)
+        .map(|at| {
+            let id = ["A12345", "A1234", "B#2"][at % 3];
+            let spelled = id.replace('#', "%23");
+            let key = format!(
+                "PROJECT#csr-assistant#FLAGTYPE#feature#FLAGNAME#router#INSTANCEID#{spelled}#REQUESTID#r-{at}#TIME#2026-09-26 10:00:00.000000"
+            );
+            let cells = Cells::default().with("InstanceID", id);
+            Row { key: key.into(), cells }
+        })
+        .collect();
+    let written = rows.write_batch(Table::Exposures, &exposures).await;
+    assert!(written.iter().all(Result::is_ok));
+    let flags = rows.scan(Table::Flags, Scan::prefix("")).await.unwrap();
+    let forget = [
+        "forget",
+        "A12345",
+        "--project",
+        "csr-assistant",
+        "-ojson",
+        "--yes",
+    ];
+    let told = json(&done(flagctl(&store, &forget)));
+    assert_eq!(
+        (&told["exposures"][0]["count"], &told["deleted"]),
+        (&400.into(), &true.into())
+    );
+    let left = rows.scan(Table::Exposures, Scan::prefix("")).await.unwrap();
+    assert_eq!(left.len(), 800);
+    assert!(
+        left.iter()
+            .all(|row| row.cells.get("InstanceID") != Some(b"A12345"))
+    );
+    assert_eq!(
+        rows.scan(Table::Flags, Scan::prefix("")).await.unwrap(),
+        flags
+    );
 }

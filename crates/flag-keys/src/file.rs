@@ -72,7 +72,7 @@ enum RenderedEntry<'a> {
 }
 
 impl KeyFile {
-    /// Reads the text of a file.
+    /// Reads the text of a file; a byte order mark, which some editors write, doesn't count.
     pub fn parse(text: &[u8]) -> Result<Self, InvalidKeyFile> {
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let stored: StoredFile =
@@ -170,6 +170,12 @@ mod tests {
         let again = KeyFile::parse(text.as_bytes()).unwrap().render().unwrap();
         assert_eq!(again, text);
         assert!(text.contains(r#""comment": "Ann's notebook""#), "{text}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_does_not_count() {
+        let text = format!("\u{feff}{}", file(&[KEY]));
+        assert_eq!(KeyFile::parse(text.as_bytes()).unwrap().keys.len(), 1);
     }
 
     #[test]

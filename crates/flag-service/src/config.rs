@@ -433,7 +433,7 @@ mod tests {
                 ("BIGTABLE_EMULATOR_HOST", "localhost:8086"),
             ],
             &[
-                "bigtable-emulator (variable BIGTABLE_EMULATOR_HOST): refused in environment \"hcb-prod\", which ends in prod",
+                "bigtable-emulator (variable BIGTABLE_EMULATOR_HOST): refused in environment \"hcb-prod\", which is production",
             ],
         );
     }

@@ -7,7 +7,6 @@ mod chunk;
 mod dedup;
 mod direct;
 mod expiry;
-mod instance;
 mod metrics;
 mod queue;
 #[cfg(test)]
@@ -19,7 +18,9 @@ use std::time::Duration;
 
 use actix_web::http::Method;
 use flag_model::InstanceId;
-use flag_store::{Clock as _, Exposure, ExposureStore, SystemClock, WriteExposureError};
+use flag_store::{
+    Clock as _, Exposure, ExposureStore, InstanceNames, SystemClock, WriteExposureError,
+};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -38,7 +39,6 @@ use crate::visit::Visit;
 pub(crate) use self::background::runtime;
 pub(crate) use self::chunk::Outcome;
 pub(crate) use self::expiry::expire;
-pub(crate) use self::instance::InstanceNames;
 
 /// What the exposure log was told.
 #[derive(Clone, Debug)]

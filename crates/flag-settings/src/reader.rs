@@ -118,7 +118,8 @@ impl Reader {
         };
         let (found, value) = match text.map(expand) {
             Ok(text) => (format!("{text:?}"), parse(&text)),
-            Err(bytes) => (format!("{:?}", bytes.display().to_string()), None),
+            // Not shown: a secret key may be meant.
+            Err(_) => ("bytes that are not UTF-8".to_owned(), None),
         };
         if value.is_none() {
             let option = setting.option();
@@ -157,6 +158,7 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
 
     use clap::Command;
 
@@ -237,6 +239,52 @@ mod tests {
                 "workers (command line): found \"many\", expected a number",
                 "listen (variable FLAG_LISTEN): found \"here\", expected an address",
             ]
+        );
+    }
+
+    #[track_caller]
+    fn check_broken(text: &str, place: &str) {
+        let file = config(text);
+        let path = file.path().display().to_string();
+        let reader = reader(&["--config", &path], &[]);
+        let mistakes = reader.finish(Some(())).unwrap_err().to_string();
+        let says = format!("configuration file {path}, {place}: ");
+        assert!(mistakes.starts_with(&says), "{mistakes}");
+        assert!(!mistakes.contains("hush"), "{mistakes}");
+        assert_eq!(mistakes.lines().count(), 1, "{mistakes}");
+    }
+
+    #[test]
+    fn a_line_that_is_no_toml_is_named_and_not_shown() {
+        check_broken("log_instance_id_key = hush-hush", "line 1, column 23");
+        check_broken(
+            "workers = 1\nlog_instance_id_key = 'hush",
+            "line 2, column 28",
+        );
+        check_broken("é = 'hush\"", "line 1, column 1");
+        check_broken("a = 'hush'\na = 'hush'", "line 2, column 1");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_mistake() {
+        let file = config("\u{feff}data_dir = '/file'");
+        let path = file.path().to_str().unwrap();
+        let expected = Origin::File(path.into());
+        check(reader(&["--config", path], &[]), "/file", &expected);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_not_shown() {
+        let variable = [(
+            OsString::from("FLAG_LOG_INSTANCE_ID_KEY"),
+            OsString::from_vec(b"hush-\xff".to_vec()),
+        )];
+        let matches = Command::new("test").get_matches_from(["test"]);
+        let mut reader = Reader::new(Sources::new(&matches, variable));
+        let key = reader.text(&table::LOG_INSTANCE_ID_KEY);
+        assert_eq!(
+            reader.finish(key).unwrap_err().to_string(),
+            "log-instance-id-key (variable FLAG_LOG_INSTANCE_ID_KEY): found bytes that are not UTF-8, expected text"
         );
     }
 

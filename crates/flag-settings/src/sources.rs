@@ -149,9 +149,12 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, Vec<String>> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| vec![format!("configuration file {shown}: {error}")])?;
-    let table: toml::Table = text
-        .parse()
-        .map_err(|error| vec![format!("configuration file {shown}: {error}")])?;
+    let table: toml::Table = text.parse().map_err(|error| {
+        vec![format!(
+            "configuration file {shown}, {}",
+            problem(&text, &error)
+        )]
+    })?;
     let mut values = BTreeMap::new();
     let mut mistakes = Vec::new();
     for (key, value) in table {
@@ -182,4 +185,13 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, Vec<String>> {
     } else {
         Err(mistakes)
     }
+}
+
+/// What is wrong where. Not the library's own message, which shows the line: it may hold a secret.
+fn problem(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let before = before.unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!("line {line}, column {column}: {}", error.message())
 }

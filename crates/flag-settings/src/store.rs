@@ -8,6 +8,7 @@ use flag_store::{RowStore, StoreError};
 use flag_store_bigtable::{BigtableSettings, BigtableStore, ConnectError, is_host_and_port};
 use flag_store_embedded::{EmbeddedStore, OpenError, remove_exposures_before};
 
+use crate::environment::is_production;
 use crate::literal;
 use crate::reader::Reader;
 use crate::table;
@@ -193,12 +194,11 @@ fn read_emulator(reader: &mut Reader, environment: Option<&str>) -> Option<Strin
     let emulator = reader.parse(&table::EMULATOR, &expected, |text| {
         (text.is_empty() || is_host_and_port(text)).then(|| text.to_owned())
     })?;
-    if !emulator.is_empty() && environment.is_some_and(|environment| environment.ends_with("prod"))
-    {
+    if !emulator.is_empty() && environment.is_some_and(is_production) {
         let origin = reader.origin(&table::EMULATOR);
         let environment = environment.unwrap_or_default();
         reader.mistake(&format!(
-            "bigtable-emulator ({origin}): refused in environment {environment:?}, which ends in prod"
+            "bigtable-emulator ({origin}): refused in environment {environment:?}, which is production"
         ));
     }
     Some(emulator)

@@ -37,7 +37,7 @@ settings! {
     APP_PROFILE = "bigtable_app_profile", ["FLAG_BIGTABLE_APP_PROFILE"], "",
         "Bigtable app profile, with single-cluster routing and single-row transactions; empty for the instance's own";
     EMULATOR = "bigtable_emulator", ["BIGTABLE_EMULATOR_HOST"], "",
-        "`host:port` of a Bigtable emulator instead of Google Cloud; refused when the environment ends in `prod`";
+        "`host:port` of a Bigtable emulator instead of Google Cloud; refused in production: where `prod` is a part of the environment's name between `-`, `_` and `.`";
     V1_ALGORITHM = "v1_hash_algorithm", ["FLAG_V1_HASH_ALGORITHM"], "md5",
         "Hash algorithm of revisions of version 1 whose row names none, as the Python deployment was configured: `md5`, `sha1`, `sha224`, `sha256`, `sha384`, `sha512`, `sha3_224`, `sha3_256`, `sha3_384`, `sha3_512`, `blake2b` or `blake2s`";
     V1_CELLS = "v1_cells", ["FLAG_V1_CELLS"], "python",

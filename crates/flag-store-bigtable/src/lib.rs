@@ -9,6 +9,7 @@ mod call;
 mod connection;
 mod expiry;
 mod filter;
+mod forget;
 mod line;
 mod merge;
 mod mutation;

@@ -17,6 +17,7 @@ mod expiry;
 mod failure;
 mod file;
 mod file_state;
+mod forget;
 mod group;
 mod open_error;
 mod patience;

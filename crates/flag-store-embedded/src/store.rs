@@ -13,6 +13,7 @@ use crate::database::Database;
 use crate::directory;
 use crate::failure::Failure;
 use crate::file::DataFile;
+use crate::forget;
 use crate::open_error::OpenError;
 use crate::rows::{self, Comparison, Wanted, Write};
 use crate::schema::Contents;
@@ -213,6 +214,13 @@ impl RowStore for EmbeddedStore {
             };
             self.file(table).write_batch(limit, batch).await
         })
+    }
+
+    fn delete_exposures<'a>(
+        &'a self,
+        keys: &'a [Vec<u8>],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(forget::delete_exposures(self, keys.to_vec()))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

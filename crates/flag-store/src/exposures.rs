@@ -72,7 +72,7 @@ pub enum WriteExposureError {
 /// The exposure log of a backend.
 #[derive(Clone, Debug)]
 pub struct ExposureStore {
-    rows: Arc<dyn RowStore>,
+    pub(crate) rows: Arc<dyn RowStore>,
 }
 
 impl ExposureStore {

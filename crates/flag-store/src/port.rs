@@ -71,6 +71,18 @@ pub trait RowStore: fmt::Debug + Send + Sync + 'static {
         rows: &'a [Row],
     ) -> BoxFuture<'a, Vec<Result<(), StoreError>>>;
 
+    /// Deletes rows of the exposure log by their keys, of which some may be gone already.
+    ///
+    /// Nothing deletes from the table of flags: this reaches one table only, and a backend refuses it that has both in
+    /// one. Whoever needs it not, needn't offer it.
+    fn delete_exposures<'a>(
+        &'a self,
+        _keys: &'a [Vec<u8>],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let source = "this store deletes nothing".into();
+        Box::pin(std::future::ready(Err(StoreError::Refused { source })))
+    }
+
     /// Makes sure that both tables can be read.
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 

@@ -4,7 +4,9 @@ mod exposure;
 
 use flag_model::{FlagKey, FlagName, FlagType, Invalid, ProjectName, Timestamp, quoted};
 
-pub(crate) use self::exposure::{ExposureRowKey, exposure_key, exposure_prefix, instance_prefix};
+pub(crate) use self::exposure::{
+    ExposureRowKey, encoded, exposure_key, exposure_prefix, instance_prefix,
+};
 
 /// The two kinds of rows that a flag has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -9,12 +9,13 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use flag_model::{FlagKey, HashAlgorithm, Metadata, MetadataParts, NewName, OwnerId, Revision};
-use flag_store::{Base, FlagEntry, UnreadableRow};
+use flag_model::{FlagKey, HashAlgorithm, NewName, OwnerId};
+use flag_store::FlagEntry;
 
 use crate::change::Change;
 use crate::flag_file::{FileMistake, FileMistakes, FlagFile, FlagInFile};
-use crate::write::PlannedRevision;
+use crate::plan;
+use crate::write::{PlannedMetadata, PlannedRevision};
 
 /// What is to be done.
 #[derive(Default)]
@@ -34,22 +35,15 @@ pub(crate) struct PlannedFlag {
     pub(crate) revision: Option<PlannedRevision>,
 }
 
-/// Metadata that shall be appended.
-pub(crate) struct PlannedMetadata {
-    /// Which metadata it stands on.
-    pub(crate) base: Base,
-    pub(crate) parts: MetadataParts,
-    /// What it changes.
-    pub(crate) change: Change,
-}
-
-/// What revisions that are appended say of themselves.
+/// What a file leaves open: what revisions say of themselves, and what is allowed.
 #[derive(Clone, Debug)]
 pub(crate) struct Signature {
     pub(crate) comment: String,
     pub(crate) owner: Option<OwnerId>,
     /// The digest of version 1 where nobody names one.
     pub(crate) v1: HashAlgorithm,
+    /// How new flags may be named.
+    pub(crate) names: NewName,
 }
 
 /// Compares a file with what is stored of its project.
@@ -103,20 +97,16 @@ fn planned(
     signature: &Signature,
 ) -> Result<Option<PlannedFlag>, String> {
     if entry.is_none() {
-        let checked = wanted.flag.project.check_new();
-        let checked = checked.and_then(|()| wanted.flag.name.check_new(NewName::Any));
+        let checked = plan::new_name(&wanted.flag, signature.names);
         checked.map_err(|invalid| invalid.to_string())?;
     }
     let (metadata, revision) = entry.map_or((None, None), |entry| (entry.metadata, entry.revision));
-    let metadata = match &wanted.metadata {
-        Some(parts) => planned_metadata(parts, readable(metadata)?.as_ref()),
-        None => None,
-    };
+    let wanted_parts = wanted.metadata.as_ref();
+    let metadata = wanted_parts
+        .filter(|parts| !matches!(&metadata, Some(Ok(newest)) if **newest == **parts))
+        .map(|parts| PlannedMetadata::on(&metadata, parts.clone()));
     let revision = match &wanted.revision {
-        Some(revision_in_file) => {
-            let newest: Option<Revision> = readable(revision)?;
-            revision::planned(&wanted.flag, revision_in_file, newest.as_ref(), signature)?
-        }
+        Some(in_file) => revision::planned(&wanted.flag, in_file, &revision, signature)?,
         None => None,
     };
     Ok(
@@ -126,20 +116,4 @@ fn planned(
             revision,
         }),
     )
-}
-
-fn readable<T>(row: Option<Result<T, UnreadableRow>>) -> Result<Option<T>, String> {
-    let row = row.transpose();
-    row.map_err(|error| format!("what is stored cannot be read: {error}"))
-}
-
-fn planned_metadata(parts: &MetadataParts, newest: Option<&Metadata>) -> Option<PlannedMetadata> {
-    if newest.is_some_and(|newest| **newest == *parts) {
-        return None;
-    }
-    Some(PlannedMetadata {
-        base: Base::on(newest.map(Metadata::created)),
-        parts: parts.clone(),
-        change: Change::of_metadata(newest, parts),
-    })
 }

@@ -4,13 +4,13 @@ use std::ffi::OsString;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use flag_model::{Date, FlagType, FormatVersion, Timestamp};
+use flag_model::{Date, FlagType, FormatVersion, NewName, Timestamp};
 use flag_settings::{Setting, Sources, table};
 
 use crate::commands::{
     ApplyArgs, BackupArgs, CompareArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs,
-    ExplainArgs, ExportArgs, ExposuresArgs, InitArgs, KeysArgs, LatestArgs, ListArgs, ManualArgs,
-    RestoreBackupArgs, RollbackArgs, RunConfigArgs, SqlArgs, UpdateArgs,
+    ExplainArgs, ExportArgs, ExposuresArgs, ForgetArgs, InitArgs, KeysArgs, LatestArgs, ListArgs,
+    ManualArgs, RestoreBackupArgs, RollbackArgs, RunConfigArgs, SqlArgs, UpdateArgs,
 };
 use crate::confirm::ConfirmArgs;
 use crate::exit_code::ExitCode;
@@ -103,6 +103,11 @@ pub(crate) enum Command {
   flagctl exposures csr-assistant feature multi_step_api_router --limit 10
   flagctl exposures csr-assistant feature multi_step_api_router --instance A12345")]
     Exposures(ExposuresArgs),
+    /// Delete the exposures of an instance id, and show which override lists name it; no flag is changed
+    #[command(after_help = "Examples:
+  flagctl forget A12345 --project csr-assistant --dry-run
+  flagctl forget A12345 --project csr-assistant --yes")]
+    Forget(ForgetArgs),
     /// Print a look-up as GoogleSQL for Bigtable Studio; no store is opened
     #[command(after_help = "Examples:
   flagctl sql latest csr-assistant feature multi_step_api_router
@@ -227,9 +232,30 @@ pub(crate) struct AddArgs {
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = Date::parse)]
     pub(crate) expires_on: Option<Date>,
     #[command(flatten)]
+    pub(crate) names: NameArgs,
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) confirmation: ConfirmArgs,
+}
+
+/// How new flags may be named.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct NameArgs {
+    /// Take names of new flags that are not snake_case: letters, digits, `.`, `_` and `-`
+    #[arg(long)]
+    any_name: bool,
+}
+
+impl NameArgs {
+    /// The names that are taken.
+    pub(crate) fn allowed(self) -> NewName {
+        if self.any_name {
+            NewName::Any
+        } else {
+            NewName::SnakeCase
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -261,7 +287,8 @@ pub(crate) struct ReviseArgs {
 #[derive(Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "One treatment")]
 pub(crate) struct TreatmentArgs {
-    /// Which one: 1, 2, … by position, or its rollout group, or `new`; needed if there are several
+    /// Which one: 1, 2, … by position, or its rollout group, or `new`; needed if there are several. Where that fits
+    /// two, `#2` and `#new` are positions and `name:2` is a rollout group
     #[arg(long = "treatment", value_name = "SELECTOR")]
     pub(crate) selector: Option<String>,
     /// Share of all instances that gets it, 0 to 100, in version 2 with up to three decimals
@@ -270,7 +297,7 @@ pub(crate) struct TreatmentArgs {
     /// What they get [default for a new treatment of a feature: the opposite of the control]
     #[arg(long, value_name = "VALUE")]
     pub(crate) value: Option<String>,
-    /// Instance id that gets it whatever the percentage; may be repeated
+    /// Instance id that gets it whatever the percentage; one each, may be repeated
     #[arg(long = "override", value_name = "ID")]
     pub(crate) overrides: Vec<String>,
     /// Instance id to take off the override list; may be repeated

@@ -19,6 +19,7 @@ use crate::output::{self, Tone};
 use crate::peer::PeerError;
 use crate::plan::PlanError;
 use crate::run_config::ConfigError;
+use crate::shell;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -132,9 +133,22 @@ pub(crate) enum Failure {
          an older revision, `flagctl update` says when a flag should be gone"
     )]
     NothingIsRemoved,
+    /// The newest revision cannot be read, so that the next one cannot be the same but for what was typed.
+    #[error(
+        "the newest revision of {flag} cannot be read, so nothing of it is kept: say all of the next one, --control \
+         too, or take an older one with `flagctl rollback`"
+    )]
+    NotReplaced {
+        flag: FlagKey,
+        #[source]
+        source: Box<ReadError>,
+    },
     /// A person did not go on.
     #[error("not confirmed; nothing was written")]
     NotConfirmed,
+    /// A script would do what cannot be taken back.
+    #[error("this cannot be taken back, and nobody can be asked: if it is meant, say --yes")]
+    NotSaid,
     /// A script would do what wants a confirmation by name.
     #[error("{risks}: if that is meant, say --yes-i-mean {name}")]
     NotMeant {
@@ -285,10 +299,7 @@ impl Failure {
             },
             error @ AppendError::Unknown { .. } => Self::Unknown {
                 flag: flag.clone(),
-                look: format!(
-                    "flagctl {look} {} {} {}",
-                    flag.project, flag.flag_type, flag.name
-                ),
+                look: format!("flagctl {look} {}", shell::flag(flag)),
                 source: Box::new(error),
             },
             error => Self::Append(Box::new(error)),
@@ -304,11 +315,13 @@ impl Failure {
             | Self::Plan(PlanError::Usage(_) | PlanError::NeedsVersion2 { .. })
             | Self::Peer(PeerError::Url(_) | PeerError::Key)
             | Self::NotMeant { .. }
+            | Self::NotSaid
             | Self::NoKeyFile
             | Self::NothingIsRemoved => ExitCode::Usage,
             Self::Plan(_)
             | Self::RunConfig(_)
             | Self::FlagFile { .. }
+            | Self::NotReplaced { .. }
             | Self::Unreadable(_)
             | Self::KeyFile {
                 source: ChangeError::Invalid(_),
@@ -348,17 +361,13 @@ impl Failure {
     /// Tells a person, on standard error; help goes to standard output. A reader who has gone is not waited for.
     pub(crate) fn tell(&self) {
         match self {
-            Self::CommandLine(error) => {
+            Self::CommandLine(error) if !error.use_stderr() => {
                 let _ = error.print();
             }
             Self::Differs | Self::Told(_) => {}
             failure => {
-                // A foreign row may hold what a terminal would obey.
-                let lines = failure.message();
-                let mut message: String = lines
-                    .lines()
-                    .map(|line| output::shown(line) + "\n")
-                    .collect();
+                // A foreign row, or an argument that a script took from one, may hold what a terminal would obey.
+                let mut message = output::lines(&failure.message());
                 if output::has_colours(&io::stderr()) {
                     message = painted(&message);
                 }
@@ -370,6 +379,9 @@ impl Failure {
     /// What is wrong, one line per mistake where there are several, and what caused it, nothing of it twice.
     fn message(&self) -> String {
         let mut message = String::new();
+        if let Self::CommandLine(error) = self {
+            return error.render().to_string();
+        }
         if let Self::Settings(Mistakes(mistakes)) = self {
             for mistake in mistakes {
                 let _ = writeln!(message, "error: {mistake}");

@@ -23,6 +23,7 @@ mod peer;
 mod plan;
 mod run;
 mod run_config;
+mod shell;
 mod store_name;
 mod write;
 

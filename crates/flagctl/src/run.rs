@@ -17,7 +17,7 @@ use crate::commands;
 use crate::failure::Failure;
 use crate::near::{Near, closest, near};
 use crate::output::{self, noted};
-use crate::owner::with_google_account;
+use crate::owner::with_owner;
 
 /// How long it is looked for names that were perhaps meant.
 const LOOK_FOR_NAMES: Duration = Duration::from_secs(2);
@@ -43,7 +43,7 @@ pub(crate) fn run(
 ) -> Result<(), Failure> {
     outlive_file_limits()?;
     output::prepare(&variables);
-    let variables = with_google_account(variables);
+    let variables = with_owner(variables);
     let (command, sources) = args::read(typed, variables.clone())?;
     let mut reader = Reader::new(sources.clone());
     match &command {

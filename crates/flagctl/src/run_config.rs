@@ -11,7 +11,7 @@ use flag_model::{
 };
 use flag_store::literal::{Arena, Literal};
 use flag_store::{
-    Cells, FlagRow, FlagRowKey, Row, RowOptions, RowType, UnreadableRow, decode_metadata,
+    Cells, FlagRow, FlagRowKey, Oddity, Row, RowOptions, RowType, UnreadableRow, decode_metadata,
     decode_revision,
 };
 
@@ -36,6 +36,13 @@ pub(crate) enum RunConfig {
     Revision(Box<Revision>),
 }
 
+/// What a run configuration asks for, and what a person should look at twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Described {
+    pub(crate) config: RunConfig,
+    pub(crate) warnings: Vec<String>,
+}
+
 /// What is wrong with a run configuration, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}, line {}, column {}: {problem}\n  {}\n  {}", place.line, place.column, place.shown, place.caret)]
@@ -46,12 +53,16 @@ pub(crate) struct ConfigError {
     problem: String,
 }
 
-/// Reads a run configuration; `now` stands for the time that the row will get.
+/// Reads a run configuration; `now` stands for the time that the row will get. A byte order mark doesn't count.
+///
+/// Cells that hold `CreatedTime` were copied from a stored row. What is odd there is read as from the store; what somebody
+/// has just written is refused instead.
 pub(crate) fn read(
     text: &str,
     now: Timestamp,
     options: &RowOptions,
-) -> Result<RunConfig, ConfigError> {
+) -> Result<Described, ConfigError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let outer = Text {
         name: "run configuration",
         text,
@@ -139,11 +150,12 @@ fn read_cells(
     cells: &Literal<'_>,
     key: &FlagRowKey,
     options: &RowOptions,
-) -> Result<RunConfig, ConfigError> {
+) -> Result<Described, ConfigError> {
     let Literal::Dict(fields) = cells else {
         return Err(text.wrong(path, format!("found {}, expected a dict", cells.kind())));
     };
-    check_fields(text, path, fields, key)?;
+    let is_copy = cells.get("CreatedTime").is_some();
+    let unknown = check_fields(text, path, fields, key, is_copy)?;
     let filled = fields
         .iter()
         .filter_map(|(name, value)| Some((*name, filled(name, value)?)));
@@ -151,41 +163,48 @@ fn read_cells(
         key: key.encode().into(),
         cells: filled.collect::<Cells>(),
     };
-    let read = match key.row_type {
-        RowType::Flag => {
+    let lists = odd_lists(&row, options, key.created);
+    let read = match (key.row_type, lists.first()) {
+        (RowType::Flag, _) => {
             decode_metadata(&row).map(|metadata| RunConfig::Metadata(Box::new(metadata)))
         }
-        RowType::Revision => ids_once(&row, options, key.created)
-            .and_then(|()| decode_revision(&row, options))
-            .map(|revision| RunConfig::Revision(Box::new(revision))),
+        (RowType::Revision, Some(odd)) if !is_copy => Err(refused(odd)),
+        (RowType::Revision, _) => {
+            decode_revision(&row, options).map(|revision| RunConfig::Revision(Box::new(revision)))
+        }
     };
-    let read = read.map_err(|unreadable| text.unreadable(path, cells, &unreadable))?;
-    match &read {
-        RunConfig::Metadata(metadata) if metadata.description.trim().is_empty() => {
+    let config = read.map_err(|unreadable| text.unreadable(path, cells, &unreadable))?;
+    match &config {
+        RunConfig::Metadata(metadata) if !is_copy && metadata.description.trim().is_empty() => {
             Err(text.blank(path, cells, "Description"))
         }
-        RunConfig::Revision(revision) if revision.comment.trim().is_empty() => {
+        RunConfig::Revision(revision) if !is_copy && revision.comment.trim().is_empty() => {
             Err(text.blank(path, cells, "Comment"))
         }
-        _ => Ok(read),
+        _ => {
+            let lists = lists.iter().map(ToString::to_string);
+            let warnings = unknown.into_iter().chain(lists).collect();
+            Ok(Described { config, warnings })
+        }
     }
 }
 
-/// Refuses ids that are listed twice or are no text: what is stored like that is read, but not written.
-fn ids_once(row: &Row, options: &RowOptions, now: Timestamp) -> Result<(), UnreadableRow> {
-    let oddities = FlagRow::inspect(row, options, now).oddities.into_iter();
-    let mut lists = oddities.filter(|odd| odd.field.ends_with(".OverrideList"));
-    let Some(odd) = lists.next() else {
-        return Ok(());
-    };
-    Err(UnreadableRow::Cell {
+/// Ids that are listed twice or are not text.
+fn odd_lists(row: &Row, options: &RowOptions, now: Timestamp) -> Vec<Oddity> {
+    let mut oddities = FlagRow::inspect(row, options, now).oddities;
+    oddities.retain(|odd| odd.field.ends_with(".OverrideList"));
+    oddities
+}
+
+fn refused(odd: &Oddity) -> UnreadableRow {
+    UnreadableRow::Cell {
         key: String::new(),
-        column: odd.column,
+        column: odd.column.clone(),
         problem: format!(
             "{}: found {}, expected each instance id in one place, as text",
             odd.field, odd.found
         ),
-    })
+    }
 }
 
 /// The cell of a field. Null is no cell, and null treatments are none, as a null override list is empty.

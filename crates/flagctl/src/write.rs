@@ -1,10 +1,10 @@
 //! Writes that were planned: shows the change, has it confirmed, appends.
 
 use flag_model::{Metadata, MetadataParts, Revision, RevisionParts, Timestamp};
-use flag_store::{AppendError, Base, FlagStore, Row, encode_metadata};
+use flag_store::{AppendError, Base, FlagStore, Row, UnreadableRow, encode_metadata};
 
 use crate::args::Form;
-use crate::change::Change;
+use crate::change::{Change, Risk};
 use crate::confirm::{ConfirmArgs, Verdict, confirm};
 use crate::failure::Failure;
 use crate::output::{self, noted};
@@ -12,6 +12,42 @@ use crate::run::Context;
 
 /// How far back the revision is looked for that a conflicting change was started from.
 const SEARCHED: usize = 100;
+
+/// The newest row of a kind, or why it cannot be read.
+pub(crate) type Newest<T> = Option<Result<T, UnreadableRow>>;
+
+/// Metadata that shall be appended.
+pub(crate) struct PlannedMetadata {
+    /// Which metadata it stands on.
+    pub(crate) base: Base,
+    /// What it holds.
+    pub(crate) parts: MetadataParts,
+    /// What it changes.
+    pub(crate) change: Change,
+}
+
+impl PlannedMetadata {
+    /// Metadata on top of the newest, which may be unreadable: the new one replaces it.
+    pub(crate) fn on(newest: &Newest<Metadata>, parts: MetadataParts) -> Self {
+        let (base, change) = match newest {
+            None => (Base::Nothing, Change::of_metadata(None, &parts)),
+            Some(Ok(newest)) => (
+                Base::Row(newest.created()),
+                Change::of_metadata(Some(newest), &parts),
+            ),
+            Some(Err(row)) => {
+                let warning = format!("the metadata that this replaces cannot be read: {row}");
+                let change = Change::of_metadata(None, &parts).with_warning(&warning);
+                (Base::on(row.created()), change)
+            }
+        };
+        Self {
+            base,
+            parts,
+            change,
+        }
+    }
+}
 
 /// A revision that shall be appended.
 pub(crate) struct PlannedRevision {
@@ -24,12 +60,18 @@ pub(crate) struct PlannedRevision {
 }
 
 impl PlannedRevision {
-    /// A revision on top of the newest one.
-    pub(crate) fn on(newest: Option<&Revision>, parts: RevisionParts) -> Result<Self, Failure> {
-        let change =
-            Change::of(newest, &parts).map_err(|error| Failure::Append(Box::new(error.into())))?;
+    /// A revision on top of the newest one, which may be unreadable: the new one replaces it.
+    pub(crate) fn on(newest: &Newest<Revision>, parts: RevisionParts) -> Result<Self, Failure> {
+        let readable = newest.as_ref().and_then(|newest| newest.as_ref().ok());
+        let mut change = Change::of(readable, &parts)
+            .map_err(|error| Failure::Append(Box::new(error.into())))?;
+        let base = Base::on(newest.as_ref().and_then(output::created));
+        if let Some(Err(row)) = newest {
+            let warning = format!("the revision that this replaces cannot be read: {row}");
+            change = change.with_warning(&warning).with_risk(Risk::Unreadable);
+        }
         Ok(Self {
-            base: Base::on(newest.map(Revision::created)),
+            base,
             parts,
             change,
         })
@@ -79,21 +121,22 @@ pub(crate) async fn append_revision(
 pub(crate) async fn metadata(
     context: &Context,
     store: &FlagStore,
-    newest: Option<&Metadata>,
-    parts: MetadataParts,
+    planned: PlannedMetadata,
     confirmation: &ConfirmArgs,
     form: Form,
 ) -> Result<(), Failure> {
     // What cannot be is refused before anybody is asked.
-    let valid = Metadata::new(Timestamp::UNIX_EPOCH, parts.clone()).map_err(AppendError::from);
+    let valid =
+        Metadata::new(Timestamp::UNIX_EPOCH, planned.parts.clone()).map_err(AppendError::from);
     valid.map_err(|error| Failure::Append(Box::new(error)))?;
-    let change = Change::of_metadata(newest, &parts);
-    if confirm(std::slice::from_ref(&change), confirmation)? == Verdict::DryRun {
+    if confirm(std::slice::from_ref(&planned.change), confirmation)? == Verdict::DryRun {
         return Ok(());
     }
-    let base = Base::on(newest.map(Metadata::created));
-    let metadata = append_metadata(context, store, base, parts).await?;
-    let did = if newest.is_some() { "updated" } else { "added" };
+    let did = match planned.base {
+        Base::Nothing => "added",
+        Base::Row(_) | Base::Newest => "updated",
+    };
+    let metadata = append_metadata(context, store, planned).await?;
     output::talk(&format!(
         "{did} {} in the {}",
         metadata.flag,
@@ -111,11 +154,10 @@ pub(crate) async fn metadata(
 pub(crate) async fn append_metadata(
     context: &Context,
     store: &FlagStore,
-    base: Base,
-    parts: MetadataParts,
+    planned: PlannedMetadata,
 ) -> Result<Metadata, Failure> {
-    let flag = parts.flag.clone();
-    let append = store.append_metadata(base, parts);
+    let flag = planned.parts.flag.clone();
+    let append = store.append_metadata(planned.base, planned.parts);
     let appended = noted(format!("appending metadata of {flag}"), append).await;
     appended.map_err(|error| match error {
         AppendError::Conflict {

@@ -4,12 +4,11 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use flag_model::Timestamp;
-use flag_store::{ExposureStore, Row, StoreError};
+use flag_store::{ExposureStore, InstanceNames, Row, StoreError};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::chunk::Chunk;
-use super::instance::InstanceNames;
 
 /// The longest pause after a first failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

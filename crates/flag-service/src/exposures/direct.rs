@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flag_model::Invalid;
-use flag_store::{Exposure, ExposureStore, Row, StoreError, WriteExposureError};
+use flag_store::{Exposure, ExposureStore, InstanceNames, Row, StoreError, WriteExposureError};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-
-use super::instance::InstanceNames;
 
 /// How long a caller waits for the store.
 const WITHIN: Duration = Duration::from_secs(2);

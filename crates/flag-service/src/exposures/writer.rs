@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flag_store::{ExposureStore, StoreError};
+use flag_store::{ExposureStore, InstanceNames, StoreError};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -16,7 +16,6 @@ use tracing::{info, warn};
 
 use super::batch::{Attempt, Batch};
 use super::chunk::{CHUNK, Chunk};
-use super::instance::InstanceNames;
 use super::metrics::WriteMetrics;
 use super::queue::{Queue, Settled, Take};
 use crate::causes::causes;

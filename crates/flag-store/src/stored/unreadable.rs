@@ -90,6 +90,22 @@ impl UnreadableRow {
         Some(key.created)
     }
 
+    /// What is wrong, without where: for those who show that beside it.
+    pub fn problem(&self) -> String {
+        match self {
+            Self::Key { problem, .. } => problem.to_string(),
+            Self::Percent { problem, .. } => problem.to_string(),
+            Self::Total { problem, .. } => {
+                format!(
+                    "{problem} {} is the total of all treatments.",
+                    problem.found
+                )
+            }
+            Self::Syntax { problem, .. } => problem.to_string(),
+            Self::Cell { problem, .. } => problem.clone(),
+        }
+    }
+
     /// Which row and which column, and nothing of what they hold: for callers.
     pub fn place(&self) -> String {
         match self.column() {

@@ -10,15 +10,22 @@ use flag_model::{
 use super::Signature;
 use crate::flag_file::RevisionInFile;
 use crate::plan;
-use crate::write::PlannedRevision;
+use crate::write::{Newest, PlannedRevision};
 
-/// The next revision; none if the one in force says the same.
+/// The next revision; none if the one in force says the same. One that cannot be read is replaced.
 pub(super) fn planned(
     flag: &FlagKey,
     wanted: &RevisionInFile,
-    newest: Option<&Revision>,
+    stored: &Newest<Revision>,
     signature: &Signature,
 ) -> Result<Option<PlannedRevision>, String> {
+    let newest = stored.as_ref().and_then(|stored| stored.as_ref().ok());
+    if stored.is_some() && newest.is_none() && wanted.version.is_none() {
+        return Err(
+            "format_version: found none, expected one, as the newest revision cannot be read"
+                .to_owned(),
+        );
+    }
     let format = format(
         flag,
         wanted,
@@ -46,7 +53,7 @@ pub(super) fn planned(
     if newest.is_some_and(|newest| says_the_same(newest, &parts)) {
         return Ok(None);
     }
-    let planned = PlannedRevision::on(newest, parts).map_err(|refused| refused.to_string())?;
+    let planned = PlannedRevision::on(stored, parts).map_err(|refused| refused.to_string())?;
     Ok(Some(planned))
 }
 

@@ -81,7 +81,7 @@ fn a_percentage_is_shown_beside_the_old_one() {
             "                         now        then",
             "  control                a          a",
             "* treatment_1            10 % b     20 % b",
-            "* treatment_1 overrides  without x  with \"z 1\"",
+            "* treatment_1 overrides  without x  with z 1",
             "10 % of all instances receive another value, and so do 2 whom an override list names",
         ],
         &[],

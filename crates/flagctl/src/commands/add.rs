@@ -1,15 +1,16 @@
 //! `flagctl add`: the first metadata of a flag.
 
 use crate::args::AddArgs;
-use crate::commands::metadata;
+use crate::commands::{first_made, metadata, today};
 use crate::failure::Failure;
-use crate::plan;
+use crate::plan::{self, PlanError};
 use crate::run::Context;
-use crate::write;
+use crate::write::{self, PlannedMetadata};
 
 /// Adds a flag, unless it has metadata already; revisions that it may have stay as they are.
 pub(crate) async fn add(context: &Context, typed: &AddArgs) -> Result<(), Failure> {
     let parts = plan::metadata(typed, &context.variables)?;
+    plan::not_past(typed.expires_on, today())?;
     let store = context.open_or_make().await?;
     if let Some(there) = metadata(&store, &parts.flag).await? {
         return Err(Failure::AlreadyAdded {
@@ -17,11 +18,14 @@ pub(crate) async fn add(context: &Context, typed: &AddArgs) -> Result<(), Failur
             since: Some(there.created()),
         });
     }
+    // A flag that is served without metadata has its name already.
+    if first_made(context, &store, &parts.flag).await?.is_none() {
+        plan::new_name(&parts.flag, typed.names.allowed()).map_err(PlanError::from)?;
+    }
     write::metadata(
         context,
         &store,
-        None,
-        parts,
+        PlannedMetadata::on(&None, parts),
         &typed.confirmation,
         typed.output.form,
     )

@@ -12,7 +12,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 
 use crate::apply::{Plan, PlannedFlag, Signature, plan};
-use crate::args::{OutputArgs, OwnerArgs};
+use crate::args::{NameArgs, OutputArgs, OwnerArgs};
 use crate::confirm::{ConfirmArgs, Verdict, confirm};
 use crate::failure::Failure;
 use crate::flag_file::{self, FileMistakes};
@@ -43,6 +43,8 @@ pub(crate) struct ApplyArgs {
     comment: Option<String>,
     #[command(flatten)]
     owner: OwnerArgs,
+    #[command(flatten)]
+    names: NameArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -94,8 +96,9 @@ fn signature(context: &Context, typed: &ApplyArgs) -> Result<Signature, Failure>
     };
     Ok(Signature {
         comment,
-        owner: owner(&typed.owner, &context.variables)?,
+        owner: Some(owner(&typed.owner, &context.variables)?),
         v1: context.rows.v1_algorithm,
+        names: typed.names.allowed(),
     })
 }
 
@@ -138,7 +141,7 @@ async fn append_all(
 
 async fn append(context: &Context, store: &FlagStore, flag: PlannedFlag) -> Result<(), Failure> {
     if let Some(metadata) = flag.metadata {
-        write::append_metadata(context, store, metadata.base, metadata.parts).await?;
+        write::append_metadata(context, store, metadata).await?;
     }
     if let Some(revision) = flag.revision {
         write::append_revision(context, store, revision).await?;

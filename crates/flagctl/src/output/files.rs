@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Answer;
-use super::table::shown;
 use super::text::Text;
 
 /// The files that were written, and where those are that were there before.
@@ -32,11 +31,11 @@ impl Answer for Files {
 
     fn text(&self) -> Text {
         let written = self.files.iter();
-        let written = written.map(|file| format!("{}\n", shown(file)));
+        let written = written.map(|file| format!("{file}\n"));
         let written = Text::plain(&written.collect::<String>());
         match &self.kept {
             Some(kept) => {
-                let kept = format!("What was there before is kept in\n{}\n", shown(kept));
+                let kept = format!("What was there before is kept in\n{kept}\n");
                 written.and(Text::plain(&kept))
             }
             None => written,

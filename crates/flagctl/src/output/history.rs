@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Answer;
 use super::json::{self, Entry};
-use super::table::{listed, or_none, short, shown, treatments};
+use super::table::{listed, or_none, short, treatments};
 use super::text::{Columns, Text, Tone};
 
 /// Revisions of a flag; those that cannot be read say why.
@@ -137,10 +137,7 @@ pub(super) fn created<T>(
 
 fn unreadable(created: Option<Timestamp>, error: &UnreadableRow) -> Vec<String> {
     let created = created.map_or_else(|| "?".to_owned(), |time| time.to_string());
-    vec![
-        created,
-        format!("unreadable: {}", shown(&error.to_string())),
-    ]
+    vec![created, format!("unreadable: {error}")]
 }
 
 fn of_revision(revision: &Revision) -> Vec<String> {

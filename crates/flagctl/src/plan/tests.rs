@@ -28,12 +28,14 @@ fn plan(flag_type: FlagType, revisions: &[&str]) -> Result<RevisionParts, PlanEr
         let options: Vec<&str> = options.split_whitespace().collect();
         let typed = revise_args(&options);
         let flag = key(flag_type);
+        let variables = vec![("USER".into(), "ann".into())];
         planned = Some(revision(
             &flag,
             newest.as_ref(),
+            newest.as_ref().map(|newest| &newest.format),
             &typed,
             HashAlgorithm::Md5,
-            &Variables::new(),
+            &variables,
         )?);
     }
     Ok(planned.unwrap())
@@ -91,7 +93,8 @@ fn a_first_revision_has_version_2_and_the_name_as_its_salt() {
     assert_eq!(parts.format, v2(HashAlgorithm::Md5, "f"));
     assert_eq!(parts.control, FlagValue::Boolean(false));
     assert_eq!(parts.comment, "why");
-    assert_eq!((parts.treatments.len(), parts.owner), (0, None));
+    let owner = parts.owner.as_ref().map(OwnerId::as_str);
+    assert_eq!((parts.treatments.len(), owner), (0, Some("ann")));
 }
 
 #[test]
@@ -204,6 +207,84 @@ fn one_of_several_treatments_must_be_selected() {
         &[OFF, "--treatment 1 --percent 1"],
         "--treatment: found \"1\", expected new, as the flag has no treatment",
     );
+}
+
+const MISNAMED: &[&str] = &[
+    OFF,
+    "--percent 10 --treatment-name 2",
+    "--treatment new --percent 10 --treatment-name 1",
+    "--treatment new --percent 10 --treatment-name new",
+];
+
+#[test]
+fn a_selector_that_fits_two_treatments_is_refused() {
+    for (selector, exact) in [
+        ("2", "'#1' for \"2\" or '#2' for \"1\""),
+        ("1", "'#1' for \"2\" or '#2' for \"1\""),
+        ("new", "'#3' for \"new\" or '#new' for another one"),
+    ] {
+        let change = format!("--treatment {selector} --percent 30");
+        check_refused(
+            &[MISNAMED, &[change.as_str()]].concat(),
+            &format!("--treatment: \"{selector}\" fits several treatments; say {exact}"),
+        );
+    }
+}
+
+#[test]
+fn a_selector_can_be_exact() {
+    let percents = |selector: &str| -> Vec<u32> {
+        let change = format!("--treatment {selector} --percent 30");
+        let parts = feature(&[MISNAMED, &[change.as_str()]].concat());
+        let percents = parts.treatments.iter();
+        percents
+            .map(|treatment| treatment.percent.buckets() / 1_000)
+            .collect()
+    };
+    for (selector, expected) in [
+        ("#1", [30, 10, 10].as_slice()),
+        ("name:1", &[10, 30, 10]),
+        ("#2", &[10, 30, 10]),
+        ("name:2", &[30, 10, 10]),
+        ("3", &[10, 10, 30]),
+        ("name:new", &[10, 10, 30]),
+        ("#new", &[10, 10, 10, 30]),
+    ] {
+        assert_eq!(percents(selector), expected, "{selector}");
+    }
+    for unknown in ["#0", "#4", "name:3", "#"] {
+        let change = format!("--treatment {unknown} --percent 30");
+        assert!(plan(FlagType::Feature, &[MISNAMED, &[change.as_str()]].concat()).is_err());
+    }
+}
+
+#[test]
+fn many_ids_in_one_option_are_refused() {
+    check_refused(
+        &[OFF, "--override A,B,"],
+        "--override: found \"A,B,\", which would be one id with a comma in it; say `--override A --override B`; \
+         an id that is really like this comes in with `flagctl apply`",
+    );
+    check_refused(
+        &[OFF, "--override @ids.txt"],
+        "--override: found \"@ids.txt\", but ids are not read from files; say --override ID once for each id, for \
+         instance `$(sed 's/^/--override /' ids.txt)`; an id that is really like this comes in with `flagctl apply`",
+    );
+    assert_eq!(tag("a b").unwrap(), "a b");
+    assert_eq!(
+        tag("a,b").unwrap_err().to_string(),
+        "--tag: found \"a,b\", which would be one tag with a comma in it; say `--tag a --tag b`"
+    );
+}
+
+#[test]
+fn a_day_that_has_passed_is_refused() {
+    let [past, today, future] =
+        ["2026-01-31", "2026-02-01", "2026-02-02"].map(|day| Date::parse(day).ok());
+    assert!(not_past(past, today).is_err());
+    for fine in [today, future, None] {
+        assert!(not_past(fine, today).is_ok());
+    }
 }
 
 #[test]
@@ -395,7 +476,7 @@ fn check_owner(typed: Option<&str>, variables: &[(&str, &str)], expected: Option
     };
     let variables = variables.iter();
     let variables = variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    let owner = owner(&typed, &variables.collect()).unwrap();
+    let owner = owner(&typed, &variables.collect()).ok();
     assert_eq!(owner.as_ref().map(OwnerId::as_str), expected);
 }
 
@@ -407,5 +488,8 @@ fn an_owner_is_named_or_comes_from_the_environment() {
     check_owner(None, &all[..2], Some("use"));
     check_owner(None, &all[..1], Some("log"));
     check_owner(None, &[("FLAG_OWNER", ""), ("USER", "use")], Some("use"));
+    check_owner(None, &[("USER", " "), ("LOGNAME", "log")], Some("log"));
     check_owner(None, &[], None);
+    check_owner(Some(""), &all, None);
+    check_owner(Some(" "), &all, None);
 }

@@ -1,6 +1,6 @@
 //! The fields that cells may have, and what they may hold.
 
-use flag_model::{FlagType, Timestamp};
+use flag_model::{FlagType, Timestamp, quoted};
 use flag_store::literal::{Arena, Literal};
 use flag_store::{FlagRowKey, RowType};
 
@@ -18,7 +18,7 @@ const OF_METADATA: &[&str] = &[
     "ExpiresOn",
     "CreatedTime",
 ];
-/// The last two only in version 2.
+/// The last one only in version 2.
 const OF_REVISION: &[&str] = &[
     "Name",
     "Type",
@@ -28,13 +28,14 @@ const OF_REVISION: &[&str] = &[
     "OwnerID",
     "Treatments",
     "CreatedTime",
+    "RollbackOf",
     "HashAlgorithm",
     "Salt",
 ];
 /// The last two only in version 2.
 const OF_TREATMENT: &[&str] = &["OverrideList", "PercentRollout", "Value", "Name", "Ranges"];
 /// What must be text, so that nothing else is taken for it.
-const TEXTS: [&str; 10] = [
+const TEXTS: [&str; 11] = [
     "Name",
     "Type",
     "Description",
@@ -43,6 +44,7 @@ const TEXTS: [&str; 10] = [
     "ExpiresOn",
     "Comment",
     "CreatedTime",
+    "RollbackOf",
     "HashAlgorithm",
     "Salt",
 ];
@@ -59,46 +61,58 @@ const REQUIRED: [&str; 8] = [
     "Salt",
 ];
 
-/// Refuses what would be dropped, or taken for something else.
+/// Refuses what would be dropped, or taken for something else. Of a copied row, says which columns are dropped.
 pub(super) fn check_fields(
     text: &Text<'_>,
     path: &[Step<'_>],
     fields: &[(&str, Literal<'_>)],
     key: &FlagRowKey,
-) -> Result<(), ConfigError> {
+    is_copy: bool,
+) -> Result<Vec<String>, ConfigError> {
     let version = fields.iter().find(|(name, _)| *name == "FormatVersion");
     let is_version_2 = version.is_some_and(|(_, version)| cell(version) == "2");
-    let of_version = |all: &'static [&'static str]| match all {
-        [first @ .., _, _] if !is_version_2 => first,
-        all => all,
+    let of_version = |all: &'static [&'static str], last: usize| {
+        let last = if is_version_2 { 0 } else { last };
+        all.get(..all.len() - last).unwrap_or(all)
     };
     let known = match key.row_type {
         RowType::Flag => OF_METADATA,
-        RowType::Revision => of_version(OF_REVISION),
+        RowType::Revision => of_version(OF_REVISION, 1),
     };
-    text.only(path, fields, known)?;
+    let known_of_treatment = of_version(OF_TREATMENT, 2);
+    let unknown: Vec<&str> = (fields.iter().map(|(name, _)| *name))
+        .filter(|name| !known.contains(name))
+        .collect();
+    if !is_copy {
+        text.only(path, fields, known)?;
+    }
     for (name, value) in fields {
         let path = steps(path, &[Step::Key(name)]);
         check_kind(text, &path, (name, value), key.flag.flag_type)?;
         match (*name, value) {
-            ("CreatedTime", Literal::Text(created)) => {
+            ("CreatedTime" | "RollbackOf", Literal::Text(created)) => {
                 let created = Timestamp::parse(created);
                 created.map_err(|invalid| text.wrong(&path, said(&invalid)))?;
             }
             ("Tags", Literal::Text(tags)) => {
                 nested("Tags", tags).parse(&Arena::new())?;
             }
+            // As a row without any has it.
+            ("Treatments", Literal::Text(treatments)) if treatments.trim().is_empty() => {}
             ("Treatments", Literal::Text(treatments)) => {
                 let (text, arena) = (nested("Treatments", treatments), Arena::new());
-                check_treatments(&text, &[], &text.parse(&arena)?, of_version(OF_TREATMENT))?;
+                check_treatments(&text, &[], &text.parse(&arena)?, known_of_treatment)?;
             }
             ("Treatments", treatments) => {
-                check_treatments(text, &path, treatments, of_version(OF_TREATMENT))?;
+                check_treatments(text, &path, treatments, known_of_treatment)?;
             }
             _ => {}
         }
     }
-    Ok(())
+    let dropped = unknown.into_iter();
+    Ok(dropped
+        .map(|name| format!("{}: no such column, so it is left out", quoted(name)))
+        .collect())
 }
 
 /// A text in the text, which has lines and columns of its own.
@@ -114,7 +128,8 @@ fn check_kind(
 ) -> Result<(), ConfigError> {
     let is_right = match (name, value) {
         ("ControlValue", Literal::Boolean(_)) => flag_type == FlagType::Feature,
-        ("ControlValue", Literal::Text(_)) => flag_type == FlagType::Data,
+        // Which text it is, and whether it says `true` or `False`, is for the reader of rows.
+        ("ControlValue", Literal::Text(_)) => true,
         ("ControlValue", _) => false,
         (name, Literal::Null) => !REQUIRED.contains(&name),
         (_, Literal::Text(_)) => true,

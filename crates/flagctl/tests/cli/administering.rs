@@ -173,10 +173,21 @@ fn rows_that_cannot_be_read_are_named() {
     let text = flagctl(&dir, &["doctor"]);
     assert_eq!(text.status.code(), Some(5));
     assert_eq!(stderr(&text), "");
-    let failed = stdout(&text)
-        .lines()
-        .filter(|line| line.starts_with("failed   row"));
-    assert_eq!(failed.count(), 1, "{}", stdout(&text));
+    let failed = |line: &&str| {
+        line.starts_with("failed   Treatments  Rollout percentage: 140 is invalid")
+            && line.ends_with("#TIME#2024-09-27 08:00:00")
+    };
+    let lines: Vec<&str> = stdout(&text).lines().collect();
+    assert_eq!(
+        lines.iter().copied().filter(|line| failed(&line)).count(),
+        1,
+        "{lines:?}"
+    );
+    let table = lines
+        .iter()
+        .position(|line| line.starts_with("STATUS   COLUMN"))
+        .unwrap();
+    assert_eq!(lines.len(), table + 3, "{lines:?}");
 }
 
 #[test]
@@ -210,8 +221,10 @@ fn exposures_that_cannot_be_read_are_named() {
 #[test]
 fn flags_that_should_be_gone_and_rows_of_nobody_are_a_warning() {
     let dir = TempDir::new().unwrap();
-    let options = ["--description", "Old", "--expires-on", "2020-01-01"];
-    check_done(&on_flag(&dir, "add", &options));
+    check_done(&add(&dir));
+    let mut metadata = rows(dir.path(), Table::Flags).remove(0);
+    metadata.cells.set("ExpiresOn", "2020-01-01");
+    write(dir.path(), metadata);
     write(
         dir.path(),
         Row {

@@ -27,7 +27,7 @@ fn a_key_is_shown_once_and_only_its_digest_is_kept() {
     let dir = TempDir::new().unwrap();
     let made = create(
         &dir,
-        &["--comment=Ann", "--scope=log", "--expires-on=2027-01-31"],
+        &["--comment=Ann", "--scope=log", "--expires-on=9027-01-31"],
     );
     let key = made["key"].as_str().unwrap();
     let secret = key.rsplit('_').next().unwrap();
@@ -109,6 +109,30 @@ fn what_cannot_be_a_key_is_refused_and_nothing_is_written() {
         2,
         &["--file", "FLAG_API_KEYS_FILE"],
     );
+}
+
+#[test]
+fn a_key_that_has_expired_already_is_not_made() {
+    let dir = TempDir::new().unwrap();
+    let args = [
+        "create",
+        "--scope=log",
+        "--project=p",
+        "--expires-on=2020-01-01",
+    ];
+    let says = "--expires-on: found 2020-01-01, expected ";
+    check_failed(&keys(&dir, &args), 5, &[says]);
+    assert!(!file(&dir).exists());
+}
+
+#[test]
+fn a_byte_order_mark_does_not_count() {
+    let dir = TempDir::new().unwrap();
+    let made = create(&dir, &[]);
+    let text = std::fs::read_to_string(file(&dir)).unwrap();
+    std::fs::write(file(&dir), format!("\u{feff}{text}")).unwrap();
+    let listed = json(&keys(&dir, &["list", "-ojson"]));
+    assert_eq!(listed["keys"][0]["id"], made["id"]);
 }
 
 #[test]

@@ -7,10 +7,12 @@ mod changing;
 mod copying;
 mod examples;
 mod files;
+mod forgetting;
 mod forms;
 mod keys;
 mod looking;
 mod reading;
+mod replacing;
 mod running;
 #[cfg(target_os = "linux")]
 mod terminal;
@@ -128,13 +130,17 @@ fn left_behind(time: &str, treatments: &str) -> Row {
 
 /// Leaves such a revision in the store, without metadata and without the head row.
 fn leave_behind(dir: &TempDir, time: &str, treatments: &str) {
+    leave_behind_in(dir.path(), time, treatments);
+}
+
+fn leave_behind_in(dir: &Path, time: &str, treatments: &str) {
     let row = left_behind(time, treatments);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        let store = EmbeddedStore::open(dir.path()).unwrap();
+        let store = EmbeddedStore::open(dir).unwrap();
         let written = store.write_batch(Table::Flags, &[row]).await;
         assert!(written.iter().all(Result::is_ok));
         store.close().await;

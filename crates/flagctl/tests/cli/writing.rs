@@ -13,7 +13,7 @@ fn an_added_flag_is_there_with_what_it_is_for() {
         "--ticket=https://tickets.example.com/CSR-12",
         "--tag=api",
         "--tag=router",
-        "--expires-on=2027-01-31",
+        "--expires-on=9027-01-31",
         "--owner=bob",
         "-ojson",
     ];
@@ -35,7 +35,7 @@ fn an_added_flag_is_there_with_what_it_is_for() {
             "owner": "bob",
             "ticket": "https://tickets.example.com/CSR-12",
             "tags": ["api", "router"],
-            "expires_on": "2027-01-31",
+            "expires_on": "9027-01-31",
         },
         "revision": null,
     });

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use flag_model::{Date, FlagKey, Metadata, ProjectName};
 use flag_store::{
     Clock as _, FlagRow, FlagRowKey, Inspection, Row, RowOptions, RowType, SystemClock,
+    UnreadableRow,
 };
 
-use crate::output::{Checks, Status};
+use crate::output::{Checks, Place, Status};
 
 /// How many rows that cannot be read are named.
 pub(super) const NAMED: usize = 100;
@@ -37,7 +38,7 @@ pub(super) struct ProjectRows {
 enum Last {
     Readable,
     Metadata(Box<Metadata>),
-    Unreadable(String),
+    Unreadable(UnreadableRow),
 }
 
 impl ProjectRows {
@@ -82,7 +83,7 @@ impl ProjectRows {
                 self.metadata += 1;
                 Last::Metadata(Box::new(metadata))
             }
-            Err(error) => Last::Unreadable(error.to_string()),
+            Err(error) => Last::Unreadable(error),
         };
         self.last = Some((subject, last));
     }
@@ -119,23 +120,23 @@ impl ProjectRows {
     /// Judges the row looked at last, now that it is known whether a newer one of its kind follows.
     fn settle(&mut self, is_superseded: bool) {
         match self.last.take() {
-            Some((_, Last::Unreadable(error))) => self.unreadable(error, is_superseded),
+            Some((_, Last::Unreadable(error))) => self.unreadable(&error, is_superseded),
             Some((_, Last::Metadata(metadata))) if !is_superseded => self.expired(&metadata),
             _ => {}
         }
     }
 
-    fn unreadable(&mut self, error: String, is_superseded: bool) {
-        let (status, found) = if is_superseded {
+    fn unreadable(&mut self, error: &UnreadableRow, is_superseded: bool) {
+        let (status, more) = if is_superseded {
             self.superseded += 1;
-            let found = format!("{error}; newer rows count, so only the history lacks it");
-            (Status::Warning, found)
+            let more = "; newer rows count, so only the history lacks it";
+            (Status::Warning, more)
         } else {
             self.failed += 1;
-            (Status::Failed, error)
+            (Status::Failed, "")
         };
         if self.failed + self.superseded <= NAMED {
-            self.found.note(status, "row", found);
+            self.found.unreadable_row(status, "row", error, more);
         }
     }
 
@@ -144,8 +145,14 @@ impl ProjectRows {
         for oddity in &inspection.oddities {
             self.odd += 1;
             if self.odd <= NAMED {
-                let found = format!("{}: {oddity}", String::from_utf8_lossy(&row.key));
-                self.found.note(Status::Warning, "row", found);
+                let row_key = String::from_utf8_lossy(&row.key).into_owned();
+                let found = format!("{row_key}: {oddity}");
+                let place = Place {
+                    row_key,
+                    column: oddity.field.clone(),
+                    problem: format!("found {}, read as {}", oddity.found, oddity.read_as),
+                };
+                self.found.note_row(Status::Warning, "row", place, found);
             }
         }
     }
@@ -154,12 +161,23 @@ impl ProjectRows {
     fn passed_over(&mut self, row: &Row, inspection: &Inspection) {
         self.superseded += 1;
         if self.failed + self.superseded <= NAMED {
-            let why = match &inspection.row {
-                Err(error) => error.to_string(),
-                Ok(_) => format!("{}: too far ahead", String::from_utf8_lossy(&row.key)),
-            };
-            let found = format!("{why}; it is passed over, and older rows count");
-            self.found.note(Status::Warning, "row", found);
+            let more = "; it is passed over, and older rows count";
+            match &inspection.row {
+                Err(error) => {
+                    (self.found).unreadable_row(Status::Warning, "row", error, more);
+                }
+                Ok(_) => {
+                    let row_key = String::from_utf8_lossy(&row.key).into_owned();
+                    let problem = format!("too far ahead of the clock{more}");
+                    let found = format!("{row_key}: {problem}");
+                    let place = Place {
+                        row_key,
+                        column: "row key".to_owned(),
+                        problem,
+                    };
+                    self.found.note_row(Status::Warning, "row", place, found);
+                }
+            }
         }
     }
 
