@@ -3,8 +3,7 @@
 use flag_model::{FlagKey, ProjectName};
 use serde::Serialize;
 
-use super::Answer;
-use super::table::shown;
+use super::{Answer, visible};
 use super::text::{Columns, Text, Tone};
 use crate::compare::Compared;
 use crate::peer::{Peer, Reply};
@@ -87,7 +86,7 @@ impl Answer for ComparedServices<'_> {
                 Tone::Problem
             };
             let counts = [answers.equal, answers.differing, answers.refused];
-            let mut line = vec![flag.flag_type.to_owned(), shown(flag.flag_name)];
+            let mut line = vec![flag.flag_type.to_owned(), visible(flag.flag_name)];
             line.extend(counts.iter().map(u64::to_string));
             flags.line(tone, line);
         }
@@ -100,8 +99,8 @@ impl Answer for ComparedServices<'_> {
             for difference in &flag.answers.differences {
                 let line = [
                     flag.flag_type.to_owned(),
-                    shown(flag.flag_name),
-                    shown(&difference.instance_id),
+                    visible(flag.flag_name),
+                    visible(&difference.instance_id),
                     answer(&difference.ours),
                     answer(&difference.theirs),
                 ];
@@ -122,8 +121,8 @@ impl Answer for ComparedServices<'_> {
 fn answer(reply: &Reply) -> String {
     match reply {
         Reply::Served(served) => {
-            shown(&format!("{} ({})", served.flag_value, served.rollout_group))
+            visible(&format!("{} ({})", served.flag_value, served.rollout_group))
         }
-        Reply::Refused { status, detail } => shown(&format!("{status} {detail}")),
+        Reply::Refused { status, detail } => visible(&format!("{status} {detail}")),
     }
 }
