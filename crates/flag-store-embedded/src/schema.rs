@@ -13,6 +13,10 @@ pub(crate) const SCHEMA_VERSION: i32 = 1;
 const CREATE_TABLE: &str =
     "CREATE TABLE rows (key BLOB PRIMARY KEY, cells BLOB NOT NULL) WITHOUT ROWID";
 
+/// Rows that expire so long after they were written, in seconds since 1970, whatever time their keys say.
+const CREATE_EXPIRING: &str = "CREATE TABLE rows (key BLOB PRIMARY KEY, cells BLOB NOT NULL,
+    written INTEGER NOT NULL DEFAULT (unixepoch())) WITHOUT ROWID";
+
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Contents {
@@ -42,6 +46,13 @@ impl Contents {
         self == Self::Exposures
     }
 
+    fn create_table(self) -> &'static str {
+        match self {
+            Self::Flags => CREATE_TABLE,
+            Self::Exposures => CREATE_EXPIRING,
+        }
+    }
+
     fn application_id(self) -> i32 {
         match self {
             Self::Flags => i32::from_be_bytes(*b"FLAG"),
@@ -69,7 +80,7 @@ pub(crate) fn origin(connection: &mut Connection, contents: Contents) -> Result<
 pub(crate) fn set_up(connection: &mut Connection, contents: Contents) -> Result<(), Obstacle> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if read_origin(&transaction, contents)? == Origin::New {
-        transaction.execute_batch(CREATE_TABLE)?;
+        transaction.execute_batch(contents.create_table())?;
         transaction.pragma_update(None, "application_id", contents.application_id())?;
         transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }
