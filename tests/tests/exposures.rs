@@ -465,8 +465,8 @@ async fn a_time_that_an_exposure_cannot_have_is_refused() {
     };
     let day = 24 * 3_600;
     for allowed in [1 - 7 * day + 60, -60, 240] {
-        let sent = send(&service, &seconds_from_now(allowed)).await;
-        assert_eq!(sent, (200, String::new()), "{allowed}");
+        let told = send(&service, &seconds_from_now(allowed)).await;
+        assert_eq!(told, (200, String::new()), "{allowed}");
     }
     let years = ["0001-01-01 00:00:00", "9999-12-31 23:59:59"].map(str::to_owned);
     let near = [-7 * day - 60, 360].map(seconds_from_now);
@@ -497,12 +497,12 @@ async fn booleans_are_spelled_as_dashboards_of_the_reference_have_them() {
     let router = flag(FlagType::Feature, "multi_step_api_router");
     let reply = service.ask(PROJECT, "feature", "multi_step_api_router", "A");
     assert_eq!(reply.await.status, 200);
-    let mut sent = entry("B");
-    sent["flag_type"] = json!("feature");
-    sent["flag_name"] = json!("multi_step_api_router");
-    sent["flag_value"] = json!(true);
-    sent["cache_flag"] = json!(false);
-    assert_eq!(post(&service, &sent).await.0, 200);
+    let mut router_entry = entry("B");
+    router_entry["flag_type"] = json!("feature");
+    router_entry["flag_name"] = json!("multi_step_api_router");
+    router_entry["flag_value"] = json!(true);
+    router_entry["cache_flag"] = json!(false);
+    assert_eq!(post(&service, &router_entry).await.0, 200);
     assert!(service.stop().success());
     let log = logged(&store, &router).await;
     assert_eq!(log.len(), 2);
@@ -580,7 +580,10 @@ async fn a_service_that_drains_says_so_and_goes_on_answering() {
 mod on_bigtable {
     use super::*;
 
-    async fn behind_a_network(log: Stdio) -> (TestStore, Service, Proxy) {
+    async fn behind_a_network(
+        log: Stdio,
+        variables: &[(&str, &str)],
+    ) -> (TestStore, Service, Proxy) {
         let store = TestStore::bigtable();
         let TestStore::Bigtable { emulator, instance } = &store else {
             panic!("another store")
@@ -590,13 +593,13 @@ mod on_bigtable {
             emulator: network.address(),
             instance: instance.clone(),
         };
-        let service = Service::start_logging(&near, &["--demo"], &[], log);
+        let service = Service::start_logging(&near, &["--demo"], variables, log);
         (store, service, network)
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn counts_add_up_while_the_store_is_silent_and_all_is_written_after() {
-        let (store, service, network) = behind_a_network(Stdio::inherit()).await;
+        let (store, service, network) = behind_a_network(Stdio::inherit(), &[]).await;
         ask(&service, "warm").await;
         for round in 0..3 {
             network.fall_silent();
@@ -615,9 +618,34 @@ mod on_bigtable {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn an_answer_that_was_dropped_is_logged_when_it_is_given_again() {
+        let variables = [
+            ("FLAG_EXPOSURE_DEDUP_SECONDS", "3600"),
+            ("FLAG_EXPOSURE_QUEUE", "1"),
+        ];
+        let (store, service, network) = behind_a_network(Stdio::inherit(), &variables).await;
+        ask(&service, "warm").await;
+        until_written(&service).await;
+        network.fall_silent();
+        ask(&service, "A").await;
+        ask(&service, "B").await;
+        let dropped = "flag_exposures_dropped_total{reason=\"queue_full\"}";
+        assert_eq!(service.metric(dropped).await, 1);
+        network.speak_again();
+        until_written(&service).await;
+        for instance in ["A", "B", "B"] {
+            ask(&service, instance).await;
+            until_written(&service).await;
+        }
+        let log = logged(&store, &provider()).await;
+        let instances: Vec<_> = log.iter().map(|row| &*row.instance).collect();
+        assert_eq!(instances, ["A", "B", "warm"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_store_that_hangs_does_not_keep_a_service_from_stopping() {
         let log = tempfile::NamedTempFile::new().unwrap();
-        let (_store, service, network) = behind_a_network(log.reopen().unwrap().into()).await;
+        let (_store, service, network) = behind_a_network(log.reopen().unwrap().into(), &[]).await;
         ask(&service, "warm").await;
         until_written(&service).await;
         network.fall_silent();
