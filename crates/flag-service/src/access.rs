@@ -100,6 +100,21 @@ impl Door {
     }
 }
 
+impl Door {
+    /// Counts what a request that was let in asks for besides, or says when to come back.
+    pub(crate) fn charge(
+        &self,
+        request: &HttpRequest,
+        pass: &Pass,
+        more: usize,
+    ) -> Result<(), Refusal> {
+        match (&self.rate, u64::try_from(more)) {
+            (Some(rate), Ok(more @ 1..)) => rate.take_more(request, pass, more),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The key that a request presents, if it counts.
 fn holder(keys: &ArcSwap<KeyRing>, request: &HttpRequest) -> Result<Arc<HeldKey>, Refusal> {
     let presented = credential::presented(request.headers()).map_err(Refusal::Unauthorized)?;

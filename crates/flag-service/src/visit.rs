@@ -71,6 +71,15 @@ impl Visit {
         Ok(self.permit.may(project)?)
     }
 
+    /// Counts so many answers towards the rate of the caller, of which the request itself was the first.
+    pub(crate) fn charge(&self, answers: usize) -> Result<(), ApiError> {
+        let door = &self.site.door;
+        match self.permit.pass() {
+            Some(pass) => Ok(door.charge(&self.request, pass, answers.saturating_sub(1))?),
+            None => Ok(()),
+        }
+    }
+
     /// Answers with a problem, and says so to those who mend it.
     fn fail(&self, route: Route, error: &ApiError) -> HttpResponse {
         let response = error.respond(&self.id);

@@ -78,8 +78,16 @@ settings! {
         "How many exposures wait to be written at most, 1 to 10000000; more are dropped and counted";
     EXPOSURE_DEDUP = "exposure_dedup_seconds", ["FLAG_EXPOSURE_DEDUP_SECONDS"], "0",
         "How long the same answer of one revision to the same instance is logged only once, in seconds, 0 to 86400; 0 logs every answer";
+    EXPOSURE_DEDUP_ENTRIES = "exposure_dedup_entries", ["FLAG_EXPOSURE_DEDUP_ENTRIES"], "200000",
+        "How many answers a replica remembers for that, 1000 to 100000000, about 40 bytes each; of more answers up to half are forgotten early, counted in `flag_exposures_dedup_forgotten_total`, and logged again if they are repeated";
+    EXPOSURE_BOOLEANS = "exposure_booleans", ["FLAG_EXPOSURE_BOOLEANS"], "json",
+        "How booleans are spelled in the cells of the exposure log: `json` (`true`) or `python` (`True`, as the Python service wrote them)";
+    EXPOSURE_MAX_AGE = "exposure_max_age_hours", ["FLAG_EXPOSURE_MAX_AGE_HOURS"], "168",
+        "How long ago the `created_time` of an entry of `/log-feature-flag` may be, in hours, 1 to 87600";
+    EXPOSURE_MAX_AHEAD = "exposure_max_ahead_seconds", ["FLAG_EXPOSURE_MAX_AHEAD_SECONDS"], "300",
+        "How far ahead of the clock it may be, in seconds, 0 to 86400";
     EXPOSURE_RETENTION = "exposure_retention_days", ["FLAG_EXPOSURE_RETENTION_DAYS"], "90",
-        "How long the embedded store keeps exposures, in days, 0 to 36500; 0 keeps them for ever; in Bigtable a rule of the table says so";
+        "How long the embedded store keeps exposures after they were written, in days, 0 to 36500; 0 keeps them for ever; in Bigtable a rule of the table says so";
     LOG_INSTANCE_ID = "log_instance_id", ["FLAG_LOG_INSTANCE_ID"], "plain",
         "How instance ids stand in the exposure log: `plain`, or `hashed` (HMAC-SHA-256 in hexadecimal, and no bucket)";
     LOG_INSTANCE_ID_KEY = "log_instance_id_key", ["FLAG_LOG_INSTANCE_ID_KEY"], "",

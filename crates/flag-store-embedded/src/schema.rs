@@ -16,6 +16,10 @@ const CREATE_ROWS: &str =
 const CREATE_CELLS: &str = "CREATE TABLE cells (key BLOB, name BLOB, value BLOB NOT NULL,
     PRIMARY KEY (key, name)) WITHOUT ROWID";
 
+/// Rows that expire so long after they were written, in seconds since 1970, whatever time their keys say.
+const CREATE_EXPIRING: &str = "CREATE TABLE rows (key BLOB PRIMARY KEY, cells BLOB NOT NULL,
+    written INTEGER NOT NULL DEFAULT (unixepoch())) WITHOUT ROWID";
+
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Contents {
@@ -53,6 +57,13 @@ impl Contents {
         self == Self::Exposures
     }
 
+    fn create_table(self) -> &'static str {
+        match self {
+            Self::Flags => CREATE_ROWS,
+            Self::Exposures => CREATE_EXPIRING,
+        }
+    }
+
     fn application_id(self) -> i32 {
         match self {
             Self::Flags => i32::from_be_bytes(*b"FLAG"),
@@ -83,7 +94,7 @@ pub(crate) fn set_up(connection: &mut Connection, contents: Contents) -> Result<
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let origin = read_origin(&transaction, contents)?;
     if origin == Origin::New {
-        transaction.execute_batch(CREATE_ROWS)?;
+        transaction.execute_batch(contents.create_table())?;
         transaction.pragma_update(None, "application_id", contents.application_id())?;
     }
     if origin != Origin::Ours {

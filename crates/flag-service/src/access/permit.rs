@@ -55,6 +55,11 @@ impl Permit {
         let _ = self.pass.set(pass);
     }
 
+    /// What the caller was let in with.
+    pub(crate) fn pass(&self) -> Option<&Pass> {
+        self.pass.get()
+    }
+
     /// Whether the caller may use what belongs to a project; nobody may before being let in.
     pub(crate) fn may(&self, project: &ProjectName) -> Result<(), Refusal> {
         self.has_asked.set(true);

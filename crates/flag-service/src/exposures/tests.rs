@@ -12,7 +12,7 @@ use flag_model::{
 use flag_rollout::{Plan, decide};
 use flag_store::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, ExposureStore, Insert, Row, RowStore, Scan,
-    StoreError, Table,
+    Spelling, StoreError, Table,
 };
 use prometheus_client::registry::Registry;
 use tokio::time::{Instant, sleep};
@@ -176,9 +176,8 @@ fn log_of(store: &Arc<Scripted>, queue: usize) -> Exposures {
     let settings = ExposureSettings {
         recording: Recording::On,
         queue,
-        dedup: Duration::ZERO,
         retention: Duration::ZERO,
-        names: InstanceNames::Plain,
+        ..Config::of_defaults().exposures
     };
     let rows = Arc::clone(store);
     let registry = &mut Registry::default();
@@ -326,6 +325,6 @@ fn hashed_names_are_those_of_openssl_and_hide_the_bucket() {
     let expected = "a4ce10b4b7a531092e0f1c12dca084858567345754813ce6d19f69f1e3e0cdbd";
     assert_eq!(exposure.instance.as_str(), expected);
     assert_eq!(exposure.bucket, None);
-    let key = String::from_utf8(exposure.row().unwrap().key).unwrap();
+    let key = String::from_utf8(exposure.row(Spelling::Json).unwrap().key).unwrap();
     assert!(key.contains(expected) && !key.contains("A12345"), "{key}");
 }

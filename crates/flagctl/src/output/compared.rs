@@ -3,8 +3,8 @@
 use flag_model::{FlagKey, ProjectName};
 use serde::Serialize;
 
-use super::{Answer, visible};
 use super::text::{Columns, Text, Tone};
+use super::{Answer, visible};
 use crate::compare::Compared;
 use crate::peer::{Peer, Reply};
 
