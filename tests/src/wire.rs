@@ -89,7 +89,9 @@ impl Wire {
 
     /// Whether nothing comes for a moment.
     pub async fn is_silent(&mut self, moment: Duration) -> bool {
-        self.read.is_empty() && timeout(moment, self.stream.readable()).await.is_err()
+        // A socket may say that it is readable and not be; a read knows.
+        let read = self.stream.read_buf(&mut self.read);
+        timeout(moment, read).await.is_err() && self.read.is_empty()
     }
 
     async fn more(&mut self) -> usize {
