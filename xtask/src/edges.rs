@@ -77,7 +77,7 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("gcp_auth", &["flag-store-bigtable"]),
     ("opentelemetry", &["flag-service"]),
     ("opentelemetry_sdk", &["flag-service"]),
-    ("reqwest", &["flag-client", "flag-tests"]),
+    ("reqwest", &["flag-client", "flag-tests", "flagctl"]),
     ("rusqlite", &["flag-store-embedded"]),
     ("utoipa", &["flag-api", "flag-service"]),
 ];

@@ -22,6 +22,7 @@ mod instructions;
 mod load;
 mod load_test;
 mod metadata;
+mod migration;
 mod schemathesis;
 mod test;
 mod tidy;
@@ -52,6 +53,8 @@ enum Chore {
     Faults(faults::Args),
     /// Asks the real service whatever its description allows: needs Python, and the network at first
     Schemathesis(schemathesis::Args),
+    /// Follows docs/migrating.md beside the Python service, on an emulator: needs Python, and the network at first
+    Migration,
     /// Checks that our crates depend only on what they may
     Edges,
     /// Checks that every crate opens with its purpose and inherits the lints
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Chore::LoadTest(args) => load_test::run(&args, &mut foreground),
         Chore::Faults(args) => faults::run(&args, &mut foreground),
         Chore::Schemathesis(args) => schemathesis::run(&args, &mut foreground),
+        Chore::Migration => test::run_migration(&mut foreground),
         Chore::Edges => edges::run(),
         Chore::Tidy => tidy::run(),
         Chore::Dist => dist::run(&mut foreground),

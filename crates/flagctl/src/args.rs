@@ -8,9 +8,9 @@ use flag_model::{Date, FlagType, FormatVersion, NewName, Timestamp};
 use flag_settings::{Setting, Sources, table};
 
 use crate::commands::{
-    ApplyArgs, BackupArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs, ExplainArgs,
-    ExportArgs, ExposuresArgs, ForgetArgs, InitArgs, KeysArgs, LatestArgs, ListArgs, ManualArgs,
-    RestoreBackupArgs, RollbackArgs, RunConfigArgs, SqlArgs, UpdateArgs,
+    ApplyArgs, BackupArgs, CompareArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs,
+    ExplainArgs, ExportArgs, ExposuresArgs, ForgetArgs, InitArgs, KeysArgs, LatestArgs, ListArgs,
+    ManualArgs, RestoreBackupArgs, RollbackArgs, RunConfigArgs, SqlArgs, UpdateArgs,
 };
 use crate::confirm::ConfirmArgs;
 use crate::exit_code::ExitCode;
@@ -135,6 +135,14 @@ pub(crate) enum Command {
   flagctl doctor
   flagctl doctor csr-assistant -o json")]
     Doctor(DoctorArgs),
+    /// Compare what two services answer for all flags of a project; ends with code 7 if an answer differs
+    ///
+    /// For moving from one service to another: both are asked for every flag and every instance id, and each answer is
+    /// logged as an exposure by the service that gave it, as any answer is.
+    #[command(after_help = "Example:
+  flagctl compare csr-assistant \\
+      --with http://python-flags:8000 --ids ids.txt  # needs both services")]
+    Compare(CompareArgs),
     /// Copy the rows of a project as they are from one store to another, overwriting none
     #[command(after_help = "Examples:
   flagctl copy csr-assistant --from embedded:./flag-data --to embedded:./copy

@@ -2,6 +2,7 @@
 mod add;
 mod apply;
 mod backup;
+mod compare;
 mod completions;
 mod copy;
 mod diff;
@@ -29,6 +30,7 @@ use flag_store::{Clock as _, FlagStore, ReadError, SystemClock};
 pub(crate) use self::add::add;
 pub(crate) use self::apply::{ApplyArgs, apply};
 pub(crate) use self::backup::{BackupArgs, RestoreBackupArgs, backup, restore_backup};
+pub(crate) use self::compare::{CompareArgs, compare};
 pub(crate) use self::completions::{CompletionsArgs, completions};
 pub(crate) use self::copy::{CopyArgs, copy};
 pub(crate) use self::diff::{DiffArgs, diff};

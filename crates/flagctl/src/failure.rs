@@ -16,6 +16,7 @@ use crate::exit_code::ExitCode;
 use crate::flag_file::FileMistakes;
 use crate::near::Near;
 use crate::output::{self, Tone};
+use crate::peer::PeerError;
 use crate::plan::PlanError;
 use crate::run_config::ConfigError;
 use crate::shell;
@@ -97,6 +98,14 @@ pub(crate) enum Failure {
     /// Nothing failed: what was compared differs, and has been shown.
     #[error("what was compared differs")]
     Differs,
+    /// Two services were compared, and neither served anything.
+    #[error(
+        "neither service served a value, so nothing was compared; is the project known to both?"
+    )]
+    NothingServed,
+    /// A service cannot be asked.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
     /// The flag is there, but not that revision of it.
     #[error("no revision {wanted} among the {known} of {flag}")]
     NoRevision {
@@ -304,6 +313,7 @@ impl Failure {
             Self::CommandLine(_)
             | Self::Settings(_)
             | Self::Plan(PlanError::Usage(_) | PlanError::NeedsVersion2 { .. })
+            | Self::Peer(PeerError::Url(_) | PeerError::Key)
             | Self::NotMeant { .. }
             | Self::NotSaid
             | Self::NoKeyFile
@@ -337,6 +347,8 @@ impl Failure {
             Self::Open(source) => of_open(source),
             Self::Store { source, .. } => of_store(source),
             Self::Unknown { .. }
+            | Self::Peer(_)
+            | Self::NothingServed
             | Self::NotConfirmed
             | Self::File { .. }
             | Self::KeyFile { .. }

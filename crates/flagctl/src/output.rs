@@ -1,6 +1,7 @@
 //! Results on standard output, talk on standard error.
 mod applied;
 mod checks;
+mod compared;
 mod copied;
 mod diff;
 mod explained;
@@ -35,6 +36,7 @@ use serde::Serialize;
 
 pub(crate) use self::applied::{Applied, AppliedFlag};
 pub(crate) use self::checks::{Checks, Place, Status};
+pub(crate) use self::compared::ComparedServices;
 pub(crate) use self::copied::CopiedRows;
 pub(crate) use self::diff::Diff;
 pub(crate) use self::explained::Explained;

@@ -90,6 +90,7 @@ async fn perform(context: &Context, command: Command) -> Result<(), Failure> {
         Command::Doctor(typed) => commands::doctor(context, &typed).await,
         Command::Export(typed) => commands::export(context, &typed).await,
         Command::Apply(typed) => commands::apply(context, &typed).await,
+        Command::Compare(typed) => commands::compare(context, &typed).await,
         Command::Copy(typed) => commands::copy(context, &typed).await,
         Command::Backup(typed) => commands::backup(context, &typed).await,
         Command::RestoreBackup(typed) => commands::restore_backup(context, &typed).await,

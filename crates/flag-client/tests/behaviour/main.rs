@@ -5,8 +5,11 @@
 mod answers;
 mod building;
 mod concurrency;
+mod environment;
 mod failures;
 mod faults;
+#[cfg(unix)]
+mod forks;
 mod outages;
 mod runtimes;
 mod server;

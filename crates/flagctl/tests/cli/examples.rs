@@ -1,6 +1,6 @@
 //! Every example that the help or a page shows, run as it stands.
 //!
-//! `# exits 7` behind an example says how it ends, if not with 0; `# needs Google Cloud` that no test can run it. A block of a page whose lines begin with `flagctl `
+//! `# exits 7` behind an example says how it ends, if not with 0; `# needs …` that no test can run it here. A block of a page whose lines begin with `flagctl `
 //! is run, unless the line before it is a comment that begins with `<!-- not run: ` and says why.
 
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ struct Example {
 
 /// Runs the examples one after the other in one folder.
 fn check_all(dir: &TempDir, origin: &str, examples: &[Example]) {
-    let here = (examples.iter()).filter(|example| !example.typed.contains("# needs Google Cloud"));
+    let here = (examples.iter()).filter(|example| !example.typed.contains("# needs "));
     for Example { typed, code } in here {
         let output = shell(dir, typed);
         assert_eq!(
