@@ -32,7 +32,7 @@ pub(crate) async fn add(context: &Context, typed: &AddArgs) -> Result<(), Failur
     write::metadata(
         context,
         &store,
-        PlannedMetadata::on(&None, parts),
+        PlannedMetadata::on(None, parts),
         &typed.confirmation,
         typed.output.form,
     )
