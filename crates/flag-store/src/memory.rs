@@ -131,7 +131,9 @@ impl RowStore for MemoryStore {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut rows = self.rows(Table::Exposures);
-            keys.iter().for_each(|key| drop(rows.remove(key)));
+            for key in keys {
+                rows.remove(key);
+            }
             Ok(())
         })
     }

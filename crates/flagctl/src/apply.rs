@@ -104,9 +104,9 @@ fn planned(
     let wanted_parts = wanted.metadata.as_ref();
     let metadata = wanted_parts
         .filter(|parts| !matches!(&metadata, Some(Ok(newest)) if **newest == **parts))
-        .map(|parts| PlannedMetadata::on(&metadata, parts.clone()));
+        .map(|parts| PlannedMetadata::on(metadata.as_ref(), parts.clone()));
     let revision = match &wanted.revision {
-        Some(in_file) => revision::planned(&wanted.flag, in_file, &revision, signature)?,
+        Some(in_file) => revision::planned(&wanted.flag, in_file, revision.as_ref(), signature)?,
         None => None,
     };
     Ok(

@@ -242,7 +242,7 @@ pub(crate) struct AddArgs {
 /// How new flags may be named.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct NameArgs {
-    /// Take names of new flags that are not snake_case: letters, digits, `.`, `_` and `-`
+    /// Take names of new flags that are not in snake case: letters, digits, `.`, `_` and `-`
     #[arg(long)]
     any_name: bool,
 }

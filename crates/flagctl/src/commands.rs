@@ -54,7 +54,7 @@ pub(crate) use self::update::{UpdateArgs, update};
 use crate::failure::Failure;
 use crate::output::noted;
 use crate::run::Context;
-use crate::write::Newest;
+use crate::write::Stored;
 
 /// How far back revisions are looked at.
 const SEARCHED: usize = 1_000;
@@ -73,20 +73,26 @@ async fn metadata(store: &FlagStore, flag: &FlagKey) -> Result<Option<Metadata>,
 }
 
 /// The metadata that counts, or why it cannot be read: for commands that replace it.
-async fn newest_metadata(store: &FlagStore, flag: &FlagKey) -> Result<Newest<Metadata>, Failure> {
+async fn newest_metadata(
+    store: &FlagStore,
+    flag: &FlagKey,
+) -> Result<Option<Stored<Metadata>>, Failure> {
     let read = store.latest_metadata(flag);
     let read = noted(format!("reading the metadata of {flag}"), read).await;
     or_unreadable(read).map_err(|error| unread("metadata", flag, error))
 }
 
 /// The revision in force, or why it cannot be read: for commands that replace it.
-async fn newest_revision(store: &FlagStore, flag: &FlagKey) -> Result<Newest<Revision>, Failure> {
+async fn newest_revision(
+    store: &FlagStore,
+    flag: &FlagKey,
+) -> Result<Option<Stored<Revision>>, Failure> {
     let read = store.latest_revision(flag);
     let read = noted(format!("reading the newest revision of {flag}"), read).await;
     or_unreadable(read).map_err(|error| unread("newest revision", flag, error))
 }
 
-fn or_unreadable<T>(read: Result<Option<T>, ReadError>) -> Result<Newest<T>, ReadError> {
+fn or_unreadable<T>(read: Result<Option<T>, ReadError>) -> Result<Option<Stored<T>>, ReadError> {
     match read {
         Ok(read) => Ok(read.map(Ok)),
         Err(ReadError::Unreadable(row)) => Ok(Some(Err(row))),
@@ -99,7 +105,7 @@ async fn newest_format(
     context: &Context,
     store: &FlagStore,
     flag: &FlagKey,
-    newest: &Newest<Revision>,
+    newest: Option<&Stored<Revision>>,
 ) -> Result<Option<Format>, Failure> {
     match newest {
         None => Ok(None),

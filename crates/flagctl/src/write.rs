@@ -13,8 +13,8 @@ use crate::run::Context;
 /// How far back the revision is looked for that a conflicting change was started from.
 const SEARCHED: usize = 100;
 
-/// The newest row of a kind, or why it cannot be read.
-pub(crate) type Newest<T> = Option<Result<T, UnreadableRow>>;
+/// A row of a kind, or why it cannot be read.
+pub(crate) type Stored<T> = Result<T, UnreadableRow>;
 
 /// Metadata that shall be appended.
 pub(crate) struct PlannedMetadata {
@@ -28,7 +28,7 @@ pub(crate) struct PlannedMetadata {
 
 impl PlannedMetadata {
     /// Metadata on top of the newest, which may be unreadable: the new one replaces it.
-    pub(crate) fn on(newest: &Newest<Metadata>, parts: MetadataParts) -> Self {
+    pub(crate) fn on(newest: Option<&Stored<Metadata>>, parts: MetadataParts) -> Self {
         let (base, change) = match newest {
             None => (Base::Nothing, Change::of_metadata(None, &parts)),
             Some(Ok(newest)) => (
@@ -61,11 +61,14 @@ pub(crate) struct PlannedRevision {
 
 impl PlannedRevision {
     /// A revision on top of the newest one, which may be unreadable: the new one replaces it.
-    pub(crate) fn on(newest: &Newest<Revision>, parts: RevisionParts) -> Result<Self, Failure> {
-        let readable = newest.as_ref().and_then(|newest| newest.as_ref().ok());
+    pub(crate) fn on(
+        newest: Option<&Stored<Revision>>,
+        parts: RevisionParts,
+    ) -> Result<Self, Failure> {
+        let readable = newest.and_then(|newest| newest.as_ref().ok());
         let mut change = Change::of(readable, &parts)
             .map_err(|error| Failure::Append(Box::new(error.into())))?;
-        let base = Base::on(newest.as_ref().and_then(output::created));
+        let base = Base::on(newest.and_then(output::created));
         if let Some(Err(row)) = newest {
             let warning = format!("the revision that this replaces cannot be read: {row}");
             change = change.with_warning(&warning).with_risk(Risk::Unreadable);

@@ -10,16 +10,16 @@ use flag_model::{
 use super::Signature;
 use crate::flag_file::RevisionInFile;
 use crate::plan;
-use crate::write::{Newest, PlannedRevision};
+use crate::write::{PlannedRevision, Stored};
 
 /// The next revision; none if the one in force says the same. One that cannot be read is replaced.
 pub(super) fn planned(
     flag: &FlagKey,
     wanted: &RevisionInFile,
-    stored: &Newest<Revision>,
+    stored: Option<&Stored<Revision>>,
     signature: &Signature,
 ) -> Result<Option<PlannedRevision>, String> {
-    let newest = stored.as_ref().and_then(|stored| stored.as_ref().ok());
+    let newest = stored.and_then(|stored| stored.as_ref().ok());
     if stored.is_some() && newest.is_none() && wanted.version.is_none() {
         return Err(
             "format_version: found none, expected one, as the newest revision cannot be read"

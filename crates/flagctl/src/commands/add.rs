@@ -11,6 +11,17 @@ use crate::write::{self, PlannedMetadata};
 pub(crate) async fn add(context: &Context, typed: &AddArgs) -> Result<(), Failure> {
     let parts = plan::metadata(typed, &context.variables)?;
     plan::not_past(typed.expires_on, today())?;
+    if let Err(unusual) = plan::new_name(&parts.flag, typed.names.allowed()) {
+        // A flag that is served without metadata has its name already.
+        let made = match context.open().await {
+            Ok(store) => first_made(context, &store, &parts.flag).await?,
+            Err(Failure::NoStore { .. }) => None,
+            Err(failure) => return Err(failure),
+        };
+        if made.is_none() {
+            return Err(PlanError::from(unusual).into());
+        }
+    }
     let store = context.open_or_make().await?;
     if let Some(there) = metadata(&store, &parts.flag).await? {
         return Err(Failure::AlreadyAdded {
@@ -18,14 +29,10 @@ pub(crate) async fn add(context: &Context, typed: &AddArgs) -> Result<(), Failur
             since: Some(there.created()),
         });
     }
-    // A flag that is served without metadata has its name already.
-    if first_made(context, &store, &parts.flag).await?.is_none() {
-        plan::new_name(&parts.flag, typed.names.allowed()).map_err(PlanError::from)?;
-    }
     write::metadata(
         context,
         &store,
-        PlannedMetadata::on(&None, parts),
+        PlannedMetadata::on(None, parts),
         &typed.confirmation,
         typed.output.form,
     )

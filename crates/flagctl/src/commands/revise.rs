@@ -28,7 +28,7 @@ pub(crate) async fn revise(context: &Context, typed: &ReviseArgs) -> Result<(), 
         let source = Box::new(row.clone().into());
         return Err(Failure::NotReplaced { flag, source });
     }
-    let format = newest_format(context, &store, &flag, &newest).await?;
+    let format = newest_format(context, &store, &flag, newest.as_ref()).await?;
     let parts = plan::revision(
         &flag,
         newest.as_ref().and_then(|newest| newest.as_ref().ok()),
@@ -37,7 +37,7 @@ pub(crate) async fn revise(context: &Context, typed: &ReviseArgs) -> Result<(), 
         context.rows.v1_algorithm,
         &context.variables,
     )?;
-    let planned = PlannedRevision::on(&newest, parts)?;
+    let planned = PlannedRevision::on(newest.as_ref(), parts)?;
     write::revision(
         context,
         &store,

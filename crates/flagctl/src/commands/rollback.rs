@@ -71,7 +71,7 @@ pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<
         rollback_of: Some(back_to),
         ..target.clone().into_parts()
     };
-    let mut planned = PlannedRevision::on(&newest, parts)?;
+    let mut planned = PlannedRevision::on(newest.as_ref(), parts)?;
     if was_taken_back(&history, target) {
         planned.change = planned.change.with_risk(Risk::UndoesRollback);
     }

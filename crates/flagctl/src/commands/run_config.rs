@@ -87,7 +87,7 @@ async fn add_or_update(
     write::metadata(
         context,
         &store,
-        PlannedMetadata::on(&there, parts),
+        PlannedMetadata::on(there.as_ref(), parts),
         &typed.confirmation,
         typed.output.form,
     )
@@ -109,9 +109,9 @@ async fn revise(context: &Context, typed: &RunConfigArgs, next: Revision) -> Res
     if parts.owner.is_none() {
         parts.owner = Some(plan::editor(&context.variables)?);
     }
-    let format = newest_format(context, &store, &flag, &newest).await?;
+    let format = newest_format(context, &store, &flag, newest.as_ref()).await?;
     parts.format = following(format, parts.format);
-    let mut planned = PlannedRevision::on(&newest, parts)?;
+    let mut planned = PlannedRevision::on(newest.as_ref(), parts)?;
     if !io::stdin().is_terminal() {
         planned.change.risks.retain(|risk| *risk == Risk::Reshuffle);
     }

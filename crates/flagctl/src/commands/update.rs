@@ -71,7 +71,7 @@ pub(crate) async fn update(context: &Context, typed: &UpdateArgs) -> Result<(), 
     write::metadata(
         context,
         &store,
-        PlannedMetadata::on(&newest, parts),
+        PlannedMetadata::on(newest.as_ref(), parts),
         &typed.confirmation,
         typed.output.form,
     )

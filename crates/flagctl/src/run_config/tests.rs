@@ -1,5 +1,6 @@
 //! Facts about run configurations.
 
+use flag_model::InstanceId;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::*;
@@ -200,7 +201,7 @@ fn what_is_odd_in_a_copied_row_is_read_as_from_the_store_and_said() {
     let ids: Vec<_> = revision.treatments[0]
         .overrides
         .iter()
-        .map(|id| id.as_str())
+        .map(InstanceId::as_str)
         .collect();
     assert_eq!(ids, ["A12345", "7"]);
     let said = described.warnings.join("\n");

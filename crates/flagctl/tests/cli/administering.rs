@@ -178,11 +178,7 @@ fn rows_that_cannot_be_read_are_named() {
             && line.ends_with("#TIME#2024-09-27 08:00:00")
     };
     let lines: Vec<&str> = stdout(&text).lines().collect();
-    assert_eq!(
-        lines.iter().copied().filter(|line| failed(&line)).count(),
-        1,
-        "{lines:?}"
-    );
+    assert_eq!(lines.iter().copied().filter(failed).count(), 1, "{lines:?}");
     let table = lines
         .iter()
         .position(|line| line.starts_with("STATUS   COLUMN"))

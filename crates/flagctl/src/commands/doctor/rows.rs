@@ -162,22 +162,19 @@ impl ProjectRows {
         self.superseded += 1;
         if self.failed + self.superseded <= NAMED {
             let more = "; it is passed over, and older rows count";
-            match &inspection.row {
-                Err(error) => {
-                    (self.found).unreadable_row(Status::Warning, "row", error, more);
-                }
-                Ok(_) => {
-                    let row_key = String::from_utf8_lossy(&row.key).into_owned();
-                    let problem = format!("too far ahead of the clock{more}");
-                    let found = format!("{row_key}: {problem}");
-                    let place = Place {
-                        row_key,
-                        column: "row key".to_owned(),
-                        problem,
-                    };
-                    self.found.note_row(Status::Warning, "row", place, found);
-                }
+            if let Err(error) = &inspection.row {
+                (self.found).unreadable_row(Status::Warning, "row", error, more);
+                return;
             }
+            let row_key = String::from_utf8_lossy(&row.key).into_owned();
+            let problem = format!("too far ahead of the clock{more}");
+            let found = format!("{row_key}: {problem}");
+            let place = Place {
+                row_key,
+                column: "row key".to_owned(),
+                problem,
+            };
+            self.found.note_row(Status::Warning, "row", place, found);
         }
     }
 
