@@ -11,8 +11,8 @@ use flag_model::{
 };
 use flag_rollout::{Plan, decide};
 use flag_store::{
-    BoxFuture, Cells, Columns, CompareAndSet, Expected, ExposureStore, Insert, Row, RowStore, Scan,
-    Spelling, StoreError, Table,
+    BoxFuture, Cells, Columns, CompareAndSet, Expected, ExposureStore, Insert, InstanceNames, Row,
+    RowStore, Scan, Spelling, StoreError, Table,
 };
 use prometheus_client::registry::Registry;
 use tokio::time::{Instant, sleep};
