@@ -1,7 +1,7 @@
 //! What a flag file means for a store: from the file and what is stored to the rows that are appended.
 //!
 //! Pure: no I/O, no clock. Whatever the file doesn't say stays as it is, and nothing is ever removed. Start with
-//! [`plan`]. Instances move as little as possible: a treatment keeps the buckets that it has in the store, whatever
+//! `plan`. Instances move as little as possible: a treatment keeps the buckets that it has in the store, whatever
 //! ranges the file tells; those count only where the store has none.
 mod revision;
 #[cfg(test)]
