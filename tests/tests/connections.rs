@@ -299,3 +299,22 @@ async fn who_pipelines_and_reads_nothing_makes_the_service_hold_little() {
         assert!(grown < 32 << 20, "{path}: {} MiB", grown >> 20);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_nothing_but_empty_lines_makes_the_service_hold_little() {
+    let (service, _store) = demo(&[("FLAG_WORKERS", "1")]);
+    assert_eq!(service.get("/livez", &[]).await.status, 200);
+    let before = service.resident();
+    let lines = "\r\n".repeat(30 << 10);
+    let mut held = Vec::new();
+    for _ in 0..600 {
+        let wire = service.connect().await;
+        wire.push(&lines);
+        held.push(wire);
+    }
+    for _ in 0..50 {
+        assert_eq!(service.get("/livez", &[]).await.status, 200);
+    }
+    let grown = service.resident().saturating_sub(before);
+    assert!(grown < 16 << 20, "{} MiB", grown >> 20);
+}

@@ -108,6 +108,10 @@ impl<T> GuardedConnection<T> {
     /// Looks at what is kept for something to pass on.
     fn look_at_kept(&mut self) {
         self.passing = self.framing.pass(&mut self.kept);
+        let _ = self.kept.split_to(self.framing.take_empty_lines());
+        if self.kept.is_empty() {
+            self.kept = BytesMut::new();
+        }
         if self.framing.is_in_head() && self.kept.len() > MOST_HEAD {
             self.own_words = HEAD_TOO_LARGE;
             self.is_ending = true;
@@ -120,12 +124,11 @@ impl<T> GuardedConnection<T> {
         if self.kept.is_empty() {
             let passed = self.framing.pass(fresh);
             self.state.is_whole.set(self.framing.is_whole());
-            if let Some(rest) = fresh.get(passed..)
-                && !rest.is_empty()
-            {
+            let dropped = self.framing.take_empty_lines();
+            if let Some(rest) = fresh.get(passed + dropped..) {
                 self.kept.extend_from_slice(rest);
-                buffer.set_filled(before + passed);
             }
+            buffer.set_filled(before + passed);
             return passed > 0;
         }
         self.kept.extend_from_slice(fresh);

@@ -130,6 +130,30 @@ async fn a_head_that_trickles_in_is_cut_off_with_a_word() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn empty_lines_before_a_request_are_dropped() {
+    for lines in [1, 100, MOST_HEAD] {
+        let (mut caller, mut ours) = connected();
+        let mut writing = tokio::spawn(async move {
+            caller.write_all(&b"\r\n".repeat(lines)).await.unwrap();
+            caller
+        });
+        let (passed, ended) = read_on(&mut ours, PATIENCE * 2).await;
+        assert_eq!((&*passed, ended), (&b""[..], None), "{lines} lines");
+        assert_eq!(ours.kept.capacity(), 0, "{lines} lines");
+        let mut caller = (&mut writing).await.unwrap();
+        caller.write_all(b"\r").await.unwrap();
+        assert_eq!(read_on(&mut ours, PATIENCE / 2).await.0, b"");
+        caller.write_all(b"\n").await.unwrap();
+        assert_eq!(read_on(&mut ours, PATIENCE / 2).await.0, b"");
+        caller.write_all(REQUEST).await.unwrap();
+        assert_eq!(read_on(&mut ours, PATIENCE / 2).await.0, REQUEST);
+        answer(&mut ours, b"y").await;
+        caller.write_all(b"\r\n").await.unwrap();
+        assert_eq!(read_on(&mut ours, PATIENCE * 2).await.1, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_head_that_is_too_large_is_refused() {
     let (caller, mut ours) = connected();
     let (mut from, mut to) = tokio::io::split(caller);
