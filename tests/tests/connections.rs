@@ -280,6 +280,28 @@ async fn probes_are_answered_while_every_connection_is_busy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn probes_are_answered_while_every_connection_has_a_part_of_a_head() {
+    let limits = [("FLAG_MAX_CONNECTIONS", "4"), ("FLAG_WORKERS", "1")];
+    let (service, _store) = demo(&limits);
+    let mut slow: Vec<Wire> = Vec::new();
+    for _ in 0..4 {
+        let mut wire = service.connect().await;
+        wire.send(&(get("/livez") + "GET /livez HT")).await;
+        assert_eq!(wire.answer(&Method::GET).await.unwrap().status, 200);
+        slow.push(wire);
+    }
+    for path in ["/livez", "/readyz"] {
+        let mut probe = service.connect().await;
+        probe.send(&get(path)).await;
+        let statuses = probe.statuses(&[Method::GET, Method::GET]).await;
+        assert_eq!(statuses, [Some(200), None], "it gives its place back");
+    }
+    let first = &mut slow[0];
+    first.send("TP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!(first.answer(&Method::GET).await.unwrap().status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_pipelines_and_reads_nothing_makes_the_service_hold_little() {
     let (service, _store) = demo(&[("FLAG_WORKERS", "1")]);
     let before = service.resident();

@@ -155,6 +155,10 @@ impl<T> GuardedConnection<T> {
             .set(self.state.answers.get().wrapping_add(1));
         if !self.kept.is_empty() {
             self.look_at_kept();
+        }
+        let is_arriving = !self.kept.is_empty();
+        self.state.is_arriving.set(is_arriving);
+        if is_arriving {
             context.waker().wake_by_ref();
             return;
         }

@@ -106,11 +106,11 @@ impl Connections {
             };
             let answers = state.answers.get();
             let is_used = state.seen.replace(answers) != answers;
-            if state.is_idle() && !is_used {
+            if state.can_close() && !is_used {
                 queue.extend(used.map(|(used, _)| used));
                 return self.close(&state);
             }
-            if state.is_idle() && used.is_none() {
+            if state.can_close() && used.is_none() {
                 used = Some((next, state));
             } else {
                 queue.push_back(next);

@@ -31,6 +31,7 @@ impl<T> GuardedConnection<T> {
             return self.wait_for_body(context);
         }
         let has_begun = !self.kept.is_empty();
+        self.state.is_arriving.set(has_begun);
         if self.state.is_to_close() && (self.state.is_extra.get() || !has_begun) {
             return HUNG_UP;
         }

@@ -305,3 +305,20 @@ async fn a_connection_that_has_to_go_goes_unless_it_has_a_request() {
     answer(&mut ours, b"y").await;
     assert_eq!(read_on(&mut ours, PATIENCE).await.1, Some(Duration::ZERO));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_with_a_part_of_a_head_makes_no_room() {
+    let (mut caller, mut ours) = connected();
+    let (part, rest) = REQUEST.split_at(8);
+    caller.write_all(part).await.unwrap();
+    assert_eq!(read_on(&mut ours, PATIENCE / 2).await.1, None);
+    let new = Rc::default();
+    ours.connections.enter(&new);
+    assert!(new.is_extra.get() && !ours.state.is_to_close());
+    caller.write_all(rest).await.unwrap();
+    assert_eq!(read_on(&mut ours, PATIENCE / 4).await.0, REQUEST);
+    answer(&mut ours, b"y").await;
+    let new = Rc::default();
+    ours.connections.enter(&new);
+    assert!(!new.is_extra.get() && ours.state.is_to_close());
+}
