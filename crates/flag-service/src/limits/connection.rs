@@ -101,17 +101,24 @@ impl<T> GuardedConnection<T> {
         self.passing -= now;
         if self.passing == 0 {
             self.state.is_whole.set(self.framing.is_whole());
+            self.let_go();
         }
         true
+    }
+
+    /// Gives the memory back of what is kept no more.
+    fn let_go(&mut self) {
+        if self.kept.is_empty() {
+            self.kept = BytesMut::new();
+            let _ = self.held.set(0);
+        }
     }
 
     /// Looks at what is kept for something to pass on.
     fn look_at_kept(&mut self) {
         self.passing = self.framing.pass(&mut self.kept);
         let _ = self.kept.split_to(self.framing.take_empty_lines());
-        if self.kept.is_empty() {
-            self.kept = BytesMut::new();
-        }
+        self.let_go();
         if self.framing.is_in_head() && self.kept.len() > MOST_HEAD {
             self.own_words = HEAD_TOO_LARGE;
             self.is_ending = true;

@@ -322,3 +322,16 @@ async fn a_connection_with_a_part_of_a_head_makes_no_room() {
     ours.connections.enter(&new);
     assert!(!new.is_extra.get() && ours.state.is_to_close());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_came_in_pieces_is_held_until_it_is_passed_on() {
+    let (mut caller, mut ours) = connected();
+    let (part, rest) = REQUEST.split_at(8);
+    caller.write_all(part).await.unwrap();
+    assert_eq!(read_on(&mut ours, PATIENCE / 2).await.1, None);
+    assert_eq!(ours.connections.held.total(), 8);
+    caller.write_all(rest).await.unwrap();
+    assert_eq!(read_on(&mut ours, PATIENCE / 4).await.0, REQUEST);
+    assert_eq!(ours.connections.held.total(), 0);
+    assert_eq!(ours.kept.capacity(), 0);
+}
