@@ -175,6 +175,20 @@ async fn who_asks_for_leave_to_send_a_body_gets_it_only_where_it_is_wanted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_empty_body_is_not_waited_for() {
+    let (service, _store) = demo(&[]);
+    for length in ["", "Content-Length: 0\r\n"] {
+        let mut wire = service.connect().await;
+        wire.send(&post(&format!("{length}Expect: 100-continue\r\n")))
+            .await;
+        assert_eq!(wire.answer(&Method::POST).await.unwrap().status, 400);
+        wire.send(&get("/livez")).await;
+        let next = wire.answer(&Method::GET).await.unwrap();
+        assert_eq!(next.status, 200, "{length:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bare_line_feed_in_a_head_is_refused() {
     let (service, _store) = demo(&[]);
     for request in [

@@ -282,7 +282,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedConnection<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.state.wants_body.take() && this.framing.takes_continue() {
+        let is_wanted = this.state.wants_body.take();
+        let is_answering = this.state.phase.get() == Phase::Answering;
+        if is_wanted && is_answering && this.framing.takes_continue() {
             this.own_words = CONTINUE;
         }
         ready!(this.write_own_words(context))?;

@@ -101,6 +101,8 @@ impl Framing {
             match line.first() {
                 None if self.head.has_begun => {
                     self.part = self.head.body();
+                    // Nobody waits to send nothing.
+                    self.head.expects_continue &= !self.is_whole();
                     return Some(end);
                 }
                 None => {}
@@ -314,5 +316,11 @@ mod tests {
         let mut framing = Framing::default();
         framing.pass(&mut (head("HTTP/1.1") + "x").into_bytes());
         assert!(!framing.takes_continue(), "the body has come without it");
+        for length in ["", "Content-Length: 0\r\n"] {
+            let head = format!("POST / HTTP/1.1\r\nExpect: 100-continue\r\n{length}\r\n");
+            let mut framing = Framing::default();
+            framing.pass(&mut head.into_bytes());
+            assert!(!framing.takes_continue(), "there is no body to wait for");
+        }
     }
 }

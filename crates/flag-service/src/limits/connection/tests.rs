@@ -335,3 +335,17 @@ async fn a_head_that_came_in_pieces_is_held_until_it_is_passed_on() {
     assert_eq!(ours.connections.held.total(), 0);
     assert_eq!(ours.kept.capacity(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_told_to_go_on_after_his_answer() {
+    let (mut caller, mut ours) = connected();
+    let head = b"POST / HTTP/1.1\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n";
+    caller.write_all(head).await.unwrap();
+    assert_eq!(read_on(&mut ours, PATIENCE).await.0.len(), head.len());
+    ours.state.wants_body.set(true);
+    answer(&mut ours, b"y").await;
+    drop(ours);
+    let mut said = Vec::new();
+    caller.read_to_end(&mut said).await.unwrap();
+    assert_eq!(said, b"y");
+}
