@@ -175,6 +175,20 @@ async fn who_asks_for_leave_to_send_a_body_gets_it_only_where_it_is_wanted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_empty_body_is_not_waited_for() {
+    let (service, _store) = demo(&[]);
+    for length in ["", "Content-Length: 0\r\n"] {
+        let mut wire = service.connect().await;
+        wire.send(&post(&format!("{length}Expect: 100-continue\r\n")))
+            .await;
+        assert_eq!(wire.answer(&Method::POST).await.unwrap().status, 400);
+        wire.send(&get("/livez")).await;
+        let next = wire.answer(&Method::GET).await.unwrap();
+        assert_eq!(next.status, 200, "{length:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bare_line_feed_in_a_head_is_refused() {
     let (service, _store) = demo(&[]);
     for request in [
@@ -280,6 +294,28 @@ async fn probes_are_answered_while_every_connection_is_busy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn probes_are_answered_while_every_connection_has_a_part_of_a_head() {
+    let limits = [("FLAG_MAX_CONNECTIONS", "4"), ("FLAG_WORKERS", "1")];
+    let (service, _store) = demo(&limits);
+    let mut slow: Vec<Wire> = Vec::new();
+    for _ in 0..4 {
+        let mut wire = service.connect().await;
+        wire.send(&(get("/livez") + "GET /livez HT")).await;
+        assert_eq!(wire.answer(&Method::GET).await.unwrap().status, 200);
+        slow.push(wire);
+    }
+    for path in ["/livez", "/readyz"] {
+        let mut probe = service.connect().await;
+        probe.send(&get(path)).await;
+        let statuses = probe.statuses(&[Method::GET, Method::GET]).await;
+        assert_eq!(statuses, [Some(200), None], "it gives its place back");
+    }
+    let first = &mut slow[0];
+    first.send("TP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!(first.answer(&Method::GET).await.unwrap().status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_pipelines_and_reads_nothing_makes_the_service_hold_little() {
     let (service, _store) = demo(&[("FLAG_WORKERS", "1")]);
     let before = service.resident();
@@ -298,4 +334,23 @@ async fn who_pipelines_and_reads_nothing_makes_the_service_hold_little() {
         let grown = service.resident().saturating_sub(before);
         assert!(grown < 32 << 20, "{path}: {} MiB", grown >> 20);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_nothing_but_empty_lines_makes_the_service_hold_little() {
+    let (service, _store) = demo(&[("FLAG_WORKERS", "1")]);
+    assert_eq!(service.get("/livez", &[]).await.status, 200);
+    let before = service.resident();
+    let lines = "\r\n".repeat(30 << 10);
+    let mut held = Vec::new();
+    for _ in 0..600 {
+        let wire = service.connect().await;
+        wire.push(&lines);
+        held.push(wire);
+    }
+    for _ in 0..50 {
+        assert_eq!(service.get("/livez", &[]).await.status, 200);
+    }
+    let grown = service.resident().saturating_sub(before);
+    assert!(grown < 16 << 20, "{} MiB", grown >> 20);
 }

@@ -37,6 +37,8 @@ const MAX_WORKERS: usize = 512;
 pub(crate) struct Config {
     /// Which store to open.
     pub(crate) store: StoreSettings,
+    /// Names of the deployment, which tell embedded stores apart that have one path.
+    pub(crate) deployment: String,
     /// How its rows are read.
     pub(crate) rows: RowOptions,
     /// Who said so.
@@ -96,7 +98,16 @@ impl Config {
     /// The configuration of a service that was told nothing.
     #[cfg(test)]
     pub(crate) fn of_defaults() -> Self {
-        Self::read(["flag-service".into()], []).unwrap()
+        Self::of(&[])
+    }
+
+    /// The configuration of a service that was told this alone.
+    #[cfg(test)]
+    pub(crate) fn of(environment: &[(&str, &str)]) -> Self {
+        let environment = environment
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        Self::read(["flag-service".into()], environment).unwrap()
     }
 
     fn read(
@@ -114,6 +125,7 @@ impl Config {
         let unknown_variables = sources.unknown_variables();
         let mut reader = Reader::new(sources);
         let store = StoreSettings::read(&mut reader);
+        let deployment = read_deployment(&mut reader);
         let rows = read_row_options(&mut reader);
         let store_origin = reader.origin(&table::STORE);
         let listen = reader.parse(&table::LISTEN, "address:port", |text| text.parse().ok());
@@ -152,6 +164,7 @@ impl Config {
         let config = || {
             Some(Self {
                 store: store?,
+                deployment: deployment?,
                 rows: rows?,
                 store_origin,
                 unknown_variables,
@@ -171,6 +184,13 @@ impl Config {
         let config = config();
         reader.finish(config)
     }
+}
+
+/// The environment, the tenant and the project, as they are set: only Bigtable has demands on them.
+fn read_deployment(reader: &mut Reader) -> Option<String> {
+    let [environment, tenant, project] = [table::ENVIRONMENT, table::TENANT, table::PROJECT]
+        .map(|setting| reader.parse(&setting, "text", |text| Some(text.to_owned())));
+    Some(format!("{} {} {}", environment?, tenant?, project?))
 }
 
 /// A bare word must be a level: as the name of a module, which it could be too, a typing error would silence the log.

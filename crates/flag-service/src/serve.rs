@@ -83,7 +83,7 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
         &mut registry,
     );
     let snapshot = config.cache.snapshot.clone();
-    let snapshot = snapshot.map(|path| Arc::new(Snapshot::new(path, &config.store, flags.clone())));
+    let snapshot = snapshot.map(|path| Arc::new(Snapshot::new(path, config, flags.clone())));
     if let Some(snapshot) = &snapshot {
         snapshot.restore().await;
         tokio::spawn(Arc::clone(snapshot).keep());

@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use flag_keys::{open_regular, replace};
 use flag_model::Timestamp;
-use flag_settings::StoreSettings;
 use flag_store::{Cells, Row};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -25,6 +24,7 @@ use tracing::{error, info, warn};
 
 use crate::cache::{FlagCache, Kept};
 use crate::causes::io_problem;
+use crate::config::Config;
 
 /// How long a change waits at most until it is in the file.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -98,8 +98,8 @@ enum ReadError {
 }
 
 impl Snapshot {
-    /// The snapshot of these flags of this store in this file.
-    pub(crate) fn new(path: PathBuf, store: &StoreSettings, flags: FlagCache) -> Self {
+    /// The snapshot in this file of these flags, which are of the store that is configured.
+    pub(crate) fn new(path: PathBuf, config: &Config, flags: FlagCache) -> Self {
         let state = State {
             changes: flags.changes(),
             at: Instant::now(),
@@ -108,7 +108,7 @@ impl Snapshot {
         };
         Self {
             path,
-            store: identity::of(store),
+            store: identity::of(&config.store, &config.deployment),
             flags,
             state: Mutex::new(state),
         }

@@ -16,6 +16,8 @@ pub(crate) enum Heard {
     Known,
     /// The flag is being read, in the background.
     Reading,
+    /// It is being read, and was before: the rows did not say what the head row says.
+    ReadingAgain,
 }
 
 impl FlagCache {
@@ -23,15 +25,20 @@ impl FlagCache {
     /// with what is known, the rows decide.
     pub(crate) fn hear(&self, flag: &FlagKey, head: Option<HeadState>, since: Instant) -> Heard {
         let inner = &self.shared;
-        let must_read = match inner.entries.peek(flag) {
-            Some(entry) => is_doubtful(&entry, head, since),
+        let entry = inner.entries.peek(flag);
+        let must_read = match &entry {
+            Some(entry) => is_doubtful(entry, head, since),
             None => head.is_some_and(|head| inner.reconsider(flag, head)),
         };
         if !must_read {
             return Heard::Known;
         }
         drop(inner.begin(flag, Wanted::Newest));
-        Heard::Reading
+        if entry.is_some_and(|entry| !entry.is_read_since(since)) {
+            Heard::Reading
+        } else {
+            Heard::ReadingAgain
+        }
     }
 
     /// Takes a flag whose reads failed for fresh again where the head row, reached at last, names its revision.

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::cache::{FlagCache, Heard};
 
-/// How long after a change its flag is compared with what is served. A claim may stand for as long before its revision
-/// comes, and what was read just before a change may arrive just after it.
+/// How long after a change its flag is compared with what is served, and longer if it is not read by then. A claim may
+/// stand for as long before its revision comes, and what was read just before a change may arrive just after it.
 const UNSETTLED: Duration = Duration::from_secs(30);
 
 /// How many flags of a project are read again in one look, so that requests for others find room; the rest have the next.
@@ -20,19 +20,24 @@ const READ_AT_ONCE: usize = 256;
 #[derive(Debug)]
 pub(super) struct Seen {
     heads: Heads,
-    /// When it was seen first.
-    since: Instant,
-    /// What it said when it last changed, and when that was, of each flag of which it did.
+    /// What it said when it last changed, and when that was, of each flag that is compared with what is served.
     changed: BTreeMap<FlagKey, (Option<HeadState>, Instant)>,
+    /// With which of these the next look begins.
+    next: Option<FlagKey>,
 }
 
 impl Seen {
     /// Sees a head row for the first time.
     pub(super) fn new(heads: Heads) -> Self {
+        let now = Instant::now();
+        let changed = heads
+            .flags()
+            .map(|(flag, state)| (flag, (Some(state), now)))
+            .collect();
         Self {
             heads,
-            since: Instant::now(),
-            changed: BTreeMap::new(),
+            changed,
+            next: None,
         }
     }
 
@@ -63,19 +68,23 @@ impl Seen {
         }
     }
 
-    /// Has every flag compared with what is served whose change is not long ago.
+    /// Has every flag compared with what is served whose change is not long ago, or that was not read since.
     pub(super) fn tell(&mut self, flags: &FlagCache) {
-        self.changed
-            .retain(|_, (_, since)| since.elapsed() < UNSETTLED);
-        let is_new = self.since.elapsed() < UNSETTLED;
-        let all = self.heads.flags().filter(|_| is_new);
-        let all = all.map(|(flag, state)| (flag, Some(state), self.since));
-        let changed = self.changed.iter();
-        let changed = changed.map(|(flag, (state, since))| (flag.clone(), *state, *since));
-        changed
-            .chain(all)
-            .filter(|(flag, state, since)| flags.hear(flag, *state, *since) == Heard::Reading)
-            .take(READ_AT_ONCE)
-            .for_each(drop);
+        let mut earlier = std::mem::take(&mut self.changed);
+        let next = self.next.take();
+        let later = next.map_or_else(BTreeMap::new, |next| earlier.split_off(&next));
+        let mut room = READ_AT_ONCE;
+        for (flag, (state, since)) in later.into_iter().chain(earlier) {
+            if room == 0 {
+                self.next.get_or_insert_with(|| flag.clone());
+                self.changed.insert(flag, (state, since));
+                continue;
+            }
+            let heard = flags.hear(&flag, state, since);
+            room -= usize::from(heard != Heard::Known);
+            if heard == Heard::Reading || since.elapsed() < UNSETTLED {
+                self.changed.insert(flag, (state, since));
+            }
+        }
     }
 }

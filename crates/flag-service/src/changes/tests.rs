@@ -133,6 +133,36 @@ impl World {
         world
     }
 
+    /// As many other flags too, which are served and looked at.
+    async fn with_flags(count: usize) -> Self {
+        let mut world = Self::new().await;
+        for flag in 0..count {
+            let name = format!("flag_{flag}");
+            world.revise(&name, false).await;
+            assert_eq!(world.value(&name).await, Some(false));
+        }
+        world.look().await;
+        world
+    }
+
+    async fn revise_all(&self, count: usize) {
+        for flag in 0..count {
+            self.revise(&format!("flag_{flag}"), true).await;
+        }
+    }
+
+    /// Looks some times: how much each of them reads, the mark among it and, once, the head row.
+    async fn reads_of_looks(&mut self, pause: Duration) -> [usize; 4] {
+        let mut reads = [0; 4];
+        for reads in &mut reads {
+            sleep(pause).await;
+            self.rows.counted();
+            self.look().await;
+            *reads = self.rows.counted().0;
+        }
+        reads
+    }
+
     async fn revise(&self, name: &str, control: bool) {
         let appended = self
             .store
@@ -406,24 +436,49 @@ async fn a_revision_that_the_head_row_does_not_know_stays_in_force() {
     assert_eq!(world.rows.counted().0, 10, "it is not read again and again");
 }
 
+/// However seldom changes are looked for.
 #[tokio::test(start_paused = true)]
 async fn many_flags_that_changed_are_read_again_a_part_at_a_time() {
-    let mut world = World::new().await;
-    for flag in 0..600 {
-        let name = format!("flag_{flag}");
-        world.revise(&name, false).await;
-        assert_eq!(world.value(&name).await, Some(false));
+    for pause in [PERIOD, Duration::from_secs(31)] {
+        let mut world = World::with_flags(600).await;
+        world.revise_all(600).await;
+        assert_eq!(world.reads_of_looks(pause).await, [258, 257, 89, 1]);
+        assert_eq!(world.value("flag_599").await, Some(true));
     }
-    for flag in 0..600 {
-        world.revise(&format!("flag_{flag}"), true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_flag_of_a_restored_store_is_read_again_a_part_at_a_time() {
+    for pause in [PERIOD, Duration::from_secs(31)] {
+        let mut world = World::with_flags(600).await;
+        let backup = world.backup(|_| true).await;
+        world.revise_all(600).await;
+        world.reads_of_looks(PERIOD).await;
+        world.restore(backup);
+        assert_eq!(world.reads_of_looks(pause).await, [258, 257, 89, 1]);
+        for flag in 0..600 {
+            assert_eq!(world.value(&format!("flag_{flag}")).await, Some(false));
+        }
     }
-    let mut reads = Vec::new();
-    for _ in 0..4 {
-        world.rows.counted();
-        world.look().await;
-        reads.push(world.rows.counted().0);
-    }
-    // The mark and, once, the head row; the rest are flags.
-    assert_eq!(reads, [258, 257, 89, 1]);
-    assert_eq!(world.value("flag_599").await, Some(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn flags_whose_reads_bring_nothing_do_not_keep_others_from_being_read() {
+    let mut world = World::with_flags(300).await;
+    world.revise("last", false).await;
+    assert_eq!(world.value("last").await, Some(false));
+    world.look().await;
+    let before = world.backup(|row| !is_head(row)).await;
+    world.revise_all(300).await;
+    world.revise("last", true).await;
+    // As if the revisions of all but one were still to come.
+    let is_there = |row: &Row| is_head(row) || row.key.windows(6).any(|key| key == b"#last#");
+    let after = world.backup(is_there).await;
+    let rows = before.scan(Table::Flags, Scan::prefix("")).await.unwrap();
+    after.write_batch(Table::Flags, &rows).await;
+    world.restore(after);
+    world.look().await;
+    world.look().await;
+    assert_eq!(world.value("flag_0").await, Some(false));
+    assert_eq!(world.value("last").await, Some(true));
 }

@@ -101,13 +101,24 @@ impl<T> GuardedConnection<T> {
         self.passing -= now;
         if self.passing == 0 {
             self.state.is_whole.set(self.framing.is_whole());
+            self.let_go();
         }
         true
+    }
+
+    /// Gives the memory back of what is kept no more.
+    fn let_go(&mut self) {
+        if self.kept.is_empty() {
+            self.kept = BytesMut::new();
+            let _ = self.held.set(0);
+        }
     }
 
     /// Looks at what is kept for something to pass on.
     fn look_at_kept(&mut self) {
         self.passing = self.framing.pass(&mut self.kept);
+        let _ = self.kept.split_to(self.framing.take_empty_lines());
+        self.let_go();
         if self.framing.is_in_head() && self.kept.len() > MOST_HEAD {
             self.own_words = HEAD_TOO_LARGE;
             self.is_ending = true;
@@ -120,12 +131,11 @@ impl<T> GuardedConnection<T> {
         if self.kept.is_empty() {
             let passed = self.framing.pass(fresh);
             self.state.is_whole.set(self.framing.is_whole());
-            if let Some(rest) = fresh.get(passed..)
-                && !rest.is_empty()
-            {
+            let dropped = self.framing.take_empty_lines();
+            if let Some(rest) = fresh.get(passed + dropped..) {
                 self.kept.extend_from_slice(rest);
-                buffer.set_filled(before + passed);
             }
+            buffer.set_filled(before + passed);
             return passed > 0;
         }
         self.kept.extend_from_slice(fresh);
@@ -152,6 +162,10 @@ impl<T> GuardedConnection<T> {
             .set(self.state.answers.get().wrapping_add(1));
         if !self.kept.is_empty() {
             self.look_at_kept();
+        }
+        let is_arriving = !self.kept.is_empty();
+        self.state.is_arriving.set(is_arriving);
+        if is_arriving {
             context.waker().wake_by_ref();
             return;
         }
@@ -268,7 +282,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedConnection<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.state.wants_body.take() && this.framing.takes_continue() {
+        let is_wanted = this.state.wants_body.take();
+        let is_answering = this.state.phase.get() == Phase::Answering;
+        if is_wanted && is_answering && this.framing.takes_continue() {
             this.own_words = CONTINUE;
         }
         ready!(this.write_own_words(context))?;

@@ -98,7 +98,7 @@ impl Connections {
     /// Closes a connection that has no request; whether there was one.
     fn close_idle(&self) -> bool {
         let mut queue = self.queue.borrow_mut();
-        let mut used = None;
+        let mut used: Option<(_, Rc<ConnectionState>)> = None;
         for _ in 0..queue.len().min(LOOKS) {
             let Some(next) = queue.pop_front() else { break };
             let Some(state) = next.upgrade() else {
@@ -106,16 +106,17 @@ impl Connections {
             };
             let answers = state.answers.get();
             let is_used = state.seen.replace(answers) != answers;
-            if state.is_idle() && !is_used {
+            if state.can_close() && !is_used {
+                queue.extend(used.map(|(used, _)| used));
                 return self.close(&state);
             }
-            if state.is_idle() && used.is_none() {
-                used = Some(state);
+            if state.can_close() && used.is_none() {
+                used = Some((next, state));
             } else {
                 queue.push_back(next);
             }
         }
-        used.is_some_and(|state| self.close(&state))
+        used.is_some_and(|(_, state)| self.close(&state))
     }
 
     fn close(&self, state: &ConnectionState) -> bool {
@@ -158,6 +159,24 @@ mod tests {
         let closed = [&used, &other, &new].map(|state| state.is_to_close());
         assert_eq!(closed.iter().filter(|closed| **closed).count(), 1);
         assert!(!new.is_to_close(), "it was used last");
+    }
+
+    #[test]
+    fn what_was_used_once_goes_in_the_end() {
+        let connections = connections(2);
+        let used = enter(&connections);
+        ask(&used);
+        let mut others = vec![enter(&connections)];
+        for _ in 0..3 {
+            others.push(enter(&connections));
+            others.retain(|other| {
+                if other.is_to_close() {
+                    connections.leave(other);
+                }
+                !other.is_to_close()
+            });
+        }
+        assert!(used.is_to_close());
     }
 
     #[test]

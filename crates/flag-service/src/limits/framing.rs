@@ -68,9 +68,13 @@ impl Framing {
         matches!(self.part, Part::Head)
     }
 
-    /// Whether these bytes are a part of a head; an empty line before it is none.
-    pub(super) fn has_begun(&self, bytes: usize) -> bool {
-        self.head.has_begun || bytes > self.line
+    /// How many of the bytes just shown are empty lines before a head. They are not to be shown again.
+    pub(super) fn take_empty_lines(&mut self) -> usize {
+        if self.head.has_begun || !self.is_in_head() {
+            return 0;
+        }
+        self.searched -= self.line;
+        std::mem::take(&mut self.line)
     }
 
     /// Whether the sender waits for `100 Continue`, which it does once.
@@ -97,6 +101,8 @@ impl Framing {
             match line.first() {
                 None if self.head.has_begun => {
                     self.part = self.head.body();
+                    // Nobody waits to send nothing.
+                    self.head.expects_continue &= !self.is_whole();
                     return Some(end);
                 }
                 None => {}
@@ -257,14 +263,25 @@ mod tests {
         let mut framing = Framing::default();
         let mut bytes = b"GET / HTTP/1.1\r\nHost: x\r\n\r".to_vec();
         assert_eq!(framing.pass(&mut bytes), 0);
-        assert!(framing.is_in_head() && framing.has_begun(bytes.len()));
+        assert!(framing.is_in_head());
+        assert_eq!(framing.take_empty_lines(), 0, "the head has begun");
         bytes.push(b'\n');
         assert_eq!(framing.pass(&mut bytes), bytes.len());
-        framing.next_request();
-        assert!(!framing.has_begun(0));
-        assert_eq!(framing.pass(&mut b"\r\n".to_vec()), 0);
-        assert!(!framing.has_begun(2), "an empty line is no request");
-        assert!(framing.has_begun(3));
+    }
+
+    #[test]
+    fn empty_lines_before_a_head_are_not_kept() {
+        let mut framing = Framing::default();
+        assert_eq!(framing.take_empty_lines(), 0);
+        let mut bytes = b"\r\n\r\n\r".to_vec();
+        assert_eq!(framing.pass(&mut bytes), 0);
+        assert_eq!(framing.take_empty_lines(), 4);
+        let mut bytes = b"\r\nGET / HTTP/1.1\r\n".to_vec();
+        assert_eq!(framing.pass(&mut bytes), 0);
+        assert_eq!(framing.take_empty_lines(), 0);
+        bytes.extend(b"\r\n");
+        assert_eq!(framing.pass(&mut bytes), bytes.len());
+        assert_eq!(framing.take_empty_lines(), 0);
     }
 
     #[test]
@@ -299,5 +316,11 @@ mod tests {
         let mut framing = Framing::default();
         framing.pass(&mut (head("HTTP/1.1") + "x").into_bytes());
         assert!(!framing.takes_continue(), "the body has come without it");
+        for length in ["", "Content-Length: 0\r\n"] {
+            let head = format!("POST / HTTP/1.1\r\nExpect: 100-continue\r\n{length}\r\n");
+            let mut framing = Framing::default();
+            framing.pass(&mut head.into_bytes());
+            assert!(!framing.takes_continue(), "there is no body to wait for");
+        }
     }
 }

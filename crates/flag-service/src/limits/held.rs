@@ -71,6 +71,14 @@ impl Drop for Held {
 }
 
 #[cfg(test)]
+impl HeldBytes {
+    /// What all callers together make the service hold.
+    pub(super) fn total(&self) -> i64 {
+        self.total.get()
+    }
+}
+
+#[cfg(test)]
 impl Held {
     /// One who is alone.
     pub(crate) fn for_tests() -> Self {
@@ -97,8 +105,8 @@ mod tests {
         assert_eq!(one.set(SHARE * 2), Ok(()), "less is always well");
         let mut small = all.caller();
         assert_eq!(small.set(SHARE), Ok(()), "a share is left to everybody");
-        assert_eq!(all.total.get(), signed(SHARE * 4));
+        assert_eq!(all.total(), signed(SHARE * 4));
         drop((one, other, small));
-        assert_eq!(all.total.get(), 0);
+        assert_eq!(all.total(), 0);
     }
 }

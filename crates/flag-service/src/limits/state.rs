@@ -22,6 +22,8 @@ pub(super) enum Phase {
 #[derive(Debug, Default)]
 pub(super) struct ConnectionState {
     pub(super) phase: Cell<Phase>,
+    /// Whether a part of the next request is here.
+    pub(super) is_arriving: Cell<bool>,
     /// Whether all of the request has been passed on.
     pub(super) is_whole: Cell<bool>,
     /// Whether somebody wants to read the body of the request.
@@ -42,6 +44,11 @@ impl ConnectionState {
     /// Whether nothing has been asked that is not answered.
     pub(super) fn is_idle(&self) -> bool {
         self.phase.get() == Phase::Waiting
+    }
+
+    /// Whether the connection can be closed at once: it has no request, nor a part of one.
+    pub(super) fn can_close(&self) -> bool {
+        self.is_idle() && !self.is_arriving.get()
     }
 
     /// Closes the connection as soon as it has no request.

@@ -30,15 +30,16 @@ impl<T> GuardedConnection<T> {
         if !self.framing.is_in_head() {
             return self.wait_for_body(context);
         }
-        let has_begun = self.framing.has_begun(self.kept.len());
+        let has_begun = !self.kept.is_empty();
+        self.state.is_arriving.set(has_begun);
         if self.state.is_to_close() && (self.state.is_extra.get() || !has_begun) {
             return HUNG_UP;
         }
+        if self.held.set(self.kept.len()).is_err() {
+            self.connections.metrics.no_room.inc();
+            return HUNG_UP;
+        }
         if has_begun {
-            if self.held.set(self.kept.len()).is_err() {
-                self.connections.metrics.no_room.inc();
-                return HUNG_UP;
-            }
             if self.is_late(context) {
                 self.connections.metrics.slow_to_send.inc();
                 self.own_words = HEAD_TOO_SLOW;

@@ -130,6 +130,30 @@ async fn a_head_that_trickles_in_is_cut_off_with_a_word() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn empty_lines_before_a_request_are_dropped() {
+    for lines in [1, 100, MOST_HEAD] {
+        let (mut caller, mut ours) = connected();
+        let mut writing = tokio::spawn(async move {
+            caller.write_all(&b"\r\n".repeat(lines)).await.unwrap();
+            caller
+        });
+        let (passed, ended) = read_on(&mut ours, PATIENCE * 2).await;
+        assert_eq!((&*passed, ended), (&b""[..], None), "{lines} lines");
+        assert_eq!(ours.kept.capacity(), 0, "{lines} lines");
+        let mut caller = (&mut writing).await.unwrap();
+        caller.write_all(b"\r").await.unwrap();
+        assert_eq!(read_on(&mut ours, PATIENCE / 2).await.0, b"");
+        caller.write_all(b"\n").await.unwrap();
+        assert_eq!(read_on(&mut ours, PATIENCE / 2).await.0, b"");
+        caller.write_all(REQUEST).await.unwrap();
+        assert_eq!(read_on(&mut ours, PATIENCE / 2).await.0, REQUEST);
+        answer(&mut ours, b"y").await;
+        caller.write_all(b"\r\n").await.unwrap();
+        assert_eq!(read_on(&mut ours, PATIENCE * 2).await.1, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_head_that_is_too_large_is_refused() {
     let (caller, mut ours) = connected();
     let (mut from, mut to) = tokio::io::split(caller);
@@ -280,4 +304,48 @@ async fn a_connection_that_has_to_go_goes_unless_it_has_a_request() {
     assert_eq!((&*passed, ended), (REQUEST, None));
     answer(&mut ours, b"y").await;
     assert_eq!(read_on(&mut ours, PATIENCE).await.1, Some(Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_with_a_part_of_a_head_makes_no_room() {
+    let (mut caller, mut ours) = connected();
+    let (part, rest) = REQUEST.split_at(8);
+    caller.write_all(part).await.unwrap();
+    assert_eq!(read_on(&mut ours, PATIENCE / 2).await.1, None);
+    let new = Rc::default();
+    ours.connections.enter(&new);
+    assert!(new.is_extra.get() && !ours.state.is_to_close());
+    caller.write_all(rest).await.unwrap();
+    assert_eq!(read_on(&mut ours, PATIENCE / 4).await.0, REQUEST);
+    answer(&mut ours, b"y").await;
+    let new = Rc::default();
+    ours.connections.enter(&new);
+    assert!(!new.is_extra.get() && ours.state.is_to_close());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_came_in_pieces_is_held_until_it_is_passed_on() {
+    let (mut caller, mut ours) = connected();
+    let (part, rest) = REQUEST.split_at(8);
+    caller.write_all(part).await.unwrap();
+    assert_eq!(read_on(&mut ours, PATIENCE / 2).await.1, None);
+    assert_eq!(ours.connections.held.total(), 8);
+    caller.write_all(rest).await.unwrap();
+    assert_eq!(read_on(&mut ours, PATIENCE / 4).await.0, REQUEST);
+    assert_eq!(ours.connections.held.total(), 0);
+    assert_eq!(ours.kept.capacity(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_told_to_go_on_after_his_answer() {
+    let (mut caller, mut ours) = connected();
+    let head = b"POST / HTTP/1.1\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n";
+    caller.write_all(head).await.unwrap();
+    assert_eq!(read_on(&mut ours, PATIENCE).await.0.len(), head.len());
+    ours.state.wants_body.set(true);
+    answer(&mut ours, b"y").await;
+    drop(ours);
+    let mut said = Vec::new();
+    caller.read_to_end(&mut said).await.unwrap();
+    assert_eq!(said, b"y");
 }
