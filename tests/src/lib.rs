@@ -19,6 +19,7 @@ mod reference;
 mod scrape;
 mod service;
 mod store;
+mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,6 +38,7 @@ pub use crate::reference::Reference;
 pub use crate::scrape::Scrape;
 pub use crate::service::{Method, Reply, RequestBuilder, Service};
 pub use crate::store::TestStore;
+pub use crate::wire::{Answer, Wire};
 
 /// Makes a test of a story for each store: `story::on_embedded` and `story::on_bigtable`.
 #[macro_export]

@@ -138,7 +138,7 @@ async fn rows_are_those_of_the_reference(store: TestStore) {
     assert_eq!(keys[1], "PROJECT#csr-assistant#ROWTYPE#HEAD");
     assert_eq!(
         columns(1),
-        "FLAG/feature/beta_search LatestChange feature/beta_search"
+        "ChangeId FLAG/feature/beta_search LatestChange feature/beta_search"
     );
     assert_eq!(
         keys[2],

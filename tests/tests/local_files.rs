@@ -97,6 +97,14 @@ async fn until_greeting(service: &Service, greeting: &str) {
     .await;
 }
 
+async fn until_status(service: &Service, name: &str, status: u16) {
+    let began = Instant::now();
+    while service.ask("p", "data", name, "A").await.status != status {
+        assert!(began.elapsed() < PATIENCE, "{}", service.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 async fn readiness(service: &Service) -> Reply {
     service.get("/readyz", &[]).await
 }
@@ -316,6 +324,51 @@ async fn a_backup_that_is_restored_under_a_service_is_served() {
         &["history", "p", "data", "greeting", "--data-dir", kept],
     );
     assert!(history.contains("Hi!"), "{history}");
+}
+
+/// Long before lifetimes end: what has vanished is served no more, what has come is found.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_goes_back_is_noticed_and_told() {
+    let store = store("Hello!");
+    let parent = TempDir::new().unwrap();
+    let backup = parent.path().join("backup");
+    let backup = backup.to_str().unwrap();
+    let service = Service::start(&store);
+    until_greeting(&service, "Hello!").await;
+    does(&store, &["backup", backup]);
+    greet(&store, "Hi!");
+    until_greeting(&service, "Hi!").await;
+    does(&store, &["add", "p", "data", "later", "--description=x"]);
+    let later = [
+        "revise",
+        "p",
+        "data",
+        "later",
+        "--control=x",
+        "--comment=x",
+        "--yes",
+    ];
+    does(&store, &later);
+    assert_eq!(service.ask("p", "data", "later", "A").await.status, 200);
+    let ready = readiness(&service).await;
+    assert_eq!(ready.body["restored_projects"], Value::Null);
+
+    let restored = ["restore-backup", backup, "--replace", "-o", "json"];
+    let restored: Value = serde_json::from_str(&does(&store, &restored)).unwrap();
+    until_greeting(&service, "Hello!").await;
+    until_status(&service, "later", 404).await;
+    let ready = readiness(&service).await;
+    assert_eq!(
+        (ready.status, &ready.body["restored_projects"]),
+        (200, &1.into())
+    );
+    assert!(service.log().contains("store went back to an older state"));
+    assert!(service.metric("flag_store_restores_total").await >= 1);
+
+    let newer = restored["kept"].as_str().unwrap();
+    does(&store, &["restore-backup", newer, "--replace"]);
+    until_greeting(&service, "Hi!").await;
+    until_status(&service, "later", 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -222,6 +222,7 @@ async fn a_failure_is_logged_once_a_second_in_its_trace() {
             .unwrap();
         assert_eq!(response.status(), 500);
     }
+    service.must_log("request failed");
     let log = service.log();
     let lines: Vec<serde_json::Value> = log
         .lines()

@@ -52,6 +52,9 @@ pub(crate) struct Details {
     servable_flags: usize,
     stale_flags: usize,
     oldest_stale_seconds: u64,
+    /// Projects whose store was restored to an older state, or replaced, within the last hour.
+    #[serde(skip_serializing_if = "is_zero")]
+    restored_projects: usize,
     /// What is odd though the service works.
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<&'static str>,
@@ -136,9 +139,15 @@ impl Details {
             servable_flags: held.servable,
             stale_flags: held.stale,
             oldest_stale_seconds: held.oldest_stale.as_secs(),
+            restored_projects: held.restored_projects,
             warning: None,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Answers `GET /livez`: the process answers requests.

@@ -29,13 +29,19 @@ mod stop;
 mod store;
 mod telemetry;
 mod visit;
+mod watchdog;
 
+use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::config::Config;
 
 /// The exit code of a start with mistakes in its configuration.
 const USAGE: u8 = 2;
+
+/// How long the last log lines may take to be written.
+const LAST_LINES: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
     let config = match Config::from_process() {
@@ -45,22 +51,34 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    telemetry::start_logging(&config);
-    match serve::run(&config) {
-        Ok(()) => ExitCode::SUCCESS,
+    let log = match telemetry::start_logging(&config) {
+        Ok(log) => log,
         Err(error) => {
-            complain(&format!("{error:#}"));
-            ExitCode::FAILURE
+            complain(&format!("cannot log: {error}"));
+            return ExitCode::FAILURE;
         }
+    };
+    let ended = serve::run(&config, &log);
+    if let Err(error) = &ended {
+        // Not beside the log: whoever reads that may be stuck.
+        log.line(words(&format!("{error:#}")).as_bytes());
+    }
+    log.flush(LAST_LINES);
+    if ended.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "said to whoever started the service, before or after anything is logged"
-)]
+/// Says something to whoever started the service, before anything is logged. Nobody need hear it.
 fn complain(problem: &str) {
-    for line in problem.lines() {
-        eprintln!("flag-service: {line}");
-    }
+    let _ = std::io::stderr().write_all(words(problem).as_bytes());
+}
+
+fn words(problem: &str) -> String {
+    format!(
+        "flag-service: {}\n",
+        problem.replace('\n', "\nflag-service: ")
+    )
 }

@@ -1,6 +1,5 @@
-//! The end: not ready, no new requests, exposures written, and all of that within ten seconds.
+//! The end: not ready, no new requests, exposures written, and all of that within ten seconds (`watchdog.rs`).
 
-use std::thread;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -17,9 +16,6 @@ pub(crate) const REQUESTS_WITHIN: Duration = Duration::from_secs(6);
 /// How long after the signal exposures may be written.
 const EXPOSURES_WITHIN: Duration = Duration::from_secs(9);
 
-/// When the process ends whatever it is doing.
-const PROCESS_WITHIN: Duration = Duration::from_millis(9_700);
-
 /// Serves until a signal, then for `delay` as one that is not ready, then ends; an error if exposures could not be
 /// written in time.
 pub(crate) async fn serve_until(
@@ -33,7 +29,6 @@ pub(crate) async fn serve_until(
         signal = signals => {
             let told_at = Instant::now();
             info!(signal, "stopping");
-            end_in_any_case()?;
             site.readiness.begin_draining();
             (told_at, drain(server, told_at, delay).await)
         }
@@ -67,18 +62,6 @@ async fn flush(site: &Data<Site>, until: Instant) -> anyhow::Result<()> {
         bail!("{left} exposures were not written: the store did not take them in time");
     }
     Ok(())
-}
-
-/// Ends the process before Kubernetes kills it, should a thread that everything waits for hang.
-fn end_in_any_case() -> std::io::Result<()> {
-    thread::Builder::new()
-        .name("stop".to_owned())
-        .spawn(|| {
-            thread::sleep(PROCESS_WITHIN);
-            error!("stopped while something hung");
-            std::process::exit(1);
-        })
-        .map(drop)
 }
 
 /// Listens for the signals to stop from now on; what it gives back is ready when one has come, and names it.

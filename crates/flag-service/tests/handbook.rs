@@ -42,6 +42,8 @@ fn every_log_line_is_in_the_handbook() {
     sources(&here.join("src"), &mut found);
     sources(&here.join("../flag-store-embedded/src"), &mut found);
     assert!(found.len() >= 10, "{found:?}");
+    // What is made when it is said has a test beside it (`telemetry/failures.rs`).
+    found.retain(|message| message != "{words}");
     found.retain(|message| !handbook.contains(&format!("| `{message}` |")));
     assert!(found.is_empty(), "no row for {found:#?}");
 }

@@ -66,7 +66,7 @@ impl Database {
             connection.busy_timeout(OPENING)?;
             connection.pragma_update(None, "query_only", true)?;
             match origin(&mut connection, contents)? {
-                Origin::Ours => Ok(connection),
+                Origin::Ours | Origin::Older => Ok(connection),
                 Origin::New => Err(Obstacle::NoDatabase),
             }
         });
@@ -225,7 +225,7 @@ fn prepare(
     connection.pragma_update(None, "synchronous", contents.synchronous())?;
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_LIMIT_BYTES, |_| Ok(()))?;
     match origin {
-        Origin::New => set_up(connection, contents),
+        Origin::New | Origin::Older => set_up(connection, contents),
         Origin::Ours => Ok(()),
     }
 }

@@ -9,9 +9,10 @@ use flag_store::StoreError;
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::file_state::FileState;
+use crate::group::Group;
 use crate::open_error::OpenError;
 use crate::placed::Closing;
-use crate::rows;
+use crate::rows::{self, Write};
 use crate::schema::Contents;
 use crate::stored::Batch;
 use crate::worker::{Limit, Outcome, Side};
@@ -20,6 +21,7 @@ use crate::worker::{Limit, Outcome, Side};
 #[derive(Debug)]
 pub(crate) struct DataFile {
     state: Arc<FileState>,
+    group: Arc<Group>,
 }
 
 impl DataFile {
@@ -39,6 +41,7 @@ impl DataFile {
         let state = FileState::open(path, contents, writer)?;
         Ok(Self {
             state: Arc::new(state),
+            group: Arc::default(),
         })
     }
 
@@ -63,6 +66,21 @@ impl DataFile {
         let work = |database: &mut Database, _: &dyn Fn() -> bool| work(database);
         let result = self.run(Side::Writer, limit, work).await;
         result.map_err(|failure| self.error(failure))
+    }
+
+    /// Writes a row, together with those that wait at the same time; whether it was written.
+    pub(crate) async fn write_row(
+        &self,
+        limit: Duration,
+        write: Write,
+    ) -> Result<bool, StoreError> {
+        let mut outcome = self.group.add(write);
+        let group = Arc::clone(&self.group);
+        self.write(limit, move |database| group.make(database))
+            .await?;
+        // By now its turn has come, here or with a write before it.
+        let outcome = outcome.try_recv().unwrap_or(Err(Failure::Ended));
+        outcome.map_err(|failure| self.error(failure))
     }
 
     /// Writes many rows in one transaction; when that fails, each of them has failed.

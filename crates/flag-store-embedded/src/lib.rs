@@ -8,6 +8,7 @@
 //! - `two_processes_can_create_the_same_directory`
 //!
 //! The files must be on a local disk: SQLite's write-ahead log is shared memory between processes of one machine.
+mod apart;
 mod backup;
 mod cells;
 mod database;
@@ -17,6 +18,7 @@ mod failure;
 mod file;
 mod file_state;
 mod forget;
+mod group;
 mod open_error;
 mod patience;
 mod placed;

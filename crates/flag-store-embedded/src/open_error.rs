@@ -9,7 +9,6 @@ use rusqlite::ErrorCode;
 use crate::directory;
 use crate::failure::{Failure, is_busy};
 use crate::placed::Lost;
-use crate::schema::SCHEMA_VERSION;
 
 /// SQLite would take the changes in the log for changes of the new file.
 const LOG_OF_ANOTHER: &str = "another file has taken its place, and the write-ahead log of the old one lies beside it: \
@@ -92,7 +91,7 @@ pub(crate) enum Obstacle {
     NoLog,
     NoDatabase,
     NotOurs { id: i32, version: i32 },
-    Newer { version: i32 },
+    Newer { version: i32, supported: i32 },
     Vanished(io::Error),
     Lost(Lost),
     LogOfAnother,
@@ -132,10 +131,10 @@ impl Obstacle {
                     "a database with application_id {id:#010x} and user_version {version}"
                 ),
             },
-            Self::Newer { version } => OpenError::Newer {
+            Self::Newer { version, supported } => OpenError::Newer {
                 path,
                 found: version,
-                supported: SCHEMA_VERSION,
+                supported,
             },
             Self::Vanished(error) => unusable(file, error),
             Self::Lost(lost) => unusable(file, lost),

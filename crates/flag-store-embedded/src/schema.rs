@@ -3,15 +3,22 @@
 //! `PRAGMA application_id` tells our files from those of others, `PRAGMA user_version` is the schema version.
 //! BLOB keys are ordered as Bigtable orders row keys: by their bytes.
 
+use std::cmp::Ordering;
+
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::open_error::Obstacle;
 
-/// The schema version that this release reads and writes.
-pub(crate) const SCHEMA_VERSION: i32 = 1;
-
-const CREATE_TABLE: &str =
+const CREATE_ROWS: &str =
     "CREATE TABLE rows (key BLOB PRIMARY KEY, cells BLOB NOT NULL) WITHOUT ROWID";
+
+/// Cells that lie apart from their rows: since version 2, in files of flags alone.
+const CREATE_CELLS: &str = "CREATE TABLE cells (key BLOB, name BLOB, value BLOB NOT NULL,
+    PRIMARY KEY (key, name)) WITHOUT ROWID";
+
+/// Rows that expire so long after they were written, in seconds since 1970, whatever time their keys say.
+const CREATE_EXPIRING: &str = "CREATE TABLE rows (key BLOB PRIMARY KEY, cells BLOB NOT NULL,
+    written INTEGER NOT NULL DEFAULT (unixepoch())) WITHOUT ROWID";
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +43,25 @@ impl Contents {
         }
     }
 
+    /// The schema version that this release writes, and the latest that it reads.
+    pub(crate) fn schema_version(self) -> i32 {
+        match self {
+            Self::Flags => 2,
+            Self::Exposures => 1,
+        }
+    }
+
     /// Whether its writer steps back for other threads: as a rule nobody waits for an exposure to be
     /// written.
     pub(crate) fn waits_for_others(self) -> bool {
         self == Self::Exposures
+    }
+
+    fn create_table(self) -> &'static str {
+        match self {
+            Self::Flags => CREATE_ROWS,
+            Self::Exposures => CREATE_EXPIRING,
+        }
     }
 
     fn application_id(self) -> i32 {
@@ -55,6 +77,8 @@ impl Contents {
 pub(crate) enum Origin {
     /// It is empty.
     New,
+    /// It is one of ours, as an older release made it.
+    Older,
     /// It is one of ours.
     Ours,
 }
@@ -65,13 +89,19 @@ pub(crate) fn origin(connection: &mut Connection, contents: Contents) -> Result<
     read_origin(&transaction, contents)
 }
 
-/// Makes the table, unless another process has done so in the meantime.
+/// Makes what tables are missing, unless another process has done so in the meantime.
 pub(crate) fn set_up(connection: &mut Connection, contents: Contents) -> Result<(), Obstacle> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if read_origin(&transaction, contents)? == Origin::New {
-        transaction.execute_batch(CREATE_TABLE)?;
+    let origin = read_origin(&transaction, contents)?;
+    if origin == Origin::New {
+        transaction.execute_batch(contents.create_table())?;
         transaction.pragma_update(None, "application_id", contents.application_id())?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    if origin != Origin::Ours {
+        if contents == Contents::Flags {
+            transaction.execute_batch(CREATE_CELLS)?;
+        }
+        transaction.pragma_update(None, "user_version", contents.schema_version())?;
     }
     Ok(transaction.commit()?)
 }
@@ -80,11 +110,13 @@ pub(crate) fn set_up(connection: &mut Connection, contents: Contents) -> Result<
 fn read_origin(connection: &Connection, contents: Contents) -> Result<Origin, Obstacle> {
     let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if id == contents.application_id() && version == SCHEMA_VERSION {
-        return Ok(Origin::Ours);
-    }
-    if id == contents.application_id() && version > SCHEMA_VERSION {
-        return Err(Obstacle::Newer { version });
+    let supported = contents.schema_version();
+    if id == contents.application_id() && version > 0 {
+        return match version.cmp(&supported) {
+            Ordering::Less => Ok(Origin::Older),
+            Ordering::Equal => Ok(Origin::Ours),
+            Ordering::Greater => Err(Obstacle::Newer { version, supported }),
+        };
     }
     let mut tables = connection.prepare("SELECT 1 FROM sqlite_schema")?;
     if (id, version) == (0, 0) && !tables.exists([])? {

@@ -9,14 +9,13 @@ use flag_store::{
     Table,
 };
 
-use crate::cells;
 use crate::database::Database;
 use crate::directory;
 use crate::failure::Failure;
 use crate::file::DataFile;
 use crate::forget;
 use crate::open_error::OpenError;
-use crate::rows::{self, Comparison};
+use crate::rows::{self, Comparison, Wanted, Write};
 use crate::schema::Contents;
 use crate::stored::{Batch, StoredRow};
 
@@ -128,20 +127,13 @@ impl RowStore for EmbeddedStore {
         columns: Columns<'a>,
     ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
         Box::pin(async move {
-            let file = self.file(table);
-            let key = key.to_vec();
-            let (key, stored) = file
+            let (key, wanted) = (key.to_vec(), Wanted::from(columns));
+            self.file(table)
                 .read(self.timeout, move |database, _| {
-                    let stored = rows::get(database, &key)?;
-                    Ok((key, stored))
+                    let cells = rows::get(database, &key, &wanted)?;
+                    Ok((!cells.is_empty()).then_some(Row { key, cells }))
                 })
-                .await?;
-            let Some(stored) = stored else {
-                return Ok(None);
-            };
-            let cells = cells::decode(&stored, columns)
-                .map_err(|garbled| file.error(Failure::garbled(&key, garbled)))?;
-            Ok((!cells.is_empty()).then_some(Row { key, cells }))
+                .await
         })
     }
 
@@ -172,10 +164,12 @@ impl RowStore for EmbeddedStore {
             let file = self.file(table);
             let row =
                 StoredRow::new(&row.key, &row.cells).map_err(|refusal| file.error(refusal))?;
-            file.write(self.timeout, move |database| {
-                rows::insert_if_absent(database, &row)
+            let inserted = file.write_row(self.timeout, Write::Insert(row)).await?;
+            Ok(if inserted {
+                Insert::Inserted
+            } else {
+                Insert::AlreadyThere
             })
-            .await
         })
     }
 
@@ -193,10 +187,12 @@ impl RowStore for EmbeddedStore {
                 column: expected.column.to_owned(),
                 value: expected.value.map(<[u8]>::to_vec),
             };
-            file.write(self.timeout, move |database| {
-                rows::compare_and_set(database, &expected, &row)
+            let set = Write::CompareAndSet(expected, row);
+            Ok(if file.write_row(self.timeout, set).await? {
+                CompareAndSet::Set
+            } else {
+                CompareAndSet::Differs
             })
-            .await
         })
     }
 

@@ -60,7 +60,9 @@ fn exposures(criterion: &mut Criterion) {
     group.bench_function("encode 500", |bencher| {
         bencher.iter(|| -> Vec<Row> {
             let exposures = black_box(&exposures).iter();
-            exposures.map(|exposure| exposure.row().unwrap()).collect()
+            exposures
+                .map(|exposure| exposure.row(Spelling::Json).unwrap())
+                .collect()
         });
     });
     group.finish();

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep};
 
 use self::steps::Append;
 use self::watch::Watch;
+pub(crate) use self::watch::pause;
 use crate::flags::FlagStore;
 use crate::head::head_column;
 use crate::port::{Row, StoreError};
@@ -148,21 +149,23 @@ impl FlagStore {
         base: Base,
         parts: RevisionParts,
     ) -> Result<(Revision, Row), AppendError> {
-        let flag = parts.flag.clone();
         let old = match parts.rollback_of {
-            Some(at) => self.newest_row_at(RowType::Revision, &flag, at).await?,
+            Some(at) => {
+                self.newest_row_at(RowType::Revision, &parts.flag, at)
+                    .await?
+            }
             None => None,
         };
-        let revision = |at| Revision::new(at, parts.clone());
         let encode = |at| {
-            let revision = revision(at)?;
-            Ok(match &old {
+            let revision = Revision::new(at, parts.clone())?;
+            let row = match &old {
                 Some(old) => encode_rollback(&revision, &self.options, old)?,
                 None => encode_revision(&revision, &self.options)?,
-            })
+            };
+            Ok((revision, row))
         };
-        let at = self.append(RowType::Revision, &flag, base, &encode).await?;
-        Ok((revision(at)?, encode(at)?))
+        self.append(RowType::Revision, &parts.flag, base, &encode)
+            .await
     }
 
     /// Appends metadata and gives it back with its time.
@@ -173,22 +176,25 @@ impl FlagStore {
         base: Base,
         parts: MetadataParts,
     ) -> Result<Metadata, AppendError> {
-        let flag = parts.flag.clone();
-        let metadata = |at| Metadata::new(at, parts.clone());
-        let encode = |at| Ok(encode_metadata(&metadata(at)?));
-        let at = self.append(RowType::Flag, &flag, base, &encode).await?;
-        Ok(metadata(at)?)
+        let encode = |at| {
+            let metadata = Metadata::new(at, parts.clone())?;
+            let row = encode_metadata(&metadata);
+            Ok((metadata, row))
+        };
+        let (metadata, _) = self
+            .append(RowType::Flag, &parts.flag, base, &encode)
+            .await?;
+        Ok(metadata)
     }
 
-    async fn append(
+    /// Appends what `encode` makes of its time; that, and its row.
+    async fn append<T: Send>(
         &self,
         row_type: RowType,
         flag: &FlagKey,
         base: Base,
-        encode: &(dyn Fn(Timestamp) -> Result<Row, AppendError> + Send + Sync),
-    ) -> Result<Timestamp, AppendError> {
-        // What cannot be stored is refused before anything is claimed.
-        encode(self.clock.now())?;
+        encode: &(dyn Fn(Timestamp) -> Result<(T, Row), AppendError> + Send + Sync),
+    ) -> Result<(T, Row), AppendError> {
         let append = Append {
             store: self,
             row_type,
@@ -212,11 +218,10 @@ impl FlagStore {
             let pending = append.pending(head.as_deref(), newest).await?;
             if pending.is_none() || watch.may_take_over(head.as_deref()) {
                 let at = append.next_time([newest, pending])?;
-                if append
-                    .once(head.as_deref(), newest, at, &encode(at)?)
-                    .await?
-                {
-                    return Ok(at);
+                // What cannot be stored is refused before anything is claimed.
+                let (made, row) = encode(at)?;
+                if append.once(head.as_deref(), newest, at, &row).await? {
+                    return Ok((made, row));
                 }
             }
             sleep(watch.pause()).await;

@@ -30,7 +30,7 @@ pub use crate::clock::{Clock, SystemClock};
 pub use crate::exposures::{Exposure, ExposureStore, StoredExposure, WriteExposureError};
 pub use crate::flags::{FlagEntry, FlagStore, ReadError};
 pub use crate::forget::InstanceExposures;
-pub use crate::head::{HeadState, Heads};
+pub use crate::head::{ChangeMark, HeadState, Heads};
 pub use crate::instance_names::InstanceNames;
 pub use crate::newest::NewestRow;
 pub use crate::options::{RowOptions, Spelling};

@@ -82,6 +82,52 @@ impl FlagStore {
         Ok(NewestRow { row, passed_over })
     }
 
+    /// When the newest row was made, if it tells; by its key alone as a rule, for rows may be large.
+    pub(crate) async fn newest_created(
+        &self,
+        row_type: RowType,
+        flag: &FlagKey,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        match self.times_by_keys(row_type, flag, 1).await? {
+            Some(times) => Ok(times.first().copied()),
+            None => Ok(self.newest_row(row_type, flag).await?.created()),
+        }
+    }
+
+    /// When the newest rows were made, the newest first; by their keys alone likewise.
+    pub(crate) async fn newest_times(
+        &self,
+        row_type: RowType,
+        flag: &FlagKey,
+        limit: usize,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        if let Some(times) = self.times_by_keys(row_type, flag, limit).await? {
+            return Ok(times);
+        }
+        let prefix = flag_prefix(row_type, flag);
+        let rows = self.newest_rows_of(row_type, flag, limit).await?;
+        let times = rows.iter().filter_map(|row| created(&prefix, &row.key));
+        Ok(times.collect())
+    }
+
+    /// When the last rows were made, if all of them count and are spelled as usual, so that their order is that of time.
+    async fn times_by_keys(
+        &self,
+        row_type: RowType,
+        flag: &FlagKey,
+        limit: usize,
+    ) -> Result<Option<Vec<Timestamp>>, StoreError> {
+        let last = Scan::prefix(flag_prefix(row_type, flag)).descending();
+        let keys = self.rows.keys(Table::Flags, last.limit(limit)).await?;
+        let horizon = self.horizon();
+        let times = keys.iter().map(|bytes| {
+            let key = FlagRowKey::decode(bytes).ok()?;
+            let counts = key.created <= horizon && !key.is_spelled_otherwise(bytes);
+            counts.then_some(key.created)
+        });
+        Ok(times.collect())
+    }
+
     /// The row, or one made later that its key hides. Keys with a `T` between date and clock come after those with a
     /// space, whatever the clock says; keys with a `Z` after those with a fraction, in the same second.
     async fn newest_of_day(&self, prefix: &str, row: Row) -> Result<Row, StoreError> {

@@ -34,6 +34,10 @@ pub const FAMILY: &str = "metadata";
 /// changed, and neither in order nor always with a new value: clocks differ between writers.
 pub(crate) const LATEST_CHANGE: &str = "LatestChange";
 
+/// The column of a head row that gets another value, drawn at random, with every change that readers should notice.
+/// Releases before it set [`LATEST_CHANGE`] alone, and leave this as it is.
+pub(crate) const CHANGE_ID: &str = "ChangeId";
+
 /// What is odd about a row, noted while it is read.
 pub(crate) type Oddities = RefCell<Vec<Oddity>>;
 

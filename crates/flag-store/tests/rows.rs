@@ -6,15 +6,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use flag_model::{
-    BucketRange, Date, FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId,
-    Metadata, MetadataParts, OwnerId, Percent, ProjectName, Revision, RevisionParts, Salt,
-    Timestamp, Treatment, TreatmentName,
+    Bucket, BucketRange, Date, FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm,
+    InstanceId, Metadata, MetadataParts, OwnerId, Percent, ProjectName, Revision, RevisionParts,
+    Salt, Timestamp, Treatment, TreatmentName,
 };
 use flag_rollout::{Reason, reweight};
 use flag_store::memory::MemoryStore;
 use flag_store::{
-    Cells, Exposure, ExposureStore, FlagStore, Row, RowOptions, RowStore, Scan, SystemClock, Table,
-    encode_metadata, encode_revision,
+    Cells, Exposure, ExposureStore, FlagStore, Row, RowOptions, RowStore, Scan, Spelling,
+    SystemClock, Table, check_exposure, encode_metadata, encode_revision,
 };
 use proptest::prelude::*;
 
@@ -400,11 +400,8 @@ async fn flags_are_listed_with_what_is_newest_of_each() {
     );
 }
 
-#[tokio::test]
-async fn exposures_are_found_by_flag_and_by_instance() {
-    let memory: Arc<dyn RowStore> = Arc::new(MemoryStore::default());
-    let log = ExposureStore::new(Arc::clone(&memory));
-    let exposure = |instance: &str, request: &str| Exposure {
+fn exposure(instance: &str, request: &str) -> Exposure<'static> {
+    Exposure {
         request_id: request.to_owned().into(),
         flag: Cow::Owned(flag(FlagType::Feature)),
         instance: InstanceId::new(instance.to_owned()).unwrap(),
@@ -415,7 +412,78 @@ async fn exposures_are_found_by_flag_and_by_instance() {
         revision: Some(time()),
         from_cache: Some(true),
         created: time(),
+    }
+}
+
+#[tokio::test]
+async fn an_exposure_that_is_logged_never_changes() {
+    let log = ExposureStore::new(Arc::new(MemoryStore::default()));
+    let flag = flag(FlagType::Feature);
+    let insert = async |exposure: Exposure<'_>| {
+        let row = exposure.row(Spelling::Json).unwrap();
+        let inserted = log.insert(&row).await;
+        inserted.map_err(|error| error.to_string())
     };
+    let first = exposure("A", "r");
+    assert_eq!(insert(first.clone()).await, Ok(()));
+    assert_eq!(insert(first.clone()).await, Ok(()), "sent again");
+    let logged = log.of_flag(&flag, 10).await.unwrap();
+    for (changed, column) in [
+        (
+            Exposure {
+                value: Cow::Owned(FlagValue::Boolean(false)),
+                ..first.clone()
+            },
+            "AssignedValue",
+        ),
+        (
+            Exposure {
+                reason: None,
+                ..first.clone()
+            },
+            "Reason",
+        ),
+        (
+            Exposure {
+                reason: Some(Reason::Control),
+                bucket: Bucket::new(7),
+                ..first
+            },
+            "Reason",
+        ),
+    ] {
+        let refused = format!(
+            "an exposure with this request id and time is already logged, with another {column}; \
+             nothing was changed"
+        );
+        assert_eq!(insert(changed).await, Err(refused));
+        assert_eq!(log.of_flag(&flag, 10).await.unwrap(), logged);
+    }
+}
+
+#[test]
+fn booleans_of_exposures_are_spelled_as_told() {
+    let row = |spelling| exposure("A", "r").row(spelling).unwrap();
+    for (spelling, text) in [(Spelling::Json, "true"), (Spelling::Python, "True")] {
+        let row = row(spelling);
+        for column in ["AssignedValue", "CacheFlag"] {
+            assert_eq!(row.cells.get(column), Some(text.as_bytes()));
+        }
+        assert_eq!(check_exposure(&row), Ok(()));
+    }
+    let text = Exposure {
+        value: Cow::Owned(FlagValue::Text("true".into())),
+        flag: Cow::Owned(flag(FlagType::Data)),
+        ..exposure("A", "r")
+    };
+    let row = text.row(Spelling::Python).unwrap();
+    assert_eq!(row.cells.get("AssignedValue"), Some(b"true".as_slice()));
+}
+
+#[tokio::test]
+async fn exposures_are_found_by_flag_and_by_instance() {
+    let memory: Arc<dyn RowStore> = Arc::new(MemoryStore::default());
+    let log = ExposureStore::new(Arc::clone(&memory));
     let too_long = exposure("A", &"r".repeat(5_000));
     let written = log
         .write(&[

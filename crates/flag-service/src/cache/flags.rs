@@ -25,6 +25,7 @@ use super::budget::Budget;
 use super::entry::{Age, Current, Entry, Source};
 use super::metrics::CacheMetrics;
 use super::reading::Reading;
+use super::restored::Restored;
 use super::served::Served;
 use super::sought::Sought;
 use super::unknown::{self, Reason, Unknown};
@@ -75,6 +76,7 @@ pub(super) struct Inner {
     pub(super) unknown: Unknown,
     pub(super) absence: Absence,
     pub(super) served: Served,
+    pub(super) restored: Restored,
     /// The reads under way.
     loading: Mutex<HashMap<FlagKey, Load>>,
     /// Flags that cannot be read, so that somebody notices.
@@ -125,6 +127,7 @@ impl FlagCache {
             unknown: Unknown::new(settings.entries),
             absence: Absence::default(),
             served: Served::default(),
+            restored: Restored::default(),
             loading: Mutex::default(),
             unreadable: Mutex::default(),
             passed_over: Mutex::default(),

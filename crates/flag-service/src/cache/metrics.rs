@@ -33,6 +33,8 @@ pub(super) struct CacheMetrics {
     pub(super) unknown_hits: Counter,
     /// Requests for flags that a page of keys shows to be unknown.
     pub(super) absent: Counter,
+    /// Projects that were seen to go back to an older state.
+    pub(super) restores: Counter,
     refreshes: [Counter; 4],
     propagation: Histogram,
 }
@@ -62,6 +64,7 @@ impl CacheMetrics {
         let lookups = Family::<Looked, Counter>::default();
         let refreshes = Family::<Ended, Counter>::default();
         let propagation = Histogram::new(SECONDS);
+        let restores = Counter::default();
         registry.register(
             "cache_lookups",
             "Requests for a flag, by where its answer came from",
@@ -77,6 +80,11 @@ impl CacheMetrics {
             "From the append of a revision to its being served, where an older one was served before",
             propagation.clone(),
         );
+        registry.register(
+            "store_restores",
+            "Projects whose head row went back: their store was restored to an older state, or replaced",
+            restores.clone(),
+        );
         let looked = |result| lookups.get_or_create_owned(&Looked { result });
         let ended = |outcome| refreshes.get_or_create_owned(&Ended { outcome });
         Self {
@@ -85,6 +93,7 @@ impl CacheMetrics {
             stale: looked("stale"),
             unknown_hits: looked("unknown"),
             absent: looked("absent"),
+            restores,
             refreshes: ["read", "unknown", "unreadable", "failed"].map(ended),
             propagation,
         }

@@ -28,7 +28,7 @@ impl Reading {
 
     /// Reads the flag and remembers what that gave. The store's own deadline bounds it.
     pub(super) async fn run(self) -> Loaded {
-        let known = SystemClock.now();
+        let (known, began) = (SystemClock.now(), Instant::now());
         let store = &self.shared.store;
         let newest = store.latest_revision_row(&self.flag).await;
         let row = newest.map(|newest| {
@@ -43,7 +43,7 @@ impl Reading {
                 Ok(revision) => {
                     let row = self.shared.settings.keeps_rows.then_some(row);
                     let plan = Plan::compile(revision);
-                    let entry = Entry::new(plan, row, known, &self.shared.settings);
+                    let entry = Entry::new(plan, row, known, began, &self.shared.settings);
                     Loaded::Plan(Arc::new(entry))
                 }
             },

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flag_store::{ExposureStore, InstanceNames, StoreError};
+use flag_store::{ExposureStore, StoreError};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use super::batch::{Attempt, Batch};
 use super::chunk::{CHUNK, Chunk};
+use super::form::Form;
 use super::metrics::WriteMetrics;
 use super::queue::{Queue, Settled, Take};
 use crate::causes::causes;
@@ -36,7 +37,7 @@ const CALM: Duration = Duration::from_secs(10);
 pub(crate) struct Writer {
     queue: Arc<Queue>,
     store: ExposureStore,
-    names: InstanceNames,
+    form: Form,
     metrics: WriteMetrics,
     calls: JoinSet<Attempt>,
     /// Rows that failed, each batch with a pause of its own.
@@ -58,13 +59,13 @@ impl Writer {
     pub(crate) fn new(
         queue: Arc<Queue>,
         store: ExposureStore,
-        names: InstanceNames,
+        form: Form,
         metrics: WriteMetrics,
     ) -> Self {
         Self {
             queue,
             store,
-            names,
+            form,
             metrics,
             calls: JoinSet::new(),
             failed: Vec::new(),
@@ -146,13 +147,13 @@ impl Writer {
     }
 
     fn begin(&mut self, chunk: Chunk) {
-        let (queue, store, names) = (
+        let (queue, store, form) = (
             Arc::clone(&self.queue),
             self.store.clone(),
-            self.names.clone(),
+            self.form.clone(),
         );
         self.calls.spawn(async move {
-            let (batch, invalid) = Batch::encode(&chunk, &names);
+            let (batch, invalid) = Batch::encode(&chunk, &form);
             drop(chunk);
             queue.settle(Settled {
                 invalid: invalid as u64,

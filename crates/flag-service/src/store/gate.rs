@@ -198,6 +198,18 @@ impl Gate {
         result
     }
 
+    /// A call to the table of exposures; its failures say nothing of the flags.
+    async fn call_log<T>(
+        &self,
+        operation: Operation,
+        call: BoxFuture<'_, Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let leave = self.leave(&self.writes, operation)?;
+        let result = self.write(operation, call).await;
+        self.settle(Side::Writes, leave, result.as_ref().err());
+        result
+    }
+
     async fn write_exposures(&self, rows: &[Row]) -> Vec<Result<(), StoreError>> {
         let operation = Operation::WriteBatch;
         let Ok(leave) = self.leave(&self.writes, operation) else {
@@ -236,7 +248,10 @@ impl RowStore for Gate {
         columns: Columns<'a>,
     ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
         let call = self.rows.get(table, key, columns);
-        Box::pin(self.read(Operation::Get, self.settings.deadline, call))
+        match table {
+            Table::Exposures => Box::pin(self.call_log(Operation::Get, call)),
+            Table::Flags => Box::pin(self.read(Operation::Get, self.settings.deadline, call)),
+        }
     }
 
     fn scan(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
@@ -257,7 +272,10 @@ impl RowStore for Gate {
         row: &'a Row,
     ) -> BoxFuture<'a, Result<Insert, StoreError>> {
         let call = self.rows.insert_if_absent(table, row);
-        Box::pin(self.write(Operation::InsertIfAbsent, call))
+        match table {
+            Table::Exposures => Box::pin(self.call_log(Operation::InsertIfAbsent, call)),
+            Table::Flags => Box::pin(self.write(Operation::InsertIfAbsent, call)),
+        }
     }
 
     fn compare_and_set<'a>(

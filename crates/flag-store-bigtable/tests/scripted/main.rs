@@ -1,6 +1,7 @@
 //! What the store does when Bigtable misbehaves, shown against a server that answers from a script.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod appending;
 mod batches;
 mod deadlines;
 mod renewal;

@@ -8,12 +8,15 @@ use tokio::time::sleep;
 use super::watch::{Age, pause};
 use super::{AppendError, Base};
 use crate::flags::FlagStore;
-use crate::head::{Head, encode_claim};
+use crate::head::{Head, changed, encode_claim};
 use crate::port::{Cells, Columns, CompareAndSet, Expected, Insert, Row, StoreError, Table};
 use crate::row_key::{FlagRowKey, RowType};
 
 /// How long after its claim a writer may still begin to insert: half of the time after which it may be taken over.
 const INSERT_WITHIN: Duration = Duration::from_secs(15);
+
+/// How long a claim is tried whose outcome is not known, so that there is time left to insert.
+const CLAIM_WITHIN: Duration = Duration::from_secs(5);
 
 /// A claim of ours on the next row.
 pub(super) struct Claim {
@@ -49,8 +52,7 @@ impl Append<'_> {
 
     /// The time of the newest row that counts; none if there is no row whose key tells a time.
     pub(super) async fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
-        let newest = self.store.newest_row(self.row_type, self.flag).await?;
-        Ok(newest.created())
+        self.store.newest_created(self.row_type, self.flag).await
     }
 
     /// Now, or a microsecond after the latest time that is taken. A time that readers pass over is not: what follows it
@@ -116,7 +118,7 @@ impl Append<'_> {
         at: Timestamp,
         row: &Row,
     ) -> Result<bool, AppendError> {
-        let cell = encode_claim(at, fastrand::u64(..));
+        let cell = encode_claim(at, fastrand::u64(..), head);
         let claim = Claim {
             at,
             cell,
@@ -132,7 +134,12 @@ impl Append<'_> {
 
     /// Claims the next row; false if the head cell has changed. Recognises its own claim after a lost reply.
     async fn claim(&self, head: Option<&[u8]>, claim: &Claim) -> Result<bool, StoreError> {
-        let cells = Cells::default().with(self.column.as_str(), claim.cell.as_str());
+        let mut cells = match self.row_type {
+            // Should the writer die when its row is in, readers look for it because of the claim.
+            RowType::Revision => changed(),
+            RowType::Flag => Cells::default(),
+        };
+        cells.set(self.column.as_str(), claim.cell.as_str());
         let mut attempt = 0;
         loop {
             let error = match self.compare_and_set(head, &cells).await {
@@ -142,7 +149,8 @@ impl Append<'_> {
                 Ok(CompareAndSet::Differs) => {
                     return Ok(self.head().await?.as_deref() == Some(claim.cell.as_bytes()));
                 }
-                Err(error) if !error.is_transient() || attempt == 3 => return Err(error),
+                Err(error) if !error.is_transient() => return Err(error),
+                Err(error) if claim.age.get() >= CLAIM_WITHIN => return Err(error),
                 Err(error) => error,
             };
             sleep(pause(attempt)).await;
@@ -151,7 +159,7 @@ impl Append<'_> {
                 Ok(now) if now.as_deref() == Some(claim.cell.as_bytes()) => return Ok(true),
                 Ok(now) if now.as_deref() != head => return Ok(false),
                 Ok(_) => {}
-                Err(_) if attempt < 3 => {}
+                Err(_) if claim.age.get() < CLAIM_WITHIN => {}
                 Err(_) => return Err(error),
             }
         }

@@ -1,11 +1,15 @@
 //! `flagctl apply`: makes the store say what a flag file says.
 
+use std::cell::RefCell;
 use std::fs::File;
+use std::future::ready;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use flag_store::FlagStore;
+use futures_util::StreamExt as _;
+use futures_util::stream;
 
 use crate::apply::{Plan, PlannedFlag, Signature, plan};
 use crate::args::{NameArgs, OutputArgs, OwnerArgs};
@@ -19,6 +23,9 @@ use crate::write;
 
 /// The largest file that is read.
 const MOST_BYTES: u64 = 64 << 20;
+
+/// How many flags are appended at a time: most of an append is waiting, for replies or for the disk.
+const AT_ONCE: usize = 16;
 
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
@@ -71,9 +78,7 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
         return Err(Failure::Differs);
     }
     if !plan.flags.is_empty() && confirm(&plan.changes(), &typed.confirmation)? == Verdict::Write {
-        for flag in plan.flags {
-            append(context, &store, flag).await?;
-        }
+        append_all(context, &store, plan.flags).await?;
         applied.written = true;
     }
     output::answer(&applied, typed.output.form)
@@ -114,6 +119,24 @@ fn answer(project: String, plan: &Plan) -> Applied {
         unchanged: plan.unchanged,
         not_in_file: plan.not_in_file.clone(),
     }
+}
+
+/// Appends many flags. When one has failed no further ones begin, and those that are under way come to their ends.
+async fn append_all(
+    context: &Context,
+    store: &FlagStore,
+    flags: Vec<PlannedFlag>,
+) -> Result<(), Failure> {
+    let failed = RefCell::new(None);
+    stream::iter(flags)
+        .take_while(|_| ready(failed.borrow().is_none()))
+        .for_each_concurrent(AT_ONCE, async |flag| {
+            if let Err(failure) = append(context, store, flag).await {
+                failed.borrow_mut().get_or_insert(failure);
+            }
+        })
+        .await;
+    failed.into_inner().map_or(Ok(()), Err)
 }
 
 async fn append(context: &Context, store: &FlagStore, flag: PlannedFlag) -> Result<(), Failure> {

@@ -129,7 +129,11 @@ fn create(typed: &CreateArgs, path: &Path) -> Result<(), Failure> {
 }
 
 fn list(typed: &ListArgs, path: &Path) -> Result<(), Failure> {
-    output::answer(&Keys(&read(path)?.keys), typed.output.form)
+    let file = read(path)?;
+    for odd in file.odd() {
+        output::talk(&format!("{}: {odd}", path.display()));
+    }
+    output::answer(&Keys(&file.keys), typed.output.form)
 }
 
 fn read(path: &Path) -> Result<KeyFile, Failure> {
@@ -141,25 +145,29 @@ fn read(path: &Path) -> Result<KeyFile, Failure> {
 
 fn revoke(typed: &RevokeArgs, path: &Path) -> Result<(), Failure> {
     let id = KeyId::new(&typed.id).map_err(PlanError::from)?;
-    let find = |file: &KeyFile| {
-        let at = file.keys.iter().position(|key| key.id == id);
-        at.ok_or_else(|| Failure::NoKey {
+    let find = |file: &mut KeyFile| {
+        let found = file.remove(&id);
+        found.ok_or_else(|| Failure::NoKey {
             id: id.clone(),
             path: path.to_owned(),
         })
     };
     // Not under the lock of a change: a person takes their time.
-    let mut file = read(path)?;
-    let key = file.keys.remove(find(&file)?);
-    let shown = RevokedKey(&key).text().uncoloured();
-    let what = format!("revokes the key\n{}", shown.trim_end());
+    let what = match find(&mut read(path)?)? {
+        Some(key) => {
+            let shown = RevokedKey(&key).text().uncoloured();
+            format!("revokes the key\n{}", shown.trim_end())
+        }
+        None => format!("revokes key {id}, which this release cannot read"),
+    };
     confirm_plainly(&what, &typed.confirmation, Unasked::Done)?;
-    let key = changed(path, |file| {
-        let at = find(file)?;
-        Ok(file.keys.remove(at))
-    })?;
+    let key = changed(path, find)?;
     output::talk(&format!("revoked key {id} in {}", path.display()));
-    output::answer(&RevokedKey(&key), typed.output.form)
+    match key {
+        Some(key) => output::answer(&RevokedKey(&key), typed.output.form),
+        // A newer release wrote it: which key it was is all that is known.
+        None => Ok(()),
+    }
 }
 
 /// Changes a file; a file that cannot be changed is a failure that names it.

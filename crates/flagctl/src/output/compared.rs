@@ -3,9 +3,8 @@
 use flag_model::{FlagKey, ProjectName};
 use serde::Serialize;
 
-use super::Answer;
 use super::text::{Columns, Text, Tone};
-use super::visible::visible;
+use super::{Answer, visible};
 use crate::compare::Compared;
 use crate::peer::{Peer, Reply};
 

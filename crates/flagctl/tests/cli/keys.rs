@@ -151,6 +151,34 @@ fn a_file_of_something_else_stays_as_it_is() {
 }
 
 #[test]
+fn a_key_of_a_newer_release_is_revoked_and_what_it_wrote_stays() {
+    let dir = TempDir::new().unwrap();
+    let id = create(&dir, &[])["id"].as_str().unwrap().to_owned();
+    let text = std::fs::read_to_string(file(&dir)).unwrap();
+    let newer = text.replacen('{', "{\"version\": 2,", 1);
+    let newer = newer.replacen("\"id\"", "\"networks\": [], \"id\"", 1);
+    std::fs::write(file(&dir), newer).unwrap();
+    let other = create(&dir, &[])["id"].as_str().unwrap().to_owned();
+    let kept = std::fs::read_to_string(file(&dir)).unwrap();
+    assert!(
+        kept.contains("networks") && kept.contains("\"version\": 2"),
+        "{kept}"
+    );
+    let listed = keys(&dir, &["list", "-oname"]);
+    assert_eq!(stdout(&listed), format!("{id}\n{other}\n"));
+    assert!(
+        stderr(&listed).contains("key 1: fields: found 1"),
+        "{}",
+        stderr(&listed)
+    );
+    assert!(keys(&dir, &["revoke", &id]).status.success());
+    assert_eq!(
+        stdout(&keys(&dir, &["list", "-oname"])),
+        format!("{other}\n")
+    );
+}
+
+#[test]
 fn writers_at_once_lose_no_key() {
     let dir = TempDir::new().unwrap();
     std::thread::scope(|scope| {
