@@ -84,6 +84,9 @@ async fn add_or_update(
     if parts.owner.is_none() {
         parts.owner = Some(plan::editor(&context.variables)?);
     }
+    if parts.edited_by.is_none() {
+        parts.edited_by = Some(plan::editor(&context.variables)?);
+    }
     write::metadata(
         context,
         &store,

@@ -13,6 +13,7 @@ const OF_METADATA: &[&str] = &[
     "Type",
     "Description",
     "OwnerID",
+    "EditedBy",
     "Ticket",
     "Tags",
     "ExpiresOn",
@@ -35,11 +36,12 @@ const OF_REVISION: &[&str] = &[
 /// The last two only in version 2.
 const OF_TREATMENT: &[&str] = &["OverrideList", "PercentRollout", "Value", "Name", "Ranges"];
 /// What must be text, so that nothing else is taken for it.
-const TEXTS: [&str; 11] = [
+const TEXTS: [&str; 12] = [
     "Name",
     "Type",
     "Description",
     "OwnerID",
+    "EditedBy",
     "Ticket",
     "ExpiresOn",
     "Comment",
