@@ -71,7 +71,7 @@ pub(crate) async fn update(context: &Context, typed: &UpdateArgs) -> Result<(), 
     parts.edited_by = Some(plan::editor(&context.variables)?);
     write::metadata(
         context,
-        &store,
+        Some(store),
         PlannedMetadata::on(newest.as_ref(), parts),
         &typed.confirmation,
         typed.output.form,
