@@ -25,6 +25,8 @@ pub struct MetadataParts {
     pub description: String,
     /// Who answers for the flag.
     pub owner: Option<OwnerId>,
+    /// Who wrote this metadata.
+    pub edited_by: Option<OwnerId>,
     /// Where its removal is planned, one line of at most 2 KiB.
     pub ticket: Option<String>,
     /// Words to find it by, at most 100, each one line of at most 128 bytes.

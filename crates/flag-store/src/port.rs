@@ -121,7 +121,7 @@ pub struct Row {
 
 impl Row {
     /// The key as text, for messages.
-    pub(crate) fn key_text(&self) -> String {
+    pub fn key_text(&self) -> String {
         String::from_utf8_lossy(&self.key).into_owned()
     }
 }

@@ -9,7 +9,7 @@ pub(crate) use self::exposure::{
 };
 
 /// The two kinds of rows that a flag has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RowType {
     /// Metadata.
     Flag,

@@ -628,6 +628,7 @@ async fn metadata_is_appended_apart_from_revisions() {
         ticket: None,
         tags: vec!["a".to_owned()],
         expires_on: None,
+        edited_by: None,
     };
     let writer = world.writer();
     append(&writer, Base::Nothing, "one").await.unwrap();

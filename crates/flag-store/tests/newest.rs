@@ -318,6 +318,7 @@ async fn an_append_gets_past_rows_that_do_not_count() {
             ticket: None,
             tags: vec![],
             expires_on: None,
+            edited_by: None,
         };
         let metadata = world
             .store

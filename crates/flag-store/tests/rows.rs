@@ -339,6 +339,7 @@ async fn metadata_reads_back_as_written() {
         ticket: Some("T-1".to_owned()),
         tags: vec!["a".to_owned(), "é \"b\"".to_owned()],
         expires_on: Some(Date::parse("2025-01-31").unwrap()),
+        edited_by: Some(OwnerId::new("bob").unwrap()),
     };
     let metadata = Metadata::new(time(), parts).unwrap();
     let store = store(&[encode_metadata(&metadata)]).await;

@@ -101,10 +101,13 @@ fn planned(
         checked.map_err(|invalid| invalid.to_string())?;
     }
     let (metadata, revision) = entry.map_or((None, None), |entry| (entry.metadata, entry.revision));
-    let wanted_parts = wanted.metadata.as_ref();
-    let metadata = wanted_parts
-        .filter(|parts| !matches!(&metadata, Some(Ok(newest)) if **newest == **parts))
-        .map(|parts| PlannedMetadata::on(metadata.as_ref(), parts.clone()));
+    let metadata = wanted.metadata.clone().and_then(|mut parts| {
+        let newest = metadata.as_ref().and_then(|stored| stored.as_ref().ok());
+        parts.edited_by = newest.and_then(|newest| newest.edited_by.clone());
+        let is_same = newest.is_some_and(|newest| **newest == parts);
+        parts.edited_by.clone_from(&signature.owner);
+        (!is_same).then(|| PlannedMetadata::on(metadata.as_ref(), parts))
+    });
     let revision = match &wanted.revision {
         Some(in_file) => revision::planned(&wanted.flag, in_file, revision.as_ref(), signature)?,
         None => None,

@@ -159,6 +159,7 @@ mod tests {
             ticket: None,
             tags: vec![],
             expires_on: None,
+            edited_by: None,
         };
         let change = Change::of_metadata(None, &parts);
         risk.map_or(change.clone(), |risk| change.with_risk(risk))

@@ -70,6 +70,7 @@ pub(crate) fn metadata(typed: &AddArgs, variables: &Variables) -> Result<Metadat
         flag,
         description: told("Description", &typed.description)?,
         owner: Some(owner(&typed.owner, variables)?),
+        edited_by: Some(editor(variables)?),
         ticket: typed.ticket.clone(),
         tags: typed
             .tags

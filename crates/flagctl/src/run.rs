@@ -133,6 +133,21 @@ impl Context {
         Ok(store)
     }
 
+    /// Opens the store that the settings name, unless its folder has nothing of one.
+    pub(crate) async fn open_if_there(&self) -> Result<Option<FlagStore>, Failure> {
+        match &self.settings {
+            StoreSettings::Embedded(folder)
+                if (folder.is_dir() || !folder.exists())
+                    && EmbeddedStore::files(folder)
+                        .iter()
+                        .all(|file| !file.exists()) =>
+            {
+                Ok(None)
+            }
+            _ => self.open_or_make().await.map(Some),
+        }
+    }
+
     fn check_exists(&self) -> Result<(), Failure> {
         match &self.settings {
             StoreSettings::Embedded(folder)

@@ -155,7 +155,7 @@ fn read_cells(
         return Err(text.wrong(path, format!("found {}, expected a dict", cells.kind())));
     };
     let is_copy = cells.get("CreatedTime").is_some();
-    let unknown = check_fields(text, path, fields, key, is_copy)?;
+    check_fields(text, path, fields, key, is_copy)?;
     let filled = fields
         .iter()
         .filter_map(|(name, value)| Some((*name, filled(name, value)?)));
@@ -163,8 +163,9 @@ fn read_cells(
         key: key.encode().into(),
         cells: filled.collect::<Cells>(),
     };
-    let lists = odd_lists(&row, options, key.created);
-    let read = match (key.row_type, lists.first()) {
+    let mut odd = FlagRow::inspect(&row, options, key.created).oddities;
+    odd.retain(|odd| is_told(odd, &row, is_copy));
+    let read = match (key.row_type, odd.first()) {
         (RowType::Flag, _) => {
             decode_metadata(&row).map(|metadata| RunConfig::Metadata(Box::new(metadata)))
         }
@@ -182,18 +183,21 @@ fn read_cells(
             Err(text.blank(path, cells, "Comment"))
         }
         _ => {
-            let lists = lists.iter().map(ToString::to_string);
-            let warnings = unknown.into_iter().chain(lists).collect();
+            let warnings = odd.iter().map(ToString::to_string).collect();
             Ok(Described { config, warnings })
         }
     }
 }
 
-/// Ids that are listed twice or are not text.
-fn odd_lists(row: &Row, options: &RowOptions, now: Timestamp) -> Vec<Oddity> {
-    let mut oddities = FlagRow::inspect(row, options, now).oddities;
-    oddities.retain(|odd| odd.field.ends_with(".OverrideList"));
-    oddities
+/// Of a copy everything is told but that its time has passed, else ids that are listed twice or are not text.
+fn is_told(odd: &Oddity, row: &Row, is_copy: bool) -> bool {
+    match odd.column.as_str() {
+        "CreatedTime" => {
+            let cell = row.cells.get("CreatedTime").unwrap_or_default();
+            str::from_utf8(cell).is_ok_and(|text| Timestamp::parse(text).is_err())
+        }
+        _ => is_copy || odd.field.ends_with(".OverrideList"),
+    }
 }
 
 fn refused(odd: &Oddity) -> UnreadableRow {

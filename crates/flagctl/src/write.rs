@@ -120,10 +120,11 @@ pub(crate) async fn append_revision(
     }
 }
 
-/// Shows the change, has it confirmed, appends the metadata, and shows the row.
+/// Shows the change, has it confirmed, appends the metadata, and shows the row. Where there is no store, one is made once
+/// all of that may be written.
 pub(crate) async fn metadata(
     context: &Context,
-    store: &FlagStore,
+    store: Option<FlagStore>,
     planned: PlannedMetadata,
     confirmation: &ConfirmArgs,
     form: Form,
@@ -139,7 +140,11 @@ pub(crate) async fn metadata(
         Base::Nothing => "added",
         Base::Row(_) | Base::Newest => "updated",
     };
-    let metadata = append_metadata(context, store, planned).await?;
+    let store = match store {
+        Some(store) => store,
+        None => context.open_or_make().await?,
+    };
+    let metadata = append_metadata(context, &store, planned).await?;
     output::talk(&format!(
         "{did} {} in the {}",
         metadata.flag,

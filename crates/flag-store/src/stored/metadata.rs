@@ -15,6 +15,7 @@ const COLUMNS: &[&str] = &[
     "Description",
     "CreatedTime",
     "OwnerID",
+    "EditedBy",
     "Ticket",
     "Tags",
     "ExpiresOn",
@@ -34,6 +35,9 @@ pub fn encode_metadata(metadata: &Metadata) -> Row {
         .with("CreatedTime", metadata.created().to_string());
     if let Some(owner) = &metadata.owner {
         cells.set("OwnerID", owner.as_str());
+    }
+    if let Some(editor) = &metadata.edited_by {
+        cells.set("EditedBy", editor.as_str());
     }
     if let Some(ticket) = &metadata.ticket {
         cells.set("Ticket", ticket.as_str());
@@ -68,7 +72,8 @@ pub(crate) fn read_metadata(
     let parts = MetadataParts {
         flag: reader.key.flag.clone(),
         description: read_description(&reader),
-        owner: read_owner(&reader),
+        owner: read_owner(&reader, "OwnerID"),
+        edited_by: read_owner(&reader, "EditedBy"),
         ticket: reader
             .text("Ticket")
             .and_then(|text| reader.line("Ticket", &text, MetadataParts::MAX_TICKET_BYTES)),
@@ -79,10 +84,10 @@ pub(crate) fn read_metadata(
         .map_err(|invalid| reader.invalid(&invalid.field.clone(), invalid))
 }
 
-/// The owner; one that can't be an owner is read as the nearest that can.
-pub(super) fn read_owner(reader: &Reader<'_>) -> Option<OwnerId> {
-    let text = reader.text("OwnerID")?;
-    OwnerId::new(reader.line("OwnerID", &text, OwnerId::MAX_BYTES)?).ok()
+/// The person in a column; one that can't be an owner is read as the nearest that can.
+pub(super) fn read_owner(reader: &Reader<'_>, column: &str) -> Option<OwnerId> {
+    let text = reader.text(column)?;
+    OwnerId::new(reader.line(column, &text, OwnerId::MAX_BYTES)?).ok()
 }
 
 fn read_description(reader: &Reader<'_>) -> String {

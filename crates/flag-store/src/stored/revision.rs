@@ -168,7 +168,7 @@ pub(crate) fn read_revision(
         control: read_control(&reader, version)?,
         treatments: decode_treatments(&reader, version)?,
         comment: reader.text("Comment").unwrap_or_default().into_owned(),
-        owner: read_owner(&reader),
+        owner: read_owner(&reader, "OwnerID"),
         rollback_of: read_rollback_of(&reader),
     };
     let read = Revision::of_stored(reader.key.created, parts);

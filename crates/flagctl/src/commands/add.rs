@@ -11,19 +11,20 @@ use crate::write::{self, PlannedMetadata};
 pub(crate) async fn add(context: &Context, typed: &AddArgs) -> Result<(), Failure> {
     let parts = plan::metadata(typed, &context.variables)?;
     plan::not_past(typed.expires_on, today())?;
+    let store = context.open_if_there().await?;
     if let Err(unusual) = plan::new_name(&parts.flag, typed.names.allowed()) {
         // A flag that is served without metadata has its name already.
-        let made = match context.open().await {
-            Ok(store) => first_made(context, &store, &parts.flag).await?,
-            Err(Failure::NoStore { .. }) => None,
-            Err(failure) => return Err(failure),
+        let made = match &store {
+            Some(store) => first_made(context, store, &parts.flag).await?,
+            None => None,
         };
         if made.is_none() {
             return Err(PlanError::from(unusual).into());
         }
     }
-    let store = context.open_or_make().await?;
-    if let Some(there) = metadata(&store, &parts.flag).await? {
+    if let Some(store) = &store
+        && let Some(there) = metadata(store, &parts.flag).await?
+    {
         return Err(Failure::AlreadyAdded {
             flag: parts.flag,
             since: Some(there.created()),
@@ -31,7 +32,7 @@ pub(crate) async fn add(context: &Context, typed: &AddArgs) -> Result<(), Failur
     }
     write::metadata(
         context,
-        &store,
+        store,
         PlannedMetadata::on(None, parts),
         &typed.confirmation,
         typed.output.form,

@@ -64,10 +64,15 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
     let file = flag_file::read(&text).map_err(refused)?;
     let project = file.project.clone();
     let signature = signature(context, typed)?;
-    let store = context.open_or_make().await?;
-    let stored = store.flags_with_latest(&project);
-    let stored = output::noted(format!("reading {project}"), stored).await;
-    let stored = stored.map_err(|source| context.failed(source))?;
+    let store = context.open_if_there().await?;
+    let stored = match &store {
+        Some(store) => {
+            let stored = store.flags_with_latest(&project);
+            let stored = output::noted(format!("reading {project}"), stored).await;
+            stored.map_err(|source| context.failed(source))?
+        }
+        None => Vec::new(),
+    };
     let plan = plan(file, stored, &signature).map_err(refused)?;
     let mut applied = answer(project.to_string(), &plan);
     if typed.check {
@@ -78,6 +83,10 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
         return Err(Failure::Differs);
     }
     if !plan.flags.is_empty() && confirm(&plan.changes(), &typed.confirmation)? == Verdict::Write {
+        let store = match store {
+            Some(store) => store,
+            None => context.open_or_make().await?,
+        };
         append_all(context, &store, plan.flags).await?;
         applied.written = true;
     }

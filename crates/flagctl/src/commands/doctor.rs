@@ -158,7 +158,8 @@ impl Doctor {
         for project in names {
             let scan = project_rows(&project);
             let mut pages = Pages::new(&*opened.rows, Table::Flags, scan);
-            let mut rows = ProjectRows::new(project.clone(), today, opened.options());
+            let newest = opened.flags().flags_with_latest(&project).await?;
+            let mut rows = ProjectRows::new(project.clone(), today, opened.options(), newest);
             loop {
                 let page = pages.next().await?;
                 if page.is_empty() {

@@ -71,10 +71,16 @@ async fn add_or_update(
     typed: &RunConfigArgs,
     next: Metadata,
 ) -> Result<(), Failure> {
-    let store = context.open_or_make().await?;
-    let there = newest_metadata(&store, &next.flag).await?;
+    let store = context.open_if_there().await?;
+    let (there, made) = match &store {
+        Some(store) => (
+            newest_metadata(store, &next.flag).await?,
+            first_made(context, store, &next.flag).await?,
+        ),
+        None => (None, None),
+    };
     if there.is_none()
-        && first_made(context, &store, &next.flag).await?.is_none()
+        && made.is_none()
         && let Err(unusual) = plan::new_name(&next.flag, NewName::Any)
             .and_then(|()| next.flag.name.check_new(NewName::SnakeCase))
     {
@@ -84,9 +90,12 @@ async fn add_or_update(
     if parts.owner.is_none() {
         parts.owner = Some(plan::editor(&context.variables)?);
     }
+    if parts.edited_by.is_none() {
+        parts.edited_by = Some(plan::editor(&context.variables)?);
+    }
     write::metadata(
         context,
-        &store,
+        store,
         PlannedMetadata::on(there.as_ref(), parts),
         &typed.confirmation,
         typed.output.form,

@@ -49,7 +49,7 @@ pub(crate) async fn update(context: &Context, typed: &UpdateArgs) -> Result<(), 
     plan::not_past(typed.expires_on, today())?;
     let store = context.open().await?;
     let newest = newest_metadata(&store, &flag).await?;
-    let parts = match &newest {
+    let mut parts = match &newest {
         None if first_made(context, &store, &flag).await?.is_some() => {
             let message = format!("{flag} has no metadata yet: `flagctl add` adds it");
             return Err(PlanError::Usage(message).into());
@@ -68,9 +68,10 @@ pub(crate) async fn update(context: &Context, typed: &UpdateArgs) -> Result<(), 
         let message = format!("nothing changes: {} is like this already", parts.flag);
         return Err(PlanError::Usage(message).into());
     }
+    parts.edited_by = Some(plan::editor(&context.variables)?);
     write::metadata(
         context,
-        &store,
+        Some(store),
         PlannedMetadata::on(newest.as_ref(), parts),
         &typed.confirmation,
         typed.output.form,
@@ -94,6 +95,7 @@ fn said_anew(
         flag,
         description: String::new(),
         owner: Some(plan::editor(variables)?),
+        edited_by: None,
         ticket: None,
         tags: Vec::new(),
         expires_on: None,

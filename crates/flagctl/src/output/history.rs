@@ -72,6 +72,7 @@ impl Answer for MetadataHistory<'_> {
         }
         let heading = [
             "CREATED",
+            "EDITED BY",
             "OWNER",
             "EXPIRES ON",
             "TICKET",
@@ -154,6 +155,7 @@ fn of_revision(revision: &Revision) -> Vec<String> {
 fn of_metadata(metadata: &Metadata) -> Vec<String> {
     vec![
         metadata.created().to_string(),
+        or_none(metadata.edited_by.as_ref().map(ToString::to_string)),
         or_none(metadata.owner.as_ref().map(ToString::to_string)),
         or_none(metadata.expires_on.map(|date| date.to_string())),
         or_none(metadata.ticket.clone()),

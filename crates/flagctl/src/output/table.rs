@@ -15,6 +15,7 @@ const LISTED: usize = 8;
 /// What a flag is for.
 pub(super) fn of_metadata(metadata: &Metadata) -> Text {
     let owner = metadata.owner.as_ref().map(ToString::to_string);
+    let edited_by = metadata.edited_by.as_ref().map(ToString::to_string);
     let expires_on = metadata.expires_on.map(|date| date.to_string());
     Columns::from([
         ("description", visible(&metadata.description)),
@@ -23,6 +24,7 @@ pub(super) fn of_metadata(metadata: &Metadata) -> Text {
         ("tags", listed(&metadata.tags)),
         ("expires on", or_none(expires_on)),
         ("created", metadata.created().to_string()),
+        ("edited by", or_none(edited_by)),
     ])
     .text()
 }

@@ -1,6 +1,6 @@
 //! The fields that cells may have, and what they may hold.
 
-use flag_model::{FlagType, Timestamp, quoted};
+use flag_model::{FlagType, Timestamp};
 use flag_store::literal::{Arena, Literal};
 use flag_store::{FlagRowKey, RowType};
 
@@ -13,6 +13,7 @@ const OF_METADATA: &[&str] = &[
     "Type",
     "Description",
     "OwnerID",
+    "EditedBy",
     "Ticket",
     "Tags",
     "ExpiresOn",
@@ -35,11 +36,12 @@ const OF_REVISION: &[&str] = &[
 /// The last two only in version 2.
 const OF_TREATMENT: &[&str] = &["OverrideList", "PercentRollout", "Value", "Name", "Ranges"];
 /// What must be text, so that nothing else is taken for it.
-const TEXTS: [&str; 11] = [
+const TEXTS: [&str; 12] = [
     "Name",
     "Type",
     "Description",
     "OwnerID",
+    "EditedBy",
     "Ticket",
     "ExpiresOn",
     "Comment",
@@ -61,14 +63,14 @@ const REQUIRED: [&str; 8] = [
     "Salt",
 ];
 
-/// Refuses what would be dropped, or taken for something else. Of a copied row, says which columns are dropped.
+/// Refuses what would be dropped, or taken for something else. A copied row may hold what a stored one may.
 pub(super) fn check_fields(
     text: &Text<'_>,
     path: &[Step<'_>],
     fields: &[(&str, Literal<'_>)],
     key: &FlagRowKey,
     is_copy: bool,
-) -> Result<Vec<String>, ConfigError> {
+) -> Result<(), ConfigError> {
     let version = fields.iter().find(|(name, _)| *name == "FormatVersion");
     let is_version_2 = version.is_some_and(|(_, version)| cell(version) == "2");
     let of_version = |all: &'static [&'static str], last: usize| {
@@ -80,9 +82,6 @@ pub(super) fn check_fields(
         RowType::Revision => of_version(OF_REVISION, 1),
     };
     let known_of_treatment = of_version(OF_TREATMENT, 2);
-    let unknown: Vec<&str> = (fields.iter().map(|(name, _)| *name))
-        .filter(|name| !known.contains(name))
-        .collect();
     if !is_copy {
         text.only(path, fields, known)?;
     }
@@ -90,7 +89,8 @@ pub(super) fn check_fields(
         let path = steps(path, &[Step::Key(name)]);
         check_kind(text, &path, (name, value), key.flag.flag_type)?;
         match (*name, value) {
-            ("CreatedTime" | "RollbackOf", Literal::Text(created)) => {
+            _ if is_copy => {}
+            ("RollbackOf", Literal::Text(created)) => {
                 let created = Timestamp::parse(created);
                 created.map_err(|invalid| text.wrong(&path, said(&invalid)))?;
             }
@@ -109,10 +109,7 @@ pub(super) fn check_fields(
             _ => {}
         }
     }
-    let dropped = unknown.into_iter();
-    Ok(dropped
-        .map(|name| format!("{}: no such column, so it is left out", quoted(name)))
-        .collect())
+    Ok(())
 }
 
 /// A text in the text, which has lines and columns of its own.

@@ -205,9 +205,41 @@ fn what_is_odd_in_a_copied_row_is_read_as_from_the_store_and_said() {
         .collect();
     assert_eq!(ids, ["A12345", "7"]);
     let said = described.warnings.join("\n");
-    for part in ["\"Team\": no such column", "\"A12345\"", "found 7"] {
+    for part in ["Team: found an unknown column", "\"A12345\"", "found 7"] {
         assert!(said.contains(part), "{said}");
     }
+}
+
+#[test]
+fn whatever_a_served_row_holds_can_be_copied() {
+    let copied = |created: &str| {
+        let cells = CELL.replace("'Value': True", "'Value': True, 'Note': 'x', 'Name': 'on'");
+        let created = format!("'CreatedTime': '{created}', 'RollbackOf': 'soon', 'Comment'");
+        described(&config("REVISION", &cells.replace("'Comment'", &created))).unwrap()
+    };
+    let unknown = "found an unknown field, read as nothing";
+    for created in ["", "soon", "2024-09-26 10:00:00+05:00"] {
+        let said = copied(created).warnings.join("\n");
+        for part in [
+            &format!("Treatments[0].Note: {unknown}"),
+            &format!("Treatments[0].Name: {unknown}"),
+            &format!("CreatedTime: found \"{created}\", read as "),
+            "RollbackOf: found \"soon\", read as nothing",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+    let said = copied("2024-09-26 10:00:00").warnings.join("\n");
+    assert!(!said.contains("CreatedTime"), "{said}");
+    let metadata = r#"{"CreatedTime":"","Description":"What","ExpiresOn":"soon","Name":"f","Tags":"[","Type":"FEATURE"}"#;
+    let said = described(&config("FLAG", metadata))
+        .unwrap()
+        .warnings
+        .join("\n");
+    assert!(
+        said.contains("ExpiresOn: found") && said.contains("Tags: found"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -228,7 +260,7 @@ fn nothing_is_dropped_or_taken_for_something_else() {
             "\"Salt\": no such field",
         ),
         (
-            CELL.replace("'Comment'", "'CreatedTime': 'soon', 'Comment'"),
+            CELL.replace("'Comment'", "'RollbackOf': 'soon', 'Comment'"),
             "found \"soon\", expected YYYY-MM-DD",
         ),
         (

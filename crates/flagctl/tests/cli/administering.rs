@@ -243,3 +243,54 @@ fn a_project_that_is_asked_for_and_has_no_rows_fails() {
     assert_eq!(found, ["failed rows of other: there are none"]);
     check_failed(&flagctl(&dir, &["doctor", "a#b"]), 5, &["project name"]);
 }
+
+#[test]
+fn what_writes_nothing_makes_no_store() {
+    let dir = TempDir::new().unwrap();
+    let store = dir.path().join("store");
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let flags = |name: &str| {
+        format!(
+            "file_version: 1\nproject: p\nflags:\n- flag_type: feature\n  name: {name}\n  metadata:\n    description: x\n"
+        )
+    };
+    let odd = file("odd.yaml", &flags("Odd Name"));
+    let good = file("good.yaml", &flags("good"));
+    let config = file(
+        "run-config.json",
+        r#"{"row_key_prefix_PROJECT": "p", "row_key_prefix_ROWTYPE": "FLAG", "row_key_prefix_FLAGTYPE": "feature", "row_key_prefix_FLAGNAME": "f", "row_cell_value": {"Name": "f", "Type": "FEATURE", "Description": "x"}, "add_new_feature_flag": true}"#,
+    );
+    let add = ["add", "p", "feature", "f", "--description=x"];
+    for (args, code) in [
+        ([&add[..], &["--tag=a\nb"]].concat(), 5),
+        ([&add[..], &["--dry-run"]].concat(), 0),
+        (
+            vec!["add", "p", "feature", "Odd Name", "--description=x"],
+            5,
+        ),
+        (vec!["apply", "-f", &odd], 5),
+        (vec!["apply", "-f", &good, "--check"], 7),
+        (vec!["apply", "-f", &good, "--dry-run"], 0),
+        (vec!["run-config", "-f", &config, "--dry-run"], 0),
+    ] {
+        let output = command(&store, &args).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{args:?} {}",
+            stderr(&output)
+        );
+        assert!(!stderr(&output).contains("it is made now"), "{args:?}");
+        assert!(!store.exists(), "{args:?}");
+    }
+    for args in [
+        vec!["apply", "-f", &good],
+        vec!["add", "p", "feature", "f", "--description=x"],
+    ] {
+        check_done(&command(&store, &args).output().unwrap());
+    }
+}

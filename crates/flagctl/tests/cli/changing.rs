@@ -319,6 +319,46 @@ fn an_id_that_hides_something_is_shown_and_warned_of() {
 }
 
 #[test]
+fn metadata_says_who_wrote_it_beside_who_owns_the_flag() {
+    let dir = tempfile::tempdir().unwrap();
+    check_done(&add(&dir));
+    let by = |person: &str, args: &[&str]| {
+        let mut command = command(dir.path(), args);
+        command.env("FLAG_OWNER", person).output().unwrap()
+    };
+    let update = ["update", "csr-assistant", "feature", NAME, "--tag=x"];
+    check_done(&by("bob", &update));
+    assert_code(&by("eve", &update), 2);
+    let exported = flagctl(&dir, &["export", "csr-assistant"]);
+    let file = dir.path().join("flags.yaml");
+    let apply = ["apply", "-f", file.to_str().unwrap()];
+    fs::write(&file, &exported.stdout).unwrap();
+    check_done(&by("eve", &apply));
+    fs::write(&file, stdout(&exported).replace("Multi", "Many")).unwrap();
+    check_done(&by("carl", &apply));
+    let copied = serde_json::json!({
+        "Name": NAME, "Type": "FEATURE", "Description": "x", "OwnerID": "ann", "EditedBy": "dora",
+    });
+    let mut config = describing(NAME, "y");
+    check_done(&run_config(&dir, &config));
+    config["row_cell_value"] = copied;
+    check_done(&run_config(&dir, &config));
+    let history = json(&on_flag(&dir, "history", &["--metadata", "-ojson"]));
+    let people = history["metadata"].as_array().unwrap().iter();
+    let people: Vec<[&str; 2]> = people
+        .map(|row| ["owner", "edited_by"].map(|field| row[field].as_str().unwrap()))
+        .collect();
+    let (ann, carl, bob) = (["ann", "ann"], ["ann", "carl"], ["ann", "bob"]);
+    assert_eq!(people, [["ann", "dora"], ann, carl, bob, ann]);
+    let shown = on_flag(&dir, "get", &[]);
+    assert!(
+        stdout(&shown).contains("\nedited by    dora\n"),
+        "{}",
+        stdout(&shown)
+    );
+}
+
+#[test]
 fn whoever_runs_the_program_is_the_owner_where_nobody_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let run = |variables: &[(&str, &str)], args: &[&str]| {

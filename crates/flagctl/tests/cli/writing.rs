@@ -33,6 +33,7 @@ fn an_added_flag_is_there_with_what_it_is_for() {
             "created": created,
             "description": "Multi-step API router",
             "owner": "bob",
+            "edited_by": "ann",
             "ticket": "https://tickets.example.com/CSR-12",
             "tags": ["api", "router"],
             "expires_on": "9027-01-31",

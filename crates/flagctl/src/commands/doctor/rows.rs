@@ -1,10 +1,10 @@
 //! The rows of a project, one after the other in the order of their keys.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use flag_model::{Date, FlagKey, Metadata, ProjectName};
+use flag_model::{Date, FlagKey, Metadata, ProjectName, Revision, Timestamp};
 use flag_store::{
-    Clock as _, FlagRow, FlagRowKey, Inspection, Row, RowOptions, RowType, SystemClock,
+    Clock as _, FlagEntry, FlagRow, FlagRowKey, Inspection, Row, RowOptions, RowType, SystemClock,
     UnreadableRow,
 };
 
@@ -14,18 +14,20 @@ use crate::output::{Checks, Place, Status};
 pub(super) const NAMED: usize = 100;
 
 /// Whose row it is, and of which kind.
-type Subject = Option<(RowType, FlagKey)>;
+type Subject = (RowType, FlagKey);
+
+/// When a row was made; its key, if it cannot be read.
+type Newest = Result<Timestamp, String>;
 
 /// What is known of the rows that were looked at.
 pub(super) struct ProjectRows {
     project: ProjectName,
-    today: Option<Date>,
     options: RowOptions,
+    /// What readers of what is newest find.
+    newest: BTreeMap<Subject, Newest>,
     flags: BTreeSet<FlagKey>,
     metadata: usize,
     revisions: usize,
-    /// The row looked at last: whose it is, and what it said.
-    last: Option<(Subject, Last)>,
     found: Checks,
     /// How many rows nobody can read although they count.
     failed: usize,
@@ -34,63 +36,71 @@ pub(super) struct ProjectRows {
     odd: usize,
 }
 
-/// A row that may be the newest of its kind, which only the next one tells.
-enum Last {
-    Readable,
-    Metadata(Box<Metadata>),
-    Unreadable(UnreadableRow),
-}
-
 impl ProjectRows {
-    /// Nothing is known yet.
-    pub(super) fn new(project: ProjectName, today: Option<Date>, options: RowOptions) -> Self {
-        Self {
+    /// Nothing is known yet but the flags as readers of what is newest find them.
+    pub(super) fn new(
+        project: ProjectName,
+        today: Option<Date>,
+        options: RowOptions,
+        entries: Vec<FlagEntry>,
+    ) -> Self {
+        let mut rows = Self {
             project,
-            today,
             options,
+            newest: BTreeMap::new(),
             flags: BTreeSet::new(),
             metadata: 0,
             revisions: 0,
-            last: None,
             found: Checks::default(),
             failed: 0,
             superseded: 0,
             odd: 0,
+        };
+        for entry in entries {
+            if let Some(Ok(metadata)) = &entry.metadata {
+                rows.expired(metadata, today);
+            }
+            let metadata = entry.metadata.map(|row| newest(row, Metadata::created));
+            let revision = entry.revision.map(|row| newest(row, Revision::created));
+            for (row_type, newest) in [(RowType::Flag, metadata), (RowType::Revision, revision)] {
+                let subject = (row_type, entry.flag.clone());
+                rows.newest.extend(newest.map(|newest| (subject, newest)));
+            }
         }
+        rows
     }
 
     /// Looks at the next row.
     pub(super) fn look_at(&mut self, row: &Row) {
         let subject = FlagRowKey::subject_of(&row.key);
-        let is_newer =
-            (self.last.as_ref()).is_some_and(|(last, _)| last.is_some() && *last == subject);
-        self.settle(is_newer);
-        self.flags
-            .extend(subject.iter().map(|(_, flag)| flag.clone()));
+        let is_newest = (subject.as_ref()).is_none_or(|subject| self.is_newest(subject, row));
+        self.flags.extend(subject.map(|(_, flag)| flag));
         let inspection = FlagRow::inspect(row, &self.options, SystemClock.now());
-        if inspection.is_passed_over && subject.is_some() {
+        if inspection.is_passed_over && !is_newest {
             self.passed_over(row, &inspection);
             return;
         }
         self.odd(row, &inspection);
-        let last = match inspection.row {
-            Ok(FlagRow::Head) => return,
-            Ok(FlagRow::Revision(_)) => {
-                self.revisions += 1;
-                Last::Readable
+        match inspection.row {
+            Ok(FlagRow::Head) => {}
+            Ok(FlagRow::Revision(_)) => self.revisions += 1,
+            Ok(FlagRow::Metadata(_)) => self.metadata += 1,
+            Err(error) => self.unreadable(&error, !is_newest),
+        }
+    }
+
+    fn is_newest(&self, subject: &Subject, row: &Row) -> bool {
+        match self.newest.get(subject) {
+            Some(Ok(created)) => {
+                FlagRowKey::decode(&row.key).is_ok_and(|key| key.created == *created)
             }
-            Ok(FlagRow::Metadata(metadata)) => {
-                self.metadata += 1;
-                Last::Metadata(Box::new(metadata))
-            }
-            Err(error) => Last::Unreadable(error),
-        };
-        self.last = Some((subject, last));
+            Some(Err(key)) => row.key_text() == *key,
+            None => false,
+        }
     }
 
     /// Notes what was found; whether there are rows that count and cannot be read.
     pub(super) fn finish(mut self, checks: &mut Checks) -> bool {
-        self.settle(false);
         let check = format!("rows of {}", self.project);
         let total = format!(
             "{}, {} and {} can be read",
@@ -117,15 +127,6 @@ impl ProjectRows {
         self.failed > 0
     }
 
-    /// Judges the row looked at last, now that it is known whether a newer one of its kind follows.
-    fn settle(&mut self, is_superseded: bool) {
-        match self.last.take() {
-            Some((_, Last::Unreadable(error))) => self.unreadable(&error, is_superseded),
-            Some((_, Last::Metadata(metadata))) if !is_superseded => self.expired(&metadata),
-            _ => {}
-        }
-    }
-
     fn unreadable(&mut self, error: &UnreadableRow, is_superseded: bool) {
         let (status, more) = if is_superseded {
             self.superseded += 1;
@@ -145,7 +146,7 @@ impl ProjectRows {
         for oddity in &inspection.oddities {
             self.odd += 1;
             if self.odd <= NAMED {
-                let row_key = String::from_utf8_lossy(&row.key).into_owned();
+                let row_key = row.key_text();
                 let found = format!("{row_key}: {oddity}");
                 let place = Place {
                     row_key,
@@ -161,12 +162,12 @@ impl ProjectRows {
     fn passed_over(&mut self, row: &Row, inspection: &Inspection) {
         self.superseded += 1;
         if self.failed + self.superseded <= NAMED {
-            let more = "; it is passed over, and older rows count";
+            let more = "; it is passed over, and other rows count";
             if let Err(error) = &inspection.row {
                 (self.found).unreadable_row(Status::Warning, "row", error, more);
                 return;
             }
-            let row_key = String::from_utf8_lossy(&row.key).into_owned();
+            let row_key = row.key_text();
             let problem = format!("too far ahead of the clock{more}");
             let found = format!("{row_key}: {problem}");
             let place = Place {
@@ -178,8 +179,8 @@ impl ProjectRows {
         }
     }
 
-    fn expired(&mut self, metadata: &Metadata) {
-        if let Some(day) = metadata.expires_on.filter(|day| Some(*day) < self.today) {
+    fn expired(&mut self, metadata: &Metadata, today: Option<Date>) {
+        if let Some(day) = metadata.expires_on.filter(|day| Some(*day) < today) {
             let ticket = metadata.ticket.as_ref();
             let ticket = ticket.map_or_else(String::new, |ticket| format!(", see {ticket}"));
             let found = format!("should be gone since {day}{ticket}; it is served all the same");
@@ -187,6 +188,11 @@ impl ProjectRows {
             self.found.note(Status::Warning, check, found);
         }
     }
+}
+
+fn newest<T>(row: Result<T, UnreadableRow>, created: fn(&T) -> Timestamp) -> Newest {
+    row.map(|row| created(&row))
+        .map_err(|row| row.key().to_owned())
 }
 
 /// So many, in words.
@@ -197,9 +203,26 @@ pub(super) fn counted(number: usize, what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use flag_store::Cells;
+    use std::sync::Arc;
+
+    use flag_store::memory::MemoryStore;
+    use flag_store::{Cells, FlagStore, RowStore as _, Table};
+    use tokio::runtime::Builder;
 
     use super::*;
+
+    /// The flags as readers find them.
+    fn entries(project: &ProjectName, rows: &[Row]) -> Vec<FlagEntry> {
+        let store = Arc::new(MemoryStore::default());
+        let flags = FlagStore::new(store.clone(), Arc::new(SystemClock));
+        Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(async {
+                store.write_batch(Table::Flags, rows).await;
+                flags.flags_with_latest(project).await.unwrap()
+            })
+    }
 
     fn row(key: &str, cells: &[(&str, &str)]) -> Row {
         let project = "PROJECT#p#ROWTYPE#";
@@ -225,8 +248,9 @@ mod tests {
     #[track_caller]
     fn check(rows: &[Row], expected: &[(Status, &str)], is_unreadable: bool) {
         let today = Date::parse("2024-10-01").ok();
-        let mut looked_at =
-            ProjectRows::new(ProjectName::new("p").unwrap(), today, RowOptions::default());
+        let project = ProjectName::new("p").unwrap();
+        let entries = entries(&project, rows);
+        let mut looked_at = ProjectRows::new(project, today, RowOptions::default(), entries);
         for row in rows {
             looked_at.look_at(row);
         }
@@ -303,8 +327,73 @@ mod tests {
     #[test]
     fn a_key_that_tells_no_time_hides_nothing() {
         let rows = [revision('1', "[]"), row("REVISION@x", &[])];
-        let found = "it is passed over, and older rows count";
+        let found = "it is passed over, and other rows count";
         check(&rows, &[(Status::Ok, ""), (Status::Warning, found)], false);
+    }
+
+    #[test]
+    fn a_key_that_tells_no_time_replaces_no_unreadable_row() {
+        let rows = [
+            revision('1', "[]"),
+            revision('2', "[{"),
+            row("REVISION@x", &[]),
+        ];
+        let found = "TIME#2024-09-22 08:00:00, column Treatments: ";
+        let older = "it is passed over, and other rows count";
+        let expected = [
+            (Status::Ok, ""),
+            (Status::Failed, found),
+            (Status::Warning, older),
+        ];
+        check(&rows, &expected, true);
+    }
+
+    #[test]
+    fn a_flag_fails_whose_keys_all_tell_no_time() {
+        let rows = [row("REVISION@x", &[]), row("REVISION@y", &[])];
+        let expected = [
+            (Status::Ok, "0 revisions"),
+            (Status::Warning, "it is passed over, and other"),
+            (Status::Failed, "TIME#2024-09-2y"),
+        ];
+        check(&rows, &expected, true);
+    }
+
+    #[test]
+    fn a_row_ahead_of_the_clock_counts_if_there_is_no_other() {
+        let ahead = |treatments| {
+            let mut row = revision('1', treatments);
+            row.key = String::from_utf8(row.key)
+                .unwrap()
+                .replace("2024", "9024")
+                .into();
+            row
+        };
+        let served = [
+            (Status::Ok, "1 revision can"),
+            (Status::Warning, "found a time ahead of the clock"),
+        ];
+        check(&[ahead("[]")], &served, false);
+        let failed = [
+            (Status::Ok, "0 revisions"),
+            (Status::Warning, "found a time ahead of the clock"),
+            (Status::Failed, "column Treatments: "),
+        ];
+        check(&[ahead("[{")], &failed, true);
+    }
+
+    #[test]
+    fn the_latest_time_counts_however_it_is_spelled() {
+        let t = row("REVISION@1T07:00:00", &[("FormatVersion", "1")]);
+        let rows = [revision('1', "[]"), t];
+        let found = "so only the history lacks it";
+        let odd = "read as 2024-09-21 07:00:00.000000";
+        let expected = [
+            (Status::Ok, ""),
+            (Status::Warning, odd),
+            (Status::Warning, found),
+        ];
+        check(&rows, &expected, false);
     }
 
     #[test]
