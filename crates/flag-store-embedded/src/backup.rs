@@ -117,7 +117,7 @@ pub fn restore(
     let unfinished = Unfinished::make_in(&directory)?;
     for contents in ALL {
         unfinished.copy(&file_in(backup, contents), contents)?;
-        // As this release has its files.
+        // As a store has its files.
         let upgraded = Database::writer(&unfinished.file(contents), contents)?;
         upgraded.close(Closing::WithLog);
     }
