@@ -405,6 +405,22 @@ async fn a_first_key_that_tells_no_time_does_not_deny_the_others() {
 }
 
 #[tokio::test]
+async fn however_many_keys_tell_no_time_those_that_do_are_found() {
+    for spelled in ["", "2026-01-09 99:", "zzzz"] {
+        let times: Vec<String> = (0..250).map(|n| format!("{spelled}{n:03}")).collect();
+        let times: Vec<&str> = times.iter().map(String::as_str).chain([GOOD]).collect();
+        let world = World::new(&times).await;
+        assert_eq!(world.latest().await.0, GOOD, "{spelled}");
+        let first = world.store.first_revision_made(&flag()).await.unwrap();
+        assert_eq!(first, Some(at(GOOD)), "{spelled}");
+        let then = world.store.revision_at(&flag(), at(NOW)).await.unwrap();
+        assert_eq!(then.unwrap().comment, GOOD, "{spelled}");
+        assert_eq!(world.append(Base::Row(at(GOOD))).await.unwrap(), at(NOW));
+        assert_eq!(world.latest().await.0, "ours", "{spelled}");
+    }
+}
+
+#[tokio::test]
 async fn whatever_is_served_is_listed() {
     let world = World::empty();
     let names = [
