@@ -248,7 +248,7 @@ impl FlagStore {
     }
 
     /// The first key of a range, in its order, of which something can be told; by keys alone, however many there are.
-    async fn first_key<T>(
+    pub(crate) async fn first_key<T>(
         &self,
         scan: Scan,
         tell: impl Fn(&[u8]) -> Option<T> + Send,

@@ -327,6 +327,27 @@ async fn an_append_gets_past_rows_that_do_not_count() {
     }
 }
 
+/// Whatever is appended meanwhile, they come into force over it.
+#[tokio::test]
+async fn rows_that_come_into_force_later_are_told() {
+    for (times, created, counts_from) in [
+        (vec![GOOD, "2026-01-11 12:00:00", "zzzz"], None, ""),
+        (
+            vec![GOOD, "9999-12-31 23:59:59", "2026-01-11T13:00:00Z", "zzzz"],
+            Some("2026-01-11 13:00:00"),
+            "2026-01-10 13:00:00",
+        ),
+    ] {
+        let ahead = World::new(&times).await.store.revision_ahead(&flag()).await;
+        let ahead = ahead.unwrap();
+        assert_eq!(ahead.map(|ahead| ahead.created), created.map(at));
+        assert_eq!(
+            ahead.map(|ahead| ahead.counts_from),
+            created.map(|_| at(counts_from))
+        );
+    }
+}
+
 #[tokio::test]
 async fn an_append_to_a_flag_that_is_all_ahead_is_of_now() {
     let ahead = "9999-12-31 23:59:59.999999";

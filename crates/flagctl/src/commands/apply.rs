@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use flag_store::FlagStore;
-use futures_util::StreamExt as _;
 use futures_util::stream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::apply::{Plan, PlannedFlag, Signature, plan};
 use crate::args::{NameArgs, OutputArgs, OwnerArgs};
@@ -68,7 +68,16 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
     let stored = store.flags_with_latest(&project);
     let stored = output::noted(format!("reading {project}"), stored).await;
     let stored = stored.map_err(|source| context.failed(source))?;
-    let plan = plan(file, stored, &signature).map_err(refused)?;
+    let mut plan = plan(file, stored, &signature).map_err(refused)?;
+    stream::iter(plan.flags.iter_mut())
+        .map(Ok)
+        .try_for_each_concurrent(AT_ONCE, async |flag: &mut PlannedFlag| {
+            match &mut flag.revision {
+                Some(revision) => revision.look_ahead(context, &store).await,
+                None => Ok(()),
+            }
+        })
+        .await?;
     let mut applied = answer(project.to_string(), &plan);
     if typed.check {
         output::answer(&applied, typed.output.form)?;
