@@ -135,21 +135,21 @@ impl FlagStore {
     /// space, whatever the clock says; keys with a `Z` after those with a fraction, in the same second.
     async fn newest_of_day(&self, prefix: &str, row: Row) -> Result<Row, StoreError> {
         let time = time_of(prefix, &row.key).unwrap_or_default();
-        let hidden = match time.split_once('T') {
-            Some((day, _)) => format!("{prefix}{day} "),
-            None if time.ends_with('Z') => {
-                let second = time.split(['.', 'Z']).next().unwrap_or_default();
-                format!("{prefix}{second}.")
-            }
-            None => return Ok(row),
-        };
-        let scan = Scan::prefix(hidden).descending().limit(LOOKED_AT);
-        let mut rows = self.rows.scan(Table::Flags, scan).await?;
+        let of_day = time.split_once('T').map(|(day, _)| format!("{day} "));
+        let of_second = second_of_z(time).map(|second| format!("{second}."));
         let horizon = Some(self.horizon());
-        rows.retain(|row| created(prefix, &row.key) <= horizon);
-        rows.push(row.clone());
-        let newest = rows.into_iter().max_by_key(|row| created(prefix, &row.key));
-        Ok(newest.unwrap_or(row))
+        let mut newest = row;
+        for hidden in of_day.into_iter().chain(of_second) {
+            let scan = Scan::prefix(format!("{prefix}{hidden}"));
+            let scan = scan.descending().limit(LOOKED_AT);
+            let mut rows = self.rows.scan(Table::Flags, scan).await?;
+            rows.retain(|row| created(prefix, &row.key) <= horizon);
+            let latest = rows.into_iter().max_by_key(|row| created(prefix, &row.key));
+            newest = latest
+                .filter(|latest| created(prefix, &latest.key) > created(prefix, &newest.key))
+                .unwrap_or(newest);
+        }
+        Ok(newest)
     }
 
     /// The newest row made at `at` or before it.
@@ -279,4 +279,9 @@ pub(crate) fn created(prefix: &str, key: &[u8]) -> Option<Timestamp> {
 
 fn time_of<'k>(prefix: &str, key: &'k [u8]) -> Option<&'k str> {
     str::from_utf8(key.strip_prefix(prefix.as_bytes())?).ok()
+}
+
+/// The date and the clock of a time that ends in `Z`, to the second.
+fn second_of_z(time: &str) -> Option<&str> {
+    time.strip_suffix('Z')?.split('.').next()
 }
