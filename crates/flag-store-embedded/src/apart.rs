@@ -1,15 +1,17 @@
 //! Rows whose cells are kept one by one, so that one of many can be compared and set without writing the others.
 //!
-//! Head rows are such: they have a cell or two per flag of a project. In the table `rows` such a row has no bytes for its
-//! cells, which no other row is without; they lie in the table `cells`.
+//! Head rows are such: they have a cell or two per flag of a project. In the table `rows` a mark stands for the cells of
+//! such a row; they lie in the table `cells`.
 
 use flag_store::{Cells, Columns};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use crate::failure::Failure;
+use crate::schema;
 
-/// What stands in `rows` for the cells that lie apart.
-pub(crate) const MARK: &[u8] = b"";
+/// What stands in `rows` for the cells that lie apart. No cells have these bytes, so that a process of an older release
+/// that has the file open still finds the row damaged, and not empty.
+const MARK: &[u8] = b"\0";
 
 const ALL: &str = "SELECT name, value FROM cells WHERE key = ?1 ORDER BY name";
 const ONE: &str = "SELECT value FROM cells WHERE key = ?1 AND name = ?2";
@@ -86,6 +88,7 @@ pub(crate) fn put(
     key: &[u8],
     current: &Cells,
 ) -> Result<(), Failure> {
+    schema::put_apart(transaction)?;
     transaction.prepare_cached(MARKED)?.execute((key, MARK))?;
     set(transaction, key, current)
 }
@@ -97,6 +100,11 @@ mod tests {
     use super::*;
     use crate::database::Database;
     use crate::schema::Contents;
+
+    #[test]
+    fn a_release_that_knows_no_mark_takes_it_for_no_cells() {
+        assert!(crate::cells::decode(MARK, Columns::All).is_err());
+    }
 
     /// So that neither reading nor setting it looks at the others.
     #[test]

@@ -17,7 +17,7 @@ use crate::directory;
 use crate::failure::Failure;
 use crate::open_error::OpenError;
 use crate::patience::Patience;
-use crate::placed::Closing;
+use crate::placed::{Closing, beside};
 use crate::schema::Contents;
 use crate::store::file_name;
 
@@ -26,6 +26,9 @@ const ALL: [Contents; 2] = [Contents::Exposures, Contents::Flags];
 
 /// How copies begin whose names are not yet those of a store.
 const UNFINISHED: &str = ".unfinished-";
+
+/// How the names of logs end, out of which `SQLite` changes a file that it opens.
+const LOGS: [&str; 2] = ["-wal", "-journal"];
 
 /// All pages of a file in one step, so that they are of one moment.
 const ALL_PAGES: i32 = -1;
@@ -41,6 +44,12 @@ pub enum BackupError {
     #[error("there is {} already", path.display())]
     Exists {
         /// A file of it.
+        path: PathBuf,
+    },
+    /// A log is left of a file that is gone, and would be taken for that of the file that is put there.
+    #[error("{} is left of a store whose file is gone, and would be mixed with what is put there: move it away", path.display())]
+    LogLeft {
+        /// The log.
         path: PathBuf,
     },
     /// A file cannot be opened.
@@ -108,7 +117,7 @@ pub fn restore(
     let unfinished = Unfinished::make_in(&directory)?;
     for contents in ALL {
         unfinished.copy(&file_in(backup, contents), contents)?;
-        // As this release has its files.
+        // As a store has its files.
         let upgraded = Database::writer(&unfinished.file(contents), contents)?;
         upgraded.close(Closing::WithLog);
     }
@@ -224,8 +233,19 @@ fn present(directory: &Path) -> Vec<Contents> {
     there
 }
 
+/// Makes a directory that files are put into, and refuses one where they would not stay what they are.
 fn make(directory: &Path) -> Result<PathBuf, BackupError> {
-    directory::make(directory).map_err(writing(directory))
+    let directory = directory::make(directory).map_err(writing(directory))?;
+    let there = present(&directory);
+    let missing = ALL.into_iter().filter(|contents| !there.contains(contents));
+    let mut logs = missing.flat_map(|contents| {
+        let file = file_in(&directory, contents);
+        LOGS.map(|ending| beside(&file, ending))
+    });
+    match logs.find(|log| log.symlink_metadata().is_ok()) {
+        Some(path) => Err(BackupError::LogLeft { path }),
+        None => Ok(directory),
+    }
 }
 
 fn file_in(directory: &Path, contents: Contents) -> PathBuf {

@@ -225,7 +225,7 @@ fn prepare(
     connection.pragma_update(None, "synchronous", contents.synchronous())?;
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_LIMIT_BYTES, |_| Ok(()))?;
     match origin {
-        Origin::New | Origin::Older => set_up(connection, contents),
-        Origin::Ours => Ok(()),
+        Origin::New => set_up(connection, contents),
+        Origin::Older | Origin::Ours => Ok(()),
     }
 }

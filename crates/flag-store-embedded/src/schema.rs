@@ -5,14 +5,17 @@
 
 use std::cmp::Ordering;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::open_error::Obstacle;
 
 const CREATE_ROWS: &str =
     "CREATE TABLE rows (key BLOB PRIMARY KEY, cells BLOB NOT NULL) WITHOUT ROWID";
 
-/// Cells that lie apart from their rows: since version 2, in files of flags alone.
+/// The version of files of flags in which cells lie apart from their rows.
+const APART: i32 = 2;
+
+/// Those cells.
 const CREATE_CELLS: &str = "CREATE TABLE cells (key BLOB, name BLOB, value BLOB NOT NULL,
     PRIMARY KEY (key, name)) WITHOUT ROWID";
 
@@ -43,10 +46,10 @@ impl Contents {
         }
     }
 
-    /// The schema version that this release writes, and the latest that it reads.
+    /// The schema version of the files that this release makes, and the latest that it reads.
     pub(crate) fn schema_version(self) -> i32 {
         match self {
-            Self::Flags => 2,
+            Self::Flags => APART,
             Self::Exposures => 1,
         }
     }
@@ -77,7 +80,7 @@ impl Contents {
 pub(crate) enum Origin {
     /// It is empty.
     New,
-    /// It is one of ours, as an older release made it.
+    /// It is one of ours, as an older release made it; it stays so until a cell of it is to lie apart.
     Older,
     /// It is one of ours.
     Ours,
@@ -89,21 +92,27 @@ pub(crate) fn origin(connection: &mut Connection, contents: Contents) -> Result<
     read_origin(&transaction, contents)
 }
 
-/// Makes what tables are missing, unless another process has done so in the meantime.
+/// Makes the tables of a new file, unless another process has done so in the meantime.
 pub(crate) fn set_up(connection: &mut Connection, contents: Contents) -> Result<(), Obstacle> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let origin = read_origin(&transaction, contents)?;
-    if origin == Origin::New {
+    if read_origin(&transaction, contents)? == Origin::New {
         transaction.execute_batch(contents.create_table())?;
         transaction.pragma_update(None, "application_id", contents.application_id())?;
-    }
-    if origin != Origin::Ours {
+        transaction.pragma_update(None, "user_version", contents.schema_version())?;
         if contents == Contents::Flags {
             transaction.execute_batch(CREATE_CELLS)?;
         }
-        transaction.pragma_update(None, "user_version", contents.schema_version())?;
     }
     Ok(transaction.commit()?)
+}
+
+/// Makes the table of cells that lie apart where an older release made the file of flags; it refuses the file from then on.
+pub(crate) fn put_apart(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    if let Ok(Origin::Older) = read_origin(transaction, Contents::Flags) {
+        transaction.execute_batch(CREATE_CELLS)?;
+        transaction.pragma_update(None, "user_version", APART)?;
+    }
+    Ok(())
 }
 
 /// Where a file comes from; needs a transaction, so that no other process sets the file up in between.

@@ -144,6 +144,36 @@ async fn a_store_is_replaced_under_those_who_have_it_open_and_kept() {
     assert_eq!(names(&data), ["before", "exposures.db", "flags.db"]);
 }
 
+/// `SQLite` takes whatever log lies beside a file for its log.
+#[tokio::test]
+async fn nothing_is_put_beside_the_log_of_a_file_that_is_gone() {
+    let (parent, data, backup, before) = places();
+    let store = EmbeddedStore::open(&data).unwrap();
+    insert(&store, "a").await;
+    back_up(&data, &backup).unwrap();
+    insert(&store, "b").await;
+    let (log, kept) = (data.join("flags.db-wal"), parent.path().join("log"));
+    fs::copy(&log, &kept).unwrap();
+    store.close().await;
+    // As whoever is killed leaves it.
+    fs::rename(&kept, &log).unwrap();
+    fs::remove_file(data.join("flags.db")).unwrap();
+    let left =
+        |refused: BackupError| matches!(refused, BackupError::LogLeft { path } if path == log);
+    assert!(left(
+        restore(&backup, &data, Present::KeptIn(&before)).unwrap_err()
+    ));
+    assert_eq!(names(&data), ["exposures.db", "flags.db-wal"]);
+    fs::remove_file(data.join("exposures.db")).unwrap();
+    assert!(left(restore(&backup, &data, Present::Stays).unwrap_err()));
+    assert!(left(back_up(&backup, &data).unwrap_err()));
+    assert_eq!(names(&data), ["flags.db-wal"]);
+    fs::remove_file(&log).unwrap();
+    restore(&backup, &data, Present::Stays).unwrap();
+    let restored = EmbeddedStore::existing(&data).unwrap();
+    assert_eq!(keys(&restored, &["a", "b"]).await, [true, false]);
+}
+
 #[tokio::test]
 async fn what_is_no_backup_changes_nothing() {
     let (_parent, data, backup, before) = places();

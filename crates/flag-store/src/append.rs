@@ -102,6 +102,18 @@ pub enum AppendError {
         /// The flag.
         flag: FlagKey,
     },
+    /// A row that was appended lies too far ahead of the clock to count, so one of two clocks is wrong; nothing was written.
+    #[error(
+        "{flag} was appended at {appended}, too far ahead of the clock of this machine, which says {now}: is it right?"
+    )]
+    Ahead {
+        /// The flag.
+        flag: FlagKey,
+        /// The row.
+        appended: Timestamp,
+        /// This machine's time.
+        now: Timestamp,
+    },
     /// The row cannot be stored. Retrying cannot help.
     #[error(transparent)]
     Refused(#[from] Invalid),
@@ -216,6 +228,7 @@ impl FlagStore {
                 });
             }
             let pending = append.pending(head.as_deref(), newest).await?;
+            append.ensure_not_behind(head.as_deref()).await?;
             if pending.is_none() || watch.may_take_over(head.as_deref()) {
                 let at = append.next_time([newest, pending])?;
                 // What cannot be stored is refused before anything is claimed.

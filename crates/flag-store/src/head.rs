@@ -129,7 +129,7 @@ impl HeadState {
         self.published().is_some_and(|before| told < before)
     }
 
-    fn decode(cell: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(cell: &[u8]) -> Option<Self> {
         let text = str::from_utf8(cell).ok()?;
         let Some((at, by)) = text.split_once(CLAIMED_BY) else {
             return Timestamp::parse(text).ok().map(Self::Newest);

@@ -1,6 +1,7 @@
 //! How flags are kept: row keys, cells, and the protocol that appends revisions without losing any.
 //!
 //! Knows no vendor: a backend is whatever implements [`RowStore`]. Start with [`FlagStore`].
+mod ahead;
 mod announce;
 mod append;
 mod clock;
@@ -25,6 +26,7 @@ mod step_back;
 mod stored;
 mod survey;
 
+pub use crate::ahead::RowAhead;
 pub use crate::append::{AppendError, Base};
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::exposures::{Exposure, ExposureStore, StoredExposure, WriteExposureError};

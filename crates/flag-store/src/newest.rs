@@ -9,11 +9,14 @@
 use flag_model::{FlagKey, Timestamp};
 
 use crate::flags::FlagStore;
-use crate::port::{Row, Scan, StoreError, Table};
+use crate::port::{Columns, Row, Scan, StoreError, Table};
 use crate::row_key::{FlagRowKey, RowType, flag_prefix};
 
-/// How many rows are looked at until one tells a time.
+/// How many rows of a day are looked at that are spelled otherwise.
 const LOOKED_AT: usize = 8;
+
+/// How many keys are looked at together until one tells a time.
+const KEYS: usize = 100;
 
 /// The newest row of a kind that counts, as it is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -132,21 +135,21 @@ impl FlagStore {
     /// space, whatever the clock says; keys with a `Z` after those with a fraction, in the same second.
     async fn newest_of_day(&self, prefix: &str, row: Row) -> Result<Row, StoreError> {
         let time = time_of(prefix, &row.key).unwrap_or_default();
-        let hidden = match time.split_once('T') {
-            Some((day, _)) => format!("{prefix}{day} "),
-            None if time.ends_with('Z') => {
-                let second = time.split(['.', 'Z']).next().unwrap_or_default();
-                format!("{prefix}{second}.")
-            }
-            None => return Ok(row),
-        };
-        let scan = Scan::prefix(hidden).descending().limit(LOOKED_AT);
-        let mut rows = self.rows.scan(Table::Flags, scan).await?;
+        let of_day = time.split_once('T').map(|(day, _)| format!("{day} "));
+        let of_second = second_of_z(time).map(|second| format!("{second}."));
         let horizon = Some(self.horizon());
-        rows.retain(|row| created(prefix, &row.key) <= horizon);
-        rows.push(row.clone());
-        let newest = rows.into_iter().max_by_key(|row| created(prefix, &row.key));
-        Ok(newest.unwrap_or(row))
+        let mut newest = row;
+        for hidden in of_day.into_iter().chain(of_second) {
+            let scan = Scan::prefix(format!("{prefix}{hidden}"));
+            let scan = scan.descending().limit(LOOKED_AT);
+            let mut rows = self.rows.scan(Table::Flags, scan).await?;
+            rows.retain(|row| created(prefix, &row.key) <= horizon);
+            let latest = rows.into_iter().max_by_key(|row| created(prefix, &row.key));
+            newest = latest
+                .filter(|latest| created(prefix, &latest.key) > created(prefix, &newest.key))
+                .unwrap_or(newest);
+        }
+        Ok(newest)
     }
 
     /// The newest row made at `at` or before it.
@@ -226,27 +229,41 @@ impl FlagStore {
         flag: &FlagKey,
     ) -> Result<Option<Timestamp>, StoreError> {
         let prefix = flag_prefix(row_type, flag);
-        let scan = Scan::prefix(prefix.as_str()).limit(LOOKED_AT);
-        let rows = self.rows.scan(Table::Flags, scan).await?;
-        Ok(rows.iter().find_map(|row| created(&prefix, &row.key)))
+        let scan = Scan::prefix(prefix.as_str());
+        let first = self.first_key(scan, |key| created(&prefix, key)).await?;
+        Ok(first.map(|(_, created)| created))
     }
 
     /// The last row of a range whose key tells a time.
     async fn last_that_tells(&self, prefix: &str, scan: Scan) -> Result<Option<Row>, StoreError> {
-        let scan = scan.descending();
-        for limit in [1, LOOKED_AT] {
-            let rows = self
-                .rows
-                .scan(Table::Flags, scan.clone().limit(limit))
-                .await?;
-            let is_all = rows.len() < limit;
-            let mut rows = rows.into_iter();
-            let found = rows.find(|row| created(prefix, &row.key).is_some());
-            if found.is_some() || is_all {
-                return Ok(found);
+        match self.last(scan.clone()).await? {
+            Some(row) if created(prefix, &row.key).is_none() => {}
+            last => return Ok(last),
+        }
+        let found = self.first_key(scan.descending(), |key| created(prefix, key));
+        match found.await? {
+            Some((key, _)) => self.rows.get(Table::Flags, &key, Columns::All).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The first key of a range, in its order, of which something can be told; by keys alone, however many there are.
+    pub(crate) async fn first_key<T>(
+        &self,
+        scan: Scan,
+        tell: impl Fn(&[u8]) -> Option<T> + Send,
+    ) -> Result<Option<(Vec<u8>, T)>, StoreError> {
+        let mut scan = scan.limit(KEYS);
+        loop {
+            let keys = self.rows.keys(Table::Flags, scan.clone()).await?;
+            if let Some(found) = keys.iter().find_map(|key| Some((key.clone(), tell(key)?))) {
+                return Ok(Some(found));
+            }
+            match keys.last() {
+                Some(last) if keys.len() == KEYS => scan.go_on_after(last),
+                _ => return Ok(None),
             }
         }
-        Ok(None)
     }
 
     async fn last(&self, scan: Scan) -> Result<Option<Row>, StoreError> {
@@ -262,4 +279,9 @@ pub(crate) fn created(prefix: &str, key: &[u8]) -> Option<Timestamp> {
 
 fn time_of<'k>(prefix: &str, key: &'k [u8]) -> Option<&'k str> {
     str::from_utf8(key.strip_prefix(prefix.as_bytes())?).ok()
+}
+
+/// The date and the clock of a time that ends in `Z`, to the second.
+fn second_of_z(time: &str) -> Option<&str> {
+    time.strip_suffix('Z')?.split('.').next()
 }

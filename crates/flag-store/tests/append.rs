@@ -437,6 +437,42 @@ async fn whoever_tells_of_copied_rows_tries_again() {
     }
 }
 
+/// Two clocks that are days apart: which one is wrong cannot be told, and neither may lose what was appended by the other.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_behind_loses_nothing_and_is_told() {
+    const DAYS: i64 = 2 * 24 * 3_600_000_000;
+    let world = World::default();
+    let (behind, ahead) = (world.writer(), world.writer_with(DAYS, vec![]));
+    append(&behind, Base::Nothing, "one").await.unwrap();
+    append(&ahead, Base::Newest, "two").await.unwrap();
+    let before = mark(&world).await;
+    let error = append(&behind, Base::Row(at(1_000_000)), "lost").await;
+    let expected = AppendError::Ahead {
+        flag: flag(),
+        appended: at(DAYS),
+        now: at(1_000_000),
+    };
+    assert_eq!(error.unwrap_err().to_string(), expected.to_string());
+    assert_eq!(mark(&world).await, before);
+    // Whoever claims after that and dies hides nothing.
+    let dying = world.writer_with(DAYS, vec![(1, Fault::Dies)]);
+    die_appending(&dying, Base::Newest, "dead").await;
+    let error = append(&behind, Base::Newest, "lost").await.unwrap_err();
+    assert_eq!(error.to_string(), expected.to_string());
+    let three = append(&ahead, Base::Row(at(DAYS)), "three").await;
+    assert_eq!(three.unwrap(), at(DAYS + 2));
+}
+
+/// So that whoever removes a row of a clock that was ahead can go on.
+#[tokio::test]
+async fn a_row_ahead_that_is_gone_holds_nobody_up() {
+    let world = World::default();
+    let told = at(9_000_000_000_000).to_string();
+    set_head(&world, "feature/f", None, &[("feature/f", &told)]).await;
+    let appended = append(&world.writer(), Base::Nothing, "one").await;
+    assert_eq!(appended.unwrap(), at(1_000_000));
+}
+
 /// Writes cells into the head row if a cell is as expected, as a release does that knows nothing of this one.
 async fn set_head(world: &World, column: &str, expected: Option<&str>, cells: &[(&str, &str)]) {
     let expected = Expected {

@@ -328,6 +328,27 @@ async fn an_append_gets_past_rows_that_do_not_count() {
     }
 }
 
+/// Whatever is appended meanwhile, they come into force over it.
+#[tokio::test]
+async fn rows_that_come_into_force_later_are_told() {
+    for (times, created, counts_from) in [
+        (vec![GOOD, "2026-01-11 12:00:00", "zzzz"], None, ""),
+        (
+            vec![GOOD, "9999-12-31 23:59:59", "2026-01-11T13:00:00Z", "zzzz"],
+            Some("2026-01-11 13:00:00"),
+            "2026-01-10 13:00:00",
+        ),
+    ] {
+        let ahead = World::new(&times).await.store.revision_ahead(&flag()).await;
+        let ahead = ahead.unwrap();
+        assert_eq!(ahead.map(|ahead| ahead.created), created.map(at));
+        assert_eq!(
+            ahead.map(|ahead| ahead.counts_from),
+            created.map(|_| at(counts_from))
+        );
+    }
+}
+
 #[tokio::test]
 async fn an_append_to_a_flag_that_is_all_ahead_is_of_now() {
     let ahead = "9999-12-31 23:59:59.999999";
@@ -363,6 +384,8 @@ async fn of_one_day_the_latest_time_counts_however_it_is_spelled() {
         (["2026-01-10 09:00:00.9Z", "2026-01-10 09:00:00.5"], 0),
         (["2026-01-10 09:00:00+00:00", "2026-01-10 09:00:00.5"], 1),
         (["2026-01-09T09:00:00Z", "2026-01-10 08:00:00"], 1),
+        (["2026-01-10T08:00:00Z", "2026-01-10T08:00:00.500000Z"], 1),
+        (["2026-01-10T08:00:00.5Z", "2026-01-10T08:00:00.51"], 1),
     ] {
         let world = World::new(&times).await;
         assert_eq!(world.latest().await.0, times[newest], "{times:?}");
@@ -403,6 +426,22 @@ async fn a_first_key_that_tells_no_time_does_not_deny_the_others() {
     let world = World::new(&["", "0000-01-01 00:00:00", GOOD]).await;
     let first = world.store.first_revision_made(&flag()).await.unwrap();
     assert_eq!(first, Some(at(GOOD)));
+}
+
+#[tokio::test]
+async fn however_many_keys_tell_no_time_those_that_do_are_found() {
+    for spelled in ["", "2026-01-09 99:", "zzzz"] {
+        let times: Vec<String> = (0..250).map(|n| format!("{spelled}{n:03}")).collect();
+        let times: Vec<&str> = times.iter().map(String::as_str).chain([GOOD]).collect();
+        let world = World::new(&times).await;
+        assert_eq!(world.latest().await.0, GOOD, "{spelled}");
+        let first = world.store.first_revision_made(&flag()).await.unwrap();
+        assert_eq!(first, Some(at(GOOD)), "{spelled}");
+        let then = world.store.revision_at(&flag(), at(NOW)).await.unwrap();
+        assert_eq!(then.unwrap().comment, GOOD, "{spelled}");
+        assert_eq!(world.append(Base::Row(at(GOOD))).await.unwrap(), at(NOW));
+        assert_eq!(world.latest().await.0, "ours", "{spelled}");
+    }
 }
 
 #[tokio::test]

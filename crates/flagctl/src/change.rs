@@ -52,6 +52,8 @@ pub(crate) enum Risk {
     UndoesRollback,
     /// Nobody knows what is given up.
     Unreadable,
+    /// Something else comes into force later, by itself.
+    Ahead,
 }
 
 impl fmt::Display for Risk {
@@ -62,6 +64,7 @@ impl fmt::Display for Risk {
             Self::Reshuffle => "everybody gets a new bucket",
             Self::BetweenTreatments => "instances go from one treatment to another",
             Self::UndoesRollback => "what was rolled back comes into force again",
+            Self::Ahead => "a revision that is there already comes into force later, over this one",
             Self::Unreadable => {
                 "the revision in force cannot be read, so what changes is not known"
             }

@@ -425,6 +425,7 @@ fn of_append(error: &AppendError) -> ExitCode {
     match error {
         AppendError::Conflict { .. }
         | AppendError::Overtaken { .. }
+        | AppendError::Ahead { .. }
         | AppendError::Claimed { .. } => ExitCode::Conflict,
         AppendError::Refused(_) | AppendError::Invalid(_) => ExitCode::Refused,
         AppendError::Store(error) => of_store(error),

@@ -29,7 +29,7 @@ const LONGEST_DETAIL: usize = 200;
 #[derive(Debug)]
 pub(crate) struct Peer {
     /// Where it is asked, with the password that it may hold.
-    url: Url,
+    base: Url,
     /// The same for people.
     shown: Url,
     http: Client,
@@ -98,7 +98,7 @@ impl Peer {
         };
         Ok(Self {
             shown: shown(&base),
-            url: base,
+            base,
             http: http.build().map_err(PeerError::Prepare)?,
         })
     }
@@ -141,7 +141,7 @@ impl Peer {
     }
 
     fn question(&self, flag: &FlagKey, instance: &InstanceId<'_>) -> Url {
-        let mut url = self.url.clone();
+        let mut url = self.base.clone();
         let base = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{base}{GET_FEATURE_FLAG}"));
         url.query_pairs_mut()

@@ -1,6 +1,6 @@
 //! Writes that were planned: shows the change, has it confirmed, appends.
 
-use flag_model::{Metadata, MetadataParts, Revision, RevisionParts, Timestamp};
+use flag_model::{FlagKey, Metadata, MetadataParts, Revision, RevisionParts, Timestamp};
 use flag_store::{AppendError, Base, FlagStore, Row, UnreadableRow, encode_metadata};
 
 use crate::args::Form;
@@ -79,16 +79,46 @@ impl PlannedRevision {
             change,
         })
     }
+
+    /// Warns of a revision that comes into force over this one as the clock goes on.
+    pub(crate) async fn look_ahead(
+        &mut self,
+        context: &Context,
+        store: &FlagStore,
+    ) -> Result<(), Failure> {
+        if let Some(ahead) = revision_ahead(context, store, &self.parts.flag).await? {
+            let change = self.change.clone().with_warning(&ahead);
+            self.change = change.with_risk(Risk::Ahead);
+        }
+        Ok(())
+    }
+}
+
+/// What is to be said of a revision of a flag that doesn't count yet.
+pub(crate) async fn revision_ahead(
+    context: &Context,
+    store: &FlagStore,
+    flag: &FlagKey,
+) -> Result<Option<String>, Failure> {
+    let ahead = store.revision_ahead(flag).await;
+    let ahead = ahead.map_err(|source| context.failed(source))?;
+    Ok(ahead.map(|ahead| {
+        format!(
+            "the revision of {} is ahead of the clock and comes into force at {}",
+            ahead.created, ahead.counts_from
+        )
+    }))
 }
 
 /// Shows the change, has it confirmed, appends the revision, and shows the row.
 pub(crate) async fn revision(
     context: &Context,
     store: &FlagStore,
-    planned: PlannedRevision,
+    mut planned: PlannedRevision,
     confirmation: &ConfirmArgs,
     form: Form,
 ) -> Result<(), Failure> {
+    planned.look_ahead(context, store).await?;
     if confirm(std::slice::from_ref(&planned.change), confirmation)? == Verdict::DryRun {
         return Ok(());
     }
@@ -180,7 +210,7 @@ pub(crate) async fn append_metadata(
 /// Says which revision was started from and which one is newest, and shows both as far as they can be found.
 pub(crate) async fn conflict(
     store: &FlagStore,
-    flag: flag_model::FlagKey,
+    flag: FlagKey,
     base: Base,
     found: Option<Timestamp>,
 ) -> Failure {

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::watch::{Age, pause};
 use super::{AppendError, Base};
 use crate::flags::FlagStore;
-use crate::head::{Head, changed, encode_claim};
+use crate::head::{Head, HeadState, changed, encode_claim};
 use crate::port::{Cells, Columns, CompareAndSet, Expected, Insert, Row, StoreError, Table};
 use crate::row_key::{FlagRowKey, RowType};
 
@@ -53,6 +53,24 @@ impl Append<'_> {
     /// The time of the newest row that counts; none if there is no row whose key tells a time.
     pub(super) async fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
         self.store.newest_created(self.row_type, self.flag).await
+    }
+
+    /// Refuses what would lie below a row that was appended: others count that row, if it is this clock that is wrong.
+    pub(super) async fn ensure_not_behind(&self, head: Option<&[u8]>) -> Result<(), AppendError> {
+        let told = head.and_then(HeadState::decode);
+        let told = told
+            .into_iter()
+            .flat_map(|told| [Some(told.time()), told.published()]);
+        for appended in told.flatten().filter(|at| self.is_passed_over(*at)) {
+            if self.is_in(appended).await? {
+                return Err(AppendError::Ahead {
+                    flag: self.flag.clone(),
+                    appended,
+                    now: self.store.clock.now(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Now, or a microsecond after the latest time that is taken. A time that readers pass over is not: what follows it

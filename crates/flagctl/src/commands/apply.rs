@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use flag_store::FlagStore;
-use futures_util::StreamExt as _;
 use futures_util::stream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::apply::{Plan, PlannedFlag, Signature, plan};
 use crate::args::{NameArgs, OutputArgs, OwnerArgs};
@@ -73,7 +73,18 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
         }
         None => Vec::new(),
     };
-    let plan = plan(file, stored, &signature).map_err(refused)?;
+    let mut plan = plan(file, stored, &signature).map_err(refused)?;
+    if let Some(store) = &store {
+        stream::iter(plan.flags.iter_mut())
+            .map(Ok)
+            .try_for_each_concurrent(AT_ONCE, async |flag: &mut PlannedFlag| {
+                match &mut flag.revision {
+                    Some(revision) => revision.look_ahead(context, store).await,
+                    None => Ok(()),
+                }
+            })
+            .await?;
+    }
     let mut applied = answer(project.to_string(), &plan);
     if typed.check {
         output::answer(&applied, typed.output.form)?;

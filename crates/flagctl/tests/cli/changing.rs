@@ -139,6 +139,34 @@ fn a_copy_of_what_was_rolled_back_comes_into_force_again_only_by_name() {
     assert_eq!(percent(&dir), "20");
 }
 
+/// Time alone brings it into force, over whatever was appended until then.
+#[test]
+fn what_a_row_ahead_of_the_clock_will_undo_is_written_only_by_name() {
+    let dir = three_revisions();
+    let ahead = SystemClock.now().saturating_add(Duration::from_hours(25));
+    leave_behind(
+        &dir,
+        &ahead.to_string(),
+        "[{'PercentRollout': 100, 'Value': True}]",
+    );
+    for output in [
+        revise(&dir, "--percent 1"),
+        on_flag(&dir, "rollback", &[]),
+        on_flag(&dir, "history", &[]),
+    ] {
+        let says =
+            format!("the revision of {ahead} is ahead of the clock and comes into force at ");
+        assert!(stderr(&output).contains(&says), "{}", stderr(&output));
+    }
+    assert_code(&revise(&dir, "--percent 1"), 2);
+    assert_eq!(percent(&dir), "30");
+    assert_code(
+        &revise(&dir, &format!("--percent 1 --yes-i-mean {NAME}")),
+        0,
+    );
+    assert_eq!(percent(&dir), "1");
+}
+
 /// A revision in between doesn't hide that a rollback went past the target.
 #[test]
 fn a_revision_in_between_does_not_help() {
