@@ -269,7 +269,7 @@ mod tests {
     fn a_password_in_an_address_is_sent_and_not_shown() {
         let peer = Peer::new("http://ann:secret@h:1/a?token=secret#secret", None).unwrap();
         assert_eq!(peer.url().as_str(), "http://h:1/a");
-        assert_eq!(peer.url.password(), Some("secret"));
+        assert_eq!(peer.base.password(), Some("secret"));
         for url in [
             "ftp://ann:secret@h/",
             "ann:secret@h",
