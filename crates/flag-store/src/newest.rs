@@ -6,6 +6,8 @@
 //! clock that is wrong, and a flag that is there would be denied; or nothing about the flag can be read, which must be
 //! told.
 
+mod history;
+
 use flag_model::{FlagKey, Timestamp};
 
 use crate::flags::FlagStore;
@@ -185,41 +187,6 @@ impl FlagStore {
             }
         }
         Ok(newest)
-    }
-
-    /// At most `limit` rows that count, the newest first. All there are, if none counts.
-    pub(crate) async fn newest_rows_of(
-        &self,
-        row_type: RowType,
-        flag: &FlagKey,
-        limit: usize,
-    ) -> Result<Vec<Row>, StoreError> {
-        let prefix = flag_prefix(row_type, flag);
-        let all = Scan::prefix(prefix.as_str()).descending().limit(limit);
-        let end = format!("{prefix}{}\0", self.horizon());
-        let mut scan = Scan {
-            end: Some(end.into()),
-            ..all.clone()
-        };
-        let mut rows: Vec<(Timestamp, Row)> = Vec::new();
-        while rows.len() < limit {
-            let page = self.rows.scan(Table::Flags, scan.clone()).await?;
-            let is_last = page.len() < limit;
-            scan.end = page.last().map(|row| row.key.clone());
-            rows.extend(
-                page.into_iter()
-                    .filter_map(|row| Some((created(&prefix, &row.key)?, row))),
-            );
-            if is_last {
-                break;
-            }
-        }
-        if rows.is_empty() {
-            return self.rows.scan(Table::Flags, all).await;
-        }
-        rows.truncate(limit);
-        rows.sort_by_key(|(created, _)| std::cmp::Reverse(*created));
-        Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 
     /// When the first row of a flag was made that tells.

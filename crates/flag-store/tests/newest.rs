@@ -389,13 +389,41 @@ async fn of_one_day_the_latest_time_counts_however_it_is_spelled() {
     ] {
         let world = World::new(&times).await;
         assert_eq!(world.latest().await.0, times[newest], "{times:?}");
-        assert_eq!(world.history().await[0], times[newest], "{times:?}");
+        for limit in 1..=2 {
+            let history = world.store.history(&flag(), limit).await.unwrap();
+            let newest_of_all = history[0].as_ref().unwrap();
+            assert_eq!(
+                (history.len(), newest_of_all.comment.as_str()),
+                (limit, times[newest])
+            );
+        }
         let then = world.store.revision_at(&flag(), at(NOW)).await.unwrap();
         assert_eq!(then.unwrap().comment, times[newest], "{times:?}");
         let base = Base::Row(at(times[newest]));
         world.append(base).await.unwrap();
         assert_eq!(world.latest().await.0, "ours", "{times:?}");
     }
+}
+
+#[tokio::test]
+async fn the_newest_of_all_are_in_a_history_that_is_cut() {
+    let times = [
+        "2026-01-09T12:00:00",
+        "2026-01-10 07:00:00",
+        "2026-01-10 09:00:00Z",
+        "2026-01-10 10:00:00",
+        "2026-01-10T06:00:00Z",
+        "2026-01-10T08:00:00Z",
+        "2026-01-11T11:00:00",
+    ];
+    let newest_first = [6, 3, 2, 5, 1, 4, 0].map(|at: usize| times[at]);
+    let world = World::new(&times).await;
+    for limit in 1..=times.len() {
+        let history = world.store.history(&flag(), limit).await.unwrap();
+        let history = history.into_iter().map(|row| row.unwrap().comment.clone());
+        assert_eq!(history.collect::<Vec<_>>(), newest_first[..limit]);
+    }
+    assert!(world.store.history(&flag(), 0).await.unwrap().is_empty());
 }
 
 #[tokio::test]
