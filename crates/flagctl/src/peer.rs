@@ -28,7 +28,10 @@ const LONGEST_DETAIL: usize = 200;
 /// A service that answers `GET /get-feature-flag`.
 #[derive(Debug)]
 pub(crate) struct Peer {
+    /// Where it is asked, with the password that it may hold.
     url: Url,
+    /// The same for people.
+    shown: Url,
     http: Client,
 }
 
@@ -81,7 +84,7 @@ impl Peer {
     pub(crate) fn new(url: &str, key: Option<&str>) -> Result<Self, PeerError> {
         let parsed = Url::parse(url).ok();
         let base = parsed.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        let base = base.ok_or_else(|| PeerError::Url(url.to_owned()))?;
+        let base = base.ok_or_else(|| PeerError::Url(without_password(url)))?;
         // Whoever was first has chosen the same.
         let _ = ring::default_provider().install_default();
         let http = Client::builder()
@@ -94,14 +97,15 @@ impl Peer {
             http
         };
         Ok(Self {
+            shown: shown(&base),
             url: base,
             http: http.build().map_err(PeerError::Prepare)?,
         })
     }
 
-    /// Its address.
-    pub(crate) fn url(&self) -> &Url {
-        &self.url
+    /// Its address, without anything secret.
+    pub(crate) fn shown(&self) -> &Url {
+        &self.shown
     }
 
     /// Asks what an instance receives; again, after a pause, where the next time may be better.
@@ -131,7 +135,7 @@ impl Peer {
 
     fn unanswered(&self, source: reqwest::Error) -> PeerError {
         PeerError::Unanswered {
-            url: self.url.clone(),
+            url: self.shown.clone(),
             source: source.without_url(),
         }
     }
@@ -148,6 +152,22 @@ impl Peer {
             .append_pair(FLAG_NAME, flag.name.as_str());
         url
     }
+}
+
+fn shown(url: &Url) -> Url {
+    let mut shown = url.clone();
+    // Fails only where there is no host.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    shown.set_query(None);
+    shown.set_fragment(None);
+    shown
+}
+
+/// What stands for an address that cannot be parsed, of which a password may be part.
+fn without_password(url: &str) -> String {
+    let rest = url.rsplit_once('@');
+    rest.map_or_else(|| url.to_owned(), |(_, rest)| format!("…@{rest}"))
 }
 
 fn authorization(key: &str) -> Result<HeaderMap, PeerError> {
@@ -243,6 +263,27 @@ mod tests {
             let error = Peer::new(url, None).unwrap_err();
             assert!(error.to_string().contains(&format!("{url:?}")), "{error}");
         }
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_sent_and_not_shown() {
+        let peer = Peer::new("http://ann:secret@h:1/a?token=secret#secret", None).unwrap();
+        assert_eq!(peer.shown().as_str(), "http://h:1/a");
+        assert_eq!(peer.url.password(), Some("secret"));
+        for url in [
+            "ftp://ann:secret@h/",
+            "ann:secret@h",
+            "http://ann:se/secret@h",
+        ] {
+            let error = Peer::new(url, None).unwrap_err().to_string();
+            assert!(
+                !error.contains("secret") && error.contains("…@h"),
+                "{error}"
+            );
+        }
+        let source = Client::new().get("h").build().unwrap_err();
+        let error = peer.unanswered(source).to_string();
+        assert_eq!(error, "http://h:1/a does not answer");
     }
 
     #[test]
