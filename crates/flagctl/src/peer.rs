@@ -29,7 +29,7 @@ const LONGEST_DETAIL: usize = 200;
 #[derive(Debug)]
 pub(crate) struct Peer {
     /// Where it is asked, with the password that it may hold.
-    base: Url,
+    url: Url,
     /// The same for people.
     shown: Url,
     http: Client,
@@ -98,13 +98,13 @@ impl Peer {
         };
         Ok(Self {
             shown: shown(&base),
-            base,
+            url: base,
             http: http.build().map_err(PeerError::Prepare)?,
         })
     }
 
     /// Its address, without anything secret.
-    pub(crate) fn url(&self) -> &Url {
+    pub(crate) fn shown(&self) -> &Url {
         &self.shown
     }
 
@@ -141,7 +141,7 @@ impl Peer {
     }
 
     fn question(&self, flag: &FlagKey, instance: &InstanceId<'_>) -> Url {
-        let mut url = self.base.clone();
+        let mut url = self.url.clone();
         let base = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{base}{GET_FEATURE_FLAG}"));
         url.query_pairs_mut()
@@ -268,8 +268,8 @@ mod tests {
     #[test]
     fn a_password_in_an_address_is_sent_and_not_shown() {
         let peer = Peer::new("http://ann:secret@h:1/a?token=secret#secret", None).unwrap();
-        assert_eq!(peer.url().as_str(), "http://h:1/a");
-        assert_eq!(peer.base.password(), Some("secret"));
+        assert_eq!(peer.shown().as_str(), "http://h:1/a");
+        assert_eq!(peer.url.password(), Some("secret"));
         for url in [
             "ftp://ann:secret@h/",
             "ann:secret@h",

@@ -42,8 +42,8 @@ impl<'a> ComparedServices<'a> {
         let total = |count: fn(&Compared) -> u64| flags.iter().map(|(_, found)| count(found)).sum();
         Self {
             project: project.as_str(),
-            service: ours.url().to_string(),
-            with: theirs.url().to_string(),
+            service: ours.shown().to_string(),
+            with: theirs.shown().to_string(),
             equal: total(|found| found.equal),
             refused: total(|found| found.refused),
             differing: total(|found| found.differing),
