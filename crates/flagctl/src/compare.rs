@@ -34,7 +34,7 @@ pub(crate) struct Compared {
     /// Both served the same value and rollout group.
     pub(crate) equal: u64,
     /// Neither served anything.
-    pub(crate) refused: u64,
+    pub(crate) served_by_neither: u64,
     /// The answers differ.
     pub(crate) differing: u64,
     /// Those that differ, in the order of the instance ids: the first 100.
@@ -80,7 +80,7 @@ impl Compare<'_> {
 impl Compared {
     fn count(&mut self, instance: &InstanceId<'_>, ours: Reply, theirs: Reply) {
         match (&ours, &theirs) {
-            (Reply::Refused { .. }, Reply::Refused { .. }) => self.refused += 1,
+            (Reply::Refused { .. }, Reply::Refused { .. }) => self.served_by_neither += 1,
             _ if ours == theirs => self.equal += 1,
             _ => {
                 self.differing += 1;

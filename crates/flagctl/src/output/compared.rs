@@ -2,6 +2,7 @@
 
 use flag_model::{FlagKey, ProjectName};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::text::{Columns, Text, Tone};
 use super::{Answer, visible};
@@ -17,7 +18,7 @@ pub(crate) struct ComparedServices<'a> {
     /// Answers in which both served the same value and rollout group.
     pub(crate) equal: u64,
     /// Questions that neither answered with a value.
-    refused: u64,
+    served_by_neither: u64,
     /// Answers that differ.
     pub(crate) differing: u64,
     flags: Vec<ComparedFlag<'a>>,
@@ -45,7 +46,7 @@ impl<'a> ComparedServices<'a> {
             service: ours.shown().to_string(),
             with: theirs.shown().to_string(),
             equal: total(|found| found.equal),
-            refused: total(|found| found.refused),
+            served_by_neither: total(|found| found.served_by_neither),
             differing: total(|found| found.differing),
             flags: flags
                 .iter()
@@ -60,12 +61,12 @@ impl<'a> ComparedServices<'a> {
 
     /// The result in a sentence.
     pub(crate) fn summary(&self) -> String {
-        let refused = match self.refused {
+        let neither = match self.served_by_neither {
             0 => String::new(),
-            refused => format!(", {refused} served by neither"),
+            neither => format!(", {neither} served by neither"),
         };
         format!(
-            "{} answers are equal, {} differ{refused}",
+            "{} answers are equal, {} differ{neither}",
             self.equal, self.differing
         )
     }
@@ -85,7 +86,7 @@ impl Answer for ComparedServices<'_> {
             } else {
                 Tone::Problem
             };
-            let counts = [answers.equal, answers.differing, answers.refused];
+            let counts = [answers.equal, answers.differing, answers.served_by_neither];
             let mut line = vec![flag.flag_type.to_owned(), visible(flag.flag_name)];
             line.extend(counts.iter().map(u64::to_string));
             flags.line(tone, line);
@@ -121,7 +122,11 @@ impl Answer for ComparedServices<'_> {
 fn answer(reply: &Reply) -> String {
     match reply {
         Reply::Served(served) => {
-            visible(&format!("{} ({})", served.flag_value, served.rollout_group))
+            let value = match &served.flag_value {
+                Value::String(text) => visible(text),
+                other => other.to_string(),
+            };
+            format!("{value} ({})", visible(&served.rollout_group))
         }
         Reply::Refused { status, detail } => visible(&format!("{status} {detail}")),
     }
