@@ -134,7 +134,10 @@ async fn rows_are_those_of_the_reference(store: TestStore) {
             cell(0, "CreatedTime")
         )
     );
-    assert_eq!(columns(0), "CreatedTime Description EditedBy Name OwnerID Type");
+    assert_eq!(
+        columns(0),
+        "CreatedTime Description EditedBy Name OwnerID Type"
+    );
     assert_eq!(keys[1], "PROJECT#csr-assistant#ROWTYPE#HEAD");
     assert_eq!(
         columns(1),
