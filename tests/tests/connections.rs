@@ -79,6 +79,22 @@ async fn each_of_many_requests_in_one_packet_has_the_answer_that_its_method_want
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_offers_another_protocol_is_answered_in_this_one_and_may_go_on() {
+    let (service, _store) = demo(&[]);
+    let offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
+    let mut wire = service.connect().await;
+    wire.send(&(head(&Method::GET, QUESTION, offer) + &get(QUESTION)))
+        .await;
+    for _ in 0..2 {
+        let answer = wire.answer(&Method::GET).await.unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(!answer.head.contains("upgrade"), "{answer:?}");
+    }
+    wire.send(&get(QUESTION)).await;
+    assert_eq!(wire.answer(&Method::GET).await.unwrap().status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_follows_the_last_request_is_done() {
     let (service, _store) = demo(&[]);
     let last = [

@@ -199,6 +199,9 @@ impl<T: AsyncRead + Unpin> GuardedConnection<T> {
     /// Reads what nobody wants: a connection that is closed over unread bytes is reset, and what was written last is lost.
     fn discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let mut is_unread = !self.kept.is_empty() || self.lingering.is_some();
+        // Nobody will read it any more.
+        self.kept = BytesMut::new();
+        let _ = self.held.set(0);
         loop {
             let mut bytes = [const { MaybeUninit::uninit() }; 4 << 10];
             let mut buffer = ReadBuf::uninit(&mut bytes);

@@ -110,8 +110,11 @@ impl Framing {
                 Some(first) => {
                     let header = self.head.read(*first | 0x20, line);
                     if header == Header::Expectation {
-                        // Nobody else is to see it: it would be answered before anybody has looked at the request.
+                        // It would be answered before anybody has looked at the request.
                         self.head.expects_continue = is_http_11(bytes);
+                    }
+                    if header != Header::Other {
+                        // Nobody else is to see it.
                         *bytes.get_mut(begin)? = b'x';
                     }
                 }
@@ -157,6 +160,8 @@ impl Framing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Header {
     Expectation,
+    /// An offer to speak another protocol, which the server beneath would take up by closing the connection.
+    Upgrade,
     Other,
 }
 
@@ -171,6 +176,8 @@ impl Head {
                         .ok()
                         .and_then(|text| text.parse().ok());
                     self.length = length.unwrap_or(0);
+                } else if value(line, b"connection").is_some_and(offers_upgrade) {
+                    return Header::Upgrade;
                 }
             }
             b't' => {
@@ -195,6 +202,15 @@ impl Head {
             Part::Whole
         }
     }
+}
+
+/// Whether a `Connection` header names an upgrade and no close.
+fn offers_upgrade(value: &[u8]) -> bool {
+    let names = |token: &[u8]| {
+        let mut tokens = value.split(|byte| *byte == b',');
+        tokens.any(|found| found.trim_ascii().eq_ignore_ascii_case(token))
+    };
+    names(b"upgrade") && !names(b"close")
 }
 
 /// The value of a header, if it has this name.
@@ -295,6 +311,25 @@ mod tests {
             let mut bytes = head.as_bytes().to_vec();
             assert_eq!(Framing::default().pass(&mut bytes), bytes.len(), "{head:?}");
             assert!(bytes.contains(&REFUSED), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn an_offer_to_upgrade_is_hidden() {
+        for (value, expected) in [
+            ("Upgrade, HTTP2-Settings", "xonnection"),
+            ("keep-alive,upgrade", "xonnection"),
+            ("close, Upgrade", "Connection"),
+            ("keep-alive", "Connection"),
+        ] {
+            let mut bytes = format!("GET / HTTP/1.1\r\nConnection: {value}\r\n\r\n").into_bytes();
+            let mut framing = Framing::default();
+            assert_eq!(framing.pass(&mut bytes), bytes.len());
+            let shown = String::from_utf8(bytes).unwrap();
+            assert!(
+                shown.contains(&format!("\r\n{expected}: {value}\r\n")),
+                "{shown}"
+            );
         }
     }
 
