@@ -141,6 +141,13 @@ impl Reader {
         found.unwrap_or_else(|bytes| bytes.display().to_string())
     }
 
+    /// Notes where it isn't clear which store is meant.
+    pub(crate) fn check_store(&mut self) {
+        if let Some(ambiguity) = self.sources.ambiguity() {
+            self.mistake(&ambiguity);
+        }
+    }
+
     /// Notes a mistake that lies in more than one setting.
     pub fn mistake(&mut self, mistake: &str) {
         self.mistakes.push(Mistake(mistake.to_owned()));
@@ -163,6 +170,7 @@ mod tests {
     use clap::Command;
 
     use super::*;
+    use crate::StoreSettings;
     use crate::table::{self, DATA_DIR, LISTEN, WORKERS};
 
     fn reader(typed: &[&str], environment: &[(&str, &str)]) -> Reader {
@@ -207,6 +215,34 @@ mod tests {
             &Origin::File(path.into()),
         );
         check(reader(&[], &[]), "./flag-data", &Origin::Default);
+    }
+
+    #[track_caller]
+    fn check_kind(typed: &[&str], environment: &[(&str, &str)], expected: &str) {
+        let mut reader = reader(typed, environment);
+        let settings = StoreSettings::read(&mut reader);
+        let read = reader.finish(settings).map(|store| store.place());
+        let found = read.unwrap_or_else(|mistakes| mistakes.to_string());
+        assert!(found.starts_with(expected), "{found}");
+    }
+
+    #[test]
+    fn two_stores_that_are_named_equally_strongly_are_a_mistake() {
+        let (instance, folder) = (("INSTANCE_ID", "i"), ("FLAG_DATA_DIR", "d"));
+        let both = [instance, folder];
+        let mistake = "both a local folder and a Bigtable instance are named \
+            (data-dir: variable FLAG_DATA_DIR; bigtable-instance: variable INSTANCE_ID); say which with --store";
+        check_kind(&[], &both, mistake);
+        check_kind(&["--store=embedded"], &both, "embedded store in d");
+        check_kind(&["--store=bigtable"], &both, "Bigtable table");
+        check_kind(&["--data-dir=e"], &both, "embedded store in e");
+        check_kind(&["--bigtable-instance=j"], &both, "Bigtable table");
+        let typed = ["--data-dir=e", "--flag-table=t"];
+        check_kind(&typed, &both, "both a local folder and a Bigtable instance");
+        let file = config("data_dir = '/file'");
+        let named = ("FLAG_CONFIG", file.path().to_str().unwrap());
+        check_kind(&[], &[named, instance], "Bigtable table");
+        check_kind(&[], &[named], "embedded store in /file");
     }
 
     #[test]

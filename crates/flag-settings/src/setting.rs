@@ -63,6 +63,18 @@ pub enum Origin {
     Default,
 }
 
+impl Origin {
+    /// The greater, the more it counts.
+    pub(crate) fn strength(&self) -> u8 {
+        match self {
+            Self::Option => 3,
+            Self::Variable(_) => 2,
+            Self::File(_) => 1,
+            Self::Implied { .. } | Self::Default => 0,
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

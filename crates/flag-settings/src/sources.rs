@@ -110,20 +110,43 @@ impl Sources {
     }
 
     /// The value of a setting of which nothing is said, where another one implies it: whoever names a part of Bigtable
-    /// wants Bigtable, as the Python service did.
+    /// wants Bigtable, as the Python service did, unless a local folder is named more strongly.
     fn implied(&self, setting: &Setting) -> Option<(&'static str, Origin)> {
         if *setting != table::STORE {
             return None;
         }
-        let naming = [table::INSTANCE, table::FLAG_TABLE, table::EMULATOR];
-        let by = naming
-            .iter()
-            .find(|naming| self.find(naming).1 != Origin::Default)?;
+        let naming = [table::EMULATOR, table::FLAG_TABLE, table::INSTANCE];
+        let named = naming
+            .map(|naming| (naming, self.find(&naming).1))
+            .into_iter();
+        let bigtable = named.max_by_key(|(_, origin)| origin.strength());
+        let bigtable = bigtable.filter(|(_, origin)| *origin != Origin::Default)?;
+        let folder = self.find(&table::DATA_DIR).1;
+        let (store, (by, origin)) = if folder.strength() > bigtable.1.strength() {
+            ("embedded", (table::DATA_DIR, folder))
+        } else {
+            ("bigtable", bigtable)
+        };
         let because = Origin::Implied {
             by: by.option(),
-            origin: Box::new(self.find(by).1),
+            origin: Box::new(origin),
         };
-        Some(("bigtable", because))
+        Some((store, because))
+    }
+
+    /// What is wrong where nothing is said of the store, and a local folder is named as strongly as a part of Bigtable.
+    pub(crate) fn ambiguity(&self) -> Option<String> {
+        let Origin::Implied { by, origin } = self.find(&table::STORE).1 else {
+            return None;
+        };
+        let folder = self.find(&table::DATA_DIR).1;
+        let option = table::DATA_DIR.option();
+        (by != option && folder.strength() == origin.strength()).then(|| {
+            format!(
+                "both a local folder and a Bigtable instance are named ({option}: {folder}; {by}: {origin}); \
+                 say which with --store"
+            )
+        })
     }
 
     /// The variables that look like settings and are none, typing errors among them.

@@ -95,6 +95,7 @@ impl StoreSettings {
             "bigtable" => Some(Kind::Bigtable),
             _ => None,
         });
+        reader.check_store();
         let environment = reader.parse(&table::ENVIRONMENT, NAME, name);
         let emulator = read_emulator(reader, environment.as_deref());
         // Where it isn't known which settings count, the mistakes in all of them are told.

@@ -19,7 +19,7 @@ settings! {
     CONFIG = "config", ["FLAG_CONFIG"], "",
         "Configuration file, TOML, with a line `key = value` per setting";
     STORE = "store", ["FLAG_STORE"], "embedded",
-        "Where flags are kept: `embedded` (local files) or `bigtable`; where nothing is said, `bigtable` if a Bigtable instance, a flag table or an emulator is named (not with `--demo`)";
+        "Where flags are kept: `embedded` (local files) or `bigtable`; where nothing is said, `bigtable` if a Bigtable instance, a flag table or an emulator is named (not with `--demo`), unless `data-dir` is named by a stronger source (command line, environment, file); if by the same one, this must be said";
     DATA_DIR = "data_dir", ["FLAG_DATA_DIR"], "./flag-data",
         "Directory of the embedded store, on a local disk";
     ENVIRONMENT = "environment", ["environment", "ENVIRONMENT"], "hcb-dev",

@@ -107,6 +107,21 @@ mod tests {
     }
 
     #[test]
+    fn the_store_that_is_named_more_strongly_counts() {
+        let instance = ("INSTANCE_ID", "i");
+        let typed = ["--data-dir", "d"];
+        let said = "embedded (because data-dir is set: command line)";
+        check_store(&typed, &[instance], said);
+        check_store(&typed, &[("BIGTABLE_EMULATOR_HOST", "h:1")], said);
+        check_store(&typed, &[], "embedded (default)");
+        check_store(
+            &["--flag-table", "t"],
+            &[instance, ("FLAG_DATA_DIR", "d")],
+            "bigtable (because flag-table is set: command line)",
+        );
+    }
+
+    #[test]
     fn what_is_put_on_top_counts() {
         let matches = Command::new("test").get_matches_from(["test"]);
         let sources = Sources::new(&matches, []).with(&table::DATA_DIR, "elsewhere");

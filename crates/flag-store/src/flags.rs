@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flag_model::{FlagKey, Metadata, ProjectName, Revision, Timestamp};
+use flag_model::{FlagKey, Format, Metadata, ProjectName, Revision, Timestamp};
 
 use crate::clock::Clock;
 use crate::newest::NewestRow;
 use crate::options::RowOptions;
 use crate::port::{Row, RowStore, Scan, StoreError, Table};
 use crate::row_key::{FlagRowKey, RowType, flag_prefix, project_prefix};
-use crate::stored::{UnreadableRow, decode_metadata, decode_revision};
+use crate::stored::{UnreadableRow, decode_metadata, decode_revision, read_placing};
 
 /// The flags of a backend.
 #[derive(Clone, Debug)]
@@ -122,6 +122,22 @@ impl FlagStore {
     ) -> Result<Vec<Result<Revision, UnreadableRow>>, StoreError> {
         let rows = self.newest_rows_of(RowType::Revision, flag, limit).await?;
         Ok(rows.iter().map(|row| self.decode_revision(row)).collect())
+    }
+
+    /// How a flag places instances, even if its newest revision cannot be read: the newest row that tells its version
+    /// has it, and the newest of that version that tells them has digest and salt. At most `limit` rows are looked at.
+    pub async fn newest_format(
+        &self,
+        flag: &FlagKey,
+        limit: usize,
+    ) -> Result<Option<Format>, StoreError> {
+        let rows = self.newest_rows_of(RowType::Revision, flag, limit).await?;
+        let told = rows.iter();
+        let mut told = told
+            .filter_map(|row| read_placing(row, &self.options))
+            .peekable();
+        let version = told.peek().map(|(version, _)| *version);
+        Ok(told.find_map(|(of, format)| format.filter(|_| Some(of) == version)))
     }
 
     /// At most `limit` metadata rows of a flag, the newest first; those that cannot be read say why.

@@ -22,7 +22,7 @@ pub(crate) use self::metadata::read_metadata;
 pub use self::metadata::{decode_metadata, encode_metadata};
 pub use self::oddity::Oddity;
 pub use self::revision::{decode_revision, encode_revision};
-pub(crate) use self::revision::{encode_rollback, read_revision};
+pub(crate) use self::revision::{encode_rollback, read_placing, read_revision};
 pub use self::unreadable::UnreadableRow;
 use crate::port::Row;
 use crate::row_key::{FlagRowKey, RowType};

@@ -9,7 +9,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use flag_model::{FlagKey, HashAlgorithm, NewName, OwnerId};
+use flag_model::{FlagKey, Format, HashAlgorithm, NewName, OwnerId};
 use flag_store::FlagEntry;
 
 use crate::change::Change;
@@ -46,10 +46,12 @@ pub(crate) struct Signature {
     pub(crate) names: NewName,
 }
 
-/// Compares a file with what is stored of its project.
+/// Compares a file with what is stored of its project; `formats` tells how those flags place instances whose newest
+/// revision cannot be read.
 pub(crate) fn plan(
     file: FlagFile,
     stored: Vec<FlagEntry>,
+    formats: &BTreeMap<FlagKey, Format>,
     signature: &Signature,
 ) -> Result<Plan, FileMistakes> {
     let stored = stored.into_iter().map(|entry| (entry.flag.clone(), entry));
@@ -58,7 +60,7 @@ pub(crate) fn plan(
     let mut mistakes = Vec::new();
     for wanted in file.flags {
         let entry = stored.remove(&wanted.flag);
-        match planned(&wanted, entry, signature) {
+        match planned(&wanted, entry, formats.get(&wanted.flag), signature) {
             Ok(Some(flag)) => plan.flags.push(flag),
             Ok(None) => plan.unchanged += 1,
             Err(problem) => mistakes.push(FileMistake {
@@ -94,6 +96,7 @@ impl PlannedFlag {
 fn planned(
     wanted: &FlagInFile,
     entry: Option<FlagEntry>,
+    format: Option<&Format>,
     signature: &Signature,
 ) -> Result<Option<PlannedFlag>, String> {
     if entry.is_none() {
@@ -109,7 +112,10 @@ fn planned(
         (!is_same).then(|| PlannedMetadata::on(metadata.as_ref(), parts))
     });
     let revision = match &wanted.revision {
-        Some(in_file) => revision::planned(&wanted.flag, in_file, revision.as_ref(), signature)?,
+        Some(in_file) => {
+            let stored = revision.as_ref();
+            revision::planned(&wanted.flag, in_file, stored, format, signature)?
+        }
         None => None,
     };
     Ok(

@@ -100,7 +100,7 @@ fn or_unreadable<T>(read: Result<Option<T>, ReadError>) -> Result<Option<Stored<
     }
 }
 
-/// How a flag places instances: as its newest revision does, or the newest one that can be read.
+/// How a flag places instances: as its newest revision does, of which that may be readable even if the rest is not.
 async fn newest_format(
     context: &Context,
     store: &FlagStore,
@@ -111,11 +111,9 @@ async fn newest_format(
         None => Ok(None),
         Some(Ok(newest)) => Ok(Some(newest.format.clone())),
         Some(Err(_)) => {
-            let history = store.history(flag, SEARCHED);
-            let history = noted(format!("reading the history of {flag}"), history).await;
-            let history = history.map_err(|source| context.failed(source))?;
-            let readable = history.into_iter().flatten().next();
-            Ok(readable.map(|revision| revision.format.clone()))
+            let format = store.newest_format(flag, SEARCHED);
+            let format = noted(format!("reading the history of {flag}"), format).await;
+            format.map_err(|source| context.failed(source))
         }
     }
 }

@@ -174,11 +174,13 @@ pub(crate) enum Failure {
         /// Where it should be.
         place: String,
     },
-    /// There is nothing of the project to copy or to export.
-    #[error("project {project} has no rows in the {place}")]
+    /// There is nothing of the project.
+    #[error("project {project} has no rows in the {place}{}", did_you_mean(near.as_ref()))]
     NoRows {
         /// The project.
         project: ProjectName,
+        /// The project that was perhaps meant.
+        near: Option<ProjectName>,
         /// Where it was looked for.
         place: String,
     },
@@ -265,8 +267,11 @@ fn suggestion(typed: &FlagKey, near: &Near) -> String {
 
 /// Says that a project has no flags, and which one was perhaps meant.
 pub(crate) fn no_flags(project: &ProjectName, near: Option<&ProjectName>) -> String {
-    let near = near.map_or_else(String::new, |near| format!(": did you mean {near}?"));
-    format!("project {project} has no flags{near}")
+    format!("project {project} has no flags{}", did_you_mean(near))
+}
+
+fn did_you_mean(near: Option<&ProjectName>) -> String {
+    near.map_or_else(String::new, |near| format!(": did you mean {near}?"))
 }
 
 /// The same message with what a terminal shows in colour.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flag_model::ProjectName;
 use flag_settings::StoreSettings;
-use flag_store::{FlagStore, RowOptions, RowStore, StoreError, SystemClock};
+use flag_store::{FlagStore, RowOptions, RowStore, StoreError, SystemClock, Table, project_rows};
 use flag_store_bigtable::{BigtableSettings, BigtableStore};
 use flag_store_embedded::EmbeddedStore;
 
@@ -96,6 +97,26 @@ impl Opened {
     /// How its rows are read.
     pub(crate) fn options(&self) -> RowOptions {
         self.options
+    }
+
+    /// Whether it holds no row of a project at all, neither a flag nor an exposure.
+    pub(crate) async fn has_nothing_of(&self, project: &ProjectName) -> Result<bool, Failure> {
+        for table in [Table::Flags, Table::Exposures] {
+            let scan = self.rows.keys(table, project_rows(project).limit(1));
+            if !scan.await.map_err(|source| self.failed(source))?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What it means that there is nothing of a project.
+    pub(crate) async fn no_rows(&self, project: ProjectName) -> Failure {
+        Failure::NoRows {
+            near: Context::near_project(&self.flags(), &project).await,
+            place: self.place.clone(),
+            project,
+        }
     }
 
     /// What it means that it failed.

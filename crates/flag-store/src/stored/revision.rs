@@ -179,8 +179,22 @@ pub(crate) fn read_revision(
     Ok(revision)
 }
 
+/// How a row places instances, even if the rest of it cannot be read: its version, and all of it if that is told.
+pub(crate) fn read_placing(
+    row: &Row,
+    options: &RowOptions,
+) -> Option<(FormatVersion, Option<Format>)> {
+    let reader = Reader {
+        row,
+        key: (),
+        oddities: None,
+    };
+    let version = read_version(&reader).ok()?;
+    Some((version, read_format(&reader, version, options).ok()))
+}
+
 /// The version; a cell that is missing, or spells it as text or as a float, is what the reference left.
-fn read_version(reader: &Reader<'_>) -> Result<FormatVersion, UnreadableRow> {
+fn read_version<K>(reader: &Reader<'_, K>) -> Result<FormatVersion, UnreadableRow> {
     let Some(cell) = reader.filled("FormatVersion")? else {
         reader.odd("FormatVersion", || (MISSING.to_owned(), "1".to_owned()));
         return Ok(FormatVersion::V1);
@@ -242,8 +256,8 @@ fn read_rollback_of(reader: &Reader<'_>) -> Option<Timestamp> {
     time
 }
 
-fn read_format(
-    reader: &Reader<'_>,
+fn read_format<K>(
+    reader: &Reader<'_, K>,
     version: FormatVersion,
     options: &RowOptions,
 ) -> Result<Format, UnreadableRow> {

@@ -12,26 +12,24 @@ use crate::flag_file::RevisionInFile;
 use crate::plan;
 use crate::write::{PlannedRevision, Stored};
 
-/// The next revision; none if the one in force says the same. One that cannot be read is replaced.
+/// The next revision; none if the one in force says the same. One that cannot be read is replaced, and places instances
+/// as `unread` says.
 pub(super) fn planned(
     flag: &FlagKey,
     wanted: &RevisionInFile,
     stored: Option<&Stored<Revision>>,
+    unread: Option<&Format>,
     signature: &Signature,
 ) -> Result<Option<PlannedRevision>, String> {
     let newest = stored.and_then(|stored| stored.as_ref().ok());
-    if stored.is_some() && newest.is_none() && wanted.version.is_none() {
+    let format = newest.map(|newest| &newest.format).or(unread);
+    if stored.is_some() && format.is_none() && wanted.version.is_none() {
         return Err(
             "format_version: found none, expected one, as the newest revision cannot be read"
                 .to_owned(),
         );
     }
-    let format = format(
-        flag,
-        wanted,
-        newest.map(|newest| &newest.format),
-        signature.v1,
-    )?;
+    let format = self::format(flag, wanted, format, signature.v1)?;
     let mut parts = RevisionParts {
         flag: flag.clone(),
         control: wanted.control.clone(),

@@ -78,7 +78,8 @@ fn planned(lines: &str, stored: Vec<FlagEntry>) -> Result<Plan, String> {
     let file = format!(
         "file_version: 1\nproject: p\nflags:\n- flag_type: feature\n  name: f\n  revision:\n    control: false\n    {lines}"
     );
-    plan(read(&file).unwrap(), stored, &signature()).map_err(|mistakes| mistakes.to_string())
+    plan(read(&file).unwrap(), stored, &BTreeMap::new(), &signature())
+        .map_err(|mistakes| mistakes.to_string())
 }
 
 /// The revision that is planned, if there is one.
@@ -215,7 +216,13 @@ fn flags_that_the_file_does_not_name_are_left_alone() {
     assert_eq!(plan.not_in_file, [left]);
     let nothing = "file_version: 1\nproject: p\nflags:\n- {flag_type: feature, name: f}";
     let signature = signature();
-    let plan = super::plan(read(nothing).unwrap(), stored(Some(two())), &signature).unwrap();
+    let plan = super::plan(
+        read(nothing).unwrap(),
+        stored(Some(two())),
+        &BTreeMap::new(),
+        &signature,
+    )
+    .unwrap();
     assert_eq!((plan.flags.len(), plan.unchanged), (0, 1));
 }
 
@@ -258,17 +265,17 @@ fn a_new_flag_is_named_as_by_add_and_one_that_is_there_keeps_its_name() {
             read(&text).unwrap()
         };
         let mut signature = signature();
-        let refused = super::plan(file(), Vec::new(), &signature)
+        let refused = super::plan(file(), Vec::new(), &BTreeMap::new(), &signature)
             .map(|_| ())
             .unwrap_err();
         assert!(refused.to_string().contains(says), "{refused}");
         signature.names = NewName::Any;
-        let any = super::plan(file(), Vec::new(), &signature);
+        let any = super::plan(file(), Vec::new(), &BTreeMap::new(), &signature);
         assert_eq!(any.is_ok(), name == "My-Flag");
         let mut there = stored(Some(two()));
         there[0].flag.name = FlagName::new(name).unwrap();
         signature.names = NewName::SnakeCase;
-        assert!(super::plan(file(), there, &signature).is_ok());
+        assert!(super::plan(file(), there, &BTreeMap::new(), &signature).is_ok());
     }
 }
 
@@ -307,7 +314,13 @@ fn what_is_exported_and_applied_elsewhere_decides_alike() {
             serde_saphyr::to_string(&written).unwrap(),
         ] {
             let signature = signature();
-            let plan = plan(read(&text).unwrap(), Vec::new(), &signature).unwrap();
+            let plan = plan(
+                read(&text).unwrap(),
+                Vec::new(),
+                &BTreeMap::new(),
+                &signature,
+            )
+            .unwrap();
             let revision = plan.flags[0].revision.as_ref().unwrap();
             assert_eq!(revision.parts.treatments, newest.treatments);
             assert_eq!(revision.parts.format, newest.format);

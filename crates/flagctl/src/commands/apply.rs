@@ -1,6 +1,7 @@
 //! `flagctl apply`: makes the store say what a flag file says.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::future::ready;
 use std::io::{self, Read};
@@ -13,6 +14,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::apply::{Plan, PlannedFlag, Signature, plan};
 use crate::args::{NameArgs, OutputArgs, OwnerArgs};
+use crate::commands::newest_format;
 use crate::confirm::{ConfirmArgs, Verdict, confirm};
 use crate::failure::Failure;
 use crate::flag_file::{self, FileMistakes};
@@ -73,7 +75,16 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
         }
         None => Vec::new(),
     };
-    let mut plan = plan(file, stored, &signature).map_err(refused)?;
+    let mut formats = BTreeMap::new();
+    for entry in &stored {
+        if let (Some(store), Some(Err(_))) = (&store, &entry.revision)
+            && file.flags.iter().any(|wanted| wanted.flag == entry.flag)
+        {
+            let format = newest_format(context, store, &entry.flag, entry.revision.as_ref());
+            formats.extend(format.await?.map(|format| (entry.flag.clone(), format)));
+        }
+    }
+    let mut plan = plan(file, stored, &formats, &signature).map_err(refused)?;
     if let Some(store) = &store {
         stream::iter(plan.flags.iter_mut())
             .map(Ok)

@@ -8,6 +8,7 @@ use flag_store::{Clock as _, SystemClock};
 use flag_store_embedded::{BackupError, Present, back_up, restore};
 
 use crate::args::OutputArgs;
+use crate::confirm::{Unasked, YesArgs, confirm_plainly};
 use crate::failure::Failure;
 use crate::output::{self, Files};
 use crate::plan::PlanError;
@@ -32,6 +33,8 @@ pub(crate) struct RestoreBackupArgs {
     replace: bool,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    confirmation: YesArgs,
 }
 
 /// Copies the store, whether or not others use it.
@@ -49,6 +52,14 @@ pub(crate) async fn restore_backup(
 ) -> Result<(), Failure> {
     let directory = directory(context)?;
     let from = typed.folder.clone();
+    if typed.replace {
+        let what = format!(
+            "replaces the {} by the copy in {}; services that use it serve the copy",
+            context.place(),
+            from.display()
+        );
+        confirm_plainly(&what, &typed.confirmation, Unasked::Done)?;
+    }
     let kept = directory.join(format!("before-restore-{}", now_in_a_name()));
     let what = format!("restoring the {}", context.place());
     let (replace, keep) = (typed.replace, kept.clone());

@@ -95,8 +95,13 @@ async fn flags(context: &Context, project: ProjectName) -> Result<Vec<FlagKey>, 
     let mut flags: Vec<FlagKey> = with_revision.map(|entry| entry.flag).collect();
     flags.sort();
     if flags.is_empty() {
+        let near = Context::near_project(&store, &project).await;
         let place = context.place();
-        return Err(Failure::NoRows { project, place });
+        return Err(Failure::NoRows {
+            project,
+            near,
+            place,
+        });
     }
     Ok(flags)
 }

@@ -57,8 +57,7 @@ pub(crate) async fn copy(context: &Context, typed: &CopyArgs) -> Result<(), Fail
     let (flags, exposures) = output::noted(&looked_at, all).await?;
     let total = flags.total() + exposures.as_ref().map_or(0, Copied::total);
     if total == 0 {
-        let place = from.place.clone();
-        return Err(Failure::NoRows { project, place });
+        return Err(from.no_rows(project).await);
     }
     let differing = flags.differing + exposures.as_ref().map_or(0, |copied| copied.differing);
     let copied = CopiedRows {

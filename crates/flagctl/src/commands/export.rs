@@ -41,8 +41,13 @@ pub(crate) async fn export(context: &Context, typed: &ExportArgs) -> Result<(), 
     let flags = output::noted(format!("reading {project}"), flags).await;
     let flags = flags.map_err(|source| context.failed(source))?;
     if flags.is_empty() {
+        let near = Context::near_project(&store, &project).await;
         let place = context.place();
-        return Err(Failure::NoRows { project, place });
+        return Err(Failure::NoRows {
+            project,
+            near,
+            place,
+        });
     }
     let form = match typed.form {
         FileForm::Yaml => Form::Yaml,

@@ -56,6 +56,9 @@ pub(crate) async fn forget(context: &Context, typed: &ForgetArgs) -> Result<(), 
             .exposures
             .extend(more.map_err(|source| opened.failed(source))?);
     }
+    if found.total() == 0 && opened.has_nothing_of(&project).await? {
+        return Err(opened.no_rows(project.clone()).await);
+    }
     if found.total() > 0 && !typed.dry_run {
         let what = format!(
             "deletes for good:\n{}",

@@ -6,7 +6,7 @@ use crate::args::ReviseArgs;
 use crate::commands::{metadata, newest_format, newest_revision};
 use crate::failure::Failure;
 use crate::output;
-use crate::plan;
+use crate::plan::{self, PlanError};
 use crate::run::Context;
 use crate::write::{self, PlannedRevision};
 
@@ -29,6 +29,12 @@ pub(crate) async fn revise(context: &Context, typed: &ReviseArgs) -> Result<(), 
         return Err(Failure::NotReplaced { flag, source });
     }
     let format = newest_format(context, &store, &flag, newest.as_ref()).await?;
+    if newest.is_some() && format.is_none() && typed.format.format_version.is_none() {
+        let message = format!(
+            "--format-version is required: no revision of {flag} tells how it places instances"
+        );
+        return Err(PlanError::Usage(message).into());
+    }
     let parts = plan::revision(
         &flag,
         newest.as_ref().and_then(|newest| newest.as_ref().ok()),

@@ -51,6 +51,17 @@ fn an_instance_is_shown_and_deleted_only_when_that_is_said() {
 }
 
 #[test]
+fn a_project_of_which_there_is_nothing_is_no_place_to_forget_in() {
+    let dir = world(Stage::InUse);
+    let forget = ["forget", "A12345", "--project=csr-asistant", "--yes"];
+    let forgotten = command(&dir.path().join("flag-data"), &forget);
+    let forgotten = { forgotten }.output().unwrap();
+    let says = ["csr-asistant has no rows", "did you mean csr-assistant?"];
+    check_failed(&forgotten, 3, &says);
+    assert_eq!(exposures(&dir), 2);
+}
+
+#[test]
 fn an_id_that_a_key_spells_otherwise_is_forgotten() {
     let dir = world(Stage::InUse);
     check_done(&forget(&dir, &["B#2", "--yes"]));

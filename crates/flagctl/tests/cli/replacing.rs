@@ -71,9 +71,77 @@ fn a_revision_of_all_that_is_said_replaces_one_that_cannot_be_read() {
         &format!("--control false --percent 30 --yes-i-mean {NAME}"),
     ));
     assert_eq!(percents(&dir), ["30"]);
-    let history = json(&on_flag(&dir, "history", &["-ojson"]));
-    let salt = |at: usize| history["revisions"][at]["salt"].as_str().map(str::to_owned);
-    assert_eq!(salt(0), salt(2), "{history}");
+    assert_eq!(placing(&dir).0, 1, "as the row says that was replaced");
+}
+
+#[test]
+fn a_version_that_cannot_be_read_is_that_of_the_revision_before() {
+    let dir = with_revision();
+    check_done(&revise(
+        &dir,
+        "--resalt other --yes-i-mean multi_step_api_router",
+    ));
+    let mut row = left_behind(&soon(), "[]");
+    row.cells.set("FormatVersion", "9");
+    write(dir.path(), row);
+    let typed = format!("--control false --percent 30 --yes-i-mean {NAME}");
+    check_done(&revise(&dir, &typed));
+    let latest = json(&on_flag(&dir, "latest", &["-ojson"]));
+    assert_eq!(latest["revision"]["salt"], "other");
+}
+
+/// A store whose only revision is the reference's, with these cells besides, and cannot be read.
+fn only_broken(cells: &[(&str, &str)]) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let mut row = left_behind("2024-09-25 19:15:28", "[]");
+    for (column, cell) in cells {
+        row.cells.set(column, *cell);
+    }
+    write(dir.path(), row);
+    check_failed(&on_flag(&dir, "latest", &[]), 5, &["error"]);
+    dir
+}
+
+/// Version and digest of the revision in force.
+fn placing(dir: &TempDir) -> (Value, Value) {
+    let latest = json(&on_flag(dir, "latest", &["-ojson"]));
+    let mut revision = latest["revision"].clone();
+    let version = revision["format_version"].take();
+    (version, revision["hash_algorithm"].take())
+}
+
+#[test]
+fn what_cannot_be_read_is_replaced_in_the_version_that_it_tells() {
+    let typed = format!("--control false --percent 40 --yes-i-mean {NAME}");
+    let sha256: &[_] = &[("Treatments", BROKEN), ("HashAlgorithm", "sha256")];
+    for (cells, digest) in [
+        (&[("Treatments", BROKEN)][..], None),
+        (&[("ControlValue", "maybe")], None),
+        (&[("Type", "DATA")], None),
+        (&[("Treatments", BROKEN), ("FormatVersion", "")], None),
+        (sha256, Some("sha256")),
+    ] {
+        let dir = only_broken(cells);
+        check_done(&revise(&dir, &typed));
+        assert_eq!(placing(&dir), (1.into(), digest.into()), "{cells:?}");
+    }
+    let dir = only_broken(&[("FormatVersion", "9")]);
+    check_failed(&revise(&dir, &typed), 2, &["--format-version is required"]);
+    check_done(&revise(&dir, &format!("{typed} --format-version 1")));
+    assert_eq!(placing(&dir).0, 1);
+}
+
+#[test]
+fn a_file_replaces_what_cannot_be_read_in_the_version_that_it_tells() {
+    let dir = only_broken(&[("Treatments", BROKEN), ("HashAlgorithm", "sha256")]);
+    let file = dir.path().join("flags.yaml");
+    let text = format!(
+        "file_version: 1\nproject: csr-assistant\nflags:\n- flag_type: feature\n  name: {NAME}\n  revision:\n    control: false\n    treatments: [{{percent: 7, value: true}}]\n"
+    );
+    fs::write(&file, text).unwrap();
+    let apply = ["apply", "-f", file.to_str().unwrap(), "--yes-i-mean", NAME];
+    check_done(&flagctl(&dir, &apply));
+    assert_eq!(placing(&dir), (1.into(), "sha256".into()));
 }
 
 #[test]

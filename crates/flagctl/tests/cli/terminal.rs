@@ -250,6 +250,28 @@ fn a_person_is_asked_before_rows_are_copied() {
 }
 
 #[test]
+fn a_person_is_asked_before_a_store_is_replaced() {
+    let dir = world(Stage::InUse);
+    let store = dir.path().join("flag-data");
+    let copy = dir.path().join("copy");
+    let copy = copy.to_str().unwrap();
+    check_done(&command(&store, &["backup", copy]).output().unwrap());
+    let restore = ["restore-backup", copy, "--replace"];
+    let restore = |more: &[&str]| command(&store, &[&restore[..], more].concat());
+    let kept = || {
+        let files = std::fs::read_dir(&store).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("before-")).count()
+    };
+    let (code, seen) = asked(restore(&[]), b"n\n");
+    assert_eq!((code, kept()), (Some(1), 0), "{seen}");
+    assert!(seen.contains("replaces the embedded store in"), "{seen}");
+    let (code, seen) = asked(restore(&[]), b"y\n");
+    assert_eq!((code, kept()), (Some(0), 1), "{seen}");
+    check_done(&restore(&["--yes"]).stdin(Stdio::null()).output().unwrap());
+}
+
+#[test]
 fn nothing_is_paged_where_standard_output_is_no_terminal() {
     let dir = world(Stage::InUse);
     let mut command = command(&dir.path().join("flag-data"), &HISTORY);
