@@ -82,18 +82,14 @@ async fn a_log_that_is_read_again_goes_on() {
 fn a_start_that_fails_ends_with_its_code_though_nobody_hears_why() {
     let store = TestStore::embedded();
     let wrong = [("FLAG_WORKERS", "none")];
-    assert_eq!(
-        Service::fail_unheard(&store, &wrong, full_disk()).code(),
-        Some(2)
-    );
     let file = tempfile::NamedTempFile::new().unwrap();
     let no_directory = [("FLAG_DATA_DIR", file.path().to_str().unwrap())];
-    for stderr in [
-        full_disk().into(),
-        std::os::fd::OwnedFd::from(stuck_pipe().1),
-    ] {
-        let ended = Service::fail_unheard(&store, &no_directory, stderr);
-        assert_eq!(ended.code(), Some(1));
+    for (variables, code) in [(wrong, 2), (no_directory, 1)] {
+        let (_reader, stuck) = stuck_pipe();
+        for stderr in [full_disk().into(), std::os::fd::OwnedFd::from(stuck)] {
+            let ended = Service::fail_unheard(&store, &variables, stderr);
+            assert_eq!(ended.code(), Some(code));
+        }
     }
 }
 

@@ -33,6 +33,8 @@ mod watchdog;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use crate::config::Config;
@@ -73,7 +75,15 @@ fn main() -> ExitCode {
 
 /// Says something to whoever started the service, before anything is logged. Nobody need hear it.
 fn complain(problem: &str) {
-    let _ = std::io::stderr().write_all(words(problem).as_bytes());
+    let words = words(problem);
+    let (told, said) = mpsc::channel();
+    let writing = thread::Builder::new().spawn(move || {
+        let _ = std::io::stderr().write_all(words.as_bytes());
+        let _ = told.send(());
+    });
+    if writing.is_ok() {
+        let _ = said.recv_timeout(LAST_LINES);
+    }
 }
 
 fn words(problem: &str) -> String {
