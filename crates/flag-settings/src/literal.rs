@@ -30,52 +30,45 @@ impl Literal {
     }
 }
 
+/// What is changed in any text, and why that matters.
+const OF_TEXT: &[(Change, &str)] = &[
+    (
+        without_controls,
+        "line breaks and other control characters are taken as they are",
+    ),
+    (
+        |text, _| text.trim().to_owned(),
+        "spaces at its ends are taken as they are",
+    ),
+    (without_quotes, "quotes are taken as they are"),
+];
+
+/// What is changed in a path besides.
+const OF_PATH: &[(Change, &str)] = &[
+    (without_scheme, "it takes a path and no URL"),
+    (without_tilde, "only a shell knows what `~` is"),
+    (without_variable, "variables in it are not looked up"),
+];
+
 /// What any text may suffer on its way through a file of variables.
 pub(crate) fn of_text(text: &str) -> Option<Literal> {
-    first_change(
-        text,
-        &[
-            (
-                without_controls,
-                "line breaks and other control characters are taken as they are",
-            ),
-            (
-                |text, _| text.trim().to_owned(),
-                "spaces at its ends are taken as they are",
-            ),
-            (without_quotes, "quotes are taken as they are"),
-        ],
-        &|_| None,
-    )
+    first_change(text, OF_TEXT.iter(), &|_| None)
 }
 
 /// The same of a path, whose variables `find` knows.
 pub(crate) fn of_path(text: &str, find: &dyn Fn(&str) -> Option<String>) -> Option<Literal> {
-    first_change(
-        text,
-        &[
-            (
-                without_controls,
-                "line breaks and other control characters are taken as they are",
-            ),
-            (
-                |text, _| text.trim().to_owned(),
-                "spaces at its ends are taken as they are",
-            ),
-            (without_quotes, "quotes are taken as they are"),
-            (without_scheme, "it takes a path and no URL"),
-            (without_tilde, "only a shell knows what `~` is"),
-            (without_variable, "variables in it are not looked up"),
-        ],
-        find,
-    )
+    first_change(text, OF_TEXT.iter().chain(OF_PATH), find)
 }
 
 type Find<'a> = &'a dyn Fn(&str) -> Option<String>;
 type Change = fn(&str, Find<'_>) -> String;
 
 /// Says why of the first change that changes something, and applies them all.
-fn first_change(text: &str, changes: &[(Change, &'static str)], find: Find<'_>) -> Option<Literal> {
+fn first_change<'c>(
+    text: &str,
+    changes: impl Iterator<Item = &'c (Change, &'static str)>,
+    find: Find<'_>,
+) -> Option<Literal> {
     let mut found = None;
     let mut instead = text.to_owned();
     for &(change, why) in changes {

@@ -126,6 +126,14 @@ mod tests {
     use crate::memory::MemoryStore;
     use crate::port::{Cells, RowStore as _};
 
+    async fn insert(store: &MemoryStore, key: Vec<u8>, cells: Cells) {
+        let row = Row { key, cells };
+        store
+            .insert_if_absent(Table::Exposures, &row)
+            .await
+            .unwrap();
+    }
+
     /// A log with these exposures: project, type and name of the flag, the id as the key spells it, the id.
     async fn log(rows: &[(&str, &str, Option<&str>)]) -> (Arc<MemoryStore>, ExposureStore) {
         let store = Arc::new(MemoryStore::default());
@@ -141,14 +149,7 @@ mod tests {
                 Some(id) => cells.with("InstanceID", *id),
                 None => cells,
             };
-            let row = Row {
-                key: key.into(),
-                cells,
-            };
-            store
-                .insert_if_absent(Table::Exposures, &row)
-                .await
-                .unwrap();
+            insert(&store, key.into(), cells).await;
         }
         let log = ExposureStore::new(store.clone());
         (store, log)
@@ -221,14 +222,7 @@ mod tests {
             "PROJECT#p#ROWTYPE#COUNTS#1",
         ] {
             let cells = Cells::default().with("Name", "x");
-            let row = Row {
-                key: key.into(),
-                cells,
-            };
-            store
-                .insert_if_absent(Table::Exposures, &row)
-                .await
-                .unwrap();
+            insert(&store, key.into(), cells).await;
         }
         let project = ProjectName::new("p").unwrap();
         let found = log
