@@ -21,7 +21,7 @@ const OURS: &[(&str, Allowed)] = &[
     ("flag-keys", Only(&["flag-model"])),
     ("flag-client", Only(&["flag-api"])),
     ("flag-rollout", Only(&["flag-model"])),
-    ("flag-store", Only(&["flag-model", "flag-rollout"])),
+    ("flag-store", Only(&["flag-model"])),
     ("flag-store-embedded", Only(&["flag-model", "flag-store"])),
     ("flag-store-bigtable", Only(&["flag-model", "flag-store"])),
     (

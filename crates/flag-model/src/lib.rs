@@ -9,6 +9,7 @@ mod invalid;
 mod metadata;
 mod name;
 mod percent;
+mod reason;
 mod revision;
 mod time;
 mod treatment;
@@ -21,6 +22,7 @@ pub use crate::invalid::{Invalid, quoted};
 pub use crate::metadata::{Metadata, MetadataParts};
 pub use crate::name::{FlagName, InstanceId, NewName, OwnerId, ProjectName, Salt, TreatmentName};
 pub use crate::percent::{InvalidPercent, Percent};
+pub use crate::reason::Reason;
 pub use crate::revision::{
     AlgorithmSource, Format, FormatVersion, InvalidRevision, Repeated, Revision, RevisionParts,
 };

@@ -1,8 +1,6 @@
 //! The decision: override, else rollout, else control.
 
-use std::fmt;
-
-use flag_model::{Bucket, FlagValue, Format, InstanceId, Timestamp};
+use flag_model::{Bucket, FlagValue, Format, InstanceId, Reason, Timestamp};
 
 use crate::hash::bucket;
 use crate::plan::{Outcome, Plan};
@@ -22,34 +20,6 @@ pub struct Decision<'p> {
     pub bucket: Option<Bucket>,
     /// When the revision that decided was made.
     pub revision: Timestamp,
-}
-
-/// Which rule decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// An override list holds the instance.
-    Override,
-    /// A treatment owns the instance's bucket.
-    Rollout,
-    /// Neither.
-    Control,
-}
-
-impl Reason {
-    /// The word for it in logs and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Override => "override",
-            Self::Rollout => "rollout",
-            Self::Control => "control",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 /// Decides what the instance receives.

@@ -13,7 +13,7 @@ mod hash;
 mod plan;
 mod ranges;
 
-pub use crate::decide::{Decision, Reason, decide, decide_with};
+pub use crate::decide::{Decision, decide, decide_with};
 pub use crate::hash::{bucket, position};
 pub use crate::plan::Plan;
 pub use crate::ranges::{consecutive, reweight};

@@ -3,8 +3,8 @@
 
 mod flags;
 
-use flag_model::{Format, HashAlgorithm};
-use flag_rollout::{Plan, Reason, decide};
+use flag_model::{Format, HashAlgorithm, Reason};
+use flag_rollout::{Plan, decide};
 
 use crate::flags::{Share, id, plan, v2};
 

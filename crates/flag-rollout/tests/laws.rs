@@ -3,8 +3,10 @@
 
 mod flags;
 
-use flag_model::{BUCKETS, BucketRange, Format, HashAlgorithm, Percent, Revision, Treatment};
-use flag_rollout::{Plan, Reason, bucket, decide, reweight};
+use flag_model::{
+    BUCKETS, BucketRange, Format, HashAlgorithm, Percent, Reason, Revision, Treatment,
+};
+use flag_rollout::{Plan, bucket, decide, reweight};
 use proptest::prelude::*;
 
 use crate::flags::{Share, built, id, revision, v2};

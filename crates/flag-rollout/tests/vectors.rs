@@ -5,8 +5,8 @@ mod flags;
 
 use std::collections::HashSet;
 
-use flag_model::{Format, HashAlgorithm, Salt};
-use flag_rollout::{Reason, bucket, decide, position};
+use flag_model::{Format, HashAlgorithm, Reason, Salt};
+use flag_rollout::{bucket, decide, position};
 use serde_json::Value;
 
 use crate::flags::{Share, id, plan, v2};

@@ -10,9 +10,8 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput};
 use flag_model::{
     Bucket, FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, OwnerId,
-    Percent, ProjectName, Revision, RevisionParts, Timestamp, Treatment,
+    Percent, ProjectName, Reason, Revision, RevisionParts, Timestamp, Treatment,
 };
-use flag_rollout::Reason;
 use flag_store::{Exposure, Row, RowOptions, Spelling, decode_revision, encode_revision};
 
 const TIME: &str = "2024-09-25 19:15:28.248896";

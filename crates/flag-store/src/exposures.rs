@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Invalid, Timestamp};
-use flag_rollout::Reason;
+use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Invalid, Reason, Timestamp};
 
 use crate::options::Spelling;
 use crate::port::{Columns, Insert, Row, RowStore, Scan, StoreError, Table};

@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use flag_model::{
     Bucket, BucketRange, Date, FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm,
-    InstanceId, Metadata, MetadataParts, OwnerId, Percent, ProjectName, Revision, RevisionParts,
-    Salt, Timestamp, Treatment, TreatmentName,
+    InstanceId, Metadata, MetadataParts, OwnerId, Percent, ProjectName, Reason, Revision,
+    RevisionParts, Salt, Timestamp, Treatment, TreatmentName,
 };
-use flag_rollout::{Reason, reweight};
 use flag_store::memory::MemoryStore;
 use flag_store::{
     Cells, Exposure, ExposureStore, FlagStore, Row, RowOptions, RowStore, Scan, Spelling,
@@ -575,12 +574,15 @@ fn any_revision() -> impl Strategy<Value = Revision> {
                     .iter()
                     .map(|t| Percent::from_buckets(round(t.0)).unwrap())
                     .collect();
-                let ranges = reweight(
-                    &percents
-                        .iter()
-                        .map(|&percent| (&[][..], percent))
-                        .collect::<Vec<_>>(),
-                );
+                let mut to = 0;
+                let ranges: Vec<_> = percents
+                    .iter()
+                    .map(|percent| {
+                        let from = to;
+                        to += percent.buckets();
+                        BucketRange::new(from, to).into_iter().collect()
+                    })
+                    .collect();
                 let treatments = treatments.into_iter().zip(percents).zip(ranges).enumerate();
                 let treatments =
                     treatments.map(|(at, (((_, overrides, value, name), percent), ranges))| {

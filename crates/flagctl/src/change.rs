@@ -5,11 +5,12 @@ mod sides;
 use std::collections::HashSet;
 use std::fmt;
 
+pub(crate) use flag_model::Reason;
 use flag_model::{
     FlagKey, FlagName, InstanceId, InvalidRevision, Metadata, MetadataParts, OwnerId, Percent,
     Revision, RevisionParts, Timestamp,
 };
-pub(crate) use flag_rollout::{Plan, Reason, decide};
+pub(crate) use flag_rollout::{Plan, decide};
 
 use self::row::{Row, revision_rows};
 pub(crate) use self::sides::Sides;

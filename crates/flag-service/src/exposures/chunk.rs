@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use flag_model::{Bucket, FlagValue, InstanceId, Timestamp};
-use flag_rollout::{Decision, Reason};
+use flag_model::{Bucket, FlagValue, InstanceId, Reason, Timestamp};
+use flag_rollout::Decision;
 use flag_store::Exposure;
 
 use crate::cache::Entry;

@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 
 use flag_model::{
-    Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, Invalid, ProjectName, Timestamp,
-    TreatmentName, quoted,
+    Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, Invalid, ProjectName, Reason,
+    Timestamp, TreatmentName, quoted,
 };
-use flag_rollout::Reason;
 use flag_store::Exposure;
 use serde_json::{Map, Value};
 
@@ -183,9 +182,7 @@ fn given_request_id(text: &str) -> Result<&str, Invalid> {
 }
 
 fn reason(text: &str) -> Result<Reason, Invalid> {
-    let all = [Reason::Override, Reason::Rollout, Reason::Control];
-    all.into_iter()
-        .find(|reason| reason.as_str() == text)
+    Reason::parse(text)
         .ok_or_else(|| Invalid::new("", quoted(text), "override, rollout or control"))
 }
 

@@ -1,6 +1,6 @@
 //! Decisions, by the rule that made them.
 
-use flag_rollout::Reason;
+use flag_model::Reason;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

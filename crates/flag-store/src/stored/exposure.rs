@@ -1,7 +1,6 @@
 //! Exposure rows.
 
-use flag_model::{Bucket, FlagType, FlagValue, Invalid, Timestamp, quoted};
-use flag_rollout::Reason;
+use flag_model::{Bucket, FlagType, FlagValue, Invalid, Reason, Timestamp, quoted};
 
 use super::{Reader, UnreadableRow, cell_type};
 use crate::exposures::{Exposure, StoredExposure};
@@ -111,9 +110,8 @@ pub fn check_exposure(row: &Row) -> Result<(), UnreadableRow> {
 }
 
 fn reason(text: &str) -> Result<Reason, Invalid> {
-    let reasons = [Reason::Override, Reason::Rollout, Reason::Control];
-    let found = reasons.into_iter().find(|reason| reason.as_str() == text);
-    found.ok_or_else(|| Invalid::new("reason", quoted(text), "override, rollout or control"))
+    Reason::parse(text)
+        .ok_or_else(|| Invalid::new("reason", quoted(text), "override, rollout or control"))
 }
 
 fn bucket(text: &str) -> Result<Bucket, Invalid> {

@@ -1,7 +1,7 @@
 //! A decision, and what led to it.
 
-use flag_model::{InstanceId, Revision, Timestamp};
-use flag_rollout::{Decision, Reason};
+use flag_model::{InstanceId, Reason, Revision, Timestamp};
+use flag_rollout::Decision;
 use serde::Serialize;
 
 use super::Answer;

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 
 use flag_model::{
-    Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Timestamp,
+    Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason, Timestamp,
 };
-use flag_rollout::Reason;
 use flag_store::{Exposure, ExposureStore, Row, RowStore, Table};
 use flag_store_embedded::EmbeddedStore;
 use tempfile::TempDir;

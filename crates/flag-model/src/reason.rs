@@ -1,0 +1,37 @@
+//! Which rule decided.
+
+use std::fmt;
+
+/// Which rule decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// An override list holds the instance.
+    Override,
+    /// A treatment owns the instance's bucket.
+    Rollout,
+    /// Neither.
+    Control,
+}
+
+impl Reason {
+    /// The word for it in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Override => "override",
+            Self::Rollout => "rollout",
+            Self::Control => "control",
+        }
+    }
+
+    /// Reads the word for it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let reasons = [Self::Override, Self::Rollout, Self::Control];
+        reasons.into_iter().find(|reason| reason.as_str() == text)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
