@@ -118,8 +118,9 @@ async fn flags_appended_at_once_are_all_told_of(store: TestStore) {
                 parts.flag.name = FlagName::new(format!("flag_{writer}_{number}")).unwrap();
                 let store = &store;
                 async move {
-                    let appended = store.append_revision(Base::Nothing, parts).await.unwrap();
-                    (appended.flag.clone(), appended.created())
+                    let appended = store.append_revision(Base::Nothing, parts).await;
+                    let (revision, _) = appended.unwrap();
+                    (revision.flag.clone(), revision.created())
                 }
             });
             let appends = stream::iter(appends).buffered(32);

@@ -141,22 +141,12 @@ fn time_or_none(time: Option<Timestamp>) -> String {
 }
 
 impl FlagStore {
-    /// Appends a revision and gives it back with its time; from then on it is in force.
+    /// Appends a revision, and gives it back with its time and the row that was written; from then on it is in force.
     ///
     /// The newest revision may be unreadable: the base names its time all the same. Of a rollback, what the older row
     /// says and is unknown here is in the new row too. Waits while another writer's claim is fresh, at most a minute in
     /// all.
     pub async fn append_revision(
-        &self,
-        base: Base,
-        parts: RevisionParts,
-    ) -> Result<Revision, AppendError> {
-        let (revision, _) = self.append_revision_row(base, parts).await?;
-        Ok(revision)
-    }
-
-    /// The same, and gives back the row too.
-    pub async fn append_revision_row(
         &self,
         base: Base,
         parts: RevisionParts,
@@ -180,23 +170,20 @@ impl FlagStore {
             .await
     }
 
-    /// Appends metadata and gives it back with its time.
+    /// Appends metadata, and gives it back with its time and the row that was written.
     ///
     /// Waits while another writer's claim is fresh, at most a minute in all.
     pub async fn append_metadata(
         &self,
         base: Base,
         parts: MetadataParts,
-    ) -> Result<Metadata, AppendError> {
+    ) -> Result<(Metadata, Row), AppendError> {
         let encode = |at| {
             let metadata = Metadata::new(at, parts.clone())?;
             let row = encode_metadata(&metadata);
             Ok((metadata, row))
         };
-        let (metadata, _) = self
-            .append(RowType::Flag, &parts.flag, base, &encode)
-            .await?;
-        Ok(metadata)
+        self.append(RowType::Flag, &parts.flag, base, &encode).await
     }
 
     /// Appends what `encode` makes of its time; that, and its row.

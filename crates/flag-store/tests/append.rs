@@ -247,7 +247,7 @@ async fn append(writer: &FlagStore, base: Base, comment: &str) -> Result<Timesta
     writer
         .append_revision(base, parts(comment))
         .await
-        .map(|revision| revision.created())
+        .map(|(revision, _)| revision.created())
 }
 
 /// The same in real time.
@@ -501,7 +501,7 @@ async fn every_change_moves_the_mark_and_nothing_else_does() {
         let mut parts = parts("one");
         parts.flag.name = FlagName::new(name).unwrap();
         let append = world.writer().append_revision(Base::Nothing, parts).await;
-        assert_eq!(append.unwrap().created(), at(1_000_000));
+        assert_eq!(append.unwrap().0.created(), at(1_000_000));
         marks.push(mark(&world).await);
         assert_eq!(marks.last(), Some(&mark(&world).await));
     }
@@ -672,7 +672,7 @@ async fn metadata_is_appended_apart_from_revisions() {
         .append_metadata(Base::Nothing, metadata("first"))
         .await
         .unwrap();
-    let second = writer
+    let (second, _) = writer
         .append_metadata(Base::Newest, metadata("second"))
         .await
         .unwrap();

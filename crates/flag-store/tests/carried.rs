@@ -48,7 +48,7 @@ async fn followed(old: &Row, change: impl FnOnce(&mut RevisionParts)) -> Vec<(St
     let base = Base::Row(newest.created());
     let mut parts = newest.into_parts();
     change(&mut parts);
-    let (revision, row) = store.append_revision_row(base, parts).await.unwrap();
+    let (revision, row) = store.append_revision(base, parts).await.unwrap();
     let stored = store
         .latest_revision_row(&flag())
         .await

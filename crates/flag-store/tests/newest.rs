@@ -180,7 +180,7 @@ impl World {
     }
 
     async fn append(&self, base: Base) -> Result<Timestamp, AppendError> {
-        let appended = self.store.append_revision(base, parts("ours")).await?;
+        let (appended, _) = self.store.append_revision(base, parts("ours")).await?;
         Ok(appended.created())
     }
 }
@@ -324,7 +324,7 @@ async fn an_append_gets_past_rows_that_do_not_count() {
             .store
             .append_metadata(Base::Row(at(GOOD)), metadata)
             .await;
-        assert_eq!(metadata.unwrap().created(), at(NOW));
+        assert_eq!(metadata.unwrap().0.created(), at(NOW));
     }
 }
 

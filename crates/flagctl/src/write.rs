@@ -1,7 +1,7 @@
 //! Writes that were planned: shows the change, has it confirmed, appends.
 
 use flag_model::{FlagKey, Metadata, MetadataParts, Revision, RevisionParts, Timestamp};
-use flag_store::{AppendError, Base, FlagStore, Row, UnreadableRow, encode_metadata};
+use flag_store::{AppendError, Base, FlagStore, Row, UnreadableRow};
 
 use crate::args::Form;
 use crate::change::{Change, Risk};
@@ -135,7 +135,7 @@ pub(crate) async fn append_revision(
     planned: PlannedRevision,
 ) -> Result<(Revision, Row), Failure> {
     let flag = planned.parts.flag.clone();
-    let append = store.append_revision_row(planned.base, planned.parts);
+    let append = store.append_revision(planned.base, planned.parts);
     match noted(format!("appending a revision of {flag}"), append).await {
         Ok(appended) => Ok(appended),
         Err(AppendError::Conflict { base, found, flag }) => {
@@ -174,18 +174,13 @@ pub(crate) async fn metadata(
         Some(store) => store,
         None => context.open_or_make().await?,
     };
-    let metadata = append_metadata(context, &store, planned).await?;
+    let (metadata, row) = append_metadata(context, &store, planned).await?;
     output::talk(&format!(
         "{did} {} in the {}",
         metadata.flag,
         context.place()
     ));
-    output::written(
-        &metadata.flag,
-        metadata.created(),
-        &encode_metadata(&metadata),
-        form,
-    )
+    output::written(&metadata.flag, metadata.created(), &row, form)
 }
 
 /// Appends metadata that was confirmed.
@@ -193,7 +188,7 @@ pub(crate) async fn append_metadata(
     context: &Context,
     store: &FlagStore,
     planned: PlannedMetadata,
-) -> Result<Metadata, Failure> {
+) -> Result<(Metadata, Row), Failure> {
     let flag = planned.parts.flag.clone();
     let append = store.append_metadata(planned.base, planned.parts);
     let appended = noted(format!("appending metadata of {flag}"), append).await;
