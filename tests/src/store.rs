@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use flag_model::ProjectName;
 use flag_settings::StoreSettings;
-use flag_store::{ExposureStore, FlagStore, RowStore, SystemClock};
+use flag_store::{
+    ExposureLog, ExposureQuery, ExposureRecord, ExposureScope, FlagStore, Insert, Row, RowStore,
+    SystemClock,
+};
 use flag_store_bigtable::BigtableSettings;
 use tempfile::TempDir;
 
@@ -61,9 +65,8 @@ impl TestStore {
         }
     }
 
-    /// The rows, with connections or files opened anew.
-    pub async fn rows(&self) -> Arc<dyn RowStore> {
-        let settings = match self {
+    fn settings(&self) -> StoreSettings {
+        match self {
             Self::Embedded(folder) => StoreSettings::Embedded(folder.path().to_owned()),
             Self::Bigtable { emulator, instance } => {
                 let settings = BigtableSettings::new(PROJECT, instance, FLAG_TABLE, LOG_TABLE);
@@ -72,8 +75,12 @@ impl TestStore {
                     ..settings
                 }))
             }
-        };
-        settings.open().await.unwrap()
+        }
+    }
+
+    /// The rows of flags, with connections or files opened anew.
+    pub async fn rows(&self) -> Arc<dyn RowStore> {
+        self.settings().open().await.unwrap()
     }
 
     /// The flags, with connections or files opened anew.
@@ -82,8 +89,33 @@ impl TestStore {
     }
 
     /// The exposure log, with connections or files opened anew.
-    pub async fn exposures(&self) -> ExposureStore {
-        ExposureStore::new(self.rows().await)
+    pub async fn exposures(&self) -> Arc<dyn ExposureLog> {
+        self.settings().open_log().await.unwrap()
+    }
+
+    /// All exposures of a project, the newest first, with connections or files opened anew.
+    pub async fn logged(&self, project: &str) -> Vec<ExposureRecord> {
+        let log = self.exposures().await;
+        let project = ProjectName::new(project).unwrap();
+        let query = ExposureQuery {
+            of: ExposureScope::Project(&project),
+            since: None,
+            until: None,
+            limit: usize::MAX,
+        };
+        let logged = log.newest(query).await.unwrap();
+        log.close().await;
+        logged
+    }
+
+    /// Writes rows of flags that are not there yet, as somebody else's tooling does.
+    pub async fn leave(&self, rows: &[Row]) {
+        let store = self.rows().await;
+        for row in rows {
+            let inserted = store.insert_if_absent(row).await;
+            assert_eq!(inserted.unwrap(), Insert::Inserted);
+        }
+        store.close().await;
     }
 
     /// What the emulator's own client prints of the flag table, where that client is installed.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use flag_store::{Cells, Row, Scan, Table};
+use flag_store::{Cells, Row, Scan};
 use flag_tests::{Output, TestStore, flagctl, on_both_stores, soon};
 use serde_json::Value;
 
@@ -74,11 +74,7 @@ async fn a_store_that_was_set_up_is_healthy(store: TestStore) {
     ] {
         assert!(healthy.stdout.contains(part), "{healthy:?}");
     }
-    let rows = store
-        .rows()
-        .await
-        .scan(Table::Flags, Scan::prefix(""))
-        .await;
+    let rows = store.rows().await.scan(Scan::prefix("")).await;
     assert_eq!(rows.unwrap().len(), 4);
 }
 
@@ -127,8 +123,7 @@ async fn rows_that_cannot_be_read_are_found(store: TestStore) {
         key: key.as_str().into(),
         cells,
     };
-    let written = store.rows().await.write_batch(Table::Flags, &[row]).await;
-    assert!(written.iter().all(Result::is_ok));
+    store.leave(&[row]).await;
     let found = flagctl(&store, &["doctor", "csr-assistant"]);
     assert_eq!(found.code, 5, "{found:?}");
     let is_named = |line: &str| line.starts_with("failed  FormatVersion  ") && line.ends_with(&key);
@@ -184,11 +179,7 @@ mod on_bigtable {
             assert_eq!(output["flags"]["copied"], copied);
         }
         let rows = async |store: &TestStore| {
-            let rows = store
-                .rows()
-                .await
-                .scan(Table::Flags, Scan::prefix(""))
-                .await;
+            let rows = store.rows().await.scan(Scan::prefix("")).await;
             let mut rows = rows.unwrap();
             rows.retain(|row| !row.key.ends_with(b"#HEAD"));
             rows
@@ -226,20 +217,23 @@ mod on_bigtable {
 async fn an_instance_is_forgotten_and_every_flag_stays(store: TestStore) {
     add_and_revise(&store);
     let rows = store.rows().await;
-    let exposures: Vec<Row> = (0..1_200)
-        .map(|at| {
-            let id = ["A12345", "A1234", "B#2"][at % 3];
-            let spelled = id.replace('#', "%23");
-            let key = format!(
-                "PROJECT#csr-assistant#FLAGTYPE#feature#FLAGNAME#router#INSTANCEID#{spelled}#REQUESTID#r-{at}#TIME#2026-09-26 10:00:00.000000"
-            );
-            let cells = Cells::default().with("InstanceID", id);
-            Row { key: key.into(), cells }
-        })
-        .collect();
-    let written = rows.write_batch(Table::Exposures, &exposures).await;
-    assert!(written.iter().all(Result::is_ok));
-    let flags = rows.scan(Table::Flags, Scan::prefix("")).await.unwrap();
+    let log = store.exposures().await;
+    for at in 0..1_200 {
+        let id = ["A12345", "A1234", "B#2"][at % 3];
+        let spelled = id.replace('#', "%23");
+        let key = format!(
+            "PROJECT#csr-assistant#FLAGTYPE#feature#FLAGNAME#router#INSTANCEID#{spelled}#REQUESTID#r-{at}#TIME#2026-09-26 10:00:00.000000"
+        );
+        let cells = Cells::default().with("InstanceID", id);
+        let record = Row {
+            key: key.into(),
+            cells,
+        }
+        .into();
+        log.insert(&record).await.unwrap();
+    }
+    log.close().await;
+    let flags = rows.scan(Scan::prefix("")).await.unwrap();
     let forget = [
         "forget",
         "A12345",
@@ -253,14 +247,8 @@ async fn an_instance_is_forgotten_and_every_flag_stays(store: TestStore) {
         (&told["exposures"][0]["count"], &told["deleted"]),
         (&400.into(), &true.into())
     );
-    let left = rows.scan(Table::Exposures, Scan::prefix("")).await.unwrap();
+    let left = store.logged("csr-assistant").await;
     assert_eq!(left.len(), 800);
-    assert!(
-        left.iter()
-            .all(|row| row.cells.get("InstanceID") != Some(b"A12345"))
-    );
-    assert_eq!(
-        rows.scan(Table::Flags, Scan::prefix("")).await.unwrap(),
-        flags
-    );
+    assert!(left.iter().all(|record| record.text().instance != "A12345"));
+    assert_eq!(rows.scan(Scan::prefix("")).await.unwrap(), flags);
 }

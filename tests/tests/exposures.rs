@@ -12,7 +12,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
-use flag_store::{Clock as _, StoredExposure, SystemClock};
+use flag_store::{Clock as _, ExposureRecord, ExposureScope, StoredExposure, SystemClock};
 use flag_tests::{Method, Proxy, Service, TestStore, flagctl, on_both_stores};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -43,7 +43,9 @@ fn provider() -> FlagKey {
 
 async fn logged(store: &TestStore, flag: &FlagKey) -> Vec<StoredExposure> {
     let log = store.exposures().await;
-    log.of_flag(flag, 1_000_000).await.unwrap()
+    let of_flag = ExposureScope::Flag(flag);
+    let records = log.page(of_flag, None, 1_000_000).await.unwrap();
+    records.iter().map(ExposureRecord::text).collect()
 }
 
 /// Asks for the provider's value; the request id, if it was answered.

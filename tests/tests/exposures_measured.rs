@@ -12,7 +12,6 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use flag_store::{Row, Scan, Table};
 use flag_tests::{Service, TestStore};
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -64,11 +63,8 @@ async fn round(store: &TestStore, signal: &'static str) -> (Instant, Duration, V
 
 /// The answers that are not in the log.
 async fn missing(store: &TestStore, answers: Vec<Answer>) -> Vec<Answer> {
-    let rows = store.rows().await;
-    // Without a limit the store has longer to answer.
-    let log = rows.scan(Table::Exposures, Scan::prefix("")).await.unwrap();
-    let id = |row: Row| String::from_utf8(row.cells.get("RequestID").unwrap().to_vec()).unwrap();
-    let logged: BTreeSet<String> = log.into_iter().map(id).collect();
+    let log = store.logged(PROJECT).await.into_iter();
+    let logged: BTreeSet<String> = log.map(|record| record.text().request_id).collect();
     let missing = answers.into_iter().filter(|(id, _)| !logged.contains(id));
     missing.collect()
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use flag_store::{Scan, Table};
+use flag_store::Scan;
 use flag_tests::{Service, TestStore, flagctl, on_both_stores};
 use serde_json::Value;
 
@@ -103,12 +103,7 @@ async fn a_flag_is_added_revised_and_served(store: TestStore) {
 
 async fn rows_are_those_of_the_reference(store: TestStore) {
     add_and_revise(&store);
-    let rows = store
-        .rows()
-        .await
-        .scan(Table::Flags, Scan::prefix(""))
-        .await
-        .unwrap();
+    let rows = store.rows().await.scan(Scan::prefix("")).await.unwrap();
     let keys: Vec<String> = rows
         .iter()
         .map(|row| String::from_utf8(row.key.clone()).unwrap())

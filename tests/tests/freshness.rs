@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use flag_store::{Cells, Row, Table};
+use flag_store::{Cells, Row};
 use flag_tests::{Service, TestStore, flagctl, on_both_stores, soon};
 
 const PROJECT: &str = "csr-assistant";
@@ -101,9 +101,7 @@ async fn a_flag_that_cannot_be_read_fails_alone_until_it_is_rolled_back(store: T
         key: key.into(),
         cells: Cells::default().with("Name", FLAG),
     };
-    let rows = store.rows().await;
-    let written = rows.write_batch(Table::Flags, &[row]).await;
-    assert!(written.iter().all(Result::is_ok), "{written:?}");
+    store.leave(&[row]).await;
     wait_for(&service, FLAG, "invalid_flag_data").await;
     let named = format!("flag_unreadable{{flag=\"{PROJECT}/data/{FLAG}\"}}");
     assert_eq!(service.metric(&named).await, 1);

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName};
 use flag_rollout::{Plan, decide};
-use flag_store::{FlagRowKey, Row, RowOptions, RowType, Scan, Table, decode_revision};
+use flag_store::{FlagRowKey, Row, RowOptions, RowType, Scan, decode_revision};
 use flag_tests::{Reference, TestStore, flagctl, on_both_stores};
 use serde_json::{Value, json};
 
@@ -123,12 +123,7 @@ fn copy(from: &TestStore, to: &TestStore) {
 
 /// All revisions, by who wrote them: the comment tells.
 async fn revisions(store: &TestStore) -> BTreeMap<(FlagKey, String), Row> {
-    let rows = store
-        .rows()
-        .await
-        .scan(Table::Flags, Scan::prefix(""))
-        .await
-        .unwrap();
+    let rows = store.rows().await.scan(Scan::prefix("")).await.unwrap();
     let revisions = rows.into_iter().filter_map(|row| {
         let key = FlagRowKey::decode(&row.key).ok()?;
         let comment = String::from_utf8(row.cells.get("Comment")?.to_vec()).unwrap();

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use flag_store::{Cells, Row, Table};
+use flag_store::{Cells, Row};
 use flag_tests::{Service, TestStore, on_both_stores};
 use serde_json::Value;
 
@@ -34,9 +34,7 @@ async fn load(store: &TestStore) {
         })
         .collect();
     assert_eq!(rows.len(), 19);
-    for written in store.rows().await.write_batch(Table::Flags, &rows).await {
-        written.unwrap();
-    }
+    store.leave(&rows).await;
 }
 
 async fn rows_of_the_reference_are_served_as_they_are(store: TestStore) {

@@ -37,7 +37,7 @@ async fn a_restart_keeps_every_flag(store: TestStore) {
     let before = store
         .rows()
         .await
-        .scan(flag_store::Table::Flags, flag_store::Scan::prefix(""))
+        .scan(flag_store::Scan::prefix(""))
         .await
         .unwrap();
     let service = Service::start_with(&store, &["--demo"], &[]);
@@ -51,7 +51,7 @@ async fn a_restart_keeps_every_flag(store: TestStore) {
     let after = store
         .rows()
         .await
-        .scan(flag_store::Table::Flags, flag_store::Scan::prefix(""))
+        .scan(flag_store::Scan::prefix(""))
         .await
         .unwrap();
     assert_eq!(

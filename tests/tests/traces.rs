@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use flag_store::{Row, Table};
+use flag_store::Row;
 use flag_tests::{Collector, Method, Service, TestStore, soon};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -206,12 +206,7 @@ async fn a_failure_is_logged_once_a_second_in_its_trace() {
         key: key.into(),
         cells: [("Name", "something else")].into_iter().collect(),
     };
-    store
-        .rows()
-        .await
-        .insert_if_absent(Table::Flags, &row)
-        .await
-        .unwrap();
+    store.rows().await.insert_if_absent(&row).await.unwrap();
     let traceparent = format!("00-{TRACE}-{PARENT}-01");
     for _ in 0..50 {
         let request = service.request(Method::GET, QUESTION);

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use actix_web::http::Method;
 use flag_model::InstanceId;
-use flag_store::{Clock as _, Exposure, ExposureStore, SystemClock, WriteExposureError};
+use flag_store::{Clock as _, Exposure, ExposureLog, SystemClock, WriteExposureError};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -89,30 +89,30 @@ struct Writing {
 }
 
 impl Exposures {
-    /// Starts to write into `store`, on the runtime `background`; what callers wait for is written on the one that this
-    /// is called on.
+    /// Starts to write what is served into `background`, on its runtime; what callers wait for is written into `direct`,
+    /// on the one that this is called on.
     pub(crate) fn start(
-        store: ExposureStore,
+        direct: Arc<dyn ExposureLog>,
+        background: (Arc<dyn ExposureLog>, &Handle),
         settings: &ExposureSettings,
-        background: &Handle,
         registry: &mut Registry,
     ) -> Self {
         let queue = Arc::new(Queue::new(settings.queue));
         metrics::register_queue(registry, Arc::clone(&queue));
         let writer = Writer::new(
             Arc::clone(&queue),
-            store.clone(),
+            background.0,
             settings.form.clone(),
             WriteMetrics::register(registry),
         );
         let (close, closing) = oneshot::channel();
-        let ended = background.spawn(writer.run(closing));
+        let ended = background.1.spawn(writer.run(closing));
         let metrics = EntryMetrics::register(registry);
         Self {
             recording: settings.recording,
             queue,
             dedup: Dedup::new(settings.dedup, metrics.forgotten.clone()),
-            direct: Direct::new(store, settings.form.clone(), Handle::current()),
+            direct: Direct::new(direct, settings.form.clone(), Handle::current()),
             created: settings.created,
             metrics,
             writing: Mutex::new(Some(Writing { close, ended })),

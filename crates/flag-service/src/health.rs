@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use flag_store::{FlagStore, StoreError};
+use flag_store::{ExposureLog, FlagStore, StoreError};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -26,6 +26,7 @@ const LOOK_COUNTS: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Readiness {
     store: FlagStore,
+    log: Arc<dyn ExposureLog>,
     circuit: Arc<Circuit>,
     flags: FlagCache,
     last: Mutex<Option<(Instant, Look)>>,
@@ -78,10 +79,16 @@ enum Store {
 }
 
 impl Readiness {
-    /// Looks at this store, whose circuit and whose flags these are.
-    pub(crate) fn new(store: FlagStore, circuit: Arc<Circuit>, flags: FlagCache) -> Self {
+    /// Looks at this store and its exposure log, whose circuit and whose flags these are.
+    pub(crate) fn new(
+        store: FlagStore,
+        log: Arc<dyn ExposureLog>,
+        circuit: Arc<Circuit>,
+        flags: FlagCache,
+    ) -> Self {
         Self {
             store,
+            log,
             circuit,
             flags,
             last: Mutex::new(None),
@@ -123,8 +130,8 @@ impl Readiness {
         {
             return look;
         }
-        let store = match self.store.ping().await {
-            Ok(()) => Store::Ok,
+        let store = match tokio::try_join!(self.store.ping(), self.log.ping()) {
+            Ok(_) => Store::Ok,
             Err(StoreError::TimedOut { .. }) => Store::Timeout,
             Err(_) => Store::Unavailable,
         };
@@ -178,7 +185,7 @@ pub(crate) async fn readyz(visit: Visit) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
-    use flag_store::{Cells, Insert, Row, RowStore as _, SystemClock, Table, memory::MemoryStore};
+    use flag_store::{Cells, Row, SystemClock, memory::MemoryStore};
     use tokio::time::sleep;
 
     use super::*;
@@ -206,16 +213,20 @@ mod tests {
     async fn many_probes_cost_one_look_for_flags() {
         let rows = Arc::new(MemoryStore::default());
         let store = FlagStore::new(rows.clone(), Arc::new(SystemClock));
-        let Readiness { circuit, flags, .. } = Site::for_tests().readiness;
-        let readiness = Readiness::new(store, circuit, flags);
+        let Readiness {
+            log,
+            circuit,
+            flags,
+            ..
+        } = Site::for_tests().readiness;
+        let readiness = Readiness::new(store, log, circuit, flags);
         let warning = async || readiness.describe().await.1.details.unwrap().warning;
         assert!(warning().await.is_some());
         let row = Row {
             key: b"row".to_vec(),
             cells: Cells::default().with("Name", "f"),
         };
-        let inserted = rows.insert_if_absent(Table::Flags, &row).await;
-        assert_eq!(inserted.unwrap(), Insert::Inserted);
+        rows.put([row]);
         assert!(warning().await.is_some(), "nobody has looked again");
         sleep(LOOK_COUNTS).await;
         assert_eq!(warning().await, None);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix_web::web::Data;
 use anyhow::Context as _;
 use flag_settings::StoreSettings;
-use flag_store::{ExposureStore, FlagStore, RowStore, SystemClock};
+use flag_store::{ExposureLog, FlagStore, RowStore, SystemClock};
 use tokio::runtime::{Builder, Handle};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
@@ -68,8 +68,8 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
     log.register(&mut registry);
     let settings = config.store.clone();
     let settings = settings.with_read_deadline(config.cache.flags.deadline);
-    let (rows, mut opening) = Opening::begin(settings, config.demo, background.clone());
-    let gate = Arc::new(Gate::new(rows, config.cache.gate(), &mut registry));
+    let (stores, mut opening) = Opening::begin(settings, config.demo, background.clone());
+    let gate = Arc::new(Gate::new(stores.rows, config.cache.gate(), &mut registry));
     let store = FlagStore::new(
         Arc::clone(&gate) as Arc<dyn RowStore>,
         Arc::new(SystemClock),
@@ -93,11 +93,16 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
     let looking =
         period.map(|period| tokio::spawn(changes::look(store.clone(), flags.clone(), period)));
     let telemetry = Telemetry::start(&config.telemetry, &mut registry)?;
-    let exposures = ExposureStore::new(Arc::clone(&gate) as Arc<dyn RowStore>);
-    let exposures = Exposures::start(exposures, &config.exposures, background, &mut registry);
+    let log: Arc<dyn ExposureLog> = Arc::new(gate.before_log(stores.log));
+    let exposures = Exposures::start(
+        Arc::clone(&log),
+        (Arc::new(gate.before_log(stores.background)), background),
+        &config.exposures,
+        &mut registry,
+    );
     tokio::spawn(expire(config.store.clone(), config.exposures.retention));
     let site = Data::new(Site {
-        readiness: Readiness::new(store, gate.circuit(), flags.clone()),
+        readiness: Readiness::new(store, Arc::clone(&log), gate.circuit(), flags.clone()),
         flags,
         positions: Positions::new(config.cache.positions),
         door: Door::open(&config.access, &Handle::current(), &mut registry),
@@ -123,7 +128,11 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
     }
     spawn_blocking(move || site.telemetry.shutdown(LAST_TRACES)).await?;
     looking.inspect(JoinHandle::abort);
-    let _ = timeout(CLOSING, gate.close()).await;
+    let closing = async {
+        log.close().await;
+        gate.close().await;
+    };
+    let _ = timeout(CLOSING, closing).await;
     ended?;
     info!("stopped");
     Ok(())

@@ -37,7 +37,8 @@ impl Site {
     pub(crate) fn for_tests() -> Self {
         use std::sync::Arc;
 
-        use flag_store::{ExposureStore, FlagStore, SystemClock, memory::MemoryStore};
+        use flag_store::memory::{MemoryLog, MemoryStore};
+        use flag_store::{ExposureLog, FlagStore, SystemClock};
         use tokio::runtime::Handle;
 
         use crate::store::Circuit;
@@ -53,14 +54,15 @@ impl Site {
             Handle::current(),
             &mut registry,
         );
+        let log: Arc<dyn ExposureLog> = Arc::new(MemoryLog::default());
         let exposures = Exposures::start(
-            ExposureStore::new(Arc::new(MemoryStore::default())),
+            Arc::clone(&log),
+            (Arc::clone(&log), &Handle::current()),
             &config.exposures,
-            &Handle::current(),
             &mut registry,
         );
         Self {
-            readiness: Readiness::new(store, circuit, flags.clone()),
+            readiness: Readiness::new(store, log, circuit, flags.clone()),
             flags,
             positions: Positions::new(config.cache.positions),
             door: Door::open(&config.access, &Handle::current(), &mut registry),

@@ -1,12 +1,14 @@
 //! Which store to open, and opening it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flag_store::{RowStore, StoreError};
-use flag_store_bigtable::{BigtableSettings, BigtableStore, ConnectError, is_host_and_port};
-use flag_store_embedded::{EmbeddedStore, OpenError, remove_exposures_before};
+use flag_store::{ExposureLog, RowStore, StoreError};
+use flag_store_bigtable::{
+    BigtableLog, BigtableSettings, BigtableStore, BigtableTables, ConnectError, is_host_and_port,
+};
+use flag_store_embedded::{EmbeddedLog, EmbeddedStore, OpenError, remove_exposures_before};
 
 use crate::environment::is_production;
 use crate::literal;
@@ -118,25 +120,28 @@ impl StoreSettings {
         }
     }
 
-    /// Opens the store. An emulator starts empty, so its tables are made if they are missing.
+    /// Opens the flags. An emulator starts empty, so its tables are made if they are missing.
     pub async fn open(&self) -> Result<Arc<dyn RowStore>, OpenStoreError> {
-        match self {
-            Self::Embedded(directory) => {
-                let directory = directory.clone();
-                let opened =
-                    tokio::task::spawn_blocking(move || EmbeddedStore::open(&directory)).await;
-                Ok(Arc::new(opened.map_err(|_| OpenStoreError::Died)??))
-            }
+        Ok(match self {
+            Self::Embedded(directory) => Arc::new(blocking(directory, EmbeddedStore::open).await?),
             Self::Bigtable(settings) => {
                 let store = BigtableStore::connect(BigtableSettings::clone(settings)).await?;
-                if let Some(emulator) = &settings.emulator {
-                    let emulator = emulator.clone();
-                    let created = store.create_tables(EMULATOR_RETENTION).await;
-                    created.map_err(|source| OpenStoreError::Emulator { emulator, source })?;
-                }
-                Ok(Arc::new(store))
+                make_tables(settings).await?;
+                Arc::new(store)
             }
-        }
+        })
+    }
+
+    /// Opens the exposure log, likewise; over connections of its own, which belong to the runtime that this is called in.
+    pub async fn open_log(&self) -> Result<Arc<dyn ExposureLog>, OpenStoreError> {
+        Ok(match self {
+            Self::Embedded(directory) => Arc::new(blocking(directory, EmbeddedLog::open).await?),
+            Self::Bigtable(settings) => {
+                let log = BigtableLog::connect(BigtableSettings::clone(settings)).await?;
+                make_tables(settings).await?;
+                Arc::new(log)
+            }
+        })
     }
 
     /// Removes exposures of before `time`, written as their keys end, where the store has no rule that does so; how
@@ -166,6 +171,28 @@ impl StoreSettings {
             }
         }
     }
+}
+
+async fn blocking<T: Send + 'static>(
+    directory: &Path,
+    open: fn(&Path) -> Result<T, OpenError>,
+) -> Result<T, OpenStoreError> {
+    let directory = directory.to_owned();
+    let opened = tokio::task::spawn_blocking(move || open(&directory)).await;
+    Ok(opened.map_err(|_| OpenStoreError::Died)??)
+}
+
+/// Makes the tables of an emulator.
+async fn make_tables(settings: &BigtableSettings) -> Result<(), OpenStoreError> {
+    let Some(emulator) = &settings.emulator else {
+        return Ok(());
+    };
+    let tables = BigtableTables::new(settings.clone());
+    let made = tables.create(EMULATOR_RETENTION).await;
+    made.map_err(|source| OpenStoreError::Emulator {
+        emulator: emulator.clone(),
+        source,
+    })
 }
 
 /// What the names of Bigtable's parts are made of.

@@ -2,7 +2,7 @@
 
 use bigtable_rs::google::bigtable::v2::mutate_rows_request::Entry;
 use bigtable_rs::google::bigtable::v2::{MutateRowsRequest, MutateRowsResponse};
-use flag_store::{Row, StoreError, Table};
+use flag_store::{Row, StoreError};
 use tonic::{Code, Status};
 
 use crate::call::{Call, Repeat};
@@ -20,15 +20,11 @@ const OVERHEAD: usize = 64;
 /// Writes rows; results in the order of `rows`.
 ///
 /// Writes them in rounds: the first sends all, the others those that failed and may yet succeed.
-pub(crate) async fn write(
-    store: &BigtableStore,
-    table: Table,
-    rows: &[Row],
-) -> Vec<Result<(), StoreError>> {
+pub(crate) async fn write(store: &BigtableStore, rows: &[Row]) -> Vec<Result<(), StoreError>> {
     let mut results: Vec<Result<(), StoreError>> = rows
         .iter()
         .map(|row| match mutation::objection(&row.key, &row.cells) {
-            Some(why) => Err(refused(store.name(table), why)),
+            Some(why) => Err(refused(store.name(), why)),
             None => Ok(()),
         })
         .collect();
@@ -43,9 +39,9 @@ pub(crate) async fn write(
         })
         .collect();
 
-    let mut call = Call::new(store.name(table), store.settings().batch(), Repeat::Safe);
+    let mut call = Call::new(store.name(), store.settings().batch(), Repeat::Safe);
     while !pending.is_empty() {
-        send_all(store, table, &call, &mut pending).await;
+        send_all(store, &call, &mut pending).await;
         pending.retain_mut(|entry| entry.is_to_be_sent_again(&mut call));
         if !pending.is_empty() && !call.pause().await {
             break;
@@ -109,18 +105,13 @@ impl Outcome {
 }
 
 /// One round: sends the rows in as many requests as they need.
-async fn send_all(
-    store: &BigtableStore,
-    table: Table,
-    call: &Call<'_>,
-    mut pending: &mut [Pending<'_>],
-) {
+async fn send_all(store: &BigtableStore, call: &Call<'_>, mut pending: &mut [Pending<'_>]) {
     while !pending.is_empty() {
         let (part, rest) = pending.split_at_mut(length_of_part(pending));
         for entry in &mut *part {
             entry.outcome = Outcome::Unanswered;
         }
-        if let Err(failure) = send(store, table, call, part).await {
+        if let Err(failure) = send(store, call, part).await {
             for entry in &mut *part {
                 if let Outcome::Unanswered = entry.outcome {
                     entry.outcome = Outcome::Failed(failure.clone());
@@ -145,7 +136,6 @@ fn length_of_part(pending: &[Pending<'_>]) -> usize {
 /// One request; what the store says about each row is noted even when the answer breaks off.
 async fn send(
     store: &BigtableStore,
-    table: Table,
     call: &Call<'_>,
     part: &mut [Pending<'_>],
 ) -> Result<(), Failure> {
@@ -155,7 +145,7 @@ async fn send(
         idempotency: None,
     });
     let request = request::routed(MutateRowsRequest {
-        table_name: store.full_name(table),
+        table_name: store.full_name(),
         app_profile_id: store.app_profile(),
         entries: entries.collect(),
         ..MutateRowsRequest::default()

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use flag_store::{StoreError, Table};
+use flag_store::StoreError;
 use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2::GcRule;
 use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2::gc_rule::{
     Rule, Union,
 };
 
+use crate::settings::Table;
 use crate::status::refused;
 
 /// When cells expire.

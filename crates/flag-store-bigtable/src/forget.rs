@@ -3,7 +3,7 @@
 use bigtable_rs::google::bigtable::v2::mutate_rows_request::Entry;
 use bigtable_rs::google::bigtable::v2::{MutateRowsRequest, mutation};
 use bigtable_rs::google::bigtable::v2::{Mutation, mutation::DeleteFromRow};
-use flag_store::{StoreError, Table};
+use flag_store::StoreError;
 use tonic::{Code, Status};
 
 use crate::call::{Call, Repeat};
@@ -12,12 +12,9 @@ use crate::status::{Failure, refused};
 use crate::store::BigtableStore;
 
 /// Deletes these rows of the exposure log; all of them again after a failure, which does no harm.
-pub(crate) async fn delete_exposures(
-    store: &BigtableStore,
-    keys: &[Vec<u8>],
-) -> Result<(), StoreError> {
+pub(crate) async fn delete_rows(store: &BigtableStore, keys: &[Vec<u8>]) -> Result<(), StoreError> {
     let settings = store.settings();
-    let name = store.name(Table::Exposures);
+    let name = store.name();
     if settings.log_table == settings.flag_table {
         let why = "the exposure log is the table of flags, from which nothing is deleted";
         return Err(refused(name, why));
@@ -47,7 +44,7 @@ async fn delete_once(
         idempotency: None,
     });
     let request = request::routed(MutateRowsRequest {
-        table_name: store.full_name(Table::Exposures),
+        table_name: store.full_name(),
         app_profile_id: store.app_profile(),
         entries: entries.collect(),
         ..MutateRowsRequest::default()

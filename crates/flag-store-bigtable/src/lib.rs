@@ -2,7 +2,7 @@
 //!
 //! What `bigtable_rs` leaves to its caller is done here: every call ends within a deadline, what is safe to send
 //! again is sent again, and rows that arrive in pieces are put together. Knows rows and cells, not what is in them.
-//! Start with [`BigtableStore`].
+//! Start with [`BigtableStore`] and [`BigtableLog`].
 mod admin;
 mod batch;
 mod call;
@@ -11,6 +11,7 @@ mod expiry;
 mod filter;
 mod forget;
 mod line;
+mod log;
 mod merge;
 mod mutation;
 mod request;
@@ -21,9 +22,10 @@ mod tables;
 
 pub use crate::connection::ConnectError;
 pub use crate::expiry::Expiry;
-pub use crate::settings::{BigtableSettings, is_host_and_port};
+pub use crate::log::BigtableLog;
+pub use crate::settings::{BigtableSettings, Table, is_host_and_port};
 pub use crate::store::BigtableStore;
-pub use crate::tables::{Prepared, TableState};
+pub use crate::tables::{BigtableTables, Prepared, TableState};
 
 /// The column family of every cell.
 const FAMILY: &str = "metadata";

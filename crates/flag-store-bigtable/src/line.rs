@@ -78,10 +78,7 @@ async fn warmed(settings: &BigtableSettings) -> Option<BigTable> {
 }
 
 async fn ping(client: &BigTable, settings: &BigtableSettings) -> Result<(), Status> {
-    let BigtableSettings {
-        project, instance, ..
-    } = settings;
-    let name = format!("projects/{project}/instances/{instance}");
+    let name = settings.full_instance_name();
     let app_profile_id = settings.app_profile.clone().unwrap_or_default();
     let route = format!(
         "name={}&app_profile_id={app_profile_id}",

@@ -49,7 +49,39 @@ pub struct BigtableSettings {
     pub batch_deadline: Duration,
 }
 
+/// The tables that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Table {
+    /// Metadata, revisions and head rows; never expires.
+    Flags,
+    /// The exposure log; expires by age.
+    Exposures,
+}
+
+impl Table {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Flags, Self::Exposures];
+}
+
 impl BigtableSettings {
+    /// The name of a table, as people know it.
+    pub fn table(&self, table: Table) -> &str {
+        match table {
+            Table::Flags => &self.flag_table,
+            Table::Exposures => &self.log_table,
+        }
+    }
+
+    /// The name of a table, as requests spell it.
+    pub(crate) fn full_table_name(&self, table: Table) -> String {
+        format!("{}/tables/{}", self.full_instance_name(), self.table(table))
+    }
+
+    /// The name of the instance, as requests spell it.
+    pub(crate) fn full_instance_name(&self) -> String {
+        format!("projects/{}/instances/{}", self.project, self.instance)
+    }
+
     /// Settings for these tables, defaults for the rest.
     pub fn new(
         project: impl Into<String>,

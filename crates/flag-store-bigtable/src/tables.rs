@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flag_store::{StoreError, Table};
+use flag_store::StoreError;
 use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2::modify_column_families_request::{
     Modification, modification::Mod,
 };
@@ -17,8 +17,8 @@ use crate::FAMILY;
 use crate::admin::Admin;
 use crate::call::{Call, Repeat};
 use crate::expiry::Expiry;
+use crate::settings::{BigtableSettings, Table};
 use crate::status::Failure;
-use crate::store::BigtableStore;
 
 /// How a table is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,27 +42,32 @@ pub enum Prepared {
     WasThere(Expiry),
 }
 
-impl BigtableStore {
+/// The administration of the tables.
+#[derive(Clone, Debug)]
+pub struct BigtableTables(BigtableSettings);
+
+impl BigtableTables {
+    /// Of the tables that the settings name; nothing is asked yet.
+    pub fn new(settings: BigtableSettings) -> Self {
+        Self(settings)
+    }
+
     /// Creates both tables, leaving those that are there as they are; exposures expire after `retention`.
     ///
     /// Each call to an emulator waits as long as a read does, each to Google Cloud at most a minute.
-    pub async fn create_tables(&self, retention: Duration) -> Result<(), StoreError> {
-        let admin = Admin::new(self.settings()).await?;
-        for table in [Table::Flags, Table::Exposures] {
-            let expiry = Expiry::expected(table, retention).rule(self.name(table))?;
+    pub async fn create(&self, retention: Duration) -> Result<(), StoreError> {
+        let admin = Admin::new(&self.0).await?;
+        for table in Table::ALL {
+            let expiry = Expiry::expected(table, retention).rule(self.0.table(table))?;
             self.create_table(&admin, table, expiry).await?;
         }
         Ok(())
     }
 
     /// Creates a table or its column family if they are missing, and says what was there; changes nothing that is.
-    pub async fn prepare_table(
-        &self,
-        table: Table,
-        retention: Duration,
-    ) -> Result<Prepared, StoreError> {
-        let admin = Admin::new(self.settings()).await?;
-        let rule = Expiry::expected(table, retention).rule(self.name(table))?;
+    pub async fn prepare(&self, table: Table, retention: Duration) -> Result<Prepared, StoreError> {
+        let admin = Admin::new(&self.0).await?;
+        let rule = Expiry::expected(table, retention).rule(self.0.table(table))?;
         if self.create_table(&admin, table, rule.clone()).await? {
             return Ok(Prepared::Created);
         }
@@ -77,16 +82,16 @@ impl BigtableStore {
 
     /// How a table is.
     pub async fn table_state(&self, table: Table) -> Result<TableState, StoreError> {
-        let admin = Admin::new(self.settings()).await?;
+        let admin = Admin::new(&self.0).await?;
         self.state(&admin, table).await
     }
 
     async fn state(&self, admin: &Admin, table: Table) -> Result<TableState, StoreError> {
         let message = GetTableRequest {
-            name: self.full_name(table),
+            name: self.0.full_table_name(table),
             view: View::SchemaView.into(),
         };
-        let mut call = Call::new(self.name(table), admin.patience, Repeat::Safe);
+        let mut call = Call::new(self.0.table(table), admin.patience, Repeat::Safe);
         loop {
             let answer = Box::pin(async {
                 let request = admin.request(message.clone(), ("name", &message.name));
@@ -109,17 +114,13 @@ impl BigtableStore {
         table: Table,
         expiry: GcRule,
     ) -> Result<bool, StoreError> {
-        let settings = self.settings();
         let message = CreateTableRequest {
-            parent: format!(
-                "projects/{}/instances/{}",
-                settings.project, settings.instance
-            ),
-            table_id: self.name(table).to_owned(),
+            parent: self.0.full_instance_name(),
+            table_id: self.0.table(table).to_owned(),
             table: Some(with_family(expiry)),
             initial_splits: Vec::new(),
         };
-        let mut call = Call::new(self.name(table), admin.patience, Repeat::Safe);
+        let mut call = Call::new(self.0.table(table), admin.patience, Repeat::Safe);
         loop {
             let answer = Box::pin(async {
                 let request = admin.request(message.clone(), ("parent", &message.parent));
@@ -142,7 +143,7 @@ impl BigtableStore {
         expiry: GcRule,
     ) -> Result<(), StoreError> {
         let message = ModifyColumnFamiliesRequest {
-            name: self.full_name(table),
+            name: self.0.full_table_name(table),
             modifications: vec![Modification {
                 id: FAMILY.to_owned(),
                 r#mod: Some(Mod::Create(family(expiry))),
@@ -150,7 +151,7 @@ impl BigtableStore {
             }],
             ..ModifyColumnFamiliesRequest::default()
         };
-        let mut call = Call::new(self.name(table), admin.patience, Repeat::Safe);
+        let mut call = Call::new(self.0.table(table), admin.patience, Repeat::Safe);
         loop {
             let answer = Box::pin(async {
                 let request = admin.request(message.clone(), ("name", &message.name));

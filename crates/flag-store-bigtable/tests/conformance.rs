@@ -1,4 +1,4 @@
-//! The suite that every store passes, against the Bigtable emulator.
+//! The suites that every backend passes, against the Bigtable emulator.
 //!
 //! `cargo xtask test` starts the emulator, and says where it is.
 #![expect(clippy::unwrap_used, reason = "a test")]
@@ -7,27 +7,57 @@ mod on_bigtable {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::{Duration, SystemTime};
 
-    use flag_store::{Cells, Columns, Insert, Row, RowStore, StoreError, Table};
-    use flag_store_bigtable::{BigtableSettings, BigtableStore, Expiry, Prepared, TableState};
+    use std::sync::Arc;
+
+    use flag_store::conformance::the_ports_are_apart;
+    use flag_store::{
+        Cells, Columns, ExposureLog as _, ExposureRows as _, Insert, Row, RowStore, StoreError,
+    };
+    use flag_store_bigtable::{
+        BigtableLog, BigtableSettings, BigtableStore, BigtableTables, Expiry, Prepared, Table, TableState,
+    };
     use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2::bigtable_table_admin_client::BigtableTableAdminClient;
     use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2::{
         self as admin, CreateTableRequest,
     };
     use tonic::transport::Endpoint;
 
-    flag_store::conformance_tests!(fresh_store);
+    mod rows {
+        use super::{BigtableStore, fresh};
+
+        async fn fresh_store() -> BigtableStore {
+            fresh().await.0
+        }
+
+        flag_store::row_store_tests!(fresh_store);
+    }
+
+    mod exposure_log {
+        use super::{BigtableLog, fresh};
+
+        async fn fresh_log() -> BigtableLog {
+            fresh().await.1
+        }
+
+        flag_store::exposure_log_tests!(fresh_log);
+    }
 
     const RETENTION: Duration = Duration::from_hours(90 * 24);
 
-    async fn fresh_store() -> BigtableStore {
-        let store = store_without_tables().await;
-        store.create_tables(RETENTION).await.unwrap();
-        store
+    /// Flags and exposures of an instance of their own: its name is one that no other test uses.
+    async fn fresh() -> (BigtableStore, BigtableLog) {
+        let settings = settings();
+        tables(&settings).create(RETENTION).await.unwrap();
+        opened(&settings).await
     }
 
-    /// A store of its own: its instance has a name that no other test uses.
-    async fn store_without_tables() -> BigtableStore {
-        BigtableStore::connect(settings()).await.unwrap()
+    async fn opened(settings: &BigtableSettings) -> (BigtableStore, BigtableLog) {
+        let rows = BigtableStore::connect(settings.clone()).await.unwrap();
+        (rows, BigtableLog::connect(settings.clone()).await.unwrap())
+    }
+
+    fn tables(settings: &BigtableSettings) -> BigtableTables {
+        BigtableTables::new(settings.clone())
     }
 
     fn settings() -> BigtableSettings {
@@ -66,29 +96,34 @@ mod on_bigtable {
 
     #[tokio::test]
     async fn tables_are_created_once_and_left_alone_after_that() {
-        let store = fresh_store().await;
+        let settings = settings();
+        tables(&settings).create(RETENTION).await.unwrap();
+        let (store, _) = opened(&settings).await;
         let row = Row {
             key: b"k".to_vec(),
             cells: Cells::default().with("Name", "1"),
         };
-        let inserted = store.insert_if_absent(Table::Flags, &row).await.unwrap();
+        let inserted = store.insert_if_absent(&row).await.unwrap();
         assert_eq!(inserted, Insert::Inserted);
-        store.create_tables(RETENTION).await.unwrap();
-        let found = store.get(Table::Flags, b"k", Columns::All).await.unwrap();
+        tables(&settings).create(RETENTION).await.unwrap();
+        let found = store.get(b"k", Columns::All).await.unwrap();
         assert_eq!(found, Some(row));
     }
 
     #[tokio::test]
     async fn a_table_is_as_it_was_created_whatever_is_asked_for_later() {
-        let store = store_without_tables().await;
-        for table in [Table::Flags, Table::Exposures] {
-            assert_eq!(store.table_state(table).await.unwrap(), TableState::Missing);
-            let prepared = store.prepare_table(table, RETENTION).await.unwrap();
+        let tables = tables(&settings());
+        for table in Table::ALL {
+            assert_eq!(
+                tables.table_state(table).await.unwrap(),
+                TableState::Missing
+            );
+            let prepared = tables.prepare(table, RETENTION).await.unwrap();
             assert_eq!(prepared, Prepared::Created);
             let expiry = Expiry::expected(table, RETENTION);
-            let prepared = store.prepare_table(table, RETENTION / 2).await.unwrap();
+            let prepared = tables.prepare(table, RETENTION / 2).await.unwrap();
             assert_eq!(prepared, Prepared::WasThere(expiry.clone()));
-            let state = store.table_state(table).await.unwrap();
+            let state = tables.table_state(table).await.unwrap();
             assert_eq!(state, TableState::Ready(expiry));
         }
     }
@@ -97,22 +132,20 @@ mod on_bigtable {
     async fn a_table_without_the_family_gets_it() {
         let settings = settings();
         create_bare_table(&settings).await;
-        let store = BigtableStore::connect(settings).await.unwrap();
-        let state = store.table_state(Table::Flags).await.unwrap();
+        let tables = tables(&settings);
+        let state = tables.table_state(Table::Flags).await.unwrap();
         assert_eq!(state, TableState::WithoutFamily);
-        let prepared = store.prepare_table(Table::Flags, RETENTION).await.unwrap();
+        let prepared = tables.prepare(Table::Flags, RETENTION).await.unwrap();
         assert_eq!(prepared, Prepared::FamilyCreated);
         let expiry = Expiry::expected(Table::Flags, RETENTION);
-        let state = store.table_state(Table::Flags).await.unwrap();
+        let state = tables.table_state(Table::Flags).await.unwrap();
         assert_eq!(state, TableState::Ready(expiry));
     }
 
     #[tokio::test]
     async fn a_table_that_is_missing_is_refused_by_name() {
-        let store = store_without_tables().await;
-        // A ping asks both tables at once, and tells whichever answer comes first: only one may be missing.
-        store.prepare_table(Table::Flags, RETENTION).await.unwrap();
-        let error = store.ping().await.unwrap_err();
+        let (_, log) = opened(&settings()).await;
+        let error = log.ping().await.unwrap_err();
         let StoreError::Refused { source } = error else {
             panic!("{error:?}");
         };
@@ -122,32 +155,51 @@ mod on_bigtable {
 
     #[tokio::test]
     async fn an_override_list_of_10_000_long_ids_fits() {
-        let store = fresh_store().await;
+        let (store, _) = fresh().await;
         let ids: Vec<String> = (0..10_000).map(|id| format!("{id:0512}")).collect();
         let row = Row {
             key: b"k".to_vec(),
             cells: Cells::default().with("Treatments", ids.join("\",\"")),
         };
-        store.insert_if_absent(Table::Flags, &row).await.unwrap();
-        let found = store.get(Table::Flags, b"k", Columns::All).await.unwrap();
+        store.insert_if_absent(&row).await.unwrap();
+        let found = store.get(b"k", Columns::All).await.unwrap();
         assert!(found == Some(row));
     }
 
     #[tokio::test]
     async fn a_batch_larger_than_any_request_is_written_whole() {
-        let store = fresh_store().await;
+        let (_, log) = fresh().await;
         let rows: Vec<Row> = (0..12_000)
             .map(|row| Row {
                 key: format!("k{row:05}").into_bytes(),
                 cells: (0..11).map(|cell| (format!("c{cell}"), "1")).collect(),
             })
             .collect();
-        let results = store.write_batch(Table::Exposures, &rows).await;
+        let results = log.write_rows(&rows).await;
         assert!(results.iter().all(Result::is_ok));
-        let last = store
-            .get(Table::Exposures, b"k11999", Columns::Only(&["c10"]))
-            .await
-            .unwrap();
-        assert_eq!(last.unwrap().cells.len(), 1);
+        let last = log.rows().get(b"k11999", Columns::Only(&["c10"])).await;
+        assert_eq!(last.unwrap().unwrap().cells.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_log_is_apart_from_the_flags() {
+        let (store, log) = fresh().await;
+        the_ports_are_apart(Arc::new(store), Arc::new(log)).await;
+    }
+
+    /// Somebody may have given both the same name.
+    #[tokio::test]
+    async fn nothing_is_deleted_from_the_table_of_flags() {
+        let settings = settings();
+        let shared = BigtableSettings {
+            log_table: settings.flag_table.clone(),
+            ..settings
+        };
+        let (_, log) = opened(&shared).await;
+        let refused = log.delete_rows(&[b"k".to_vec()]).await;
+        assert!(
+            matches!(refused, Err(StoreError::Refused { .. })),
+            "{refused:?}"
+        );
     }
 }

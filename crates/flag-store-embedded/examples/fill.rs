@@ -13,10 +13,11 @@ use flag_model::{
     InstanceId, MetadataParts, Percent, ProjectName, RevisionParts, Salt, Treatment,
 };
 use flag_store::memory::MemoryStore;
-use flag_store::{Base, FlagStore, RowStore as _, Scan, SystemClock, Table};
+use flag_store::{Base, FlagStore, RowStore as _, Scan, SystemClock};
 use flag_store_embedded::EmbeddedStore;
+use tokio::task::JoinSet;
 
-/// How many rows are written in one transaction.
+/// How many rows are written at once; the store puts them into few transactions.
 const BATCH: usize = 1_000;
 
 #[tokio::main(flavor = "current_thread")]
@@ -39,10 +40,15 @@ async fn main() -> anyhow::Result<()> {
         let ids = if flag < lists { ids } else { 0 };
         add(&store, project, flag, ids).await?;
     }
-    let rows = memory.scan(Table::Flags, Scan::prefix("")).await?;
+    let rows = memory.scan(Scan::prefix("")).await?;
     let embedded = EmbeddedStore::open(Path::new(directory))?;
     for batch in rows.chunks(BATCH) {
-        for written in embedded.write_batch(Table::Flags, batch).await {
+        let mut writing = JoinSet::new();
+        for row in batch.iter().cloned() {
+            let embedded = embedded.clone();
+            writing.spawn(async move { embedded.insert_if_absent(&row).await });
+        }
+        for written in writing.join_all().await {
             written?;
         }
     }

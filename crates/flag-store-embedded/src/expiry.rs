@@ -6,13 +6,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use flag_store::{RowStore as _, StoreError};
+use flag_store::{ExposureLog as _, StoreError};
 use rusqlite::{TransactionBehavior, params};
 use tokio::time::sleep;
 
 use crate::database::Database;
 use crate::failure::Failure;
-use crate::store::EmbeddedStore;
+use crate::log::EmbeddedLog;
 
 /// How many rows are looked at in one transaction: a few milliseconds' worth.
 const SLICE: u32 = 1_000;
@@ -36,9 +36,9 @@ const HAS_TIMES: &str = "SELECT 1 FROM pragma_table_info('rows') WHERE name = 'w
 /// Reads all keys once, and shares the file with whoever else has it open. Makes no store where there is none.
 pub async fn remove_exposures_before(directory: &Path, time: &str) -> Result<usize, StoreError> {
     let directory = directory.to_owned();
-    let opening = tokio::task::spawn_blocking(move || EmbeddedStore::existing(&directory));
+    let opening = tokio::task::spawn_blocking(move || EmbeddedLog::existing(&directory));
     let unavailable = |source: flag_store::BoxError| StoreError::Unavailable { source };
-    let store = opening
+    let log = opening
         .await
         .map_err(|error| unavailable(error.into()))?
         .map_err(|error| unavailable(error.into()))?;
@@ -46,15 +46,15 @@ pub async fn remove_exposures_before(directory: &Path, time: &str) -> Result<usi
     let mut removed = 0;
     loop {
         let (after, time) = (from, time.as_bytes().to_vec());
-        let slice = store
-            .write_exposures(move |database| remove_slice(database, &after, &time))
+        let slice = log
+            .write(move |database| remove_slice(database, &after, &time))
             .await?;
         let Some((to, rows)) = slice else { break };
         removed += rows;
         from = to;
         sleep(PAUSE).await;
     }
-    store.close().await;
+    log.close().await;
     Ok(removed)
 }
 
@@ -81,10 +81,14 @@ fn remove_slice(
 
 #[cfg(test)]
 mod tests {
-    use flag_store::{Cells, Row, RowStore as _, Scan, Table};
+    use std::sync::Arc;
+
+    use flag_store::conformance::put;
+    use flag_store::{Cells, ExposureRows as _, Row, RowStore, Scan};
     use tempfile::TempDir;
 
     use super::*;
+    use crate::store::EmbeddedStore;
 
     const OLD: &str = "2026-08-01 00:00:00.000000";
     const NEW: &str = "2026-11-01 00:00:00.000000";
@@ -99,45 +103,49 @@ mod tests {
 
     const BETWEEN: &str = "2026-10-01 00:00:00.000000";
 
-    /// Rows of which every third says that it is old, in both tables.
-    async fn store_with_rows(directory: &TempDir) -> (EmbeddedStore, Vec<Row>) {
-        let store = EmbeddedStore::open(directory.path()).unwrap();
+    /// Rows of which every third says that it is old, in both files.
+    async fn log_with_rows(directory: &TempDir) -> (EmbeddedLog, EmbeddedStore, Vec<Row>) {
+        let log = EmbeddedLog::open(directory.path()).unwrap();
+        let flags = EmbeddedStore::open(directory.path()).unwrap();
         let time = |at| if at % 3 == 0 { OLD } else { NEW };
         let rows: Vec<Row> = (0..=2 * SLICE)
             .map(|at| row(format!("I#{at:06}#TIME#{}", time(at))))
             .chain([row("short".to_owned())])
             .collect();
-        for table in [Table::Exposures, Table::Flags] {
-            let written = store.write_batch(table, &rows).await;
-            assert!(written.iter().all(Result::is_ok));
-        }
-        (store, rows)
+        write(&log, &rows).await;
+        put(&Arc::new(flags.clone()), &rows).await;
+        (log, flags, rows)
     }
 
-    async fn run(store: &EmbeddedStore, statements: String) {
+    async fn write(log: &EmbeddedLog, rows: &[Row]) {
+        let written = log.write_rows(rows).await;
+        assert!(written.iter().all(Result::is_ok));
+    }
+
+    async fn run(log: &EmbeddedLog, statements: String) {
         let run =
             move |database: &mut Database| Ok(database.connection().execute_batch(&statements)?);
-        store.write_exposures(run).await.unwrap();
+        log.write(run).await.unwrap();
     }
 
-    async fn keys(store: &EmbeddedStore, table: Table) -> Vec<Vec<u8>> {
-        store.keys(table, Scan::prefix("")).await.unwrap()
+    async fn keys(rows: &dyn RowStore) -> Vec<Vec<u8>> {
+        rows.keys(Scan::prefix("")).await.unwrap()
     }
 
     #[tokio::test]
     async fn what_was_written_long_ago_goes_and_nothing_else() {
         let directory = TempDir::new().unwrap();
-        let (store, rows) = store_with_rows(&directory).await;
+        let (log, flags, rows) = log_with_rows(&directory).await;
         let removed = remove_exposures_before(directory.path(), BETWEEN).await;
         assert_eq!(removed.unwrap(), 0, "written just now");
         let aged = format!("UPDATE rows SET written = unixepoch('{OLD}') WHERE key LIKE 'I#%7#%'");
-        run(&store, aged).await;
+        run(&log, aged).await;
         let removed = remove_exposures_before(directory.path(), BETWEEN).await;
         assert_eq!(removed.unwrap(), 200);
-        let left = keys(&store, Table::Exposures).await;
+        let left = keys(log.rows()).await;
         assert_eq!(left.len(), rows.len() - 200);
         assert!(!left.iter().any(|key| key.get(7) == Some(&b'7')));
-        assert_eq!(keys(&store, Table::Flags).await.len(), rows.len());
+        assert_eq!(keys(&flags).await.len(), rows.len());
         let again = remove_exposures_before(directory.path(), BETWEEN).await;
         assert_eq!(again.unwrap(), 0);
     }
@@ -145,13 +153,13 @@ mod tests {
     #[tokio::test]
     async fn a_row_that_is_written_again_is_as_old_as_before() {
         let directory = TempDir::new().unwrap();
-        let (store, rows) = store_with_rows(&directory).await;
+        let (log, _, rows) = log_with_rows(&directory).await;
         run(
-            &store,
+            &log,
             format!("UPDATE rows SET written = unixepoch('{OLD}')"),
         )
         .await;
-        store.write_batch(Table::Exposures, &rows).await;
+        write(&log, &rows).await;
         let removed = remove_exposures_before(directory.path(), BETWEEN).await;
         assert_eq!(removed.unwrap(), rows.len());
     }
@@ -159,14 +167,14 @@ mod tests {
     #[tokio::test]
     async fn rows_without_a_time_of_their_own_go_by_the_time_in_their_keys() {
         let directory = TempDir::new().unwrap();
-        let (store, rows) = store_with_rows(&directory).await;
+        let (log, _, rows) = log_with_rows(&directory).await;
         let older = "ALTER TABLE rows RENAME TO newer;
             CREATE TABLE rows (key BLOB PRIMARY KEY, cells BLOB NOT NULL) WITHOUT ROWID;
             INSERT INTO rows SELECT key, cells FROM newer; DROP TABLE newer";
-        run(&store, older.to_owned()).await;
+        run(&log, older.to_owned()).await;
         let removed = remove_exposures_before(directory.path(), BETWEEN).await;
         assert_eq!(removed.unwrap(), 667);
-        let left = keys(&store, Table::Exposures).await;
+        let left = keys(log.rows()).await;
         assert_eq!(left.len(), rows.len() - 667);
         assert!(!left.iter().any(|key| key.ends_with(OLD.as_bytes())));
     }

@@ -1,7 +1,7 @@
 //! Keeps flags and exposures in local files, for several processes at once.
 //!
 //! The default backend: SQLite, one file for flags and one for exposures, no network. Knows rows and bytes, and
-//! neither flags nor keys. Start with [`EmbeddedStore::open`]. Laws, each kept by the test of that name in
+//! neither flags nor keys. Start with [`EmbeddedStore::open`] and [`EmbeddedLog::open`]. Laws, each kept by the test of that name in
 //! `tests/processes.rs`:
 //! - `what_was_acknowledged_survives_a_kill`
 //! - `increments_from_two_processes_are_all_counted`
@@ -17,8 +17,9 @@ mod expiry;
 mod failure;
 mod file;
 mod file_state;
-mod forget;
 mod group;
+mod idle_priority;
+mod log;
 mod open_error;
 mod patience;
 mod placed;
@@ -30,5 +31,7 @@ mod worker;
 
 pub use crate::backup::{BackupError, Present, back_up, restore};
 pub use crate::expiry::remove_exposures_before;
+pub use crate::idle_priority::run_at_idle_priority;
+pub use crate::log::EmbeddedLog;
 pub use crate::open_error::OpenError;
 pub use crate::store::{DEFAULT_TIMEOUT, EmbeddedStore};

@@ -191,9 +191,6 @@ fn write(
     }
     let new = decoded(key, cells, Columns::All)?;
     let stored = stored(transaction, key)?.unwrap_or_default();
-    if apart::are(&stored) {
-        return apart::set(transaction, key, &new);
-    }
     let mut current = decoded(key, &stored, Columns::All)?;
     for (column, value) in new.iter() {
         current.set(column, value);

@@ -1,23 +1,20 @@
-//! The store: two files, and the operations of [`RowStore`] on them.
+//! Rows in one file, and the operations of [`RowStore`] on them.
 
+use std::io;
 use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 use std::time::Duration;
 
 use flag_store::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan, StoreError,
-    Table,
 };
 
-use crate::database::Database;
 use crate::directory;
-use crate::failure::Failure;
 use crate::file::DataFile;
-use crate::forget;
 use crate::open_error::OpenError;
 use crate::rows::{self, Comparison, Wanted, Write};
 use crate::schema::Contents;
-use crate::stored::{Batch, StoredRow};
+use crate::stored::StoredRow;
 
 const FLAGS: &str = "flags.db";
 const EXPOSURES: &str = "exposures.db";
@@ -30,69 +27,58 @@ pub(crate) fn file_name(contents: Contents) -> &'static str {
     }
 }
 
-/// How long a call takes at most, unless [`EmbeddedStore::with_timeout`] says otherwise; a batch of exposures six times that.
+/// How long a call takes at most, unless `with_timeout` says otherwise; a batch of exposures six times that.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many times as long a batch of exposures may take.
-const EXPOSURES_WAIT: u32 = 6;
-
-/// Flags and exposures in local files.
+/// Flags in a local file.
 ///
-/// Clones share files and threads; when the last one is dropped, the threads end and the files are closed, shortly
+/// Clones share file and threads; when the last one is dropped, the threads end and the file is closed, shortly
 /// after and without waiting (see [`close`](RowStore::close)). Any number of processes may have the same directory open.
 /// Files that are moved, removed or replaced are noticed by the next call: calls fail until there is a store in their
 /// place again, which is opened then.
 ///
-/// A row that was acknowledged survives the death of the process; in the table of flags also a power loss.
+/// A row that was acknowledged survives the death of the process, and a power loss.
 /// A call that timed out or was dropped before its turn came does nothing, whether it reads or writes.
 /// Calls need a tokio runtime whose timer runs.
 #[derive(Clone, Debug)]
 pub struct EmbeddedStore {
-    files: Arc<Files>,
-    timeout: Duration,
-}
-
-#[derive(Debug)]
-struct Files {
-    flags: DataFile,
-    exposures: DataFile,
+    pub(crate) file: Arc<DataFile>,
+    pub(crate) timeout: Duration,
 }
 
 impl EmbeddedStore {
-    /// Opens the files `flags.db` and `exposures.db` in a directory; makes whatever is not there yet.
+    /// Opens the file `flags.db` in a directory; makes whatever is not there yet.
     ///
-    /// Blocks: a few milliseconds as a rule, at most about 5 s per file while other processes hold its lock.
+    /// Blocks: a few milliseconds as a rule, at most about 5 s while other processes hold its lock.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        let directory = directory::make(directory).map_err(|source| OpenError::Directory {
-            path: directory.to_owned(),
-            source,
-        })?;
-        let flags = DataFile::open(directory.join(FLAGS), Contents::Flags)?;
-        let exposures = DataFile::open(directory.join(EXPOSURES), Contents::Exposures)?;
-        Ok(Self::of(Files { flags, exposures }))
+        Self::open_file(directory, Contents::Flags)
     }
 
-    /// Opens the files that are in a directory; makes nothing.
+    /// Opens the file that is in a directory; makes nothing.
     ///
     /// Blocks likewise.
     pub fn existing(directory: &Path) -> Result<Self, OpenError> {
-        let directory = absolute(directory).map_err(|source| OpenError::Directory {
-            path: directory.to_owned(),
-            source,
-        })?;
-        let flags = DataFile::existing(directory.join(FLAGS), Contents::Flags)?;
-        let exposures = DataFile::existing(directory.join(EXPOSURES), Contents::Exposures)?;
-        Ok(Self::of(Files { flags, exposures }))
+        Self::existing_file(directory, Contents::Flags)
     }
 
-    fn of(files: Files) -> Self {
+    pub(crate) fn open_file(directory: &Path, contents: Contents) -> Result<Self, OpenError> {
+        let directory = directory::make(directory).map_err(unusable(directory))?;
+        DataFile::open(directory.join(file_name(contents)), contents).map(Self::of)
+    }
+
+    pub(crate) fn existing_file(directory: &Path, contents: Contents) -> Result<Self, OpenError> {
+        let directory = absolute(directory).map_err(unusable(directory))?;
+        DataFile::existing(directory.join(file_name(contents)), contents).map(Self::of)
+    }
+
+    fn of(file: DataFile) -> Self {
         Self {
-            files: Arc::new(files),
+            file: Arc::new(file),
             timeout: DEFAULT_TIMEOUT,
         }
     }
 
-    /// The files in a directory that hold a store, whether they are there or not.
+    /// The files in a directory that hold flags and exposures, whether they are there or not.
     pub fn files(directory: &Path) -> [PathBuf; 2] {
         [FLAGS, EXPOSURES].map(|name| directory.join(name))
     }
@@ -102,33 +88,22 @@ impl EmbeddedStore {
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
+}
 
-    /// Runs a job that writes exposures.
-    pub(crate) async fn write_exposures<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Database) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.files.exposures.write(self.timeout, work).await
-    }
-
-    fn file(&self, table: Table) -> &DataFile {
-        match table {
-            Table::Flags => &self.files.flags,
-            Table::Exposures => &self.files.exposures,
-        }
-    }
+fn unusable(directory: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    let path = directory.to_owned();
+    |source| OpenError::Directory { path, source }
 }
 
 impl RowStore for EmbeddedStore {
     fn get<'a>(
         &'a self,
-        table: Table,
         key: &'a [u8],
         columns: Columns<'a>,
     ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
         Box::pin(async move {
             let (key, wanted) = (key.to_vec(), Wanted::from(columns));
-            self.file(table)
+            self.file
                 .read(self.timeout, move |database, _| {
                     let cells = rows::get(database, &key, &wanted)?;
                     Ok((!cells.is_empty()).then_some(Row { key, cells }))
@@ -137,31 +112,21 @@ impl RowStore for EmbeddedStore {
         })
     }
 
-    fn scan(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        Box::pin(
-            self.file(table)
-                .read(self.timeout, move |database, is_wanted| {
-                    rows::scan(database, &scan, is_wanted)
-                }),
-        )
+    fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        Box::pin(self.file.read(self.timeout, move |database, is_wanted| {
+            rows::scan(database, &scan, is_wanted)
+        }))
     }
 
-    fn keys(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {
-        Box::pin(
-            self.file(table)
-                .read(self.timeout, move |database, is_wanted| {
-                    rows::keys(database, &scan, is_wanted)
-                }),
-        )
+    fn keys(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {
+        Box::pin(self.file.read(self.timeout, move |database, is_wanted| {
+            rows::keys(database, &scan, is_wanted)
+        }))
     }
 
-    fn insert_if_absent<'a>(
-        &'a self,
-        table: Table,
-        row: &'a Row,
-    ) -> BoxFuture<'a, Result<Insert, StoreError>> {
+    fn insert_if_absent<'a>(&'a self, row: &'a Row) -> BoxFuture<'a, Result<Insert, StoreError>> {
         Box::pin(async move {
-            let file = self.file(table);
+            let file = &*self.file;
             let row =
                 StoredRow::new(&row.key, &row.cells).map_err(|refusal| file.error(refusal))?;
             let inserted = file.write_row(self.timeout, Write::Insert(row)).await?;
@@ -175,13 +140,12 @@ impl RowStore for EmbeddedStore {
 
     fn compare_and_set<'a>(
         &'a self,
-        table: Table,
         key: &'a [u8],
         expected: Expected<'a>,
         cells: &'a Cells,
     ) -> BoxFuture<'a, Result<CompareAndSet, StoreError>> {
         Box::pin(async move {
-            let file = self.file(table);
+            let file = &*self.file;
             let row = StoredRow::new(key, cells).map_err(|refusal| file.error(refusal))?;
             let expected = Comparison {
                 column: expected.column.to_owned(),
@@ -196,48 +160,12 @@ impl RowStore for EmbeddedStore {
         })
     }
 
-    /// One transaction for all rows: they are written together, except those that can never be written.
-    fn write_batch<'a>(
-        &'a self,
-        table: Table,
-        rows: &'a [Row],
-    ) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
-        Box::pin(async move {
-            if rows.is_empty() {
-                return Vec::new();
-            }
-            let batch = Batch::new(rows);
-            let limit = match table {
-                Table::Flags => self.timeout,
-                // Their writer steps back; trying again would only make more of what waits.
-                Table::Exposures => self.timeout * EXPOSURES_WAIT,
-            };
-            self.file(table).write_batch(limit, batch).await
-        })
-    }
-
-    fn delete_exposures<'a>(
-        &'a self,
-        keys: &'a [Vec<u8>],
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(forget::delete_exposures(self, keys.to_vec()))
-    }
-
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
-            tokio::try_join!(
-                self.files.flags.ping(self.timeout),
-                self.files.exposures.ping(self.timeout),
-            )?;
-            Ok(())
-        })
+        Box::pin(self.file.ping(self.timeout))
     }
 
-    /// What was written lies in the `.db` files alone then, if no other process has them open.
+    /// What was written lies in the `.db` file alone then, if no other process has it open.
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async move {
-            self.files.exposures.close().await;
-            self.files.flags.close().await;
-        })
+        Box::pin(self.file.close())
     }
 }

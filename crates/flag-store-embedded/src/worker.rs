@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use flag_store::step_back;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::database::Database;
 use crate::failure::Failure;
+use crate::idle_priority::run_at_idle_priority;
 use crate::placed::{Closing, Lost, Placed};
 use crate::schema::Contents;
 
@@ -112,7 +112,7 @@ impl Workers {
             .name(format!("{name}-write"))
             .spawn(move || {
                 if contents.waits_for_others() {
-                    step_back();
+                    run_at_idle_priority();
                 }
                 write(writer, &for_writer, &readers_ended, &told);
             })?;

@@ -7,8 +7,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use flag_store::{Cells, Columns, Row, RowStore, Table};
-use flag_store_embedded::{BackupError, EmbeddedStore, OpenError, Present, back_up, restore};
+use flag_store::{Cells, Columns, ExposureRows as _, Row, RowStore};
+use flag_store_embedded::{
+    BackupError, EmbeddedLog, EmbeddedStore, OpenError, Present, back_up, restore,
+};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -19,19 +21,49 @@ fn row(key: &str) -> Row {
     }
 }
 
-async fn insert(store: &EmbeddedStore, key: &str) {
-    for table in [Table::Flags, Table::Exposures] {
-        store.insert_if_absent(table, &row(key)).await.unwrap();
+/// Flags and exposures of one directory.
+struct Both(EmbeddedStore, EmbeddedLog);
+
+impl Both {
+    fn open(directory: &Path) -> Self {
+        let log = EmbeddedLog::open(directory).unwrap();
+        Self(EmbeddedStore::open(directory).unwrap(), log)
+    }
+
+    fn existing(directory: &Path) -> Self {
+        let log = EmbeddedLog::existing(directory).unwrap();
+        Self(EmbeddedStore::existing(directory).unwrap(), log)
+    }
+
+    fn rows(&self) -> [&dyn RowStore; 2] {
+        [&self.0, self.1.rows()]
+    }
+
+    async fn close(&self) {
+        for rows in self.rows() {
+            rows.close().await;
+        }
+    }
+
+    async fn answers(&self) -> bool {
+        let [flags, exposures] = self.rows();
+        flags.ping().await.is_ok() && exposures.ping().await.is_ok()
     }
 }
 
-/// Which of these keys are in both tables.
-async fn keys(store: &EmbeddedStore, keys: &[&str]) -> Vec<bool> {
+async fn insert(store: &Both, key: &str) {
+    for rows in store.rows() {
+        rows.insert_if_absent(&row(key)).await.unwrap();
+    }
+}
+
+/// Which of these keys are in both files.
+async fn keys(store: &Both, keys: &[&str]) -> Vec<bool> {
     let mut there = Vec::new();
     for key in keys {
-        let [flags, exposures] = [Table::Flags, Table::Exposures];
-        let flag = store.get(flags, key.as_bytes(), Columns::All).await;
-        let exposure = store.get(exposures, key.as_bytes(), Columns::All).await;
+        let [flags, exposures] = store.rows();
+        let flag = flags.get(key.as_bytes(), Columns::All).await;
+        let exposure = exposures.get(key.as_bytes(), Columns::All).await;
         assert_eq!(flag.as_ref().unwrap(), exposure.as_ref().unwrap());
         there.push(flag.unwrap().is_some());
     }
@@ -57,7 +89,7 @@ fn places() -> (TempDir, PathBuf, PathBuf, PathBuf) {
 #[tokio::test]
 async fn a_backup_has_what_lies_in_the_logs_and_nothing_beside_it() {
     let (_parent, data, backup, _) = places();
-    let store = EmbeddedStore::open(&data).unwrap();
+    let store = Both::open(&data);
     insert(&store, "a").await;
     let written = back_up(&data, &backup).unwrap();
     assert_eq!(
@@ -66,7 +98,7 @@ async fn a_backup_has_what_lies_in_the_logs_and_nothing_beside_it() {
     );
     assert_eq!(names(&backup), ["exposures.db", "flags.db"]);
     insert(&store, "b").await;
-    let copy = EmbeddedStore::open(&backup).unwrap();
+    let copy = Both::open(&backup);
     assert_eq!(keys(&copy, &["a", "b"]).await, [true, false]);
     assert_eq!(keys(&store, &["a", "b"]).await, [true, true]);
 }
@@ -74,7 +106,7 @@ async fn a_backup_has_what_lies_in_the_logs_and_nothing_beside_it() {
 #[tokio::test]
 async fn a_backup_overwrites_nothing() {
     let (_parent, data, backup, _) = places();
-    EmbeddedStore::open(&data).unwrap().close().await;
+    Both::open(&data).close().await;
     fs::create_dir(&backup).unwrap();
     fs::write(backup.join("flags.db"), "mine").unwrap();
     let refused = back_up(&data, &backup).unwrap_err();
@@ -98,7 +130,7 @@ fn a_backup_of_nothing_makes_nothing() {
 #[tokio::test]
 async fn a_store_that_contradicts_itself_is_not_backed_up() {
     let (_parent, data, backup, _) = places();
-    EmbeddedStore::open(&data).unwrap().close().await;
+    Both::open(&data).close().await;
     let file = Connection::open(data.join("flags.db")).unwrap();
     let twice = "PRAGMA writable_schema = ON;
         INSERT INTO sqlite_schema SELECT type, 'other', 'other', rootpage,
@@ -114,20 +146,20 @@ async fn a_store_that_contradicts_itself_is_not_backed_up() {
 #[tokio::test]
 async fn a_backup_is_put_where_nothing_is() {
     let (parent, data, backup, _) = places();
-    let store = EmbeddedStore::open(&data).unwrap();
+    let store = Both::open(&data);
     insert(&store, "a").await;
     back_up(&data, &backup).unwrap();
     let new = parent.path().join("new");
     restore(&backup, &new, Present::Stays).unwrap();
     assert_eq!(names(&new), ["exposures.db", "flags.db"]);
-    let new = EmbeddedStore::existing(&new).unwrap();
+    let new = Both::existing(&new);
     assert_eq!(keys(&new, &["a"]).await, [true]);
 }
 
 #[tokio::test]
 async fn a_store_is_replaced_under_those_who_have_it_open_and_kept() {
     let (_parent, data, backup, before) = places();
-    let store = EmbeddedStore::open(&data).unwrap();
+    let store = Both::open(&data);
     insert(&store, "a").await;
     back_up(&data, &backup).unwrap();
     insert(&store, "b").await;
@@ -138,7 +170,7 @@ async fn a_store_is_replaced_under_those_who_have_it_open_and_kept() {
     assert_eq!(keys(&store, &["a", "b"]).await, [true, false]);
     insert(&store, "c").await;
     assert_eq!(keys(&store, &["a", "b", "c"]).await, [true, false, true]);
-    let kept = EmbeddedStore::existing(&before).unwrap();
+    let kept = Both::existing(&before);
     assert_eq!(keys(&kept, &["a", "b"]).await, [true, true]);
     store.close().await;
     assert_eq!(names(&data), ["before", "exposures.db", "flags.db"]);
@@ -148,7 +180,7 @@ async fn a_store_is_replaced_under_those_who_have_it_open_and_kept() {
 #[tokio::test]
 async fn nothing_is_put_beside_the_log_of_a_file_that_is_gone() {
     let (parent, data, backup, before) = places();
-    let store = EmbeddedStore::open(&data).unwrap();
+    let store = Both::open(&data);
     insert(&store, "a").await;
     back_up(&data, &backup).unwrap();
     insert(&store, "b").await;
@@ -170,14 +202,14 @@ async fn nothing_is_put_beside_the_log_of_a_file_that_is_gone() {
     assert_eq!(names(&data), ["flags.db-wal"]);
     fs::remove_file(&log).unwrap();
     restore(&backup, &data, Present::Stays).unwrap();
-    let restored = EmbeddedStore::existing(&data).unwrap();
+    let restored = Both::existing(&data);
     assert_eq!(keys(&restored, &["a", "b"]).await, [true, false]);
 }
 
 #[tokio::test]
 async fn what_is_no_backup_changes_nothing() {
     let (_parent, data, backup, before) = places();
-    let store = EmbeddedStore::open(&data).unwrap();
+    let store = Both::open(&data);
     insert(&store, "a").await;
     back_up(&data, &backup).unwrap();
     fs::write(backup.join("exposures.db"), [b'x'; 10_000]).unwrap();
@@ -193,13 +225,13 @@ async fn what_is_no_backup_changes_nothing() {
 #[tokio::test]
 async fn a_store_that_was_lost_is_found_when_it_is_put_back() {
     let (_parent, data, backup, _) = places();
-    let store = EmbeddedStore::open(&data).unwrap();
+    let store = Both::open(&data);
     insert(&store, "a").await;
     back_up(&data, &backup).unwrap();
     fs::remove_dir_all(&data).unwrap();
-    assert!(store.ping().await.unwrap_err().is_transient());
+    assert!(!store.answers().await);
     restore(&backup, &data, Present::Stays).unwrap();
-    while store.ping().await.is_err() {
+    while !store.answers().await {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert_eq!(keys(&store, &["a"]).await, [true]);

@@ -1,13 +1,15 @@
-//! The suite that every store runs, on files of its own per check.
+//! The suites that every backend runs, on files of its own per check.
 #![expect(
     clippy::unwrap_used,
     reason = "tests; clippy takes only functions with #[test] for such"
 )]
 
 use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use flag_store::RowStore;
-use flag_store_embedded::EmbeddedStore;
+use flag_store::conformance::the_ports_are_apart;
+use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
 use tempfile::TempDir;
 
 thread_local! {
@@ -15,11 +17,37 @@ thread_local! {
     static DIRECTORIES: RefCell<Vec<TempDir>> = const { RefCell::new(Vec::new()) };
 }
 
-async fn fresh_store() -> impl RowStore {
+fn directory() -> PathBuf {
     let directory = TempDir::new().unwrap();
-    let store = EmbeddedStore::open(directory.path()).unwrap();
+    let path = directory.path().to_owned();
     DIRECTORIES.with_borrow_mut(|directories| directories.push(directory));
-    store
+    path
 }
 
-flag_store::conformance_tests!(fresh_store);
+mod rows {
+    use super::{EmbeddedStore, directory};
+
+    async fn fresh_store() -> EmbeddedStore {
+        EmbeddedStore::open(&directory()).unwrap()
+    }
+
+    flag_store::row_store_tests!(fresh_store);
+}
+
+mod exposure_log {
+    use super::{EmbeddedLog, directory};
+
+    async fn fresh_log() -> EmbeddedLog {
+        EmbeddedLog::open(&directory()).unwrap()
+    }
+
+    flag_store::exposure_log_tests!(fresh_log);
+}
+
+#[tokio::test]
+async fn the_log_is_apart_from_the_flags() {
+    let directory = directory();
+    let store = EmbeddedStore::open(&directory).unwrap();
+    let log = EmbeddedLog::open(&directory).unwrap();
+    the_ports_are_apart(Arc::new(store), Arc::new(log)).await;
+}

@@ -7,8 +7,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use flag_store::{Cells, Columns, Expected, Insert, Row, RowStore, Scan, StoreError, Table};
-use flag_store_embedded::EmbeddedStore;
+use flag_store::{
+    Cells, Columns, Expected, ExposureRows as _, Insert, Row, RowStore as _, Scan, StoreError,
+};
+use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -23,16 +25,20 @@ fn row(key: &str) -> Row {
 }
 
 async fn insert(store: &EmbeddedStore, key: &str) -> Result<Insert, StoreError> {
-    store.insert_if_absent(Table::Flags, &row(key)).await
+    store.insert_if_absent(&row(key)).await
 }
 
 async fn get(store: &EmbeddedStore, key: &str) -> Result<Option<Row>, StoreError> {
-    store.get(Table::Flags, key.as_bytes(), Columns::All).await
+    store.get(key.as_bytes(), Columns::All).await
 }
 
 /// Somebody else who holds the write lock of the flags.
 fn lock(directory: &Path) -> Connection {
-    let connection = Connection::open(directory.join("flags.db")).unwrap();
+    lock_file(directory, "flags.db")
+}
+
+fn lock_file(directory: &Path, file: &str) -> Connection {
+    let connection = Connection::open(directory.join(file)).unwrap();
     connection.execute_batch("BEGIN IMMEDIATE").unwrap();
     connection
 }
@@ -47,10 +53,14 @@ fn fresh() -> (TempDir, EmbeddedStore) {
 async fn damaged() -> (TempDir, EmbeddedStore) {
     let (directory, store) = fresh();
     insert(&store, "whole").await.unwrap();
-    let connection = Connection::open(directory.path().join("flags.db")).unwrap();
-    let sql = "INSERT INTO rows VALUES (CAST('damaged' AS BLOB), x'00ff')";
-    connection.execute_batch(sql).unwrap();
+    damage(directory.path(), "flags.db");
     (directory, store)
+}
+
+fn damage(directory: &Path, file: &str) {
+    let connection = Connection::open(directory.join(file)).unwrap();
+    let sql = "INSERT INTO rows (key, cells) VALUES (CAST('damaged' AS BLOB), x'00ff')";
+    connection.execute_batch(sql).unwrap();
 }
 
 #[track_caller]
@@ -70,7 +80,13 @@ async fn a_write_behind_a_lock_times_out_and_works_afterwards() {
         let result = insert(&hasty, "a").await;
         assert!(matches!(result, Err(StoreError::TimedOut { after }) if after == SHORT));
     }
-    let results = hasty.write_batch(Table::Flags, &[row("a"), row("b")]).await;
+    let log = EmbeddedLog::open(directory.path()).unwrap();
+    let log_lock = lock_file(directory.path(), "exposures.db");
+    let results = log
+        .with_timeout(SHORT)
+        .write_rows(&[row("a"), row("b")])
+        .await;
+    drop(log_lock);
     assert_eq!(results.len(), 2);
     for result in results {
         assert!(matches!(result, Err(StoreError::TimedOut { .. })));
@@ -91,10 +107,8 @@ async fn a_lock_on_flags_holds_up_neither_reads_nor_exposures() {
     });
     tokio::task::yield_now().await;
     assert_eq!(get(&store, "a").await.unwrap(), Some(row("a")));
-    store
-        .insert_if_absent(Table::Exposures, &row("c"))
-        .await
-        .unwrap();
+    let log = EmbeddedLog::open(directory.path()).unwrap();
+    log.rows().insert_if_absent(&row("c")).await.unwrap();
     assert!(!blocked.is_finished());
     drop(lock);
     assert_eq!(blocked.await.unwrap().unwrap(), Insert::Inserted);
@@ -124,33 +138,32 @@ async fn a_damaged_row_is_broken_and_named() {
     let error = get(&store, "damaged").await.unwrap_err();
     let message = format!("{error:?}");
     assert!(message.contains("damaged") && message.contains("flags.db"));
-    assert_broken(&store.scan(Table::Flags, Scan::prefix("")).await);
+    assert_broken(&store.scan(Scan::prefix("")).await);
     let expected = Expected {
         column: "Name",
         value: None,
     };
     let cells = row("x").cells;
-    assert_broken(
-        &store
-            .compare_and_set(Table::Flags, b"damaged", expected, &cells)
-            .await,
-    );
+    assert_broken(&store.compare_and_set(b"damaged", expected, &cells).await);
 }
 
 #[tokio::test]
 async fn a_damaged_row_spoils_no_other() {
-    let (_directory, store) = damaged().await;
+    let (directory, store) = damaged().await;
     assert_eq!(get(&store, "whole").await.unwrap(), Some(row("whole")));
+    let log = EmbeddedLog::open(directory.path()).unwrap();
+    damage(directory.path(), "exposures.db");
     let batch = [row("new"), row("damaged"), row("newer")];
-    let results = store.write_batch(Table::Flags, &batch).await;
+    let results = log.write_rows(&batch).await;
     assert!(results[0].is_ok() && results[2].is_ok());
     assert!(matches!(results[1], Err(StoreError::Broken { .. })));
-    assert_eq!(get(&store, "newer").await.unwrap(), Some(row("newer")));
+    let newer = log.rows().get(b"newer", Columns::All).await;
+    assert_eq!(newer.unwrap(), Some(row("newer")));
 }
 
 #[tokio::test]
 async fn what_cannot_be_a_row_is_refused_alone() {
-    let (_directory, store) = fresh();
+    let (directory, store) = fresh();
     let no_cells = Row {
         key: b"a".to_vec(),
         cells: Cells::default(),
@@ -161,13 +174,13 @@ async fn what_cannot_be_a_row_is_refused_alone() {
         cells: Cells::default().with(vec![b'x'; 70_000], "1"),
     };
     for refused in [&no_cells, &no_key, &long_column] {
-        let result = store.insert_if_absent(Table::Flags, refused).await;
+        let result = store.insert_if_absent(refused).await;
         assert!(matches!(result, Err(StoreError::Refused { .. })));
     }
-    let results = store
-        .write_batch(Table::Flags, &[no_cells, row("good")])
-        .await;
+    let log = EmbeddedLog::open(directory.path()).unwrap();
+    let results = log.write_rows(&[no_cells, row("good")]).await;
     assert!(matches!(results[0], Err(StoreError::Refused { .. })));
     assert!(results[1].is_ok());
-    assert_eq!(get(&store, "good").await.unwrap(), Some(row("good")));
+    let good = log.rows().get(b"good", Columns::All).await;
+    assert_eq!(good.unwrap(), Some(row("good")));
 }

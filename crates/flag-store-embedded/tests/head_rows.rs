@@ -7,9 +7,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
+use flag_store::conformance::put;
 use flag_store::{
-    Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan, StoreError, Table,
+    Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan, StoreError,
 };
 use flag_store_embedded::EmbeddedStore;
 use rusqlite::Connection;
@@ -38,13 +40,11 @@ async fn set(
     let cells = Cells::default()
         .with(column, value)
         .with("LatestChange", value);
-    store
-        .compare_and_set(Table::Flags, HEAD, expected, &cells)
-        .await
+    store.compare_and_set(HEAD, expected, &cells).await
 }
 
 async fn head(store: &EmbeddedStore, columns: Columns<'_>) -> Option<Cells> {
-    let row = store.get(Table::Flags, HEAD, columns).await.unwrap();
+    let row = store.get(HEAD, columns).await.unwrap();
     row.map(|row| row.cells)
 }
 
@@ -129,7 +129,7 @@ async fn an_older_release_reads_the_file_until_a_cell_lies_apart() {
         key: b"row".into(),
         cells: Cells::default().with("Name", "f"),
     };
-    store.insert_if_absent(Table::Flags, &row).await.unwrap();
+    store.insert_if_absent(&row).await.unwrap();
     let differs = set(&store, "feature/a", None, "3").await.unwrap();
     assert_eq!(differs, CompareAndSet::Differs);
     assert_eq!(version(), 1);
@@ -161,8 +161,7 @@ async fn setting_one_cell_writes_the_same_however_many_there_are() {
             key: HEAD.into(),
             cells: cells.collect(),
         };
-        let batch = store.write_batch(Table::Flags, &[row]).await;
-        assert!(batch.iter().all(Result::is_ok));
+        put(&Arc::new(store.clone()), &[row]).await;
         // From then on its cells lie apart.
         set(&store, "feature/flag_00000", Some(&"x".repeat(30)), "0")
             .await
@@ -189,10 +188,10 @@ async fn a_row_is_one_row_wherever_its_cells_lie() {
         key: HEAD.into(),
         cells: Cells::default().with("feature/a", "1"),
     };
-    let inserted = store.insert_if_absent(Table::Flags, &whole).await.unwrap();
+    let inserted = store.insert_if_absent(&whole).await.unwrap();
     assert_eq!(inserted, Insert::Inserted);
     set(&store, "feature/b", None, "2").await.unwrap();
-    let again = store.insert_if_absent(Table::Flags, &whole).await.unwrap();
+    let again = store.insert_if_absent(&whole).await.unwrap();
     assert_eq!(again, Insert::AlreadyThere);
     let more = Row {
         key: HEAD.into(),
@@ -200,8 +199,7 @@ async fn a_row_is_one_row_wherever_its_cells_lie() {
             .with("feature/a", "3")
             .with("feature/c", "4"),
     };
-    let batch = store.write_batch(Table::Flags, &[more]).await;
-    assert!(batch.iter().all(Result::is_ok));
+    put(&Arc::new(store.clone()), &[more]).await;
     let cells = Cells::default()
         .with("LatestChange", "2")
         .with("feature/a", "3")
@@ -216,9 +214,9 @@ async fn a_row_is_one_row_wherever_its_cells_lie() {
         key: HEAD.into(),
         cells,
     };
-    let scanned = store.scan(Table::Flags, Scan::prefix("")).await.unwrap();
+    let scanned = store.scan(Scan::prefix("")).await.unwrap();
     assert_eq!(scanned, [row]);
-    let keys = store.keys(Table::Flags, Scan::prefix("")).await.unwrap();
+    let keys = store.keys(Scan::prefix("")).await.unwrap();
     assert_eq!(keys, [HEAD]);
 }
 
@@ -240,9 +238,7 @@ async fn write_at_once(
             };
             let cells = Cells::default().with("Name", &key);
             let key = key.as_bytes();
-            store
-                .compare_and_set(Table::Flags, key, expected, &cells)
-                .await
+            store.compare_and_set(key, expected, &cells).await
         });
     }
     // All of them have been queued when each task has run once.
@@ -267,7 +263,7 @@ async fn writes_that_wait_at_the_same_time_wait_for_the_disk_once() {
         "{written:?}"
     );
     assert_eq!(log(directory.path()).1 - before, 1);
-    let rows = store.keys(Table::Flags, Scan::prefix("key_")).await;
+    let rows = store.keys(Scan::prefix("key_")).await;
     assert_eq!(rows.unwrap().len(), 50);
 }
 

@@ -10,8 +10,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use flag_store::{Cells, Columns, Insert, Row, RowStore, StoreError, Table};
-use flag_store_embedded::EmbeddedStore;
+use flag_store::{Cells, Columns, ExposureRows as _, Insert, Row, RowStore as _, StoreError};
+use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -26,23 +26,48 @@ fn row(key: &str) -> Row {
     }
 }
 
-async fn insert(store: &EmbeddedStore, key: &str) -> Result<Insert, StoreError> {
-    store.insert_if_absent(Table::Flags, &row(key)).await
+/// Flags and exposures of one directory.
+struct Both {
+    flags: EmbeddedStore,
+    log: EmbeddedLog,
 }
 
-async fn log(store: &EmbeddedStore, key: &str) -> Result<(), StoreError> {
-    let results = store.write_batch(Table::Exposures, &[row(key)]).await;
+impl Both {
+    fn open(directory: &Path) -> Self {
+        Self {
+            flags: EmbeddedStore::open(directory).unwrap(),
+            log: EmbeddedLog::open(directory).unwrap(),
+        }
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.flags.ping().await?;
+        self.log.rows().ping().await
+    }
+
+    async fn close(&self) {
+        self.log.rows().close().await;
+        self.flags.close().await;
+    }
+}
+
+async fn insert(store: &Both, key: &str) -> Result<Insert, StoreError> {
+    store.flags.insert_if_absent(&row(key)).await
+}
+
+async fn log(store: &Both, key: &str) -> Result<(), StoreError> {
+    let results = store.log.write_rows(&[row(key)]).await;
     results.into_iter().next().unwrap()
 }
 
-async fn get(store: &EmbeddedStore, key: &str) -> Result<Option<Row>, StoreError> {
-    store.get(Table::Flags, key.as_bytes(), Columns::All).await
+async fn get(store: &Both, key: &str) -> Result<Option<Row>, StoreError> {
+    store.flags.get(key.as_bytes(), Columns::All).await
 }
 
 /// A directory in a directory of the test's own, and what it holds.
-async fn made(parent: &TempDir, name: &str, keys: &[&str]) -> (PathBuf, EmbeddedStore) {
+async fn made(parent: &TempDir, name: &str, keys: &[&str]) -> (PathBuf, Both) {
     let directory = parent.path().join(name);
-    let store = EmbeddedStore::open(&directory).unwrap();
+    let store = Both::open(&directory);
     for key in keys {
         insert(&store, key).await.unwrap();
     }
@@ -55,7 +80,7 @@ fn cut(file: &Path) {
 }
 
 /// Fails unless the store is unavailable and says why.
-async fn assert_away(store: &EmbeddedStore, why: &str) {
+async fn assert_away(store: &Both, why: &str) {
     let error = get(store, "a").await.unwrap_err();
     assert!(error.is_transient(), "{error:?}");
     assert!(format!("{error:?}").contains(why), "{error:?}");
@@ -65,7 +90,7 @@ async fn assert_away(store: &EmbeddedStore, why: &str) {
 }
 
 /// Waits until the store answers again.
-async fn found_again(store: &EmbeddedStore) {
+async fn found_again(store: &Both) {
     let began = Instant::now();
     while let Err(error) = store.ping().await {
         assert!(began.elapsed() < SOON, "{error:?}");
@@ -113,7 +138,7 @@ async fn what_took_the_place_of_the_directory_is_read_and_written() {
     assert_eq!(get(&store, "new").await.unwrap(), Some(row("new")));
     assert_eq!(get(&store, "old").await.unwrap(), None);
     insert(&store, "newer").await.unwrap();
-    let again = EmbeddedStore::open(&directory).unwrap();
+    let again = Both::open(&directory);
     assert_eq!(get(&again, "newer").await.unwrap(), Some(row("newer")));
     let (_, old) = made(&parent, "old", &[]).await;
     assert_eq!(get(&old, "old").await.unwrap(), Some(row("old")));
@@ -126,7 +151,7 @@ async fn a_link_that_points_elsewhere_is_followed() {
     let (two, _) = made(&parent, "two", &["two"]).await;
     let (link, next) = (parent.path().join("link"), parent.path().join("next"));
     symlink(&one, &link).unwrap();
-    let store = EmbeddedStore::open(&link).unwrap();
+    let store = Both::open(&link);
     assert_eq!(get(&store, "one").await.unwrap(), Some(row("one")));
     symlink(&two, &next).unwrap();
     fs::rename(&next, &link).unwrap();
@@ -141,16 +166,16 @@ async fn a_look_that_fails_is_no_loss() {
     let (real, _) = made(&parent, "real", &["a"]).await;
     let (link, next) = (parent.path().join("link"), parent.path().join("next"));
     symlink(&real, &link).unwrap();
-    let store = EmbeddedStore::open(&link).unwrap();
+    let store = Both::open(&link);
     symlink(&link, &next).unwrap();
     fs::rename(&next, &link).unwrap();
     assert!(fs::metadata(&link).is_err());
     assert_eq!(get(&store, "a").await.unwrap(), Some(row("a")));
     insert(&store, "b").await.unwrap();
     log(&store, "c").await.unwrap();
-    let real = EmbeddedStore::open(&real).unwrap();
+    let real = Both::open(&real);
     assert_eq!(get(&real, "b").await.unwrap(), Some(row("b")));
-    let logged = real.get(Table::Exposures, b"c", Columns::All).await;
+    let logged = real.log.rows().get(b"c", Columns::All).await;
     assert_eq!(logged.unwrap(), Some(row("c")));
 }
 

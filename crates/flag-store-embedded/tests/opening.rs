@@ -7,8 +7,8 @@
 use std::fs;
 use std::path::Path;
 
-use flag_store::{Cells, Columns, Row, RowStore, Table};
-use flag_store_embedded::{EmbeddedStore, OpenError};
+use flag_store::{Cells, Columns, ExposureRows as _, Row, RowStore};
+use flag_store_embedded::{EmbeddedLog, EmbeddedStore, OpenError};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -104,7 +104,7 @@ fn a_directory_in_the_place_of_a_file_is_named() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("exposures.db");
     fs::create_dir(&path).unwrap();
-    let error = EmbeddedStore::open(directory.path()).unwrap_err();
+    let error = EmbeddedLog::open(directory.path()).unwrap_err();
     assert!(error.to_string().contains(path.to_str().unwrap()));
 }
 
@@ -141,13 +141,10 @@ async fn rows_are_there_after_opening_again() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("not/there/yet");
     let store = EmbeddedStore::open(&path).unwrap();
-    store
-        .insert_if_absent(Table::Flags, &row("a"))
-        .await
-        .unwrap();
+    store.insert_if_absent(&row("a")).await.unwrap();
     store.close().await;
     let store = EmbeddedStore::open(&path).unwrap();
-    let read = store.get(Table::Flags, b"a", Columns::All).await.unwrap();
+    let read = store.get(b"a", Columns::All).await.unwrap();
     assert_eq!(read, Some(row("a")));
 }
 
@@ -156,11 +153,16 @@ async fn closing_leaves_two_files_only() {
     let directory = TempDir::new().unwrap();
     let store = EmbeddedStore::open(directory.path()).unwrap();
     let clone = store.clone();
-    for table in [Table::Flags, Table::Exposures] {
-        clone.insert_if_absent(table, &row("a")).await.unwrap();
+    let log = EmbeddedLog::open(directory.path()).unwrap();
+    let log_clone = log.clone();
+    for [rows, clone] in [
+        [&store as &dyn RowStore, &clone],
+        [log.rows(), log_clone.rows()],
+    ] {
+        clone.insert_if_absent(&row("a")).await.unwrap();
+        clone.close().await;
+        assert!(rows.ping().await.unwrap_err().is_transient());
     }
-    clone.close().await;
-    assert!(store.ping().await.unwrap_err().is_transient());
     let mut names: Vec<_> = fs::read_dir(directory.path())
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
@@ -173,6 +175,8 @@ async fn closing_leaves_two_files_only() {
 async fn flags_are_synchronised_fully_and_both_files_use_a_log() {
     let directory = TempDir::new().unwrap();
     EmbeddedStore::open(directory.path()).unwrap().close().await;
+    let log = EmbeddedLog::open(directory.path()).unwrap();
+    log.rows().close().await;
     for (file, id, version) in [("flags.db", *b"FLAG", 2_u32), ("exposures.db", *b"EXPO", 1)] {
         let header = fs::read(directory.path().join(file)).unwrap();
         assert_eq!(&header[18..20], [2, 2], "a write-ahead log");

@@ -14,8 +14,10 @@ use std::path::{Path, PathBuf};
 use std::process::{self, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use flag_store::{Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan, Table};
-use flag_store_embedded::EmbeddedStore;
+use flag_store::{
+    Cells, Columns, CompareAndSet, Expected, ExposureRows as _, Insert, Row, RowStore, Scan,
+};
+use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
 use tempfile::TempDir;
 
 /// Tells a child where its store is.
@@ -105,10 +107,16 @@ fn row(key: &str) -> Row {
     }
 }
 
+/// Flags and exposures of one directory.
+fn both(directory: &Path) -> (EmbeddedStore, EmbeddedLog) {
+    let flags = EmbeddedStore::open(directory).unwrap();
+    (flags, EmbeddedLog::open(directory).unwrap())
+}
+
 /// The counter, zero if there is none yet.
 async fn count(store: &EmbeddedStore) -> u32 {
     let row = store
-        .get(Table::Flags, b"counter", Columns::Only(&["Count"]))
+        .get(b"counter", Columns::Only(&["Count"]))
         .await
         .unwrap();
     row.map_or(0, |row| text(&row, "Count").parse().unwrap())
@@ -123,11 +131,11 @@ async fn child_appends() {
     let Some(directory) = directory_of_child() else {
         return;
     };
-    let store = EmbeddedStore::open(&directory).unwrap();
+    let (flags, log) = both(&directory);
     for n in 0..1_000 {
         let key = format!("{}#{n:04}", process::id());
-        for table in [Table::Flags, Table::Exposures] {
-            let insert = store.insert_if_absent(table, &row(&key)).await.unwrap();
+        for rows in [&flags as &dyn RowStore, log.rows()] {
+            let insert = rows.insert_if_absent(&row(&key)).await.unwrap();
             assert_eq!(insert, Insert::Inserted);
         }
         report(&key);
@@ -147,16 +155,17 @@ async fn what_was_acknowledged_survives_a_kill() {
         while let Some(key) = child.report() {
             acknowledged.push(key);
         }
-        let store = EmbeddedStore::open(directory.path()).unwrap();
+        let (flags, log) = both(directory.path());
         for key in &acknowledged {
-            for table in [Table::Flags, Table::Exposures] {
-                let read = store.get(table, key.as_bytes(), Columns::All).await;
+            for rows in [&flags as &dyn RowStore, log.rows()] {
+                let read = rows.get(key.as_bytes(), Columns::All).await;
                 assert_eq!(read.unwrap(), Some(row(key)), "round {round}");
             }
         }
         let after = row(&format!("after#{round}"));
-        store.insert_if_absent(Table::Flags, &after).await.unwrap();
-        store.close().await;
+        flags.insert_if_absent(&after).await.unwrap();
+        log.rows().close().await;
+        flags.close().await;
     }
     assert!(acknowledged.len() >= 255);
 }
@@ -181,7 +190,7 @@ async fn child_increments() {
         };
         let cells = Cells::default().with("Count", (old + 1).to_string());
         let set = store
-            .compare_and_set(Table::Flags, b"counter", expected, &cells)
+            .compare_and_set(b"counter", expected, &cells)
             .await
             .unwrap();
         done += u32::from(set == CompareAndSet::Set);
@@ -215,10 +224,10 @@ async fn child_opens() {
     };
     report("ready");
     wait_for_go();
-    let store = EmbeddedStore::open(&directory).unwrap();
+    let (flags, log) = both(&directory);
     let key = process::id().to_string();
-    for table in [Table::Flags, Table::Exposures] {
-        store.insert_if_absent(table, &row(&key)).await.unwrap();
+    for rows in [&flags as &dyn RowStore, log.rows()] {
+        rows.insert_if_absent(&row(&key)).await.unwrap();
     }
     report("done");
 }
@@ -237,9 +246,9 @@ async fn two_processes_can_create_the_same_directory() {
             assert_eq!(child.report().as_deref(), Some("done"));
         }
         children.into_iter().for_each(Child::finish);
-        let store = EmbeddedStore::open(&directory).unwrap();
-        for table in [Table::Flags, Table::Exposures] {
-            let rows = store.scan(table, Scan::prefix("")).await.unwrap();
+        let (flags, log) = both(&directory);
+        for rows in [&flags as &dyn RowStore, log.rows()] {
+            let rows = rows.scan(Scan::prefix("")).await.unwrap();
             assert_eq!(rows.len(), 2);
         }
     }

@@ -12,7 +12,9 @@ use flag_model::{
     Bucket, FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, OwnerId,
     Percent, ProjectName, Reason, Revision, RevisionParts, Timestamp, Treatment,
 };
-use flag_store::{Exposure, Row, RowOptions, Spelling, decode_revision, encode_revision};
+use flag_store::{
+    Exposure, ExposureRecord, RowOptions, Spelling, decode_revision, encode_revision,
+};
 
 const TIME: &str = "2024-09-25 19:15:28.248896";
 
@@ -57,10 +59,10 @@ fn exposures(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("exposures");
     group.throughput(Throughput::Elements(BATCH));
     group.bench_function("encode 500", |bencher| {
-        bencher.iter(|| -> Vec<Row> {
+        bencher.iter(|| -> Vec<ExposureRecord> {
             let exposures = black_box(&exposures).iter();
             exposures
-                .map(|exposure| exposure.row(Spelling::Json).unwrap())
+                .map(|exposure| exposure.record(Spelling::Json).unwrap())
                 .collect()
         });
     });

@@ -4,8 +4,9 @@ use flag_model::{FlagKey, Timestamp};
 
 use crate::flags::FlagStore;
 use crate::newest::created;
-use crate::port::{Scan, StoreError};
 use crate::row_key::{RowType, flag_prefix};
+use crate::rows::Scan;
+use crate::store_error::StoreError;
 
 /// A row that doesn't count yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

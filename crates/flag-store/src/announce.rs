@@ -6,8 +6,9 @@ use tokio::time::sleep;
 use crate::append::pause;
 use crate::flags::FlagStore;
 use crate::head::{Head, changed, head_column};
-use crate::port::{Columns, Expected, StoreError, Table};
 use crate::row_key::{RowType, head_key};
+use crate::rows::{Columns, Expected};
+use crate::store_error::StoreError;
 use crate::stored::LATEST_CHANGE;
 
 /// How often it is tried to tell the head row of a flag.
@@ -49,9 +50,7 @@ impl FlagStore {
         let (key, column) = (head_key(&flag.project), head_column(row_type, flag));
         let columns = [column.as_str()];
         // In this order: whoever appends between the two reads makes the comparison below fail.
-        let row = self
-            .rows
-            .get(Table::Flags, key.as_bytes(), Columns::Only(&columns));
+        let row = self.rows.get(key.as_bytes(), Columns::Only(&columns));
         let row = row.await?;
         let head = row.as_ref().and_then(|row| row.cells.get(&column));
         let Some(created) = self.newest_created(row_type, flag).await? else {
@@ -70,7 +69,7 @@ impl FlagStore {
             value: head,
         };
         self.rows
-            .compare_and_set(Table::Flags, key.as_bytes(), expected, &cells)
+            .compare_and_set(key.as_bytes(), expected, &cells)
             .await?;
         Ok(Some(created))
     }
@@ -85,8 +84,8 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, SystemClock};
     use crate::memory::MemoryStore;
-    use crate::port::{Cells, Row, RowStore};
     use crate::row_key::flag_prefix;
+    use crate::rows::{Cells, Row, RowStore};
     use crate::stored::CHANGE_ID;
 
     const TIME: &str = "2024-09-25 19:15:28.248896";
@@ -99,24 +98,23 @@ mod tests {
         }
     }
 
-    async fn write(rows: &MemoryStore, key: String, cells: Cells) {
+    fn row(key: String, cells: Cells) -> Row {
         let key = key.into();
-        let written = rows.write_batch(Table::Flags, &[Row { key, cells }]).await;
-        assert!(written.iter().all(Result::is_ok));
+        Row { key, cells }
     }
 
     /// The head row after a revision was copied into a store whose head row had these cells.
     async fn head(before: Cells) -> Option<Cells> {
         let rows = Arc::new(MemoryStore::default());
         if !before.is_empty() {
-            write(&rows, head_key(&flag().project), before).await;
+            rows.put([row(head_key(&flag().project), before)]);
         }
         let key = flag_prefix(RowType::Revision, &flag()) + TIME;
-        write(&rows, key, Cells::default().with("Name", "f")).await;
+        rows.put([row(key, Cells::default().with("Name", "f"))]);
         let store = FlagStore::new(rows.clone(), Arc::new(SystemClock));
         store.announce(&flag()).await.unwrap();
         let key = head_key(&flag().project);
-        let row = rows.get(Table::Flags, key.as_bytes(), Columns::All).await;
+        let row = rows.get(key.as_bytes(), Columns::All).await;
         row.unwrap().map(|row| row.cells)
     }
 

@@ -23,8 +23,9 @@ use self::watch::Watch;
 pub(crate) use self::watch::pause;
 use crate::flags::FlagStore;
 use crate::head::head_column;
-use crate::port::{Row, StoreError};
 use crate::row_key::{RowType, head_key};
+use crate::rows::Row;
+use crate::store_error::StoreError;
 use crate::stored::{encode_metadata, encode_revision, encode_rollback};
 
 /// How long a claim is left alone whose row doesn't appear.

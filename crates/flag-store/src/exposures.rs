@@ -1,13 +1,12 @@
-//! The exposure log: which decisions were served.
+//! Exposures: as they are served, as they are kept, and as they are read.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Invalid, Reason, Timestamp};
 
 use crate::options::Spelling;
-use crate::port::{Columns, Insert, Row, RowStore, Scan, StoreError, Table};
-use crate::row_key::{exposure_prefix, instance_prefix};
+use crate::rows::Row;
+use crate::store_error::StoreError;
 use crate::stored::{decode_exposure, encode_exposure};
 
 /// A decision that was served; what is `None` has no column.
@@ -35,10 +34,55 @@ pub struct Exposure<'a> {
     pub created: Timestamp,
 }
 
+/// An exposure as logs give it back and exchange it, whoever wrote it: as the row that it is in Bigtable, byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExposureRecord(Row);
+
 impl Exposure<'_> {
-    /// The row that it is in the log, with its booleans spelled like this; refused if its key would be too long.
-    pub fn row(&self, booleans: Spelling) -> Result<Row, Invalid> {
+    /// The record of it, with its booleans spelled like this; refused if its key would be too long.
+    pub fn record(&self, booleans: Spelling) -> Result<ExposureRecord, Invalid> {
+        self.row(booleans).map(ExposureRecord)
+    }
+
+    pub(crate) fn row(&self, booleans: Spelling) -> Result<Row, Invalid> {
         encode_exposure(self, booleans)
+    }
+}
+
+impl From<Row> for ExposureRecord {
+    fn from(row: Row) -> Self {
+        Self(row)
+    }
+}
+
+impl ExposureRecord {
+    /// What tells it from all others.
+    pub fn key(&self) -> &[u8] {
+        &self.0.key
+    }
+
+    /// The row.
+    pub fn row(&self) -> &Row {
+        &self.0
+    }
+
+    /// What it says, in text.
+    pub fn text(&self) -> StoredExposure {
+        decode_exposure(&self.0)
+    }
+
+    /// When it was served, if it tells.
+    pub fn created(&self) -> Option<Timestamp> {
+        let text = self.0.cells.get("CreatedTimestamp")?;
+        Timestamp::parse(str::from_utf8(text).ok()?).ok()
+    }
+
+    /// The first column whose cell differs between two records.
+    pub(crate) fn first_difference(&self, other: &Self) -> Option<String> {
+        let (one, other) = (&self.0.cells, &other.0.cells);
+        let columns = one.iter().chain(other.iter());
+        let mut columns = columns.map(|(column, _)| String::from_utf8_lossy(column).into_owned());
+        columns.find(|column| one.get(column) != other.get(column))
     }
 }
 
@@ -75,96 +119,4 @@ pub enum WriteExposureError {
     /// The store didn't take it. Writing it again is safe.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// The exposure log of a backend.
-#[derive(Clone, Debug)]
-pub struct ExposureStore {
-    pub(crate) rows: Arc<dyn RowStore>,
-}
-
-impl ExposureStore {
-    /// The exposure log kept in `rows`.
-    pub fn new(rows: Arc<dyn RowStore>) -> Self {
-        Self { rows }
-    }
-
-    /// Writes exposures, each for itself, with results in their order; writing one again changes nothing.
-    pub async fn write(&self, exposures: &[Exposure<'_>]) -> Vec<Result<(), WriteExposureError>> {
-        let mut rows = Vec::with_capacity(exposures.len());
-        let mut results = Vec::with_capacity(exposures.len());
-        for exposure in exposures {
-            results.push(exposure.row(Spelling::Json).map(|row| rows.push(row)));
-        }
-        let mut written = self.write_rows(&rows).await.into_iter();
-        let results = results.into_iter().map(|encoded| {
-            encoded?;
-            Ok(written.next().unwrap_or_else(unanswered)?)
-        });
-        results.collect()
-    }
-
-    /// Writes rows that are exposures, each for itself, with a result for each in their order.
-    pub async fn write_rows(&self, rows: &[Row]) -> Vec<Result<(), StoreError>> {
-        let mut results = self.rows.write_batch(Table::Exposures, rows).await;
-        results.resize_with(rows.len(), unanswered);
-        results
-    }
-
-    /// Writes a row that is an exposure unless it is logged already; an exposure that is logged never changes.
-    pub async fn insert(&self, row: &Row) -> Result<(), WriteExposureError> {
-        let inserted = self.rows.insert_if_absent(Table::Exposures, row).await?;
-        if inserted == Insert::Inserted {
-            return Ok(());
-        }
-        let found = self.rows.get(Table::Exposures, &row.key, Columns::All);
-        let found = found.await?.ok_or_else(|| StoreError::Unavailable {
-            source: "the row expired while it was written".into(),
-        })?;
-        match first_difference(&found, row) {
-            None => Ok(()),
-            Some(column) => Err(WriteExposureError::Differs { column }),
-        }
-    }
-
-    /// At most `limit` exposures of a flag, ordered by instance id as its key encodes it.
-    pub async fn of_flag(
-        &self,
-        flag: &FlagKey,
-        limit: usize,
-    ) -> Result<Vec<StoredExposure>, StoreError> {
-        self.read(exposure_prefix(flag), limit).await
-    }
-
-    /// At most `limit` exposures of one instance to a flag, ordered by request id.
-    pub async fn of_instance(
-        &self,
-        flag: &FlagKey,
-        instance: &InstanceId<'_>,
-        limit: usize,
-    ) -> Result<Vec<StoredExposure>, StoreError> {
-        self.read(instance_prefix(flag, instance), limit).await
-    }
-
-    async fn read(&self, prefix: String, limit: usize) -> Result<Vec<StoredExposure>, StoreError> {
-        let rows = self
-            .rows
-            .scan(Table::Exposures, Scan::prefix(prefix).limit(limit))
-            .await?;
-        Ok(rows.iter().map(decode_exposure).collect())
-    }
-}
-
-/// The first column whose cell differs between two rows.
-fn first_difference(one: &Row, other: &Row) -> Option<String> {
-    let columns = one.cells.iter().chain(other.cells.iter());
-    let mut columns = columns.map(|(column, _)| String::from_utf8_lossy(column).into_owned());
-    columns.find(|column| one.cells.get(column) != other.cells.get(column))
-}
-
-/// A backend answers for every row; were an answer missing, the row counts as not written.
-fn unanswered() -> Result<(), StoreError> {
-    Err(StoreError::Broken {
-        source: "fewer results than rows".into(),
-    })
 }

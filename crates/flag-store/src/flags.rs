@@ -8,8 +8,9 @@ use flag_model::{FlagKey, Format, Metadata, ProjectName, Revision, Timestamp};
 use crate::clock::Clock;
 use crate::newest::NewestRow;
 use crate::options::RowOptions;
-use crate::port::{Row, RowStore, Scan, StoreError, Table};
 use crate::row_key::{FlagRowKey, RowType, flag_prefix, project_prefix};
+use crate::rows::{Row, RowStore, Scan};
+use crate::store_error::StoreError;
 use crate::stored::{UnreadableRow, decode_metadata, decode_revision, read_placing};
 
 /// The flags of a backend.
@@ -72,11 +73,7 @@ impl FlagStore {
 
     /// Whether no row at all is kept.
     pub async fn is_empty(&self) -> Result<bool, StoreError> {
-        Ok(self
-            .rows
-            .scan(Table::Flags, Scan::prefix("").limit(1))
-            .await?
-            .is_empty())
+        Ok(self.rows.scan(Scan::prefix("").limit(1)).await?.is_empty())
     }
 
     /// The revision in force; one reverse scan of one row.
@@ -205,7 +202,7 @@ impl FlagStore {
         let mut scan = Scan::prefix(project_prefix(row_type, project))
             .descending()
             .limit(1);
-        while let Some(row) = self.rows.scan(Table::Flags, scan.clone()).await?.pop() {
+        while let Some(row) = self.rows.scan(scan.clone()).await?.pop() {
             scan.end = Some(row.key.clone());
             if let Some((_, flag)) = FlagRowKey::subject_of(&row.key) {
                 let prefix = flag_prefix(row_type, &flag);

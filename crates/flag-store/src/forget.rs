@@ -1,14 +1,11 @@
-//! What the log keeps of one instance, and its removal; the table of flags is never touched.
+//! What a log of rows keeps of one instance.
 
 use flag_model::{InstanceId, ProjectName};
 
-use crate::exposures::ExposureStore;
 use crate::pages::Pages;
-use crate::port::{Row, Scan, StoreError, Table};
 use crate::row_key::{encoded, rows_prefix};
-
-/// How many exposures are deleted at once.
-const AT_ONCE: usize = 500;
+use crate::rows::{Row, RowStore, Scan};
+use crate::store_error::StoreError;
 
 /// What stands between a flag and an instance in a key.
 const INSTANCE: &[u8] = b"#INSTANCEID#";
@@ -20,7 +17,7 @@ pub struct InstanceExposures {
     pub flag_type: String,
     /// The flag's name, as the keys spell it.
     pub flag_name: String,
-    keys: Vec<Vec<u8>>,
+    pub(crate) keys: Vec<Vec<u8>>,
 }
 
 impl InstanceExposures {
@@ -30,65 +27,54 @@ impl InstanceExposures {
     }
 }
 
-impl ExposureStore {
-    /// The exposures of an instance to the flags of a project, by flag; also to flags that are in the log alone.
-    ///
-    /// Reads a key of each flag and the rows of the instance, whatever else the log holds.
-    pub async fn of_instance_in(
-        &self,
-        project: &ProjectName,
-        instance: &InstanceId<'_>,
-    ) -> Result<Vec<InstanceExposures>, StoreError> {
-        let id = instance.as_str();
-        let mut scan = Scan::prefix(rows_prefix(project) + "FLAGTYPE#").limit(1);
-        let mut found = Vec::new();
-        while let Some(key) = self.rows.keys(Table::Exposures, scan.clone()).await?.pop() {
-            let of_flag = flag_prefix(&key);
-            let next = of_flag.and_then(|prefix| Scan::prefix(prefix).end);
-            scan.start = next.unwrap_or_else(|| [&*key, b"\0"].concat());
-            let Some(prefix) = of_flag else { continue };
-            // The reference spells ids as they are.
-            let mut keys = self.keys_of(prefix, &encoded(id), id).await?;
-            if encoded(id) != id {
-                keys.extend(self.keys_of(prefix, id, id).await?);
-            }
-            if let Some((flag_type, flag_name)) = flag(prefix).filter(|_| !keys.is_empty()) {
-                found.push(InstanceExposures {
-                    flag_type,
-                    flag_name,
-                    keys,
-                });
-            }
+/// The exposures of an instance among these rows. Reads a key of each flag and the rows of the instance, whatever else
+/// there is.
+pub(crate) async fn of_instance(
+    rows: &dyn RowStore,
+    project: &ProjectName,
+    instance: &InstanceId<'_>,
+) -> Result<Vec<InstanceExposures>, StoreError> {
+    let id = instance.as_str();
+    let mut scan = Scan::prefix(rows_prefix(project) + "FLAGTYPE#").limit(1);
+    let mut found = Vec::new();
+    while let Some(key) = rows.keys(scan.clone()).await?.pop() {
+        let of_flag = flag_prefix(&key);
+        let next = of_flag.and_then(|prefix| Scan::prefix(prefix).end);
+        scan.start = next.unwrap_or_else(|| [&*key, b"\0"].concat());
+        let Some(prefix) = of_flag else { continue };
+        // The reference spells ids as they are.
+        let mut keys = keys_of(rows, prefix, &encoded(id), id).await?;
+        if encoded(id) != id {
+            keys.extend(keys_of(rows, prefix, id, id).await?);
         }
-        Ok(found)
+        if let Some((flag_type, flag_name)) = flag(prefix).filter(|_| !keys.is_empty()) {
+            found.push(InstanceExposures {
+                flag_type,
+                flag_name,
+                keys,
+            });
+        }
     }
+    Ok(found)
+}
 
-    /// Deletes exposures, a few at a time; after a failure some are gone, and the others can be deleted again.
-    pub async fn delete(&self, exposures: &InstanceExposures) -> Result<(), StoreError> {
-        for keys in exposures.keys.chunks(AT_ONCE) {
-            self.rows.delete_exposures(keys).await?;
+/// The keys of a flag's rows in which an id is spelled so, and is this one.
+async fn keys_of(
+    rows: &dyn RowStore,
+    flag: &[u8],
+    spelled: &str,
+    id: &str,
+) -> Result<Vec<Vec<u8>>, StoreError> {
+    let prefix = [flag, spelled.as_bytes(), b"#REQUESTID#"].concat();
+    let mut pages = Pages::new(rows, Scan::prefix(prefix));
+    let mut keys = Vec::new();
+    loop {
+        let page = pages.next().await?;
+        if page.is_empty() {
+            return Ok(keys);
         }
-        Ok(())
-    }
-
-    /// The keys of a flag's rows in which an id is spelled so, and is this one.
-    async fn keys_of(
-        &self,
-        flag: &[u8],
-        spelled: &str,
-        id: &str,
-    ) -> Result<Vec<Vec<u8>>, StoreError> {
-        let prefix = [flag, spelled.as_bytes(), b"#REQUESTID#"].concat();
-        let mut pages = Pages::new(&*self.rows, Table::Exposures, Scan::prefix(prefix));
-        let mut keys = Vec::new();
-        loop {
-            let page = pages.next().await?;
-            if page.is_empty() {
-                return Ok(keys);
-            }
-            let rows = page.into_iter().filter(|row| is_of(row, spelled, id));
-            keys.extend(rows.map(|row| row.key));
-        }
+        let rows = page.into_iter().filter(|row| is_of(row, spelled, id));
+        keys.extend(rows.map(|row| row.key));
     }
 }
 
@@ -120,23 +106,21 @@ fn flag(prefix: &[u8]) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::memory::MemoryStore;
-    use crate::port::{Cells, RowStore as _};
+    use crate::exposure_log::{ExposureLog as _, ExposureScope};
+    use crate::exposures::ExposureRecord;
+    use crate::memory::MemoryLog;
+    use crate::rows::{Cells, Insert};
 
-    async fn insert(store: &MemoryStore, key: Vec<u8>, cells: Cells) {
-        let row = Row { key, cells };
-        store
-            .insert_if_absent(Table::Exposures, &row)
-            .await
-            .unwrap();
+    async fn insert(log: &MemoryLog, key: Vec<u8>, cells: Cells) {
+        let record = ExposureRecord::from(Row { key, cells });
+        let inserted = log.insert_if_absent(&record).await;
+        assert_eq!(inserted.unwrap(), Insert::Inserted);
     }
 
     /// A log with these exposures: project, type and name of the flag, the id as the key spells it, the id.
-    async fn log(rows: &[(&str, &str, Option<&str>)]) -> (Arc<MemoryStore>, ExposureStore) {
-        let store = Arc::new(MemoryStore::default());
+    async fn log(rows: &[(&str, &str, Option<&str>)]) -> MemoryLog {
+        let log = MemoryLog::default();
         for (at, (flag, spelled, id)) in rows.iter().enumerate() {
             let [project, flag_type, name] = flag.split('/').collect::<Vec<_>>()[..] else {
                 panic!("{flag}");
@@ -149,10 +133,19 @@ mod tests {
                 Some(id) => cells.with("InstanceID", *id),
                 None => cells,
             };
-            insert(&store, key.into(), cells).await;
+            insert(&log, key.into(), cells).await;
         }
-        let log = ExposureStore::new(store.clone());
-        (store, log)
+        log
+    }
+
+    /// How many exposures are left in both projects.
+    async fn left(log: &MemoryLog) -> usize {
+        let mut left = 0;
+        for project in ["p", "p2"].map(|name| ProjectName::new(name).unwrap()) {
+            let of = ExposureScope::Project(&project);
+            left += log.page(of, None, 100).await.unwrap().len();
+        }
+        left
     }
 
     /// What is found of an id in project `p`, as flag and count; and how many rows are left without it.
@@ -162,10 +155,10 @@ mod tests {
         expected: &[(&str, usize)],
         left: usize,
     ) {
-        let (store, log) = log(rows).await;
+        let log = log(rows).await;
         let project = ProjectName::new("p").unwrap();
         let id = InstanceId::new(id).unwrap();
-        let found = log.of_instance_in(&project, &id).await.unwrap();
+        let found = log.of_instance(&project, &id).await.unwrap();
         let told: Vec<(String, usize)> = (found.iter())
             .map(|of| (format!("{}/{}", of.flag_type, of.flag_name), of.count()))
             .collect();
@@ -174,12 +167,8 @@ mod tests {
         for exposures in &found {
             log.delete(exposures).await.unwrap();
         }
-        assert_eq!(log.of_instance_in(&project, &id).await.unwrap(), []);
-        let rows = store
-            .scan(Table::Exposures, Scan::prefix(""))
-            .await
-            .unwrap();
-        assert_eq!(rows.len(), left);
+        assert_eq!(log.of_instance(&project, &id).await.unwrap(), []);
+        assert_eq!(self::left(&log).await, left);
     }
 
     #[tokio::test]
@@ -215,18 +204,18 @@ mod tests {
 
     #[tokio::test]
     async fn keys_of_another_shape_hide_nobody() {
-        let (store, log) = log(&[("p/data/z", "A", Some("A"))]).await;
+        let log = log(&[("p/data/z", "A", Some("A"))]).await;
         for key in [
             "PROJECT#p#FLAGTYPE#",
             "PROJECT#p#FLAGTYPE#data#x",
             "PROJECT#p#ROWTYPE#COUNTS#1",
         ] {
             let cells = Cells::default().with("Name", "x");
-            insert(&store, key.into(), cells).await;
+            insert(&log, key.into(), cells).await;
         }
         let project = ProjectName::new("p").unwrap();
         let found = log
-            .of_instance_in(&project, &InstanceId::new("A").unwrap())
+            .of_instance(&project, &InstanceId::new("A").unwrap())
             .await;
         assert_eq!(found.unwrap().len(), 1);
     }

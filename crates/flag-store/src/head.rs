@@ -6,8 +6,9 @@
 use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
 
 use crate::flags::FlagStore;
-use crate::port::{Cells, Columns, StoreError, Table};
 use crate::row_key::{RowType, head_key};
+use crate::rows::{Cells, Columns};
+use crate::store_error::StoreError;
 use crate::stored::{CHANGE_ID, LATEST_CHANGE};
 
 /// What the head row of a project says of its flags' revisions. It tells of changes early; the rows are the truth.
@@ -41,10 +42,7 @@ impl FlagStore {
     /// What the head row of a project says; one read of one row, which is as large as the project has flags.
     pub async fn heads(&self, project: &ProjectName) -> Result<Heads, StoreError> {
         let key = head_key(project);
-        let row = self
-            .rows
-            .get(Table::Flags, key.as_bytes(), Columns::All)
-            .await?;
+        let row = self.rows.get(key.as_bytes(), Columns::All).await?;
         let cells = row.map(|row| row.cells).unwrap_or_default();
         Ok(Heads {
             project: Some(project.clone()),
@@ -59,10 +57,7 @@ impl FlagStore {
     /// What says whether the head row of a project has changed; one read of two small cells, however many flags there are.
     pub async fn change_mark(&self, project: &ProjectName) -> Result<ChangeMark, StoreError> {
         let key = head_key(project);
-        let row = self
-            .rows
-            .get(Table::Flags, key.as_bytes(), Columns::Only(&MARKS))
-            .await?;
+        let row = self.rows.get(key.as_bytes(), Columns::Only(&MARKS)).await?;
         Ok(ChangeMark(row.map(|row| row.cells).unwrap_or_default()))
     }
 }

@@ -1,12 +1,15 @@
 //! How flags are kept: row keys, cells, and the protocol that appends revisions without losing any.
 //!
-//! Knows no vendor: a backend is whatever implements [`RowStore`]. Start with [`FlagStore`].
+//! Knows no vendor: a backend is whatever implements the two ports, [`RowStore`] for flags and [`ExposureLog`] for the
+//! decisions that were served. Start with [`FlagStore`].
 mod ahead;
 mod announce;
 mod append;
 mod clock;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod exposure_log;
+mod exposure_rows;
 mod exposures;
 mod flags;
 mod forget;
@@ -18,18 +21,22 @@ pub mod memory;
 mod newest;
 mod options;
 mod pages;
-mod port;
 mod presence;
 mod row_key;
+mod rows;
+#[cfg(any(test, feature = "conformance"))]
+pub mod scripted;
 mod sql;
-mod step_back;
+mod store_error;
 mod stored;
 mod survey;
 
 pub use crate::ahead::RowAhead;
 pub use crate::append::{AppendError, Base};
 pub use crate::clock::{Clock, SystemClock};
-pub use crate::exposures::{Exposure, ExposureStore, StoredExposure, WriteExposureError};
+pub use crate::exposure_log::{Appended, ExposureLog, ExposureQuery, ExposureScope, PAGE};
+pub use crate::exposure_rows::ExposureRows;
+pub use crate::exposures::{Exposure, ExposureRecord, StoredExposure, WriteExposureError};
 pub use crate::flags::{FlagEntry, FlagStore, ReadError};
 pub use crate::forget::InstanceExposures;
 pub use crate::head::{ChangeMark, HeadState, Heads};
@@ -37,14 +44,13 @@ pub use crate::instance_names::InstanceNames;
 pub use crate::newest::NewestRow;
 pub use crate::options::{RowOptions, Spelling};
 pub use crate::pages::{Pages, project_rows};
-pub use crate::port::{
-    BoxError, BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore,
-    Scan, StoreError, Table,
-};
 pub use crate::presence::{Place, Present};
 pub use crate::row_key::{FlagRowKey, RowType};
+pub use crate::rows::{
+    BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,
+};
 pub use crate::sql::{Pattern, TableNames, sql};
-pub use crate::step_back::step_back;
+pub use crate::store_error::{BoxError, StoreError};
 pub use crate::stored::{
     FAMILY, Oddity, UnreadableRow, check_exposure, decode_metadata, decode_revision,
     encode_metadata, encode_revision,

@@ -1,30 +1,36 @@
-//! A store in memory: the port in its plainest form, for tests of what is built upon it.
+//! A store in memory: the ports in their plainest form, for tests of what is built upon them.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::port::{
+use crate::exposure_rows::ExposureRows;
+use crate::rows::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,
-    StoreError, Table,
 };
+use crate::store_error::StoreError;
 
 type Rows = BTreeMap<Vec<u8>, Cells>;
 
 /// Rows in memory; gone when it is dropped.
 #[derive(Debug, Default)]
-pub struct MemoryStore {
-    flags: Mutex<Rows>,
-    exposures: Mutex<Rows>,
-}
+pub struct MemoryStore(Mutex<Rows>);
+
+/// An exposure log in memory; gone when it is dropped.
+#[derive(Debug, Default)]
+pub struct MemoryLog(MemoryStore);
 
 impl MemoryStore {
-    fn rows(&self, table: Table) -> MutexGuard<'_, Rows> {
-        let rows = match table {
-            Table::Flags => &self.flags,
-            Table::Exposures => &self.exposures,
-        };
-        rows.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Writes rows over what is there, as somebody else's tooling does; other cells stay.
+    pub fn put(&self, rows: impl IntoIterator<Item = Row>) {
+        let mut kept = self.rows();
+        for row in rows {
+            merge(kept.entry(row.key).or_default(), &row.cells);
+        }
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -43,7 +49,6 @@ fn merge(into: &mut Cells, from: &Cells) {
 impl RowStore for MemoryStore {
     fn get<'a>(
         &'a self,
-        table: Table,
         key: &'a [u8],
         columns: Columns<'a>,
     ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
@@ -52,7 +57,7 @@ impl RowStore for MemoryStore {
             Columns::Only(names) => names.iter().any(|name| name.as_bytes() == column),
         };
         Box::pin(async move {
-            let rows = self.rows(table);
+            let rows = self.rows();
             let Some(cells) = rows.get(key) else {
                 return Ok(None);
             };
@@ -61,13 +66,13 @@ impl RowStore for MemoryStore {
         })
     }
 
-    fn scan(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+    fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
         Box::pin(async move {
             if scan.end.as_ref().is_some_and(|end| *end <= scan.start) {
                 return Ok(Vec::new());
             }
             let end = scan.end.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-            let rows = self.rows(table);
+            let rows = self.rows();
             let range = rows
                 .range::<Vec<u8>, _>((Bound::Included(&scan.start), end))
                 .map(|(key, cells)| row(key, cells));
@@ -79,13 +84,9 @@ impl RowStore for MemoryStore {
         })
     }
 
-    fn insert_if_absent<'a>(
-        &'a self,
-        table: Table,
-        row: &'a Row,
-    ) -> BoxFuture<'a, Result<Insert, StoreError>> {
+    fn insert_if_absent<'a>(&'a self, row: &'a Row) -> BoxFuture<'a, Result<Insert, StoreError>> {
         Box::pin(async move {
-            let mut rows = self.rows(table);
+            let mut rows = self.rows();
             if rows.contains_key(&row.key) {
                 return Ok(Insert::AlreadyThere);
             }
@@ -96,13 +97,12 @@ impl RowStore for MemoryStore {
 
     fn compare_and_set<'a>(
         &'a self,
-        table: Table,
         key: &'a [u8],
         expected: Expected<'a>,
         cells: &'a Cells,
     ) -> BoxFuture<'a, Result<CompareAndSet, StoreError>> {
         Box::pin(async move {
-            let mut rows = self.rows(table);
+            let mut rows = self.rows();
             if rows.get(key).and_then(|cells| cells.get(expected.column)) != expected.value {
                 return Ok(CompareAndSet::Differs);
             }
@@ -111,34 +111,26 @@ impl RowStore for MemoryStore {
         })
     }
 
-    fn write_batch<'a>(
-        &'a self,
-        table: Table,
-        batch: &'a [Row],
-    ) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
-        Box::pin(async move {
-            let mut rows = self.rows(table);
-            for row in batch {
-                merge(rows.entry(row.key.clone()).or_default(), &row.cells);
-            }
-            batch.iter().map(|_| Ok(())).collect()
-        })
-    }
-
-    fn delete_exposures<'a>(
-        &'a self,
-        keys: &'a [Vec<u8>],
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move {
-            let mut rows = self.rows(Table::Exposures);
-            for key in keys {
-                rows.remove(key);
-            }
-            Ok(())
-        })
-    }
-
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
+    }
+}
+
+impl ExposureRows for MemoryLog {
+    fn rows(&self) -> &dyn RowStore {
+        &self.0
+    }
+
+    fn write_rows<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
+        self.0.put(rows.iter().cloned());
+        Box::pin(std::future::ready(rows.iter().map(|_| Ok(())).collect()))
+    }
+
+    fn delete_rows<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>> {
+        let mut rows = self.0.rows();
+        for key in keys {
+            rows.remove(key);
+        }
+        Box::pin(std::future::ready(Ok(())))
     }
 }

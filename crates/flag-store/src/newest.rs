@@ -11,8 +11,9 @@ mod history;
 use flag_model::{FlagKey, Timestamp};
 
 use crate::flags::FlagStore;
-use crate::port::{Columns, Row, Scan, StoreError, Table};
 use crate::row_key::{FlagRowKey, RowType, flag_prefix};
+use crate::rows::{Columns, Row, Scan};
+use crate::store_error::StoreError;
 
 /// How many rows of a day are looked at that are spelled otherwise.
 const LOOKED_AT: usize = 8;
@@ -123,7 +124,7 @@ impl FlagStore {
         limit: usize,
     ) -> Result<Option<Vec<Timestamp>>, StoreError> {
         let last = Scan::prefix(flag_prefix(row_type, flag)).descending();
-        let keys = self.rows.keys(Table::Flags, last.limit(limit)).await?;
+        let keys = self.rows.keys(last.limit(limit)).await?;
         let horizon = self.horizon();
         let times = keys.iter().map(|bytes| {
             let key = FlagRowKey::decode(bytes).ok()?;
@@ -144,7 +145,7 @@ impl FlagStore {
         for hidden in of_day.into_iter().chain(of_second) {
             let scan = Scan::prefix(format!("{prefix}{hidden}"));
             let scan = scan.descending().limit(LOOKED_AT);
-            let mut rows = self.rows.scan(Table::Flags, scan).await?;
+            let mut rows = self.rows.scan(scan).await?;
             rows.retain(|row| created(prefix, &row.key) <= horizon);
             let latest = rows.into_iter().max_by_key(|row| created(prefix, &row.key));
             newest = latest
@@ -179,7 +180,7 @@ impl FlagStore {
             ..Scan::prefix(format!("{prefix}{day}T"))
         };
         let scan = scan.descending().limit(LOOKED_AT);
-        for row in self.rows.scan(Table::Flags, scan).await? {
+        for row in self.rows.scan(scan).await? {
             let made = created(&prefix, &row.key).filter(|made| *made <= at);
             let before = newest.as_ref().and_then(|row| created(&prefix, &row.key));
             if made > before {
@@ -209,7 +210,7 @@ impl FlagStore {
         }
         let found = self.first_key(scan.descending(), |key| created(prefix, key));
         match found.await? {
-            Some((key, _)) => self.rows.get(Table::Flags, &key, Columns::All).await,
+            Some((key, _)) => self.rows.get(&key, Columns::All).await,
             None => Ok(None),
         }
     }
@@ -222,7 +223,7 @@ impl FlagStore {
     ) -> Result<Option<(Vec<u8>, T)>, StoreError> {
         let mut scan = scan.limit(KEYS);
         loop {
-            let keys = self.rows.keys(Table::Flags, scan.clone()).await?;
+            let keys = self.rows.keys(scan.clone()).await?;
             if let Some(found) = keys.iter().find_map(|key| Some((key.clone(), tell(key)?))) {
                 return Ok(Some(found));
             }
@@ -235,7 +236,7 @@ impl FlagStore {
 
     async fn last(&self, scan: Scan) -> Result<Option<Row>, StoreError> {
         let scan = scan.descending().limit(1);
-        Ok(self.rows.scan(Table::Flags, scan).await?.pop())
+        Ok(self.rows.scan(scan).await?.pop())
     }
 }
 

@@ -2,10 +2,11 @@
 
 use flag_model::ProjectName;
 
-use crate::port::{Row, RowStore, Scan, StoreError, Table};
 use crate::row_key::rows_prefix;
+use crate::rows::{Row, RowStore, Scan};
+use crate::store_error::StoreError;
 
-/// All rows of a project, in either table: metadata, head and revisions in that of flags, exposures in the other.
+/// All rows of a project: metadata, head and revisions.
 pub fn project_rows(project: &ProjectName) -> Scan {
     Scan::prefix(rows_prefix(project))
 }
@@ -16,7 +17,6 @@ pub fn project_rows(project: &ProjectName) -> Scan {
 #[derive(Debug)]
 pub struct Pages<'a> {
     rows: &'a dyn RowStore,
-    table: Table,
     scan: Option<Scan>,
 }
 
@@ -25,11 +25,10 @@ impl<'a> Pages<'a> {
     pub const DEFAULT_SIZE: usize = 500;
 
     /// Prepares to read; nothing is read yet.
-    pub fn new(rows: &'a dyn RowStore, table: Table, scan: Scan) -> Self {
+    pub fn new(rows: &'a dyn RowStore, scan: Scan) -> Self {
         let limit = scan.limit.unwrap_or(Self::DEFAULT_SIZE);
         Self {
             rows,
-            table,
             scan: Some(scan.limit(limit)),
         }
     }
@@ -39,7 +38,7 @@ impl<'a> Pages<'a> {
         let Some(scan) = &mut self.scan else {
             return Ok(Vec::new());
         };
-        let page = self.rows.scan(self.table, scan.clone()).await?;
+        let page = self.rows.scan(scan.clone()).await?;
         match page.last() {
             Some(last) if Some(page.len()) == scan.limit => scan.go_on_after(&last.key),
             _ => self.scan = None,
@@ -52,7 +51,7 @@ impl<'a> Pages<'a> {
 mod tests {
     use super::*;
     use crate::memory::MemoryStore;
-    use crate::port::Cells;
+    use crate::rows::Cells;
 
     async fn check(scan: Scan, expected: &[&[&str]]) {
         let store = MemoryStore::default();
@@ -60,9 +59,9 @@ mod tests {
             let cells = Cells::default().with("Name", "1");
             let key = key.into();
             let row = Row { key, cells };
-            store.insert_if_absent(Table::Flags, &row).await.unwrap();
+            store.insert_if_absent(&row).await.unwrap();
         }
-        let mut pages = Pages::new(&store, Table::Flags, scan);
+        let mut pages = Pages::new(&store, scan);
         for page in expected.iter().chain(&[&[][..]; 2]) {
             let keys = pages.next().await.unwrap();
             let keys: Vec<_> = keys.iter().map(|row| row.key.clone()).collect();

@@ -3,8 +3,9 @@
 use flag_model::FlagKey;
 
 use crate::flags::FlagStore;
-use crate::port::{Scan, StoreError, Table};
 use crate::row_key::{FlagRowKey, PROJECTS, RowType, flag_prefix};
+use crate::rows::Scan;
+use crate::store_error::StoreError;
 
 /// A place in the order of the table of flags. A flag's revisions lie at its own place and before that of the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,7 +40,7 @@ impl FlagStore {
             start: from.0.clone().max(projects.start.clone()),
             ..projects
         };
-        let keys = self.rows.keys(Table::Flags, scan.limit(limit)).await?;
+        let keys = self.rows.keys(scan.limit(limit)).await?;
         let mut flags: Vec<Place> = keys.iter().filter_map(|key| revisions(key)).collect();
         flags.dedup();
         let last = keys.last().filter(|_| keys.len() >= limit);
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
     use crate::memory::MemoryStore;
-    use crate::port::{Cells, Row, RowStore};
+    use crate::rows::{Cells, Row, RowStore};
 
     fn flag(project: &str, name: &str) -> FlagKey {
         FlagKey {
@@ -88,13 +89,13 @@ mod tests {
             let cells = Cells::default().with("Name", "1");
             let key = format!("{key}{time}").into();
             let row = Row { key, cells };
-            rows.insert_if_absent(Table::Flags, &row).await.unwrap();
+            rows.insert_if_absent(&row).await.unwrap();
         }
         for key in ["A", "PROJECT#p#ROWTYPE#HEAD", "PROJECT#q#ROWTYPE#HEAD", "Z"] {
             let cells = Cells::default().with("Name", "1");
             let key = key.into();
             let row = Row { key, cells };
-            rows.insert_if_absent(Table::Flags, &row).await.unwrap();
+            rows.insert_if_absent(&row).await.unwrap();
         }
         let store = FlagStore::new(Arc::new(rows), Arc::new(SystemClock));
         let present = store.present(&from, limit).await.unwrap();

@@ -24,8 +24,8 @@ pub use self::oddity::Oddity;
 pub use self::revision::{decode_revision, encode_revision};
 pub(crate) use self::revision::{encode_rollback, read_placing, read_revision};
 pub use self::unreadable::UnreadableRow;
-use crate::port::Row;
 use crate::row_key::{FlagRowKey, RowType};
+use crate::rows::Row;
 
 /// The only column family.
 pub const FAMILY: &str = "metadata";

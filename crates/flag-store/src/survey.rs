@@ -4,8 +4,9 @@ use flag_model::{Metadata, ProjectName, Revision, Timestamp};
 
 use crate::flags::FlagStore;
 use crate::options::RowOptions;
-use crate::port::{Row, Scan, StoreError, Table};
 use crate::row_key::{FlagRowKey, PROJECTS, RowType, head_key};
+use crate::rows::{Row, Scan};
+use crate::store_error::StoreError;
 use crate::stored::{Oddities, Oddity, UnreadableRow, read_metadata, read_revision};
 
 /// A row of the table of flags, understood.
@@ -114,7 +115,7 @@ impl FlagStore {
     }
 
     async fn first(&self, scan: Scan) -> Result<Option<Vec<u8>>, StoreError> {
-        let rows = self.rows.scan(Table::Flags, scan).await?;
+        let rows = self.rows.scan(scan).await?;
         Ok(rows.into_iter().next().map(|row| row.key))
     }
 }
@@ -146,7 +147,7 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
     use crate::memory::MemoryStore;
-    use crate::port::{Cells, RowStore};
+    use crate::rows::{Cells, RowStore};
 
     async fn projects(keys: &[&str]) -> Projects {
         let rows = MemoryStore::default();
@@ -154,7 +155,7 @@ mod tests {
             let cells = Cells::default().with("Name", "1");
             let key = (*key).into();
             let row = Row { key, cells };
-            rows.insert_if_absent(Table::Flags, &row).await.unwrap();
+            rows.insert_if_absent(&row).await.unwrap();
         }
         let store = FlagStore::new(Arc::new(rows), Arc::new(SystemClock));
         store.projects().await.unwrap()

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use flag_model::{
     Revision, RevisionParts, Timestamp,
 };
 use flag_store::memory::MemoryStore;
+use flag_store::scripted::{ExpectedCell, RowCall, ScriptedRows, Step};
 use flag_store::{
-    AppendError, Base, BoxFuture, Cells, ChangeMark, Clock, Columns, CompareAndSet, Expected,
-    FlagStore, HeadState, Insert, Row, RowOptions, RowStore, Scan, StoreError, Table,
-    encode_revision,
+    AppendError, Base, Cells, ChangeMark, Clock, CompareAndSet, Expected, FlagStore, HeadState,
+    Insert, Row, RowOptions, RowStore as _, StoreError, encode_revision,
 };
 use tokio::time::Instant;
 
@@ -27,8 +27,6 @@ impl Clock for StoppedClock {
         Timestamp::from_unix_micros(self.0.load(Ordering::Relaxed)).unwrap()
     }
 }
-
-const TAKEN_LATE: &str = "taken late";
 
 /// What befalls a write, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,127 +45,65 @@ enum Fault {
     ThenSleeps,
 }
 
-/// Column, expected value and new cells of a compare-and-set.
-type LateWrite = (String, Option<Vec<u8>>, Cells);
+/// A compare-and-set that the store has yet to take.
+type Late = (Vec<u8>, ExpectedCell, Cells);
 
-/// A store whose writes fail as told: `faults` befall the write of that number, counted from zero.
-#[derive(Debug)]
-struct Faulty {
-    inner: Arc<MemoryStore>,
-    faults: Mutex<Vec<(u32, Fault)>>,
-    writes: AtomicU32,
+/// What befalls the writes of one writer: faults by the number of the write, counted from zero.
+struct Faults {
+    rows: Arc<MemoryStore>,
     clock: Arc<StoppedClock>,
-    /// A compare-and-set that the store has yet to take.
-    late: Mutex<Option<LateWrite>>,
-    /// A row that somebody else's tooling writes just before the first insert.
+    faults: Vec<(usize, Fault)>,
+    writes: AtomicUsize,
+    late: Mutex<Option<Late>>,
+    /// A row that somebody else's tooling writes just before each insert.
     foreign: Option<Row>,
 }
 
-impl Faulty {
-    async fn write<T>(&self, write: BoxFuture<'_, Result<T, StoreError>>) -> Result<T, StoreError> {
+impl Faults {
+    async fn befall(&self, call: RowCall) -> Step {
+        if !call.is_write() {
+            return Step::Pass;
+        }
         let number = self.writes.fetch_add(1, Ordering::Relaxed);
-        let fault = self
-            .faults
-            .lock()
-            .unwrap()
-            .iter()
-            .find(|(at, _)| *at == number)
-            .map(|(_, fault)| *fault);
-        match fault {
-            None => write.await,
-            Some(Fault::ReplyLost) => {
-                write.await?;
-                Err(StoreError::Unavailable {
-                    source: "reply lost".into(),
-                })
-            }
-            Some(Fault::NeverSent) => Err(StoreError::Unavailable {
-                source: "never sent".into(),
-            }),
+        if let RowCall::InsertIfAbsent(_) = call
+            && let Some(foreign) = &self.foreign
+        {
+            self.rows.insert_if_absent(foreign).await.unwrap();
+        }
+        if let RowCall::CompareAndSet(..) = call
+            && let Some((key, expected, cells)) = self.taken_late()
+        {
+            let set = (self.rows).compare_and_set(&key, expected.as_expected(), &cells);
+            set.await.unwrap();
+        }
+        let lost = |source: &str| StoreError::Unavailable {
+            source: source.into(),
+        };
+        let fault = self.faults.iter().find(|(at, _)| *at == number);
+        match fault.map(|(_, fault)| *fault) {
+            None => Step::Pass,
+            Some(Fault::ReplyLost) => Step::LoseReply(lost("reply lost")),
+            Some(Fault::NeverSent) => Step::Fail(lost("never sent")),
             Some(Fault::Dies) => std::future::pending().await,
             Some(Fault::HeldUp) => {
                 tokio::time::sleep(Duration::from_mins(1)).await;
-                write.await
+                Step::Pass
             }
             Some(Fault::ThenSleeps) => {
                 self.clock.0.fetch_add(60_000_000, Ordering::Relaxed);
-                write.await
+                Step::Pass
             }
-            Some(Fault::TakenLate) => Err(StoreError::Unavailable {
-                source: TAKEN_LATE.into(),
-            }),
+            Some(Fault::TakenLate) => {
+                if let RowCall::CompareAndSet(key, expected, cells) = call {
+                    *self.late.lock().unwrap() = Some((key, expected, cells));
+                }
+                Step::Fail(lost("taken late"))
+            }
         }
     }
-}
 
-impl RowStore for Faulty {
-    fn get<'a>(
-        &'a self,
-        table: Table,
-        key: &'a [u8],
-        columns: Columns<'a>,
-    ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
-        self.inner.get(table, key, columns)
-    }
-
-    fn scan(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        self.inner.scan(table, scan)
-    }
-
-    fn insert_if_absent<'a>(
-        &'a self,
-        table: Table,
-        row: &'a Row,
-    ) -> BoxFuture<'a, Result<Insert, StoreError>> {
-        Box::pin(async move {
-            if let Some(foreign) = &self.foreign {
-                self.inner.insert_if_absent(table, foreign).await?;
-            }
-            self.write(self.inner.insert_if_absent(table, row)).await
-        })
-    }
-
-    fn compare_and_set<'a>(
-        &'a self,
-        table: Table,
-        key: &'a [u8],
-        expected: Expected<'a>,
-        cells: &'a Cells,
-    ) -> BoxFuture<'a, Result<CompareAndSet, StoreError>> {
-        Box::pin(async move {
-            let late = self.late.lock().unwrap().take();
-            if let Some((column, value, cells)) = late {
-                let expected = Expected {
-                    column: &column,
-                    value: value.as_deref(),
-                };
-                self.inner
-                    .compare_and_set(table, key, expected, &cells)
-                    .await?;
-            }
-            let done = self
-                .write(self.inner.compare_and_set(table, key, expected, cells))
-                .await;
-            if matches!(&done, Err(StoreError::Unavailable { source }) if source.to_string() == TAKEN_LATE)
-            {
-                let value = expected.value.map(<[u8]>::to_vec);
-                *self.late.lock().unwrap() =
-                    Some((expected.column.to_owned(), value, cells.clone()));
-            }
-            done
-        })
-    }
-
-    fn write_batch<'a>(
-        &'a self,
-        table: Table,
-        rows: &'a [Row],
-    ) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
-        self.inner.write_batch(table, rows)
-    }
-
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.inner.ping()
+    fn taken_late(&self) -> Option<Late> {
+        self.late.lock().unwrap().take()
     }
 }
 
@@ -182,25 +118,30 @@ impl World {
         self.writer_with(1_000_000, vec![])
     }
 
-    fn writer_with(&self, clock_micros: i64, faults: Vec<(u32, Fault)>) -> FlagStore {
+    fn writer_with(&self, clock_micros: i64, faults: Vec<(usize, Fault)>) -> FlagStore {
         self.writer_beside(clock_micros, faults, None)
     }
 
     fn writer_beside(
         &self,
         clock_micros: i64,
-        faults: Vec<(u32, Fault)>,
+        faults: Vec<(usize, Fault)>,
         foreign: Option<Row>,
     ) -> FlagStore {
         let clock = Arc::new(StoppedClock(AtomicI64::new(clock_micros)));
-        let rows = Faulty {
-            inner: Arc::clone(&self.rows),
-            faults: Mutex::new(faults),
-            writes: AtomicU32::new(0),
+        let faults = Arc::new(Faults {
+            rows: Arc::clone(&self.rows),
             clock: Arc::clone(&clock),
+            faults,
+            writes: AtomicUsize::new(0),
             late: Mutex::default(),
             foreign,
-        };
+        });
+        let rows = ScriptedRows::over(Arc::clone(&self.rows));
+        rows.script(move |call| {
+            let faults = Arc::clone(&faults);
+            async move { faults.befall(call).await }
+        });
         FlagStore::new(Arc::new(rows), clock)
     }
 
@@ -426,7 +367,7 @@ async fn whoever_tells_of_copied_rows_tries_again() {
     for fault in [Fault::ReplyLost, Fault::NeverSent] {
         let world = World::default();
         let copied = encode(&Revision::new(at(1_000_000), parts("one")).unwrap());
-        let inserted = world.rows.insert_if_absent(Table::Flags, &copied).await;
+        let inserted = world.rows.insert_if_absent(&copied).await;
         assert_eq!(inserted.unwrap(), Insert::Inserted);
         let writer = world.writer_with(1_000_000, vec![(0, fault)]);
         let told = writer.announce(&flag()).await.unwrap();
@@ -481,9 +422,7 @@ async fn set_head(world: &World, column: &str, expected: Option<&str>, cells: &[
     };
     let cells: Cells = cells.iter().copied().collect();
     let key = b"PROJECT#p#ROWTYPE#HEAD";
-    let set = world
-        .rows
-        .compare_and_set(Table::Flags, key, expected, &cells);
+    let set = world.rows.compare_and_set(key, expected, &cells);
     assert_eq!(set.await.unwrap(), CompareAndSet::Set);
 }
 
@@ -605,11 +544,7 @@ async fn a_claim_whose_row_is_in_holds_nobody_up() {
     die_appending_soon(&world.writer_with(1_000_000, vec![(2, Fault::Dies)]), "one").await;
     // The reference's tooling writes a later row, behind which the claim's own is hidden.
     let foreign = encode(&Revision::new(at(3_000_000), parts("foreign")).unwrap());
-    world
-        .rows
-        .insert_if_absent(Table::Flags, &foreign)
-        .await
-        .unwrap();
+    world.rows.insert_if_absent(&foreign).await.unwrap();
     let started = Instant::now();
     append(&world.writer(), Base::Row(at(3_000_000)), "two")
         .await

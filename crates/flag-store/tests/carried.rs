@@ -9,8 +9,8 @@ use flag_model::{
 };
 use flag_store::memory::MemoryStore;
 use flag_store::{
-    Base, Cells, FlagStore, Row, RowOptions, RowStore, Spelling, SystemClock, Table,
-    decode_revision, encode_revision,
+    Base, Cells, FlagStore, Row, RowOptions, RowStore, Spelling, SystemClock, decode_revision,
+    encode_revision,
 };
 
 const TIME: &str = "2024-09-25 19:15:28.248896";
@@ -42,7 +42,7 @@ fn row(cells: &[(&str, &str)]) -> Row {
 /// The cells of the row that follows this one, which `change` makes of what it says.
 async fn followed(old: &Row, change: impl FnOnce(&mut RevisionParts)) -> Vec<(String, String)> {
     let rows = Arc::new(MemoryStore::default());
-    rows.insert_if_absent(Table::Flags, old).await.unwrap();
+    rows.insert_if_absent(old).await.unwrap();
     let store = FlagStore::new(rows.clone(), Arc::new(SystemClock));
     let newest = store.latest_revision(&flag()).await.unwrap().unwrap();
     let base = Base::Row(newest.created());

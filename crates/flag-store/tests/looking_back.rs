@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
 use flag_store::memory::MemoryStore;
-use flag_store::{FlagStore, ReadError, Row, RowStore, SystemClock, Table};
+use flag_store::{FlagStore, ReadError, Row, SystemClock};
 
 fn flag() -> FlagKey {
     FlagKey {
@@ -44,16 +44,14 @@ fn metadata(time: &str, description: &str) -> Row {
     row(key, time, &[("Description", description)])
 }
 
-async fn store(rows: &[Row]) -> FlagStore {
+fn store(rows: &[Row]) -> FlagStore {
     let memory = MemoryStore::default();
-    for written in memory.write_batch(Table::Flags, rows).await {
-        written.unwrap();
-    }
+    memory.put(rows.iter().cloned());
     FlagStore::new(Arc::new(memory), Arc::new(SystemClock))
 }
 
 /// A store with revisions of three seconds, the second one as Python writes a whole second, and of a longer name.
-async fn with_revisions() -> FlagStore {
+fn with_revisions() -> FlagStore {
     let mut other = revision("2024-01-01 00:00:00.000001", "[]");
     other.key =
         "PROJECT#p#ROWTYPE#REVISION#FLAGTYPE#feature#FLAGNAME#f_2#TIME#2024-01-01 00:00:00.000001"
@@ -64,7 +62,7 @@ async fn with_revisions() -> FlagStore {
         revision("2024-09-25 10:00:03.000000", "[]"),
         other,
     ];
-    store(&rows).await
+    store(&rows)
 }
 
 #[track_caller]
@@ -73,7 +71,7 @@ fn check_made(found: Option<Timestamp>, expected: Option<&str>) {
 }
 
 async fn check_at(at: &str, expected: Option<&str>) {
-    let store = with_revisions().await;
+    let store = with_revisions();
     let revision = store.revision_at(&flag(), time(at)).await.unwrap();
     check_made(revision.map(|revision| revision.created()), expected);
 }
@@ -97,9 +95,9 @@ async fn the_newest_revision_is_in_force_ever_after() {
 #[tokio::test]
 async fn no_revision_is_in_force_before_the_first() {
     check_at("2024-09-25 10:00:01.499999", None).await;
-    let first = with_revisions().await.first_revision_made(&flag()).await;
+    let first = with_revisions().first_revision_made(&flag()).await;
     check_made(first.unwrap(), Some("2024-09-25 10:00:01.500000"));
-    let nothing = store(&[]).await.first_revision_made(&flag()).await;
+    let nothing = store(&[]).first_revision_made(&flag()).await;
     check_made(nothing.unwrap(), None);
 }
 
@@ -109,7 +107,7 @@ async fn a_revision_that_cannot_be_read_fails_the_instants_that_it_was_in_force(
         revision("2024-09-25 10:00:01", "[]"),
         revision("2024-09-25 10:00:02", "[{"),
     ];
-    let store = store(&rows).await;
+    let store = store(&rows);
     let flag = flag();
     let before = store.revision_at(&flag, time("2024-09-25 10:00:01.5"));
     assert!(before.await.unwrap().is_some());
@@ -126,7 +124,7 @@ async fn metadata_is_told_through_time_the_newest_first() {
         unreadable,
         metadata("2024-09-25 10:00:03", "Three"),
     ];
-    let store = store(&rows).await;
+    let store = store(&rows);
     let history = store.metadata_history(&flag(), 9).await.unwrap();
     let told: Vec<Option<&str>> = history
         .iter()

@@ -2,17 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use flag_model::{
     FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, MetadataParts, ProjectName,
     RevisionParts, Timestamp,
 };
-use flag_store::memory::MemoryStore;
+use flag_store::scripted::{RowCall, ScriptedRows};
 use flag_store::{
-    AppendError, Base, BoxFuture, Cells, Clock, Columns, CompareAndSet, Expected, FlagStore,
-    HeadState, Insert, Place, ReadError, Row, RowOptions, RowStore, Scan, StoreError, Table,
+    AppendError, Base, Clock, FlagStore, HeadState, Place, ReadError, Row, RowOptions,
 };
 
 const NOW: &str = "2026-01-10 12:00:00.000000";
@@ -32,59 +30,6 @@ struct StoppedClock(Timestamp);
 impl Clock for StoppedClock {
     fn now(&self) -> Timestamp {
         self.0
-    }
-}
-
-/// A store that counts reads of ranges.
-#[derive(Debug, Default)]
-struct Counting {
-    inner: MemoryStore,
-    scans: AtomicU32,
-}
-
-impl RowStore for Counting {
-    fn get<'a>(
-        &'a self,
-        table: Table,
-        key: &'a [u8],
-        columns: Columns<'a>,
-    ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
-        self.inner.get(table, key, columns)
-    }
-
-    fn scan(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        self.scans.fetch_add(1, Ordering::Relaxed);
-        self.inner.scan(table, scan)
-    }
-
-    fn insert_if_absent<'a>(
-        &'a self,
-        table: Table,
-        row: &'a Row,
-    ) -> BoxFuture<'a, Result<Insert, StoreError>> {
-        self.inner.insert_if_absent(table, row)
-    }
-
-    fn compare_and_set<'a>(
-        &'a self,
-        table: Table,
-        key: &'a [u8],
-        expected: Expected<'a>,
-        cells: &'a Cells,
-    ) -> BoxFuture<'a, Result<CompareAndSet, StoreError>> {
-        self.inner.compare_and_set(table, key, expected, cells)
-    }
-
-    fn write_batch<'a>(
-        &'a self,
-        table: Table,
-        rows: &'a [Row],
-    ) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
-        self.inner.write_batch(table, rows)
-    }
-
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.inner.ping()
     }
 }
 
@@ -134,42 +79,38 @@ fn parts(comment: &str) -> RevisionParts {
 }
 
 struct World {
-    rows: Arc<Counting>,
+    rows: Arc<ScriptedRows>,
     store: FlagStore,
 }
 
 impl World {
     /// A store in which these revisions of the flag are, and as much metadata.
-    async fn new(times: &[&str]) -> Self {
+    fn new(times: &[&str]) -> Self {
         let world = Self::empty();
         for row_type in ["FLAG", "REVISION"] {
-            world
-                .write(times.iter().map(|time| row(row_type, "f", time)))
-                .await;
+            world.write(times.iter().map(|time| row(row_type, "f", time)));
         }
         world
     }
 
     fn empty() -> Self {
-        let rows = Arc::new(Counting::default());
+        let rows = Arc::new(ScriptedRows::default());
         let clock = Arc::new(StoppedClock(at(NOW)));
         let store = FlagStore::new(rows.clone(), clock);
         Self { rows, store }
     }
 
-    async fn write(&self, rows: impl IntoIterator<Item = Row>) {
-        let rows: Vec<Row> = rows.into_iter().collect();
-        for written in self.rows.write_batch(Table::Flags, &rows).await {
-            written.unwrap();
-        }
+    fn write(&self, rows: impl IntoIterator<Item = Row>) {
+        self.rows.store().put(rows);
     }
 
     /// The comment of the revision in force, and how many reads of ranges that took.
-    async fn latest(&self) -> (String, u32) {
-        let before = self.rows.scans.load(Ordering::Relaxed);
+    async fn latest(&self) -> (String, usize) {
+        self.rows.take_calls();
         let revision = self.store.latest_revision(&flag()).await.unwrap().unwrap();
-        let after = self.rows.scans.load(Ordering::Relaxed);
-        (revision.comment.clone(), after - before)
+        let is_range = |call: &RowCall| matches!(call, RowCall::Scan(_) | RowCall::Keys(_));
+        let ranges = self.rows.take_calls().into_iter().filter(is_range);
+        (revision.comment.clone(), ranges.count())
     }
 
     /// The comments of all revisions, the newest first.
@@ -187,7 +128,7 @@ impl World {
 
 #[tokio::test]
 async fn the_last_row_is_found_by_one_scan_of_one_row() {
-    let world = World::new(&["2025-01-01 00:00:00", GOOD]).await;
+    let world = World::new(&["2025-01-01 00:00:00", GOOD]);
     assert_eq!(world.latest().await, (GOOD.to_owned(), 1));
     let newest = world.store.latest_revision_row(&flag()).await.unwrap();
     assert_eq!(
@@ -205,7 +146,7 @@ async fn the_last_row_is_found_by_one_scan_of_one_row() {
 #[tokio::test]
 async fn every_reader_passes_over_rows_that_cannot_be_of_now() {
     for above in ABOVE {
-        let world = World::new(&["2025-01-01 00:00:00", GOOD, above]).await;
+        let world = World::new(&["2025-01-01 00:00:00", GOOD, above]);
         assert_eq!(world.latest().await, (GOOD.to_owned(), 2), "{above}");
         let store = &world.store;
         let newest = store.latest_revision_row(&flag()).await.unwrap();
@@ -241,16 +182,13 @@ async fn however_many_rows_are_ahead_two_scans_pass_over_them() {
         .collect();
     let mut times: Vec<&str> = times.iter().map(String::as_str).collect();
     times.push(GOOD);
-    assert_eq!(
-        World::new(&times).await.latest().await,
-        (GOOD.to_owned(), 2)
-    );
+    assert_eq!(World::new(&times).latest().await, (GOOD.to_owned(), 2));
 }
 
 #[tokio::test]
 async fn a_row_may_be_as_far_ahead_as_the_options_say() {
     let day_ahead = "2026-01-11 12:00:00.000000";
-    let world = World::new(&[GOOD, day_ahead]).await;
+    let world = World::new(&[GOOD, day_ahead]);
     assert_eq!(world.latest().await.0, day_ahead);
     let options = RowOptions {
         max_future: Duration::from_hours(1),
@@ -265,7 +203,7 @@ async fn a_row_may_be_as_far_ahead_as_the_options_say() {
 #[tokio::test]
 async fn where_no_row_counts_the_last_one_does() {
     let ahead = "2027-01-01 00:00:00.000001";
-    let world = World::new(&["2026-06-01 00:00:00", ahead]).await;
+    let world = World::new(&["2026-06-01 00:00:00", ahead]);
     assert_eq!(world.latest().await.0, ahead);
     assert_eq!(world.history().await, [ahead, "2026-06-01 00:00:00"]);
     let newest = world.store.latest_revision_row(&flag()).await.unwrap();
@@ -274,7 +212,7 @@ async fn where_no_row_counts_the_last_one_does() {
 
 #[tokio::test]
 async fn a_flag_with_no_key_that_tells_a_time_is_named() {
-    let world = World::new(&["zzzz", "2024-13-01 00:00:00"]).await;
+    let world = World::new(&["zzzz", "2024-13-01 00:00:00"]);
     let error = world.store.latest_revision(&flag()).await.unwrap_err();
     let ReadError::Unreadable(row) = error else {
         panic!("{error:?}");
@@ -295,7 +233,7 @@ async fn a_flag_with_no_key_that_tells_a_time_is_named() {
 #[tokio::test]
 async fn an_append_gets_past_rows_that_do_not_count() {
     for above in ABOVE {
-        let world = World::new(&[GOOD, above]).await;
+        let world = World::new(&[GOOD, above]);
         let wrong = world.append(Base::Nothing).await.unwrap_err();
         let found = Some(at(GOOD));
         assert!(
@@ -339,8 +277,8 @@ async fn rows_that_come_into_force_later_are_told() {
             "2026-01-10 13:00:00",
         ),
     ] {
-        let ahead = World::new(&times).await.store.revision_ahead(&flag()).await;
-        let ahead = ahead.unwrap();
+        let world = World::new(&times);
+        let ahead = world.store.revision_ahead(&flag()).await.unwrap();
         assert_eq!(ahead.map(|ahead| ahead.created), created.map(at));
         assert_eq!(
             ahead.map(|ahead| ahead.counts_from),
@@ -352,17 +290,17 @@ async fn rows_that_come_into_force_later_are_told() {
 #[tokio::test]
 async fn an_append_to_a_flag_that_is_all_ahead_is_of_now() {
     let ahead = "9999-12-31 23:59:59.999999";
-    let world = World::new(&[ahead]).await;
+    let world = World::new(&[ahead]);
     assert_eq!(world.append(Base::Row(at(ahead))).await.unwrap(), at(NOW));
     assert_eq!(world.latest().await.0, "ours");
 }
 
 #[tokio::test]
 async fn an_unreadable_newest_revision_can_be_replaced() {
-    let world = World::new(&["2025-01-01 00:00:00"]).await;
+    let world = World::new(&["2025-01-01 00:00:00"]);
     let mut unreadable = row("REVISION", "f", GOOD);
     unreadable.cells.set("FormatVersion", "9");
-    world.write([unreadable]).await;
+    world.write([unreadable]);
     let error = world.store.latest_revision(&flag()).await.unwrap_err();
     let ReadError::Unreadable(newest) = error else {
         panic!("{error:?}");
@@ -387,7 +325,7 @@ async fn of_one_day_the_latest_time_counts_however_it_is_spelled() {
         (["2026-01-10T08:00:00Z", "2026-01-10T08:00:00.500000Z"], 1),
         (["2026-01-10T08:00:00.5Z", "2026-01-10T08:00:00.51"], 1),
     ] {
-        let world = World::new(&times).await;
+        let world = World::new(&times);
         assert_eq!(world.latest().await.0, times[newest], "{times:?}");
         for limit in 1..=2 {
             let history = world.store.history(&flag(), limit).await.unwrap();
@@ -417,7 +355,7 @@ async fn the_newest_of_all_are_in_a_history_that_is_cut() {
         "2026-01-11T11:00:00",
     ];
     let newest_first = [6, 3, 2, 5, 1, 4, 0].map(|at: usize| times[at]);
-    let world = World::new(&times).await;
+    let world = World::new(&times);
     for limit in 1..=times.len() {
         let history = world.store.history(&flag(), limit).await.unwrap();
         let history = history.into_iter().map(|row| row.unwrap().comment.clone());
@@ -433,7 +371,7 @@ async fn a_time_with_a_t_is_found_again() {
         "2026-01-09T10:00:00.5Z",
         "2026-01-09 23:00:00",
     ];
-    let world = World::new(&times).await;
+    let world = World::new(&times);
     for (time, expected) in [
         ("2026-01-09 08:59:59", None),
         ("2026-01-09 09:00:00", Some(times[0])),
@@ -451,7 +389,7 @@ async fn a_time_with_a_t_is_found_again() {
 
 #[tokio::test]
 async fn a_first_key_that_tells_no_time_does_not_deny_the_others() {
-    let world = World::new(&["", "0000-01-01 00:00:00", GOOD]).await;
+    let world = World::new(&["", "0000-01-01 00:00:00", GOOD]);
     let first = world.store.first_revision_made(&flag()).await.unwrap();
     assert_eq!(first, Some(at(GOOD)));
 }
@@ -461,7 +399,7 @@ async fn however_many_keys_tell_no_time_those_that_do_are_found() {
     for spelled in ["", "2026-01-09 99:", "zzzz"] {
         let times: Vec<String> = (0..250).map(|n| format!("{spelled}{n:03}")).collect();
         let times: Vec<&str> = times.iter().map(String::as_str).chain([GOOD]).collect();
-        let world = World::new(&times).await;
+        let world = World::new(&times);
         assert_eq!(world.latest().await.0, GOOD, "{spelled}");
         let first = world.store.first_revision_made(&flag()).await.unwrap();
         assert_eq!(first, Some(at(GOOD)), "{spelled}");
@@ -484,9 +422,7 @@ async fn whatever_is_served_is_listed() {
         "a\\b",
         "f",
     ];
-    world
-        .write(names.iter().map(|name| row("REVISION", name, GOOD)))
-        .await;
+    world.write(names.iter().map(|name| row("REVISION", name, GOOD)));
     let listed = world
         .store
         .flags_with_latest(&flag().project)

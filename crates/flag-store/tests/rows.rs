@@ -10,10 +10,10 @@ use flag_model::{
     InstanceId, Metadata, MetadataParts, OwnerId, Percent, ProjectName, Reason, Revision,
     RevisionParts, Salt, Timestamp, Treatment, TreatmentName,
 };
-use flag_store::memory::MemoryStore;
+use flag_store::memory::{MemoryLog, MemoryStore};
 use flag_store::{
-    Cells, Exposure, ExposureStore, FlagStore, Row, RowOptions, RowStore, Scan, Spelling,
-    SystemClock, Table, check_exposure, encode_metadata, encode_revision,
+    Cells, Exposure, ExposureLog as _, ExposureScope, FlagStore, Row, RowOptions, Spelling,
+    SystemClock, check_exposure, encode_metadata, encode_revision,
 };
 use proptest::prelude::*;
 
@@ -62,16 +62,14 @@ fn text(row: &Row, column: &str) -> String {
 }
 
 /// The store that holds these rows.
-async fn store(rows: &[Row]) -> FlagStore {
+fn store(rows: &[Row]) -> FlagStore {
     let memory = MemoryStore::default();
-    for written in memory.write_batch(Table::Flags, rows).await {
-        written.unwrap();
-    }
+    memory.put(rows.iter().cloned());
     FlagStore::new(Arc::new(memory), Arc::new(SystemClock))
 }
 
 async fn read_back(revision: &Revision) -> Revision {
-    let store = store(&[encode(revision)]).await;
+    let store = store(&[encode(revision)]);
     store
         .latest_revision(&revision.flag)
         .await
@@ -107,7 +105,6 @@ fn foreign(column: &str, cell: Option<&[u8]>) -> Row {
 
 async fn read_foreign(column: &str, cell: Option<&[u8]>) -> Result<Revision, String> {
     let read = store(&[foreign(column, cell)])
-        .await
         .latest_revision(&flag(FlagType::Feature))
         .await;
     read.map(Option::unwrap).map_err(|error| error.to_string())
@@ -300,7 +297,6 @@ async fn a_flag_whose_only_key_tells_no_time_cannot_be_read() {
     let mut row = foreign("Comment", None);
     row.key.extend(b" later");
     let error = store(&[row])
-        .await
         .latest_revision(&flag(FlagType::Feature))
         .await
         .unwrap_err()
@@ -318,7 +314,7 @@ async fn unreadable_rows_stand_in_the_history_beside_the_others() {
         .unwrap()
         .replace("2024-", "2025-")
         .into();
-    let store = store(&[foreign("Comment", None), newer]).await;
+    let store = store(&[foreign("Comment", None), newer]);
     let history = store.history(&flag(FlagType::Feature), 10).await.unwrap();
     assert!(history.len() == 2 && history[0].is_err() && history[1].is_ok());
     assert!(
@@ -341,7 +337,7 @@ async fn metadata_reads_back_as_written() {
         edited_by: Some(OwnerId::new("bob").unwrap()),
     };
     let metadata = Metadata::new(time(), parts).unwrap();
-    let store = store(&[encode_metadata(&metadata)]).await;
+    let store = store(&[encode_metadata(&metadata)]);
     assert_eq!(
         store
             .latest_metadata(&metadata.flag)
@@ -370,7 +366,6 @@ async fn flags_are_listed_with_what_is_newest_of_each() {
         foreign,
     ];
     let entries = store(&rows)
-        .await
         .flags_with_latest(&ProjectName::new("p").unwrap())
         .await
         .unwrap();
@@ -417,17 +412,18 @@ fn exposure(instance: &str, request: &str) -> Exposure<'static> {
 
 #[tokio::test]
 async fn an_exposure_that_is_logged_never_changes() {
-    let log = ExposureStore::new(Arc::new(MemoryStore::default()));
+    let log = MemoryLog::default();
     let flag = flag(FlagType::Feature);
+    let of_flag = ExposureScope::Flag(&flag);
     let insert = async |exposure: Exposure<'_>| {
-        let row = exposure.row(Spelling::Json).unwrap();
-        let inserted = log.insert(&row).await;
+        let record = exposure.record(Spelling::Json).unwrap();
+        let inserted = log.insert(&record).await;
         inserted.map_err(|error| error.to_string())
     };
     let first = exposure("A", "r");
     assert_eq!(insert(first.clone()).await, Ok(()));
     assert_eq!(insert(first.clone()).await, Ok(()), "sent again");
-    let logged = log.of_flag(&flag, 10).await.unwrap();
+    let logged = log.page(of_flag, None, 10).await.unwrap();
     for (changed, column) in [
         (
             Exposure {
@@ -457,13 +453,16 @@ async fn an_exposure_that_is_logged_never_changes() {
              nothing was changed"
         );
         assert_eq!(insert(changed).await, Err(refused));
-        assert_eq!(log.of_flag(&flag, 10).await.unwrap(), logged);
+        assert_eq!(log.page(of_flag, None, 10).await.unwrap(), logged);
     }
 }
 
 #[test]
 fn booleans_of_exposures_are_spelled_as_told() {
-    let row = |spelling| exposure("A", "r").row(spelling).unwrap();
+    let row = |spelling| {
+        let record = exposure("A", "r").record(spelling).unwrap();
+        record.row().clone()
+    };
     for (spelling, text) in [(Spelling::Json, "true"), (Spelling::Python, "True")] {
         let row = row(spelling);
         for column in ["AssignedValue", "CacheFlag"] {
@@ -476,49 +475,34 @@ fn booleans_of_exposures_are_spelled_as_told() {
         flag: Cow::Owned(flag(FlagType::Data)),
         ..exposure("A", "r")
     };
-    let row = text.row(Spelling::Python).unwrap();
+    let record = text.record(Spelling::Python).unwrap();
+    let row = record.row();
     assert_eq!(row.cells.get("AssignedValue"), Some(b"true".as_slice()));
 }
 
 #[tokio::test]
 async fn exposures_are_found_by_flag_and_by_instance() {
-    let memory: Arc<dyn RowStore> = Arc::new(MemoryStore::default());
-    let log = ExposureStore::new(Arc::clone(&memory));
+    let log = MemoryLog::default();
     let too_long = exposure("A", &"r".repeat(5_000));
-    let written = log
-        .write(&[
-            exposure("A#1", "r1"),
-            too_long,
-            exposure("A", "r2"),
-            exposure("A", "r3"),
-        ])
-        .await;
+    let exposures = [
+        exposure("A#1", "r1"),
+        too_long,
+        exposure("A", "r2"),
+        exposure("A", "r3"),
+    ];
+    let written = log.append(&exposures, Spelling::Json).await;
     assert_eq!(
         written.iter().map(Result::is_ok).collect::<Vec<_>>(),
         [true, false, true, true]
     );
-    let found = log
-        .of_instance(&flag(FlagType::Feature), &InstanceId::new("A").unwrap(), 10)
-        .await
-        .unwrap();
-    assert_eq!(
-        found
-            .iter()
-            .map(|exposure| exposure.request_id.as_str())
-            .collect::<Vec<_>>(),
-        ["r2", "r3"]
-    );
-    assert_eq!(
-        log.of_flag(&flag(FlagType::Feature), 10)
-            .await
-            .unwrap()
-            .len(),
-        3
-    );
-    let rows = memory
-        .scan(Table::Exposures, Scan::prefix("").limit(1))
-        .await
-        .unwrap();
+    let (flag, instance) = (flag(FlagType::Feature), InstanceId::new("A").unwrap());
+    let of_instance = ExposureScope::Instance(&flag, &instance);
+    let found = log.page(of_instance, None, 10).await.unwrap();
+    let requests = found.iter().map(|record| record.text().request_id);
+    assert_eq!(requests.collect::<Vec<_>>(), ["r2", "r3"]);
+    let of_flag = ExposureScope::Flag(&flag);
+    assert_eq!(log.page(of_flag, None, 10).await.unwrap().len(), 3);
+    let rows = [found[0].row()];
     assert_eq!(
         String::from_utf8(rows[0].key.clone()).unwrap(),
         format!("PROJECT#p#FLAGTYPE#feature#FLAGNAME#f#INSTANCEID#A#REQUESTID#r2#TIME#{TIME}")

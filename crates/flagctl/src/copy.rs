@@ -9,8 +9,11 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flag_model::{FlagKey, ProjectName, Timestamp};
-use flag_store::{Columns, FlagRow, FlagRowKey, Insert, Pages, Row, RowType, Table, project_rows};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use flag_store::{
+    Columns, ExposureLog, ExposureRecord, ExposureScope, FlagRow, FlagRowKey, Insert, PAGE, Pages,
+    Row, RowType, StoreError, project_rows,
+};
+use futures_util::{StreamExt as _, stream};
 
 use crate::failure::Failure;
 use crate::opened::Opened;
@@ -67,10 +70,10 @@ enum Outcome {
 }
 
 impl Copy<'_> {
-    /// Copies the rows of a table, from the last key to the first.
-    pub(crate) async fn table(&self, table: Table) -> Result<Copied, Failure> {
+    /// Copies the rows of flags, from the last key to the first.
+    pub(crate) async fn flags(&self) -> Result<Copied, Failure> {
         let scan = project_rows(self.project).descending();
-        let mut pages = Pages::new(&*self.from.rows, table, scan);
+        let mut pages = Pages::new(&*self.from.rows, scan);
         let mut copied = Copied::default();
         let mut subject = None;
         loop {
@@ -78,10 +81,6 @@ impl Copy<'_> {
             let mut page = page.map_err(|source| self.from.failed(source))?;
             if page.is_empty() {
                 return Ok(copied);
-            }
-            if table == Table::Exposures {
-                self.rows(table, page, &mut copied).await?;
-                continue;
             }
             page.retain(|row| !FlagRow::is_head(&row.key));
             let (first, rest): (Vec<Row>, Vec<Row>) = page.into_iter().partition(|row| {
@@ -91,8 +90,31 @@ impl Copy<'_> {
             for row in &first {
                 copied.newest(row);
             }
-            self.rows(table, first, &mut copied).await?;
-            self.rows(table, rest, &mut copied).await?;
+            for rows in [first, rest] {
+                let outcomes = rows.into_iter().map(|row| self.row(row));
+                self.count(outcomes, &mut copied).await?;
+            }
+        }
+    }
+
+    /// Copies the exposures from one log to another.
+    pub(crate) async fn exposures(
+        &self,
+        from: &dyn ExposureLog,
+        to: &dyn ExposureLog,
+    ) -> Result<Copied, Failure> {
+        let mut copied = Copied::default();
+        let mut last = None;
+        loop {
+            let of = ExposureScope::Project(self.project);
+            let page = from.page(of, last.as_ref(), PAGE).await;
+            let page = page.map_err(|source| self.from.failed(source))?;
+            let Some(end) = page.last() else {
+                return Ok(copied);
+            };
+            last = Some(end.clone());
+            let outcomes = page.into_iter().map(|record| self.exposure(to, record));
+            self.count(outcomes, &mut copied).await?;
         }
     }
 
@@ -120,30 +142,48 @@ impl Copy<'_> {
         Ok(newest.created())
     }
 
-    async fn rows(&self, table: Table, rows: Vec<Row>, copied: &mut Copied) -> Result<(), Failure> {
-        let outcomes = stream::iter(rows).map(|row| self.row(table, row));
-        let mut outcomes = outcomes.buffer_unordered(AT_ONCE);
-        while let Some(outcome) = outcomes.try_next().await? {
-            copied.count(outcome);
+    async fn count(
+        &self,
+        outcomes: impl Iterator<Item = impl Future<Output = Result<Outcome, StoreError>>>,
+        copied: &mut Copied,
+    ) -> Result<(), Failure> {
+        let mut outcomes = stream::iter(outcomes).buffer_unordered(AT_ONCE);
+        while let Some(outcome) = outcomes.next().await {
+            copied.count(outcome.map_err(|source| self.to.failed(source))?);
             self.looked_at.0.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    async fn row(&self, table: Table, row: Row) -> Result<Outcome, Failure> {
-        let failed = |source| self.to.failed(source);
-        if self.mode == Mode::Write {
-            let inserted = self.to.rows.insert_if_absent(table, &row).await;
-            if inserted.map_err(failed)? == Insert::Inserted {
-                return Ok(Outcome::Copied);
-            }
+    async fn row(&self, row: Row) -> Result<Outcome, StoreError> {
+        let to = &self.to.rows;
+        if self.mode == Mode::Write && to.insert_if_absent(&row).await? == Insert::Inserted {
+            return Ok(Outcome::Copied);
         }
-        let there = self.to.rows.get(table, &row.key, Columns::All).await;
-        Ok(match there.map_err(failed)? {
-            Some(there) if there == row => Outcome::AlreadyThere,
+        let there = to.get(&row.key, Columns::All).await?;
+        Ok(self.outcome(there.map(|there| there == row), row.key))
+    }
+
+    async fn exposure(
+        &self,
+        to: &dyn ExposureLog,
+        record: ExposureRecord,
+    ) -> Result<Outcome, StoreError> {
+        if self.mode == Mode::Write && to.insert_if_absent(&record).await? == Insert::Inserted {
+            return Ok(Outcome::Copied);
+        }
+        let there = to.find(record.key()).await?;
+        let key = record.key().to_vec();
+        Ok(self.outcome(there.map(|there| there == record), key))
+    }
+
+    /// What becomes of a row of this key; `same` says how one with its key is that is there.
+    fn outcome(&self, same: Option<bool>, key: Vec<u8>) -> Outcome {
+        match same {
+            Some(true) => Outcome::AlreadyThere,
             None if self.mode == Mode::DryRun => Outcome::Copied,
-            _ => Outcome::Differs(row.key),
-        })
+            _ => Outcome::Differs(key),
+        }
     }
 }
 

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use flag_model::ProjectName;
 use flag_settings::StoreSettings;
-use flag_store::{FlagStore, RowOptions, RowStore, StoreError, SystemClock, Table, project_rows};
-use flag_store_bigtable::{BigtableSettings, BigtableStore};
+use flag_store::{
+    ExposureLog, FlagStore, RowOptions, RowStore, StoreError, SystemClock, project_rows,
+};
+use flag_store_bigtable::{BigtableLog, BigtableSettings, BigtableStore, BigtableTables};
 use flag_store_embedded::EmbeddedStore;
 
 use crate::failure::Failure;
@@ -23,11 +25,46 @@ const EMULATOR_RETENTION: Duration = Duration::from_hours(90 * 24);
 pub(crate) struct Opened {
     /// Its rows, for whoever has the time to wait for many of them.
     pub(crate) rows: Arc<dyn RowStore>,
-    /// The same as Bigtable, if it is, for whoever has not.
-    pub(crate) bigtable: Option<BigtableStore>,
+    /// The same, for whoever has not.
+    hasty: Arc<dyn RowStore>,
     /// Where it is, for people.
     pub(crate) place: String,
     options: RowOptions,
+}
+
+/// An open exposure log.
+#[derive(Debug)]
+pub(crate) struct OpenedLog {
+    /// The log, for whoever has the time to wait for much of it.
+    pub(crate) log: Arc<dyn ExposureLog>,
+    /// The same, for whoever has not.
+    hasty: Arc<dyn ExposureLog>,
+}
+
+impl OpenedLog {
+    /// Opens the log of a store that is open.
+    pub(crate) async fn existing(
+        context: &Context,
+        settings: &StoreSettings,
+    ) -> Result<Self, Failure> {
+        let (log, hasty): (Arc<dyn ExposureLog>, Arc<dyn ExposureLog>) = match settings {
+            StoreSettings::Embedded(_) => {
+                let log = context.open_log(settings).await?;
+                (Arc::clone(&log), log)
+            }
+            StoreSettings::Bigtable(settings) => {
+                let log = connect_log(patient(settings)).await?;
+                let hasty = connect_log(BigtableSettings::clone(settings)).await?;
+                (Arc::new(log), Arc::new(hasty))
+            }
+        };
+        Ok(Self { log, hasty })
+    }
+
+    /// Makes sure soon that it can be read.
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        self.hasty.ping().await
+    }
 }
 
 impl Opened {
@@ -37,27 +74,24 @@ impl Opened {
         settings: &StoreSettings,
     ) -> Result<Self, Failure> {
         let place = settings.place();
-        let (rows, bigtable): (Arc<dyn RowStore>, _) = match settings {
+        let (rows, hasty): (Arc<dyn RowStore>, Arc<dyn RowStore>) = match settings {
             StoreSettings::Embedded(directory) => {
                 let files = EmbeddedStore::files(directory);
                 if !files.iter().all(|file| file.exists()) {
                     return Err(Failure::NoStore { place });
                 }
-                {
-                    let rows = settings.open().await?;
-                    context.will_close(&rows);
-                    (rows, None)
-                }
+                let rows = context.open_rows(settings).await?;
+                (Arc::clone(&rows), rows)
             }
             StoreSettings::Bigtable(settings) => {
                 let rows = connect(patient(settings)).await?;
-                let bigtable = connect(BigtableSettings::clone(settings)).await?;
-                (Arc::new(rows), Some(bigtable))
+                let hasty = connect(BigtableSettings::clone(settings)).await?;
+                (Arc::new(rows), Arc::new(hasty))
             }
         };
         Ok(Self {
             rows,
-            bigtable,
+            hasty,
             place,
             options: context.rows,
         })
@@ -70,12 +104,14 @@ impl Opened {
     ) -> Result<Self, Failure> {
         if let StoreSettings::Embedded(_) = settings {
             settings.open().await?.close().await;
+            settings.open_log().await?.close().await;
         }
         let opened = Self::existing(context, settings).await?;
-        if let (Some(bigtable), StoreSettings::Bigtable(settings)) = (&opened.bigtable, settings)
+        if let StoreSettings::Bigtable(settings) = settings
             && settings.emulator.is_some()
         {
-            let made = bigtable.create_tables(EMULATOR_RETENTION).await;
+            let tables = BigtableTables::new(BigtableSettings::clone(settings));
+            let made = tables.create(EMULATOR_RETENTION).await;
             made.map_err(|source| opened.failed(source))?;
         }
         Ok(opened)
@@ -83,10 +119,7 @@ impl Opened {
 
     /// Makes sure soon that it can be read.
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
-        match &self.bigtable {
-            Some(bigtable) => bigtable.ping().await,
-            None => self.rows.ping().await,
-        }
+        self.hasty.ping().await
     }
 
     /// Its flags.
@@ -99,15 +132,10 @@ impl Opened {
         self.options
     }
 
-    /// Whether it holds no row of a project at all, neither a flag nor an exposure.
+    /// Whether it holds no row of a project at all.
     pub(crate) async fn has_nothing_of(&self, project: &ProjectName) -> Result<bool, Failure> {
-        for table in [Table::Flags, Table::Exposures] {
-            let scan = self.rows.keys(table, project_rows(project).limit(1));
-            if !scan.await.map_err(|source| self.failed(source))?.is_empty() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        let keys = self.rows.keys(project_rows(project).limit(1)).await;
+        Ok(keys.map_err(|source| self.failed(source))?.is_empty())
     }
 
     /// What it means that there is nothing of a project.
@@ -130,6 +158,11 @@ impl Opened {
 pub(crate) async fn connect(settings: BigtableSettings) -> Result<BigtableStore, Failure> {
     let store = Box::pin(BigtableStore::connect(settings)).await;
     store.map_err(|error| Failure::Open(error.into()))
+}
+
+async fn connect_log(settings: BigtableSettings) -> Result<BigtableLog, Failure> {
+    let log = Box::pin(BigtableLog::connect(settings)).await;
+    log.map_err(|error| Failure::Open(error.into()))
 }
 
 fn patient(settings: &BigtableSettings) -> BigtableSettings {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, ProjectName};
 use flag_settings::{Reader, Sources, StoreSettings, read_row_options};
-use flag_store::{ExposureStore, FlagStore, RowOptions, RowStore, StoreError, SystemClock};
+use flag_store::{ExposureLog, FlagStore, RowOptions, RowStore, StoreError, SystemClock};
 use flag_store_embedded::EmbeddedStore;
 use signal_hook::consts::SIGXFSZ;
 
@@ -33,7 +33,14 @@ pub(crate) struct Context {
     pub(crate) rows: RowOptions,
     settings: StoreSettings,
     /// What is open, to be closed at the end.
-    opened: Mutex<Vec<Arc<dyn RowStore>>>,
+    opened: Mutex<Vec<Open>>,
+}
+
+/// What is open, and closed at the end.
+#[derive(Debug)]
+enum Open {
+    Rows(Arc<dyn RowStore>),
+    Log(Arc<dyn ExposureLog>),
 }
 
 /// Does what the command line says.
@@ -123,8 +130,9 @@ impl Context {
     /// Opens the store that the settings name, and makes one in a folder that has none.
     pub(crate) async fn open_or_make(&self) -> Result<FlagStore, Failure> {
         let is_new = self.check_exists().is_err();
-        let store = self.flags(self.open_rows().await?);
+        let store = self.open_flags().await?;
         if is_new {
+            self.open_log(&self.settings).await?;
             output::talk(&format!(
                 "there was no {} yet; it is made now",
                 self.place()
@@ -168,25 +176,46 @@ impl Context {
         FlagStore::new(rows, Arc::new(SystemClock)).with_options(self.rows)
     }
 
-    async fn open_rows(&self) -> Result<Arc<dyn RowStore>, Failure> {
+    async fn open_flags(&self) -> Result<FlagStore, Failure> {
         let opening = format!("opening the {}", self.place());
-        let rows = noted(opening, Box::pin(self.settings.open())).await?;
-        self.will_close(&rows);
+        let rows = noted(opening, self.open_rows(&self.settings)).await?;
+        Ok(self.flags(rows))
+    }
+
+    /// Opens the rows of a store.
+    pub(crate) async fn open_rows(
+        &self,
+        settings: &StoreSettings,
+    ) -> Result<Arc<dyn RowStore>, Failure> {
+        let rows = Box::pin(settings.open()).await?;
+        self.will_close(Open::Rows(Arc::clone(&rows)));
         Ok(rows)
     }
 
-    /// Has a store closed at the end, however the command ends.
-    pub(crate) fn will_close(&self, rows: &Arc<dyn RowStore>) {
+    /// Opens the exposure log of a store.
+    pub(crate) async fn open_log(
+        &self,
+        settings: &StoreSettings,
+    ) -> Result<Arc<dyn ExposureLog>, Failure> {
+        let log = Box::pin(settings.open_log()).await?;
+        self.will_close(Open::Log(Arc::clone(&log)));
+        Ok(log)
+    }
+
+    fn will_close(&self, open: Open) {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        opened.push(Arc::clone(rows));
+        opened.push(open);
     }
 
     /// Closes what is open, so that local files hold what was written to them.
     async fn close(&self) {
         let opened =
             std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
-        for rows in opened {
-            rows.close().await;
+        for open in opened {
+            match open {
+                Open::Rows(rows) => rows.close().await,
+                Open::Log(log) => log.close().await,
+            }
         }
     }
 
@@ -200,12 +229,11 @@ impl Context {
         self.settings.place()
     }
 
-    /// Opens the store, and the exposure log that is kept in it.
-    pub(crate) async fn open_with_exposures(&self) -> Result<(FlagStore, ExposureStore), Failure> {
+    /// Opens the store that the settings name, and its exposure log.
+    pub(crate) async fn open_with_log(&self) -> Result<(FlagStore, Arc<dyn ExposureLog>), Failure> {
         self.check_exists()?;
-        let rows = self.open_rows().await?;
-        let flags = self.flags(Arc::clone(&rows));
-        Ok((flags, ExposureStore::new(rows)))
+        let flags = self.open_flags().await?;
+        Ok((flags, self.open_log(&self.settings).await?))
     }
 
     /// The project that was perhaps meant, as far as the store tells it soon.

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use flag_store::{Scan, Table};
 use flag_tests::{Load, Scrape, Service, TestStore};
 use tokio::time::sleep;
 
@@ -12,11 +11,10 @@ use crate::world::{World, warm};
 
 /// Exposures in the log, and how many of them are of one request and instance twice.
 async fn logged(store: &TestStore) -> (usize, usize) {
-    let rows = store.rows().await;
-    let scan = Scan::prefix("PROJECT#");
-    let rows = rows.scan(Table::Exposures, scan).await.unwrap();
-    let requests: HashSet<_> = rows.iter().map(|row| row.cells.get("RequestID")).collect();
-    (rows.len(), rows.len() - requests.len())
+    let log = store.logged("csr-assistant").await;
+    let requests = log.iter().map(|record| record.text().request_id);
+    let requests: HashSet<_> = requests.collect();
+    (log.len(), log.len() - requests.len())
 }
 
 fn is_balanced(scrape: &Scrape) -> bool {

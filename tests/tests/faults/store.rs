@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use flag_store::{Columns, StoreError, Table};
-use flag_store_bigtable::{BigtableSettings, BigtableStore};
+use flag_store::{Columns, StoreError};
+use flag_store_bigtable::{BigtableSettings, BigtableStore, BigtableTables};
 use flag_tests::{Emulator, Load, Proxy, Service, TestStore, flagctl};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
@@ -173,15 +173,15 @@ async fn on_bigtable_a_minute_of_silence_costs_little() {
 const DEADLINE: Duration = Duration::from_millis(300);
 
 /// How long 1,000 calls took, at once, of a store that lies behind `address`.
-async fn calls(address: &str, make_ready: impl AsyncFnOnce(&BigtableStore)) -> Vec<Duration> {
+async fn calls(address: &str, make_ready: impl AsyncFnOnce(&BigtableTables)) -> Vec<Duration> {
     let settings = BigtableSettings {
         emulator: Some(address.to_owned()),
         read_attempt: Duration::from_millis(100),
         read_deadline: DEADLINE,
         ..BigtableSettings::new("p", "i", "flags", "log")
     };
-    let store = BigtableStore::connect(settings).await.unwrap();
-    make_ready(&store).await;
+    let store = BigtableStore::connect(settings.clone()).await.unwrap();
+    make_ready(&BigtableTables::new(settings)).await;
     let store = std::sync::Arc::new(store);
     let mut calls = JoinSet::new();
     for _ in 0..1_000 {
@@ -189,7 +189,7 @@ async fn calls(address: &str, make_ready: impl AsyncFnOnce(&BigtableStore)) -> V
         calls.spawn(async move {
             use flag_store::RowStore as _;
             let asked = Instant::now();
-            let answer = store.get(Table::Flags, b"k", Columns::All).await;
+            let answer = store.get(b"k", Columns::All).await;
             assert!(
                 matches!(
                     answer,
@@ -222,8 +222,8 @@ async fn on_bigtable_every_call_ends_within_its_deadline() {
         holds &= within == 1_000;
     };
     let network = Proxy::to(emulator.address()).await;
-    let prepare = async |store: &BigtableStore| {
-        store.create_tables(Duration::from_hours(24)).await.unwrap();
+    let prepare = async |tables: &BigtableTables| {
+        tables.create(Duration::from_hours(24)).await.unwrap();
         network.fall_silent_after(40);
     };
     add(
@@ -231,8 +231,8 @@ async fn on_bigtable_every_call_ends_within_its_deadline() {
         &calls(&network.address(), prepare).await,
     );
     let network = Proxy::to(emulator.address()).await;
-    let prepare = async |store: &BigtableStore| {
-        store.create_tables(Duration::from_hours(24)).await.unwrap();
+    let prepare = async |tables: &BigtableTables| {
+        tables.create(Duration::from_hours(24)).await.unwrap();
         network.fall_silent();
     };
     add(
@@ -366,7 +366,6 @@ async fn on_bigtable_fresh_values_are_served_soon_after_an_outage() {
 async fn one_unreadable_flag_fails_alone() {
     let store = TestStore::embedded();
     let service = Service::start_with(&store, &["--demo"], &[]);
-    let rows = store.rows().await;
     let key = "PROJECT#csr-assistant#ROWTYPE#REVISION#FLAGTYPE#data#FLAGNAME#broken#TIME#2026-01-02 03:04:05.000006";
     let row = flag_store::Row {
         key: key.into(),
@@ -374,7 +373,7 @@ async fn one_unreadable_flag_fails_alone() {
             .with("Name", "broken")
             .with("Type", "DATA"),
     };
-    assert!(rows.write_batch(Table::Flags, &[row]).await[0].is_ok());
+    store.leave(&[row]).await;
     let load = Load {
         requests: 100_000,
         connections: 16,

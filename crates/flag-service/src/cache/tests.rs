@@ -8,18 +8,13 @@ mod stale;
 mod unknown;
 
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use flag_model::{
     FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, ProjectName, RevisionParts,
 };
-use flag_store::memory::MemoryStore;
-use flag_store::{
-    Base, BoxFuture, Cells, Clock as _, Columns, CompareAndSet, Expected, FlagStore, Insert, Row,
-    RowStore, Scan, StoreError, SystemClock, Table,
-};
+use flag_store::scripted::{RowCall, ScriptedRows, Step};
+use flag_store::{Base, Clock as _, FlagStore, RowStore, StoreError, SystemClock};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
@@ -28,7 +23,7 @@ use tokio::time::{advance, sleep};
 use super::entry::Current;
 use super::{FlagCache, FlagCacheSettings, Source};
 use crate::problem::ApiError;
-use crate::store::{Gate, GateSettings};
+use crate::store::{Deferred, Gate, GateSettings};
 
 const LIFETIME: Duration = Duration::from_mins(5);
 const MAX_STALE: Duration = Duration::from_hours(24);
@@ -49,89 +44,32 @@ enum Answer {
     Panics,
 }
 
-#[derive(Debug)]
-struct Counting {
-    inner: MemoryStore,
-    reads: AtomicU32,
-    answer: Mutex<Answer>,
-}
-
-impl Counting {
-    async fn read(&self) -> Result<(), StoreError> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
+impl Answer {
+    async fn befall(self, call: RowCall) -> Step {
+        if call.is_write() {
+            return Step::Pass;
+        }
         sleep(Duration::from_millis(1)).await;
-        let answer = *self.answer.lock().unwrap();
-        match answer {
-            Answer::Reads => Ok(()),
-            Answer::Fails => Err(StoreError::Unavailable {
+        match self {
+            Self::Reads => Step::Pass,
+            Self::Fails => Step::Fail(StoreError::Unavailable {
                 source: "down".into(),
             }),
-            Answer::Refuses => Err(StoreError::Refused {
+            Self::Refuses => Step::Fail(StoreError::Refused {
                 source: "no permission".into(),
             }),
-            Answer::Hangs => std::future::pending().await,
-            Answer::Panics => panic!("for the test"),
+            Self::Hangs => std::future::pending().await,
+            Self::Panics => panic!("for the test"),
         }
-    }
-}
-
-impl RowStore for Counting {
-    fn get<'a>(
-        &'a self,
-        table: Table,
-        key: &'a [u8],
-        columns: Columns<'a>,
-    ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
-        Box::pin(async move {
-            self.read().await?;
-            self.inner.get(table, key, columns).await
-        })
-    }
-
-    fn scan(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        Box::pin(async move {
-            self.read().await?;
-            self.inner.scan(table, scan).await
-        })
-    }
-
-    fn insert_if_absent<'a>(
-        &'a self,
-        table: Table,
-        row: &'a Row,
-    ) -> BoxFuture<'a, Result<Insert, StoreError>> {
-        self.inner.insert_if_absent(table, row)
-    }
-
-    fn compare_and_set<'a>(
-        &'a self,
-        table: Table,
-        key: &'a [u8],
-        expected: Expected<'a>,
-        cells: &'a Cells,
-    ) -> BoxFuture<'a, Result<CompareAndSet, StoreError>> {
-        self.inner.compare_and_set(table, key, expected, cells)
-    }
-
-    fn write_batch<'a>(
-        &'a self,
-        table: Table,
-        rows: &'a [Row],
-    ) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
-        self.inner.write_batch(table, rows)
-    }
-
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.read())
     }
 }
 
 /// A cache before a store that holds the flag `known`.
 struct World {
-    rows: Arc<Counting>,
+    rows: Arc<ScriptedRows>,
     /// The store as its writers see it, uncounted.
     writers: FlagStore,
-    gate: Arc<Gate>,
+    gate: Arc<Gate<dyn RowStore>>,
     store: FlagStore,
     cache: FlagCache,
     registry: Registry,
@@ -147,18 +85,15 @@ impl World {
     }
 
     async fn reading_on(settings: FlagCacheSettings, reads: Handle) -> Self {
-        let rows = Arc::new(Counting {
-            inner: MemoryStore::default(),
-            reads: AtomicU32::new(0),
-            answer: Mutex::new(Answer::Reads),
-        });
+        let rows = Arc::new(ScriptedRows::default());
         let clock = || Arc::new(SystemClock);
         let mut registry = Registry::default();
         let gate = GateSettings {
             reads: 64,
             deadline: settings.deadline,
         };
-        let gate = Gate::new(rows.clone(), gate, &mut registry);
+        let deferred = Deferred::from(rows.clone() as Arc<dyn RowStore>);
+        let gate = Gate::new(Arc::new(deferred), gate, &mut registry);
         let gate = Arc::new(gate);
         let store = FlagStore::new(gate.clone(), clock());
         let cache = FlagCache::new(
@@ -169,23 +104,24 @@ impl World {
             &mut registry,
         );
         let world = Self {
-            writers: FlagStore::new(rows.clone(), clock()),
+            writers: FlagStore::new(rows.store(), clock()),
             rows,
             gate,
             store,
             cache,
             registry,
         };
+        world.store(Answer::Reads);
         world.revise("known", false).await;
         world
     }
 
     /// From now on the store does this.
     fn store(&self, answer: Answer) {
-        *self.rows.answer.lock().unwrap() = answer;
+        self.rows.script(move |call| answer.befall(call));
     }
 
-    /// Appends a revision; the reads that this takes don't count.
+    /// Appends a revision.
     async fn revise(&self, name: &str, control: bool) {
         let parts = RevisionParts {
             flag: flag(name),
@@ -196,15 +132,17 @@ impl World {
             owner: None,
             rollback_of: None,
         };
-        let reads = self.reads();
         let appended = self.writers.append_revision(Base::Newest, parts).await;
         appended.unwrap();
-        self.rows.reads.store(reads, Ordering::Relaxed);
     }
 
     /// Reads since the last time.
-    fn reads(&self) -> u32 {
-        self.rows.reads.swap(0, Ordering::Relaxed)
+    fn reads(&self) -> usize {
+        self.rows
+            .take_calls()
+            .iter()
+            .filter(|call| call.is_read())
+            .count()
     }
 
     async fn current(&self, name: &str) -> Result<Current, ApiError> {

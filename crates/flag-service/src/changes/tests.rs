@@ -1,16 +1,17 @@
 //! Facts about looking for changes, with a store that can be put back to what it was.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use flag_model::{
     FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, Revision,
     RevisionParts, Timestamp,
 };
 use flag_rollout::decide;
+use flag_store::memory::MemoryStore;
+use flag_store::scripted::ScriptedRows;
 use flag_store::{
-    Base, BoxFuture, Cells, Clock as _, Columns, CompareAndSet, Expected, Insert, Row, RowOptions,
-    RowStore, Scan, SystemClock, Table, encode_revision, memory::MemoryStore,
+    Base, Cells, Clock as _, Columns, CompareAndSet, Expected, Insert, Row, RowOptions,
+    RowStore as _, Scan, SystemClock, encode_revision,
 };
 use tokio::runtime::Handle;
 
@@ -22,91 +23,8 @@ use crate::store::Circuit;
 
 const PERIOD: Duration = Duration::from_millis(500);
 
-/// A store that can be replaced by another, and counts what is read from it.
-#[derive(Debug, Default)]
-struct Replaceable {
-    rows: Mutex<Arc<MemoryStore>>,
-    reads: AtomicUsize,
-    bytes: AtomicUsize,
-}
-
-impl Replaceable {
-    fn rows(&self) -> Arc<MemoryStore> {
-        Arc::clone(&self.rows.lock().unwrap())
-    }
-
-    fn count<'a>(&self, rows: impl IntoIterator<Item = &'a Row>) {
-        let bytes = rows.into_iter().map(|row| row.cells.byte_len()).sum();
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// Calls that read, and the bytes of cells that they gave, since the last time.
-    fn counted(&self) -> (usize, usize) {
-        let taken = |count: &AtomicUsize| count.swap(0, Ordering::Relaxed);
-        (taken(&self.reads), taken(&self.bytes))
-    }
-}
-
-impl RowStore for Replaceable {
-    fn get<'a>(
-        &'a self,
-        table: Table,
-        key: &'a [u8],
-        columns: Columns<'a>,
-    ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
-        Box::pin(async move {
-            let row = self.rows().get(table, key, columns).await?;
-            self.count(&row);
-            Ok(row)
-        })
-    }
-
-    fn scan(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        Box::pin(async move {
-            let rows = self.rows().scan(table, scan).await?;
-            self.count(&rows);
-            Ok(rows)
-        })
-    }
-
-    fn insert_if_absent<'a>(
-        &'a self,
-        table: Table,
-        row: &'a Row,
-    ) -> BoxFuture<'a, Result<Insert, StoreError>> {
-        Box::pin(async move { self.rows().insert_if_absent(table, row).await })
-    }
-
-    fn compare_and_set<'a>(
-        &'a self,
-        table: Table,
-        key: &'a [u8],
-        expected: Expected<'a>,
-        cells: &'a Cells,
-    ) -> BoxFuture<'a, Result<CompareAndSet, StoreError>> {
-        Box::pin(async move {
-            self.rows()
-                .compare_and_set(table, key, expected, cells)
-                .await
-        })
-    }
-
-    fn write_batch<'a>(
-        &'a self,
-        table: Table,
-        rows: &'a [Row],
-    ) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
-        Box::pin(async move { self.rows().write_batch(table, rows).await })
-    }
-
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async { Ok(()) })
-    }
-}
-
 struct World {
-    rows: Arc<Replaceable>,
+    rows: Arc<ScriptedRows>,
     store: FlagStore,
     flags: FlagCache,
     watch: Watch,
@@ -115,7 +33,7 @@ struct World {
 impl World {
     /// A store that holds the flag `f`, which is served and looked at.
     async fn new() -> Self {
-        let rows = Arc::new(Replaceable::default());
+        let rows = Arc::new(ScriptedRows::default());
         let store = FlagStore::new(rows.clone(), Arc::new(SystemClock));
         let settings = Config::of_defaults().cache.flags;
         let circuit = Arc::new(Circuit::new());
@@ -145,6 +63,13 @@ impl World {
         world
     }
 
+    /// Calls that read, and the bytes that they gave, since the last time.
+    fn counted(&self) -> (usize, usize) {
+        let calls = self.rows.take_calls();
+        let reads = calls.iter().filter(|call| call.is_read()).count();
+        (reads, self.rows.take_traffic().read)
+    }
+
     async fn revise_all(&self, count: usize) {
         for flag in 0..count {
             self.revise(&format!("flag_{flag}"), true).await;
@@ -156,9 +81,9 @@ impl World {
         let mut reads = [0; 4];
         for reads in &mut reads {
             sleep(pause).await;
-            self.rows.counted();
+            self.counted();
             self.look().await;
-            *reads = self.rows.counted().0;
+            *reads = self.counted().0;
         }
         reads
     }
@@ -176,7 +101,7 @@ impl World {
         let at = Timestamp::from_unix_micros(in_an_hour).unwrap();
         let revision = Revision::new(at, parts(name, control)).unwrap();
         let row = encode_revision(&revision, &RowOptions::default()).unwrap();
-        let inserted = self.rows.insert_if_absent(Table::Flags, &row).await;
+        let inserted = self.rows.insert_if_absent(&row).await;
         assert_eq!(inserted.unwrap(), Insert::Inserted);
     }
 
@@ -200,20 +125,19 @@ impl World {
 
     /// The rows that there are now, as far as they are wanted.
     async fn backup(&self, is_wanted: impl Fn(&Row) -> bool) -> MemoryStore {
-        let rows = self.rows().scan(Table::Flags, Scan::prefix("")).await;
+        let rows = self.rows().scan(Scan::prefix("")).await;
         let rows: Vec<Row> = rows.unwrap().into_iter().filter(is_wanted).collect();
         let backup = MemoryStore::default();
-        let written = backup.write_batch(Table::Flags, &rows).await;
-        assert!(written.iter().all(Result::is_ok));
+        backup.put(rows);
         backup
     }
 
     fn rows(&self) -> Arc<MemoryStore> {
-        self.rows.rows()
+        self.rows.store()
     }
 
     fn restore(&self, backup: MemoryStore) {
-        *self.rows.rows.lock().unwrap() = Arc::new(backup);
+        self.rows.replace(Arc::new(backup));
     }
 
     fn restored_projects(&self) -> usize {
@@ -287,11 +211,11 @@ async fn a_project_that_does_not_change_costs_two_small_cells_a_look() {
         for _ in 0..3 {
             world.look().await;
         }
-        world.rows.counted();
+        world.counted();
         for _ in 0..10 {
             world.look().await;
         }
-        costs.push(world.rows.counted());
+        costs.push(world.counted());
     }
     assert_eq!(costs, [costs[0]; 3]);
     let (reads, bytes) = costs[0];
@@ -304,7 +228,7 @@ async fn a_change_that_an_older_release_told_is_served() {
     let mut world = World::new().await;
     world.revise_untold("f", true).await;
     let key = b"PROJECT#p#ROWTYPE#HEAD";
-    let head = world.rows().get(Table::Flags, key, Columns::All).await;
+    let head = world.rows().get(key, Columns::All).await;
     let head = head.unwrap().unwrap().cells;
     let newest = world.store.latest_revision(&flag("f")).await.unwrap();
     let told = newest.unwrap().created().to_string();
@@ -315,10 +239,7 @@ async fn a_change_that_an_older_release_told_is_served() {
     let cells = Cells::default()
         .with("feature/f", &told)
         .with("LatestChange", &told);
-    let set = world
-        .rows()
-        .compare_and_set(Table::Flags, key, expected, &cells)
-        .await;
+    let set = world.rows().compare_and_set(key, expected, &cells).await;
     assert_eq!(set.unwrap(), CompareAndSet::Set);
     world.look().await;
     assert_eq!(world.value("f").await, Some(true));
@@ -330,18 +251,14 @@ async fn a_revision_is_served_whose_writer_died_before_telling() {
     let before = world.backup(is_head).await;
     world.revise("f", true).await;
     // As if the last step had not been taken: the head row says what it said when the claim was made.
-    let heads = world
-        .rows()
-        .scan(Table::Flags, Scan::prefix(""))
-        .await
-        .unwrap();
+    let heads = world.rows().scan(Scan::prefix("")).await.unwrap();
     let newest = world
         .store
         .latest_revision(&flag("f"))
         .await
         .unwrap()
         .unwrap();
-    let old = before.scan(Table::Flags, Scan::prefix("")).await.unwrap();
+    let old = before.scan(Scan::prefix("")).await.unwrap();
     let old = str::from_utf8(old[0].cells.get("feature/f").unwrap()).unwrap();
     let claim = format!(
         "{} claimed by 0000000000000001 after {old}",
@@ -350,7 +267,7 @@ async fn a_revision_is_served_whose_writer_died_before_telling() {
     let mut head = heads.into_iter().find(is_head).unwrap();
     head.cells.set("feature/f", claim);
     head.cells.set("ChangeId", "1");
-    world.rows().write_batch(Table::Flags, &[head]).await;
+    world.rows().put([head]);
     world.look().await;
     assert_eq!(world.value("f").await, Some(true));
     assert_eq!(world.restored_projects(), 0);
@@ -425,15 +342,15 @@ async fn a_revision_that_the_head_row_does_not_know_stays_in_force() {
     sleep(PERIOD).await;
     // Who looks for the first time finds an older one in the head row.
     world.watch = Watch::new(world.store.clone(), world.flags.clone());
-    world.rows.counted();
+    world.counted();
     world.look().await;
-    assert_eq!(world.rows.counted().0, 2, "the head row, and the flag");
+    assert_eq!(world.counted().0, 2, "the head row, and the flag");
     for _ in 0..10 {
         world.look().await;
     }
     assert_eq!(world.value("f").await, Some(true));
     assert_eq!(world.restored_projects(), 0);
-    assert_eq!(world.rows.counted().0, 10, "it is not read again and again");
+    assert_eq!(world.counted().0, 10, "it is not read again and again");
 }
 
 /// However seldom changes are looked for.
@@ -474,8 +391,8 @@ async fn flags_whose_reads_bring_nothing_do_not_keep_others_from_being_read() {
     // As if the revisions of all but one were still to come.
     let is_there = |row: &Row| is_head(row) || row.key.windows(6).any(|key| key == b"#last#");
     let after = world.backup(is_there).await;
-    let rows = before.scan(Table::Flags, Scan::prefix("")).await.unwrap();
-    after.write_batch(Table::Flags, &rows).await;
+    let rows = before.scan(Scan::prefix("")).await.unwrap();
+    after.put(rows);
     world.restore(after);
     world.look().await;
     world.look().await;

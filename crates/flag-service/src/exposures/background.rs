@@ -1,8 +1,8 @@
-//! A thread for exposures, which steps back whenever requests need the processor.
+//! A thread for exposures, which runs only while no request needs the processor.
 
 use std::io;
 
-use flag_store::step_back;
+use flag_store_embedded::run_at_idle_priority;
 use tokio::runtime::{Builder, Runtime};
 
 /// A runtime for exposures: they are made into rows and written on it.
@@ -13,7 +13,7 @@ pub(crate) fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("exposures")
-        .on_thread_start(step_back)
+        .on_thread_start(run_at_idle_priority)
         .enable_all()
         .build()
 }

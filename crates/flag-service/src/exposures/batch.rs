@@ -1,10 +1,10 @@
-//! Rows on their way into the store, together.
+//! Exposures on their way into the log, together.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use flag_model::Timestamp;
-use flag_store::{ExposureStore, Row, StoreError};
+use flag_store::{Appended, ExposureLog, StoreError, WriteExposureError};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
@@ -17,53 +17,41 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause of all; a longer one would find a store that is back late.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Rows that are written together; made once, so that each attempt writes the same ones.
+/// Exposures that are written together.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    rows: Vec<Row>,
-    /// When the exposure of each row was served.
-    created: Vec<Timestamp>,
+    chunk: Chunk,
     attempts: u32,
     /// Not to be written before.
     due: Instant,
 }
 
 /// What an attempt to write a batch gave.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Attempt {
-    /// When the exposures that the store has now were served.
+    /// When the exposures that the log has now were served.
     pub(crate) written: Vec<Timestamp>,
-    /// How many rows the store won't take, and why one of them.
+    /// How many cannot be logged, whatever the store does.
+    pub(crate) invalid: usize,
+    /// How many the store won't take, and why one of them.
     pub(crate) refused: Option<(usize, StoreError)>,
-    /// The rows to be written again, and why one of them was not written.
+    /// What is to be written again, and why one of it was not written.
     pub(crate) failed: Option<(Batch, StoreError)>,
 }
 
 impl Batch {
-    /// The rows of a chunk, and how many of its exposures cannot be rows.
-    pub(crate) fn encode(chunk: &Chunk, form: &Form) -> (Self, usize) {
-        let mut rows = Vec::with_capacity(chunk.len());
-        let mut created = Vec::with_capacity(chunk.len());
-        for exposure in chunk.exposures().flatten() {
-            let served = exposure.created;
-            if let Ok(row) = form.row(exposure) {
-                rows.push(row);
-                created.push(served);
-            }
-        }
-        let invalid = chunk.len() - rows.len();
-        let batch = Self {
-            rows,
-            created,
+    /// A chunk that nobody has tried to write.
+    pub(crate) fn new(chunk: Chunk) -> Self {
+        Self {
+            chunk,
             attempts: 0,
             due: Instant::now(),
-        };
-        (batch, invalid)
+        }
     }
 
-    /// How many rows it has.
+    /// How many exposures it has.
     pub(crate) fn len(&self) -> usize {
-        self.rows.len()
+        self.chunk.len()
     }
 
     /// Whether its pause is over.
@@ -76,57 +64,59 @@ impl Batch {
         self.due = self.due.min(Instant::now() + FIRST_PAUSE);
     }
 
-    /// Adds the rows of another batch.
+    /// Adds the exposures of another batch.
     pub(crate) fn absorb(&mut self, other: Self) {
-        self.rows.extend(other.rows);
-        self.created.extend(other.created);
+        let all = 0..other.len();
+        self.chunk.absorb(other.chunk, all);
         self.attempts = self.attempts.max(other.attempts);
     }
 
-    /// Writes the rows once.
-    pub(crate) async fn write(self, store: &ExposureStore) -> Attempt {
-        let Self {
-            rows,
-            created,
-            attempts,
-            ..
-        } = self;
-        let written = AssertUnwindSafe(store.write_rows(&rows))
-            .catch_unwind()
-            .await;
-        let results = written.unwrap_or_else(|_| rows.iter().map(|_| Err(panicked())).collect());
+    /// Writes the exposures once.
+    pub(crate) async fn write(self, log: &dyn ExposureLog, form: &Form) -> Attempt {
+        let (places, results) = append(&self.chunk, log, form).await;
         let mut attempt = Attempt {
-            written: Vec::with_capacity(rows.len()),
-            refused: None,
-            failed: None,
+            invalid: self.len() - places.len(),
+            ..Attempt::default()
         };
-        for ((row, created), result) in rows.into_iter().zip(created).zip(results) {
+        let (mut again, mut problem) = (Vec::new(), None);
+        for (place, result) in places.into_iter().zip(results) {
             match result {
-                Ok(()) => attempt.written.push(created),
-                Err(error) if error.is_transient() => attempt.fail(row, created, error),
-                Err(error) => attempt.refused.get_or_insert((0, error)).0 += 1,
+                Ok(()) => attempt.written.extend(self.chunk.created(place)),
+                Err(WriteExposureError::Store(error)) if error.is_transient() => {
+                    again.push(place);
+                    problem.get_or_insert(error);
+                }
+                Err(WriteExposureError::Store(error)) => {
+                    attempt.refused.get_or_insert((0, error)).0 += 1;
+                }
+                Err(_) => attempt.invalid += 1,
             }
         }
-        if let Some((failed, _)) = &mut attempt.failed {
-            failed.attempts = attempts + 1;
-            failed.due = Instant::now() + jittered(longest_pause(attempts));
-        }
+        attempt.failed = problem.map(|problem| (self.again(again), problem));
         attempt
+    }
+
+    /// What is in these places, after another pause.
+    fn again(self, places: Vec<usize>) -> Self {
+        let mut chunk = Chunk::default();
+        chunk.absorb(self.chunk, places);
+        Self {
+            chunk,
+            attempts: self.attempts + 1,
+            due: Instant::now() + jittered(longest_pause(self.attempts)),
+        }
     }
 }
 
-impl Attempt {
-    fn fail(&mut self, row: Row, created: Timestamp, error: StoreError) {
-        let none = || Batch {
-            rows: Vec::new(),
-            created: Vec::new(),
-            attempts: 0,
-            due: Instant::now(),
-        };
-        let (failed, _) = self.failed.get_or_insert_with(|| (none(), error));
-        failed.rows.push(row);
-        failed.created.push(created);
-    }
+/// Appends what can be an exposure; its places, and what became of it.
+async fn append(chunk: &Chunk, log: &dyn ExposureLog, form: &Form) -> (Vec<usize>, Vec<Appended>) {
+    let exposures = chunk.exposures().enumerate();
+    let exposures = exposures.filter_map(|(place, exposure)| Some((place, form.name(exposure?))));
+    let (places, exposures): (Vec<_>, Vec<_>) = exposures.unzip();
+    let appended = AssertUnwindSafe(async { log.append(&exposures, form.booleans).await });
+    let results = appended.catch_unwind().await;
+    let panicked = |_| exposures.iter().map(|_| Err(panicked().into())).collect();
+    (places, results.unwrap_or_else(panicked))
 }
 
 fn panicked() -> StoreError {

@@ -73,7 +73,7 @@ impl Served<'_> {
 }
 
 /// Exposures that are written together.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Chunk {
     records: Vec<Record>,
     /// The request id and the instance id of each record.
@@ -143,6 +143,32 @@ impl Chunk {
     /// Its exposures; `None` for what cannot be one.
     pub(crate) fn exposures(&self) -> impl Iterator<Item = Option<Exposure<'_>>> {
         self.records.iter().map(|record| self.exposure(record))
+    }
+
+    /// When the exposure in this place was served.
+    pub(crate) fn created(&self, place: usize) -> Option<Timestamp> {
+        self.records.get(place).map(|record| record.created)
+    }
+
+    /// Adds the exposures of another chunk, of those in these places, which ascend.
+    pub(crate) fn absorb(&mut self, other: Self, places: impl IntoIterator<Item = usize>) {
+        let mut places = places.into_iter().peekable();
+        for (place, mut record) in other.records.into_iter().enumerate() {
+            if places.next_if_eq(&place).is_none() {
+                continue;
+            }
+            let Span { start, middle, end } = record.text;
+            let text = other.text.get(start..end).unwrap_or_default();
+            let moved = self.text.len();
+            record.text = Span {
+                start: moved,
+                middle: moved + (middle - start),
+                end: moved + (end - start),
+            };
+            self.text.push_str(text);
+            self.value_bytes += record.outcome.value_bytes;
+            self.records.push(record);
+        }
     }
 
     fn exposure<'a>(&'a self, record: &'a Record) -> Option<Exposure<'a>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flag_model::Invalid;
-use flag_store::{Exposure, ExposureStore, Row, StoreError, WriteExposureError};
+use flag_store::{Exposure, ExposureLog, ExposureRecord, StoreError, WriteExposureError};
 use futures_util::{StreamExt as _, stream};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -19,13 +19,13 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// How many writes may be under way at once; others wait, as part of the time that they have.
 const WRITES: usize = 64;
 
-/// How many rows of one caller are written at once.
-const ROWS: usize = 32;
+/// How many records of one caller are written at once.
+const AT_ONCE: usize = 32;
 
 /// Writes exposures while the caller waits.
 #[derive(Debug)]
 pub(crate) struct Direct {
-    store: ExposureStore,
+    log: Arc<dyn ExposureLog>,
     form: Form,
     /// Where writes run: a caller that goes away doesn't break off its write.
     writes: Handle,
@@ -33,10 +33,10 @@ pub(crate) struct Direct {
 }
 
 impl Direct {
-    /// Writes into `store`, on `writes`.
-    pub(crate) fn new(store: ExposureStore, form: Form, writes: Handle) -> Self {
+    /// Writes into `log`, on `writes`.
+    pub(crate) fn new(log: Arc<dyn ExposureLog>, form: Form, writes: Handle) -> Self {
         Self {
-            store,
+            log,
             form,
             writes,
             gate: Arc::new(Semaphore::new(WRITES)),
@@ -48,12 +48,16 @@ impl Direct {
         &self,
         exposures: Vec<Exposure<'_>>,
     ) -> Vec<Result<(), WriteExposureError>> {
-        let mut rows = Vec::with_capacity(exposures.len());
+        let mut records = Vec::with_capacity(exposures.len());
         let encoded: Vec<Result<(), Invalid>> = exposures
             .into_iter()
-            .map(|exposure| self.form.row(exposure).map(|row| rows.push(row)))
+            .map(|exposure| {
+                self.form
+                    .record(exposure)
+                    .map(|record| records.push(record))
+            })
             .collect();
-        let mut written = self.write_rows(rows).await.into_iter();
+        let mut written = self.write_records(records).await.into_iter();
         let results = encoded.into_iter().map(|encoded| {
             encoded?;
             written.next().unwrap_or_else(late)
@@ -61,13 +65,16 @@ impl Direct {
         results.collect()
     }
 
-    /// Fewer results than rows if the time was too short.
-    async fn write_rows(&self, rows: Vec<Row>) -> Vec<Result<(), WriteExposureError>> {
-        let (store, gate) = (self.store.clone(), Arc::clone(&self.gate));
+    /// Fewer results than records if the time was too short.
+    async fn write_records(
+        &self,
+        records: Vec<ExposureRecord>,
+    ) -> Vec<Result<(), WriteExposureError>> {
+        let (log, gate) = (Arc::clone(&self.log), Arc::clone(&self.gate));
         let writing = self.writes.spawn(async move {
             let write = async {
                 let _turn = gate.acquire().await;
-                insert_all(&store, &rows).await
+                insert_all(&*log, &records).await
             };
             timeout(WITHIN, write).await.unwrap_or_default()
         });
@@ -76,39 +83,42 @@ impl Direct {
     }
 }
 
-/// Inserts rows; of those with the same key the first one counts.
-async fn insert_all(store: &ExposureStore, rows: &[Row]) -> Vec<Result<(), WriteExposureError>> {
-    let mut keys = HashSet::with_capacity(rows.len());
-    let (first, again): (Vec<_>, Vec<_>) = rows
+/// Inserts records; of those with the same key the first one counts.
+async fn insert_all(
+    log: &dyn ExposureLog,
+    records: &[ExposureRecord],
+) -> Vec<Result<(), WriteExposureError>> {
+    let mut keys = HashSet::with_capacity(records.len());
+    let (first, again): (Vec<_>, Vec<_>) = records
         .iter()
         .enumerate()
-        .partition(|(_, row)| keys.insert(&row.key));
-    let mut inserted = insert(store, first, ROWS).await;
-    inserted.extend(insert(store, again, 1).await);
+        .partition(|(_, record)| keys.insert(record.key()));
+    let mut inserted = insert(log, first, AT_ONCE).await;
+    inserted.extend(insert(log, again, 1).await);
     inserted.sort_by_key(|(place, _)| *place);
     inserted.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Inserts so many rows at once; a result for each, with its place.
+/// Inserts so many records at once; a result for each, with its place.
 async fn insert(
-    store: &ExposureStore,
-    rows: Vec<(usize, &Row)>,
+    log: &dyn ExposureLog,
+    records: Vec<(usize, &ExposureRecord)>,
     at_once: usize,
 ) -> Vec<(usize, Result<(), WriteExposureError>)> {
-    let rows = rows.into_iter();
-    let inserting: Vec<_> = rows
-        .map(|(place, row)| insert_one(store, place, row))
+    let records = records.into_iter();
+    let inserting: Vec<_> = records
+        .map(|(place, record)| insert_one(log, place, record))
         .collect();
     let inserting = stream::iter(inserting).buffer_unordered(at_once);
     inserting.collect().await
 }
 
 async fn insert_one(
-    store: &ExposureStore,
+    log: &dyn ExposureLog,
     place: usize,
-    row: &Row,
+    record: &ExposureRecord,
 ) -> (usize, Result<(), WriteExposureError>) {
-    (place, store.insert(row).await)
+    (place, log.insert(record).await)
 }
 
 fn late() -> Result<(), WriteExposureError> {

@@ -1,7 +1,7 @@
 //! How exposures are spelled in the log.
 
 use flag_model::Invalid;
-use flag_store::{Exposure, InstanceNames, Row, Spelling};
+use flag_store::{Exposure, ExposureRecord, InstanceNames, Spelling};
 
 /// How exposures are spelled in the log.
 #[derive(Clone, Debug)]
@@ -13,8 +13,13 @@ pub(crate) struct Form {
 }
 
 impl Form {
-    /// The row of an exposure.
-    pub(crate) fn row(&self, exposure: Exposure<'_>) -> Result<Row, Invalid> {
-        self.names.apply(exposure).row(self.booleans)
+    /// The exposure with its instance named as in the log.
+    pub(crate) fn name<'a>(&self, exposure: Exposure<'a>) -> Exposure<'a> {
+        self.names.apply(exposure)
+    }
+
+    /// The record of an exposure.
+    pub(crate) fn record(&self, exposure: Exposure<'_>) -> Result<ExposureRecord, Invalid> {
+        self.name(exposure).record(self.booleans)
     }
 }

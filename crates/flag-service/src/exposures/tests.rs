@@ -10,10 +10,8 @@ use flag_model::{
     Revision, RevisionParts, Timestamp,
 };
 use flag_rollout::{Plan, decide};
-use flag_store::{
-    BoxFuture, Cells, Columns, CompareAndSet, Expected, ExposureStore, Insert, InstanceNames, Row,
-    RowStore, Scan, Spelling, StoreError, Table,
-};
+use flag_store::scripted::{LogCall, ScriptedLog, Step};
+use flag_store::{ExposureLog, ExposureRecord, InstanceNames, Spelling, StoreError};
 use prometheus_client::registry::Registry;
 use tokio::time::{Instant, sleep};
 
@@ -57,101 +55,64 @@ pub(super) fn served<'a>(decided: &Arc<Entry>, instance: &'a str) -> Served<'a> 
     }
 }
 
-type Script = dyn Fn(usize, &Row) -> Result<(), StoreError> + Send + Sync;
+type Script = dyn Fn(usize, &ExposureRecord) -> Result<(), StoreError> + Send + Sync;
 
-/// A store whose writes do what a script says, by the number of the call and the row.
+/// A log whose appends do what a script says, by the number of the call and the exposure.
 struct Scripted {
+    log: Arc<ScriptedLog>,
     script: Box<Script>,
     takes: Duration,
     calls: AtomicUsize,
-    /// How often each row was written.
+    /// How often each exposure was written.
     written: Mutex<BTreeMap<Vec<u8>, usize>>,
-}
-
-impl std::fmt::Debug for Scripted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Scripted")
-    }
 }
 
 impl Scripted {
     fn new(
-        script: impl Fn(usize, &Row) -> Result<(), StoreError> + Send + Sync + 'static,
+        script: impl Fn(usize, &ExposureRecord) -> Result<(), StoreError> + Send + Sync + 'static,
     ) -> Arc<Self> {
         Self::slow(Duration::ZERO, script)
     }
 
     fn slow(
         takes: Duration,
-        script: impl Fn(usize, &Row) -> Result<(), StoreError> + Send + Sync + 'static,
+        script: impl Fn(usize, &ExposureRecord) -> Result<(), StoreError> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self {
+        let scripted = Arc::new(Self {
+            log: Arc::default(),
             script: Box::new(script),
             takes,
             calls: AtomicUsize::new(0),
             written: Mutex::default(),
-        })
+        });
+        let befalls = Arc::downgrade(&scripted);
+        scripted.log.script(move |call| {
+            let scripted = befalls.upgrade().unwrap();
+            async move { scripted.befall(call).await }
+        });
+        scripted
     }
 
-    /// How many rows were written, and how often the one that was written most.
+    async fn befall(&self, call: LogCall) -> Step {
+        let LogCall::Append(records) = call else {
+            panic!("exposures are only appended: {call:?}");
+        };
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        sleep(self.takes).await;
+        let write = |record: &ExposureRecord| {
+            (self.script)(number, record).err().or_else(|| {
+                let mut written = self.written.lock().unwrap();
+                *written.entry(record.key().to_vec()).or_default() += 1;
+                None
+            })
+        };
+        Step::FailOf(records.iter().map(write).collect())
+    }
+
+    /// How many exposures were written, and how often the one that was written most.
     fn written(&self) -> (usize, usize) {
         let written = self.written.lock().unwrap();
         (written.len(), written.values().copied().max().unwrap_or(0))
-    }
-}
-
-impl RowStore for Scripted {
-    fn get<'a>(
-        &'a self,
-        _: Table,
-        _: &'a [u8],
-        _: Columns<'a>,
-    ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
-        unimplemented!("exposures are only written")
-    }
-
-    fn scan(&self, _: Table, _: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        unimplemented!("exposures are only written")
-    }
-
-    fn insert_if_absent<'a>(
-        &'a self,
-        _: Table,
-        _: &'a Row,
-    ) -> BoxFuture<'a, Result<Insert, StoreError>> {
-        unimplemented!("exposures are only written")
-    }
-
-    fn compare_and_set<'a>(
-        &'a self,
-        _: Table,
-        _: &'a [u8],
-        _: Expected<'a>,
-        _: &'a Cells,
-    ) -> BoxFuture<'a, Result<CompareAndSet, StoreError>> {
-        unimplemented!("exposures are only written")
-    }
-
-    fn write_batch<'a>(
-        &'a self,
-        _: Table,
-        rows: &'a [Row],
-    ) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
-        let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        Box::pin(async move {
-            sleep(self.takes).await;
-            let write = |row: &Row| {
-                (self.script)(call, row)?;
-                let mut written = self.written.lock().unwrap();
-                *written.entry(row.key.clone()).or_default() += 1;
-                Ok(())
-            };
-            rows.iter().map(write).collect()
-        })
-    }
-
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        unimplemented!("exposures are only written")
     }
 }
 
@@ -167,8 +128,8 @@ fn refused() -> Result<(), StoreError> {
     })
 }
 
-fn is_of(row: &Row, instance: &str) -> bool {
-    String::from_utf8_lossy(&row.key).contains(&format!("#INSTANCEID#{instance}#"))
+fn is_of(record: &ExposureRecord, instance: &str) -> bool {
+    String::from_utf8_lossy(record.key()).contains(&format!("#INSTANCEID#{instance}#"))
 }
 
 /// A log over a store, with room for so many exposures.
@@ -179,14 +140,9 @@ fn log_of(store: &Arc<Scripted>, queue: usize) -> Exposures {
         retention: Duration::ZERO,
         ..Config::of_defaults().exposures
     };
-    let rows = Arc::clone(store);
-    let registry = &mut Registry::default();
-    Exposures::start(
-        ExposureStore::new(rows),
-        &settings,
-        &Handle::current(),
-        registry,
-    )
+    let log: Arc<dyn ExposureLog> = store.log.clone();
+    let background = (Arc::clone(&log), &Handle::current());
+    Exposures::start(log, background, &settings, &mut Registry::default())
 }
 
 fn produce(log: &Exposures, instances: std::ops::Range<usize>) {
@@ -214,7 +170,7 @@ async fn what_waits_is_written_well_within_a_second() {
 #[tokio::test(start_paused = true)]
 async fn what_failed_is_written_again_and_nothing_else() {
     let store = Scripted::new(|call, row| {
-        let fails = call < 3 && row.key.iter().map(|byte| u32::from(*byte)).sum::<u32>() % 3 == 0;
+        let fails = call < 3 && row.key().iter().map(|byte| u32::from(*byte)).sum::<u32>() % 3 == 0;
         if fails { unavailable() } else { Ok(()) }
     });
     let log = log_of(&store, 10_000);
@@ -325,6 +281,7 @@ fn hashed_names_are_those_of_openssl_and_hide_the_bucket() {
     let expected = "a4ce10b4b7a531092e0f1c12dca084858567345754813ce6d19f69f1e3e0cdbd";
     assert_eq!(exposure.instance.as_str(), expected);
     assert_eq!(exposure.bucket, None);
-    let key = String::from_utf8(exposure.row(Spelling::Json).unwrap().key).unwrap();
+    let record = exposure.record(Spelling::Json).unwrap();
+    let key = str::from_utf8(record.key()).unwrap();
     assert!(key.contains(expected) && !key.contains("A12345"), "{key}");
 }

@@ -8,14 +8,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flag_store::{ExposureStore, StoreError};
+use flag_store::{ExposureLog, StoreError};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::batch::{Attempt, Batch};
-use super::chunk::{CHUNK, Chunk};
+use super::chunk::CHUNK;
 use super::form::Form;
 use super::metrics::WriteMetrics;
 use super::queue::{Queue, Settled, Take};
@@ -26,8 +26,8 @@ const FLUSH_EVERY: Duration = Duration::from_millis(100);
 /// How many batches are written at once.
 const CALLS: usize = 4;
 
-/// How many rows there may be, under way and to be written again: they are larger than exposures in the queue.
-const MOST_ROWS: usize = CALLS * CHUNK;
+/// How many exposures there may be, under way and to be written again.
+const MOST_TAKEN: usize = CALLS * CHUNK;
 
 /// How long the store must have failed nothing before the log says that it works again.
 const CALM: Duration = Duration::from_secs(10);
@@ -36,11 +36,11 @@ const CALM: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Writer {
     queue: Arc<Queue>,
-    store: ExposureStore,
+    log: Arc<dyn ExposureLog>,
     form: Form,
     metrics: WriteMetrics,
     calls: JoinSet<Attempt>,
-    /// Rows that failed, each batch with a pause of its own.
+    /// What failed, each batch with a pause of its own.
     failed: Vec<Batch>,
     failed_last: Option<Instant>,
     refused_last: Option<Instant>,
@@ -58,13 +58,13 @@ impl Writer {
     /// A writer that has not begun.
     pub(crate) fn new(
         queue: Arc<Queue>,
-        store: ExposureStore,
+        log: Arc<dyn ExposureLog>,
         form: Form,
         metrics: WriteMetrics,
     ) -> Self {
         Self {
             queue,
-            store,
+            log,
             form,
             metrics,
             calls: JoinSet::new(),
@@ -109,7 +109,7 @@ impl Writer {
     /// Whether a chunk may be begun.
     fn may_begin(&self) -> bool {
         let failed: usize = self.failed.iter().map(Batch::len).sum();
-        failed + self.calls.len() * CHUNK < MOST_ROWS
+        failed + self.calls.len() * CHUNK < MOST_TAKEN
     }
 
     /// Begins as many calls as there may be: first what failed and is due, then what is new.
@@ -120,17 +120,16 @@ impl Writer {
         while self.calls.len() < CALLS
             && let Some(batch) = self.due()
         {
-            let store = self.store.clone();
-            self.calls.spawn(async move { batch.write(&store).await });
+            self.begin(batch);
         }
         while self.may_begin()
             && let Some(chunk) = self.queue.take(take)
         {
-            self.begin(chunk);
+            self.begin(Batch::new(chunk));
         }
     }
 
-    /// Rows that failed and are due, from as many batches as fit into one.
+    /// What failed and is due, from as many batches as fit into one.
     fn due(&mut self) -> Option<Batch> {
         let mut due = self.failed.extract_if(.., |batch| batch.is_due());
         let mut batch = due.next()?;
@@ -146,28 +145,17 @@ impl Writer {
         Some(batch)
     }
 
-    fn begin(&mut self, chunk: Chunk) {
-        let (queue, store, form) = (
-            Arc::clone(&self.queue),
-            self.store.clone(),
-            self.form.clone(),
-        );
-        self.calls.spawn(async move {
-            let (batch, invalid) = Batch::encode(&chunk, &form);
-            drop(chunk);
-            queue.settle(Settled {
-                invalid: invalid as u64,
-                ..Settled::default()
-            });
-            batch.write(&store).await
-        });
+    fn begin(&mut self, batch: Batch) {
+        let (log, form) = (Arc::clone(&self.log), self.form.clone());
+        self.calls
+            .spawn(async move { batch.write(&*log, &form).await });
     }
 
     fn settle(&mut self, attempt: Attempt) {
         let refused = attempt.refused.as_ref().map_or(0, |(rows, _)| *rows);
         self.queue.settle(Settled {
             written: attempt.written.len() as u64,
-            invalid: 0,
+            invalid: attempt.invalid as u64,
             refused: refused as u64,
         });
         self.metrics.count(&attempt);

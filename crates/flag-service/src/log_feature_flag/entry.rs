@@ -230,10 +230,10 @@ mod tests {
         let mut entry = entry();
         entry[field] = value;
         let now = Timestamp::parse(NOW).unwrap();
-        let row = decode(&entry, "[3]", "r-0", now, Ok)?
-            .row(Spelling::Json)
+        let record = decode(&entry, "[3]", "r-0", now, Ok)?
+            .record(Spelling::Json)
             .unwrap();
-        let cells = row.cells.iter();
+        let cells = record.row().cells.iter();
         Ok(cells
             .map(|(column, cell)| format!("{}={}", column.escape_ascii(), cell.escape_ascii()))
             .collect())

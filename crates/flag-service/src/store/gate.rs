@@ -1,9 +1,11 @@
-//! What every call to the store passes: a bound, a deadline, a circuit, and a count.
+//! What every call through a port passes: a bound, a deadline, a circuit, and a count.
 //!
-//! Reads, of either table, share a bounded number of places and a circuit. Batches of exposures have a circuit of
+//! Reads, through either port, share a bounded number of places and a circuit. Batches of exposures have a circuit of
 //! their own, and no bound but their writer's: exposures that cannot be written are no reason to refuse flags, nor the
 //! other way round. Writes of flags are a person's, who wants the store's own word: they are only counted.
 
+mod log;
+mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -11,16 +13,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flag_store::{
-    BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan, StoreError,
-    Table,
-};
+use flag_store::{Appended, Columns, ExposureLog, RowStore, StoreError, WriteExposureError};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 use super::circuit::{Change, Circuit, End, Leave};
+use super::deferred::Deferred;
 use super::metrics::{Operation, Rejection, Side, StoreMetrics, outcome};
 use crate::causes::causes;
 
@@ -39,10 +39,16 @@ pub(crate) struct GateSettings {
     pub(crate) deadline: Duration,
 }
 
-/// A store whose calls are bounded, and fail at once while it does.
+/// A port whose calls are bounded, and fail at once while the store does.
 #[derive(Debug)]
-pub(crate) struct Gate {
-    rows: Arc<dyn RowStore>,
+pub(crate) struct Gate<T: ?Sized> {
+    store: Arc<Deferred<T>>,
+    bounds: Arc<Bounds>,
+}
+
+/// What all calls share, through whichever port.
+#[derive(Debug)]
+struct Bounds {
     settings: GateSettings,
     places: Semaphore,
     waiting: AtomicUsize,
@@ -51,44 +57,54 @@ pub(crate) struct Gate {
     metrics: StoreMetrics,
 }
 
-impl Gate {
+impl Gate<dyn RowStore> {
     /// Puts a gate before a store.
     pub(crate) fn new(
-        rows: Arc<dyn RowStore>,
+        store: Arc<Deferred<dyn RowStore>>,
         settings: GateSettings,
         registry: &mut Registry,
     ) -> Self {
-        Self {
-            rows,
+        let bounds = Arc::new(Bounds {
             settings,
             places: Semaphore::new(settings.reads),
             waiting: AtomicUsize::new(0),
             reads: Arc::new(Circuit::new()),
             writes: Circuit::new(),
             metrics: StoreMetrics::register(registry),
+        });
+        Self { store, bounds }
+    }
+
+    /// The same gate before the exposure log of that store.
+    pub(crate) fn before_log(&self, log: Arc<Deferred<dyn ExposureLog>>) -> Gate<dyn ExposureLog> {
+        Gate {
+            store: log,
+            bounds: Arc::clone(&self.bounds),
         }
     }
 
     /// The circuit of reads.
     pub(crate) fn circuit(&self) -> Arc<Circuit> {
-        Arc::clone(&self.reads)
+        Arc::clone(&self.bounds.reads)
     }
 
     /// Tries a store that was left alone, so that it is found again though nobody asks; for ever.
     pub(crate) async fn probe(&self) {
         loop {
-            self.reads.wants_probe().await;
+            self.bounds.reads.wants_probe().await;
             // No row of ours has this key. Where a request was faster, its own call is the trial.
-            if let Err(error) = self.get(Table::Flags, b"PING", Columns::All).await
+            if let Err(error) = self.get(b"PING", Columns::All).await
                 && !error.is_transient()
             {
                 warn!(problem = ?error, "store answers, and refuses");
             }
         }
     }
+}
 
-    fn patience(&self, scan: &Scan) -> Duration {
-        match scan.limit {
+impl Bounds {
+    fn patience(&self, limit: Option<usize>) -> Duration {
+        match limit {
             Some(_) => self.settings.deadline,
             None => LONG_SCAN.max(self.settings.deadline),
         }
@@ -187,7 +203,7 @@ impl Gate {
     async fn write<T>(
         &self,
         operation: Operation,
-        call: BoxFuture<'_, Result<T, StoreError>>,
+        call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let began = Instant::now();
         let under_way = self.metrics.begin();
@@ -198,11 +214,11 @@ impl Gate {
         result
     }
 
-    /// A call to the table of exposures; its failures say nothing of the flags.
-    async fn call_log<T>(
+    /// A write of an exposure, or what belongs to it; its failures say nothing of the flags.
+    async fn write_exposure<T>(
         &self,
         operation: Operation,
-        call: BoxFuture<'_, Result<T, StoreError>>,
+        call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let leave = self.leave(&self.writes, operation)?;
         let result = self.write(operation, call).await;
@@ -210,112 +226,54 @@ impl Gate {
         result
     }
 
-    async fn write_exposures(&self, rows: &[Row]) -> Vec<Result<(), StoreError>> {
+    /// A batch of exposures.
+    async fn append(
+        &self,
+        exposures: usize,
+        call: impl Future<Output = Vec<Appended>>,
+    ) -> Vec<Appended> {
         let operation = Operation::WriteBatch;
-        let Ok(leave) = self.leave(&self.writes, operation) else {
-            let refusal = || StoreError::Unavailable {
-                source: "circuit open".into(),
-            };
-            return rows.iter().map(|_| Err(refusal())).collect();
+        let leave = match self.leave(&self.writes, operation) {
+            Ok(leave) => leave,
+            Err(_) => return all_unavailable(exposures, "circuit open"),
         };
-        let results = self.write_all(Table::Exposures, rows).await;
-        self.settle(Side::Writes, leave, common_failure(&results));
-        results
-    }
-
-    async fn write_all(&self, table: Table, rows: &[Row]) -> Vec<Result<(), StoreError>> {
         let began = Instant::now();
         let under_way = self.metrics.begin();
-        let results = self.rows.write_batch(table, rows).await;
+        let results = call.await;
         drop(under_way);
-        let outcome = match common_failure(&results) {
+        let failure = common_failure(&results);
+        let outcome = match failure {
             Some(StoreError::TimedOut { .. }) => "timeout",
             Some(_) => "unavailable",
-            None if results.iter().all(Result::is_ok) => "ok",
+            None if sent(&results).all(|failure| failure.is_none()) => "ok",
             None => "partial",
         };
-        self.metrics
-            .ended(Operation::WriteBatch, outcome, began.elapsed());
+        self.metrics.ended(operation, outcome, began.elapsed());
+        self.settle(Side::Writes, leave, failure);
         results
     }
 }
 
-impl RowStore for Gate {
-    fn get<'a>(
-        &'a self,
-        table: Table,
-        key: &'a [u8],
-        columns: Columns<'a>,
-    ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
-        let call = self.rows.get(table, key, columns);
-        match table {
-            Table::Exposures => Box::pin(self.call_log(Operation::Get, call)),
-            Table::Flags => Box::pin(self.read(Operation::Get, self.settings.deadline, call)),
-        }
-    }
-
-    fn scan(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        let patience = self.patience(&scan);
-        let call = self.rows.scan(table, scan);
-        Box::pin(self.read(Operation::Scan, patience, call))
-    }
-
-    fn keys(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {
-        let patience = self.patience(&scan);
-        let call = self.rows.keys(table, scan);
-        Box::pin(self.read(Operation::Keys, patience, call))
-    }
-
-    fn insert_if_absent<'a>(
-        &'a self,
-        table: Table,
-        row: &'a Row,
-    ) -> BoxFuture<'a, Result<Insert, StoreError>> {
-        let call = self.rows.insert_if_absent(table, row);
-        match table {
-            Table::Exposures => Box::pin(self.call_log(Operation::InsertIfAbsent, call)),
-            Table::Flags => Box::pin(self.write(Operation::InsertIfAbsent, call)),
-        }
-    }
-
-    fn compare_and_set<'a>(
-        &'a self,
-        table: Table,
-        key: &'a [u8],
-        expected: Expected<'a>,
-        cells: &'a Cells,
-    ) -> BoxFuture<'a, Result<CompareAndSet, StoreError>> {
-        let call = self.rows.compare_and_set(table, key, expected, cells);
-        Box::pin(self.write(Operation::CompareAndSet, call))
-    }
-
-    fn write_batch<'a>(
-        &'a self,
-        table: Table,
-        rows: &'a [Row],
-    ) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
-        match table {
-            Table::Exposures => Box::pin(self.write_exposures(rows)),
-            Table::Flags => Box::pin(self.write_all(table, rows)),
-        }
-    }
-
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        let call = self.rows.ping();
-        Box::pin(self.read(Operation::Ping, self.settings.deadline, call))
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        self.rows.close()
-    }
+/// The failure of each exposure that was sent to the store, if it has one; what cannot be logged never is.
+fn sent(results: &[Appended]) -> impl Iterator<Item = Option<&StoreError>> {
+    results.iter().filter_map(|result| match result {
+        Err(WriteExposureError::Store(error)) => Some(Some(error)),
+        Err(_) => None,
+        Ok(()) => Some(None),
+    })
 }
 
-/// The failure of a batch of which no row had an answer.
-fn common_failure(results: &[Result<(), StoreError>]) -> Option<&StoreError> {
-    let mut failures = results.iter().map(|result| result.as_ref().err());
+/// The failure of a batch of which no exposure had an answer.
+fn common_failure(results: &[Appended]) -> Option<&StoreError> {
+    let mut failures = sent(results);
     let first = failures.next()??;
     let is_transient = |error: Option<&StoreError>| error.is_some_and(StoreError::is_transient);
     (first.is_transient() && failures.all(is_transient)).then_some(first)
+}
+
+fn all_unavailable(exposures: usize, why: &'static str) -> Vec<Appended> {
+    let failure = || StoreError::Unavailable { source: why.into() };
+    (0..exposures).map(|_| Err(failure().into())).collect()
 }
 
 /// A call that waits for its place, counted until it is dropped.

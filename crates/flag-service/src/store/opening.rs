@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use flag_settings::{OpenStoreError, StoreSettings};
-use flag_store::{AppendError, FlagStore, RowStore, StoreError, SystemClock};
+use flag_store::{AppendError, ExposureLog, FlagStore, RowStore, StoreError, SystemClock};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use super::lazy::Lazy;
+use super::deferred::Deferred;
 use crate::config::Demo;
 use crate::demo;
 
@@ -25,6 +25,17 @@ const DEMO_WAITS: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// What is opened, as those have it who don't wait for that.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stores {
+    /// The flags.
+    pub(crate) rows: Arc<Deferred<dyn RowStore>>,
+    /// The exposure log, for whoever waits for what he writes.
+    pub(crate) log: Arc<Deferred<dyn ExposureLog>>,
+    /// The exposure log, for what is written in the background.
+    pub(crate) background: Arc<Deferred<dyn ExposureLog>>,
+}
+
 /// A store on its way to be open.
 #[derive(Debug)]
 pub(crate) struct Opening {
@@ -35,12 +46,12 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
-    /// Begins to open the store that the settings name; the sample flags are in it before anybody sees it. Connections
-    /// for exposures belong to the runtime `writes`.
-    pub(crate) fn begin(settings: StoreSettings, demo: Demo, writes: Handle) -> (Arc<Lazy>, Self) {
-        let lazy = Arc::new(Lazy::default());
+    /// Begins to open the store that the settings name; the sample flags are in it before anybody sees it. What exposures
+    /// are written to in the background belongs to the runtime `background`.
+    pub(crate) fn begin(settings: StoreSettings, demo: Demo, background: Handle) -> (Stores, Self) {
+        let stores = Stores::default();
         let (tell, tried) = oneshot::channel();
-        let trying = tokio::spawn(open(settings, demo, writes, Arc::clone(&lazy), tell));
+        let trying = tokio::spawn(open(settings, demo, background, stores.clone(), tell));
         let opening = Self {
             patience: match demo {
                 Demo::On => DEMO_WAITS,
@@ -49,7 +60,7 @@ impl Opening {
             tried: Some(tried),
             trying: Some(trying),
         };
-        (lazy, opening)
+        (stores, opening)
     }
 
     /// Waits for the first attempt, for a moment; an error if none can ever succeed.
@@ -85,13 +96,13 @@ impl Opening {
 async fn open(
     settings: StoreSettings,
     demo: Demo,
-    writes: Handle,
-    lazy: Arc<Lazy>,
+    background: Handle,
+    stores: Stores,
     tell: oneshot::Sender<()>,
 ) -> anyhow::Result<()> {
     let mut pause = FIRST_PAUSE;
     let mut first = Some(tell);
-    while let Err(error) = open_once(&settings, demo, &lazy).await {
+    while let Err(error) = open_once(&settings, demo, &background, &stores).await {
         if !is_transient(&error) {
             return Err(error);
         }
@@ -107,34 +118,34 @@ async fn open(
     } else {
         info!("store opened");
     }
-    // Local files have a thread for exposures as it is.
-    if let StoreSettings::Bigtable(_) = settings {
-        let runtime = writes.id();
-        writes.spawn(async move { lazy.open_background(runtime, reopened(&settings).await) });
-    }
     Ok(())
 }
 
-/// The store over other connections, however long it takes.
-async fn reopened(settings: &StoreSettings) -> Arc<dyn RowStore> {
-    loop {
-        match settings.open().await {
-            Ok(rows) => return rows,
-            Err(error) => debug!(problem = %error, "no connections for exposures alone yet"),
-        }
-        sleep(LONGEST_PAUSE).await;
-    }
-}
-
-async fn open_once(settings: &StoreSettings, demo: Demo, lazy: &Lazy) -> anyhow::Result<()> {
+async fn open_once(
+    settings: &StoreSettings,
+    demo: Demo,
+    background: &Handle,
+    stores: &Stores,
+) -> anyhow::Result<()> {
     let rows = settings.open().await?;
-    if demo == Demo::On {
-        demo::fill(&FlagStore::new(Arc::clone(&rows), Arc::new(SystemClock)))
-            .await
-            .context("cannot add the sample flags")?;
-    }
+    let log = settings.open_log().await?;
     let flags = FlagStore::new(Arc::clone(&rows), Arc::new(SystemClock));
-    lazy.open(rows);
+    if demo == Demo::On {
+        let filled = demo::fill(&flags).await;
+        filled.context("cannot add the sample flags")?;
+    }
+    stores.rows.open(rows);
+    stores.log.open(Arc::clone(&log));
+    let log = match settings {
+        // It has a thread for exposures as it is.
+        StoreSettings::Embedded(_) => log,
+        StoreSettings::Bigtable(_) => {
+            let settings = settings.clone();
+            let opening = background.spawn(async move { settings.open_log().await });
+            opening.await??
+        }
+    };
+    stores.background.open(log);
     tokio::spawn(warn_if_empty(flags, settings.place()));
     Ok(())
 }

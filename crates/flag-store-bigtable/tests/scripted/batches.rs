@@ -13,8 +13,7 @@ fn keys(asked: &Asked) -> Vec<String> {
 
 async fn write(server: &Scripted, keys: &[&str]) -> Vec<Result<(), StoreError>> {
     let rows: Vec<Row> = keys.iter().map(|key| row(key, "1")).collect();
-    let store = store(server).await;
-    store.write_batch(Table::Exposures, &rows).await
+    log(server).await.write_rows(&rows).await
 }
 
 #[tokio::test]
@@ -56,9 +55,9 @@ async fn an_entry_that_may_yet_be_written_is_never_refused() {
         let first = Answer::Entries(vec![(0, Code::Ok), (1, code)]);
         let others = (0..1_000).map(|_| Answer::Entries(vec![(0, code)]));
         let server = Scripted::start([first].into_iter().chain(others)).await;
-        let store = hasty_store(server.address).await;
+        let log = log_that_waits(server.address, SHORT / 4, SHORT).await;
         let rows = [row("a", "1"), row("b", "1")];
-        let results = store.write_batch(Table::Exposures, &rows).await;
+        let results = log.write_rows(&rows).await;
         assert!(
             matches!(
                 results.as_slice(),
@@ -103,8 +102,8 @@ async fn an_entry_without_an_answer_is_sent_again() {
 async fn an_entry_that_is_never_answered_is_unavailable() {
     let endless = (0..1_000).map(|_| Answer::Entries(vec![]));
     let server = Scripted::start(endless).await;
-    let store = store_that_waits(server.address, SLACK, SLACK).await;
-    let results = store.write_batch(Table::Exposures, &[row("a", "1")]).await;
+    let log = log_that_waits(server.address, SLACK, SLACK).await;
+    let results = log.write_rows(&[row("a", "1")]).await;
     assert!(
         matches!(results.as_slice(), [Err(StoreError::Unavailable { .. })]),
         "{results:?}"
@@ -139,7 +138,7 @@ async fn a_batch_too_large_for_one_request_is_split() {
         Answer::Entries(vec![(0, Code::Ok)]),
     ])
     .await;
-    let results = store(&server).await.write_batch(Table::Flags, &rows).await;
+    let results = log(&server).await.write_rows(&rows).await;
     assert!(results.iter().all(Result::is_ok), "{results:?}");
     let asked = server.asked();
     assert_eq!(keys(&asked[0].1), ["a", "b"]);

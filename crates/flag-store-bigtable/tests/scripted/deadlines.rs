@@ -7,18 +7,17 @@ async fn check(address: SocketAddr) {
     let store = hasty_store(address).await;
     let row = row("k", "1");
     check_one("get", get(&store)).await;
-    let scan = store.scan(Table::Flags, Scan::prefix(""));
+    let scan = store.scan(Scan::prefix(""));
     check_one("scan", scan).await;
-    let insert = store.insert_if_absent(Table::Flags, &row);
+    let insert = store.insert_if_absent(&row);
     check_one("insert_if_absent", insert).await;
     check_one("compare_and_set", compare_and_set(&store)).await;
-    let batch = async {
-        let rows = [row.clone()];
-        let mut results = store.write_batch(Table::Flags, &rows).await;
-        results.remove(0)
-    };
-    check_one("write_batch", batch).await;
     check_one("ping", store.ping()).await;
+    let log = log_that_waits(address, SHORT / 4, SHORT).await;
+    let batch = async { log.write_rows(&[row]).await.remove(0) };
+    check_one("write_rows", batch).await;
+    check_one("delete_rows", log.delete_rows(&[b"k".to_vec()])).await;
+    check_one("ping", log.rows().ping()).await;
 }
 
 async fn check_one<T: std::fmt::Debug>(

@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use bigtable_rs::google::bigtable::v2::read_rows_response::CellChunk;
 use bigtable_rs::google::bigtable::v2::read_rows_response::cell_chunk::RowStatus;
 use flag_store::{
-    Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan, StoreError, Table,
+    Cells, Columns, CompareAndSet, Expected, ExposureRows, Insert, Row, RowStore, Scan, StoreError,
 };
-use flag_store_bigtable::{BigtableSettings, BigtableStore};
+use flag_store_bigtable::{BigtableLog, BigtableSettings, BigtableStore};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tonic::{Code, Status};
 
@@ -58,7 +58,29 @@ async fn store_that_waits(
     attempt: Duration,
     deadline: Duration,
 ) -> BigtableStore {
-    BigtableStore::connect(BigtableSettings {
+    BigtableStore::connect(settings_that_wait(address, attempt, deadline))
+        .await
+        .unwrap()
+}
+
+async fn log(server: &Scripted) -> BigtableLog {
+    BigtableLog::connect(settings(server.address))
+        .await
+        .unwrap()
+}
+
+async fn log_that_waits(address: SocketAddr, attempt: Duration, deadline: Duration) -> BigtableLog {
+    BigtableLog::connect(settings_that_wait(address, attempt, deadline))
+        .await
+        .unwrap()
+}
+
+fn settings_that_wait(
+    address: SocketAddr,
+    attempt: Duration,
+    deadline: Duration,
+) -> BigtableSettings {
+    BigtableSettings {
         read_attempt: attempt,
         read_deadline: deadline,
         write_attempt: attempt,
@@ -66,9 +88,7 @@ async fn store_that_waits(
         batch_attempt: attempt,
         batch_deadline: deadline,
         ..settings(address)
-    })
-    .await
-    .unwrap()
+    }
 }
 
 fn row(key: &str, value: &str) -> Row {
@@ -111,7 +131,7 @@ fn whole(key: &str, value: &str) -> Vec<CellChunk> {
 }
 
 async fn get(store: &BigtableStore) -> Result<Option<Row>, StoreError> {
-    store.get(Table::Flags, b"k", Columns::All).await
+    store.get(b"k", Columns::All).await
 }
 
 async fn compare_and_set(store: &BigtableStore) -> Result<CompareAndSet, StoreError> {
@@ -120,9 +140,7 @@ async fn compare_and_set(store: &BigtableStore) -> Result<CompareAndSet, StoreEr
         value: Some(b"1"),
     };
     let cells = Cells::default().with("Name", "2");
-    store
-        .compare_and_set(Table::Flags, b"k", expected, &cells)
-        .await
+    store.compare_and_set(b"k", expected, &cells).await
 }
 
 fn unavailable() -> Answer {

@@ -93,10 +93,7 @@ async fn a_silent_attempt_is_followed_by_another() {
 #[tokio::test]
 async fn an_insertion_is_sent_again() {
     let server = Scripted::start([unavailable(), Answer::Matched(false)]).await;
-    let inserted = store(&server)
-        .await
-        .insert_if_absent(Table::Flags, &row("k", "1"))
-        .await;
+    let inserted = store(&server).await.insert_if_absent(&row("k", "1")).await;
     assert_eq!(inserted.unwrap(), Insert::Inserted);
     let asked = server.asked();
     let [

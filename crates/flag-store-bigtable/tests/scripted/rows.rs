@@ -49,10 +49,7 @@ async fn half_a_row_at_the_end_is_an_error() {
         vec![chunk("b", "2", 0)],
     ])])
     .await;
-    let scanned = store(&server)
-        .await
-        .scan(Table::Flags, Scan::prefix(""))
-        .await;
+    let scanned = store(&server).await.scan(Scan::prefix("")).await;
     assert!(
         matches!(scanned, Err(StoreError::Broken { .. })),
         "{scanned:?}"
@@ -69,11 +66,7 @@ async fn a_scan_that_breaks_half_way_is_read_again_without_duplicates() {
         Answer::Rows(vec![whole("a", "1"), whole("b", "2")]),
     ])
     .await;
-    let scanned = store(&server)
-        .await
-        .scan(Table::Flags, Scan::prefix(""))
-        .await
-        .unwrap();
+    let scanned = store(&server).await.scan(Scan::prefix("")).await.unwrap();
     assert_eq!(scanned, [row("a", "1"), row("b", "2")]);
 }
 
@@ -89,7 +82,7 @@ async fn a_message_of_20_mib_is_accepted() {
 async fn a_descending_scan_says_that_it_understands_reverse_scans() {
     let server = Scripted::start([Answer::Rows(vec![whole("b", "2"), whole("a", "1")])]).await;
     let scan = Scan::prefix("").descending().limit(2);
-    let scanned = store(&server).await.scan(Table::Flags, scan).await.unwrap();
+    let scanned = store(&server).await.scan(scan).await.unwrap();
     assert_eq!(scanned, [row("b", "2"), row("a", "1")]);
     let asked = server.asked();
     let [(headers, Asked::Read(request))] = asked.as_slice() else {
@@ -127,10 +120,10 @@ async fn whoever_looks_for_changes_asks_for_two_cells() {
 async fn what_must_be_empty_is_not_asked_for() {
     let server = Scripted::start([]).await;
     let store = store(&server).await;
-    let none = store.scan(Table::Flags, Scan::prefix("").limit(0)).await;
+    let none = store.scan(Scan::prefix("").limit(0)).await;
     assert_eq!(none.unwrap(), []);
-    let no_cells = store.get(Table::Flags, b"k", Columns::Only(&[])).await;
+    let no_cells = store.get(b"k", Columns::Only(&[])).await;
     assert_eq!(no_cells.unwrap(), None);
-    assert!(store.write_batch(Table::Flags, &[]).await.is_empty());
+    assert!(log(&server).await.write_rows(&[]).await.is_empty());
     assert!(server.asked().is_empty());
 }

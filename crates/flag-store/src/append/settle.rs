@@ -7,7 +7,8 @@ use super::steps::{Append, Claim};
 use super::watch::pause;
 use super::{AppendError, CLAIM_HOLDS};
 use crate::head::{Head, changed};
-use crate::port::{CompareAndSet, StoreError};
+use crate::rows::CompareAndSet;
+use crate::store_error::StoreError;
 use crate::stored::LATEST_CHANGE;
 
 /// How many rows are looked at: this one, the one below it, and those that others have put on top in the meantime.

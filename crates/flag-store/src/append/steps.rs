@@ -9,8 +9,9 @@ use super::watch::{Age, pause};
 use super::{AppendError, Base};
 use crate::flags::FlagStore;
 use crate::head::{Head, HeadState, changed, encode_claim};
-use crate::port::{Cells, Columns, CompareAndSet, Expected, Insert, Row, StoreError, Table};
 use crate::row_key::{FlagRowKey, RowType};
+use crate::rows::{Cells, Columns, CompareAndSet, Expected, Insert, Row};
+use crate::store_error::StoreError;
 
 /// How long after its claim a writer may still begin to insert: half of the time after which it may be taken over.
 const INSERT_WITHIN: Duration = Duration::from_secs(15);
@@ -45,7 +46,7 @@ impl Append<'_> {
         let row = self
             .store
             .rows
-            .get(Table::Flags, self.key.as_bytes(), Columns::Only(&columns))
+            .get(self.key.as_bytes(), Columns::Only(&columns))
             .await?;
         Ok(row.and_then(|row| row.cells.get(&self.column).map(<[u8]>::to_vec)))
     }
@@ -123,7 +124,7 @@ impl Append<'_> {
         Ok(self
             .store
             .rows
-            .get(Table::Flags, key.as_bytes(), Columns::All)
+            .get(key.as_bytes(), Columns::All)
             .await?
             .is_some())
     }
@@ -195,7 +196,7 @@ impl Append<'_> {
         };
         self.store
             .rows
-            .compare_and_set(Table::Flags, self.key.as_bytes(), expected, cells)
+            .compare_and_set(self.key.as_bytes(), expected, cells)
             .await
     }
 
@@ -213,7 +214,7 @@ impl Append<'_> {
                 let late = StoreError::TimedOut { after };
                 return Err(failed.map_or(late.into(), |source| self.unknown(claim, source)));
             }
-            match self.store.rows.insert_if_absent(Table::Flags, row).await {
+            match self.store.rows.insert_if_absent(row).await {
                 Ok(Insert::Inserted) => break,
                 Ok(Insert::AlreadyThere) => return self.recognise(row, claim, newest).await,
                 Err(source) if !source.is_transient() => return Err(self.unknown(claim, source)),
@@ -230,11 +231,7 @@ impl Append<'_> {
         claim: &Claim,
         newest: Option<Timestamp>,
     ) -> Result<(), AppendError> {
-        let there = self
-            .store
-            .rows
-            .get(Table::Flags, &row.key, Columns::All)
-            .await;
+        let there = self.store.rows.get(&row.key, Columns::All).await;
         match there {
             Ok(there) if there.as_ref() == Some(row) => Ok(()),
             Ok(_) => Err(AppendError::Conflict {

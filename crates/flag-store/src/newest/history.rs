@@ -4,8 +4,9 @@ use flag_model::{FlagKey, Timestamp};
 
 use super::{LOOKED_AT, created, second_of_z, time_of};
 use crate::flags::FlagStore;
-use crate::port::{Row, Scan, StoreError, Table};
 use crate::row_key::{RowType, flag_prefix};
+use crate::rows::{Row, Scan};
+use crate::store_error::StoreError;
 
 impl FlagStore {
     /// At most `limit` rows that count, the newest first. All there are, if none counts.
@@ -26,7 +27,7 @@ impl FlagStore {
         let (nth, mut below) = (limit.saturating_sub(1), None);
         // Later rows may come below, where times are spelled otherwise.
         while rows.get(nth).is_none_or(|(nth, _)| below > Some(*nth)) {
-            let page = self.rows.scan(Table::Flags, scan.clone()).await?;
+            let page = self.rows.scan(scan.clone()).await?;
             let is_last = Some(page.len()) < scan.limit.max(Some(1));
             scan.end = page.last().map(|row| row.key.clone());
             scan.limit = scan.limit.max(Some(LOOKED_AT));
@@ -45,7 +46,7 @@ impl FlagStore {
             }
         }
         if rows.is_empty() {
-            return self.rows.scan(Table::Flags, all).await;
+            return self.rows.scan(all).await;
         }
         rows.truncate(limit);
         Ok(rows.into_iter().map(|(_, row)| row).collect())

@@ -7,8 +7,8 @@ use super::revision::{columns as revision_columns, decode_revision};
 use super::treatments::{fields, parse_treatments};
 use crate::literal::{Arena, Literal};
 use crate::options::RowOptions;
-use crate::port::Row;
 use crate::row_key::RowType;
+use crate::rows::Row;
 
 /// Unknown columns, and unknown fields of treatments.
 #[derive(Default)]

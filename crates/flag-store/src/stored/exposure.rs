@@ -5,8 +5,8 @@ use flag_model::{Bucket, FlagType, FlagValue, Invalid, Reason, Timestamp, quoted
 use super::{Reader, UnreadableRow, cell_type};
 use crate::exposures::{Exposure, StoredExposure};
 use crate::options::Spelling;
-use crate::port::{Cells, Row};
 use crate::row_key::{ExposureRowKey, exposure_key};
+use crate::rows::{Cells, Row};
 
 /// What the columns of an exposure take, and those of its values whose length is bounded.
 const FIXED_BYTES: usize = 192;

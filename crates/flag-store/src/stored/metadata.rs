@@ -6,8 +6,8 @@ use flag_model::{Date, Metadata, MetadataParts, OwnerId, quoted};
 
 use super::{NOTHING, Oddities, Reader, UnreadableRow, cell_type};
 use crate::literal::{self, Arena, Literal};
-use crate::port::{Cells, Row};
 use crate::row_key::{FlagRowKey, RowType};
+use crate::rows::{Cells, Row};
 
 const COLUMNS: &[&str] = &[
     "Name",

@@ -11,8 +11,8 @@ use super::treatments::{decode_treatments, encode_treatments};
 use super::{MISSING, NOTHING, Oddities, Reader, UnreadableRow, cell_type};
 use crate::literal::{self, Arena, Literal};
 use crate::options::{RowOptions, Spelling};
-use crate::port::{Cells, Row};
 use crate::row_key::{FlagRowKey, RowType};
+use crate::rows::{Cells, Row};
 
 /// The longest comment of a revision.
 const MAX_COMMENT_BYTES: usize = 64 * 1024;

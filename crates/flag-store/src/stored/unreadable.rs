@@ -3,8 +3,8 @@
 use flag_model::{Invalid, InvalidPercent, Timestamp};
 
 use crate::literal::LiteralError;
-use crate::port::Row;
 use crate::row_key::{FlagRowKey, flag_prefix};
+use crate::rows::Row;
 
 /// A row that cannot be read; whoever wrote it, it isn't ours. Only its flag is affected.
 ///

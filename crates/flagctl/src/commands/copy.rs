@@ -2,14 +2,14 @@
 
 use clap::Args;
 use flag_model::ProjectName;
-use flag_store::Table;
+use flag_settings::StoreSettings;
 
 use crate::args::OutputArgs;
 use crate::confirm::{Unasked, YesArgs, confirm_plainly};
 use crate::copy::{Copied, Copy, LookedAt, Mode};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::opened::Opened;
+use crate::opened::{Opened, OpenedLog};
 use crate::output::{self, CopiedRows};
 use crate::plan::PlanError;
 use crate::run::Context;
@@ -40,7 +40,7 @@ pub(crate) struct CopyArgs {
 /// Copies what is not there, and shows what was; fails if a row is there with other cells.
 pub(crate) async fn copy(context: &Context, typed: &CopyArgs) -> Result<(), Failure> {
     let project = ProjectName::new(&typed.project).map_err(PlanError::from)?;
-    let (from, to) = open(context, typed).await?;
+    let (from, to, logs) = open(context, typed).await?;
     let looked_at = LookedAt::default();
     let copy = Copy {
         from: &from,
@@ -53,7 +53,7 @@ pub(crate) async fn copy(context: &Context, typed: &CopyArgs) -> Result<(), Fail
         },
         looked_at: &looked_at,
     };
-    let all = Box::pin(all(&copy, typed.exposures));
+    let all = Box::pin(all(&copy, logs));
     let (flags, exposures) = output::noted(&looked_at, all).await?;
     let total = flags.total() + exposures.as_ref().map_or(0, Copied::total);
     if total == 0 {
@@ -76,45 +76,67 @@ pub(crate) async fn copy(context: &Context, typed: &CopyArgs) -> Result<(), Fail
 }
 
 /// Copies flags, then exposures if they are wanted, and tells of flags that will not serve what was copied.
-async fn all(copy: &Copy<'_>, exposures: bool) -> Result<(Copied, Option<Copied>), Failure> {
-    let flags = copy.table(Table::Flags).await?;
+async fn all(copy: &Copy<'_>, logs: Option<Logs>) -> Result<(Copied, Option<Copied>), Failure> {
+    let flags = copy.flags().await?;
     for flag in copy.announce(&flags).await? {
         output::talk(&format!(
             "{flag} has a newer revision in the {}, which stays in force",
             copy.to.place
         ));
     }
-    let exposures = if exposures {
-        Some(copy.table(Table::Exposures).await?)
-    } else {
-        None
+    let exposures = match logs {
+        Some((from, to)) => Some(copy.exposures(&*from.log, &*to.log).await?),
+        None => None,
     };
     Ok((flags, exposures))
 }
 
-async fn open(context: &Context, typed: &CopyArgs) -> Result<(Opened, Opened), Failure> {
-    let from = typed.from.settings(&context.sources)?;
-    let to = typed.to.settings(&context.sources)?;
-    if from.place() == to.place() {
-        let message = format!("--from and --to are the same {}", from.place());
+/// The logs to copy from and to.
+type Logs = (OpenedLog, OpenedLog);
+
+async fn open(
+    context: &Context,
+    typed: &CopyArgs,
+) -> Result<(Opened, Opened, Option<Logs>), Failure> {
+    let from_settings = typed.from.settings(&context.sources)?;
+    let to_settings = typed.to.settings(&context.sources)?;
+    if from_settings.place() == to_settings.place() {
+        let message = format!("--from and --to are the same {}", from_settings.place());
         return Err(PlanError::Usage(message).into());
     }
-    let from = Opened::existing(context, &from).await?;
+    let from = Opened::existing(context, &from_settings).await?;
     from.ping().await.map_err(|source| from.failed(source))?;
+    let from_log = open_log(context, typed, &from, &from_settings).await?;
     if !typed.dry_run {
         let what = format!(
             "copies the rows of {} from the {} to the {}, overwriting none",
             typed.project,
             from.place,
-            to.place()
+            to_settings.place()
         );
         confirm_plainly(&what, &typed.confirmation, Unasked::Done)?;
     }
     let to = if typed.dry_run {
-        Opened::existing(context, &to).await?
+        Opened::existing(context, &to_settings).await?
     } else {
-        Opened::or_made(context, &to).await?
+        Opened::or_made(context, &to_settings).await?
     };
     to.ping().await.map_err(|source| to.failed(source))?;
-    Ok((from, to))
+    let to_log = open_log(context, typed, &to, &to_settings).await?;
+    Ok((from, to, from_log.zip(to_log)))
+}
+
+/// Opens the log of a store, if exposures are copied.
+async fn open_log(
+    context: &Context,
+    typed: &CopyArgs,
+    opened: &Opened,
+    settings: &StoreSettings,
+) -> Result<Option<OpenedLog>, Failure> {
+    if !typed.exposures {
+        return Ok(None);
+    }
+    let log = OpenedLog::existing(context, settings).await?;
+    log.ping().await.map_err(|source| opened.failed(source))?;
+    Ok(Some(log))
 }

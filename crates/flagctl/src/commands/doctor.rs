@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use flag_model::ProjectName;
 use flag_settings::{StoreSettings, table};
-use flag_store::{Pages, StoreError, Table, project_rows};
-use flag_store_bigtable::{BigtableSettings, BigtableStore, Expiry, TableState};
+use flag_store::{ExposureLog, ExposureScope, PAGE, Pages, StoreError, project_rows};
+use flag_store_bigtable::{BigtableSettings, BigtableTables, Expiry, Table, TableState};
 
 use self::exposures::ProjectExposures;
 use self::rows::ProjectRows;
-use super::init::{advice, table_name};
+use super::init::advice;
 use super::today;
 use crate::args::OutputArgs;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::opened::Opened;
+use crate::opened::{Opened, OpenedLog};
 use crate::output::{self, Checks, Place, Status};
 use crate::run::Context;
 
@@ -61,22 +61,25 @@ pub(crate) async fn doctor(context: &Context, typed: &DoctorArgs) -> Result<(), 
 impl Doctor {
     async fn examine(&mut self, context: &Context, projects: &[ProjectName]) {
         self.settings(context);
-        let opened = match Opened::existing(context, context.settings()).await {
+        let settings = context.settings();
+        let opened = async {
+            let opened = Opened::existing(context, settings).await?;
+            Ok::<_, Failure>((opened, OpenedLog::existing(context, settings).await?))
+        };
+        let (opened, log) = match opened.await {
             Ok(opened) => opened,
             Err(failure) => return self.unreachable("store", &chain(&failure)),
         };
-        let ping = self.ping(&opened).await;
+        let ping = self.ping(&opened, &log).await;
         if ping.as_ref().is_err_and(StoreError::is_transient) {
             // Whoever doesn't answer now won't tell of tables either.
             return;
         }
-        if let (Some(store), StoreSettings::Bigtable(settings)) =
-            (&opened.bigtable, context.settings())
-        {
-            self.tables(store, settings).await;
+        if let StoreSettings::Bigtable(settings) = settings {
+            self.tables(settings).await;
         }
         if ping.is_ok()
-            && let Err(error) = self.rows(&opened, projects).await
+            && let Err(error) = self.rows(&opened, &*log.log, projects).await
         {
             self.unreachable("rows", &chain(&error));
         }
@@ -102,9 +105,13 @@ impl Doctor {
         self.checks.note(Status::Failed, check, found);
     }
 
-    async fn ping(&mut self, opened: &Opened) -> Result<(), StoreError> {
+    async fn ping(&mut self, opened: &Opened, log: &OpenedLog) -> Result<(), StoreError> {
         let started = Instant::now();
-        let ping = opened.ping().await;
+        let ping = async {
+            opened.ping().await?;
+            log.ping().await
+        };
+        let ping = ping.await;
         match &ping {
             Ok(()) => {
                 let took = started.elapsed().as_secs_f64() * 1_000.0;
@@ -119,10 +126,11 @@ impl Doctor {
         ping
     }
 
-    async fn tables(&mut self, store: &BigtableStore, settings: &BigtableSettings) {
-        for table in [Table::Flags, Table::Exposures] {
-            let check = format!("table {}", table_name(settings, table));
-            let state = store.table_state(table).await;
+    async fn tables(&mut self, settings: &BigtableSettings) {
+        let tables = BigtableTables::new(settings.clone());
+        for table in Table::ALL {
+            let check = format!("table {}", settings.table(table));
+            let state = tables.table_state(table).await;
             let (status, found) = state.map_or_else(
                 |error| (Status::Failed, chain(&error)),
                 |state| judged(settings, table, &state),
@@ -131,7 +139,12 @@ impl Doctor {
         }
     }
 
-    async fn rows(&mut self, opened: &Opened, projects: &[ProjectName]) -> Result<(), StoreError> {
+    async fn rows(
+        &mut self,
+        opened: &Opened,
+        log: &dyn ExposureLog,
+        projects: &[ProjectName],
+    ) -> Result<(), StoreError> {
         let mut names = projects.to_vec();
         if names.is_empty() {
             let found = opened.flags().projects().await?;
@@ -157,7 +170,7 @@ impl Doctor {
         let today = today();
         for project in names {
             let scan = project_rows(&project);
-            let mut pages = Pages::new(&*opened.rows, Table::Flags, scan);
+            let mut pages = Pages::new(&*opened.rows, scan);
             let newest = opened.flags().flags_with_latest(&project).await?;
             let mut rows = ProjectRows::new(project.clone(), today, opened.options(), newest);
             loop {
@@ -172,22 +185,27 @@ impl Doctor {
             if rows.finish(&mut self.checks) && self.code == ExitCode::Failed {
                 self.code = ExitCode::Refused;
             }
-            self.exposures(opened, project).await?;
+            self.exposures(log, project).await?;
         }
         Ok(())
     }
 
-    async fn exposures(&mut self, opened: &Opened, project: ProjectName) -> Result<(), StoreError> {
-        let scan = project_rows(&project);
-        let mut pages = Pages::new(&*opened.rows, Table::Exposures, scan);
-        let mut exposures = ProjectExposures::new(project);
+    async fn exposures(
+        &mut self,
+        log: &dyn ExposureLog,
+        project: ProjectName,
+    ) -> Result<(), StoreError> {
+        let mut exposures = ProjectExposures::new(project.clone());
+        let mut last = None;
         while !exposures.is_complete() {
-            let page = pages.next().await?;
-            if page.is_empty() {
-                break;
+            let of = ExposureScope::Project(&project);
+            let page = log.page(of, last.as_ref(), PAGE).await?;
+            for record in &page {
+                exposures.look_at(record.row());
             }
-            for row in &page {
-                exposures.look_at(row);
+            last = page.last().cloned();
+            if last.is_none() {
+                break;
             }
         }
         exposures.finish(&mut self.checks);

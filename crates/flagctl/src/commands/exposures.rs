@@ -2,6 +2,7 @@
 
 use clap::Args;
 use flag_model::InstanceId;
+use flag_store::{ExposureRecord, ExposureScope};
 
 use crate::args::{FlagArgs, OutputArgs};
 use crate::commands::{metadata, newest};
@@ -29,16 +30,16 @@ pub(crate) async fn exposures(context: &Context, typed: &ExposuresArgs) -> Resul
     let flag = plan::flag(&typed.flag)?;
     let instance = typed.instance.as_deref().map(InstanceId::new).transpose();
     let instance = instance.map_err(PlanError::from)?;
-    let (store, log) = context.open_with_exposures().await?;
+    let (store, log) = context.open_with_log().await?;
     let limit = usize::from(typed.limit);
-    let read = async {
-        match &instance {
-            Some(instance) => log.of_instance(&flag, instance, limit + 1).await,
-            None => log.of_flag(&flag, limit + 1).await,
-        }
+    let of = match &instance {
+        Some(instance) => ExposureScope::Instance(&flag, instance),
+        None => ExposureScope::Flag(&flag),
     };
+    let read = log.page(of, None, limit + 1);
     let read = noted(format!("reading the exposures of {flag}"), read).await;
-    let mut exposures = read.map_err(|source| context.failed(source))?;
+    let records = read.map_err(|source| context.failed(source))?;
+    let mut exposures: Vec<_> = records.iter().map(ExposureRecord::text).collect();
     if exposures.is_empty() {
         let is_there = newest(&store, &flag).await?.is_some();
         if !is_there && metadata(&store, &flag).await?.is_none() {

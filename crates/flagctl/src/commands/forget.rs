@@ -6,15 +6,15 @@ use clap::Args;
 use flag_model::{FlagKey, InstanceId, ProjectName, Revision, Timestamp};
 use flag_settings::{Reader, read_instance_names};
 use flag_store::{
-    Clock as _, ExposureStore, FlagRow, FlagRowKey, Inspection, Pages, Row, RowType, SystemClock,
-    Table, project_rows,
+    Clock as _, ExposureLog, ExposureScope, FlagRow, FlagRowKey, Inspection, Pages, Row, RowType,
+    SystemClock, project_rows,
 };
 
 use crate::args::OutputArgs;
 use crate::confirm::{Unasked, YesArgs, confirm_plainly};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::opened::Opened;
+use crate::opened::{Opened, OpenedLog};
 use crate::output::{self, Forgotten, Listing, noted};
 use crate::plan::PlanError;
 use crate::run::Context;
@@ -47,17 +47,22 @@ pub(crate) async fn forget(context: &Context, typed: &ForgetArgs) -> Result<(), 
         .ping()
         .await
         .map_err(|source| opened.failed(source))?;
-    let log = ExposureStore::new(opened.rows.clone());
-    let looking = look(&opened, &log, &project, &instance);
+    let log = OpenedLog::existing(context, context.settings()).await?;
+    log.ping().await.map_err(|source| opened.failed(source))?;
+    let log = &*log.log;
+    let looking = look(&opened, log, &project, &instance);
     let mut found = noted(format!("looking for traces in {project}"), looking).await?;
     if let Some(hashed) = names.other_name(&instance) {
-        let more = log.of_instance_in(&project, &hashed).await;
+        let more = log.of_instance(&project, &hashed).await;
         found
             .exposures
             .extend(more.map_err(|source| opened.failed(source))?);
     }
     if found.total() == 0 && opened.has_nothing_of(&project).await? {
-        return Err(opened.no_rows(project.clone()).await);
+        let any = log.page(ExposureScope::Project(&project), None, 1).await;
+        if any.map_err(|source| opened.failed(source))?.is_empty() {
+            return Err(opened.no_rows(project.clone()).await);
+        }
     }
     if found.total() > 0 && !typed.dry_run {
         let what = format!(
@@ -81,7 +86,7 @@ pub(crate) async fn forget(context: &Context, typed: &ForgetArgs) -> Result<(), 
 
 async fn look<'a>(
     opened: &Opened,
-    log: &ExposureStore,
+    log: &dyn ExposureLog,
     project: &'a ProjectName,
     instance: &'a InstanceId<'a>,
 ) -> Result<Forgotten<'a>, Failure> {
@@ -97,15 +102,12 @@ async fn look<'a>(
     let mut found = Forgotten {
         project,
         instance,
-        exposures: log
-            .of_instance_in(project, instance)
-            .await
-            .map_err(failed)?,
+        exposures: log.of_instance(project, instance).await.map_err(failed)?,
         deleted: false,
         listings: Vec::new(),
         unreadable: Vec::new(),
     };
-    let mut pages = Pages::new(&*opened.rows, Table::Flags, project_rows(project));
+    let mut pages = Pages::new(&*opened.rows, project_rows(project));
     loop {
         let page = pages.next().await.map_err(failed)?;
         if page.is_empty() {

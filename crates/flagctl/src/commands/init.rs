@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 use flag_settings::StoreSettings;
-use flag_store::{FAMILY, StoreError, Table};
-use flag_store_bigtable::{BigtableSettings, Expiry, Prepared};
+use flag_store::{FAMILY, StoreError};
+use flag_store_bigtable::{BigtableSettings, BigtableTables, Expiry, Prepared, Table};
 use flag_store_embedded::EmbeddedStore;
 
 use crate::args::OutputArgs;
@@ -71,10 +71,12 @@ async fn bigtable(
     settings: &BigtableSettings,
     retention: Duration,
 ) -> Result<Result<Vec<Part>, StoreError>, Failure> {
-    let store = connect(settings.clone()).await?;
+    // As every command, so that credentials that are missing are told alike.
+    connect(settings.clone()).await?;
+    let tables = BigtableTables::new(settings.clone());
     let mut parts = Vec::new();
-    for table in [Table::Flags, Table::Exposures] {
-        match store.prepare_table(table, retention).await {
+    for table in Table::ALL {
+        match tables.prepare(table, retention).await {
             Ok(prepared) => parts.push(part(settings, table, prepared, retention)),
             Err(error) => return Ok(Err(error)),
         }
@@ -103,20 +105,12 @@ fn part(
             (PartState::Differs, is)
         }
     };
-    let name = table_name(settings, table);
+    let name = settings.table(table);
     Part {
         name: format!("table {name}"),
         advice: (state == PartState::Differs).then(|| advice(settings, table, &expected)),
         state,
         is: Some(is),
-    }
-}
-
-/// The name of a table.
-pub(super) fn table_name(settings: &BigtableSettings, table: Table) -> &str {
-    match table {
-        Table::Flags => &settings.flag_table,
-        Table::Exposures => &settings.log_table,
     }
 }
 
@@ -126,7 +120,7 @@ pub(super) fn advice(settings: &BigtableSettings, table: Table, expected: &Expir
         "cbt -project {} -instance {} setgcpolicy {} {FAMILY} {}",
         settings.project,
         settings.instance,
-        table_name(settings, table),
+        settings.table(table),
         expected.cbt()
     )
 }

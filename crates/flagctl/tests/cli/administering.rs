@@ -1,6 +1,10 @@
 //! `init` and `doctor`: what is made, and what is found.
 
-use flag_store::{Cells, Scan};
+use std::sync::Arc;
+
+use flag_store::conformance::put;
+use flag_store::{Cells, ExposureRows as _, Scan};
+use flag_store_embedded::EmbeddedLog;
 
 use crate::world::{Stage, world};
 use crate::*;
@@ -33,33 +37,48 @@ fn problems(checks: &[(String, String, String)]) -> Vec<String> {
         .collect()
 }
 
-/// All rows of a store.
-pub(crate) fn rows(dir: &Path, table: Table) -> Vec<Row> {
+/// All rows of the flags of a store.
+pub(crate) fn rows(dir: &Path) -> Vec<Row> {
     on_store(dir, async |store| {
-        store.scan(table, Scan::prefix("")).await.unwrap()
+        store.scan(Scan::prefix("")).await.unwrap()
+    })
+}
+
+/// All rows of its exposure log.
+pub(crate) fn logged(dir: &Path) -> Vec<Row> {
+    on_log(dir, async |log| {
+        log.rows().scan(Scan::prefix("")).await.unwrap()
     })
 }
 
 /// Does something to a store.
-pub(crate) fn on_store<T>(dir: &Path, work: impl AsyncFnOnce(&EmbeddedStore) -> T) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let store = EmbeddedStore::open(dir).unwrap();
+pub(crate) fn on_store<T>(dir: &Path, work: impl AsyncFnOnce(&Arc<EmbeddedStore>) -> T) -> T {
+    // A store has both files.
+    on_log(dir, async |_| {
+        let store = Arc::new(EmbeddedStore::open(dir).unwrap());
         let done = work(&store).await;
         store.close().await;
         done
     })
 }
 
+/// Does something to an exposure log.
+pub(crate) fn on_log<T>(dir: &Path, work: impl AsyncFnOnce(&EmbeddedLog) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let log = EmbeddedLog::open(dir).unwrap();
+        let done = work(&log).await;
+        log.rows().close().await;
+        done
+    })
+}
+
 /// Writes a row over whatever is there.
 pub(crate) fn write(dir: &Path, row: Row) {
-    on_store(dir, async |store| {
-        let written = store.write_batch(Table::Flags, &[row]).await;
-        assert!(written.iter().all(Result::is_ok));
-    });
+    on_store(dir, async |store| put(store, &[row]).await);
 }
 
 #[test]
@@ -92,11 +111,11 @@ fn init_makes_what_is_missing_and_says_what_is_there() {
 #[test]
 fn init_changes_no_data() {
     let dir = with_revision();
-    let before = rows(dir.path(), Table::Flags);
+    let before = rows(dir.path());
     let init = flagctl(&dir, &["init", "--log-retention-days", "7"]);
     check_done(&init);
     assert!(stdout(&init).starts_with("there already  file "));
-    assert_eq!(rows(dir.path(), Table::Flags), before);
+    assert_eq!(rows(dir.path()), before);
 }
 
 #[test]
@@ -199,11 +218,11 @@ fn exposures_that_cannot_be_read_are_named() {
         fine.iter()
             .any(|(_, check, found)| (check.as_str(), found.as_str()) == says)
     );
-    let mut broken = rows(&store, Table::Exposures).remove(0);
+    let mut broken = logged(&store).remove(0);
     broken.cells.set("Bucket", "many");
     let key = String::from_utf8(broken.key.clone()).unwrap();
-    on_store(&store, async |store| {
-        let written = store.write_batch(Table::Exposures, &[broken]).await;
+    on_log(&store, async |log| {
+        let written = log.write_rows(&[broken]).await;
         assert!(written.iter().all(Result::is_ok));
     });
     let found = problems(&doctor(&store, &[], 0));
@@ -218,7 +237,7 @@ fn exposures_that_cannot_be_read_are_named() {
 fn flags_that_should_be_gone_and_rows_of_nobody_are_a_warning() {
     let dir = TempDir::new().unwrap();
     check_done(&add(&dir));
-    let mut metadata = rows(dir.path(), Table::Flags).remove(0);
+    let mut metadata = rows(dir.path()).remove(0);
     metadata.cells.set("ExpiresOn", "2020-01-01");
     write(dir.path(), metadata);
     write(

@@ -1,8 +1,8 @@
 //! `copy`: what is copied, what is left alone, and what is told.
 
-use flag_store::{Cells, Columns};
+use flag_store::{Cells, Columns, ExposureRows as _};
 
-use crate::administering::{on_store, rows, write};
+use crate::administering::{logged, on_log, on_store, rows, write};
 use crate::world::{Stage, world};
 use crate::*;
 
@@ -42,27 +42,21 @@ fn rows_are_copied_byte_for_byte_and_once() {
         (&dry["flags"]["copied"], &dry["dry_run"]),
         (&6.into(), &true.into())
     );
-    assert_eq!(rows(to.path(), Table::Flags), []);
+    assert_eq!(rows(to.path()), []);
     let copied = json(&copy(&from, to.path(), &["--exposures"]));
     assert_eq!(
         (&copied["flags"]["copied"], &copied["exposures"]["copied"]),
         (&6.into(), &2.into())
     );
-    assert_eq!(
-        rows(to.path(), Table::Exposures),
-        rows(&from, Table::Exposures)
-    );
+    assert_eq!(logged(to.path()), logged(&from));
     let is_head = |row: &Row| row.key.ends_with(b"#HEAD");
     let without_head = |dir| {
-        let mut rows = rows(dir, Table::Flags);
+        let mut rows = rows(dir);
         rows.retain(|row| !is_head(row));
         rows
     };
     assert_eq!(without_head(to.path()), without_head(&from));
-    let head = rows(to.path(), Table::Flags)
-        .into_iter()
-        .find(is_head)
-        .unwrap();
+    let head = rows(to.path()).into_iter().find(is_head).unwrap();
     let newest = head.cells.get("feature/multi_step_api_router").unwrap();
     assert_eq!(newest, b"2024-10-02 08:00:00.500000");
     let again = json(&copy(&from, to.path(), &["--exposures"]));
@@ -78,7 +72,7 @@ fn rows_are_copied_byte_for_byte_and_once() {
 fn a_row_that_is_there_with_other_cells_is_a_conflict_and_stays() {
     let from = with_revision();
     let to = TempDir::new().unwrap();
-    let revision = rows(from.path(), Table::Flags).pop().unwrap();
+    let revision = rows(from.path()).pop().unwrap();
     let key = String::from_utf8(revision.key.clone()).unwrap();
     let other = Row {
         cells: Cells::default().with("Name", "other"),
@@ -94,10 +88,7 @@ fn a_row_that_is_there_with_other_cells_is_a_conflict_and_stays() {
         (&1.into(), &1.into())
     );
     let there = on_store(to.path(), async |store| {
-        store
-            .get(Table::Flags, &other.key, Columns::All)
-            .await
-            .unwrap()
+        store.get(&other.key, Columns::All).await.unwrap()
     });
     assert_eq!(there, Some(other));
 }
@@ -143,22 +134,19 @@ fn a_newer_revision_at_the_other_end_stays_in_force_and_is_told() {
 #[test]
 fn pages_of_many_rows_are_copied_whole() {
     let from = TempDir::new().unwrap();
-    on_store(from.path(), async |store| {
+    on_log(from.path(), async |log| {
         let row = |number: usize| Row {
             key: format!("PROJECT#csr-assistant#FLAGTYPE#x#{number:04}").into(),
             cells: Cells::default().with("InstanceID", number.to_string()),
         };
         let rows: Vec<Row> = (0..1_001).map(row).collect();
-        let written = store.write_batch(Table::Exposures, &rows).await;
+        let written = log.write_rows(&rows).await;
         assert!(written.iter().all(Result::is_ok));
     });
     let to = TempDir::new().unwrap();
     let copied = json(&copy(from.path(), to.path(), &["--exposures"]));
     assert_eq!(copied["exposures"]["copied"], 1_001);
-    assert_eq!(
-        rows(to.path(), Table::Exposures),
-        rows(from.path(), Table::Exposures)
-    );
+    assert_eq!(logged(to.path()), logged(from.path()));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use serde_json::json as value;
 use tempfile::TempDir;
 
-use crate::administering::rows;
+use crate::administering::{logged, rows};
 use crate::world::{Stage, log, world};
 use crate::*;
 
@@ -16,13 +16,13 @@ fn forget(dir: &TempDir, args: &[&str]) -> Output {
 }
 
 fn exposures(dir: &TempDir) -> usize {
-    rows(&dir.path().join("flag-data"), Table::Exposures).len()
+    logged(&dir.path().join("flag-data")).len()
 }
 
 #[test]
 fn an_instance_is_shown_and_deleted_only_when_that_is_said() {
     let dir = world(Stage::InUse);
-    let flags = rows(&dir.path().join("flag-data"), Table::Flags);
+    let flags = rows(&dir.path().join("flag-data"));
     let expected = value!([{"flag_type": "feature", "name": NAME, "count": 1}]);
     let dry = json(&forget(&dir, &["A12345", "--dry-run"]));
     assert_eq!(
@@ -47,7 +47,7 @@ fn an_instance_is_shown_and_deleted_only_when_that_is_said() {
         (&again["exposures"], &again["deleted"]),
         (&value!([]), &false.into())
     );
-    assert_eq!(rows(&dir.path().join("flag-data"), Table::Flags), flags);
+    assert_eq!(rows(&dir.path().join("flag-data")), flags);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn an_instance_is_found_under_the_name_that_the_log_has_for_it() {
     };
     check_failed(&run(""), 2, &["log-instance-id is hashed, but "]);
     check_done(&run("a key of 16 byte"));
-    let left = rows(&dir.path().join("flag-data"), Table::Exposures);
+    let left = logged(&dir.path().join("flag-data"));
     assert_eq!(left.len(), 1);
     assert!(left[0].key.windows(5).any(|part| part == b"B%232"));
 }

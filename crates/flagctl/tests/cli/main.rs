@@ -23,7 +23,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use flag_store::{Cells, Clock as _, Row, RowStore, SystemClock, Table};
+use flag_store::{Cells, Clock as _, Row, RowStore, SystemClock};
 use flag_store_embedded::EmbeddedStore;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -135,14 +135,5 @@ fn leave_behind(dir: &TempDir, time: &str, treatments: &str) {
 
 fn leave_behind_in(dir: &Path, time: &str, treatments: &str) {
     let row = left_behind(time, treatments);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let store = EmbeddedStore::open(dir).unwrap();
-        let written = store.write_batch(Table::Flags, &[row]).await;
-        assert!(written.iter().all(Result::is_ok));
-        store.close().await;
-    });
+    administering::write(dir, row);
 }

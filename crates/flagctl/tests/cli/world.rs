@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use flag_model::{
     Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason, Timestamp,
 };
-use flag_store::{Exposure, ExposureStore, Row, RowStore, Table};
-use flag_store_embedded::EmbeddedStore;
+use flag_store::conformance::put;
+use flag_store::{Exposure, ExposureLog as _, Row, Spelling};
 use tempfile::TempDir;
 
+use crate::administering::{on_log, on_store};
 use crate::*;
 
 /// How far the flag [`NAME`] is.
@@ -86,25 +87,15 @@ fn leave(store: &Path) {
         .zip(treatments)
         .map(|(time, treatments)| left_behind(time, treatments))
         .collect();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let store = EmbeddedStore::open(store).unwrap();
-        let written = store.write_batch(Table::Flags, &revisions).await;
-        assert!(written.iter().all(Result::is_ok));
-        store.close().await;
-    });
+    on_store(store, async |store| put(store, &revisions).await);
     log(store, &["A12345", "B#2"]);
 }
 
 /// Leaves an exposure of each of these instances.
 pub(crate) fn log(store: &Path, instances: &[&str]) {
     let exposures: Vec<Exposure<'_>> = instances.iter().map(|id| exposure(id)).collect();
-    crate::administering::on_store(store, async |store| {
-        let log = ExposureStore::new(std::sync::Arc::new(store.clone()));
-        let written = log.write(&exposures).await;
+    on_log(store, async |log| {
+        let written = log.append(&exposures, Spelling::Json).await;
         assert!(written.iter().all(Result::is_ok));
     });
 }

@@ -1,9 +1,11 @@
 //! Facts about the gate, with a store that answers when it is told to.
 
+use std::borrow::Cow;
 use std::sync::Mutex;
 
-use flag_store::Order;
-use flag_store::memory::MemoryStore;
+use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Timestamp};
+use flag_store::scripted::{ScriptedLog, ScriptedRows, Step};
+use flag_store::{Exposure, Order, Scan, Spelling};
 use prometheus_client::encoding::text::encode;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -14,10 +16,9 @@ use super::*;
 const READS: usize = 4;
 const DEADLINE: Duration = Duration::from_millis(280);
 
-/// A store that is silent, fails, or answers, and knows how many calls it has had at once.
+/// Has stores be silent, fail, or answer, and knows how many calls there have been, and how many at once.
 #[derive(Debug, Default)]
-struct Moody {
-    inner: MemoryStore,
+struct Moods {
     mood: Mutex<Mood>,
     under_way: AtomicUsize,
     most: AtomicUsize,
@@ -33,7 +34,7 @@ enum Mood {
     Silent,
 }
 
-struct UnderWay<'a>(&'a Moody);
+struct UnderWay<'a>(&'a Moods);
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
@@ -41,99 +42,52 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-impl Moody {
-    async fn call(&self) -> Result<(), StoreError> {
+impl Moods {
+    async fn befall(self: Arc<Self>) -> Step {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let under_way = self.under_way.fetch_add(1, Ordering::Relaxed) + 1;
-        let _under_way = UnderWay(self);
+        let _under_way = UnderWay(&self);
         self.most.fetch_max(under_way, Ordering::Relaxed);
         let mood = *self.mood.lock().unwrap();
         match mood {
-            Mood::Answers => Ok(()),
-            Mood::Fails => Err(StoreError::Unavailable {
+            Mood::Answers => Step::Pass,
+            Mood::Fails => Step::Fail(StoreError::Unavailable {
                 source: "down".into(),
             }),
             Mood::Silent => {
                 self.woken.notified().await;
-                Ok(())
+                Step::Pass
             }
         }
     }
 }
 
-impl RowStore for Moody {
-    fn get<'a>(
-        &'a self,
-        table: Table,
-        key: &'a [u8],
-        columns: Columns<'a>,
-    ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
-        Box::pin(async move {
-            self.call().await?;
-            self.inner.get(table, key, columns).await
-        })
-    }
-
-    fn scan(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        Box::pin(async move {
-            self.call().await?;
-            self.inner.scan(table, scan).await
-        })
-    }
-
-    fn insert_if_absent<'a>(
-        &'a self,
-        table: Table,
-        row: &'a Row,
-    ) -> BoxFuture<'a, Result<Insert, StoreError>> {
-        self.inner.insert_if_absent(table, row)
-    }
-
-    fn compare_and_set<'a>(
-        &'a self,
-        table: Table,
-        key: &'a [u8],
-        expected: Expected<'a>,
-        cells: &'a Cells,
-    ) -> BoxFuture<'a, Result<CompareAndSet, StoreError>> {
-        self.inner.compare_and_set(table, key, expected, cells)
-    }
-
-    fn write_batch<'a>(
-        &'a self,
-        table: Table,
-        rows: &'a [Row],
-    ) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
-        Box::pin(async move {
-            if let Err(error) = self.call().await {
-                return vec![Err(error)];
-            }
-            self.inner.write_batch(table, rows).await
-        })
-    }
-
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.call())
-    }
-}
-
 struct World {
-    store: Arc<Moody>,
-    gate: Arc<Gate>,
+    store: Arc<Moods>,
+    gate: Arc<Gate<dyn RowStore>>,
+    log: Gate<dyn ExposureLog>,
     registry: Registry,
 }
 
 impl World {
     fn new(mood: Mood) -> Self {
-        let store = Arc::new(Moody::default());
+        let store = Arc::new(Moods::default());
+        let (rows, log) = (ScriptedRows::default(), ScriptedLog::default());
+        let moods = Arc::clone(&store);
+        rows.script(move |_| Arc::clone(&moods).befall());
+        let moods = Arc::clone(&store);
+        log.script(move |_| Arc::clone(&moods).befall());
         let mut registry = Registry::default();
         let settings = GateSettings {
             reads: READS,
             deadline: DEADLINE,
         };
-        let gate = Arc::new(Gate::new(store.clone(), settings, &mut registry));
+        let rows = Deferred::from(Arc::new(rows) as Arc<dyn RowStore>);
+        let gate = Arc::new(Gate::new(Arc::new(rows), settings, &mut registry));
+        let log = Deferred::from(Arc::new(log) as Arc<dyn ExposureLog>);
         let world = Self {
             store,
+            log: gate.before_log(Arc::new(log)),
             gate,
             registry,
         };
@@ -146,7 +100,7 @@ impl World {
     }
 
     async fn get(&self) -> Result<(), StoreError> {
-        let got = self.gate.get(Table::Flags, b"k", Columns::All).await;
+        let got = self.gate.get(b"k", Columns::All).await;
         got.map(drop)
     }
 
@@ -154,18 +108,33 @@ impl World {
         let mut tasks = JoinSet::new();
         for _ in 0..calls {
             let gate = Arc::clone(&self.gate);
-            tasks.spawn(async move { gate.get(Table::Flags, b"k", Columns::All).await.map(drop) });
+            tasks.spawn(async move { gate.get(b"k", Columns::All).await.map(drop) });
         }
         tasks
     }
 
     async fn write(&self) -> Result<(), StoreError> {
-        let row = Row {
-            key: b"k".into(),
-            cells: Cells::default().with("Name", "1"),
+        let exposure = Exposure {
+            request_id: "r".into(),
+            flag: Cow::Owned(FlagKey {
+                project: ProjectName::new("p").unwrap(),
+                flag_type: FlagType::Feature,
+                name: FlagName::new("f").unwrap(),
+            }),
+            instance: InstanceId::new("A").unwrap(),
+            value: Cow::Owned(FlagValue::Boolean(true)),
+            rollout_group: "control".into(),
+            reason: None,
+            bucket: None,
+            revision: None,
+            from_cache: None,
+            created: Timestamp::UNIX_EPOCH,
         };
-        let mut results = self.gate.write_batch(Table::Exposures, &[row]).await;
-        results.remove(0)
+        let mut results = self.log.append(&[exposure], Spelling::Json).await;
+        results.remove(0).map_err(|error| match error {
+            WriteExposureError::Store(error) => error,
+            other => panic!("{other:?}"),
+        })
     }
 
     fn scrape(&self) -> String {
@@ -192,7 +161,7 @@ async fn reads_are_bounded_and_all_end_at_their_deadline() {
         .iter()
         .filter(|result| says(result, "too many reads under way"));
     assert!(crowded.count() >= 1_000 - READS * (2 + WAITING_PER_PLACE));
-    assert_eq!(world.gate.waiting.load(Ordering::Relaxed), 0);
+    assert_eq!(world.gate.bounds.waiting.load(Ordering::Relaxed), 0);
     assert!(world.scrape().contains("store_calls_in_flight 0"));
 }
 
@@ -287,12 +256,12 @@ async fn a_call_that_nobody_waits_for_leaves_its_place() {
 #[tokio::test(start_paused = true)]
 async fn a_scan_of_everything_may_take_longer() {
     let world = World::new(Mood::Silent);
-    let scan = world.gate.scan(Table::Flags, Scan::prefix(""));
+    let scan = world.gate.scan(Scan::prefix(""));
     assert!(timeout(DEADLINE * 2, scan).await.is_err());
     let scan = Scan {
         order: Order::Descending,
         ..Scan::prefix("").limit(1)
     };
-    let scan = world.gate.scan(Table::Flags, scan);
+    let scan = world.gate.scan(scan);
     assert!(timeout(DEADLINE * 2, scan).await.unwrap().is_err());
 }

@@ -206,7 +206,7 @@ mod tests {
     use std::sync::Arc;
 
     use flag_store::memory::MemoryStore;
-    use flag_store::{Cells, FlagStore, RowStore as _, Table};
+    use flag_store::{Cells, FlagStore};
     use tokio::runtime::Builder;
 
     use super::*;
@@ -219,7 +219,7 @@ mod tests {
             .build()
             .unwrap()
             .block_on(async {
-                store.write_batch(Table::Flags, rows).await;
+                store.put(rows.iter().cloned());
                 flags.flags_with_latest(project).await.unwrap()
             })
     }

@@ -1,104 +1,64 @@
-//! The port: what a backend must offer to keep flags.
+//! Port 1: what a backend must offer to keep flags, an ordered map of rows with compare-and-set.
 //!
-//! A backend is an ordered map of rows with a handful of operations. Whoever implements [`RowStore`] runs the
-//! suite in `conformance` against the real thing; whoever uses it goes through `FlagStore` or `ExposureStore`.
+//! A backend runs the suite in `conformance` against the real thing; users go through `FlagStore`.
 
 mod cells;
 
 use std::fmt;
 use std::pin::Pin;
-use std::time::Duration;
 
 pub use self::cells::Cells;
+use crate::store_error::StoreError;
 
-/// A future that a [`RowStore`] gives back; boxed, so that the backend can be chosen at run time.
+/// A future that a port gives back; boxed, so that the backend can be chosen at run time.
 ///
 /// One allocation per store call, which always does I/O.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The source of a [`StoreError`], as the backend's own library reported it.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
 /// An ordered map of rows, of one column family and one version per cell.
 ///
 /// Rows are ordered by the bytes of their keys. Every operation on one row is atomic; nothing is atomic across
-/// rows. Each call ends within the backend's own deadline. Dropping a future abandons the wait: a write that was
-/// under way may still happen.
+/// rows, and nothing deletes one. Each call ends within the backend's own deadline. Dropping a future abandons the wait:
+/// a write that was under way may still happen.
 pub trait RowStore: fmt::Debug + Send + Sync + 'static {
     /// Reads one row; `None` if it has none of the cells asked for.
     fn get<'a>(
         &'a self,
-        table: Table,
         key: &'a [u8],
         columns: Columns<'a>,
     ) -> BoxFuture<'a, Result<Option<Row>, StoreError>>;
 
     /// Reads the rows of a range, in the order asked for.
-    fn scan(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>>;
+    fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>>;
 
     /// Reads the keys of a range, in the order asked for; cheaper than its rows where a backend can leave cells away.
-    fn keys(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {
+    fn keys(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {
         Box::pin(async move {
-            let rows = self.scan(table, scan).await?;
+            let rows = self.scan(scan).await?;
             Ok(rows.into_iter().map(|row| row.key).collect())
         })
     }
 
     /// Writes a row unless its key holds any cell already.
-    fn insert_if_absent<'a>(
-        &'a self,
-        table: Table,
-        row: &'a Row,
-    ) -> BoxFuture<'a, Result<Insert, StoreError>>;
+    fn insert_if_absent<'a>(&'a self, row: &'a Row) -> BoxFuture<'a, Result<Insert, StoreError>>;
 
     /// Writes `cells` into a row if one of its cells is as expected; other cells of the row stay as they are.
     ///
     /// After an error the caller doesn't know whether it happened: read again before trying again.
     fn compare_and_set<'a>(
         &'a self,
-        table: Table,
         key: &'a [u8],
         expected: Expected<'a>,
         cells: &'a Cells,
     ) -> BoxFuture<'a, Result<CompareAndSet, StoreError>>;
 
-    /// Writes many rows, each for itself, replacing cells that are there; results in the order of `rows`.
-    ///
-    /// Writing the same rows again changes nothing, so failed entries can be sent again.
-    fn write_batch<'a>(
-        &'a self,
-        table: Table,
-        rows: &'a [Row],
-    ) -> BoxFuture<'a, Vec<Result<(), StoreError>>>;
-
-    /// Deletes rows of the exposure log by their keys, of which some may be gone already.
-    ///
-    /// Nothing deletes from the table of flags: this reaches one table only, and a backend refuses it that has both in
-    /// one. Whoever needs it not, needn't offer it.
-    fn delete_exposures<'a>(
-        &'a self,
-        _keys: &'a [Vec<u8>],
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        let source = "this store deletes nothing".into();
-        Box::pin(std::future::ready(Err(StoreError::Refused { source })))
-    }
-
-    /// Makes sure that both tables can be read.
+    /// Makes sure that rows can be read.
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Lets go of whatever is open, where that matters; calls after it fail, those of clones too.
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
-}
-
-/// Which table a row lives in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Table {
-    /// Metadata, revisions and head rows; never expires.
-    Flags,
-    /// The exposure log; expires by age.
-    Exposures,
 }
 
 /// Which cells of a row are wanted.
@@ -225,46 +185,6 @@ pub struct Expected<'a> {
     pub column: &'a str,
     /// Its value; `None` if the cell must be absent.
     pub value: Option<&'a [u8]>,
-}
-
-/// Why a store call failed. Writes that failed may have happened all the same.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The store did not answer in time. Retrying may help.
-    #[error("no answer within {} ms", .after.as_millis())]
-    TimedOut {
-        /// How long the caller waited.
-        after: Duration,
-    },
-    /// The store cannot be reached, or is too busy to answer. Retrying may help.
-    #[error("the store is unavailable")]
-    Unavailable {
-        /// What the backend's library said.
-        #[source]
-        source: BoxError,
-    },
-    /// The store answered that it won't do this: no such table, no permission, too large. Retrying cannot help.
-    #[error("the store refused")]
-    Refused {
-        /// What the backend's library said.
-        #[source]
-        source: BoxError,
-    },
-    /// The store gave an answer that makes no sense, or its files are damaged. Retrying cannot help.
-    #[error("the store gave an answer that cannot be understood")]
-    Broken {
-        /// What the backend's library said.
-        #[source]
-        source: BoxError,
-    },
-}
-
-impl StoreError {
-    /// Whether the same call may succeed when made again.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::TimedOut { .. } | Self::Unavailable { .. })
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! Threads that step back for others.
+//! Threads that run only while no other wants the processor.
 
 /// Has this thread run only while no other wants the processor; for threads that write exposures, which
 /// as a rule nobody waits for.
 ///
 /// On Linux that is the policy `SCHED_IDLE`: whoever wakes up takes the processor at once, and a processor that others fill
 /// is left with a few thousandths for it. Elsewhere nothing happens, nor where it is forbidden.
-pub fn step_back() {
+pub fn run_at_idle_priority() {
     #[cfg(target_os = "linux")]
     {
         use thread_priority::{
@@ -28,10 +28,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_thread_steps_back_and_no_other() {
+    fn this_thread_runs_at_idle_priority_and_no_other() {
         let before = thread_schedule_policy().unwrap();
         let policy = thread::spawn(|| {
-            step_back();
+            run_at_idle_priority();
             thread_schedule_policy().unwrap()
         });
         let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);

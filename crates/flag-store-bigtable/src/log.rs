@@ -1,0 +1,36 @@
+//! The exposure log: a row for each exposure, in a table of its own.
+
+use flag_store::{BoxFuture, ExposureRows, Row, RowStore, StoreError};
+
+use crate::connection::ConnectError;
+use crate::settings::{BigtableSettings, Table};
+use crate::store::BigtableStore;
+use crate::{batch, forget};
+
+/// Exposures in Bigtable, over connections of their own.
+///
+/// As [`BigtableStore`] in everything.
+#[derive(Debug)]
+pub struct BigtableLog(BigtableStore);
+
+impl BigtableLog {
+    /// Prepares the log, as [`BigtableStore::connect`] does.
+    pub async fn connect(settings: BigtableSettings) -> Result<Self, ConnectError> {
+        let rows = BigtableStore::connect_to(Table::Exposures, settings).await?;
+        Ok(Self(rows))
+    }
+}
+
+impl ExposureRows for BigtableLog {
+    fn rows(&self) -> &dyn RowStore {
+        &self.0
+    }
+
+    fn write_rows<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
+        Box::pin(batch::write(&self.0, rows))
+    }
+
+    fn delete_rows<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(forget::delete_rows(&self.0, keys))
+    }
+}

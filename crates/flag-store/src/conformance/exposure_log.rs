@@ -1,0 +1,312 @@
+//! The suite that every `ExposureLog` passes, and what one that keeps rows promises besides.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use flag_model::{
+    Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason, Timestamp,
+};
+
+use super::row;
+use crate::exposure_log::{ExposureLog, ExposureQuery, ExposureScope};
+use crate::exposure_rows::ExposureRows;
+use crate::exposures::{Exposure, ExposureRecord, StoredExposure, WriteExposureError};
+use crate::options::Spelling;
+use crate::rows::{Columns, Insert, Row};
+
+/// The log under test.
+pub type Log<T> = Arc<T>;
+
+fn project() -> ProjectName {
+    ProjectName::new("p").unwrap()
+}
+
+fn flag(name: &str) -> FlagKey {
+    FlagKey {
+        project: project(),
+        flag_type: FlagType::Feature,
+        name: FlagName::new(name).unwrap(),
+    }
+}
+
+fn instance(id: &str) -> InstanceId<'_> {
+    InstanceId::new(id).unwrap()
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_unix_micros(second * 1_000_000).unwrap()
+}
+
+fn exposure<'a>(flag: &'a FlagKey, id: &'a str, request: &'a str, second: i64) -> Exposure<'a> {
+    Exposure {
+        request_id: request.into(),
+        flag: Cow::Borrowed(flag),
+        instance: instance(id),
+        value: Cow::Owned(FlagValue::Boolean(true)),
+        rollout_group: "treatment_1".into(),
+        reason: Some(Reason::Rollout),
+        bucket: Bucket::new(7),
+        revision: Some(at(1)),
+        from_cache: Some(false),
+        created: at(second),
+    }
+}
+
+async fn append(log: &dyn ExposureLog, exposures: &[Exposure<'_>]) {
+    let results = log.append(exposures, Spelling::Json).await;
+    assert_eq!(results.len(), exposures.len());
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+}
+
+async fn all(log: &dyn ExposureLog) -> Vec<ExposureRecord> {
+    let project = project();
+    let of = ExposureScope::Project(&project);
+    log.page(of, None, 10_000).await.unwrap()
+}
+
+/// The request ids of some records, in their order.
+fn requests(records: &[ExposureRecord]) -> Vec<String> {
+    let records = records.iter();
+    records.map(|record| record.text().request_id).collect()
+}
+
+pub async fn appended_exposures_are_read_back<T: ExposureLog>(log: Log<T>) {
+    let flag = flag("f");
+    append(&*log, &[exposure(&flag, "A#1", "r", 2)]).await;
+    let records = all(&*log).await;
+    let key = "PROJECT#p#FLAGTYPE#feature#FLAGNAME#f#INSTANCEID#A%231#REQUESTID#r#TIME#1970-01-01 00:00:02";
+    let expected = StoredExposure {
+        key: key.to_owned() + ".000000",
+        request_id: "r".to_owned(),
+        created: at(2).to_string(),
+        instance: "A#1".to_owned(),
+        value: "true".to_owned(),
+        rollout_group: "treatment_1".to_owned(),
+        from_cache: Some("false".to_owned()),
+        revision: Some(at(1).to_string()),
+        reason: Some("rollout".to_owned()),
+        bucket: Some("7".to_owned()),
+    };
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0].text(), expected);
+    assert_eq!(records[0].created(), Some(at(2)));
+    let found = log.find(records[0].key()).await.unwrap();
+    assert_eq!(found.as_ref(), records.first());
+    assert_eq!(log.find(b"PROJECT#p#nothing").await.unwrap(), None);
+}
+
+pub async fn appending_again_changes_nothing<T: ExposureLog>(log: Log<T>) {
+    let flag = flag("f");
+    let batch = [exposure(&flag, "A", "r", 2), exposure(&flag, "B", "r", 2)];
+    append(&*log, &batch).await;
+    let before = all(&*log).await;
+    append(&*log, &batch).await;
+    assert_eq!(before.len(), 2);
+    assert_eq!(all(&*log).await, before);
+}
+
+pub async fn an_append_of_nothing_is_nothing<T: ExposureLog>(log: Log<T>) {
+    append(&*log, &[]).await;
+    assert_eq!(all(&*log).await, []);
+}
+
+pub async fn what_cannot_be_logged_fails_alone<T: ExposureLog>(log: Log<T>) {
+    let (flag, long) = (flag("f"), "r".repeat(5_000));
+    let batch = ["r-1", &long, "r-2"].map(|request| exposure(&flag, "A", request, 2));
+    let results = log.append(&batch, Spelling::Json).await;
+    assert!(
+        matches!(
+            results[..],
+            [Ok(()), Err(WriteExposureError::Refused(_)), Ok(())]
+        ),
+        "{results:?}"
+    );
+    assert_eq!(requests(&all(&*log).await), ["r-1", "r-2"]);
+}
+
+pub async fn a_large_batch_is_written_whole<T: ExposureLog>(log: Log<T>) {
+    let flag = flag("f");
+    let ids: Vec<String> = (0..2_500).map(|id| format!("{id:05}")).collect();
+    let batch = ids.iter().map(|id| exposure(&flag, id, id, 2));
+    append(&*log, &batch.collect::<Vec<_>>()).await;
+    assert!(requests(&all(&*log).await) == ids);
+}
+
+pub async fn a_record_is_inserted_once_and_never_changes<T: ExposureLog>(log: Log<T>) {
+    let flag = flag("f");
+    let first = exposure(&flag, "A", "r", 2);
+    let first_record = first.record(Spelling::Json).unwrap();
+    for _ in 0..2 {
+        log.insert(&first_record).await.unwrap();
+    }
+    let other = Exposure {
+        bucket: None,
+        ..first
+    };
+    let other = other.record(Spelling::Json).unwrap();
+    let error = log.insert(&other).await.unwrap_err();
+    assert!(
+        matches!(&error, WriteExposureError::Differs { column } if column == "Bucket"),
+        "{error:?}"
+    );
+    let again = log.insert_if_absent(&other).await;
+    assert_eq!(again.unwrap(), Insert::AlreadyThere);
+    assert_eq!(all(&*log).await, [first_record]);
+}
+
+pub async fn a_record_of_somebody_else_comes_back_byte_for_byte<T: ExposureLog>(log: Log<T>) {
+    let foreign = row("PROJECT#p#FLAGTYPE#x#1", "Name", "\u{1}'日本語'\n");
+    let cells = foreign.cells.with("Other", [0, 255]).with("Empty", "");
+    let foreign = ExposureRecord::from(Row { cells, ..foreign });
+    log.insert(&foreign).await.unwrap();
+    assert_eq!(all(&*log).await, [foreign]);
+}
+
+pub async fn pages_follow_each_other_without_a_gap<T: ExposureLog>(log: Log<T>) {
+    let flag = flag("f");
+    let batch = ["a", "b", "c", "d", "e"].map(|id| exposure(&flag, id, id, 2));
+    append(&*log, &batch).await;
+    let (of, mut after) = (ExposureScope::Flag(&flag), None);
+    for expected in [&["a", "b"][..], &["c", "d"], &["e"], &[]] {
+        let page = log.page(of, after.as_ref(), 2).await.unwrap();
+        assert_eq!(requests(&page), expected);
+        after = page.last().cloned();
+    }
+    assert_eq!(log.page(of, None, 0).await.unwrap(), []);
+}
+
+pub async fn a_scope_reaches_nobody_else<T: ExposureLog>(log: Log<T>) {
+    let [f, f2] = [flag("f"), flag("f_2")];
+    let elsewhere = FlagKey {
+        project: ProjectName::new("p2").unwrap(),
+        ..flag("f")
+    };
+    let batch = [
+        exposure(&f, "A", "1", 2),
+        exposure(&f, "A", "2", 2),
+        exposure(&f, "AB", "3", 2),
+        exposure(&f2, "A", "4", 2),
+        exposure(&elsewhere, "A", "5", 2),
+    ];
+    append(&*log, &batch).await;
+    let [project, id] = [project().to_string(), "A".to_owned()];
+    let (project, id) = (ProjectName::new(project).unwrap(), instance(&id));
+    for (of, expected) in [
+        (ExposureScope::Project(&project), &["1", "2", "3", "4"][..]),
+        (ExposureScope::Flag(&f), &["1", "2", "3"]),
+        (ExposureScope::Instance(&f, &id), &["1", "2"]),
+        (ExposureScope::Instance(&elsewhere, &id), &["5"]),
+    ] {
+        let page = log.page(of, None, 9).await.unwrap();
+        assert_eq!(requests(&page), expected, "{of:?}");
+    }
+}
+
+pub async fn the_newest_come_first<T: ExposureLog>(log: Log<T>) {
+    let flag = flag("f");
+    let ids: Vec<String> = (0..1_200).map(|number| format!("{number:04}")).collect();
+    // Neither their keys nor the order in which they are written is that of their times.
+    let second = |number: usize| i64::try_from(number * 7 % 1_200).unwrap();
+    let batch = ids.iter().enumerate();
+    let batch = batch.map(|(number, id)| exposure(&flag, id, id, second(number)));
+    append(&*log, &batch.collect::<Vec<_>>()).await;
+    let untold = row(
+        "PROJECT#p#FLAGTYPE#feature#FLAGNAME#f#INSTANCEID#A#REQUESTID#r#TIME#soon",
+        "RequestID",
+        "untold",
+    );
+    log.insert(&untold.into()).await.unwrap();
+    let query = ExposureQuery {
+        of: ExposureScope::Flag(&flag),
+        since: None,
+        until: None,
+        limit: 3,
+    };
+    let newest = async |query| {
+        let records = log.newest(query).await.unwrap();
+        let times = records.iter().map(ExposureRecord::created);
+        times
+            .map(|time| time.map(|time| time.unix_micros() / 1_000_000))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(newest(query).await, [1_199, 1_198, 1_197].map(Some));
+    let until = ExposureQuery {
+        since: Some(at(498)),
+        until: Some(at(500)),
+        limit: 9,
+        ..query
+    };
+    assert_eq!(newest(until).await, [499, 498].map(Some));
+    let every = ExposureQuery {
+        limit: 9_999,
+        ..query
+    };
+    let every = newest(every).await;
+    assert_eq!((every.len(), every.last()), (1_201, Some(&None)));
+    let id = instance(&ids[1]);
+    let of_one = ExposureQuery {
+        of: ExposureScope::Instance(&flag, &id),
+        ..query
+    };
+    assert_eq!(newest(of_one).await, [Some(7)]);
+}
+
+pub async fn an_instance_is_found_in_every_flag_and_deleted<T: ExposureLog>(log: Log<T>) {
+    let [f, g] = [flag("f"), flag("g")];
+    let ids: Vec<String> = (0..600).map(|number| number.to_string()).collect();
+    let mut batch: Vec<_> = ids
+        .iter()
+        .map(|request| exposure(&f, "A", request, 2))
+        .collect();
+    batch.push(exposure(&g, "A", "x", 2));
+    batch.push(exposure(&g, "B", "y", 2));
+    append(&*log, &batch).await;
+    let (project, id) = (project(), instance("A"));
+    let found = log.of_instance(&project, &id).await.unwrap();
+    let counts = found.iter().map(|of| (of.flag_name.as_str(), of.count()));
+    assert_eq!(counts.collect::<Vec<_>>(), [("f", 600), ("g", 1)]);
+    for exposures in found.iter().chain(&found) {
+        log.delete(exposures).await.unwrap();
+    }
+    assert_eq!(log.of_instance(&project, &id).await.unwrap(), []);
+    assert_eq!(requests(&all(&*log).await), ["y"]);
+}
+
+pub async fn the_log_is_pinged<T: ExposureLog>(log: Log<T>) {
+    log.ping().await.unwrap();
+}
+
+async fn write<T: ExposureRows>(log: &T, rows: &[Row]) {
+    let results = log.write_rows(rows).await;
+    assert_eq!(results.len(), rows.len());
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+}
+
+pub async fn a_batch_writes_every_row<T: ExposureRows>(log: Log<T>) {
+    let rows = [
+        row("c", "Name", "1"),
+        row("a", "Name", "2"),
+        row("b", "Name", "3"),
+    ];
+    write(&*log, &rows).await;
+    for row in rows {
+        let found = log.rows().get(&row.key, Columns::All).await;
+        assert_eq!(found.unwrap(), Some(row));
+    }
+}
+
+pub async fn a_batch_replaces_cells_and_keeps_others<T: ExposureRows>(log: Log<T>) {
+    let mut there = row("a", "Name", "old");
+    there.cells.set("Other", "kept");
+    let inserted = log.rows().insert_if_absent(&there).await;
+    assert_eq!(inserted.unwrap(), Insert::Inserted);
+    write(&*log, &[row("a", "Name", "new")]).await;
+    there.cells.set("Name", "new");
+    let found = log.rows().get(b"a", Columns::All).await;
+    assert_eq!(found.unwrap(), Some(there));
+}
+
+pub async fn an_empty_batch_is_nothing<T: ExposureRows>(log: Log<T>) {
+    assert!(log.write_rows(&[]).await.is_empty());
+    log.delete_rows(&[]).await.unwrap();
+}

@@ -1,0 +1,46 @@
+//! Why a call to a store failed, whichever port it was made through.
+
+use std::time::Duration;
+
+/// The source of a [`StoreError`], as the backend's own library reported it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a store call failed. Writes that failed may have happened all the same.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store did not answer in time. Retrying may help.
+    #[error("no answer within {} ms", .after.as_millis())]
+    TimedOut {
+        /// How long the caller waited.
+        after: Duration,
+    },
+    /// The store cannot be reached, or is too busy to answer. Retrying may help.
+    #[error("the store is unavailable")]
+    Unavailable {
+        /// What the backend's library said.
+        #[source]
+        source: BoxError,
+    },
+    /// The store answered that it won't do this: no such table, no permission, too large. Retrying cannot help.
+    #[error("the store refused")]
+    Refused {
+        /// What the backend's library said.
+        #[source]
+        source: BoxError,
+    },
+    /// The store gave an answer that makes no sense, or its files are damaged. Retrying cannot help.
+    #[error("the store gave an answer that cannot be understood")]
+    Broken {
+        /// What the backend's library said.
+        #[source]
+        source: BoxError,
+    },
+}
+
+impl StoreError {
+    /// Whether the same call may succeed when made again.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::TimedOut { .. } | Self::Unavailable { .. })
+    }
+}
