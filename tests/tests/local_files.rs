@@ -110,7 +110,7 @@ async fn readiness(service: &Service) -> Reply {
 
 /// How many exposures lie in the store.
 async fn logged(store: &TestStore) -> usize {
-    store.logged("csr-assistant").await.len()
+    store.logged(FLAG[0]).await.len()
 }
 
 /// Copies a directory as `cp` does.

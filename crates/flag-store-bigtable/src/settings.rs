@@ -49,6 +49,12 @@ pub struct BigtableSettings {
     pub batch_deadline: Duration,
 }
 
+/// The default of one attempt of a read.
+const READ_ATTEMPT: Duration = Duration::from_millis(250);
+
+/// The default of a read.
+const READ_DEADLINE: Duration = Duration::from_secs(2);
+
 /// The tables that there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Table {
@@ -99,8 +105,8 @@ impl BigtableSettings {
             channels: 4,
             connect_deadline: Duration::from_secs(10),
             refresh_every: Duration::from_mins(45),
-            read_attempt: Duration::from_millis(250),
-            read_deadline: Duration::from_secs(2),
+            read_attempt: READ_ATTEMPT,
+            read_deadline: READ_DEADLINE,
             write_attempt: Duration::from_secs(1),
             write_deadline: Duration::from_secs(5),
             batch_attempt: Duration::from_secs(2),
@@ -140,6 +146,14 @@ impl BigtableSettings {
         Patience {
             attempt: self.read_attempt,
             deadline: self.read_deadline,
+        }
+    }
+
+    /// How long to wait for a sign of life: as for a read, but never longer than by default.
+    pub(crate) fn ping(&self) -> Patience {
+        Patience {
+            attempt: self.read_attempt.min(READ_ATTEMPT),
+            deadline: self.read_deadline.min(READ_DEADLINE),
         }
     }
 

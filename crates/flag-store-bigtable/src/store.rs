@@ -110,11 +110,16 @@ impl BigtableStore {
         merger.finish()
     }
 
-    async fn read_row(&self, key: &[u8], columns: Columns<'_>) -> Result<Option<Row>, StoreError> {
+    async fn read_row(
+        &self,
+        key: &[u8],
+        columns: Columns<'_>,
+        patience: Patience,
+    ) -> Result<Option<Row>, StoreError> {
         let Some(request) = request::row(key, columns) else {
             return Ok(None);
         };
-        let mut rows = self.read(self.settings.read(), request).await?;
+        let mut rows = self.read(patience, request).await?;
         Ok(rows.pop())
     }
 
@@ -171,7 +176,7 @@ impl RowStore for BigtableStore {
         key: &'a [u8],
         columns: Columns<'a>,
     ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
-        Box::pin(self.read_row(key, columns))
+        Box::pin(self.read_row(key, columns, self.settings.read()))
     }
 
     /// A scan without a limit may take as long as a batch.
@@ -223,7 +228,12 @@ impl RowStore for BigtableStore {
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         // No row of ours has this key: looking for it costs the store next to nothing.
-        Box::pin(async { self.read_row(b"PING", Columns::All).await.map(drop) })
+        let patience = self.settings.ping();
+        Box::pin(async move {
+            self.read_row(b"PING", Columns::All, patience)
+                .await
+                .map(drop)
+        })
     }
 }
 

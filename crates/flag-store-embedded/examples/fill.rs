@@ -44,8 +44,8 @@ async fn main() -> anyhow::Result<()> {
     let embedded = EmbeddedStore::open(Path::new(directory))?;
     for batch in rows.chunks(BATCH) {
         let mut writing = JoinSet::new();
-        for row in batch.iter().cloned() {
-            let embedded = embedded.clone();
+        for row in batch {
+            let (embedded, row) = (embedded.clone(), row.clone());
             writing.spawn(async move { embedded.insert_if_absent(&row).await });
         }
         for written in writing.join_all().await {

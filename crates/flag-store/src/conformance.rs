@@ -140,12 +140,13 @@ pub async fn the_ports_are_apart(store: Store, log: Arc<dyn ExposureLog>) {
     assert_eq!(inserted.unwrap(), Insert::Inserted);
     let of = ExposureScope::Project(&project);
     assert_eq!(log.page(of, None, 9).await.unwrap(), [record]);
-    assert_eq!(store.scan(Scan::prefix("")).await.unwrap(), [flags.clone()]);
+    let kept = async || store.scan(Scan::prefix("")).await.unwrap();
+    assert_eq!(kept().await, std::slice::from_ref(&flags));
     let instance = InstanceId::new("A").unwrap();
     let found = log.of_instance(&project, &instance).await.unwrap();
     for exposures in found {
         log.delete(&exposures).await.unwrap();
     }
     assert_eq!(log.page(of, None, 9).await.unwrap(), []);
-    assert_eq!(store.scan(Scan::prefix("")).await.unwrap(), [flags]);
+    assert_eq!(kept().await, [flags]);
 }

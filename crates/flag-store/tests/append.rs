@@ -52,7 +52,7 @@ type Late = (Vec<u8>, ExpectedCell, Cells);
 struct Faults {
     rows: Arc<MemoryStore>,
     clock: Arc<StoppedClock>,
-    faults: Vec<(usize, Fault)>,
+    by_number: Vec<(usize, Fault)>,
     writes: AtomicUsize,
     late: Mutex<Option<Late>>,
     /// A row that somebody else's tooling writes just before each insert.
@@ -79,7 +79,7 @@ impl Faults {
         let lost = |source: &str| StoreError::Unavailable {
             source: source.into(),
         };
-        let fault = self.faults.iter().find(|(at, _)| *at == number);
+        let fault = self.by_number.iter().find(|(at, _)| *at == number);
         match fault.map(|(_, fault)| *fault) {
             None => Step::Pass,
             Some(Fault::ReplyLost) => Step::LoseReply(lost("reply lost")),
@@ -132,7 +132,7 @@ impl World {
         let faults = Arc::new(Faults {
             rows: Arc::clone(&self.rows),
             clock: Arc::clone(&clock),
-            faults,
+            by_number: faults,
             writes: AtomicUsize::new(0),
             late: Mutex::default(),
             foreign,

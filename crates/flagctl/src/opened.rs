@@ -23,48 +23,11 @@ const EMULATOR_RETENTION: Duration = Duration::from_hours(90 * 24);
 /// An open store, and where it is.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    /// Its rows, for whoever has the time to wait for many of them.
+    /// Its rows.
     pub(crate) rows: Arc<dyn RowStore>,
-    /// The same, for whoever has not.
-    hasty: Arc<dyn RowStore>,
     /// Where it is, for people.
     pub(crate) place: String,
     options: RowOptions,
-}
-
-/// An open exposure log.
-#[derive(Debug)]
-pub(crate) struct OpenedLog {
-    /// The log, for whoever has the time to wait for much of it.
-    pub(crate) log: Arc<dyn ExposureLog>,
-    /// The same, for whoever has not.
-    hasty: Arc<dyn ExposureLog>,
-}
-
-impl OpenedLog {
-    /// Opens the log of a store that is open.
-    pub(crate) async fn existing(
-        context: &Context,
-        settings: &StoreSettings,
-    ) -> Result<Self, Failure> {
-        let (log, hasty): (Arc<dyn ExposureLog>, Arc<dyn ExposureLog>) = match settings {
-            StoreSettings::Embedded(_) => {
-                let log = context.open_log(settings).await?;
-                (Arc::clone(&log), log)
-            }
-            StoreSettings::Bigtable(settings) => {
-                let log = connect_log(patient(settings)).await?;
-                let hasty = connect_log(BigtableSettings::clone(settings)).await?;
-                (Arc::new(log), Arc::new(hasty))
-            }
-        };
-        Ok(Self { log, hasty })
-    }
-
-    /// Makes sure soon that it can be read.
-    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
-        self.hasty.ping().await
-    }
 }
 
 impl Opened {
@@ -74,27 +37,32 @@ impl Opened {
         settings: &StoreSettings,
     ) -> Result<Self, Failure> {
         let place = settings.place();
-        let (rows, hasty): (Arc<dyn RowStore>, Arc<dyn RowStore>) = match settings {
+        let rows: Arc<dyn RowStore> = match settings {
             StoreSettings::Embedded(directory) => {
                 let files = EmbeddedStore::files(directory);
                 if !files.iter().all(|file| file.exists()) {
                     return Err(Failure::NoStore { place });
                 }
-                let rows = context.open_rows(settings).await?;
-                (Arc::clone(&rows), rows)
+                context.open_rows(settings).await?
             }
-            StoreSettings::Bigtable(settings) => {
-                let rows = connect(patient(settings)).await?;
-                let hasty = connect(BigtableSettings::clone(settings)).await?;
-                (Arc::new(rows), Arc::new(hasty))
-            }
+            StoreSettings::Bigtable(settings) => Arc::new(connect(patient(settings)).await?),
         };
         Ok(Self {
             rows,
-            hasty,
             place,
             options: context.rows,
         })
+    }
+
+    /// Opens its exposure log, and makes sure soon that it can be read.
+    pub(crate) async fn log(
+        &self,
+        context: &Context,
+        settings: &StoreSettings,
+    ) -> Result<Arc<dyn ExposureLog>, Failure> {
+        let log = open_log(context, settings).await?;
+        log.ping().await.map_err(|source| self.failed(source))?;
+        Ok(log)
     }
 
     /// Opens a store; where files are missing, they are made, and in an emulator the tables.
@@ -119,7 +87,7 @@ impl Opened {
 
     /// Makes sure soon that it can be read.
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
-        self.hasty.ping().await
+        self.rows.ping().await
     }
 
     /// Its flags.
@@ -160,9 +128,16 @@ pub(crate) async fn connect(settings: BigtableSettings) -> Result<BigtableStore,
     store.map_err(|error| Failure::Open(error.into()))
 }
 
-async fn connect_log(settings: BigtableSettings) -> Result<BigtableLog, Failure> {
-    let log = Box::pin(BigtableLog::connect(settings)).await;
-    log.map_err(|error| Failure::Open(error.into()))
+/// Opens the exposure log of a store that is there.
+pub(crate) async fn open_log(
+    context: &Context,
+    settings: &StoreSettings,
+) -> Result<Arc<dyn ExposureLog>, Failure> {
+    let StoreSettings::Bigtable(settings) = settings else {
+        return context.open_log(settings).await;
+    };
+    let log = Box::pin(BigtableLog::connect(patient(settings))).await;
+    Ok(Arc::new(log.map_err(|error| Failure::Open(error.into()))?))
 }
 
 fn patient(settings: &BigtableSettings) -> BigtableSettings {

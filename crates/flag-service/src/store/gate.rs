@@ -233,9 +233,8 @@ impl Bounds {
         call: impl Future<Output = Vec<Appended>>,
     ) -> Vec<Appended> {
         let operation = Operation::WriteBatch;
-        let leave = match self.leave(&self.writes, operation) {
-            Ok(leave) => leave,
-            Err(_) => return all_unavailable(exposures, "circuit open"),
+        let Ok(leave) = self.leave(&self.writes, operation) else {
+            return all_unavailable(exposures, "circuit open");
         };
         let began = Instant::now();
         let under_way = self.metrics.begin();

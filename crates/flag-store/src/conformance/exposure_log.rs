@@ -21,7 +21,7 @@ fn project() -> ProjectName {
     ProjectName::new("p").unwrap()
 }
 
-fn flag(name: &str) -> FlagKey {
+fn flag_named(name: &str) -> FlagKey {
     FlagKey {
         project: project(),
         flag_type: FlagType::Feature,
@@ -71,8 +71,8 @@ fn requests(records: &[ExposureRecord]) -> Vec<String> {
 }
 
 pub async fn appended_exposures_are_read_back<T: ExposureLog>(log: Log<T>) {
-    let flag = flag("f");
-    append(&*log, &[exposure(&flag, "A#1", "r", 2)]).await;
+    let subject = flag_named("f");
+    append(&*log, &[exposure(&subject, "A#1", "r", 2)]).await;
     let records = all(&*log).await;
     let key = "PROJECT#p#FLAGTYPE#feature#FLAGNAME#f#INSTANCEID#A%231#REQUESTID#r#TIME#1970-01-01 00:00:02";
     let expected = StoredExposure {
@@ -96,8 +96,11 @@ pub async fn appended_exposures_are_read_back<T: ExposureLog>(log: Log<T>) {
 }
 
 pub async fn appending_again_changes_nothing<T: ExposureLog>(log: Log<T>) {
-    let flag = flag("f");
-    let batch = [exposure(&flag, "A", "r", 2), exposure(&flag, "B", "r", 2)];
+    let subject = flag_named("f");
+    let batch = [
+        exposure(&subject, "A", "r", 2),
+        exposure(&subject, "B", "r", 2),
+    ];
     append(&*log, &batch).await;
     let before = all(&*log).await;
     append(&*log, &batch).await;
@@ -111,8 +114,8 @@ pub async fn an_append_of_nothing_is_nothing<T: ExposureLog>(log: Log<T>) {
 }
 
 pub async fn what_cannot_be_logged_fails_alone<T: ExposureLog>(log: Log<T>) {
-    let (flag, long) = (flag("f"), "r".repeat(5_000));
-    let batch = ["r-1", &long, "r-2"].map(|request| exposure(&flag, "A", request, 2));
+    let (subject, too_long) = (flag_named("f"), "r".repeat(5_000));
+    let batch = ["r-1", &too_long, "r-2"].map(|request| exposure(&subject, "A", request, 2));
     let results = log.append(&batch, Spelling::Json).await;
     assert!(
         matches!(
@@ -125,16 +128,16 @@ pub async fn what_cannot_be_logged_fails_alone<T: ExposureLog>(log: Log<T>) {
 }
 
 pub async fn a_large_batch_is_written_whole<T: ExposureLog>(log: Log<T>) {
-    let flag = flag("f");
+    let subject = flag_named("f");
     let ids: Vec<String> = (0..2_500).map(|id| format!("{id:05}")).collect();
-    let batch = ids.iter().map(|id| exposure(&flag, id, id, 2));
+    let batch = ids.iter().map(|id| exposure(&subject, id, id, 2));
     append(&*log, &batch.collect::<Vec<_>>()).await;
     assert!(requests(&all(&*log).await) == ids);
 }
 
 pub async fn a_record_is_inserted_once_and_never_changes<T: ExposureLog>(log: Log<T>) {
-    let flag = flag("f");
-    let first = exposure(&flag, "A", "r", 2);
+    let subject = flag_named("f");
+    let first = exposure(&subject, "A", "r", 2);
     let first_record = first.record(Spelling::Json).unwrap();
     for _ in 0..2 {
         log.insert(&first_record).await.unwrap();
@@ -163,10 +166,10 @@ pub async fn a_record_of_somebody_else_comes_back_byte_for_byte<T: ExposureLog>(
 }
 
 pub async fn pages_follow_each_other_without_a_gap<T: ExposureLog>(log: Log<T>) {
-    let flag = flag("f");
-    let batch = ["a", "b", "c", "d", "e"].map(|id| exposure(&flag, id, id, 2));
+    let subject = flag_named("f");
+    let batch = ["a", "b", "c", "d", "e"].map(|id| exposure(&subject, id, id, 2));
     append(&*log, &batch).await;
-    let (of, mut after) = (ExposureScope::Flag(&flag), None);
+    let (of, mut after) = (ExposureScope::Flag(&subject), None);
     for expected in [&["a", "b"][..], &["c", "d"], &["e"], &[]] {
         let page = log.page(of, after.as_ref(), 2).await.unwrap();
         assert_eq!(requests(&page), expected);
@@ -176,10 +179,10 @@ pub async fn pages_follow_each_other_without_a_gap<T: ExposureLog>(log: Log<T>) 
 }
 
 pub async fn a_scope_reaches_nobody_else<T: ExposureLog>(log: Log<T>) {
-    let [f, f2] = [flag("f"), flag("f_2")];
+    let [f, f2] = [flag_named("f"), flag_named("f_2")];
     let elsewhere = FlagKey {
         project: ProjectName::new("p2").unwrap(),
-        ..flag("f")
+        ..flag_named("f")
     };
     let batch = [
         exposure(&f, "A", "1", 2),
@@ -189,8 +192,7 @@ pub async fn a_scope_reaches_nobody_else<T: ExposureLog>(log: Log<T>) {
         exposure(&elsewhere, "A", "5", 2),
     ];
     append(&*log, &batch).await;
-    let [project, id] = [project().to_string(), "A".to_owned()];
-    let (project, id) = (ProjectName::new(project).unwrap(), instance(&id));
+    let (project, id) = (project(), instance("A"));
     for (of, expected) in [
         (ExposureScope::Project(&project), &["1", "2", "3", "4"][..]),
         (ExposureScope::Flag(&f), &["1", "2", "3"]),
@@ -203,12 +205,12 @@ pub async fn a_scope_reaches_nobody_else<T: ExposureLog>(log: Log<T>) {
 }
 
 pub async fn the_newest_come_first<T: ExposureLog>(log: Log<T>) {
-    let flag = flag("f");
+    let subject = flag_named("f");
     let ids: Vec<String> = (0..1_200).map(|number| format!("{number:04}")).collect();
     // Neither their keys nor the order in which they are written is that of their times.
     let second = |number: usize| i64::try_from(number * 7 % 1_200).unwrap();
     let batch = ids.iter().enumerate();
-    let batch = batch.map(|(number, id)| exposure(&flag, id, id, second(number)));
+    let batch = batch.map(|(number, id)| exposure(&subject, id, id, second(number)));
     append(&*log, &batch.collect::<Vec<_>>()).await;
     let untold = row(
         "PROJECT#p#FLAGTYPE#feature#FLAGNAME#f#INSTANCEID#A#REQUESTID#r#TIME#soon",
@@ -217,7 +219,7 @@ pub async fn the_newest_come_first<T: ExposureLog>(log: Log<T>) {
     );
     log.insert(&untold.into()).await.unwrap();
     let query = ExposureQuery {
-        of: ExposureScope::Flag(&flag),
+        of: ExposureScope::Flag(&subject),
         since: None,
         until: None,
         limit: 3,
@@ -245,14 +247,14 @@ pub async fn the_newest_come_first<T: ExposureLog>(log: Log<T>) {
     assert_eq!((every.len(), every.last()), (1_201, Some(&None)));
     let id = instance(&ids[1]);
     let of_one = ExposureQuery {
-        of: ExposureScope::Instance(&flag, &id),
+        of: ExposureScope::Instance(&subject, &id),
         ..query
     };
     assert_eq!(newest(of_one).await, [Some(7)]);
 }
 
 pub async fn an_instance_is_found_in_every_flag_and_deleted<T: ExposureLog>(log: Log<T>) {
-    let [f, g] = [flag("f"), flag("g")];
+    let [f, g] = [flag_named("f"), flag_named("g")];
     let ids: Vec<String> = (0..600).map(|number| number.to_string()).collect();
     let mut batch: Vec<_> = ids
         .iter()

@@ -1,15 +1,17 @@
 //! `flagctl copy`: the rows of a project, as they are, from one store to another.
 
+use std::sync::Arc;
+
 use clap::Args;
 use flag_model::ProjectName;
-use flag_settings::StoreSettings;
+use flag_store::ExposureLog;
 
 use crate::args::OutputArgs;
 use crate::confirm::{Unasked, YesArgs, confirm_plainly};
 use crate::copy::{Copied, Copy, LookedAt, Mode};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::opened::{Opened, OpenedLog};
+use crate::opened::Opened;
 use crate::output::{self, CopiedRows};
 use crate::plan::PlanError;
 use crate::run::Context;
@@ -85,14 +87,14 @@ async fn all(copy: &Copy<'_>, logs: Option<Logs>) -> Result<(Copied, Option<Copi
         ));
     }
     let exposures = match logs {
-        Some((from, to)) => Some(copy.exposures(&*from.log, &*to.log).await?),
+        Some((from, to)) => Some(copy.exposures(&*from, &*to).await?),
         None => None,
     };
     Ok((flags, exposures))
 }
 
 /// The logs to copy from and to.
-type Logs = (OpenedLog, OpenedLog);
+type Logs = (Arc<dyn ExposureLog>, Arc<dyn ExposureLog>);
 
 async fn open(
     context: &Context,
@@ -106,7 +108,11 @@ async fn open(
     }
     let from = Opened::existing(context, &from_settings).await?;
     from.ping().await.map_err(|source| from.failed(source))?;
-    let from_log = open_log(context, typed, &from, &from_settings).await?;
+    let from_log = if typed.exposures {
+        Some(from.log(context, &from_settings).await?)
+    } else {
+        None
+    };
     if !typed.dry_run {
         let what = format!(
             "copies the rows of {} from the {} to the {}, overwriting none",
@@ -122,21 +128,9 @@ async fn open(
         Opened::or_made(context, &to_settings).await?
     };
     to.ping().await.map_err(|source| to.failed(source))?;
-    let to_log = open_log(context, typed, &to, &to_settings).await?;
-    Ok((from, to, from_log.zip(to_log)))
-}
-
-/// Opens the log of a store, if exposures are copied.
-async fn open_log(
-    context: &Context,
-    typed: &CopyArgs,
-    opened: &Opened,
-    settings: &StoreSettings,
-) -> Result<Option<OpenedLog>, Failure> {
-    if !typed.exposures {
-        return Ok(None);
-    }
-    let log = OpenedLog::existing(context, settings).await?;
-    log.ping().await.map_err(|source| opened.failed(source))?;
-    Ok(Some(log))
+    let logs = match from_log {
+        Some(from_log) => Some((from_log, to.log(context, &to_settings).await?)),
+        None => None,
+    };
+    Ok((from, to, logs))
 }

@@ -17,7 +17,7 @@ use super::today;
 use crate::args::OutputArgs;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::opened::{Opened, OpenedLog};
+use crate::opened::{Opened, open_log};
 use crate::output::{self, Checks, Place, Status};
 use crate::run::Context;
 
@@ -64,13 +64,13 @@ impl Doctor {
         let settings = context.settings();
         let opened = async {
             let opened = Opened::existing(context, settings).await?;
-            Ok::<_, Failure>((opened, OpenedLog::existing(context, settings).await?))
+            Ok::<_, Failure>((opened, open_log(context, settings).await?))
         };
         let (opened, log) = match opened.await {
             Ok(opened) => opened,
             Err(failure) => return self.unreachable("store", &chain(&failure)),
         };
-        let ping = self.ping(&opened, &log).await;
+        let ping = self.ping(&opened, &*log).await;
         if ping.as_ref().is_err_and(StoreError::is_transient) {
             // Whoever doesn't answer now won't tell of tables either.
             return;
@@ -79,7 +79,7 @@ impl Doctor {
             self.tables(settings).await;
         }
         if ping.is_ok()
-            && let Err(error) = self.rows(&opened, &*log.log, projects).await
+            && let Err(error) = self.rows(&opened, &*log, projects).await
         {
             self.unreachable("rows", &chain(&error));
         }
@@ -105,7 +105,7 @@ impl Doctor {
         self.checks.note(Status::Failed, check, found);
     }
 
-    async fn ping(&mut self, opened: &Opened, log: &OpenedLog) -> Result<(), StoreError> {
+    async fn ping(&mut self, opened: &Opened, log: &dyn ExposureLog) -> Result<(), StoreError> {
         let started = Instant::now();
         let ping = async {
             opened.ping().await?;

@@ -14,7 +14,7 @@ use crate::args::OutputArgs;
 use crate::confirm::{Unasked, YesArgs, confirm_plainly};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::opened::{Opened, OpenedLog};
+use crate::opened::Opened;
 use crate::output::{self, Forgotten, Listing, noted};
 use crate::plan::PlanError;
 use crate::run::Context;
@@ -47,10 +47,8 @@ pub(crate) async fn forget(context: &Context, typed: &ForgetArgs) -> Result<(), 
         .ping()
         .await
         .map_err(|source| opened.failed(source))?;
-    let log = OpenedLog::existing(context, context.settings()).await?;
-    log.ping().await.map_err(|source| opened.failed(source))?;
-    let log = &*log.log;
-    let looking = look(&opened, log, &project, &instance);
+    let log = opened.log(context, context.settings()).await?;
+    let looking = look(&opened, &*log, &project, &instance);
     let mut found = noted(format!("looking for traces in {project}"), looking).await?;
     if let Some(hashed) = names.other_name(&instance) {
         let more = log.of_instance(&project, &hashed).await;
