@@ -51,27 +51,27 @@ pub(crate) fn logged(dir: &Path) -> Vec<Row> {
     })
 }
 
-/// Does something to a store.
+/// Does something to the flags of a store.
 pub(crate) fn on_store<T>(dir: &Path, work: impl AsyncFnOnce(&Arc<EmbeddedStore>) -> T) -> T {
-    // A store has both files.
-    on_log(dir, async |_| {
-        let store = Arc::new(EmbeddedStore::open(dir).unwrap());
-        let done = work(&store).await;
-        store.close().await;
-        done
-    })
+    on_both(dir, async |store, _| work(store).await)
 }
 
-/// Does something to an exposure log.
+/// Does something to the exposure log of a store.
 pub(crate) fn on_log<T>(dir: &Path, work: impl AsyncFnOnce(&EmbeddedLog) -> T) -> T {
+    on_both(dir, async |_, log| work(log).await)
+}
+
+fn on_both<T>(dir: &Path, work: impl AsyncFnOnce(&Arc<EmbeddedStore>, &EmbeddedLog) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
+        let store = Arc::new(EmbeddedStore::open(dir).unwrap());
         let log = EmbeddedLog::open(dir).unwrap();
-        let done = work(&log).await;
+        let done = work(&store, &log).await;
         log.rows().close().await;
+        store.close().await;
         done
     })
 }
