@@ -249,6 +249,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedConnection<T> {
             if this.framing.is_whole() {
                 return this.read_ahead(context);
             }
+            if this.framing.ends_turn() {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if !this.kept.is_empty() && !this.framing.is_in_head() {
+                this.look_at_kept();
+                continue;
+            }
             let before = buffer.filled().len();
             if Pin::new(&mut this.io)
                 .poll_read(context, buffer)?

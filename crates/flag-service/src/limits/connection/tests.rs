@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
@@ -334,6 +335,35 @@ async fn a_head_that_came_in_pieces_is_held_until_it_is_passed_on() {
     assert_eq!(read_on(&mut ours, PATIENCE / 4).await.0, REQUEST);
     assert_eq!(ours.connections.held.total(), 0);
     assert_eq!(ours.kept.capacity(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_a_body_has_his_turn_before_more_of_it_is_passed_on() {
+    const CHUNKS: usize = 10_000;
+    let (mut caller, near) = duplex(CHUNKS * 10);
+    let connections = Rc::new(Connections::new(1, &Limits::for_tests()));
+    let mut ours = GuardedConnection::new(near, &connections);
+    let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunks = "1\r\n \r\n".repeat(CHUNKS);
+    let request = format!("{head}{chunks}0\r\n\r\n");
+    caller.write_all(request.as_bytes()).await.unwrap();
+    let mut passed = Vec::new();
+    let turns = std::future::poll_fn(|context| {
+        let before = passed.len();
+        while let Poll::Ready(read) = pin!(ours.read_buf(&mut passed)).poll(context) {
+            assert!(read.is_ok_and(|read| read > 0));
+        }
+        assert!(passed.len() - before < 1_024, "{}", passed.len() - before);
+        if passed.len() == request.len() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    });
+    // It is woken for each turn, though nothing more comes.
+    timeout(PATIENCE, turns).await.unwrap();
+    assert_eq!(passed, request.as_bytes());
+    assert!(ours.state.is_whole.get() && ours.kept.capacity() == 0);
 }
 
 #[tokio::test(start_paused = true)]
