@@ -198,6 +198,10 @@ impl<T: AsyncRead + Unpin> GuardedConnection<T> {
 
     /// Reads what nobody wants: a connection that is closed over unread bytes is reset, and what was written last is lost.
     fn discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.state.remember(context.waker());
+        if self.state.is_to_drop() {
+            return Poll::Ready(());
+        }
         let mut is_unread = !self.kept.is_empty() || self.lingering.is_some();
         // Nobody will read it any more.
         self.kept = BytesMut::new();

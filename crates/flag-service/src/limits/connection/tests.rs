@@ -324,6 +324,50 @@ async fn a_connection_with_a_part_of_a_head_makes_no_room() {
     assert!(!new.is_extra.get() && ours.state.is_to_close());
 }
 
+/// Whether it is closed at once when it has to go.
+async fn goes_at_once(ours: &mut Guarded) -> bool {
+    let state = ours.state();
+    let began = Instant::now();
+    let closing = async {
+        sleep(LINGER / 4).await;
+        state.close();
+    };
+    let ending = async {
+        assert_eq!(read_on(ours, LINGER / 2).await.1, Some(LINGER / 4));
+        ours.shutdown().await.unwrap();
+    };
+    tokio::join!(ending, closing);
+    began.elapsed() == LINGER / 4
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_beyond_the_limit_that_has_to_go_goes_whatever_it_has() {
+    let beyond = || {
+        let (near, caller) = duplex(PIPE);
+        let connections = Rc::new(Connections::new(0, &Limits::for_tests()));
+        (caller, GuardedConnection::new(near, &connections))
+    };
+    let (mut caller, mut ours) = beyond();
+    caller.write_all(b"GET / HT").await.unwrap();
+    assert!(goes_at_once(&mut ours).await, "it has a part of a head");
+    let (mut caller, mut ours) = beyond();
+    let head = b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n";
+    caller.write_all(head).await.unwrap();
+    assert_eq!(read_on(&mut ours, PATIENCE).await.0, head);
+    answer(&mut ours, b"y").await;
+    assert!(goes_at_once(&mut ours).await, "its body is not wanted");
+    let (mut caller, mut ours) = beyond();
+    caller.write_all(b"GET / HT").await.unwrap();
+    assert_eq!(read_on(&mut ours, LINGER / 4).await.1, None);
+    let (state, began) = (ours.state(), Instant::now());
+    let closing = async {
+        sleep(LINGER / 4).await;
+        state.close();
+    };
+    tokio::join!(ours.shutdown(), closing).0.unwrap();
+    assert_eq!(began.elapsed(), LINGER / 4, "it lingers already");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_head_that_came_in_pieces_is_held_until_it_is_passed_on() {
     let (mut caller, mut ours) = connected();
