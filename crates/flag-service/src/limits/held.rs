@@ -6,8 +6,8 @@ use prometheus_client::registry::Registry;
 /// How much all callers together may make the service hold.
 const MOST: usize = 64 << 20;
 
-/// What each of them may make it hold even then.
-const SHARE: usize = 16 << 10;
+/// What each of them may make it hold even then: less than a connection takes that asks nothing.
+const SHARE: usize = 4 << 10;
 
 /// Counts what all callers make the service hold.
 #[derive(Clone, Debug)]
