@@ -27,6 +27,9 @@ use super::watch::Watch;
 /// The longest head that is passed on. Up to here it is refused in words (`size.rs`).
 const MOST_HEAD: usize = 64 << 10;
 
+/// The longest head after which the connection stays open: the server beneath keeps the room that it took for it.
+const LARGE_HEAD: usize = 16 << 10;
+
 /// How much of the next requests is read while one is being answered: enough to notice that the caller is gone.
 const READ_AHEAD: usize = 4 << 10;
 
@@ -117,6 +120,10 @@ impl<T> GuardedConnection<T> {
     /// Looks at what is kept for something to pass on.
     fn look_at_kept(&mut self) {
         self.passing = self.framing.pass(&mut self.kept);
+        // Of a body it is never so much.
+        if self.passing > LARGE_HEAD {
+            self.state.is_large.set(true);
+        }
         let _ = self.kept.split_to(self.framing.take_empty_lines());
         self.let_go();
         if self.framing.is_in_head() && self.kept.len() > MOST_HEAD {

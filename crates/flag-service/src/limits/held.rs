@@ -95,6 +95,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_shares_of_all_connections_are_less_than_what_all_may_hold() {
+        let connections = crate::config::Config::of_defaults().limits.connections;
+        assert!(connections * SHARE < MOST);
+    }
+
+    #[test]
     fn who_holds_much_is_refused_more_when_all_hold_too_much() {
         let mut all = HeldBytes::new(&mut Registry::default());
         all.most = SHARE * 3;

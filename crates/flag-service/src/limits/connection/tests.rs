@@ -382,6 +382,20 @@ async fn a_head_that_came_in_pieces_is_held_until_it_is_passed_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_a_large_head_the_connection_is_closed() {
+    for (size, is_large) in [(LARGE_HEAD / 2, false), (LARGE_HEAD, true)] {
+        let (mut caller, mut ours) = connected();
+        let head = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(size));
+        let sent = head.clone();
+        let sending = tokio::spawn(async move { caller.write_all(sent.as_bytes()).await });
+        let (passed, _) = read_on(&mut ours, PATIENCE / 2).await;
+        assert_eq!(passed, head.as_bytes());
+        sending.await.unwrap().unwrap();
+        assert_eq!(ours.state.is_last_answer(), is_large);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_reads_a_body_has_his_turn_before_more_of_it_is_passed_on() {
     const CHUNKS: usize = 10_000;
     let (mut caller, near) = duplex(CHUNKS * 10);
