@@ -52,7 +52,8 @@ pub(crate) enum Command {
     /// Roll a flag back to an older revision
     #[command(after_help = "Examples:
   flagctl rollback csr-assistant feature multi_step_api_router
-  flagctl rollback csr-assistant feature multi_step_api_router --steps 2")]
+  flagctl rollback csr-assistant feature multi_step_api_router \\
+      --to '2024-09-25 19:15:28.248896'")]
     Rollback(RollbackArgs),
     /// Write the row that a run configuration of the reference's DAG describes
     #[command(after_help = "Example:

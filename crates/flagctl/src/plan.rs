@@ -140,7 +140,7 @@ pub(crate) fn revision(
 }
 
 /// Whether two revisions differ in nothing but who made them, when and why.
-fn decides_alike(newest: &Revision, parts: &RevisionParts) -> bool {
+pub(crate) fn decides_alike(newest: &Revision, parts: &RevisionParts) -> bool {
     newest.format == parts.format
         && newest.control == parts.control
         && newest.treatments == parts.treatments
