@@ -40,6 +40,8 @@ pub(crate) struct Change {
 /// What wants a confirmation by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Risk {
+    /// The treatments in force are gone because nothing was said of treatments.
+    LeavesOutTreatments,
     /// Somebody was left with the control value, and nobody will be.
     Everybody,
     /// Everybody receives another value.
@@ -59,6 +61,9 @@ pub(crate) enum Risk {
 impl fmt::Display for Risk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::LeavesOutTreatments => {
+                "the treatments in force are taken away by leaving them out (an empty list, [], takes them away unasked)"
+            }
             Self::Everybody => "nobody is left with the control value",
             Self::EverybodyElse => "everybody receives another value",
             Self::Reshuffle => "everybody gets a new bucket",
