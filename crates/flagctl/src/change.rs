@@ -42,7 +42,7 @@ pub(crate) struct Change {
 pub(crate) enum Risk {
     /// The treatments in force are gone because nothing was said of treatments.
     LeavesOutTreatments,
-    /// Somebody was left with the control value, and nobody will be.
+    /// Nobody is left with the control value who was, or in a first revision.
     Everybody,
     /// Everybody receives another value.
     EverybodyElse,
@@ -89,9 +89,12 @@ impl Change {
         let overridden = newest
             .map(|newest| Overridden::of(newest, &next))
             .unwrap_or_default();
-        let risks = newest.map_or_else(Vec::new, |newest| {
-            risks(newest, &next, sides.as_ref(), overridden)
-        });
+        let risks = match newest {
+            Some(newest) => risks(newest, &next, sides.as_ref(), overridden),
+            // A first revision is a change from nobody to whomever it reaches.
+            None if reaches_everybody(&next) => vec![Risk::Everybody],
+            None => Vec::new(),
+        };
         Ok(Self {
             flag: next.flag.clone(),
             rows,
@@ -181,16 +184,8 @@ fn risks(
     sides: Option<&Sides>,
     overridden: Overridden,
 ) -> Vec<Risk> {
-    let total = |revision: &Revision| -> u32 {
-        revision
-            .treatments
-            .iter()
-            .map(|treatment| treatment.percent.buckets())
-            .sum()
-    };
-    let hundred = Percent::HUNDRED.buckets();
     let mut risks = Vec::new();
-    if total(newest) < hundred && total(next) == hundred {
+    if !reaches_everybody(newest) && reaches_everybody(next) {
         risks.push(Risk::Everybody);
     }
     if !newest.format.places_alike(&next.format) {
@@ -203,6 +198,15 @@ fn risks(
         risks.push(Risk::EverybodyElse);
     }
     risks
+}
+
+/// Whether the treatments leave nobody with the control value.
+fn reaches_everybody(revision: &Revision) -> bool {
+    let percents = revision
+        .treatments
+        .iter()
+        .map(|each| each.percent.buckets());
+    percents.sum::<u32>() >= Percent::HUNDRED.buckets()
 }
 
 /// What happens to the instances that stand in an override list before or after.

@@ -236,6 +236,27 @@ fn leaving_nobody_with_the_control_wants_the_name() {
 }
 
 #[test]
+fn a_first_revision_for_everybody_wants_the_name_as_a_jump_does() {
+    let dir = tempfile::tempdir().unwrap();
+    add(&dir);
+    let first = "--control false --percent 100";
+    let output = revise(&dir, &format!("{first} --yes"));
+    assert_code(&output, 2);
+    let says =
+        format!("nobody is left with the control value: if that is meant, say --yes-i-mean {NAME}");
+    assert!(stderr(&output).contains(&says), "{}", stderr(&output));
+    let file = dir.path().join("flags.yaml");
+    let text = format!(
+        "file_version: 1\nproject: csr-assistant\nflags:\n- flag_type: feature\n  name: {NAME}\n  revision:\n    control: false\n    treatments: [{{percent: 60, value: true}}, {{percent: 40, value: true}}]\n"
+    );
+    fs::write(&file, text).unwrap();
+    let apply = ["apply", "-f", file.to_str().unwrap(), "--yes"];
+    assert_code(&flagctl(&dir, &apply), 2);
+    assert_code(&revise(&dir, &format!("{first} --yes-i-mean {NAME}")), 0);
+    assert_eq!(percent(&dir), "100");
+}
+
+#[test]
 fn metadata_is_updated_and_the_rest_stays() {
     let dir = three_revisions();
     assert_code(
