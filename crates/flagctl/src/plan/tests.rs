@@ -193,11 +193,11 @@ fn a_treatment_is_selected_by_position_or_by_its_group() {
 fn one_of_several_treatments_must_be_selected() {
     check_refused(
         &[TWO, &["--percent 1"]].concat(),
-        "--treatment is required: the flag has treatment_1, blue",
+        "--treatment is required: say '#1' (or name:treatment_1), '#2' (or name:blue), or '#new' for another one",
     );
     check_refused(
         &[TWO, &["--treatment green --percent 1"]].concat(),
-        "--treatment: found \"green\", expected 1 to 2, treatment_1, blue or new",
+        "--treatment: found \"green\", but there is no such treatment; say '#1' (or name:treatment_1), '#2' (or name:blue), or '#new' for another one",
     );
     for selector in ["0", "3"] {
         let change = format!("--treatment {selector} --percent 1");
