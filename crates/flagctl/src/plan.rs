@@ -95,7 +95,11 @@ fn one_by_one(option: &str, what: &str, text: &str) -> String {
         .split(',')
         .map(str::trim)
         .filter(|part| !part.is_empty());
-    let options = parts.map(|part| format!("{option} {}", word(part)));
+    let options = parts.map(|part| {
+        // What begins like an option is none only so.
+        let between = if part.starts_with('-') { '=' } else { ' ' };
+        format!("{option}{between}{}", word(part))
+    });
     let options: Vec<String> = options.take(LISTED).collect();
     let (found, options) = (quoted(text), options.join(" "));
     format!(

@@ -261,14 +261,14 @@ fn a_selector_can_be_exact() {
 #[test]
 fn many_ids_in_one_option_are_refused() {
     check_refused(
-        &[OFF, "--override A,B,"],
-        "--override: found \"A,B,\", which would be one id with a comma in it; say `--override A --override B`; \
+        &[OFF, "--override A,-B,"],
+        "--override: found \"A,-B,\", which would be one id with a comma in it; say `--override A --override=-B`; \
          an id that is really like this comes in with `flagctl apply`",
     );
     check_refused(
         &[OFF, "--override @ids.txt"],
         "--override: found \"@ids.txt\", but ids are not read from files; say --override ID once for each id, for \
-         instance `$(sed 's/^/--override /' ids.txt)`; an id that is really like this comes in with `flagctl apply`",
+         instance `$(sed 's/^/--override=/' ids.txt)`; an id that is really like this comes in with `flagctl apply`",
     );
     assert_eq!(tag("a b").unwrap(), "a b");
     assert_eq!(

@@ -259,7 +259,7 @@ fn not_many(id: &str) -> Result<(), PlanError> {
         let (found, file) = (quoted(id), word(file));
         return usage(format!(
             "--override: found {found}, but ids are not read from files; say --override ID once for each id, for \
-             instance `$(sed 's/^/--override /' {file})`; {ELSE}"
+             instance `$(sed 's/^/--override=/' {file})`; {ELSE}"
         ));
     }
     Ok(())
