@@ -344,7 +344,15 @@ fn many_ids_in_one_option_are_refused() {
 #[test]
 fn an_id_that_hides_something_is_shown_and_warned_of() {
     let dir = three_revisions();
-    let ids = ["A1 ", "B\n2", "C\u{200b}3", "D4"].map(|id| format!("--override={id}"));
+    let ids = [
+        "A1 ",
+        "B\n2",
+        "C\u{200b}3",
+        "D4",
+        "Ren\u{e9}",
+        "Rene\u{301}",
+    ]
+    .map(|id| format!("--override={id}"));
     let ids = ids.each_ref().map(String::as_str);
     let revised = on_flag(&dir, "revise", &[&["--comment=why"], &ids[..]].concat());
     check_done(&revised);
@@ -357,10 +365,11 @@ fn an_id_that_hides_something_is_shown_and_warned_of() {
             "warning: treatment_1 overrides \"A1 \", an id with a space at its beginning or end",
             "warning: treatment_1 overrides \"B\\n2\", an id with a line break",
             "warning: treatment_1 overrides \"C\\u{200b}3\", an id with a character that cannot be seen",
+            "warning: treatment_1 overrides \"Rene\\u{301}\", an id with a letter that Unicode normally spells otherwise",
         ]
     );
     let shown = on_flag(&dir, "latest", &[]);
-    let says = "\"A1 \", \"B\\n2\", \"C\\u{200b}3\", D4";
+    let says = "\"A1 \", \"B\\n2\", \"C\\u{200b}3\", D4, Ren\u{e9}, \"Rene\\u{301}\"";
     assert!(stdout(&shown).contains(says), "{}", stdout(&shown));
     let again = revise(&dir, "--percent 31");
     assert!(!stderr(&again).contains("warning: "), "{}", stderr(&again));
