@@ -116,6 +116,32 @@ pub(crate) enum Failure {
         /// How many were looked at.
         known: usize,
     },
+    /// There are not that many revisions to go back.
+    #[error("{}", nothing_before(flag, *steps, *there, *known))]
+    NothingBefore {
+        /// The flag.
+        flag: FlagKey,
+        /// How many steps back were wanted.
+        steps: usize,
+        /// How many there are.
+        there: usize,
+        /// How many revisions were looked at.
+        known: usize,
+    },
+    /// What should come into force again cannot be read.
+    #[error(
+        "{what} of {flag} cannot be read: `flagctl history {}` shows the others, of which `--to TIME` takes one; \
+         `flagctl revise` makes a new one",
+        shell::flag(flag)
+    )]
+    NotRolledBack {
+        /// Which revision.
+        what: String,
+        /// The flag.
+        flag: FlagKey,
+        /// Why.
+        source: Box<ReadError>,
+    },
     /// A run configuration says what no row can hold.
     #[error(transparent)]
     RunConfig(#[from] ConfigError),
@@ -335,6 +361,7 @@ impl Failure {
             Self::NotFound { .. }
             | Self::NoneInForce { .. }
             | Self::NoRevision { .. }
+            | Self::NothingBefore { .. }
             | Self::NoRows { .. }
             | Self::NoKey { .. } => ExitCode::NotFound,
             // What it holds is no text.
@@ -347,7 +374,7 @@ impl Failure {
             Self::AlreadyAdded { .. } | Self::Conflict { .. } | Self::StoreExists { .. } => {
                 ExitCode::Conflict
             }
-            Self::Read { source, .. } => of_read(source),
+            Self::Read { source, .. } | Self::NotRolledBack { source, .. } => of_read(source),
             Self::Append(source) => of_append(source),
             Self::Open(source) => of_open(source),
             Self::Store { source, .. } => of_store(source),
@@ -415,6 +442,19 @@ impl Failure {
             source = cause.source();
         }
         message
+    }
+}
+
+fn nothing_before(flag: &FlagKey, steps: usize, there: usize, known: usize) -> String {
+    match (there, known) {
+        (0, 1) => format!("{flag} has one revision only, so there is nothing to roll back to"),
+        (0, _) => format!(
+            "there is nothing to roll back to: before the revision in force {flag} has only what was rolled back; \
+             `flagctl history {}` shows it, `--to TIME` brings one of it into force again",
+            shell::flag(flag)
+        ),
+        (1, _) => format!("{flag} has 1 revision to go back to, not {steps}"),
+        _ => format!("{flag} has {there} revisions to go back to, not {steps}"),
     }
 }
 

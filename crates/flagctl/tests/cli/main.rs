@@ -13,6 +13,7 @@ mod keys;
 mod looking;
 mod reading;
 mod replacing;
+mod rolling_back;
 mod running;
 #[cfg(target_os = "linux")]
 mod terminal;
