@@ -1,6 +1,6 @@
 //! The project's own chores, run as `cargo xtask …`: tests, the Bigtable emulator, Airflow, checks.
 //!
-//! Starts other programs and reads what they say. Knows nothing of flags, and depends on no crate of ours.
+//! Starts other programs and reads what they say. Depends on no crate of ours but the load generator.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -19,10 +19,11 @@ mod faults;
 mod foreground;
 mod generated;
 mod instructions;
-mod load;
 mod load_test;
 mod metadata;
+mod mutants;
 mod schemathesis;
+mod services;
 mod test;
 mod tidy;
 mod venv;
@@ -52,6 +53,8 @@ enum Chore {
     Faults(faults::Args),
     /// Asks the real service whatever its description allows: needs Python, and the network at first
     Schemathesis(schemathesis::Args),
+    /// Changes the code here and there, and checks that the tests notice: hours, and needs cargo-mutants
+    Mutants(mutants::Args),
     /// Checks that our crates depend only on what they may
     Edges,
     /// Checks that every crate opens with its purpose and inherits the lints
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Chore::LoadTest(args) => load_test::run(&args, &mut foreground),
         Chore::Faults(args) => faults::run(&args, &mut foreground),
         Chore::Schemathesis(args) => schemathesis::run(&args, &mut foreground),
+        Chore::Mutants(args) => mutants::run(&args, &mut foreground),
         Chore::Edges => edges::run(),
         Chore::Tidy => tidy::run(),
         Chore::Dist => dist::run(&mut foreground),

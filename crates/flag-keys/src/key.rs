@@ -120,6 +120,8 @@ impl Projects {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn project(name: &str) -> ProjectName {
@@ -133,6 +135,13 @@ mod tests {
         assert!(two.hold(&project("a")) && two.hold(&project("b")) && !two.hold(&project("ab")));
         assert!(Projects::parse::<&str>(&[]).is_err());
         assert!(Projects::parse(&["a", "*"]).is_err());
+    }
+
+    #[test]
+    fn projects_are_kept_as_they_are_typed() {
+        for names in [&["*"][..], &["b", "a"]] {
+            assert_eq!(Projects::parse(names).unwrap().names(), names);
+        }
     }
 
     #[test]
@@ -151,8 +160,16 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_found_by_the_text_of_its_id() {
+        let ids = HashSet::from([KeyId::new("3f-A9").unwrap()]);
+        assert!(ids.contains("3f-A9") && !ids.contains("3f-A8"));
+    }
+
+    #[test]
     fn an_id_is_plain() {
-        assert!(KeyId::new("3f-A9").is_ok());
+        for text in ["3f-A9", "x", &"x".repeat(32)] {
+            assert_eq!(KeyId::new(text).unwrap().as_str(), text);
+        }
         for text in ["", "a_b", "a b", "é", &"x".repeat(33)] {
             assert!(KeyId::new(text).is_err(), "{text}");
         }
