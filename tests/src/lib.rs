@@ -15,11 +15,17 @@ mod exposition;
 mod flagctl;
 mod load;
 mod proxy;
+mod reference;
 mod scrape;
 mod service;
 mod store;
+mod wire;
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+use flag_model::Timestamp;
+use flag_store::{Clock as _, SystemClock};
 
 pub use crate::application::Application;
 pub use crate::collector::Collector;
@@ -28,9 +34,11 @@ pub use crate::exposition::{Exposition, Sample};
 pub use crate::flagctl::{Output, flagctl};
 pub use crate::load::{Load, Outcome};
 pub use crate::proxy::Proxy;
+pub use crate::reference::Reference;
 pub use crate::scrape::Scrape;
 pub use crate::service::{Method, Reply, RequestBuilder, Service};
 pub use crate::store::TestStore;
+pub use crate::wire::{Answer, Wire};
 
 /// Makes a test of a story for each store: `story::on_embedded` and `story::on_bigtable`.
 #[macro_export]
@@ -50,11 +58,21 @@ macro_rules! on_both_stores {
     )+};
 }
 
+/// A time after that of every row, and near enough to the clock for its row to count.
+pub fn soon() -> Timestamp {
+    SystemClock.now().saturating_add(Duration::from_hours(1))
+}
+
 /// A binary of ours, as `cargo xtask test` has built it.
 fn binary(name: &str) -> PathBuf {
     let folder = std::env::var_os("FLAG_TEST_BIN_DIR")
         .expect("FLAG_TEST_BIN_DIR is not set: run the tests with `cargo xtask test`");
     PathBuf::from(folder).join(name)
+}
+
+/// A client that has no connection yet.
+pub fn new_connection() -> reqwest::Client {
+    http()
 }
 
 /// An HTTP client. It needs to be told whose cryptography to use, as the client crate has TLS built in without choosing

@@ -11,6 +11,9 @@ use tempfile::NamedTempFile;
 use crate::TestStore;
 use crate::{binary, http};
 
+/// How long a machine with much else to do may take to start it.
+const STARTED: Duration = Duration::from_secs(20);
+
 /// A running service; killed when dropped.
 #[derive(Debug)]
 pub struct Service {
@@ -48,6 +51,29 @@ impl Service {
         service
     }
 
+    /// The same with this many open files allowed.
+    pub fn start_with_files(
+        store: &TestStore,
+        files: u32,
+        options: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let ours = command(store, options, variables);
+        let mut limited = Command::new("prlimit");
+        limited.arg(format!("--nofile={files}:{files}"));
+        limited.arg(ours.get_program()).args(ours.get_args());
+        limited.env_clear().stdin(Stdio::null());
+        for (name, value) in ours.get_envs() {
+            if let Some(value) = value {
+                limited.env(name, value);
+            }
+        }
+        let log = NamedTempFile::new().unwrap();
+        let mut service = Self::start_command(limited, options, log.reopen().unwrap());
+        service.log = Some(log);
+        service
+    }
+
     /// The same with its log going elsewhere.
     pub fn start_logging(
         store: &TestStore,
@@ -55,11 +81,11 @@ impl Service {
         variables: &[(&str, &str)],
         log: impl Into<Stdio>,
     ) -> Self {
-        let mut child = command(store, options, variables)
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        Self::start_command(command(store, options, variables), options, log)
+    }
+
+    fn start_command(mut command: Command, options: &[&str], log: impl Into<Stdio>) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
         while !greeting.contains("serves http://")
@@ -84,10 +110,61 @@ impl Service {
         }
     }
 
+    /// Starts the service with nobody listening to what it says, on standard output or on standard error.
+    pub async fn start_unheard(
+        store: &TestStore,
+        variables: &[(&str, &str)],
+        stdout: impl Into<Stdio>,
+        stderr: impl Into<Stdio>,
+    ) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap().to_string();
+        drop(free);
+        let mut command = command(store, &["--demo"], variables);
+        command.env("FLAG_LISTEN", &address);
+        let service = Self {
+            child: command.stdout(stdout).stderr(stderr).spawn().unwrap(),
+            url: format!("http://{address}"),
+            greeting: String::new(),
+            log: None,
+            http: http(),
+        };
+        let began = Instant::now();
+        while service.request(Method::GET, "/livez").send().await.is_err() {
+            assert!(began.elapsed() < STARTED, "the service did not start");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        service
+    }
+
+    /// Starts the service, which will not start, with standard error going elsewhere: how it ended.
+    pub fn fail_unheard(
+        store: &TestStore,
+        variables: &[(&str, &str)],
+        stderr: impl Into<Stdio>,
+    ) -> ExitStatus {
+        let mut command = command(store, &[], variables);
+        command
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .status()
+            .unwrap()
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         let log = self.log.as_ref().expect("its log goes elsewhere");
         std::fs::read_to_string(log.path()).unwrap()
+    }
+
+    /// Waits until it has logged this: lines are written a moment after they are said.
+    #[track_caller]
+    pub fn must_log(&self, text: &str) {
+        let began = Instant::now();
+        while !self.log().contains(text) {
+            assert!(began.elapsed() < STARTED, "no {text:?} in {}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// The text at a path, as this `Accept` asks for it, and its media type.
@@ -182,6 +259,11 @@ impl Service {
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends it a signal.

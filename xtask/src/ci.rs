@@ -24,7 +24,7 @@ enum Check {
     Plugin(&'static str, &'static str),
 }
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step {
         name: "format",
         check: Check::Cargo("fmt --all --check"),
@@ -62,6 +62,10 @@ const STEPS: [Step; 9] = [
     Step {
         name: "airflow",
         check: Check::Ours(test::run_airflow),
+    },
+    Step {
+        name: "migration",
+        check: Check::Ours(test::run_migration),
     },
 ];
 

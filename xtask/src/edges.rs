@@ -26,7 +26,12 @@ const OURS: &[(&str, Allowed)] = &[
     ("flag-store-bigtable", Only(&["flag-model", "flag-store"])),
     (
         "flag-settings",
-        Only(&["flag-store", "flag-store-bigtable", "flag-store-embedded"]),
+        Only(&[
+            "flag-model",
+            "flag-store",
+            "flag-store-bigtable",
+            "flag-store-embedded",
+        ]),
     ),
     (
         "flag-service",
@@ -73,7 +78,7 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("gcp_auth", &["flag-store-bigtable"]),
     ("opentelemetry", &["flag-service"]),
     ("opentelemetry_sdk", &["flag-service"]),
-    ("reqwest", &["flag-client", "flag-tests"]),
+    ("reqwest", &["flag-client", "flag-tests", "flagctl"]),
     ("rusqlite", &["flag-store-embedded"]),
     ("utoipa", &["flag-api", "flag-service"]),
 ];

@@ -21,6 +21,7 @@ mod generated;
 mod instructions;
 mod load_test;
 mod metadata;
+mod migration;
 mod mutants;
 mod schemathesis;
 mod services;
@@ -55,6 +56,8 @@ enum Chore {
     Schemathesis(schemathesis::Args),
     /// Changes the code here and there, and checks that the tests notice: hours, and needs cargo-mutants
     Mutants(mutants::Args),
+    /// Follows docs/migrating.md beside the Python service, on an emulator: needs Python, and the network at first
+    Migration,
     /// Checks that our crates depend only on what they may
     Edges,
     /// Checks that every crate opens with its purpose and inherits the lints
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Chore::Faults(args) => faults::run(&args, &mut foreground),
         Chore::Schemathesis(args) => schemathesis::run(&args, &mut foreground),
         Chore::Mutants(args) => mutants::run(&args, &mut foreground),
+        Chore::Migration => test::run_migration(&mut foreground),
         Chore::Edges => edges::run(),
         Chore::Tidy => tidy::run(),
         Chore::Dist => dist::run(&mut foreground),

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::airflow;
 use crate::emulator::{self, Emulator};
 use crate::foreground::{Foreground, cargo, has_cargo_plugin};
+use crate::migration;
 
 /// The crates and features that every command builds: the same, so that nothing is built twice.
 const SELECTION: [&str; 2] = ["--workspace", "--all-features"];
@@ -73,10 +74,22 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
 
 /// Runs only the tests of the DAG.
 pub(crate) fn run_airflow(foreground: &mut Foreground) -> Result<()> {
+    run_on_emulator(airflow::run, foreground)
+}
+
+/// Runs only the test of the page about migrating.
+pub(crate) fn run_migration(foreground: &mut Foreground) -> Result<()> {
+    run_on_emulator(migration::run, foreground)
+}
+
+fn run_on_emulator(
+    test: fn(&Path, &str, &mut Foreground) -> Result<()>,
+    foreground: &mut Foreground,
+) -> Result<()> {
     let binary = emulator::obtain(foreground)?;
     let folder = build(foreground)?;
     let emulator = Emulator::start(&binary, 0)?;
-    airflow::run(&folder, emulator.address(), foreground)
+    test(&folder, emulator.address(), foreground)
 }
 
 /// Builds all that the runner will run, and tells where the binaries are.

@@ -7,23 +7,19 @@ use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::redirect;
-use tracing::error;
 
 use crate::async_client::AsyncFeatureFlagClient;
 use crate::backend::Backend;
 use crate::cache::Cache;
 use crate::circuit::Circuit;
 use crate::client::FeatureFlagClient;
+use crate::connections::{BuildHttp, Http};
 use crate::core::{Core, Shared, StaleValues};
+use crate::environment::{self, API_KEY, SERVICE_URL};
 use crate::failure::Failure;
 use crate::flights::Flights;
 use crate::question::is_name;
-use crate::tls;
 use crate::transport::Transport;
-
-/// The variable that says where the service is.
-const SERVICE_URL: &str = "FLAG_SERVICE_URL";
 
 /// Where the service is, unless told otherwise: where it listens, unless told otherwise.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
@@ -33,8 +29,6 @@ const PATIENCE: u32 = 16;
 
 /// As good as for ever, and still a time that a clock can tell.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
-
-const USER_AGENT: &str = concat!("flag-client/", env!("CARGO_PKG_VERSION"));
 
 /// Why a client could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -60,9 +54,39 @@ pub enum BuildError {
         /// Its name.
         name: String,
     },
+    /// The API key of the environment cannot be sent.
+    #[error("FLAG_API_KEY holds a character that cannot be sent in a header, such as a line break")]
+    ApiKey,
+    /// The proxy that the environment names cannot be used.
+    #[error(
+        "{variable}={found:?} is not a proxy that can be used: expected http:// or https:// and a host. \
+         To go without it, list {host:?} in NO_PROXY"
+    )]
+    Proxy {
+        /// The variable that names it.
+        variable: &'static str,
+        /// Its value, but for a user and a password.
+        found: String,
+        /// The host of the service.
+        host: String,
+    },
+    /// The API key would pass a proxy in clear text.
+    #[error(
+        "the proxy {proxy} would read the API key, as the base URL is not https://. \
+         To go without the proxy, list {host:?} in NO_PROXY"
+    )]
+    ExposedKey {
+        /// The proxy.
+        proxy: String,
+        /// The host of the service.
+        host: String,
+    },
     /// There is no TLS here: no certificate that the system trusts was found.
     #[error("cannot set up TLS")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The HTTP client cannot be built.
+    #[error("cannot build the HTTP client")]
+    Http(#[source] reqwest::Error),
 }
 
 /// How a client is told what to do; `C` is the client that it builds.
@@ -77,7 +101,7 @@ pub struct ClientBuilder<C> {
     cool_down: Duration,
     stale_values: StaleValues,
     headers: Vec<(String, String)>,
-    http: Option<reqwest::Client>,
+    http: Option<Arc<BuildHttp>>,
     client: PhantomData<fn() -> C>,
 }
 
@@ -142,9 +166,9 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// The key that the service wants to see, sent as `Authorization: Bearer …`.
+    /// The key that the service wants to see, sent as `Authorization: Bearer …`; `FLAG_API_KEY` unless given.
     pub fn api_key(self, key: &str) -> Self {
-        self.header(AUTHORIZATION.as_str(), format!("Bearer {key}"))
+        self.header(AUTHORIZATION.as_str(), bearer(key))
     }
 
     /// A header to send with every request. Its value is never logged.
@@ -153,11 +177,16 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// The HTTP client to use instead of one of its own, for proxies, certificates and the like.
+    /// How to build the HTTP client to use instead of one of its own, for proxies, certificates and the like.
     ///
-    /// Build it with `redirect::Policy::none()`: otherwise it is as generous with the headers as it was told to be.
-    pub fn http_client(mut self, http: reqwest::Client) -> Self {
-        self.http = Some(http);
+    /// It is built twice, one of them without a pool of connections, and twice again in a forked process: `build` must not
+    /// hand out one that exists already. Have it say `redirect::Policy::none()`: otherwise the client is as generous with the
+    /// headers as it was told to be.
+    pub fn http_client(
+        mut self,
+        build: impl Fn() -> reqwest::ClientBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.http = Some(Arc::new(build));
         self
     }
 
@@ -183,7 +212,7 @@ impl<C> ClientBuilder<C> {
     /// What answers a client whatever it was told.
     pub(crate) fn backend_or_nobody(self) -> Backend {
         self.backend().unwrap_or_else(|problem| {
-            error!(%problem, "the flag client answers with defaults");
+            environment::report(&problem);
             Backend::Nobody(Failure::Misconfigured(problem.to_string().into()))
         })
     }
@@ -194,20 +223,17 @@ impl<C> ClientBuilder<C> {
             return Err(BuildError::Project { found });
         }
         let base = self.url()?;
-        let http = match &self.http {
-            Some(http) => http.clone(),
-            None => http_client(&base).map_err(BuildError::Tls)?,
-        };
         let headers = self.header_map()?;
-        Ok(Transport::new(http, base, &self.project, headers))
+        let http = match &self.http {
+            Some(build) => Http::Brought(Arc::clone(build)),
+            None => Http::own(&base, &headers)?,
+        };
+        Transport::new(http, base, &self.project, headers)
     }
 
     fn url(&self) -> Result<Url, BuildError> {
-        let from_environment = || {
-            let url = std::env::var_os(SERVICE_URL)?;
-            Some(url.to_string_lossy().into_owned())
-        };
-        let found = self.base_url.clone().or_else(from_environment);
+        let given = self.base_url.clone();
+        let found = given.or_else(|| environment::variable(SERVICE_URL));
         let found = found.unwrap_or_else(|| DEFAULT_URL.to_owned());
         match Url::parse(&found) {
             Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
@@ -225,6 +251,13 @@ impl<C> ClientBuilder<C> {
             value.set_sensitive(true);
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
             headers.insert(name, value);
+        }
+        let key = environment::variable(API_KEY).filter(|key| !key.is_empty());
+        if let (Some(key), false) = (key, headers.contains_key(AUTHORIZATION)) {
+            let value = HeaderValue::from_str(&bearer(&key));
+            let mut value = value.map_err(|_| BuildError::ApiKey)?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
         }
         Ok(headers)
     }
@@ -244,22 +277,12 @@ impl ClientBuilder<AsyncFeatureFlagClient> {
     }
 }
 
-/// Follows no redirect, so that credentials go to nobody but the service.
-fn http_client(base: &Url) -> Result<reqwest::Client, Box<dyn std::error::Error + Send + Sync>> {
-    let tls = match base.scheme() {
-        "https" => tls::trusting_the_system()?,
-        _ => tls::trusting_nobody()?,
-    };
-    let http = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(redirect::Policy::none())
-        .user_agent(USER_AGENT)
-        .build()?;
-    Ok(http)
+fn bearer(key: &str) -> String {
+    format!("Bearer {key}")
 }
 
 /// What may be shown of a URL that cannot even be parsed.
-fn without_password(url: &str) -> String {
+pub(crate) fn without_password(url: &str) -> String {
     let parts = url.split_once("://");
     match parts.and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1))) {
         Some((scheme, host)) => format!("{scheme}://…@{host}"),

@@ -3,18 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, UnitWeighter};
-
 use crate::detail::{Freshness, Known};
 use crate::failure::Failure;
 use crate::question::{Key, Question};
+use crate::shelf::Shelf;
 
 /// How long what is no value counts, and a value that the service itself could not renew; unless the lifetime is shorter.
 const SHORT: Duration = Duration::from_secs(5);
-
-/// Up to so many entries are held in one piece, so that every one of them is put to use.
-const ONE_PIECE: usize = 1_024;
 
 /// How many refusals are remembered at most.
 const REFUSALS: usize = 1_000;
@@ -23,9 +18,9 @@ const REFUSALS: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct Cache {
     lifetime: Duration,
-    entries: QuickCache<Key, Entry>,
+    entries: Shelf<Entry>,
     /// Kept apart, so that asking for what isn't there drives no value out.
-    refusals: QuickCache<Key, Refusal>,
+    refusals: Shelf<Refusal>,
 }
 
 /// What the cache has to say of a question.
@@ -56,12 +51,27 @@ impl Cache {
     pub(crate) fn new(entries: usize, lifetime: Duration) -> Self {
         Self {
             lifetime,
-            entries: bounded(entries),
-            refusals: bounded(REFUSALS),
+            entries: Shelf::new(entries),
+            refusals: Shelf::new(REFUSALS),
         }
     }
 
-    /// What counts of a question at this time. Allocates nothing.
+    /// A copy with locks of its own. What is locked at the moment is left out.
+    pub(crate) fn of_child(&self) -> Self {
+        Self {
+            lifetime: self.lifetime,
+            entries: self.entries.of_child(),
+            refusals: self.refusals.of_child(),
+        }
+    }
+
+    /// The value that counts at this time, unless somebody is writing just now. Waits for no lock and allocates nothing.
+    pub(crate) fn fresh(&self, question: Question<'_>, now: Instant) -> Option<Arc<Known>> {
+        let entry = self.entries.get_at_once(&question)?;
+        (now < entry.until).then_some(entry.known)
+    }
+
+    /// What counts of a question at this time.
     pub(crate) fn look_up(&self, question: Question<'_>, now: Instant) -> Found {
         let entry = self.entries.get(&question);
         if let Some(entry) = &entry
@@ -107,38 +117,22 @@ impl Cache {
 
     /// Forgets whatever it knows of these flags, last known values included.
     pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
-        self.entries.retain(|key, _| !is_meant(key));
-        self.refusals.retain(|key, _| !is_meant(key));
+        self.entries.retain(|key| !is_meant(key));
+        self.refusals.retain(|key| !is_meant(key));
+    }
+
+    /// Locks it for as long as the guards live.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Sized + '_ {
+        (self.entries.hold(), self.refusals.hold())
     }
 
     fn refusal(&self, question: Question<'_>, now: Instant) -> Option<Failure> {
-        if self.refusals.is_empty() {
-            return None;
-        }
         let counts = |refusal: &Refusal| now < refusal.until;
         let of_any = || self.refusals.get(&question.of_any_instance());
         let refusal = self.refusals.get(&question).filter(counts);
         let refusal = refusal.or_else(|| of_any().filter(counts));
         refusal.map(|refusal| refusal.failure)
-    }
-}
-
-fn bounded<V: Clone>(entries: usize) -> QuickCache<Key, V> {
-    let mut options = OptionsBuilder::new();
-    options
-        .estimated_items_capacity(entries)
-        .weight_capacity(entries as u64);
-    if entries <= ONE_PIECE {
-        options.shards(1);
-    }
-    match options.build() {
-        Ok(options) => QuickCache::with_options(
-            options,
-            UnitWeighter,
-            DefaultHashBuilder::default(),
-            DefaultLifecycle::default(),
-        ),
-        Err(_) => QuickCache::new(entries),
     }
 }
 

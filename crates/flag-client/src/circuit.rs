@@ -120,6 +120,11 @@ impl Circuit {
         }
     }
 
+    /// A circuit for a forked process, which knows of no request under way and trusts the service.
+    pub(crate) fn of_child(&self) -> Self {
+        Self::new(self.service.clone(), self.cool_down, self.patience)
+    }
+
     /// Tells whether the service may be asked, or a request under way be waited for; else why it is left alone.
     pub(crate) fn check(&self, now: Instant) -> Result<Pass, Failure> {
         let mut state = self.state();
@@ -235,6 +240,12 @@ impl Circuit {
             Some(Change::Asked) => warn!(service, "the flag service answers again"),
             None => {}
         }
+    }
+
+    /// Locks it for as long as the guard lives.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Drop + '_ {
+        self.state()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

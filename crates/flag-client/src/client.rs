@@ -18,9 +18,9 @@ pub struct FeatureFlagClient {
 }
 
 impl FeatureFlagClient {
-    /// A client of this project's flags, of the service at `FLAG_SERVICE_URL` (else `http://127.0.0.1:8080`).
+    /// A client of this project's flags, of the service at `FLAG_SERVICE_URL` (else `http://127.0.0.1:8080`), with the key in `FLAG_API_KEY`.
     ///
-    /// Always gives a client: if the variable or the project's name cannot be, it logs so and answers with defaults.
+    /// Always gives a client: if the environment or the project's name is invalid, it logs so (on standard error without a subscriber) and answers with defaults.
     pub fn new(project: &str) -> Self {
         Self::of(Self::builder(project).backend_or_nobody())
     }

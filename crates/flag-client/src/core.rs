@@ -1,5 +1,8 @@
 //! One question from memory to the service and back, for both clients.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,9 +16,9 @@ use crate::detail::{Answer, Known, Source};
 use crate::failure::{Failure, Verdict};
 use crate::flights::{Flights, Landing, Outcome};
 use crate::pending::{Asked, Pending};
+use crate::process::Process;
 use crate::question::{Key, Question};
 use crate::transport::{Transport, Trouble};
-use crate::worker::Worker;
 
 /// What becomes of values past their lifetime when the service cannot be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +32,7 @@ pub(crate) enum StaleValues {
 /// Memory, circuit, requests under way, and the thread that asks. Ends with its last client.
 #[derive(Debug)]
 pub(crate) struct Core {
-    shared: Arc<Shared>,
-    worker: Worker,
+    process: Process,
 }
 
 /// What the thread needs too.
@@ -47,68 +49,84 @@ pub(crate) struct Shared {
 impl Core {
     pub(crate) fn new(shared: Shared) -> Self {
         Self {
-            shared: Arc::new(shared),
-            worker: Worker::default(),
+            process: Process::new(shared),
         }
     }
 
     /// Answers from memory, or has the service asked. Doesn't wait; allocates nothing to answer from memory.
-    pub(crate) fn begin(self: &Arc<Self>, question: Question<'_>) -> Pending {
+    pub(crate) fn begin(&self, question: Question<'_>) -> Pending {
         let now = Instant::now();
-        let last_known = match self.recall(question, now) {
+        let memory = &self.process.newest().shared.cache;
+        if let Some(known) = memory.fresh(question, now) {
+            return Pending::Answered(from_memory(known));
+        }
+        let here = self.process.here();
+        let last_known = match here.shared.recall(question, now) {
             Memory::Answer(answer) => return Pending::Answered(answer),
             Memory::LastKnown(last_known) => last_known,
         };
-        let deadline = now + self.shared.timeout;
-        match self.ask(question, now, deadline) {
+        let deadline = now + here.shared.timeout;
+        match here.ask(question, now, deadline) {
             Ok(Asking::Landing(landing)) => Pending::Asked(Asked {
-                core: Arc::clone(self),
+                shared: Arc::clone(&here.shared),
                 landing,
                 last_known,
                 deadline,
             }),
             Ok(Asking::Landed(answer)) => Pending::Answered(answer),
-            Err(failure) => Pending::Answered(self.fall_back(failure, last_known)),
+            Err(failure) => Pending::Answered(here.shared.fall_back(failure, last_known)),
+        }
+    }
+
+    /// Forgets what it knows of these flags; requests under way no longer count.
+    pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
+        let shared = &self.process.here().shared;
+        let mut board = shared.flights.board();
+        board.forget(&is_meant);
+        shared.cache.forget(&is_meant);
+    }
+
+    /// Asks no more. Whoever waits is answered without the service.
+    pub(crate) fn close(&self) {
+        self.process.here().worker.close();
+    }
+}
+
+impl Shared {
+    /// The same for a forked process, with what memory holds.
+    pub(crate) fn of_child(&self) -> Self {
+        Self {
+            cache: self.cache.of_child(),
+            circuit: self.circuit.of_child(),
+            flights: Flights::default(),
+            transport: self.transport.of_child(),
+            timeout: self.timeout,
+            stale_values: self.stale_values,
         }
     }
 
     /// The value that was known before, if that is better than none.
     pub(crate) fn fall_back(&self, failure: Failure, last_known: Option<Arc<Known>>) -> Answer {
         match last_known {
-            Some(known)
-                if self.shared.stale_values == StaleValues::Served && !failure.is_denial() =>
-            {
+            Some(known) if self.stale_values == StaleValues::Served && !failure.is_denial() => {
                 Answer::Known(known, Source::Stale(failure))
             }
             _ => Answer::Nothing(failure),
         }
     }
 
-    /// Forgets what it knows of these flags; requests under way no longer count.
-    pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
-        let mut board = self.shared.flights.board();
-        board.forget(&is_meant);
-        self.shared.cache.forget(&is_meant);
-    }
-
-    /// Asks no more. Whoever waits is answered without the service.
-    pub(crate) fn close(&self) {
-        self.worker.close();
-    }
-
     fn recall(&self, question: Question<'_>, now: Instant) -> Memory {
-        match self.shared.cache.look_up(question, now) {
-            Found::Fresh(known) => {
-                let source = Source::Cache(known.freshness);
-                Memory::Answer(Answer::Known(known, source))
-            }
+        match self.cache.look_up(question, now) {
+            Found::Fresh(known) => Memory::Answer(from_memory(known)),
             Found::Refused(failure, last_known) => {
                 Memory::Answer(self.fall_back(failure, last_known))
             }
             Found::Expired(last_known) => Memory::LastKnown(last_known),
         }
     }
+}
 
+impl Process {
     /// Joins the request that is under way, or sends one.
     fn ask(
         &self,
@@ -128,7 +146,7 @@ impl Core {
             return Ok(Asking::Landing(landing));
         }
         // A request may have landed between the look into memory and this lock.
-        if let Memory::Answer(answer) = self.recall(question, now) {
+        if let Memory::Answer(answer) = self.shared.recall(question, now) {
             return Ok(Asking::Landed(answer));
         }
         let permit = self.shared.circuit.enter(now)?;
@@ -143,6 +161,11 @@ impl Core {
         self.worker.run(flight.run(deadline).boxed())?;
         Ok(Asking::Landing(landing))
     }
+}
+
+fn from_memory(known: Arc<Known>) -> Answer {
+    let source = Source::Cache(known.freshness);
+    Answer::Known(known, source)
 }
 
 /// What memory says.

@@ -74,6 +74,18 @@ impl Failure {
         }
     }
 
+    /// The same, if it may have happened at this proxy, with its name.
+    pub(crate) fn through(self, proxy: &str) -> Self {
+        let named = |text: &str| format!("{text} (through the proxy {proxy})").into();
+        match self {
+            Self::Unreachable(text) => Self::Unreachable(named(&text)),
+            Self::Unauthorized(text) => Self::Unauthorized(named(&text)),
+            Self::ServiceFailed(text) => Self::ServiceFailed(named(&text)),
+            Self::BadAnswer(text) => Self::BadAnswer(named(&text)),
+            other => other,
+        }
+    }
+
     /// Whether this says that there is no value, rather than that it could not be had.
     pub(crate) fn is_denial(&self) -> bool {
         matches!(self, Self::FlagNotFound(_) | Self::InvalidRequest(_))

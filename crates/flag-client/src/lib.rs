@@ -41,15 +41,17 @@
 //! timeout, memory, API key, headers. The feature `open-feature` makes it a provider of OpenFeature.
 //!
 //! A client asks from a thread of its own, which it starts when there is something to ask. So the blocking client works
-//! inside async runtimes too, and the async one on any of them. Knows HTTP, and of flags only their names.
+//! inside async runtimes too, and the async one on any of them; both work in a child that is forked later. Knows HTTP, and of flags only their names.
 mod async_client;
 mod backend;
 mod builder;
 mod cache;
 mod circuit;
 mod client;
+mod connections;
 mod core;
 mod detail;
+mod environment;
 mod failure;
 mod flag;
 mod flights;
@@ -57,8 +59,11 @@ mod flights;
 pub mod open_feature;
 mod park;
 mod pending;
+mod process;
+mod proxy;
 mod question;
 mod reply;
+mod shelf;
 pub mod testing;
 mod tls;
 mod transport;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::core::Core;
+use crate::core::Shared;
 use crate::detail::{Answer, Known, Source};
 use crate::failure::Failure;
 use crate::flights::Landing;
@@ -20,7 +20,7 @@ pub(crate) enum Pending {
 
 /// A question on its way, and what to say if nothing comes back.
 pub(crate) struct Asked {
-    pub(crate) core: Arc<Core>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) landing: Landing,
     pub(crate) last_known: Option<Arc<Known>>,
     /// When there is an answer at the latest.
@@ -53,17 +53,17 @@ impl Asked {
                 let source = Source::Service(known.freshness);
                 Answer::Known(known, source)
             }
-            Err(failure) => self.core.fall_back(failure, self.last_known),
+            Err(failure) => self.shared.fall_back(failure, self.last_known),
         }
     }
 
     fn wait(self) -> Answer {
-        let (core, last_known) = (Arc::clone(&self.core), self.last_known.clone());
+        let (shared, last_known) = (Arc::clone(&self.shared), self.last_known.clone());
         if worker::is_this_thread() {
-            return core.fall_back(Failure::OwnThread, last_known);
+            return shared.fall_back(Failure::OwnThread, last_known);
         }
         let until = self.deadline + GRACE;
         park::wait(self.answer(), until)
-            .unwrap_or_else(|| core.fall_back(Failure::TimedOut, last_known))
+            .unwrap_or_else(|| shared.fall_back(Failure::TimedOut, last_known))
     }
 }

@@ -4,23 +4,28 @@ use std::error::Error;
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
+use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
-/// Trusts whom the operating system trusts. Takes milliseconds, as it reads certificates.
-pub(crate) fn trusting_the_system() -> Result<ClientConfig, Box<dyn Error + Send + Sync>> {
-    Ok(builder()?.with_platform_verifier()?.with_no_client_auth())
+/// Whose certificates are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Those that the operating system trusts. Takes milliseconds to set up, as it reads them.
+    System,
+    /// Nobody's, for who speaks plain HTTP.
+    Nobody,
 }
 
-/// Trusts nobody, for who speaks plain HTTP.
-pub(crate) fn trusting_nobody() -> Result<ClientConfig, Box<dyn Error + Send + Sync>> {
-    let nobody = RootCertStore::empty();
-    Ok(builder()?
-        .with_root_certificates(nobody)
-        .with_no_client_auth())
-}
-
-fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error> {
-    let provider: CryptoProvider = ring::default_provider();
-    ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions()
+impl Trust {
+    /// The configuration, made anew.
+    pub(crate) fn config(self) -> Result<ClientConfig, Box<dyn Error + Send + Sync>> {
+        let provider: CryptoProvider = ring::default_provider();
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_safe_default_protocol_versions()?;
+        let builder = match self {
+            Self::System => builder.with_platform_verifier()?,
+            Self::Nobody => builder.with_root_certificates(RootCertStore::empty()),
+        };
+        Ok(builder.with_no_client_auth())
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use flag_api::{FLAG_NAME, FLAG_TYPE, GET_FEATURE_FLAG, INSTANCE_ID, PROJECT_NAME};
@@ -10,6 +10,8 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Response, Url};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::builder::BuildError;
+use crate::connections::{Connections, Http};
 use crate::detail::Known;
 use crate::failure::Failure;
 use crate::question::Question;
@@ -23,7 +25,9 @@ const REQUESTS: usize = 64;
 
 /// Where the service is, and how it is spoken to.
 pub(crate) struct Transport {
-    http: Client,
+    http: Http,
+    /// Of this process; made by the thread that asks, if they were not made when the client was built.
+    connections: OnceLock<Connections>,
     /// The path of the question, with the project in its query.
     url: Url,
     headers: HeaderMap,
@@ -40,23 +44,44 @@ pub(crate) struct Trouble {
 
 impl Transport {
     /// Speaks to the service below this URL about a project.
-    pub(crate) fn new(http: Client, base: Url, project: &str, headers: HeaderMap) -> Self {
+    pub(crate) fn new(
+        http: Http,
+        base: Url,
+        project: &str,
+        headers: HeaderMap,
+    ) -> Result<Self, BuildError> {
         let mut url = base;
         let path = format!("{}{GET_FEATURE_FLAG}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         url.set_fragment(None);
         url.query_pairs_mut().append_pair(PROJECT_NAME, project);
-        Self {
+        Ok(Self {
+            connections: OnceLock::from(http.connect()?),
             http,
             url,
             headers,
             slots: Semaphore::new(REQUESTS),
+        })
+    }
+
+    /// The same for a forked process, without connections yet.
+    pub(crate) fn of_child(&self) -> Self {
+        Self {
+            connections: OnceLock::new(),
+            http: self.http.clone(),
+            url: self.url.clone(),
+            headers: self.headers.clone(),
+            slots: Semaphore::new(REQUESTS),
         }
     }
 
-    /// What the log calls the service.
+    /// What the log calls the service, and the proxy before it.
     pub(crate) fn name(&self) -> String {
-        self.url.origin().ascii_serialization()
+        let service = self.url.origin().ascii_serialization();
+        match self.http.proxy() {
+            Some(proxy) => format!("{service} through the proxy {}", proxy.name()),
+            None => service,
+        }
     }
 
     /// Waits for the right to ask, which is held for as long as the request takes.
@@ -65,10 +90,21 @@ impl Transport {
         self.slots.acquire().await.ok()
     }
 
-    /// Asks the service once; twice if it closed the connection before it answered, as it may do with an idle one.
+    /// Asks the service. A failure names the proxy in between, which may have caused it.
     pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Known, Trouble> {
-        let response = match self.send(question).await {
-            Err(error) if is_cut_off(&error) => self.send(question).await,
+        let answer = self.ask_service(question).await;
+        answer.map_err(|trouble| match self.http.proxy() {
+            Some(proxy) => trouble.through(&proxy.name()),
+            None => trouble,
+        })
+    }
+
+    /// Asks the service once; twice if the connection was cut off before it answered, as may happen to an idle one, the
+    /// second time on a new connection: the other idle ones may have met the same end.
+    async fn ask_service(&self, question: Question<'_>) -> Result<Known, Trouble> {
+        let Connections { kept, fresh } = self.connections()?;
+        let response = match self.send(kept, question).await {
+            Err(error) if is_cut_off(&error) => self.send(fresh, question).await,
             other => other,
         };
         let response = response.map_err(|error| Trouble::from(failure_of(&error)))?;
@@ -86,17 +122,22 @@ impl Transport {
         }
     }
 
-    async fn send(&self, question: Question<'_>) -> reqwest::Result<Response> {
+    fn connections(&self) -> Result<&Connections, Failure> {
+        if let Some(connections) = self.connections.get() {
+            return Ok(connections);
+        }
+        let made = self.http.connect();
+        let made = made.map_err(|error| Failure::Unreachable(innermost(&error)))?;
+        Ok(self.connections.get_or_init(|| made))
+    }
+
+    async fn send(&self, http: &Client, question: Question<'_>) -> reqwest::Result<Response> {
         let mut url = self.url.clone();
         url.query_pairs_mut()
             .append_pair(FLAG_TYPE, question.flag.flag_type.as_str())
             .append_pair(FLAG_NAME, question.flag.name)
             .append_pair(INSTANCE_ID, question.instance_id);
-        self.http
-            .get(url)
-            .headers(self.headers.clone())
-            .send()
-            .await
+        http.get(url).headers(self.headers.clone()).send().await
     }
 }
 
@@ -106,6 +147,15 @@ impl fmt::Debug for Transport {
         f.debug_struct("Transport")
             .field("service", &self.name())
             .finish_non_exhaustive()
+    }
+}
+
+impl Trouble {
+    fn through(self, proxy: &str) -> Self {
+        Self {
+            failure: self.failure.through(proxy),
+            ..self
+        }
     }
 }
 
@@ -152,8 +202,8 @@ fn failure_of(error: &reqwest::Error) -> Failure {
 }
 
 /// The cause of the causes, which says what happened; those before it say where.
-fn innermost(error: &reqwest::Error) -> Arc<str> {
-    let mut cause: &dyn Error = error;
+fn innermost(error: &(dyn Error + 'static)) -> Arc<str> {
+    let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
     }

@@ -3,7 +3,8 @@
 //! So a connection belongs to no runtime of the application, may be used from all of them, and outlives each.
 
 use std::cell::Cell;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use futures_util::future::BoxFuture;
@@ -19,25 +20,30 @@ pub(crate) type Job = BoxFuture<'static, ()>;
 /// under way.
 #[derive(Debug, Default)]
 pub(crate) struct Worker {
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-enum State {
-    #[default]
-    Idle,
-    Running(UnboundedSender<Job>),
-    Closed,
+    /// What the thread is sent to do, while there is one.
+    jobs: Mutex<Option<UnboundedSender<Job>>>,
+    /// Also of the workers of children, which may not look into a lock of their parent's.
+    is_closed: Arc<AtomicBool>,
 }
 
 impl Worker {
+    /// A worker for a forked process, whose thread has not started yet.
+    pub(crate) fn of_child(&self) -> Self {
+        Self {
+            jobs: Mutex::default(),
+            is_closed: Arc::clone(&self.is_closed),
+        }
+    }
+
     /// Hands the thread something to do. Doesn't wait.
     pub(crate) fn run(&self, job: Job) -> Result<(), Failure> {
-        let mut state = self.state();
-        let job = match &*state {
-            State::Closed => return Err(Failure::Closed),
-            State::Idle => job,
-            State::Running(jobs) => match jobs.send(job) {
+        let mut running = self.jobs();
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(Failure::Closed);
+        }
+        let job = match &*running {
+            None => job,
+            Some(jobs) => match jobs.send(job) {
                 Ok(()) => return Ok(()),
                 Err(unsent) => unsent.0,
             },
@@ -46,17 +52,24 @@ impl Worker {
             Failure::Unreachable(format!("cannot start a thread: {error}").into())
         })?;
         let _ = jobs.send(job);
-        *state = State::Running(jobs);
+        *running = Some(jobs);
         Ok(())
     }
 
     /// Ends the thread. Doesn't wait.
     pub(crate) fn close(&self) {
-        *self.state() = State::Closed;
+        self.is_closed.store(true, Ordering::Relaxed);
+        self.jobs().take();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks it for as long as the guard lives.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Drop + '_ {
+        self.jobs()
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, Option<UnboundedSender<Job>>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Changing the file: one writer at a time, and readers see the old file or the new one.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::file::{InvalidKeyFile, KeyFile, MOST_BYTES};
+use crate::on_disk::{lock, open_regular, replace};
 
 /// Only its owner may read the file.
 const MODE: u32 = 0o600;
@@ -28,10 +28,10 @@ impl KeyFile {
         Ok(Self::parse(&Self::read_text(path)?)?)
     }
 
-    /// Reads the text of a file, which may not be over [`MOST_BYTES`].
+    /// Reads the text of a file, which may not be over [`MOST_BYTES`], and nothing that one would have to wait for.
     pub fn read_text(path: &Path) -> io::Result<Vec<u8>> {
         let mut text = Vec::new();
-        File::open(path)?
+        open_regular(path)?
             .take(MOST_BYTES + 1)
             .read_to_end(&mut text)?;
         if u64::try_from(text.len()).is_ok_and(|length| length > MOST_BYTES) {
@@ -50,7 +50,7 @@ pub fn change<T, E: From<ChangeError>>(
 ) -> Result<T, E> {
     // What a link points to is replaced, not the link.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let _lock = lock(&beside(&path, "lock")).map_err(ChangeError::Io)?;
+    let _lock = lock(&beside(&path, "lock"), MODE).map_err(ChangeError::Io)?;
     let mut file = match KeyFile::read(&path) {
         Err(ChangeError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
             KeyFile::default()
@@ -59,33 +59,10 @@ pub fn change<T, E: From<ChangeError>>(
     };
     let done = change(&mut file)?;
     let text = file.render().map_err(io::Error::from);
-    let written = text.and_then(|text| replace(&path, &text));
+    let written =
+        text.and_then(|text| replace(&path, MODE, |file| file.write_all(text.as_bytes())));
     written.map_err(ChangeError::Io)?;
     Ok(done)
-}
-
-fn lock(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(false).mode(MODE);
-    let file = file.open(path)?;
-    file.lock()?;
-    Ok(file)
-}
-
-/// Puts a whole file in the place of another, as one step, and waits until the disk has it.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let new = beside(path, "new");
-    // Whoever wrote this one died before it counted; the lock says that nobody writes it now.
-    let _ = fs::remove_file(&new);
-    let mut file = OpenOptions::new();
-    let mut file = file.write(true).create_new(true).mode(MODE).open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// The path with another ending: `keys.json` has `keys.json.lock` beside it.
@@ -150,6 +127,24 @@ mod tests {
         });
         assert!(refused.is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "{\"keys\": []}");
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link_that_somebody_laid() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, victim) = (
+            folder.path().join("keys.json"),
+            folder.path().join("victim"),
+        );
+        fs::write(&victim, "mine").unwrap();
+        let lay = |ending| std::os::unix::fs::symlink(&victim, beside(&path, ending)).unwrap();
+        lay("new");
+        add(&path).unwrap();
+        fs::remove_file(beside(&path, "lock")).unwrap();
+        lay("lock");
+        assert!(matches!(add(&path), Err(ChangeError::Io(_))));
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+        assert_eq!(KeyFile::read(&path).unwrap().keys.len(), 1);
     }
 
     #[test]

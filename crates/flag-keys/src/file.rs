@@ -1,28 +1,46 @@
 //! The file of API keys: JSON, `{"keys": [{"id", "sha256", "scopes", "projects", "created", …}]}`.
+//!
+//! What a newer release has written is read as far as it is understood (`entry.rs`): a key that is gone is revoked,
+//! whatever else the file holds. What is not understood is told by [`KeyFile::odd`], and kept by whoever changes the file.
 
 use std::collections::HashSet;
 
-use flag_model::{Date, Invalid, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::fingerprint::Fingerprint;
-use crate::key::{Key, KeyId, Projects};
-use crate::scope::{Scope, Scopes};
+use crate::entry::{self, Odd, StoredKey};
+use crate::key::{Key, KeyId};
 
 /// The largest file that is read: thousands of keys.
 pub const MOST_BYTES: u64 = 4 << 20;
+
+/// What some editors put before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The keys of a file, in its order; no two with the same id.
 #[derive(Clone, Debug, Default)]
 pub struct KeyFile {
     /// The keys.
     pub keys: Vec<Key>,
+    odd: Vec<Odd>,
+    /// The entries that are not understood, or not wholly.
+    kept: Vec<Kept>,
+    /// The fields of the file besides its keys.
+    more: Map<String, Value>,
+}
+
+/// An entry as it was read.
+#[derive(Clone, Debug)]
+struct Kept {
+    id: Option<KeyId>,
+    is_key: bool,
+    entry: Map<String, Value>,
 }
 
 /// Why a text is no file of API keys. Says where, and repeats nothing that could be a secret in the wrong place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeyFile {
-    /// It is no JSON, or JSON of another shape.
+    /// It is no JSON, or has no list of objects as its keys.
     #[error("line {line}, column {column}: not as `flagctl keys create` writes it")]
     Shape {
         /// The line, from 1.
@@ -30,123 +48,98 @@ pub enum InvalidKeyFile {
         /// The column, from 1.
         column: usize,
     },
-    /// A key cannot be.
-    #[error("key {position}: {invalid}")]
-    Key {
-        /// Which key of the file, from 1.
-        position: usize,
-        /// What is wrong with it.
-        invalid: Invalid,
-    },
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Deserialize)]
 struct StoredFile {
-    keys: Vec<StoredKey>,
+    keys: Vec<Map<String, Value>>,
+    #[serde(flatten)]
+    more: Map<String, Value>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoredKey {
-    id: String,
-    sha256: String,
-    scopes: Vec<String>,
-    projects: Vec<String>,
-    created: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expires_on: Option<String>,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    comment: String,
+#[derive(Serialize)]
+struct Rendered<'a> {
+    keys: Vec<RenderedEntry<'a>>,
+    #[serde(flatten)]
+    more: &'a Map<String, Value>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum RenderedEntry<'a> {
+    Key(StoredKey),
+    AsRead(&'a Map<String, Value>),
 }
 
 impl KeyFile {
-    /// Reads the text of a file.
+    /// Reads the text of a file; a byte order mark, which some editors write, doesn't count.
     pub fn parse(text: &[u8]) -> Result<Self, InvalidKeyFile> {
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let stored: StoredFile =
             serde_json::from_slice(text).map_err(|error| InvalidKeyFile::Shape {
                 line: error.line(),
                 column: error.column(),
             })?;
+        let mut file = Self {
+            more: stored.more,
+            ..Self::default()
+        };
+        file.odd.extend(Odd::fields_of_file(file.more.len()));
         let mut ids = HashSet::new();
-        let keys = stored.keys.into_iter().enumerate().map(|(at, stored)| {
-            let key = Key::try_from(stored).and_then(|key| {
-                if ids.insert(key.id.clone()) {
-                    return Ok(key);
-                }
-                let found = format!("{} again", key.id);
-                Err(Invalid::new("id", found, "an id of its own"))
-            });
-            key.map_err(|invalid| InvalidKeyFile::Key {
-                position: at + 1,
-                invalid,
-            })
-        });
-        Ok(Self {
-            keys: keys.collect::<Result<_, _>>()?,
-        })
+        for (at, entry) in stored.keys.into_iter().enumerate() {
+            file.add(at + 1, entry, &mut ids);
+        }
+        Ok(file)
+    }
+
+    fn add(&mut self, position: usize, entry: Map<String, Value>, ids: &mut HashSet<KeyId>) {
+        let read = entry::read(position, &entry, ids);
+        let is_key = read.key.is_some();
+        if !read.odd.is_empty() {
+            let id = read.id;
+            self.kept.push(Kept { id, is_key, entry });
+        }
+        self.keys.extend(read.key);
+        self.odd.extend(read.odd);
+    }
+
+    /// What of the file is not understood; nothing of it is repeated.
+    pub fn odd(&self) -> &[Odd] {
+        &self.odd
+    }
+
+    /// Takes out every entry with this id: the key, if it was understood. `None` if there was none.
+    pub fn remove(&mut self, id: &KeyId) -> Option<Option<Key>> {
+        let before = self.kept.len();
+        self.kept.retain(|kept| kept.id.as_ref() != Some(id));
+        let at = self.keys.iter().position(|key| key.id == *id);
+        let key = at.map(|at| self.keys.remove(at));
+        (key.is_some() || self.kept.len() < before).then_some(key)
     }
 
     /// The text of the file.
     pub fn render(&self) -> Result<String, serde_json::Error> {
-        let keys = self.keys.iter().map(StoredKey::from).collect();
-        let text = serde_json::to_string_pretty(&StoredFile { keys })?;
-        Ok(text + "\n")
-    }
-}
-
-impl TryFrom<StoredKey> for Key {
-    type Error = Invalid;
-
-    fn try_from(stored: StoredKey) -> Result<Self, Invalid> {
-        let fingerprint = Fingerprint::parse(&stored.sha256).ok_or_else(|| {
-            let found = format!("{} characters", stored.sha256.chars().count());
-            Invalid::new("sha256", found, "64 hexadecimal digits")
-        })?;
-        let scopes = stored.scopes.iter().map(|scope| Scope::parse(scope));
-        let scopes: Scopes = scopes.collect::<Result<_, _>>()?;
-        if scopes.is_empty() {
-            return Err(Invalid::new("scopes", "none", "at least one scope"));
-        }
-        let expires_on = stored.expires_on.as_deref().map(Date::parse).transpose();
-        Ok(Self {
-            id: KeyId::new(&stored.id)?,
-            fingerprint,
-            scopes,
-            projects: Projects::parse(&stored.projects)?,
-            created: Timestamp::parse(&stored.created).map_err(|wrong| of(wrong, "created"))?,
-            expires_on: expires_on.map_err(|wrong| of(wrong, "expires_on"))?,
-            comment: stored.comment,
-        })
-    }
-}
-
-fn of(wrong: Invalid, field: &str) -> Invalid {
-    Invalid::new(field, wrong.found, wrong.expected)
-}
-
-impl From<&Key> for StoredKey {
-    fn from(key: &Key) -> Self {
-        Self {
-            id: key.id.to_string(),
-            sha256: key.fingerprint.to_string(),
-            scopes: key.scopes.iter().map(|scope| scope.to_string()).collect(),
-            projects: key
-                .projects
-                .names()
-                .into_iter()
-                .map(str::to_owned)
-                .collect(),
-            created: key.created.to_string(),
-            expires_on: key.expires_on.map(|date| date.to_string()),
-            comment: key.comment.clone(),
-        }
+        let keys = self.keys.iter().map(|key| {
+            let mut kept = self.kept.iter();
+            match kept.find(|kept| kept.is_key && kept.id.as_ref() == Some(&key.id)) {
+                Some(kept) => RenderedEntry::AsRead(&kept.entry),
+                None => RenderedEntry::Key(StoredKey::from(key)),
+            }
+        });
+        let others = self.kept.iter().filter(|kept| !kept.is_key);
+        let others = others.map(|kept| RenderedEntry::AsRead(&kept.entry));
+        let rendered = Rendered {
+            keys: keys.chain(others).collect(),
+            more: &self.more,
+        };
+        Ok(serde_json::to_string_pretty(&rendered)? + "\n")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Fingerprint, Scope};
 
     const KEY: &str = r#"{
         "id": "3f9a", "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
@@ -180,26 +173,96 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_does_not_count() {
+        let text = format!("\u{feff}{}", file(&[KEY]));
+        assert_eq!(KeyFile::parse(text.as_bytes()).unwrap().keys.len(), 1);
+    }
+
+    #[test]
     fn a_file_without_keys_is_one() {
         assert!(KeyFile::parse(b"{\"keys\": []}").unwrap().keys.is_empty());
     }
 
+    /// The ids of the keys that count, and what is odd.
+    #[track_caller]
+    fn check_odd(entries: &[&str], keys: &[&str], odd: &[&str]) -> KeyFile {
+        let read = KeyFile::parse(file(entries).as_bytes()).unwrap();
+        let ids: Vec<&str> = read.keys.iter().map(|key| key.id.as_str()).collect();
+        assert_eq!(ids, keys);
+        let found: Vec<String> = read.odd().iter().map(ToString::to_string).collect();
+        assert_eq!(found, odd);
+        read
+    }
+
     #[test]
-    fn a_key_that_cannot_be_is_named_by_its_position() {
-        let twice = file(&[KEY, KEY]);
-        check_refused(
-            &twice,
-            "key 2: id: found 3f9a again, expected an id of its own",
+    fn what_is_understood_of_a_newer_file_counts_and_the_rest_is_kept() {
+        let newer = KEY.replace(
+            "\"log\", \"evaluate\"]",
+            "\"log\", \"stream\"], \"networks\": [\"10.0.0.0/8\"]",
         );
-        let wrong = file(&[&KEY.replace("\"log\", \"evaluate\"", "")]);
-        check_refused(
-            &wrong,
-            "key 1: scopes: found none, expected at least one scope",
+        let other = KEY.replace("3f9a", "b").replace("2027-01-31", "whenever");
+        let mut read = check_odd(
+            &[&newer, &other],
+            &["3f9a"],
+            &[
+                "key 1: scopes: found 1 that are not known, expected evaluate, log, read, admin",
+                "key 1: fields: found 1 that are not known, expected those that this release knows",
+                "key 2: expires_on: found something else, expected YYYY-MM-DD: it does not count",
+            ],
         );
-        let wrong = file(&[&KEY.replace("2027-01-31", "soon")]);
-        check_refused(
-            &wrong,
-            "key 1: expires_on: found \"soon\", expected YYYY-MM-DD",
+        let scopes: Vec<Scope> = read.keys[0].scopes.iter().collect();
+        assert_eq!(scopes, [Scope::Log]);
+        let text = read.render().unwrap();
+        for kept in ["stream", "networks", "10.0.0.0/8", "whenever"] {
+            assert!(text.contains(kept), "{kept}: {text}");
+        }
+        assert!(read.remove(&KeyId::new("b").unwrap()).unwrap().is_none());
+        assert!(read.remove(&KeyId::new("3f9a").unwrap()).unwrap().is_some());
+        assert!(read.remove(&KeyId::new("3f9a").unwrap()).is_none());
+        let text = read.render().unwrap();
+        assert!(
+            KeyFile::parse(text.as_bytes()).unwrap().odd().is_empty(),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn fields_of_the_file_are_kept() {
+        let text = "\u{feff}{\"version\": 2, \"keys\": []}";
+        let read = KeyFile::parse(text.as_bytes()).unwrap();
+        assert_eq!(
+            read.odd()[0].to_string(),
+            "fields: found 1 that are not known, expected keys"
+        );
+        assert!(read.render().unwrap().contains("\"version\": 2"));
+    }
+
+    #[test]
+    fn a_key_that_is_not_understood_does_not_count() {
+        let without = |text: &str| KEY.replace(text, "\"x\": 1");
+        let created = "\"created\": \"2026-11-22 08:00:00\"";
+        check_odd(
+            &[KEY, KEY, &KEY.replace("\"log\", \"evaluate\"", "")],
+            &["3f9a"],
+            &[
+                "key 2: id: found 3f9a again, expected an id of its own: it does not count",
+                "key 3: id: found 3f9a again, expected an id of its own: it does not count",
+            ],
+        );
+        check_odd(
+            &[&KEY.replace("\"csr-assistant\"", "\"a#b\", \"*\"")],
+            &[],
+            &[
+                "key 1: projects: found none that is known, expected names of projects, or *: it does not count",
+            ],
+        );
+        check_odd(
+            &[&without(created)],
+            &["3f9a"],
+            &[
+                "key 1: created: found something else, expected YYYY-MM-DD HH:MM:SS",
+                "key 1: fields: found 1 that are not known, expected those that this release knows",
+            ],
         );
     }
 
@@ -217,8 +280,11 @@ mod tests {
             KEY.replace("[\"log\", \"evaluate\"]", &format!("\"{secret}\"")),
         ];
         for wrong in wrongs {
-            let refused = KeyFile::parse(file(&[&wrong]).as_bytes()).unwrap_err();
-            assert!(!refused.to_string().contains(secret), "{refused}");
+            let read = KeyFile::parse(file(&[&wrong]).as_bytes()).unwrap();
+            assert!(!read.odd().is_empty());
+            for odd in read.odd() {
+                assert!(!odd.to_string().contains(secret), "{odd}");
+            }
         }
         check_refused(
             "{\"keys\": 1}",

@@ -103,7 +103,10 @@ impl Projects {
             [] => Err(Invalid::new("projects", "none", "names of projects, or *")),
             [name] if name.as_ref() == ALL_PROJECTS => Ok(Self::All),
             names => {
-                let names = names.iter().map(ProjectName::new);
+                let names = names.iter().map(|name| match name.as_ref() {
+                    ALL_PROJECTS => Err(Invalid::new("projects", "* among others", "* alone")),
+                    name => ProjectName::new(name),
+                });
                 Ok(Self::Only(names.collect::<Result<_, _>>()?))
             }
         }

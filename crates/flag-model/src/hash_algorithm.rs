@@ -1,4 +1,4 @@
-//! The algorithms that place an instance on the rollout line, by name.
+//! The algorithms that place an instance on the rollout line, by the names that Python's `hashlib` has for them.
 
 use std::fmt;
 
@@ -34,8 +34,26 @@ hash_algorithms! {
     Md5 = "md5",
     /// SHA-1.
     Sha1 = "sha1",
+    /// SHA-224.
+    Sha224 = "sha224",
     /// SHA-256.
     Sha256 = "sha256",
+    /// SHA-384.
+    Sha384 = "sha384",
+    /// SHA-512.
+    Sha512 = "sha512",
+    /// SHA3-224.
+    Sha3_224 = "sha3_224",
+    /// SHA3-256.
+    Sha3_256 = "sha3_256",
+    /// SHA3-384.
+    Sha3_384 = "sha3_384",
+    /// SHA3-512.
+    Sha3_512 = "sha3_512",
+    /// `BLAKE2b` of 512 bits.
+    Blake2b = "blake2b",
+    /// `BLAKE2s` of 256 bits.
+    Blake2s = "blake2s",
 }
 
 impl HashAlgorithm {
@@ -92,7 +110,8 @@ mod tests {
         let message = HashAlgorithm::parse("md4").unwrap_err().to_string();
         assert_eq!(
             message,
-            "Hashing algorithm: md4 is invalid. Value should be one of md5, sha1, sha256."
+            "Hashing algorithm: md4 is invalid. Value should be one of md5, sha1, sha224, sha256, sha384, sha512, \
+             sha3_224, sha3_256, sha3_384, sha3_512, blake2b, blake2s."
         );
     }
 }

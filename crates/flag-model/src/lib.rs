@@ -19,9 +19,11 @@ pub use crate::flag::{FlagKey, FlagType};
 pub use crate::hash_algorithm::{HashAlgorithm, InvalidHashAlgorithm};
 pub use crate::invalid::{Invalid, quoted};
 pub use crate::metadata::{Metadata, MetadataParts};
-pub use crate::name::{FlagName, InstanceId, OwnerId, ProjectName, Salt, TreatmentName};
+pub use crate::name::{FlagName, InstanceId, NewName, OwnerId, ProjectName, Salt, TreatmentName};
 pub use crate::percent::{InvalidPercent, Percent};
-pub use crate::revision::{Format, FormatVersion, InvalidRevision, Revision, RevisionParts};
+pub use crate::revision::{
+    AlgorithmSource, Format, FormatVersion, InvalidRevision, Repeated, Revision, RevisionParts,
+};
 pub use crate::time::{Date, Timestamp, TimestampText};
 pub use crate::treatment::Treatment;
 pub use crate::value::FlagValue;

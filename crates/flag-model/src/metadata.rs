@@ -7,9 +7,6 @@ use crate::invalid::{Invalid, quoted};
 use crate::name::OwnerId;
 use crate::time::{Date, Timestamp};
 
-/// The most tags that a flag may have.
-const MAX_TAGS: usize = 100;
-
 /// What a flag is for, as of one instant; updating it makes a newer one, and the newest one counts.
 ///
 /// Reads like its [`MetadataParts`].
@@ -28,6 +25,8 @@ pub struct MetadataParts {
     pub description: String,
     /// Who answers for the flag.
     pub owner: Option<OwnerId>,
+    /// Who wrote this metadata.
+    pub edited_by: Option<OwnerId>,
     /// Where its removal is planned, one line of at most 2 KiB.
     pub ticket: Option<String>,
     /// Words to find it by, at most 100, each one line of at most 128 bytes.
@@ -36,11 +35,22 @@ pub struct MetadataParts {
     pub expires_on: Option<Date>,
 }
 
+impl MetadataParts {
+    /// The longest description, in bytes.
+    pub const MAX_DESCRIPTION_BYTES: usize = 64 * 1024;
+    /// The longest ticket, in bytes.
+    pub const MAX_TICKET_BYTES: usize = 2 * 1024;
+    /// The most tags that a flag may have.
+    pub const MAX_TAGS: usize = 100;
+    /// The longest tag, in bytes.
+    pub const MAX_TAG_BYTES: usize = 128;
+}
+
 impl Metadata {
     /// Builds metadata of parts that are not too long.
     pub fn new(created: Timestamp, parts: MetadataParts) -> Result<Self, Invalid> {
         let description = parts.description.len();
-        if description > 64 * 1024 {
+        if description > MetadataParts::MAX_DESCRIPTION_BYTES {
             return Err(Invalid::new(
                 "Description",
                 format!("{description} bytes"),
@@ -48,20 +58,20 @@ impl Metadata {
             ));
         }
         if let Some(ticket) = &parts.ticket {
-            check_line("Ticket", ticket, 2 * 1024)?;
+            check_line("Ticket", ticket, MetadataParts::MAX_TICKET_BYTES)?;
         }
-        if parts.tags.len() > MAX_TAGS {
+        if parts.tags.len() > MetadataParts::MAX_TAGS {
             let found = format!("{} tags", parts.tags.len());
             return Err(Invalid::new(
                 "Tags",
                 found,
-                format!("at most {MAX_TAGS} tags"),
+                format!("at most {} tags", MetadataParts::MAX_TAGS),
             ));
         }
         parts
             .tags
             .iter()
-            .try_for_each(|tag| check_line("Tags", tag, 128))?;
+            .try_for_each(|tag| check_line("Tags", tag, MetadataParts::MAX_TAG_BYTES))?;
         Ok(Self { created, parts })
     }
 

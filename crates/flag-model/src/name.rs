@@ -1,4 +1,7 @@
 //! Names, ids and salts; they refuse what a row key or a message cannot hold.
+//!
+//! What is read may have any name that the reference could store; what a new flag or project may be called is decided
+//! here alone, by `check_new`.
 
 use std::borrow::{Borrow, Cow};
 use std::fmt;
@@ -6,6 +9,8 @@ use std::fmt;
 use crate::invalid::{Invalid, quoted};
 
 const NAME: &str = "1 to 128 letters, digits, '.', '_' or '-', the first a letter or digit";
+const STORED_NAME: &str = "1 to 128 characters without '#', '%' or control characters";
+const SNAKE_CASE: &str = "snake_case: a lower-case letter, then lower-case letters, digits or '_'";
 
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
@@ -21,9 +26,19 @@ fn is_name(text: &str) -> bool {
     is_salt(text) && text.starts_with(|first: char| first.is_ascii_alphanumeric())
 }
 
+/// Whether `text` has 1 to 128 characters that a row key can hold.
+fn is_stored_name(text: &str) -> bool {
+    let cannot_be = |character: char| matches!(character, '#' | '%') || character.is_control();
+    // No character takes more than four bytes, so that a long text is not counted through.
+    !text.is_empty()
+        && text.len() <= 4 * 128
+        && text.chars().count() <= 128
+        && !text.contains(cannot_be)
+}
+
 /// Whether `text` is one line of 1 to 256 bytes without control characters.
 fn is_owner(text: &str) -> bool {
-    (1..=256).contains(&text.len()) && !text.chars().any(char::is_control)
+    (1..=OwnerId::MAX_BYTES).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 macro_rules! text_type {
@@ -58,12 +73,12 @@ macro_rules! text_type {
 }
 
 text_type!(
-    /// The name of a project: `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.
-    ProjectName, "project name", is_name, NAME
+    /// The name of a project: 1 to 128 characters without `#`, `%` and control characters.
+    ProjectName, "project name", is_stored_name, STORED_NAME
 );
 text_type!(
-    /// The name of a flag within its project and type: `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.
-    FlagName, "flag name", is_name, NAME
+    /// The name of a flag within its project and type: 1 to 128 characters without `#`, `%` and control characters.
+    FlagName, "flag name", is_stored_name, STORED_NAME
 );
 text_type!(
     /// The name of a treatment, served as the rollout group: `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.
@@ -78,21 +93,62 @@ text_type!(
     Salt, "Salt", is_salt, "1 to 128 letters, digits, '.', '_' or '-'"
 );
 
-impl FlagName {
-    /// Whether the name is snake case, `[a-z][a-z0-9_]*`, as new flags are named.
-    pub fn is_snake_case(&self) -> bool {
-        self.0.starts_with(|first: char| first.is_ascii_lowercase())
-            && self
-                .0
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+impl OwnerId {
+    /// The longest owner, in bytes.
+    pub const MAX_BYTES: usize = 256;
+}
+
+/// Which names a new flag may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewName {
+    /// `[a-z][a-z0-9_]*`, as new flags are named unless somebody asks for more.
+    SnakeCase,
+    /// `[A-Za-z0-9][A-Za-z0-9._-]*`.
+    Any,
+}
+
+impl ProjectName {
+    /// Refuses a name that no new project may have: `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.
+    pub fn check_new(&self) -> Result<(), Invalid> {
+        check("project name", &self.0, is_name, NAME)
     }
 }
 
-impl From<&FlagName> for Salt {
-    /// The default salt of a flag: its name, which is always a valid salt.
-    fn from(name: &FlagName) -> Self {
-        Self(name.0.clone())
+impl FlagName {
+    /// Refuses a name that no new flag may have.
+    pub fn check_new(&self, allowed: NewName) -> Result<(), Invalid> {
+        match allowed {
+            NewName::SnakeCase => check("flag name", &self.0, is_snake_case, SNAKE_CASE),
+            NewName::Any => check("flag name", &self.0, is_name, NAME),
+        }
+    }
+}
+
+fn check(
+    field: &str,
+    text: &str,
+    is_valid: impl Fn(&str) -> bool,
+    expected: &str,
+) -> Result<(), Invalid> {
+    if is_valid(text) {
+        return Ok(());
+    }
+    Err(Invalid::new(field, quoted(text), expected))
+}
+
+fn is_snake_case(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+impl TryFrom<&FlagName> for Salt {
+    type Error = Invalid;
+
+    /// The default salt of a flag is its name, if that can be one.
+    fn try_from(name: &FlagName) -> Result<Self, Invalid> {
+        Self::new(name.as_str())
     }
 }
 
@@ -149,31 +205,55 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check_name(text: &str, valid: bool) {
-        assert_eq!(FlagName::new(text).is_ok(), valid, "{text:?}");
-        assert_eq!(ProjectName::new(text).is_ok(), valid, "{text:?}");
+    fn check_name(text: &str, can_be: bool, can_be_new: bool) {
+        let flag = FlagName::new(text).ok();
+        let project = ProjectName::new(text).ok();
+        assert_eq!(
+            (flag.is_some(), project.is_some()),
+            (can_be, can_be),
+            "{text:?}"
+        );
+        let is_new = flag.is_some_and(|name| name.check_new(NewName::Any).is_ok());
+        assert_eq!(is_new, can_be_new, "{text:?}");
+        let is_new = project.is_some_and(|name| name.check_new().is_ok());
+        assert_eq!(is_new, can_be_new, "{text:?}");
     }
 
     #[test]
-    fn names_are_of_letters_digits_dots_dashes_and_underscores() {
+    fn new_names_are_of_letters_digits_dots_dashes_and_underscores() {
         for text in ["a", "0", "csr-assistant", "a.b_c-D9", &"x".repeat(128)] {
-            check_name(text, true);
+            check_name(text, true, true);
         }
-        for text in [
-            "",
-            " a",
-            "a ",
-            "a#b",
+    }
+
+    #[test]
+    fn what_the_reference_could_store_is_a_name_though_not_a_new_one() {
+        let texts = [
+            "_a",
             "-a",
             ".a",
-            "_a",
+            " a",
+            "a b",
             "é",
-            "a\n",
             "a/b",
-            &"x".repeat(129),
-        ] {
-            check_name(text, false);
+            "a\\b",
+            "O'Brien",
+            "日本",
+            "a\u{200b}",
+        ];
+        for text in texts.into_iter().chain([&*"é".repeat(128)]) {
+            check_name(text, true, false);
         }
+    }
+
+    #[test]
+    fn what_no_key_can_hold_is_no_name() {
+        for text in ["", "a#b", "50%", "a\n", "a\0", "\u{85}"] {
+            check_name(text, false, false);
+        }
+        check_name(&"x".repeat(129), false, false);
+        check_name(&"é".repeat(129), false, false);
+        check_name(&"x".repeat(1_000_000), false, false);
     }
 
     #[test]
@@ -181,24 +261,27 @@ mod tests {
         let message = FlagName::new("a#b").unwrap_err().to_string();
         assert_eq!(
             message,
-            format!("flag name: found \"a#b\", expected {NAME}")
+            format!("flag name: found \"a#b\", expected {STORED_NAME}")
+        );
+        let message = ProjectName::new("_a").unwrap().check_new().unwrap_err();
+        assert_eq!(
+            message.to_string(),
+            format!("project name: found \"_a\", expected {NAME}")
         );
     }
 
     #[test]
-    fn snake_case_begins_with_a_lower_case_letter() {
+    fn a_new_flag_is_snake_case_unless_any_name_will_do() {
         for (text, snake) in [
             ("multi_step_2", true),
             ("2_steps", false),
             ("a-b", false),
             ("A", false),
             ("a.b", false),
+            ("_a", false),
         ] {
-            assert_eq!(
-                FlagName::new(text).unwrap().is_snake_case(),
-                snake,
-                "{text}"
-            );
+            let name = FlagName::new(text).unwrap();
+            assert_eq!(name.check_new(NewName::SnakeCase).is_ok(), snake, "{text}");
         }
     }
 
@@ -213,13 +296,20 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_name_is_a_salt() {
-        let name = FlagName::new("9a.b_c-D").unwrap();
-        assert_eq!(
-            Salt::new(Salt::from(&name).as_str()).unwrap().as_str(),
-            "9a.b_c-D"
-        );
+    fn a_flag_name_is_the_default_salt_if_it_can_be_one() {
+        for (text, is_salt) in [
+            ("9a.b_c-D", true),
+            ("_a", true),
+            ("my flag", false),
+            ("é", false),
+        ] {
+            let salt = Salt::try_from(&FlagName::new(text).unwrap());
+            assert_eq!(
+                salt.ok(),
+                is_salt.then(|| Salt::new(text).unwrap()),
+                "{text}"
+            );
+        }
         assert!(Salt::new("a#b").is_err());
-        assert!(Salt::new("_a").is_ok());
     }
 }

@@ -1,18 +1,22 @@
 //! A revision: one immutable version of who gets what.
 
+mod format;
+mod overrides;
+
 use std::collections::HashSet;
-use std::fmt;
 use std::ops::Deref;
 
 use crate::bucket::{BUCKETS, BucketRange};
 use crate::flag::FlagKey;
-use crate::hash_algorithm::HashAlgorithm;
 use crate::invalid::{Invalid, quoted};
-use crate::name::{OwnerId, Salt};
+use crate::name::OwnerId;
 use crate::percent::InvalidPercent;
 use crate::time::Timestamp;
 use crate::treatment::Treatment;
 use crate::value::FlagValue;
+
+pub use self::format::{AlgorithmSource, Format, FormatVersion};
+pub use self::overrides::Repeated;
 
 /// One immutable version of who gets what; what cannot be valid cannot be built.
 ///
@@ -42,59 +46,6 @@ pub struct RevisionParts {
     pub rollback_of: Option<Timestamp>,
 }
 
-/// How instances are placed on the rollout line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// Version 1, the reference's: MD5 of the bare instance id, whole percentages, ranges by position.
-    V1,
-    /// Version 2: any algorithm, over salt and instance id, percentages with three decimals, stored ranges.
-    V2 {
-        /// The digest.
-        algorithm: HashAlgorithm,
-        /// What is hashed before the instance id.
-        salt: Salt,
-    },
-}
-
-impl Format {
-    /// The version that the `FormatVersion` column names.
-    pub fn version(&self) -> FormatVersion {
-        match self {
-            Self::V1 => FormatVersion::V1,
-            Self::V2 { .. } => FormatVersion::V2,
-        }
-    }
-}
-
-/// The version of a revision's format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FormatVersion {
-    /// The reference's.
-    V1,
-    /// Ours.
-    V2,
-}
-
-impl FormatVersion {
-    /// Reads `1` or `2`; any other version is an error that names it.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "1" => Ok(Self::V1),
-            "2" => Ok(Self::V2),
-            _ => Err(Invalid::new("FormatVersion", quoted(text), "1 or 2")),
-        }
-    }
-}
-
-impl fmt::Display for FormatVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V1 => "1",
-            Self::V2 => "2",
-        })
-    }
-}
-
 /// Why a revision cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRevision {
@@ -114,12 +65,26 @@ impl Revision {
     ///
     /// Revisions of a flag are ordered by the time at which they were made, and no two are equal.
     pub fn new(created: Timestamp, parts: RevisionParts) -> Result<Self, InvalidRevision> {
+        overrides::check(&parts.treatments)?;
+        Self::checked(created, parts)
+    }
+
+    /// Builds a revision of parts that were stored, in which an id may be listed more than once, as the reference allows:
+    /// the first treatment that lists it counts. The others lose it, and are told.
+    pub fn of_stored(
+        created: Timestamp,
+        mut parts: RevisionParts,
+    ) -> Result<(Self, Vec<Repeated>), InvalidRevision> {
+        let repeated = overrides::take_repeated(&mut parts.treatments);
+        Ok((Self::checked(created, parts)?, repeated))
+    }
+
+    fn checked(created: Timestamp, parts: RevisionParts) -> Result<Self, InvalidRevision> {
         check_values(&parts)?;
         check_total(&parts)?;
-        check_overrides(&parts.treatments)?;
         check_groups(&parts.treatments)?;
         match parts.format {
-            Format::V1 => check_version_1(&parts.treatments)?,
+            Format::V1 { .. } => check_version_1(&parts.treatments)?,
             Format::V2 { .. } => check_ranges(&parts.treatments)?,
         }
         Ok(Self { created, parts })
@@ -196,23 +161,6 @@ fn check_total(parts: &RevisionParts) -> Result<(), InvalidRevision> {
     if total > u64::from(BUCKETS) {
         let total = InvalidPercent::total(total, parts.format.version());
         return Err(InvalidRevision::Total(total));
-    }
-    Ok(())
-}
-
-fn check_overrides(treatments: &[Treatment]) -> Result<(), Invalid> {
-    let mut seen = HashSet::new();
-    for (at, treatment) in treatments.iter().enumerate() {
-        for id in &treatment.overrides {
-            if !seen.insert(id.as_str()) {
-                let found = format!("{} once more", quoted(id.as_str()));
-                return Err(Invalid::new(
-                    field(at, "OverrideList"),
-                    found,
-                    "each instance id in one place",
-                ));
-            }
-        }
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::time::Duration;
 
 use time::{Month, OffsetDateTime, PrimitiveDateTime, Time};
 
@@ -43,6 +44,13 @@ impl Timestamp {
         Self::from_unix_micros(self.0 + 1)
     }
 
+    /// The instant so much later, or the end of year 9999.
+    #[must_use]
+    pub fn saturating_add(self, by: Duration) -> Self {
+        let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(micros).min(Self::LAST.0))
+    }
+
     /// Its text; allocates nothing.
     pub fn text(self) -> TimestampText {
         let seconds = self.0.div_euclid(MICROS);
@@ -68,7 +76,8 @@ impl Timestamp {
         ])
     }
 
-    /// Reads `YYYY-MM-DD HH:MM:SS` with up to six digits of a fraction, or none, as Python writes a whole second.
+    /// Reads `YYYY-MM-DD HH:MM:SS` with up to six digits of a fraction, or none, as Python writes a whole second; with a
+    /// space or a `T` between date and clock, and `Z`, `+00:00` or nothing at the end, as Python writes UTC.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         parse(text)
             .ok_or_else(|| Invalid::new("time", quoted(text), "YYYY-MM-DD HH:MM:SS.ffffff in UTC"))
@@ -76,12 +85,17 @@ impl Timestamp {
 }
 
 fn parse(text: &str) -> Option<Timestamp> {
+    let zone = ["Z", "+00:00"];
+    let text = zone
+        .iter()
+        .find_map(|zone| text.strip_suffix(zone))
+        .unwrap_or(text);
     let (seconds, fraction) = match text.split_once('.') {
         Some((seconds, fraction)) if (1..=6).contains(&fraction.len()) => (seconds, fraction),
         Some(_) => return None,
         None => (text, ""),
     };
-    let [date, clock] = fields::<2>(seconds, ' ')?;
+    let (date, clock) = seconds.split_once([' ', 'T'])?;
     let date = parse_date(date)?;
     let [hour, minute, second] = fields::<3>(clock, ':')?;
     let time = Time::from_hms(digits(hour, 2)?, digits(minute, 2)?, digits(second, 2)?).ok()?;
@@ -213,17 +227,49 @@ mod tests {
     }
 
     #[test]
+    fn every_spelling_of_utc_is_read() {
+        let whole = "2024-09-25 19:15:28.000000";
+        check("2024-09-25T19:15:28", whole);
+        check("2024-09-25T19:15:28Z", whole);
+        check("2024-09-25 19:15:28Z", whole);
+        check("2024-09-25T19:15:28+00:00", whole);
+        check(
+            "2024-09-25 19:15:28.248896+00:00",
+            "2024-09-25 19:15:28.248896",
+        );
+        check("2024-09-25T19:15:28.5Z", "2024-09-25 19:15:28.500000");
+    }
+
+    #[test]
+    fn time_goes_on_until_it_ends() {
+        let at = |text| Timestamp::parse(text).unwrap();
+        let day = Duration::from_hours(24);
+        assert_eq!(
+            at("2024-02-28 12:00:00").saturating_add(day),
+            at("2024-02-29 12:00:00")
+        );
+        let last = Timestamp::LAST;
+        assert_eq!(at("9999-12-31 12:00:00").saturating_add(day), last);
+        assert_eq!(Timestamp::FIRST.saturating_add(Duration::MAX), last);
+    }
+
+    #[test]
     fn what_is_no_instant_is_refused() {
         for text in [
             "",
             "2024-09-25",
             "2024-9-25 19:15:28",
             "2024-02-30 00:00:00",
-            "2024-09-25T19:15:28",
+            "2024-09-25t19:15:28",
+            "2024-09-25  19:15:28",
+            "2024-09-25T19:15:28+01:00",
+            "2024-09-25T19:15:28-00:00",
+            "2024-09-25T19:15:28ZZ",
+            "2024-09-25T19:15:28Z+00:00",
             "2024-09-25 24:00:00",
             "2024-09-25 19:15:28.",
             "2024-09-25 19:15:28.1234567",
-            "2024-09-25 19:15:28Z",
+            "2024-09-25 19:15:28.Z",
             "0000-01-01 00:00:00",
             " 2024-09-25 19:15:28",
             "2024-09-25 19:15:60",

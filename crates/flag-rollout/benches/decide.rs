@@ -26,7 +26,7 @@ const SALT: &str = "multi_step_api_router";
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let v2 = |algorithm| v2(algorithm, SALT);
-    decisions::<md5::Md5>(&mut criterion, "v1 md5", &Format::V1);
+    decisions::<md5::Md5>(&mut criterion, "v1 md5", &Format::v1(HashAlgorithm::Md5));
     decisions::<md5::Md5>(&mut criterion, "v2 md5", &v2(HashAlgorithm::Md5));
     decisions::<sha1::Sha1>(&mut criterion, "v2 sha1", &v2(HashAlgorithm::Sha1));
     decisions::<sha2::Sha256>(&mut criterion, "v2 sha256", &v2(HashAlgorithm::Sha256));
@@ -38,7 +38,7 @@ fn main() {
 fn decisions<D: Digest>(criterion: &mut Criterion, format_name: &str, format: &Format) {
     let ids = texts("A", INSTANCES);
     let hashed: Vec<String> = match format {
-        Format::V1 => ids.clone(),
+        Format::V1 { .. } => ids.clone(),
         Format::V2 { .. } => ids.iter().map(|id| format!("{SALT}#{id}")).collect(),
     };
     let mut group = criterion.benchmark_group(format!("decide {format_name}"));
@@ -94,7 +94,10 @@ fn overriding(count: usize) -> Revision {
     let overrides = texts("A", count);
     let overrides = &borrowed(&overrides);
     let buckets = 40_000;
-    revision(Format::V1, &[Share { buckets, overrides }])
+    revision(
+        Format::v1(HashAlgorithm::Md5),
+        &[Share { buckets, overrides }],
+    )
 }
 
 /// Ids of sixteen bytes.

@@ -4,13 +4,10 @@ use digest::typenum::Unsigned;
 use digest::{Digest, FixedOutputReset, OutputSizeUser};
 use flag_model::{Bucket, Format, HashAlgorithm, InstanceId, Salt};
 
-/// The bucket of an instance: MD5 of the bare id in version 1, any digest of `{salt}#{id}` in version 2.
+/// The bucket of an instance: a digest of the bare id in version 1, of `{salt}#{id}` in version 2.
 pub fn bucket(format: &Format, instance: &InstanceId<'_>) -> Bucket {
-    let position = match format {
-        Format::V1 => position::<md5::Md5>(None, instance),
-        Format::V2 { algorithm, salt } => position_by(*algorithm)(Some(salt), instance),
-    };
-    Bucket::of_position(position)
+    let position = position_by(format.algorithm());
+    Bucket::of_position(position(format.salt(), instance))
 }
 
 /// The table of digests.
@@ -18,7 +15,16 @@ fn position_by(algorithm: HashAlgorithm) -> fn(Option<&Salt>, &InstanceId<'_>) -
     match algorithm {
         HashAlgorithm::Md5 => position::<md5::Md5>,
         HashAlgorithm::Sha1 => position::<sha1::Sha1>,
+        HashAlgorithm::Sha224 => position::<sha2::Sha224>,
         HashAlgorithm::Sha256 => position::<sha2::Sha256>,
+        HashAlgorithm::Sha384 => position::<sha2::Sha384>,
+        HashAlgorithm::Sha512 => position::<sha2::Sha512>,
+        HashAlgorithm::Sha3_224 => position::<sha3::Sha3_224>,
+        HashAlgorithm::Sha3_256 => position::<sha3::Sha3_256>,
+        HashAlgorithm::Sha3_384 => position::<sha3::Sha3_384>,
+        HashAlgorithm::Sha3_512 => position::<sha3::Sha3_512>,
+        HashAlgorithm::Blake2b => position::<blake2::Blake2b512>,
+        HashAlgorithm::Blake2s => position::<blake2::Blake2s256>,
     }
 }
 

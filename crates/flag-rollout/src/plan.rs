@@ -1,8 +1,8 @@
 //! A revision compiled for deciding.
 
 use flag_model::{
-    Bucket, BucketRange, FlagKey, FlagValue, Format, InstanceId, Percent, Revision, RevisionParts,
-    Timestamp,
+    Bucket, BucketRange, FlagKey, FlagValue, Format, FormatVersion, InstanceId, Percent, Revision,
+    RevisionParts, Timestamp,
 };
 use hashbrown::HashMap;
 
@@ -49,7 +49,7 @@ impl Plan {
             mut treatments,
             ..
         } = revision.into_parts();
-        if format == Format::V1 {
+        if format.version() == FormatVersion::V1 {
             let percents: Vec<Percent> = treatments
                 .iter()
                 .map(|treatment| treatment.percent)

@@ -25,6 +25,7 @@ pub(crate) use self::rate::{Callers, RateSettings};
 use self::ring::{HeldKey, KeyRing};
 pub(crate) use self::watch::{KeysSettings, chain};
 use crate::problem::{Refusal, Unauthorized};
+use crate::routes::Route;
 
 /// What a path asks of whoever comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +64,8 @@ impl Door {
         let metrics = AccessMetrics::register(registry);
         let keys = settings.keys.clone().map(|keys| {
             let ring = KeyRing::new(&keys.file, &KeyRing::default());
-            metrics.loaded(ring.len());
+            keys.tell_odd();
+            metrics.loaded(&keys.file);
             let ring = Arc::new(ArcSwap::from_pointee(ring));
             runtime.spawn(watch::watch(keys, Arc::clone(&ring), metrics));
             ring
@@ -74,24 +76,42 @@ impl Door {
         }
     }
 
-    /// Lets a request in, or says why not.
-    pub(crate) fn admit(&self, request: &HttpRequest, access: Access) -> Result<Pass, Refusal> {
-        if let (None, None) = (&self.keys, &self.rate) {
-            return Ok(Pass::Anybody);
+    /// What a request may pass with.
+    pub(crate) fn pass(&self, request: &HttpRequest, access: Access) -> Result<Pass, Refusal> {
+        match (&self.keys, access) {
+            (None, _) | (_, Access::Open) => Ok(Pass::Anybody),
+            (Some(keys), _) => holder(keys, request).map(Pass::Holder),
         }
-        let scope = match access {
-            Access::Open => return Ok(Pass::Anybody),
-            Access::Needs(scope) | Access::NeedsForProject(scope) => scope,
+    }
+
+    /// Counts a request of whoever has this pass, or none; refuses it if he asks too often. A probe is counted and never
+    /// refused: others at its address must not be able to have the service killed.
+    pub(crate) fn count(
+        &self,
+        request: &HttpRequest,
+        route: Route,
+        pass: &Result<Pass, Refusal>,
+    ) -> Result<(), Refusal> {
+        let Some(rate) = &self.rate else {
+            return Ok(());
         };
-        let pass = match &self.keys {
-            None => Pass::Anybody,
-            Some(keys) => Pass::Holder(holder(keys, request)?),
-        };
-        if let Some(rate) = &self.rate {
-            rate.take(request, &pass)?;
+        let counted = rate.take(request, pass.as_ref().ok());
+        if route.is_probe() { Ok(()) } else { counted }
+    }
+}
+
+impl Door {
+    /// Counts what a request that was let in asks for besides, or says when to come back.
+    pub(crate) fn charge(
+        &self,
+        request: &HttpRequest,
+        pass: &Pass,
+        more: usize,
+    ) -> Result<(), Refusal> {
+        match (&self.rate, u64::try_from(more)) {
+            (Some(rate), Ok(more @ 1..)) => rate.take_more(request, pass, more),
+            _ => Ok(()),
         }
-        pass.check_scope(scope)?;
-        Ok(pass)
     }
 }
 

@@ -1,9 +1,9 @@
-//! What every request passes before its handler runs: its size, its key, its turn.
+//! What every request passes before its handler runs: its rate, its size, its key, its turn.
 
 use actix_web::HttpResponse;
 use tracing::error;
 
-use crate::limits::{Limits, begin};
+use crate::limits::Limits;
 use crate::problem::{ApiError, Refusal};
 use crate::routes::Route;
 use crate::visit::Visit;
@@ -15,7 +15,6 @@ pub(crate) async fn admitted(
     answer: impl Future<Output = Result<HttpResponse, ApiError>>,
 ) -> Result<HttpResponse, ApiError> {
     let limits = &visit.site.limits;
-    let _answering = begin(&visit.request);
     let answer = async {
         admit(visit, route)?;
         limits.wait_in_line(route, answer).await
@@ -31,9 +30,15 @@ pub(crate) async fn admitted(
     Ok(response)
 }
 
+/// In this order: every request is counted, those that are refused too, before anything is said of it.
 fn admit(visit: &Visit, route: Route) -> Result<(), Refusal> {
-    Limits::check_size(&visit.request, visit.site.max_body)?;
-    let pass = visit.site.door.admit(&visit.request, route.access())?;
+    let Visit { request, site, .. } = visit;
+    let pass = site.door.pass(request, route.access());
+    site.door.count(request, route, &pass)?;
+    site.limits.check_room(request, route)?;
+    Limits::check_size(request, site.max_body)?;
+    let pass = pass?;
+    pass.check_scope(route.access())?;
     visit.permit.grant(pass);
     Ok(())
 }

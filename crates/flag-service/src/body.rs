@@ -12,19 +12,22 @@ use futures_util::{Stream, StreamExt as _};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::problem::ApiError;
+use crate::limits::{Held, NoRoom, expect_body};
+use crate::problem::{ApiError, Refusal};
 
 /// How long a body may take to arrive.
 const WITHIN: Duration = Duration::from_secs(9);
 
-/// Reads a body of at most `most` bytes.
+/// Reads a body of at most `most` bytes; until it is whole, it counts as held.
 pub(crate) async fn read_json(
     request: &HttpRequest,
     payload: impl Stream<Item = Result<Bytes, PayloadError>>,
     most: usize,
+    held: Held,
 ) -> Result<Value, ApiError> {
     check_headers(request, most)?;
-    let bytes = timeout(WITHIN, gather(payload, most))
+    expect_body(request);
+    let bytes = timeout(WITHIN, gather(payload, most, held))
         .await
         .unwrap_or(Err(ApiError::RequestTimeout(WITHIN)))?;
     serde_json::from_slice(&bytes).map_err(|error| ApiError::InvalidBody(format!("body: {error}")))
@@ -33,6 +36,7 @@ pub(crate) async fn read_json(
 async fn gather(
     payload: impl Stream<Item = Result<Bytes, PayloadError>>,
     most: usize,
+    mut held: Held,
 ) -> Result<Vec<u8>, ApiError> {
     let mut payload = pin!(payload);
     let mut body = Vec::new();
@@ -41,6 +45,8 @@ async fn gather(
         if body.len() + part.len() > most {
             return Err(ApiError::PayloadTooLarge(most));
         }
+        held.set(body.len() + part.len())
+            .map_err(|NoRoom| Refusal::Overloaded)?;
         body.extend_from_slice(&part);
     }
     Ok(body)
@@ -102,7 +108,13 @@ mod tests {
             .insert_header(("content-type", content_type))
             .to_http_request();
         let parts = parts.iter().map(|part| Ok(Bytes::from((*part).to_owned())));
-        let read = read_json(&request, stream::iter(parts.collect::<Vec<_>>()), 20).await;
+        let read = read_json(
+            &request,
+            stream::iter(parts.collect::<Vec<_>>()),
+            20,
+            Held::for_tests(),
+        )
+        .await;
         read.map_err(|error| told(&error))
     }
 
@@ -134,7 +146,9 @@ mod tests {
             assert_eq!(read(kind, &["1"]).await.unwrap_err(), (415, expected));
         }
         let request = TestRequest::default().to_http_request();
-        let error = read_json(&request, stream::empty(), 1).await.unwrap_err();
+        let error = read_json(&request, stream::empty(), 1, Held::for_tests())
+            .await
+            .unwrap_err();
         let expected = "body: found no content type, expected application/json in UTF-8";
         assert_eq!(told(&error), (415, expected.to_owned()));
     }
@@ -159,7 +173,7 @@ mod tests {
             .insert_header(("content-type", "application/json"))
             .insert_header(("content-length", "21"))
             .to_http_request();
-        let error = read_json(&request, stream::pending(), 20)
+        let error = read_json(&request, stream::pending(), 20, Held::for_tests())
             .await
             .unwrap_err();
         assert_eq!(told(&error), expected, "without reading it");
@@ -170,7 +184,7 @@ mod tests {
         let request = TestRequest::default()
             .insert_header(("content-type", "application/json"))
             .to_http_request();
-        let error = read_json(&request, stream::pending(), 20)
+        let error = read_json(&request, stream::pending(), 20, Held::for_tests())
             .await
             .unwrap_err();
         assert_eq!(

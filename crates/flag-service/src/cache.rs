@@ -7,6 +7,7 @@ mod held;
 mod metrics;
 mod positions;
 mod reading;
+mod restored;
 mod served;
 mod sought;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub(crate) use self::flags::{FlagCache, FlagCacheSettings};
 pub(crate) use self::held::{Held, Kept};
 pub(crate) use self::positions::{PositionSettings, Positions};
 pub(crate) use self::sought::Sought;
+pub(crate) use self::told::Heard;
 use crate::store::GateSettings;
 
 /// What everything that keeps flags in memory was told.

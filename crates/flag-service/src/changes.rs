@@ -1,7 +1,13 @@
-//! Looks for changes: reads the head rows of the projects that are served, and has what changed read again.
+//! Looks for changes: reads the marks of the projects that are served, their head rows where those have moved, and has what
+//! changed read again.
 //!
 //! Head rows only tell of changes early. What the reference's tooling writes isn't in them, and shows when a flag's
-//! lifetime ends.
+//! lifetime ends. A head row that goes back, or vanishes, says that the store was restored to an older state, or another
+//! put in its place; then too, the rows decide.
+
+mod seen;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -13,14 +19,11 @@ use futures_util::stream;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
+use self::seen::Seen;
 use crate::cache::FlagCache;
 
-/// How many head rows are read at once.
+/// How many projects are looked at at once.
 const AT_ONCE: usize = 8;
-
-/// How long after a head row has changed each of its flags is compared with what is served. A claim may stand for as
-/// long before its revision comes, and what was read just before a change may arrive just after it.
-const UNSETTLED: Duration = Duration::from_secs(30);
 
 /// How often the projects are forgotten of which no flag is held.
 const SWEEP: Duration = Duration::from_mins(1);
@@ -48,13 +51,6 @@ struct Watch {
     is_failing: bool,
 }
 
-/// What a head row was like.
-#[derive(Clone, Copy, Debug)]
-struct Seen {
-    digest: u64,
-    since: Instant,
-}
-
 impl Watch {
     fn new(store: FlagStore, flags: FlagCache) -> Self {
         Self {
@@ -65,20 +61,22 @@ impl Watch {
         }
     }
 
-    /// Reads every head row once.
+    /// Looks at every project once.
     async fn poll(&mut self) {
-        let projects = self.flags.watched();
-        let store = &self.store;
-        let heads: Vec<_> = stream::iter(projects)
-            .map(|project| async move { (store.heads(&project).await, project) })
+        let (store, seen) = (&self.store, &self.seen);
+        let looks = self.flags.watched().into_iter().map(|project| async move {
+            let look = look_at(store, &project, seen.get(&project)).await;
+            (look, project)
+        });
+        let looks: Vec<_> = stream::iter(looks)
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
         let mut failure = None;
         let was_failing = self.is_failing;
-        for (heads, project) in heads {
-            match heads {
-                Ok(heads) => self.compare(project, &heads, was_failing),
+        for (look, project) in looks {
+            match look {
+                Ok(news) => self.take_in(project, news, was_failing),
                 Err(error) => failure = Some(error),
             }
         }
@@ -92,21 +90,25 @@ impl Watch {
         self.seen.retain(|project, _| watched.contains(project));
     }
 
-    fn compare(&mut self, project: ProjectName, heads: &Heads, was_failing: bool) {
+    /// Does what must be done about a head row that was read because it has changed, or about one that has not.
+    fn take_in(&mut self, project: ProjectName, news: Option<Heads>, was_failing: bool) {
+        let Some(seen) = self.seen.get_mut(&project) else {
+            let seen = Seen::new(news.unwrap_or_default());
+            let mut seen = self.seen.entry(project).insert_entry(seen);
+            seen.get_mut().tell(&self.flags);
+            return;
+        };
+        if let Some(heads) = news {
+            let undone = seen.replace(heads);
+            if undone > 0 {
+                warn!(%project, flags = undone, "store went back to an older state, its flags are read again");
+                seen.doubt(self.flags.note_restored(&project));
+            }
+        }
         if was_failing {
-            self.flags.confirm(heads);
+            self.flags.confirm(seen.heads());
         }
-        let (digest, now) = (heads.digest(), Instant::now());
-        let seen = self
-            .seen
-            .entry(project)
-            .or_insert(Seen { digest, since: now });
-        if seen.digest != digest {
-            *seen = Seen { digest, since: now };
-        }
-        if now.saturating_duration_since(seen.since) < UNSETTLED {
-            self.flags.tell(heads);
-        }
+        seen.tell(&self.flags);
     }
 
     /// One line when looking begins to fail, and one when it works again.
@@ -122,94 +124,16 @@ impl Watch {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use flag_model::{FlagKey, FlagName, FlagType, FlagValue, Format, InstanceId, RevisionParts};
-    use flag_rollout::decide;
-    use flag_store::{Base, SystemClock, memory::MemoryStore};
-    use tokio::runtime::Handle;
-
-    use super::*;
-    use crate::config::Config;
-    use crate::metrics::registry;
-    use crate::store::Circuit;
-
-    struct World {
-        store: FlagStore,
-        flags: FlagCache,
-        flag: FlagKey,
+/// The head row of a project, unless it is the one that was seen last: two cells say so, however many flags there are.
+async fn look_at(
+    store: &FlagStore,
+    project: &ProjectName,
+    seen: Option<&Seen>,
+) -> Result<Option<Heads>, StoreError> {
+    if let Some(seen) = seen
+        && store.change_mark(project).await? == *seen.heads().mark()
+    {
+        return Ok(None);
     }
-
-    impl World {
-        async fn new() -> Self {
-            let store = FlagStore::new(Arc::new(MemoryStore::default()), Arc::new(SystemClock));
-            let settings = Config::of_defaults().cache.flags;
-            let circuit = Arc::new(Circuit::new());
-            let reads = Handle::current();
-            let flags = FlagCache::new(store.clone(), circuit, settings, reads, &mut registry());
-            let flag = FlagKey {
-                project: ProjectName::new("p").unwrap(),
-                flag_type: FlagType::Feature,
-                name: FlagName::new("f").unwrap(),
-            };
-            let world = Self { store, flags, flag };
-            world.revise(false).await;
-            world
-        }
-
-        async fn revise(&self, control: bool) {
-            let parts = RevisionParts {
-                flag: self.flag.clone(),
-                format: Format::V1,
-                control: FlagValue::Boolean(control),
-                treatments: vec![],
-                comment: String::new(),
-                owner: None,
-                rollback_of: None,
-            };
-            let appended = self.store.append_revision(Base::Newest, parts).await;
-            appended.unwrap();
-        }
-
-        async fn value(&self) -> FlagValue {
-            let plan = self.flags.current(&self.flag).await.unwrap();
-            decide(&plan, &InstanceId::new("A").unwrap()).value.clone()
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_change_is_served_within_a_period() {
-        let world = World::new().await;
-        let period = Duration::from_millis(500);
-        let looking = tokio::spawn(look(world.store.clone(), world.flags.clone(), period));
-        // Also one that comes long after the last.
-        for (control, pause) in [(true, 0), (false, 120), (true, 1)] {
-            world.value().await;
-            sleep(Duration::from_secs(pause)).await;
-            world.revise(control).await;
-            sleep(period).await;
-            assert_eq!(world.value().await, FlagValue::Boolean(control));
-        }
-        looking.abort();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_head_row_is_forgotten_when_its_project_is() {
-        let world = World::new().await;
-        let mut watch = Watch::new(world.store.clone(), world.flags.clone());
-        let unknown = FlagKey {
-            project: ProjectName::new("q").unwrap(),
-            ..world.flag.clone()
-        };
-        world.value().await;
-        world.flags.current(&unknown).await.unwrap_err();
-        watch.poll().await;
-        watch.sweep();
-        assert_eq!(watch.seen.len(), 2);
-        sleep(Duration::from_secs(11)).await;
-        watch.sweep();
-        assert_eq!(watch.seen.len(), 1);
-    }
+    store.heads(project).await.map(Some)
 }

@@ -11,7 +11,10 @@ use std::net::SocketAddr;
 use std::thread::available_parallelism;
 
 use clap::{Arg, ArgAction, Command};
-use flag_settings::{Mistakes, Reader, Setting, Sources, StoreSettings, table};
+use flag_settings::{
+    Mistakes, Origin, Reader, Setting, Sources, StoreSettings, read_row_options, table,
+};
+use flag_store::RowOptions;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -34,6 +37,14 @@ const MAX_WORKERS: usize = 512;
 pub(crate) struct Config {
     /// Which store to open.
     pub(crate) store: StoreSettings,
+    /// Names of the deployment, which tell embedded stores apart that have one path.
+    pub(crate) deployment: String,
+    /// How its rows are read.
+    pub(crate) rows: RowOptions,
+    /// Who said so.
+    pub(crate) store_origin: Origin,
+    /// Variables that look like settings and are none.
+    pub(crate) unknown_variables: Vec<String>,
     /// Address and port; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
     /// Threads that answer requests.
@@ -87,7 +98,16 @@ impl Config {
     /// The configuration of a service that was told nothing.
     #[cfg(test)]
     pub(crate) fn of_defaults() -> Self {
-        Self::read(["flag-service".into()], []).unwrap()
+        Self::of(&[])
+    }
+
+    /// The configuration of a service that was told this alone.
+    #[cfg(test)]
+    pub(crate) fn of(environment: &[(&str, &str)]) -> Self {
+        let environment = environment
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        Self::read(["flag-service".into()], environment).unwrap()
     }
 
     fn read(
@@ -95,8 +115,19 @@ impl Config {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, Mistakes> {
         let matches = command().get_matches_from(typed);
-        let mut reader = Reader::new(Sources::new(&matches, environment));
+        let mut sources = Sources::new(&matches, environment);
+        let demo = if matches.get_flag("demo") {
+            sources = sources.unless_said(&table::STORE, "embedded");
+            Demo::On
+        } else {
+            Demo::Off
+        };
+        let unknown_variables = sources.unknown_variables();
+        let mut reader = Reader::new(sources);
         let store = StoreSettings::read(&mut reader);
+        let deployment = read_deployment(&mut reader);
+        let rows = read_row_options(&mut reader);
+        let store_origin = reader.origin(&table::STORE);
         let listen = reader.parse(&table::LISTEN, "address:port", |text| text.parse().ok());
         let workers = reader.parse(
             &table::WORKERS,
@@ -130,14 +161,13 @@ impl Config {
             },
         );
         let telemetry = telemetry::read(&mut reader, store.as_ref());
-        let demo = if matches.get_flag("demo") {
-            Demo::On
-        } else {
-            Demo::Off
-        };
         let config = || {
             Some(Self {
                 store: store?,
+                deployment: deployment?,
+                rows: rows?,
+                store_origin,
+                unknown_variables,
                 listen: listen?,
                 workers: workers?,
                 access: access?,
@@ -154,6 +184,13 @@ impl Config {
         let config = config();
         reader.finish(config)
     }
+}
+
+/// The environment, the tenant and the project, as they are set: only Bigtable has demands on them.
+fn read_deployment(reader: &mut Reader) -> Option<String> {
+    let [environment, tenant, project] = [table::ENVIRONMENT, table::TENANT, table::PROJECT]
+        .map(|setting| reader.parse(&setting, "text", |text| Some(text.to_owned())));
+    Some(format!("{} {} {}", environment?, tenant?, project?))
 }
 
 /// A bare word must be a level: as the name of a module, which it could be too, a typing error would silence the log.
@@ -250,6 +287,48 @@ mod tests {
         assert_eq!(
             config.store.place(),
             "Bigtable table t in anbc-hcb-test/abc-db-hcb-test"
+        );
+    }
+
+    #[track_caller]
+    fn check_store(typed: &[&str], environment: &[(&str, &str)], place: &str, origin: &str) {
+        let config = read(typed, environment).unwrap();
+        assert_eq!(config.store.place(), place);
+        assert_eq!(config.store_origin.to_string(), origin);
+    }
+
+    #[test]
+    fn the_environment_of_the_reference_means_bigtable() {
+        let environment = [
+            ("PROJECT_ID", "p"),
+            ("INSTANCE_ID", "i"),
+            ("BT_TABLE_ID", "t"),
+        ];
+        check_store(
+            &[],
+            &environment,
+            "Bigtable table t in p/i",
+            "because bigtable-instance is set: variable INSTANCE_ID",
+        );
+        let embedded = "embedded store in ./flag-data";
+        check_store(&["--demo"], &environment, embedded, "command line");
+        check_store(&[], &[("PROJECT_ID", "p")], embedded, "default");
+    }
+
+    #[test]
+    fn a_path_that_was_taken_too_literally_is_refused() {
+        check_refused(
+            &[
+                ("FLAG_DATA_DIR", "\"/x\""),
+                ("FLAG_API_KEYS_FILE", "/k\r"),
+                ("FLAG_SNAPSHOT_FILE", "~/s"),
+                ("HOME", "/home/ann"),
+            ],
+            &[
+                r#"data-dir (variable FLAG_DATA_DIR): found "\"/x\"", but quotes are taken as they are: write /x"#,
+                r#"api-keys-file (variable FLAG_API_KEYS_FILE): found "/k\r", but line breaks and other control characters are taken as they are: write /k"#,
+                r#"snapshot-file (variable FLAG_SNAPSHOT_FILE): found "~/s", but only a shell knows what `~` is: write /home/ann/s"#,
+            ],
         );
     }
 
@@ -352,6 +431,21 @@ mod tests {
     }
 
     #[test]
+    fn an_emulator_that_can_be_guessed_is_written_out() {
+        for found in [
+            "http://[::1]:8086",
+            "::1:8086",
+            "'[::1]:8086'",
+            "http://::1:8086/",
+        ] {
+            let expected = format!(
+                "bigtable-emulator (variable BIGTABLE_EMULATOR_HOST): found {found:?}, expected host:port: write [::1]:8086"
+            );
+            check_refused(&[("BIGTABLE_EMULATOR_HOST", found)], &[&expected]);
+        }
+    }
+
+    #[test]
     fn an_emulator_is_refused_in_production() {
         check_refused(
             &[
@@ -359,7 +453,7 @@ mod tests {
                 ("BIGTABLE_EMULATOR_HOST", "localhost:8086"),
             ],
             &[
-                "bigtable-emulator (variable BIGTABLE_EMULATOR_HOST): refused in environment \"hcb-prod\", which ends in prod",
+                "bigtable-emulator (variable BIGTABLE_EMULATOR_HOST): refused in environment \"hcb-prod\", which is production",
             ],
         );
     }

@@ -75,6 +75,7 @@ async fn add(store: &FlagStore, sample: &Sample) -> Result<(), AppendError> {
         ticket: None,
         tags: vec!["sample".to_owned()],
         expires_on: None,
+        edited_by: None,
     };
     unless_there(store.append_metadata(Base::Nothing, metadata).await)?;
     let revision = RevisionParts {
@@ -82,7 +83,7 @@ async fn add(store: &FlagStore, sample: &Sample) -> Result<(), AppendError> {
         treatments: treatments(sample)?,
         format: Format::V2 {
             algorithm: HashAlgorithm::Md5,
-            salt: Salt::from(&flag.name),
+            salt: Salt::try_from(&flag.name)?,
         },
         flag,
         comment: "Sample".to_owned(),

@@ -4,10 +4,11 @@
 mod background;
 mod batch;
 mod chunk;
+mod created;
 mod dedup;
 mod direct;
 mod expiry;
-mod instance;
+mod form;
 mod metrics;
 mod queue;
 #[cfg(test)]
@@ -27,7 +28,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use self::chunk::Served;
-use self::dedup::Dedup;
+use self::dedup::{Dedup, Logged};
 use self::direct::Direct;
 use self::metrics::{EntryMetrics, WriteMetrics};
 use self::queue::Queue;
@@ -37,8 +38,10 @@ use crate::visit::Visit;
 
 pub(crate) use self::background::runtime;
 pub(crate) use self::chunk::Outcome;
+pub(crate) use self::created::CreatedBounds;
+pub(crate) use self::dedup::DedupSettings;
 pub(crate) use self::expiry::expire;
-pub(crate) use self::instance::InstanceNames;
+pub(crate) use self::form::Form;
 
 /// What the exposure log was told.
 #[derive(Clone, Debug)]
@@ -47,12 +50,14 @@ pub(crate) struct ExposureSettings {
     pub(crate) recording: Recording,
     /// How many may wait to be written.
     pub(crate) queue: usize,
-    /// How long the same answer is logged only once; zero logs every answer.
-    pub(crate) dedup: Duration,
+    /// How long the same answer is logged only once.
+    pub(crate) dedup: DedupSettings,
+    /// When exposures may have been served that clients send.
+    pub(crate) created: CreatedBounds,
     /// How long they are kept where no table does so by itself; zero keeps them for ever.
     pub(crate) retention: Duration,
-    /// How instances are named.
-    pub(crate) names: InstanceNames,
+    /// How they are spelled.
+    pub(crate) form: Form,
 }
 
 /// Whether served decisions are logged.
@@ -71,6 +76,7 @@ pub(crate) struct Exposures {
     queue: Arc<Queue>,
     dedup: Option<Dedup>,
     direct: Direct,
+    created: CreatedBounds,
     metrics: EntryMetrics,
     writing: Mutex<Option<Writing>>,
 }
@@ -96,17 +102,19 @@ impl Exposures {
         let writer = Writer::new(
             Arc::clone(&queue),
             store.clone(),
-            settings.names.clone(),
+            settings.form.clone(),
             WriteMetrics::register(registry),
         );
         let (close, closing) = oneshot::channel();
         let ended = background.spawn(writer.run(closing));
+        let metrics = EntryMetrics::register(registry);
         Self {
             recording: settings.recording,
             queue,
-            dedup: (!settings.dedup.is_zero()).then(|| Dedup::new(settings.dedup)),
-            direct: Direct::new(store, settings.names.clone(), Handle::current()),
-            metrics: EntryMetrics::register(registry),
+            dedup: Dedup::new(settings.dedup, metrics.forgotten.clone()),
+            direct: Direct::new(store, settings.form.clone(), Handle::current()),
+            created: settings.created,
+            metrics,
             writing: Mutex::new(Some(Writing { close, ended })),
         }
     }
@@ -123,20 +131,29 @@ impl Exposures {
             return;
         }
         let created = SystemClock.now();
-        if let Some(dedup) = &self.dedup
-            && dedup.is_repeated(current, instance, outcome.treatment(), created)
-        {
-            self.metrics.deduplicated.inc();
+        let treatment = outcome.treatment();
+        let push = || {
+            self.queue.push(Served {
+                request_id: visit.id.as_str(),
+                instance,
+                decided: Arc::clone(current.entry()),
+                outcome,
+                from_cache: current.source != Source::Store,
+                created,
+            })
+        };
+        let Some(dedup) = &self.dedup else {
+            push();
             return;
+        };
+        if dedup.log_once(current, instance, treatment, created, push) == Logged::Before {
+            self.metrics.deduplicated.inc();
         }
-        self.queue.push(Served {
-            request_id: visit.id.as_str(),
-            instance,
-            decided: Arc::clone(current.entry()),
-            outcome,
-            from_cache: current.source != Source::Store,
-            created,
-        });
+    }
+
+    /// When exposures may have been served that clients send.
+    pub(crate) fn created_bounds(&self) -> CreatedBounds {
+        self.created
     }
 
     /// Writes what a client sends, each entry for itself, while it waits; results in their order.
@@ -148,7 +165,9 @@ impl Exposures {
         for result in &results {
             match result {
                 Ok(()) => self.metrics.stored.inc(),
-                Err(WriteExposureError::Refused(_)) => self.metrics.refused.inc(),
+                Err(WriteExposureError::Refused(_) | WriteExposureError::Differs { .. }) => {
+                    self.metrics.refused.inc()
+                }
                 Err(WriteExposureError::Store(_)) => self.metrics.failed.inc(),
             };
         }

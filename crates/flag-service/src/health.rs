@@ -28,7 +28,7 @@ pub(crate) struct Readiness {
     store: FlagStore,
     circuit: Arc<Circuit>,
     flags: FlagCache,
-    last: Mutex<Option<(Instant, Store)>>,
+    last: Mutex<Option<(Instant, Look)>>,
     draining: AtomicBool,
 }
 
@@ -52,6 +52,21 @@ pub(crate) struct Details {
     servable_flags: usize,
     stale_flags: usize,
     oldest_stale_seconds: u64,
+    /// Projects whose store was restored to an older state, or replaced, within the last hour.
+    #[serde(skip_serializing_if = "is_zero")]
+    restored_projects: usize,
+    /// What is odd though the service works.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'static str>,
+}
+
+/// What a look at the store has shown.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    store: Store,
+    /// Whether it holds nothing at all; only looked at where no flag is held, for a store without any is most often the
+    /// wrong one.
+    is_empty: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -88,7 +103,10 @@ impl Readiness {
             };
             return (StatusCode::SERVICE_UNAVAILABLE, draining);
         }
-        let details = Details::new(self.look().await, &self.circuit, self.flags.held());
+        let look = self.look().await;
+        let mut details = Details::new(look.store, &self.circuit, self.flags.held());
+        details.warning =
+            (look.is_empty && details.servable_flags == 0).then_some("the store holds no flags");
         let (code, status) = if details.store == Store::Ok || details.servable_flags > 0 {
             (StatusCode::OK, "ready")
         } else {
@@ -98,20 +116,23 @@ impl Readiness {
         (code, Health { status, details })
     }
 
-    async fn look(&self) -> Store {
+    async fn look(&self) -> Look {
         let mut last = self.last.lock().await;
-        if let Some((at, store)) = *last
+        if let Some((at, look)) = *last
             && at.elapsed() < LOOK_COUNTS
         {
-            return store;
+            return look;
         }
         let store = match self.store.ping().await {
             Ok(()) => Store::Ok,
             Err(StoreError::TimedOut { .. }) => Store::Timeout,
             Err(_) => Store::Unavailable,
         };
-        *last = Some((Instant::now(), store));
-        store
+        let is_suspicious = store == Store::Ok && self.flags.held().servable == 0;
+        let is_empty = is_suspicious && self.store.is_empty().await.is_ok_and(|is_empty| is_empty);
+        let look = Look { store, is_empty };
+        *last = Some((Instant::now(), look));
+        look
     }
 }
 
@@ -125,8 +146,15 @@ impl Details {
             servable_flags: held.servable,
             stale_flags: held.stale,
             oldest_stale_seconds: held.oldest_stale.as_secs(),
+            restored_projects: held.restored_projects,
+            warning: None,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Answers `GET /livez`: the process answers requests.
@@ -150,6 +178,10 @@ pub(crate) async fn readyz(visit: Visit) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
+    use flag_store::{Cells, Insert, Row, RowStore as _, SystemClock, Table, memory::MemoryStore};
+    use tokio::time::sleep;
+
+    use super::*;
     use crate::site::Site;
 
     async fn status(site: &Site) -> (u16, &'static str) {
@@ -160,6 +192,33 @@ mod tests {
     #[tokio::test]
     async fn a_service_whose_store_answers_is_ready() {
         assert_eq!(status(&Site::for_tests()).await, (200, "ready"));
+    }
+
+    #[tokio::test]
+    async fn a_store_without_flags_is_a_warning() {
+        let site = Site::for_tests();
+        let (_, health) = site.readiness.describe().await;
+        let details = health.details.unwrap();
+        assert_eq!(details.warning, Some("the store holds no flags"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_probes_cost_one_look_for_flags() {
+        let rows = Arc::new(MemoryStore::default());
+        let store = FlagStore::new(rows.clone(), Arc::new(SystemClock));
+        let Readiness { circuit, flags, .. } = Site::for_tests().readiness;
+        let readiness = Readiness::new(store, circuit, flags);
+        let warning = async || readiness.describe().await.1.details.unwrap().warning;
+        assert!(warning().await.is_some());
+        let row = Row {
+            key: b"row".to_vec(),
+            cells: Cells::default().with("Name", "f"),
+        };
+        let inserted = rows.insert_if_absent(Table::Flags, &row).await;
+        assert_eq!(inserted.unwrap(), Insert::Inserted);
+        assert!(warning().await.is_some(), "nobody has looked again");
+        sleep(LOOK_COUNTS).await;
+        assert_eq!(warning().await, None);
     }
 
     #[tokio::test]

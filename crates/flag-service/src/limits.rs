@@ -1,26 +1,44 @@
 //! How much anybody may ask of the service: sizes, slow connections, how many connections, how many waiting requests.
+mod answers;
+mod chunked;
+mod connection;
+mod connections;
 mod files;
-mod line;
+mod framing;
+mod held;
 mod listen;
 mod metrics;
 mod size;
+mod state;
 mod waiting;
+mod watch;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse};
 use prometheus_client::registry::Registry;
 
-pub(crate) use self::line::begin;
+use self::held::HeldBytes;
+pub(crate) use self::held::{Held, NoRoom};
 pub(crate) use self::listen::listen;
 use self::metrics::LimitMetrics;
+pub(crate) use self::state::expect_body;
 use self::waiting::WaitingRoom;
 use crate::problem::{ApiError, Refusal};
 use crate::routes::Route;
+
+/// How long the rest of a request that was answered early is read, so that its sender sees the answer.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// How much is too much, as configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LimitSettings {
     /// Connections at once.
     pub(crate) connections: usize,
+    /// How long a connection without a request stays open.
+    pub(crate) keep_alive: Duration,
     /// Requests of one path that wait at once.
     pub(crate) in_flight: usize,
 }
@@ -31,6 +49,9 @@ pub(crate) struct Limits {
     settings: LimitSettings,
     rooms: WaitingRoom,
     metrics: LimitMetrics,
+    held: HeldBytes,
+    /// Connections beyond the limit.
+    extra: Arc<AtomicUsize>,
 }
 
 impl Limits {
@@ -40,7 +61,23 @@ impl Limits {
             settings,
             rooms: WaitingRoom::new(settings.in_flight, registry),
             metrics: LimitMetrics::register(registry),
+            held: HeldBytes::new(registry),
+            extra: Arc::default(),
         }
+    }
+
+    /// Refuses a request on a connection beyond the limit, unless it is one that must always find room.
+    pub(crate) fn check_room(&self, request: &HttpRequest, route: Route) -> Result<(), Refusal> {
+        let is_any_extra = self.extra.load(Ordering::Relaxed) > 0;
+        if is_any_extra && !route.is_probe() && state::is_extra(request) {
+            return Err(Refusal::Overloaded);
+        }
+        Ok(())
+    }
+
+    /// Somebody who is about to make the service hold bytes.
+    pub(crate) fn holder(&self) -> Held {
+        self.held.caller()
     }
 
     /// Refuses what is too large, by what its head says; a body may have `most_body` bytes.
@@ -64,5 +101,14 @@ impl Limits {
         if let ApiError::Refused(refusal) = error {
             self.metrics.refused(refusal.code());
         }
+    }
+}
+
+#[cfg(test)]
+impl Limits {
+    /// The limits of a service without settings.
+    fn for_tests() -> Self {
+        let config = crate::config::Config::of_defaults();
+        Self::new(config.limits, &mut Registry::default())
     }
 }

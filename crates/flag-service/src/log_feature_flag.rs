@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use self::entry::decode;
 use crate::body::read_json;
+use crate::exposures::CreatedBounds;
 use crate::problem::{ApiError, describe_store};
 use crate::routes::Route;
 use crate::visit::Visit;
@@ -26,9 +27,12 @@ pub(crate) async fn log_feature_flag(visit: Visit, payload: Payload) -> HttpResp
 }
 
 async fn logged(visit: &Visit, payload: Payload) -> Result<HttpResponse, ApiError> {
-    let body = read_json(&visit.request, payload, visit.site.max_body).await?;
-    let entries = Entries::try_from(body)?;
-    let decoded = entries.decode(visit.id.as_str(), SystemClock.now());
+    let site = &visit.site;
+    let body = read_json(&visit.request, payload, site.max_body, site.limits.holder());
+    let entries = Entries::try_from(body.await?)?;
+    visit.charge(entries.values.len())?;
+    let bounds = site.exposures.created_bounds();
+    let decoded = entries.decode(visit.id.as_str(), SystemClock.now(), bounds);
     // All or none, so that a key learns of its mistake before half of a list is stored.
     let decoded_ones = decoded.iter().flatten();
     let projects = decoded_ones.map(|exposure| &exposure.flag.project);
@@ -84,6 +88,7 @@ impl Entries {
         &'a self,
         request_id: &'a str,
         now: Timestamp,
+        bounds: CreatedBounds,
     ) -> Vec<Result<Exposure<'a>, String>> {
         let mut created = now;
         let decoded = self.values.iter().enumerate().map(|(at, value)| {
@@ -91,7 +96,8 @@ impl Entries {
                 Form::One => String::new(),
                 Form::List => format!("[{at}]"),
             };
-            let exposure = decode(value, &place, request_id, created);
+            let check = |created| bounds.check(created, now);
+            let exposure = decode(value, &place, request_id, created, check);
             created = created.next().unwrap_or(created);
             exposure
         });
@@ -136,6 +142,9 @@ async fn store(visit: &Visit, decoded: Vec<Result<Exposure<'_>, String>>) -> Vec
                 Some(Ok(())) => {}
                 Some(Err(WriteExposureError::Refused(invalid))) => {
                     *outcome = Outcome::Refused(invalid.to_string());
+                }
+                Some(Err(differs @ WriteExposureError::Differs { .. })) => {
+                    *outcome = Outcome::Refused(differs.to_string());
                 }
                 Some(Err(WriteExposureError::Store(error))) => *outcome = Outcome::Failed(error),
                 None => {

@@ -172,13 +172,15 @@ fn list(wrong: &[Parameter]) -> String {
         .join("; ")
 }
 
+/// Names the place alone: what stands there is nobody's business but the flag owner's. A percentage is told as the
+/// reference does.
 fn describe_unreadable(row: &UnreadableRow) -> (Code, String) {
     match row {
         UnreadableRow::Percent { problem, .. } | UnreadableRow::Total { problem, .. } => {
             let problem: &InvalidPercent = problem;
             (Code::InvalidRolloutPercentage, problem.to_string())
         }
-        other => (Code::InvalidFlagData, other.to_string()),
+        other => (Code::InvalidFlagData, other.place()),
     }
 }
 
@@ -329,7 +331,7 @@ mod tests {
             &ApiError::Unreadable(Arc::new(row)),
             500,
             "invalid_flag_data",
-            "row k, column ControlValue: found x",
+            "row k, column ControlValue",
         );
     }
 

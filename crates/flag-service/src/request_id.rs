@@ -1,10 +1,13 @@
 //! Which request this is: the caller's id, or one of ours.
 
+use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use flag_api::REQUEST_ID;
-use uuid::Uuid;
 use uuid::fmt::Hyphenated;
+use uuid::{ContextV7, Timestamp, Uuid};
 
 /// The header of requests and answers that holds it.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static(REQUEST_ID);
@@ -52,8 +55,18 @@ impl RequestId {
 }
 
 fn made() -> [u8; Hyphenated::LENGTH] {
+    made_at(SystemTime::now())
+}
+
+/// A UUIDv7; a clock before 1970 counts as 1970, where `Uuid::now_v7` would panic.
+fn made_at(time: SystemTime) -> [u8; Hyphenated::LENGTH] {
+    /// Counts within a millisecond, so that ids are ordered.
+    static COUNTER: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let at = Timestamp::from_unix(&COUNTER, since.as_secs(), since.subsec_nanos());
     let mut text = [0; Hyphenated::LENGTH];
-    Uuid::now_v7().hyphenated().encode_lower(&mut text);
+    Uuid::new_v7(at).hyphenated().encode_lower(&mut text);
     text
 }
 
@@ -65,6 +78,8 @@ pub(crate) fn is_request_id(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use actix_web::test::TestRequest;
 
     use super::*;
@@ -77,6 +92,16 @@ mod tests {
         let id = RequestId::of(&request);
         assert_eq!(id.as_str() == given, kept, "{given}");
         assert!(is_request_id(id.as_str()));
+    }
+
+    #[test]
+    fn a_clock_that_is_out_of_range_makes_ids_all_the_same() {
+        let day = Duration::from_hours(24);
+        for time in [UNIX_EPOCH - day, UNIX_EPOCH + 365 * 20_000 * day] {
+            let [one, other] =
+                [made_at(time), made_at(time)].map(|id| str::from_utf8(&id).unwrap().to_owned());
+            assert!(is_request_id(&one) && one != other, "{one} {other}");
+        }
     }
 
     #[test]

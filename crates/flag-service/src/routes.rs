@@ -1,7 +1,8 @@
 //! The table of contents of the site.
 
 use actix_web::guard::{Guard, fn_guard};
-use actix_web::http::Method;
+use actix_web::http::header::HeaderValue;
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder};
 use flag_api::{GET_FEATURE_FLAG, LOG_FEATURE_FLAG};
@@ -36,6 +37,10 @@ pub(crate) enum Route {
     /// Anything else.
     Unknown,
 }
+
+/// What caches may keep, as constants: their bytes are checked when this is compiled.
+const FOR_EVERYBODY: HeaderValue = HeaderValue::from_static("public, max-age=300");
+const FOR_NOBODY: HeaderValue = HeaderValue::from_static("private, no-store");
 
 impl Route {
     /// Every route.
@@ -72,6 +77,20 @@ impl Route {
             Self::Metrics => Access::Needs(Scope::Read),
             Self::Livez | Self::Readyz | Self::OpenApi | Self::Docs | Self::Unknown => Access::Open,
         }
+    }
+
+    /// What caches may keep of an answer with this status. What depends on nothing but the release may be kept by
+    /// everybody, for long enough to spare a service that many look at; all else by nobody.
+    pub(crate) fn cache_control(self, status: StatusCode) -> HeaderValue {
+        if matches!(self, Self::OpenApi | Self::Docs) && status == StatusCode::OK {
+            return FOR_EVERYBODY;
+        }
+        FOR_NOBODY
+    }
+
+    /// Whether those who watch over the service ask for it: they must be answered whatever others ask.
+    pub(crate) fn is_probe(self) -> bool {
+        matches!(self, Self::Livez | Self::Readyz)
     }
 
     /// The methods that it takes, as an `Allow` header lists them.

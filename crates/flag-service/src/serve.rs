@@ -2,15 +2,19 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::absolute;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use actix_web::web::Data;
 use anyhow::Context as _;
+use flag_settings::StoreSettings;
 use flag_store::{ExposureStore, FlagStore, RowStore, SystemClock};
 use tokio::runtime::{Builder, Handle};
-use tokio::task::spawn_blocking;
-use tracing::info;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
+use tracing::{info, warn};
 
 use crate::access::Door;
 use crate::cache::{FlagCache, Positions};
@@ -25,30 +29,43 @@ use crate::site::Site;
 use crate::snapshot::Snapshot;
 use crate::stop;
 use crate::store::{Gate, Opening};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{LogWriter, Telemetry};
+use crate::watchdog;
 
 /// Threads that read the store; requests have workers of their own.
 const STORE_THREADS: usize = 2;
 
+/// How long the last snapshot may take.
+const LAST_SNAPSHOT: Duration = Duration::from_secs(2);
+
 /// How long the last traces may take when everything else has ended.
 const LAST_TRACES: Duration = Duration::from_millis(500);
 
-/// Serves until SIGTERM or SIGINT.
-pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
+/// How long the store may take to close; what it has not put in its place by then waits in its log.
+const CLOSING: Duration = Duration::from_millis(500);
+
+/// Serves until SIGTERM, SIGINT or SIGHUP.
+pub(crate) fn run(config: &Config, log: &LogWriter) -> anyhow::Result<()> {
+    watchdog::start(log.clone())?;
     let runtime = Builder::new_multi_thread()
         .worker_threads(STORE_THREADS)
         .enable_all()
         .build()?;
     let background = exposures::runtime()?;
-    let served = runtime.block_on(serve(config, background.handle()));
+    let served = runtime.block_on(serve(config, log, background.handle()));
     // What a store still does must not hold up the end.
     runtime.shutdown_background();
     background.shutdown_background();
     served
 }
 
-async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
+async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow::Result<()> {
+    stop::outlive_file_limits()?;
+    // From the start: the watchdog has taken them from the system, which would have ended the process.
+    let signals = stop::signals()?;
+    introduce(config);
     let mut registry = metrics::registry();
+    log.register(&mut registry);
     let settings = config.store.clone();
     let settings = settings.with_read_deadline(config.cache.flags.deadline);
     let (rows, mut opening) = Opening::begin(settings, config.demo, background.clone());
@@ -56,7 +73,8 @@ async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
     let store = FlagStore::new(
         Arc::clone(&gate) as Arc<dyn RowStore>,
         Arc::new(SystemClock),
-    );
+    )
+    .with_options(config.rows);
     let flags = FlagCache::new(
         store.clone(),
         gate.circuit(),
@@ -65,18 +83,18 @@ async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
         &mut registry,
     );
     let snapshot = config.cache.snapshot.clone();
-    let snapshot = snapshot.map(|path| Arc::new(Snapshot::new(path, flags.clone())));
+    let snapshot = snapshot.map(|path| Arc::new(Snapshot::new(path, config, flags.clone())));
     if let Some(snapshot) = &snapshot {
         snapshot.restore().await;
         tokio::spawn(Arc::clone(snapshot).keep());
     }
     opening.tried_once().await?;
-    if let Some(period) = config.cache.poll {
-        tokio::spawn(changes::look(store.clone(), flags.clone(), period));
-    }
+    let period = config.cache.poll;
+    let looking =
+        period.map(|period| tokio::spawn(changes::look(store.clone(), flags.clone(), period)));
     let telemetry = Telemetry::start(&config.telemetry, &mut registry)?;
-    let log = ExposureStore::new(Arc::clone(&gate) as Arc<dyn RowStore>);
-    let exposures = Exposures::start(log, &config.exposures, background, &mut registry);
+    let exposures = ExposureStore::new(Arc::clone(&gate) as Arc<dyn RowStore>);
+    let exposures = Exposures::start(exposures, &config.exposures, background, &mut registry);
     tokio::spawn(expire(config.store.clone(), config.exposures.retention));
     let site = Data::new(Site {
         readiness: Readiness::new(store, gate.circuit(), flags.clone()),
@@ -89,10 +107,10 @@ async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
         telemetry,
         max_body: config.http.max_body,
     });
-    tokio::spawn(async move { gate.probe().await });
+    let probed = Arc::clone(&gate);
+    tokio::spawn(async move { probed.probe().await });
     let (server, address) = listen(config.listen, config.workers, &site)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
-    let signals = stop::signals()?;
     announce(config, address);
     let until_told = stop::serve_until(signals, server, &site, config.http.drain_delay);
     let ended = tokio::select! {
@@ -101,15 +119,30 @@ async fn serve(config: &Config, background: &Handle) -> anyhow::Result<()> {
     };
     // Also where exposures were not written: a store that is away is what the snapshot is for.
     if let Some(snapshot) = snapshot {
-        snapshot.write().await;
+        let _ = timeout(LAST_SNAPSHOT, snapshot.write()).await;
     }
     spawn_blocking(move || site.telemetry.shutdown(LAST_TRACES)).await?;
+    looking.inspect(JoinHandle::abort);
+    let _ = timeout(CLOSING, gate.close()).await;
     ended?;
     info!("stopped");
     Ok(())
 }
 
-/// Says where the service is, to the log and to whoever started it, who may not listen any more.
+/// Says which store it will be and why, before anything else is said.
+fn introduce(config: &Config) {
+    let directory = match &config.store {
+        StoreSettings::Embedded(directory) => absolute(directory).ok(),
+        StoreSettings::Bigtable(_) => None,
+    };
+    let directory = directory.map(|directory| directory.display().to_string());
+    info!(store = config.store.place(), because = %config.store_origin, directory, "starting");
+    for variable in &config.unknown_variables {
+        warn!(variable, "no setting has this variable");
+    }
+}
+
+/// Says where the service is, to the log and to whoever started it, who may not listen any more: nobody waits for him.
 fn announce(config: &Config, address: SocketAddr) {
     info!(%address, workers = config.workers, store = config.store.place(), "listening");
     let greeting = format!(
@@ -120,7 +153,12 @@ fn announce(config: &Config, address: SocketAddr) {
         Demo::On => format!("Try:\n  {}\n", demo::curl(address)),
         Demo::Off => String::new(),
     };
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all((greeting + &hint).as_bytes());
-    let _ = stdout.flush();
+    let greet = move || {
+        let mut stdout = std::io::stdout().lock();
+        let _ = stdout.write_all((greeting + &hint).as_bytes());
+        let _ = stdout.flush();
+    };
+    let _ = thread::Builder::new()
+        .name("greeting".to_owned())
+        .spawn(greet);
 }

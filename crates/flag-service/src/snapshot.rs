@@ -1,25 +1,30 @@
 //! The last known flags in a file, for a start while the store cannot be reached.
 //!
-//! A line that says what follows and its SHA-256, then a line of JSON per flag: its row as it is stored, and when it
-//! was last known to be in force. Flags that come from it are served as any last known value is: only while the store
-//! cannot be reached, marked stale, and not for longer than that is allowed. A damaged file is as good as none.
+//! A line that says what follows, of which store, and its SHA-256, then a line of JSON per flag: its row as it is stored,
+//! and when it was last known to be in force. Flags that come from it are served as any last known value is: only while
+//! the store cannot be reached, marked stale, and not for longer than that is allowed. A damaged file is as good as none,
+//! and so is one of another store.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+mod identity;
+
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use flag_keys::{open_regular, replace};
 use flag_model::Timestamp;
 use flag_store::{Cells, Row};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
-use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep};
-use tracing::{info, warn};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{error, info, warn};
 
 use crate::cache::{FlagCache, Kept};
+use crate::causes::io_problem;
+use crate::config::Config;
 
 /// How long a change waits at most until it is in the file.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -27,13 +32,21 @@ const PERIOD: Duration = Duration::from_secs(5);
 /// How often the file is written though nothing has changed but how long ago that was known.
 const RENEWED: Duration = Duration::from_mins(1);
 
+/// How long reading or writing the file may take: a disk in the network that is gone may keep it for ever.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// Who may read the file, as far as the process lets anybody.
+const MODE: u32 = 0o666;
+
 const FORMAT: &str = "flag-service snapshot";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The file, and the flags that it is made of.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     path: PathBuf,
+    /// Which store it is of.
+    store: String,
     flags: FlagCache,
     /// Held while it is written.
     state: Mutex<State>,
@@ -45,6 +58,8 @@ struct State {
     changes: u64,
     at: Instant,
     is_failing: bool,
+    /// What has not ended in time, and may never.
+    hanging: Option<JoinHandle<io::Result<()>>>,
 }
 
 /// The first line.
@@ -52,6 +67,8 @@ struct State {
 struct Header {
     format: String,
     version: u32,
+    #[serde(default)]
+    store: String,
     sha256: String,
 }
 
@@ -66,26 +83,32 @@ struct Line {
 /// Why a snapshot cannot be used.
 #[derive(Debug, thiserror::Error)]
 enum ReadError {
-    #[error("it cannot be read")]
+    #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),
+    #[error("it could not be read within 10 s")]
+    Late,
     #[error("it is no snapshot")]
     NoSnapshot,
     #[error("it has version {0}, and this release knows version {VERSION}")]
     Version(u32),
+    #[error("it is of another store, {found}: this is {expected}")]
+    OtherStore { found: String, expected: String },
     #[error("it is damaged")]
     Damaged,
 }
 
 impl Snapshot {
-    /// The snapshot of these flags in this file.
-    pub(crate) fn new(path: PathBuf, flags: FlagCache) -> Self {
+    /// The snapshot in this file of these flags, which are of the store that is configured.
+    pub(crate) fn new(path: PathBuf, config: &Config, flags: FlagCache) -> Self {
         let state = State {
             changes: flags.changes(),
             at: Instant::now(),
             is_failing: false,
+            hanging: None,
         };
         Self {
             path,
+            store: identity::of(&config.store, &config.deployment),
             flags,
             state: Mutex::new(state),
         }
@@ -93,15 +116,19 @@ impl Snapshot {
 
     /// Takes over what the file holds.
     pub(crate) async fn restore(&self) {
-        let path = self.path.clone();
+        let (path, store) = (self.path.clone(), self.store.clone());
         let file = self.path.display();
-        match spawn_blocking(move || read(&path)).await {
+        let read = timeout(WITHIN, spawn_blocking(move || read(&path, &store)));
+        match read.await.unwrap_or(Ok(Err(ReadError::Late))) {
             Ok(Ok(kept)) => {
                 let flags = self.flags.restore(kept);
                 info!(%file, flags, "snapshot of the last known flags read");
             }
             Ok(Err(ReadError::Io(error))) if error.kind() == io::ErrorKind::NotFound => {}
-            Ok(Err(error)) => warn!(%file, problem = %error, "snapshot ignored"),
+            Ok(Err(problem @ ReadError::OtherStore { .. })) => {
+                error!(%file, %problem, "snapshot of another store ignored");
+            }
+            Ok(Err(problem)) => warn!(%file, %problem, "snapshot ignored"),
             Err(_) => warn!(%file, problem = "reading it panicked", "snapshot ignored"),
         }
     }
@@ -129,13 +156,8 @@ impl Snapshot {
         if kept.is_empty() {
             return;
         }
-        let path = self.path.clone();
-        let written = spawn_blocking(move || write(&path, kept)).await;
-        let problem = match written {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("writing it panicked".to_owned()),
-        };
+        let problem = self.write_within(kept, &mut state.hanging).await;
+        let problem = problem.err();
         let file = self.path.display();
         match &problem {
             Some(problem) if !state.is_failing => warn!(%file, problem, "cannot write snapshot"),
@@ -144,10 +166,34 @@ impl Snapshot {
         }
         state.is_failing = problem.is_some();
     }
+
+    async fn write_within(
+        &self,
+        kept: Vec<Kept>,
+        hanging: &mut Option<JoinHandle<io::Result<()>>>,
+    ) -> Result<(), String> {
+        if hanging
+            .as_ref()
+            .is_some_and(|writing| !writing.is_finished())
+        {
+            return Err("it hangs".to_owned());
+        }
+        let (path, store) = (self.path.clone(), self.store.clone());
+        let mut writing = spawn_blocking(move || write(&path, &store, kept));
+        match timeout(WITHIN, &mut writing).await {
+            Ok(Ok(written)) => written.map_err(|error| io_problem(&error)),
+            Ok(Err(_)) => Err("writing it panicked".to_owned()),
+            Err(_) => {
+                *hanging = Some(writing);
+                Err("it hangs".to_owned())
+            }
+        }
+    }
 }
 
-fn read(path: &Path) -> Result<Vec<Kept>, ReadError> {
-    let text = fs::read(path)?;
+fn read(path: &Path, store: &str) -> Result<Vec<Kept>, ReadError> {
+    let mut text = Vec::new();
+    open_regular(path)?.read_to_end(&mut text)?;
     let header_ends = text.iter().position(|byte| *byte == b'\n');
     let (header, lines) = text.split_at(header_ends.ok_or(ReadError::NoSnapshot)? + 1);
     let header: Header = serde_json::from_slice(header).map_err(|_| ReadError::NoSnapshot)?;
@@ -156,6 +202,12 @@ fn read(path: &Path) -> Result<Vec<Kept>, ReadError> {
     }
     if header.version != VERSION {
         return Err(ReadError::Version(header.version));
+    }
+    if header.store != store {
+        return Err(ReadError::OtherStore {
+            found: header.store,
+            expected: store.to_owned(),
+        });
     }
     if header.sha256 != sha256(lines) {
         return Err(ReadError::Damaged);
@@ -166,7 +218,7 @@ fn read(path: &Path) -> Result<Vec<Kept>, ReadError> {
 }
 
 /// Whoever reads the file finds the old one or the new one, whole, whatever happens meanwhile.
-fn write(path: &Path, kept: Vec<Kept>) -> io::Result<()> {
+fn write(path: &Path, store: &str, kept: Vec<Kept>) -> io::Result<()> {
     let mut lines = Vec::new();
     for line in kept.into_iter().filter_map(Line::new) {
         serde_json::to_writer(&mut lines, &line)?;
@@ -175,19 +227,15 @@ fn write(path: &Path, kept: Vec<Kept>) -> io::Result<()> {
     let header = Header {
         format: FORMAT.to_owned(),
         version: VERSION,
+        store: store.to_owned(),
         sha256: sha256(&lines),
     };
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let new = PathBuf::from(name);
-    let mut file = File::create(&new)?;
-    serde_json::to_writer(&mut file, &header)?;
-    file.write_all(b"\n")?;
-    file.write_all(&lines)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    let folder = path.parent().filter(|folder| folder.is_dir());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    replace(path, MODE, |file| {
+        let mut header = serde_json::to_vec(&header)?;
+        header.push(b'\n');
+        file.write_all(&header)?;
+        file.write_all(&lines)
+    })
 }
 
 fn sha256(bytes: &[u8]) -> String {
@@ -226,9 +274,22 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::thread;
+
     use tempfile::TempDir;
 
     use super::*;
+
+    const STORE: &str = "a store";
+
+    fn read(path: &Path) -> Result<Vec<Kept>, ReadError> {
+        super::read(path, STORE)
+    }
+
+    fn write(path: &Path, kept: Vec<Kept>) -> io::Result<()> {
+        super::write(path, STORE, kept)
+    }
 
     fn kept(n: i64) -> Kept {
         let cells = Cells::default()
@@ -293,8 +354,40 @@ mod tests {
         check_refused(b"", "it is no snapshot");
         check_refused(b"hello\n", "it is no snapshot");
         check_refused(
-            b"{\"format\":\"flag-service snapshot\",\"version\":2,\"sha256\":\"\"}\n",
-            "it has version 2, and this release knows version 1",
+            b"{\"format\":\"flag-service snapshot\",\"version\":1,\"sha256\":\"\"}\n",
+            "it has version 1, and this release knows version 2",
         );
+    }
+    #[test]
+    fn a_snapshot_of_another_store_is_refused() {
+        let (_folder, path) = written(vec![kept(1)]);
+        let refused = super::read(&path, "another").unwrap_err().to_string();
+        assert_eq!(refused, "it is of another store, a store: this is another");
+    }
+
+    #[test]
+    fn two_writers_leave_one_whole_snapshot_and_nothing_else() {
+        let (folder, path) = written(vec![kept(1)]);
+        thread::scope(|scope| {
+            for flags in [1, 2_000] {
+                let kept = move || (0..flags).map(kept).collect();
+                let path = &path;
+                scope.spawn(move || (0..20).for_each(|_| write(path, kept()).unwrap()));
+            }
+            for _ in 0..200 {
+                read(&path).unwrap();
+            }
+        });
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link_that_somebody_laid() {
+        let (folder, path) = written(vec![kept(1)]);
+        let victim = folder.path().join("victim");
+        fs::write(&victim, "mine").unwrap();
+        std::os::unix::fs::symlink(&victim, folder.path().join("flags.snapshot.new")).unwrap();
+        write(&path, vec![kept(2)]).unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
     }
 }

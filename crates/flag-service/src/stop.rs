@@ -1,6 +1,5 @@
-//! The end: not ready, no new requests, exposures written, and all of that within ten seconds.
+//! The end: not ready, no new requests, exposures written, and all of that within ten seconds (`watchdog.rs`).
 
-use std::thread;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -17,9 +16,6 @@ pub(crate) const REQUESTS_WITHIN: Duration = Duration::from_secs(6);
 /// How long after the signal exposures may be written.
 const EXPOSURES_WITHIN: Duration = Duration::from_secs(9);
 
-/// When the process ends whatever it is doing.
-const PROCESS_WITHIN: Duration = Duration::from_millis(9_700);
-
 /// Serves until a signal, then for `delay` as one that is not ready, then ends; an error if exposures could not be
 /// written in time.
 pub(crate) async fn serve_until(
@@ -33,7 +29,6 @@ pub(crate) async fn serve_until(
         signal = signals => {
             let told_at = Instant::now();
             info!(signal, "stopping");
-            end_in_any_case()?;
             site.readiness.begin_draining();
             (told_at, drain(server, told_at, delay).await)
         }
@@ -69,18 +64,6 @@ async fn flush(site: &Data<Site>, until: Instant) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ends the process before Kubernetes kills it, should a thread that everything waits for hang.
-fn end_in_any_case() -> std::io::Result<()> {
-    thread::Builder::new()
-        .name("stop".to_owned())
-        .spawn(|| {
-            thread::sleep(PROCESS_WITHIN);
-            error!("stopped while something hung");
-            std::process::exit(1);
-        })
-        .map(drop)
-}
-
 /// Listens for the signals to stop from now on; what it gives back is ready when one has come, and names it.
 #[cfg(unix)]
 pub(crate) fn signals() -> std::io::Result<impl Future<Output = &'static str>> {
@@ -88,12 +71,31 @@ pub(crate) fn signals() -> std::io::Result<impl Future<Output = &'static str>> {
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // A terminal that is closed sends it; what waits is written then too.
+    let mut hang_up = signal(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
+            _ = hang_up.recv() => "SIGHUP",
         }
     })
+}
+
+/// From now on a file that may not grow any more (`RLIMIT_FSIZE`) fails the write, and doesn't end the process.
+#[cfg(unix)]
+pub(crate) fn outlive_file_limits() -> std::io::Result<()> {
+    use rustix::process::Signal;
+    use tokio::signal::unix::{SignalKind, signal};
+
+    // Whoever has listened once is not killed by it ever after.
+    signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
+}
+
+/// Elsewhere there is no such signal.
+#[cfg(not(unix))]
+pub(crate) fn outlive_file_limits() -> std::io::Result<()> {
+    Ok(())
 }
 
 /// The same on a system with other signals.

@@ -6,6 +6,7 @@
 mod collector;
 mod failures;
 mod json;
+mod log_writer;
 mod logging;
 mod panics;
 mod spans;
@@ -18,6 +19,7 @@ use prometheus_client::registry::Registry;
 use tracing::warn;
 
 use self::failures::Failures;
+pub(crate) use self::log_writer::LogWriter;
 pub(crate) use self::logging::start as start_logging;
 use self::spans::SpanMetrics;
 pub(crate) use self::trace::Trace;

@@ -6,6 +6,7 @@ use std::pin::pin;
 
 use actix_web::dev::Payload;
 use actix_web::error::ErrorInternalServerError;
+use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use flag_model::ProjectName;
@@ -53,8 +54,11 @@ impl Visit {
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
         let answer = answer.unwrap_or(Err(ApiError::Internal));
         let mut response = answer.unwrap_or_else(|error| self.fail(route, &error));
+        let caching = route.cache_control(response.status());
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, caching);
         if let Some(id) = self.id.to_header() {
-            response.headers_mut().insert(request_id::HEADER, id);
+            headers.insert(request_id::HEADER, id);
         }
         self.trace
             .end(route, &self.request, &self.id, &mut response);
@@ -67,15 +71,26 @@ impl Visit {
         Ok(self.permit.may(project)?)
     }
 
-    /// Answers with a problem, and says so to those who mend it if it is ours.
+    /// Counts so many answers towards the rate of the caller, of which the request itself was the first.
+    pub(crate) fn charge(&self, answers: usize) -> Result<(), ApiError> {
+        let door = &self.site.door;
+        match self.permit.pass() {
+            Some(pass) => Ok(door.charge(&self.request, pass, answers.saturating_sub(1))?),
+            None => Ok(()),
+        }
+    }
+
+    /// Answers with a problem, and says so to those who mend it.
     fn fail(&self, route: Route, error: &ApiError) -> HttpResponse {
         let response = error.respond(&self.id);
         let status = response.status();
+        let telemetry = &self.site.telemetry;
         if status.is_server_error() {
             self.trace.failed(error.code());
             let lasted = self.began.elapsed();
-            let telemetry = &self.site.telemetry;
             telemetry.complain(self, route, error, status, lasted);
+        } else {
+            telemetry.note(self, route, error);
         }
         response
     }

@@ -52,8 +52,27 @@ pub enum Origin {
     Variable(&'static str),
     /// This configuration file.
     File(PathBuf),
+    /// Nobody said anything, but of another setting.
+    Implied {
+        /// The option of that one, without its dashes.
+        by: String,
+        /// Where its value came from.
+        origin: Box<Self>,
+    },
     /// Nobody said anything.
     Default,
+}
+
+impl Origin {
+    /// The greater, the more it counts.
+    pub(crate) fn strength(&self) -> u8 {
+        match self {
+            Self::Option => 3,
+            Self::Variable(_) => 2,
+            Self::File(_) => 1,
+            Self::Implied { .. } | Self::Default => 0,
+        }
+    }
 }
 
 impl fmt::Display for Origin {
@@ -62,6 +81,7 @@ impl fmt::Display for Origin {
             Self::Option => f.write_str("command line"),
             Self::Variable(variable) => write!(f, "variable {variable}"),
             Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Implied { by, origin } => write!(f, "because {by} is set: {origin}"),
             Self::Default => f.write_str("default"),
         }
     }

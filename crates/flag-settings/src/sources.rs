@@ -6,8 +6,15 @@ use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 
+use crate::literal::{self, Literal};
 use crate::setting::{Origin, Setting};
 use crate::table;
+
+/// How variables of ours begin.
+const PREFIXES: [&str; 3] = ["FLAG_", "FEATURE_FLAG_", "PARTIAL_ROLLOUT_"];
+
+/// Variables of ours that are no settings: those of `flagctl` and of the client.
+const NO_SETTINGS: [&str; 3] = ["FLAG_OWNER", "FLAG_API_KEY", "FLAG_SERVICE_URL"];
 
 /// Everything that was said about settings, by whom.
 #[derive(Clone, Debug, Default)]
@@ -44,10 +51,24 @@ impl Sources {
         self
     }
 
+    /// The same with something typed where nobody has said anything.
+    #[must_use]
+    pub fn unless_said(self, setting: &Setting, value: impl Into<String>) -> Self {
+        match self.find(setting).1 {
+            Origin::Default | Origin::Implied { .. } => self.with(setting, value),
+            _ => self,
+        }
+    }
+
     fn with_file(mut self) -> Self {
         if let (Ok(path), origin) = self.find(&table::CONFIG)
             && origin != Origin::Default
         {
+            if let Some(literal) = self.literal_path(&path) {
+                let mistake = literal.mistake(&table::CONFIG, &origin, Some(&path));
+                self.file_mistakes.push(mistake);
+                return self;
+            }
             self.path = PathBuf::from(path);
             match read_file(&self.path) {
                 Ok(file) => self.file = file,
@@ -55,6 +76,14 @@ impl Sources {
             }
         }
         self
+    }
+
+    /// Why a path was hardly meant as it is.
+    pub(crate) fn literal_path(&self, path: &str) -> Option<Literal> {
+        literal::of_path(path, &|name| {
+            let value = self.environment.get(&OsString::from(name))?;
+            value.to_str().map(str::to_owned)
+        })
     }
 
     /// The value of a setting and where it came from; an error if it is not UTF-8.
@@ -74,7 +103,67 @@ impl Sources {
         if let Some(value) = self.file.get(setting.key) {
             return (Ok(value.clone()), Origin::File(self.path.clone()));
         }
-        (Ok(setting.default.to_owned()), Origin::Default)
+        match self.implied(setting) {
+            Some((value, because)) => (Ok(value.to_owned()), because),
+            None => (Ok(setting.default.to_owned()), Origin::Default),
+        }
+    }
+
+    /// The value of a setting of which nothing is said, where another one implies it: whoever names a part of Bigtable
+    /// wants Bigtable, as the Python service did, unless a local folder is named more strongly.
+    fn implied(&self, setting: &Setting) -> Option<(&'static str, Origin)> {
+        if *setting != table::STORE {
+            return None;
+        }
+        let naming = [table::EMULATOR, table::FLAG_TABLE, table::INSTANCE];
+        let named = naming
+            .map(|naming| (naming, self.find(&naming).1))
+            .into_iter();
+        let bigtable = named.max_by_key(|(_, origin)| origin.strength());
+        let bigtable = bigtable.filter(|(_, origin)| *origin != Origin::Default)?;
+        let folder = self.find(&table::DATA_DIR).1;
+        let (store, (by, origin)) = if folder.strength() > bigtable.1.strength() {
+            ("embedded", (table::DATA_DIR, folder))
+        } else {
+            ("bigtable", bigtable)
+        };
+        let because = Origin::Implied {
+            by: by.option(),
+            origin: Box::new(origin),
+        };
+        Some((store, because))
+    }
+
+    /// What is wrong where nothing is said of the store, and a local folder is named as strongly as a part of Bigtable.
+    pub(crate) fn ambiguity(&self) -> Option<String> {
+        let Origin::Implied { by, origin } = self.find(&table::STORE).1 else {
+            return None;
+        };
+        let folder = self.find(&table::DATA_DIR).1;
+        let option = table::DATA_DIR.option();
+        (by != option && folder.strength() == origin.strength()).then(|| {
+            format!(
+                "both a local folder and a Bigtable instance are named ({option}: {folder}; {by}: {origin}); \
+                 say which with --store"
+            )
+        })
+    }
+
+    /// The variables that look like settings and are none, typing errors among them.
+    pub fn unknown_variables(&self) -> Vec<String> {
+        let names = self.environment.keys().filter_map(|name| name.to_str());
+        let unknown = names.filter(|name| {
+            let is_ours = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+            // Kubernetes sets FLAG_…_SERVICE_HOST and the like where a Service is called so.
+            let is_anothers = ["_SERVICE_", "_PORT", "FLAG_TEST_"]
+                .iter()
+                .any(|part| name.contains(part));
+            let is_known = table::ALL
+                .iter()
+                .any(|setting| setting.variables.contains(name));
+            is_ours && !is_anothers && !is_known && !NO_SETTINGS.contains(name)
+        });
+        unknown.map(str::to_owned).collect()
     }
 }
 
@@ -83,9 +172,12 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, Vec<String>> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| vec![format!("configuration file {shown}: {error}")])?;
-    let table: toml::Table = text
-        .parse()
-        .map_err(|error| vec![format!("configuration file {shown}: {error}")])?;
+    let table: toml::Table = text.parse().map_err(|error| {
+        vec![format!(
+            "configuration file {shown}, {}",
+            problem(&text, &error)
+        )]
+    })?;
     let mut values = BTreeMap::new();
     let mut mistakes = Vec::new();
     for (key, value) in table {
@@ -116,4 +208,13 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, Vec<String>> {
     } else {
         Err(mistakes)
     }
+}
+
+/// What is wrong where. Not the library's own message, which shows the line: it may hold a secret.
+fn problem(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let before = before.unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!("line {line}, column {column}: {}", error.message())
 }

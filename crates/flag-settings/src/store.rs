@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flag_store::{RowStore, StoreError};
-use flag_store_bigtable::{BigtableSettings, BigtableStore, ConnectError};
+use flag_store_bigtable::{BigtableSettings, BigtableStore, ConnectError, is_host_and_port};
 use flag_store_embedded::{EmbeddedStore, OpenError, remove_exposures_before};
 
+use crate::environment::is_production;
+use crate::literal;
 use crate::reader::Reader;
 use crate::table;
 
@@ -93,6 +95,7 @@ impl StoreSettings {
             "bigtable" => Some(Kind::Bigtable),
             _ => None,
         });
+        reader.check_store();
         let environment = reader.parse(&table::ENVIRONMENT, NAME, name);
         let emulator = read_emulator(reader, environment.as_deref());
         // Where it isn't known which settings count, the mistakes in all of them are told.
@@ -175,28 +178,49 @@ pub(crate) fn name(text: &str) -> Option<String> {
 }
 
 fn read_data_dir(reader: &mut Reader) -> Option<PathBuf> {
-    reader.parse(&table::DATA_DIR, "a directory", |text| {
-        (!text.is_empty()).then(|| PathBuf::from(text))
-    })
+    let path = reader.path(&table::DATA_DIR)?;
+    if path.as_os_str().is_empty() {
+        let origin = reader.origin(&table::DATA_DIR);
+        reader.mistake(&format!(
+            "data-dir ({origin}): found \"\", expected a directory"
+        ));
+        return None;
+    }
+    Some(path)
 }
 
 /// The emulator, empty if there is none; one in production is a mistake, whatever the store.
 fn read_emulator(reader: &mut Reader, environment: Option<&str>) -> Option<String> {
-    let emulator = reader.parse(&table::EMULATOR, "host:port", |text| {
-        let host_and_port = text.rsplit_once(':');
-        let is_valid = host_and_port
-            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-        (text.is_empty() || is_valid).then(|| text.to_owned())
+    let expected = emulator_expected(reader);
+    let emulator = reader.parse(&table::EMULATOR, &expected, |text| {
+        (text.is_empty() || is_host_and_port(text)).then(|| text.to_owned())
     })?;
-    if !emulator.is_empty() && environment.is_some_and(|environment| environment.ends_with("prod"))
-    {
+    if !emulator.is_empty() && environment.is_some_and(is_production) {
         let origin = reader.origin(&table::EMULATOR);
         let environment = environment.unwrap_or_default();
         reader.mistake(&format!(
-            "bigtable-emulator ({origin}): refused in environment {environment:?}, which ends in prod"
+            "bigtable-emulator ({origin}): refused in environment {environment:?}, which is production"
         ));
     }
     Some(emulator)
+}
+
+/// What to write instead of an emulator's address that is none.
+fn emulator_expected(reader: &Reader) -> String {
+    let text = reader.found(&table::EMULATOR);
+    let bare = literal::of_path(&text, &|_| None).map_or(text, |literal| literal.instead);
+    let bare = bare.trim_end_matches('/');
+    let instead = match bare.rsplit_once(':') {
+        Some((host, port)) if host.contains(':') && !host.starts_with('[') => {
+            format!("[{host}]:{port}")
+        }
+        _ => bare.to_owned(),
+    };
+    if is_host_and_port(&instead) {
+        format!("host:port: write {instead}")
+    } else {
+        "host:port".to_owned()
+    }
 }
 
 /// Reads names of the form that Bigtable takes; `{environment}` and `{tenant}` stand for those settings.

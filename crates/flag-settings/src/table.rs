@@ -19,7 +19,7 @@ settings! {
     CONFIG = "config", ["FLAG_CONFIG"], "",
         "Configuration file, TOML, with a line `key = value` per setting";
     STORE = "store", ["FLAG_STORE"], "embedded",
-        "Where flags are kept: `embedded` (local files) or `bigtable`";
+        "Where flags are kept: `embedded` (local files) or `bigtable`; where nothing is said, `bigtable` if a Bigtable instance, a flag table or an emulator is named (not with `--demo`), unless `data-dir` is named by a stronger source (command line, environment, file); if by the same one, this must be said";
     DATA_DIR = "data_dir", ["FLAG_DATA_DIR"], "./flag-data",
         "Directory of the embedded store, on a local disk";
     ENVIRONMENT = "environment", ["environment", "ENVIRONMENT"], "hcb-dev",
@@ -37,7 +37,13 @@ settings! {
     APP_PROFILE = "bigtable_app_profile", ["FLAG_BIGTABLE_APP_PROFILE"], "",
         "Bigtable app profile, with single-cluster routing and single-row transactions; empty for the instance's own";
     EMULATOR = "bigtable_emulator", ["BIGTABLE_EMULATOR_HOST"], "",
-        "`host:port` of a Bigtable emulator instead of Google Cloud; refused when the environment ends in `prod`";
+        "`host:port` of a Bigtable emulator instead of Google Cloud; refused in production: where `prod` is a part of the environment's name between `-`, `_` and `.`";
+    V1_ALGORITHM = "v1_hash_algorithm", ["FLAG_V1_HASH_ALGORITHM"], "md5",
+        "Hash algorithm of revisions of version 1 whose row names none, as the Python deployment was configured: `md5`, `sha1`, `sha224`, `sha256`, `sha384`, `sha512`, `sha3_224`, `sha3_256`, `sha3_384`, `sha3_512`, `blake2b` or `blake2s`";
+    V1_CELLS = "v1_cells", ["FLAG_V1_CELLS"], "python",
+        "How revisions of version 1 are written: `python` (`True`, as `ast.literal_eval` reads it) or `json` (`true`); both are read";
+    MAX_FUTURE = "max_future_hours", ["FLAG_MAX_FUTURE_HOURS"], "24",
+        "How far ahead of the clock the time of a row may be, in hours, 1 to 1000000; rows further ahead are passed over when the newest one is looked for";
     STORE_DEADLINE = "store_deadline_ms", ["FLAG_STORE_DEADLINE_MS"], "280",
         "Longest that a request of the service waits for the store, in milliseconds, 1 to 60000";
     STORE_READS = "store_reads", ["FLAG_STORE_READS"], "64",
@@ -51,7 +57,9 @@ settings! {
     ALLOW_ANONYMOUS = "allow_anonymous", ["FLAG_ALLOW_ANONYMOUS"], "false",
         "Whether the service may listen on an address that is not loopback without asking for keys: `true` or `false`";
     MAX_CONNECTIONS = "max_connections", ["FLAG_MAX_CONNECTIONS"], "10000",
-        "How many connections the service holds at most, 1 to 1000000, in equal shares for its workers; more of them wait to be accepted";
+        "How many connections the service holds at most, 1 to 1000000, in equal shares for its workers; beyond, those without a request are closed first, then new ones are answered 503, except for probes";
+    KEEP_ALIVE = "keep_alive_seconds", ["FLAG_KEEP_ALIVE_SECONDS"], "620",
+        "How long a connection without a request stays open, in seconds, 1 to 86400, and up to a quarter longer; longer than the load balancer in front keeps its own (Google's: 600), so that it is the first to close";
     MAX_IN_FLIGHT = "max_in_flight", ["FLAG_MAX_IN_FLIGHT"], "2048",
         "How many requests of one path may wait at once, 1 to 1000000, for the store or for their own body; more of them get a 503 at once";
     RATE_LIMIT = "rate_limit", ["FLAG_RATE_LIMIT"], "0",
@@ -70,16 +78,24 @@ settings! {
         "How many exposures wait to be written at most, 1 to 10000000; more are dropped and counted";
     EXPOSURE_DEDUP = "exposure_dedup_seconds", ["FLAG_EXPOSURE_DEDUP_SECONDS"], "0",
         "How long the same answer of one revision to the same instance is logged only once, in seconds, 0 to 86400; 0 logs every answer";
+    EXPOSURE_DEDUP_ENTRIES = "exposure_dedup_entries", ["FLAG_EXPOSURE_DEDUP_ENTRIES"], "200000",
+        "How many answers a replica remembers for that, 1000 to 100000000, about 40 bytes each; of more answers up to half are forgotten early, counted in `flag_exposures_dedup_forgotten_total`, and logged again if they are repeated";
+    EXPOSURE_BOOLEANS = "exposure_booleans", ["FLAG_EXPOSURE_BOOLEANS"], "json",
+        "How booleans are spelled in the cells of the exposure log: `json` (`true`) or `python` (`True`, as the Python service wrote them)";
+    EXPOSURE_MAX_AGE = "exposure_max_age_hours", ["FLAG_EXPOSURE_MAX_AGE_HOURS"], "168",
+        "How long ago the `created_time` of an entry of `/log-feature-flag` may be, in hours, 1 to 87600";
+    EXPOSURE_MAX_AHEAD = "exposure_max_ahead_seconds", ["FLAG_EXPOSURE_MAX_AHEAD_SECONDS"], "300",
+        "How far ahead of the clock it may be, in seconds, 0 to 86400";
     EXPOSURE_RETENTION = "exposure_retention_days", ["FLAG_EXPOSURE_RETENTION_DAYS"], "90",
-        "How long the embedded store keeps exposures, in days, 0 to 36500; 0 keeps them for ever; in Bigtable a rule of the table says so";
+        "How long the embedded store keeps exposures after they were written, in days, 0 to 36500; 0 keeps them for ever; in Bigtable a rule of the table says so";
     LOG_INSTANCE_ID = "log_instance_id", ["FLAG_LOG_INSTANCE_ID"], "plain",
         "How instance ids stand in the exposure log: `plain`, or `hashed` (HMAC-SHA-256 in hexadecimal, and no bucket)";
     LOG_INSTANCE_ID_KEY = "log_instance_id_key", ["FLAG_LOG_INSTANCE_ID_KEY"], "",
         "Secret key of `hashed`, at least 16 bytes";
     LOG_INSTANCE_ID_KEY_FILE = "log_instance_id_key_file", ["FLAG_LOG_INSTANCE_ID_KEY_FILE"], "",
         "File that holds the secret key of `hashed`, instead of the key itself; a line break at its end doesn't count";
-    MAX_BODY = "max_body_kib", ["FLAG_MAX_BODY_KIB"], "64",
-        "Largest body of a request, in KiB, 1 to 65536";
+    MAX_BODY = "max_body_kib", ["FLAG_MAX_BODY_KIB"], "256",
+        "Largest body of a request, in KiB, 1 to 65536; a list of 500 exposures fits into the default";
     DRAIN_DELAY = "drain_delay_ms", ["FLAG_DRAIN_DELAY_MS"], "0",
         "How long the service goes on after the signal to stop while `/readyz` says that it drains, in milliseconds, 0 to 4000; on Kubernetes 3000 gives load balancers time to notice";
     MAX_STALE = "feature_flag_max_stale_minutes", ["FEATURE_FLAG_MAX_STALE_MINUTES"], "1440",
@@ -108,7 +124,7 @@ settings! {
         "Which share of the requests `traceidratio` takes, 0 to 1";
 }
 
-/// The settings that say which store to open, for every binary that opens one.
+/// The settings that say which store to open, and what its rows mean, for every binary that opens one.
 pub const OF_STORE: &[Setting] = &[
     CONFIG,
     STORE,
@@ -121,6 +137,9 @@ pub const OF_STORE: &[Setting] = &[
     LOG_TABLE,
     APP_PROFILE,
     EMULATOR,
+    V1_ALGORITHM,
+    V1_CELLS,
+    MAX_FUTURE,
 ];
 
 /// The table as `docs/configuration.md` shows it.

@@ -66,6 +66,61 @@ mod tests {
         assert_eq!(shown, expected);
     }
 
+    #[track_caller]
+    fn check_store(typed: &[&str], environment: &[(&str, &str)], expected: &str) {
+        let command = Command::new("test").args(table::OF_STORE.iter().map(Setting::arg));
+        let matches = command.get_matches_from([&["test"], typed].concat());
+        let environment = environment.iter();
+        let environment = environment.map(|(name, value)| (name.into(), value.into()));
+        let told = Sources::new(&matches, environment).told(&[table::STORE]);
+        let told = told
+            .first()
+            .map(|told| format!("{} ({})", told.value, told.origin));
+        assert_eq!(told.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn whoever_names_a_part_of_bigtable_means_bigtable() {
+        let instance = ("INSTANCE_ID", "i");
+        check_store(&[], &[], "embedded (default)");
+        check_store(&[], &[("PROJECT_ID", "p")], "embedded (default)");
+        check_store(
+            &[],
+            &[instance],
+            "bigtable (because bigtable-instance is set: variable INSTANCE_ID)",
+        );
+        check_store(
+            &[],
+            &[("BIGTABLE_EMULATOR_HOST", "h:1")],
+            "bigtable (because bigtable-emulator is set: variable BIGTABLE_EMULATOR_HOST)",
+        );
+        check_store(
+            &["--flag-table", "t"],
+            &[],
+            "bigtable (because flag-table is set: command line)",
+        );
+        check_store(
+            &[],
+            &[instance, ("FLAG_STORE", "embedded")],
+            "embedded (variable FLAG_STORE)",
+        );
+    }
+
+    #[test]
+    fn the_store_that_is_named_more_strongly_counts() {
+        let instance = ("INSTANCE_ID", "i");
+        let typed = ["--data-dir", "d"];
+        let said = "embedded (because data-dir is set: command line)";
+        check_store(&typed, &[instance], said);
+        check_store(&typed, &[("BIGTABLE_EMULATOR_HOST", "h:1")], said);
+        check_store(&typed, &[], "embedded (default)");
+        check_store(
+            &["--flag-table", "t"],
+            &[instance, ("FLAG_DATA_DIR", "d")],
+            "bigtable (because flag-table is set: command line)",
+        );
+    }
+
     #[test]
     fn what_is_put_on_top_counts() {
         let matches = Command::new("test").get_matches_from(["test"]);

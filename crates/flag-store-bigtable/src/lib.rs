@@ -9,6 +9,7 @@ mod call;
 mod connection;
 mod expiry;
 mod filter;
+mod forget;
 mod line;
 mod merge;
 mod mutation;
@@ -20,7 +21,7 @@ mod tables;
 
 pub use crate::connection::ConnectError;
 pub use crate::expiry::Expiry;
-pub use crate::settings::BigtableSettings;
+pub use crate::settings::{BigtableSettings, is_host_and_port};
 pub use crate::store::BigtableStore;
 pub use crate::tables::{Prepared, TableState};
 

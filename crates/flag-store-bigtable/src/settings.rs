@@ -159,7 +159,8 @@ fn is_resource_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
-fn is_host_and_port(text: &str) -> bool {
+/// Whether a text is `host:port` and nothing else; an IPv6 address stands in brackets.
+pub fn is_host_and_port(text: &str) -> bool {
     let Ok(uri) = format!("http://{text}").parse::<Uri>() else {
         return false;
     };

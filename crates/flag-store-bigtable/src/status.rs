@@ -75,6 +75,9 @@ pub(crate) fn refused(table: &str, why: &str) -> StoreError {
     }
 }
 
+/// What the emulator says of a table that was made by hand; Bigtable itself has codes of their own for what is missing.
+const UNKNOWN_FAMILY: &str = "unknown family";
+
 fn nature(status: &Status) -> Nature {
     // Only a status made on this side has a source: the transport, or the fetching of a token.
     if status.source().is_some() {
@@ -82,20 +85,20 @@ fn nature(status: &Status) -> Nature {
     }
     match status.code() {
         Code::ResourceExhausted if status.message().contains("larger than max") => Nature::Refused,
+        Code::Internal | Code::Unknown if status.message().contains(UNKNOWN_FAMILY) => {
+            Nature::Refused
+        }
         Code::Unavailable
         | Code::DeadlineExceeded
         | Code::Aborted
         | Code::ResourceExhausted
-        | Code::Cancelled => Nature::Transient,
-        // What tonic makes of an answer that a proxy cut off, or gave in the store's place.
-        Code::Unknown
-            if status.message().contains("missing grpc-status")
-                || status.message().contains("grpc-status header missing") =>
-        {
-            Nature::Transient
-        }
+        | Code::Cancelled
+        // A stream that was reset, a connection that is going away, an answer that a proxy cut off: libraries and proxies
+        // word them in many ways, and Google's own clients retry those that they know. Trying again costs little.
+        | Code::Internal
+        | Code::Unknown
+        | Code::DataLoss => Nature::Transient,
         Code::Unauthenticated => Nature::Unauthenticated,
-        Code::Internal | Code::DataLoss => Nature::Broken,
         _ => Nature::Refused,
     }
 }
@@ -144,8 +147,18 @@ mod tests {
             Code::Aborted,
             Code::ResourceExhausted,
             Code::Cancelled,
+            Code::Internal,
+            Code::Unknown,
+            Code::DataLoss,
         ] {
             check(code, "", Nature::Transient);
+        }
+    }
+
+    #[test]
+    fn a_family_that_is_missing_stays_missing() {
+        for code in [Code::Internal, Code::Unknown] {
+            check(code, "unknown family \"metadata\"", Nature::Refused);
         }
     }
 
@@ -158,7 +171,6 @@ mod tests {
             Code::FailedPrecondition,
             Code::Unimplemented,
             Code::OutOfRange,
-            Code::Unknown,
         ] {
             check(code, "", Nature::Refused);
         }

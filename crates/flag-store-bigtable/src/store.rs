@@ -15,7 +15,7 @@ use crate::line::Line;
 use crate::merge::Merger;
 use crate::settings::BigtableSettings;
 use crate::status::{Failure, refused};
-use crate::{batch, filter, mutation, request};
+use crate::{batch, filter, forget, mutation, request};
 
 /// Flags and exposures in Bigtable.
 ///
@@ -233,6 +233,13 @@ impl RowStore for BigtableStore {
         rows: &'a [Row],
     ) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
         Box::pin(batch::write(self, table, rows))
+    }
+
+    fn delete_exposures<'a>(
+        &'a self,
+        keys: &'a [Vec<u8>],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(forget::delete_exposures(self, keys))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -64,6 +64,7 @@ async fn add(store: &FlagStore, project: u32, flag: u32, ids: u32) -> anyhow::Re
         ticket: None,
         tags: Vec::new(),
         expires_on: None,
+        edited_by: None,
     };
     store.append_metadata(Base::Nothing, metadata).await?;
     let overrides = (0..ids).map(|id| InstanceId::new(format!("override-{id:06}")));
@@ -77,7 +78,7 @@ async fn add(store: &FlagStore, project: u32, flag: u32, ids: u32) -> anyhow::Re
     let revision = RevisionParts {
         format: Format::V2 {
             algorithm: HashAlgorithm::Md5,
-            salt: Salt::from(&flag.name),
+            salt: Salt::try_from(&flag.name)?,
         },
         flag,
         control: FlagValue::Boolean(false),

@@ -6,7 +6,7 @@
 //! [column length: u16][column][value length: u32][value]      lengths big-endian, in bytes
 //! ```
 //!
-//! Equal cells have equal bytes. A change of this format is a new schema version.
+//! Equal cells have equal bytes, and no cells none. A change of this format is a new schema version.
 
 use std::collections::BTreeSet;
 

@@ -1,15 +1,15 @@
-//! One connection to one file, and how it is opened.
+//! One connection to one file, and how it is opened and closed.
 
-use std::fs::{self, Metadata};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
-use crate::failure::Failure;
 use crate::open_error::{Obstacle, OpenError};
 use crate::patience::Patience;
+use crate::placed::{Closing, Lost, Placed, is_absence};
 use crate::schema::{Contents, Origin, origin, set_up};
 
 /// How long opening waits for other processes that open or write at the same moment.
@@ -21,13 +21,17 @@ const READER_CACHE_KIB: i32 = 512;
 /// The log is cut to this size when a long read has let it grow.
 const LOG_LIMIT_BYTES: i32 = 16 * 1024 * 1024;
 
+/// Bytes of the log before its first frame, and before the page in each frame.
+const LOG_HEADER: u64 = 32;
+const FRAME_HEADER: u64 = 24;
+
 /// A connection to one file, ready for use.
 #[derive(Debug)]
 pub(crate) struct Database {
     connection: Connection,
     patience: Patience,
-    path: PathBuf,
-    identity: Identity,
+    placed: Placed,
+    page_bytes: u32,
 }
 
 impl Database {
@@ -38,11 +42,38 @@ impl Database {
             return Err(Obstacle::NoDatabase.in_file(path));
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        Self::open(path, flags, |connection| prepare(connection, contents))
-            .map_err(|obstacle| obstacle.in_file(path))
+        Self::open(path, flags, |connection| {
+            prepare(connection, contents, Origin::New)
+        })
+        .map_err(|obstacle| obstacle.in_file(path))
     }
 
-    /// Opens a file that is there, for reading.
+    /// Opens a file that is there, for writing; makes nothing.
+    pub(crate) fn existing(path: &Path, contents: Contents) -> Result<Self, OpenError> {
+        let opened = ensure_there(path).and_then(|()| {
+            Self::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, |connection| {
+                prepare(connection, contents, Origin::Ours)
+            })
+        });
+        opened.map_err(|obstacle| obstacle.in_file(path))
+    }
+
+    /// A connection to a file that is there, to be copied.
+    pub(crate) fn source(path: &Path, contents: Contents) -> Result<Connection, OpenError> {
+        let opened = ensure_there(path).and_then(|()| {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let mut connection = Connection::open_with_flags(path, flags)?;
+            connection.busy_timeout(OPENING)?;
+            connection.pragma_update(None, "query_only", true)?;
+            match origin(&mut connection, contents)? {
+                Origin::Ours | Origin::Older => Ok(connection),
+                Origin::New => Err(Obstacle::NoDatabase),
+            }
+        });
+        opened.map_err(|obstacle| obstacle.in_file(path))
+    }
+
+    /// Opens a file that a writer has open, for reading.
     pub(crate) fn reader(path: &Path) -> Result<Self, OpenError> {
         Self::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, |connection| {
             connection.pragma_update(None, "query_only", true)?;
@@ -68,12 +99,17 @@ impl Database {
                 return Err(obstacle);
             }
         }
-        let identity = Identity::of(path).map_err(Obstacle::Vanished)?;
+        // A file without a log gets one when it is read first.
+        let _: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let page_bytes: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let placed = Placed::new(path).map_err(Obstacle::Vanished)?;
+        // Until `close` says otherwise: a connection that is merely dropped may be one of files that are gone.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         Ok(Self {
             connection,
             patience,
-            path: path.to_owned(),
-            identity,
+            placed,
+            page_bytes,
         })
     }
 
@@ -90,21 +126,97 @@ impl Database {
         &self.patience
     }
 
-    /// Refuses a file that was removed or replaced, for SQLite would go on and write where nobody reads.
-    pub(crate) fn ensure_in_place(&self) -> Result<(), Failure> {
-        match Identity::of(&self.path) {
-            Ok(identity) if identity == self.identity => Ok(()),
-            _ => Err(Failure::Replaced),
+    /// The files as they were when it was opened.
+    pub(crate) fn placed(&self) -> &Placed {
+        &self.placed
+    }
+
+    /// Refuses files that are not in their places any more, for `SQLite` would go on and write where nobody reads.
+    pub(crate) fn ensure_in_place(&mut self) -> Result<(), Lost> {
+        self.placed.check()
+    }
+
+    /// Refuses a log that is shorter than what was committed to it: going on would spoil the file.
+    pub(crate) fn ensure_log_is_whole(&self) -> Result<(), Lost> {
+        let Some(before) = self.frames() else {
+            return Ok(());
+        };
+        if self.is_log_whole(before) {
+            return Ok(());
+        }
+        // Another process may have begun the log anew in between.
+        if self.frames() != Some(before) || self.is_log_whole(before) {
+            return Ok(());
+        }
+        Err(Lost::LogTruncated)
+    }
+
+    /// How many frames were committed to the log, if that can be told.
+    fn frames(&self) -> Option<u64> {
+        let pragma = "PRAGMA wal_checkpoint(NOOP)";
+        let mut statement = self.connection.prepare_cached(pragma).ok()?;
+        // It is negative where there is no log.
+        let frames: i64 = statement.query_row([], |row| row.get(1)).ok()?;
+        u64::try_from(frames).ok()
+    }
+
+    fn is_log_whole(&self, frames: u64) -> bool {
+        let bytes = LOG_HEADER + frames * (FRAME_HEADER + u64::from(self.page_bytes));
+        frames == 0 || self.placed.log_bytes().is_none_or(|found| found >= bytes)
+    }
+
+    /// Closes the connection; the last one of a file writes the log into it, if that is wanted and can be done.
+    pub(crate) fn close(mut self, closing: Closing) {
+        let in_place = self.ensure_in_place();
+        let whole = in_place.and_then(|()| self.ensure_log_is_whole());
+        let is_sound = whole.map_or_else(|lost| lost.closing() == Closing::WithLog, |()| true);
+        if closing == Closing::AsItIs || !is_sound {
+            return;
+        }
+        // Whatever fails here, the log keeps what is in it.
+        let _ = self
+            .connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
+        // Where others have the file open, a copy of it has at least what was written here.
+        if self.connection.total_changes() > 0 {
+            let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
+            let _ = self.connection.query_row(checkpoint, [], |_| Ok(()));
         }
     }
 }
 
-/// Makes sure that a file is ours, sets it up if it is new, and adapts the connection to it.
-fn prepare(connection: &mut Connection, contents: Contents) -> Result<(), Obstacle> {
+/// Refuses a database that contradicts itself, by `integrity_check` or `quick_check`.
+pub(crate) fn check(connection: &Connection, by: &str) -> Result<(), Obstacle> {
+    let found: String = connection.pragma_query_value(None, by, |row| row.get(0))?;
+    if found == "ok" {
+        Ok(())
+    } else {
+        Err(Obstacle::Damaged(found))
+    }
+}
+
+fn ensure_there(path: &Path) -> Result<(), Obstacle> {
+    match fs::metadata(path) {
+        Err(error) if is_absence(&error) => Err(Obstacle::Missing),
+        // What is empty is not ours, and of one byte SQLite believes that it is.
+        Ok(metadata) if metadata.len() <= 1 => Err(Obstacle::NoDatabase),
+        _ => Ok(()),
+    }
+}
+
+/// Makes sure that a file is ours, or makes it so where it is empty and may be, and adapts the connection to it.
+fn prepare(
+    connection: &mut Connection,
+    contents: Contents,
+    accepted: Origin,
+) -> Result<(), Obstacle> {
     if connection.is_readonly(MAIN_DB)? {
         return Err(Obstacle::WriteProtected);
     }
     let origin = origin(connection, contents)?;
+    if (origin, accepted) == (Origin::New, Origin::Ours) {
+        return Err(Obstacle::NoDatabase);
+    }
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
@@ -114,37 +226,6 @@ fn prepare(connection: &mut Connection, contents: Contents) -> Result<(), Obstac
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_LIMIT_BYTES, |_| Ok(()))?;
     match origin {
         Origin::New => set_up(connection, contents),
-        Origin::Ours => Ok(()),
-    }
-}
-
-/// Tells a file from another one of the same name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-}
-
-impl Identity {
-    fn of(path: &Path) -> io::Result<Self> {
-        fs::metadata(path).map(|metadata| Self::from_metadata(&metadata))
-    }
-
-    #[cfg(unix)]
-    fn from_metadata(metadata: &Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        }
-    }
-
-    /// Elsewhere an open file can neither be removed nor replaced.
-    #[cfg(not(unix))]
-    fn from_metadata(_metadata: &Metadata) -> Self {
-        Self {
-            device: 0,
-            inode: 0,
-        }
+        Origin::Older | Origin::Ours => Ok(()),
     }
 }

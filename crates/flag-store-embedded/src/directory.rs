@@ -30,7 +30,7 @@ pub(crate) fn why_not_writable(directory: &Path) -> Option<io::Error> {
 }
 
 /// Makes the names in a directory survive a power loss, where the system can.
-fn sync(directory: &Path) {
+pub(crate) fn sync(directory: &Path) {
     // Not every system opens directories, and the store works without this as long as the power stays on.
     let _ = File::open(directory).and_then(|opened| opened.sync_all());
 }

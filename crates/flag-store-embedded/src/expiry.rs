@@ -1,11 +1,12 @@
 //! Removes exposures by age, a few rows at a time, so that no writer waits for long.
 //!
-//! Bigtable does this by a rule of the table; files need somebody who does it.
+//! Bigtable does this by a rule of the table, which counts from when a row was written; files need somebody who does it,
+//! and count likewise.
 
 use std::path::Path;
 use std::time::Duration;
 
-use flag_store::StoreError;
+use flag_store::{RowStore as _, StoreError};
 use rusqlite::{TransactionBehavior, params};
 use tokio::time::sleep;
 
@@ -22,15 +23,20 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The last key of the next rows after a key.
 const LAST_OF_SLICE: &str = "SELECT max(key) FROM
     (SELECT key FROM rows WHERE key > ?1 ORDER BY key LIMIT ?2)";
-const REMOVE: &str = "DELETE FROM rows WHERE key > ?1 AND key <= ?2
-    AND length(key) >= length(?3) AND substr(key, -length(?3)) < ?3";
+const REMOVE: &str =
+    "DELETE FROM rows WHERE key > ?1 AND key <= ?2 AND written < unixepoch(CAST(?3 AS TEXT))";
 
-/// Removes every exposure whose key ends with a time before `time`, text of the same width; how many there were.
+/// In files from before rows had a time of their own: by the time in their keys, text of the same width.
+const REMOVE_BY_KEY: &str = "DELETE FROM rows WHERE key > ?1 AND key <= ?2
+    AND length(key) >= length(?3) AND substr(key, -length(?3)) < ?3";
+const HAS_TIMES: &str = "SELECT 1 FROM pragma_table_info('rows') WHERE name = 'written'";
+
+/// Removes every exposure that was written before `time`, `YYYY-MM-DD HH:MM:SS.ffffff` in UTC; how many there were.
 ///
-/// Reads all keys once, and shares the file with whoever else has it open.
+/// Reads all keys once, and shares the file with whoever else has it open. Makes no store where there is none.
 pub async fn remove_exposures_before(directory: &Path, time: &str) -> Result<usize, StoreError> {
     let directory = directory.to_owned();
-    let opening = tokio::task::spawn_blocking(move || EmbeddedStore::open(&directory));
+    let opening = tokio::task::spawn_blocking(move || EmbeddedStore::existing(&directory));
     let unavailable = |source: flag_store::BoxError| StoreError::Unavailable { source };
     let store = opening
         .await
@@ -64,8 +70,10 @@ fn remove_slice(
         .prepare_cached(LAST_OF_SLICE)?
         .query_row(params![after, SLICE], |row| row.get(0))?;
     let Some(last) = last else { return Ok(None) };
+    let has_times = transaction.prepare_cached(HAS_TIMES)?.exists([])?;
+    let remove = if has_times { REMOVE } else { REMOVE_BY_KEY };
     let removed = transaction
-        .prepare_cached(REMOVE)?
+        .prepare_cached(remove)?
         .execute(params![after, last, time])?;
     transaction.commit()?;
     Ok(Some((last, removed)))
@@ -89,39 +97,85 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn what_is_old_goes_and_nothing_else() {
-        let directory = TempDir::new().unwrap();
+    const BETWEEN: &str = "2026-10-01 00:00:00.000000";
+
+    /// Rows of which every third says that it is old, in both tables.
+    async fn store_with_rows(directory: &TempDir) -> (EmbeddedStore, Vec<Row>) {
         let store = EmbeddedStore::open(directory.path()).unwrap();
+        let time = |at| if at % 3 == 0 { OLD } else { NEW };
         let rows: Vec<Row> = (0..=2 * SLICE)
-            .map(|at| {
-                row(format!(
-                    "I#{at:06}#TIME#{}",
-                    if at % 3 == 0 { OLD } else { NEW }
-                ))
-            })
+            .map(|at| row(format!("I#{at:06}#TIME#{}", time(at))))
             .chain([row("short".to_owned())])
             .collect();
         for table in [Table::Exposures, Table::Flags] {
-            assert!(
-                store
-                    .write_batch(table, &rows)
-                    .await
-                    .iter()
-                    .all(Result::is_ok)
-            );
+            let written = store.write_batch(table, &rows).await;
+            assert!(written.iter().all(Result::is_ok));
         }
-        let removed = remove_exposures_before(directory.path(), "2026-10-01 00:00:00.000000").await;
-        assert_eq!(removed.unwrap(), 667);
-        let left = store
-            .scan(Table::Exposures, Scan::prefix(""))
-            .await
-            .unwrap();
-        assert_eq!(left.len(), rows.len() - 667);
-        assert!(!left.iter().any(|row| row.key.ends_with(OLD.as_bytes())));
-        let flags = store.scan(Table::Flags, Scan::prefix("")).await.unwrap();
-        assert_eq!(flags.len(), rows.len());
-        let again = remove_exposures_before(directory.path(), OLD).await;
+        (store, rows)
+    }
+
+    async fn run(store: &EmbeddedStore, statements: String) {
+        let run =
+            move |database: &mut Database| Ok(database.connection().execute_batch(&statements)?);
+        store.write_exposures(run).await.unwrap();
+    }
+
+    async fn keys(store: &EmbeddedStore, table: Table) -> Vec<Vec<u8>> {
+        store.keys(table, Scan::prefix("")).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_written_long_ago_goes_and_nothing_else() {
+        let directory = TempDir::new().unwrap();
+        let (store, rows) = store_with_rows(&directory).await;
+        let removed = remove_exposures_before(directory.path(), BETWEEN).await;
+        assert_eq!(removed.unwrap(), 0, "written just now");
+        let aged = format!("UPDATE rows SET written = unixepoch('{OLD}') WHERE key LIKE 'I#%7#%'");
+        run(&store, aged).await;
+        let removed = remove_exposures_before(directory.path(), BETWEEN).await;
+        assert_eq!(removed.unwrap(), 200);
+        let left = keys(&store, Table::Exposures).await;
+        assert_eq!(left.len(), rows.len() - 200);
+        assert!(!left.iter().any(|key| key.get(7) == Some(&b'7')));
+        assert_eq!(keys(&store, Table::Flags).await.len(), rows.len());
+        let again = remove_exposures_before(directory.path(), BETWEEN).await;
         assert_eq!(again.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_row_that_is_written_again_is_as_old_as_before() {
+        let directory = TempDir::new().unwrap();
+        let (store, rows) = store_with_rows(&directory).await;
+        run(
+            &store,
+            format!("UPDATE rows SET written = unixepoch('{OLD}')"),
+        )
+        .await;
+        store.write_batch(Table::Exposures, &rows).await;
+        let removed = remove_exposures_before(directory.path(), BETWEEN).await;
+        assert_eq!(removed.unwrap(), rows.len());
+    }
+
+    #[tokio::test]
+    async fn rows_without_a_time_of_their_own_go_by_the_time_in_their_keys() {
+        let directory = TempDir::new().unwrap();
+        let (store, rows) = store_with_rows(&directory).await;
+        let older = "ALTER TABLE rows RENAME TO newer;
+            CREATE TABLE rows (key BLOB PRIMARY KEY, cells BLOB NOT NULL) WITHOUT ROWID;
+            INSERT INTO rows SELECT key, cells FROM newer; DROP TABLE newer";
+        run(&store, older.to_owned()).await;
+        let removed = remove_exposures_before(directory.path(), BETWEEN).await;
+        assert_eq!(removed.unwrap(), 667);
+        let left = keys(&store, Table::Exposures).await;
+        assert_eq!(left.len(), rows.len() - 667);
+        assert!(!left.iter().any(|key| key.ends_with(OLD.as_bytes())));
+    }
+
+    #[tokio::test]
+    async fn no_store_is_made_where_there_is_none() {
+        let parent = TempDir::new().unwrap();
+        let missing = parent.path().join("flag-data");
+        remove_exposures_before(&missing, OLD).await.unwrap_err();
+        assert!(!missing.exists());
     }
 }

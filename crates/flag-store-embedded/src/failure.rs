@@ -5,23 +5,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flag_store::StoreError;
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::cells::{Garbled, TooLong};
+use crate::open_error::OpenError;
+use crate::placed::Lost;
 
 /// Why a job failed; cloned when one failure is the result of every row of a batch.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("no answer within {} ms", .after.as_millis())]
     TimedOut { after: Duration },
-    #[error("its threads have ended")]
+    #[error("it is closed")]
     Ended,
-    #[error("it was removed or replaced while open; restart to use what is there now")]
-    Replaced,
+    #[error(transparent)]
+    Lost(#[from] Lost),
+    #[error("{lost}, and what is there now cannot be used")]
+    Away { lost: Lost, source: Arc<OpenError> },
     #[error("row {key} is damaged")]
     Garbled { key: String, source: Garbled },
     #[error(transparent)]
     Refused(#[from] Refusal),
+    #[error("another process keeps it locked")]
+    Locked,
+    #[error("disk full")]
+    DiskFull,
     #[error(transparent)]
     Sqlite(Arc<rusqlite::Error>),
 }
@@ -87,9 +95,14 @@ impl Failure {
 
     fn remedy(&self) -> Remedy {
         match self {
-            Self::TimedOut { .. } | Self::Ended => Remedy::Retry,
+            Self::TimedOut { .. }
+            | Self::Ended
+            | Self::Lost(_)
+            | Self::Away { .. }
+            | Self::Locked
+            | Self::DiskFull => Remedy::Retry,
             Self::Refused(_) => Remedy::GiveUp,
-            Self::Replaced | Self::Garbled { .. } => Remedy::Repair,
+            Self::Garbled { .. } => Remedy::Repair,
             Self::Sqlite(error) => remedy_of_sqlite(error),
         }
     }
@@ -97,7 +110,14 @@ impl Failure {
 
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(Arc::new(error))
+        match error.sqlite_error() {
+            // Of the files that are read only the log ends where somebody has cut it.
+            Some(error) if error.extended_code == ffi::SQLITE_IOERR_SHORT_READ => {
+                Self::Lost(Lost::LogTruncated)
+            }
+            _ if is_disk_full(&error) => Self::DiskFull,
+            _ => Self::Sqlite(Arc::new(error)),
+        }
     }
 }
 
@@ -113,13 +133,19 @@ pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     )
 }
 
+/// Whether there is no room left, for the file or for the shared memory beside it.
+pub(crate) fn is_disk_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| {
+        error.code == ErrorCode::DiskFull || error.extended_code == ffi::SQLITE_IOERR_SHMSIZE
+    })
+}
+
 fn remedy_of_sqlite(error: &rusqlite::Error) -> Remedy {
     match error.sqlite_error_code() {
         Some(
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
             | ErrorCode::FileLockingProtocolFailed
-            | ErrorCode::DiskFull
             | ErrorCode::SystemIoFailure
             | ErrorCode::CannotOpen
             | ErrorCode::OutOfMemory
@@ -138,8 +164,6 @@ fn remedy_of_sqlite(error: &rusqlite::Error) -> Remedy {
 #[cfg(test)]
 mod tests {
     use std::error::Error;
-
-    use rusqlite::ffi;
 
     use super::*;
 
@@ -173,7 +197,7 @@ mod tests {
 
     #[test]
     fn the_source_names_the_file() {
-        let error = Failure::Replaced.in_file(Path::new("/data/flags.db"));
+        let error = Failure::Lost(Lost::Replaced).in_file(Path::new("/data/flags.db"));
         let source = error.source().map(ToString::to_string);
         assert_eq!(source.as_deref(), Some("cannot use /data/flags.db"));
     }

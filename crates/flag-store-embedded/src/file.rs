@@ -1,39 +1,48 @@
-//! One file of the store, together with its threads.
+//! One file of the store, and the jobs that its threads do.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flag_store::StoreError;
 
 use crate::database::Database;
 use crate::failure::Failure;
+use crate::file_state::FileState;
+use crate::group::Group;
 use crate::open_error::OpenError;
-use crate::rows;
+use crate::placed::Closing;
+use crate::rows::{self, Write};
 use crate::schema::Contents;
 use crate::stored::Batch;
-use crate::worker::Workers;
-
-/// Threads that read, per file; two, so that a long scan doesn't hold up the short reads.
-const READERS: usize = 2;
+use crate::worker::{Limit, Outcome, Side};
 
 /// An open file.
 #[derive(Debug)]
 pub(crate) struct DataFile {
-    path: PathBuf,
-    workers: Workers,
+    state: Arc<FileState>,
+    group: Arc<Group>,
 }
 
 impl DataFile {
     /// Opens a file, or makes it, and starts its threads.
     pub(crate) fn open(path: PathBuf, contents: Contents) -> Result<Self, OpenError> {
         let writer = Database::writer(&path, contents)?;
-        let readers = (0..READERS)
-            .map(|_| Database::reader(&path))
-            .collect::<Result<_, _>>()?;
-        match Workers::start(contents, writer, readers) {
-            Ok(workers) => Ok(Self { path, workers }),
-            Err(source) => Err(OpenError::NoThreads { path, source }),
-        }
+        Self::start(path, contents, writer)
+    }
+
+    /// Opens a file that is there, and starts its threads.
+    pub(crate) fn existing(path: PathBuf, contents: Contents) -> Result<Self, OpenError> {
+        let writer = Database::existing(&path, contents)?;
+        Self::start(path, contents, writer)
+    }
+
+    fn start(path: PathBuf, contents: Contents, writer: Database) -> Result<Self, OpenError> {
+        let state = FileState::open(path, contents, writer)?;
+        Ok(Self {
+            state: Arc::new(state),
+            group: Arc::default(),
+        })
     }
 
     /// Runs a job that only reads. It can ask whether anybody still waits for its result.
@@ -42,7 +51,9 @@ impl DataFile {
         limit: Duration,
         work: impl FnOnce(&Database, &dyn Fn() -> bool) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let result = self.workers.read(limit, work).await;
+        let work =
+            |database: &mut Database, is_wanted: &dyn Fn() -> bool| work(database, is_wanted);
+        let result = self.run(Side::Readers, limit, work).await;
         result.map_err(|failure| self.error(failure))
     }
 
@@ -52,8 +63,24 @@ impl DataFile {
         limit: Duration,
         work: impl FnOnce(&mut Database) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let result = self.workers.write(limit, work).await;
+        let work = |database: &mut Database, _: &dyn Fn() -> bool| work(database);
+        let result = self.run(Side::Writer, limit, work).await;
         result.map_err(|failure| self.error(failure))
+    }
+
+    /// Writes a row, together with those that wait at the same time; whether it was written.
+    pub(crate) async fn write_row(
+        &self,
+        limit: Duration,
+        write: Write,
+    ) -> Result<bool, StoreError> {
+        let mut outcome = self.group.add(write);
+        let group = Arc::clone(&self.group);
+        self.write(limit, move |database| group.make(database))
+            .await?;
+        // By now its turn has come, here or with a write before it.
+        let outcome = outcome.try_recv().unwrap_or(Err(Failure::Ended));
+        outcome.map_err(|failure| self.error(failure))
     }
 
     /// Writes many rows in one transaction; when that fails, each of them has failed.
@@ -63,11 +90,12 @@ impl DataFile {
         batch: Batch,
     ) -> Vec<Result<(), StoreError>> {
         let length = batch.len();
-        self.workers
-            .write(limit, move |database| rows::write_batch(database, batch))
-            .await
-            .unwrap_or_else(|failure| vec![Err(failure); length])
-            .into_iter()
+        let work =
+            |database: &mut Database, _: &dyn Fn() -> bool| rows::write_batch(database, batch);
+        let results = self.run(Side::Writer, limit, work).await;
+        let results = results.unwrap_or_else(|failure| vec![Err(failure); length]);
+        let results = results.into_iter();
+        results
             .map(|result| result.map_err(|failure| self.error(failure)))
             .collect()
     }
@@ -79,11 +107,44 @@ impl DataFile {
 
     /// What a failure in this file means to the caller.
     pub(crate) fn error(&self, failure: impl Into<Failure>) -> StoreError {
-        failure.into().in_file(&self.path)
+        failure.into().in_file(self.state.path())
     }
 
-    /// Ends the threads, and waits until the file is closed.
-    pub(crate) async fn close(self) {
-        self.workers.end().await;
+    /// Ends the threads, and waits until the file is closed; calls fail from now on.
+    pub(crate) async fn close(&self) {
+        if let Some(workers) = self.state.close() {
+            let ended = tokio::task::spawn_blocking(|| workers.end(Closing::WithLog));
+            // Where the runtime ends first, so do the threads by themselves.
+            let _ = ended.await;
+        }
+    }
+
+    /// Runs a job; again on what took the file's place, if it was lost before the job began.
+    async fn run<T, W>(&self, side: Side, limit: Duration, mut work: W) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Database, &dyn Fn() -> bool) -> Result<T, Failure> + Send + 'static,
+    {
+        let limit = Limit::new(limit);
+        let mut losses = 0;
+        loop {
+            let workers = FileState::workers(&self.state, limit).await?;
+            match workers.clone().run(side, limit, work).await {
+                Outcome::Ended(result) => {
+                    if let Err(Failure::Lost(lost)) = &result {
+                        FileState::lose(&self.state, workers, *lost);
+                    }
+                    return result;
+                }
+                Outcome::NotBegun(same, lost) => {
+                    FileState::lose(&self.state, workers, lost);
+                    losses += 1;
+                    if losses > 1 {
+                        return Err(lost.into());
+                    }
+                    work = same;
+                }
+            }
+        }
     }
 }

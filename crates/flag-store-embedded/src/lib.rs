@@ -8,20 +8,27 @@
 //! - `two_processes_can_create_the_same_directory`
 //!
 //! The files must be on a local disk: SQLite's write-ahead log is shared memory between processes of one machine.
+mod apart;
+mod backup;
 mod cells;
 mod database;
 mod directory;
 mod expiry;
 mod failure;
 mod file;
+mod file_state;
+mod forget;
+mod group;
 mod open_error;
 mod patience;
+mod placed;
 mod rows;
 mod schema;
 mod store;
 mod stored;
 mod worker;
 
+pub use crate::backup::{BackupError, Present, back_up, restore};
 pub use crate::expiry::remove_exposures_before;
 pub use crate::open_error::OpenError;
 pub use crate::store::{DEFAULT_TIMEOUT, EmbeddedStore};

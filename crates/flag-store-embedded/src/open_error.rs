@@ -7,20 +7,30 @@ use flag_store::BoxError;
 use rusqlite::ErrorCode;
 
 use crate::directory;
-use crate::failure::is_busy;
-use crate::schema::SCHEMA_VERSION;
+use crate::failure::{Failure, is_busy};
+use crate::placed::Lost;
+
+/// SQLite would take the changes in the log for changes of the new file.
+const LOG_OF_ANOTHER: &str = "another file has taken its place, and the write-ahead log of the old one lies beside it: \
+    stop whatever has it open, and move the -wal and -shm beside it away";
 
 /// Why the store cannot be opened. Nothing that is somebody else's has been changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The directory cannot be made or written to: no permission, read-only, disk full.
-    #[error("cannot use the directory {}", path.display())]
+    #[error("cannot use the directory {}{}", path.display(), disk_full(source))]
     Directory {
         /// The directory.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// The file is not there, and was not to be made.
+    #[error("there is no {}", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
     },
     /// The file may be read only.
     #[error("{} is write-protected", path.display())]
@@ -76,12 +86,16 @@ pub enum OpenError {
 /// Why a file cannot be opened, before its path is told.
 #[derive(Debug)]
 pub(crate) enum Obstacle {
+    Missing,
     WriteProtected,
     NoLog,
     NoDatabase,
     NotOurs { id: i32, version: i32 },
-    Newer { version: i32 },
+    Newer { version: i32, supported: i32 },
     Vanished(io::Error),
+    Lost(Lost),
+    LogOfAnother,
+    Damaged(String),
     Sqlite(rusqlite::Error),
 }
 
@@ -104,6 +118,7 @@ impl Obstacle {
     pub(crate) fn in_file(self, file: &Path) -> OpenError {
         let path = file.to_owned();
         match self {
+            Self::Missing => OpenError::Missing { path },
             Self::WriteProtected => OpenError::WriteProtected { path },
             Self::NoLog => unusable(file, "its file system cannot keep a write-ahead log"),
             Self::NoDatabase => OpenError::NotOurs {
@@ -116,12 +131,15 @@ impl Obstacle {
                     "a database with application_id {id:#010x} and user_version {version}"
                 ),
             },
-            Self::Newer { version } => OpenError::Newer {
+            Self::Newer { version, supported } => OpenError::Newer {
                 path,
                 found: version,
-                supported: SCHEMA_VERSION,
+                supported,
             },
             Self::Vanished(error) => unusable(file, error),
+            Self::Lost(lost) => unusable(file, lost),
+            Self::LogOfAnother => unusable(file, LOG_OF_ANOTHER),
+            Self::Damaged(found) => unusable(file, format!("it is damaged: {found}")),
             Self::Sqlite(error) if is_busy(&error) => OpenError::Busy { path },
             Self::Sqlite(error) => sqlite_obstacle(file, error),
         }
@@ -136,7 +154,15 @@ fn sqlite_obstacle(file: &Path, error: rusqlite::Error) -> OpenError {
             path: directory.to_owned(),
             source,
         },
-        None => unusable(file, error),
+        None => unusable(file, Failure::from(error)),
+    }
+}
+
+/// Says it in the words that are looked for.
+fn disk_full(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ": disk full",
+        _ => "",
     }
 }
 

@@ -1,8 +1,11 @@
 //! Rows in the table of one file: every statement that reads or writes them.
 
-use flag_store::{Cells, Columns, CompareAndSet, Insert, Order, Row, Scan};
-use rusqlite::{OptionalExtension, Statement, Transaction, TransactionBehavior, params};
+use flag_store::{Cells, Columns, Order, Row, Scan};
+use rusqlite::{
+    Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params,
+};
 
+use crate::apart;
 use crate::cells;
 use crate::database::Database;
 use crate::failure::Failure;
@@ -14,17 +17,51 @@ const INSERT: &str = "INSERT INTO rows (key, cells) VALUES (?1, ?2) ON CONFLICT 
 const REPLACE: &str = "INSERT INTO rows (key, cells) VALUES (?1, ?2)
     ON CONFLICT DO UPDATE SET cells = excluded.cells";
 
-/// What a cell must hold for [`compare_and_set`] to write.
+/// A write of one row.
+#[derive(Debug)]
+pub(crate) enum Write {
+    /// Writes the row unless there is one.
+    Insert(StoredRow),
+    /// Adds the cells to a row if one of its cells is as expected.
+    CompareAndSet(Comparison, StoredRow),
+}
+
+/// What a cell must hold.
 #[derive(Debug)]
 pub(crate) struct Comparison {
     pub(crate) column: String,
     pub(crate) value: Option<Vec<u8>>,
 }
 
-/// The stored cells of a row.
-pub(crate) fn get(database: &Database, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
-    let mut statement = database.connection().prepare_cached(GET)?;
-    Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+/// Which cells are wanted, for a job that may outlive its caller.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    All,
+    Only(Vec<String>),
+}
+
+impl From<Columns<'_>> for Wanted {
+    fn from(columns: Columns<'_>) -> Self {
+        match columns {
+            Columns::All => Self::All,
+            Columns::Only(names) => Self::Only(names.iter().map(ToString::to_string).collect()),
+        }
+    }
+}
+
+/// The cells of a row, as far as they are wanted; none if there is no such row.
+pub(crate) fn get(database: &Database, key: &[u8], wanted: &Wanted) -> Result<Cells, Failure> {
+    let connection = database.connection();
+    let Some(stored) = stored(connection, key)? else {
+        return Ok(Cells::default());
+    };
+    match wanted {
+        Wanted::All => understood(connection, key, &stored, Columns::All),
+        Wanted::Only(names) => {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            understood(connection, key, &stored, Columns::Only(&names))
+        }
+    }
 }
 
 /// The rows of a range; stops early when nobody waits for them any more.
@@ -35,8 +72,7 @@ pub(crate) fn scan(
 ) -> Result<Vec<Row>, Failure> {
     walk(database, scan, is_wanted, |key, found| {
         let stored = found.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        let cells = cells::decode(stored, Columns::All)
-            .map_err(|garbled| Failure::garbled(&key, garbled))?;
+        let cells = understood(database.connection(), &key, stored, Columns::All)?;
         Ok(Row { key, cells })
     })
 }
@@ -70,43 +106,48 @@ fn walk<T>(
     Ok(rows)
 }
 
-/// Reads a little, and makes sure that the file is still in its place.
+/// Reads a little.
 pub(crate) fn ping(database: &Database) -> Result<(), Failure> {
-    database.ensure_in_place()?;
     database.connection().prepare_cached(PING)?.exists([])?;
     Ok(())
 }
 
-/// Writes a row unless there is one, durably.
-pub(crate) fn insert_if_absent(
-    database: &mut Database,
-    row: &StoredRow,
-) -> Result<Insert, Failure> {
-    let transaction = begin(database)?;
-    let inserted = transaction
-        .prepare_cached(INSERT)?
-        .execute([&row.key, &row.cells])?;
-    if inserted == 0 {
-        return Ok(Insert::AlreadyThere);
+impl Write {
+    /// Whether it was made, as far as it depended on what was there.
+    pub(crate) fn make(&self, transaction: &Transaction<'_>) -> Result<bool, Failure> {
+        match self {
+            Self::Insert(row) => {
+                let inserted = transaction
+                    .prepare_cached(INSERT)?
+                    .execute([&row.key, &row.cells])?;
+                Ok(inserted == 1)
+            }
+            Self::CompareAndSet(expected, row) => compare_and_set(transaction, expected, row),
+        }
     }
-    transaction.commit()?;
-    Ok(Insert::Inserted)
 }
 
-/// Adds cells to a row if one of its cells is as expected, durably.
-pub(crate) fn compare_and_set(
-    database: &mut Database,
+/// From then on the cells of the row lie apart: whoever compares one cell does it again, and the row may be large.
+fn compare_and_set(
+    transaction: &Transaction<'_>,
     expected: &Comparison,
     row: &StoredRow,
-) -> Result<CompareAndSet, Failure> {
-    let transaction = begin(database)?;
-    let current = current_cells(&transaction, &row.key)?;
-    if current.get(&expected.column) != expected.value.as_deref() {
-        return Ok(CompareAndSet::Differs);
+) -> Result<bool, Failure> {
+    let key = &row.key;
+    let found = stored(transaction, key)?;
+    if found.as_deref().is_some_and(apart::are) {
+        if apart::one(transaction, key, &expected.column)? != expected.value {
+            return Ok(false);
+        }
+    } else {
+        let current = decoded(key, &found.unwrap_or_default(), Columns::All)?;
+        if current.get(&expected.column) != expected.value.as_deref() {
+            return Ok(false);
+        }
+        apart::put(transaction, key, &current)?;
     }
-    replace(&transaction, &row.key, &row.cells, current)?;
-    transaction.commit()?;
-    Ok(CompareAndSet::Set)
+    apart::set(transaction, key, &decoded(key, &row.cells, Columns::All)?)?;
+    Ok(true)
 }
 
 /// Adds cells to many rows in one transaction; a row that is refused or damaged fails alone.
@@ -120,8 +161,10 @@ pub(crate) fn write_batch(
     for (place, key, cells) in batch.in_order_of_keys() {
         match write(&transaction, &mut insert, key, cells) {
             Ok(()) => {}
-            Err(failure @ Failure::Sqlite(_)) => return Err(failure),
-            Err(failure) => failed.push((place, failure)),
+            Err(failure @ (Failure::Refused(_) | Failure::Garbled { .. })) => {
+                failed.push((place, failure));
+            }
+            Err(failure) => return Err(failure),
         }
     }
     drop(insert);
@@ -130,8 +173,7 @@ pub(crate) fn write_batch(
 }
 
 /// Starts a transaction that holds the write lock from the start, so that nothing that it reads can change.
-fn begin(database: &mut Database) -> Result<Transaction<'_>, Failure> {
-    database.ensure_in_place()?;
+pub(crate) fn begin(database: &mut Database) -> Result<Transaction<'_>, Failure> {
     let connection = database.connection_mut();
     Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
 }
@@ -147,18 +189,12 @@ fn write(
     if insert.execute([key, cells])? == 1 {
         return Ok(());
     }
-    let current = current_cells(transaction, key)?;
-    replace(transaction, key, cells, current)
-}
-
-/// Writes a row's current cells, overlaid with its new ones.
-fn replace(
-    transaction: &Transaction<'_>,
-    key: &[u8],
-    new: &[u8],
-    mut current: Cells,
-) -> Result<(), Failure> {
-    let new = cells::decode(new, Columns::All).map_err(|garbled| Failure::garbled(key, garbled))?;
+    let new = decoded(key, cells, Columns::All)?;
+    let stored = stored(transaction, key)?.unwrap_or_default();
+    if apart::are(&stored) {
+        return apart::set(transaction, key, &new);
+    }
+    let mut current = decoded(key, &stored, Columns::All)?;
     for (column, value) in new.iter() {
         current.set(column, value);
     }
@@ -168,12 +204,28 @@ fn replace(
     Ok(())
 }
 
-/// The cells of a row; none if there is no such row.
-fn current_cells(transaction: &Transaction<'_>, key: &[u8]) -> Result<Cells, Failure> {
-    let mut statement = transaction.prepare_cached(GET)?;
-    let stored: Option<Vec<u8>> = statement.query_row([key], |row| row.get(0)).optional()?;
-    cells::decode(&stored.unwrap_or_default(), Columns::All)
-        .map_err(|garbled| Failure::garbled(key, garbled))
+/// What stands for the cells of a row.
+fn stored(connection: &Connection, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+    let mut statement = connection.prepare_cached(GET)?;
+    Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+}
+
+/// The cells that these bytes stand for, as far as they are wanted.
+fn understood(
+    connection: &Connection,
+    key: &[u8],
+    stored: &[u8],
+    columns: Columns<'_>,
+) -> Result<Cells, Failure> {
+    if apart::are(stored) {
+        apart::read(connection, key, columns)
+    } else {
+        decoded(key, stored, columns)
+    }
+}
+
+fn decoded(key: &[u8], stored: &[u8], columns: Columns<'_>) -> Result<Cells, Failure> {
+    cells::decode(stored, columns).map_err(|garbled| Failure::garbled(key, garbled))
 }
 
 /// The statement for a scan, of parameters start, end and limit.
@@ -223,8 +275,10 @@ mod tests {
         let large = "x".repeat(100_000);
         let batch = Batch::new(&[row(b"small", "x"), row(b"large", &large)]);
         let failure = write_batch(&mut database, batch).unwrap_err();
+        assert_eq!(failure.to_string(), "disk full");
         assert!(failure.in_file(directory.path()).is_transient());
-        assert_eq!(get(&database, b"small").unwrap(), None);
+        let small = get(&database, b"small", &Wanted::All).unwrap();
+        assert!(small.is_empty());
     }
 
     #[test]

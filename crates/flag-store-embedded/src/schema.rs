@@ -3,15 +3,25 @@
 //! `PRAGMA application_id` tells our files from those of others, `PRAGMA user_version` is the schema version.
 //! BLOB keys are ordered as Bigtable orders row keys: by their bytes.
 
-use rusqlite::{Connection, TransactionBehavior};
+use std::cmp::Ordering;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::open_error::Obstacle;
 
-/// The schema version that this release reads and writes.
-pub(crate) const SCHEMA_VERSION: i32 = 1;
-
-const CREATE_TABLE: &str =
+const CREATE_ROWS: &str =
     "CREATE TABLE rows (key BLOB PRIMARY KEY, cells BLOB NOT NULL) WITHOUT ROWID";
+
+/// The version of files of flags in which cells lie apart from their rows.
+const APART: i32 = 2;
+
+/// Those cells.
+const CREATE_CELLS: &str = "CREATE TABLE cells (key BLOB, name BLOB, value BLOB NOT NULL,
+    PRIMARY KEY (key, name)) WITHOUT ROWID";
+
+/// Rows that expire so long after they were written, in seconds since 1970, whatever time their keys say.
+const CREATE_EXPIRING: &str = "CREATE TABLE rows (key BLOB PRIMARY KEY, cells BLOB NOT NULL,
+    written INTEGER NOT NULL DEFAULT (unixepoch())) WITHOUT ROWID";
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +46,25 @@ impl Contents {
         }
     }
 
+    /// The schema version of the files that this release makes, and the latest that it reads.
+    pub(crate) fn schema_version(self) -> i32 {
+        match self {
+            Self::Flags => APART,
+            Self::Exposures => 1,
+        }
+    }
+
     /// Whether its writer steps back for other threads: as a rule nobody waits for an exposure to be
     /// written.
     pub(crate) fn waits_for_others(self) -> bool {
         self == Self::Exposures
+    }
+
+    fn create_table(self) -> &'static str {
+        match self {
+            Self::Flags => CREATE_ROWS,
+            Self::Exposures => CREATE_EXPIRING,
+        }
     }
 
     fn application_id(self) -> i32 {
@@ -55,6 +80,8 @@ impl Contents {
 pub(crate) enum Origin {
     /// It is empty.
     New,
+    /// It is one of ours, as an older release made it; it stays so until a cell of it is to lie apart.
+    Older,
     /// It is one of ours.
     Ours,
 }
@@ -65,26 +92,40 @@ pub(crate) fn origin(connection: &mut Connection, contents: Contents) -> Result<
     read_origin(&transaction, contents)
 }
 
-/// Makes the table, unless another process has done so in the meantime.
+/// Makes the tables of a new file, unless another process has done so in the meantime.
 pub(crate) fn set_up(connection: &mut Connection, contents: Contents) -> Result<(), Obstacle> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if read_origin(&transaction, contents)? == Origin::New {
-        transaction.execute_batch(CREATE_TABLE)?;
+        transaction.execute_batch(contents.create_table())?;
         transaction.pragma_update(None, "application_id", contents.application_id())?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        transaction.pragma_update(None, "user_version", contents.schema_version())?;
+        if contents == Contents::Flags {
+            transaction.execute_batch(CREATE_CELLS)?;
+        }
     }
     Ok(transaction.commit()?)
+}
+
+/// Makes the table of cells that lie apart where an older release made the file of flags; it refuses the file from then on.
+pub(crate) fn put_apart(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    if let Ok(Origin::Older) = read_origin(transaction, Contents::Flags) {
+        transaction.execute_batch(CREATE_CELLS)?;
+        transaction.pragma_update(None, "user_version", APART)?;
+    }
+    Ok(())
 }
 
 /// Where a file comes from; needs a transaction, so that no other process sets the file up in between.
 fn read_origin(connection: &Connection, contents: Contents) -> Result<Origin, Obstacle> {
     let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if id == contents.application_id() && version == SCHEMA_VERSION {
-        return Ok(Origin::Ours);
-    }
-    if id == contents.application_id() && version > SCHEMA_VERSION {
-        return Err(Obstacle::Newer { version });
+    let supported = contents.schema_version();
+    if id == contents.application_id() && version > 0 {
+        return match version.cmp(&supported) {
+            Ordering::Less => Ok(Origin::Older),
+            Ordering::Equal => Ok(Origin::Ours),
+            Ordering::Greater => Err(Obstacle::Newer { version, supported }),
+        };
     }
     let mut tables = connection.prepare("SELECT 1 FROM sqlite_schema")?;
     if (id, version) == (0, 0) && !tables.exists([])? {

@@ -1,6 +1,6 @@
 //! The store: two files, and the operations of [`RowStore`] on them.
 
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,18 +9,26 @@ use flag_store::{
     Table,
 };
 
-use crate::cells;
 use crate::database::Database;
 use crate::directory;
 use crate::failure::Failure;
 use crate::file::DataFile;
+use crate::forget;
 use crate::open_error::OpenError;
-use crate::rows::{self, Comparison};
+use crate::rows::{self, Comparison, Wanted, Write};
 use crate::schema::Contents;
 use crate::stored::{Batch, StoredRow};
 
 const FLAGS: &str = "flags.db";
 const EXPOSURES: &str = "exposures.db";
+
+/// What the file is called that holds this.
+pub(crate) fn file_name(contents: Contents) -> &'static str {
+    match contents {
+        Contents::Flags => FLAGS,
+        Contents::Exposures => EXPOSURES,
+    }
+}
 
 /// How long a call takes at most, unless [`EmbeddedStore::with_timeout`] says otherwise; a batch of exposures six times that.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,7 +39,9 @@ const EXPOSURES_WAIT: u32 = 6;
 /// Flags and exposures in local files.
 ///
 /// Clones share files and threads; when the last one is dropped, the threads end and the files are closed, shortly
-/// after and without waiting (see [`close`](Self::close)). Any number of processes may have the same directory open.
+/// after and without waiting (see [`close`](RowStore::close)). Any number of processes may have the same directory open.
+/// Files that are moved, removed or replaced are noticed by the next call: calls fail until there is a store in their
+/// place again, which is opened then.
 ///
 /// A row that was acknowledged survives the death of the process; in the table of flags also a power loss.
 /// A call that timed out or was dropped before its turn came does nothing, whether it reads or writes.
@@ -57,14 +67,29 @@ impl EmbeddedStore {
             path: directory.to_owned(),
             source,
         })?;
-        let files = Files {
-            flags: DataFile::open(directory.join(FLAGS), Contents::Flags)?,
-            exposures: DataFile::open(directory.join(EXPOSURES), Contents::Exposures)?,
-        };
-        Ok(Self {
+        let flags = DataFile::open(directory.join(FLAGS), Contents::Flags)?;
+        let exposures = DataFile::open(directory.join(EXPOSURES), Contents::Exposures)?;
+        Ok(Self::of(Files { flags, exposures }))
+    }
+
+    /// Opens the files that are in a directory; makes nothing.
+    ///
+    /// Blocks likewise.
+    pub fn existing(directory: &Path) -> Result<Self, OpenError> {
+        let directory = absolute(directory).map_err(|source| OpenError::Directory {
+            path: directory.to_owned(),
+            source,
+        })?;
+        let flags = DataFile::existing(directory.join(FLAGS), Contents::Flags)?;
+        let exposures = DataFile::existing(directory.join(EXPOSURES), Contents::Exposures)?;
+        Ok(Self::of(Files { flags, exposures }))
+    }
+
+    fn of(files: Files) -> Self {
+        Self {
             files: Arc::new(files),
             timeout: DEFAULT_TIMEOUT,
-        })
+        }
     }
 
     /// The files in a directory that hold a store, whether they are there or not.
@@ -76,16 +101,6 @@ impl EmbeddedStore {
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
-    }
-
-    /// Drops the store and, if this was its last clone, waits until its files are closed.
-    ///
-    /// What was written lies in the `.db` files alone then, if no other process has them open.
-    pub async fn close(self) {
-        if let Some(files) = Arc::into_inner(self.files) {
-            files.exposures.close().await;
-            files.flags.close().await;
-        }
     }
 
     /// Runs a job that writes exposures.
@@ -112,20 +127,13 @@ impl RowStore for EmbeddedStore {
         columns: Columns<'a>,
     ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
         Box::pin(async move {
-            let file = self.file(table);
-            let key = key.to_vec();
-            let (key, stored) = file
+            let (key, wanted) = (key.to_vec(), Wanted::from(columns));
+            self.file(table)
                 .read(self.timeout, move |database, _| {
-                    let stored = rows::get(database, &key)?;
-                    Ok((key, stored))
+                    let cells = rows::get(database, &key, &wanted)?;
+                    Ok((!cells.is_empty()).then_some(Row { key, cells }))
                 })
-                .await?;
-            let Some(stored) = stored else {
-                return Ok(None);
-            };
-            let cells = cells::decode(&stored, columns)
-                .map_err(|garbled| file.error(Failure::garbled(&key, garbled)))?;
-            Ok((!cells.is_empty()).then_some(Row { key, cells }))
+                .await
         })
     }
 
@@ -156,10 +164,12 @@ impl RowStore for EmbeddedStore {
             let file = self.file(table);
             let row =
                 StoredRow::new(&row.key, &row.cells).map_err(|refusal| file.error(refusal))?;
-            file.write(self.timeout, move |database| {
-                rows::insert_if_absent(database, &row)
+            let inserted = file.write_row(self.timeout, Write::Insert(row)).await?;
+            Ok(if inserted {
+                Insert::Inserted
+            } else {
+                Insert::AlreadyThere
             })
-            .await
         })
     }
 
@@ -177,10 +187,12 @@ impl RowStore for EmbeddedStore {
                 column: expected.column.to_owned(),
                 value: expected.value.map(<[u8]>::to_vec),
             };
-            file.write(self.timeout, move |database| {
-                rows::compare_and_set(database, &expected, &row)
+            let set = Write::CompareAndSet(expected, row);
+            Ok(if file.write_row(self.timeout, set).await? {
+                CompareAndSet::Set
+            } else {
+                CompareAndSet::Differs
             })
-            .await
         })
     }
 
@@ -204,6 +216,13 @@ impl RowStore for EmbeddedStore {
         })
     }
 
+    fn delete_exposures<'a>(
+        &'a self,
+        keys: &'a [Vec<u8>],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(forget::delete_exposures(self, keys.to_vec()))
+    }
+
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             tokio::try_join!(
@@ -211,6 +230,14 @@ impl RowStore for EmbeddedStore {
                 self.files.exposures.ping(self.timeout),
             )?;
             Ok(())
+        })
+    }
+
+    /// What was written lies in the `.db` files alone then, if no other process has them open.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.files.exposures.close().await;
+            self.files.flags.close().await;
         })
     }
 }

@@ -4,9 +4,10 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use flag_store::step_back;
@@ -15,16 +16,72 @@ use tokio::time::timeout;
 
 use crate::database::Database;
 use crate::failure::Failure;
+use crate::placed::{Closing, Lost, Placed};
 use crate::schema::Contents;
 
 type Job = Box<dyn FnOnce(&mut Database) + Send>;
 
-/// Runs jobs on threads of its own. Dropping it ends them, after the jobs that are running, without waiting.
-#[derive(Debug)]
+/// Runs jobs on threads of its own. When the last clone is dropped they end, after the jobs that are running, without
+/// anybody waiting.
+#[derive(Clone, Debug)]
 pub(crate) struct Workers {
     to_readers: Sender<Job>,
     to_writer: Sender<Job>,
-    ended: oneshot::Receiver<Infallible>,
+    placed: Arc<Placed>,
+    ending: Arc<Ending>,
+}
+
+/// How the threads end, and how to wait until they have.
+#[derive(Debug)]
+struct Ending {
+    leaves_files: AtomicBool,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Which threads run a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Readers,
+    Writer,
+}
+
+/// How long a job may take in all, waiting for its turn included.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    after: Duration,
+    deadline: Option<Instant>,
+}
+
+/// What became of a job.
+pub(crate) enum Outcome<T, W> {
+    /// It ran, or nobody could run it in time.
+    Ended(Result<T, Failure>),
+    /// It has not begun, as the files are not in their places any more.
+    NotBegun(W, Lost),
+}
+
+impl Limit {
+    /// As long as this, from now on.
+    pub(crate) fn new(after: Duration) -> Self {
+        Self {
+            after,
+            deadline: Instant::now().checked_add(after),
+        }
+    }
+
+    /// Waits for something that long.
+    pub(crate) async fn wait<T>(&self, awaited: impl Future<Output = T>) -> Result<T, Failure> {
+        let Some(deadline) = self.deadline else {
+            return Ok(awaited.await);
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let waited = timeout(left, awaited).await;
+        waited.map_err(|_| self.over())
+    }
+
+    fn over(&self) -> Failure {
+        Failure::TimedOut { after: self.after }
+    }
 }
 
 impl Workers {
@@ -35,10 +92,10 @@ impl Workers {
         readers: Vec<Database>,
     ) -> io::Result<Self> {
         let name = contents.name();
+        let placed = Arc::new(writer.placed().clone());
         let (to_readers, for_readers) = mpsc::channel();
         let (to_writer, for_writer) = mpsc::channel();
         let (reading, readers_ended) = mpsc::channel();
-        let (end, ended) = oneshot::channel();
         let for_readers = Arc::new(Mutex::new(for_readers));
         for reader in readers {
             let (jobs, reading) = (Arc::clone(&for_readers), reading.clone());
@@ -46,83 +103,122 @@ impl Workers {
                 .name(format!("{name}-read"))
                 .spawn(move || read(reader, &jobs, reading))?;
         }
-        thread::Builder::new()
+        let ending = Arc::new(Ending {
+            leaves_files: AtomicBool::new(false),
+            writer: Mutex::default(),
+        });
+        let told = Arc::clone(&ending);
+        let writer = thread::Builder::new()
             .name(format!("{name}-write"))
             .spawn(move || {
                 if contents.waits_for_others() {
                     step_back();
                 }
-                write(writer, &for_writer, &readers_ended, end);
+                write(writer, &for_writer, &readers_ended, &told);
             })?;
+        *ending.writer() = Some(writer);
         Ok(Self {
             to_readers,
             to_writer,
-            ended,
+            placed,
+            ending,
         })
     }
 
-    /// Runs a job that only reads. It can ask whether anybody still waits for its result.
-    pub(crate) async fn read<T: Send + 'static>(
-        &self,
-        limit: Duration,
-        work: impl FnOnce(&Database, &dyn Fn() -> bool) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T, Failure> {
-        let work =
-            |database: &mut Database, is_wanted: &dyn Fn() -> bool| work(database, is_wanted);
-        ask(&self.to_readers, limit, work).await
+    /// The files that they work on, as they were when these were opened.
+    pub(crate) fn placed(&self) -> &Arc<Placed> {
+        &self.placed
     }
 
-    /// Runs a job that writes.
-    pub(crate) async fn write<T: Send + 'static>(
-        &self,
-        limit: Duration,
-        work: impl FnOnce(&mut Database) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T, Failure> {
-        ask(&self.to_writer, limit, |database, _| work(database)).await
+    /// Whether these are the same threads.
+    pub(crate) fn are(&self, others: &Self) -> bool {
+        Arc::ptr_eq(&self.ending, &others.ending)
     }
 
-    /// Ends the threads, and waits until the last connection is closed.
-    pub(crate) async fn end(self) {
+    /// Queues a job and waits for its result.
+    ///
+    /// A job whose caller has gone before its turn is skipped, be it a read or a write. One that is run can ask
+    /// whether anybody still waits for its result.
+    pub(crate) async fn run<T, W>(self, side: Side, limit: Limit, work: W) -> Outcome<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Database, &dyn Fn() -> bool) -> Result<T, Failure> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = move |database: &mut Database| {
+            if reply.is_closed() {
+                return;
+            }
+            database.patience().last_until(limit.deadline);
+            let outcome = match ensure_sound(database, side) {
+                Ok(()) => Outcome::Ended(work(database, &|| !reply.is_closed())),
+                Err(lost) => Outcome::NotBegun(work, lost),
+            };
+            let outcome = match outcome {
+                Outcome::Ended(Err(failure))
+                    if failure.is_busy() && database.patience().is_over() =>
+                {
+                    Outcome::Ended(Err(limit.over()))
+                }
+                outcome => outcome,
+            };
+            // Whoever asked may have gone in the meantime.
+            let _ = reply.send(outcome);
+        };
+        let queue = match side {
+            Side::Readers => self.to_readers,
+            Side::Writer => self.to_writer,
+        };
+        if queue.send(Box::new(job)).is_err() {
+            return Outcome::Ended(Err(Failure::Ended));
+        }
+        drop(queue);
+        match limit.wait(answer).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Outcome::Ended(Err(Failure::Ended)),
+            Err(over) => Outcome::Ended(Err(over)),
+        }
+    }
+
+    /// Ends the threads, and waits until the last connection is closed. Blocks.
+    pub(crate) fn end(self, closing: Closing) {
         let Self {
             to_readers,
             to_writer,
-            ended,
+            ending,
+            ..
         } = self;
+        let leaves_files = closing == Closing::AsItIs;
+        ending.leaves_files.store(leaves_files, Ordering::Relaxed);
         drop((to_readers, to_writer));
-        let Err(_) = ended.await;
+        let writer = ending.writer().take();
+        if let Some(writer) = writer {
+            // It has closed its connection also if it panicked.
+            let _ = writer.join();
+        }
     }
 }
 
-/// Queues a job and waits for its result, for at most `limit` in all.
-///
-/// A job whose caller has gone before its turn is skipped, be it a read or a write.
-async fn ask<T: Send + 'static>(
-    queue: &Sender<Job>,
-    limit: Duration,
-    work: impl FnOnce(&mut Database, &dyn Fn() -> bool) -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
-    let deadline = Instant::now().checked_add(limit);
-    let (reply, answer) = oneshot::channel();
-    let job = move |database: &mut Database| {
-        if reply.is_closed() {
-            return;
+impl Ending {
+    fn writer(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn closing(&self) -> Closing {
+        if self.leaves_files.load(Ordering::Relaxed) {
+            Closing::AsItIs
+        } else {
+            Closing::WithLog
         }
-        database.patience().last_until(deadline);
-        let result = work(database, &|| !reply.is_closed());
-        let result = match result {
-            Err(failure) if failure.is_busy() && database.patience().is_over() => {
-                Err(Failure::TimedOut { after: limit })
-            }
-            result => result,
-        };
-        // Whoever asked may have gone in the meantime.
-        let _ = reply.send(result);
-    };
-    queue.send(Box::new(job)).map_err(|_| Failure::Ended)?;
-    match timeout(limit, answer).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(Failure::Ended),
-        Err(_) => Err(Failure::TimedOut { after: limit }),
+    }
+}
+
+/// Refuses files that are not as they were left.
+fn ensure_sound(database: &mut Database, side: Side) -> Result<(), Lost> {
+    database.ensure_in_place()?;
+    match side {
+        Side::Readers => Ok(()),
+        Side::Writer => database.ensure_log_is_whole(),
     }
 }
 
@@ -131,7 +227,7 @@ fn read(mut database: Database, jobs: &Mutex<Receiver<Job>>, reading: Sender<Inf
     while let Some(job) = next(jobs) {
         job(&mut database);
     }
-    drop(database);
+    database.close(Closing::AsItIs);
     drop(reading);
 }
 
@@ -149,12 +245,11 @@ fn write(
     mut database: Database,
     jobs: &Receiver<Job>,
     readers_ended: &Receiver<Infallible>,
-    end: oneshot::Sender<Infallible>,
+    ending: &Ending,
 ) {
     for job in jobs {
         job(&mut database);
     }
     let Err(_) = readers_ended.recv();
-    drop(database);
-    drop(end);
+    database.close(ending.closing());
 }

@@ -1,6 +1,6 @@
 //! Measures what rows cost: `cargo bench -p flag-store --bench rows [-- PART OF A NAME]`.
 //!
-//! Rows of revisions as both write them: JSON is ours, Python literals are what the reference's tooling left. What is
+//! Rows of revisions as either is spelled: as Python literals, which the reference writes and reads, and as JSON. What is
 //! built is freed within the time, as it is wherever rows are used.
 #![allow(clippy::unwrap_used, reason = "benches")]
 
@@ -9,11 +9,11 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
 use flag_model::{
-    Bucket, FlagKey, FlagName, FlagType, FlagValue, Format, InstanceId, OwnerId, Percent,
-    ProjectName, Revision, RevisionParts, Timestamp, Treatment,
+    Bucket, FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, OwnerId,
+    Percent, ProjectName, Revision, RevisionParts, Timestamp, Treatment,
 };
 use flag_rollout::Reason;
-use flag_store::{Exposure, Row, decode_revision, encode_revision};
+use flag_store::{Exposure, Row, RowOptions, Spelling, decode_revision, encode_revision};
 
 const TIME: &str = "2024-09-25 19:15:28.248896";
 
@@ -30,17 +30,23 @@ fn main() {
 
 fn revisions(criterion: &mut Criterion, name: &str, overrides: usize) {
     let revision = revision(overrides);
-    let json = encode_revision(&revision).unwrap();
-    let python = as_the_reference_writes(&json);
-    assert_eq!(decode_revision(&json).unwrap(), revision);
-    assert_eq!(decode_revision(&python).unwrap(), revision);
+    let python = RowOptions::default();
+    let json = RowOptions {
+        v1_cells: Spelling::Json,
+        ..python
+    };
+    let [json, python] =
+        [json, python].map(|options| encode_revision(&revision, &options).unwrap());
+    let options = RowOptions::default();
+    assert_eq!(decode_revision(&json, &options).unwrap(), revision);
+    assert_eq!(decode_revision(&python, &options).unwrap(), revision);
     let mut group = criterion.benchmark_group(format!("revision of {name}"));
     group.bench_function("encode", |bencher| {
-        bencher.iter(|| encode_revision(black_box(&revision)));
+        bencher.iter(|| encode_revision(black_box(&revision), &options));
     });
     for (name, row) in [("decode JSON", json), ("decode Python", python)] {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| decode_revision(black_box(&row)));
+            bencher.iter(|| decode_revision(black_box(&row), &options));
         });
     }
     group.finish();
@@ -54,7 +60,9 @@ fn exposures(criterion: &mut Criterion) {
     group.bench_function("encode 500", |bencher| {
         bencher.iter(|| -> Vec<Row> {
             let exposures = black_box(&exposures).iter();
-            exposures.map(|exposure| exposure.row().unwrap()).collect()
+            exposures
+                .map(|exposure| exposure.row(Spelling::Json).unwrap())
+                .collect()
         });
     });
     group.finish();
@@ -72,7 +80,7 @@ fn revision(overrides: usize) -> Revision {
     let ids = (0..overrides).map(|n| InstanceId::new(format!("A{n:05}")).unwrap());
     let parts = RevisionParts {
         flag: flag(),
-        format: Format::V1,
+        format: Format::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(false),
         treatments: vec![Treatment {
             name: None,
@@ -86,20 +94,6 @@ fn revision(overrides: usize) -> Revision {
         rollback_of: None,
     };
     Revision::new(Timestamp::parse(TIME).unwrap(), parts).unwrap()
-}
-
-/// The same row with `True` for `true`, and what Python's `str` makes of the treatments.
-fn as_the_reference_writes(row: &Row) -> Row {
-    let mut row = row.clone();
-    let treatments = str::from_utf8(row.cells.get("Treatments").unwrap()).unwrap();
-    let python = treatments
-        .replace('"', "'")
-        .replace("true", "True")
-        .replace(',', ", ")
-        .replace(':', ": ");
-    row.cells.set("Treatments", python);
-    row.cells.set("ControlValue", "False");
-    row
 }
 
 /// As the service makes them, nothing missing.

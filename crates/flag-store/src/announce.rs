@@ -1,12 +1,17 @@
 //! Telling readers of rows that were written without a claim: copied from another store.
 
 use flag_model::{FlagKey, Timestamp};
+use tokio::time::sleep;
 
+use crate::append::pause;
 use crate::flags::FlagStore;
-use crate::head::{Head, head_column};
-use crate::port::{Cells, Columns, Expected, StoreError, Table};
-use crate::row_key::{FlagRowKey, RowType, flag_prefix, head_key};
+use crate::head::{Head, changed, head_column};
+use crate::port::{Columns, Expected, StoreError, Table};
+use crate::row_key::{RowType, head_key};
 use crate::stored::LATEST_CHANGE;
+
+/// How often it is tried to tell the head row of a flag.
+const ATTEMPTS: u32 = 4;
 
 impl FlagStore {
     /// Makes the head row say which metadata and which revision of a flag are newest, where it says something else.
@@ -18,7 +23,25 @@ impl FlagStore {
         self.announce_newest(RowType::Revision, flag).await
     }
 
+    /// Whatever became of an attempt that failed, the next one begins by reading.
     async fn announce_newest(
+        &self,
+        row_type: RowType,
+        flag: &FlagKey,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match self.announce_once(row_type, flag).await {
+                Err(error) if error.is_transient() && attempt < ATTEMPTS => {
+                    sleep(pause(attempt)).await;
+                }
+                announced => return announced,
+            }
+        }
+    }
+
+    async fn announce_once(
         &self,
         row_type: RowType,
         flag: &FlagKey,
@@ -31,16 +54,14 @@ impl FlagStore {
             .get(Table::Flags, key.as_bytes(), Columns::Only(&columns));
         let row = row.await?;
         let head = row.as_ref().and_then(|row| row.cells.get(&column));
-        let newest = self.newest_row(flag_prefix(row_type, flag)).await?;
-        let Some(newest) = newest.and_then(|row| FlagRowKey::decode(&row.key).ok()) else {
+        let Some(created) = self.newest_created(row_type, flag).await? else {
             return Ok(None);
         };
-        let created = newest.created;
         let newest = created.to_string();
         if head == Some(newest.as_bytes()) {
             return Ok(Some(created));
         }
-        let mut cells = Cells::default().with(LATEST_CHANGE, self.clock.now().to_string());
+        let mut cells = changed().with(LATEST_CHANGE, self.clock.now().to_string());
         if Head::decode(head) == Head::Free {
             cells.set(column.as_str(), newest);
         }
@@ -64,7 +85,9 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, SystemClock};
     use crate::memory::MemoryStore;
-    use crate::port::{Row, RowStore};
+    use crate::port::{Cells, Row, RowStore};
+    use crate::row_key::flag_prefix;
+    use crate::stored::CHANGE_ID;
 
     const TIME: &str = "2024-09-25 19:15:28.248896";
 
@@ -102,7 +125,8 @@ mod tests {
         let cells = head(Cells::default()).await.unwrap();
         assert_eq!(cells.get("feature/f"), Some(TIME.as_bytes()));
         assert!(cells.get(LATEST_CHANGE).is_some());
-        assert_eq!(cells.len(), 2);
+        assert!(cells.get(CHANGE_ID).is_some());
+        assert_eq!(cells.len(), 3);
     }
 
     #[tokio::test]
@@ -113,7 +137,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_claim_stays_while_readers_are_told() {
-        let claim = crate::head::encode_claim(SystemClock.now(), 7);
+        let claim = crate::head::encode_claim(SystemClock.now(), 7, None);
         let before = Cells::default().with("feature/f", claim.as_str());
         let cells = head(before).await.unwrap();
         assert_eq!(cells.get("feature/f"), Some(claim.as_bytes()));

@@ -20,11 +20,12 @@ use tokio::time::{Instant, sleep};
 
 use self::steps::Append;
 use self::watch::Watch;
+pub(crate) use self::watch::pause;
 use crate::flags::FlagStore;
 use crate::head::head_column;
 use crate::port::{Row, StoreError};
 use crate::row_key::{RowType, head_key};
-use crate::stored::{UnreadableRow, encode_metadata, encode_revision};
+use crate::stored::{encode_metadata, encode_revision, encode_rollback};
 
 /// How long a claim is left alone whose row doesn't appear.
 const CLAIM_HOLDS: Duration = Duration::from_secs(30);
@@ -101,9 +102,18 @@ pub enum AppendError {
         /// The flag.
         flag: FlagKey,
     },
-    /// The key of the newest row, which isn't ours, tells no time; nothing was written. Retrying cannot help.
-    #[error(transparent)]
-    Unreadable(#[from] UnreadableRow),
+    /// A row that was appended lies too far ahead of the clock to count, so one of two clocks is wrong; nothing was written.
+    #[error(
+        "{flag} was appended at {appended}, too far ahead of the clock of this machine, which says {now}: is it right?"
+    )]
+    Ahead {
+        /// The flag.
+        flag: FlagKey,
+        /// The row.
+        appended: Timestamp,
+        /// This machine's time.
+        now: Timestamp,
+    },
     /// The row cannot be stored. Retrying cannot help.
     #[error(transparent)]
     Refused(#[from] Invalid),
@@ -133,17 +143,41 @@ fn time_or_none(time: Option<Timestamp>) -> String {
 impl FlagStore {
     /// Appends a revision and gives it back with its time; from then on it is in force.
     ///
-    /// Waits while another writer's claim is fresh, at most a minute in all.
+    /// The newest revision may be unreadable: the base names its time all the same. Of a rollback, what the older row
+    /// says and is unknown here is in the new row too. Waits while another writer's claim is fresh, at most a minute in
+    /// all.
     pub async fn append_revision(
         &self,
         base: Base,
         parts: RevisionParts,
     ) -> Result<Revision, AppendError> {
-        let flag = parts.flag.clone();
-        let revision = |at| Revision::new(at, parts.clone());
-        let encode = |at| Ok(encode_revision(&revision(at)?)?);
-        let at = self.append(RowType::Revision, &flag, base, &encode).await?;
-        Ok(revision(at)?)
+        let (revision, _) = self.append_revision_row(base, parts).await?;
+        Ok(revision)
+    }
+
+    /// The same, and gives back the row too.
+    pub async fn append_revision_row(
+        &self,
+        base: Base,
+        parts: RevisionParts,
+    ) -> Result<(Revision, Row), AppendError> {
+        let old = match parts.rollback_of {
+            Some(at) => {
+                self.newest_row_at(RowType::Revision, &parts.flag, at)
+                    .await?
+            }
+            None => None,
+        };
+        let encode = |at| {
+            let revision = Revision::new(at, parts.clone())?;
+            let row = match &old {
+                Some(old) => encode_rollback(&revision, &self.options, old)?,
+                None => encode_revision(&revision, &self.options)?,
+            };
+            Ok((revision, row))
+        };
+        self.append(RowType::Revision, &parts.flag, base, &encode)
+            .await
     }
 
     /// Appends metadata and gives it back with its time.
@@ -154,22 +188,25 @@ impl FlagStore {
         base: Base,
         parts: MetadataParts,
     ) -> Result<Metadata, AppendError> {
-        let flag = parts.flag.clone();
-        let metadata = |at| Metadata::new(at, parts.clone());
-        let encode = |at| Ok(encode_metadata(&metadata(at)?));
-        let at = self.append(RowType::Flag, &flag, base, &encode).await?;
-        Ok(metadata(at)?)
+        let encode = |at| {
+            let metadata = Metadata::new(at, parts.clone())?;
+            let row = encode_metadata(&metadata);
+            Ok((metadata, row))
+        };
+        let (metadata, _) = self
+            .append(RowType::Flag, &parts.flag, base, &encode)
+            .await?;
+        Ok(metadata)
     }
 
-    async fn append(
+    /// Appends what `encode` makes of its time; that, and its row.
+    async fn append<T: Send>(
         &self,
         row_type: RowType,
         flag: &FlagKey,
         base: Base,
-        encode: &(dyn Fn(Timestamp) -> Result<Row, AppendError> + Send + Sync),
-    ) -> Result<Timestamp, AppendError> {
-        // What cannot be stored is refused before anything is claimed.
-        encode(self.clock.now())?;
+        encode: &(dyn Fn(Timestamp) -> Result<(T, Row), AppendError> + Send + Sync),
+    ) -> Result<(T, Row), AppendError> {
         let append = Append {
             store: self,
             row_type,
@@ -191,13 +228,13 @@ impl FlagStore {
                 });
             }
             let pending = append.pending(head.as_deref(), newest).await?;
+            append.ensure_not_behind(head.as_deref()).await?;
             if pending.is_none() || watch.may_take_over(head.as_deref()) {
-                let at = append.next_time(newest.max(pending))?;
-                if append
-                    .once(head.as_deref(), newest, at, &encode(at)?)
-                    .await?
-                {
-                    return Ok(at);
+                let at = append.next_time([newest, pending])?;
+                // What cannot be stored is refused before anything is claimed.
+                let (made, row) = encode(at)?;
+                if append.once(head.as_deref(), newest, at, &row).await? {
+                    return Ok((made, row));
                 }
             }
             sleep(watch.pause()).await;

@@ -47,6 +47,7 @@ macro_rules! conformance_tests {
             a_batch_replaces_cells_and_keeps_others,
             an_empty_batch_is_nothing,
             the_tables_are_apart,
+            exposures_are_deleted_by_their_keys_and_flags_never,
             a_ping_is_answered,
         }
     };
@@ -509,6 +510,28 @@ pub async fn the_tables_are_apart(store: Store) {
         [exposure]
     );
     assert_eq!(get(&store, "key").await, Some(row("key", "Name", "flags")));
+}
+
+pub async fn exposures_are_deleted_by_their_keys_and_flags_never(store: Store) {
+    let rows = ["a", "b", "b\0", "c"].map(|key| row(key, "Name", "value"));
+    for table in [Table::Flags, Table::Exposures] {
+        let written = store.write_batch(table, &rows).await;
+        assert!(written.iter().all(Result::is_ok));
+    }
+    let keys = ["b", "c", "gone"].map(|key| key.as_bytes().to_vec());
+    for _ in 0..2 {
+        store.delete_exposures(&keys).await.unwrap();
+    }
+    store.delete_exposures(&[]).await.unwrap();
+    let left = async |table| {
+        let left = store.scan(table, Scan::prefix("")).await.unwrap();
+        left.into_iter().map(|row| row.key).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        left(Table::Exposures).await,
+        [b"a".to_vec(), b"b\0".to_vec()]
+    );
+    assert_eq!(left(Table::Flags).await.len(), rows.len());
 }
 
 pub async fn a_ping_is_answered(store: Store) {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Invalid, Timestamp};
 use flag_rollout::Reason;
 
-use crate::port::{Row, RowStore, Scan, StoreError, Table};
+use crate::options::Spelling;
+use crate::port::{Columns, Insert, Row, RowStore, Scan, StoreError, Table};
 use crate::row_key::{exposure_prefix, instance_prefix};
 use crate::stored::{decode_exposure, encode_exposure};
 
@@ -36,9 +37,9 @@ pub struct Exposure<'a> {
 }
 
 impl Exposure<'_> {
-    /// The row that it is in the log; refused if its key would be too long.
-    pub fn row(&self) -> Result<Row, Invalid> {
-        encode_exposure(self)
+    /// The row that it is in the log, with its booleans spelled like this; refused if its key would be too long.
+    pub fn row(&self, booleans: Spelling) -> Result<Row, Invalid> {
+        encode_exposure(self, booleans)
     }
 }
 
@@ -64,6 +65,14 @@ pub enum WriteExposureError {
     /// It cannot be a row. Retrying cannot help.
     #[error(transparent)]
     Refused(#[from] Invalid),
+    /// Another one with its key is logged. Retrying cannot help.
+    #[error(
+        "an exposure with this request id and time is already logged, with another {column}; nothing was changed"
+    )]
+    Differs {
+        /// The first column that differs.
+        column: String,
+    },
     /// The store didn't take it. Writing it again is safe.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -72,7 +81,7 @@ pub enum WriteExposureError {
 /// The exposure log of a backend.
 #[derive(Clone, Debug)]
 pub struct ExposureStore {
-    rows: Arc<dyn RowStore>,
+    pub(crate) rows: Arc<dyn RowStore>,
 }
 
 impl ExposureStore {
@@ -86,7 +95,7 @@ impl ExposureStore {
         let mut rows = Vec::with_capacity(exposures.len());
         let mut results = Vec::with_capacity(exposures.len());
         for exposure in exposures {
-            results.push(exposure.row().map(|row| rows.push(row)));
+            results.push(exposure.row(Spelling::Json).map(|row| rows.push(row)));
         }
         let mut written = self.write_rows(&rows).await.into_iter();
         let results = results.into_iter().map(|encoded| {
@@ -101,6 +110,22 @@ impl ExposureStore {
         let mut results = self.rows.write_batch(Table::Exposures, rows).await;
         results.resize_with(rows.len(), unanswered);
         results
+    }
+
+    /// Writes a row that is an exposure unless it is logged already; an exposure that is logged never changes.
+    pub async fn insert(&self, row: &Row) -> Result<(), WriteExposureError> {
+        let inserted = self.rows.insert_if_absent(Table::Exposures, row).await?;
+        if inserted == Insert::Inserted {
+            return Ok(());
+        }
+        let found = self.rows.get(Table::Exposures, &row.key, Columns::All);
+        let found = found.await?.ok_or_else(|| StoreError::Unavailable {
+            source: "the row expired while it was written".into(),
+        })?;
+        match first_difference(&found, row) {
+            None => Ok(()),
+            Some(column) => Err(WriteExposureError::Differs { column }),
+        }
     }
 
     /// At most `limit` exposures of a flag, ordered by instance id as its key encodes it.
@@ -129,6 +154,13 @@ impl ExposureStore {
             .await?;
         Ok(rows.iter().map(decode_exposure).collect())
     }
+}
+
+/// The first column whose cell differs between two rows.
+fn first_difference(one: &Row, other: &Row) -> Option<String> {
+    let columns = one.cells.iter().chain(other.cells.iter());
+    let mut columns = columns.map(|(column, _)| String::from_utf8_lossy(column).into_owned());
+    columns.find(|column| one.cells.get(column) != other.cells.get(column))
 }
 
 /// A backend answers for every row; were an answer missing, the row counts as not written.

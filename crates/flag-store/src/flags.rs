@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flag_model::{FlagKey, Metadata, ProjectName, Revision, Timestamp};
+use flag_model::{FlagKey, Format, Metadata, ProjectName, Revision, Timestamp};
 
 use crate::clock::Clock;
+use crate::newest::NewestRow;
+use crate::options::RowOptions;
 use crate::port::{Row, RowStore, Scan, StoreError, Table};
 use crate::row_key::{FlagRowKey, RowType, flag_prefix, project_prefix};
-use crate::stored::{UnreadableRow, decode_metadata, decode_revision};
+use crate::stored::{UnreadableRow, decode_metadata, decode_revision, read_placing};
 
 /// The flags of a backend.
 #[derive(Clone, Debug)]
 pub struct FlagStore {
     pub(crate) rows: Arc<dyn RowStore>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) options: RowOptions,
 }
 
 /// A flag with what is newest of it.
@@ -43,7 +46,23 @@ pub enum ReadError {
 impl FlagStore {
     /// The flags kept in `rows`; `clock` stamps what is appended.
     pub fn new(rows: Arc<dyn RowStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { rows, clock }
+        let options = RowOptions::default();
+        Self {
+            rows,
+            clock,
+            options,
+        }
+    }
+
+    /// The same, whose rows are read and written with these options.
+    #[must_use]
+    pub fn with_options(self, options: RowOptions) -> Self {
+        Self { options, ..self }
+    }
+
+    /// How its rows are read and written.
+    pub fn options(&self) -> &RowOptions {
+        &self.options
     }
 
     /// Makes sure that the store can be read.
@@ -62,44 +81,36 @@ impl FlagStore {
 
     /// The revision in force; one reverse scan of one row.
     pub async fn latest_revision(&self, flag: &FlagKey) -> Result<Option<Revision>, ReadError> {
-        let row = self.latest_revision_row(flag).await?;
-        Ok(row.as_ref().map(decode_revision).transpose()?)
+        let row = self.latest_revision_row(flag).await?.row;
+        Ok(row.map(|row| self.decode_revision(&row)).transpose()?)
     }
 
     /// The row of the revision in force, as it is kept; one reverse scan of one row. [`decode_revision`] reads it.
-    pub async fn latest_revision_row(&self, flag: &FlagKey) -> Result<Option<Row>, StoreError> {
-        self.newest_row(flag_prefix(RowType::Revision, flag)).await
+    pub async fn latest_revision_row(&self, flag: &FlagKey) -> Result<NewestRow, StoreError> {
+        self.newest_row(RowType::Revision, flag).await
     }
 
-    /// The revision that was in force at an instant: the newest one made at or before it; one reverse scan of one row.
+    /// The revision that was in force at an instant: the newest one made at or before it; two reverse scans.
     pub async fn revision_at(
         &self,
         flag: &FlagKey,
         at: Timestamp,
     ) -> Result<Option<Revision>, ReadError> {
-        let scan = Scan {
-            end: Some(FlagRowKey::after(RowType::Revision, flag, at)),
-            ..Scan::prefix(flag_prefix(RowType::Revision, flag))
-        };
-        let row = self.rows.scan(Table::Flags, scan.descending().limit(1));
-        let row = row.await?.pop();
-        Ok(row.as_ref().map(decode_revision).transpose()?)
+        let row = self.newest_row_at(RowType::Revision, flag, at).await?;
+        Ok(row.map(|row| self.decode_revision(&row)).transpose()?)
     }
 
-    /// When the first revision of a flag was made, even if that row cannot be read; one scan of one row.
+    /// When the first revision of a flag was made, even if that row cannot be read; one scan of a few rows.
     pub async fn first_revision_made(
         &self,
         flag: &FlagKey,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let scan = Scan::prefix(flag_prefix(RowType::Revision, flag)).limit(1);
-        let row = self.rows.scan(Table::Flags, scan).await?.pop();
-        let key = row.and_then(|row| FlagRowKey::decode(&row.key).ok());
-        Ok(key.map(|key| key.created))
+        self.oldest_created(RowType::Revision, flag).await
     }
 
     /// The metadata that counts; one reverse scan of one row.
     pub async fn latest_metadata(&self, flag: &FlagKey) -> Result<Option<Metadata>, ReadError> {
-        let row = self.newest_row(flag_prefix(RowType::Flag, flag)).await?;
+        let row = self.newest_row(RowType::Flag, flag).await?.row;
         Ok(row.as_ref().map(decode_metadata).transpose()?)
     }
 
@@ -109,16 +120,24 @@ impl FlagStore {
         flag: &FlagKey,
         limit: usize,
     ) -> Result<Vec<Result<Revision, UnreadableRow>>, StoreError> {
-        let scan = Scan::prefix(flag_prefix(RowType::Revision, flag))
-            .descending()
-            .limit(limit);
-        Ok(self
-            .rows
-            .scan(Table::Flags, scan)
-            .await?
-            .iter()
-            .map(decode_revision)
-            .collect())
+        let rows = self.newest_rows_of(RowType::Revision, flag, limit).await?;
+        Ok(rows.iter().map(|row| self.decode_revision(row)).collect())
+    }
+
+    /// How a flag places instances, even if its newest revision cannot be read: the newest row that tells its version
+    /// has it, and the newest of that version that tells them has digest and salt. At most `limit` rows are looked at.
+    pub async fn newest_format(
+        &self,
+        flag: &FlagKey,
+        limit: usize,
+    ) -> Result<Option<Format>, StoreError> {
+        let rows = self.newest_rows_of(RowType::Revision, flag, limit).await?;
+        let told = rows.iter();
+        let mut told = told
+            .filter_map(|row| read_placing(row, &self.options))
+            .peekable();
+        let version = told.peek().map(|(version, _)| *version);
+        Ok(told.find_map(|(of, format)| format.filter(|_| Some(of) == version)))
     }
 
     /// At most `limit` metadata rows of a flag, the newest first; those that cannot be read say why.
@@ -127,9 +146,7 @@ impl FlagStore {
         flag: &FlagKey,
         limit: usize,
     ) -> Result<Vec<Result<Metadata, UnreadableRow>>, StoreError> {
-        let scan = Scan::prefix(flag_prefix(RowType::Flag, flag));
-        let scan = scan.descending().limit(limit);
-        let rows = self.rows.scan(Table::Flags, scan).await?;
+        let rows = self.newest_rows_of(RowType::Flag, flag, limit).await?;
         Ok(rows.iter().map(decode_metadata).collect())
     }
 
@@ -168,17 +185,14 @@ impl FlagStore {
                 metadata: None,
                 revision: None,
             });
-            entry.revision = Some(decode_revision(&row));
+            entry.revision = Some(self.decode_revision(&row));
         }
         Ok(entries.into_values().collect())
     }
 
-    pub(crate) async fn newest_row(&self, prefix: String) -> Result<Option<Row>, StoreError> {
-        Ok(self
-            .rows
-            .scan(Table::Flags, Scan::prefix(prefix).descending().limit(1))
-            .await?
-            .pop())
+    /// Reads a revision row with the options of the store.
+    pub(crate) fn decode_revision(&self, row: &Row) -> Result<Revision, UnreadableRow> {
+        decode_revision(row, &self.options)
     }
 
     /// The newest row of each flag, by type and name, hopping from flag to flag. Rows of no flag are passed over.
@@ -193,9 +207,11 @@ impl FlagStore {
             .limit(1);
         while let Some(row) = self.rows.scan(Table::Flags, scan.clone()).await?.pop() {
             scan.end = Some(row.key.clone());
-            if let Some(flag) = FlagRowKey::flag_of(&row.key) {
-                scan.end = Some(flag_prefix(row_type, &flag).into());
-                found.push((flag, row));
+            if let Some((_, flag)) = FlagRowKey::subject_of(&row.key) {
+                let prefix = flag_prefix(row_type, &flag);
+                let newest = self.newest_from(&prefix, row).await?;
+                scan.end = Some(prefix.into());
+                found.extend(newest.row.map(|row| (flag, row)));
             }
         }
         found.reverse();

@@ -1,63 +1,107 @@
 //! The cell that a flag has in its project's head row: when its newest row was made, or a claim on the next one.
-
-use std::hash::BuildHasher as _;
+//!
+//! The head row of a project with many flags is large. So there are two cells in it that say, together, whether anything
+//! has changed ([`FlagStore::change_mark`]): whoever watches a project reads those, and the rest only when they differ.
 
 use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
-use foldhash::quality::FixedState;
 
 use crate::flags::FlagStore;
 use crate::port::{Cells, Columns, StoreError, Table};
 use crate::row_key::{RowType, head_key};
+use crate::stored::{CHANGE_ID, LATEST_CHANGE};
 
-/// What the head row of a project says of its flags. It tells of changes early; the rows are the truth.
+/// What the head row of a project says of its flags' revisions. It tells of changes early; the rows are the truth.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heads {
     project: Option<ProjectName>,
+    /// The cells of revisions, by column.
     cells: Cells,
+    mark: ChangeMark,
 }
+
+/// Differs, in all likelihood, from that of the same head row after any change. Equality means something, order nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangeMark(Cells);
 
 /// What the head row says of a flag's revisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadState {
     /// The newest revision was made at that time, as far as writers have told.
     Newest(Timestamp),
-    /// A revision of that time is about to come, has come untold, or never will.
-    Claimed(Timestamp),
+    /// A revision of the time `at` is about to come, has come untold, or never will.
+    Claimed {
+        /// When it will have been made.
+        at: Timestamp,
+        /// What the head row told before the claim; older releases leave that out.
+        published: Option<Timestamp>,
+    },
 }
 
 impl FlagStore {
-    /// What the head row of a project says; one read of one row.
+    /// What the head row of a project says; one read of one row, which is as large as the project has flags.
     pub async fn heads(&self, project: &ProjectName) -> Result<Heads, StoreError> {
         let key = head_key(project);
         let row = self
             .rows
             .get(Table::Flags, key.as_bytes(), Columns::All)
             .await?;
+        let cells = row.map(|row| row.cells).unwrap_or_default();
         Ok(Heads {
             project: Some(project.clone()),
-            cells: row.map(|row| row.cells).unwrap_or_default(),
+            mark: ChangeMark(cells.iter().filter(|(column, _)| is_mark(column)).collect()),
+            cells: cells
+                .iter()
+                .filter(|(column, _)| flag_of(project, column).is_some())
+                .collect(),
         })
     }
+
+    /// What says whether the head row of a project has changed; one read of two small cells, however many flags there are.
+    pub async fn change_mark(&self, project: &ProjectName) -> Result<ChangeMark, StoreError> {
+        let key = head_key(project);
+        let row = self
+            .rows
+            .get(Table::Flags, key.as_bytes(), Columns::Only(&MARKS))
+            .await?;
+        Ok(ChangeMark(row.map(|row| row.cells).unwrap_or_default()))
+    }
+}
+
+/// The columns of a mark. Releases before the first of them set the second alone.
+const MARKS: [&str; 2] = [CHANGE_ID, LATEST_CHANGE];
+
+fn is_mark(column: &[u8]) -> bool {
+    MARKS.iter().any(|mark| mark.as_bytes() == column)
 }
 
 impl Heads {
     /// Every flag of which something is said. Cells that mean nothing are passed over.
     pub fn flags(&self) -> impl Iterator<Item = (FlagKey, HeadState)> {
         self.cells.iter().filter_map(|(column, cell)| {
-            let (flag_type, name) = str::from_utf8(column).ok()?.split_once('/')?;
-            let flag = FlagKey {
-                project: self.project.clone()?,
-                flag_type: FlagType::parse(flag_type).ok()?,
-                name: FlagName::new(name).ok()?,
-            };
+            let flag = flag_of(self.project.as_ref()?, column)?;
             Some((flag, HeadState::decode(cell)?))
         })
     }
 
-    /// A number that differs, in all likelihood, from that of a head row that says something else; the same only in this
-    /// build.
-    pub fn digest(&self) -> u64 {
-        FixedState::default().hash_one(&self.cells)
+    /// What is said of a flag.
+    pub fn get(&self, flag: &FlagKey) -> Option<HeadState> {
+        HeadState::decode(self.cells.get(&head_column(RowType::Revision, flag))?)
+    }
+
+    /// The mark of the head row that this was read from.
+    pub fn mark(&self) -> &ChangeMark {
+        &self.mark
+    }
+
+    /// The flags of which this says something else than an earlier head row of the same project, or nothing any more.
+    pub fn changes_since(&self, before: &Self) -> Vec<(FlagKey, Option<HeadState>)> {
+        let is_news = |(flag, state): &(FlagKey, HeadState)| before.get(flag) != Some(*state);
+        let is_gone = |(flag, _): &(FlagKey, HeadState)| self.get(flag).is_none();
+        let news = self.flags().filter(is_news);
+        let gone = before.flags().filter(is_gone);
+        news.map(|(flag, state)| (flag, Some(state)))
+            .chain(gone.map(|(flag, _)| (flag, None)))
+            .collect()
     }
 }
 
@@ -65,17 +109,36 @@ impl HeadState {
     /// The time of the newest revision that there may be.
     pub fn time(self) -> Timestamp {
         match self {
-            Self::Newest(at) | Self::Claimed(at) => at,
+            Self::Newest(at) | Self::Claimed { at, .. } => at,
         }
     }
 
-    fn decode(cell: &[u8]) -> Option<Self> {
-        match Head::decode(Some(cell)) {
-            Head::Claimed(at) => Some(Self::Claimed(at)),
-            Head::Free => Timestamp::parse(str::from_utf8(cell).ok()?)
-                .ok()
-                .map(Self::Newest),
+    /// The time of the newest revision that readers were told of, as far as that is known.
+    pub fn published(self) -> Option<Timestamp> {
+        match self {
+            Self::Newest(at) => Some(at),
+            Self::Claimed { published, .. } => published,
         }
+    }
+
+    /// Whether what is said now, if anything, is older than this. Writers only ever tell of later revisions, so the store was
+    /// restored to an older state, or replaced.
+    pub fn is_undone_by(self, now: Option<Self>) -> bool {
+        let Some(now) = now else { return true };
+        let told = now.published().unwrap_or(now.time());
+        self.published().is_some_and(|before| told < before)
+    }
+
+    pub(crate) fn decode(cell: &[u8]) -> Option<Self> {
+        let text = str::from_utf8(cell).ok()?;
+        let Some((at, by)) = text.split_once(CLAIMED_BY) else {
+            return Timestamp::parse(text).ok().map(Self::Newest);
+        };
+        let published = by.split_once(AFTER).map(|(_, at)| Timestamp::parse(at));
+        Some(Self::Claimed {
+            at: Timestamp::parse(at).ok()?,
+            published: published.and_then(Result::ok),
+        })
     }
 }
 
@@ -89,23 +152,35 @@ pub(crate) enum Head {
 }
 
 const CLAIMED_BY: &str = " claimed by ";
+const AFTER: &str = " after ";
 
 impl Head {
     /// Reads a cell. Rows are the truth, so a cell that means nothing stands in nobody's way.
     pub(crate) fn decode(cell: Option<&[u8]>) -> Self {
-        let text = cell
-            .and_then(|cell| str::from_utf8(cell).ok())
-            .unwrap_or_default();
-        let claim = text
-            .split_once(CLAIMED_BY)
-            .and_then(|(at, _)| Timestamp::parse(at).ok());
-        claim.map_or(Self::Free, Self::Claimed)
+        match cell.and_then(HeadState::decode) {
+            Some(HeadState::Claimed { at, .. }) => Self::Claimed(at),
+            Some(HeadState::Newest(_)) | None => Self::Free,
+        }
     }
 }
 
-/// The cell of a claim; the nonce tells one writer's claims from all others.
-pub(crate) fn encode_claim(at: Timestamp, nonce: u64) -> String {
-    format!("{at}{CLAIMED_BY}{nonce:016x}")
+/// The cell of a claim, which takes the place of `before`; the nonce tells one writer's claims from all others.
+///
+/// It says what was published before, so that this is known while the claim stands.
+pub(crate) fn encode_claim(at: Timestamp, nonce: u64, before: Option<&[u8]>) -> String {
+    let published = before
+        .and_then(HeadState::decode)
+        .and_then(HeadState::published);
+    let claim = format!("{at}{CLAIMED_BY}{nonce:016x}");
+    match published {
+        Some(published) => format!("{claim}{AFTER}{published}"),
+        None => claim,
+    }
+}
+
+/// The cells that tell whoever watches the project to look at its head row.
+pub(crate) fn changed() -> Cells {
+    Cells::default().with(CHANGE_ID, format!("{:016x}", fastrand::u64(..)))
 }
 
 /// The column of a flag: `{type}/{name}` for its revisions, `FLAG/{type}/{name}` for its metadata.
@@ -116,55 +191,131 @@ pub(crate) fn head_column(row_type: RowType, flag: &FlagKey) -> String {
     }
 }
 
+/// The flag whose revisions a column is about.
+fn flag_of(project: &ProjectName, column: &[u8]) -> Option<FlagKey> {
+    let (flag_type, name) = str::from_utf8(column).ok()?.split_once('/')?;
+    Some(FlagKey {
+        project: project.clone(),
+        flag_type: FlagType::parse(flag_type).ok()?,
+        name: FlagName::new(name).ok()?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_head_row_tells_of_each_flags_revisions() {
-        let at = Timestamp::parse("2024-09-25 19:15:28.248896").unwrap();
-        let heads = |time: &str| Heads {
+    const TIME: &str = "2024-09-25 19:15:28.248896";
+
+    fn at(time: &str) -> Timestamp {
+        Timestamp::parse(time).unwrap()
+    }
+
+    fn heads(cells: &[(&str, &str)]) -> Heads {
+        Heads {
             project: ProjectName::new("p").ok(),
-            cells: Cells::default()
-                .with("LatestChange", time)
-                .with("FLAG/feature/f", time)
-                .with("feature/f", time)
-                .with("data/g", encode_claim(at, 7))
-                .with("data/h", "soon")
-                .with("other/i", time),
-        };
-        let told = heads(&at.to_string());
-        let flags = told.flags().map(|(flag, state)| (flag.to_string(), state));
-        assert_eq!(
-            flags.collect::<Vec<_>>(),
-            [
-                ("p/data/g".to_owned(), HeadState::Claimed(at)),
-                ("p/feature/f".to_owned(), HeadState::Newest(at)),
-            ]
-        );
-        assert_eq!(told.digest(), heads(&at.to_string()).digest());
-        assert_ne!(told.digest(), heads("2024-09-25 19:15:28.248897").digest());
+            cells: cells.iter().copied().collect(),
+            mark: ChangeMark::default(),
+        }
+    }
+
+    fn told(flags: impl IntoIterator<Item = (FlagKey, HeadState)>) -> Vec<(String, HeadState)> {
+        let flags = flags.into_iter();
+        flags
+            .map(|(flag, state)| (flag.to_string(), state))
+            .collect()
     }
 
     #[test]
-    fn a_claim_is_read_back() {
-        let at = Timestamp::parse("2024-09-25 19:15:28.248896").unwrap();
+    fn a_head_row_tells_of_each_flags_revisions() {
+        let claim = encode_claim(at(TIME), 7, None);
+        let heads = heads(&[
+            ("data/g", &claim),
+            ("data/h", "soon"),
+            ("feature/f", TIME),
+            ("other/i", TIME),
+        ]);
+        let claimed = HeadState::Claimed {
+            at: at(TIME),
+            published: None,
+        };
         assert_eq!(
-            Head::decode(Some(encode_claim(at, 7).as_bytes())),
-            Head::Claimed(at)
+            told(heads.flags()),
+            [
+                ("p/data/g".to_owned(), claimed),
+                ("p/feature/f".to_owned(), HeadState::Newest(at(TIME))),
+            ]
         );
+    }
+
+    #[test]
+    fn changes_are_what_is_new_what_is_other_and_what_is_gone() {
+        let before = heads(&[("data/a", TIME), ("data/b", TIME), ("data/c", TIME)]);
+        let other = "2024-09-25 19:15:28.248895";
+        let now = heads(&[("data/a", TIME), ("data/b", other), ("data/d", TIME)]);
+        let changes = now.changes_since(&before).into_iter();
+        assert_eq!(
+            changes
+                .map(|(flag, state)| (flag.name.to_string(), state.map(HeadState::time)))
+                .collect::<Vec<_>>(),
+            [
+                ("b".to_owned(), Some(at(other))),
+                ("d".to_owned(), Some(at(TIME))),
+                ("c".to_owned(), None),
+            ]
+        );
+        assert_eq!(now.changes_since(&now), []);
+    }
+
+    #[test]
+    fn a_claim_is_read_back_with_what_was_published_before_it() {
+        let first = encode_claim(at(TIME), 7, None);
+        let second = encode_claim(at("2025-01-01 00:00:00"), 8, Some(TIME.as_bytes()));
+        // Of whoever takes an abandoned claim over.
+        let third = encode_claim(at("2026-01-01 00:00:00"), 9, Some(second.as_bytes()));
+        for (cell, time, published) in [
+            (first, TIME, None),
+            (second, "2025-01-01 00:00:00", Some(at(TIME))),
+            (third, "2026-01-01 00:00:00", Some(at(TIME))),
+        ] {
+            let (cell, at) = (cell.as_bytes(), at(time));
+            assert_eq!(Head::decode(Some(cell)), Head::Claimed(at));
+            let claimed = HeadState::Claimed { at, published };
+            assert_eq!(HeadState::decode(cell), Some(claimed));
+        }
+    }
+
+    /// Releases that do not tell what was published before write claims without it, and read ours by what comes first.
+    #[test]
+    fn a_claim_begins_as_it_always_did() {
+        let claim = encode_claim(at(TIME), 7, Some(TIME.as_bytes()));
+        assert!(claim.starts_with("2024-09-25 19:15:28.248896 claimed by 0000000000000007"));
     }
 
     #[test]
     fn whatever_is_no_claim_is_free() {
         for cell in [
             None,
-            Some(&b"2024-09-25 19:15:28.248896"[..]),
-            Some(b"soon claimed by me"),
-            Some(b"\xff"),
-            Some(b""),
+            Some(TIME.as_bytes()),
+            Some(&b"soon claimed by me"[..]),
+            Some(&b"\xff"[..]),
+            Some(&b""[..]),
         ] {
             assert_eq!(Head::decode(cell), Head::Free);
         }
+    }
+
+    #[test]
+    fn only_what_is_older_or_gone_undoes() {
+        let [old, new] = ["2024-01-01 00:00:00", TIME].map(at);
+        let newest = HeadState::Newest;
+        let claimed = |at, published| HeadState::Claimed { at, published };
+        assert!(newest(new).is_undone_by(None));
+        assert!(newest(new).is_undone_by(Some(newest(old))));
+        assert!(newest(new).is_undone_by(Some(claimed(new, Some(old)))));
+        assert!(!newest(old).is_undone_by(Some(newest(new))));
+        assert!(!newest(old).is_undone_by(Some(claimed(new, Some(old)))));
+        assert!(!newest(old).is_undone_by(Some(claimed(new, None))));
+        assert!(!claimed(new, None).is_undone_by(Some(newest(old))));
     }
 }

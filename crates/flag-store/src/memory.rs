@@ -125,6 +125,19 @@ impl RowStore for MemoryStore {
         })
     }
 
+    fn delete_exposures<'a>(
+        &'a self,
+        keys: &'a [Vec<u8>],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut rows = self.rows(Table::Exposures);
+            for key in keys {
+                rows.remove(key);
+            }
+            Ok(())
+        })
+    }
+
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
     }

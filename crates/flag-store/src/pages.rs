@@ -2,7 +2,7 @@
 
 use flag_model::ProjectName;
 
-use crate::port::{Order, Row, RowStore, Scan, StoreError, Table};
+use crate::port::{Row, RowStore, Scan, StoreError, Table};
 use crate::row_key::rows_prefix;
 
 /// All rows of a project, in either table: metadata, head and revisions in that of flags, exposures in the other.
@@ -41,10 +41,7 @@ impl<'a> Pages<'a> {
         };
         let page = self.rows.scan(self.table, scan.clone()).await?;
         match page.last() {
-            Some(last) if Some(page.len()) == scan.limit => match scan.order {
-                Order::Ascending => scan.start = [&*last.key, b"\0"].concat(),
-                Order::Descending => scan.end = Some(last.key.clone()),
-            },
+            Some(last) if Some(page.len()) == scan.limit => scan.go_on_after(&last.key),
             _ => self.scan = None,
         }
         Ok(page)

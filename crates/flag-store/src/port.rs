@@ -71,8 +71,25 @@ pub trait RowStore: fmt::Debug + Send + Sync + 'static {
         rows: &'a [Row],
     ) -> BoxFuture<'a, Vec<Result<(), StoreError>>>;
 
+    /// Deletes rows of the exposure log by their keys, of which some may be gone already.
+    ///
+    /// Nothing deletes from the table of flags: this reaches one table only, and a backend refuses it that has both in
+    /// one. Whoever needs it not, needn't offer it.
+    fn delete_exposures<'a>(
+        &'a self,
+        _keys: &'a [Vec<u8>],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let source = "this store deletes nothing".into();
+        Box::pin(std::future::ready(Err(StoreError::Refused { source })))
+    }
+
     /// Makes sure that both tables can be read.
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Lets go of whatever is open, where that matters; calls after it fail, those of clones too.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Which table a row lives in.
@@ -100,6 +117,13 @@ pub struct Row {
     pub key: Vec<u8>,
     /// The cells; a row without cells doesn't exist.
     pub cells: Cells,
+}
+
+impl Row {
+    /// The key as text, for messages.
+    pub fn key_text(&self) -> String {
+        String::from_utf8_lossy(&self.key).into_owned()
+    }
 }
 
 /// What to read: a half-open range of keys, an order, and a limit.
@@ -134,6 +158,14 @@ impl Scan {
         Self {
             order: Order::Descending,
             ..self
+        }
+    }
+
+    /// Goes on after this key, in the order of the scan.
+    pub(crate) fn go_on_after(&mut self, key: &[u8]) {
+        match self.order {
+            Order::Ascending => self.start = [key, b"\0"].concat(),
+            Order::Descending => self.end = Some(key.to_vec()),
         }
     }
 

@@ -4,10 +4,12 @@ mod exposure;
 
 use flag_model::{FlagKey, FlagName, FlagType, Invalid, ProjectName, Timestamp, quoted};
 
-pub(crate) use self::exposure::{ExposureRowKey, exposure_key, exposure_prefix, instance_prefix};
+pub(crate) use self::exposure::{
+    ExposureRowKey, encoded, exposure_key, exposure_prefix, instance_prefix,
+};
 
 /// The two kinds of rows that a flag has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum RowType {
     /// Metadata.
     Flag,
@@ -48,7 +50,7 @@ impl FlagRowKey {
         format!("{}{}", flag_prefix(self.row_type, &self.flag), self.created)
     }
 
-    /// Reads a key; a time without a fraction is fine.
+    /// Reads a key; its time may be spelled as any that [`Timestamp::parse`] reads.
     pub fn decode(key: &[u8]) -> Result<Self, Invalid> {
         let (row_type, flag, time) = split(key)?;
         let created = Timestamp::parse(time).map_err(|invalid| invalid.within("row key"))?;
@@ -59,16 +61,11 @@ impl FlagRowKey {
         })
     }
 
-    /// The least key that comes after every row of a flag that was made at `at` or before.
-    pub(crate) fn after(row_type: RowType, flag: &FlagKey, at: Timestamp) -> Vec<u8> {
-        let mut key = format!("{}{at}", flag_prefix(row_type, flag)).into_bytes();
-        key.push(0);
-        key
-    }
-
-    /// The flag that a row belongs to, even if the time in its key means nothing.
-    pub(crate) fn flag_of(key: &[u8]) -> Option<FlagKey> {
-        split(key).ok().map(|(_, flag, _)| flag)
+    /// Whether the time in the key is spelled as neither we nor the reference spell it.
+    pub(crate) fn is_spelled_otherwise(&self, key: &[u8]) -> bool {
+        let ours = self.encode();
+        let whole_second = ours.strip_suffix(".000000");
+        key != ours.as_bytes() && whole_second.is_none_or(|spelling| key != spelling.as_bytes())
     }
 
     /// Which kind of row of which flag a key is of, even if the time in it means nothing.

@@ -1,18 +1,29 @@
 //! Between cells and what they mean; the only place that spells columns.
 //!
-//! Cells are UTF-8 text. What is written has one spelling (`true`, JSON, six digits of a fraction); what is read may
-//! have the reference's (`True`, Python literals, a whole second without a fraction).
+//! Cells are UTF-8 text. What is written is valid and has one spelling in each version: Python's in version 1, which the
+//! reference reads, JSON in version 2. Reading is tolerant: what the reference would have served is served, and each
+//! thing that is odd about a row can be told.
+mod carried;
 mod exposure;
 mod metadata;
+mod oddity;
 mod revision;
+mod spelling;
 mod treatments;
+mod unreadable;
 
-use flag_model::{FlagType, Invalid, InvalidPercent, InvalidRevision};
+use std::cell::RefCell;
+
+use flag_model::{FlagType, Invalid, InvalidPercent, InvalidRevision, Timestamp, quoted};
 
 pub use self::exposure::check_exposure;
 pub(crate) use self::exposure::{decode_exposure, encode_exposure};
+pub(crate) use self::metadata::read_metadata;
 pub use self::metadata::{decode_metadata, encode_metadata};
+pub use self::oddity::Oddity;
 pub use self::revision::{decode_revision, encode_revision};
+pub(crate) use self::revision::{encode_rollback, read_placing, read_revision};
+pub use self::unreadable::UnreadableRow;
 use crate::port::Row;
 use crate::row_key::{FlagRowKey, RowType};
 
@@ -23,89 +34,129 @@ pub const FAMILY: &str = "metadata";
 /// changed, and neither in order nor always with a new value: clocks differ between writers.
 pub(crate) const LATEST_CHANGE: &str = "LatestChange";
 
-/// A row that cannot be read; whoever wrote it, it isn't ours. Only its flag is affected.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum UnreadableRow {
-    /// The key is none of a row in its table.
-    #[error(transparent)]
-    Key(Invalid),
-    /// A percentage cannot be.
-    #[error("row {key}, column Treatments: {problem}")]
-    Percent {
-        /// The row.
-        key: String,
-        /// What is wrong with the percentage.
-        problem: InvalidPercent,
-    },
-    /// The total of all percentages cannot be.
-    #[error("row {key}, column Treatments: {problem} {} is the total of all treatments.", problem.found)]
-    Total {
-        /// The row.
-        key: String,
-        /// What is wrong with the total.
-        problem: InvalidPercent,
-    },
-    /// A cell holds what it cannot, or is missing.
-    #[error("row {key}, column {column}: {problem}")]
-    Cell {
-        /// The row.
-        key: String,
-        /// The column.
-        column: String,
-        /// What was found, and what was expected.
-        problem: String,
-    },
-}
+/// The column of a head row that gets another value, drawn at random, with every change that readers should notice.
+/// Releases before it set [`LATEST_CHANGE`] alone, and leave this as it is.
+pub(crate) const CHANGE_ID: &str = "ChangeId";
 
-impl UnreadableRow {
-    /// Which row and which column, and nothing of what they hold: for logs, as a cell may hold instance ids.
-    pub fn place(&self) -> String {
-        match self {
-            Self::Key(_) => "a row whose key is none".to_owned(),
-            Self::Percent { key, .. } | Self::Total { key, .. } => {
-                format!("row {key}, column Treatments")
-            }
-            Self::Cell { key, column, .. } => format!("row {key}, column {column}"),
-        }
-    }
-}
+/// What is odd about a row, noted while it is read.
+pub(crate) type Oddities = RefCell<Vec<Oddity>>;
 
 /// A row on its way to be read: its key, understood, and its cells.
 struct Reader<'a, K = FlagRowKey> {
     row: &'a Row,
     key: K,
+    /// Where oddities are noted; whoever only wants to be served doesn't pay for that.
+    oddities: Option<&'a Oddities>,
 }
 
 impl<'a> Reader<'a> {
-    /// Understands the key, and checks that the Name and Type columns agree with it.
-    fn open(row: &'a Row, row_type: RowType) -> Result<Self, UnreadableRow> {
-        let key = FlagRowKey::decode(&row.key).map_err(UnreadableRow::Key)?;
+    /// Understands the key, and checks that the Name and Type columns agree with it if they are there.
+    fn open(
+        row: &'a Row,
+        row_type: RowType,
+        oddities: Option<&'a Oddities>,
+    ) -> Result<Self, UnreadableRow> {
+        let key = FlagRowKey::decode(&row.key);
+        let key = key.map_err(|problem| UnreadableRow::key_of(row, problem))?;
         if key.row_type != row_type {
-            let found = String::from_utf8_lossy(&row.key);
+            let found = quoted(&String::from_utf8_lossy(&row.key));
             let expected = format!("ROWTYPE#{}", row_type.as_str());
-            return Err(UnreadableRow::Key(Invalid::new("row key", found, expected)));
+            let problem = Invalid::new("row key", found, expected);
+            return Err(UnreadableRow::key_of(row, problem));
         }
-        let reader = Self { row, key };
-        reader.agrees("Name", reader.key.flag.name.as_str())?;
-        reader.agrees("Type", cell_type(reader.key.flag.flag_type))?;
+        let reader = Self { row, key, oddities };
+        reader.check_name()?;
+        reader.check_type()?;
+        reader.look_at_times();
         Ok(reader)
     }
+
+    fn check_name(&self) -> Result<(), UnreadableRow> {
+        let name = self.key.flag.name.as_str();
+        let Some(found) = self.filled("Name")? else {
+            self.odd("Name", || (MISSING.to_owned(), quoted(name)));
+            return Ok(());
+        };
+        self.is_as_in_key("Name", found, name, found == name)
+    }
+
+    fn check_type(&self) -> Result<(), UnreadableRow> {
+        let expected = cell_type(self.key.flag.flag_type);
+        match self.filled("Type")? {
+            Some(found) if found == expected => Ok(()),
+            Some(found) if found.eq_ignore_ascii_case(expected) => {
+                self.odd("Type", || (quoted(found), expected.to_owned()));
+                Ok(())
+            }
+            Some(found) => self.is_as_in_key("Type", found, expected, false),
+            None => {
+                self.odd("Type", || (MISSING.to_owned(), expected.to_owned()));
+                Ok(())
+            }
+        }
+    }
+
+    /// Notes where a time is spelled otherwise than ours and the reference's, or differs from that of the key.
+    fn look_at_times(&self) {
+        let created = self.key.created;
+        if self.oddities.is_none() {
+            return;
+        }
+        if self.key.is_spelled_otherwise(&self.row.key) {
+            let key = String::from_utf8_lossy(&self.row.key);
+            let time = key.rsplit('#').next().unwrap_or_default();
+            self.odd("row key", || (quoted(time), created.to_string()));
+        }
+        let cell = self.row.cells.get("CreatedTime");
+        let cell = cell.map(|bytes| String::from_utf8_lossy(bytes));
+        if let Some(text) = cell
+            && Timestamp::parse(&text) != Ok(created)
+        {
+            let served = || format!("{created}, as in the row key");
+            self.odd("CreatedTime", || (quoted(&text), served()));
+        }
+    }
+
+    /// Notes columns that mean nothing here.
+    fn look_at_columns(&self, known: &[&str]) {
+        if self.oddities.is_none() {
+            return;
+        }
+        for (column, _) in self.row.cells.iter() {
+            let column = String::from_utf8_lossy(column);
+            if !known.contains(&&*column) {
+                self.odd(&column, || {
+                    ("an unknown column".to_owned(), NOTHING.to_owned())
+                });
+            }
+        }
+    }
 }
+
+/// What is said of a cell that isn't there.
+const MISSING: &str = "no such cell";
+/// What is said of what is left alone.
+const NOTHING: &str = "nothing";
 
 impl<'a, K> Reader<'a, K> {
     fn agrees(&self, column: &'static str, expected: &str) -> Result<(), UnreadableRow> {
         let found = self.required(column)?;
-        if found == expected {
+        self.is_as_in_key(column, found, expected, found == expected)
+    }
+
+    fn is_as_in_key(
+        &self,
+        column: &str,
+        found: &str,
+        expected: &str,
+        agrees: bool,
+    ) -> Result<(), UnreadableRow> {
+        if agrees {
             return Ok(());
         }
-        Err(self.problem(
-            column,
-            format!(
-                "found {}, expected {expected}, as in the row key",
-                flag_model::quoted(found)
-            ),
-        ))
+        let found = quoted(found);
+        let problem = format!("found {found}, expected {expected}, as in the row key");
+        Err(self.problem(column, problem))
     }
 
     fn optional(&self, column: &'static str) -> Result<Option<&'a str>, UnreadableRow> {
@@ -118,15 +169,42 @@ impl<'a, K> Reader<'a, K> {
         }
     }
 
+    /// The cell, if it is there and not empty.
+    fn filled(&self, column: &'static str) -> Result<Option<&'a str>, UnreadableRow> {
+        Ok(self.optional(column)?.filter(|text| !text.is_empty()))
+    }
+
     fn required(&self, column: &'static str) -> Result<&'a str, UnreadableRow> {
         let cell = self.optional(column)?;
         cell.ok_or_else(|| self.problem(column, "found no such cell, expected one".to_owned()))
     }
 
+    /// Notes that a cell is odd: what was found in it, and as what it is read.
+    fn odd(&self, column: &str, say: impl FnOnce() -> (String, String)) {
+        self.odd_field(column, || column.to_owned(), say);
+    }
+
+    /// Notes that a field within a cell is odd.
+    fn odd_field(
+        &self,
+        column: &str,
+        field: impl FnOnce() -> String,
+        say: impl FnOnce() -> (String, String),
+    ) {
+        if let Some(oddities) = self.oddities {
+            let (found, read_as) = say();
+            oddities.borrow_mut().push(Oddity {
+                column: column.to_owned(),
+                field: field(),
+                found,
+                read_as,
+            });
+        }
+    }
+
     fn problem(&self, column: &str, problem: String) -> UnreadableRow {
-        let key = String::from_utf8_lossy(&self.row.key).into_owned();
         UnreadableRow::Cell {
-            key,
+            key: self.row.key_text(),
             column: column.to_owned(),
             problem,
         }
@@ -148,7 +226,7 @@ impl<'a, K> Reader<'a, K> {
     }
 
     fn percent(&self, problem: InvalidPercent) -> UnreadableRow {
-        let key = String::from_utf8_lossy(&self.row.key).into_owned();
+        let key = self.row.key_text();
         UnreadableRow::Percent { key, problem }
     }
 
@@ -156,7 +234,7 @@ impl<'a, K> Reader<'a, K> {
         match invalid {
             InvalidRevision::Percent(problem) => self.percent(problem),
             InvalidRevision::Total(problem) => UnreadableRow::Total {
-                key: String::from_utf8_lossy(&self.row.key).into_owned(),
+                key: self.row.key_text(),
                 problem,
             },
             InvalidRevision::Field(invalid) => {

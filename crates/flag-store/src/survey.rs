@@ -1,11 +1,12 @@
 //! What is kept, row by row, whoever wrote it: for those who check a store.
 
-use flag_model::{Metadata, ProjectName, Revision};
+use flag_model::{Metadata, ProjectName, Revision, Timestamp};
 
 use crate::flags::FlagStore;
+use crate::options::RowOptions;
 use crate::port::{Row, Scan, StoreError, Table};
 use crate::row_key::{FlagRowKey, PROJECTS, RowType, head_key};
-use crate::stored::{UnreadableRow, decode_metadata, decode_revision};
+use crate::stored::{Oddities, Oddity, UnreadableRow, read_metadata, read_revision};
 
 /// A row of the table of flags, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,18 @@ pub struct Projects {
     pub strangers: Vec<String>,
 }
 
+/// What is to be said of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    /// The row, understood.
+    pub row: Result<FlagRow, UnreadableRow>,
+    /// What is odd about it and read all the same.
+    pub oddities: Vec<Oddity>,
+    /// Whether readers of what is newest pass over it: its key tells no time, or one too far ahead of the clock. If a
+    /// flag has no other rows, they don't.
+    pub is_passed_over: bool,
+}
+
 impl FlagRow {
     /// Whether a key is that of a head row.
     pub fn is_head(key: &[u8]) -> bool {
@@ -34,15 +47,38 @@ impl FlagRow {
         project.is_some_and(|project| head_key(&project).as_bytes() == key)
     }
 
-    /// Reads a row of the table of flags.
-    pub fn read(row: &Row) -> Result<Self, UnreadableRow> {
+    /// Looks at everything about a row of the table of flags, at this time by the clock.
+    pub fn inspect(row: &Row, options: &RowOptions, now: Timestamp) -> Inspection {
+        let oddities = Oddities::default();
+        let read = Self::read(row, options, &oddities);
+        let key = FlagRowKey::decode(&row.key);
+        let horizon = now.saturating_add(options.max_future);
+        let mut oddities = oddities.into_inner();
+        let is_ahead = key.as_ref().is_ok_and(|key| key.created > horizon);
+        if is_ahead {
+            oddities.push(Oddity {
+                column: "row key".to_owned(),
+                field: "row key".to_owned(),
+                found: "a time ahead of the clock".to_owned(),
+                read_as: "a row that doesn't count yet".to_owned(),
+            });
+        }
+        Inspection {
+            is_passed_over: is_ahead || (key.is_err() && read.is_err()),
+            row: read,
+            oddities,
+        }
+    }
+
+    fn read(row: &Row, options: &RowOptions, oddities: &Oddities) -> Result<Self, UnreadableRow> {
         let key = match FlagRowKey::decode(&row.key) {
             Err(_) if Self::is_head(&row.key) => return Ok(Self::Head),
-            key => key.map_err(UnreadableRow::Key)?,
+            Err(problem) => return Err(UnreadableRow::key_of(row, problem)),
+            Ok(key) => key,
         };
         match key.row_type {
-            RowType::Flag => decode_metadata(row).map(Self::Metadata),
-            RowType::Revision => decode_revision(row).map(Self::Revision),
+            RowType::Flag => read_metadata(row, Some(oddities)).map(Self::Metadata),
+            RowType::Revision => read_revision(row, options, Some(oddities)).map(Self::Revision),
         }
     }
 }
@@ -146,29 +182,36 @@ mod tests {
             "B",
             "PROJECT#",
             "PROJECT#a b#x",
-            "PROJECT#a b#y",
+            "PROJECT#a%b#x",
+            "PROJECT#a%b#y",
             "PROJECT#c",
             "PROJECT#c#x",
             "Z",
         ];
         let found = projects(&keys).await;
-        assert_eq!(found.names, [ProjectName::new("c").unwrap()]);
-        let strangers = ["A", "PROJECT#", "PROJECT#a b#x", "PROJECT#c", "Z"];
+        assert_eq!(
+            found.names,
+            ["a b", "c"].map(|name| ProjectName::new(name).unwrap())
+        );
+        let strangers = ["A", "PROJECT#", "PROJECT#a%b#x", "PROJECT#c", "Z"];
         assert_eq!(found.strangers, strangers);
         assert_eq!(projects(&[]).await, Projects::default());
     }
 
     #[test]
     fn a_head_row_is_one_whatever_its_cells() {
-        let row = |key: &str| Row {
-            key: key.into(),
-            cells: Cells::default(),
+        let read = |key: &str| {
+            let row = Row {
+                key: key.into(),
+                cells: Cells::default(),
+            };
+            FlagRow::inspect(&row, &RowOptions::default(), Timestamp::UNIX_EPOCH).row
         };
-        assert_eq!(
-            FlagRow::read(&row("PROJECT#p#ROWTYPE#HEAD")),
-            Ok(FlagRow::Head)
-        );
-        assert!(FlagRow::read(&row("PROJECT#p#ROWTYPE#HEADS")).is_err());
-        assert!(FlagRow::read(&row("PROJECT#p q#ROWTYPE#HEAD")).is_err());
+        for key in ["PROJECT#p#ROWTYPE#HEAD", "PROJECT#p q#ROWTYPE#HEAD"] {
+            assert_eq!(read(key), Ok(FlagRow::Head));
+        }
+        for key in ["PROJECT#p#ROWTYPE#HEADS", "PROJECT#p%q#ROWTYPE#HEAD"] {
+            assert!(read(key).is_err(), "{key}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What a flag file means for a store: from the file and what is stored to the rows that are appended.
 //!
 //! Pure: no I/O, no clock. Whatever the file doesn't say stays as it is, and nothing is ever removed. Start with
-//! [`plan`]. Instances move as little as possible: a treatment keeps the buckets that it has in the store, whatever
+//! `plan`. Instances move as little as possible: a treatment keeps the buckets that it has in the store, whatever
 //! ranges the file tells; those count only where the store has none.
 mod revision;
 #[cfg(test)]
@@ -9,12 +9,13 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use flag_model::{FlagKey, Metadata, MetadataParts, OwnerId, Revision};
-use flag_store::{Base, FlagEntry, UnreadableRow};
+use flag_model::{FlagKey, Format, HashAlgorithm, NewName, OwnerId};
+use flag_store::FlagEntry;
 
 use crate::change::Change;
 use crate::flag_file::{FileMistake, FileMistakes, FlagFile, FlagInFile};
-use crate::write::PlannedRevision;
+use crate::plan;
+use crate::write::{PlannedMetadata, PlannedRevision};
 
 /// What is to be done.
 #[derive(Default)]
@@ -34,26 +35,23 @@ pub(crate) struct PlannedFlag {
     pub(crate) revision: Option<PlannedRevision>,
 }
 
-/// Metadata that shall be appended.
-pub(crate) struct PlannedMetadata {
-    /// Which metadata it stands on.
-    pub(crate) base: Base,
-    pub(crate) parts: MetadataParts,
-    /// What it changes.
-    pub(crate) change: Change,
-}
-
-/// What revisions that are appended say of themselves.
+/// What a file leaves open: what revisions say of themselves, and what is allowed.
 #[derive(Clone, Debug)]
 pub(crate) struct Signature {
     pub(crate) comment: String,
     pub(crate) owner: Option<OwnerId>,
+    /// The digest of version 1 where nobody names one.
+    pub(crate) v1: HashAlgorithm,
+    /// How new flags may be named.
+    pub(crate) names: NewName,
 }
 
-/// Compares a file with what is stored of its project.
+/// Compares a file with what is stored of its project; `formats` tells how those flags place instances whose newest
+/// revision cannot be read.
 pub(crate) fn plan(
     file: FlagFile,
     stored: Vec<FlagEntry>,
+    formats: &BTreeMap<FlagKey, Format>,
     signature: &Signature,
 ) -> Result<Plan, FileMistakes> {
     let stored = stored.into_iter().map(|entry| (entry.flag.clone(), entry));
@@ -62,7 +60,7 @@ pub(crate) fn plan(
     let mut mistakes = Vec::new();
     for wanted in file.flags {
         let entry = stored.remove(&wanted.flag);
-        match planned(&wanted, entry, signature) {
+        match planned(&wanted, entry, formats.get(&wanted.flag), signature) {
             Ok(Some(flag)) => plan.flags.push(flag),
             Ok(None) => plan.unchanged += 1,
             Err(problem) => mistakes.push(FileMistake {
@@ -98,17 +96,25 @@ impl PlannedFlag {
 fn planned(
     wanted: &FlagInFile,
     entry: Option<FlagEntry>,
+    format: Option<&Format>,
     signature: &Signature,
 ) -> Result<Option<PlannedFlag>, String> {
+    if entry.is_none() {
+        let checked = plan::new_name(&wanted.flag, signature.names);
+        checked.map_err(|invalid| invalid.to_string())?;
+    }
     let (metadata, revision) = entry.map_or((None, None), |entry| (entry.metadata, entry.revision));
-    let metadata = match &wanted.metadata {
-        Some(parts) => planned_metadata(parts, readable(metadata)?.as_ref()),
-        None => None,
-    };
+    let metadata = wanted.metadata.clone().and_then(|mut parts| {
+        let newest = metadata.as_ref().and_then(|stored| stored.as_ref().ok());
+        parts.edited_by = newest.and_then(|newest| newest.edited_by.clone());
+        let is_same = newest.is_some_and(|newest| **newest == parts);
+        parts.edited_by.clone_from(&signature.owner);
+        (!is_same).then(|| PlannedMetadata::on(metadata.as_ref(), parts))
+    });
     let revision = match &wanted.revision {
-        Some(revision_in_file) => {
-            let newest: Option<Revision> = readable(revision)?;
-            revision::planned(&wanted.flag, revision_in_file, newest.as_ref(), signature)?
+        Some(in_file) => {
+            let stored = revision.as_ref();
+            revision::planned(&wanted.flag, in_file, stored, format, signature)?
         }
         None => None,
     };
@@ -119,20 +125,4 @@ fn planned(
             revision,
         }),
     )
-}
-
-fn readable<T>(row: Option<Result<T, UnreadableRow>>) -> Result<Option<T>, String> {
-    let row = row.transpose();
-    row.map_err(|error| format!("what is stored cannot be read: {error}"))
-}
-
-fn planned_metadata(parts: &MetadataParts, newest: Option<&Metadata>) -> Option<PlannedMetadata> {
-    if newest.is_some_and(|newest| **newest == *parts) {
-        return None;
-    }
-    Some(PlannedMetadata {
-        base: Base::on(newest.map(Metadata::created)),
-        parts: parts.clone(),
-        change: Change::of_metadata(newest, parts),
-    })
 }

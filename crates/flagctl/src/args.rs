@@ -4,13 +4,13 @@ use std::ffi::OsString;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use flag_model::{Date, FlagType, FormatVersion, Timestamp};
+use flag_model::{Date, FlagType, FormatVersion, NewName, Timestamp};
 use flag_settings::{Setting, Sources, table};
 
 use crate::commands::{
-    ApplyArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs, ExplainArgs, ExportArgs,
-    ExposuresArgs, InitArgs, KeysArgs, LatestArgs, ListArgs, ManualArgs, RollbackArgs,
-    RunConfigArgs, SqlArgs, UpdateArgs,
+    ApplyArgs, BackupArgs, CompareArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs,
+    ExplainArgs, ExportArgs, ExposuresArgs, ForgetArgs, InitArgs, KeysArgs, LatestArgs, ListArgs,
+    ManualArgs, RestoreBackupArgs, RollbackArgs, RunConfigArgs, SqlArgs, UpdateArgs,
 };
 use crate::confirm::ConfirmArgs;
 use crate::exit_code::ExitCode;
@@ -103,6 +103,11 @@ pub(crate) enum Command {
   flagctl exposures csr-assistant feature multi_step_api_router --limit 10
   flagctl exposures csr-assistant feature multi_step_api_router --instance A12345")]
     Exposures(ExposuresArgs),
+    /// Delete the exposures of an instance id, and show which override lists name it; no flag is changed
+    #[command(after_help = "Examples:
+  flagctl forget A12345 --project csr-assistant --dry-run
+  flagctl forget A12345 --project csr-assistant --yes")]
+    Forget(ForgetArgs),
     /// Print a look-up as GoogleSQL for Bigtable Studio; no store is opened
     #[command(after_help = "Examples:
   flagctl sql latest csr-assistant feature multi_step_api_router
@@ -130,12 +135,30 @@ pub(crate) enum Command {
   flagctl doctor
   flagctl doctor csr-assistant -o json")]
     Doctor(DoctorArgs),
+    /// Compare what two services answer for all flags of a project; ends with code 7 if an answer differs
+    ///
+    /// For moving from one service to another: both are asked for every flag and every instance id, and each answer is
+    /// logged as an exposure by the service that gave it, as any answer is.
+    #[command(after_help = "Example:
+  flagctl compare csr-assistant \\
+      --with http://python-flags:8000 --ids ids.txt  # needs both services")]
+    Compare(CompareArgs),
     /// Copy the rows of a project as they are from one store to another, overwriting none
     #[command(after_help = "Examples:
   flagctl copy csr-assistant --from embedded:./flag-data --to embedded:./copy
   flagctl copy csr-assistant --from embedded:./flag-data \\
       --to bigtable:anbc-hcb-dev/csr-va-db-hcb-dev --exposures  # needs Google Cloud")]
     Copy(CopyArgs),
+    /// Copy the embedded store into a folder, while it is used; each file is checked
+    #[command(after_help = "Example:
+  flagctl backup ./backup-of-today")]
+    Backup(BackupArgs),
+    /// Put a copy of the embedded store back where a store is or was, also while it is used
+    #[command(after_help = "Examples:
+  flagctl backup ./backup-of-today
+  flagctl restore-backup ./backup-of-today --data-dir ./new-flag-data
+  flagctl restore-backup ./backup-of-today --replace")]
+    RestoreBackup(RestoreBackupArgs),
     /// Make, list and revoke API keys of the service; no store is opened
     Keys(KeysArgs),
     /// Print the completions of a shell
@@ -209,9 +232,30 @@ pub(crate) struct AddArgs {
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = Date::parse)]
     pub(crate) expires_on: Option<Date>,
     #[command(flatten)]
+    pub(crate) names: NameArgs,
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) confirmation: ConfirmArgs,
+}
+
+/// How new flags may be named.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct NameArgs {
+    /// Take names of new flags that are not in snake case: letters, digits, `.`, `_` and `-`
+    #[arg(long)]
+    any_name: bool,
+}
+
+impl NameArgs {
+    /// The names that are taken.
+    pub(crate) fn allowed(self) -> NewName {
+        if self.any_name {
+            NewName::Any
+        } else {
+            NewName::SnakeCase
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -243,7 +287,8 @@ pub(crate) struct ReviseArgs {
 #[derive(Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "One treatment")]
 pub(crate) struct TreatmentArgs {
-    /// Which one: 1, 2, … by position, or its rollout group, or `new`; needed if there are several
+    /// Which one: 1, 2, … by position, or its rollout group, or `new`; needed if there are several. Where that fits
+    /// two, `#2` and `#new` are positions and `name:2` is a rollout group
     #[arg(long = "treatment", value_name = "SELECTOR")]
     pub(crate) selector: Option<String>,
     /// Share of all instances that gets it, 0 to 100, in version 2 with up to three decimals
@@ -252,7 +297,7 @@ pub(crate) struct TreatmentArgs {
     /// What they get [default for a new treatment of a feature: the opposite of the control]
     #[arg(long, value_name = "VALUE")]
     pub(crate) value: Option<String>,
-    /// Instance id that gets it whatever the percentage; may be repeated
+    /// Instance id that gets it whatever the percentage; one each, may be repeated
     #[arg(long = "override", value_name = "ID")]
     pub(crate) overrides: Vec<String>,
     /// Instance id to take off the override list; may be repeated
@@ -281,7 +326,11 @@ pub(crate) struct FormatArgs {
         reason = "how clap tells an option without its value from none"
     )]
     pub(crate) resalt: Option<Option<String>>,
-    /// md5, sha1 or sha256, for a first revision or with --resalt [default: md5, later the one in force]
+    /// What is hashed before instance ids, for a first revision of version 2 [default: the flag's name]
+    #[arg(long, value_name = "SALT")]
+    pub(crate) salt: Option<String>,
+    /// md5, sha1, sha256 or another digest, for a first revision or with --resalt [default: md5, later the one in
+    /// force]
     #[arg(long, value_name = "NAME")]
     pub(crate) algorithm: Option<String>,
     /// Version of the first revision; 1 where the reference service still reads the rows [default: 2]

@@ -6,14 +6,18 @@ use std::collections::HashSet;
 use std::fmt;
 
 use flag_model::{
-    FlagKey, FlagName, InstanceId, InvalidRevision, Metadata, MetadataParts, Percent, Revision,
-    RevisionParts, Timestamp,
+    FlagKey, FlagName, InstanceId, InvalidRevision, Metadata, MetadataParts, OwnerId, Percent,
+    Revision, RevisionParts, Timestamp,
 };
 pub(crate) use flag_rollout::{Plan, Reason, decide};
 
 use self::row::{Row, revision_rows};
 pub(crate) use self::sides::Sides;
 use crate::alike::decide_alike;
+use crate::output::{hides, item, visible};
+
+/// How many odd ids are named.
+const WARNINGS: usize = 10;
 
 /// What a write will change.
 #[derive(Clone, Debug)]
@@ -22,6 +26,8 @@ pub(crate) struct Change {
     pub(crate) flag: FlagKey,
     /// What differs, and the rollout groups whether they differ or not.
     rows: Vec<Row>,
+    /// What a person should look at twice.
+    warnings: Vec<String>,
     /// Which instances receive another value; absent where nobody received one, and for metadata.
     sides: Option<Sides>,
     overridden: Overridden,
@@ -46,6 +52,8 @@ pub(crate) enum Risk {
     UndoesRollback,
     /// Nobody knows what is given up.
     Unreadable,
+    /// Something else comes into force later, by itself.
+    Ahead,
 }
 
 impl fmt::Display for Risk {
@@ -56,6 +64,7 @@ impl fmt::Display for Risk {
             Self::Reshuffle => "everybody gets a new bucket",
             Self::BetweenTreatments => "instances go from one treatment to another",
             Self::UndoesRollback => "what was rolled back comes into force again",
+            Self::Ahead => "a revision that is there already comes into force later, over this one",
             Self::Unreadable => {
                 "the revision in force cannot be read, so what changes is not known"
             }
@@ -81,6 +90,7 @@ impl Change {
         Ok(Self {
             flag: next.flag.clone(),
             rows,
+            warnings: odd_ids(newest, &next),
             sides,
             overridden,
             is_idle: newest.is_some_and(|newest| decide_alike(newest, &next)),
@@ -90,37 +100,25 @@ impl Change {
 
     /// From the metadata that counts, if there is any, to the next.
     pub(crate) fn of_metadata(newest: Option<&Metadata>, next: &MetadataParts) -> Self {
-        let text =
-            |of: &dyn Fn(&MetadataParts) -> String| (newest.map(|newest| of(newest)), of(next));
-        let owner = |parts: &MetadataParts| {
-            parts
-                .owner
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default()
+        let row = |what: &str, of: &dyn Fn(&MetadataParts) -> Option<String>| {
+            let now = newest.and_then(|newest| of(newest));
+            Row::new(what, now, of(next).unwrap_or_default())
         };
-        let expires_on = |parts: &MetadataParts| {
-            parts
-                .expires_on
-                .map(|date| date.to_string())
-                .unwrap_or_default()
+        let tags = |parts: &MetadataParts| {
+            let tags: Vec<String> = parts.tags.iter().map(|tag| item(tag)).collect();
+            Some(tags.join(", "))
         };
-        let fields = [
-            ("description", text(&|parts| parts.description.clone())),
-            ("owner", text(&owner)),
-            (
-                "ticket",
-                text(&|parts| parts.ticket.clone().unwrap_or_default()),
-            ),
-            ("tags", text(&|parts| parts.tags.join(", "))),
-            ("expires on", text(&expires_on)),
+        let rows = [
+            row("description", &|parts| Some(visible(&parts.description))),
+            row("owner", &|parts| shown_owner(parts.owner.as_ref())),
+            row("ticket", &|parts| parts.ticket.as_deref().map(visible)),
+            row("tags", &tags),
+            row("expires on", &|parts| Some(parts.expires_on?.to_string())),
         ];
-        let rows = fields
-            .into_iter()
-            .map(|(what, (now, then))| Row::new(what, now, then));
         Self {
             flag: next.flag.clone(),
-            rows: rows.filter(Row::differs).collect(),
+            rows: rows.into_iter().filter(Row::differs).collect(),
+            warnings: Vec::new(),
             sides: None,
             overridden: Overridden::default(),
             is_idle: false,
@@ -134,10 +132,42 @@ impl Change {
         self
     }
 
+    /// The same change, with something that a person should look at twice.
+    pub(crate) fn with_warning(mut self, warning: &str) -> Self {
+        self.warnings.push(format!("warning: {warning}"));
+        self
+    }
+
     /// The name that confirms the risks.
     pub(crate) fn name(&self) -> &FlagName {
         &self.flag.name
     }
+}
+
+fn shown_owner(owner: Option<&OwnerId>) -> Option<String> {
+    Some(visible(owner?.as_str()))
+}
+
+/// Warns of ids that come into an override list and would hardly be noticed to be other ones than they look.
+fn odd_ids(newest: Option<&Revision>, next: &Revision) -> Vec<String> {
+    let lists = newest.iter().flat_map(|newest| &newest.treatments);
+    let known: HashSet<&InstanceId<'_>> = lists.flat_map(|list| &list.overrides).collect();
+    let lists = next.treatments.iter().enumerate();
+    let ids = lists.flat_map(|(at, list)| list.overrides.iter().map(move |id| (at, id)));
+    let new = ids.filter(|(_, id)| !known.contains(id));
+    let mut warnings = new.filter_map(|(at, id)| {
+        let (group, hidden) = (next.group(at), hides(id.as_str())?);
+        let id = visible(id.as_str());
+        Some(format!(
+            "warning: {group} overrides {id}, an id with {hidden}"
+        ))
+    });
+    let mut shown: Vec<String> = warnings.by_ref().take(WARNINGS).collect();
+    let more = warnings.count();
+    if more > 0 {
+        shown.push(format!("warning: {more} more ids are like this"));
+    }
+    shown
 }
 
 fn risks(
@@ -158,7 +188,7 @@ fn risks(
     if total(newest) < hundred && total(next) == hundred {
         risks.push(Risk::Everybody);
     }
-    if newest.format != next.format {
+    if !newest.format.places_alike(&next.format) {
         risks.push(Risk::Reshuffle);
     }
     if sides.is_some_and(Sides::any_between_treatments) || overridden.any_between_treatments {
@@ -218,6 +248,9 @@ impl fmt::Display for Change {
             let mark = if row.differs() { '*' } else { ' ' };
             let line = format!("{mark} {shown_what:what$}  {shown_now:now$}  {shown_then}");
             writeln!(f, "{}", line.trim_end())?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "{warning}")?;
         }
         match &self.sides {
             Some(_) if self.is_idle => writeln!(

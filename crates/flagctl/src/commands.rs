@@ -1,6 +1,8 @@
 //! What each command does: one file per command.
 mod add;
 mod apply;
+mod backup;
+mod compare;
 mod completions;
 mod copy;
 mod diff;
@@ -8,6 +10,7 @@ mod doctor;
 mod explain;
 mod export;
 mod exposures;
+mod forget;
 mod get;
 mod history;
 mod init;
@@ -21,11 +24,13 @@ mod run_config;
 mod sql;
 mod update;
 
-use flag_model::{FlagKey, Metadata, Revision, Timestamp};
-use flag_store::{FlagStore, ReadError};
+use flag_model::{Date, FlagKey, Format, Metadata, Revision, Timestamp};
+use flag_store::{Clock as _, FlagStore, ReadError, SystemClock};
 
 pub(crate) use self::add::add;
 pub(crate) use self::apply::{ApplyArgs, apply};
+pub(crate) use self::backup::{BackupArgs, RestoreBackupArgs, backup, restore_backup};
+pub(crate) use self::compare::{CompareArgs, compare};
 pub(crate) use self::completions::{CompletionsArgs, completions};
 pub(crate) use self::copy::{CopyArgs, copy};
 pub(crate) use self::diff::{DiffArgs, diff};
@@ -33,6 +38,7 @@ pub(crate) use self::doctor::{DoctorArgs, doctor};
 pub(crate) use self::explain::{ExplainArgs, explain};
 pub(crate) use self::export::{ExportArgs, export};
 pub(crate) use self::exposures::{ExposuresArgs, exposures};
+pub(crate) use self::forget::{ForgetArgs, forget};
 pub(crate) use self::get::get;
 pub(crate) use self::history::history;
 pub(crate) use self::init::{InitArgs, init};
@@ -48,12 +54,68 @@ pub(crate) use self::update::{UpdateArgs, update};
 use crate::failure::Failure;
 use crate::output::noted;
 use crate::run::Context;
+use crate::write::Stored;
+
+/// How far back revisions are looked at.
+const SEARCHED: usize = 1_000;
+
+/// The day that it is, in UTC.
+fn today() -> Option<Date> {
+    let now = SystemClock.now().to_string();
+    Date::parse(now.split(' ').next()?).ok()
+}
 
 /// The metadata that counts.
 async fn metadata(store: &FlagStore, flag: &FlagKey) -> Result<Option<Metadata>, Failure> {
     let read = store.latest_metadata(flag);
     let read = noted(format!("reading the metadata of {flag}"), read).await;
     read.map_err(|error| unread("metadata", flag, error))
+}
+
+/// The metadata that counts, or why it cannot be read: for commands that replace it.
+async fn newest_metadata(
+    store: &FlagStore,
+    flag: &FlagKey,
+) -> Result<Option<Stored<Metadata>>, Failure> {
+    let read = store.latest_metadata(flag);
+    let read = noted(format!("reading the metadata of {flag}"), read).await;
+    or_unreadable(read).map_err(|error| unread("metadata", flag, error))
+}
+
+/// The revision in force, or why it cannot be read: for commands that replace it.
+async fn newest_revision(
+    store: &FlagStore,
+    flag: &FlagKey,
+) -> Result<Option<Stored<Revision>>, Failure> {
+    let read = store.latest_revision(flag);
+    let read = noted(format!("reading the newest revision of {flag}"), read).await;
+    or_unreadable(read).map_err(|error| unread("newest revision", flag, error))
+}
+
+fn or_unreadable<T>(read: Result<Option<T>, ReadError>) -> Result<Option<Stored<T>>, ReadError> {
+    match read {
+        Ok(read) => Ok(read.map(Ok)),
+        Err(ReadError::Unreadable(row)) => Ok(Some(Err(row))),
+        Err(error) => Err(error),
+    }
+}
+
+/// How a flag places instances: as its newest revision does, of which that may be readable even if the rest is not.
+async fn newest_format(
+    context: &Context,
+    store: &FlagStore,
+    flag: &FlagKey,
+    newest: Option<&Stored<Revision>>,
+) -> Result<Option<Format>, Failure> {
+    match newest {
+        None => Ok(None),
+        Some(Ok(newest)) => Ok(Some(newest.format.clone())),
+        Some(Err(_)) => {
+            let format = store.newest_format(flag, SEARCHED);
+            let format = noted(format!("reading the history of {flag}"), format).await;
+            format.map_err(|source| context.failed(source))
+        }
+    }
 }
 
 /// The revision in force.

@@ -19,9 +19,27 @@ pub(crate) struct ConfirmArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Name of a flag whose change leaves nobody with the control, gives everybody a new bucket, moves instances
-    /// between treatments, or undoes a rollback; may be repeated
+    /// between treatments, undoes a rollback, or will be undone by a revision ahead of the clock; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) yes_i_mean: Vec<String>,
+}
+
+/// How something is confirmed that changes no flag.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Confirmation")]
+pub(crate) struct YesArgs {
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    pub(crate) yes: bool,
+}
+
+/// What is done where nobody can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unasked {
+    /// It is done: a script means what it says.
+    Done,
+    /// It wants `--yes`: it cannot be taken back.
+    Refused,
 }
 
 /// What is to be done.
@@ -53,9 +71,32 @@ pub(crate) fn confirm(changes: &[Change], typed: &ConfirmArgs) -> Result<Verdict
     }
 }
 
+/// Says what will be done, and asks whether it is meant.
+pub(crate) fn confirm_plainly(
+    what: &str,
+    typed: &YesArgs,
+    unasked: Unasked,
+) -> Result<(), Failure> {
+    let is_person = io::stdin().is_terminal();
+    if typed.yes || (!is_person && unasked == Unasked::Done) {
+        return Ok(());
+    }
+    output::talk(what);
+    match is_person {
+        true if goes_on(&mut ask) => Ok(()),
+        true => Err(Failure::NotConfirmed),
+        false => Err(Failure::NotSaid),
+    }
+}
+
+fn goes_on(ask: &mut dyn FnMut(&str) -> String) -> bool {
+    let answer = ask("Go on? [y/N]").to_lowercase();
+    matches!(answer.as_str(), "y" | "yes")
+}
+
 fn ask(question: &str) -> String {
     let mut answer = String::new();
-    let _ = write!(io::stderr().lock(), "{question} ");
+    let _ = write!(io::stderr().lock(), "{} ", output::shown(question));
     let _ = io::stdin().lock().read_line(&mut answer);
     answer.trim().to_owned()
 }
@@ -87,14 +128,14 @@ fn decide(
             return Err(Failure::NotConfirmed);
         }
     }
-    match asked {
-        Asked::Person(ask) if !typed.yes && !has_asked => {
-            match ask("Go on? [y/N]").to_lowercase().as_str() {
-                "y" | "yes" => Ok(Verdict::Write),
-                _ => Err(Failure::NotConfirmed),
-            }
-        }
-        _ => Ok(Verdict::Write),
+    let is_meant = match asked {
+        Asked::Person(ask) => typed.yes || has_asked || goes_on(ask),
+        Asked::Nobody => true,
+    };
+    if is_meant {
+        Ok(Verdict::Write)
+    } else {
+        Err(Failure::NotConfirmed)
     }
 }
 
@@ -118,6 +159,7 @@ mod tests {
             ticket: None,
             tags: vec![],
             expires_on: None,
+            edited_by: None,
         };
         let change = Change::of_metadata(None, &parts);
         risk.map_or(change.clone(), |risk| change.with_risk(risk))

@@ -55,7 +55,7 @@ pub(crate) struct Copied {
     pub(crate) differing: u64,
     /// The keys of those, as many as are named.
     pub(crate) conflicts: Vec<String>,
-    /// When the newest revision of each flag was made, in the store that was copied from.
+    /// When the last revision of each flag by key was made, in the store that was copied from, if that tells.
     pub(crate) flags: BTreeMap<FlagKey, Option<Timestamp>>,
 }
 
@@ -105,11 +105,19 @@ impl Copy<'_> {
         }
         for (flag, copied) in &copied.flags {
             let newest = store.announce(flag).await;
-            if newest.map_err(|source| self.to.failed(source))? > *copied {
+            let newest = newest.map_err(|source| self.to.failed(source))?;
+            if newest != *copied && newest > self.newest_copied(flag).await? {
                 newer.push(flag.clone());
             }
         }
         Ok(newer)
+    }
+
+    /// When the newest revision that counts was made, in the store that was copied from.
+    async fn newest_copied(&self, flag: &FlagKey) -> Result<Option<Timestamp>, Failure> {
+        let newest = self.from.flags().latest_revision_row(flag).await;
+        let newest = newest.map_err(|source| self.from.failed(source))?;
+        Ok(newest.created())
     }
 
     async fn rows(&self, table: Table, rows: Vec<Row>, copied: &mut Copied) -> Result<(), Failure> {

@@ -10,13 +10,16 @@ use flag_model::{FlagKey, FlagName, ProjectName, Timestamp};
 use flag_settings::{Mistakes, OpenStoreError};
 use flag_store::{AppendError, ReadError, StoreError, UnreadableRow};
 use flag_store_bigtable::ConnectError;
+use flag_store_embedded::BackupError;
 
 use crate::exit_code::ExitCode;
 use crate::flag_file::FileMistakes;
 use crate::near::Near;
 use crate::output::{self, Tone};
+use crate::peer::PeerError;
 use crate::plan::PlanError;
 use crate::run_config::ConfigError;
+use crate::shell;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +98,14 @@ pub(crate) enum Failure {
     /// Nothing failed: what was compared differs, and has been shown.
     #[error("what was compared differs")]
     Differs,
+    /// Two services were compared, and neither served anything.
+    #[error(
+        "neither service served a value, so nothing was compared; is the project known to both?"
+    )]
+    NothingServed,
+    /// A service cannot be asked.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
     /// The flag is there, but not that revision of it.
     #[error("no revision {wanted} among the {known} of {flag}")]
     NoRevision {
@@ -122,9 +133,22 @@ pub(crate) enum Failure {
          an older revision, `flagctl update` says when a flag should be gone"
     )]
     NothingIsRemoved,
+    /// The newest revision cannot be read, so that the next one cannot be the same but for what was typed.
+    #[error(
+        "the newest revision of {flag} cannot be read, so nothing of it is kept: say all of the next one, --control \
+         too, or take an older one with `flagctl rollback`"
+    )]
+    NotReplaced {
+        flag: FlagKey,
+        #[source]
+        source: Box<ReadError>,
+    },
     /// A person did not go on.
     #[error("not confirmed; nothing was written")]
     NotConfirmed,
+    /// A script would do what cannot be taken back.
+    #[error("this cannot be taken back, and nobody can be asked: if it is meant, say --yes")]
+    NotSaid,
     /// A script would do what wants a confirmation by name.
     #[error("{risks}: if that is meant, say --yes-i-mean {name}")]
     NotMeant {
@@ -150,11 +174,13 @@ pub(crate) enum Failure {
         /// Where it should be.
         place: String,
     },
-    /// There is nothing of the project to copy or to export.
-    #[error("project {project} has no rows in the {place}")]
+    /// There is nothing of the project.
+    #[error("project {project} has no rows in the {place}{}", did_you_mean(near.as_ref()))]
     NoRows {
         /// The project.
         project: ProjectName,
+        /// The project that was perhaps meant.
+        near: Option<ProjectName>,
         /// Where it was looked for.
         place: String,
     },
@@ -186,6 +212,18 @@ pub(crate) enum Failure {
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenStoreError),
+    /// There is a store where a copy of one shall be.
+    #[error(
+        "there is {} already; another folder is free, and `restore-backup --replace` keeps a copy of what it replaces",
+        path.display()
+    )]
+    StoreExists {
+        /// A file of it.
+        path: PathBuf,
+    },
+    /// The store was not copied.
+    #[error("the store was not copied")]
+    NotCopied(#[source] BackupError),
     /// The store failed.
     #[error("cannot use the {place}")]
     Store {
@@ -229,8 +267,11 @@ fn suggestion(typed: &FlagKey, near: &Near) -> String {
 
 /// Says that a project has no flags, and which one was perhaps meant.
 pub(crate) fn no_flags(project: &ProjectName, near: Option<&ProjectName>) -> String {
-    let near = near.map_or_else(String::new, |near| format!(": did you mean {near}?"));
-    format!("project {project} has no flags{near}")
+    format!("project {project} has no flags{}", did_you_mean(near))
+}
+
+fn did_you_mean(near: Option<&ProjectName>) -> String {
+    near.map_or_else(String::new, |near| format!(": did you mean {near}?"))
 }
 
 /// The same message with what a terminal shows in colour.
@@ -244,6 +285,15 @@ fn painted(message: &str) -> String {
     lines.collect()
 }
 
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::Exists { path } => Self::StoreExists { path },
+            error => Self::NotCopied(error),
+        }
+    }
+}
+
 impl Failure {
     /// What a failed append means; `look` is the command that shows what is there.
     pub(crate) fn of_append(error: AppendError, flag: &FlagKey, place: &str, look: &str) -> Self {
@@ -254,10 +304,7 @@ impl Failure {
             },
             error @ AppendError::Unknown { .. } => Self::Unknown {
                 flag: flag.clone(),
-                look: format!(
-                    "flagctl {look} {} {} {}",
-                    flag.project, flag.flag_type, flag.name
-                ),
+                look: format!("flagctl {look} {}", shell::flag(flag)),
                 source: Box::new(error),
             },
             error => Self::Append(Box::new(error)),
@@ -271,12 +318,15 @@ impl Failure {
             Self::CommandLine(_)
             | Self::Settings(_)
             | Self::Plan(PlanError::Usage(_) | PlanError::NeedsVersion2 { .. })
+            | Self::Peer(PeerError::Url(_) | PeerError::Key)
             | Self::NotMeant { .. }
+            | Self::NotSaid
             | Self::NoKeyFile
             | Self::NothingIsRemoved => ExitCode::Usage,
             Self::Plan(_)
             | Self::RunConfig(_)
             | Self::FlagFile { .. }
+            | Self::NotReplaced { .. }
             | Self::Unreadable(_)
             | Self::KeyFile {
                 source: ChangeError::Invalid(_),
@@ -292,14 +342,18 @@ impl Failure {
                 ExitCode::Refused
             }
             Self::Differs => ExitCode::Differs,
-            Self::NoStore { .. } => ExitCode::StoreUnavailable,
+            Self::NoStore { .. } | Self::NotCopied(_) => ExitCode::StoreUnavailable,
             Self::Told(code) => *code,
-            Self::AlreadyAdded { .. } | Self::Conflict { .. } => ExitCode::Conflict,
+            Self::AlreadyAdded { .. } | Self::Conflict { .. } | Self::StoreExists { .. } => {
+                ExitCode::Conflict
+            }
             Self::Read { source, .. } => of_read(source),
             Self::Append(source) => of_append(source),
             Self::Open(source) => of_open(source),
             Self::Store { source, .. } => of_store(source),
             Self::Unknown { .. }
+            | Self::Peer(_)
+            | Self::NothingServed
             | Self::NotConfirmed
             | Self::File { .. }
             | Self::KeyFile { .. }
@@ -312,17 +366,13 @@ impl Failure {
     /// Tells a person, on standard error; help goes to standard output. A reader who has gone is not waited for.
     pub(crate) fn tell(&self) {
         match self {
-            Self::CommandLine(error) => {
+            Self::CommandLine(error) if !error.use_stderr() => {
                 let _ = error.print();
             }
             Self::Differs | Self::Told(_) => {}
             failure => {
-                // A foreign row may hold what a terminal would obey.
-                let lines = failure.message();
-                let mut message: String = lines
-                    .lines()
-                    .map(|line| output::shown(line) + "\n")
-                    .collect();
+                // A foreign row, or an argument that a script took from one, may hold what a terminal would obey.
+                let mut message = output::lines(&failure.message());
                 if output::has_colours(&io::stderr()) {
                     message = painted(&message);
                 }
@@ -334,6 +384,9 @@ impl Failure {
     /// What is wrong, one line per mistake where there are several, and what caused it, nothing of it twice.
     fn message(&self) -> String {
         let mut message = String::new();
+        if let Self::CommandLine(error) = self {
+            return error.render().to_string();
+        }
         if let Self::Settings(Mistakes(mistakes)) = self {
             for mistake in mistakes {
                 let _ = writeln!(message, "error: {mistake}");
@@ -377,10 +430,9 @@ fn of_append(error: &AppendError) -> ExitCode {
     match error {
         AppendError::Conflict { .. }
         | AppendError::Overtaken { .. }
+        | AppendError::Ahead { .. }
         | AppendError::Claimed { .. } => ExitCode::Conflict,
-        AppendError::Refused(_) | AppendError::Invalid(_) | AppendError::Unreadable(_) => {
-            ExitCode::Refused
-        }
+        AppendError::Refused(_) | AppendError::Invalid(_) => ExitCode::Refused,
         AppendError::Store(error) => of_store(error),
         _ => ExitCode::Failed,
     }

@@ -1,12 +1,13 @@
 //! `flagctl`: adds, revises and reads flags, in either store.
 //!
-//! Knows no HTTP, and decides about instances only to explain what they receive. What was typed ([`args`]) becomes what
+//! Speaks HTTP only to compare the answers of services ([`peer`]), and decides about instances only to explain what they receive. What was typed ([`args`]) becomes what
 //! it means ([`plan`]), which a command does ([`commands`]); how it ended is an [`exit_code`].
 mod alike;
 mod apply;
 mod args;
 mod change;
 mod commands;
+mod compare;
 mod confirm;
 mod copy;
 mod exit_code;
@@ -18,9 +19,11 @@ mod output;
 mod owner;
 #[cfg(test)]
 mod page;
+mod peer;
 mod plan;
 mod run;
 mod run_config;
+mod shell;
 mod store_name;
 mod write;
 

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flag_model::ProjectName;
 use flag_settings::StoreSettings;
-use flag_store::{FlagStore, RowStore, StoreError, SystemClock};
+use flag_store::{FlagStore, RowOptions, RowStore, StoreError, SystemClock, Table, project_rows};
 use flag_store_bigtable::{BigtableSettings, BigtableStore};
 use flag_store_embedded::EmbeddedStore;
 
 use crate::failure::Failure;
+use crate::run::Context;
 
 /// How long a page of rows may take, which can be many megabytes.
 const LONG: Duration = Duration::from_secs(30);
@@ -25,11 +27,15 @@ pub(crate) struct Opened {
     pub(crate) bigtable: Option<BigtableStore>,
     /// Where it is, for people.
     pub(crate) place: String,
+    options: RowOptions,
 }
 
 impl Opened {
     /// Opens a store that must be there already.
-    pub(crate) async fn existing(settings: &StoreSettings) -> Result<Self, Failure> {
+    pub(crate) async fn existing(
+        context: &Context,
+        settings: &StoreSettings,
+    ) -> Result<Self, Failure> {
         let place = settings.place();
         let (rows, bigtable): (Arc<dyn RowStore>, _) = match settings {
             StoreSettings::Embedded(directory) => {
@@ -37,7 +43,11 @@ impl Opened {
                 if !files.iter().all(|file| file.exists()) {
                     return Err(Failure::NoStore { place });
                 }
-                (settings.open().await?, None)
+                {
+                    let rows = settings.open().await?;
+                    context.will_close(&rows);
+                    (rows, None)
+                }
             }
             StoreSettings::Bigtable(settings) => {
                 let rows = connect(patient(settings)).await?;
@@ -49,15 +59,19 @@ impl Opened {
             rows,
             bigtable,
             place,
+            options: context.rows,
         })
     }
 
     /// Opens a store; where files are missing, they are made, and in an emulator the tables.
-    pub(crate) async fn or_made(settings: &StoreSettings) -> Result<Self, Failure> {
+    pub(crate) async fn or_made(
+        context: &Context,
+        settings: &StoreSettings,
+    ) -> Result<Self, Failure> {
         if let StoreSettings::Embedded(_) = settings {
-            settings.open().await?;
+            settings.open().await?.close().await;
         }
-        let opened = Self::existing(settings).await?;
+        let opened = Self::existing(context, settings).await?;
         if let (Some(bigtable), StoreSettings::Bigtable(settings)) = (&opened.bigtable, settings)
             && settings.emulator.is_some()
         {
@@ -77,7 +91,32 @@ impl Opened {
 
     /// Its flags.
     pub(crate) fn flags(&self) -> FlagStore {
-        FlagStore::new(Arc::clone(&self.rows), Arc::new(SystemClock))
+        FlagStore::new(Arc::clone(&self.rows), Arc::new(SystemClock)).with_options(self.options)
+    }
+
+    /// How its rows are read.
+    pub(crate) fn options(&self) -> RowOptions {
+        self.options
+    }
+
+    /// Whether it holds no row of a project at all, neither a flag nor an exposure.
+    pub(crate) async fn has_nothing_of(&self, project: &ProjectName) -> Result<bool, Failure> {
+        for table in [Table::Flags, Table::Exposures] {
+            let scan = self.rows.keys(table, project_rows(project).limit(1));
+            if !scan.await.map_err(|source| self.failed(source))?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What it means that there is nothing of a project.
+    pub(crate) async fn no_rows(&self, project: ProjectName) -> Failure {
+        Failure::NoRows {
+            near: Context::near_project(&self.flags(), &project).await,
+            place: self.place.clone(),
+            project,
+        }
     }
 
     /// What it means that it failed.

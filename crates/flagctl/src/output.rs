@@ -1,12 +1,15 @@
 //! Results on standard output, talk on standard error.
 mod applied;
 mod checks;
+mod compared;
 mod copied;
 mod diff;
 mod explained;
 mod exported;
 mod exposures;
+mod files;
 mod flag;
+mod forgotten;
 mod history;
 mod json;
 mod keys;
@@ -18,23 +21,30 @@ mod statement;
 mod table;
 mod terminal;
 mod text;
+mod visible;
 mod written;
+mod yaml;
 
 use std::io::{self, ErrorKind, Write as _};
 
-use flag_model::{BucketRange, FlagKey, Format, Revision, Timestamp};
+use flag_model::{
+    AlgorithmSource, BucketRange, FlagKey, Format, HashAlgorithm, Revision, Timestamp,
+};
 use flag_rollout::consecutive;
 use flag_store::{Row, UnreadableRow};
 use serde::Serialize;
 
 pub(crate) use self::applied::{Applied, AppliedFlag};
-pub(crate) use self::checks::{Checks, Status};
+pub(crate) use self::checks::{Checks, Place, Status};
+pub(crate) use self::compared::ComparedServices;
 pub(crate) use self::copied::CopiedRows;
 pub(crate) use self::diff::Diff;
 pub(crate) use self::explained::Explained;
 pub(crate) use self::exported::Exported;
 pub(crate) use self::exposures::Exposures;
+pub(crate) use self::files::Files;
 pub(crate) use self::flag::{Flag, Latest};
+pub(crate) use self::forgotten::{Forgotten, Listing};
 pub(crate) use self::history::{MetadataHistory, Revisions};
 pub(crate) use self::json::number;
 pub(crate) use self::keys::{Keys, NewKey, RevokedKey};
@@ -43,10 +53,11 @@ use self::pager::Paged;
 pub(crate) use self::parts::{Part, PartState, Parts};
 pub(crate) use self::progress::noted;
 pub(crate) use self::statement::Statement;
-pub(crate) use self::table::shown;
 pub(crate) use self::terminal::{has_colours, prepare};
 pub(crate) use self::text::{Text, Tone};
+pub(crate) use self::visible::{hides, item, lines, shown, visible};
 use self::written::Written;
+use self::yaml::yaml;
 use crate::args::Form;
 use crate::failure::Failure;
 
@@ -62,18 +73,18 @@ pub(crate) trait Answer {
 
 /// Tells a person what happened.
 pub(crate) fn talk(message: &str) {
-    let _ = writeln!(io::stderr().lock(), "{message}");
+    let _ = writeln!(io::stderr().lock(), "{}", lines(message));
 }
 
 /// Shows an answer on standard output; through a pager if that is a terminal which it doesn't fit.
 pub(crate) fn answer(answer: &impl Answer, form: Form) -> Result<(), Failure> {
     let text = match form {
         Form::Table => answer.text(),
-        Form::Json => Text::plain(&json(&answer.data())?),
-        Form::Yaml => Text::plain(&yaml(&answer.data())?),
+        Form::Json => Text::verbatim(&json(&answer.data())?),
+        Form::Yaml => Text::verbatim(&yaml(&answer.data()).map_err(Failure::Output)?),
         Form::Name => {
             let names = answer.names();
-            let names = names.iter().map(|name| format!("{}\n", table::shown(name)));
+            let names = names.iter().map(|name| format!("{}\n", shown(name)));
             Text::plain(&names.collect::<String>())
         }
     };
@@ -102,14 +113,9 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 }
 
 fn json(value: &impl Serialize) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value).map_err(|error| Failure::Output(error.into()))
-}
-
-fn yaml(value: &impl Serialize) -> Result<String, Failure> {
-    // Row keys and statements stay on one line.
-    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
-    let yaml = serde_saphyr::to_string_with_options(value, options);
-    yaml.map_err(|error| Failure::Output(io::Error::other(error)))
+    let json = serde_json::to_string_pretty(value);
+    let json = json.map_err(|error| Failure::Output(error.into()))?;
+    Ok(visible::escaped_json(&json))
 }
 
 fn show(text: &Text) -> io::Result<()> {
@@ -142,11 +148,23 @@ pub(crate) fn created(revision: &Result<Revision, UnreadableRow>) -> Option<Time
     history::created(revision, Revision::created)
 }
 
+/// The digest that a revision's row names.
+pub(crate) fn named_algorithm(format: &Format) -> Option<HashAlgorithm> {
+    let is_named = !matches!(
+        format,
+        Format::V1 {
+            source: AlgorithmSource::Setting,
+            ..
+        }
+    );
+    is_named.then(|| format.algorithm())
+}
+
 /// The rollout group of each treatment, with the buckets that it owns, whatever the version.
 pub(crate) fn groups(revision: &Revision) -> Vec<(String, Vec<BucketRange>)> {
     let treatments = revision.treatments.iter();
     let ranges = match revision.format {
-        Format::V1 => {
+        Format::V1 { .. } => {
             let percents: Vec<_> = treatments.map(|treatment| treatment.percent).collect();
             consecutive(&percents)
         }

@@ -1,4 +1,4 @@
-//! Who is signed in with Google Cloud on this machine, as far as its own tool has written it down.
+//! Whoever does this: the environment says it, else Google Cloud's own tool, else the machine's list of users.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -7,27 +7,59 @@ use std::path::{Path, PathBuf};
 use crate::args::Variables;
 
 /// The variable that names the owner of what is written.
-pub(crate) const FLAG_OWNER: &str = "FLAG_OWNER";
+const FLAG_OWNER: &str = "FLAG_OWNER";
 
-/// The variables, with the signed-in Google account as the owner where they name none.
-pub(crate) fn with_google_account(mut variables: Variables) -> Variables {
-    if get(&variables, FLAG_OWNER).is_none()
+/// The variables that say who does this; the first one that says something counts.
+pub(crate) const OWNER_VARIABLES: [&str; 3] = [FLAG_OWNER, "USER", "LOGNAME"];
+
+/// The variables, of which one says who does this: the signed-in Google account, else the login name, where none did.
+pub(crate) fn with_owner(mut variables: Variables) -> Variables {
+    if said(&variables, FLAG_OWNER).is_none()
         && let Some(account) = google_account(&variables)
     {
-        variables.push((FLAG_OWNER.into(), account));
+        variables.insert(0, (FLAG_OWNER.into(), account));
+    }
+    let says = |name: &&str| said(&variables, name).is_some();
+    if !OWNER_VARIABLES.iter().any(says) {
+        variables.insert(0, (FLAG_OWNER.into(), login_name().into()));
     }
     variables
 }
 
+/// The value of a variable; one that says nothing is not set.
+pub(crate) fn said<'v>(variables: &'v Variables, name: &str) -> Option<&'v OsStr> {
+    let (_, value) = variables.iter().find(|(variable, _)| variable == name)?;
+    let is_blank = value.to_str().is_some_and(|value| value.trim().is_empty());
+    (!is_blank).then_some(value)
+}
+
+/// The login name of whoever runs the process, by its user id; the id itself where no name is known.
+fn login_name() -> String {
+    let id = rustix::process::getuid().as_raw();
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    name_of(id, &users).unwrap_or_else(|| format!("uid {id}"))
+}
+
+/// The name of a user in the form of `/etc/passwd`: `name:password:id:…`.
+fn name_of(id: u32, users: &str) -> Option<String> {
+    let mut users = users.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let (name, _, user) = (fields.next()?, fields.next()?, fields.next()?);
+        Some((name, user.parse::<u32>().ok()?))
+    });
+    let (name, _) = users.find(|&(name, user)| user == id && !name.is_empty())?;
+    Some(name.to_owned())
+}
+
 /// The account of the active configuration of `gcloud`; no program is started for it.
 fn google_account(variables: &Variables) -> Option<OsString> {
-    if let Some(account) = get(variables, "CLOUDSDK_CORE_ACCOUNT") {
+    if let Some(account) = said(variables, "CLOUDSDK_CORE_ACCOUNT") {
         return Some(account.to_owned());
     }
-    let folder = get(variables, "CLOUDSDK_CONFIG").map(PathBuf::from);
+    let folder = said(variables, "CLOUDSDK_CONFIG").map(PathBuf::from);
     let folder =
-        folder.or_else(|| Some(Path::new(get(variables, "HOME")?).join(".config/gcloud")))?;
-    let active = get(variables, "CLOUDSDK_ACTIVE_CONFIG_NAME").map(OsStr::to_owned);
+        folder.or_else(|| Some(Path::new(said(variables, "HOME")?).join(".config/gcloud")))?;
+    let active = said(variables, "CLOUDSDK_ACTIVE_CONFIG_NAME").map(OsStr::to_owned);
     let active = active.or_else(|| {
         Some(
             fs::read_to_string(folder.join("active_config"))
@@ -55,14 +87,6 @@ fn account(configuration: &str) -> Option<&str> {
     Some(account.trim()).filter(|account| !account.is_empty())
 }
 
-/// The value of a variable; an empty one is not set.
-fn get<'v>(variables: &'v Variables, name: &str) -> Option<&'v OsStr> {
-    let found = variables.iter().find(|(variable, _)| variable == name);
-    found
-        .map(|(_, value)| value.as_os_str())
-        .filter(|value| !value.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,7 +106,7 @@ mod tests {
             set.iter()
                 .map(|(name, value)| (OsString::from(name), OsString::from(value))),
         );
-        get(&with_google_account(variables), FLAG_OWNER).map(OsStr::to_owned)
+        said(&with_owner(variables), FLAG_OWNER).map(OsStr::to_owned)
     }
 
     const SIGNED_IN: &str =
@@ -103,10 +127,20 @@ mod tests {
     }
 
     #[test]
-    fn nobody_signed_in_is_nobody() {
-        assert_eq!(
-            owner(&[], "[compute]\naccount = other\n[core]\nproject = p\n"),
-            None
-        );
+    fn a_login_name_is_found_by_the_user_id() {
+        let users = "root:x:0:0::/root:/bin/sh\n# a comment\nann:x:1000:1000::/home/ann:/bin/sh\n";
+        assert_eq!(name_of(1000, users).unwrap(), "ann");
+        assert_eq!(name_of(1, users), None);
+        assert_ne!(login_name(), "");
+    }
+
+    #[test]
+    fn where_nobody_is_signed_in_the_login_name_counts() {
+        let nobody = "[compute]\naccount = other\n[core]\nproject = p\n";
+        assert_eq!(owner(&[("USER", "use")], nobody), None);
+        let login = OsString::from(login_name());
+        assert_eq!(owner(&[], nobody).as_ref(), Some(&login));
+        let blank = [("USER", ""), ("LOGNAME", " ")];
+        assert_eq!(owner(&blank, nobody), Some(login));
     }
 }

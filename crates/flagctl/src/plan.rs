@@ -4,16 +4,18 @@ mod format;
 mod tests;
 mod treatments;
 
-use std::ffi::OsStr;
-
 use flag_model::{
-    FlagKey, FlagName, FlagValue, Invalid, InvalidHashAlgorithm, InvalidPercent, MetadataParts,
-    OwnerId, ProjectName, Revision, RevisionParts, quoted,
+    Date, FlagKey, FlagName, FlagValue, Format, HashAlgorithm, Invalid, InvalidHashAlgorithm,
+    InvalidPercent, MetadataParts, NewName, OwnerId, ProjectName, Revision, RevisionParts, quoted,
 };
 
 pub(crate) use self::treatments::place;
 use crate::args::{AddArgs, FlagArgs, OwnerArgs, ReviseArgs, Variables};
-use crate::owner::FLAG_OWNER;
+use crate::owner::{OWNER_VARIABLES, said};
+use crate::shell::word;
+
+/// How many options a message spells out.
+const LISTED: usize = 5;
 
 /// Why what was typed cannot be done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,37 +51,69 @@ pub(crate) fn flag(typed: &FlagArgs) -> Result<FlagKey, PlanError> {
     })
 }
 
-/// The first metadata of a new flag, whose name must be snake case.
+/// Refuses a name that no new flag may have; one that is stored already is not new.
+pub(crate) fn new_name(flag: &FlagKey, allowed: NewName) -> Result<(), Invalid> {
+    flag.project.check_new()?;
+    let Err(mut invalid) = flag.name.check_new(allowed) else {
+        return Ok(());
+    };
+    if flag.name.check_new(NewName::Any).is_ok() {
+        invalid.expected += "; --any-name takes it as it is";
+    }
+    Err(invalid)
+}
+
+/// The first metadata of a flag.
 pub(crate) fn metadata(typed: &AddArgs, variables: &Variables) -> Result<MetadataParts, PlanError> {
     let flag = flag(&typed.flag)?;
-    new_name(&flag.name)?;
     Ok(MetadataParts {
         flag,
         description: told("Description", &typed.description)?,
-        owner: owner(&typed.owner, variables)?,
+        owner: Some(owner(&typed.owner, variables)?),
+        edited_by: Some(editor(variables)?),
         ticket: typed.ticket.clone(),
-        tags: typed.tags.clone(),
+        tags: typed
+            .tags
+            .iter()
+            .map(|tag| self::tag(tag))
+            .collect::<Result<_, _>>()?,
         expires_on: typed.expires_on,
     })
 }
 
-/// Refuses a name that no new flag may have.
-pub(crate) fn new_name(name: &FlagName) -> Result<(), PlanError> {
-    if name.is_snake_case() {
-        return Ok(());
+/// A tag, which is one: a list of them has an option each.
+pub(crate) fn tag(text: &str) -> Result<String, PlanError> {
+    if text.contains(',') {
+        return Err(PlanError::Usage(one_by_one("--tag", "tag", text)));
     }
-    let expected = "snake_case: a lower-case letter, then lower-case letters, digits or '_'";
-    Err(Invalid::new("flag name", quoted(name.as_str()), expected).into())
+    Ok(text.to_owned())
 }
 
-/// The next revision of a flag: what was typed, on top of the newest one.
+/// How several things are typed of which each has an option of its own.
+fn one_by_one(option: &str, what: &str, text: &str) -> String {
+    let parts = text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty());
+    let options = parts.map(|part| format!("{option} {}", word(part)));
+    let options: Vec<String> = options.take(LISTED).collect();
+    let (found, options) = (quoted(text), options.join(" "));
+    format!(
+        "{option}: found {found}, which would be one {what} with a comma in it; say `{options}`"
+    )
+}
+
+/// The next revision of a flag: what was typed, on top of the newest one, if that can be read; `format` is how the flag
+/// places instances, if it does, and `v1` the digest of version 1.
 pub(crate) fn revision(
     flag: &FlagKey,
     newest: Option<&Revision>,
+    format: Option<&Format>,
     typed: &ReviseArgs,
+    v1: HashAlgorithm,
     variables: &Variables,
 ) -> Result<RevisionParts, PlanError> {
-    let format = format::plan(flag, newest.map(|newest| &newest.format), &typed.format)?;
+    let format = format::plan(flag, format, &typed.format, v1)?;
     let control = control(flag, newest, typed)?;
     let rules = treatments::Rules {
         control: &control,
@@ -93,7 +127,7 @@ pub(crate) fn revision(
         control,
         treatments,
         comment: told("Comment", &typed.comment)?,
-        owner: owner(&typed.owner, variables)?,
+        owner: Some(owner(&typed.owner, variables)?),
         rollback_of: None,
     };
     if newest.is_some_and(|newest| decides_alike(newest, &parts)) {
@@ -136,6 +170,17 @@ fn named(option: &str, invalid: Invalid) -> PlanError {
     Invalid { field, ..invalid }.into()
 }
 
+/// Refuses a last day that has passed already, which a mistyped year makes of most.
+pub(crate) fn not_past(last: Option<Date>, today: Option<Date>) -> Result<(), PlanError> {
+    match last.zip(today) {
+        Some((last, today)) if last < today => {
+            let expected = format!("{today}, which is today in UTC, or a later day");
+            Err(Invalid::new("--expires-on", last.to_string(), expected).into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A text that must say something.
 pub(crate) fn told(field: &str, text: &str) -> Result<String, PlanError> {
     if text.trim().is_empty() {
@@ -144,29 +189,27 @@ pub(crate) fn told(field: &str, text: &str) -> Result<String, PlanError> {
     Ok(text.to_owned())
 }
 
-/// Whoever was named, else the owner that the environment names, else the login name; nobody if there is none.
-pub(crate) fn owner(
-    typed: &OwnerArgs,
-    variables: &Variables,
-) -> Result<Option<OwnerId>, PlanError> {
-    if let Some(owner) = &typed.owner {
-        let owner = OwnerId::new(owner).map_err(|invalid| named("--owner", invalid))?;
-        return Ok(Some(owner));
+/// Whoever was named, else whoever does this.
+pub(crate) fn owner(typed: &OwnerArgs, variables: &Variables) -> Result<OwnerId, PlanError> {
+    match &typed.owner {
+        Some(owner) => named_owner(owner),
+        None => editor(variables),
     }
-    for name in [FLAG_OWNER, "USER", "LOGNAME"] {
-        if let Some(value) = variable(variables, name) {
-            let owner = OwnerId::new(value.to_string_lossy());
-            let owner = owner.map_err(|invalid| named(&format!("variable {name}"), invalid))?;
-            return Ok(Some(owner));
-        }
-    }
-    Ok(None)
 }
 
-/// The value of a variable; an empty one is not set.
-fn variable<'v>(variables: &'v Variables, name: &str) -> Option<&'v OsStr> {
-    let found = variables.iter().find(|(variable, _)| variable == name);
-    found
-        .map(|(_, value)| value.as_os_str())
-        .filter(|value| !value.is_empty())
+/// Whoever `--owner` names.
+pub(crate) fn named_owner(owner: &str) -> Result<OwnerId, PlanError> {
+    OwnerId::new(told("--owner", owner)?).map_err(|invalid| named("--owner", invalid))
+}
+
+/// Whoever does this, as the environment says.
+pub(crate) fn editor(variables: &Variables) -> Result<OwnerId, PlanError> {
+    for name in OWNER_VARIABLES {
+        if let Some(value) = said(variables, name) {
+            let owner = OwnerId::new(value.to_string_lossy());
+            return owner.map_err(|invalid| named(&format!("variable {name}"), invalid));
+        }
+    }
+    let message = "nobody says who does this; say --owner ID, or set FLAG_OWNER".to_owned();
+    Err(PlanError::Usage(message))
 }

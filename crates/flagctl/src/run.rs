@@ -2,20 +2,22 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use flag_model::{FlagKey, ProjectName};
-use flag_settings::{Reader, Sources, StoreSettings};
-use flag_store::{ExposureStore, FlagStore, RowStore, StoreError, SystemClock};
+use flag_settings::{Reader, Sources, StoreSettings, read_row_options};
+use flag_store::{ExposureStore, FlagStore, RowOptions, RowStore, StoreError, SystemClock};
 use flag_store_embedded::EmbeddedStore;
+use signal_hook::consts::SIGXFSZ;
 
 use crate::args::{self, Command, Variables};
 use crate::commands;
 use crate::failure::Failure;
 use crate::near::{Near, closest, near};
 use crate::output::{self, noted};
-use crate::owner::with_google_account;
+use crate::owner::with_owner;
 
 /// How long it is looked for names that were perhaps meant.
 const LOOK_FOR_NAMES: Duration = Duration::from_secs(2);
@@ -27,7 +29,11 @@ pub(crate) struct Context {
     pub(crate) variables: Variables,
     /// What was said about settings.
     pub(crate) sources: Sources,
+    /// How rows are read and written.
+    pub(crate) rows: RowOptions,
     settings: StoreSettings,
+    /// What is open, to be closed at the end.
+    opened: Mutex<Vec<Arc<dyn RowStore>>>,
 }
 
 /// Does what the command line says.
@@ -35,8 +41,9 @@ pub(crate) fn run(
     typed: impl IntoIterator<Item = OsString>,
     variables: Variables,
 ) -> Result<(), Failure> {
+    outlive_file_limits()?;
     output::prepare(&variables);
-    let variables = with_google_account(variables);
+    let variables = with_owner(variables);
     let (command, sources) = args::read(typed, variables.clone())?;
     let mut reader = Reader::new(sources.clone());
     match &command {
@@ -47,38 +54,56 @@ pub(crate) fn run(
         _ => {}
     }
     let settings = StoreSettings::read(&mut reader);
-    let settings = reader.finish(settings)?;
+    let rows = read_row_options(&mut reader);
+    let (settings, rows) = reader.finish(settings.zip(rows))?;
     let context = Context {
         variables,
         sources,
+        rows,
         settings,
+        opened: Mutex::default(),
     };
     runtime()?.block_on(async {
-        match command {
-            Command::Add(typed) => commands::add(&context, &typed).await,
-            Command::Revise(typed) => commands::revise(&context, &typed).await,
-            Command::Update(typed) => commands::update(&context, &typed).await,
-            Command::Remove { .. } => Err(Failure::NothingIsRemoved),
-            Command::RunConfig(typed) => commands::run_config(&context, &typed).await,
-            Command::Rollback(typed) => commands::rollback(&context, &typed).await,
-            Command::Get(typed) => commands::get(&context, &typed).await,
-            Command::History(typed) => commands::history(&context, &typed).await,
-            Command::Latest(typed) => commands::latest(&context, &typed).await,
-            Command::List(typed) => commands::list(&context, &typed).await,
-            Command::Diff(typed) => commands::diff(&context, &typed).await,
-            Command::Explain(typed) => commands::explain(&context, &typed).await,
-            Command::Exposures(typed) => commands::exposures(&context, &typed).await,
-            Command::Init(typed) => commands::init(&context, &typed).await,
-            Command::Doctor(typed) => commands::doctor(&context, &typed).await,
-            Command::Export(typed) => commands::export(&context, &typed).await,
-            Command::Apply(typed) => commands::apply(&context, &typed).await,
-            Command::Copy(typed) => commands::copy(&context, &typed).await,
-            // They need no store, and were done before one was looked for.
-            Command::Keys(_) | Command::Sql(_) | Command::Completions(_) | Command::Manual(_) => {
-                Ok(())
-            }
-        }
+        let done = perform(&context, command).await;
+        context.close().await;
+        done
     })
+}
+
+async fn perform(context: &Context, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Add(typed) => commands::add(context, &typed).await,
+        Command::Revise(typed) => commands::revise(context, &typed).await,
+        Command::Update(typed) => commands::update(context, &typed).await,
+        Command::Remove { .. } => Err(Failure::NothingIsRemoved),
+        Command::RunConfig(typed) => commands::run_config(context, &typed).await,
+        Command::Rollback(typed) => commands::rollback(context, &typed).await,
+        Command::Get(typed) => commands::get(context, &typed).await,
+        Command::History(typed) => commands::history(context, &typed).await,
+        Command::Latest(typed) => commands::latest(context, &typed).await,
+        Command::List(typed) => commands::list(context, &typed).await,
+        Command::Diff(typed) => commands::diff(context, &typed).await,
+        Command::Explain(typed) => commands::explain(context, &typed).await,
+        Command::Exposures(typed) => commands::exposures(context, &typed).await,
+        Command::Forget(typed) => commands::forget(context, &typed).await,
+        Command::Init(typed) => commands::init(context, &typed).await,
+        Command::Doctor(typed) => commands::doctor(context, &typed).await,
+        Command::Export(typed) => commands::export(context, &typed).await,
+        Command::Apply(typed) => commands::apply(context, &typed).await,
+        Command::Compare(typed) => commands::compare(context, &typed).await,
+        Command::Copy(typed) => commands::copy(context, &typed).await,
+        Command::Backup(typed) => commands::backup(context, &typed).await,
+        Command::RestoreBackup(typed) => commands::restore_backup(context, &typed).await,
+        // They need no store, and were done before one was looked for.
+        Command::Keys(_) | Command::Sql(_) | Command::Completions(_) | Command::Manual(_) => Ok(()),
+    }
+}
+
+/// From now on a file that may not grow any more (`RLIMIT_FSIZE`) fails the write, and doesn't end the process.
+fn outlive_file_limits() -> Result<(), Failure> {
+    let came = Arc::new(AtomicBool::new(false));
+    let registered = signal_hook::flag::register(SIGXFSZ, came);
+    registered.map(drop).map_err(Failure::Start)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
@@ -97,7 +122,30 @@ impl Context {
 
     /// Opens the store that the settings name, and makes one in a folder that has none.
     pub(crate) async fn open_or_make(&self) -> Result<FlagStore, Failure> {
-        Ok(FlagStore::new(self.rows().await?, Arc::new(SystemClock)))
+        let is_new = self.check_exists().is_err();
+        let store = self.flags(self.open_rows().await?);
+        if is_new {
+            output::talk(&format!(
+                "there was no {} yet; it is made now",
+                self.place()
+            ));
+        }
+        Ok(store)
+    }
+
+    /// Opens the store that the settings name, unless its folder has nothing of one.
+    pub(crate) async fn open_if_there(&self) -> Result<Option<FlagStore>, Failure> {
+        match &self.settings {
+            StoreSettings::Embedded(folder)
+                if (folder.is_dir() || !folder.exists())
+                    && EmbeddedStore::files(folder)
+                        .iter()
+                        .all(|file| !file.exists()) =>
+            {
+                Ok(None)
+            }
+            _ => self.open_or_make().await.map(Some),
+        }
     }
 
     fn check_exists(&self) -> Result<(), Failure> {
@@ -115,9 +163,31 @@ impl Context {
         }
     }
 
-    async fn rows(&self) -> Result<Arc<dyn RowStore>, Failure> {
+    /// The flags that are kept in `rows`.
+    fn flags(&self, rows: Arc<dyn RowStore>) -> FlagStore {
+        FlagStore::new(rows, Arc::new(SystemClock)).with_options(self.rows)
+    }
+
+    async fn open_rows(&self) -> Result<Arc<dyn RowStore>, Failure> {
         let opening = format!("opening the {}", self.place());
-        Ok(noted(opening, Box::pin(self.settings.open())).await?)
+        let rows = noted(opening, Box::pin(self.settings.open())).await?;
+        self.will_close(&rows);
+        Ok(rows)
+    }
+
+    /// Has a store closed at the end, however the command ends.
+    pub(crate) fn will_close(&self, rows: &Arc<dyn RowStore>) {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.push(Arc::clone(rows));
+    }
+
+    /// Closes what is open, so that local files hold what was written to them.
+    async fn close(&self) {
+        let opened =
+            std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
+        for rows in opened {
+            rows.close().await;
+        }
     }
 
     /// Which store the settings name.
@@ -133,8 +203,8 @@ impl Context {
     /// Opens the store, and the exposure log that is kept in it.
     pub(crate) async fn open_with_exposures(&self) -> Result<(FlagStore, ExposureStore), Failure> {
         self.check_exists()?;
-        let rows = self.rows().await?;
-        let flags = FlagStore::new(Arc::clone(&rows), Arc::new(SystemClock));
+        let rows = self.open_rows().await?;
+        let flags = self.flags(Arc::clone(&rows));
         Ok((flags, ExposureStore::new(rows)))
     }
 

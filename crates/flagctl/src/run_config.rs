@@ -10,7 +10,10 @@ use flag_model::{
     FlagKey, FlagName, FlagType, Invalid, Metadata, ProjectName, Revision, Timestamp, quoted,
 };
 use flag_store::literal::{Arena, Literal};
-use flag_store::{Cells, FlagRowKey, Row, RowType, decode_metadata, decode_revision};
+use flag_store::{
+    Cells, FlagRow, FlagRowKey, Oddity, Row, RowOptions, RowType, UnreadableRow, decode_metadata,
+    decode_revision,
+};
 
 use self::fields::check_fields;
 use self::place::{Place, Step};
@@ -33,6 +36,13 @@ pub(crate) enum RunConfig {
     Revision(Box<Revision>),
 }
 
+/// What a run configuration asks for, and what a person should look at twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Described {
+    pub(crate) config: RunConfig,
+    pub(crate) warnings: Vec<String>,
+}
+
 /// What is wrong with a run configuration, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}, line {}, column {}: {problem}\n  {}\n  {}", place.line, place.column, place.shown, place.caret)]
@@ -43,8 +53,16 @@ pub(crate) struct ConfigError {
     problem: String,
 }
 
-/// Reads a run configuration; `now` stands for the time that the row will get.
-pub(crate) fn read(text: &str, now: Timestamp) -> Result<RunConfig, ConfigError> {
+/// Reads a run configuration; `now` stands for the time that the row will get. A byte order mark doesn't count.
+///
+/// Cells that hold `CreatedTime` were copied from a stored row. What is odd there is read as from the store; what somebody
+/// has just written is refused instead.
+pub(crate) fn read(
+    text: &str,
+    now: Timestamp,
+    options: &RowOptions,
+) -> Result<Described, ConfigError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let outer = Text {
         name: "run configuration",
         text,
@@ -63,9 +81,9 @@ pub(crate) fn read(text: &str, now: Timestamp) -> Result<RunConfig, ConfigError>
                 name: CELLS,
                 text: cells,
             };
-            read_cells(&inner, &[], &inner.parse(&arena)?, &key)
+            read_cells(&inner, &[], &inner.parse(&arena)?, &key, options)
         }
-        other => read_cells(&outer, &[Step::Key(CELLS)], other, &key),
+        other => read_cells(&outer, &[Step::Key(CELLS)], other, &key, options),
     }
 }
 
@@ -131,11 +149,13 @@ fn read_cells(
     path: &[Step<'_>],
     cells: &Literal<'_>,
     key: &FlagRowKey,
-) -> Result<RunConfig, ConfigError> {
+    options: &RowOptions,
+) -> Result<Described, ConfigError> {
     let Literal::Dict(fields) = cells else {
         return Err(text.wrong(path, format!("found {}, expected a dict", cells.kind())));
     };
-    check_fields(text, path, fields, key)?;
+    let is_copy = cells.get("CreatedTime").is_some();
+    check_fields(text, path, fields, key, is_copy)?;
     let filled = fields
         .iter()
         .filter_map(|(name, value)| Some((*name, filled(name, value)?)));
@@ -143,23 +163,51 @@ fn read_cells(
         key: key.encode().into(),
         cells: filled.collect::<Cells>(),
     };
-    let read = match key.row_type {
-        RowType::Flag => {
+    let mut odd = FlagRow::inspect(&row, options, key.created).oddities;
+    odd.retain(|odd| is_told(odd, &row, is_copy));
+    let read = match (key.row_type, odd.first()) {
+        (RowType::Flag, _) => {
             decode_metadata(&row).map(|metadata| RunConfig::Metadata(Box::new(metadata)))
         }
-        RowType::Revision => {
-            decode_revision(&row).map(|revision| RunConfig::Revision(Box::new(revision)))
+        (RowType::Revision, Some(odd)) if !is_copy => Err(refused(odd)),
+        (RowType::Revision, _) => {
+            decode_revision(&row, options).map(|revision| RunConfig::Revision(Box::new(revision)))
         }
     };
-    let read = read.map_err(|unreadable| text.unreadable(path, cells, &unreadable))?;
-    match &read {
-        RunConfig::Metadata(metadata) if metadata.description.trim().is_empty() => {
+    let config = read.map_err(|unreadable| text.unreadable(path, cells, &unreadable))?;
+    match &config {
+        RunConfig::Metadata(metadata) if !is_copy && metadata.description.trim().is_empty() => {
             Err(text.blank(path, cells, "Description"))
         }
-        RunConfig::Revision(revision) if revision.comment.trim().is_empty() => {
+        RunConfig::Revision(revision) if !is_copy && revision.comment.trim().is_empty() => {
             Err(text.blank(path, cells, "Comment"))
         }
-        _ => Ok(read),
+        _ => {
+            let warnings = odd.iter().map(ToString::to_string).collect();
+            Ok(Described { config, warnings })
+        }
+    }
+}
+
+/// Of a copy everything is told but that its time has passed, else ids that are listed twice or are not text.
+fn is_told(odd: &Oddity, row: &Row, is_copy: bool) -> bool {
+    match odd.column.as_str() {
+        "CreatedTime" => {
+            let cell = row.cells.get("CreatedTime").unwrap_or_default();
+            str::from_utf8(cell).is_ok_and(|text| Timestamp::parse(text).is_err())
+        }
+        _ => is_copy || odd.field.ends_with(".OverrideList"),
+    }
+}
+
+fn refused(odd: &Oddity) -> UnreadableRow {
+    UnreadableRow::Cell {
+        key: String::new(),
+        column: odd.column.clone(),
+        problem: format!(
+            "{}: found {}, expected each instance id in one place, as text",
+            odd.field, odd.found
+        ),
     }
 }
 

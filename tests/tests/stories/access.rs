@@ -77,6 +77,14 @@ impl Keys {
         assert_eq!(revoked.code, 0, "{revoked:?}");
     }
 
+    /// Lets the day be long past that was to be the last one of a key.
+    fn age(&self, last: &str) {
+        let text = std::fs::read_to_string(self.path()).unwrap();
+        let aged = text.replace(last, "2020-01-01");
+        assert_ne!(aged, text);
+        std::fs::write(self.path(), aged).unwrap();
+    }
+
     fn start(&self) -> Service {
         Service::start_with(
             &self.store,
@@ -148,7 +156,8 @@ async fn every_path_lets_in_whom_it_should_and_nobody_else() {
     let keys = Keys::new();
     let right = keys.create(&ALL_SCOPES, "csr-assistant", &[]);
     let everywhere = keys.create(&ALL_SCOPES, "*", &[]);
-    let expired = keys.create(&ALL_SCOPES, "*", &["--expires-on=2020-01-01"]);
+    let expired = keys.create(&ALL_SCOPES, "*", &["--expires-on=9020-01-01"]);
+    keys.age("9020-01-01");
     let revoked = keys.create(&ALL_SCOPES, "*", &[]);
     let elsewhere = keys.create(&ALL_SCOPES, "other", &[]);
     keys.revoke(&revoked);
@@ -360,6 +369,105 @@ async fn keys_come_and_go_with_the_file_and_a_broken_file_changes_nothing() {
     assert_eq!(status(&coming).await, 200);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_newer_release_has_written_hides_no_revocation_and_stops_no_start() {
+    let keys = Keys::new();
+    let [kept, leaving] = [(); 2].map(|()| keys.create(&ALL_SCOPES, "*", &[]));
+    let service = keys.start();
+    keys.revoke(&leaving);
+    let text = std::fs::read_to_string(keys.path()).unwrap();
+    let newer = text.replacen("\"id\"", "\"networks\": [\"10.0.0.0/8\"], \"id\"", 1);
+    keys.write(&newer.replacen('{', "{\"version\": 2,", 1));
+    let status = async |service: &Service, key: &str| {
+        let request = request(service, Method::GET, "/get-feature-flag");
+        request
+            .bearer_auth(key)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    wait_until("the revocation counts", async || {
+        status(&service, &leaving).await == 401
+    })
+    .await;
+    let again = keys.start();
+    for service in [service, again] {
+        assert_eq!(status(&service, &kept).await, 200);
+        assert_eq!(status(&service, &leaving).await, 401);
+        let metrics = metrics(&service, &kept).await;
+        assert!(
+            metrics.contains("\nflag_api_keys_not_understood 2\n"),
+            "{metrics}"
+        );
+        let told = "not all of the file of API keys is understood";
+        service.must_log(told);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_in_the_place_of_the_file_is_told_and_so_is_its_end() {
+    let keys = Keys::new();
+    let key = keys.create(&ALL_SCOPES, "*", &[]);
+    let service = keys.start();
+    let good = std::fs::read(keys.path()).unwrap();
+    std::fs::remove_file(keys.path()).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(keys.path())
+        .status();
+    assert!(made.unwrap().success());
+    let current = async |value: &str| {
+        let line = format!("\nflag_api_keys_file_current {value}\n");
+        metrics(&service, &key).await.contains(&line)
+    };
+    wait_until("the pipe is noticed", async || current("0").await).await;
+    service.must_log("it is no regular file");
+    let (status, stderr) = Service::fail(&keys.store, &["--api-keys-file", &keys.path()], &[]);
+    assert_eq!(status.code(), Some(2));
+    assert!(stderr.contains("it is no regular file"), "{stderr}");
+    std::fs::remove_file(keys.path()).unwrap();
+    std::fs::write(keys.path(), good).unwrap();
+    wait_until("the file is back", async || current("1").await).await;
+    let told = "the file of API keys can be read again";
+    service.must_log(told);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_revoked_though_connections_take_every_file_that_they_may() {
+    let keys = Keys::new();
+    let key = keys.create(&ALL_SCOPES, "*", &[]);
+    let options = ["--demo", "--api-keys-file", &keys.path()];
+    let service = Service::start_with_files(&keys.store, 600, &options, &[]);
+    let told = "the system allows too few open files";
+    service.must_log(told);
+    let mut held = Vec::new();
+    for _ in 0..700 {
+        let mut wire = service.connect().await;
+        wire.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        held.push(wire);
+    }
+    let status = async || {
+        let request = request(&service, Method::GET, "/get-feature-flag");
+        request
+            .bearer_auth(&key)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    assert_eq!(status().await, 200);
+    keys.revoke(&key);
+    wait_until("the revoked key is refused", async || status().await == 401).await;
+    assert!(
+        !service.log().contains("cannot be read"),
+        "{}",
+        service.log()
+    );
+    drop(held);
+}
+
 #[test]
 fn a_start_that_would_let_everybody_in_must_say_so() {
     let store = TestStore::embedded();
@@ -420,6 +528,53 @@ async fn who_asks_too_often_is_told_when_to_come_back() {
     );
     assert_eq!(refused.headers["retry-after"], "1");
     assert_eq!(service.get("/livez", &[]).await.status, 200);
+}
+
+/// How many of these requests are answered before the first 429; one that comes late enough is let in again.
+async fn answered(mut ask: impl AsyncFnMut() -> u16) -> usize {
+    for number in 0..50 {
+        if ask().await == 429 {
+            return number;
+        }
+    }
+    50
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_is_counted_whether_it_is_answered_or_refused() {
+    let keys = Keys::new();
+    keys.create(&ALL_SCOPES, "*", &[]);
+    let limits = [("FLAG_RATE_LIMIT", "1"), ("FLAG_RATE_LIMIT_BURST", "5")];
+    let options = ["--demo", "--api-keys-file", &keys.path()];
+    let asked = [
+        (Method::GET, "/get-feature-flag", "", 401),
+        (Method::GET, "/metrics", "flag_abc_wrong", 401),
+        (Method::POST, "/log-feature-flag", "flag_abc_wrong", 401),
+        (Method::PUT, "/docs", "", 405),
+        (Method::GET, "/openapi.json", "", 200),
+        (Method::GET, "/docs", "", 200),
+        (Method::GET, "/nowhere", "", 404),
+    ];
+    for (method, path, key, status) in asked {
+        let service = Service::start_with(&keys.store, &options, &limits);
+        let ask = async || {
+            let request = service.request(method.clone(), path);
+            let answer = request.bearer_auth(key).send().await.unwrap();
+            answer.status().as_u16()
+        };
+        assert_eq!(ask().await, status, "{method} {path}");
+        let more = answered(ask).await;
+        assert!(more < 50, "{method} {path} is never 429");
+        for probe in ["/livez", "/readyz"] {
+            assert_eq!(service.get(probe, &[]).await.status, 200, "{probe}");
+        }
+    }
+    let service = Service::start_with(&keys.store, &options, &limits);
+    for _ in 0..50 {
+        assert_eq!(service.get("/livez", &[]).await.status, 200);
+    }
+    let refused = service.ask("csr-assistant", "data", "llm_version", "A");
+    assert_eq!(refused.await.status, 429, "probes use up what others have");
 }
 
 #[tokio::test(flavor = "multi_thread")]

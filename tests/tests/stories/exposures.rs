@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use flag_model::{FlagKey, FlagName, FlagType, ProjectName};
-use flag_store::StoredExposure;
+use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
+use flag_store::{Clock as _, StoredExposure, SystemClock};
 use flag_tests::{Method, Proxy, Service, TestStore, flagctl, on_both_stores};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -18,6 +18,7 @@ on_both_stores!(
     a_stop_under_load_loses_no_answer,
     an_entry_is_stored_before_the_answer,
     a_list_has_a_result_for_each_entry,
+    what_is_logged_is_never_rewritten,
     hashed_ids_are_the_same_in_every_row,
 );
 
@@ -301,6 +302,76 @@ async fn a_list_has_a_result_for_each_entry(store: TestStore) {
     );
 }
 
+/// The text of a time so many seconds from now.
+fn seconds_from_now(seconds: i64) -> String {
+    let now = SystemClock.now().unix_micros();
+    let then = Timestamp::from_unix_micros(now + seconds * 1_000_000);
+    then.unwrap().to_string()
+}
+
+async fn what_is_logged_is_never_rewritten(store: TestStore) {
+    const DIFFERS: &str = "an exposure with this request id and time is already logged, with another AssignedValue; nothing was changed";
+    let service = Service::start(&store);
+    let mut first = entry("A1");
+    first["request_id"] = json!("r-1");
+    first["created_time"] = json!(seconds_from_now(-60));
+    first["reason"] = json!("rollout");
+    first["bucket"] = json!(7);
+    let (status, told) = post(&service, &first).await;
+    assert_eq!((status, &told["status"]), (200, &json!("stored")));
+    let log = logged(&store, &provider()).await;
+
+    let mut second = entry("A1");
+    for field in ["request_id", "created_time"] {
+        second[field] = first[field].clone();
+    }
+    second["flag_value"] = json!("openai");
+    let (status, told) = post(&service, &second).await;
+    assert_eq!((status, &told["code"]), (400, &json!("invalid_request")));
+    assert_eq!(told["detail"], DIFFERS);
+    assert_eq!(logged(&store, &provider()).await, log);
+
+    // In a list the first one counts, whoever else comes with its key.
+    let mut other = second.clone();
+    other["instance_id"] = json!("A2");
+    let mut later = first.clone();
+    later["instance_id"] = json!("A2");
+    let list = json!([second, other, later, first, other]);
+    let (status, told) = post(&service, &list).await;
+    assert_eq!(status, 200, "{told}");
+    let results = told["results"].as_array().unwrap().iter();
+    let results: Vec<_> = results
+        .map(|result| (result["status"].clone(), result["detail"].clone()))
+        .collect();
+    let (stored, refused) = (
+        (json!("stored"), Value::Null),
+        (json!("refused"), json!(DIFFERS)),
+    );
+    assert_eq!(
+        results,
+        [
+            refused.clone(),
+            stored.clone(),
+            refused,
+            stored.clone(),
+            stored
+        ]
+    );
+    let log = logged(&store, &provider()).await;
+    let values: Vec<_> = log
+        .iter()
+        .map(|row| (&*row.instance, &*row.value))
+        .collect();
+    assert_eq!(values, [("A1", "vertex"), ("A2", "openai")]);
+    let entries = "flag_exposure_entries_total";
+    assert_eq!(
+        service
+            .metric(&format!("{entries}{{outcome=\"refused\"}}"))
+            .await,
+        3
+    );
+}
+
 async fn hashed_ids_are_the_same_in_every_row(store: TestStore) {
     let variables = [
         ("FLAG_LOG_INSTANCE_ID", "hashed"),
@@ -373,6 +444,92 @@ async fn an_answer_that_is_repeated_is_logged_once() {
 }
 
 #[tokio::test]
+async fn a_time_that_an_exposure_cannot_have_is_refused() {
+    let store = TestStore::embedded();
+    let service = Service::start(&store);
+    let send = async |service: &Service, created: &str| {
+        let mut entry = entry("A1");
+        entry["created_time"] = json!(created);
+        let (status, told) = post(service, &entry).await;
+        (
+            status,
+            told["detail"].as_str().unwrap_or_default().to_owned(),
+        )
+    };
+    let day = 24 * 3_600;
+    for allowed in [1 - 7 * day + 60, -60, 240] {
+        let told = send(&service, &seconds_from_now(allowed)).await;
+        assert_eq!(told, (200, String::new()), "{allowed}");
+    }
+    let years = ["0001-01-01 00:00:00", "9999-12-31 23:59:59"].map(str::to_owned);
+    let near = [-7 * day - 60, 360].map(seconds_from_now);
+    for created in years.iter().chain(&near) {
+        let (status, detail) = send(&service, created).await;
+        let found = format!("created_time: found \"{created}");
+        assert!(status == 400 && detail.starts_with(&found), "{detail}");
+        assert!(detail.contains(", expected a time from 20"), "{detail}");
+    }
+    assert_eq!(logged(&store, &provider()).await.len(), 3);
+
+    let bounds = [
+        ("FLAG_EXPOSURE_MAX_AGE_HOURS", "1"),
+        ("FLAG_EXPOSURE_MAX_AHEAD_SECONDS", "0"),
+    ];
+    let strict = Service::start_with(&store, &[], &bounds);
+    assert_eq!(send(&strict, &seconds_from_now(-3_000)).await.0, 200);
+    for refused in [-3_700, 60] {
+        assert_eq!(send(&strict, &seconds_from_now(refused)).await.0, 400);
+    }
+}
+
+#[tokio::test]
+async fn booleans_are_spelled_as_dashboards_of_the_reference_have_them() {
+    let store = TestStore::embedded();
+    let variables = [("FLAG_EXPOSURE_BOOLEANS", "python")];
+    let service = Service::start_with(&store, &["--demo"], &variables);
+    let router = flag(FlagType::Feature, "multi_step_api_router");
+    let reply = service.ask(PROJECT, "feature", "multi_step_api_router", "A");
+    assert_eq!(reply.await.status, 200);
+    let mut router_entry = entry("B");
+    router_entry["flag_type"] = json!("feature");
+    router_entry["flag_name"] = json!("multi_step_api_router");
+    router_entry["flag_value"] = json!(true);
+    router_entry["cache_flag"] = json!(false);
+    assert_eq!(post(&service, &router_entry).await.0, 200);
+    assert!(service.stop().success());
+    let log = logged(&store, &router).await;
+    assert_eq!(log.len(), 2);
+    for row in &log {
+        let cells = [Some(&*row.value), row.from_cache.as_deref()];
+        assert!(
+            cells
+                .iter()
+                .all(|cell| matches!(cell, Some("True" | "False"))),
+            "{row:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn each_entry_of_a_list_counts_towards_the_rate() {
+    let store = TestStore::embedded();
+    let limits = [("FLAG_RATE_LIMIT", "1"), ("FLAG_RATE_LIMIT_BURST", "10")];
+    let service = Service::start_with(&store, &[], &limits);
+    let list: Vec<Value> = (0..100).map(|at| entry(&at.to_string())).collect();
+    assert_eq!(post(&service, &json!(list)).await.0, 200);
+    let request = service.request(Method::POST, "/log-feature-flag");
+    let response = request.json(&entry("A")).send().await.unwrap();
+    assert_eq!(response.status().as_u16(), 429);
+    let after: u64 = response.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((60..=91).contains(&after), "{after}");
+    assert_eq!(logged(&store, &provider()).await.len(), 100);
+}
+
+#[tokio::test]
 async fn a_log_that_is_off_takes_only_what_clients_send() {
     let store = TestStore::embedded();
     let service = Service::start_with(&store, &["--demo"], &[("FLAG_EXPOSURES", "off")]);
@@ -416,7 +573,10 @@ async fn a_service_that_drains_says_so_and_goes_on_answering() {
 mod on_bigtable {
     use super::*;
 
-    async fn behind_a_network(log: Stdio) -> (TestStore, Service, Proxy) {
+    async fn behind_a_network(
+        log: Stdio,
+        variables: &[(&str, &str)],
+    ) -> (TestStore, Service, Proxy) {
         let store = TestStore::bigtable();
         let TestStore::Bigtable { emulator, instance } = &store else {
             panic!("another store")
@@ -426,13 +586,13 @@ mod on_bigtable {
             emulator: network.address(),
             instance: instance.clone(),
         };
-        let service = Service::start_logging(&near, &["--demo"], &[], log);
+        let service = Service::start_logging(&near, &["--demo"], variables, log);
         (store, service, network)
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn counts_add_up_while_the_store_is_silent_and_all_is_written_after() {
-        let (store, service, network) = behind_a_network(Stdio::inherit()).await;
+        let (store, service, network) = behind_a_network(Stdio::inherit(), &[]).await;
         ask(&service, "warm").await;
         for round in 0..3 {
             network.fall_silent();
@@ -451,9 +611,34 @@ mod on_bigtable {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn an_answer_that_was_dropped_is_logged_when_it_is_given_again() {
+        let variables = [
+            ("FLAG_EXPOSURE_DEDUP_SECONDS", "3600"),
+            ("FLAG_EXPOSURE_QUEUE", "1"),
+        ];
+        let (store, service, network) = behind_a_network(Stdio::inherit(), &variables).await;
+        ask(&service, "warm").await;
+        until_written(&service).await;
+        network.fall_silent();
+        ask(&service, "A").await;
+        ask(&service, "B").await;
+        let dropped = "flag_exposures_dropped_total{reason=\"queue_full\"}";
+        assert_eq!(service.metric(dropped).await, 1);
+        network.speak_again();
+        until_written(&service).await;
+        for instance in ["A", "B", "B"] {
+            ask(&service, instance).await;
+            until_written(&service).await;
+        }
+        let log = logged(&store, &provider()).await;
+        let instances: Vec<_> = log.iter().map(|row| &*row.instance).collect();
+        assert_eq!(instances, ["A", "B", "warm"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_store_that_hangs_does_not_keep_a_service_from_stopping() {
         let log = tempfile::NamedTempFile::new().unwrap();
-        let (_store, service, network) = behind_a_network(log.reopen().unwrap().into()).await;
+        let (_store, service, network) = behind_a_network(log.reopen().unwrap().into(), &[]).await;
         ask(&service, "warm").await;
         until_written(&service).await;
         network.fall_silent();

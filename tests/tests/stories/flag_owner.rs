@@ -132,11 +132,14 @@ async fn rows_are_those_of_the_reference(store: TestStore) {
             cell(0, "CreatedTime")
         )
     );
-    assert_eq!(columns(0), "CreatedTime Description Name OwnerID Type");
+    assert_eq!(
+        columns(0),
+        "CreatedTime Description EditedBy Name OwnerID Type"
+    );
     assert_eq!(keys[1], "PROJECT#csr-assistant#ROWTYPE#HEAD");
     assert_eq!(
         columns(1),
-        "FLAG/feature/beta_search LatestChange feature/beta_search"
+        "ChangeId FLAG/feature/beta_search LatestChange feature/beta_search"
     );
     assert_eq!(
         keys[2],
@@ -166,10 +169,10 @@ async fn rows_are_those_of_the_reference(store: TestStore) {
             "beta_search",
             "FEATURE",
             "1",
-            "false",
+            "False",
             "For one",
             "John Smith",
-            r#"[{"OverrideList":["A12345"],"PercentRollout":0,"Value":true}]"#
+            "[{'OverrideList': ['A12345'], 'PercentRollout': 0, 'Value': True}]"
         ]
     );
     // Google's own client sees the same; where it isn't installed, the rows above are all that was looked at.

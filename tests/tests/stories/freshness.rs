@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use flag_store::{Cells, Row, Table};
-use flag_tests::{Service, TestStore, flagctl, on_both_stores};
+use flag_tests::{Service, TestStore, flagctl, on_both_stores, soon};
 
 const PROJECT: &str = "csr-assistant";
 const FLAG: &str = "llm_version";
@@ -86,7 +86,8 @@ async fn a_flag_that_cannot_be_read_fails_alone_until_it_is_rolled_back(store: T
     );
     assert_eq!(value(&service, FLAG).await, "4.1");
     let key = format!(
-        "PROJECT#{PROJECT}#ROWTYPE#REVISION#FLAGTYPE#data#FLAGNAME#{FLAG}#TIME#2099-01-01 00:00:00"
+        "PROJECT#{PROJECT}#ROWTYPE#REVISION#FLAGTYPE#data#FLAGNAME#{FLAG}#TIME#{}",
+        soon()
     );
     let row = Row {
         key: key.into(),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use flag_store::Clock as _;
 use flag_tests::{Method, Proxy, Service, TestStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -73,7 +74,7 @@ async fn what_is_too_large_is_refused_in_words() {
     assert_eq!(response.status(), 431);
     assert!(response.text().await.unwrap().contains("headers_too_large"));
     let mut connection = connect(&service).await;
-    let head = format!("{QUESTION}Content-Length: 70000\r\n\r\n");
+    let head = format!("{QUESTION}Content-Length: 300000\r\n\r\n");
     connection.write_all(head.as_bytes()).await.unwrap();
     let (said, is_closed) = rest(&mut connection).await;
     assert!(
@@ -182,26 +183,24 @@ async fn every_one_of_many_pipelined_questions_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_beyond_the_limit_wait_their_turn() {
+async fn a_list_of_500_long_exposures_fits() {
     let store = TestStore::embedded();
-    let limits = [("FLAG_MAX_CONNECTIONS", "2"), ("FLAG_WORKERS", "1")];
-    let service = Service::start_with(&store, &["--demo"], &limits);
-    let question = format!("{QUESTION}\r\n");
-    let mut held = Vec::new();
-    for _ in 0..2 {
-        let mut connection = connect(&service).await;
-        connection.write_all(question.as_bytes()).await.unwrap();
-        answer(&mut connection).await;
-        held.push(connection);
-    }
-    let mut waiting = connect(&service).await;
-    waiting.write_all(question.as_bytes()).await.unwrap();
-    let mut bytes = [0; 1];
-    let early = timeout(Duration::from_millis(300), waiting.read(&mut bytes)).await;
-    assert!(early.is_err(), "answered beyond the limit");
-    drop(held);
-    let late = timeout(BORNE, waiting.read(&mut bytes)).await.unwrap();
-    assert_eq!(late.unwrap(), 1);
+    let service = Service::start(&store);
+    let entry = |number: usize| {
+        serde_json::json!({
+            "project_name": "csr-assistant", "flag_type": "data", "flag_name": "llm_version",
+            "instance_id": format!("{number:0>60}"), "flag_value": "a value of some length",
+            "rollout_group": "treatment_1", "request_id": format!("{number:0>36}"),
+            "created_time": flag_store::SystemClock.now().to_string(),
+            "reason": "rollout", "bucket": 12_345, "revision": "2026-11-22 08:00:00.000000",
+        })
+    };
+    let list: Vec<_> = (0..500).map(entry).collect();
+    let body = serde_json::to_vec(&list).unwrap();
+    assert!(body.len() > 150_000, "{} bytes", body.len());
+    let request = service.request(Method::POST, "/log-feature-flag");
+    let request = request.header("content-type", "application/json");
+    assert_eq!(request.body(body).send().await.unwrap().status(), 200);
 }
 
 mod on_bigtable {

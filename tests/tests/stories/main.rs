@@ -11,16 +11,21 @@
 
 mod access;
 mod administration;
+mod bad_day;
 mod client;
+mod connections;
 mod exposures;
 mod faults;
 mod flag_owner;
 mod freshness;
 mod limits;
+mod local_files;
 mod metrics;
 mod outage;
 mod procedures;
+mod python_reader;
 mod reference;
 mod service;
 mod traces;
+mod unheard;
 mod writers;

@@ -14,7 +14,7 @@ const OPENMETRICS: &str =
 const INSTANCE: &str = "A12345-canary";
 
 /// Metrics that only something that went wrong brings forth.
-const ON_OCCASION: [&str; 1] = ["flag_unreadable"];
+const ON_OCCASION: [&str; 2] = ["flag_passed_over", "flag_unreadable"];
 
 /// A service that was asked everything that it counts.
 async fn asked(store: &TestStore, collector: &Collector) -> Service {

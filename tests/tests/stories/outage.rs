@@ -213,6 +213,23 @@ async fn a_damaged_snapshot_is_as_good_as_none() {
     assert!(text.contains("llm_version"), "{text}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_of_another_store_is_not_served_and_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("flags.snapshot");
+    let variables = [("FLAG_SNAPSHOT_FILE", file.to_str().unwrap())];
+    let store = TestStore::embedded();
+    let staging = Service::start_with(&store, &["--demo"], &variables);
+    assert_eq!(ask(&staging, "llm_version").await.status, 200);
+    assert!(staging.stop().success());
+    // Nothing listens there.
+    let live = TestStore::at("127.0.0.1:1".to_owned());
+    let service = Service::start_with(&live, &[], &variables);
+    assert_eq!(ask(&service, "llm_version").await.status, 503);
+    let told = "snapshot of another store ignored";
+    service.must_log(told);
+}
+
 #[test]
 fn a_store_that_can_never_be_opened_stops_the_start() {
     let store = TestStore::embedded();

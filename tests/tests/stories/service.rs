@@ -204,3 +204,82 @@ fn a_port_that_is_taken_is_named() {
         "{stderr}"
     );
 }
+
+/// What caches may do with an answer, as `docs/http-api.md` says it.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_says_what_caches_may_do_with_it() {
+    let store = TestStore::embedded();
+    let service = Service::start_with(&store, &["--demo"], &[]);
+    let flag = "/get-feature-flag?project_name=csr-assistant&flag_type=data&flag_name=llm_version&instance_id=A";
+    let (all, nobody) = ("public, max-age=300", "private, no-store");
+    let asked = [
+        (Method::GET, flag, 200, nobody),
+        (Method::HEAD, flag, 200, nobody),
+        (Method::GET, "/get-feature-flag", 400, nobody),
+        (Method::POST, "/log-feature-flag", 415, nobody),
+        (Method::GET, "/livez", 200, nobody),
+        (Method::GET, "/readyz", 200, nobody),
+        (Method::GET, "/metrics", 200, nobody),
+        (Method::GET, "/openapi.json", 200, all),
+        (Method::GET, "/docs", 200, all),
+        (Method::POST, "/docs", 405, nobody),
+        (Method::GET, "/nowhere", 404, nobody),
+    ];
+    for (method, path, status, expected) in asked {
+        let answer = service.request(method, path).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        assert_eq!(answer.headers()["cache-control"], expected, "{path}");
+    }
+}
+
+/// Alerts on the log of the Python service look for these words; see `docs/operating.md`.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_python_service_logged_is_logged_in_its_words_and_not_for_each_request() {
+    let store = TestStore::embedded();
+    let service = Service::start_with(&store, &["--demo"], &[]);
+    for _ in 0..20 {
+        let wrong = service.ask("csr-assistant", "A12345", "llm_version", "A12345");
+        assert_eq!(wrong.await.status, 400);
+        let absent = service.ask("csr-assistant", "data", "not_there", "A12345");
+        assert_eq!(absent.await.status, 404);
+    }
+    service.must_log("No Flag Data found");
+    let said = service.log();
+    for words in [
+        "Invalid flag type: ",
+        "No Flag Data found: csr-assistant/data/not_there",
+    ] {
+        let lines = said
+            .lines()
+            .filter(|line| line.contains(&format!("\"message\":\"{words}")));
+        let number = lines.clone().count();
+        assert!((1..20).contains(&number), "{words}: {said}");
+        assert!(
+            lines
+                .clone()
+                .all(|line| line.contains("\"severity\":\"WARNING\"")),
+            "{said}"
+        );
+    }
+    assert!(!said.contains("A12345"), "{said}");
+}
+
+/// `+` and `%zz` in a query, as `docs/http-api.md` says it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_is_read_as_forms_write_it() {
+    let store = TestStore::embedded();
+    let service = Service::start_with(&store, &["--demo"], &[]);
+    for (written, read) in [
+        ("a+b", "a b"),
+        ("a%2Bb", "a+b"),
+        ("a%zz", "a%zz"),
+        ("100%", "100%"),
+    ] {
+        let url = format!(
+            "{}/get-feature-flag?project_name=csr-assistant&flag_type=data&flag_name=llm_version&instance_id={written}",
+            service.url()
+        );
+        let reply = service.get_url(&url).await;
+        assert_eq!(reply.body["instance_id"], read, "{reply:?}");
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use flag_store::{Row, Table};
-use flag_tests::{Collector, Method, Service, TestStore};
+use flag_tests::{Collector, Method, Service, TestStore, soon};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
@@ -198,7 +198,8 @@ async fn a_collector_that_hangs_or_refuses_fails_no_request() {
 async fn a_failure_is_logged_once_a_second_in_its_trace() {
     let store = TestStore::embedded();
     let service = Service::start_with(&store, &["--demo"], &[("FLAG_LOG", "error")]);
-    let key = "PROJECT#csr-assistant#ROWTYPE#REVISION#FLAGTYPE#data#FLAGNAME#llm_provider#TIME#2099-01-01 00:00:00.000000";
+    let prefix = "PROJECT#csr-assistant#ROWTYPE#REVISION#FLAGTYPE#data#FLAGNAME#llm_provider#TIME#";
+    let key = format!("{prefix}{}", soon());
     let row = Row {
         key: key.into(),
         cells: [("Name", "something else")].into_iter().collect(),
@@ -219,6 +220,7 @@ async fn a_failure_is_logged_once_a_second_in_its_trace() {
             .unwrap();
         assert_eq!(response.status(), 500);
     }
+    service.must_log("request failed");
     let log = service.log();
     let lines: Vec<serde_json::Value> = log
         .lines()

@@ -5,15 +5,21 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, ProjectName, Revision, RevisionParts,
+    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, ProjectName, Revision,
+    RevisionParts,
 };
-use flag_store::{AppendError, Base, FlagStore};
+use flag_store::{AppendError, Base, FlagStore, HeadState};
 use flag_tests::{TestStore, on_both_stores};
+use futures_util::StreamExt as _;
+use futures_util::stream;
 use tokio::task::JoinSet;
 
 const WRITERS: usize = 50;
 
-on_both_stores!(fifty_writers_lose_no_revision);
+on_both_stores!(
+    fifty_writers_lose_no_revision,
+    flags_appended_at_once_are_all_told_of,
+);
 
 async fn fifty_writers_lose_no_revision(store: TestStore) {
     revise_at_once(&store, 2).await;
@@ -31,7 +37,7 @@ fn flag() -> FlagKey {
 fn parts(own: &str, base: &str) -> RevisionParts {
     RevisionParts {
         flag: flag(),
-        format: Format::V1,
+        format: Format::v1(HashAlgorithm::Md5),
         control: FlagValue::text(own).unwrap(),
         treatments: vec![],
         comment: base.to_owned(),
@@ -97,4 +103,40 @@ pub(crate) async fn revise_at_once(store: &TestStore, revisions_each: usize) -> 
         );
     }
     (history.len(), conflicts)
+}
+
+/// As `flagctl apply` appends them: many flags of one project at a time, by each of two writers, and each flag by one.
+async fn flags_appended_at_once_are_all_told_of(store: TestStore) {
+    const FLAGS: usize = 200;
+    let mut tasks = JoinSet::new();
+    for writer in 0..2 {
+        let store = store.flags().await;
+        tasks.spawn(async move {
+            let appends = (0..FLAGS).map(|number| {
+                let mut parts = parts("on", "for the test");
+                parts.flag.name = FlagName::new(format!("flag_{writer}_{number}")).unwrap();
+                let store = &store;
+                async move {
+                    let appended = store.append_revision(Base::Nothing, parts).await.unwrap();
+                    (appended.flag.clone(), appended.created())
+                }
+            });
+            let appends = stream::iter(appends).buffered(32);
+            appends.collect::<Vec<_>>().await
+        });
+    }
+    let appended = tasks.join_all().await.concat();
+    let reader = store.flags().await;
+    let heads = reader.heads(&flag().project).await.unwrap();
+    let told: BTreeSet<_> = heads
+        .flags()
+        .map(|(flag, state)| match state {
+            HeadState::Newest(at) => (flag, at),
+            HeadState::Claimed { .. } => panic!("{flag} is claimed still"),
+        })
+        .collect();
+    assert_eq!(told.len(), 2 * FLAGS);
+    assert_eq!(told, appended.into_iter().collect());
+    let there = reader.flags_with_latest(&flag().project).await.unwrap();
+    assert_eq!(there.len(), 2 * FLAGS);
 }

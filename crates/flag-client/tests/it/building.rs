@@ -81,10 +81,7 @@ async fn a_client_that_cannot_be_answers_nonetheless() {
 fn a_client_of_the_application_is_used() {
     let server = crate::server::Server::start(crate::server::Manner::Value("true"));
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let http = reqwest::Client::builder()
-        .user_agent("mine/1")
-        .build()
-        .unwrap();
+    let http = || reqwest::Client::builder().user_agent("mine/1");
     let client = server
         .told(FeatureFlagClient::builder("p"))
         .http_client(http)

@@ -1,5 +1,6 @@
 //! What no polite server does.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use flag_client::{Failure, FeatureFlagClient, Source};
@@ -133,4 +134,31 @@ fn a_host_that_does_not_exist_is_told() {
         ),
         "{detail:?}"
     );
+}
+
+#[test]
+fn connections_that_are_reset_all_at_once_cost_no_call_its_answer() {
+    const CALLS: usize = 40;
+    let server = Server::start(Manner::Held("true"));
+    let client = server
+        .told(FeatureFlagClient::builder("p"))
+        .timeout(LONG)
+        .build()
+        .unwrap();
+    thread::scope(|scope| {
+        for call in 0..CALLS {
+            let client = &client;
+            scope.spawn(move || client.get_flag_boolean("f", &format!("before-{call}"), false));
+        }
+        server.await_requests(CALLS);
+        server.let_go();
+    });
+    assert_eq!(server.connections(), CALLS);
+
+    server.lose_connections();
+    server.set(Manner::Value("true"));
+    for call in 0..CALLS {
+        let detail = client.get_flag_boolean_detail("f", &format!("after-{call}"), false);
+        assert!(matches!(detail.source, Source::Service(_)), "{detail:?}");
+    }
 }

@@ -7,8 +7,11 @@ mod answers;
 mod application;
 mod building;
 mod concurrency;
+mod environment;
 mod failures;
 mod faults;
+#[cfg(unix)]
+mod forks;
 mod log;
 mod mistakes;
 mod open_feature;

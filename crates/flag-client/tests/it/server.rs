@@ -46,6 +46,8 @@ struct State {
     /// The first lines and headers of all requests so far.
     requests: Vec<String>,
     connections: usize,
+    /// How many connections were opened when the server lost track of all of them.
+    lost: usize,
     is_held: bool,
     bytes_sent: usize,
 }
@@ -58,6 +60,7 @@ impl Server {
             manner,
             requests: Vec::new(),
             connections: 0,
+            lost: 0,
             is_held: true,
             bytes_sent: 0,
         };
@@ -124,6 +127,12 @@ impl Server {
         self.shared.state.lock().unwrap().connections
     }
 
+    /// From now on resets each connection that is open at its next request, as a balancer does that has lost track.
+    pub(crate) fn lose_connections(&self) {
+        let mut state = self.shared.state.lock().unwrap();
+        state.lost = state.connections;
+    }
+
     /// The bytes of bodies that anybody took.
     pub(crate) fn bytes_sent(&self) -> usize {
         self.shared.state.lock().unwrap().bytes_sent
@@ -133,9 +142,14 @@ impl Server {
 impl Shared {
     /// Answers the requests of a connection, one after the other.
     fn serve(&self, mut stream: TcpStream) {
-        self.state.lock().unwrap().connections += 1;
+        let number = self.count();
         let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
         loop {
+            // To close a connection with bytes that nobody has read resets it.
+            let _ = stream.peek(&mut [0]);
+            if self.has_lost(number) {
+                return;
+            }
             let head: Vec<String> = lines
                 .by_ref()
                 .map_while(Result::ok)
@@ -155,6 +169,16 @@ impl Shared {
                 Manner::Gigabyte => return self.pour(&mut stream),
             }
         }
+    }
+
+    fn count(&self) -> usize {
+        let mut state = self.state.lock().unwrap();
+        state.connections += 1;
+        state.connections
+    }
+
+    fn has_lost(&self, connection: usize) -> bool {
+        connection <= self.state.lock().unwrap().lost
     }
 
     fn take(&self, request: String) -> Manner {

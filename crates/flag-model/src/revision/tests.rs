@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::flag::FlagType;
-use crate::name::{FlagName, InstanceId, ProjectName, TreatmentName};
+use crate::hash_algorithm::HashAlgorithm;
+use crate::name::{FlagName, InstanceId, ProjectName, Salt, TreatmentName};
 use crate::percent::Percent;
+
+const V1: Format = Format::v1(HashAlgorithm::Md5);
 
 fn treatment(percent: u32, overrides: &[&str]) -> Treatment {
     let id = |&id: &&str| InstanceId::new(id.to_owned()).unwrap();
@@ -78,12 +81,9 @@ fn check_refused(format: Format, treatments: Vec<Treatment>, message: &str) {
 
 #[test]
 fn percentages_may_add_up_to_a_hundred_and_no_more() {
-    check_valid(
-        Format::V1,
-        vec![treatment(60_000, &[]), treatment(40_000, &[])],
-    );
+    check_valid(V1, vec![treatment(60_000, &[]), treatment(40_000, &[])]);
     check_refused(
-        Format::V1,
+        V1,
         vec![treatment(60_000, &[]), treatment(41_000, &[])],
         "Rollout percentage: 101 is invalid. Value should be an integer in range [0, 100]. 101 is the total of all treatments.",
     );
@@ -97,17 +97,17 @@ fn percentages_may_add_up_to_a_hundred_and_no_more() {
 #[test]
 fn version_1_has_whole_percentages_and_neither_names_nor_ranges() {
     check_refused(
-        Format::V1,
+        V1,
         vec![treatment(500, &[])],
         "Rollout percentage: 0.5 is invalid. Value should be an integer in range [0, 100].",
     );
     check_refused(
-        Format::V1,
+        V1,
         vec![named("blue")],
         "Treatments[0].Name: found \"blue\", expected no name in FormatVersion 1",
     );
     check_refused(
-        Format::V1,
+        V1,
         vec![with_ranges(&[(0, 1_000)])],
         "Treatments[0].Ranges: found [0, 1000), expected no ranges in FormatVersion 1",
     );
@@ -115,21 +115,48 @@ fn version_1_has_whole_percentages_and_neither_names_nor_ranges() {
 
 #[test]
 fn an_id_stands_in_one_override_list_once() {
-    check_valid(
-        Format::V1,
-        vec![treatment(0, &["a", "A"]), treatment(0, &["b"])],
-    );
+    check_valid(V1, vec![treatment(0, &["a", "A"]), treatment(0, &["b"])]);
     let message = |at| {
         format!(
             "Treatments[{at}].OverrideList: found \"a\" once more, expected each instance id in one place"
         )
     };
     check_refused(
-        Format::V1,
+        V1,
         vec![treatment(0, &["a"]), treatment(0, &["b", "a"])],
         &message(1),
     );
-    check_refused(Format::V1, vec![treatment(0, &["a", "a"])], &message(0));
+    check_refused(V1, vec![treatment(0, &["a", "a"])], &message(0));
+}
+
+#[test]
+fn of_stored_lists_the_first_treatment_counts() {
+    let lists: [&[&str]; 3] = [&["a", "b", "a"], &["c"], &["b", "d", "a", "c"]];
+    let lists = lists.map(|list| treatment(0, list)).to_vec();
+    let (revision, repeated) =
+        Revision::of_stored(Timestamp::UNIX_EPOCH, parts(V1, lists)).unwrap();
+    let expected: [&[&str]; 3] = [&["a", "b"], &["c"], &["d"]];
+    assert_eq!(revision.treatments, expected.map(|list| treatment(0, list)));
+    let repeated = repeated
+        .iter()
+        .map(|id| (id.treatment, id.instance.as_str()));
+    assert_eq!(
+        repeated.collect::<Vec<_>>(),
+        [(0, "a"), (2, "b"), (2, "a"), (2, "c")]
+    );
+}
+
+#[test]
+fn only_digest_and_salt_place_an_instance() {
+    let stored = |algorithm| Format::V1 {
+        algorithm,
+        source: AlgorithmSource::Row,
+    };
+    let (md5, sha1) = (HashAlgorithm::Md5, HashAlgorithm::Sha1);
+    assert!(V1.places_alike(&stored(md5)) && stored(sha1).places_alike(&Format::v1(sha1)));
+    for (one, other) in [(V1, stored(sha1)), (V1, v2())] {
+        assert!(!one.places_alike(&other), "{one:?} {other:?}");
+    }
 }
 
 #[test]
@@ -137,7 +164,7 @@ fn values_are_of_the_flags_type() {
     let text = || FlagValue::text("on").unwrap();
     let control = RevisionParts {
         control: text(),
-        ..parts(Format::V1, vec![])
+        ..parts(V1, vec![])
     };
     let message = revision(control).unwrap_err().to_string();
     assert_eq!(
@@ -152,7 +179,7 @@ fn values_are_of_the_flags_type() {
         },
     ];
     check_refused(
-        Format::V1,
+        V1,
         treatments,
         "Treatments[1].Value: found the text \"on\", expected a value of a feature flag",
     );

@@ -23,7 +23,7 @@ fn check(plan: &Plan, instance: &str, group: &str, reason: Reason) {
 #[test]
 fn an_override_beats_the_percentage() {
     let plan = plan(
-        Format::V1,
+        Format::v1(HashAlgorithm::Md5),
         &[
             Share {
                 buckets: 0,
@@ -53,7 +53,7 @@ fn reasons_have_the_names_that_logs_and_metrics_use() {
 #[test]
 fn version_1_treatments_own_consecutive_buckets() {
     let plan = plan(
-        Format::V1,
+        Format::v1(HashAlgorithm::Md5),
         &[
             Share {
                 buckets: 10_000,
@@ -72,7 +72,10 @@ fn version_1_treatments_own_consecutive_buckets() {
 
 #[test]
 fn nobody_is_reached_by_nothing_and_everybody_by_all() {
-    for format in [Format::V1, v2(HashAlgorithm::Sha256, "s")] {
+    for format in [
+        Format::v1(HashAlgorithm::Md5),
+        v2(HashAlgorithm::Sha256, "s"),
+    ] {
         let nothing = plan(
             format.clone(),
             &[Share {
@@ -113,7 +116,7 @@ fn deciding_allocates_nothing() {
     let formats = HashAlgorithm::ALL
         .iter()
         .map(|&algorithm| plan(v2(algorithm, "salt"), &shares));
-    for plan in formats.chain([plan(Format::V1, &whole)]) {
+    for plan in formats.chain([plan(Format::v1(HashAlgorithm::Md5), &whole)]) {
         for instance in ["ann", "bob", "carl", &"x".repeat(512)] {
             let instance = id(instance);
             let allocations = allocation_counter::measure(|| {

@@ -1,4 +1,4 @@
-//! Buckets are even, and independent between salts: chi-square tests over 1,000,000 ids.
+//! Buckets are even, and independent between salts: chi-square tests over 1,000,000 ids, of each digest over 250,000.
 
 use flag_model::{Format, HashAlgorithm};
 use flag_rollout::bucket;
@@ -6,6 +6,9 @@ use flag_rollout::bucket;
 use crate::flags::{id, v2};
 
 const IDS: u32 = 1_000_000;
+
+/// For all digests one after the other, some of which are slow without optimisation.
+const FEWER_IDS: u32 = 250_000;
 
 /// Pearson's statistic of counts against one expectation for all.
 fn chi_square(counts: &[u32], expected: f64) -> f64 {
@@ -26,23 +29,23 @@ fn check_plausible(statistic: f64, degrees: f64) {
 }
 
 #[track_caller]
-fn check_even(format: &Format) {
+fn check_even(format: &Format, ids: u32) {
     let mut counts = vec![0; 1_000];
-    for n in 0..IDS {
+    for n in 0..ids {
         counts[bucket(format, &id(&format!("A{n:06}"))).get() as usize / 100] += 1;
     }
-    check_plausible(chi_square(&counts, f64::from(IDS) / 1_000.0), 999.0);
+    check_plausible(chi_square(&counts, f64::from(ids) / 1_000.0), 999.0);
 }
 
 #[test]
 fn version_1_is_even() {
-    check_even(&Format::V1);
+    check_even(&Format::v1(HashAlgorithm::Md5), IDS);
 }
 
 #[test]
 fn every_algorithm_is_even() {
     for &algorithm in HashAlgorithm::ALL {
-        check_even(&v2(algorithm, "multi_step_api_router"));
+        check_even(&v2(algorithm, "multi_step_api_router"), FEWER_IDS);
     }
 }
 

@@ -30,7 +30,7 @@ pub fn revision(format: Format, shares: &[Share<'_>]) -> Revision {
         .map(|share| Percent::from_buckets(share.buckets).unwrap())
         .collect();
     let ranges = match format {
-        Format::V1 => vec![Vec::new(); shares.len()],
+        Format::V1 { .. } => vec![Vec::new(); shares.len()],
         Format::V2 { .. } => reweight(
             &percents
                 .iter()

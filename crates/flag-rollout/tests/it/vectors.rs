@@ -1,5 +1,7 @@
 //! The golden vectors of the reference: what Python's hashlib says.
 
+use std::collections::HashSet;
+
 use flag_model::{Format, HashAlgorithm, Salt};
 use flag_rollout::{Reason, bucket, decide, position};
 use serde_json::Value;
@@ -15,34 +17,51 @@ fn text<'a>(vector: &'a Value, field: &str) -> Option<&'a str> {
     vector[field].as_str()
 }
 
-/// Version 1 where it applies, and every algorithm without a salt by its digest alone.
-fn format(vector: &Value) -> Option<Format> {
-    let algorithm = HashAlgorithm::parse(text(vector, "algorithm").unwrap()).unwrap();
-    match text(vector, "salt") {
-        Some(salt) => Some(v2(algorithm, salt)),
-        None if algorithm == HashAlgorithm::Md5 => Some(Format::V1),
-        None => None,
-    }
+fn algorithm(vector: &Value) -> HashAlgorithm {
+    HashAlgorithm::parse(text(vector, "algorithm").unwrap()).unwrap()
+}
+
+/// Version 2 with a salt, version 1 without.
+fn format(vector: &Value) -> Format {
+    let algorithm = algorithm(vector);
+    text(vector, "salt").map_or(Format::v1(algorithm), |salt| v2(algorithm, salt))
 }
 
 #[test]
 fn every_vector_is_on_its_bucket() {
     let vectors = vectors();
-    assert_eq!(vectors.len(), 3 * 3 * 319);
+    assert_eq!(vectors.len(), 3 * 3 * 319 + 9 * 3 * 49);
     for vector in &vectors {
         let instance = id(text(vector, "id").unwrap());
-        if let Some(format) = format(vector) {
-            assert_eq!(
-                u64::from(bucket(&format, &instance).get()),
-                vector["bucket"].as_u64().unwrap(),
-                "{vector}"
-            );
-        }
+        assert_eq!(
+            u64::from(bucket(&format(vector), &instance).get()),
+            vector["bucket"].as_u64().unwrap(),
+            "{vector}"
+        );
+    }
+}
+
+#[test]
+fn every_algorithm_has_vectors_of_both_versions() {
+    let vectors = vectors();
+    for &known in HashAlgorithm::ALL {
+        let formats = vectors.iter().filter(|vector| algorithm(vector) == known);
+        let salts: HashSet<_> = formats.map(|vector| text(vector, "salt")).collect();
+        assert!(salts.len() > 1 && salts.contains(&None), "{known}");
+    }
+}
+
+#[test]
+fn a_position_is_the_beginning_of_any_digest() {
+    for vector in vectors() {
+        let vector = &vector;
+        let instance = id(text(vector, "id").unwrap());
         let salt = text(vector, "salt").map(|salt| Salt::new(salt).unwrap());
         let position = match text(vector, "algorithm").unwrap() {
             "md5" => position::<md5::Md5>(salt.as_ref(), &instance),
             "sha1" => position::<sha1::Sha1>(salt.as_ref(), &instance),
-            _ => position::<sha2::Sha256>(salt.as_ref(), &instance),
+            "sha256" => position::<sha2::Sha256>(salt.as_ref(), &instance),
+            _ => continue,
         };
         assert_eq!(
             format!("{position:016x}"),
@@ -59,9 +78,7 @@ fn every_vector_is_on_its_bucket() {
 fn every_vector_is_served_as_the_float_rule_of_the_reference_serves_it() {
     const PERCENTAGES: [u32; 15] = [0, 1, 2, 5, 10, 25, 33, 40, 50, 66, 75, 90, 95, 99, 100];
     for vector in vectors() {
-        let Some(format) = format(&vector) else {
-            continue;
-        };
+        let format = format(&vector);
         let served: Vec<u64> = vector["served"]
             .as_array()
             .unwrap()

@@ -1,5 +1,6 @@
 //! What is counted of keys.
 
+use flag_keys::KeyFile;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -11,6 +12,7 @@ use prometheus_client::registry::Registry;
 pub(super) struct AccessMetrics {
     keys: Gauge,
     is_current: Gauge,
+    odd: Gauge,
     changed: Counter,
     failed: Counter,
 }
@@ -26,10 +28,17 @@ impl AccessMetrics {
         let keys = Gauge::default();
         registry.register("api_keys", "API keys that count", keys.clone());
         let is_current = Gauge::default();
+        is_current.set(1);
         registry.register(
             "api_keys_file_current",
-            "1 if the last look at the file of API keys could read it, 0 if older keys count instead or none are asked for",
+            "0 if the last look at the file of API keys could not read it, so that older keys count; else 1, also where no keys are asked for",
             is_current.clone(),
+        );
+        let odd = Gauge::default();
+        registry.register(
+            "api_keys_not_understood",
+            "Things in the file of API keys that are not understood; what is understood counts",
+            odd.clone(),
         );
         let reloads = Family::<Reloaded, Counter>::default();
         registry.register(
@@ -41,21 +50,24 @@ impl AccessMetrics {
         Self {
             keys,
             is_current,
+            odd,
             changed: reloads("changed"),
             failed: reloads("failed"),
         }
     }
 
-    /// Notes the keys that count now.
-    pub(super) fn loaded(&self, keys: usize) {
-        self.keys.set(i64::try_from(keys).unwrap_or(i64::MAX));
+    /// Notes the file that counts now.
+    pub(super) fn loaded(&self, file: &KeyFile) {
+        let number = |of: usize| i64::try_from(of).unwrap_or(i64::MAX);
+        self.keys.set(number(file.keys.len()));
+        self.odd.set(number(file.odd().len()));
         self.is_current.set(1);
     }
 
     /// Counts a change that was taken.
-    pub(super) fn changed(&self, keys: usize) {
+    pub(super) fn changed(&self, file: &KeyFile) {
         self.changed.inc();
-        self.loaded(keys);
+        self.loaded(file);
     }
 
     /// Notes that the file is the one that counts.

@@ -3,7 +3,6 @@
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
-use flag_keys::Scope;
 use flag_model::ProjectName;
 
 use super::Access;
@@ -20,8 +19,11 @@ pub(crate) enum Pass {
 }
 
 impl Pass {
-    /// Whether it is for this scope.
-    pub(super) fn check_scope(&self, scope: Scope) -> Result<(), Refusal> {
+    /// Whether it is for the scope that a path asks for.
+    pub(crate) fn check_scope(&self, access: Access) -> Result<(), Refusal> {
+        let (Access::Needs(scope) | Access::NeedsForProject(scope)) = access else {
+            return Ok(());
+        };
         match self {
             Self::Holder(key) if !key.scopes.hold(scope) => {
                 Err(Refusal::Forbidden(Forbidden::Scope(scope)))
@@ -51,6 +53,11 @@ impl Permit {
     /// Notes who was let in.
     pub(crate) fn grant(&self, pass: Pass) {
         let _ = self.pass.set(pass);
+    }
+
+    /// What the caller was let in with.
+    pub(crate) fn pass(&self) -> Option<&Pass> {
+        self.pass.get()
     }
 
     /// Whether the caller may use what belongs to a project; nobody may before being let in.

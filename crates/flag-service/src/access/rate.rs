@@ -66,13 +66,32 @@ impl RateLimit {
         }
     }
 
-    /// Counts a request, or says when to come back.
-    pub(super) fn take(&self, request: &HttpRequest, pass: &Pass) -> Result<(), Refusal> {
+    /// Counts a request, or says when to come back. Whoever has no pass is an address.
+    pub(super) fn take(&self, request: &HttpRequest, pass: Option<&Pass>) -> Result<(), Refusal> {
         let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let waits = match (self.callers, pass) {
-            (Callers::ByKey, Pass::Holder(key)) => self.wait(&key.allowance, now),
+            (Callers::ByKey, Some(Pass::Holder(key))) => self.wait(&key.allowance, now),
             _ => match request.peer_addr() {
                 Some(peer) => self.wait(&self.of(peer.ip()), now),
+                None => None,
+            },
+        };
+        waits.map_or(Ok(()), |after| Err(Refusal::TooManyRequests { after }))
+    }
+
+    /// Counts what a request that was taken asks for besides, or says when to come back. That may exceed the burst: the
+    /// caller pays it off before its next request.
+    pub(super) fn take_more(
+        &self,
+        request: &HttpRequest,
+        pass: &Pass,
+        more: u64,
+    ) -> Result<(), Refusal> {
+        let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let waits = match (self.callers, pass) {
+            (Callers::ByKey, Pass::Holder(key)) => self.wait_for_more(&key.allowance, now, more),
+            _ => match request.peer_addr() {
+                Some(peer) => self.wait_for_more(&self.of(peer.ip()), now, more),
                 None => None,
             },
         };
@@ -90,15 +109,26 @@ impl RateLimit {
 
     /// Takes the cost of a request, or says how long to wait.
     fn wait(&self, allowance: &Allowance, now: u64) -> Option<Duration> {
-        let paid = |owed: u64| owed.max(now) + self.cost;
-        let taken = allowance
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |owed| {
-                (owed.saturating_sub(now) <= self.credit).then(|| paid(owed))
-            });
-        let owed = taken.err()?;
-        Some(Duration::from_nanos(owed.saturating_sub(now + self.credit)))
+        wait(allowance, now, self.credit, self.cost)
     }
+
+    /// Likewise for what a request asks for besides, which its own cost doesn't stand in the way of.
+    fn wait_for_more(&self, allowance: &Allowance, now: u64, more: u64) -> Option<Duration> {
+        let cost = self.cost.saturating_mul(more);
+        wait(allowance, now, self.credit + self.cost, cost)
+    }
+}
+
+/// Takes a cost from a caller who owes no more than its credit, or says how long to wait.
+fn wait(allowance: &Allowance, now: u64, credit: u64, cost: u64) -> Option<Duration> {
+    let paid = |owed: u64| owed.max(now).saturating_add(cost);
+    let taken = allowance
+        .0
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |owed| {
+            (owed.saturating_sub(now) <= credit).then(|| paid(owed))
+        });
+    let owed = taken.err()?;
+    Some(Duration::from_nanos(owed.saturating_sub(now + credit)))
 }
 
 /// The part of an address that one subscriber has.
@@ -142,6 +172,26 @@ mod tests {
         let later = later.map(|now| let_in(&limit, &allowance, now, 7));
         assert!(later.into_iter().all(|number| number == 1));
         assert_eq!(let_in(&limit, &allowance, 60 * SECOND, 100), 5);
+    }
+
+    #[test]
+    fn what_a_request_asks_for_besides_is_paid_off_before_the_next() {
+        let (limit, allowance) = (limit(10, 2), Allowance::default());
+        assert_eq!(limit.wait(&allowance, SECOND), None);
+        assert_eq!(limit.wait_for_more(&allowance, SECOND, 99), None);
+        // 100 requests are owed, of which the burst forgives one.
+        let wait = Duration::from_millis(9_900);
+        assert_eq!(limit.wait(&allowance, SECOND), Some(wait));
+        assert_eq!(let_in(&limit, &allowance, SECOND * 109 / 10 - 1, 1), 0);
+        assert_eq!(let_in(&limit, &allowance, SECOND * 109 / 10, 5), 1);
+    }
+
+    #[test]
+    fn of_many_requests_at_once_one_may_ask_for_more() {
+        let (limit, allowance) = (limit(10, 5), Allowance::default());
+        assert_eq!(let_in(&limit, &allowance, SECOND, 5), 5);
+        let more = (0..5).map(|_| limit.wait_for_more(&allowance, SECOND, 499));
+        assert_eq!(more.filter(Option::is_none).count(), 1);
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! Looks at the file of keys every few seconds; what cannot be read changes nothing.
 
 use std::error::Error;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use flag_keys::{ChangeError, KeyFile};
-use tokio::task::spawn_blocking;
-use tokio::time::sleep;
-use tracing::{error, info};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{sleep, timeout};
+use tracing::{error, info, warn};
 
 use super::metrics::AccessMetrics;
 use super::ring::KeyRing;
@@ -17,6 +20,15 @@ use super::ring::KeyRing;
 /// How long a change of the file may stay unseen. The whole text is compared: a mounted Secret changes under a link,
 /// and two changes within a second may leave the same times and sizes.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How long a look may take. A disk in the network that is gone may keep it for ever.
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
+
+/// How many looks may hang at once, each with its thread. When one more would, none is begun until one of them ends.
+const HANGING: usize = 8;
+
+/// How many odd entries a log line names.
+const NAMED: usize = 5;
 
 /// A file of keys, and what it held at the start.
 #[derive(Clone, Debug)]
@@ -30,55 +42,110 @@ pub(crate) struct KeysSettings {
 impl KeysSettings {
     /// Reads the file for the first time.
     pub(crate) fn read(path: PathBuf) -> Result<Self, ChangeError> {
-        let text = KeyFile::read_text(&path)?;
+        let (tell, told) = channel();
+        let there = path.clone();
+        thread::spawn(move || tell.send(KeyFile::read_text(&there)));
+        let text = told.recv_timeout(LOOK_WITHIN);
+        let text = text.unwrap_or_else(|_| Err(late()))?;
         let file = KeyFile::parse(&text)?;
         Ok(Self { path, text, file })
     }
+
+    /// Says what of the file is not understood.
+    pub(super) fn tell_odd(&self) {
+        tell_odd(&self.path, &self.file);
+    }
+}
+
+fn late() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "it could not be read within 5 s")
 }
 
 /// Looks for ever.
 pub(super) async fn watch(keys: KeysSettings, ring: Arc<ArcSwap<KeyRing>>, metrics: AccessMetrics) {
     let KeysSettings { path, mut text, .. } = keys;
     let mut told: Option<String> = None;
+    let mut looks = Looks::default();
     loop {
         sleep(LOOK_EVERY).await;
-        match look(&path, text.clone()).await {
+        let problem = match looks.look(&path, text.clone()).await {
             Ok(None) => {
                 metrics.unchanged();
-                told = None;
+                None
             }
             Ok(Some((new, file))) => {
                 let new_ring = KeyRing::new(&file, &ring.load());
                 info!(keys = new_ring.len(), "the file of API keys has changed");
-                metrics.changed(new_ring.len());
+                tell_odd(&path, &file);
+                metrics.changed(&file);
                 ring.store(Arc::new(new_ring));
                 text = new;
-                told = None;
+                None
             }
-            Err(problem) if told.as_ref() == Some(&problem) => {}
-            Err(problem) => {
+            Err(problem) => Some(problem),
+        };
+        match &problem {
+            None if told.is_some() => {
+                info!(file = %path.display(), "the file of API keys can be read again");
+            }
+            Some(problem) if told.as_ref() != Some(problem) => {
                 metrics.failed();
                 error!(file = %path.display(), problem, "the file of API keys cannot be read; the keys that it held count on");
-                told = Some(problem);
             }
+            _ => {}
         }
+        told = problem;
     }
 }
 
-/// The file, if it has changed.
-async fn look(path: &Path, old: Vec<u8>) -> Result<Option<(Vec<u8>, KeyFile)>, String> {
-    let path = path.to_owned();
-    let looked = spawn_blocking(move || -> Result<_, ChangeError> {
-        let text = KeyFile::read_text(&path)?;
-        if text == old {
-            return Ok(None);
+fn tell_odd(path: &Path, file: &KeyFile) {
+    let odd = file.odd();
+    if odd.is_empty() {
+        return;
+    }
+    let named: Vec<String> = odd.iter().take(NAMED).map(ToString::to_string).collect();
+    warn!(
+        file = %path.display(),
+        problems = odd.len(),
+        problem = named.join("; "),
+        "not all of the file of API keys is understood; the rest of it counts"
+    );
+}
+
+type Looked = Result<Option<(Vec<u8>, KeyFile)>, ChangeError>;
+
+/// Looks at a file, of which some may hang.
+#[derive(Default)]
+struct Looks(Vec<JoinHandle<Looked>>);
+
+impl Looks {
+    /// The file, if it has changed.
+    async fn look(
+        &mut self,
+        path: &Path,
+        old: Vec<u8>,
+    ) -> Result<Option<(Vec<u8>, KeyFile)>, String> {
+        self.0.retain(|look| !look.is_finished());
+        if self.0.len() >= HANGING {
+            return Err(late().to_string());
         }
-        let file = KeyFile::parse(&text)?;
-        Ok(Some((text, file)))
-    });
-    match looked.await {
-        Ok(looked) => looked.map_err(|error| chain(&error)),
-        Err(_) => Err("the thread that read it died".to_owned()),
+        let path = path.to_owned();
+        let mut look = spawn_blocking(move || {
+            let text = KeyFile::read_text(&path)?;
+            if text == old {
+                return Ok(None);
+            }
+            let file = KeyFile::parse(&text)?;
+            Ok(Some((text, file)))
+        });
+        match timeout(LOOK_WITHIN, &mut look).await {
+            Ok(Ok(looked)) => looked.map_err(|error| chain(&error)),
+            Ok(Err(_)) => Err("the thread that read it died".to_owned()),
+            Err(_) => {
+                self.0.push(look);
+                Err(late().to_string())
+            }
+        }
     }
 }
 

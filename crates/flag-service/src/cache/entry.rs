@@ -32,6 +32,8 @@ pub(crate) struct Entry {
     pub(super) row: Option<Row>,
     /// When it was last known to be in force, by the clock on the wall, in microseconds since 1970.
     known: AtomicI64,
+    /// When the read of it began; none if it is from before the start.
+    began: Option<Instant>,
     made: Instant,
     /// Until when it is fresh, in microseconds since it was made.
     until: AtomicU64,
@@ -74,11 +76,12 @@ pub(crate) enum Source {
 }
 
 impl Entry {
-    /// A revision read just now.
+    /// A revision read just now, by a read that began at `began`.
     pub(crate) fn new(
         plan: Plan,
         row: Option<Row>,
         known: Timestamp,
+        began: Instant,
         settings: &FlagCacheSettings,
     ) -> Self {
         let varied = 1.0 - JITTER + 2.0 * JITTER * fastrand::f64();
@@ -87,6 +90,7 @@ impl Entry {
             plan,
             row,
             known: AtomicI64::new(known.unix_micros()),
+            began: Some(began),
             made: Instant::now(),
             until: AtomicU64::new(micros(lifetime)),
             stale_for: settings.max_stale,
@@ -108,6 +112,7 @@ impl Entry {
             plan,
             row: Some(row),
             known: AtomicI64::new(known.unix_micros()),
+            began: None,
             made: Instant::now(),
             until: AtomicU64::new(0),
             stale_for: remains.min(settings.max_stale),
@@ -134,6 +139,11 @@ impl Entry {
             now if now < until.saturating_add(micros(self.stale_for)) => Age::Stale,
             _ => Age::Over,
         }
+    }
+
+    /// Whether the store was asked for it at that time or later.
+    pub(super) fn is_read_since(&self, time: Instant) -> bool {
+        self.began.is_some_and(|began| began >= time)
     }
 
     /// When it was last known to be in force.

@@ -25,6 +25,7 @@ use super::budget::Budget;
 use super::entry::{Age, Current, Entry, Source};
 use super::metrics::CacheMetrics;
 use super::reading::Reading;
+use super::restored::Restored;
 use super::served::Served;
 use super::sought::Sought;
 use super::unknown::{self, Reason, Unknown};
@@ -75,10 +76,13 @@ pub(super) struct Inner {
     pub(super) unknown: Unknown,
     pub(super) absence: Absence,
     pub(super) served: Served,
+    pub(super) restored: Restored,
     /// The reads under way.
     loading: Mutex<HashMap<FlagKey, Load>>,
     /// Flags that cannot be read, so that somebody notices.
     pub(super) unreadable: Mutex<BTreeMap<FlagKey, Arc<UnreadableRow>>>,
+    /// Flags that have a row above the newest one that counts, and its key.
+    passed_over: Mutex<BTreeMap<FlagKey, String>>,
     cold: Budget,
     recovery: Budget,
     /// How often something has changed that is worth keeping over a restart.
@@ -123,8 +127,10 @@ impl FlagCache {
             unknown: Unknown::new(settings.entries),
             absence: Absence::default(),
             served: Served::default(),
+            restored: Restored::default(),
             loading: Mutex::default(),
             unreadable: Mutex::default(),
+            passed_over: Mutex::default(),
             cold: Budget::new(COLD_READS),
             recovery: Budget::new(RECOVERY_READS),
             changes: AtomicU64::new(0),
@@ -326,6 +332,12 @@ impl Inner {
 
     pub(super) fn unreadable(&self) -> MutexGuard<'_, BTreeMap<FlagKey, Arc<UnreadableRow>>> {
         self.unreadable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn passed_over(&self) -> MutexGuard<'_, BTreeMap<FlagKey, String>> {
+        self.passed_over
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

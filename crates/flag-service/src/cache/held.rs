@@ -20,6 +20,8 @@ pub(crate) struct Held {
     pub(crate) stale: usize,
     /// How long ago the oldest of these was last known to be in force.
     pub(crate) oldest_stale: Duration,
+    /// Projects that went back to an older state within the last hour.
+    pub(crate) restored_projects: usize,
 }
 
 /// A flag as it is kept over a restart.
@@ -37,7 +39,10 @@ impl FlagCache {
         let inner = &self.shared;
         let (now, clock) = (Instant::now(), SystemClock.now());
         let is_open = inner.circuit.is_open();
-        let mut held = Held::default();
+        let mut held = Held {
+            restored_projects: inner.restored.count(),
+            ..Held::default()
+        };
         for (_, entry) in inner.entries.iter() {
             let age = entry.age(now);
             held.servable += usize::from(age != Age::Over);
@@ -72,7 +77,7 @@ impl FlagCache {
         let clock = SystemClock.now();
         let restored = kept.into_iter().take(inner.settings.entries);
         let restored = restored.filter_map(|Kept { known, row }| {
-            let plan = Plan::compile(decode_revision(&row).ok()?);
+            let plan = Plan::compile(decode_revision(&row, inner.store.options()).ok()?);
             let flag = plan.flag().clone();
             let ago = ago(known, clock);
             let entry = Entry::from_before(plan, row, known, ago, &inner.settings)?;

@@ -1,7 +1,9 @@
 //! How well the caches do, and how fresh what they hold is.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use flag_model::FlagKey;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
@@ -31,6 +33,8 @@ pub(super) struct CacheMetrics {
     pub(super) unknown_hits: Counter,
     /// Requests for flags that a page of keys shows to be unknown.
     pub(super) absent: Counter,
+    /// Projects that were seen to go back to an older state.
+    pub(super) restores: Counter,
     refreshes: [Counter; 4],
     propagation: Histogram,
 }
@@ -60,6 +64,7 @@ impl CacheMetrics {
         let lookups = Family::<Looked, Counter>::default();
         let refreshes = Family::<Ended, Counter>::default();
         let propagation = Histogram::new(SECONDS);
+        let restores = Counter::default();
         registry.register(
             "cache_lookups",
             "Requests for a flag, by where its answer came from",
@@ -75,6 +80,11 @@ impl CacheMetrics {
             "From the append of a revision to its being served, where an older one was served before",
             propagation.clone(),
         );
+        registry.register(
+            "store_restores",
+            "Projects whose head row went back: their store was restored to an older state, or replaced",
+            restores.clone(),
+        );
         let looked = |result| lookups.get_or_create_owned(&Looked { result });
         let ended = |outcome| refreshes.get_or_create_owned(&Ended { outcome });
         Self {
@@ -83,6 +93,7 @@ impl CacheMetrics {
             stale: looked("stale"),
             unknown_hits: looked("unknown"),
             absent: looked("absent"),
+            restores,
             refreshes: ["read", "unknown", "unreadable", "failed"].map(ended),
             propagation,
         }
@@ -138,28 +149,40 @@ impl Collector for FlagCache {
             None,
             oldest.metric_type(),
         )?)?;
-        self.encode_unreadable(encoder)
+        let unreadable = named(&self.shared.unreadable());
+        encode_flags(
+            &mut encoder,
+            "unreadable",
+            "1 for a flag whose newest revision cannot be read, for at most 100 of them",
+            unreadable,
+        )?;
+        let passed_over = named(&self.shared.passed_over());
+        encode_flags(
+            &mut encoder,
+            "passed_over",
+            "1 for a flag with a row whose time is none or too far ahead, for at most 100 of them",
+            passed_over,
+        )
     }
 }
 
-impl FlagCache {
-    fn encode_unreadable(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let names: Vec<String> = {
-            let unreadable = self.shared.unreadable();
-            unreadable
-                .keys()
-                .take(NAMED)
-                .map(ToString::to_string)
-                .collect()
-        };
-        let one = ConstGauge::new(1_u64);
-        let help = "1 for a flag whose newest revision cannot be read, for at most 100 of them";
-        let mut metric = encoder.encode_descriptor("unreadable", help, None, one.metric_type())?;
-        for name in names {
-            one.encode(metric.encode_family(&[("flag", name)])?)?;
-        }
-        Ok(())
+/// The flags that are named.
+fn named<T>(flags: &BTreeMap<FlagKey, T>) -> Vec<String> {
+    flags.keys().take(NAMED).map(ToString::to_string).collect()
+}
+
+fn encode_flags(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    flags: Vec<String>,
+) -> Result<(), std::fmt::Error> {
+    let one = ConstGauge::new(1_u64);
+    let mut metric = encoder.encode_descriptor(name, help, None, one.metric_type())?;
+    for flag in flags {
+        one.encode(metric.encode_family(&[("flag", flag)])?)?;
     }
+    Ok(())
 }
 
 fn count(number: usize) -> u64 {

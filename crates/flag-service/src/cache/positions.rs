@@ -7,7 +7,7 @@
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use flag_model::{Bucket, Format, HashAlgorithm, InstanceId};
+use flag_model::{Bucket, Format, HashAlgorithm, InstanceId, Salt};
 use flag_rollout::bucket;
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
@@ -85,13 +85,9 @@ impl Remembered {
 
 impl<'a> PlaceRef<'a> {
     fn new(format: &'a Format, instance: &'a InstanceId<'_>) -> Self {
-        let (algorithm, salt) = match format {
-            Format::V1 => (HashAlgorithm::Md5, None),
-            Format::V2 { algorithm, salt } => (*algorithm, Some(salt.as_str())),
-        };
         Self {
-            algorithm,
-            salt,
+            algorithm: format.algorithm(),
+            salt: format.salt().map(Salt::as_str),
             instance: instance.as_str(),
         }
     }
@@ -130,7 +126,6 @@ impl Equivalent<Place> for PlaceRef<'_> {
 
 #[cfg(test)]
 mod tests {
-    use flag_model::Salt;
     use tokio::time::advance;
 
     use super::*;
@@ -141,7 +136,8 @@ mod tests {
             salt: Salt::new(salt).unwrap(),
         };
         vec![
-            Format::V1,
+            Format::v1(HashAlgorithm::Md5),
+            Format::v1(HashAlgorithm::Sha1),
             salted(HashAlgorithm::Md5, "one"),
             salted(HashAlgorithm::Sha256, "one"),
             salted(HashAlgorithm::Md5, "other"),

@@ -1,6 +1,5 @@
 //! One read of a flag, and what comes of it.
 
-use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,7 +13,7 @@ use super::entry::Entry;
 use super::flags::{Inner, Loaded};
 use super::metrics::Refresh;
 use super::unknown::Reason;
-
+use crate::causes::causes;
 /// A read that is begun; however it ends, even before it has run, the next one can begin.
 pub(super) struct Reading {
     shared: Arc<Inner>,
@@ -29,17 +28,22 @@ impl Reading {
 
     /// Reads the flag and remembers what that gave. The store's own deadline bounds it.
     pub(super) async fn run(self) -> Loaded {
-        let known = SystemClock.now();
-        let row = self.shared.store.latest_revision_row(&self.flag).await;
+        let (known, began) = (SystemClock.now(), Instant::now());
+        let store = &self.shared.store;
+        let newest = store.latest_revision_row(&self.flag).await;
+        let row = newest.map(|newest| {
+            self.passed_over(newest.passed_over);
+            newest.row
+        });
         let loaded = match row {
             Ok(None) => Loaded::Not(Reason::NoRevision),
             Err(error) => Loaded::failed(error),
-            Ok(Some(row)) => match decode_revision(&row) {
+            Ok(Some(row)) => match decode_revision(&row, store.options()) {
                 Err(row) => Loaded::Not(Reason::Unreadable(Arc::new(row))),
                 Ok(revision) => {
                     let row = self.shared.settings.keeps_rows.then_some(row);
                     let plan = Plan::compile(revision);
-                    let entry = Entry::new(plan, row, known, &self.shared.settings);
+                    let entry = Entry::new(plan, row, known, began, &self.shared.settings);
                     Loaded::Plan(Arc::new(entry))
                 }
             },
@@ -118,7 +122,22 @@ impl Reading {
             .unreadable()
             .insert(flag.clone(), Arc::clone(row));
         if before.as_ref() != Some(row) {
-            warn!(%flag, problem = row.place(), "flag cannot be read");
+            warn!(%flag, problem = row.for_log(), "flag cannot be read");
+        }
+    }
+
+    /// Notes the row, if there is one, that stands above the newest one and doesn't count.
+    fn passed_over(&self, row: Option<String>) {
+        let flag = &self.flag;
+        let mut passed_over = self.shared.passed_over();
+        match row {
+            None => drop(passed_over.remove(flag)),
+            Some(row) => {
+                let before = passed_over.insert(flag.clone(), row.clone());
+                if before.as_ref() != Some(&row) {
+                    warn!(%flag, row, "row passed over, as its time is none or too far ahead");
+                }
+            }
         }
     }
 
@@ -147,7 +166,7 @@ fn since(created: Timestamp) -> std::time::Duration {
 
 /// Says nothing aloud of a store that cannot be reached, for its circuit does, once.
 fn complain(flag: &FlagKey, error: &StoreError) {
-    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+    let cause = causes(error);
     if error.is_transient() {
         debug!(%flag, problem = %error, cause, "store failed");
     } else {

@@ -12,11 +12,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use flag_model::{FlagKey, FlagName, FlagType, FlagValue, Format, ProjectName, RevisionParts};
+use flag_model::{
+    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, ProjectName, RevisionParts,
+};
 use flag_store::memory::MemoryStore;
 use flag_store::{
-    Base, BoxFuture, Cells, Columns, CompareAndSet, Expected, FlagStore, Insert, Row, RowStore,
-    Scan, StoreError, SystemClock, Table,
+    Base, BoxFuture, Cells, Clock as _, Columns, CompareAndSet, Expected, FlagStore, Insert, Row,
+    RowStore, Scan, StoreError, SystemClock, Table,
 };
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
@@ -187,7 +189,7 @@ impl World {
     async fn revise(&self, name: &str, control: bool) {
         let parts = RevisionParts {
             flag: flag(name),
-            format: Format::V1,
+            format: Format::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(control),
             treatments: vec![],
             comment: String::new(),

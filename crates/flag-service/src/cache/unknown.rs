@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flag_model::{FlagKey, Timestamp};
-use flag_store::{FlagRowKey, StoreError, UnreadableRow};
+use flag_store::{StoreError, UnreadableRow};
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
@@ -66,24 +66,12 @@ impl Unknown {
     pub(super) fn forget_older(&self, flag: &FlagKey, newest: Timestamp) {
         self.0.remove_if(flag, |(reason, _)| match reason {
             Reason::NoRevision => true,
-            Reason::Unreadable(row) => created(row).is_none_or(|created| created < newest),
+            Reason::Unreadable(row) => row.created().is_none_or(|created| created < newest),
             Reason::Failed(_) => false,
         });
     }
 
     pub(super) fn len(&self) -> usize {
         self.0.len()
-    }
-}
-
-/// When a row was made that cannot be read, if its key can.
-pub(super) fn created(row: &UnreadableRow) -> Option<Timestamp> {
-    match row {
-        UnreadableRow::Percent { key, .. } | UnreadableRow::Cell { key, .. } => {
-            FlagRowKey::decode(key.as_bytes())
-                .ok()
-                .map(|key| key.created)
-        }
-        _ => None,
     }
 }

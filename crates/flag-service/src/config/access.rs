@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 
 use clap::Arg;
 use flag_settings::{Reader, Setting, table};
@@ -61,15 +60,16 @@ pub(super) fn read(reader: &mut Reader, listen: Option<SocketAddr>) -> Option<Ac
 /// The outer `None` is a mistake.
 #[expect(clippy::option_option, reason = "a mistake, no file, or a file")]
 fn read_keys(reader: &mut Reader) -> Option<Option<KeysSettings>> {
-    let path = reader.text(&table::API_KEYS_FILE)?;
-    if path.is_empty() {
+    let path = reader.path(&table::API_KEYS_FILE)?;
+    if path.as_os_str().is_empty() {
         return Some(None);
     }
-    match KeysSettings::read(PathBuf::from(&path)) {
+    match KeysSettings::read(path.clone()) {
         Ok(keys) => Some(Some(keys)),
         Err(error) => {
             let origin = reader.origin(&table::API_KEYS_FILE);
             let problem = chain(&error);
+            let path = path.display();
             reader.mistake(&format!("api-keys-file ({origin}): {path}: {problem}"));
             None
         }

@@ -1,7 +1,6 @@
 //! The settings of whatever keeps flags in memory, and of how it reads them.
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -57,8 +56,8 @@ pub(super) fn read(reader: &mut Reader) -> Option<CacheSettings> {
             _ => None,
         },
     );
-    let snapshot = reader.text(&table::SNAPSHOT_FILE)?;
-    let snapshot = (!snapshot.is_empty()).then(|| PathBuf::from(snapshot));
+    let snapshot = reader.path(&table::SNAPSHOT_FILE)?;
+    let snapshot = (!snapshot.as_os_str().is_empty()).then_some(snapshot);
     let poll: Option<Duration> = poll?;
     Some(CacheSettings {
         flags: FlagCacheSettings {

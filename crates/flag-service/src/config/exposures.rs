@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
-use flag_settings::{Reader, Setting, table};
+use flag_settings::{Reader, Setting, read_instance_names, table};
+use flag_store::Spelling;
 
-use crate::exposures::{ExposureSettings, InstanceNames, Recording};
+use crate::exposures::{CreatedBounds, DedupSettings, ExposureSettings, Form, Recording};
 
 /// The settings read here.
 pub(super) const SETTINGS: &[Setting] = &[
     table::EXPOSURES,
     table::EXPOSURE_QUEUE,
     table::EXPOSURE_DEDUP,
+    table::EXPOSURE_DEDUP_ENTRIES,
+    table::EXPOSURE_BOOLEANS,
+    table::EXPOSURE_MAX_AGE,
+    table::EXPOSURE_MAX_AHEAD,
     table::EXPOSURE_RETENTION,
     table::LOG_INSTANCE_ID,
     table::LOG_INSTANCE_ID_KEY,
@@ -24,82 +29,69 @@ pub(super) fn read(reader: &mut Reader) -> Option<ExposureSettings> {
         "off" => Some(Recording::Off),
         _ => None,
     });
-    let queue = reader.parse(
-        &table::EXPOSURE_QUEUE,
-        "a number in range [1, 10000000]",
-        |text| {
-            let entries = text.parse().ok();
-            entries.filter(|entries| (1..=10_000_000).contains(entries))
-        },
-    );
-    let dedup = reader.parse(
-        &table::EXPOSURE_DEDUP,
-        "seconds in range [0, 86400]",
-        |text| {
-            let seconds = text.parse().ok();
-            let seconds = seconds.filter(|seconds| (0..=86_400).contains(seconds))?;
-            Some(Duration::from_secs(seconds))
-        },
-    );
-    let retention = reader.parse(
-        &table::EXPOSURE_RETENTION,
-        "days in range [0, 36500]",
-        |text| {
-            let days = text.parse::<u64>().ok();
-            let days = days.filter(|days| (0..=36_500).contains(days))?;
-            Some(Duration::from_hours(24 * days))
-        },
-    );
-    let names = read_names(reader);
+    let queue = number(reader, &table::EXPOSURE_QUEUE, "a number", 1, 10_000_000);
+    let dedup = read_dedup(reader);
+    let created = read_created(reader);
+    let retention = number::<u64>(reader, &table::EXPOSURE_RETENTION, "days", 0, 36_500);
+    let form = read_form(reader);
     Some(ExposureSettings {
         recording: recording?,
         queue: queue?,
         dedup: dedup?,
-        retention: retention?,
-        names: names?,
+        created: created?,
+        retention: Duration::from_hours(24 * retention?),
+        form: form?,
     })
 }
 
-fn read_names(reader: &mut Reader) -> Option<InstanceNames> {
-    let is_hashed = reader.parse(
-        &table::LOG_INSTANCE_ID,
-        "plain or hashed",
-        |text| match text {
-            "plain" => Some(false),
-            "hashed" => Some(true),
-            _ => None,
-        },
-    )?;
-    let key = reader.text(&table::LOG_INSTANCE_ID_KEY)?;
-    let file = reader.text(&table::LOG_INSTANCE_ID_KEY_FILE)?;
-    if !is_hashed {
-        return Some(InstanceNames::Plain);
-    }
-    let names = read_key(key, &file).and_then(|key| {
-        InstanceNames::hashed(&key).ok_or_else(|| "the key has less than 16 bytes".to_owned())
-    });
-    // A mistake in a key never shows the key.
-    names
-        .map_err(|mistake| reader.mistake(&format!("log-instance-id is hashed, but {mistake}")))
-        .ok()
+/// A whole number in a range, and in a unit.
+fn number<N: TryFrom<u64>>(
+    reader: &mut Reader,
+    setting: &Setting,
+    unit: &str,
+    least: u64,
+    most: u64,
+) -> Option<N> {
+    let expected = format!("{unit} in range [{least}, {most}]");
+    reader.parse(setting, &expected, |text| {
+        let number = text.parse().ok();
+        let number = number.filter(|number| (least..=most).contains(number))?;
+        N::try_from(number).ok()
+    })
 }
 
-/// The key itself, or what the file says.
-fn read_key(key: String, file: &str) -> Result<Vec<u8>, String> {
-    match (key.is_empty(), file.is_empty()) {
-        (false, true) => Ok(key.into_bytes()),
-        (true, false) => {
-            let mut key = std::fs::read(file).map_err(|error| format!("{file}: {error}"))?;
-            while key.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
-                key.pop();
-            }
-            Ok(key)
-        }
-        (true, true) => {
-            Err("neither log-instance-id-key nor log-instance-id-key-file is set".to_owned())
-        }
-        (false, false) => {
-            Err("log-instance-id-key and log-instance-id-key-file are both set".to_owned())
-        }
-    }
+fn read_dedup(reader: &mut Reader) -> Option<DedupSettings> {
+    let seconds = number(reader, &table::EXPOSURE_DEDUP, "seconds", 0, 86_400);
+    let entries = &table::EXPOSURE_DEDUP_ENTRIES;
+    let entries = number(reader, entries, "a number", 1_000, 100_000_000);
+    Some(DedupSettings {
+        window: Duration::from_secs(seconds?),
+        entries: entries?,
+    })
+}
+
+fn read_created(reader: &mut Reader) -> Option<CreatedBounds> {
+    let hours = number(reader, &table::EXPOSURE_MAX_AGE, "hours", 1, 87_600);
+    let seconds = number(reader, &table::EXPOSURE_MAX_AHEAD, "seconds", 0, 86_400);
+    Some(CreatedBounds {
+        max_age: Duration::from_hours(hours?),
+        max_ahead: Duration::from_secs(seconds?),
+    })
+}
+
+fn read_form(reader: &mut Reader) -> Option<Form> {
+    let booleans = reader.parse(
+        &table::EXPOSURE_BOOLEANS,
+        "json or python",
+        |text| match text {
+            "json" => Some(Spelling::Json),
+            "python" => Some(Spelling::Python),
+            _ => None,
+        },
+    );
+    let names = read_instance_names(reader);
+    Some(Form {
+        names: names?,
+        booleans: booleans?,
+    })
 }

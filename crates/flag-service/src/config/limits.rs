@@ -1,11 +1,17 @@
 //! The settings of how much anybody may ask.
 
+use std::time::Duration;
+
 use flag_settings::{Reader, Setting, table};
 
 use crate::limits::LimitSettings;
 
 /// The settings read here.
-pub(super) const SETTINGS: &[Setting] = &[table::MAX_CONNECTIONS, table::MAX_IN_FLIGHT];
+pub(super) const SETTINGS: &[Setting] = &[
+    table::MAX_CONNECTIONS,
+    table::KEEP_ALIVE,
+    table::MAX_IN_FLIGHT,
+];
 
 /// Reads them.
 pub(super) fn read(reader: &mut Reader) -> Option<LimitSettings> {
@@ -18,8 +24,14 @@ pub(super) fn read(reader: &mut Reader) -> Option<LimitSettings> {
     };
     let connections = number(&table::MAX_CONNECTIONS);
     let in_flight = number(&table::MAX_IN_FLIGHT);
+    let keep_alive = reader.parse(&table::KEEP_ALIVE, "seconds in range [1, 86400]", |text| {
+        let seconds = text.parse().ok();
+        let seconds = seconds.filter(|seconds| (1..=86_400).contains(seconds))?;
+        Some(Duration::from_secs(seconds))
+    });
     Some(LimitSettings {
         connections: connections?,
+        keep_alive: keep_alive?,
         in_flight: in_flight?,
     })
 }

@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::chunk::Chunk;
-use super::instance::InstanceNames;
+use super::form::Form;
 
 /// The longest pause after a first failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -41,14 +41,14 @@ pub(crate) struct Attempt {
 
 impl Batch {
     /// The rows of a chunk, and how many of its exposures cannot be rows.
-    pub(crate) fn encode(chunk: &Chunk, names: &InstanceNames) -> (Self, usize) {
+    pub(crate) fn encode(chunk: &Chunk, form: &Form) -> (Self, usize) {
         let mut rows = Vec::with_capacity(chunk.len());
         let mut created = Vec::with_capacity(chunk.len());
         for exposure in chunk.exposures().flatten() {
-            let exposure = names.apply(exposure);
-            if let Ok(row) = exposure.row() {
+            let served = exposure.created;
+            if let Ok(row) = form.row(exposure) {
                 rows.push(row);
-                created.push(exposure.created);
+                created.push(served);
             }
         }
         let invalid = chunk.len() - rows.len();

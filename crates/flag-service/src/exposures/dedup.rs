@@ -8,17 +8,30 @@ use std::time::Duration;
 
 use flag_model::{InstanceId, Timestamp};
 use flag_rollout::Plan;
+use prometheus_client::metrics::counter::Counter;
 
-/// How many answers are remembered in one generation; there are two.
-const GENERATION: usize = 100_000;
+use super::queue::Pushed;
 
 /// How many locks there are, so that workers seldom meet.
 const SHARDS: usize = 16;
 
-/// Which answers were logged lately. Bounded: of too many answers the oldest are forgotten, and logged again.
+/// How long the same answer is logged only once, and how many answers are remembered for that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DedupSettings {
+    /// Zero logs every answer.
+    pub(crate) window: Duration,
+    /// At most so many; at least half of them.
+    pub(crate) entries: usize,
+}
+
+/// Which answers were logged lately. Bounded: of too many answers the oldest are forgotten early, and counted.
 #[derive(Debug)]
 pub(crate) struct Dedup {
     window: i64,
+    /// How many answers a generation of a shard holds; there are two generations.
+    generation: usize,
+    /// Answers that were forgotten within the window.
+    forgotten: Counter,
     hashes: RandomState,
     shards: [Mutex<Shard>; SHARDS],
 }
@@ -31,41 +44,65 @@ struct Shard {
 }
 
 impl Dedup {
-    /// Remembers answers for so long.
-    pub(crate) fn new(window: Duration) -> Self {
-        Self {
-            window: i64::try_from(window.as_micros()).unwrap_or(i64::MAX),
+    /// Remembers answers for so long; `None` if not at all. Counts what it forgets early.
+    pub(crate) fn new(settings: DedupSettings, forgotten: Counter) -> Option<Self> {
+        (!settings.window.is_zero()).then(|| Self {
+            window: i64::try_from(settings.window.as_micros()).unwrap_or(i64::MAX),
+            generation: (settings.entries / 2 / SHARDS).max(1),
+            forgotten,
             hashes: RandomState::new(),
             shards: std::array::from_fn(|_| Mutex::default()),
-        }
+        })
     }
 
-    /// Whether the same treatment of the same revision was logged for the instance within the window; if not, it is
-    /// now. Two answers are taken for the same by 64 bits of a keyed hash.
-    pub(crate) fn is_repeated(
+    /// Has an answer logged, unless the same treatment of the same revision was logged for the instance within the
+    /// window; tells which. Only what the queue took counts as logged.
+    ///
+    /// Two answers are taken for the same by 64 bits of a keyed hash. Of two at the same time one is logged: the other
+    /// waits for it.
+    pub(crate) fn log_once(
         &self,
         plan: &Plan,
         instance: &InstanceId<'_>,
         treatment: Option<usize>,
         now: Timestamp,
-    ) -> bool {
+        log: impl FnOnce() -> Pushed,
+    ) -> Logged {
         let says = (plan.flag(), plan.created(), treatment, instance.as_str());
         let answer = self.hashes.hash_one(says);
         let shard = usize::try_from(answer % SHARDS as u64).unwrap_or(0);
         let Some(shard) = self.shards.get(shard) else {
-            return false;
+            return Logged::Now(log());
         };
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         let now = now.unix_micros();
-        if shard
-            .logged(answer)
-            .is_some_and(|at| (0..self.window).contains(&(now - at)))
-        {
-            return true;
+        if shard.logged(answer).is_some_and(|at| self.counts(at, now)) {
+            return Logged::Before;
         }
-        shard.log(answer, now);
-        false
+        let pushed = log();
+        if pushed == Pushed::Waits {
+            if shard.young.len() >= self.generation {
+                let forgotten = shard.grow_old(|at| self.counts(at, now));
+                self.forgotten.inc_by(forgotten as u64);
+            }
+            shard.young.insert(answer, now);
+        }
+        Logged::Now(pushed)
     }
+
+    /// Whether what was logged then still counts. A clock that went back makes every answer new.
+    fn counts(&self, at: i64, now: i64) -> bool {
+        (0..self.window).contains(&now.saturating_sub(at))
+    }
+}
+
+/// Whether an answer was logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Logged {
+    /// Within the window.
+    Before,
+    /// It was new; what became of it.
+    Now(Pushed),
 }
 
 impl Shard {
@@ -76,11 +113,12 @@ impl Shard {
             .copied()
     }
 
-    fn log(&mut self, answer: u64, now: i64) {
-        if self.young.len() >= GENERATION / SHARDS {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(answer, now);
+    /// Forgets the old generation; how many of it still counted.
+    fn grow_old(&mut self, counts: impl Fn(i64) -> bool) -> usize {
+        let old = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+        let mut forgotten = old.iter();
+        let is_lost = |(answer, at): &(&u64, &i64)| counts(**at) && !self.old.contains_key(answer);
+        forgotten.by_ref().filter(is_lost).count()
     }
 }
 
@@ -98,53 +136,97 @@ mod tests {
         Timestamp::from_unix_micros(seconds * 1_000_000).unwrap()
     }
 
+    const SETTINGS: DedupSettings = DedupSettings {
+        window: Duration::from_secs(10),
+        entries: 3_200,
+    };
+
+    fn dedup() -> Dedup {
+        Dedup::new(SETTINGS, Counter::default()).unwrap()
+    }
+
     #[track_caller]
     fn check(
         dedup: &Dedup,
         instance: &str,
         treatment: Option<usize>,
         seconds: i64,
-        repeated: bool,
+        expected: Logged,
     ) {
         let instance = InstanceId::new(instance).unwrap();
-        let found = dedup.is_repeated(DECIDED.plan(), &instance, treatment, at(seconds));
-        assert_eq!(found, repeated, "{instance} at {seconds}");
+        let pushed = match expected {
+            Logged::Before => Pushed::Waits,
+            Logged::Now(pushed) => pushed,
+        };
+        let (plan, now) = (DECIDED.plan(), at(seconds));
+        let found = dedup.log_once(plan, &instance, treatment, now, || pushed);
+        assert_eq!(found, expected, "{instance} at {seconds}");
     }
+
+    const NEW: Logged = Logged::Now(Pushed::Waits);
+    const DROPPED: Logged = Logged::Now(Pushed::Dropped);
 
     #[test]
     fn an_answer_is_new_again_after_the_window() {
-        let dedup = Dedup::new(Duration::from_secs(10));
-        check(&dedup, "A", None, 100, false);
-        check(&dedup, "A", None, 109, true);
-        check(&dedup, "A", None, 110, false);
-        check(&dedup, "A", None, 111, true);
+        let dedup = dedup();
+        check(&dedup, "A", None, 100, NEW);
+        check(&dedup, "A", None, 109, Logged::Before);
+        check(&dedup, "A", None, 110, NEW);
+        check(&dedup, "A", None, 111, Logged::Before);
     }
 
     #[test]
     fn another_instance_or_treatment_is_another_answer() {
-        let dedup = Dedup::new(Duration::from_secs(10));
-        check(&dedup, "A", None, 100, false);
-        check(&dedup, "B", None, 100, false);
-        check(&dedup, "A", Some(0), 100, false);
+        let dedup = dedup();
+        check(&dedup, "A", None, 100, NEW);
+        check(&dedup, "B", None, 100, NEW);
+        check(&dedup, "A", Some(0), 100, NEW);
     }
 
     #[test]
     fn a_clock_that_goes_back_makes_every_answer_new() {
-        let dedup = Dedup::new(Duration::from_secs(10));
-        check(&dedup, "A", None, 100, false);
-        check(&dedup, "A", None, 50, false);
+        let dedup = dedup();
+        check(&dedup, "A", None, 100, NEW);
+        check(&dedup, "A", None, 50, NEW);
     }
 
     #[test]
-    fn memory_is_bounded() {
-        let dedup = Dedup::new(Duration::from_secs(10));
-        for instance in 0..3 * GENERATION {
-            check(&dedup, &instance.to_string(), None, 100, false);
-        }
+    fn a_dropped_answer_is_logged_the_next_time() {
+        let dedup = dedup();
+        check(&dedup, "A", None, 100, DROPPED);
+        check(&dedup, "A", None, 101, DROPPED);
+        check(&dedup, "A", None, 102, NEW);
+        check(&dedup, "A", None, 103, Logged::Before);
+    }
+
+    /// How many answers are remembered, and how many were forgotten within the window.
+    fn remembered(dedup: &Dedup) -> (usize, usize) {
         let entries = dedup.shards.iter().map(|shard| {
             let shard = shard.lock().unwrap();
             shard.young.len() + shard.old.len()
         });
-        assert!(entries.sum::<usize>() <= 2 * GENERATION);
+        let forgotten = usize::try_from(dedup.forgotten.get()).unwrap();
+        (entries.sum(), forgotten)
+    }
+
+    #[test]
+    fn memory_is_bounded_and_what_is_forgotten_early_is_counted() {
+        let dedup = dedup();
+        for instance in 0..10_000 {
+            check(&dedup, &instance.to_string(), None, 100, NEW);
+        }
+        let (entries, forgotten) = remembered(&dedup);
+        assert!(entries <= SETTINGS.entries, "{entries}");
+        assert_eq!(entries + forgotten, 10_000);
+    }
+
+    #[test]
+    fn what_the_window_has_left_behind_is_not_forgotten_early() {
+        let dedup = dedup();
+        for instance in 0..10_000 {
+            let seconds = 100 + i64::from(instance) / 100;
+            check(&dedup, &instance.to_string(), None, seconds, NEW);
+        }
+        assert_eq!(remembered(&dedup).1, 0);
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct WriteMetrics {
 pub(crate) struct EntryMetrics {
     /// Answers that were logged shortly before.
     pub(crate) deduplicated: Counter,
+    /// Answers that were forgotten although the window had not ended.
+    pub(crate) forgotten: Counter,
     /// Entries of `/log-feature-flag` that the store has.
     pub(crate) stored: Counter,
     /// Those that cannot be exposures.
@@ -148,12 +150,16 @@ impl EntryMetrics {
         let deduplicated = Counter::default();
         let help = "Answers that were not logged because the same was logged shortly before; not among the produced";
         registry.register("exposures_deduplicated", help, deduplicated.clone());
+        let forgotten = Counter::default();
+        let help = "Answers that deduplication forgot before its window ended, as too many others came; they are logged again if repeated";
+        registry.register("exposures_dedup_forgotten", help, forgotten.clone());
         let entries = Family::<Ended, Counter>::default();
         let help = "Entries of /log-feature-flag, by outcome; not among the produced";
         registry.register("exposure_entries", help, entries.clone());
         let of = |outcome| entries.get_or_create(&Ended { outcome }).clone();
         Self {
             deduplicated,
+            forgotten,
             stored: of("stored"),
             refused: of("refused"),
             failed: of("failed"),

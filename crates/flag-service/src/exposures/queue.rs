@@ -13,6 +13,15 @@ use super::chunk::{Chunk, Served};
 /// The mean length of an exposure's texts that there is always room for, in bytes.
 const TEXT_BYTES: usize = 200;
 
+/// What became of an exposure that was to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// It waits to be written.
+    Waits,
+    /// There was no room.
+    Dropped,
+}
+
 /// Why an exposure was not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dropped {
@@ -153,12 +162,12 @@ impl Queue {
     }
 
     /// Appends an exposure, or drops it if there is no room; never waits for the writer.
-    pub(crate) fn push(&self, served: Served<'_>) {
+    pub(crate) fn push(&self, served: Served<'_>) -> Pushed {
         let mut state = self.state();
         state.produced += 1;
         if !state.has_room(self.capacity, served.text_bytes()) {
             state.dropped.queue_full += 1;
-            return;
+            return Pushed::Dropped;
         }
         state.growing.push(served);
         if state.growing.is_full() {
@@ -166,6 +175,7 @@ impl Queue {
             drop(state);
             self.has_full.notify_one();
         }
+        Pushed::Waits
     }
 
     /// The next chunk, the oldest first; the writer settles each exposure in it.
@@ -260,7 +270,11 @@ mod tests {
         thread::scope(|threads| {
             let producers: Vec<_> = (0..PRODUCERS)
                 .map(|_| {
-                    threads.spawn(|| (0..EACH).for_each(|_| queue.push(served(&decided, "A12345"))))
+                    threads.spawn(|| {
+                        for _ in 0..EACH {
+                            queue.push(served(&decided, "A12345"));
+                        }
+                    })
                 })
                 .collect();
             threads.spawn(|| {

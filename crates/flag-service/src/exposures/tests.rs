@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, InstanceId, ProjectName, Revision,
-    RevisionParts, Timestamp,
+    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, ProjectName,
+    Revision, RevisionParts, Timestamp,
 };
 use flag_rollout::{Plan, decide};
 use flag_store::{
-    BoxFuture, Cells, Columns, CompareAndSet, Expected, ExposureStore, Insert, Row, RowStore, Scan,
-    StoreError, Table,
+    BoxFuture, Cells, Columns, CompareAndSet, Expected, ExposureStore, Insert, InstanceNames, Row,
+    RowStore, Scan, Spelling, StoreError, Table,
 };
 use prometheus_client::registry::Registry;
 use tokio::time::{Instant, sleep};
@@ -30,7 +30,7 @@ pub(super) fn decided() -> Arc<Entry> {
             flag_type: FlagType::Feature,
             name: FlagName::new("f").unwrap(),
         },
-        format: Format::V1,
+        format: Format::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(false),
         comment: "Test".to_owned(),
         owner: None,
@@ -40,7 +40,7 @@ pub(super) fn decided() -> Arc<Entry> {
     let created = Timestamp::parse("2024-10-01 08:00:00").unwrap();
     let plan = Plan::compile(Revision::new(created, parts).unwrap());
     let settings = Config::of_defaults().cache.flags;
-    Arc::new(Entry::new(plan, None, created, &settings))
+    Arc::new(Entry::new(plan, None, created, Instant::now(), &settings))
 }
 
 /// What a flag gives to an instance, as served at some time.
@@ -176,9 +176,8 @@ fn log_of(store: &Arc<Scripted>, queue: usize) -> Exposures {
     let settings = ExposureSettings {
         recording: Recording::On,
         queue,
-        dedup: Duration::ZERO,
         retention: Duration::ZERO,
-        names: InstanceNames::Plain,
+        ..Config::of_defaults().exposures
     };
     let rows = Arc::clone(store);
     let registry = &mut Registry::default();
@@ -326,6 +325,6 @@ fn hashed_names_are_those_of_openssl_and_hide_the_bucket() {
     let expected = "a4ce10b4b7a531092e0f1c12dca084858567345754813ce6d19f69f1e3e0cdbd";
     assert_eq!(exposure.instance.as_str(), expected);
     assert_eq!(exposure.bucket, None);
-    let key = String::from_utf8(exposure.row().unwrap().key).unwrap();
+    let key = String::from_utf8(exposure.row(Spelling::Json).unwrap().key).unwrap();
     assert!(key.contains(expected) && !key.contains("A12345"), "{key}");
 }

@@ -16,10 +16,10 @@ use tracing::{info, warn};
 
 use super::batch::{Attempt, Batch};
 use super::chunk::{CHUNK, Chunk};
-use super::instance::InstanceNames;
+use super::form::Form;
 use super::metrics::WriteMetrics;
 use super::queue::{Queue, Settled, Take};
-
+use crate::causes::causes;
 /// How often a chunk that is not full is written too; with the write itself, what a killed service loses.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
 
@@ -37,7 +37,7 @@ const CALM: Duration = Duration::from_secs(10);
 pub(crate) struct Writer {
     queue: Arc<Queue>,
     store: ExposureStore,
-    names: InstanceNames,
+    form: Form,
     metrics: WriteMetrics,
     calls: JoinSet<Attempt>,
     /// Rows that failed, each batch with a pause of its own.
@@ -59,13 +59,13 @@ impl Writer {
     pub(crate) fn new(
         queue: Arc<Queue>,
         store: ExposureStore,
-        names: InstanceNames,
+        form: Form,
         metrics: WriteMetrics,
     ) -> Self {
         Self {
             queue,
             store,
-            names,
+            form,
             metrics,
             calls: JoinSet::new(),
             failed: Vec::new(),
@@ -147,13 +147,13 @@ impl Writer {
     }
 
     fn begin(&mut self, chunk: Chunk) {
-        let (queue, store, names) = (
+        let (queue, store, form) = (
             Arc::clone(&self.queue),
             self.store.clone(),
-            self.names.clone(),
+            self.form.clone(),
         );
         self.calls.spawn(async move {
-            let (batch, invalid) = Batch::encode(&chunk, &names);
+            let (batch, invalid) = Batch::encode(&chunk, &form);
             drop(chunk);
             queue.settle(Settled {
                 invalid: invalid as u64,
@@ -181,7 +181,7 @@ impl Writer {
         let now = Instant::now();
         match (error, self.failed_last) {
             (Some(error), None) => {
-                warn!(problem = %error, cause = cause(error), "exposures cannot be written; they are kept and written later");
+                warn!(problem = %error, cause = causes(error), "exposures cannot be written; they are kept and written later");
             }
             (None, Some(last)) if now.duration_since(last) >= CALM => {
                 info!("exposures are written again");
@@ -199,7 +199,7 @@ impl Writer {
         let now = Instant::now();
         if let Some((rows, error)) = refused {
             if self.refused_last.is_none() {
-                warn!(rows, problem = %error, cause = cause(&error), "the store refuses exposures; they are dropped");
+                warn!(rows, problem = %error, cause = causes(&error), "the store refuses exposures; they are dropped");
             }
             self.refused_last = Some(now);
         } else if self
@@ -210,11 +210,4 @@ impl Writer {
             self.refused_last = None;
         }
     }
-}
-
-/// What the backend said, for the log.
-fn cause(error: &StoreError) -> String {
-    std::error::Error::source(error)
-        .map(ToString::to_string)
-        .unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix_http::{HttpService, KeepAlive, Protocol};
@@ -12,8 +13,10 @@ use actix_web::dev::AppConfig;
 use actix_web::web::Data;
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::line::Line;
-use super::{LimitSettings, files};
+use super::answers::{PIECE, followed};
+use super::connection::GuardedConnection;
+use super::connections::{Connections, EXTRA};
+use super::{LINGER, LimitSettings, files};
 use crate::routes::routes;
 use crate::site::Site;
 use crate::stop;
@@ -21,34 +24,37 @@ use crate::stop;
 /// Connections that wait to be accepted; the kernel ignores those beyond, which then try again.
 const BACKLOG: u32 = 1_024;
 
-/// How long the first head of a connection may take: less than a [`Line`] bears, as this one is answered with a 408.
-const FIRST_HEAD: Duration = Duration::from_secs(4);
-
-/// How long the rest of a request that was refused is read, so that its sender sees the answer.
-const LINGER: Duration = Duration::from_secs(1);
+/// What the kernel keeps of the answers to a caller who doesn't read; it doubles this for its own needs.
+const SEND_BUFFER: u32 = 64 << 10;
 
 /// Listens: the server, which serves once it is awaited, and where it can be reached.
 ///
-/// This is what actix-web's own `HttpServer` does, with a [`Line`] around each connection.
+/// This is what actix-web's own `HttpServer` does, with a [`GuardedConnection`] around each connection.
 pub(crate) fn listen(
     address: SocketAddr,
     workers: usize,
     site: &Data<Site>,
 ) -> io::Result<(Server, SocketAddr)> {
     let LimitSettings { connections, .. } = site.limits.settings;
-    files::make_room(connections);
+    let connections = files::make_room(connections, workers);
+    let share = connections.div_ceil(workers);
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
     } else {
         TcpSocket::new_v6()?
     };
     socket.set_reuseaddr(true)?;
+    // Those that are accepted have it too. Answers are written one by one, and long ones in pieces: with Nagle's algorithm
+    // each would wait until the one before is acknowledged.
+    socket.set_nodelay(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(address)?;
     let listener = socket.listen(BACKLOG)?.into_std()?;
     let reached_at = listener.local_addr()?;
     let builder = Server::build()
         .workers(workers)
-        .max_concurrent_connections(connections.div_ceil(workers))
+        // Twice the extra ones: those that are to be closed go in a moment.
+        .max_concurrent_connections(share + 2 * EXTRA)
         .shutdown_timeout(stop::REQUESTS_WITHIN.as_secs())
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();
@@ -57,27 +63,29 @@ pub(crate) fn listen(
         let app = App::new().app_data(site.clone()).configure(routes);
         let app = app.into_factory();
         let app = app.map_err(|error| error.error_response());
+        let app = followed(map_config(app, |()| AppConfig::default()));
         let stopping = stopping.clone();
         let http = HttpService::build()
-            // A timer for each answer; a `Line` sees to it with one for each connection.
+            // Timers for each request; a `GuardedConnection` sees to it with few for each connection.
             .keep_alive(KeepAlive::Os)
-            .client_request_timeout(FIRST_HEAD)
+            .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(LINGER)
+            .h1_write_buffer_size(PIECE)
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
-            .on_connect_ext(|line: &Line<TcpStream>, known| {
-                known.insert(line.turn());
+            .on_connect_ext(|connection: &GuardedConnection<TcpStream>, known| {
+                known.insert(connection.state());
             })
-            .finish(map_config(app, |()| AppConfig::default()));
-        let metrics = site.limits.metrics.clone();
+            .finish(app);
+        let connections = Rc::new(Connections::new(share, &site.limits));
         fn_service(move |connection: TcpStream| {
-            let line = connection.peer_addr().map(|peer| {
-                let line = Line::new(connection, metrics.clone());
-                (line, Protocol::Http1, Some(peer))
+            let guarded = connection.peer_addr().map(|peer| {
+                let guarded = GuardedConnection::new(connection, &connections);
+                (guarded, Protocol::Http1, Some(peer))
             });
-            async { line.map_err(Into::into) }
+            async { guarded.map_err(Into::into) }
         })
         .and_then(http)
     })?;

@@ -20,6 +20,10 @@ pub(super) struct LimitMetrics {
     pub(super) slow_to_send: Counter,
     /// Connections that were closed because an answer took too long to be read.
     pub(super) slow_to_read: Counter,
+    /// Connections that were closed because callers together made the service hold too much.
+    pub(super) no_room: Counter,
+    /// Connections without a request that were closed for new ones.
+    pub(super) made_room: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -45,10 +49,16 @@ impl LimitMetrics {
         let slow = Family::<Refused, Counter>::default();
         registry.register(
             "slow_connections_closed",
-            "Connections closed because the caller was slow, by what it was slow to do",
+            "Connections closed because the caller was slow, by what it was slow to do; `memory` if it was not yet, but too much was held for slow callers",
             slow.clone(),
         );
         let slow = |reason| slow.get_or_create(&Refused { reason }).clone();
+        let made_room = Counter::default();
+        registry.register(
+            "idle_connections_closed",
+            "Connections without a request closed to make room for new ones",
+            made_room.clone(),
+        );
         let refused = Refusal::CODES.map(|code| {
             let reason = code.as_str();
             (code, refused.get_or_create(&Refused { reason }).clone())
@@ -58,6 +68,8 @@ impl LimitMetrics {
             connections,
             slow_to_send: slow("send"),
             slow_to_read: slow("read"),
+            no_room: slow("memory"),
+            made_room,
         }
     }
 

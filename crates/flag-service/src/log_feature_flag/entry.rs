@@ -14,12 +14,13 @@ use crate::request_id::is_request_id;
 
 /// The exposure that an entry is; what it doesn't say of request and time is as given here.
 ///
-/// `place` is where the entry stands in a list, and begins what is said of a field.
+/// `place` is where the entry stands in a list, and begins what is said of a field; `check` refuses times that may not be.
 pub(super) fn decode<'a>(
     entry: &'a Value,
     place: &str,
     request_id: &'a str,
     now: Timestamp,
+    check: impl FnOnce(Timestamp) -> Result<Timestamp, Invalid>,
 ) -> Result<Exposure<'a>, String> {
     let Value::Object(entry) = entry else {
         let place = if place.is_empty() { "body" } else { place };
@@ -31,7 +32,7 @@ pub(super) fn decode<'a>(
         place,
         problems: Vec::new(),
     };
-    let exposure = fields.exposure(request_id, now);
+    let exposure = fields.exposure(request_id, now, check);
     match exposure {
         Some(exposure) if fields.problems.is_empty() => Ok(exposure),
         _ => Err(fields.problems.join("; ")),
@@ -56,7 +57,12 @@ struct Fields<'a, 'p> {
 }
 
 impl<'a> Fields<'a, '_> {
-    fn exposure(&mut self, request_id: &'a str, now: Timestamp) -> Option<Exposure<'a>> {
+    fn exposure(
+        &mut self,
+        request_id: &'a str,
+        now: Timestamp,
+        check: impl FnOnce(Timestamp) -> Result<Timestamp, Invalid>,
+    ) -> Option<Exposure<'a>> {
         let project = self.required("project_name", |value| text(value, ProjectName::new));
         let flag_type = self.required("flag_type", |value| text(value, FlagType::parse));
         let name = self.required("flag_name", |value| text(value, FlagName::new));
@@ -64,7 +70,9 @@ impl<'a> Fields<'a, '_> {
         let value = self.required("flag_value", |value| flag_value(value, flag_type));
         let group = self.required("rollout_group", |value| text(value, group));
         let request = self.optional("request_id", |value| text(value, given_request_id));
-        let created = self.optional("created_time", |value| text(value, Timestamp::parse));
+        let created = self.optional("created_time", |value| {
+            check(text(value, Timestamp::parse)?)
+        });
         let from_cache = self.optional("cache_flag", flag);
         let reason = self.optional("reason", |value| text(value, reason));
         let bucket = self.optional("bucket", |value| bucket(value, reason));
@@ -195,6 +203,7 @@ fn bucket(value: &Value, reason: Option<Reason>) -> Result<Bucket, Invalid> {
 #[cfg(test)]
 mod tests {
     use flag_api::{ExposureEntry, ReplyValue};
+    use flag_store::Spelling;
     use serde_json::json;
 
     use super::*;
@@ -224,7 +233,9 @@ mod tests {
         let mut entry = entry();
         entry[field] = value;
         let now = Timestamp::parse(NOW).unwrap();
-        let row = decode(&entry, "[3]", "r-0", now)?.row().unwrap();
+        let row = decode(&entry, "[3]", "r-0", now, Ok)?
+            .row(Spelling::Json)
+            .unwrap();
         let cells = row.cells.iter();
         Ok(cells
             .map(|(column, cell)| format!("{}={}", column.escape_ascii(), cell.escape_ascii()))
@@ -335,8 +346,8 @@ mod tests {
         let expected = "project_name: missing; flag_name: missing; instance_id: missing; \
             flag_value: found true, expected text; rollout_group: missing; \
             bucket: found 1, expected none, as reason is override";
-        assert_eq!(decode(&entry, "", "r", now).unwrap_err(), expected);
-        let refused = decode(&json!("x"), "[0]", "r", now).unwrap_err();
+        assert_eq!(decode(&entry, "", "r", now, Ok).unwrap_err(), expected);
+        let refused = decode(&json!("x"), "[0]", "r", now, Ok).unwrap_err();
         assert_eq!(refused, "[0]: found \"x\", expected an entry");
     }
 }

@@ -13,7 +13,7 @@ use crate::problem::status;
 use crate::routes::Route;
 
 /// What names of projects and flags match.
-const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$";
+const NAME: &str = r"^[^#%\x00-\x1f\x7f-\x9f]{1,128}$";
 
 /// What any route may answer besides its own.
 pub(super) const OF_EVERY_ROUTE: &[Code] = &[

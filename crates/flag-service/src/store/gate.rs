@@ -22,6 +22,7 @@ use tracing::{info, warn};
 
 use super::circuit::{Change, Circuit, End, Leave};
 use super::metrics::{Operation, Rejection, Side, StoreMetrics, outcome};
+use crate::causes::causes;
 
 /// How long a scan without a limit may take; it gives all rows that there are.
 const LONG_SCAN: Duration = Duration::from_secs(10);
@@ -167,10 +168,7 @@ impl Gate {
             Change::Opened => {
                 self.metrics.opened(side);
                 let problem = error.map(ToString::to_string).unwrap_or_default();
-                let cause = error
-                    .and_then(std::error::Error::source)
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
+                let cause = error.map(|error| causes(error)).unwrap_or_default();
                 let circuit = side.as_str();
                 warn!(circuit, problem, cause, "store fails, left alone");
             }
@@ -197,6 +195,18 @@ impl Gate {
         drop(under_way);
         self.metrics
             .ended(operation, outcome(&result), began.elapsed());
+        result
+    }
+
+    /// A call to the table of exposures; its failures say nothing of the flags.
+    async fn call_log<T>(
+        &self,
+        operation: Operation,
+        call: BoxFuture<'_, Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let leave = self.leave(&self.writes, operation)?;
+        let result = self.write(operation, call).await;
+        self.settle(Side::Writes, leave, result.as_ref().err());
         result
     }
 
@@ -238,7 +248,10 @@ impl RowStore for Gate {
         columns: Columns<'a>,
     ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
         let call = self.rows.get(table, key, columns);
-        Box::pin(self.read(Operation::Get, self.settings.deadline, call))
+        match table {
+            Table::Exposures => Box::pin(self.call_log(Operation::Get, call)),
+            Table::Flags => Box::pin(self.read(Operation::Get, self.settings.deadline, call)),
+        }
     }
 
     fn scan(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
@@ -259,7 +272,10 @@ impl RowStore for Gate {
         row: &'a Row,
     ) -> BoxFuture<'a, Result<Insert, StoreError>> {
         let call = self.rows.insert_if_absent(table, row);
-        Box::pin(self.write(Operation::InsertIfAbsent, call))
+        match table {
+            Table::Exposures => Box::pin(self.call_log(Operation::InsertIfAbsent, call)),
+            Table::Flags => Box::pin(self.write(Operation::InsertIfAbsent, call)),
+        }
     }
 
     fn compare_and_set<'a>(
@@ -287,6 +303,10 @@ impl RowStore for Gate {
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         let call = self.rows.ping();
         Box::pin(self.read(Operation::Ping, self.settings.deadline, call))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.rows.close()
     }
 }
 

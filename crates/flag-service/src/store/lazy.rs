@@ -121,6 +121,13 @@ impl RowStore for Lazy {
             Err(error) => failed(error),
         }
     }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        match self.rows.get() {
+            Some(rows) => rows.close(),
+            None => Box::pin(std::future::ready(())),
+        }
+    }
 }
 
 fn failed<'a, T: Send + 'a>(error: StoreError) -> BoxFuture<'a, Result<T, StoreError>> {

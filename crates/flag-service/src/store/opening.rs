@@ -133,8 +133,20 @@ async fn open_once(settings: &StoreSettings, demo: Demo, lazy: &Lazy) -> anyhow:
             .await
             .context("cannot add the sample flags")?;
     }
+    let flags = FlagStore::new(Arc::clone(&rows), Arc::new(SystemClock));
     lazy.open(rows);
+    tokio::spawn(warn_if_empty(flags, settings.place()));
     Ok(())
+}
+
+/// A store without flags is most often the wrong one.
+async fn warn_if_empty(flags: FlagStore, store: String) {
+    if flags.is_empty().await.is_ok_and(|is_empty| is_empty) {
+        warn!(
+            store,
+            "the store holds no flags; whatever is asked for is not found"
+        );
+    }
 }
 
 /// Whether another attempt may succeed.

@@ -1,4 +1,5 @@
 //! What the store does when Bigtable misbehaves, shown against a server that answers from a script.
+mod appending;
 mod batches;
 mod deadlines;
 mod renewal;

@@ -1,6 +1,5 @@
-//! Locks held by others, damaged rows, files that go away.
+//! Locks held by others, and damaged rows.
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -167,23 +166,4 @@ async fn what_cannot_be_a_row_is_refused_alone() {
     assert!(matches!(results[0], Err(StoreError::Refused { .. })));
     assert!(results[1].is_ok());
     assert_eq!(get(&store, "good").await.unwrap(), Some(row("good")));
-}
-
-#[tokio::test]
-async fn nothing_is_acknowledged_into_a_file_that_was_removed() {
-    let (directory, store) = fresh();
-    store.ping().await.unwrap();
-    fs::remove_file(directory.path().join("flags.db")).unwrap();
-    assert_broken(&store.ping().await);
-    assert_broken(&insert(&store, "a").await);
-}
-
-#[tokio::test]
-async fn nothing_is_acknowledged_into_a_file_that_was_replaced() {
-    let (directory, store) = fresh();
-    let path = directory.path().join("flags.db");
-    fs::rename(&path, directory.path().join("moved.db")).unwrap();
-    EmbeddedStore::open(directory.path()).unwrap();
-    assert_broken(&store.ping().await);
-    assert_broken(&insert(&store, "a").await);
 }

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
+mod backup;
 mod conformance;
 mod faults;
+mod head_rows;
+mod lost;
 mod opening;
 mod processes;

@@ -6,9 +6,8 @@ use tokio::time::sleep;
 use super::steps::{Append, Claim};
 use super::watch::pause;
 use super::{AppendError, CLAIM_HOLDS};
-use crate::head::Head;
-use crate::port::{Cells, CompareAndSet, Scan, StoreError, Table};
-use crate::row_key::{FlagRowKey, flag_prefix};
+use crate::head::{Head, changed};
+use crate::port::{CompareAndSet, StoreError};
 use crate::stored::LATEST_CHANGE;
 
 /// How many rows are looked at: this one, the one below it, and those that others have put on top in the meantime.
@@ -39,7 +38,7 @@ impl Append<'_> {
             .skip_while(|time| **time >= claim.at)
             .copied()
             .next();
-        if older.is_some() && older != newest {
+        if older > newest {
             return Err(self.overtaken(claim, older));
         }
         let newer = times.first().copied().filter(|time| *time > claim.at);
@@ -59,27 +58,22 @@ impl Append<'_> {
 
     /// The times of the newest rows, the newest first.
     async fn newest_times(&self, claim: &Claim) -> Result<Vec<Timestamp>, AppendError> {
-        let prefix = flag_prefix(self.row_type, self.flag);
-        let scan = Scan::prefix(prefix).descending().limit(LOOKED_AT);
         let mut attempt = 0;
-        let rows = loop {
-            match self.store.rows.scan(Table::Flags, scan.clone()).await {
-                Ok(rows) => break rows,
+        loop {
+            let times = self.store.newest_times(self.row_type, self.flag, LOOKED_AT);
+            match times.await {
+                Ok(times) => return Ok(times),
                 Err(error) if error.is_transient() && attempt < 3 => sleep(pause(attempt)).await,
                 Err(error) => return Err(self.unknown(claim, error)),
             }
             attempt += 1;
-        };
-        let keys = rows
-            .iter()
-            .filter_map(|row| FlagRowKey::decode(&row.key).ok());
-        Ok(keys.map(|key| key.created).collect())
+        }
     }
 
     /// Tells the head row. If that fails, the next writer sees that the row is in, and so do readers.
     async fn publish(&self, claim: &Claim) -> Published {
         let told = claim.at.to_string();
-        let cells = Cells::default()
+        let cells = changed()
             .with(self.column.as_str(), told.as_str())
             .with(LATEST_CHANGE, told.as_str());
         for attempt in 0..3 {
@@ -117,8 +111,7 @@ impl Append<'_> {
     async fn taken_over(&self, claim: &Claim) -> AppendError {
         let newest = match self.newest().await {
             Ok(newest) => newest,
-            Err(AppendError::Store(source)) => return self.unknown(claim, source),
-            Err(error) => return error,
+            Err(source) => return self.unknown(claim, source),
         };
         let claimed = match self.head().await {
             Ok(cell) => match Head::decode(cell.as_deref()) {

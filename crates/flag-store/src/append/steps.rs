@@ -8,13 +8,15 @@ use tokio::time::sleep;
 use super::watch::{Age, pause};
 use super::{AppendError, Base};
 use crate::flags::FlagStore;
-use crate::head::{Head, encode_claim};
+use crate::head::{Head, HeadState, changed, encode_claim};
 use crate::port::{Cells, Columns, CompareAndSet, Expected, Insert, Row, StoreError, Table};
-use crate::row_key::{FlagRowKey, RowType, flag_prefix};
-use crate::stored::UnreadableRow;
+use crate::row_key::{FlagRowKey, RowType};
 
 /// How long after its claim a writer may still begin to insert: half of the time after which it may be taken over.
 const INSERT_WITHIN: Duration = Duration::from_secs(15);
+
+/// How long a claim is tried whose outcome is not known, so that there is time left to insert.
+const CLAIM_WITHIN: Duration = Duration::from_secs(5);
 
 /// A claim of ours on the next row.
 pub(super) struct Claim {
@@ -48,20 +50,40 @@ impl Append<'_> {
         Ok(row.and_then(|row| row.cells.get(&self.column).map(<[u8]>::to_vec)))
     }
 
-    /// The time of the newest row.
-    pub(super) async fn newest(&self) -> Result<Option<Timestamp>, AppendError> {
-        let row = self
-            .store
-            .newest_row(flag_prefix(self.row_type, self.flag))
-            .await?;
-        let key = row.map(|row| FlagRowKey::decode(&row.key)).transpose();
-        Ok(key.map_err(UnreadableRow::Key)?.map(|key| key.created))
+    /// The time of the newest row that counts; none if there is no row whose key tells a time.
+    pub(super) async fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.store.newest_created(self.row_type, self.flag).await
     }
 
-    /// Now, or a microsecond after the latest time that is taken.
-    pub(super) fn next_time(&self, taken: Option<Timestamp>) -> Result<Timestamp, AppendError> {
+    /// Refuses what would lie below a row that was appended: others count that row, if it is this clock that is wrong.
+    pub(super) async fn ensure_not_behind(&self, head: Option<&[u8]>) -> Result<(), AppendError> {
+        let told = head.and_then(HeadState::decode);
+        let told = told
+            .into_iter()
+            .flat_map(|told| [Some(told.time()), told.published()]);
+        for appended in told.flatten().filter(|at| self.is_passed_over(*at)) {
+            if self.is_in(appended).await? {
+                return Err(AppendError::Ahead {
+                    flag: self.flag.clone(),
+                    appended,
+                    now: self.store.clock.now(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Now, or a microsecond after the latest time that is taken. A time that readers pass over is not: what follows it
+    /// would be passed over too.
+    pub(super) fn next_time(
+        &self,
+        taken: [Option<Timestamp>; 2],
+    ) -> Result<Timestamp, AppendError> {
         let now = self.store.clock.now();
-        let Some(taken) = taken else { return Ok(now) };
+        let taken = taken.into_iter().flatten();
+        let Some(taken) = taken.filter(|at| !self.is_passed_over(*at)).max() else {
+            return Ok(now);
+        };
         let end = || {
             Invalid::new(
                 "CreatedTime",
@@ -70,6 +92,10 @@ impl Append<'_> {
             )
         };
         Ok(now.max(taken.next().ok_or_else(end)?))
+    }
+
+    fn is_passed_over(&self, at: Timestamp) -> bool {
+        at > self.store.horizon()
     }
 
     /// The row that another writer has claimed and not written yet, if there is such a claim.
@@ -82,7 +108,8 @@ impl Append<'_> {
             return Ok(None);
         };
         // A later row may have come without a claim, and hide that this one is in.
-        let is_in = Some(at) == newest || (Some(at) < newest && self.is_in(at).await?);
+        let may_be_hidden = Some(at) < newest || self.is_passed_over(at);
+        let is_in = Some(at) == newest || (may_be_hidden && self.is_in(at).await?);
         Ok((!is_in).then_some(at))
     }
 
@@ -109,7 +136,7 @@ impl Append<'_> {
         at: Timestamp,
         row: &Row,
     ) -> Result<bool, AppendError> {
-        let cell = encode_claim(at, fastrand::u64(..));
+        let cell = encode_claim(at, fastrand::u64(..), head);
         let claim = Claim {
             at,
             cell,
@@ -125,7 +152,12 @@ impl Append<'_> {
 
     /// Claims the next row; false if the head cell has changed. Recognises its own claim after a lost reply.
     async fn claim(&self, head: Option<&[u8]>, claim: &Claim) -> Result<bool, StoreError> {
-        let cells = Cells::default().with(self.column.as_str(), claim.cell.as_str());
+        let mut cells = match self.row_type {
+            // Should the writer die when its row is in, readers look for it because of the claim.
+            RowType::Revision => changed(),
+            RowType::Flag => Cells::default(),
+        };
+        cells.set(self.column.as_str(), claim.cell.as_str());
         let mut attempt = 0;
         loop {
             let error = match self.compare_and_set(head, &cells).await {
@@ -135,7 +167,8 @@ impl Append<'_> {
                 Ok(CompareAndSet::Differs) => {
                     return Ok(self.head().await?.as_deref() == Some(claim.cell.as_bytes()));
                 }
-                Err(error) if !error.is_transient() || attempt == 3 => return Err(error),
+                Err(error) if !error.is_transient() => return Err(error),
+                Err(error) if claim.age.get() >= CLAIM_WITHIN => return Err(error),
                 Err(error) => error,
             };
             sleep(pause(attempt)).await;
@@ -144,7 +177,7 @@ impl Append<'_> {
                 Ok(now) if now.as_deref() == Some(claim.cell.as_bytes()) => return Ok(true),
                 Ok(now) if now.as_deref() != head => return Ok(false),
                 Ok(_) => {}
-                Err(_) if attempt < 3 => {}
+                Err(_) if claim.age.get() < CLAIM_WITHIN => {}
                 Err(_) => return Err(error),
             }
         }

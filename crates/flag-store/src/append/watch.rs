@@ -68,7 +68,7 @@ impl Watch {
 }
 
 /// How long to wait before another attempt.
-pub(super) fn pause(attempt: u32) -> Duration {
+pub(crate) fn pause(attempt: u32) -> Duration {
     let millis = (2_u64 << attempt.min(7)).min(250);
     Duration::from_millis(millis).mul_f64(0.5 + fastrand::f64() / 2.0)
 }

@@ -181,6 +181,9 @@ fn raw_backslash(cursor: &mut Cursor<'_>, text: &mut String) {
     }
 }
 
+/// What to write instead of `\N{…}`: all names of Unicode would be megabytes in every binary.
+const BY_CODE: &str = r"a character by its code, such as \u2014 for \N{EM DASH}";
+
 /// Appends what an escape stands for; of an unknown one the backslash stays.
 fn escape(cursor: &mut Cursor<'_>, text: &mut String) -> Result<(), Mistake> {
     let start = cursor.at();
@@ -194,7 +197,7 @@ fn escape(cursor: &mut Cursor<'_>, text: &mut String) -> Result<(), Mistake> {
         Some(b'x') => hexadecimal(cursor, start, 2)?,
         Some(b'u') => hexadecimal(cursor, start, 4)?,
         Some(b'U') => hexadecimal(cursor, start, 8)?,
-        Some(b'N') => return cursor.fail_at(start, "a character by its code"),
+        Some(b'N') => return cursor.fail_at(start, BY_CODE),
         Some(byte) => {
             let known = simple(byte);
             cursor.advance(usize::from(known.is_some()));

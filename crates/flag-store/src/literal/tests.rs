@@ -240,7 +240,7 @@ fn texts_have_all_the_escapes_of_python() {
             (
                 r"'\N{DASH}'",
                 2,
-                r"expected a character by its code, found `\N`",
+                r"expected a character by its code, such as \u2014 for \N{EM DASH}, found `\N`",
             ),
         ],
     );

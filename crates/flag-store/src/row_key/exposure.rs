@@ -139,7 +139,8 @@ fn push_flag(key: &mut String, flag: &FlagKey) {
     }
 }
 
-fn encoded(id: &str) -> String {
+/// An id as keys spell it.
+pub(crate) fn encoded(id: &str) -> String {
     let mut key = String::new();
     push_encoded(&mut key, id);
     key

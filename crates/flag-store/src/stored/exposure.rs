@@ -5,6 +5,7 @@ use flag_rollout::Reason;
 
 use super::{Reader, UnreadableRow, cell_type};
 use crate::exposures::{Exposure, StoredExposure};
+use crate::options::Spelling;
 use crate::port::{Cells, Row};
 use crate::row_key::{ExposureRowKey, exposure_key};
 
@@ -14,7 +15,7 @@ const FIXED_BYTES: usize = 192;
 /// The row of an exposure; refused if its key would be too long.
 ///
 /// Costs three allocations: thousands of exposures are encoded in a second.
-pub(crate) fn encode_exposure(exposure: &Exposure<'_>) -> Result<Row, Invalid> {
+pub(crate) fn encode_exposure(exposure: &Exposure<'_>, booleans: Spelling) -> Result<Row, Invalid> {
     let created = exposure.created.text();
     let key = exposure_key(
         &exposure.flag,
@@ -23,7 +24,7 @@ pub(crate) fn encode_exposure(exposure: &Exposure<'_>) -> Result<Row, Invalid> {
         &created,
     )?;
     let value = match &*exposure.value {
-        FlagValue::Boolean(value) => boolean(*value),
+        FlagValue::Boolean(value) => booleans.boolean(*value),
         FlagValue::Text(text) => text,
     };
     let name = exposure.flag.name.as_str();
@@ -39,7 +40,7 @@ pub(crate) fn encode_exposure(exposure: &Exposure<'_>) -> Result<Row, Invalid> {
         cells.set_text("Bucket", bucket.get());
     }
     if let Some(from_cache) = exposure.from_cache {
-        cells.set("CacheFlag", boolean(from_cache));
+        cells.set("CacheFlag", booleans.boolean(from_cache));
     }
     cells.set("CreatedTimestamp", created);
     cells.set("InstanceID", instance);
@@ -56,10 +57,6 @@ pub(crate) fn encode_exposure(exposure: &Exposure<'_>) -> Result<Row, Invalid> {
         key: key.into(),
         cells,
     })
-}
-
-fn boolean(value: bool) -> &'static str {
-    if value { "true" } else { "false" }
 }
 
 /// The cells of an exposure as text, whoever wrote it; nothing depends on them, so nothing is refused.
@@ -85,8 +82,13 @@ pub(crate) fn decode_exposure(row: &Row) -> StoredExposure {
 
 /// Whether an exposure says what it should, for those who check a log; the reference's cells are fine too.
 pub fn check_exposure(row: &Row) -> Result<(), UnreadableRow> {
-    let key = ExposureRowKey::decode(&row.key).map_err(UnreadableRow::Key)?;
-    let reader = Reader { row, key };
+    let key = ExposureRowKey::decode(&row.key);
+    let key = key.map_err(|problem| UnreadableRow::key_of(row, problem))?;
+    let reader = Reader {
+        row,
+        key,
+        oddities: None,
+    };
     let flag = &reader.key.flag;
     reader.agrees("Name", flag.name.as_str())?;
     reader.agrees("Type", cell_type(flag.flag_type))?;

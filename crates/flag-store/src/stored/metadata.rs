@@ -1,11 +1,25 @@
 //! Metadata rows.
 
-use flag_model::{Date, Invalid, Metadata, MetadataParts, OwnerId};
+use std::borrow::Cow;
 
-use super::{Reader, UnreadableRow, cell_type};
+use flag_model::{Date, Metadata, MetadataParts, OwnerId, quoted};
+
+use super::{NOTHING, Oddities, Reader, UnreadableRow, cell_type};
 use crate::literal::{self, Arena, Literal};
 use crate::port::{Cells, Row};
 use crate::row_key::{FlagRowKey, RowType};
+
+const COLUMNS: &[&str] = &[
+    "Name",
+    "Type",
+    "Description",
+    "CreatedTime",
+    "OwnerID",
+    "EditedBy",
+    "Ticket",
+    "Tags",
+    "ExpiresOn",
+];
 
 /// The row of metadata.
 pub fn encode_metadata(metadata: &Metadata) -> Row {
@@ -21,6 +35,9 @@ pub fn encode_metadata(metadata: &Metadata) -> Row {
         .with("CreatedTime", metadata.created().to_string());
     if let Some(owner) = &metadata.owner {
         cells.set("OwnerID", owner.as_str());
+    }
+    if let Some(editor) = &metadata.edited_by {
+        cells.set("EditedBy", editor.as_str());
     }
     if let Some(ticket) = &metadata.ticket {
         cells.set("Ticket", ticket.as_str());
@@ -40,48 +57,104 @@ pub fn encode_metadata(metadata: &Metadata) -> Row {
     }
 }
 
-/// Reads a metadata row.
+/// Reads a metadata row. What it says is for people, so nothing in a cell is refused: what can't be kept is left out.
 pub fn decode_metadata(row: &Row) -> Result<Metadata, UnreadableRow> {
-    let reader = Reader::open(row, RowType::Flag)?;
-    let date = |text| Date::parse(text).map_err(|invalid| reader.invalid("ExpiresOn", invalid));
+    read_metadata(row, None)
+}
+
+/// Reads a metadata row, and notes what is odd about it.
+pub(crate) fn read_metadata(
+    row: &Row,
+    oddities: Option<&Oddities>,
+) -> Result<Metadata, UnreadableRow> {
+    let reader = Reader::open(row, RowType::Flag, oddities)?;
+    reader.look_at_columns(COLUMNS);
     let parts = MetadataParts {
         flag: reader.key.flag.clone(),
-        description: reader
-            .optional("Description")?
-            .unwrap_or_default()
-            .to_owned(),
-        owner: read_owner(&reader)?,
-        ticket: reader.optional("Ticket")?.map(str::to_owned),
-        tags: reader
-            .optional("Tags")?
-            .map_or(Ok(Vec::new()), |text| read_tags(&reader, text))?,
-        expires_on: reader.optional("ExpiresOn")?.map(date).transpose()?,
+        description: read_description(&reader),
+        owner: read_owner(&reader, "OwnerID"),
+        edited_by: read_owner(&reader, "EditedBy"),
+        ticket: reader
+            .text("Ticket")
+            .and_then(|text| reader.line("Ticket", &text, MetadataParts::MAX_TICKET_BYTES)),
+        tags: read_tags(&reader),
+        expires_on: read_date(&reader),
     };
     Metadata::new(reader.key.created, parts)
         .map_err(|invalid| reader.invalid(&invalid.field.clone(), invalid))
 }
 
-/// The owner; an empty cell means none.
-pub(super) fn read_owner(reader: &Reader<'_>) -> Result<Option<OwnerId>, UnreadableRow> {
-    let cell = reader.optional("OwnerID")?.filter(|text| !text.is_empty());
-    cell.map(OwnerId::new)
-        .transpose()
-        .map_err(|invalid| reader.invalid("OwnerID", invalid))
+/// The person in a column; one that can't be an owner is read as the nearest that can.
+pub(super) fn read_owner(reader: &Reader<'_>, column: &str) -> Option<OwnerId> {
+    let text = reader.text(column)?;
+    OwnerId::new(reader.line(column, &text, OwnerId::MAX_BYTES)?).ok()
 }
 
-fn read_tags(reader: &Reader<'_>, text: &str) -> Result<Vec<String>, UnreadableRow> {
+fn read_description(reader: &Reader<'_>) -> String {
+    let text = reader.text("Description").unwrap_or_default();
+    let (kept, rest) =
+        text.split_at(text.floor_char_boundary(MetadataParts::MAX_DESCRIPTION_BYTES));
+    if !rest.is_empty() {
+        let found = || format!("{} bytes", text.len());
+        let read_as = || format!("the first {}", kept.len());
+        reader.odd("Description", || (found(), read_as()));
+    }
+    kept.to_owned()
+}
+
+fn read_date(reader: &Reader<'_>) -> Option<Date> {
+    let text = reader.text("ExpiresOn")?;
+    let date = Date::parse(&text).ok();
+    if date.is_none() {
+        reader.odd("ExpiresOn", || (quoted(&text), NOTHING.to_owned()));
+    }
+    date
+}
+
+fn read_tags(reader: &Reader<'_>) -> Vec<String> {
+    let Some(text) = reader.text("Tags") else {
+        return Vec::new();
+    };
     let arena = Arena::new();
-    let literal =
-        literal::parse(text, &arena).map_err(|error| reader.problem("Tags", error.to_string()))?;
-    let refused = |found: &Literal<'_>| {
-        reader.invalid("Tags", Invalid::new("Tags", found.kind(), "a list of text"))
+    let Ok(Literal::List(tags)) = literal::parse(&text, &arena) else {
+        reader.odd("Tags", || (quoted(&text), NOTHING.to_owned()));
+        return Vec::new();
     };
-    let Literal::List(tags) = literal else {
-        return Err(refused(&literal));
-    };
-    let tags = tags.iter().map(|tag| match tag {
-        Literal::Text(tag) => Ok((*tag).to_owned()),
-        other => Err(refused(other)),
+    let most = MetadataParts::MAX_TAGS;
+    if tags.len() > most {
+        let read_as = || format!("the first {most}");
+        reader.odd("Tags", || (format!("{} tags", tags.len()), read_as()));
+    }
+    let tags = tags.iter().take(most).filter_map(|tag| match tag {
+        Literal::Text(tag) => reader.line("Tags", tag, MetadataParts::MAX_TAG_BYTES),
+        other => {
+            reader.odd("Tags", || (other.kind().to_owned(), NOTHING.to_owned()));
+            None
+        }
     });
     tags.collect()
+}
+
+impl<'a> Reader<'a> {
+    /// A cell that is for people, if it isn't empty; whatever is no UTF-8 in it is replaced.
+    pub(super) fn text(&self, column: &str) -> Option<Cow<'a, str>> {
+        let cell = self.row.cells.get(column).filter(|cell| !cell.is_empty())?;
+        let text = String::from_utf8_lossy(cell);
+        if let Cow::Owned(text) = &text {
+            self.odd(column, || {
+                ("bytes that are no UTF-8".to_owned(), quoted(text))
+            });
+        }
+        Some(text)
+    }
+
+    /// One line of at most so many bytes: line breaks and the like become spaces, and what is too long is cut.
+    fn line(&self, column: &str, text: &str, most: usize) -> Option<String> {
+        let (kept, _) = text.split_at(text.floor_char_boundary(most));
+        let line = kept.replace(char::is_control, " ");
+        if line != text {
+            self.odd(column, || (quoted(text), quoted(&line)));
+        }
+        (!line.is_empty()).then_some(line)
+    }
 }

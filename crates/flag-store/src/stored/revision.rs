@@ -1,47 +1,99 @@
 //! Revision rows.
 
 use flag_model::{
-    FlagValue, Format, FormatVersion, HashAlgorithm, Invalid, Revision, RevisionParts, Salt,
-    Timestamp,
+    AlgorithmSource, FlagType, FlagValue, Format, FormatVersion, HashAlgorithm, Invalid, Revision,
+    RevisionParts, Salt, Timestamp, quoted,
 };
 
+use super::carried::Carried;
 use super::metadata::read_owner;
 use super::treatments::{decode_treatments, encode_treatments};
-use super::{Reader, UnreadableRow, cell_type};
-use crate::literal::{self, Arena};
+use super::{MISSING, NOTHING, Oddities, Reader, UnreadableRow, cell_type};
+use crate::literal::{self, Arena, Literal};
+use crate::options::{RowOptions, Spelling};
 use crate::port::{Cells, Row};
 use crate::row_key::{FlagRowKey, RowType};
 
 /// The longest comment of a revision.
 const MAX_COMMENT_BYTES: usize = 64 * 1024;
 
+/// What Python writes for no value, so that in version 1 it is no text either.
+const NO_VALUE: &str = "None";
+
+/// The columns that a revision has; the last one only in version 2.
+const COLUMNS: &[&str] = &[
+    "Name",
+    "Type",
+    "FormatVersion",
+    "ControlValue",
+    "Comment",
+    "OwnerID",
+    "Treatments",
+    "CreatedTime",
+    "HashAlgorithm",
+    "RollbackOf",
+    "Salt",
+];
+
+/// The columns that a revision of this version has.
+pub(super) fn columns(version: FormatVersion) -> &'static [&'static str] {
+    match (version, COLUMNS) {
+        (FormatVersion::V1, [first @ .., _]) => first,
+        _ => COLUMNS,
+    }
+}
+
 /// The row of a revision; refused if its comment or its treatments are too long, or too many, to be read again.
-pub fn encode_revision(revision: &Revision) -> Result<Row, Invalid> {
+pub fn encode_revision(revision: &Revision, options: &RowOptions) -> Result<Row, Invalid> {
+    encode(revision, options, &Carried::default())
+}
+
+/// The row of a revision that comes into force again; what is in its old row and unknown here is in the new one too.
+pub(crate) fn encode_rollback(
+    revision: &Revision,
+    options: &RowOptions,
+    old: &Row,
+) -> Result<Row, Invalid> {
+    let arena = Arena::new();
+    let carried = Carried::from_row(old, revision, options, &arena);
+    encode(revision, options, &carried)
+}
+
+fn encode(
+    revision: &Revision,
+    options: &RowOptions,
+    carried: &Carried<'_>,
+) -> Result<Row, Invalid> {
     let key = FlagRowKey {
         row_type: RowType::Revision,
         flag: revision.flag.clone(),
         created: revision.created(),
     };
-    let treatments = encode_treatments(revision);
+    let spelling = match revision.format {
+        Format::V1 { .. } => options.v1_cells,
+        Format::V2 { .. } => Spelling::Json,
+    };
+    let treatments = encode_treatments(revision, spelling, carried);
     at_most("Comment", &revision.comment, MAX_COMMENT_BYTES)?;
     literal::parse(&treatments, &Arena::new())
         .map_err(|error| Invalid::new("Treatments", error.found(), error.expected()))?;
-    let mut cells = Cells::default()
-        .with("Name", revision.flag.name.as_str())
-        .with("Type", cell_type(revision.flag.flag_type))
-        .with("FormatVersion", revision.format.version().to_string())
-        .with("ControlValue", revision.control.to_string())
-        .with("Comment", revision.comment.as_str())
-        .with("Treatments", treatments)
-        .with("CreatedTime", revision.created().to_string())
-        .with(
+    let mut cells: Cells = carried.columns().collect();
+    for (column, cell) in [
+        ("Name", revision.flag.name.as_str()),
+        ("Type", cell_type(revision.flag.flag_type)),
+        ("FormatVersion", &revision.format.version().to_string()),
+        ("ControlValue", encode_control(revision, spelling)?),
+        ("Comment", &revision.comment),
+        ("Treatments", &treatments),
+        ("CreatedTime", &revision.created().text()),
+        (
             "OwnerID",
             revision.owner.as_ref().map_or("", |owner| owner.as_str()),
-        );
-    if let Format::V2 { algorithm, salt } = &revision.format {
-        cells.set("HashAlgorithm", algorithm.as_str());
-        cells.set("Salt", salt.as_str());
+        ),
+    ] {
+        cells.set(column, cell);
     }
+    encode_format(&revision.format, &mut cells);
     if let Some(rollback_of) = revision.rollback_of {
         cells.set("RollbackOf", rollback_of.to_string());
     }
@@ -49,6 +101,40 @@ pub fn encode_revision(revision: &Revision) -> Result<Row, Invalid> {
         key: key.encode().into(),
         cells,
     })
+}
+
+fn encode_control(revision: &Revision, spelling: Spelling) -> Result<&str, Invalid> {
+    match &revision.control {
+        FlagValue::Boolean(value) => Ok(spelling.boolean(*value)),
+        FlagValue::Text(text) if is_no_value(revision.format.version(), text) => Err(no_value()),
+        FlagValue::Text(text) => Ok(text),
+    }
+}
+
+fn encode_format(format: &Format, cells: &mut Cells) {
+    match format {
+        Format::V1 {
+            algorithm,
+            source: AlgorithmSource::Row,
+        } => cells.set("HashAlgorithm", algorithm.as_str()),
+        Format::V1 {
+            source: AlgorithmSource::Setting,
+            ..
+        } => {}
+        Format::V2 { algorithm, salt } => {
+            cells.set("HashAlgorithm", algorithm.as_str());
+            cells.set("Salt", salt.as_str());
+        }
+    }
+}
+
+/// A text that the reference would take for no value.
+fn is_no_value(version: FormatVersion, text: &str) -> bool {
+    version == FormatVersion::V1 && text == NO_VALUE
+}
+
+fn no_value() -> Invalid {
+    Invalid::new("ControlValue", NO_VALUE, "a value")
 }
 
 fn at_most(field: &str, text: &str, most: usize) -> Result<(), Invalid> {
@@ -62,35 +148,133 @@ fn at_most(field: &str, text: &str, most: usize) -> Result<(), Invalid> {
     ))
 }
 
-/// Reads a revision row, of any format version that there is.
-pub fn decode_revision(row: &Row) -> Result<Revision, UnreadableRow> {
-    let reader = Reader::open(row, RowType::Revision)?;
-    let version = reader.required("FormatVersion")?.trim();
-    let version = FormatVersion::parse(version)
-        .map_err(|invalid| reader.invalid("FormatVersion", invalid))?;
-    let control = FlagValue::parse(reader.key.flag.flag_type, reader.required("ControlValue")?)
-        .map_err(|invalid| reader.invalid("ControlValue", invalid))?;
-    let rollback_of = reader.optional("RollbackOf")?.map(|text| {
-        Timestamp::parse(text).map_err(|invalid| reader.invalid("RollbackOf", invalid))
-    });
-    let parts = RevisionParts {
-        flag: reader.key.flag.clone(),
-        format: read_format(&reader, version)?,
-        control,
-        treatments: decode_treatments(&reader, version)?,
-        comment: reader.optional("Comment")?.unwrap_or_default().to_owned(),
-        owner: read_owner(&reader)?,
-        rollback_of: rollback_of.transpose()?,
-    };
-    Revision::new(reader.key.created, parts).map_err(|invalid| reader.invalid_revision(invalid))
+/// Reads a revision row, of any format version that there is, as tolerantly as the reference did.
+pub fn decode_revision(row: &Row, options: &RowOptions) -> Result<Revision, UnreadableRow> {
+    read_revision(row, options, None)
 }
 
-fn read_format(reader: &Reader<'_>, version: FormatVersion) -> Result<Format, UnreadableRow> {
+/// Reads a revision row, and notes what is odd about it.
+pub(crate) fn read_revision(
+    row: &Row,
+    options: &RowOptions,
+    oddities: Option<&Oddities>,
+) -> Result<Revision, UnreadableRow> {
+    let reader = Reader::open(row, RowType::Revision, oddities)?;
+    let version = read_version(&reader)?;
+    reader.look_at_columns(columns(version));
+    let parts = RevisionParts {
+        flag: reader.key.flag.clone(),
+        format: read_format(&reader, version, options)?,
+        control: read_control(&reader, version)?,
+        treatments: decode_treatments(&reader, version)?,
+        comment: reader.text("Comment").unwrap_or_default().into_owned(),
+        owner: read_owner(&reader, "OwnerID"),
+        rollback_of: read_rollback_of(&reader),
+    };
+    let read = Revision::of_stored(reader.key.created, parts);
+    let (revision, repeated) = read.map_err(|invalid| reader.invalid_revision(invalid))?;
+    for one in repeated.chunk_by(|one, other| one.treatment == other.treatment) {
+        reader.odd_repeated(one);
+    }
+    Ok(revision)
+}
+
+/// How a row places instances, even if the rest of it cannot be read: its version, and all of it if that is told.
+pub(crate) fn read_placing(
+    row: &Row,
+    options: &RowOptions,
+) -> Option<(FormatVersion, Option<Format>)> {
+    let reader = Reader {
+        row,
+        key: (),
+        oddities: None,
+    };
+    let version = read_version(&reader).ok()?;
+    Some((version, read_format(&reader, version, options).ok()))
+}
+
+/// The version; a cell that is missing, or spells it as text or as a float, is what the reference left.
+fn read_version<K>(reader: &Reader<'_, K>) -> Result<FormatVersion, UnreadableRow> {
+    let Some(cell) = reader.filled("FormatVersion")? else {
+        reader.odd("FormatVersion", || (MISSING.to_owned(), "1".to_owned()));
+        return Ok(FormatVersion::V1);
+    };
+    let text = cell.trim();
+    let refused = match FormatVersion::parse(text) {
+        Ok(version) => return Ok(version),
+        Err(refused) => refused,
+    };
+    let text = text.trim_matches(['\'', '"']);
+    let whole = text.strip_suffix(".0").unwrap_or(text);
+    let version = FormatVersion::parse(whole);
+    let version = version.map_err(|_| reader.invalid("FormatVersion", refused))?;
+    reader.odd("FormatVersion", || (quoted(cell), version.to_string()));
+    Ok(version)
+}
+
+/// The control value. That of a `data` flag is bare text.
+fn read_control(reader: &Reader<'_>, version: FormatVersion) -> Result<FlagValue, UnreadableRow> {
+    let flag_type = reader.key.flag.flag_type;
+    let text = reader.required("ControlValue")?;
+    if flag_type == FlagType::Data && is_no_value(version, text) {
+        return Err(reader.invalid("ControlValue", no_value()));
+    }
+    let refused = match FlagValue::parse(flag_type, text) {
+        Ok(value) => return Ok(value),
+        Err(refused) => refused,
+    };
+    let arena = Arena::new();
+    let read = literal::parse(text, &arena).ok();
+    let value = read.and_then(|literal| boolean(&literal));
+    let value = value.filter(|_| flag_type == FlagType::Feature);
+    let value = value.ok_or_else(|| reader.invalid("ControlValue", refused))?;
+    reader.odd("ControlValue", || (quoted(text), value.to_string()));
+    Ok(FlagValue::Boolean(value))
+}
+
+/// The boolean that a value stands for.
+pub(super) fn boolean(literal: &Literal<'_>) -> Option<bool> {
+    let text = match literal {
+        Literal::Boolean(value) => return Some(*value),
+        Literal::Text(text) => *text,
+        Literal::Number(number) => &number.as_str(),
+        Literal::Null | Literal::List(_) | Literal::Dict(_) => return None,
+    };
+    match text {
+        "True" | "true" | "1" => Some(true),
+        "False" | "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn read_rollback_of(reader: &Reader<'_>) -> Option<Timestamp> {
+    let text = reader.text("RollbackOf")?;
+    let time = Timestamp::parse(&text).ok();
+    if time.is_none() {
+        reader.odd("RollbackOf", || (quoted(&text), NOTHING.to_owned()));
+    }
+    time
+}
+
+fn read_format<K>(
+    reader: &Reader<'_, K>,
+    version: FormatVersion,
+    options: &RowOptions,
+) -> Result<Format, UnreadableRow> {
+    let algorithm = |text| {
+        HashAlgorithm::parse(text)
+            .map_err(|invalid| reader.problem("HashAlgorithm", invalid.to_string()))
+    };
     match version {
-        FormatVersion::V1 => Ok(Format::V1),
+        FormatVersion::V1 => match reader.filled("HashAlgorithm")? {
+            None => Ok(Format::v1(options.v1_algorithm)),
+            Some(text) => Ok(Format::V1 {
+                algorithm: algorithm(text)?,
+                source: AlgorithmSource::Row,
+            }),
+        },
         FormatVersion::V2 => {
-            let algorithm = HashAlgorithm::parse(reader.required("HashAlgorithm")?)
-                .map_err(|invalid| reader.problem("HashAlgorithm", invalid.to_string()))?;
+            let algorithm = algorithm(reader.required("HashAlgorithm")?)?;
             let salt = Salt::new(reader.required("Salt")?)
                 .map_err(|invalid| reader.invalid("Salt", invalid))?;
             Ok(Format::V2 { algorithm, salt })

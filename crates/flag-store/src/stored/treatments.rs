@@ -1,61 +1,104 @@
-//! The Treatments column: JSON when written, JSON or a Python literal when read.
+//! The Treatments column: JSON or a Python literal.
+
+use std::borrow::Cow;
 
 use flag_model::{
     BucketRange, FlagType, FlagValue, FormatVersion, InstanceId, Invalid, InvalidPercent, Percent,
-    Revision, Treatment, TreatmentName, quoted,
+    Repeated, Revision, Treatment, TreatmentName, quoted,
 };
-use serde_json::{Map, Value};
 
-use super::{Reader, UnreadableRow};
+use super::carried::Carried;
+use super::revision::boolean;
+use super::spelling::Writer;
+use super::{MISSING, NOTHING, Reader, UnreadableRow};
 use crate::literal::{self, Arena, Literal};
+use crate::options::Spelling;
 
 const COLUMN: &str = "Treatments";
 
-/// The cell of a revision's treatments.
-pub(super) fn encode_treatments(revision: &Revision) -> String {
-    let version = revision.format.version();
-    let treatments = revision.treatments.iter();
-    let cell: Value = treatments
-        .map(|treatment| encode_treatment(treatment, version))
-        .collect();
-    cell.to_string()
-}
+/// The fields that a treatment has; the last two only in version 2.
+const FIELDS: &[&str] = &["OverrideList", "PercentRollout", "Value", "Name", "Ranges"];
 
-fn encode_treatment(treatment: &Treatment, version: FormatVersion) -> Value {
-    let mut fields = Map::new();
-    let ids = treatment.overrides.iter().map(InstanceId::as_str);
-    fields.insert("OverrideList".to_owned(), ids.collect());
-    fields.insert(
-        "PercentRollout".to_owned(),
-        encode_percent(treatment.percent),
-    );
-    fields.insert(
-        "Value".to_owned(),
-        match &treatment.value {
-            FlagValue::Boolean(value) => Value::from(*value),
-            FlagValue::Text(text) => Value::from(&**text),
-        },
-    );
-    if version == FormatVersion::V2 {
-        if let Some(name) = &treatment.name {
-            fields.insert("Name".to_owned(), Value::from(name.as_str()));
-        }
-        let ranges = treatment
-            .ranges
-            .iter()
-            .map(|range| Value::from(vec![range.from(), range.to()]));
-        fields.insert("Ranges".to_owned(), ranges.collect());
+/// The fields that a treatment of this version has.
+pub(super) fn fields(version: FormatVersion) -> &'static [&'static str] {
+    match (version, FIELDS) {
+        (FormatVersion::V1, [first @ .., _, _]) => first,
+        _ => FIELDS,
     }
-    Value::Object(fields)
 }
 
-/// A whole number where it is one, else a number with up to three decimals.
-fn encode_percent(percent: Percent) -> Value {
-    if percent.is_whole() {
-        Value::from(percent.buckets() / 1_000)
-    } else {
-        // Three decimals of a number up to 100 survive the way through a double, whose shortest text they are.
-        Value::from(f64::from(percent.buckets()) / 1_000.0)
+/// The cell of a revision's treatments.
+pub(super) fn encode_treatments(
+    revision: &Revision,
+    spelling: Spelling,
+    carried: &Carried<'_>,
+) -> String {
+    let version = revision.format.version();
+    let mut writer = Writer::new(spelling);
+    let treatments = revision.treatments.iter().enumerate();
+    writer.list(treatments, |writer, (at, treatment)| {
+        writer.open_dict();
+        encode_treatment(writer, treatment, version);
+        for (field, value) in carried.fields(at) {
+            writer.key(field);
+            writer.literal(value);
+        }
+        writer.close_dict();
+    });
+    writer.finish()
+}
+
+/// Writes the fields in the order of their names.
+fn encode_treatment(writer: &mut Writer, treatment: &Treatment, version: FormatVersion) {
+    if let Some(name) = &treatment.name {
+        writer.key("Name");
+        writer.string(name.as_str());
+    }
+    writer.key("OverrideList");
+    let ids = treatment.overrides.iter();
+    writer.list(ids, |writer, id| writer.string(id.as_str()));
+    writer.key("PercentRollout");
+    writer.number(treatment.percent);
+    if version == FormatVersion::V2 {
+        writer.key("Ranges");
+        writer.list(&treatment.ranges, |writer, range| {
+            writer.list([range.from(), range.to()], Writer::number);
+        });
+    }
+    writer.key("Value");
+    match &treatment.value {
+        FlagValue::Boolean(value) => writer.boolean(*value),
+        FlagValue::Text(text) => writer.string(text),
+    }
+}
+
+/// The cell as a list; a cell that is missing, empty or `None` is an empty one.
+pub(super) fn parse_treatments<'a>(
+    reader: &Reader<'a>,
+    arena: &'a Arena<'a>,
+) -> Result<&'a [Literal<'a>], UnreadableRow> {
+    let cell = reader.optional(COLUMN)?;
+    let none = |found: &str| {
+        reader.odd(COLUMN, || (found.to_owned(), "no treatments".to_owned()));
+        Ok(&[][..])
+    };
+    let text = match cell {
+        None => return none(MISSING),
+        Some(text) if text.trim().is_empty() => return none("an empty cell"),
+        Some(text) => text,
+    };
+    match literal::parse(text, arena) {
+        Ok(Literal::List(treatments)) => Ok(treatments),
+        Ok(Literal::Null) => none(text.trim()),
+        Ok(other) => {
+            let invalid = Invalid::new(COLUMN, other.kind(), "a list of treatments");
+            Err(reader.invalid(COLUMN, invalid))
+        }
+        Err(problem) => Err(UnreadableRow::Syntax {
+            key: reader.row.key_text(),
+            column: COLUMN.to_owned(),
+            problem,
+        }),
     }
 }
 
@@ -65,16 +108,12 @@ pub(super) fn decode_treatments(
     version: FormatVersion,
 ) -> Result<Vec<Treatment>, UnreadableRow> {
     let arena = Arena::new();
-    let literal = literal::parse(reader.required(COLUMN)?, &arena)
-        .map_err(|error| reader.problem(COLUMN, error.to_string()))?;
-    let Literal::List(treatments) = literal else {
-        let invalid = Invalid::new(COLUMN, literal.kind(), "a list of treatments");
-        return Err(reader.invalid(COLUMN, invalid));
-    };
+    let treatments = parse_treatments(reader, &arena)?;
     let decoded = treatments.iter().enumerate().map(|(at, &treatment)| {
         let fields = Fields {
+            reader,
+            at,
             treatment,
-            flag_type: reader.key.flag.flag_type,
             version,
         };
         fields.decode().map_err(|problem| match problem {
@@ -106,17 +145,20 @@ impl From<Invalid> for Problem {
     }
 }
 
-struct Fields<'a> {
+struct Fields<'r, 'a> {
+    reader: &'r Reader<'r>,
+    /// The position of the treatment, counted from zero.
+    at: usize,
     treatment: Literal<'a>,
-    flag_type: FlagType,
     version: FormatVersion,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> Fields<'_, 'a> {
     fn decode(&self) -> Result<Treatment, Problem> {
         if !matches!(self.treatment, Literal::Dict(_)) {
             return Err(Invalid::new("", self.treatment.kind(), "a treatment").into());
         }
+        self.look_at_names();
         let percent = self.percent()?;
         let (name, ranges) = match self.version {
             FormatVersion::V1 => (None, Vec::new()),
@@ -152,62 +194,103 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The ids that anybody can have: what is no text counts by the text that Python makes of it.
     fn overrides(&self) -> Result<Vec<InstanceId<'static>>, Invalid> {
-        let ids = self
-            .list("OverrideList", "instance ids")?
-            .iter()
-            .enumerate();
-        let ids = ids.map(|(at, id)| {
-            let field = || format!("OverrideList[{at}]");
-            match id {
-                Literal::Text(id) => InstanceId::new((*id).to_owned()).map_err(|invalid| Invalid {
-                    field: field(),
-                    ..invalid
-                }),
-                other => Err(Invalid::new(
-                    field(),
-                    found(other),
-                    "an instance id as text",
-                )),
+        if self.optional("OverrideList") == Some(&Literal::Text("")) {
+            self.odd("OverrideList", || ("\"\"".to_owned(), "no ids".to_owned()));
+            return Ok(Vec::new());
+        }
+        let list = self.list("OverrideList", "instance ids")?;
+        let mut ids = Vec::with_capacity(list.len());
+        let (mut converted, mut skipped) = (Few::default(), Few::default());
+        for item in list {
+            let id = match item {
+                Literal::Text(id) => Some((*id).to_owned()),
+                other => python_text(other),
+            };
+            match id.map(InstanceId::new) {
+                Some(Ok(id)) => {
+                    if !matches!(item, Literal::Text(_)) {
+                        converted.add(item);
+                    }
+                    ids.push(id);
+                }
+                _ => skipped.add(item),
             }
-        });
-        ids.collect()
+        }
+        if let Some(first) = converted.first {
+            let text = || quoted(&python_text(first).unwrap_or_default());
+            self.odd("OverrideList", || (converted.found(), text()));
+        }
+        if skipped.first.is_some() {
+            self.odd("OverrideList", || {
+                (skipped.found(), "nobody's id".to_owned())
+            });
+        }
+        Ok(ids)
     }
 
     fn percent(&self) -> Result<Percent, Problem> {
         let literal = self.required("PercentRollout")?;
-        let text = match literal {
-            Literal::Number(number) => number.as_str().into_owned(),
-            other => {
-                return Err(Problem::Percent(InvalidPercent {
-                    found: found(other),
-                    version: self.version,
-                }));
-            }
+        let refused = || InvalidPercent {
+            found: found(literal),
+            version: self.version,
         };
-        Percent::parse(&text, self.version).map_err(Problem::Percent)
+        let text = match literal {
+            Literal::Number(number) => number.as_str(),
+            Literal::Text(text) => Cow::Borrowed(text.trim()),
+            _ => return Err(Problem::Percent(refused())),
+        };
+        let is_number = matches!(literal, Literal::Number(_));
+        if let (true, Ok(percent)) = (is_number, Percent::parse(&text, self.version)) {
+            return Ok(percent);
+        }
+        // What is written as a fraction or as text may be a whole number all the same.
+        let percent = Percent::parse(&text, FormatVersion::V2).ok();
+        let percent = percent.filter(|p| self.version == FormatVersion::V2 || p.is_whole());
+        let percent = percent.ok_or_else(|| Problem::Percent(refused()))?;
+        self.odd("PercentRollout", || (found(literal), percent.to_string()));
+        Ok(percent)
     }
 
     fn value(&self) -> Result<FlagValue, Invalid> {
-        match (self.flag_type, self.required("Value")?) {
-            (FlagType::Feature, Literal::Boolean(value)) => Ok(FlagValue::Boolean(*value)),
-            (FlagType::Data, Literal::Text(text)) => {
-                FlagValue::text(text).map_err(|invalid| Invalid {
-                    field: "Value".to_owned(),
-                    ..invalid
-                })
-            }
-            (FlagType::Feature, other) => Err(Invalid::new(
-                "Value",
-                found(other),
-                "true or false, as the flag is a feature",
-            )),
-            (FlagType::Data, other) => Err(Invalid::new(
-                "Value",
-                found(other),
-                "text, as the flag is data",
-            )),
+        let literal = self.required("Value")?;
+        let flag_type = self.reader.key.flag.flag_type;
+        let read = match (flag_type, literal) {
+            (FlagType::Feature, Literal::Boolean(value)) => return Ok(FlagValue::Boolean(*value)),
+            (FlagType::Data, Literal::Text(text)) => return text_value(text),
+            (FlagType::Feature, other) => boolean(other).map(FlagValue::Boolean),
+            (FlagType::Data, other) => python_text(other)
+                .map(|text| text_value(&text))
+                .transpose()?,
+        };
+        let expected = match flag_type {
+            FlagType::Feature => "true or false, as the flag is a feature",
+            FlagType::Data => "text, as the flag is data",
+        };
+        let value = read.ok_or_else(|| Invalid::new("Value", found(literal), expected))?;
+        self.odd("Value", || (found(literal), quoted(&value.to_string())));
+        Ok(value)
+    }
+
+    /// Notes fields that mean nothing here.
+    fn look_at_names(&self) {
+        let Literal::Dict(entries) = self.treatment else {
+            return;
+        };
+        if self.reader.oddities.is_none() {
+            return;
         }
+        for (name, _) in entries {
+            if !fields(self.version).contains(name) {
+                self.odd(name, || ("an unknown field".to_owned(), NOTHING.to_owned()));
+            }
+        }
+    }
+
+    fn odd(&self, field: &str, say: impl FnOnce() -> (String, String)) {
+        let field = || format!("{COLUMN}[{}].{field}", self.at);
+        self.reader.odd_field(COLUMN, field, say);
     }
 
     fn name(&self) -> Result<Option<TreatmentName>, Invalid> {
@@ -242,6 +325,70 @@ impl<'a> Fields<'a> {
             BucketRange::new(from, to).map_err(|invalid| Invalid { field, ..invalid })
         });
         ranges.collect()
+    }
+}
+
+/// Some items of an override list.
+#[derive(Default)]
+struct Few<'a> {
+    first: Option<&'a Literal<'a>>,
+    others: usize,
+}
+
+impl<'a> Few<'a> {
+    fn add(&mut self, item: &'a Literal<'a>) {
+        match self.first {
+            None => self.first = Some(item),
+            Some(_) => self.others += 1,
+        }
+    }
+
+    fn found(&self) -> String {
+        let first = self.first.map(found).unwrap_or_default();
+        first + &and_more(self.others)
+    }
+}
+
+fn and_more(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        others => format!(" and {others} more"),
+    }
+}
+
+impl Reader<'_> {
+    /// Notes the ids of one treatment that are listed before.
+    pub(super) fn odd_repeated(&self, repeated: &[Repeated]) {
+        let Some(Repeated {
+            treatment,
+            instance,
+        }) = repeated.first()
+        else {
+            return;
+        };
+        let found = || {
+            let more = and_more(repeated.len() - 1);
+            format!("{}{more} once more", quoted(instance.as_str()))
+        };
+        self.odd_field(
+            COLUMN,
+            || format!("{COLUMN}[{treatment}].OverrideList"),
+            || (found(), "listed where it is first".to_owned()),
+        );
+    }
+}
+
+fn text_value(text: &str) -> Result<FlagValue, Invalid> {
+    let field = "Value".to_owned();
+    FlagValue::text(text).map_err(|invalid| Invalid { field, ..invalid })
+}
+
+/// What Python's `str` makes of a number or a boolean.
+fn python_text(literal: &Literal<'_>) -> Option<String> {
+    match literal {
+        Literal::Boolean(value) => Some(Spelling::Python.boolean(*value).to_owned()),
+        Literal::Number(number) => Some(number.as_str().into_owned()),
+        Literal::Null | Literal::Text(_) | Literal::List(_) | Literal::Dict(_) => None,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! What `ast.literal_eval` accepts must be read equally, and what it refuses must be refused; `judge.py` sorts out by
 //! rule what we refuse by design. The texts are the same on every run.
+mod spelling;
 mod texts;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,9 @@ fn a_run_configuration_is_read_as_cpython_reads_it() {
         (0..TEXTS).map(|_| texts.next_text()).collect()
     };
     let mut tally = Tally::default();
-    judge(&texts, |text, judgement| tally.add(text, judgement));
+    judge("judge.py", &texts, |text, judgement| {
+        tally.add(text, judgement);
+    });
     println!("{tally:#?}");
     assert!(
         tally.differences.is_empty(),
@@ -90,31 +93,31 @@ fn percent(count: u32) -> u32 {
     count * 100 / TEXTS
 }
 
-/// Lets Python judge all texts, one after the other.
-fn judge(texts: &[String], mut judged: impl FnMut(&str, &str)) {
-    let mut python = start_python();
+/// Lets a script in Python judge all texts, one after the other.
+fn judge(script: &str, texts: &[String], mut judged: impl FnMut(&str, &str)) {
+    let mut python = start_python(script);
     let input = python.stdin.take().unwrap();
     let mut lines = BufReader::new(python.stdout.take().unwrap()).lines();
     thread::scope(|scope| {
         scope.spawn(|| send(texts, input));
-        let version = lines.next().expect("judge.py says its version").unwrap();
+        let version = lines.next().expect("the script says its version").unwrap();
         assert!(
             is_new_enough(&version),
             "Python {version} is older than {OLDEST:?}"
         );
         println!("Python {version}");
         for text in texts {
-            let judgement = lines.next().expect("judge.py judges every text");
+            let judgement = lines.next().expect("the script judges every text");
             judged(text, &judgement.unwrap());
         }
     });
     assert!(python.wait().unwrap().success());
 }
 
-fn start_python() -> Child {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/cpython/judge.py");
+fn start_python(script: &str) -> Child {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/cpython/");
     let mut command = Command::new("python3");
-    command.args(["-I", "-S", script]);
+    command.args(["-I", "-S", &format!("{folder}{script}")]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command.spawn().unwrap_or_else(|error| {
         panic!("this test compares with CPython, and needs python3 on the PATH: {error}")

@@ -9,8 +9,12 @@
 )]
 
 mod append;
+mod carried;
 mod conformance;
 mod corpus;
+mod cost;
 mod cpython;
 mod looking_back;
+mod newest;
 mod rows;
+mod tolerance;

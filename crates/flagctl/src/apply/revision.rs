@@ -3,23 +3,33 @@
 use std::collections::BTreeSet;
 
 use flag_model::{
-    BucketRange, FlagKey, Format, FormatVersion, HashAlgorithm, InstanceId, Revision,
-    RevisionParts, Salt, Timestamp, Treatment,
+    AlgorithmSource, BucketRange, FlagKey, Format, FormatVersion, HashAlgorithm, InstanceId,
+    Revision, RevisionParts, Salt, Timestamp, Treatment,
 };
 
 use super::Signature;
 use crate::flag_file::RevisionInFile;
 use crate::plan;
-use crate::write::PlannedRevision;
+use crate::write::{PlannedRevision, Stored};
 
-/// The next revision; none if the one in force says the same.
+/// The next revision; none if the one in force says the same. One that cannot be read is replaced, and places instances
+/// as `unread` says.
 pub(super) fn planned(
     flag: &FlagKey,
     wanted: &RevisionInFile,
-    newest: Option<&Revision>,
+    stored: Option<&Stored<Revision>>,
+    unread: Option<&Format>,
     signature: &Signature,
 ) -> Result<Option<PlannedRevision>, String> {
-    let format = format(flag, wanted, newest.map(|newest| &newest.format))?;
+    let newest = stored.and_then(|stored| stored.as_ref().ok());
+    let format = newest.map(|newest| &newest.format).or(unread);
+    if stored.is_some() && format.is_none() && wanted.version.is_none() {
+        return Err(
+            "format_version: found none, expected one, as the newest revision cannot be read"
+                .to_owned(),
+        );
+    }
+    let format = self::format(flag, wanted, format, signature.v1)?;
     let mut parts = RevisionParts {
         flag: flag.clone(),
         control: wanted.control.clone(),
@@ -30,7 +40,7 @@ pub(super) fn planned(
         format,
     };
     let has_ranges = |treatment: &Treatment| !treatment.ranges.is_empty();
-    if parts.format == Format::V1 && parts.treatments.iter().any(has_ranges) {
+    if parts.format.version() == FormatVersion::V1 && parts.treatments.iter().any(has_ranges) {
         return Err("ranges need format_version 2".to_owned());
     }
     if let Some(newest) = newest.filter(|newest| newest.format == parts.format) {
@@ -41,7 +51,7 @@ pub(super) fn planned(
     if newest.is_some_and(|newest| says_the_same(newest, &parts)) {
         return Ok(None);
     }
-    let planned = PlannedRevision::on(newest, parts).map_err(|refused| refused.to_string())?;
+    let planned = PlannedRevision::on(stored, parts).map_err(|refused| refused.to_string())?;
     Ok(Some(planned))
 }
 
@@ -50,6 +60,7 @@ fn format(
     flag: &FlagKey,
     wanted: &RevisionInFile,
     newest: Option<&Format>,
+    v1: HashAlgorithm,
 ) -> Result<Format, String> {
     let version = wanted.version.or(newest.map(Format::version));
     if version == Some(FormatVersion::V1) {
@@ -59,18 +70,23 @@ fn format(
                     .to_owned(),
             );
         }
-        if wanted.algorithm.is_some() || wanted.salt.is_some() {
-            return Err("hash_algorithm and salt need format_version 2".to_owned());
+        if wanted.salt.is_some() {
+            return Err("salt needs format_version 2".to_owned());
         }
-        return Ok(Format::V1);
+        let named = wanted.algorithm.map(|algorithm| Format::V1 {
+            algorithm,
+            source: AlgorithmSource::Row,
+        });
+        return Ok(named.or(newest.cloned()).unwrap_or(Format::v1(v1)));
     }
     let (algorithm, salt) = match newest {
-        Some(Format::V2 { algorithm, salt }) => (*algorithm, salt.clone()),
-        Some(Format::V1) | None => (HashAlgorithm::Md5, Salt::from(&flag.name)),
+        Some(Format::V2 { algorithm, salt }) => (*algorithm, Some(salt.clone())),
+        Some(Format::V1 { .. }) | None => (HashAlgorithm::Md5, Salt::try_from(&flag.name).ok()),
     };
+    let salt = wanted.salt.clone().or(salt);
     Ok(Format::V2 {
         algorithm: wanted.algorithm.unwrap_or(algorithm),
-        salt: wanted.salt.clone().unwrap_or(salt),
+        salt: salt.ok_or("salt: found none, expected one, as the flag's name cannot be it")?,
     })
 }
 

@@ -2,13 +2,16 @@
 
 use flag_model::{
     BucketRange, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, Percent,
-    ProjectName, RevisionParts, Salt, Timestamp, Treatment, TreatmentName,
+    ProjectName, Revision, RevisionParts, Salt, Timestamp, Treatment, TreatmentName,
 };
 use flag_rollout::reweight;
+use flag_store::{Base, UnreadableRow};
 
 use super::*;
 use crate::change::Risk;
 use crate::flag_file::{Written, read};
+
+const V1: Format = Format::v1(HashAlgorithm::Md5);
 
 fn key() -> FlagKey {
     FlagKey {
@@ -60,17 +63,23 @@ fn stored(revision: Option<Revision>) -> Vec<FlagEntry> {
     revision.map(entry).into_iter().collect()
 }
 
+fn signature() -> Signature {
+    Signature {
+        comment: "why".to_owned(),
+        owner: None,
+        v1: HashAlgorithm::Md5,
+        names: NewName::SnakeCase,
+    }
+}
+
 /// What a file plans whose one flag has these lines in its revision.
 fn planned(lines: &str, stored: Vec<FlagEntry>) -> Result<Plan, String> {
     let lines = lines.replace('\n', "\n    ");
     let file = format!(
         "file_version: 1\nproject: p\nflags:\n- flag_type: feature\n  name: f\n  revision:\n    control: false\n    {lines}"
     );
-    let signature = Signature {
-        comment: "why".to_owned(),
-        owner: None,
-    };
-    plan(read(&file).unwrap(), stored, &signature).map_err(|mistakes| mistakes.to_string())
+    plan(read(&file).unwrap(), stored, &BTreeMap::new(), &signature())
+        .map_err(|mistakes| mistakes.to_string())
 }
 
 /// The revision that is planned, if there is one.
@@ -161,7 +170,7 @@ fn ranges_in_the_file_count_where_there_are_none() {
         ranges(lines, None),
         ["[0, 1000) [7000, 8000) [9000, 10000)"]
     );
-    let other = revision(Format::V1, Vec::new());
+    let other = revision(V1, Vec::new());
     let lines = format!("format_version: 2\n{lines}");
     let plan = planned(&lines, stored(Some(other))).unwrap();
     assert_eq!(plan.changes()[0].risks, [Risk::Reshuffle]);
@@ -173,13 +182,13 @@ fn ranges_in_the_file_count_where_there_are_none() {
 
 #[test]
 fn a_flag_keeps_its_version_unless_the_file_says_another() {
-    let of_version_1 = || Some(revision(Format::V1, Vec::new()));
+    let of_version_1 = || Some(revision(V1, Vec::new()));
     let lines = "treatments:\n- {percent: 40, value: true}";
-    assert_eq!(next(lines, of_version_1()).unwrap().format, Format::V1);
+    assert_eq!(next(lines, of_version_1()).unwrap().format, V1);
     assert_eq!(next(lines, None).unwrap().format, version_2());
     let back = "format_version: found 1, but the flag has 2, from which there is no way back";
     check_refused("format_version: 1", Some(two()), back);
-    let salt = "hash_algorithm and salt need format_version 2";
+    let salt = "salt needs format_version 2";
     check_refused("salt: x", of_version_1(), salt);
     let percent =
         "Rollout percentage: 12.5 is invalid. Value should be an integer in range [0, 100].";
@@ -206,28 +215,68 @@ fn flags_that_the_file_does_not_name_are_left_alone() {
     let plan = planned("", vec![other]).unwrap();
     assert_eq!(plan.not_in_file, [left]);
     let nothing = "file_version: 1\nproject: p\nflags:\n- {flag_type: feature, name: f}";
-    let signature = Signature {
-        comment: String::new(),
-        owner: None,
-    };
-    let plan = super::plan(read(nothing).unwrap(), stored(Some(two())), &signature).unwrap();
+    let signature = signature();
+    let plan = super::plan(
+        read(nothing).unwrap(),
+        stored(Some(two())),
+        &BTreeMap::new(),
+        &signature,
+    )
+    .unwrap();
     assert_eq!((plan.flags.len(), plan.unchanged), (0, 1));
 }
 
 #[test]
-fn a_flag_that_cannot_be_read_is_not_written_over() {
+fn a_revision_that_cannot_be_read_is_replaced_and_nothing_of_it_is_kept() {
     let mut entries = stored(Some(two()));
-    let problem = "found nothing".to_owned();
-    let (key, column) = ("k".to_owned(), "Treatments".to_owned());
+    let key = "PROJECT#p#ROWTYPE#REVISION#FLAGTYPE#feature#FLAGNAME#f#TIME#2026-01-01 00:00:00";
     entries[0].revision = Some(Err(UnreadableRow::Percent {
         problem: Percent::parse("x", flag_model::FormatVersion::V1).unwrap_err(),
-        key: key + &column + &problem,
+        key: key.to_owned(),
     }));
-    let refused = planned("", entries).map(|_| ()).unwrap_err();
+    let refused = planned("", entries.clone()).map(|_| ()).unwrap_err();
     assert!(
-        refused.contains("p/feature/f: what is stored cannot be read: row k"),
+        refused.contains("p/feature/f: format_version: found none, expected one"),
         "{refused}"
     );
+    let plan = planned("format_version: 1", entries).unwrap();
+    let revision = plan.flags[0].revision.as_ref().unwrap();
+    let made = Timestamp::parse("2026-01-01 00:00:00").unwrap();
+    assert_eq!(revision.base, Base::Row(made));
+    assert_eq!(revision.change.risks, [Risk::Unreadable]);
+}
+
+#[test]
+fn a_new_flag_is_named_as_by_add_and_one_that_is_there_keeps_its_name() {
+    for (name, says) in [
+        (
+            "My-Flag",
+            "snake_case: a lower-case letter, then lower-case letters, digits or '_'; --any-name takes",
+        ),
+        (
+            "my flag",
+            "snake_case: a lower-case letter, then lower-case letters, digits or '_'",
+        ),
+    ] {
+        let file = || {
+            let text = format!(
+                "file_version: 1\nproject: p\nflags:\n- {{flag_type: feature, name: {name}, metadata: {{description: x}}}}"
+            );
+            read(&text).unwrap()
+        };
+        let mut signature = signature();
+        let refused = super::plan(file(), Vec::new(), &BTreeMap::new(), &signature)
+            .map(|_| ())
+            .unwrap_err();
+        assert!(refused.to_string().contains(says), "{refused}");
+        signature.names = NewName::Any;
+        let any = super::plan(file(), Vec::new(), &BTreeMap::new(), &signature);
+        assert_eq!(any.is_ok(), name == "My-Flag");
+        let mut there = stored(Some(two()));
+        there[0].flag.name = FlagName::new(name).unwrap();
+        signature.names = NewName::SnakeCase;
+        assert!(super::plan(file(), there, &BTreeMap::new(), &signature).is_ok());
+    }
 }
 
 /// Twenty flags with as many histories, each exported and applied where there is nothing.
@@ -259,16 +308,19 @@ fn what_is_exported_and_applied_elsewhere_decides_alike() {
                 ..treatment(None, percent.buckets(), &[])
             });
         let newest = revision(version_2(), treatments.collect());
-        let written = Written::new(&key().project, &stored(Some(newest.clone()))).unwrap();
+        let written = Written::new(&key().project, &stored(Some(newest.clone())));
         for text in [
             serde_json::to_string(&written).unwrap(),
             serde_saphyr::to_string(&written).unwrap(),
         ] {
-            let signature = Signature {
-                comment: String::new(),
-                owner: None,
-            };
-            let plan = plan(read(&text).unwrap(), Vec::new(), &signature).unwrap();
+            let signature = signature();
+            let plan = plan(
+                read(&text).unwrap(),
+                Vec::new(),
+                &BTreeMap::new(),
+                &signature,
+            )
+            .unwrap();
             let revision = plan.flags[0].revision.as_ref().unwrap();
             assert_eq!(revision.parts.treatments, newest.treatments);
             assert_eq!(revision.parts.format, newest.format);

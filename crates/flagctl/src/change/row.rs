@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use flag_model::{Format, InstanceId, Revision, Treatment, quoted};
+use flag_model::{AlgorithmSource, Format, InstanceId, Revision, Treatment};
 
-use crate::output;
+use crate::output::{item, shown, visible};
 
 /// How many characters of a value are shown.
 const SHOWN_CHARACTERS: usize = 60;
@@ -33,8 +33,8 @@ pub(super) fn revision_rows(newest: Option<&Revision>, next: &Revision) -> Vec<R
     rows.retain(Row::differs);
     rows.push(Row::new(
         "control",
-        newest.map(|newest| newest.control.to_string()),
-        next.control.to_string(),
+        newest.map(|newest| visible(&newest.control.to_string())),
+        visible(&next.control.to_string()),
     ));
     rows.extend(group_rows(newest, next));
     rows.extend(override_rows(newest, next));
@@ -75,7 +75,7 @@ impl Row {
             0
         };
         [
-            output::shown(&self.what),
+            shown(&self.what),
             cut(&self.now, from),
             cut(&self.then, from),
         ]
@@ -86,22 +86,26 @@ impl Row {
 fn cut(text: &str, from: usize) -> String {
     let length = text.chars().count();
     if length <= SHOWN_CHARACTERS {
-        return output::shown(text);
+        return shown(text);
     }
     let from = from.min(length - SHOWN_CHARACTERS);
-    let shown: String = text.chars().skip(from).take(SHOWN_CHARACTERS).collect();
+    let part: String = text.chars().skip(from).take(SHOWN_CHARACTERS).collect();
     let before = if from > 0 { "…" } else { "" };
     let after = if from + SHOWN_CHARACTERS < length {
         "…"
     } else {
         ""
     };
-    format!("{before}{}{after}", output::shown(&shown))
+    format!("{before}{}{after}", shown(&part))
 }
 
 fn format(format: &Format) -> String {
     match format {
-        Format::V1 => "1".to_owned(),
+        Format::V1 {
+            source: AlgorithmSource::Setting,
+            ..
+        } => "1".to_owned(),
+        Format::V1 { algorithm, .. } => format!("1, {algorithm}"),
         Format::V2 { algorithm, salt } => format!("2, {algorithm}, salt {salt}"),
     }
 }
@@ -150,8 +154,8 @@ fn signature_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Row> {
     let mut rows = vec![
         Row::new(
             "comment",
-            newest.map(|newest| newest.comment.clone()),
-            next.comment.clone(),
+            newest.map(|newest| visible(&newest.comment)),
+            visible(&next.comment),
         ),
         Row::new(
             "owner",
@@ -169,7 +173,7 @@ fn signature_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Row> {
 }
 
 fn shown_value(treatment: &Treatment) -> String {
-    treatment.value.to_string()
+    visible(&treatment.value.to_string())
 }
 
 fn override_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Row> {
@@ -203,22 +207,14 @@ fn listed(of: &[InstanceId<'_>], other: &[InstanceId<'_>]) -> String {
         .map(InstanceId::as_str)
         .filter(|id| !other.contains(id))
         .collect();
-    let shown: Vec<String> = ids.iter().take(SHOWN_IDS).map(|id| shown_id(id)).collect();
+    let shown: Vec<String> = ids.iter().take(SHOWN_IDS).map(|id| item(id)).collect();
     let more = ids.len().saturating_sub(SHOWN_IDS);
     let more = if more > 0 {
         format!(" and {more} more")
     } else {
         String::new()
     };
-    shown.join(" ") + &more
-}
-
-/// An id as it is, or in quotes if a terminal could misread it.
-fn shown_id(id: &str) -> String {
-    let is_plain = id
-        .chars()
-        .all(|character| !character.is_control() && !character.is_whitespace());
-    if is_plain { id.to_owned() } else { quoted(id) }
+    shown.join(", ") + &more
 }
 
 fn minus(ids: &str) -> String {

@@ -1,14 +1,20 @@
 //! `flagctl apply`: makes the store say what a flag file says.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::File;
+use std::future::ready;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use flag_store::FlagStore;
+use futures_util::stream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::apply::{Plan, PlannedFlag, Signature, plan};
-use crate::args::{OutputArgs, OwnerArgs};
+use crate::args::{NameArgs, OutputArgs, OwnerArgs};
+use crate::commands::newest_format;
 use crate::confirm::{ConfirmArgs, Verdict, confirm};
 use crate::failure::Failure;
 use crate::flag_file::{self, FileMistakes};
@@ -19,6 +25,9 @@ use crate::write;
 
 /// The largest file that is read.
 const MOST_BYTES: u64 = 64 << 20;
+
+/// How many flags are appended at a time: most of an append is waiting, for replies or for the disk.
+const AT_ONCE: usize = 16;
 
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
@@ -36,6 +45,8 @@ pub(crate) struct ApplyArgs {
     comment: Option<String>,
     #[command(flatten)]
     owner: OwnerArgs,
+    #[command(flatten)]
+    names: NameArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -55,11 +66,36 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
     let file = flag_file::read(&text).map_err(refused)?;
     let project = file.project.clone();
     let signature = signature(context, typed)?;
-    let store = context.open_or_make().await?;
-    let stored = store.flags_with_latest(&project);
-    let stored = output::noted(format!("reading {project}"), stored).await;
-    let stored = stored.map_err(|source| context.failed(source))?;
-    let plan = plan(file, stored, &signature).map_err(refused)?;
+    let store = context.open_if_there().await?;
+    let stored = match &store {
+        Some(store) => {
+            let stored = store.flags_with_latest(&project);
+            let stored = output::noted(format!("reading {project}"), stored).await;
+            stored.map_err(|source| context.failed(source))?
+        }
+        None => Vec::new(),
+    };
+    let mut formats = BTreeMap::new();
+    for entry in &stored {
+        if let (Some(store), Some(Err(_))) = (&store, &entry.revision)
+            && file.flags.iter().any(|wanted| wanted.flag == entry.flag)
+        {
+            let format = newest_format(context, store, &entry.flag, entry.revision.as_ref());
+            formats.extend(format.await?.map(|format| (entry.flag.clone(), format)));
+        }
+    }
+    let mut plan = plan(file, stored, &formats, &signature).map_err(refused)?;
+    if let Some(store) = &store {
+        stream::iter(plan.flags.iter_mut())
+            .map(Ok)
+            .try_for_each_concurrent(AT_ONCE, async |flag: &mut PlannedFlag| {
+                match &mut flag.revision {
+                    Some(revision) => revision.look_ahead(context, store).await,
+                    None => Ok(()),
+                }
+            })
+            .await?;
+    }
     let mut applied = answer(project.to_string(), &plan);
     if typed.check {
         output::answer(&applied, typed.output.form)?;
@@ -69,9 +105,11 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
         return Err(Failure::Differs);
     }
     if !plan.flags.is_empty() && confirm(&plan.changes(), &typed.confirmation)? == Verdict::Write {
-        for flag in plan.flags {
-            append(context, &store, flag).await?;
-        }
+        let store = match store {
+            Some(store) => store,
+            None => context.open_or_make().await?,
+        };
+        append_all(context, &store, plan.flags).await?;
         applied.written = true;
     }
     output::answer(&applied, typed.output.form)
@@ -89,7 +127,9 @@ fn signature(context: &Context, typed: &ApplyArgs) -> Result<Signature, Failure>
     };
     Ok(Signature {
         comment,
-        owner: owner(&typed.owner, &context.variables)?,
+        owner: Some(owner(&typed.owner, &context.variables)?),
+        v1: context.rows.v1_algorithm,
+        names: typed.names.allowed(),
     })
 }
 
@@ -112,9 +152,27 @@ fn answer(project: String, plan: &Plan) -> Applied {
     }
 }
 
+/// Appends many flags. When one has failed no further ones begin, and those that are under way come to their ends.
+async fn append_all(
+    context: &Context,
+    store: &FlagStore,
+    flags: Vec<PlannedFlag>,
+) -> Result<(), Failure> {
+    let failed = RefCell::new(None);
+    stream::iter(flags)
+        .take_while(|_| ready(failed.borrow().is_none()))
+        .for_each_concurrent(AT_ONCE, async |flag| {
+            if let Err(failure) = append(context, store, flag).await {
+                failed.borrow_mut().get_or_insert(failure);
+            }
+        })
+        .await;
+    failed.into_inner().map_or(Ok(()), Err)
+}
+
 async fn append(context: &Context, store: &FlagStore, flag: PlannedFlag) -> Result<(), Failure> {
     if let Some(metadata) = flag.metadata {
-        write::append_metadata(context, store, metadata.base, metadata.parts).await?;
+        write::append_metadata(context, store, metadata).await?;
     }
     if let Some(revision) = flag.revision {
         write::append_revision(context, store, revision).await?;

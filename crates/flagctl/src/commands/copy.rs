@@ -5,6 +5,7 @@ use flag_model::ProjectName;
 use flag_store::Table;
 
 use crate::args::OutputArgs;
+use crate::confirm::{Unasked, YesArgs, confirm_plainly};
 use crate::copy::{Copied, Copy, LookedAt, Mode};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -31,6 +32,8 @@ pub(crate) struct CopyArgs {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    confirmation: YesArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
@@ -54,8 +57,7 @@ pub(crate) async fn copy(context: &Context, typed: &CopyArgs) -> Result<(), Fail
     let (flags, exposures) = output::noted(&looked_at, all).await?;
     let total = flags.total() + exposures.as_ref().map_or(0, Copied::total);
     if total == 0 {
-        let place = from.place.clone();
-        return Err(Failure::NoRows { project, place });
+        return Err(from.no_rows(project).await);
     }
     let differing = flags.differing + exposures.as_ref().map_or(0, |copied| copied.differing);
     let copied = CopiedRows {
@@ -97,12 +99,21 @@ async fn open(context: &Context, typed: &CopyArgs) -> Result<(Opened, Opened), F
         let message = format!("--from and --to are the same {}", from.place());
         return Err(PlanError::Usage(message).into());
     }
-    let from = Opened::existing(&from).await?;
+    let from = Opened::existing(context, &from).await?;
     from.ping().await.map_err(|source| from.failed(source))?;
+    if !typed.dry_run {
+        let what = format!(
+            "copies the rows of {} from the {} to the {}, overwriting none",
+            typed.project,
+            from.place,
+            to.place()
+        );
+        confirm_plainly(&what, &typed.confirmation, Unasked::Done)?;
+    }
     let to = if typed.dry_run {
-        Opened::existing(&to).await?
+        Opened::existing(context, &to).await?
     } else {
-        Opened::or_made(&to).await?
+        Opened::or_made(context, &to).await?
     };
     to.ping().await.map_err(|source| to.failed(source))?;
     Ok((from, to))

@@ -5,19 +5,20 @@ mod rows;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use flag_model::{Date, ProjectName};
+use flag_model::ProjectName;
 use flag_settings::{StoreSettings, table};
-use flag_store::{Clock as _, Pages, StoreError, SystemClock, Table, project_rows};
+use flag_store::{Pages, StoreError, Table, project_rows};
 use flag_store_bigtable::{BigtableSettings, BigtableStore, Expiry, TableState};
 
 use self::exposures::ProjectExposures;
 use self::rows::ProjectRows;
 use super::init::{advice, table_name};
+use super::today;
 use crate::args::OutputArgs;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::opened::Opened;
-use crate::output::{self, Checks, Status};
+use crate::output::{self, Checks, Place, Status};
 use crate::run::Context;
 
 /// How long exposures should be kept, for advice.
@@ -60,7 +61,7 @@ pub(crate) async fn doctor(context: &Context, typed: &DoctorArgs) -> Result<(), 
 impl Doctor {
     async fn examine(&mut self, context: &Context, projects: &[ProjectName]) {
         self.settings(context);
-        let opened = match Opened::existing(context.settings()).await {
+        let opened = match Opened::existing(context, context.settings()).await {
             Ok(opened) => opened,
             Err(failure) => return self.unreachable("store", &chain(&failure)),
         };
@@ -88,6 +89,11 @@ impl Doctor {
                 let check = format!("setting {}", told.option);
                 self.checks.note(Status::Ok, check, found);
             }
+        }
+        for variable in context.sources.unknown_variables() {
+            let check = format!("variable {variable}");
+            let found = "no setting has this variable";
+            self.checks.note(Status::Warning, check, found);
         }
     }
 
@@ -130,20 +136,30 @@ impl Doctor {
         if names.is_empty() {
             let found = opened.flags().projects().await?;
             for key in found.strangers {
-                let found = format!("{key} belongs to no project; nobody is served what is there");
-                self.checks.note(Status::Warning, "row", found);
+                let problem = "belongs to no project; nobody is served what is there";
+                let found = format!("{key} {problem}");
+                let place = Place {
+                    row_key: key,
+                    column: "row key".to_owned(),
+                    problem: problem.to_owned(),
+                };
+                (self.checks).note_row(Status::Warning, "row", place, found);
             }
             names = found.names;
         }
         if names.is_empty() {
-            self.checks
-                .note(Status::Ok, "rows", "no project has any yet");
+            self.checks.note(
+                Status::Warning,
+                "rows",
+                "no project has any: is this the right store?",
+            );
         }
         let today = today();
         for project in names {
             let scan = project_rows(&project);
             let mut pages = Pages::new(&*opened.rows, Table::Flags, scan);
-            let mut rows = ProjectRows::new(project.clone(), today);
+            let newest = opened.flags().flags_with_latest(&project).await?;
+            let mut rows = ProjectRows::new(project.clone(), today, opened.options(), newest);
             loop {
                 let page = pages.next().await?;
                 if page.is_empty() {
@@ -192,12 +208,6 @@ fn judged(settings: &BigtableSettings, table: Table, state: &TableState) -> (Sta
             (Status::Failed, found)
         }
     }
-}
-
-/// The day that it is, in UTC.
-fn today() -> Option<Date> {
-    let now = SystemClock.now().to_string();
-    Date::parse(now.split(' ').next()?).ok()
 }
 
 /// An error with everything that caused it, on one line.

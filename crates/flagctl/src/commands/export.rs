@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use flag_model::ProjectName;
 
+use super::list::unreadable;
 use crate::args::Form;
 use crate::failure::Failure;
 use crate::flag_file::Written;
@@ -31,7 +32,8 @@ enum FileForm {
     Json,
 }
 
-/// Writes every flag with the metadata and the revision that count; fails if one of them cannot be read.
+/// Writes every flag with the metadata and the revision that count. What cannot be read is left out, named, and a failure
+/// in the end; an apply of the file leaves it as it is.
 pub(crate) async fn export(context: &Context, typed: &ExportArgs) -> Result<(), Failure> {
     let project = ProjectName::new(&typed.project).map_err(PlanError::from)?;
     let store = context.open().await?;
@@ -39,13 +41,21 @@ pub(crate) async fn export(context: &Context, typed: &ExportArgs) -> Result<(), 
     let flags = output::noted(format!("reading {project}"), flags).await;
     let flags = flags.map_err(|source| context.failed(source))?;
     if flags.is_empty() {
+        let near = Context::near_project(&store, &project).await;
         let place = context.place();
-        return Err(Failure::NoRows { project, place });
+        return Err(Failure::NoRows {
+            project,
+            near,
+            place,
+        });
     }
-    let file = Written::new(&project, &flags).map_err(Failure::Unreadable)?;
     let form = match typed.form {
         FileForm::Yaml => Form::Yaml,
         FileForm::Json => Form::Json,
     };
-    output::answer(&Exported(file), form)
+    output::answer(&Exported(Written::new(&project, &flags)), form)?;
+    match unreadable(&flags) {
+        rows if rows.is_empty() => Ok(()),
+        rows => Err(Failure::Unreadable(rows)),
+    }
 }

@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::output::{self, MetadataHistory, Revisions, noted};
 use crate::plan;
 use crate::run::Context;
+use crate::write::revision_ahead;
 
 /// Shows the newest revisions or metadata; rows that cannot be read say why.
 pub(crate) async fn history(context: &Context, typed: &HistoryArgs) -> Result<(), Failure> {
@@ -35,6 +36,9 @@ async fn of_revisions(
             return Err(context.not_found(store, flag.clone(), "").await);
         }
         output::talk(&format!("{flag} has no revision yet"));
+    }
+    if let Some(ahead) = revision_ahead(context, store, flag).await? {
+        output::talk(&ahead);
     }
     cut(&mut revisions, typed.limit, "older revisions");
     let revisions = Revisions {

@@ -9,10 +9,12 @@ use flag_model::Date;
 use flag_settings::{Reader, table};
 use flag_store::{Clock as _, SystemClock};
 
+use super::today;
 use crate::args::OutputArgs;
+use crate::confirm::{Unasked, YesArgs, confirm_plainly};
 use crate::failure::Failure;
-use crate::output::{self, Keys, NewKey, RevokedKey};
-use crate::plan::PlanError;
+use crate::output::{self, Answer as _, Keys, NewKey, RevokedKey};
+use crate::plan::{self, PlanError};
 
 #[derive(Debug, Args)]
 pub(crate) struct KeysArgs {
@@ -76,6 +78,8 @@ struct RevokeArgs {
     file: FileArgs,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    confirmation: YesArgs,
 }
 
 /// Which file.
@@ -97,6 +101,7 @@ pub(crate) fn keys(typed: &KeysArgs, reader: Reader) -> Result<(), Failure> {
 
 fn create(typed: &CreateArgs, path: &Path) -> Result<(), Failure> {
     let projects = Projects::parse(&typed.projects).map_err(PlanError::from)?;
+    plan::not_past(typed.expires_on, today())?;
     let secret = Secret::new()?;
     let key = Key {
         id: secret.id().clone(),
@@ -124,25 +129,45 @@ fn create(typed: &CreateArgs, path: &Path) -> Result<(), Failure> {
 }
 
 fn list(typed: &ListArgs, path: &Path) -> Result<(), Failure> {
-    let file = KeyFile::read(path).map_err(|source| Failure::KeyFile {
+    let file = read(path)?;
+    for odd in file.odd() {
+        output::talk(&format!("{}: {odd}", path.display()));
+    }
+    output::answer(&Keys(&file.keys), typed.output.form)
+}
+
+fn read(path: &Path) -> Result<KeyFile, Failure> {
+    KeyFile::read(path).map_err(|source| Failure::KeyFile {
         path: path.to_owned(),
         source,
-    })?;
-    output::answer(&Keys(&file.keys), typed.output.form)
+    })
 }
 
 fn revoke(typed: &RevokeArgs, path: &Path) -> Result<(), Failure> {
     let id = KeyId::new(&typed.id).map_err(PlanError::from)?;
-    let key = changed(path, |file| {
-        let at = file.keys.iter().position(|key| key.id == id);
-        let at = at.ok_or_else(|| Failure::NoKey {
+    let find = |file: &mut KeyFile| {
+        let found = file.remove(&id);
+        found.ok_or_else(|| Failure::NoKey {
             id: id.clone(),
             path: path.to_owned(),
-        })?;
-        Ok(file.keys.remove(at))
-    })?;
+        })
+    };
+    // Not under the lock of a change: a person takes their time.
+    let what = match find(&mut read(path)?)? {
+        Some(key) => {
+            let shown = RevokedKey(&key).text().uncoloured();
+            format!("revokes the key\n{}", shown.trim_end())
+        }
+        None => format!("revokes key {id}, which this release cannot read"),
+    };
+    confirm_plainly(&what, &typed.confirmation, Unasked::Done)?;
+    let key = changed(path, find)?;
     output::talk(&format!("revoked key {id} in {}", path.display()));
-    output::answer(&RevokedKey(&key), typed.output.form)
+    match key {
+        Some(key) => output::answer(&RevokedKey(&key), typed.output.form),
+        // A newer release wrote it: which key it was is all that is known.
+        None => Ok(()),
+    }
 }
 
 /// Changes a file; a file that cannot be changed is a failure that names it.
@@ -178,12 +203,12 @@ impl FileArgs {
         if let Some(path) = &self.path {
             return Ok(path.clone());
         }
-        let path = reader.text(&table::API_KEYS_FILE);
+        let path = reader.path(&table::API_KEYS_FILE);
         let path = reader.finish(path)?;
-        if path.is_empty() {
+        if path.as_os_str().is_empty() {
             return Err(Failure::NoKeyFile);
         }
-        Ok(path.into())
+        Ok(path)
     }
 }
 

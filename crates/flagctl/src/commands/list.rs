@@ -2,10 +2,9 @@
 
 use clap::Args;
 use flag_model::ProjectName;
-use flag_store::FlagEntry;
+use flag_store::{FlagEntry, UnreadableRow};
 
 use crate::args::OutputArgs;
-use crate::exit_code::ExitCode;
 use crate::failure::{Failure, no_flags};
 use crate::output::{self, Flags, Told, noted};
 use crate::plan::PlanError;
@@ -15,7 +14,7 @@ use crate::run::Context;
 pub(crate) struct ListArgs {
     /// Project of the flags
     project: String,
-    /// Show the revision in force of each flag, and flags that have nothing but revisions
+    /// Show the revision in force of each flag
     #[arg(long)]
     with_latest: bool,
     #[command(flatten)]
@@ -27,36 +26,38 @@ pub(crate) async fn list(context: &Context, typed: &ListArgs) -> Result<(), Fail
     let project = ProjectName::new(&typed.project).map_err(PlanError::from)?;
     let store = context.open().await?;
     let reading = format!("reading the flags of {project}");
-    let (told, flags) = if typed.with_latest {
-        let flags = noted(reading, store.flags_with_latest(&project)).await;
-        (Told::MetadataAndRevision, flags)
+    let told = if typed.with_latest {
+        Told::MetadataAndRevision
     } else {
-        let flags = noted(reading, store.flags(&project)).await;
-        (Told::Metadata, flags)
+        Told::Metadata
     };
+    // A flag without metadata is served too.
+    let flags = noted(reading, store.flags_with_latest(&project)).await;
     let mut flags = flags.map_err(|source| context.failed(source))?;
     flags.sort_by(|one, other| one.flag.cmp(&other.flag));
     if flags.is_empty() {
         let near = Context::near_project(&store, &project).await;
         output::talk(&no_flags(&project, near.as_ref()));
     }
-    let unreadable = flags.iter().filter(|entry| is_unreadable(entry)).count();
+    let unreadable = unreadable(&flags);
     let flags = Flags {
         project: &project,
         entries: &flags,
         told,
     };
     output::answer(&flags, typed.output.form)?;
-    if unreadable == 0 {
+    if unreadable.is_empty() {
         return Ok(());
     }
-    output::talk(&format!(
-        "flags that cannot be read: {unreadable}; `flagctl doctor {project}` names their rows"
-    ));
-    Err(Failure::Told(ExitCode::Refused))
+    Err(Failure::Unreadable(unreadable))
 }
 
-/// Whether a row that was asked for and counts cannot be read.
-fn is_unreadable(entry: &FlagEntry) -> bool {
-    matches!(entry.metadata, Some(Err(_))) || matches!(entry.revision, Some(Err(_)))
+/// The rows that count and cannot be read.
+pub(super) fn unreadable(flags: &[FlagEntry]) -> Vec<UnreadableRow> {
+    let rows = flags.iter().flat_map(|entry| {
+        let metadata = entry.metadata.as_ref().and_then(|row| row.as_ref().err());
+        let revision = entry.revision.as_ref().and_then(|row| row.as_ref().err());
+        metadata.into_iter().chain(revision).cloned()
+    });
+    rows.collect()
 }

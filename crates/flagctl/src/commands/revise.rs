@@ -1,12 +1,12 @@
 //! `flagctl revise`: a revision on top of the newest one.
 
-use flag_model::Revision;
 use flag_store::Base;
 
 use crate::args::ReviseArgs;
-use crate::commands::{metadata, newest};
+use crate::commands::{metadata, newest_format, newest_revision};
 use crate::failure::Failure;
-use crate::plan;
+use crate::output;
+use crate::plan::{self, PlanError};
 use crate::run::Context;
 use crate::write::{self, PlannedRevision};
 
@@ -16,15 +16,33 @@ const ADD_FIRST: &str = ": `flagctl add` adds it";
 pub(crate) async fn revise(context: &Context, typed: &ReviseArgs) -> Result<(), Failure> {
     let flag = plan::flag(&typed.flag)?;
     let store = context.open().await?;
-    let newest = newest(&store, &flag).await?;
-    let created = newest.as_ref().map(Revision::created);
-    if created.is_none() && metadata(&store, &flag).await?.is_none() {
+    let newest = newest_revision(&store, &flag).await?;
+    let created = newest.as_ref().and_then(output::created);
+    if newest.is_none() && metadata(&store, &flag).await?.is_none() {
         return Err(context.not_found(&store, flag, ADD_FIRST).await);
     }
     if let Some(from) = typed.from_revision.filter(|from| Some(*from) != created) {
         return Err(write::conflict(&store, flag, Base::Row(from), created).await);
     }
-    let parts = plan::revision(&flag, newest.as_ref(), typed, &context.variables)?;
+    if let (Some(Err(row)), None) = (&newest, &typed.control) {
+        let source = Box::new(row.clone().into());
+        return Err(Failure::NotReplaced { flag, source });
+    }
+    let format = newest_format(context, &store, &flag, newest.as_ref()).await?;
+    if newest.is_some() && format.is_none() && typed.format.format_version.is_none() {
+        let message = format!(
+            "--format-version is required: no revision of {flag} tells how it places instances"
+        );
+        return Err(PlanError::Usage(message).into());
+    }
+    let parts = plan::revision(
+        &flag,
+        newest.as_ref().and_then(|newest| newest.as_ref().ok()),
+        format.as_ref(),
+        typed,
+        context.rows.v1_algorithm,
+        &context.variables,
+    )?;
     let planned = PlannedRevision::on(newest.as_ref(), parts)?;
     write::revision(
         context,

@@ -1,22 +1,21 @@
 //! `flagctl rollback`: an older revision comes into force again.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 use clap::Args;
 use flag_model::{FlagKey, Revision, RevisionParts, Timestamp};
-use flag_store::{Base, UnreadableRow};
+use flag_store::UnreadableRow;
 
 use crate::args::{FlagArgs, OutputArgs, OwnerArgs};
 use crate::change::Risk;
+use crate::commands::SEARCHED;
 use crate::confirm::ConfirmArgs;
 use crate::failure::Failure;
 use crate::output::{self, noted};
 use crate::plan;
 use crate::run::Context;
 use crate::write::{self, PlannedRevision};
-
-/// How far back revisions are looked at.
-const SEARCHED: usize = 1_000;
 
 /// Which revision to go back to.
 #[derive(Debug, Args)]
@@ -51,14 +50,15 @@ pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<
     let history = store.history(&flag, wanted);
     let history = noted(format!("reading the history of {flag}"), history).await;
     let history = history.map_err(|source| context.failed(source))?;
-    let Some(newest) = history.first() else {
+    let newest = history.first().cloned();
+    let Some(entry) = &newest else {
         return Err(context
             .not_found(&store, flag, " that has a revision")
             .await);
     };
     let target = target(&flag, &history, typed)?;
     let back_to = target.created();
-    if output::created(newest) == Some(back_to) {
+    if output::created(entry) == Some(back_to) {
         let message = format!("{flag} is at the revision of {back_to} already");
         return Err(plan::PlanError::Usage(message).into());
     }
@@ -67,15 +67,11 @@ pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<
             .comment
             .clone()
             .unwrap_or_else(|| format!("Rollback to {back_to}")),
-        owner: plan::owner(&typed.owner, &context.variables)?,
+        owner: Some(plan::owner(&typed.owner, &context.variables)?),
         rollback_of: Some(back_to),
         ..target.clone().into_parts()
     };
-    let mut planned = PlannedRevision::on(newest.as_ref().ok(), parts)?;
-    if newest.is_err() {
-        planned.base = Base::on(output::created(newest));
-        planned.change = planned.change.with_risk(Risk::Unreadable);
-    }
+    let mut planned = PlannedRevision::on(newest.as_ref(), parts)?;
     if was_taken_back(&history, target) {
         planned.change = planned.change.with_risk(Risk::UndoesRollback);
     }
@@ -96,7 +92,10 @@ fn target<'h>(
     typed: &RollbackArgs,
 ) -> Result<&'h Revision, Failure> {
     let found = match typed.to {
-        None => history.get(typed.steps.get()),
+        // What cannot be read decides nothing, so that nobody means it.
+        None => {
+            (history.iter().skip(1).filter(|revision| revision.is_ok())).nth(typed.steps.get() - 1)
+        }
         Some(to) => history
             .iter()
             .find(|revision| output::created(revision) == Some(to)),
@@ -122,13 +121,22 @@ fn target<'h>(
     }
 }
 
-/// Whether a rollback went past this revision, which is no copy of an older one itself.
+/// Whether a rollback went past this revision, or past the one that it is a copy of, and nobody took that back by name.
 fn was_taken_back(history: &[Entry], target: &Revision) -> bool {
-    let rollbacks = history
-        .iter()
-        .flatten()
-        .filter_map(|revision| Some((revision.created(), revision.rollback_of?)));
-    let mut rollbacks =
-        rollbacks.filter(|(made, kept)| *kept < target.created() && target.created() < *made);
-    target.rollback_of.is_none() && rollbacks.next().is_some()
+    let mut originals: BTreeMap<Timestamp, Timestamp> = BTreeMap::new();
+    let mut taken_back: BTreeSet<Timestamp> = BTreeSet::new();
+    // From the oldest on; a copy stands for its original, however many copies are between them.
+    for revision in history.iter().rev().flatten() {
+        let made = revision.created();
+        let Some(of) = revision.rollback_of else {
+            originals.insert(made, made);
+            continue;
+        };
+        let original = originals.get(&of).copied().unwrap_or(of);
+        taken_back.extend(originals.values().filter(|&&other| other > original));
+        taken_back.remove(&original);
+        originals.insert(made, original);
+    }
+    let original = originals.get(&target.created());
+    original.is_some_and(|original| taken_back.contains(original))
 }

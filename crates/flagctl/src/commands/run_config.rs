@@ -5,18 +5,19 @@ use std::io::{self, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use flag_model::{Metadata, Revision};
+use flag_model::{AlgorithmSource, Format, Metadata, NewName, Revision};
 use flag_store::{Clock as _, SystemClock};
 
-use crate::args::{OutputArgs, OwnerArgs};
+use crate::args::OutputArgs;
 use crate::change::Risk;
-use crate::commands::{first_made, metadata, newest};
+use crate::commands::{first_made, metadata, newest_format, newest_metadata, newest_revision};
 use crate::confirm::ConfirmArgs;
 use crate::failure::Failure;
+use crate::output;
 use crate::plan;
 use crate::run::Context;
 use crate::run_config::{self, RunConfig};
-use crate::write::{self, PlannedRevision};
+use crate::write::{self, PlannedMetadata, PlannedRevision};
 
 /// The longest configuration that is read.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
@@ -39,7 +40,11 @@ pub(crate) async fn run_config(context: &Context, typed: &RunConfigArgs) -> Resu
         path: typed.file.clone(),
         source,
     })?;
-    match run_config::read(&text, SystemClock.now())? {
+    let described = run_config::read(&text, SystemClock.now(), &context.rows)?;
+    for warning in &described.warnings {
+        output::talk(&format!("warning: {warning}"));
+    }
+    match described.config {
         RunConfig::Metadata(next) => add_or_update(context, typed, *next).await,
         RunConfig::Revision(next) => revise(context, typed, *next).await,
     }
@@ -60,30 +65,38 @@ fn read(file: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// New metadata; in the reference adding and updating are the same procedure.
+/// New metadata; in the reference adding and updating are the same procedure, which appends whatever was there.
 async fn add_or_update(
     context: &Context,
     typed: &RunConfigArgs,
     next: Metadata,
 ) -> Result<(), Failure> {
-    let store = context.open_or_make().await?;
-    let there = metadata(&store, &next.flag).await?;
-    if there.is_none() && first_made(context, &store, &next.flag).await?.is_none() {
-        plan::new_name(&next.flag.name)?;
+    let store = context.open_if_there().await?;
+    let (there, made) = match &store {
+        Some(store) => (
+            newest_metadata(store, &next.flag).await?,
+            first_made(context, store, &next.flag).await?,
+        ),
+        None => (None, None),
+    };
+    if there.is_none()
+        && made.is_none()
+        && let Err(unusual) = plan::new_name(&next.flag, NewName::Any)
+            .and_then(|()| next.flag.name.check_new(NewName::SnakeCase))
+    {
+        output::talk(&format!("warning: {unusual}; taken all the same"));
     }
     let mut parts = next.into_parts();
     if parts.owner.is_none() {
-        parts.owner = plan::owner(&OwnerArgs::default(), &context.variables)?;
+        parts.owner = Some(plan::editor(&context.variables)?);
     }
-    if there.as_ref().is_some_and(|there| **there == parts) {
-        let message = format!("nothing changes: {} is like this already", parts.flag);
-        return Err(plan::PlanError::Usage(message).into());
+    if parts.edited_by.is_none() {
+        parts.edited_by = Some(plan::editor(&context.variables)?);
     }
     write::metadata(
         context,
-        &store,
-        there.as_ref(),
-        parts,
+        store,
+        PlannedMetadata::on(there.as_ref(), parts),
         &typed.confirmation,
         typed.output.form,
     )
@@ -95,7 +108,7 @@ async fn add_or_update(
 async fn revise(context: &Context, typed: &RunConfigArgs, next: Revision) -> Result<(), Failure> {
     let store = context.open().await?;
     let flag = next.flag.clone();
-    let newest = newest(&store, &flag).await?;
+    let newest = newest_revision(&store, &flag).await?;
     if newest.is_none() && metadata(&store, &flag).await?.is_none() {
         return Err(context
             .not_found(&store, flag, ": a configuration with ROWTYPE FLAG adds it")
@@ -103,8 +116,10 @@ async fn revise(context: &Context, typed: &RunConfigArgs, next: Revision) -> Res
     }
     let mut parts = next.into_parts();
     if parts.owner.is_none() {
-        parts.owner = plan::owner(&OwnerArgs::default(), &context.variables)?;
+        parts.owner = Some(plan::editor(&context.variables)?);
     }
+    let format = newest_format(context, &store, &flag, newest.as_ref()).await?;
+    parts.format = following(format, parts.format);
     let mut planned = PlannedRevision::on(newest.as_ref(), parts)?;
     if !io::stdin().is_terminal() {
         planned.change.risks.retain(|risk| *risk == Risk::Reshuffle);
@@ -117,4 +132,18 @@ async fn revise(context: &Context, typed: &RunConfigArgs, next: Revision) -> Res
         typed.output.form,
     )
     .await
+}
+
+/// A digest that the newest row names stays, if the configuration names none.
+fn following(newest: Option<Format>, format: Format) -> Format {
+    match (newest, format) {
+        (
+            Some(newest @ Format::V1 { .. }),
+            Format::V1 {
+                source: AlgorithmSource::Setting,
+                ..
+            },
+        ) => newest,
+        (_, format) => format,
+    }
 }

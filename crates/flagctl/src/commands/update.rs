@@ -1,15 +1,15 @@
 //! `flagctl update`: newer metadata of a flag.
 
 use clap::Args;
-use flag_model::{Date, Metadata, MetadataParts, OwnerId};
+use flag_model::{Date, FlagKey, MetadataParts};
 
-use crate::args::{FlagArgs, OutputArgs};
-use crate::commands::metadata;
+use crate::args::{FlagArgs, OutputArgs, Variables};
+use crate::commands::{first_made, newest_metadata, today};
 use crate::confirm::ConfirmArgs;
 use crate::failure::Failure;
 use crate::plan::{self, PlanError};
 use crate::run::Context;
-use crate::write;
+use crate::write::{self, PlannedMetadata};
 
 /// What is to be different; what is not said stays as it is.
 #[derive(Debug, Args)]
@@ -46,31 +46,68 @@ pub(crate) struct UpdateArgs {
 /// Appends newer metadata: what was typed, on top of what counts.
 pub(crate) async fn update(context: &Context, typed: &UpdateArgs) -> Result<(), Failure> {
     let flag = plan::flag(&typed.flag)?;
+    plan::not_past(typed.expires_on, today())?;
     let store = context.open().await?;
-    let Some(newest) = metadata(&store, &flag).await? else {
-        return Err(context
-            .not_found(&store, flag, ": `flagctl add` adds it")
-            .await);
+    let newest = newest_metadata(&store, &flag).await?;
+    let mut parts = match &newest {
+        None if first_made(context, &store, &flag).await?.is_some() => {
+            let message = format!("{flag} has no metadata yet: `flagctl add` adds it");
+            return Err(PlanError::Usage(message).into());
+        }
+        None => {
+            let advice = ": `flagctl add` adds it";
+            return Err(context.not_found(&store, flag, advice).await);
+        }
+        Some(Ok(newest)) => updated(newest.clone().into_parts(), typed)?,
+        Some(Err(_)) => updated(said_anew(flag, typed, &context.variables)?, typed)?,
     };
-    let parts = updated(&newest, typed)?;
+    if newest
+        .as_ref()
+        .is_some_and(|newest| newest.as_ref().is_ok_and(|newest| **newest == parts))
+    {
+        let message = format!("nothing changes: {} is like this already", parts.flag);
+        return Err(PlanError::Usage(message).into());
+    }
+    parts.edited_by = Some(plan::editor(&context.variables)?);
     write::metadata(
         context,
-        &store,
-        Some(&newest),
-        parts,
+        Some(store),
+        PlannedMetadata::on(newest.as_ref(), parts),
         &typed.confirmation,
         typed.output.form,
     )
     .await
 }
 
-fn updated(newest: &Metadata, typed: &UpdateArgs) -> Result<MetadataParts, PlanError> {
-    let mut parts = newest.clone().into_parts();
+/// What stands for metadata that cannot be read: nothing of it is kept, so that all that is required must be said.
+fn said_anew(
+    flag: FlagKey,
+    typed: &UpdateArgs,
+    variables: &Variables,
+) -> Result<MetadataParts, PlanError> {
+    if typed.description.is_none() {
+        let message = format!(
+            "the metadata of {flag} cannot be read, so nothing of it is kept: say all of it, --description too"
+        );
+        return Err(PlanError::Usage(message));
+    }
+    Ok(MetadataParts {
+        flag,
+        description: String::new(),
+        owner: Some(plan::editor(variables)?),
+        edited_by: None,
+        ticket: None,
+        tags: Vec::new(),
+        expires_on: None,
+    })
+}
+
+fn updated(mut parts: MetadataParts, typed: &UpdateArgs) -> Result<MetadataParts, PlanError> {
     if let Some(description) = &typed.description {
         parts.description = plan::told("Description", description)?;
     }
     if let Some(owner) = &typed.owner {
-        parts.owner = Some(OwnerId::new(owner)?);
+        parts.owner = Some(plan::named_owner(owner)?);
     }
     if let Some(ticket) = &typed.ticket {
         parts.ticket = Some(ticket.clone()).filter(|ticket| !ticket.is_empty());
@@ -85,18 +122,13 @@ fn updated(newest: &Metadata, typed: &UpdateArgs) -> Result<MetadataParts, PlanE
         parts.tags.remove(at);
     }
     for tag in &typed.tags {
-        if !parts.tags.contains(tag) {
-            parts.tags.push(tag.clone());
+        let tag = plan::tag(tag)?;
+        if !parts.tags.contains(&tag) {
+            parts.tags.push(tag);
         }
     }
     if typed.expires_on.is_some() || typed.no_expires_on {
         parts.expires_on = typed.expires_on;
-    }
-    if parts == **newest {
-        return Err(PlanError::Usage(format!(
-            "nothing changes: {} is like this already",
-            parts.flag
-        )));
     }
     Ok(parts)
 }

@@ -87,6 +87,7 @@ fn metadata(reading: &mut Reading, flag: &FlagKey, at: &At<'_>) -> Option<Metada
         flag: flag.clone(),
         description: description?,
         owner: owner?,
+        edited_by: None,
         ticket: ticket?,
         tags: tags?.unwrap_or_default(),
         expires_on: expires_on?,

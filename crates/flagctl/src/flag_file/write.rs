@@ -5,13 +5,13 @@ use flag_model::{
     Revision, Treatment,
 };
 use flag_rollout::reweight;
-use flag_store::{FlagEntry, UnreadableRow};
+use flag_store::FlagEntry;
 use serde::Serialize;
 use serde_json::{Number, Value};
 use serde_saphyr::FlowSeq;
 
 use super::FILE_VERSION;
-use crate::output::number;
+use crate::output::{named_algorithm, number};
 
 /// A file as it is written.
 #[derive(Debug, Serialize)]
@@ -69,26 +69,16 @@ struct WrittenTreatment {
 }
 
 impl Written {
-    /// The flags as they are; every row that counts must be readable, for a file without it would be taken for whole.
-    pub(crate) fn new(
-        project: &ProjectName,
-        flags: &[FlagEntry],
-    ) -> Result<Self, Vec<UnreadableRow>> {
-        let metadata = flags
-            .iter()
-            .filter_map(|entry| entry.metadata.as_ref()?.as_ref().err());
-        let revisions = flags
-            .iter()
-            .filter_map(|entry| entry.revision.as_ref()?.as_ref().err());
-        let unreadable: Vec<UnreadableRow> = metadata.chain(revisions).cloned().collect();
-        if !unreadable.is_empty() {
-            return Err(unreadable);
-        }
-        Ok(Self {
+    /// What can be read of the flags.
+    pub(crate) fn new(project: &ProjectName, flags: &[FlagEntry]) -> Self {
+        let flags = flags.iter().map(WrittenFlag::from);
+        Self {
             file_version: FILE_VERSION,
             project: project.to_string(),
-            flags: flags.iter().map(WrittenFlag::from).collect(),
-        })
+            flags: flags
+                .filter(|flag| flag.metadata.is_some() || flag.revision.is_some())
+                .collect(),
+        }
     }
 }
 
@@ -119,16 +109,15 @@ impl From<&Metadata> for WrittenMetadata {
 
 impl From<&Revision> for WrittenRevision {
     fn from(revision: &Revision) -> Self {
-        let (format_version, placing) = match &revision.format {
-            Format::V1 => (1, None),
-            Format::V2 { algorithm, salt } => (2, Some((algorithm, salt))),
-        };
         let is_new = has_ranges_of_a_new_flag(revision);
         let treatments = revision.treatments.iter();
         Self {
-            format_version,
-            hash_algorithm: placing.map(|(algorithm, _)| HashAlgorithm::as_str(*algorithm)),
-            salt: placing.map(|(_, salt)| salt.to_string()),
+            format_version: match revision.format {
+                Format::V1 { .. } => 1,
+                Format::V2 { .. } => 2,
+            },
+            hash_algorithm: named_algorithm(&revision.format).map(HashAlgorithm::as_str),
+            salt: revision.format.salt().map(ToString::to_string),
             control: value(&revision.control),
             treatments: treatments
                 .map(|treatment| WrittenTreatment::new(treatment, is_new))

@@ -5,7 +5,6 @@ use serde::Serialize;
 
 use super::Answer;
 use super::json::Key;
-use super::table::shown;
 use super::text::{Columns, Text, Tone};
 
 /// What became of the flags of a file.
@@ -68,7 +67,7 @@ impl Answer for Applied {
 
     fn text(&self) -> Text {
         let mut lines = Columns::default();
-        let mut say = |tone, line: &str| lines.line(tone, [shown(line)]);
+        let mut say = |tone, line: &str| lines.line(tone, [line.to_owned()]);
         // What is written has been shown already, for it had to be confirmed.
         let changes = self.changed.iter().filter(|_| !self.written);
         for line in changes.flat_map(|flag| &flag.change) {

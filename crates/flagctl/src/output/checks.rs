@@ -1,9 +1,9 @@
 //! What a doctor found.
 
+use flag_store::UnreadableRow;
 use serde::Serialize;
 
 use super::Answer;
-use super::table::shown;
 use super::text::{Columns, Text, Tone};
 
 /// What was checked, in the order in which it was.
@@ -21,6 +21,19 @@ pub(crate) struct Check {
     pub(crate) status: Status,
     /// What was found.
     pub(crate) found: String,
+    /// The row that it was found in, if it was in one.
+    #[serde(flatten)]
+    pub(crate) row: Option<Place>,
+}
+
+/// Where in a table something was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Place {
+    pub(crate) row_key: String,
+    /// The column, or the field in it; `row key` if it is the key.
+    pub(crate) column: String,
+    /// What was found, without where.
+    pub(crate) problem: String,
 }
 
 /// How it is.
@@ -48,7 +61,32 @@ impl Checks {
             subject,
             status,
             found,
+            row: None,
         });
+    }
+
+    /// Notes what was found in a row.
+    pub(crate) fn note_row(&mut self, status: Status, subject: &str, place: Place, found: String) {
+        self.note(status, subject, found);
+        if let Some(check) = self.checks.last_mut() {
+            check.row = Some(place);
+        }
+    }
+
+    /// Notes a row that cannot be read, and what that means.
+    pub(crate) fn unreadable_row(
+        &mut self,
+        status: Status,
+        subject: &str,
+        row: &UnreadableRow,
+        meaning: &str,
+    ) {
+        let place = Place {
+            row_key: row.key().to_owned(),
+            column: row.column().unwrap_or("row key").to_owned(),
+            problem: row.problem() + meaning,
+        };
+        self.note_row(status, subject, place, format!("{row}{meaning}"));
     }
 
     /// Whether anything failed.
@@ -66,20 +104,34 @@ impl Answer for Checks {
 
     fn text(&self) -> Text {
         let mut columns = Columns::default();
+        let mut rows = Columns::headed(["STATUS", "COLUMN", "FOUND", "ROW KEY"]);
+        let mut are_rows = false;
         for check in &self.checks {
             let (tone, status) = match check.status {
                 Status::Ok => (Tone::Plain, "ok"),
                 Status::Warning => (Tone::Changed, "warning"),
                 Status::Failed => (Tone::Problem, "failed"),
             };
-            let line = [
-                status.to_owned(),
-                shown(&check.subject),
-                shown(&check.found),
-            ];
-            columns.line(tone, line);
+            let status = status.to_owned();
+            if let Some(Place {
+                row_key,
+                column,
+                problem,
+            }) = &check.row
+            {
+                are_rows = true;
+                let line = [status, column.clone(), problem.clone(), row_key.clone()];
+                rows.line(tone, line);
+            } else {
+                columns.line(tone, [status, check.subject.clone(), check.found.clone()]);
+            }
         }
-        columns.text()
+        let checks = columns.text();
+        if are_rows {
+            checks.and(rows.text())
+        } else {
+            checks
+        }
     }
 
     fn names(&self) -> Vec<String> {

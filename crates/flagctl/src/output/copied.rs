@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::Answer;
-use super::table::shown;
 use super::text::{Columns, Text, Tone};
 use crate::copy::Copied;
 
@@ -71,7 +70,7 @@ impl Answer for CopiedRows {
         }
         let mut conflicts = Columns::headed(["There with other cells, and left as they are:"]);
         for key in self.conflicts() {
-            conflicts.line(Tone::Problem, [shown(key)]);
+            conflicts.line(Tone::Problem, [key.clone()]);
         }
         columns.text().and(conflicts.text())
     }

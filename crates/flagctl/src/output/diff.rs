@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::Number;
 
 use super::json;
-use super::table::{listed, or_none, placing, shown};
+use super::table::{listed, or_none, placing, ranges};
 use super::text::{Columns, Text, Tone};
+use super::visible::visible;
 use super::{Answer, groups};
 use crate::change::Sides;
 
@@ -113,8 +114,8 @@ impl Diff<'_> {
             Field::new("format", &placing(&from.format), &placing(&to.format)),
             Field::new(
                 "control",
-                &from.control.to_string(),
-                &to.control.to_string(),
+                &visible(&from.control.to_string()),
+                &visible(&to.control.to_string()),
             ),
         ];
         for name in group_names(from, to) {
@@ -125,7 +126,7 @@ impl Diff<'_> {
             ));
         }
         fields.extend([
-            Field::new("comment", &from.comment, &to.comment),
+            Field::new("comment", &visible(&from.comment), &visible(&to.comment)),
             Field::new("owner", &owner(from), &owner(to)),
             Field::new("rollback_of", &rollback_of(from), &rollback_of(to)),
         ]);
@@ -138,8 +139,8 @@ impl Field {
         Self {
             name: name.into(),
             differs: from != to,
-            from: shown(from),
-            to: shown(to),
+            from: from.to_owned(),
+            to: to.to_owned(),
         }
     }
 }
@@ -167,7 +168,7 @@ fn of_group(name: &str, from: Option<&Group<'_>>, to: Option<&Group<'_>>) -> [Fi
         let [from, to] = [from, to].map(|group| or_none(group.map(show)));
         Field::new(format!("{name}.{field}"), &from, &to)
     };
-    let ranges = field("ranges", &|(_, ranges)| listed(ranges));
+    let owned = field("ranges", &|(_, owned)| ranges(owned));
     let all_ranges = |group: Option<&Group<'_>>| group.map(|(_, ranges)| ranges.clone());
     [
         field("percent", &|(treatment, _)| treatment.percent.to_string()),
@@ -175,7 +176,7 @@ fn of_group(name: &str, from: Option<&Group<'_>>, to: Option<&Group<'_>>) -> [Fi
         overrides(name, from, to),
         Field {
             differs: all_ranges(from) != all_ranges(to),
-            ..ranges
+            ..owned
         },
     ]
 }

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::Answer;
 use super::json;
-use super::table::{of_revision, shown};
+use super::table::of_revision;
 use super::text::{Columns, Text};
+use super::visible::visible;
 
 /// What an instance receives, or received at an instant, and the revision that decides it.
 pub(crate) struct Explained<'a> {
@@ -49,10 +50,14 @@ impl Answer for Explained<'_> {
             Some(at) => format!(" at {at}"),
             None => String::new(),
         };
-        let heading = format!("{} for {}{at}", self.revision.flag, self.instance);
+        let heading = format!(
+            "{} for {}{at}",
+            self.revision.flag,
+            visible(self.instance.as_str())
+        );
         let bucket = self.decision.bucket;
         let decision = Columns::from([
-            ("value", shown(&self.decision.value.to_string())),
+            ("value", visible(&self.decision.value.to_string())),
             ("group", self.decision.rollout_group.to_owned()),
             ("reason", self.reason()),
             (
@@ -60,7 +65,7 @@ impl Answer for Explained<'_> {
                 bucket.map_or_else(|| "-".to_owned(), |bucket| bucket.to_string()),
             ),
         ]);
-        Text::plain(&shown(&heading))
+        Text::plain(&heading)
             .and(decision.text())
             .and(of_revision(self.revision))
     }

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use super::Answer;
 use super::text::Text;
-use super::{Answer, yaml};
+use super::yaml::yaml;
 use crate::flag_file::Written;
 
 /// A file that `flagctl apply` takes.
@@ -15,7 +16,7 @@ impl Answer for Exported {
     }
 
     fn text(&self) -> Text {
-        Text::plain(&yaml(&self.0).unwrap_or_default())
+        Text::verbatim(&yaml(&self.0).unwrap_or_default())
     }
 
     fn names(&self) -> Vec<String> {

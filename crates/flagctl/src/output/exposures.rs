@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::Answer;
 use super::json;
-use super::table::{or_none, short, shown};
+use super::table::{or_none, short};
 use super::text::{Columns, Text, Tone};
+use super::visible::visible;
 
 /// Exposures of a flag, in the order of the log.
 pub(crate) struct Exposures<'a> {
@@ -55,14 +56,14 @@ impl Answer for Exposures<'_> {
         let mut columns = Columns::headed(heading);
         for exposure in self.exposures {
             let line = [
-                shown(&exposure.created),
-                shown(&exposure.instance),
-                shown(&exposure.rollout_group),
+                exposure.created.clone(),
+                visible(&exposure.instance),
+                visible(&exposure.rollout_group),
                 or_none(exposure.reason.clone()),
                 or_none(exposure.bucket.clone()),
                 or_none(exposure.revision.clone()),
                 or_none(exposure.from_cache.clone()),
-                shown(&exposure.request_id),
+                visible(&exposure.request_id),
                 short(&exposure.value),
             ];
             columns.line(Tone::Plain, line);

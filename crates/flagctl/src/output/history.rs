@@ -1,12 +1,12 @@
 //! What a flag was, the newest first.
 
 use flag_model::{FlagKey, Metadata, Revision, Timestamp};
-use flag_store::{FlagRowKey, UnreadableRow};
+use flag_store::UnreadableRow;
 use serde::Serialize;
 
 use super::Answer;
 use super::json::{self, Entry};
-use super::table::{listed, or_none, short, shown, treatments};
+use super::table::{listed, or_none, short, treatments};
 use super::text::{Columns, Text, Tone};
 
 /// Revisions of a flag; those that cannot be read say why.
@@ -72,6 +72,7 @@ impl Answer for MetadataHistory<'_> {
         }
         let heading = [
             "CREATED",
+            "EDITED BY",
             "OWNER",
             "EXPIRES ON",
             "TICKET",
@@ -129,25 +130,15 @@ pub(super) fn created<T>(
     row: &Result<T, UnreadableRow>,
     of_readable: impl Fn(&T) -> Timestamp,
 ) -> Option<Timestamp> {
-    let key = match row {
-        Ok(row) => return Some(of_readable(row)),
-        Err(
-            UnreadableRow::Percent { key, .. }
-            | UnreadableRow::Total { key, .. }
-            | UnreadableRow::Cell { key, .. },
-        ) => key,
-        Err(_) => return None,
-    };
-    let key = FlagRowKey::decode(key.as_bytes());
-    key.ok().map(|key| key.created)
+    match row {
+        Ok(row) => Some(of_readable(row)),
+        Err(unreadable) => unreadable.created(),
+    }
 }
 
 fn unreadable(created: Option<Timestamp>, error: &UnreadableRow) -> Vec<String> {
     let created = created.map_or_else(|| "?".to_owned(), |time| time.to_string());
-    vec![
-        created,
-        format!("unreadable: {}", shown(&error.to_string())),
-    ]
+    vec![created, format!("unreadable: {error}")]
 }
 
 fn of_revision(revision: &Revision) -> Vec<String> {
@@ -164,6 +155,7 @@ fn of_revision(revision: &Revision) -> Vec<String> {
 fn of_metadata(metadata: &Metadata) -> Vec<String> {
     vec![
         metadata.created().to_string(),
+        or_none(metadata.edited_by.as_ref().map(ToString::to_string)),
         or_none(metadata.owner.as_ref().map(ToString::to_string)),
         or_none(metadata.expires_on.map(|date| date.to_string())),
         or_none(metadata.ticket.clone()),

@@ -8,7 +8,7 @@ use flag_store::UnreadableRow;
 use serde::Serialize;
 use serde_json::Number;
 
-use super::groups;
+use super::{groups, named_algorithm};
 
 #[derive(Serialize)]
 pub(super) struct Key {
@@ -22,6 +22,7 @@ pub(super) struct Metadata {
     created: String,
     description: String,
     owner: Option<String>,
+    edited_by: Option<String>,
     ticket: Option<String>,
     tags: Vec<String>,
     expires_on: Option<String>,
@@ -99,6 +100,7 @@ impl From<&flag_model::Metadata> for Metadata {
             created: text(&metadata.created()),
             description: metadata.description.clone(),
             owner: metadata.owner.as_ref().map(text),
+            edited_by: metadata.edited_by.as_ref().map(text),
             ticket: metadata.ticket.clone(),
             tags: metadata.tags.clone(),
             expires_on: metadata.expires_on.as_ref().map(text),
@@ -108,16 +110,15 @@ impl From<&flag_model::Metadata> for Metadata {
 
 impl From<&flag_model::Revision> for Revision {
     fn from(revision: &flag_model::Revision) -> Self {
-        let (format_version, placing) = match &revision.format {
-            Format::V1 => (1, None),
-            Format::V2 { algorithm, salt } => (2, Some((algorithm, salt))),
-        };
         let treatments = revision.treatments.iter().zip(groups(revision));
         Self {
             created: text(&revision.created()),
-            format_version,
-            hash_algorithm: placing.map(|(algorithm, _)| HashAlgorithm::as_str(*algorithm)),
-            salt: placing.map(|(_, salt)| text(salt)),
+            format_version: match revision.format {
+                Format::V1 { .. } => 1,
+                Format::V2 { .. } => 2,
+            },
+            hash_algorithm: named_algorithm(&revision.format).map(HashAlgorithm::as_str),
+            salt: revision.format.salt().map(text),
             control: (&revision.control).into(),
             treatments: treatments
                 .map(|(treatment, (group, ranges))| Treatment::new(treatment, group, &ranges))

@@ -4,7 +4,7 @@ use flag_keys::{Key, Scope, Secret};
 use serde::Serialize;
 
 use super::Answer;
-use super::table::{listed, or_none, shown};
+use super::table::{listed, or_none};
 use super::text::{Columns, Text, Tone};
 
 /// The keys of a file.
@@ -67,7 +67,7 @@ impl Answer for Keys<'_> {
                 listed(&key.projects.names()),
                 key.created.to_string(),
                 or_none(key.expires_on.map(|date| date.to_string())),
-                shown(&key.comment),
+                key.comment.clone(),
             ];
             columns.line(Tone::Plain, line);
         }
@@ -141,6 +141,6 @@ fn facts(key: &Key) -> [(&'static str, String); 6] {
             "expires on",
             or_none(key.expires_on.map(|date| date.to_string())),
         ),
-        ("comment", shown(&key.comment)),
+        ("comment", key.comment.clone()),
     ]
 }

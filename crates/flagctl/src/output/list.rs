@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Answer;
 use super::history::created;
 use super::json::{self, Entry};
-use super::table::{or_none, short, shown, treatments};
+use super::table::{or_none, short, treatments};
 use super::text::{Columns, Text, Tone};
 
 /// What is told of each flag.
@@ -154,5 +154,5 @@ fn of_revision(revision: &Revision) -> Vec<String> {
 }
 
 fn unreadable(error: &UnreadableRow) -> Vec<String> {
-    vec![format!("unreadable: {}", shown(&error.to_string()))]
+    vec![format!("unreadable: {error}")]
 }

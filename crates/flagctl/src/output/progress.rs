@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use super::terminal;
+use super::visible::shown;
 
 /// How long a person waits without a word.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -39,7 +40,7 @@ pub(crate) async fn noted<T>(what: impl Display, work: impl Future<Output = T>) 
         }
         let waited = PATIENCE + STEP * steps;
         // On one line of any terminal, for only that one is taken back.
-        let what: String = what.to_string().chars().take(SHOWN).collect();
+        let what: String = shown(&what.to_string()).chars().take(SHOWN).collect();
         note(&format!("{} {} s  {what}", bar(steps), waited.as_secs()));
         steps += 1;
     }

@@ -1,9 +1,10 @@
 //! The parts that results have for people.
 
-use flag_model::{Format, Metadata, Percent, Revision};
+use flag_model::{BucketRange, Format, Metadata, Percent, Revision};
 
 use super::groups;
 use super::text::{Columns, Text, Tone};
+use super::visible::{item, visible};
 
 /// How many characters of a text are shown where many rows are.
 const SHORT: usize = 60;
@@ -14,14 +15,16 @@ const LISTED: usize = 8;
 /// What a flag is for.
 pub(super) fn of_metadata(metadata: &Metadata) -> Text {
     let owner = metadata.owner.as_ref().map(ToString::to_string);
+    let edited_by = metadata.edited_by.as_ref().map(ToString::to_string);
     let expires_on = metadata.expires_on.map(|date| date.to_string());
     Columns::from([
-        ("description", shown(&metadata.description)),
+        ("description", visible(&metadata.description)),
         ("owner", or_none(owner)),
         ("ticket", or_none(metadata.ticket.clone())),
         ("tags", listed(&metadata.tags)),
         ("expires on", or_none(expires_on)),
         ("created", metadata.created().to_string()),
+        ("edited by", or_none(edited_by)),
     ])
     .text()
 }
@@ -32,7 +35,7 @@ pub(super) fn of_revision(revision: &Revision) -> Text {
     let mut columns = Columns::from([
         ("revision", revision.created().to_string()),
         ("version", placing(&revision.format)),
-        ("comment", shown(&revision.comment)),
+        ("comment", visible(&revision.comment)),
         ("owner", or_none(owner)),
     ]);
     if let Some(rollback_of) = revision.rollback_of {
@@ -46,13 +49,13 @@ pub(super) fn of_revision(revision: &Revision) -> Text {
 fn of_groups(revision: &Revision) -> Text {
     let mut columns = Columns::headed(["GROUP", "PERCENT", "OVERRIDES", "BUCKETS", "VALUE"]);
     let treatments = revision.treatments.iter();
-    for (treatment, (group, ranges)) in treatments.zip(groups(revision)) {
+    for (treatment, (group, owned)) in treatments.zip(groups(revision)) {
         let line = [
             group,
             treatment.percent.to_string(),
             listed(&treatment.overrides),
-            listed(&ranges),
-            shown(&treatment.value.to_string()),
+            ranges(&owned),
+            visible(&treatment.value.to_string()),
         ];
         columns.line(Tone::Plain, line);
     }
@@ -61,7 +64,7 @@ fn of_groups(revision: &Revision) -> Text {
         rest(revision).to_string(),
         "-".to_owned(),
         "all others".to_owned(),
-        shown(&revision.control.to_string()),
+        visible(&revision.control.to_string()),
     ];
     columns.line(Tone::Plain, line);
     columns.text()
@@ -80,7 +83,7 @@ pub(super) fn rest(revision: &Revision) -> Percent {
 /// How instances are placed on the rollout line.
 pub(super) fn placing(format: &Format) -> String {
     match format {
-        Format::V1 => "1, md5".to_owned(),
+        Format::V1 { algorithm, .. } => format!("1, {algorithm}"),
         Format::V2 { algorithm, salt } => format!("2, {algorithm}, salt {salt}"),
     }
 }
@@ -100,18 +103,29 @@ pub(super) fn treatments(revision: &Revision) -> String {
             format!("{group} {percent} % {value}{overrides}")
         })
         .collect();
-    or_none((!treatments.is_empty()).then(|| treatments.join("; ")))
+    if treatments.is_empty() {
+        return "-".to_owned();
+    }
+    treatments.join("; ")
 }
 
 /// The text, or a dash where there is none.
 pub(super) fn or_none(text: Option<String>) -> String {
-    text.map_or_else(|| "-".to_owned(), |text| shown(&text))
+    text.map_or_else(|| "-".to_owned(), |text| visible(&text))
 }
 
 /// The first ones of a list, and how many more there are.
 pub(super) fn listed(items: &[impl ToString]) -> String {
-    let first = items.iter().take(LISTED);
-    let first: Vec<String> = first.map(|item| shown(&item.to_string())).collect();
+    beginning(items, |one| item(&one.to_string()))
+}
+
+/// The first ones of some ranges likewise, which have commas of their own.
+pub(super) fn ranges(ranges: &[BucketRange]) -> String {
+    beginning(ranges, ToString::to_string)
+}
+
+fn beginning<T>(items: &[T], show: impl Fn(&T) -> String) -> String {
+    let first: Vec<String> = items.iter().take(LISTED).map(show).collect();
     match items.len().saturating_sub(LISTED) {
         0 if first.is_empty() => "-".to_owned(),
         0 => first.join(", "),
@@ -125,37 +139,12 @@ pub(super) fn short(text: &str) -> String {
     if short.len() < text.len() {
         short.push('…');
     }
-    shown(&short)
-}
-
-/// Text as a terminal may show it: one line, and no control characters that a terminal would obey.
-pub(crate) fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_invisible(character) {
-            shown.extend(character.escape_unicode());
-        } else if character.is_control() {
-            shown.extend(character.escape_debug());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
-}
-
-/// Whether a character shows nothing, or turns the direction of what follows.
-fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    visible(&short)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_terminal_obeys_nothing_that_is_shown() {
-        assert_eq!(shown("a\nb\u{1b}[31m\tö 日"), "a\\nb\\u{1b}[31m\\tö 日");
-    }
 
     #[test]
     fn a_long_list_says_how_many_are_left_out() {

@@ -2,6 +2,8 @@
 
 use anstyle::{AnsiColor, Style};
 
+use super::visible::{self, shown};
+
 /// What a line is, which a terminal may show by a colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Tone {
@@ -34,8 +36,13 @@ impl Tone {
 pub(crate) struct Text(Vec<(Tone, String)>);
 
 impl Text {
-    /// The lines of a text without any tone.
+    /// The lines of a text without any tone, as a terminal may show them.
     pub(crate) fn plain(text: &str) -> Self {
+        Self::verbatim(&visible::lines(text))
+    }
+
+    /// The lines of a text that has been escaped already, in a way of its own.
+    pub(super) fn verbatim(text: &str) -> Self {
         let lines = text.split_terminator('\n');
         let lines = lines.map(|line| (Tone::Plain, line.to_owned()));
         Self(lines.collect())
@@ -76,13 +83,16 @@ pub(super) struct Columns(Vec<(Tone, Vec<String>)>);
 impl Columns {
     /// Columns under a heading.
     pub(super) fn headed<const N: usize>(heading: [&str; N]) -> Self {
-        let cells = heading.map(str::to_owned).to_vec();
-        Self(vec![(Tone::Heading, cells)])
+        let mut columns = Self::default();
+        columns.line(Tone::Heading, heading.map(str::to_owned));
+        columns
     }
 
-    /// Adds a line.
+    /// Adds a line, whose cells are shown as a terminal may show them.
     pub(super) fn line(&mut self, tone: Tone, cells: impl Into<Vec<String>>) {
-        self.0.push((tone, cells.into()));
+        let cells: Vec<String> = cells.into();
+        let cells = cells.iter().map(|cell| shown(cell)).collect();
+        self.0.push((tone, cells));
     }
 
     /// The lines as they are shown.
@@ -113,9 +123,11 @@ impl Columns {
 /// Names beside what they name.
 impl<const N: usize> From<[(&str, String); N]> for Columns {
     fn from(pairs: [(&str, String); N]) -> Self {
-        let lines = pairs.into_iter();
-        let lines = lines.map(|(name, value)| (Tone::Plain, vec![name.to_owned(), value]));
-        Self(lines.collect())
+        let mut columns = Self::default();
+        for (name, value) in pairs {
+            columns.line(Tone::Plain, [name.to_owned(), value]);
+        }
+        columns
     }
 }
 

@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::Answer;
 use super::json::Key;
-use super::table::shown;
 use super::text::{Columns, Text, Tone};
 
 /// A row as it was written.
@@ -40,9 +39,9 @@ impl Answer for Written<'_> {
     }
 
     fn text(&self) -> Text {
-        let mut columns = Columns::from([("row key", shown(&text(&self.row.key)))]);
+        let mut columns = Columns::from([("row key", text(&self.row.key))]);
         for (column, value) in self.row.cells.iter() {
-            let line = [column, value].map(|bytes| shown(&text(bytes)));
+            let line = [column, value].map(text);
             columns.line(Tone::Plain, line);
         }
         columns.text()

@@ -1,6 +1,6 @@
 //! How the next revision places instances: the same way as before, unless a reshuffle is asked for by name.
 
-use flag_model::{FlagKey, FlagName, Format, FormatVersion, HashAlgorithm, Salt};
+use flag_model::{AlgorithmSource, FlagKey, FlagName, Format, FormatVersion, HashAlgorithm, Salt};
 
 use super::{PlanError, named};
 use crate::args::FormatArgs;
@@ -9,14 +9,20 @@ use crate::args::FormatArgs;
 pub(super) const RESALT: &str = "the flag has version 1 and keeps it, and with it everybody's bucket; \
      --resalt moves it to version 2 and gives everybody a new bucket";
 
-/// The format of the next revision.
+/// The format of the next revision; `v1` is the digest of version 1 where nobody names one.
 pub(super) fn plan(
     flag: &FlagKey,
     newest: Option<&Format>,
     typed: &FormatArgs,
+    v1: HashAlgorithm,
 ) -> Result<Format, PlanError> {
+    if newest.is_some() && typed.salt.is_some() {
+        return usage(
+            "--salt is for a first revision; --resalt gives everybody a new bucket".into(),
+        );
+    }
     match (newest, &typed.resalt) {
-        (None, None) => first(&flag.name, typed),
+        (None, None) => first(&flag.name, typed, v1),
         (None, Some(_)) => usage(format!(
             "--resalt: {flag} has no revision yet; leave it out"
         )),
@@ -25,17 +31,39 @@ pub(super) fn plan(
     }
 }
 
-fn first(name: &FlagName, typed: &FormatArgs) -> Result<Format, PlanError> {
-    match (typed.format_version, &typed.algorithm) {
-        (Some(FormatVersion::V1), None) => Ok(Format::V1),
-        (Some(FormatVersion::V1), Some(_)) => usage(
-            "--algorithm: version 1 is always md5; leave it out, or --format-version 1".into(),
-        ),
-        (Some(FormatVersion::V2) | None, algorithm) => Ok(Format::V2 {
-            algorithm: parse(algorithm.as_deref())?.unwrap_or(HashAlgorithm::Md5),
-            salt: Salt::from(name),
+fn first(name: &FlagName, typed: &FormatArgs, v1: HashAlgorithm) -> Result<Format, PlanError> {
+    let algorithm = parse(typed.algorithm.as_deref())?;
+    match (typed.format_version, &typed.salt) {
+        (Some(FormatVersion::V1), Some(_)) => {
+            usage("--salt: version 1 has none; leave it out, or --format-version 1".into())
+        }
+        (Some(FormatVersion::V1), None) => Ok(algorithm.map_or(Format::v1(v1), of_version_1)),
+        (Some(FormatVersion::V2) | None, salt) => Ok(Format::V2 {
+            algorithm: algorithm.unwrap_or(HashAlgorithm::Md5),
+            salt: match salt {
+                Some(salt) => Salt::new(salt).map_err(|invalid| named("--salt", invalid))?,
+                None => default_salt(name, "--salt")?,
+            },
         }),
     }
+}
+
+/// Version 1 with a digest that its row names.
+fn of_version_1(algorithm: HashAlgorithm) -> Format {
+    Format::V1 {
+        algorithm,
+        source: AlgorithmSource::Row,
+    }
+}
+
+/// The name of the flag, or what to type instead if that can be no salt.
+fn default_salt(name: &FlagName, option: &str) -> Result<Salt, PlanError> {
+    Salt::try_from(name).map_err(|invalid| {
+        PlanError::Usage(format!(
+            "{option} is required: the flag's name, {}, cannot be its salt, which has {}",
+            invalid.found, invalid.expected
+        ))
+    })
 }
 
 fn kept(newest: &Format, typed: &FormatArgs) -> Result<Format, PlanError> {
@@ -65,9 +93,9 @@ fn resalted(
     }
     let algorithm = parse(typed.algorithm.as_deref())?;
     match newest {
-        Format::V1 => Ok(Format::V2 {
+        Format::V1 { .. } => Ok(Format::V2 {
             algorithm: algorithm.unwrap_or(HashAlgorithm::Md5),
-            salt: salt.map_or_else(|| Ok(Salt::from(name)), new_salt)?,
+            salt: salt.map_or_else(|| default_salt(name, "--resalt SALT"), new_salt)?,
         }),
         Format::V2 {
             algorithm: current,

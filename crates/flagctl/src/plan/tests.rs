@@ -7,6 +7,8 @@ use flag_model::{FlagType, Format, HashAlgorithm, InstanceId, Timestamp};
 use super::*;
 use crate::args::revise_args;
 
+const V1: Format = Format::v1(HashAlgorithm::Md5);
+
 fn key(flag_type: FlagType) -> FlagKey {
     FlagKey {
         project: ProjectName::new("p").unwrap(),
@@ -26,7 +28,15 @@ fn plan(flag_type: FlagType, revisions: &[&str]) -> Result<RevisionParts, PlanEr
         let options: Vec<&str> = options.split_whitespace().collect();
         let typed = revise_args(&options);
         let flag = key(flag_type);
-        planned = Some(revision(&flag, newest.as_ref(), &typed, &Variables::new())?);
+        let variables = vec![("USER".into(), "ann".into())];
+        planned = Some(revision(
+            &flag,
+            newest.as_ref(),
+            newest.as_ref().map(|newest| &newest.format),
+            &typed,
+            HashAlgorithm::Md5,
+            &variables,
+        )?);
     }
     Ok(planned.unwrap())
 }
@@ -83,12 +93,13 @@ fn a_first_revision_has_version_2_and_the_name_as_its_salt() {
     assert_eq!(parts.format, v2(HashAlgorithm::Md5, "f"));
     assert_eq!(parts.control, FlagValue::Boolean(false));
     assert_eq!(parts.comment, "why");
-    assert_eq!((parts.treatments.len(), parts.owner), (0, None));
+    let owner = parts.owner.as_ref().map(OwnerId::as_str);
+    assert_eq!((parts.treatments.len(), owner), (0, Some("ann")));
 }
 
 #[test]
 fn a_first_revision_may_have_version_1_or_another_algorithm() {
-    assert_eq!(feature(&[OFF_V1]).format, Format::V1);
+    assert_eq!(feature(&[OFF_V1]).format, V1);
     let sha256 = feature(&["--control false --algorithm sha256"]).format;
     assert_eq!(sha256, v2(HashAlgorithm::Sha256, "f"));
 }
@@ -198,6 +209,84 @@ fn one_of_several_treatments_must_be_selected() {
     );
 }
 
+const MISNAMED: &[&str] = &[
+    OFF,
+    "--percent 10 --treatment-name 2",
+    "--treatment new --percent 10 --treatment-name 1",
+    "--treatment new --percent 10 --treatment-name new",
+];
+
+#[test]
+fn a_selector_that_fits_two_treatments_is_refused() {
+    for (selector, exact) in [
+        ("2", "'#1' for \"2\" or '#2' for \"1\""),
+        ("1", "'#1' for \"2\" or '#2' for \"1\""),
+        ("new", "'#3' for \"new\" or '#new' for another one"),
+    ] {
+        let change = format!("--treatment {selector} --percent 30");
+        check_refused(
+            &[MISNAMED, &[change.as_str()]].concat(),
+            &format!("--treatment: \"{selector}\" fits several treatments; say {exact}"),
+        );
+    }
+}
+
+#[test]
+fn a_selector_can_be_exact() {
+    let percents = |selector: &str| -> Vec<u32> {
+        let change = format!("--treatment {selector} --percent 30");
+        let parts = feature(&[MISNAMED, &[change.as_str()]].concat());
+        let percents = parts.treatments.iter();
+        percents
+            .map(|treatment| treatment.percent.buckets() / 1_000)
+            .collect()
+    };
+    for (selector, expected) in [
+        ("#1", [30, 10, 10].as_slice()),
+        ("name:1", &[10, 30, 10]),
+        ("#2", &[10, 30, 10]),
+        ("name:2", &[30, 10, 10]),
+        ("3", &[10, 10, 30]),
+        ("name:new", &[10, 10, 30]),
+        ("#new", &[10, 10, 10, 30]),
+    ] {
+        assert_eq!(percents(selector), expected, "{selector}");
+    }
+    for unknown in ["#0", "#4", "name:3", "#"] {
+        let change = format!("--treatment {unknown} --percent 30");
+        assert!(plan(FlagType::Feature, &[MISNAMED, &[change.as_str()]].concat()).is_err());
+    }
+}
+
+#[test]
+fn many_ids_in_one_option_are_refused() {
+    check_refused(
+        &[OFF, "--override A,B,"],
+        "--override: found \"A,B,\", which would be one id with a comma in it; say `--override A --override B`; \
+         an id that is really like this comes in with `flagctl apply`",
+    );
+    check_refused(
+        &[OFF, "--override @ids.txt"],
+        "--override: found \"@ids.txt\", but ids are not read from files; say --override ID once for each id, for \
+         instance `$(sed 's/^/--override /' ids.txt)`; an id that is really like this comes in with `flagctl apply`",
+    );
+    assert_eq!(tag("a b").unwrap(), "a b");
+    assert_eq!(
+        tag("a,b").unwrap_err().to_string(),
+        "--tag: found \"a,b\", which would be one tag with a comma in it; say `--tag a --tag b`"
+    );
+}
+
+#[test]
+fn a_day_that_has_passed_is_refused() {
+    let [past, today, future] =
+        ["2026-01-31", "2026-02-01", "2026-02-02"].map(|day| Date::parse(day).ok());
+    assert!(not_past(past, today).is_err());
+    for fine in [today, future, None] {
+        assert!(not_past(fine, today).is_ok());
+    }
+}
+
 #[test]
 fn a_selected_treatment_must_be_changed() {
     check_refused(
@@ -267,7 +356,7 @@ fn a_revision_that_changes_nothing_is_refused() {
 #[test]
 fn version_1_stays_version_1() {
     let revisions = &[OFF_V1, "--percent 40", "--treatment new --percent 3.0"];
-    assert_eq!(feature(revisions).format, Format::V1);
+    assert_eq!(feature(revisions).format, V1);
     check(revisions, &["- 40 true []", "- 3 true []"]);
 }
 
@@ -330,14 +419,16 @@ fn an_algorithm_is_carried_forward_and_changes_with_a_resalt_alone() {
     );
     check_refused(
         &["--control false --algorithm md4"],
-        "Hashing algorithm: md4 is invalid. Value should be one of md5, sha1, sha256.",
+        "Hashing algorithm: md4 is invalid. Value should be one of md5, sha1, sha224, sha256, sha384, sha512, \
+         sha3_224, sha3_256, sha3_384, sha3_512, blake2b, blake2s.",
     );
 }
 
 #[test]
 fn options_of_the_format_that_contradict_each_other_are_refused() {
     for revisions in [
-        &["--control false --format-version 1 --algorithm md5"][..],
+        &["--control false --format-version 1 --salt f.1"][..],
+        &[OFF, "--salt f.1"],
         &["--control false --resalt f.2"],
         &[OFF, "--format-version 1"],
         &[OFF_V1, "--resalt --format-version 1"],
@@ -385,7 +476,7 @@ fn check_owner(typed: Option<&str>, variables: &[(&str, &str)], expected: Option
     };
     let variables = variables.iter();
     let variables = variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    let owner = owner(&typed, &variables.collect()).unwrap();
+    let owner = owner(&typed, &variables.collect()).ok();
     assert_eq!(owner.as_ref().map(OwnerId::as_str), expected);
 }
 
@@ -397,5 +488,8 @@ fn an_owner_is_named_or_comes_from_the_environment() {
     check_owner(None, &all[..2], Some("use"));
     check_owner(None, &all[..1], Some("log"));
     check_owner(None, &[("FLAG_OWNER", ""), ("USER", "use")], Some("use"));
+    check_owner(None, &[("USER", " "), ("LOGNAME", "log")], Some("log"));
     check_owner(None, &[], None);
+    check_owner(Some(""), &all, None);
+    check_owner(Some(" "), &all, None);
 }

@@ -1,14 +1,15 @@
 //! What happens to the treatments: one of them is changed, added or removed, and buckets are dealt anew.
 
 use flag_model::{
-    BucketRange, FlagType, FlagValue, Format, FormatVersion, InstanceId, InvalidPercent, Percent,
-    Revision, RevisionParts, Treatment, TreatmentName, quoted,
+    BucketRange, FlagType, FlagValue, FormatVersion, InstanceId, InvalidPercent, Percent, Revision,
+    RevisionParts, Treatment, TreatmentName, quoted,
 };
 use flag_rollout::reweight;
 
 use super::format::RESALT;
-use super::{PlanError, named};
+use super::{PlanError, named, one_by_one};
 use crate::args::TreatmentArgs;
+use crate::shell::word;
 
 /// What a treatment has to fit.
 pub(super) struct Rules<'a> {
@@ -50,7 +51,7 @@ pub(crate) fn place(parts: &mut RevisionParts, keeps_buckets: bool) {
         let treatments = parts.treatments.iter_mut();
         treatments.for_each(|treatment| treatment.ranges.clear());
     }
-    if parts.format == Format::V1 {
+    if parts.format.version() == FormatVersion::V1 {
         return;
     }
     let shares: Vec<(&[BucketRange], Percent)> = parts
@@ -73,23 +74,66 @@ fn select(groups: &[String], typed: &TreatmentArgs) -> Result<usize, PlanError> 
         let groups = groups.join(", ");
         return usage(format!("--treatment is required: the flag has {groups}"));
     };
-    if selector == "new" {
-        return Ok(groups.len());
-    }
+    let at = selected(groups, selector)?;
     let nothing_else = TreatmentArgs {
         selector: typed.selector.clone(),
         ..TreatmentArgs::default()
     };
-    if *typed == nothing_else {
+    if *typed == nothing_else && at < groups.len() {
         return usage(format!(
             "--treatment {selector}: nothing says what to change in it"
         ));
     }
-    let position = match selector.parse::<usize>() {
-        Ok(number) => number.checked_sub(1).filter(|&at| at < groups.len()),
-        Err(_) => groups.iter().position(|group| group == selector),
+    Ok(at)
+}
+
+/// What a selector means: `#2`, `#new` and `name:…` one thing, any other text whatever it fits, which must be one.
+fn selected(groups: &[String], selector: &str) -> Result<usize, PlanError> {
+    let named = |name: &str| {
+        let named = groups
+            .iter()
+            .enumerate()
+            .filter(|(_, group)| *group == name);
+        named.map(|(at, _)| at).collect::<Vec<usize>>()
     };
-    position.map_or_else(|| usage(unknown(groups, selector)), Ok)
+    let mut fits = if let Some(position) = selector.strip_prefix('#') {
+        Vec::from_iter(by_position(groups, position))
+    } else if let Some(name) = selector.strip_prefix("name:") {
+        named(name)
+    } else {
+        let position = by_position(groups, selector);
+        position.into_iter().chain(named(selector)).collect()
+    };
+    fits.sort_unstable();
+    fits.dedup();
+    match fits.as_slice() {
+        [] => usage(unknown(groups, selector)),
+        [at] => Ok(*at),
+        _ => usage(ambiguous(groups, selector, &fits)),
+    }
+}
+
+/// The treatment at a position, counted from 1; the one behind the last for `new`.
+fn by_position(groups: &[String], position: &str) -> Option<usize> {
+    if position == "new" {
+        return Some(groups.len());
+    }
+    let at = position.parse::<usize>().ok()?.checked_sub(1)?;
+    (at < groups.len()).then_some(at)
+}
+
+/// Which treatments a selector fits, each as it is said so that it fits no other.
+fn ambiguous(groups: &[String], selector: &str, fits: &[usize]) -> String {
+    let exact = fits.iter().map(|&at| match groups.get(at) {
+        Some(group) => format!("'#{}' for {}", at + 1, quoted(group)),
+        None => "'#new' for another one".to_owned(),
+    });
+    let exact: Vec<String> = exact.collect();
+    let selector = quoted(selector);
+    format!(
+        "--treatment: {selector} fits several treatments; say {}",
+        exact.join(" or ")
+    )
 }
 
 fn unknown(groups: &[String], selector: &str) -> String {
@@ -185,12 +229,30 @@ fn value(text: &str, flag_type: FlagType) -> Result<FlagValue, PlanError> {
 }
 
 fn add_override(overrides: &mut Vec<InstanceId<'static>>, id: &str) -> Result<(), PlanError> {
+    not_many(id)?;
     let id = InstanceId::new(id.to_owned()).map_err(|invalid| named("--override", invalid))?;
     if overrides.contains(&id) {
         let id = quoted(id.as_str());
         return usage(format!("--override: {id} is in the override list already"));
     }
     overrides.push(id);
+    Ok(())
+}
+
+/// Refuses what other programs take for many ids, and this one would take for one.
+fn not_many(id: &str) -> Result<(), PlanError> {
+    const ELSE: &str = "an id that is really like this comes in with `flagctl apply`";
+    if id.contains(',') {
+        let message = one_by_one("--override", "id", id);
+        return usage(format!("{message}; {ELSE}"));
+    }
+    if let Some(file) = id.strip_prefix('@') {
+        let (found, file) = (quoted(id), word(file));
+        return usage(format!(
+            "--override: found {found}, but ids are not read from files; say --override ID once for each id, for \
+             instance `$(sed 's/^/--override /' {file})`; {ELSE}"
+        ));
+    }
     Ok(())
 }
 

@@ -13,12 +13,13 @@ const OF_METADATA: &[&str] = &[
     "Type",
     "Description",
     "OwnerID",
+    "EditedBy",
     "Ticket",
     "Tags",
     "ExpiresOn",
     "CreatedTime",
 ];
-/// The last two only in version 2.
+/// The last one only in version 2.
 const OF_REVISION: &[&str] = &[
     "Name",
     "Type",
@@ -28,21 +29,24 @@ const OF_REVISION: &[&str] = &[
     "OwnerID",
     "Treatments",
     "CreatedTime",
+    "RollbackOf",
     "HashAlgorithm",
     "Salt",
 ];
 /// The last two only in version 2.
 const OF_TREATMENT: &[&str] = &["OverrideList", "PercentRollout", "Value", "Name", "Ranges"];
 /// What must be text, so that nothing else is taken for it.
-const TEXTS: [&str; 10] = [
+const TEXTS: [&str; 12] = [
     "Name",
     "Type",
     "Description",
     "OwnerID",
+    "EditedBy",
     "Ticket",
     "ExpiresOn",
     "Comment",
     "CreatedTime",
+    "RollbackOf",
     "HashAlgorithm",
     "Salt",
 ];
@@ -59,41 +63,48 @@ const REQUIRED: [&str; 8] = [
     "Salt",
 ];
 
-/// Refuses what would be dropped, or taken for something else.
+/// Refuses what would be dropped, or taken for something else. A copied row may hold what a stored one may.
 pub(super) fn check_fields(
     text: &Text<'_>,
     path: &[Step<'_>],
     fields: &[(&str, Literal<'_>)],
     key: &FlagRowKey,
+    is_copy: bool,
 ) -> Result<(), ConfigError> {
     let version = fields.iter().find(|(name, _)| *name == "FormatVersion");
     let is_version_2 = version.is_some_and(|(_, version)| cell(version) == "2");
-    let of_version = |all: &'static [&'static str]| match all {
-        [first @ .., _, _] if !is_version_2 => first,
-        all => all,
+    let of_version = |all: &'static [&'static str], last: usize| {
+        let last = if is_version_2 { 0 } else { last };
+        all.get(..all.len() - last).unwrap_or(all)
     };
     let known = match key.row_type {
         RowType::Flag => OF_METADATA,
-        RowType::Revision => of_version(OF_REVISION),
+        RowType::Revision => of_version(OF_REVISION, 1),
     };
-    text.only(path, fields, known)?;
+    let known_of_treatment = of_version(OF_TREATMENT, 2);
+    if !is_copy {
+        text.only(path, fields, known)?;
+    }
     for (name, value) in fields {
         let path = steps(path, &[Step::Key(name)]);
         check_kind(text, &path, (name, value), key.flag.flag_type)?;
         match (*name, value) {
-            ("CreatedTime", Literal::Text(created)) => {
+            _ if is_copy => {}
+            ("RollbackOf", Literal::Text(created)) => {
                 let created = Timestamp::parse(created);
                 created.map_err(|invalid| text.wrong(&path, said(&invalid)))?;
             }
             ("Tags", Literal::Text(tags)) => {
                 nested("Tags", tags).parse(&Arena::new())?;
             }
+            // As a row without any has it.
+            ("Treatments", Literal::Text(treatments)) if treatments.trim().is_empty() => {}
             ("Treatments", Literal::Text(treatments)) => {
                 let (text, arena) = (nested("Treatments", treatments), Arena::new());
-                check_treatments(&text, &[], &text.parse(&arena)?, of_version(OF_TREATMENT))?;
+                check_treatments(&text, &[], &text.parse(&arena)?, known_of_treatment)?;
             }
             ("Treatments", treatments) => {
-                check_treatments(text, &path, treatments, of_version(OF_TREATMENT))?;
+                check_treatments(text, &path, treatments, known_of_treatment)?;
             }
             _ => {}
         }
@@ -114,7 +125,8 @@ fn check_kind(
 ) -> Result<(), ConfigError> {
     let is_right = match (name, value) {
         ("ControlValue", Literal::Boolean(_)) => flag_type == FlagType::Feature,
-        ("ControlValue", Literal::Text(_)) => flag_type == FlagType::Data,
+        // Which text it is, and whether it says `true` or `False`, is for the reader of rows.
+        ("ControlValue", Literal::Text(_)) => true,
         ("ControlValue", _) => false,
         (name, Literal::Null) => !REQUIRED.contains(&name),
         (_, Literal::Text(_)) => true,

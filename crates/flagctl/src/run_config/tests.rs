@@ -1,5 +1,6 @@
 //! Facts about run configurations.
 
+use flag_model::InstanceId;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::*;
@@ -20,7 +21,11 @@ fn config(row_type: &str, cell: &str) -> String {
 }
 
 fn read_now(text: &str) -> Result<RunConfig, String> {
-    read(text, Timestamp::UNIX_EPOCH).map_err(|error| error.to_string())
+    described(text).map(|described| described.config)
+}
+
+fn described(text: &str) -> Result<Described, String> {
+    read(text, Timestamp::UNIX_EPOCH, &RowOptions::default()).map_err(|error| error.to_string())
 }
 
 #[track_caller]
@@ -141,9 +146,99 @@ fn values_are_found_behind_all_that_python_allows() {
     let message = read_now(&config("REVISION", cell)).unwrap_err();
     assert!(
         message.starts_with(
-            "row_cell_value, line 4, column 19: ControlValue: found text, expected true or false"
+            "row_cell_value, line 4, column 19: ControlValue: found \"maybe\", expected true or false"
         ),
         "{message}"
+    );
+}
+
+/// Every cell is text there, and there are all that the row has.
+#[test]
+fn a_row_is_taken_as_bigtable_studio_shows_it() {
+    let ours = r#"{"Comment":"Off","ControlValue":"false","CreatedTime":"2026-01-01 10:00:00.000000","FormatVersion":"1","HashAlgorithm":"sha1","Name":"f","OwnerID":"ann","RollbackOf":"2025-12-01 10:00:00.000000","Treatments":"[]","Type":"FEATURE"}"#;
+    let version_2 = r#"{"Comment":"20 %","ControlValue":"false","CreatedTime":"2026-01-01 10:00:00.000000","FormatVersion":"2","HashAlgorithm":"md5","Name":"f","Salt":"f","Treatments":"[{\"Name\": \"on\", \"OverrideList\": [\"A12345\"], \"PercentRollout\": 20, \"Ranges\": [[0, 20000]], \"Value\": true}]","Type":"FEATURE"}"#;
+    let theirs = r#"{"Comment":"","ControlValue":"False","CreatedTime":"2024-09-26 10:00:00","FormatVersion":"1","Name":"f","OwnerID":"John","Treatments":"[{'OverrideList': ['A12345'], 'PercentRollout': '40', 'Value': 'True'}]","Type":"FEATURE"}"#;
+    let bare = r#"{"ControlValue":"True","CreatedTime":"2024-09-26 10:00:00","Treatments":""}"#;
+    for (cells, percents) in [
+        (ours, [].as_slice()),
+        (version_2, &["20"]),
+        (theirs, &["40"]),
+        (bare, &[]),
+    ] {
+        let Ok(RunConfig::Revision(revision)) = read_now(&config("REVISION", cells)) else {
+            panic!("{:?}", read_now(&config("REVISION", cells)))
+        };
+        let treatments = revision.treatments.iter();
+        let found: Vec<String> = treatments.map(|each| each.percent.to_string()).collect();
+        assert_eq!(found, percents);
+        assert_eq!(
+            revision.control.to_string(),
+            if cells == bare { "true" } else { "false" }
+        );
+    }
+    let metadata = r#"{"CreatedTime":"2026-01-01 10:00:00.000000","Description":"What","ExpiresOn":"2030-01-01","Name":"f","Tags":"[\"a\"]","Type":"FEATURE"}"#;
+    let read = read_now(&config("FLAG", metadata));
+    assert!(matches!(read, Ok(RunConfig::Metadata(_))), "{read:?}");
+}
+
+/// The reference served them, and may have to serve them again.
+#[test]
+fn what_is_odd_in_a_copied_row_is_read_as_from_the_store_and_said() {
+    let odd = CELL.replace("['A12345']", "['A12345', 'A12345', 7]");
+    let refused = read_now(&config("REVISION", &odd)).unwrap_err();
+    assert!(
+        refused.contains("expected each instance id in one place"),
+        "{refused}"
+    );
+    let copied = odd.replace(
+        "'Comment'",
+        "'CreatedTime': '2024-09-26 10:00:00', 'Team': 'x', 'Comment'",
+    );
+    let described = described(&config("REVISION", &copied)).unwrap();
+    let RunConfig::Revision(revision) = &described.config else {
+        panic!("no revision")
+    };
+    let ids: Vec<_> = revision.treatments[0]
+        .overrides
+        .iter()
+        .map(InstanceId::as_str)
+        .collect();
+    assert_eq!(ids, ["A12345", "7"]);
+    let said = described.warnings.join("\n");
+    for part in ["Team: found an unknown column", "\"A12345\"", "found 7"] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn whatever_a_served_row_holds_can_be_copied() {
+    let copied = |created: &str| {
+        let cells = CELL.replace("'Value': True", "'Value': True, 'Note': 'x', 'Name': 'on'");
+        let created = format!("'CreatedTime': '{created}', 'RollbackOf': 'soon', 'Comment'");
+        described(&config("REVISION", &cells.replace("'Comment'", &created))).unwrap()
+    };
+    let unknown = "found an unknown field, read as nothing";
+    for created in ["", "soon", "2024-09-26 10:00:00+05:00"] {
+        let said = copied(created).warnings.join("\n");
+        for part in [
+            &format!("Treatments[0].Note: {unknown}"),
+            &format!("Treatments[0].Name: {unknown}"),
+            &format!("CreatedTime: found \"{created}\", read as "),
+            "RollbackOf: found \"soon\", read as nothing",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+    let said = copied("2024-09-26 10:00:00").warnings.join("\n");
+    assert!(!said.contains("CreatedTime"), "{said}");
+    let metadata = r#"{"CreatedTime":"","Description":"What","ExpiresOn":"soon","Name":"f","Tags":"[","Type":"FEATURE"}"#;
+    let said = described(&config("FLAG", metadata))
+        .unwrap()
+        .warnings
+        .join("\n");
+    assert!(
+        said.contains("ExpiresOn: found") && said.contains("Tags: found"),
+        "{said}"
     );
 }
 
@@ -165,7 +260,7 @@ fn nothing_is_dropped_or_taken_for_something_else() {
             "\"Salt\": no such field",
         ),
         (
-            CELL.replace("'Comment'", "'CreatedTime': 'soon', 'Comment'"),
+            CELL.replace("'Comment'", "'RollbackOf': 'soon', 'Comment'"),
             "found \"soon\", expected YYYY-MM-DD",
         ),
         (
@@ -177,8 +272,8 @@ fn nothing_is_dropped_or_taken_for_something_else() {
             "OwnerID: found a list, expected text",
         ),
         (
-            CELL.replace("False", "'False'"),
-            "ControlValue: found text, expected true or false, as the flag is a feature",
+            CELL.replace("False", "'off'"),
+            "ControlValue: found \"off\", expected true or false",
         ),
     ] {
         let message = read_now(&config("REVISION", &cell)).unwrap_err();
@@ -212,11 +307,10 @@ fn null_treatments_are_none() {
     };
     assert!(revision.treatments.is_empty());
     let cell = format!("{}}}", &CELL[..from].replace(", 'Treatments': ", ""));
-    let message = read_now(&config("REVISION", &cell)).unwrap_err();
-    assert!(
-        message.contains("Treatments: found no such cell"),
-        "{message}"
-    );
+    let Ok(RunConfig::Revision(revision)) = read_now(&config("REVISION", &cell)) else {
+        panic!("no revision")
+    };
+    assert!(revision.treatments.is_empty());
 }
 
 #[test]

@@ -127,6 +127,36 @@ fn a_doctor_tells_settings_with_their_origin() {
 }
 
 #[test]
+fn a_store_without_flags_and_a_variable_without_a_setting_are_warnings() {
+    let dir = TempDir::new().unwrap();
+    check_done(&flagctl(&dir, &["init"]));
+    let found = command(dir.path(), &["doctor"])
+        .env("FLAG_DATADIR", "/elsewhere")
+        .output()
+        .unwrap();
+    check_done(&found);
+    for warning in [
+        "no setting has this variable",
+        "no project has any: is this the right store?",
+    ] {
+        assert!(stdout(&found).contains(warning), "{}", stdout(&found));
+    }
+}
+
+#[test]
+fn whoever_makes_a_store_is_told() {
+    let dir = TempDir::new().unwrap();
+    let added = add(&dir);
+    check_done(&added);
+    assert!(
+        stderr(&added).contains("it is made now"),
+        "{}",
+        stderr(&added)
+    );
+    assert!(!stderr(&revise(&dir, "--control false --comment x")).contains("it is made now"));
+}
+
+#[test]
 fn rows_that_cannot_be_read_are_named() {
     let dir = TempDir::new().unwrap();
     leave_behind(&dir, "2024-09-25 19:15:28.248896", "[{");
@@ -143,10 +173,17 @@ fn rows_that_cannot_be_read_are_named() {
     let text = flagctl(&dir, &["doctor"]);
     assert_eq!(text.status.code(), Some(5));
     assert_eq!(stderr(&text), "");
-    let failed = stdout(&text)
-        .lines()
-        .filter(|line| line.starts_with("failed   row"));
-    assert_eq!(failed.count(), 1, "{}", stdout(&text));
+    let failed = |line: &&str| {
+        line.starts_with("failed   Treatments  Rollout percentage: 140 is invalid")
+            && line.ends_with("#TIME#2024-09-27 08:00:00")
+    };
+    let lines: Vec<&str> = stdout(&text).lines().collect();
+    assert_eq!(lines.iter().copied().filter(failed).count(), 1, "{lines:?}");
+    let table = lines
+        .iter()
+        .position(|line| line.starts_with("STATUS   COLUMN"))
+        .unwrap();
+    assert_eq!(lines.len(), table + 3, "{lines:?}");
 }
 
 #[test]
@@ -174,23 +211,25 @@ fn exposures_that_cannot_be_read_are_named() {
         "warning exposure: row {key}, column Bucket: found \"many\", expected a number from 0 to 99999; \
          nothing is served from it"
     );
-    assert_eq!(found, [says]);
+    assert_eq!(found.last(), Some(&says), "{found:?}");
 }
 
 #[test]
 fn flags_that_should_be_gone_and_rows_of_nobody_are_a_warning() {
     let dir = TempDir::new().unwrap();
-    let options = ["--description", "Old", "--expires-on", "2020-01-01"];
-    check_done(&on_flag(&dir, "add", &options));
+    check_done(&add(&dir));
+    let mut metadata = rows(dir.path(), Table::Flags).remove(0);
+    metadata.cells.set("ExpiresOn", "2020-01-01");
+    write(dir.path(), metadata);
     write(
         dir.path(),
         Row {
-            key: b"PROJECT#a b#ROWTYPE#FLAG".to_vec(),
+            key: b"PROJECT#a%b#ROWTYPE#FLAG".to_vec(),
             cells: Cells::default().with("Name", "x"),
         },
     );
     let found = problems(&doctor(dir.path(), &[], 0));
-    let stranger = "warning row: PROJECT#a b#ROWTYPE#FLAG belongs to no project";
+    let stranger = "warning row: PROJECT#a%b#ROWTYPE#FLAG belongs to no project";
     assert!(found[0].starts_with(stranger), "{found:?}");
     let expired = "warning flag csr-assistant/feature/multi_step_api_router: \
                    should be gone since 2020-01-01; it is served all the same";
@@ -202,5 +241,56 @@ fn a_project_that_is_asked_for_and_has_no_rows_fails() {
     let dir = with_revision();
     let found = problems(&doctor(dir.path(), &["other"], 1));
     assert_eq!(found, ["failed rows of other: there are none"]);
-    check_failed(&flagctl(&dir, &["doctor", "a b"]), 5, &["project name"]);
+    check_failed(&flagctl(&dir, &["doctor", "a#b"]), 5, &["project name"]);
+}
+
+#[test]
+fn what_writes_nothing_makes_no_store() {
+    let dir = TempDir::new().unwrap();
+    let store = dir.path().join("store");
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let flags = |name: &str| {
+        format!(
+            "file_version: 1\nproject: p\nflags:\n- flag_type: feature\n  name: {name}\n  metadata:\n    description: x\n"
+        )
+    };
+    let odd = file("odd.yaml", &flags("Odd Name"));
+    let good = file("good.yaml", &flags("good"));
+    let config = file(
+        "run-config.json",
+        r#"{"row_key_prefix_PROJECT": "p", "row_key_prefix_ROWTYPE": "FLAG", "row_key_prefix_FLAGTYPE": "feature", "row_key_prefix_FLAGNAME": "f", "row_cell_value": {"Name": "f", "Type": "FEATURE", "Description": "x"}, "add_new_feature_flag": true}"#,
+    );
+    let add = ["add", "p", "feature", "f", "--description=x"];
+    for (args, code) in [
+        ([&add[..], &["--tag=a\nb"]].concat(), 5),
+        ([&add[..], &["--dry-run"]].concat(), 0),
+        (
+            vec!["add", "p", "feature", "Odd Name", "--description=x"],
+            5,
+        ),
+        (vec!["apply", "-f", &odd], 5),
+        (vec!["apply", "-f", &good, "--check"], 7),
+        (vec!["apply", "-f", &good, "--dry-run"], 0),
+        (vec!["run-config", "-f", &config, "--dry-run"], 0),
+    ] {
+        let output = command(&store, &args).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{args:?} {}",
+            stderr(&output)
+        );
+        assert!(!stderr(&output).contains("it is made now"), "{args:?}");
+        assert!(!store.exists(), "{args:?}");
+    }
+    for args in [
+        vec!["apply", "-f", &good],
+        vec!["add", "p", "feature", "f", "--description=x"],
+    ] {
+        check_done(&command(&store, &args).output().unwrap());
+    }
 }

@@ -120,6 +120,53 @@ fn what_was_rolled_back_comes_into_force_again_only_by_name() {
     assert_eq!(percent(&dir), "30");
 }
 
+/// A copy of a bad revision is as bad, however often it was rolled back and forth.
+#[test]
+fn a_copy_of_what_was_rolled_back_comes_into_force_again_only_by_name() {
+    let dir = three_revisions();
+    let bad = revisions(&dir)[0]["created"].as_str().unwrap().to_owned();
+    assert_code(&on_flag(&dir, "rollback", &[]), 0);
+    for (done, percent_then) in [("rollback --to", "30"), ("rollback", "20")] {
+        let meant = ["--to", &bad, "--yes-i-mean", NAME];
+        let options = if done == "rollback" { &[][..] } else { &meant };
+        assert_code(&on_flag(&dir, "rollback", options), 0);
+        assert_eq!(percent(&dir), percent_then);
+    }
+    let again = on_flag(&dir, "rollback", &[]);
+    assert_code(&again, 2);
+    let says = "what was rolled back comes into force again";
+    assert!(stderr(&again).contains(says), "{}", stderr(&again));
+    assert_eq!(percent(&dir), "20");
+}
+
+/// Time alone brings it into force, over whatever was appended until then.
+#[test]
+fn what_a_row_ahead_of_the_clock_will_undo_is_written_only_by_name() {
+    let dir = three_revisions();
+    let ahead = SystemClock.now().saturating_add(Duration::from_hours(25));
+    leave_behind(
+        &dir,
+        &ahead.to_string(),
+        "[{'PercentRollout': 100, 'Value': True}]",
+    );
+    for output in [
+        revise(&dir, "--percent 1"),
+        on_flag(&dir, "rollback", &[]),
+        on_flag(&dir, "history", &[]),
+    ] {
+        let says =
+            format!("the revision of {ahead} is ahead of the clock and comes into force at ");
+        assert!(stderr(&output).contains(&says), "{}", stderr(&output));
+    }
+    assert_code(&revise(&dir, "--percent 1"), 2);
+    assert_eq!(percent(&dir), "30");
+    assert_code(
+        &revise(&dir, &format!("--percent 1 --yes-i-mean {NAME}")),
+        0,
+    );
+    assert_eq!(percent(&dir), "1");
+}
+
 /// A revision in between doesn't hide that a rollback went past the target.
 #[test]
 fn a_revision_in_between_does_not_help() {
@@ -134,11 +181,7 @@ fn a_revision_in_between_does_not_help() {
 #[test]
 fn a_revision_that_cannot_be_read_can_be_rolled_back() {
     let dir = three_revisions();
-    leave_behind(
-        &dir,
-        "2999-01-01 00:00:00.000001",
-        "[{'PercentRollout': 7x}]",
-    );
+    leave_behind(&dir, &soon(), "[{'PercentRollout': 7x}]");
     let to = revisions(&dir)[1]["created"].as_str().unwrap().to_owned();
     assert_code(&on_flag(&dir, "get", &[]), 5);
     assert_code(&on_flag(&dir, "rollback", &["--to", &to]), 2);
@@ -253,6 +296,142 @@ fn metadata_is_updated_and_the_rest_stays() {
 }
 
 #[test]
+fn a_flag_that_should_be_gone_already_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let past = "--expires-on=2020-01-01";
+    let says = "--expires-on: found 2020-01-01, expected ";
+    check_failed(
+        &on_flag(&dir, "add", &["--description=x", past]),
+        5,
+        &[says],
+    );
+    check_done(&add(&dir));
+    check_failed(&on_flag(&dir, "update", &[past]), 5, &[says]);
+}
+
+#[test]
+fn many_ids_in_one_option_are_refused() {
+    let dir = three_revisions();
+    let says = "say `--override a --override b`";
+    check_failed(&revise(&dir, "--override a,b"), 2, &[says]);
+    let says = "ids are not read from files; say --override ID once for each id";
+    check_failed(&revise(&dir, "--override @ids"), 2, &[says]);
+    let says = "say `--tag a --tag b`";
+    check_failed(&on_flag(&dir, "update", &["--tag=a,b"]), 2, &[says]);
+    assert_eq!(revisions(&dir).len(), 3);
+}
+
+#[test]
+fn an_id_that_hides_something_is_shown_and_warned_of() {
+    let dir = three_revisions();
+    let ids = ["A1 ", "B\n2", "C\u{200b}3", "D4"].map(|id| format!("--override={id}"));
+    let ids = ids.each_ref().map(String::as_str);
+    let revised = on_flag(&dir, "revise", &[&["--comment=why"], &ids[..]].concat());
+    check_done(&revised);
+    let warnings: Vec<&str> = (stderr(&revised).lines())
+        .filter(|line| line.starts_with("warning: "))
+        .collect();
+    assert_eq!(
+        warnings,
+        [
+            "warning: treatment_1 overrides \"A1 \", an id with a space at its beginning or end",
+            "warning: treatment_1 overrides \"B\\n2\", an id with a line break",
+            "warning: treatment_1 overrides \"C\\u{200b}3\", an id with a character that cannot be seen",
+        ]
+    );
+    let shown = on_flag(&dir, "latest", &[]);
+    let says = "\"A1 \", \"B\\n2\", \"C\\u{200b}3\", D4";
+    assert!(stdout(&shown).contains(says), "{}", stdout(&shown));
+    let again = revise(&dir, "--percent 31");
+    assert!(!stderr(&again).contains("warning: "), "{}", stderr(&again));
+}
+
+#[test]
+fn metadata_says_who_wrote_it_beside_who_owns_the_flag() {
+    let dir = tempfile::tempdir().unwrap();
+    check_done(&add(&dir));
+    let by = |person: &str, args: &[&str]| {
+        let mut command = command(dir.path(), args);
+        command.env("FLAG_OWNER", person).output().unwrap()
+    };
+    let update = ["update", "csr-assistant", "feature", NAME, "--tag=x"];
+    check_done(&by("bob", &update));
+    assert_code(&by("eve", &update), 2);
+    let exported = flagctl(&dir, &["export", "csr-assistant"]);
+    let file = dir.path().join("flags.yaml");
+    let apply = ["apply", "-f", file.to_str().unwrap()];
+    fs::write(&file, &exported.stdout).unwrap();
+    check_done(&by("eve", &apply));
+    fs::write(&file, stdout(&exported).replace("Multi", "Many")).unwrap();
+    check_done(&by("carl", &apply));
+    let copied = serde_json::json!({
+        "Name": NAME, "Type": "FEATURE", "Description": "x", "OwnerID": "ann", "EditedBy": "dora",
+    });
+    let mut config = describing(NAME, "y");
+    check_done(&run_config(&dir, &config));
+    config["row_cell_value"] = copied;
+    check_done(&run_config(&dir, &config));
+    let history = json(&on_flag(&dir, "history", &["--metadata", "-ojson"]));
+    let people = history["metadata"].as_array().unwrap().iter();
+    let people: Vec<[&str; 2]> = people
+        .map(|row| ["owner", "edited_by"].map(|field| row[field].as_str().unwrap()))
+        .collect();
+    let (ann, carl, bob) = (["ann", "ann"], ["ann", "carl"], ["ann", "bob"]);
+    assert_eq!(people, [["ann", "dora"], ann, carl, bob, ann]);
+    let shown = on_flag(&dir, "get", &[]);
+    assert!(
+        stdout(&shown).contains("\nedited by    dora\n"),
+        "{}",
+        stdout(&shown)
+    );
+}
+
+#[test]
+fn whoever_runs_the_program_is_the_owner_where_nobody_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |variables: &[(&str, &str)], args: &[&str]| {
+        let mut command = command(dir.path(), args);
+        command.env_remove("USER").envs(variables.iter().copied());
+        command.output().unwrap()
+    };
+    let add = ["add", "p", "feature", "f", "--description=x"];
+    check_done(&run(&[("USER", "")], &add));
+    let login = Command::new("id").arg("-un").output().unwrap();
+    let get = ["get", "p", "feature", "f", "-ojson"];
+    let metadata = json(&run(&[], &get))["metadata"].take();
+    assert_eq!(metadata["owner"], stdout(&login).trim());
+    let unsaid = run(
+        &[],
+        &[&add[..3], &["g", "--description=x", "--owner="]].concat(),
+    );
+    check_failed(&unsaid, 5, &["--owner: found \"\", expected some text"]);
+}
+
+#[test]
+fn a_value_is_in_quotes_where_it_looks_like_nothing_or_like_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let flag = ["p", "data", "f"];
+    let run = |args: &[&str]| flagctl(&dir, &[&args[..1], &flag, &args[1..]].concat());
+    check_done(&run(&["add", "--description=x"]));
+    for (value, shown) in [
+        ("", "\"\""),
+        ("a ", "\"a \""),
+        ("\"\"", "\"\\\"\\\"\""),
+        ("a\u{ad}", "\"a\\u{ad}\""),
+        ("plain, and \"so\"", "plain, and \"so\""),
+    ] {
+        let control = format!("--control={value}");
+        let revised = run(&["revise", &control, "--comment=x", "--yes-i-mean=f"]);
+        check_done(&revised);
+        assert!(stderr(&revised).contains(shown), "{}", stderr(&revised));
+        for looking in ["get", "latest", "history"] {
+            let output = run(&[looking]);
+            assert!(stdout(&output).contains(shown), "{}", stdout(&output));
+        }
+    }
+}
+
+#[test]
 fn nothing_is_ever_removed() {
     let dir = three_revisions();
     for command in ["remove", "delete"] {
@@ -285,21 +464,66 @@ fn describing(name: &str, description: &str) -> serde_json::Value {
 }
 
 #[test]
-fn a_run_configuration_names_new_flags_as_add_does() {
+fn a_run_configuration_takes_any_name_that_the_reference_stored_and_warns() {
     let dir = tempfile::tempdir().unwrap();
-    let added = flagctl(
+    for name in ["Beta", "my flag", "_a"] {
+        let configured = run_config(&dir, &describing(name, "x"));
+        check_done(&configured);
+        let warning = format!("warning: flag name: found \"{name}\", expected ");
+        assert!(
+            stderr(&configured).contains(&warning),
+            "{}",
+            stderr(&configured)
+        );
+    }
+    let plain = run_config(&dir, &describing("beta", "x"));
+    assert!(!stderr(&plain).contains("warning"), "{}", stderr(&plain));
+}
+
+#[test]
+fn a_run_configuration_that_is_triggered_again_is_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        check_done(&run_config(&dir, &describing(NAME, "x")));
+    }
+    let metadata = json(&on_flag(&dir, "history", &["--metadata", "-ojson"]));
+    assert_eq!(metadata["metadata"].as_array().unwrap().len(), 2);
+    let revision = serde_json::json!({
+        "row_key_prefix_PROJECT": "csr-assistant",
+        "row_key_prefix_ROWTYPE": "REVISION",
+        "row_key_prefix_FLAGTYPE": "feature",
+        "row_key_prefix_FLAGNAME": NAME,
+        "row_cell_value": format!("{{'Name': '{NAME}', 'Type': 'FEATURE', 'FormatVersion': 1, 'ControlValue': False, 'Comment': 'Off', 'OwnerID': 'ann', 'Treatments': []}}"),
+        "add_new_feature_flag": false,
+    });
+    for _ in 0..2 {
+        check_done(&run_config(&dir, &revision));
+    }
+    assert_eq!(revisions(&dir).len(), 2);
+}
+
+#[test]
+fn a_run_configuration_may_begin_with_a_byte_order_mark() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("marked");
+    fs::write(&file, format!("\u{feff}{}", describing(NAME, "x"))).unwrap();
+    check_done(&flagctl(
         &dir,
-        &["add", "csr-assistant", "feature", "Beta", "--description=x"],
-    );
-    check_failed(
-        &added,
-        5,
-        &["flag name: found \"Beta\", expected snake_case: "],
-    );
-    let configured = run_config(&dir, &describing("Beta", "x"));
-    assert_code(&configured, 5);
-    assert_eq!(stderr(&configured), stderr(&added));
-    check_done(&run_config(&dir, &describing("beta", "x")));
+        &["run-config", "-f", file.to_str().unwrap()],
+    ));
+    let exported = flagctl(&dir, &["export", "csr-assistant"]);
+    fs::write(&file, format!("\u{feff}{}", stdout(&exported))).unwrap();
+    check_done(&flagctl(&dir, &["apply", "-f", file.to_str().unwrap()]));
+}
+
+#[test]
+fn a_character_by_its_name_is_refused_with_what_to_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = describing(NAME, "x");
+    let cells = format!("{{'Name': '{NAME}', 'Type': 'FEATURE', 'Description': '\\N{{EM DASH}}'}}");
+    config["row_cell_value"] = cells.into();
+    let says = "a character by its code, such as \\u2014 for \\N{EM DASH}";
+    check_failed(&run_config(&dir, &config), 5, &[says]);
 }
 
 #[test]

@@ -103,6 +103,24 @@ fn a_row_that_is_there_with_other_cells_is_a_conflict_and_stays() {
 }
 
 #[test]
+fn a_row_that_is_passed_over_makes_no_revision_newer_at_the_other_end() {
+    for above in ["zzzz", "9999-12-31 23:59:59.999999"] {
+        let from = with_revision();
+        write(from.path(), left_behind(above, "[]"));
+        let to = TempDir::new().unwrap();
+        let copied = copy(from.path(), to.path(), &[]);
+        check_done(&copied);
+        assert!(!stderr(&copied).contains("newer"), "{}", stderr(&copied));
+        check_done(&revise(
+            &to,
+            "--control true --yes-i-mean multi_step_api_router",
+        ));
+        let copied = copy(from.path(), to.path(), &[]);
+        assert!(stderr(&copied).contains("newer"), "{}", stderr(&copied));
+    }
+}
+
+#[test]
 fn a_newer_revision_at_the_other_end_stays_in_force_and_is_told() {
     let from = with_revision();
     let to = TempDir::new().unwrap();

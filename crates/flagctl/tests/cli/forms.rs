@@ -44,6 +44,62 @@ fn names(dir: &TempDir, args: &[&str]) -> Vec<String> {
     stdout(&output).lines().map(str::to_owned).collect()
 }
 
+/// What turns text around on a terminal, hides in it, or is a command to it.
+const HOSTILE: &str = "a\u{9b}b\u{202e}c\u{61c}d\u{ad}e\u{e0041}f\u{1b}g";
+
+#[test]
+fn a_terminal_obeys_nothing_in_any_form() {
+    let dir = world(Stage::InUse);
+    let store = dir.path().join("flag-data");
+    let control = format!("--control={HOSTILE}");
+    let greeting = ["csr-assistant", "data", "greeting"];
+    let on_greeting = |args: &[&str]| {
+        let args = [&args[..1], &greeting, &args[1..]].concat();
+        command(&store, &args).output().unwrap()
+    };
+    let comment = format!("--comment={HOSTILE}");
+    let revised = on_greeting(&["revise", &control, &comment, "--yes-i-mean=greeting"]);
+    check_done(&revised);
+    let mut outputs = vec![revised];
+    for form in ["table", "json", "yaml"] {
+        for args in [
+            &["get"][..],
+            &["latest"],
+            &["history"],
+            &["explain", HOSTILE],
+        ] {
+            outputs.push(on_greeting(&[args, &["-o", form]].concat()));
+        }
+        let list = ["list", "csr-assistant", "--with-latest", "-o", form];
+        outputs.push(command(&store, &list).output().unwrap());
+    }
+    for form in ["yaml", "json"] {
+        let export = ["export", "csr-assistant", "-o", form];
+        outputs.push(command(&store, &export).output().unwrap());
+    }
+    outputs.push(on_greeting(&["get", HOSTILE]));
+    outputs.push(on_greeting(&["explain", "A", "--at", HOSTILE]));
+    outputs.push(command(&store, &["list", HOSTILE]).output().unwrap());
+    for output in &outputs {
+        for text in [stdout(output), stderr(output)] {
+            let obeyed = |c: char| HOSTILE.contains(c) && !c.is_ascii_alphabetic();
+            assert!(!text.contains(obeyed), "{text:?}");
+        }
+    }
+    let value = json(&on_greeting(&["latest", "-ojson"]))["revision"]["control"].take();
+    assert_eq!(value, HOSTILE);
+    let yaml = on_greeting(&["latest", "-oyaml"]);
+    let yaml: Value = serde_saphyr::from_str(stdout(&yaml)).unwrap();
+    assert_eq!(yaml["revision"]["control"], HOSTILE);
+    let file = dir.path().join("hostile.yaml");
+    let exported = command(&store, &["export", "csr-assistant"])
+        .output()
+        .unwrap();
+    std::fs::write(&file, &exported.stdout).unwrap();
+    let check = ["apply", "--check", "-f", file.to_str().unwrap()];
+    check_done(&command(&store, &check).output().unwrap());
+}
+
 #[test]
 fn yaml_says_the_same_as_json() {
     let dir = world(Stage::InUse);

@@ -27,7 +27,7 @@ fn a_key_is_shown_once_and_only_its_digest_is_kept() {
     let dir = TempDir::new().unwrap();
     let made = create(
         &dir,
-        &["--comment=Ann", "--scope=log", "--expires-on=2027-01-31"],
+        &["--comment=Ann", "--scope=log", "--expires-on=9027-01-31"],
     );
     let key = made["key"].as_str().unwrap();
     let secret = key.rsplit('_').next().unwrap();
@@ -94,14 +94,14 @@ fn what_cannot_be_a_key_is_refused_and_nothing_is_written() {
     );
     check_failed(&create(&["--scope=log"]), 2, &["--project"]);
     check_failed(
-        &create(&["--scope=log", "--project=a b"]),
+        &create(&["--scope=log", "--project=a#b"]),
         5,
         &["project name"],
     );
     check_failed(
         &create(&["--scope=log", "--project=p", "--project=*"]),
         5,
-        &["project name"],
+        &["* alone"],
     );
     assert!(!file(&dir).exists());
     check_failed(
@@ -109,6 +109,30 @@ fn what_cannot_be_a_key_is_refused_and_nothing_is_written() {
         2,
         &["--file", "FLAG_API_KEYS_FILE"],
     );
+}
+
+#[test]
+fn a_key_that_has_expired_already_is_not_made() {
+    let dir = TempDir::new().unwrap();
+    let args = [
+        "create",
+        "--scope=log",
+        "--project=p",
+        "--expires-on=2020-01-01",
+    ];
+    let says = "--expires-on: found 2020-01-01, expected ";
+    check_failed(&keys(&dir, &args), 5, &[says]);
+    assert!(!file(&dir).exists());
+}
+
+#[test]
+fn a_byte_order_mark_does_not_count() {
+    let dir = TempDir::new().unwrap();
+    let made = create(&dir, &[]);
+    let text = std::fs::read_to_string(file(&dir)).unwrap();
+    std::fs::write(file(&dir), format!("\u{feff}{text}")).unwrap();
+    let listed = json(&keys(&dir, &["list", "-ojson"]));
+    assert_eq!(listed["keys"][0]["id"], made["id"]);
 }
 
 #[test]
@@ -124,6 +148,34 @@ fn a_file_of_something_else_stays_as_it_is() {
     );
     std::fs::remove_file(file(&dir)).unwrap();
     check_failed(&keys(&dir, &["list"]), 1, &["keys.json"]);
+}
+
+#[test]
+fn a_key_of_a_newer_release_is_revoked_and_what_it_wrote_stays() {
+    let dir = TempDir::new().unwrap();
+    let id = create(&dir, &[])["id"].as_str().unwrap().to_owned();
+    let text = std::fs::read_to_string(file(&dir)).unwrap();
+    let newer = text.replacen('{', "{\"version\": 2,", 1);
+    let newer = newer.replacen("\"id\"", "\"networks\": [], \"id\"", 1);
+    std::fs::write(file(&dir), newer).unwrap();
+    let other = create(&dir, &[])["id"].as_str().unwrap().to_owned();
+    let kept = std::fs::read_to_string(file(&dir)).unwrap();
+    assert!(
+        kept.contains("networks") && kept.contains("\"version\": 2"),
+        "{kept}"
+    );
+    let listed = keys(&dir, &["list", "-oname"]);
+    assert_eq!(stdout(&listed), format!("{id}\n{other}\n"));
+    assert!(
+        stderr(&listed).contains("key 1: fields: found 1"),
+        "{}",
+        stderr(&listed)
+    );
+    assert!(keys(&dir, &["revoke", &id]).status.success());
+    assert_eq!(
+        stdout(&keys(&dir, &["list", "-oname"])),
+        format!("{other}\n")
+    );
 }
 
 #[test]

@@ -2,14 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 mod administering;
+mod backups;
 mod changing;
 mod copying;
 mod examples;
 mod files;
+mod forgetting;
 mod forms;
 mod keys;
 mod looking;
 mod reading;
+mod replacing;
 mod running;
 #[cfg(target_os = "linux")]
 mod terminal;
@@ -18,8 +21,9 @@ mod writing;
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
-use flag_store::{Cells, Row, RowStore, Table};
+use flag_store::{Cells, Clock as _, Row, RowStore, SystemClock, Table};
 use flag_store_embedded::EmbeddedStore;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -99,6 +103,12 @@ fn with_revision() -> TempDir {
     dir
 }
 
+/// A time after that of every row, and near enough to the clock for its row to count.
+fn soon() -> String {
+    let soon = SystemClock.now().saturating_add(Duration::from_hours(1));
+    soon.to_string()
+}
+
 /// A revision as the reference's tooling wrote it.
 fn left_behind(time: &str, treatments: &str) -> Row {
     let cells = Cells::default()
@@ -120,13 +130,17 @@ fn left_behind(time: &str, treatments: &str) -> Row {
 
 /// Leaves such a revision in the store, without metadata and without the head row.
 fn leave_behind(dir: &TempDir, time: &str, treatments: &str) {
+    leave_behind_in(dir.path(), time, treatments);
+}
+
+fn leave_behind_in(dir: &Path, time: &str, treatments: &str) {
     let row = left_behind(time, treatments);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        let store = EmbeddedStore::open(dir.path()).unwrap();
+        let store = EmbeddedStore::open(dir).unwrap();
         let written = store.write_batch(Table::Flags, &[row]).await;
         assert!(written.iter().all(Result::is_ok));
         store.close().await;

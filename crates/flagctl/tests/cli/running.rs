@@ -126,6 +126,24 @@ fn an_emulator_that_is_no_address_is_a_mistake() {
 }
 
 #[test]
+fn only_production_refuses_an_emulator() {
+    let dir = TempDir::new().unwrap();
+    let init = |environment: &str| {
+        let mut command = command(dir.path(), &["init", "--store=embedded"]);
+        command
+            .env("BIGTABLE_EMULATOR_HOST", "127.0.0.1:1")
+            .env("environment", environment)
+            .output()
+            .unwrap()
+    };
+    check_failed(&init("hcb-prod"), 2, &["\"hcb-prod\", which is production"]);
+    check_failed(&init("prod.eu"), 2, &["which is production"]);
+    for environment in ["hcb-dev", "hcb-nonprod", "preprod"] {
+        check_done(&init(environment));
+    }
+}
+
+#[test]
 fn a_reader_who_has_gone_is_no_failure() {
     let dir = with_revision();
     let args = ["get", "csr-assistant", "feature", NAME];

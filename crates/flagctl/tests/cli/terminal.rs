@@ -194,6 +194,83 @@ fn a_bar_tells_of_an_append_that_waits_for_another_writer() {
     assert!(writer.wait().unwrap().success());
 }
 
+/// What a person sees who answers a question so, and how the program ends.
+fn asked(mut command: Command, answer: &[u8]) -> (Option<i32>, String) {
+    let (mut ours, theirs) = terminal(50);
+    command
+        .env("TERM", "dumb")
+        .stdin(theirs.try_clone().unwrap())
+        .stdout(theirs.try_clone().unwrap())
+        .stderr(theirs);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let mut seen = seen_until(&mut ours, "Go on? [y/N]").into_bytes();
+    ours.write_all(answer).unwrap();
+    let mut some = [0; 4_096];
+    while let Ok(read @ 1..) = ours.read(&mut some) {
+        seen.extend_from_slice(&some[..read]);
+    }
+    let code = child.wait().unwrap().code();
+    (code, String::from_utf8(seen).unwrap())
+}
+
+#[test]
+fn a_person_is_asked_before_a_key_is_revoked() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("keys.json");
+    let file = file.to_str().unwrap();
+    let keys = |args: &[&str]| command(dir.path(), &[&["keys"], args, &["--file", file]].concat());
+    let create = ["create", "--scope=log", "--project=p", "--comment=Ann"];
+    check_done(&keys(&create).output().unwrap());
+    let ids = || {
+        let listed = keys(&["list", "-oname"]).output().unwrap();
+        stdout(&listed).trim().to_owned()
+    };
+    let id = ids();
+    let (code, seen) = asked(keys(&["revoke", &id]), b"n\n");
+    assert_eq!((code, ids()), (Some(1), id.clone()), "{seen}");
+    assert!(seen.contains("Ann"), "{seen}");
+    let (code, seen) = asked(keys(&["revoke", &id]), b"y\n");
+    assert_eq!((code, ids()), (Some(0), String::new()), "{seen}");
+}
+
+#[test]
+fn a_person_is_asked_before_rows_are_copied() {
+    let dir = world(Stage::InUse);
+    let from = format!("--from=embedded:{}", dir.path().join("flag-data").display());
+    let target = dir.path().join("copy");
+    let to = format!("--to=embedded:{}", target.display());
+    let copy = ["copy", "csr-assistant", &from, &to];
+    let (code, seen) = asked(command(dir.path(), &copy), b"n\n");
+    assert_eq!((code, target.exists()), (Some(1), false), "{seen}");
+    let (code, seen) = asked(command(dir.path(), &copy), b"y\n");
+    assert_eq!((code, target.exists()), (Some(0), true), "{seen}");
+    let mut unasked = command(dir.path(), &[&copy[..], &["--yes"]].concat());
+    check_done(&unasked.stdin(Stdio::null()).output().unwrap());
+}
+
+#[test]
+fn a_person_is_asked_before_a_store_is_replaced() {
+    let dir = world(Stage::InUse);
+    let store = dir.path().join("flag-data");
+    let copy = dir.path().join("copy");
+    let copy = copy.to_str().unwrap();
+    check_done(&command(&store, &["backup", copy]).output().unwrap());
+    let restore = ["restore-backup", copy, "--replace"];
+    let restore = |more: &[&str]| command(&store, &[&restore[..], more].concat());
+    let kept = || {
+        let files = std::fs::read_dir(&store).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("before-")).count()
+    };
+    let (code, seen) = asked(restore(&[]), b"n\n");
+    assert_eq!((code, kept()), (Some(1), 0), "{seen}");
+    assert!(seen.contains("replaces the embedded store in"), "{seen}");
+    let (code, seen) = asked(restore(&[]), b"y\n");
+    assert_eq!((code, kept()), (Some(0), 1), "{seen}");
+    check_done(&restore(&["--yes"]).stdin(Stdio::null()).output().unwrap());
+}
+
 #[test]
 fn nothing_is_paged_where_standard_output_is_no_terminal() {
     let dir = world(Stage::InUse);

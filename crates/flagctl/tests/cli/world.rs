@@ -87,7 +87,6 @@ fn leave(store: &Path) {
         .zip(treatments)
         .map(|(time, treatments)| left_behind(time, treatments))
         .collect();
-    let exposures = ["A12345", "B#2"].map(exposure);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -96,10 +95,18 @@ fn leave(store: &Path) {
         let store = EmbeddedStore::open(store).unwrap();
         let written = store.write_batch(Table::Flags, &revisions).await;
         assert!(written.iter().all(Result::is_ok));
+        store.close().await;
+    });
+    log(store, &["A12345", "B#2"]);
+}
+
+/// Leaves an exposure of each of these instances.
+pub(crate) fn log(store: &Path, instances: &[&str]) {
+    let exposures: Vec<Exposure<'_>> = instances.iter().map(|id| exposure(id)).collect();
+    crate::administering::on_store(store, async |store| {
         let log = ExposureStore::new(std::sync::Arc::new(store.clone()));
         let written = log.write(&exposures).await;
         assert!(written.iter().all(Result::is_ok));
-        store.close().await;
     });
 }
 

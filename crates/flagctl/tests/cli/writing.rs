@@ -13,7 +13,7 @@ fn an_added_flag_is_there_with_what_it_is_for() {
         "--ticket=https://tickets.example.com/CSR-12",
         "--tag=api",
         "--tag=router",
-        "--expires-on=2027-01-31",
+        "--expires-on=9027-01-31",
         "--owner=bob",
         "-ojson",
     ];
@@ -33,9 +33,10 @@ fn an_added_flag_is_there_with_what_it_is_for() {
             "created": created,
             "description": "Multi-step API router",
             "owner": "bob",
+            "edited_by": "ann",
             "ticket": "https://tickets.example.com/CSR-12",
             "tags": ["api", "router"],
-            "expires_on": "2027-01-31",
+            "expires_on": "9027-01-31",
         },
         "revision": null,
     });
@@ -139,7 +140,7 @@ fn a_flag_of_the_reference_keeps_version_1() {
     assert_eq!(cells["FormatVersion"], "1");
     assert_eq!(
         cells["Treatments"],
-        r#"[{"OverrideList":["A12345"],"PercentRollout":60,"Value":true}]"#
+        "[{'OverrideList': ['A12345'], 'PercentRollout': 60, 'Value': True}]"
     );
     let got = json(&on_flag(&dir, "get", &["-ojson"]));
     assert_eq!(got["metadata"], Value::Null);

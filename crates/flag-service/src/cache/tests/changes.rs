@@ -1,13 +1,23 @@
 //! Changes that are told by the head row.
 
+use tokio::time::Instant;
+
 use super::*;
+use crate::cache::Heard;
 
 impl World {
     /// Looks at the head row, as whoever looks for changes does.
     async fn look(&self) {
-        let heads = self.store.heads(&flag("known").project).await.unwrap();
-        self.cache.tell(&heads);
+        self.hear().await;
         self.settle().await;
+    }
+
+    async fn hear(&self) {
+        let since = Instant::now();
+        let heads = self.store.heads(&flag("known").project).await.unwrap();
+        for (flag, state) in heads.flags() {
+            self.cache.hear(&flag, Some(state), since);
+        }
     }
 }
 
@@ -39,7 +49,10 @@ async fn the_old_value_is_served_until_the_new_one_is_read() {
     world.revise("known", true).await;
     let heads = world.store.heads(&flag("known").project).await.unwrap();
     world.store(Answer::Hangs);
-    world.cache.tell(&heads);
+    for (flag, state) in heads.flags() {
+        let heard = world.cache.hear(&flag, Some(state), Instant::now());
+        assert_eq!(heard, Heard::Reading);
+    }
     assert_eq!(world.ask("known").await.unwrap(), Source::Cache);
     assert_eq!(world.value("known").await, FlagValue::Boolean(false));
 }

@@ -138,9 +138,9 @@ async fn an_answer_that_cannot_be_read_fails_the_flag_whatever_was_known() {
 impl World {
     /// Writes a revision that cannot be read, newer than all others.
     async fn break_flag(&self, name: &str) {
-        let key = format!(
-            "PROJECT#p#ROWTYPE#REVISION#FLAGTYPE#feature#FLAGNAME#{name}#TIME#9999-01-01 00:00:00.000000"
-        );
+        let soon = SystemClock.now().saturating_add(Duration::from_hours(1));
+        let key =
+            format!("PROJECT#p#ROWTYPE#REVISION#FLAGTYPE#feature#FLAGNAME#{name}#TIME#{soon}");
         let row = Row {
             key: key.into(),
             cells: Cells::default().with("Name", name),

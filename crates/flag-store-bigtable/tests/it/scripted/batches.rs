@@ -1,5 +1,6 @@
 //! Each row of a batch fails for itself.
 
+use super::retries::PASSING;
 use super::*;
 
 fn keys(asked: &Asked) -> Vec<String> {
@@ -29,6 +30,43 @@ async fn only_the_entry_that_failed_is_sent_again() {
     assert_eq!(keys(&asked[0].1), ["a", "b", "c"]);
     assert_eq!(keys(&asked[1].1), ["b"]);
     assert_eq!(asked.len(), 2);
+}
+
+#[tokio::test]
+async fn an_entry_that_may_yet_be_written_is_sent_again() {
+    for (code, message) in PASSING {
+        let server = Scripted::start([
+            Answer::Status(Status::new(code, message)),
+            Answer::Entries(vec![(0, Code::Ok), (1, code)]),
+            Answer::Entries(vec![(0, Code::Ok)]),
+        ])
+        .await;
+        let results = write(&server, &["a", "b"]).await;
+        assert!(results.iter().all(Result::is_ok), "{code:?} {results:?}");
+        let asked = server.asked();
+        assert_eq!(keys(&asked[1].1), ["a", "b"]);
+        assert_eq!(keys(&asked[2].1), ["b"]);
+    }
+}
+
+/// Whoever writes exposures drops what is refused, and keeps what is unavailable.
+#[tokio::test]
+async fn an_entry_that_may_yet_be_written_is_never_refused() {
+    for (code, _) in PASSING {
+        let first = Answer::Entries(vec![(0, Code::Ok), (1, code)]);
+        let others = (0..1_000).map(|_| Answer::Entries(vec![(0, code)]));
+        let server = Scripted::start([first].into_iter().chain(others)).await;
+        let store = hasty_store(server.address).await;
+        let rows = [row("a", "1"), row("b", "1")];
+        let results = store.write_batch(Table::Exposures, &rows).await;
+        assert!(
+            matches!(
+                results.as_slice(),
+                [Ok(()), Err(StoreError::Unavailable { .. })]
+            ),
+            "{results:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -17,6 +17,63 @@ async fn a_read_is_sent_again_until_it_is_answered() {
     assert_eq!(server.asked().len(), 3);
 }
 
+/// What passes though its code says nothing of that; the words are those of libraries and proxies.
+pub(crate) const PASSING: [(Code, &str); 8] = [
+    (
+        Code::Internal,
+        "Received unexpected EOS on DATA frame from server",
+    ),
+    (
+        Code::Internal,
+        "RST_STREAM closed stream. HTTP/2 error code: INTERNAL_ERROR",
+    ),
+    (Code::Internal, "stream terminated by RST_STREAM"),
+    (Code::Internal, "unexpected EOF"),
+    (Code::Internal, ""),
+    (
+        Code::Unknown,
+        "HTTP/2 error code: NO_ERROR, received GOAWAY",
+    ),
+    (Code::Unknown, ""),
+    (Code::DataLoss, ""),
+];
+
+#[tokio::test]
+async fn whatever_may_pass_is_waited_for() {
+    for (code, message) in PASSING {
+        let broken = || Status::new(code, message);
+        let server = Scripted::start([
+            Answer::Status(broken()),
+            Answer::RowsThen(vec![whole("k", "1")], broken()),
+            Answer::Rows(vec![whole("k", "1")]),
+        ])
+        .await;
+        let found = get(&store(&server).await).await;
+        assert_eq!(found.unwrap(), Some(row("k", "1")), "{code:?} {message}");
+        assert_eq!(server.asked().len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_pass_in_time_may_pass_later() {
+    for (code, message) in PASSING {
+        let broken = || Answer::Status(Status::new(code, message));
+        let server = Scripted::start((0..1_000).map(|_| broken())).await;
+        let found = get(&hasty_store(server.address).await).await;
+        assert!(
+            matches!(found, Err(StoreError::Unavailable { .. })),
+            "{found:?}"
+        );
+        assert!(server.asked().len() > 1);
+        let set = compare_and_set(&store(&server).await).await;
+        assert!(
+            matches!(set, Err(StoreError::Unavailable { .. })),
+            "{set:?}"
+        );
+        assert_eq!(server.asked().len(), 1, "what became of it is not known");
+    }
+}
+
 #[tokio::test]
 async fn a_silent_attempt_is_followed_by_another() {
     let answers = [

@@ -1,5 +1,10 @@
 //! Rows arrive whole, however Bigtable sends them.
 
+use std::sync::Arc;
+
+use flag_model::ProjectName;
+use flag_store::{FlagStore, SystemClock};
+
 use super::*;
 
 #[tokio::test]
@@ -97,6 +102,25 @@ async fn a_descending_scan_says_that_it_understands_reverse_scans() {
         headers.get("x-goog-request-params").unwrap(),
         "table_name=projects%2Fp%2Finstances%2Fi%2Ftables%2Fflags&app_profile_id="
     );
+}
+
+/// Bigtable sends no more than these cells, however wide the row is.
+#[tokio::test]
+async fn whoever_looks_for_changes_asks_for_two_cells() {
+    let server = Scripted::start([Answer::Rows(vec![])]).await;
+    let store = FlagStore::new(Arc::new(store(&server).await), Arc::new(SystemClock));
+    let project = ProjectName::new("p").unwrap();
+    store.change_mark(&project).await.unwrap();
+    let asked = server.asked();
+    let [(_, Asked::Read(request))] = asked.as_slice() else {
+        panic!("asked {asked:?}");
+    };
+    let filter = format!("{:?}", request.filter);
+    assert_eq!(filter.matches("ColumnRangeFilter").count(), 2, "{filter}");
+    for column in ["ChangeId", "LatestChange"] {
+        let column = format!("{:?}", column.as_bytes());
+        assert_eq!(filter.matches(&column).count(), 2, "{column} in {filter}");
+    }
 }
 
 #[tokio::test]

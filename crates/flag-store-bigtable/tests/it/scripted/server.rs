@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bigtable_rs::google::bigtable::v2::read_rows_response::CellChunk;
+use bigtable_rs::google::bigtable::v2::read_rows_response::cell_chunk::RowStatus;
 use bigtable_rs::google::bigtable::v2::{
     CheckAndMutateRowRequest, CheckAndMutateRowResponse, MutateRowsRequest, MutateRowsResponse,
     PingAndWarmRequest, PingAndWarmResponse, ReadRowsRequest, ReadRowsResponse,
-    mutate_rows_response,
+    mutate_rows_response, mutation,
 };
 use flag_store::BoxFuture;
 use futures_util::stream::{self, Stream, StreamExt};
@@ -38,6 +39,8 @@ pub(crate) enum Answer {
     RowsThen(Vec<Vec<CellChunk>>, Status),
     /// Sends a message every now and then, for ever.
     Dripping(Vec<CellChunk>),
+    /// Sends a row of the cells that the last comparison wanted to set, as if it had.
+    WhatWasSet,
     /// Says whether the predicate matched.
     Matched(bool),
     /// Says what became of each entry.
@@ -108,10 +111,36 @@ impl Script {
             Some(Answer::Silence) if self.repeated => Answer::Silence,
             Some(Answer::HeadersThenSilence) if self.repeated => Answer::HeadersThenSilence,
             Some(Answer::Dripping(chunks)) if self.repeated => Answer::Dripping(chunks.clone()),
-            _ => self.answers.pop_front().unwrap_or_else(|| {
-                Answer::Status(Status::failed_precondition("the script is over"))
-            }),
+            _ => match self.answers.pop_front() {
+                Some(Answer::WhatWasSet) => Answer::Rows(vec![self.what_was_set()]),
+                Some(answer) => answer,
+                None => Answer::Status(Status::failed_precondition("the script is over")),
+            },
         }
+    }
+
+    fn what_was_set(&self) -> Vec<CellChunk> {
+        let mut asked = self.asked.iter().rev();
+        let last = asked.find_map(|(_, asked)| match asked {
+            Asked::CheckAndMutate(request) => Some(request),
+            _ => None,
+        });
+        let last = last.unwrap();
+        let mutations = last.true_mutations.iter().chain(&last.false_mutations);
+        let mut chunks: Vec<CellChunk> = mutations
+            .map(|mutation| match &mutation.mutation {
+                Some(mutation::Mutation::SetCell(cell)) => CellChunk {
+                    row_key: last.row_key.clone(),
+                    family_name: Some(cell.family_name.clone()),
+                    qualifier: Some(cell.column_qualifier.clone()),
+                    value: cell.value.clone(),
+                    ..CellChunk::default()
+                },
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        chunks.last_mut().unwrap().row_status = Some(RowStatus::CommitRow(true));
+        chunks
     }
 }
 

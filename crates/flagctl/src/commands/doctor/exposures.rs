@@ -42,8 +42,8 @@ impl ProjectExposures {
         if let Err(error) = check_exposure(row) {
             self.unreadable += 1;
             if self.unreadable <= NAMED {
-                let found = format!("{error}; nothing is served from it");
-                self.found.note(Status::Warning, "exposure", found);
+                let meaning = "; nothing is served from it";
+                (self.found).unreadable_row(Status::Warning, "exposure", &error, meaning);
             }
         }
     }

@@ -1,82 +1,106 @@
 //! The rows of a project, one after the other in the order of their keys.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use flag_model::{Date, FlagKey, Metadata, ProjectName};
-use flag_store::{FlagRow, FlagRowKey, Row, RowType};
+use flag_model::{Date, FlagKey, Metadata, ProjectName, Revision, Timestamp};
+use flag_store::{
+    Clock as _, FlagEntry, FlagRow, FlagRowKey, Inspection, Row, RowOptions, RowType, SystemClock,
+    UnreadableRow,
+};
 
-use crate::output::{Checks, Status};
+use crate::output::{Checks, Place, Status};
 
 /// How many rows that cannot be read are named.
 pub(super) const NAMED: usize = 100;
 
 /// Whose row it is, and of which kind.
-type Subject = Option<(RowType, FlagKey)>;
+type Subject = (RowType, FlagKey);
+
+/// When a row was made; its key, if it cannot be read.
+type Newest = Result<Timestamp, String>;
 
 /// What is known of the rows that were looked at.
 pub(super) struct ProjectRows {
     project: ProjectName,
-    today: Option<Date>,
+    options: RowOptions,
+    /// What readers of what is newest find.
+    newest: BTreeMap<Subject, Newest>,
     flags: BTreeSet<FlagKey>,
     metadata: usize,
     revisions: usize,
-    /// The row looked at last: whose it is, and what it said.
-    last: Option<(Subject, Last)>,
     found: Checks,
     /// How many rows nobody can read although they count.
     failed: usize,
     superseded: usize,
-}
-
-/// A row that may be the newest of its kind, which only the next one tells.
-enum Last {
-    Readable,
-    Metadata(Box<Metadata>),
-    Unreadable(String),
+    /// How many things are odd about rows that can be read.
+    odd: usize,
 }
 
 impl ProjectRows {
-    /// Nothing is known yet.
-    pub(super) fn new(project: ProjectName, today: Option<Date>) -> Self {
-        Self {
+    /// Nothing is known yet but the flags as readers of what is newest find them.
+    pub(super) fn new(
+        project: ProjectName,
+        today: Option<Date>,
+        options: RowOptions,
+        entries: Vec<FlagEntry>,
+    ) -> Self {
+        let mut rows = Self {
             project,
-            today,
+            options,
+            newest: BTreeMap::new(),
             flags: BTreeSet::new(),
             metadata: 0,
             revisions: 0,
-            last: None,
             found: Checks::default(),
             failed: 0,
             superseded: 0,
+            odd: 0,
+        };
+        for entry in entries {
+            if let Some(Ok(metadata)) = &entry.metadata {
+                rows.expired(metadata, today);
+            }
+            let metadata = entry.metadata.map(|row| newest(row, Metadata::created));
+            let revision = entry.revision.map(|row| newest(row, Revision::created));
+            for (row_type, newest) in [(RowType::Flag, metadata), (RowType::Revision, revision)] {
+                let subject = (row_type, entry.flag.clone());
+                rows.newest.extend(newest.map(|newest| (subject, newest)));
+            }
         }
+        rows
     }
 
     /// Looks at the next row.
     pub(super) fn look_at(&mut self, row: &Row) {
         let subject = FlagRowKey::subject_of(&row.key);
-        let is_newer =
-            (self.last.as_ref()).is_some_and(|(last, _)| last.is_some() && *last == subject);
-        self.settle(is_newer);
-        self.flags
-            .extend(subject.iter().map(|(_, flag)| flag.clone()));
-        let last = match FlagRow::read(row) {
-            Ok(FlagRow::Head) => return,
-            Ok(FlagRow::Revision(_)) => {
-                self.revisions += 1;
-                Last::Readable
+        let is_newest = (subject.as_ref()).is_none_or(|subject| self.is_newest(subject, row));
+        self.flags.extend(subject.map(|(_, flag)| flag));
+        let inspection = FlagRow::inspect(row, &self.options, SystemClock.now());
+        if inspection.is_passed_over && !is_newest {
+            self.passed_over(row, &inspection);
+            return;
+        }
+        self.odd(row, &inspection);
+        match inspection.row {
+            Ok(FlagRow::Head) => {}
+            Ok(FlagRow::Revision(_)) => self.revisions += 1,
+            Ok(FlagRow::Metadata(_)) => self.metadata += 1,
+            Err(error) => self.unreadable(&error, !is_newest),
+        }
+    }
+
+    fn is_newest(&self, subject: &Subject, row: &Row) -> bool {
+        match self.newest.get(subject) {
+            Some(Ok(created)) => {
+                FlagRowKey::decode(&row.key).is_ok_and(|key| key.created == *created)
             }
-            Ok(FlagRow::Metadata(metadata)) => {
-                self.metadata += 1;
-                Last::Metadata(Box::new(metadata))
-            }
-            Err(error) => Last::Unreadable(error.to_string()),
-        };
-        self.last = Some((subject, last));
+            Some(Err(key)) => row.key_text() == *key,
+            None => false,
+        }
     }
 
     /// Notes what was found; whether there are rows that count and cannot be read.
     pub(super) fn finish(mut self, checks: &mut Checks) -> bool {
-        self.settle(false);
         let check = format!("rows of {}", self.project);
         let total = format!(
             "{}, {} and {} can be read",
@@ -95,34 +119,68 @@ impl ProjectRows {
             let found = format!("{unnamed} more cannot be read");
             checks.note(Status::Failed, "rows", found);
         }
+        let unnamed = self.odd.saturating_sub(NAMED);
+        if unnamed > 0 {
+            let found = format!("{unnamed} more things are odd, and read all the same");
+            checks.note(Status::Warning, "rows", found);
+        }
         self.failed > 0
     }
 
-    /// Judges the row looked at last, now that it is known whether a newer one of its kind follows.
-    fn settle(&mut self, is_superseded: bool) {
-        match self.last.take() {
-            Some((_, Last::Unreadable(error))) => self.unreadable(error, is_superseded),
-            Some((_, Last::Metadata(metadata))) if !is_superseded => self.expired(&metadata),
-            _ => {}
-        }
-    }
-
-    fn unreadable(&mut self, error: String, is_superseded: bool) {
-        let (status, found) = if is_superseded {
+    fn unreadable(&mut self, error: &UnreadableRow, is_superseded: bool) {
+        let (status, more) = if is_superseded {
             self.superseded += 1;
-            let found = format!("{error}; newer rows count, so only the history lacks it");
-            (Status::Warning, found)
+            let more = "; newer rows count, so only the history lacks it";
+            (Status::Warning, more)
         } else {
             self.failed += 1;
-            (Status::Failed, error)
+            (Status::Failed, "")
         };
         if self.failed + self.superseded <= NAMED {
-            self.found.note(status, "row", found);
+            self.found.unreadable_row(status, "row", error, more);
         }
     }
 
-    fn expired(&mut self, metadata: &Metadata) {
-        if let Some(day) = metadata.expires_on.filter(|day| Some(*day) < self.today) {
+    /// Notes what is odd about a row that is read all the same.
+    fn odd(&mut self, row: &Row, inspection: &Inspection) {
+        for oddity in &inspection.oddities {
+            self.odd += 1;
+            if self.odd <= NAMED {
+                let row_key = row.key_text();
+                let found = format!("{row_key}: {oddity}");
+                let place = Place {
+                    row_key,
+                    column: oddity.field.clone(),
+                    problem: format!("found {}, read as {}", oddity.found, oddity.read_as),
+                };
+                self.found.note_row(Status::Warning, "row", place, found);
+            }
+        }
+    }
+
+    /// Notes a row that readers of what is newest pass over.
+    fn passed_over(&mut self, row: &Row, inspection: &Inspection) {
+        self.superseded += 1;
+        if self.failed + self.superseded <= NAMED {
+            let more = "; it is passed over, and other rows count";
+            if let Err(error) = &inspection.row {
+                (self.found).unreadable_row(Status::Warning, "row", error, more);
+                return;
+            }
+            let row_key = row.key_text();
+            let problem = format!("too far ahead of the clock{more}");
+            let found = format!("{row_key}: {problem}");
+            let place = Place {
+                row_key,
+                column: "row key".to_owned(),
+                problem,
+            };
+            self.found.note_row(Status::Warning, "row", place, found);
+        }
+    }
+
+    fn expired(&mut self, metadata: &Metadata, today: Option<Date>) {
+        if let Some(day) = metadata.expires_on.filter(|day| Some(*day) < today) {
             let ticket = metadata.ticket.as_ref();
             let ticket = ticket.map_or_else(String::new, |ticket| format!(", see {ticket}"));
             let found = format!("should be gone since {day}{ticket}; it is served all the same");
@@ -130,6 +188,11 @@ impl ProjectRows {
             self.found.note(Status::Warning, check, found);
         }
     }
+}
+
+fn newest<T>(row: Result<T, UnreadableRow>, created: fn(&T) -> Timestamp) -> Newest {
+    row.map(|row| created(&row))
+        .map_err(|row| row.key().to_owned())
 }
 
 /// So many, in words.
@@ -140,9 +203,26 @@ pub(super) fn counted(number: usize, what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use flag_store::Cells;
+    use std::sync::Arc;
+
+    use flag_store::memory::MemoryStore;
+    use flag_store::{Cells, FlagStore, RowStore as _, Table};
+    use tokio::runtime::Builder;
 
     use super::*;
+
+    /// The flags as readers find them.
+    fn entries(project: &ProjectName, rows: &[Row]) -> Vec<FlagEntry> {
+        let store = Arc::new(MemoryStore::default());
+        let flags = FlagStore::new(store.clone(), Arc::new(SystemClock));
+        Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(async {
+                store.write_batch(Table::Flags, rows).await;
+                flags.flags_with_latest(project).await.unwrap()
+            })
+    }
 
     fn row(key: &str, cells: &[(&str, &str)]) -> Row {
         let project = "PROJECT#p#ROWTYPE#";
@@ -168,7 +248,9 @@ mod tests {
     #[track_caller]
     fn check(rows: &[Row], expected: &[(Status, &str)], is_unreadable: bool) {
         let today = Date::parse("2024-10-01").ok();
-        let mut looked_at = ProjectRows::new(ProjectName::new("p").unwrap(), today);
+        let project = ProjectName::new("p").unwrap();
+        let entries = entries(&project, rows);
+        let mut looked_at = ProjectRows::new(project, today, RowOptions::default(), entries);
         for row in rows {
             looked_at.look_at(row);
         }
@@ -243,9 +325,83 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_tells_no_time_hides_every_revision_below_it() {
+    fn a_key_that_tells_no_time_hides_nothing() {
         let rows = [revision('1', "[]"), row("REVISION@x", &[])];
-        check(&rows, &[(Status::Ok, ""), (Status::Failed, "time")], true);
+        let found = "it is passed over, and other rows count";
+        check(&rows, &[(Status::Ok, ""), (Status::Warning, found)], false);
+    }
+
+    #[test]
+    fn a_key_that_tells_no_time_replaces_no_unreadable_row() {
+        let rows = [
+            revision('1', "[]"),
+            revision('2', "[{"),
+            row("REVISION@x", &[]),
+        ];
+        let found = "TIME#2024-09-22 08:00:00, column Treatments: ";
+        let older = "it is passed over, and other rows count";
+        let expected = [
+            (Status::Ok, ""),
+            (Status::Failed, found),
+            (Status::Warning, older),
+        ];
+        check(&rows, &expected, true);
+    }
+
+    #[test]
+    fn a_flag_fails_whose_keys_all_tell_no_time() {
+        let rows = [row("REVISION@x", &[]), row("REVISION@y", &[])];
+        let expected = [
+            (Status::Ok, "0 revisions"),
+            (Status::Warning, "it is passed over, and other"),
+            (Status::Failed, "TIME#2024-09-2y"),
+        ];
+        check(&rows, &expected, true);
+    }
+
+    #[test]
+    fn a_row_ahead_of_the_clock_counts_if_there_is_no_other() {
+        let ahead = |treatments| {
+            let mut row = revision('1', treatments);
+            row.key = String::from_utf8(row.key)
+                .unwrap()
+                .replace("2024", "9024")
+                .into();
+            row
+        };
+        let served = [
+            (Status::Ok, "1 revision can"),
+            (Status::Warning, "found a time ahead of the clock"),
+        ];
+        check(&[ahead("[]")], &served, false);
+        let failed = [
+            (Status::Ok, "0 revisions"),
+            (Status::Warning, "found a time ahead of the clock"),
+            (Status::Failed, "column Treatments: "),
+        ];
+        check(&[ahead("[{")], &failed, true);
+    }
+
+    #[test]
+    fn the_latest_time_counts_however_it_is_spelled() {
+        let t = row("REVISION@1T07:00:00", &[("FormatVersion", "1")]);
+        let rows = [revision('1', "[]"), t];
+        let found = "so only the history lacks it";
+        let odd = "read as 2024-09-21 07:00:00.000000";
+        let expected = [
+            (Status::Ok, ""),
+            (Status::Warning, odd),
+            (Status::Warning, found),
+        ];
+        check(&rows, &expected, false);
+    }
+
+    #[test]
+    fn what_is_odd_and_read_all_the_same_is_a_warning() {
+        let list = "[{'OverrideList': [1], 'PercentRollout': 1, 'Value': True}]";
+        let found = "08:00:00: Treatments[0].OverrideList: found 1, read as \"1\"";
+        let rows = [revision('1', list)];
+        check(&rows, &[(Status::Ok, ""), (Status::Warning, found)], false);
     }
 
     #[test]

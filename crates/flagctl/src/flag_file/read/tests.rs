@@ -135,9 +135,10 @@ fn what_is_missing_is_told() {
 
 #[test]
 fn what_no_flag_can_hold_is_told() {
-    let algorithm = "line 14, column 21: flags[0].revision.hash_algorithm: Hashing algorithm: sha512 \
-         is invalid. Value should be one of md5, sha1, sha256.";
-    check("sha1", "sha512", &[algorithm]);
+    let algorithm = "line 14, column 21: flags[0].revision.hash_algorithm: Hashing algorithm: md4 is invalid. \
+         Value should be one of md5, sha1, sha224, sha256, sha384, sha512, sha3_224, sha3_256, sha3_384, sha3_512, \
+         blake2b, blake2s.";
+    check("sha1", "md4", &[algorithm]);
     let kind = "line 4, column 14: flags[0].flag_type: found \"boolean\", expected feature or data";
     check("feature", "boolean", &[kind]);
     let version =
@@ -157,7 +158,7 @@ fn what_no_flag_can_hold_is_told() {
 fn all_mistakes_are_told_together() {
     let text = FILE
         .replace("percent: 12.5", "percent: x")
-        .replace("name: greeting", "name: a b");
+        .replace("name: greeting", "name: a#b");
     assert_eq!(read(&text).unwrap_err().0.len(), 2);
     let twice = "line 23, column 3: flags[1]: found csr-assistant/feature/router once more, expected each flag once";
     let text = FILE

@@ -4,16 +4,17 @@ use std::fmt;
 use std::fmt::Write as _;
 
 use flag_model::InstanceId;
-use flag_store::Exposure;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+
+use crate::exposures::Exposure;
 
 /// The shortest key that is taken, in bytes.
 const SHORTEST_KEY: usize = 16;
 
 /// How instances are named in the log.
 #[derive(Clone)]
-pub(crate) enum InstanceNames {
+pub enum InstanceNames {
     /// By their ids.
     Plain,
     /// By the HMAC-SHA-256 of their ids, in hexadecimal.
@@ -31,7 +32,7 @@ impl fmt::Debug for InstanceNames {
 
 impl InstanceNames {
     /// Names by hashes with this key; `None` if it is too short to keep anything secret.
-    pub(crate) fn hashed(key: &[u8]) -> Option<Self> {
+    pub fn hashed(key: &[u8]) -> Option<Self> {
         if key.len() < SHORTEST_KEY {
             return None;
         }
@@ -42,7 +43,7 @@ impl InstanceNames {
     ///
     /// Without its bucket where ids are hashed: a bucket can be computed from an id without the key, so that whoever
     /// has a list of ids could find the right one by it.
-    pub(crate) fn apply<'a>(&self, exposure: Exposure<'a>) -> Exposure<'a> {
+    pub fn apply<'a>(&self, exposure: Exposure<'a>) -> Exposure<'a> {
         match self {
             Self::Plain => exposure,
             Self::Hashed(key) => match hash(key, &exposure.instance) {
@@ -53,6 +54,14 @@ impl InstanceNames {
                 },
                 None => exposure,
             },
+        }
+    }
+
+    /// The name of an instance where it is not its id.
+    pub fn other_name(&self, instance: &InstanceId<'_>) -> Option<InstanceId<'static>> {
+        match self {
+            Self::Plain => None,
+            Self::Hashed(key) => hash(key, instance),
         }
     }
 }

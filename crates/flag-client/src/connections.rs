@@ -1,0 +1,97 @@
+//! The HTTP clients of a process: connections cannot be shared with a child, so each process builds its own.
+
+use std::sync::Arc;
+
+use reqwest::header::HeaderMap;
+use reqwest::redirect;
+use reqwest::{Client, ClientBuilder, Url};
+
+use crate::builder::BuildError;
+use crate::environment;
+use crate::proxy::Proxy;
+use crate::tls::Trust;
+
+const USER_AGENT: &str = concat!("flag-client/", env!("CARGO_PKG_VERSION"));
+
+/// An application's own way to build an HTTP client.
+pub(crate) type BuildHttp = dyn Fn() -> ClientBuilder + Send + Sync;
+
+/// How HTTP clients are built.
+#[derive(Clone)]
+pub(crate) enum Http {
+    /// As this crate does it.
+    Own { trust: Trust, proxy: Option<Proxy> },
+    /// As the application does it.
+    Brought(Arc<BuildHttp>),
+}
+
+/// The HTTP clients of a process.
+pub(crate) struct Connections {
+    /// Keeps its connections for the next request.
+    pub(crate) kept: Client,
+    /// Opens a connection for each request: whatever cut off the kept ones has not touched it.
+    pub(crate) fresh: Client,
+}
+
+impl Http {
+    /// Clients of this crate, for a service and the headers that it is sent.
+    pub(crate) fn own(service: &Url, headers: &HeaderMap) -> Result<Self, BuildError> {
+        let proxy = Proxy::of(service, environment::variable)?;
+        if let Some(proxy) = &proxy {
+            proxy.check(service, headers)?;
+        }
+        let is_https = |url: &Url| url.scheme() == "https";
+        let trust = if is_https(service) || proxy.as_ref().is_some_and(|proxy| is_https(&proxy.url))
+        {
+            Trust::System
+        } else {
+            Trust::Nobody
+        };
+        Ok(Self::Own { trust, proxy })
+    }
+
+    /// The proxy that this crate has chosen.
+    pub(crate) fn proxy(&self) -> Option<&Proxy> {
+        match self {
+            Self::Own { proxy, .. } => proxy.as_ref(),
+            Self::Brought(_) => None,
+        }
+    }
+
+    /// Builds the HTTP clients of a process. Opens no connection.
+    pub(crate) fn connect(&self) -> Result<Connections, BuildError> {
+        match self {
+            Self::Own { trust, proxy } => {
+                let tls = trust.config().map_err(BuildError::Tls)?;
+                let proxy = proxy
+                    .as_ref()
+                    .map(|proxy| reqwest::Proxy::all(proxy.url.clone()));
+                let proxy = proxy.transpose().map_err(BuildError::Http)?;
+                Connections::new(|| own(proxy.clone()).tls_backend_preconfigured(tls.clone()))
+            }
+            Self::Brought(build) => Connections::new(build.as_ref()),
+        }
+    }
+}
+
+impl Connections {
+    fn new(build: impl Fn() -> ClientBuilder) -> Result<Self, BuildError> {
+        let kept = build().build();
+        let fresh = build().pool_max_idle_per_host(0).build();
+        Ok(Self {
+            kept: kept.map_err(BuildError::Http)?,
+            fresh: fresh.map_err(BuildError::Http)?,
+        })
+    }
+}
+
+/// Follows no redirect, so that credentials go to nobody but the service.
+fn own(proxy: Option<reqwest::Proxy>) -> ClientBuilder {
+    let client = Client::builder()
+        .redirect(redirect::Policy::none())
+        .user_agent(USER_AGENT);
+    match proxy {
+        Some(proxy) => client.proxy(proxy),
+        None => client.no_proxy(),
+    }
+}

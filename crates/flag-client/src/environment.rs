@@ -1,0 +1,35 @@
+//! What a client takes from the environment of its process, and what it says there when nobody listens.
+
+use std::env;
+use std::io::{Write as _, stderr};
+use std::sync::Once;
+
+use tracing::subscriber::NoSubscriber;
+use tracing::{Dispatch, dispatcher, error};
+
+use crate::builder::BuildError;
+
+/// Where the service is.
+pub(crate) const SERVICE_URL: &str = "FLAG_SERVICE_URL";
+
+/// The key that the service asks for.
+pub(crate) const API_KEY: &str = "FLAG_API_KEY";
+
+/// A variable of the environment, if it is set.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    Some(env::var_os(name)?.to_string_lossy().into_owned())
+}
+
+/// Logs why a client cannot ask; without a subscriber, the first problem of the process goes to standard error.
+pub(crate) fn report(problem: &BuildError) {
+    static SAID: Once = Once::new();
+    error!(%problem, "the flag client answers with defaults");
+    if dispatcher::get_default(Dispatch::is::<NoSubscriber>) {
+        SAID.call_once(|| {
+            let _ = writeln!(
+                stderr(),
+                "flag-client: {problem}. Every call returns its default value."
+            );
+        });
+    }
+}

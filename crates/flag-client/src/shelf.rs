@@ -1,0 +1,80 @@
+//! A bounded map that a forked process can copy: its lock can be tried without waiting.
+
+use std::fmt;
+use std::sync::{PoisonError, RwLock, TryLockError};
+
+use quick_cache::unsync::Cache;
+
+use crate::question::{Key, Question};
+
+/// Values by question, at most so many; the least used ones go first.
+pub(crate) struct Shelf<V> {
+    capacity: usize,
+    values: RwLock<Cache<Key, V>>,
+}
+
+impl<V: Clone> Shelf<V> {
+    /// An empty shelf.
+    pub(crate) fn new(capacity: usize) -> Self {
+        let values = RwLock::new(Cache::new(capacity));
+        Self { capacity, values }
+    }
+
+    /// A copy with a lock of its own; empty if this one is locked for writing, as it may be for ever in a child.
+    pub(crate) fn of_child(&self) -> Self {
+        let values = match self.values.try_read() {
+            Ok(values) => values.clone(),
+            Err(_) => Cache::new(self.capacity),
+        };
+        Self {
+            capacity: self.capacity,
+            values: RwLock::new(values),
+        }
+    }
+
+    pub(crate) fn get(&self, question: &Question<'_>) -> Option<V> {
+        let values = self.values.read().unwrap_or_else(PoisonError::into_inner);
+        values.get(question).cloned()
+    }
+
+    /// As [`Self::get`], but finds nothing while somebody writes. Allocates nothing.
+    pub(crate) fn get_at_once(&self, question: &Question<'_>) -> Option<V> {
+        let values = match self.values.try_read() {
+            Ok(values) => values,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        values.get(question).cloned()
+    }
+
+    pub(crate) fn insert(&self, key: Key, value: V) {
+        self.write(|values| values.insert(key, value));
+    }
+
+    pub(crate) fn remove(&self, question: &Question<'_>) {
+        self.write(|values| drop(values.remove(question)));
+    }
+
+    /// Keeps only what this says.
+    pub(crate) fn retain(&self, is_kept: impl Fn(&Key) -> bool) {
+        self.write(|values| values.retain(|key, _| is_kept(key)));
+    }
+
+    /// Locks it for as long as the guard lives.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Drop + '_ {
+        self.values.write().unwrap()
+    }
+
+    fn write(&self, change: impl FnOnce(&mut Cache<Key, V>)) {
+        change(&mut self.values.write().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl<V> fmt::Debug for Shelf<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shelf")
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,222 @@
+//! One entry of the file of API keys.
+//!
+//! A key counts if it is known which it is, what it is for and how long; whatever else is odd about it is told.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use flag_model::{Date, Invalid, Timestamp};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::fingerprint::Fingerprint;
+use crate::key::{Key, KeyId, Projects};
+use crate::scope::{Scope, Scopes};
+
+const KNOWN: [&str; 7] = [
+    "id",
+    "sha256",
+    "scopes",
+    "projects",
+    "created",
+    "expires_on",
+    "comment",
+];
+
+/// Something in a file that is not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Odd {
+    /// Which entry of the file, from 1; 0 for the file itself.
+    pub position: usize,
+    /// What is odd about it.
+    pub problem: Invalid,
+    /// Whether the entry counts all the same.
+    pub counts: bool,
+}
+
+/// A key as it is written.
+#[derive(Serialize)]
+pub(crate) struct StoredKey {
+    id: String,
+    sha256: String,
+    scopes: Vec<String>,
+    projects: Vec<String>,
+    created: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_on: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    comment: String,
+}
+
+/// What was read of an entry.
+pub(crate) struct ReadEntry {
+    pub(crate) id: Option<KeyId>,
+    pub(crate) key: Option<Key>,
+    pub(crate) odd: Vec<Odd>,
+}
+
+/// Reads an entry. Ids of entries before are in `ids`, and this one's afterwards.
+pub(crate) fn read(
+    position: usize,
+    entry: &Map<String, Value>,
+    ids: &mut HashSet<KeyId>,
+) -> ReadEntry {
+    let mut odd = Vec::new();
+    let id = entry.get("id").and_then(Value::as_str);
+    let id = id.and_then(|id| KeyId::new(id).ok());
+    let key = read_key(entry, ids, &mut odd);
+    let key = key.map_err(|problem| odd.push(problem)).ok();
+    let counts = key.is_some();
+    let odd = odd.into_iter().map(|problem| Odd {
+        position,
+        problem,
+        counts,
+    });
+    ReadEntry {
+        id,
+        odd: odd.collect(),
+        key,
+    }
+}
+
+/// What was found, if it must not be repeated: it could be a secret in the wrong place.
+const ELSE: &str = "something else";
+
+fn read_key(
+    fields: &Map<String, Value>,
+    ids: &mut HashSet<KeyId>,
+    odd: &mut Vec<Invalid>,
+) -> Result<Key, Invalid> {
+    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+    let id = KeyId::new(text("id").unwrap_or_default())?;
+    if !ids.insert(id.clone()) {
+        let found = format!("{id} again");
+        return Err(Invalid::new("id", found, "an id of its own"));
+    }
+    let fingerprint = text("sha256").and_then(Fingerprint::parse);
+    let fingerprint =
+        fingerprint.ok_or_else(|| Invalid::new("sha256", ELSE, "64 hexadecimal digits"))?;
+    let scopes = read_scopes(fields, odd)?;
+    let projects = read_projects(fields, odd)?;
+    let expires_on = match fields.get("expires_on") {
+        None | Some(Value::Null) => None,
+        Some(date) => {
+            let date = date.as_str().and_then(|date| Date::parse(date).ok());
+            Some(date.ok_or_else(|| Invalid::new("expires_on", ELSE, "YYYY-MM-DD"))?)
+        }
+    };
+    let created = text("created").and_then(|created| Timestamp::parse(created).ok());
+    if created.is_none() {
+        odd.push(Invalid::new("created", ELSE, "YYYY-MM-DD HH:MM:SS"));
+    }
+    let unknown = fields.keys().filter(|name| !KNOWN.contains(&&***name));
+    odd.extend(unknown_fields(
+        unknown.count(),
+        "those that this release knows",
+    ));
+    Ok(Key {
+        id,
+        fingerprint,
+        scopes,
+        projects,
+        created: created.unwrap_or(Timestamp::UNIX_EPOCH),
+        expires_on,
+        comment: text("comment").unwrap_or_default().to_owned(),
+    })
+}
+
+/// The scopes that are known; a key that is for others alone counts, and is for nothing.
+fn read_scopes(fields: &Map<String, Value>, odd: &mut Vec<Invalid>) -> Result<Scopes, Invalid> {
+    let expected = Scope::ALL.map(Scope::as_str).join(", ");
+    let found = texts(fields, "scopes");
+    if found.is_empty() {
+        return Err(Invalid::new("scopes", "none", expected));
+    }
+    let known: Vec<Scope> = found
+        .iter()
+        .filter_map(|scope| Scope::parse(scope).ok())
+        .collect();
+    if known.len() < found.len() {
+        let unknown = format!("{} that are not known", found.len() - known.len());
+        odd.push(Invalid::new("scopes", unknown, expected));
+    }
+    Ok(known.into_iter().collect())
+}
+
+/// The projects whose names are names.
+fn read_projects(fields: &Map<String, Value>, odd: &mut Vec<Invalid>) -> Result<Projects, Invalid> {
+    const EXPECTED: &str = "names of projects, or *";
+    let found = texts(fields, "projects");
+    let all = Projects::parse(&found);
+    if let Ok(projects) = all {
+        return Ok(projects);
+    }
+    let names = found.iter().map(std::slice::from_ref).map(Projects::parse);
+    let known: Vec<Projects> = names.filter_map(Result::ok).collect();
+    let names = known.iter().flat_map(|projects| match projects {
+        Projects::Only(names) => &**names,
+        Projects::All => &[],
+    });
+    let names: Vec<_> = names.cloned().collect();
+    if names.is_empty() {
+        return Err(Invalid::new("projects", "none that is known", EXPECTED));
+    }
+    let unknown = format!("{} that are not known", found.len() - names.len());
+    odd.push(Invalid::new("projects", unknown, EXPECTED));
+    Ok(Projects::Only(names))
+}
+
+/// The texts of a list; what is no text stands there as one that nothing knows.
+fn texts<'a>(fields: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
+    let list = fields.get(name).and_then(Value::as_array);
+    let list = list.into_iter().flatten();
+    list.map(|item| item.as_str().unwrap_or_default()).collect()
+}
+
+fn unknown_fields(number: usize, expected: &str) -> Option<Invalid> {
+    let found = format!("{number} that are not known");
+    (number > 0).then(|| Invalid::new("fields", found, expected))
+}
+
+impl Odd {
+    /// The fields of a file besides its keys.
+    pub(crate) fn fields_of_file(number: usize) -> Option<Self> {
+        Some(Self {
+            position: 0,
+            problem: unknown_fields(number, "keys")?,
+            counts: true,
+        })
+    }
+}
+
+impl fmt::Display for Odd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.position > 0 {
+            write!(f, "key {}: ", self.position)?;
+        }
+        write!(f, "{}", self.problem)?;
+        if self.counts {
+            return Ok(());
+        }
+        f.write_str(": it does not count")
+    }
+}
+
+impl From<&Key> for StoredKey {
+    fn from(key: &Key) -> Self {
+        Self {
+            id: key.id.to_string(),
+            sha256: key.fingerprint.to_string(),
+            scopes: key.scopes.iter().map(|scope| scope.to_string()).collect(),
+            projects: key
+                .projects
+                .names()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            created: key.created.to_string(),
+            expires_on: key.expires_on.map(|date| date.to_string()),
+            comment: key.comment.clone(),
+        }
+    }
+}

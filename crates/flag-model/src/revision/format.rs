@@ -1,0 +1,102 @@
+//! How instances are placed on the rollout line.
+
+use std::fmt;
+
+use crate::hash_algorithm::HashAlgorithm;
+use crate::invalid::{Invalid, quoted};
+use crate::name::Salt;
+
+/// How instances are placed on the rollout line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Version 1, the reference's: a digest of the bare instance id, whole percentages, ranges by position.
+    V1 {
+        /// The digest.
+        algorithm: HashAlgorithm,
+        /// Who says so.
+        source: AlgorithmSource,
+    },
+    /// Version 2: any algorithm, over salt and instance id, percentages with three decimals, stored ranges.
+    V2 {
+        /// The digest.
+        algorithm: HashAlgorithm,
+        /// What is hashed before the instance id.
+        salt: Salt,
+    },
+}
+
+/// Who names the digest of a revision of version 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlgorithmSource {
+    /// Its row does, and so does each row that follows it.
+    Row,
+    /// Its row doesn't: the reference's rows never do. It is how the deployment is set.
+    Setting,
+}
+
+impl Format {
+    /// Version 1, with the digest that the deployment is set to.
+    pub const fn v1(algorithm: HashAlgorithm) -> Self {
+        Self::V1 {
+            algorithm,
+            source: AlgorithmSource::Setting,
+        }
+    }
+
+    /// The digest.
+    pub fn algorithm(&self) -> HashAlgorithm {
+        match self {
+            Self::V1 { algorithm, .. } | Self::V2 { algorithm, .. } => *algorithm,
+        }
+    }
+
+    /// What is hashed before the instance id; nothing in version 1.
+    pub fn salt(&self) -> Option<&Salt> {
+        match self {
+            Self::V1 { .. } => None,
+            Self::V2 { salt, .. } => Some(salt),
+        }
+    }
+
+    /// Whether both give every instance the same bucket.
+    pub fn places_alike(&self, other: &Self) -> bool {
+        self.algorithm() == other.algorithm() && self.salt() == other.salt()
+    }
+
+    /// The version that the `FormatVersion` column names.
+    pub fn version(&self) -> FormatVersion {
+        match self {
+            Self::V1 { .. } => FormatVersion::V1,
+            Self::V2 { .. } => FormatVersion::V2,
+        }
+    }
+}
+
+/// The version of a revision's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FormatVersion {
+    /// The reference's.
+    V1,
+    /// Ours.
+    V2,
+}
+
+impl FormatVersion {
+    /// Reads `1` or `2`; any other version is an error that names it.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "1" => Ok(Self::V1),
+            "2" => Ok(Self::V2),
+            _ => Err(Invalid::new("FormatVersion", quoted(text), "1 or 2")),
+        }
+    }
+}
+
+impl fmt::Display for FormatVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1 => "1",
+            Self::V2 => "2",
+        })
+    }
+}

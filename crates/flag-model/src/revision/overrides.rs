@@ -1,0 +1,69 @@
+//! Override lists, each instance id in one place.
+
+use std::collections::HashSet;
+
+use crate::invalid::{Invalid, quoted};
+use crate::name::InstanceId;
+use crate::treatment::Treatment;
+
+/// An instance id that was listed once more, and is not listed there any longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repeated {
+    /// The position of the treatment, counted from zero.
+    pub treatment: usize,
+    /// The id, which the same treatment lists before, or an earlier one.
+    pub instance: InstanceId<'static>,
+}
+
+/// Refuses an id that is listed twice.
+pub(super) fn check(treatments: &[Treatment]) -> Result<(), Invalid> {
+    let Some(&(treatment, place)) = repeated(treatments).first() else {
+        return Ok(());
+    };
+    let overrides = treatments
+        .get(treatment)
+        .map(|treatment| &treatment.overrides);
+    let id = overrides.and_then(|overrides| overrides.get(place));
+    Err(Invalid::new(
+        super::field(treatment, "OverrideList"),
+        format!("{} once more", quoted(id.map_or("", InstanceId::as_str))),
+        "each instance id in one place",
+    ))
+}
+
+/// Takes ids away where they are listed once more.
+pub(super) fn take_repeated(treatments: &mut [Treatment]) -> Vec<Repeated> {
+    let mut taken = Vec::new();
+    let repeated = repeated(treatments);
+    let mut repeated = repeated.iter().peekable();
+    for (treatment, Treatment { overrides, .. }) in treatments.iter_mut().enumerate() {
+        if repeated.peek().is_none_or(|(at, _)| *at != treatment) {
+            continue;
+        }
+        for (place, instance) in std::mem::take(overrides).into_iter().enumerate() {
+            if repeated.next_if_eq(&&(treatment, place)).is_some() {
+                taken.push(Repeated {
+                    treatment,
+                    instance,
+                });
+            } else {
+                overrides.push(instance);
+            }
+        }
+    }
+    taken
+}
+
+/// Where ids are listed once more: the treatment, and the place in its list.
+fn repeated(treatments: &[Treatment]) -> Vec<(usize, usize)> {
+    let mut seen = HashSet::new();
+    let mut repeated = Vec::new();
+    for (at, treatment) in treatments.iter().enumerate() {
+        for (place, id) in treatment.overrides.iter().enumerate() {
+            if !seen.insert(id.as_str()) {
+                repeated.push((at, place));
+            }
+        }
+    }
+    repeated
+}

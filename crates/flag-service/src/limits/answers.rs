@@ -1,0 +1,121 @@
+//! Follows each request to the end of its answer, and has the answer sent in pieces.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use actix_http::{ConnectionType, Request};
+use actix_service::{Service as _, ServiceFactory, apply_fn_factory};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::ServiceResponse;
+use actix_web::web::Bytes;
+
+use super::state::{ConnectionState, Phase};
+
+/// What is handed to the server beneath at once. It copies what it is handed, so that this bounds what a caller who
+/// doesn't read makes it hold besides the answer itself, which may be everybody's.
+pub(super) const PIECE: usize = 8 << 10;
+
+/// Has a site tell its connections when it begins to answer, and when the answer ends.
+pub(super) fn followed<S>(
+    site: S,
+) -> impl ServiceFactory<
+    Request,
+    Config = S::Config,
+    Response = ServiceResponse<AnswerBody>,
+    Error = S::Error,
+    InitError = S::InitError,
+>
+where
+    S: ServiceFactory<Request, Response = ServiceResponse<BoxBody>>,
+    S::Config: Clone,
+{
+    apply_fn_factory(site, |request: Request, site| {
+        let state = request.conn_data::<Rc<ConnectionState>>().cloned();
+        if let Some(state) = &state {
+            state.phase.set(Phase::Answering);
+        }
+        let answer = site.call(request);
+        async move {
+            match answer.await {
+                Ok(response) => Ok(follow(response, state)),
+                Err(error) => {
+                    end(state.as_deref());
+                    Err(error)
+                }
+            }
+        }
+    })
+}
+
+fn end(state: Option<&ConnectionState>) {
+    if let Some(state) = state {
+        state.unsent.set(0);
+        state.phase.set(Phase::Answered);
+    }
+}
+
+fn follow(
+    mut response: ServiceResponse,
+    state: Option<Rc<ConnectionState>>,
+) -> ServiceResponse<AnswerBody> {
+    if state.as_ref().is_some_and(|state| state.is_last_answer()) {
+        let head = response.response_mut().head_mut();
+        head.set_connection_type(ConnectionType::Close);
+    }
+    response.map_body(|_, body| AnswerBody {
+        body,
+        rest: Bytes::new(),
+        state,
+    })
+}
+
+/// The body of an answer. Its end is the end of the answer.
+#[derive(Debug)]
+pub(super) struct AnswerBody {
+    body: BoxBody,
+    /// What is to be handed over before the body is asked for more.
+    rest: Bytes,
+    state: Option<Rc<ConnectionState>>,
+}
+
+impl AnswerBody {
+    fn piece(&mut self) -> Bytes {
+        let piece = self.rest.split_to(self.rest.len().min(PIECE));
+        if let Some(state) = &self.state {
+            state.unsent.set(self.rest.len());
+        }
+        piece
+    }
+}
+
+impl MessageBody for AnswerBody {
+    type Error = Box<dyn Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        if !self.rest.is_empty() {
+            return Poll::Ready(Some(Ok(self.piece())));
+        }
+        match ready!(Pin::new(&mut self.body).poll_next(context)) {
+            Some(Ok(bytes)) if bytes.len() > PIECE => {
+                self.rest = bytes;
+                Poll::Ready(Some(Ok(self.piece())))
+            }
+            next => Poll::Ready(next),
+        }
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        end(self.state.as_deref());
+    }
+}

@@ -1,0 +1,25 @@
+//! What the name of an environment says.
+
+/// Whether an environment is production: `prod`, or a name with the part `prod` between `-`, `_` and `.`.
+///
+/// The one rule for it: `hcb-prod` and `prod.eu` are, `hcb-nonprod` and `preprod` are not. Case doesn't count.
+pub fn is_production(environment: &str) -> bool {
+    environment
+        .split(['-', '_', '.'])
+        .any(|part| part.eq_ignore_ascii_case("prod"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn production_has_a_part_that_says_so() {
+        for environment in ["prod", "hcb-prod", "prod-eu", "hcb_prod.2", "HCB-PROD"] {
+            assert!(is_production(environment), "{environment}");
+        }
+        for environment in ["", "hcb-dev", "hcb-nonprod", "preprod", "product", "prod2"] {
+            assert!(!is_production(environment), "{environment}");
+        }
+    }
+}

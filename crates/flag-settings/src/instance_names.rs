@@ -1,0 +1,55 @@
+//! How instances are named in the exposure log, as the settings say it.
+
+use std::path::Path;
+
+use flag_store::InstanceNames;
+
+use crate::reader::Reader;
+use crate::table;
+
+/// Reads how instances are named in the log, with the key if they are hashed.
+pub fn read_instance_names(reader: &mut Reader) -> Option<InstanceNames> {
+    let is_hashed = reader.parse(
+        &table::LOG_INSTANCE_ID,
+        "plain or hashed",
+        |text| match text {
+            "plain" => Some(false),
+            "hashed" => Some(true),
+            _ => None,
+        },
+    )?;
+    if !is_hashed {
+        return Some(InstanceNames::Plain);
+    }
+    let key = reader.secret(&table::LOG_INSTANCE_ID_KEY);
+    let file = reader.path(&table::LOG_INSTANCE_ID_KEY_FILE);
+    let (key, file) = key.zip(file)?;
+    let names = read_key(key, &file).and_then(|key| {
+        InstanceNames::hashed(&key).ok_or_else(|| "the key has less than 16 bytes".to_owned())
+    });
+    // A mistake in a key never shows the key.
+    names
+        .map_err(|mistake| reader.mistake(&format!("log-instance-id is hashed, but {mistake}")))
+        .ok()
+}
+
+/// The key itself, or what the file says.
+fn read_key(key: String, file: &Path) -> Result<Vec<u8>, String> {
+    match (key.is_empty(), file.as_os_str().is_empty()) {
+        (false, true) => Ok(key.into_bytes()),
+        (true, false) => {
+            let mut key =
+                std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+            while key.last().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
+                key.pop();
+            }
+            Ok(key)
+        }
+        (true, true) => {
+            Err("neither log-instance-id-key nor log-instance-id-key-file is set".to_owned())
+        }
+        (false, false) => {
+            Err("log-instance-id-key and log-instance-id-key-file are both set".to_owned())
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Copies of a store while others use it, and putting one back.
+//!
+//! A copy of the `.db` files alone lacks what is still in the logs beside them. These are copies by `SQLite`'s own
+//! means: each file as of one moment, checked, and complete without anything beside it.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+use tempfile::TempDir;
+
+use crate::database::{Database, check};
+use crate::directory;
+use crate::failure::Failure;
+use crate::open_error::OpenError;
+use crate::patience::Patience;
+use crate::placed::{Closing, beside};
+use crate::schema::Contents;
+use crate::store::file_name;
+
+/// Flags come last: where they are, everything is.
+const ALL: [Contents; 2] = [Contents::Exposures, Contents::Flags];
+
+/// How copies begin whose names are not yet those of a store.
+const UNFINISHED: &str = ".unfinished-";
+
+/// How the names of logs end, out of which `SQLite` changes a file that it opens.
+const LOGS: [&str; 2] = ["-wal", "-journal"];
+
+/// All pages of a file in one step, so that they are of one moment.
+const ALL_PAGES: i32 = -1;
+
+/// How long a copy waits for others who write.
+const LOCKED: Duration = Duration::from_secs(30);
+
+/// Why a store was not copied or put back. Nothing that was there is lost.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// There is a store where one is to be put.
+    #[error("there is {} already", path.display())]
+    Exists {
+        /// A file of it.
+        path: PathBuf,
+    },
+    /// A log is left of a file that is gone, and would be taken for that of the file that is put there.
+    #[error("{} is left of a store whose file is gone, and would be mixed with what is put there: move it away", path.display())]
+    LogLeft {
+        /// The log.
+        path: PathBuf,
+    },
+    /// A file cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A folder or a file cannot be made.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file cannot be copied.
+    #[error("cannot copy {}", path.display())]
+    Copy {
+        /// The file.
+        path: PathBuf,
+        /// What `SQLite` said.
+        source: flag_store::BoxError,
+    },
+}
+
+/// What becomes of a store that is where one is put back.
+#[derive(Clone, Copy, Debug)]
+pub enum Present<'a> {
+    /// It stays, and nothing is put back.
+    Stays,
+    /// It is copied into this folder, which must not be there yet, and replaced.
+    KeptIn(&'a Path),
+}
+
+/// Copies the store in a directory into another one, which is made if it is missing and must hold no store; what was
+/// written. Others may go on using the store. Blocks.
+pub fn back_up(directory: &Path, to: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    let to = make(to)?;
+    refuse_store(&to)?;
+    let unfinished = Unfinished::make_in(&to)?;
+    for contents in ALL {
+        let path = file_in(directory, contents);
+        let copy = unfinished.copy(&path, contents)?;
+        examine(&copy, &path)?;
+    }
+    unfinished.publish(&to, &ALL)?;
+    Ok(files_in(&to))
+}
+
+/// Puts a copy that [`back_up`] made where a store is or was; what was written. Blocks.
+///
+/// A store that is there is changed in one transaction per file, so that others may have it open.
+pub fn restore(
+    backup: &Path,
+    directory: &Path,
+    present: Present<'_>,
+) -> Result<Vec<PathBuf>, BackupError> {
+    for contents in ALL {
+        let path = file_in(backup, contents);
+        examine(&Database::source(&path, contents)?, &path)?;
+    }
+    let directory = make(directory)?;
+    match present {
+        Present::Stays => refuse_store(&directory)?,
+        Present::KeptIn(folder) => keep(&directory, folder)?,
+    }
+    let unfinished = Unfinished::make_in(&directory)?;
+    for contents in ALL {
+        unfinished.copy(&file_in(backup, contents), contents)?;
+        // As a store has its files.
+        let upgraded = Database::writer(&unfinished.file(contents), contents)?;
+        upgraded.close(Closing::WithLog);
+    }
+    let there = self::present(&directory);
+    for contents in &there {
+        overwrite(&unfinished.file(*contents), &directory, *contents)?;
+    }
+    let missing = ALL.into_iter().filter(|contents| !there.contains(contents));
+    unfinished.publish(&directory, &missing.collect::<Vec<_>>())?;
+    Ok(files_in(&directory))
+}
+
+/// Copies what is there of a store.
+fn keep(directory: &Path, folder: &Path) -> Result<(), BackupError> {
+    let there = present(directory);
+    if there.is_empty() {
+        return Ok(());
+    }
+    let folder = make(folder)?;
+    refuse_store(&folder)?;
+    let unfinished = Unfinished::make_in(&folder)?;
+    for contents in &there {
+        unfinished.copy(&file_in(directory, *contents), *contents)?;
+    }
+    unfinished.publish(&folder, &there)
+}
+
+/// Changes a file that others may have open into a copy of another one, in one transaction.
+fn overwrite(from: &Path, directory: &Path, contents: Contents) -> Result<(), BackupError> {
+    let source = Database::source(from, contents)?;
+    let path = file_in(directory, contents);
+    let mut target = Database::existing(&path, contents)?;
+    copy_pages(&source, target.connection_mut()).map_err(copying(&path))?;
+    target.close(Closing::WithLog);
+    Ok(())
+}
+
+/// Copies that are not complete yet, in a folder of their own, which goes when they do.
+struct Unfinished(TempDir);
+
+impl Unfinished {
+    fn make_in(directory: &Path) -> Result<Self, BackupError> {
+        let made = tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            .tempdir_in(directory);
+        made.map(Self).map_err(writing(directory))
+    }
+
+    fn file(&self, contents: Contents) -> PathBuf {
+        file_in(self.0.path(), contents)
+    }
+
+    /// Copies a file; what is open is the copy.
+    fn copy(&self, from: &Path, contents: Contents) -> Result<Connection, BackupError> {
+        let source = Database::source(from, contents)?;
+        let mut target = Connection::open(self.file(contents)).map_err(copying(from))?;
+        copy_pages(&source, &mut target).map_err(copying(from))?;
+        // So that nothing lies beside it, and it can be read where nothing can be written.
+        target
+            .pragma_update(None, "journal_mode", "delete")
+            .map_err(copying(from))?;
+        Ok(target)
+    }
+
+    /// Moves files to where they shall be, where none may be yet.
+    fn publish(self, directory: &Path, files: &[Contents]) -> Result<(), BackupError> {
+        for contents in files {
+            let path = file_in(directory, *contents);
+            // Whoever makes the file is the only one who has made it.
+            File::create_new(&path).map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => BackupError::Exists { path: path.clone() },
+                _ => writing(&path)(error),
+            })?;
+            fs::rename(self.file(*contents), &path).map_err(writing(&path))?;
+        }
+        directory::sync(directory);
+        Ok(())
+    }
+}
+
+/// Copies all pages as of one moment.
+fn copy_pages(from: &Connection, to: &mut Connection) -> Result<(), Failure> {
+    let patience = Patience::default();
+    patience.last_until(Instant::now().checked_add(LOCKED));
+    let backup = Backup::new(from, to)?;
+    loop {
+        match backup.step(ALL_PAGES)? {
+            StepResult::Done => return Ok(()),
+            _ if patience.pause() => {}
+            _ => return Err(Failure::Locked),
+        }
+    }
+}
+
+/// Refuses a database that contradicts itself.
+fn examine(connection: &Connection, path: &Path) -> Result<(), BackupError> {
+    check(connection, "integrity_check").map_err(|obstacle| obstacle.in_file(path).into())
+}
+
+fn refuse_store(directory: &Path) -> Result<(), BackupError> {
+    match present(directory).first() {
+        Some(contents) => Err(BackupError::Exists {
+            path: file_in(directory, *contents),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The files of a store that there are, whatever they are.
+fn present(directory: &Path) -> Vec<Contents> {
+    let mut there = ALL.to_vec();
+    there.retain(|contents| file_in(directory, *contents).symlink_metadata().is_ok());
+    there
+}
+
+/// Makes a directory that files are put into, and refuses one where they would not stay what they are.
+fn make(directory: &Path) -> Result<PathBuf, BackupError> {
+    let directory = directory::make(directory).map_err(writing(directory))?;
+    let there = present(&directory);
+    let missing = ALL.into_iter().filter(|contents| !there.contains(contents));
+    let mut logs = missing.flat_map(|contents| {
+        let file = file_in(&directory, contents);
+        LOGS.map(|ending| beside(&file, ending))
+    });
+    match logs.find(|log| log.symlink_metadata().is_ok()) {
+        Some(path) => Err(BackupError::LogLeft { path }),
+        None => Ok(directory),
+    }
+}
+
+fn file_in(directory: &Path, contents: Contents) -> PathBuf {
+    directory.join(file_name(contents))
+}
+
+fn files_in(directory: &Path) -> Vec<PathBuf> {
+    ALL.map(|contents| file_in(directory, contents)).to_vec()
+}
+
+fn writing(path: &Path) -> impl FnOnce(io::Error) -> BackupError {
+    let path = path.to_owned();
+    |source| BackupError::Write { path, source }
+}
+
+fn copying<E: Into<Failure>>(path: &Path) -> impl FnOnce(E) -> BackupError {
+    let path = path.to_owned();
+    |error| BackupError::Copy {
+        path,
+        source: Box::new(error.into()),
+    }
+}

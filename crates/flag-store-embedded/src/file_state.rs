@@ -1,0 +1,232 @@
+//! What is open of a file; opened again when it was lost.
+//!
+//! A file is lost when it, its log or its shared memory is moved, removed, replaced or truncated while open. Calls fail
+//! then until there is a file of ours in its place. Calls themselves look for one, now and then.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tracing::warn;
+
+use crate::database::{Database, check};
+use crate::failure::Failure;
+use crate::open_error::{Obstacle, OpenError};
+use crate::placed::{Lost, Placed};
+use crate::schema::Contents;
+use crate::worker::{Limit, Workers};
+
+/// Threads that read, per file; two, so that a long scan doesn't hold up the short reads.
+const READERS: usize = 2;
+
+/// The pause between two looks for a file that was lost.
+const LOOKED_FOR_EVERY: Duration = Duration::from_millis(250);
+
+/// How long other processes have to close a file whose log was unlinked; the last one saves what the log held.
+const OTHERS_CLOSE: Duration = Duration::from_secs(1);
+
+/// A file and its threads, as long as it is open.
+#[derive(Debug)]
+pub(crate) struct FileState {
+    path: PathBuf,
+    contents: Contents,
+    phase: watch::Sender<Phase>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Open(Workers),
+    /// A thread looks for it.
+    LookedFor,
+    /// It was not there at the last look.
+    Away {
+        loss: Loss,
+        looked_at: Instant,
+        failure: Failure,
+    },
+    Closed,
+}
+
+/// How a file was lost.
+#[derive(Clone, Debug)]
+struct Loss {
+    what: Lost,
+    was: Arc<Placed>,
+    /// Whether its log was left where it was.
+    left_log: bool,
+}
+
+impl FileState {
+    /// Starts the threads of a file that is open for writing.
+    pub(crate) fn open(
+        path: PathBuf,
+        contents: Contents,
+        writer: Database,
+    ) -> Result<Self, OpenError> {
+        let workers = start(writer, &path, contents)?;
+        Ok(Self {
+            path,
+            contents,
+            phase: watch::Sender::new(Phase::Open(workers)),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The threads to end, if the file is open; calls fail from now on.
+    pub(crate) fn close(&self) -> Option<Workers> {
+        match self.phase.send_replace(Phase::Closed) {
+            Phase::Open(workers) => Some(workers),
+            _ => None,
+        }
+    }
+
+    /// The threads of the open file; if it was lost, those of what is found in its place.
+    pub(crate) async fn workers(state: &Arc<Self>, limit: Limit) -> Result<Workers, Failure> {
+        if let Phase::Open(workers) = &*state.phase.borrow() {
+            return Ok(workers.clone());
+        }
+        let mut phase = state.phase.subscribe();
+        loop {
+            match &*phase.borrow_and_update() {
+                Phase::Open(workers) => return Ok(workers.clone()),
+                Phase::Closed => return Err(Failure::Ended),
+                Phase::Away {
+                    looked_at, failure, ..
+                } if looked_at.elapsed() < LOOKED_FOR_EVERY => return Err(failure.clone()),
+                Phase::Away { .. } | Phase::LookedFor => {}
+            }
+            Self::look_again(state);
+            // Its sender is here, so it ends by a change or by the limit.
+            let _ = limit.wait(phase.changed()).await?;
+        }
+    }
+
+    /// Has the threads of a lost file end, and looks for what took its place.
+    pub(crate) fn lose(state: &Arc<Self>, workers: Workers, what: Lost) {
+        let is_first = state.phase.send_if_modified(|phase| {
+            let is_theirs = matches!(phase, Phase::Open(open) if open.are(&workers));
+            if is_theirs {
+                *phase = Phase::LookedFor;
+            }
+            is_theirs
+        });
+        if is_first {
+            let was = Arc::clone(workers.placed());
+            let left_log = was.log_bytes().is_some();
+            let loss = Loss {
+                what,
+                was,
+                left_log,
+            };
+            Self::look(state, loss, Some(workers));
+        }
+    }
+
+    /// Looks again, if nobody does.
+    fn look_again(state: &Arc<Self>) {
+        let mut loss = None;
+        state.phase.send_if_modified(|phase| {
+            if let Phase::Away { loss: away, .. } = phase {
+                loss = Some(away.clone());
+                *phase = Phase::LookedFor;
+            }
+            loss.is_some()
+        });
+        if let Some(loss) = loss {
+            Self::look(state, loss, None);
+        }
+    }
+
+    /// Begins a look on a thread of its own, for the old threads may take their time to end.
+    fn look(state: &Arc<Self>, loss: Loss, workers: Option<Workers>) {
+        let name = format!("{}-look", state.contents.name());
+        let (own, kept) = (Arc::clone(state), loss.clone());
+        let spawned = thread::Builder::new().name(name).spawn(move || {
+            if let Some(workers) = workers {
+                workers.end(loss.what.closing());
+                own.look_first(loss);
+            } else {
+                let found = own.reopen(&loss);
+                own.settle(loss, found);
+            }
+        });
+        if let Err(source) = spawned {
+            let path = state.path.clone();
+            state.settle(kept, Err(OpenError::NoThreads { path, source }));
+        }
+    }
+
+    fn look_first(&self, loss: Loss) {
+        if let Lost::Log | Lost::Index = loss.what {
+            thread::sleep(OTHERS_CLOSE);
+        }
+        let found = self.reopen(&loss);
+        if let Err(error) = &found {
+            let (file, problem) = (self.path.display(), loss.what);
+            let cause = error.to_string();
+            warn!(%file, %problem, cause, "a file of the store is gone; it is looked for");
+        }
+        self.settle(loss, found);
+    }
+
+    /// Opens what is there now, if it is a file of ours; makes nothing.
+    fn reopen(&self, loss: &Loss) -> Result<Workers, OpenError> {
+        let (path, contents) = (&self.path, self.contents);
+        if loss.left_log && loss.was.left_its_log_to_another() {
+            return Err(Obstacle::LogOfAnother.in_file(path));
+        }
+        let mut writer = Database::existing(path, contents)?;
+        if loss.what == Lost::LogTruncated {
+            let checked = check(writer.connection(), "quick_check");
+            checked.map_err(|obstacle| obstacle.in_file(path))?;
+        }
+        let sound = writer.ensure_in_place();
+        let sound = sound.and_then(|()| writer.ensure_log_is_whole());
+        sound.map_err(|lost| Obstacle::Lost(lost).in_file(path))?;
+        start(writer, path, contents)
+    }
+
+    fn settle(&self, loss: Loss, found: Result<Workers, OpenError>) {
+        let file = self.path.display();
+        let next = match found {
+            Ok(workers) => {
+                let because = loss.what;
+                warn!(%file, %because, "a file of the store was opened again");
+                Phase::Open(workers)
+            }
+            Err(source) => {
+                let failure = Failure::Away {
+                    lost: loss.what,
+                    source: Arc::new(source),
+                };
+                Phase::Away {
+                    loss,
+                    looked_at: Instant::now(),
+                    failure,
+                }
+            }
+        };
+        self.phase.send_if_modified(|phase| {
+            let is_closed = matches!(phase, Phase::Closed);
+            if !is_closed {
+                *phase = next;
+            }
+            !is_closed
+        });
+    }
+}
+
+/// Starts the threads of a file that is open for writing.
+fn start(writer: Database, path: &Path, contents: Contents) -> Result<Workers, OpenError> {
+    let readers = (0..READERS).map(|_| Database::reader(path));
+    let readers = readers.collect::<Result<_, _>>()?;
+    Workers::start(contents, writer, readers).map_err(|source| OpenError::NoThreads {
+        path: path.to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,41 @@
+//! Rows too far ahead of the clock to count, which come into force by themselves as the clock goes on.
+
+use flag_model::{FlagKey, Timestamp};
+
+use crate::flags::FlagStore;
+use crate::newest::created;
+use crate::port::{Scan, StoreError};
+use crate::row_key::{RowType, flag_prefix};
+
+/// A row that doesn't count yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowAhead {
+    /// When it says that it was made.
+    pub created: Timestamp,
+    /// From when on it counts, whatever has been appended until then.
+    pub counts_from: Timestamp,
+}
+
+impl FlagStore {
+    /// The first revision of a flag that doesn't count yet; one scan of keys.
+    pub async fn revision_ahead(&self, flag: &FlagKey) -> Result<Option<RowAhead>, StoreError> {
+        let prefix = flag_prefix(RowType::Revision, flag);
+        let horizon = self.horizon();
+        let scan = Scan {
+            start: format!("{prefix}{horizon}\0").into(),
+            ..Scan::prefix(prefix.as_str())
+        };
+        let is_ahead = |key: &[u8]| created(&prefix, key).filter(|created| *created > horizon);
+        let found = self.first_key(scan, is_ahead).await?;
+        Ok(found.map(|(_, created)| self.row_ahead(created)))
+    }
+
+    fn row_ahead(&self, created: Timestamp) -> RowAhead {
+        let by = i64::try_from(self.options.max_future.as_micros()).unwrap_or(i64::MAX);
+        let from = created.unix_micros().saturating_sub(by);
+        RowAhead {
+            created,
+            counts_from: Timestamp::from_unix_micros(from).unwrap_or(created),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What the log keeps of one instance, and its removal; the table of flags is never touched.
+
+use flag_model::{InstanceId, ProjectName};
+
+use crate::exposures::ExposureStore;
+use crate::pages::Pages;
+use crate::port::{Row, Scan, StoreError, Table};
+use crate::row_key::{encoded, rows_prefix};
+
+/// How many exposures are deleted at once.
+const AT_ONCE: usize = 500;
+
+/// What stands between a flag and an instance in a key.
+const INSTANCE: &[u8] = b"#INSTANCEID#";
+
+/// The exposures of one instance to one flag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceExposures {
+    /// The flag's type, as the keys spell it.
+    pub flag_type: String,
+    /// The flag's name, as the keys spell it.
+    pub flag_name: String,
+    keys: Vec<Vec<u8>>,
+}
+
+impl InstanceExposures {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.keys.len()
+    }
+}
+
+impl ExposureStore {
+    /// The exposures of an instance to the flags of a project, by flag; also to flags that are in the log alone.
+    ///
+    /// Reads a key of each flag and the rows of the instance, whatever else the log holds.
+    pub async fn of_instance_in(
+        &self,
+        project: &ProjectName,
+        instance: &InstanceId<'_>,
+    ) -> Result<Vec<InstanceExposures>, StoreError> {
+        let id = instance.as_str();
+        let mut scan = Scan::prefix(rows_prefix(project) + "FLAGTYPE#").limit(1);
+        let mut found = Vec::new();
+        while let Some(key) = self.rows.keys(Table::Exposures, scan.clone()).await?.pop() {
+            let of_flag = flag_prefix(&key);
+            let next = of_flag.and_then(|prefix| Scan::prefix(prefix).end);
+            scan.start = next.unwrap_or_else(|| [&*key, b"\0"].concat());
+            let Some(prefix) = of_flag else { continue };
+            // The reference spells ids as they are.
+            let mut keys = self.keys_of(prefix, &encoded(id), id).await?;
+            if encoded(id) != id {
+                keys.extend(self.keys_of(prefix, id, id).await?);
+            }
+            if let Some((flag_type, flag_name)) = flag(prefix).filter(|_| !keys.is_empty()) {
+                found.push(InstanceExposures {
+                    flag_type,
+                    flag_name,
+                    keys,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Deletes exposures, a few at a time; after a failure some are gone, and the others can be deleted again.
+    pub async fn delete(&self, exposures: &InstanceExposures) -> Result<(), StoreError> {
+        for keys in exposures.keys.chunks(AT_ONCE) {
+            self.rows.delete_exposures(keys).await?;
+        }
+        Ok(())
+    }
+
+    /// The keys of a flag's rows in which an id is spelled so, and is this one.
+    async fn keys_of(
+        &self,
+        flag: &[u8],
+        spelled: &str,
+        id: &str,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        let prefix = [flag, spelled.as_bytes(), b"#REQUESTID#"].concat();
+        let mut pages = Pages::new(&*self.rows, Table::Exposures, Scan::prefix(prefix));
+        let mut keys = Vec::new();
+        loop {
+            let page = pages.next().await?;
+            if page.is_empty() {
+                return Ok(keys);
+            }
+            let rows = page.into_iter().filter(|row| is_of(row, spelled, id));
+            keys.extend(rows.map(|row| row.key));
+        }
+    }
+}
+
+/// Whether a row is of an instance. Its column tells; a key alone may be of another whose id goes on with `#REQUESTID#`.
+fn is_of(row: &Row, spelled: &str, id: &str) -> bool {
+    match row.cells.get("InstanceID") {
+        Some(cell) => cell == id.as_bytes(),
+        None => spelled == encoded(id),
+    }
+}
+
+/// The part of a key that all exposures of its flag share.
+fn flag_prefix(key: &[u8]) -> Option<&[u8]> {
+    let at = key
+        .windows(INSTANCE.len())
+        .position(|part| part == INSTANCE)?;
+    key.get(..at + INSTANCE.len())
+}
+
+/// Type and name of the flag that a prefix is of.
+fn flag(prefix: &[u8]) -> Option<(String, String)> {
+    let text = String::from_utf8_lossy(prefix);
+    let (_, flag) = text.split_once("#FLAGTYPE#")?;
+    let (flag_type, name) = flag
+        .strip_suffix("#INSTANCEID#")?
+        .split_once("#FLAGNAME#")?;
+    Some((flag_type.to_owned(), name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::memory::MemoryStore;
+    use crate::port::{Cells, RowStore as _};
+
+    async fn insert(store: &MemoryStore, key: Vec<u8>, cells: Cells) {
+        let row = Row { key, cells };
+        store
+            .insert_if_absent(Table::Exposures, &row)
+            .await
+            .unwrap();
+    }
+
+    /// A log with these exposures: project, type and name of the flag, the id as the key spells it, the id.
+    async fn log(rows: &[(&str, &str, Option<&str>)]) -> (Arc<MemoryStore>, ExposureStore) {
+        let store = Arc::new(MemoryStore::default());
+        for (at, (flag, spelled, id)) in rows.iter().enumerate() {
+            let [project, flag_type, name] = flag.split('/').collect::<Vec<_>>()[..] else {
+                panic!("{flag}");
+            };
+            let key = format!(
+                "PROJECT#{project}#FLAGTYPE#{flag_type}#FLAGNAME#{name}#INSTANCEID#{spelled}#REQUESTID#r-{at}#TIME#2024-09-26 10:00:00"
+            );
+            let cells = Cells::default().with("Name", name);
+            let cells = match id {
+                Some(id) => cells.with("InstanceID", *id),
+                None => cells,
+            };
+            insert(&store, key.into(), cells).await;
+        }
+        let log = ExposureStore::new(store.clone());
+        (store, log)
+    }
+
+    /// What is found of an id in project `p`, as flag and count; and how many rows are left without it.
+    async fn check(
+        rows: &[(&str, &str, Option<&str>)],
+        id: &str,
+        expected: &[(&str, usize)],
+        left: usize,
+    ) {
+        let (store, log) = log(rows).await;
+        let project = ProjectName::new("p").unwrap();
+        let id = InstanceId::new(id).unwrap();
+        let found = log.of_instance_in(&project, &id).await.unwrap();
+        let told: Vec<(String, usize)> = (found.iter())
+            .map(|of| (format!("{}/{}", of.flag_type, of.flag_name), of.count()))
+            .collect();
+        let told: Vec<(&str, usize)> = told.iter().map(|(flag, count)| (&**flag, *count)).collect();
+        assert_eq!(told, expected);
+        for exposures in &found {
+            log.delete(exposures).await.unwrap();
+        }
+        assert_eq!(log.of_instance_in(&project, &id).await.unwrap(), []);
+        let rows = store
+            .scan(Table::Exposures, Scan::prefix(""))
+            .await
+            .unwrap();
+        assert_eq!(rows.len(), left);
+    }
+
+    #[tokio::test]
+    async fn an_instance_is_found_in_every_flag_of_its_project_and_nobody_else_is() {
+        let rows = [
+            ("p/data/a", "A", Some("A")),
+            ("p/data/a", "A", Some("A")),
+            ("p/data/a", "AB", Some("AB")),
+            ("p/data/a", "B", Some("B")),
+            ("p/data/ab", "B", Some("B")),
+            ("p/feature/a", "A", Some("A")),
+            ("p2/data/a", "A", Some("A")),
+        ];
+        check(&rows, "A", &[("data/a", 2), ("feature/a", 1)], 4).await;
+        check(&rows, "C", &[], 7).await;
+    }
+
+    #[tokio::test]
+    async fn ids_are_told_apart_however_keys_spell_them() {
+        let rows = [
+            ("p/data/a", "A", Some("A")),
+            ("p/data/a", "A#REQUESTID#x", Some("A#REQUESTID#x")),
+            ("p/data/a", "A%23REQUESTID%23x", Some("A#REQUESTID#x")),
+            ("p/data/a", "50%25", Some("50%")),
+            ("p/data/a", "50%25", Some("50%25")),
+            ("p/data/a", "A", None),
+        ];
+        check(&rows, "A#REQUESTID#x", &[("data/a", 2)], 4).await;
+        check(&rows, "A", &[("data/a", 2)], 4).await;
+        check(&rows, "50%", &[("data/a", 1)], 5).await;
+        check(&rows, "50%25", &[("data/a", 1)], 5).await;
+    }
+
+    #[tokio::test]
+    async fn keys_of_another_shape_hide_nobody() {
+        let (store, log) = log(&[("p/data/z", "A", Some("A"))]).await;
+        for key in [
+            "PROJECT#p#FLAGTYPE#",
+            "PROJECT#p#FLAGTYPE#data#x",
+            "PROJECT#p#ROWTYPE#COUNTS#1",
+        ] {
+            let cells = Cells::default().with("Name", "x");
+            insert(&store, key.into(), cells).await;
+        }
+        let project = ProjectName::new("p").unwrap();
+        let found = log
+            .of_instance_in(&project, &InstanceId::new("A").unwrap())
+            .await;
+        assert_eq!(found.unwrap().len(), 1);
+    }
+}

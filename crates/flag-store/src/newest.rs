@@ -1,0 +1,254 @@
+//! Which of a flag's rows is the newest one that counts.
+//!
+//! As a rule that is the last one by key, which one reverse scan of one row finds. Two kinds of rows stand above it and
+//! don't count: those whose key tells no time, and those made too far ahead of the clock. What readers do about them is
+//! here alone, and the same for all: they pass over such rows, unless a flag has no others. For then it is rather the
+//! clock that is wrong, and a flag that is there would be denied; or nothing about the flag can be read, which must be
+//! told.
+
+mod history;
+
+use flag_model::{FlagKey, Timestamp};
+
+use crate::flags::FlagStore;
+use crate::port::{Columns, Row, Scan, StoreError, Table};
+use crate::row_key::{FlagRowKey, RowType, flag_prefix};
+
+/// How many rows of a day are looked at that are spelled otherwise.
+const LOOKED_AT: usize = 8;
+
+/// How many keys are looked at together until one tells a time.
+const KEYS: usize = 100;
+
+/// The newest row of a kind that counts, as it is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewestRow {
+    /// The row; it may be unreadable.
+    pub row: Option<Row>,
+    /// The key of the last row if it doesn't count: it tells no time, or one too far ahead of the clock.
+    pub passed_over: Option<String>,
+}
+
+impl NewestRow {
+    /// When the row was made, if it tells.
+    pub fn created(&self) -> Option<Timestamp> {
+        let key = FlagRowKey::decode(&self.row.as_ref()?.key).ok()?;
+        Some(key.created)
+    }
+}
+
+impl FlagStore {
+    /// The latest time that a row may have been made at to count.
+    pub(crate) fn horizon(&self) -> Timestamp {
+        self.clock.now().saturating_add(self.options.max_future)
+    }
+
+    /// The newest row of a flag that counts; one reverse scan of one row, and one or two more where that one doesn't
+    /// count or is spelled otherwise.
+    pub(crate) async fn newest_row(
+        &self,
+        row_type: RowType,
+        flag: &FlagKey,
+    ) -> Result<NewestRow, StoreError> {
+        let prefix = flag_prefix(row_type, flag);
+        match self.last(Scan::prefix(prefix.as_str())).await? {
+            Some(last) => self.newest_from(&prefix, last).await,
+            None => Ok(NewestRow::default()),
+        }
+    }
+
+    /// The same, where the last row of the flag is known; `prefix` is what its keys begin with.
+    pub(crate) async fn newest_from(
+        &self,
+        prefix: &str,
+        last: Row,
+    ) -> Result<NewestRow, StoreError> {
+        let horizon = self.horizon();
+        if created(prefix, &last.key).is_some_and(|created| created <= horizon) {
+            return Ok(NewestRow {
+                row: Some(self.newest_of_day(prefix, last).await?),
+                passed_over: None,
+            });
+        }
+        let passed_over = Some(last.key_text());
+        let scan = Scan {
+            end: Some(
+                format!("{prefix}{horizon}\0")
+                    .into_bytes()
+                    .min(last.key.clone()),
+            ),
+            ..Scan::prefix(prefix)
+        };
+        let row = match self.last_that_tells(prefix, scan).await? {
+            Some(row) => self.newest_of_day(prefix, row).await?,
+            None => last,
+        };
+        let row = Some(row);
+        Ok(NewestRow { row, passed_over })
+    }
+
+    /// When the newest row was made, if it tells; by its key alone as a rule, for rows may be large.
+    pub(crate) async fn newest_created(
+        &self,
+        row_type: RowType,
+        flag: &FlagKey,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        match self.times_by_keys(row_type, flag, 1).await? {
+            Some(times) => Ok(times.first().copied()),
+            None => Ok(self.newest_row(row_type, flag).await?.created()),
+        }
+    }
+
+    /// When the newest rows were made, the newest first; by their keys alone likewise.
+    pub(crate) async fn newest_times(
+        &self,
+        row_type: RowType,
+        flag: &FlagKey,
+        limit: usize,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        if let Some(times) = self.times_by_keys(row_type, flag, limit).await? {
+            return Ok(times);
+        }
+        let prefix = flag_prefix(row_type, flag);
+        let rows = self.newest_rows_of(row_type, flag, limit).await?;
+        let times = rows.iter().filter_map(|row| created(&prefix, &row.key));
+        Ok(times.collect())
+    }
+
+    /// When the last rows were made, if all of them count and are spelled as usual, so that their order is that of time.
+    async fn times_by_keys(
+        &self,
+        row_type: RowType,
+        flag: &FlagKey,
+        limit: usize,
+    ) -> Result<Option<Vec<Timestamp>>, StoreError> {
+        let last = Scan::prefix(flag_prefix(row_type, flag)).descending();
+        let keys = self.rows.keys(Table::Flags, last.limit(limit)).await?;
+        let horizon = self.horizon();
+        let times = keys.iter().map(|bytes| {
+            let key = FlagRowKey::decode(bytes).ok()?;
+            let counts = key.created <= horizon && !key.is_spelled_otherwise(bytes);
+            counts.then_some(key.created)
+        });
+        Ok(times.collect())
+    }
+
+    /// The row, or one made later that its key hides. Keys with a `T` between date and clock come after those with a
+    /// space, whatever the clock says; keys with a `Z` after those with a fraction, in the same second.
+    async fn newest_of_day(&self, prefix: &str, row: Row) -> Result<Row, StoreError> {
+        let time = time_of(prefix, &row.key).unwrap_or_default();
+        let of_day = time.split_once('T').map(|(day, _)| format!("{day} "));
+        let of_second = second_of_z(time).map(|second| format!("{second}."));
+        let horizon = Some(self.horizon());
+        let mut newest = row;
+        for hidden in of_day.into_iter().chain(of_second) {
+            let scan = Scan::prefix(format!("{prefix}{hidden}"));
+            let scan = scan.descending().limit(LOOKED_AT);
+            let mut rows = self.rows.scan(Table::Flags, scan).await?;
+            rows.retain(|row| created(prefix, &row.key) <= horizon);
+            let latest = rows.into_iter().max_by_key(|row| created(prefix, &row.key));
+            newest = latest
+                .filter(|latest| created(prefix, &latest.key) > created(prefix, &newest.key))
+                .unwrap_or(newest);
+        }
+        Ok(newest)
+    }
+
+    /// The newest row made at `at` or before it.
+    pub(crate) async fn newest_row_at(
+        &self,
+        row_type: RowType,
+        flag: &FlagKey,
+        at: Timestamp,
+    ) -> Result<Option<Row>, StoreError> {
+        let prefix = flag_prefix(row_type, flag);
+        let text = at.to_string();
+        let scan = Scan {
+            end: Some(format!("{prefix}{text}\0").into()),
+            ..Scan::prefix(prefix.as_str())
+        };
+        let mut newest = match self.last_that_tells(&prefix, scan).await? {
+            Some(row) => Some(self.newest_of_day(&prefix, row).await?),
+            None => None,
+        };
+        // Of the same day, those with a `T` come later, and those of the same second with an offset later still.
+        let (day, clock) = text.split_once(' ').unwrap_or_default();
+        let second = clock.split('.').next().unwrap_or_default();
+        let scan = Scan {
+            end: Some(format!("{prefix}{day}T{second}[").into()),
+            ..Scan::prefix(format!("{prefix}{day}T"))
+        };
+        let scan = scan.descending().limit(LOOKED_AT);
+        for row in self.rows.scan(Table::Flags, scan).await? {
+            let made = created(&prefix, &row.key).filter(|made| *made <= at);
+            let before = newest.as_ref().and_then(|row| created(&prefix, &row.key));
+            if made > before {
+                newest = Some(row);
+            }
+        }
+        Ok(newest)
+    }
+
+    /// When the first row of a flag was made that tells.
+    pub(crate) async fn oldest_created(
+        &self,
+        row_type: RowType,
+        flag: &FlagKey,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let prefix = flag_prefix(row_type, flag);
+        let scan = Scan::prefix(prefix.as_str());
+        let first = self.first_key(scan, |key| created(&prefix, key)).await?;
+        Ok(first.map(|(_, created)| created))
+    }
+
+    /// The last row of a range whose key tells a time.
+    async fn last_that_tells(&self, prefix: &str, scan: Scan) -> Result<Option<Row>, StoreError> {
+        match self.last(scan.clone()).await? {
+            Some(row) if created(prefix, &row.key).is_none() => {}
+            last => return Ok(last),
+        }
+        let found = self.first_key(scan.descending(), |key| created(prefix, key));
+        match found.await? {
+            Some((key, _)) => self.rows.get(Table::Flags, &key, Columns::All).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The first key of a range, in its order, of which something can be told; by keys alone, however many there are.
+    pub(crate) async fn first_key<T>(
+        &self,
+        scan: Scan,
+        tell: impl Fn(&[u8]) -> Option<T> + Send,
+    ) -> Result<Option<(Vec<u8>, T)>, StoreError> {
+        let mut scan = scan.limit(KEYS);
+        loop {
+            let keys = self.rows.keys(Table::Flags, scan.clone()).await?;
+            if let Some(found) = keys.iter().find_map(|key| Some((key.clone(), tell(key)?))) {
+                return Ok(Some(found));
+            }
+            match keys.last() {
+                Some(last) if keys.len() == KEYS => scan.go_on_after(last),
+                _ => return Ok(None),
+            }
+        }
+    }
+
+    async fn last(&self, scan: Scan) -> Result<Option<Row>, StoreError> {
+        let scan = scan.descending().limit(1);
+        Ok(self.rows.scan(Table::Flags, scan).await?.pop())
+    }
+}
+
+/// When a row was made, if its key tells; `prefix` is what it begins with.
+pub(crate) fn created(prefix: &str, key: &[u8]) -> Option<Timestamp> {
+    Timestamp::parse(time_of(prefix, key)?).ok()
+}
+
+fn time_of<'k>(prefix: &str, key: &'k [u8]) -> Option<&'k str> {
+    str::from_utf8(key.strip_prefix(prefix.as_bytes())?).ok()
+}
+
+/// The date and the clock of a time that ends in `Z`, to the second.
+fn second_of_z(time: &str) -> Option<&str> {
+    time.strip_suffix('Z')?.split('.').next()
+}

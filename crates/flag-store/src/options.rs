@@ -1,0 +1,36 @@
+//! What a deployment says about rows that say too little themselves.
+
+use std::time::Duration;
+
+use flag_model::HashAlgorithm;
+
+/// How rows are read and written where a deployment may differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowOptions {
+    /// The digest of revisions of version 1 whose row names none.
+    pub v1_algorithm: HashAlgorithm,
+    /// How cells of version 1 are written; they are read either way.
+    pub v1_cells: Spelling,
+    /// How far ahead of the clock the time of a row may be for readers to take it for the newest.
+    pub max_future: Duration,
+}
+
+/// How values are spelled in cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// As Python's `str` spells them: `False`, `[{'PercentRollout': 40}]`.
+    Python,
+    /// As JSON: `false`, `[{"PercentRollout":40}]`.
+    Json,
+}
+
+impl Default for RowOptions {
+    /// As the reference's own tooling has it, and a day for clocks that differ.
+    fn default() -> Self {
+        Self {
+            v1_algorithm: HashAlgorithm::Md5,
+            v1_cells: Spelling::Python,
+            max_future: Duration::from_hours(24),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What a row says besides what is understood, carried forward when it comes into force again.
+
+use flag_model::Revision;
+
+use super::Reader;
+use super::revision::{columns as revision_columns, decode_revision};
+use super::treatments::{fields, parse_treatments};
+use crate::literal::{Arena, Literal};
+use crate::options::RowOptions;
+use crate::port::Row;
+use crate::row_key::RowType;
+
+/// Unknown columns, and unknown fields of treatments.
+#[derive(Default)]
+pub(super) struct Carried<'a> {
+    columns: Vec<(&'a [u8], &'a [u8])>,
+    /// The entries of each treatment.
+    treatments: Vec<Vec<&'a (&'a str, Literal<'a>)>>,
+}
+
+impl<'a> Carried<'a> {
+    /// What `old` says besides; nothing if `revision` is no copy of what it says otherwise.
+    pub(super) fn from_row(
+        old: &'a Row,
+        revision: &Revision,
+        options: &RowOptions,
+        arena: &'a Arena<'a>,
+    ) -> Self {
+        let Ok(read) = decode_revision(old, options) else {
+            return Self::default();
+        };
+        let is_copy = read.format == revision.format
+            && read.control == revision.control
+            && read.treatments == revision.treatments;
+        if !is_copy {
+            return Self::default();
+        }
+        let version = revision.format.version();
+        let is_unknown = |known: &[&str], name: &[u8]| known.iter().all(|k| k.as_bytes() != name);
+        let columns = old.cells.iter();
+        let columns = columns.filter(|(column, _)| is_unknown(revision_columns(version), column));
+        let reader = Reader::open(old, RowType::Revision, None).ok();
+        let treatments = reader.and_then(|reader| parse_treatments(&reader, arena).ok());
+        let treatments = treatments.unwrap_or_default().iter().map(|treatment| {
+            let entries = match treatment {
+                Literal::Dict(entries) => *entries,
+                _ => &[],
+            };
+            let unknown = entries.iter();
+            let unknown = unknown.filter(|(name, _)| is_unknown(fields(version), name.as_bytes()));
+            unknown.collect()
+        });
+        Self {
+            columns: columns.collect(),
+            treatments: treatments.collect(),
+        }
+    }
+
+    /// Columns and cells.
+    pub(super) fn columns(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.columns.iter().copied()
+    }
+
+    /// Names and values of the fields of one treatment.
+    pub(super) fn fields(
+        &self,
+        treatment: usize,
+    ) -> impl Iterator<Item = (&'a str, &'a Literal<'a>)> {
+        let entries = self.treatments.get(treatment).into_iter().flatten();
+        entries.map(|(name, value)| (*name, value))
+    }
+}

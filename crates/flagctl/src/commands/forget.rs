@@ -1,0 +1,159 @@
+//! `flagctl forget`: deletes what the exposure log holds of an instance, and says which override lists name it.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use flag_model::{FlagKey, InstanceId, ProjectName, Revision, Timestamp};
+use flag_settings::{Reader, read_instance_names};
+use flag_store::{
+    Clock as _, ExposureStore, FlagRow, FlagRowKey, Inspection, Pages, Row, RowType, SystemClock,
+    Table, project_rows,
+};
+
+use crate::args::OutputArgs;
+use crate::confirm::{Unasked, YesArgs, confirm_plainly};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::opened::Opened;
+use crate::output::{self, Forgotten, Listing, noted};
+use crate::plan::PlanError;
+use crate::run::Context;
+
+#[derive(Debug, Args)]
+pub(crate) struct ForgetArgs {
+    /// Instance id to forget
+    instance: String,
+    /// Project whose exposures and flags are looked at
+    #[arg(long, value_name = "PROJECT")]
+    project: String,
+    /// Show what there is, and delete nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    confirmation: YesArgs,
+}
+
+/// Shows what there is of an instance, has it confirmed, and deletes its exposures; its revisions stay as they are.
+pub(crate) async fn forget(context: &Context, typed: &ForgetArgs) -> Result<(), Failure> {
+    let project = ProjectName::new(&typed.project).map_err(PlanError::from)?;
+    let instance = InstanceId::new(&*typed.instance).map_err(PlanError::from)?;
+    let mut reader = Reader::new(context.sources.clone());
+    let names = read_instance_names(&mut reader);
+    let names = reader.finish(names)?;
+    let opened = Opened::existing(context, context.settings()).await?;
+    opened
+        .ping()
+        .await
+        .map_err(|source| opened.failed(source))?;
+    let log = ExposureStore::new(opened.rows.clone());
+    let looking = look(&opened, &log, &project, &instance);
+    let mut found = noted(format!("looking for traces in {project}"), looking).await?;
+    if let Some(hashed) = names.other_name(&instance) {
+        let more = log.of_instance_in(&project, &hashed).await;
+        found
+            .exposures
+            .extend(more.map_err(|source| opened.failed(source))?);
+    }
+    if found.total() == 0 && opened.has_nothing_of(&project).await? {
+        return Err(opened.no_rows(project.clone()).await);
+    }
+    if found.total() > 0 && !typed.dry_run {
+        let what = format!(
+            "deletes for good:\n{}",
+            found.exposures_text().uncoloured().trim_end()
+        );
+        confirm_plainly(&what, &typed.confirmation, Unasked::Refused)?;
+        for exposures in &found.exposures {
+            let deleted = noted("deleting exposures", log.delete(exposures)).await;
+            deleted.map_err(|source| opened.failed(source))?;
+        }
+        found.deleted = true;
+    }
+    output::answer(&found, typed.output.form)?;
+    if found.unreadable.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Told(ExitCode::Refused))
+    }
+}
+
+async fn look<'a>(
+    opened: &Opened,
+    log: &ExposureStore,
+    project: &'a ProjectName,
+    instance: &'a InstanceId<'a>,
+) -> Result<Forgotten<'a>, Failure> {
+    let failed = |source| opened.failed(source);
+    let newest = opened
+        .flags()
+        .flags_with_latest(project)
+        .await
+        .map_err(failed)?;
+    let in_force: BTreeMap<FlagKey, Timestamp> = (newest.into_iter())
+        .filter_map(|entry| Some((entry.flag, entry.revision?.ok()?.created())))
+        .collect();
+    let mut found = Forgotten {
+        project,
+        instance,
+        exposures: log
+            .of_instance_in(project, instance)
+            .await
+            .map_err(failed)?,
+        deleted: false,
+        listings: Vec::new(),
+        unreadable: Vec::new(),
+    };
+    let mut pages = Pages::new(&*opened.rows, Table::Flags, project_rows(project));
+    loop {
+        let page = pages.next().await.map_err(failed)?;
+        if page.is_empty() {
+            return Ok(found);
+        }
+        for row in &page {
+            let read = FlagRow::inspect(row, &opened.options(), SystemClock.now());
+            look_at(row, read, &in_force, &mut found);
+        }
+    }
+}
+
+fn look_at(
+    row: &Row,
+    read: Inspection,
+    in_force: &BTreeMap<FlagKey, Timestamp>,
+    found: &mut Forgotten<'_>,
+) {
+    match read.row {
+        Ok(FlagRow::Revision(revision)) => {
+            let groups = groups(&revision, found.instance);
+            if !groups.is_empty() {
+                found.listings.push(Listing {
+                    row_key: String::from_utf8_lossy(&row.key).into_owned(),
+                    is_in_force: in_force.get(&revision.flag) == Some(&revision.created()),
+                    has_one_treatment: revision.treatments.len() == 1,
+                    created: revision.created(),
+                    flag: revision.flag.clone(),
+                    groups,
+                });
+            }
+        }
+        Ok(FlagRow::Metadata(_) | FlagRow::Head) => {}
+        Err(error) => {
+            // What a flag is for names no instance.
+            let subject = FlagRowKey::subject_of(&row.key);
+            if subject.is_none_or(|(row_type, _)| row_type == RowType::Revision) {
+                found.unreadable.push(error.to_string());
+            }
+        }
+    }
+}
+
+/// Which treatments list an instance: position, counted from 1, and rollout group.
+fn groups(revision: &Revision, instance: &InstanceId<'_>) -> Vec<(usize, String)> {
+    let treatments = revision.treatments.iter().enumerate();
+    let listing = treatments.filter(|(_, treatment)| treatment.overrides.contains(instance));
+    listing
+        .map(|(at, _)| (at + 1, revision.group(at)))
+        .collect()
+}

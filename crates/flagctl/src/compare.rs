@@ -1,0 +1,114 @@
+//! Two services are asked the same, and their answers compared.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flag_model::{FlagKey, InstanceId};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde::Serialize;
+
+use crate::peer::{Peer, PeerError, Reply};
+
+/// How many questions are asked at once, each of both services.
+const AT_ONCE: usize = 16;
+
+/// How many differences of a flag are kept; all are counted.
+const LISTED: usize = 100;
+
+/// Two services, and whom they are asked for.
+#[derive(Debug)]
+pub(crate) struct Compare<'a> {
+    /// The service of this system.
+    pub(crate) ours: &'a Peer,
+    /// The other one.
+    pub(crate) theirs: &'a Peer,
+    /// Whom they are asked for.
+    pub(crate) instances: &'a [InstanceId<'static>],
+    /// Counts what has been asked.
+    pub(crate) progress: &'a Progress,
+}
+
+/// How many answers of a flag are equal, and which are not.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Compared {
+    /// Both served the same value and rollout group.
+    pub(crate) equal: u64,
+    /// Neither served anything.
+    pub(crate) served_by_neither: u64,
+    /// The answers differ.
+    pub(crate) differing: u64,
+    /// Those that differ, in the order of the instance ids: the first 100.
+    pub(crate) differences: Vec<Difference>,
+}
+
+/// Two answers that differ.
+#[derive(Debug, Serialize)]
+pub(crate) struct Difference {
+    pub(crate) instance_id: String,
+    pub(crate) ours: Reply,
+    pub(crate) theirs: Reply,
+}
+
+/// How many questions have been asked, and of how many.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    asked: AtomicU64,
+    total: u64,
+}
+
+impl Compare<'_> {
+    /// Asks both for every instance.
+    pub(crate) async fn flag(&self, flag: &FlagKey) -> Result<Compared, PeerError> {
+        let questions = self.instances.iter().map(|instance| async move {
+            let asked = futures_util::future::try_join(
+                self.ours.ask(flag, instance),
+                self.theirs.ask(flag, instance),
+            );
+            let (ours, theirs) = asked.await?;
+            self.progress.asked.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, PeerError>((instance, ours, theirs))
+        });
+        let mut compared = Compared::default();
+        let mut answers = stream::iter(questions).buffered(AT_ONCE);
+        while let Some((instance, ours, theirs)) = answers.try_next().await? {
+            compared.count(instance, ours, theirs);
+        }
+        Ok(compared)
+    }
+}
+
+impl Compared {
+    fn count(&mut self, instance: &InstanceId<'_>, ours: Reply, theirs: Reply) {
+        match (&ours, &theirs) {
+            (Reply::Refused { .. }, Reply::Refused { .. }) => self.served_by_neither += 1,
+            _ if ours == theirs => self.equal += 1,
+            _ => {
+                self.differing += 1;
+                if self.differences.len() < LISTED {
+                    self.differences.push(Difference {
+                        instance_id: instance.as_str().to_owned(),
+                        ours,
+                        theirs,
+                    });
+                }
+            }
+        }
+    }
+}
+
+impl Progress {
+    /// Nothing asked yet.
+    pub(crate) const fn of(total: u64) -> Self {
+        Self {
+            asked: AtomicU64::new(0),
+            total,
+        }
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let asked = self.asked.load(Ordering::Relaxed);
+        write!(f, "comparing: {asked} of {} answers", self.total)
+    }
+}

@@ -1,0 +1,133 @@
+//! How the answers of two services compare.
+
+use flag_model::{FlagKey, ProjectName};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::text::{Columns, Text, Tone};
+use super::{Answer, visible};
+use crate::compare::Compared;
+use crate::peer::{Peer, Reply};
+
+/// The answers of two services for the flags of a project.
+#[derive(Serialize)]
+pub(crate) struct ComparedServices<'a> {
+    project: &'a str,
+    service: String,
+    with: String,
+    /// Answers in which both served the same value and rollout group.
+    pub(crate) equal: u64,
+    /// Questions that neither answered with a value.
+    served_by_neither: u64,
+    /// Answers that differ.
+    pub(crate) differing: u64,
+    flags: Vec<ComparedFlag<'a>>,
+}
+
+#[derive(Serialize)]
+struct ComparedFlag<'a> {
+    flag_type: &'static str,
+    flag_name: &'a str,
+    #[serde(flatten)]
+    answers: &'a Compared,
+}
+
+impl<'a> ComparedServices<'a> {
+    /// Adds up what was found for each flag.
+    pub(crate) fn new(
+        project: &'a ProjectName,
+        ours: &Peer,
+        theirs: &Peer,
+        flags: &'a [(FlagKey, Compared)],
+    ) -> Self {
+        let total = |count: fn(&Compared) -> u64| flags.iter().map(|(_, found)| count(found)).sum();
+        Self {
+            project: project.as_str(),
+            service: ours.shown().to_string(),
+            with: theirs.shown().to_string(),
+            equal: total(|found| found.equal),
+            served_by_neither: total(|found| found.served_by_neither),
+            differing: total(|found| found.differing),
+            flags: flags
+                .iter()
+                .map(|(flag, answers)| ComparedFlag {
+                    flag_type: flag.flag_type.as_str(),
+                    flag_name: flag.name.as_str(),
+                    answers,
+                })
+                .collect(),
+        }
+    }
+
+    /// The result in a sentence.
+    pub(crate) fn summary(&self) -> String {
+        let neither = match self.served_by_neither {
+            0 => String::new(),
+            neither => format!(", {neither} served by neither"),
+        };
+        format!(
+            "{} answers are equal, {} differ{neither}",
+            self.equal, self.differing
+        )
+    }
+}
+
+impl Answer for ComparedServices<'_> {
+    fn data(&self) -> impl Serialize {
+        self
+    }
+
+    fn text(&self) -> Text {
+        let mut flags = Columns::headed(["TYPE", "NAME", "EQUAL", "DIFFER", "SERVED BY NEITHER"]);
+        for flag in &self.flags {
+            let answers = flag.answers;
+            let tone = if answers.differing == 0 {
+                Tone::Plain
+            } else {
+                Tone::Problem
+            };
+            let counts = [answers.equal, answers.differing, answers.served_by_neither];
+            let mut line = vec![flag.flag_type.to_owned(), visible(flag.flag_name)];
+            line.extend(counts.iter().map(u64::to_string));
+            flags.line(tone, line);
+        }
+        if self.differing == 0 {
+            return flags.text();
+        }
+        let mut differences =
+            Columns::headed(["TYPE", "NAME", "INSTANCE", "SERVICE", "COMPARED WITH"]);
+        for flag in &self.flags {
+            for difference in &flag.answers.differences {
+                let line = [
+                    flag.flag_type.to_owned(),
+                    visible(flag.flag_name),
+                    visible(&difference.instance_id),
+                    answer(&difference.ours),
+                    answer(&difference.theirs),
+                ];
+                differences.line(Tone::Problem, line);
+            }
+        }
+        flags.text().and(differences.text())
+    }
+
+    fn names(&self) -> Vec<String> {
+        let differing = self.flags.iter().filter(|flag| flag.answers.differing > 0);
+        differing
+            .map(|flag| format!("{}/{}", flag.flag_type, flag.flag_name))
+            .collect()
+    }
+}
+
+fn answer(reply: &Reply) -> String {
+    match reply {
+        Reply::Served(served) => {
+            let value = match &served.flag_value {
+                Value::String(text) => visible(text),
+                other => other.to_string(),
+            };
+            format!("{value} ({})", visible(&served.rollout_group))
+        }
+        Reply::Refused { status, detail } => visible(&format!("{status} {detail}")),
+    }
+}

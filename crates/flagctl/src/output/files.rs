@@ -1,0 +1,48 @@
+//! Files that were written.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::Answer;
+use super::text::Text;
+
+/// The files that were written, and where those are that were there before.
+#[derive(Serialize)]
+pub(crate) struct Files {
+    files: Vec<String>,
+    kept: Option<String>,
+}
+
+impl Files {
+    pub(crate) fn new(files: &[PathBuf], kept: Option<&PathBuf>) -> Self {
+        let text = |path: &PathBuf| path.display().to_string();
+        Self {
+            files: files.iter().map(text).collect(),
+            kept: kept.map(text),
+        }
+    }
+}
+
+impl Answer for Files {
+    fn data(&self) -> impl Serialize {
+        self
+    }
+
+    fn text(&self) -> Text {
+        let written = self.files.iter();
+        let written = written.map(|file| format!("{file}\n"));
+        let written = Text::plain(&written.collect::<String>());
+        match &self.kept {
+            Some(kept) => {
+                let kept = format!("What was there before is kept in\n{kept}\n");
+                written.and(Text::plain(&kept))
+            }
+            None => written,
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.files.clone()
+    }
+}
