@@ -60,7 +60,10 @@ fn violations(metadata: &Metadata, trees: &[Tree<'_>]) -> Result<Vec<String>> {
             format!("{manifest}: `required-features` leaves the test `{test}` out of `cargo test`")
         }));
     }
-    found.extend(trees.iter().filter_map(too_large_a_circle));
+    found.extend(trees.iter().filter_map(|tree| {
+        let name = &tree.package.name;
+        circles::complaint(name, &circles::largest(&tree.modules), circles::limit(name))
+    }));
     Ok(found)
 }
 
@@ -71,17 +74,6 @@ fn left_out(package: &Package) -> impl Iterator<Item = &str> {
         .filter(|target| !target.required_features.is_empty())
         .filter(|target| target.kind.iter().any(|kind| kind == "test"))
         .map(|target| &*target.name)
-}
-
-fn too_large_a_circle(tree: &Tree<'_>) -> Option<String> {
-    let Package { name, .. } = tree.package;
-    let (circle, limit) = (circles::largest(&tree.modules), circles::limit(name));
-    (circle.len() > limit).then(|| {
-        let size = circle.len();
-        let modules: Vec<_> = circle.iter().map(|module| module.join("::")).collect();
-        let modules = modules.join(", ");
-        format!("{name}: {size} files use each other in a circle, at most {limit} may: {modules}")
-    })
 }
 
 /// The size of the product, of all tests, and of the chores.
