@@ -1,6 +1,11 @@
 //! Facts about the store in local files, through what the crate exports.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 mod backup;
 mod conformance;
