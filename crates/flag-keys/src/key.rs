@@ -134,6 +134,8 @@ mod tests {
     #[test]
     fn a_star_is_every_project_and_a_name_is_one() {
         assert!(Projects::parse(&["*"]).unwrap().hold(&project("a")));
+        let one = Projects::parse(&["a"]).unwrap();
+        assert!(one.hold(&project("a")) && !one.hold(&project("b")));
         let two = Projects::parse(&["a", "b"]).unwrap();
         assert!(two.hold(&project("a")) && two.hold(&project("b")) && !two.hold(&project("ab")));
         assert!(Projects::parse::<&str>(&[]).is_err());
