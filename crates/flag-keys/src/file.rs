@@ -173,6 +173,16 @@ mod tests {
     }
 
     #[test]
+    fn each_key_is_written_as_it_was_read_itself() {
+        let newer = KEY.replace("3f9a", "b").replace("Ann", "Bob");
+        let newer = newer.replace("\"id\"", "\"more\": 1, \"id\"");
+        let read = KeyFile::parse(file(&[KEY, &newer]).as_bytes()).unwrap();
+        let again = KeyFile::parse(read.render().unwrap().as_bytes()).unwrap();
+        let comments: Vec<&str> = again.keys.iter().map(|key| &*key.comment).collect();
+        assert_eq!(comments, ["Ann's notebook", "Bob's notebook"]);
+    }
+
+    #[test]
     fn a_byte_order_mark_does_not_count() {
         let text = format!("\u{feff}{}", file(&[KEY]));
         assert_eq!(KeyFile::parse(text.as_bytes()).unwrap().keys.len(), 1);
@@ -217,6 +227,11 @@ mod tests {
             assert!(text.contains(kept), "{kept}: {text}");
         }
         assert!(read.remove(&KeyId::new("b").unwrap()).unwrap().is_none());
+        let text = read.render().unwrap();
+        assert!(
+            text.contains("networks") && !text.contains("whenever"),
+            "{text}"
+        );
         assert!(read.remove(&KeyId::new("3f9a").unwrap()).unwrap().is_some());
         assert!(read.remove(&KeyId::new("3f9a").unwrap()).is_none());
         let text = read.render().unwrap();
