@@ -1,7 +1,5 @@
 //! What happens on one connection: requests one after the other, bodies that are awaited, silence, and too many of them.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
 use std::time::Duration;
 
 use flag_tests::{Method, Service, TestStore, Wire, flagctl};

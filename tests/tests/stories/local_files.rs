@@ -1,6 +1,5 @@
 //! What becomes of the embedded store when something happens to its files.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
