@@ -140,7 +140,7 @@ mod tests {
         let answer = |body: web::Payload| async move {
             std::future::pending::<()>().await;
             drop(body);
-            HttpResponse::Ok()
+            HttpResponse::Ok().finish()
         };
         let app = App::new().default_service(web::to(answer));
         let site = followed(map_config(app, |()| AppConfig::default()));
