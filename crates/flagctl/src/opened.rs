@@ -44,7 +44,7 @@ impl Opened {
                     return Err(Failure::NoStore { place });
                 }
                 {
-                    let rows = settings.open().await?;
+                    let rows = settings.open_flags().await?;
                     context.will_close(&rows);
                     (rows, None)
                 }

@@ -2,7 +2,7 @@
 
 use flag_store::{Cells, Scan};
 
-use crate::world::{Stage, world};
+use crate::world::{MADE, Stage, world};
 use crate::*;
 
 /// The checks that a doctor made, each as status, what was looked at, and what was found.
@@ -293,4 +293,38 @@ fn what_writes_nothing_makes_no_store() {
     ] {
         check_done(&command(&store, &args).output().unwrap());
     }
+}
+
+/// The service has the log open all the time, and logs; somebody cuts what lies beside it.
+#[test]
+fn what_is_wrong_with_the_exposures_is_no_matter_to_flags() {
+    let dir = world(Stage::InUse);
+    let store = dir.path().join("flag-data");
+    let other = TempDir::new().unwrap();
+    let to = format!("--to=embedded:{}", other.path().display());
+    let from = format!("--from=embedded:{}", store.display());
+    let flag = ["csr-assistant", "feature", NAME];
+    let revise = [&["revise", "--comment=x", "--percent=7"], &flag[..]].concat();
+    on_store(&store, async |service| {
+        let row = left_behind(MADE[0], "[]");
+        for result in service.write_batch(Table::Exposures, &[row]).await {
+            result.unwrap();
+        }
+        let log = store.join("exposures.db-wal");
+        std::fs::write(log, "").unwrap();
+        for args in [
+            &revise[..],
+            &["list", "csr-assistant"],
+            &["copy", "csr-assistant", &from, &to],
+        ] {
+            check_done(&command(&store, args).output().unwrap());
+        }
+        let found = problems(&doctor(&store, &[], 6));
+        let failed: Vec<&String> = found
+            .iter()
+            .filter(|line| line.starts_with("failed"))
+            .collect();
+        assert_eq!(failed.len(), 1, "{found:?}");
+        assert!(failed[0].contains("exposures.db"), "{found:?}");
+    });
 }
