@@ -14,6 +14,7 @@ use crate::commands::{
 };
 use crate::confirm::ConfirmArgs;
 use crate::exit_code::ExitCode;
+use crate::tips::with_tip;
 
 /// The variables of the environment, as they were handed in.
 pub(crate) type Variables = Vec<(OsString, OsString)>;
@@ -298,10 +299,14 @@ pub(crate) struct TreatmentArgs {
     #[arg(long, value_name = "VALUE")]
     pub(crate) value: Option<String>,
     /// Instance id that gets it whatever the percentage; one each, may be repeated
-    #[arg(long = "override", value_name = "ID")]
+    #[arg(long = "override", value_name = "ID", allow_negative_numbers = true)]
     pub(crate) overrides: Vec<String>,
     /// Instance id to take off the override list; may be repeated
-    #[arg(long = "remove-override", value_name = "ID")]
+    #[arg(
+        long = "remove-override",
+        value_name = "ID",
+        allow_negative_numbers = true
+    )]
     pub(crate) removed_overrides: Vec<String>,
     /// Name of its rollout group, in version 2
     #[arg(long, value_name = "NAME")]
@@ -365,7 +370,9 @@ pub(crate) fn read(
     typed: impl IntoIterator<Item = OsString>,
     variables: Variables,
 ) -> Result<(Command, Sources), clap::Error> {
-    let matches = command().try_get_matches_from(typed)?;
+    let typed: Vec<OsString> = typed.into_iter().collect();
+    let matches = command().try_get_matches_from(&typed);
+    let matches = matches.map_err(|error| with_tip(error, &typed, &command()))?;
     let command = CommandLine::from_arg_matches(&matches)?.command;
     Ok((command, Sources::new(&matches, variables)))
 }

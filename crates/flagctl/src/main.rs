@@ -25,6 +25,7 @@ mod run;
 mod run_config;
 mod shell;
 mod store_name;
+mod tips;
 mod write;
 
 use std::env;

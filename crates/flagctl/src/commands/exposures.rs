@@ -15,7 +15,7 @@ pub(crate) struct ExposuresArgs {
     #[command(flatten)]
     flag: FlagArgs,
     /// Show only those of this instance
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     instance: Option<String>,
     /// How many at most
     #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u16).range(1..))]

@@ -22,6 +22,7 @@ use crate::run::Context;
 #[derive(Debug, Args)]
 pub(crate) struct ForgetArgs {
     /// Instance id to forget
+    #[arg(allow_negative_numbers = true)]
     instance: String,
     /// Project whose exposures and flags are looked at
     #[arg(long, value_name = "PROJECT")]
