@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use flag_keys::{ChangeError, KeyId, NoRandomness};
 use flag_model::{FlagKey, FlagName, ProjectName, Timestamp};
@@ -99,10 +99,11 @@ pub(crate) enum Failure {
     #[error("what was compared differs")]
     Differs,
     /// Two services were compared, and neither served anything.
-    #[error(
-        "neither service served a value, so nothing was compared; is the project known to both?"
-    )]
-    NothingServed,
+    #[error("neither service served a value, so nothing was compared: {cause}")]
+    NothingServed {
+        /// What they answered first.
+        cause: String,
+    },
     /// A service cannot be asked.
     #[error(transparent)]
     Peer(#[from] PeerError),
@@ -120,7 +121,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     RunConfig(#[from] ConfigError),
     /// A file cannot be read.
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}", input_name(path))]
     File {
         /// The file.
         path: PathBuf,
@@ -158,7 +159,7 @@ pub(crate) enum Failure {
         risks: String,
     },
     /// A flag file says what cannot be.
-    #[error("{}: {mistakes}", path.display())]
+    #[error("{}: {mistakes}", input_name(path))]
     FlagFile {
         /// The file.
         path: PathBuf,
@@ -238,6 +239,14 @@ pub(crate) enum Failure {
     /// The runtime did not start.
     #[error("cannot start")]
     Start(#[source] io::Error),
+}
+
+/// What a file is called that was typed to be read.
+pub(crate) fn input_name(path: &Path) -> String {
+    if path == Path::new("-") {
+        return "standard input".to_owned();
+    }
+    path.display().to_string()
 }
 
 fn time(time: Option<Timestamp>) -> String {
@@ -353,7 +362,7 @@ impl Failure {
             Self::Store { source, .. } => of_store(source),
             Self::Unknown { .. }
             | Self::Peer(_)
-            | Self::NothingServed
+            | Self::NothingServed { .. }
             | Self::NotConfirmed
             | Self::File { .. }
             | Self::KeyFile { .. }
@@ -395,7 +404,7 @@ impl Failure {
         }
         if let Self::FlagFile { path, mistakes } = self {
             for mistake in &mistakes.0 {
-                let _ = writeln!(message, "error: {}, {mistake}", path.display());
+                let _ = writeln!(message, "error: {}, {mistake}", input_name(path));
             }
             return message;
         }
