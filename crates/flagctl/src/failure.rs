@@ -175,6 +175,12 @@ pub(crate) enum Failure {
         /// Where it should be.
         place: String,
     },
+    /// Tables are missing.
+    #[error("the {place} lacks tables: `flagctl init` creates them")]
+    NoTables {
+        /// Where they should be.
+        place: String,
+    },
     /// There is nothing of the project.
     #[error("project {project} has no rows in the {place}{}", did_you_mean(near.as_ref()))]
     NoRows {
@@ -351,7 +357,9 @@ impl Failure {
                 ExitCode::Refused
             }
             Self::Differs => ExitCode::Differs,
-            Self::NoStore { .. } | Self::NotCopied(_) => ExitCode::StoreUnavailable,
+            Self::NoStore { .. } | Self::NoTables { .. } | Self::NotCopied(_) => {
+                ExitCode::StoreUnavailable
+            }
             Self::Told(code) => *code,
             Self::AlreadyAdded { .. } | Self::Conflict { .. } | Self::StoreExists { .. } => {
                 ExitCode::Conflict
