@@ -219,6 +219,16 @@ pub(crate) enum Failure {
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenStoreError),
+    /// Bigtable cannot be used, and nobody has said that it is the store.
+    #[error(
+        "the store is Bigtable {because}; for local files say --store embedded, or set FLAG_STORE=embedded"
+    )]
+    NoBigtable {
+        /// Why it is the store.
+        because: String,
+        /// Why it cannot be used.
+        source: OpenStoreError,
+    },
     /// There is a store where a copy of one shall be.
     #[error(
         "there is {} already; another folder is free, and `restore-backup --replace` keeps a copy of what it replaces",
@@ -366,7 +376,7 @@ impl Failure {
             }
             Self::Read { source, .. } => of_read(source),
             Self::Append(source) => of_append(source),
-            Self::Open(source) => of_open(source),
+            Self::Open(source) | Self::NoBigtable { source, .. } => of_open(source),
             Self::Store { source, .. } => of_store(source),
             Self::Unknown { .. }
             | Self::Peer(_)

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use flag_model::{FlagKey, ProjectName};
-use flag_settings::{OpenStoreError, Reader, Sources, StoreSettings, read_row_options};
+use flag_settings::{
+    OpenStoreError, Origin, Reader, Sources, StoreSettings, read_row_options, table,
+};
 use flag_store::{ExposureStore, FlagStore, RowOptions, RowStore, StoreError, SystemClock};
 use flag_store_embedded::EmbeddedStore;
 use signal_hook::consts::SIGXFSZ;
@@ -186,9 +188,22 @@ impl Context {
         open: impl Future<Output = Result<Arc<dyn RowStore>, OpenStoreError>>,
     ) -> Result<Arc<dyn RowStore>, Failure> {
         let opening = format!("opening the {}", self.place());
-        let rows = noted(opening, Box::pin(open)).await?;
+        let rows = noted(opening, Box::pin(open)).await;
+        let rows = rows.map_err(|source| self.not_opened(source))?;
         self.will_close(&rows);
         Ok(rows)
+    }
+
+    /// What it means that the store cannot be opened, and why it is this one where nobody has said so.
+    fn not_opened(&self, source: OpenStoreError) -> Failure {
+        let because = Reader::new(self.sources.clone()).origin(&table::STORE);
+        match (&self.settings, &because) {
+            (StoreSettings::Bigtable(_), Origin::Implied { .. }) => Failure::NoBigtable {
+                because: because.to_string(),
+                source,
+            },
+            _ => source.into(),
+        }
     }
 
     /// Has a store closed at the end, however the command ends.

@@ -362,3 +362,26 @@ fn what_is_wrong_with_the_exposures_is_no_matter_to_flags() {
         assert!(failed[0].contains("exposures.db"), "{found:?}");
     });
 }
+
+/// Whoever knows the reference's framework has its variables set.
+#[test]
+fn bigtable_that_nobody_has_asked_for_is_told_with_what_names_it() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flagctl"));
+    let variables = [
+        ("USER", "ann"),
+        ("PROJECT_ID", "p"),
+        ("INSTANCE_ID", "i"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere"),
+    ];
+    let listed = command
+        .env_clear()
+        .envs(variables)
+        .args(["list", "p"])
+        .output();
+    let says = [
+        "because bigtable-instance is set: variable INSTANCE_ID",
+        "--store embedded",
+        "cannot use the credentials for Google Cloud",
+    ];
+    check_failed(&listed.unwrap(), 6, &says);
+}
