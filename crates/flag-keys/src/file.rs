@@ -84,7 +84,7 @@ impl KeyFile {
             more: stored.more,
             ..Self::default()
         };
-        file.odd.extend(Odd::fields_of_file(file.more.len()));
+        file.odd.extend(Odd::fields_of_file(file.more.keys()));
         let mut ids = HashSet::new();
         for (at, entry) in stored.keys.into_iter().enumerate() {
             file.add(at + 1, entry, &mut ids);
@@ -215,9 +215,9 @@ mod tests {
             &[&newer, &other],
             &["3f9a"],
             &[
-                "key 1: scopes: found 1 that are not known, expected evaluate, log, read, admin",
-                "key 1: fields: found 1 that are not known, expected those that this release knows",
-                "key 2: expires_on: found something else, expected YYYY-MM-DD: it does not count",
+                "key 1 (3f9a): scopes: found stream, expected evaluate, log, read, admin",
+                "key 1 (3f9a): fields: found networks, expected id, sha256, scopes, projects, created, expires_on, comment",
+                "key 2 (b): expires_on: found something else, expected YYYY-MM-DD: it does not count",
             ],
         );
         let scopes: Vec<Scope> = read.keys[0].scopes.iter().collect();
@@ -247,7 +247,7 @@ mod tests {
         let read = KeyFile::parse(text.as_bytes()).unwrap();
         assert_eq!(
             read.odd()[0].to_string(),
-            "fields: found 1 that are not known, expected keys"
+            "fields: found version, expected keys"
         );
         assert!(read.render().unwrap().contains("\"version\": 2"));
     }
@@ -260,23 +260,23 @@ mod tests {
             &[KEY, KEY, &KEY.replace("\"log\", \"evaluate\"", "")],
             &["3f9a"],
             &[
-                "key 2: id: found 3f9a again, expected an id of its own: it does not count",
-                "key 3: id: found 3f9a again, expected an id of its own: it does not count",
+                "key 2 (3f9a): id: found 3f9a again, expected an id of its own: it does not count",
+                "key 3 (3f9a): id: found 3f9a again, expected an id of its own: it does not count",
             ],
         );
         check_odd(
             &[&KEY.replace("\"csr-assistant\"", "\"a#b\", \"*\"")],
             &[],
             &[
-                "key 1: projects: found none that is known, expected names of projects, or *: it does not count",
+                "key 1 (3f9a): projects: found none that is known, expected names of projects, or *: it does not count",
             ],
         );
         check_odd(
             &[&without(created)],
             &["3f9a"],
             &[
-                "key 1: created: found something else, expected YYYY-MM-DD HH:MM:SS",
-                "key 1: fields: found 1 that are not known, expected those that this release knows",
+                "key 1 (3f9a): created: found something else, expected YYYY-MM-DD HH:MM:SS",
+                "key 1 (3f9a): fields: found x, expected id, sha256, scopes, projects, created, expires_on, comment",
             ],
         );
     }
@@ -290,7 +290,7 @@ mod tests {
                 secret,
             ),
             KEY.replace("3f9a", secret),
-            KEY.replace("\"log\"", &format!("\"{secret}\"")),
+            KEY.replace("\"log\"", &format!("\"stream\", \"{secret}\"")),
             KEY.replace("\"id\"", &format!("\"{secret}\"")),
             KEY.replace("[\"log\", \"evaluate\"]", &format!("\"{secret}\"")),
         ];

@@ -1,6 +1,6 @@
 //! Which store to open, and opening it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,11 +120,22 @@ impl StoreSettings {
 
     /// Opens the store. An emulator starts empty, so its tables are made if they are missing.
     pub async fn open(&self) -> Result<Arc<dyn RowStore>, OpenStoreError> {
+        self.open_with(EmbeddedStore::open).await
+    }
+
+    /// Opens the store likewise for whoever needs its flags; exposures in local files are opened when they are needed.
+    pub async fn open_flags(&self) -> Result<Arc<dyn RowStore>, OpenStoreError> {
+        self.open_with(EmbeddedStore::open_flags).await
+    }
+
+    async fn open_with(
+        &self,
+        embedded: fn(&Path) -> Result<EmbeddedStore, OpenError>,
+    ) -> Result<Arc<dyn RowStore>, OpenStoreError> {
         match self {
             Self::Embedded(directory) => {
                 let directory = directory.clone();
-                let opened =
-                    tokio::task::spawn_blocking(move || EmbeddedStore::open(&directory)).await;
+                let opened = tokio::task::spawn_blocking(move || embedded(&directory)).await;
                 Ok(Arc::new(opened.map_err(|_| OpenStoreError::Died)??))
             }
             Self::Bigtable(settings) => {

@@ -22,6 +22,8 @@ pub(crate) enum Failure {
     Lost(#[from] Lost),
     #[error("{lost}, and what is there now cannot be used")]
     Away { lost: Lost, source: Arc<OpenError> },
+    #[error(transparent)]
+    NotOpened(Arc<OpenError>),
     #[error("row {key} is damaged")]
     Garbled { key: String, source: Garbled },
     #[error(transparent)]
@@ -99,6 +101,7 @@ impl Failure {
             | Self::Ended
             | Self::Lost(_)
             | Self::Away { .. }
+            | Self::NotOpened(_)
             | Self::Locked
             | Self::DiskFull => Remedy::Retry,
             Self::Refused(_) => Remedy::GiveUp,

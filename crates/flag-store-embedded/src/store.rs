@@ -8,6 +8,7 @@ use flag_store::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan, StoreError,
     Table,
 };
+use tokio::sync::OnceCell;
 
 use crate::database::Database;
 use crate::directory;
@@ -54,8 +55,9 @@ pub struct EmbeddedStore {
 
 #[derive(Debug)]
 struct Files {
+    directory: PathBuf,
     flags: DataFile,
-    exposures: DataFile,
+    exposures: OnceCell<DataFile>,
 }
 
 impl EmbeddedStore {
@@ -63,13 +65,21 @@ impl EmbeddedStore {
     ///
     /// Blocks: a few milliseconds as a rule, at most about 5 s per file while other processes hold its lock.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        let store = Self::open_flags(directory)?;
+        let exposures = exposures(&store.files.directory)?;
+        Ok(store.with_exposures(exposures))
+    }
+
+    /// Opens the file `flags.db` in a directory, or makes it; `exposures.db` only when a call needs it first.
+    ///
+    /// For whoever reads or changes flags alone: whatever happened to the exposures is no matter then. Blocks likewise.
+    pub fn open_flags(directory: &Path) -> Result<Self, OpenError> {
         let directory = directory::make(directory).map_err(|source| OpenError::Directory {
             path: directory.to_owned(),
             source,
         })?;
         let flags = DataFile::open(directory.join(FLAGS), Contents::Flags)?;
-        let exposures = DataFile::open(directory.join(EXPOSURES), Contents::Exposures)?;
-        Ok(Self::of(Files { flags, exposures }))
+        Ok(Self::of(directory, flags))
     }
 
     /// Opens the files that are in a directory; makes nothing.
@@ -82,14 +92,25 @@ impl EmbeddedStore {
         })?;
         let flags = DataFile::existing(directory.join(FLAGS), Contents::Flags)?;
         let exposures = DataFile::existing(directory.join(EXPOSURES), Contents::Exposures)?;
-        Ok(Self::of(Files { flags, exposures }))
+        Ok(Self::of(directory, flags).with_exposures(exposures))
     }
 
-    fn of(files: Files) -> Self {
+    fn of(directory: PathBuf, flags: DataFile) -> Self {
+        let files = Files {
+            directory,
+            flags,
+            exposures: OnceCell::new(),
+        };
         Self {
             files: Arc::new(files),
             timeout: DEFAULT_TIMEOUT,
         }
+    }
+
+    fn with_exposures(self, exposures: DataFile) -> Self {
+        // It is new: nobody has opened them meanwhile.
+        let _ = self.files.exposures.set(exposures);
+        self
     }
 
     /// The files in a directory that hold a store, whether they are there or not.
@@ -108,15 +129,44 @@ impl EmbeddedStore {
         &self,
         work: impl FnOnce(&mut Database) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.files.exposures.write(self.timeout, work).await
+        let file = self.file(Table::Exposures).await?;
+        file.write(self.timeout, work).await
     }
 
-    fn file(&self, table: Table) -> &DataFile {
+    async fn file(&self, table: Table) -> Result<&DataFile, StoreError> {
+        let file = self.files.of(table).await;
+        file.map_err(|failure| self.files.not_opened(failure))
+    }
+}
+
+impl Files {
+    async fn of(&self, table: Table) -> Result<&DataFile, Failure> {
         match table {
-            Table::Flags => &self.files.flags,
-            Table::Exposures => &self.files.exposures,
+            Table::Flags => Ok(&self.flags),
+            Table::Exposures => self.exposures().await,
         }
     }
+
+    /// The exposures, opened now if nobody has needed them before.
+    async fn exposures(&self) -> Result<&DataFile, Failure> {
+        let open = async || {
+            let directory = self.directory.clone();
+            let opened = tokio::task::spawn_blocking(move || exposures(&directory)).await;
+            let opened = opened.map_err(|_| Failure::Ended);
+            opened.and_then(|opened| opened.map_err(|error| Failure::NotOpened(Arc::new(error))))
+        };
+        self.exposures.get_or_try_init(open).await
+    }
+
+    /// What it means to the caller that the exposures cannot be opened.
+    fn not_opened(&self, failure: Failure) -> StoreError {
+        failure.in_file(&self.directory.join(EXPOSURES))
+    }
+}
+
+/// Opens the exposures in a directory, or makes their file.
+fn exposures(directory: &Path) -> Result<DataFile, OpenError> {
+    DataFile::open(directory.join(EXPOSURES), Contents::Exposures)
 }
 
 impl RowStore for EmbeddedStore {
@@ -129,6 +179,7 @@ impl RowStore for EmbeddedStore {
         Box::pin(async move {
             let (key, wanted) = (key.to_vec(), Wanted::from(columns));
             self.file(table)
+                .await?
                 .read(self.timeout, move |database, _| {
                     let cells = rows::get(database, &key, &wanted)?;
                     Ok((!cells.is_empty()).then_some(Row { key, cells }))
@@ -138,21 +189,25 @@ impl RowStore for EmbeddedStore {
     }
 
     fn scan(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        Box::pin(
+        Box::pin(async move {
             self.file(table)
+                .await?
                 .read(self.timeout, move |database, is_wanted| {
                     rows::scan(database, &scan, is_wanted)
-                }),
-        )
+                })
+                .await
+        })
     }
 
     fn keys(&self, table: Table, scan: Scan) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {
-        Box::pin(
+        Box::pin(async move {
             self.file(table)
+                .await?
                 .read(self.timeout, move |database, is_wanted| {
                     rows::keys(database, &scan, is_wanted)
-                }),
-        )
+                })
+                .await
+        })
     }
 
     fn insert_if_absent<'a>(
@@ -161,7 +216,7 @@ impl RowStore for EmbeddedStore {
         row: &'a Row,
     ) -> BoxFuture<'a, Result<Insert, StoreError>> {
         Box::pin(async move {
-            let file = self.file(table);
+            let file = self.file(table).await?;
             let row =
                 StoredRow::new(&row.key, &row.cells).map_err(|refusal| file.error(refusal))?;
             let inserted = file.write_row(self.timeout, Write::Insert(row)).await?;
@@ -181,7 +236,7 @@ impl RowStore for EmbeddedStore {
         cells: &'a Cells,
     ) -> BoxFuture<'a, Result<CompareAndSet, StoreError>> {
         Box::pin(async move {
-            let file = self.file(table);
+            let file = self.file(table).await?;
             let row = StoredRow::new(key, cells).map_err(|refusal| file.error(refusal))?;
             let expected = Comparison {
                 column: expected.column.to_owned(),
@@ -212,7 +267,13 @@ impl RowStore for EmbeddedStore {
                 // Their writer steps back; trying again would only make more of what waits.
                 Table::Exposures => self.timeout * EXPOSURES_WAIT,
             };
-            self.file(table).write_batch(limit, batch).await
+            match self.files.of(table).await {
+                Ok(file) => file.write_batch(limit, batch).await,
+                Err(failure) => {
+                    let failed = || Err(self.files.not_opened(failure.clone()));
+                    rows.iter().map(|_| failed()).collect()
+                }
+            }
         })
     }
 
@@ -225,10 +286,13 @@ impl RowStore for EmbeddedStore {
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            tokio::try_join!(
-                self.files.flags.ping(self.timeout),
-                self.files.exposures.ping(self.timeout),
-            )?;
+            let exposures = async {
+                match self.files.exposures.get() {
+                    Some(exposures) => exposures.ping(self.timeout).await,
+                    None => Ok(()),
+                }
+            };
+            tokio::try_join!(self.files.flags.ping(self.timeout), exposures)?;
             Ok(())
         })
     }
@@ -236,7 +300,9 @@ impl RowStore for EmbeddedStore {
     /// What was written lies in the `.db` files alone then, if no other process has them open.
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            self.files.exposures.close().await;
+            if let Some(exposures) = self.files.exposures.get() {
+                exposures.close().await;
+            }
             self.files.flags.close().await;
         })
     }

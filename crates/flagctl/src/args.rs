@@ -14,7 +14,7 @@ use crate::commands::{
 };
 use crate::confirm::ConfirmArgs;
 use crate::exit_code::ExitCode;
-use crate::tip;
+use crate::tips::with_tip;
 
 /// The variables of the environment, as they were handed in.
 pub(crate) type Variables = Vec<(OsString, OsString)>;
@@ -372,9 +372,8 @@ pub(crate) fn read(
     variables: Variables,
 ) -> Result<(Command, Sources), clap::Error> {
     let typed: Vec<OsString> = typed.into_iter().collect();
-    let mut command = command();
-    let matches = command.try_get_matches_from_mut(&typed);
-    let matches = matches.map_err(|error| tip::corrected(error, &command, &typed))?;
+    let matches = command().try_get_matches_from(&typed);
+    let matches = matches.map_err(|error| with_tip(error, &typed, &command()))?;
     let command = CommandLine::from_arg_matches(&matches)?.command;
     Ok((command, Sources::new(&matches, variables)))
 }
@@ -468,8 +467,8 @@ mod tests {
         check_tip("--remove-override --x", "use '--remove-override=--x'\n");
         check_tip("--control -x", "use '--control=-x'\n");
         check_tip("-o -x", "use '-o=-x'\n");
-        check_tip("-5", "tip: to pass '-5' as a value, use '-- -5'\n");
-        check_tip("--yes -5", "tip: to pass '-5' as a value, use '-- -5'\n");
+        check_tip("-5", "behind all options: '-- -5'\n");
+        check_tip("--yes -5", "behind all options: '-- -5'\n");
     }
 
     #[test]

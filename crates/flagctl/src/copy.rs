@@ -34,10 +34,18 @@ pub(crate) enum Mode {
 #[derive(Debug)]
 pub(crate) struct Copy<'a> {
     pub(crate) from: &'a Opened,
-    pub(crate) to: &'a Opened,
+    pub(crate) to: &'a Target,
     pub(crate) project: &'a ProjectName,
     pub(crate) mode: Mode,
     pub(crate) looked_at: &'a LookedAt,
+}
+
+/// The store that is written, which in a dry run may lack tables, or may not be there at all.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) opened: Option<Opened>,
+    /// The tables that it lacks.
+    pub(crate) absent: Vec<Table>,
 }
 
 /// How many rows have been looked at.
@@ -98,14 +106,14 @@ impl Copy<'_> {
 
     /// Tells the head row of what was copied; gives back the flags that have a newer revision there anyway.
     pub(crate) async fn announce(&self, copied: &Copied) -> Result<Vec<FlagKey>, Failure> {
-        let store = self.to.flags();
         let mut newer = Vec::new();
-        if self.mode == Mode::DryRun {
+        let (Mode::Write, Some(to)) = (self.mode, &self.to.opened) else {
             return Ok(newer);
-        }
+        };
+        let store = to.flags();
         for (flag, copied) in &copied.flags {
             let newest = store.announce(flag).await;
-            let newest = newest.map_err(|source| self.to.failed(source))?;
+            let newest = newest.map_err(|source| to.failed(source))?;
             if newest != *copied && newest > self.newest_copied(flag).await? {
                 newer.push(flag.clone());
             }
@@ -131,19 +139,29 @@ impl Copy<'_> {
     }
 
     async fn row(&self, table: Table, row: Row) -> Result<Outcome, Failure> {
-        let failed = |source| self.to.failed(source);
+        let Some(to) = self.to.with(table) else {
+            return Ok(Outcome::Copied);
+        };
+        let failed = |source| to.failed(source);
         if self.mode == Mode::Write {
-            let inserted = self.to.rows.insert_if_absent(table, &row).await;
+            let inserted = to.rows.insert_if_absent(table, &row).await;
             if inserted.map_err(failed)? == Insert::Inserted {
                 return Ok(Outcome::Copied);
             }
         }
-        let there = self.to.rows.get(table, &row.key, Columns::All).await;
+        let there = to.rows.get(table, &row.key, Columns::All).await;
         Ok(match there.map_err(failed)? {
             Some(there) if there == row => Outcome::AlreadyThere,
             None if self.mode == Mode::DryRun => Outcome::Copied,
             _ => Outcome::Differs(row.key),
         })
+    }
+}
+
+impl Target {
+    /// The store, if it has this table.
+    fn with(&self, table: Table) -> Option<&Opened> {
+        (self.opened.as_ref()).filter(|_| !self.absent.contains(&table))
     }
 }
 

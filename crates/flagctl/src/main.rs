@@ -25,7 +25,7 @@ mod run;
 mod run_config;
 mod shell;
 mod store_name;
-mod tip;
+mod tips;
 mod trail;
 mod write;
 

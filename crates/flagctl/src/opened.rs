@@ -6,7 +6,7 @@ use std::time::Duration;
 use flag_model::ProjectName;
 use flag_settings::StoreSettings;
 use flag_store::{FlagStore, RowOptions, RowStore, StoreError, SystemClock, Table, project_rows};
-use flag_store_bigtable::{BigtableSettings, BigtableStore};
+use flag_store_bigtable::{BigtableSettings, BigtableStore, TableState};
 use flag_store_embedded::EmbeddedStore;
 
 use crate::failure::Failure;
@@ -36,18 +36,27 @@ impl Opened {
         context: &Context,
         settings: &StoreSettings,
     ) -> Result<Self, Failure> {
+        if let StoreSettings::Embedded(directory) = settings {
+            let files = EmbeddedStore::files(directory);
+            if !files.iter().all(|file| file.exists()) {
+                let place = settings.place();
+                return Err(Failure::NoStore { place });
+            }
+        }
+        Self::flags_of(context, settings).await
+    }
+
+    /// Opens a store whose flags must be there already; exposures in local files are opened when they are needed.
+    pub(crate) async fn flags_of(
+        context: &Context,
+        settings: &StoreSettings,
+    ) -> Result<Self, Failure> {
         let place = settings.place();
         let (rows, bigtable): (Arc<dyn RowStore>, _) = match settings {
-            StoreSettings::Embedded(directory) => {
-                let files = EmbeddedStore::files(directory);
-                if !files.iter().all(|file| file.exists()) {
-                    return Err(Failure::NoStore { place });
-                }
-                {
-                    let rows = settings.open().await?;
-                    context.will_close(&rows);
-                    (rows, None)
-                }
+            StoreSettings::Embedded(_) => {
+                let rows = settings.open_flags().await?;
+                context.will_close(&rows);
+                (rows, None)
             }
             StoreSettings::Bigtable(settings) => {
                 let rows = connect(patient(settings)).await?;
@@ -87,6 +96,39 @@ impl Opened {
             Some(bigtable) => bigtable.ping().await,
             None => self.rows.ping().await,
         }
+    }
+
+    /// Makes sure that it answers; where it refuses, its tables may be missing.
+    pub(crate) async fn ensure_ready(&self) -> Result<(), Failure> {
+        let Err(error) = self.ping().await else {
+            return Ok(());
+        };
+        let is_refused = matches!(error, StoreError::Refused { .. });
+        if is_refused
+            && self
+                .absent_tables()
+                .await
+                .is_ok_and(|absent| !absent.is_empty())
+        {
+            let place = self.place.clone();
+            return Err(Failure::NoTables { place });
+        }
+        Err(self.failed(error))
+    }
+
+    /// The tables of Bigtable that are missing, or lack the column family.
+    pub(crate) async fn absent_tables(&self) -> Result<Vec<Table>, Failure> {
+        let mut absent = Vec::new();
+        for table in [Table::Flags, Table::Exposures] {
+            if let Some(bigtable) = &self.bigtable {
+                let state = bigtable.table_state(table).await;
+                match state.map_err(|source| self.failed(source))? {
+                    TableState::Missing | TableState::WithoutFamily => absent.push(table),
+                    TableState::Ready(_) => {}
+                }
+            }
+        }
+        Ok(absent)
     }
 
     /// Its flags.

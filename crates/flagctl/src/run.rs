@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use flag_model::{FlagKey, ProjectName};
-use flag_settings::{Reader, Sources, StoreSettings, read_row_options};
+use flag_settings::{
+    OpenStoreError, Origin, Reader, Sources, StoreSettings, read_row_options, table,
+};
 use flag_store::{ExposureStore, FlagStore, RowOptions, RowStore, StoreError, SystemClock};
 use flag_store_embedded::EmbeddedStore;
 use signal_hook::consts::SIGXFSZ;
@@ -34,6 +36,14 @@ pub(crate) struct Context {
     settings: StoreSettings,
     /// What is open, to be closed at the end.
     opened: Mutex<Vec<Arc<dyn RowStore>>>,
+}
+
+/// Which files of a store are wanted.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Flags,
+    Everything,
+    Anything,
 }
 
 /// Does what the command line says.
@@ -114,16 +124,19 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 impl Context {
-    /// Opens the store that the settings name; a folder without one is a mistake in the settings.
+    /// Opens the flags of the store that the settings name; a folder without one is a mistake in the settings.
     pub(crate) async fn open(&self) -> Result<FlagStore, Failure> {
-        self.check_exists()?;
-        self.open_or_make().await
+        if self.has(Part::Flags) {
+            Ok(self.flags(self.opened(self.settings.open_flags()).await?))
+        } else {
+            Err(self.no_store())
+        }
     }
 
-    /// Opens the store that the settings name, and makes one in a folder that has none.
+    /// Opens the store that the settings name, and makes whatever its folder lacks.
     pub(crate) async fn open_or_make(&self) -> Result<FlagStore, Failure> {
-        let is_new = self.check_exists().is_err();
-        let store = self.flags(self.open_rows().await?);
+        let is_new = !self.has(Part::Everything);
+        let store = self.flags(self.opened(self.settings.open()).await?);
         if is_new {
             output::talk(&format!(
                 "there was no {} yet; it is made now",
@@ -133,14 +146,12 @@ impl Context {
         Ok(store)
     }
 
-    /// Opens the store that the settings name, unless its folder has nothing of one.
+    /// Opens the flags of the store that the settings name, unless its folder has nothing of one.
     pub(crate) async fn open_if_there(&self) -> Result<Option<FlagStore>, Failure> {
         match &self.settings {
+            _ if self.has(Part::Flags) => self.open().await.map(Some),
             StoreSettings::Embedded(folder)
-                if (folder.is_dir() || !folder.exists())
-                    && EmbeddedStore::files(folder)
-                        .iter()
-                        .all(|file| !file.exists()) =>
+                if (folder.is_dir() || !folder.exists()) && !self.has(Part::Anything) =>
             {
                 Ok(None)
             }
@@ -148,18 +159,22 @@ impl Context {
         }
     }
 
-    fn check_exists(&self) -> Result<(), Failure> {
-        match &self.settings {
-            StoreSettings::Embedded(folder)
-                if EmbeddedStore::files(folder)
-                    .iter()
-                    .any(|file| !file.exists()) =>
-            {
-                Err(Failure::NoStore {
-                    place: self.place(),
-                })
-            }
-            _ => Ok(()),
+    /// Whether the store's files are there, as far as they are wanted; Bigtable has none.
+    fn has(&self, part: Part) -> bool {
+        let StoreSettings::Embedded(folder) = &self.settings else {
+            return true;
+        };
+        let [flags, exposures] = EmbeddedStore::files(folder).map(|file| file.exists());
+        match part {
+            Part::Flags => flags,
+            Part::Everything => flags && exposures,
+            Part::Anything => flags || exposures,
+        }
+    }
+
+    fn no_store(&self) -> Failure {
+        Failure::NoStore {
+            place: self.place(),
         }
     }
 
@@ -168,11 +183,27 @@ impl Context {
         FlagStore::new(rows, Arc::new(SystemClock)).with_options(self.rows)
     }
 
-    async fn open_rows(&self) -> Result<Arc<dyn RowStore>, Failure> {
+    async fn opened(
+        &self,
+        open: impl Future<Output = Result<Arc<dyn RowStore>, OpenStoreError>>,
+    ) -> Result<Arc<dyn RowStore>, Failure> {
         let opening = format!("opening the {}", self.place());
-        let rows = noted(opening, Box::pin(self.settings.open())).await?;
+        let rows = noted(opening, Box::pin(open)).await;
+        let rows = rows.map_err(|source| self.not_opened(source))?;
         self.will_close(&rows);
         Ok(rows)
+    }
+
+    /// What it means that the store cannot be opened, and why it is this one where nobody has said so.
+    fn not_opened(&self, source: OpenStoreError) -> Failure {
+        let because = Reader::new(self.sources.clone()).origin(&table::STORE);
+        match (&self.settings, &because) {
+            (StoreSettings::Bigtable(_), Origin::Implied { .. }) => Failure::NoBigtable {
+                because: because.to_string(),
+                source,
+            },
+            _ => source.into(),
+        }
     }
 
     /// Has a store closed at the end, however the command ends.
@@ -202,8 +233,10 @@ impl Context {
 
     /// Opens the store, and the exposure log that is kept in it.
     pub(crate) async fn open_with_exposures(&self) -> Result<(FlagStore, ExposureStore), Failure> {
-        self.check_exists()?;
-        let rows = self.open_rows().await?;
+        if !self.has(Part::Everything) {
+            return Err(self.no_store());
+        }
+        let rows = self.opened(self.settings.open()).await?;
         let flags = self.flags(Arc::clone(&rows));
         Ok((flags, ExposureStore::new(rows)))
     }

@@ -167,17 +167,31 @@ mod on_bigtable {
         };
         let source = format!("embedded:{}", folder.path().display());
         let target = format!("bigtable:test-project/{instance}");
+        let typed = [
+            "copy",
+            "csr-assistant",
+            "--from",
+            &source,
+            "--to",
+            &target,
+            "-o",
+            "json",
+        ];
+        let dry = done(flagctl(&to, &[&typed[..], &["--dry-run"]].concat()));
+        assert_eq!(json(&dry)["flags"]["copied"], 3);
+        assert!(
+            dry.stderr
+                .contains("lacks tables, which a copy makes first"),
+            "{dry:?}"
+        );
+        let back = ["copy", "csr-assistant", "--from", &target, "--to", &source];
+        let nothing = flagctl(&to, &back);
+        assert_eq!(nothing.code, 6, "{nothing:?}");
+        assert!(
+            nothing.stderr.contains("`flagctl init` creates them"),
+            "{nothing:?}"
+        );
         for copied in [3, 0] {
-            let typed = [
-                "copy",
-                "csr-assistant",
-                "--from",
-                &source,
-                "--to",
-                &target,
-                "-o",
-                "json",
-            ];
             let output = json(&done(flagctl(&to, &typed)));
             assert_eq!(output["flags"]["copied"], copied);
         }

@@ -232,6 +232,41 @@ async fn a_log_that_was_truncated_spoils_the_file_no_further() {
 }
 
 #[tokio::test]
+async fn flags_are_read_and_written_whatever_happened_to_the_exposures() {
+    for spoil in [cut, |file: &Path| fs::remove_file(file).unwrap()] {
+        for name in ["exposures.db-wal", "exposures.db-shm", "exposures.db"] {
+            let parent = TempDir::new().unwrap();
+            let (directory, service) = made(&parent, "data", &["a"]).await;
+            log(&service, "x").await.unwrap();
+            spoil(&directory.join(name));
+            let owner = EmbeddedStore::open_flags(&directory).unwrap();
+            assert_eq!(get(&owner, "a").await.unwrap(), Some(row("a")), "{name}");
+            insert(&owner, "b").await.unwrap();
+            owner.ping().await.unwrap();
+            owner.close().await;
+            assert_eq!(get(&service, "b").await.unwrap(), Some(row("b")), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn exposures_are_opened_by_the_call_that_needs_them_first() {
+    let parent = TempDir::new().unwrap();
+    let directory = parent.path().join("data");
+    let store = EmbeddedStore::open_flags(&directory).unwrap();
+    assert!(!directory.join("exposures.db").exists());
+    log(&store, "x").await.unwrap();
+    let logged = store.get(Table::Exposures, b"x", Columns::All).await;
+    assert_eq!(logged.unwrap(), Some(row("x")));
+    store.close().await;
+    fs::write(directory.join("exposures.db"), "not ours").unwrap();
+    let store = EmbeddedStore::open_flags(&directory).unwrap();
+    let error = log(&store, "y").await.unwrap_err();
+    assert!(error.is_transient() && format!("{error:?}").contains("NotOurs"));
+    insert(&store, "a").await.unwrap();
+}
+
+#[tokio::test]
 async fn whoever_closes_leaves_what_it_wrote_in_the_file_though_others_have_it_open() {
     let parent = TempDir::new().unwrap();
     let (directory, store) = made(&parent, "data", &[]).await;

@@ -21,6 +21,9 @@ use crate::opened::Opened;
 use crate::output::{self, Checks, Place, Status};
 use crate::run::Context;
 
+/// What to do where there is no store.
+const NO_STORE: &str = "if there should be one, name its folder with --data-dir or FLAG_DATA_DIR; else run `flagctl init`";
+
 /// How long exposures should be kept, for advice.
 const RETENTION: Duration = Duration::from_hours(90 * 24);
 
@@ -63,9 +66,19 @@ impl Doctor {
         self.settings(context);
         let opened = match Opened::existing(context, context.settings()).await {
             Ok(opened) => opened,
-            Err(failure) => return self.unreachable("store", &chain(&failure)),
+            Err(failure) => {
+                self.unreachable("store", &chain(&failure));
+                let advice = match failure {
+                    Failure::NoStore { .. } => NO_STORE.to_owned(),
+                    _ => store_advice(context.settings()),
+                };
+                return self.checks.advise(advice);
+            }
         };
         let ping = self.ping(&opened).await;
+        if ping.is_err() {
+            self.checks.advise(store_advice(context.settings()));
+        }
         if ping.as_ref().is_err_and(StoreError::is_transient) {
             // Whoever doesn't answer now won't tell of tables either.
             return;
@@ -79,6 +92,7 @@ impl Doctor {
             && let Err(error) = self.rows(&opened, projects).await
         {
             self.unreachable("rows", &chain(&error));
+            self.checks.advise(store_advice(context.settings()));
         }
     }
 
@@ -108,7 +122,7 @@ impl Doctor {
         match &ping {
             Ok(()) => {
                 let took = started.elapsed().as_secs_f64() * 1_000.0;
-                let found = format!("{} answered in {took:.1} ms", opened.place);
+                let found = format!("answered in {took:.1} ms: {}", opened.place);
                 self.checks.note(Status::Ok, "store", found);
             }
             Err(error) => {
@@ -123,11 +137,12 @@ impl Doctor {
         for table in [Table::Flags, Table::Exposures] {
             let check = format!("table {}", table_name(settings, table));
             let state = store.table_state(table).await;
-            let (status, found) = state.map_or_else(
-                |error| (Status::Failed, chain(&error)),
-                |state| judged(settings, table, &state),
-            );
+            let (status, found, advice) = match state {
+                Ok(state) => judged(settings, table, &state),
+                Err(error) => (Status::Failed, chain(&error), bigtable_advice(settings)),
+            };
             self.checks.note(status, check, found);
+            self.checks.advise(advice);
         }
     }
 
@@ -195,18 +210,47 @@ impl Doctor {
     }
 }
 
-fn judged(settings: &BigtableSettings, table: Table, state: &TableState) -> (Status, String) {
-    let missing = |what: &str| (Status::Failed, format!("{what}: `flagctl init` creates it"));
+/// How a table is, and what to do about it if it isn't right.
+fn judged(
+    settings: &BigtableSettings,
+    table: Table,
+    state: &TableState,
+) -> (Status, String, String) {
+    let init = "`flagctl init` creates it".to_owned();
     match state {
-        TableState::Missing => missing("is not there"),
-        TableState::WithoutFamily => missing("lacks its column family"),
-        TableState::Ready(expiry) if expiry.is_right(table) => (Status::Ok, expiry.to_string()),
+        TableState::Missing => (Status::Failed, "is not there".to_owned(), init),
+        TableState::WithoutFamily => (Status::Failed, "lacks its column family".to_owned(), init),
+        TableState::Ready(expiry) if expiry.is_right(table) => {
+            (Status::Ok, expiry.to_string(), String::new())
+        }
         TableState::Ready(expiry) => {
             let expected = Expiry::expected(table, RETENTION);
-            let advice = advice(settings, table, &expected);
-            let found = format!("{expiry}; expected that it {expected}: {advice}");
-            (Status::Failed, found)
+            let found = format!("{expiry}; expected that it {expected}");
+            (Status::Failed, found, advice(settings, table, &expected))
         }
+    }
+}
+
+/// What to do about a store that cannot be used.
+fn store_advice(settings: &StoreSettings) -> String {
+    match settings {
+        StoreSettings::Embedded(folder) => format!(
+            "look whether you may write in {}, whether its disk is full, and what else uses its files; `flagctl restore-backup` puts a backup in their place",
+            folder.display()
+        ),
+        StoreSettings::Bigtable(settings) => bigtable_advice(settings),
+    }
+}
+
+fn bigtable_advice(settings: &BigtableSettings) -> String {
+    match &settings.emulator {
+        Some(emulator) => format!(
+            "start the emulator at {emulator}, or unset BIGTABLE_EMULATOR_HOST if you mean Google Cloud"
+        ),
+        None => format!(
+            "look whether {}/{} is right and the network reaches it, and sign in: `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
+            settings.project, settings.instance
+        ),
     }
 }
 

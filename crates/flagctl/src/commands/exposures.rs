@@ -4,7 +4,7 @@ use clap::Args;
 use flag_model::InstanceId;
 
 use crate::args::{FlagArgs, OutputArgs};
-use crate::commands::{metadata, newest};
+use crate::commands::{newest_metadata, newest_revision};
 use crate::failure::Failure;
 use crate::output::{self, Exposures, noted};
 use crate::plan::{self, PlanError};
@@ -40,8 +40,8 @@ pub(crate) async fn exposures(context: &Context, typed: &ExposuresArgs) -> Resul
     let read = noted(format!("reading the exposures of {flag}"), read).await;
     let mut exposures = read.map_err(|source| context.failed(source))?;
     if exposures.is_empty() {
-        let is_there = newest(&store, &flag).await?.is_some();
-        if !is_there && metadata(&store, &flag).await?.is_none() {
+        let is_there = newest_revision(&store, &flag).await?.is_some();
+        if !is_there && newest_metadata(&store, &flag).await?.is_none() {
             return Err(context.not_found(&store, flag, "").await);
         }
         output::talk(&format!("no exposure of {flag} is logged"));

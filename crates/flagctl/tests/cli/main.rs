@@ -4,6 +4,7 @@
 mod administering;
 mod backups;
 mod changing;
+mod comparing;
 mod copying;
 mod examples;
 mod files;
