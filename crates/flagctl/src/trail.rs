@@ -8,8 +8,6 @@ use std::collections::BTreeMap;
 use flag_model::{Revision, Timestamp};
 use flag_store::UnreadableRow;
 
-use crate::output;
-
 /// A revision as the history has it, readable or not.
 pub(crate) type Entry = Result<Revision, UnreadableRow>;
 
@@ -36,7 +34,7 @@ impl<'h> Trail<'h> {
                 .iter()
                 .filter_map(|row| row.as_ref().err())
                 .collect(),
-            broken: newest.filter(|row| row.is_err()).and_then(output::created),
+            broken: newest.and_then(|row| row.as_ref().err()?.created()),
         };
         history
             .iter()

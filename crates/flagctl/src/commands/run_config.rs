@@ -10,7 +10,7 @@ use flag_store::{Clock as _, SystemClock};
 
 use crate::args::OutputArgs;
 use crate::change::Risk;
-use crate::commands::{first_made, metadata, newest_format, newest_metadata, newest_revision};
+use crate::commands::{first_made, newest_format, newest_metadata, newest_revision};
 use crate::confirm::ConfirmArgs;
 use crate::failure::Failure;
 use crate::output;
@@ -117,7 +117,7 @@ async fn revise(
     let store = context.open().await?;
     let flag = next.flag.clone();
     let newest = newest_revision(&store, &flag).await?;
-    if newest.is_none() && metadata(&store, &flag).await?.is_none() {
+    if newest.is_none() && newest_metadata(&store, &flag).await?.is_none() {
         return Err(context
             .not_found(&store, flag, ": a configuration with ROWTYPE FLAG adds it")
             .await);

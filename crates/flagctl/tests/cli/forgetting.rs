@@ -187,7 +187,7 @@ fn a_tip_for_an_id_that_begins_with_a_dash_works() {
     );
     assert_eq!(
         said,
-        "to pass '-abc' as the value of --instance, use '--instance=-abc'"
+        "to pass '-abc' as the value of '--instance', use '--instance=-abc'"
     );
     let logged = [&["exposures", "--instance=-abc", "-oname"], &flag[..]].concat();
     assert_eq!(

@@ -160,4 +160,6 @@ fn a_row_that_cannot_be_read_hides_nothing_that_can() {
     for command in ["history", "exposures"] {
         check_done(&on_flag(&dir, command, &[]));
     }
+    let first = ["--control", "false", "--percent", "10", "--comment", "why"];
+    check_done(&on_flag(&dir, "revise", &first));
 }
