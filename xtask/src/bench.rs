@@ -15,7 +15,6 @@ mod rounds;
 mod start;
 mod statistics;
 mod stores;
-mod wrk;
 
 use anyhow::Result;
 use clap::ValueEnum as _;
@@ -23,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use self::report::{Measured, Report};
 use crate::foreground::Foreground;
-use crate::load;
+use crate::services;
 
 /// The processor of the load and of what is not measured; the server has the next.
 const LOAD: usize = 0;
@@ -33,7 +32,7 @@ const SERVER: usize = 1;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   cargo xtask bench --write
-  cargo xtask bench --only contestants,wrk --rounds 3")]
+  cargo xtask bench --only contestants,memory --rounds 3")]
 pub(crate) struct Args {
     /// How often each contestant is measured
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -60,8 +59,6 @@ pub(crate) struct Args {
 enum Part {
     /// The service against the least that could answer
     Contestants,
-    /// The same by wrk, if it is installed
-    Wrk,
     /// Resident memory
     Memory,
     /// Many flags against few
@@ -75,9 +72,8 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 6] = [
         Self::Contestants,
-        Self::Wrk,
         Self::Memory,
         Self::Growth,
         Self::Start,
@@ -94,7 +90,6 @@ impl Part {
     fn measure(self, args: &Args, foreground: &mut Foreground) -> Result<Measured> {
         match self {
             Self::Contestants => contestants::measure(args, foreground),
-            Self::Wrk => wrk::measure(args, foreground),
             Self::Memory => memory::measure(args, foreground),
             Self::Growth => growth::measure(args, foreground),
             Self::Start => start::measure(foreground),
@@ -106,7 +101,7 @@ impl Part {
 
 /// Measures, tells, keeps what was measured. Goals that are missed are told, and are no failure.
 pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
-    load::build(foreground)?;
+    services::build(foreground)?;
     let mut report = if args.only.is_empty() {
         Report::default()
     } else {

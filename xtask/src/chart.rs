@@ -1,6 +1,4 @@
 //! Lines in a coordinate system, as SVG that needs nothing else.
-use std::fmt::Write as _;
-
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 240.0;
 const LEFT: f64 = 64.0;
@@ -8,13 +6,13 @@ const RIGHT: f64 = 30.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 28.0;
 
-/// The room above a picture that stands alone, for its title and its legend.
+/// The room above the axes, for title and legend.
 const HEADING: f64 = 26.0;
 
 /// With no more points than this a line shows each.
 const FEW: usize = 12;
 
-/// The colours of a picture that stands alone, by day and by night.
+/// The colours, by day and by night.
 const STYLE: &str = "
 svg { --ink: #1c2024; --paper: #fff; --grid: #d9dde2; --l0: #0b62c4; --l1: #b8480c; --l2: #6a3fb5; }
 @media (prefers-color-scheme: dark) {
@@ -43,101 +41,80 @@ pub(crate) struct Chart {
 }
 
 impl Chart {
-    /// A figure of a page with its caption and its legend; the page has the style.
-    pub(crate) fn figure(&self) -> String {
+    /// The picture, as a file of its own or as a part of a page.
+    pub(crate) fn svg(&self) -> String {
+        let (height, ends) = (HEADING + HEIGHT, self.ends());
         format!(
-            "<figure><figcaption>{title}{}</figcaption><svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='{title}'>{}</svg></figure>\n",
+            "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' role='img' aria-label='{title}'>\n<style>{STYLE}</style>\n<rect width='{WIDTH}' height='{height}'/>\n<text class='title' x='10' y='17'>{title}</text>{}\n<g transform='translate(0 {HEADING})'>{}{}</g>\n</svg>\n",
             self.legend(),
-            self.drawing(),
+            self.axes(ends),
+            self.curves(ends),
             title = self.title
         )
-    }
-
-    /// A file of its own.
-    pub(crate) fn file(&self) -> String {
-        let mut names = String::new();
-        for (number, line) in (0_u8..).zip(&self.lines) {
-            let x = WIDTH - RIGHT - 150.0 * f64::from(number);
-            // Writing to a text cannot fail.
-            let _ = write!(
-                names,
-                "<text class='l{number}' x='{x:.0}' y='17' text-anchor='end'>{}</text>",
-                line.name
-            );
-        }
-        let height = HEADING + HEIGHT;
-        format!(
-            "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' role='img' aria-label='{title}'>\n<style>{STYLE}</style>\n<rect width='{WIDTH}' height='{height}'/>\n<text class='title' x='10' y='17'>{title}</text>{names}\n<g transform='translate(0 {HEADING})'>{}</g>\n</svg>\n",
-            self.drawing(),
-            title = self.title
-        )
-    }
-
-    /// Axes and lines; the vertical axis begins at zero.
-    fn drawing(&self) -> String {
-        let points = || self.lines.iter().flat_map(|line| &line.points);
-        let most = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(0.0, f64::max);
-        let (right, top) = (
-            most(|point| point.0).max(1e-9),
-            ceiling(most(|point| point.1)),
-        );
-        let place = |(x, y): (f64, f64)| {
-            (
-                LEFT + x / right * (WIDTH - LEFT - RIGHT),
-                HEIGHT - BOTTOM - y / top * (HEIGHT - TOP - BOTTOM),
-            )
-        };
-        let mut svg = String::new();
-        for step in 0..=4 {
-            let share = f64::from(step) / 4.0;
-            let (x, y) = place((0.0, top * share));
-            let (far, _) = place((right, 0.0));
-            let label = (self.up)(top * share);
-            // Writing to a text cannot fail.
-            let _ = write!(
-                svg,
-                "<path class='grid' d='M{x:.1} {y:.1}H{far:.1}'/><text x='{:.1}' y='{:.1}' text-anchor='end'>{label}</text>",
-                x - 6.0,
-                y + 4.0
-            );
-            let (x, y) = place((right * share, 0.0));
-            let label = (self.across)(right * share);
-            let _ = write!(
-                svg,
-                "<text x='{x:.1}' y='{:.1}' text-anchor='middle'>{label}</text>",
-                y + 18.0
-            );
-        }
-        for (number, line) in self.lines.iter().enumerate() {
-            let places: Vec<_> = line.points.iter().copied().map(place).collect();
-            let path: Vec<String> = places
-                .iter()
-                .map(|(x, y)| format!("{x:.1} {y:.1}"))
-                .collect();
-            let _ = write!(
-                svg,
-                "<path class='line l{number}' d='M{}'/>",
-                path.join("L")
-            );
-            if places.len() <= FEW {
-                for (x, y) in places {
-                    let _ = write!(
-                        svg,
-                        "<circle class='l{number}' cx='{x:.1}' cy='{y:.1}' r='2.6'/>"
-                    );
-                }
-            }
-        }
-        svg
     }
 
     fn legend(&self) -> String {
-        let mut legend = String::new();
-        for (number, line) in self.lines.iter().enumerate() {
-            let _ = write!(legend, " <span class='l{number}'>{}</span>", line.name);
-        }
-        legend
+        let names = (0_u8..).zip(&self.lines).map(|(number, line)| {
+            let x = WIDTH - RIGHT - 150.0 * f64::from(number);
+            format!(
+                "<text class='l{number}' x='{x:.0}' y='17' text-anchor='end'>{}</text>",
+                line.name
+            )
+        });
+        names.collect()
     }
+
+    /// The values at the right end of the horizontal and at the top of the vertical axis; both begin at zero.
+    fn ends(&self) -> (f64, f64) {
+        let points = || self.lines.iter().flat_map(|line| &line.points);
+        let most = |of: fn(&(f64, f64)) -> f64| points().map(of).fold(0.0, f64::max);
+        let (right, top) = (most(|point| point.0), most(|point| point.1));
+        (right.max(1e-9), ceiling(top))
+    }
+
+    /// Grid lines and numbers.
+    fn axes(&self, (right, top): (f64, f64)) -> String {
+        let steps = (0..=4).map(|step| {
+            let share = f64::from(step) / 4.0;
+            let (left, y) = place((0.0, top * share), (right, top));
+            let (x, bottom) = place((right * share, 0.0), (right, top));
+            format!(
+                "<path class='grid' d='M{left:.1} {y:.1}H{:.1}'/><text x='{:.1}' y='{:.1}' text-anchor='end'>{}</text><text x='{x:.1}' y='{:.1}' text-anchor='middle'>{}</text>",
+                WIDTH - RIGHT,
+                left - 6.0,
+                y + 4.0,
+                (self.up)(top * share),
+                bottom + 18.0,
+                (self.across)(right * share)
+            )
+        });
+        steps.collect()
+    }
+
+    fn curves(&self, ends: (f64, f64)) -> String {
+        let curves = self.lines.iter().enumerate().map(|(number, line)| {
+            let places = || line.points.iter().map(|point| place(*point, ends));
+            let path: Vec<String> = places().map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
+            let shown = places().filter(|_| line.points.len() <= FEW);
+            let circles = shown.map(|(x, y)| {
+                format!("<circle class='l{number}' cx='{x:.1}' cy='{y:.1}' r='2.6'/>")
+            });
+            format!(
+                "<path class='line l{number}' d='M{}'/>{}",
+                path.join("L"),
+                circles.collect::<String>()
+            )
+        });
+        curves.collect()
+    }
+}
+
+/// Where a point lies in the picture, given the ends of the axes.
+fn place((x, y): (f64, f64), (right, top): (f64, f64)) -> (f64, f64) {
+    (
+        LEFT + x / right * (WIDTH - LEFT - RIGHT),
+        HEIGHT - BOTTOM - y / top * (HEIGHT - TOP - BOTTOM),
+    )
 }
 
 /// The next round number: 1, 2 or 5 times a power of ten.
@@ -157,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_names_its_lines_and_shows_few_points() {
+    fn a_picture_names_its_lines_and_shows_few_points() {
         let line = |name, points: &[(f64, f64)]| Line {
             name,
             points: points.to_vec(),
@@ -171,7 +148,7 @@ mod tests {
                 line("many", &[(1.0, 1.0); FEW + 1]),
             ],
         };
-        let file = chart.file();
+        let file = chart.svg();
         assert!(file.starts_with("<svg xmlns=") && file.ends_with("</svg>\n"));
         assert!(file.contains(">few</text>") && file.contains(">5 MiB</text>"));
         assert_eq!(file.matches("<circle").count(), 2);

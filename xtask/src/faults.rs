@@ -1,6 +1,7 @@
 //! The long measurements of what happens when something fails, and the table that they make.
 //!
-//! Each is an ignored test of `tests/tests/faults`, which reports a line of JSON; run one at a time, in release builds.
+//! Each is an ignored test of `tests/tests/stories/faults`, which reports a line of JSON; they run one at a time, in
+//! release builds.
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use crate::emulator::{self, Emulator};
 use crate::foreground::{Foreground, cargo};
 use crate::generated;
-use crate::test::{Profile, build};
+use crate::services;
 
 /// Where the table stands.
 const PAGE: &str = "docs/reliability.md";
@@ -38,24 +39,16 @@ struct Row {
 /// Takes the measurements, prints the table. Fails if a goal was missed or a measurement could not be taken.
 pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
     let binary = emulator::obtain(foreground)?;
-    let folder = build(Profile::Release, foreground)?;
+    let folder = services::build(foreground)?;
     let report = folder.join("faults.jsonl");
     // What an earlier run left.
     let _ = fs::remove_file(&report);
     let emulator = Emulator::start(&binary, 0)?;
     let mut command = cargo();
     command
-        .args([
-            "test",
-            "--release",
-            "--workspace",
-            "--all-features",
-            "--test",
-            "faults",
-            "--no-fail-fast",
-            "--",
-        ])
-        .args(["--ignored", "--nocapture", "--test-threads", "1"])
+        .args(["test", "--release", "-p", "flag-tests", "--test", "stories"])
+        .args(["--no-fail-fast", "--", "--ignored", "--nocapture"])
+        .args(["--test-threads", "1"])
         .args(&args.filter)
         .env("FLAG_TEST_BIN_DIR", &folder)
         .env("FLAG_TEST_EMULATOR", emulator.address())

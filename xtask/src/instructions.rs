@@ -5,17 +5,15 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use flag_load::Load;
 
 use crate::foreground::Foreground;
 use crate::generated;
-use crate::load::{self, Asks, Load, Order, Program, Servers, Store};
 use crate::metadata::Metadata;
+use crate::services::{self, Program, Requests, ServerOptions, Servers, Store};
 
 const PAGE: &str = "docs/instructions.md";
 
@@ -62,7 +60,7 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
         has_valgrind(),
         "valgrind is not installed (Debian: apt-get install valgrind)"
     );
-    load::build(foreground)?;
+    services::build(foreground)?;
     let target = Metadata::read()?.target_directory;
     let folder = target.join(format!("instructions-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
@@ -109,14 +107,14 @@ fn count(case: &Case, folder: &Path, foreground: &mut Foreground) -> Result<u64>
         format!("--toggle-collect={COUNTED}"),
     ];
     let servers = Servers::start(
-        &Order {
+        &ServerOptions {
             program: Program::Service,
             store: Store::Embedded,
             replicas: 1,
             project: String::new(),
             flags: 0,
             variables: [&[("FLAG_WORKERS", "1")], case.variables].concat(),
-            under: words.into(),
+            wrapper: words.into(),
             store_processor: None,
             folder: None,
         },
@@ -145,12 +143,11 @@ fn ask(servers: &Servers, requests: u64) -> Result<()> {
         warm_up: Duration::ZERO,
         duration: PATIENCE,
         requests: Some(requests),
-        asks: Asks::new(mix, 1_000_000, "csr-assistant", &flags).in_turn(),
+        write: Requests::new(mix, 1_000_000, "csr-assistant", &flags)
+            .sequential()
+            .writer(),
     };
-    let (seconds, ended) = channel();
-    load::run(&load, &Arc::new(AtomicBool::new(false)), &seconds)?;
-    drop(seconds);
-    let answers: u64 = ended.iter().map(|second| second.expected).sum();
+    let answers = load.run_to_end()?.expected;
     ensure!(
         answers == requests,
         "{answers} of {requests} answers were as expected"

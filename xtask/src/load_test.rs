@@ -7,26 +7,25 @@ mod report;
 
 use std::fs;
 use std::io::{IsTerminal as _, Write as _, stderr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use flag_load::{Load, Second};
 
 pub(crate) use self::args::Args;
 use self::report::{Moment, Report};
 use crate::foreground::Foreground;
-use crate::load::{self, Asks, Load, Order, Program, Second, Servers, Usage};
 use crate::metadata::Metadata;
+use crate::services::{self, Program, Requests, ServerOptions, Servers, Usage};
 
 /// Loads a service, tells how it went, writes the reports. Fails if a threshold was missed.
 pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
     args.check()?;
     let target = args.target()?;
     let servers = if target.is_none() {
-        load::build(foreground)?;
-        Some(Servers::start(&order(args), foreground)?)
+        services::build(foreground)?;
+        Some(Servers::start(&options(args), foreground)?)
     } else {
         None
     };
@@ -41,7 +40,7 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
         warm_up: args.warm_up,
         duration: args.duration,
         requests: None,
-        asks: Asks::new(args.mix, args.instances, &args.project, &asked(args)),
+        write: Requests::new(args.mix, args.instances, &args.project, &asked(args)).writer(),
     };
     let moments = measure(&load, servers.as_ref(), foreground)?;
     let report = Report::new(
@@ -55,15 +54,15 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
     report.judge(args)
 }
 
-fn order(args: &Args) -> Order {
-    Order {
+fn options(args: &Args) -> ServerOptions {
+    ServerOptions {
         program: Program::Service,
         store: args.store,
         replicas: args.replicas,
         project: args.project.clone(),
         flags: args.flags,
         variables: Vec::new(),
-        under: Vec::new(),
+        wrapper: Vec::new(),
         store_processor: None,
         folder: None,
     }
@@ -81,11 +80,10 @@ fn measure(
     servers: Option<&Servers>,
     foreground: &mut Foreground,
 ) -> Result<Vec<Moment>> {
-    let told_to_end = Arc::new(AtomicBool::new(false));
     let (seconds, ended) = channel::<Second>();
     let generator = {
-        let (load, told_to_end) = (load.clone(), Arc::clone(&told_to_end));
-        std::thread::spawn(move || load::run(&load, &told_to_end, &seconds))
+        let load = load.clone();
+        std::thread::spawn(move || load.run(&seconds))
     };
     let mut moments: Vec<Moment> = Vec::new();
     let mut before = servers.and_then(Servers::usage);
@@ -102,10 +100,11 @@ fn measure(
             Err(RecvTimeoutError::Timeout) => {}
         }
         if let Err(error) = foreground.check() {
-            told_to_end.store(true, Ordering::Relaxed);
             break Err(error);
         }
     };
+    // The load ends when nobody reads its seconds.
+    drop(ended);
     let generated = generator.join();
     if stderr().is_terminal() {
         eprintln!();
@@ -121,21 +120,18 @@ fn measure(
 
 /// The line that tells how it goes; a terminal shows the last one only.
 fn show(moment: &Moment) {
-    let Second {
-        at,
-        expected,
-        failed,
-        latencies,
-    } = &moment.second;
+    let Second { at, outcome } = &moment.second;
     let end = if stderr().is_terminal() { "\r" } else { "\n" };
-    let micros = |share| latencies.value_at_quantile(share);
+    let micros = |share| outcome.latencies.value_at_quantile(share);
     let cost = moment
         .usage
         .map_or(String::new(), |Usage { resident, .. }| {
             format!(", {:.0} % cpu, {} MiB", moment.cpu * 100.0, resident >> 20)
         });
     let line = format!(
-        "{at:>4} s: {expected} answers/s, {failed} failed, p50 {} us, p99 {} us{cost}      {end}",
+        "{at:>4} s: {} answers/s, {} failed, p50 {} us, p99 {} us{cost}      {end}",
+        outcome.expected,
+        outcome.failed,
         micros(0.5),
         micros(0.99)
     );

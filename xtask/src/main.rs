@@ -1,6 +1,6 @@
 //! The project's own chores, run as `cargo xtask …`: tests, the Bigtable emulator, Airflow, checks.
 //!
-//! Starts other programs and reads what they say. Knows nothing of flags, and depends on no crate of ours.
+//! Starts other programs and reads what they say. Depends on no crate of ours but the load generator.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -19,11 +19,12 @@ mod faults;
 mod foreground;
 mod generated;
 mod instructions;
-mod load;
 mod load_test;
 mod metadata;
 mod migration;
+mod mutants;
 mod schemathesis;
+mod services;
 mod test;
 mod tidy;
 mod venv;
@@ -53,6 +54,8 @@ enum Chore {
     Faults(faults::Args),
     /// Asks the real service whatever its description allows: needs Python, and the network at first
     Schemathesis(schemathesis::Args),
+    /// Changes the code here and there, and checks that the tests notice: hours, and needs cargo-mutants
+    Mutants(mutants::Args),
     /// Follows docs/migrating.md beside the Python service, on an emulator: needs Python, and the network at first
     Migration,
     /// Checks that our crates depend only on what they may
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Chore::LoadTest(args) => load_test::run(&args, &mut foreground),
         Chore::Faults(args) => faults::run(&args, &mut foreground),
         Chore::Schemathesis(args) => schemathesis::run(&args, &mut foreground),
+        Chore::Mutants(args) => mutants::run(&args, &mut foreground),
         Chore::Migration => test::run_migration(&mut foreground),
         Chore::Edges => edges::run(),
         Chore::Tidy => tidy::run(),

@@ -45,8 +45,11 @@ pub(crate) enum DependencyKind {
 /// A library, a binary, a test, …
 #[derive(Deserialize)]
 pub(crate) struct Target {
+    pub(crate) name: String,
     pub(crate) kind: Vec<String>,
     pub(crate) src_path: PathBuf,
+    #[serde(default, rename = "required-features")]
+    pub(crate) required_features: Vec<String>,
 }
 
 impl Metadata {

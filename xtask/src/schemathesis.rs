@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
     let python = venv(&folder)
         .obtain(foreground)
         .context("cannot install Schemathesis")?;
-    let binaries = test::build(test::Profile::Dev, foreground)?;
+    let binaries = test::build(foreground)?;
     let service = Service::start(&binaries)?;
     for mode in MODES {
         ask(&service, mode, args, &folder, &python, foreground)?;

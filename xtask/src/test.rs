@@ -1,6 +1,9 @@
 //! Every test, on any machine: gets an emulator, builds what the tests start, runs the runner.
+use std::env;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::available_parallelism;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -16,8 +19,12 @@ const SELECTION: [&str; 2] = ["--workspace", "--all-features"];
 /// A part of the path of every test that needs an emulator.
 const ON_BIGTABLE: &str = "on_bigtable";
 
-/// A binary that the tests start as a process; the others lie beside it.
-const STARTED: &str = "flag-service";
+/// The binaries that the tests start as processes; they lie beside each other.
+const STARTED: [&str; 2] = ["flag-service", "flagctl"];
+
+/// How many tests nextest runs at once, and how many a processor is for: most wait longer than they compute.
+const THREADS: &str = "NEXTEST_TEST_THREADS";
+const TESTS_PER_PROCESSOR: usize = 2;
 
 /// Which tests to run, and how.
 #[derive(clap::Args, Default)]
@@ -35,15 +42,6 @@ pub(crate) struct Args {
     extra: Vec<String>,
 }
 
-/// How binaries and tests are built.
-#[derive(Clone, Copy)]
-pub(crate) enum Profile {
-    /// Quickly, for tests.
-    Dev,
-    /// As they are handed out, for measurements.
-    Release,
-}
-
 /// Runs the tests. Fails if any fails.
 pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
     let binary = if args.without_bigtable {
@@ -51,7 +49,7 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
     } else {
         Some(emulator::obtain(foreground)?)
     };
-    let folder = build(Profile::Dev, foreground)?;
+    let folder = build(foreground)?;
     let emulator = binary
         .as_deref()
         .map(|binary| Emulator::start(binary, 0))
@@ -89,7 +87,7 @@ fn run_on_emulator(
     foreground: &mut Foreground,
 ) -> Result<()> {
     let binary = emulator::obtain(foreground)?;
-    let folder = build(Profile::Dev, foreground)?;
+    let folder = build(foreground)?;
     let emulator = Emulator::start(&binary, 0)?;
     test(&folder, emulator.address(), foreground)
 }
@@ -98,30 +96,27 @@ fn run_on_emulator(
 ///
 /// Tests and binaries are built by one command, as the tests' dependencies switch on features: built alone,
 /// the binaries' dependencies would be compiled a second time without them.
-pub(crate) fn build(profile: Profile, foreground: &mut Foreground) -> Result<PathBuf> {
+pub(crate) fn build(foreground: &mut Foreground) -> Result<PathBuf> {
     let mut folder = None;
-    let profile = match profile {
-        Profile::Dev => "dev",
-        Profile::Release => "release",
-    };
     foreground.run_reading(
-        cargo().arg("build").args(SELECTION).args([
-            "--bins",
-            "--examples",
-            "--tests",
-            "--message-format=json-render-diagnostics",
-            "--profile",
-            profile,
-        ]),
+        cargo()
+            .arg("build")
+            .args(SELECTION)
+            .args(STARTED.map(|binary| format!("--bin={binary}")))
+            .args([
+                "--examples",
+                "--tests",
+                "--message-format=json-render-diagnostics",
+            ]),
         |message| folder = folder.take().or_else(|| folder_of_binary(message)),
     )?;
-    folder.with_context(|| format!("cargo does not say where it put {STARTED}"))
+    folder.context("cargo does not say where it put the binaries")
 }
 
 /// Reads the binary's folder from the message that cargo prints when it is built.
 fn folder_of_binary(message: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(message).ok()?;
-    let started = message.pointer("/target/name")? == STARTED
+    let started = STARTED.contains(&message.pointer("/target/name")?.as_str()?)
         && message.pointer("/target/kind/0")? == "bin"
         && message.pointer("/profile/test")? == false;
     let executable = message.pointer("/executable")?.as_str()?;
@@ -148,12 +143,16 @@ impl Runner<'_> {
             Ok(())
         };
         foreground.check()?;
-        foreground.run(
-            self.cargo(["nextest", "run"])
-                .args(SELECTION)
-                .arg("--no-fail-fast")
-                .args(self.arguments()),
-        )?;
+        let mut nextest = self.cargo(["nextest", "run"]);
+        nextest
+            .args(SELECTION)
+            .arg("--no-fail-fast")
+            .args(self.arguments());
+        if env::var_os(THREADS).is_none() {
+            let processors = available_parallelism().map_or(1, NonZero::get);
+            nextest.env(THREADS, (TESTS_PER_PROCESSOR * processors).to_string());
+        }
+        foreground.run(&mut nextest)?;
         documentation
     }
 

@@ -1,17 +1,45 @@
-//! What every crate of ours has in common, as far as the compiler doesn't see to it.
+//! What every crate of ours has in common, as far as the compiler does not check it; and how large everything is.
+mod circles;
+mod imports;
+mod source;
+mod statistics;
+mod tree;
+
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use self::statistics::Statistics;
+use self::tree::Tree;
 use crate::metadata::{Metadata, Package, report};
 
-/// Checks every crate.
+/// Checks every crate, and prints the largest circle of each and the size of everything.
 pub(crate) fn run() -> Result<()> {
-    report("tidy", &violations(&Metadata::read()?)?)
+    let metadata = Metadata::read()?;
+    let trees = trees(&metadata)?;
+    for Tree {
+        package, modules, ..
+    } in &trees
+    {
+        let (circle, limit) = (
+            circles::largest(modules).len(),
+            circles::limit(&package.name),
+        );
+        println!(
+            "{:<20} largest circle {circle:>3} files, limit {limit:>3}",
+            package.name
+        );
+    }
+    println!("\n{}", sizes(&metadata, &trees));
+    report("tidy", &violations(&metadata, &trees)?)
 }
 
-fn violations(metadata: &Metadata) -> Result<Vec<String>> {
+fn trees(metadata: &Metadata) -> Result<Vec<Tree<'_>>> {
+    metadata.packages.iter().map(Tree::read).collect()
+}
+
+fn violations(metadata: &Metadata, trees: &[Tree<'_>]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for package in &metadata.packages {
         for root in roots(package) {
@@ -22,27 +50,63 @@ fn violations(metadata: &Metadata) -> Result<Vec<String>> {
                 ));
             }
         }
+        let manifest = metadata.relative(&package.manifest_path).display();
         if !inherits_the_lints(&read(&package.manifest_path)?) {
-            let manifest = metadata.relative(&package.manifest_path).display();
             found.push(format!(
                 "{manifest}: lacks `[lints]` with `workspace = true`"
             ));
         }
+        found.extend(left_out(package).map(|test| {
+            format!("{manifest}: `required-features` leaves the test `{test}` out of `cargo test`")
+        }));
     }
+    found.extend(trees.iter().filter_map(|tree| {
+        let name = &tree.package.name;
+        circles::complaint(name, &circles::largest(&tree.modules), circles::limit(name))
+    }));
     Ok(found)
+}
+
+/// The tests that cargo leaves out without a word unless their features are switched on.
+fn left_out(package: &Package) -> impl Iterator<Item = &str> {
+    let targets = package.targets.iter();
+    targets
+        .filter(|target| !target.required_features.is_empty())
+        .filter(|target| target.kind.iter().any(|kind| kind == "test"))
+        .map(|target| &*target.name)
+}
+
+/// The size of the product, of all tests, and of the chores.
+fn sizes(metadata: &Metadata, trees: &[Tree<'_>]) -> String {
+    let [mut product, mut tests, mut xtask] = [(); 3].map(|()| Statistics::default());
+    for tree in trees {
+        let own = match &*tree.package.name {
+            "xtask" => &mut xtask,
+            "flag-tests" | "flag-load" => &mut tests,
+            _ => &mut product,
+        };
+        for file in &tree.files {
+            let name = metadata.relative(&file.path).display().to_string();
+            own.add(&name, &file.code.product);
+        }
+        for file in &tree.files {
+            let name = metadata.relative(&file.path).display().to_string();
+            tests.add(&name, &file.code.tests);
+        }
+    }
+    [
+        product.rows("product"),
+        tests.rows("tests"),
+        xtask.rows("xtask"),
+    ]
+    .concat()
 }
 
 /// The files that open a crate: `lib.rs`, `main.rs`, and what stands in for them.
 fn roots(package: &Package) -> impl Iterator<Item = &Path> {
-    package
-        .targets
-        .iter()
-        .filter(|target| {
-            target
-                .kind
-                .iter()
-                .any(|kind| kind == "lib" || kind == "bin")
-        })
+    let targets = package.targets.iter();
+    targets
+        .filter(|target| target.is_product())
         .map(|target| &*target.src_path)
 }
 
@@ -83,6 +147,8 @@ mod tests {
 
     #[test]
     fn the_workspace_is_tidy() {
-        assert_eq!(violations(&Metadata::read().unwrap()).unwrap(), [""; 0]);
+        let metadata = Metadata::read().unwrap();
+        let trees = trees(&metadata).unwrap();
+        assert_eq!(violations(&metadata, &trees).unwrap(), [""; 0]);
     }
 }

@@ -5,8 +5,9 @@
 
 use std::io;
 
-use actix_web::web::{Data, Path};
-use actix_web::{App, HttpServer, get};
+use actix_web::rt::System;
+use actix_web::web::{self, Data, Path};
+use actix_web::{App, HttpServer};
 use flag_client::AsyncFeatureFlagClient;
 
 mod flags {
@@ -17,7 +18,6 @@ mod flags {
     }
 }
 
-#[get("/users/{id}/steps")]
 async fn steps(id: Path<String>, client: Data<AsyncFeatureFlagClient>) -> &'static str {
     if flags::MULTI_STEP_API_ROUTER.get(&**client, &id).await {
         "several"
@@ -26,10 +26,16 @@ async fn steps(id: Path<String>, client: Data<AsyncFeatureFlagClient>) -> &'stat
     }
 }
 
-#[actix_web::main]
-async fn main() -> io::Result<()> {
+fn main() -> io::Result<()> {
+    System::new().block_on(serve())
+}
+
+async fn serve() -> io::Result<()> {
     let client = Data::new(AsyncFeatureFlagClient::new("csr-assistant"));
-    let app = move || App::new().app_data(client.clone()).service(steps);
+    let app = move || {
+        let app = App::new().app_data(client.clone());
+        app.route("/users/{id}/steps", web::get().to(steps))
+    };
     let server = HttpServer::new(app).bind(("127.0.0.1", 0))?;
     for address in server.addrs() {
         println!("serves http://{address}");

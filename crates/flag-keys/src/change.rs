@@ -148,6 +148,48 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_missing_is_made_by_a_change_and_not_by_reading() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        let missing = KeyFile::read(&path).unwrap_err();
+        assert!(
+            matches!(&missing, ChangeError::Io(error) if error.kind() == io::ErrorKind::NotFound),
+            "{missing:?}"
+        );
+        add(&path).unwrap();
+        assert_eq!(KeyFile::read(&path).unwrap().keys.len(), 1);
+    }
+
+    #[test]
+    fn a_file_in_the_current_folder_needs_no_folder_in_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        // The other tests name their files from the root.
+        std::env::set_current_dir(folder.path()).unwrap();
+        add(Path::new("keys.json")).unwrap();
+        let path = folder.path().join("keys.json");
+        assert_eq!(KeyFile::read(&path).unwrap().keys.len(), 1);
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_the_limit_and_left_alone_above_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        let keys = "{\"keys\": []}";
+        let rest = usize::try_from(MOST_BYTES).unwrap() - keys.len();
+        let text = keys.to_owned() + &" ".repeat(rest);
+        fs::write(&path, &text).unwrap();
+        assert!(KeyFile::read(&path).unwrap().keys.is_empty());
+        let text = text + " ";
+        fs::write(&path, &text).unwrap();
+        let refused = add(&path).unwrap_err();
+        assert!(
+            matches!(&refused, ChangeError::Io(error) if error.kind() == io::ErrorKind::FileTooLarge),
+            "{refused:?}"
+        );
+        assert!(fs::read_to_string(&path).unwrap() == text);
+    }
+
+    #[test]
     fn what_a_link_points_to_is_changed() {
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("keys.json"), folder.path().join("link"));

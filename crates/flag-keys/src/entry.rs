@@ -28,6 +28,8 @@ const KNOWN: [&str; 7] = [
 pub struct Odd {
     /// Which entry of the file, from 1; 0 for the file itself.
     pub position: usize,
+    /// The id of the entry, if it has one.
+    pub id: Option<KeyId>,
     /// What is odd about it.
     pub problem: Invalid,
     /// Whether the entry counts all the same.
@@ -69,14 +71,12 @@ pub(crate) fn read(
     let counts = key.is_some();
     let odd = odd.into_iter().map(|problem| Odd {
         position,
+        id: id.clone(),
         problem,
         counts,
     });
-    ReadEntry {
-        id,
-        odd: odd.collect(),
-        key,
-    }
+    let odd = odd.collect();
+    ReadEntry { id, key, odd }
 }
 
 /// What was found, if it must not be repeated: it could be a secret in the wrong place.
@@ -109,11 +109,9 @@ fn read_key(
     if created.is_none() {
         odd.push(Invalid::new("created", ELSE, "YYYY-MM-DD HH:MM:SS"));
     }
-    let unknown = fields.keys().filter(|name| !KNOWN.contains(&&***name));
-    odd.extend(unknown_fields(
-        unknown.count(),
-        "those that this release knows",
-    ));
+    let unknown = fields.keys().map(String::as_str);
+    let unknown = unknown.filter(|name| !KNOWN.contains(name)).collect();
+    odd.extend(unknown_fields(unknown, &KNOWN.join(", ")));
     Ok(Key {
         id,
         fingerprint,
@@ -132,15 +130,15 @@ fn read_scopes(fields: &Map<String, Value>, odd: &mut Vec<Invalid>) -> Result<Sc
     if found.is_empty() {
         return Err(Invalid::new("scopes", "none", expected));
     }
-    let known: Vec<Scope> = found
-        .iter()
-        .filter_map(|scope| Scope::parse(scope).ok())
-        .collect();
-    if known.len() < found.len() {
-        let unknown = format!("{} that are not known", found.len() - known.len());
-        odd.push(Invalid::new("scopes", unknown, expected));
+    let (known, unknown): (Vec<&str>, Vec<&str>) =
+        (found.into_iter()).partition(|scope| Scope::parse(scope).is_ok());
+    if !unknown.is_empty() {
+        odd.push(Invalid::new("scopes", words(unknown), expected));
     }
-    Ok(known.into_iter().collect())
+    let known = known
+        .into_iter()
+        .filter_map(|scope| Scope::parse(scope).ok());
+    Ok(known.collect())
 }
 
 /// The projects whose names are names.
@@ -173,17 +171,36 @@ fn texts<'a>(fields: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
     list.map(|item| item.as_str().unwrap_or_default()).collect()
 }
 
-fn unknown_fields(number: usize, expected: &str) -> Option<Invalid> {
-    let found = format!("{number} that are not known");
-    (number > 0).then(|| Invalid::new("fields", found, expected))
+fn unknown_fields(names: Vec<&str>, expected: &str) -> Option<Invalid> {
+    (!names.is_empty()).then(|| Invalid::new("fields", words(names), expected))
+}
+
+/// Words that are not known, by name where that can be no secret in the wrong place, else by their number.
+fn words(unknown: Vec<&str>) -> String {
+    let (named, hidden): (Vec<&str>, Vec<&str>) =
+        unknown.into_iter().partition(|word| is_plain(word));
+    let named = named.join(", ");
+    match (named.is_empty(), hidden.len()) {
+        (false, 0) => named,
+        (true, hidden) => format!("{hidden} that are not known"),
+        (false, hidden) => format!("{named} and {hidden} more that are not known"),
+    }
+}
+
+/// Whether it is a word as fields and scopes are; keys and digests have digits, or are longer.
+fn is_plain(word: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    (1..=24).contains(&word.len()) && word.bytes().all(allowed)
 }
 
 impl Odd {
     /// The fields of a file besides its keys.
-    pub(crate) fn fields_of_file(number: usize) -> Option<Self> {
+    pub(crate) fn fields_of_file<'a>(names: impl Iterator<Item = &'a String>) -> Option<Self> {
+        let names = names.map(String::as_str).collect();
         Some(Self {
             position: 0,
-            problem: unknown_fields(number, "keys")?,
+            id: None,
+            problem: unknown_fields(names, "keys")?,
             counts: true,
         })
     }
@@ -192,7 +209,11 @@ impl Odd {
 impl fmt::Display for Odd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.position > 0 {
-            write!(f, "key {}: ", self.position)?;
+            write!(f, "key {}", self.position)?;
+            if let Some(id) = &self.id {
+                write!(f, " ({id})")?;
+            }
+            f.write_str(": ")?;
         }
         write!(f, "{}", self.problem)?;
         if self.counts {

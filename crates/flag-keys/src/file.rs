@@ -84,7 +84,7 @@ impl KeyFile {
             more: stored.more,
             ..Self::default()
         };
-        file.odd.extend(Odd::fields_of_file(file.more.len()));
+        file.odd.extend(Odd::fields_of_file(file.more.keys()));
         let mut ids = HashSet::new();
         for (at, entry) in stored.keys.into_iter().enumerate() {
             file.add(at + 1, entry, &mut ids);
@@ -173,6 +173,16 @@ mod tests {
     }
 
     #[test]
+    fn each_key_is_written_as_it_was_read_itself() {
+        let newer = KEY.replace("3f9a", "b").replace("Ann", "Bob");
+        let newer = newer.replace("\"id\"", "\"more\": 1, \"id\"");
+        let read = KeyFile::parse(file(&[KEY, &newer]).as_bytes()).unwrap();
+        let again = KeyFile::parse(read.render().unwrap().as_bytes()).unwrap();
+        let comments: Vec<&str> = again.keys.iter().map(|key| &*key.comment).collect();
+        assert_eq!(comments, ["Ann's notebook", "Bob's notebook"]);
+    }
+
+    #[test]
     fn a_byte_order_mark_does_not_count() {
         let text = format!("\u{feff}{}", file(&[KEY]));
         assert_eq!(KeyFile::parse(text.as_bytes()).unwrap().keys.len(), 1);
@@ -205,9 +215,9 @@ mod tests {
             &[&newer, &other],
             &["3f9a"],
             &[
-                "key 1: scopes: found 1 that are not known, expected evaluate, log, read, admin",
-                "key 1: fields: found 1 that are not known, expected those that this release knows",
-                "key 2: expires_on: found something else, expected YYYY-MM-DD: it does not count",
+                "key 1 (3f9a): scopes: found stream, expected evaluate, log, read, admin",
+                "key 1 (3f9a): fields: found networks, expected id, sha256, scopes, projects, created, expires_on, comment",
+                "key 2 (b): expires_on: found something else, expected YYYY-MM-DD: it does not count",
             ],
         );
         let scopes: Vec<Scope> = read.keys[0].scopes.iter().collect();
@@ -217,6 +227,11 @@ mod tests {
             assert!(text.contains(kept), "{kept}: {text}");
         }
         assert!(read.remove(&KeyId::new("b").unwrap()).unwrap().is_none());
+        let text = read.render().unwrap();
+        assert!(
+            text.contains("networks") && !text.contains("whenever"),
+            "{text}"
+        );
         assert!(read.remove(&KeyId::new("3f9a").unwrap()).unwrap().is_some());
         assert!(read.remove(&KeyId::new("3f9a").unwrap()).is_none());
         let text = read.render().unwrap();
@@ -232,7 +247,7 @@ mod tests {
         let read = KeyFile::parse(text.as_bytes()).unwrap();
         assert_eq!(
             read.odd()[0].to_string(),
-            "fields: found 1 that are not known, expected keys"
+            "fields: found version, expected keys"
         );
         assert!(read.render().unwrap().contains("\"version\": 2"));
     }
@@ -245,23 +260,23 @@ mod tests {
             &[KEY, KEY, &KEY.replace("\"log\", \"evaluate\"", "")],
             &["3f9a"],
             &[
-                "key 2: id: found 3f9a again, expected an id of its own: it does not count",
-                "key 3: id: found 3f9a again, expected an id of its own: it does not count",
+                "key 2 (3f9a): id: found 3f9a again, expected an id of its own: it does not count",
+                "key 3 (3f9a): id: found 3f9a again, expected an id of its own: it does not count",
             ],
         );
         check_odd(
             &[&KEY.replace("\"csr-assistant\"", "\"a#b\", \"*\"")],
             &[],
             &[
-                "key 1: projects: found none that is known, expected names of projects, or *: it does not count",
+                "key 1 (3f9a): projects: found none that is known, expected names of projects, or *: it does not count",
             ],
         );
         check_odd(
             &[&without(created)],
             &["3f9a"],
             &[
-                "key 1: created: found something else, expected YYYY-MM-DD HH:MM:SS",
-                "key 1: fields: found 1 that are not known, expected those that this release knows",
+                "key 1 (3f9a): created: found something else, expected YYYY-MM-DD HH:MM:SS",
+                "key 1 (3f9a): fields: found x, expected id, sha256, scopes, projects, created, expires_on, comment",
             ],
         );
     }
@@ -275,7 +290,7 @@ mod tests {
                 secret,
             ),
             KEY.replace("3f9a", secret),
-            KEY.replace("\"log\"", &format!("\"{secret}\"")),
+            KEY.replace("\"log\"", &format!("\"stream\", \"{secret}\"")),
             KEY.replace("\"id\"", &format!("\"{secret}\"")),
             KEY.replace("[\"log\", \"evaluate\"]", &format!("\"{secret}\"")),
         ];

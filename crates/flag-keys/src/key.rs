@@ -123,6 +123,8 @@ impl Projects {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn project(name: &str) -> ProjectName {
@@ -132,10 +134,19 @@ mod tests {
     #[test]
     fn a_star_is_every_project_and_a_name_is_one() {
         assert!(Projects::parse(&["*"]).unwrap().hold(&project("a")));
+        let one = Projects::parse(&["a"]).unwrap();
+        assert!(one.hold(&project("a")) && !one.hold(&project("b")));
         let two = Projects::parse(&["a", "b"]).unwrap();
         assert!(two.hold(&project("a")) && two.hold(&project("b")) && !two.hold(&project("ab")));
         assert!(Projects::parse::<&str>(&[]).is_err());
         assert!(Projects::parse(&["a", "*"]).is_err());
+    }
+
+    #[test]
+    fn projects_are_kept_as_they_are_typed() {
+        for names in [&["*"][..], &["b", "a"]] {
+            assert_eq!(Projects::parse(names).unwrap().names(), names);
+        }
     }
 
     #[test]
@@ -154,8 +165,16 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_found_by_the_text_of_its_id() {
+        let ids = HashSet::from([KeyId::new("3f-A9").unwrap()]);
+        assert!(ids.contains("3f-A9") && !ids.contains("3f-A8"));
+    }
+
+    #[test]
     fn an_id_is_plain() {
-        assert!(KeyId::new("3f-A9").is_ok());
+        for text in ["3f-A9", "x", &"x".repeat(32)] {
+            assert_eq!(KeyId::new(text).unwrap().as_str(), text);
+        }
         for text in ["", "a_b", "a b", "é", &"x".repeat(33)] {
             assert!(KeyId::new(text).is_err(), "{text}");
         }

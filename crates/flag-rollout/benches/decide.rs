@@ -4,7 +4,7 @@
 //! A decision without a treatment (`static`) takes a digest too, as it tells the bucket; an override takes none.
 #![allow(clippy::unwrap_used, reason = "benches")]
 
-#[path = "../tests/flags/mod.rs"]
+#[path = "../tests/it/flags.rs"]
 mod flags;
 
 use std::hint::black_box;

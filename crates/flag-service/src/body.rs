@@ -18,7 +18,7 @@ use crate::problem::{ApiError, Refusal};
 /// How long a body may take to arrive.
 const WITHIN: Duration = Duration::from_secs(9);
 
-/// Reads a body of at most `most` bytes; until it is whole, it counts as held.
+/// Reads a body of at most `most` bytes; until it is whole, what it takes counts as held.
 pub(crate) async fn read_json(
     request: &HttpRequest,
     payload: impl Stream<Item = Result<Bytes, PayloadError>>,
@@ -39,13 +39,14 @@ async fn gather(
     mut held: Held,
 ) -> Result<Vec<u8>, ApiError> {
     let mut payload = pin!(payload);
-    let mut body = Vec::new();
+    let mut body: Vec<u8> = Vec::new();
     while let Some(part) = payload.next().await {
         let part = part.map_err(|error| ApiError::InvalidBody(format!("body: {error}")))?;
         if body.len() + part.len() > most {
             return Err(ApiError::PayloadTooLarge(most));
         }
-        held.set(body.len() + part.len())
+        body.reserve(part.len());
+        held.set(body.capacity())
             .map_err(|NoRoom| Refusal::Overloaded)?;
         body.extend_from_slice(&part);
     }

@@ -14,6 +14,7 @@ use crate::commands::{
 };
 use crate::confirm::ConfirmArgs;
 use crate::exit_code::ExitCode;
+use crate::tips::with_tip;
 
 /// The variables of the environment, as they were handed in.
 pub(crate) type Variables = Vec<(OsString, OsString)>;
@@ -52,7 +53,8 @@ pub(crate) enum Command {
     /// Roll a flag back to an older revision
     #[command(after_help = "Examples:
   flagctl rollback csr-assistant feature multi_step_api_router
-  flagctl rollback csr-assistant feature multi_step_api_router --steps 2")]
+  flagctl rollback csr-assistant feature multi_step_api_router \\
+      --to '2024-09-25 19:15:28.248896'")]
     Rollback(RollbackArgs),
     /// Write the row that a run configuration of the reference's DAG describes
     #[command(after_help = "Example:
@@ -297,11 +299,15 @@ pub(crate) struct TreatmentArgs {
     /// What they get [default for a new treatment of a feature: the opposite of the control]
     #[arg(long, value_name = "VALUE")]
     pub(crate) value: Option<String>,
-    /// Instance id that gets it whatever the percentage; one each, may be repeated
-    #[arg(long = "override", value_name = "ID")]
+    /// Instance id that gets it whatever the percentage; one each, may be repeated; no list (`A,B`), no file (`@FILE`)
+    #[arg(long = "override", value_name = "ID", allow_negative_numbers = true)]
     pub(crate) overrides: Vec<String>,
     /// Instance id to take off the override list; may be repeated
-    #[arg(long = "remove-override", value_name = "ID")]
+    #[arg(
+        long = "remove-override",
+        value_name = "ID",
+        allow_negative_numbers = true
+    )]
     pub(crate) removed_overrides: Vec<String>,
     /// Name of its rollout group, in version 2
     #[arg(long, value_name = "NAME")]
@@ -365,7 +371,9 @@ pub(crate) fn read(
     typed: impl IntoIterator<Item = OsString>,
     variables: Variables,
 ) -> Result<(Command, Sources), clap::Error> {
-    let matches = command().try_get_matches_from(typed)?;
+    let typed: Vec<OsString> = typed.into_iter().collect();
+    let matches = command().try_get_matches_from(&typed);
+    let matches = matches.map_err(|error| with_tip(error, &typed, &command()))?;
     let command = CommandLine::from_arg_matches(&matches)?.command;
     Ok((command, Sources::new(&matches, variables)))
 }
@@ -422,6 +430,45 @@ mod tests {
         check_data_dir(&["flagctl", "--data-dir", "x", "get", "p", "feature", "f"]);
         check_data_dir(&["flagctl", "get", "p", "feature", "f", "--data-dir=x"]);
         check_data_dir(&["flagctl", "get", "p", "--data-dir", "x", "feature", "f"]);
+    }
+
+    #[test]
+    fn an_instance_id_may_be_a_negative_number() {
+        let options = ["--override", "-5", "--remove-override", "-6.5"];
+        let treatment = revise_args(&options).treatment;
+        assert_eq!(
+            (treatment.overrides, treatment.removed_overrides),
+            (vec!["-5".to_owned()], vec!["-6.5".to_owned()])
+        );
+        for typed in [
+            "exposures p feature f --instance -5",
+            "sql exposures p feature f --instance -5",
+            "explain p feature f -5",
+        ] {
+            let typed = ["flagctl"].into_iter().chain(typed.split(' '));
+            let read = read(typed.map(OsString::from), Variables::new());
+            assert!(read.is_ok(), "{read:?}");
+        }
+    }
+
+    #[track_caller]
+    fn check_tip(options: &str, expected: &str) {
+        let typed = "flagctl revise p feature f --comment why".split(' ');
+        let typed = typed.chain(options.split(' ')).map(OsString::from);
+        let error = read(typed, Variables::new()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    /// What clap proposes is a `--` that takes the value for a further word.
+    #[test]
+    fn a_value_that_looks_like_an_option_is_told_how_it_is_typed() {
+        let tip = "tip: to pass '-A5' as the value of '--override', use '--override=-A5'\n";
+        check_tip("--override -A5 --percent 1", tip);
+        check_tip("--remove-override --x", "use '--remove-override=--x'\n");
+        check_tip("--control -x", "use '--control=-x'\n");
+        check_tip("-o -x", "use '-o=-x'\n");
+        check_tip("-5", "behind all options: '-- -5'\n");
+        check_tip("--yes -5", "behind all options: '-- -5'\n");
     }
 
     #[test]

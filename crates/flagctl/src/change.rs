@@ -41,7 +41,9 @@ pub(crate) struct Change {
 /// What wants a confirmation by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Risk {
-    /// Somebody was left with the control value, and nobody will be.
+    /// The treatments in force are gone because nothing was said of treatments.
+    LeavesOutTreatments,
+    /// Nobody is left with the control value who was, or in a first revision.
     Everybody,
     /// Everybody receives another value.
     EverybodyElse,
@@ -60,6 +62,9 @@ pub(crate) enum Risk {
 impl fmt::Display for Risk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::LeavesOutTreatments => {
+                "the treatments in force are taken away by leaving them out (an empty list, [], takes them away unasked)"
+            }
             Self::Everybody => "nobody is left with the control value",
             Self::EverybodyElse => "everybody receives another value",
             Self::Reshuffle => "everybody gets a new bucket",
@@ -85,9 +90,12 @@ impl Change {
         let overridden = newest
             .map(|newest| Overridden::of(newest, &next))
             .unwrap_or_default();
-        let risks = newest.map_or_else(Vec::new, |newest| {
-            risks(newest, &next, sides.as_ref(), overridden)
-        });
+        let risks = match newest {
+            Some(newest) => risks(newest, &next, sides.as_ref(), overridden),
+            // A first revision is a change from nobody to whomever it reaches.
+            None if reaches_everybody(&next) => vec![Risk::Everybody],
+            None => Vec::new(),
+        };
         Ok(Self {
             flag: next.flag.clone(),
             rows,
@@ -177,16 +185,8 @@ fn risks(
     sides: Option<&Sides>,
     overridden: Overridden,
 ) -> Vec<Risk> {
-    let total = |revision: &Revision| -> u32 {
-        revision
-            .treatments
-            .iter()
-            .map(|treatment| treatment.percent.buckets())
-            .sum()
-    };
-    let hundred = Percent::HUNDRED.buckets();
     let mut risks = Vec::new();
-    if total(newest) < hundred && total(next) == hundred {
+    if !reaches_everybody(newest) && reaches_everybody(next) {
         risks.push(Risk::Everybody);
     }
     if !newest.format.places_alike(&next.format) {
@@ -199,6 +199,15 @@ fn risks(
         risks.push(Risk::EverybodyElse);
     }
     risks
+}
+
+/// Whether the treatments leave nobody with the control value.
+fn reaches_everybody(revision: &Revision) -> bool {
+    let percents = revision
+        .treatments
+        .iter()
+        .map(|each| each.percent.buckets());
+    percents.sum::<u32>() >= Percent::HUNDRED.buckets()
 }
 
 /// What happens to the instances that stand in an override list before or after.

@@ -72,7 +72,7 @@ async fn metadata(store: &FlagStore, flag: &FlagKey) -> Result<Option<Metadata>,
     read.map_err(|error| unread("metadata", flag, error))
 }
 
-/// The metadata that counts, or why it cannot be read: for commands that replace it.
+/// The metadata that counts, or why it cannot be read: for commands that show or replace it.
 async fn newest_metadata(
     store: &FlagStore,
     flag: &FlagKey,
@@ -82,7 +82,7 @@ async fn newest_metadata(
     or_unreadable(read).map_err(|error| unread("metadata", flag, error))
 }
 
-/// The revision in force, or why it cannot be read: for commands that replace it.
+/// The revision in force, or why it cannot be read: for commands that show or replace it.
 async fn newest_revision(
     store: &FlagStore,
     flag: &FlagKey,
@@ -158,7 +158,7 @@ async fn in_force(
         (Some(at), Some(first)) => {
             format!("had no revision yet at {at}; its first was made at {first}")
         }
-        _ if metadata(store, flag).await?.is_none() => {
+        _ if newest_metadata(store, flag).await?.is_none() => {
             return Err(context.not_found(store, flag.clone(), "").await);
         }
         _ => "has no revision yet".to_owned(),

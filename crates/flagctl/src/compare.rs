@@ -28,6 +28,9 @@ pub(crate) struct Compare<'a> {
     pub(crate) progress: &'a Progress,
 }
 
+/// How many questions of a flag are kept that neither answered with a value, each for another cause.
+const CAUSES: usize = 3;
+
 /// How many answers of a flag are equal, and which are not.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Compared {
@@ -39,9 +42,11 @@ pub(crate) struct Compared {
     pub(crate) differing: u64,
     /// Those that differ, in the order of the instance ids: the first 100.
     pub(crate) differences: Vec<Difference>,
+    /// Why neither served anything: the first instance for each of the first three causes.
+    pub(crate) refusals: Vec<Difference>,
 }
 
-/// Two answers that differ.
+/// Two answers that differ, or of which neither is a value.
 #[derive(Debug, Serialize)]
 pub(crate) struct Difference {
     pub(crate) instance_id: String,
@@ -79,20 +84,35 @@ impl Compare<'_> {
 
 impl Compared {
     fn count(&mut self, instance: &InstanceId<'_>, ours: Reply, theirs: Reply) {
-        match (&ours, &theirs) {
-            (Reply::Refused { .. }, Reply::Refused { .. }) => self.served_by_neither += 1,
-            _ if ours == theirs => self.equal += 1,
-            _ => {
-                self.differing += 1;
-                if self.differences.len() < LISTED {
-                    self.differences.push(Difference {
-                        instance_id: instance.as_str().to_owned(),
-                        ours,
-                        theirs,
-                    });
-                }
-            }
+        let is_served_by_neither = ours.is_refused() && theirs.is_refused();
+        if !is_served_by_neither && ours == theirs {
+            self.equal += 1;
+            return;
         }
+        let answers = Difference {
+            instance_id: instance.as_str().to_owned(),
+            ours,
+            theirs,
+        };
+        if !is_served_by_neither {
+            self.differing += 1;
+            if self.differences.len() < LISTED {
+                self.differences.push(answers);
+            }
+            return;
+        }
+        self.served_by_neither += 1;
+        let is_known = self.refusals.iter().any(|known| known.is_like(&answers));
+        if !is_known && self.refusals.len() < CAUSES {
+            self.refusals.push(answers);
+        }
+    }
+}
+
+impl Difference {
+    /// Whether the services answered another instance the same.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        (&self.ours, &self.theirs) == (&other.ours, &other.theirs)
     }
 }
 

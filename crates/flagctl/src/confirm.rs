@@ -19,7 +19,8 @@ pub(crate) struct ConfirmArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Name of a flag whose change leaves nobody with the control, gives everybody a new bucket, moves instances
-    /// between treatments, undoes a rollback, or will be undone by a revision ahead of the clock; may be repeated
+    /// between treatments, leaves treatments out, undoes a rollback, or will be undone by a revision ahead of the clock;
+    /// may be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) yes_i_mean: Vec<String>,
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flag_model::{FlagKey, ProjectName, Timestamp};
@@ -37,10 +38,20 @@ pub(crate) enum Mode {
 #[derive(Debug)]
 pub(crate) struct Copy<'a> {
     pub(crate) from: &'a Opened,
-    pub(crate) to: &'a Opened,
+    pub(crate) to: &'a Target,
     pub(crate) project: &'a ProjectName,
     pub(crate) mode: Mode,
     pub(crate) looked_at: &'a LookedAt,
+}
+
+/// The store that is written; in a dry run only what is there of it.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// Where it is, for people.
+    pub(crate) place: String,
+    pub(crate) flags: Option<Opened>,
+    /// Its exposure log, if exposures are copied too.
+    pub(crate) log: Option<Arc<dyn ExposureLog>>,
 }
 
 /// How many rows have been looked at.
@@ -97,12 +108,8 @@ impl Copy<'_> {
         }
     }
 
-    /// Copies the exposures from one log to another.
-    pub(crate) async fn exposures(
-        &self,
-        from: &dyn ExposureLog,
-        to: &dyn ExposureLog,
-    ) -> Result<Copied, Failure> {
+    /// Copies the exposures of a log.
+    pub(crate) async fn exposures(&self, from: &dyn ExposureLog) -> Result<Copied, Failure> {
         let mut copied = Copied::default();
         let mut last = None;
         loop {
@@ -113,21 +120,21 @@ impl Copy<'_> {
                 return Ok(copied);
             };
             last = Some(end.clone());
-            let outcomes = page.into_iter().map(|record| self.exposure(to, record));
+            let outcomes = page.into_iter().map(|record| self.exposure(record));
             self.count(outcomes, &mut copied).await?;
         }
     }
 
     /// Tells the head row of what was copied; gives back the flags that have a newer revision there anyway.
     pub(crate) async fn announce(&self, copied: &Copied) -> Result<Vec<FlagKey>, Failure> {
-        let store = self.to.flags();
         let mut newer = Vec::new();
-        if self.mode == Mode::DryRun {
+        let (Mode::Write, Some(to)) = (self.mode, &self.to.flags) else {
             return Ok(newer);
-        }
+        };
+        let store = to.flags();
         for (flag, copied) in &copied.flags {
             let newest = store.announce(flag).await;
-            let newest = newest.map_err(|source| self.to.failed(source))?;
+            let newest = newest.map_err(|source| to.failed(source))?;
             if newest != *copied && newest > self.newest_copied(flag).await? {
                 newer.push(flag.clone());
             }
@@ -156,19 +163,20 @@ impl Copy<'_> {
     }
 
     async fn row(&self, row: Row) -> Result<Outcome, StoreError> {
-        let to = &self.to.rows;
-        if self.mode == Mode::Write && to.insert_if_absent(&row).await? == Insert::Inserted {
+        let Some(to) = &self.to.flags else {
+            return Ok(Outcome::Copied);
+        };
+        if self.mode == Mode::Write && to.rows.insert_if_absent(&row).await? == Insert::Inserted {
             return Ok(Outcome::Copied);
         }
-        let there = to.get(&row.key, Columns::All).await?;
+        let there = to.rows.get(&row.key, Columns::All).await?;
         Ok(self.outcome(there.map(|there| there == row), row.key))
     }
 
-    async fn exposure(
-        &self,
-        to: &dyn ExposureLog,
-        record: ExposureRecord,
-    ) -> Result<Outcome, StoreError> {
+    async fn exposure(&self, record: ExposureRecord) -> Result<Outcome, StoreError> {
+        let Some(to) = &self.to.log else {
+            return Ok(Outcome::Copied);
+        };
         if self.mode == Mode::Write && to.insert_if_absent(&record).await? == Insert::Inserted {
             return Ok(Outcome::Copied);
         }
@@ -184,6 +192,13 @@ impl Copy<'_> {
             None if self.mode == Mode::DryRun => Outcome::Copied,
             _ => Outcome::Differs(key),
         }
+    }
+}
+
+impl Target {
+    fn failed(&self, source: StoreError) -> Failure {
+        let place = self.place.clone();
+        Failure::Store { place, source }
     }
 }
 

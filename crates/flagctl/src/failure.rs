@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use flag_keys::{ChangeError, KeyId, NoRandomness};
 use flag_model::{FlagKey, FlagName, ProjectName, Timestamp};
@@ -99,10 +99,11 @@ pub(crate) enum Failure {
     #[error("what was compared differs")]
     Differs,
     /// Two services were compared, and neither served anything.
-    #[error(
-        "neither service served a value, so nothing was compared; is the project known to both?"
-    )]
-    NothingServed,
+    #[error("neither service served a value, so nothing was compared: {cause}")]
+    NothingServed {
+        /// What they answered first.
+        cause: String,
+    },
     /// A service cannot be asked.
     #[error(transparent)]
     Peer(#[from] PeerError),
@@ -116,11 +117,37 @@ pub(crate) enum Failure {
         /// How many were looked at.
         known: usize,
     },
+    /// There are not that many revisions to go back.
+    #[error("{}", nothing_before(flag, *steps, *there, *known))]
+    NothingBefore {
+        /// The flag.
+        flag: FlagKey,
+        /// How many steps back were wanted.
+        steps: usize,
+        /// How many there are.
+        there: usize,
+        /// How many revisions were looked at.
+        known: usize,
+    },
+    /// What should come into force again cannot be read.
+    #[error(
+        "{what} of {flag} cannot be read: `flagctl history {}` shows the others, of which `--to TIME` takes one; \
+         `flagctl revise` makes a new one",
+        shell::flag(flag)
+    )]
+    NotRolledBack {
+        /// Which revision.
+        what: String,
+        /// The flag.
+        flag: FlagKey,
+        /// Why.
+        source: Box<ReadError>,
+    },
     /// A run configuration says what no row can hold.
     #[error(transparent)]
     RunConfig(#[from] ConfigError),
     /// A file cannot be read.
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}", input_name(path))]
     File {
         /// The file.
         path: PathBuf,
@@ -158,7 +185,7 @@ pub(crate) enum Failure {
         risks: String,
     },
     /// A flag file says what cannot be.
-    #[error("{}: {mistakes}", path.display())]
+    #[error("{}: {mistakes}", input_name(path))]
     FlagFile {
         /// The file.
         path: PathBuf,
@@ -172,6 +199,12 @@ pub(crate) enum Failure {
     #[error("there is no {place} yet; `flagctl init` makes one")]
     NoStore {
         /// Where it should be.
+        place: String,
+    },
+    /// Tables are missing.
+    #[error("the {place} lacks tables: `flagctl init` creates them")]
+    NoTables {
+        /// Where they should be.
         place: String,
     },
     /// There is nothing of the project.
@@ -212,6 +245,16 @@ pub(crate) enum Failure {
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenStoreError),
+    /// Bigtable cannot be used, and nobody has said that it is the store.
+    #[error(
+        "the store is Bigtable {because}; for local files say --store embedded, or set FLAG_STORE=embedded"
+    )]
+    NoBigtable {
+        /// Why it is the store.
+        because: String,
+        /// Why it cannot be used.
+        source: OpenStoreError,
+    },
     /// There is a store where a copy of one shall be.
     #[error(
         "there is {} already; another folder is free, and `restore-backup --replace` keeps a copy of what it replaces",
@@ -238,6 +281,14 @@ pub(crate) enum Failure {
     /// The runtime did not start.
     #[error("cannot start")]
     Start(#[source] io::Error),
+}
+
+/// What a file is called that was typed to be read.
+pub(crate) fn input_name(path: &Path) -> String {
+    if path == Path::new("-") {
+        return "standard input".to_owned();
+    }
+    path.display().to_string()
 }
 
 fn time(time: Option<Timestamp>) -> String {
@@ -335,6 +386,7 @@ impl Failure {
             Self::NotFound { .. }
             | Self::NoneInForce { .. }
             | Self::NoRevision { .. }
+            | Self::NothingBefore { .. }
             | Self::NoRows { .. }
             | Self::NoKey { .. } => ExitCode::NotFound,
             // What it holds is no text.
@@ -342,18 +394,20 @@ impl Failure {
                 ExitCode::Refused
             }
             Self::Differs => ExitCode::Differs,
-            Self::NoStore { .. } | Self::NotCopied(_) => ExitCode::StoreUnavailable,
+            Self::NoStore { .. } | Self::NoTables { .. } | Self::NotCopied(_) => {
+                ExitCode::StoreUnavailable
+            }
             Self::Told(code) => *code,
             Self::AlreadyAdded { .. } | Self::Conflict { .. } | Self::StoreExists { .. } => {
                 ExitCode::Conflict
             }
-            Self::Read { source, .. } => of_read(source),
+            Self::Read { source, .. } | Self::NotRolledBack { source, .. } => of_read(source),
             Self::Append(source) => of_append(source),
-            Self::Open(source) => of_open(source),
+            Self::Open(source) | Self::NoBigtable { source, .. } => of_open(source),
             Self::Store { source, .. } => of_store(source),
             Self::Unknown { .. }
             | Self::Peer(_)
-            | Self::NothingServed
+            | Self::NothingServed { .. }
             | Self::NotConfirmed
             | Self::File { .. }
             | Self::KeyFile { .. }
@@ -395,7 +449,7 @@ impl Failure {
         }
         if let Self::FlagFile { path, mistakes } = self {
             for mistake in &mistakes.0 {
-                let _ = writeln!(message, "error: {}, {mistake}", path.display());
+                let _ = writeln!(message, "error: {}, {mistake}", input_name(path));
             }
             return message;
         }
@@ -415,6 +469,19 @@ impl Failure {
             source = cause.source();
         }
         message
+    }
+}
+
+fn nothing_before(flag: &FlagKey, steps: usize, there: usize, known: usize) -> String {
+    match (there, known) {
+        (0, 1) => format!("{flag} has one revision only, so there is nothing to roll back to"),
+        (0, _) => format!(
+            "there is nothing to roll back to: before the revision in force {flag} has only what was rolled back; \
+             `flagctl history {}` shows it, `--to TIME` brings one of it into force again",
+            shell::flag(flag)
+        ),
+        (1, _) => format!("{flag} has 1 revision to go back to, not {steps}"),
+        _ => format!("{flag} has {there} revisions to go back to, not {steps}"),
     }
 }
 

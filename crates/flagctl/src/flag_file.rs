@@ -52,8 +52,8 @@ pub(crate) struct RevisionInFile {
     pub(crate) salt: Option<Salt>,
     /// What everybody gets whom no treatment takes.
     pub(crate) control: FlagValue,
-    /// The treatments; their ranges count only for a flag that has none yet.
-    pub(crate) treatments: Vec<Treatment>,
+    /// The treatments, none if the file leaves them out; their ranges count only for a flag that has none yet.
+    pub(crate) treatments: Option<Vec<Treatment>>,
 }
 
 /// Something in a file that cannot be.

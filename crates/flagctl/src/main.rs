@@ -25,6 +25,8 @@ mod run;
 mod run_config;
 mod shell;
 mod store_name;
+mod tips;
+mod trail;
 mod write;
 
 use std::env;

@@ -8,7 +8,9 @@ use flag_settings::StoreSettings;
 use flag_store::{
     ExposureLog, FlagStore, RowOptions, RowStore, StoreError, SystemClock, project_rows,
 };
-use flag_store_bigtable::{BigtableLog, BigtableSettings, BigtableStore, BigtableTables};
+use flag_store_bigtable::{
+    BigtableLog, BigtableSettings, BigtableStore, BigtableTables, Table, TableState,
+};
 use flag_store_embedded::EmbeddedStore;
 
 use crate::failure::Failure;
@@ -36,15 +38,24 @@ impl Opened {
         context: &Context,
         settings: &StoreSettings,
     ) -> Result<Self, Failure> {
+        if let StoreSettings::Embedded(directory) = settings {
+            let files = EmbeddedStore::files(directory);
+            if !files.iter().all(|file| file.exists()) {
+                let place = settings.place();
+                return Err(Failure::NoStore { place });
+            }
+        }
+        Self::flags_of(context, settings).await
+    }
+
+    /// Opens a store whose flags must be there already, whether it has an exposure log or not.
+    pub(crate) async fn flags_of(
+        context: &Context,
+        settings: &StoreSettings,
+    ) -> Result<Self, Failure> {
         let place = settings.place();
         let rows: Arc<dyn RowStore> = match settings {
-            StoreSettings::Embedded(directory) => {
-                let files = EmbeddedStore::files(directory);
-                if !files.iter().all(|file| file.exists()) {
-                    return Err(Failure::NoStore { place });
-                }
-                context.open_rows(settings).await?
-            }
+            StoreSettings::Embedded(_) => context.open_rows(settings).await?,
             StoreSettings::Bigtable(settings) => Arc::new(connect(patient(settings)).await?),
         };
         Ok(Self {
@@ -88,6 +99,40 @@ impl Opened {
     /// Makes sure soon that it can be read.
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
         self.rows.ping().await
+    }
+
+    /// Makes sure that it answers; where it refuses, its tables may be missing.
+    pub(crate) async fn ensure_ready(&self, settings: &StoreSettings) -> Result<(), Failure> {
+        let Err(error) = self.ping().await else {
+            return Ok(());
+        };
+        let is_refused = matches!(error, StoreError::Refused { .. });
+        let absent = self.absent_tables(settings);
+        if is_refused && absent.await.is_ok_and(|absent| !absent.is_empty()) {
+            let place = self.place.clone();
+            return Err(Failure::NoTables { place });
+        }
+        Err(self.failed(error))
+    }
+
+    /// The tables of Bigtable that are missing, or lack the column family.
+    pub(crate) async fn absent_tables(
+        &self,
+        settings: &StoreSettings,
+    ) -> Result<Vec<Table>, Failure> {
+        let StoreSettings::Bigtable(settings) = settings else {
+            return Ok(Vec::new());
+        };
+        let tables = BigtableTables::new(BigtableSettings::clone(settings));
+        let mut absent = Vec::new();
+        for table in Table::ALL {
+            let state = tables.table_state(table).await;
+            match state.map_err(|source| self.failed(source))? {
+                TableState::Missing | TableState::WithoutFamily => absent.push(table),
+                TableState::Ready(_) => {}
+            }
+        }
+        Ok(absent)
     }
 
     /// Its flags.

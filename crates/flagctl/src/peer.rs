@@ -79,6 +79,13 @@ pub(crate) enum PeerError {
     },
 }
 
+impl Reply {
+    /// Whether it is no value.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused { .. })
+    }
+}
+
 impl Peer {
     /// Prepares to ask; sends nothing yet. Follows no redirect, so that the key goes nowhere else.
     pub(crate) fn new(url: &str, key: Option<&str>) -> Result<Self, PeerError> {

@@ -95,7 +95,11 @@ fn one_by_one(option: &str, what: &str, text: &str) -> String {
         .split(',')
         .map(str::trim)
         .filter(|part| !part.is_empty());
-    let options = parts.map(|part| format!("{option} {}", word(part)));
+    let options = parts.map(|part| {
+        // What begins like an option is none only so.
+        let between = if part.starts_with('-') { '=' } else { ' ' };
+        format!("{option}{between}{}", word(part))
+    });
     let options: Vec<String> = options.take(LISTED).collect();
     let (found, options) = (quoted(text), options.join(" "));
     format!(
@@ -140,7 +144,7 @@ pub(crate) fn revision(
 }
 
 /// Whether two revisions differ in nothing but who made them, when and why.
-fn decides_alike(newest: &Revision, parts: &RevisionParts) -> bool {
+pub(crate) fn decides_alike(newest: &Revision, parts: &RevisionParts) -> bool {
     newest.format == parts.format
         && newest.control == parts.control
         && newest.treatments == parts.treatments

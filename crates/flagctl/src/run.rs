@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use flag_model::{FlagKey, ProjectName};
-use flag_settings::{Reader, Sources, StoreSettings, read_row_options};
+use flag_settings::{
+    OpenStoreError, Origin, Reader, Sources, StoreSettings, read_row_options, table,
+};
 use flag_store::{ExposureLog, FlagStore, RowOptions, RowStore, StoreError, SystemClock};
 use flag_store_embedded::EmbeddedStore;
 use signal_hook::consts::SIGXFSZ;
@@ -41,6 +43,14 @@ pub(crate) struct Context {
 enum Open {
     Rows(Arc<dyn RowStore>),
     Log(Arc<dyn ExposureLog>),
+}
+
+/// Which files of a store are wanted.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Flags,
+    Everything,
+    Anything,
 }
 
 /// Does what the command line says.
@@ -121,15 +131,18 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 impl Context {
-    /// Opens the store that the settings name; a folder without one is a mistake in the settings.
+    /// Opens the flags of the store that the settings name; a folder without one is a mistake in the settings.
     pub(crate) async fn open(&self) -> Result<FlagStore, Failure> {
-        self.check_exists()?;
-        self.open_or_make().await
+        if self.has(Part::Flags) {
+            self.open_flags().await
+        } else {
+            Err(self.no_store())
+        }
     }
 
-    /// Opens the store that the settings name, and makes one in a folder that has none.
+    /// Opens the store that the settings name, and makes whatever its folder lacks.
     pub(crate) async fn open_or_make(&self) -> Result<FlagStore, Failure> {
-        let is_new = self.check_exists().is_err();
+        let is_new = !self.has(Part::Everything);
         let store = self.open_flags().await?;
         if is_new {
             self.open_log(&self.settings).await?;
@@ -141,14 +154,12 @@ impl Context {
         Ok(store)
     }
 
-    /// Opens the store that the settings name, unless its folder has nothing of one.
+    /// Opens the flags of the store that the settings name, unless its folder has nothing of one.
     pub(crate) async fn open_if_there(&self) -> Result<Option<FlagStore>, Failure> {
         match &self.settings {
+            _ if self.has(Part::Flags) => self.open().await.map(Some),
             StoreSettings::Embedded(folder)
-                if (folder.is_dir() || !folder.exists())
-                    && EmbeddedStore::files(folder)
-                        .iter()
-                        .all(|file| !file.exists()) =>
+                if (folder.is_dir() || !folder.exists()) && !self.has(Part::Anything) =>
             {
                 Ok(None)
             }
@@ -156,18 +167,22 @@ impl Context {
         }
     }
 
-    fn check_exists(&self) -> Result<(), Failure> {
-        match &self.settings {
-            StoreSettings::Embedded(folder)
-                if EmbeddedStore::files(folder)
-                    .iter()
-                    .any(|file| !file.exists()) =>
-            {
-                Err(Failure::NoStore {
-                    place: self.place(),
-                })
-            }
-            _ => Ok(()),
+    /// Whether the store's files are there, as far as they are wanted; Bigtable has none.
+    fn has(&self, part: Part) -> bool {
+        let StoreSettings::Embedded(folder) = &self.settings else {
+            return true;
+        };
+        let [flags, exposures] = EmbeddedStore::files(folder).map(|file| file.exists());
+        match part {
+            Part::Flags => flags,
+            Part::Everything => flags && exposures,
+            Part::Anything => flags || exposures,
+        }
+    }
+
+    fn no_store(&self) -> Failure {
+        Failure::NoStore {
+            place: self.place(),
         }
     }
 
@@ -187,7 +202,8 @@ impl Context {
         &self,
         settings: &StoreSettings,
     ) -> Result<Arc<dyn RowStore>, Failure> {
-        let rows = Box::pin(settings.open()).await?;
+        let rows = Box::pin(settings.open()).await;
+        let rows = rows.map_err(|source| self.not_opened(settings, source))?;
         self.will_close(Open::Rows(Arc::clone(&rows)));
         Ok(rows)
     }
@@ -197,9 +213,22 @@ impl Context {
         &self,
         settings: &StoreSettings,
     ) -> Result<Arc<dyn ExposureLog>, Failure> {
-        let log = Box::pin(settings.open_log()).await?;
+        let log = Box::pin(settings.open_log()).await;
+        let log = log.map_err(|source| self.not_opened(settings, source))?;
         self.will_close(Open::Log(Arc::clone(&log)));
         Ok(log)
+    }
+
+    /// What it means that the store cannot be opened, and why it is this one where nobody has said so.
+    fn not_opened(&self, settings: &StoreSettings, source: OpenStoreError) -> Failure {
+        let because = Reader::new(self.sources.clone()).origin(&table::STORE);
+        match (settings, &because) {
+            (StoreSettings::Bigtable(_), Origin::Implied { .. }) => Failure::NoBigtable {
+                because: because.to_string(),
+                source,
+            },
+            _ => source.into(),
+        }
     }
 
     fn will_close(&self, open: Open) {
@@ -231,7 +260,9 @@ impl Context {
 
     /// Opens the store that the settings name, and its exposure log.
     pub(crate) async fn open_with_log(&self) -> Result<(FlagStore, Arc<dyn ExposureLog>), Failure> {
-        self.check_exists()?;
+        if !self.has(Part::Everything) {
+            return Err(self.no_store());
+        }
         let flags = self.open_flags().await?;
         Ok((flags, self.open_log(&self.settings).await?))
     }

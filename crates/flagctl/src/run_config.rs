@@ -25,6 +25,7 @@ const FLAG_TYPE: &str = "row_key_prefix_FLAGTYPE";
 const FLAG_NAME: &str = "row_key_prefix_FLAGNAME";
 const CELLS: &str = "row_cell_value";
 const IS_NEW: &str = "add_new_feature_flag";
+const TREATMENTS: &str = "Treatments";
 const ALL: [&str; 6] = [PROJECT, ROW_TYPE, FLAG_TYPE, FLAG_NAME, CELLS, IS_NEW];
 
 /// What a run configuration asks for.
@@ -41,6 +42,8 @@ pub(crate) enum RunConfig {
 pub(crate) struct Described {
     pub(crate) config: RunConfig,
     pub(crate) warnings: Vec<String>,
+    /// Whether it is a revision that says nothing of treatments, so that it has none.
+    pub(crate) leaves_out_treatments: bool,
 }
 
 /// What is wrong with a run configuration, and where.
@@ -55,8 +58,8 @@ pub(crate) struct ConfigError {
 
 /// Reads a run configuration; `now` stands for the time that the row will get. A byte order mark doesn't count.
 ///
-/// Cells that hold `CreatedTime` were copied from a stored row. What is odd there is read as from the store; what somebody
-/// has just written is refused instead.
+/// Whatever is read otherwise than it is spelled is a warning. Cells that hold `CreatedTime` were copied from a stored row:
+/// what would be dropped from them is a warning too, and is refused of what somebody has just written.
 pub(crate) fn read(
     text: &str,
     now: Timestamp,
@@ -158,14 +161,16 @@ fn read_cells(
     check_fields(text, path, fields, key, is_copy)?;
     let filled = fields
         .iter()
-        .filter_map(|(name, value)| Some((*name, filled(name, value)?)));
+        .filter(|(_, value)| *value != Literal::Null)
+        .map(|(name, value)| (*name, cell(value)));
     let row = Row {
         key: key.encode().into(),
         cells: filled.collect::<Cells>(),
     };
     let mut odd = FlagRow::inspect(&row, options, key.created).oddities;
-    odd.retain(|odd| is_told(odd, &row, is_copy));
-    let read = match (key.row_type, odd.first()) {
+    odd.retain(|odd| is_told(odd, &row));
+    let overrides = odd.iter().find(|odd| odd.field.ends_with(".OverrideList"));
+    let read = match (key.row_type, overrides) {
         (RowType::Flag, _) => {
             decode_metadata(&row).map(|metadata| RunConfig::Metadata(Box::new(metadata)))
         }
@@ -183,21 +188,36 @@ fn read_cells(
             Err(text.blank(path, cells, "Comment"))
         }
         _ => {
-            let warnings = odd.iter().map(ToString::to_string).collect();
-            Ok(Described { config, warnings })
+            let leaves_out_treatments = odd.iter().any(|odd| odd.field == TREATMENTS);
+            let warnings = odd.iter().map(|odd| warning(odd, cells)).collect();
+            Ok(Described {
+                config,
+                warnings,
+                leaves_out_treatments,
+            })
         }
     }
 }
 
-/// Of a copy everything is told but that its time has passed, else ids that are listed twice or are not text.
-fn is_told(odd: &Oddity, row: &Row, is_copy: bool) -> bool {
-    match odd.column.as_str() {
-        "CreatedTime" => {
-            let cell = row.cells.get("CreatedTime").unwrap_or_default();
-            str::from_utf8(cell).is_ok_and(|text| Timestamp::parse(text).is_err())
-        }
-        _ => is_copy || odd.field.ends_with(".OverrideList"),
+/// Everything is told but that the time of a copy has passed.
+fn is_told(odd: &Oddity, row: &Row) -> bool {
+    if odd.column != "CreatedTime" {
+        return true;
     }
+    let cell = row.cells.get("CreatedTime").unwrap_or_default();
+    str::from_utf8(cell).is_ok_and(|text| Timestamp::parse(text).is_err())
+}
+
+fn warning(odd: &Oddity, cells: &Literal<'_>) -> String {
+    if odd.field != TREATMENTS {
+        return odd.to_string();
+    }
+    let found = match cells.get(TREATMENTS) {
+        None => "missing",
+        Some(Literal::Text(text)) if text.trim().is_empty() => "empty",
+        Some(_) => "null",
+    };
+    format!("{TREATMENTS} is {found}: everybody gets the control value")
 }
 
 fn refused(odd: &Oddity) -> UnreadableRow {
@@ -208,15 +228,6 @@ fn refused(odd: &Oddity) -> UnreadableRow {
             "{}: found {}, expected each instance id in one place, as text",
             odd.field, odd.found
         ),
-    }
-}
-
-/// The cell of a field. Null is no cell, and null treatments are none, as a null override list is empty.
-fn filled(name: &str, value: &Literal<'_>) -> Option<String> {
-    match (name, value) {
-        ("Treatments", Literal::Null) => Some("[]".to_owned()),
-        (_, Literal::Null) => None,
-        (_, value) => Some(cell(value)),
     }
 }
 

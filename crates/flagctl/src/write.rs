@@ -80,6 +80,19 @@ impl PlannedRevision {
         })
     }
 
+    /// The same revision, of which nothing was said of treatments: those that may be in force must be meant to go.
+    pub(crate) fn leaving_out_treatments(mut self, newest: Option<&Stored<Revision>>) -> Self {
+        let takes_some = match newest {
+            None => false,
+            Some(Ok(newest)) => !newest.treatments.is_empty(),
+            Some(Err(_)) => !self.change.risks.contains(&Risk::Unreadable),
+        };
+        if takes_some {
+            self.change = self.change.with_risk(Risk::LeavesOutTreatments);
+        }
+        self
+    }
+
     /// Warns of a revision that comes into force over this one as the clock goes on.
     pub(crate) async fn look_ahead(
         &mut self,

@@ -9,7 +9,7 @@ use super::rounds::{Contestant, play, sample};
 use super::statistics::Spread;
 use super::stores::{NO_EXPOSURES, pinned};
 use crate::foreground::Foreground;
-use crate::load::{Answer, Order, Program, Servers, Store, get, metric};
+use crate::services::{Answer, Program, ServerOptions, Servers, Store, get, metric};
 
 const BARE: &str = "bare actix-web";
 const EVERYTHING: &str = "everything on, emulator";
@@ -31,8 +31,8 @@ const INSTANCES: [&str; 8] = ["A12345", "A1", "A2", "A3", "A4", "A5", "A6", "a%2
 /// Measures all of them.
 pub(super) fn measure(args: &Args, foreground: &mut Foreground) -> Result<Measured> {
     let mut servers = Vec::new();
-    for (name, order) in orders() {
-        servers.push((name, Servers::start(&order, foreground)?));
+    for (name, options) in variants() {
+        servers.push((name, Servers::start(&options, foreground)?));
     }
     let [bare, services @ ..] = servers.as_slice() else {
         anyhow::bail!("nothing was started");
@@ -51,13 +51,13 @@ pub(super) fn measure(args: &Args, foreground: &mut Foreground) -> Result<Measur
     };
     let bare = find(BARE)?;
     Ok(Measured {
-        rows: rows(bare, find(EVERYTHING)?, find(NOT_LOGGED)?),
+        rows: rows(bare, find(EVERYTHING)?, find(NOT_LOGGED)?)?,
         tables: vec![table(&contestants, bare)?],
         ..Measured::default()
     })
 }
 
-fn orders() -> [(&'static str, Order); 5] {
+fn variants() -> [(&'static str, ServerOptions); 5] {
     let service = |store, variables: &[_]| pinned(Program::Service, store, variables);
     let uncached = ("FEATURE_FLAG_CACHE_TTL_MINUTES", "0");
     [
@@ -101,13 +101,13 @@ fn without_id(answer: &Answer) -> Result<(Vec<String>, String)> {
     Ok((head, answer.body.replace(id, "ID")))
 }
 
-fn rows(bare: &Contestant, everything: &Contestant, not_logged: &Contestant) -> Vec<Row> {
+fn rows(bare: &Contestant, everything: &Contestant, not_logged: &Contestant) -> Result<Vec<Row>> {
     let rate = everything.against(bare, |run| run.rate);
     let p99 = everything.against(bare, |run| run.p99);
     let silent = not_logged.against(bare, |run| run.rate);
-    let ratio = |what: &str, goal, spread: Spread, by_cpu: String| {
+    let ratio = |what: &str, goal, spread: Spread, more: String| {
         let Spread { least, most, .. } = spread;
-        let note = format!("{least:.2} to {most:.2}{by_cpu}");
+        let note = format!("{least:.2} to {most:.2}{more}");
         Row::new(what, Unit::Ratio, goal, spread.median).note(note)
     };
     // What an answer costs does not depend on what else is done on the processor of the load.
@@ -115,12 +115,13 @@ fn rows(bare: &Contestant, everything: &Contestant, not_logged: &Contestant) -> 
         let ratio = bare.against(contestant, |run| run.cpu).median;
         format!("; by processor time {ratio:.2}")
     };
+    let dropped = format!("; {} of the exposures dropped", dropped(everything)?);
     let mut rows = vec![
         ratio(
             "warm answers, everything on, exposures into the emulator: answers/s by those of bare actix-web",
             Goal::AtLeast(0.8),
             rate,
-            by_cpu(everything),
+            by_cpu(everything) + &dropped,
         ),
         ratio(
             "the same: p99 by that of bare actix-web",
@@ -136,7 +137,7 @@ fn rows(bare: &Contestant, everything: &Contestant, not_logged: &Contestant) -> 
         ),
     ];
     rows.extend(PEERS.map(|peer| against_peer(rate.median, peer)));
-    rows
+    Ok(rows)
 }
 
 /// Our share of a bare actix-web by that of a peer.

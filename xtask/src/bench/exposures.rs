@@ -10,7 +10,7 @@ use super::rounds::{Contestant, ask, play, sample, until_written};
 use super::statistics::{Spread, as_f64};
 use super::stores::{NO_EXPOSURES, pinned};
 use crate::foreground::Foreground;
-use crate::load::{Program, Servers, Store, Usage, metric};
+use crate::services::{Program, Servers, Store, Usage, metric};
 
 /// Requests a second at which the cost of an exposure is measured: far from what a core takes.
 const RATE: f64 = 20_000.0;

@@ -13,7 +13,7 @@ use super::rounds::{Contestant, play};
 use super::statistics::mib;
 use super::stores::{FullStore, NO_EXPOSURES, Size, pinned};
 use crate::foreground::Foreground;
-use crate::load::{Program, Servers, Store};
+use crate::services::{Program, Servers, Store};
 
 /// A hundred lists, not a hundred thousand: those would be a thousand million ids, which no memory holds.
 const MANY: Size = Size {

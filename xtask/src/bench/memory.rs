@@ -11,7 +11,7 @@ use super::statistics::{as_f64, mib};
 use super::stores::{FullStore, NO_EXPOSURES, Size, pinned, unpinned};
 use crate::chart::{Chart, Line};
 use crate::foreground::Foreground;
-use crate::load::{Order, Program, Servers, Store, Usage, metric};
+use crate::services::{Program, ServerOptions, Servers, Store, Usage, metric};
 
 const FLAGS: [u32; 4] = [10, 1_000, 10_000, 100_000];
 const LISTS: [u32; 4] = [0, 1, 10, 100];
@@ -129,8 +129,8 @@ impl Point {
 /// The service as it comes, with all processors.
 fn thousand_flags(foreground: &mut Foreground) -> Result<Usage> {
     let store = FullStore::fill(Size::of_flags(1_000), foreground)?;
-    let order = store.with(unpinned(Program::Service, Store::Embedded));
-    Ok(served(&store, &order, foreground)?.1)
+    let options = store.with(unpinned(Program::Service, Store::Embedded));
+    Ok(served(&store, &options, foreground)?.1)
 }
 
 fn by_flags(foreground: &mut Foreground) -> Result<Vec<Point>> {
@@ -155,8 +155,8 @@ fn by_lists(foreground: &mut Foreground) -> Result<Vec<Point>> {
 }
 
 fn point(store: &FullStore, number: u64, foreground: &mut Foreground) -> Result<Point> {
-    let order = pinned(Program::Service, Store::Embedded, &[NO_EXPOSURES, ROOM]);
-    let (_, used) = served(store, &store.with(order), foreground)?;
+    let options = pinned(Program::Service, Store::Embedded, &[NO_EXPOSURES, ROOM]);
+    let (_, used) = served(store, &store.with(options), foreground)?;
     eprintln!("{number}: {:.1} MiB", mib(used.resident));
     Ok(Point { number, used })
 }
@@ -170,10 +170,10 @@ const PASSES: usize = 3;
 /// Starts a service on a store, and asks for each flag; fails unless it holds them all then.
 pub(super) fn served(
     store: &FullStore,
-    order: &Order,
+    options: &ServerOptions,
     foreground: &mut Foreground,
 ) -> Result<(Servers, Usage)> {
-    let servers = Servers::start(order, foreground)?;
+    let servers = Servers::start(options, foreground)?;
     let address = *servers.addresses.first().context("no address")?;
     let flags = u64::from(store.size.flags);
     let mut held = 0.0;
@@ -195,13 +195,13 @@ pub(super) fn served(
 
 /// A service each, as it answers as many instances as it can.
 fn by_instances(
-    order: &Order,
+    options: &ServerOptions,
     connections: usize,
     foreground: &mut Foreground,
 ) -> Result<Vec<Point>> {
     let points = INSTANCES.into_iter().map(|number| {
-        let servers = Servers::start(order, foreground)?;
-        ask(&servers, connections, number, sample().in_turn())?;
+        let servers = Servers::start(options, foreground)?;
+        ask(&servers, connections, number, sample().sequential())?;
         let used = servers.usage().context("the service has died")?;
         eprintln!("{number} ids: {:.1} MiB", mib(used.peak));
         Ok(Point { number, used })
@@ -246,7 +246,7 @@ fn picture(name: &str, title: &'static str, lines: &[(&'static str, &Vec<Point>)
     Picture {
         name: name.to_owned(),
         shows: title.to_owned(),
-        svg: chart.file(),
+        svg: chart.svg(),
     }
 }
 

@@ -1,18 +1,17 @@
 //! Contestants under load, in turn, round after round.
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use hdrhistogram::Histogram;
+use flag_load::{Load, Outcome, WriteRequest};
 
 use super::statistics::{Spread, as_f64, median};
 use super::{Args, LOAD};
 use crate::foreground::Foreground;
-use crate::load::{self, Asks, Load, Servers, Usage, latencies, metric};
+use crate::services::{Requests, Servers, Usage, metric};
 
 /// How long a contestant is loaded before it counts.
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -28,7 +27,7 @@ const PATIENCE: Duration = Duration::from_mins(10);
 pub(super) struct Contestant<'a> {
     pub(super) name: &'static str,
     pub(super) servers: &'a Servers,
-    asks: Asks,
+    write: Arc<WriteRequest>,
     /// Requests a second; without it as many as are answered.
     rate: Option<f64>,
     pub(super) runs: Vec<Run>,
@@ -71,18 +70,16 @@ pub(super) fn until_written(address: SocketAddr) -> Result<()> {
 
 /// What a load gave.
 pub(super) struct Tally {
-    /// Answers as expected, those of the warm-up too.
-    pub(super) answers: u64,
-    /// Those that count.
-    counted: u64,
-    failed: u64,
-    latencies: Histogram<u32>,
+    /// All of it, the warm-up included.
+    all: Outcome,
+    /// The part that counts.
+    counted: Outcome,
 }
 
 /// The sample flag, asked for a million instances.
-pub(super) fn sample() -> Asks {
+pub(super) fn sample() -> Requests {
     let flag = ("csr-assistant", "multi_step_api_router");
-    Asks::features(1_000_000, std::iter::once(flag))
+    Requests::features(1_000_000, std::iter::once(flag))
 }
 
 /// Measures each once a round. Only one runs at a time: what others do in the background would be at its cost.
@@ -113,21 +110,26 @@ pub(super) fn play(
     Ok(())
 }
 
-/// Asks so many times, as fast as answers come. Fails if any is not as expected.
-pub(super) fn ask(servers: &Servers, connections: usize, requests: u64, asks: Asks) -> Result<()> {
+/// Sends this number of requests, as fast as answers come. Fails if any is not as expected.
+pub(super) fn ask(
+    servers: &Servers,
+    connections: usize,
+    count: u64,
+    requests: Requests,
+) -> Result<()> {
     let tally = on_its_processor(&Load {
         targets: servers.addresses.clone(),
         connections,
         rate: None,
         warm_up: Duration::ZERO,
         duration: PATIENCE,
-        requests: Some(requests),
-        asks,
+        requests: Some(count),
+        write: requests.writer(),
     })?;
     ensure!(
-        tally.answers == requests && tally.failed == 0,
-        "{} of {requests} answers were as expected",
-        tally.answers
+        tally.all.expected == count && tally.all.failed == 0,
+        "{} of {count} answers were as expected",
+        tally.all.expected
     );
     Ok(())
 }
@@ -141,35 +143,31 @@ pub(super) fn on_its_processor(load: &Load) -> Result<Tally> {
             processors.set(LOAD);
             rustix::thread::sched_setaffinity(None, &processors)
                 .context("cannot choose the processor of the load")?;
-            load::run(load, &Arc::new(AtomicBool::new(false)), &seconds)
+            anyhow::Ok(load.run(&seconds)?)
         });
         generator
             .join()
             .map_err(|_| anyhow!("the load generator died"))?
     })?;
     let mut tally = Tally {
-        answers: 0,
-        counted: 0,
-        failed: 0,
-        latencies: latencies()?,
+        all: Outcome::new()?,
+        counted: Outcome::new()?,
     };
     for second in ended {
-        tally.answers += second.expected;
+        tally.all.add(&second.outcome)?;
         if second.at >= 0 {
-            tally.counted += second.expected;
-            tally.failed += second.failed;
-            tally.latencies.add(&second.latencies)?;
+            tally.counted.add(&second.outcome)?;
         }
     }
     Ok(tally)
 }
 
 impl<'a> Contestant<'a> {
-    pub(super) fn new(name: &'static str, servers: &'a Servers, asks: Asks) -> Self {
+    pub(super) fn new(name: &'static str, servers: &'a Servers, requests: Requests) -> Self {
         Self {
             name,
             servers,
-            asks,
+            write: requests.writer(),
             rate: None,
             runs: Vec::new(),
         }
@@ -191,7 +189,7 @@ impl<'a> Contestant<'a> {
             warm_up: WARM_UP,
             duration: Duration::from_secs(args.seconds),
             requests: None,
-            asks: self.asks.clone(),
+            write: Arc::clone(&self.write),
         };
         let usage = || self.servers.usage().context("a service has died");
         let before = usage()?;
@@ -232,15 +230,15 @@ impl<'a> Contestant<'a> {
 
 impl Run {
     fn new(tally: &Tally, used: Usage, seconds: u64) -> Self {
-        let each = |seconds: f64| seconds * 1e6 / as_f64(tally.answers.max(1));
-        let millis = |share| as_f64(tally.latencies.value_at_quantile(share)) / 1e3;
+        let each = |seconds: f64| seconds * 1e6 / as_f64(tally.all.expected.max(1));
+        let millis = |share| as_f64(tally.counted.latencies.value_at_quantile(share)) / 1e3;
         Self {
-            rate: as_f64(tally.counted) / as_f64(seconds),
+            rate: as_f64(tally.counted.expected) / as_f64(seconds),
             p50: millis(0.5),
             p99: millis(0.99),
             cpu: each(used.cpu_seconds),
             worker: each(used.worker_seconds),
-            failed: tally.failed,
+            failed: tally.counted.failed,
             waiting: 0.0,
         }
     }
@@ -252,15 +250,18 @@ mod tests {
 
     #[test]
     fn a_run_counts_by_answer_and_by_second() {
-        let mut all = latencies().unwrap();
-        all.record_n(1_000, 99).unwrap();
-        all.record(5_000).unwrap();
-        let tally = Tally {
-            answers: 500,
-            counted: 400,
-            failed: 3,
-            latencies: all,
+        let outcome = |expected, failed| Outcome {
+            expected,
+            failed,
+            ..Outcome::new().unwrap()
         };
+        let mut tally = Tally {
+            all: outcome(500, 5),
+            counted: outcome(400, 3),
+        };
+        let latencies = &mut tally.counted.latencies;
+        latencies.record_n(1_000, 99).unwrap();
+        latencies.record(5_000).unwrap();
         let used = Usage {
             cpu_seconds: 0.005,
             worker_seconds: 0.002,

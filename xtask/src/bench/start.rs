@@ -11,8 +11,8 @@ use super::report::Measured;
 use super::statistics::{Spread, mib};
 use super::stores::{FullStore, Size, unpinned};
 use crate::foreground::Foreground;
-use crate::load::{Program, Servers, Store, get};
 use crate::metadata::Metadata;
+use crate::services::{Program, Servers, Store, get};
 
 const STARTS: usize = 10;
 

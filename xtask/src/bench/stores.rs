@@ -9,8 +9,8 @@ use anyhow::Result;
 use super::report::folder;
 use super::{LOAD, SERVER};
 use crate::foreground::Foreground;
-use crate::load::{Asks, Order, Program, Store, on_processor};
 use crate::metadata::Metadata;
+use crate::services::{Program, Requests, ServerOptions, Store, on_processor};
 
 /// Tells the stores of one run apart.
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -23,25 +23,25 @@ pub(super) fn pinned(
     program: Program,
     store: Store,
     variables: &[(&'static str, &'static str)],
-) -> Order {
-    Order {
+) -> ServerOptions {
+    ServerOptions {
         variables: [&[("FLAG_WORKERS", "1")], variables].concat(),
-        under: on_processor(SERVER),
+        wrapper: on_processor(SERVER),
         store_processor: Some(LOAD),
         ..unpinned(program, store)
     }
 }
 
 /// One service as it comes.
-pub(super) fn unpinned(program: Program, store: Store) -> Order {
-    Order {
+pub(super) fn unpinned(program: Program, store: Store) -> ServerOptions {
+    ServerOptions {
         program,
         store,
         replicas: 1,
         project: String::new(),
         flags: 0,
         variables: Vec::new(),
-        under: Vec::new(),
+        wrapper: Vec::new(),
         store_processor: None,
         folder: None,
     }
@@ -65,7 +65,7 @@ pub(super) struct FullStore {
 }
 
 impl FullStore {
-    /// Fills one with what [`load::build`](crate::load::build) has built.
+    /// Fills one with what [`services::build`](crate::services::build) has built.
     pub(super) fn fill(size: Size, foreground: &mut Foreground) -> Result<Self> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("store-{}-{number}", std::process::id());
@@ -83,28 +83,28 @@ impl FullStore {
         Ok(store)
     }
 
-    /// An order whose service has this store.
-    pub(super) fn with(&self, order: Order) -> Order {
-        Order {
+    /// The same for a service that has this store.
+    pub(super) fn with(&self, options: ServerOptions) -> ServerOptions {
+        ServerOptions {
             folder: Some(self.folder.clone()),
-            ..order
+            ..options
         }
     }
 
     /// Asks for all its flags in turn.
-    pub(super) fn all(&self) -> Asks {
+    pub(super) fn all(&self) -> Requests {
         self.first(self.size.flags)
     }
 
     /// Asks for those with lists in turn.
-    pub(super) fn listed(&self) -> Asks {
+    pub(super) fn listed(&self) -> Requests {
         self.first(self.size.lists)
     }
 
-    fn first(&self, flags: u32) -> Asks {
+    fn first(&self, flags: u32) -> Requests {
         let names: Vec<_> = (0..flags).map(|flag| self.size.name(flag)).collect();
         let names = names.iter().map(|(project, name)| (&**project, &**name));
-        Asks::features(1_000_000, names)
+        Requests::features(1_000_000, names)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::load::{Mix, Store};
+use crate::services::{Mix, Store};
 
 /// The longest load; more is a mistake.
 const LONGEST: Duration = Duration::from_hours(1);

@@ -5,17 +5,10 @@ use super::report::{Moment, Report, mib};
 use crate::chart::{Chart, Line};
 
 const STYLE: &str = "
-:root { color-scheme: light dark; --ink: #1c2024; --paper: #fff; --grid: #d9dde2; --l0: #0b62c4; --l1: #b8480c; --l2: #6a3fb5; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e8ea; --paper: #15181b; --grid: #363c42; --l0: #6db0ff; --l1: #ff9d5c; --l2: #b79bff; }
-}
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
+:root { color-scheme: light dark; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; } table { border-collapse: collapse; } td { padding: .15rem 1.5rem .15rem 0; } td + td { text-align: right; font-variant-numeric: tabular-nums; }
-figure { margin: 2rem 0; } figcaption { font-weight: 600; } figcaption span { font-weight: 400; margin-left: 1rem; }
-svg { width: 100%; height: auto; } svg text { font-size: 11px; fill: var(--ink); } .grid { stroke: var(--grid); }
-.line { fill: none; stroke-width: 1.6; } path.l0 { stroke: var(--l0); } path.l1 { stroke: var(--l1); } path.l2 { stroke: var(--l2); }
-circle.l0 { fill: var(--l0); } circle.l1 { fill: var(--l1); } circle.l2 { fill: var(--l2); }
-span.l0 { color: var(--l0); } span.l1 { color: var(--l1); } span.l2 { color: var(--l2); }
+svg { width: 100%; height: auto; margin: 1rem 0; }
 ";
 
 /// The page.
@@ -25,7 +18,7 @@ pub(super) fn page(report: &Report, moments: &[Moment]) -> String {
         // Writing to a text cannot fail.
         let _ = writeln!(rows, "<tr><td>{name}</td><td>{value}</td></tr>");
     }
-    let charts: String = charts(report, moments).iter().map(Chart::figure).collect();
+    let charts: String = charts(report, moments).iter().map(Chart::svg).collect();
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>Load test</title>\n<style>{STYLE}</style>\n<h1>Load test</h1>\n<p>{}</p>\n<table>\n{rows}</table>\n{charts}</html>\n",
         escape(&report.title())
@@ -46,7 +39,9 @@ fn charts(report: &Report, moments: &[Moment]) -> Vec<Chart> {
             .collect(),
     };
     let millis = |share: f64| {
-        move |moment: &Moment| as_f64(moment.second.latencies.value_at_quantile(share)) / 1e3
+        move |moment: &Moment| {
+            as_f64(moment.second.outcome.latencies.value_at_quantile(share)) / 1e3
+        }
     };
     let mut charts = vec![
         Chart {
@@ -54,8 +49,10 @@ fn charts(report: &Report, moments: &[Moment]) -> Vec<Chart> {
             across: seconds,
             up: plain,
             lines: vec![
-                line("as expected", &|moment| as_f64(moment.second.expected)),
-                line("failed", &|moment| as_f64(moment.second.failed)),
+                line("as expected", &|moment| {
+                    as_f64(moment.second.outcome.expected)
+                }),
+                line("failed", &|moment| as_f64(moment.second.outcome.failed)),
             ],
         },
         Chart {

@@ -3,11 +3,11 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use hdrhistogram::Histogram;
+use flag_load::{Outcome, Second};
 use serde::Serialize;
 
 use super::args::Args;
-use crate::load::{Second, Usage, latencies};
+use crate::services::Usage;
 
 /// A second of the load, and what the service used in it.
 #[derive(Debug)]
@@ -80,14 +80,12 @@ impl Report {
         started_in: Option<Duration>,
         moments: &[Moment],
     ) -> Result<Self> {
-        let mut all = latencies()?;
-        let (mut answers, mut failed, mut cpu) = (0, 0, 0.0);
+        let (mut all, mut cpu) = (Outcome::new()?, 0.0);
         for moment in moments {
-            all.add(&moment.second.latencies)?;
-            answers += moment.second.expected;
-            failed += moment.second.failed;
+            all.add(&moment.second.outcome)?;
             cpu += moment.cpu;
         }
+        let (answers, failed) = (all.expected, all.failed);
         let seconds = moments.len();
         let own = args.target.is_none();
         Ok(Self {
@@ -206,36 +204,29 @@ impl Report {
 }
 
 impl Latency {
-    fn of(all: &Histogram<u32>) -> Self {
-        let at = |share| seconds(all.value_at_quantile(share));
+    fn of(all: &Outcome) -> Self {
+        let at = |share| all.percentile(share).as_secs_f64();
         Self {
-            mean: all.mean() / 1e6,
+            mean: all.latencies.mean() / 1e6,
             p50: at(0.5),
             p90: at(0.9),
             p95: at(0.95),
             p99: at(0.99),
             p999: at(0.999),
-            max: seconds(all.max()),
+            max: at(1.0),
         }
     }
 }
 
 /// Shares that come ever nearer to all, with the latency in seconds that they stay below.
-fn distribution(all: &Histogram<u32>) -> Vec<(f64, f64)> {
+fn distribution(all: &Outcome) -> Vec<(f64, f64)> {
     (0..=40)
         .map(|step| {
             let nines = f64::from(step) / 10.0;
-            (
-                nines,
-                seconds(all.value_at_quantile(1.0 - 10_f64.powf(-nines))),
-            )
+            let latency = all.percentile(1.0 - 10_f64.powf(-nines));
+            (nines, latency.as_secs_f64())
         })
         .collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "at most a minute")]
-fn seconds(micros: u64) -> f64 {
-    micros as f64 / 1e6
 }
 
 /// Bytes as MiB.

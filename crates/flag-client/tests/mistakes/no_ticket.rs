@@ -1,3 +1,4 @@
+// error: no rules expected `;`
 flag_client::flags! {
     pub BETA_SEARCH: bool = false, name = "beta_search";
 }

@@ -1,3 +1,5 @@
+// error[E0308]: mismatched types
+// expected `bool`, found `FlagFuture<bool>`
 flag_client::flags! {
     pub BETA_SEARCH: bool = false, name = "beta_search", ticket = "https://tickets.example/1";
 }

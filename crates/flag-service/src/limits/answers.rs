@@ -9,6 +9,7 @@ use actix_http::{ConnectionType, Request};
 use actix_service::{Service as _, ServiceFactory, apply_fn_factory};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::ServiceResponse;
+use actix_web::http::Method;
 use actix_web::web::Bytes;
 
 use super::state::{ConnectionState, Phase};
@@ -17,7 +18,8 @@ use super::state::{ConnectionState, Phase};
 /// doesn't read makes it hold besides the answer itself, which may be everybody's.
 pub(super) const PIECE: usize = 8 << 10;
 
-/// Has a site tell its connections when it begins to answer, and when the answer ends.
+/// Has a site tell its connections when it begins to answer, and when the answer ends. No body is kept for it that it
+/// doesn't read: of all requests it reads those of POST only.
 pub(super) fn followed<S>(
     site: S,
 ) -> impl ServiceFactory<
@@ -31,7 +33,10 @@ where
     S: ServiceFactory<Request, Response = ServiceResponse<BoxBody>>,
     S::Config: Clone,
 {
-    apply_fn_factory(site, |request: Request, site| {
+    apply_fn_factory(site, |mut request: Request, site| {
+        if request.method() != Method::POST {
+            drop(request.take_payload());
+        }
         let state = request.conn_data::<Rc<ConnectionState>>().cloned();
         if let Some(state) = &state {
             state.phase.set(Phase::Answering);
@@ -117,5 +122,42 @@ impl MessageBody for AnswerBody {
 impl Drop for AnswerBody {
     fn drop(&mut self) {
         end(self.state.as_deref());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_http::h1;
+    use actix_service::map_config;
+    use actix_web::dev::AppConfig;
+    use actix_web::{App, HttpResponse, web};
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    /// Whether what comes of the body is kept while the request is being answered.
+    async fn keeps_body(method: Method) -> bool {
+        let answer = |body: web::Payload| async move {
+            std::future::pending::<()>().await;
+            drop(body);
+            HttpResponse::Ok().finish()
+        };
+        let app = App::new().default_service(web::to(answer));
+        let site = followed(map_config(app, |()| AppConfig::default()));
+        let site = site.new_service(()).await.unwrap();
+        let (sender, payload) = h1::Payload::create(false);
+        let mut request = Request::with_payload(payload.into());
+        request.head_mut().method = method;
+        let mut answer = Box::pin(site.call(request));
+        assert!(answer.as_mut().now_or_never().is_none());
+        !sender.is_dropped()
+    }
+
+    #[tokio::test]
+    async fn no_body_is_kept_that_nobody_reads() {
+        assert!(keeps_body(Method::POST).await);
+        for method in [Method::GET, Method::HEAD, Method::PUT] {
+            assert!(!keeps_body(method).await);
+        }
     }
 }

@@ -1,6 +1,10 @@
 //! Where a chunked body ends.
 //!
 //! Takes what the server beneath takes, byte for byte: what it refuses is [`Chunks::Malformed`] here, and its to refuse.
+//! That queues each chunk by itself, so that a chunk of one byte costs it far more than the byte.
+
+/// What it takes to queue a chunk, besides its bytes.
+pub(super) const CHUNK: usize = 64;
 
 /// How far a chunked body has come.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +34,8 @@ enum Step {
 /// What bytes were to a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chunks {
-    /// All of them belong to it, and more will come.
-    More,
+    /// This many of them belong to it, all of those for which there is room, and more will come.
+    More(usize),
     /// It ends after this many of them.
     End(usize),
     /// They are not how a body is chunked.
@@ -47,13 +51,19 @@ impl Chunked {
         }
     }
 
-    /// Goes on with the bytes that come next.
-    pub(super) fn scan(&mut self, bytes: &[u8]) -> Chunks {
+    /// Goes on with the bytes that come next. Takes room for each chunk that begins; where there is none left, none begins.
+    pub(super) fn scan(&mut self, bytes: &[u8], room: &mut usize) -> Chunks {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
             if self.step == Step::Data {
                 at += self.skip_data(bytes.len() - at);
                 continue;
+            }
+            if self.step == Step::SizeFirst {
+                let Some(left) = room.checked_sub(CHUNK) else {
+                    break;
+                };
+                *room = left;
             }
             at += 1;
             match self.next(byte) {
@@ -62,7 +72,7 @@ impl Chunked {
                 None => return Chunks::Malformed,
             }
         }
-        Chunks::More
+        Chunks::More(at)
     }
 
     fn skip_data(&mut self, available: usize) -> usize {
@@ -118,16 +128,19 @@ mod tests {
     fn check(text: &str, expected: Chunks) {
         for size in 1..=text.len() {
             let (mut chunked, mut before) = (Chunked::new(), 0);
-            let mut found = Chunks::More;
+            let mut found = Chunks::More(0);
             for piece in text.as_bytes().chunks(size) {
-                found = chunked.scan(piece);
+                found = chunked.scan(piece, &mut usize::MAX.clone());
                 match found {
-                    Chunks::More => before += piece.len(),
-                    Chunks::End(at) => found = Chunks::End(before + at),
-                    Chunks::Malformed => {}
-                }
-                if found != Chunks::More {
-                    break;
+                    Chunks::More(at) => {
+                        before += at;
+                        found = Chunks::More(before);
+                    }
+                    Chunks::End(at) => {
+                        found = Chunks::End(before + at);
+                        break;
+                    }
+                    Chunks::Malformed => break,
                 }
             }
             assert_eq!(found, expected, "{text:?} in pieces of {size}");
@@ -145,7 +158,7 @@ mod tests {
         for body in bodies {
             check(body, Chunks::End(body.len()));
             check(&format!("{body}GET /"), Chunks::End(body.len()));
-            check(&body[..body.len() - 1], Chunks::More);
+            check(&body[..body.len() - 1], Chunks::More(body.len() - 1));
         }
     }
 

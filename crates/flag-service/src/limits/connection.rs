@@ -27,6 +27,9 @@ use super::watch::Watch;
 /// The longest head that is passed on. Up to here it is refused in words (`size.rs`).
 const MOST_HEAD: usize = 64 << 10;
 
+/// The longest head after which the connection stays open: the server beneath keeps the room that it took for it.
+const LARGE_HEAD: usize = 16 << 10;
+
 /// How much of the next requests is read while one is being answered: enough to notice that the caller is gone.
 const READ_AHEAD: usize = 4 << 10;
 
@@ -117,6 +120,10 @@ impl<T> GuardedConnection<T> {
     /// Looks at what is kept for something to pass on.
     fn look_at_kept(&mut self) {
         self.passing = self.framing.pass(&mut self.kept);
+        // Of a body it is never so much.
+        if self.passing > LARGE_HEAD {
+            self.state.is_large.set(true);
+        }
         let _ = self.kept.split_to(self.framing.take_empty_lines());
         self.let_go();
         if self.framing.is_in_head() && self.kept.len() > MOST_HEAD {
@@ -198,6 +205,10 @@ impl<T: AsyncRead + Unpin> GuardedConnection<T> {
 
     /// Reads what nobody wants: a connection that is closed over unread bytes is reset, and what was written last is lost.
     fn discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.state.remember(context.waker());
+        if self.state.is_to_drop() {
+            return Poll::Ready(());
+        }
         let mut is_unread = !self.kept.is_empty() || self.lingering.is_some();
         // Nobody will read it any more.
         self.kept = BytesMut::new();
@@ -248,6 +259,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedConnection<T> {
             }
             if this.framing.is_whole() {
                 return this.read_ahead(context);
+            }
+            if this.framing.ends_turn() {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if !this.kept.is_empty() && !this.framing.is_in_head() {
+                this.look_at_kept();
+                continue;
             }
             let before = buffer.filled().len();
             if Pin::new(&mut this.io)

@@ -6,15 +6,21 @@
 
 use memchr::memchr;
 
-use super::chunked::{Chunked, Chunks};
+use super::chunked::{CHUNK, Chunked, Chunks};
 
 /// Stands for a line feed without a carriage return before it: no head may hold this byte.
 const REFUSED: u8 = 0;
 
+/// What of a body is passed on before those who read it have their turn. It bounds what piles up in the server beneath,
+/// which nobody counts.
+const TURN: usize = 8 << 10;
+
 /// Follows the requests of a connection, one after the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Framing {
     part: Part,
+    /// What may yet be passed on of a body in this turn.
+    room: usize,
     /// In a head: where its last line begins.
     line: usize,
     /// In a head: up to where the end of that line was looked for.
@@ -22,9 +28,8 @@ pub(super) struct Framing {
     head: Head,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 enum Part {
-    #[default]
     Head,
     /// A body of which this much is to come.
     Sized(u64),
@@ -43,11 +48,23 @@ struct Head {
     expects_continue: bool,
 }
 
+impl Default for Framing {
+    fn default() -> Self {
+        Self {
+            part: Part::Head,
+            room: TURN,
+            line: 0,
+            searched: 0,
+            head: Head::default(),
+        }
+    }
+}
+
 impl Framing {
     /// Which of these bytes, from the first, belong to the request and may be passed on now.
     ///
     /// A head is passed on as a whole: while it is not, the answer is 0, and the same bytes with more behind them are to be
-    /// shown again. Of a body, every byte is to be shown once.
+    /// shown again. Of a body, the bytes that are not passed on are to be shown again, in the next turn if need be.
     pub(super) fn pass(&mut self, bytes: &mut [u8]) -> usize {
         if !matches!(self.part, Part::Head) {
             return self.pass_body(bytes);
@@ -66,6 +83,15 @@ impl Framing {
     /// Whether a head is awaited, or the rest of one.
     pub(super) fn is_in_head(&self) -> bool {
         matches!(self.part, Part::Head)
+    }
+
+    /// Whether enough of a body has been passed on for one turn; the next one begins.
+    pub(super) fn ends_turn(&mut self) -> bool {
+        let ends = self.room < CHUNK;
+        if ends {
+            self.room = TURN;
+        }
+        ends
     }
 
     /// How many of the bytes just shown are empty lines before a head. They are not to be shown again.
@@ -129,7 +155,8 @@ impl Framing {
             // The sender waits no more.
             self.head.expects_continue = false;
         }
-        match &mut self.part {
+        let bytes = bytes.get(..self.room).unwrap_or(bytes);
+        let passed = match &mut self.part {
             Part::Sized(left) => {
                 let passed =
                     usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
@@ -139,8 +166,8 @@ impl Framing {
                 }
                 passed
             }
-            Part::Chunked(chunked) => match chunked.scan(bytes) {
-                Chunks::More => bytes.len(),
+            Part::Chunked(chunked) => match chunked.scan(bytes, &mut self.room) {
+                Chunks::More(at) => at,
                 Chunks::End(at) => {
                     self.part = Part::Whole;
                     at
@@ -152,7 +179,9 @@ impl Framing {
             },
             Part::Malformed => bytes.len(),
             Part::Head | Part::Whole => 0,
-        }
+        };
+        self.room = self.room.saturating_sub(passed);
+        passed
     }
 }
 
@@ -272,6 +301,43 @@ mod tests {
         check("POST / HTTP/1.1\r\ncontent-LENGTH:  5 \r\n\r\nab\n\r\n");
         check("POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
         check("POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n");
+    }
+
+    /// What is passed on of a request in each turn.
+    fn turns(request: &str) -> Vec<usize> {
+        let mut framing = Framing::default();
+        let (mut rest, mut turns) = (request.as_bytes().to_vec(), Vec::new());
+        while !framing.is_whole() {
+            let mut now = 0;
+            while !framing.is_whole() && !framing.ends_turn() {
+                let passed = framing.pass(&mut rest);
+                assert!(passed > 0, "{} left", rest.len());
+                rest.drain(..passed);
+                now += passed;
+            }
+            turns.push(now);
+        }
+        assert!(rest.is_empty());
+        turns
+    }
+
+    #[test]
+    fn of_a_large_body_a_little_is_passed_on_in_each_turn() {
+        let head = "POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n";
+        let turns = turns(&format!("{head}{}", "x".repeat(100_000)));
+        assert!(turns.iter().all(|turn| *turn <= TURN + head.len()));
+        assert_eq!(turns.len(), 100_000_usize.div_ceil(TURN));
+    }
+
+    #[test]
+    fn of_tiny_chunks_few_are_passed_on_in_each_turn_and_of_large_ones_as_much_as_of_any_body() {
+        let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let tiny = "1\r\n \r\n".repeat(10_000);
+        for turn in turns(&format!("{head}{tiny}0\r\n\r\n")) {
+            assert!(turn <= TURN / CHUNK * 6 + head.len(), "{turn}");
+        }
+        let large = format!("{head}1f00\r\n{}\r\n0\r\n\r\n", "x".repeat(0x1f00));
+        assert_eq!(turns(&large), [large.len()]);
     }
 
     #[test]

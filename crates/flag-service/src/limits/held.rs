@@ -6,8 +6,8 @@ use prometheus_client::registry::Registry;
 /// How much all callers together may make the service hold.
 const MOST: usize = 64 << 20;
 
-/// What each of them may make it hold even then.
-const SHARE: usize = 16 << 10;
+/// What each of them may make it hold even then: less than a connection takes that asks nothing.
+const SHARE: usize = 4 << 10;
 
 /// Counts what all callers make the service hold.
 #[derive(Clone, Debug)]
@@ -93,6 +93,12 @@ fn signed(bytes: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_shares_of_all_connections_are_less_than_what_all_may_hold() {
+        let connections = crate::config::Config::of_defaults().limits.connections;
+        assert!(connections * SHARE < MOST);
+    }
 
     #[test]
     fn who_holds_much_is_refused_more_when_all_hold_too_much() {

@@ -26,6 +26,8 @@ pub(super) struct ConnectionState {
     pub(super) is_arriving: Cell<bool>,
     /// Whether all of the request has been passed on.
     pub(super) is_whole: Cell<bool>,
+    /// Whether the server beneath would go on holding much for it while it is idle.
+    pub(super) is_large: Cell<bool>,
     /// Whether somebody wants to read the body of the request.
     pub(super) wants_body: Cell<bool>,
     /// Bytes of the answer that the server beneath has not taken yet.
@@ -59,6 +61,12 @@ impl ConnectionState {
         }
     }
 
+    /// Whether the connection is to be closed whatever is still to be said or read on it: a newer one wants the place that
+    /// it has beyond the limit.
+    pub(super) fn is_to_drop(&self) -> bool {
+        self.is_extra.get() && self.is_to_close()
+    }
+
     /// Whether the connection is to be closed.
     pub(super) fn is_to_close(&self) -> bool {
         self.is_to_close.get()
@@ -66,7 +74,7 @@ impl ConnectionState {
 
     /// Whether this answer is to be the last one.
     pub(super) fn is_last_answer(&self) -> bool {
-        self.is_extra.get() || !self.is_whole.get()
+        self.is_extra.get() || self.is_large.get() || !self.is_whole.get()
     }
 
     /// Remembers whom [`ConnectionState::close`] wakes.

@@ -33,7 +33,7 @@ pub(super) fn planned(
     let mut parts = RevisionParts {
         flag: flag.clone(),
         control: wanted.control.clone(),
-        treatments: wanted.treatments.clone(),
+        treatments: wanted.treatments.clone().unwrap_or_default(),
         comment: signature.comment.clone(),
         owner: signature.owner.clone(),
         rollback_of: None,
@@ -52,7 +52,10 @@ pub(super) fn planned(
         return Ok(None);
     }
     let planned = PlannedRevision::on(stored, parts).map_err(|refused| refused.to_string())?;
-    Ok(Some(planned))
+    Ok(Some(match wanted.treatments {
+        Some(_) => planned,
+        None => planned.leaving_out_treatments(stored),
+    }))
 }
 
 /// How instances are placed: as the file says, else as the flag has it, else as new flags have it.

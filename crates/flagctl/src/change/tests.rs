@@ -90,8 +90,8 @@ fn a_percentage_is_shown_beside_the_old_one() {
 
 #[test]
 fn a_first_revision_has_nothing_beside_it() {
-    let change = Change::of(None, &parts(V1, "a", &[Share(100, "b", &[])])).unwrap();
-    let expected = "p/data/f\n               now  then\n* version           1\n* control           a\n* treatment_1       100 % b\n* comment           why\n";
+    let change = Change::of(None, &parts(V1, "a", &[Share(99, "b", &[])])).unwrap();
+    let expected = "p/data/f\n               now  then\n* version           1\n* control           a\n* treatment_1       99 % b\n* comment           why\n";
     assert_eq!(
         (change.to_string().as_str(), change.risks.as_slice()),
         (expected, &[][..])

@@ -9,7 +9,7 @@ use flag_model::{FlagKey, InstanceId, ProjectName, quoted};
 
 use crate::args::{OutputArgs, Variables};
 use crate::compare::{Compare, Progress};
-use crate::failure::Failure;
+use crate::failure::{Failure, input_name};
 use crate::output::{self, ComparedServices};
 use crate::peer::{Peer, PeerError};
 use crate::plan::PlanError;
@@ -80,7 +80,8 @@ fn conclude(compared: &ComparedServices<'_>, typed: &CompareArgs) -> Result<(), 
         return Err(Failure::Differs);
     }
     if compared.equal == 0 {
-        return Err(Failure::NothingServed);
+        let cause = compared.first_refusal().unwrap_or_default();
+        return Err(Failure::NothingServed { cause });
     }
     Ok(())
 }
@@ -114,6 +115,7 @@ fn instances(path: &Path) -> Result<Vec<InstanceId<'static>>, Failure> {
     } else {
         fs::read_to_string(path)
     };
+    let place = input_name(path);
     let text = read.map_err(|source| Failure::File {
         path: path.to_owned(),
         source,
@@ -124,14 +126,14 @@ fn instances(path: &Path) -> Result<Vec<InstanceId<'static>>, Failure> {
         .map(|(number, line)| {
             let instance = InstanceId::new(line.to_owned());
             instance.map_err(|invalid| {
-                let message = format!("{}, line {number}: {invalid}", path.display());
+                let message = format!("{place}, line {number}: {invalid}");
                 PlanError::Usage(message)
             })
         })
         .collect();
     let instances = instances?;
     if instances.is_empty() {
-        let message = format!("{} holds no instance ids", path.display());
+        let message = format!("{place} holds no instance ids: one a line is expected");
         return Err(PlanError::Usage(message).into());
     }
     Ok(instances)

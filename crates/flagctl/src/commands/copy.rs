@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use clap::Args;
 use flag_model::ProjectName;
+use flag_settings::StoreSettings;
 use flag_store::ExposureLog;
+use flag_store_bigtable::Table;
+use flag_store_embedded::EmbeddedStore;
 
 use crate::args::OutputArgs;
 use crate::confirm::{Unasked, YesArgs, confirm_plainly};
-use crate::copy::{Copied, Copy, LookedAt, Mode};
+use crate::copy::{Copied, Copy, LookedAt, Mode, Target};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::opened::Opened;
@@ -42,7 +45,7 @@ pub(crate) struct CopyArgs {
 /// Copies what is not there, and shows what was; fails if a row is there with other cells.
 pub(crate) async fn copy(context: &Context, typed: &CopyArgs) -> Result<(), Failure> {
     let project = ProjectName::new(&typed.project).map_err(PlanError::from)?;
-    let (from, to, logs) = open(context, typed).await?;
+    let (from, to, from_log) = open(context, typed).await?;
     let looked_at = LookedAt::default();
     let copy = Copy {
         from: &from,
@@ -55,7 +58,7 @@ pub(crate) async fn copy(context: &Context, typed: &CopyArgs) -> Result<(), Fail
         },
         looked_at: &looked_at,
     };
-    let all = Box::pin(all(&copy, logs));
+    let all = Box::pin(all(&copy, from_log.as_deref()));
     let (flags, exposures) = output::noted(&looked_at, all).await?;
     let total = flags.total() + exposures.as_ref().map_or(0, Copied::total);
     if total == 0 {
@@ -78,7 +81,10 @@ pub(crate) async fn copy(context: &Context, typed: &CopyArgs) -> Result<(), Fail
 }
 
 /// Copies flags, then exposures if they are wanted, and tells of flags that will not serve what was copied.
-async fn all(copy: &Copy<'_>, logs: Option<Logs>) -> Result<(Copied, Option<Copied>), Failure> {
+async fn all(
+    copy: &Copy<'_>,
+    log: Option<&dyn ExposureLog>,
+) -> Result<(Copied, Option<Copied>), Failure> {
     let flags = copy.flags().await?;
     for flag in copy.announce(&flags).await? {
         output::talk(&format!(
@@ -86,20 +92,17 @@ async fn all(copy: &Copy<'_>, logs: Option<Logs>) -> Result<(Copied, Option<Copi
             copy.to.place
         ));
     }
-    let exposures = match logs {
-        Some((from, to)) => Some(copy.exposures(&*from, &*to).await?),
+    let exposures = match log {
+        Some(log) => Some(copy.exposures(log).await?),
         None => None,
     };
     Ok((flags, exposures))
 }
 
-/// The logs to copy from and to.
-type Logs = (Arc<dyn ExposureLog>, Arc<dyn ExposureLog>);
+/// What to read from, what to write to, and the log to read from if exposures are wanted.
+type Ends = (Opened, Target, Option<Arc<dyn ExposureLog>>);
 
-async fn open(
-    context: &Context,
-    typed: &CopyArgs,
-) -> Result<(Opened, Opened, Option<Logs>), Failure> {
+async fn open(context: &Context, typed: &CopyArgs) -> Result<Ends, Failure> {
     let from_settings = typed.from.settings(&context.sources)?;
     let to_settings = typed.to.settings(&context.sources)?;
     if from_settings.place() == to_settings.place() {
@@ -107,13 +110,15 @@ async fn open(
         return Err(PlanError::Usage(message).into());
     }
     let from = Opened::existing(context, &from_settings).await?;
-    from.ping().await.map_err(|source| from.failed(source))?;
+    from.ensure_ready(&from_settings).await?;
     let from_log = if typed.exposures {
         Some(from.log(context, &from_settings).await?)
     } else {
         None
     };
-    if !typed.dry_run {
+    let to = if typed.dry_run {
+        looked_at(context, &to_settings, typed.exposures).await?
+    } else {
         let what = format!(
             "copies the rows of {} from the {} to the {}, overwriting none",
             typed.project,
@@ -121,16 +126,75 @@ async fn open(
             to_settings.place()
         );
         confirm_plainly(&what, &typed.confirmation, Unasked::Done)?;
-    }
-    let to = if typed.dry_run {
-        Opened::existing(context, &to_settings).await?
+        made(context, &to_settings, typed.exposures).await?
+    };
+    Ok((from, to, from_log))
+}
+
+/// What a copy writes to; what it lacks is made.
+async fn made(
+    context: &Context,
+    settings: &StoreSettings,
+    exposures: bool,
+) -> Result<Target, Failure> {
+    let opened = Opened::or_made(context, settings).await?;
+    opened.ensure_ready(settings).await?;
+    let log = if exposures {
+        Some(opened.log(context, settings).await?)
     } else {
-        Opened::or_made(context, &to_settings).await?
+        None
     };
-    to.ping().await.map_err(|source| to.failed(source))?;
-    let logs = match from_log {
-        Some(from_log) => Some((from_log, to.log(context, &to_settings).await?)),
-        None => None,
+    Ok(Target {
+        place: settings.place(),
+        flags: Some(opened),
+        log,
+    })
+}
+
+/// What a copy would write to, as far as it is there; says what would be made first, and makes nothing.
+async fn looked_at(
+    context: &Context,
+    settings: &StoreSettings,
+    exposures: bool,
+) -> Result<Target, Failure> {
+    let [has_flags, has_log] = what_is_there(context, settings).await?;
+    if !(has_flags && has_log) {
+        let what = match settings {
+            StoreSettings::Embedded(_) => "files",
+            StoreSettings::Bigtable(_) => "tables",
+        };
+        output::talk(&format!(
+            "the {} lacks {what}, which a copy makes first, as `flagctl init` does",
+            settings.place()
+        ));
+    }
+    let mut target = Target {
+        place: settings.place(),
+        flags: None,
+        log: None,
     };
-    Ok((from, to, logs))
+    if has_flags {
+        let opened = Opened::flags_of(context, settings).await?;
+        opened.ensure_ready(settings).await?;
+        if has_log && exposures {
+            target.log = Some(opened.log(context, settings).await?);
+        }
+        target.flags = Some(opened);
+    }
+    Ok(target)
+}
+
+/// Whether flags, and whether an exposure log are there; what only `flagctl init` makes is taken to be.
+async fn what_is_there(context: &Context, settings: &StoreSettings) -> Result<[bool; 2], Failure> {
+    match settings {
+        StoreSettings::Embedded(directory) => {
+            Ok(EmbeddedStore::files(directory).map(|file| file.exists()))
+        }
+        StoreSettings::Bigtable(bigtable) if bigtable.emulator.is_some() => {
+            let opened = Opened::flags_of(context, settings).await?;
+            let absent = opened.absent_tables(settings).await?;
+            Ok(Table::ALL.map(|table| !absent.contains(&table)))
+        }
+        StoreSettings::Bigtable(_) => Ok([true; 2]),
+    }
 }

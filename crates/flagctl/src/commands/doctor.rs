@@ -21,6 +21,9 @@ use crate::opened::{Opened, open_log};
 use crate::output::{self, Checks, Place, Status};
 use crate::run::Context;
 
+/// What to do where there is no store.
+const NO_STORE: &str = "if there should be one, name its folder with --data-dir or FLAG_DATA_DIR; else run `flagctl init`";
+
 /// How long exposures should be kept, for advice.
 const RETENTION: Duration = Duration::from_hours(90 * 24);
 
@@ -68,9 +71,19 @@ impl Doctor {
         };
         let (opened, log) = match opened.await {
             Ok(opened) => opened,
-            Err(failure) => return self.unreachable("store", &chain(&failure)),
+            Err(failure) => {
+                self.unreachable("store", &chain(&failure));
+                let advice = match failure {
+                    Failure::NoStore { .. } => NO_STORE.to_owned(),
+                    _ => store_advice(context.settings()),
+                };
+                return self.checks.advise(advice);
+            }
         };
         let ping = self.ping(&opened, &*log).await;
+        if ping.is_err() {
+            self.checks.advise(store_advice(settings));
+        }
         if ping.as_ref().is_err_and(StoreError::is_transient) {
             // Whoever doesn't answer now won't tell of tables either.
             return;
@@ -82,6 +95,7 @@ impl Doctor {
             && let Err(error) = self.rows(&opened, &*log, projects).await
         {
             self.unreachable("rows", &chain(&error));
+            self.checks.advise(store_advice(context.settings()));
         }
     }
 
@@ -115,7 +129,7 @@ impl Doctor {
         match &ping {
             Ok(()) => {
                 let took = started.elapsed().as_secs_f64() * 1_000.0;
-                let found = format!("{} answered in {took:.1} ms", opened.place);
+                let found = format!("answered in {took:.1} ms: {}", opened.place);
                 self.checks.note(Status::Ok, "store", found);
             }
             Err(error) => {
@@ -130,12 +144,12 @@ impl Doctor {
         let tables = BigtableTables::new(settings.clone());
         for table in Table::ALL {
             let check = format!("table {}", settings.table(table));
-            let state = tables.table_state(table).await;
-            let (status, found) = state.map_or_else(
-                |error| (Status::Failed, chain(&error)),
-                |state| judged(settings, table, &state),
-            );
+            let (status, found, advice) = match tables.table_state(table).await {
+                Ok(state) => judged(settings, table, &state),
+                Err(error) => (Status::Failed, chain(&error), bigtable_advice(settings)),
+            };
             self.checks.note(status, check, found);
+            self.checks.advise(advice);
         }
     }
 
@@ -213,18 +227,47 @@ impl Doctor {
     }
 }
 
-fn judged(settings: &BigtableSettings, table: Table, state: &TableState) -> (Status, String) {
-    let missing = |what: &str| (Status::Failed, format!("{what}: `flagctl init` creates it"));
+/// How a table is, and what to do about it if it isn't right.
+fn judged(
+    settings: &BigtableSettings,
+    table: Table,
+    state: &TableState,
+) -> (Status, String, String) {
+    let init = "`flagctl init` creates it".to_owned();
     match state {
-        TableState::Missing => missing("is not there"),
-        TableState::WithoutFamily => missing("lacks its column family"),
-        TableState::Ready(expiry) if expiry.is_right(table) => (Status::Ok, expiry.to_string()),
+        TableState::Missing => (Status::Failed, "is not there".to_owned(), init),
+        TableState::WithoutFamily => (Status::Failed, "lacks its column family".to_owned(), init),
+        TableState::Ready(expiry) if expiry.is_right(table) => {
+            (Status::Ok, expiry.to_string(), String::new())
+        }
         TableState::Ready(expiry) => {
             let expected = Expiry::expected(table, RETENTION);
-            let advice = advice(settings, table, &expected);
-            let found = format!("{expiry}; expected that it {expected}: {advice}");
-            (Status::Failed, found)
+            let found = format!("{expiry}; expected that it {expected}");
+            (Status::Failed, found, advice(settings, table, &expected))
         }
+    }
+}
+
+/// What to do about a store that cannot be used.
+fn store_advice(settings: &StoreSettings) -> String {
+    match settings {
+        StoreSettings::Embedded(folder) => format!(
+            "look whether you may write in {}, whether its disk is full, and what else uses its files; `flagctl restore-backup` puts a backup in their place",
+            folder.display()
+        ),
+        StoreSettings::Bigtable(settings) => bigtable_advice(settings),
+    }
+}
+
+fn bigtable_advice(settings: &BigtableSettings) -> String {
+    match &settings.emulator {
+        Some(emulator) => format!(
+            "start the emulator at {emulator}, or unset BIGTABLE_EMULATOR_HOST if you mean Google Cloud"
+        ),
+        None => format!(
+            "look whether {}/{} is right and the network reaches it, and sign in: `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
+            settings.project, settings.instance
+        ),
     }
 }
 

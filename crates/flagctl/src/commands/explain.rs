@@ -16,6 +16,7 @@ pub(crate) struct ExplainArgs {
     #[command(flatten)]
     flag: FlagArgs,
     /// Whom to decide for, taken exactly as it is
+    #[arg(allow_negative_numbers = true)]
     instance: String,
     /// Past instant, in UTC [default: now]
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]

@@ -5,7 +5,7 @@ use flag_model::InstanceId;
 use flag_store::{ExposureRecord, ExposureScope};
 
 use crate::args::{FlagArgs, OutputArgs};
-use crate::commands::{metadata, newest};
+use crate::commands::{newest_metadata, newest_revision};
 use crate::failure::Failure;
 use crate::output::{self, Exposures, noted};
 use crate::plan::{self, PlanError};
@@ -16,7 +16,7 @@ pub(crate) struct ExposuresArgs {
     #[command(flatten)]
     flag: FlagArgs,
     /// Show only those of this instance
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     instance: Option<String>,
     /// How many at most
     #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u16).range(1..))]
@@ -41,8 +41,8 @@ pub(crate) async fn exposures(context: &Context, typed: &ExposuresArgs) -> Resul
     let records = read.map_err(|source| context.failed(source))?;
     let mut exposures: Vec<_> = records.iter().map(ExposureRecord::text).collect();
     if exposures.is_empty() {
-        let is_there = newest(&store, &flag).await?.is_some();
-        if !is_there && metadata(&store, &flag).await?.is_none() {
+        let is_there = newest_revision(&store, &flag).await?.is_some();
+        if !is_there && newest_metadata(&store, &flag).await?.is_none() {
             return Err(context.not_found(&store, flag, "").await);
         }
         output::talk(&format!("no exposure of {flag} is logged"));

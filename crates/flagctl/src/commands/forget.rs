@@ -22,6 +22,7 @@ use crate::run::Context;
 #[derive(Debug, Args)]
 pub(crate) struct ForgetArgs {
     /// Instance id to forget
+    #[arg(allow_negative_numbers = true)]
     instance: String,
     /// Project whose exposures and flags are looked at
     #[arg(long, value_name = "PROJECT")]
@@ -43,10 +44,7 @@ pub(crate) async fn forget(context: &Context, typed: &ForgetArgs) -> Result<(), 
     let names = read_instance_names(&mut reader);
     let names = reader.finish(names)?;
     let opened = Opened::existing(context, context.settings()).await?;
-    opened
-        .ping()
-        .await
-        .map_err(|source| opened.failed(source))?;
+    opened.ensure_ready(context.settings()).await?;
     let log = opened.log(context, context.settings()).await?;
     let looking = look(&opened, &*log, &project, &instance);
     let mut found = noted(format!("looking for traces in {project}"), looking).await?;

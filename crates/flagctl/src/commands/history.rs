@@ -4,7 +4,7 @@ use flag_model::FlagKey;
 use flag_store::FlagStore;
 
 use crate::args::HistoryArgs;
-use crate::commands::{metadata, newest};
+use crate::commands::{newest_metadata, newest_revision};
 use crate::failure::Failure;
 use crate::output::{self, MetadataHistory, Revisions, noted};
 use crate::plan;
@@ -32,7 +32,7 @@ async fn of_revisions(
     let history = noted(format!("reading the history of {flag}"), history).await;
     let mut revisions = history.map_err(|source| context.failed(source))?;
     if revisions.is_empty() {
-        if metadata(store, flag).await?.is_none() {
+        if newest_metadata(store, flag).await?.is_none() {
             return Err(context.not_found(store, flag.clone(), "").await);
         }
         output::talk(&format!("{flag} has no revision yet"));
@@ -58,7 +58,7 @@ async fn of_metadata(
     let history = noted(format!("reading the history of {flag}"), history).await;
     let mut metadata = history.map_err(|source| context.failed(source))?;
     if metadata.is_empty() {
-        if newest(store, flag).await?.is_none() {
+        if newest_revision(store, flag).await?.is_none() {
             return Err(context.not_found(store, flag.clone(), "").await);
         }
         output::talk(&format!("{flag} has no metadata"));

@@ -10,7 +10,7 @@ use flag_settings::{Reader, table};
 use flag_store::{Clock as _, SystemClock};
 
 use super::today;
-use crate::args::OutputArgs;
+use crate::args::{Form, OutputArgs};
 use crate::confirm::{Unasked, YesArgs, confirm_plainly};
 use crate::failure::Failure;
 use crate::output::{self, Answer as _, Keys, NewKey, RevokedKey};
@@ -130,10 +130,16 @@ fn create(typed: &CreateArgs, path: &Path) -> Result<(), Failure> {
 
 fn list(typed: &ListArgs, path: &Path) -> Result<(), Failure> {
     let file = read(path)?;
-    for odd in file.odd() {
-        output::talk(&format!("{}: {odd}", path.display()));
+    if typed.output.form == Form::Name {
+        for odd in file.odd() {
+            output::talk(&format!("{}: {odd}", path.display()));
+        }
     }
-    output::answer(&Keys(&file.keys), typed.output.form)
+    let keys = Keys {
+        keys: &file.keys,
+        odd: file.odd(),
+    };
+    output::answer(&keys, typed.output.form)
 }
 
 fn read(path: &Path) -> Result<KeyFile, Failure> {

@@ -3,7 +3,7 @@
 use flag_store::Base;
 
 use crate::args::ReviseArgs;
-use crate::commands::{metadata, newest_format, newest_revision};
+use crate::commands::{newest_format, newest_metadata, newest_revision};
 use crate::failure::Failure;
 use crate::output;
 use crate::plan::{self, PlanError};
@@ -18,7 +18,7 @@ pub(crate) async fn revise(context: &Context, typed: &ReviseArgs) -> Result<(), 
     let store = context.open().await?;
     let newest = newest_revision(&store, &flag).await?;
     let created = newest.as_ref().and_then(output::created);
-    if newest.is_none() && metadata(&store, &flag).await?.is_none() {
+    if newest.is_none() && newest_metadata(&store, &flag).await?.is_none() {
         return Err(context.not_found(&store, flag, ADD_FIRST).await);
     }
     if let Some(from) = typed.from_revision.filter(|from| Some(*from) != created) {

@@ -1,11 +1,9 @@
 //! `flagctl rollback`: an older revision comes into force again.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 use clap::Args;
 use flag_model::{FlagKey, Revision, RevisionParts, Timestamp};
-use flag_store::UnreadableRow;
 
 use crate::args::{FlagArgs, OutputArgs, OwnerArgs};
 use crate::change::Risk;
@@ -13,8 +11,9 @@ use crate::commands::SEARCHED;
 use crate::confirm::ConfirmArgs;
 use crate::failure::Failure;
 use crate::output::{self, noted};
-use crate::plan;
+use crate::plan::{self, PlanError};
 use crate::run::Context;
+use crate::trail::{Entry, Trail};
 use crate::write::{self, PlannedRevision};
 
 /// Which revision to go back to.
@@ -22,11 +21,12 @@ use crate::write::{self, PlannedRevision};
 pub(crate) struct RollbackArgs {
     #[command(flatten)]
     flag: FlagArgs,
-    /// Revision to go back to, by its time as `flagctl history` shows it [default: the one before the newest]
+    /// Revision to go back to, by its time as `flagctl history` shows it [default: the one that was in force before; what
+    /// rollbacks took back is left out]
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
     to: Option<Timestamp>,
     /// How many revisions to go back
-    #[arg(long, value_name = "N", conflicts_with = "to", default_value = "1")]
+    #[arg(long, value_name = "N", conflicts_with = "to", default_value = "1", allow_negative_numbers = true, value_parser = steps)]
     steps: NonZeroUsize,
     /// Why [default: which revision it goes back to]
     #[arg(long, value_name = "TEXT")]
@@ -39,9 +39,6 @@ pub(crate) struct RollbackArgs {
     confirmation: ConfirmArgs,
 }
 
-/// A revision as the history has it, readable or not.
-type Entry = Result<Revision, UnreadableRow>;
-
 /// Appends a copy of an older revision, marked as such. What is in force may be unreadable: this is a way out of that.
 pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<(), Failure> {
     let flag = plan::flag(&typed.flag)?;
@@ -50,30 +47,43 @@ pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<
     let history = store.history(&flag, wanted);
     let history = noted(format!("reading the history of {flag}"), history).await;
     let history = history.map_err(|source| context.failed(source))?;
-    let newest = history.first().cloned();
-    let Some(entry) = &newest else {
+    let Some(newest) = history.first() else {
         return Err(context
             .not_found(&store, flag, " that has a revision")
             .await);
     };
-    let target = target(&flag, &history, typed)?;
-    let back_to = target.created();
-    if output::created(entry) == Some(back_to) {
-        let message = format!("{flag} is at the revision of {back_to} already");
-        return Err(plan::PlanError::Usage(message).into());
-    }
+    let trail = Trail::of(&history);
+    let target = match typed.to {
+        None => back(&flag, &trail, typed.steps.get(), history.len())?,
+        Some(to) => named(&flag, &history, to)?,
+    };
     let parts = RevisionParts {
         comment: typed
             .comment
             .clone()
-            .unwrap_or_else(|| format!("Rollback to {back_to}")),
+            .unwrap_or_else(|| format!("Rollback to {}", target.created())),
         owner: Some(plan::owner(&typed.owner, &context.variables)?),
-        rollback_of: Some(back_to),
+        rollback_of: Some(target.created()),
         ..target.clone().into_parts()
     };
-    let mut planned = PlannedRevision::on(newest.as_ref(), parts)?;
-    if was_taken_back(&history, target) {
+    if newest
+        .as_ref()
+        .is_ok_and(|newest| plan::decides_alike(newest, &parts))
+    {
+        return Err(nothing_changes(&flag, target, typed).into());
+    }
+    let mut planned = PlannedRevision::on(Some(newest), parts)?;
+    if trail.was_taken_back(target) {
         planned.change = planned.change.with_risk(Risk::UndoesRollback);
+    }
+    if typed.to.is_none() {
+        for row in trail.passed_over(Some(target)) {
+            let warning = format!(
+                "{} cannot be read and is passed over",
+                revision_of(row.created())
+            );
+            planned.change = planned.change.with_warning(&warning);
+        }
     }
     write::revision(
         context,
@@ -85,58 +95,72 @@ pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<
     .await
 }
 
-/// The revision that was named, or the one so many steps before the newest.
-fn target<'h>(
+fn steps(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse()
+        .map_err(|_| "expected a whole number, 1 or more".to_owned())
+}
+
+/// The revision that many steps before the one in force.
+fn back<'h>(
     flag: &FlagKey,
-    history: &'h [Entry],
-    typed: &RollbackArgs,
+    trail: &Trail<'h>,
+    steps: usize,
+    known: usize,
 ) -> Result<&'h Revision, Failure> {
-    let found = match typed.to {
-        // What cannot be read decides nothing, so that nobody means it.
-        None => {
-            (history.iter().skip(1).filter(|revision| revision.is_ok())).nth(typed.steps.get() - 1)
-        }
-        Some(to) => history
-            .iter()
-            .find(|revision| output::created(revision) == Some(to)),
-    };
-    match found {
-        Some(Ok(revision)) => Ok(revision),
-        Some(Err(row)) => Err(Failure::Read {
-            what: "older revision",
+    if let Some(target) = trail.back(steps) {
+        return Ok(target);
+    }
+    // What cannot be read decides nothing, so that nobody means it while there is something else.
+    match trail.passed_over(None).first() {
+        Some(&row) if trail.length() == 0 => Err(Failure::NotRolledBack {
+            what: revision_of(row.created()),
             flag: flag.clone(),
             source: Box::new(row.clone().into()),
         }),
-        None => {
-            let wanted = typed.to.map_or_else(
-                || format!("{} before the newest", typed.steps),
-                |to| format!("of {to}"),
-            );
-            Err(Failure::NoRevision {
-                flag: flag.clone(),
-                wanted,
-                known: history.len(),
-            })
-        }
+        _ => Err(Failure::NothingBefore {
+            flag: flag.clone(),
+            steps,
+            there: trail.length(),
+            known,
+        }),
     }
 }
 
-/// Whether a rollback went past this revision, or past the one that it is a copy of, and nobody took that back by name.
-fn was_taken_back(history: &[Entry], target: &Revision) -> bool {
-    let mut originals: BTreeMap<Timestamp, Timestamp> = BTreeMap::new();
-    let mut taken_back: BTreeSet<Timestamp> = BTreeSet::new();
-    // From the oldest on; a copy stands for its original, however many copies are between them.
-    for revision in history.iter().rev().flatten() {
-        let made = revision.created();
-        let Some(of) = revision.rollback_of else {
-            originals.insert(made, made);
-            continue;
-        };
-        let original = originals.get(&of).copied().unwrap_or(of);
-        taken_back.extend(originals.values().filter(|&&other| other > original));
-        taken_back.remove(&original);
-        originals.insert(made, original);
+/// The revision of a time.
+fn named<'h>(flag: &FlagKey, history: &'h [Entry], to: Timestamp) -> Result<&'h Revision, Failure> {
+    let mut revisions = history.iter();
+    match revisions.find(|revision| output::created(revision) == Some(to)) {
+        Some(Ok(revision)) => Ok(revision),
+        Some(Err(row)) => Err(Failure::NotRolledBack {
+            what: revision_of(Some(to)),
+            flag: flag.clone(),
+            source: Box::new(row.clone().into()),
+        }),
+        None => Err(Failure::NoRevision {
+            flag: flag.clone(),
+            wanted: format!("of {to}"),
+            known: history.len(),
+        }),
     }
-    let original = originals.get(&target.created());
-    original.is_some_and(|original| taken_back.contains(original))
+}
+
+fn revision_of(made: Option<Timestamp>) -> String {
+    made.map_or_else(
+        || "a revision".to_owned(),
+        |made| format!("the revision of {made}"),
+    )
+}
+
+fn nothing_changes(flag: &FlagKey, target: &Revision, typed: &RollbackArgs) -> PlanError {
+    let made = target.created();
+    let advice = match typed.to {
+        None => format!(
+            "; --steps {} goes further back",
+            typed.steps.saturating_add(1)
+        ),
+        Some(_) => String::new(),
+    };
+    PlanError::Usage(format!(
+        "nothing changes: {flag} is at the revision of {made} already{advice}"
+    ))
 }

@@ -10,7 +10,7 @@ use flag_store::{Clock as _, SystemClock};
 
 use crate::args::OutputArgs;
 use crate::change::Risk;
-use crate::commands::{first_made, metadata, newest_format, newest_metadata, newest_revision};
+use crate::commands::{first_made, newest_format, newest_metadata, newest_revision};
 use crate::confirm::ConfirmArgs;
 use crate::failure::Failure;
 use crate::output;
@@ -46,7 +46,9 @@ pub(crate) async fn run_config(context: &Context, typed: &RunConfigArgs) -> Resu
     }
     match described.config {
         RunConfig::Metadata(next) => add_or_update(context, typed, *next).await,
-        RunConfig::Revision(next) => revise(context, typed, *next).await,
+        RunConfig::Revision(next) => {
+            revise(context, typed, *next, described.leaves_out_treatments).await
+        }
     }
 }
 
@@ -104,12 +106,18 @@ async fn add_or_update(
 }
 
 /// A revision on top of the newest one. Without a person to ask, the configuration, which spells the whole revision and
-/// twice the flag's name, counts as confirmed; only a new bucket for everybody wants more.
-async fn revise(context: &Context, typed: &RunConfigArgs, next: Revision) -> Result<(), Failure> {
+/// twice the flag's name, counts as confirmed; only a new bucket for everybody, and what it takes away without a word,
+/// wants more.
+async fn revise(
+    context: &Context,
+    typed: &RunConfigArgs,
+    next: Revision,
+    leaves_out_treatments: bool,
+) -> Result<(), Failure> {
     let store = context.open().await?;
     let flag = next.flag.clone();
     let newest = newest_revision(&store, &flag).await?;
-    if newest.is_none() && metadata(&store, &flag).await?.is_none() {
+    if newest.is_none() && newest_metadata(&store, &flag).await?.is_none() {
         return Err(context
             .not_found(&store, flag, ": a configuration with ROWTYPE FLAG adds it")
             .await);
@@ -123,6 +131,9 @@ async fn revise(context: &Context, typed: &RunConfigArgs, next: Revision) -> Res
     let mut planned = PlannedRevision::on(newest.as_ref(), parts)?;
     if !io::stdin().is_terminal() {
         planned.change.risks.retain(|risk| *risk == Risk::Reshuffle);
+    }
+    if leaves_out_treatments {
+        planned = planned.leaving_out_treatments(newest.as_ref());
     }
     write::revision(
         context,

@@ -53,7 +53,7 @@ struct OfExposures {
     #[command(flatten)]
     flag: FlagArgs,
     /// Only those of this instance
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     instance: Option<String>,
     #[command(flatten)]
     output: OutputArgs,

@@ -125,7 +125,7 @@ fn revision(reading: &mut Reading, flag_type: FlagType, at: &At<'_>) -> Option<R
         algorithm: algorithm?,
         salt: salt?,
         control: control?,
-        treatments: treatments?.unwrap_or_default(),
+        treatments: treatments?,
     })
 }
 

@@ -1,9 +1,12 @@
 //! What a doctor found.
 
+use std::collections::BTreeSet;
+
 use flag_store::UnreadableRow;
 use serde::Serialize;
 
 use super::Answer;
+use super::table::short;
 use super::text::{Columns, Text, Tone};
 
 /// What was checked, in the order in which it was.
@@ -21,6 +24,8 @@ pub(crate) struct Check {
     pub(crate) status: Status,
     /// What was found.
     pub(crate) found: String,
+    /// What to do about it, if it failed.
+    pub(crate) advice: Option<String>,
     /// The row that it was found in, if it was in one.
     #[serde(flatten)]
     pub(crate) row: Option<Place>,
@@ -61,8 +66,16 @@ impl Checks {
             subject,
             status,
             found,
+            advice: None,
             row: None,
         });
+    }
+
+    /// Says what to do about what was noted last, if it failed.
+    pub(crate) fn advise(&mut self, advice: impl Into<String>) {
+        if let Some(check) = self.checks.last_mut() {
+            check.advice = (check.status == Status::Failed).then(|| advice.into());
+        }
     }
 
     /// Notes what was found in a row.
@@ -107,31 +120,24 @@ impl Answer for Checks {
         let mut rows = Columns::headed(["STATUS", "COLUMN", "FOUND", "ROW KEY"]);
         let mut are_rows = false;
         for check in &self.checks {
-            let (tone, status) = match check.status {
-                Status::Ok => (Tone::Plain, "ok"),
-                Status::Warning => (Tone::Changed, "warning"),
-                Status::Failed => (Tone::Problem, "failed"),
-            };
+            let (tone, status) = check.status.shown();
             let status = status.to_owned();
-            if let Some(Place {
-                row_key,
-                column,
-                problem,
-            }) = &check.row
-            {
+            if let Some(place) = &check.row {
                 are_rows = true;
-                let line = [status, column.clone(), problem.clone(), row_key.clone()];
-                rows.line(tone, line);
+                let (column, row_key) = (place.column.clone(), place.row_key.clone());
+                rows.line(tone, [status, column, short(&place.problem), row_key]);
             } else {
-                columns.line(tone, [status, check.subject.clone(), check.found.clone()]);
+                columns.line(tone, [status, check.subject.clone(), short(&check.found)]);
             }
         }
-        let checks = columns.text();
+        let mut text = columns.text();
         if are_rows {
-            checks.and(rows.text())
-        } else {
-            checks
+            text = text.and(rows.text());
         }
+        if self.any_failed() {
+            text = text.and(self.advice());
+        }
+        text
     }
 
     fn names(&self) -> Vec<String> {
@@ -139,6 +145,48 @@ impl Answer for Checks {
             .checks
             .iter()
             .filter(|check| check.status == Status::Failed);
-        failed.map(|check| check.subject.clone()).collect()
+        failed.map(|check| check.name().to_owned()).collect()
+    }
+}
+
+impl Checks {
+    /// What to do about what failed, each advice once, below what it is for.
+    fn advice(&self) -> Text {
+        let mut lines = Columns::headed(["What to do:"]);
+        let mut given = BTreeSet::new();
+        for check in &self.checks {
+            let Some(advice) = check.advice.as_ref().filter(|advice| given.insert(*advice)) else {
+                continue;
+            };
+            lines.line(
+                Tone::Problem,
+                [format!("{}: {}", check.name(), check.problem())],
+            );
+            lines.line(Tone::Plain, [format!("  {advice}")]);
+        }
+        lines.text()
+    }
+}
+
+impl Check {
+    /// What a person or a script calls it: the key of a row, or what was looked at.
+    fn name(&self) -> &str {
+        let row = self.row.as_ref();
+        row.map_or(&self.subject, |place| &place.row_key)
+    }
+
+    fn problem(&self) -> &str {
+        let row = self.row.as_ref();
+        row.map_or(&self.found, |place| &place.problem)
+    }
+}
+
+impl Status {
+    fn shown(self) -> (Tone, &'static str) {
+        match self {
+            Self::Ok => (Tone::Plain, "ok"),
+            Self::Warning => (Tone::Changed, "warning"),
+            Self::Failed => (Tone::Problem, "failed"),
+        }
     }
 }

@@ -6,8 +6,11 @@ use serde_json::Value;
 
 use super::text::{Columns, Text, Tone};
 use super::{Answer, visible};
-use crate::compare::Compared;
+use crate::compare::{Compared, Difference};
 use crate::peer::{Peer, Reply};
+
+/// How many causes are shown for which neither served a value.
+const CAUSES: usize = 5;
 
 /// The answers of two services for the flags of a project.
 #[derive(Serialize)]
@@ -72,6 +75,35 @@ impl<'a> ComparedServices<'a> {
     }
 }
 
+impl ComparedServices<'_> {
+    /// The first causes for which neither served a value, each with the flag and the instance that were asked for.
+    fn refusals(&self) -> Vec<(&ComparedFlag<'_>, &Difference)> {
+        let mut first: Vec<(&ComparedFlag<'_>, &Difference)> = Vec::new();
+        for flag in &self.flags {
+            for refusal in &flag.answers.refusals {
+                if first.len() < CAUSES && !first.iter().any(|(_, known)| known.is_like(refusal)) {
+                    first.push((flag, refusal));
+                }
+            }
+        }
+        first
+    }
+
+    /// Why neither served a value, as the first question tells.
+    pub(crate) fn first_refusal(&self) -> Option<String> {
+        let (flag, refusal) = *self.refusals().first()?;
+        let said = |service: &str, reply| format!("{service} answered {}", answer(reply));
+        Some(format!(
+            "asked for {}/{} and {}, {}, and {}",
+            flag.flag_type,
+            visible(flag.flag_name),
+            visible(&refusal.instance_id),
+            said(&self.service, &refusal.ours),
+            said(&self.with, &refusal.theirs),
+        ))
+    }
+}
+
 impl Answer for ComparedServices<'_> {
     fn data(&self) -> impl Serialize {
         self
@@ -91,24 +123,17 @@ impl Answer for ComparedServices<'_> {
             line.extend(counts.iter().map(u64::to_string));
             flags.line(tone, line);
         }
-        if self.differing == 0 {
-            return flags.text();
-        }
-        let mut differences =
-            Columns::headed(["TYPE", "NAME", "INSTANCE", "SERVICE", "COMPARED WITH"]);
-        for flag in &self.flags {
-            for difference in &flag.answers.differences {
-                let line = [
-                    flag.flag_type.to_owned(),
-                    visible(flag.flag_name),
-                    visible(&difference.instance_id),
-                    answer(&difference.ours),
-                    answer(&difference.theirs),
-                ];
-                differences.line(Tone::Problem, line);
+        let mut text = flags.text();
+        let differing = self.flags.iter().flat_map(|flag| {
+            let differences = flag.answers.differences.iter();
+            differences.map(move |difference| (flag, difference))
+        });
+        for answers in [differing.collect(), self.refusals()] {
+            if !answers.is_empty() {
+                text = text.and(side_by_side(&answers));
             }
         }
-        flags.text().and(differences.text())
+        text
     }
 
     fn names(&self) -> Vec<String> {
@@ -117,6 +142,21 @@ impl Answer for ComparedServices<'_> {
             .map(|flag| format!("{}/{}", flag.flag_type, flag.flag_name))
             .collect()
     }
+}
+
+fn side_by_side(answers: &[(&ComparedFlag<'_>, &Difference)]) -> Text {
+    let mut columns = Columns::headed(["TYPE", "NAME", "INSTANCE", "SERVICE", "COMPARED WITH"]);
+    for (flag, answers) in answers {
+        let line = [
+            flag.flag_type.to_owned(),
+            visible(flag.flag_name),
+            visible(&answers.instance_id),
+            answer(&answers.ours),
+            answer(&answers.theirs),
+        ];
+        columns.line(Tone::Problem, line);
+    }
+    columns.text()
 }
 
 fn answer(reply: &Reply) -> String {

@@ -1,18 +1,30 @@
 //! A flag with what is newest of it.
 
 use flag_model::{FlagKey, Metadata, Revision};
+use flag_store::UnreadableRow;
 use serde::Serialize;
 
 use super::Answer;
-use super::json;
+use super::history::created;
+use super::json::{self, Entry};
 use super::table::{of_metadata, of_revision};
-use super::text::Text;
+use super::text::{Text, Tone};
+use crate::write::Stored;
 
-/// What a flag is for, and the revision in force, as far as there are such.
+/// What a flag is for, and the revision in force, as far as there are such, or why they cannot be read.
 pub(crate) struct Flag<'a> {
     pub(crate) key: &'a FlagKey,
-    pub(crate) metadata: Option<&'a Metadata>,
-    pub(crate) revision: Option<&'a Revision>,
+    pub(crate) metadata: Option<&'a Stored<Metadata>>,
+    pub(crate) revision: Option<&'a Stored<Revision>>,
+}
+
+impl Flag<'_> {
+    /// The rows that cannot be read.
+    pub(crate) fn unreadable(&self) -> Vec<UnreadableRow> {
+        let metadata = self.metadata.and_then(|row| row.as_ref().err());
+        let revision = self.revision.and_then(|row| row.as_ref().err());
+        metadata.into_iter().chain(revision).cloned().collect()
+    }
 }
 
 /// The revision in force, alone.
@@ -25,8 +37,8 @@ pub(crate) struct Latest<'a> {
 struct FlagData {
     #[serde(flatten)]
     key: json::Key,
-    metadata: Option<json::Metadata>,
-    revision: Option<json::Revision>,
+    metadata: Option<Entry<json::Metadata>>,
+    revision: Option<Entry<json::Revision>>,
 }
 
 #[derive(Serialize)]
@@ -40,17 +52,25 @@ impl Answer for Flag<'_> {
     fn data(&self) -> impl Serialize {
         FlagData {
             key: self.key.into(),
-            metadata: self.metadata.map(Into::into),
-            revision: self.revision.map(Into::into),
+            metadata: (self.metadata).map(|row| Entry::new(row, created(row, Metadata::created))),
+            revision: (self.revision).map(|row| Entry::new(row, created(row, Revision::created))),
         }
     }
 
     fn text(&self) -> Text {
-        let metadata = self.metadata.map(of_metadata);
-        let revision = self.revision.map(of_revision);
+        let metadata = match self.metadata {
+            Some(Ok(metadata)) => of_metadata(metadata),
+            Some(Err(error)) => unreadable("metadata", error),
+            None => Text::plain("no metadata"),
+        };
+        let revision = match self.revision {
+            Some(Ok(revision)) => of_revision(revision),
+            Some(Err(error)) => unreadable("newest revision", error),
+            None => Text::plain("no revision yet"),
+        };
         Text::plain(&self.key.to_string())
-            .and(metadata.unwrap_or_else(|| Text::plain("no metadata")))
-            .and(revision.unwrap_or_else(|| Text::plain("no revision yet")))
+            .and(metadata)
+            .and(revision)
     }
 
     fn names(&self) -> Vec<String> {
@@ -73,4 +93,8 @@ impl Answer for Latest<'_> {
     fn names(&self) -> Vec<String> {
         vec![self.revision.created().to_string()]
     }
+}
+
+fn unreadable(what: &str, error: &UnreadableRow) -> Text {
+    Text::line(Tone::Problem, &format!("{what}: unreadable: {error}"))
 }

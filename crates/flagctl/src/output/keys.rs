@@ -1,14 +1,17 @@
 //! API keys, without what makes them keys, but for one that was just made.
 
-use flag_keys::{Key, Scope, Secret};
+use flag_keys::{Key, KeyId, Odd, Scope, Secret};
 use serde::Serialize;
 
 use super::Answer;
 use super::table::{listed, or_none};
 use super::text::{Columns, Text, Tone};
 
-/// The keys of a file.
-pub(crate) struct Keys<'a>(pub(crate) &'a [Key]);
+/// The keys of a file that count, and what of the file is not understood.
+pub(crate) struct Keys<'a> {
+    pub(crate) keys: &'a [Key],
+    pub(crate) odd: &'a [Odd],
+}
 
 /// A key that was just made: the only answer that shows one.
 pub(crate) struct NewKey<'a> {
@@ -22,6 +25,16 @@ pub(crate) struct RevokedKey<'a>(pub(crate) &'a Key);
 #[derive(Serialize)]
 struct List<'a> {
     keys: Vec<KeyData<'a>>,
+    not_understood: Vec<OddData<'a>>,
+}
+
+#[derive(Serialize)]
+struct OddData<'a> {
+    /// Which entry of the file, from 1; null for the file itself.
+    entry: Option<usize>,
+    id: Option<&'a str>,
+    counts: bool,
+    problem: String,
 }
 
 #[derive(Serialize)]
@@ -43,14 +56,28 @@ struct KeyData<'a> {
 
 impl Answer for Keys<'_> {
     fn data(&self) -> impl Serialize {
-        let keys = self.0.iter().map(KeyData::from).collect();
-        List { keys }
+        List {
+            keys: self.keys.iter().map(KeyData::from).collect(),
+            not_understood: self.odd.iter().map(OddData::from).collect(),
+        }
     }
 
     fn text(&self) -> Text {
-        if self.0.is_empty() {
-            return Text::default();
+        match (self.keys.is_empty(), self.odd.is_empty()) {
+            (true, true) => Text::default(),
+            (false, true) => self.understood(),
+            (true, false) => self.not_understood(),
+            (false, false) => self.understood().and(self.not_understood()),
         }
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.keys.iter().map(|key| key.id.to_string()).collect()
+    }
+}
+
+impl Keys<'_> {
+    fn understood(&self) -> Text {
         let heading = [
             "ID",
             "SCOPES",
@@ -60,7 +87,7 @@ impl Answer for Keys<'_> {
             "COMMENT",
         ];
         let mut columns = Columns::headed(heading);
-        for key in self.0 {
+        for key in self.keys {
             let line = [
                 key.id.to_string(),
                 scopes(key).join(", "),
@@ -74,8 +101,35 @@ impl Answer for Keys<'_> {
         columns.text()
     }
 
-    fn names(&self) -> Vec<String> {
-        self.0.iter().map(|key| key.id.to_string()).collect()
+    fn not_understood(&self) -> Text {
+        let mut columns = Columns::headed(["ENTRY", "ID", "COUNTS", "NOT UNDERSTOOD"]);
+        for odd in self.odd.iter().map(OddData::from) {
+            let (tone, counts) = if odd.counts {
+                (Tone::Changed, "yes")
+            } else {
+                (Tone::Problem, "no")
+            };
+            let line = [
+                odd.entry
+                    .map_or("file".to_owned(), |entry| entry.to_string()),
+                or_none(odd.id.map(str::to_owned)),
+                counts.to_owned(),
+                odd.problem,
+            ];
+            columns.line(tone, line);
+        }
+        columns.text()
+    }
+}
+
+impl<'a> From<&'a Odd> for OddData<'a> {
+    fn from(odd: &'a Odd) -> Self {
+        Self {
+            entry: (odd.position > 0).then_some(odd.position),
+            id: odd.id.as_ref().map(KeyId::as_str),
+            counts: odd.counts,
+            problem: odd.problem.to_string(),
+        }
     }
 }
 

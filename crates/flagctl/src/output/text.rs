@@ -41,6 +41,11 @@ impl Text {
         Self::verbatim(&visible::lines(text))
     }
 
+    /// One line, as a terminal may show it.
+    pub(super) fn line(tone: Tone, line: &str) -> Self {
+        Self(vec![(tone, shown(line))])
+    }
+
     /// The lines of a text that has been escaped already, in a way of its own.
     pub(super) fn verbatim(text: &str) -> Self {
         let lines = text.split_terminator('\n');

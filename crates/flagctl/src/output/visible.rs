@@ -2,6 +2,11 @@
 
 use std::fmt::Write as _;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
+
+/// The form in which letters that look the same are the same.
+const NFC: ComposingNormalizerBorrowed<'_> = ComposingNormalizerBorrowed::new_nfc();
+
 /// Text on one line: control characters and invisible ones are escaped. Escaping once more changes nothing.
 pub(crate) fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -43,6 +48,8 @@ pub(crate) fn hides(text: &str) -> Option<&'static str> {
         Some("a space that is no usual one")
     } else if text.trim() != text {
         Some("a space at its beginning or end")
+    } else if !NFC.is_normalized(text) {
+        Some("a letter that Unicode normally spells otherwise")
     } else {
         None
     }
@@ -67,12 +74,16 @@ pub(super) fn escaped_json(json: &str) -> String {
 fn in_quotes(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
+    let mut before = None;
     for character in text.chars() {
         match character {
             '"' | '\\' => quoted.extend(['\\', character]),
-            _ if is_odd_space(character) => quoted.extend(character.escape_unicode()),
+            _ if is_odd_space(character) || is_part(before, character) => {
+                quoted.extend(character.escape_unicode());
+            }
             _ => push(&mut quoted, character),
         }
+        before = Some(character);
     }
     quoted.push('"');
     quoted
@@ -97,6 +108,12 @@ pub(super) fn is_invisible(character: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
         | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Whether a character makes one letter with the one before, which Unicode normally spells otherwise.
+fn is_part(before: Option<char>, character: char) -> bool {
+    let both = || before.into_iter().chain([character]).collect::<String>();
+    !character.is_ascii() && !NFC.is_normalized(&both())
 }
 
 /// Whether a character looks like a space and is another; writers of French and Japanese use some in texts.
@@ -135,6 +152,7 @@ mod tests {
             ("A12345 ", "\"A12345 \""),
             ("\"\"", "\"\\\"\\\"\""),
             ("a\u{200b}b", "\"a\\u{200b}b\""),
+            ("é e\u{301} \u{212b}", "\"é e\\u{301} \\u{212b}\""),
             ("a\\\n", "\"a\\\\\\n\""),
             ("a\u{a0}b", "\"a\\u{a0}b\""),
         ] {
@@ -149,6 +167,20 @@ mod tests {
         assert_eq!(hides(" a"), Some("a space at its beginning or end"));
         assert_eq!(hides("a\r\n"), Some("a line break"));
         assert_eq!(hides("a\u{200b}b"), Some("a character that cannot be seen"));
+        for spelled in [
+            "e\u{301}",
+            "A\u{30a}ngstrom",
+            "\u{212b}",
+            "\u{1112}\u{1161}\u{11ab}",
+        ] {
+            assert_eq!(
+                hides(spelled),
+                Some("a letter that Unicode normally spells otherwise")
+            );
+        }
+        for usual in ["\u{e9}", "\u{c5}", "\u{d55c}", "q\u{301}", "日本 🚀"] {
+            assert_eq!(hides(usual), None);
+        }
         assert_eq!(hides("a\u{a0}b"), Some("a space that is no usual one"));
     }
 

@@ -193,11 +193,11 @@ fn a_treatment_is_selected_by_position_or_by_its_group() {
 fn one_of_several_treatments_must_be_selected() {
     check_refused(
         &[TWO, &["--percent 1"]].concat(),
-        "--treatment is required: the flag has treatment_1, blue",
+        "--treatment is required: say '#1' (or name:treatment_1), '#2' (or name:blue), or '#new' for another one",
     );
     check_refused(
         &[TWO, &["--treatment green --percent 1"]].concat(),
-        "--treatment: found \"green\", expected 1 to 2, treatment_1, blue or new",
+        "--treatment: found \"green\", but there is no such treatment; say '#1' (or name:treatment_1), '#2' (or name:blue), or '#new' for another one",
     );
     for selector in ["0", "3"] {
         let change = format!("--treatment {selector} --percent 1");
@@ -261,14 +261,14 @@ fn a_selector_can_be_exact() {
 #[test]
 fn many_ids_in_one_option_are_refused() {
     check_refused(
-        &[OFF, "--override A,B,"],
-        "--override: found \"A,B,\", which would be one id with a comma in it; say `--override A --override B`; \
+        &[OFF, "--override A,-B,"],
+        "--override: found \"A,-B,\", which would be one id with a comma in it; say `--override A --override=-B`; \
          an id that is really like this comes in with `flagctl apply`",
     );
     check_refused(
         &[OFF, "--override @ids.txt"],
         "--override: found \"@ids.txt\", but ids are not read from files; say --override ID once for each id, for \
-         instance `$(sed 's/^/--override /' ids.txt)`; an id that is really like this comes in with `flagctl apply`",
+         instance `$(sed 's/^/--override=/' ids.txt)`; an id that is really like this comes in with `flagctl apply`",
     );
     assert_eq!(tag("a b").unwrap(), "a b");
     assert_eq!(

@@ -71,8 +71,8 @@ fn select(groups: &[String], typed: &TreatmentArgs) -> Result<usize, PlanError> 
         if groups.len() <= 1 {
             return Ok(0);
         }
-        let groups = groups.join(", ");
-        return usage(format!("--treatment is required: the flag has {groups}"));
+        let selectors = selectors(groups);
+        return usage(format!("--treatment is required: say {selectors}"));
     };
     let at = selected(groups, selector)?;
     let nothing_else = TreatmentArgs {
@@ -141,9 +141,18 @@ fn unknown(groups: &[String], selector: &str) -> String {
     if groups.is_empty() {
         return format!("--treatment: found {found}, expected new, as the flag has no treatment");
     }
-    let positions = groups.len();
-    let groups = groups.join(", ");
-    format!("--treatment: found {found}, expected 1 to {positions}, {groups} or new")
+    let selectors = selectors(groups);
+    format!("--treatment: found {found}, but there is no such treatment; say {selectors}")
+}
+
+/// Every treatment as it is typed so that it fits no other.
+fn selectors(groups: &[String]) -> String {
+    let each = groups.iter().enumerate().map(|(at, group)| {
+        let (position, name) = (at + 1, word(&format!("name:{group}")));
+        format!("'#{position}' (or {name})")
+    });
+    let each: Vec<String> = each.collect();
+    format!("{}, or '#new' for another one", each.join(", "))
 }
 
 /// The rollout groups of the treatments, by position.
@@ -250,7 +259,7 @@ fn not_many(id: &str) -> Result<(), PlanError> {
         let (found, file) = (quoted(id), word(file));
         return usage(format!(
             "--override: found {found}, but ids are not read from files; say --override ID once for each id, for \
-             instance `$(sed 's/^/--override /' {file})`; {ELSE}"
+             instance `$(sed 's/^/--override=/' {file})`; {ELSE}"
         ));
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! The fields that cells may have, and what they may hold.
 
-use flag_model::{FlagType, Timestamp};
+use flag_model::{Date, FlagType, Timestamp};
 use flag_store::literal::{Arena, Literal};
 use flag_store::{FlagRowKey, RowType};
 
@@ -94,9 +94,16 @@ pub(super) fn check_fields(
                 let created = Timestamp::parse(created);
                 created.map_err(|invalid| text.wrong(&path, said(&invalid)))?;
             }
-            ("Tags", Literal::Text(tags)) => {
-                nested("Tags", tags).parse(&Arena::new())?;
+            ("ExpiresOn", Literal::Text(day)) if !day.is_empty() => {
+                let day = Date::parse(day);
+                day.map_err(|invalid| text.wrong(&path, said(&invalid)))?;
             }
+            ("Tags", Literal::Text("") | Literal::Null) => {}
+            ("Tags", Literal::Text(tags)) => {
+                let (text, arena) = (nested("Tags", tags), Arena::new());
+                check_tags(&text, &[], &text.parse(&arena)?)?;
+            }
+            ("Tags", tags) => check_tags(text, &path, tags)?,
             // As a row without any has it.
             ("Treatments", Literal::Text(treatments)) if treatments.trim().is_empty() => {}
             ("Treatments", Literal::Text(treatments)) => {
@@ -142,6 +149,21 @@ fn check_kind(
     };
     let problem = format!("{name}: found {}, expected {expected}", value.kind());
     Err(text.wrong(path, problem))
+}
+
+fn check_tags(text: &Text<'_>, path: &[Step<'_>], tags: &Literal<'_>) -> Result<(), ConfigError> {
+    let wrong = |path: &[Step<'_>], found: &Literal<'_>, expected: &str| {
+        let problem = format!("Tags: found {}, expected {expected}", found.kind());
+        Err(text.wrong(path, problem))
+    };
+    let Literal::List(tags) = tags else {
+        return wrong(path, tags, "a list of text");
+    };
+    let mut others = tags.iter().enumerate();
+    match others.find(|(_, tag)| !matches!(tag, Literal::Text(_))) {
+        Some((at, tag)) => wrong(&steps(path, &[Step::Index(at)]), tag, "text"),
+        None => Ok(()),
+    }
 }
 
 fn check_treatments(

@@ -313,6 +313,94 @@ fn null_treatments_are_none() {
     assert!(revision.treatments.is_empty());
 }
 
+/// What the reference would have served is taken, and said.
+#[test]
+fn what_is_read_otherwise_than_it_is_spelled_is_said() {
+    let from = CELL.find("[{").unwrap();
+    let until = |end: &str| format!("{}{end}}}", &CELL[..from]);
+    for (cell, says) in [
+        (
+            until("").replace(", 'Treatments': ", ""),
+            "Treatments is missing: everybody gets the control value",
+        ),
+        (
+            until("None"),
+            "Treatments is null: everybody gets the control value",
+        ),
+        (
+            until("' '"),
+            "Treatments is empty: everybody gets the control value",
+        ),
+        (
+            until("'None'"),
+            "Treatments is null: everybody gets the control value",
+        ),
+        (
+            CELL.replace("Rollout':40", "Rollout':'30'"),
+            "Treatments[0].PercentRollout: found \"30\", read as 30",
+        ),
+        (
+            CELL.replace("Rollout':40", "Rollout':40.0"),
+            "Treatments[0].PercentRollout: found 40.0, read as 40",
+        ),
+        (
+            CELL.replace("'Value': True", "'Value': 'True'"),
+            "Treatments[0].Value: found \"True\", read as \"true\"",
+        ),
+        (
+            CELL.replace("'FormatVersion': 1", "'FormatVersion': 1.0"),
+            "FormatVersion: found \"1.0\", read as 1",
+        ),
+        (
+            CELL.replace("'FormatVersion': 1, ", ""),
+            "FormatVersion: found no such cell, read as 1",
+        ),
+    ] {
+        let described = described(&config("REVISION", &cell)).unwrap();
+        assert_eq!(described.warnings, [says]);
+        assert_eq!(described.leaves_out_treatments, says.contains("everybody"));
+    }
+    for cell in [CELL.to_owned(), until("[]"), until("'[]'")] {
+        let described = described(&config("REVISION", &cell)).unwrap();
+        assert_eq!(described.warnings, [""; 0]);
+        assert!(!described.leaves_out_treatments);
+    }
+}
+
+#[test]
+fn metadata_is_refused_where_it_would_be_dropped_and_said_where_it_is_read_otherwise() {
+    let with = |field: &str| METADATA.replace('}', &format!(", {field}}}"));
+    for (field, says) in [
+        (
+            "\"ExpiresOn\": \"soon\"",
+            "found \"soon\", expected YYYY-MM-DD",
+        ),
+        (
+            "\"Tags\": 5",
+            "Tags: found a number, expected a list of text",
+        ),
+        ("\"Tags\": [5]", "Tags: found a number, expected text"),
+        ("\"Tags\": \"[5]\"", "Tags: found a number, expected text"),
+    ] {
+        let message = read_now(&config("FLAG", &with(field))).unwrap_err();
+        assert!(message.contains(says), "{message}");
+    }
+    for field in ["\"Ticket\": \"a\\nb\"", "\"OwnerID\": \"a\\nb\""] {
+        let warnings = described(&config("FLAG", &with(field))).unwrap().warnings;
+        assert!(
+            warnings.concat().contains("read as \"a b\""),
+            "{warnings:?}"
+        );
+    }
+    assert!(
+        read_now(&config(
+            "FLAG",
+            &with("\"Tags\": [\"a\"], \"ExpiresOn\": \"\"")
+        ))
+        .is_ok()
+    );
+}
+
 #[test]
 fn a_key_that_is_there_is_never_said_to_be_missing() {
     let null = |row_type: &str, cell: &str, (name, value): (&str, &str), says: &str| {

@@ -6,7 +6,7 @@ use flag_store::conformance::put;
 use flag_store::{Cells, ExposureRows as _, Scan};
 use flag_store_embedded::EmbeddedLog;
 
-use crate::world::{Stage, world};
+use crate::world::{MADE, Stage, world};
 use crate::*;
 
 /// The checks that a doctor made, each as status, what was looked at, and what was found.
@@ -139,7 +139,7 @@ fn a_doctor_tells_settings_with_their_origin() {
     assert_eq!(told("setting store"), "embedded (default)");
     let data_dir = format!("{} (variable FLAG_DATA_DIR)", dir.path().display());
     assert_eq!(told("setting data-dir"), data_dir);
-    assert!(told("store").contains(" answered in "));
+    assert!(told("store").starts_with("answered in "));
     let rows = "1 flag, 1 metadata row and 1 revision can be read";
     assert_eq!(told("rows of csr-assistant"), rows);
     assert_eq!(problems(&found), [""; 0]);
@@ -186,14 +186,16 @@ fn rows_that_cannot_be_read_are_named() {
     assert!(found[0].starts_with(row), "{found:?}");
     leave_behind(&dir, "2024-09-27 08:00:00", "[{'PercentRollout': 140}]");
     let found = problems(&doctor(dir.path(), &["csr-assistant"], 5));
-    assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found[1].contains("TIME#2024-09-27 08:00:00, column Treatments: "));
-    assert!(found[1].contains("140 is invalid"));
+    assert_eq!(found.len(), 3, "{found:?}");
+    let summary = "failed rows of csr-assistant: 1 row in force cannot be read; 1 flag, ";
+    assert!(found[0].starts_with(summary), "{found:?}");
+    assert!(found[2].contains("TIME#2024-09-27 08:00:00, column Treatments: "));
+    assert!(found[2].contains("140 is invalid"));
     let text = flagctl(&dir, &["doctor"]);
     assert_eq!(text.status.code(), Some(5));
     assert_eq!(stderr(&text), "");
     let failed = |line: &&str| {
-        line.starts_with("failed   Treatments  Rollout percentage: 140 is invalid")
+        line.starts_with("failed   Treatments  Rollout percentage: 140 is invalid.")
             && line.ends_with("#TIME#2024-09-27 08:00:00")
     };
     let lines: Vec<&str> = stdout(&text).lines().collect();
@@ -202,7 +204,39 @@ fn rows_that_cannot_be_read_are_named() {
         .iter()
         .position(|line| line.starts_with("STATUS   COLUMN"))
         .unwrap();
-    assert_eq!(lines.len(), table + 3, "{lines:?}");
+    assert_eq!(lines[table + 3], "");
+    let wide = |line: &&str| line.chars().count() > 100;
+    assert!(!lines[..table].iter().any(wide), "{lines:?}");
+    check_advised(&dir, &lines[table + 4..]);
+}
+
+/// Whatever failed has its advice, in every form, and its own name.
+#[track_caller]
+fn check_advised(dir: &TempDir, said: &[&str]) {
+    assert_eq!(said[0], "What to do:");
+    let rollback = format!("  `flagctl rollback csr-assistant feature {NAME}` takes");
+    assert!(
+        said.iter().any(|line| line.starts_with(&rollback)),
+        "{said:?}"
+    );
+    let data = command(dir.path(), &["doctor", "-ojson"]).output().unwrap();
+    let data: Value = serde_json::from_slice(&data.stdout).unwrap();
+    for check in data["checks"].as_array().unwrap() {
+        assert_eq!(
+            check["advice"].is_string(),
+            check["status"] == "failed",
+            "{check}"
+        );
+    }
+    let names = command(dir.path(), &["doctor", "-oname"]).output().unwrap();
+    let row = format!("FLAGNAME#{NAME}#TIME#2024-09-27 08:00:00");
+    let names: Vec<&str> = stdout(&names).lines().collect();
+    assert_eq!(names[0], "rows of csr-assistant");
+    assert!(
+        names[1].starts_with("PROJECT#csr-assistant#") && names[1].ends_with(&row),
+        "{names:?}"
+    );
+    assert_eq!(names.len(), 2);
 }
 
 #[test]
@@ -312,4 +346,60 @@ fn what_writes_nothing_makes_no_store() {
     ] {
         check_done(&command(&store, &args).output().unwrap());
     }
+}
+
+/// The service has the log open all the time, and logs; somebody cuts what lies beside it.
+#[test]
+fn what_is_wrong_with_the_exposures_is_no_matter_to_flags() {
+    let dir = world(Stage::InUse);
+    let store = dir.path().join("flag-data");
+    let other = TempDir::new().unwrap();
+    let to = format!("--to=embedded:{}", other.path().display());
+    let from = format!("--from=embedded:{}", store.display());
+    let flag = ["csr-assistant", "feature", NAME];
+    let revise = [&["revise", "--comment=x", "--percent=7"], &flag[..]].concat();
+    on_log(&store, async |log| {
+        let row = left_behind(MADE[0], "[]");
+        for result in log.write_rows(&[row]).await {
+            result.unwrap();
+        }
+        std::fs::write(store.join("exposures.db-wal"), "").unwrap();
+        for args in [
+            &revise[..],
+            &["list", "csr-assistant"],
+            &["copy", "csr-assistant", &from, &to],
+        ] {
+            check_done(&command(&store, args).output().unwrap());
+        }
+        let found = problems(&doctor(&store, &[], 6));
+        let failed: Vec<&String> = found
+            .iter()
+            .filter(|line| line.starts_with("failed"))
+            .collect();
+        assert_eq!(failed.len(), 1, "{found:?}");
+        assert!(failed[0].contains("exposures.db"), "{found:?}");
+    });
+}
+
+/// Whoever knows the reference's framework has its variables set.
+#[test]
+fn bigtable_that_nobody_has_asked_for_is_told_with_what_names_it() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flagctl"));
+    let variables = [
+        ("USER", "ann"),
+        ("PROJECT_ID", "p"),
+        ("INSTANCE_ID", "i"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere"),
+    ];
+    let listed = command
+        .env_clear()
+        .envs(variables)
+        .args(["list", "p"])
+        .output();
+    let says = [
+        "because bigtable-instance is set: variable INSTANCE_ID",
+        "--store embedded",
+        "cannot use the credentials for Google Cloud",
+    ];
+    check_failed(&listed.unwrap(), 6, &says);
 }

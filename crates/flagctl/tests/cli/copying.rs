@@ -34,8 +34,6 @@ fn rows_are_copied_byte_for_byte_and_once() {
     let from = world(Stage::InUse);
     let from = from.path().join("flag-data");
     let to = TempDir::new().unwrap();
-    let dry = copy(&from, to.path(), &["--dry-run"]);
-    check_failed(&dry, 6, &["there is no embedded store in"]);
     check_done(&flagctl(&to, &["init"]));
     let dry = json(&copy(&from, to.path(), &["--dry-run"]));
     assert_eq!(
@@ -174,4 +172,30 @@ fn what_cannot_be_copied_is_refused() {
         6,
         &["there is no embedded store in /nowhere"],
     );
+}
+
+#[test]
+fn a_dry_run_onto_a_store_that_is_not_there_says_what_a_copy_makes() {
+    let from = world(Stage::InUse);
+    let from = from.path().join("flag-data");
+    let parent = TempDir::new().unwrap();
+    let to = parent.path().join("new");
+    let counts = |output: &Output| {
+        let copied = json(output);
+        (
+            copied["flags"]["copied"].clone(),
+            copied["exposures"]["copied"].clone(),
+        )
+    };
+    let dry = copy(&from, &to, &["--dry-run", "--exposures"]);
+    let says = "lacks files, which a copy makes first";
+    assert!(stderr(&dry).contains(says), "{}", stderr(&dry));
+    assert!(!to.exists());
+    let copied = copy(&from, &to, &["--exposures"]);
+    assert_eq!(counts(&dry), counts(&copied));
+    std::fs::remove_file(to.join("exposures.db")).unwrap();
+    let dry = copy(&from, &to, &["--dry-run", "--exposures"]);
+    assert_eq!(counts(&dry), (0.into(), 2.into()));
+    assert!(stderr(&dry).contains(says), "{}", stderr(&dry));
+    assert!(!to.join("exposures.db").exists());
 }

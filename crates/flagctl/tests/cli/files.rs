@@ -47,10 +47,10 @@ fn apply(dir: &TempDir, text: &str, options: &[&str]) -> Output {
     flagctl(dir, &[&args, options].concat())
 }
 
-/// Who gets what of a hundred instances.
+/// Value, rollout group and bucket of instances, of which one is in an override list.
 fn decisions(dir: &TempDir, flag_type: &str, name: &str) -> Vec<(Value, Value, Value)> {
     let explain = |instance: usize| {
-        let instance = format!("A{}", 12_300 + instance);
+        let instance = format!("A{instance}");
         let args = [
             "explain",
             "csr-assistant",
@@ -64,23 +64,21 @@ fn decisions(dir: &TempDir, flag_type: &str, name: &str) -> Vec<(Value, Value, V
         let field = |field: &str| found[field].clone();
         (field("value"), field("rollout_group"), field("bucket"))
     };
-    (0..100).map(explain).collect()
+    (12_330..12_350).map(explain).collect()
 }
 
 #[test]
 fn what_is_exported_and_applied_elsewhere_decides_alike() {
     let here = with_flags();
+    let decided = decisions(&here, "feature", NAME);
+    let greeted = decisions(&here, "data", "greeting");
     for form in ["yaml", "json"] {
         let file = export(&here, form);
         let there = TempDir::new().unwrap();
         let applied = apply(&there, &file, &["-o", "json"]);
         assert_eq!(json(&applied)["changed"].as_array().unwrap().len(), 2);
-        assert_eq!(
-            decisions(&there, "feature", NAME),
-            decisions(&here, "feature", NAME)
-        );
-        let greeting = decisions(&there, "data", "greeting");
-        assert_eq!(greeting, decisions(&here, "data", "greeting"));
+        assert_eq!(decisions(&there, "feature", NAME), decided);
+        assert_eq!(decisions(&there, "data", "greeting"), greeted);
         assert_eq!(export(&there, form), file);
     }
 }

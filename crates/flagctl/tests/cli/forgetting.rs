@@ -130,3 +130,78 @@ fn an_instance_is_found_under_the_name_that_the_log_has_for_it() {
     assert_eq!(left.len(), 1);
     assert!(left[0].key.windows(5).any(|part| part == b"B%232"));
 }
+
+#[test]
+fn an_id_that_is_a_negative_number_needs_no_tip() {
+    let dir = world(Stage::InUse);
+    let store = dir.path().join("flag-data");
+    log(&store, &["-5"]);
+    let flag = ["csr-assistant", "feature", NAME];
+    let explained = [&["explain"], &flag[..], &["-5"]].concat();
+    check_done(&command(&store, &explained).output().unwrap());
+    let one = [&flag[..], &["--instance", "-5"]].concat();
+    let logged = [&["exposures", "-oname"], &one[..]].concat();
+    let logged = command(&store, &logged).output().unwrap();
+    assert_eq!(stdout(&logged).lines().count(), 1);
+    let sql = [&["sql", "exposures"], &one[..]].concat();
+    check_done(&command(&store, &sql).output().unwrap());
+    let listed = [&["revise", "--comment=x", "--override", "-5"], &flag[..]].concat();
+    check_done(&command(&store, &listed).output().unwrap());
+    let forgotten = ["forget", "-5", "--project=csr-assistant", "--yes"];
+    check_done(&command(&store, &forgotten).output().unwrap());
+    assert_eq!(exposures(&dir), 2);
+}
+
+/// Runs a command that takes an id for an option, and gives what the tip says.
+#[track_caller]
+fn tip(dir: &TempDir, args: &[&str]) -> String {
+    let refused = command(&dir.path().join("flag-data"), args)
+        .output()
+        .unwrap();
+    check_failed(&refused, 2, &["unexpected argument"]);
+    let tip = stderr(&refused)
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("tip: "));
+    tip.unwrap().to_owned()
+}
+
+#[test]
+fn a_tip_for_an_id_that_begins_with_a_dash_works() {
+    let dir = world(Stage::InUse);
+    let store = dir.path().join("flag-data");
+    log(&store, &["-abc"]);
+    let said = tip(&dir, &["forget", "-abc", "--project=csr-assistant"]);
+    assert_eq!(
+        said,
+        "to pass '-abc' as a value, put it last, behind all options: '-- -abc'"
+    );
+    let said = tip(&dir, &["forget", "--", "-abc", "--project=csr-assistant"]);
+    assert_eq!(
+        said,
+        "what stands behind `--` is never an option: put --project=csr-assistant before it"
+    );
+    let flag = ["csr-assistant", "feature", NAME];
+    let said = tip(
+        &dir,
+        &[&["exposures"], &flag[..], &["--instance", "-abc"]].concat(),
+    );
+    assert_eq!(
+        said,
+        "to pass '-abc' as the value of '--instance', use '--instance=-abc'"
+    );
+    let logged = [&["exposures", "--instance=-abc", "-oname"], &flag[..]].concat();
+    assert_eq!(
+        stdout(&command(&store, &logged).output().unwrap())
+            .lines()
+            .count(),
+        1
+    );
+    let forgotten = ["forget", "--project=csr-assistant", "--yes", "--", "-abc"];
+    check_done(&command(&store, &forgotten).output().unwrap());
+    assert_eq!(exposures(&dir), 2);
+    let said = tip(
+        &dir,
+        &["forget", "A", "--project=csr-assistant", "--dryrun"],
+    );
+    assert_eq!(said, "a similar argument exists: '--dry-run'");
+}

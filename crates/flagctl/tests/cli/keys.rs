@@ -167,7 +167,7 @@ fn a_key_of_a_newer_release_is_revoked_and_what_it_wrote_stays() {
     let listed = keys(&dir, &["list", "-oname"]);
     assert_eq!(stdout(&listed), format!("{id}\n{other}\n"));
     assert!(
-        stderr(&listed).contains("key 1: fields: found 1"),
+        stderr(&listed).contains(&format!("key 1 ({id}): fields: found networks, ")),
         "{}",
         stderr(&listed)
     );
@@ -176,6 +176,40 @@ fn a_key_of_a_newer_release_is_revoked_and_what_it_wrote_stays() {
         stdout(&keys(&dir, &["list", "-oname"])),
         format!("{other}\n")
     );
+}
+
+#[test]
+fn a_key_that_does_not_count_is_listed_with_what_is_wrong() {
+    let dir = TempDir::new().unwrap();
+    let id = create(&dir, &[])["id"].as_str().unwrap().to_owned();
+    let text = std::fs::read_to_string(file(&dir)).unwrap();
+    let entry = r#""keys": [{"id": "newer-1", "networks": []}, {"id": 7, "sha256": "flag_1_2"}, "#;
+    let newer = text.replace("\"keys\": [", entry);
+    std::fs::write(file(&dir), newer).unwrap();
+    let listed = keys(&dir, &["list"]);
+    let lines: Vec<Vec<&str>> = stdout(&listed)
+        .lines()
+        .map(|line| {
+            line.split("  ")
+                .map(str::trim)
+                .filter(|cell| !cell.is_empty())
+                .collect()
+        })
+        .collect();
+    assert_eq!(lines[1][0], id);
+    assert_eq!(lines[3], ["ENTRY", "ID", "COUNTS", "NOT UNDERSTOOD"]);
+    assert_eq!(lines[4][..3], ["1", "newer-1", "no"], "{lines:?}");
+    assert!(
+        lines[4][3].starts_with("sha256: found something else"),
+        "{lines:?}"
+    );
+    assert_eq!(lines[5][..3], ["2", "-", "no"], "{lines:?}");
+    assert_eq!((lines.len(), stderr(&listed)), (6, ""));
+    let listed = json(&keys(&dir, &["list", "-ojson"]));
+    assert_eq!(listed["not_understood"][0]["id"], "newer-1");
+    assert_eq!(listed["not_understood"][1]["entry"], 2);
+    assert_eq!(listed["not_understood"][1]["counts"], false);
+    assert!(!listed.to_string().contains("flag_1_2"));
 }
 
 #[test]

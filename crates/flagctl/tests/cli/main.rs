@@ -4,6 +4,7 @@
 mod administering;
 mod backups;
 mod changing;
+mod comparing;
 mod copying;
 mod examples;
 mod files;
@@ -13,6 +14,7 @@ mod keys;
 mod looking;
 mod reading;
 mod replacing;
+mod rolling_back;
 mod running;
 #[cfg(target_os = "linux")]
 mod terminal;

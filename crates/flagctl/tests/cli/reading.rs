@@ -95,7 +95,71 @@ fn a_row_that_cannot_be_read_is_shown_in_the_history_and_its_reason_elsewhere() 
         "cannot read the newest revision of csr-assistant",
         "TIME#2024-09-26 08:00:00, column Treatments",
     ];
-    check_failed(&on_flag(&dir, "get", &[]), 5, &says);
-    let says = [says[0], "--control too"];
-    check_failed(&revise(&dir, "--percent 5"), 5, &says[1..]);
+    check_failed(&on_flag(&dir, "latest", &[]), 5, &says);
+    check_failed(&revise(&dir, "--percent 5"), 5, &["--control too"]);
+}
+
+/// What a command shows of a flag with a row that cannot be read, as text and as data, and that it names the row.
+#[track_caller]
+fn check_partly(dir: &TempDir, shown: &[&str], unreadable: &str) -> Value {
+    let text = on_flag(dir, "get", &[]);
+    assert_eq!(text.status.code(), Some(5));
+    for part in shown {
+        assert!(stdout(&text).contains(part), "{part}: {}", stdout(&text));
+    }
+    assert!(
+        stderr(&text).starts_with("error: row PROJECT#"),
+        "{}",
+        stderr(&text)
+    );
+    assert!(stderr(&text).contains(unreadable), "{}", stderr(&text));
+    let data = on_flag(dir, "get", &["-o", "json"]);
+    assert_eq!(data.status.code(), Some(5));
+    serde_json::from_slice(&data.stdout).unwrap()
+}
+
+#[test]
+fn a_row_that_cannot_be_read_hides_nothing_that_can() {
+    let dir = with_revision();
+    let metadata = |time: &str| {
+        let key = format!(
+            "PROJECT#csr-assistant#ROWTYPE#FLAG#FLAGTYPE#feature#FLAGNAME#{NAME}#TIME#{time}"
+        );
+        let cells = Cells::default().with("Name", "other");
+        Row {
+            key: key.into(),
+            cells: cells.with("Description", "x"),
+        }
+    };
+    crate::administering::write(dir.path(), metadata(&soon()));
+    let shown = ["metadata: unreadable: row PROJECT#", "comment   why"];
+    let data = check_partly(&dir, &shown, "column Name");
+    assert!(data["metadata"]["unreadable"].is_string(), "{data}");
+    assert_eq!(data["revision"]["comment"], "why");
+    check_done(&on_flag(&dir, "latest", &[]));
+
+    let dir = TempDir::new().unwrap();
+    check_done(&add(&dir));
+    leave_behind(&dir, &soon(), "[{");
+    let shown = [
+        "description  Multi-step",
+        "newest revision: unreadable: row PROJECT#",
+    ];
+    let data = check_partly(&dir, &shown, "column Treatments");
+    assert!(data["revision"]["unreadable"].is_string(), "{data}");
+    assert_eq!(data["metadata"]["description"], "Multi-step API router");
+
+    let dir = TempDir::new().unwrap();
+    crate::administering::write(dir.path(), metadata("2024-09-25 19:15:28.248896"));
+    check_partly(
+        &dir,
+        &["metadata: unreadable", "no revision yet"],
+        "column Name",
+    );
+    check_failed(&on_flag(&dir, "latest", &[]), 3, &["has no revision yet"]);
+    for command in ["history", "exposures"] {
+        check_done(&on_flag(&dir, command, &[]));
+    }
+    let first = ["--control", "false", "--percent", "10", "--comment", "why"];
+    check_done(&on_flag(&dir, "revise", &first));
 }

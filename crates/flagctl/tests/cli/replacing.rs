@@ -45,6 +45,79 @@ fn run_config(dir: &TempDir, row_type: &str, cells: &str) -> Output {
     flagctl(dir, &["run-config", "-f", file.to_str().unwrap()])
 }
 
+/// A flag of version 1 at 20 %.
+fn at_20_percent() -> TempDir {
+    let dir = TempDir::new().unwrap();
+    check_done(&add(&dir));
+    check_done(&revise(
+        &dir,
+        "--control false --percent 20 --format-version 1",
+    ));
+    dir
+}
+
+const LEFT_OUT: &str = "the treatments in force are taken away by leaving them out";
+
+#[test]
+fn a_run_configuration_takes_treatments_away_only_if_it_says_so() {
+    let dir = at_20_percent();
+    let cells = |treatments: &str| {
+        format!("{{'FormatVersion': 1, 'ControlValue': False, 'Comment': 'why'{treatments}}}")
+    };
+    for treatments in ["", ", 'Treatments': None", ", 'Treatments': ''"] {
+        let refused = run_config(&dir, "REVISION", &cells(treatments));
+        assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+        for says in [
+            LEFT_OUT,
+            "everybody gets the control value",
+            "[]",
+            "say --yes-i-mean",
+        ] {
+            assert!(stderr(&refused).contains(says), "{}", stderr(&refused));
+        }
+    }
+    assert_eq!(percents(&dir), ["20"]);
+    check_done(&run_config(&dir, "REVISION", &cells(", 'Treatments': []")));
+    assert_eq!(percents(&dir), [""; 0]);
+    let nothing_to_take = run_config(&dir, "REVISION", &cells(""));
+    check_done(&nothing_to_take);
+    let says = "warning: Treatments is missing: everybody gets the control value\n";
+    assert!(stderr(&nothing_to_take).contains(says));
+}
+
+#[test]
+fn a_run_configuration_without_treatments_replaces_what_cannot_be_read_only_by_name() {
+    let dir = broken();
+    let cells = "{'FormatVersion': 2, 'HashAlgorithm': 'md5', 'Salt': 'multi_step_api_router', \
+        'ControlValue': False, 'Comment': 'why'}";
+    let refused = run_config(&dir, "REVISION", cells);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains(LEFT_OUT), "{}", stderr(&refused));
+}
+
+#[test]
+fn a_file_takes_treatments_away_only_if_it_says_so() {
+    let dir = at_20_percent();
+    let file = dir.path().join("flags.yaml");
+    let apply = |treatments: &str, options: &[&str]| {
+        let text = format!(
+            "file_version: 1\nproject: csr-assistant\nflags:\n- flag_type: feature\n  name: {NAME}\n  revision:\n    control: false\n{treatments}"
+        );
+        fs::write(&file, text).unwrap();
+        let command = ["apply", "-f", file.to_str().unwrap(), "--yes"];
+        flagctl(&dir, &[&command, options].concat())
+    };
+    for left_out in ["", "    treatments:\n"] {
+        let refused = apply(left_out, &[]);
+        assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+        assert!(stderr(&refused).contains(LEFT_OUT), "{}", stderr(&refused));
+    }
+    assert_eq!(percents(&dir), ["20"]);
+    check_done(&apply("    treatments: []\n", &[]));
+    assert_eq!(percents(&dir), [""; 0]);
+    check_done(&apply("", &[]));
+}
+
 #[test]
 fn a_run_configuration_replaces_a_revision_that_cannot_be_read() {
     let dir = broken();
@@ -191,7 +264,9 @@ fn metadata_that_cannot_be_read_is_replaced() {
             .with("Description", "x");
         let key = format!("{key}{}", SystemClock.now()).into();
         write(dir.path(), Row { key, cells });
-        check_failed(&on_flag(&dir, "get", &[]), 5, &["column Name"]);
+        let got = on_flag(&dir, "get", &[]);
+        assert_eq!(got.status.code(), Some(5));
+        assert!(stderr(&got).contains("column Name"), "{}", stderr(&got));
     };
     break_it();
     check_failed(

@@ -32,7 +32,7 @@ impl<T> GuardedConnection<T> {
         }
         let has_begun = !self.kept.is_empty();
         self.state.is_arriving.set(has_begun);
-        if self.state.is_to_close() && (self.state.is_extra.get() || !has_begun) {
+        if self.state.is_to_drop() || (self.state.is_to_close() && !has_begun) {
             return HUNG_UP;
         }
         if self.held.set(self.kept.len()).is_err() {
@@ -57,6 +57,9 @@ impl<T> GuardedConnection<T> {
     /// Whoever has been answered before the end of his body may send a little more of it.
     pub(super) fn wait_for_body(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.state.phase.get() == Phase::Answered {
+            if self.state.is_to_drop() {
+                return HUNG_UP;
+            }
             return self.linger(context).map(Ok);
         }
         Poll::Pending

@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
@@ -323,6 +324,50 @@ async fn a_connection_with_a_part_of_a_head_makes_no_room() {
     assert!(!new.is_extra.get() && ours.state.is_to_close());
 }
 
+/// Whether it is closed at once when it has to go.
+async fn goes_at_once(ours: &mut Guarded) -> bool {
+    let state = ours.state();
+    let began = Instant::now();
+    let closing = async {
+        sleep(LINGER / 4).await;
+        state.close();
+    };
+    let ending = async {
+        assert_eq!(read_on(ours, LINGER / 2).await.1, Some(LINGER / 4));
+        ours.shutdown().await.unwrap();
+    };
+    tokio::join!(ending, closing);
+    began.elapsed() == LINGER / 4
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_beyond_the_limit_that_has_to_go_goes_whatever_it_has() {
+    let beyond = || {
+        let (near, caller) = duplex(PIPE);
+        let connections = Rc::new(Connections::new(0, &Limits::for_tests()));
+        (caller, GuardedConnection::new(near, &connections))
+    };
+    let (mut caller, mut ours) = beyond();
+    caller.write_all(b"GET / HT").await.unwrap();
+    assert!(goes_at_once(&mut ours).await, "it has a part of a head");
+    let (mut caller, mut ours) = beyond();
+    let head = b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n";
+    caller.write_all(head).await.unwrap();
+    assert_eq!(read_on(&mut ours, PATIENCE).await.0, head);
+    answer(&mut ours, b"y").await;
+    assert!(goes_at_once(&mut ours).await, "its body is not wanted");
+    let (mut caller, mut ours) = beyond();
+    caller.write_all(b"GET / HT").await.unwrap();
+    assert_eq!(read_on(&mut ours, LINGER / 4).await.1, None);
+    let (state, began) = (ours.state(), Instant::now());
+    let closing = async {
+        sleep(LINGER / 4).await;
+        state.close();
+    };
+    tokio::join!(ours.shutdown(), closing).0.unwrap();
+    assert_eq!(began.elapsed(), LINGER / 4, "it lingers already");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_head_that_came_in_pieces_is_held_until_it_is_passed_on() {
     let (mut caller, mut ours) = connected();
@@ -334,6 +379,49 @@ async fn a_head_that_came_in_pieces_is_held_until_it_is_passed_on() {
     assert_eq!(read_on(&mut ours, PATIENCE / 4).await.0, REQUEST);
     assert_eq!(ours.connections.held.total(), 0);
     assert_eq!(ours.kept.capacity(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_large_head_the_connection_is_closed() {
+    for (size, is_large) in [(LARGE_HEAD / 2, false), (LARGE_HEAD, true)] {
+        let (mut caller, mut ours) = connected();
+        let head = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(size));
+        let sent = head.clone();
+        let sending = tokio::spawn(async move { caller.write_all(sent.as_bytes()).await });
+        let (passed, _) = read_on(&mut ours, PATIENCE / 2).await;
+        assert_eq!(passed, head.as_bytes());
+        sending.await.unwrap().unwrap();
+        assert_eq!(ours.state.is_last_answer(), is_large);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_a_body_has_his_turn_before_more_of_it_is_passed_on() {
+    const CHUNKS: usize = 10_000;
+    let (mut caller, near) = duplex(CHUNKS * 10);
+    let connections = Rc::new(Connections::new(1, &Limits::for_tests()));
+    let mut ours = GuardedConnection::new(near, &connections);
+    let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunks = "1\r\n \r\n".repeat(CHUNKS);
+    let request = format!("{head}{chunks}0\r\n\r\n");
+    caller.write_all(request.as_bytes()).await.unwrap();
+    let mut passed = Vec::new();
+    let turns = std::future::poll_fn(|context| {
+        let before = passed.len();
+        while let Poll::Ready(read) = pin!(ours.read_buf(&mut passed)).poll(context) {
+            assert!(read.is_ok_and(|read| read > 0));
+        }
+        assert!(passed.len() - before < 1_024, "{}", passed.len() - before);
+        if passed.len() == request.len() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    });
+    // It is woken for each turn, though nothing more comes.
+    timeout(PATIENCE, turns).await.unwrap();
+    assert_eq!(passed, request.as_bytes());
+    assert!(ours.state.is_whole.get() && ours.kept.capacity() == 0);
 }
 
 #[tokio::test(start_paused = true)]

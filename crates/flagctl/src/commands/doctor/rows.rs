@@ -9,9 +9,14 @@ use flag_store::{
 };
 
 use crate::output::{Checks, Place, Status};
+use crate::shell;
 
 /// How many rows that cannot be read are named.
 pub(super) const NAMED: usize = 100;
+
+/// What to do about a project without rows.
+const NO_ROWS: &str =
+    "is its name right? `flagctl doctor` looks at every project that the store has";
 
 /// Whose row it is, and of which kind.
 type Subject = (RowType, FlagKey);
@@ -74,6 +79,7 @@ impl ProjectRows {
     pub(super) fn look_at(&mut self, row: &Row) {
         let subject = FlagRowKey::subject_of(&row.key);
         let is_newest = (subject.as_ref()).is_none_or(|subject| self.is_newest(subject, row));
+        let advice = advice(subject.as_ref());
         self.flags.extend(subject.map(|(_, flag)| flag));
         let inspection = FlagRow::inspect(row, &self.options, SystemClock.now());
         if inspection.is_passed_over && !is_newest {
@@ -85,7 +91,7 @@ impl ProjectRows {
             Ok(FlagRow::Head) => {}
             Ok(FlagRow::Revision(_)) => self.revisions += 1,
             Ok(FlagRow::Metadata(_)) => self.metadata += 1,
-            Err(error) => self.unreadable(&error, !is_newest),
+            Err(error) => self.unreadable(&error, &advice, !is_newest),
         }
     }
 
@@ -110,14 +116,21 @@ impl ProjectRows {
         );
         if self.metadata + self.revisions + self.failed + self.superseded == 0 {
             checks.note(Status::Failed, check, "there are none");
+            checks.advise(NO_ROWS);
             return false;
         }
-        checks.note(Status::Ok, check, total);
+        self.summary(checks, check, total);
         checks.checks.append(&mut self.found.checks);
         let unnamed = (self.failed + self.superseded).saturating_sub(NAMED);
         if unnamed > 0 {
             let found = format!("{unnamed} more cannot be read");
-            checks.note(Status::Failed, "rows", found);
+            let status = if self.failed > 0 {
+                Status::Failed
+            } else {
+                Status::Warning
+            };
+            checks.note(status, "rows", found);
+            checks.advise("mend those that are named, then run `flagctl doctor` again");
         }
         let unnamed = self.odd.saturating_sub(NAMED);
         if unnamed > 0 {
@@ -127,7 +140,18 @@ impl ProjectRows {
         self.failed > 0
     }
 
-    fn unreadable(&mut self, error: &UnreadableRow, is_superseded: bool) {
+    /// Notes how many rows can be read, and how many that count cannot, which is no good news then.
+    fn summary(&self, checks: &mut Checks, check: String, readable: String) {
+        if self.failed == 0 {
+            return checks.note(Status::Ok, check, readable);
+        }
+        let failed = counted(self.failed, "row");
+        let found = format!("{failed} in force cannot be read; {readable}");
+        checks.note(Status::Failed, check, found);
+        checks.advise("see what is said of each of its rows that failed");
+    }
+
+    fn unreadable(&mut self, error: &UnreadableRow, advice: &str, is_superseded: bool) {
         let (status, more) = if is_superseded {
             self.superseded += 1;
             let more = "; newer rows count, so only the history lacks it";
@@ -138,6 +162,7 @@ impl ProjectRows {
         };
         if self.failed + self.superseded <= NAMED {
             self.found.unreadable_row(status, "row", error, more);
+            self.found.advise(advice);
         }
     }
 
@@ -187,6 +212,23 @@ impl ProjectRows {
             let check = format!("flag {}", metadata.flag);
             self.found.note(Status::Warning, check, found);
         }
+    }
+}
+
+/// What to do about a row that counts and cannot be read.
+fn advice(subject: Option<&Subject>) -> String {
+    match subject {
+        Some((RowType::Revision, flag)) => {
+            let flag = shell::flag(flag);
+            format!(
+                "`flagctl rollback {flag}` takes an older revision, `flagctl revise --control=VALUE --comment=TEXT {flag}` says a new one"
+            )
+        }
+        Some((_, flag)) => {
+            let flag = shell::flag(flag);
+            format!("`flagctl update --description=TEXT {flag}` says anew what the flag is for")
+        }
+        None => "no flag has such a key, so no command replaces the row: whoever wrote it has to write it under a right one".to_owned(),
     }
 }
 
@@ -281,7 +323,10 @@ mod tests {
         let found = "TIME#2024-09-22 08:00:00, column Treatments: ";
         check(
             &rows,
-            &[(Status::Ok, "1 revision can"), (Status::Failed, found)],
+            &[
+                (Status::Failed, "1 row in force cannot be read; 1 flag"),
+                (Status::Failed, found),
+            ],
             true,
         );
     }
@@ -299,7 +344,7 @@ mod tests {
         let found = "Rollout percentage: 140 is invalid";
         check(
             &[revision('1', percent)],
-            &[(Status::Ok, ""), (Status::Failed, found)],
+            &[(Status::Failed, ""), (Status::Failed, found)],
             true,
         );
         let key = row(
@@ -308,7 +353,7 @@ mod tests {
         );
         check(
             &[key],
-            &[(Status::Ok, "0 flags"), (Status::Failed, "flag type")],
+            &[(Status::Failed, "0 flags"), (Status::Failed, "flag type")],
             true,
         );
     }
@@ -319,7 +364,7 @@ mod tests {
         let found = "range [0, 100]. 120 is the total of all treatments.";
         check(
             &[revision('1', &format!("[{share}, {share}]"))],
-            &[(Status::Ok, ""), (Status::Failed, found)],
+            &[(Status::Failed, ""), (Status::Failed, found)],
             true,
         );
     }
@@ -341,7 +386,7 @@ mod tests {
         let found = "TIME#2024-09-22 08:00:00, column Treatments: ";
         let older = "it is passed over, and other rows count";
         let expected = [
-            (Status::Ok, ""),
+            (Status::Failed, ""),
             (Status::Failed, found),
             (Status::Warning, older),
         ];
@@ -352,7 +397,7 @@ mod tests {
     fn a_flag_fails_whose_keys_all_tell_no_time() {
         let rows = [row("REVISION@x", &[]), row("REVISION@y", &[])];
         let expected = [
-            (Status::Ok, "0 revisions"),
+            (Status::Failed, "0 revisions"),
             (Status::Warning, "it is passed over, and other"),
             (Status::Failed, "TIME#2024-09-2y"),
         ];
@@ -375,7 +420,7 @@ mod tests {
         ];
         check(&[ahead("[]")], &served, false);
         let failed = [
-            (Status::Ok, "0 revisions"),
+            (Status::Failed, "0 revisions"),
             (Status::Warning, "found a time ahead of the clock"),
             (Status::Failed, "column Treatments: "),
         ];

@@ -45,7 +45,7 @@ fn a_file_says_what_each_flag_is_for_and_who_gets_what() {
     assert_eq!(metadata.expires_on.unwrap().to_string(), "2027-01-31");
     let revision = router.revision.as_ref().unwrap();
     assert_eq!(revision.algorithm, Some(HashAlgorithm::Sha1));
-    let treatment = &revision.treatments[0];
+    let treatment = &revision.treatments.as_ref().unwrap()[0];
     assert_eq!(treatment.percent.to_string(), "12.5");
     assert_eq!(treatment.overrides[1].as_str(), "12");
     assert_eq!(treatment.ranges[1].to_string(), "[20000, 22500)");

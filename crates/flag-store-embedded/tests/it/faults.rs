@@ -1,0 +1,182 @@
+//! Locks held by others, and damaged rows.
+
+use std::path::Path;
+use std::time::Duration;
+
+use flag_store::{
+    Cells, Columns, Expected, ExposureRows as _, Insert, Row, RowStore as _, Scan, StoreError,
+};
+use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
+use rusqlite::Connection;
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+const SHORT: Duration = Duration::from_millis(50);
+
+fn row(key: &str) -> Row {
+    Row {
+        key: key.into(),
+        cells: Cells::default().with("Name", key),
+    }
+}
+
+async fn insert(store: &EmbeddedStore, key: &str) -> Result<Insert, StoreError> {
+    store.insert_if_absent(&row(key)).await
+}
+
+async fn get(store: &EmbeddedStore, key: &str) -> Result<Option<Row>, StoreError> {
+    store.get(key.as_bytes(), Columns::All).await
+}
+
+/// Somebody else who holds the write lock of the flags.
+fn lock(directory: &Path) -> Connection {
+    lock_file(directory, "flags.db")
+}
+
+fn lock_file(directory: &Path, file: &str) -> Connection {
+    let connection = Connection::open(directory.join(file)).unwrap();
+    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    connection
+}
+
+fn fresh() -> (TempDir, EmbeddedStore) {
+    let directory = TempDir::new().unwrap();
+    let store = EmbeddedStore::open(directory.path()).unwrap();
+    (directory, store)
+}
+
+/// A store one of whose flags, `damaged`, holds bytes that are no cells.
+async fn damaged() -> (TempDir, EmbeddedStore) {
+    let (directory, store) = fresh();
+    insert(&store, "whole").await.unwrap();
+    damage(directory.path(), "flags.db");
+    (directory, store)
+}
+
+fn damage(directory: &Path, file: &str) {
+    let connection = Connection::open(directory.join(file)).unwrap();
+    let sql = "INSERT INTO rows (key, cells) VALUES (CAST('damaged' AS BLOB), x'00ff')";
+    connection.execute_batch(sql).unwrap();
+}
+
+#[track_caller]
+fn assert_broken<T: std::fmt::Debug>(result: &Result<T, StoreError>) {
+    assert!(
+        matches!(result, Err(StoreError::Broken { .. })),
+        "{result:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_write_behind_a_lock_times_out_and_works_afterwards() {
+    let (directory, store) = fresh();
+    let hasty = store.clone().with_timeout(SHORT);
+    let lock = lock(directory.path());
+    for _ in 0..2 {
+        let result = insert(&hasty, "a").await;
+        assert!(matches!(result, Err(StoreError::TimedOut { after }) if after == SHORT));
+    }
+    let log = EmbeddedLog::open(directory.path()).unwrap();
+    let log_lock = lock_file(directory.path(), "exposures.db");
+    let results = log
+        .with_timeout(SHORT)
+        .write_rows(&[row("a"), row("b")])
+        .await;
+    drop(log_lock);
+    assert_eq!(results.len(), 2);
+    for result in results {
+        assert!(matches!(result, Err(StoreError::TimedOut { .. })));
+    }
+    drop(lock);
+    // The last of the calls that timed out may still get the lock at this moment, so this is another row.
+    assert_eq!(insert(&store, "c").await.unwrap(), Insert::Inserted);
+}
+
+#[tokio::test]
+async fn a_lock_on_flags_holds_up_neither_reads_nor_exposures() {
+    let (directory, store) = fresh();
+    insert(&store, "a").await.unwrap();
+    let lock = lock(directory.path());
+    let blocked = tokio::spawn({
+        let store = store.clone();
+        async move { insert(&store, "b").await }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(get(&store, "a").await.unwrap(), Some(row("a")));
+    let log = EmbeddedLog::open(directory.path()).unwrap();
+    log.rows().insert_if_absent(&row("c")).await.unwrap();
+    assert!(!blocked.is_finished());
+    drop(lock);
+    assert_eq!(blocked.await.unwrap().unwrap(), Insert::Inserted);
+}
+
+#[tokio::test]
+async fn a_write_whose_caller_went_before_its_turn_does_not_happen() {
+    let (directory, store) = fresh();
+    let lock = lock(directory.path());
+    let first = tokio::spawn({
+        let store = store.clone();
+        async move { insert(&store, "first").await }
+    });
+    tokio::task::yield_now().await;
+    timeout(SHORT, insert(&store, "abandoned"))
+        .await
+        .unwrap_err();
+    drop(lock);
+    first.await.unwrap().unwrap();
+    insert(&store, "last").await.unwrap();
+    assert_eq!(get(&store, "abandoned").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_broken_and_named() {
+    let (_directory, store) = damaged().await;
+    let error = get(&store, "damaged").await.unwrap_err();
+    let message = format!("{error:?}");
+    assert!(message.contains("damaged") && message.contains("flags.db"));
+    assert_broken(&store.scan(Scan::prefix("")).await);
+    let expected = Expected {
+        column: "Name",
+        value: None,
+    };
+    let cells = row("x").cells;
+    assert_broken(&store.compare_and_set(b"damaged", expected, &cells).await);
+}
+
+#[tokio::test]
+async fn a_damaged_row_spoils_no_other() {
+    let (directory, store) = damaged().await;
+    assert_eq!(get(&store, "whole").await.unwrap(), Some(row("whole")));
+    let log = EmbeddedLog::open(directory.path()).unwrap();
+    damage(directory.path(), "exposures.db");
+    let batch = [row("new"), row("damaged"), row("newer")];
+    let results = log.write_rows(&batch).await;
+    assert!(results[0].is_ok() && results[2].is_ok());
+    assert!(matches!(results[1], Err(StoreError::Broken { .. })));
+    let newer = log.rows().get(b"newer", Columns::All).await;
+    assert_eq!(newer.unwrap(), Some(row("newer")));
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_row_is_refused_alone() {
+    let (directory, store) = fresh();
+    let no_cells = Row {
+        key: b"a".to_vec(),
+        cells: Cells::default(),
+    };
+    let no_key = row("");
+    let long_column = Row {
+        key: b"a".to_vec(),
+        cells: Cells::default().with(vec![b'x'; 70_000], "1"),
+    };
+    for refused in [&no_cells, &no_key, &long_column] {
+        let result = store.insert_if_absent(refused).await;
+        assert!(matches!(result, Err(StoreError::Refused { .. })));
+    }
+    let log = EmbeddedLog::open(directory.path()).unwrap();
+    let results = log.write_rows(&[no_cells, row("good")]).await;
+    assert!(matches!(results[0], Err(StoreError::Refused { .. })));
+    assert!(results[1].is_ok());
+    let good = log.rows().get(b"good", Columns::All).await;
+    assert_eq!(good.unwrap(), Some(row("good")));
+}

@@ -1,0 +1,16 @@
+//! Facts about the store in local files, through what the crate exports.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+mod backup;
+mod conformance;
+mod faults;
+mod head_rows;
+mod lost;
+mod opening;
+mod processes;

@@ -1,0 +1,55 @@
+//! What an append and a look for changes read and write, in bytes.
+
+use std::sync::Arc;
+
+use flag_model::{
+    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, ProjectName, RevisionParts,
+};
+use flag_store::scripted::{ScriptedRows, Traffic};
+use flag_store::{Base, FlagStore, SystemClock};
+
+fn parts(number: u32, comment: &str) -> RevisionParts {
+    RevisionParts {
+        flag: FlagKey {
+            project: ProjectName::new("p").unwrap(),
+            flag_type: FlagType::Feature,
+            name: FlagName::new(format!("flag_{number:06}")).unwrap(),
+        },
+        format: Format::v1(HashAlgorithm::Md5),
+        control: FlagValue::Boolean(false),
+        treatments: vec![],
+        comment: comment.to_owned(),
+        owner: None,
+        rollback_of: None,
+    }
+}
+
+/// However many flags the project has, and however large the revisions before are.
+#[tokio::test]
+async fn an_append_and_a_look_for_changes_cost_what_they_cost_for_the_first_flag() {
+    let rows = Arc::new(ScriptedRows::default());
+    let store = FlagStore::new(rows.clone(), Arc::new(SystemClock));
+    let add = async |number: u32, comment: &str| {
+        let parts = parts(number, comment);
+        store.append_revision(Base::Newest, parts).await.unwrap();
+    };
+    let large = "x".repeat(60_000);
+    add(0, &large).await;
+    rows.take_traffic();
+    add(0, "small").await;
+    let first = rows.take_traffic();
+    assert!(first.read < 1_000 && first.written < 1_000, "{first:?}");
+    for number in 1..1_000 {
+        add(number, "").await;
+    }
+    rows.take_traffic();
+    add(0, "small").await;
+    let Traffic { read, written } = rows.take_traffic();
+    // The row of the revision before lies between now, as one key more.
+    assert!(read < first.read + 200, "{read} against {first:?}");
+    assert_eq!(written, first.written);
+    store.change_mark(&parts(0, "").flag.project).await.unwrap();
+    let Traffic { read, written } = rows.take_traffic();
+    assert!(read < 100, "{read}");
+    assert_eq!(written, 0);
+}

@@ -1,0 +1,67 @@
+//! What to type instead, where a value that begins with a hyphen was taken for an option.
+
+use std::ffi::OsString;
+
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command, Error};
+
+use crate::shell;
+
+/// The end of options: whatever follows is a value.
+const END: &str = "--";
+
+/// The error with a tip that works when it is followed: the one of clap leaves out where the value has to stand.
+pub(crate) fn with_tip(mut error: Error, typed: &[OsString], command: &Command) -> Error {
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidArg)
+        && let Some(tip) = tip(&error, unknown, typed, command)
+    {
+        let tips = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
+        error.insert(ContextKind::Suggested, tips);
+    }
+    error
+}
+
+fn tip(error: &Error, unknown: &str, typed: &[OsString], command: &Command) -> Option<String> {
+    let words: Vec<&str> = typed.iter().filter_map(|word| word.to_str()).collect();
+    // Of several short options in one word only the first is named.
+    let is_short = !unknown.starts_with(END);
+    let is_it = |word: &&str| *word == unknown || (is_short && word.starts_with(unknown));
+    let at = words.iter().position(is_it)?;
+    let (before, word) = (words.get(..at)?, words.get(at)?);
+    if before.contains(&END) {
+        return Some(format!(
+            "what stands behind `{END}` is never an option: put {word} before it"
+        ));
+    }
+    let is_value = match error.get(ContextKind::Suggested) {
+        Some(ContextValue::StyledStrs(tips)) => tips
+            .iter()
+            .any(|tip| tip.to_string().contains("as a value")),
+        _ => false,
+    };
+    if !is_value {
+        return None;
+    }
+    Some(match before.last() {
+        Some(option) if takes_value(command, option) => {
+            let typed = format!("{option}={}", shell::word(word));
+            format!("to pass '{word}' as the value of '{option}', use '{typed}'")
+        }
+        _ => {
+            format!("to pass '{word}' as a value, put it last, behind all options: '{END} {word}'")
+        }
+    })
+}
+
+/// Whether it is an option of the command, or of one below it, that takes a value.
+fn takes_value(command: &Command, option: &str) -> bool {
+    let is_it = |arg: &Arg| {
+        let long = arg.get_long().map(|long| format!("--{long}"));
+        let short = arg.get_short().map(|short| format!("-{short}"));
+        arg.get_action().takes_values() && [long, short].iter().flatten().any(|name| name == option)
+    };
+    command.get_arguments().any(is_it)
+        || (command.get_subcommands()).any(|command| takes_value(command, option))
+}

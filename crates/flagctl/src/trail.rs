@@ -1,0 +1,91 @@
+//! Which revisions led to the one in force, so that rollbacks walk back over them and never forth.
+//!
+//! Pure. A rollback takes back everything newer than its target; what was taken back is on the trail again only once it
+//! was named and came into force.
+
+use std::collections::BTreeMap;
+
+use flag_model::{Revision, Timestamp};
+use flag_store::UnreadableRow;
+
+/// A revision as the history has it, readable or not.
+pub(crate) type Entry = Result<Revision, UnreadableRow>;
+
+/// The way to the revision in force.
+pub(crate) struct Trail<'h> {
+    /// Its revisions, the oldest first, each with the time of its original.
+    steps: Vec<(Timestamp, &'h Revision)>,
+    /// Of every revision the one that it is a copy of, however many copies are between them; else itself.
+    originals: BTreeMap<Timestamp, Timestamp>,
+    /// What cannot be read, the newest first.
+    unreadable: Vec<&'h UnreadableRow>,
+    /// When the newest revision was made, if it cannot be read.
+    broken: Option<Timestamp>,
+}
+
+impl<'h> Trail<'h> {
+    /// From a history, the newest first.
+    pub(crate) fn of(history: &'h [Entry]) -> Self {
+        let newest = history.first();
+        let mut trail = Self {
+            steps: Vec::new(),
+            originals: BTreeMap::new(),
+            unreadable: history
+                .iter()
+                .filter_map(|row| row.as_ref().err())
+                .collect(),
+            broken: newest.and_then(|row| row.as_ref().err()?.created()),
+        };
+        history
+            .iter()
+            .rev()
+            .flatten()
+            .for_each(|revision| trail.add(revision));
+        trail
+    }
+
+    fn add(&mut self, revision: &'h Revision) {
+        let made = revision.created();
+        let original = revision.rollback_of.map_or(made, |of| self.original(of));
+        self.originals.insert(made, original);
+        self.steps.retain(|(step, _)| *step <= original);
+        if self.steps.last().is_none_or(|(step, _)| *step < original) {
+            self.steps.push((original, revision));
+        }
+    }
+
+    fn original(&self, of: Timestamp) -> Timestamp {
+        self.originals.get(&of).copied().unwrap_or(of)
+    }
+
+    /// How many revisions there are to go back to.
+    pub(crate) fn length(&self) -> usize {
+        let in_force = usize::from(self.broken.is_none());
+        self.steps.len().saturating_sub(in_force)
+    }
+
+    /// The revision that many steps before the one in force.
+    pub(crate) fn back(&self, steps: usize) -> Option<&'h Revision> {
+        let at = self.length().checked_sub(steps)?;
+        self.steps.get(at).map(|(_, revision)| *revision)
+    }
+
+    /// What cannot be read between the revision in force and this one, or between it and the beginning.
+    pub(crate) fn passed_over(&self, target: Option<&Revision>) -> Vec<&'h UnreadableRow> {
+        let after = target.map(Revision::created);
+        let last = self.steps.last().map(|(step, _)| *step);
+        let before = self.broken.or(last);
+        let rows = self.unreadable.iter().copied().filter(|row| {
+            row.created().is_some_and(|made| {
+                after.is_none_or(|after| made > after) && before.is_none_or(|before| made < before)
+            })
+        });
+        rows.collect()
+    }
+
+    /// Whether a rollback went past this revision, or past the one that it is a copy of, and nobody took that back.
+    pub(crate) fn was_taken_back(&self, target: &Revision) -> bool {
+        let original = self.original(target.created());
+        !self.steps.iter().any(|(step, _)| *step == original)
+    }
+}

@@ -1,0 +1,134 @@
+//! Rollbacks walk back through what was in force, and never forth unasked.
+
+use super::*;
+
+/// A revision of version 1 over one that cannot be read.
+const REPLACING: &str =
+    "--control false --percent 5 --format-version 1 --yes-i-mean multi_step_api_router";
+
+const AGAIN: &str = "what was rolled back comes into force again";
+
+#[track_caller]
+fn check_code(output: &Output, code: i32) {
+    assert_eq!(output.status.code(), Some(code), "{}", stderr(output));
+}
+
+#[track_caller]
+fn check_said(output: &Output, code: i32, says: &str) {
+    check_code(output, code);
+    assert!(stderr(output).contains(says), "{}", stderr(output));
+}
+
+/// A flag that was revised to each of these percentages.
+fn revised(percents: &[u32]) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    check_done(&add(&dir));
+    for percent in percents {
+        check_done(&revise(
+            &dir,
+            &format!("--control false --percent {percent}"),
+        ));
+    }
+    dir
+}
+
+fn percent(dir: &TempDir) -> String {
+    json(&on_flag(dir, "get", &["-o", "json"]))["revision"]["treatments"][0]["percent"].to_string()
+}
+
+/// When the revisions were made, the newest first.
+fn made(dir: &TempDir) -> Vec<String> {
+    let names = on_flag(dir, "history", &["-o", "name"]);
+    stdout(&names).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn repeated_rollbacks_walk_back_and_never_forth() {
+    let dir = revised(&[10, 20, 30]);
+    for expected in ["20", "10"] {
+        check_done(&on_flag(&dir, "rollback", &[]));
+        assert_eq!(percent(&dir), expected);
+    }
+    let end = on_flag(&dir, "rollback", &[]);
+    check_said(&end, 3, "there is nothing to roll back to");
+    check_said(&end, 3, "`--to TIME`");
+    assert_eq!((percent(&dir).as_str(), made(&dir).len()), ("10", 5));
+}
+
+#[test]
+fn a_rollback_goes_past_what_was_rolled_back_before_it() {
+    let dir = revised(&[10, 20, 30]);
+    let [first, bad] = [2, 0].map(|at| made(&dir)[at].clone());
+    check_done(&on_flag(&dir, "rollback", &[]));
+    check_done(&revise(&dir, "--percent 25"));
+    check_done(&on_flag(&dir, "rollback", &["--dry-run"]));
+    check_done(&on_flag(&dir, "rollback", &["--steps", "2"]));
+    let latest = json(&on_flag(&dir, "latest", &["-ojson"]));
+    assert_eq!(latest["revision"]["rollback_of"], first.as_str());
+    // Brought back by name it is in force as any other, and is what came before 40.
+    check_said(&on_flag(&dir, "rollback", &["--to", &bad]), 2, AGAIN);
+    let meant = ["--to", &bad, "--yes-i-mean", NAME];
+    check_done(&on_flag(&dir, "rollback", &meant));
+    check_done(&revise(&dir, "--percent 40"));
+    for expected in ["30", "10"] {
+        check_done(&on_flag(&dir, "rollback", &[]));
+        assert_eq!(percent(&dir), expected);
+    }
+}
+
+#[test]
+fn a_rollback_to_what_is_in_force_says_that_nothing_changes() {
+    let dir = revised(&[10, 20, 30]);
+    check_done(&on_flag(&dir, "rollback", &[]));
+    let [copy, original] = [0, 2].map(|at| made(&dir)[at].clone());
+    for to in [copy, original] {
+        let output = on_flag(&dir, "rollback", &["--to", &to, "--yes"]);
+        check_said(&output, 2, "nothing changes");
+    }
+    assert_eq!(made(&dir).len(), 4);
+}
+
+#[test]
+fn steps_say_how_many_there_are() {
+    let dir = revised(&[10, 20, 30]);
+    let far = on_flag(&dir, "rollback", &["--steps", "99"]);
+    check_said(&far, 3, "2 revisions to go back to, not 99");
+    for steps in ["0", "-1", "x"] {
+        let none = on_flag(&dir, "rollback", &["--steps", steps]);
+        check_said(&none, 2, "expected a whole number, 1 or more");
+    }
+    let only = revised(&[10]);
+    let none = on_flag(&only, "rollback", &[]);
+    check_said(&none, 3, "there is nothing to roll back to");
+}
+
+#[test]
+fn a_rollback_says_what_it_passes_over() {
+    let dir = TempDir::new().unwrap();
+    check_done(&add(&dir));
+    leave_behind(&dir, "2024-09-25 10:00:00", "[]");
+    leave_behind(&dir, "2024-09-26 10:00:00", "[{'PercentRollout': 140}]");
+    check_done(&revise(&dir, REPLACING));
+    let output = on_flag(&dir, "rollback", &[]);
+    let says = "the revision of 2024-09-26 10:00:00.000000 cannot be read and is passed over";
+    check_said(&output, 0, says);
+    let latest = json(&on_flag(&dir, "latest", &["-ojson"]));
+    let of = &latest["revision"]["rollback_of"];
+    assert_eq!(of, "2024-09-25 10:00:00.000000");
+}
+
+#[test]
+fn a_rollback_to_what_cannot_be_read_says_so_and_what_to_do() {
+    let dir = TempDir::new().unwrap();
+    check_done(&add(&dir));
+    leave_behind(&dir, "2024-09-26 10:00:00", "[{'PercentRollout': 140}]");
+    check_done(&revise(&dir, REPLACING));
+    let to = ["--to", "2024-09-26 10:00:00"];
+    for options in [&[][..], &to] {
+        let output = on_flag(&dir, "rollback", options);
+        check_said(&output, 5, "cannot be read");
+        for says in ["2024-09-26 10:00:00", "--to TIME", "flagctl revise"] {
+            check_said(&output, 5, says);
+        }
+    }
+}

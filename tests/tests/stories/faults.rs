@@ -1,0 +1,12 @@
+//! What the system does when something fails, measured: each test is a row of the table in `docs/reliability.md`.
+//!
+//! They take minutes, want the machine for themselves, and hold figures; so `cargo xtask faults` runs them, one at a
+//! time and in release builds, and the ordinary tests don't.
+
+mod exposures;
+mod freshness;
+mod limits;
+mod report;
+mod store;
+mod world;
+mod writers;

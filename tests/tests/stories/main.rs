@@ -1,0 +1,31 @@
+//! Stories of the whole system: real processes, real stores, real HTTP.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::float_cmp,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests"
+)]
+
+mod access;
+mod administration;
+mod bad_day;
+mod client;
+mod connections;
+mod exposures;
+mod faults;
+mod flag_owner;
+mod freshness;
+mod limits;
+mod local_files;
+mod metrics;
+mod outage;
+mod procedures;
+mod python_reader;
+mod reference;
+mod service;
+mod traces;
+mod unheard;
+mod writers;
