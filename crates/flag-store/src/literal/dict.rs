@@ -16,7 +16,10 @@ pub(super) fn keep_last(entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
         return entries;
     }
     let places = places(&entries);
-    let mut kept: Vec<Entry<'_>> = Vec::with_capacity(entries.len());
+    if places.iter().copied().eq(0..entries.len()) {
+        return entries;
+    }
+    let mut kept: Vec<Entry<'_>> = Vec::new();
     for (entry, place) in entries.into_iter().zip(places) {
         match kept.get_mut(place) {
             Some(earlier) => *earlier = entry,
@@ -34,7 +37,7 @@ fn are_distinct(entries: &[Entry<'_>]) -> bool {
 /// For each entry, how many other keys were there before its own was first.
 fn places(entries: &[Entry<'_>]) -> Vec<usize> {
     // Its hasher is keyed at random, so that nobody can choose keys that collide.
-    let mut places = HashMap::new();
+    let mut places = HashMap::with_capacity(entries.len());
     let keys = entries.iter().map(|(key, _)| &**key);
     keys.map(|key| {
         let next = places.len();

@@ -36,8 +36,13 @@ impl LiteralError {
 }
 
 /// A [`LiteralError`] whose place is still an offset into the text, so that two readers can be compared.
+///
+/// Boxed, as every value that is read passes through results that could be mistakes.
 #[derive(Debug)]
-pub(super) struct Mistake {
+pub(super) struct Mistake(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     at: usize,
     expected: &'static str,
     /// The token there, unless said otherwise.
@@ -48,37 +53,42 @@ impl Mistake {
     /// The token at `at` is not what was expected.
     pub(super) fn token(at: usize, expected: &'static str) -> Self {
         let found = None;
-        Self {
+        Self(Box::new(Parts {
             at,
             expected,
             found,
-        }
+        }))
     }
 
     /// Something other than a single token is not what was expected.
     pub(super) fn new(at: usize, expected: &'static str, found: impl Into<String>) -> Self {
         let found = Some(found.into());
-        Self {
+        Self(Box::new(Parts {
             at,
             expected,
             found,
-        }
+        }))
     }
 
     /// This mistake, unless the other reader came further.
     pub(super) fn or_further(self, other: Self) -> Self {
-        if other.at > self.at { other } else { self }
+        if other.0.at > self.0.at { other } else { self }
     }
 
     /// Turns the offset into line and column of the text.
     pub(super) fn locate(self, text: &str) -> LiteralError {
-        let (line, column) = line_and_column(text, self.at);
-        let rest = text.get(self.at..).unwrap_or_default();
+        let Parts {
+            at,
+            expected,
+            found,
+        } = *self.0;
+        let (line, column) = line_and_column(text, at);
+        let rest = text.get(at..).unwrap_or_default();
         LiteralError {
             line,
             column,
-            expected: self.expected,
-            found: self.found.unwrap_or_else(|| token(rest)),
+            expected,
+            found: found.unwrap_or_else(|| token(rest)),
         }
     }
 }

@@ -41,10 +41,9 @@ pub(super) fn value<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Node<'a>,
 fn list<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, Mistake> {
     let mut items = Vec::new();
     bracket::<G>(cursor, (b']', "`,` or `]`"), |cursor| {
-        items.push(value::<G>(cursor)?);
+        push(&mut items, value::<G>(cursor)?);
         Ok(())
     })?;
-    items.shrink_to_fit();
     Ok(Literal::List(items))
 }
 
@@ -52,7 +51,7 @@ fn list<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, Mistake>
 fn tuple<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, Mistake> {
     let mut items = Vec::new();
     let last = bracket::<G>(cursor, (b')', "`,` or `)`"), |cursor| {
-        items.push(value::<G>(cursor)?);
+        push(&mut items, value::<G>(cursor)?);
         Ok(())
     })?;
     if last == Last::Value
@@ -61,7 +60,6 @@ fn tuple<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, Mistake
     {
         return Ok(only.literal);
     }
-    items.shrink_to_fit();
     Ok(Literal::List(items))
 }
 
@@ -70,12 +68,18 @@ fn dict<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, Mistake>
     let mut entries = Vec::new();
     bracket::<G>(cursor, (b'}', "`,` or `}`"), |cursor| {
         let key = G::key(cursor, entries.is_empty().then_some(at))?;
-        entries.push((key, value::<G>(cursor)?));
+        push(&mut entries, (key, value::<G>(cursor)?));
         Ok(())
     })?;
-    let mut entries = keep_last(entries);
-    entries.shrink_to_fit();
-    Ok(Literal::Dict(entries))
+    Ok(Literal::Dict(keep_last(entries)))
+}
+
+/// Keeps what was read; a bracket around a single value, of which there may be many, has place for no more.
+fn push<T>(values: &mut Vec<T>, value: T) {
+    if values.is_empty() {
+        values.reserve_exact(1);
+    }
+    values.push(value);
 }
 
 /// What stands last in brackets.

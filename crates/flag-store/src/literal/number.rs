@@ -47,6 +47,9 @@ impl Number {
 
     /// An integer of decimal digits and underscores; `None` if there are too many.
     pub(super) fn decimal(text: &str) -> Option<Self> {
+        if let Ok(integer) = text.parse() {
+            return Some(Self(Repr::Integer(integer)));
+        }
         let digits = without_underscores(text);
         let digits = digits.trim_start_matches('0');
         (digits.len() <= MAX_DIGITS).then(|| Self::integer(digits))
@@ -64,7 +67,8 @@ impl Number {
 
     /// A float of digits, point, exponent and underscores. Beyond the largest it is infinite, as in Python.
     pub(super) fn float(text: &str) -> Self {
-        let float: f64 = without_underscores(text).parse().unwrap_or(f64::INFINITY);
+        let read = text.parse().or_else(|_| without_underscores(text).parse());
+        let float: f64 = read.unwrap_or(f64::INFINITY);
         Self(Repr::Float(float.to_bits()))
     }
 
