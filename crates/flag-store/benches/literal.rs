@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use flag_store::literal::{Arena, MAX_DEPTH, parse};
+use flag_store::literal::{MAX_DEPTH, parse};
 
 const MIB: usize = 1024 * 1024;
 
@@ -152,8 +152,7 @@ fn measure(name: &str, text: &str) {
 fn time(text: &str, times: usize) -> Duration {
     let start = Instant::now();
     for _ in 0..times {
-        let arena = Arena::new();
-        let _ = black_box(parse(black_box(text), &arena));
+        let _ = black_box(parse(black_box(text)));
     }
     start.elapsed()
 }

@@ -9,7 +9,7 @@ mod text;
 use flag_model::{
     FlagKey, FlagName, FlagType, Invalid, Metadata, ProjectName, Revision, Timestamp, quoted,
 };
-use flag_store::literal::{Arena, Literal};
+use flag_store::literal::Literal;
 use flag_store::{
     Cells, FlagRow, FlagRowKey, Oddity, Row, RowOptions, RowType, UnreadableRow, decode_metadata,
     decode_revision,
@@ -66,41 +66,29 @@ pub(crate) fn read(
     options: &RowOptions,
 ) -> Result<Described, ConfigError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let outer = Text {
-        name: "run configuration",
-        text,
-    };
-    let arena = Arena::new();
-    let config = outer.parse(&arena)?;
-    let Literal::Dict(fields) = &config else {
-        return Err(outer.wrong(&[], format!("found {}, expected an object", config.kind())));
+    let outer = Text::read("run configuration", text)?;
+    let Literal::Dict(fields) = &outer.root.literal else {
+        let found = outer.root.kind();
+        return Err(outer.wrong(&[], format!("found {found}, expected an object")));
     };
     outer.only(&[], fields, &ALL)?;
-    let key = row_key(&outer, &config, now)?;
-    let value = outer.field(&config, CELLS)?;
-    match value {
+    let key = row_key(&outer, now)?;
+    match outer.field(CELLS)? {
         Literal::Text(cells) => {
-            let inner = Text {
-                name: CELLS,
-                text: cells,
-            };
-            read_cells(&inner, &[], &inner.parse(&arena)?, &key, options)
+            let inner = Text::read(CELLS, cells)?;
+            read_cells(&inner, &[], &inner.root, &key, options)
         }
         other => read_cells(&outer, &[Step::Key(CELLS)], other, &key, options),
     }
 }
 
-fn row_key(
-    outer: &Text<'_>,
-    config: &Literal<'_>,
-    now: Timestamp,
-) -> Result<FlagRowKey, ConfigError> {
-    let row_type = row_type(outer, config)?;
+fn row_key(outer: &Text<'_>, now: Timestamp) -> Result<FlagRowKey, ConfigError> {
+    let row_type = row_type(outer)?;
     let invalid = |field| move |invalid: Invalid| outer.wrong(&[Step::Key(field)], said(&invalid));
     let flag = FlagKey {
-        project: ProjectName::new(outer.text_field(config, PROJECT)?).map_err(invalid(PROJECT))?,
-        flag_type: flag_type(outer, config)?,
-        name: FlagName::new(outer.text_field(config, FLAG_NAME)?).map_err(invalid(FLAG_NAME))?,
+        project: ProjectName::new(outer.text_field(PROJECT)?).map_err(invalid(PROJECT))?,
+        flag_type: flag_type(outer)?,
+        name: FlagName::new(outer.text_field(FLAG_NAME)?).map_err(invalid(FLAG_NAME))?,
     };
     Ok(FlagRowKey {
         row_type,
@@ -109,10 +97,10 @@ fn row_key(
     })
 }
 
-fn row_type(outer: &Text<'_>, config: &Literal<'_>) -> Result<RowType, ConfigError> {
+fn row_type(outer: &Text<'_>) -> Result<RowType, ConfigError> {
     let wrong = |problem| outer.wrong(&[Step::Key(ROW_TYPE)], problem);
     let types = [RowType::Flag, RowType::Revision];
-    let found = outer.text_field(config, ROW_TYPE)?;
+    let found = outer.text_field(ROW_TYPE)?;
     let Some(row_type) = types.into_iter().find(|known| known.as_str() == found) else {
         let meant = meant(&found.to_uppercase(), &types.map(RowType::as_str));
         let found = quoted(found);
@@ -120,7 +108,7 @@ fn row_type(outer: &Text<'_>, config: &Literal<'_>) -> Result<RowType, ConfigErr
             "found {found}, expected FLAG or REVISION{meant}"
         )));
     };
-    let is_new = match outer.field(config, IS_NEW)? {
+    let is_new = match outer.field(IS_NEW)? {
         Literal::Boolean(is_new) => *is_new,
         other => {
             let problem = format!("found {}, expected true or false", other.kind());
@@ -138,8 +126,8 @@ fn row_type(outer: &Text<'_>, config: &Literal<'_>) -> Result<RowType, ConfigErr
     Err(wrong(format!("found {found}, expected {expected}")))
 }
 
-fn flag_type(outer: &Text<'_>, config: &Literal<'_>) -> Result<FlagType, ConfigError> {
-    let found = outer.text_field(config, FLAG_TYPE)?;
+fn flag_type(outer: &Text<'_>) -> Result<FlagType, ConfigError> {
+    let found = outer.text_field(FLAG_TYPE)?;
     FlagType::parse(found).map_err(|invalid| {
         let meant = meant(&found.to_lowercase(), &FlagType::ALL.map(FlagType::as_str));
         outer.wrong(&[Step::Key(FLAG_TYPE)], said(&invalid) + &meant)
@@ -161,8 +149,8 @@ fn read_cells(
     check_fields(text, path, fields, key, is_copy)?;
     let filled = fields
         .iter()
-        .filter(|(_, value)| *value != Literal::Null)
-        .map(|(name, value)| (*name, cell(value)));
+        .filter(|(_, value)| value.literal != Literal::Null)
+        .map(|(name, value)| (&**name, cell(value)));
     let row = Row {
         key: key.encode().into(),
         cells: filled.collect::<Cells>(),
@@ -234,7 +222,7 @@ fn refused(odd: &Oddity) -> UnreadableRow {
 /// The cell of a value: text as it is, everything else as JSON.
 fn cell(value: &Literal<'_>) -> String {
     match value {
-        Literal::Text(text) => (*text).to_owned(),
+        Literal::Text(text) => text.clone().into_owned(),
         other => json(other).to_string(),
     }
 }
@@ -247,11 +235,11 @@ fn json(value: &Literal<'_>) -> serde_json::Value {
             let text = number.to_string();
             serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text))
         }
-        Literal::Text(text) => (*text).into(),
-        Literal::List(items) => items.iter().map(json).collect(),
+        Literal::Text(text) => text.clone().into(),
+        Literal::List(items) => items.iter().map(|item| json(item)).collect(),
         Literal::Dict(fields) => fields
             .iter()
-            .map(|(name, value)| ((*name).to_owned(), json(value)))
+            .map(|(name, value)| (name.clone().into_owned(), json(value)))
             .collect(),
     }
 }

@@ -1,75 +1,47 @@
 //! What becomes of a key that a dict has twice.
 
-use std::hash::BuildHasher;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
-use hashbrown::DefaultHashBuilder;
-use hashbrown::hash_table::{Entry, HashTable};
-
-use super::Literal;
+use super::value::Node;
 
 /// How many keys are compared one by one, which is quicker than hashing so few.
 const FEW: usize = 8;
 
-/// How many keys are likely to have marks of their own.
-const MARKED: usize = 16;
+type Entry<'a> = (Cow<'a, str>, Node<'a>);
 
 /// Keeps of several entries with one key the last value, at the place where the key was first.
-pub(super) fn keep_last(entries: &mut Vec<(&str, Literal<'_>)>, start: usize) {
-    let all = entries.get_mut(start..).unwrap_or_default();
-    let is_distinct =
-        (all.len() <= MARKED && have_distinct_marks(all)) || (all.len() <= FEW && is_distinct(all));
-    if !is_distinct {
-        let kept = move_forward(all);
-        entries.truncate(start + kept);
+pub(super) fn keep_last(entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
+    if entries.len() <= FEW && are_distinct(&entries) {
+        return entries;
     }
-}
-
-/// Whether the keys differ already in their length and their ends.
-fn have_distinct_marks(entries: &[(&str, Literal<'_>)]) -> bool {
-    let mut seen = 0_u128;
-    entries.iter().all(|(key, _)| {
-        let (first, last) = match key.as_bytes() {
-            [] => (0, 0),
-            [first, .., last] => (*first, *last),
-            [only] => (*only, 0),
-        };
-        let sum = usize::from(first) + usize::from(last) * 3 + key.len() * 5;
-        let mark = 1 << (sum % 128);
-        let is_new = seen & mark == 0;
-        seen |= mark;
-        is_new
-    })
-}
-
-fn is_distinct(entries: &[(&str, Literal<'_>)]) -> bool {
-    let mut rest = entries;
-    while let Some(((key, _), before)) = rest.split_last() {
-        if before.iter().any(|(other, _)| other == key) {
-            return false;
+    let places = places(&entries);
+    if places.iter().copied().eq(0..entries.len()) {
+        return entries;
+    }
+    let mut kept: Vec<Entry<'_>> = Vec::new();
+    for (entry, place) in entries.into_iter().zip(places) {
+        match kept.get_mut(place) {
+            Some(earlier) => *earlier = entry,
+            None => kept.push(entry),
         }
-        rest = before;
     }
-    true
+    kept
 }
 
-/// Moves the entries that count to the front, and tells how many they are.
-fn move_forward(entries: &mut [(&str, Literal<'_>)]) -> usize {
-    // Keyed at random, so that nobody can choose keys that collide.
-    let hasher = DefaultHashBuilder::default();
-    let mut places: HashTable<usize> = HashTable::with_capacity(entries.len());
-    for at in 0..entries.len() {
-        let Some(&entry) = entries.get(at) else { break };
-        let key_of = |place: usize| entries.get(place).map(|(key, _)| *key);
-        let is_same = |&place: &usize| key_of(place) == Some(entry.0);
-        let hash_of = |&place: &usize| hasher.hash_one(key_of(place).unwrap_or_default());
+fn are_distinct(entries: &[Entry<'_>]) -> bool {
+    let mut keys = entries.iter().map(|(key, _)| key).enumerate();
+    keys.all(|(at, key)| entries.iter().take(at).all(|(earlier, _)| earlier != key))
+}
+
+/// For each entry, how many other keys were there before its own was first.
+fn places(entries: &[Entry<'_>]) -> Vec<usize> {
+    // Its hasher is keyed at random, so that nobody can choose keys that collide.
+    let mut places = HashMap::with_capacity(entries.len());
+    let keys = entries.iter().map(|(key, _)| &**key);
+    keys.map(|key| {
         let next = places.len();
-        let place = match places.entry(hasher.hash_one(entry.0), is_same, hash_of) {
-            Entry::Occupied(first) => *first.get(),
-            Entry::Vacant(free) => *free.insert(next).get(),
-        };
-        if let Some(kept) = entries.get_mut(place) {
-            *kept = entry;
-        }
-    }
-    places.len()
+        *places.entry(key).or_insert(next)
+    })
+    .collect()
 }

@@ -37,7 +37,7 @@ impl LiteralError {
 
 /// A [`LiteralError`] whose place is still an offset into the text, so that two readers can be compared.
 ///
-/// Boxed, since every value that is read passes through a result that could be a mistake.
+/// Boxed, as every value that is read passes through results that could be mistakes.
 #[derive(Debug)]
 pub(super) struct Mistake(Box<Parts>);
 
@@ -47,73 +47,61 @@ struct Parts {
     expected: &'static str,
     /// The token there, unless said otherwise.
     found: Option<String>,
-    is_final: bool,
 }
 
 impl Mistake {
     /// The token at `at` is not what was expected.
     pub(super) fn token(at: usize, expected: &'static str) -> Self {
+        let found = None;
         Self(Box::new(Parts {
             at,
             expected,
-            found: None,
-            is_final: false,
+            found,
         }))
     }
 
     /// Something other than a single token is not what was expected.
     pub(super) fn new(at: usize, expected: &'static str, found: impl Into<String>) -> Self {
-        let mut mistake = Self::token(at, expected);
-        mistake.0.found = Some(found.into());
-        mistake
+        let found = Some(found.into());
+        Self(Box::new(Parts {
+            at,
+            expected,
+            found,
+        }))
     }
 
-    /// Marks a mistake that the other reader makes as well, unless it fails before.
-    pub(super) fn finally(mut self) -> Self {
-        self.0.is_final = true;
-        self
+    /// This mistake, unless the other reader came further.
+    pub(super) fn or_further(self, other: Self) -> Self {
+        if other.0.at > self.0.at { other } else { self }
     }
 
-    /// Whether the other reader need not be asked, as it would fail as well and come no further.
-    pub(super) fn is_final(&self) -> bool {
-        self.0.is_final
-    }
-
-    /// The offset in bytes.
-    pub(super) fn at(&self) -> usize {
-        self.0.at
-    }
-
-    /// Turns the offset into line and column of the text; `\n`, `\r\n` and `\r` end a line.
+    /// Turns the offset into line and column of the text.
     pub(super) fn locate(self, text: &str) -> LiteralError {
-        let (before, rest) = text.split_at_checked(self.0.at).unwrap_or((text, ""));
-        let line_start = before
-            .rfind('\n')
-            .max(before.rfind('\r'))
-            .map_or(0, |end| end + 1);
-        let in_line = before.get(line_start..).unwrap_or_default();
+        let Parts {
+            at,
+            expected,
+            found,
+        } = *self.0;
+        let (line, column) = line_and_column(text, at);
+        let rest = text.get(at..).unwrap_or_default();
         LiteralError {
-            line: line_ends(before.as_bytes()) + 1,
-            column: in_line.chars().count() + 1,
-            expected: self.0.expected,
-            found: self.0.found.unwrap_or_else(|| token(rest)),
+            line,
+            column,
+            expected,
+            found: found.unwrap_or_else(|| token(rest)),
         }
     }
 }
 
-/// How many lines end; `\r\n` ends only one.
-fn line_ends(text: &[u8]) -> usize {
-    // Counts of so many fit in a byte, in which they are counted quickest.
-    const CHUNK: usize = u8::MAX as usize;
-    let next = text.get(1..).unwrap_or_default();
-    let chunks = text.chunks(CHUNK).zip(next.chunks(CHUNK));
-    let counts = chunks.map(|(chunk, next)| {
-        let pairs = chunk.iter().zip(next);
-        let ends =
-            pairs.map(|(&byte, &next)| u8::from(byte == b'\n' || (byte == b'\r' && next != b'\n')));
-        usize::from(ends.sum::<u8>())
-    });
-    counts.sum::<usize>() + usize::from(matches!(text.last(), Some(b'\n' | b'\r')))
+/// The line and the column of an offset in bytes, both counted from 1, the column in characters.
+///
+/// `\n`, `\r\n` and `\r` end a line.
+pub fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let ends = before.matches(['\n', '\r']).count() - before.matches("\r\n").count();
+    let line_start = before.rfind(['\n', '\r']).map_or(0, |end| end + 1);
+    let in_line = before.get(line_start..).unwrap_or_default();
+    (ends + 1, in_line.chars().count() + 1)
 }
 
 /// Describes the first token of a text, shortened; how long the text is doesn't matter.

@@ -4,8 +4,6 @@ use std::fmt::Write;
 
 use proptest::prelude::*;
 
-use super::error::Mistake;
-use super::reader::{Reader, furthest};
 use super::*;
 
 proptest! {
@@ -13,7 +11,7 @@ proptest! {
     fn any_text_is_read_without_a_panic(text in any::<String>(), pieces in pieces()) {
         for text in [text, pieces] {
             for read in [parse, parse_python] {
-                if let Err(error) = read(&text, &Arena::new()) {
+                if let Err(error) = read(&text) {
                     prop_assert!(error.to_string().len() < 200);
                 }
             }
@@ -24,40 +22,51 @@ proptest! {
     fn what_python_prints_is_read_back(value in literal()) {
         let mut text = String::new();
         print_as_python(&value, &mut text);
-        let arena = Arena::new();
-        prop_assert_eq!(parse_python(&text, &arena), Ok(value), "{}", text);
-        prop_assert_eq!(parse(&text, &arena), Ok(value), "{}", text);
+        let value = Node { at: 0, literal: value };
+        prop_assert_eq!(parse_python(&text), Ok(value.clone()), "{}", text);
+        prop_assert_eq!(parse(&text), Ok(value), "{}", text);
     }
 
     #[test]
     fn where_one_reader_takes_over_does_not_show(text in prop_oneof![json(), pieces(), damaged(json()), damaged(python()), damaged(mixed())]) {
-        let arena = Arena::new();
-        let one_by_one = read_json(&text, &arena).or_else(|of_json| {
-            reader::read_python(&text, &arena).map_err(|of_python| furthest(of_json, of_python))
-        });
-        prop_assert_eq!(parse(&text, &arena), one_by_one.map_err(|mistake| mistake.locate(&text)));
+        let json = json::read(&text).map_err(|mistake| mistake.locate(&text));
+        let expected = match (json, parse_python(&text)) {
+            (Ok(value), _) | (Err(_), Ok(value)) => Ok(value),
+            (Err(of_json), Err(of_python)) if place(&of_json) > place(&of_python) => Err(of_json),
+            (Err(_), Err(of_python)) => Err(of_python),
+        };
+        prop_assert_eq!(parse(&text), expected);
+    }
+
+    #[test]
+    fn every_value_knows_where_it_stands(value in literal()) {
+        let (mut text, mut places) = (String::new(), Vec::new());
+        print_with_places(&value, &mut text, &mut places);
+        let read = parse(&text).unwrap();
+        let (mut found, mut open) = (Vec::new(), vec![&read]);
+        while let Some(node) = open.pop() {
+            found.push(node.at);
+            match &node.literal {
+                Literal::List(items) => open.extend(items.iter().rev()),
+                Literal::Dict(entries) => open.extend(entries.iter().rev().map(|(_, value)| value)),
+                _ => {}
+            }
+        }
+        prop_assert_eq!(found, places, "{}", text);
     }
 
     #[test]
     fn floats_are_read_as_rust_reads_them(text in "[0-9]{1,20}\\.[0-9]{0,18}(e[-+]?0{0,6}[0-9]{1,3})?") {
-        let arena = Arena::new();
-        let Ok(Literal::Number(number)) = parse_python(&text, &arena) else {
+        let Ok(Literal::Number(number)) = parse_python(&text).map(|node| node.literal) else {
             return Err(TestCaseError::fail("no number"));
         };
         prop_assert_eq!(number.as_str().parse::<f64>(), text.parse::<f64>(), "{}", text);
     }
 
     #[test]
-    fn plain_bytes_are_counted_eight_at_a_time(bytes in any::<[u8; 8]>(), quote in prop::sample::select(b"'\"".to_vec())) {
-        let one_by_one = bytes.iter().position(|&byte| byte == quote || byte == b'\\' || byte < b' ');
-        prop_assert_eq!(cursor::plain_bytes(u64::from_le_bytes(bytes), quote), one_by_one.unwrap_or(8));
-    }
-
-    #[test]
     fn json_is_read_as_serde_json_reads_it(text in prop_oneof![json(), pieces(), damaged(json())]) {
-        let arena = Arena::new();
-        match (read_json(&text, &arena), serde_json::from_str(&text)) {
-            (Ok(ours), Ok(theirs)) => prop_assert!(is_same(&ours, &theirs), "{ours} is not {theirs}"),
+        match (json::read(&text), serde_json::from_str(&text)) {
+            (Ok(ours), Ok(theirs)) => prop_assert!(is_same(&ours, &theirs), "{ours:?} is not {theirs}"),
             // Python takes it for infinity.
             (Ok(_), Err(error)) => prop_assert!(error.to_string().contains("number out of range")),
             (Err(mistake), theirs) => prop_assert!(theirs.is_err(), "{mistake:?}"),
@@ -65,13 +74,8 @@ proptest! {
     }
 }
 
-fn read_json<'a>(text: &'a str, arena: &'a Arena<'a>) -> Result<Literal<'a>, Mistake> {
-    json::read(&mut Reader::new(text, arena)?)
-}
-
-/// An arena that is never freed, as values that are made up don't end with a text.
-fn endless() -> &'static Arena<'static> {
-    Box::leak(Box::default())
+fn place(error: &LiteralError) -> (usize, usize) {
+    (error.line(), error.column())
 }
 
 /// Texts of tokens that mean something to one of the readers.
@@ -94,8 +98,8 @@ fn literal() -> impl Strategy<Value = Literal<'static>> {
         float
     ]
     .prop_filter_map("a number", |text: String| {
-        match parse_python(text.leak(), endless()) {
-            Ok(number @ Literal::Number(_)) => Some(number),
+        match parse_python(&text).map(|node| node.literal) {
+            Ok(Literal::Number(number)) => Some(Literal::Number(number)),
             _ => None,
         }
     });
@@ -105,18 +109,21 @@ fn literal() -> impl Strategy<Value = Literal<'static>> {
         number.prop_filter("spelled otherwise", |number| !number
             .to_string()
             .contains("inf")),
-        any::<String>().prop_map(|text| Literal::Text(text.leak())),
+        any::<String>().prop_map(|text| Literal::Text(text.into())),
     ];
     leaf.prop_recursive(4, 40, 6, |inner| {
         let items = prop::collection::vec(inner.clone(), 0..6);
         let entries = prop::collection::btree_map(any::<String>(), inner, 0..6);
+        let node = |literal| Node { at: 0, literal };
         prop_oneof![
-            items.prop_map(|items| endless().list(&mut items.clone(), 0)),
-            entries.prop_map(|entries| {
+            items.prop_map(move |items| Literal::List(items.into_iter().map(node).collect())),
+            entries.prop_map(move |entries| {
                 let entries = entries.into_iter();
-                let mut entries: Vec<_> =
-                    entries.map(|(key, value)| (&*key.leak(), value)).collect();
-                endless().dict(&mut entries, 0)
+                Literal::Dict(
+                    entries
+                        .map(|(key, value)| (key.into(), node(value)))
+                        .collect(),
+                )
             }),
         ]
     })
@@ -153,12 +160,12 @@ fn as_json(value: &Literal<'_>) -> serde_json::Value {
         Literal::Null => serde_json::Value::Null,
         Literal::Boolean(value) => (*value).into(),
         Literal::Number(number) => serde_json::from_str(&number.as_str()).unwrap(),
-        Literal::Text(text) => (*text).into(),
-        Literal::List(items) => items.iter().map(as_json).collect(),
+        Literal::Text(text) => text.clone().into(),
+        Literal::List(items) => items.iter().map(|item| as_json(item)).collect(),
         Literal::Dict(entries) => {
             let entries = entries
                 .iter()
-                .map(|(key, value)| ((*key).to_owned(), as_json(value)));
+                .map(|(key, value)| (key.clone().into_owned(), as_json(value)));
             serde_json::Value::Object(entries.collect())
         }
     }
@@ -185,16 +192,23 @@ fn is_same(ours: &Literal<'_>, theirs: &serde_json::Value) -> bool {
         }
         (Literal::Dict(ours), Value::Object(theirs)) => {
             ours.len() == theirs.len()
-                && ours
-                    .iter()
-                    .all(|(key, ours)| theirs.get(*key).is_some_and(|theirs| is_same(ours, theirs)))
+                && ours.iter().all(|(key, ours)| {
+                    theirs
+                        .get(&**key)
+                        .is_some_and(|theirs| is_same(ours, theirs))
+                })
         }
         _ => false,
     }
 }
 
-/// Prints a value as `repr` of Python does, close enough.
 fn print_as_python(value: &Literal<'_>, text: &mut String) {
+    print_with_places(value, text, &mut Vec::new());
+}
+
+/// Prints a value as `repr` of Python does, close enough, and notes where it and each one in it begins.
+fn print_with_places(value: &Literal<'_>, text: &mut String, places: &mut Vec<usize>) {
+    places.push(text.len());
     match value {
         Literal::Null => text.push_str("None"),
         Literal::Boolean(true) => text.push_str("True"),
@@ -203,18 +217,18 @@ fn print_as_python(value: &Literal<'_>, text: &mut String) {
         Literal::Text(value) => print_text_as_python(value, text),
         Literal::List(items) => {
             text.push('[');
-            for item in *items {
-                print_as_python(item, text);
+            for item in items {
+                print_with_places(item, text, places);
                 text.push_str(", ");
             }
             text.push(']');
         }
         Literal::Dict(entries) => {
             text.push('{');
-            for (key, value) in *entries {
+            for (key, value) in entries {
                 print_text_as_python(key, text);
                 text.push_str(": ");
-                print_as_python(value, text);
+                print_with_places(value, text, places);
                 text.push_str(", ");
             }
             text.push('}');

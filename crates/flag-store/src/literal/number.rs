@@ -3,9 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::arena::Arena;
-use super::float;
-
 /// Python refuses decimal integers of more digits.
 const MAX_DIGITS: usize = 4_300;
 
@@ -22,19 +19,19 @@ pub(super) const TOO_LONG_WITH_RADIX: &str =
 /// An integer or a float.
 ///
 /// Equal if Python prints both alike: `1` is not `1.0`, and `0.0` not `-0.0`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Number<'a>(Repr<'a>);
+#[derive(Clone, PartialEq, Eq)]
+pub struct Number(Repr);
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Repr<'a> {
+#[derive(Clone, PartialEq, Eq)]
+enum Repr {
     Integer(i64),
     /// An integer that does not fit in the above, in decimal digits.
-    Long(&'a &'a str),
+    Long(String),
     /// The bits of a float.
     Float(u64),
 }
 
-impl<'a> Number<'a> {
+impl Number {
     /// The number as Python prints it: `40`, `-3`, `33.5`, `1e+16`, `inf`. Allocates, unless the integer is long.
     pub fn as_str(&self) -> Cow<'_, str> {
         match &self.0 {
@@ -49,35 +46,37 @@ impl<'a> Number<'a> {
     }
 
     /// An integer of decimal digits and underscores; `None` if there are too many.
-    pub(super) fn decimal(text: &str, arena: &'a Arena<'a>) -> Option<Self> {
-        if let Some(integer) = short(text, 10) {
+    pub(super) fn decimal(text: &str) -> Option<Self> {
+        if let Ok(integer) = text.parse() {
             return Some(Self(Repr::Integer(integer)));
         }
-        let digits = float::without_underscores(text);
+        let digits = without_underscores(text);
         let digits = digits.trim_start_matches('0');
-        (digits.len() <= MAX_DIGITS).then(|| Self::integer(digits, arena))
+        (digits.len() <= MAX_DIGITS).then(|| Self::integer(digits))
     }
 
     /// An integer of digits to the base of `radix` and underscores; `None` if there are too many.
-    pub(super) fn with_radix(text: &str, radix: u32, arena: &'a Arena<'a>) -> Option<Self> {
-        if let Some(integer) = short(text, radix) {
-            return Some(Self(Repr::Integer(integer)));
-        }
-        let digits = float::without_underscores(text);
+    pub(super) fn with_radix(text: &str, radix: u32) -> Option<Self> {
+        let digits = without_underscores(text);
         let digits = digits.trim_start_matches('0');
-        (digits.len() <= MAX_RADIX_DIGITS).then(|| Self::integer(&to_decimal(digits, radix), arena))
+        (digits.len() <= MAX_RADIX_DIGITS).then(|| match i64::from_str_radix(digits, radix) {
+            Ok(integer) => Self(Repr::Integer(integer)),
+            Err(_) => Self::integer(&to_decimal(digits, radix)),
+        })
     }
 
-    /// A float of digits, point, exponent and underscores.
+    /// A float of digits, point, exponent and underscores. Beyond the largest it is infinite, as in Python.
     pub(super) fn float(text: &str) -> Self {
-        Self(Repr::Float(float::nearest(text).to_bits()))
+        let read = text.parse().or_else(|_| without_underscores(text).parse());
+        let float: f64 = read.unwrap_or(f64::INFINITY);
+        Self(Repr::Float(float.to_bits()))
     }
 
     /// The number with a minus sign, which an integer zero doesn't take.
-    pub(super) fn negated(self, arena: &'a Arena<'a>) -> Self {
+    pub(super) fn negated(self) -> Self {
         Self(match self.0 {
             Repr::Integer(integer) => Repr::Integer(-integer),
-            Repr::Long(digits) => Repr::Long(arena.thin(arena.text(&["-", digits].concat()))),
+            Repr::Long(digits) => Repr::Long(format!("-{digits}")),
             Repr::Float(bits) => Repr::Float((-f64::from_bits(bits)).to_bits()),
         })
     }
@@ -88,50 +87,69 @@ impl<'a> Number<'a> {
     }
 
     /// The integer of decimal digits that don't start with a zero; none are zero.
-    fn integer(digits: &str, arena: &'a Arena<'a>) -> Self {
+    fn integer(digits: &str) -> Self {
         Self(match digits.parse() {
             _ if digits.is_empty() => Repr::Integer(0),
             Ok(integer) => Repr::Integer(integer),
-            Err(_) => Repr::Long(arena.thin(arena.text(digits))),
+            Err(_) => Repr::Long(digits.to_owned()),
         })
     }
 }
 
-impl From<i64> for Number<'_> {
-    fn from(integer: i64) -> Self {
-        Self(Repr::Integer(integer))
-    }
-}
-
-impl fmt::Display for Number<'_> {
+impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Repr::Integer(integer) => write!(f, "{integer}"),
             Repr::Long(digits) => f.write_str(digits),
-            Repr::Float(bits) => f.write_str(&float::print(f64::from_bits(*bits))),
+            Repr::Float(bits) => f.write_str(&float_text(f64::from_bits(*bits))),
         }
     }
 }
 
-impl fmt::Debug for Number<'_> {
+impl fmt::Debug for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Number({self})")
     }
 }
 
-/// An integer of digits and underscores, if it fits without a doubt.
-#[inline]
-fn short(text: &str, radix: u32) -> Option<i64> {
-    // So many digits of any radix fit.
-    const MOST: usize = 15;
-    if text.len() > MOST {
-        return None;
+/// The float as Python prints it, which is as Rust does, but for signs, zeros and ties.
+fn float_text(value: f64) -> String {
+    let shortest = format!("{value:?}");
+    let mantissa = shortest.split_once('e').map(|(mantissa, _)| mantissa);
+    let (_, fraction) = mantissa
+        .unwrap_or(&shortest)
+        .split_once('.')
+        .unwrap_or_default();
+    let places = fraction.len();
+    // Of two texts that are as short and equally near, Python prints the even one.
+    let even = match mantissa {
+        Some(_) => format!("{value:.places$e}"),
+        None => format!("{value:.places$}"),
+    };
+    let text = if even.parse() == Ok(value) {
+        even
+    } else {
+        shortest
+    };
+    match text.split_once('e') {
+        Some((mantissa, exponent)) => {
+            let (sign, digits) = match exponent.strip_prefix('-') {
+                Some(digits) => ('-', digits),
+                None => ('+', exponent),
+            };
+            format!("{mantissa}e{sign}{digits:0>2}")
+        }
+        None => text,
     }
-    let digits = text.bytes().filter(|&byte| byte != b'_');
-    Some(digits.fold(0, |integer, digit| {
-        let digit = char::from(digit).to_digit(radix).unwrap_or_default();
-        integer * i64::from(radix) + i64::from(digit)
-    }))
+}
+
+/// Leaves out the underscores, which Python has between digits.
+fn without_underscores(text: &str) -> Cow<'_, str> {
+    if text.contains('_') {
+        text.split('_').collect()
+    } else {
+        text.into()
+    }
 }
 
 /// Converts an integer to decimal text, in quadratic time.

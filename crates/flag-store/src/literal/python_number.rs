@@ -3,89 +3,104 @@
 use super::cursor::{Cursor, is_in_word};
 use super::error::Mistake;
 use super::number::{Number, TOO_LONG, TOO_LONG_WITH_RADIX};
-use super::reader::Reader;
+use super::python_blanks::blanks;
 
-/// Reads an integer or a float without a sign.
-pub(super) fn number<'a>(reader: &mut Reader<'a>) -> Result<Number<'a>, Mistake> {
-    let start = reader.cursor.at();
-    let number = match reader.cursor.rest() {
-        [b'0', b'x' | b'X', ..] => integer_with_radix(reader, 16),
-        [b'0', b'o' | b'O', ..] => integer_with_radix(reader, 8),
-        [b'0', b'b' | b'B', ..] => integer_with_radix(reader, 2),
-        _ => decimal(reader),
-    }?;
-    match reader.cursor.peek() {
-        Some(b'j' | b'J') => reader.cursor.fail_at(start, "a real number"),
-        Some(byte) if is_in_word(byte) => reader.cursor.fail_at(start, "a number"),
+/// Reads a number with at most one sign, that is not part of a sum, which would be a complex number.
+pub(super) fn number(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
+    let number = if cursor.take(b'-') {
+        signed(cursor)?.negated()
+    } else if cursor.take(b'+') {
+        signed(cursor)?
+    } else {
+        unsigned(cursor)?
+    };
+    blanks(cursor);
+    match cursor.peek() {
+        Some(b'+' | b'-') => cursor.fail("a single real number"),
         _ => Ok(number),
     }
 }
 
-fn integer_with_radix<'a>(reader: &mut Reader<'a>, radix: u32) -> Result<Number<'a>, Mistake> {
-    let Reader { cursor, arena, .. } = reader;
+/// Reads what a sign stands before: a number, perhaps in parentheses.
+fn signed(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
+    blanks(cursor);
+    match cursor.peek() {
+        Some(b'(') => {
+            cursor.open()?;
+            let number = signed(cursor)?;
+            blanks(cursor);
+            cursor.close(b')', "`)`")?;
+            Ok(number)
+        }
+        Some(b'.' | b'0'..=b'9') => unsigned(cursor),
+        _ => cursor.fail("a number after the sign"),
+    }
+}
+
+/// Reads an integer or a float without a sign.
+fn unsigned(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
+    let start = cursor.at();
+    let number = match cursor.rest() {
+        [b'0', b'x' | b'X', ..] => with_radix(cursor, 16),
+        [b'0', b'o' | b'O', ..] => with_radix(cursor, 8),
+        [b'0', b'b' | b'B', ..] => with_radix(cursor, 2),
+        _ => decimal(cursor),
+    }?;
+    match cursor.peek() {
+        Some(b'j' | b'J') => Err(Mistake::token(start, "a real number")),
+        Some(byte) if is_in_word(byte) => Err(Mistake::token(start, "a number")),
+        _ => Ok(number),
+    }
+}
+
+fn with_radix(cursor: &mut Cursor<'_>, radix: u32) -> Result<Number, Mistake> {
     let start = cursor.at();
     cursor.advance(2);
     let digits_start = cursor.at();
     cursor.take(b'_');
-    digits(cursor, start, |&byte| char::from(byte).is_digit(radix))?;
-    match Number::with_radix(cursor.since(digits_start), radix, arena) {
-        Some(number) => Ok(number),
-        None => cursor.fail_at(start, TOO_LONG_WITH_RADIX),
-    }
+    digits(cursor, start, radix)?;
+    let number = Number::with_radix(cursor.since(digits_start), radix);
+    number.ok_or_else(|| Mistake::token(start, TOO_LONG_WITH_RADIX))
 }
 
-fn decimal<'a>(reader: &mut Reader<'a>) -> Result<Number<'a>, Mistake> {
-    let Reader { cursor, arena, .. } = reader;
+fn decimal(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
     let start = cursor.at();
     if cursor.peek() != Some(b'.') {
-        digits(cursor, start, u8::is_ascii_digit)?;
+        digits(cursor, start, 10)?;
     }
     let whole = cursor.since(start);
     let has_point = cursor.take(b'.');
     if has_point && (whole.is_empty() || cursor.peek().is_some_and(|byte| byte.is_ascii_digit())) {
-        digits(cursor, start, u8::is_ascii_digit)?;
+        digits(cursor, start, 10)?;
     }
     let has_exponent = cursor.take(b'e') || cursor.take(b'E');
     if has_exponent {
-        let has_sign = matches!(cursor.peek(), Some(b'+' | b'-'));
-        cursor.advance(usize::from(has_sign));
-        digits(cursor, start, u8::is_ascii_digit)?;
+        let _ = cursor.take(b'+') || cursor.take(b'-');
+        digits(cursor, start, 10)?;
     }
     if has_point || has_exponent {
         return Ok(Number::float(cursor.since(start)));
     }
-    match Number::decimal(whole, arena) {
+    match Number::decimal(whole) {
         Some(number) if whole.starts_with('0') && !number.is_zero() => {
-            cursor.fail_at(start, "a number without leading zeros")
+            Err(Mistake::token(start, "a number without leading zeros"))
         }
         Some(number) => Ok(number),
-        None => cursor.fail_at(start, TOO_LONG),
+        None => Err(Mistake::token(start, TOO_LONG)),
     }
 }
 
 /// Passes digits, with single underscores between them, of the number that starts at `start`.
-#[inline]
-fn digits(
-    cursor: &mut Cursor<'_>,
-    start: usize,
-    is_digit: impl Fn(&u8) -> bool,
-) -> Result<(), Mistake> {
-    let mut length = 0;
-    let mut ends_with_digit = false;
-    for byte in cursor.rest() {
-        if is_digit(byte) {
-            ends_with_digit = true;
-        } else if *byte == b'_' && ends_with_digit {
-            ends_with_digit = false;
-        } else {
-            break;
+fn digits(cursor: &mut Cursor<'_>, start: usize, radix: u32) -> Result<(), Mistake> {
+    loop {
+        if cursor
+            .take_while(|byte| char::from(byte).is_digit(radix))
+            .is_empty()
+        {
+            return Err(Mistake::token(start, "a number"));
         }
-        length += 1;
-    }
-    cursor.advance(length);
-    if ends_with_digit {
-        Ok(())
-    } else {
-        cursor.fail_at(start, "a number")
+        if !cursor.take(b'_') {
+            return Ok(());
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! Reads the texts of Python: prefixes, quotes, escapes, and neighbours that are one text.
 
+use std::borrow::Cow;
+
 use super::cursor::Cursor;
 use super::error::Mistake;
-use super::python::blanks;
-use super::reader::Reader;
+use super::python_blanks::blanks;
 
 /// What the letters before the quote say.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,62 +28,18 @@ pub(super) fn starts_text(cursor: &Cursor<'_>) -> bool {
 }
 
 /// Reads one text, or several in a row, which are one.
-#[inline]
-pub(super) fn text<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Mistake> {
-    match simple_text(&mut reader.cursor) {
-        Some(text) => Ok(text),
-        None => any_text(reader),
-    }
-}
-
-/// Passes a text as most are: one pair of quotes, nothing in it to be looked at, and no other text after it.
-#[inline]
-fn simple_text<'a>(cursor: &mut Cursor<'a>) -> Option<&'a str> {
-    let start = cursor.at();
-    if let Some(b'r' | b'R' | b'u' | b'U') = cursor.peek() {
-        cursor.advance(1);
-    }
-    if let Some(quote @ (b'\'' | b'"')) = cursor.peek() {
-        cursor.advance(1);
-        let text = cursor.take_plain(quote);
-        if cursor.take(quote) && !is_continued(cursor) {
-            return Some(text);
-        }
-    }
-    cursor.go_back(start);
-    None
-}
-
-/// Whether another text follows, or a third quote.
-#[inline]
-fn is_continued(cursor: &mut Cursor<'_>) -> bool {
-    if let Some(b',' | b':' | b']' | b'}' | b')') = cursor.peek() {
-        return false;
-    }
-    blanks(cursor);
-    starts_text(cursor)
-}
-
-/// Reads texts of whatever spelling.
-#[inline(never)]
-fn any_text<'a>(reader: &mut Reader<'a>) -> Result<&'a str, Mistake> {
-    let Reader {
-        cursor,
-        arena,
-        scratch: text,
-        ..
-    } = reader;
-    text.clear();
+pub(super) fn text<'a>(cursor: &mut Cursor<'a>) -> Result<Cow<'a, str>, Mistake> {
+    let mut text = Cow::Borrowed("");
     while let Some((prefix, length)) = prefix(cursor) {
         match prefix {
             Prefix::Plain | Prefix::Raw => cursor.advance(length),
             Prefix::Bytes => return Err(Mistake::new(cursor.at(), "text", "bytes")),
             Prefix::Formatted => return Err(Mistake::new(cursor.at(), "text", "an f-string")),
         }
-        quoted(cursor, prefix, text)?;
+        quoted(cursor, prefix, &mut text)?;
         blanks(cursor);
     }
-    Ok(arena.text(text))
+    Ok(text)
 }
 
 /// The prefix of the text that is next, and its length; `None` if no text is next.
@@ -110,30 +67,32 @@ fn lettered_prefix(cursor: &Cursor<'_>) -> Option<(Prefix, usize)> {
 }
 
 /// Appends the text between the quotes that come next.
-fn quoted(cursor: &mut Cursor<'_>, prefix: Prefix, text: &mut String) -> Result<(), Mistake> {
+fn quoted<'a>(
+    cursor: &mut Cursor<'a>,
+    prefix: Prefix,
+    text: &mut Cow<'a, str>,
+) -> Result<(), Mistake> {
     let quotes = opening(cursor);
     let Quotes { quote, is_triple } = quotes;
     loop {
-        if cursor.peek() != Some(b'\\') {
-            text.push_str(cursor.take_plain(quote));
-        }
+        *text += cursor.take_plain(quote);
         match cursor.peek() {
-            Some(b'\\') if prefix == Prefix::Raw => raw_backslash(cursor, text),
-            Some(b'\\') => escape(cursor, text)?,
+            Some(b'\\') if prefix == Prefix::Raw => raw_backslash(cursor, text.to_mut()),
+            Some(b'\\') => escape(cursor, text.to_mut())?,
             Some(b'\r' | b'\n') if is_triple => {
                 cursor.take_line_end();
-                text.push('\n');
+                text.to_mut().push('\n');
             }
             Some(byte) if byte == quote => {
                 if closing(cursor, quotes) {
                     return Ok(());
                 }
-                text.push(char::from(quote));
+                text.to_mut().push(char::from(quote));
             }
             Some(b'\0') => return cursor.fail("source without NUL characters"),
             Some(byte) if byte.is_ascii_control() && !matches!(byte, b'\r' | b'\n') => {
                 cursor.advance(1);
-                text.push(char::from(byte));
+                text.to_mut().push(char::from(byte));
             }
             _ => {
                 return cursor.fail(match (quote, is_triple) {
@@ -193,11 +152,11 @@ fn escape(cursor: &mut Cursor<'_>, text: &mut String) -> Result<(), Mistake> {
             cursor.take_line_end();
             return Ok(());
         }
-        Some(b'0'..=b'7') => char::from_u32(code(cursor, 8, 3)).unwrap_or_default(),
+        Some(b'0'..=b'7') => char::from_u32(cursor.take_digits(8, 3).0).unwrap_or_default(),
         Some(b'x') => hexadecimal(cursor, start, 2)?,
         Some(b'u') => hexadecimal(cursor, start, 4)?,
         Some(b'U') => hexadecimal(cursor, start, 8)?,
-        Some(b'N') => return cursor.fail_at(start, BY_CODE),
+        Some(b'N') => return Err(Mistake::token(start, BY_CODE)),
         Some(byte) => {
             let known = simple(byte);
             cursor.advance(usize::from(known.is_some()));
@@ -226,30 +185,12 @@ fn simple(byte: u8) -> Option<char> {
 /// Passes a letter and exactly so many hexadecimal digits of the escape that starts at `start`.
 fn hexadecimal(cursor: &mut Cursor<'_>, start: usize, length: usize) -> Result<char, Mistake> {
     cursor.advance(1);
-    let digits_start = cursor.at();
-    let code = code(cursor, 16, length);
-    if cursor.at() < digits_start + length {
-        return cursor.fail_at(start, "more hexadecimal digits in the escape");
-    }
-    match char::from_u32(code) {
-        Some(character) => Ok(character),
-        None if (0xD800..0xE000).contains(&code) => {
-            cursor.fail_at(start, "a character other than a surrogate")
-        }
-        None => cursor.fail_at(start, "a character up to U+10FFFF"),
-    }
-}
-
-/// Passes up to so many digits and gives their value; at most eight.
-fn code(cursor: &mut Cursor<'_>, radix: u32, length: usize) -> u32 {
-    let mut code = 0;
-    for _ in 0..length {
-        let digit = cursor
-            .peek()
-            .and_then(|byte| char::from(byte).to_digit(radix));
-        let Some(digit) = digit else { break };
-        code = code * radix + digit;
-        cursor.advance(1);
-    }
-    code
+    let (code, digits) = cursor.take_digits(16, length);
+    let expected = match char::from_u32(code) {
+        _ if digits < length => "more hexadecimal digits in the escape",
+        Some(character) => return Ok(character),
+        None if (0xD800..0xE000).contains(&code) => "a character other than a surrogate",
+        None => "a character up to U+10FFFF",
+    };
+    Err(Mistake::token(start, expected))
 }

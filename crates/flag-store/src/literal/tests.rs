@@ -1,6 +1,6 @@
 use super::*;
 
-type Parse = for<'a> fn(&'a str, &'a Arena<'a>) -> Result<Literal<'a>, LiteralError>;
+type Parse = fn(&str) -> Result<Node<'_>, LiteralError>;
 
 /// Both readers, one after the other.
 const EITHER: Parse = parse;
@@ -9,8 +9,7 @@ const PYTHON: Parse = parse_python;
 /// Compares what was read, printed as in JSON, or the message.
 #[track_caller]
 fn check(read: Parse, text: &str, expected: &str) {
-    let arena = Arena::new();
-    let seen = match read(text, &arena) {
+    let seen = match read(text) {
         Ok(literal) => literal.to_string(),
         Err(error) => error.to_string(),
     };
@@ -52,9 +51,8 @@ fn treatments_of_ours_are_read() {
 
 #[test]
 fn parts_are_named_and_found_by_key() {
-    let arena = Arena::new();
     let text = "{'a': [1], 'b': 'x', 'c': None, 'd': 1.5, 'e': False}";
-    let dict = parse(text, &arena).unwrap();
+    let dict = parse(text).unwrap();
     let kinds = ["a", "b", "c", "d", "e"].map(|key| dict.get(key).unwrap().kind());
     assert_eq!(kinds, ["a list", "text", "null", "a number", "a boolean"]);
     assert_eq!(dict.kind(), "a dict");
@@ -127,8 +125,7 @@ fn floats_are_printed_as_python_prints_them() {
 
 #[test]
 fn a_number_knows_whether_it_is_an_integer() {
-    let arena = Arena::new();
-    let is_integer = |text| match parse(text, &arena) {
+    let is_integer = |text| match parse(text).map(|node| node.literal) {
         Ok(Literal::Number(number)) => number.is_integer(),
         other => panic!("{other:?}"),
     };
@@ -486,9 +483,39 @@ fn depth_is_bounded() {
 }
 
 #[test]
+fn the_deepest_texts_need_little_of_a_stack() {
+    const STACK: usize = 512 * 1024;
+    let deepest = [
+        ("[", "]"),
+        ("{'a': ", "}"),
+        ("(", ",)"),
+        ("[{\"a\":", "}]"),
+        ("(", ")"),
+    ];
+    let texts = deepest.map(|(opening, closing)| {
+        let times = MAX_DEPTH / opening.matches(['[', '{', '(']).count();
+        format!("{}-1{}", opening.repeat(times), closing.repeat(times))
+    });
+    let signed = format!("-{}1{}", "(".repeat(MAX_DEPTH), ")".repeat(MAX_DEPTH));
+    let texts = texts.into_iter().chain([signed]);
+    let read = move || {
+        for text in texts {
+            for read in [EITHER, PYTHON] {
+                let value = read(&text).unwrap();
+                assert_eq!(value, value.clone());
+                assert!(value.to_string().contains('1'));
+            }
+        }
+        assert!(parse(&"{".repeat(MAX_DEPTH)).is_err());
+    };
+    let thread = std::thread::Builder::new().stack_size(STACK).spawn(read);
+    thread.unwrap().join().unwrap();
+}
+
+#[test]
 fn size_is_bounded() {
     let longest = format!("'{}'", "a".repeat(MAX_BYTES - 2));
-    assert!(parse(&longest, &Arena::new()).is_ok());
+    assert!(parse(&longest).is_ok());
     check(
         EITHER,
         &format!("{longest} "),
@@ -498,15 +525,15 @@ fn size_is_bounded() {
 
 #[test]
 fn a_place_is_counted_in_characters() {
-    let error = parse("[\n'é😀', ?]", &Arena::new()).unwrap_err();
+    let error = parse("[\n'é😀', ?]").unwrap_err();
     assert_eq!((error.line(), error.column()), (2, 7));
 }
 
 #[test]
 fn many_values_are_refused() {
     let list = |values: usize| format!("[{}]", "0,".repeat(values - 2) + "0");
-    assert!(parse(&list(super::MAX_VALUES), &Arena::new()).is_ok());
-    let refused = parse(&list(super::MAX_VALUES + 1), &Arena::new()).unwrap_err();
+    assert!(parse(&list(super::MAX_VALUES)).is_ok());
+    let refused = parse(&list(super::MAX_VALUES + 1)).unwrap_err();
     assert!(
         refused
             .to_string()

@@ -1,11 +1,13 @@
 //! What a row says besides what is understood, carried forward when it comes into force again.
 
+use std::borrow::Cow;
+
 use flag_model::Revision;
 
 use super::Reader;
 use super::revision::{columns as revision_columns, decode_revision};
 use super::treatments::{fields, parse_treatments};
-use crate::literal::{Arena, Literal};
+use crate::literal::{Literal, Node};
 use crate::options::RowOptions;
 use crate::row_key::RowType;
 use crate::rows::Row;
@@ -15,17 +17,12 @@ use crate::rows::Row;
 pub(super) struct Carried<'a> {
     columns: Vec<(&'a [u8], &'a [u8])>,
     /// The entries of each treatment.
-    treatments: Vec<Vec<&'a (&'a str, Literal<'a>)>>,
+    treatments: Vec<Vec<(Cow<'a, str>, Node<'a>)>>,
 }
 
 impl<'a> Carried<'a> {
     /// What `old` says besides; nothing if `revision` is no copy of what it says otherwise.
-    pub(super) fn from_row(
-        old: &'a Row,
-        revision: &Revision,
-        options: &RowOptions,
-        arena: &'a Arena<'a>,
-    ) -> Self {
+    pub(super) fn from_row(old: &'a Row, revision: &Revision, options: &RowOptions) -> Self {
         let Ok(read) = decode_revision(old, options) else {
             return Self::default();
         };
@@ -40,15 +37,15 @@ impl<'a> Carried<'a> {
         let columns = old.cells.iter();
         let columns = columns.filter(|(column, _)| is_unknown(revision_columns(version), column));
         let reader = Reader::open(old, RowType::Revision, None).ok();
-        let treatments = reader.and_then(|reader| parse_treatments(&reader, arena).ok());
-        let treatments = treatments.unwrap_or_default().iter().map(|treatment| {
-            let entries = match treatment {
-                Literal::Dict(entries) => *entries,
-                _ => &[],
+        let treatments = reader.and_then(|reader| parse_treatments(&reader).ok());
+        let treatments = treatments.unwrap_or_default().into_iter();
+        let treatments = treatments.map(|treatment| {
+            let mut unknown = match treatment.literal {
+                Literal::Dict(entries) => entries,
+                _ => Vec::new(),
             };
-            let unknown = entries.iter();
-            let unknown = unknown.filter(|(name, _)| is_unknown(fields(version), name.as_bytes()));
-            unknown.collect()
+            unknown.retain(|(name, _)| is_unknown(fields(version), name.as_bytes()));
+            unknown
         });
         Self {
             columns: columns.collect(),
@@ -62,11 +59,8 @@ impl<'a> Carried<'a> {
     }
 
     /// Names and values of the fields of one treatment.
-    pub(super) fn fields(
-        &self,
-        treatment: usize,
-    ) -> impl Iterator<Item = (&'a str, &'a Literal<'a>)> {
+    pub(super) fn fields(&self, treatment: usize) -> impl Iterator<Item = (&str, &Literal<'a>)> {
         let entries = self.treatments.get(treatment).into_iter().flatten();
-        entries.map(|(name, value)| (*name, value))
+        entries.map(|(name, value)| (&**name, &value.literal))
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use flag_model::{Date, Metadata, MetadataParts, OwnerId, quoted};
 
 use super::{NOTHING, Oddities, Reader, UnreadableRow, cell_type};
-use crate::literal::{self, Arena, Literal};
+use crate::literal::{self, Literal};
 use crate::row_key::{FlagRowKey, RowType};
 use crate::rows::{Cells, Row};
 
@@ -115,8 +115,7 @@ fn read_tags(reader: &Reader<'_>) -> Vec<String> {
     let Some(text) = reader.text("Tags") else {
         return Vec::new();
     };
-    let arena = Arena::new();
-    let Ok(Literal::List(tags)) = literal::parse(&text, &arena) else {
+    let Ok(Literal::List(tags)) = literal::parse(&text).map(|node| node.literal) else {
         reader.odd("Tags", || (quoted(&text), NOTHING.to_owned()));
         return Vec::new();
     };
@@ -125,7 +124,7 @@ fn read_tags(reader: &Reader<'_>) -> Vec<String> {
         let read_as = || format!("the first {most}");
         reader.odd("Tags", || (format!("{} tags", tags.len()), read_as()));
     }
-    let tags = tags.iter().take(most).filter_map(|tag| match tag {
+    let tags = tags.iter().take(most).filter_map(|tag| match &tag.literal {
         Literal::Text(tag) => reader.line("Tags", tag, MetadataParts::MAX_TAG_BYTES),
         other => {
             reader.odd("Tags", || (other.kind().to_owned(), NOTHING.to_owned()));

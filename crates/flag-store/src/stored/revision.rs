@@ -9,7 +9,7 @@ use super::carried::Carried;
 use super::metadata::read_owner;
 use super::treatments::{decode_treatments, encode_treatments};
 use super::{MISSING, NOTHING, Oddities, Reader, UnreadableRow, cell_type};
-use crate::literal::{self, Arena, Literal};
+use crate::literal::{self, Literal};
 use crate::options::{RowOptions, Spelling};
 use crate::row_key::{FlagRowKey, RowType};
 use crate::rows::{Cells, Row};
@@ -54,8 +54,7 @@ pub(crate) fn encode_rollback(
     options: &RowOptions,
     old: &Row,
 ) -> Result<Row, Invalid> {
-    let arena = Arena::new();
-    let carried = Carried::from_row(old, revision, options, &arena);
+    let carried = Carried::from_row(old, revision, options);
     encode(revision, options, &carried)
 }
 
@@ -75,7 +74,7 @@ fn encode(
     };
     let treatments = encode_treatments(revision, spelling, carried);
     at_most("Comment", &revision.comment, MAX_COMMENT_BYTES)?;
-    literal::parse(&treatments, &Arena::new())
+    literal::parse(&treatments)
         .map_err(|error| Invalid::new("Treatments", error.found(), error.expected()))?;
     let mut cells: Cells = carried.columns().collect();
     for (column, cell) in [
@@ -223,8 +222,7 @@ fn read_control(reader: &Reader<'_>, version: FormatVersion) -> Result<FlagValue
         Ok(value) => return Ok(value),
         Err(refused) => refused,
     };
-    let arena = Arena::new();
-    let read = literal::parse(text, &arena).ok();
+    let read = literal::parse(text).ok();
     let value = read.and_then(|literal| boolean(&literal));
     let value = value.filter(|_| flag_type == FlagType::Feature);
     let value = value.ok_or_else(|| reader.invalid("ControlValue", refused))?;
@@ -236,7 +234,7 @@ fn read_control(reader: &Reader<'_>, version: FormatVersion) -> Result<FlagValue
 pub(super) fn boolean(literal: &Literal<'_>) -> Option<bool> {
     let text = match literal {
         Literal::Boolean(value) => return Some(*value),
-        Literal::Text(text) => *text,
+        Literal::Text(text) => &**text,
         Literal::Number(number) => &number.as_str(),
         Literal::Null | Literal::List(_) | Literal::Dict(_) => return None,
     };

@@ -109,10 +109,10 @@ impl Writer {
                 number => self.text.push_str(number),
             },
             Literal::Text(text) => self.string(text),
-            Literal::List(items) => self.list(*items, Self::literal),
+            Literal::List(items) => self.list(items, |writer, item| writer.literal(item)),
             Literal::Dict(entries) => {
                 self.open_dict();
-                for (key, value) in *entries {
+                for (key, value) in entries {
                     self.key(key);
                     self.literal(value);
                 }

@@ -11,7 +11,7 @@ use super::carried::Carried;
 use super::revision::boolean;
 use super::spelling::Writer;
 use super::{MISSING, NOTHING, Reader, UnreadableRow};
-use crate::literal::{self, Arena, Literal};
+use crate::literal::{self, Literal, Node};
 use crate::options::Spelling;
 
 const COLUMN: &str = "Treatments";
@@ -73,21 +73,18 @@ fn encode_treatment(writer: &mut Writer, treatment: &Treatment, version: FormatV
 }
 
 /// The cell as a list; a cell that is missing, empty or `None` is an empty one.
-pub(super) fn parse_treatments<'a>(
-    reader: &Reader<'a>,
-    arena: &'a Arena<'a>,
-) -> Result<&'a [Literal<'a>], UnreadableRow> {
+pub(super) fn parse_treatments<'a>(reader: &Reader<'a>) -> Result<Vec<Node<'a>>, UnreadableRow> {
     let cell = reader.optional(COLUMN)?;
     let none = |found: &str| {
         reader.odd(COLUMN, || (found.to_owned(), "no treatments".to_owned()));
-        Ok(&[][..])
+        Ok(Vec::new())
     };
     let text = match cell {
         None => return none(MISSING),
         Some(text) if text.trim().is_empty() => return none("an empty cell"),
         Some(text) => text,
     };
-    match literal::parse(text, arena) {
+    match literal::parse(text).map(|node| node.literal) {
         Ok(Literal::List(treatments)) => Ok(treatments),
         Ok(Literal::Null) => none(text.trim()),
         Ok(other) => {
@@ -107,9 +104,8 @@ pub(super) fn decode_treatments(
     reader: &Reader<'_>,
     version: FormatVersion,
 ) -> Result<Vec<Treatment>, UnreadableRow> {
-    let arena = Arena::new();
-    let treatments = parse_treatments(reader, &arena)?;
-    let decoded = treatments.iter().enumerate().map(|(at, &treatment)| {
+    let treatments = parse_treatments(reader)?;
+    let decoded = treatments.iter().enumerate().map(|(at, treatment)| {
         let fields = Fields {
             reader,
             at,
@@ -145,15 +141,15 @@ impl From<Invalid> for Problem {
     }
 }
 
-struct Fields<'r, 'a> {
-    reader: &'r Reader<'r>,
+struct Fields<'a> {
+    reader: &'a Reader<'a>,
     /// The position of the treatment, counted from zero.
     at: usize,
-    treatment: Literal<'a>,
+    treatment: &'a Literal<'a>,
     version: FormatVersion,
 }
 
-impl<'a> Fields<'_, 'a> {
+impl<'a> Fields<'a> {
     fn decode(&self) -> Result<Treatment, Problem> {
         if !matches!(self.treatment, Literal::Dict(_)) {
             return Err(Invalid::new("", self.treatment.kind(), "a treatment").into());
@@ -186,7 +182,7 @@ impl<'a> Fields<'_, 'a> {
             .filter(|literal| **literal != Literal::Null)
     }
 
-    fn list(&self, field: &str, of: &str) -> Result<&'a [Literal<'a>], Invalid> {
+    fn list(&self, field: &str, of: &str) -> Result<&'a [Node<'a>], Invalid> {
         match self.optional(field) {
             None => Ok(&[]),
             Some(Literal::List(items)) => Ok(items),
@@ -196,7 +192,9 @@ impl<'a> Fields<'_, 'a> {
 
     /// The ids that anybody can have: what is no text counts by the text that Python makes of it.
     fn overrides(&self) -> Result<Vec<InstanceId<'static>>, Invalid> {
-        if self.optional("OverrideList") == Some(&Literal::Text("")) {
+        if let Some(Literal::Text(text)) = self.optional("OverrideList")
+            && text.is_empty()
+        {
             self.odd("OverrideList", || ("\"\"".to_owned(), "no ids".to_owned()));
             return Ok(Vec::new());
         }
@@ -204,13 +202,13 @@ impl<'a> Fields<'_, 'a> {
         let mut ids = Vec::with_capacity(list.len());
         let (mut converted, mut skipped) = (Few::default(), Few::default());
         for item in list {
-            let id = match item {
-                Literal::Text(id) => Some((*id).to_owned()),
+            let id = match &item.literal {
+                Literal::Text(id) => Some(id.clone().into_owned()),
                 other => python_text(other),
             };
             match id.map(InstanceId::new) {
                 Some(Ok(id)) => {
-                    if !matches!(item, Literal::Text(_)) {
+                    if !matches!(item.literal, Literal::Text(_)) {
                         converted.add(item);
                     }
                     ids.push(id);
@@ -282,7 +280,7 @@ impl<'a> Fields<'_, 'a> {
             return;
         }
         for (name, _) in entries {
-            if !fields(self.version).contains(name) {
+            if !fields(self.version).contains(&&**name) {
                 self.odd(name, || ("an unknown field".to_owned(), NOTHING.to_owned()));
             }
         }
@@ -313,10 +311,13 @@ impl<'a> Fields<'_, 'a> {
         let ranges = ranges.map(|(at, range)| {
             let field = format!("Ranges[{at}]");
             let refused = || Invalid::new(field.clone(), found(range), "[from, to] in buckets");
-            let Literal::List(ends) = range else {
+            let Literal::List(ends) = &range.literal else {
                 return Err(refused());
             };
-            let [Literal::Number(from), Literal::Number(to)] = ends else {
+            let [from, to] = ends.as_slice() else {
+                return Err(refused());
+            };
+            let (Literal::Number(from), Literal::Number(to)) = (&from.literal, &to.literal) else {
                 return Err(refused());
             };
             let (Ok(from), Ok(to)) = (from.as_str().parse(), to.as_str().parse()) else {

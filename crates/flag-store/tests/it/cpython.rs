@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader, BufWriter, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 
-use flag_store::literal::{Arena, Literal, parse, parse_python};
+use flag_store::literal::{Literal, parse, parse_python};
 
 use self::texts::Texts;
 
@@ -60,15 +60,14 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, text: &str, judgement: &str) {
-        let arena = Arena::new();
-        let ours = parse_python(text, &arena);
+        let ours = parse_python(text);
         let agree = match (judgement.split_once(' '), &ours) {
             (Some(("value", theirs)), Ok(value)) => {
-                match value {
+                match value.literal {
                     Literal::Dict(_) => self.dicts += 1,
                     _ => self.other_values += 1,
                 }
-                theirs == canonical(value) && parse(text, &arena).is_ok()
+                theirs == canonical(value) && parse(text).is_ok()
             }
             (Some(("beyond", what)), Err(_)) => {
                 *self.beyond.entry(what.to_owned()).or_default() += 1;
@@ -161,7 +160,7 @@ fn spell(value: &Literal<'_>, text: &mut String) {
         Literal::Text(value) => spell_text(value, text),
         Literal::List(items) => {
             text.push('[');
-            for item in *items {
+            for item in items {
                 spell(item, text);
                 text.push(',');
             }
@@ -169,7 +168,7 @@ fn spell(value: &Literal<'_>, text: &mut String) {
         }
         Literal::Dict(entries) => {
             text.push('{');
-            for (key, value) in *entries {
+            for (key, value) in entries {
                 spell_text(key, text);
                 text.push(':');
                 spell(value, text);

@@ -1,7 +1,9 @@
 //! The fields that cells may have, and what they may hold.
 
+use std::borrow::Cow;
+
 use flag_model::{Date, FlagType, Timestamp};
-use flag_store::literal::{Arena, Literal};
+use flag_store::literal::{Literal, Node};
 use flag_store::{FlagRowKey, RowType};
 
 use super::place::Step;
@@ -67,7 +69,7 @@ const REQUIRED: [&str; 8] = [
 pub(super) fn check_fields(
     text: &Text<'_>,
     path: &[Step<'_>],
-    fields: &[(&str, Literal<'_>)],
+    fields: &[(Cow<'_, str>, Node<'_>)],
     key: &FlagRowKey,
     is_copy: bool,
 ) -> Result<(), ConfigError> {
@@ -88,7 +90,7 @@ pub(super) fn check_fields(
     for (name, value) in fields {
         let path = steps(path, &[Step::Key(name)]);
         check_kind(text, &path, (name, value), key.flag.flag_type)?;
-        match (*name, value) {
+        match (&**name, &value.literal) {
             _ if is_copy => {}
             ("RollbackOf", Literal::Text(created)) => {
                 let created = Timestamp::parse(created);
@@ -98,17 +100,18 @@ pub(super) fn check_fields(
                 let day = Date::parse(day);
                 day.map_err(|invalid| text.wrong(&path, said(&invalid)))?;
             }
-            ("Tags", Literal::Text("") | Literal::Null) => {}
+            ("Tags", Literal::Null) => {}
+            ("Tags", Literal::Text(tags)) if tags.is_empty() => {}
             ("Tags", Literal::Text(tags)) => {
-                let (text, arena) = (nested("Tags", tags), Arena::new());
-                check_tags(&text, &[], &text.parse(&arena)?)?;
+                let text = Text::read("Tags", tags)?;
+                check_tags(&text, &[], &text.root)?;
             }
             ("Tags", tags) => check_tags(text, &path, tags)?,
             // As a row without any has it.
             ("Treatments", Literal::Text(treatments)) if treatments.trim().is_empty() => {}
             ("Treatments", Literal::Text(treatments)) => {
-                let (text, arena) = (nested("Treatments", treatments), Arena::new());
-                check_treatments(&text, &[], &text.parse(&arena)?, known_of_treatment)?;
+                let text = Text::read("Treatments", treatments)?;
+                check_treatments(&text, &[], &text.root, known_of_treatment)?;
             }
             ("Treatments", treatments) => {
                 check_treatments(text, &path, treatments, known_of_treatment)?;
@@ -117,11 +120,6 @@ pub(super) fn check_fields(
         }
     }
     Ok(())
-}
-
-/// A text in the text, which has lines and columns of its own.
-fn nested<'a>(name: &'static str, text: &'a str) -> Text<'a> {
-    Text { name, text }
 }
 
 fn check_kind(
@@ -160,7 +158,7 @@ fn check_tags(text: &Text<'_>, path: &[Step<'_>], tags: &Literal<'_>) -> Result<
         return wrong(path, tags, "a list of text");
     };
     let mut others = tags.iter().enumerate();
-    match others.find(|(_, tag)| !matches!(tag, Literal::Text(_))) {
+    match others.find(|(_, tag)| !matches!(tag.literal, Literal::Text(_))) {
         Some((at, tag)) => wrong(&steps(path, &[Step::Index(at)]), tag, "text"),
         None => Ok(()),
     }
@@ -176,7 +174,7 @@ fn check_treatments(
         return Ok(());
     };
     for (at, treatment) in treatments.iter().enumerate() {
-        if let Literal::Dict(fields) = treatment {
+        if let Literal::Dict(fields) = &treatment.literal {
             text.only(&steps(path, &[Step::Index(at)]), fields, known)?;
         }
     }

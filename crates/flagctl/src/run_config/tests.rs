@@ -524,6 +524,24 @@ fn values_are_found_in_parentheses() {
 }
 
 #[test]
+fn values_are_found_in_a_tuple_without_parentheses_and_behind_any_comment() {
+    let from = CELL.find("[{").unwrap();
+    let cell = |treatments: &str| format!("{}\"{treatments}\"}}", &CELL[..from]);
+    for treatments in [
+        "{'PercentRollout': 1, 'Value': True}, {'Overrides': 7}",
+        "[{'PercentRollout': 1, 'Value': True}, # it's\\r {'Overrides': 7}]",
+    ] {
+        let says = "\"Overrides\": no such field";
+        check_pointed_at(
+            &config("REVISION", &cell(treatments)),
+            says,
+            "Overrides': ",
+            "7}",
+        );
+    }
+}
+
+#[test]
 fn a_caret_stands_where_a_terminal_shows_the_place() {
     for comment in [
         "全員へ展開",

@@ -1,37 +1,40 @@
 //! A text that is read, and what is wrong where in it.
 
+use std::borrow::Cow;
+
 use flag_model::{Invalid, InvalidPercent, InvalidRevision, quoted};
 use flag_store::UnreadableRow;
-use flag_store::literal::{self, Arena, Literal, LiteralError};
+use flag_store::literal::{self, Literal, Node, line_and_column};
 
 use super::ConfigError;
-use super::place::{Place, Step, place_of};
+use super::place::{Place, Step, node_at};
 use crate::near::closest;
 
 /// A text that was given, and what it is called.
 pub(super) struct Text<'a> {
-    pub(super) name: &'static str,
-    pub(super) text: &'a str,
+    name: &'static str,
+    source: &'a str,
+    /// What it says.
+    pub(super) root: Node<'a>,
 }
 
 impl<'a> Text<'a> {
-    pub(super) fn parse(&self, arena: &'a Arena<'a>) -> Result<Literal<'a>, ConfigError> {
-        literal::parse(self.text, arena).map_err(|error: LiteralError| ConfigError {
-            text: self.name,
-            place: Place::at(self.text, error.line(), error.column()),
+    /// Reads a text.
+    pub(super) fn read(name: &'static str, source: &'a str) -> Result<Self, ConfigError> {
+        let root = literal::parse(source).map_err(|error| ConfigError {
+            text: name,
+            place: Place::at(source, error.line(), error.column()),
             problem: format!("found {}, expected {}", error.found(), error.expected()),
-        })
+        })?;
+        Ok(Self { name, source, root })
     }
 
     /// Something is wrong with the value at this path, or with the last value on it that is there.
     pub(super) fn wrong(&self, path: &[Step<'_>], problem: String) -> ConfigError {
-        let known = (0..=path.len())
-            .rev()
-            .find_map(|length| place_of(self.text, path.get(..length)?));
-        let place = known.unwrap_or_else(|| Place::at(self.text, 1, 1));
+        let (line, column) = line_and_column(self.source, node_at(&self.root, path).at);
         ConfigError {
             text: self.name,
-            place,
+            place: Place::at(self.source, line, column),
             problem,
         }
     }
@@ -51,22 +54,14 @@ impl<'a> Text<'a> {
         self.wrong(&steps(path, &[Step::Key(field)]), problem)
     }
 
-    pub(super) fn field<'l>(
-        &self,
-        config: &Literal<'l>,
-        field: &str,
-    ) -> Result<&'l Literal<'l>, ConfigError> {
-        config
-            .get(field)
-            .ok_or_else(|| self.wrong(&[], format!("{field}: found no such field, expected one")))
+    /// A field of what the text says.
+    pub(super) fn field(&self, field: &str) -> Result<&Literal<'a>, ConfigError> {
+        let found = self.root.get(field);
+        found.ok_or_else(|| self.wrong(&[], format!("{field}: found no such field, expected one")))
     }
 
-    pub(super) fn text_field<'l>(
-        &self,
-        config: &Literal<'l>,
-        field: &'static str,
-    ) -> Result<&'l str, ConfigError> {
-        match self.field(config, field)? {
+    pub(super) fn text_field(&self, field: &'static str) -> Result<&str, ConfigError> {
+        match self.field(field)? {
             Literal::Text(text) => Ok(text),
             other => Err(self.wrong(
                 &[Step::Key(field)],
@@ -79,10 +74,10 @@ impl<'a> Text<'a> {
     pub(super) fn only(
         &self,
         path: &[Step<'_>],
-        fields: &[(&str, Literal<'_>)],
+        fields: &[(Cow<'_, str>, Node<'_>)],
         known: &[&str],
     ) -> Result<(), ConfigError> {
-        let Some((field, _)) = fields.iter().find(|(field, _)| !known.contains(field)) else {
+        let Some((field, _)) = fields.iter().find(|(field, _)| !known.contains(&&**field)) else {
             return Ok(());
         };
         let problem = format!("{}: no such field{}", quoted(field), meant(field, known));
@@ -172,7 +167,7 @@ fn cell_steps(column: &str, problem: &str) -> (Vec<OwnedStep>, String) {
 fn percent_steps(cells: &Literal<'_>, problem: &InvalidPercent) -> Vec<OwnedStep> {
     let key = |key: &str| OwnedStep::Key(key.to_owned());
     let treatments = match cells.get("Treatments") {
-        Some(&Literal::List(treatments)) => treatments,
+        Some(Literal::List(treatments)) => treatments.as_slice(),
         _ => &[],
     };
     let found = treatments
