@@ -44,34 +44,34 @@ impl MetadataParts {
     pub const MAX_TAGS: usize = 100;
     /// The longest tag, in bytes.
     pub const MAX_TAG_BYTES: usize = 128;
+
+    /// Tells whether metadata can be built of these parts.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        let description = self.description.len();
+        if description > Self::MAX_DESCRIPTION_BYTES {
+            return Err(Invalid::new(
+                "Description",
+                format!("{description} bytes"),
+                format!("at most {} bytes", Self::MAX_DESCRIPTION_BYTES),
+            ));
+        }
+        if let Some(ticket) = &self.ticket {
+            check_line("Ticket", ticket, Self::MAX_TICKET_BYTES)?;
+        }
+        if self.tags.len() > Self::MAX_TAGS {
+            let found = format!("{} tags", self.tags.len());
+            let expected = format!("at most {} tags", Self::MAX_TAGS);
+            return Err(Invalid::new("Tags", found, expected));
+        }
+        let mut tags = self.tags.iter();
+        tags.try_for_each(|tag| check_line("Tags", tag, Self::MAX_TAG_BYTES))
+    }
 }
 
 impl Metadata {
     /// Builds metadata of parts that are not too long.
     pub fn new(created: Timestamp, parts: MetadataParts) -> Result<Self, Invalid> {
-        let description = parts.description.len();
-        if description > MetadataParts::MAX_DESCRIPTION_BYTES {
-            return Err(Invalid::new(
-                "Description",
-                format!("{description} bytes"),
-                "at most 65536 bytes",
-            ));
-        }
-        if let Some(ticket) = &parts.ticket {
-            check_line("Ticket", ticket, MetadataParts::MAX_TICKET_BYTES)?;
-        }
-        if parts.tags.len() > MetadataParts::MAX_TAGS {
-            let found = format!("{} tags", parts.tags.len());
-            return Err(Invalid::new(
-                "Tags",
-                found,
-                format!("at most {} tags", MetadataParts::MAX_TAGS),
-            ));
-        }
-        parts
-            .tags
-            .iter()
-            .try_for_each(|tag| check_line("Tags", tag, MetadataParts::MAX_TAG_BYTES))?;
+        parts.validate()?;
         Ok(Self { created, parts })
     }
 

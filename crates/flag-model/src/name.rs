@@ -48,13 +48,16 @@ macro_rules! text_type {
         pub struct $name(Box<str>);
 
         impl $name {
+            /// What a valid text is, for messages.
+            pub const EXPECTED: &str = $expected;
+
             /// Takes the text if it is valid.
             pub fn new(text: impl AsRef<str>) -> Result<Self, Invalid> {
                 let text = text.as_ref();
                 if $is_valid(text) {
                     Ok(Self(text.into()))
                 } else {
-                    Err(Invalid::new($field, quoted(text), $expected))
+                    Err(Invalid::new($field, quoted(text), Self::EXPECTED))
                 }
             }
 
@@ -159,13 +162,16 @@ impl TryFrom<&FlagName> for Salt {
 pub struct InstanceId<'a>(Cow<'a, str>);
 
 impl<'a> InstanceId<'a> {
+    /// The longest instance id, in bytes.
+    pub const MAX_BYTES: usize = 512;
+
     /// Takes the text if it is valid; nothing is trimmed, folded or normalised.
     pub fn new(text: impl Into<Cow<'a, str>>) -> Result<Self, Invalid> {
         let text = text.into();
-        if (1..=512).contains(&text.len()) && !text.contains('\0') {
+        if (1..=Self::MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
             return Ok(Self(text));
         }
-        let found = if text.len() > 512 {
+        let found = if text.len() > Self::MAX_BYTES {
             format!("{} bytes", text.len())
         } else {
             quoted(&text)
@@ -173,7 +179,7 @@ impl<'a> InstanceId<'a> {
         Err(Invalid::new(
             "instance id",
             found,
-            "1 to 512 bytes without NUL",
+            format!("1 to {} bytes without NUL", Self::MAX_BYTES),
         ))
     }
 

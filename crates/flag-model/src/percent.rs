@@ -97,6 +97,9 @@ pub struct InvalidPercent {
 }
 
 impl InvalidPercent {
+    /// What its message begins with.
+    pub const MESSAGE_PREFIX: &str = "Rollout percentage: ";
+
     /// A total that is more than there is.
     pub(crate) fn total(buckets: u64, version: FormatVersion) -> Self {
         let mut found = String::new();
@@ -115,7 +118,8 @@ impl fmt::Display for InvalidPercent {
         };
         write!(
             f,
-            "Rollout percentage: {} is invalid. Value should be {expected}.",
+            "{}{} is invalid. Value should be {expected}.",
+            Self::MESSAGE_PREFIX,
             self.found
         )
     }

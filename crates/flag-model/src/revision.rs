@@ -18,6 +18,9 @@ use crate::value::FlagValue;
 pub use self::format::{AlgorithmSource, Format, FormatVersion};
 pub use self::overrides::Repeated;
 
+/// The rollout group of the instances that receive the control value.
+pub const CONTROL_GROUP: &str = "control";
+
 /// One immutable version of who gets what; what cannot be valid cannot be built.
 ///
 /// Reads like its [`RevisionParts`].
@@ -60,13 +63,31 @@ pub enum InvalidRevision {
     Field(#[from] Invalid),
 }
 
+impl RevisionParts {
+    /// Tells whether a revision can be built of these parts.
+    pub fn validate(&self) -> Result<(), InvalidRevision> {
+        overrides::check(&self.treatments)?;
+        self.validate_but_overrides()
+    }
+
+    fn validate_but_overrides(&self) -> Result<(), InvalidRevision> {
+        check_values(self)?;
+        check_total(self)?;
+        check_groups(&self.treatments)?;
+        match self.format {
+            Format::V1 { .. } => check_version_1(&self.treatments),
+            Format::V2 { .. } => Ok(check_ranges(&self.treatments)?),
+        }
+    }
+}
+
 impl Revision {
     /// Builds a revision of parts that fit together.
     ///
     /// Revisions of a flag are ordered by the time at which they were made, and no two are equal.
     pub fn new(created: Timestamp, parts: RevisionParts) -> Result<Self, InvalidRevision> {
-        overrides::check(&parts.treatments)?;
-        Self::checked(created, parts)
+        parts.validate()?;
+        Ok(Self { created, parts })
     }
 
     /// Builds a revision of parts that were stored, in which an id may be listed more than once, as the reference allows:
@@ -76,18 +97,8 @@ impl Revision {
         mut parts: RevisionParts,
     ) -> Result<(Self, Vec<Repeated>), InvalidRevision> {
         let repeated = overrides::take_repeated(&mut parts.treatments);
-        Ok((Self::checked(created, parts)?, repeated))
-    }
-
-    fn checked(created: Timestamp, parts: RevisionParts) -> Result<Self, InvalidRevision> {
-        check_values(&parts)?;
-        check_total(&parts)?;
-        check_groups(&parts.treatments)?;
-        match parts.format {
-            Format::V1 { .. } => check_version_1(&parts.treatments)?,
-            Format::V2 { .. } => check_ranges(&parts.treatments)?,
-        }
-        Ok(Self { created, parts })
+        parts.validate_but_overrides()?;
+        Ok((Self { created, parts }, repeated))
     }
 
     /// Takes the revision apart, to build another one.
@@ -166,7 +177,7 @@ fn check_total(parts: &RevisionParts) -> Result<(), InvalidRevision> {
 }
 
 fn check_groups(treatments: &[Treatment]) -> Result<(), Invalid> {
-    let mut seen = HashSet::from(["control".to_owned()]);
+    let mut seen = HashSet::from([CONTROL_GROUP.to_owned()]);
     for at in 0..treatments.len() {
         let group = group(treatments, at);
         let found = quoted(&group);

@@ -51,6 +51,12 @@ impl Timestamp {
         Self(self.0.saturating_add(micros).min(Self::LAST.0))
     }
 
+    /// How long after `earlier` this is; zero if it is not later.
+    pub fn since(self, earlier: Self) -> Duration {
+        let micros = self.0.saturating_sub(earlier.0);
+        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+    }
+
     /// Its text; allocates nothing.
     pub fn text(self) -> TimestampText {
         let seconds = self.0.div_euclid(MICROS);
@@ -251,6 +257,16 @@ mod tests {
         let last = Timestamp::LAST;
         assert_eq!(at("9999-12-31 12:00:00").saturating_add(day), last);
         assert_eq!(Timestamp::FIRST.saturating_add(Duration::MAX), last);
+    }
+
+    #[test]
+    fn the_time_since_a_later_instant_is_zero() {
+        let at = |text| Timestamp::parse(text).unwrap();
+        let (earlier, later) = (at("2024-02-28 12:00:00"), at("2024-02-28 12:00:01.5"));
+        assert_eq!(later.since(earlier), Duration::from_millis(1_500));
+        assert_eq!(earlier.since(later), Duration::ZERO);
+        let all = Timestamp::LAST.since(Timestamp::FIRST);
+        assert_eq!(Timestamp::FIRST.saturating_add(all), Timestamp::LAST);
     }
 
     #[test]
