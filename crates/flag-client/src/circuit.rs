@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use flag_model::{Backoff, Jitter};
 use tracing::warn;
 
 use crate::failure::{Failure, Verdict};
@@ -21,8 +22,8 @@ const FAILURES: u32 = 5;
 /// The cool-down doubles up to this.
 const LONGEST_COOL_DOWN: Duration = Duration::from_secs(30);
 
-/// A cool-down is longer by up to this part of it, so that clients don't come back all at once.
-const JITTER: f64 = 0.2;
+/// Makes cool-downs longer at random, so that clients do not come back all at once.
+const JITTER: Jitter = Jitter::between(1.0, 1.2);
 
 /// The service's own word counts for at most this long.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
@@ -32,7 +33,7 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
 pub(crate) struct Circuit {
     /// What the log calls the service.
     service: String,
-    cool_down: Duration,
+    cool_down: Backoff,
     /// How long calls may pile up unanswered.
     patience: Duration,
     state: Mutex<State>,
@@ -112,6 +113,11 @@ impl Permit {
 impl Circuit {
     /// A circuit that trusts the service.
     pub(crate) fn new(service: String, cool_down: Duration, patience: Duration) -> Self {
+        let cool_down = Backoff {
+            first: cool_down,
+            most: cool_down.max(LONGEST_COOL_DOWN),
+            jitter: JITTER,
+        };
         Self {
             service,
             cool_down,
@@ -122,7 +128,7 @@ impl Circuit {
 
     /// A circuit for a forked process, which knows of no request under way and trusts the service.
     pub(crate) fn of_child(&self) -> Self {
-        Self::new(self.service.clone(), self.cool_down, self.patience)
+        Self::new(self.service.clone(), self.cool_down.first, self.patience)
     }
 
     /// Tells whether the service may be asked, or a request under way be waited for; else why it is left alone.
@@ -215,9 +221,7 @@ impl Circuit {
     }
 
     fn cool_down(&self, state: &mut State, why: Arc<str>, now: Instant) -> Option<Change> {
-        let longest = LONGEST_COOL_DOWN.max(self.cool_down);
-        let doubled = self.cool_down.saturating_mul(1 << state.cool_downs.min(16));
-        let wait = doubled.min(longest).mul_f64(1.0 + JITTER * fastrand::f64());
+        let wait = self.cool_down.delay(state.cool_downs, fastrand::f64());
         state.cool_downs = state.cool_downs.saturating_add(1);
         state.leave_alone(LeftAlone {
             until: now + wait,

@@ -1,8 +1,8 @@
 //! A revision compiled for deciding.
 
 use flag_model::{
-    Bucket, BucketRange, FlagKey, FlagValue, Format, FormatVersion, InstanceId, Percent, Revision,
-    RevisionParts, Timestamp,
+    Bucket, BucketRange, CONTROL_GROUP, FlagKey, FlagValue, Format, FormatVersion, InstanceId,
+    Percent, Revision, RevisionParts, Timestamp,
 };
 use hashbrown::HashMap;
 
@@ -84,7 +84,7 @@ impl Plan {
             format,
             control: Outcome {
                 value: control,
-                group: "control".into(),
+                group: CONTROL_GROUP.into(),
             },
             treatments: outcomes.into(),
             overrides,
