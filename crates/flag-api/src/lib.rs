@@ -22,5 +22,20 @@ pub const LOG_FEATURE_FLAG: &str = "/log-feature-flag";
 /// The header that carries a request id, to the service and back.
 pub const REQUEST_ID: &str = "x-request-id";
 
+/// The header that carries an API key; `Authorization` with [`BEARER`] is the other way to send one.
+pub const API_KEY: &str = "x-api-key";
+
+/// The scheme of `Authorization` that carries an API key.
+pub const BEARER: &str = "Bearer";
+
+/// The header that is [`STALE`] if the service cannot reach its store and serves the last known value.
+pub const CACHE_STATUS: &str = "cache-status";
+
+/// The value of [`CACHE_STATUS`].
+pub const STALE: &str = "stale";
+
 /// The media type of a [`Problem`].
 pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What the detail of a [`Problem`] about an unknown flag begins with, also in the reference, whose problems have no code.
+pub const UNKNOWN_FLAG: &str = "No Flag Data found";

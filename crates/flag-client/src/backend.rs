@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::core::Core;
 use crate::detail::Answer;
 use crate::failure::Failure;
+use crate::fixed::Fixed;
 use crate::pending::Pending;
 use crate::question::{FlagRef, Key, Question};
-use crate::testing::Fixed;
 
 /// Who answers a client's questions.
 #[derive(Clone, Debug)]

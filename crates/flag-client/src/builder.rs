@@ -5,20 +5,23 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flag_api::BEARER;
+use flag_model::ProjectName;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use crate::async_client::AsyncFeatureFlagClient;
 use crate::backend::Backend;
+use crate::build_error::{BuildError, without_password};
 use crate::cache::Cache;
 use crate::circuit::Circuit;
 use crate::client::FeatureFlagClient;
 use crate::connections::{BuildHttp, Http};
-use crate::core::{Core, Shared, StaleValues};
+use crate::core::Core;
 use crate::environment::{self, API_KEY, SERVICE_URL};
 use crate::failure::Failure;
-use crate::flights::Flights;
-use crate::question::is_name;
+use crate::in_flight::InFlight;
+use crate::shared::{Shared, StaleValues};
 use crate::transport::Transport;
 
 /// Where the service is, unless told otherwise: where it listens, unless told otherwise.
@@ -29,65 +32,6 @@ const PATIENCE: u32 = 16;
 
 /// As good as for ever, and still a time that a clock can tell.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
-
-/// Why a client could not be built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The project's name cannot be.
-    #[error(
-        "project {found:?}: expected 1 to 128 letters, digits, `.`, `_` or `-`, the first a letter or digit"
-    )]
-    Project {
-        /// What was given.
-        found: String,
-    },
-    /// The base URL cannot be.
-    #[error("base URL {found:?}: expected http:// or https:// and a host")]
-    Url {
-        /// What was given, but for a user and a password.
-        found: String,
-    },
-    /// The header, or the API key, cannot be sent.
-    #[error("header {name:?}: its name or value cannot be sent")]
-    Header {
-        /// Its name.
-        name: String,
-    },
-    /// The API key of the environment cannot be sent.
-    #[error("FLAG_API_KEY holds a character that cannot be sent in a header, such as a line break")]
-    ApiKey,
-    /// The proxy that the environment names cannot be used.
-    #[error(
-        "{variable}={found:?} is not a proxy that can be used: expected http:// or https:// and a host. \
-         To go without it, list {host:?} in NO_PROXY"
-    )]
-    Proxy {
-        /// The variable that names it.
-        variable: &'static str,
-        /// Its value, but for a user and a password.
-        found: String,
-        /// The host of the service.
-        host: String,
-    },
-    /// The API key would pass a proxy in clear text.
-    #[error(
-        "the proxy {proxy} would read the API key, as the base URL is not https://. \
-         To go without the proxy, list {host:?} in NO_PROXY"
-    )]
-    ExposedKey {
-        /// The proxy.
-        proxy: String,
-        /// The host of the service.
-        host: String,
-    },
-    /// There is no TLS here: no certificate that the system trusts was found.
-    #[error("cannot set up TLS")]
-    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The HTTP client cannot be built.
-    #[error("cannot build the HTTP client")]
-    Http(#[source] reqwest::Error),
-}
 
 /// How a client is told what to do; `C` is the client that it builds.
 #[derive(Clone)]
@@ -201,7 +145,7 @@ impl<C> ClientBuilder<C> {
                 self.cool_down.min(LONGEST),
                 timeout / PATIENCE,
             ),
-            flights: Flights::default(),
+            in_flight: InFlight::default(),
             transport,
             timeout,
             stale_values: self.stale_values,
@@ -218,14 +162,13 @@ impl<C> ClientBuilder<C> {
     }
 
     fn transport(&self) -> Result<Transport, BuildError> {
-        if !is_name(&self.project) {
-            let found = self.project.clone();
-            return Err(BuildError::Project { found });
-        }
+        ProjectName::new(&self.project).map_err(|_| BuildError::Project {
+            found: self.project.clone(),
+        })?;
         let base = self.url()?;
         let headers = self.header_map()?;
         let http = match &self.http {
-            Some(build) => Http::Brought(Arc::clone(build)),
+            Some(build) => Http::Custom(Arc::clone(build)),
             None => Http::own(&base, &headers)?,
         };
         Transport::new(http, base, &self.project, headers)
@@ -278,14 +221,5 @@ impl ClientBuilder<AsyncFeatureFlagClient> {
 }
 
 fn bearer(key: &str) -> String {
-    format!("Bearer {key}")
-}
-
-/// What may be shown of a URL that cannot even be parsed.
-pub(crate) fn without_password(url: &str) -> String {
-    let parts = url.split_once("://");
-    match parts.and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1))) {
-        Some((scheme, host)) => format!("{scheme}://…@{host}"),
-        None => url.to_owned(),
-    }
+    format!("{BEARER} {key}")
 }

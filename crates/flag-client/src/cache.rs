@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::bounded_map::BoundedMap;
 use crate::detail::{Freshness, Known};
 use crate::failure::Failure;
 use crate::question::{Key, Question};
-use crate::shelf::Shelf;
 
 /// How long what is no value counts, and a value that the service itself could not renew; unless the lifetime is shorter.
 const SHORT: Duration = Duration::from_secs(5);
@@ -18,9 +18,9 @@ const REFUSALS: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct Cache {
     lifetime: Duration,
-    entries: Shelf<Entry>,
+    entries: BoundedMap<Entry>,
     /// Kept apart, so that asking for what isn't there drives no value out.
-    refusals: Shelf<Refusal>,
+    refusals: BoundedMap<Refusal>,
 }
 
 /// What the cache has to say of a question.
@@ -51,8 +51,8 @@ impl Cache {
     pub(crate) fn new(entries: usize, lifetime: Duration) -> Self {
         Self {
             lifetime,
-            entries: Shelf::new(entries),
-            refusals: Shelf::new(REFUSALS),
+            entries: BoundedMap::new(entries),
+            refusals: BoundedMap::new(REFUSALS),
         }
     }
 

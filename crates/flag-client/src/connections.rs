@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use reqwest::redirect;
 use reqwest::{Client, ClientBuilder, Url};
 
-use crate::builder::BuildError;
+use crate::build_error::BuildError;
 use crate::environment;
 use crate::proxy::Proxy;
 use crate::tls::Trust;
@@ -22,7 +22,7 @@ pub(crate) enum Http {
     /// As this crate does it.
     Own { trust: Trust, proxy: Option<Proxy> },
     /// As the application does it.
-    Brought(Arc<BuildHttp>),
+    Custom(Arc<BuildHttp>),
 }
 
 /// The HTTP clients of a process.
@@ -54,7 +54,7 @@ impl Http {
     pub(crate) fn proxy(&self) -> Option<&Proxy> {
         match self {
             Self::Own { proxy, .. } => proxy.as_ref(),
-            Self::Brought(_) => None,
+            Self::Custom(_) => None,
         }
     }
 
@@ -69,7 +69,7 @@ impl Http {
                 let proxy = proxy.transpose().map_err(BuildError::Http)?;
                 Connections::new(|| own(proxy.clone()).tls_backend_preconfigured(tls.clone()))
             }
-            Self::Brought(build) => Connections::new(build.as_ref()),
+            Self::Custom(build) => Connections::new(build.as_ref()),
         }
     }
 }

@@ -56,6 +56,12 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
+    /// A value that memory holds and that still counts.
+    pub(crate) fn from_memory(known: Arc<Known>) -> Self {
+        let source = Source::Cache(known.freshness);
+        Self::Known(known, source)
+    }
+
     /// Whether there is a value of the service.
     pub(crate) fn is_known(&self) -> bool {
         matches!(self, Self::Known(..))

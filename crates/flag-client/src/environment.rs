@@ -7,7 +7,7 @@ use std::sync::Once;
 use tracing::subscriber::NoSubscriber;
 use tracing::{Dispatch, dispatcher, error};
 
-use crate::builder::BuildError;
+use crate::build_error::BuildError;
 
 /// Where the service is.
 pub(crate) const SERVICE_URL: &str = "FLAG_SERVICE_URL";

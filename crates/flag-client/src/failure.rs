@@ -1,6 +1,7 @@
 //! Why there is no answer of the service.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why the service gave no value. The texts say more, for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,5 +90,32 @@ impl Failure {
     /// Whether this says that there is no value, rather than that it could not be had.
     pub(crate) fn is_denial(&self) -> bool {
         matches!(self, Self::FlagNotFound(_) | Self::InvalidRequest(_))
+    }
+}
+
+/// A request that failed.
+#[derive(Debug)]
+pub(crate) struct RequestFailure {
+    pub(crate) failure: Failure,
+    /// How long the service wants to be left alone.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl RequestFailure {
+    /// See [`Failure::through`].
+    pub(crate) fn through(self, proxy: &str) -> Self {
+        Self {
+            failure: self.failure.through(proxy),
+            ..self
+        }
+    }
+}
+
+impl From<Failure> for RequestFailure {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            retry_after: None,
+        }
     }
 }

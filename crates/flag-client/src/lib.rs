@@ -44,6 +44,8 @@
 //! inside async runtimes too, and the async one on any of them; both work in a child that is forked later. Knows HTTP, and of flags only their names.
 mod async_client;
 mod backend;
+mod bounded_map;
+mod build_error;
 mod builder;
 mod cache;
 mod circuit;
@@ -53,8 +55,9 @@ mod core;
 mod detail;
 mod environment;
 mod failure;
+mod fixed;
 mod flag;
-mod flights;
+mod in_flight;
 #[cfg(feature = "open-feature")]
 pub mod open_feature;
 mod park;
@@ -63,7 +66,8 @@ mod process;
 mod proxy;
 mod question;
 mod reply;
-mod shelf;
+mod request;
+mod shared;
 pub mod testing;
 mod tls;
 mod transport;
@@ -71,13 +75,15 @@ mod value;
 mod worker;
 
 pub use crate::async_client::AsyncFeatureFlagClient;
-pub use crate::builder::{BuildError, ClientBuilder};
+pub use crate::build_error::BuildError;
+pub use crate::builder::ClientBuilder;
 pub use crate::client::FeatureFlagClient;
 pub use crate::detail::{Detail, Freshness, Source};
 pub use crate::failure::Failure;
 pub use crate::flag::{Ask, Flag, FlagFuture};
-pub use crate::question::{FlagRef, FlagType};
+pub use crate::question::FlagRef;
 pub use crate::value::FlagValue;
+pub use flag_model::FlagType;
 
 /// The page for users, whose examples are compiled with the others.
 #[cfg(doctest)]

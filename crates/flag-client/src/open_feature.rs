@@ -25,6 +25,7 @@
 //! # });
 //! ```
 
+use flag_model::CONTROL_GROUP;
 use open_feature::provider::{FeatureProvider, ProviderMetadata, ResolutionDetails};
 use open_feature::{
     EvaluationContext, EvaluationError, EvaluationErrorCode, EvaluationReason, EvaluationResult,
@@ -34,9 +35,6 @@ use open_feature::{
 use crate::async_client::AsyncFeatureFlagClient;
 use crate::detail::{Detail, Freshness, Source};
 use crate::failure::Failure;
-
-/// The rollout group of instances that no treatment holds.
-const CONTROL: &str = "control";
 
 /// A client that OpenFeature asks.
 #[derive(Debug)]
@@ -132,7 +130,9 @@ fn resolution<T>(detail: Detail<T>) -> EvaluationResult<ResolutionDetails<T>> {
         | Source::Service(Freshness::LastKnown)
         | Source::Cache(Freshness::LastKnown) => EvaluationReason::Other("STALE".to_owned()),
         Source::Cache(Freshness::Current) => EvaluationReason::Cached,
-        Source::Service(Freshness::Current) if group == Some(CONTROL) => EvaluationReason::Default,
+        Source::Service(Freshness::Current) if group == Some(CONTROL_GROUP) => {
+            EvaluationReason::Default
+        }
         Source::Service(Freshness::Current) => EvaluationReason::TargetingMatch,
     };
     Ok(ResolutionDetails {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::core::Shared;
 use crate::detail::{Answer, Known, Source};
 use crate::failure::Failure;
-use crate::flights::Landing;
+use crate::in_flight::PendingReply;
+use crate::shared::Shared;
 use crate::{park, worker};
 
 /// How much longer than the timeout a thread waits for the one that asks.
@@ -21,7 +21,7 @@ pub(crate) enum Pending {
 /// A question on its way, and what to say if nothing comes back.
 pub(crate) struct Asked {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) landing: Landing,
+    pub(crate) reply: PendingReply,
     pub(crate) last_known: Option<Arc<Known>>,
     /// When there is an answer at the latest.
     pub(crate) deadline: Instant,
@@ -48,7 +48,7 @@ impl Pending {
 impl Asked {
     /// See [`Pending::answer`].
     pub(crate) async fn answer(self) -> Answer {
-        match self.landing.await.unwrap_or(Err(Failure::Closed)) {
+        match self.reply.await.unwrap_or(Err(Failure::Closed)) {
             Ok(known) => {
                 let source = Source::Service(known.freshness);
                 Answer::Known(known, source)

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use once_cell::race::OnceBox;
 
-use crate::core::Shared;
+use crate::shared::Shared;
 use crate::worker::Worker;
 
 /// The parts of a client that belong to one process.

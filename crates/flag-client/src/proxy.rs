@@ -5,11 +5,12 @@
 
 use std::net::IpAddr;
 
+use flag_api::API_KEY;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 
-use crate::builder::{BuildError, without_password};
+use crate::build_error::{BuildError, without_password};
 
 const FOR_HTTP: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 const FOR_HTTPS: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
@@ -17,9 +18,6 @@ const EXCEPT_FOR: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 /// Set by servers for CGI programs, whose `HTTP_PROXY` is a header of the request.
 const CGI: &str = "REQUEST_METHOD";
-
-/// The other header in which the service takes a key.
-const X_API_KEY: &str = "x-api-key";
 
 /// A proxy that speaks HTTP, with or without TLS.
 #[derive(Clone)]
@@ -66,7 +64,7 @@ impl Proxy {
 
     /// Refuses to send a key in clear text through this proxy.
     pub(crate) fn check(&self, service: &Url, headers: &HeaderMap) -> Result<(), BuildError> {
-        let has_key = headers.contains_key(AUTHORIZATION) || headers.contains_key(X_API_KEY);
+        let has_key = headers.contains_key(AUTHORIZATION) || headers.contains_key(API_KEY);
         if has_key && service.scheme() != "https" {
             return Err(BuildError::ExposedKey {
                 proxy: self.name(),

@@ -2,21 +2,11 @@
 
 use std::fmt;
 
+use flag_model::{FlagName, FlagType, InstanceId, Invalid};
 use quick_cache::Equivalent;
 
+use crate::failure::Failure;
 use crate::value::FlagValue;
-
-/// The longest instance id, in bytes.
-const LONGEST_INSTANCE_ID: usize = 512;
-
-/// Which values a flag has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FlagType {
-    /// True or false.
-    Feature,
-    /// Text.
-    Data,
-}
 
 /// A flag of the client's project: its type and name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,16 +30,6 @@ pub(crate) struct Key {
     flag_type: FlagType,
     name: Box<str>,
     instance_id: Box<str>,
-}
-
-impl FlagType {
-    /// The type as it travels.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Feature => "feature",
-            Self::Data => "data",
-        }
-    }
 }
 
 impl<'a> FlagRef<'a> {
@@ -79,17 +59,8 @@ impl<'a> From<&FlagRef<'a>> for FlagRef<'a> {
 
 impl fmt::Display for FlagRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.flag_type.as_str(), self.name)
+        write!(f, "{}/{}", self.flag_type, self.name)
     }
-}
-
-/// Whether a project or a flag can have this name.
-pub(crate) fn is_name(name: &str) -> bool {
-    name.len() <= 128
-        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 impl<'a> Question<'a> {
@@ -102,21 +73,12 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// Refuses what the service would refuse anyway, whatever it knows.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
-        if !is_name(self.flag.name) {
-            Err(
-                "the flag's name is not 1 to 128 letters, digits, `.`, `_` or `-`, the first a letter or digit",
-            )
-        } else if self.instance_id.is_empty() {
-            Err("the instance id is empty")
-        } else if self.instance_id.len() > LONGEST_INSTANCE_ID {
-            Err("the instance id is longer than 512 bytes")
-        } else if self.instance_id.contains('\0') {
-            Err("the instance id contains NUL")
-        } else {
-            Ok(())
-        }
+    /// Refuses a question that the service would refuse, whatever its flags are.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let invalid = |invalid: Invalid| Failure::InvalidRequest(invalid.to_string().into());
+        FlagName::new(self.flag.name).map_err(invalid)?;
+        InstanceId::new(self.instance_id).map_err(invalid)?;
+        Ok(())
     }
 
     /// The question about the flag as a whole: no instance id is empty.

@@ -3,22 +3,22 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use flag_api::{FLAG_NAME, FLAG_TYPE, GET_FEATURE_FLAG, INSTANCE_ID, PROJECT_NAME};
+use flag_model::FlagValue;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Response, Url};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::builder::BuildError;
+use crate::build_error::BuildError;
 use crate::connections::{Connections, Http};
 use crate::detail::Known;
-use crate::failure::Failure;
+use crate::failure::{Failure, RequestFailure};
 use crate::question::Question;
 use crate::reply;
 
-/// The longest answer that is read: a value of 64 KiB, each byte of it escaped as six, and room for the rest.
-const LONGEST_ANSWER: usize = 512 * 1024;
+/// The longest answer that is read: the longest value, with each byte escaped as six, and 128 KiB for the rest.
+const LONGEST_ANSWER: usize = 6 * FlagValue::MAX_TEXT_BYTES + 128 * 1024;
 
 /// How many requests are under way at most, each with a connection; the others wait for their turn.
 const REQUESTS: usize = 64;
@@ -32,14 +32,6 @@ pub(crate) struct Transport {
     url: Url,
     headers: HeaderMap,
     slots: Semaphore,
-}
-
-/// A request that failed.
-#[derive(Debug)]
-pub(crate) struct Trouble {
-    pub(crate) failure: Failure,
-    /// How long the service wants to be left alone.
-    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Transport {
@@ -91,23 +83,23 @@ impl Transport {
     }
 
     /// Asks the service. A failure names the proxy in between, which may have caused it.
-    pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Known, Trouble> {
+    pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Known, RequestFailure> {
         let answer = self.ask_service(question).await;
-        answer.map_err(|trouble| match self.http.proxy() {
-            Some(proxy) => trouble.through(&proxy.name()),
-            None => trouble,
+        answer.map_err(|failure| match self.http.proxy() {
+            Some(proxy) => failure.through(&proxy.name()),
+            None => failure,
         })
     }
 
     /// Asks the service once; twice if the connection was cut off before it answered, as may happen to an idle one, the
     /// second time on a new connection: the other idle ones may have met the same end.
-    async fn ask_service(&self, question: Question<'_>) -> Result<Known, Trouble> {
+    async fn ask_service(&self, question: Question<'_>) -> Result<Known, RequestFailure> {
         let Connections { kept, fresh } = self.connections()?;
         let response = match self.send(kept, question).await {
             Err(error) if is_cut_off(&error) => self.send(fresh, question).await,
             other => other,
         };
-        let response = response.map_err(|error| Trouble::from(failure_of(&error)))?;
+        let response = response.map_err(|error| RequestFailure::from(failure_of(&error)))?;
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_redirection() {
             return Err(Failure::BadAnswer(format!("{status}, not followed").into()).into());
@@ -147,24 +139,6 @@ impl fmt::Debug for Transport {
         f.debug_struct("Transport")
             .field("service", &self.name())
             .finish_non_exhaustive()
-    }
-}
-
-impl Trouble {
-    fn through(self, proxy: &str) -> Self {
-        Self {
-            failure: self.failure.through(proxy),
-            ..self
-        }
-    }
-}
-
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Self {
-        Self {
-            failure,
-            retry_after: None,
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER};
-use flag_api::{Code, PROBLEM_JSON, Parameter, Problem};
+use flag_api::{Code, PROBLEM_JSON, Parameter, Problem, UNKNOWN_FLAG};
 use flag_model::{FlagKey, InvalidPercent};
 use flag_store::{StoreError, UnreadableRow};
 
@@ -112,7 +112,7 @@ impl ApiError {
             ),
             Self::InvalidRequest(wrong) => (Code::InvalidRequest, list(wrong)),
             Self::FlagNotFound(flag) => {
-                let detail = format!("No Flag Data found: {flag} has no revision");
+                let detail = format!("{UNKNOWN_FLAG}: {flag} has no revision");
                 (Code::FlagNotFound, detail)
             }
             Self::Unreadable(row) => describe_unreadable(row),

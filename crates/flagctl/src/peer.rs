@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flag_api::{FLAG_NAME, FLAG_TYPE, GET_FEATURE_FLAG, INSTANCE_ID, PROJECT_NAME};
+use flag_api::{BEARER, FLAG_NAME, FLAG_TYPE, GET_FEATURE_FLAG, INSTANCE_ID, PROJECT_NAME};
 use flag_model::{Backoff, FlagKey, InstanceId, Jitter};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
@@ -183,7 +183,7 @@ fn without_password(url: &str) -> String {
 
 fn authorization(key: &str) -> Result<HeaderMap, PeerError> {
     let mut value =
-        HeaderValue::try_from(format!("Bearer {key}")).map_err(|_invalid| PeerError::Key)?;
+        HeaderValue::try_from(format!("{BEARER} {key}")).map_err(|_invalid| PeerError::Key)?;
     value.set_sensitive(true);
     Ok([(AUTHORIZATION, value)].into_iter().collect())
 }

@@ -8,13 +8,13 @@ use quick_cache::unsync::Cache;
 use crate::question::{Key, Question};
 
 /// Values by question, at most so many; the least used ones go first.
-pub(crate) struct Shelf<V> {
+pub(crate) struct BoundedMap<V> {
     capacity: usize,
     values: RwLock<Cache<Key, V>>,
 }
 
-impl<V: Clone> Shelf<V> {
-    /// An empty shelf.
+impl<V: Clone> BoundedMap<V> {
+    /// An empty map.
     pub(crate) fn new(capacity: usize) -> Self {
         let values = RwLock::new(Cache::new(capacity));
         Self { capacity, values }
@@ -71,9 +71,9 @@ impl<V: Clone> Shelf<V> {
     }
 }
 
-impl<V> fmt::Debug for Shelf<V> {
+impl<V> fmt::Debug for BoundedMap<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shelf")
+        f.debug_struct("BoundedMap")
             .field("capacity", &self.capacity)
             .finish_non_exhaustive()
     }
