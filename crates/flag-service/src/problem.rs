@@ -213,16 +213,12 @@ pub(crate) async fn method_not_allowed(visit: Visit, route: Route) -> HttpRespon
 mod tests {
     use actix_web::body::MessageBody as _;
     use actix_web::test::TestRequest;
-    use flag_model::{FlagName, FlagType, FormatVersion, ProjectName};
+    use flag_model::FormatVersion;
 
     use super::*;
 
     fn flag() -> FlagKey {
-        FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("f").unwrap(),
-        }
+        "p/feature/f".parse().unwrap()
     }
 
     #[track_caller]

@@ -239,18 +239,13 @@ fn detail(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use flag_model::{FlagName, FlagType, ProjectName};
 
     use super::*;
 
     #[track_caller]
     fn check_question(base: &str, expected: &str) {
         let peer = Peer::new(base, None).unwrap();
-        let flag = FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("a b").unwrap(),
-        };
+        let flag = "p/feature/a b".parse::<FlagKey>().unwrap();
         let instance = InstanceId::new("A+1&é").unwrap();
         assert_eq!(peer.question(&flag, &instance).as_str(), expected);
     }

@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, Revision,
-    RevisionParts, Timestamp,
+    FlagKey, FlagValue, Format, HashAlgorithm, InstanceId, Revision, RevisionParts, Timestamp,
 };
 use flag_rollout::decide;
 use flag_store::{
@@ -222,11 +221,7 @@ impl World {
 }
 
 fn flag(name: &str) -> FlagKey {
-    FlagKey {
-        project: ProjectName::new("p").unwrap(),
-        flag_type: FlagType::Feature,
-        name: FlagName::new(name).unwrap(),
-    }
+    format!("p/feature/{name}").parse().unwrap()
 }
 
 fn parts(name: &str, control: bool) -> RevisionParts {
