@@ -1,6 +1,6 @@
-//! What travels over HTTP between the service and whoever asks it: paths, queries, replies, problems.
+//! What travels over HTTP between the service and its clients: paths, headers, queries, replies, problems.
 //!
-//! Knows no server, no client and no flag. What a parameter may hold is for others to say.
+//! Knows no server, no client and no flag: others check the values of parameters.
 mod exposure;
 mod problem;
 mod query;
@@ -13,7 +13,7 @@ pub use crate::query::{
 };
 pub use crate::reply::{FlagReply, ReplyValue};
 
-/// The path of the question which value an instance receives; it may end in a slash.
+/// The path that answers which value an instance receives; it may end in a slash.
 pub const GET_FEATURE_FLAG: &str = "/get-feature-flag";
 
 /// The path that takes exposures to log; it may end in a slash.

@@ -7,7 +7,7 @@ use quick_cache::unsync::Cache;
 
 use crate::question::{Key, Question};
 
-/// Values by question, at most so many; the least used ones go first.
+/// At most `capacity` values by question; the least used ones are evicted.
 pub(crate) struct BoundedMap<V> {
     capacity: usize,
     values: RwLock<Cache<Key, V>>,
@@ -37,7 +37,7 @@ impl<V: Clone> BoundedMap<V> {
         values.get(question).cloned()
     }
 
-    /// As [`Self::get`], but finds nothing while somebody writes. Allocates nothing.
+    /// Like [`Self::get`], but finds nothing while another thread writes. Allocates nothing.
     pub(crate) fn get_at_once(&self, question: &Question<'_>) -> Option<V> {
         let values = match self.values.try_read() {
             Ok(values) => values,
@@ -55,12 +55,12 @@ impl<V: Clone> BoundedMap<V> {
         self.write(|values| drop(values.remove(question)));
     }
 
-    /// Keeps only what this says.
+    /// Removes the values for which `is_kept` is false.
     pub(crate) fn retain(&self, is_kept: impl Fn(&Key) -> bool) {
         self.write(|values| values.retain(|key, _| is_kept(key)));
     }
 
-    /// Locks it for as long as the guard lives.
+    /// Holds the lock.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Drop + '_ {
         self.values.write().unwrap()

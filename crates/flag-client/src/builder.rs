@@ -1,4 +1,4 @@
-//! How a client is told what to do.
+//! How a client is configured.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -24,16 +24,16 @@ use crate::in_flight::InFlight;
 use crate::shared::{Shared, StaleValues};
 use crate::transport::Transport;
 
-/// Where the service is, unless told otherwise: where it listens, unless told otherwise.
+/// The default base URL: the default address of the service.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
-/// Requests pile up unanswered for this part of the timeout before the service is suspect.
+/// After this part of the timeout without any answer, a service with several requests under way is suspect.
 const PATIENCE: u32 = 16;
 
-/// As good as for ever, and still a time that a clock can tell.
+/// The longest duration that is taken from the application, so that no sum with a time overflows.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
 
-/// How a client is told what to do; `C` is the client that it builds.
+/// Configures a client; `C` is the client that it builds.
 #[derive(Clone)]
 #[must_use]
 pub struct ClientBuilder<C> {
@@ -49,7 +49,7 @@ pub struct ClientBuilder<C> {
     client: PhantomData<fn() -> C>,
 }
 
-/// Without headers, which may be secrets.
+/// Omits the headers, which may be secrets.
 impl<C> fmt::Debug for ClientBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
@@ -74,43 +74,43 @@ impl<C> ClientBuilder<C> {
         }
     }
 
-    /// Where the service is; `FLAG_SERVICE_URL`, else `http://127.0.0.1:8080`, unless given. It may have a path.
+    /// The base URL of the service; by default `FLAG_SERVICE_URL`, else `http://127.0.0.1:8080`. It may have a path.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
     }
 
-    /// The longest that an answer takes, in all; 5 s unless given.
+    /// How long a call takes at most, in all; 5 s by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How many answers are remembered at most; 100 unless given.
+    /// How many answers are cached at most; 100 by default.
     pub fn cache_entries(mut self, entries: usize) -> Self {
         self.cache_entries = entries;
         self
     }
 
-    /// How long an answer counts; 300 s unless given.
+    /// How long an answer is cached; 300 s by default.
     pub fn cache_lifetime(mut self, lifetime: Duration) -> Self {
         self.cache_lifetime = lifetime;
         self
     }
 
-    /// How long the service is left alone after failures in a row, at first; 1 s unless given. It doubles up to 30 s.
+    /// How long no request is sent after failures in a row, at first; 1 s by default. It doubles up to 30 s.
     pub fn cool_down(mut self, cool_down: Duration) -> Self {
         self.cool_down = cool_down;
         self
     }
 
-    /// Gives the default rather than a value past its lifetime when the service cannot be asked.
+    /// Returns the default rather than an expired value when the service cannot be asked.
     pub fn without_stale_values(mut self) -> Self {
         self.stale_values = StaleValues::Withheld;
         self
     }
 
-    /// The key that the service wants to see, sent as `Authorization: Bearer …`; `FLAG_API_KEY` unless given.
+    /// The API key, sent as `Authorization: Bearer …`; by default `FLAG_API_KEY`.
     pub fn api_key(self, key: &str) -> Self {
         self.header(AUTHORIZATION.as_str(), bearer(key))
     }
@@ -121,11 +121,11 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// How to build the HTTP client to use instead of one of its own, for proxies, certificates and the like.
+    /// How to build the HTTP client, instead of the default one, for proxies, certificates and the like.
     ///
-    /// It is built twice, one of them without a pool of connections, and twice again in a forked process: `build` must not
-    /// hand out one that exists already. Have it say `redirect::Policy::none()`: otherwise the client is as generous with the
-    /// headers as it was told to be.
+    /// `build` is called twice (the second client keeps no connection pool), and twice again in a forked process: it must
+    /// return a new builder each time. Set `redirect::Policy::none()` in it: otherwise headers, with the API key, may
+    /// follow a redirect to another host.
     pub fn http_client(
         mut self,
         build: impl Fn() -> reqwest::ClientBuilder + Send + Sync + 'static,
@@ -134,7 +134,7 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// What answers a client that is built as it was told.
+    /// The backend of this configuration.
     fn backend(self) -> Result<Backend, BuildError> {
         let transport = self.transport()?;
         let timeout = self.timeout.min(LONGEST);
@@ -153,11 +153,11 @@ impl<C> ClientBuilder<C> {
         Ok(Backend::Service(Arc::new(Core::new(shared))))
     }
 
-    /// What answers a client whatever it was told.
-    pub(crate) fn backend_or_nobody(self) -> Backend {
+    /// The backend of this configuration; if it is invalid, one that answers with defaults.
+    pub(crate) fn backend_or_unconfigured(self) -> Backend {
         self.backend().unwrap_or_else(|problem| {
             environment::report(&problem);
-            Backend::Nobody(Failure::Misconfigured(problem.to_string().into()))
+            Backend::Unconfigured(Failure::Misconfigured(problem.to_string().into()))
         })
     }
 

@@ -1,4 +1,4 @@
-//! A question on its way from memory to the service and back, for both clients.
+//! The way of a question from memory to the service and back, for both clients.
 
 #[cfg(test)]
 mod tests;
@@ -31,7 +31,7 @@ impl Core {
         }
     }
 
-    /// Answers from memory, or has the service asked. Doesn't wait; allocates nothing to answer from memory.
+    /// Answers from memory, or starts a request. Does not wait; allocates nothing to answer from memory.
     pub(crate) fn begin(&self, question: Question<'_>) -> Pending {
         let now = Instant::now();
         let memory = &self.process.newest().shared.cache;
@@ -56,7 +56,7 @@ impl Core {
         }
     }
 
-    /// Forgets what it knows of these flags; requests under way no longer count.
+    /// Removes these flags from memory; the outcomes of requests under way are not stored.
     pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
         let shared = &self.process.here().shared;
         let mut in_flight = shared.in_flight.lock();
@@ -64,7 +64,7 @@ impl Core {
         shared.cache.forget(&is_meant);
     }
 
-    /// Asks no more. Calls that wait are answered without the service.
+    /// Sends no more requests. Calls that wait are answered without the service.
     pub(crate) fn close(&self) {
         self.process.here().worker.close();
     }

@@ -13,7 +13,7 @@ use crate::value::Value;
 /// The rollout group of fixed values.
 const GROUP: &str = "fixed";
 
-/// A question that a client was asked.
+/// A question to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Asked {
@@ -21,7 +21,7 @@ pub struct Asked {
     pub flag_type: FlagType,
     /// Its name.
     pub flag_name: String,
-    /// Whom the value was for.
+    /// The instance that the value was for.
     pub instance_id: String,
 }
 
@@ -39,7 +39,7 @@ struct State {
 }
 
 impl Fixed {
-    /// Takes note of a question, and answers it.
+    /// Records a question, and answers it.
     pub(crate) fn answer(&self, question: Question<'_>) -> Answer {
         let mut state = self.state();
         state.asked.push(Asked {

@@ -1,7 +1,7 @@
-//! The proxy between a client and the service, as the environment names it.
+//! The proxy between a client and the service, from environment variables.
 //!
-//! `reqwest` reads the same variables, but asks a proxy for the machine itself, ignores what it cannot use, and tells
-//! nobody which proxy failed.
+//! `reqwest` reads the same variables, but uses a proxy for the local machine too, ignores a proxy that it cannot use, and
+//! does not say which proxy failed.
 
 use std::net::IpAddr;
 
@@ -22,12 +22,12 @@ const CGI: &str = "REQUEST_METHOD";
 /// A proxy that speaks HTTP, with or without TLS.
 #[derive(Clone)]
 pub(crate) struct Proxy {
-    /// With user and password, if it wants them.
+    /// With user and password, if it needs them.
     pub(crate) url: Url,
 }
 
 impl Proxy {
-    /// The proxy on the way to this service, if there is one.
+    /// The proxy for this service, if there is one.
     pub(crate) fn of(
         service: &Url,
         variable: impl Fn(&str) -> Option<String>,
@@ -57,7 +57,7 @@ impl Proxy {
         }
     }
 
-    /// How it is called, without a password.
+    /// Its name for messages, without user and password.
     pub(crate) fn name(&self) -> String {
         self.url.origin().ascii_serialization()
     }

@@ -1,4 +1,4 @@
-//! What is asked: a flag, its type, and for whom.
+//! A question: a flag, its type, and an instance.
 
 use std::fmt;
 
@@ -17,14 +17,14 @@ pub struct FlagRef<'a> {
     pub name: &'a str,
 }
 
-/// A flag, and whom the value is for.
+/// A flag, and the instance that the value is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Question<'a> {
     pub(crate) flag: FlagRef<'a>,
     pub(crate) instance_id: &'a str,
 }
 
-/// A question to keep.
+/// An owned question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     flag_type: FlagType,
@@ -81,7 +81,7 @@ impl<'a> Question<'a> {
         Ok(())
     }
 
-    /// The question about the flag as a whole: no instance id is empty.
+    /// The question about the flag as a whole, which has an empty instance id: no valid id is empty.
     pub(crate) fn of_any_instance(self) -> Self {
         Self {
             instance_id: "",
@@ -96,7 +96,7 @@ impl Key {
         *self.name == *flag_name
     }
 
-    /// The question that was kept.
+    /// The question.
     pub(crate) fn question(&self) -> Question<'_> {
         Question {
             flag: FlagRef {
@@ -118,7 +118,7 @@ impl From<Question<'_>> for Key {
     }
 }
 
-/// As a question, so that one finds its key.
+/// The hash of the question, so that a map finds the key by it.
 impl std::hash::Hash for Key {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.question().hash(state);

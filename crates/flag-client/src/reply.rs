@@ -1,4 +1,4 @@
-//! What an answer over HTTP means.
+//! Reads answers of the service.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,7 +14,7 @@ use crate::failure::{Failure, RequestFailure};
 use crate::question::Question;
 use crate::value::Value;
 
-/// How much of what the service says beside a value is kept, in bytes.
+/// How much of a text of the service is kept in a failure, in bytes.
 const SHOWN: usize = 200;
 
 /// Reads a value, if it is the answer to this question.
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn when_to_come_back_is_told_in_seconds_or_as_a_date() {
+    fn when_to_come_back_is_requested_in_seconds_or_as_a_date() {
         check_retry_after("7", Some(7));
         check_retry_after("Sun, 06 Nov 1994 08:49:37 GMT", Some(7));
         check_retry_after("Sun, 06 Nov 1994 08:49:00 GMT", None);

@@ -11,7 +11,7 @@ use crate::in_flight::InFlight;
 use crate::question::Question;
 use crate::transport::Transport;
 
-/// What a call gets when the service cannot be asked and the value in memory is past its lifetime.
+/// What a call returns when the service cannot be asked and the value in memory has expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StaleValues {
     /// The value.

@@ -53,17 +53,17 @@ impl From<String> for Value {
 }
 
 impl FixedFlags {
-    /// No flags yet: every answer is the default, as of an unknown flag.
+    /// No flags yet: every answer is the default, as for an unknown flag.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Gives a flag a value for every instance that has none of its own.
+    /// Sets the value of a flag for every instance without a value of its own.
     pub fn set(&self, flag_name: &str, value: impl Into<Value>) {
         self.fixed.set(flag_name, "", value.into().0);
     }
 
-    /// Gives a flag a value for one instance.
+    /// Sets the value of a flag for one instance.
     pub fn set_for(&self, flag_name: &str, instance_id: &str, value: impl Into<Value>) {
         self.fixed.set(flag_name, instance_id, value.into().0);
     }
@@ -73,7 +73,7 @@ impl FixedFlags {
         self.fixed.fail(Some(failure));
     }
 
-    /// From now on the values are given again.
+    /// From now on the answers are the values again.
     pub fn recover(&self) {
         self.fixed.fail(None);
     }
@@ -88,7 +88,7 @@ impl FixedFlags {
         AsyncFeatureFlagClient::of(Backend::Fixed(Arc::clone(&self.fixed)))
     }
 
-    /// Every question that the clients were asked, in order.
+    /// Every question to the clients so far, in order.
     pub fn asked(&self) -> Vec<Asked> {
         self.fixed.asked()
     }

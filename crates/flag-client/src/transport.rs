@@ -1,4 +1,4 @@
-//! One request over HTTP, and what came of it. Knows neither memory nor deadlines.
+//! One request over HTTP and its outcome. Knows neither memory nor deadlines.
 
 use std::error::Error;
 use std::fmt;
@@ -20,22 +20,22 @@ use crate::reply;
 /// The longest answer that is read: the longest value, with each byte escaped as six, and 128 KiB for the rest.
 const LONGEST_ANSWER: usize = 6 * FlagValue::MAX_TEXT_BYTES + 128 * 1024;
 
-/// How many requests are under way at most, each with a connection; the others wait for their turn.
+/// How many requests are under way at most, each on a connection of its own; the others wait for their turn.
 const REQUESTS: usize = 64;
 
-/// Where the service is, and how it is spoken to.
+/// The address of the service, and the connections to it.
 pub(crate) struct Transport {
     http: Http,
-    /// Of this process; made by the thread that asks, if they were not made when the client was built.
+    /// Of this process. Made when the client is built; in a forked process, with the first request.
     connections: OnceLock<Connections>,
-    /// The path of the question, with the project in its query.
+    /// With the path of the question, and the project in the query.
     url: Url,
     headers: HeaderMap,
     slots: Semaphore,
 }
 
 impl Transport {
-    /// Speaks to the service below this URL about a project.
+    /// A transport to the service below this URL, for a project.
     pub(crate) fn new(
         http: Http,
         base: Url,
@@ -67,7 +67,7 @@ impl Transport {
         }
     }
 
-    /// What the log calls the service, and the proxy before it.
+    /// The name of the service, with its proxy, in the log.
     pub(crate) fn name(&self) -> String {
         let service = self.url.origin().ascii_serialization();
         match self.http.proxy() {
@@ -76,13 +76,13 @@ impl Transport {
         }
     }
 
-    /// Waits for the right to ask, which is held for as long as the request takes.
+    /// Waits for a slot, to be held for as long as the request takes.
     pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         // Never closed.
         self.slots.acquire().await.ok()
     }
 
-    /// Asks the service. A failure names the proxy in between, which may have caused it.
+    /// Sends a question. A failure names the proxy in between, as it may be the cause.
     pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Known, RequestFailure> {
         let answer = self.ask_service(question).await;
         answer.map_err(|failure| match self.http.proxy() {
@@ -91,8 +91,8 @@ impl Transport {
         })
     }
 
-    /// Asks the service once; twice if the connection was cut off before it answered, as may happen to an idle one, the
-    /// second time on a new connection: the other idle ones may have met the same end.
+    /// Sends a question; if the connection is cut off before an answer, as may happen to an idle one, sends it once more on
+    /// a new connection, as the other idle ones may be dead too.
     async fn ask_service(&self, question: Question<'_>) -> Result<Known, RequestFailure> {
         let Connections { kept, fresh } = self.connections()?;
         let response = match self.send(kept, question).await {
@@ -108,7 +108,7 @@ impl Transport {
         if status.is_success() {
             Ok(reply::read_value(question, &headers, &body?)?)
         } else {
-            // The status says enough.
+            // Without a body the status says enough.
             let body = body.unwrap_or_default();
             Err(reply::read_problem(status, &headers, &body))
         }
@@ -133,7 +133,7 @@ impl Transport {
     }
 }
 
-/// Without what may be secret: headers, and a password in the URL.
+/// Omits what may be secret: headers, and a password in the URL.
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transport")
@@ -175,7 +175,7 @@ fn failure_of(error: &reqwest::Error) -> Failure {
     }
 }
 
-/// The cause of the causes, which says what happened; those before it say where.
+/// The innermost cause, which says what happened; the outer ones say where.
 fn innermost(error: &(dyn Error + 'static)) -> Arc<str> {
     let mut cause = error;
     while let Some(source) = cause.source() {

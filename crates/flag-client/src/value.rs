@@ -32,7 +32,7 @@ impl FlagValue for String {
 pub(crate) mod sealed {
     use super::Value;
 
-    /// What only `bool` and `String` are.
+    /// Keeps others from implementing the trait.
     pub trait Sealed {
         /// The value, if it is of this kind.
         fn from_value(value: &Value) -> Option<Self>

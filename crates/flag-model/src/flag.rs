@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::invalid::{Invalid, quoted};
 use crate::name::{FlagName, ProjectName};
 
-/// What identifies a flag: its project, its type and its name.
+/// Identifies a flag: its project, type and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlagKey {
     /// The project that the flag belongs to.
@@ -62,7 +62,7 @@ impl FlagType {
     /// Both types.
     pub const ALL: [Self; 2] = [Self::Feature, Self::Data];
 
-    /// Reads `feature` or `data`, the spelling of keys, queries and answers.
+    /// Reads `feature` or `data`, as in keys, queries and answers.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let found = Self::ALL
             .into_iter()
@@ -70,7 +70,7 @@ impl FlagType {
         found.ok_or_else(|| Invalid::new("flag type", quoted(text), "feature or data"))
     }
 
-    /// The spelling of keys, queries and answers.
+    /// The type as in keys, queries and answers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Feature => "feature",

@@ -1,7 +1,7 @@
-//! What a flag is: names, values, percentages, and revisions that cannot be built wrong.
+//! What a flag is: names, values, percentages, and revisions, each valid by construction.
 //!
-//! Knows no I/O, no clock, and no format that anything is stored or sent in.
-//! Start with [`Revision`]: whoever holds one holds valid answers for every instance.
+//! Knows no I/O, no clock, and no format of storage or wire.
+//! Start with [`Revision`], which has a valid answer for every instance.
 mod backoff;
 mod bucket;
 mod flag;

@@ -7,31 +7,31 @@ use crate::invalid::{Invalid, quoted};
 use crate::name::OwnerId;
 use crate::time::{Date, Timestamp};
 
-/// What a flag is for, as of one instant; updating it makes a newer one, and the newest one counts.
+/// What a flag is for, as of one instant. An update makes newer metadata; the newest counts.
 ///
-/// Reads like its [`MetadataParts`].
+/// Dereferences to its [`MetadataParts`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
     created: Timestamp,
     parts: MetadataParts,
 }
 
-/// What metadata is made of.
+/// The content of metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetadataParts {
     /// The flag.
     pub flag: FlagKey,
-    /// What the flag switches, for people; at most 64 KiB.
+    /// What the flag is for, at most 64 KiB.
     pub description: String,
-    /// Who answers for the flag.
+    /// Who is responsible for the flag.
     pub owner: Option<OwnerId>,
     /// Who wrote this metadata.
     pub edited_by: Option<OwnerId>,
-    /// Where its removal is planned, one line of at most 2 KiB.
+    /// The ticket of its removal, one line of at most 2 KiB.
     pub ticket: Option<String>,
-    /// Words to find it by, at most 100, each one line of at most 128 bytes.
+    /// Labels for searching, at most 100, each one line of at most 128 bytes.
     pub tags: Vec<String>,
-    /// When it should be gone from the code; it is served all the same.
+    /// When it should have been removed from the code; it is served after that date too.
     pub expires_on: Option<Date>,
 }
 
@@ -45,7 +45,7 @@ impl MetadataParts {
     /// The longest tag, in bytes.
     pub const MAX_TAG_BYTES: usize = 128;
 
-    /// Tells whether metadata can be built of these parts.
+    /// Checks whether metadata can be built of these parts.
     pub fn validate(&self) -> Result<(), Invalid> {
         let description = self.description.len();
         if description > Self::MAX_DESCRIPTION_BYTES {
@@ -80,7 +80,7 @@ impl Metadata {
         self.created
     }
 
-    /// Takes the metadata apart, to build newer metadata.
+    /// Its parts, to build newer metadata.
     pub fn into_parts(self) -> MetadataParts {
         self.parts
     }

@@ -24,7 +24,7 @@ const NOWHERE: &str = "http://127.0.0.1:9";
 
 fn shared() -> Shared {
     let http = Http::Own {
-        trust: Trust::Nobody,
+        trust: Trust::None,
         proxy: None,
     };
     let base = Url::parse(NOWHERE).unwrap();
