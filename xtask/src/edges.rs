@@ -19,7 +19,7 @@ const OURS: &[(&str, Allowed)] = &[
     ("flag-model", Only(&[])),
     ("flag-api", Only(&[])),
     ("flag-keys", Only(&["flag-model"])),
-    ("flag-client", Only(&["flag-api"])),
+    ("flag-client", Only(&["flag-api", "flag-model"])),
     ("flag-rollout", Only(&["flag-model"])),
     ("flag-store", Only(&["flag-model"])),
     ("flag-store-embedded", Only(&["flag-model", "flag-store"])),

@@ -1,4 +1,4 @@
-//! What clients that decide locally send to be logged, and what they are told.
+//! The exposures that clients send to be logged, and the replies.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::reply::ReplyValue;
 
-/// How many entries one request may have.
+/// The most entries of one request.
 pub const MOST_ENTRIES: usize = 500;
 
-/// A decision that was served, `POST /log-feature-flag`; the request has one of them, or a list.
+/// A value that was served, to be logged by `POST /log-feature-flag`; the request has one entry, or a list.
 ///
 /// An entry that is sent again with the same `request_id` and `created_time` is the same entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,16 +24,16 @@ pub struct ExposureEntry<'a> {
     /// The flag.
     #[serde(borrow)]
     pub flag_name: Cow<'a, str>,
-    /// Whom the value was for.
+    /// The instance that the value was for.
     #[serde(borrow)]
     pub instance_id: Cow<'a, str>,
-    /// What was served.
+    /// The value that was served.
     #[serde(borrow)]
     pub flag_value: ReplyValue<'a>,
     /// `control`, or the treatment.
     #[serde(borrow)]
     pub rollout_group: Cow<'a, str>,
-    /// The request that it answered; if missing, the one that brings it.
+    /// The request that was answered with the value; if missing, the request that brings this entry.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<Cow<'a, str>>,
     /// When it was served, UTC, `YYYY-MM-DD HH:MM:SS.ffffff`; if missing, when it is logged.
@@ -45,7 +45,7 @@ pub struct ExposureEntry<'a> {
     /// `override`, `rollout` or `control`.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'a, str>>,
-    /// Where the instance stands on the rollout line, 0 to 99999; none for an override.
+    /// The bucket of the instance, 0 to 99999; none for an override.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bucket: Option<u32>,
     /// When the revision that decided was made, in the form of `created_time`.
@@ -53,11 +53,11 @@ pub struct ExposureEntry<'a> {
     pub revision: Option<Cow<'a, str>>,
 }
 
-/// What became of an entry.
+/// The result of an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EntryResult<'a> {
-    /// `stored`; `refused`, which is useless to send again; or `failed`, which may be sent again.
+    /// `stored`; `refused`: sending it again is useless; or `failed`: it may be sent again.
     #[serde(borrow)]
     pub status: Cow<'a, str>,
     /// The request id that it is logged with.
@@ -74,11 +74,11 @@ pub struct EntryResult<'a> {
     pub detail: Option<Cow<'a, str>>,
 }
 
-/// What became of a list of entries, in their order.
+/// The results of a list of entries, in their order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LogReply<'a> {
-    /// A result for each.
+    /// One for each entry.
     #[serde(borrow)]
     pub results: Vec<EntryResult<'a>>,
 }

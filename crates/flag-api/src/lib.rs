@@ -1,6 +1,6 @@
-//! What travels over HTTP between the service and whoever asks it: paths, queries, replies, problems.
+//! What travels over HTTP between the service and its clients: paths, headers, queries, replies, problems.
 //!
-//! Knows no server, no client and no flag. What a parameter may hold is for others to say.
+//! Knows no server, no client and no flag: others check the values of parameters.
 mod exposure;
 mod problem;
 mod query;
@@ -13,7 +13,7 @@ pub use crate::query::{
 };
 pub use crate::reply::{FlagReply, ReplyValue};
 
-/// The path of the question which value an instance receives; it may end in a slash.
+/// The path that answers which value an instance receives; it may end in a slash.
 pub const GET_FEATURE_FLAG: &str = "/get-feature-flag";
 
 /// The path that takes exposures to log; it may end in a slash.
@@ -22,5 +22,20 @@ pub const LOG_FEATURE_FLAG: &str = "/log-feature-flag";
 /// The header that carries a request id, to the service and back.
 pub const REQUEST_ID: &str = "x-request-id";
 
+/// The header that carries an API key; `Authorization` with [`BEARER`] is the other way to send one.
+pub const API_KEY: &str = "x-api-key";
+
+/// The scheme of `Authorization` that carries an API key.
+pub const BEARER: &str = "Bearer";
+
+/// The header that is [`STALE`] if the service cannot reach its store and serves the last known value.
+pub const CACHE_STATUS: &str = "cache-status";
+
+/// The value of [`CACHE_STATUS`].
+pub const STALE: &str = "stale";
+
 /// The media type of a [`Problem`].
 pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What the detail of a [`Problem`] about an unknown flag begins with, also in the reference, whose problems have no code.
+pub const UNKNOWN_FLAG: &str = "No Flag Data found";

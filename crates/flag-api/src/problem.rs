@@ -1,4 +1,4 @@
-//! Problems, as RFC 9457 has them.
+//! Errors as problem details of RFC 9457.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,7 +17,7 @@ pub struct Problem<'a> {
     pub title: Cow<'a, str>,
     /// The HTTP status.
     pub status: u16,
-    /// What happened, for people; where callers of the reference look.
+    /// What happened, for people; callers of the reference read this.
     #[serde(borrow)]
     pub detail: Cow<'a, str>,
     /// What happened, for programs: a [`Code`], of this version or a later one.
@@ -30,7 +30,7 @@ pub struct Problem<'a> {
 
 macro_rules! codes {
     ($($(#[doc = $about:literal])+ $code:ident = $text:literal,)+) => {
-        /// What happened, for programs. A code keeps its meaning for ever; new ones may come.
+        /// What happened, for programs. A code never changes its meaning; new ones may be added.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code {
             $($(#[doc = $about])+ $code,)+
@@ -60,9 +60,9 @@ macro_rules! codes {
 codes! {
     /// The flag type is neither `feature` nor `data`.
     InvalidFlagType = "invalid_flag_type",
-    /// The stored revision holds a percentage that cannot be.
+    /// The stored revision holds an invalid percentage.
     InvalidRolloutPercentage = "invalid_rollout_percentage",
-    /// A parameter is missing, repeated, or cannot be.
+    /// A parameter is missing, repeated, or invalid.
     InvalidRequest = "invalid_request",
     /// The flag has no revision.
     FlagNotFound = "flag_not_found",
@@ -74,23 +74,23 @@ codes! {
     StoreUnavailable = "store_unavailable",
     /// There is nothing at this path.
     NotFound = "not_found",
-    /// The path doesn't take this method.
+    /// The path does not support this method.
     MethodNotAllowed = "method_not_allowed",
     /// The body is too large.
     PayloadTooLarge = "payload_too_large",
     /// The body took too long to arrive.
     RequestTimeout = "request_timeout",
-    /// The body is of a kind that the path doesn't take.
+    /// The media type of the body is not supported.
     UnsupportedMediaType = "unsupported_media_type",
     /// There is no valid API key.
     Unauthorized = "unauthorized",
-    /// The API key is not for this.
+    /// The API key does not permit this.
     Forbidden = "forbidden",
     /// The path and the query are too long.
     UriTooLong = "uri_too_long",
     /// The headers are too large.
     HeadersTooLarge = "headers_too_large",
-    /// The caller asks too often.
+    /// The caller sends too many requests.
     TooManyRequests = "too_many_requests",
     /// Too many requests wait already.
     Overloaded = "overloaded",

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode;
 
 /// The parameter that names the project.
 pub const PROJECT_NAME: &str = "project_name";
-/// The parameter that names whom the value is for.
+/// The parameter that holds the instance id.
 pub const INSTANCE_ID: &str = "instance_id";
 /// The parameter that holds `feature` or `data`.
 pub const FLAG_TYPE: &str = "flag_type";
@@ -19,33 +19,33 @@ pub const FLAG_NAME: &str = "flag_name";
 pub struct FlagQuery<'a> {
     /// The project.
     pub project_name: Cow<'a, str>,
-    /// Whom the value is for.
+    /// The instance that the value is for.
     pub instance_id: Cow<'a, str>,
-    /// `feature` or `data`, or whatever else was asked for.
+    /// `feature` or `data`, or an invalid type.
     pub flag_type: Cow<'a, str>,
     /// The flag.
     pub flag_name: Cow<'a, str>,
 }
 
-/// A parameter and what is wrong with it.
+/// A parameter and its problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
     /// Its name.
     pub name: &'static str,
-    /// What is wrong with it.
+    /// Its problem.
     pub problem: ParameterProblem,
 }
 
-/// What is wrong with a parameter.
+/// The problem of a parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParameterProblem {
-    /// It isn't there.
+    /// It is missing.
     Missing,
-    /// It is there more than once.
+    /// It is given more than once.
     Repeated,
     /// It is not UTF-8.
     NotUtf8,
-    /// It cannot be: what was found, and what was expected.
+    /// Its value is invalid.
     Invalid {
         /// What was found.
         found: String,
@@ -69,9 +69,9 @@ impl fmt::Display for Parameter {
 }
 
 impl<'a> FlagQuery<'a> {
-    /// Reads a raw query string, `a=b&c=d`; other parameters are ignored. Tells all that is wrong at once.
+    /// Reads a raw query string, `a=b&c=d`; other parameters are ignored. Returns all problems at once.
     ///
-    /// One pass over the bytes; allocates only for what is encoded.
+    /// One pass over the bytes; allocates only for encoded values.
     pub fn parse(query: &'a str) -> Result<Self, Vec<Parameter>> {
         let mut found = [PROJECT_NAME, INSTANCE_ID, FLAG_TYPE, FLAG_NAME].map(Slot::new);
         for Pair { name, value } in Pairs(Some(query)) {
@@ -96,16 +96,16 @@ impl<'a> FlagQuery<'a> {
     }
 }
 
-/// The pairs of a query that haven't been read; `None` when all have.
+/// The rest of a query; `None` at its end.
 struct Pairs<'a>(Option<&'a str>);
 
-/// A parameter as it stands in a query.
+/// A parameter of a query, not decoded.
 struct Pair<'a> {
     name: Raw<'a>,
     value: Raw<'a>,
 }
 
-/// A text of a query, and whether something in it may be encoded.
+/// A text of a query, and whether any of it may be encoded.
 #[derive(Clone, Copy)]
 struct Raw<'a> {
     text: &'a str,
@@ -146,12 +146,12 @@ impl<'a> Iterator for Pairs<'a> {
 }
 
 impl<'a> Raw<'a> {
-    /// Whether it is this name; a client may encode what it needn't.
+    /// Whether it is this name; a client may encode any character.
     fn is(self, known: &str) -> bool {
         self.text == known || (self.is_encoded && self.decode().is_some_and(|name| name == known))
     }
 
-    /// Decodes `+` and `%XX`; `None` if that is not UTF-8. A `%` that begins no such thing stays as it is.
+    /// Decodes `+` and `%XX`; `None` if the result is not UTF-8. Any other `%` stays as it is.
     fn decode(self) -> Option<Cow<'a, str>> {
         if !self.is_encoded {
             return Some(Cow::Borrowed(self.text));
@@ -162,7 +162,7 @@ impl<'a> Raw<'a> {
     }
 }
 
-/// A parameter on its way to be read.
+/// A parameter while the query is read.
 struct Slot<'a> {
     name: &'static str,
     value: Option<Raw<'a>>,

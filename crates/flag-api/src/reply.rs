@@ -11,7 +11,7 @@ pub struct FlagReply<'a> {
     /// The request that this answers.
     #[serde(borrow)]
     pub request_id: Cow<'a, str>,
-    /// Whom the value is for.
+    /// The instance that the value is for.
     #[serde(borrow)]
     pub instance_id: Cow<'a, str>,
     /// `feature` or `data`.

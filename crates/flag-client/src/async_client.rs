@@ -7,29 +7,31 @@ use crate::detail::Detail;
 use crate::question::{FlagRef, Question};
 use crate::value::FlagValue;
 
-/// Asks for flags without holding up a thread.
+/// Asks for flags without blocking a thread.
 ///
-/// Build it once and share it: clones are cheap and have one memory. It works on any runtime, and on several at once.
-/// Every call may be cancelled at any time: the request goes on for whoever asks next.
+/// Build it once and share it: clones are cheap and share one memory. It works on any runtime, and on several at once.
+/// A call may be cancelled at any time: its request continues, and the next call gets the answer.
 #[derive(Clone, Debug)]
 pub struct AsyncFeatureFlagClient {
     backend: Backend,
 }
 
 impl AsyncFeatureFlagClient {
-    /// A client of this project's flags, of the service at `FLAG_SERVICE_URL` (else `http://127.0.0.1:8080`), with the key in `FLAG_API_KEY`.
+    /// A client for the flags of this project. The service is at `FLAG_SERVICE_URL`, else at `http://127.0.0.1:8080`; the
+    /// API key is in `FLAG_API_KEY`.
     ///
-    /// Always gives a client: if the environment or the project's name is invalid, it logs so (on standard error without a subscriber) and answers with defaults.
+    /// Never fails: if the environment or the name of the project is invalid, it logs an error (to standard error if there
+    /// is no subscriber), and every call returns its default.
     pub fn new(project: &str) -> Self {
-        Self::of(Self::builder(project).backend_or_nobody())
+        Self::of(Self::builder(project).backend_or_unconfigured())
     }
 
-    /// A client of this project's flags, as it is told.
+    /// Configures a client for the flags of this project.
     pub fn builder(project: &str) -> ClientBuilder<Self> {
         ClientBuilder::new(project)
     }
 
-    /// Whether the flag is on for this instance. The default whenever that cannot be had.
+    /// Whether the flag is on for this instance; the default if there is no value.
     pub async fn get_flag_boolean(
         &self,
         flag_name: &str,
@@ -40,7 +42,7 @@ impl AsyncFeatureFlagClient {
         detail.value
     }
 
-    /// The text that the flag holds for this instance. The default whenever that cannot be had.
+    /// The text of the flag for this instance; the default if there is no value.
     pub async fn get_flag_string(
         &self,
         flag_name: &str,
@@ -51,7 +53,7 @@ impl AsyncFeatureFlagClient {
         detail.value
     }
 
-    /// As [`Self::get_flag_boolean`], with where the value comes from.
+    /// Like [`Self::get_flag_boolean`], with the source of the value.
     pub async fn get_flag_boolean_detail(
         &self,
         flag_name: &str,
@@ -61,7 +63,7 @@ impl AsyncFeatureFlagClient {
         self.get(flag_name, instance_id, default_value).await
     }
 
-    /// As [`Self::get_flag_string`], with where the value comes from.
+    /// Like [`Self::get_flag_string`], with the source of the value.
     pub async fn get_flag_string_detail(
         &self,
         flag_name: &str,
@@ -71,7 +73,7 @@ impl AsyncFeatureFlagClient {
         self.get(flag_name, instance_id, default_value).await
     }
 
-    /// Fetches what isn't in memory of these flags, all at once; tells of how many there is a value of the service now.
+    /// Fetches those of these flags that are not in memory, all at once; returns how many have a value of the service now.
     pub async fn prefetch<'a, F: Into<FlagRef<'a>>>(
         &self,
         flags: impl IntoIterator<Item = F>,
@@ -84,18 +86,18 @@ impl AsyncFeatureFlagClient {
         known
     }
 
-    /// Forgets what it knows of the flags of this name, last known values included: the next call asks the service.
+    /// Removes the flags of this name from memory, with their last known values: the next call asks the service.
     pub fn invalidate(&self, flag_name: &str) {
         self.backend.forget(|key| key.is_of(flag_name));
     }
 
-    /// Forgets all that it knows.
+    /// Removes all flags from memory, with their last known values.
     pub fn invalidate_all(&self) {
         self.backend.forget(|_| true);
     }
 
-    /// Ends connections and the thread behind them, for all clones. Calls go on being answered from memory, else with
-    /// the default.
+    /// Closes the connections and ends the thread, for all clones. Later calls are answered from memory, else with the
+    /// default.
     pub fn close(&self) {
         self.backend.close();
     }

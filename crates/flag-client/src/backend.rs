@@ -1,36 +1,36 @@
-//! Who answers a client's questions.
+//! Where a client gets its answers from.
 
 use std::sync::Arc;
 
 use crate::core::Core;
 use crate::detail::Answer;
 use crate::failure::Failure;
+use crate::fixed::Fixed;
 use crate::pending::Pending;
 use crate::question::{FlagRef, Key, Question};
-use crate::testing::Fixed;
 
-/// Who answers a client's questions.
+/// Where a client gets its answers from.
 #[derive(Clone, Debug)]
 pub(crate) enum Backend {
     /// The service.
     Service(Arc<Core>),
-    /// A test.
+    /// The fixed values of a test.
     Fixed(Arc<Fixed>),
-    /// Nobody: the client could not be built as it was told.
-    Nobody(Failure),
+    /// Nowhere, as the client could not be configured: every call returns its default.
+    Unconfigured(Failure),
 }
 
 impl Backend {
-    /// Answers from memory, or has the service asked. Doesn't wait.
+    /// Answers from memory, or starts a request. Does not wait.
     pub(crate) fn begin(&self, question: Question<'_>) -> Pending {
         match self {
             Self::Service(core) => core.begin(question),
             Self::Fixed(fixed) => Pending::Answered(fixed.answer(question)),
-            Self::Nobody(failure) => Pending::Answered(Answer::Nothing(failure.clone())),
+            Self::Unconfigured(failure) => Pending::Answered(Answer::Nothing(failure.clone())),
         }
     }
 
-    /// Has the service asked for all of these at once.
+    /// Like [`Self::begin`], for all of these flags at once.
     pub(crate) fn begin_all<'a, F: Into<FlagRef<'a>>>(
         &self,
         flags: impl IntoIterator<Item = F>,
@@ -45,14 +45,14 @@ impl Backend {
         flags.into_iter().map(begin).collect()
     }
 
-    /// Forgets what it knows of these flags.
+    /// Removes these flags from memory.
     pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
         if let Self::Service(core) = self {
             core.forget(is_meant);
         }
     }
 
-    /// Asks no more.
+    /// Sends no more requests.
     pub(crate) fn close(&self) {
         if let Self::Service(core) = self {
             core.close();

@@ -1,95 +1,39 @@
-//! How a client is told what to do.
+//! How a client is configured.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flag_api::BEARER;
+use flag_model::ProjectName;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use crate::async_client::AsyncFeatureFlagClient;
 use crate::backend::Backend;
+use crate::build_error::{BuildError, without_password};
 use crate::cache::Cache;
 use crate::circuit::Circuit;
 use crate::client::FeatureFlagClient;
 use crate::connections::{BuildHttp, Http};
-use crate::core::{Core, Shared, StaleValues};
+use crate::core::Core;
 use crate::environment::{self, API_KEY, SERVICE_URL};
 use crate::failure::Failure;
-use crate::flights::Flights;
-use crate::question::is_name;
+use crate::in_flight::InFlight;
+use crate::shared::{Shared, StaleValues};
 use crate::transport::Transport;
 
-/// Where the service is, unless told otherwise: where it listens, unless told otherwise.
+/// The default base URL: the default address of the service.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
-/// Requests pile up unanswered for this part of the timeout before the service is suspect.
+/// After this part of the timeout without any answer, a service with several requests under way is suspect.
 const PATIENCE: u32 = 16;
 
-/// As good as for ever, and still a time that a clock can tell.
+/// The longest duration that is taken from the application, so that no sum with a time overflows.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
 
-/// Why a client could not be built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The project's name cannot be.
-    #[error(
-        "project {found:?}: expected 1 to 128 letters, digits, `.`, `_` or `-`, the first a letter or digit"
-    )]
-    Project {
-        /// What was given.
-        found: String,
-    },
-    /// The base URL cannot be.
-    #[error("base URL {found:?}: expected http:// or https:// and a host")]
-    Url {
-        /// What was given, but for a user and a password.
-        found: String,
-    },
-    /// The header, or the API key, cannot be sent.
-    #[error("header {name:?}: its name or value cannot be sent")]
-    Header {
-        /// Its name.
-        name: String,
-    },
-    /// The API key of the environment cannot be sent.
-    #[error("FLAG_API_KEY holds a character that cannot be sent in a header, such as a line break")]
-    ApiKey,
-    /// The proxy that the environment names cannot be used.
-    #[error(
-        "{variable}={found:?} is not a proxy that can be used: expected http:// or https:// and a host. \
-         To go without it, list {host:?} in NO_PROXY"
-    )]
-    Proxy {
-        /// The variable that names it.
-        variable: &'static str,
-        /// Its value, but for a user and a password.
-        found: String,
-        /// The host of the service.
-        host: String,
-    },
-    /// The API key would pass a proxy in clear text.
-    #[error(
-        "the proxy {proxy} would read the API key, as the base URL is not https://. \
-         To go without the proxy, list {host:?} in NO_PROXY"
-    )]
-    ExposedKey {
-        /// The proxy.
-        proxy: String,
-        /// The host of the service.
-        host: String,
-    },
-    /// There is no TLS here: no certificate that the system trusts was found.
-    #[error("cannot set up TLS")]
-    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The HTTP client cannot be built.
-    #[error("cannot build the HTTP client")]
-    Http(#[source] reqwest::Error),
-}
-
-/// How a client is told what to do; `C` is the client that it builds.
+/// Configures a client; `C` is the client that it builds.
 #[derive(Clone)]
 #[must_use]
 pub struct ClientBuilder<C> {
@@ -105,7 +49,7 @@ pub struct ClientBuilder<C> {
     client: PhantomData<fn() -> C>,
 }
 
-/// Without headers, which may be secrets.
+/// Omits the headers, which may be secrets.
 impl<C> fmt::Debug for ClientBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
@@ -130,43 +74,43 @@ impl<C> ClientBuilder<C> {
         }
     }
 
-    /// Where the service is; `FLAG_SERVICE_URL`, else `http://127.0.0.1:8080`, unless given. It may have a path.
+    /// The base URL of the service; by default `FLAG_SERVICE_URL`, else `http://127.0.0.1:8080`. It may have a path.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
     }
 
-    /// The longest that an answer takes, in all; 5 s unless given.
+    /// How long a call takes at most, in all; 5 s by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How many answers are remembered at most; 100 unless given.
+    /// How many answers are cached at most; 100 by default.
     pub fn cache_entries(mut self, entries: usize) -> Self {
         self.cache_entries = entries;
         self
     }
 
-    /// How long an answer counts; 300 s unless given.
+    /// How long an answer is cached; 300 s by default.
     pub fn cache_lifetime(mut self, lifetime: Duration) -> Self {
         self.cache_lifetime = lifetime;
         self
     }
 
-    /// How long the service is left alone after failures in a row, at first; 1 s unless given. It doubles up to 30 s.
+    /// How long no request is sent after failures in a row, at first; 1 s by default. It doubles up to 30 s.
     pub fn cool_down(mut self, cool_down: Duration) -> Self {
         self.cool_down = cool_down;
         self
     }
 
-    /// Gives the default rather than a value past its lifetime when the service cannot be asked.
+    /// Returns the default rather than an expired value when the service cannot be asked.
     pub fn without_stale_values(mut self) -> Self {
         self.stale_values = StaleValues::Withheld;
         self
     }
 
-    /// The key that the service wants to see, sent as `Authorization: Bearer …`; `FLAG_API_KEY` unless given.
+    /// The API key, sent as `Authorization: Bearer …`; by default `FLAG_API_KEY`.
     pub fn api_key(self, key: &str) -> Self {
         self.header(AUTHORIZATION.as_str(), bearer(key))
     }
@@ -177,11 +121,11 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// How to build the HTTP client to use instead of one of its own, for proxies, certificates and the like.
+    /// How to build the HTTP client, instead of the default one, for proxies, certificates and the like.
     ///
-    /// It is built twice, one of them without a pool of connections, and twice again in a forked process: `build` must not
-    /// hand out one that exists already. Have it say `redirect::Policy::none()`: otherwise the client is as generous with the
-    /// headers as it was told to be.
+    /// `build` is called twice (the second client keeps no connection pool), and twice again in a forked process: it must
+    /// return a new builder each time. Set `redirect::Policy::none()` in it: otherwise headers, with the API key, may
+    /// follow a redirect to another host.
     pub fn http_client(
         mut self,
         build: impl Fn() -> reqwest::ClientBuilder + Send + Sync + 'static,
@@ -190,7 +134,7 @@ impl<C> ClientBuilder<C> {
         self
     }
 
-    /// What answers a client that is built as it was told.
+    /// The backend of this configuration.
     fn backend(self) -> Result<Backend, BuildError> {
         let transport = self.transport()?;
         let timeout = self.timeout.min(LONGEST);
@@ -201,7 +145,7 @@ impl<C> ClientBuilder<C> {
                 self.cool_down.min(LONGEST),
                 timeout / PATIENCE,
             ),
-            flights: Flights::default(),
+            in_flight: InFlight::default(),
             transport,
             timeout,
             stale_values: self.stale_values,
@@ -209,23 +153,22 @@ impl<C> ClientBuilder<C> {
         Ok(Backend::Service(Arc::new(Core::new(shared))))
     }
 
-    /// What answers a client whatever it was told.
-    pub(crate) fn backend_or_nobody(self) -> Backend {
+    /// The backend of this configuration; if it is invalid, one that answers with defaults.
+    pub(crate) fn backend_or_unconfigured(self) -> Backend {
         self.backend().unwrap_or_else(|problem| {
             environment::report(&problem);
-            Backend::Nobody(Failure::Misconfigured(problem.to_string().into()))
+            Backend::Unconfigured(Failure::Misconfigured(problem.to_string().into()))
         })
     }
 
     fn transport(&self) -> Result<Transport, BuildError> {
-        if !is_name(&self.project) {
-            let found = self.project.clone();
-            return Err(BuildError::Project { found });
-        }
+        ProjectName::new(&self.project).map_err(|_| BuildError::Project {
+            found: self.project.clone(),
+        })?;
         let base = self.url()?;
         let headers = self.header_map()?;
         let http = match &self.http {
-            Some(build) => Http::Brought(Arc::clone(build)),
+            Some(build) => Http::Custom(Arc::clone(build)),
             None => Http::own(&base, &headers)?,
         };
         Transport::new(http, base, &self.project, headers)
@@ -278,14 +221,5 @@ impl ClientBuilder<AsyncFeatureFlagClient> {
 }
 
 fn bearer(key: &str) -> String {
-    format!("Bearer {key}")
-}
-
-/// What may be shown of a URL that cannot even be parsed.
-pub(crate) fn without_password(url: &str) -> String {
-    let parts = url.split_once("://");
-    match parts.and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1))) {
-        Some((scheme, host)) => format!("{scheme}://…@{host}"),
-        None => url.to_owned(),
-    }
+    format!("{BEARER} {key}")
 }

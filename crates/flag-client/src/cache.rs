@@ -1,36 +1,36 @@
-//! What the service has answered, in memory.
+//! The answers of the service, in memory.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::bounded_map::BoundedMap;
 use crate::detail::{Freshness, Known};
 use crate::failure::Failure;
 use crate::question::{Key, Question};
-use crate::shelf::Shelf;
 
-/// How long what is no value counts, and a value that the service itself could not renew; unless the lifetime is shorter.
+/// How long a refusal is cached, and a value that the service itself could not renew; unless the lifetime is shorter.
 const SHORT: Duration = Duration::from_secs(5);
 
-/// How many refusals are remembered at most.
+/// How many refusals are cached at most.
 const REFUSALS: usize = 1_000;
 
-/// What the service has answered, by question.
+/// The answers of the service, by question.
 #[derive(Debug)]
 pub(crate) struct Cache {
     lifetime: Duration,
-    entries: Shelf<Entry>,
-    /// Kept apart, so that asking for what isn't there drives no value out.
-    refusals: Shelf<Refusal>,
+    entries: BoundedMap<Entry>,
+    /// Kept apart, so that questions about unknown flags evict no value.
+    refusals: BoundedMap<Refusal>,
 }
 
-/// What the cache has to say of a question.
+/// What the cache holds about a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// This value.
+    /// A value that has not expired.
     Fresh(Arc<Known>),
-    /// The service gave no value, lately; this is the one before.
+    /// The service lately gave no value, for this reason; the last value before that.
     Refused(Failure, Option<Arc<Known>>),
-    /// Nothing that counts; this is the value that counted last.
+    /// Nothing, or an expired value.
     Expired(Option<Arc<Known>>),
 }
 
@@ -47,16 +47,16 @@ struct Refusal {
 }
 
 impl Cache {
-    /// An empty cache of at most so many entries.
+    /// An empty cache for at most `entries` values.
     pub(crate) fn new(entries: usize, lifetime: Duration) -> Self {
         Self {
             lifetime,
-            entries: Shelf::new(entries),
-            refusals: Shelf::new(REFUSALS),
+            entries: BoundedMap::new(entries),
+            refusals: BoundedMap::new(REFUSALS),
         }
     }
 
-    /// A copy with locks of its own. What is locked at the moment is left out.
+    /// A copy with locks of its own, for a forked process. Parts that are locked at the moment are left out.
     pub(crate) fn of_child(&self) -> Self {
         Self {
             lifetime: self.lifetime,
@@ -65,13 +65,13 @@ impl Cache {
         }
     }
 
-    /// The value that counts at this time, unless somebody is writing just now. Waits for no lock and allocates nothing.
+    /// The value, if it has not expired and no other thread is writing. Waits for no lock and allocates nothing.
     pub(crate) fn fresh(&self, question: Question<'_>, now: Instant) -> Option<Arc<Known>> {
         let entry = self.entries.get_at_once(&question)?;
         (now < entry.until).then_some(entry.known)
     }
 
-    /// What counts of a question at this time.
+    /// What the cache holds about a question at this time.
     pub(crate) fn look_up(&self, question: Question<'_>, now: Instant) -> Found {
         let entry = self.entries.get(&question);
         if let Some(entry) = &entry
@@ -86,7 +86,7 @@ impl Cache {
         }
     }
 
-    /// Remembers a value.
+    /// Stores a value.
     pub(crate) fn remember(&self, question: Question<'_>, known: Arc<Known>, now: Instant) {
         let lifetime = match known.freshness {
             Freshness::Current => self.lifetime,
@@ -97,8 +97,8 @@ impl Cache {
         }
     }
 
-    /// Remembers for a short time that there was no value. What is said of a flag counts for every instance. A value that
-    /// the service denies is no last known one any more.
+    /// Stores for a short time that there was no value. If the failure is about the flag, it counts for every instance. If
+    /// it says that there is no value, the last known one is removed.
     pub(crate) fn remember_refusal(&self, question: Question<'_>, failure: &Failure, now: Instant) {
         if failure.is_denial() {
             self.entries.remove(&question);
@@ -115,13 +115,13 @@ impl Cache {
         self.refusals.insert(question.into(), refusal);
     }
 
-    /// Forgets whatever it knows of these flags, last known values included.
+    /// Removes these flags, with their last known values.
     pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
         self.entries.retain(|key| !is_meant(key));
         self.refusals.retain(|key| !is_meant(key));
     }
 
-    /// Locks it for as long as the guards live.
+    /// Holds the locks.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Sized + '_ {
         (self.entries.hold(), self.refusals.hold())

@@ -1,8 +1,8 @@
-//! Whether the service may be asked: after failures it is left alone for a while.
+//! The circuit breaker: after failures no requests are sent for a while.
 //!
-//! Knows no HTTP and no clock. Three things have the service left alone: failures in a row, its own word
-//! (`Retry-After`), and calls that pile up without any of them being answered. Afterwards one request at a time goes out
-//! to see whether it answers again.
+//! Knows no HTTP and no clock. Three things open the circuit: failures in a row, a `Retry-After` of the service, and
+//! calls that pile up while none of them is answered. Afterwards one request at a time, the probe, finds out whether the
+//! service answers again.
 
 #[cfg(test)]
 mod tests;
@@ -11,34 +11,35 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use flag_model::{Backoff, Jitter};
 use tracing::warn;
 
 use crate::failure::{Failure, Verdict};
 
-/// After so many failures in a row the service is left alone; so many unanswered calls make it suspect.
+/// How many failures in a row open the circuit; as many unanswered calls make the service suspect.
 const FAILURES: u32 = 5;
 
 /// The cool-down doubles up to this.
 const LONGEST_COOL_DOWN: Duration = Duration::from_secs(30);
 
-/// A cool-down is longer by up to this part of it, so that clients don't come back all at once.
-const JITTER: f64 = 0.2;
+/// Makes cool-downs longer at random, so that clients do not come back all at once.
+const JITTER: Jitter = Jitter::between(1.0, 1.2);
 
-/// The service's own word counts for at most this long.
+/// How long a `Retry-After` counts at most.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
 
-/// Decides whether the service may be asked.
+/// Decides whether requests may be sent.
 #[derive(Debug)]
 pub(crate) struct Circuit {
-    /// What the log calls the service.
+    /// The name of the service in the log.
     service: String,
-    cool_down: Duration,
-    /// How long calls may pile up unanswered.
+    cool_down: Backoff,
+    /// How long calls may pile up unanswered before the circuit opens.
     patience: Duration,
     state: Mutex<State>,
 }
 
-/// The right to send one request; to be given back with what came of it.
+/// The permission to send one request; its holder reports how the request ended.
 #[derive(Debug)]
 pub(crate) struct Permit {
     number: u64,
@@ -50,25 +51,25 @@ pub(crate) struct Permit {
 pub(crate) enum Pass {
     /// Wait for the request that is under way, or send one.
     Ask,
-    /// Send the request that sees whether the service answers again. What is under way has had it left alone.
+    /// Send a probe, and do not wait for the requests under way: they are why the circuit is open.
     Probe,
 }
 
 #[derive(Debug)]
 struct UnderWay {
     started: Instant,
-    /// How many calls have waited for it.
+    /// How many calls wait for it.
     calls: u32,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Since the service answered last.
+    /// In a row, since the last answer.
     failures: u32,
     /// Cool-downs in a row.
     cool_downs: u32,
     left_alone: Option<LeftAlone>,
-    /// The request that sees whether the service answers again.
+    /// The number of the probe that is under way.
     probe: Option<u64>,
     /// The requests under way by number, oldest first.
     under_way: BTreeMap<u64, UnderWay>,
@@ -80,11 +81,11 @@ struct State {
 struct LeftAlone {
     until: Instant,
     why: Arc<str>,
-    /// Whether the service itself has said so.
-    is_told: bool,
+    /// Whether the service itself asked for it.
+    is_requested: bool,
 }
 
-/// What the log tells.
+/// A change that is logged.
 #[derive(Debug)]
 enum Change {
     LeftAlone(Arc<str>),
@@ -103,15 +104,20 @@ impl Permit {
         self.number
     }
 
-    /// Whether it sees if a service that is left alone answers again.
+    /// Whether the request is a probe.
     pub(crate) fn is_probe(&self) -> bool {
         self.is_probe
     }
 }
 
 impl Circuit {
-    /// A circuit that trusts the service.
+    /// A closed circuit.
     pub(crate) fn new(service: String, cool_down: Duration, patience: Duration) -> Self {
+        let cool_down = Backoff {
+            first: cool_down,
+            most: cool_down.max(LONGEST_COOL_DOWN),
+            jitter: JITTER,
+        };
         Self {
             service,
             cool_down,
@@ -120,12 +126,12 @@ impl Circuit {
         }
     }
 
-    /// A circuit for a forked process, which knows of no request under way and trusts the service.
+    /// A closed circuit without requests under way, for a forked process.
     pub(crate) fn of_child(&self) -> Self {
-        Self::new(self.service.clone(), self.cool_down, self.patience)
+        Self::new(self.service.clone(), self.cool_down.first, self.patience)
     }
 
-    /// Tells whether the service may be asked, or a request under way be waited for; else why it is left alone.
+    /// What a call may do; an error while the circuit is open.
     pub(crate) fn check(&self, now: Instant) -> Result<Pass, Failure> {
         let mut state = self.state();
         let change = if state.left_alone.is_none() && state.is_suspect(now, self.patience) {
@@ -140,7 +146,7 @@ impl Circuit {
         passed
     }
 
-    /// Grants one request, or says why the service is left alone.
+    /// Permits one request; an error while the circuit is open.
     pub(crate) fn enter(&self, now: Instant) -> Result<Permit, Failure> {
         let mut state = self.state();
         let is_probe = state.pass(now)? == Pass::Probe;
@@ -154,14 +160,14 @@ impl Circuit {
         Ok(Permit { number, is_probe })
     }
 
-    /// Takes note that one more call waits for the request of this number.
+    /// Records that one more call waits for the request of this number.
     pub(crate) fn join(&self, number: u64) {
         if let Some(request) = self.state().under_way.get_mut(&number) {
             request.calls = request.calls.saturating_add(1);
         }
     }
 
-    /// Tells whether a request that had to wait for its turn may still go out.
+    /// Whether a request that had to wait for its turn may still be sent.
     pub(crate) fn confirm(&self) -> Result<(), Failure> {
         match &self.state().left_alone {
             Some(alone) => Err(alone.failure()),
@@ -169,14 +175,14 @@ impl Circuit {
         }
     }
 
-    /// Takes note that the service answered.
+    /// Records that the service answered.
     pub(crate) fn answered(&self, permit: &Permit, now: Instant) {
         let mut state = self.state();
         let was_probe = state.give_back(permit);
         state.answered = Some(now);
         state.failures = 0;
-        // What the service has said of itself outlasts the answers that were under way meanwhile.
-        let ends = |alone: &mut LeftAlone| was_probe || !alone.is_told;
+        // A `Retry-After` outlasts the answers to requests that were under way when it came.
+        let ends = |alone: &mut LeftAlone| was_probe || !alone.is_requested;
         let change = state.left_alone.take_if(ends).map(|_| Change::Asked);
         if change.is_some() {
             state.cool_downs = 0;
@@ -185,7 +191,7 @@ impl Circuit {
         self.log(change);
     }
 
-    /// Takes note that the service failed, and when it wants to be asked again, if it said so.
+    /// Records that the service failed, and how long it wants no requests, if it said so.
     pub(crate) fn failed(
         &self,
         permit: &Permit,
@@ -198,7 +204,7 @@ impl Circuit {
         state.failures = state.failures.saturating_add(1);
         let is_due = failure.verdict() == Verdict::Refused || state.failures >= FAILURES;
         let why: Arc<str> = failure.to_string().into();
-        // Failures of requests that were under way anyway don't prolong the cool-down.
+        // Failures of requests that were sent before the circuit opened do not prolong the cool-down.
         let cooled = if was_probe || (is_due && state.left_alone.is_none()) {
             self.cool_down(&mut state, Arc::clone(&why), now)
         } else {
@@ -209,24 +215,22 @@ impl Circuit {
         self.log(cooled.or(obeyed));
     }
 
-    /// Takes note that a request was not sent, or ended without anybody knowing how.
+    /// Records that a request was not sent, or ended without a known outcome.
     pub(crate) fn abandoned(&self, permit: &Permit) {
         self.state().give_back(permit);
     }
 
     fn cool_down(&self, state: &mut State, why: Arc<str>, now: Instant) -> Option<Change> {
-        let longest = LONGEST_COOL_DOWN.max(self.cool_down);
-        let doubled = self.cool_down.saturating_mul(1 << state.cool_downs.min(16));
-        let wait = doubled.min(longest).mul_f64(1.0 + JITTER * fastrand::f64());
+        let wait = self.cool_down.delay(state.cool_downs, fastrand::f64());
         state.cool_downs = state.cool_downs.saturating_add(1);
         state.leave_alone(LeftAlone {
             until: now + wait,
             why,
-            is_told: false,
+            is_requested: false,
         })
     }
 
-    /// One line a change, written while no lock is held: whoever reads it may ask for a flag.
+    /// Logs a change. No lock is held: a subscriber may ask for a flag.
     fn log(&self, change: Option<Change>) {
         let service = &*self.service;
         match change {
@@ -242,7 +246,7 @@ impl Circuit {
         }
     }
 
-    /// Locks it for as long as the guard lives.
+    /// Holds the lock.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Drop + '_ {
         self.state()
@@ -262,13 +266,13 @@ impl State {
         }
     }
 
-    /// Leaves the service alone for as long as it said.
+    /// Opens the circuit for as long as the service asked.
     fn obey(&mut self, why: Arc<str>, wait: Duration, now: Instant) -> Option<Change> {
         let until = now + wait.min(LONGEST_RETRY_AFTER);
         let is_longer = match &mut self.left_alone {
             Some(alone) => {
-                // Even so, no answer that is under way may end it.
-                alone.is_told |= until > now;
+                // From now on no answer to a request that is under way may close the circuit.
+                alone.is_requested |= until > now;
                 until > alone.until
             }
             None => until > now,
@@ -276,7 +280,7 @@ impl State {
         let alone = LeftAlone {
             until,
             why,
-            is_told: true,
+            is_requested: true,
         };
         is_longer.then(|| self.leave_alone(alone)).flatten()
     }
@@ -287,17 +291,17 @@ impl State {
         before.is_none().then_some(Change::LeftAlone(why))
     }
 
-    /// Tells whether calls pile up that nobody answers.
+    /// Whether calls pile up and none of them is answered.
     fn is_suspect(&self, now: Instant, patience: Duration) -> bool {
         let long_ago = |then: Instant| now.saturating_duration_since(then) >= patience;
         let old = self.under_way.values();
         let old = old.take_while(|request| long_ago(request.started));
-        // Every request has a call, so no more of them need be looked at.
+        // At least one call waits for each request, so no more of them need to be counted.
         let calls = old.take(FAILURES as usize).map(|request| request.calls);
         calls.fold(0, u32::saturating_add) >= FAILURES && self.answered.is_none_or(long_ago)
     }
 
-    /// Ends a request; tells whether it was the probe.
+    /// Ends a request; returns whether it was the probe.
     fn give_back(&mut self, permit: &Permit) -> bool {
         self.under_way.remove(&permit.number);
         let was_probe = self.probe == Some(permit.number);

@@ -1,4 +1,4 @@
-//! The HTTP clients of a process: connections cannot be shared with a child, so each process builds its own.
+//! The HTTP clients of a process. A forked child cannot use connections of its parent, so each process builds its own.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 use reqwest::redirect;
 use reqwest::{Client, ClientBuilder, Url};
 
-use crate::builder::BuildError;
+use crate::build_error::BuildError;
 use crate::environment;
 use crate::proxy::Proxy;
 use crate::tls::Trust;
@@ -19,22 +19,22 @@ pub(crate) type BuildHttp = dyn Fn() -> ClientBuilder + Send + Sync;
 /// How HTTP clients are built.
 #[derive(Clone)]
 pub(crate) enum Http {
-    /// As this crate does it.
+    /// In the way of this crate.
     Own { trust: Trust, proxy: Option<Proxy> },
-    /// As the application does it.
-    Brought(Arc<BuildHttp>),
+    /// In the way of the application.
+    Custom(Arc<BuildHttp>),
 }
 
 /// The HTTP clients of a process.
 pub(crate) struct Connections {
-    /// Keeps its connections for the next request.
+    /// Reuses connections.
     pub(crate) kept: Client,
-    /// Opens a connection for each request: whatever cut off the kept ones has not touched it.
+    /// Opens a new connection for each request, for when idle ones were cut off.
     pub(crate) fresh: Client,
 }
 
 impl Http {
-    /// Clients of this crate, for a service and the headers that it is sent.
+    /// Clients of this crate, for a service and the headers of its requests.
     pub(crate) fn own(service: &Url, headers: &HeaderMap) -> Result<Self, BuildError> {
         let proxy = Proxy::of(service, environment::variable)?;
         if let Some(proxy) = &proxy {
@@ -45,16 +45,16 @@ impl Http {
         {
             Trust::System
         } else {
-            Trust::Nobody
+            Trust::None
         };
         Ok(Self::Own { trust, proxy })
     }
 
-    /// The proxy that this crate has chosen.
+    /// The proxy, if this crate has chosen one.
     pub(crate) fn proxy(&self) -> Option<&Proxy> {
         match self {
             Self::Own { proxy, .. } => proxy.as_ref(),
-            Self::Brought(_) => None,
+            Self::Custom(_) => None,
         }
     }
 
@@ -69,7 +69,7 @@ impl Http {
                 let proxy = proxy.transpose().map_err(BuildError::Http)?;
                 Connections::new(|| own(proxy.clone()).tls_backend_preconfigured(tls.clone()))
             }
-            Self::Brought(build) => Connections::new(build.as_ref()),
+            Self::Custom(build) => Connections::new(build.as_ref()),
         }
     }
 }
@@ -85,7 +85,7 @@ impl Connections {
     }
 }
 
-/// Follows no redirect, so that credentials go to nobody but the service.
+/// Follows no redirect, so that credentials are sent to the service only.
 fn own(proxy: Option<reqwest::Proxy>) -> ClientBuilder {
     let client = Client::builder()
         .redirect(redirect::Policy::none())

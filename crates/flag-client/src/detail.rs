@@ -1,17 +1,17 @@
-//! A value, and where it comes from.
+//! A value and its source.
 
 use std::sync::Arc;
 
 use crate::failure::Failure;
 use crate::value::{FlagValue, Value};
 
-/// A value, and where it comes from.
+/// A value and its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Detail<T> {
     /// The value.
     pub value: T,
-    /// `control`, or the treatment; absent when the value is the default.
+    /// `control` or the name of the treatment; `None` if the value is the default.
     pub rollout_group: Option<Arc<str>>,
     /// Where the value comes from.
     pub source: Source,
@@ -23,24 +23,24 @@ pub struct Detail<T> {
 pub enum Source {
     /// The service, just now.
     Service(Freshness),
-    /// The client's memory, within its lifetime.
+    /// Memory, not expired.
     Cache(Freshness),
-    /// The client's memory, past its lifetime, for this reason.
+    /// Memory, expired; the service was not available, for this reason.
     Stale(Failure),
-    /// The caller, for this reason.
+    /// The default of the call, for this reason.
     Default(Failure),
 }
 
 /// Whether the service could read its own store when it answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// It could, or did lately.
+    /// It could, or had done so lately.
     Current,
-    /// It could not, and gave the value that it knew last.
+    /// It could not, and gave its last known value.
     LastKnown,
 }
 
-/// What the service has answered.
+/// A value that the service has given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) value: Value,
@@ -48,7 +48,7 @@ pub(crate) struct Known {
     pub(crate) freshness: Freshness,
 }
 
-/// What a client has to say before it knows the default.
+/// The answer to a question, without the default.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     Known(Arc<Known>, Source),
@@ -56,7 +56,13 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    /// Whether there is a value of the service.
+    /// A value that memory holds and that still counts.
+    pub(crate) fn from_memory(known: Arc<Known>) -> Self {
+        let source = Source::Cache(known.freshness);
+        Self::Known(known, source)
+    }
+
+    /// Whether it is a value of the service.
     pub(crate) fn is_known(&self) -> bool {
         matches!(self, Self::Known(..))
     }

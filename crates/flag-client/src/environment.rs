@@ -1,4 +1,4 @@
-//! What a client takes from the environment of its process, and what it says there when nobody listens.
+//! Environment variables, and what is written to standard error when there is no subscriber.
 
 use std::env;
 use std::io::{Write as _, stderr};
@@ -7,12 +7,12 @@ use std::sync::Once;
 use tracing::subscriber::NoSubscriber;
 use tracing::{Dispatch, dispatcher, error};
 
-use crate::builder::BuildError;
+use crate::build_error::BuildError;
 
-/// Where the service is.
+/// The variable that holds the base URL of the service.
 pub(crate) const SERVICE_URL: &str = "FLAG_SERVICE_URL";
 
-/// The key that the service asks for.
+/// The variable that holds the API key.
 pub(crate) const API_KEY: &str = "FLAG_API_KEY";
 
 /// A variable of the environment, if it is set.
@@ -20,7 +20,7 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     Some(env::var_os(name)?.to_string_lossy().into_owned())
 }
 
-/// Logs why a client cannot ask; without a subscriber, the first problem of the process goes to standard error.
+/// Logs why a client answers with defaults; without a subscriber, the first problem of the process goes to standard error.
 pub(crate) fn report(problem: &BuildError) {
     static SAID: Once = Once::new();
     error!(%problem, "the flag client answers with defaults");

@@ -23,7 +23,7 @@ pub struct Flag<T: FlagValue> {
 }
 
 impl<T: FlagValue> Flag<T> {
-    /// A flag of this name; the default is given while the service cannot be asked, the ticket says when it goes.
+    /// A flag of this name, with the default for when there is no value, and the ticket of its removal.
     pub const fn new(name: &'static str, default_value: T::Fixed, ticket: &'static str) -> Self {
         Self {
             name,
@@ -37,12 +37,12 @@ impl<T: FlagValue> Flag<T> {
         self.name
     }
 
-    /// What is given while the service cannot be asked.
+    /// The value for when the service gives none.
     pub const fn default_value(&self) -> T::Fixed {
         self.default_value
     }
 
-    /// Where its removal is planned.
+    /// The ticket of its removal.
     pub const fn ticket(&self) -> &'static str {
         self.ticket
     }
@@ -59,18 +59,18 @@ impl<T: FlagValue> Flag<T> {
         Question::new::<T>(self.name, instance_id)
     }
 
-    /// The value for this instance: at once with a blocking client, to be awaited with an async one.
+    /// The value for this instance; with an async client, a future of it.
     pub fn get<C: Ask>(&self, client: &C, instance_id: &str) -> C::Answer<T> {
         client.ask(self, instance_id, |detail| detail.value)
     }
 
-    /// As [`Self::get`], with where the value comes from.
+    /// Like [`Self::get`], with the source of the value.
     pub fn get_detail<C: Ask>(&self, client: &C, instance_id: &str) -> C::Answer<Detail<T>> {
         client.ask(self, instance_id, |detail| detail)
     }
 }
 
-/// Whatever its value is: a `Flag<String>` holds no `String`.
+/// For every type: a `Flag<String>` holds no `String`.
 impl<T: FlagValue> Copy for Flag<T> {}
 
 impl<T: FlagValue> Clone for Flag<T> {
@@ -85,9 +85,9 @@ impl<T: FlagValue> From<Flag<T>> for FlagRef<'static> {
     }
 }
 
-/// A client that a [`Flag`] can be asked of: either of ours.
+/// Implemented by the two clients, for [`Flag::get`].
 pub trait Ask: sealed::Sealed {
-    /// What a call gives: the answer, or what is to be awaited for it.
+    /// What a call returns: the answer, or a future of it.
     type Answer<A: Send + 'static>;
 
     #[doc(hidden)]
@@ -131,7 +131,7 @@ impl Ask for AsyncFeatureFlagClient {
     }
 }
 
-/// The answer of an async client; the service is asked whether it is awaited or not.
+/// The answer of an async client. The request is sent even if this is not awaited.
 #[must_use = "the answer is there when this is awaited"]
 pub struct FlagFuture<A>(Either<Ready<A>, BoxFuture<'static, A>>);
 
@@ -150,17 +150,17 @@ impl<A> Future for FlagFuture<A> {
 }
 
 mod sealed {
-    /// What only our clients are.
+    /// Keeps others from implementing the trait.
     pub trait Sealed {}
 
     impl Sealed for crate::client::FeatureFlagClient {}
     impl Sealed for crate::async_client::AsyncFeatureFlagClient {}
 }
 
-/// Declares the flags of an application as constants, with `ALL` of them beside.
+/// Declares the flags of an application as constants, and `ALL`, the list of them.
 ///
-/// Each has a type (`bool` or `String`), a default, its name, and the ticket that removes it again. Attributes, such as
-/// `#[deprecated]`, go to the constant; a `#[cfg]` belongs to the module, for `ALL` names every flag.
+/// Each has a type (`bool` or `String`), a default, a name, and the ticket of its removal. Attributes, such as
+/// `#[deprecated]`, apply to the constant; put a `#[cfg]` on the module, as `ALL` lists every flag.
 ///
 /// ```
 /// mod flags {
@@ -192,7 +192,7 @@ macro_rules! flags {
         )+
 
         /// All of these flags.
-        #[allow(dead_code, deprecated, reason = "for who wants to prefetch or list all of them")]
+        #[allow(dead_code, deprecated, reason = "for applications that prefetch or list them all")]
         pub const ALL: &[$crate::FlagRef<'static>] = &[$($flag.to_ref()),+];
     };
 }

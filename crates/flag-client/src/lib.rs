@@ -1,4 +1,4 @@
-//! What applications ask for their flags: which value does this instance receive?
+//! The client that applications import: asks the service which value of a flag an instance receives.
 //!
 //! ```no_run
 //! use flag_client::FeatureFlagClient;
@@ -6,22 +6,22 @@
 //! // Once, when the application starts. The service is at FLAG_SERVICE_URL.
 //! let client = FeatureFlagClient::new("csr-assistant");
 //!
-//! // Wherever it matters: the flag, for whom, and what to do if nobody can say.
+//! // Wherever it matters: the flag, the instance, and the default if there is no value.
 //! if client.get_flag_boolean("multi_step_api_router", "A12345", false) {
 //!     let provider = client.get_flag_string("llm_provider", "A12345", "openai");
 //!     println!("several steps, with {provider}");
 //! }
 //! ```
 //!
-//! [`AsyncFeatureFlagClient`] is the same with `.await`. Both are cheap to clone and meant to be shared; one can be had
-//! from the other, with the same memory and connections.
+//! [`AsyncFeatureFlagClient`] is the same with `.await`. Both are cheap to clone and meant to be shared; each can be
+//! converted to the other, with the same memory and connections.
 //!
-//! **What if the service is down?** A call always answers: no error, no panic, and no later than the timeout (5 s).
-//! Answers are remembered for 300 s. After that, and while the service cannot be asked, the value that was known last is
-//! given, and without one the default of the call. A service that fails is soon left alone, so that calls don't wait
-//! for it: after five failures in a row for a second, then two, up to thirty; one request at a time sees whether it is
-//! back. The log (`tracing`) has one warning when that begins and one when it ends. `get_flag_boolean_detail` and
-//! `get_flag_string_detail` tell where a value comes from, and why:
+//! **What if the service is down?** A call always returns a value: no error, no panic, within the timeout (5 s).
+//! Answers are cached for 300 s. After that, and while the service cannot be asked, a call returns the last known value,
+//! or its default if there is none. A circuit breaker keeps calls from waiting for a failing service: after five
+//! failures in a row it opens for a second, then for two, up to thirty; one request at a time probes whether the service
+//! answers again. The log (`tracing`) has one warning when that begins and one when it ends. `get_flag_boolean_detail`
+//! and `get_flag_string_detail` return where a value comes from, and why:
 //!
 //! ```
 //! use flag_client::{Failure, FeatureFlagClient, Source};
@@ -37,13 +37,16 @@
 //! ```
 //!
 //! [`flags!`] keeps all flags of an application in one place, with types that the compiler checks. [`testing`] has
-//! clients with fixed values for the application's tests. [`FeatureFlagClient::builder`] tells a client more: base URL,
-//! timeout, memory, API key, headers. The feature `open-feature` makes it a provider of OpenFeature.
+//! clients with fixed values for the application's tests. [`FeatureFlagClient::builder`] sets the base URL, timeout,
+//! memory, API key and headers. The feature `open-feature` makes the client a provider for OpenFeature.
 //!
-//! A client asks from a thread of its own, which it starts when there is something to ask. So the blocking client works
-//! inside async runtimes too, and the async one on any of them; both work in a child that is forked later. Knows HTTP, and of flags only their names.
+//! A client sends its requests from a thread of its own, which it starts with the first one. So the blocking client works
+//! inside async runtimes too, and the async one on any of them; both work in a child that is forked later. Knows HTTP;
+//! knows nothing of revisions and rollouts.
 mod async_client;
 mod backend;
+mod bounded_map;
+mod build_error;
 mod builder;
 mod cache;
 mod circuit;
@@ -53,8 +56,9 @@ mod core;
 mod detail;
 mod environment;
 mod failure;
+mod fixed;
 mod flag;
-mod flights;
+mod in_flight;
 #[cfg(feature = "open-feature")]
 pub mod open_feature;
 mod park;
@@ -63,7 +67,8 @@ mod process;
 mod proxy;
 mod question;
 mod reply;
-mod shelf;
+mod request;
+mod shared;
 pub mod testing;
 mod tls;
 mod transport;
@@ -71,15 +76,17 @@ mod value;
 mod worker;
 
 pub use crate::async_client::AsyncFeatureFlagClient;
-pub use crate::builder::{BuildError, ClientBuilder};
+pub use crate::build_error::BuildError;
+pub use crate::builder::ClientBuilder;
 pub use crate::client::FeatureFlagClient;
 pub use crate::detail::{Detail, Freshness, Source};
 pub use crate::failure::Failure;
 pub use crate::flag::{Ask, Flag, FlagFuture};
-pub use crate::question::{FlagRef, FlagType};
+pub use crate::question::FlagRef;
 pub use crate::value::FlagValue;
+pub use flag_model::FlagType;
 
-/// The page for users, whose examples are compiled with the others.
+/// The page for users; its examples are compiled as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/client.md")]
 mod page {}

@@ -1,9 +1,9 @@
-//! The client as a provider of [OpenFeature](https://openfeature.dev).
+//! The client as a provider for [OpenFeature](https://openfeature.dev).
 //!
-//! A flag's key is its name, the targeting key is the instance id. Flags hold booleans and text: whoever asks for a
-//! number or a structure is told of a type mismatch. The variant is the rollout group. The reason is `TARGETING_MATCH`
-//! for a treatment and `DEFAULT` for the control value, `CACHED` from memory, and `STALE` when the service, or its
-//! store, could not be asked. Without a value there is an error, with which OpenFeature gives the caller's default.
+//! The flag key is the name of the flag, the targeting key is the instance id. Flags hold booleans and text: numbers and
+//! structures are a type mismatch. The variant is the rollout group. The reason is `TARGETING_MATCH` for a treatment and
+//! `DEFAULT` for the control value, `CACHED` from memory, and `STALE` when the service, or its store, could not be asked.
+//! Without a value there is an error, and OpenFeature returns the caller's default.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -25,6 +25,7 @@
 //! # });
 //! ```
 
+use flag_model::CONTROL_GROUP;
 use open_feature::provider::{FeatureProvider, ProviderMetadata, ResolutionDetails};
 use open_feature::{
     EvaluationContext, EvaluationError, EvaluationErrorCode, EvaluationReason, EvaluationResult,
@@ -35,10 +36,7 @@ use crate::async_client::AsyncFeatureFlagClient;
 use crate::detail::{Detail, Freshness, Source};
 use crate::failure::Failure;
 
-/// The rollout group of instances that no treatment holds.
-const CONTROL: &str = "control";
-
-/// A client that OpenFeature asks.
+/// A client that OpenFeature can use.
 #[derive(Debug)]
 pub struct Provider {
     client: AsyncFeatureFlagClient,
@@ -132,7 +130,9 @@ fn resolution<T>(detail: Detail<T>) -> EvaluationResult<ResolutionDetails<T>> {
         | Source::Service(Freshness::LastKnown)
         | Source::Cache(Freshness::LastKnown) => EvaluationReason::Other("STALE".to_owned()),
         Source::Cache(Freshness::Current) => EvaluationReason::Cached,
-        Source::Service(Freshness::Current) if group == Some(CONTROL) => EvaluationReason::Default,
+        Source::Service(Freshness::Current) if group == Some(CONTROL_GROUP) => {
+            EvaluationReason::Default
+        }
         Source::Service(Freshness::Current) => EvaluationReason::TargetingMatch,
     };
     Ok(ResolutionDetails {

@@ -1,4 +1,4 @@
-//! Waiting on a thread that may belong to somebody's runtime.
+//! Blocking a thread, which may belong to a runtime of the application, until a future is ready.
 
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -7,46 +7,47 @@ use std::time::Instant;
 
 use tokio::task::unconstrained;
 
-/// Polls a future on this thread until it is ready or the time has come, asleep in between.
+/// Polls a future on this thread until it is ready or the deadline has passed; sleeps in between.
 ///
-/// Knows of no runtime, so it cannot be refused by one. The thread's own parking is left to others. Nor does it matter how
-/// many steps Tokio still grants the task that it may be called by: who has none left would never see the future ready.
+/// Uses no runtime, so that it works on the threads of any, and not `std::thread::park`, which the application may use.
+/// It is exempt from Tokio's cooperative budget: without that, a task that has used up its budget would never see the
+/// future ready.
 pub(crate) fn wait<F: Future>(future: F, until: Instant) -> Option<F::Output> {
-    let bell = Arc::new(Bell::default());
-    let waker = Waker::from(Arc::clone(&bell));
+    let signal = Arc::new(WakeSignal::default());
+    let waker = Waker::from(Arc::clone(&signal));
     let mut future = pin!(unconstrained(future));
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return Some(output);
         }
-        if !bell.sleep(until) {
+        if !signal.sleep(until) {
             return None;
         }
     }
 }
 
 #[derive(Default)]
-struct Bell {
-    has_rung: Mutex<bool>,
+struct WakeSignal {
+    is_woken: Mutex<bool>,
     changed: Condvar,
 }
 
-impl Bell {
-    /// Sleeps until the bell rings; tells whether it did.
+impl WakeSignal {
+    /// Sleeps until it is woken; false if the time is over first.
     fn sleep(&self, until: Instant) -> bool {
         let left = until.saturating_duration_since(Instant::now());
-        let has_rung = self.has_rung.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut has_rung, _) = self
+        let is_woken = self.is_woken.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut is_woken, _) = self
             .changed
-            .wait_timeout_while(has_rung, left, |has_rung| !*has_rung)
+            .wait_timeout_while(is_woken, left, |is_woken| !*is_woken)
             .unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *has_rung)
+        std::mem::take(&mut *is_woken)
     }
 }
 
-impl Wake for Bell {
+impl Wake for WakeSignal {
     fn wake(self: Arc<Self>) {
-        *self.has_rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.is_woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.changed.notify_one();
     }
 }

@@ -1,34 +1,34 @@
-//! A question that is answered, or on its way.
+//! An answer that is there, or on its way.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::core::Shared;
 use crate::detail::{Answer, Known, Source};
 use crate::failure::Failure;
-use crate::flights::Landing;
+use crate::in_flight::PendingReply;
+use crate::shared::Shared;
 use crate::{park, worker};
 
-/// How much longer than the timeout a thread waits for the one that asks.
+/// How much longer than the timeout a blocked caller waits for the thread of the client.
 const GRACE: Duration = Duration::from_millis(5);
 
-/// A question that is answered, or on its way.
+/// An answer that is there, or on its way.
 pub(crate) enum Pending {
     Answered(Answer),
     Asked(Asked),
 }
 
-/// A question on its way, and what to say if nothing comes back.
+/// A request under way, and what to answer if it fails.
 pub(crate) struct Asked {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) landing: Landing,
+    pub(crate) reply: PendingReply,
     pub(crate) last_known: Option<Arc<Known>>,
-    /// When there is an answer at the latest.
+    /// The end of the timeout.
     pub(crate) deadline: Instant,
 }
 
 impl Pending {
-    /// Waits for the answer. May be cancelled: the request goes on for whoever asks next.
+    /// Waits for the answer. May be cancelled: the request continues, and the next call gets the answer.
     pub(crate) async fn answer(self) -> Answer {
         match self {
             Self::Answered(answer) => answer,
@@ -36,7 +36,7 @@ impl Pending {
         }
     }
 
-    /// Waits on this thread for the answer.
+    /// Blocks this thread until the answer is there.
     pub(crate) fn wait(self) -> Answer {
         match self {
             Self::Answered(answer) => answer,
@@ -48,7 +48,7 @@ impl Pending {
 impl Asked {
     /// See [`Pending::answer`].
     pub(crate) async fn answer(self) -> Answer {
-        match self.landing.await.unwrap_or(Err(Failure::Closed)) {
+        match self.reply.await.unwrap_or(Err(Failure::Closed)) {
             Ok(known) => {
                 let source = Source::Service(known.freshness);
                 Answer::Known(known, source)

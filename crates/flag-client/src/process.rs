@@ -1,9 +1,9 @@
-//! What a client has of its own in each process. A fork copies memory but not threads, and locks as they were held: a child
-//! that waited for its parent's thread, took a lock that another thread of its parent held, or spoke on its parent's
-//! connections would never be answered.
+//! The parts of a client that a forked child needs anew. A fork copies memory but no threads, and locks in the state they
+//! are in: a child that waits for the thread of its parent, takes a lock that another thread of the parent held, or uses
+//! connections of its parent would wait for ever.
 //!
-//! So the parts that a fork makes useless are made anew in the child, on the first call that needs more than memory. To
-//! find that out takes a system call; answers from memory do without, and wait for no lock.
+//! So the child makes these parts anew, on the first call that memory does not answer. To detect a fork takes a system
+//! call; answers from memory do without it, and wait for no lock.
 
 use std::mem;
 use std::process;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use once_cell::race::OnceBox;
 
-use crate::core::Shared;
+use crate::shared::Shared;
 use crate::worker::Worker;
 
 /// The parts of a client that belong to one process.
@@ -20,7 +20,7 @@ pub(crate) struct Process {
     id: u32,
     pub(crate) shared: Arc<Shared>,
     pub(crate) worker: Arc<Worker>,
-    /// The parts of the child that this process was copied into. Set without a lock, as a fork may come at any time.
+    /// The parts of a child of this process. Set without a lock, as a fork may happen at any time.
     child: OnceBox<Process>,
 }
 
@@ -30,7 +30,7 @@ impl Process {
         Self::of_this(shared, Worker::default())
     }
 
-    /// The parts as a fork leaves them in the child.
+    /// The parts as a child sees those of its parent after a fork.
     #[cfg(test)]
     pub(crate) fn of_another(shared: Shared) -> Self {
         let mut parts = Self::new(shared);
@@ -38,7 +38,7 @@ impl Process {
         parts
     }
 
-    /// The newest parts that there are: of this process, or of its parent while memory was enough. Costs next to nothing.
+    /// The newest parts: of this process, or of its parent as long as memory answers every call. No system call.
     pub(crate) fn newest(&self) -> &Self {
         let mut newest = self;
         while let Some(child) = newest.child.get() {
@@ -47,7 +47,7 @@ impl Process {
         newest
     }
 
-    /// The parts for this process, made if a fork has left none.
+    /// The parts of this process; makes them after a fork.
     pub(crate) fn here(&self) -> &Self {
         let newest = self.newest();
         if newest.id == process::id() {
@@ -69,7 +69,7 @@ impl Process {
     }
 }
 
-/// A child keeps its parent's parts for ever: to end them is to take their locks, and to wake a thread that is not there.
+/// A child leaks the parts of its parent: to drop them would take their locks and wake a thread that does not exist.
 impl Drop for Process {
     fn drop(&mut self) {
         if self.id != process::id() {

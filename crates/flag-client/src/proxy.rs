@@ -1,15 +1,16 @@
-//! The proxy between a client and the service, as the environment names it.
+//! The proxy between a client and the service, from environment variables.
 //!
-//! `reqwest` reads the same variables, but asks a proxy for the machine itself, ignores what it cannot use, and tells
-//! nobody which proxy failed.
+//! `reqwest` reads the same variables, but uses a proxy for the local machine too, ignores a proxy that it cannot use, and
+//! does not say which proxy failed.
 
 use std::net::IpAddr;
 
+use flag_api::API_KEY;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 
-use crate::builder::{BuildError, without_password};
+use crate::build_error::{BuildError, without_password};
 
 const FOR_HTTP: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 const FOR_HTTPS: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
@@ -18,18 +19,15 @@ const EXCEPT_FOR: [&str; 2] = ["NO_PROXY", "no_proxy"];
 /// Set by servers for CGI programs, whose `HTTP_PROXY` is a header of the request.
 const CGI: &str = "REQUEST_METHOD";
 
-/// The other header in which the service takes a key.
-const X_API_KEY: &str = "x-api-key";
-
 /// A proxy that speaks HTTP, with or without TLS.
 #[derive(Clone)]
 pub(crate) struct Proxy {
-    /// With user and password, if it wants them.
+    /// With user and password, if it needs them.
     pub(crate) url: Url,
 }
 
 impl Proxy {
-    /// The proxy on the way to this service, if there is one.
+    /// The proxy for this service, if there is one.
     pub(crate) fn of(
         service: &Url,
         variable: impl Fn(&str) -> Option<String>,
@@ -59,14 +57,14 @@ impl Proxy {
         }
     }
 
-    /// How it is called, without a password.
+    /// Its name for messages, without user and password.
     pub(crate) fn name(&self) -> String {
         self.url.origin().ascii_serialization()
     }
 
     /// Refuses to send a key in clear text through this proxy.
     pub(crate) fn check(&self, service: &Url, headers: &HeaderMap) -> Result<(), BuildError> {
-        let has_key = headers.contains_key(AUTHORIZATION) || headers.contains_key(X_API_KEY);
+        let has_key = headers.contains_key(AUTHORIZATION) || headers.contains_key(API_KEY);
         if has_key && service.scheme() != "https" {
             return Err(BuildError::ExposedKey {
                 proxy: self.name(),

@@ -1,22 +1,12 @@
-//! What is asked: a flag, its type, and for whom.
+//! A question: a flag, its type, and an instance.
 
 use std::fmt;
 
+use flag_model::{FlagName, FlagType, InstanceId, Invalid};
 use quick_cache::Equivalent;
 
+use crate::failure::Failure;
 use crate::value::FlagValue;
-
-/// The longest instance id, in bytes.
-const LONGEST_INSTANCE_ID: usize = 512;
-
-/// Which values a flag has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FlagType {
-    /// True or false.
-    Feature,
-    /// Text.
-    Data,
-}
 
 /// A flag of the client's project: its type and name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,29 +17,19 @@ pub struct FlagRef<'a> {
     pub name: &'a str,
 }
 
-/// A flag, and whom the value is for.
+/// A flag, and the instance that the value is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Question<'a> {
     pub(crate) flag: FlagRef<'a>,
     pub(crate) instance_id: &'a str,
 }
 
-/// A question to keep.
+/// An owned question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     flag_type: FlagType,
     name: Box<str>,
     instance_id: Box<str>,
-}
-
-impl FlagType {
-    /// The type as it travels.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Feature => "feature",
-            Self::Data => "data",
-        }
-    }
 }
 
 impl<'a> FlagRef<'a> {
@@ -79,17 +59,8 @@ impl<'a> From<&FlagRef<'a>> for FlagRef<'a> {
 
 impl fmt::Display for FlagRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.flag_type.as_str(), self.name)
+        write!(f, "{}/{}", self.flag_type, self.name)
     }
-}
-
-/// Whether a project or a flag can have this name.
-pub(crate) fn is_name(name: &str) -> bool {
-    name.len() <= 128
-        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 impl<'a> Question<'a> {
@@ -102,24 +73,15 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// Refuses what the service would refuse anyway, whatever it knows.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
-        if !is_name(self.flag.name) {
-            Err(
-                "the flag's name is not 1 to 128 letters, digits, `.`, `_` or `-`, the first a letter or digit",
-            )
-        } else if self.instance_id.is_empty() {
-            Err("the instance id is empty")
-        } else if self.instance_id.len() > LONGEST_INSTANCE_ID {
-            Err("the instance id is longer than 512 bytes")
-        } else if self.instance_id.contains('\0') {
-            Err("the instance id contains NUL")
-        } else {
-            Ok(())
-        }
+    /// Refuses a question that the service would refuse, whatever its flags are.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let invalid = |invalid: Invalid| Failure::InvalidRequest(invalid.to_string().into());
+        FlagName::new(self.flag.name).map_err(invalid)?;
+        InstanceId::new(self.instance_id).map_err(invalid)?;
+        Ok(())
     }
 
-    /// The question about the flag as a whole: no instance id is empty.
+    /// The question about the flag as a whole, which has an empty instance id: no valid id is empty.
     pub(crate) fn of_any_instance(self) -> Self {
         Self {
             instance_id: "",
@@ -134,7 +96,7 @@ impl Key {
         *self.name == *flag_name
     }
 
-    /// The question that was kept.
+    /// The question.
     pub(crate) fn question(&self) -> Question<'_> {
         Question {
             flag: FlagRef {
@@ -156,7 +118,7 @@ impl From<Question<'_>> for Key {
     }
 }
 
-/// As a question, so that one finds its key.
+/// The hash of the question, so that a map finds the key by it.
 impl std::hash::Hash for Key {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.question().hash(state);

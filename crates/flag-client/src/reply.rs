@@ -1,29 +1,20 @@
-//! What an answer over HTTP means.
+//! Reads answers of the service.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use flag_api::{Code, FlagReply};
+use flag_api::{CACHE_STATUS, Code, FlagReply, ReplyValue, STALE, UNKNOWN_FLAG};
+use flag_model::{FlagType, InvalidPercent};
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value as Json;
 
 use crate::detail::{Freshness, Known};
-use crate::failure::Failure;
+use crate::failure::{Failure, RequestFailure};
 use crate::question::Question;
-use crate::transport::Trouble;
 use crate::value::Value;
 
-/// The header in which the service says that its store cannot be read.
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-
-/// What the detail says of an unknown flag, also that of the Python service, whose problems have no code.
-const UNKNOWN_FLAG: &str = "No Flag Data found";
-
-/// What the detail says of a percentage that cannot be, likewise.
-const UNREADABLE_FLAG: &str = "Rollout percentage: ";
-
-/// How much of what the service says beside a value is kept, in bytes.
+/// How much of a text of the service is kept in a failure, in bytes.
 const SHOWN: usize = 200;
 
 /// Reads a value, if it is the answer to this question.
@@ -39,7 +30,7 @@ pub(crate) fn read_value(
         let (name, instance_id) = (short(name), short(instance_id));
         return Err(bad(&format!("it is about {name} and {instance_id:?}")));
     }
-    let value = Value::of(question.flag.flag_type, reply.flag_value)
+    let value = value(question.flag.flag_type, reply.flag_value)
         .ok_or_else(|| bad("the wrong kind of value"))?;
     Ok(Known {
         value,
@@ -48,19 +39,29 @@ pub(crate) fn read_value(
     })
 }
 
+/// The value, if it is of the kind that flags of this type have.
+fn value(flag_type: FlagType, value: ReplyValue<'_>) -> Option<Value> {
+    match (flag_type, value) {
+        (FlagType::Feature, ReplyValue::Boolean(value)) => Some(Value::Boolean(value)),
+        (FlagType::Data, ReplyValue::Text(text)) => Some(Value::Text(text.into())),
+        _ => None,
+    }
+}
+
 /// Reads why there is no value.
-pub(crate) fn read_problem(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Trouble {
+pub(crate) fn read_problem(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> RequestFailure {
     let problem: Json = serde_json::from_slice(body).unwrap_or_default();
     let text = |name: &str| problem.get(name).and_then(Json::as_str).unwrap_or_default();
     let (code, detail) = (text("code"), short(text("detail")));
-    Trouble {
+    RequestFailure {
         failure: failure(status, code, detail, body),
         retry_after: retry_after(headers, SystemTime::now()),
     }
 }
 
 fn failure(status: StatusCode, code: &str, detail: &str, body: &[u8]) -> Failure {
-    if code == Code::InvalidFlagData.as_str() || detail.starts_with(UNREADABLE_FLAG) {
+    if code == Code::InvalidFlagData.as_str() || detail.starts_with(InvalidPercent::MESSAGE_PREFIX)
+    {
         return Failure::FlagUnreadable(detail.into());
     }
     let said: Arc<str> = match detail {
@@ -88,7 +89,7 @@ fn freshness(headers: &HeaderMap) -> Freshness {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split([',', ';']))
         .map(str::trim);
-    if words.any(|word| word.eq_ignore_ascii_case("stale")) {
+    if words.any(|word| word.eq_ignore_ascii_case(STALE)) {
         Freshness::LastKnown
     } else {
         Freshness::Current
@@ -120,7 +121,7 @@ fn shown(body: &[u8]) -> String {
 mod tests {
     use std::time::UNIX_EPOCH;
 
-    use reqwest::header::HeaderValue;
+    use reqwest::header::{HeaderName, HeaderValue};
 
     use super::*;
     use crate::question::FlagRef;
@@ -142,8 +143,8 @@ mod tests {
     #[track_caller]
     fn check_problem(status: u16, body: &str, expected: &Failure) {
         let status = StatusCode::from_u16(status).unwrap();
-        let trouble = read_problem(status, &HeaderMap::new(), body.as_bytes());
-        assert_eq!(&trouble.failure, expected);
+        let failed = read_problem(status, &HeaderMap::new(), body.as_bytes());
+        assert_eq!(&failed.failure, expected);
     }
 
     #[track_caller]
@@ -158,7 +159,10 @@ mod tests {
 
     #[track_caller]
     fn check_freshness(value: &'static str, expected: Freshness) {
-        let headers = HeaderMap::from_iter([(CACHE_STATUS, HeaderValue::from_static(value))]);
+        let headers = HeaderMap::from_iter([(
+            HeaderName::from_static(CACHE_STATUS),
+            HeaderValue::from_static(value),
+        )]);
         let known = read_value(QUESTION, &headers, REPLY.as_bytes()).unwrap();
         assert_eq!(known.freshness, expected);
     }
@@ -199,8 +203,8 @@ mod tests {
             for detail in [format!("{UNKNOWN_FLAG}{long}"), long.clone()] {
                 let body = serde_json::json!({ "detail": detail }).to_string();
                 let status = StatusCode::from_u16(status).unwrap();
-                let trouble = read_problem(status, &HeaderMap::new(), body.as_bytes());
-                assert!(text(&trouble.failure) < 500, "{status}");
+                let failed = read_problem(status, &HeaderMap::new(), body.as_bytes());
+                assert!(text(&failed.failure) < 500, "{status}");
             }
         }
         let other = REPLY.replace("A12345", &long);
@@ -265,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn when_to_come_back_is_told_in_seconds_or_as_a_date() {
+    fn when_to_come_back_is_requested_in_seconds_or_as_a_date() {
         check_retry_after("7", Some(7));
         check_retry_after("Sun, 06 Nov 1994 08:49:37 GMT", Some(7));
         check_retry_after("Sun, 06 Nov 1994 08:49:00 GMT", None);

@@ -13,22 +13,16 @@
 //! assert_eq!(flags.asked().len(), 2);
 //! ```
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use flag_model::FlagValue;
 
 use crate::async_client::AsyncFeatureFlagClient;
 use crate::backend::Backend;
 use crate::client::FeatureFlagClient;
-use crate::detail::{Answer, Freshness, Known, Source};
 use crate::failure::Failure;
-use crate::question::{FlagRef, FlagType, Key, Question};
-pub use crate::value::Value;
-
-/// The instance id under which a value for every instance is kept; nobody has it.
-const EVERYBODY: &str = "";
-
-/// The rollout group of fixed values.
-const GROUP: &str = "fixed";
+pub use crate::fixed::Asked;
+use crate::fixed::Fixed;
 
 /// Flags with fixed values, and the clients that give them. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -36,55 +30,52 @@ pub struct FixedFlags {
     fixed: Arc<Fixed>,
 }
 
-/// A question that a client was asked.
+/// The value of a flag: made from a `bool` for a `feature` flag, from text for a `data` flag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Asked {
-    /// The type of the flag.
-    pub flag_type: FlagType,
-    /// Its name.
-    pub flag_name: String,
-    /// Whom the value was for.
-    pub instance_id: String,
+pub struct Value(FlagValue);
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self(FlagValue::Boolean(value))
+    }
 }
 
-/// What the clients share with the test.
-#[derive(Debug, Default)]
-pub(crate) struct Fixed {
-    state: Mutex<State>,
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self(FlagValue::Text(text.into()))
+    }
 }
 
-#[derive(Debug, Default)]
-struct State {
-    values: HashMap<Key, Value>,
-    failure: Option<Failure>,
-    asked: Vec<Asked>,
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self(FlagValue::Text(text.into()))
+    }
 }
 
 impl FixedFlags {
-    /// No flags yet: every answer is the default, as of an unknown flag.
+    /// No flags yet: every answer is the default, as for an unknown flag.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Gives a flag a value for every instance that has none of its own.
+    /// Sets the value of a flag for every instance without a value of its own.
     pub fn set(&self, flag_name: &str, value: impl Into<Value>) {
-        self.fixed.set(flag_name, EVERYBODY, value.into());
+        self.fixed.set(flag_name, "", value.into().0);
     }
 
-    /// Gives a flag a value for one instance.
+    /// Sets the value of a flag for one instance.
     pub fn set_for(&self, flag_name: &str, instance_id: &str, value: impl Into<Value>) {
-        self.fixed.set(flag_name, instance_id, value.into());
+        self.fixed.set(flag_name, instance_id, value.into().0);
     }
 
     /// From now on every answer is the default, for this reason, as in an outage.
     pub fn fail(&self, failure: Failure) {
-        self.fixed.state().failure = Some(failure);
+        self.fixed.fail(Some(failure));
     }
 
-    /// From now on the values are given again.
+    /// From now on the answers are the values again.
     pub fn recover(&self) {
-        self.fixed.state().failure = None;
+        self.fixed.fail(None);
     }
 
     /// A blocking client of these flags.
@@ -97,65 +88,13 @@ impl FixedFlags {
         AsyncFeatureFlagClient::of(Backend::Fixed(Arc::clone(&self.fixed)))
     }
 
-    /// Every question that the clients were asked, in order.
+    /// Every question to the clients so far, in order.
     pub fn asked(&self) -> Vec<Asked> {
-        self.fixed.state().asked.clone()
+        self.fixed.asked()
     }
 
     /// Forgets the questions.
     pub fn forget_asked(&self) {
-        self.fixed.state().asked.clear();
+        self.fixed.forget_asked();
     }
-}
-
-impl Fixed {
-    /// Takes note of a question, and answers it.
-    pub(crate) fn answer(&self, question: Question<'_>) -> Answer {
-        let mut state = self.state();
-        state.asked.push(Asked {
-            flag_type: question.flag.flag_type,
-            flag_name: question.flag.name.to_owned(),
-            instance_id: question.instance_id.to_owned(),
-        });
-        if let Err(wrong) = question.check() {
-            return Answer::Nothing(Failure::InvalidRequest(wrong.into()));
-        }
-        match (&state.failure, state.value(question)) {
-            (Some(failure), _) => Answer::Nothing(failure.clone()),
-            (None, Some(value)) => known(value.clone()),
-            (None, None) => {
-                let detail = format!("{} was not set", question.flag);
-                Answer::Nothing(Failure::FlagNotFound(detail.into()))
-            }
-        }
-    }
-
-    fn set(&self, name: &str, instance_id: &str, value: Value) {
-        let flag_type = value.flag_type();
-        let question = Question {
-            flag: FlagRef { flag_type, name },
-            instance_id,
-        };
-        self.state().values.insert(question.into(), value);
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn value(&self, question: Question<'_>) -> Option<&Value> {
-        let of_instance = self.values.get(&Key::from(question));
-        of_instance.or_else(|| self.values.get(&Key::from(question.of_any_instance())))
-    }
-}
-
-fn known(value: Value) -> Answer {
-    let known = Known {
-        value,
-        rollout_group: GROUP.into(),
-        freshness: Freshness::Current,
-    };
-    Answer::Known(Arc::new(known), Source::Service(Freshness::Current))
 }

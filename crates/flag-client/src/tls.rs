@@ -7,24 +7,24 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 
-/// Whose certificates are believed.
+/// Which certificates are trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
     /// Those that the operating system trusts. Takes milliseconds to set up, as it reads them.
     System,
-    /// Nobody's, for who speaks plain HTTP.
-    Nobody,
+    /// None, for plain HTTP.
+    None,
 }
 
 impl Trust {
-    /// The configuration, made anew.
+    /// A new configuration.
     pub(crate) fn config(self) -> Result<ClientConfig, Box<dyn Error + Send + Sync>> {
         let provider: CryptoProvider = ring::default_provider();
         let builder = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()?;
         let builder = match self {
             Self::System => builder.with_platform_verifier()?,
-            Self::Nobody => builder.with_root_certificates(RootCertStore::empty()),
+            Self::None => builder.with_root_certificates(RootCertStore::empty()),
         };
         Ok(builder.with_no_client_auth())
     }

@@ -1,49 +1,41 @@
-//! One request over HTTP, and what came of it. Knows neither memory nor deadlines.
+//! One request over HTTP and its outcome. Knows neither memory nor deadlines.
 
 use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use flag_api::{FLAG_NAME, FLAG_TYPE, GET_FEATURE_FLAG, INSTANCE_ID, PROJECT_NAME};
+use flag_model::FlagValue;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Response, Url};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::builder::BuildError;
+use crate::build_error::BuildError;
 use crate::connections::{Connections, Http};
 use crate::detail::Known;
-use crate::failure::Failure;
+use crate::failure::{Failure, RequestFailure};
 use crate::question::Question;
 use crate::reply;
 
-/// The longest answer that is read: a value of 64 KiB, each byte of it escaped as six, and room for the rest.
-const LONGEST_ANSWER: usize = 512 * 1024;
+/// The longest answer that is read: the longest value, with each byte escaped as six, and 128 KiB for the rest.
+const LONGEST_ANSWER: usize = 6 * FlagValue::MAX_TEXT_BYTES + 128 * 1024;
 
-/// How many requests are under way at most, each with a connection; the others wait for their turn.
+/// How many requests are under way at most, each on a connection of its own; the others wait for their turn.
 const REQUESTS: usize = 64;
 
-/// Where the service is, and how it is spoken to.
+/// The address of the service, and the connections to it.
 pub(crate) struct Transport {
     http: Http,
-    /// Of this process; made by the thread that asks, if they were not made when the client was built.
+    /// Of this process. Made when the client is built; in a forked process, with the first request.
     connections: OnceLock<Connections>,
-    /// The path of the question, with the project in its query.
+    /// With the path of the question, and the project in the query.
     url: Url,
     headers: HeaderMap,
     slots: Semaphore,
 }
 
-/// A request that failed.
-#[derive(Debug)]
-pub(crate) struct Trouble {
-    pub(crate) failure: Failure,
-    /// How long the service wants to be left alone.
-    pub(crate) retry_after: Option<Duration>,
-}
-
 impl Transport {
-    /// Speaks to the service below this URL about a project.
+    /// A transport to the service below this URL, for a project.
     pub(crate) fn new(
         http: Http,
         base: Url,
@@ -75,7 +67,7 @@ impl Transport {
         }
     }
 
-    /// What the log calls the service, and the proxy before it.
+    /// The name of the service, with its proxy, in the log.
     pub(crate) fn name(&self) -> String {
         let service = self.url.origin().ascii_serialization();
         match self.http.proxy() {
@@ -84,30 +76,30 @@ impl Transport {
         }
     }
 
-    /// Waits for the right to ask, which is held for as long as the request takes.
+    /// Waits for a slot, to be held for as long as the request takes.
     pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         // Never closed.
         self.slots.acquire().await.ok()
     }
 
-    /// Asks the service. A failure names the proxy in between, which may have caused it.
-    pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Known, Trouble> {
+    /// Sends a question. A failure names the proxy in between, as it may be the cause.
+    pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Known, RequestFailure> {
         let answer = self.ask_service(question).await;
-        answer.map_err(|trouble| match self.http.proxy() {
-            Some(proxy) => trouble.through(&proxy.name()),
-            None => trouble,
+        answer.map_err(|failure| match self.http.proxy() {
+            Some(proxy) => failure.through(&proxy.name()),
+            None => failure,
         })
     }
 
-    /// Asks the service once; twice if the connection was cut off before it answered, as may happen to an idle one, the
-    /// second time on a new connection: the other idle ones may have met the same end.
-    async fn ask_service(&self, question: Question<'_>) -> Result<Known, Trouble> {
+    /// Sends a question; if the connection is cut off before an answer, as may happen to an idle one, sends it once more on
+    /// a new connection, as the other idle ones may be dead too.
+    async fn ask_service(&self, question: Question<'_>) -> Result<Known, RequestFailure> {
         let Connections { kept, fresh } = self.connections()?;
         let response = match self.send(kept, question).await {
             Err(error) if is_cut_off(&error) => self.send(fresh, question).await,
             other => other,
         };
-        let response = response.map_err(|error| Trouble::from(failure_of(&error)))?;
+        let response = response.map_err(|error| RequestFailure::from(failure_of(&error)))?;
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_redirection() {
             return Err(Failure::BadAnswer(format!("{status}, not followed").into()).into());
@@ -116,7 +108,7 @@ impl Transport {
         if status.is_success() {
             Ok(reply::read_value(question, &headers, &body?)?)
         } else {
-            // The status says enough.
+            // Without a body the status says enough.
             let body = body.unwrap_or_default();
             Err(reply::read_problem(status, &headers, &body))
         }
@@ -141,30 +133,12 @@ impl Transport {
     }
 }
 
-/// Without what may be secret: headers, and a password in the URL.
+/// Omits what may be secret: headers, and a password in the URL.
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transport")
             .field("service", &self.name())
             .finish_non_exhaustive()
-    }
-}
-
-impl Trouble {
-    fn through(self, proxy: &str) -> Self {
-        Self {
-            failure: self.failure.through(proxy),
-            ..self
-        }
-    }
-}
-
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Self {
-        Self {
-            failure,
-            retry_after: None,
-        }
     }
 }
 
@@ -201,7 +175,7 @@ fn failure_of(error: &reqwest::Error) -> Failure {
     }
 }
 
-/// The cause of the causes, which says what happened; those before it say where.
+/// The innermost cause, which says what happened; the outer ones say where.
 fn innermost(error: &(dyn Error + 'static)) -> Arc<str> {
     let mut cause = error;
     while let Some(source) = cause.source() {

@@ -1,10 +1,8 @@
 //! The values that flags have.
 
-use std::sync::Arc;
-
-use flag_api::ReplyValue;
-
-use crate::question::FlagType;
+use flag_model::FlagType;
+/// [`FlagValue`] is the name of the trait here.
+pub(crate) use flag_model::FlagValue as Value;
 
 /// A type of value that a flag can have: `bool` or `String`.
 #[diagnostic::on_unimplemented(
@@ -31,56 +29,10 @@ impl FlagValue for String {
     const FLAG_TYPE: FlagType = FlagType::Data;
 }
 
-/// A value of either kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// Of a `feature` flag.
-    Boolean(bool),
-    /// Of a `data` flag.
-    Text(Arc<str>),
-}
-
-impl Value {
-    /// The type of the flags that hold it.
-    pub(crate) fn flag_type(&self) -> FlagType {
-        match self {
-            Self::Boolean(_) => FlagType::Feature,
-            Self::Text(_) => FlagType::Data,
-        }
-    }
-
-    /// The value as it came, if its kind is what flags of this type have.
-    pub(crate) fn of(flag_type: FlagType, value: ReplyValue<'_>) -> Option<Self> {
-        match (flag_type, value) {
-            (FlagType::Feature, ReplyValue::Boolean(value)) => Some(Self::Boolean(value)),
-            (FlagType::Data, ReplyValue::Text(text)) => Some(Self::Text(text.into())),
-            _ => None,
-        }
-    }
-}
-
-impl From<bool> for Value {
-    fn from(value: bool) -> Self {
-        Self::Boolean(value)
-    }
-}
-
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-impl From<String> for Value {
-    fn from(text: String) -> Self {
-        Self::Text(text.into())
-    }
-}
-
 pub(crate) mod sealed {
     use super::Value;
 
-    /// What only `bool` and `String` are.
+    /// Keeps others from implementing the trait.
     pub trait Sealed {
         /// The value, if it is of this kind.
         fn from_value(value: &Value) -> Option<Self>
@@ -100,7 +52,7 @@ pub(crate) mod sealed {
     impl Sealed for String {
         fn from_value(value: &Value) -> Option<Self> {
             match value {
-                Value::Text(text) => Some(Self::from(&**text)),
+                Value::Text(text) => Some(text.to_string()),
                 Value::Boolean(_) => None,
             }
         }

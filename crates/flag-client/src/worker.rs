@@ -1,6 +1,6 @@
-//! The thread that asks: every client has one of its own, whatever runtime its callers have or haven't.
+//! The thread of a client, which sends its requests.
 //!
-//! So a connection belongs to no runtime of the application, may be used from all of them, and outlives each.
+//! So connections belong to no runtime of the application, can be used from any of them, and outlive each.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,13 +16,12 @@ use crate::failure::Failure;
 /// Work for the thread.
 pub(crate) type Job = BoxFuture<'static, ()>;
 
-/// The thread, which starts when there is something to do and ends when this is dropped or closed, with all that is
-/// under way.
+/// The thread, which starts with the first job and ends when this is dropped or closed; jobs under way are cancelled.
 #[derive(Debug, Default)]
 pub(crate) struct Worker {
-    /// What the thread is sent to do, while there is one.
+    /// Sends jobs to the thread, while there is one.
     jobs: Mutex<Option<UnboundedSender<Job>>>,
-    /// Also of the workers of children, which may not look into a lock of their parent's.
+    /// Shared with the workers of forked children, which must not take a lock of their parent.
     is_closed: Arc<AtomicBool>,
 }
 
@@ -35,7 +34,7 @@ impl Worker {
         }
     }
 
-    /// Hands the thread something to do. Doesn't wait.
+    /// Sends a job to the thread. Does not wait.
     pub(crate) fn run(&self, job: Job) -> Result<(), Failure> {
         let mut running = self.jobs();
         if self.is_closed.load(Ordering::Relaxed) {
@@ -56,13 +55,13 @@ impl Worker {
         Ok(())
     }
 
-    /// Ends the thread. Doesn't wait.
+    /// Ends the thread. Does not wait.
     pub(crate) fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
         self.jobs().take();
     }
 
-    /// Locks it for as long as the guard lives.
+    /// Holds the lock.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Drop + '_ {
         self.jobs()
@@ -77,28 +76,28 @@ thread_local! {
     static IS_WORKER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread is one that asks, so that whoever waits on it waits for ever.
+/// Whether this is the thread of a client, on which a blocking call would wait for ever.
 pub(crate) fn is_this_thread() -> bool {
     IS_WORKER.get()
 }
 
 fn start() -> std::io::Result<UnboundedSender<Job>> {
-    let asking = Asking::new()?;
+    let worker = WorkerRuntime::new()?;
     let (sender, jobs) = unbounded_channel();
     thread::Builder::new()
         .name("flag-client".to_owned())
         .spawn(move || {
             IS_WORKER.set(true);
-            asking.run(serve(jobs));
+            worker.run(serve(jobs));
         })?;
     Ok(sender)
 }
 
-/// The runtime of the thread. Its end waits for nobody, so it may come anywhere: if there is no thread to be had, it is
-/// dropped where it was built, which may be inside somebody else's runtime.
-struct Asking(Option<Runtime>);
+/// The runtime of the thread. To drop it waits for nothing, so that it may be dropped anywhere: if no thread can be
+/// started, that is on the thread of a caller, which may belong to another runtime.
+struct WorkerRuntime(Option<Runtime>);
 
-impl Asking {
+impl WorkerRuntime {
     fn new() -> std::io::Result<Self> {
         let mut builder = runtime::Builder::new_current_thread();
         builder.enable_all().build().map(Some).map(Self)
@@ -111,10 +110,10 @@ impl Asking {
     }
 }
 
-impl Drop for Asking {
+impl Drop for WorkerRuntime {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
-            // Whoever resolves a host name cannot be stopped, and needn't be waited for.
+            // The resolution of a host name cannot be cancelled, and need not be waited for.
             runtime.shutdown_background();
         }
     }
@@ -132,6 +131,6 @@ mod tests {
 
     #[tokio::test]
     async fn what_found_no_thread_ends_inside_any_runtime() {
-        drop(Asking::new().unwrap());
+        drop(WorkerRuntime::new().unwrap());
     }
 }

@@ -1,4 +1,4 @@
-//! The line of buckets onto which instances are hashed.
+//! The rollout line: the buckets that instances are hashed to.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub const BUCKETS: u32 = 100_000;
 pub struct Bucket(u32);
 
 impl Bucket {
-    /// The bucket of a position on a line of 2^64: `position * 100,000 / 2^64`, in integers.
+    /// The bucket of a position in `0..2^64`: `position * 100,000 / 2^64`, in integers.
     pub fn of_position(position: u64) -> Self {
         let bucket = (u128::from(position) * u128::from(BUCKETS)) >> 64;
         Self(u32::try_from(bucket).unwrap_or(BUCKETS - 1))

@@ -8,8 +8,7 @@ macro_rules! hash_algorithms {
     ($($(#[$doc:meta])* $variant:ident = $name:literal),+ $(,)?) => {
         /// A digest whose first eight bytes place an instance.
         ///
-        /// A new one is a line in this table and one in the table of digests of `flag-rollout`, which the compiler
-        /// asks for.
+        /// A new one needs a line in this table and one in the table of digests of `flag-rollout`; the compiler demands it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum HashAlgorithm {
             $($(#[$doc])* $variant,)+
@@ -57,7 +56,7 @@ hash_algorithms! {
 }
 
 impl HashAlgorithm {
-    /// Reads a name, in the spelling of the `HashAlgorithm` column.
+    /// Reads a name, as in the `HashAlgorithm` column.
     pub fn parse(text: &str) -> Result<Self, InvalidHashAlgorithm> {
         let found = Self::ALL
             .iter()
@@ -75,7 +74,7 @@ impl fmt::Display for HashAlgorithm {
     }
 }
 
-/// The name of no algorithm that there is.
+/// A name that no algorithm has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "Hashing algorithm: {found} is invalid. Value should be one of {}.",

@@ -1,14 +1,14 @@
-//! What is said of a value that cannot be.
+//! The error about an invalid value.
 
-/// A value that cannot be: which field held it, what was found, and what was expected.
+/// An invalid value: its field, what was found, and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: found {found}, expected {expected}")]
 pub struct Invalid {
-    /// The field, as its owner knows it, for instance `Treatments[0].OverrideList[3]`.
+    /// The field, as flag owners know it, for instance `Treatments[0].OverrideList[3]`.
     pub field: String,
-    /// What stood there, shortened.
+    /// What was found, shortened.
     pub found: String,
-    /// What may stand there.
+    /// What is valid.
     pub expected: String,
 }
 
@@ -26,7 +26,7 @@ impl Invalid {
         }
     }
 
-    /// Puts the field into the one that holds it: `Name` in `Treatments[0]` is `Treatments[0].Name`.
+    /// Prefixes the field with the one that contains it: `Name` in `Treatments[0]` is `Treatments[0].Name`.
     #[must_use]
     pub fn within(self, outer: &str) -> Self {
         Self {
@@ -36,13 +36,13 @@ impl Invalid {
     }
 }
 
-/// Shows text in quotes, escaped, and shortened to 80 characters, as messages show what was found.
+/// Text in quotes, escaped and shortened to 80 characters, for messages.
 pub fn quoted(text: &str) -> String {
     let (shown, more) = cut(text);
     format!("{shown:?}{more}")
 }
 
-/// Shows text as it is, but on one line, and shortened to 80 characters.
+/// Text on one line, shortened to 80 characters, for messages.
 pub(crate) fn shortened(text: &str) -> String {
     let (shown, more) = cut(text);
     let mut line = String::with_capacity(shown.len() + more.len());

@@ -1,7 +1,8 @@
-//! What a flag is: names, values, percentages, and revisions that cannot be built wrong.
+//! What a flag is: names, values, percentages, and revisions, each valid by construction.
 //!
-//! Knows no I/O, no clock, and no format that anything is stored or sent in.
-//! Start with [`Revision`]: whoever holds one holds valid answers for every instance.
+//! Knows no I/O, no clock, and no format of storage or wire.
+//! Start with [`Revision`], which has a valid answer for every instance.
+mod backoff;
 mod bucket;
 mod flag;
 mod hash_algorithm;
@@ -15,6 +16,7 @@ mod time;
 mod treatment;
 mod value;
 
+pub use crate::backoff::{Backoff, Jitter};
 pub use crate::bucket::{BUCKETS, Bucket, BucketRange};
 pub use crate::flag::{FlagKey, FlagType};
 pub use crate::hash_algorithm::{HashAlgorithm, InvalidHashAlgorithm};
@@ -24,7 +26,8 @@ pub use crate::name::{FlagName, InstanceId, NewName, OwnerId, ProjectName, Salt,
 pub use crate::percent::{InvalidPercent, Percent};
 pub use crate::reason::Reason;
 pub use crate::revision::{
-    AlgorithmSource, Format, FormatVersion, InvalidRevision, Repeated, Revision, RevisionParts,
+    AlgorithmSource, CONTROL_GROUP, Format, FormatVersion, InvalidRevision, Repeated, Revision,
+    RevisionParts,
 };
 pub use crate::time::{Date, Timestamp, TimestampText};
 pub use crate::treatment::Treatment;

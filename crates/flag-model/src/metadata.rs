@@ -7,31 +7,31 @@ use crate::invalid::{Invalid, quoted};
 use crate::name::OwnerId;
 use crate::time::{Date, Timestamp};
 
-/// What a flag is for, as of one instant; updating it makes a newer one, and the newest one counts.
+/// What a flag is for, as of one instant. An update makes newer metadata; the newest counts.
 ///
-/// Reads like its [`MetadataParts`].
+/// Dereferences to its [`MetadataParts`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
     created: Timestamp,
     parts: MetadataParts,
 }
 
-/// What metadata is made of.
+/// The content of metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetadataParts {
     /// The flag.
     pub flag: FlagKey,
-    /// What the flag switches, for people; at most 64 KiB.
+    /// What the flag is for, at most 64 KiB.
     pub description: String,
-    /// Who answers for the flag.
+    /// Who is responsible for the flag.
     pub owner: Option<OwnerId>,
     /// Who wrote this metadata.
     pub edited_by: Option<OwnerId>,
-    /// Where its removal is planned, one line of at most 2 KiB.
+    /// The ticket of its removal, one line of at most 2 KiB.
     pub ticket: Option<String>,
-    /// Words to find it by, at most 100, each one line of at most 128 bytes.
+    /// Labels for searching, at most 100, each one line of at most 128 bytes.
     pub tags: Vec<String>,
-    /// When it should be gone from the code; it is served all the same.
+    /// When it should have been removed from the code; it is served after that date too.
     pub expires_on: Option<Date>,
 }
 
@@ -44,34 +44,34 @@ impl MetadataParts {
     pub const MAX_TAGS: usize = 100;
     /// The longest tag, in bytes.
     pub const MAX_TAG_BYTES: usize = 128;
+
+    /// Checks whether metadata can be built of these parts.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        let description = self.description.len();
+        if description > Self::MAX_DESCRIPTION_BYTES {
+            return Err(Invalid::new(
+                "Description",
+                format!("{description} bytes"),
+                format!("at most {} bytes", Self::MAX_DESCRIPTION_BYTES),
+            ));
+        }
+        if let Some(ticket) = &self.ticket {
+            check_line("Ticket", ticket, Self::MAX_TICKET_BYTES)?;
+        }
+        if self.tags.len() > Self::MAX_TAGS {
+            let found = format!("{} tags", self.tags.len());
+            let expected = format!("at most {} tags", Self::MAX_TAGS);
+            return Err(Invalid::new("Tags", found, expected));
+        }
+        let mut tags = self.tags.iter();
+        tags.try_for_each(|tag| check_line("Tags", tag, Self::MAX_TAG_BYTES))
+    }
 }
 
 impl Metadata {
     /// Builds metadata of parts that are not too long.
     pub fn new(created: Timestamp, parts: MetadataParts) -> Result<Self, Invalid> {
-        let description = parts.description.len();
-        if description > MetadataParts::MAX_DESCRIPTION_BYTES {
-            return Err(Invalid::new(
-                "Description",
-                format!("{description} bytes"),
-                "at most 65536 bytes",
-            ));
-        }
-        if let Some(ticket) = &parts.ticket {
-            check_line("Ticket", ticket, MetadataParts::MAX_TICKET_BYTES)?;
-        }
-        if parts.tags.len() > MetadataParts::MAX_TAGS {
-            let found = format!("{} tags", parts.tags.len());
-            return Err(Invalid::new(
-                "Tags",
-                found,
-                format!("at most {} tags", MetadataParts::MAX_TAGS),
-            ));
-        }
-        parts
-            .tags
-            .iter()
-            .try_for_each(|tag| check_line("Tags", tag, MetadataParts::MAX_TAG_BYTES))?;
+        parts.validate()?;
         Ok(Self { created, parts })
     }
 
@@ -80,7 +80,7 @@ impl Metadata {
         self.created
     }
 
-    /// Takes the metadata apart, to build newer metadata.
+    /// Its parts, to build newer metadata.
     pub fn into_parts(self) -> MetadataParts {
         self.parts
     }

@@ -1,7 +1,7 @@
-//! Names, ids and salts; they refuse what a row key or a message cannot hold.
+//! Names, ids and salts. Each refuses text that a row key or a message cannot hold.
 //!
-//! What is read may have any name that the reference could store; what a new flag or project may be called is decided
-//! here alone, by `check_new`.
+//! Names that are read may be any that the reference could store. `check_new` has the stricter rules for the names of new
+//! flags and projects.
 
 use std::borrow::{Borrow, Cow};
 use std::fmt;
@@ -48,13 +48,16 @@ macro_rules! text_type {
         pub struct $name(Box<str>);
 
         impl $name {
-            /// Takes the text if it is valid.
+            /// What is valid, for messages.
+            pub const EXPECTED: &str = $expected;
+
+            /// Checks the text.
             pub fn new(text: impl AsRef<str>) -> Result<Self, Invalid> {
                 let text = text.as_ref();
                 if $is_valid(text) {
                     Ok(Self(text.into()))
                 } else {
-                    Err(Invalid::new($field, quoted(text), $expected))
+                    Err(Invalid::new($field, quoted(text), Self::EXPECTED))
                 }
             }
 
@@ -89,7 +92,7 @@ text_type!(
     OwnerId, "OwnerID", is_owner, "1 to 256 bytes without control characters"
 );
 text_type!(
-    /// What is hashed before an instance id: `[A-Za-z0-9._-]{1,128}`, so that `{salt}#{instance id}` is unambiguous.
+    /// The text that is hashed before an instance id: `[A-Za-z0-9._-]{1,128}`, so that `{salt}#{instance id}` is unambiguous.
     Salt, "Salt", is_salt, "1 to 128 letters, digits, '.', '_' or '-'"
 );
 
@@ -101,7 +104,7 @@ impl OwnerId {
 /// Which names a new flag may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NewName {
-    /// `[a-z][a-z0-9_]*`, as new flags are named unless somebody asks for more.
+    /// `[a-z][a-z0-9_]*`, the default.
     SnakeCase,
     /// `[A-Za-z0-9][A-Za-z0-9._-]*`.
     Any,
@@ -146,26 +149,29 @@ fn is_snake_case(text: &str) -> bool {
 impl TryFrom<&FlagName> for Salt {
     type Error = Invalid;
 
-    /// The default salt of a flag is its name, if that can be one.
+    /// The default salt of a flag: its name, if that is a valid salt.
     fn try_from(name: &FlagName) -> Result<Self, Invalid> {
         Self::new(name.as_str())
     }
 }
 
-/// Whom a decision is for: 1 to 512 bytes of UTF-8 without NUL, taken exactly as given.
+/// The id of the instance that a value is for: 1 to 512 bytes of UTF-8 without NUL, taken exactly as given.
 ///
-/// Borrows where it can, so that asking costs no allocation.
+/// Borrows its text where possible, so that a request needs no allocation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId<'a>(Cow<'a, str>);
 
 impl<'a> InstanceId<'a> {
-    /// Takes the text if it is valid; nothing is trimmed, folded or normalised.
+    /// The longest instance id, in bytes.
+    pub const MAX_BYTES: usize = 512;
+
+    /// Checks the text; nothing is trimmed, folded or normalised.
     pub fn new(text: impl Into<Cow<'a, str>>) -> Result<Self, Invalid> {
         let text = text.into();
-        if (1..=512).contains(&text.len()) && !text.contains('\0') {
+        if (1..=Self::MAX_BYTES).contains(&text.len()) && !text.contains('\0') {
             return Ok(Self(text));
         }
-        let found = if text.len() > 512 {
+        let found = if text.len() > Self::MAX_BYTES {
             format!("{} bytes", text.len())
         } else {
             quoted(&text)
@@ -173,7 +179,7 @@ impl<'a> InstanceId<'a> {
         Err(Invalid::new(
             "instance id",
             found,
-            "1 to 512 bytes without NUL",
+            format!("1 to {} bytes without NUL", Self::MAX_BYTES),
         ))
     }
 
@@ -182,7 +188,7 @@ impl<'a> InstanceId<'a> {
         &self.0
     }
 
-    /// The same id, owning its text.
+    /// The same id, with a text of its own.
     pub fn into_owned(self) -> InstanceId<'static> {
         InstanceId(Cow::Owned(self.0.into_owned()))
     }

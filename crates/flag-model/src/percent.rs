@@ -11,12 +11,12 @@ use crate::revision::FormatVersion;
 pub struct Percent(u32);
 
 impl Percent {
-    /// Nobody.
+    /// 0 %.
     pub const ZERO: Self = Self(0);
-    /// Everybody.
+    /// 100 %.
     pub const HUNDRED: Self = Self(BUCKETS);
 
-    /// A percentage by how many buckets it owns; `None` above 100 %.
+    /// A percentage by its number of buckets; `None` above 100 %.
     pub const fn from_buckets(buckets: u32) -> Option<Self> {
         if buckets <= BUCKETS {
             Some(Self(buckets))
@@ -25,12 +25,12 @@ impl Percent {
         }
     }
 
-    /// How many buckets a treatment of this percentage owns.
+    /// The number of buckets.
     pub const fn buckets(self) -> u32 {
         self.0
     }
 
-    /// Whether the percentage is a whole number, as [`FormatVersion::V1`] demands.
+    /// Whether the percentage is a whole number, as [`FormatVersion::V1`] requires.
     pub const fn is_whole(self) -> bool {
         self.0.is_multiple_of(1_000)
     }
@@ -87,7 +87,7 @@ fn write_thousandths(thousandths: u64, f: &mut impl fmt::Write) -> fmt::Result {
     }
 }
 
-/// A percentage that cannot be, or a total of more than 100 %.
+/// An invalid percentage, or a total of more than 100 %.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidPercent {
     /// What was found, as it was written, shortened.
@@ -97,7 +97,10 @@ pub struct InvalidPercent {
 }
 
 impl InvalidPercent {
-    /// A total that is more than there is.
+    /// The beginning of its message.
+    pub const MESSAGE_PREFIX: &str = "Rollout percentage: ";
+
+    /// A total of more than 100 %.
     pub(crate) fn total(buckets: u64, version: FormatVersion) -> Self {
         let mut found = String::new();
         let _ = write_thousandths(buckets, &mut found);
@@ -115,7 +118,8 @@ impl fmt::Display for InvalidPercent {
         };
         write!(
             f,
-            "Rollout percentage: {} is invalid. Value should be {expected}.",
+            "{}{} is invalid. Value should be {expected}.",
+            Self::MESSAGE_PREFIX,
             self.found
         )
     }

@@ -1,4 +1,4 @@
-//! A revision: one immutable version of who gets what.
+//! A revision: one immutable version of the values of a flag and who receives them.
 
 mod format;
 mod overrides;
@@ -18,79 +18,90 @@ use crate::value::FlagValue;
 pub use self::format::{AlgorithmSource, Format, FormatVersion};
 pub use self::overrides::Repeated;
 
-/// One immutable version of who gets what; what cannot be valid cannot be built.
+/// The rollout group of the instances that receive the control value.
+pub const CONTROL_GROUP: &str = "control";
+
+/// One immutable version of the values of a flag and who receives them; valid by construction.
 ///
-/// Reads like its [`RevisionParts`].
+/// Dereferences to its [`RevisionParts`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
     created: Timestamp,
     parts: RevisionParts,
 }
 
-/// What a revision is made of.
+/// The content of a revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevisionParts {
     /// The flag.
     pub flag: FlagKey,
     /// How instances are placed on the rollout line.
     pub format: Format,
-    /// What everybody gets whom no treatment takes.
+    /// The value of the instances without a treatment.
     pub control: FlagValue,
-    /// Who gets something else; the first one that takes an instance counts.
+    /// The other values and who receives them; the first treatment that takes an instance counts.
     pub treatments: Vec<Treatment>,
-    /// Why the revision was made.
+    /// Why the revision was made, for people.
     pub comment: String,
     /// Who made it.
     pub owner: Option<OwnerId>,
-    /// The older revision that this one is an exact copy of.
+    /// The older revision that this one copies exactly.
     pub rollback_of: Option<Timestamp>,
 }
 
-/// Why a revision cannot be.
+/// Why a revision is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRevision {
-    /// A percentage.
+    /// An invalid percentage.
     #[error(transparent)]
     Percent(#[from] InvalidPercent),
-    /// The total of all percentages, which no treatment tells.
+    /// The total of all percentages is more than 100 %.
     #[error("{0} {found} is the total of all treatments.", found = .0.found)]
     Total(InvalidPercent),
-    /// Any other field.
+    /// Another invalid field.
     #[error(transparent)]
     Field(#[from] Invalid),
 }
 
-impl Revision {
-    /// Builds a revision of parts that fit together.
-    ///
-    /// Revisions of a flag are ordered by the time at which they were made, and no two are equal.
-    pub fn new(created: Timestamp, parts: RevisionParts) -> Result<Self, InvalidRevision> {
-        overrides::check(&parts.treatments)?;
-        Self::checked(created, parts)
+impl RevisionParts {
+    /// Checks whether a revision can be built of these parts.
+    pub fn validate(&self) -> Result<(), InvalidRevision> {
+        overrides::check(&self.treatments)?;
+        self.validate_but_overrides()
     }
 
-    /// Builds a revision of parts that were stored, in which an id may be listed more than once, as the reference allows:
-    /// the first treatment that lists it counts. The others lose it, and are told.
+    fn validate_but_overrides(&self) -> Result<(), InvalidRevision> {
+        check_values(self)?;
+        check_total(self)?;
+        check_groups(&self.treatments)?;
+        match self.format {
+            Format::V1 { .. } => check_version_1(&self.treatments),
+            Format::V2 { .. } => Ok(check_ranges(&self.treatments)?),
+        }
+    }
+}
+
+impl Revision {
+    /// Builds a revision of valid parts.
+    ///
+    /// Revisions of a flag are ordered by `created`, and no two have the same.
+    pub fn new(created: Timestamp, parts: RevisionParts) -> Result<Self, InvalidRevision> {
+        parts.validate()?;
+        Ok(Self { created, parts })
+    }
+
+    /// Builds a revision of stored parts. As the reference allows, an id may be in several override lists: the first one
+    /// counts, it is removed from the others, and these are returned.
     pub fn of_stored(
         created: Timestamp,
         mut parts: RevisionParts,
     ) -> Result<(Self, Vec<Repeated>), InvalidRevision> {
         let repeated = overrides::take_repeated(&mut parts.treatments);
-        Ok((Self::checked(created, parts)?, repeated))
+        parts.validate_but_overrides()?;
+        Ok((Self { created, parts }, repeated))
     }
 
-    fn checked(created: Timestamp, parts: RevisionParts) -> Result<Self, InvalidRevision> {
-        check_values(&parts)?;
-        check_total(&parts)?;
-        check_groups(&parts.treatments)?;
-        match parts.format {
-            Format::V1 { .. } => check_version_1(&parts.treatments)?,
-            Format::V2 { .. } => check_ranges(&parts.treatments)?,
-        }
-        Ok(Self { created, parts })
-    }
-
-    /// Takes the revision apart, to build another one.
+    /// Its parts, to build another revision.
     pub fn into_parts(self) -> RevisionParts {
         self.parts
     }
@@ -166,7 +177,7 @@ fn check_total(parts: &RevisionParts) -> Result<(), InvalidRevision> {
 }
 
 fn check_groups(treatments: &[Treatment]) -> Result<(), Invalid> {
-    let mut seen = HashSet::from(["control".to_owned()]);
+    let mut seen = HashSet::from([CONTROL_GROUP.to_owned()]);
     for at in 0..treatments.len() {
         let group = group(treatments, at);
         let found = quoted(&group);

@@ -1,4 +1,4 @@
-//! Instants, in microseconds, as row keys spell them; and dates.
+//! Instants in microseconds, as in row keys, and dates.
 
 use std::fmt;
 use std::ops::Deref;
@@ -13,7 +13,7 @@ const MICROS: i64 = 1_000_000;
 
 /// An instant in UTC, in whole microseconds, from year 1 to 9999.
 ///
-/// Its text is `YYYY-MM-DD HH:MM:SS.ffffff`, of fixed width, so that texts sort as instants do.
+/// Its text is `YYYY-MM-DD HH:MM:SS.ffffff`, of fixed width, so that texts sort like instants.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -22,13 +22,13 @@ pub struct Timestamp(i64);
 pub struct TimestampText([u8; 26]);
 
 impl Timestamp {
-    /// Where microseconds are counted from.
+    /// 1970-01-01 00:00:00.
     pub const UNIX_EPOCH: Self = Self(0);
 
     const FIRST: Self = Self(-62_135_596_800_000_000);
     const LAST: Self = Self(253_402_300_799_999_999);
 
-    /// An instant by microseconds since 1970; `None` outside the years 1 to 9999.
+    /// The instant this many microseconds after 1970; `None` outside the years 1 to 9999.
     pub fn from_unix_micros(micros: i64) -> Option<Self> {
         let at = Self(micros);
         (Self::FIRST..=Self::LAST).contains(&at).then_some(at)
@@ -44,18 +44,24 @@ impl Timestamp {
         Self::from_unix_micros(self.0 + 1)
     }
 
-    /// The instant so much later, or the end of year 9999.
+    /// The instant this much later, at most the end of year 9999.
     #[must_use]
     pub fn saturating_add(self, by: Duration) -> Self {
         let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(micros).min(Self::LAST.0))
     }
 
+    /// How long after `earlier` this is; zero if it is not later.
+    pub fn since(self, earlier: Self) -> Duration {
+        let micros = self.0.saturating_sub(earlier.0);
+        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+    }
+
     /// Its text; allocates nothing.
     pub fn text(self) -> TimestampText {
         let seconds = self.0.div_euclid(MICROS);
         let micros = u32::try_from(self.0.rem_euclid(MICROS)).unwrap_or_default();
-        // Every instant of ours is one of theirs.
+        // The crate `time` has every instant from year 1 to 9999.
         let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let (year, month, day) = at.to_calendar_date();
         let (hour, minute, second) = at.to_hms();
@@ -114,7 +120,7 @@ fn parse_date(text: &str) -> Option<time::Date> {
     (year > 0).then_some(date)
 }
 
-/// The `N` parts of a text, if it has exactly so many.
+/// The parts of a text, if there are exactly `N`.
 fn fields<const N: usize>(text: &str, separator: char) -> Option<[&str; N]> {
     text.split(separator).collect::<Vec<_>>().try_into().ok()
 }
@@ -251,6 +257,16 @@ mod tests {
         let last = Timestamp::LAST;
         assert_eq!(at("9999-12-31 12:00:00").saturating_add(day), last);
         assert_eq!(Timestamp::FIRST.saturating_add(Duration::MAX), last);
+    }
+
+    #[test]
+    fn the_time_since_a_later_instant_is_zero() {
+        let at = |text| Timestamp::parse(text).unwrap();
+        let (earlier, later) = (at("2024-02-28 12:00:00"), at("2024-02-28 12:00:01.5"));
+        assert_eq!(later.since(earlier), Duration::from_millis(1_500));
+        assert_eq!(earlier.since(later), Duration::ZERO);
+        let all = Timestamp::LAST.since(Timestamp::FIRST);
+        assert_eq!(Timestamp::FIRST.saturating_add(all), Timestamp::LAST);
     }
 
     #[test]

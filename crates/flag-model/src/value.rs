@@ -5,7 +5,7 @@ use std::fmt;
 use crate::flag::FlagType;
 use crate::invalid::{Invalid, quoted};
 
-/// What a flag gives to an instance.
+/// A value that an instance can receive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FlagValue {
     /// The value of a `feature` flag.
@@ -15,7 +15,7 @@ pub enum FlagValue {
 }
 
 impl FlagValue {
-    /// The longest text that a `data` flag may have.
+    /// The longest text of a `data` flag, in bytes.
     pub const MAX_TEXT_BYTES: usize = 64 * 1024;
 
     /// Reads a value of the given type: `true` or `false` (`True` and `False` too, as Python writes them) for
@@ -29,7 +29,7 @@ impl FlagValue {
         }
     }
 
-    /// Takes the text if it is short enough.
+    /// Checks the length of the text.
     pub fn text(text: &str) -> Result<Self, Invalid> {
         if text.len() <= Self::MAX_TEXT_BYTES {
             return Ok(Self::Text(text.into()));

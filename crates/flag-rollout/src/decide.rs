@@ -12,11 +12,11 @@ pub struct Decision<'p> {
     pub value: &'p FlagValue,
     /// `control`, or the treatment's name, or `treatment_1`, `treatment_2`, … by position.
     pub rollout_group: &'p str,
-    /// The position of the treatment that gives it; `None` for the control value. [`Plan::outcome`] takes it back.
+    /// The position of the treatment, for [`Plan::outcome`]; `None` for the control value.
     pub treatment: Option<usize>,
     /// Which rule decided.
     pub reason: Reason,
-    /// Where the instance stands on the rollout line; absent for an override.
+    /// The bucket of the instance; `None` for an override.
     pub bucket: Option<Bucket>,
     /// When the revision that decided was made.
     pub revision: Timestamp,
@@ -29,8 +29,8 @@ pub fn decide<'p>(plan: &'p Plan, instance: &InstanceId<'_>) -> Decision<'p> {
     decide_with(plan, instance, bucket)
 }
 
-/// Decides likewise, taking the bucket from `bucket_of` where one is needed: from memory, for instance. It must give
-/// the bucket that [`bucket`] gives.
+/// Like [`decide`], with the bucket from `bucket_of` where one is needed, for instance from a cache. It must return
+/// the bucket that [`bucket`] returns.
 pub fn decide_with<'p>(
     plan: &'p Plan,
     instance: &InstanceId<'_>,

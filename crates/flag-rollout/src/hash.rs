@@ -28,10 +28,9 @@ fn position_by(algorithm: HashAlgorithm) -> fn(Option<&Salt>, &InstanceId<'_>) -
     }
 }
 
-/// The place of an instance on a line of 2^64: the first eight bytes of the digest, big-endian.
+/// The position of an instance in `0..2^64`: the first eight bytes of the digest, big-endian.
 ///
-/// Any digest of at least eight bytes will do, also one that [`HashAlgorithm`] doesn't name yet; a shorter one doesn't
-/// compile.
+/// Takes any digest of at least eight bytes, also one that [`HashAlgorithm`] does not name; a shorter one does not compile.
 pub fn position<D: Digest + FixedOutputReset>(
     salt: Option<&Salt>,
     instance: &InstanceId<'_>,
@@ -48,8 +47,8 @@ pub fn position<D: Digest + FixedOutputReset>(
         Digest::update(&mut digest, b"#");
     }
     Digest::update(&mut digest, instance.as_str());
-    // Finished where it stands: `finalize` would first move it, and the block that was just written into it, which
-    // `benches/decide.rs` feels. The assertion above makes the other arm unreachable.
+    // Not `finalize`, which would first move the digest and the block in it: `benches/decide.rs` measures the
+    // difference. The assertion above makes the default unreachable.
     Digest::finalize_reset(&mut digest)
         .first_chunk()
         .map_or(0, |first| u64::from_be_bytes(*first))

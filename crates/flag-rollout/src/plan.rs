@@ -1,14 +1,14 @@
 //! A revision compiled for deciding.
 
 use flag_model::{
-    Bucket, BucketRange, FlagKey, FlagValue, Format, FormatVersion, InstanceId, Percent, Revision,
-    RevisionParts, Timestamp,
+    Bucket, BucketRange, CONTROL_GROUP, FlagKey, FlagValue, Format, FormatVersion, InstanceId,
+    Percent, Revision, RevisionParts, Timestamp,
 };
 use hashbrown::HashMap;
 
 use crate::ranges::consecutive;
 
-/// A revision compiled for deciding: whatever can be looked up is, whatever could be wrong was refused before.
+/// A revision compiled for deciding: look-up tables, and nothing that can fail.
 #[derive(Clone, Debug)]
 pub struct Plan {
     flag: FlagKey,
@@ -16,13 +16,13 @@ pub struct Plan {
     format: Format,
     control: Outcome,
     treatments: Box<[Outcome]>,
-    /// Which treatment an override list gives.
+    /// The treatments of the instances in override lists.
     overrides: HashMap<InstanceId<'static>, usize>,
-    /// Which treatment a bucket gives, sorted and disjoint; control elsewhere.
+    /// The buckets of treatments, sorted and disjoint; all others are those of the control value.
     segments: Box<[Segment]>,
 }
 
-/// A value that can be received, and the rollout group of those who receive it.
+/// A value, and the rollout group of the instances that receive it.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     pub(crate) value: FlagValue,
@@ -84,7 +84,7 @@ impl Plan {
             format,
             control: Outcome {
                 value: control,
-                group: "control".into(),
+                group: CONTROL_GROUP.into(),
             },
             treatments: outcomes.into(),
             overrides,
@@ -92,7 +92,7 @@ impl Plan {
         }
     }
 
-    /// The flag that is decided.
+    /// The flag.
     pub fn flag(&self) -> &FlagKey {
         &self.flag
     }
@@ -117,7 +117,7 @@ impl Plan {
         Some((&outcome.value, &outcome.group))
     }
 
-    /// What everybody receives whom no treatment takes.
+    /// The outcome of the instances without a treatment.
     pub(crate) fn control(&self) -> &Outcome {
         &self.control
     }

@@ -18,10 +18,10 @@ pub fn consecutive(percents: &[Percent]) -> Vec<Vec<BucketRange>> {
 
 /// The buckets of version 2 after the percentages have changed, moving as few instances as possible.
 ///
-/// `treatments` are the ranges that each treatment has (none if it is new) and the percentage that it shall have.
-/// Growth takes buckets from control, the first ones first; shrinking gives back a treatment's last buckets. Only
-/// where control has too few do buckets that another treatment gives back in the same change go to the growing one.
-/// Ranges come out sorted and joined. Percentages that add up to more than 100 % are cut at what is there.
+/// `treatments` are the present ranges of each treatment (none if it is new) and its new percentage. A growing treatment
+/// takes the first buckets of control; a shrinking one gives back its last buckets. Only if control has too few does a
+/// growing treatment get buckets that another one gives back in the same change. The ranges are sorted and joined.
+/// Percentages that add up to more than 100 % are cut at the end of the line.
 pub fn reweight(treatments: &[(&[BucketRange], Percent)]) -> Vec<Vec<BucketRange>> {
     let current: Vec<Vec<BucketRange>> = treatments
         .iter()
@@ -78,7 +78,7 @@ fn gaps(treatments: &[Vec<BucketRange>]) -> Vec<BucketRange> {
         .collect()
 }
 
-/// The first `buckets` buckets of the ranges as they are listed, and the others.
+/// The first `buckets` buckets of the ranges, in their order, and the others.
 fn split(ranges: Vec<BucketRange>, buckets: u32) -> (Vec<BucketRange>, Vec<BucketRange>) {
     let mut wanted = buckets;
     let (mut first, mut rest) = (Vec::new(), Vec::new());

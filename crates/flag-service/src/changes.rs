@@ -12,7 +12,7 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use flag_model::ProjectName;
+use flag_model::{Jitter, ProjectName};
 use flag_store::{FlagStore, Heads, StoreError};
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -28,12 +28,15 @@ const AT_ONCE: usize = 8;
 /// How often the projects are forgotten of which no flag is held.
 const SWEEP: Duration = Duration::from_mins(1);
 
+/// Replicas that started together do not all look at the same time.
+const JITTER: Jitter = Jitter::between(0.9, 1.0);
+
 /// Looks for changes for ever, about every `period`.
 pub(crate) async fn look(store: FlagStore, flags: FlagCache, period: Duration) {
     let mut watch = Watch::new(store, flags);
     let mut swept = Instant::now();
     loop {
-        sleep(period.mul_f64(0.9 + fastrand::f64() / 10.0)).await;
+        sleep(JITTER.apply(period, fastrand::f64())).await;
         if swept.elapsed() >= SWEEP {
             watch.sweep();
             swept = Instant::now();

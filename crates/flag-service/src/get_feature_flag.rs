@@ -7,7 +7,8 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use flag_api::{
-    FLAG_NAME, FLAG_TYPE, FlagQuery, INSTANCE_ID, PROJECT_NAME, Parameter, ParameterProblem,
+    CACHE_STATUS, FLAG_NAME, FLAG_TYPE, FlagQuery, INSTANCE_ID, PROJECT_NAME, Parameter,
+    ParameterProblem, STALE,
 };
 use flag_model::{FlagKey, FlagName, FlagType, InstanceId, Invalid, ProjectName};
 use flag_rollout::decide_with;
@@ -21,8 +22,8 @@ use crate::visit::Visit;
 
 /// Tells a caller that the store cannot be reached, and the value is the last one known.
 const CACHE_STATUS_STALE: (HeaderName, HeaderValue) = (
-    HeaderName::from_static("cache-status"),
-    HeaderValue::from_static("stale"),
+    HeaderName::from_static(CACHE_STATUS),
+    HeaderValue::from_static(STALE),
 );
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER};
-use flag_api::{Code, PROBLEM_JSON, Parameter, Problem};
+use flag_api::{Code, PROBLEM_JSON, Parameter, Problem, UNKNOWN_FLAG};
 use flag_model::{FlagKey, InvalidPercent};
 use flag_store::{StoreError, UnreadableRow};
 
@@ -112,7 +112,7 @@ impl ApiError {
             ),
             Self::InvalidRequest(wrong) => (Code::InvalidRequest, list(wrong)),
             Self::FlagNotFound(flag) => {
-                let detail = format!("No Flag Data found: {flag} has no revision");
+                let detail = format!("{UNKNOWN_FLAG}: {flag} has no revision");
                 (Code::FlagNotFound, detail)
             }
             Self::Unreadable(row) => describe_unreadable(row),
@@ -213,16 +213,12 @@ pub(crate) async fn method_not_allowed(visit: Visit, route: Route) -> HttpRespon
 mod tests {
     use actix_web::body::MessageBody as _;
     use actix_web::test::TestRequest;
-    use flag_model::{FlagName, FlagType, FormatVersion, ProjectName};
+    use flag_model::FormatVersion;
 
     use super::*;
 
     fn flag() -> FlagKey {
-        FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("f").unwrap(),
-        }
+        "p/feature/f".parse().unwrap()
     }
 
     #[track_caller]

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use flag_model::{Backoff, Jitter};
 use flag_store::StoreError;
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::Status;
 
 use crate::status::{Failure, Nature};
 
-/// The longest pause after a first failure.
-const FIRST_PAUSE: Duration = Duration::from_millis(8);
-/// The longest pause of all; a longer one would find a store that is back late.
-const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// Pauses between attempts. With longer ones a call would notice late that the store is back.
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(8),
+    most: Duration::from_millis(250),
+    jitter: Jitter::between(0.5, 1.0),
+};
 /// So many attempts wait equally long, for one of several connections may be dead; the others wait longer, for
 /// the store may be slow.
 const EQUAL_ATTEMPTS: u32 = 3;
@@ -109,7 +112,7 @@ impl<'a> Call<'a> {
 
     /// Pauses, then begins the next attempt; `false` at once if there is no time for it.
     pub(crate) async fn pause(&mut self) -> bool {
-        let pause = jittered(longest_pause(self.attempts));
+        let pause = BACKOFF.delay(self.attempts, fastrand::f64());
         if Instant::now() + pause >= self.deadline {
             return false;
         }
@@ -129,16 +132,6 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The longest pause after so many attempts that failed, one more not counted.
-fn longest_pause(attempts: u32) -> Duration {
-    (FIRST_PAUSE * (1 << attempts.min(16))).min(LONGEST_PAUSE)
-}
-
-/// Half of the pause or more, so that callers who failed together don't come back together.
-fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(0.5 + fastrand::f64() / 2.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,18 +147,10 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_a_cap() {
-        let millis: Vec<u128> = [0, 1, 4, 5, 40]
-            .map(|attempts| longest_pause(attempts).as_millis())
-            .into();
-        assert_eq!(millis, [8, 16, 128, 250, 250]);
-    }
-
-    #[test]
-    fn jitter_keeps_between_half_and_all() {
-        for _ in 0..1_000 {
-            let pause = jittered(LONGEST_PAUSE);
-            assert!(pause >= LONGEST_PAUSE / 2 && pause <= LONGEST_PAUSE);
-        }
+        let millis =
+            |random| [0, 1, 4, 5, 40].map(|attempts| BACKOFF.delay(attempts, random).as_millis());
+        assert_eq!(millis(1.0), [8, 16, 128, 250, 250]);
+        assert_eq!(millis(0.0), [4, 8, 64, 125, 125]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -180,7 +165,7 @@ mod tests {
         };
         assert!(matches!(error, StoreError::TimedOut { .. }));
         assert!(started.elapsed() <= PATIENCE.deadline + Duration::from_millis(1));
-        assert!(started.elapsed() + LONGEST_PAUSE >= PATIENCE.deadline);
+        assert!(started.elapsed() + BACKOFF.most >= PATIENCE.deadline);
     }
 
     #[tokio::test(start_paused = true)]

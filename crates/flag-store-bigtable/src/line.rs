@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bigtable_rs::bigtable::BigTable;
 use bigtable_rs::google::bigtable::v2::PingAndWarmRequest;
+use flag_model::Jitter;
 use futures_util::future::join_all;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
@@ -20,6 +21,9 @@ const PINGS: usize = 4;
 
 /// After a renewal that failed the next one is tried in this part of the time.
 const SOONER: u32 = 10;
+
+/// Replicas that started together do not all connect at the same time.
+const RENEWAL_JITTER: Jitter = Jitter::between(0.9, 1.0);
 
 /// The connections in use.
 pub(crate) struct Line {
@@ -56,8 +60,7 @@ impl Drop for Line {
 async fn renew_for_ever(client: Arc<RwLock<BigTable>>, settings: BigtableSettings) {
     let mut pause = settings.refresh_every;
     loop {
-        // Up to a tenth sooner, so that replicas that started together don't all connect at once.
-        sleep(pause.mul_f64(0.9 + fastrand::f64() / 10.0)).await;
+        sleep(RENEWAL_JITTER.apply(pause, fastrand::f64())).await;
         pause = match warmed(&settings).await {
             Some(renewed) => {
                 *client.write().unwrap_or_else(PoisonError::into_inner) = renewed;

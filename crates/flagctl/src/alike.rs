@@ -61,8 +61,8 @@ fn is_even(line: &[((u32, u32), Outcome<'_>)]) -> bool {
 #[cfg(test)]
 mod tests {
     use flag_model::{
-        FlagKey, FlagName, FlagType, Format, HashAlgorithm, InstanceId, Percent, ProjectName,
-        RevisionParts, Salt, Timestamp, Treatment,
+        FlagKey, Format, HashAlgorithm, InstanceId, Percent, RevisionParts, Salt, Timestamp,
+        Treatment,
     };
 
     use super::*;
@@ -90,11 +90,7 @@ mod tests {
     }
 
     fn revision(format: Format, treatments: &[Treatment], comment: &str) -> Revision {
-        let flag = FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("f").unwrap(),
-        };
+        let flag = "p/feature/f".parse::<FlagKey>().unwrap();
         let parts = RevisionParts {
             flag,
             format,

@@ -142,17 +142,13 @@ fn decide(
 
 #[cfg(test)]
 mod tests {
-    use flag_model::{FlagKey, FlagName, FlagType, MetadataParts, ProjectName};
+    use flag_model::{FlagKey, MetadataParts};
 
     use super::*;
     use crate::change::Risk;
 
     fn change(risk: Option<Risk>) -> Change {
-        let flag = FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("f").unwrap(),
-        };
+        let flag = "p/feature/f".parse::<FlagKey>().unwrap();
         let parts = MetadataParts {
             flag,
             description: "x".to_owned(),

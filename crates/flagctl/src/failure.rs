@@ -525,16 +525,11 @@ fn of_store(error: &StoreError) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use flag_model::{FlagName, FlagType, ProjectName};
 
     use super::*;
 
     fn flag() -> FlagKey {
-        FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("f").unwrap(),
-        }
+        "p/feature/f".parse().unwrap()
     }
 
     fn timed_out() -> StoreError {

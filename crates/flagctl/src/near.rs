@@ -63,16 +63,12 @@ fn distance(one: &str, other: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use flag_model::{FlagName, FlagType};
+    use flag_model::FlagType;
 
     use super::*;
 
     fn flag(flag_type: FlagType, name: &str) -> FlagKey {
-        FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type,
-            name: FlagName::new(name).unwrap(),
-        }
+        format!("p/{flag_type}/{name}").parse().unwrap()
     }
 
     #[track_caller]

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use flag_api::{FLAG_NAME, FLAG_TYPE, GET_FEATURE_FLAG, INSTANCE_ID, PROJECT_NAME};
-use flag_model::{FlagKey, InstanceId};
+use flag_api::{BEARER, FLAG_NAME, FLAG_TYPE, GET_FEATURE_FLAG, INSTANCE_ID, PROJECT_NAME};
+use flag_model::{Backoff, FlagKey, InstanceId, Jitter};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use rustls::crypto::ring;
@@ -16,8 +16,12 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a question is asked that may be answered the next time.
 const ATTEMPTS: u32 = 4;
 
-/// How long to wait before the second attempt; twice as long before each further one.
-const BACKOFF: Duration = Duration::from_millis(250);
+/// Pauses between attempts.
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(250),
+    most: Duration::from_secs(1),
+    jitter: Jitter::NONE,
+};
 
 /// How long a service may ask to be left alone.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -134,8 +138,8 @@ impl Peer {
                 Err(error) if is_last => return Err(self.unanswered(error)),
                 Err(_) => None,
             };
-            let backoff = BACKOFF * 2_u32.pow(attempt - 1);
-            tokio::time::sleep(wait.unwrap_or(backoff)).await;
+            let pause = wait.unwrap_or_else(|| BACKOFF.delay(attempt - 1, 0.0));
+            tokio::time::sleep(pause).await;
             attempt += 1;
         }
     }
@@ -179,7 +183,7 @@ fn without_password(url: &str) -> String {
 
 fn authorization(key: &str) -> Result<HeaderMap, PeerError> {
     let mut value =
-        HeaderValue::try_from(format!("Bearer {key}")).map_err(|_invalid| PeerError::Key)?;
+        HeaderValue::try_from(format!("{BEARER} {key}")).map_err(|_invalid| PeerError::Key)?;
     value.set_sensitive(true);
     Ok([(AUTHORIZATION, value)].into_iter().collect())
 }
@@ -235,18 +239,13 @@ fn detail(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use flag_model::{FlagName, FlagType, ProjectName};
 
     use super::*;
 
     #[track_caller]
     fn check_question(base: &str, expected: &str) {
         let peer = Peer::new(base, None).unwrap();
-        let flag = FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("a b").unwrap(),
-        };
+        let flag = "p/feature/a b".parse::<FlagKey>().unwrap();
         let instance = InstanceId::new("A+1&é").unwrap();
         assert_eq!(peer.question(&flag, &instance).as_str(), expected);
     }

@@ -172,9 +172,8 @@ pub(crate) async fn metadata(
     confirmation: &ConfirmArgs,
     form: Form,
 ) -> Result<(), Failure> {
-    // What cannot be is refused before anybody is asked.
-    let valid =
-        Metadata::new(Timestamp::UNIX_EPOCH, planned.parts.clone()).map_err(AppendError::from);
+    // Invalid metadata is refused before anybody is asked.
+    let valid = planned.parts.validate().map_err(AppendError::from);
     valid.map_err(|error| Failure::Append(Box::new(error)))?;
     if confirm(std::slice::from_ref(&planned.change), confirmation)? == Verdict::DryRun {
         return Ok(());

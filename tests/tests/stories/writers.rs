@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fastrand::Rng;
-use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, ProjectName, Revision,
-    RevisionParts,
-};
+use flag_model::{FlagKey, FlagName, FlagValue, Format, HashAlgorithm, Revision, RevisionParts};
 use flag_store::{AppendError, Base, FlagStore, HeadState};
 use flag_tests::{TestStore, on_both_stores};
 use futures_util::StreamExt as _;
@@ -26,11 +23,7 @@ async fn fifty_writers_lose_no_revision(store: TestStore) {
 }
 
 fn flag() -> FlagKey {
-    FlagKey {
-        project: ProjectName::new("csr-assistant").unwrap(),
-        flag_type: FlagType::Data,
-        name: FlagName::new("contended").unwrap(),
-    }
+    "csr-assistant/data/contended".parse().unwrap()
 }
 
 /// A revision whose comment says which one it stands on, and whose value says which one it is.

@@ -6,10 +6,15 @@ use reqwest::Url;
 use reqwest::header::HeaderMap;
 
 use super::*;
+use crate::cache::{Cache, Found};
+use crate::circuit::Circuit;
 use crate::connections::Http;
-use crate::detail::Freshness;
+use crate::detail::{Freshness, Known};
+use crate::in_flight::InFlight;
 use crate::question::FlagRef;
+use crate::shared::StaleValues;
 use crate::tls::Trust;
+use crate::transport::Transport;
 use crate::value::Value;
 
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -19,7 +24,7 @@ const NOWHERE: &str = "http://127.0.0.1:9";
 
 fn shared() -> Shared {
     let http = Http::Own {
-        trust: Trust::Nobody,
+        trust: Trust::None,
         proxy: None,
     };
     let base = Url::parse(NOWHERE).unwrap();
@@ -27,7 +32,7 @@ fn shared() -> Shared {
     Shared {
         cache: Cache::new(100, TIMEOUT),
         circuit: Circuit::new(transport.name(), TIMEOUT, TIMEOUT),
-        flights: Flights::default(),
+        in_flight: InFlight::default(),
         transport,
         timeout: TIMEOUT,
         stale_values: StaleValues::Served,
@@ -67,7 +72,7 @@ fn a_child_waits_for_no_lock_of_its_parent() {
         Arc::clone(&core.process.shared),
         Arc::clone(&core.process.worker),
     );
-    let _held = (shared.cache.hold(), shared.flights.board());
+    let _held = (shared.cache.hold(), shared.in_flight.lock());
     let _held_too = (shared.circuit.hold(), worker.hold());
     check_asked(&core);
     core.forget(|_| true);
@@ -82,7 +87,7 @@ fn a_child_waits_for_no_lock_of_its_parent_to_forget_or_close() {
         process: Process::of_another(shared()),
     };
     let shared = Arc::clone(&forgetting.process.shared);
-    let _held = (shared.cache.hold(), shared.flights.board());
+    let _held = (shared.cache.hold(), shared.in_flight.lock());
     forgetting.forget(|_| true);
     let worker = Arc::clone(&forgetting.process.worker);
     let _held_too = worker.hold();

@@ -63,6 +63,17 @@ fn a_question_travels_as_it_was_asked() {
 }
 
 #[test]
+fn a_name_that_the_service_may_hold_is_asked_for() {
+    let server = Server::start(Manner::Value("true"));
+    for name in ["a b", "-a", "O'Brien", "é"] {
+        let client = FeatureFlagClient::builder(name).base_url(server.url());
+        let client = client.build().unwrap();
+        assert!(client.get_flag_boolean(name, "A12345", false), "{name}");
+    }
+    assert_eq!(server.requests().len(), 4);
+}
+
+#[test]
 fn the_service_may_live_below_a_path() {
     let server = Server::start(Manner::Value("true"));
     for base in ["/flags", "/flags/"] {

@@ -14,11 +14,11 @@ fn check(builder: ClientBuilder<FeatureFlagClient>, expected: &str) {
 #[test]
 fn a_project_that_cannot_be_is_refused() {
     let long = "p".repeat(129);
-    for project in ["", "a b", "-a", "a#b", &long] {
+    for project in ["", "a#b", "50%", "a\n", &long] {
         check(
             FeatureFlagClient::builder(project),
             &format!(
-                "project {project:?}: expected 1 to 128 letters, digits, `.`, `_` or `-`, the first a letter or digit"
+                "project {project:?}: expected 1 to 128 characters without '#', '%' or control characters"
             ),
         );
     }
@@ -66,7 +66,7 @@ fn a_key_that_cannot_be_sent_is_refused_without_being_shown() {
 
 #[tokio::test]
 async fn a_client_that_cannot_be_answers_nonetheless() {
-    let client = AsyncFeatureFlagClient::new("no project");
+    let client = AsyncFeatureFlagClient::new("no#project");
     assert!(client.get_flag_boolean("f", "A12345", true).await);
     let detail = client
         .to_blocking()
@@ -74,7 +74,7 @@ async fn a_client_that_cannot_be_answers_nonetheless() {
     let Source::Default(Failure::Misconfigured(why)) = detail.source else {
         panic!("{detail:?}")
     };
-    assert!(why.starts_with("project \"no project\": expected"), "{why}");
+    assert!(why.starts_with("project \"no#project\": expected"), "{why}");
 }
 
 #[test]

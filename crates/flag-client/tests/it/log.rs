@@ -12,7 +12,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use crate::server::{Manner, Server, whole};
 
 /// A project that no other test names.
-const PROJECT: &str = "not a project of the log's";
+const PROJECT: &str = "#not a project of the log's";
 
 /// Keeps the messages of warnings and errors about this project or service, and asks for a flag with each, as a
 /// subscriber may; keeps what it hears.

@@ -161,7 +161,7 @@ fn a_name_that_cannot_be_has_nobody_left_alone() {
     let server = Server::start(Manner::Bytes(answer));
     let client = forgetful(&server).build().unwrap();
     let long = "f".repeat(129);
-    for name in ["", "a b", "-a", "a#b", "é", &long] {
+    for name in ["", "a#b", "50%", "a\n", &long] {
         let detail = client.get_flag_boolean_detail(name, "A12345", true);
         assert!(
             matches!(detail.source, Source::Default(Failure::InvalidRequest(_))),

@@ -13,29 +13,29 @@ pub enum Format {
     V1 {
         /// The digest.
         algorithm: HashAlgorithm,
-        /// Who says so.
+        /// What names it.
         source: AlgorithmSource,
     },
     /// Version 2: any algorithm, over salt and instance id, percentages with three decimals, stored ranges.
     V2 {
         /// The digest.
         algorithm: HashAlgorithm,
-        /// What is hashed before the instance id.
+        /// The text that is hashed before the instance id.
         salt: Salt,
     },
 }
 
-/// Who names the digest of a revision of version 1.
+/// What names the digest of a revision of version 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlgorithmSource {
-    /// Its row does, and so does each row that follows it.
+    /// Its row, and so will the rows that follow it.
     Row,
-    /// Its row doesn't: the reference's rows never do. It is how the deployment is set.
+    /// A setting of the deployment: its row names none, as no row of the reference does.
     Setting,
 }
 
 impl Format {
-    /// Version 1, with the digest that the deployment is set to.
+    /// Version 1, with the digest from the settings of the deployment.
     pub const fn v1(algorithm: HashAlgorithm) -> Self {
         Self::V1 {
             algorithm,
@@ -50,7 +50,7 @@ impl Format {
         }
     }
 
-    /// What is hashed before the instance id; nothing in version 1.
+    /// The text that is hashed before the instance id; none in version 1.
     pub fn salt(&self) -> Option<&Salt> {
         match self {
             Self::V1 { .. } => None,
@@ -75,9 +75,9 @@ impl Format {
 /// The version of a revision's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FormatVersion {
-    /// The reference's.
+    /// Version 1, of the reference.
     V1,
-    /// Ours.
+    /// Version 2, of this project.
     V2,
 }
 

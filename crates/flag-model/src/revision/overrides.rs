@@ -1,4 +1,4 @@
-//! Override lists, each instance id in one place.
+//! Override lists, in which each instance id stands once.
 
 use std::collections::HashSet;
 
@@ -6,12 +6,12 @@ use crate::invalid::{Invalid, quoted};
 use crate::name::InstanceId;
 use crate::treatment::Treatment;
 
-/// An instance id that was listed once more, and is not listed there any longer.
+/// An instance id that was listed a second time, and was removed there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repeated {
     /// The position of the treatment, counted from zero.
     pub treatment: usize,
-    /// The id, which the same treatment lists before, or an earlier one.
+    /// The id, which the same treatment or an earlier one lists before.
     pub instance: InstanceId<'static>,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn check(treatments: &[Treatment]) -> Result<(), Invalid> {
     ))
 }
 
-/// Takes ids away where they are listed once more.
+/// Removes ids where they are listed a second time.
 pub(super) fn take_repeated(treatments: &mut [Treatment]) -> Vec<Repeated> {
     let mut taken = Vec::new();
     let repeated = repeated(treatments);
@@ -54,7 +54,7 @@ pub(super) fn take_repeated(treatments: &mut [Treatment]) -> Vec<Repeated> {
     taken
 }
 
-/// Where ids are listed once more: the treatment, and the place in its list.
+/// Where ids are listed a second time: the treatment, and the position in its list.
 fn repeated(treatments: &[Treatment]) -> Vec<(usize, usize)> {
     let mut seen = HashSet::new();
     let mut repeated = Vec::new();

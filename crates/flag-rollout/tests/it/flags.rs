@@ -2,8 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "benches use a part")]
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, Percent,
-    ProjectName, Revision, RevisionParts, Salt, Timestamp, Treatment,
+    FlagValue, Format, HashAlgorithm, InstanceId, Percent, Revision, RevisionParts, Salt,
+    Timestamp, Treatment,
 };
 use flag_rollout::{Plan, reweight};
 
@@ -52,11 +52,7 @@ pub fn revision(format: Format, shares: &[Share<'_>]) -> Revision {
         },
     );
     let parts = RevisionParts {
-        flag: FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Data,
-            name: FlagName::new("f").unwrap(),
-        },
+        flag: "p/data/f".parse().unwrap(),
         format,
         control: FlagValue::text("control").unwrap(),
         treatments: treatments.collect(),

@@ -1,14 +1,12 @@
 //! The key that a request presents: `Authorization: Bearer KEY`, or `X-API-Key: KEY`.
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use flag_api::{API_KEY, BEARER};
 
 use crate::problem::Unauthorized;
 
 /// The other header that a key may come in.
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-
-/// The one scheme of `Authorization` that carries a key.
-const BEARER: &str = "bearer";
+const X_API_KEY: HeaderName = HeaderName::from_static(API_KEY);
 
 /// What is presented as a key. Two that differ are refused: which one counts would be a guess.
 pub(super) fn presented(headers: &HeaderMap) -> Result<&str, Unauthorized> {

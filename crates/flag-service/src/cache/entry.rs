@@ -5,21 +5,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use flag_model::Timestamp;
+use flag_model::{Jitter, Timestamp};
 use flag_rollout::Plan;
 use flag_store::Row;
 use tokio::time::Instant;
 
 use super::flags::FlagCacheSettings;
 
-/// How much a lifetime varies, either way, so that flags read at once aren't read again at once.
-const JITTER: f64 = 0.15;
+/// Varies a lifetime, so that flags that were read together are not read again together.
+const LIFETIME_JITTER: Jitter = Jitter::between(0.85, 1.15);
+
+/// Varies a lifetime more, as thousands of flags may be confirmed at once.
+const CONFIRMED_JITTER: Jitter = Jitter::between(0.25, 1.0);
 
 /// After which part of its lifetime a flag that is asked for is read again in the background.
 const REFRESHED_AFTER: f64 = 0.8;
 
 /// How long a flag whose read failed is left alone.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// Varies [`RETRY`].
+const RETRY_JITTER: Jitter = Jitter::between(0.5, 1.0);
 
 /// How long a failed read says that the store cannot be reached.
 const FAILURE_COUNTS: Duration = Duration::from_secs(10);
@@ -84,8 +90,7 @@ impl Entry {
         began: Instant,
         settings: &FlagCacheSettings,
     ) -> Self {
-        let varied = 1.0 - JITTER + 2.0 * JITTER * fastrand::f64();
-        let lifetime = settings.lifetime.mul_f64(varied);
+        let lifetime = LIFETIME_JITTER.apply(settings.lifetime, fastrand::f64());
         Self {
             plan,
             row,
@@ -155,7 +160,7 @@ impl Entry {
     /// Makes it fresh again: it is known to be in force still. Entries that are confirmed at once are not read again
     /// at once.
     pub(super) fn confirm(&self, known: Timestamp, settings: &FlagCacheSettings) {
-        let lifetime = settings.lifetime.mul_f64(0.25 + 0.75 * fastrand::f64());
+        let lifetime = CONFIRMED_JITTER.apply(settings.lifetime, fastrand::f64());
         let now = self.since_made(Instant::now());
         let until = now.saturating_add(micros(lifetime));
         let due = now.saturating_add(micros(lifetime.mul_f64(REFRESHED_AFTER)));
@@ -169,12 +174,13 @@ impl Entry {
     pub(super) fn is_to_be_read(&self, now: Instant) -> bool {
         let due = self.due.load(Ordering::Relaxed);
         let now = self.since_made(now);
-        let next = now.saturating_add(micros(RETRY.mul_f64(0.5 + fastrand::f64() / 2.0)));
-        now >= due
-            && self
-                .due
-                .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
+        if now < due {
+            return false;
+        }
+        let next = now.saturating_add(micros(RETRY_JITTER.apply(RETRY, fastrand::f64())));
+        self.due
+            .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// Notes that the store could not be reached for it.

@@ -48,7 +48,7 @@ impl FlagCache {
             held.servable += usize::from(age != Age::Over);
             if age == Age::Stale && (is_open || entry.has_failed(now)) {
                 held.stale += 1;
-                held.oldest_stale = held.oldest_stale.max(ago(entry.known(), clock));
+                held.oldest_stale = held.oldest_stale.max(clock.since(entry.known()));
             }
         }
         held
@@ -79,7 +79,7 @@ impl FlagCache {
         let restored = restored.filter_map(|Kept { known, row }| {
             let plan = Plan::compile(decode_revision(&row, inner.store.options()).ok()?);
             let flag = plan.flag().clone();
-            let ago = ago(known, clock);
+            let ago = clock.since(known);
             let entry = Entry::from_before(plan, row, known, ago, &inner.settings)?;
             inner.served.note_known(&flag.project);
             inner.entries.insert(flag, Arc::new(entry));
@@ -87,10 +87,4 @@ impl FlagCache {
         });
         restored.count()
     }
-}
-
-/// How long ago something was; nothing if the clock was set back since.
-fn ago(at: Timestamp, now: Timestamp) -> Duration {
-    let micros = now.unix_micros().saturating_sub(at.unix_micros());
-    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }

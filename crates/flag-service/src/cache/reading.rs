@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use flag_model::{FlagKey, Timestamp};
+use flag_model::FlagKey;
 use flag_rollout::Plan;
 use flag_store::{Clock as _, StoreError, SystemClock, decode_revision};
 use tokio::time::Instant;
@@ -93,7 +93,7 @@ impl Reading {
         if let Some(before) = &before
             && before.plan().created() < created
         {
-            shared.metrics.propagated(since(created));
+            shared.metrics.propagated(SystemClock.now().since(created));
         }
         if before.is_none_or(|before| before.plan().created() != created) {
             shared.changes.fetch_add(1, Ordering::Relaxed);
@@ -153,15 +153,6 @@ impl Drop for Reading {
     fn drop(&mut self) {
         self.shared.end(&self.flag);
     }
-}
-
-/// How long ago a revision was made; nothing if the clock of its writer is ahead.
-fn since(created: Timestamp) -> std::time::Duration {
-    let micros = SystemClock
-        .now()
-        .unix_micros()
-        .saturating_sub(created.unix_micros());
-    std::time::Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
 /// Says nothing aloud of a store that cannot be reached, for its circuit does, once.

@@ -25,8 +25,6 @@ mod tests {
     use std::collections::hash_map::RandomState;
     use std::hash::BuildHasher as _;
 
-    use flag_model::{FlagName, ProjectName};
-
     use super::*;
 
     const NAMES: [&str; 3] = ["a", "multi_step_api_router", "csr-assistant.2"];
@@ -36,11 +34,7 @@ mod tests {
             .iter()
             .flat_map(|project| NAMES.iter().map(move |name| (project, name)));
         pairs.flat_map(|(project, name)| {
-            FlagType::ALL.map(|flag_type| FlagKey {
-                project: ProjectName::new(project).unwrap(),
-                flag_type,
-                name: FlagName::new(name).unwrap(),
-            })
+            FlagType::ALL.map(|flag_type| format!("{project}/{flag_type}/{name}").parse().unwrap())
         })
     }
 

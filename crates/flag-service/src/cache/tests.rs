@@ -201,9 +201,5 @@ fn settings() -> FlagCacheSettings {
 }
 
 fn flag(name: &str) -> FlagKey {
-    FlagKey {
-        project: ProjectName::new("p").unwrap(),
-        flag_type: FlagType::Feature,
-        name: FlagName::new(name).unwrap(),
-    }
+    format!("p/feature/{name}").parse().unwrap()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flag_model::{FlagKey, Timestamp};
+use flag_model::{FlagKey, Jitter, Timestamp};
 use flag_store::{StoreError, UnreadableRow};
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
@@ -20,8 +20,8 @@ pub(super) const COUNTS_UNWATCHED: Duration = Duration::from_secs(1);
 /// How long a failure of the store counts.
 const FAILURE_COUNTS: Duration = Duration::from_millis(100);
 
-/// How much less than that it may be.
-const JITTER: f64 = 0.3;
+/// Varies how long it is remembered that a flag is unknown or unreadable.
+const JITTER: Jitter = Jitter::between(0.7, 1.0);
 
 /// Why a flag cannot be served.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl Unknown {
     pub(super) fn remember(&self, flag: &FlagKey, reason: Reason, counts: Duration) {
         let counts = match reason {
             Reason::Failed(_) => counts.min(FAILURE_COUNTS),
-            _ => counts.mul_f64(1.0 - JITTER * fastrand::f64()),
+            _ => JITTER.apply(counts, fastrand::f64()),
         };
         let until = Instant::now() + counts;
         self.0.insert(flag.clone(), (reason, until));

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, Revision,
-    RevisionParts, Timestamp,
+    FlagKey, FlagValue, Format, HashAlgorithm, InstanceId, Revision, RevisionParts, Timestamp,
 };
 use flag_rollout::decide;
 use flag_store::memory::MemoryStore;
@@ -146,11 +145,7 @@ impl World {
 }
 
 fn flag(name: &str) -> FlagKey {
-    FlagKey {
-        project: ProjectName::new("p").unwrap(),
-        flag_type: FlagType::Feature,
-        name: FlagName::new(name).unwrap(),
-    }
+    format!("p/feature/{name}").parse().unwrap()
 }
 
 fn parts(name: &str, control: bool) -> RevisionParts {

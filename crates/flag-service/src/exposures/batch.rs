@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use flag_model::Timestamp;
+use flag_model::{Backoff, Jitter, Timestamp};
 use flag_store::{Appended, ExposureLog, StoreError, WriteExposureError};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
@@ -11,11 +11,12 @@ use tokio::time::Instant;
 use super::chunk::Chunk;
 use super::form::Form;
 
-/// The longest pause after a first failure.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-
-/// The longest pause of all; a longer one would find a store that is back late.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Pauses between attempts. With longer ones a batch would notice late that the store is back.
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(100),
+    most: Duration::from_secs(2),
+    jitter: Jitter::between(0.5, 1.0),
+};
 
 /// Exposures that are written together.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ impl Batch {
 
     /// Lets it be written at the next opportunity.
     pub(crate) fn hurry(&mut self) {
-        self.due = self.due.min(Instant::now() + FIRST_PAUSE);
+        self.due = self.due.min(Instant::now() + BACKOFF.first);
     }
 
     /// Adds the exposures of another batch.
@@ -103,7 +104,7 @@ impl Batch {
         Self {
             chunk,
             attempts: self.attempts + 1,
-            due: Instant::now() + jittered(longest_pause(self.attempts)),
+            due: Instant::now() + BACKOFF.delay(self.attempts, fastrand::f64()),
         }
     }
 }
@@ -125,12 +126,15 @@ fn panicked() -> StoreError {
     }
 }
 
-/// The longest pause after so many attempts, one more not counted.
-fn longest_pause(attempts: u32) -> Duration {
-    (FIRST_PAUSE * (1 << attempts.min(16))).min(LONGEST_PAUSE)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Half of the pause or more, so that replicas that failed together don't come back together.
-fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(0.5 + fastrand::f64() / 2.0)
+    #[test]
+    fn pauses_double_from_100_ms_to_2_s_and_half_of_each_is_random() {
+        let millis =
+            |random| [0, 1, 4, 5, 40].map(|attempts| BACKOFF.delay(attempts, random).as_millis());
+        assert_eq!(millis(1.0), [100, 200, 1_600, 2_000, 2_000]);
+        assert_eq!(millis(0.0), [50, 100, 800, 1_000, 1_000]);
+    }
 }

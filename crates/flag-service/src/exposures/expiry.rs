@@ -83,8 +83,7 @@ impl Due {
             return false;
         };
         let passed = now.saturating_duration_since(at) + LEAP;
-        let leap = due.unix_micros().saturating_sub(before.unix_micros());
-        u128::try_from(leap).is_ok_and(|leap| leap <= passed.as_micros())
+        due >= before && due.since(before) <= passed
     }
 }
 

@@ -135,11 +135,9 @@ impl WriteMetrics {
             (false, true) => &self.failed,
         };
         outcome.inc();
-        let now = SystemClock.now().unix_micros();
+        let now = SystemClock.now();
         for created in &attempt.written {
-            let micros = now.saturating_sub(created.unix_micros());
-            let millis = u32::try_from(micros / 1_000).unwrap_or(0);
-            self.lag.observe(f64::from(millis) / 1e3);
+            self.lag.observe(now.since(*created).as_secs_f64());
         }
     }
 }

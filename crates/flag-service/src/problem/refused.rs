@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::HttpResponseBuilder;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use flag_api::Code;
+use flag_api::{BEARER, Code};
 use flag_keys::Scope;
 use flag_model::ProjectName;
 
@@ -115,7 +115,7 @@ impl Refusal {
     pub(super) fn add_headers(&self, response: &mut HttpResponseBuilder) {
         match self {
             Self::Unauthorized(_) => {
-                response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+                response.insert_header((WWW_AUTHENTICATE, BEARER));
             }
             Self::TooManyRequests { after } => {
                 let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);

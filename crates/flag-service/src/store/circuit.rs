@@ -4,17 +4,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use flag_model::{Backoff, Jitter};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// So many failures in a row open the circuit.
 const FAILURES: u32 = 5;
 
-/// How long the store is left alone at first.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-
-/// How long it is left alone at most; a longer pause would find a store that is back too late.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How long the circuit stays open before each probe. With longer pauses it would notice late that the store is back.
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(500),
+    most: Duration::from_secs(1),
+    jitter: Jitter::between(0.75, 1.0),
+};
 
 /// How often somebody looks whether a trial under way has ended.
 const PROBED: Duration = Duration::from_millis(20);
@@ -36,7 +38,7 @@ enum State {
     Open {
         since: Instant,
         until: Instant,
-        pause: Duration,
+        failed_probes: u32,
         is_probed: bool,
     },
 }
@@ -136,16 +138,23 @@ impl Circuit {
                 let failures = failures + 1;
                 (State::Closed { failures }, Change::None)
             }
-            (State::Closed { .. }, End::Failed) => (open(now, now, FIRST_PAUSE), Change::Opened),
+            (State::Closed { .. }, End::Failed) => (open(now, now, 0), Change::Opened),
             // Also the late answer of a call that began before: the store is there.
             (State::Open { since, .. }, End::Answered) => (
                 State::Closed { failures: 0 },
                 Change::Closed(now.saturating_duration_since(since)),
             ),
-            (State::Open { since, pause, .. }, End::Failed) if is_probe => {
-                let pause = (pause * 2).min(LONGEST_PAUSE);
-                (open(since, now, pause), Change::None)
-            }
+            (
+                State::Open {
+                    since,
+                    failed_probes,
+                    ..
+                },
+                End::Failed,
+            ) if is_probe => (
+                open(since, now, failed_probes.saturating_add(1)),
+                Change::None,
+            ),
             (state @ State::Open { .. }, End::Failed) => (state, Change::None),
         };
         *state = next;
@@ -181,12 +190,11 @@ impl Drop for Leave<'_> {
     }
 }
 
-/// Three quarters of the pause or more, so that replicas that failed together don't come back together.
-fn open(since: Instant, now: Instant, pause: Duration) -> State {
+fn open(since: Instant, now: Instant, failed_probes: u32) -> State {
     State::Open {
         since,
-        until: now + pause.mul_f64(0.75 + fastrand::f64() / 4.0),
-        pause,
+        until: now + BACKOFF.delay(failed_probes, fastrand::f64()),
+        failed_probes,
         is_probed: false,
     }
 }
@@ -229,10 +237,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_call_at_a_time_tries_a_store_that_was_left_alone() {
         let circuit = opened();
-        advance(FIRST_PAUSE).await;
+        advance(BACKOFF.first).await;
         let probe = circuit.admit().unwrap();
         assert!(circuit.admit().is_none());
-        assert_eq!(probe.end(End::Answered), Change::Closed(FIRST_PAUSE));
+        assert_eq!(probe.end(End::Answered), Change::Closed(BACKOFF.first));
         assert!(circuit.admit().is_some());
     }
 
@@ -251,7 +259,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_probe_that_nobody_waits_for_makes_room_for_the_next() {
         let circuit = opened();
-        advance(FIRST_PAUSE).await;
+        advance(BACKOFF.first).await;
         drop(circuit.admit().unwrap());
         assert!(circuit.admit().is_some());
     }
@@ -272,7 +280,7 @@ mod tests {
         let circuit = opened();
         let began = Instant::now();
         circuit.wants_probe().await;
-        assert!(began.elapsed() <= FIRST_PAUSE + Duration::from_millis(1));
+        assert!(began.elapsed() <= BACKOFF.first + Duration::from_millis(1));
         assert!(circuit.admit().is_some());
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use flag_model::{Backoff, Jitter};
 use flag_settings::{OpenStoreError, StoreSettings};
 use flag_store::{AppendError, ExposureLog, FlagStore, RowStore, StoreError, SystemClock};
 use tokio::runtime::Handle;
@@ -22,8 +23,12 @@ const START_WAITS: Duration = Duration::from_secs(1);
 /// How long it waits for the sample flags too, which whoever wants them will ask for at once.
 const DEMO_WAITS: Duration = Duration::from_secs(10);
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Pauses between attempts to open the store.
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(100),
+    most: Duration::from_secs(1),
+    jitter: Jitter::between(0.75, 1.0),
+};
 
 /// What is opened, as those have it who don't wait for that.
 #[derive(Clone, Debug, Default)]
@@ -100,7 +105,7 @@ async fn open(
     stores: Stores,
     tell: oneshot::Sender<()>,
 ) -> anyhow::Result<()> {
-    let mut pause = FIRST_PAUSE;
+    let mut retries = 0;
     let mut first = Some(tell);
     while let Err(error) = open_once(&settings, demo, &background, &stores).await {
         if !is_transient(&error) {
@@ -110,8 +115,8 @@ async fn open(
             let _ = tell.send(());
             warn!(problem = %format!("{error:#}"), "store cannot be opened, trying on");
         }
-        sleep(pause.mul_f64(0.75 + fastrand::f64() / 4.0)).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        sleep(BACKOFF.delay(retries, fastrand::f64())).await;
+        retries = retries.saturating_add(1);
     }
     if let Some(tell) = first {
         let _ = tell.send(());

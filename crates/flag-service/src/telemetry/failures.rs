@@ -181,7 +181,7 @@ fn protocol(version: Version) -> &'static str {
 mod tests {
     use std::sync::Arc;
 
-    use flag_model::{FlagKey, FlagName, FlagType, FormatVersion, InvalidPercent, ProjectName};
+    use flag_model::{FlagKey, FormatVersion, InvalidPercent};
     use flag_store::StoreError;
 
     use super::*;
@@ -209,11 +209,7 @@ mod tests {
     /// How the reference's messages begin, and ours, and whether the handbook says so.
     #[test]
     fn what_the_reference_logs_begins_with_its_words() {
-        let flag = FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("f").unwrap(),
-        };
+        let flag = "p/feature/f".parse::<FlagKey>().unwrap();
         let late = StoreError::TimedOut {
             after: Duration::from_millis(280),
         };

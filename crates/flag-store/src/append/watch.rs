@@ -3,11 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flag_model::Timestamp;
+use flag_model::{Backoff, Jitter, Timestamp};
 use tokio::time::Instant;
 
 use super::CLAIM_HOLDS;
 use crate::clock::Clock;
+
+/// Pauses between two looks at another writer's claim, and between two attempts of one's own.
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(2),
+    most: Duration::from_millis(250),
+    jitter: Jitter::between(0.5, 1.0),
+};
 
 /// How long ago something was, by whichever clock says more: the monotonic one stands still while a machine sleeps.
 pub(super) struct Age {
@@ -28,14 +35,8 @@ impl Age {
 
     /// How long ago that was.
     pub(super) fn get(&self) -> Duration {
-        let micros = self
-            .clock
-            .now()
-            .unix_micros()
-            .saturating_sub(self.wall.unix_micros());
-        self.since
-            .elapsed()
-            .max(Duration::from_micros(u64::try_from(micros).unwrap_or(0)))
+        let by_the_wall = self.clock.now().since(self.wall);
+        self.since.elapsed().max(by_the_wall)
     }
 }
 
@@ -59,7 +60,7 @@ impl Watch {
         self.since.get_or_insert_with(Instant::now).elapsed() >= CLAIM_HOLDS
     }
 
-    /// How long to wait before looking again: 2 ms doubling to 250 ms, with jitter.
+    /// How long to wait before looking again.
     pub(super) fn pause(&mut self) -> Duration {
         let pause = pause(self.pauses);
         self.pauses += 1;
@@ -69,6 +70,18 @@ impl Watch {
 
 /// How long to wait before another attempt.
 pub(crate) fn pause(attempt: u32) -> Duration {
-    let millis = (2_u64 << attempt.min(7)).min(250);
-    Duration::from_millis(millis).mul_f64(0.5 + fastrand::f64() / 2.0)
+    BACKOFF.delay(attempt, fastrand::f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_from_2_to_250_ms_and_half_of_each_is_random() {
+        let millis =
+            |random| [0, 1, 6, 7, 40].map(|attempt| BACKOFF.delay(attempt, random).as_millis());
+        assert_eq!(millis(1.0), [2, 4, 128, 250, 250]);
+        assert_eq!(millis(0.0), [1, 2, 64, 125, 125]);
+    }
 }

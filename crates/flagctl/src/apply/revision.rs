@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use flag_model::{
     AlgorithmSource, BucketRange, FlagKey, Format, FormatVersion, HashAlgorithm, InstanceId,
-    Revision, RevisionParts, Salt, Timestamp, Treatment,
+    Revision, RevisionParts, Salt, Treatment,
 };
 
 use super::Signature;
@@ -47,7 +47,7 @@ pub(super) fn planned(
         keep_buckets(&mut parts, newest);
     }
     plan::place(&mut parts, true);
-    Revision::new(Timestamp::UNIX_EPOCH, parts.clone()).map_err(|refused| refused.to_string())?;
+    parts.validate().map_err(|refused| refused.to_string())?;
     if newest.is_some_and(|newest| says_the_same(newest, &parts)) {
         return Ok(None);
     }

@@ -1,8 +1,8 @@
 //! Facts about planning.
 
 use flag_model::{
-    BucketRange, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, Percent,
-    ProjectName, Revision, RevisionParts, Salt, Timestamp, Treatment, TreatmentName,
+    BucketRange, FlagName, FlagValue, Format, HashAlgorithm, InstanceId, Percent, Revision,
+    RevisionParts, Salt, Timestamp, Treatment, TreatmentName,
 };
 use flag_rollout::reweight;
 use flag_store::{Base, UnreadableRow};
@@ -14,11 +14,7 @@ use crate::flag_file::{Written, read};
 const V1: Format = Format::v1(HashAlgorithm::Md5);
 
 fn key() -> FlagKey {
-    FlagKey {
-        project: ProjectName::new("p").unwrap(),
-        flag_type: FlagType::Feature,
-        name: FlagName::new("f").unwrap(),
-    }
+    "p/feature/f".parse().unwrap()
 }
 
 fn version_2() -> Format {

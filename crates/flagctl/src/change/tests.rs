@@ -1,8 +1,6 @@
 //! Facts about what a change says of itself.
 
-use flag_model::{
-    FlagName, FlagType, FlagValue, Format, HashAlgorithm, OwnerId, ProjectName, Salt, Treatment,
-};
+use flag_model::{FlagValue, Format, HashAlgorithm, OwnerId, Salt, Treatment};
 use flag_rollout::reweight;
 
 use super::*;
@@ -44,11 +42,7 @@ fn parts(format: Format, control: &str, shares: &[Share<'_>]) -> RevisionParts {
             ranges,
         });
     RevisionParts {
-        flag: FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Data,
-            name: FlagName::new("f").unwrap(),
-        },
+        flag: "p/data/f".parse().unwrap(),
         treatments: treatments.collect(),
         format,
         control: FlagValue::text(control).unwrap(),

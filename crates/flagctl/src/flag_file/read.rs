@@ -4,8 +4,7 @@ use std::collections::HashSet;
 
 use flag_model::{
     BucketRange, Date, FlagKey, FlagName, FlagType, FlagValue, FormatVersion, HashAlgorithm,
-    InstanceId, Metadata, MetadataParts, OwnerId, Percent, ProjectName, Salt, Timestamp, Treatment,
-    TreatmentName,
+    InstanceId, MetadataParts, OwnerId, Percent, ProjectName, Salt, Treatment, TreatmentName,
 };
 
 use super::fields::{At, Fields, Reading};
@@ -92,8 +91,8 @@ fn metadata(reading: &mut Reading, flag: &FlagKey, at: &At<'_>) -> Option<Metada
         tags: tags?.unwrap_or_default(),
         expires_on: expires_on?,
     };
-    match Metadata::new(Timestamp::UNIX_EPOCH, parts.clone()) {
-        Ok(_) => Some(parts),
+    match parts.validate() {
+        Ok(()) => Some(parts),
         Err(refused) => reading.refuse(at, refused),
     }
 }

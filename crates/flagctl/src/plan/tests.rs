@@ -10,11 +10,7 @@ use crate::args::revise_args;
 const V1: Format = Format::v1(HashAlgorithm::Md5);
 
 fn key(flag_type: FlagType) -> FlagKey {
-    FlagKey {
-        project: ProjectName::new("p").unwrap(),
-        flag_type,
-        name: FlagName::new("f").unwrap(),
-    }
+    format!("p/{flag_type}/f").parse().unwrap()
 }
 
 /// What the last of these sequences of options makes of the revisions that the others made; the only call to `revision`.

@@ -7,14 +7,14 @@ use quick_cache::unsync::Cache;
 
 use crate::question::{Key, Question};
 
-/// Values by question, at most so many; the least used ones go first.
-pub(crate) struct Shelf<V> {
+/// At most `capacity` values by question; the least used ones are evicted.
+pub(crate) struct BoundedMap<V> {
     capacity: usize,
     values: RwLock<Cache<Key, V>>,
 }
 
-impl<V: Clone> Shelf<V> {
-    /// An empty shelf.
+impl<V: Clone> BoundedMap<V> {
+    /// An empty map.
     pub(crate) fn new(capacity: usize) -> Self {
         let values = RwLock::new(Cache::new(capacity));
         Self { capacity, values }
@@ -37,7 +37,7 @@ impl<V: Clone> Shelf<V> {
         values.get(question).cloned()
     }
 
-    /// As [`Self::get`], but finds nothing while somebody writes. Allocates nothing.
+    /// Like [`Self::get`], but finds nothing while another thread writes. Allocates nothing.
     pub(crate) fn get_at_once(&self, question: &Question<'_>) -> Option<V> {
         let values = match self.values.try_read() {
             Ok(values) => values,
@@ -55,12 +55,12 @@ impl<V: Clone> Shelf<V> {
         self.write(|values| drop(values.remove(question)));
     }
 
-    /// Keeps only what this says.
+    /// Removes the values for which `is_kept` is false.
     pub(crate) fn retain(&self, is_kept: impl Fn(&Key) -> bool) {
         self.write(|values| values.retain(|key, _| is_kept(key)));
     }
 
-    /// Locks it for as long as the guard lives.
+    /// Holds the lock.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Drop + '_ {
         self.values.write().unwrap()
@@ -71,9 +71,9 @@ impl<V: Clone> Shelf<V> {
     }
 }
 
-impl<V> fmt::Debug for Shelf<V> {
+impl<V> fmt::Debug for BoundedMap<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shelf")
+        f.debug_struct("BoundedMap")
             .field("capacity", &self.capacity)
             .finish_non_exhaustive()
     }

@@ -1,0 +1,107 @@
+//! Fixed values, for the tests of an application: what answers instead of the service.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use flag_model::FlagType;
+
+use crate::detail::{Answer, Freshness, Known, Source};
+use crate::failure::Failure;
+use crate::question::{FlagRef, Key, Question};
+use crate::value::Value;
+
+/// The rollout group of fixed values.
+const GROUP: &str = "fixed";
+
+/// A question to a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Asked {
+    /// The type of the flag.
+    pub flag_type: FlagType,
+    /// Its name.
+    pub flag_name: String,
+    /// The instance that the value was for.
+    pub instance_id: String,
+}
+
+/// What a test and its clients share.
+#[derive(Debug, Default)]
+pub(crate) struct Fixed {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    values: HashMap<Key, Value>,
+    failure: Option<Failure>,
+    asked: Vec<Asked>,
+}
+
+impl Fixed {
+    /// Records a question, and answers it.
+    pub(crate) fn answer(&self, question: Question<'_>) -> Answer {
+        let mut state = self.state();
+        state.asked.push(Asked {
+            flag_type: question.flag.flag_type,
+            flag_name: question.flag.name.to_owned(),
+            instance_id: question.instance_id.to_owned(),
+        });
+        if let Err(failure) = question.check() {
+            return Answer::Nothing(failure);
+        }
+        match (&state.failure, state.value(question)) {
+            (Some(failure), _) => Answer::Nothing(failure.clone()),
+            (None, Some(value)) => known(value.clone()),
+            (None, None) => {
+                let detail = format!("{} was not set", question.flag);
+                Answer::Nothing(Failure::FlagNotFound(detail.into()))
+            }
+        }
+    }
+
+    /// Sets the value of a flag, for this instance or, with an empty id, for every other one.
+    pub(crate) fn set(&self, name: &str, instance_id: &str, value: Value) {
+        let flag_type = value.flag_type();
+        let question = Question {
+            flag: FlagRef { flag_type, name },
+            instance_id,
+        };
+        self.state().values.insert(question.into(), value);
+    }
+
+    /// From now on every answer fails in this way, or none does.
+    pub(crate) fn fail(&self, failure: Option<Failure>) {
+        self.state().failure = failure;
+    }
+
+    /// The questions so far, in order.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.state().asked.clone()
+    }
+
+    /// Forgets the questions.
+    pub(crate) fn forget_asked(&self) {
+        self.state().asked.clear();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn value(&self, question: Question<'_>) -> Option<&Value> {
+        let of_instance = self.values.get(&Key::from(question));
+        of_instance.or_else(|| self.values.get(&Key::from(question.of_any_instance())))
+    }
+}
+
+fn known(value: Value) -> Answer {
+    let known = Known {
+        value,
+        rollout_group: GROUP.into(),
+        freshness: Freshness::Current,
+    };
+    Answer::Known(Arc::new(known), Source::Service(Freshness::Current))
+}

@@ -1,0 +1,81 @@
+//! The requests under way: one for each question, however many callers wait for it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt as _;
+use futures_util::future::Shared;
+use tokio::sync::oneshot;
+
+use crate::detail::Known;
+use crate::failure::Failure;
+use crate::question::Key;
+
+/// How a request ended.
+pub(crate) type Outcome = Result<Arc<Known>, Failure>;
+
+/// The outcome of a request under way, for any number of callers; fails if the client is closed.
+pub(crate) type PendingReply = Shared<oneshot::Receiver<Outcome>>;
+
+/// The requests under way.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight {
+    requests: Mutex<HashMap<Key, Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Of the permit.
+    number: u64,
+    reply: PendingReply,
+}
+
+/// The requests under way, locked.
+pub(crate) struct InFlightGuard<'a> {
+    requests: MutexGuard<'a, HashMap<Key, Entry>>,
+}
+
+impl InFlight {
+    /// Locks them. The lock is never held while anything is awaited.
+    pub(crate) fn lock(&self) -> InFlightGuard<'_> {
+        InFlightGuard {
+            requests: self.requests.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+}
+
+impl InFlightGuard<'_> {
+    /// The request for this question, by its number, if there is one.
+    pub(crate) fn find(&self, key: &Key) -> Option<(u64, PendingReply)> {
+        let entry = self.requests.get(key)?;
+        Some((entry.number, entry.reply.clone()))
+    }
+
+    /// Adds a request, which ends when its outcome is sent. The outcome of an earlier one no longer counts.
+    pub(crate) fn add(
+        &mut self,
+        key: Key,
+        number: u64,
+    ) -> (oneshot::Sender<Outcome>, PendingReply) {
+        let (sender, receiver) = oneshot::channel();
+        let reply = receiver.shared();
+        let entry = Entry {
+            number,
+            reply: reply.clone(),
+        };
+        self.requests.insert(key, entry);
+        (sender, reply)
+    }
+
+    /// Removes a request; false if it was removed or replaced before, so that its outcome does not count.
+    pub(crate) fn remove(&mut self, key: &Key, number: u64) -> bool {
+        let entry = self.requests.get(key);
+        let is_there = entry.is_some_and(|entry| entry.number == number);
+        is_there && self.requests.remove(key).is_some()
+    }
+
+    /// Removes all requests about these flags: those who wait still get the outcome, nobody else does.
+    pub(crate) fn forget(&mut self, is_meant: impl Fn(&Key) -> bool) {
+        self.requests.retain(|key, _| !is_meant(key));
+    }
+}

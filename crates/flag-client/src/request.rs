@@ -1,0 +1,101 @@
+//! One request of the thread, from its turn to the reply that its callers wait for.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout_at;
+
+use crate::circuit::Permit;
+use crate::detail::Known;
+use crate::failure::{Failure, RequestFailure, Verdict};
+use crate::in_flight::Outcome;
+use crate::question::Key;
+use crate::shared::Shared;
+
+/// A request under way. However it ends, even before it has begun, the next one can be sent.
+pub(crate) struct Request {
+    shared: Arc<Shared>,
+    key: Key,
+    permit: Permit,
+    sender: Option<oneshot::Sender<Outcome>>,
+}
+
+impl Request {
+    /// A request that the circuit permits; its callers wait for what `sender` is given.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        key: Key,
+        permit: Permit,
+        sender: oneshot::Sender<Outcome>,
+    ) -> Self {
+        Self {
+            shared,
+            key,
+            permit,
+            sender: Some(sender),
+        }
+    }
+
+    /// Asks the service, remembers what it answers, and passes it on.
+    pub(crate) async fn run(mut self, deadline: Instant) {
+        let asked = timeout_at(deadline.into(), self.ask()).await;
+        let outcome = asked.unwrap_or_else(|_| Err(Failure::TimedOut.into()));
+        let outcome = self.record(outcome.map(Arc::new));
+        if let Some(sender) = self.sender.take() {
+            let _ = sender.send(outcome);
+        }
+    }
+
+    async fn ask(&self) -> Result<Known, RequestFailure> {
+        let Shared {
+            circuit, transport, ..
+        } = &*self.shared;
+        // A probe skips the queue: the requests in it may wait for a service that answers again by now.
+        if self.permit.is_probe() {
+            return transport.ask(self.key.question()).await;
+        }
+        let _turn = transport.turn().await;
+        circuit.confirm()?;
+        transport.ask(self.key.question()).await
+    }
+
+    /// Records the outcome in circuit and memory, before any caller receives it.
+    fn record(&self, outcome: Result<Arc<Known>, RequestFailure>) -> Outcome {
+        let (shared, now) = (&self.shared, Instant::now());
+        let (circuit, permit) = (&shared.circuit, &self.permit);
+        match &outcome {
+            Ok(_) => circuit.answered(permit, now),
+            Err(RequestFailure {
+                failure,
+                retry_after,
+            }) => match failure.verdict() {
+                Verdict::Answered => circuit.answered(permit, now),
+                Verdict::NotAsked => circuit.abandoned(permit),
+                Verdict::Failed | Verdict::Refused => {
+                    circuit.failed(permit, failure, *retry_after, now);
+                }
+            },
+        }
+        let outcome = outcome.map_err(|failed| failed.failure);
+        let mut in_flight = shared.in_flight.lock();
+        if in_flight.remove(&self.key, permit.number()) {
+            let question = self.key.question();
+            match &outcome {
+                Ok(known) => shared.cache.remember(question, Arc::clone(known), now),
+                Err(failure) => shared.cache.remember_refusal(question, failure, now),
+            }
+        }
+        outcome
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if self.sender.is_some() {
+            self.shared.circuit.abandoned(&self.permit);
+            let mut in_flight = self.shared.in_flight.lock();
+            in_flight.remove(&self.key, self.permit.number());
+        }
+    }
+}
