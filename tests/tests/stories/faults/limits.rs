@@ -13,11 +13,8 @@ use super::world::warm;
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: cargo xtask faults"]
 async fn three_times_the_capacity_leaves_the_goodput() {
-    let service = Service::start_with(
-        &TestStore::embedded(),
-        &["--demo"],
-        &[("FLAG_WORKERS", "1")],
-    );
+    let store = TestStore::embedded();
+    let service = Service::start_with(&store, &["--demo"], &[("FLAG_WORKERS", "1")]);
     let peak = Load {
         requests: 200_000,
         connections: 64,
@@ -25,6 +22,7 @@ async fn three_times_the_capacity_leaves_the_goodput() {
         path: warm,
     };
     let peak = peak.run(service.url()).await;
+    assert_eq!(peak.count(200), 200_000, "{:?}", peak.statuses);
     let rate = peak.rate() * 3.0;
     #[expect(
         clippy::cast_possible_truncation,
@@ -61,7 +59,8 @@ async fn three_times_the_capacity_leaves_the_goodput() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: cargo xtask faults"]
 async fn slow_clients_are_left() {
-    let service = Service::start_with(&TestStore::embedded(), &["--demo"], &[]);
+    let store = TestStore::embedded();
+    let service = Service::start_with(&store, &["--demo"], &[]);
     let headers = trickle(&service, "").await;
     let body = trickle(
         &service,
