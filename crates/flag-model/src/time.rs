@@ -51,6 +51,13 @@ impl Timestamp {
         Self(self.0.saturating_add(micros).min(Self::LAST.0))
     }
 
+    /// The instant this much earlier, at least the beginning of year 1.
+    #[must_use]
+    pub fn saturating_sub(self, by: Duration) -> Self {
+        let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(micros).max(Self::FIRST.0))
+    }
+
     /// How long after `earlier` this is; zero if it is not later.
     pub fn since(self, earlier: Self) -> Duration {
         let micros = self.0.saturating_sub(earlier.0);
@@ -257,6 +264,11 @@ mod tests {
         let last = Timestamp::LAST;
         assert_eq!(at("9999-12-31 12:00:00").saturating_add(day), last);
         assert_eq!(Timestamp::FIRST.saturating_add(Duration::MAX), last);
+        assert_eq!(
+            at("2024-02-29 12:00:00").saturating_sub(day),
+            at("2024-02-28 12:00:00")
+        );
+        assert_eq!(last.saturating_sub(Duration::MAX), Timestamp::FIRST);
     }
 
     #[test]

@@ -32,11 +32,9 @@ impl FlagStore {
     }
 
     fn row_ahead(&self, created: Timestamp) -> RowAhead {
-        let by = i64::try_from(self.options.max_future.as_micros()).unwrap_or(i64::MAX);
-        let from = created.unix_micros().saturating_sub(by);
         RowAhead {
             created,
-            counts_from: Timestamp::from_unix_micros(from).unwrap_or(created),
+            counts_from: created.saturating_sub(self.options.max_future),
         }
     }
 }
