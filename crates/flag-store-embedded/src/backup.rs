@@ -3,7 +3,7 @@
 //! A copy of the `.db` files alone lacks what is still in the logs beside them. These are copies by `SQLite`'s own
 //! means: each file as of one moment, checked, and complete without anything beside it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use tempfile::TempDir;
 
+use crate::created::{LOGS, UNFINISHED, is_empty, publish};
 use crate::database::{Database, check};
 use crate::directory;
 use crate::failure::Failure;
@@ -23,12 +24,6 @@ use crate::store::file_name;
 
 /// Flags come last: where they are, everything is.
 const ALL: [Contents; 2] = [Contents::Exposures, Contents::Flags];
-
-/// How copies begin whose names are not yet those of a store.
-const UNFINISHED: &str = ".unfinished-";
-
-/// How the names of logs end, out of which `SQLite` changes a file that it opens.
-const LOGS: [&str; 2] = ["-wal", "-journal"];
 
 /// All pages of a file in one step, so that they are of one moment.
 const ALL_PAGES: i32 = -1;
@@ -112,7 +107,10 @@ pub fn restore(
     let directory = make(directory)?;
     match present {
         Present::Stays => refuse_store(&directory)?,
-        Present::KeptIn(folder) => keep(&directory, folder)?,
+        Present::KeptIn(folder) => {
+            keep(&directory, folder)?;
+            set_aside(&directory, folder)?;
+        }
     }
     let unfinished = Unfinished::make_in(&directory)?;
     for contents in ALL {
@@ -130,9 +128,28 @@ pub fn restore(
     Ok(files_in(&directory))
 }
 
+/// Moves empty files away with what lies beside them: it is not theirs, or all that is left of what they held.
+fn set_aside(directory: &Path, folder: &Path) -> Result<(), BackupError> {
+    for contents in ALL {
+        let path = file_in(directory, contents);
+        if is_empty(&path) {
+            let folder = directory::make(folder).map_err(writing(folder))?;
+            for ending in ["-wal", "-journal", "-shm", ""] {
+                let found = beside(&path, ending);
+                if found.symlink_metadata().is_ok() {
+                    let aside = beside(&file_in(&folder, contents), ending);
+                    fs::rename(&found, aside).map_err(writing(&found))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Copies what is there of a store.
 fn keep(directory: &Path, folder: &Path) -> Result<(), BackupError> {
-    let there = present(directory);
+    let mut there = present(directory);
+    there.retain(|contents| !is_empty(&file_in(directory, *contents)));
     if there.is_empty() {
         return Ok(());
     }
@@ -186,12 +203,10 @@ impl Unfinished {
     fn publish(self, directory: &Path, files: &[Contents]) -> Result<(), BackupError> {
         for contents in files {
             let path = file_in(directory, *contents);
-            // Whoever makes the file is the only one who has made it.
-            File::create_new(&path).map_err(|error| match error.kind() {
+            publish(&self.file(*contents), &path).map_err(|error| match error.kind() {
                 io::ErrorKind::AlreadyExists => BackupError::Exists { path: path.clone() },
                 _ => writing(&path)(error),
             })?;
-            fs::rename(self.file(*contents), &path).map_err(writing(&path))?;
         }
         directory::sync(directory);
         Ok(())

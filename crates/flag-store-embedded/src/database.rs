@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
+use crate::created::{ensure_made, is_empty};
 use crate::open_error::{Obstacle, OpenError};
 use crate::patience::Patience;
 use crate::placed::{Closing, Lost, Placed, is_absence};
@@ -14,6 +15,9 @@ use crate::schema::{Contents, Origin, origin, set_up};
 
 /// How long opening waits for other processes that open or write at the same moment.
 const OPENING: Duration = Duration::from_secs(5);
+
+/// How long another process may take to fill a file that it has made.
+const MAKING: Duration = Duration::from_secs(1);
 
 /// Memory for pages, per connection that reads; the service has caches of its own.
 const READER_CACHE_KIB: i32 = 512;
@@ -37,22 +41,20 @@ pub(crate) struct Database {
 impl Database {
     /// Opens a file for writing, or makes it.
     pub(crate) fn writer(path: &Path, contents: Contents) -> Result<Self, OpenError> {
-        // SQLite takes a file of one byte for an empty one, and would write over it.
-        if fs::metadata(path).is_ok_and(|metadata| metadata.len() == 1) {
-            return Err(Obstacle::NoDatabase.in_file(path));
-        }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        Self::open(path, flags, |connection| {
-            prepare(connection, contents, Origin::New)
-        })
-        .map_err(|obstacle| obstacle.in_file(path))
+        ensure_made(path, contents)?;
+        wait_while_empty(path);
+        Self::accepting(Origin::New, path, contents)
     }
 
     /// Opens a file that is there, for writing; makes nothing.
     pub(crate) fn existing(path: &Path, contents: Contents) -> Result<Self, OpenError> {
+        Self::accepting(Origin::Ours, path, contents)
+    }
+
+    fn accepting(origin: Origin, path: &Path, contents: Contents) -> Result<Self, OpenError> {
         let opened = ensure_there(path).and_then(|()| {
             Self::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, |connection| {
-                prepare(connection, contents, Origin::Ours)
+                prepare(connection, contents, origin)
             })
         });
         opened.map_err(|obstacle| obstacle.in_file(path))
@@ -198,10 +200,19 @@ pub(crate) fn check(connection: &Connection, by: &str) -> Result<(), Obstacle> {
 fn ensure_there(path: &Path) -> Result<(), Obstacle> {
     match fs::metadata(path) {
         Err(error) if is_absence(&error) => Err(Obstacle::Missing),
-        // What is empty is not ours, and of one byte SQLite believes that it is.
-        Ok(metadata) if metadata.len() <= 1 => Err(Obstacle::NoDatabase),
+        // SQLite would remove the log beside it, as that of a new file.
+        Ok(_) if is_empty(path) => Err(Obstacle::Empty),
+        // SQLite takes it for an empty one, and would write over it.
+        Ok(metadata) if metadata.len() == 1 => Err(Obstacle::NoDatabase),
         _ => Ok(()),
     }
+}
+
+/// Lets another process finish that has just made a file, where a file system has no links or its release makes them empty.
+fn wait_while_empty(path: &Path) {
+    let patience = Patience::default();
+    patience.last_until(Instant::now().checked_add(MAKING));
+    while is_empty(path) && patience.pause() {}
 }
 
 /// Makes sure that a file is ours, or makes it so where it is empty and may be, and adapts the connection to it.

@@ -105,8 +105,8 @@ mod tests {
 
     /// Rows of which every third says that it is old, in both files.
     async fn log_with_rows(directory: &TempDir) -> (EmbeddedLog, EmbeddedStore, Vec<Row>) {
-        let log = EmbeddedLog::open(directory.path()).unwrap();
         let flags = EmbeddedStore::open(directory.path()).unwrap();
+        let log = EmbeddedLog::open(directory.path()).unwrap();
         let time = |at| if at % 3 == 0 { OLD } else { NEW };
         let rows: Vec<Row> = (0..=2 * SLICE)
             .map(|at| row(format!("I#{at:06}#TIME#{}", time(at))))

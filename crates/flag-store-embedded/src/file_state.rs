@@ -181,7 +181,7 @@ impl FileState {
             return Err(Obstacle::LogOfAnother.in_file(path));
         }
         let mut writer = Database::existing(path, contents)?;
-        if loss.what == Lost::LogTruncated {
+        if let Lost::Truncated | Lost::LogTruncated = loss.what {
             let checked = check(writer.connection(), "quick_check");
             checked.map_err(|obstacle| obstacle.in_file(path))?;
         }

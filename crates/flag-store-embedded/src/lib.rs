@@ -11,6 +11,7 @@
 mod apart;
 mod backup;
 mod cells;
+mod created;
 mod database;
 mod directory;
 mod expiry;

@@ -9,6 +9,8 @@ use rusqlite::ErrorCode;
 use crate::directory;
 use crate::failure::{Failure, is_busy};
 use crate::placed::Lost;
+use crate::schema::Contents;
+use crate::store::file_name;
 
 /// SQLite would take the changes in the log for changes of the new file.
 const LOG_OF_ANOTHER: &str = "another file has taken its place, and the write-ahead log of the old one lies beside it: \
@@ -31,6 +33,26 @@ pub enum OpenError {
     Missing {
         /// The file.
         path: PathBuf,
+    },
+    /// The file was there once, as what is left of it shows.
+    #[error("{} is gone, and {} is still there: {}", path.display(), left.display(), remedy(path))]
+    Gone {
+        /// The file.
+        path: PathBuf,
+        /// What is left.
+        left: PathBuf,
+    },
+    /// The file has no bytes, and what it held is lost.
+    #[error("{} is empty, and what it held is lost: {}", path.display(), remedy(path))]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A log is left of a file that is lost, and `SQLite` would take it for that of the new file.
+    #[error("{} is left of a file that is lost, and would be mixed with a new one: move it away", left.display())]
+    LogLeft {
+        /// The log.
+        left: PathBuf,
     },
     /// The file may be read only.
     #[error("{} is write-protected", path.display())]
@@ -87,6 +109,7 @@ pub enum OpenError {
 #[derive(Debug)]
 pub(crate) enum Obstacle {
     Missing,
+    Empty,
     WriteProtected,
     NoLog,
     NoDatabase,
@@ -119,6 +142,7 @@ impl Obstacle {
         let path = file.to_owned();
         match self {
             Self::Missing => OpenError::Missing { path },
+            Self::Empty => OpenError::Empty { path },
             Self::WriteProtected => OpenError::WriteProtected { path },
             Self::NoLog => unusable(file, "its file system cannot keep a write-ahead log"),
             Self::NoDatabase => OpenError::NotOurs {
@@ -155,6 +179,15 @@ fn sqlite_obstacle(file: &Path, error: rusqlite::Error) -> OpenError {
             source,
         },
         None => unusable(file, Failure::from(error)),
+    }
+}
+
+/// What to do about a file that is lost.
+fn remedy(path: &Path) -> &'static str {
+    if path.file_name() == Some(file_name(Contents::Flags).as_ref()) {
+        "`flagctl restore-backup DIR --replace` puts a backup in its place, `flagctl init` makes a new one"
+    } else {
+        "`flagctl init` makes a new one, `flagctl restore-backup DIR --replace` brings flags and exposures back"
     }
 }
 

@@ -7,6 +7,9 @@ use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+/// The smallest page that `SQLite` has; a database has one at least.
+const LEAST_BYTES: u64 = 512;
+
 /// The files of an open database as they were when it was opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Placed {
@@ -38,6 +41,8 @@ pub(crate) enum Lost {
     Removed,
     #[error("another file took its place while open")]
     Replaced,
+    #[error("it was truncated while open, and what it held is perhaps lost")]
+    Truncated,
     #[error("its write-ahead log, the -wal beside it, was removed or replaced while open")]
     Log,
     #[error(
@@ -64,9 +69,11 @@ impl Lost {
     pub(crate) fn closing(self) -> Closing {
         match self {
             Self::Log | Self::Index => Closing::WithLog,
-            Self::Removed | Self::Replaced | Self::LogTruncated | Self::IndexTruncated => {
-                Closing::AsItIs
-            }
+            Self::Removed
+            | Self::Replaced
+            | Self::Truncated
+            | Self::LogTruncated
+            | Self::IndexTruncated => Closing::AsItIs,
         }
     }
 }
@@ -86,6 +93,7 @@ impl Placed {
     /// Whether everything is in its place, as far as can be seen: a look that fails says nothing.
     pub(crate) fn check(&mut self) -> Result<(), Lost> {
         match self.file.look() {
+            Look::Same(file) if file.len() < LEAST_BYTES => return Err(Lost::Truncated),
             Look::Same(_) => {}
             Look::Absent => return Err(Lost::Removed),
             Look::Other => return Err(Lost::Replaced),

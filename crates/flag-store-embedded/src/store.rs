@@ -9,6 +9,7 @@ use flag_store::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan, StoreError,
 };
 
+use crate::created::make_anew;
 use crate::directory;
 use crate::file::DataFile;
 use crate::open_error::OpenError;
@@ -47,7 +48,7 @@ pub struct EmbeddedStore {
 }
 
 impl EmbeddedStore {
-    /// Opens the file `flags.db` in a directory; makes whatever is not there yet.
+    /// Opens the file `flags.db` in a directory; makes whatever was never there.
     ///
     /// Blocks: a few milliseconds as a rule, at most about 5 s while other processes hold its lock.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
@@ -59,6 +60,17 @@ impl EmbeddedStore {
     /// Blocks likewise.
     pub fn existing(directory: &Path) -> Result<Self, OpenError> {
         Self::existing_file(directory, Contents::Flags)
+    }
+
+    /// Makes `flags.db` and `exposures.db` where they are missing or empty, also if they were lost.
+    ///
+    /// Blocks likewise.
+    pub fn make_anew(directory: &Path) -> Result<(), OpenError> {
+        let directory = directory::make(directory).map_err(unusable(directory))?;
+        for contents in [Contents::Flags, Contents::Exposures] {
+            make_anew(&directory.join(file_name(contents)), contents)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn open_file(directory: &Path, contents: Contents) -> Result<Self, OpenError> {

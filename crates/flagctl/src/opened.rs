@@ -11,10 +11,9 @@ use flag_store::{
 use flag_store_bigtable::{
     BigtableLog, BigtableSettings, BigtableStore, BigtableTables, Table, TableState,
 };
-use flag_store_embedded::EmbeddedStore;
 
 use crate::failure::Failure;
-use crate::run::Context;
+use crate::run::{Context, Part, ensure_there};
 
 /// How long a page of rows may take, which can be many megabytes.
 const LONG: Duration = Duration::from_secs(30);
@@ -38,13 +37,7 @@ impl Opened {
         context: &Context,
         settings: &StoreSettings,
     ) -> Result<Self, Failure> {
-        if let StoreSettings::Embedded(directory) = settings {
-            let files = EmbeddedStore::files(directory);
-            if !files.iter().all(|file| file.exists()) {
-                let place = settings.place();
-                return Err(Failure::NoStore { place });
-            }
-        }
+        ensure_there(settings, Part::Everything)?;
         Self::flags_of(context, settings).await
     }
 

@@ -11,7 +11,7 @@ use flag_settings::{
     OpenStoreError, Origin, Reader, Sources, StoreSettings, read_row_options, table,
 };
 use flag_store::{ExposureLog, FlagStore, RowOptions, RowStore, StoreError, SystemClock};
-use flag_store_embedded::EmbeddedStore;
+use flag_store_embedded::{EmbeddedStore, OpenError};
 use signal_hook::consts::SIGXFSZ;
 
 use crate::args::{self, Command, Variables};
@@ -46,11 +46,10 @@ enum Open {
 }
 
 /// Which files of a store are wanted.
-#[derive(Clone, Copy, Debug)]
-enum Part {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
     Flags,
     Everything,
-    Anything,
 }
 
 /// Does what the command line says.
@@ -116,6 +115,24 @@ async fn perform(context: &Context, command: Command) -> Result<(), Failure> {
     }
 }
 
+/// Refuses a folder without a store, and a store whose files are not all there as far as they are wanted.
+pub(crate) fn ensure_there(settings: &StoreSettings, wanted: Part) -> Result<(), Failure> {
+    let StoreSettings::Embedded(folder) = settings else {
+        return Ok(());
+    };
+    let [flags, exposures] = EmbeddedStore::files(folder);
+    let (path, left) = match (flags.exists(), exposures.exists()) {
+        (false, false) => {
+            let place = settings.place();
+            return Err(Failure::NoStore { place });
+        }
+        (false, true) => (flags, exposures),
+        (true, false) if wanted == Part::Everything => (exposures, flags),
+        (true, _) => return Ok(()),
+    };
+    Err(Failure::Open(OpenError::Gone { path, left }.into()))
+}
+
 /// From now on a file that may not grow any more (`RLIMIT_FSIZE`) fails the write, and doesn't end the process.
 fn outlive_file_limits() -> Result<(), Failure> {
     let came = Arc::new(AtomicBool::new(false));
@@ -133,16 +150,13 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 impl Context {
     /// Opens the flags of the store that the settings name; a folder without one is a mistake in the settings.
     pub(crate) async fn open(&self) -> Result<FlagStore, Failure> {
-        if self.has(Part::Flags) {
-            self.open_flags().await
-        } else {
-            Err(self.no_store())
-        }
+        ensure_there(&self.settings, Part::Flags)?;
+        self.open_flags().await
     }
 
     /// Opens the store that the settings name, and makes whatever its folder lacks.
     pub(crate) async fn open_or_make(&self) -> Result<FlagStore, Failure> {
-        let is_new = !self.has(Part::Everything);
+        let is_new = self.is_missing();
         let store = self.open_flags().await?;
         if is_new {
             self.open_log(&self.settings).await?;
@@ -157,9 +171,8 @@ impl Context {
     /// Opens the flags of the store that the settings name, unless its folder has nothing of one.
     pub(crate) async fn open_if_there(&self) -> Result<Option<FlagStore>, Failure> {
         match &self.settings {
-            _ if self.has(Part::Flags) => self.open().await.map(Some),
             StoreSettings::Embedded(folder)
-                if (folder.is_dir() || !folder.exists()) && !self.has(Part::Anything) =>
+                if self.is_missing() && (folder.is_dir() || !folder.exists()) =>
             {
                 Ok(None)
             }
@@ -167,22 +180,11 @@ impl Context {
         }
     }
 
-    /// Whether the store's files are there, as far as they are wanted; Bigtable has none.
-    fn has(&self, part: Part) -> bool {
-        let StoreSettings::Embedded(folder) = &self.settings else {
-            return true;
-        };
-        let [flags, exposures] = EmbeddedStore::files(folder).map(|file| file.exists());
-        match part {
-            Part::Flags => flags,
-            Part::Everything => flags && exposures,
-            Part::Anything => flags || exposures,
-        }
-    }
-
-    fn no_store(&self) -> Failure {
-        Failure::NoStore {
-            place: self.place(),
+    /// Whether there is no file of the store; Bigtable has none.
+    fn is_missing(&self) -> bool {
+        match ensure_there(&self.settings, Part::Flags) {
+            Err(Failure::NoStore { .. }) => true,
+            Ok(()) | Err(_) => false,
         }
     }
 
@@ -260,9 +262,7 @@ impl Context {
 
     /// Opens the store that the settings name, and its exposure log.
     pub(crate) async fn open_with_log(&self) -> Result<(FlagStore, Arc<dyn ExposureLog>), Failure> {
-        if !self.has(Part::Everything) {
-            return Err(self.no_store());
-        }
+        ensure_there(&self.settings, Part::Everything)?;
         let flags = self.open_flags().await?;
         Ok((flags, self.open_log(&self.settings).await?))
     }

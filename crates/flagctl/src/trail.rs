@@ -1,12 +1,15 @@
 //! Which revisions led to the one in force, so that rollbacks walk back over them and never forth.
 //!
 //! Pure. A rollback takes back everything newer than its target; what was taken back is on the trail again only once it
-//! was named and came into force.
+//! was named and came into force. A revision counts as a rollback only if it decides as the older one that it names:
+//! other tooling copies rows, and changes what they decide but not whose copy they are.
 
 use std::collections::BTreeMap;
 
 use flag_model::{Revision, Timestamp};
 use flag_store::UnreadableRow;
+
+use crate::alike::decide_alike;
 
 /// A revision as the history has it, readable or not.
 pub(crate) type Entry = Result<Revision, UnreadableRow>;
@@ -36,17 +39,19 @@ impl<'h> Trail<'h> {
                 .collect(),
             broken: newest.and_then(|row| row.as_ref().err()?.created()),
         };
-        history
-            .iter()
-            .rev()
-            .flatten()
-            .for_each(|revision| trail.add(revision));
+        let mut older: BTreeMap<Timestamp, &Revision> = BTreeMap::new();
+        for revision in history.iter().rev().flatten() {
+            let copied = revision.rollback_of.and_then(|of| older.get(&of));
+            let is_rollback = copied.is_some_and(|copied| decide_alike(copied, revision));
+            trail.add(revision, revision.rollback_of.filter(|_| is_rollback));
+            older.insert(revision.created(), revision);
+        }
         trail
     }
 
-    fn add(&mut self, revision: &'h Revision) {
+    fn add(&mut self, revision: &'h Revision, rollback_of: Option<Timestamp>) {
         let made = revision.created();
-        let original = revision.rollback_of.map_or(made, |of| self.original(of));
+        let original = rollback_of.map_or(made, |of| self.original(of));
         self.originals.insert(made, original);
         self.steps.retain(|(step, _)| *step <= original);
         if self.steps.last().is_none_or(|(step, _)| *step < original) {

@@ -22,8 +22,8 @@ struct Both(EmbeddedStore, EmbeddedLog);
 
 impl Both {
     fn open(directory: &Path) -> Self {
-        let log = EmbeddedLog::open(directory).unwrap();
-        Self(EmbeddedStore::open(directory).unwrap(), log)
+        let flags = EmbeddedStore::open(directory).unwrap();
+        Self(flags, EmbeddedLog::open(directory).unwrap())
     }
 
     fn existing(directory: &Path) -> Self {
@@ -170,6 +170,27 @@ async fn a_store_is_replaced_under_those_who_have_it_open_and_kept() {
     assert_eq!(keys(&kept, &["a", "b"]).await, [true, true]);
     store.close().await;
     assert_eq!(names(&data), ["before", "exposures.db", "flags.db"]);
+}
+
+#[tokio::test]
+async fn a_file_that_was_truncated_is_replaced_and_kept_with_its_log() {
+    let (_parent, data, backup, before) = places();
+    let store = Both::open(&data);
+    insert(&store, "a").await;
+    back_up(&data, &backup).unwrap();
+    fs::write(data.join("flags.db"), "").unwrap();
+    assert!(!store.answers().await);
+    restore(&backup, &data, Present::KeptIn(&before)).unwrap();
+    while !store.answers().await {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(keys(&store, &["a"]).await, [true]);
+    let kept = names(&before);
+    assert_eq!(
+        kept,
+        ["exposures.db", "flags.db", "flags.db-shm", "flags.db-wal"]
+    );
+    assert_eq!(before.join("flags.db").metadata().unwrap().len(), 0);
 }
 
 /// `SQLite` takes whatever log lies beside a file for its log.

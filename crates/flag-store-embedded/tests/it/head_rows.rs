@@ -48,6 +48,9 @@ fn log(directory: &Path) -> (usize, usize) {
     const HEADER: usize = 32;
     const FRAME_HEADER: usize = 24;
     let log = fs::read(directory.join("flags.db-wal")).unwrap();
+    if log.is_empty() {
+        return (0, 0);
+    }
     let page = u32::from_be_bytes(log[8..12].try_into().unwrap());
     let frame = FRAME_HEADER + usize::try_from(page).unwrap();
     // The last frame of a transaction tells how large the file is then.

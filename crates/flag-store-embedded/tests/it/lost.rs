@@ -118,7 +118,7 @@ async fn nothing_is_made_in_the_place_of_what_was_removed() {
     fs::create_dir(&directory).unwrap();
     File::create(directory.join("flags.db")).unwrap();
     sleep(Duration::from_millis(300)).await;
-    assert_away(&store, "NotOurs").await;
+    assert_away(&store, "Empty").await;
     assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
     assert_eq!(directory.join("flags.db").metadata().unwrap().len(), 0);
 }
@@ -253,6 +253,24 @@ async fn a_log_that_was_truncated_spoils_the_file_no_further() {
         for (key, there) in [("a", true), ("b", false), ("c", true)] {
             assert_eq!(get(&store, key).await.unwrap().is_some(), there, "{key}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_truncated_is_noticed_and_its_log_is_left() {
+    let parent = TempDir::new().unwrap();
+    let (directory, store) = made(&parent, "data", &["a"]).await;
+    log(&store, "x").await.unwrap();
+    for name in ["flags.db", "exposures.db"] {
+        cut(&directory.join(name));
+    }
+    for _ in 0..2 {
+        assert_away(&store, "Truncated").await;
+        sleep(Duration::from_millis(300)).await;
+    }
+    store.close().await;
+    for name in ["flags.db-wal", "exposures.db-wal"] {
+        assert!(directory.join(name).metadata().unwrap().len() > 0, "{name}");
     }
 }
 

@@ -86,6 +86,63 @@ fn a_newer_schema_is_refused_and_left_alone() {
 }
 
 #[test]
+fn an_empty_file_is_a_lost_one_and_is_left_alone_with_its_log() {
+    let directory = TempDir::new().unwrap();
+    check_refused(directory.path(), b"", "is empty, and what it held is lost");
+    let log = directory.path().join("flags.db-wal");
+    fs::write(&log, "what was written last").unwrap();
+    for opened in [EmbeddedStore::open, EmbeddedStore::existing] {
+        let error = opened(directory.path()).unwrap_err();
+        assert!(matches!(error, OpenError::Empty { .. }), "{error}");
+        assert_eq!(fs::read(&log).unwrap(), b"what was written last");
+    }
+}
+
+#[test]
+fn a_file_that_left_something_behind_is_a_lost_one() {
+    for left in ["exposures.db", "flags.db-wal", "flags.db-journal"] {
+        let directory = TempDir::new().unwrap();
+        fs::write(directory.path().join(left), "left").unwrap();
+        let error = EmbeddedStore::open(directory.path()).unwrap_err();
+        assert!(matches!(error, OpenError::Gone { .. }), "{error}");
+        assert!(error.to_string().contains(left), "{error}");
+        assert!(!directory.path().join("flags.db").exists());
+    }
+}
+
+#[tokio::test]
+async fn a_lost_file_is_made_anew_where_that_is_meant() {
+    let directory = TempDir::new().unwrap();
+    let flags = directory.path().join("flags.db");
+    EmbeddedStore::open(directory.path()).unwrap().close().await;
+    let log = EmbeddedLog::open(directory.path()).unwrap();
+    log.rows().insert_if_absent(&row("a")).await.unwrap();
+    log.rows().close().await;
+    for lose in [
+        |file: &Path| fs::write(file, ""),
+        |file: &Path| fs::remove_file(file),
+    ] {
+        lose(&flags).unwrap();
+        EmbeddedStore::open(directory.path()).unwrap_err();
+        EmbeddedStore::make_anew(directory.path()).unwrap();
+        EmbeddedStore::open(directory.path()).unwrap().close().await;
+    }
+    let kept = EmbeddedLog::open(directory.path()).unwrap();
+    let kept = kept.rows().get(b"a", Columns::All).await;
+    assert_eq!(kept.unwrap(), Some(row("a")));
+}
+
+#[test]
+fn nothing_new_is_made_beside_the_log_of_what_was_lost() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("flags.db"), "").unwrap();
+    fs::write(directory.path().join("flags.db-wal"), "left").unwrap();
+    let error = EmbeddedStore::make_anew(directory.path()).unwrap_err();
+    assert!(error.to_string().contains("move it away"), "{error}");
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 2);
+}
+
+#[test]
 fn a_directory_that_cannot_be_made_is_named() {
     let parent = TempDir::new().unwrap();
     let file = parent.path().join("file");
@@ -123,7 +180,7 @@ fn a_write_protected_file_is_named() {
     use std::os::unix::fs::PermissionsExt;
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("flags.db");
-    fs::write(&path, "").unwrap();
+    fs::write(&path, database("PRAGMA user_version = 1")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
     if fs::OpenOptions::new().append(true).open(&path).is_ok() {
         return; // permissions don't bind this user

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use flag_model::ProjectName;
-use flag_settings::{StoreSettings, table};
+use flag_settings::{OpenStoreError, StoreSettings, table};
 use flag_store::{ExposureLog, ExposureScope, PAGE, Pages, StoreError, project_rows};
 use flag_store_bigtable::{BigtableSettings, BigtableTables, Expiry, Table, TableState};
+use flag_store_embedded::OpenError;
 
 use self::exposures::ProjectExposures;
 use self::rows::ProjectRows;
@@ -23,6 +24,9 @@ use crate::run::Context;
 
 /// What to do where there is no store.
 const NO_STORE: &str = "if there should be one, name its folder with --data-dir or FLAG_DATA_DIR; else run `flagctl init`";
+
+/// What to do where a file of the store was lost.
+const LOST_FILE: &str = "look where the file went; else `flagctl restore-backup DIR --replace` puts a backup in its place, and `flagctl init` makes a new one";
 
 /// How long exposures should be kept, for advice.
 const RETENTION: Duration = Duration::from_hours(90 * 24);
@@ -75,6 +79,9 @@ impl Doctor {
                 self.unreachable("store", &chain(&failure));
                 let advice = match failure {
                     Failure::NoStore { .. } => NO_STORE.to_owned(),
+                    Failure::Open(OpenStoreError::Embedded(
+                        OpenError::Gone { .. } | OpenError::Empty { .. },
+                    )) => LOST_FILE.to_owned(),
                     _ => store_advice(context.settings()),
                 };
                 return self.checks.advise(advice);

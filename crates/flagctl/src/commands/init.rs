@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use flag_settings::StoreSettings;
+use flag_settings::{OpenStoreError, StoreSettings};
 use flag_store::{FAMILY, StoreError};
 use flag_store_bigtable::{BigtableSettings, BigtableTables, Expiry, Prepared, Table};
 use flag_store_embedded::EmbeddedStore;
@@ -48,20 +48,23 @@ pub(crate) async fn init(context: &Context, typed: &InitArgs) -> Result<(), Fail
 
 async fn embedded(context: &Context, directory: &Path) -> Result<Vec<Part>, Failure> {
     let files = EmbeddedStore::files(directory);
-    let states = files.each_ref().map(|file| {
-        if file.exists() {
-            PartState::WasThere
-        } else {
-            PartState::Created
-        }
-    });
+    let found = files.each_ref().map(|file| file.metadata());
+    EmbeddedStore::make_anew(directory).map_err(OpenStoreError::from)?;
     context.open_or_make().await?;
+    context.open_log(context.settings()).await?;
     output::talk("the embedded store expires nothing: --log-retention-days is for Bigtable");
-    let parts = files.iter().zip(states).map(|(file, state)| Part {
-        name: format!("file {}", file.display()),
-        state,
-        is: None,
-        advice: None,
+    let parts = files.iter().zip(found).map(|(file, found)| {
+        let (state, is) = match found {
+            Ok(found) if found.len() > 0 => (PartState::WasThere, None),
+            Ok(_) => (PartState::Created, Some("was empty".to_owned())),
+            Err(_) => (PartState::Created, None),
+        };
+        Part {
+            name: format!("file {}", file.display()),
+            state,
+            is,
+            advice: None,
+        }
     });
     Ok(parts.collect())
 }

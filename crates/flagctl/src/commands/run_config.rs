@@ -123,6 +123,9 @@ async fn revise(
             .await);
     }
     let mut parts = next.into_parts();
+    if parts.rollback_of.take().is_some() {
+        output::talk("warning: RollbackOf is not kept: `flagctl rollback` alone makes a rollback");
+    }
     if parts.owner.is_none() {
         parts.owner = Some(plan::editor(&context.variables)?);
     }

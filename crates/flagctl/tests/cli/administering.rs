@@ -175,6 +175,55 @@ fn whoever_makes_a_store_is_told() {
     assert!(!stderr(&revise(&dir, "--control false --comment x")).contains("it is made now"));
 }
 
+/// A file that was lost is no new store, for nobody but `init`.
+#[test]
+fn a_file_that_was_lost_is_named_until_init_makes_a_new_one() {
+    for (name, lose) in [
+        ("flags.db", "empty"),
+        ("flags.db", "gone"),
+        ("exposures.db", "empty"),
+        ("exposures.db", "gone"),
+    ] {
+        let dir = with_revision();
+        let file = dir.path().join(name);
+        match lose {
+            "empty" => std::fs::write(&file, "").unwrap(),
+            _ => std::fs::remove_file(&file).unwrap(),
+        }
+        let says = [
+            file.to_str().unwrap(),
+            lose,
+            "flagctl restore-backup",
+            "flagctl init",
+        ];
+        let look = ["exposures", "csr-assistant", "feature", NAME];
+        check_failed(&flagctl(&dir, &look), 6, &says);
+        let found = doctor(dir.path(), &[], 6);
+        let store = found.iter().find(|(_, check, _)| check == "store");
+        let (status, _, found) = store.unwrap();
+        assert!(
+            status == "failed" && says.iter().all(|part| found.contains(part)),
+            "{found}"
+        );
+        if name == "flags.db" {
+            check_failed(&flagctl(&dir, &["list", "csr-assistant"]), 6, &says);
+            check_failed(&add(&dir), 6, &says);
+        } else {
+            check_done(&flagctl(&dir, &["list", "csr-assistant"]));
+            check_done(&revise(&dir, "--percent 10"));
+        }
+        assert_eq!(file.metadata().map_or(0, |file| file.len()), 0);
+        let parts = json(&flagctl(&dir, &["init", "-ojson"]))["parts"].take();
+        for part in parts.as_array().unwrap() {
+            let is_this = part["name"].as_str().unwrap().ends_with(name);
+            let state = if is_this { "created" } else { "was_there" };
+            assert_eq!(part["state"], state, "{part}");
+            assert_eq!(part["is"] == "was empty", is_this && lose == "empty");
+        }
+        doctor(dir.path(), &[], 0);
+    }
+}
+
 #[test]
 fn rows_that_cannot_be_read_are_named() {
     let dir = TempDir::new().unwrap();

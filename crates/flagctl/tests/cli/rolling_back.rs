@@ -76,6 +76,53 @@ fn a_rollback_goes_past_what_was_rolled_back_before_it() {
     }
 }
 
+/// A person copies the row in force and changes what it decides; the next rollback takes exactly that back.
+#[test]
+fn a_pasted_row_of_a_rollback_is_none() {
+    let dir = revised(&[10, 20, 30]);
+    check_done(&on_flag(&dir, "rollback", &[]));
+    let rows = administering::rows(dir.path());
+    let mut copied = rows.iter().map(|row| &row.cells);
+    let copied = copied.find(|cells| cells.get("RollbackOf").is_some());
+    let copied = copied.unwrap().iter().map(|(column, cell)| {
+        let [column, cell] = [column, cell].map(|text| str::from_utf8(text).unwrap());
+        let changed = cell.replace(":20,", ":25,").replace("20000", "25000");
+        (column.to_owned(), changed.into())
+    });
+    let cells = Value::Object(copied.collect());
+    let config = serde_json::json!({
+        "row_key_prefix_PROJECT": "csr-assistant",
+        "row_key_prefix_ROWTYPE": "REVISION",
+        "row_key_prefix_FLAGTYPE": "feature",
+        "row_key_prefix_FLAGNAME": NAME,
+        "row_cell_value": cells,
+        "add_new_feature_flag": false,
+    });
+    let file = dir.path().join("run-config.json");
+    std::fs::write(&file, config.to_string()).unwrap();
+    let pasted = flagctl(&dir, &["run-config", "-f", file.to_str().unwrap()]);
+    check_said(&pasted, 0, "warning: RollbackOf is not kept");
+    assert_eq!(percent(&dir), "25");
+    check_done(&on_flag(&dir, "rollback", &[]));
+    assert_eq!(percent(&dir), "20");
+}
+
+#[test]
+fn a_row_that_is_no_copy_of_what_it_names_is_no_rollback() {
+    for named in ["2020-01-01 00:00:00", "2024-09-25 10:00:00"] {
+        let dir = TempDir::new().unwrap();
+        check_done(&add(&dir));
+        let treatments = |percent| format!("[{{'PercentRollout': {percent}, 'Value': True}}]");
+        leave_behind(&dir, "2024-09-25 10:00:00", &treatments(10));
+        leave_behind(&dir, "2024-09-26 10:00:00", &treatments(20));
+        let mut row = left_behind("2024-09-27 10:00:00", &treatments(30));
+        row.cells.set("RollbackOf", named);
+        administering::write(dir.path(), row);
+        check_done(&on_flag(&dir, "rollback", &[]));
+        assert_eq!(percent(&dir), "20", "{named}");
+    }
+}
+
 #[test]
 fn a_rollback_to_what_is_in_force_says_that_nothing_changes() {
     let dir = revised(&[10, 20, 30]);

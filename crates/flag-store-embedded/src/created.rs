@@ -1,0 +1,114 @@
+//! Makes the files of a store: whole, or not at all.
+//!
+//! A file is made under another name and gets its own when it is complete. So one without a byte is no new one: what it
+//! held is lost, and so is a file that is missing while what belongs to it is there. `SQLite` would take both for new.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use crate::directory;
+use crate::open_error::{Obstacle, OpenError};
+use crate::placed::{beside, is_absence};
+use crate::schema::{Contents, set_up};
+use crate::store::file_name;
+
+/// How folders begin that hold files which are not complete yet.
+pub(crate) const UNFINISHED: &str = ".unfinished-";
+
+/// How the names of logs end, out of which `SQLite` changes a file that it opens.
+pub(crate) const LOGS: [&str; 2] = ["-wal", "-journal"];
+
+/// Makes a file if it is missing; another process may do so at the same time. Refuses to if it is there no more.
+pub(crate) fn ensure_made(path: &Path, contents: Contents) -> Result<(), OpenError> {
+    // Looked for first: another process makes the file before them.
+    let left = left_of(path, contents);
+    if !is_absent(path) {
+        return Ok(());
+    }
+    match left {
+        None => make(path, contents),
+        Some(left) => Err(OpenError::Gone {
+            path: path.to_owned(),
+            left,
+        }),
+    }
+}
+
+/// Makes a file if it is missing or empty, whether it was lost or not; a log that is left of it is refused.
+pub(crate) fn make_anew(path: &Path, contents: Contents) -> Result<(), OpenError> {
+    if !is_empty(path) && !is_absent(path) {
+        return Ok(());
+    }
+    if let Some(left) = logs_of(path).find(|log| log.symlink_metadata().is_ok()) {
+        return Err(OpenError::LogLeft { left });
+    }
+    if is_empty(path) {
+        fs::remove_file(path).map_err(|source| OpenError::Directory {
+            path: path.to_owned(),
+            source,
+        })?;
+    }
+    make(path, contents)
+}
+
+/// Gives a file the name that it is to have, where none may be yet.
+pub(crate) fn publish(made: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(made, path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            // Not every file system has links; then whoever makes the file is the only one who has made it.
+            File::create_new(path)?;
+            fs::rename(made, path)
+        }
+        linked => linked,
+    }
+}
+
+fn make(path: &Path, contents: Contents) -> Result<(), OpenError> {
+    let directory = path.parent().unwrap_or(path);
+    let failed = |source| OpenError::Directory {
+        path: directory.to_owned(),
+        source,
+    };
+    let unfinished = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .tempdir_in(directory)
+        .map_err(failed)?;
+    let made = unfinished.path().join(file_name(contents));
+    fill(&made, contents).map_err(|obstacle| obstacle.in_file(path))?;
+    match publish(&made, path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(failed(error)),
+        _ => directory::sync(directory),
+    }
+    Ok(())
+}
+
+/// Without a write-ahead log, so that everything is in the file itself.
+fn fill(path: &Path, contents: Contents) -> Result<(), Obstacle> {
+    let mut connection = Connection::open(path)?;
+    set_up(&mut connection, contents)?;
+    connection.close().map_err(|(_, error)| error.into())
+}
+
+/// What shows that a file was there: its log, or the exposures, which are made after the flags.
+fn left_of(path: &Path, contents: Contents) -> Option<PathBuf> {
+    let exposures = path.with_file_name(file_name(Contents::Exposures));
+    let exposures = (contents == Contents::Flags).then_some(exposures);
+    let mut left = logs_of(path).chain(exposures);
+    left.find(|file| file.symlink_metadata().is_ok())
+}
+
+fn logs_of(path: &Path) -> impl Iterator<Item = PathBuf> {
+    LOGS.into_iter().map(|ending| beside(path, ending))
+}
+
+/// Whether it is a file without a byte.
+pub(crate) fn is_empty(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
+}
+
+fn is_absent(path: &Path) -> bool {
+    fs::metadata(path).is_err_and(|error| is_absence(&error))
+}
