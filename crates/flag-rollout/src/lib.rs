@@ -16,4 +16,4 @@ mod ranges;
 pub use crate::decide::{Decision, decide, decide_with};
 pub use crate::hash::{bucket, position};
 pub use crate::plan::Plan;
-pub use crate::ranges::{consecutive, reweight};
+pub use crate::ranges::{consecutive, groups, reweight};

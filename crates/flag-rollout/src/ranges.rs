@@ -1,6 +1,6 @@
 //! Which buckets belong to which treatment, and how that changes with the percentages.
 
-use flag_model::{BUCKETS, BucketRange, Percent};
+use flag_model::{BUCKETS, BucketRange, Format, Percent, Revision};
 
 /// The buckets of version 1: consecutive, in the order of the treatments, from bucket 0 on.
 ///
@@ -89,6 +89,22 @@ fn split(ranges: Vec<BucketRange>, buckets: u32) -> (Vec<BucketRange>, Vec<Bucke
         rest.extend(BucketRange::new(middle, range.to()).ok());
     }
     (first, rest)
+}
+
+/// The rollout group of each treatment, with the buckets that it owns, whatever the version.
+pub fn groups(revision: &Revision) -> Vec<(String, Vec<BucketRange>)> {
+    let treatments = revision.treatments.iter();
+    let ranges = match revision.format {
+        Format::V1 { .. } => {
+            let percents: Vec<_> = treatments.map(|treatment| treatment.percent).collect();
+            consecutive(&percents)
+        }
+        Format::V2 { .. } => treatments
+            .map(|treatment| treatment.ranges.clone())
+            .collect(),
+    };
+    let groups = (0..ranges.len()).map(|at| revision.group(at));
+    groups.zip(ranges).collect()
 }
 
 #[cfg(test)]

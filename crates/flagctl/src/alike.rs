@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use flag_model::{BUCKETS, BucketRange, FlagValue, Revision};
 
-use crate::output::groups;
+use flag_rollout::groups;
 
 /// What an instance receives from a treatment: the rollout group and the value.
 type Outcome<'r> = (String, &'r FlagValue);

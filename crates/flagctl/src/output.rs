@@ -27,10 +27,7 @@ mod yaml;
 
 use std::io::{self, ErrorKind, Write as _};
 
-use flag_model::{
-    AlgorithmSource, BucketRange, FlagKey, Format, HashAlgorithm, Revision, Timestamp,
-};
-use flag_rollout::consecutive;
+use flag_model::{AlgorithmSource, FlagKey, Format, HashAlgorithm, Revision, Timestamp};
 use flag_store::{Row, UnreadableRow};
 use serde::Serialize;
 
@@ -158,20 +155,4 @@ pub(crate) fn named_algorithm(format: &Format) -> Option<HashAlgorithm> {
         }
     );
     is_named.then(|| format.algorithm())
-}
-
-/// The rollout group of each treatment, with the buckets that it owns, whatever the version.
-pub(crate) fn groups(revision: &Revision) -> Vec<(String, Vec<BucketRange>)> {
-    let treatments = revision.treatments.iter();
-    let ranges = match revision.format {
-        Format::V1 { .. } => {
-            let percents: Vec<_> = treatments.map(|treatment| treatment.percent).collect();
-            consecutive(&percents)
-        }
-        Format::V2 { .. } => treatments
-            .map(|treatment| treatment.ranges.clone())
-            .collect(),
-    };
-    let groups = (0..ranges.len()).map(|at| revision.group(at));
-    groups.zip(ranges).collect()
 }

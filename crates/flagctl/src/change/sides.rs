@@ -5,7 +5,7 @@ use std::fmt;
 
 use flag_model::{BUCKETS, BucketRange, Percent, Revision};
 
-use crate::output::groups;
+use flag_rollout::groups;
 
 /// How many buckets change sides, override lists apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,12 +6,13 @@ use flag_model::{BucketRange, FlagKey, InstanceId, OwnerId, Revision, Treatment}
 use serde::Serialize;
 use serde_json::Number;
 
+use super::Answer;
 use super::json;
 use super::table::{listed, or_none, placing, ranges};
 use super::text::{Columns, Text, Tone};
 use super::visible::visible;
-use super::{Answer, groups};
 use crate::change::Sides;
+use flag_rollout::groups;
 
 /// Two revisions of a flag.
 pub(crate) struct Diff<'a> {

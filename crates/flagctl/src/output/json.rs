@@ -8,7 +8,8 @@ use flag_store::UnreadableRow;
 use serde::Serialize;
 use serde_json::Number;
 
-use super::{groups, named_algorithm};
+use super::named_algorithm;
+use flag_rollout::groups;
 
 #[derive(Serialize)]
 pub(super) struct Key {

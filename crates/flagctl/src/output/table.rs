@@ -2,9 +2,9 @@
 
 use flag_model::{BucketRange, Format, Metadata, Percent, Revision};
 
-use super::groups;
 use super::text::{Columns, Text, Tone};
 use super::visible::{item, visible};
+use flag_rollout::groups;
 
 /// How many characters of a text are shown where many rows are.
 const SHORT: usize = 60;
