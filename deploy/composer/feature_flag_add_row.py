@@ -55,7 +55,8 @@ EXAMPLE = """\
 
 DOCUMENTATION = f"""\
 Adds one row to the flag table: the metadata of a new flag, or a revision of a flag that exists. Nothing is ever
-overwritten; to roll back, append the old revision again.
+overwritten. To take a revision back, use `flagctl rollback` where you can: an old revision that is appended by hand counts
+as a new one, and a later rollback goes back to the one that it was to replace.
 
 Trigger with the form, or with a configuration such as:
 
