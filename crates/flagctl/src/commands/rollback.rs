@@ -138,10 +138,17 @@ fn named<'h>(flag: &FlagKey, history: &'h [Entry], to: Timestamp) -> Result<&'h 
         }),
         None => Err(Failure::NoRevision {
             flag: flag.clone(),
-            wanted: format!("of {to}"),
+            wanted: to,
+            nearest: nearest(history, to),
             known: history.len(),
         }),
     }
+}
+
+/// The time of a revision that is nearest to this one.
+fn nearest(history: &[Entry], to: Timestamp) -> Option<Timestamp> {
+    let made = history.iter().filter_map(output::created);
+    made.min_by_key(|made| made.unix_micros().abs_diff(to.unix_micros()))
 }
 
 fn revision_of(made: Option<Timestamp>) -> String {
