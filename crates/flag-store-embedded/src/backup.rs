@@ -20,7 +20,6 @@ use crate::open_error::OpenError;
 use crate::patience::Patience;
 use crate::placed::{Closing, beside};
 use crate::schema::Contents;
-use crate::store::file_name;
 
 /// Flags come last: where they are, everything is.
 const ALL: [Contents; 2] = [Contents::Exposures, Contents::Flags];
@@ -264,7 +263,7 @@ fn make(directory: &Path) -> Result<PathBuf, BackupError> {
 }
 
 fn file_in(directory: &Path, contents: Contents) -> PathBuf {
-    directory.join(file_name(contents))
+    directory.join(contents.file_name())
 }
 
 fn files_in(directory: &Path) -> Vec<PathBuf> {

@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use crate::directory;
+use crate::directory::{self, EXPOSURES};
 use crate::open_error::{Obstacle, OpenError};
 use crate::placed::{beside, is_absence};
 use crate::schema::{Contents, set_up};
-use crate::store::file_name;
 
 /// How folders begin that hold files which are not complete yet.
 pub(crate) const UNFINISHED: &str = ".unfinished-";
@@ -76,7 +75,7 @@ fn make(path: &Path, contents: Contents) -> Result<(), OpenError> {
         .prefix(UNFINISHED)
         .tempdir_in(directory)
         .map_err(failed)?;
-    let made = unfinished.path().join(file_name(contents));
+    let made = unfinished.path().join(contents.file_name());
     fill(&made, contents).map_err(|obstacle| obstacle.in_file(path))?;
     match publish(&made, path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(failed(error)),
@@ -94,7 +93,7 @@ fn fill(path: &Path, contents: Contents) -> Result<(), Obstacle> {
 
 /// What shows that a file was there: its log, or the exposures, which are made after the flags.
 fn left_of(path: &Path, contents: Contents) -> Option<PathBuf> {
-    let exposures = path.with_file_name(file_name(Contents::Exposures));
+    let exposures = path.with_file_name(EXPOSURES);
     let exposures = (contents == Contents::Flags).then_some(exposures);
     let mut left = logs_of(path).chain(exposures);
     left.find(|file| file.symlink_metadata().is_ok())

@@ -4,6 +4,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf, absolute};
 
+/// The files in it.
+pub(crate) const FLAGS: &str = "flags.db";
+pub(crate) const EXPOSURES: &str = "exposures.db";
+
 /// Makes a directory and those above it, durably, and gives its absolute path.
 pub(crate) fn make(directory: &Path) -> io::Result<PathBuf> {
     let directory = absolute(directory)?;

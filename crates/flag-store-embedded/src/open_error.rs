@@ -9,8 +9,6 @@ use rusqlite::ErrorCode;
 use crate::directory;
 use crate::failure::{Failure, is_busy};
 use crate::placed::Lost;
-use crate::schema::Contents;
-use crate::store::file_name;
 
 /// SQLite would take the changes in the log for changes of the new file.
 const LOG_OF_ANOTHER: &str = "another file has taken its place, and the write-ahead log of the old one lies beside it: \
@@ -184,7 +182,7 @@ fn sqlite_obstacle(file: &Path, error: rusqlite::Error) -> OpenError {
 
 /// What to do about a file that is lost.
 fn remedy(path: &Path) -> &'static str {
-    if path.file_name() == Some(file_name(Contents::Flags).as_ref()) {
+    if path.file_name() == Some(directory::FLAGS.as_ref()) {
         "`flagctl restore-backup DIR --replace` puts a backup in its place, `flagctl init` makes a new one"
     } else {
         "`flagctl init` makes a new one, `flagctl restore-backup DIR --replace` brings flags and exposures back"

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use crate::directory::{EXPOSURES, FLAGS};
 use crate::open_error::Obstacle;
 
 const CREATE_ROWS: &str =
@@ -35,6 +36,14 @@ impl Contents {
         match self {
             Self::Flags => "flags",
             Self::Exposures => "exposures",
+        }
+    }
+
+    /// What the file is called.
+    pub(crate) fn file_name(self) -> &'static str {
+        match self {
+            Self::Flags => FLAGS,
+            Self::Exposures => EXPOSURES,
         }
     }
 

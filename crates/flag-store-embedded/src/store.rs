@@ -10,23 +10,12 @@ use flag_store::{
 };
 
 use crate::created::make_anew;
-use crate::directory;
+use crate::directory::{self, EXPOSURES, FLAGS};
 use crate::file::DataFile;
 use crate::open_error::OpenError;
 use crate::rows::{self, Comparison, Wanted, Write};
 use crate::schema::Contents;
 use crate::stored::StoredRow;
-
-const FLAGS: &str = "flags.db";
-const EXPOSURES: &str = "exposures.db";
-
-/// What the file is called that holds this.
-pub(crate) fn file_name(contents: Contents) -> &'static str {
-    match contents {
-        Contents::Flags => FLAGS,
-        Contents::Exposures => EXPOSURES,
-    }
-}
 
 /// How long a call takes at most, unless `with_timeout` says otherwise; a batch of exposures six times that.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -68,19 +57,19 @@ impl EmbeddedStore {
     pub fn make_anew(directory: &Path) -> Result<(), OpenError> {
         let directory = directory::make(directory).map_err(unusable(directory))?;
         for contents in [Contents::Flags, Contents::Exposures] {
-            make_anew(&directory.join(file_name(contents)), contents)?;
+            make_anew(&directory.join(contents.file_name()), contents)?;
         }
         Ok(())
     }
 
     pub(crate) fn open_file(directory: &Path, contents: Contents) -> Result<Self, OpenError> {
         let directory = directory::make(directory).map_err(unusable(directory))?;
-        DataFile::open(directory.join(file_name(contents)), contents).map(Self::of)
+        DataFile::open(directory.join(contents.file_name()), contents).map(Self::of)
     }
 
     pub(crate) fn existing_file(directory: &Path, contents: Contents) -> Result<Self, OpenError> {
         let directory = absolute(directory).map_err(unusable(directory))?;
-        DataFile::existing(directory.join(file_name(contents)), contents).map(Self::of)
+        DataFile::existing(directory.join(contents.file_name()), contents).map(Self::of)
     }
 
     fn of(file: DataFile) -> Self {

@@ -26,7 +26,7 @@ use crate::run::Context;
 const NO_STORE: &str = "if there should be one, name its folder with --data-dir or FLAG_DATA_DIR; else run `flagctl init`";
 
 /// What to do where a file of the store was lost.
-const LOST_FILE: &str = "look where the file went; else `flagctl restore-backup DIR --replace` puts a backup in its place, and `flagctl init` makes a new one";
+const LOST_FILE: &str = "look where the file went before you do one of the two";
 
 /// What to do where a table is missing.
 const INIT: &str = "`flagctl init` creates what is missing";

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use clap::Args;
 use flag_model::{FlagKey, Revision, RevisionParts, Timestamp};
 
+use crate::alike::decide_alike;
 use crate::args::{FlagArgs, OutputArgs, OwnerArgs};
 use crate::change::Risk;
 use crate::commands::SEARCHED;
@@ -52,7 +53,7 @@ pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<
             .not_found(&store, flag, " that has a revision")
             .await);
     };
-    let trail = Trail::of(&history);
+    let trail = Trail::of(&history, decide_alike);
     let target = match typed.to {
         None => back(&flag, &trail, typed.steps.get(), history.len())?,
         Some(to) => named(&flag, &history, to)?,
