@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use flag_model::{Date, Invalid, Timestamp};
+use flag_model::{Date, Invalid, Timestamp, quoted};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -58,15 +58,14 @@ pub(crate) struct ReadEntry {
 }
 
 /// Reads an entry. Ids of entries before are in `ids`, and this one's afterwards.
-pub(crate) fn read(
-    position: usize,
-    entry: &Map<String, Value>,
-    ids: &mut HashSet<KeyId>,
-) -> ReadEntry {
+pub(crate) fn read(position: usize, entry: &Value, ids: &mut HashSet<KeyId>) -> ReadEntry {
     let mut odd = Vec::new();
     let id = entry.get("id").and_then(Value::as_str);
     let id = id.and_then(|id| KeyId::new(id).ok());
-    let key = read_key(entry, ids, &mut odd);
+    let key = match entry {
+        Value::Object(fields) => read_key(fields, ids, &mut odd),
+        other => Err(Invalid::new("entry", kind(other), "an object")),
+    };
     let key = key.map_err(|problem| odd.push(problem)).ok();
     let counts = key.is_some();
     let odd = odd.into_iter().map(|problem| Odd {
@@ -77,6 +76,17 @@ pub(crate) fn read(
     });
     let odd = odd.collect();
     ReadEntry { id, key, odd }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
 }
 
 /// What was found, if it must not be repeated: it could be a secret in the wrong place.
@@ -101,13 +111,15 @@ fn read_key(
     let expires_on = match fields.get("expires_on") {
         None | Some(Value::Null) => None,
         Some(date) => {
-            let date = date.as_str().and_then(|date| Date::parse(date).ok());
-            Some(date.ok_or_else(|| Invalid::new("expires_on", ELSE, "YYYY-MM-DD"))?)
+            let parsed = date.as_str().and_then(|date| Date::parse(date).ok());
+            let found = || shown_time(date.as_str());
+            Some(parsed.ok_or_else(|| Invalid::new("expires_on", found(), "YYYY-MM-DD"))?)
         }
     };
     let created = text("created").and_then(|created| Timestamp::parse(created).ok());
     if created.is_none() {
-        odd.push(Invalid::new("created", ELSE, "YYYY-MM-DD HH:MM:SS"));
+        let found = shown_time(text("created"));
+        odd.push(Invalid::new("created", found, "YYYY-MM-DD HH:MM:SS"));
     }
     let unknown = fields.keys().map(String::as_str);
     let unknown = unknown.filter(|name| !KNOWN.contains(name)).collect();
@@ -133,7 +145,7 @@ fn read_scopes(fields: &Map<String, Value>, odd: &mut Vec<Invalid>) -> Result<Sc
     let (known, unknown): (Vec<&str>, Vec<&str>) =
         (found.into_iter()).partition(|scope| Scope::parse(scope).is_ok());
     if !unknown.is_empty() {
-        odd.push(Invalid::new("scopes", words(unknown), expected));
+        odd.push(Invalid::new("scopes", words(unknown, is_plain), expected));
     }
     let known = known
         .into_iter()
@@ -149,18 +161,23 @@ fn read_projects(fields: &Map<String, Value>, odd: &mut Vec<Invalid>) -> Result<
     if let Ok(projects) = all {
         return Ok(projects);
     }
-    let names = found.iter().map(std::slice::from_ref).map(Projects::parse);
-    let known: Vec<Projects> = names.filter_map(Result::ok).collect();
-    let names = known.iter().flat_map(|projects| match projects {
-        Projects::Only(names) => &**names,
-        Projects::All => &[],
-    });
-    let names: Vec<_> = names.cloned().collect();
-    if names.is_empty() {
-        return Err(Invalid::new("projects", "none that is known", EXPECTED));
+    let (mut names, mut unknown) = (Vec::new(), Vec::new());
+    for name in found {
+        match Projects::parse(&[name]) {
+            Ok(Projects::Only(known)) => names.extend(known),
+            Ok(Projects::All) | Err(_) => unknown.push(name),
+        }
     }
-    let unknown = format!("{} that are not known", found.len() - names.len());
-    odd.push(Invalid::new("projects", unknown, EXPECTED));
+    let unknown = if unknown.is_empty() {
+        "none".to_owned()
+    } else {
+        words(unknown, is_name)
+    };
+    let problem = Invalid::new("projects", unknown, EXPECTED);
+    if names.is_empty() {
+        return Err(problem);
+    }
+    odd.push(problem);
     Ok(Projects::Only(names))
 }
 
@@ -172,13 +189,13 @@ fn texts<'a>(fields: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
 }
 
 fn unknown_fields(names: Vec<&str>, expected: &str) -> Option<Invalid> {
-    (!names.is_empty()).then(|| Invalid::new("fields", words(names), expected))
+    (!names.is_empty()).then(|| Invalid::new("fields", words(names, is_plain), expected))
 }
 
 /// Words that are not known, by name where that can be no secret in the wrong place, else by their number.
-fn words(unknown: Vec<&str>) -> String {
+fn words(unknown: Vec<&str>, is_harmless: fn(&str) -> bool) -> String {
     let (named, hidden): (Vec<&str>, Vec<&str>) =
-        unknown.into_iter().partition(|word| is_plain(word));
+        unknown.into_iter().partition(|word| is_harmless(word));
     let named = named.join(", ");
     match (named.is_empty(), hidden.len()) {
         (false, 0) => named,
@@ -191,6 +208,19 @@ fn words(unknown: Vec<&str>) -> String {
 fn is_plain(word: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
     (1..=24).contains(&word.len()) && word.bytes().all(allowed)
+}
+
+/// Whether it may have been meant as the name of a project, and has no digits either.
+fn is_name(word: &str) -> bool {
+    let allowed = |byte: u8| (byte.is_ascii_graphic() || byte == b' ') && !byte.is_ascii_digit();
+    (1..=24).contains(&word.len()) && word.bytes().all(allowed)
+}
+
+/// What was found in the place of a time, if it is made of nothing but digits and what stands between them.
+fn shown_time(found: Option<&str>) -> String {
+    let allowed = |byte: u8| byte.is_ascii_digit() || b"-/.: TZ".contains(&byte);
+    let harmless = found.filter(|text| text.len() <= 24 && text.bytes().all(allowed));
+    harmless.map_or_else(|| ELSE.to_owned(), quoted)
 }
 
 impl Odd {

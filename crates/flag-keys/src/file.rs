@@ -34,13 +34,13 @@ pub struct KeyFile {
 struct Kept {
     id: Option<KeyId>,
     is_key: bool,
-    entry: Map<String, Value>,
+    entry: Value,
 }
 
 /// Why a text is no file of API keys. Says where, and repeats nothing that could be a secret in the wrong place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeyFile {
-    /// It is no JSON, or has no list of objects as its keys.
+    /// It is no JSON, or has no list as its keys.
     #[error("line {line}, column {column}: not as `flagctl keys create` writes it")]
     Shape {
         /// The line, from 1.
@@ -52,7 +52,7 @@ pub enum InvalidKeyFile {
 
 #[derive(Deserialize)]
 struct StoredFile {
-    keys: Vec<Map<String, Value>>,
+    keys: Vec<Value>,
     #[serde(flatten)]
     more: Map<String, Value>,
 }
@@ -68,7 +68,7 @@ struct Rendered<'a> {
 #[serde(untagged)]
 enum RenderedEntry<'a> {
     Key(StoredKey),
-    AsRead(&'a Map<String, Value>),
+    AsRead(&'a Value),
 }
 
 impl KeyFile {
@@ -92,7 +92,7 @@ impl KeyFile {
         Ok(file)
     }
 
-    fn add(&mut self, position: usize, entry: Map<String, Value>, ids: &mut HashSet<KeyId>) {
+    fn add(&mut self, position: usize, entry: Value, ids: &mut HashSet<KeyId>) {
         let read = entry::read(position, &entry, ids);
         let is_key = read.key.is_some();
         if !read.odd.is_empty() {
@@ -268,7 +268,7 @@ mod tests {
             &[&KEY.replace("\"csr-assistant\"", "\"a#b\", \"*\"")],
             &[],
             &[
-                "key 1 (3f9a): projects: found none that is known, expected names of projects, or *: it does not count",
+                "key 1 (3f9a): projects: found a#b, *, expected names of projects, or *: it does not count",
             ],
         );
         check_odd(
@@ -278,6 +278,49 @@ mod tests {
                 "key 1 (3f9a): created: found something else, expected YYYY-MM-DD HH:MM:SS",
                 "key 1 (3f9a): fields: found x, expected id, sha256, scopes, projects, created, expires_on, comment",
             ],
+        );
+    }
+
+    #[test]
+    fn an_entry_that_is_no_object_does_not_count_and_is_kept() {
+        let text = "\"flag_3f9a_0123456789\"";
+        let expected = ["text", "a number", "nothing"];
+        let odd = [1, 3, 4].into_iter().zip(expected).map(|(at, found)| {
+            format!("key {at}: entry: found {found}, expected an object: it does not count")
+        });
+        let odd: Vec<String> = odd.collect();
+        let odd: Vec<&str> = odd.iter().map(String::as_str).collect();
+        let read = check_odd(&[text, KEY, "7", "null"], &["3f9a"], &odd);
+        assert!(read.render().unwrap().contains(text));
+    }
+
+    #[test]
+    fn dates_and_names_of_projects_are_shown_where_they_can_be_no_secret() {
+        let check = |from: &str, to: &str, says: &str| {
+            let read = KeyFile::parse(file(&[&KEY.replace(from, to)]).as_bytes()).unwrap();
+            let odd: Vec<String> = read.odd().iter().map(ToString::to_string).collect();
+            assert!(odd.iter().any(|odd| odd.contains(says)), "{says}: {odd:?}");
+        };
+        check(
+            "2027-01-31",
+            "31.01.2027",
+            "expires_on: found \"31.01.2027\", ",
+        );
+        check(
+            "2027-01-31",
+            "flag_3f9a_01",
+            "expires_on: found something else, ",
+        );
+        check(
+            "2026-11-22 08:00:00",
+            "2026/11/22",
+            "created: found \"2026/11/22\", ",
+        );
+        check("csr-assistant", "CSR #one", "projects: found CSR #one, ");
+        check(
+            "csr-assistant",
+            "a#flag_3f9a_01",
+            "projects: found 1 that are not known, ",
         );
     }
 

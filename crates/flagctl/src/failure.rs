@@ -108,12 +108,18 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Peer(#[from] PeerError),
     /// The flag is there, but not that revision of it.
-    #[error("no revision {wanted} among the {known} of {flag}")]
+    #[error(
+        "no revision of {wanted} among the {known} of {flag}{}; `flagctl history {}` shows them",
+        nearest.map_or_else(String::new, |near| format!("; the nearest is that of {near}")),
+        shell::flag(flag)
+    )]
     NoRevision {
         /// The flag.
         flag: FlagKey,
-        /// Which one.
-        wanted: String,
+        /// When the one that is wanted was made.
+        wanted: Timestamp,
+        /// When the one was made that is nearest.
+        nearest: Option<Timestamp>,
         /// How many were looked at.
         known: usize,
     },
@@ -264,6 +270,15 @@ pub(crate) enum Failure {
         /// A file of it.
         path: PathBuf,
     },
+    /// There is a store, or an older backup, where a backup shall be.
+    #[error(
+        "there is {} already: name another folder, or, if that is an old backup, remove it first",
+        path.display()
+    )]
+    BackupExists {
+        /// A file of it.
+        path: PathBuf,
+    },
     /// The store was not copied.
     #[error("the store was not copied")]
     NotCopied(#[source] BackupError),
@@ -398,9 +413,10 @@ impl Failure {
                 ExitCode::StoreUnavailable
             }
             Self::Told(code) => *code,
-            Self::AlreadyAdded { .. } | Self::Conflict { .. } | Self::StoreExists { .. } => {
-                ExitCode::Conflict
-            }
+            Self::AlreadyAdded { .. }
+            | Self::Conflict { .. }
+            | Self::StoreExists { .. }
+            | Self::BackupExists { .. } => ExitCode::Conflict,
             Self::Read { source, .. } | Self::NotRolledBack { source, .. } => of_read(source),
             Self::Append(source) => of_append(source),
             Self::Open(source) | Self::NoBigtable { source, .. } => of_open(source),
@@ -476,8 +492,8 @@ fn nothing_before(flag: &FlagKey, steps: usize, there: usize, known: usize) -> S
     match (there, known) {
         (0, 1) => format!("{flag} has one revision only, so there is nothing to roll back to"),
         (0, _) => format!(
-            "there is nothing to roll back to: before the revision in force {flag} has only what was rolled back; \
-             `flagctl history {}` shows it, `--to TIME` brings one of it into force again",
+            "there is nothing to roll back to: {flag} is at its first revision; \
+             `flagctl history {}` shows what was rolled back, `--to TIME` brings one of it into force again",
             shell::flag(flag)
         ),
         (1, _) => format!("{flag} has 1 revision to go back to, not {steps}"),

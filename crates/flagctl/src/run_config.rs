@@ -7,7 +7,8 @@ mod place;
 mod text;
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, Invalid, Metadata, ProjectName, Revision, Timestamp, quoted,
+    FlagKey, FlagName, FlagType, FlagValue, Invalid, Metadata, ProjectName, Revision, Timestamp,
+    quoted,
 };
 use flag_store::literal::Literal;
 use flag_store::{
@@ -177,7 +178,9 @@ fn read_cells(
         }
         _ => {
             let leaves_out_treatments = odd.iter().any(|odd| odd.field == TREATMENTS);
-            let warnings = odd.iter().map(|odd| warning(odd, cells)).collect();
+            let warnings = odd.iter().map(|odd| warning(odd, cells));
+            let of_control = control_as_text(&config, cells).filter(|_| !is_copy);
+            let warnings = of_control.into_iter().chain(warnings).collect();
             Ok(Described {
                 config,
                 warnings,
@@ -194,6 +197,20 @@ fn is_told(odd: &Oddity, row: &Row) -> bool {
     }
     let cell = row.cells.get("CreatedTime").unwrap_or_default();
     str::from_utf8(cell).is_ok_and(|text| Timestamp::parse(text).is_err())
+}
+
+/// A boolean that is spelled as text, as every cell of a copied row is; another spelling is odd by itself.
+fn control_as_text(config: &RunConfig, cells: &Literal<'_>) -> Option<String> {
+    match (config, cells.get("ControlValue")) {
+        (RunConfig::Revision(revision), Some(Literal::Text(text)))
+            if revision.flag.flag_type == FlagType::Feature
+                && FlagValue::parse(FlagType::Feature, text).is_ok() =>
+        {
+            let (found, read_as) = (quoted(text), &revision.control);
+            Some(format!("ControlValue: found {found}, read as {read_as}"))
+        }
+        _ => None,
+    }
 }
 
 fn warning(odd: &Oddity, cells: &Literal<'_>) -> String {

@@ -9,8 +9,6 @@ use std::collections::BTreeMap;
 use flag_model::{Revision, Timestamp};
 use flag_store::UnreadableRow;
 
-use crate::alike::decide_alike;
-
 /// A revision as the history has it, readable or not.
 pub(crate) type Entry = Result<Revision, UnreadableRow>;
 
@@ -28,7 +26,10 @@ pub(crate) struct Trail<'h> {
 
 impl<'h> Trail<'h> {
     /// From a history, the newest first.
-    pub(crate) fn of(history: &'h [Entry]) -> Self {
+    pub(crate) fn of(
+        history: &'h [Entry],
+        decide_alike: impl Fn(&Revision, &Revision) -> bool,
+    ) -> Self {
         let newest = history.first();
         let mut trail = Self {
             steps: Vec::new(),

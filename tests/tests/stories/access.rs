@@ -686,11 +686,19 @@ async fn no_key_and_no_instance_id_is_in_a_log_a_metric_or_an_error() {
         metrics.contains("flag_refused_requests_total{reason=\"unauthorized\"}"),
         "{metrics}"
     );
-    keys.write(&format!("{{\"keys\": [\"{key}\"]}}"));
-    wait_until("the key in the wrong place is noticed", async || {
-        log(&stderr).contains("the file of API keys cannot be read")
-    })
-    .await;
+    for (text, says) in [
+        (
+            format!("{{\"keys\": [\"{key}\"]}}"),
+            "not all of the file of API keys is understood",
+        ),
+        (key.clone(), "the file of API keys cannot be read"),
+    ] {
+        keys.write(&text);
+        wait_until("the key in the wrong place is noticed", async || {
+            log(&stderr).contains(says)
+        })
+        .await;
+    }
     let greeting = service.greeting.clone();
     assert!(service.stop().success());
     let log = log(&stderr);

@@ -215,6 +215,16 @@ mod on_bigtable {
     }
 
     #[test]
+    fn a_table_that_is_gone_is_made_by_init() {
+        let store = TestStore::bigtable();
+        done(flagctl(&store, &["init"]));
+        let sick = flagctl(&store, &["doctor", "--log-table", "gone"]);
+        assert_eq!(sick.code, 6, "{sick:?}");
+        assert!(sick.stdout.contains("`flagctl init` creates"), "{sick:?}");
+        assert!(!sick.stdout.contains("start the emulator"), "{sick:?}");
+    }
+
+    #[test]
     fn a_store_that_is_down_is_told_soon() {
         let store = TestStore::at("127.0.0.1:1".to_owned());
         let started = std::time::Instant::now();

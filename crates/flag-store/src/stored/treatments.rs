@@ -267,7 +267,13 @@ impl<'a> Fields<'a> {
             FlagType::Data => "text, as the flag is data",
         };
         let value = read.ok_or_else(|| Invalid::new("Value", found(literal), expected))?;
-        self.odd("Value", || (found(literal), quoted(&value.to_string())));
+        self.odd("Value", || {
+            let read_as = match &value {
+                FlagValue::Boolean(value) => value.to_string(),
+                FlagValue::Text(text) => quoted(text),
+            };
+            (found(literal), read_as)
+        });
         Ok(value)
     }
 

@@ -41,7 +41,11 @@ pub(crate) struct RestoreBackupArgs {
 pub(crate) async fn backup(context: &Context, typed: &BackupArgs) -> Result<(), Failure> {
     let (from, to) = (directory(context)?, typed.folder.clone());
     let what = format!("copying the {}", context.place());
-    let files = copied(what, move || back_up(&from, &to)).await?;
+    let files = copied(what, move || back_up(&from, &to)).await;
+    let files = files.map_err(|failure| match failure {
+        Failure::StoreExists { path } => Failure::BackupExists { path },
+        failure => failure,
+    })?;
     output::answer(&Files::new(&files, None), typed.output.form)
 }
 

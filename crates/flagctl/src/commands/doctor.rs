@@ -26,7 +26,13 @@ use crate::run::Context;
 const NO_STORE: &str = "if there should be one, name its folder with --data-dir or FLAG_DATA_DIR; else run `flagctl init`";
 
 /// What to do where a file of the store was lost.
-const LOST_FILE: &str = "look where the file went; else `flagctl restore-backup DIR --replace` puts a backup in its place, and `flagctl init` makes a new one";
+const LOST_FILE: &str = "look where the file went before you do one of the two";
+
+/// What to do where a table is missing.
+const INIT: &str = "`flagctl init` creates what is missing";
+
+/// What to do where a file holds what nobody has written.
+const DAMAGED: &str = "`flagctl restore-backup DIR --replace` puts a backup in the place of what is damaged, and keeps a copy of it";
 
 /// How long exposures should be kept, for advice.
 const RETENTION: Duration = Duration::from_hours(90 * 24);
@@ -88,8 +94,15 @@ impl Doctor {
             }
         };
         let ping = self.ping(&opened, &*log).await;
-        if ping.is_err() {
-            self.checks.advise(store_advice(settings));
+        if let Err(error) = &ping {
+            let absent = opened.absent_tables(settings).await;
+            let is_absent = absent.is_ok_and(|absent| !absent.is_empty());
+            let advice = if is_absent {
+                INIT.to_owned()
+            } else {
+                failure_advice(settings, error)
+            };
+            self.checks.advise(advice);
         }
         if ping.as_ref().is_err_and(StoreError::is_transient) {
             // Whoever doesn't answer now won't tell of tables either.
@@ -102,7 +115,8 @@ impl Doctor {
             && let Err(error) = self.rows(&opened, &*log, projects).await
         {
             self.unreachable("rows", &chain(&error));
-            self.checks.advise(store_advice(context.settings()));
+            self.checks
+                .advise(failure_advice(context.settings(), &error));
         }
     }
 
@@ -240,7 +254,7 @@ fn judged(
     table: Table,
     state: &TableState,
 ) -> (Status, String, String) {
-    let init = "`flagctl init` creates it".to_owned();
+    let init = INIT.to_owned();
     match state {
         TableState::Missing => (Status::Failed, "is not there".to_owned(), init),
         TableState::WithoutFamily => (Status::Failed, "lacks its column family".to_owned(), init),
@@ -252,6 +266,14 @@ fn judged(
             let found = format!("{expiry}; expected that it {expected}");
             (Status::Failed, found, advice(settings, table, &expected))
         }
+    }
+}
+
+/// What to do about a store that failed.
+fn failure_advice(settings: &StoreSettings, error: &StoreError) -> String {
+    match (settings, error) {
+        (StoreSettings::Embedded(_), StoreError::Broken { .. }) => DAMAGED.to_owned(),
+        _ => store_advice(settings),
     }
 }
 

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use clap::Args;
 use flag_model::{FlagKey, Revision, RevisionParts, Timestamp};
 
+use crate::alike::decide_alike;
 use crate::args::{FlagArgs, OutputArgs, OwnerArgs};
 use crate::change::Risk;
 use crate::commands::SEARCHED;
@@ -52,7 +53,7 @@ pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<
             .not_found(&store, flag, " that has a revision")
             .await);
     };
-    let trail = Trail::of(&history);
+    let trail = Trail::of(&history, decide_alike);
     let target = match typed.to {
         None => back(&flag, &trail, typed.steps.get(), history.len())?,
         Some(to) => named(&flag, &history, to)?,
@@ -138,10 +139,17 @@ fn named<'h>(flag: &FlagKey, history: &'h [Entry], to: Timestamp) -> Result<&'h 
         }),
         None => Err(Failure::NoRevision {
             flag: flag.clone(),
-            wanted: format!("of {to}"),
+            wanted: to,
+            nearest: nearest(history, to),
             known: history.len(),
         }),
     }
+}
+
+/// The time of a revision that is nearest to this one.
+fn nearest(history: &[Entry], to: Timestamp) -> Option<Timestamp> {
+    let made = history.iter().filter_map(output::created);
+    made.min_by_key(|made| made.unix_micros().abs_diff(to.unix_micros()))
 }
 
 fn revision_of(made: Option<Timestamp>) -> String {

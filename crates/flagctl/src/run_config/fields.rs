@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use flag_model::{Date, FlagType, Timestamp};
+use flag_model::{Date, FlagType, InstanceId, Timestamp};
 use flag_store::literal::{Literal, Node};
 use flag_store::{FlagRowKey, RowType};
 
@@ -175,7 +175,30 @@ fn check_treatments(
     };
     for (at, treatment) in treatments.iter().enumerate() {
         if let Literal::Dict(fields) = &treatment.literal {
-            text.only(&steps(path, &[Step::Index(at)]), fields, known)?;
+            let path = steps(path, &[Step::Index(at)]);
+            text.only(&path, fields, known)?;
+            if let Some(Literal::List(ids)) = treatment.get("OverrideList") {
+                check_overrides(text, &steps(&path, &[Step::Key("OverrideList")]), ids)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what can be nobody's id, or was hardly meant as one.
+fn check_overrides(
+    text: &Text<'_>,
+    path: &[Step<'_>],
+    ids: &[Node<'_>],
+) -> Result<(), ConfigError> {
+    for (at, id) in ids.iter().enumerate() {
+        let problem = match &id.literal {
+            Literal::Text(id) => InstanceId::new(&**id).err().map(|invalid| said(&invalid)),
+            other => Some(format!("found {}, expected text", other.kind())),
+        };
+        if let Some(problem) = problem {
+            let problem = format!("OverrideList: {problem}");
+            return Err(text.wrong(&steps(path, &[Step::Index(at)]), problem));
         }
     }
     Ok(())

@@ -184,12 +184,13 @@ fn a_row_is_taken_as_bigtable_studio_shows_it() {
 /// The reference served them, and may have to serve them again.
 #[test]
 fn what_is_odd_in_a_copied_row_is_read_as_from_the_store_and_said() {
-    let odd = CELL.replace("['A12345']", "['A12345', 'A12345', 7]");
-    let refused = read_now(&config("REVISION", &odd)).unwrap_err();
+    let twice = CELL.replace("['A12345']", "['A12345', 'A12345']");
+    let refused = read_now(&config("REVISION", &twice)).unwrap_err();
     assert!(
         refused.contains("expected each instance id in one place"),
         "{refused}"
     );
+    let odd = CELL.replace("['A12345']", "['A12345', 'A12345', 7]");
     let copied = odd.replace(
         "'Comment'",
         "'CreatedTime': '2024-09-26 10:00:00', 'Team': 'x', 'Comment'",
@@ -208,6 +209,32 @@ fn what_is_odd_in_a_copied_row_is_read_as_from_the_store_and_said() {
     for part in ["Team: found an unknown column", "\"A12345\"", "found 7"] {
         assert!(said.contains(part), "{said}");
     }
+}
+
+#[test]
+fn what_can_be_no_id_is_pointed_at() {
+    for (id, says) in [
+        ("''", "OverrideList: found \"\", expected "),
+        ("5", "OverrideList: found a number, expected text"),
+    ] {
+        let cell = CELL.replace("['A12345']", &format!("['a', {id}]"));
+        check_pointed_at(&config("REVISION", &cell), says, "['a', ", id);
+    }
+}
+
+#[test]
+fn a_boolean_that_is_spelled_as_text_is_said() {
+    let cell = CELL
+        .replace("False", "'False'")
+        .replace("'Value': True", "'Value': 'True'");
+    let said = described(&config("REVISION", &cell)).unwrap().warnings;
+    assert_eq!(
+        said,
+        [
+            "ControlValue: found \"False\", read as false",
+            "Treatments[0].Value: found \"True\", read as true"
+        ]
+    );
 }
 
 #[test]
@@ -345,7 +372,7 @@ fn what_is_read_otherwise_than_it_is_spelled_is_said() {
         ),
         (
             CELL.replace("'Value': True", "'Value': 'True'"),
-            "Treatments[0].Value: found \"True\", read as \"true\"",
+            "Treatments[0].Value: found \"True\", read as true",
         ),
         (
             CELL.replace("'FormatVersion': 1", "'FormatVersion': 1.0"),

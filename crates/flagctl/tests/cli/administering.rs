@@ -225,6 +225,32 @@ fn a_file_that_was_lost_is_named_until_init_makes_a_new_one() {
 }
 
 #[test]
+fn a_damaged_row_is_named_and_a_backup_is_advised() {
+    let dir = with_revision();
+    let file = dir.path().join("flags.db");
+    let mut bytes = std::fs::read(&file).unwrap();
+    // A cell begins with the length of its column.
+    let cell = b"\x00\x07Comment";
+    let at = bytes.windows(cell.len()).position(|found| found == cell);
+    bytes[at.unwrap()] = 0xff;
+    std::fs::write(&file, bytes).unwrap();
+    let output = command(dir.path(), &["doctor", "-ojson"]).output().unwrap();
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let failed = found["checks"].as_array().unwrap().last().unwrap();
+    let found = failed["found"].as_str().unwrap();
+    let named = |part: &str| found.contains(part);
+    assert!(
+        named("row PROJECT#csr-assistant#ROWTYPE#REVISION#") && named("is damaged"),
+        "{found}"
+    );
+    let advice = failed["advice"].as_str().unwrap();
+    assert!(
+        advice.starts_with("`flagctl restore-backup DIR --replace`"),
+        "{advice}"
+    );
+}
+
+#[test]
 fn rows_that_cannot_be_read_are_named() {
     let dir = TempDir::new().unwrap();
     leave_behind(&dir, "2024-09-25 19:15:28.248896", "[{");

@@ -20,7 +20,11 @@ fn a_backup_is_restored_and_what_it_replaces_is_kept() {
     check_failed(
         &flagctl(&dir, &["backup", backup]),
         4,
-        &["exposures.db already"],
+        &[
+            "exposures.db already",
+            "name another folder",
+            "remove it first",
+        ],
     );
     let then = history(&dir);
     check_done(&revise(&dir, "--percent 10"));

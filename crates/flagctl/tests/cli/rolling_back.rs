@@ -51,6 +51,7 @@ fn repeated_rollbacks_walk_back_and_never_forth() {
     }
     let end = on_flag(&dir, "rollback", &[]);
     check_said(&end, 3, "there is nothing to roll back to");
+    check_said(&end, 3, "is at its first revision");
     check_said(&end, 3, "`--to TIME`");
     assert_eq!((percent(&dir).as_str(), made(&dir).len()), ("10", 5));
 }
@@ -133,6 +134,22 @@ fn a_rollback_to_what_is_in_force_says_that_nothing_changes() {
         check_said(&output, 2, "nothing changes");
     }
     assert_eq!(made(&dir).len(), 4);
+}
+
+#[test]
+fn a_time_of_no_revision_names_the_nearest_and_the_history() {
+    let dir = TempDir::new().unwrap();
+    check_done(&add(&dir));
+    leave_behind(&dir, "2024-09-25 10:00:00", "[]");
+    leave_behind(&dir, "2024-09-27 10:00:00", "[]");
+    let near = on_flag(&dir, "rollback", &["--to", "2024-09-26 09:00:00"]);
+    check_said(
+        &near,
+        3,
+        "the nearest is that of 2024-09-25 10:00:00.000000",
+    );
+    let history = format!("`flagctl history csr-assistant feature {NAME}`");
+    check_said(&near, 3, &history);
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub(super) struct ProjectRows {
     /// What readers of what is newest find.
     newest: BTreeMap<Subject, Newest>,
     flags: BTreeSet<FlagKey>,
+    /// Flags with a revision that can be read, so that there is one to roll back to.
+    readable: BTreeSet<FlagKey>,
     metadata: usize,
     revisions: usize,
     found: Checks,
@@ -54,6 +56,7 @@ impl ProjectRows {
             options,
             newest: BTreeMap::new(),
             flags: BTreeSet::new(),
+            readable: BTreeSet::new(),
             metadata: 0,
             revisions: 0,
             found: Checks::default(),
@@ -79,7 +82,7 @@ impl ProjectRows {
     pub(super) fn look_at(&mut self, row: &Row) {
         let subject = FlagRowKey::subject_of(&row.key);
         let is_newest = (subject.as_ref()).is_none_or(|subject| self.is_newest(subject, row));
-        let advice = advice(subject.as_ref());
+        let advice = self.advice(subject.as_ref());
         self.flags.extend(subject.map(|(_, flag)| flag));
         let inspection = FlagRow::inspect(row, &self.options, SystemClock.now());
         if inspection.is_passed_over && !is_newest {
@@ -89,9 +92,33 @@ impl ProjectRows {
         self.odd(row, &inspection);
         match inspection.row {
             Ok(FlagRow::Head) => {}
-            Ok(FlagRow::Revision(_)) => self.revisions += 1,
+            Ok(FlagRow::Revision(revision)) => {
+                self.revisions += 1;
+                self.readable.insert(revision.flag.clone());
+            }
             Ok(FlagRow::Metadata(_)) => self.metadata += 1,
             Err(error) => self.unreadable(&error, &advice, !is_newest),
+        }
+    }
+
+    /// What to do about a row that counts and cannot be read; the rows before it were looked at.
+    fn advice(&self, subject: Option<&Subject>) -> String {
+        match subject {
+            Some((RowType::Revision, key)) => {
+                let flag = shell::flag(key);
+                let revise = "`flagctl revise --control=VALUE --comment=TEXT";
+                if self.readable.contains(key) {
+                    format!("`flagctl rollback {flag}` takes an older revision, {revise} {flag}` says a new one")
+                } else {
+                    let name = shell::word(key.name.as_str());
+                    format!("{revise} --yes-i-mean {name} {flag}` says a new one, as there is no older one that can be read")
+                }
+            }
+            Some((_, flag)) => {
+                let flag = shell::flag(flag);
+                format!("`flagctl update --description=TEXT {flag}` says anew what the flag is for")
+            }
+            None => "no flag has such a key, so no command replaces the row: whoever wrote it has to write it under a right one".to_owned(),
         }
     }
 
@@ -215,23 +242,6 @@ impl ProjectRows {
     }
 }
 
-/// What to do about a row that counts and cannot be read.
-fn advice(subject: Option<&Subject>) -> String {
-    match subject {
-        Some((RowType::Revision, flag)) => {
-            let flag = shell::flag(flag);
-            format!(
-                "`flagctl rollback {flag}` takes an older revision, `flagctl revise --control=VALUE --comment=TEXT {flag}` says a new one"
-            )
-        }
-        Some((_, flag)) => {
-            let flag = shell::flag(flag);
-            format!("`flagctl update --description=TEXT {flag}` says anew what the flag is for")
-        }
-        None => "no flag has such a key, so no command replaces the row: whoever wrote it has to write it under a right one".to_owned(),
-    }
-}
-
 fn newest<T>(row: Result<T, UnreadableRow>, created: fn(&T) -> Timestamp) -> Newest {
     row.map(|row| created(&row))
         .map_err(|row| row.key().to_owned())
@@ -329,6 +339,30 @@ mod tests {
             ],
             true,
         );
+    }
+
+    /// What is advised about the newest row.
+    #[track_caller]
+    fn check_advice(rows: &[Row], says: &str) {
+        let project = ProjectName::new("p").unwrap();
+        let entries = entries(&project, rows);
+        let mut looked_at = ProjectRows::new(project, None, RowOptions::default(), entries);
+        for row in rows {
+            looked_at.look_at(row);
+        }
+        let mut checks = Checks::default();
+        looked_at.finish(&mut checks);
+        let advice = checks.checks.last().unwrap().advice.as_deref();
+        assert!(advice.unwrap().starts_with(says), "{advice:?}");
+    }
+
+    #[test]
+    fn a_rollback_is_advised_only_if_there_is_something_to_go_back_to() {
+        let rows = [revision('1', "[]"), revision('2', "[{")];
+        check_advice(&rows, "`flagctl rollback p feature f` ");
+        let revise = "`flagctl revise --control=VALUE --comment=TEXT --yes-i-mean f p feature f` ";
+        check_advice(&rows[1..], revise);
+        check_advice(&[revision('1', "[{"), revision('2', "[{")], revise);
     }
 
     #[test]
