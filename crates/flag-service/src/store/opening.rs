@@ -139,18 +139,19 @@ async fn open_once(
         let filled = demo::fill(&flags).await;
         filled.context("cannot add the sample flags")?;
     }
-    stores.rows.open(rows);
-    stores.log.open(Arc::clone(&log));
-    let log = match settings {
+    let background = match settings {
         // It has a thread for exposures as it is.
-        StoreSettings::Embedded(_) => log,
+        StoreSettings::Embedded(_) => Arc::clone(&log),
         StoreSettings::Bigtable(_) => {
             let settings = settings.clone();
             let opening = background.spawn(async move { settings.open_log().await });
             opening.await??
         }
     };
-    stores.background.open(log);
+    // Only once all of it is open, so that nothing is served of what is opened again or given up.
+    stores.rows.open(rows);
+    stores.log.open(log);
+    stores.background.open(background);
     tokio::spawn(warn_if_empty(flags, settings.place()));
     Ok(())
 }
