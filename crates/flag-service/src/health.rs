@@ -130,8 +130,10 @@ impl Readiness {
         {
             return look;
         }
-        let store = match tokio::try_join!(self.store.ping(), self.log.ping()) {
-            Ok(_) => Store::Ok,
+        // Both to their end: what the flags answer counts for the circuit, whatever the log does.
+        let (store, log) = tokio::join!(self.store.ping(), self.log.ping());
+        let store = match store.and(log) {
+            Ok(()) => Store::Ok,
             Err(StoreError::TimedOut { .. }) => Store::Timeout,
             Err(_) => Store::Unavailable,
         };
@@ -185,11 +187,15 @@ pub(crate) async fn readyz(visit: Visit) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
-    use flag_store::{Cells, Row, SystemClock, memory::MemoryStore};
+    use flag_store::memory::MemoryStore;
+    use flag_store::scripted::{ScriptedLog, ScriptedRows, Step};
+    use flag_store::{Cells, Row, RowStore, SystemClock};
+    use prometheus_client::registry::Registry;
     use tokio::time::sleep;
 
     use super::*;
     use crate::site::Site;
+    use crate::store::{Deferred, Gate, GateSettings};
 
     async fn status(site: &Site) -> (u16, &'static str) {
         let (code, health) = site.readiness.describe().await;
@@ -230,6 +236,43 @@ mod tests {
         assert!(warning().await.is_some(), "nobody has looked again");
         sleep(LOOK_COUNTS).await;
         assert_eq!(warning().await, None);
+    }
+
+    /// The log fails before the flags answer.
+    #[tokio::test(start_paused = true)]
+    async fn a_log_that_fails_is_told_and_leaves_the_flags_alone() {
+        let (rows, log) = (ScriptedRows::default(), ScriptedLog::default());
+        rows.script(|_| async {
+            sleep(Duration::from_millis(1)).await;
+            Step::Pass
+        });
+        log.script(|_| async {
+            Step::Fail(StoreError::Unavailable {
+                source: "down".into(),
+            })
+        });
+        let rows: Arc<dyn RowStore> = Arc::new(rows);
+        let log: Arc<dyn ExposureLog> = Arc::new(log);
+        let settings = GateSettings {
+            reads: 4,
+            deadline: Duration::from_millis(300),
+        };
+        let gate = Gate::new(
+            Arc::new(Deferred::from(rows)),
+            settings,
+            &mut Registry::default(),
+        );
+        let log = Arc::new(gate.before_log(Arc::new(Deferred::from(log))));
+        let circuit = gate.circuit();
+        let store = FlagStore::new(Arc::new(gate), Arc::new(SystemClock));
+        let flags = Site::for_tests().readiness.flags;
+        let readiness = Readiness::new(store, log, circuit, flags);
+        for _ in 0..20 {
+            let details = readiness.describe().await.1.details.unwrap();
+            let found = (details.store, details.circuit);
+            assert_eq!(found, (Store::Unavailable, "closed"));
+            sleep(LOOK_COUNTS).await;
+        }
     }
 
     #[tokio::test]

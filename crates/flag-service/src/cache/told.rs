@@ -16,7 +16,7 @@ pub(crate) enum Heard {
     Known,
     /// The flag is being read, in the background.
     Reading,
-    /// It is being read, and was before: the rows did not say what the head row says.
+    /// It is being read again, as the rows did not say what the head row says; or for the first time.
     ReadingAgain,
 }
 

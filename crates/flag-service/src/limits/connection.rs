@@ -212,6 +212,7 @@ impl<T: AsyncRead + Unpin> GuardedConnection<T> {
         let mut is_unread = !self.kept.is_empty() || self.lingering.is_some();
         // Nobody will read it any more.
         self.kept = BytesMut::new();
+        self.passing = 0;
         let _ = self.held.set(0);
         loop {
             let mut bytes = [const { MaybeUninit::uninit() }; 4 << 10];

@@ -61,8 +61,8 @@ impl ConnectionState {
         }
     }
 
-    /// Whether the connection is to be closed whatever is still to be said or read on it: a newer one wants the place that
-    /// it has beyond the limit.
+    /// Whether the connection is to be closed whatever is still to be read on it, unless it is being answered: a newer one
+    /// wants the place that it has beyond the limit.
     pub(super) fn is_to_drop(&self) -> bool {
         self.is_extra.get() && self.is_to_close()
     }

@@ -4,6 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use flag_store::StoreError;
 
+/// Why it is unavailable.
+pub(super) const NOT_YET: &str = "it could not be opened yet";
+
 /// Unavailable until it is opened.
 #[derive(Debug)]
 pub(crate) struct Deferred<T: ?Sized>(OnceLock<Arc<T>>);
@@ -31,7 +34,7 @@ impl<T: ?Sized> Deferred<T> {
     pub(super) fn opened(&self) -> Result<&T, StoreError> {
         let opened = self.0.get().map(|opened| &**opened);
         opened.ok_or_else(|| StoreError::Unavailable {
-            source: "it could not be opened yet".into(),
+            source: NOT_YET.into(),
         })
     }
 }

@@ -6,6 +6,7 @@ use flag_store::{
     InstanceExposures, Spelling, StoreError,
 };
 
+use super::super::deferred::NOT_YET;
 use super::super::metrics::Operation;
 use super::{Gate, all_unavailable};
 
@@ -18,7 +19,7 @@ impl ExposureLog for Gate<dyn ExposureLog> {
         let call = async move {
             match self.store.opened() {
                 Ok(log) => log.append(exposures, booleans).await,
-                Err(_) => all_unavailable(exposures.len(), "it could not be opened yet"),
+                Err(_) => all_unavailable(exposures.len(), NOT_YET),
             }
         };
         Box::pin(self.bounds.append(exposures.len(), call))
