@@ -15,7 +15,7 @@ use crate::store::BigtableStore;
 pub(crate) async fn delete_rows(store: &BigtableStore, keys: &[Vec<u8>]) -> Result<(), StoreError> {
     let settings = store.settings();
     let name = store.name();
-    if settings.log_table == settings.flag_table {
+    if name == settings.flag_table {
         let why = "the exposure log is the table of flags, from which nothing is deleted";
         return Err(refused(name, why));
     }

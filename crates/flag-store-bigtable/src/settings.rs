@@ -149,10 +149,10 @@ impl BigtableSettings {
         }
     }
 
-    /// How long to wait for a sign of life: as for a read, but never longer than by default.
+    /// How long to wait for a sign of life: as for a read, but in all never longer than by default.
     pub(crate) fn ping(&self) -> Patience {
         Patience {
-            attempt: self.read_attempt.min(READ_ATTEMPT),
+            attempt: self.read_attempt,
             deadline: self.read_deadline.min(READ_DEADLINE),
         }
     }
