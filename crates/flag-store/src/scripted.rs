@@ -1,6 +1,7 @@
 //! Doubles of the ports, for tests of what is built upon them: a store in memory that records its calls, and to which a
 //! script does what it likes before each of them.
 
+use std::error::Error as _;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -265,6 +266,23 @@ impl RowStore for ScriptedRows {
     }
 }
 
+/// Another error of this kind, which says the same.
+fn like(error: &StoreError) -> StoreError {
+    let source = || {
+        error
+            .source()
+            .map(ToString::to_string)
+            .unwrap_or_default()
+            .into()
+    };
+    match error {
+        StoreError::TimedOut { after } => StoreError::TimedOut { after: *after },
+        StoreError::Unavailable { .. } => StoreError::Unavailable { source: source() },
+        StoreError::Refused { .. } => StoreError::Refused { source: source() },
+        StoreError::Broken { .. } => StoreError::Broken { source: source() },
+    }
+}
+
 impl ExposureLog for ScriptedLog {
     fn append<'a>(
         &'a self,
@@ -276,13 +294,19 @@ impl ExposureLog for ScriptedLog {
             .flat_map(|of| of.record(booleans))
             .collect();
         Box::pin(async move {
-            let mut failures = match self.begin(LogCall::Append(records)).await {
-                Step::Pass => Vec::new(),
-                Step::FailOf(failures) => failures,
-                Step::Fail(error) | Step::LoseReply(error) => vec![Some(error)],
-            };
-            failures.resize_with(exposures.len(), || None);
             let store = self.store();
+            let all = |error: &StoreError| exposures.iter().map(|_| Some(like(error))).collect();
+            let mut failures: Vec<Option<StoreError>> =
+                match self.begin(LogCall::Append(records)).await {
+                    Step::Pass => Vec::new(),
+                    Step::FailOf(failures) => failures,
+                    Step::Fail(error) => all(&error),
+                    Step::LoseReply(error) => {
+                        store.append(exposures, booleans).await;
+                        all(&error)
+                    }
+                };
+            failures.resize_with(exposures.len(), || None);
             let mut results = Vec::with_capacity(exposures.len());
             for (exposure, failure) in exposures.iter().zip(failures) {
                 results.push(match failure {
