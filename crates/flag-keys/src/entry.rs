@@ -142,15 +142,17 @@ fn read_scopes(fields: &Map<String, Value>, odd: &mut Vec<Invalid>) -> Result<Sc
     if found.is_empty() {
         return Err(Invalid::new("scopes", "none", expected));
     }
-    let (known, unknown): (Vec<&str>, Vec<&str>) =
-        (found.into_iter()).partition(|scope| Scope::parse(scope).is_ok());
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    for scope in found {
+        match Scope::parse(scope) {
+            Ok(scope) => known.push(scope),
+            Err(_) => unknown.push(scope),
+        }
+    }
     if !unknown.is_empty() {
         odd.push(Invalid::new("scopes", words(unknown, is_plain), expected));
     }
-    let known = known
-        .into_iter()
-        .filter_map(|scope| Scope::parse(scope).ok());
-    Ok(known.collect())
+    Ok(known.into_iter().collect())
 }
 
 /// The projects whose names are names.

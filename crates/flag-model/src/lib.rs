@@ -1,4 +1,5 @@
-//! What a flag is: names, values, percentages, and revisions, each valid by construction.
+//! What a flag is: names, values, percentages, and revisions, each valid by construction; and how long those who use flags
+//! wait before they try again.
 //!
 //! Knows no I/O, no clock, and no format of storage or wire.
 //! Start with [`Revision`], which has a valid answer for every instance.

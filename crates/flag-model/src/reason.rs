@@ -35,3 +35,21 @@ impl fmt::Display for Reason {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_have_the_names_that_logs_and_metrics_use() {
+        for (reason, name) in [
+            (Reason::Override, "override"),
+            (Reason::Rollout, "rollout"),
+            (Reason::Control, "control"),
+        ] {
+            assert_eq!((reason.as_str(), &*reason.to_string()), (name, name));
+            assert_eq!(Reason::parse(name), Some(reason));
+        }
+        assert_eq!(Reason::parse("Override"), None);
+    }
+}

@@ -1,7 +1,7 @@
 //! Decides which value an instance receives.
 //!
 //! Pure: no I/O, no clock, no randomness, no allocation while deciding. Knows neither HTTP nor storage.
-//! Start with [`Plan`] and [`decide`]. Laws, each kept by the property test of that name in `tests/laws.rs`:
+//! Start with [`Plan`] and [`decide`]. Laws, each kept by the property test of that name in `tests/it/laws.rs`:
 //! - `equal_inputs_decide_equally`
 //! - `raising_a_percentage_moves_nobody_out`
 //! - `growing_treatments_keep_whom_they_have`

@@ -40,17 +40,6 @@ fn an_override_beats_the_percentage() {
 }
 
 #[test]
-fn reasons_have_the_names_that_logs_and_metrics_use() {
-    for (reason, name) in [
-        (Reason::Override, "override"),
-        (Reason::Rollout, "rollout"),
-        (Reason::Control, "control"),
-    ] {
-        assert_eq!((reason.as_str(), &*reason.to_string()), (name, name));
-    }
-}
-
-#[test]
 fn version_1_treatments_own_consecutive_buckets() {
     let plan = plan(
         Format::v1(HashAlgorithm::Md5),
