@@ -30,12 +30,17 @@ mod value;
 pub use self::cursor::{MAX_BYTES, MAX_DEPTH, MAX_VALUES};
 pub use self::error::{LiteralError, line_and_column};
 pub use self::number::Number;
-pub use self::value::{Literal, Node};
+pub use self::value::{Literal, Node, RepeatedKey};
 
 /// Reads a text as JSON, or else as a Python literal.
 ///
 /// If it is neither, the error is that of the reader that came further.
 pub fn parse(text: &str) -> Result<Node<'_>, LiteralError> {
+    parse_and_check(text).map(|(node, _)| node)
+}
+
+/// Reads a text as [`parse`] does, and tells the first key that a dict in it has more than once.
+pub fn parse_and_check(text: &str) -> Result<(Node<'_>, Option<RepeatedKey>), LiteralError> {
     let read = json::read(text)
         .or_else(|of_json| python::read(text).map_err(|of_python| of_python.or_further(of_json)));
     read.map_err(|mistake| mistake.locate(text))
@@ -47,5 +52,6 @@ pub fn parse(text: &str) -> Result<Node<'_>, LiteralError> {
 /// sets, keys that aren't text, `\N{…}`, surrogates, hexadecimal, octal and binary integers of more than 256 digits,
 /// and whatever exceeds [`MAX_BYTES`], [`MAX_DEPTH`] or [`MAX_VALUES`]; all of them also in a value that a later key replaces.
 pub fn parse_python(text: &str) -> Result<Node<'_>, LiteralError> {
-    python::read(text).map_err(|mistake| mistake.locate(text))
+    let read = python::read(text).map_err(|mistake| mistake.locate(text));
+    read.map(|(node, _)| node)
 }

@@ -1,6 +1,7 @@
 //! A place in a text that is being read, and how many brackets are open there.
 
 use super::error::Mistake;
+use super::value::RepeatedKey;
 
 /// The longest text that is read, in bytes.
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -20,6 +21,8 @@ pub(super) struct Cursor<'a> {
     at: usize,
     depth: usize,
     values: usize,
+    /// The first key that a dict had again.
+    pub(super) repeated: Option<RepeatedKey>,
 }
 
 impl<'a> Cursor<'a> {
@@ -35,6 +38,7 @@ impl<'a> Cursor<'a> {
             at: 0,
             depth: 0,
             values: 0,
+            repeated: None,
         })
     }
 

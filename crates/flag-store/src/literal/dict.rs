@@ -3,30 +3,34 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::value::Node;
+use super::value::{Node, RepeatedKey};
 
 /// How many keys are compared one by one, which is quicker than hashing so few.
 const FEW: usize = 8;
 
 type Entry<'a> = (Cow<'a, str>, Node<'a>);
 
-/// Keeps of several entries with one key the last value, at the place where the key was first.
-pub(super) fn keep_last(entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
+/// Keeps of several entries with one key the last value, at the place where the key was first; tells the first such key.
+pub(super) fn keep_last(entries: Vec<Entry<'_>>) -> (Vec<Entry<'_>>, Option<RepeatedKey>) {
     if entries.len() <= FEW && are_distinct(&entries) {
-        return entries;
+        return (entries, None);
     }
     let places = places(&entries);
-    if places.iter().copied().eq(0..entries.len()) {
-        return entries;
-    }
-    let mut kept: Vec<Entry<'_>> = Vec::new();
+    let mut kept: Vec<Entry<'_>> = Vec::with_capacity(entries.len());
+    let mut repeated = None;
     for (entry, place) in entries.into_iter().zip(places) {
-        match kept.get_mut(place) {
-            Some(earlier) => *earlier = entry,
-            None => kept.push(entry),
-        }
+        let Some(earlier) = kept.get_mut(place) else {
+            kept.push(entry);
+            continue;
+        };
+        let (key, node) = &entry;
+        repeated.get_or_insert_with(|| RepeatedKey {
+            key: key.clone().into_owned(),
+            at: node.at,
+        });
+        *earlier = entry;
     }
-    kept
+    (kept, repeated)
 }
 
 fn are_distinct(entries: &[Entry<'_>]) -> bool {

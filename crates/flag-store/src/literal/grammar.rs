@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use super::cursor::Cursor;
 use super::dict::keep_last;
 use super::error::Mistake;
-use super::value::{Literal, Node};
+use super::value::{Literal, Node, RepeatedKey};
+
+/// What a text says, and the first key that it says again.
+pub(super) type Read<'a> = (Node<'a>, Option<RepeatedKey>);
 
 /// How a language differs from the other one.
 pub(super) trait Grammar {
@@ -71,7 +74,9 @@ fn dict<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, Mistake>
         push(&mut entries, (key, value::<G>(cursor)?));
         Ok(())
     })?;
-    Ok(Literal::Dict(keep_last(entries)))
+    let (entries, repeated) = keep_last(entries);
+    cursor.repeated = cursor.repeated.take().or(repeated);
+    Ok(Literal::Dict(entries))
 }
 
 /// Keeps what was read; a bracket around a single value, of which there may be many, has place for no more.

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use super::cursor::Cursor;
 use super::error::Mistake;
-use super::grammar::{Grammar, value};
+use super::grammar::{Grammar, Read, value};
 use super::number::{Number, TOO_LONG};
-use super::value::{Literal, Node};
+use super::value::Literal;
 
 /// The grammar of JSON.
 struct Json;
@@ -42,13 +42,13 @@ impl Grammar for Json {
 }
 
 /// Reads a text that is one JSON value.
-pub(super) fn read(text: &str) -> Result<Node<'_>, Mistake> {
+pub(super) fn read(text: &str) -> Result<Read<'_>, Mistake> {
     let mut cursor = Cursor::new(text)?;
     Json::blanks(&mut cursor);
     let value = value::<Json>(&mut cursor)?;
     Json::blanks(&mut cursor);
     cursor.end()?;
-    Ok(value)
+    Ok((value, cursor.repeated))
 }
 
 fn constant<'a>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, Mistake> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::cursor::{Cursor, is_in_word};
 use super::error::Mistake;
-use super::grammar::{Grammar, value};
+use super::grammar::{Grammar, Read, value};
 use super::python_blanks::{blanks, end, start};
 use super::python_number::number;
 use super::python_text::{starts_text, text};
@@ -54,7 +54,7 @@ impl Grammar for Python {
 }
 
 /// Reads a text that is one Python literal: a value, or a tuple that goes without brackets.
-pub(super) fn read(text: &str) -> Result<Node<'_>, Mistake> {
+pub(super) fn read(text: &str) -> Result<Read<'_>, Mistake> {
     let mut cursor = Cursor::new(text)?;
     start(&mut cursor)?;
     let mut read = value::<Python>(&mut cursor)?;
@@ -63,7 +63,7 @@ pub(super) fn read(text: &str) -> Result<Node<'_>, Mistake> {
         read = bare_tuple(&mut cursor, read)?;
     }
     end(&mut cursor)?;
-    Ok(read)
+    Ok((read, cursor.repeated))
 }
 
 /// Reads the other items of a tuple without brackets, from the first comma on.

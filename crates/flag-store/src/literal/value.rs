@@ -15,6 +15,15 @@ pub struct Node<'a> {
     pub literal: Literal<'a>,
 }
 
+/// A key that a dict has more than once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepeatedKey {
+    /// The key.
+    pub key: String,
+    /// Where its second value stands: the offset of the first byte.
+    pub at: usize,
+}
+
 /// A plain value, as JSON or a Python literal spells it. Borrows those texts that have no escapes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Literal<'a> {

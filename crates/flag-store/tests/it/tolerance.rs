@@ -151,7 +151,7 @@ fn a_boolean_may_be_a_text_or_a_number() {
         ("0", "0", false),
     ] {
         let fields = format!("'PercentRollout': 1, 'Value': {spelled}");
-        let odd = format!("Value: found {shown}, read as \"{value}\"");
+        let odd = format!("Value: found {shown}, read as {value}");
         let found = treatment(FlagType::Feature, &fields, &odd);
         assert_eq!(found.value, FlagValue::Boolean(value));
         let odd = format!("ControlValue: found {spelled:?}, read as {value}");

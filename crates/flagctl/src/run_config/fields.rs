@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use flag_model::{Date, FlagType, InstanceId, Timestamp};
-use flag_store::literal::{Literal, Node};
+use flag_store::literal::{self, Literal, Node};
 use flag_store::{FlagRowKey, RowType};
 
 use super::place::Step;
@@ -91,6 +91,10 @@ pub(super) fn check_fields(
         let path = steps(path, &[Step::Key(name)]);
         check_kind(text, &path, (name, value), key.flag.flag_type)?;
         match (&**name, &value.literal) {
+            // What cannot be read is pointed at; the rest is taken as it is stored.
+            ("Treatments", Literal::Text(text)) if is_copy && is_unreadable(text) => {
+                Text::read("Treatments", text)?;
+            }
             _ if is_copy => {}
             ("RollbackOf", Literal::Text(created)) => {
                 let created = Timestamp::parse(created);
@@ -120,6 +124,10 @@ pub(super) fn check_fields(
         }
     }
     Ok(())
+}
+
+fn is_unreadable(text: &str) -> bool {
+    !text.trim().is_empty() && literal::parse(text).is_err()
 }
 
 fn check_kind(

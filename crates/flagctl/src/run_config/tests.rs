@@ -522,17 +522,38 @@ fn check_pointed_at(text: &str, says: &str, left: &str, right: &str) {
 }
 
 #[test]
-fn of_a_key_that_is_there_twice_the_last_one_is_pointed_at() {
+fn what_cannot_be_read_of_a_copied_row_is_pointed_at_where_it_stands() {
+    let copy = r#"{"Comment":"x","ControlValue":"false","CreatedTime":"2026-01-01 10:00:00","FormatVersion":"1","Name":"f","Treatments":"[{","Type":"FEATURE"}"#;
+    let message = read_now(&config("REVISION", copy)).unwrap_err();
+    assert!(
+        message.starts_with("Treatments, line 1, column 3: "),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_key_that_is_there_twice_is_refused() {
     let cell = CELL.replace("'Name': 'f'", "'Name': 'f', 'Name': 'g'");
     check_pointed_at(
         &config("REVISION", &cell),
-        "column 23: Name: found \"g\", expected f",
+        "column 23: found \"Name\" twice, expected it once",
         "'Name': 'f', 'Name': ",
         "'g'",
     );
     let text = config("REVISION", CELL).replacen('{', "{\"row_key_prefix_ROWTYPE\": \"FLAG\",", 1);
-    let text = text.replace("\"REVISION\"", "\"REVIEW\"");
-    check_pointed_at(&text, "found \"REVIEW\"", ":", "\"REVIEW\"");
+    check_pointed_at(
+        &text,
+        "found \"row_key_prefix_ROWTYPE\" twice",
+        ":",
+        "\"REVISION\"",
+    );
+    let cell = CELL.replace("'Value':", "'PercentRollout': 90, 'Value':");
+    check_pointed_at(
+        &config("REVISION", &cell),
+        "\"PercentRollout\" twice",
+        ": ",
+        "90",
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use flag_model::{Invalid, InvalidPercent, InvalidRevision, quoted};
 use flag_store::UnreadableRow;
-use flag_store::literal::{self, Literal, Node, line_and_column};
+use flag_store::literal::{self, Literal, Node, RepeatedKey, line_and_column};
 
 use super::ConfigError;
 use super::place::{Place, Step, node_at};
@@ -19,19 +19,30 @@ pub(super) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// Reads a text.
+    /// Reads a text. A key that is there twice is refused, as one of its values would be dropped.
     pub(super) fn read(name: &'static str, source: &'a str) -> Result<Self, ConfigError> {
-        let root = literal::parse(source).map_err(|error| ConfigError {
+        let (root, repeated) = literal::parse_and_check(source).map_err(|error| ConfigError {
             text: name,
             place: Place::at(source, error.line(), error.column()),
             problem: format!("found {}, expected {}", error.found(), error.expected()),
         })?;
-        Ok(Self { name, source, root })
+        let text = Self { name, source, root };
+        match repeated {
+            Some(RepeatedKey { key, at }) => Err(text.wrong_at(
+                at,
+                format!("found {} twice, expected it once", quoted(&key)),
+            )),
+            None => Ok(text),
+        }
     }
 
     /// Something is wrong with the value at this path, or with the last value on it that is there.
     pub(super) fn wrong(&self, path: &[Step<'_>], problem: String) -> ConfigError {
-        let (line, column) = line_and_column(self.source, node_at(&self.root, path).at);
+        self.wrong_at(node_at(&self.root, path).at, problem)
+    }
+
+    fn wrong_at(&self, at: usize, problem: String) -> ConfigError {
+        let (line, column) = line_and_column(self.source, at);
         ConfigError {
             text: self.name,
             place: Place::at(self.source, line, column),
