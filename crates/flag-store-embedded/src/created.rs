@@ -22,13 +22,21 @@ pub(crate) const LOGS: [&str; 2] = ["-wal", "-journal"];
 
 /// Makes a file if it is missing; another process may do so at the same time. Refuses to if it is there no more.
 pub(crate) fn ensure_made(path: &Path, contents: Contents) -> Result<(), OpenError> {
+    if is_there(path, contents)? {
+        return Ok(());
+    }
+    make(path, contents)
+}
+
+/// Whether there is a file. One that is there no more is a mistake.
+pub(crate) fn is_there(path: &Path, contents: Contents) -> Result<bool, OpenError> {
     // Looked for first: another process makes the file before them.
     let left = left_of(path, contents);
     if !is_absent(path) {
-        return Ok(());
+        return Ok(true);
     }
     match left {
-        None => make(path, contents),
+        None => Ok(false),
         Some(left) => Err(OpenError::Gone {
             path: path.to_owned(),
             left,

@@ -17,7 +17,7 @@ use crate::schema::{Contents, Origin, origin, set_up};
 const OPENING: Duration = Duration::from_secs(5);
 
 /// How long another process may take to fill a file that it has made.
-const MAKING: Duration = Duration::from_secs(1);
+const MAKING: Duration = Duration::from_millis(250);
 
 /// Memory for pages, per connection that reads; the service has caches of its own.
 const READER_CACHE_KIB: i32 = 512;

@@ -2,7 +2,7 @@
 //!
 //! The default backend: SQLite, one file for flags and one for exposures, no network. Knows rows and bytes, and
 //! neither flags nor keys. Start with [`EmbeddedStore::open`] and [`EmbeddedLog::open`]. Laws, each kept by the test of that name in
-//! `tests/processes.rs`:
+//! `tests/it/processes.rs`:
 //! - `what_was_acknowledged_survives_a_kill`
 //! - `increments_from_two_processes_are_all_counted`
 //! - `two_processes_can_create_the_same_directory`

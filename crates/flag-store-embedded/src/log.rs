@@ -27,7 +27,7 @@ const DELETE: &str = "DELETE FROM rows WHERE key = ?1";
 pub struct EmbeddedLog(EmbeddedStore);
 
 impl EmbeddedLog {
-    /// Opens the file `exposures.db` in a directory; makes whatever is not there yet. Blocks likewise.
+    /// Opens the file `exposures.db` in a directory; makes whatever was never there. Blocks likewise.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         EmbeddedStore::open_file(directory, Contents::Exposures).map(Self)
     }
@@ -35,6 +35,11 @@ impl EmbeddedLog {
     /// Opens the file that is in a directory; makes nothing. Blocks likewise.
     pub fn existing(directory: &Path) -> Result<Self, OpenError> {
         EmbeddedStore::existing_file(directory, Contents::Exposures).map(Self)
+    }
+
+    /// Whether there is an `exposures.db` in a directory. If it is gone, and its log is left, that is an error.
+    pub fn is_there(directory: &Path) -> Result<bool, OpenError> {
+        EmbeddedStore::is_file_there(directory, Contents::Exposures)
     }
 
     /// Ends each call of this handle after `timeout`, waiting for threads and for locks included.

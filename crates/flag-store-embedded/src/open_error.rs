@@ -33,7 +33,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The file was there once, as what is left of it shows.
-    #[error("{} is gone, and {} is still there: {}", path.display(), left.display(), remedy(path))]
+    #[error("{} is gone, and {} is still there: {}", path.display(), left.display(), remedy(path, Some(left)))]
     Gone {
         /// The file.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum OpenError {
         left: PathBuf,
     },
     /// The file has no bytes, and what it held is lost.
-    #[error("{} is empty, and what it held is lost: {}", path.display(), remedy(path))]
+    #[error("{} is empty, and what it held is lost: {}", path.display(), remedy(path, None))]
     Empty {
         /// The file.
         path: PathBuf,
@@ -180,13 +180,16 @@ fn sqlite_obstacle(file: &Path, error: rusqlite::Error) -> OpenError {
     }
 }
 
-/// What to do about a file that is lost.
-fn remedy(path: &Path) -> &'static str {
-    if path.file_name() == Some(directory::FLAGS.as_ref()) {
+/// What to do about a file that is lost. A log that is left of it would be taken for that of the new one.
+fn remedy(path: &Path, left: Option<&PathBuf>) -> String {
+    let remedy = if path.file_name() == Some(directory::FLAGS.as_ref()) {
         "`flagctl restore-backup DIR --replace` puts a backup in its place, `flagctl init` makes a new one"
     } else {
         "`flagctl init` makes a new one, `flagctl restore-backup DIR --replace` brings flags and exposures back"
-    }
+    };
+    let is_log = left.is_some_and(|left| left.extension() != path.extension());
+    let first = if is_log { "move it away, then " } else { "" };
+    format!("{first}{remedy}")
 }
 
 /// Says it in the words that are looked for.

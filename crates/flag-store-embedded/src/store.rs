@@ -9,7 +9,7 @@ use flag_store::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan, StoreError,
 };
 
-use crate::created::make_anew;
+use crate::created::{is_there, make_anew};
 use crate::directory::{self, EXPOSURES, FLAGS};
 use crate::file::DataFile;
 use crate::open_error::OpenError;
@@ -49,6 +49,16 @@ impl EmbeddedStore {
     /// Blocks likewise.
     pub fn existing(directory: &Path) -> Result<Self, OpenError> {
         Self::existing_file(directory, Contents::Flags)
+    }
+
+    /// Whether there is a `flags.db` in a directory. If it is gone, and its log or the exposures are left, that is an error.
+    pub fn is_there(directory: &Path) -> Result<bool, OpenError> {
+        Self::is_file_there(directory, Contents::Flags)
+    }
+
+    pub(crate) fn is_file_there(directory: &Path, contents: Contents) -> Result<bool, OpenError> {
+        let directory = absolute(directory).map_err(unusable(directory))?;
+        is_there(&directory.join(contents.file_name()), contents)
     }
 
     /// Makes `flags.db` and `exposures.db` where they are missing or empty, also if they were lost.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use flag_model::{BUCKETS, BucketRange, FlagValue, Revision};
-
 use flag_rollout::groups;
 
 /// What an instance receives from a treatment: the rollout group and the value.

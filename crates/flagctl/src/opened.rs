@@ -13,7 +13,7 @@ use flag_store_bigtable::{
 };
 
 use crate::failure::Failure;
-use crate::run::{Context, Part, ensure_there};
+use crate::run::{Context, Part, ensure_there, is_missing};
 
 /// How long a page of rows may take, which can be many megabytes.
 const LONG: Duration = Duration::from_secs(30);
@@ -49,7 +49,10 @@ impl Opened {
         let place = settings.place();
         let rows: Arc<dyn RowStore> = match settings {
             StoreSettings::Embedded(_) => context.open_rows(settings).await?,
-            StoreSettings::Bigtable(settings) => Arc::new(connect(patient(settings)).await?),
+            StoreSettings::Bigtable(bigtable) => {
+                let store = Box::pin(BigtableStore::connect(patient(bigtable))).await;
+                Arc::new(store.map_err(|error| context.not_opened(settings, error.into()))?)
+            }
         };
         Ok(Self {
             rows,
@@ -69,16 +72,21 @@ impl Opened {
         Ok(log)
     }
 
-    /// Opens a store; where files are missing, they are made, and in an emulator the tables.
+    /// Opens a store; where there is none, it is made, and in an emulator its tables. Where its exposure log is missing, that
+    /// is made if it is wanted.
     pub(crate) async fn or_made(
         context: &Context,
         settings: &StoreSettings,
+        wants_log: bool,
     ) -> Result<Self, Failure> {
         if let StoreSettings::Embedded(_) = settings {
+            let is_new = is_missing(settings);
             settings.open().await?.close().await;
-            settings.open_log().await?.close().await;
+            if is_new || wants_log {
+                settings.open_log().await?.close().await;
+            }
         }
-        let opened = Self::existing(context, settings).await?;
+        let opened = Self::flags_of(context, settings).await?;
         if let StoreSettings::Bigtable(settings) = settings
             && settings.emulator.is_some()
         {
@@ -160,22 +168,17 @@ impl Opened {
     }
 }
 
-/// Prepares the connections to Bigtable.
-pub(crate) async fn connect(settings: BigtableSettings) -> Result<BigtableStore, Failure> {
-    let store = Box::pin(BigtableStore::connect(settings)).await;
-    store.map_err(|error| Failure::Open(error.into()))
-}
-
 /// Opens the exposure log of a store that is there.
 pub(crate) async fn open_log(
     context: &Context,
     settings: &StoreSettings,
 ) -> Result<Arc<dyn ExposureLog>, Failure> {
-    let StoreSettings::Bigtable(settings) = settings else {
+    let StoreSettings::Bigtable(bigtable) = settings else {
         return context.open_log(settings).await;
     };
-    let log = Box::pin(BigtableLog::connect(patient(settings))).await;
-    Ok(Arc::new(log.map_err(|error| Failure::Open(error.into()))?))
+    let log = Box::pin(BigtableLog::connect(patient(bigtable))).await;
+    let log = log.map_err(|error| context.not_opened(settings, error.into()))?;
+    Ok(Arc::new(log))
 }
 
 fn patient(settings: &BigtableSettings) -> BigtableSettings {

@@ -134,7 +134,7 @@ pub(crate) fn revision(
         owner: Some(owner(&typed.owner, variables)?),
         rollback_of: None,
     };
-    if newest.is_some_and(|newest| decides_alike(newest, &parts)) {
+    if newest.is_some_and(|newest| is_unchanged(newest, &parts)) {
         let message = format!("nothing changes: {flag} is like this already");
         return Err(PlanError::Usage(message));
     }
@@ -144,7 +144,7 @@ pub(crate) fn revision(
 }
 
 /// Whether two revisions differ in nothing but who made them, when and why.
-pub(crate) fn decides_alike(newest: &Revision, parts: &RevisionParts) -> bool {
+pub(crate) fn is_unchanged(newest: &Revision, parts: &RevisionParts) -> bool {
     newest.format == parts.format
         && newest.control == parts.control
         && newest.treatments == parts.treatments

@@ -11,7 +11,7 @@ use flag_settings::{
     OpenStoreError, Origin, Reader, Sources, StoreSettings, read_row_options, table,
 };
 use flag_store::{ExposureLog, FlagStore, RowOptions, RowStore, StoreError, SystemClock};
-use flag_store_embedded::{EmbeddedStore, OpenError};
+use flag_store_embedded::{EmbeddedLog, EmbeddedStore, OpenError};
 use signal_hook::consts::SIGXFSZ;
 
 use crate::args::{self, Command, Variables};
@@ -120,17 +120,24 @@ pub(crate) fn ensure_there(settings: &StoreSettings, wanted: Part) -> Result<(),
     let StoreSettings::Embedded(folder) = settings else {
         return Ok(());
     };
-    let [flags, exposures] = EmbeddedStore::files(folder);
-    let (path, left) = match (flags.exists(), exposures.exists()) {
-        (false, false) => {
-            let place = settings.place();
-            return Err(Failure::NoStore { place });
-        }
-        (false, true) => (flags, exposures),
-        (true, false) if wanted == Part::Everything => (exposures, flags),
-        (true, _) => return Ok(()),
-    };
-    Err(Failure::Open(OpenError::Gone { path, left }.into()))
+    let failed = |error: OpenError| Failure::Open(error.into());
+    if !EmbeddedStore::is_there(folder).map_err(failed)? {
+        let place = settings.place();
+        return Err(Failure::NoStore { place });
+    }
+    if wanted == Part::Everything && !EmbeddedLog::is_there(folder).map_err(failed)? {
+        let [left, path] = EmbeddedStore::files(folder);
+        return Err(failed(OpenError::Gone { path, left }));
+    }
+    Ok(())
+}
+
+/// Whether there is no file of the store; Bigtable has none.
+pub(crate) fn is_missing(settings: &StoreSettings) -> bool {
+    matches!(
+        ensure_there(settings, Part::Flags),
+        Err(Failure::NoStore { .. })
+    )
 }
 
 /// From now on a file that may not grow any more (`RLIMIT_FSIZE`) fails the write, and doesn't end the process.
@@ -154,9 +161,9 @@ impl Context {
         self.open_flags().await
     }
 
-    /// Opens the store that the settings name, and makes whatever its folder lacks.
+    /// Opens the flags of the store that the settings name, and makes one where there is none.
     pub(crate) async fn open_or_make(&self) -> Result<FlagStore, Failure> {
-        let is_new = self.is_missing();
+        let is_new = is_missing(&self.settings);
         let store = self.open_flags().await?;
         if is_new {
             self.open_log(&self.settings).await?;
@@ -172,19 +179,11 @@ impl Context {
     pub(crate) async fn open_if_there(&self) -> Result<Option<FlagStore>, Failure> {
         match &self.settings {
             StoreSettings::Embedded(folder)
-                if self.is_missing() && (folder.is_dir() || !folder.exists()) =>
+                if is_missing(&self.settings) && (folder.is_dir() || !folder.exists()) =>
             {
                 Ok(None)
             }
             _ => self.open_or_make().await.map(Some),
-        }
-    }
-
-    /// Whether there is no file of the store; Bigtable has none.
-    fn is_missing(&self) -> bool {
-        match ensure_there(&self.settings, Part::Flags) {
-            Err(Failure::NoStore { .. }) => true,
-            Ok(()) | Err(_) => false,
         }
     }
 
@@ -222,13 +221,16 @@ impl Context {
     }
 
     /// What it means that the store cannot be opened, and why it is this one where nobody has said so.
-    fn not_opened(&self, settings: &StoreSettings, source: OpenStoreError) -> Failure {
+    pub(crate) fn not_opened(&self, settings: &StoreSettings, source: OpenStoreError) -> Failure {
         let because = Reader::new(self.sources.clone()).origin(&table::STORE);
+        let is_named = settings.place() != self.place();
         match (settings, &because) {
-            (StoreSettings::Bigtable(_), Origin::Implied { .. }) => Failure::NoBigtable {
-                because: because.to_string(),
-                source,
-            },
+            (StoreSettings::Bigtable(_), Origin::Implied { .. }) if !is_named => {
+                Failure::NoBigtable {
+                    because: because.to_string(),
+                    source,
+                }
+            }
             _ => source.into(),
         }
     }

@@ -50,7 +50,8 @@ fn tip(error: &Error, unknown: &str, typed: &[OsString], command: &Command) -> O
             format!("to pass '{word}' as the value of '{option}', use '{typed}'")
         }
         _ => {
-            format!("to pass '{word}' as a value, put it last, behind all options: '{END} {word}'")
+            let typed = shell::word(word);
+            format!("to pass '{word}' as a value, put it last, behind all options: '{END} {typed}'")
         }
     })
 }

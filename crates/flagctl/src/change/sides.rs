@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use flag_model::{BUCKETS, BucketRange, Percent, Revision};
-
 use flag_rollout::groups;
 
 /// How many buckets change sides, override lists apart.

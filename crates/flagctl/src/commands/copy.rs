@@ -7,7 +7,7 @@ use flag_model::ProjectName;
 use flag_settings::StoreSettings;
 use flag_store::ExposureLog;
 use flag_store_bigtable::Table;
-use flag_store_embedded::EmbeddedStore;
+use flag_store_embedded::{EmbeddedLog, EmbeddedStore, OpenError};
 
 use crate::args::OutputArgs;
 use crate::confirm::{Unasked, YesArgs, confirm_plainly};
@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::opened::Opened;
 use crate::output::{self, CopiedRows};
 use crate::plan::PlanError;
-use crate::run::Context;
+use crate::run::{Context, Part, ensure_there};
 use crate::store_name::StoreName;
 
 #[derive(Debug, Args)]
@@ -109,7 +109,13 @@ async fn open(context: &Context, typed: &CopyArgs) -> Result<Ends, Failure> {
         let message = format!("--from and --to are the same {}", from_settings.place());
         return Err(PlanError::Usage(message).into());
     }
-    let from = Opened::existing(context, &from_settings).await?;
+    let wanted = if typed.exposures {
+        Part::Everything
+    } else {
+        Part::Flags
+    };
+    ensure_there(&from_settings, wanted)?;
+    let from = Opened::flags_of(context, &from_settings).await?;
     from.ensure_ready(&from_settings).await?;
     let from_log = if typed.exposures {
         Some(from.log(context, &from_settings).await?)
@@ -137,7 +143,7 @@ async fn made(
     settings: &StoreSettings,
     exposures: bool,
 ) -> Result<Target, Failure> {
-    let opened = Opened::or_made(context, settings).await?;
+    let opened = Opened::or_made(context, settings, exposures).await?;
     opened.ensure_ready(settings).await?;
     let log = if exposures {
         Some(opened.log(context, settings).await?)
@@ -157,7 +163,7 @@ async fn looked_at(
     settings: &StoreSettings,
     exposures: bool,
 ) -> Result<Target, Failure> {
-    let [has_flags, has_log] = what_is_there(context, settings).await?;
+    let [has_flags, has_log] = what_is_there(context, settings, exposures).await?;
     if !(has_flags && has_log) {
         let what = match settings {
             StoreSettings::Embedded(_) => "files",
@@ -184,11 +190,23 @@ async fn looked_at(
     Ok(target)
 }
 
-/// Whether flags, and whether an exposure log are there; what only `flagctl init` makes is taken to be.
-async fn what_is_there(context: &Context, settings: &StoreSettings) -> Result<[bool; 2], Failure> {
+/// Whether flags, and whether an exposure log are there; what a copy doesn't make is taken to be.
+async fn what_is_there(
+    context: &Context,
+    settings: &StoreSettings,
+    exposures: bool,
+) -> Result<[bool; 2], Failure> {
+    let failed = |error: OpenError| Failure::Open(error.into());
     match settings {
+        // Opening it tells what is wrong.
+        StoreSettings::Embedded(directory) if directory.exists() && !directory.is_dir() => {
+            Ok([true; 2])
+        }
         StoreSettings::Embedded(directory) => {
-            Ok(EmbeddedStore::files(directory).map(|file| file.exists()))
+            let has_flags = EmbeddedStore::is_there(directory).map_err(failed)?;
+            let is_left_alone = has_flags && !exposures;
+            let has_log = is_left_alone || EmbeddedLog::is_there(directory).map_err(failed)?;
+            Ok([has_flags, has_log])
         }
         StoreSettings::Bigtable(bigtable) if bigtable.emulator.is_some() => {
             let opened = Opened::flags_of(context, settings).await?;

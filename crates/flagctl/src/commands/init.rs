@@ -12,7 +12,7 @@ use flag_store_embedded::EmbeddedStore;
 use crate::args::OutputArgs;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::opened::connect;
+use crate::opened::Opened;
 use crate::output::{self, Part, PartState, Parts};
 use crate::run::Context;
 
@@ -32,7 +32,7 @@ pub(crate) async fn init(context: &Context, typed: &InitArgs) -> Result<(), Fail
         StoreSettings::Embedded(directory) => embedded(context, directory).await?,
         StoreSettings::Bigtable(settings) => {
             let what = format!("preparing the {}", context.place());
-            let prepared = output::noted(what, bigtable(settings, retention)).await;
+            let prepared = output::noted(what, bigtable(context, settings, retention)).await;
             prepared?.map_err(|source| context.failed(source))?
         }
     };
@@ -71,11 +71,12 @@ async fn embedded(context: &Context, directory: &Path) -> Result<Vec<Part>, Fail
 
 /// The outer failure is that of connecting.
 async fn bigtable(
+    context: &Context,
     settings: &BigtableSettings,
     retention: Duration,
 ) -> Result<Result<Vec<Part>, StoreError>, Failure> {
     // As every command, so that credentials that are missing are told alike.
-    connect(settings.clone()).await?;
+    Opened::flags_of(context, context.settings()).await?;
     let tables = BigtableTables::new(settings.clone());
     let mut parts = Vec::new();
     for table in Table::ALL {

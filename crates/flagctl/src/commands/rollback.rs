@@ -69,7 +69,7 @@ pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<
     };
     if newest
         .as_ref()
-        .is_ok_and(|newest| plan::decides_alike(newest, &parts))
+        .is_ok_and(|newest| plan::is_unchanged(newest, &parts))
     {
         return Err(nothing_changes(&flag, target, typed).into());
     }

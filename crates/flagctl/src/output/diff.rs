@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use flag_model::{BucketRange, FlagKey, InstanceId, OwnerId, Revision, Treatment};
+use flag_rollout::groups;
 use serde::Serialize;
 use serde_json::Number;
 
@@ -12,7 +13,6 @@ use super::table::{listed, or_none, placing, ranges};
 use super::text::{Columns, Text, Tone};
 use super::visible::visible;
 use crate::change::Sides;
-use flag_rollout::groups;
 
 /// Two revisions of a flag.
 pub(crate) struct Diff<'a> {

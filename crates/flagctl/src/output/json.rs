@@ -4,12 +4,12 @@
 use flag_model::{
     BucketRange, FlagKey, FlagValue, Format, HashAlgorithm, InstanceId, Percent, Timestamp,
 };
+use flag_rollout::groups;
 use flag_store::UnreadableRow;
 use serde::Serialize;
 use serde_json::Number;
 
 use super::named_algorithm;
-use flag_rollout::groups;
 
 #[derive(Serialize)]
 pub(super) struct Key {

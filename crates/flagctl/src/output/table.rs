@@ -1,10 +1,10 @@
 //! The parts that results have for people.
 
-use flag_model::{BucketRange, Format, Metadata, Percent, Revision};
+use flag_model::{BucketRange, CONTROL_GROUP, Format, Metadata, Percent, Revision};
+use flag_rollout::groups;
 
 use super::text::{Columns, Text, Tone};
 use super::visible::{item, visible};
-use flag_rollout::groups;
 
 /// How many characters of a text are shown where many rows are.
 const SHORT: usize = 60;
@@ -60,7 +60,7 @@ fn of_groups(revision: &Revision) -> Text {
         columns.line(Tone::Plain, line);
     }
     let line = [
-        "control".to_owned(),
+        CONTROL_GROUP.to_owned(),
         rest(revision).to_string(),
         "-".to_owned(),
         "all others".to_owned(),

@@ -225,6 +225,23 @@ fn a_file_that_was_lost_is_named_until_init_makes_a_new_one() {
 }
 
 #[test]
+fn a_log_that_is_left_of_a_store_is_to_be_moved_away_first() {
+    let dir = TempDir::new().unwrap();
+    let log = dir.path().join("flags.db-wal");
+    std::fs::write(&log, "left").unwrap();
+    let says = [log.to_str().unwrap(), "move it away, then `flagctl "];
+    for args in [&["list", "csr-assistant"][..], &["export", "csr-assistant"]] {
+        check_failed(&flagctl(&dir, args), 6, &says);
+    }
+    check_failed(&add(&dir), 6, &says);
+    check_failed(
+        &flagctl(&dir, &["init"]),
+        6,
+        &[log.to_str().unwrap(), "move it away"],
+    );
+}
+
+#[test]
 fn a_damaged_row_is_named_and_a_backup_is_advised() {
     let dir = with_revision();
     let file = dir.path().join("flags.db");

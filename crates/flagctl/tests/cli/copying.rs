@@ -199,3 +199,37 @@ fn a_dry_run_onto_a_store_that_is_not_there_says_what_a_copy_makes() {
     assert!(stderr(&dry).contains(says), "{}", stderr(&dry));
     assert!(!to.join("exposures.db").exists());
 }
+
+#[test]
+fn a_dry_run_fails_where_the_copy_would() {
+    let from = world(Stage::InUse);
+    let from = from.path().join("flag-data");
+    let parent = TempDir::new().unwrap();
+    for left in ["exposures.db", "flags.db-wal", ""] {
+        let to = parent.path().join(format!("to-{left}"));
+        if left.is_empty() {
+            std::fs::write(&to, "a file").unwrap();
+        } else {
+            std::fs::create_dir(&to).unwrap();
+            std::fs::write(to.join(left), "x").unwrap();
+        }
+        for options in [&["--dry-run"][..], &[]] {
+            check_failed(&copy(&from, &to, options), 6, &[]);
+        }
+    }
+}
+
+#[test]
+fn flags_are_copied_whatever_is_wrong_with_the_exposures() {
+    let from = world(Stage::InUse);
+    let from = from.path().join("flag-data");
+    let parent = TempDir::new().unwrap();
+    let to = parent.path().join("to");
+    check_done(&copy(&from, &to, &[]));
+    std::fs::write(to.join("exposures.db"), "damaged").unwrap();
+    std::fs::remove_file(from.join("exposures.db")).unwrap();
+    for options in [&["--dry-run"][..], &[]] {
+        check_done(&copy(&from, &to, options));
+    }
+    check_failed(&copy(&from, &to, &["--exposures"]), 6, &["exposures.db"]);
+}

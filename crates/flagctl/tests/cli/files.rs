@@ -64,7 +64,7 @@ fn decisions(dir: &TempDir, flag_type: &str, name: &str) -> Vec<(Value, Value, V
         let field = |field: &str| found[field].clone();
         (field("value"), field("rollout_group"), field("bucket"))
     };
-    (12_330..12_350).map(explain).collect()
+    (12_300..12_400).map(explain).collect()
 }
 
 #[test]
