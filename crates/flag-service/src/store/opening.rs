@@ -133,27 +133,34 @@ async fn open_once(
     stores: &Stores,
 ) -> anyhow::Result<()> {
     let rows = settings.open().await?;
-    let log = settings.open_log().await?;
+    let (log, background) = open_logs(settings, background).await?;
     let flags = FlagStore::new(Arc::clone(&rows), Arc::new(SystemClock));
     if demo == Demo::On {
         let filled = demo::fill(&flags).await;
         filled.context("cannot add the sample flags")?;
     }
-    let background = match settings {
-        // It has a thread for exposures as it is.
-        StoreSettings::Embedded(_) => Arc::clone(&log),
-        StoreSettings::Bigtable(_) => {
-            let settings = settings.clone();
-            let opening = background.spawn(async move { settings.open_log().await });
-            opening.await??
-        }
-    };
     // Only once all of it is open, so that nothing is served of what is opened again or given up.
     stores.rows.open(rows);
     stores.log.open(log);
     stores.background.open(background);
     tokio::spawn(warn_if_empty(flags, settings.place()));
     Ok(())
+}
+
+/// The log for answers, and the one for the writer.
+async fn open_logs(
+    settings: &StoreSettings,
+    background: &Handle,
+) -> anyhow::Result<(Arc<dyn ExposureLog>, Arc<dyn ExposureLog>)> {
+    if let StoreSettings::Embedded(_) = settings {
+        // It has a thread for exposures as it is.
+        let log = settings.open_log().await?;
+        return Ok((Arc::clone(&log), log));
+    }
+    let of_writer = settings.clone();
+    let opening = background.spawn(async move { of_writer.open_log().await });
+    let log = settings.open_log().await?;
+    Ok((log, opening.await??))
 }
 
 /// A store without flags is most often the wrong one.
