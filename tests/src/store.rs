@@ -50,6 +50,12 @@ impl TestStore {
         }
     }
 
+    /// Whether it is in the emulator of this run of the tests, and not behind a network of the test's own.
+    pub fn is_of_the_run(&self) -> bool {
+        let run = std::env::var("FLAG_TEST_EMULATOR");
+        matches!(self, Self::Bigtable { emulator, .. } if run.is_ok_and(|run| run == *emulator))
+    }
+
     /// What tells a binary to use this store.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         match self {
