@@ -53,7 +53,8 @@ async fn read(visit: &Visit, query: FlagQuery<'_>) -> Result<HttpResponse, ApiEr
     let question = Question::try_from(query)?;
     visit.may(&question.flag.project)?;
     let read = visit.site.flags.current(&question.flag);
-    let current = visit.trace.read(read).await?;
+    let was_read = |current: &Current| current.source == Source::Store;
+    let current = visit.trace.read(read, was_read).await?;
     let Question { flag, instance } = &question;
     Ok(answer(visit, instance, flag.name.as_str(), &current))
 }

@@ -61,25 +61,33 @@ impl Trace {
         }
     }
 
-    /// Makes a span of a read, if it is one: what is in memory is there at once.
+    /// Makes a span of a read, if it is one: an answer from memory or an error is there at once, and a revision that
+    /// `was_read` may be, if the store is quick.
     pub(crate) async fn read<T>(
         &self,
         read: impl Future<Output = Result<T, ApiError>>,
+        was_read: impl FnOnce(&T) -> bool,
     ) -> Result<T, ApiError> {
         let Some(live) = &self.0 else {
             return read.await;
         };
         let Live { context, tracer } = &**live;
+        let began = SystemTime::now();
         let mut read = std::pin::pin!(read);
-        if let Some(read) = read.as_mut().now_or_never() {
-            return read;
+        let mut at_once = read.as_mut().now_or_never();
+        if let Some(answer) = at_once.take_if(|answer| !answer.as_ref().is_ok_and(was_read)) {
+            return answer;
         }
         let span = tracer
             .span_builder("read flag")
             .with_kind(SpanKind::Client)
+            .with_start_time(began)
             .start_with_context(tracer, context);
         let context = context.with_span(span);
-        let read = read.await;
+        let read = match at_once {
+            Some(read) => read,
+            None => read.await,
+        };
         if let Err(error) = &read {
             let code = error.code().as_str();
             context
