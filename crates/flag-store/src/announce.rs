@@ -118,7 +118,7 @@ mod tests {
         row.unwrap().map(|row| row.cells)
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_head_row_learns_of_rows_that_were_copied() {
         let cells = head(Cells::default()).await.unwrap();
         assert_eq!(cells.get("feature/f"), Some(TIME.as_bytes()));
@@ -127,13 +127,13 @@ mod tests {
         assert_eq!(cells.len(), 3);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_head_row_that_knows_stays_as_it_is() {
         let before = Cells::default().with("feature/f", TIME);
         assert_eq!(head(before.clone()).await, Some(before));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_claim_stays_while_readers_are_told() {
         let claim = crate::head::encode_claim(SystemClock.now(), 7, None);
         let before = Cells::default().with("feature/f", claim.as_str());

@@ -161,7 +161,7 @@ mod tests {
         store.projects().await.unwrap()
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn every_project_is_found_once() {
         let found = projects(&[
             "PROJECT#a#ROWTYPE#FLAG#1",
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(found.strangers, [""; 0]);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn keys_of_no_project_are_told() {
         let keys = [
             "A",
