@@ -1,5 +1,6 @@
 //! Facts about appending, with writers that die half-way, replies that get lost, and clocks that are wrong.
 
+mod claiming;
 mod settling;
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -542,6 +543,32 @@ async fn a_claim_whose_row_is_in_holds_nobody_up() {
         .unwrap();
     assert!(started.elapsed() < Duration::from_secs(5));
     assert_eq!(world.comments().await, ["one", "foreign", "two"]);
+}
+
+/// A row that the reference's tooling writes above a claim doesn't end the claim.
+#[tokio::test(start_paused = true)]
+async fn a_claim_below_a_later_row_is_respected() {
+    let world = World::default();
+    let dies = world.writer_with(1_000_000, vec![(1, Fault::Dies)]);
+    die_appending(&dies, Base::Nothing, "dies").await;
+    let foreign = encode(&Revision::new(at(3_000_000), parts("foreign")).unwrap());
+    world.rows.insert_if_absent(&foreign).await.unwrap();
+    let started = Instant::now();
+    append(&world.writer(), Base::Row(at(3_000_000)), "two")
+        .await
+        .unwrap();
+    assert!(started.elapsed() >= Duration::from_secs(30));
+}
+
+/// The last instant that readers take counts for writers too.
+#[tokio::test(start_paused = true)]
+async fn a_row_at_the_end_of_the_time_that_counts_is_followed() {
+    let world = World::default();
+    let end = 1_000_000 + 24 * 3_600 * 1_000_000;
+    let foreign = encode(&Revision::new(at(end), parts("foreign")).unwrap());
+    world.rows.insert_if_absent(&foreign).await.unwrap();
+    let appended = append(&world.writer(), Base::Row(at(end)), "two").await;
+    assert_eq!(appended.unwrap(), at(end + 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -31,9 +31,9 @@ fn never_published() -> Vec<(usize, Fault)> {
 }
 
 #[track_caller]
-fn assert_unknown(result: Result<Timestamp, AppendError>) {
+fn assert_unknown(result: &Result<Timestamp, AppendError>) {
     assert!(
-        matches!(result, Err(AppendError::Unknown { at: unknown, .. }) if unknown == at(2_000_000)),
+        matches!(result, Err(AppendError::Unknown { at: unknown, .. }) if *unknown == at(2_000_000)),
         "{result:?}"
     );
 }
@@ -51,7 +51,7 @@ async fn a_row_that_could_not_be_published_counts() {
 async fn an_unpublished_row_below_a_later_one_is_an_unknown_outcome() {
     let world = World::default();
     let writer = world.writer_beside(2_000_000, never_published(), Some(foreign(9_000_000)));
-    assert_unknown(append(&writer, Base::Nothing, "one").await);
+    assert_unknown(&append(&writer, Base::Nothing, "one").await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,7 +60,7 @@ async fn an_unpublished_row_of_a_writer_that_was_held_up_is_an_unknown_outcome()
     let mut faults = never_published();
     faults.push((1, Fault::HeldUp));
     let writer = world.writer_with(2_000_000, faults);
-    assert_unknown(append(&writer, Base::Nothing, "one").await);
+    assert_unknown(&append(&writer, Base::Nothing, "one").await);
 }
 
 /// A writer whose reads fail once its row is in, one after the other with what `failures` says.
@@ -99,12 +99,12 @@ async fn reading_the_row_again_is_tried_four_times() {
         append_with_failing_reads(failures).await.unwrap();
     }
     let failures = (0..4).map(|_| unavailable()).collect();
-    assert_unknown(append_with_failing_reads(failures).await);
+    assert_unknown(&append_with_failing_reads(failures).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn reading_the_row_again_is_not_tried_where_the_store_refuses() {
-    assert_unknown(append_with_failing_reads(vec![refused()]).await);
+    assert_unknown(&append_with_failing_reads(vec![refused()]).await);
 }
 
 /// A writer before whose publishing another one claims the next row; it is held up before its insert for that long.
