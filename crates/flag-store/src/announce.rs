@@ -15,9 +15,9 @@ use crate::stored::LATEST_CHANGE;
 const ATTEMPTS: u32 = 4;
 
 impl FlagStore {
-    /// Makes the head row say which metadata and which revision of a flag are newest, where it says something else.
+    /// Makes the head row say which metadata and which revision of a flag are newest, if it says something else.
     ///
-    /// A claim stays as it is, and whoever appends at the same time wins: the rows are the truth. Safe to repeat.
+    /// A claim stays as it is, and a concurrent append wins: the rows are the truth. Safe to repeat.
     /// Gives back when the newest revision was made.
     pub async fn announce(&self, flag: &FlagKey) -> Result<Option<Timestamp>, StoreError> {
         self.announce_newest(RowType::Flag, flag).await?;
@@ -49,7 +49,7 @@ impl FlagStore {
     ) -> Result<Option<Timestamp>, StoreError> {
         let (key, column) = (head_key(&flag.project), head_column(row_type, flag));
         let columns = [column.as_str()];
-        // In this order: whoever appends between the two reads makes the comparison below fail.
+        // In this order: an append between the two reads makes the comparison below fail.
         let row = self.rows.get(key.as_bytes(), Columns::Only(&columns));
         let row = row.await?;
         let head = row.as_ref().and_then(|row| row.cells.get(&column));

@@ -78,7 +78,7 @@ async fn keys_of(
     }
 }
 
-/// Whether a row is of an instance. Its column tells; a key alone may be of another whose id goes on with `#REQUESTID#`.
+/// Whether a row is of an instance. Its column decides; the key alone may be of another instance whose id continues with `#REQUESTID#`.
 fn is_of(row: &Row, spelled: &str, id: &str) -> bool {
     match row.cells.get("InstanceID") {
         Some(cell) => cell == id.as_bytes(),

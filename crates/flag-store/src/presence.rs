@@ -28,7 +28,7 @@ impl Place {
 pub struct Present {
     /// Where their revisions lie, ordered.
     pub flags: Vec<Place>,
-    /// The first place of which this says nothing; `None` if it speaks for all that come after.
+    /// The first place that this does not cover; `None` if it covers all that follow.
     pub until: Option<Place>,
 }
 
