@@ -24,20 +24,4 @@ pub(super) const EQUIVALENT: &[(&str, &str)] = &[
         "crates/flag-store/src/append/steps.rs: replace < with <= in Append<'_>::pending",
         "where both are equal the row is found by the comparison that comes first",
     ),
-    (
-        "crates/flag-store/src/append/steps.rs: replace match guard attempt == 0 with false in Append<'_>::claim",
-        "the head row is read once more, and cannot hold the claim of the first attempt, which was not carried out",
-    ),
-    (
-        "crates/flag-store/src/append/steps.rs: replace match guard now.as_deref() != head with false in Append<'_>::claim",
-        "the next attempt compares the same cell, and ends in the same way",
-    ),
-    (
-        "crates/flag-store/src/append/steps.rs: replace < with <= in Append<'_>::claim",
-        "differs at one instant, five seconds after the claim, at which either way is right",
-    ),
-    (
-        "crates/flag-store/src/append/steps.rs: replace > with >= in Append<'_>::insert",
-        "differs at one instant, 15 s after the claim and 15 s before it may be taken over: either way is right",
-    ),
 ];

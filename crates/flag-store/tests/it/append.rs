@@ -441,6 +441,15 @@ async fn every_change_moves_the_mark_and_nothing_else_does() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_head_row_has_the_mark_that_is_read_alone() {
+    let world = World::default();
+    append(&world.writer(), Base::Nothing, "one").await.unwrap();
+    let heads = world.writer().heads(&flag().project).await.unwrap();
+    assert_eq!(*heads.mark(), mark(&world).await);
+    assert_ne!(*heads.mark(), ChangeMark::default());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_change_by_an_older_release_moves_the_mark() {
     let world = World::default();
     append(&world.writer(), Base::Nothing, "one").await.unwrap();
