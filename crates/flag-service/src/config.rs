@@ -12,7 +12,7 @@ use std::thread::available_parallelism;
 
 use clap::{Arg, ArgAction, Command};
 use flag_settings::{
-    Mistakes, Origin, Reader, Setting, Sources, StoreSettings, read_row_options, table,
+    Origin, Reader, Setting, SettingErrors, Sources, StoreSettings, read_row_options, table,
 };
 use flag_store::RowOptions;
 use tracing_subscriber::EnvFilter;
@@ -28,9 +28,6 @@ pub(crate) use self::http::HttpSettings;
 
 /// The settings that only the service has.
 const OF_SERVICE: &[Setting] = &[table::LISTEN, table::WORKERS, table::LOG, table::LOG_FORMAT];
-
-/// The most worker threads that actix-web starts.
-const MAX_WORKERS: usize = 512;
 
 /// Everything that the service was told.
 #[derive(Debug)]
@@ -91,7 +88,7 @@ pub(crate) enum Demo {
 
 impl Config {
     /// Reads the command line and the environment of this process; `--help` and `--version` end it.
-    pub(crate) fn from_process() -> Result<Self, Mistakes> {
+    pub(crate) fn from_process() -> Result<Self, SettingErrors> {
         Self::read(std::env::args_os(), std::env::vars_os())
     }
 
@@ -113,11 +110,11 @@ impl Config {
     fn read(
         typed: impl IntoIterator<Item = OsString>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<Self, Mistakes> {
+    ) -> Result<Self, SettingErrors> {
         let matches = command().get_matches_from(typed);
         let mut sources = Sources::new(&matches, environment);
         let demo = if matches.get_flag("demo") {
-            sources = sources.unless_said(&table::STORE, "embedded");
+            sources = sources.with_fallback(&table::STORE, "embedded");
             Demo::On
         } else {
             Demo::Off
@@ -128,38 +125,20 @@ impl Config {
         let deployment = read_deployment(&mut reader);
         let rows = read_row_options(&mut reader);
         let store_origin = reader.origin(&table::STORE);
-        let listen = reader.parse(&table::LISTEN, "address:port", |text| text.parse().ok());
-        let workers = reader.parse(
-            &table::WORKERS,
-            "a number in range [1, 512]",
-            |text| match text {
-                "" => Some(
-                    available_parallelism()
-                        .map_or(1, usize::from)
-                        .min(MAX_WORKERS),
-                ),
-                _ => text
-                    .parse()
-                    .ok()
-                    .filter(|workers| (1..=MAX_WORKERS).contains(workers)),
-            },
-        );
+        let listen = reader.parse(&table::LISTEN, |text| text.parse().ok());
+        let workers = reader.optional_number(&table::WORKERS);
         let access = access::read(&mut reader, listen);
         let limits = limits::read(&mut reader);
         let cache = cache::read(&mut reader);
         let exposures = exposures::read(&mut reader);
         let http = http::read(&mut reader);
-        let log = reader.parse(&table::LOG, "a level, or directives by module", read_log);
-        let log_format = reader.parse(
-            &table::LOG_FORMAT,
-            "auto, json or text",
-            |text| match text {
-                "auto" => Some(LogFormat::Auto),
-                "json" => Some(LogFormat::Json),
-                "text" => Some(LogFormat::Text),
-                _ => None,
-            },
-        );
+        let log = reader.parse(&table::LOG, read_log);
+        let log_format = reader.parse(&table::LOG_FORMAT, |text| match text {
+            "auto" => Some(LogFormat::Auto),
+            "json" => Some(LogFormat::Json),
+            "text" => Some(LogFormat::Text),
+            _ => None,
+        });
         let telemetry = telemetry::read(&mut reader, store.as_ref());
         let config = || {
             Some(Self {
@@ -169,7 +148,7 @@ impl Config {
                 store_origin,
                 unknown_variables,
                 listen: listen?,
-                workers: workers?,
+                workers: workers?.unwrap_or_else(default_workers),
                 access: access?,
                 limits: limits?,
                 cache: cache?,
@@ -186,10 +165,15 @@ impl Config {
     }
 }
 
+/// As many as actix-web starts by itself, within the range of the setting.
+fn default_workers() -> usize {
+    available_parallelism().map_or(1, usize::from).min(512)
+}
+
 /// The environment, the tenant and the project, as they are set: only Bigtable has demands on them.
 fn read_deployment(reader: &mut Reader) -> Option<String> {
     let [environment, tenant, project] = [table::ENVIRONMENT, table::TENANT, table::PROJECT]
-        .map(|setting| reader.parse(&setting, "text", |text| Some(text.to_owned())));
+        .map(|setting| reader.parse(&setting, |text| Some(text.to_owned())));
     Some(format!("{} {} {}", environment?, tenant?, project?))
 }
 
@@ -244,7 +228,7 @@ mod tests {
 
     use super::*;
 
-    fn read(typed: &[&str], environment: &[(&str, &str)]) -> Result<Config, Mistakes> {
+    fn read(typed: &[&str], environment: &[(&str, &str)]) -> Result<Config, SettingErrors> {
         let typed = ["flag-service"].iter().chain(typed).map(OsString::from);
         Config::read(
             typed,
@@ -344,7 +328,7 @@ mod tests {
             &[
                 "store (variable FLAG_STORE): found \"redis\", expected embedded or bigtable",
                 "listen (variable FLAG_LISTEN): found \"8080\", expected address:port",
-                "workers (variable FLAG_WORKERS): found \"0\", expected a number in range [1, 512]",
+                "workers (variable FLAG_WORKERS): found \"0\", expected a number in range [1, 512], or nothing",
                 "feature-flag-cache-ttl-minutes (variable FEATURE_FLAG_CACHE_TTL_MINUTES): found \"-1\", expected minutes in range [0, 10080]",
             ],
         );

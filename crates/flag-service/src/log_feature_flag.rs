@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
-use flag_api::{Code, EntryResult, LogReply, MOST_ENTRIES};
+use flag_api::{Code, EntryResult, LogReply, MAX_ENTRIES};
 use flag_model::Timestamp;
 use flag_store::{Clock as _, Exposure, StoreError, SystemClock, WriteExposureError};
 use serde_json::Value;
@@ -60,7 +60,7 @@ impl TryFrom<Value> for Entries {
 
     fn try_from(body: Value) -> Result<Self, ApiError> {
         let expected = |found: String| {
-            let expected = format!("an entry, or a list of at most {MOST_ENTRIES}");
+            let expected = format!("an entry, or a list of at most {MAX_ENTRIES}");
             Err(ApiError::InvalidBody(format!(
                 "body: found {found}, expected {expected}"
             )))
@@ -70,7 +70,7 @@ impl TryFrom<Value> for Entries {
                 form: Form::One,
                 values: vec![body],
             }),
-            Value::Array(values) if values.len() <= MOST_ENTRIES => Ok(Self {
+            Value::Array(values) if values.len() <= MAX_ENTRIES => Ok(Self {
                 form: Form::List,
                 values,
             }),

@@ -189,7 +189,7 @@ fn risks(
     if !reaches_everybody(newest) && reaches_everybody(next) {
         risks.push(Risk::Everybody);
     }
-    if !newest.format.places_alike(&next.format) {
+    if !newest.format.places_equally(&next.format) {
         risks.push(Risk::Reshuffle);
     }
     if sides.is_some_and(Sides::any_between_treatments) || overridden.any_between_treatments {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use flag_keys::{ChangeError, KeyId, NoRandomness};
 use flag_model::{FlagKey, FlagName, ProjectName, Timestamp};
-use flag_settings::{Mistakes, OpenStoreError};
+use flag_settings::{OpenStoreError, SettingErrors};
 use flag_store::{AppendError, ReadError, StoreError, UnreadableRow};
 use flag_store_bigtable::ConnectError;
 use flag_store_embedded::BackupError;
@@ -29,7 +29,7 @@ pub(crate) enum Failure {
     CommandLine(#[from] clap::Error),
     /// Settings are wrong.
     #[error(transparent)]
-    Settings(#[from] Mistakes),
+    Settings(#[from] SettingErrors),
     /// What was typed cannot be done.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -457,7 +457,7 @@ impl Failure {
         if let Self::CommandLine(error) = self {
             return error.render().to_string();
         }
-        if let Self::Settings(Mistakes(mistakes)) = self {
+        if let Self::Settings(SettingErrors(mistakes)) = self {
             for mistake in mistakes {
                 let _ = writeln!(message, "error: {mistake}");
             }

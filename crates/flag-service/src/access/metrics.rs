@@ -60,7 +60,7 @@ impl AccessMetrics {
     pub(super) fn loaded(&self, file: &KeyFile) {
         let number = |of: usize| i64::try_from(of).unwrap_or(i64::MAX);
         self.keys.set(number(file.keys.len()));
-        self.odd.set(number(file.odd().len()));
+        self.odd.set(number(file.invalid_entries().len()));
         self.is_current.set(1);
     }
 

@@ -25,7 +25,7 @@ impl Pass {
             return Ok(());
         };
         match self {
-            Self::Holder(key) if !key.scopes.hold(scope) => {
+            Self::Holder(key) if !key.scopes.contains(scope) => {
                 Err(Refusal::Forbidden(Forbidden::Scope(scope)))
             }
             _ => Ok(()),
@@ -34,7 +34,7 @@ impl Pass {
 
     fn check_project(&self, project: &ProjectName) -> Result<(), Refusal> {
         match self {
-            Self::Holder(key) if !key.projects.hold(project) => {
+            Self::Holder(key) if !key.projects.contains(project) => {
                 Err(Refusal::Forbidden(Forbidden::Project(project.clone())))
             }
             _ => Ok(()),

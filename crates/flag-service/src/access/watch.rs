@@ -99,7 +99,7 @@ pub(super) async fn watch(keys: KeysSettings, ring: Arc<ArcSwap<KeyRing>>, metri
 }
 
 fn tell_odd(path: &Path, file: &KeyFile) {
-    let odd = file.odd();
+    let odd = file.invalid_entries();
     if odd.is_empty() {
         return;
     }

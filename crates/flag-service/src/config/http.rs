@@ -18,21 +18,10 @@ pub(crate) struct HttpSettings {
 
 /// Reads them.
 pub(super) fn read(reader: &mut Reader) -> Option<HttpSettings> {
-    let max_body = reader.parse(&table::MAX_BODY, "KiB in range [1, 65536]", |text| {
-        let kib = text.parse::<usize>().ok();
-        Some(kib.filter(|kib| (1..=65_536).contains(kib))? * 1024)
-    });
-    let drain_delay = reader.parse(
-        &table::DRAIN_DELAY,
-        "milliseconds in range [0, 4000]",
-        |text| {
-            let millis = text.parse().ok();
-            let millis = millis.filter(|millis| (0..=4_000).contains(millis))?;
-            Some(Duration::from_millis(millis))
-        },
-    );
+    let max_body: Option<usize> = reader.number(&table::MAX_BODY);
+    let drain_delay = reader.duration(&table::DRAIN_DELAY);
     Some(HttpSettings {
-        max_body: max_body?,
+        max_body: max_body? * 1024,
         drain_delay: drain_delay?,
     })
 }

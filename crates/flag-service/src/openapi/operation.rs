@@ -2,7 +2,7 @@
 
 use flag_api::{
     Code, EntryResult, ExposureEntry, FLAG_NAME, FLAG_TYPE, FlagReply, INSTANCE_ID, LogReply,
-    MOST_ENTRIES, PROBLEM_JSON, PROJECT_NAME, REQUEST_ID,
+    MAX_ENTRIES, PROBLEM_JSON, PROJECT_NAME, REQUEST_ID,
 };
 use serde_json::{Value, json};
 
@@ -136,7 +136,7 @@ fn get_feature_flag() -> Operation {
 
 fn log_feature_flag() -> Operation {
     let entry = reference::<ExposureEntry<'_>>();
-    let list = json!({ "type": "array", "items": entry, "maxItems": MOST_ENTRIES });
+    let list = json!({ "type": "array", "items": entry, "maxItems": MAX_ENTRIES });
     let result = reference::<EntryResult<'_>>();
     Operation {
         id: "logFeatureFlag",

@@ -27,7 +27,7 @@ struct Stretch {
 impl Sides {
     /// Compares who owns which bucket.
     pub(crate) fn of(now: &Revision, then: &Revision) -> Self {
-        if !now.format.places_alike(&then.format) {
+        if !now.format.places_equally(&then.format) {
             return Self::expected(now, then);
         }
         let mut sides = Self {

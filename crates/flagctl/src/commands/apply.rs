@@ -24,7 +24,7 @@ use crate::run::Context;
 use crate::write;
 
 /// The largest file that is read.
-const MOST_BYTES: u64 = 64 << 20;
+const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// How many flags are appended at a time: most of an append is waiting, for replies or for the disk.
 const AT_ONCE: usize = 16;
@@ -188,9 +188,12 @@ fn read(file: &Path) -> io::Result<String> {
     } else {
         Box::new(File::open(file)?)
     };
-    let read = input.by_ref().take(MOST_BYTES).read_to_string(&mut text)?;
-    if u64::try_from(read).is_ok_and(|read| read >= MOST_BYTES) {
-        let message = format!("found {MOST_BYTES} bytes or more, expected fewer");
+    let read = input
+        .by_ref()
+        .take(MAX_FILE_BYTES)
+        .read_to_string(&mut text)?;
+    if u64::try_from(read).is_ok_and(|read| read >= MAX_FILE_BYTES) {
+        let message = format!("found {MAX_FILE_BYTES} bytes or more, expected fewer");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(text)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use flag_settings::StoreSettings;
 use flag_store::{Clock as _, SystemClock};
-use flag_store_embedded::{BackupError, Present, back_up, restore};
+use flag_store_embedded::{BackupError, ExistingStore, back_up, restore};
 
 use crate::args::OutputArgs;
 use crate::confirm::{Unasked, YesArgs, confirm_plainly};
@@ -69,9 +69,9 @@ pub(crate) async fn restore_backup(
     let (replace, keep) = (typed.replace, kept.clone());
     let files = copied(what, move || {
         let present = if replace {
-            Present::KeptIn(&keep)
+            ExistingStore::KeptIn(&keep)
         } else {
-            Present::Stays
+            ExistingStore::Stays
         };
         restore(&from, &directory, present)
     });

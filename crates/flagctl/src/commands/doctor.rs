@@ -121,7 +121,7 @@ impl Doctor {
     }
 
     fn settings(&mut self, context: &Context) {
-        for told in context.sources.told(table::OF_STORE) {
+        for told in context.sources.effective(table::OF_STORE) {
             if !told.value.is_empty() {
                 let found = format!("{} ({})", told.value, told.origin);
                 let check = format!("setting {}", told.option);

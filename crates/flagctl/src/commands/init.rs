@@ -49,7 +49,7 @@ pub(crate) async fn init(context: &Context, typed: &InitArgs) -> Result<(), Fail
 async fn embedded(context: &Context, directory: &Path) -> Result<Vec<Part>, Failure> {
     let files = EmbeddedStore::files(directory);
     let found = files.each_ref().map(|file| file.metadata());
-    EmbeddedStore::make_anew(directory).map_err(OpenStoreError::from)?;
+    EmbeddedStore::recreate(directory).map_err(OpenStoreError::from)?;
     context.open_or_make().await?;
     context.open_log(context.settings()).await?;
     output::talk("the embedded store expires nothing: --log-retention-days is for Bigtable");

@@ -131,13 +131,13 @@ fn create(typed: &CreateArgs, path: &Path) -> Result<(), Failure> {
 fn list(typed: &ListArgs, path: &Path) -> Result<(), Failure> {
     let file = read(path)?;
     if typed.output.form == Form::Name {
-        for odd in file.odd() {
+        for odd in file.invalid_entries() {
             output::talk(&format!("{}: {odd}", path.display()));
         }
     }
     let keys = Keys {
         keys: &file.keys,
-        odd: file.odd(),
+        odd: file.invalid_entries(),
     };
     output::answer(&keys, typed.output.form)
 }

@@ -20,7 +20,7 @@ use crate::run_config::{self, RunConfig};
 use crate::write::{self, PlannedMetadata, PlannedRevision};
 
 /// The longest configuration that is read.
-const MOST_BYTES: u64 = 16 * 1024 * 1024;
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Where the configuration is.
 #[derive(Debug, Args)]
@@ -57,11 +57,11 @@ fn read(file: &Path) -> io::Result<String> {
     if file == Path::new("-") {
         io::stdin()
             .lock()
-            .take(MOST_BYTES)
+            .take(MAX_FILE_BYTES)
             .read_to_string(&mut text)?;
     } else {
         fs::File::open(file)?
-            .take(MOST_BYTES)
+            .take(MAX_FILE_BYTES)
             .read_to_string(&mut text)?;
     }
     Ok(text)

@@ -1,6 +1,6 @@
 //! API keys, without what makes them keys, but for one that was just made.
 
-use flag_keys::{Key, KeyId, Odd, Scope, Secret};
+use flag_keys::{InvalidEntry, Key, KeyId, Scope, Secret};
 use serde::Serialize;
 
 use super::Answer;
@@ -10,7 +10,7 @@ use super::text::{Columns, Text, Tone};
 /// The keys of a file that count, and what of the file is not understood.
 pub(crate) struct Keys<'a> {
     pub(crate) keys: &'a [Key],
-    pub(crate) odd: &'a [Odd],
+    pub(crate) odd: &'a [InvalidEntry],
 }
 
 /// A key that was just made: the only answer that shows one.
@@ -122,8 +122,8 @@ impl Keys<'_> {
     }
 }
 
-impl<'a> From<&'a Odd> for OddData<'a> {
-    fn from(odd: &'a Odd) -> Self {
+impl<'a> From<&'a InvalidEntry> for OddData<'a> {
+    fn from(odd: &'a InvalidEntry) -> Self {
         Self {
             entry: (odd.position > 0).then_some(odd.position),
             id: odd.id.as_ref().map(KeyId::as_str),

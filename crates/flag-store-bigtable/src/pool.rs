@@ -1,7 +1,7 @@
-//! The connections in use, which are renewed before Bigtable closes them.
+//! The pool of connections, which are renewed before Bigtable closes them.
 //!
-//! Bigtable closes each connection about hourly, which fails whatever is under way on it. So new ones are made before
-//! that, warmed, and put in their place; calls under way end on the old ones. Where that fails, the old ones stay.
+//! Bigtable closes each connection about hourly, which fails the calls in flight on it. So new ones are made
+//! and warmed before that, and replace the old ones; calls in flight end on the old ones. If that fails, the old ones stay.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -16,22 +16,22 @@ use tonic::{Code, Request, Status};
 use crate::connection::{ConnectError, connect};
 use crate::settings::BigtableSettings;
 
-/// So many pings for each connection; which one takes a ping is the library's choice.
+/// Pings per connection; the library chooses the connection of each ping.
 const PINGS: usize = 4;
 
-/// After a renewal that failed the next one is tried in this part of the time.
+/// After a failed renewal the next one follows after the usual time divided by this.
 const SOONER: u32 = 10;
 
 /// Replicas that started together do not all connect at the same time.
 const RENEWAL_JITTER: Jitter = Jitter::between(0.9, 1.0);
 
-/// The connections in use.
-pub(crate) struct Line {
+/// The connections in use; dropping it stops the renewal.
+pub(crate) struct ConnectionPool {
     client: Arc<RwLock<BigTable>>,
     renewing: Option<AbortHandle>,
 }
 
-impl Line {
+impl ConnectionPool {
     /// Prepares connections, and renews them for as long as this lives.
     pub(crate) async fn open(settings: &BigtableSettings) -> Result<Self, ConnectError> {
         let client = Arc::new(RwLock::new(connect(settings).await?.client()));
@@ -49,7 +49,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for ConnectionPool {
     fn drop(&mut self) {
         if let Some(renewing) = &self.renewing {
             renewing.abort();
@@ -71,7 +71,7 @@ async fn renew_for_ever(client: Arc<RwLock<BigTable>>, settings: BigtableSetting
     }
 }
 
-/// New connections, over which Bigtable has answered; `None` if they cannot be had.
+/// New connections, over which Bigtable has answered; `None` if that failed.
 async fn warmed(settings: &BigtableSettings) -> Option<BigTable> {
     let client = connect(settings).await.ok()?.client();
     let pings = (0..settings.channels * PINGS).map(|_| ping(&client, settings));
@@ -98,7 +98,7 @@ async fn ping(client: &BigTable, settings: &BigtableSettings) -> Result<(), Stat
     }
     let mut client = client.clone();
     match client.get_client().ping_and_warm(request).await {
-        // Whoever says so is there.
+        // The answer shows that the connection works.
         Err(status) if status.code() == Code::Unimplemented => Ok(()),
         answer => answer.map(drop),
     }

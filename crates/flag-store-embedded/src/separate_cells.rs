@@ -1,7 +1,7 @@
-//! Rows whose cells are kept one by one, so that one of many can be compared and set without writing the others.
+//! Rows whose cells are stored one by one, so that a cell can be compared and set without writing the others.
 //!
-//! Head rows are such: they have a cell or two per flag of a project. In the table `rows` a mark stands for the cells of
-//! such a row; they lie in the table `cells`.
+//! Head rows are stored in this way, as they have one or two cells per flag of a project. In the table `rows` a marker
+//! stands for the cells of such a row, which are in the table `cells`.
 
 use flag_store::{Cells, Columns};
 use rusqlite::{Connection, OptionalExtension, Transaction};
@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use crate::failure::Failure;
 use crate::schema;
 
-/// What stands in `rows` for the cells that lie apart. No cells have these bytes, so that a process of an older release
-/// that has the file open still finds the row damaged, and not empty.
+/// The marker in `rows`. No encoded cells have these bytes, so a process of an older release that has the file open
+/// finds the row damaged, not empty.
 const MARK: &[u8] = b"\0";
 
 const ALL: &str = "SELECT name, value FROM cells WHERE key = ?1 ORDER BY name";
@@ -20,7 +20,7 @@ const SET: &str = "INSERT INTO cells (key, name, value) VALUES (?1, ?2, ?3)
 const MARKED: &str = "INSERT INTO rows (key, cells) VALUES (?1, ?2)
     ON CONFLICT DO UPDATE SET cells = excluded.cells";
 
-/// Whether the cells of a row with these bytes lie apart.
+/// Whether the cells of a row with these bytes are stored separately.
 pub(crate) fn are(stored: &[u8]) -> bool {
     stored == MARK
 }

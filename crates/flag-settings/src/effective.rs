@@ -1,12 +1,12 @@
-//! Settings as they were told, for people who want to know what counts and why.
+//! The value of each setting and where it came from, as `flagctl doctor` shows it.
 
 use crate::setting::{Origin, Setting};
 use crate::sources::Sources;
 use crate::table;
 
-/// A setting, its value, and who said so.
+/// A setting, its value, and where the value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct EffectiveSetting {
     /// The option of the command line, without its dashes.
     pub option: String,
     /// The value, with the names of other settings in it filled in; empty for none.
@@ -16,13 +16,13 @@ pub struct Told {
 }
 
 impl Sources {
-    /// What counts of these settings, whether it makes sense or not. Not for settings that are secrets.
-    pub fn told(&self, settings: &[Setting]) -> Vec<Told> {
+    /// The effective values of these settings, valid or not. Not for secrets.
+    pub fn effective(&self, settings: &[Setting]) -> Vec<EffectiveSetting> {
         let environment = self.shown(&table::ENVIRONMENT);
         let tenant = self.shown(&table::TENANT);
-        let told = settings.iter().map(|setting| {
+        let effective = settings.iter().map(|setting| {
             let value = self.shown(setting);
-            Told {
+            EffectiveSetting {
                 option: setting.option(),
                 value: value
                     .replace("{environment}", &environment)
@@ -30,7 +30,7 @@ impl Sources {
                 origin: self.find(setting).1,
             }
         });
-        told.collect()
+        effective.collect()
     }
 
     fn shown(&self, setting: &Setting) -> String {
@@ -48,15 +48,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_counts_is_told_with_its_origin() {
+    fn an_effective_value_has_an_origin() {
         let command = Command::new("test").args(table::OF_STORE.iter().map(Setting::arg));
         let matches = command.get_matches_from(["test", "--store", "bigtable"]);
         let environment = [(OsString::from("ENVIRONMENT"), OsString::from("hcb-uat"))];
         let sources = Sources::new(&matches, environment);
-        let told = sources.told(&[table::STORE, table::PROJECT, table::EMULATOR]);
-        let shown: Vec<_> = told
+        let effective = sources.effective(&[table::STORE, table::PROJECT, table::EMULATOR]);
+        let shown: Vec<_> = effective
             .iter()
-            .map(|told| format!("{} = {} ({})", told.option, told.value, told.origin))
+            .map(|setting| {
+                format!(
+                    "{} = {} ({})",
+                    setting.option, setting.value, setting.origin
+                )
+            })
             .collect();
         let expected = [
             "store = bigtable (command line)",
@@ -72,15 +77,15 @@ mod tests {
         let matches = command.get_matches_from([&["test"], typed].concat());
         let environment = environment.iter();
         let environment = environment.map(|(name, value)| (name.into(), value.into()));
-        let told = Sources::new(&matches, environment).told(&[table::STORE]);
-        let told = told
+        let effective = Sources::new(&matches, environment).effective(&[table::STORE]);
+        let effective = effective
             .first()
-            .map(|told| format!("{} ({})", told.value, told.origin));
-        assert_eq!(told.as_deref(), Some(expected));
+            .map(|setting| format!("{} ({})", setting.value, setting.origin));
+        assert_eq!(effective.as_deref(), Some(expected));
     }
 
     #[test]
-    fn whoever_names_a_part_of_bigtable_means_bigtable() {
+    fn a_setting_of_bigtable_implies_bigtable() {
         let instance = ("INSTANCE_ID", "i");
         check_store(&[], &[], "embedded (default)");
         check_store(&[], &[("PROJECT_ID", "p")], "embedded (default)");
@@ -107,12 +112,12 @@ mod tests {
     }
 
     #[test]
-    fn the_store_that_is_named_more_strongly_counts() {
+    fn the_store_that_is_named_with_more_precedence_wins() {
         let instance = ("INSTANCE_ID", "i");
         let typed = ["--data-dir", "d"];
-        let said = "embedded (because data-dir is set: command line)";
-        check_store(&typed, &[instance], said);
-        check_store(&typed, &[("BIGTABLE_EMULATOR_HOST", "h:1")], said);
+        let expected = "embedded (because data-dir is set: command line)";
+        check_store(&typed, &[instance], expected);
+        check_store(&typed, &[("BIGTABLE_EMULATOR_HOST", "h:1")], expected);
         check_store(&typed, &[], "embedded (default)");
         check_store(
             &["--flag-table", "t"],
@@ -122,10 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_on_top_counts() {
+    fn an_added_value_wins() {
         let matches = Command::new("test").get_matches_from(["test"]);
         let sources = Sources::new(&matches, []).with(&table::DATA_DIR, "elsewhere");
-        let told = sources.told(&[table::DATA_DIR]);
-        assert_eq!(told.first().map(|told| &*told.value), Some("elsewhere"));
+        let effective = sources.effective(&[table::DATA_DIR]);
+        assert_eq!(
+            effective.first().map(|setting| &*setting.value),
+            Some("elsewhere")
+        );
     }
 }

@@ -1,25 +1,20 @@
-//! Values that a shell would have changed, and nobody else does: quotes, `~`, `$HOME`, line ends of Windows.
+//! Finds syntax in values that only a shell interprets: quotes, `~`, `$HOME`, and line ends of Windows.
 //!
-//! Files of variables, manifests and units hand values over as they are. A directory `"/data"`, quotes and all, can be
-//! made, and is then a new and empty store.
+//! Environment files, manifests and systemd units pass values on unchanged. A directory named `"/data"`, quotes
+//! included, can be created, and would be a new and empty store.
 
 use crate::setting::{Origin, Setting};
 
-/// Why a text was hardly meant as it is, and what to write instead.
+/// What a shell would have changed in a value, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Literal {
+pub(crate) struct ShellSyntax {
     pub(crate) why: &'static str,
     pub(crate) instead: String,
 }
 
-impl Literal {
-    /// What is wrong with what was found, if that may be shown, and what to do.
-    pub(crate) fn mistake(
-        &self,
-        setting: &Setting,
-        origin: &Origin,
-        found: Option<&str>,
-    ) -> String {
+impl ShellSyntax {
+    /// What is wrong and what to write; `found` is the value, if it may be shown.
+    pub(crate) fn error(&self, setting: &Setting, origin: &Origin, found: Option<&str>) -> String {
         let (option, Self { why, instead }) = (setting.option(), self);
         match found {
             Some(text) => {
@@ -30,7 +25,7 @@ impl Literal {
     }
 }
 
-/// What is changed in any text, and why that matters.
+/// Changes to any text, each with what is wrong.
 const OF_TEXT: &[(Change, &str)] = &[
     (
         without_controls,
@@ -43,32 +38,32 @@ const OF_TEXT: &[(Change, &str)] = &[
     (without_quotes, "quotes are taken as they are"),
 ];
 
-/// What is changed in a path besides.
+/// Further changes to a path.
 const OF_PATH: &[(Change, &str)] = &[
     (without_scheme, "it takes a path and no URL"),
     (without_tilde, "only a shell knows what `~` is"),
     (without_variable, "variables in it are not looked up"),
 ];
 
-/// What any text may suffer on its way through a file of variables.
-pub(crate) fn of_text(text: &str) -> Option<Literal> {
+/// Finds what is wrong with any text.
+pub(crate) fn of_text(text: &str) -> Option<ShellSyntax> {
     first_change(text, OF_TEXT.iter(), &|_| None)
 }
 
-/// The same of a path, whose variables `find` knows.
-pub(crate) fn of_path(text: &str, find: &dyn Fn(&str) -> Option<String>) -> Option<Literal> {
+/// Finds what is wrong with a path; `find` looks up its variables.
+pub(crate) fn of_path(text: &str, find: &dyn Fn(&str) -> Option<String>) -> Option<ShellSyntax> {
     first_change(text, OF_TEXT.iter().chain(OF_PATH), find)
 }
 
 type Find<'a> = &'a dyn Fn(&str) -> Option<String>;
 type Change = fn(&str, Find<'_>) -> String;
 
-/// Says why of the first change that changes something, and applies them all.
+/// Applies all changes; says what is wrong for the first one that changes something.
 fn first_change<'c>(
     text: &str,
     changes: impl Iterator<Item = &'c (Change, &'static str)>,
     find: Find<'_>,
-) -> Option<Literal> {
+) -> Option<ShellSyntax> {
     let mut found = None;
     let mut instead = text.to_owned();
     for &(change, why) in changes {
@@ -78,7 +73,7 @@ fn first_change<'c>(
             instead = better;
         }
     }
-    found.map(|why| Literal { why, instead })
+    found.map(|why| ShellSyntax { why, instead })
 }
 
 fn without_controls(text: &str, _: Find<'_>) -> String {
@@ -129,12 +124,12 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, instead: Option<&str>) {
-        let found = of_path(text, &home).map(|literal| literal.instead);
+        let found = of_path(text, &home).map(|syntax| syntax.instead);
         assert_eq!(found.as_deref(), instead, "{text:?}");
     }
 
     #[test]
-    fn what_a_shell_would_have_taken_away_is_found() {
+    fn what_a_shell_removes_is_found() {
         check("\"/x\"", Some("/x"));
         check("'/x y'", Some("/x y"));
         check("/x\r", Some("/x"));
@@ -144,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_shell_would_have_put_in_is_found() {
+    fn what_a_shell_inserts_is_found() {
         check("~/x", Some("/home/ann/x"));
         check("~", Some("/home/ann"));
         check("$HOME/x", Some("/home/ann/x"));
@@ -153,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_a_path() {
+    fn a_plain_path_is_accepted() {
         for path in [
             "/x",
             "./flag-data",
@@ -171,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_may_be_what_no_path_may() {
+    fn text_may_hold_what_a_path_may_not() {
         for text in ["~/x", "$HOME", "http://x"] {
             assert_eq!(of_text(text), None);
         }

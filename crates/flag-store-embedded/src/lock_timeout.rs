@@ -8,25 +8,25 @@ use rusqlite::Connection;
 
 /// The pause between two attempts at a lock.
 ///
-/// So short because SQLite's own growing pauses starve whoever waits while another process writes in a loop.
+/// Short, as SQLite's own growing pauses starve a waiting process while another one writes in a loop.
 pub(crate) const PAUSE: Duration = Duration::from_micros(500);
 
 /// When a connection stops waiting for a lock; shared with the busy handler inside it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Patience {
+pub(crate) struct LockTimeout {
     /// `None` waits for ever.
     until: Arc<Mutex<Option<Instant>>>,
 }
 
-impl Patience {
-    /// Makes a connection wait as this says.
+impl LockTimeout {
+    /// Makes a connection wait for locks in this way.
     pub(crate) fn install(&self, connection: &mut Connection) -> rusqlite::Result<()> {
-        let patience = self.clone();
-        connection.busy_handler(Some(move |_attempts| patience.pause()))
+        let lock_timeout = self.clone();
+        connection.busy_handler(Some(move |_attempts| lock_timeout.pause()))
     }
 
-    /// Waits for locks until then; `None` for ever.
-    pub(crate) fn last_until(&self, until: Option<Instant>) {
+    /// Sets the end of waiting; `None` waits for ever.
+    pub(crate) fn set_end(&self, until: Option<Instant>) {
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
 

@@ -1,4 +1,4 @@
-//! Small writes that wait for the file at the same time, made together: one transaction, one wait for the disk.
+//! Group commit: small writes that wait for the file at the same time share a transaction and a wait for the disk.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,14 +10,14 @@ use crate::database::Database;
 use crate::failure::Failure;
 use crate::rows::{Write, begin};
 
-/// How many writes are made in one transaction.
+/// The most writes in one transaction.
 const TOGETHER: usize = 256;
 
-/// The writes that wait for their turn, in the order in which they came.
+/// The waiting writes, in order of arrival.
 #[derive(Debug, Default)]
-pub(crate) struct Group(Mutex<VecDeque<Waiting>>);
+pub(crate) struct GroupCommit(Mutex<VecDeque<Waiting>>);
 
-/// What became of a write: whether it was made, as far as it depended on what was there.
+/// The result of a write: whether its condition held and it was made.
 type Outcome = Result<bool, Failure>;
 
 #[derive(Debug)]
@@ -26,8 +26,8 @@ struct Waiting {
     reply: oneshot::Sender<Outcome>,
 }
 
-impl Group {
-    /// Adds a write. It is made by the next [`make`](Self::make), unless whoever waits for it goes away before.
+impl GroupCommit {
+    /// Adds a write. The next [`make`](Self::make) makes it, unless its caller is gone by then.
     pub(crate) fn add(&self, write: Write) -> oneshot::Receiver<Outcome> {
         let (reply, outcome) = oneshot::channel();
         self.waiting().push_back(Waiting { write, reply });
@@ -64,7 +64,7 @@ impl Group {
         Ok(())
     }
 
-    /// Takes the writes whose turn has come and that somebody waits for.
+    /// Takes the next writes whose callers still wait.
     fn take(&self) -> Vec<Waiting> {
         let mut waiting = self.waiting();
         let mut taken = Vec::new();
@@ -85,7 +85,7 @@ impl Group {
 
 impl Waiting {
     fn answer(self, outcome: Outcome) {
-        // Whoever asked may have gone in the meantime.
+        // The caller may be gone by now.
         let _ = self.reply.send(outcome);
     }
 }

@@ -1,7 +1,7 @@
-//! Whether the files of an open database are still where they were.
+//! Checks that the files of an open database are still at their paths.
 //!
-//! `SQLite` goes on with files that were moved, removed or replaced, and dies of a `-shm` that was truncated. So every
-//! job begins with a look at all three: a `stat` each, a few microseconds.
+//! `SQLite` continues with files that were moved, removed or replaced, and crashes on a truncated `-shm`. So every
+//! job begins with a check of all three: a `stat` each, a few microseconds.
 
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
@@ -12,17 +12,17 @@ const LEAST_BYTES: u64 = 512;
 
 /// The files of an open database as they were when it was opened.
 #[derive(Clone, Debug)]
-pub(crate) struct Placed {
-    file: Sighting,
-    log: Sighting,
-    index: Sighting,
-    /// It grows, and shrinks only while nobody has the database open.
+pub(crate) struct OpenFiles {
+    file: FileAtPath,
+    log: FileAtPath,
+    index: FileAtPath,
+    /// It grows, and shrinks only while no process has the database open.
     index_bytes: u64,
 }
 
 /// A file that was seen at a path.
 #[derive(Clone, Debug)]
-struct Sighting {
+struct FileAtPath {
     path: PathBuf,
     identity: Identity,
 }
@@ -36,7 +36,7 @@ struct Identity {
 
 /// What happened to an open database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Lost {
+pub(crate) enum FileLoss {
     #[error("it was moved or removed while open")]
     Removed,
     #[error("another file took its place while open")]
@@ -64,7 +64,7 @@ pub(crate) enum Closing {
     AsItIs,
 }
 
-impl Lost {
+impl FileLoss {
     /// How to close what was lost. Where log or index were unlinked, the open ones still hold everything.
     pub(crate) fn closing(self) -> Closing {
         match self {
@@ -78,34 +78,34 @@ impl Lost {
     }
 }
 
-impl Placed {
+impl OpenFiles {
     /// The files of a database that has been read, so that all three are there.
     pub(crate) fn new(path: &Path) -> io::Result<Self> {
-        let (index, metadata) = Sighting::new(beside(path, "-shm"))?;
+        let (index, metadata) = FileAtPath::new(beside(path, "-shm"))?;
         Ok(Self {
-            file: Sighting::new(path.to_owned())?.0,
-            log: Sighting::new(beside(path, "-wal"))?.0,
+            file: FileAtPath::new(path.to_owned())?.0,
+            log: FileAtPath::new(beside(path, "-wal"))?.0,
             index,
             index_bytes: metadata.len(),
         })
     }
 
     /// Whether everything is in its place, as far as can be seen: a look that fails says nothing.
-    pub(crate) fn check(&mut self) -> Result<(), Lost> {
+    pub(crate) fn check(&mut self) -> Result<(), FileLoss> {
         match self.file.look() {
-            Look::Same(file) if file.len() < LEAST_BYTES => return Err(Lost::Truncated),
+            Look::Same(file) if file.len() < LEAST_BYTES => return Err(FileLoss::Truncated),
             Look::Same(_) => {}
-            Look::Absent => return Err(Lost::Removed),
-            Look::Other => return Err(Lost::Replaced),
+            Look::Absent => return Err(FileLoss::Removed),
+            Look::Other => return Err(FileLoss::Replaced),
             Look::Failed => return Ok(()),
         }
         if let Look::Absent | Look::Other = self.log.look() {
-            return Err(Lost::Log);
+            return Err(FileLoss::Log);
         }
         match self.index.look() {
-            Look::Absent | Look::Other => return Err(Lost::Index),
+            Look::Absent | Look::Other => return Err(FileLoss::Index),
             Look::Same(index) if index.len() < self.index_bytes => {
-                return Err(Lost::IndexTruncated);
+                return Err(FileLoss::IndexTruncated);
             }
             Look::Same(index) => self.index_bytes = index.len(),
             Look::Failed => {}
@@ -138,7 +138,7 @@ enum Look {
     Failed,
 }
 
-impl Sighting {
+impl FileAtPath {
     fn new(path: PathBuf) -> io::Result<(Self, Metadata)> {
         let metadata = fs::metadata(&path)?;
         let identity = Identity::of(&metadata);
