@@ -1,6 +1,6 @@
 //! What a write will change, for the person who decides whether to do it.
+mod impact;
 mod row;
-mod sides;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,10 +12,10 @@ use flag_model::{
 };
 pub(crate) use flag_rollout::{Plan, decide};
 
+pub(crate) use self::impact::Impact;
 use self::row::{Row, revision_rows};
-pub(crate) use self::sides::Sides;
-use crate::alike::decide_alike;
-use crate::output::{hides, item, visible};
+use crate::equivalence::are_equivalent;
+use crate::output::{hidden_content, list_item, visible};
 
 /// How many odd ids are named.
 const WARNINGS: usize = 10;
@@ -30,7 +30,7 @@ pub(crate) struct Change {
     /// What a person should look at twice.
     warnings: Vec<String>,
     /// Which instances receive another value; absent where nobody received one, and for metadata.
-    sides: Option<Sides>,
+    sides: Option<Impact>,
     overridden: Overridden,
     /// Whether everybody receives what they receive now.
     is_idle: bool,
@@ -86,7 +86,7 @@ impl Change {
     ) -> Result<Self, InvalidRevision> {
         let next = Revision::new(Timestamp::UNIX_EPOCH, next.clone())?;
         let rows = revision_rows(newest, &next);
-        let sides = newest.map(|newest| Sides::of(newest, &next));
+        let sides = newest.map(|newest| Impact::of(newest, &next));
         let overridden = newest
             .map(|newest| Overridden::of(newest, &next))
             .unwrap_or_default();
@@ -102,7 +102,7 @@ impl Change {
             warnings: odd_ids(newest, &next),
             sides,
             overridden,
-            is_idle: newest.is_some_and(|newest| decide_alike(newest, &next)),
+            is_idle: newest.is_some_and(|newest| are_equivalent(newest, &next)),
             risks,
         })
     }
@@ -114,7 +114,7 @@ impl Change {
             Row::new(what, now, of(next).unwrap_or_default())
         };
         let tags = |parts: &MetadataParts| {
-            let tags: Vec<String> = parts.tags.iter().map(|tag| item(tag)).collect();
+            let tags: Vec<String> = parts.tags.iter().map(|tag| list_item(tag)).collect();
             Some(tags.join(", "))
         };
         let rows = [
@@ -165,7 +165,7 @@ fn odd_ids(newest: Option<&Revision>, next: &Revision) -> Vec<String> {
     let ids = lists.flat_map(|(at, list)| list.overrides.iter().map(move |id| (at, id)));
     let new = ids.filter(|(_, id)| !known.contains(id));
     let mut warnings = new.filter_map(|(at, id)| {
-        let (group, hidden) = (next.group(at), hides(id.as_str())?);
+        let (group, hidden) = (next.group(at), hidden_content(id.as_str())?);
         let id = visible(id.as_str());
         Some(format!(
             "warning: {group} overrides {id}, an id with {hidden}"
@@ -182,7 +182,7 @@ fn odd_ids(newest: Option<&Revision>, next: &Revision) -> Vec<String> {
 fn risks(
     newest: &Revision,
     next: &Revision,
-    sides: Option<&Sides>,
+    sides: Option<&Impact>,
     overridden: Overridden,
 ) -> Vec<Risk> {
     let mut risks = Vec::new();
@@ -192,10 +192,10 @@ fn risks(
     if !newest.format.places_alike(&next.format) {
         risks.push(Risk::Reshuffle);
     }
-    if sides.is_some_and(Sides::any_between_treatments) || overridden.any_between_treatments {
+    if sides.is_some_and(Impact::any_between_treatments) || overridden.any_between_treatments {
         risks.push(Risk::BetweenTreatments);
     }
-    if sides.is_some_and(Sides::is_everybody) && !risks.contains(&Risk::Everybody) {
+    if sides.is_some_and(Impact::is_everybody) && !risks.contains(&Risk::Everybody) {
         risks.push(Risk::EverybodyElse);
     }
     risks

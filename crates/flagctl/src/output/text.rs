@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
-use super::visible::{self, shown};
+use super::escape::{self, escaped};
 
 /// What a line is, which a terminal may show by a colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,12 +38,12 @@ pub(crate) struct Text(Vec<(Tone, String)>);
 impl Text {
     /// The lines of a text without any tone, as a terminal may show them.
     pub(crate) fn plain(text: &str) -> Self {
-        Self::verbatim(&visible::lines(text))
+        Self::verbatim(&escape::escaped_lines(text))
     }
 
     /// One line, as a terminal may show it.
     pub(super) fn line(tone: Tone, line: &str) -> Self {
-        Self(vec![(tone, shown(line))])
+        Self(vec![(tone, escaped(line))])
     }
 
     /// The lines of a text that has been escaped already, in a way of its own.
@@ -96,7 +96,7 @@ impl Columns {
     /// Adds a line, whose cells are shown as a terminal may show them.
     pub(super) fn line(&mut self, tone: Tone, cells: impl Into<Vec<String>>) {
         let cells: Vec<String> = cells.into();
-        let cells = cells.iter().map(|cell| shown(cell)).collect();
+        let cells = cells.iter().map(|cell| escaped(cell)).collect();
         self.0.push((tone, cells));
     }
 
