@@ -67,7 +67,7 @@ enum Prompt<'a> {
 /// Shows the changes on standard error and asks for what is wanted; a refusal is a failure.
 pub(crate) fn confirm(changes: &[Change], typed: &ConfirmArgs) -> Result<Verdict, NotConfirmed> {
     for change in changes {
-        output::notice(change.to_string().trim_end());
+        output::preview(&change.text());
     }
     if io::stdin().is_terminal() {
         decide(changes, typed, Prompt::Person(&mut ask))

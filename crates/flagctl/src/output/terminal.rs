@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
 use terminal_size::{Height, Width, terminal_size_of};
@@ -66,13 +67,12 @@ pub(super) fn less_options() -> Option<&'static str> {
     (!has_options).then_some("FRX")
 }
 
-/// Columns and rows of the terminal on standard output; `None` if it isn't one.
-pub(super) fn size() -> Option<(usize, usize)> {
-    let stdout = io::stdout();
-    if !stdout.is_terminal() {
+/// Columns and rows of the terminal that a stream is; `None` if it is not one.
+pub(super) fn size(stream: &(impl AsFd + IsTerminal)) -> Option<(usize, usize)> {
+    if !stream.is_terminal() {
         return None;
     }
-    let (Width(columns), Height(rows)) = terminal_size_of(stdout)?;
+    let (Width(columns), Height(rows)) = terminal_size_of(stream)?;
     Some((columns.into(), rows.into()))
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write as _};
 use serde::Serialize;
 
 use super::pager::{self, Paged};
-use super::text::{Text, Tone};
+use super::text::{Text, Tone, terminal_rows};
 use super::yaml::yaml;
 use super::{escape, terminal};
 use crate::args::Form;
@@ -38,6 +38,15 @@ pub(crate) fn notice(message: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", escape::escaped_lines(message));
 }
 
+/// Shows a person on standard error what would be done.
+pub(crate) fn preview(text: &Text) {
+    let width = terminal::size(&io::stderr()).map(|(width, _)| width);
+    let mut stderr = io::stderr().lock();
+    for (_, line) in text.lines(width) {
+        let _ = writeln!(stderr, "{line}");
+    }
+}
+
 /// Shows a result on standard output; through a pager if the terminal is too small for it.
 pub(crate) fn show(view: &impl View, form: Form) -> Result<(), Failure> {
     show_text(&text(view, form)?)
@@ -62,12 +71,15 @@ fn text(view: &impl View, form: Form) -> Result<Text, OutputError> {
 }
 
 fn show_text(text: &Text) -> Result<(), Failure> {
-    let shown = if terminal::has_colours(&io::stdout()) {
-        text.coloured()
-    } else {
-        text.uncoloured()
-    };
-    let is_too_long = terminal::size().is_some_and(|(width, height)| text.rows(width) >= height);
+    let size = terminal::size(&io::stdout());
+    let lines = text.lines(size.map(|(width, _)| width));
+    let has_colours = terminal::has_colours(&io::stdout());
+    let mut shown = String::new();
+    for (tone, line) in &lines {
+        let tone = if has_colours { *tone } else { Tone::Plain };
+        shown = shown + &tone.paint(line) + "\n";
+    }
+    let is_too_long = size.is_some_and(|(width, height)| terminal_rows(&lines, width) >= height);
     if is_too_long && page(&shown)? == Paged::Seen {
         return Ok(());
     }
