@@ -23,20 +23,20 @@ pub(crate) struct FlagArgs {
     pub(crate) name: String,
 }
 
-/// How the result is written.
+/// How the result is shown.
 #[derive(Debug, Args)]
 pub(crate) struct OutputArgs {
-    /// Form of the result on standard output; `name` is a name per line, for shells
+    /// Format of the result on standard output; `name` prints a name per line, for scripts
     #[arg(
         short = 'o',
         long = "output",
-        value_name = "FORM",
+        value_name = "FORMAT",
         default_value = "table"
     )]
     pub(crate) form: Form,
 }
 
-/// A form of results.
+/// A format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
     Table,
@@ -48,11 +48,11 @@ pub(crate) enum Form {
 /// Whose name a row gets.
 #[derive(Debug, Default, Args)]
 pub(crate) struct OwnerArgs {
-    /// Whoever does this; most often nobody has to say.
+    /// Who makes the change; rarely needed.
     #[arg(
         long,
         value_name = "ID",
-        help = "Who does this [env: FLAG_OWNER] [default: the signed-in Google account, else the login name]"
+        help = "Who makes the change [env: FLAG_OWNER] [default: the signed-in Google account, else the login name]"
     )]
     pub(crate) owner: Option<String>,
 }
@@ -60,13 +60,13 @@ pub(crate) struct OwnerArgs {
 /// How new flags may be named.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct NameArgs {
-    /// Take names of new flags that are not in snake case: letters, digits, `.`, `_` and `-`
+    /// Allow names of new flags that are not snake case: letters, digits, `.`, `_` and `-`
     #[arg(long)]
     any_name: bool,
 }
 
 impl NameArgs {
-    /// The names that are taken.
+    /// The names that are allowed.
     pub(crate) fn allowed(self) -> NewName {
         if self.any_name {
             NewName::Any

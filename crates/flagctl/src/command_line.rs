@@ -25,16 +25,16 @@ struct CommandLine {
     command: Command,
 }
 
-/// What is to be done.
+/// A command with its arguments.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Add a flag: say what it is for
+    /// Add a flag with its description
     #[command(after_help = "Example:
   flagctl add csr-assistant feature multi_step_api_router \\
       --description 'Multi-step API router' --expires-on 2027-01-31 \\
       --ticket https://tickets.example.com/CSR-12")]
     Add(AddArgs),
-    /// Revise a flag: say who gets what; what is not said stays as it is
+    /// Add a revision that changes who receives what; what is left out stays as it is
     #[command(after_help = "Examples:
   flagctl revise csr-assistant feature multi_step_api_router \\
       --control false --comment 'Off for everyone'
@@ -43,7 +43,7 @@ pub(crate) enum Command {
   flagctl revise csr-assistant data greeting \\
       --treatment new --value 'Hello!' --percent 12.5 --comment 'Try a greeting'")]
     Revise(ReviseArgs),
-    /// Update what is said of a flag; what is not said stays as it is
+    /// Update the metadata of a flag; what is left out stays as it is
     #[command(after_help = "Example:
   flagctl update csr-assistant feature multi_step_api_router \\
       --ticket https://tickets.example.com/CSR-13 --expires-on 2027-03-31")]
@@ -64,15 +64,15 @@ pub(crate) enum Command {
     /// Refused: nothing is ever removed
     #[command(hide = true, alias = "delete")]
     Remove {
-        /// Whatever was meant.
+        /// Any arguments.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         what: Vec<String>,
     },
-    /// Show what a flag is for, and the revision in force
+    /// Show the metadata of a flag and its revision in force
     #[command(after_help = "Example:
   flagctl get csr-assistant feature multi_step_api_router -o json")]
     Get(GetArgs),
-    /// Show the revision in force alone
+    /// Show only the revision in force
     #[command(after_help = "Example:
   flagctl latest csr-assistant feature multi_step_api_router -o yaml")]
     Latest(LatestArgs),
@@ -92,13 +92,13 @@ pub(crate) enum Command {
   flagctl diff csr-assistant feature multi_step_api_router \\
       '2024-09-25 19:15:28.248896' '2024-10-01 08:00:00'  # exits 7")]
     Diff(DiffArgs),
-    /// Explain what an instance receives, and why, now or at a past instant
+    /// Explain what an instance receives, and why, now or at a past time
     #[command(after_help = "Examples:
   flagctl explain csr-assistant feature multi_step_api_router A12345
   flagctl explain csr-assistant feature multi_step_api_router A12345 \\
       --at '2024-09-30 12:00:00'")]
     Explain(ExplainArgs),
-    /// Show which decisions of a flag were served, as logged
+    /// Show the logged exposures of a flag
     #[command(after_help = "Examples:
   flagctl exposures csr-assistant feature multi_step_api_router --limit 10
   flagctl exposures csr-assistant feature multi_step_api_router --instance A12345")]
@@ -108,7 +108,7 @@ pub(crate) enum Command {
   flagctl forget A12345 --project csr-assistant --dry-run
   flagctl forget A12345 --project csr-assistant --yes")]
     Forget(ForgetArgs),
-    /// Print a look-up as GoogleSQL for Bigtable Studio; no store is opened
+    /// Print a query as GoogleSQL for Bigtable Studio; opens no store
     #[command(after_help = "Examples:
   flagctl sql latest csr-assistant feature multi_step_api_router
   flagctl sql exposures csr-assistant feature multi_step_api_router --instance A12345
@@ -119,55 +119,55 @@ pub(crate) enum Command {
   flagctl export csr-assistant > flags.yaml
   flagctl export csr-assistant -o json > flags.json")]
     Export(ExportArgs),
-    /// Make the store say what a file of `flagctl export` says: append what differs, remove nothing
+    /// Apply a file of `flagctl export`: append what differs from the store, remove nothing
     #[command(after_help = "Examples:
   flagctl apply -f flags.yaml --check
   flagctl apply -f flags.yaml --dry-run
   flagctl apply -f flags.yaml --yes --comment 'CSR-12: greet everybody'")]
     Apply(ApplyArgs),
-    /// Create the tables or files of the store, and say what is there already; no data is changed
+    /// Create missing tables or files of the store; changes no data
     #[command(after_help = "Examples:
   flagctl init
   flagctl init --log-retention-days 30")]
     Init(InitArgs),
-    /// Check settings, store, tables and rows; nothing is changed
+    /// Check settings, store, tables and rows; changes nothing
     #[command(after_help = "Examples:
   flagctl doctor
   flagctl doctor csr-assistant -o json")]
     Doctor(DoctorArgs),
-    /// Compare what two services answer for all flags of a project; ends with code 7 if an answer differs
+    /// Compare the answers of two services for all flags of a project; ends with code 7 if one differs
     ///
-    /// For moving from one service to another: both are asked for every flag and every instance id, and each answer is
-    /// logged as an exposure by the service that gave it, as any answer is.
+    /// Use it to move from one service to another. Both services are asked for every flag and every instance id, and log
+    /// each answer as an exposure.
     #[command(after_help = "Example:
   flagctl compare csr-assistant \\
       --with http://python-flags:8000 --ids ids.txt  # needs both services")]
     Compare(CompareArgs),
-    /// Copy the rows of a project as they are from one store to another, overwriting none
+    /// Copy the rows of a project unchanged from one store to another; overwrites none
     #[command(after_help = "Examples:
   flagctl copy csr-assistant --from embedded:./flag-data --to embedded:./copy
   flagctl copy csr-assistant --from embedded:./flag-data \\
       --to bigtable:anbc-hcb-dev/csr-va-db-hcb-dev --exposures  # needs Google Cloud")]
     Copy(CopyArgs),
-    /// Copy the embedded store into a folder, while it is used; each file is checked
+    /// Back up the embedded store into a folder, even while it is in use; checks each file
     #[command(after_help = "Example:
   flagctl backup ./backup-of-today")]
     Backup(BackupArgs),
-    /// Put a copy of the embedded store back where a store is or was, also while it is used
+    /// Restore a backup of the embedded store, even while the store is in use
     #[command(after_help = "Examples:
   flagctl backup ./backup-of-today
   flagctl restore-backup ./backup-of-today --data-dir ./new-flag-data
   flagctl restore-backup ./backup-of-today --replace")]
     RestoreBackup(RestoreBackupArgs),
-    /// Make, list and revoke API keys of the service; no store is opened
+    /// Create, list and revoke API keys of the service; opens no store
     Keys(KeysArgs),
-    /// Print the completions of a shell
+    /// Print the completion script of a shell
     #[command(after_help = "Example:
   flagctl completions bash > flagctl.bash")]
     Completions(CompletionsArgs),
 }
 
-/// Reads the command line: what is to be done, and what was said about the store.
+/// Reads the command line: the command, and the settings that it names.
 pub(crate) fn read(
     typed: impl IntoIterator<Item = OsString>,
     variables: Variables,

@@ -15,13 +15,13 @@ pub(crate) struct AddArgs {
     pub(crate) description: String,
     #[command(flatten)]
     pub(crate) owner: OwnerArgs,
-    /// Link to where the removal of the flag is planned
+    /// Link to the ticket that plans the removal of the flag
     #[arg(long, value_name = "URL")]
     pub(crate) ticket: Option<String>,
-    /// Word to find the flag by; may be repeated
+    /// Tag to find the flag by; may be repeated
     #[arg(long = "tag", value_name = "TAG")]
     pub(crate) tags: Vec<String>,
-    /// Day by which the flag should be gone from the code; it is served all the same
+    /// Day by which the flag should be removed from the code; it is still served afterwards
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = Date::parse)]
     pub(crate) expires_on: Option<Date>,
     #[command(flatten)]
@@ -36,15 +36,15 @@ pub(crate) struct AddArgs {
 pub(crate) struct ReviseArgs {
     #[command(flatten)]
     pub(crate) flag: FlagArgs,
-    /// What everybody gets whom no treatment takes; required for the first revision
+    /// Value for everybody who is in no treatment; required for the first revision
     #[arg(long, value_name = "VALUE")]
     pub(crate) control: Option<String>,
-    /// Why
+    /// Reason for the revision
     #[arg(long, value_name = "TEXT")]
     pub(crate) comment: String,
     #[command(flatten)]
     pub(crate) owner: OwnerArgs,
-    /// Revision that must still be the newest one, else nothing is written
+    /// Time of the revision that must still be the newest; otherwise nothing is written
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
     pub(crate) from_revision: Option<Timestamp>,
     #[command(flatten)]
@@ -57,24 +57,24 @@ pub(crate) struct ReviseArgs {
     pub(crate) confirmation: ConfirmArgs,
 }
 
-/// What happens to one treatment.
+/// A change of one treatment.
 #[derive(Debug, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "One treatment")]
 pub(crate) struct TreatmentArgs {
-    /// Which one: 1, 2, … by position, or its rollout group, or `new`; needed if there are several. Where that fits
-    /// two, `#2` and `#new` are positions and `name:2` is a rollout group
+    /// Position of the treatment (1, 2, …), its rollout group, or `new`; required if there are several. If that is
+    /// ambiguous, `#2` and `#new` are positions and `name:2` is a rollout group
     #[arg(long = "treatment", value_name = "SELECTOR")]
     pub(crate) selector: Option<String>,
-    /// Share of all instances that gets it, 0 to 100, in version 2 with up to three decimals
+    /// Share of all instances that receives it, 0 to 100; up to three decimals in version 2
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub(crate) percent: Option<String>,
-    /// What they get [default for a new treatment of a feature: the opposite of the control]
+    /// Value that they receive [default for a new treatment of a feature: the opposite of the control]
     #[arg(long, value_name = "VALUE")]
     pub(crate) value: Option<String>,
-    /// Instance id that gets it whatever the percentage; one each, may be repeated; no list (`A,B`), no file (`@FILE`)
+    /// Instance id that always receives it; one id per option, may be repeated; no list (`A,B`), no file (`@FILE`)
     #[arg(long = "override", value_name = "ID", allow_negative_numbers = true)]
     pub(crate) overrides: Vec<String>,
-    /// Instance id to take off the override list; may be repeated
+    /// Instance id to remove from the override list; may be repeated
     #[arg(
         long = "remove-override",
         value_name = "ID",
@@ -84,7 +84,7 @@ pub(crate) struct TreatmentArgs {
     /// Name of its rollout group, in version 2
     #[arg(long, value_name = "NAME")]
     pub(crate) treatment_name: Option<String>,
-    /// Remove it; treatments without a name that stand behind it move up, and so do their rollout groups
+    /// Remove it; later treatments without a name move up, and their rollout groups change
     #[arg(
         long = "remove-treatment",
         conflicts_with_all = ["percent", "value", "overrides", "removed_overrides", "treatment_name"]
@@ -96,7 +96,7 @@ pub(crate) struct TreatmentArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Placing instances")]
 pub(crate) struct FormatArgs {
-    /// Give everybody a new bucket, and move a flag of version 1 to version 2: a reshuffle of who gets what
+    /// Reshuffle: give everybody a new bucket, and move a flag of version 1 to version 2
     /// [default in version 1: the flag's name]
     #[arg(long, value_name = "SALT", num_args = 0..=1)]
     #[expect(
@@ -104,14 +104,14 @@ pub(crate) struct FormatArgs {
         reason = "how clap tells an option without its value from none"
     )]
     pub(crate) resalt: Option<Option<String>>,
-    /// What is hashed before instance ids, for a first revision of version 2 [default: the flag's name]
+    /// Text that is hashed before instance ids, for a first revision of version 2 [default: the flag's name]
     #[arg(long, value_name = "SALT")]
     pub(crate) salt: Option<String>,
     /// md5, sha1, sha256 or another digest, for a first revision or with --resalt [default: md5, later the one in
     /// force]
     #[arg(long, value_name = "NAME")]
     pub(crate) algorithm: Option<String>,
-    /// Version of the first revision; 1 where the reference service still reads the rows [default: 2]
+    /// Format version of the first revision; 1 if the reference service still reads the rows [default: 2]
     #[arg(long, value_name = "VERSION", value_parser = format_version())]
     pub(crate) format_version: Option<FormatVersion>,
 }

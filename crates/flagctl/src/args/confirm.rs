@@ -6,20 +6,20 @@ use clap::Args;
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Confirmation")]
 pub(crate) struct ConfirmArgs {
-    /// Do not ask; nothing is asked either where standard input is no terminal
+    /// Do not ask; nothing is asked either if standard input is not a terminal
     #[arg(long, short = 'y')]
     pub(crate) yes: bool,
-    /// Show what would change, and stop there
+    /// Show what would change, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Name of a flag whose change leaves nobody with the control, gives everybody a new bucket, moves instances
-    /// between treatments, leaves treatments out, undoes a rollback, or will be undone by a revision ahead of the clock;
-    /// may be repeated
+    /// Name of a flag whose risky change is meant: nobody keeps the control value, everybody gets a new bucket, instances
+    /// move between treatments, treatments are left out, a rollback is undone, or a revision ahead of the clock will
+    /// replace it; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) yes_i_mean: Vec<String>,
 }
 
-/// How something is confirmed that changes no flag.
+/// How a command is confirmed that changes no flag.
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Confirmation")]
 pub(crate) struct YesArgs {

@@ -40,7 +40,7 @@ pub(crate) struct ApplyArgs {
     /// Leave flags alone that are not in the file; that is so anyway, as nothing is ever removed
     #[arg(long)]
     prune_nothing: bool,
-    /// Why; for every revision that is appended [default: Applied from FILE]
+    /// Reason for every revision that is appended [default: Applied from FILE]
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
     #[command(flatten)]

@@ -17,7 +17,7 @@ use crate::output::{self, Files};
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupArgs {
-    /// Folder that the copy goes to; made if it is missing, and must hold no store
+    /// Folder for the backup; created if missing, must not hold a store
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     #[command(flatten)]
@@ -26,10 +26,10 @@ pub(crate) struct BackupArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RestoreBackupArgs {
-    /// Folder that `flagctl backup` wrote
+    /// Folder that `flagctl backup` has written
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Replace the store that is there; a copy of it is kept beside it
+    /// Replace the existing store; a copy of it is kept beside it
     #[arg(long)]
     replace: bool,
     #[command(flatten)]

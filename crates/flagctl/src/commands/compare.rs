@@ -22,19 +22,19 @@ const SERVICE: &str = "http://127.0.0.1:8080";
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// Project whose flags are asked for
+    /// Project whose flags are compared
     project: String,
     /// Service to compare with; no API key is sent to it
     #[arg(long, value_name = "URL")]
     with: String,
-    /// File of instance ids, one a line; `-` is standard input
+    /// File of instance ids, one per line; `-` for standard input
     #[arg(long, value_name = "FILE")]
     ids: PathBuf,
     // The text is no documentation, so that it may hold an address as it is typed.
     #[arg(
         long,
         value_name = "URL",
-        help = "This system's service, asked with the key in FLAG_API_KEY if that is set [default: FLAG_SERVICE_URL, else http://127.0.0.1:8080]"
+        help = "Service of this system, called with the key in FLAG_API_KEY if that is set [default: FLAG_SERVICE_URL, else http://127.0.0.1:8080]"
     )]
     service: Option<String>,
     #[command(flatten)]

@@ -27,13 +27,13 @@ pub(crate) struct CopyArgs {
     /// Store to read: `embedded:DIR` or `bigtable:PROJECT/INSTANCE[/FLAG_TABLE[/LOG_TABLE]]`
     #[arg(long, value_name = "STORE", value_parser = StoreName::parse)]
     from: StoreName,
-    /// Store to write, spelled likewise
+    /// Store to write, in the same form
     #[arg(long, value_name = "STORE", value_parser = StoreName::parse)]
     to: StoreName,
     /// Copy the exposure log too
     #[arg(long)]
     exposures: bool,
-    /// Say what would be copied, and write nothing
+    /// Show what would be copied, and write nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

@@ -18,17 +18,17 @@ use crate::output::{self, Diff};
 pub(crate) struct DiffArgs {
     #[command(flatten)]
     flag: FlagArgs,
-    /// When the one revision was made, as `history` tells it
+    /// Time of the first revision, as `flagctl history` shows it
     #[arg(value_name = "TIME", value_parser = Timestamp::parse)]
     from: Timestamp,
-    /// When the other one was made
+    /// Time of the second revision
     #[arg(value_name = "TIME", value_parser = Timestamp::parse)]
     to: Timestamp,
     #[command(flatten)]
     output: OutputArgs,
 }
 
-/// Shows both revisions, and says by the exit code whether they decide alike.
+/// Shows both revisions, and tells by the exit code whether they are equivalent.
 pub(crate) async fn diff(context: &Context, typed: &DiffArgs) -> Result<(), Failure> {
     let flag = interpret::flag(&typed.flag)?;
     let store = context.open().await?;

@@ -40,7 +40,7 @@ const RETENTION: Duration = Duration::from_hours(90 * 24);
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// Projects whose rows are looked at [default: every project]
+    /// Projects whose rows are checked [default: every project]
     #[arg(value_name = "PROJECT")]
     projects: Vec<String>,
     #[command(flatten)]

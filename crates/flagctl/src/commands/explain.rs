@@ -15,10 +15,10 @@ use crate::output::{self, Explained};
 pub(crate) struct ExplainArgs {
     #[command(flatten)]
     flag: FlagArgs,
-    /// Whom to decide for, taken exactly as it is
+    /// Instance id, taken exactly as typed
     #[arg(allow_negative_numbers = true)]
     instance: String,
-    /// Past instant, in UTC [default: now]
+    /// Past time, in UTC [default: now]
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
     at: Option<Timestamp>,
     #[command(flatten)]

@@ -16,17 +16,17 @@ use crate::stored::UnreadableRows;
 pub(crate) struct ExportArgs {
     /// Project whose flags are exported
     project: String,
-    /// Form of the file on standard output
+    /// Format of the file on standard output
     #[arg(
         short = 'o',
         long = "output",
-        value_name = "FORM",
+        value_name = "FORMAT",
         default_value = "yaml"
     )]
     form: FileForm,
 }
 
-/// A form of files.
+/// A format of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum FileForm {
     Yaml,

@@ -16,10 +16,10 @@ use crate::output::{self, Exposures, with_progress};
 pub(crate) struct ExposuresArgs {
     #[command(flatten)]
     flag: FlagArgs,
-    /// Show only those of this instance
+    /// Show only the exposures of this instance
     #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     instance: Option<String>,
-    /// How many at most
+    /// Maximum number of exposures
     #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u16).range(1..))]
     limit: u16,
     #[command(flatten)]

@@ -24,10 +24,10 @@ pub(crate) struct ForgetArgs {
     /// Instance id to forget
     #[arg(allow_negative_numbers = true)]
     instance: String,
-    /// Project whose exposures and flags are looked at
+    /// Project whose exposures and flags are searched
     #[arg(long, value_name = "PROJECT")]
     project: String,
-    /// Show what there is, and delete nothing
+    /// Show what would be deleted, and delete nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

@@ -17,10 +17,10 @@ use crate::write::revision_ahead;
 pub(crate) struct HistoryArgs {
     #[command(flatten)]
     pub(crate) flag: FlagArgs,
-    /// Show what the flag is for through time, instead of its revisions
+    /// Show the metadata through time instead of the revisions
     #[arg(long)]
     pub(crate) metadata: bool,
-    /// How many at most
+    /// Maximum number of rows
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) limit: u16,
     #[command(flatten)]

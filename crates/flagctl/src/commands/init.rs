@@ -18,7 +18,7 @@ use crate::output::{self, PartState, StorePart, StoreParts};
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// How long Bigtable keeps exposures, in days; the embedded store keeps them for good
+    /// Days for which Bigtable keeps exposures; the embedded store keeps them for ever
     #[arg(long, value_name = "N", default_value = "90", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     log_retention_days: u32,
     #[command(flatten)]

@@ -25,18 +25,18 @@ pub(crate) struct KeysArgs {
 
 #[derive(Debug, Subcommand)]
 enum KeysCommand {
-    /// Make a key, and show it: once, as only its SHA-256 is kept
+    /// Create a key, and show it once: only its SHA-256 is kept
     #[command(after_help = "Examples:
   flagctl keys create --scope evaluate --scope log --project csr-assistant \\
       --comment 'Assistant in production' --file api-keys.json
   flagctl keys create --scope read --project '*' --expires-on 2027-01-31 \\
       --file api-keys.json -o name > key-of-prometheus")]
     Create(CreateArgs),
-    /// Show the keys of a file, without what makes them keys
+    /// List the keys of a file, without their secrets
     #[command(after_help = "Example:
   flagctl keys list --file api-keys.json")]
     List(ListArgs),
-    /// Take a key out of a file; services notice within seconds
+    /// Remove a key from a file; services notice within seconds
     #[command(after_help = "Example:
   flagctl keys revoke --file api-keys.json \\
       $(flagctl keys list --file api-keys.json -o name | tail -n 1)")]
@@ -45,16 +45,16 @@ enum KeysCommand {
 
 #[derive(Debug, Args)]
 struct CreateArgs {
-    /// What the key is for; may be repeated, as no scope implies another
+    /// Scope of the key; may be repeated, as no scope includes another
     #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = scope())]
     scopes: Vec<Scope>,
-    /// Project that the key is for, or * for all of them; may be repeated
+    /// Project of the key, or * for all projects; may be repeated
     #[arg(long = "project", value_name = "PROJECT", required = true)]
     projects: Vec<String>,
-    /// Who will hold the key
+    /// Who will use the key
     #[arg(long, value_name = "TEXT", default_value = "")]
     comment: String,
-    /// Last day on which the key counts, in UTC
+    /// Last day on which the key is valid, in UTC
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = Date::parse)]
     expires_on: Option<Date>,
     #[command(flatten)]
@@ -86,7 +86,7 @@ struct RevokeArgs {
 /// Which file.
 #[derive(Debug, Args)]
 struct FileArgs {
-    /// File of API keys; the first key makes it [env: `FLAG_API_KEYS_FILE`]
+    /// File of API keys; created with the first key [env: `FLAG_API_KEYS_FILE`]
     #[arg(long = "file", value_name = "FILE")]
     path: Option<PathBuf>,
 }

@@ -26,14 +26,14 @@ use crate::write::{self, PlannedRevision};
 pub(crate) struct RollbackArgs {
     #[command(flatten)]
     flag: FlagArgs,
-    /// Revision to go back to, by its time as `flagctl history` shows it [default: the one that was in force before; what
-    /// rollbacks took back is left out]
+    /// Time of the revision to go back to, as `flagctl history` shows it [default: the previous revision in force;
+    /// revisions that were rolled back are skipped]
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
     to: Option<Timestamp>,
     /// How many revisions to go back
     #[arg(long, value_name = "N", conflicts_with = "to", default_value = "1", allow_negative_numbers = true, value_parser = steps)]
     steps: NonZeroUsize,
-    /// Why [default: which revision it goes back to]
+    /// Reason for the rollback [default: names the revision]
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
     #[command(flatten)]

@@ -52,7 +52,7 @@ struct OfProject {
 struct OfExposures {
     #[command(flatten)]
     flag: FlagArgs,
-    /// Only those of this instance
+    /// Only the exposures of this instance
     #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     instance: Option<String>,
     #[command(flatten)]

@@ -13,7 +13,7 @@ use crate::lookup::{first_revision_made, stored_metadata};
 use crate::missing::missing_flag;
 use crate::write::{self, PlannedMetadata};
 
-/// What is to be different; what is not said stays as it is.
+/// What changes; what is left out stays as it is.
 #[derive(Debug, Args)]
 pub(crate) struct UpdateArgs {
     #[command(flatten)]
@@ -21,22 +21,22 @@ pub(crate) struct UpdateArgs {
     /// What the flag switches
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
-    /// Who answers for the flag
+    /// Who is responsible for the flag
     #[arg(long, value_name = "ID")]
     owner: Option<String>,
-    /// Link to where the removal of the flag is planned; an empty one removes it
+    /// Link to the ticket that plans the removal of the flag; empty to remove it
     #[arg(long, value_name = "URL")]
     ticket: Option<String>,
-    /// Word to find the flag by; may be repeated
+    /// Tag to find the flag by; may be repeated
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
-    /// Word to find the flag by no longer; may be repeated
+    /// Tag to remove; may be repeated
     #[arg(long = "remove-tag", value_name = "TAG")]
     removed_tags: Vec<String>,
-    /// Day by which the flag should be gone from the code
+    /// Day by which the flag should be removed from the code
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = Date::parse)]
     expires_on: Option<Date>,
-    /// Let the flag stay for good
+    /// Remove the day: the flag stays for ever
     #[arg(long, conflicts_with = "expires_on")]
     no_expires_on: bool,
     #[command(flatten)]
