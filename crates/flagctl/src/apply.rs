@@ -14,7 +14,7 @@ use flag_store::FlagEntry;
 
 use crate::change::Change;
 use crate::flag_file::{FileMistake, FileMistakes, FlagFile, FlagInFile};
-use crate::plan;
+use crate::interpret;
 use crate::write::{PlannedMetadata, PlannedRevision};
 
 /// What is to be done.
@@ -100,7 +100,7 @@ fn planned(
     signature: &Signature,
 ) -> Result<Option<PlannedFlag>, String> {
     if entry.is_none() {
-        let checked = plan::new_name(&wanted.flag, signature.names);
+        let checked = interpret::new_name(&wanted.flag, signature.names);
         checked.map_err(|invalid| invalid.to_string())?;
     }
     let (metadata, revision) = entry.map_or((None, None), |entry| (entry.metadata, entry.revision));

@@ -10,6 +10,9 @@ use rustls::crypto::ring;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::exit_code::ExitCode;
+use crate::failure::CommandError;
+
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -81,6 +84,15 @@ pub(crate) enum PeerError {
         /// What happened last.
         source: reqwest::Error,
     },
+}
+
+impl CommandError for PeerError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Url(_) | Self::Key => ExitCode::Usage,
+            Self::Prepare(_) | Self::Unanswered { .. } => ExitCode::Failed,
+        }
+    }
 }
 
 impl Reply {

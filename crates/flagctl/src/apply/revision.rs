@@ -9,8 +9,9 @@ use flag_model::{
 
 use super::Signature;
 use crate::flag_file::RevisionInFile;
-use crate::plan;
-use crate::write::{PlannedRevision, Stored};
+use crate::interpret;
+use crate::stored::Stored;
+use crate::write::PlannedRevision;
 
 /// The next revision; none if the one in force says the same. One that cannot be read is replaced, and places instances
 /// as `unread` says.
@@ -46,7 +47,7 @@ pub(super) fn planned(
     if let Some(newest) = newest.filter(|newest| newest.format == parts.format) {
         keep_buckets(&mut parts, newest);
     }
-    plan::place(&mut parts, true);
+    interpret::place(&mut parts, true);
     parts.validate().map_err(|refused| refused.to_string())?;
     if newest.is_some_and(|newest| says_the_same(newest, &parts)) {
         return Ok(None);

@@ -6,7 +6,7 @@ use flag_model::{Invalid, quoted};
 
 use super::node::{Kind, Node};
 use super::{FileMistake, FileMistakes};
-use crate::near::closest;
+use crate::suggestions::closest;
 
 /// What is wrong so far. Whoever gets `None` knows that a mistake was noted, and goes on with the rest.
 #[derive(Debug, Default)]

@@ -5,8 +5,8 @@ use std::io::{self, Write as _};
 use std::pin::pin;
 use std::time::Duration;
 
+use super::escape::escaped;
 use super::terminal;
-use super::visible::shown;
 
 /// How long a person waits without a word.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -24,8 +24,8 @@ const PLACES: usize = 16;
 const BAR: &str = "====";
 
 /// Awaits the work; where that takes over a second, a bar on the terminal says what is done, and goes when it ends.
-pub(crate) async fn noted<T>(what: impl Display, work: impl Future<Output = T>) -> T {
-    if !terminal::can_take_back() {
+pub(crate) async fn with_progress<T>(what: impl Display, work: impl Future<Output = T>) -> T {
+    if !terminal::can_erase() {
         return work.await;
     }
     let mut work = pin!(work);
@@ -40,7 +40,7 @@ pub(crate) async fn noted<T>(what: impl Display, work: impl Future<Output = T>) 
         }
         let waited = PATIENCE + STEP * steps;
         // On one line of any terminal, for only that one is taken back.
-        let what: String = shown(&what.to_string()).chars().take(SHOWN).collect();
+        let what: String = escaped(&what.to_string()).chars().take(SHOWN).collect();
         note(&format!("{} {} s  {what}", bar(steps), waited.as_secs()));
         steps += 1;
     }

@@ -8,7 +8,7 @@ use flag_store::{
     UnreadableRow,
 };
 
-use crate::output::{Checks, Place, Status};
+use crate::output::{Checks, RowLocation, Status};
 use crate::shell;
 
 /// How many rows that cannot be read are named.
@@ -200,7 +200,7 @@ impl ProjectRows {
             if self.odd <= NAMED {
                 let row_key = row.key_text();
                 let found = format!("{row_key}: {oddity}");
-                let place = Place {
+                let place = RowLocation {
                     row_key,
                     column: oddity.field.clone(),
                     problem: format!("found {}, read as {}", oddity.found, oddity.read_as),
@@ -222,7 +222,7 @@ impl ProjectRows {
             let row_key = row.key_text();
             let problem = format!("too far ahead of the clock{more}");
             let found = format!("{row_key}: {problem}");
-            let place = Place {
+            let place = RowLocation {
                 row_key,
                 column: "row key".to_owned(),
                 problem,

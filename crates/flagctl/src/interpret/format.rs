@@ -2,7 +2,7 @@
 
 use flag_model::{AlgorithmSource, FlagKey, FlagName, Format, FormatVersion, HashAlgorithm, Salt};
 
-use super::{PlanError, named};
+use super::error::{ArgumentError, named};
 use crate::args::FormatArgs;
 
 /// How a flag of version 1 gets to version 2, for messages.
@@ -15,7 +15,7 @@ pub(super) fn plan(
     newest: Option<&Format>,
     typed: &FormatArgs,
     v1: HashAlgorithm,
-) -> Result<Format, PlanError> {
+) -> Result<Format, ArgumentError> {
     if newest.is_some() && typed.salt.is_some() {
         return usage(
             "--salt is for a first revision; --resalt gives everybody a new bucket".into(),
@@ -31,7 +31,7 @@ pub(super) fn plan(
     }
 }
 
-fn first(name: &FlagName, typed: &FormatArgs, v1: HashAlgorithm) -> Result<Format, PlanError> {
+fn first(name: &FlagName, typed: &FormatArgs, v1: HashAlgorithm) -> Result<Format, ArgumentError> {
     let algorithm = parse(typed.algorithm.as_deref())?;
     match (typed.format_version, &typed.salt) {
         (Some(FormatVersion::V1), Some(_)) => {
@@ -57,21 +57,21 @@ fn of_version_1(algorithm: HashAlgorithm) -> Format {
 }
 
 /// The name of the flag, or what to type instead if that can be no salt.
-fn default_salt(name: &FlagName, option: &str) -> Result<Salt, PlanError> {
+fn default_salt(name: &FlagName, option: &str) -> Result<Salt, ArgumentError> {
     Salt::try_from(name).map_err(|invalid| {
-        PlanError::Usage(format!(
+        ArgumentError::Usage(format!(
             "{option} is required: the flag's name, {}, cannot be its salt, which has {}",
             invalid.found, invalid.expected
         ))
     })
 }
 
-fn kept(newest: &Format, typed: &FormatArgs) -> Result<Format, PlanError> {
+fn kept(newest: &Format, typed: &FormatArgs) -> Result<Format, ArgumentError> {
     if parse(typed.algorithm.as_deref())?.is_some() {
         return usage("--algorithm gives everybody a new bucket: say so with --resalt".into());
     }
     match (newest.version(), typed.format_version) {
-        (FormatVersion::V1, Some(FormatVersion::V2)) => Err(PlanError::NeedsVersion2 {
+        (FormatVersion::V1, Some(FormatVersion::V2)) => Err(ArgumentError::NeedsVersion2 {
             what: "--format-version 2".to_owned(),
             otherwise: RESALT,
         }),
@@ -87,7 +87,7 @@ fn resalted(
     newest: &Format,
     salt: Option<&str>,
     typed: &FormatArgs,
-) -> Result<Format, PlanError> {
+) -> Result<Format, ArgumentError> {
     if typed.format_version == Some(FormatVersion::V1) {
         return usage("--resalt: version 1 has no salt; leave out --format-version 1".into());
     }
@@ -113,15 +113,15 @@ fn resalted(
     }
 }
 
-fn usage(message: String) -> Result<Format, PlanError> {
-    Err(PlanError::Usage(message))
+fn usage(message: String) -> Result<Format, ArgumentError> {
+    Err(ArgumentError::Usage(message))
 }
 
-fn new_salt(text: &str) -> Result<Salt, PlanError> {
+fn new_salt(text: &str) -> Result<Salt, ArgumentError> {
     Salt::new(text).map_err(|invalid| named("--resalt", invalid))
 }
 
-fn parse(algorithm: Option<&str>) -> Result<Option<HashAlgorithm>, PlanError> {
+fn parse(algorithm: Option<&str>) -> Result<Option<HashAlgorithm>, ArgumentError> {
     Ok(algorithm.map(HashAlgorithm::parse).transpose()?)
 }
 

@@ -9,11 +9,10 @@ use std::collections::BTreeMap;
 use flag_model::{Revision, Timestamp};
 use flag_store::UnreadableRow;
 
-/// A revision as the history has it, readable or not.
-pub(crate) type Entry = Result<Revision, UnreadableRow>;
+use crate::stored::Stored;
 
 /// The way to the revision in force.
-pub(crate) struct Trail<'h> {
+pub(crate) struct RollbackPath<'h> {
     /// Its revisions, the oldest first, each with the time of its original.
     steps: Vec<(Timestamp, &'h Revision)>,
     /// Of every revision the one that it is a copy of, however many copies are between them; else itself.
@@ -24,11 +23,11 @@ pub(crate) struct Trail<'h> {
     broken: Option<Timestamp>,
 }
 
-impl<'h> Trail<'h> {
+impl<'h> RollbackPath<'h> {
     /// From a history, the newest first.
     pub(crate) fn of(
-        history: &'h [Entry],
-        decide_alike: impl Fn(&Revision, &Revision) -> bool,
+        history: &'h [Stored<Revision>],
+        are_equivalent: impl Fn(&Revision, &Revision) -> bool,
     ) -> Self {
         let newest = history.first();
         let mut trail = Self {
@@ -43,7 +42,7 @@ impl<'h> Trail<'h> {
         let mut older: BTreeMap<Timestamp, &Revision> = BTreeMap::new();
         for revision in history.iter().rev().flatten() {
             let copied = revision.rollback_of.and_then(|of| older.get(&of));
-            let is_rollback = copied.is_some_and(|copied| decide_alike(copied, revision));
+            let is_rollback = copied.is_some_and(|copied| are_equivalent(copied, revision));
             trail.add(revision, revision.rollback_of.filter(|_| is_rollback));
             older.insert(revision.created(), revision);
         }

@@ -8,30 +8,30 @@ use icu_normalizer::ComposingNormalizerBorrowed;
 const NFC: ComposingNormalizerBorrowed<'_> = ComposingNormalizerBorrowed::new_nfc();
 
 /// Text on one line: control characters and invisible ones are escaped. Escaping once more changes nothing.
-pub(crate) fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
+pub(crate) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        push(&mut shown, character);
+        push(&mut escaped, character);
     }
-    shown
+    escaped
 }
 
-/// Lines, each of them as [`shown`].
-pub(crate) fn lines(text: &str) -> String {
-    let lines: Vec<String> = text.split('\n').map(shown).collect();
+/// Lines, each of them as [`escaped`].
+pub(crate) fn escaped_lines(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(escaped).collect();
     lines.join("\n")
 }
 
 /// A value, a name or an id: in quotes where it would look like another one, or like nothing.
 pub(crate) fn visible(text: &str) -> String {
-    if hides(text).is_none() && !text.is_empty() && text != "-" && !text.starts_with('"') {
+    if hidden_content(text).is_none() && !text.is_empty() && text != "-" && !text.starts_with('"') {
         return text.to_owned();
     }
     in_quotes(text)
 }
 
 /// The same among others, which a comma separates.
-pub(crate) fn item(text: &str) -> String {
+pub(crate) fn list_item(text: &str) -> String {
     if text.contains(',') {
         return in_quotes(text);
     }
@@ -39,7 +39,7 @@ pub(crate) fn item(text: &str) -> String {
 }
 
 /// What a reader would not notice of a text; `None` if all of it can be seen.
-pub(crate) fn hides(text: &str) -> Option<&'static str> {
+pub(crate) fn hidden_content(text: &str) -> Option<&'static str> {
     if text.contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']) {
         Some("a line break")
     } else if text.chars().any(|c| c.is_control() || is_invisible(c)) {
@@ -127,7 +127,10 @@ mod tests {
 
     #[test]
     fn a_terminal_obeys_nothing_that_is_shown() {
-        assert_eq!(shown("a\nb\u{1b}[31m\tö 日"), "a\\nb\\u{1b}[31m\\tö 日");
+        assert_eq!(
+            super::escaped("a\nb\u{1b}[31m\tö 日"),
+            "a\\nb\\u{1b}[31m\\tö 日"
+        );
         for hostile in [
             "\u{9b}",
             "\u{202e}",
@@ -137,8 +140,8 @@ mod tests {
             "\u{fe0f}",
         ] {
             let escaped: String = hostile.chars().flat_map(char::escape_unicode).collect();
-            assert_eq!(shown(hostile), escaped);
-            assert_eq!(shown(&escaped), escaped);
+            assert_eq!(super::escaped(hostile), escaped);
+            assert_eq!(super::escaped(&escaped), escaped);
         }
     }
 
@@ -158,15 +161,21 @@ mod tests {
         ] {
             assert_eq!(visible(text), expected);
         }
-        assert_eq!(item("a,b"), "\"a,b\"");
+        assert_eq!(list_item("a,b"), "\"a,b\"");
     }
 
     #[test]
     fn what_hides_is_named() {
-        assert_eq!(hides("a b"), None);
-        assert_eq!(hides(" a"), Some("a space at its beginning or end"));
-        assert_eq!(hides("a\r\n"), Some("a line break"));
-        assert_eq!(hides("a\u{200b}b"), Some("a character that cannot be seen"));
+        assert_eq!(hidden_content("a b"), None);
+        assert_eq!(
+            hidden_content(" a"),
+            Some("a space at its beginning or end")
+        );
+        assert_eq!(hidden_content("a\r\n"), Some("a line break"));
+        assert_eq!(
+            hidden_content("a\u{200b}b"),
+            Some("a character that cannot be seen")
+        );
         for spelled in [
             "e\u{301}",
             "A\u{30a}ngstrom",
@@ -174,14 +183,17 @@ mod tests {
             "\u{1112}\u{1161}\u{11ab}",
         ] {
             assert_eq!(
-                hides(spelled),
+                hidden_content(spelled),
                 Some("a letter that Unicode normally spells otherwise")
             );
         }
         for usual in ["\u{e9}", "\u{c5}", "\u{d55c}", "q\u{301}", "日本 🚀"] {
-            assert_eq!(hides(usual), None);
+            assert_eq!(hidden_content(usual), None);
         }
-        assert_eq!(hides("a\u{a0}b"), Some("a space that is no usual one"));
+        assert_eq!(
+            hidden_content("a\u{a0}b"),
+            Some("a space that is no usual one")
+        );
     }
 
     #[test]
@@ -191,7 +203,7 @@ mod tests {
         let escaped = escaped_json(&json);
         let read: Vec<String> = serde_json::from_str(&escaped).unwrap();
         assert_eq!(read, [text]);
-        assert_eq!(lines(&escaped), escaped);
+        assert_eq!(escaped_lines(&escaped), escaped);
         assert!(
             escaped.contains("é😀\\u009b\\u202e\\udb40\\udc41\\\\u202e"),
             "{escaped}"

@@ -14,7 +14,7 @@ fn key(flag_type: FlagType) -> FlagKey {
 }
 
 /// What the last of these sequences of options makes of the revisions that the others made; the only call to `revision`.
-fn plan(flag_type: FlagType, revisions: &[&str]) -> Result<RevisionParts, PlanError> {
+fn plan(flag_type: FlagType, revisions: &[&str]) -> Result<RevisionParts, ArgumentError> {
     let mut newest: Option<Revision> = None;
     let mut planned = None;
     for options in revisions {
@@ -431,7 +431,7 @@ fn options_of_the_format_that_contradict_each_other_are_refused() {
     ] {
         let error = plan(FlagType::Feature, revisions).unwrap_err();
         assert!(
-            matches!(error, PlanError::Usage(_)),
+            matches!(error, ArgumentError::Usage(_)),
             "{revisions:?}: {error}"
         );
     }

@@ -1,4 +1,4 @@
-//! A store that is opened as it is, for work on all its rows: nothing is made, and waits are long.
+//! A store for work on all its rows: it is opened as it is, and its deadlines are long.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,10 @@ use flag_store_bigtable::{
     BigtableLog, BigtableSettings, BigtableStore, BigtableTables, Table, TableState,
 };
 
-use crate::failure::Failure;
-use crate::run::{Context, Part, ensure_there, is_missing};
+use crate::context::{Context, Needs, StoreNotOpened, ensure_exists, is_missing};
+use crate::exit_code::ExitCode;
+use crate::failure::{CommandError, Failure, StoreFailure};
+use crate::missing::{Missing, missing_project};
 
 /// How long a page of rows may take, which can be many megabytes.
 const LONG: Duration = Duration::from_secs(30);
@@ -21,9 +23,22 @@ const LONG: Duration = Duration::from_secs(30);
 /// How long the exposures of an emulator are kept; its data never outlives it.
 const EMULATOR_RETENTION: Duration = Duration::from_hours(90 * 24);
 
+/// The store lacks tables.
+#[derive(Debug, thiserror::Error)]
+#[error("the {place} lacks tables: `flagctl init` creates them")]
+struct MissingTables {
+    place: String,
+}
+
+impl CommandError for MissingTables {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::StoreUnavailable
+    }
+}
+
 /// An open store, and where it is.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub(crate) struct AdminStore {
     /// Its rows.
     pub(crate) rows: Arc<dyn RowStore>,
     /// Where it is, for people.
@@ -31,21 +46,21 @@ pub(crate) struct Opened {
     options: RowOptions,
 }
 
-impl Opened {
+impl AdminStore {
     /// Opens a store that must be there already.
-    pub(crate) async fn existing(
+    pub(crate) async fn open_existing(
         context: &Context,
         settings: &StoreSettings,
-    ) -> Result<Self, Failure> {
-        ensure_there(settings, Part::Everything)?;
-        Self::flags_of(context, settings).await
+    ) -> Result<Self, StoreNotOpened> {
+        ensure_exists(settings, Needs::FlagsAndLog)?;
+        Self::open_flags(context, settings).await
     }
 
     /// Opens a store whose flags must be there already, whether it has an exposure log or not.
-    pub(crate) async fn flags_of(
+    pub(crate) async fn open_flags(
         context: &Context,
         settings: &StoreSettings,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, StoreNotOpened> {
         let place = settings.place();
         let rows: Arc<dyn RowStore> = match settings {
             StoreSettings::Embedded(_) => context.open_rows(settings).await?,
@@ -74,7 +89,7 @@ impl Opened {
 
     /// Opens a store; where there is none, it is made, and in an emulator its tables. Where its exposure log is missing, that
     /// is made if it is wanted.
-    pub(crate) async fn or_made(
+    pub(crate) async fn open_or_create(
         context: &Context,
         settings: &StoreSettings,
         wants_log: bool,
@@ -86,7 +101,7 @@ impl Opened {
                 settings.open_log().await?.close().await;
             }
         }
-        let opened = Self::flags_of(context, settings).await?;
+        let opened = Self::open_flags(context, settings).await?;
         if let StoreSettings::Bigtable(settings) = settings
             && settings.emulator.is_some()
         {
@@ -111,16 +126,16 @@ impl Opened {
         let absent = self.absent_tables(settings);
         if is_refused && absent.await.is_ok_and(|absent| !absent.is_empty()) {
             let place = self.place.clone();
-            return Err(Failure::NoTables { place });
+            return Err(MissingTables { place }.into());
         }
-        Err(self.failed(error))
+        Err(self.failed(error).into())
     }
 
     /// The tables of Bigtable that are missing, or lack the column family.
     pub(crate) async fn absent_tables(
         &self,
         settings: &StoreSettings,
-    ) -> Result<Vec<Table>, Failure> {
+    ) -> Result<Vec<Table>, StoreFailure> {
         let StoreSettings::Bigtable(settings) = settings else {
             return Ok(Vec::new());
         };
@@ -147,24 +162,20 @@ impl Opened {
     }
 
     /// Whether it holds no row of a project at all.
-    pub(crate) async fn has_nothing_of(&self, project: &ProjectName) -> Result<bool, Failure> {
+    pub(crate) async fn has_no_rows(&self, project: &ProjectName) -> Result<bool, StoreFailure> {
         let keys = self.rows.keys(project_rows(project).limit(1)).await;
         Ok(keys.map_err(|source| self.failed(source))?.is_empty())
     }
 
-    /// What it means that there is nothing of a project.
-    pub(crate) async fn no_rows(&self, project: ProjectName) -> Failure {
-        Failure::NoRows {
-            near: Context::near_project(&self.flags(), &project).await,
-            place: self.place.clone(),
-            project,
-        }
+    /// The error of a project without rows.
+    pub(crate) async fn missing_project(&self, project: ProjectName) -> Missing {
+        missing_project(&self.flags(), project, self.place.clone()).await
     }
 
-    /// What it means that it failed.
-    pub(crate) fn failed(&self, source: StoreError) -> Failure {
+    /// The error of a store that failed.
+    pub(crate) fn failed(&self, source: StoreError) -> StoreFailure {
         let place = self.place.clone();
-        Failure::Store { place, source }
+        StoreFailure { place, source }
     }
 }
 
@@ -172,7 +183,7 @@ impl Opened {
 pub(crate) async fn open_log(
     context: &Context,
     settings: &StoreSettings,
-) -> Result<Arc<dyn ExposureLog>, Failure> {
+) -> Result<Arc<dyn ExposureLog>, StoreNotOpened> {
     let StoreSettings::Bigtable(bigtable) = settings else {
         return context.open_log(settings).await;
     };

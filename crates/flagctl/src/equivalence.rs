@@ -1,4 +1,4 @@
-//! Whether two revisions decide alike.
+//! Whether two revisions are equivalent: whether they decide the same for every instance.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use flag_model::{BUCKETS, BucketRange, FlagValue, Revision};
 use flag_rollout::groups;
 
 /// What an instance receives from a treatment: the rollout group and the value.
-type Outcome<'r> = (String, &'r FlagValue);
+type Assignment<'r> = (String, &'r FlagValue);
 
 /// Whether every instance receives the same value in the same rollout group from both, for the same reason.
-pub(crate) fn decide_alike(one: &Revision, other: &Revision) -> bool {
+pub(crate) fn are_equivalent(one: &Revision, other: &Revision) -> bool {
     let (line, other_line) = (line(one), line(other));
     let is_placed_alike = one.format.places_equally(&other.format) || is_even(&line);
     one.control == other.control
@@ -19,7 +19,7 @@ pub(crate) fn decide_alike(one: &Revision, other: &Revision) -> bool {
 }
 
 /// What each override list gives.
-fn overrides(revision: &Revision) -> BTreeMap<&str, Outcome<'_>> {
+fn overrides(revision: &Revision) -> BTreeMap<&str, Assignment<'_>> {
     let treatments = revision.treatments.iter().enumerate();
     let overrides = treatments.flat_map(|(at, treatment)| {
         let ids = treatment.overrides.iter();
@@ -29,16 +29,16 @@ fn overrides(revision: &Revision) -> BTreeMap<&str, Outcome<'_>> {
 }
 
 /// What each stretch of the rollout line gives, as long as possible, from its beginning; control where there is none.
-fn line(revision: &Revision) -> Vec<((u32, u32), Outcome<'_>)> {
+fn line(revision: &Revision) -> Vec<((u32, u32), Assignment<'_>)> {
     let treatments = revision.treatments.iter().zip(groups(revision));
-    let mut ranges: Vec<(BucketRange, Outcome<'_>)> = treatments
+    let mut ranges: Vec<(BucketRange, Assignment<'_>)> = treatments
         .flat_map(|(treatment, (group, ranges))| {
             let ranges = ranges.into_iter();
             ranges.map(move |range| (range, (group.clone(), &treatment.value)))
         })
         .collect();
     ranges.sort_by_key(|(range, _)| *range);
-    let mut line: Vec<((u32, u32), Outcome<'_>)> = Vec::new();
+    let mut line: Vec<((u32, u32), Assignment<'_>)> = Vec::new();
     for (range, outcome) in ranges {
         match line.last_mut() {
             Some(((_, to), last)) if *to == range.from() && *last == outcome => *to = range.to(),
@@ -49,7 +49,7 @@ fn line(revision: &Revision) -> Vec<((u32, u32), Outcome<'_>)> {
 }
 
 /// Whether all of the line gives the same, so that it doesn't matter where an instance stands on it.
-fn is_even(line: &[((u32, u32), Outcome<'_>)]) -> bool {
+fn is_even(line: &[((u32, u32), Assignment<'_>)]) -> bool {
     match line {
         [] => true,
         [(range, _)] => *range == (0, BUCKETS),
@@ -106,15 +106,15 @@ mod tests {
     fn check(one: (&str, &[Treatment]), other: (&str, &[Treatment]), expected: bool) {
         let [one, other] =
             [one, other].map(|(salt, treatments)| revision(salted(salt), treatments, salt));
-        assert_eq!(decide_alike(&one, &other), expected);
-        assert_eq!(decide_alike(&other, &one), expected);
+        assert_eq!(are_equivalent(&one, &other), expected);
+        assert_eq!(are_equivalent(&other, &one), expected);
     }
 
     #[test]
     fn a_comment_decides_nothing() {
         let treatments = [treatment(&[(0, 4_000)], &["a"])];
         let one = revision(Format::v1(HashAlgorithm::Md5), &[], "one");
-        assert!(decide_alike(
+        assert!(are_equivalent(
             &one,
             &revision(Format::v1(HashAlgorithm::Md5), &[], "other")
         ));

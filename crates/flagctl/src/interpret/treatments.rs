@@ -6,8 +6,9 @@ use flag_model::{
 };
 use flag_rollout::reweight;
 
+use super::error::{ArgumentError, named};
 use super::format::RESALT;
-use super::{PlanError, named, one_by_one};
+use super::one_by_one;
 use crate::args::TreatmentArgs;
 use crate::shell::word;
 
@@ -26,7 +27,7 @@ pub(super) fn edit(
     newest: Option<&Revision>,
     typed: &TreatmentArgs,
     rules: &Rules<'_>,
-) -> Result<Vec<Treatment>, PlanError> {
+) -> Result<Vec<Treatment>, ArgumentError> {
     let mut treatments = newest.map_or_else(Vec::new, |newest| newest.treatments.clone());
     if *typed == TreatmentArgs::default() {
         return Ok(treatments);
@@ -66,7 +67,7 @@ pub(crate) fn place(parts: &mut RevisionParts, keeps_buckets: bool) {
 }
 
 /// The position of the treatment that is meant; the one behind the last for a new one.
-fn select(groups: &[String], typed: &TreatmentArgs) -> Result<usize, PlanError> {
+fn select(groups: &[String], typed: &TreatmentArgs) -> Result<usize, ArgumentError> {
     let Some(selector) = &typed.selector else {
         if groups.len() <= 1 {
             return Ok(0);
@@ -88,7 +89,7 @@ fn select(groups: &[String], typed: &TreatmentArgs) -> Result<usize, PlanError> 
 }
 
 /// What a selector means: `#2`, `#new` and `name:…` one thing, any other text whatever it fits, which must be one.
-fn selected(groups: &[String], selector: &str) -> Result<usize, PlanError> {
+fn selected(groups: &[String], selector: &str) -> Result<usize, ArgumentError> {
     let named = |name: &str| {
         let named = groups
             .iter()
@@ -161,7 +162,7 @@ fn groups(revision: &Revision) -> Vec<String> {
     positions.map(|at| revision.group(at)).collect()
 }
 
-fn added(typed: &TreatmentArgs, rules: &Rules<'_>) -> Result<Treatment, PlanError> {
+fn added(typed: &TreatmentArgs, rules: &Rules<'_>) -> Result<Treatment, ArgumentError> {
     let value = match (&typed.value, rules.control) {
         (None, FlagValue::Boolean(control)) => FlagValue::Boolean(!control),
         (None, FlagValue::Text(_)) => {
@@ -186,7 +187,7 @@ fn change(
     treatment: &mut Treatment,
     typed: &TreatmentArgs,
     rules: &Rules<'_>,
-) -> Result<(), PlanError> {
+) -> Result<(), ArgumentError> {
     if let Some(text) = &typed.percent {
         treatment.percent = percent(text, rules)?;
     }
@@ -205,7 +206,7 @@ fn change(
     Ok(())
 }
 
-fn percent(text: &str, rules: &Rules<'_>) -> Result<Percent, PlanError> {
+fn percent(text: &str, rules: &Rules<'_>) -> Result<Percent, ArgumentError> {
     let version = rules.version;
     let percent = Percent::parse(text, FormatVersion::V2)
         .map_err(|invalid| InvalidPercent { version, ..invalid })?;
@@ -215,29 +216,29 @@ fn percent(text: &str, rules: &Rules<'_>) -> Result<Percent, PlanError> {
     Ok(percent)
 }
 
-fn name(text: &str, rules: &Rules<'_>) -> Result<TreatmentName, PlanError> {
+fn name(text: &str, rules: &Rules<'_>) -> Result<TreatmentName, ArgumentError> {
     let name = TreatmentName::new(text).map_err(|invalid| named("--treatment-name", invalid))?;
     needs_version_2(rules, || format!("--treatment-name {name}"))?;
     Ok(name)
 }
 
-fn needs_version_2(rules: &Rules<'_>, what: impl FnOnce() -> String) -> Result<(), PlanError> {
+fn needs_version_2(rules: &Rules<'_>, what: impl FnOnce() -> String) -> Result<(), ArgumentError> {
     let otherwise = match (rules.version, rules.is_first) {
         (FormatVersion::V2, _) => return Ok(()),
         (FormatVersion::V1, true) => "--format-version 1 was asked for",
         (FormatVersion::V1, false) => RESALT,
     };
-    Err(PlanError::NeedsVersion2 {
+    Err(ArgumentError::NeedsVersion2 {
         what: what(),
         otherwise,
     })
 }
 
-fn value(text: &str, flag_type: FlagType) -> Result<FlagValue, PlanError> {
+fn value(text: &str, flag_type: FlagType) -> Result<FlagValue, ArgumentError> {
     FlagValue::parse(flag_type, text).map_err(|invalid| named("--value", invalid))
 }
 
-fn add_override(overrides: &mut Vec<InstanceId<'static>>, id: &str) -> Result<(), PlanError> {
+fn add_override(overrides: &mut Vec<InstanceId<'static>>, id: &str) -> Result<(), ArgumentError> {
     not_many(id)?;
     let id = InstanceId::new(id.to_owned()).map_err(|invalid| named("--override", invalid))?;
     if overrides.contains(&id) {
@@ -249,7 +250,7 @@ fn add_override(overrides: &mut Vec<InstanceId<'static>>, id: &str) -> Result<()
 }
 
 /// Refuses what other programs take for many ids, and this one would take for one.
-fn not_many(id: &str) -> Result<(), PlanError> {
+fn not_many(id: &str) -> Result<(), ArgumentError> {
     const ELSE: &str = "an id that is really like this comes in with `flagctl apply`";
     if id.contains(',') {
         let message = one_by_one("--override", "id", id);
@@ -265,7 +266,10 @@ fn not_many(id: &str) -> Result<(), PlanError> {
     Ok(())
 }
 
-fn remove_override(overrides: &mut Vec<InstanceId<'static>>, id: &str) -> Result<(), PlanError> {
+fn remove_override(
+    overrides: &mut Vec<InstanceId<'static>>,
+    id: &str,
+) -> Result<(), ArgumentError> {
     let Some(at) = overrides.iter().position(|other| other.as_str() == id) else {
         let id = quoted(id);
         return usage(format!(
@@ -276,6 +280,6 @@ fn remove_override(overrides: &mut Vec<InstanceId<'static>>, id: &str) -> Result
     Ok(())
 }
 
-fn usage<T>(message: String) -> Result<T, PlanError> {
-    Err(PlanError::Usage(message))
+fn usage<T>(message: String) -> Result<T, ArgumentError> {
+    Err(ArgumentError::Usage(message))
 }

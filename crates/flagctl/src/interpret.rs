@@ -1,49 +1,28 @@
-//! What was typed means: from the newest revision and the command line to the next row. No I/O, no clock.
+//! What arguments mean: from them and the newest revision to the next row. No I/O, no clock.
+mod error;
 mod format;
 #[cfg(test)]
 mod tests;
 mod treatments;
 
 use flag_model::{
-    Date, FlagKey, FlagName, FlagValue, Format, HashAlgorithm, Invalid, InvalidHashAlgorithm,
-    InvalidPercent, MetadataParts, NewName, OwnerId, ProjectName, Revision, RevisionParts, quoted,
+    Date, FlagKey, FlagName, FlagValue, Format, HashAlgorithm, Invalid, MetadataParts, NewName,
+    OwnerId, ProjectName, Revision, RevisionParts, quoted,
 };
 
+pub(crate) use self::error::ArgumentError;
+use self::error::named;
 pub(crate) use self::treatments::place;
-use crate::args::{AddArgs, FlagArgs, OwnerArgs, ReviseArgs, Variables};
-use crate::owner::{OWNER_VARIABLES, said};
+use crate::args::{AddArgs, FlagArgs, OwnerArgs, ReviseArgs};
+use crate::environment::Variables;
+use crate::owner::{OWNER_VARIABLES, non_blank};
 use crate::shell::word;
 
 /// How many options a message spells out.
 const LISTED: usize = 5;
 
-/// Why what was typed cannot be done.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PlanError {
-    /// It doesn't go together, or doesn't fit the flag.
-    #[error("{0}")]
-    Usage(String),
-    /// It needs version 2, and the flag is to stay at version 1.
-    #[error("{what} needs FormatVersion 2, but {otherwise}")]
-    NeedsVersion2 {
-        /// The option and its value.
-        what: String,
-        /// How the flag is, and how it gets there.
-        otherwise: &'static str,
-    },
-    /// No flag can hold this.
-    #[error(transparent)]
-    Field(#[from] Invalid),
-    /// This is no percentage.
-    #[error(transparent)]
-    Percent(#[from] InvalidPercent),
-    /// This is no hash algorithm.
-    #[error(transparent)]
-    Algorithm(#[from] InvalidHashAlgorithm),
-}
-
 /// The flag that was named.
-pub(crate) fn flag(typed: &FlagArgs) -> Result<FlagKey, PlanError> {
+pub(crate) fn flag(typed: &FlagArgs) -> Result<FlagKey, ArgumentError> {
     Ok(FlagKey {
         project: ProjectName::new(&typed.project)?,
         flag_type: typed.flag_type,
@@ -64,11 +43,14 @@ pub(crate) fn new_name(flag: &FlagKey, allowed: NewName) -> Result<(), Invalid> 
 }
 
 /// The first metadata of a flag.
-pub(crate) fn metadata(typed: &AddArgs, variables: &Variables) -> Result<MetadataParts, PlanError> {
+pub(crate) fn metadata(
+    typed: &AddArgs,
+    variables: &Variables,
+) -> Result<MetadataParts, ArgumentError> {
     let flag = flag(&typed.flag)?;
     Ok(MetadataParts {
         flag,
-        description: told("Description", &typed.description)?,
+        description: required_text("Description", &typed.description)?,
         owner: Some(owner(&typed.owner, variables)?),
         edited_by: Some(editor(variables)?),
         ticket: typed.ticket.clone(),
@@ -82,9 +64,9 @@ pub(crate) fn metadata(typed: &AddArgs, variables: &Variables) -> Result<Metadat
 }
 
 /// A tag, which is one: a list of them has an option each.
-pub(crate) fn tag(text: &str) -> Result<String, PlanError> {
+pub(crate) fn tag(text: &str) -> Result<String, ArgumentError> {
     if text.contains(',') {
-        return Err(PlanError::Usage(one_by_one("--tag", "tag", text)));
+        return Err(ArgumentError::Usage(one_by_one("--tag", "tag", text)));
     }
     Ok(text.to_owned())
 }
@@ -116,7 +98,7 @@ pub(crate) fn revision(
     typed: &ReviseArgs,
     v1: HashAlgorithm,
     variables: &Variables,
-) -> Result<RevisionParts, PlanError> {
+) -> Result<RevisionParts, ArgumentError> {
     let format = format::plan(flag, format, &typed.format, v1)?;
     let control = control(flag, newest, typed)?;
     let rules = treatments::Rules {
@@ -130,13 +112,13 @@ pub(crate) fn revision(
         format,
         control,
         treatments,
-        comment: told("Comment", &typed.comment)?,
+        comment: required_text("Comment", &typed.comment)?,
         owner: Some(owner(&typed.owner, variables)?),
         rollback_of: None,
     };
     if newest.is_some_and(|newest| is_unchanged(newest, &parts)) {
         let message = format!("nothing changes: {flag} is like this already");
-        return Err(PlanError::Usage(message));
+        return Err(ArgumentError::Usage(message));
     }
     let keeps_buckets = newest.is_none_or(|newest| newest.format == parts.format);
     treatments::place(&mut parts, keeps_buckets);
@@ -154,28 +136,22 @@ fn control(
     flag: &FlagKey,
     newest: Option<&Revision>,
     typed: &ReviseArgs,
-) -> Result<FlagValue, PlanError> {
+) -> Result<FlagValue, ArgumentError> {
     match (&typed.control, newest) {
         (Some(text), _) => value(flag, "--control", text),
         (None, Some(newest)) => Ok(newest.control.clone()),
-        (None, None) => Err(PlanError::Usage(format!(
+        (None, None) => Err(ArgumentError::Usage(format!(
             "--control is required: {flag} has no revision yet that says what everybody gets"
         ))),
     }
 }
 
-fn value(flag: &FlagKey, option: &str, text: &str) -> Result<FlagValue, PlanError> {
+fn value(flag: &FlagKey, option: &str, text: &str) -> Result<FlagValue, ArgumentError> {
     FlagValue::parse(flag.flag_type, text).map_err(|invalid| named(option, invalid))
 }
 
-/// The same refusal by the name of the option that was typed.
-fn named(option: &str, invalid: Invalid) -> PlanError {
-    let field = option.to_owned();
-    Invalid { field, ..invalid }.into()
-}
-
 /// Refuses a last day that has passed already, which a mistyped year makes of most.
-pub(crate) fn not_past(last: Option<Date>, today: Option<Date>) -> Result<(), PlanError> {
+pub(crate) fn not_past(last: Option<Date>, today: Option<Date>) -> Result<(), ArgumentError> {
     match last.zip(today) {
         Some((last, today)) if last < today => {
             let expected = format!("{today}, which is today in UTC, or a later day");
@@ -186,7 +162,7 @@ pub(crate) fn not_past(last: Option<Date>, today: Option<Date>) -> Result<(), Pl
 }
 
 /// A text that must say something.
-pub(crate) fn told(field: &str, text: &str) -> Result<String, PlanError> {
+pub(crate) fn required_text(field: &str, text: &str) -> Result<String, ArgumentError> {
     if text.trim().is_empty() {
         return Err(Invalid::new(field, quoted(text), "some text").into());
     }
@@ -194,7 +170,7 @@ pub(crate) fn told(field: &str, text: &str) -> Result<String, PlanError> {
 }
 
 /// Whoever was named, else whoever does this.
-pub(crate) fn owner(typed: &OwnerArgs, variables: &Variables) -> Result<OwnerId, PlanError> {
+pub(crate) fn owner(typed: &OwnerArgs, variables: &Variables) -> Result<OwnerId, ArgumentError> {
     match &typed.owner {
         Some(owner) => named_owner(owner),
         None => editor(variables),
@@ -202,18 +178,18 @@ pub(crate) fn owner(typed: &OwnerArgs, variables: &Variables) -> Result<OwnerId,
 }
 
 /// Whoever `--owner` names.
-pub(crate) fn named_owner(owner: &str) -> Result<OwnerId, PlanError> {
-    OwnerId::new(told("--owner", owner)?).map_err(|invalid| named("--owner", invalid))
+pub(crate) fn named_owner(owner: &str) -> Result<OwnerId, ArgumentError> {
+    OwnerId::new(required_text("--owner", owner)?).map_err(|invalid| named("--owner", invalid))
 }
 
 /// Whoever does this, as the environment says.
-pub(crate) fn editor(variables: &Variables) -> Result<OwnerId, PlanError> {
+pub(crate) fn editor(variables: &Variables) -> Result<OwnerId, ArgumentError> {
     for name in OWNER_VARIABLES {
-        if let Some(value) = said(variables, name) {
+        if let Some(value) = non_blank(variables, name) {
             let owner = OwnerId::new(value.to_string_lossy());
             return owner.map_err(|invalid| named(&format!("variable {name}"), invalid));
         }
     }
     let message = "nobody says who does this; say --owner ID, or set FLAG_OWNER".to_owned();
-    Err(PlanError::Usage(message))
+    Err(ArgumentError::Usage(message))
 }

@@ -8,7 +8,7 @@ use flag_rollout::groups;
 
 /// How many buckets change sides, override lists apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sides {
+pub(crate) struct Impact {
     /// Buckets whose value changes.
     value: u32,
     /// Buckets that go from one treatment to another.
@@ -24,7 +24,7 @@ struct Stretch {
     then: Option<usize>,
 }
 
-impl Sides {
+impl Impact {
     /// Compares who owns which bucket.
     pub(crate) fn of(now: &Revision, then: &Revision) -> Self {
         if !now.format.places_equally(&then.format) {
@@ -165,7 +165,7 @@ fn percent(buckets: u32) -> Percent {
     Percent::from_buckets(buckets).unwrap_or(Percent::HUNDRED)
 }
 
-impl fmt::Display for Sides {
+impl fmt::Display for Impact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let about = if self.is_expected { "about " } else { "" };
         write!(
