@@ -23,7 +23,7 @@ pub(crate) use self::permit::{Pass, Permit};
 use self::rate::RateLimit;
 pub(crate) use self::rate::{Callers, RateSettings};
 use self::ring::{HeldKey, KeyRing};
-pub(crate) use self::watch::{KeysSettings, chain};
+pub(crate) use self::watch::KeysSettings;
 use crate::problem::{Refusal, Unauthorized};
 use crate::routes::Route;
 

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::thread::available_parallelism;
 
 use clap::{Arg, ArgAction, Command};
+use flag_runtime::ExposureSettings;
 use flag_settings::{
     Mistakes, Origin, Reader, Setting, Sources, StoreSettings, read_row_options, table,
 };
@@ -19,11 +20,10 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::access::AccessSettings;
-use crate::cache::CacheSettings;
-use crate::exposures::ExposureSettings;
 use crate::limits::LimitSettings;
 use crate::telemetry::TelemetrySettings;
 
+pub(crate) use self::cache::CacheSettings;
 pub(crate) use self::http::HttpSettings;
 
 /// The settings that only the service has.
@@ -263,6 +263,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn another_environment_tenant_or_project_is_another_deployment() {
+        let deployment = |variable, value| Config::of(&[(variable, value)]).deployment;
+        let same = deployment("FLAG_DATA_DIR", "flag-data");
+        for variable in ["ENVIRONMENT", "TENANT_NAME", "PROJECT_ID"] {
+            assert_ne!(deployment(variable, "prod"), same, "{variable}");
+        }
     }
 
     #[test]

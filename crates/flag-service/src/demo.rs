@@ -7,7 +7,7 @@ use flag_model::{
     InvalidRevision, MetadataParts, OwnerId, Percent, ProjectName, RevisionParts, Salt, Treatment,
 };
 use flag_rollout::reweight;
-use flag_store::{AppendError, Base, FlagStore};
+use flag_store::{AppendError, Base, BoxFuture, FlagStore};
 use tracing::info;
 
 const PROJECT: &str = "csr-assistant";
@@ -46,19 +46,21 @@ const SAMPLES: [Sample; 3] = [
 ];
 
 /// Adds the sample flags if the store is empty; whoever fills it at the same moment does it for both.
-pub(crate) async fn fill(store: &FlagStore) -> anyhow::Result<()> {
-    if !store.is_empty().await? {
-        return Ok(());
-    }
-    for sample in &SAMPLES {
-        add(store, sample).await?;
-    }
-    info!(
-        project = PROJECT,
-        flags = SAMPLES.len(),
-        "sample flags added"
-    );
-    Ok(())
+pub(crate) fn fill(store: &FlagStore) -> BoxFuture<'_, Result<(), AppendError>> {
+    Box::pin(async {
+        if !store.is_empty().await? {
+            return Ok(());
+        }
+        for sample in &SAMPLES {
+            add(store, sample).await?;
+        }
+        info!(
+            project = PROJECT,
+            flags = SAMPLES.len(),
+            "sample flags added"
+        );
+        Ok(())
+    })
 }
 
 async fn add(store: &FlagStore, sample: &Sample) -> Result<(), AppendError> {

@@ -4,17 +4,16 @@ use std::borrow::Cow;
 
 use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use flag_api::{
     CACHE_STATUS, FLAG_NAME, FLAG_TYPE, FlagQuery, INSTANCE_ID, PROJECT_NAME, Parameter,
     ParameterProblem, STALE,
 };
 use flag_model::{FlagKey, FlagName, FlagType, InstanceId, Invalid, ProjectName};
 use flag_rollout::decide_with;
+use flag_runtime::{Current, FlagKeyRef, Source};
 
-use crate::cache::{Current, Sought, Source};
-use crate::exposures::Outcome;
 use crate::problem::ApiError;
 use crate::reply;
 use crate::routes::Route;
@@ -52,7 +51,7 @@ async fn decided(visit: &Visit) -> Result<HttpResponse, ApiError> {
 async fn read(visit: &Visit, query: FlagQuery<'_>) -> Result<HttpResponse, ApiError> {
     let question = Question::try_from(query)?;
     visit.may(&question.flag.project)?;
-    let read = visit.site.flags.current(&question.flag);
+    let read = async { Ok(visit.site.flags.current(&question.flag).await?) };
     let current = visit.trace.read(read).await?;
     let Question { flag, instance } = &question;
     Ok(answer(visit, instance, flag.name.as_str(), &current))
@@ -60,12 +59,12 @@ async fn read(visit: &Visit, query: FlagQuery<'_>) -> Result<HttpResponse, ApiEr
 
 /// The flag, if it is in memory and nothing is to be done about it.
 fn settled(visit: &Visit, query: &FlagQuery<'_>) -> Option<Current> {
-    let sought = Sought {
+    let key = FlagKeyRef {
         project: &query.project_name,
         flag_type: FlagType::parse(&query.flag_type).ok()?,
         name: &query.flag_name,
     };
-    visit.site.flags.settled(sought, visit.began)
+    visit.site.flags.get_fresh(key, visit.began)
 }
 
 /// Decides, says so, and remembers having said so.
@@ -91,9 +90,11 @@ fn answer(visit: &Visit, instance: &InstanceId<'_>, name: &str, current: &Curren
         let (name, value) = CACHE_STATUS_STALE;
         response.headers_mut().insert(name, value);
     }
-    let outcome = Outcome::from(&decision);
-    let exposures = &visit.site.exposures;
-    exposures.record(visit, instance, outcome, current);
+    // A request for the headers alone was served nothing.
+    if *visit.request.method() != Method::HEAD {
+        let exposures = &visit.site.exposures;
+        exposures.record(visit.id.as_str(), instance, &decision, current);
+    }
     response
 }
 

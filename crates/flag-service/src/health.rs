@@ -1,6 +1,6 @@
 //! `/livez` and `/readyz`, as Kubernetes asks for them.
 //!
-//! A replica is ready while it can serve something: the store answers, or last known values are held. So an outage of
+//! A replica is ready while it can serve something: the store answers, or last known values are stats. So an outage of
 //! the store takes no replica out of service that still has answers.
 
 use std::sync::Arc;
@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use flag_runtime::{CacheStats, Circuit, FlagCache};
 use flag_store::{ExposureLog, FlagStore, StoreError};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::cache::{FlagCache, Held};
 use crate::routes::Route;
-use crate::store::Circuit;
 use crate::visit::Visit;
 
 /// How long a look at the store counts, so that many probes cost one read.
@@ -41,7 +40,7 @@ struct Health {
     details: Option<Details>,
 }
 
-/// How the store is, and what is held.
+/// How the store is, and what is stats.
 #[derive(Clone, Copy, Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Details {
     store: Store,
@@ -111,7 +110,7 @@ impl Readiness {
             return (StatusCode::SERVICE_UNAVAILABLE, draining);
         }
         let look = self.look().await;
-        let mut details = Details::new(look.store, &self.circuit, self.flags.held());
+        let mut details = Details::new(look.store, &self.circuit, self.flags.stats());
         details.warning =
             (look.is_empty && details.servable_flags == 0).then_some("the store holds no flags");
         let (code, status) = if details.store == Store::Ok || details.servable_flags > 0 {
@@ -137,7 +136,7 @@ impl Readiness {
             Err(StoreError::TimedOut { .. }) => Store::Timeout,
             Err(_) => Store::Unavailable,
         };
-        let is_suspicious = store == Store::Ok && self.flags.held().servable == 0;
+        let is_suspicious = store == Store::Ok && self.flags.stats().servable == 0;
         let is_empty = is_suspicious && self.store.is_empty().await.is_ok_and(|is_empty| is_empty);
         let look = Look { store, is_empty };
         *last = Some((Instant::now(), look));
@@ -146,16 +145,16 @@ impl Readiness {
 }
 
 impl Details {
-    fn new(store: Store, circuit: &Circuit, held: Held) -> Self {
+    fn new(store: Store, circuit: &Circuit, stats: CacheStats) -> Self {
         let open_for = circuit.open_for();
         Self {
             store,
             circuit: if open_for.is_some() { "open" } else { "closed" },
             unreachable_seconds: open_for.map(|open| open.as_secs()),
-            servable_flags: held.servable,
-            stale_flags: held.stale,
-            oldest_stale_seconds: held.oldest_stale.as_secs(),
-            restored_projects: held.restored_projects,
+            servable_flags: stats.servable,
+            stale_flags: stats.stale,
+            oldest_stale_seconds: stats.oldest_stale.as_secs(),
+            restored_projects: stats.restored_projects,
             warning: None,
         }
     }
@@ -187,6 +186,7 @@ pub(crate) async fn readyz(visit: Visit) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
+    use flag_runtime::{DeferredStore, GuardSettings, StoreGuard};
     use flag_store::memory::MemoryStore;
     use flag_store::scripted::{ScriptedLog, ScriptedRows, Step};
     use flag_store::{Cells, Row, RowStore, SystemClock};
@@ -195,7 +195,6 @@ mod tests {
 
     use super::*;
     use crate::site::Site;
-    use crate::store::{Deferred, Gate, GateSettings};
 
     async fn status(site: &Site) -> (u16, &'static str) {
         let (code, health) = site.readiness.describe().await;
@@ -253,18 +252,18 @@ mod tests {
         });
         let rows: Arc<dyn RowStore> = Arc::new(rows);
         let log: Arc<dyn ExposureLog> = Arc::new(log);
-        let settings = GateSettings {
+        let settings = GuardSettings {
             reads: 4,
             deadline: Duration::from_millis(300),
         };
-        let gate = Gate::new(
-            Arc::new(Deferred::from(rows)),
+        let guard = StoreGuard::new(
+            Arc::new(DeferredStore::from(rows)),
             settings,
             &mut Registry::default(),
         );
-        let log = Arc::new(gate.before_log(Arc::new(Deferred::from(log))));
-        let circuit = gate.circuit();
-        let store = FlagStore::new(Arc::new(gate), Arc::new(SystemClock));
+        let log = Arc::new(guard.for_log(Arc::new(DeferredStore::from(log))));
+        let circuit = guard.circuit();
+        let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock));
         let flags = Site::for_tests().readiness.flags;
         let readiness = Readiness::new(store, log, circuit, flags);
         for _ in 0..20 {

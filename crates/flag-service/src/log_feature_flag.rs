@@ -7,12 +7,12 @@ use actix_web::HttpResponse;
 use actix_web::web::Payload;
 use flag_api::{Code, EntryResult, LogReply, MOST_ENTRIES};
 use flag_model::Timestamp;
+use flag_runtime::CreatedBounds;
 use flag_store::{Clock as _, Exposure, StoreError, SystemClock, WriteExposureError};
 use serde_json::Value;
 
 use self::entry::decode;
 use crate::body::read_json;
-use crate::exposures::CreatedBounds;
 use crate::problem::{ApiError, describe_store};
 use crate::routes::Route;
 use crate::visit::Visit;

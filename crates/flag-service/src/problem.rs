@@ -2,14 +2,14 @@
 mod refused;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use flag_api::{Code, PROBLEM_JSON, Parameter, Problem, UNKNOWN_FLAG};
-use flag_model::{FlagKey, InvalidPercent};
+use flag_model::InvalidPercent;
+use flag_runtime::CacheError;
 use flag_store::{StoreError, UnreadableRow};
 
 pub(crate) use self::refused::{Forbidden, Refusal, Size, Unauthorized};
@@ -24,17 +24,8 @@ pub(crate) enum ApiError {
     InvalidFlagType(String),
     /// These parameters cannot be.
     InvalidRequest(Vec<Parameter>),
-    /// The flag has no revision.
-    FlagNotFound(FlagKey),
-    /// The flag's newest revision cannot be read.
-    Unreadable(Arc<UnreadableRow>),
-    /// The store failed.
-    Store {
-        /// What was to be read.
-        flag: FlagKey,
-        /// How it failed.
-        error: Arc<StoreError>,
-    },
+    /// There is no revision of the flag to decide with.
+    Flag(CacheError),
     /// The body cannot be: what is wrong with it.
     InvalidBody(String),
     /// The body is larger than so many bytes.
@@ -66,6 +57,12 @@ impl From<Refusal> for ApiError {
     }
 }
 
+impl From<CacheError> for ApiError {
+    fn from(error: CacheError) -> Self {
+        Self::Flag(error)
+    }
+}
+
 /// Seconds after which a caller may ask a failed store again.
 const RETRY_AFTER_SECONDS: &str = "1";
 
@@ -76,7 +73,9 @@ impl ApiError {
         let status = status(code);
         let mut response = HttpResponse::build(status);
         match self {
-            Self::Store { .. } | Self::Log(_) if status == StatusCode::SERVICE_UNAVAILABLE => {
+            Self::Flag(CacheError::Store { .. }) | Self::Log(_)
+                if status == StatusCode::SERVICE_UNAVAILABLE =>
+            {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
             }
             Self::MethodNotAllowed { route, .. } => {
@@ -111,12 +110,7 @@ impl ApiError {
                 format!("Invalid flag type: {found}."),
             ),
             Self::InvalidRequest(wrong) => (Code::InvalidRequest, list(wrong)),
-            Self::FlagNotFound(flag) => {
-                let detail = format!("{UNKNOWN_FLAG}: {flag} has no revision");
-                (Code::FlagNotFound, detail)
-            }
-            Self::Unreadable(row) => describe_unreadable(row),
-            Self::Store { flag, error } => describe_store(flag, error),
+            Self::Flag(error) => describe_flag(error),
             Self::InvalidBody(problem) => (Code::InvalidRequest, problem.clone()),
             Self::PayloadTooLarge(most) => (
                 Code::PayloadTooLarge,
@@ -137,7 +131,7 @@ impl ApiError {
                 format!("found {found}, expected {}", route.methods()),
             ),
             Self::Refused(refusal) => refusal.describe(),
-            Self::Internal => (Code::Internal, "the service made a mistake".to_owned()),
+            Self::Internal => internal(),
         }
     }
 }
@@ -162,6 +156,22 @@ pub(crate) fn status(code: Code) -> StatusCode {
         Code::StoreUnavailable | Code::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         Code::Timeout => StatusCode::GATEWAY_TIMEOUT,
     }
+}
+
+fn describe_flag(error: &CacheError) -> (Code, String) {
+    match error {
+        CacheError::NotFound(flag) => {
+            let detail = format!("{UNKNOWN_FLAG}: {flag} has no revision");
+            (Code::FlagNotFound, detail)
+        }
+        CacheError::Unreadable(row) => describe_unreadable(row),
+        CacheError::Store { flag, error } => describe_store(flag, error),
+        CacheError::Panicked => internal(),
+    }
+}
+
+fn internal() -> (Code, String) {
+    (Code::Internal, "the service made a mistake".to_owned())
 }
 
 fn list(wrong: &[Parameter]) -> String {
@@ -211,9 +221,11 @@ pub(crate) async fn method_not_allowed(visit: Visit, route: Route) -> HttpRespon
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use actix_web::body::MessageBody as _;
     use actix_web::test::TestRequest;
-    use flag_model::FormatVersion;
+    use flag_model::{FlagKey, FormatVersion};
 
     use super::*;
 
@@ -249,10 +261,12 @@ mod tests {
     }
 
     fn store(error: StoreError) -> ApiError {
-        ApiError::Store {
+        let error = Arc::new(error);
+        CacheError::Store {
             flag: flag(),
-            error: Arc::new(error),
+            error,
         }
+        .into()
     }
 
     #[test]
@@ -264,7 +278,7 @@ mod tests {
             "Invalid flag type: boolean.",
         );
         check(
-            &ApiError::FlagNotFound(flag()),
+            &CacheError::NotFound(flag()).into(),
             404,
             "flag_not_found",
             "No Flag Data found: p/feature/f has no revision",
@@ -299,7 +313,7 @@ mod tests {
             problem: percent,
         };
         check(
-            &ApiError::Unreadable(Arc::new(row)),
+            &CacheError::Unreadable(Arc::new(row)).into(),
             400,
             "invalid_rollout_percentage",
             "Rollout percentage: 140 is invalid. Value should be an integer in range [0, 100].",
@@ -313,7 +327,7 @@ mod tests {
             problem: total,
         };
         check(
-            &ApiError::Unreadable(Arc::new(row)),
+            &CacheError::Unreadable(Arc::new(row)).into(),
             400,
             "invalid_rollout_percentage",
             "Rollout percentage: 120 is invalid. Value should be a number in range [0, 100] with at most three decimals.",
@@ -324,7 +338,7 @@ mod tests {
             problem: "found x".into(),
         };
         check(
-            &ApiError::Unreadable(Arc::new(row)),
+            &CacheError::Unreadable(Arc::new(row)).into(),
             500,
             "invalid_flag_data",
             "row k, column ControlValue",

@@ -9,6 +9,10 @@ use std::time::Duration;
 
 use actix_web::web::Data;
 use anyhow::Context as _;
+use flag_runtime::{
+    Exposures, FlagCache, Opening, Positions, Seed, Snapshot, StoreGuard, expire_exposures,
+    exposure_runtime, watch_changes,
+};
 use flag_settings::StoreSettings;
 use flag_store::{ExposureLog, FlagStore, RowStore, SystemClock};
 use tokio::runtime::{Builder, Handle};
@@ -17,18 +21,13 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::access::Door;
-use crate::cache::{FlagCache, Positions};
-use crate::changes;
 use crate::config::{Config, Demo};
 use crate::demo;
-use crate::exposures::{self, Exposures, expire};
 use crate::health::Readiness;
 use crate::limits::{Limits, listen};
 use crate::metrics::{self, Metrics};
 use crate::site::Site;
-use crate::snapshot::Snapshot;
 use crate::stop;
-use crate::store::{Gate, Opening};
 use crate::telemetry::{LogWriter, Telemetry};
 use crate::watchdog;
 
@@ -51,7 +50,7 @@ pub(crate) fn run(config: &Config, log: &LogWriter) -> anyhow::Result<()> {
         .worker_threads(STORE_THREADS)
         .enable_all()
         .build()?;
-    let background = exposures::runtime()?;
+    let background = exposure_runtime()?;
     let served = runtime.block_on(serve(config, log, background.handle()));
     // What a store still does must not hold up the end.
     runtime.shutdown_background();
@@ -68,22 +67,27 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
     log.register(&mut registry);
     let settings = config.store.clone();
     let settings = settings.with_read_deadline(config.cache.flags.deadline);
-    let (stores, mut opening) = Opening::begin(settings, config.demo, background.clone());
-    let gate = Arc::new(Gate::new(stores.rows, config.cache.gate(), &mut registry));
+    let seed = (config.demo == Demo::On).then_some(demo::fill as Seed);
+    let (stores, mut opening) = Opening::begin(settings, seed, background.clone());
+    let guard = StoreGuard::new(stores.rows, config.cache.guard(), &mut registry);
+    let guard = Arc::new(guard);
     let store = FlagStore::new(
-        Arc::clone(&gate) as Arc<dyn RowStore>,
+        Arc::clone(&guard) as Arc<dyn RowStore>,
         Arc::new(SystemClock),
     )
     .with_options(config.rows);
     let flags = FlagCache::new(
         store.clone(),
-        gate.circuit(),
+        guard.circuit(),
         config.cache.flags,
         Handle::current(),
         &mut registry,
     );
     let snapshot = config.cache.snapshot.clone();
-    let snapshot = snapshot.map(|path| Arc::new(Snapshot::new(path, config, flags.clone())));
+    let snapshot = snapshot.map(|path| {
+        let snapshot = Snapshot::new(path, &config.store, &config.deployment, flags.clone());
+        Arc::new(snapshot)
+    });
     if let Some(snapshot) = &snapshot {
         snapshot.restore().await;
         tokio::spawn(Arc::clone(snapshot).keep());
@@ -91,18 +95,21 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
     opening.tried_once().await?;
     let period = config.cache.poll;
     let looking =
-        period.map(|period| tokio::spawn(changes::look(store.clone(), flags.clone(), period)));
+        period.map(|period| tokio::spawn(watch_changes(store.clone(), flags.clone(), period)));
     let telemetry = Telemetry::start(&config.telemetry, &mut registry)?;
-    let log: Arc<dyn ExposureLog> = Arc::new(gate.before_log(stores.log));
+    let log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.log));
     let exposures = Exposures::start(
         Arc::clone(&log),
-        (Arc::new(gate.before_log(stores.background)), background),
+        (Arc::new(guard.for_log(stores.background)), background),
         &config.exposures,
         &mut registry,
     );
-    tokio::spawn(expire(config.store.clone(), config.exposures.retention));
+    tokio::spawn(expire_exposures(
+        config.store.clone(),
+        config.exposures.retention,
+    ));
     let site = Data::new(Site {
-        readiness: Readiness::new(store, Arc::clone(&log), gate.circuit(), flags.clone()),
+        readiness: Readiness::new(store, Arc::clone(&log), guard.circuit(), flags.clone()),
         flags,
         positions: Positions::new(config.cache.positions),
         door: Door::open(&config.access, &Handle::current(), &mut registry),
@@ -112,7 +119,7 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
         telemetry,
         max_body: config.http.max_body,
     });
-    let probed = Arc::clone(&gate);
+    let probed = Arc::clone(&guard);
     tokio::spawn(async move { probed.probe().await });
     let (server, address) = listen(config.listen, config.workers, &site)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -120,7 +127,7 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
     let until_told = stop::serve_until(signals, server, &site, config.http.drain_delay);
     let ended = tokio::select! {
         ended = until_told => ended,
-        error = opening.failed() => return Err(error),
+        error = opening.failed() => return Err(error.into()),
     };
     // Also where exposures were not written: a store that is away is what the snapshot is for.
     if let Some(snapshot) = snapshot {
@@ -130,7 +137,7 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
     looking.inspect(JoinHandle::abort);
     let closing = async {
         log.close().await;
-        gate.close().await;
+        guard.close().await;
     };
     let _ = timeout(CLOSING, closing).await;
     ended?;

@@ -1,8 +1,8 @@
 //! What the handlers answer from; one for all workers.
 
+use flag_runtime::{Exposures, FlagCache, Positions};
+
 use crate::access::Door;
-use crate::cache::{FlagCache, Positions};
-use crate::exposures::Exposures;
 use crate::health::Readiness;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -37,16 +37,18 @@ impl Site {
     pub(crate) fn for_tests() -> Self {
         use std::sync::Arc;
 
+        use flag_runtime::{DeferredStore, StoreGuard};
         use flag_store::memory::{MemoryLog, MemoryStore};
-        use flag_store::{ExposureLog, FlagStore, SystemClock};
+        use flag_store::{ExposureLog, FlagStore, RowStore, SystemClock};
         use tokio::runtime::Handle;
 
-        use crate::store::Circuit;
-
-        let store = FlagStore::new(Arc::new(MemoryStore::default()), Arc::new(SystemClock));
         let config = crate::config::Config::of_defaults();
-        let circuit = Arc::new(Circuit::new());
         let mut registry = crate::metrics::registry();
+        let rows: Arc<dyn RowStore> = Arc::new(MemoryStore::default());
+        let rows = Arc::new(DeferredStore::from(rows));
+        let guard = StoreGuard::new(rows, config.cache.guard(), &mut registry);
+        let circuit = guard.circuit();
+        let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock));
         let flags = FlagCache::new(
             store.clone(),
             Arc::clone(&circuit),

@@ -1,6 +1,5 @@
 //! Looks at the file of keys every few seconds; what cannot be read changes nothing.
 
-use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use flag_keys::{ChangeError, KeyFile};
+use flag_runtime::with_causes;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
@@ -139,7 +139,7 @@ impl Looks {
             Ok(Some((text, file)))
         });
         match timeout(LOOK_WITHIN, &mut look).await {
-            Ok(Ok(looked)) => looked.map_err(|error| chain(&error)),
+            Ok(Ok(looked)) => looked.map_err(|error| with_causes(&error)),
             Ok(Err(_)) => Err("the thread that read it died".to_owned()),
             Err(_) => {
                 self.0.push(look);
@@ -147,12 +147,4 @@ impl Looks {
             }
         }
     }
-}
-
-/// An error and what caused it.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.fold(error.to_string(), |chain, cause| {
-        format!("{chain}: {cause}")
-    })
 }

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use clap::Arg;
+use flag_runtime::with_causes;
 use flag_settings::{Reader, Setting, table};
 
-use crate::access::{AccessSettings, Callers, KeysSettings, RateSettings, chain};
+use crate::access::{AccessSettings, Callers, KeysSettings, RateSettings};
 
 /// The settings read here.
 const SETTINGS: &[Setting] = &[
@@ -68,7 +69,7 @@ fn read_keys(reader: &mut Reader) -> Option<Option<KeysSettings>> {
         Ok(keys) => Some(Some(keys)),
         Err(error) => {
             let origin = reader.origin(&table::API_KEYS_FILE);
-            let problem = chain(&error);
+            let problem = with_causes(&error);
             let path = path.display();
             reader.mistake(&format!("api-keys-file ({origin}): {path}: {problem}"));
             None

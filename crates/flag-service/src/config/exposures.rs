@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use flag_runtime::{CreatedBounds, DedupSettings, ExposureFormat, ExposureSettings, Recording};
 use flag_settings::{Reader, Setting, read_instance_names, table};
 use flag_store::Spelling;
-
-use crate::exposures::{CreatedBounds, DedupSettings, ExposureSettings, Form, Recording};
 
 /// The settings read here.
 pub(super) const SETTINGS: &[Setting] = &[
@@ -33,14 +32,14 @@ pub(super) fn read(reader: &mut Reader) -> Option<ExposureSettings> {
     let dedup = read_dedup(reader);
     let created = read_created(reader);
     let retention = number::<u64>(reader, &table::EXPOSURE_RETENTION, "days", 0, 36_500);
-    let form = read_form(reader);
+    let format = read_format(reader);
     Some(ExposureSettings {
         recording: recording?,
         queue: queue?,
         dedup: dedup?,
         created: created?,
         retention: Duration::from_hours(24 * retention?),
-        form: form?,
+        format: format?,
     })
 }
 
@@ -79,7 +78,7 @@ fn read_created(reader: &mut Reader) -> Option<CreatedBounds> {
     })
 }
 
-fn read_form(reader: &mut Reader) -> Option<Form> {
+fn read_format(reader: &mut Reader) -> Option<ExposureFormat> {
     let booleans = reader.parse(
         &table::EXPOSURE_BOOLEANS,
         "json or python",
@@ -90,7 +89,7 @@ fn read_form(reader: &mut Reader) -> Option<Form> {
         },
     );
     let names = read_instance_names(reader);
-    Some(Form {
+    Some(ExposureFormat {
         names: names?,
         booleans: booleans?,
     })

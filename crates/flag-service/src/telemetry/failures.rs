@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::{StatusCode, Version};
 use flag_api::Code;
+use flag_runtime::{CacheError, with_causes};
 use flag_store::UnreadableRow;
 use opentelemetry::trace::TraceFlags;
 use tracing::{error, warn};
 
-use crate::causes::causes;
 use crate::problem::ApiError;
 use crate::routes::Route;
 use crate::telemetry::Telemetry;
@@ -143,7 +143,7 @@ fn words(error: &ApiError) -> Option<Cow<'static, str>> {
         (Code::InvalidRolloutPercentage | Code::FlagNotFound | Code::Timeout, _) => {
             Some(detail.into())
         }
-        (_, ApiError::Unreadable(row)) => match &**row {
+        (_, ApiError::Flag(CacheError::Unreadable(row))) => match &**row {
             UnreadableRow::Cell { column, .. } if column == HASH_ALGORITHM => {
                 Some("Hashing algorithm: the stored one is invalid".into())
             }
@@ -159,12 +159,10 @@ const HASH_ALGORITHM: &str = "HashAlgorithm";
 /// What we know and the caller needn't.
 fn problem(error: &ApiError) -> String {
     match error {
-        ApiError::Store { flag, error } => {
-            let causes = causes(&**error);
-            let separator = if causes.is_empty() { "" } else { ": " };
-            format!("{flag}: {error}{separator}{causes}")
+        ApiError::Flag(CacheError::Store { flag, error }) => {
+            format!("{flag}: {}", with_causes(&**error))
         }
-        ApiError::Unreadable(row) => row.place(),
+        ApiError::Flag(CacheError::Unreadable(row)) => row.place(),
         _ => error.code().about().to_owned(),
     }
 }
@@ -217,7 +215,7 @@ mod tests {
             found: "140".into(),
             version: FormatVersion::V1,
         };
-        let row = |row| ApiError::Unreadable(Arc::new(row));
+        let row = |row| ApiError::Flag(CacheError::Unreadable(Arc::new(row)));
         let key = String::new();
         let expected = [
             (
@@ -239,7 +237,10 @@ mod tests {
                 }),
                 "Hashing algorithm: ",
             ),
-            (ApiError::FlagNotFound(flag), "No Flag Data found: "),
+            (
+                ApiError::Flag(CacheError::NotFound(flag)),
+                "No Flag Data found: ",
+            ),
             (ApiError::Log(late), "Timeout error occurred for: "),
         ];
         let handbook = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md");
