@@ -1,4 +1,4 @@
-//! The settings of who may ask for what.
+//! The settings of access control.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -18,7 +18,7 @@ const SETTINGS: &[Setting] = &[
     table::RATE_LIMIT_BY,
 ];
 
-/// What a number may be.
+/// The largest number.
 const MOST: u32 = 1_000_000;
 
 /// Their options; `--allow-anonymous` needs no value.
@@ -33,7 +33,7 @@ pub(super) fn args() -> impl Iterator<Item = Arg> {
     })
 }
 
-/// Reads them. An address that others can reach wants keys, or the word that none are wanted.
+/// Reads them. An address that others can reach needs keys, or `--allow-anonymous`.
 pub(super) fn read(reader: &mut Reader, listen: Option<SocketAddr>) -> Option<AccessSettings> {
     let keys = read_keys(reader);
     let anonymous = reader.parse(&table::ALLOW_ANONYMOUS, "true or false", |text| {

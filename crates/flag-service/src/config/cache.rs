@@ -1,4 +1,4 @@
-//! The settings of whatever keeps flags in memory, and of how it reads them.
+//! The settings of the caches and of reads.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ pub(crate) struct CacheSettings {
     pub(crate) positions: PositionSettings,
     /// The most concurrent reads of the store.
     pub(crate) reads: usize,
-    /// How often changes are looked for, if at all.
+    /// How often the change watcher polls, if it runs.
     pub(crate) poll: Option<Duration>,
     /// The snapshot file, if one is kept.
     pub(crate) snapshot: Option<PathBuf>,
@@ -119,7 +119,7 @@ fn number<N: FromStr + PartialOrd>(text: &str, range: RangeInclusive<N>) -> Opti
     text.parse().ok().filter(|number| range.contains(number))
 }
 
-/// So many units of so many seconds.
+/// Reads a time in units of `unit` seconds.
 fn time(text: &str, unit: f64, range: RangeInclusive<f64>) -> Option<Duration> {
     number(text, range).map(|number: f64| Duration::from_secs_f64(number * unit))
 }

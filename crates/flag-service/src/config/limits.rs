@@ -1,10 +1,10 @@
-//! The settings of how much anybody may ask.
+//! The settings of limits.
 
 use std::time::Duration;
 
 use flag_settings::{Reader, Setting, table};
 
-use crate::limits::LimitSettings;
+use crate::http::LimitSettings;
 
 /// The settings read here.
 pub(super) const SETTINGS: &[Setting] = &[
