@@ -1,4 +1,4 @@
-//! What the service was told; the only place that reads the environment.
+//! The configuration of the service; the only file that reads the environment.
 mod access;
 mod cache;
 mod exposures;
@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::thread::available_parallelism;
 
 use clap::{Arg, ArgAction, Command};
+use flag_runtime::ExposureSettings;
 use flag_settings::{
     Origin, Reader, Setting, SettingErrors, Sources, StoreSettings, read_row_options, table,
 };
@@ -19,54 +20,53 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::access::AccessSettings;
-use crate::cache::CacheSettings;
-use crate::exposures::ExposureSettings;
-use crate::limits::LimitSettings;
+use crate::http::LimitSettings;
 use crate::telemetry::TelemetrySettings;
 
+pub(crate) use self::cache::CacheSettings;
 pub(crate) use self::http::HttpSettings;
 
 /// The settings that only the service has.
 const OF_SERVICE: &[Setting] = &[table::LISTEN, table::WORKERS, table::LOG, table::LOG_FORMAT];
 
-/// Everything that the service was told.
+/// The configuration of the service.
 #[derive(Debug)]
 pub(crate) struct Config {
     /// Which store to open.
     pub(crate) store: StoreSettings,
-    /// Names of the deployment, which tell embedded stores apart that have one path.
+    /// Names of the deployment, which distinguish embedded stores with the same path.
     pub(crate) deployment: String,
     /// How its rows are read.
     pub(crate) rows: RowOptions,
-    /// Who said so.
+    /// Which source chose the store.
     pub(crate) store_origin: Origin,
-    /// Variables that look like settings and are none.
+    /// Variables that look like settings but are not.
     pub(crate) unknown_variables: Vec<String>,
     /// Address and port; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
     /// Threads that answer requests.
     pub(crate) workers: usize,
-    /// Who may ask for what.
+    /// Access control.
     pub(crate) access: AccessSettings,
-    /// How much anybody may ask.
+    /// Limits of requests.
     pub(crate) limits: LimitSettings,
-    /// Whatever keeps flags in memory.
+    /// Caches.
     pub(crate) cache: CacheSettings,
     /// The exposure log.
     pub(crate) exposures: ExposureSettings,
-    /// How requests are read, and how the service ends.
+    /// Bodies and shutdown.
     pub(crate) http: HttpSettings,
     /// What is logged.
     pub(crate) log: EnvFilter,
     /// How it is logged.
     pub(crate) log_format: LogFormat,
-    /// Traces, and what log lines say of them.
+    /// Traces.
     pub(crate) telemetry: TelemetrySettings,
     /// Whether an empty store gets the sample flags.
     pub(crate) demo: Demo,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     /// Text on a terminal, else JSON.
@@ -80,7 +80,7 @@ pub(crate) enum LogFormat {
 /// Whether an empty store gets the sample flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Demo {
-    /// It does.
+    /// It gets them.
     On,
     /// It stays empty.
     Off,
@@ -92,13 +92,13 @@ impl Config {
         Self::read(std::env::args_os(), std::env::vars_os())
     }
 
-    /// The configuration of a service that was told nothing.
+    /// The configuration without any settings.
     #[cfg(test)]
     pub(crate) fn of_defaults() -> Self {
         Self::of(&[])
     }
 
-    /// The configuration of a service that was told this alone.
+    /// The configuration with this environment alone.
     #[cfg(test)]
     pub(crate) fn of(environment: &[(&str, &str)]) -> Self {
         let environment = environment
@@ -170,14 +170,14 @@ fn default_workers() -> usize {
     available_parallelism().map_or(1, usize::from).min(512)
 }
 
-/// The environment, the tenant and the project, as they are set: only Bigtable has demands on them.
+/// Reads environment, tenant and project as they are set: only Bigtable restricts them.
 fn read_deployment(reader: &mut Reader) -> Option<String> {
     let [environment, tenant, project] = [table::ENVIRONMENT, table::TENANT, table::PROJECT]
         .map(|setting| reader.parse(&setting, |text| Some(text.to_owned())));
     Some(format!("{} {} {}", environment?, tenant?, project?))
 }
 
-/// A bare word must be a level: as the name of a module, which it could be too, a typing error would silence the log.
+/// Reads the log filter. A bare word must be a level: as a module name, a typo would silence the log.
 fn read_log(text: &str) -> Option<EnvFilter> {
     let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
     let words = text
@@ -247,6 +247,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn another_environment_tenant_or_project_is_another_deployment() {
+        let deployment = |variable, value| Config::of(&[(variable, value)]).deployment;
+        let same = deployment("FLAG_DATA_DIR", "flag-data");
+        for variable in ["ENVIRONMENT", "TENANT_NAME", "PROJECT_ID"] {
+            assert_ne!(deployment(variable, "prod"), same, "{variable}");
+        }
     }
 
     #[test]

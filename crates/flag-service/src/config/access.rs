@@ -1,12 +1,13 @@
-//! The settings of who may ask for what.
+//! The settings of access control.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use clap::Arg;
+use flag_runtime::with_causes;
 use flag_settings::{Reader, Setting, table};
 
-use crate::access::{AccessSettings, Callers, KeysSettings, RateSettings, chain};
+use crate::access::{AccessSettings, Callers, KeysSettings, RateSettings};
 
 /// The settings read here.
 const SETTINGS: &[Setting] = &[
@@ -29,7 +30,7 @@ pub(super) fn args() -> impl Iterator<Item = Arg> {
     })
 }
 
-/// Reads them. An address that others can reach wants keys, or the word that none are wanted.
+/// Reads them. An address that others can reach needs keys, or `--allow-anonymous`.
 pub(super) fn read(reader: &mut Reader, listen: Option<SocketAddr>) -> Option<AccessSettings> {
     let keys = read_keys(reader);
     let anonymous = reader.parse(&table::ALLOW_ANONYMOUS, |text| text.parse::<bool>().ok());
@@ -63,7 +64,7 @@ fn read_keys(reader: &mut Reader) -> Option<Option<KeysSettings>> {
         Ok(keys) => Some(Some(keys)),
         Err(error) => {
             let origin = reader.origin(&table::API_KEYS_FILE);
-            let problem = chain(&error);
+            let problem = with_causes(&error);
             let path = path.display();
             reader.add_error(&format!("api-keys-file ({origin}): {path}: {problem}"));
             None

@@ -1,8 +1,35 @@
-//! The settings of whatever keeps flags in memory, and of how it reads them.
+//! The settings of the caches and of reads.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flag_runtime::{FlagCacheSettings, GuardSettings, PositionSettings};
 use flag_settings::{Reader, Setting, table};
 
-use crate::cache::{CacheSettings, FlagCacheSettings, PositionSettings};
+/// Settings of everything that keeps flags in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct CacheSettings {
+    /// The flag cache.
+    pub(crate) flags: FlagCacheSettings,
+    /// The position cache.
+    pub(crate) positions: PositionSettings,
+    /// The most concurrent reads of the store.
+    pub(crate) reads: usize,
+    /// How often the change watcher polls, if it runs.
+    pub(crate) poll: Option<Duration>,
+    /// The snapshot file, if one is kept.
+    pub(crate) snapshot: Option<PathBuf>,
+}
+
+impl CacheSettings {
+    /// Returns the settings of the guard of the store.
+    pub(crate) fn guard(&self) -> GuardSettings {
+        GuardSettings {
+            reads: self.reads,
+            deadline: self.flags.deadline,
+        }
+    }
+}
 
 /// The settings read here.
 pub(super) const SETTINGS: &[Setting] = &[

@@ -1,9 +1,8 @@
 //! The settings of the exposure log.
 
+use flag_runtime::{CreatedBounds, DedupSettings, ExposureFormat, ExposureSettings, Recording};
 use flag_settings::{Reader, Setting, read_instance_names, table};
 use flag_store::Spelling;
-
-use crate::exposures::{CreatedBounds, DedupSettings, ExposureSettings, Form, Recording};
 
 /// The settings read here.
 pub(super) const SETTINGS: &[Setting] = &[
@@ -31,14 +30,14 @@ pub(super) fn read(reader: &mut Reader) -> Option<ExposureSettings> {
     let dedup = read_dedup(reader);
     let created = read_created(reader);
     let retention = reader.duration(&table::EXPOSURE_RETENTION);
-    let form = read_form(reader);
+    let format = read_format(reader);
     Some(ExposureSettings {
         recording: recording?,
         queue: queue?,
         dedup: dedup?,
         created: created?,
         retention: retention?,
-        form: form?,
+        format: format?,
     })
 }
 
@@ -60,14 +59,14 @@ fn read_created(reader: &mut Reader) -> Option<CreatedBounds> {
     })
 }
 
-fn read_form(reader: &mut Reader) -> Option<Form> {
+fn read_format(reader: &mut Reader) -> Option<ExposureFormat> {
     let booleans = reader.parse(&table::EXPOSURE_BOOLEANS, |text| match text {
         "json" => Some(Spelling::Json),
         "python" => Some(Spelling::Python),
         _ => None,
     });
     let names = read_instance_names(reader);
-    Some(Form {
+    Some(ExposureFormat {
         names: names?,
         booleans: booleans?,
     })

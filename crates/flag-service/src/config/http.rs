@@ -1,4 +1,4 @@
-//! The settings of bodies and of the end.
+//! The settings of bodies and shutdown.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use flag_settings::{Reader, Setting, table};
 /// The settings read here.
 pub(super) const SETTINGS: &[Setting] = &[table::MAX_BODY, table::DRAIN_DELAY];
 
-/// How requests are read, and how the service ends.
+/// Settings of bodies and shutdown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HttpSettings {
     /// The largest body, in bytes.
     pub(crate) max_body: usize,
-    /// How long the service goes on after the signal to stop, not ready any more.
+    /// How long the service serves after the signal to stop, without being ready.
     pub(crate) drain_delay: Duration,
 }
 

@@ -1,8 +1,8 @@
-//! The settings of how much anybody may ask.
+//! The settings of limits.
 
 use flag_settings::{Reader, Setting, table};
 
-use crate::limits::LimitSettings;
+use crate::http::LimitSettings;
 
 /// The settings read here.
 pub(super) const SETTINGS: &[Setting] = &[

@@ -1,4 +1,4 @@
-//! The settings of traces, which are OpenTelemetry's own.
+//! The settings of traces, with the names of OpenTelemetry.
 
 use flag_settings::{Reader, Setting, StoreSettings, table};
 use opentelemetry_sdk::trace::Sampler;
@@ -45,7 +45,7 @@ pub(super) fn read(
     Some(TelemetrySettings { traces, project })
 }
 
-/// An endpoint, or that there is none.
+/// Reads an endpoint; empty for none.
 #[expect(clippy::option_option, reason = "a mistake isn't the same as nothing")]
 fn endpoint(text: &str) -> Option<Option<String>> {
     if text.is_empty() {
