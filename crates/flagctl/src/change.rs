@@ -63,14 +63,14 @@ impl fmt::Display for Risk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::LeavesOutTreatments => {
-                "the treatments in force are taken away by leaving them out (an empty list, [], takes them away unasked)"
+                "the treatments in force are removed, as they are left out (an empty list, [], removes them without this confirmation)"
             }
-            Self::Everybody => "nobody is left with the control value",
+            Self::Everybody => "nobody keeps the control value",
             Self::EverybodyElse => "everybody receives another value",
             Self::Reshuffle => "everybody gets a new bucket",
-            Self::BetweenTreatments => "instances go from one treatment to another",
+            Self::BetweenTreatments => "instances move from one treatment to another",
             Self::UndoesRollback => "what was rolled back comes into force again",
-            Self::Ahead => "a revision that is there already comes into force later, over this one",
+            Self::Ahead => "an existing revision comes into force later and replaces this one",
             Self::Unreadable => {
                 "the revision in force cannot be read, so what changes is not known"
             }
@@ -168,11 +168,12 @@ impl Change {
         let impact = self.impact.as_ref()?;
         Some(match self.overridden.value {
             _ if self.changes_nothing => {
-                "nothing changes for any instance: the revision in force decides alike".to_owned()
+                "nothing changes for any instance: the revision in force decides the same"
+                    .to_owned()
             }
             0 => impact.to_string(),
             overridden => {
-                format!("{impact}, and so do {overridden} whom an override list names")
+                format!("{impact}, and so do {overridden} instances in override lists")
             }
         })
     }

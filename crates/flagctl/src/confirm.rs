@@ -35,10 +35,10 @@ pub(crate) enum NotConfirmed {
     #[error("not confirmed; nothing was written")]
     Declined,
     /// A script would do what cannot be undone.
-    #[error("this cannot be taken back, and nobody can be asked: if it is meant, say --yes")]
+    #[error("this cannot be undone, and nobody can be asked: to confirm, add --yes")]
     NeedsYes,
     /// A script would do what needs a confirmation by name.
-    #[error("{risks}: if that is meant, say --yes-i-mean {name}")]
+    #[error("{risks}: to confirm, add --yes-i-mean {name}")]
     NeedsName {
         /// The name that confirms it.
         name: FlagName,

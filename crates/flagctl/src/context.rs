@@ -48,7 +48,7 @@ pub(crate) enum Needs {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreNotOpened {
     /// There is no such store yet, and the command creates none.
-    #[error("there is no {place} yet; `flagctl init` makes one")]
+    #[error("there is no {place} yet; `flagctl init` creates it")]
     Missing {
         /// Where it should be.
         place: String,
@@ -157,7 +157,7 @@ impl Context {
         if is_new {
             self.open_log(&self.settings).await?;
             output::notice(&format!(
-                "there was no {} yet; it is made now",
+                "there was no {} yet; it is created now",
                 self.place()
             ));
         }

@@ -190,6 +190,7 @@ pub(crate) fn editor(variables: &Variables) -> Result<OwnerId, ArgumentError> {
             return owner.map_err(|invalid| named(&format!("variable {name}"), invalid));
         }
     }
-    let message = "nobody says who does this; say --owner ID, or set FLAG_OWNER".to_owned();
+    let message =
+        "it is unknown who makes the change: add --owner ID, or set FLAG_OWNER".to_owned();
     Err(ArgumentError::Usage(message))
 }

@@ -71,7 +71,7 @@ pub(crate) enum PeerError {
     #[error("found {0:?}, expected an address such as http://127.0.0.1:8080")]
     Url(String),
     /// The API key cannot be sent.
-    #[error("FLAG_API_KEY holds what no header can hold, such as a line break")]
+    #[error("FLAG_API_KEY contains a character that no header may contain, such as a line break")]
     Key,
     /// No connections can be prepared.
     #[error("cannot prepare connections")]

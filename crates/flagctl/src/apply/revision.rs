@@ -7,7 +7,7 @@ use flag_model::{
     Revision, RevisionParts, Salt, Treatment,
 };
 
-use super::Signature;
+use super::Defaults;
 use crate::flag_file::RevisionInFile;
 use crate::interpret;
 use crate::stored::Stored;
@@ -20,7 +20,7 @@ pub(super) fn planned(
     wanted: &RevisionInFile,
     stored: Option<&Stored<Revision>>,
     unread: Option<&Format>,
-    signature: &Signature,
+    defaults: &Defaults,
 ) -> Result<Option<PlannedRevision>, String> {
     let newest = stored.and_then(|stored| stored.as_ref().ok());
     let format = newest.map(|newest| &newest.format).or(unread);
@@ -30,13 +30,13 @@ pub(super) fn planned(
                 .to_owned(),
         );
     }
-    let format = self::format(flag, wanted, format, signature.v1)?;
+    let format = self::format(flag, wanted, format, defaults.v1)?;
     let mut parts = RevisionParts {
         flag: flag.clone(),
         control: wanted.control.clone(),
         treatments: wanted.treatments.clone().unwrap_or_default(),
-        comment: signature.comment.clone(),
-        owner: signature.owner.clone(),
+        comment: defaults.comment.clone(),
+        owner: defaults.owner.clone(),
         rollback_of: None,
         format,
     };

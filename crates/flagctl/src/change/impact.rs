@@ -176,7 +176,7 @@ impl fmt::Display for Impact {
         if self.between_treatments > 0 {
             write!(
                 f,
-                ", {} % go from one treatment to another",
+                ", {} % move from one treatment to another",
                 self.between_treatments()
             )?;
         }

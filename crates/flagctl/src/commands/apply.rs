@@ -10,7 +10,7 @@ use flag_store::FlagStore;
 use futures_util::stream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use crate::apply::{Plan, PlannedFlag, Signature, plan};
+use crate::apply::{Defaults, Plan, PlannedFlag, plan};
 use crate::args::{ConfirmArgs, NameArgs, OutputArgs, OwnerArgs};
 use crate::confirm::{Verdict, confirm};
 use crate::context::Context;
@@ -83,7 +83,7 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
     };
     let file = flag_file::read(&text).map_err(invalid)?;
     let project = file.project.clone();
-    let signature = signature(context, typed)?;
+    let defaults = defaults(context, typed)?;
     let store = context.open_if_exists().await?;
     let stored = match &store {
         Some(store) => {
@@ -102,7 +102,7 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
             formats.extend(format.await?.map(|format| (entry.flag.clone(), format)));
         }
     }
-    let mut plan = plan(file, stored, &formats, &signature).map_err(invalid)?;
+    let mut plan = plan(file, stored, &formats, &defaults).map_err(invalid)?;
     if let Some(store) = &store {
         stream::iter(plan.flags.iter_mut())
             .map(Ok)
@@ -133,8 +133,8 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
     output::show(&applied, typed.output.form)
 }
 
-/// What the appended revisions will say of themselves.
-fn signature(context: &Context, typed: &ApplyArgs) -> Result<Signature, Failure> {
+/// What the file leaves open.
+fn defaults(context: &Context, typed: &ApplyArgs) -> Result<Defaults, Failure> {
     let comment = match &typed.comment {
         Some(comment) => required_text("Comment", comment)?,
         None if is_standard_input(&typed.file) => "Applied from standard input".to_owned(),
@@ -143,7 +143,7 @@ fn signature(context: &Context, typed: &ApplyArgs) -> Result<Signature, Failure>
             format!("Applied from {}", name.display())
         }
     };
-    Ok(Signature {
+    Ok(Defaults {
         comment,
         owner: Some(owner(&typed.owner, &context.variables)?),
         v1: context.rows.v1_algorithm,

@@ -170,7 +170,7 @@ async fn looked_at(
             StoreSettings::Bigtable(_) => "tables",
         };
         output::notice(&format!(
-            "the {} lacks {what}, which a copy makes first, as `flagctl init` does",
+            "the {} lacks {what}, which a copy creates first, as `flagctl init` does",
             settings.place()
         ));
     }

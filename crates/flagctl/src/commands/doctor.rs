@@ -27,7 +27,7 @@ use crate::output::{self, Checks, RowLocation, Status};
 const NO_STORE: &str = "if there should be one, name its folder with --data-dir or FLAG_DATA_DIR; else run `flagctl init`";
 
 /// What to do where a file of the store was lost.
-const LOST_FILE: &str = "look where the file went before you do one of the two";
+const LOST_FILE: &str = "find out where the file went before you do one of the two";
 
 /// What to do where a table is missing.
 const INIT: &str = "`flagctl init` creates what is missing";
@@ -185,7 +185,7 @@ impl Doctor {
         if names.is_empty() {
             let found = opened.flags().projects().await?;
             for key in found.strangers {
-                let problem = "belongs to no project; nobody is served what is there";
+                let problem = "belongs to no project, and is never served";
                 let found = format!("{key} {problem}");
                 let place = RowLocation {
                     row_key: key,
@@ -282,7 +282,7 @@ fn failure_advice(settings: &StoreSettings, error: &StoreError) -> String {
 fn store_advice(settings: &StoreSettings) -> String {
     match settings {
         StoreSettings::Embedded(folder) => format!(
-            "look whether you may write in {}, whether its disk is full, and what else uses its files; `flagctl restore-backup` puts a backup in their place",
+            "check that you may write in {}, that its disk is not full, and what else uses its files; `flagctl restore-backup` puts a backup in their place",
             folder.display()
         ),
         StoreSettings::Bigtable(settings) => bigtable_advice(settings),
@@ -295,7 +295,7 @@ fn bigtable_advice(settings: &BigtableSettings) -> String {
             "start the emulator at {emulator}, or unset BIGTABLE_EMULATOR_HOST if you mean Google Cloud"
         ),
         None => format!(
-            "look whether {}/{} is right and the network reaches it, and sign in: `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
+            "check that {}/{} is right and reachable, and sign in: `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
             settings.project, settings.instance
         ),
     }

@@ -95,7 +95,7 @@ struct FileArgs {
 #[derive(Debug, thiserror::Error)]
 enum KeysError {
     /// No file was named.
-    #[error("which file of API keys? Say --file FILE, or set FLAG_API_KEYS_FILE")]
+    #[error("no file of API keys is named: add --file FILE, or set FLAG_API_KEYS_FILE")]
     NoFile,
     /// The file cannot be read or changed.
     #[error("{}", path.display())]

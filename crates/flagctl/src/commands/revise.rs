@@ -18,7 +18,7 @@ const ADD_FIRST: &str = ": `flagctl add` adds it";
 /// The newest revision cannot be read, and the next one needs what it says.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the newest revision of {flag} cannot be read, so nothing of it is kept: say all of the next one, --control too, or \
+    "the newest revision of {flag} cannot be read, so nothing of it is kept: give every option of the next one, --control too, or \
      take an older one with `flagctl rollback`"
 )]
 struct NothingToKeep {

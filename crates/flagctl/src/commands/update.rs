@@ -89,7 +89,7 @@ fn replacement(
 ) -> Result<MetadataParts, ArgumentError> {
     if typed.description.is_none() {
         let message = format!(
-            "the metadata of {flag} cannot be read, so nothing of it is kept: say all of it, --description too"
+            "the metadata of {flag} cannot be read, so nothing of it is kept: give every option, --description too"
         );
         return Err(ArgumentError::Usage(message));
     }

@@ -124,7 +124,7 @@ impl Reading {
                 node: fields.at.node,
                 path: fields.path(name),
             };
-            return self.refuse(&at, "found nothing, expected it to be said");
+            return self.refuse(&at, "found nothing, expected a value");
         }
         found
     }

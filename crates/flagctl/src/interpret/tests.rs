@@ -287,7 +287,7 @@ fn a_day_that_has_passed_is_refused() {
 fn a_selected_treatment_must_be_changed() {
     check_refused(
         &[TWO, &["--treatment 2"]].concat(),
-        "--treatment 2: nothing says what to change in it",
+        "--treatment 2: no option says what to change",
     );
 }
 

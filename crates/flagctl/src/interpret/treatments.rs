@@ -82,7 +82,7 @@ fn select(groups: &[String], typed: &TreatmentArgs) -> Result<usize, ArgumentErr
     };
     if *typed == nothing_else && at < groups.len() {
         return usage(format!(
-            "--treatment {selector}: nothing says what to change in it"
+            "--treatment {selector}: no option says what to change"
         ));
     }
     Ok(at)

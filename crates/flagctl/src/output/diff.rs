@@ -79,7 +79,7 @@ impl View for Diff<'_> {
             columns.line(tone, [mark.to_owned(), field.name, field.from, field.to]);
         }
         let told = if self.are_equivalent {
-            "both decide alike".to_owned()
+            "both decide the same".to_owned()
         } else {
             format!(
                 "they decide differently: {}, override lists apart",

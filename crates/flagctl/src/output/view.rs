@@ -24,7 +24,7 @@ pub(crate) trait View {
 
 /// The command has done its work, but its result cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("what was asked for is done, but standard output cannot be written to")]
+#[error("the command is done, but its result cannot be written to standard output")]
 struct OutputError(#[from] io::Error);
 
 impl CommandError for OutputError {
