@@ -90,9 +90,7 @@ impl Authenticator {
         let counted = rate.take(request, principal.as_ref().ok());
         if route.is_probe() { Ok(()) } else { counted }
     }
-}
 
-impl Authenticator {
     /// Counts further answers of an admitted request; refuses them beyond the rate limit.
     pub(crate) fn charge(
         &self,

@@ -36,7 +36,7 @@ pub(crate) struct Health {
     details: Option<Details>,
 }
 
-/// How the store is, and what is in memory.
+/// How the store is, and what is held.
 #[derive(Clone, Copy, Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Details {
     store: Store,

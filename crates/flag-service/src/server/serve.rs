@@ -84,15 +84,7 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
         Handle::current(),
         &mut registry,
     );
-    let snapshot = config.cache.snapshot.clone();
-    let snapshot = snapshot.map(|path| {
-        let snapshot = Snapshot::new(path, &config.store, &config.deployment, flags.clone());
-        Arc::new(snapshot)
-    });
-    if let Some(snapshot) = &snapshot {
-        snapshot.restore().await;
-        tokio::spawn(Arc::clone(snapshot).keep());
-    }
+    let snapshot = start_snapshot(config, &flags).await;
     opening.tried_once().await?;
     let period = config.cache.poll;
     let looking =
@@ -144,6 +136,16 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
     ended?;
     info!("stopped");
     Ok(())
+}
+
+/// Restores the snapshot, if one is kept, and keeps it up to date from now on.
+async fn start_snapshot(config: &Config, flags: &FlagCache) -> Option<Arc<Snapshot>> {
+    let path = config.cache.snapshot.clone()?;
+    let snapshot = Snapshot::new(path, &config.store, &config.deployment, flags.clone());
+    let snapshot = Arc::new(snapshot);
+    snapshot.restore().await;
+    tokio::spawn(Arc::clone(&snapshot).keep());
+    Some(snapshot)
 }
 
 /// Logs which store is used and why, as the first line.
