@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::foreground::{Foreground, cargo, has_cargo_plugin};
-use crate::{airflow, edges, image, manifests, migration, schemathesis, test, tidy};
+use crate::{airflow, api, dist, edges, image, manifests, migration, schemathesis, test, tidy};
 
 /// One check.
 struct Step {
@@ -32,7 +32,7 @@ enum Check {
     Plugin(&'static str, &'static str),
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 14] = [
     Step {
         name: "format",
         check: Check::Cargo("fmt --all --check"),
@@ -60,6 +60,10 @@ const STEPS: [Step; 12] = [
         check: Check::Cargo("doc --workspace --no-deps --all-features --locked"),
     },
     Step {
+        name: "api",
+        check: Check::Ours(api::run),
+    },
+    Step {
         name: "test",
         check: Check::Ours(|foreground| test::run(&test::Args::default(), foreground)),
     },
@@ -77,6 +81,7 @@ const STEPS: [Step; 12] = [
     },
     IMAGES,
     MANIFESTS,
+    PACKAGES,
 ];
 
 const IMAGES: Step = Step {
@@ -87,6 +92,11 @@ const IMAGES: Step = Step {
 const MANIFESTS: Step = Step {
     name: "manifests",
     check: Check::Unless(manifests::missing, manifests::check),
+};
+
+const PACKAGES: Step = Step {
+    name: "packages",
+    check: Check::Unless(dist::missing, dist::check),
 };
 
 /// How a step went.
@@ -103,7 +113,7 @@ pub(crate) fn run(foreground: &mut Foreground) -> Result<()> {
 
 /// Runs those about what is in `deploy`.
 pub(crate) fn run_deploy(foreground: &mut Foreground) -> Result<()> {
-    run_steps(&[IMAGES, MANIFESTS], foreground)
+    run_steps(&[IMAGES, MANIFESTS, PACKAGES], foreground)
 }
 
 fn run_steps(steps: &[Step], foreground: &mut Foreground) -> Result<()> {

@@ -1,44 +1,45 @@
-//! The test of the manifests in `deploy/kubernetes`, as kubectl puts them together.
+//! The tests of the manifests in `deploy/kubernetes`, as kubectl puts them together, and of `deploy/bigtable`.
 //!
-//! What is tested is the business of `deploy/kubernetes/test`.
+//! What is tested is the business of their folders `test`.
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::foreground::{Foreground, has_program};
 use crate::metadata::Metadata;
+use crate::python;
 use crate::venv::Venv;
 
 /// Where the test is, and the files that pin what it needs.
 const FOLDER: &str = "deploy/kubernetes/test";
 
-/// How long it may take; on a slow machine it takes ten seconds.
-const LIMIT: Duration = Duration::from_mins(2);
+/// The test of what makes the tables that they name.
+const BIGTABLE: &str = "deploy/bigtable/test/test_bigtable.py";
 
 /// What the test lacks on this machine.
 pub(crate) fn missing() -> Option<&'static str> {
     (!has_program("kubectl")).then_some("skipped, as kubectl is not installed")
 }
 
-/// Checks every overlay, with the binaries in this folder and the emulator at this address.
+/// Checks every overlay and the tables, with the binaries in this folder and the emulator at this address.
 pub(crate) fn check(binaries: &Path, emulator: &str, foreground: &mut Foreground) -> Result<()> {
-    let folder = Metadata::read()?.workspace_root.join(FOLDER);
+    let metadata = Metadata::read()?;
+    let folder = metadata.workspace_root.join(FOLDER);
     let python = venv(&folder)
         .obtain(foreground)
         .context("cannot install the validator")?;
-    foreground
-        .run_within(
-            LIMIT,
-            Command::new(python)
-                // Leaves no bytecode beside the sources.
-                .args(["-B", "test_manifests.py"])
-                .current_dir(&folder)
-                .env("FLAG_TEST_BIN_DIR", binaries)
-                .env("FLAG_TEST_EMULATOR", emulator),
-        )
-        .context("the manifests are wrong")
+    let variables = [
+        ("FLAG_TEST_BIN_DIR", binaries),
+        ("FLAG_TEST_EMULATOR", Path::new(emulator)),
+    ];
+    python::run(
+        &python,
+        &folder.join("test_manifests.py"),
+        &variables,
+        foreground,
+    )?;
+    let bigtable = metadata.workspace_root.join(BIGTABLE);
+    python::run(Path::new("python3"), &bigtable, &variables, foreground)
 }
 
 fn venv(folder: &Path) -> Venv {

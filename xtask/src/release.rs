@@ -45,7 +45,6 @@ impl Release {
     }
 
     /// The version as Debian orders it: what is on its way to a release comes before that.
-    #[allow(dead_code, reason = "soon")]
     pub(crate) fn debian(&self) -> String {
         self.version.replacen('-', "~", 1)
     }
@@ -108,6 +107,21 @@ pub(crate) fn build(
             .env("CARGO_ENCODED_RUSTFLAGS", remapped(metadata)?.join("\x1f")),
     )?;
     Ok(metadata.target_directory.join("release"))
+}
+
+/// Copies the binaries without what debuggers read, so that packing them takes seconds in tests too.
+pub(crate) fn strip(binaries: &Path, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    for binary in BINARIES {
+        let mut strip = Command::new("strip");
+        output(
+            strip
+                .arg("-o")
+                .arg(folder.join(binary))
+                .arg(binaries.join(binary)),
+        )?;
+    }
+    Ok(())
 }
 
 /// What tells the compiler to write `/registry` and `/source` for the folders of this machine.

@@ -12,7 +12,9 @@ import signal
 import stat
 import subprocess
 import tempfile
+import time
 import unittest
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -21,6 +23,7 @@ ROOTS = Path(os.environ["FLAG_TEST_ROOTS"])
 DOCKERFILE = Path(__file__).resolve().parent.parent / "Dockerfile"
 USER = 65532
 STOP_SECONDS = 10
+READY_SECONDS = 20
 FLAG = ["csr-assistant", "feature", "multi_step_api_router"]
 QUESTION = "project_name=csr-assistant&flag_type=feature&flag_name=multi_step_api_router&instance_id=A12345"
 
@@ -65,6 +68,20 @@ def flagctl(variables, *arguments, volume=""):
     return done.stdout
 
 
+def fetch(request):
+    """Gets what answers 200, also if it takes a moment to be ready: as probes do, for as long as they would."""
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code != 503 or time.monotonic() > deadline:
+                    raise
+        time.sleep(0.1)
+
+
 class Service:
     """The service in its image, on a free port."""
 
@@ -80,8 +97,7 @@ class Service:
                 break
 
     def get(self, path):
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
-            return answer.read().decode()
+        return fetch(self.url + path)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)

@@ -1,18 +1,14 @@
 //! The test of the images: made twice, they are the same; unpacked, they serve.
 use std::fs;
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use super::{FOLDER, TAG, make, umoci};
 use crate::foreground::{Foreground, has_program};
 use crate::metadata::Metadata;
-use crate::release::Release;
-
-/// How long the programs in the images may take; on a slow machine they take ten seconds.
-const LIMIT: Duration = Duration::from_mins(2);
+use crate::python;
+use crate::release::{self, Release};
 
 /// What the test lacks on this machine.
 pub(crate) fn missing() -> Option<&'static str> {
@@ -27,17 +23,19 @@ pub(crate) fn check(binaries: &Path, emulator: &str, foreground: &mut Foreground
     let metadata = Metadata::read()?;
     let release = Release::read(&metadata)?;
     let folder = metadata.target_directory.join("image-test");
+    let stripped = folder.join("bin");
+    release::strip(binaries, &stripped)?;
     let first = make(
         &metadata,
         &release,
-        binaries,
+        &stripped,
         &folder.join("first"),
         foreground,
     )?;
     let images = make(
         &metadata,
         &release,
-        binaries,
+        &stripped,
         &folder.join("second"),
         foreground,
     )?;
@@ -55,18 +53,17 @@ pub(crate) fn check(binaries: &Path, emulator: &str, foreground: &mut Foreground
         let unpacked = roots.join(name).display().to_string();
         umoci(&["unpack", "--image", &packed], &[&[unpacked.as_str()]])?;
     }
-    foreground
-        .run_within(
-            LIMIT,
-            Command::new("python3")
-                // Leaves no bytecode beside the sources.
-                .args(["-B", "test_image.py"])
-                .current_dir(metadata.workspace_root.join(FOLDER).join("test"))
-                .env("FLAG_TEST_IMAGES", folder.join("second"))
-                .env("FLAG_TEST_ROOTS", &roots)
-                .env("FLAG_TEST_EMULATOR", emulator),
-        )
-        .context("the images fail")?;
+    let test = metadata
+        .workspace_root
+        .join(FOLDER)
+        .join("test/test_image.py");
+    let images = folder.join("second");
+    let variables = [
+        ("FLAG_TEST_IMAGES", images.as_path()),
+        ("FLAG_TEST_ROOTS", &roots),
+        ("FLAG_TEST_EMULATOR", Path::new(emulator)),
+    ];
+    python::run(Path::new("python3"), &test, &variables, foreground)?;
     fs::remove_dir_all(&folder)?;
     println!("the images are the same each time, and serve");
     Ok(())
