@@ -32,7 +32,7 @@ enum Check {
     Plugin(&'static str, &'static str),
 }
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     Step {
         name: "format",
         check: Check::Cargo("fmt --all --check"),
@@ -78,6 +78,12 @@ const STEPS: [Step; 14] = [
     Step {
         name: "migration",
         check: Check::OnEmulator(migration::run),
+    },
+    Step {
+        name: "crates",
+        check: Check::Cargo(
+            "package --locked --allow-dirty --no-verify -p flag-model -p flag-api -p flag-client",
+        ),
     },
     IMAGES,
     MANIFESTS,
