@@ -1,6 +1,7 @@
 //! The service as a process.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -48,7 +49,27 @@ impl Service {
         let to = log.reopen().unwrap();
         let mut service = Self::start_logging(store, options, variables, to);
         service.log = Some(log);
+        if store.is_of_the_run() {
+            service.wait_until_ready();
+        }
         service
+    }
+
+    /// A busy machine may need longer to open the store than the service waits before it listens.
+    fn wait_until_ready(&self) {
+        let began = Instant::now();
+        loop {
+            let mut stream = TcpStream::connect(self.address()).unwrap();
+            let request = b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+            stream.write_all(request).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            if answer.starts_with("HTTP/1.1 200 ") {
+                return;
+            }
+            assert!(began.elapsed() < STARTED, "not ready: {answer}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// The same with this many open files allowed.
@@ -110,7 +131,7 @@ impl Service {
         }
     }
 
-    /// Starts the service with nobody listening to what it says, on standard output or on standard error.
+    /// Starts the service without a reader of its standard output and standard error.
     pub async fn start_unheard(
         store: &TestStore,
         variables: &[(&str, &str)],

@@ -50,6 +50,12 @@ impl TestStore {
         }
     }
 
+    /// Whether it is in the emulator of this run of the tests, and not behind a network of the test's own.
+    pub fn is_of_the_run(&self) -> bool {
+        let run = std::env::var("FLAG_TEST_EMULATOR");
+        matches!(self, Self::Bigtable { emulator, .. } if run.is_ok_and(|run| run == *emulator))
+    }
+
     /// What tells a binary to use this store.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
         match self {
@@ -108,7 +114,7 @@ impl TestStore {
         logged
     }
 
-    /// Writes rows of flags that are not there yet, as somebody else's tooling does.
+    /// Writes rows of new flags, as other tooling does.
     pub async fn leave(&self, rows: &[Row]) {
         let store = self.rows().await;
         for row in rows {

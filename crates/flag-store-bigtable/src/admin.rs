@@ -12,17 +12,17 @@ use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2::bigt
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 
-use crate::call::Patience;
+use crate::call::CallTimeouts;
 use crate::settings::BigtableSettings;
 use crate::status::refused;
 
 const GOOGLE_CLOUD: &str = "https://bigtableadmin.googleapis.com";
 
-/// What a token must be good for; the role of whoever asks says the rest.
+/// The scopes of the access token; the role of the account decides the rest.
 const SCOPES: &[&str] = &["https://www.googleapis.com/auth/cloud-platform"];
 
 /// How long Google Cloud may take; a table takes it seconds.
-const IN_GOOGLE_CLOUD: Patience = Patience {
+const IN_GOOGLE_CLOUD: CallTimeouts = CallTimeouts {
     attempt: Duration::from_secs(20),
     deadline: Duration::from_mins(1),
 };
@@ -32,7 +32,7 @@ pub(crate) struct Admin {
     client: BigtableTableAdminClient<Channel>,
     tokens: Option<Arc<dyn TokenProvider>>,
     /// How long a call may take, fetching its token included.
-    pub(crate) patience: Patience,
+    pub(crate) timeouts: CallTimeouts,
 }
 
 impl Admin {
@@ -45,7 +45,7 @@ impl Admin {
             return Ok(Self {
                 client: BigtableTableAdminClient::new(endpoint.connect_lazy()),
                 tokens: None,
-                patience: settings.read(),
+                timeouts: settings.read(),
             });
         }
         let tls = ClientTlsConfig::new().with_native_roots();
@@ -58,7 +58,7 @@ impl Admin {
         Ok(Self {
             client: BigtableTableAdminClient::new(endpoint.connect_lazy()),
             tokens: Some(tokens(settings.connect_deadline).await?),
-            patience: IN_GOOGLE_CLOUD,
+            timeouts: IN_GOOGLE_CLOUD,
         })
     }
 

@@ -12,13 +12,13 @@ use tokio::time::timeout;
 use crate::settings::BigtableSettings;
 
 /// The largest answer that is accepted; a row arrives in one if it is not split.
-const LARGEST_ANSWER: usize = 32 << 20;
+const MAX_RESPONSE_BYTES: usize = 32 << 20;
 
 /// Why the store could not be set up. Nothing has been asked of the store itself by then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// A setting cannot be right.
+    /// A setting is invalid.
     #[error("{setting} is {found:?}, expected {expected}")]
     Setting {
         /// The name of the setting.
@@ -68,7 +68,8 @@ pub(crate) async fn connect(
         Some(emulator) => to_emulator(emulator, settings)?,
         None => to_google_cloud(settings, env::var_os("BIGTABLE_EMULATOR_HOST")).await?,
     };
-    connection.configure_inner_client(|client| client.max_decoding_message_size(LARGEST_ANSWER));
+    connection
+        .configure_inner_client(|client| client.max_decoding_message_size(MAX_RESPONSE_BYTES));
     Ok(connection)
 }
 

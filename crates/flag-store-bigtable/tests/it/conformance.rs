@@ -69,8 +69,16 @@ mod on_bigtable {
             std::process::id(),
             NEXT.fetch_add(1, Ordering::Relaxed)
         );
+        // What a busy machine needs: the suite is about what comes out.
+        let patience = Duration::from_secs(20);
         BigtableSettings {
             emulator: Some(emulator),
+            read_attempt: patience,
+            read_deadline: patience,
+            write_attempt: patience,
+            write_deadline: patience,
+            batch_attempt: patience,
+            batch_deadline: patience,
             ..BigtableSettings::new("flag-tests", instance, "flags", "log")
         }
     }
