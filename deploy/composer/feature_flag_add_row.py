@@ -179,6 +179,12 @@ def store_settings() -> dict[str, str]:
     return {"FLAG_STORE": "bigtable"} | {name: verbatim(value) for name, value in found.items() if value}
 
 
+def config_map() -> list[k8s.V1EnvFromSource]:
+    """Names the ConfigMap of the pod's namespace that has settings of the store; those of Airflow count before it."""
+    name = setting("FLAG_DAG_CONFIG_MAP")
+    return [k8s.V1EnvFromSource(config_map_ref=k8s.V1ConfigMapEnvSource(name=name))] if name else []
+
+
 with DAG(
     dag_id=DAG_ID,
     description="Adds a flag, or a revision of a flag, to the flag table",
@@ -203,6 +209,7 @@ with DAG(
         image=setting("FLAG_DAG_IMAGE"),
         cmds=["flagctl"],
         env_vars=store_settings(),
+        env_from=config_map(),
         namespace=setting("FLAG_DAG_NAMESPACE", "composer-user-workloads"),
         service_account_name=setting("FLAG_DAG_SERVICE_ACCOUNT"),
         config_file=setting("FLAG_DAG_KUBE_CONFIG", "/home/airflow/composer_kube_config"),

@@ -1,12 +1,13 @@
 //! Every check of a change, in one order for people and for machines.
 //!
 //! The quick ones come first, then the tests, and last what needs a package index too.
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
 use crate::foreground::{Foreground, cargo, has_cargo_plugin};
-use crate::{edges, schemathesis, test, tidy};
+use crate::{airflow, api, dist, edges, image, manifests, migration, schemathesis, test, tidy};
 
 /// One check.
 struct Step {
@@ -18,13 +19,20 @@ struct Step {
 enum Check {
     /// By us.
     Ours(fn(&mut Foreground) -> Result<()>),
+    /// By us, with the binaries and an emulator.
+    OnEmulator(fn(&Path, &str, &mut Foreground) -> Result<()>),
+    /// The same, unless this tells what is missing.
+    Unless(
+        fn() -> Option<&'static str>,
+        fn(&Path, &str, &mut Foreground) -> Result<()>,
+    ),
     /// By cargo, with these arguments.
     Cargo(&'static str),
     /// By a plugin of cargo, if it is installed: its name, its arguments.
     Plugin(&'static str, &'static str),
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 15] = [
     Step {
         name: "format",
         check: Check::Cargo("fmt --all --check"),
@@ -52,6 +60,10 @@ const STEPS: [Step; 10] = [
         check: Check::Cargo("doc --workspace --no-deps --all-features --locked"),
     },
     Step {
+        name: "api",
+        check: Check::Ours(api::run),
+    },
+    Step {
         name: "test",
         check: Check::Ours(|foreground| test::run(&test::Args::default(), foreground)),
     },
@@ -61,13 +73,37 @@ const STEPS: [Step; 10] = [
     },
     Step {
         name: "airflow",
-        check: Check::Ours(test::run_airflow),
+        check: Check::OnEmulator(airflow::run),
     },
     Step {
         name: "migration",
-        check: Check::Ours(test::run_migration),
+        check: Check::OnEmulator(migration::run),
     },
+    Step {
+        name: "crates",
+        check: Check::Cargo(
+            "package --locked --allow-dirty --no-verify -p flag-model -p flag-api -p flag-client",
+        ),
+    },
+    IMAGES,
+    MANIFESTS,
+    PACKAGES,
 ];
+
+const IMAGES: Step = Step {
+    name: "images",
+    check: Check::Unless(image::missing, image::check),
+};
+
+const MANIFESTS: Step = Step {
+    name: "manifests",
+    check: Check::Unless(manifests::missing, manifests::check),
+};
+
+const PACKAGES: Step = Step {
+    name: "packages",
+    check: Check::Unless(dist::missing, dist::check),
+};
 
 /// How a step went.
 enum Outcome {
@@ -78,9 +114,18 @@ enum Outcome {
 
 /// Runs all steps, up to the first that fails.
 pub(crate) fn run(foreground: &mut Foreground) -> Result<()> {
+    run_steps(&STEPS, foreground)
+}
+
+/// Runs those about what is in `deploy`.
+pub(crate) fn run_deploy(foreground: &mut Foreground) -> Result<()> {
+    run_steps(&[IMAGES, MANIFESTS, PACKAGES], foreground)
+}
+
+fn run_steps(steps: &[Step], foreground: &mut Foreground) -> Result<()> {
     let mut outcomes = Vec::new();
     let mut failure = None;
-    for step in &STEPS {
+    for step in steps {
         println!("\n── {} ──", step.name);
         let start = Instant::now();
         let outcome = match step.run(foreground) {
@@ -113,6 +158,11 @@ impl Step {
         command.env("RUSTDOCFLAGS", "-D warnings");
         match self.check {
             Check::Ours(check) => check(foreground)?,
+            Check::OnEmulator(check) => test::run_on_emulator(check, foreground)?,
+            Check::Unless(missing, check) => match missing() {
+                Some(missing) => return Ok(Some(missing)),
+                None => test::run_on_emulator(check, foreground)?,
+            },
             Check::Cargo(arguments) => foreground.run(command.args(arguments.split(' ')))?,
             Check::Plugin(name, _) if !has_cargo_plugin(name) => {
                 return Ok(Some("skipped, as cargo does not have it"));

@@ -1,13 +1,18 @@
-//! What is handed out: binaries, manual pages, completions.
+//! What is handed out: an archive, Debian packages, bills of material, and checksums of all of them.
+mod bill;
+mod check;
+mod debian;
+
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::foreground::{Foreground, cargo};
+pub(crate) use self::check::{check, missing};
+use crate::foreground::Foreground;
 use crate::metadata::Metadata;
-
-/// The binaries that are handed out.
-const BINARIES: [&str; 2] = ["flag-service", "flagctl"];
+use crate::release::{self, BINARIES, Release, output};
 
 /// The shells that get completions, with the names of their files.
 const SHELLS: [(&str, &str); 3] = [
@@ -16,41 +21,129 @@ const SHELLS: [(&str, &str); 3] = [
     ("fish", "flagctl.fish"),
 ];
 
-/// Builds the binaries and puts everything into `dist` in the target folder.
-pub(crate) fn run(foreground: &mut Foreground) -> Result<()> {
-    let target = Metadata::read()?.target_directory;
-    let dist = target.join("dist");
-    let manual = dist.join("man");
-    let completions = dist.join("completions");
-    for folder in [&manual, &completions] {
+/// What lies in the archive as it lies in the repository.
+const DOCUMENTS: [&str; 3] = ["CHANGELOG.md", "LICENSE", "README.md"];
+
+/// Where the unit and what belongs to it is.
+const SYSTEMD: &str = "deploy/systemd";
+
+/// How it is packed.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Folder with `flag-service` and `flagctl`, instead of building them for release
+    #[arg(long)]
+    binaries: Option<PathBuf>,
+}
+
+/// How much time packing may take.
+#[derive(Clone, Copy)]
+enum Effort {
+    /// As much as makes it smaller.
+    Most,
+    /// As little as possible.
+    Least,
+}
+
+/// Packs everything into `dist` in the target folder.
+pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
+    let metadata = Metadata::read()?;
+    let release = Release::read(&metadata)?;
+    let binaries = match &args.binaries {
+        Some(folder) => folder.clone(),
+        None => release::build(&metadata, &release, foreground)?,
+    };
+    let folder = metadata.target_directory.join("dist");
+    make(&metadata, &release, &binaries, &folder, Effort::Most)?;
+    println!("{}", fs::read_to_string(folder.join("SHA256SUMS"))?.trim());
+    println!(
+        "archive, packages and bills of material are in {}",
+        folder.display()
+    );
+    Ok(())
+}
+
+/// Packs everything anew into a folder. The same binaries give the same bytes.
+fn make(
+    metadata: &Metadata,
+    release: &Release,
+    binaries: &Path,
+    folder: &Path,
+    effort: Effort,
+) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    let name = format!("flag-{}-{}-linux", release.version, std::env::consts::ARCH);
+    let top = folder.join(&name);
+    lay_out(metadata, binaries, &top)?;
+    release.age(&top)?;
+    debian::pack(metadata, release, &top, folder, effort)?;
+    let archive = folder.join(format!("{name}.tar.gz"));
+    // With neither the name of the file nor the time of packing.
+    let gzip = match effort {
+        Effort::Most => "gzip -9 --no-name",
+        Effort::Least => "gzip -1 --no-name",
+    };
+    output(
+        Command::new("tar")
+            .args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
+            .args(["--use-compress-program", gzip, "--directory"])
+            .arg(folder)
+            .arg("--file")
+            .arg(archive)
+            .args(["--create", &name]),
+    )?;
+    fs::remove_dir_all(&top)?;
+    for package in metadata.packages_of(&BINARIES) {
+        let bill = bill::of(package, release, &metadata.workspace_root)?;
+        fs::write(
+            folder.join(format!("{}-{}.cdx.json", package.name, release.version)),
+            bill,
+        )?;
+    }
+    let sums = Command::new("sh")
+        .args(["-c", "sha256sum -- *"])
+        .current_dir(folder)
+        .output()?;
+    fs::write(folder.join("SHA256SUMS"), sums.stdout)?;
+    Ok(())
+}
+
+/// Lays out programs, manual pages, completions, the unit and documents.
+fn lay_out(metadata: &Metadata, binaries: &Path, top: &Path) -> Result<()> {
+    let (bin, manual, completions) = (top.join("bin"), top.join("man"), top.join("completions"));
+    let systemd = top.join("systemd");
+    for folder in [&bin, &manual, &completions, &systemd] {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    let packages = BINARIES.iter().flat_map(|binary| ["-p", binary]);
-    foreground.run(
-        cargo()
-            .args(["build", "--release", "--locked"])
-            .args(packages),
-    )?;
     for binary in BINARIES {
-        let built = target.join("release").join(binary);
-        fs::copy(&built, dist.join(binary))
-            .with_context(|| format!("cannot copy {}", built.display()))?;
+        copy(&binaries.join(binary), &bin.join(binary))?;
     }
-    let flagctl = dist.join("flagctl");
-    foreground.run(
-        std::process::Command::new(&flagctl)
-            .arg("manual")
-            .arg(&manual),
-    )?;
+    let flagctl = bin.join("flagctl");
+    output(Command::new(&flagctl).arg("manual").arg(&manual))?;
     for (shell, file) in SHELLS {
-        let script = std::process::Command::new(&flagctl)
-            .args(["completions", shell])
-            .output()?;
-        fs::write(completions.join(file), script.stdout)?;
+        let script = output(Command::new(&flagctl).args(["completions", shell]))?;
+        fs::write(completions.join(file), script + "\n")?;
     }
-    println!(
-        "binaries, manual pages and completions are in {}",
-        dist.display()
-    );
+    let source = metadata.workspace_root.join(SYSTEMD);
+    copy(
+        &source.join("flag-service.8"),
+        &manual.join("flag-service.8"),
+    )?;
+    for file in [
+        "flag-service.service",
+        "flag-service.sysusers",
+        "flag-service.toml",
+    ] {
+        copy(&source.join(file), &systemd.join(file))?;
+    }
+    for file in DOCUMENTS {
+        copy(&metadata.workspace_root.join(file), &top.join(file))?;
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
     Ok(())
 }

@@ -162,6 +162,12 @@ pub(crate) fn has_cargo_plugin(plugin: &str) -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// Tells whether a program is on the path.
+pub(crate) fn has_program(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
 /// Spells a command as it would be typed, but for quotes.
 fn line(command: &Command) -> String {
     let program = Path::new(command.get_program());

@@ -8,6 +8,7 @@
 )]
 
 mod airflow;
+mod api;
 mod bench;
 mod cache;
 mod chart;
@@ -18,11 +19,15 @@ mod emulator;
 mod faults;
 mod foreground;
 mod generated;
+mod image;
 mod instructions;
 mod load_test;
+mod manifests;
 mod metadata;
 mod migration;
 mod mutants;
+mod python;
+mod release;
 mod schemathesis;
 mod services;
 mod test;
@@ -58,12 +63,18 @@ enum Chore {
     Mutants(mutants::Args),
     /// Follows docs/migrating.md beside the Python service, on an emulator: needs Python, and the network at first
     Migration,
+    /// Checks what is in deploy/: images, manifests, packages. Needs Debian, root, kubectl, and the network at first
+    Deploy,
+    /// Checks that the public API of the client is as recorded
+    Api,
     /// Checks that our crates depend only on what they may
     Edges,
     /// Checks that every crate opens with its purpose and inherits the lints
     Tidy,
-    /// Builds the binaries, the manual pages and the completions
-    Dist,
+    /// Packs what is handed out: archive, Debian packages, bills of material, checksums. Needs Debian
+    Dist(dist::Args),
+    /// Makes images of containers, without a daemon: needs Debian, and its package umoci
+    Image(image::Args),
     /// Runs every check of a change, tests last
     Ci,
 }
@@ -79,10 +90,13 @@ fn main() -> ExitCode {
         Chore::Faults(args) => faults::run(&args, &mut foreground),
         Chore::Schemathesis(args) => schemathesis::run(&args, &mut foreground),
         Chore::Mutants(args) => mutants::run(&args, &mut foreground),
-        Chore::Migration => test::run_migration(&mut foreground),
+        Chore::Migration => test::run_on_emulator(migration::run, &mut foreground),
+        Chore::Deploy => ci::run_deploy(&mut foreground),
+        Chore::Api => api::run(&mut foreground),
         Chore::Edges => edges::run(),
         Chore::Tidy => tidy::run(),
-        Chore::Dist => dist::run(&mut foreground),
+        Chore::Dist(args) => dist::run(&args, &mut foreground),
+        Chore::Image(args) => image::run(&args, &mut foreground),
         Chore::Ci => ci::run(&mut foreground),
     });
     match done {

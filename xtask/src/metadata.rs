@@ -23,6 +23,12 @@ pub(crate) struct Metadata {
 pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) manifest_path: PathBuf,
+    #[serde(default)]
+    pub(crate) version: String,
+    #[serde(default)]
+    pub(crate) description: String,
+    #[serde(default)]
+    pub(crate) license: String,
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) targets: Vec<Target>,
 }
@@ -71,6 +77,12 @@ impl Metadata {
     /// Decodes cargo's answer.
     pub(crate) fn parse(json: &[u8]) -> Result<Self> {
         serde_json::from_slice(json).context("cannot read what `cargo metadata` says")
+    }
+
+    /// Our crates of these names, in this order.
+    pub(crate) fn packages_of<'a>(&'a self, names: &[&str]) -> Vec<&'a Package> {
+        let find = |name: &&str| self.packages.iter().find(|package| package.name == *name);
+        names.iter().filter_map(find).collect()
     }
 
     /// Spells a path from the repository's top.

@@ -11,7 +11,6 @@ use serde_json::Value;
 use crate::airflow;
 use crate::emulator::{self, Emulator};
 use crate::foreground::{Foreground, cargo, has_cargo_plugin};
-use crate::migration;
 
 /// The crates and features that every command builds: the same, so that nothing is built twice.
 const SELECTION: [&str; 2] = ["--workspace", "--all-features"];
@@ -72,17 +71,8 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
     Ok(())
 }
 
-/// Runs only the tests of the DAG.
-pub(crate) fn run_airflow(foreground: &mut Foreground) -> Result<()> {
-    run_on_emulator(airflow::run, foreground)
-}
-
-/// Runs only the test of the page about migrating.
-pub(crate) fn run_migration(foreground: &mut Foreground) -> Result<()> {
-    run_on_emulator(migration::run, foreground)
-}
-
-fn run_on_emulator(
+/// Runs a test with the folder of the binaries and the address of an emulator.
+pub(crate) fn run_on_emulator(
     test: fn(&Path, &str, &mut Foreground) -> Result<()>,
     foreground: &mut Foreground,
 ) -> Result<()> {

@@ -57,6 +57,7 @@ fn violations(metadata: &Metadata, trees: &[Tree<'_>]) -> Result<Vec<String>> {
                 "{manifest}: lacks `[lints]` with `workspace = true`"
             ));
         }
+        found.extend(missing_fields(package, &manifest.to_string())?);
         found.extend(left_out(package).map(|test| {
             format!("{manifest}: `required-features` leaves the test `{test}` out of `cargo test`")
         }));
@@ -114,6 +115,25 @@ fn roots(package: &Package) -> impl Iterator<Item = &Path> {
 
 fn opens_with_a_header(source: &str) -> bool {
     source.starts_with("//! ")
+}
+
+/// What registries and packages show of a crate; those of `tests` and `xtask` are for us alone.
+const SHOWN: [&str; 5] = [
+    "description",
+    "keywords",
+    "categories",
+    "readme",
+    "rust-version",
+];
+
+fn missing_fields(package: &Package, manifest: &str) -> Result<Vec<String>> {
+    if !manifest.starts_with("crates/") {
+        return Ok(Vec::new());
+    }
+    let text = read(&package.manifest_path)?;
+    let missing = |field: &&&str| !text.lines().any(|line| line.starts_with(**field));
+    let lacks = |field| format!("{manifest}: lacks `{field}`");
+    Ok(SHOWN.iter().filter(missing).map(lacks).collect())
 }
 
 fn inherits_the_lints(manifest: &str) -> bool {

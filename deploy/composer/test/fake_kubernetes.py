@@ -41,6 +41,7 @@ class FakeKubernetes:
 
     def __init__(self, images: dict[str, Path]):
         self.images = images
+        self.config_maps: dict[str, dict[str, str]] = {}
         self.token = secrets.token_hex(16)
         self.pods: dict[str, Pod] = {}
         self.seen: list[dict] = []
@@ -81,9 +82,12 @@ class FakeKubernetes:
         image = manifest["spec"]["containers"][0]["image"]
         if image not in self.images:
             raise Refused(422, f"no image {image!r}")
+        for source in manifest["spec"]["containers"][0].get("envFrom") or []:
+            if source["configMapRef"]["name"] not in self.config_maps:
+                raise Refused(422, f"no config map {source['configMapRef']['name']!r}")
         manifest["metadata"]["namespace"] = namespace
         self.seen.append(manifest)
-        pod = Pod(manifest, self.images[image], Path(self._folder.name))
+        pod = Pod(manifest, self.images[image], self.config_maps, Path(self._folder.name))
         self.pods[name] = pod
         return pod.manifest()
 
@@ -107,8 +111,9 @@ class FakeKubernetes:
 class Pod:
     """A process, and what is told of it."""
 
-    def __init__(self, manifest: dict, image: Path, folder: Path):
+    def __init__(self, manifest: dict, image: Path, config_maps: dict[str, dict[str, str]], folder: Path):
         self._manifest = manifest
+        self._config_maps = config_maps
         self.metadata = manifest["metadata"]
         self.metadata |= {"uid": secrets.token_hex(8), "creationTimestamp": now(), "resourceVersion": "1"}
         self._container = manifest["spec"]["containers"][0]
@@ -123,6 +128,8 @@ class Pod:
     def _start(self, image: Path, folder: Path) -> subprocess.Popen:
         folder.mkdir()
         variables: dict[str, str] = {}
+        for source in self._container.get("envFrom") or []:
+            variables |= self._config_maps[source["configMapRef"]["name"]]
         for variable in self._container.get("env") or []:
             variables[variable["name"]] = expand(variable.get("value", ""), variables)
         words = [*self._container["command"], *(self._container.get("args") or [])]

@@ -120,6 +120,19 @@ class AddRow(unittest.TestCase):
             text=True,
         )
 
+    def test_the_store_may_stand_in_a_config_map(self) -> None:
+        self.cluster.config_maps["flag-store"] = self.store
+        variables = {
+            "FLAG_DAG_IMAGE": IMAGE,
+            "FLAG_DAG_KUBE_CONFIG": str(self.kube_config),
+            "FLAG_DAG_CONFIG_MAP": "flag-store",
+        }
+        run = self.home.test_dag(DAG_ID, configuration("FLAG", METADATA), variables)
+        self.assertTrue(run.succeeded, run.log)
+        [pod] = self.cluster.seen
+        self.assertEqual([one["name"] for one in pod["spec"]["containers"][0]["env"]], ["FLAG_STORE"])
+        self.assertIn("Multi-step API router", self.flagctl("list", FLAG[0]).stdout)
+
     def add_flag(self) -> None:
         added = self.flagctl("add", *FLAG, "--description", "Multi-step API router")
         self.assertEqual(added.returncode, 0, added.stderr)
