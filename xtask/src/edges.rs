@@ -55,8 +55,6 @@ const OURS: &[(&str, Allowed)] = &[
             "flag-runtime",
             "flag-settings",
             "flag-store",
-            "flag-store-bigtable",
-            "flag-store-embedded",
         ]),
     ),
     (

@@ -14,7 +14,11 @@ const OPENMETRICS: &str =
 const INSTANCE: &str = "A12345-canary";
 
 /// Metrics that only something that went wrong brings forth.
-const ON_OCCASION: [&str; 2] = ["flag_passed_over", "flag_unreadable"];
+const ON_OCCASION: [&str; 3] = [
+    "flag_passed_over",
+    "flag_store_calls_rejected_total",
+    "flag_unreadable",
+];
 
 /// A service that was asked everything that it counts.
 async fn asked(store: &TestStore, collector: &Collector) -> Service {
