@@ -9,6 +9,7 @@
 )]
 
 mod application;
+mod balancer;
 mod collector;
 mod emulator;
 mod exposition;
@@ -28,6 +29,7 @@ use flag_model::Timestamp;
 use flag_store::{Clock as _, SystemClock};
 
 pub use crate::application::Application;
+pub use crate::balancer::Balancer;
 pub use crate::collector::Collector;
 pub use crate::emulator::Emulator;
 pub use crate::exposition::{Exposition, Sample};
@@ -63,11 +65,21 @@ pub fn soon() -> Timestamp {
     SystemClock.now().saturating_add(Duration::from_hours(1))
 }
 
-/// A binary of ours, as `cargo xtask test` has built it.
-fn binary(name: &str) -> PathBuf {
+/// The folder of our binaries, as `cargo xtask test` has built them.
+pub fn binaries() -> PathBuf {
     let folder = std::env::var_os("FLAG_TEST_BIN_DIR")
         .expect("FLAG_TEST_BIN_DIR is not set: run the tests with `cargo xtask test`");
-    PathBuf::from(folder).join(name)
+    PathBuf::from(folder)
+}
+
+fn binary(name: &str) -> PathBuf {
+    binaries().join(name)
+}
+
+/// An address on which nobody listens.
+pub fn free_address() -> String {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap().to_string()
 }
 
 /// A client that has no connection yet.

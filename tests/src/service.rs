@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 
 use crate::TestStore;
-use crate::{binary, http};
+use crate::{binary, free_address, http};
 
 /// How long a machine with much else to do may take to start it.
 const STARTED: Duration = Duration::from_secs(20);
@@ -55,6 +56,21 @@ impl Service {
         service
     }
 
+    /// The same of another build, whose binaries are in this folder.
+    pub fn start_of(
+        folder: &Path,
+        store: &TestStore,
+        options: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let ours = command(store, options, variables);
+        let mut other = Command::new(folder.join("flag-service"));
+        take_over(&ours, &mut other);
+        let service = Self::start_command(other, options, Stdio::null());
+        service.wait_until_ready();
+        service
+    }
+
     /// A busy machine may need longer to open the store than the service waits before it listens.
     fn wait_until_ready(&self) {
         let began = Instant::now();
@@ -82,13 +98,8 @@ impl Service {
         let ours = command(store, options, variables);
         let mut limited = Command::new("prlimit");
         limited.arg(format!("--nofile={files}:{files}"));
-        limited.arg(ours.get_program()).args(ours.get_args());
-        limited.env_clear().stdin(Stdio::null());
-        for (name, value) in ours.get_envs() {
-            if let Some(value) = value {
-                limited.env(name, value);
-            }
-        }
+        limited.arg(ours.get_program());
+        take_over(&ours, &mut limited);
         let log = NamedTempFile::new().unwrap();
         let mut service = Self::start_command(limited, options, log.reopen().unwrap());
         service.log = Some(log);
@@ -138,9 +149,7 @@ impl Service {
         stdout: impl Into<Stdio>,
         stderr: impl Into<Stdio>,
     ) -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap().to_string();
-        drop(free);
+        let address = free_address();
         let mut command = command(store, &["--demo"], variables);
         command.env("FLAG_LISTEN", &address);
         let service = Self {
@@ -324,6 +333,17 @@ impl Drop for Service {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Gives a command the arguments and the environment of another one.
+fn take_over(of: &Command, command: &mut Command) {
+    command.args(of.get_args());
+    command.env_clear().stdin(Stdio::null());
+    for (name, value) in of.get_envs() {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
     }
 }
 

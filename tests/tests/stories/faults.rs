@@ -7,6 +7,7 @@ mod exposures;
 mod freshness;
 mod limits;
 mod report;
+mod rolling;
 mod store;
 mod world;
 mod writers;

@@ -27,5 +27,6 @@ mod python_reader;
 mod reference;
 mod service;
 mod traces;
+mod tutorial;
 mod unheard;
 mod writers;
