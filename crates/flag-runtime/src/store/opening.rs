@@ -125,9 +125,21 @@ async fn open(
     stores: Stores,
     first_attempt: oneshot::Sender<()>,
 ) -> Result<(), OpenError> {
+    let foreground = open_foreground(&settings, seed, &stores, first_attempt);
+    tokio::try_join!(foreground, open_background(&settings, &background, &stores))?;
+    Ok(())
+}
+
+/// Opens rows, and the log for callers who wait, as often as it takes.
+async fn open_foreground(
+    settings: &StoreSettings,
+    seed: Option<Seed>,
+    stores: &Stores,
+    first_attempt: oneshot::Sender<()>,
+) -> Result<(), OpenError> {
     let mut retries = 0;
     let mut first_attempt = Some(first_attempt);
-    while let Err(error) = open_once(&settings, seed, &background, &stores).await {
+    while let Err(error) = open_once(settings, seed, stores).await {
         if !error.is_transient() {
             return Err(error);
         }
@@ -149,37 +161,51 @@ async fn open(
 async fn open_once(
     settings: &StoreSettings,
     seed: Option<Seed>,
-    background: &Handle,
     stores: &Stores,
 ) -> Result<(), OpenError> {
     let rows = settings.open().await?;
-    let (log, background) = open_logs(settings, background).await?;
+    let log = settings.open_log().await?;
     let flags = FlagStore::new(Arc::clone(&rows), Arc::new(SystemClock));
     if let Some(seed) = seed {
         seed(&flags).await.map_err(OpenError::Seed)?;
     }
-    // Only once everything is open: an attempt that fails half-way must not serve anything.
+    // Only once both are open: an attempt that fails half-way must not serve anything.
     stores.rows.open(rows);
+    if let StoreSettings::Embedded(_) = settings {
+        // It has a thread for exposures as it is.
+        stores.background.open(Arc::clone(&log));
+    }
     stores.log.open(log);
-    stores.background.open(background);
     tokio::spawn(warn_if_empty(flags, settings.place()));
     Ok(())
 }
 
-/// Opens the log for callers who wait, and the log for the writer.
-async fn open_logs(
+/// Opens the log for the writer, as often as it takes. Its threads run when no others want the processor, so nothing else
+/// waits for it.
+async fn open_background(
     settings: &StoreSettings,
     background: &Handle,
-) -> Result<(Arc<dyn ExposureLog>, Arc<dyn ExposureLog>), OpenError> {
+    stores: &Stores,
+) -> Result<(), OpenError> {
     if let StoreSettings::Embedded(_) = settings {
-        // It has a thread for exposures as it is.
-        let log = settings.open_log().await?;
-        return Ok((Arc::clone(&log), log));
+        return Ok(());
     }
-    let for_writer = settings.clone();
-    let opening = background.spawn(async move { for_writer.open_log().await });
-    let log = settings.open_log().await?;
-    Ok((log, opening.await??))
+    let mut retries = 0;
+    loop {
+        let settings = settings.clone();
+        let opening = background.spawn(async move { settings.open_log().await });
+        match opening.await?.map_err(OpenError::from) {
+            Ok(log) => {
+                stores.background.open(log);
+                return Ok(());
+            }
+            Err(error) if error.is_transient() => {
+                sleep(BACKOFF.delay(retries, fastrand::f64())).await;
+                retries = retries.saturating_add(1);
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Warns about a store without flags, which is usually the wrong store.
