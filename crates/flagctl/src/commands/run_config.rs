@@ -116,7 +116,7 @@ async fn revise(
     parts.format = following(format, parts.format);
     let mut planned = PlannedRevision::on(newest.as_ref(), parts)?;
     if !io::stdin().is_terminal() {
-        planned.change.risks.retain(|risk| *risk == Risk::Reshuffle);
+        planned.change.risks.retain(|risk| *risk == Risk::Resalt);
     }
     if leaves_out_treatments {
         planned = planned.leaving_out_treatments(newest.as_ref());
