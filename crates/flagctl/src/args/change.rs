@@ -111,7 +111,7 @@ pub(crate) struct FormatArgs {
     /// force]
     #[arg(long, value_name = "NAME")]
     pub(crate) algorithm: Option<String>,
-    /// Format version of the first revision; 1 if the reference service still reads the rows [default: 2]
+    /// Format version of the first revision; 1 if the Python service still reads the rows [default: 2]
     #[arg(long, value_name = "VERSION", value_parser = format_version())]
     pub(crate) format_version: Option<FormatVersion>,
 }

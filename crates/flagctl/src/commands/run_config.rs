@@ -1,4 +1,4 @@
-//! `flagctl run-config`: what the reference's DAG was triggered with.
+//! `flagctl run-config`: what the Python framework's DAG was triggered with.
 
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
@@ -49,7 +49,7 @@ pub(crate) async fn run_config(context: &Context, typed: &RunConfigArgs) -> Resu
     }
 }
 
-/// New metadata; in the reference adding and updating are the same procedure, which appends whatever was there.
+/// New metadata; in the Python framework adding and updating are the same procedure, which appends whatever was there.
 async fn add_or_update(
     context: &Context,
     typed: &RunConfigArgs,
