@@ -48,7 +48,7 @@ pub(crate) enum Risk {
     /// Everybody receives another value.
     EverybodyElse,
     /// Everybody gets a new bucket.
-    Reshuffle,
+    Resalt,
     /// Instances go from one treatment to another.
     BetweenTreatments,
     /// What a rollback took back comes into force again.
@@ -67,7 +67,7 @@ impl fmt::Display for Risk {
             }
             Self::Everybody => "nobody keeps the control value",
             Self::EverybodyElse => "everybody receives another value",
-            Self::Reshuffle => "everybody gets a new bucket",
+            Self::Resalt => "everybody gets a new bucket",
             Self::BetweenTreatments => "instances move from one treatment to another",
             Self::UndoesRollback => "what was rolled back comes into force again",
             Self::Ahead => "an existing revision comes into force later and replaces this one",
@@ -221,7 +221,7 @@ fn risks(
         risks.push(Risk::Everybody);
     }
     if !newest.format.places_equally(&next.format) {
-        risks.push(Risk::Reshuffle);
+        risks.push(Risk::Resalt);
     }
     if impact.is_some_and(Impact::any_between_treatments) || overridden.any_between_treatments {
         risks.push(Risk::BetweenTreatments);

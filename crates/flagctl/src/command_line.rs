@@ -54,7 +54,7 @@ pub(crate) enum Command {
   flagctl rollback csr-assistant feature multi_step_api_router \\
       --to '2024-09-25 19:15:28.248896'")]
     Rollback(RollbackArgs),
-    /// Write the row that a run configuration of the reference's DAG describes
+    /// Write the row that a run configuration of the Python framework's DAG describes
     #[command(after_help = "Example:
   flagctl run-config --file run-config.json")]
     RunConfig(RunConfigArgs),

@@ -252,7 +252,7 @@ mod tests {
             ..ConfirmArgs::default()
         };
         check(
-            Some(Risk::Reshuffle),
+            Some(Risk::Resalt),
             &typed,
             Some("f"),
             Some(Verdict::DryRun),

@@ -18,8 +18,8 @@ pub(crate) struct InputError {
 impl CommandError for InputError {
     fn exit_code(&self) -> ExitCode {
         match self.source.kind() {
-            // The file holds something other than UTF-8.
-            io::ErrorKind::InvalidData => ExitCode::Refused,
+            // The file holds something other than UTF-8, or too much.
+            io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge => ExitCode::Refused,
             _ => ExitCode::Failed,
         }
     }

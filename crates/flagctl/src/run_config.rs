@@ -1,6 +1,6 @@
-//! The run configuration of the reference's DAG: what it says, or what is wrong with it and where.
+//! The run configuration of the Python framework's DAG: what it says, or what is wrong with it and where.
 //!
-//! Pure: knows no store. A configuration becomes the row that the reference would write, which is then read as any row
+//! Pure: knows no store. A configuration becomes the row that the framework would write, which is then read as any row
 //! is, so that nothing gets in that could not be read again.
 mod fields;
 mod place;

@@ -9,12 +9,10 @@ use crate::confirm::{Verdict, confirm};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, StoreFailure, append_exit_code};
+use crate::lookup::SEARCHED_REVISIONS;
 use crate::output::{self, WrittenRow, with_progress};
 use crate::shell;
 use crate::stored::{Stored, created};
-
-/// How far back the revision is looked for that a conflicting change was started from.
-const SEARCHED: usize = 100;
 
 /// Why a row was not written, or not as intended.
 #[derive(Debug, thiserror::Error)]
@@ -296,7 +294,7 @@ pub(crate) async fn conflict(
     base: Base,
     found: Option<Timestamp>,
 ) -> WriteError {
-    let history = store.history(&flag, SEARCHED);
+    let history = store.history(&flag, SEARCHED_REVISIONS);
     let history = with_progress(format!("reading the history of {flag}"), history).await;
     let mut both = history.unwrap_or_default();
     both.retain(|revision| match (revision, base) {

@@ -1,4 +1,5 @@
-//! Checks that docs and messages use the words of `docs/glossary.md`, and none that stands there as "not".
+//! Checks that docs, messages and the help of `flagctl` use the words of `docs/glossary.md`, and none that stands there
+//! as "not".
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,13 @@ struct Synonym {
     exceptions: Vec<String>,
 }
 
+/// Sources of `flagctl` whose doc comments its `--help` shows.
+const HELP: [&str; 3] = [
+    "crates/flagctl/src/args",
+    "crates/flagctl/src/command_line",
+    "crates/flagctl/src/commands",
+];
+
 /// A page, or the messages of a source file: lower case, single spaces.
 struct Text {
     name: String,
@@ -56,9 +64,14 @@ pub(super) fn complaints(metadata: &Metadata, trees: &[Tree<'_>]) -> Result<Vec<
         .filter(|tree| !ours.contains(&&*tree.package.name));
     for file in product.flat_map(|tree| &tree.files) {
         let source = read(&file.path)?;
+        let name = metadata.relative(&file.path).display().to_string();
+        let mut words = messages(&source, &file.code.product);
+        if HELP.iter().any(|help| is_of_module(&name, help)) {
+            words = words + " " + &prose(&doc_comments(&source));
+        }
         texts.push(Text {
-            name: metadata.relative(&file.path).display().to_string(),
-            words: normalized(&messages(&source, &file.code.product)),
+            name,
+            words: normalized(&words),
         });
         code.push_str(&file.code.product);
     }
@@ -163,6 +176,19 @@ fn messages(source: &str, product: &str) -> String {
     parts.collect::<Vec<_>>().join(" ")
 }
 
+/// Whether a source file is that of a module, or of one below it.
+fn is_of_module(file: &str, module: &str) -> bool {
+    let rest = file.strip_prefix(module);
+    rest.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+}
+
+/// The text of the comments that document items.
+fn doc_comments(source: &str) -> String {
+    let lines = source.lines();
+    let lines = lines.filter_map(|line| line.trim_start().strip_prefix("///"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 fn normalized(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     words.join(" ").to_lowercase()
@@ -222,6 +248,16 @@ mod tests {
     #[test]
     fn code_in_a_page_is_not_prose() {
         assert_eq!(prose("a `b` c\n```\nd\n```\ne"), "a   c\n \ne");
+    }
+
+    #[test]
+    fn the_help_of_an_option_is_its_doc_comment() {
+        let source = "/// Reshuffle:\n    /// a `bucket`\n// not this\nlet a = 1;";
+        assert_eq!(doc_comments(source), " Reshuffle:\n a `bucket`");
+        let is_help = |file| HELP.iter().any(|help| is_of_module(file, help));
+        assert!(is_help("crates/flagctl/src/args/change.rs"));
+        assert!(is_help("crates/flagctl/src/command_line.rs"));
+        assert!(!is_help("crates/flagctl/src/command_lines.rs"));
     }
 
     #[test]

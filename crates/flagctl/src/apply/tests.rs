@@ -169,7 +169,7 @@ fn ranges_in_the_file_count_where_there_are_none() {
     let other = revision(V1, Vec::new());
     let lines = format!("format_version: 2\n{lines}");
     let plan = planned(&lines, stored(Some(other))).unwrap();
-    assert_eq!(plan.changes()[0].risks, [Risk::Reshuffle]);
+    assert_eq!(plan.changes()[0].risks, [Risk::Resalt]);
     let overlap = "treatments:\n- {percent: 1, value: true, ranges: [[0, 1000]]}\n\
                    - {percent: 1, value: true, ranges: [[0, 1000]]}";
     let found = "Treatments[1].Ranges: found [0, 1000) beside [0, 1000), expected ranges that share no bucket";

@@ -65,7 +65,7 @@ pub(crate) struct TreatmentArgs {
     /// ambiguous, `#2` and `#new` are positions and `name:2` is a rollout group
     #[arg(long = "treatment", value_name = "SELECTOR")]
     pub(crate) selector: Option<String>,
-    /// Share of all instances that receives it, 0 to 100; up to three decimals in version 2
+    /// Percent rollout: share of all instances that receives it, 0 to 100; up to three decimals in version 2
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub(crate) percent: Option<String>,
     /// Value that they receive [default for a new treatment of a feature: the opposite of the control]
@@ -96,7 +96,7 @@ pub(crate) struct TreatmentArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Placing instances")]
 pub(crate) struct FormatArgs {
-    /// Reshuffle: give everybody a new bucket, and move a flag of version 1 to version 2
+    /// Give everybody a new bucket, and move a flag of version 1 to version 2
     /// [default in version 1: the flag's name]
     #[arg(long, value_name = "SALT", num_args = 0..=1)]
     #[expect(
@@ -111,7 +111,7 @@ pub(crate) struct FormatArgs {
     /// force]
     #[arg(long, value_name = "NAME")]
     pub(crate) algorithm: Option<String>,
-    /// Format version of the first revision; 1 if the reference service still reads the rows [default: 2]
+    /// Format version of the first revision; 1 if the Python service still reads the rows [default: 2]
     #[arg(long, value_name = "VERSION", value_parser = format_version())]
     pub(crate) format_version: Option<FormatVersion>,
 }

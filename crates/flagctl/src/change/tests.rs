@@ -146,7 +146,7 @@ fn leaving_nobody_with_the_control_is_a_risk() {
 fn a_new_salt_is_a_risk() {
     let now = parts(v2("s"), "a", &[Share(50, "b", &[])]);
     let change = change(now, &parts(v2("s.2"), "a", &[Share(50, "b", &[])]));
-    assert_eq!(change.risks, [Risk::Reshuffle]);
+    assert_eq!(change.risks, [Risk::Resalt]);
     assert!(
         change
             .to_string()

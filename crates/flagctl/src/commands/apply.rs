@@ -37,9 +37,6 @@ pub(crate) struct ApplyArgs {
     /// Only compare, write nothing, and end with code 7 if anything differs
     #[arg(long)]
     check: bool,
-    /// Leave flags alone that are not in the file; that is so anyway, as nothing is ever removed
-    #[arg(long)]
-    prune_nothing: bool,
     /// Reason for every revision that is appended [default: Applied from FILE]
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,

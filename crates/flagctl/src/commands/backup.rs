@@ -6,12 +6,13 @@ use clap::Args;
 use flag_settings::StoreSettings;
 use flag_store::{Clock as _, SystemClock};
 use flag_store_embedded::{BackupError, ExistingStore, back_up, restore};
+use tokio::task::{JoinError, spawn_blocking};
 
 use crate::args::{OutputArgs, YesArgs};
 use crate::confirm::{Unattended, confirm_action};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
-use crate::failure::{CannotStart, CommandError, Failure};
+use crate::failure::{CommandError, Failure};
 use crate::interpret::ArgumentError;
 use crate::output::{self, Files};
 
@@ -62,6 +63,9 @@ enum NotCopied {
     /// The files cannot be copied.
     #[error("the store was not copied")]
     Failed(#[source] BackupError),
+    /// The copy panicked.
+    #[error("the copy broke off by a fault of flagctl; what it has written may be incomplete")]
+    BrokeOff(#[source] JoinError),
 }
 
 impl CommandError for NotCopied {
@@ -69,6 +73,7 @@ impl CommandError for NotCopied {
         match self {
             Self::StoreExists { .. } | Self::BackupExists { .. } => ExitCode::Conflict,
             Self::Failed(_) => ExitCode::StoreUnavailable,
+            Self::BrokeOff(_) => ExitCode::Failed,
         }
     }
 }
@@ -135,13 +140,37 @@ fn directory(context: &Context) -> Result<PathBuf, Failure> {
 async fn copied<T: Send + 'static>(
     what: String,
     copy: impl FnOnce() -> Result<T, BackupError> + Send + 'static,
-) -> Result<Result<T, BackupError>, CannotStart> {
-    let copied = output::with_progress(what, tokio::task::spawn_blocking(copy)).await;
-    copied.map_err(|panicked| CannotStart(panicked.into()))
+) -> Result<Result<T, BackupError>, NotCopied> {
+    let copied = output::with_progress(what, spawn_blocking(copy)).await;
+    copied.map_err(NotCopied::BrokeOff)
 }
 
 /// The time, as the name of a folder can have it.
 fn now_in_a_name() -> String {
     let now = SystemClock.now().to_string();
     now.replace(' ', "T").replace(':', "-")
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Builder;
+
+    use super::*;
+    use crate::failure::Report;
+
+    #[test]
+    fn a_copy_that_panics_has_broken_off() {
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        let copied = copied::<()>("copying".to_owned(), || panic!("torn"));
+        let failure = Failure::from(runtime.block_on(copied).unwrap_err());
+        assert_eq!(failure.exit_code, ExitCode::Failed);
+        let Report::Message(message) = failure.report else {
+            panic!("help");
+        };
+        assert!(
+            message.starts_with("error: the copy broke off"),
+            "{message}"
+        );
+        assert!(message.contains("torn"), "{message}");
+    }
 }

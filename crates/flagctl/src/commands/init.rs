@@ -18,7 +18,8 @@ use crate::output::{self, PartState, StorePart, StoreParts};
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// Days for which Bigtable keeps exposures; the embedded store keeps them for ever
+    /// Days for which Bigtable keeps exposures; from the embedded store the service removes them after
+    /// `FLAG_EXPOSURE_RETENTION_DAYS`
     #[arg(long, value_name = "N", default_value = "90", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     log_retention_days: u32,
     #[command(flatten)]
@@ -53,7 +54,10 @@ async fn embedded(context: &Context, directory: &Path) -> Result<Vec<StorePart>,
     EmbeddedStore::recreate(directory).map_err(OpenStoreError::from)?;
     context.open_or_create().await?;
     context.open_log(context.settings()).await?;
-    output::notice("the embedded store expires nothing: --log-retention-days is for Bigtable");
+    output::notice(
+        "--log-retention-days is for Bigtable: the service removes exposures from the embedded store after \
+         FLAG_EXPOSURE_RETENTION_DAYS (default: 90)",
+    );
     let parts = files.iter().zip(found).map(|(file, found)| {
         let (state, is) = match found {
             Ok(found) if found.len() > 0 => (PartState::WasThere, None),

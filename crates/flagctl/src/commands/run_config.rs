@@ -1,4 +1,4 @@
-//! `flagctl run-config`: what the reference's DAG was triggered with.
+//! `flagctl run-config`: what the Python framework's DAG was triggered with.
 
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
@@ -49,7 +49,7 @@ pub(crate) async fn run_config(context: &Context, typed: &RunConfigArgs) -> Resu
     }
 }
 
-/// New metadata; in the reference adding and updating are the same procedure, which appends whatever was there.
+/// New metadata; in the Python framework adding and updating are the same procedure, which appends whatever was there.
 async fn add_or_update(
     context: &Context,
     typed: &RunConfigArgs,
@@ -116,7 +116,7 @@ async fn revise(
     parts.format = following(format, parts.format);
     let mut planned = PlannedRevision::on(newest.as_ref(), parts)?;
     if !io::stdin().is_terminal() {
-        planned.change.risks.retain(|risk| *risk == Risk::Reshuffle);
+        planned.change.risks.retain(|risk| *risk == Risk::Resalt);
     }
     if leaves_out_treatments {
         planned = planned.leaving_out_treatments(newest.as_ref());

@@ -1,4 +1,4 @@
-//! How the next revision places instances: the same way as before, unless a reshuffle is asked for by name.
+//! How the next revision places instances: the same way as before, unless a resalt is asked for by name.
 
 use flag_model::{AlgorithmSource, FlagKey, FlagName, Format, FormatVersion, HashAlgorithm, Salt};
 

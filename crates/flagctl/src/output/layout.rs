@@ -62,11 +62,13 @@ fn row_lines(cells: &[String], widths: &[usize], terminal: Option<usize>) -> Vec
         .enumerate()
         .map(|(at, (cell, width))| {
             let is_last = at + 1 == cells.len();
-            let room = match terminal {
-                Some(terminal) if is_last => terminal.saturating_sub(left).max(*width),
-                Some(_) => *width,
-                None => usize::MAX,
-            };
+            let room = terminal.map(|terminal| {
+                if is_last {
+                    terminal.saturating_sub(left).max(*width)
+                } else {
+                    *width
+                }
+            });
             left += width + GAP.len();
             (*width, wrapped(cell, room))
         })
@@ -82,16 +84,25 @@ fn row_lines(cells: &[String], widths: &[usize], terminal: Option<usize>) -> Vec
     (0..height.unwrap_or(0)).map(line).collect()
 }
 
-/// The lines of a cell, none of whose words is broken.
-fn wrapped(cell: &str, width: usize) -> Vec<String> {
+/// The lines of a cell, none of whose words is broken; one line where there is no width to fit.
+fn wrapped(cell: &str, room: Option<usize>) -> Vec<String> {
+    let Some(room) = room else {
+        return vec![cell.to_owned()];
+    };
     let mut lines: Vec<String> = Vec::new();
+    let mut taken = 0;
     for word in words(cell) {
+        let width = word.width();
         match lines.last_mut() {
-            Some(line) if line.width() + 1 + word.width() <= width => {
+            Some(line) if taken + 1 + width <= room => {
                 line.push(' ');
                 line.push_str(word);
+                taken += 1 + width;
             }
-            _ => lines.push(word.to_owned()),
+            _ => {
+                lines.push(word.to_owned());
+                taken = width;
+            }
         }
     }
     lines
@@ -172,5 +183,19 @@ mod tests {
     #[test]
     fn a_single_column_is_left_as_it_is() {
         check(&[&[TEXT]], Some(20), &[TEXT]);
+    }
+
+    /// With work per word that grows with the line, this would not end.
+    #[test]
+    fn a_cell_of_a_million_words_is_laid_out() {
+        const WORDS: usize = 1 << 20;
+        let cell = vec!["a"; WORDS].join(" ");
+        let line = format!("key  {cell}");
+        check(&[&["key", &cell]], None, &[&line]);
+        check(&[&["key", &cell]], Some(line.len()), &[&line]);
+        let rows = [((), vec!["key".to_owned(), cell])];
+        let wrapped = lay_out(&rows, Some(80));
+        assert_eq!(wrapped.len(), WORDS.div_ceil(38));
+        assert!(wrapped.iter().all(|((), line)| line.len() <= 80));
     }
 }

@@ -89,6 +89,16 @@ impl Text {
     }
 }
 
+/// The lines as a terminal shows them, in the colours of their tones if it has any.
+pub(super) fn painted(lines: &[(Tone, String)], has_colours: bool) -> String {
+    let mut painted = String::new();
+    for (tone, line) in lines {
+        let tone = if has_colours { *tone } else { Tone::Plain };
+        painted = painted + &tone.paint(line) + "\n";
+    }
+    painted
+}
+
 /// How many rows of a terminal of this width the lines take.
 pub(super) fn terminal_rows(lines: &[(Tone, String)], width: usize) -> usize {
     let rows = |line: &str| line.width().div_ceil(width.max(1)).max(1);
@@ -147,8 +157,30 @@ mod tests {
         );
         let tones: Vec<Tone> = text.lines(None).iter().map(|(tone, _)| *tone).collect();
         assert_eq!(tones, [Tone::Heading, Tone::Plain, Tone::Problem]);
-        let heading = Tone::Heading.paint("a");
-        assert_eq!(heading, "\u{1b}[1ma\u{1b}[0m");
+    }
+
+    #[test]
+    fn every_line_of_a_row_has_the_colour_of_its_tone() {
+        let mut columns = Columns::headed(["a", "bb"]);
+        columns.line(
+            Tone::Changed,
+            ["aaa", "one two three four"].map(str::to_owned),
+        );
+        columns.line(Tone::Plain, ["a", "b"].map(str::to_owned));
+        columns.line(Tone::Problem, ["a", "\u{1b}[0m"].map(str::to_owned));
+        let lines = columns.text().lines(Some(17));
+        assert_eq!(
+            painted(&lines, true),
+            "\u{1b}[1ma    bb\u{1b}[0m\n\
+             \u{1b}[33maaa  one two\u{1b}[0m\n\
+             \u{1b}[33m     three four\u{1b}[0m\n\
+             a    b\n\
+             \u{1b}[31ma    \\u{1b}[0m\u{1b}[0m\n"
+        );
+        assert_eq!(
+            painted(&lines, false),
+            "a    bb\naaa  one two\n     three four\na    b\na    \\u{1b}[0m\n"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write as _};
 use serde::Serialize;
 
 use super::pager::{self, Paged};
-use super::text::{Text, Tone, terminal_rows};
+use super::text::{Text, Tone, painted, terminal_rows};
 use super::yaml::yaml;
 use super::{escape, terminal};
 use crate::args::Form;
@@ -73,12 +73,7 @@ fn text(view: &impl View, form: Form) -> Result<Text, OutputError> {
 fn show_text(text: &Text) -> Result<(), Failure> {
     let size = terminal::size(&io::stdout());
     let lines = text.lines(size.map(|(width, _)| width));
-    let has_colours = terminal::has_colours(&io::stdout());
-    let mut shown = String::new();
-    for (tone, line) in &lines {
-        let tone = if has_colours { *tone } else { Tone::Plain };
-        shown = shown + &tone.paint(line) + "\n";
-    }
+    let shown = painted(&lines, terminal::has_colours(&io::stdout()));
     let is_too_long = size.is_some_and(|(width, height)| terminal_rows(&lines, width) >= height);
     if is_too_long && page(&shown)? == Paged::Seen {
         return Ok(());

@@ -100,7 +100,9 @@ fn init_makes_what_is_missing_and_says_what_is_there() {
         (part.get("is"), part.get("advice")),
         (Some(&Value::Null), Some(&Value::Null))
     );
-    assert!(stderr(&first).contains("the embedded store expires nothing"));
+    let says =
+        "the service removes exposures from the embedded store after FLAG_EXPOSURE_RETENTION_DAYS";
+    assert!(stderr(&first).contains(says), "{}", stderr(&first));
     assert_eq!(states(&init()), ["was_there", "was_there"]);
     std::fs::remove_file(data.join("exposures.db")).unwrap();
     assert_eq!(states(&init()), ["was_there", "created"]);

@@ -189,7 +189,7 @@ fn flags_that_the_file_does_not_name_are_left_alone_and_told() {
     let dir = with_flags();
     let file = export(&dir, "yaml");
     let (file, _) = file.split_once("- flag_type: data").unwrap();
-    let check = apply(&dir, file, &["--check", "--prune-nothing"]);
+    let check = apply(&dir, file, &["--check"]);
     check_done(&check);
     let told = "not in the file, left alone: csr-assistant/data/greeting\n";
     assert!(stdout(&check).ends_with(told), "{}", stdout(&check));

@@ -45,6 +45,20 @@ fn run_config(dir: &TempDir, row_type: &str, cells: &str) -> Output {
     flagctl(dir, &["run-config", "-f", file.to_str().unwrap()])
 }
 
+#[test]
+fn a_run_configuration_that_is_too_large_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("run-config.json");
+    // Sparse.
+    fs::File::create(&file).unwrap().set_len(64 << 20).unwrap();
+    let refused = flagctl(&dir, &["run-config", "-f", file.to_str().unwrap()]);
+    check_failed(
+        &refused,
+        5,
+        &["found 67108864 bytes or more, expected fewer"],
+    );
+}
+
 /// A flag of version 1 at 20 %.
 fn at_20_percent() -> TempDir {
     let dir = TempDir::new().unwrap();
