@@ -2,6 +2,7 @@
 //!
 //! Knows neither HTTP nor flags, and reads no environment: a binary hands in what it was given. Start with
 //! [`table`], which lists the settings, and [`Reader`], which reads them.
+mod endpoint;
 mod environment;
 mod instance_names;
 mod literal;

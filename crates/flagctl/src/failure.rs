@@ -523,7 +523,7 @@ fn of_append(error: &AppendError) -> ExitCode {
 
 fn of_open(error: &OpenStoreError) -> ExitCode {
     match error {
-        OpenStoreError::Bigtable(ConnectError::Setting { .. } | ConnectError::EmulatorVariable) => {
+        OpenStoreError::Bigtable(ConnectError::Setting { .. } | ConnectError::CaFile { .. }) => {
             ExitCode::Usage
         }
         _ => ExitCode::StoreUnavailable,
