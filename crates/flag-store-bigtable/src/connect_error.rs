@@ -65,7 +65,10 @@ pub enum CredentialsError {
         problem: String,
     },
     /// The token endpoint did not answer. Retrying may help.
-    #[error("no access token for Google Cloud within {} ms", .after.as_millis())]
+    #[error(
+        "no access token for Google Cloud within {} ms: look whether this machine reaches its metadata server and Google's token endpoint",
+        .after.as_millis()
+    )]
     TimedOut {
         /// How long it was waited for.
         after: Duration,

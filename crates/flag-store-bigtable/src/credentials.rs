@@ -3,6 +3,7 @@
 //! Nothing of a key or a token is in an error here, and the library that fetches tokens logs nothing: it would log
 //! what a token endpoint answers.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -19,6 +20,9 @@ use crate::connect_error::{CredentialsError, chain};
 use crate::key_file;
 
 const KEY_FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+
+/// How much later than its deadline a thread may say that it was late.
+const SLACK: Duration = Duration::from_secs(1);
 
 /// An access token, as a request carries it.
 #[derive(Clone)]
@@ -56,41 +60,56 @@ pub(crate) async fn fetch(
     if fetching.is_err() {
         return Err(late);
     }
-    match timeout(deadline, told).await {
+    match timeout(deadline + SLACK, told).await {
         Ok(Ok(fetched)) => fetched,
         _ => Err(late),
     }
 }
 
 fn fetch_here(scope: &str, deadline: Duration) -> Result<Fetched, CredentialsError> {
-    let late = CredentialsError::TimedOut { after: deadline };
-    let Ok(runtime) = runtime::Builder::new_current_thread().enable_all().build() else {
-        return Err(late);
-    };
-    let fetched = runtime.block_on(async { timeout(deadline, fetch_from_anywhere(scope)).await });
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|_| CredentialsError::TimedOut { after: deadline })?;
+    let fetched = runtime.block_on(async {
+        match std::env::var_os(KEY_FILE) {
+            Some(path) => fetch_with_key(&path, scope, deadline).await,
+            None => fetch_from_anywhere(scope, deadline).await,
+        }
+    });
     // A look-up of a name may be under way, which nothing can end.
     runtime.shutdown_background();
-    fetched.unwrap_or(Err(late))
+    fetched
 }
 
-async fn fetch_from_anywhere(scope: &str) -> Result<Fetched, CredentialsError> {
-    let Some(path) = std::env::var_os(KEY_FILE) else {
-        let provider = gcp_auth::provider().await.map_err(not_found)?;
-        let token = provider.token(&[scope]).await;
-        let endpoint = "Google's token endpoint";
-        return understood(token.as_deref(), endpoint);
-    };
-    let key = key_file::read(&path)?;
+async fn fetch_with_key(
+    path: &OsStr,
+    scope: &str,
+    deadline: Duration,
+) -> Result<Fetched, CredentialsError> {
+    let key = key_file::read(path)?;
     let account = CustomServiceAccount::from_json(&key.text).map_err(|error| {
         let problem = match error {
             Error::Io(what, source) => format!("cannot be used: {what}: {source}"),
             // What it says else may quote the key.
             _ => "has no RSA key in PKCS#8 as its private_key: download the key of the service account again".to_owned(),
         };
-        key_file::wrong(&path, problem)
+        key_file::wrong(path, problem)
     })?;
     let endpoint = format!("{}, named by {}", key.token_uri, path.display());
-    understood(account.token(&[scope]).await.as_deref(), &endpoint)
+    let Ok(token) = timeout(deadline, account.token(&[scope])).await else {
+        let problem = format!("no answer within {} ms", deadline.as_millis());
+        return Err(CredentialsError::TokenEndpoint { endpoint, problem });
+    };
+    understood(token.as_deref(), &endpoint)
+}
+
+async fn fetch_from_anywhere(scope: &str, deadline: Duration) -> Result<Fetched, CredentialsError> {
+    let fetching = async {
+        let provider = gcp_auth::provider().await.map_err(not_found)?;
+        let token = provider.token(&[scope]).await;
+        understood(token.as_deref(), "Google's token endpoint")
+    };
+    let late = CredentialsError::TimedOut { after: deadline };
+    timeout(deadline, fetching).await.unwrap_or(Err(late))
 }
 
 /// Why no credentials were found anywhere.

@@ -96,11 +96,13 @@ mod on_bigtable {
             ask(&service, "llm_version").await.status == 200
         })
         .await;
+        // Below, so that what must not be found was looked for where it would be.
+        service.must_log("h2::");
         check_end(&cloud, service, 1).await;
         assert!(cloud.calls("MutateRows") > 0);
     }
 
-    /// Tokens live 4 s here and are renewed after 2 s: a call without a valid one would be refused.
+    /// Tokens live 8 s here and are renewed after 4 s: a call without a valid one would be refused.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_token_is_renewed_before_it_ends() {
         let cloud = GoogleCloud::start().await;
@@ -244,6 +246,7 @@ mod on_bigtable {
             (Gives::Refusals, "it refused"),
             (Gives::Nonsense, "its answer is not a token"),
             (Gives::Nothing, "HTTP request failed"),
+            (Gives::Silence, "no answer within 10000 ms"),
         ] {
             cloud.tokens.give(gives);
             let output = run(&cloud, &["--store", "bigtable", "list", "p"]);
