@@ -104,7 +104,7 @@ impl Collector {
         scopes.flat_map(|scope| scope.spans).collect()
     }
 
-    /// Waits until so many spans have arrived.
+    /// Waits until this many spans have arrived.
     pub async fn wait_for(&self, spans: usize) -> Vec<Span> {
         let arrived = timeout(Duration::from_secs(30), async {
             while self.spans().len() < spans {

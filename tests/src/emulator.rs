@@ -32,7 +32,7 @@ impl Emulator {
         self.signal("-CONT");
     }
 
-    /// Ends it at once; whoever connects to its address is refused.
+    /// Ends it at once; connections to its address are refused.
     pub fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();

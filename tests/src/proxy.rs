@@ -1,4 +1,4 @@
-//! A network between the service and its store, that fails when it is told to.
+//! A network between the service and its store, which fails on command.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
-/// Passes bytes on between whoever connects and a target.
+/// Passes bytes on between clients and a target.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -29,7 +29,7 @@ enum Weather {
     Slow(Duration),
     /// Keeps them to itself; nothing is refused either.
     Silent,
-    /// Passes on so many bytes of answers, over all connections, then falls silent.
+    /// Passes on this many bytes of answers, over all connections, then falls silent.
     SilentAfter(Arc<AtomicU64>),
     /// Ends the connections that there are, then passes on.
     Cut(u64),

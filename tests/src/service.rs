@@ -131,7 +131,7 @@ impl Service {
         }
     }
 
-    /// Starts the service with nobody listening to what it says, on standard output or on standard error.
+    /// Starts the service without a reader of its standard output and standard error.
     pub async fn start_unheard(
         store: &TestStore,
         variables: &[(&str, &str)],

@@ -114,7 +114,7 @@ impl TestStore {
         logged
     }
 
-    /// Writes rows of flags that are not there yet, as somebody else's tooling does.
+    /// Writes rows of new flags, as other tooling does.
     pub async fn leave(&self, rows: &[Row]) {
         let store = self.rows().await;
         for row in rows {

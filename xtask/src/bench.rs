@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: every figure of the goals, measured on this machine.
 //!
 //! Server and load have a processor each. What is compared is measured in turn, round after round, so that what else
-//! the machine does meets all of it; ratios are taken within a round, and their median and spread are told. Each part
-//! is a file below; `goal.rs` and `report.rs` say what a figure is held against, and how it is told.
+//! the machine does meets all of it; ratios are taken within a round, and their median and spread are reported. Each part
+//! is a file below; `goal.rs` and `report.rs` say what a figure is compared with, and how it is reported.
 mod contestants;
 mod exposures;
 mod goal;
@@ -99,7 +99,7 @@ impl Part {
     }
 }
 
-/// Measures, tells, keeps what was measured. Goals that are missed are told, and are no failure.
+/// Measures, prints and stores the figures. Missed goals are reported, and are no failure.
 pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
     services::build(foreground)?;
     let mut report = if args.only.is_empty() {

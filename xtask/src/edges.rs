@@ -34,12 +34,25 @@ const OURS: &[(&str, Allowed)] = &[
         ]),
     ),
     (
+        "flag-runtime",
+        Only(&[
+            "flag-keys",
+            "flag-model",
+            "flag-rollout",
+            "flag-settings",
+            "flag-store",
+            "flag-store-bigtable",
+            "flag-store-embedded",
+        ]),
+    ),
+    (
         "flag-service",
         Only(&[
             "flag-api",
             "flag-keys",
             "flag-model",
             "flag-rollout",
+            "flag-runtime",
             "flag-settings",
             "flag-store",
             "flag-store-bigtable",

@@ -1,4 +1,4 @@
-//! Runs commands one at a time, and ends the running one when we are told to end.
+//! Runs commands one at a time, and ends the running one when this process gets a signal.
 //!
 //! Each command leads a process group of its own, and every signal that would end us is passed on to that
 //! group: so it arrives exactly once, whether a terminal signalled everything it started or a supervisor us
@@ -40,7 +40,7 @@ impl Foreground {
         })
     }
 
-    /// Fails if we were told to end.
+    /// Fails if a signal has come.
     pub(crate) fn check(&mut self) -> Result<()> {
         self.told_to_end |= self.signals.pending().next().is_some();
         if self.told_to_end {
@@ -49,7 +49,7 @@ impl Foreground {
         Ok(())
     }
 
-    /// Lets a moment pass. Fails if we were told to end.
+    /// Waits for a moment. Fails if a signal has come.
     pub(crate) fn rest(&mut self) -> Result<()> {
         thread::sleep(GLANCE);
         self.check()

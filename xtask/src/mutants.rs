@@ -39,12 +39,12 @@ const SUBJECTS: [Subject; 5] = [
         ],
     ),
     (
-        "flag-service",
+        "flag-runtime",
         &[
-            "cache",
-            "cache/*",
             "exposures",
             "exposures/*",
+            "flags",
+            "flags/*",
             "store/circuit",
         ],
     ),

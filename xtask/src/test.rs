@@ -123,7 +123,7 @@ fn folder_of_binary(message: &str) -> Option<PathBuf> {
     started.then(|| PathBuf::from(executable).parent().map(PathBuf::from))?
 }
 
-/// What the test runner is to be told.
+/// The arguments for the test runner.
 struct Runner<'a> {
     args: &'a Args,
     folder: PathBuf,

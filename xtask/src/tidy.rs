@@ -1,5 +1,6 @@
 //! What every crate of ours has in common, as far as the compiler does not check it; and how large everything is.
 mod circles;
+mod glossary;
 mod imports;
 mod source;
 mod statistics;
@@ -64,6 +65,7 @@ fn violations(metadata: &Metadata, trees: &[Tree<'_>]) -> Result<Vec<String>> {
         let name = &tree.package.name;
         circles::complaint(name, &circles::largest(&tree.modules), circles::limit(name))
     }));
+    found.extend(glossary::complaints(metadata, trees)?);
     Ok(found)
 }
 

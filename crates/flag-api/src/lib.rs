@@ -6,7 +6,7 @@ mod problem;
 mod query;
 mod reply;
 
-pub use crate::exposure::{EntryResult, ExposureEntry, LogReply, MOST_ENTRIES};
+pub use crate::exposure::{EntryResult, ExposureEntry, LogReply, MAX_ENTRIES};
 pub use crate::problem::{Code, Problem};
 pub use crate::query::{
     FLAG_NAME, FLAG_TYPE, FlagQuery, INSTANCE_ID, PROJECT_NAME, Parameter, ParameterProblem,

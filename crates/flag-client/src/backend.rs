@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::core::Core;
 use crate::detail::Answer;
 use crate::failure::Failure;
-use crate::fixed::Fixed;
+use crate::fixed::FixedBackend;
 use crate::pending::Pending;
 use crate::question::{FlagRef, Key, Question};
 
@@ -15,7 +15,7 @@ pub(crate) enum Backend {
     /// The service.
     Service(Arc<Core>),
     /// The fixed values of a test.
-    Fixed(Arc<Fixed>),
+    Fixed(Arc<FixedBackend>),
     /// Nowhere, as the client could not be configured: every call returns its default.
     Unconfigured(Failure),
 }

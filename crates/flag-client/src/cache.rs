@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::bounded_map::BoundedMap;
-use crate::detail::{Freshness, Known};
+use crate::detail::{Freshness, KnownValue};
 use crate::failure::Failure;
 use crate::question::{Key, Question};
 
@@ -27,16 +27,16 @@ pub(crate) struct Cache {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// A value that has not expired.
-    Fresh(Arc<Known>),
+    Fresh(Arc<KnownValue>),
     /// The service lately gave no value, for this reason; the last value before that.
-    Refused(Failure, Option<Arc<Known>>),
+    Refused(Failure, Option<Arc<KnownValue>>),
     /// Nothing, or an expired value.
-    Expired(Option<Arc<Known>>),
+    Expired(Option<Arc<KnownValue>>),
 }
 
 #[derive(Clone, Debug)]
 struct Entry {
-    known: Arc<Known>,
+    known: Arc<KnownValue>,
     until: Instant,
 }
 
@@ -66,7 +66,7 @@ impl Cache {
     }
 
     /// The value, if it has not expired and no other thread is writing. Waits for no lock and allocates nothing.
-    pub(crate) fn fresh(&self, question: Question<'_>, now: Instant) -> Option<Arc<Known>> {
+    pub(crate) fn fresh(&self, question: Question<'_>, now: Instant) -> Option<Arc<KnownValue>> {
         let entry = self.entries.get_at_once(&question)?;
         (now < entry.until).then_some(entry.known)
     }
@@ -87,7 +87,7 @@ impl Cache {
     }
 
     /// Stores a value.
-    pub(crate) fn remember(&self, question: Question<'_>, known: Arc<Known>, now: Instant) {
+    pub(crate) fn remember(&self, question: Question<'_>, known: Arc<KnownValue>, now: Instant) {
         let lifetime = match known.freshness {
             Freshness::Current => self.lifetime,
             Freshness::LastKnown => self.lifetime.min(SHORT),
@@ -151,8 +151,8 @@ mod tests {
         }
     }
 
-    fn known(freshness: Freshness) -> Arc<Known> {
-        Arc::new(Known {
+    fn known(freshness: Freshness) -> Arc<KnownValue> {
+        Arc::new(KnownValue {
             value: Value::Boolean(true),
             rollout_group: "control".into(),
             freshness,

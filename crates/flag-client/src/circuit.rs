@@ -48,7 +48,7 @@ pub(crate) struct Permit {
 
 /// What a call may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pass {
+pub(crate) enum Admission {
     /// Wait for the request that is under way, or send one.
     Ask,
     /// Send a probe, and do not wait for the requests under way: they are why the circuit is open.
@@ -56,7 +56,7 @@ pub(crate) enum Pass {
 }
 
 #[derive(Debug)]
-struct UnderWay {
+struct InFlightRequest {
     started: Instant,
     /// How many calls wait for it.
     calls: u32,
@@ -68,17 +68,17 @@ struct State {
     failures: u32,
     /// Cool-downs in a row.
     cool_downs: u32,
-    left_alone: Option<LeftAlone>,
+    cooling_down: Option<CoolingDown>,
     /// The number of the probe that is under way.
     probe: Option<u64>,
     /// The requests under way by number, oldest first.
-    under_way: BTreeMap<u64, UnderWay>,
+    in_flight: BTreeMap<u64, InFlightRequest>,
     answered: Option<Instant>,
     permits: u64,
 }
 
 #[derive(Debug)]
-struct LeftAlone {
+struct CoolingDown {
     until: Instant,
     why: Arc<str>,
     /// Whether the service itself asked for it.
@@ -88,13 +88,13 @@ struct LeftAlone {
 /// A change that is logged.
 #[derive(Debug)]
 enum Change {
-    LeftAlone(Arc<str>),
+    CoolingDown(Arc<str>),
     Asked,
 }
 
-impl LeftAlone {
+impl CoolingDown {
     fn failure(&self) -> Failure {
-        Failure::LeftAlone(Arc::clone(&self.why))
+        Failure::CoolingDown(Arc::clone(&self.why))
     }
 }
 
@@ -132,9 +132,9 @@ impl Circuit {
     }
 
     /// What a call may do; an error while the circuit is open.
-    pub(crate) fn check(&self, now: Instant) -> Result<Pass, Failure> {
+    pub(crate) fn check(&self, now: Instant) -> Result<Admission, Failure> {
         let mut state = self.state();
-        let change = if state.left_alone.is_none() && state.is_suspect(now, self.patience) {
+        let change = if state.cooling_down.is_none() && state.is_suspect(now, self.patience) {
             let why = format!("{FAILURES} calls unanswered for {:?}", self.patience);
             self.cool_down(&mut state, why.into(), now)
         } else {
@@ -149,11 +149,13 @@ impl Circuit {
     /// Permits one request; an error while the circuit is open.
     pub(crate) fn enter(&self, now: Instant) -> Result<Permit, Failure> {
         let mut state = self.state();
-        let is_probe = state.pass(now)? == Pass::Probe;
+        let is_probe = state.pass(now)? == Admission::Probe;
         let number = state.permits;
         state.permits += 1;
         let (started, calls) = (now, 1);
-        state.under_way.insert(number, UnderWay { started, calls });
+        state
+            .in_flight
+            .insert(number, InFlightRequest { started, calls });
         if is_probe {
             state.probe = Some(number);
         }
@@ -162,14 +164,14 @@ impl Circuit {
 
     /// Records that one more call waits for the request of this number.
     pub(crate) fn join(&self, number: u64) {
-        if let Some(request) = self.state().under_way.get_mut(&number) {
+        if let Some(request) = self.state().in_flight.get_mut(&number) {
             request.calls = request.calls.saturating_add(1);
         }
     }
 
     /// Whether a request that had to wait for its turn may still be sent.
     pub(crate) fn confirm(&self) -> Result<(), Failure> {
-        match &self.state().left_alone {
+        match &self.state().cooling_down {
             Some(alone) => Err(alone.failure()),
             None => Ok(()),
         }
@@ -182,8 +184,8 @@ impl Circuit {
         state.answered = Some(now);
         state.failures = 0;
         // A `Retry-After` outlasts the answers to requests that were under way when it came.
-        let ends = |alone: &mut LeftAlone| was_probe || !alone.is_requested;
-        let change = state.left_alone.take_if(ends).map(|_| Change::Asked);
+        let ends = |alone: &mut CoolingDown| was_probe || !alone.is_requested;
+        let change = state.cooling_down.take_if(ends).map(|_| Change::Asked);
         if change.is_some() {
             state.cool_downs = 0;
         }
@@ -205,7 +207,7 @@ impl Circuit {
         let is_due = failure.verdict() == Verdict::Refused || state.failures >= FAILURES;
         let why: Arc<str> = failure.to_string().into();
         // Failures of requests that were sent before the circuit opened do not prolong the cool-down.
-        let cooled = if was_probe || (is_due && state.left_alone.is_none()) {
+        let cooled = if was_probe || (is_due && state.cooling_down.is_none()) {
             self.cool_down(&mut state, Arc::clone(&why), now)
         } else {
             None
@@ -223,7 +225,7 @@ impl Circuit {
     fn cool_down(&self, state: &mut State, why: Arc<str>, now: Instant) -> Option<Change> {
         let wait = self.cool_down.delay(state.cool_downs, fastrand::f64());
         state.cool_downs = state.cool_downs.saturating_add(1);
-        state.leave_alone(LeftAlone {
+        state.leave_alone(CoolingDown {
             until: now + wait,
             why,
             is_requested: false,
@@ -234,7 +236,7 @@ impl Circuit {
     fn log(&self, change: Option<Change>) {
         let service = &*self.service;
         match change {
-            Some(Change::LeftAlone(why)) => {
+            Some(Change::CoolingDown(why)) => {
                 warn!(
                     service,
                     why = &*why,
@@ -258,18 +260,18 @@ impl Circuit {
 }
 
 impl State {
-    fn pass(&self, now: Instant) -> Result<Pass, Failure> {
-        match &self.left_alone {
+    fn pass(&self, now: Instant) -> Result<Admission, Failure> {
+        match &self.cooling_down {
             Some(alone) if now < alone.until || self.probe.is_some() => Err(alone.failure()),
-            Some(_) => Ok(Pass::Probe),
-            None => Ok(Pass::Ask),
+            Some(_) => Ok(Admission::Probe),
+            None => Ok(Admission::Ask),
         }
     }
 
     /// Opens the circuit for as long as the service asked.
     fn obey(&mut self, why: Arc<str>, wait: Duration, now: Instant) -> Option<Change> {
         let until = now + wait.min(LONGEST_RETRY_AFTER);
-        let is_longer = match &mut self.left_alone {
+        let is_longer = match &mut self.cooling_down {
             Some(alone) => {
                 // From now on no answer to a request that is under way may close the circuit.
                 alone.is_requested |= until > now;
@@ -277,7 +279,7 @@ impl State {
             }
             None => until > now,
         };
-        let alone = LeftAlone {
+        let alone = CoolingDown {
             until,
             why,
             is_requested: true,
@@ -285,16 +287,16 @@ impl State {
         is_longer.then(|| self.leave_alone(alone)).flatten()
     }
 
-    fn leave_alone(&mut self, alone: LeftAlone) -> Option<Change> {
+    fn leave_alone(&mut self, alone: CoolingDown) -> Option<Change> {
         let why = Arc::clone(&alone.why);
-        let before = self.left_alone.replace(alone);
-        before.is_none().then_some(Change::LeftAlone(why))
+        let before = self.cooling_down.replace(alone);
+        before.is_none().then_some(Change::CoolingDown(why))
     }
 
     /// Whether calls pile up and none of them is answered.
     fn is_suspect(&self, now: Instant, patience: Duration) -> bool {
         let long_ago = |then: Instant| now.saturating_duration_since(then) >= patience;
-        let old = self.under_way.values();
+        let old = self.in_flight.values();
         let old = old.take_while(|request| long_ago(request.started));
         // At least one call waits for each request, so no more of them need to be counted.
         let calls = old.take(FAILURES as usize).map(|request| request.calls);
@@ -303,7 +305,7 @@ impl State {
 
     /// Ends a request; returns whether it was the probe.
     fn give_back(&mut self, permit: &Permit) -> bool {
-        self.under_way.remove(&permit.number);
+        self.in_flight.remove(&permit.number);
         let was_probe = self.probe == Some(permit.number);
         if was_probe {
             self.probe = None;

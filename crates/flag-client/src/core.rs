@@ -8,11 +8,11 @@ use std::time::Instant;
 
 use futures_util::FutureExt as _;
 
-use crate::circuit::Pass;
+use crate::circuit::Admission;
 use crate::detail::Answer;
 use crate::failure::Failure;
 use crate::in_flight::PendingReply;
-use crate::pending::{Asked, Pending};
+use crate::pending::{Pending, PendingAnswer};
 use crate::process::Process;
 use crate::question::{Key, Question};
 use crate::request::Request;
@@ -45,13 +45,13 @@ impl Core {
         };
         let deadline = now + here.shared.timeout;
         match ask(here, question, now, deadline) {
-            Ok(Asking::Pending(reply)) => Pending::Asked(Asked {
+            Ok(AskResult::Pending(reply)) => Pending::InFlight(PendingAnswer {
                 shared: Arc::clone(&here.shared),
                 reply,
                 last_known,
                 deadline,
             }),
-            Ok(Asking::Answered(answer)) => Pending::Answered(answer),
+            Ok(AskResult::Answered(answer)) => Pending::Answered(answer),
             Err(failure) => Pending::Answered(here.shared.fall_back(failure, last_known)),
         }
     }
@@ -71,7 +71,7 @@ impl Core {
 }
 
 /// What asking led to.
-enum Asking {
+enum AskResult {
     /// A request is under way.
     Pending(PendingReply),
     /// The request of another call has just been answered.
@@ -84,25 +84,25 @@ fn ask(
     question: Question<'_>,
     now: Instant,
     deadline: Instant,
-) -> Result<Asking, Failure> {
+) -> Result<AskResult, Failure> {
     question.check()?;
     let (shared, key) = (&process.shared, Key::from(question));
-    let pass = shared.circuit.check(now)?;
+    let admission = shared.circuit.check(now)?;
     let mut in_flight = shared.in_flight.lock();
-    if pass == Pass::Ask
+    if admission == Admission::Ask
         && let Some((number, reply)) = in_flight.find(&key)
     {
         shared.circuit.join(number);
-        return Ok(Asking::Pending(reply));
+        return Ok(AskResult::Pending(reply));
     }
     // A request may have been answered between the look into memory and this lock.
     if let Memory::Answer(answer) = shared.recall(question, now) {
-        return Ok(Asking::Answered(answer));
+        return Ok(AskResult::Answered(answer));
     }
     let permit = shared.circuit.enter(now)?;
     let (sender, reply) = in_flight.add(key.clone(), permit.number());
     drop(in_flight);
     let request = Request::new(Arc::clone(shared), key, permit, sender);
     process.worker.run(request.run(deadline).boxed())?;
-    Ok(Asking::Pending(reply))
+    Ok(AskResult::Pending(reply))
 }

@@ -42,7 +42,7 @@ pub enum Freshness {
 
 /// A value that the service has given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct KnownValue {
     pub(crate) value: Value,
     pub(crate) rollout_group: Arc<str>,
     pub(crate) freshness: Freshness,
@@ -51,13 +51,13 @@ pub(crate) struct Known {
 /// The answer to a question, without the default.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
-    Known(Arc<Known>, Source),
+    Known(Arc<KnownValue>, Source),
     Nothing(Failure),
 }
 
 impl Answer {
     /// A value that memory holds and that still counts.
-    pub(crate) fn from_memory(known: Arc<Known>) -> Self {
+    pub(crate) fn from_memory(known: Arc<KnownValue>) -> Self {
         let source = Source::Cache(known.freshness);
         Self::Known(known, source)
     }

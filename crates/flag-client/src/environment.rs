@@ -28,7 +28,7 @@ pub(crate) fn report(problem: &BuildError) {
         SAID.call_once(|| {
             let _ = writeln!(
                 stderr(),
-                "flag-client: {problem}. Every call returns its default value."
+                "flag-client: {problem}. Every call returns its default."
             );
         });
     }

@@ -24,7 +24,7 @@ pub enum Failure {
     BadAnswer(Arc<str>),
     /// No request was sent, as the service failed before or said when to come back.
     #[error("not asked, after: {0}")]
-    LeftAlone(Arc<str>),
+    CoolingDown(Arc<str>),
     /// The project has no such flag. Other flags are not affected.
     #[error("no such flag: {0}")]
     FlagNotFound(Arc<str>),
@@ -69,7 +69,7 @@ impl Failure {
                 Verdict::Failed
             }
             Self::Unauthorized(_) => Verdict::Refused,
-            Self::LeftAlone(_) | Self::OwnThread | Self::Closed | Self::Misconfigured(_) => {
+            Self::CoolingDown(_) | Self::OwnThread | Self::Closed | Self::Misconfigured(_) => {
                 Verdict::NotAsked
             }
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flag_model::FlagType;
 
-use crate::detail::{Answer, Freshness, Known, Source};
+use crate::detail::{Answer, Freshness, KnownValue, Source};
 use crate::failure::Failure;
 use crate::question::{FlagRef, Key, Question};
 use crate::value::Value;
@@ -27,7 +27,7 @@ pub struct Asked {
 
 /// What a test and its clients share.
 #[derive(Debug, Default)]
-pub(crate) struct Fixed {
+pub(crate) struct FixedBackend {
     state: Mutex<State>,
 }
 
@@ -38,7 +38,7 @@ struct State {
     asked: Vec<Asked>,
 }
 
-impl Fixed {
+impl FixedBackend {
     /// Records a question, and answers it.
     pub(crate) fn answer(&self, question: Question<'_>) -> Answer {
         let mut state = self.state();
@@ -52,7 +52,7 @@ impl Fixed {
         }
         match (&state.failure, state.value(question)) {
             (Some(failure), _) => Answer::Nothing(failure.clone()),
-            (None, Some(value)) => known(value.clone()),
+            (None, Some(value)) => known_value(value.clone()),
             (None, None) => {
                 let detail = format!("{} was not set", question.flag);
                 Answer::Nothing(Failure::FlagNotFound(detail.into()))
@@ -97,8 +97,8 @@ impl State {
     }
 }
 
-fn known(value: Value) -> Answer {
-    let known = Known {
+fn known_value(value: Value) -> Answer {
+    let known = KnownValue {
         value,
         rollout_group: GROUP.into(),
         freshness: Freshness::Current,

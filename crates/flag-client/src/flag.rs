@@ -126,7 +126,7 @@ impl Ask for AsyncFeatureFlagClient {
         let finish = move |answer| part(Detail::new(answer, default_value));
         FlagFuture(match self.backend().begin(flag.question(instance_id)) {
             Pending::Answered(answer) => Either::Left(ready(finish(answer))),
-            Pending::Asked(asked) => Either::Right(asked.answer().map(finish).boxed()),
+            Pending::InFlight(asked) => Either::Right(asked.answer().map(finish).boxed()),
         })
     }
 }

@@ -7,12 +7,12 @@ use futures_util::FutureExt as _;
 use futures_util::future::Shared;
 use tokio::sync::oneshot;
 
-use crate::detail::Known;
+use crate::detail::KnownValue;
 use crate::failure::Failure;
 use crate::question::Key;
 
 /// How a request ended.
-pub(crate) type Outcome = Result<Arc<Known>, Failure>;
+pub(crate) type Outcome = Result<Arc<KnownValue>, Failure>;
 
 /// The outcome of a request under way, for any number of callers; fails if the client is closed.
 pub(crate) type PendingReply = Shared<oneshot::Receiver<Outcome>>;
@@ -74,7 +74,7 @@ impl InFlightGuard<'_> {
         is_there && self.requests.remove(key).is_some()
     }
 
-    /// Removes all requests about these flags: those who wait still get the outcome, nobody else does.
+    /// Removes all requests about these flags: calls that wait still get the outcome, later calls do not.
     pub(crate) fn forget(&mut self, is_meant: impl Fn(&Key) -> bool) {
         self.requests.retain(|key, _| !is_meant(key));
     }

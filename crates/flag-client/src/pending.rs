@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::detail::{Answer, Known, Source};
+use crate::detail::{Answer, KnownValue, Source};
 use crate::failure::Failure;
 use crate::in_flight::PendingReply;
 use crate::shared::Shared;
@@ -15,14 +15,14 @@ const GRACE: Duration = Duration::from_millis(5);
 /// An answer that is there, or on its way.
 pub(crate) enum Pending {
     Answered(Answer),
-    Asked(Asked),
+    InFlight(PendingAnswer),
 }
 
 /// A request under way, and what to answer if it fails.
-pub(crate) struct Asked {
+pub(crate) struct PendingAnswer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) reply: PendingReply,
-    pub(crate) last_known: Option<Arc<Known>>,
+    pub(crate) last_known: Option<Arc<KnownValue>>,
     /// The end of the timeout.
     pub(crate) deadline: Instant,
 }
@@ -32,7 +32,7 @@ impl Pending {
     pub(crate) async fn answer(self) -> Answer {
         match self {
             Self::Answered(answer) => answer,
-            Self::Asked(asked) => asked.answer().await,
+            Self::InFlight(pending) => pending.answer().await,
         }
     }
 
@@ -40,12 +40,12 @@ impl Pending {
     pub(crate) fn wait(self) -> Answer {
         match self {
             Self::Answered(answer) => answer,
-            Self::Asked(asked) => asked.wait(),
+            Self::InFlight(pending) => pending.wait(),
         }
     }
 }
 
-impl Asked {
+impl PendingAnswer {
     /// See [`Pending::answer`].
     pub(crate) async fn answer(self) -> Answer {
         match self.reply.await.unwrap_or(Err(Failure::Closed)) {

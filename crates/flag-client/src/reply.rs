@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value as Json;
 
-use crate::detail::{Freshness, Known};
+use crate::detail::{Freshness, KnownValue};
 use crate::failure::{Failure, RequestFailure};
 use crate::question::Question;
 use crate::value::Value;
@@ -22,7 +22,7 @@ pub(crate) fn read_value(
     question: Question<'_>,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Known, Failure> {
+) -> Result<KnownValue, Failure> {
     let reply: FlagReply<'_> = serde_json::from_slice(body)
         .map_err(|error| bad(&format!("{} in {}", short(&error.to_string()), shown(body))))?;
     let (name, instance_id) = (&*reply.flag_name, &*reply.instance_id);
@@ -32,7 +32,7 @@ pub(crate) fn read_value(
     }
     let value = value(question.flag.flag_type, reply.flag_value)
         .ok_or_else(|| bad("the wrong kind of value"))?;
-    Ok(Known {
+    Ok(KnownValue {
         value,
         rollout_group: reply.rollout_group.into(),
         freshness: freshness(headers),

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
 use crate::circuit::Permit;
-use crate::detail::Known;
+use crate::detail::KnownValue;
 use crate::failure::{Failure, RequestFailure, Verdict};
 use crate::in_flight::Outcome;
 use crate::question::Key;
@@ -47,7 +47,7 @@ impl Request {
         }
     }
 
-    async fn ask(&self) -> Result<Known, RequestFailure> {
+    async fn ask(&self) -> Result<KnownValue, RequestFailure> {
         let Shared {
             circuit, transport, ..
         } = &*self.shared;
@@ -61,7 +61,7 @@ impl Request {
     }
 
     /// Records the outcome in circuit and memory, before any caller receives it.
-    fn record(&self, outcome: Result<Arc<Known>, RequestFailure>) -> Outcome {
+    fn record(&self, outcome: Result<Arc<KnownValue>, RequestFailure>) -> Outcome {
         let (shared, now) = (&self.shared, Instant::now());
         let (circuit, permit) = (&shared.circuit, &self.permit);
         match &outcome {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::cache::{Cache, Found};
 use crate::circuit::Circuit;
-use crate::detail::{Answer, Known, Source};
+use crate::detail::{Answer, KnownValue, Source};
 use crate::failure::Failure;
 use crate::in_flight::InFlight;
 use crate::question::Question;
@@ -36,7 +36,7 @@ pub(crate) enum Memory {
     /// An answer that counts.
     Answer(Answer),
     /// Nothing that counts; the value that counted last.
-    LastKnown(Option<Arc<Known>>),
+    LastKnown(Option<Arc<KnownValue>>),
 }
 
 impl Shared {
@@ -64,7 +64,11 @@ impl Shared {
     }
 
     /// The value that was known last, if there is one and it may be given after this failure.
-    pub(crate) fn fall_back(&self, failure: Failure, last_known: Option<Arc<Known>>) -> Answer {
+    pub(crate) fn fall_back(
+        &self,
+        failure: Failure,
+        last_known: Option<Arc<KnownValue>>,
+    ) -> Answer {
         match last_known {
             Some(known) if self.stale_values == StaleValues::Served && !failure.is_denial() => {
                 Answer::Known(known, Source::Stale(failure))

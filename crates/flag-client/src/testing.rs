@@ -22,12 +22,12 @@ use crate::backend::Backend;
 use crate::client::FeatureFlagClient;
 use crate::failure::Failure;
 pub use crate::fixed::Asked;
-use crate::fixed::Fixed;
+use crate::fixed::FixedBackend;
 
 /// Flags with fixed values, and the clients that give them. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct FixedFlags {
-    fixed: Arc<Fixed>,
+    fixed: Arc<FixedBackend>,
 }
 
 /// The value of a flag: made from a `bool` for a `feature` flag, from text for a `data` flag.

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::build_error::BuildError;
 use crate::connections::{Connections, Http};
-use crate::detail::Known;
+use crate::detail::KnownValue;
 use crate::failure::{Failure, RequestFailure};
 use crate::question::Question;
 use crate::reply;
@@ -83,7 +83,7 @@ impl Transport {
     }
 
     /// Sends a question. A failure names the proxy in between, as it may be the cause.
-    pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Known, RequestFailure> {
+    pub(crate) async fn ask(&self, question: Question<'_>) -> Result<KnownValue, RequestFailure> {
         let answer = self.ask_service(question).await;
         answer.map_err(|failure| match self.http.proxy() {
             Some(proxy) => failure.through(&proxy.name()),
@@ -93,7 +93,7 @@ impl Transport {
 
     /// Sends a question; if the connection is cut off before an answer, as may happen to an idle one, sends it once more on
     /// a new connection, as the other idle ones may be dead too.
-    async fn ask_service(&self, question: Question<'_>) -> Result<Known, RequestFailure> {
+    async fn ask_service(&self, question: Question<'_>) -> Result<KnownValue, RequestFailure> {
         let Connections { kept, fresh } = self.connections()?;
         let response = match self.send(kept, question).await {
             Err(error) if is_cut_off(&error) => self.send(fresh, question).await,

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::file::{InvalidKeyFile, KeyFile, MOST_BYTES};
+use crate::file::{InvalidKeyFile, KeyFile, MAX_FILE_BYTES};
 use crate::on_disk::{lock, open_regular, replace};
 
 /// Only its owner may read the file.
@@ -17,7 +17,7 @@ pub enum ChangeError {
     /// It cannot be read or written.
     #[error("cannot read or write it")]
     Io(#[from] io::Error),
-    /// It holds what cannot be.
+    /// Its content is invalid.
     #[error("it is no file of API keys")]
     Invalid(#[from] InvalidKeyFile),
 }
@@ -28,13 +28,13 @@ impl KeyFile {
         Ok(Self::parse(&Self::read_text(path)?)?)
     }
 
-    /// Reads the text of a file, which may not be over [`MOST_BYTES`], and nothing that one would have to wait for.
+    /// Reads the text of a file, which may not be over [`MAX_FILE_BYTES`], and nothing that one would have to wait for.
     pub fn read_text(path: &Path) -> io::Result<Vec<u8>> {
         let mut text = Vec::new();
         open_regular(path)?
-            .take(MOST_BYTES + 1)
+            .take(MAX_FILE_BYTES + 1)
             .read_to_end(&mut text)?;
-        if u64::try_from(text.len()).is_ok_and(|length| length > MOST_BYTES) {
+        if u64::try_from(text.len()).is_ok_and(|length| length > MAX_FILE_BYTES) {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         Ok(text)
@@ -175,7 +175,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.json");
         let keys = "{\"keys\": []}";
-        let rest = usize::try_from(MOST_BYTES).unwrap() - keys.len();
+        let rest = usize::try_from(MAX_FILE_BYTES).unwrap() - keys.len();
         let text = keys.to_owned() + &" ".repeat(rest);
         fs::write(&path, &text).unwrap();
         assert!(KeyFile::read(&path).unwrap().keys.is_empty());

@@ -1,6 +1,6 @@
 //! One entry of the file of API keys.
 //!
-//! A key counts if it is known which it is, what it is for and how long; whatever else is odd about it is told.
+//! A key is valid if its id, digest, scopes, projects and last day are understood; everything else unusual is reported.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -25,7 +25,7 @@ const KNOWN: [&str; 7] = [
 
 /// Something in a file that is not understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Odd {
+pub struct InvalidEntry {
     /// Which entry of the file, from 1; 0 for the file itself.
     pub position: usize,
     /// The id of the entry, if it has one.
@@ -54,7 +54,7 @@ pub(crate) struct StoredKey {
 pub(crate) struct ReadEntry {
     pub(crate) id: Option<KeyId>,
     pub(crate) key: Option<Key>,
-    pub(crate) odd: Vec<Odd>,
+    pub(crate) odd: Vec<InvalidEntry>,
 }
 
 /// Reads an entry. Ids of entries before are in `ids`, and this one's afterwards.
@@ -68,7 +68,7 @@ pub(crate) fn read(position: usize, entry: &Value, ids: &mut HashSet<KeyId>) -> 
     };
     let key = key.map_err(|problem| odd.push(problem)).ok();
     let counts = key.is_some();
-    let odd = odd.into_iter().map(|problem| Odd {
+    let odd = odd.into_iter().map(|problem| InvalidEntry {
         position,
         id: id.clone(),
         problem,
@@ -183,7 +183,7 @@ fn read_projects(fields: &Map<String, Value>, odd: &mut Vec<Invalid>) -> Result<
     Ok(Projects::Only(names))
 }
 
-/// The texts of a list; what is no text stands there as one that nothing knows.
+/// The texts of a list; another value becomes a text that no scope or project has.
 fn texts<'a>(fields: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
     let list = fields.get(name).and_then(Value::as_array);
     let list = list.into_iter().flatten();
@@ -225,7 +225,7 @@ fn shown_time(found: Option<&str>) -> String {
     harmless.map_or_else(|| ELSE.to_owned(), quoted)
 }
 
-impl Odd {
+impl InvalidEntry {
     /// The fields of a file besides its keys.
     pub(crate) fn fields_of_file<'a>(names: impl Iterator<Item = &'a String>) -> Option<Self> {
         let names = names.map(String::as_str).collect();
@@ -238,7 +238,7 @@ impl Odd {
     }
 }
 
-impl fmt::Display for Odd {
+impl fmt::Display for InvalidEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.position > 0 {
             write!(f, "key {}", self.position)?;

@@ -1,18 +1,18 @@
 //! The file of API keys: JSON, `{"keys": [{"id", "sha256", "scopes", "projects", "created", …}]}`.
 //!
 //! What a newer release has written is read as far as it is understood (`entry.rs`): a key that is gone is revoked,
-//! whatever else the file holds. What is not understood is told by [`KeyFile::odd`], and kept by whoever changes the file.
+//! whatever else the file holds. [`KeyFile::invalid_entries`] lists what is not understood, and changes of the file keep it.
 
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::entry::{self, Odd, StoredKey};
+use crate::entry::{self, InvalidEntry, StoredKey};
 use crate::key::{Key, KeyId};
 
 /// The largest file that is read: thousands of keys.
-pub const MOST_BYTES: u64 = 4 << 20;
+pub const MAX_FILE_BYTES: u64 = 4 << 20;
 
 /// What some editors put before a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -22,16 +22,16 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub struct KeyFile {
     /// The keys.
     pub keys: Vec<Key>,
-    odd: Vec<Odd>,
+    odd: Vec<InvalidEntry>,
     /// The entries that are not understood, or not wholly.
-    kept: Vec<Kept>,
+    kept: Vec<FileEntry>,
     /// The fields of the file besides its keys.
     more: Map<String, Value>,
 }
 
 /// An entry as it was read.
 #[derive(Clone, Debug)]
-struct Kept {
+struct FileEntry {
     id: Option<KeyId>,
     is_key: bool,
     entry: Value,
@@ -84,7 +84,8 @@ impl KeyFile {
             more: stored.more,
             ..Self::default()
         };
-        file.odd.extend(Odd::fields_of_file(file.more.keys()));
+        file.odd
+            .extend(InvalidEntry::fields_of_file(file.more.keys()));
         let mut ids = HashSet::new();
         for (at, entry) in stored.keys.into_iter().enumerate() {
             file.add(at + 1, entry, &mut ids);
@@ -97,14 +98,14 @@ impl KeyFile {
         let is_key = read.key.is_some();
         if !read.odd.is_empty() {
             let id = read.id;
-            self.kept.push(Kept { id, is_key, entry });
+            self.kept.push(FileEntry { id, is_key, entry });
         }
         self.keys.extend(read.key);
         self.odd.extend(read.odd);
     }
 
     /// What of the file is not understood; nothing of it is repeated.
-    pub fn odd(&self) -> &[Odd] {
+    pub fn invalid_entries(&self) -> &[InvalidEntry] {
         &self.odd
     }
 
@@ -199,7 +200,11 @@ mod tests {
         let read = KeyFile::parse(file(entries).as_bytes()).unwrap();
         let ids: Vec<&str> = read.keys.iter().map(|key| key.id.as_str()).collect();
         assert_eq!(ids, keys);
-        let found: Vec<String> = read.odd().iter().map(ToString::to_string).collect();
+        let found: Vec<String> = read
+            .invalid_entries()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(found, odd);
         read
     }
@@ -236,7 +241,10 @@ mod tests {
         assert!(read.remove(&KeyId::new("3f9a").unwrap()).is_none());
         let text = read.render().unwrap();
         assert!(
-            KeyFile::parse(text.as_bytes()).unwrap().odd().is_empty(),
+            KeyFile::parse(text.as_bytes())
+                .unwrap()
+                .invalid_entries()
+                .is_empty(),
             "{text}"
         );
     }
@@ -246,7 +254,7 @@ mod tests {
         let text = "\u{feff}{\"version\": 2, \"keys\": []}";
         let read = KeyFile::parse(text.as_bytes()).unwrap();
         assert_eq!(
-            read.odd()[0].to_string(),
+            read.invalid_entries()[0].to_string(),
             "fields: found version, expected keys"
         );
         assert!(read.render().unwrap().contains("\"version\": 2"));
@@ -298,7 +306,11 @@ mod tests {
     fn dates_and_names_of_projects_are_shown_where_they_can_be_no_secret() {
         let check = |from: &str, to: &str, says: &str| {
             let read = KeyFile::parse(file(&[&KEY.replace(from, to)]).as_bytes()).unwrap();
-            let odd: Vec<String> = read.odd().iter().map(ToString::to_string).collect();
+            let odd: Vec<String> = read
+                .invalid_entries()
+                .iter()
+                .map(ToString::to_string)
+                .collect();
             assert!(odd.iter().any(|odd| odd.contains(says)), "{says}: {odd:?}");
         };
         check(
@@ -339,8 +351,8 @@ mod tests {
         ];
         for wrong in wrongs {
             let read = KeyFile::parse(file(&[&wrong]).as_bytes()).unwrap();
-            assert!(!read.odd().is_empty());
-            for odd in read.odd() {
+            assert!(!read.invalid_entries().is_empty());
+            for odd in read.invalid_entries() {
                 assert!(!odd.to_string().contains(secret), "{odd}");
             }
         }

@@ -90,7 +90,7 @@ pub enum Projects {
 
 impl Projects {
     /// Whether a project is one of them.
-    pub fn hold(&self, project: &ProjectName) -> bool {
+    pub fn contains(&self, project: &ProjectName) -> bool {
         match self {
             Self::All => true,
             Self::Only(projects) => projects.contains(project),
@@ -133,11 +133,15 @@ mod tests {
 
     #[test]
     fn a_star_is_every_project_and_a_name_is_one() {
-        assert!(Projects::parse(&["*"]).unwrap().hold(&project("a")));
+        assert!(Projects::parse(&["*"]).unwrap().contains(&project("a")));
         let one = Projects::parse(&["a"]).unwrap();
-        assert!(one.hold(&project("a")) && !one.hold(&project("b")));
+        assert!(one.contains(&project("a")) && !one.contains(&project("b")));
         let two = Projects::parse(&["a", "b"]).unwrap();
-        assert!(two.hold(&project("a")) && two.hold(&project("b")) && !two.hold(&project("ab")));
+        assert!(
+            two.contains(&project("a"))
+                && two.contains(&project("b"))
+                && !two.contains(&project("ab"))
+        );
         assert!(Projects::parse::<&str>(&[]).is_err());
         assert!(Projects::parse(&["a", "*"]).is_err());
     }

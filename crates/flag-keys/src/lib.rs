@@ -12,8 +12,8 @@ mod scope;
 mod secret;
 
 pub use crate::change::{ChangeError, change};
-pub use crate::entry::Odd;
-pub use crate::file::{InvalidKeyFile, KeyFile, MOST_BYTES};
+pub use crate::entry::InvalidEntry;
+pub use crate::file::{InvalidKeyFile, KeyFile, MAX_FILE_BYTES};
 pub use crate::fingerprint::Fingerprint;
 pub use crate::key::{Key, KeyId, Projects};
 pub use crate::on_disk::{open_regular, replace};

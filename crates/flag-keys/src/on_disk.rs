@@ -22,7 +22,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 
 /// Puts a whole file in the place of another, as one step, and waits until the disk has it.
 ///
-/// Until then it has a name of its own and was made for nobody else: two writers don't meet, and no link is followed.
+/// Until then it is a new file with a unique name, so that writers don't collide and no link is followed.
 pub fn replace(
     path: &Path,
     mode: u32,

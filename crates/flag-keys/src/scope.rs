@@ -57,7 +57,7 @@ pub struct Scopes(u8);
 
 impl Scopes {
     /// Whether the set holds a scope.
-    pub fn hold(self, scope: Scope) -> bool {
+    pub fn contains(self, scope: Scope) -> bool {
         self.0 & scope.bit() != 0
     }
 
@@ -65,7 +65,7 @@ impl Scopes {
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL
             .into_iter()
-            .filter(move |scope| self.hold(*scope))
+            .filter(move |scope| self.contains(*scope))
     }
 }
 

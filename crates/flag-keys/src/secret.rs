@@ -39,7 +39,7 @@ impl Secret {
         &self.id
     }
 
-    /// The text, to be shown to its holder and nobody else.
+    /// The text, to be shown to its holder only.
     pub fn reveal(&self) -> &str {
         &self.text
     }

@@ -108,4 +108,19 @@ mod tests {
             assert!(BucketRange::new(from, to).is_err());
         }
     }
+
+    #[test]
+    fn a_bucket_has_a_number_on_the_line() {
+        let last = Bucket::new(BUCKETS - 1).unwrap();
+        assert_eq!((last.get(), &*last.to_string()), (99_999, "99999"));
+        assert_eq!(Bucket::new(BUCKETS), None);
+    }
+
+    #[test]
+    fn a_range_is_written_with_both_ends() {
+        let range = BucketRange::new(5, 8).unwrap();
+        assert_eq!((range.from(), range.to(), range.width()), (5, 8, 3));
+        assert_eq!(range.to_string(), "[5, 8)");
+        assert!(BucketRange::new(99_999, BUCKETS).is_ok());
+    }
 }

@@ -111,6 +111,8 @@ mod tests {
         check("a/b/data/c/d", Some(("a/b", FlagType::Data, "c/d")));
         check("p/data/data", Some(("p", FlagType::Data, "data")));
         check("日/data/本", Some(("日", FlagType::Data, "本")));
+        check("/data/data/f", Some(("/data", FlagType::Data, "f")));
+        check("p/data/data/", Some(("p", FlagType::Data, "data/")));
     }
 
     #[test]
@@ -129,5 +131,18 @@ mod tests {
         }
         check("p/data/data/f", None);
         check("p/feature/x/data/f", None);
+    }
+
+    #[test]
+    fn a_flag_type_is_read_as_it_is_written() {
+        for (text, flag_type) in [("feature", FlagType::Feature), ("data", FlagType::Data)] {
+            assert_eq!(FlagType::parse(text), Ok(flag_type));
+            assert_eq!(flag_type.to_string(), text);
+        }
+        let message = FlagType::parse("DATA").unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "flag type: found \"DATA\", expected feature or data"
+        );
     }
 }

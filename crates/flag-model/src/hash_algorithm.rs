@@ -101,6 +101,7 @@ mod tests {
     fn every_algorithm_is_read_by_its_name() {
         for &algorithm in HashAlgorithm::ALL {
             assert_eq!(HashAlgorithm::parse(algorithm.as_str()), Ok(algorithm));
+            assert_eq!(algorithm.to_string(), algorithm.as_str());
         }
     }
 

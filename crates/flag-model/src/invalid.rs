@@ -84,4 +84,20 @@ mod tests {
         );
         assert_eq!(shortened("a\"b"), "a\"b");
     }
+
+    #[test]
+    fn shortened_text_stays_on_one_line() {
+        assert_eq!(shortened("a\nb\u{7}é"), "a\\nb\\u{7}é");
+        assert_eq!(
+            shortened(&"é".repeat(81)),
+            "é".repeat(80) + "… (1 more characters)"
+        );
+    }
+
+    #[test]
+    fn a_field_is_named_with_the_one_that_contains_it() {
+        let invalid = Invalid::new("Name", "1", "a text").within("Treatments[0]");
+        let message = "Treatments[0].Name: found 1, expected a text";
+        assert_eq!(invalid.to_string(), message);
+    }
 }

@@ -101,3 +101,72 @@ fn check_line(field: &str, text: &str, most: usize) -> Result<(), Invalid> {
     let expected = format!("one line of 1 to {most} bytes");
     Err(Invalid::new(field, quoted(text), expected))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts() -> MetadataParts {
+        MetadataParts {
+            flag: "p/feature/f".parse().unwrap(),
+            description: String::new(),
+            owner: None,
+            edited_by: None,
+            ticket: None,
+            tags: vec![],
+            expires_on: None,
+        }
+    }
+
+    #[track_caller]
+    fn check(parts: &MetadataParts, refused: Option<&str>) {
+        let metadata = Metadata::new(Timestamp::UNIX_EPOCH, parts.clone());
+        let message = metadata.as_ref().err().map(ToString::to_string);
+        assert_eq!(message.as_deref(), refused);
+        if let Ok(metadata) = metadata {
+            assert_eq!(metadata.created(), Timestamp::UNIX_EPOCH);
+            assert_eq!(*metadata, *parts);
+            assert_eq!(metadata.into_parts(), *parts);
+        }
+    }
+
+    #[test]
+    fn a_description_has_at_most_64_kib() {
+        let of_length = |length| MetadataParts {
+            description: "\n".repeat(length),
+            ..parts()
+        };
+        check(&of_length(0), None);
+        check(&of_length(65_536), None);
+        let message = "Description: found 65537 bytes, expected at most 65536 bytes";
+        check(&of_length(65_537), Some(message));
+    }
+
+    #[test]
+    fn a_ticket_is_one_line_of_at_most_2_kib() {
+        let with_ticket = |ticket: &str| MetadataParts {
+            ticket: Some(ticket.to_owned()),
+            ..parts()
+        };
+        check(&with_ticket("T"), None);
+        check(&with_ticket(&"T".repeat(2_048)), None);
+        let message = "Ticket: found \"\", expected one line of 1 to 2048 bytes";
+        check(&with_ticket(""), Some(message));
+        let message = "Ticket: found \"a\\nb\", expected one line of 1 to 2048 bytes";
+        check(&with_ticket("a\nb"), Some(message));
+        assert!(with_ticket(&"T".repeat(2_049)).validate().is_err());
+    }
+
+    #[test]
+    fn there_are_at_most_100_tags_of_128_bytes() {
+        let with_tags = |count, tag: &str| MetadataParts {
+            tags: vec![tag.to_owned(); count],
+            ..parts()
+        };
+        check(&with_tags(100, &"t".repeat(128)), None);
+        let message = "Tags: found 101 tags, expected at most 100 tags";
+        check(&with_tags(101, "t"), Some(message));
+        assert!(with_tags(1, &"t".repeat(129)).validate().is_err());
+        assert!(with_tags(1, "").validate().is_err());
+    }
+}

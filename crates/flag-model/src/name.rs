@@ -318,4 +318,49 @@ mod tests {
         }
         assert!(Salt::new("a#b").is_err());
     }
+
+    #[test]
+    fn an_owner_is_one_line_of_at_most_256_bytes() {
+        for text in ["Ann", "é", &"x".repeat(256)] {
+            assert_eq!(OwnerId::new(text).unwrap().to_string(), text);
+        }
+        for text in ["", "a\n", &"x".repeat(257)] {
+            assert!(OwnerId::new(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_treatment_name_begins_with_a_letter_or_digit() {
+        for text in ["a", "9.b_c-D", &"x".repeat(128)] {
+            assert_eq!(TreatmentName::new(text).unwrap().as_str(), text);
+        }
+        for text in ["", "_a", "-a", ".a", "a b", "é", &"x".repeat(129)] {
+            assert!(TreatmentName::new(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_instance_id_is_found_by_its_text() {
+        let id = InstanceId::new("A12345").unwrap();
+        let owned: InstanceId<'static> = id.clone().into_owned();
+        assert_eq!(
+            (owned.to_string().as_str(), owned.as_str()),
+            ("A12345", "A12345")
+        );
+        let ids = std::collections::HashSet::from([owned]);
+        assert!(ids.contains("A12345") && !ids.contains(""));
+    }
+
+    #[test]
+    fn a_refused_instance_id_is_shown_unless_it_is_too_long() {
+        let message = |text: &str| InstanceId::new(text.to_owned()).unwrap_err().to_string();
+        assert_eq!(
+            message("a\0"),
+            "instance id: found \"a\\0\", expected 1 to 512 bytes without NUL"
+        );
+        assert_eq!(
+            message(&"x".repeat(513)),
+            "instance id: found 513 bytes, expected 1 to 512 bytes without NUL"
+        );
+    }
 }

@@ -203,4 +203,12 @@ mod tests {
             "Rollout percentage: -0.5 is invalid. Value should be a number in range [0, 100] with at most three decimals."
         );
     }
+
+    #[test]
+    fn a_percentage_ends_at_a_hundred() {
+        assert_eq!(Percent::from_buckets(BUCKETS), Some(Percent::HUNDRED));
+        assert_eq!(Percent::from_buckets(BUCKETS + 1), None);
+        assert_eq!(Percent::from_buckets(0), Some(Percent::ZERO));
+        assert!(Percent::HUNDRED.is_whole() && !Percent(1_001).is_whole());
+    }
 }

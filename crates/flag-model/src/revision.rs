@@ -1,4 +1,4 @@
-//! A revision: one immutable version of the values of a flag and who receives them.
+//! A revision: one immutable state of a flag: its values and who receives them.
 
 mod format;
 mod overrides;
@@ -16,12 +16,12 @@ use crate::treatment::Treatment;
 use crate::value::FlagValue;
 
 pub use self::format::{AlgorithmSource, Format, FormatVersion};
-pub use self::overrides::Repeated;
+pub use self::overrides::DuplicateOverride;
 
 /// The rollout group of the instances that receive the control value.
 pub const CONTROL_GROUP: &str = "control";
 
-/// One immutable version of the values of a flag and who receives them; valid by construction.
+/// One immutable state of a flag: its values and who receives them; valid by construction.
 ///
 /// Dereferences to its [`RevisionParts`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,10 +92,10 @@ impl Revision {
 
     /// Builds a revision of stored parts. As the reference allows, an id may be in several override lists: the first one
     /// counts, it is removed from the others, and these are returned.
-    pub fn of_stored(
+    pub fn from_stored(
         created: Timestamp,
         mut parts: RevisionParts,
-    ) -> Result<(Self, Vec<Repeated>), InvalidRevision> {
+    ) -> Result<(Self, Vec<DuplicateOverride>), InvalidRevision> {
         let repeated = overrides::take_repeated(&mut parts.treatments);
         parts.validate_but_overrides()?;
         Ok((Self { created, parts }, repeated))

@@ -308,6 +308,13 @@ mod tests {
     }
 
     #[test]
+    fn the_text_of_an_instant_is_written_as_bytes_and_for_debugging() {
+        let at = Timestamp::parse("2024-09-25 19:15:28.248896").unwrap();
+        assert_eq!(at.text().as_ref(), b"2024-09-25 19:15:28.248896");
+        assert_eq!(format!("{at:?}"), "Timestamp(2024-09-25 19:15:28.248896)");
+    }
+
+    #[test]
     fn microseconds_are_counted_from_1970() {
         let at = Timestamp::parse("1970-01-02 00:00:00.000001").unwrap();
         assert_eq!(at.unix_micros(), 86_400_000_001);
@@ -333,8 +340,10 @@ mod tests {
 
     #[test]
     fn a_date_is_read_and_written() {
-        assert_eq!(Date::parse("2024-02-29").unwrap().to_string(), "2024-02-29");
-        for text in ["2023-02-29", "2024-2-9", "", "29.02.2024"] {
+        for text in ["2024-02-29", "0999-01-05", "0001-12-31"] {
+            assert_eq!(Date::parse(text).unwrap().to_string(), text);
+        }
+        for text in ["2023-02-29", "2024-2-9", "", "29.02.2024", "0000-02-29"] {
             assert!(Date::parse(text).is_err(), "{text}");
         }
     }

@@ -60,3 +60,44 @@ impl fmt::Display for FlagValue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(flag_type: FlagType, text: &str, expected: &FlagValue, written: &str) {
+        let value = FlagValue::parse(flag_type, text).unwrap();
+        assert_eq!(value, *expected);
+        assert_eq!(
+            (value.flag_type(), &*value.to_string()),
+            (flag_type, written)
+        );
+    }
+
+    #[test]
+    fn a_value_is_read_as_its_flag_type_says() {
+        let (yes, no) = (FlagValue::Boolean(true), FlagValue::Boolean(false));
+        check(FlagType::Feature, "true", &yes, "true");
+        check(FlagType::Feature, "True", &yes, "true");
+        check(FlagType::Feature, "false", &no, "false");
+        check(FlagType::Feature, "False", &no, "false");
+        let text = FlagValue::Text("true".into());
+        check(FlagType::Data, "true", &text, "true");
+        let message = FlagValue::parse(FlagType::Feature, "yes").unwrap_err();
+        assert_eq!(
+            message.to_string(),
+            "value: found \"yes\", expected true or false"
+        );
+    }
+
+    #[test]
+    fn a_text_has_at_most_64_kib() {
+        assert!(FlagValue::text(&"x".repeat(65_536)).is_ok());
+        let message = FlagValue::text(&"x".repeat(65_537)).unwrap_err();
+        assert_eq!(
+            message.to_string(),
+            "value: found 65537 bytes, expected at most 65536 bytes"
+        );
+    }
+}

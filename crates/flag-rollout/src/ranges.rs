@@ -109,6 +109,10 @@ pub fn groups(revision: &Revision) -> Vec<(String, Vec<BucketRange>)> {
 
 #[cfg(test)]
 mod tests {
+    use flag_model::{
+        FlagValue, HashAlgorithm, RevisionParts, Salt, Timestamp, Treatment, TreatmentName,
+    };
+
     use super::*;
 
     type Ranges = &'static [(u32, u32)];
@@ -182,5 +186,62 @@ mod tests {
             ranges(&[(10_000, 30_000)]),
         ];
         assert_eq!(consecutive(&percents), expected);
+    }
+
+    #[track_caller]
+    fn check_groups(format: Format, treatments: Vec<Treatment>, expected: &[(&str, Ranges)]) {
+        let parts = RevisionParts {
+            flag: "p/feature/f".parse().unwrap(),
+            format,
+            control: FlagValue::Boolean(false),
+            treatments,
+            comment: String::new(),
+            owner: None,
+            rollback_of: None,
+        };
+        let created = Timestamp::parse("2024-09-25 18:50:00").unwrap();
+        let groups = groups(&Revision::new(created, parts).unwrap());
+        let expected = expected.iter();
+        let expected = expected.map(|&(group, pairs)| (group.to_owned(), ranges(pairs)));
+        assert_eq!(groups, expected.collect::<Vec<_>>());
+    }
+
+    fn treatment(percent: u32, pairs: Ranges) -> Treatment {
+        Treatment {
+            name: None,
+            overrides: vec![],
+            percent: Percent::from_buckets(percent).unwrap(),
+            value: FlagValue::Boolean(true),
+            ranges: ranges(pairs),
+        }
+    }
+
+    #[test]
+    fn groups_of_version_1_own_buckets_by_position() {
+        check_groups(
+            Format::v1(HashAlgorithm::Md5),
+            vec![treatment(10_000, &[]), treatment(20_000, &[])],
+            &[
+                ("treatment_1", &[(0, 10_000)]),
+                ("treatment_2", &[(10_000, 30_000)]),
+            ],
+        );
+    }
+
+    #[test]
+    fn groups_of_version_2_own_the_stored_buckets() {
+        let blue = Treatment {
+            name: TreatmentName::new("blue").ok(),
+            ..treatment(5, &[(7, 12)])
+        };
+        let format = Format::V2 {
+            algorithm: HashAlgorithm::Md5,
+            salt: Salt::new("s").unwrap(),
+        };
+        check_groups(
+            format,
+            vec![blue, treatment(2, &[(0, 1), (3, 4)])],
+            &[("blue", &[(7, 12)]), ("treatment_2", &[(0, 1), (3, 4)])],
+        );
     }
 }

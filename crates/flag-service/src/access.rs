@@ -1,61 +1,49 @@
-//! Who may ask for what: API keys, the projects that they are for, and how often a caller may ask.
+//! Access control: API keys with scopes and projects, and a rate limit per caller.
 //!
-//! Without a file of keys everybody may ask for everything, which costs a request one branch. With one, a request that
-//! brings a key costs a SHA-256 of it and one look-up.
+//! Without a key file every request is allowed, at the cost of a branch. With one, a request costs a SHA-256 of its key and
+//! a look-up.
+mod authorization;
 mod credential;
+mod key_set;
 mod metrics;
-mod permit;
 mod rate;
-mod ring;
 mod watch;
 
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use arc_swap::ArcSwap;
-use flag_keys::{Fingerprint, Scope, Secret};
+use flag_keys::{Fingerprint, Secret};
 use flag_store::{Clock as _, SystemClock};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 
+pub(crate) use self::authorization::{Authorization, Principal};
+use self::key_set::{HeldKey, KeySet};
 use self::metrics::AccessMetrics;
-pub(crate) use self::permit::{Pass, Permit};
 use self::rate::RateLimit;
 pub(crate) use self::rate::{Callers, RateSettings};
-use self::ring::{HeldKey, KeyRing};
-pub(crate) use self::watch::{KeysSettings, chain};
-use crate::problem::{Refusal, Unauthorized};
-use crate::routes::Route;
+pub(crate) use self::watch::KeysSettings;
+use crate::http::{Access, Refusal, Route, Unauthorized};
 
-/// What a path asks of whoever comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// Nothing.
-    Open,
-    /// A key with this scope.
-    Needs(Scope),
-    /// A key with this scope, for the project that the request is about: its handler asks [`Permit::may`].
-    NeedsForProject(Scope),
-}
-
-/// Who may come in, as configured.
+/// Settings of access control.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AccessSettings {
-    /// The file of keys; without one nobody is asked for a key.
+    /// The key file; without one no key is needed.
     pub(crate) keys: Option<KeysSettings>,
-    /// How often a caller may ask.
+    /// The rate limit per caller.
     pub(crate) rate: Option<RateSettings>,
 }
 
-/// Lets callers in, or doesn't.
+/// Authenticates callers and limits their rate.
 #[derive(Debug)]
-pub(crate) struct Door {
-    keys: Option<Arc<ArcSwap<KeyRing>>>,
+pub(crate) struct Authenticator {
+    keys: Option<Arc<ArcSwap<KeySet>>>,
     rate: Option<RateLimit>,
 }
 
-impl Door {
-    /// Opens with these settings, and looks at the file of keys every few seconds from now on.
+impl Authenticator {
+    /// Starts with these settings, and reloads the key file when it changes.
     pub(crate) fn open(
         settings: &AccessSettings,
         runtime: &Handle,
@@ -63,7 +51,7 @@ impl Door {
     ) -> Self {
         let metrics = AccessMetrics::register(registry);
         let keys = settings.keys.clone().map(|keys| {
-            let ring = KeyRing::new(&keys.file, &KeyRing::default());
+            let ring = KeySet::new(&keys.file, &KeySet::default());
             keys.tell_odd();
             metrics.loaded(&keys.file);
             let ring = Arc::new(ArcSwap::from_pointee(ring));
@@ -76,47 +64,49 @@ impl Door {
         }
     }
 
-    /// What a request may pass with.
-    pub(crate) fn pass(&self, request: &HttpRequest, access: Access) -> Result<Pass, Refusal> {
+    /// Authenticates the caller of a request.
+    pub(crate) fn authenticate(
+        &self,
+        request: &HttpRequest,
+        access: Access,
+    ) -> Result<Principal, Refusal> {
         match (&self.keys, access) {
-            (None, _) | (_, Access::Open) => Ok(Pass::Anybody),
-            (Some(keys), _) => holder(keys, request).map(Pass::Holder),
+            (None, _) | (_, Access::Open) => Ok(Principal::Anybody),
+            (Some(keys), _) => holder(keys, request).map(Principal::Holder),
         }
     }
 
-    /// Counts a request of whoever has this pass, or none; refuses it if he asks too often. A probe is counted and never
-    /// refused: others at its address must not be able to have the service killed.
+    /// Counts a request of this principal, or of an unknown one; refuses it beyond the rate limit. A probe is never refused:
+    /// others at its address must not be able to get the service killed.
     pub(crate) fn count(
         &self,
         request: &HttpRequest,
         route: Route,
-        pass: &Result<Pass, Refusal>,
+        principal: &Result<Principal, Refusal>,
     ) -> Result<(), Refusal> {
         let Some(rate) = &self.rate else {
             return Ok(());
         };
-        let counted = rate.take(request, pass.as_ref().ok());
+        let counted = rate.take(request, principal.as_ref().ok());
         if route.is_probe() { Ok(()) } else { counted }
     }
-}
 
-impl Door {
-    /// Counts what a request that was let in asks for besides, or says when to come back.
+    /// Counts further answers of an admitted request; refuses them beyond the rate limit.
     pub(crate) fn charge(
         &self,
         request: &HttpRequest,
-        pass: &Pass,
+        principal: &Principal,
         more: usize,
     ) -> Result<(), Refusal> {
         match (&self.rate, u64::try_from(more)) {
-            (Some(rate), Ok(more @ 1..)) => rate.take_more(request, pass, more),
+            (Some(rate), Ok(more @ 1..)) => rate.take_more(request, principal, more),
             _ => Ok(()),
         }
     }
 }
 
-/// The key that a request presents, if it counts.
-fn holder(keys: &ArcSwap<KeyRing>, request: &HttpRequest) -> Result<Arc<HeldKey>, Refusal> {
+/// Returns the key of a request if it is valid.
+fn holder(keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Result<Arc<HeldKey>, Refusal> {
     let presented = credential::presented(request.headers()).map_err(Refusal::Unauthorized)?;
     let unknown = Refusal::Unauthorized(Unauthorized::Unknown);
     let Some(key) = Secret::id_in(presented).and_then(|id| keys.load().get(id)) else {

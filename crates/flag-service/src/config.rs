@@ -1,4 +1,4 @@
-//! What the service was told; the only place that reads the environment.
+//! The configuration of the service; the only file that reads the environment.
 mod access;
 mod cache;
 mod exposures;
@@ -11,65 +11,62 @@ use std::net::SocketAddr;
 use std::thread::available_parallelism;
 
 use clap::{Arg, ArgAction, Command};
+use flag_runtime::ExposureSettings;
 use flag_settings::{
-    Mistakes, Origin, Reader, Setting, Sources, StoreSettings, read_row_options, table,
+    Origin, Reader, Setting, SettingErrors, Sources, StoreSettings, read_row_options, table,
 };
 use flag_store::RowOptions;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::access::AccessSettings;
-use crate::cache::CacheSettings;
-use crate::exposures::ExposureSettings;
-use crate::limits::LimitSettings;
+use crate::http::LimitSettings;
 use crate::telemetry::TelemetrySettings;
 
+pub(crate) use self::cache::CacheSettings;
 pub(crate) use self::http::HttpSettings;
 
 /// The settings that only the service has.
 const OF_SERVICE: &[Setting] = &[table::LISTEN, table::WORKERS, table::LOG, table::LOG_FORMAT];
 
-/// The most worker threads that actix-web starts.
-const MAX_WORKERS: usize = 512;
-
-/// Everything that the service was told.
+/// The configuration of the service.
 #[derive(Debug)]
 pub(crate) struct Config {
     /// Which store to open.
     pub(crate) store: StoreSettings,
-    /// Names of the deployment, which tell embedded stores apart that have one path.
+    /// Names of the deployment, which distinguish embedded stores with the same path.
     pub(crate) deployment: String,
     /// How its rows are read.
     pub(crate) rows: RowOptions,
-    /// Who said so.
+    /// Which source chose the store.
     pub(crate) store_origin: Origin,
-    /// Variables that look like settings and are none.
+    /// Variables that look like settings but are not.
     pub(crate) unknown_variables: Vec<String>,
     /// Address and port; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
     /// Threads that answer requests.
     pub(crate) workers: usize,
-    /// Who may ask for what.
+    /// Access control.
     pub(crate) access: AccessSettings,
-    /// How much anybody may ask.
+    /// Limits of requests.
     pub(crate) limits: LimitSettings,
-    /// Whatever keeps flags in memory.
+    /// Caches.
     pub(crate) cache: CacheSettings,
     /// The exposure log.
     pub(crate) exposures: ExposureSettings,
-    /// How requests are read, and how the service ends.
+    /// Bodies and shutdown.
     pub(crate) http: HttpSettings,
     /// What is logged.
     pub(crate) log: EnvFilter,
     /// How it is logged.
     pub(crate) log_format: LogFormat,
-    /// Traces, and what log lines say of them.
+    /// Traces.
     pub(crate) telemetry: TelemetrySettings,
     /// Whether an empty store gets the sample flags.
     pub(crate) demo: Demo,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     /// Text on a terminal, else JSON.
@@ -83,7 +80,7 @@ pub(crate) enum LogFormat {
 /// Whether an empty store gets the sample flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Demo {
-    /// It does.
+    /// It gets them.
     On,
     /// It stays empty.
     Off,
@@ -91,17 +88,17 @@ pub(crate) enum Demo {
 
 impl Config {
     /// Reads the command line and the environment of this process; `--help` and `--version` end it.
-    pub(crate) fn from_process() -> Result<Self, Mistakes> {
+    pub(crate) fn from_process() -> Result<Self, SettingErrors> {
         Self::read(std::env::args_os(), std::env::vars_os())
     }
 
-    /// The configuration of a service that was told nothing.
+    /// The configuration without any settings.
     #[cfg(test)]
     pub(crate) fn of_defaults() -> Self {
         Self::of(&[])
     }
 
-    /// The configuration of a service that was told this alone.
+    /// The configuration with this environment alone.
     #[cfg(test)]
     pub(crate) fn of(environment: &[(&str, &str)]) -> Self {
         let environment = environment
@@ -113,11 +110,11 @@ impl Config {
     fn read(
         typed: impl IntoIterator<Item = OsString>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
-    ) -> Result<Self, Mistakes> {
+    ) -> Result<Self, SettingErrors> {
         let matches = command().get_matches_from(typed);
         let mut sources = Sources::new(&matches, environment);
         let demo = if matches.get_flag("demo") {
-            sources = sources.unless_said(&table::STORE, "embedded");
+            sources = sources.with_fallback(&table::STORE, "embedded");
             Demo::On
         } else {
             Demo::Off
@@ -128,38 +125,20 @@ impl Config {
         let deployment = read_deployment(&mut reader);
         let rows = read_row_options(&mut reader);
         let store_origin = reader.origin(&table::STORE);
-        let listen = reader.parse(&table::LISTEN, "address:port", |text| text.parse().ok());
-        let workers = reader.parse(
-            &table::WORKERS,
-            "a number in range [1, 512]",
-            |text| match text {
-                "" => Some(
-                    available_parallelism()
-                        .map_or(1, usize::from)
-                        .min(MAX_WORKERS),
-                ),
-                _ => text
-                    .parse()
-                    .ok()
-                    .filter(|workers| (1..=MAX_WORKERS).contains(workers)),
-            },
-        );
+        let listen = reader.parse(&table::LISTEN, |text| text.parse().ok());
+        let workers = reader.optional_number(&table::WORKERS);
         let access = access::read(&mut reader, listen);
         let limits = limits::read(&mut reader);
         let cache = cache::read(&mut reader);
         let exposures = exposures::read(&mut reader);
         let http = http::read(&mut reader);
-        let log = reader.parse(&table::LOG, "a level, or directives by module", read_log);
-        let log_format = reader.parse(
-            &table::LOG_FORMAT,
-            "auto, json or text",
-            |text| match text {
-                "auto" => Some(LogFormat::Auto),
-                "json" => Some(LogFormat::Json),
-                "text" => Some(LogFormat::Text),
-                _ => None,
-            },
-        );
+        let log = reader.parse(&table::LOG, read_log);
+        let log_format = reader.parse(&table::LOG_FORMAT, |text| match text {
+            "auto" => Some(LogFormat::Auto),
+            "json" => Some(LogFormat::Json),
+            "text" => Some(LogFormat::Text),
+            _ => None,
+        });
         let telemetry = telemetry::read(&mut reader, store.as_ref());
         let config = || {
             Some(Self {
@@ -169,7 +148,7 @@ impl Config {
                 store_origin,
                 unknown_variables,
                 listen: listen?,
-                workers: workers?,
+                workers: workers?.unwrap_or_else(default_workers),
                 access: access?,
                 limits: limits?,
                 cache: cache?,
@@ -186,14 +165,19 @@ impl Config {
     }
 }
 
-/// The environment, the tenant and the project, as they are set: only Bigtable has demands on them.
+/// As many as actix-web starts by itself, within the range of the setting.
+fn default_workers() -> usize {
+    available_parallelism().map_or(1, usize::from).min(512)
+}
+
+/// Reads environment, tenant and project as they are set: only Bigtable restricts them.
 fn read_deployment(reader: &mut Reader) -> Option<String> {
     let [environment, tenant, project] = [table::ENVIRONMENT, table::TENANT, table::PROJECT]
-        .map(|setting| reader.parse(&setting, "text", |text| Some(text.to_owned())));
+        .map(|setting| reader.parse(&setting, |text| Some(text.to_owned())));
     Some(format!("{} {} {}", environment?, tenant?, project?))
 }
 
-/// A bare word must be a level: as the name of a module, which it could be too, a typing error would silence the log.
+/// Reads the log filter. A bare word must be a level: as a module name, a typo would silence the log.
 fn read_log(text: &str) -> Option<EnvFilter> {
     let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
     let words = text
@@ -244,7 +228,7 @@ mod tests {
 
     use super::*;
 
-    fn read(typed: &[&str], environment: &[(&str, &str)]) -> Result<Config, Mistakes> {
+    fn read(typed: &[&str], environment: &[(&str, &str)]) -> Result<Config, SettingErrors> {
         let typed = ["flag-service"].iter().chain(typed).map(OsString::from);
         Config::read(
             typed,
@@ -263,6 +247,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn another_environment_tenant_or_project_is_another_deployment() {
+        let deployment = |variable, value| Config::of(&[(variable, value)]).deployment;
+        let same = deployment("FLAG_DATA_DIR", "flag-data");
+        for variable in ["ENVIRONMENT", "TENANT_NAME", "PROJECT_ID"] {
+            assert_ne!(deployment(variable, "prod"), same, "{variable}");
+        }
     }
 
     #[test]
@@ -344,7 +337,7 @@ mod tests {
             &[
                 "store (variable FLAG_STORE): found \"redis\", expected embedded or bigtable",
                 "listen (variable FLAG_LISTEN): found \"8080\", expected address:port",
-                "workers (variable FLAG_WORKERS): found \"0\", expected a number in range [1, 512]",
+                "workers (variable FLAG_WORKERS): found \"0\", expected a number in range [1, 512], or nothing",
                 "feature-flag-cache-ttl-minutes (variable FEATURE_FLAG_CACHE_TTL_MINUTES): found \"-1\", expected minutes in range [0, 10080]",
             ],
         );

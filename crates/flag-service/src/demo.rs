@@ -1,4 +1,4 @@
-//! Sample flags for a store that is empty.
+//! Sample flags for an empty store.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use flag_model::{
     InvalidRevision, MetadataParts, OwnerId, Percent, ProjectName, RevisionParts, Salt, Treatment,
 };
 use flag_rollout::reweight;
-use flag_store::{AppendError, Base, FlagStore};
+use flag_store::{AppendError, Base, BoxFuture, FlagStore};
 use tracing::info;
 
 const PROJECT: &str = "csr-assistant";
@@ -45,20 +45,22 @@ const SAMPLES: [Sample; 3] = [
     },
 ];
 
-/// Adds the sample flags if the store is empty; whoever fills it at the same moment does it for both.
-pub(crate) async fn fill(store: &FlagStore) -> anyhow::Result<()> {
-    if !store.is_empty().await? {
-        return Ok(());
-    }
-    for sample in &SAMPLES {
-        add(store, sample).await?;
-    }
-    info!(
-        project = PROJECT,
-        flags = SAMPLES.len(),
-        "sample flags added"
-    );
-    Ok(())
+/// Adds the sample flags if the store is empty. Several services may do so at the same time.
+pub(crate) fn fill(store: &FlagStore) -> BoxFuture<'_, Result<(), AppendError>> {
+    Box::pin(async {
+        if !store.is_empty().await? {
+            return Ok(());
+        }
+        for sample in &SAMPLES {
+            add(store, sample).await?;
+        }
+        info!(
+            project = PROJECT,
+            flags = SAMPLES.len(),
+            "sample flags added"
+        );
+        Ok(())
+    })
 }
 
 async fn add(store: &FlagStore, sample: &Sample) -> Result<(), AppendError> {
@@ -93,7 +95,7 @@ async fn add(store: &FlagStore, sample: &Sample) -> Result<(), AppendError> {
     unless_there(store.append_revision(Base::Nothing, revision).await)
 }
 
-/// What somebody else has added at the same moment is there, which is all that is wanted.
+/// Ignores a conflict: another service has added the flag.
 fn unless_there<T>(appended: Result<T, AppendError>) -> Result<(), AppendError> {
     match appended {
         Ok(_) | Err(AppendError::Conflict { .. }) => Ok(()),
@@ -119,7 +121,7 @@ fn treatments(sample: &Sample) -> Result<Vec<Treatment>, InvalidRevision> {
     Ok(vec![treatment])
 }
 
-/// A line that asks for a sample flag.
+/// Returns a command that requests a sample flag.
 pub(crate) fn curl(address: SocketAddr) -> String {
     let reachable = if address.ip().is_unspecified() {
         SocketAddr::from(([127, 0, 0, 1], address.port()))

@@ -1,35 +1,14 @@
 //! Answers over HTTP which value an instance receives.
 //!
-//! Reads the configuration, opens the store, serves until it is told to stop. `routes.rs` is the table of contents
-//! of the site.
+//! Reads the configuration, opens the store, serves until a signal. `handlers.rs` is the table of contents.
 mod access;
-mod admission;
-mod body;
-mod cache;
-mod causes;
-mod changes;
 mod config;
 mod demo;
-mod docs;
-mod exposures;
-mod get_feature_flag;
-mod health;
-mod limits;
-mod log_feature_flag;
-mod metrics;
+mod handlers;
+mod http;
 mod openapi;
-mod problem;
-mod reply;
-mod request_id;
-mod routes;
-mod serve;
-mod site;
-mod snapshot;
-mod stop;
-mod store;
+mod server;
 mod telemetry;
-mod visit;
-mod watchdog;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -39,7 +18,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 
-/// The exit code of a start with mistakes in its configuration.
+/// The exit code of an invalid configuration.
 const USAGE: u8 = 2;
 
 /// How long the last log lines may take to be written.
@@ -60,9 +39,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = serve::run(&config, &log);
+    let ended = server::run(&config, &log);
     if let Err(error) = &ended {
-        // Not beside the log: whoever reads that may be stuck.
+        // Through the log writer: a reader of standard error may be stuck.
         log.line(words(&format!("{error:#}")).as_bytes());
     }
     log.flush(LAST_LINES);
@@ -73,7 +52,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says something to whoever started the service, before anything is logged. Nobody need hear it.
+/// Prints a problem before the log starts, without waiting for a reader.
 fn complain(problem: &str) {
     let words = words(problem);
     let (told, said) = mpsc::channel();

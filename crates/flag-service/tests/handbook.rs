@@ -1,4 +1,4 @@
-//! Every log line of the service, those of the stores among them, has its row in `docs/operating.md`.
+//! Every log line of the service and of its libraries has its row in `docs/operating.md`.
 
 #![allow(clippy::unwrap_used, clippy::string_slice, reason = "tests")]
 
@@ -40,8 +40,9 @@ fn every_log_line_is_in_the_handbook() {
     let handbook = fs::read_to_string(here.join("../../docs/operating.md")).unwrap();
     let mut found = Vec::new();
     sources(&here.join("src"), &mut found);
-    sources(&here.join("../flag-store-embedded/src"), &mut found);
-    sources(&here.join("../flag-store-bigtable/src"), &mut found);
+    for library in ["flag-runtime", "flag-store-bigtable", "flag-store-embedded"] {
+        sources(&here.join(format!("../{library}/src")), &mut found);
+    }
     assert!(found.len() >= 10, "{found:?}");
     // What is made when it is said has a test beside it (`telemetry/failures.rs`).
     found.retain(|message| message != "{words}");

@@ -2,25 +2,20 @@
 
 use flag_store_bigtable::is_host;
 
-use crate::literal;
 use crate::reader::Reader;
+use crate::shell_syntax;
 use crate::table;
 
-/// Where Bigtable is, empty if nothing is said.
-pub(crate) fn read_endpoint(reader: &mut Reader) -> Option<String> {
-    let bare = bare_address(&reader.found(&table::ENDPOINT));
-    let expected = if is_host(&bare) {
-        format!("host or host:port: write {bare}")
-    } else {
-        "host or host:port".to_owned()
-    };
-    let endpoint = reader.parse(&table::ENDPOINT, &expected, |text| {
-        (text.is_empty() || is_host(text)).then(|| text.to_owned())
-    })?;
-    if !endpoint.is_empty() && !reader.found(&table::EMULATOR).is_empty() {
+/// Where Bigtable is, empty if nothing is said; excludes an emulator.
+pub(crate) fn read_endpoint(reader: &mut Reader, emulator: Option<&str>) -> Option<String> {
+    let is_valid = |text: &str| text.is_empty() || is_host(text);
+    let parse = |text: &str| is_valid(text).then(|| text.to_owned());
+    let suggest = |text: &str| Some(bare_address(text)).filter(|bare| is_host(bare));
+    let endpoint = reader.parse_or_suggest(&table::ENDPOINT, parse, suggest)?;
+    if !endpoint.is_empty() && emulator.is_some_and(|emulator| !emulator.is_empty()) {
         let origins = [table::ENDPOINT, table::EMULATOR].map(|setting| reader.origin(&setting));
         let [endpoint, emulator] = origins;
-        reader.mistake(&format!(
+        reader.add_error(&format!(
             "bigtable-endpoint ({endpoint}) and bigtable-emulator ({emulator}) exclude each other: unset one"
         ));
     }
@@ -29,7 +24,7 @@ pub(crate) fn read_endpoint(reader: &mut Reader) -> Option<String> {
 
 /// An address without the scheme and the slash that people write around it.
 pub(crate) fn bare_address(text: &str) -> String {
-    let literal = literal::of_path(text, &|_| None);
+    let literal = shell_syntax::of_path(text, &|_| None);
     let bare = literal.map_or_else(|| text.to_owned(), |literal| literal.instead);
     bare.trim_end_matches('/').to_owned()
 }
@@ -50,7 +45,7 @@ mod tests {
         let mut reader = Reader::new(Sources::new(&matches, environment));
         let settings = StoreSettings::read(&mut reader);
         let found = reader.finish(settings.map(|settings| settings.place()));
-        let found = found.map_err(|mistakes| mistakes.to_string());
+        let found = found.map_err(|errors| errors.to_string());
         let expected = expected.map(str::to_owned).map_err(str::to_owned);
         assert_eq!(found, expected);
     }

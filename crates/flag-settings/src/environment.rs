@@ -1,8 +1,8 @@
-//! What the name of an environment says.
+//! Tells production from other environments by name.
 
 /// Whether an environment is production: `prod`, or a name with the part `prod` between `-`, `_` and `.`.
 ///
-/// The one rule for it: `hcb-prod` and `prod.eu` are, `hcb-nonprod` and `preprod` are not. Case doesn't count.
+/// The one rule for it: `hcb-prod` and `prod.eu` are, `hcb-nonprod` and `preprod` are not. Case is ignored.
 pub fn is_production(environment: &str) -> bool {
     environment
         .split(['-', '_', '.'])
@@ -14,7 +14,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn production_has_a_part_that_says_so() {
+    fn a_part_of_the_name_says_production() {
         for environment in ["prod", "hcb-prod", "prod-eu", "hcb_prod.2", "HCB-PROD"] {
             assert!(is_production(environment), "{environment}");
         }

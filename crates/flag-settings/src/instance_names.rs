@@ -1,4 +1,4 @@
-//! How instances are named in the exposure log, as the settings say it.
+//! The settings of how instances are named in the exposure log.
 
 use std::path::Path;
 
@@ -9,15 +9,11 @@ use crate::table;
 
 /// Reads how instances are named in the log, with the key if they are hashed.
 pub fn read_instance_names(reader: &mut Reader) -> Option<InstanceNames> {
-    let is_hashed = reader.parse(
-        &table::LOG_INSTANCE_ID,
-        "plain or hashed",
-        |text| match text {
-            "plain" => Some(false),
-            "hashed" => Some(true),
-            _ => None,
-        },
-    )?;
+    let is_hashed = reader.parse(&table::LOG_INSTANCE_ID, |text| match text {
+        "plain" => Some(false),
+        "hashed" => Some(true),
+        _ => None,
+    })?;
     if !is_hashed {
         return Some(InstanceNames::Plain);
     }
@@ -27,13 +23,13 @@ pub fn read_instance_names(reader: &mut Reader) -> Option<InstanceNames> {
     let names = read_key(key, &file).and_then(|key| {
         InstanceNames::hashed(&key).ok_or_else(|| "the key has less than 16 bytes".to_owned())
     });
-    // A mistake in a key never shows the key.
+    // An error never shows the key.
     names
-        .map_err(|mistake| reader.mistake(&format!("log-instance-id is hashed, but {mistake}")))
+        .map_err(|error| reader.add_error(&format!("log-instance-id is hashed, but {error}")))
         .ok()
 }
 
-/// The key itself, or what the file says.
+/// The key itself, or the content of the file.
 fn read_key(key: String, file: &Path) -> Result<Vec<u8>, String> {
     match (key.is_empty(), file.as_os_str().is_empty()) {
         (false, true) => Ok(key.into_bytes()),

@@ -1,40 +1,41 @@
-//! Reads settings and gathers all mistakes, so that they are told together.
+//! Reads settings and collects all errors, so that they are reported together.
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::literal::{self, Literal};
 use crate::setting::{Origin, Setting};
+use crate::shell_syntax::{self, ShellSyntax};
 use crate::sources::Sources;
 
 /// Reads settings one by one; ends with [`Reader::finish`].
 #[derive(Debug)]
 pub struct Reader {
     sources: Sources,
-    mistakes: Vec<Mistake>,
+    errors: Vec<SettingError>,
 }
 
-/// A setting that cannot be.
+/// An invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake(String);
+pub struct SettingError(String);
 
-impl fmt::Display for Mistake {
+impl fmt::Display for SettingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-/// All settings that cannot be; a start with them ends with exit code 2.
+/// All invalid settings; a binary that starts with them exits with code 2.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Mistakes(pub Vec<Mistake>);
+pub struct SettingErrors(pub Vec<SettingError>);
 
-impl std::error::Error for Mistakes {}
+impl std::error::Error for SettingErrors {}
 
-impl fmt::Display for Mistakes {
-    /// One mistake a line.
+impl fmt::Display for SettingErrors {
+    /// One error per line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, mistake) in self.0.iter().enumerate() {
-            write!(f, "{}{mistake}", if at == 0 { "" } else { "\n" })?;
+        for (at, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if at == 0 { "" } else { "\n" })?;
         }
         Ok(())
     }
@@ -43,88 +44,123 @@ impl fmt::Display for Mistakes {
 impl Reader {
     /// Reads from these sources.
     pub fn new(mut sources: Sources) -> Self {
-        let mistakes = std::mem::take(&mut sources.file_mistakes)
+        let errors = std::mem::take(&mut sources.file_errors)
             .into_iter()
-            .map(Mistake)
+            .map(SettingError)
             .collect();
-        Self { sources, mistakes }
+        Self { sources, errors }
     }
 
-    /// The text of a setting, unless it was hardly meant as it is.
+    /// The text of a setting; text with shell syntax in it is an error.
     pub fn text(&mut self, setting: &Setting) -> Option<String> {
-        let text = self.parse(setting, "text", |text| Some(text.to_owned()))?;
-        let literal = literal::of_text(&text);
-        self.unless(literal, setting, Some(&text))?;
+        let text = self.parse(setting, |text| Some(text.to_owned()))?;
+        let syntax = shell_syntax::of_text(&text);
+        self.refuse(syntax, setting, Some(&text))?;
         Some(text)
     }
 
-    /// The same of a text that no message may show.
+    /// The same for text that no message may show.
     pub fn secret(&mut self, setting: &Setting) -> Option<String> {
         let Ok(text) = self.sources.find(setting).0 else {
             let option = setting.option();
-            self.mistake(&format!("{option}: it is no UTF-8"));
+            self.add_error(&format!("{option}: it is no UTF-8"));
             return None;
         };
-        let literal = literal::of_text(&text);
-        self.unless(literal, setting, None)?;
+        let syntax = shell_syntax::of_text(&text);
+        self.refuse(syntax, setting, None)?;
         Some(text)
     }
 
-    /// The path that a setting names, unless it was hardly meant as it is; empty if it names none.
+    /// The path that a setting names, empty if it names none; a path with shell syntax in it is an error.
     pub fn path(&mut self, setting: &Setting) -> Option<PathBuf> {
-        let text = self.parse(setting, "a path", |text| Some(text.to_owned()))?;
-        let literal = self.sources.literal_path(&text);
-        self.unless(literal, setting, Some(&text))?;
+        let text = self.parse(setting, |text| Some(text.to_owned()))?;
+        let syntax = self.sources.shell_syntax_of_path(&text);
+        self.refuse(syntax, setting, Some(&text))?;
         Some(PathBuf::from(text))
     }
 
-    fn unless(
+    fn refuse(
         &mut self,
-        literal: Option<Literal>,
+        syntax: Option<ShellSyntax>,
         setting: &Setting,
         found: Option<&str>,
     ) -> Option<()> {
-        let Some(literal) = literal else {
+        let Some(syntax) = syntax else {
             return Some(());
         };
         let origin = self.origin(setting);
-        self.mistake(&literal.mistake(setting, &origin, found));
+        self.add_error(&syntax.error(setting, &origin, found));
         None
     }
 
-    /// A setting as `parse` reads it, which `expected` describes; `None` is a mistake.
+    /// A whole number in the range of the setting.
+    pub fn number<N: TryFrom<u64>>(&mut self, setting: &Setting) -> Option<N> {
+        self.parse(setting, |text| N::try_from(setting.kind.whole(text)?).ok())
+    }
+
+    /// The same, or nothing where the setting is empty and may be. The outer `None` is an error.
+    pub fn optional_number<N: TryFrom<u64>>(&mut self, setting: &Setting) -> Option<Option<N>> {
+        self.parse(setting, |text| {
+            if text.is_empty() && setting.kind.may_be_empty() {
+                return Some(None);
+            }
+            N::try_from(setting.kind.whole(text)?).ok().map(Some)
+        })
+    }
+
+    /// A number with a fraction, in the range of the setting.
+    pub fn fraction(&mut self, setting: &Setting) -> Option<f64> {
+        self.parse(setting, |text| setting.kind.fraction(text))
+    }
+
+    /// A duration in the range and the unit of the setting.
+    pub fn duration(&mut self, setting: &Setting) -> Option<Duration> {
+        self.parse(setting, |text| setting.kind.duration(text))
+    }
+
+    /// A setting as `parse` reads it; `None` is an error, which says what the kind of the setting is.
     pub fn parse<T>(
         &mut self,
         setting: &Setting,
-        expected: &str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
-        self.parse_expanded(setting, &[], expected, parse)
+        self.parse_or_suggest(setting, parse, |_| None)
     }
 
-    /// The same of a setting whose value may name others in braces, which stand for these texts.
+    /// The same for a setting whose value may name others in braces, which stand for these texts.
     pub(crate) fn parse_expanded<T>(
         &mut self,
         setting: &Setting,
         names: &[(&str, &str)],
-        expected: &str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
-        let (text, origin) = self.sources.find(setting);
-        let expand = |text: String| {
-            names.iter().fold(text, |text, (name, stands_for)| {
-                text.replace(name, stands_for)
+        let expand = |text: &str| {
+            names.iter().fold(text.to_owned(), |text, (name, value)| {
+                text.replace(name, value)
             })
         };
-        let (found, value) = match text.map(expand) {
-            Ok(text) => (format!("{text:?}"), parse(&text)),
-            // Not shown: a secret key may be meant.
-            Err(_) => ("bytes that are not UTF-8".to_owned(), None),
-        };
+        self.parse(setting, |text| parse(&expand(text)))
+    }
+
+    /// The same; the error says what `suggest` makes of an invalid text, if anything.
+    pub(crate) fn parse_or_suggest<T>(
+        &mut self,
+        setting: &Setting,
+        parse: impl FnOnce(&str) -> Option<T>,
+        suggest: impl FnOnce(&str) -> Option<String>,
+    ) -> Option<T> {
+        let (text, origin) = self.sources.find(setting);
+        let value = text.as_deref().ok().and_then(parse);
         if value.is_none() {
-            let option = setting.option();
-            self.mistake(&format!(
-                "{option} ({origin}): found {found}, expected {expected}"
+            let (option, expected) = (setting.option(), setting.kind.expected());
+            let (found, suggestion) = match &text {
+                Ok(text) => (format!("{text:?}"), suggest(text)),
+                // Not shown: it may be a secret key.
+                Err(_) => ("bytes that are not UTF-8".to_owned(), None),
+            };
+            let suggestion = suggestion.map_or(String::new(), |text| format!(": write {text}"));
+            self.add_error(&format!(
+                "{option} ({origin}): found {found}, expected {expected}{suggestion}"
             ));
         }
         value
@@ -135,29 +171,23 @@ impl Reader {
         self.sources.find(setting).1
     }
 
-    /// The text that was found for a setting, whatever it says.
-    pub(crate) fn found(&self, setting: &Setting) -> String {
-        let found = self.sources.find(setting).0;
-        found.unwrap_or_else(|bytes| bytes.display().to_string())
-    }
-
-    /// Notes where it isn't clear which store is meant.
+    /// Adds an error where the settings name two stores with equal precedence.
     pub(crate) fn check_store(&mut self) {
         if let Some(ambiguity) = self.sources.ambiguity() {
-            self.mistake(&ambiguity);
+            self.add_error(&ambiguity);
         }
     }
 
-    /// Notes a mistake that lies in more than one setting.
-    pub fn mistake(&mut self, mistake: &str) {
-        self.mistakes.push(Mistake(mistake.to_owned()));
+    /// Adds an error that `parse` cannot find, such as one that concerns several settings.
+    pub fn add_error(&mut self, error: &str) {
+        self.errors.push(SettingError(error.to_owned()));
     }
 
-    /// What was built from the settings, or every mistake in them.
-    pub fn finish<T>(self, built: Option<T>) -> Result<T, Mistakes> {
+    /// What was built from the settings, or every error in them.
+    pub fn finish<T>(self, built: Option<T>) -> Result<T, SettingErrors> {
         match built {
-            Some(built) if self.mistakes.is_empty() => Ok(built),
-            _ => Err(Mistakes(self.mistakes)),
+            Some(built) if self.errors.is_empty() => Ok(built),
+            _ => Err(SettingErrors(self.errors)),
         }
     }
 }
@@ -195,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_beats_the_environment_the_file_and_the_default() {
+    fn the_command_line_beats_the_environment_the_file_and_the_default() {
         let file = config("data_dir = '/file'");
         let path = file.path().to_str().unwrap();
         let variables = [("FLAG_DATA_DIR", "/variable"), ("FLAG_CONFIG", path)];
@@ -222,17 +252,17 @@ mod tests {
         let mut reader = reader(typed, environment);
         let settings = StoreSettings::read(&mut reader);
         let read = reader.finish(settings).map(|store| store.place());
-        let found = read.unwrap_or_else(|mistakes| mistakes.to_string());
+        let found = read.unwrap_or_else(|errors| errors.to_string());
         assert!(found.starts_with(expected), "{found}");
     }
 
     #[test]
-    fn two_stores_that_are_named_equally_strongly_are_a_mistake() {
+    fn two_stores_that_are_named_equally_strongly_are_an_error() {
         let (instance, folder) = (("INSTANCE_ID", "i"), ("FLAG_DATA_DIR", "d"));
         let both = [instance, folder];
-        let mistake = "both a local folder and a Bigtable instance are named \
+        let error = "both a local folder and a Bigtable instance are named \
             (data-dir: variable FLAG_DATA_DIR; bigtable-instance: variable INSTANCE_ID); say which with --store";
-        check_kind(&[], &both, mistake);
+        check_kind(&[], &both, error);
         check_kind(&["--store=embedded"], &both, "embedded store in d");
         check_kind(&["--store=bigtable"], &both, "Bigtable table");
         check_kind(&["--data-dir=e"], &both, "embedded store in e");
@@ -255,25 +285,23 @@ mod tests {
     }
 
     #[test]
-    fn all_mistakes_are_told_together() {
+    fn all_errors_are_reported_together() {
         let file = config("listne = 'x'\nworkers = [1]");
         let mut reader = reader(
             &["--workers=many", "--config", file.path().to_str().unwrap()],
             &[("FLAG_LISTEN", "here")],
         );
-        let workers = reader.parse(&WORKERS, "a number", |text| text.parse::<usize>().ok());
-        let listen = reader.parse(&LISTEN, "an address", |text| {
-            text.parse::<std::net::SocketAddr>().ok()
-        });
-        let mistakes = reader.finish(workers.zip(listen)).unwrap_err().to_string();
+        let workers = reader.optional_number::<usize>(&WORKERS);
+        let listen = reader.parse(&LISTEN, |text| text.parse::<std::net::SocketAddr>().ok());
+        let errors = reader.finish(workers.zip(listen)).unwrap_err().to_string();
         let path = file.path().display();
         assert_eq!(
-            mistakes.lines().collect::<Vec<_>>(),
+            errors.lines().collect::<Vec<_>>(),
             [
                 &format!("configuration file {path}: listne is no setting"),
                 &format!("configuration file {path}: workers must be text, a number or a boolean"),
-                "workers (command line): found \"many\", expected a number",
-                "listen (variable FLAG_LISTEN): found \"here\", expected an address",
+                "workers (command line): found \"many\", expected a number in range [1, 512], or nothing",
+                "listen (variable FLAG_LISTEN): found \"here\", expected address:port",
             ]
         );
     }
@@ -283,11 +311,11 @@ mod tests {
         let file = config(text);
         let path = file.path().display().to_string();
         let reader = reader(&["--config", &path], &[]);
-        let mistakes = reader.finish(Some(())).unwrap_err().to_string();
+        let errors = reader.finish(Some(())).unwrap_err().to_string();
         let says = format!("configuration file {path}, {place}: ");
-        assert!(mistakes.starts_with(&says), "{mistakes}");
-        assert!(!mistakes.contains("hush"), "{mistakes}");
-        assert_eq!(mistakes.lines().count(), 1, "{mistakes}");
+        assert!(errors.starts_with(&says), "{errors}");
+        assert!(!errors.contains("hush"), "{errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
     }
 
     #[test]
@@ -302,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_no_mistake() {
+    fn a_byte_order_mark_is_no_error() {
         let file = config("\u{feff}data_dir = '/file'");
         let path = file.path().to_str().unwrap();
         let expected = Origin::File(path.into());
@@ -328,12 +356,12 @@ mod tests {
     fn check_path(text: &str, expected: &str) {
         let mut reader = reader(&[], &[("FLAG_DATA_DIR", text), ("HOME", "/home/ann")]);
         let path = reader.path(&DATA_DIR);
-        let mistakes = reader.finish(path).unwrap_err().to_string();
-        assert_eq!(mistakes, expected);
+        let errors = reader.finish(path).unwrap_err().to_string();
+        assert_eq!(errors, expected);
     }
 
     #[test]
-    fn a_path_that_was_taken_too_literally_is_a_mistake_that_says_what_to_write() {
+    fn a_path_with_shell_syntax_is_an_error_that_says_what_to_write() {
         check_path(
             "\"/data\"",
             r#"data-dir (variable FLAG_DATA_DIR): found "\"/data\"", but quotes are taken as they are: write /data"#,
@@ -345,23 +373,23 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_was_taken_too_literally_is_not_shown() {
+    fn a_secret_with_shell_syntax_is_not_shown() {
         let mut reader = reader(&[], &[("FLAG_LOG_INSTANCE_ID_KEY", "'hunter2'")]);
         let secret = reader.secret(&table::LOG_INSTANCE_ID_KEY);
-        let mistakes = reader.finish(secret).unwrap_err().to_string();
+        let errors = reader.finish(secret).unwrap_err().to_string();
         let expected = "log-instance-id-key (variable FLAG_LOG_INSTANCE_ID_KEY): quotes are taken as they are: leave them out";
-        assert_eq!(mistakes, expected);
+        assert_eq!(errors, expected);
     }
 
     #[test]
     fn a_configuration_file_is_named_by_a_path_too() {
         let reader = reader(&[], &[("FLAG_CONFIG", "'/etc/flags.toml'")]);
-        let mistakes = reader.finish(Some(())).unwrap_err().to_string();
-        assert!(mistakes.ends_with("write /etc/flags.toml"), "{mistakes}");
+        let errors = reader.finish(Some(())).unwrap_err().to_string();
+        assert!(errors.ends_with("write /etc/flags.toml"), "{errors}");
     }
 
     #[test]
-    fn a_variable_that_no_setting_has_is_told() {
+    fn a_variable_that_no_setting_has_is_reported() {
         let environment = [
             "FLAG_DATADIR",
             "FLAG_STORE",
@@ -376,12 +404,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there_is_a_mistake() {
+    fn a_file_that_is_not_there_is_an_error() {
         let reader = reader(&["--config=/nowhere/flags.toml"], &[]);
-        let mistakes = reader.finish(Some(())).unwrap_err().to_string();
+        let errors = reader.finish(Some(())).unwrap_err().to_string();
         assert!(
-            mistakes.starts_with("configuration file /nowhere/flags.toml: "),
-            "{mistakes}"
+            errors.starts_with("configuration file /nowhere/flags.toml: "),
+            "{errors}"
         );
     }
 }

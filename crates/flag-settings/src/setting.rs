@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction};
 
+use crate::kind::Kind;
+
 /// One setting, as it is typed, put into the environment, and written into a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting {
@@ -12,9 +14,11 @@ pub struct Setting {
     pub key: &'static str,
     /// Its variables; the first one that is set and not empty counts.
     pub variables: &'static [&'static str],
-    /// What it is, with its unit and its range.
-    pub about: &'static str,
-    /// What it is if nobody says anything, as it would be typed; empty for nothing.
+    /// Which values it takes.
+    pub kind: Kind,
+    /// What it means; `{range}` and `{choices}` stand for what `kind` says.
+    pub(crate) about: &'static str,
+    /// Its value if no source sets it, as it would be typed; empty for none.
     pub default: &'static str,
 }
 
@@ -22,6 +26,11 @@ impl Setting {
     /// The option of the command line, without its dashes.
     pub fn option(&self) -> String {
         self.key.replace('_', "-")
+    }
+
+    /// What it means, with its unit and its range.
+    pub fn about(&self) -> String {
+        self.kind.fill_in(self.about)
     }
 
     /// The option for clap, whose help names variable and default.
@@ -37,7 +46,7 @@ impl Setting {
             .action(ArgAction::Set)
             .help(format!(
                 "{} [env: {}]{default}",
-                self.about,
+                self.about(),
                 self.variables.join(", ")
             ))
     }
@@ -52,20 +61,20 @@ pub enum Origin {
     Variable(&'static str),
     /// This configuration file.
     File(PathBuf),
-    /// Nobody said anything, but of another setting.
+    /// No source sets it, but another setting implies it.
     Implied {
-        /// The option of that one, without its dashes.
+        /// The option of the other setting, without its dashes.
         by: String,
         /// Where its value came from.
         origin: Box<Self>,
     },
-    /// Nobody said anything.
+    /// No source sets it.
     Default,
 }
 
 impl Origin {
-    /// The greater, the more it counts.
-    pub(crate) fn strength(&self) -> u8 {
+    /// The source with the greatest precedence wins.
+    pub(crate) fn precedence(&self) -> u8 {
         match self {
             Self::Option => 3,
             Self::Variable(_) => 2,

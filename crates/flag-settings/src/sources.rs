@@ -6,28 +6,28 @@ use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 
-use crate::literal::{self, Literal};
 use crate::setting::{Origin, Setting};
+use crate::shell_syntax::{self, ShellSyntax};
 use crate::table;
 
-/// How variables of ours begin.
+/// Prefixes of the variables of this project.
 const PREFIXES: [&str; 3] = ["FLAG_", "FEATURE_FLAG_", "PARTIAL_ROLLOUT_"];
 
-/// Variables of ours that are no settings: those of `flagctl` and of the client.
+/// Variables of this project that are no settings: those of `flagctl` and of the client.
 const NO_SETTINGS: [&str; 3] = ["FLAG_OWNER", "FLAG_API_KEY", "FLAG_SERVICE_URL"];
 
-/// Everything that was said about settings, by whom.
+/// All sources of settings: command line, environment, and configuration file.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     typed: BTreeMap<&'static str, String>,
     environment: BTreeMap<OsString, OsString>,
     file: BTreeMap<String, String>,
     path: PathBuf,
-    pub(crate) file_mistakes: Vec<String>,
+    pub(crate) file_errors: Vec<String>,
 }
 
 impl Sources {
-    /// What was typed and what the environment says, and the configuration file that one of them names.
+    /// Reads the command line and the environment, and the configuration file that one of them names.
     pub fn new(
         matches: &ArgMatches,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -44,16 +44,16 @@ impl Sources {
         .with_file()
     }
 
-    /// The same with one more thing typed, on top of everything else.
+    /// The same with a value that wins over all others.
     #[must_use]
     pub fn with(mut self, setting: &Setting, value: impl Into<String>) -> Self {
         self.typed.insert(setting.key, value.into());
         self
     }
 
-    /// The same with something typed where nobody has said anything.
+    /// The same with a value that wins if no source sets this setting.
     #[must_use]
-    pub fn unless_said(self, setting: &Setting, value: impl Into<String>) -> Self {
+    pub fn with_fallback(self, setting: &Setting, value: impl Into<String>) -> Self {
         match self.find(setting).1 {
             Origin::Default | Origin::Implied { .. } => self.with(setting, value),
             _ => self,
@@ -64,23 +64,23 @@ impl Sources {
         if let (Ok(path), origin) = self.find(&table::CONFIG)
             && origin != Origin::Default
         {
-            if let Some(literal) = self.literal_path(&path) {
-                let mistake = literal.mistake(&table::CONFIG, &origin, Some(&path));
-                self.file_mistakes.push(mistake);
+            if let Some(syntax) = self.shell_syntax_of_path(&path) {
+                let error = syntax.error(&table::CONFIG, &origin, Some(&path));
+                self.file_errors.push(error);
                 return self;
             }
             self.path = PathBuf::from(path);
             match read_file(&self.path) {
                 Ok(file) => self.file = file,
-                Err(mistakes) => self.file_mistakes = mistakes,
+                Err(errors) => self.file_errors = errors,
             }
         }
         self
     }
 
-    /// Why a path was hardly meant as it is.
-    pub(crate) fn literal_path(&self, path: &str) -> Option<Literal> {
-        literal::of_path(path, &|name| {
+    /// The shell syntax in a path, with variables looked up in this environment.
+    pub(crate) fn shell_syntax_of_path(&self, path: &str) -> Option<ShellSyntax> {
+        shell_syntax::of_path(path, &|name| {
             let value = self.environment.get(&OsString::from(name))?;
             value.to_str().map(str::to_owned)
         })
@@ -109,8 +109,8 @@ impl Sources {
         }
     }
 
-    /// The value of a setting of which nothing is said, where another one implies it: whoever names a part of Bigtable
-    /// wants Bigtable, as the Python service did, unless a local folder is named more strongly.
+    /// The value of a setting that no source sets, where another setting implies it: an instance, a table or an emulator
+    /// of Bigtable implies Bigtable, as in the Python service, unless a local folder has more precedence.
     fn implied(&self, setting: &Setting) -> Option<(&'static str, Origin)> {
         if *setting != table::STORE {
             return None;
@@ -119,10 +119,10 @@ impl Sources {
         let named = naming
             .map(|naming| (naming, self.find(&naming).1))
             .into_iter();
-        let bigtable = named.max_by_key(|(_, origin)| origin.strength());
+        let bigtable = named.max_by_key(|(_, origin)| origin.precedence());
         let bigtable = bigtable.filter(|(_, origin)| *origin != Origin::Default)?;
         let folder = self.find(&table::DATA_DIR).1;
-        let (store, (by, origin)) = if folder.strength() > bigtable.1.strength() {
+        let (store, (by, origin)) = if folder.precedence() > bigtable.1.precedence() {
             ("embedded", (table::DATA_DIR, folder))
         } else {
             ("bigtable", bigtable)
@@ -134,14 +134,14 @@ impl Sources {
         Some((store, because))
     }
 
-    /// What is wrong where nothing is said of the store, and a local folder is named as strongly as a part of Bigtable.
+    /// The error if no source sets the store, and a local folder and Bigtable are named with the same precedence.
     pub(crate) fn ambiguity(&self) -> Option<String> {
         let Origin::Implied { by, origin } = self.find(&table::STORE).1 else {
             return None;
         };
         let folder = self.find(&table::DATA_DIR).1;
         let option = table::DATA_DIR.option();
-        (by != option && folder.strength() == origin.strength()).then(|| {
+        (by != option && folder.precedence() == origin.precedence()).then(|| {
             format!(
                 "both a local folder and a Bigtable instance are named ({option}: {folder}; {by}: {origin}); \
                  say which with --store"
@@ -149,19 +149,19 @@ impl Sources {
         })
     }
 
-    /// The variables that look like settings and are none, typing errors among them.
+    /// The variables that look like settings and are none, such as misspelt ones.
     pub fn unknown_variables(&self) -> Vec<String> {
         let names = self.environment.keys().filter_map(|name| name.to_str());
         let unknown = names.filter(|name| {
-            let is_ours = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+            let has_prefix = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
             // Kubernetes sets FLAG_…_SERVICE_HOST and the like where a Service is called so.
-            let is_anothers = ["_SERVICE_", "_PORT", "FLAG_TEST_"]
+            let is_foreign = ["_SERVICE_", "_PORT", "FLAG_TEST_"]
                 .iter()
                 .any(|part| name.contains(part));
             let is_known = table::ALL
                 .iter()
                 .any(|setting| setting.variables.contains(name));
-            is_ours && !is_anothers && !is_known && !NO_SETTINGS.contains(name)
+            has_prefix && !is_foreign && !is_known && !NO_SETTINGS.contains(name)
         });
         unknown.map(str::to_owned).collect()
     }
@@ -179,7 +179,7 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, Vec<String>> {
         )]
     })?;
     let mut values = BTreeMap::new();
-    let mut mistakes = Vec::new();
+    let mut errors = Vec::new();
     for (key, value) in table {
         let known = table::ALL
             .iter()
@@ -193,24 +193,24 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, Vec<String>> {
         };
         match text {
             _ if !known => {
-                mistakes.push(format!("configuration file {shown}: {key} is no setting"));
+                errors.push(format!("configuration file {shown}: {key} is no setting"));
             }
             Some(text) => {
                 values.insert(key, text);
             }
-            None => mistakes.push(format!(
+            None => errors.push(format!(
                 "configuration file {shown}: {key} must be text, a number or a boolean"
             )),
         }
     }
-    if mistakes.is_empty() {
+    if errors.is_empty() {
         Ok(values)
     } else {
-        Err(mistakes)
+        Err(errors)
     }
 }
 
-/// What is wrong where. Not the library's own message, which shows the line: it may hold a secret.
+/// What is wrong and where. Not the library's own message, which shows the line: it may hold a secret.
 fn problem(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
     let before = before.unwrap_or_default();

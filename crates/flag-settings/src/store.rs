@@ -89,20 +89,20 @@ impl StoreSettings {
 
     /// Reads the settings of [`table::OF_STORE`]; those of Bigtable only if that is the store.
     pub fn read(reader: &mut Reader) -> Option<Self> {
-        let kind = reader.parse(&table::STORE, "embedded or bigtable", |text| match text {
+        let kind = reader.parse(&table::STORE, |text| match text {
             "embedded" => Some(Kind::Embedded),
             "bigtable" => Some(Kind::Bigtable),
             _ => None,
         });
         reader.check_store();
-        let environment = reader.parse(&table::ENVIRONMENT, NAME, name);
+        let environment = reader.parse(&table::ENVIRONMENT, name);
         let emulator = read_emulator(reader, environment.as_deref());
-        // Where it isn't known which settings count, the mistakes in all of them are told.
+        // If the store is unknown, the errors of both are reported.
         let data_dir = (kind != Some(Kind::Bigtable))
             .then(|| read_data_dir(reader))
             .flatten();
         let bigtable = (kind != Some(Kind::Embedded))
-            .then(|| read_bigtable(reader, environment.as_deref()))
+            .then(|| read_bigtable(reader, environment.as_deref(), emulator.as_deref()))
             .flatten();
         let emulator = emulator?;
         match kind? {
@@ -191,9 +191,7 @@ async fn make_tables(settings: &BigtableSettings) -> Result<(), OpenStoreError> 
     })
 }
 
-/// What the names of Bigtable's parts are made of.
-pub(crate) const NAME: &str = "letters, digits, '.', '_', '-' or ':'";
-
+/// Reads a name that Bigtable takes.
 pub(crate) fn name(text: &str) -> Option<String> {
     let allowed =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b':');
@@ -204,7 +202,7 @@ fn read_data_dir(reader: &mut Reader) -> Option<PathBuf> {
     let path = reader.path(&table::DATA_DIR)?;
     if path.as_os_str().is_empty() {
         let origin = reader.origin(&table::DATA_DIR);
-        reader.mistake(&format!(
+        reader.add_error(&format!(
             "data-dir ({origin}): found \"\", expected a directory"
         ));
         return None;
@@ -212,52 +210,51 @@ fn read_data_dir(reader: &mut Reader) -> Option<PathBuf> {
     Some(path)
 }
 
-/// The emulator, empty if there is none; one in production is a mistake, whatever the store.
+/// The emulator, empty if there is none; one in production is an error, whatever the store.
 fn read_emulator(reader: &mut Reader, environment: Option<&str>) -> Option<String> {
-    let expected = emulator_expected(reader);
-    let emulator = reader.parse(&table::EMULATOR, &expected, |text| {
-        (text.is_empty() || is_host_and_port(text)).then(|| text.to_owned())
-    })?;
+    let is_valid = |text: &str| text.is_empty() || is_host_and_port(text);
+    let parse = |text: &str| is_valid(text).then(|| text.to_owned());
+    let emulator = reader.parse_or_suggest(&table::EMULATOR, parse, suggest_host_and_port)?;
     if !emulator.is_empty() && environment.is_some_and(is_production) {
         let origin = reader.origin(&table::EMULATOR);
         let environment = environment.unwrap_or_default();
-        reader.mistake(&format!(
+        reader.add_error(&format!(
             "bigtable-emulator ({origin}): refused in environment {environment:?}, which is production"
         ));
     }
     Some(emulator)
 }
 
-/// What to write instead of an emulator's address that is none.
-fn emulator_expected(reader: &Reader) -> String {
-    let bare = bare_address(&reader.found(&table::EMULATOR));
-    let instead = match bare.rsplit_once(':') {
+/// A valid address that was probably meant.
+fn suggest_host_and_port(text: &str) -> Option<String> {
+    let bare = bare_address(text);
+    let suggestion = match bare.rsplit_once(':') {
         Some((host, port)) if host.contains(':') && !host.starts_with('[') => {
             format!("[{host}]:{port}")
         }
         _ => bare,
     };
-    if is_host_and_port(&instead) {
-        format!("host:port: write {instead}")
-    } else {
-        "host:port".to_owned()
-    }
+    is_host_and_port(&suggestion).then_some(suggestion)
 }
 
 /// Reads names of the form that Bigtable takes; `{environment}` and `{tenant}` stand for those settings.
-fn read_bigtable(reader: &mut Reader, environment: Option<&str>) -> Option<BigtableSettings> {
-    let tenant = reader.parse(&table::TENANT, NAME, name)?;
+fn read_bigtable(
+    reader: &mut Reader,
+    environment: Option<&str>,
+    emulator: Option<&str>,
+) -> Option<BigtableSettings> {
+    let tenant = reader.parse(&table::TENANT, name)?;
     let names = [
         ("{environment}", environment?),
         ("{tenant}", tenant.as_str()),
     ];
-    let mut resource = |setting| reader.parse_expanded(setting, &names, NAME, name);
+    let mut resource = |setting| reader.parse_expanded(setting, &names, name);
     let project = resource(&table::PROJECT);
     let instance = resource(&table::INSTANCE);
     let flag_table = resource(&table::FLAG_TABLE);
     let log_table = resource(&table::LOG_TABLE);
     let app_profile = reader.text(&table::APP_PROFILE);
-    let endpoint = read_endpoint(reader);
+    let endpoint = read_endpoint(reader, emulator);
     let ca_file = reader.path(&table::CA_FILE);
     let (app_profile, endpoint, ca_file) = (app_profile?, endpoint?, ca_file?);
     Some(BigtableSettings {

@@ -7,14 +7,14 @@ use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2::bigt
 use tonic::{Request, Status};
 
 use crate::authorized::Authorized;
-use crate::call::Patience;
+use crate::call::CallTimeouts;
 use crate::connect_error::ConnectError;
 use crate::connection::tokens;
 use crate::endpoint::Api;
 use crate::settings::BigtableSettings;
 
 /// How long Google Cloud may take; a table takes it seconds.
-const IN_GOOGLE_CLOUD: Patience = Patience {
+const IN_GOOGLE_CLOUD: CallTimeouts = CallTimeouts {
     attempt: Duration::from_secs(20),
     deadline: Duration::from_mins(1),
 };
@@ -23,7 +23,7 @@ const IN_GOOGLE_CLOUD: Patience = Patience {
 pub(crate) struct Admin {
     client: BigtableTableAdminClient<Authorized>,
     /// How long a call may take.
-    pub(crate) patience: Patience,
+    pub(crate) timeouts: CallTimeouts,
 }
 
 impl Admin {
@@ -36,7 +36,7 @@ impl Admin {
         let channel = Authorized::new(channel, tokens, (api, settings));
         Ok(Self {
             client: BigtableTableAdminClient::new(channel),
-            patience: match settings.emulator {
+            timeouts: match settings.emulator {
                 Some(_) => settings.read(),
                 None => IN_GOOGLE_CLOUD,
             },

@@ -11,7 +11,7 @@ use crate::store::BigtableStore;
 use crate::{mutation, request};
 
 /// Bigtable's limit for one request.
-const MOST_MUTATIONS: usize = 100_000;
+const MAX_MUTATIONS: usize = 100_000;
 /// Where a request is full, in bytes; a row that is larger travels alone.
 const FULL: usize = 8 << 20;
 /// What a key or a cell takes in a request besides its own bytes, at most.
@@ -128,7 +128,7 @@ fn length_of_part(pending: &[Pending<'_>]) -> usize {
     let fitting = pending.iter().take_while(|entry| {
         mutations += entry.mutations();
         bytes += entry.bytes();
-        mutations <= MOST_MUTATIONS && bytes <= FULL
+        mutations <= MAX_MUTATIONS && bytes <= FULL
     });
     fitting.count().clamp(1, pending.len().max(1))
 }
@@ -179,7 +179,7 @@ mod tests {
 
     use super::*;
 
-    /// How many of `rows` equal rows of so many cells of so many bytes are sent at once.
+    /// How many of `rows` equal rows, each of `cells` cells of `bytes` bytes, are sent at once.
     fn length(rows: usize, cells: usize, bytes: usize) -> usize {
         let row = Row {
             key: b"key".to_vec(),

@@ -1,4 +1,4 @@
-//! One call: a deadline, and as many attempts as fit.
+//! One call: a deadline, and as many attempts as fit into it.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use flag_store::StoreError;
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::Status;
 
-use crate::status::{Failure, Nature};
+use crate::status::{Failure, FailureKind};
 
 /// Pauses between attempts. With longer ones a call would notice late that the store is back.
 const BACKOFF: Backoff = Backoff {
@@ -15,20 +15,20 @@ const BACKOFF: Backoff = Backoff {
     most: Duration::from_millis(250),
     jitter: Jitter::between(0.5, 1.0),
 };
-/// So many attempts wait equally long, for one of several connections may be dead; the others wait longer, for
+/// The first attempts wait equally long, as one of several connections may be dead; later ones wait longer, as
 /// the store may be slow.
 const EQUAL_ATTEMPTS: u32 = 3;
 
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct CallTimeouts {
     /// How long an attempt waits for the next sign of life.
     pub(crate) attempt: Duration,
     /// How long the call takes at most, with all its attempts.
     pub(crate) deadline: Duration,
 }
 
-/// Whether a request may be sent again when nobody knows what became of it.
+/// Whether a request may be sent again when its outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
     /// Sending it twice is as good as sending it once.
@@ -37,9 +37,9 @@ pub(crate) enum Repeat {
     Never,
 }
 
-/// A call under way.
+/// A call in progress.
 ///
-/// Whoever makes one awaits everything through [`Call::wait`], and asks [`Call::again`] after each failure.
+/// Its user awaits everything through [`Call::wait`], and asks [`Call::again`] after each failure.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     table: &'a str,
@@ -54,14 +54,14 @@ pub(crate) struct Call<'a> {
 
 impl<'a> Call<'a> {
     /// Begins a call; the clock runs from here.
-    pub(crate) fn new(table: &'a str, patience: Patience, repeat: Repeat) -> Self {
+    pub(crate) fn new(table: &'a str, timeouts: CallTimeouts, repeat: Repeat) -> Self {
         let started = Instant::now();
         Self {
             table,
             repeat,
             started,
-            deadline: started + patience.deadline,
-            attempt_wait: patience.attempt,
+            deadline: started + timeouts.deadline,
+            attempt_wait: timeouts.attempt,
             attempts: 0,
             unauthenticated_in: None,
             heard: None,
@@ -100,14 +100,14 @@ impl<'a> Call<'a> {
         if !matches!(failure, Failure::Silence) {
             self.heard = Some(failure.clone());
         }
-        match failure.nature() {
+        match failure.kind() {
             // The next attempt would find the same certificate.
-            Nature::Transient => self.repeat == Repeat::Safe && !failure.is_explained(),
+            FailureKind::Transient => self.repeat == Repeat::Safe && !failure.is_explained(),
             // Nothing was done, so this is safe to repeat for any request.
-            Nature::Unauthenticated => {
+            FailureKind::Unauthenticated => {
                 *self.unauthenticated_in.get_or_insert(self.attempts) == self.attempts
             }
-            Nature::Refused | Nature::Broken => false,
+            FailureKind::Refused | FailureKind::Broken => false,
         }
     }
 
@@ -137,7 +137,7 @@ impl<'a> Call<'a> {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience {
+    const TIMEOUTS: CallTimeouts = CallTimeouts {
         attempt: Duration::from_millis(250),
         deadline: Duration::from_secs(2),
     };
@@ -157,7 +157,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_ends_at_the_deadline() {
         let started = Instant::now();
-        let mut call = Call::new("flags", PATIENCE, Repeat::Safe);
+        let mut call = Call::new("flags", TIMEOUTS, Repeat::Safe);
         let error = loop {
             let failure = call.wait(silence()).await.unwrap_err();
             if let Err(error) = call.again(failure).await {
@@ -165,13 +165,13 @@ mod tests {
             }
         };
         assert!(matches!(error, StoreError::TimedOut { .. }));
-        assert!(started.elapsed() <= PATIENCE.deadline + Duration::from_millis(1));
-        assert!(started.elapsed() + BACKOFF.most >= PATIENCE.deadline);
+        assert!(started.elapsed() <= TIMEOUTS.deadline + Duration::from_millis(1));
+        assert!(started.elapsed() + BACKOFF.most >= TIMEOUTS.deadline);
     }
 
     #[tokio::test(start_paused = true)]
     async fn later_attempts_wait_longer() {
-        let mut call = Call::new("flags", PATIENCE, Repeat::Safe);
+        let mut call = Call::new("flags", TIMEOUTS, Repeat::Safe);
         let mut waits = Vec::new();
         for _ in 0..4 {
             let started = Instant::now();
@@ -184,15 +184,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_that_never_ends_is_cut_at_the_deadline() {
-        let call = Call::new("flags", PATIENCE, Repeat::Safe);
-        tokio::time::advance(PATIENCE.deadline).await;
+        let call = Call::new("flags", TIMEOUTS, Repeat::Safe);
+        tokio::time::advance(TIMEOUTS.deadline).await;
         let ready = std::future::ready(Ok(()));
         assert!(matches!(call.wait(ready).await, Err(Failure::Silence)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_must_not_be_repeated_fails_at_once() {
-        let mut call = Call::new("flags", PATIENCE, Repeat::Never);
+        let mut call = Call::new("flags", TIMEOUTS, Repeat::Never);
         let failure = Failure::Status(Status::unavailable("gone"));
         assert!(matches!(
             call.again(failure).await,
@@ -202,10 +202,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_heard_is_told_rather_than_silence() {
-        let mut call = Call::new("flags", PATIENCE, Repeat::Safe);
+        let mut call = Call::new("flags", TIMEOUTS, Repeat::Safe);
         let heard = Failure::Status(Status::unavailable("gone"));
         call.again(heard).await.unwrap();
-        tokio::time::advance(PATIENCE.deadline).await;
+        tokio::time::advance(TIMEOUTS.deadline).await;
         assert!(matches!(
             call.again(Failure::Silence).await,
             Err(StoreError::Unavailable { .. })
@@ -214,7 +214,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_token_is_renewed_once() {
-        let mut call = Call::new("flags", PATIENCE, Repeat::Never);
+        let mut call = Call::new("flags", TIMEOUTS, Repeat::Never);
         let failure = Failure::Status(Status::unauthenticated("expired"));
         call.again(failure.clone()).await.unwrap();
         assert!(matches!(

@@ -14,7 +14,7 @@ use crate::settings::BigtableSettings;
 use crate::tokens::Tokens;
 
 /// The largest answer that is accepted; a row arrives in one if it is not split.
-const LARGEST_ANSWER: usize = 32 << 20;
+const MAX_RESPONSE_BYTES: usize = 32 << 20;
 
 /// What a token for rows must be good for; the role of its holder says the rest.
 const DATA: &str = "https://www.googleapis.com/auth/bigtable.data";
@@ -39,7 +39,7 @@ pub(crate) fn connect(
         let _ = connections.try_send(Change::Insert(key, endpoint.clone()));
     }
     let channel = Authorized::new(channel, tokens, (Api::Data, settings));
-    Ok(BigtableClient::new(channel).max_decoding_message_size(LARGEST_ANSWER))
+    Ok(BigtableClient::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES))
 }
 
 /// The tokens for an API, of which the first is there; none for an emulator.

@@ -17,7 +17,7 @@ use crate::status::refused;
 pub enum Expiry {
     /// As soon as one of these holds; never if there is none.
     Any {
-        /// There are so many newer versions of the cell.
+        /// There are this many newer versions of the cell.
         versions: Option<i32>,
         /// The cell is older than this.
         age: Option<Duration>,
@@ -71,7 +71,7 @@ impl Expiry {
         any(rule).unwrap_or_else(|| Self::Other(format!("{rule:?}")))
     }
 
-    /// What Bigtable is told; refused if no rule of its can say it.
+    /// The rule for Bigtable; refused if no rule can express it.
     pub(crate) fn rule(&self, table: &str) -> Result<GcRule, StoreError> {
         let Self::Any { versions, age } = self else {
             return Err(refused(table, "no rule that is known"));

@@ -7,7 +7,7 @@ use flag_store::{Cells, Expected, Row};
 use crate::{FAMILY, filter};
 
 /// Bigtable's limit for a row key, in bytes; the emulator has none.
-const LONGEST_KEY: usize = 4 << 10;
+const MAX_KEY_BYTES: usize = 4 << 10;
 /// Asks the server for the time, so that no client's clock matters.
 ///
 /// Sending such a mutation again may leave a second, equal version of a cell; the tables keep one.
@@ -19,7 +19,7 @@ const SERVER_TIME: i64 = -1;
 pub(crate) fn objection(key: &[u8], cells: &Cells) -> Option<&'static str> {
     if key.is_empty() {
         Some("the row key is empty")
-    } else if key.len() > LONGEST_KEY {
+    } else if key.len() > MAX_KEY_BYTES {
         Some("the row key is longer than 4 KiB")
     } else if cells.is_empty() {
         Some("the row has no cells")

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::address::{is_host, is_host_and_port};
-use crate::call::Patience;
+use crate::call::CallTimeouts;
 use crate::connect_error::ConnectError;
 
 /// More connections than this are a mistake; `tonic` takes a little more than a thousand at once.
-const MOST_CHANNELS: usize = 256;
+const MAX_CHANNELS: usize = 256;
 
 /// Where the tables are, and how long to wait for them. [`BigtableSettings::new`] fills in the defaults.
 ///
@@ -133,7 +133,7 @@ impl BigtableSettings {
                 return Err(wrong(setting, found, "letters, digits, '-', '_', '.', ':'"));
             }
         }
-        if !(1..=MOST_CHANNELS).contains(&self.channels) {
+        if !(1..=MAX_CHANNELS).contains(&self.channels) {
             return Err(wrong(
                 "channels",
                 &self.channels.to_string(),
@@ -152,48 +152,48 @@ impl BigtableSettings {
     }
 
     /// How long to wait for a read that ends soon.
-    pub(crate) fn read(&self) -> Patience {
-        Patience {
+    pub(crate) fn read(&self) -> CallTimeouts {
+        CallTimeouts {
             attempt: self.read_attempt,
             deadline: self.read_deadline,
         }
     }
 
     /// How long to wait for a sign of life: as for a read, but in all never longer than by default.
-    pub(crate) fn ping(&self) -> Patience {
-        Patience {
+    pub(crate) fn ping(&self) -> CallTimeouts {
+        CallTimeouts {
             attempt: self.read_attempt,
             deadline: self.read_deadline.min(READ_DEADLINE),
         }
     }
 
     /// How long to wait for a read of as many rows as there are.
-    pub(crate) fn long_read(&self) -> Patience {
-        Patience {
+    pub(crate) fn long_read(&self) -> CallTimeouts {
+        CallTimeouts {
             attempt: self.read_attempt,
             deadline: self.batch_deadline,
         }
     }
 
     /// How long to wait for a write that may be sent again.
-    pub(crate) fn write(&self) -> Patience {
-        Patience {
+    pub(crate) fn write(&self) -> CallTimeouts {
+        CallTimeouts {
             attempt: self.write_attempt,
             deadline: self.write_deadline,
         }
     }
 
     /// How long to wait for a write that is sent once.
-    pub(crate) fn single_write(&self) -> Patience {
-        Patience {
+    pub(crate) fn single_write(&self) -> CallTimeouts {
+        CallTimeouts {
             attempt: self.write_deadline,
             deadline: self.write_deadline,
         }
     }
 
     /// How long to wait for many writes.
-    pub(crate) fn batch(&self) -> Patience {
-        Patience {
+    pub(crate) fn batch(&self) -> CallTimeouts {
+        CallTimeouts {
             attempt: self.batch_attempt,
             deadline: self.batch_deadline,
         }

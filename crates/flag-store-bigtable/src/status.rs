@@ -22,7 +22,7 @@ pub(crate) enum Failure {
 
 /// What can be done about a [`Failure`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Nature {
+pub(crate) enum FailureKind {
     /// It passes: send again.
     Transient,
     /// The token may have ended on its way: send again, once.
@@ -35,11 +35,11 @@ pub(crate) enum Nature {
 
 impl Failure {
     /// What can be done about it.
-    pub(crate) fn nature(&self) -> Nature {
+    pub(crate) fn kind(&self) -> FailureKind {
         match self {
-            Self::Silence => Nature::Transient,
-            Self::Status(status) => nature(status),
-            Self::Garbled(_) => Nature::Broken,
+            Self::Silence => FailureKind::Transient,
+            Self::Status(status) => kind(status),
+            Self::Garbled(_) => FailureKind::Broken,
         }
     }
 
@@ -53,7 +53,7 @@ impl Failure {
 
     /// The error for the caller, who waited for `after` for `table`.
     pub(crate) fn into_error(self, table: &str, after: Duration) -> StoreError {
-        let nature = self.nature();
+        let kind = self.kind();
         let status = match self {
             Self::Silence => return StoreError::TimedOut { after },
             Self::Status(status) if status.code() == Code::DeadlineExceeded => {
@@ -70,11 +70,13 @@ impl Failure {
             table: table.to_owned(),
             status,
         });
-        match nature {
+        match kind {
             // Credentials are mended where they are kept; what waits to be written waits for that.
-            Nature::Transient | Nature::Unauthenticated => StoreError::Unavailable { source },
-            Nature::Refused => StoreError::Refused { source },
-            Nature::Broken => StoreError::Broken { source },
+            FailureKind::Transient | FailureKind::Unauthenticated => {
+                StoreError::Unavailable { source }
+            }
+            FailureKind::Refused => StoreError::Refused { source },
+            FailureKind::Broken => StoreError::Broken { source },
         }
     }
 }
@@ -89,15 +91,15 @@ pub(crate) fn refused(table: &str, why: &str) -> StoreError {
 /// What the emulator says of a table that was made by hand; Bigtable itself has codes of their own for what is missing.
 const UNKNOWN_FAMILY: &str = "unknown family";
 
-fn nature(status: &Status) -> Nature {
+fn kind(status: &Status) -> FailureKind {
     // Only a status made on this side has a source: the transport, or the fetching of a token.
     if status.source().is_some() {
-        return Nature::Transient;
+        return FailureKind::Transient;
     }
     match status.code() {
-        Code::ResourceExhausted if status.message().contains("larger than max") => Nature::Refused,
+        Code::ResourceExhausted if status.message().contains("larger than max") => FailureKind::Refused,
         Code::Internal | Code::Unknown if status.message().contains(UNKNOWN_FAMILY) => {
-            Nature::Refused
+            FailureKind::Refused
         }
         Code::Unavailable
         | Code::DeadlineExceeded
@@ -108,9 +110,9 @@ fn nature(status: &Status) -> Nature {
         // word them in many ways, and Google's own clients retry those that they know. Trying again costs little.
         | Code::Internal
         | Code::Unknown
-        | Code::DataLoss => Nature::Transient,
-        Code::Unauthenticated => Nature::Unauthenticated,
-        _ => Nature::Refused,
+        | Code::DataLoss => FailureKind::Transient,
+        Code::Unauthenticated => FailureKind::Unauthenticated,
+        _ => FailureKind::Refused,
     }
 }
 
@@ -152,11 +154,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(code: Code, message: &str, expected: Nature) {
-        assert_eq!(
-            Failure::Status(Status::new(code, message)).nature(),
-            expected
-        );
+    fn check(code: Code, message: &str, expected: FailureKind) {
+        assert_eq!(Failure::Status(Status::new(code, message)).kind(), expected);
     }
 
     #[test]
@@ -171,14 +170,14 @@ mod tests {
             Code::Unknown,
             Code::DataLoss,
         ] {
-            check(code, "", Nature::Transient);
+            check(code, "", FailureKind::Transient);
         }
     }
 
     #[test]
     fn a_family_that_is_missing_stays_missing() {
         for code in [Code::Internal, Code::Unknown] {
-            check(code, "unknown family \"metadata\"", Nature::Refused);
+            check(code, "unknown family \"metadata\"", FailureKind::Refused);
         }
     }
 
@@ -192,7 +191,7 @@ mod tests {
             Code::Unimplemented,
             Code::OutOfRange,
         ] {
-            check(code, "", Nature::Refused);
+            check(code, "", FailureKind::Refused);
         }
     }
 
@@ -201,7 +200,7 @@ mod tests {
         check(
             Code::ResourceExhausted,
             "grpc: received message larger than max (9 vs. 8)",
-            Nature::Refused,
+            FailureKind::Refused,
         );
     }
 
@@ -210,7 +209,7 @@ mod tests {
         check(
             Code::Unknown,
             "protocol error: missing grpc-status trailer, stream was terminated without a final status",
-            Nature::Transient,
+            FailureKind::Transient,
         );
     }
 
@@ -218,7 +217,7 @@ mod tests {
     fn what_the_transport_says_is_transient() {
         let status = Status::from_error("broken pipe".into());
         assert_eq!(status.code(), Code::Unknown);
-        assert_eq!(Failure::Status(status).nature(), Nature::Transient);
+        assert_eq!(Failure::Status(status).kind(), FailureKind::Transient);
     }
 
     #[test]

@@ -8,11 +8,11 @@ use flag_store::{
     StoreError,
 };
 
-use crate::call::{Call, Patience, Repeat};
+use crate::call::{Call, CallTimeouts, Repeat};
 use crate::connect_error::ConnectError;
 use crate::connection::Client;
-use crate::line::Line;
 use crate::merge::Merger;
+use crate::pool::ConnectionPool;
 use crate::settings::{BigtableSettings, Table};
 use crate::status::{Failure, refused};
 use crate::{filter, mutation, request};
@@ -22,7 +22,7 @@ use crate::{filter, mutation, request};
 /// Belongs to the runtime that it was connected in. Every call ends within the deadline that the settings give it,
 /// fetching a token and connecting included.
 pub struct BigtableStore {
-    line: Line,
+    pool: ConnectionPool,
     settings: BigtableSettings,
     table: Table,
 }
@@ -40,9 +40,9 @@ impl BigtableStore {
         table: Table,
         settings: BigtableSettings,
     ) -> Result<Self, ConnectError> {
-        let line = Line::open(&settings).await?;
+        let pool = ConnectionPool::open(&settings).await?;
         Ok(Self {
-            line,
+            pool,
             settings,
             table,
         })
@@ -53,7 +53,7 @@ impl BigtableStore {
     }
 
     pub(crate) fn client(&self) -> Client {
-        self.line.client()
+        self.pool.client()
     }
 
     /// The name of the table, as people know it.
@@ -73,7 +73,7 @@ impl BigtableStore {
 
     async fn read(
         &self,
-        patience: Patience,
+        timeouts: CallTimeouts,
         request: ReadRowsRequest,
     ) -> Result<Vec<Row>, StoreError> {
         let request = ReadRowsRequest {
@@ -81,7 +81,7 @@ impl BigtableStore {
             app_profile_id: self.app_profile(),
             ..request
         };
-        let mut call = Call::new(self.name(), patience, Repeat::Safe);
+        let mut call = Call::new(self.name(), timeouts, Repeat::Safe);
         loop {
             match self.read_once(&call, request.clone()).await {
                 Ok(rows) => return Ok(rows),
@@ -114,12 +114,12 @@ impl BigtableStore {
         &self,
         key: &[u8],
         columns: Columns<'_>,
-        patience: Patience,
+        timeouts: CallTimeouts,
     ) -> Result<Option<Row>, StoreError> {
         let Some(request) = request::row(key, columns) else {
             return Ok(None);
         };
-        let mut rows = self.read(patience, request).await?;
+        let mut rows = self.read(timeouts, request).await?;
         Ok(rows.pop())
     }
 
@@ -128,12 +128,12 @@ impl BigtableStore {
         scan: Scan,
         filter: Option<RowFilter>,
     ) -> Result<Vec<Row>, StoreError> {
-        let patience = match scan.limit {
+        let timeouts = match scan.limit {
             Some(_) => self.settings.read(),
             None => self.settings.long_read(),
         };
         match request::range(scan, filter) {
-            Some(request) => self.read(patience, request).await,
+            Some(request) => self.read(timeouts, request).await,
             None => Ok(Vec::new()),
         }
     }
@@ -141,7 +141,7 @@ impl BigtableStore {
     /// Whether the predicate matched.
     async fn check_and_mutate(
         &self,
-        patience: Patience,
+        timeouts: CallTimeouts,
         repeat: Repeat,
         request: CheckAndMutateRowRequest,
     ) -> Result<bool, StoreError> {
@@ -150,7 +150,7 @@ impl BigtableStore {
             app_profile_id: self.app_profile(),
             ..request
         };
-        let mut call = Call::new(self.name(), patience, repeat);
+        let mut call = Call::new(self.name(), timeouts, repeat);
         loop {
             let mut client = self.client();
             let request = request::routed(request.clone());
@@ -228,9 +228,9 @@ impl RowStore for BigtableStore {
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         // No row of ours has this key: looking for it costs the store next to nothing.
-        let patience = self.settings.ping();
+        let timeouts = self.settings.ping();
         Box::pin(async move {
-            self.read_row(b"PING", Columns::All, patience)
+            self.read_row(b"PING", Columns::All, timeouts)
                 .await
                 .map(drop)
         })

@@ -91,7 +91,7 @@ impl BigtableTables {
             name: self.0.full_table_name(table),
             view: View::SchemaView.into(),
         };
-        let mut call = Call::new(self.0.table(table), admin.patience, Repeat::Safe);
+        let mut call = Call::new(self.0.table(table), admin.timeouts, Repeat::Safe);
         loop {
             let answer = Box::pin(async {
                 let request = request(message.clone(), ("name", &message.name));
@@ -120,7 +120,7 @@ impl BigtableTables {
             table: Some(with_family(expiry)),
             initial_splits: Vec::new(),
         };
-        let mut call = Call::new(self.0.table(table), admin.patience, Repeat::Safe);
+        let mut call = Call::new(self.0.table(table), admin.timeouts, Repeat::Safe);
         loop {
             let answer = Box::pin(async {
                 let request = request(message.clone(), ("parent", &message.parent));
@@ -151,7 +151,7 @@ impl BigtableTables {
             }],
             ..ModifyColumnFamiliesRequest::default()
         };
-        let mut call = Call::new(self.0.table(table), admin.patience, Repeat::Safe);
+        let mut call = Call::new(self.0.table(table), admin.timeouts, Repeat::Safe);
         loop {
             let answer = Box::pin(async {
                 let request = request(message.clone(), ("name", &message.name));

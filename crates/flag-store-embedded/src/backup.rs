@@ -16,9 +16,9 @@ use crate::created::{LOGS, UNFINISHED, is_empty, publish};
 use crate::database::{Database, check};
 use crate::directory;
 use crate::failure::Failure;
+use crate::lock_timeout::LockTimeout;
 use crate::open_error::OpenError;
-use crate::patience::Patience;
-use crate::placed::{Closing, beside};
+use crate::open_files::{Closing, beside};
 use crate::schema::Contents;
 
 /// Flags come last: where they are, everything is.
@@ -69,7 +69,7 @@ pub enum BackupError {
 
 /// What becomes of a store that is where one is put back.
 #[derive(Clone, Copy, Debug)]
-pub enum Present<'a> {
+pub enum ExistingStore<'a> {
     /// It stays, and nothing is put back.
     Stays,
     /// It is copied into this folder, which must not be there yet, and replaced.
@@ -97,7 +97,7 @@ pub fn back_up(directory: &Path, to: &Path) -> Result<Vec<PathBuf>, BackupError>
 pub fn restore(
     backup: &Path,
     directory: &Path,
-    present: Present<'_>,
+    present: ExistingStore<'_>,
 ) -> Result<Vec<PathBuf>, BackupError> {
     for contents in ALL {
         let path = file_in(backup, contents);
@@ -105,8 +105,8 @@ pub fn restore(
     }
     let directory = make(directory)?;
     match present {
-        Present::Stays => refuse_store(&directory)?,
-        Present::KeptIn(folder) => {
+        ExistingStore::Stays => refuse_store(&directory)?,
+        ExistingStore::KeptIn(folder) => {
             keep(&directory, folder)?;
             set_aside(&directory, folder)?;
         }
@@ -214,13 +214,13 @@ impl Unfinished {
 
 /// Copies all pages as of one moment.
 fn copy_pages(from: &Connection, to: &mut Connection) -> Result<(), Failure> {
-    let patience = Patience::default();
-    patience.last_until(Instant::now().checked_add(LOCKED));
+    let lock_timeout = LockTimeout::default();
+    lock_timeout.set_end(Instant::now().checked_add(LOCKED));
     let backup = Backup::new(from, to)?;
     loop {
         match backup.step(ALL_PAGES)? {
             StepResult::Done => return Ok(()),
-            _ if patience.pause() => {}
+            _ if lock_timeout.pause() => {}
             _ => return Err(Failure::Locked),
         }
     }

@@ -26,9 +26,9 @@ pub(crate) enum TooLong {
     Value,
 }
 
-/// Bytes that no cells are kept in: the file is damaged, or somebody else wrote to it.
+/// Bytes that are no encoded cells: the file is damaged, or other software wrote to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Garbled {
+pub(crate) enum DecodeError {
     /// A length reaches beyond the end.
     #[error("a cell ends too early")]
     Truncated,
@@ -56,7 +56,7 @@ pub(crate) fn encode(cells: &Cells, bytes: &mut Vec<u8>) -> Result<(), TooLong> 
 }
 
 /// The cells in these bytes, as far as they are wanted.
-pub(crate) fn decode(bytes: &[u8], columns: Columns<'_>) -> Result<Cells, Garbled> {
+pub(crate) fn decode(bytes: &[u8], columns: Columns<'_>) -> Result<Cells, DecodeError> {
     let wanted = Wanted::from(columns);
     let mut cells = match wanted {
         // No fewer than most rows have.
@@ -66,9 +66,9 @@ pub(crate) fn decode(bytes: &[u8], columns: Columns<'_>) -> Result<Cells, Garble
     let mut rest = bytes;
     let mut previous: Option<&[u8]> = None;
     while !rest.is_empty() {
-        let (column, value) = take_cell(&mut rest).ok_or(Garbled::Truncated)?;
+        let (column, value) = take_cell(&mut rest).ok_or(DecodeError::Truncated)?;
         if previous.is_some_and(|previous| previous >= column) {
-            return Err(Garbled::OutOfOrder);
+            return Err(DecodeError::OutOfOrder);
         }
         previous = Some(column);
         if wanted.contains(column) {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_garbled(bytes: &[u8], expected: Garbled) {
+    fn check_garbled(bytes: &[u8], expected: DecodeError) {
         assert_eq!(decode(bytes, Columns::All), Err(expected));
     }
 
@@ -164,7 +164,7 @@ mod tests {
             let cut = cut.index(bytes.len() + 1);
             match decode(&bytes[..cut], Columns::All) {
                 Ok(fewer) => prop_assert!(cut == bytes.len() || fewer.len() < cells.len()),
-                Err(garbled) => prop_assert_eq!(garbled, Garbled::Truncated),
+                Err(garbled) => prop_assert_eq!(garbled, DecodeError::Truncated),
             }
         }
     }
@@ -179,16 +179,16 @@ mod tests {
 
     #[test]
     fn a_length_beyond_the_end_is_garbled() {
-        check_garbled(b"\x00\x01a\xff\xff\xff\xffx", Garbled::Truncated);
-        check_garbled(b"\xff\xffa", Garbled::Truncated);
-        check_garbled(b"\x00", Garbled::Truncated);
+        check_garbled(b"\x00\x01a\xff\xff\xff\xffx", DecodeError::Truncated);
+        check_garbled(b"\xff\xffa", DecodeError::Truncated);
+        check_garbled(b"\x00", DecodeError::Truncated);
     }
 
     #[test]
     fn a_column_that_comes_twice_is_garbled() {
         check_garbled(
             b"\x00\x01a\x00\x00\x00\x00\x00\x01a\x00\x00\x00\x00",
-            Garbled::OutOfOrder,
+            DecodeError::OutOfOrder,
         );
     }
 

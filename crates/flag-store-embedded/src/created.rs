@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use crate::directory;
 use crate::open_error::{Obstacle, OpenError};
-use crate::placed::{beside, is_absence};
+use crate::open_files::{beside, is_absence};
 use crate::schema::{Contents, set_up};
 
 /// How folders begin that hold files which are not complete yet.
@@ -45,7 +45,7 @@ pub(crate) fn is_there(path: &Path, contents: Contents) -> Result<bool, OpenErro
 }
 
 /// Makes a file if it is missing or empty, whether it was lost or not; a log that is left of it is refused.
-pub(crate) fn make_anew(path: &Path, contents: Contents) -> Result<(), OpenError> {
+pub(crate) fn recreate(path: &Path, contents: Contents) -> Result<(), OpenError> {
     if !is_empty(path) && !is_absent(path) {
         return Ok(());
     }
@@ -65,7 +65,7 @@ pub(crate) fn make_anew(path: &Path, contents: Contents) -> Result<(), OpenError
 pub(crate) fn publish(made: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(made, path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            // Not every file system has links; then whoever makes the file is the only one who has made it.
+            // Not every file system has links; without them, creating the file is what only one process can do.
             File::create_new(path)?;
             fs::rename(made, path)
         }

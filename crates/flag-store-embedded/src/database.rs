@@ -8,9 +8,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use crate::created::{ensure_made, is_empty};
+use crate::lock_timeout::LockTimeout;
 use crate::open_error::{Obstacle, OpenError};
-use crate::patience::Patience;
-use crate::placed::{Closing, Lost, Placed, is_absence};
+use crate::open_files::{Closing, FileLoss, OpenFiles, is_absence};
 use crate::schema::{Contents, Origin, origin, set_up};
 
 /// How long opening waits for other processes that open or write at the same moment.
@@ -33,8 +33,8 @@ const FRAME_HEADER: u64 = 24;
 #[derive(Debug)]
 pub(crate) struct Database {
     connection: Connection,
-    patience: Patience,
-    placed: Placed,
+    lock_timeout: LockTimeout,
+    placed: OpenFiles,
     page_bytes: u32,
 }
 
@@ -90,26 +90,26 @@ impl Database {
         flags: OpenFlags,
         prepare: impl Fn(&mut Connection) -> Result<(), Obstacle>,
     ) -> Result<Self, Obstacle> {
-        let patience = Patience::default();
-        patience.last_until(Instant::now().checked_add(OPENING));
+        let lock_timeout = LockTimeout::default();
+        lock_timeout.set_end(Instant::now().checked_add(OPENING));
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
-        patience.install(&mut connection)?;
+        lock_timeout.install(&mut connection)?;
         // Some locks, the one for switching to the log among them, are refused without asking the busy handler.
         while let Err(obstacle) = prepare(&mut connection) {
-            if !(obstacle.is_busy() && patience.pause()) {
+            if !(obstacle.is_busy() && lock_timeout.pause()) {
                 return Err(obstacle);
             }
         }
         // A file without a log gets one when it is read first.
         let _: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let page_bytes: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        let placed = Placed::new(path).map_err(Obstacle::Vanished)?;
+        let placed = OpenFiles::new(path).map_err(Obstacle::Vanished)?;
         // Until `close` says otherwise: a connection that is merely dropped may be one of files that are gone.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         Ok(Self {
             connection,
-            patience,
+            lock_timeout,
             placed,
             page_bytes,
         })
@@ -124,22 +124,22 @@ impl Database {
     }
 
     /// How long the connection waits for locks.
-    pub(crate) fn patience(&self) -> &Patience {
-        &self.patience
+    pub(crate) fn lock_timeout(&self) -> &LockTimeout {
+        &self.lock_timeout
     }
 
     /// The files as they were when it was opened.
-    pub(crate) fn placed(&self) -> &Placed {
+    pub(crate) fn placed(&self) -> &OpenFiles {
         &self.placed
     }
 
-    /// Refuses files that are not in their places any more, for `SQLite` would go on and write where nobody reads.
-    pub(crate) fn ensure_in_place(&mut self) -> Result<(), Lost> {
+    /// Refuses files that are no longer at their paths, as `SQLite` would write to files that no other process reads.
+    pub(crate) fn ensure_in_place(&mut self) -> Result<(), FileLoss> {
         self.placed.check()
     }
 
     /// Refuses a log that is shorter than what was committed to it: going on would spoil the file.
-    pub(crate) fn ensure_log_is_whole(&self) -> Result<(), Lost> {
+    pub(crate) fn ensure_log_is_whole(&self) -> Result<(), FileLoss> {
         let Some(before) = self.frames() else {
             return Ok(());
         };
@@ -150,10 +150,10 @@ impl Database {
         if self.frames() != Some(before) || self.is_log_whole(before) {
             return Ok(());
         }
-        Err(Lost::LogTruncated)
+        Err(FileLoss::LogTruncated)
     }
 
-    /// How many frames were committed to the log, if that can be told.
+    /// How many frames were committed to the log, if it can be determined.
     fn frames(&self) -> Option<u64> {
         let pragma = "PRAGMA wal_checkpoint(NOOP)";
         let mut statement = self.connection.prepare_cached(pragma).ok()?;
@@ -210,9 +210,9 @@ fn ensure_there(path: &Path) -> Result<(), Obstacle> {
 
 /// Lets another process finish that has just made a file, where a file system has no links or its release makes them empty.
 fn wait_while_empty(path: &Path) {
-    let patience = Patience::default();
-    patience.last_until(Instant::now().checked_add(MAKING));
-    while is_empty(path) && patience.pause() {}
+    let lock_timeout = LockTimeout::default();
+    lock_timeout.set_end(Instant::now().checked_add(MAKING));
+    while is_empty(path) && lock_timeout.pause() {}
 }
 
 /// Makes sure that a file is ours, or makes it so where it is empty and may be, and adapts the connection to it.

@@ -1,7 +1,7 @@
 //! Removes exposures by age, a few rows at a time, so that no writer waits for long.
 //!
-//! Bigtable does this by a rule of the table, which counts from when a row was written; files need somebody who does it,
-//! and count likewise.
+//! Bigtable does this by a rule of the table, which counts from the writing of a row; for files this
+//! module does it, and counts in the same way.
 
 use std::path::Path;
 use std::time::Duration;
@@ -33,7 +33,7 @@ const HAS_TIMES: &str = "SELECT 1 FROM pragma_table_info('rows') WHERE name = 'w
 
 /// Removes every exposure that was written before `time`, `YYYY-MM-DD HH:MM:SS.ffffff` in UTC; how many there were.
 ///
-/// Reads all keys once, and shares the file with whoever else has it open. Makes no store where there is none.
+/// Reads all keys once, and shares the file with other processes. Creates no store.
 pub async fn remove_exposures_before(directory: &Path, time: &str) -> Result<usize, StoreError> {
     let directory = directory.to_owned();
     let opening = tokio::task::spawn_blocking(move || EmbeddedLog::existing(&directory));

@@ -7,9 +7,9 @@ use std::time::Duration;
 use flag_store::StoreError;
 use rusqlite::{ErrorCode, ffi};
 
-use crate::cells::{Garbled, TooLong};
+use crate::cells::{DecodeError, TooLong};
 use crate::open_error::OpenError;
-use crate::placed::Lost;
+use crate::open_files::FileLoss;
 
 /// Why a job failed; cloned when one failure is the result of every row of a batch.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -19,11 +19,14 @@ pub(crate) enum Failure {
     #[error("it is closed")]
     Ended,
     #[error(transparent)]
-    Lost(#[from] Lost),
+    FileLoss(#[from] FileLoss),
     #[error("{lost}, and what is there now cannot be used")]
-    Away { lost: Lost, source: Arc<OpenError> },
+    Away {
+        lost: FileLoss,
+        source: Arc<OpenError>,
+    },
     #[error("row {key} is damaged")]
-    Garbled { key: String, source: Garbled },
+    Decode { key: String, source: DecodeError },
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error("another process keeps it locked")]
@@ -64,8 +67,8 @@ enum Remedy {
 }
 
 impl Failure {
-    pub(crate) fn garbled(key: &[u8], source: Garbled) -> Self {
-        Self::Garbled {
+    pub(crate) fn garbled(key: &[u8], source: DecodeError) -> Self {
+        Self::Decode {
             key: String::from_utf8_lossy(key).into_owned(),
             source,
         }
@@ -97,12 +100,12 @@ impl Failure {
         match self {
             Self::TimedOut { .. }
             | Self::Ended
-            | Self::Lost(_)
+            | Self::FileLoss(_)
             | Self::Away { .. }
             | Self::Locked
             | Self::DiskFull => Remedy::Retry,
             Self::Refused(_) => Remedy::GiveUp,
-            Self::Garbled { .. } => Remedy::Repair,
+            Self::Decode { .. } => Remedy::Repair,
             Self::Sqlite(error) => remedy_of_sqlite(error),
         }
     }
@@ -111,9 +114,9 @@ impl Failure {
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error() {
-            // Of the files that are read only the log ends where somebody has cut it.
+            // Of the files that are read, only the log can end early, where it was truncated.
             Some(error) if error.extended_code == ffi::SQLITE_IOERR_SHORT_READ => {
-                Self::Lost(Lost::LogTruncated)
+                Self::FileLoss(FileLoss::LogTruncated)
             }
             _ if is_disk_full(&error) => Self::DiskFull,
             _ => Self::Sqlite(Arc::new(error)),
@@ -197,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_source_names_the_file() {
-        let error = Failure::Lost(Lost::Replaced).in_file(Path::new("/data/flags.db"));
+        let error = Failure::FileLoss(FileLoss::Replaced).in_file(Path::new("/data/flags.db"));
         let source = error.source().map(ToString::to_string);
         assert_eq!(source.as_deref(), Some("cannot use /data/flags.db"));
     }

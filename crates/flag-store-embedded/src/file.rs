@@ -9,9 +9,9 @@ use flag_store::StoreError;
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::file_state::FileState;
-use crate::group::Group;
+use crate::group_commit::GroupCommit;
 use crate::open_error::OpenError;
-use crate::placed::Closing;
+use crate::open_files::Closing;
 use crate::rows::{self, Write};
 use crate::schema::Contents;
 use crate::stored::Batch;
@@ -21,7 +21,7 @@ use crate::worker::{Limit, Outcome, Side};
 #[derive(Debug)]
 pub(crate) struct DataFile {
     state: Arc<FileState>,
-    group: Arc<Group>,
+    group: Arc<GroupCommit>,
 }
 
 impl DataFile {
@@ -131,7 +131,7 @@ impl DataFile {
             let workers = FileState::workers(&self.state, limit).await?;
             match workers.clone().run(side, limit, work).await {
                 Outcome::Ended(result) => {
-                    if let Err(Failure::Lost(lost)) = &result {
+                    if let Err(Failure::FileLoss(lost)) = &result {
                         FileState::lose(&self.state, workers, *lost);
                     }
                     return result;

@@ -1,7 +1,7 @@
-//! What is open of a file; opened again when it was lost.
+//! An open file, which is opened again after it was lost.
 //!
-//! A file is lost when it, its log or its shared memory is moved, removed, replaced or truncated while open. Calls fail
-//! then until there is a file of ours in its place. Calls themselves look for one, now and then.
+//! A file is lost when it, its log or its shared memory is moved, removed, replaced or truncated while open. Calls then
+//! fail until there is a file of this store at its path. The calls themselves search for it now and then.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use tracing::warn;
 use crate::database::{Database, check};
 use crate::failure::Failure;
 use crate::open_error::{Obstacle, OpenError};
-use crate::placed::{Lost, Placed};
+use crate::open_files::{FileLoss, OpenFiles};
 use crate::schema::Contents;
 use crate::worker::{Limit, Workers};
 
 /// Threads that read, per file; two, so that a long scan doesn't hold up the short reads.
 const READERS: usize = 2;
 
-/// The pause between two looks for a file that was lost.
-const LOOKED_FOR_EVERY: Duration = Duration::from_millis(250);
+/// The pause between two searches for a lost file.
+const SEARCH_EVERY: Duration = Duration::from_millis(250);
 
 /// How long other processes have to close a file whose log was unlinked; the last one saves what the log held.
 const OTHERS_CLOSE: Duration = Duration::from_secs(1);
@@ -38,9 +38,9 @@ pub(crate) struct FileState {
 #[derive(Debug)]
 enum Phase {
     Open(Workers),
-    /// A thread looks for it.
-    LookedFor,
-    /// It was not there at the last look.
+    /// A thread searches for it.
+    Searching,
+    /// The last search did not find it.
     Away {
         loss: Loss,
         looked_at: Instant,
@@ -52,8 +52,8 @@ enum Phase {
 /// How a file was lost.
 #[derive(Clone, Debug)]
 struct Loss {
-    what: Lost,
-    was: Arc<Placed>,
+    what: FileLoss,
+    was: Arc<OpenFiles>,
     /// Whether its log was left where it was.
     left_log: bool,
 }
@@ -97,8 +97,8 @@ impl FileState {
                 Phase::Closed => return Err(Failure::Ended),
                 Phase::Away {
                     looked_at, failure, ..
-                } if looked_at.elapsed() < LOOKED_FOR_EVERY => return Err(failure.clone()),
-                Phase::Away { .. } | Phase::LookedFor => {}
+                } if looked_at.elapsed() < SEARCH_EVERY => return Err(failure.clone()),
+                Phase::Away { .. } | Phase::Searching => {}
             }
             Self::look_again(state);
             // Its sender is here, so it ends by a change or by the limit.
@@ -107,11 +107,11 @@ impl FileState {
     }
 
     /// Has the threads of a lost file end, and looks for what took its place.
-    pub(crate) fn lose(state: &Arc<Self>, workers: Workers, what: Lost) {
+    pub(crate) fn lose(state: &Arc<Self>, workers: Workers, what: FileLoss) {
         let is_first = state.phase.send_if_modified(|phase| {
             let is_theirs = matches!(phase, Phase::Open(open) if open.are(&workers));
             if is_theirs {
-                *phase = Phase::LookedFor;
+                *phase = Phase::Searching;
             }
             is_theirs
         });
@@ -127,13 +127,13 @@ impl FileState {
         }
     }
 
-    /// Looks again, if nobody does.
+    /// Searches again, unless another thread does.
     fn look_again(state: &Arc<Self>) {
         let mut loss = None;
         state.phase.send_if_modified(|phase| {
             if let Phase::Away { loss: away, .. } = phase {
                 loss = Some(away.clone());
-                *phase = Phase::LookedFor;
+                *phase = Phase::Searching;
             }
             loss.is_some()
         });
@@ -162,7 +162,7 @@ impl FileState {
     }
 
     fn look_first(&self, loss: Loss) {
-        if let Lost::Log | Lost::Index = loss.what {
+        if let FileLoss::Log | FileLoss::Index = loss.what {
             thread::sleep(OTHERS_CLOSE);
         }
         let found = self.reopen(&loss);
@@ -181,13 +181,13 @@ impl FileState {
             return Err(Obstacle::LogOfAnother.in_file(path));
         }
         let mut writer = Database::existing(path, contents)?;
-        if let Lost::Truncated | Lost::LogTruncated = loss.what {
+        if let FileLoss::Truncated | FileLoss::LogTruncated = loss.what {
             let checked = check(writer.connection(), "quick_check");
             checked.map_err(|obstacle| obstacle.in_file(path))?;
         }
         let sound = writer.ensure_in_place();
         let sound = sound.and_then(|()| writer.ensure_log_is_whole());
-        sound.map_err(|lost| Obstacle::Lost(lost).in_file(path))?;
+        sound.map_err(|lost| Obstacle::FileLoss(lost).in_file(path))?;
         start(writer, path, contents)
     }
 

@@ -3,7 +3,7 @@
 /// Has this thread run only while no other wants the processor; for threads that write exposures, which
 /// as a rule nobody waits for.
 ///
-/// On Linux that is the policy `SCHED_IDLE`: whoever wakes up takes the processor at once, and a processor that others fill
+/// On Linux that is the policy `SCHED_IDLE`: a thread that wakes up takes the processor at once, and a processor that others fill
 /// is left with a few thousandths for it. Elsewhere nothing happens, nor where it is forbidden.
 pub fn run_at_idle_priority() {
     #[cfg(target_os = "linux")]

@@ -8,7 +8,6 @@
 //! - `two_processes_can_create_the_same_directory`
 //!
 //! The files must be on a local disk: SQLite's write-ahead log is shared memory between processes of one machine.
-mod apart;
 mod backup;
 mod cells;
 mod created;
@@ -18,19 +17,20 @@ mod expiry;
 mod failure;
 mod file;
 mod file_state;
-mod group;
+mod group_commit;
 mod idle_priority;
+mod lock_timeout;
 mod log;
 mod open_error;
-mod patience;
-mod placed;
+mod open_files;
 mod rows;
 mod schema;
+mod separate_cells;
 mod store;
 mod stored;
 mod worker;
 
-pub use crate::backup::{BackupError, Present, back_up, restore};
+pub use crate::backup::{BackupError, ExistingStore, back_up, restore};
 pub use crate::expiry::remove_exposures_before;
 pub use crate::idle_priority::run_at_idle_priority;
 pub use crate::log::EmbeddedLog;

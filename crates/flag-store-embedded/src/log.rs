@@ -27,12 +27,12 @@ const DELETE: &str = "DELETE FROM rows WHERE key = ?1";
 pub struct EmbeddedLog(EmbeddedStore);
 
 impl EmbeddedLog {
-    /// Opens the file `exposures.db` in a directory; makes whatever was never there. Blocks likewise.
+    /// Opens the file `exposures.db` in a directory; creates it if it never existed. Blocks.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         EmbeddedStore::open_file(directory, Contents::Exposures).map(Self)
     }
 
-    /// Opens the file that is in a directory; makes nothing. Blocks likewise.
+    /// Opens the existing file in a directory. Blocks.
     pub fn existing(directory: &Path) -> Result<Self, OpenError> {
         EmbeddedStore::existing_file(directory, Contents::Exposures).map(Self)
     }

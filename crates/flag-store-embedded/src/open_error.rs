@@ -8,13 +8,13 @@ use rusqlite::ErrorCode;
 
 use crate::directory;
 use crate::failure::{Failure, is_busy};
-use crate::placed::Lost;
+use crate::open_files::FileLoss;
 
 /// SQLite would take the changes in the log for changes of the new file.
 const LOG_OF_ANOTHER: &str = "another file has taken its place, and the write-ahead log of the old one lies beside it: \
     stop whatever has it open, and move the -wal and -shm beside it away";
 
-/// Why the store cannot be opened. Nothing that is somebody else's has been changed.
+/// Why the store cannot be opened. No foreign file has been changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -103,7 +103,7 @@ pub enum OpenError {
     },
 }
 
-/// Why a file cannot be opened, before its path is told.
+/// Why a file cannot be opened, without its path.
 #[derive(Debug)]
 pub(crate) enum Obstacle {
     Missing,
@@ -114,7 +114,7 @@ pub(crate) enum Obstacle {
     NotOurs { id: i32, version: i32 },
     Newer { version: i32, supported: i32 },
     Vanished(io::Error),
-    Lost(Lost),
+    FileLoss(FileLoss),
     LogOfAnother,
     Damaged(String),
     Sqlite(rusqlite::Error),
@@ -135,7 +135,7 @@ impl Obstacle {
         matches!(self, Self::Sqlite(error) if is_busy(error))
     }
 
-    /// The error that whoever opens the store sees.
+    /// The error for the caller that opens the store.
     pub(crate) fn in_file(self, file: &Path) -> OpenError {
         let path = file.to_owned();
         match self {
@@ -159,7 +159,7 @@ impl Obstacle {
                 supported,
             },
             Self::Vanished(error) => unusable(file, error),
-            Self::Lost(lost) => unusable(file, lost),
+            Self::FileLoss(lost) => unusable(file, lost),
             Self::LogOfAnother => unusable(file, LOG_OF_ANOTHER),
             Self::Damaged(found) => unusable(file, format!("it is damaged: {found}")),
             Self::Sqlite(error) if is_busy(&error) => OpenError::Busy { path },

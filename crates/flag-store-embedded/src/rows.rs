@@ -5,10 +5,10 @@ use rusqlite::{
     Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params,
 };
 
-use crate::apart;
 use crate::cells;
 use crate::database::Database;
 use crate::failure::Failure;
+use crate::separate_cells;
 use crate::stored::{Batch, StoredRow};
 
 const GET: &str = "SELECT cells FROM rows WHERE key = ?1";
@@ -64,7 +64,7 @@ pub(crate) fn get(database: &Database, key: &[u8], wanted: &Wanted) -> Result<Ce
     }
 }
 
-/// The rows of a range; stops early when nobody waits for them any more.
+/// The rows of a range; stops early when no caller waits for them any more.
 pub(crate) fn scan(
     database: &Database,
     scan: &Scan,
@@ -77,7 +77,7 @@ pub(crate) fn scan(
     })
 }
 
-/// The keys of a range; stops early likewise. `SQLite` reads no cells that nobody looks at.
+/// The keys of a range; stops early too. `SQLite` reads no unused cells.
 pub(crate) fn keys(
     database: &Database,
     scan: &Scan,
@@ -127,7 +127,7 @@ impl Write {
     }
 }
 
-/// From then on the cells of the row lie apart: whoever compares one cell does it again, and the row may be large.
+/// From then on the cells of the row are stored separately: a cell that is compared once is compared again, and the row may be large.
 fn compare_and_set(
     transaction: &Transaction<'_>,
     expected: &Comparison,
@@ -135,8 +135,8 @@ fn compare_and_set(
 ) -> Result<bool, Failure> {
     let key = &row.key;
     let found = stored(transaction, key)?;
-    if found.as_deref().is_some_and(apart::are) {
-        if apart::one(transaction, key, &expected.column)? != expected.value {
+    if found.as_deref().is_some_and(separate_cells::are) {
+        if separate_cells::one(transaction, key, &expected.column)? != expected.value {
             return Ok(false);
         }
     } else {
@@ -144,9 +144,9 @@ fn compare_and_set(
         if current.get(&expected.column) != expected.value.as_deref() {
             return Ok(false);
         }
-        apart::put(transaction, key, &current)?;
+        separate_cells::put(transaction, key, &current)?;
     }
-    apart::set(transaction, key, &decoded(key, &row.cells, Columns::All)?)?;
+    separate_cells::set(transaction, key, &decoded(key, &row.cells, Columns::All)?)?;
     Ok(true)
 }
 
@@ -161,7 +161,7 @@ pub(crate) fn write_batch(
     for (place, key, cells) in batch.in_order_of_keys() {
         match write(&transaction, &mut insert, key, cells) {
             Ok(()) => {}
-            Err(failure @ (Failure::Refused(_) | Failure::Garbled { .. })) => {
+            Err(failure @ (Failure::Refused(_) | Failure::Decode { .. })) => {
                 failed.push((place, failure));
             }
             Err(failure) => return Err(failure),
@@ -214,8 +214,8 @@ fn understood(
     stored: &[u8],
     columns: Columns<'_>,
 ) -> Result<Cells, Failure> {
-    if apart::are(stored) {
-        apart::read(connection, key, columns)
+    if separate_cells::are(stored) {
+        separate_cells::read(connection, key, columns)
     } else {
         decoded(key, stored, columns)
     }

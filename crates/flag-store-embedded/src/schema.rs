@@ -63,7 +63,7 @@ impl Contents {
         }
     }
 
-    /// Whether its writer steps back for other threads: as a rule nobody waits for an exposure to be
+    /// Whether its writer runs at idle priority: usually no caller waits for an exposure to be
     /// written.
     pub(crate) fn waits_for_others(self) -> bool {
         self == Self::Exposures

@@ -9,7 +9,7 @@ use flag_store::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan, StoreError,
 };
 
-use crate::created::{is_there, make_anew};
+use crate::created::{is_there, recreate};
 use crate::directory::{self, EXPOSURES, FLAGS};
 use crate::file::DataFile;
 use crate::open_error::OpenError;
@@ -46,7 +46,7 @@ impl EmbeddedStore {
 
     /// Opens the file that is in a directory; makes nothing.
     ///
-    /// Blocks likewise.
+    /// Blocks.
     pub fn existing(directory: &Path) -> Result<Self, OpenError> {
         Self::existing_file(directory, Contents::Flags)
     }
@@ -63,11 +63,11 @@ impl EmbeddedStore {
 
     /// Makes `flags.db` and `exposures.db` where they are missing or empty, also if they were lost.
     ///
-    /// Blocks likewise.
-    pub fn make_anew(directory: &Path) -> Result<(), OpenError> {
+    /// Blocks.
+    pub fn recreate(directory: &Path) -> Result<(), OpenError> {
         let directory = directory::make(directory).map_err(unusable(directory))?;
         for contents in [Contents::Flags, Contents::Exposures] {
-            make_anew(&directory.join(contents.file_name()), contents)?;
+            recreate(&directory.join(contents.file_name()), contents)?;
         }
         Ok(())
     }

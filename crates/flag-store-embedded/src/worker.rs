@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::idle_priority::run_at_idle_priority;
-use crate::placed::{Closing, Lost, Placed};
+use crate::open_files::{Closing, FileLoss, OpenFiles};
 use crate::schema::Contents;
 
 type Job = Box<dyn FnOnce(&mut Database) + Send>;
@@ -27,7 +27,7 @@ type Job = Box<dyn FnOnce(&mut Database) + Send>;
 pub(crate) struct Workers {
     to_readers: Sender<Job>,
     to_writer: Sender<Job>,
-    placed: Arc<Placed>,
+    placed: Arc<OpenFiles>,
     ending: Arc<Ending>,
 }
 
@@ -54,10 +54,10 @@ pub(crate) struct Limit {
 
 /// What became of a job.
 pub(crate) enum Outcome<T, W> {
-    /// It ran, or nobody could run it in time.
+    /// It ran, or no thread could run it in time.
     Ended(Result<T, Failure>),
     /// It has not begun, as the files are not in their places any more.
-    NotBegun(W, Lost),
+    NotBegun(W, FileLoss),
 }
 
 impl Limit {
@@ -76,10 +76,10 @@ impl Limit {
         };
         let left = deadline.saturating_duration_since(Instant::now());
         let waited = timeout(left, awaited).await;
-        waited.map_err(|_| self.over())
+        waited.map_err(|_| self.expired())
     }
 
-    fn over(&self) -> Failure {
+    fn expired(&self) -> Failure {
         Failure::TimedOut { after: self.after }
     }
 }
@@ -126,7 +126,7 @@ impl Workers {
     }
 
     /// The files that they work on, as they were when these were opened.
-    pub(crate) fn placed(&self) -> &Arc<Placed> {
+    pub(crate) fn placed(&self) -> &Arc<OpenFiles> {
         &self.placed
     }
 
@@ -149,20 +149,20 @@ impl Workers {
             if reply.is_closed() {
                 return;
             }
-            database.patience().last_until(limit.deadline);
+            database.lock_timeout().set_end(limit.deadline);
             let outcome = match ensure_sound(database, side) {
                 Ok(()) => Outcome::Ended(work(database, &|| !reply.is_closed())),
                 Err(lost) => Outcome::NotBegun(work, lost),
             };
             let outcome = match outcome {
                 Outcome::Ended(Err(failure))
-                    if failure.is_busy() && database.patience().is_over() =>
+                    if failure.is_busy() && database.lock_timeout().is_over() =>
                 {
-                    Outcome::Ended(Err(limit.over()))
+                    Outcome::Ended(Err(limit.expired()))
                 }
                 outcome => outcome,
             };
-            // Whoever asked may have gone in the meantime.
+            // The caller may be gone by now.
             let _ = reply.send(outcome);
         };
         let queue = match side {
@@ -214,7 +214,7 @@ impl Ending {
 }
 
 /// Refuses files that are not as they were left.
-fn ensure_sound(database: &mut Database, side: Side) -> Result<(), Lost> {
+fn ensure_sound(database: &mut Database, side: Side) -> Result<(), FileLoss> {
     database.ensure_in_place()?;
     match side {
         Side::Readers => Ok(()),
@@ -222,7 +222,7 @@ fn ensure_sound(database: &mut Database, side: Side) -> Result<(), Lost> {
     }
 }
 
-/// The life of a reading thread; `reading` tells the writer that it goes on.
+/// The main function of a reading thread; `reading` shows the writer that it still runs.
 fn read(mut database: Database, jobs: &Mutex<Receiver<Job>>, reading: Sender<Infallible>) {
     while let Some(job) = next(jobs) {
         job(&mut database);

@@ -1,4 +1,4 @@
-//! Rows too far ahead of the clock to count, which come into force by themselves as the clock goes on.
+//! Rows too far ahead of the clock to count, which come into force by themselves later.
 
 use flag_model::{FlagKey, Timestamp};
 

@@ -15,9 +15,9 @@ use crate::stored::LATEST_CHANGE;
 const ATTEMPTS: u32 = 4;
 
 impl FlagStore {
-    /// Makes the head row say which metadata and which revision of a flag are newest, where it says something else.
+    /// Makes the head row say which metadata and which revision of a flag are newest, if it says something else.
     ///
-    /// A claim stays as it is, and whoever appends at the same time wins: the rows are the truth. Safe to repeat.
+    /// A claim stays as it is, and a concurrent append wins: the rows are the truth. Safe to repeat.
     /// Gives back when the newest revision was made.
     pub async fn announce(&self, flag: &FlagKey) -> Result<Option<Timestamp>, StoreError> {
         self.announce_newest(RowType::Flag, flag).await?;
@@ -49,7 +49,7 @@ impl FlagStore {
     ) -> Result<Option<Timestamp>, StoreError> {
         let (key, column) = (head_key(&flag.project), head_column(row_type, flag));
         let columns = [column.as_str()];
-        // In this order: whoever appends between the two reads makes the comparison below fail.
+        // In this order: an append between the two reads makes the comparison below fail.
         let row = self.rows.get(key.as_bytes(), Columns::Only(&columns));
         let row = row.await?;
         let head = row.as_ref().and_then(|row| row.cells.get(&column));
@@ -118,7 +118,7 @@ mod tests {
         row.unwrap().map(|row| row.cells)
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_head_row_learns_of_rows_that_were_copied() {
         let cells = head(Cells::default()).await.unwrap();
         assert_eq!(cells.get("feature/f"), Some(TIME.as_bytes()));
@@ -127,13 +127,13 @@ mod tests {
         assert_eq!(cells.len(), 3);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_head_row_that_knows_stays_as_it_is() {
         let before = Cells::default().with("feature/f", TIME);
         assert_eq!(head(before.clone()).await, Some(before));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_claim_stays_while_readers_are_told() {
         let claim = crate::head::encode_claim(SystemClock.now(), 7, None);
         let before = Cells::default().with("feature/f", claim.as_str());

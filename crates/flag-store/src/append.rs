@@ -2,8 +2,8 @@
 //!
 //! Two people may revise one flag at once, clocks may be wrong, a writer may die half-way, a reply may be lost. The
 //! steps, and why they are safe, are in `docs/decisions/0003-append-protocol.md`. In short: the flag's cell in the
-//! head row is read before the newest row and compared again when the claim is made, so whoever appended in between
-//! makes the claim fail; a claim is taken over only by who has watched it unchanged for `CLAIM_HOLDS`, and a writer
+//! head row is read before the newest row and compared again when the claim is made, so an append in between
+//! makes the claim fail; a claim is taken over only by a writer that has watched it unchanged for `CLAIM_HOLDS`, and a writer
 //! begins no insert when its own claim is half as old.
 
 mod settle;
@@ -118,7 +118,7 @@ pub enum AppendError {
     /// The row cannot be stored. Retrying cannot help.
     #[error(transparent)]
     Refused(#[from] Invalid),
-    /// The revision cannot be. Retrying cannot help.
+    /// The revision is invalid. Retrying cannot help.
     #[error(transparent)]
     Invalid(#[from] InvalidRevision),
     /// The store failed before anything was written. Retrying is safe.
@@ -205,7 +205,7 @@ impl FlagStore {
         let started = Instant::now();
         let mut watch = Watch::default();
         while started.elapsed() <= PATIENCE {
-            // In this order: whoever appends between the two reads makes the claim fail.
+            // In this order: an append between the two reads makes the claim fail.
             let head = append.head().await?;
             let newest = append.newest().await?;
             if !base.allows(newest) {
@@ -219,7 +219,7 @@ impl FlagStore {
             append.ensure_not_behind(head.as_deref()).await?;
             if pending.is_none() || watch.may_take_over(head.as_deref()) {
                 let at = append.next_time([newest, pending])?;
-                // What cannot be stored is refused before anything is claimed.
+                // A row that cannot be stored is refused before anything is claimed.
                 let (made, row) = encode(at)?;
                 if append.once(head.as_deref(), newest, at, &row).await? {
                     return Ok((made, row));

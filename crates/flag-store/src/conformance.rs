@@ -94,7 +94,7 @@ macro_rules! conformance_checks {
     };
 }
 
-/// Writes rows over what is there through the port, as somebody else's tooling may have left them.
+/// Writes rows over what is there through the port, as other tooling may have left them.
 pub async fn put<S: RowStore + ?Sized>(store: &Arc<S>, rows: &[Row]) {
     let mut tasks = JoinSet::new();
     for part in rows.chunks(rows.len().div_ceil(50).max(1)) {
@@ -128,7 +128,7 @@ fn row(key: &str, column: &str, value: &str) -> Row {
     }
 }
 
-/// A row has one key in both, is another in each, and goes only where it is deleted.
+/// The two ports share no rows: the same key is another row in each, and deleting it in one keeps it in the other.
 pub async fn the_ports_are_apart(store: Store, log: Arc<dyn ExposureLog>) {
     let project = ProjectName::new("p").unwrap();
     let exposure = "PROJECT#p#FLAGTYPE#data#FLAGNAME#f#INSTANCEID#A#REQUESTID#r#TIME#1";

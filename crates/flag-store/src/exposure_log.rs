@@ -18,7 +18,7 @@ use crate::store_error::StoreError;
 /// The result of one exposure of a batch.
 pub type Appended = Result<(), WriteExposureError>;
 
-/// A log of exposures, each told from all others by flag, instance, request and time.
+/// A log of exposures, each identified by flag, instance, request and time.
 ///
 /// Each call ends within the backend's own deadline. Dropping a future abandons the wait: a write that was under way may
 /// still happen.
@@ -139,7 +139,7 @@ pub struct ExposureQuery<'a> {
     pub since: Option<Timestamp>,
     /// Served before this time.
     pub until: Option<Timestamp>,
-    /// At most so many.
+    /// The most exposures to return.
     pub limit: usize,
 }
 

@@ -34,7 +34,7 @@ pub struct Exposure<'a> {
     pub created: Timestamp,
 }
 
-/// An exposure as logs give it back and exchange it, whoever wrote it: as the row that it is in Bigtable, byte for byte.
+/// An exposure as logs return and exchange it, whatever tooling wrote it: its row in Bigtable, byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExposureRecord(Row);
 
@@ -105,7 +105,7 @@ pub struct StoredExposure {
 /// Why an exposure was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteExposureError {
-    /// It cannot be a row. Retrying cannot help.
+    /// It cannot be stored as a row. Retrying cannot help.
     #[error(transparent)]
     Refused(#[from] Invalid),
     /// Another one with its key is logged. Retrying cannot help.

@@ -111,7 +111,7 @@ impl FlagStore {
         Ok(row.as_ref().map(decode_metadata).transpose()?)
     }
 
-    /// At most `limit` revisions of a flag, the newest first; those that cannot be read say why.
+    /// At most `limit` revisions of a flag, the newest first; an unreadable one is its error.
     pub async fn history(
         &self,
         flag: &FlagKey,
@@ -137,7 +137,7 @@ impl FlagStore {
         Ok(told.find_map(|(of, format)| format.filter(|_| Some(of) == version)))
     }
 
-    /// At most `limit` metadata rows of a flag, the newest first; those that cannot be read say why.
+    /// At most `limit` metadata rows of a flag, the newest first; an unreadable one is its error.
     pub async fn metadata_history(
         &self,
         flag: &FlagKey,

@@ -78,7 +78,7 @@ async fn keys_of(
     }
 }
 
-/// Whether a row is of an instance. Its column tells; a key alone may be of another whose id goes on with `#REQUESTID#`.
+/// Whether a row is of an instance. Its column decides; the key alone may be of another instance whose id continues with `#REQUESTID#`.
 fn is_of(row: &Row, spelled: &str, id: &str) -> bool {
     match row.cells.get("InstanceID") {
         Some(cell) => cell == id.as_bytes(),
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(self::left(&log).await, left);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_instance_is_found_in_every_flag_of_its_project_and_nobody_else_is() {
         let rows = [
             ("p/data/a", "A", Some("A")),
@@ -186,7 +186,7 @@ mod tests {
         check(&rows, "C", &[], 7).await;
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn ids_are_told_apart_however_keys_spell_them() {
         let rows = [
             ("p/data/a", "A", Some("A")),
@@ -202,7 +202,7 @@ mod tests {
         check(&rows, "50%25", &[("data/a", 1)], 5).await;
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn keys_of_another_shape_hide_nobody() {
         let log = log(&[("p/data/z", "A", Some("A"))]).await;
         for key in [

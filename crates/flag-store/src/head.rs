@@ -1,7 +1,7 @@
 //! The cell that a flag has in its project's head row: when its newest row was made, or a claim on the next one.
 //!
 //! The head row of a project with many flags is large. So there are two cells in it that say, together, whether anything
-//! has changed ([`FlagStore::change_mark`]): whoever watches a project reads those, and the rest only when they differ.
+//! has changed ([`FlagStore::change_mark`]): a watcher of a project reads those, and the rest only when they differ.
 
 use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
 
@@ -11,7 +11,7 @@ use crate::rows::{Cells, Columns};
 use crate::store_error::StoreError;
 use crate::stored::{CHANGE_ID, LATEST_CHANGE};
 
-/// What the head row of a project says of its flags' revisions. It tells of changes early; the rows are the truth.
+/// The state of the revisions of a project in its head row. It announces changes early; the rows are the truth.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heads {
     project: Option<ProjectName>,
@@ -20,20 +20,20 @@ pub struct Heads {
     mark: ChangeMark,
 }
 
-/// Differs, in all likelihood, from that of the same head row after any change. Equality means something, order nothing.
+/// Differs, in all likelihood, from the mark of the same head row after any change. Has no order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangeMark(Cells);
 
-/// What the head row says of a flag's revisions.
+/// The state of a flag's revisions in the head row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadState {
-    /// The newest revision was made at that time, as far as writers have told.
+    /// The newest revision was made at that time, as far as writers have published.
     Newest(Timestamp),
-    /// A revision of the time `at` is about to come, has come untold, or never will.
+    /// A revision of the time `at` will be appended, has been appended without publishing, or never will be.
     Claimed {
-        /// When it will have been made.
+        /// Its time.
         at: Timestamp,
-        /// What the head row told before the claim; older releases leave that out.
+        /// The time that was published before the claim; older releases leave it out.
         published: Option<Timestamp>,
     },
 }
@@ -88,7 +88,7 @@ impl Heads {
         &self.mark
     }
 
-    /// The flags of which this says something else than an earlier head row of the same project, or nothing any more.
+    /// The flags whose state differs from an earlier head row of the same project, or is gone.
     pub fn changes_since(&self, before: &Self) -> Vec<(FlagKey, Option<HeadState>)> {
         let is_news = |(flag, state): &(FlagKey, HeadState)| before.get(flag) != Some(*state);
         let is_gone = |(flag, _): &(FlagKey, HeadState)| self.get(flag).is_none();
@@ -108,7 +108,7 @@ impl HeadState {
         }
     }
 
-    /// The time of the newest revision that readers were told of, as far as that is known.
+    /// The time of the newest published revision, if it is known.
     pub fn published(self) -> Option<Timestamp> {
         match self {
             Self::Newest(at) => Some(at),
@@ -140,9 +140,9 @@ impl HeadState {
 /// What a head cell says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Head {
-    /// Nobody is appending: there is no cell, its row is in, or it says nothing that can be understood.
+    /// No writer is appending: there is no cell, its row is written, or the cell is unreadable.
     Free,
-    /// Somebody is about to append a row made at that time, or died trying.
+    /// A writer is appending a row of that time, or died while doing so.
     Claimed(Timestamp),
 }
 
@@ -150,7 +150,7 @@ const CLAIMED_BY: &str = " claimed by ";
 const AFTER: &str = " after ";
 
 impl Head {
-    /// Reads a cell. Rows are the truth, so a cell that means nothing stands in nobody's way.
+    /// Reads a cell. Rows are the truth, so an unreadable cell blocks no writer.
     pub(crate) fn decode(cell: Option<&[u8]>) -> Self {
         match cell.and_then(HeadState::decode) {
             Some(HeadState::Claimed { at, .. }) => Self::Claimed(at),
@@ -173,7 +173,7 @@ pub(crate) fn encode_claim(at: Timestamp, nonce: u64, before: Option<&[u8]>) -> 
     }
 }
 
-/// The cells that tell whoever watches the project to look at its head row.
+/// The cells that make watchers of the project read its head row.
 pub(crate) fn changed() -> Cells {
     Cells::default().with(CHANGE_ID, format!("{:016x}", fastrand::u64(..)))
 }
@@ -266,7 +266,7 @@ mod tests {
     fn a_claim_is_read_back_with_what_was_published_before_it() {
         let first = encode_claim(at(TIME), 7, None);
         let second = encode_claim(at("2025-01-01 00:00:00"), 8, Some(TIME.as_bytes()));
-        // Of whoever takes an abandoned claim over.
+        // Of a writer that takes an abandoned claim over.
         let third = encode_claim(at("2026-01-01 00:00:00"), 9, Some(second.as_bytes()));
         for (cell, time, published) in [
             (first, TIME, None),

@@ -41,8 +41,8 @@ impl InstanceNames {
 
     /// The exposure as it is logged.
     ///
-    /// Without its bucket where ids are hashed: a bucket can be computed from an id without the key, so that whoever
-    /// has a list of ids could find the right one by it.
+    /// Without its bucket where ids are hashed: the bucket follows from the id without the key, so anybody with
+    /// a list of ids could use it to narrow down the id.
     pub fn apply<'a>(&self, exposure: Exposure<'a>) -> Exposure<'a> {
         match self {
             Self::Plain => exposure,

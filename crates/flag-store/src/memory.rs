@@ -21,7 +21,7 @@ pub struct MemoryStore(Mutex<Rows>);
 pub struct MemoryLog(MemoryStore);
 
 impl MemoryStore {
-    /// Writes rows over what is there, as somebody else's tooling does; other cells stay.
+    /// Writes rows over what is there, as other tooling does; other cells stay.
     pub fn put(&self, rows: impl IntoIterator<Item = Row>) {
         let mut kept = self.rows();
         for row in rows {

@@ -1,10 +1,9 @@
-//! Which of a flag's rows is the newest one that counts.
+//! Finds the newest row of a flag that counts.
 //!
-//! As a rule that is the last one by key, which one reverse scan of one row finds. Two kinds of rows stand above it and
-//! don't count: those whose key tells no time, and those made too far ahead of the clock. What readers do about them is
-//! here alone, and the same for all: they pass over such rows, unless a flag has no others. For then it is rather the
-//! clock that is wrong, and a flag that is there would be denied; or nothing about the flag can be read, which must be
-//! told.
+//! Usually it is the last one by key, which a reverse scan of one row finds. Two kinds of rows may lie above it and
+//! don't count: rows whose key has no valid time, and rows too far ahead of the clock. All readers pass over them, by the
+//! code in this module only, unless the flag has no other row: then the clock is probably wrong, and an existing flag
+//! must not be reported as missing; or no row can be read, which must be reported.
 
 mod history;
 
@@ -215,16 +214,16 @@ impl FlagStore {
         }
     }
 
-    /// The first key of a range, in its order, of which something can be told; by keys alone, however many there are.
+    /// The first key of a range, in its order, for which `find` has an answer; reads keys only, however many there are.
     pub(crate) async fn first_key<T>(
         &self,
         scan: Scan,
-        tell: impl Fn(&[u8]) -> Option<T> + Send,
+        find: impl Fn(&[u8]) -> Option<T> + Send,
     ) -> Result<Option<(Vec<u8>, T)>, StoreError> {
         let mut scan = scan.limit(KEYS);
         loop {
             let keys = self.rows.keys(scan.clone()).await?;
-            if let Some(found) = keys.iter().find_map(|key| Some((key.clone(), tell(key)?))) {
+            if let Some(found) = keys.iter().find_map(|key| Some((key.clone(), find(key)?))) {
                 return Ok(Some(found));
             }
             match keys.last() {

@@ -72,7 +72,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn pages_follow_each_other_without_a_gap() {
         let all = Scan::prefix("");
         check(all.clone().limit(2), &[&["a", "b"], &["b\0", "c"], &["d"]]).await;

@@ -28,7 +28,7 @@ impl Place {
 pub struct Present {
     /// Where their revisions lie, ordered.
     pub flags: Vec<Place>,
-    /// The first place of which this says nothing; `None` if it speaks for all that come after.
+    /// The first place that this does not cover; `None` if it covers all that follow.
     pub until: Option<Place>,
 }
 
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(present.until, until.map(|until| Place(until.into())));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn every_flag_from_a_place_on_is_told() {
         let all = [("p", "a"), ("p", "b"), ("q", "a")];
         check(Place::start(), 100, &all, None).await;
@@ -116,7 +116,7 @@ mod tests {
     }
 
     /// Its other rows need no look: they are its own.
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_page_speaks_for_the_whole_of_its_last_flag() {
         let until = "PROJECT#p#ROWTYPE#REVISION#FLAGTYPE#feature#FLAGNAME#b#TIME$";
         check(Place::of(&flag("p", "b")), 1, &[("p", "b")], Some(until)).await;

@@ -73,7 +73,7 @@ pub enum Columns<'a> {
 /// A row: its key, and one value per column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The key; UTF-8 in every row of ours, anything in a row of somebody else's.
+    /// The key; UTF-8 in every row of this project, any bytes in a row of other tooling.
     pub key: Vec<u8>,
     /// The cells; a row without cells doesn't exist.
     pub cells: Cells,
@@ -95,7 +95,7 @@ pub struct Scan {
     pub end: Option<Vec<u8>>,
     /// Ascending or descending keys.
     pub order: Order,
-    /// At most so many rows; `None` for all of them, zero for none.
+    /// The most rows to return; `None` for all of them, zero for none.
     pub limit: Option<usize>,
 }
 

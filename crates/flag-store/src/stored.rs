@@ -1,8 +1,8 @@
-//! Between cells and what they mean; the only place that spells columns.
+//! Encodes and decodes rows; the only place that spells columns.
 //!
-//! Cells are UTF-8 text. What is written is valid and has one spelling in each version: Python's in version 1, which the
-//! reference reads, JSON in version 2. Reading is tolerant: what the reference would have served is served, and each
-//! thing that is odd about a row can be told.
+//! Cells are UTF-8 text. Rows are written in one form per format version: Python's literals in version 1, which the
+//! reference reads, JSON in version 2. Reading is tolerant: a row that the reference would have served is served, and
+//! everything odd about it can be reported.
 mod carried;
 mod exposure;
 mod metadata;
@@ -45,7 +45,7 @@ pub(crate) type Oddities = RefCell<Vec<Oddity>>;
 struct Reader<'a, K = FlagRowKey> {
     row: &'a Row,
     key: K,
-    /// Where oddities are noted; whoever only wants to be served doesn't pay for that.
+    /// Collects oddities; `None` on the serving path, which doesn't pay for that.
     oddities: Option<&'a Oddities>,
 }
 

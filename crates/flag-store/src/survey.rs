@@ -1,4 +1,4 @@
-//! What is kept, row by row, whoever wrote it: for those who check a store.
+//! Reads a store row by row, whatever tooling wrote it, to check it.
 
 use flag_model::{Metadata, ProjectName, Revision, Timestamp};
 
@@ -25,7 +25,7 @@ pub enum FlagRow {
 pub struct Projects {
     /// Their names, ordered.
     pub names: Vec<ProjectName>,
-    /// Keys that belong to no project, one or two of each kind that there is; nobody is served what stands there.
+    /// Keys that belong to no project, one or two of each kind; such rows are never served.
     pub strangers: Vec<String>,
 }
 
@@ -161,7 +161,7 @@ mod tests {
         store.projects().await.unwrap()
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn every_project_is_found_once() {
         let found = projects(&[
             "PROJECT#a#ROWTYPE#FLAG#1",
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(found.strangers, [""; 0]);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn keys_of_no_project_are_told() {
         let keys = [
             "A",

@@ -14,7 +14,7 @@ use flag_store::FlagEntry;
 
 use crate::change::Change;
 use crate::flag_file::{FileMistake, FileMistakes, FlagFile, FlagInFile};
-use crate::plan;
+use crate::interpret;
 use crate::write::{PlannedMetadata, PlannedRevision};
 
 /// What is to be done.
@@ -35,9 +35,9 @@ pub(crate) struct PlannedFlag {
     pub(crate) revision: Option<PlannedRevision>,
 }
 
-/// What a file leaves open: what revisions say of themselves, and what is allowed.
+/// What a file leaves open.
 #[derive(Clone, Debug)]
-pub(crate) struct Signature {
+pub(crate) struct Defaults {
     pub(crate) comment: String,
     pub(crate) owner: Option<OwnerId>,
     /// The digest of version 1 where nobody names one.
@@ -52,7 +52,7 @@ pub(crate) fn plan(
     file: FlagFile,
     stored: Vec<FlagEntry>,
     formats: &BTreeMap<FlagKey, Format>,
-    signature: &Signature,
+    defaults: &Defaults,
 ) -> Result<Plan, FileMistakes> {
     let stored = stored.into_iter().map(|entry| (entry.flag.clone(), entry));
     let mut stored: BTreeMap<FlagKey, FlagEntry> = stored.collect();
@@ -60,7 +60,7 @@ pub(crate) fn plan(
     let mut mistakes = Vec::new();
     for wanted in file.flags {
         let entry = stored.remove(&wanted.flag);
-        match planned(&wanted, entry, formats.get(&wanted.flag), signature) {
+        match planned(&wanted, entry, formats.get(&wanted.flag), defaults) {
             Ok(Some(flag)) => plan.flags.push(flag),
             Ok(None) => plan.unchanged += 1,
             Err(problem) => mistakes.push(FileMistake {
@@ -97,10 +97,10 @@ fn planned(
     wanted: &FlagInFile,
     entry: Option<FlagEntry>,
     format: Option<&Format>,
-    signature: &Signature,
+    defaults: &Defaults,
 ) -> Result<Option<PlannedFlag>, String> {
     if entry.is_none() {
-        let checked = plan::new_name(&wanted.flag, signature.names);
+        let checked = interpret::new_name(&wanted.flag, defaults.names);
         checked.map_err(|invalid| invalid.to_string())?;
     }
     let (metadata, revision) = entry.map_or((None, None), |entry| (entry.metadata, entry.revision));
@@ -108,13 +108,13 @@ fn planned(
         let newest = metadata.as_ref().and_then(|stored| stored.as_ref().ok());
         parts.edited_by = newest.and_then(|newest| newest.edited_by.clone());
         let is_same = newest.is_some_and(|newest| **newest == parts);
-        parts.edited_by.clone_from(&signature.owner);
+        parts.edited_by.clone_from(&defaults.owner);
         (!is_same).then(|| PlannedMetadata::on(metadata.as_ref(), parts))
     });
     let revision = match &wanted.revision {
         Some(in_file) => {
             let stored = revision.as_ref();
-            revision::planned(&wanted.flag, in_file, stored, format, signature)?
+            revision::planned(&wanted.flag, in_file, stored, format, defaults)?
         }
         None => None,
     };

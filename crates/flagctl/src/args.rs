@@ -1,173 +1,15 @@
-//! What was typed: the shape of the command line, and nothing of what it means.
-
-use std::ffi::OsString;
+//! Arguments that several commands or helpers share, as they are typed. Imports no command.
+mod change;
+mod confirm;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use flag_model::{Date, FlagType, FormatVersion, NewName, Timestamp};
-use flag_settings::{Setting, Sources, table};
+use clap::{Args, ValueEnum};
+use flag_model::{FlagType, NewName};
 
-use crate::commands::{
-    ApplyArgs, BackupArgs, CompareArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs,
-    ExplainArgs, ExportArgs, ExposuresArgs, ForgetArgs, InitArgs, KeysArgs, LatestArgs, ListArgs,
-    ManualArgs, RestoreBackupArgs, RollbackArgs, RunConfigArgs, SqlArgs, UpdateArgs,
-};
-use crate::confirm::ConfirmArgs;
-use crate::exit_code::ExitCode;
-use crate::tips::with_tip;
-
-/// The variables of the environment, as they were handed in.
-pub(crate) type Variables = Vec<(OsString, OsString)>;
-
-/// Adds, revises and reads feature flags
-#[derive(Debug, Parser)]
-#[command(name = "flagctl", version, arg_required_else_help = true)]
-struct CommandLine {
-    #[command(subcommand)]
-    command: Command,
-}
-
-/// What is to be done.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Add a flag: say what it is for
-    #[command(after_help = "Example:
-  flagctl add csr-assistant feature multi_step_api_router \\
-      --description 'Multi-step API router' --expires-on 2027-01-31 \\
-      --ticket https://tickets.example.com/CSR-12")]
-    Add(AddArgs),
-    /// Revise a flag: say who gets what; what is not said stays as it is
-    #[command(after_help = "Examples:
-  flagctl revise csr-assistant feature multi_step_api_router \\
-      --control false --comment 'Off for everyone'
-  flagctl revise csr-assistant feature multi_step_api_router \\
-      --percent 40 --override A12345 --comment 'Rollout to 40 %'
-  flagctl revise csr-assistant data greeting \\
-      --treatment new --value 'Hello!' --percent 12.5 --comment 'Try a greeting'")]
-    Revise(ReviseArgs),
-    /// Update what is said of a flag; what is not said stays as it is
-    #[command(after_help = "Example:
-  flagctl update csr-assistant feature multi_step_api_router \\
-      --ticket https://tickets.example.com/CSR-13 --expires-on 2027-03-31")]
-    Update(UpdateArgs),
-    /// Roll a flag back to an older revision
-    #[command(after_help = "Examples:
-  flagctl rollback csr-assistant feature multi_step_api_router
-  flagctl rollback csr-assistant feature multi_step_api_router \\
-      --to '2024-09-25 19:15:28.248896'")]
-    Rollback(RollbackArgs),
-    /// Write the row that a run configuration of the reference's DAG describes
-    #[command(after_help = "Example:
-  flagctl run-config --file run-config.json")]
-    RunConfig(RunConfigArgs),
-    /// Write the manual pages into a folder
-    #[command(hide = true)]
-    Manual(ManualArgs),
-    /// Refused: nothing is ever removed
-    #[command(hide = true, alias = "delete")]
-    Remove {
-        /// Whatever was meant.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        what: Vec<String>,
-    },
-    /// Show what a flag is for, and the revision in force
-    #[command(after_help = "Example:
-  flagctl get csr-assistant feature multi_step_api_router -o json")]
-    Get(GetArgs),
-    /// Show the revision in force alone
-    #[command(after_help = "Example:
-  flagctl latest csr-assistant feature multi_step_api_router -o yaml")]
-    Latest(LatestArgs),
-    /// Show the revisions of a flag, the newest first
-    #[command(after_help = "Examples:
-  flagctl history csr-assistant feature multi_step_api_router --limit 5
-  flagctl history csr-assistant feature multi_step_api_router --metadata")]
-    History(HistoryArgs),
-    /// Show the flags of a project
-    #[command(after_help = "Examples:
-  flagctl list csr-assistant
-  flagctl list csr-assistant --with-latest
-  flagctl list csr-assistant -o name")]
-    List(ListArgs),
-    /// Show two revisions side by side; ends with code 7 if they decide differently
-    #[command(after_help = "Example:
-  flagctl diff csr-assistant feature multi_step_api_router \\
-      '2024-09-25 19:15:28.248896' '2024-10-01 08:00:00'  # exits 7")]
-    Diff(DiffArgs),
-    /// Explain what an instance receives, and why, now or at a past instant
-    #[command(after_help = "Examples:
-  flagctl explain csr-assistant feature multi_step_api_router A12345
-  flagctl explain csr-assistant feature multi_step_api_router A12345 \\
-      --at '2024-09-30 12:00:00'")]
-    Explain(ExplainArgs),
-    /// Show which decisions of a flag were served, as logged
-    #[command(after_help = "Examples:
-  flagctl exposures csr-assistant feature multi_step_api_router --limit 10
-  flagctl exposures csr-assistant feature multi_step_api_router --instance A12345")]
-    Exposures(ExposuresArgs),
-    /// Delete the exposures of an instance id, and show which override lists name it; no flag is changed
-    #[command(after_help = "Examples:
-  flagctl forget A12345 --project csr-assistant --dry-run
-  flagctl forget A12345 --project csr-assistant --yes")]
-    Forget(ForgetArgs),
-    /// Print a look-up as GoogleSQL for Bigtable Studio; no store is opened
-    #[command(after_help = "Examples:
-  flagctl sql latest csr-assistant feature multi_step_api_router
-  flagctl sql exposures csr-assistant feature multi_step_api_router --instance A12345
-  flagctl sql list-with-latest csr-assistant --flag-table flags_test")]
-    Sql(SqlArgs),
-    /// Write the flags of a project as a file that can be reviewed and applied
-    #[command(after_help = "Examples:
-  flagctl export csr-assistant > flags.yaml
-  flagctl export csr-assistant -o json > flags.json")]
-    Export(ExportArgs),
-    /// Make the store say what a file of `flagctl export` says: append what differs, remove nothing
-    #[command(after_help = "Examples:
-  flagctl apply -f flags.yaml --check
-  flagctl apply -f flags.yaml --dry-run
-  flagctl apply -f flags.yaml --yes --comment 'CSR-12: greet everybody'")]
-    Apply(ApplyArgs),
-    /// Create the tables or files of the store, and say what is there already; no data is changed
-    #[command(after_help = "Examples:
-  flagctl init
-  flagctl init --log-retention-days 30")]
-    Init(InitArgs),
-    /// Check settings, store, tables and rows; nothing is changed
-    #[command(after_help = "Examples:
-  flagctl doctor
-  flagctl doctor csr-assistant -o json")]
-    Doctor(DoctorArgs),
-    /// Compare what two services answer for all flags of a project; ends with code 7 if an answer differs
-    ///
-    /// For moving from one service to another: both are asked for every flag and every instance id, and each answer is
-    /// logged as an exposure by the service that gave it, as any answer is.
-    #[command(after_help = "Example:
-  flagctl compare csr-assistant \\
-      --with http://python-flags:8000 --ids ids.txt  # needs both services")]
-    Compare(CompareArgs),
-    /// Copy the rows of a project as they are from one store to another, overwriting none
-    #[command(after_help = "Examples:
-  flagctl copy csr-assistant --from embedded:./flag-data --to embedded:./copy
-  flagctl copy csr-assistant --from embedded:./flag-data \\
-      --to bigtable:anbc-hcb-dev/csr-va-db-hcb-dev --exposures  # needs Google Cloud")]
-    Copy(CopyArgs),
-    /// Copy the embedded store into a folder, while it is used; each file is checked
-    #[command(after_help = "Example:
-  flagctl backup ./backup-of-today")]
-    Backup(BackupArgs),
-    /// Put a copy of the embedded store back where a store is or was, also while it is used
-    #[command(after_help = "Examples:
-  flagctl backup ./backup-of-today
-  flagctl restore-backup ./backup-of-today --data-dir ./new-flag-data
-  flagctl restore-backup ./backup-of-today --replace")]
-    RestoreBackup(RestoreBackupArgs),
-    /// Make, list and revoke API keys of the service; no store is opened
-    Keys(KeysArgs),
-    /// Print the completions of a shell
-    #[command(after_help = "Example:
-  flagctl completions bash > flagctl.bash")]
-    Completions(CompletionsArgs),
-}
+#[cfg(test)]
+pub(crate) use self::change::revise_args;
+pub(crate) use self::change::{AddArgs, FormatArgs, ReviseArgs, TreatmentArgs};
+pub(crate) use self::confirm::{ConfirmArgs, YesArgs};
 
 /// Which flag.
 #[derive(Debug, Args)]
@@ -181,20 +23,20 @@ pub(crate) struct FlagArgs {
     pub(crate) name: String,
 }
 
-/// How the result is written.
+/// How the result is shown.
 #[derive(Debug, Args)]
 pub(crate) struct OutputArgs {
-    /// Form of the result on standard output; `name` is a name per line, for shells
+    /// Format of the result on standard output; `name` prints a name per line, for scripts
     #[arg(
         short = 'o',
         long = "output",
-        value_name = "FORM",
+        value_name = "FORMAT",
         default_value = "table"
     )]
     pub(crate) form: Form,
 }
 
-/// A form of results.
+/// A format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
     Table,
@@ -206,51 +48,25 @@ pub(crate) enum Form {
 /// Whose name a row gets.
 #[derive(Debug, Default, Args)]
 pub(crate) struct OwnerArgs {
-    /// Whoever does this; most often nobody has to say.
+    /// Who makes the change; rarely needed.
     #[arg(
         long,
         value_name = "ID",
-        help = "Who does this [env: FLAG_OWNER] [default: the signed-in Google account, else the login name]"
+        help = "Who makes the change [env: FLAG_OWNER] [default: the signed-in Google account, else the login name]"
     )]
     pub(crate) owner: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct AddArgs {
-    #[command(flatten)]
-    pub(crate) flag: FlagArgs,
-    /// What the flag switches
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) description: String,
-    #[command(flatten)]
-    pub(crate) owner: OwnerArgs,
-    /// Link to where the removal of the flag is planned
-    #[arg(long, value_name = "URL")]
-    pub(crate) ticket: Option<String>,
-    /// Word to find the flag by; may be repeated
-    #[arg(long = "tag", value_name = "TAG")]
-    pub(crate) tags: Vec<String>,
-    /// Day by which the flag should be gone from the code; it is served all the same
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = Date::parse)]
-    pub(crate) expires_on: Option<Date>,
-    #[command(flatten)]
-    pub(crate) names: NameArgs,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-    #[command(flatten)]
-    pub(crate) confirmation: ConfirmArgs,
 }
 
 /// How new flags may be named.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct NameArgs {
-    /// Take names of new flags that are not in snake case: letters, digits, `.`, `_` and `-`
+    /// Allow names of new flags that are not snake case: letters, digits, `.`, `_` and `-`
     #[arg(long)]
     any_name: bool,
 }
 
 impl NameArgs {
-    /// The names that are taken.
+    /// The names that are allowed.
     pub(crate) fn allowed(self) -> NewName {
         if self.any_name {
             NewName::Any
@@ -260,224 +76,7 @@ impl NameArgs {
     }
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct ReviseArgs {
-    #[command(flatten)]
-    pub(crate) flag: FlagArgs,
-    /// What everybody gets whom no treatment takes; required for the first revision
-    #[arg(long, value_name = "VALUE")]
-    pub(crate) control: Option<String>,
-    /// Why
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) comment: String,
-    #[command(flatten)]
-    pub(crate) owner: OwnerArgs,
-    /// Revision that must still be the newest one, else nothing is written
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
-    pub(crate) from_revision: Option<Timestamp>,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-    #[command(flatten)]
-    pub(crate) treatment: TreatmentArgs,
-    #[command(flatten)]
-    pub(crate) format: FormatArgs,
-    #[command(flatten)]
-    pub(crate) confirmation: ConfirmArgs,
-}
-
-/// What happens to one treatment.
-#[derive(Debug, Default, PartialEq, Eq, Args)]
-#[command(next_help_heading = "One treatment")]
-pub(crate) struct TreatmentArgs {
-    /// Which one: 1, 2, … by position, or its rollout group, or `new`; needed if there are several. Where that fits
-    /// two, `#2` and `#new` are positions and `name:2` is a rollout group
-    #[arg(long = "treatment", value_name = "SELECTOR")]
-    pub(crate) selector: Option<String>,
-    /// Share of all instances that gets it, 0 to 100, in version 2 with up to three decimals
-    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
-    pub(crate) percent: Option<String>,
-    /// What they get [default for a new treatment of a feature: the opposite of the control]
-    #[arg(long, value_name = "VALUE")]
-    pub(crate) value: Option<String>,
-    /// Instance id that gets it whatever the percentage; one each, may be repeated; no list (`A,B`), no file (`@FILE`)
-    #[arg(long = "override", value_name = "ID", allow_negative_numbers = true)]
-    pub(crate) overrides: Vec<String>,
-    /// Instance id to take off the override list; may be repeated
-    #[arg(
-        long = "remove-override",
-        value_name = "ID",
-        allow_negative_numbers = true
-    )]
-    pub(crate) removed_overrides: Vec<String>,
-    /// Name of its rollout group, in version 2
-    #[arg(long, value_name = "NAME")]
-    pub(crate) treatment_name: Option<String>,
-    /// Remove it; treatments without a name that stand behind it move up, and so do their rollout groups
-    #[arg(
-        long = "remove-treatment",
-        conflicts_with_all = ["percent", "value", "overrides", "removed_overrides", "treatment_name"]
-    )]
-    pub(crate) remove: bool,
-}
-
-/// How instances are placed on the rollout line.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Placing instances")]
-pub(crate) struct FormatArgs {
-    /// Give everybody a new bucket, and move a flag of version 1 to version 2: a reshuffle of who gets what
-    /// [default in version 1: the flag's name]
-    #[arg(long, value_name = "SALT", num_args = 0..=1)]
-    #[expect(
-        clippy::option_option,
-        reason = "how clap tells an option without its value from none"
-    )]
-    pub(crate) resalt: Option<Option<String>>,
-    /// What is hashed before instance ids, for a first revision of version 2 [default: the flag's name]
-    #[arg(long, value_name = "SALT")]
-    pub(crate) salt: Option<String>,
-    /// md5, sha1, sha256 or another digest, for a first revision or with --resalt [default: md5, later the one in
-    /// force]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) algorithm: Option<String>,
-    /// Version of the first revision; 1 where the reference service still reads the rows [default: 2]
-    #[arg(long, value_name = "VERSION", value_parser = format_version())]
-    pub(crate) format_version: Option<FormatVersion>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct GetArgs {
-    #[command(flatten)]
-    pub(crate) flag: FlagArgs,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct HistoryArgs {
-    #[command(flatten)]
-    pub(crate) flag: FlagArgs,
-    /// Show what the flag is for through time, instead of its revisions
-    #[arg(long)]
-    pub(crate) metadata: bool,
-    /// How many at most
-    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) limit: u16,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-/// Reads the command line: what is to be done, and what was said about the store.
-pub(crate) fn read(
-    typed: impl IntoIterator<Item = OsString>,
-    variables: Variables,
-) -> Result<(Command, Sources), clap::Error> {
-    let typed: Vec<OsString> = typed.into_iter().collect();
-    let matches = command().try_get_matches_from(&typed);
-    let matches = matches.map_err(|error| with_tip(error, &typed, &command()))?;
-    let command = CommandLine::from_arg_matches(&matches)?.command;
-    Ok((command, Sources::new(&matches, variables)))
-}
-
-/// The whole command line, the settings of the store included.
-pub(crate) fn command() -> clap::Command {
-    let settings = table::OF_STORE.iter().map(Setting::arg);
-    CommandLine::command()
-        .args(settings.map(|arg| arg.global(true).help_heading("Store")))
-        .after_help(ExitCode::help())
-}
-
 fn flag_type() -> impl TypedValueParser<Value = FlagType> {
     PossibleValuesParser::new(FlagType::ALL.map(FlagType::as_str))
         .try_map(|text| FlagType::parse(&text))
-}
-
-fn format_version() -> impl TypedValueParser<Value = FormatVersion> {
-    PossibleValuesParser::new(["1", "2"]).try_map(|text| FormatVersion::parse(&text))
-}
-
-#[cfg(test)]
-pub(crate) fn revise_args(options: &[&str]) -> ReviseArgs {
-    let flag = ["flagctl", "revise", "p", "feature", "f", "--comment", "why"];
-    let typed = [&flag, options].concat();
-    let command = CommandLine::try_parse_from(typed).unwrap().command;
-    let Command::Revise(typed) = command else {
-        panic!("not a revise: {command:?}");
-    };
-    typed
-}
-
-#[cfg(test)]
-mod tests {
-    use flag_settings::{Origin, Reader};
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        command().debug_assert();
-    }
-
-    #[track_caller]
-    fn check_data_dir(typed: &[&str]) {
-        let (_, sources) = read(typed.iter().map(OsString::from), Variables::new()).unwrap();
-        let mut reader = Reader::new(sources);
-        assert_eq!(reader.text(&table::DATA_DIR).as_deref(), Some("x"));
-        assert_eq!(reader.origin(&table::DATA_DIR), Origin::Option);
-    }
-
-    #[test]
-    fn settings_stand_before_or_after_the_command() {
-        check_data_dir(&["flagctl", "--data-dir", "x", "get", "p", "feature", "f"]);
-        check_data_dir(&["flagctl", "get", "p", "feature", "f", "--data-dir=x"]);
-        check_data_dir(&["flagctl", "get", "p", "--data-dir", "x", "feature", "f"]);
-    }
-
-    #[test]
-    fn an_instance_id_may_be_a_negative_number() {
-        let options = ["--override", "-5", "--remove-override", "-6.5"];
-        let treatment = revise_args(&options).treatment;
-        assert_eq!(
-            (treatment.overrides, treatment.removed_overrides),
-            (vec!["-5".to_owned()], vec!["-6.5".to_owned()])
-        );
-        for typed in [
-            "exposures p feature f --instance -5",
-            "sql exposures p feature f --instance -5",
-            "explain p feature f -5",
-        ] {
-            let typed = ["flagctl"].into_iter().chain(typed.split(' '));
-            let read = read(typed.map(OsString::from), Variables::new());
-            assert!(read.is_ok(), "{read:?}");
-        }
-    }
-
-    #[track_caller]
-    fn check_tip(options: &str, expected: &str) {
-        let typed = "flagctl revise p feature f --comment why".split(' ');
-        let typed = typed.chain(options.split(' ')).map(OsString::from);
-        let error = read(typed, Variables::new()).unwrap_err().to_string();
-        assert!(error.contains(expected), "{error}");
-    }
-
-    /// What clap proposes is a `--` that takes the value for a further word.
-    #[test]
-    fn a_value_that_looks_like_an_option_is_told_how_it_is_typed() {
-        let tip = "tip: to pass '-A5' as the value of '--override', use '--override=-A5'\n";
-        check_tip("--override -A5 --percent 1", tip);
-        check_tip("--remove-override --x", "use '--remove-override=--x'\n");
-        check_tip("--control -x", "use '--control=-x'\n");
-        check_tip("-o -x", "use '-o=-x'\n");
-        check_tip("-5", "behind all options: '-- -5'\n");
-        check_tip("--yes -5", "behind all options: '-- -5'\n");
-    }
-
-    #[test]
-    fn a_salt_may_be_left_out() {
-        assert_eq!(revise_args(&[]).format.resalt, None);
-        assert_eq!(revise_args(&["--resalt"]).format.resalt, Some(None));
-        for typed in [["--resalt", "f.2"].as_slice(), &["--resalt=f.2"]] {
-            let resalt = revise_args(typed).format.resalt;
-            assert_eq!(resalt, Some(Some("f.2".to_owned())));
-        }
-    }
 }

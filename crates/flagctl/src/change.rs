@@ -1,6 +1,6 @@
 //! What a write will change, for the person who decides whether to do it.
+mod impact;
 mod row;
-mod sides;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,10 +12,10 @@ use flag_model::{
 };
 pub(crate) use flag_rollout::{Plan, decide};
 
+pub(crate) use self::impact::Impact;
 use self::row::{Row, revision_rows};
-pub(crate) use self::sides::Sides;
-use crate::alike::decide_alike;
-use crate::output::{hides, item, visible};
+use crate::equivalence::are_equivalent;
+use crate::output::{Columns, Text, Tone, hidden_content, list_item, visible};
 
 /// How many odd ids are named.
 const WARNINGS: usize = 10;
@@ -30,10 +30,10 @@ pub(crate) struct Change {
     /// What a person should look at twice.
     warnings: Vec<String>,
     /// Which instances receive another value; absent where nobody received one, and for metadata.
-    sides: Option<Sides>,
-    overridden: Overridden,
+    impact: Option<Impact>,
+    overridden: OverrideImpact,
     /// Whether everybody receives what they receive now.
-    is_idle: bool,
+    changes_nothing: bool,
     /// What wants a confirmation by name.
     pub(crate) risks: Vec<Risk>,
 }
@@ -63,14 +63,14 @@ impl fmt::Display for Risk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::LeavesOutTreatments => {
-                "the treatments in force are taken away by leaving them out (an empty list, [], takes them away unasked)"
+                "the treatments in force are removed, as they are left out (an empty list, [], removes them without this confirmation)"
             }
-            Self::Everybody => "nobody is left with the control value",
+            Self::Everybody => "nobody keeps the control value",
             Self::EverybodyElse => "everybody receives another value",
             Self::Reshuffle => "everybody gets a new bucket",
-            Self::BetweenTreatments => "instances go from one treatment to another",
+            Self::BetweenTreatments => "instances move from one treatment to another",
             Self::UndoesRollback => "what was rolled back comes into force again",
-            Self::Ahead => "a revision that is there already comes into force later, over this one",
+            Self::Ahead => "an existing revision comes into force later and replaces this one",
             Self::Unreadable => {
                 "the revision in force cannot be read, so what changes is not known"
             }
@@ -86,12 +86,12 @@ impl Change {
     ) -> Result<Self, InvalidRevision> {
         let next = Revision::new(Timestamp::UNIX_EPOCH, next.clone())?;
         let rows = revision_rows(newest, &next);
-        let sides = newest.map(|newest| Sides::of(newest, &next));
+        let impact = newest.map(|newest| Impact::of(newest, &next));
         let overridden = newest
-            .map(|newest| Overridden::of(newest, &next))
+            .map(|newest| OverrideImpact::of(newest, &next))
             .unwrap_or_default();
         let risks = match newest {
-            Some(newest) => risks(newest, &next, sides.as_ref(), overridden),
+            Some(newest) => risks(newest, &next, impact.as_ref(), overridden),
             // A first revision is a change from nobody to whomever it reaches.
             None if reaches_everybody(&next) => vec![Risk::Everybody],
             None => Vec::new(),
@@ -100,9 +100,9 @@ impl Change {
             flag: next.flag.clone(),
             rows,
             warnings: odd_ids(newest, &next),
-            sides,
+            impact,
             overridden,
-            is_idle: newest.is_some_and(|newest| decide_alike(newest, &next)),
+            changes_nothing: newest.is_some_and(|newest| are_equivalent(newest, &next)),
             risks,
         })
     }
@@ -114,7 +114,7 @@ impl Change {
             Row::new(what, now, of(next).unwrap_or_default())
         };
         let tags = |parts: &MetadataParts| {
-            let tags: Vec<String> = parts.tags.iter().map(|tag| item(tag)).collect();
+            let tags: Vec<String> = parts.tags.iter().map(|tag| list_item(tag)).collect();
             Some(tags.join(", "))
         };
         let rows = [
@@ -128,9 +128,9 @@ impl Change {
             flag: next.flag.clone(),
             rows: rows.into_iter().filter(Row::differs).collect(),
             warnings: Vec::new(),
-            sides: None,
-            overridden: Overridden::default(),
-            is_idle: false,
+            impact: None,
+            overridden: OverrideImpact::default(),
+            changes_nothing: false,
             risks: Vec::new(),
         }
     }
@@ -145,6 +145,37 @@ impl Change {
     pub(crate) fn with_warning(mut self, warning: &str) -> Self {
         self.warnings.push(format!("warning: {warning}"));
         self
+    }
+
+    /// Three columns: what, as it is, as it will be; then how many instances receive another value.
+    pub(crate) fn text(&self) -> Text {
+        let mut columns = Columns::default();
+        columns.line(Tone::Plain, ["  ", "now", "then"].map(str::to_owned));
+        for row in &self.rows {
+            let mark = if row.differs() { '*' } else { ' ' };
+            let [what, now, then] = row.shown();
+            columns.line(Tone::Plain, [format!("{mark} {what}"), now, then]);
+        }
+        let mut below = self.warnings.clone();
+        below.extend(self.summary());
+        Text::plain(&self.flag.to_string())
+            .then(columns.text())
+            .then(Text::plain(&below.join("\n")))
+    }
+
+    /// How many instances receive another value.
+    fn summary(&self) -> Option<String> {
+        let impact = self.impact.as_ref()?;
+        Some(match self.overridden.value {
+            _ if self.changes_nothing => {
+                "nothing changes for any instance: the revision in force decides the same"
+                    .to_owned()
+            }
+            0 => impact.to_string(),
+            overridden => {
+                format!("{impact}, and so do {overridden} instances in override lists")
+            }
+        })
     }
 
     /// The name that confirms the risks.
@@ -165,7 +196,7 @@ fn odd_ids(newest: Option<&Revision>, next: &Revision) -> Vec<String> {
     let ids = lists.flat_map(|(at, list)| list.overrides.iter().map(move |id| (at, id)));
     let new = ids.filter(|(_, id)| !known.contains(id));
     let mut warnings = new.filter_map(|(at, id)| {
-        let (group, hidden) = (next.group(at), hides(id.as_str())?);
+        let (group, hidden) = (next.group(at), hidden_content(id.as_str())?);
         let id = visible(id.as_str());
         Some(format!(
             "warning: {group} overrides {id}, an id with {hidden}"
@@ -182,20 +213,20 @@ fn odd_ids(newest: Option<&Revision>, next: &Revision) -> Vec<String> {
 fn risks(
     newest: &Revision,
     next: &Revision,
-    sides: Option<&Sides>,
-    overridden: Overridden,
+    impact: Option<&Impact>,
+    overridden: OverrideImpact,
 ) -> Vec<Risk> {
     let mut risks = Vec::new();
     if !reaches_everybody(newest) && reaches_everybody(next) {
         risks.push(Risk::Everybody);
     }
-    if !newest.format.places_alike(&next.format) {
+    if !newest.format.places_equally(&next.format) {
         risks.push(Risk::Reshuffle);
     }
-    if sides.is_some_and(Sides::any_between_treatments) || overridden.any_between_treatments {
+    if impact.is_some_and(Impact::any_between_treatments) || overridden.any_between_treatments {
         risks.push(Risk::BetweenTreatments);
     }
-    if sides.is_some_and(Sides::is_everybody) && !risks.contains(&Risk::Everybody) {
+    if impact.is_some_and(Impact::is_everybody) && !risks.contains(&Risk::Everybody) {
         risks.push(Risk::EverybodyElse);
     }
     risks
@@ -212,14 +243,14 @@ fn reaches_everybody(revision: &Revision) -> bool {
 
 /// What happens to the instances that stand in an override list before or after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Overridden {
+struct OverrideImpact {
     /// How many of them receive another value.
     value: usize,
     /// Whether one of them goes from one treatment to another.
     any_between_treatments: bool,
 }
 
-impl Overridden {
+impl OverrideImpact {
     fn of(newest: &Revision, next: &Revision) -> Self {
         let lists = [newest, next]
             .into_iter()
@@ -241,42 +272,9 @@ impl Overridden {
 }
 
 impl fmt::Display for Change {
-    /// Three columns: what, as it is, as it will be; then how many instances receive another value.
+    /// As in [`Change::text`], without a terminal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: Vec<[String; 3]> = self.rows.iter().map(Row::shown).collect();
-        let width = |of: fn(&[String; 3]) -> &str| {
-            rows.iter()
-                .map(|row| of(row).chars().count())
-                .max()
-                .unwrap_or(0)
-        };
-        let what = width(|[what, _, _]| what);
-        let now = width(|[_, now, _]| now).max("now".len());
-        writeln!(f, "{}", self.flag)?;
-        writeln!(f, "  {:what$}  {:now$}  then", "", "now")?;
-        for (row, [shown_what, shown_now, shown_then]) in self.rows.iter().zip(&rows) {
-            let mark = if row.differs() { '*' } else { ' ' };
-            let line = format!("{mark} {shown_what:what$}  {shown_now:now$}  {shown_then}");
-            writeln!(f, "{}", line.trim_end())?;
-        }
-        for warning in &self.warnings {
-            writeln!(f, "{warning}")?;
-        }
-        match &self.sides {
-            Some(_) if self.is_idle => writeln!(
-                f,
-                "nothing changes for any instance: the revision in force decides alike"
-            ),
-            Some(sides) if self.overridden.value > 0 => {
-                writeln!(
-                    f,
-                    "{sides}, and so do {} whom an override list names",
-                    self.overridden.value
-                )
-            }
-            Some(sides) => writeln!(f, "{sides}"),
-            None => Ok(()),
-        }
+        f.write_str(&self.text().uncoloured())
     }
 }
 

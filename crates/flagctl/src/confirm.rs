@@ -1,103 +1,107 @@
-//! Whether a change is really meant.
+//! Asks whether a change is really meant.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-use clap::Args;
+use flag_model::FlagName;
 
+use crate::args::{ConfirmArgs, YesArgs};
 use crate::change::Change;
-use crate::failure::Failure;
+use crate::exit_code::ExitCode;
+use crate::failure::CommandError;
 use crate::output;
 
-/// How a change is confirmed.
-#[derive(Debug, Default, Clone, Args)]
-#[command(next_help_heading = "Confirmation")]
-pub(crate) struct ConfirmArgs {
-    /// Do not ask; nothing is asked either where standard input is no terminal
-    #[arg(long, short = 'y')]
-    pub(crate) yes: bool,
-    /// Show what would change, and stop there
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Name of a flag whose change leaves nobody with the control, gives everybody a new bucket, moves instances
-    /// between treatments, leaves treatments out, undoes a rollback, or will be undone by a revision ahead of the clock;
-    /// may be repeated
-    #[arg(long, value_name = "NAME")]
-    pub(crate) yes_i_mean: Vec<String>,
-}
-
-/// How something is confirmed that changes no flag.
-#[derive(Debug, Default, Clone, Args)]
-#[command(next_help_heading = "Confirmation")]
-pub(crate) struct YesArgs {
-    /// Do not ask
-    #[arg(long, short = 'y')]
-    pub(crate) yes: bool,
-}
-
-/// What is done where nobody can be asked.
+/// What happens without `--yes` if standard input is not a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unasked {
-    /// It is done: a script means what it says.
-    Done,
-    /// It wants `--yes`: it cannot be taken back.
-    Refused,
+pub(crate) enum Unattended {
+    /// The command goes on: a script means what it says.
+    Proceed,
+    /// The command fails: what it does cannot be undone.
+    Refuse,
 }
 
-/// What is to be done.
+/// What was confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Write.
     Write,
-    /// Stop before writing, and call that success.
+    /// Stop before writing, which is a success.
     DryRun,
 }
 
-/// Who can be asked.
-enum Asked<'a> {
-    /// Nobody: standard input is no terminal.
-    Nobody,
-    /// A person, who answers a line.
+/// Why a command was not confirmed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotConfirmed {
+    /// A person declined.
+    #[error("not confirmed; nothing was written")]
+    Declined,
+    /// A script would do what cannot be undone.
+    #[error("this cannot be undone, and nobody can be asked: to confirm, add --yes")]
+    NeedsYes,
+    /// A script would do what needs a confirmation by name.
+    #[error("{risks}: to confirm, add --yes-i-mean {name}")]
+    NeedsName {
+        /// The name that confirms it.
+        name: FlagName,
+        /// What would happen.
+        risks: String,
+    },
+}
+
+impl CommandError for NotConfirmed {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Declined => ExitCode::Failed,
+            Self::NeedsYes | Self::NeedsName { .. } => ExitCode::Usage,
+        }
+    }
+}
+
+/// Who answers questions.
+enum Prompt<'a> {
+    /// Nobody: standard input is not a terminal.
+    Unattended,
+    /// A person, who answers with a line.
     Person(&'a mut dyn FnMut(&str) -> String),
 }
 
 /// Shows the changes on standard error and asks for what is wanted; a refusal is a failure.
-pub(crate) fn confirm(changes: &[Change], typed: &ConfirmArgs) -> Result<Verdict, Failure> {
+pub(crate) fn confirm(changes: &[Change], typed: &ConfirmArgs) -> Result<Verdict, NotConfirmed> {
     for change in changes {
-        output::talk(change.to_string().trim_end());
+        output::preview(&change.text());
     }
     if io::stdin().is_terminal() {
-        decide(changes, typed, Asked::Person(&mut ask))
+        decide(changes, typed, Prompt::Person(&mut ask))
     } else {
-        decide(changes, typed, Asked::Nobody)
+        decide(changes, typed, Prompt::Unattended)
     }
 }
 
 /// Says what will be done, and asks whether it is meant.
-pub(crate) fn confirm_plainly(
+pub(crate) fn confirm_action(
     what: &str,
     typed: &YesArgs,
-    unasked: Unasked,
-) -> Result<(), Failure> {
+    unattended: Unattended,
+) -> Result<(), NotConfirmed> {
     let is_person = io::stdin().is_terminal();
-    if typed.yes || (!is_person && unasked == Unasked::Done) {
+    if typed.yes || (!is_person && unattended == Unattended::Proceed) {
         return Ok(());
     }
-    output::talk(what);
+    output::notice(what);
     match is_person {
-        true if goes_on(&mut ask) => Ok(()),
-        true => Err(Failure::NotConfirmed),
-        false => Err(Failure::NotSaid),
+        true if agrees(&mut ask) => Ok(()),
+        true => Err(NotConfirmed::Declined),
+        false => Err(NotConfirmed::NeedsYes),
     }
 }
 
-fn goes_on(ask: &mut dyn FnMut(&str) -> String) -> bool {
+fn agrees(ask: &mut dyn FnMut(&str) -> String) -> bool {
     let answer = ask("Go on? [y/N]").to_lowercase();
     matches!(answer.as_str(), "y" | "yes")
 }
 
 fn ask(question: &str) -> String {
     let mut answer = String::new();
-    let _ = write!(io::stderr().lock(), "{} ", output::shown(question));
+    let _ = write!(io::stderr().lock(), "{} ", output::escaped(question));
     let _ = io::stdin().lock().read_line(&mut answer);
     answer.trim().to_owned()
 }
@@ -105,8 +109,8 @@ fn ask(question: &str) -> String {
 fn decide(
     changes: &[Change],
     typed: &ConfirmArgs,
-    mut asked: Asked<'_>,
-) -> Result<Verdict, Failure> {
+    mut prompt: Prompt<'_>,
+) -> Result<Verdict, NotConfirmed> {
     if typed.dry_run {
         return Ok(Verdict::DryRun);
     }
@@ -118,25 +122,25 @@ fn decide(
         }
         let risks: Vec<String> = change.risks.iter().map(ToString::to_string).collect();
         let risks = risks.join("; ");
-        let Asked::Person(ask) = &mut asked else {
-            return Err(Failure::NotMeant {
+        let Prompt::Person(ask) = &mut prompt else {
+            return Err(NotConfirmed::NeedsName {
                 name: name.clone(),
                 risks,
             });
         };
         has_asked = true;
         if ask(&format!("{risks}. Type the name of the flag to go on:")) != name.as_str() {
-            return Err(Failure::NotConfirmed);
+            return Err(NotConfirmed::Declined);
         }
     }
-    let is_meant = match asked {
-        Asked::Person(ask) => typed.yes || has_asked || goes_on(ask),
-        Asked::Nobody => true,
+    let is_meant = match prompt {
+        Prompt::Person(ask) => typed.yes || has_asked || agrees(ask),
+        Prompt::Unattended => true,
     };
     if is_meant {
         Ok(Verdict::Write)
     } else {
-        Err(Failure::NotConfirmed)
+        Err(NotConfirmed::Declined)
     }
 }
 
@@ -182,9 +186,9 @@ mod tests {
             answer.unwrap_or_default().to_owned()
         };
         let asked = if answer.is_some() {
-            Asked::Person(&mut person)
+            Prompt::Person(&mut person)
         } else {
-            Asked::Nobody
+            Prompt::Unattended
         };
         let verdict = decide(std::slice::from_ref(change), typed, asked).ok();
         (verdict, questions)

@@ -16,8 +16,8 @@ use flag_store::{
 };
 use futures_util::{StreamExt as _, stream};
 
-use crate::failure::Failure;
-use crate::opened::Opened;
+use crate::admin_store::AdminStore;
+use crate::failure::StoreFailure;
 
 /// How many rows are written at once.
 const AT_ONCE: usize = 16;
@@ -37,11 +37,11 @@ pub(crate) enum Mode {
 /// From where to where, and how far it is.
 #[derive(Debug)]
 pub(crate) struct Copy<'a> {
-    pub(crate) from: &'a Opened,
+    pub(crate) from: &'a AdminStore,
     pub(crate) to: &'a Target,
     pub(crate) project: &'a ProjectName,
     pub(crate) mode: Mode,
-    pub(crate) looked_at: &'a LookedAt,
+    pub(crate) progress: &'a CopyProgress,
 }
 
 /// The store that is written; in a dry run only what is there of it.
@@ -49,14 +49,14 @@ pub(crate) struct Copy<'a> {
 pub(crate) struct Target {
     /// Where it is, for people.
     pub(crate) place: String,
-    pub(crate) flags: Option<Opened>,
+    pub(crate) flags: Option<AdminStore>,
     /// Its exposure log, if exposures are copied too.
     pub(crate) log: Option<Arc<dyn ExposureLog>>,
 }
 
 /// How many rows have been looked at.
 #[derive(Debug, Default)]
-pub(crate) struct LookedAt(AtomicU64);
+pub(crate) struct CopyProgress(AtomicU64);
 
 /// What became of the rows of a table.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub(crate) struct Copied {
 }
 
 /// What became of a row.
-enum Outcome {
+enum RowOutcome {
     Copied,
     AlreadyThere,
     Differs(Vec<u8>),
@@ -82,7 +82,7 @@ enum Outcome {
 
 impl Copy<'_> {
     /// Copies the rows of flags, from the last key to the first.
-    pub(crate) async fn flags(&self) -> Result<Copied, Failure> {
+    pub(crate) async fn flags(&self) -> Result<Copied, StoreFailure> {
         let scan = project_rows(self.project).descending();
         let mut pages = Pages::new(&*self.from.rows, scan);
         let mut copied = Copied::default();
@@ -109,7 +109,7 @@ impl Copy<'_> {
     }
 
     /// Copies the exposures of a log.
-    pub(crate) async fn exposures(&self, from: &dyn ExposureLog) -> Result<Copied, Failure> {
+    pub(crate) async fn exposures(&self, from: &dyn ExposureLog) -> Result<Copied, StoreFailure> {
         let mut copied = Copied::default();
         let mut last = None;
         loop {
@@ -126,7 +126,7 @@ impl Copy<'_> {
     }
 
     /// Tells the head row of what was copied; gives back the flags that have a newer revision there anyway.
-    pub(crate) async fn announce(&self, copied: &Copied) -> Result<Vec<FlagKey>, Failure> {
+    pub(crate) async fn announce(&self, copied: &Copied) -> Result<Vec<FlagKey>, StoreFailure> {
         let mut newer = Vec::new();
         let (Mode::Write, Some(to)) = (self.mode, &self.to.flags) else {
             return Ok(newer);
@@ -143,7 +143,7 @@ impl Copy<'_> {
     }
 
     /// When the newest revision that counts was made, in the store that was copied from.
-    async fn newest_copied(&self, flag: &FlagKey) -> Result<Option<Timestamp>, Failure> {
+    async fn newest_copied(&self, flag: &FlagKey) -> Result<Option<Timestamp>, StoreFailure> {
         let newest = self.from.flags().latest_revision_row(flag).await;
         let newest = newest.map_err(|source| self.from.failed(source))?;
         Ok(newest.created())
@@ -151,34 +151,34 @@ impl Copy<'_> {
 
     async fn count(
         &self,
-        outcomes: impl Iterator<Item = impl Future<Output = Result<Outcome, StoreError>>>,
+        outcomes: impl Iterator<Item = impl Future<Output = Result<RowOutcome, StoreError>>>,
         copied: &mut Copied,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), StoreFailure> {
         let mut outcomes = stream::iter(outcomes).buffer_unordered(AT_ONCE);
         while let Some(outcome) = outcomes.next().await {
             copied.count(outcome.map_err(|source| self.to.failed(source))?);
-            self.looked_at.0.fetch_add(1, Ordering::Relaxed);
+            self.progress.0.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    async fn row(&self, row: Row) -> Result<Outcome, StoreError> {
+    async fn row(&self, row: Row) -> Result<RowOutcome, StoreError> {
         let Some(to) = &self.to.flags else {
-            return Ok(Outcome::Copied);
+            return Ok(RowOutcome::Copied);
         };
         if self.mode == Mode::Write && to.rows.insert_if_absent(&row).await? == Insert::Inserted {
-            return Ok(Outcome::Copied);
+            return Ok(RowOutcome::Copied);
         }
         let there = to.rows.get(&row.key, Columns::All).await?;
         Ok(self.outcome(there.map(|there| there == row), row.key))
     }
 
-    async fn exposure(&self, record: ExposureRecord) -> Result<Outcome, StoreError> {
+    async fn exposure(&self, record: ExposureRecord) -> Result<RowOutcome, StoreError> {
         let Some(to) = &self.to.log else {
-            return Ok(Outcome::Copied);
+            return Ok(RowOutcome::Copied);
         };
         if self.mode == Mode::Write && to.insert_if_absent(&record).await? == Insert::Inserted {
-            return Ok(Outcome::Copied);
+            return Ok(RowOutcome::Copied);
         }
         let there = to.find(record.key()).await?;
         let key = record.key().to_vec();
@@ -186,19 +186,19 @@ impl Copy<'_> {
     }
 
     /// What becomes of a row of this key; `same` says how one with its key is that is there.
-    fn outcome(&self, same: Option<bool>, key: Vec<u8>) -> Outcome {
+    fn outcome(&self, same: Option<bool>, key: Vec<u8>) -> RowOutcome {
         match same {
-            Some(true) => Outcome::AlreadyThere,
-            None if self.mode == Mode::DryRun => Outcome::Copied,
-            _ => Outcome::Differs(key),
+            Some(true) => RowOutcome::AlreadyThere,
+            None if self.mode == Mode::DryRun => RowOutcome::Copied,
+            _ => RowOutcome::Differs(key),
         }
     }
 }
 
 impl Target {
-    fn failed(&self, source: StoreError) -> Failure {
+    fn failed(&self, source: StoreError) -> StoreFailure {
         let place = self.place.clone();
-        Failure::Store { place, source }
+        StoreFailure { place, source }
     }
 }
 
@@ -208,11 +208,11 @@ impl Copied {
         self.written + self.already_there + self.differing
     }
 
-    fn count(&mut self, outcome: Outcome) {
+    fn count(&mut self, outcome: RowOutcome) {
         match outcome {
-            Outcome::Copied => self.written += 1,
-            Outcome::AlreadyThere => self.already_there += 1,
-            Outcome::Differs(key) => {
+            RowOutcome::Copied => self.written += 1,
+            RowOutcome::AlreadyThere => self.already_there += 1,
+            RowOutcome::Differs(key) => {
                 self.differing += 1;
                 if self.conflicts.len() < NAMED {
                     self.conflicts
@@ -234,7 +234,7 @@ impl Copied {
     }
 }
 
-impl fmt::Display for LookedAt {
+impl fmt::Display for CopyProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "copying: {} rows", self.0.load(Ordering::Relaxed))
     }

@@ -20,12 +20,12 @@ macro_rules! exit_codes {
 
 exit_codes! {
     Done = 0, "Done.";
-    Failed = 1, "Failed for another reason, or it is not known whether the row was written; the message says so.";
-    Usage = 2, "What was typed cannot be understood or does not fit the flag, or a setting is wrong; nothing was written.";
-    NotFound = 3, "No such flag, or no such revision of it, or no such key; nothing was written.";
-    Conflict = 4, "Somebody else was there first; the message says what is there now.";
-    Refused = 5, "A value that no flag can hold, or a stored row that cannot be read; nothing was written.";
-    StoreUnavailable = 6, "The store cannot be opened or reached, refused, or did not answer in time.";
+    Failed = 1, "Failed for another reason, or it is unknown whether the row was written; the message says so.";
+    Usage = 2, "Arguments or settings are invalid, or do not fit the flag; nothing was written.";
+    NotFound = 3, "No such flag, revision or key; nothing was written.";
+    Conflict = 4, "Somebody else wrote first; the message says what the store has now.";
+    Refused = 5, "A value is invalid, or a stored row cannot be read; nothing was written.";
+    StoreUnavailable = 6, "The store cannot be opened or reached, refused the request, or did not answer in time.";
     Differs = 7, "Nothing failed, but what was compared differs.";
 }
 

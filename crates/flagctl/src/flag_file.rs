@@ -12,7 +12,7 @@ use flag_model::{
     FlagKey, FlagValue, FormatVersion, HashAlgorithm, MetadataParts, ProjectName, Salt, Treatment,
 };
 
-pub(crate) use self::node::Place;
+pub(crate) use self::node::Position;
 pub(crate) use self::read::read;
 pub(crate) use self::write::Written;
 
@@ -32,7 +32,7 @@ pub(crate) struct FlagFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FlagInFile {
     /// Where it stands in the file.
-    pub(crate) place: Place,
+    pub(crate) place: Position,
     /// The flag.
     pub(crate) flag: FlagKey,
     /// What it is for.
@@ -60,7 +60,7 @@ pub(crate) struct RevisionInFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileMistake {
     /// Where it stands.
-    pub(crate) place: Place,
+    pub(crate) place: Position,
     /// The field, and what is wrong with it.
     pub(crate) message: String,
 }

@@ -1,32 +1,45 @@
 //! `flagctl`: adds, revises and reads flags, in either store.
 //!
-//! Speaks HTTP only to compare the answers of services ([`peer`]), and decides about instances only to explain what they receive. What was typed ([`args`]) becomes what
-//! it means ([`plan`]), which a command does ([`commands`]); how it ended is an [`exit_code`].
-mod alike;
+//! Speaks HTTP only to compare the answers of services ([`peer`]), and decides about instances only to explain what they
+//! receive.
+//!
+//! Modules use those below them:
+//! - [`run`] reads the [`command_line`] and runs one of the [`commands`], one file each
+//! - what commands share: [`write`](crate::write), [`lookup`], [`missing`], [`apply`], [`copy`], on top of the stores that [`context`] and
+//!   [`admin_store`] open
+//! - what needs no store: [`interpret`] (arguments), [`change`], [`flag_file`], [`run_config`], [`compare`]
+//! - [`output`], [`args`] (shared arguments), [`failure`] and [`exit_code`], which know no command
+mod admin_store;
 mod apply;
 mod args;
 mod change;
+mod command_line;
 mod commands;
 mod compare;
 mod confirm;
+mod context;
 mod copy;
+mod environment;
+mod equivalence;
 mod exit_code;
 mod failure;
 mod flag_file;
-mod near;
-mod opened;
+mod input;
+mod interpret;
+mod lookup;
+mod missing;
 mod output;
 mod owner;
 #[cfg(test)]
 mod page;
 mod peer;
-mod plan;
+mod rollback_path;
 mod run;
 mod run_config;
 mod shell;
 mod store_name;
-mod tips;
-mod trail;
+mod stored;
+mod suggestions;
 mod write;
 
 use std::env;
@@ -39,8 +52,8 @@ fn main() -> process::ExitCode {
     let code = match run::run(env::args_os(), variables) {
         Ok(()) => ExitCode::Done,
         Err(failure) => {
-            failure.tell();
-            failure.exit_code()
+            output::print_failure(&failure);
+            failure.exit_code
         }
     };
     code.into()

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::args::Variables;
+use crate::environment::{Variables, variable};
 
 /// The variable that names the owner of what is written.
 const FLAG_OWNER: &str = "FLAG_OWNER";
@@ -14,23 +14,22 @@ pub(crate) const OWNER_VARIABLES: [&str; 3] = [FLAG_OWNER, "USER", "LOGNAME"];
 
 /// The variables, of which one says who does this: the signed-in Google account, else the login name, where none did.
 pub(crate) fn with_owner(mut variables: Variables) -> Variables {
-    if said(&variables, FLAG_OWNER).is_none()
+    if non_blank(&variables, FLAG_OWNER).is_none()
         && let Some(account) = google_account(&variables)
     {
         variables.insert(0, (FLAG_OWNER.into(), account));
     }
-    let says = |name: &&str| said(&variables, name).is_some();
+    let says = |name: &&str| non_blank(&variables, name).is_some();
     if !OWNER_VARIABLES.iter().any(says) {
         variables.insert(0, (FLAG_OWNER.into(), login_name().into()));
     }
     variables
 }
 
-/// The value of a variable; one that says nothing is not set.
-pub(crate) fn said<'v>(variables: &'v Variables, name: &str) -> Option<&'v OsStr> {
-    let (_, value) = variables.iter().find(|(variable, _)| variable == name)?;
-    let is_blank = value.to_str().is_some_and(|value| value.trim().is_empty());
-    (!is_blank).then_some(value)
+/// The value of a variable; one that is blank counts as not set.
+pub(crate) fn non_blank<'v>(variables: &'v Variables, name: &str) -> Option<&'v OsStr> {
+    let is_blank = |value: &OsStr| value.to_str().is_some_and(|value| value.trim().is_empty());
+    variable(variables, name).filter(|value| !is_blank(value))
 }
 
 /// The login name of whoever runs the process, by its user id; the id itself where no name is known.
@@ -53,13 +52,13 @@ fn name_of(id: u32, users: &str) -> Option<String> {
 
 /// The account of the active configuration of `gcloud`; no program is started for it.
 fn google_account(variables: &Variables) -> Option<OsString> {
-    if let Some(account) = said(variables, "CLOUDSDK_CORE_ACCOUNT") {
+    if let Some(account) = non_blank(variables, "CLOUDSDK_CORE_ACCOUNT") {
         return Some(account.to_owned());
     }
-    let folder = said(variables, "CLOUDSDK_CONFIG").map(PathBuf::from);
+    let folder = non_blank(variables, "CLOUDSDK_CONFIG").map(PathBuf::from);
     let folder =
-        folder.or_else(|| Some(Path::new(said(variables, "HOME")?).join(".config/gcloud")))?;
-    let active = said(variables, "CLOUDSDK_ACTIVE_CONFIG_NAME").map(OsStr::to_owned);
+        folder.or_else(|| Some(Path::new(non_blank(variables, "HOME")?).join(".config/gcloud")))?;
+    let active = non_blank(variables, "CLOUDSDK_ACTIVE_CONFIG_NAME").map(OsStr::to_owned);
     let active = active.or_else(|| {
         Some(
             fs::read_to_string(folder.join("active_config"))
@@ -106,7 +105,7 @@ mod tests {
             set.iter()
                 .map(|(name, value)| (OsString::from(name), OsString::from(value))),
         );
-        said(&with_owner(variables), FLAG_OWNER).map(OsStr::to_owned)
+        non_blank(&with_owner(variables), FLAG_OWNER).map(OsStr::to_owned)
     }
 
     const SIGNED_IN: &str =

@@ -2,7 +2,7 @@
 
 use clap::Command;
 
-use crate::args;
+use crate::command_line;
 use crate::exit_code::ExitCode;
 
 /// Set `FLAG_BLESS=1` to write the page anew.
@@ -35,7 +35,7 @@ fn with_table(page: &str, name: &str, table: &str) -> String {
 
 /// Every command that the help shows, with what it does.
 fn commands() -> String {
-    let mut command = args::command();
+    let mut command = command_line::command();
     command.build();
     let commands = command.get_subcommands();
     let shown = commands.filter(|command| !command.is_hide_set() && command.get_name() != "help");

@@ -10,6 +10,9 @@ use rustls::crypto::ring;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::exit_code::ExitCode;
+use crate::failure::CommandError;
+
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -68,7 +71,7 @@ pub(crate) enum PeerError {
     #[error("found {0:?}, expected an address such as http://127.0.0.1:8080")]
     Url(String),
     /// The API key cannot be sent.
-    #[error("FLAG_API_KEY holds what no header can hold, such as a line break")]
+    #[error("FLAG_API_KEY contains a character that no header may contain, such as a line break")]
     Key,
     /// No connections can be prepared.
     #[error("cannot prepare connections")]
@@ -81,6 +84,15 @@ pub(crate) enum PeerError {
         /// What happened last.
         source: reqwest::Error,
     },
+}
+
+impl CommandError for PeerError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Url(_) | Self::Key => ExitCode::Usage,
+            Self::Prepare(_) | Self::Unanswered { .. } => ExitCode::Failed,
+        }
+    }
 }
 
 impl Reply {

@@ -19,6 +19,8 @@ use flag_store::{
 use self::fields::check_fields;
 use self::place::{Place, Step};
 use self::text::{Text, meant, said};
+use crate::exit_code::ExitCode;
+use crate::failure::CommandError;
 
 const PROJECT: &str = "row_key_prefix_PROJECT";
 const ROW_TYPE: &str = "row_key_prefix_ROWTYPE";
@@ -55,6 +57,12 @@ pub(crate) struct ConfigError {
     text: &'static str,
     place: Place,
     problem: String,
+}
+
+impl CommandError for ConfigError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Refused
+    }
 }
 
 /// Reads a run configuration; `now` stands for the time that the row will get. A byte order mark doesn't count.

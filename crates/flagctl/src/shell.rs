@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use flag_model::FlagKey;
 
-use crate::output::shown;
+use crate::output::escaped;
 
 /// One word. Where the text holds what cannot be seen, in the quotes of bash and zsh that spell it by its code.
 pub(crate) fn word(text: &str) -> String {
@@ -12,14 +12,14 @@ pub(crate) fn word(text: &str) -> String {
     if !text.is_empty() && text.chars().all(is_plain) {
         return text.to_owned();
     }
-    if shown(text) == text {
+    if escaped(text) == text {
         return format!("'{}'", text.replace('\'', "'\\''"));
     }
     let mut word = "$'".to_owned();
     for character in text.chars() {
         match character {
             '\'' | '\\' => word.extend(['\\', character]),
-            _ if shown(character.encode_utf8(&mut [0; 4])).starts_with('\\') => {
+            _ if escaped(character.encode_utf8(&mut [0; 4])).starts_with('\\') => {
                 let _ = write!(word, "\\U{:08x}", u32::from(character));
             }
             _ => word.push(character),

@@ -1,7 +1,7 @@
 //! A store as it is named on the command line: `embedded:DIR` or `bigtable:PROJECT/INSTANCE[/FLAG_TABLE[/LOG_TABLE]]`.
 
 use flag_model::quoted;
-use flag_settings::{Mistakes, Reader, Setting, Sources, StoreSettings, table};
+use flag_settings::{Reader, Setting, SettingErrors, Sources, StoreSettings, table};
 
 /// How a store is spelled, for messages.
 const EXPECTED: &str = "embedded:DIR or bigtable:PROJECT/INSTANCE[/FLAG_TABLE[/LOG_TABLE]]";
@@ -45,7 +45,7 @@ impl StoreName {
     }
 
     /// The settings with what the name says on top.
-    pub(crate) fn settings(&self, sources: &Sources) -> Result<StoreSettings, Mistakes> {
+    pub(crate) fn settings(&self, sources: &Sources) -> Result<StoreSettings, SettingErrors> {
         let said = self.0.iter();
         let sources = said.fold(sources.clone(), |sources, (setting, text)| {
             sources.with(setting, text)

@@ -1,20 +1,90 @@
 //! Writes that were planned: shows the change, has it confirmed, appends.
 
 use flag_model::{FlagKey, Metadata, MetadataParts, Revision, RevisionParts, Timestamp};
-use flag_store::{AppendError, Base, FlagStore, Row, UnreadableRow};
+use flag_store::{AppendError, Base, FlagStore, Row};
 
-use crate::args::Form;
+use crate::args::{ConfirmArgs, Form};
 use crate::change::{Change, Risk};
-use crate::confirm::{ConfirmArgs, Verdict, confirm};
-use crate::failure::Failure;
-use crate::output::{self, noted};
-use crate::run::Context;
+use crate::confirm::{Verdict, confirm};
+use crate::context::Context;
+use crate::exit_code::ExitCode;
+use crate::failure::{CommandError, Failure, StoreFailure, append_exit_code};
+use crate::output::{self, WrittenRow, with_progress};
+use crate::shell;
+use crate::stored::{Stored, created};
 
 /// How far back the revision is looked for that a conflicting change was started from.
 const SEARCHED: usize = 100;
 
-/// A row of a kind, or why it cannot be read.
-pub(crate) type Stored<T> = Result<T, UnreadableRow>;
+/// Why a row was not written, or not as intended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteError {
+    /// The flag to add exists.
+    #[error(
+        "{flag} has been added already, its newest metadata is of {}; `flagctl update` changes it, `flagctl revise` adds a revision",
+        time(*.since)
+    )]
+    AlreadyAdded {
+        /// The flag.
+        flag: FlagKey,
+        /// When its metadata was written.
+        since: Option<Timestamp>,
+    },
+    /// The revision in force is not the one that was started from; both are shown.
+    #[error("{conflict}\n{}", .shown.trim_end())]
+    Conflict {
+        /// Which ones.
+        conflict: Box<AppendError>,
+        /// Both of them, in columns.
+        shown: String,
+    },
+    /// The row was perhaps appended.
+    #[error("the store failed while {flag} was written; `{look}` shows what is there now")]
+    Unknown {
+        /// The flag.
+        flag: FlagKey,
+        /// The command that shows it.
+        look: String,
+        /// What happened.
+        source: Box<AppendError>,
+    },
+    /// The store failed before anything was written.
+    #[error(transparent)]
+    Store(StoreFailure),
+    /// The row was not appended, or not as intended.
+    #[error(transparent)]
+    Append(Box<AppendError>),
+}
+
+impl WriteError {
+    /// The error of an append that failed; `command` shows what the store has.
+    fn new(error: AppendError, flag: &FlagKey, place: String, command: &str) -> Self {
+        match error {
+            AppendError::Store(source) => Self::Store(StoreFailure { place, source }),
+            error @ AppendError::Unknown { .. } => Self::Unknown {
+                flag: flag.clone(),
+                look: format!("flagctl {command} {}", shell::flag(flag)),
+                source: Box::new(error),
+            },
+            error => Self::Append(Box::new(error)),
+        }
+    }
+}
+
+impl CommandError for WriteError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::AlreadyAdded { .. } | Self::Conflict { .. } => ExitCode::Conflict,
+            Self::Unknown { .. } => ExitCode::Failed,
+            Self::Store(failure) => failure.exit_code(),
+            Self::Append(error) => append_exit_code(error),
+        }
+    }
+}
+
+fn time(time: Option<Timestamp>) -> String {
+    time.map_or_else(|| "an unknown time".to_owned(), |time| time.to_string())
+}
 
 /// Metadata that shall be appended.
 pub(crate) struct PlannedMetadata {
@@ -64,11 +134,11 @@ impl PlannedRevision {
     pub(crate) fn on(
         newest: Option<&Stored<Revision>>,
         parts: RevisionParts,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, WriteError> {
         let readable = newest.and_then(|newest| newest.as_ref().ok());
         let mut change = Change::of(readable, &parts)
-            .map_err(|error| Failure::Append(Box::new(error.into())))?;
-        let base = Base::on(newest.and_then(output::created));
+            .map_err(|error| WriteError::Append(Box::new(error.into())))?;
+        let base = Base::on(newest.and_then(created));
         if let Some(Err(row)) = newest {
             let warning = format!("the revision that this replaces cannot be read: {row}");
             change = change.with_warning(&warning).with_risk(Risk::Unreadable);
@@ -98,7 +168,7 @@ impl PlannedRevision {
         &mut self,
         context: &Context,
         store: &FlagStore,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), StoreFailure> {
         if let Some(ahead) = revision_ahead(context, store, &self.parts.flag).await? {
             let change = self.change.clone().with_warning(&ahead);
             self.change = change.with_risk(Risk::Ahead);
@@ -112,9 +182,9 @@ pub(crate) async fn revision_ahead(
     context: &Context,
     store: &FlagStore,
     flag: &FlagKey,
-) -> Result<Option<String>, Failure> {
+) -> Result<Option<String>, StoreFailure> {
     let ahead = store.revision_ahead(flag).await;
-    let ahead = ahead.map_err(|source| context.failed(source))?;
+    let ahead = ahead.map_err(|source| context.store_failed(source))?;
     Ok(ahead.map(|ahead| {
         format!(
             "the revision of {} is ahead of the clock and comes into force at {}",
@@ -137,8 +207,13 @@ pub(crate) async fn revision(
     }
     let flag = planned.parts.flag.clone();
     let (revision, row) = append_revision(context, store, planned).await?;
-    output::talk(&format!("revised {flag} in the {}", context.place()));
-    output::written(&flag, revision.created(), &row, form)
+    output::notice(&format!("revised {flag} in the {}", context.place()));
+    let written = WrittenRow {
+        flag: &flag,
+        created: revision.created(),
+        row: &row,
+    };
+    output::show(&written, form)
 }
 
 /// Appends a revision that was confirmed.
@@ -146,20 +221,15 @@ pub(crate) async fn append_revision(
     context: &Context,
     store: &FlagStore,
     planned: PlannedRevision,
-) -> Result<(Revision, Row), Failure> {
+) -> Result<(Revision, Row), WriteError> {
     let flag = planned.parts.flag.clone();
     let append = store.append_revision(planned.base, planned.parts);
-    match noted(format!("appending a revision of {flag}"), append).await {
+    match with_progress(format!("appending a revision of {flag}"), append).await {
         Ok(appended) => Ok(appended),
         Err(AppendError::Conflict { base, found, flag }) => {
             Err(conflict(store, flag, base, found).await)
         }
-        Err(error) => Err(Failure::of_append(
-            error,
-            &flag,
-            &context.place(),
-            "history",
-        )),
+        Err(error) => Err(WriteError::new(error, &flag, context.place(), "history")),
     }
 }
 
@@ -174,7 +244,7 @@ pub(crate) async fn metadata(
 ) -> Result<(), Failure> {
     // Invalid metadata is refused before anybody is asked.
     let valid = planned.parts.validate().map_err(AppendError::from);
-    valid.map_err(|error| Failure::Append(Box::new(error)))?;
+    valid.map_err(|error| WriteError::Append(Box::new(error)))?;
     if confirm(std::slice::from_ref(&planned.change), confirmation)? == Verdict::DryRun {
         return Ok(());
     }
@@ -184,15 +254,20 @@ pub(crate) async fn metadata(
     };
     let store = match store {
         Some(store) => store,
-        None => context.open_or_make().await?,
+        None => context.open_or_create().await?,
     };
     let (metadata, row) = append_metadata(context, &store, planned).await?;
-    output::talk(&format!(
+    output::notice(&format!(
         "{did} {} in the {}",
         metadata.flag,
         context.place()
     ));
-    output::written(&metadata.flag, metadata.created(), &row, form)
+    let written = WrittenRow {
+        flag: &metadata.flag,
+        created: metadata.created(),
+        row: &row,
+    };
+    output::show(&written, form)
 }
 
 /// Appends metadata that was confirmed.
@@ -200,17 +275,17 @@ pub(crate) async fn append_metadata(
     context: &Context,
     store: &FlagStore,
     planned: PlannedMetadata,
-) -> Result<(Metadata, Row), Failure> {
+) -> Result<(Metadata, Row), WriteError> {
     let flag = planned.parts.flag.clone();
     let append = store.append_metadata(planned.base, planned.parts);
-    let appended = noted(format!("appending metadata of {flag}"), append).await;
+    let appended = with_progress(format!("appending metadata of {flag}"), append).await;
     appended.map_err(|error| match error {
         AppendError::Conflict {
             flag,
             found,
             base: Base::Nothing,
-        } => Failure::AlreadyAdded { flag, since: found },
-        error => Failure::of_append(error, &flag, &context.place(), "get"),
+        } => WriteError::AlreadyAdded { flag, since: found },
+        error => WriteError::new(error, &flag, context.place(), "get"),
     })
 }
 
@@ -220,9 +295,9 @@ pub(crate) async fn conflict(
     flag: FlagKey,
     base: Base,
     found: Option<Timestamp>,
-) -> Failure {
+) -> WriteError {
     let history = store.history(&flag, SEARCHED);
-    let history = noted(format!("reading the history of {flag}"), history).await;
+    let history = with_progress(format!("reading the history of {flag}"), history).await;
     let mut both = history.unwrap_or_default();
     both.retain(|revision| match (revision, base) {
         (Ok(revision), Base::Row(base)) => {
@@ -232,6 +307,76 @@ pub(crate) async fn conflict(
         (Err(_), _) => false,
     });
     let conflict = Box::new(AppendError::Conflict { flag, base, found });
-    let shown = output::history_table(&both);
-    Failure::Conflict { conflict, shown }
+    let shown = output::revisions_table(&both).uncoloured();
+    WriteError::Conflict { conflict, shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use flag_store::StoreError;
+
+    use super::*;
+    use crate::failure::Report;
+
+    fn flag() -> FlagKey {
+        "p/feature/f".parse().unwrap()
+    }
+
+    fn timed_out() -> StoreError {
+        StoreError::TimedOut {
+            after: std::time::Duration::from_secs(5),
+        }
+    }
+
+    fn unknown() -> AppendError {
+        AppendError::Unknown {
+            flag: flag(),
+            at: Timestamp::UNIX_EPOCH,
+            source: timed_out(),
+        }
+    }
+
+    fn failure(error: AppendError) -> Failure {
+        WriteError::new(error, &flag(), "store".to_owned(), "history").into()
+    }
+
+    #[track_caller]
+    fn check(error: AppendError, code: ExitCode) {
+        assert_eq!(failure(error).exit_code, code);
+    }
+
+    #[test]
+    fn a_writer_that_came_second_has_a_conflict() {
+        let flag = flag();
+        let (appended, other) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        check(
+            AppendError::Claimed { flag: flag.clone() },
+            ExitCode::Conflict,
+        );
+        let overtaken = AppendError::Overtaken {
+            flag,
+            appended,
+            other,
+        };
+        check(overtaken, ExitCode::Conflict);
+    }
+
+    #[test]
+    fn a_store_that_failed_before_anything_was_written_is_unavailable() {
+        check(AppendError::Store(timed_out()), ExitCode::StoreUnavailable);
+    }
+
+    #[test]
+    fn a_store_that_failed_in_the_middle_is_a_failure_that_says_where_to_look() {
+        check(unknown(), ExitCode::Failed);
+        let Report::Message(message) = failure(unknown()).report else {
+            panic!("no message");
+        };
+        assert_eq!(
+            message,
+            "error: the store failed while p/feature/f was written; `flagctl history p feature f` shows what is there now\n\
+             caused by: whether p/feature/f was appended at 1970-01-01 00:00:00.000000 is not known: look at its history\n\
+             caused by: no answer within 5000 ms\n"
+        );
+    }
 }

@@ -176,7 +176,7 @@ mod on_bigtable {
         assert_eq!(json(&dry)["flags"]["copied"], 3);
         assert!(
             dry.stderr
-                .contains("lacks tables, which a copy makes first"),
+                .contains("lacks tables, which a copy creates first"),
             "{dry:?}"
         );
         let back = ["copy", "csr-assistant", "--from", &target, "--to", &source];

@@ -249,11 +249,12 @@ fn metrics_in(text: &str) -> BTreeSet<String> {
 }
 
 /// Words that look like metrics.
-const NO_METRICS: [&str; 6] = [
+const NO_METRICS: [&str; 7] = [
     "flag_not_found",
     "flag_name",
     "flag_type",
     "flag_value",
     "flag_table",
     "flag_service",
+    "flag_runtime",
 ];

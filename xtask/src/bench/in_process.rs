@@ -1,6 +1,6 @@
 //! What takes nanoseconds, as the benches of the crates measure it; read from what criterion leaves.
 //!
-//! Knows benches and figures by their names only. One that is not there is told as not measured.
+//! Knows benches and figures by their names only. A missing one is reported as not measured.
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ const BENCHES: [(&str, &str); 3] = [
 const DIGEST: &str = "decide v2 md5/digest alone";
 const DECISION: &str = "decide v2 md5/percentage";
 const CLIENT: &str = "cached/boolean";
-/// So many exposures at once.
+/// Exposures per batch.
 const ENCODING: (&str, f64) = ("exposures/encode 500", 500.0);
 
 /// Nanoseconds by name.
@@ -37,7 +37,7 @@ pub(super) fn measure(foreground: &mut Foreground) -> Result<Measured> {
     for (package, bench) in BENCHES {
         let mut command = cargo();
         command.args(["bench", "-p", package, "--bench", bench, "--", "--quick"]);
-        // A bench that is not there or of another kind leaves no figures, which is told below.
+        // A bench that is not there or of another kind leaves no figures, which is reported below.
         if let Err(error) = foreground.run(&mut command) {
             foreground.check()?;
             eprintln!("xtask: {error:#}");

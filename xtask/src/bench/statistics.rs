@@ -28,7 +28,7 @@ impl Spread {
         Self::of(figures.into_iter().zip(by).map(|(figure, by)| figure / by))
     }
 
-    /// As it is told, to so many decimals.
+    /// The text of a figure, with this many decimals.
     pub(super) fn text(&self, decimals: usize) -> String {
         let Self {
             median,

@@ -1,6 +1,6 @@
-//! Mutants that survive because nobody can tell them from the original, each with its reason.
+//! Mutants that survive because they behave like the original, each with the reason.
 //!
-//! A mutant that survives twice in a function stands here twice.
+//! A mutant that survives twice in a function is listed twice.
 
 /// The name of a mutant without line and column, and why it is equivalent.
 pub(super) const EQUIVALENT: &[(&str, &str)] = &[
@@ -9,7 +9,19 @@ pub(super) const EQUIVALENT: &[(&str, &str)] = &[
         "the two digits of a byte have no bit in common",
     ),
     (
+        "crates/flag-model/src/bucket.rs: replace - with + in Bucket::of_position",
+        "a quotient below the number of buckets always fits, so the fallback is never used",
+    ),
+    (
+        "crates/flag-model/src/bucket.rs: replace - with / in Bucket::of_position",
+        "a quotient below the number of buckets always fits, so the fallback is never used",
+    ),
+    (
         "crates/flag-keys/src/on_disk.rs: replace | with ^ in lock",
         "the two flags have no bit in common",
+    ),
+    (
+        "crates/flag-store/src/append/steps.rs: replace < with <= in Append<'_>::pending",
+        "where both are equal the row is found by the comparison that comes first",
     ),
 ];

@@ -58,7 +58,7 @@ impl Story {
 
     #[track_caller]
     fn check_left_alone(&self, why: &str) {
-        let failure = Failure::LeftAlone(why.into());
+        let failure = Failure::CoolingDown(why.into());
         assert_eq!(self.circuit.check(self.now), Err(failure.clone()));
         assert_eq!(self.circuit.enter(self.now).map(|_| ()), Err(failure));
     }
@@ -133,8 +133,8 @@ fn cool_downs_double_up_to_half_a_minute() {
 #[test]
 fn failures_of_what_was_under_way_prolong_nothing() {
     let mut story = Story::new();
-    let under_way: Vec<Permit> = (0..50).map(|_| story.send()).collect();
-    for permit in &under_way {
+    let in_flight: Vec<Permit> = (0..50).map(|_| story.send()).collect();
+    for permit in &in_flight {
         story.fail(permit);
     }
     story.pass(SECOND.mul_f64(JITTER.most));
@@ -144,12 +144,12 @@ fn failures_of_what_was_under_way_prolong_nothing() {
 #[test]
 fn an_answer_to_what_was_under_way_ends_the_cool_down() {
     let story = Story::new();
-    let under_way = story.send();
+    let in_flight = story.send();
     for _ in 0..FAILURES {
         story.fail(&story.send());
     }
     story.check_left_alone(LATE);
-    story.answer(&under_way);
+    story.answer(&in_flight);
     story.check_asked();
 }
 
@@ -166,12 +166,12 @@ fn a_refused_key_is_tried_once() {
 #[test]
 fn the_service_says_itself_when_to_come_back() {
     let mut story = Story::new();
-    let under_way = story.send();
+    let in_flight = story.send();
     let failure = Failure::ServiceFailed("503".into());
     story
         .circuit
         .failed(&story.send(), &failure, Some(7 * SECOND), story.now);
-    story.answer(&under_way);
+    story.answer(&in_flight);
     story.almost_pass(7 * SECOND);
     story.check_left_alone("the service failed: 503");
     story.pass(MOMENT);
@@ -182,7 +182,7 @@ fn the_service_says_itself_when_to_come_back() {
 #[test]
 fn its_word_counts_also_where_the_cool_down_is_longer() {
     let mut story = Story::new();
-    let under_way = story.send();
+    let in_flight = story.send();
     for _ in 1..FAILURES {
         story.fail(&story.send());
     }
@@ -191,7 +191,7 @@ fn its_word_counts_also_where_the_cool_down_is_longer() {
     story
         .circuit
         .failed(&story.send(), &failure, Some(wait), story.now);
-    story.answer(&under_way);
+    story.answer(&in_flight);
     story.almost_pass(wait);
     story.check_left_alone("the service failed: 503");
 }
@@ -210,12 +210,12 @@ fn nobody_waits_for_a_day_because_the_service_says_so() {
 #[test]
 fn calls_that_pile_up_unanswered_make_the_service_suspect() {
     let mut story = Story::new();
-    let under_way: Vec<Permit> = (0..FAILURES).map(|_| story.send()).collect();
+    let in_flight: Vec<Permit> = (0..FAILURES).map(|_| story.send()).collect();
     story.almost_pass(PATIENCE);
     story.check_asked();
     story.pass(MOMENT);
     story.check_left_alone("5 calls unanswered for 300ms");
-    story.answer(&under_way[0]);
+    story.answer(&in_flight[0]);
     story.check_asked();
 }
 
@@ -235,12 +235,12 @@ fn every_call_that_waits_for_a_request_counts() {
 #[test]
 fn what_has_had_the_service_left_alone_is_not_waited_for() {
     let mut story = Story::new();
-    assert_eq!(story.circuit.check(story.now), Ok(Pass::Ask));
+    assert_eq!(story.circuit.check(story.now), Ok(Admission::Ask));
     let _slow: Vec<Permit> = (0..FAILURES).map(|_| story.send()).collect();
     story.pass(PATIENCE);
     story.check_left_alone("5 calls unanswered for 300ms");
     story.pass(2 * SECOND);
-    assert_eq!(story.circuit.check(story.now), Ok(Pass::Probe));
+    assert_eq!(story.circuit.check(story.now), Ok(Admission::Probe));
     assert!(story.send().is_probe());
 }
 

@@ -9,7 +9,7 @@ use super::*;
 use crate::cache::{Cache, Found};
 use crate::circuit::Circuit;
 use crate::connections::Http;
-use crate::detail::{Freshness, Known};
+use crate::detail::{Freshness, KnownValue};
 use crate::in_flight::InFlight;
 use crate::question::FlagRef;
 use crate::shared::StaleValues;
@@ -46,8 +46,8 @@ fn question(instance_id: &str) -> Question<'_> {
     }
 }
 
-fn known() -> Arc<Known> {
-    Arc::new(Known {
+fn known() -> Arc<KnownValue> {
+    Arc::new(KnownValue {
         value: Value::Boolean(true),
         rollout_group: "control".into(),
         freshness: Freshness::Current,

@@ -11,7 +11,7 @@ const ON: Flag<bool> = Flag::new("on", false, "https://tickets.example/1");
 /// A client that has the answers in memory.
 async fn client() -> AsyncFeatureFlagClient {
     let server = Server::start(Manner::Value("true"));
-    let client = server.told(AsyncFeatureFlagClient::builder("p"));
+    let client = server.with_address(AsyncFeatureFlagClient::builder("p"));
     let client = client.build().unwrap();
     assert!(client.get_flag_boolean("on", "A12345", false).await);
     server.set(Manner::Value(r#""vertex""#));

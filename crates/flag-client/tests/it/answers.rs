@@ -9,7 +9,7 @@ use crate::server::{Manner, Server, whole};
 
 fn client(server: &Server) -> FeatureFlagClient {
     server
-        .told(FeatureFlagClient::builder("p"))
+        .with_address(FeatureFlagClient::builder("p"))
         .build()
         .unwrap()
 }
@@ -136,7 +136,7 @@ fn flags_are_fetched_before_they_are_needed() {
 async fn flags_are_fetched_before_they_are_needed_without_holding_up_a_thread() {
     let server = Server::start(Manner::Value("true"));
     let client = server
-        .told(AsyncFeatureFlagClient::builder("p"))
+        .with_address(AsyncFeatureFlagClient::builder("p"))
         .build()
         .unwrap();
     let flags = [FlagRef::boolean("f"), FlagRef::boolean("g")];
@@ -172,7 +172,7 @@ fn a_client_that_is_closed_answers_from_memory_only() {
 fn settings_beyond_reason_are_borne() {
     let server = Server::start(Manner::Value("true"));
     let client = server
-        .told(FeatureFlagClient::builder("p"))
+        .with_address(FeatureFlagClient::builder("p"))
         .timeout(Duration::MAX)
         .cache_lifetime(Duration::MAX)
         .cool_down(Duration::MAX)

@@ -83,7 +83,7 @@ fn a_client_of_the_application_is_used() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let http = || reqwest::Client::builder().user_agent("mine/1");
     let client = server
-        .told(FeatureFlagClient::builder("p"))
+        .with_address(FeatureFlagClient::builder("p"))
         .http_client(http)
         .build()
         .unwrap();

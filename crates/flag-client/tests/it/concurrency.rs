@@ -12,7 +12,7 @@ use crate::server::{Manner, Server};
 const LONG: Duration = Duration::from_mins(1);
 
 fn client(server: &Server) -> AsyncFeatureFlagClient {
-    let client = server.told(AsyncFeatureFlagClient::builder("p"));
+    let client = server.with_address(AsyncFeatureFlagClient::builder("p"));
     client.timeout(LONG).build().unwrap()
 }
 
@@ -107,7 +107,7 @@ async fn whoever_waits_when_the_client_closes_is_answered() {
 async fn calls_pile_up_on_one_question_as_on_many() {
     let server = Server::start(Manner::Silence);
     let client = server
-        .told(AsyncFeatureFlagClient::builder("p"))
+        .with_address(AsyncFeatureFlagClient::builder("p"))
         .timeout(Duration::from_secs(16))
         .cool_down(LONG)
         .build()
@@ -123,7 +123,7 @@ async fn calls_pile_up_on_one_question_as_on_many() {
         }
     };
     assert!(
-        matches!(why, Source::Default(Failure::LeftAlone(_))),
+        matches!(why, Source::Default(Failure::CoolingDown(_))),
         "{why:?}"
     );
     assert!(first.as_mut().now_or_never().is_none());
@@ -134,7 +134,7 @@ async fn calls_pile_up_on_one_question_as_on_many() {
 async fn a_probe_waits_for_nobody() {
     let server = Server::start(Manner::Silence);
     let client = server
-        .told(AsyncFeatureFlagClient::builder("p"))
+        .with_address(AsyncFeatureFlagClient::builder("p"))
         .timeout(Duration::from_secs(16))
         .cool_down(Duration::from_millis(1))
         .build()

@@ -85,7 +85,7 @@ fn a_problem_is_said_once_on_standard_error_if_nobody_listens() {
     let variables = [("FLAG_SERVICE_URL", "flags.example")];
     let why = r#"base URL "flags.example": expected http:// or https:// and a host"#;
     check_refused(&variables, why);
-    let line = format!("flag-client: {why}. Every call returns its default value.");
+    let line = format!("flag-client: {why}. Every call returns its default.");
     assert_eq!(run(&variables).1, [line]);
     let heard = [variables[0], (LISTENING, "1")];
     assert_eq!(run(&heard).1, [""; 0]);

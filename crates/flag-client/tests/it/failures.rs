@@ -7,7 +7,7 @@ use crate::server::{Manner, Server, whole};
 /// What a service with this answer leads to: why there is no value, and how many of two questions reached it.
 async fn ask(answer: String) -> (Failure, usize) {
     let server = Server::start(Manner::Bytes(answer));
-    let client = server.told(AsyncFeatureFlagClient::builder("p"));
+    let client = server.with_address(AsyncFeatureFlagClient::builder("p"));
     let client = client.build().unwrap();
     let detail = client.get_flag_boolean_detail("f", "A12345", true).await;
     client.get_flag_boolean("f", "B67890", true).await;

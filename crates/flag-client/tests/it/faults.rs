@@ -10,7 +10,7 @@ use crate::server::{Manner, Server, whole};
 /// Asks a server that behaves like this, and tells why the default was given.
 fn failure(server: &Server, timeout: Duration) -> Failure {
     let client = server
-        .told(FeatureFlagClient::builder("p"))
+        .with_address(FeatureFlagClient::builder("p"))
         .timeout(timeout)
         .build()
         .unwrap();
@@ -141,7 +141,7 @@ fn connections_that_are_reset_all_at_once_cost_no_call_its_answer() {
     const CALLS: usize = 40;
     let server = Server::start(Manner::Held("true"));
     let client = server
-        .told(FeatureFlagClient::builder("p"))
+        .with_address(FeatureFlagClient::builder("p"))
         .timeout(LONG)
         .build()
         .unwrap();

@@ -56,7 +56,7 @@ fn ask(client: &FeatureFlagClient, id: &str) -> Detail<bool> {
 }
 
 fn client(server: &Server) -> FeatureFlagClient {
-    let client = server.told(FeatureFlagClient::builder("p"));
+    let client = server.with_address(FeatureFlagClient::builder("p"));
     client.timeout(LONG).build().unwrap()
 }
 
@@ -109,7 +109,7 @@ fn the_child_of_a_child_is_as_well_off() {
 #[test]
 fn an_async_client_works_in_the_child() {
     let server = Server::start(Manner::Value("true"));
-    let client = server.told(AsyncFeatureFlagClient::builder("p"));
+    let client = server.with_address(AsyncFeatureFlagClient::builder("p"));
     let client = client.build().unwrap();
     assert!(block_on(client.get_flag_boolean("f", "a", false)));
     let ask = || block_on(client.get_flag_boolean_detail("f", "b", false));
@@ -120,7 +120,7 @@ fn an_async_client_works_in_the_child() {
 fn a_client_with_an_http_client_of_the_application_works_in_the_child() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let server = Server::start(Manner::Value("true"));
-    let client = server.told(FeatureFlagClient::builder("p"));
+    let client = server.with_address(FeatureFlagClient::builder("p"));
     let http = || reqwest::Client::builder().user_agent("mine/1");
     let client = client.http_client(http).build().unwrap();
     ask(&client, "a");

@@ -92,7 +92,7 @@ async fn an_outage_is_one_line_and_its_end_another() {
     log.messages.lock().unwrap().clear();
 
     let client = server
-        .told(FeatureFlagClient::builder("p"))
+        .with_address(FeatureFlagClient::builder("p"))
         .cool_down(Duration::from_millis(1))
         .build()
         .unwrap();
@@ -117,7 +117,7 @@ async fn an_outage_is_one_line_and_its_end_another() {
     let is_at_once = |source: &Source| {
         matches!(
             source,
-            Source::Default(Failure::LeftAlone(_) | Failure::OwnThread)
+            Source::Default(Failure::CoolingDown(_) | Failure::OwnThread)
         )
     };
     assert!(

@@ -17,7 +17,7 @@ fn server(group: &str) -> Server {
 }
 
 async fn client(server: &Server, lifetime: Duration) -> Client {
-    let client = server.told(AsyncFeatureFlagClient::builder("p"));
+    let client = server.with_address(AsyncFeatureFlagClient::builder("p"));
     let client = client.cache_lifetime(lifetime).build().unwrap();
     let mut api = OpenFeature::default();
     api.set_provider(Provider::new(client)).await;

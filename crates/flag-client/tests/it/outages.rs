@@ -15,7 +15,7 @@ fn broken() -> Manner {
 
 /// Nothing counts longer than it takes to read, so every question goes out.
 fn forgetful(server: &Server) -> ClientBuilder<FeatureFlagClient> {
-    let client = server.told(FeatureFlagClient::builder("p"));
+    let client = server.with_address(FeatureFlagClient::builder("p"));
     client.cache_lifetime(Duration::ZERO).timeout(LONG)
 }
 
@@ -27,8 +27,8 @@ fn failed() -> Failure {
     Failure::ServiceFailed("500 Internal Server Error, \"broken\"".into())
 }
 
-fn left_alone() -> Failure {
-    Failure::LeftAlone("the service failed: 500 Internal Server Error, \"broken\"".into())
+fn cooling_down() -> Failure {
+    Failure::CoolingDown("the service failed: 500 Internal Server Error, \"broken\"".into())
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_service_that_failed_five_times_is_not_asked() {
         assert_eq!(source(&client), Source::Default(failed()));
     }
     for _ in 0..1_000 {
-        assert_eq!(source(&client), Source::Default(left_alone()));
+        assert_eq!(source(&client), Source::Default(cooling_down()));
     }
     assert_eq!(server.requests().len(), 5);
 }
@@ -83,7 +83,7 @@ fn a_service_that_answers_again_is_asked_again() {
         .cool_down(Duration::from_millis(1))
         .build()
         .unwrap();
-    while source(&client) != Source::Default(left_alone()) {}
+    while source(&client) != Source::Default(cooling_down()) {}
     server.set(Manner::Value("true"));
     while !client.get_flag_boolean("f", "A12345", false) {}
     assert!(matches!(source(&client), Source::Service(_)));
@@ -106,7 +106,7 @@ fn one_probe_goes_out_while_nobody_else_waits() {
     server.await_requests(sent + 1);
     // The probe is under way for as long as the test likes, and its flag is asked for by others meanwhile.
     for _ in 0..1_000 {
-        assert_eq!(source(&client), Source::Default(left_alone()));
+        assert_eq!(source(&client), Source::Default(cooling_down()));
     }
     assert_eq!(server.requests().len(), sent + 1);
     server.let_go();
@@ -124,7 +124,7 @@ fn what_the_service_says_of_itself_is_obeyed_at_once() {
     ));
     assert!(matches!(
         source(&client),
-        Source::Default(Failure::LeftAlone(_))
+        Source::Default(Failure::CoolingDown(_))
     ));
     assert_eq!(server.requests().len(), 1);
 }
@@ -176,7 +176,7 @@ fn unknown_flags_leave_the_circuit_closed_and_cost_one_request() {
     let body = r#"{"code":"flag_not_found","detail":"No Flag Data found: f"}"#;
     let server = Server::start(Manner::Bytes(whole("404 Not Found", "", body)));
     let client = server
-        .told(FeatureFlagClient::builder("p"))
+        .with_address(FeatureFlagClient::builder("p"))
         .build()
         .unwrap();
     for instance in 0..100 {

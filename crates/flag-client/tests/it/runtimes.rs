@@ -10,7 +10,7 @@ use crate::server::{Manner, Server};
 /// Builds, calls and drops a blocking client.
 fn use_blocking(server: &Server) {
     let client = server
-        .told(FeatureFlagClient::builder("p"))
+        .with_address(FeatureFlagClient::builder("p"))
         .build()
         .unwrap();
     assert!(client.get_flag_boolean("f", "A12345", false));
@@ -18,7 +18,7 @@ fn use_blocking(server: &Server) {
     drop(client);
     drop(
         server
-            .told(FeatureFlagClient::builder("p"))
+            .with_address(FeatureFlagClient::builder("p"))
             .build()
             .unwrap(),
     );
@@ -58,7 +58,7 @@ fn the_blocking_client_works_inside_any_runtime() {
 fn a_task_may_ask_as_often_as_it_likes() {
     let server = Server::start(Manner::Value("true"));
     let client = server
-        .told(FeatureFlagClient::builder("p"))
+        .with_address(FeatureFlagClient::builder("p"))
         .build()
         .unwrap();
     for (count, runtime) in runtimes().into_iter().enumerate() {
@@ -80,7 +80,7 @@ fn a_client_that_was_in_use_is_dropped_inside_a_runtime() {
     let server = Server::start(Manner::Silence);
     for runtime in runtimes() {
         let client = server
-            .told(AsyncFeatureFlagClient::builder("p"))
+            .with_address(AsyncFeatureFlagClient::builder("p"))
             .build()
             .unwrap();
         runtime.block_on(async {
@@ -96,7 +96,7 @@ fn a_client_that_was_in_use_is_dropped_inside_a_runtime() {
 fn an_async_client_outlives_the_runtime_that_it_was_used_on() {
     let server = Server::start(Manner::Value("true"));
     let client = server
-        .told(AsyncFeatureFlagClient::builder("p"))
+        .with_address(AsyncFeatureFlagClient::builder("p"))
         .build()
         .unwrap();
     for (count, runtime) in runtimes().into_iter().enumerate() {
@@ -109,7 +109,7 @@ fn an_async_client_outlives_the_runtime_that_it_was_used_on() {
 fn the_async_client_needs_no_runtime_of_tokio() {
     let server = Server::start(Manner::Value("true"));
     let client = server
-        .told(AsyncFeatureFlagClient::builder("p"))
+        .with_address(AsyncFeatureFlagClient::builder("p"))
         .build()
         .unwrap();
     assert!(block_on(client.get_flag_boolean("f", "A12345", false)));

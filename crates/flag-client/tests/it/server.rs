@@ -95,7 +95,7 @@ impl Server {
     }
 
     /// Tells a client to ask here.
-    pub(crate) fn told<C>(&self, client: ClientBuilder<C>) -> ClientBuilder<C> {
+    pub(crate) fn with_address<C>(&self, client: ClientBuilder<C>) -> ClientBuilder<C> {
         client.base_url(self.url())
     }
 

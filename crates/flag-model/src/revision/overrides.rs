@@ -8,7 +8,7 @@ use crate::treatment::Treatment;
 
 /// An instance id that was listed a second time, and was removed there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Repeated {
+pub struct DuplicateOverride {
     /// The position of the treatment, counted from zero.
     pub treatment: usize,
     /// The id, which the same treatment or an earlier one lists before.
@@ -32,7 +32,7 @@ pub(super) fn check(treatments: &[Treatment]) -> Result<(), Invalid> {
 }
 
 /// Removes ids where they are listed a second time.
-pub(super) fn take_repeated(treatments: &mut [Treatment]) -> Vec<Repeated> {
+pub(super) fn take_repeated(treatments: &mut [Treatment]) -> Vec<DuplicateOverride> {
     let mut taken = Vec::new();
     let repeated = repeated(treatments);
     let mut repeated = repeated.iter().peekable();
@@ -42,7 +42,7 @@ pub(super) fn take_repeated(treatments: &mut [Treatment]) -> Vec<Repeated> {
         }
         for (place, instance) in std::mem::take(overrides).into_iter().enumerate() {
             if repeated.next_if_eq(&&(treatment, place)).is_some() {
-                taken.push(Repeated {
+                taken.push(DuplicateOverride {
                     treatment,
                     instance,
                 });

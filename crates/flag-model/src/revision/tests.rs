@@ -130,11 +130,11 @@ fn an_id_stands_in_one_override_list_once() {
 }
 
 #[test]
-fn of_stored_lists_the_first_treatment_counts() {
+fn in_stored_override_lists_the_first_one_counts() {
     let lists: [&[&str]; 3] = [&["a", "b", "a"], &["c"], &["b", "d", "a", "c"]];
     let lists = lists.map(|list| treatment(0, list)).to_vec();
     let (revision, repeated) =
-        Revision::of_stored(Timestamp::UNIX_EPOCH, parts(V1, lists)).unwrap();
+        Revision::from_stored(Timestamp::UNIX_EPOCH, parts(V1, lists)).unwrap();
     let expected: [&[&str]; 3] = [&["a", "b"], &["c"], &["d"]];
     assert_eq!(revision.treatments, expected.map(|list| treatment(0, list)));
     let repeated = repeated
@@ -153,9 +153,9 @@ fn only_digest_and_salt_place_an_instance() {
         source: AlgorithmSource::Row,
     };
     let (md5, sha1) = (HashAlgorithm::Md5, HashAlgorithm::Sha1);
-    assert!(V1.places_alike(&stored(md5)) && stored(sha1).places_alike(&Format::v1(sha1)));
+    assert!(V1.places_equally(&stored(md5)) && stored(sha1).places_equally(&Format::v1(sha1)));
     for (one, other) in [(V1, stored(sha1)), (V1, v2())] {
-        assert!(!one.places_alike(&other), "{one:?} {other:?}");
+        assert!(!one.places_equally(&other), "{one:?} {other:?}");
     }
 }
 
@@ -244,7 +244,11 @@ fn ranges_share_no_bucket() {
 }
 
 #[test]
-fn an_unknown_version_is_named() {
+fn a_format_version_is_1_or_2() {
+    for (text, version) in [("1", FormatVersion::V1), ("2", FormatVersion::V2)] {
+        assert_eq!(FormatVersion::parse(text), Ok(version));
+        assert_eq!(version.to_string(), text);
+    }
     let message = FormatVersion::parse("9").unwrap_err().to_string();
     assert_eq!(message, "FormatVersion: found \"9\", expected 1 or 2");
 }
@@ -257,4 +261,14 @@ fn groups_are_names_or_positions() {
         (revision.group(0), revision.group(1)),
         ("treatment_1".to_owned(), "blue".to_owned())
     );
+}
+
+#[test]
+fn a_revision_has_the_parts_that_it_was_made_of() {
+    let parts = parts(v2(), vec![with_ranges(&[(5, 10)])]);
+    let revision = revision(parts.clone()).unwrap();
+    assert_eq!(revision.created().to_string(), "2024-09-25 18:50:00.000000");
+    assert_eq!(revision.format.version(), FormatVersion::V2);
+    assert_eq!(*revision, parts);
+    assert_eq!(revision.into_parts(), parts);
 }

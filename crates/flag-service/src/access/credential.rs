@@ -3,12 +3,12 @@
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use flag_api::{API_KEY, BEARER};
 
-use crate::problem::Unauthorized;
+use crate::http::Unauthorized;
 
-/// The other header that a key may come in.
+/// The other header for a key.
 const X_API_KEY: HeaderName = HeaderName::from_static(API_KEY);
 
-/// What is presented as a key. Two that differ are refused: which one counts would be a guess.
+/// Returns the key of a request. Two different keys are refused, as either could be meant.
 pub(super) fn presented(headers: &HeaderMap) -> Result<&str, Unauthorized> {
     let plain = headers.get_all(X_API_KEY).map(|value| text(value, Some));
     let found = headers

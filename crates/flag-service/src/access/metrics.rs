@@ -1,4 +1,4 @@
-//! What is counted of keys.
+//! Metrics of API keys.
 
 use flag_keys::KeyFile;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -7,7 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-/// How many keys count, and whether the file of them can be read.
+/// The number of valid keys, and whether the file can be read.
 #[derive(Debug)]
 pub(super) struct AccessMetrics {
     keys: Gauge,
@@ -23,7 +23,7 @@ struct Reloaded {
 }
 
 impl AccessMetrics {
-    /// Begins to count.
+    /// Registers the metrics.
     pub(super) fn register(registry: &mut Registry) -> Self {
         let keys = Gauge::default();
         registry.register("api_keys", "API keys that count", keys.clone());
@@ -56,26 +56,26 @@ impl AccessMetrics {
         }
     }
 
-    /// Notes the file that counts now.
+    /// Notes the file in use.
     pub(super) fn loaded(&self, file: &KeyFile) {
         let number = |of: usize| i64::try_from(of).unwrap_or(i64::MAX);
         self.keys.set(number(file.keys.len()));
-        self.odd.set(number(file.odd().len()));
+        self.odd.set(number(file.invalid_entries().len()));
         self.is_current.set(1);
     }
 
-    /// Counts a change that was taken.
+    /// Counts a reload.
     pub(super) fn changed(&self, file: &KeyFile) {
         self.changed.inc();
         self.loaded(file);
     }
 
-    /// Notes that the file is the one that counts.
+    /// Notes that the file has not changed.
     pub(super) fn unchanged(&self) {
         self.is_current.set(1);
     }
 
-    /// Counts a change that could not be taken.
+    /// Counts a failed reload.
     pub(super) fn failed(&self) {
         self.failed.inc();
         self.is_current.set(0);

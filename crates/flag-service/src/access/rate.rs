@@ -1,4 +1,4 @@
-//! How often a caller may ask: the generic cell rate algorithm, one number per caller, callers bounded.
+//! The rate limit: generic cell rate algorithm, one number per caller, bounded number of callers.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -9,36 +9,36 @@ use std::time::{Duration, Instant};
 use actix_web::HttpRequest;
 use quick_cache::sync::Cache;
 
-use super::permit::Pass;
-use crate::problem::Refusal;
+use super::authorization::Principal;
+use crate::http::Refusal;
 
-/// How many addresses are remembered; one that is forgotten may ask as if it had been quiet.
+/// The most addresses in memory; a forgotten address starts with a full allowance.
 const ADDRESSES: usize = 32_768;
 
-/// Bits of an IPv6 address that tell callers apart: a subscriber has the rest for himself.
+/// Bits of an IPv6 address that identify a caller: a subscriber owns the rest.
 const IPV6_BITS: u32 = 64;
 
-/// Who counts as one caller.
+/// What identifies a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Callers {
-    /// The holder of a key; whoever has none is its address.
+    /// The key; without one, the address.
     ByKey,
-    /// An address.
+    /// The address.
     ByAddress,
 }
 
-/// How often a caller may ask.
+/// Settings of the rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RateSettings {
     /// Requests per second, in the long run.
     pub(crate) per_second: NonZeroU32,
     /// Requests at once.
     pub(crate) burst: NonZeroU32,
-    /// Whose requests are counted together.
+    /// What identifies a caller.
     pub(crate) callers: Callers,
 }
 
-/// What one caller has used up: the nanosecond at which it will have paid for everything.
+/// The allowance of one caller: the nanosecond at which all its requests are paid for.
 #[derive(Debug, Default)]
 pub(super) struct Allowance(AtomicU64);
 
@@ -66,11 +66,15 @@ impl RateLimit {
         }
     }
 
-    /// Counts a request, or says when to come back. Whoever has no pass is an address.
-    pub(super) fn take(&self, request: &HttpRequest, pass: Option<&Pass>) -> Result<(), Refusal> {
+    /// Counts a request, or refuses it. Without a principal the caller is an address.
+    pub(super) fn take(
+        &self,
+        request: &HttpRequest,
+        principal: Option<&Principal>,
+    ) -> Result<(), Refusal> {
         let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let waits = match (self.callers, pass) {
-            (Callers::ByKey, Some(Pass::Holder(key))) => self.wait(&key.allowance, now),
+        let waits = match (self.callers, principal) {
+            (Callers::ByKey, Some(Principal::Holder(key))) => self.wait(&key.allowance, now),
             _ => match request.peer_addr() {
                 Some(peer) => self.wait(&self.of(peer.ip()), now),
                 None => None,
@@ -79,17 +83,19 @@ impl RateLimit {
         waits.map_or(Ok(()), |after| Err(Refusal::TooManyRequests { after }))
     }
 
-    /// Counts what a request that was taken asks for besides, or says when to come back. That may exceed the burst: the
-    /// caller pays it off before its next request.
+    /// Counts further answers of an admitted request, or refuses them. They may exceed the burst: the caller pays before its
+    /// next request.
     pub(super) fn take_more(
         &self,
         request: &HttpRequest,
-        pass: &Pass,
+        principal: &Principal,
         more: u64,
     ) -> Result<(), Refusal> {
         let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let waits = match (self.callers, pass) {
-            (Callers::ByKey, Pass::Holder(key)) => self.wait_for_more(&key.allowance, now, more),
+        let waits = match (self.callers, principal) {
+            (Callers::ByKey, Principal::Holder(key)) => {
+                self.wait_for_more(&key.allowance, now, more)
+            }
             _ => match request.peer_addr() {
                 Some(peer) => self.wait_for_more(&self.of(peer.ip()), now, more),
                 None => None,
@@ -112,7 +118,7 @@ impl RateLimit {
         wait(allowance, now, self.credit, self.cost)
     }
 
-    /// Likewise for what a request asks for besides, which its own cost doesn't stand in the way of.
+    /// The same for further answers of a request, without its own cost.
     fn wait_for_more(&self, allowance: &Allowance, now: u64, more: u64) -> Option<Duration> {
         let cost = self.cost.saturating_mul(more);
         wait(allowance, now, self.credit + self.cost, cost)
@@ -131,7 +137,7 @@ fn wait(allowance: &Allowance, now: u64, credit: u64, cost: u64) -> Option<Durat
     Some(Duration::from_nanos(owed.saturating_sub(now + credit)))
 }
 
-/// The part of an address that one subscriber has.
+/// Returns the part of an address that identifies a subscriber.
 fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

@@ -1,6 +1,5 @@
-//! Looks at the file of keys every few seconds; what cannot be read changes nothing.
+//! Reloads the key file when it changes; an unreadable file changes nothing.
 
-use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,27 +9,28 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use flag_keys::{ChangeError, KeyFile};
+use flag_runtime::with_causes;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
+use super::key_set::KeySet;
 use super::metrics::AccessMetrics;
-use super::ring::KeyRing;
 
-/// How long a change of the file may stay unseen. The whole text is compared: a mounted Secret changes under a link,
+/// How often the file is checked. The whole text is compared: a mounted Secret changes under a link,
 /// and two changes within a second may leave the same times and sizes.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// How long a look may take. A disk in the network that is gone may keep it for ever.
+/// Deadline of a check. A network disk may hang for ever.
 const LOOK_WITHIN: Duration = Duration::from_secs(5);
 
-/// How many looks may hang at once, each with its thread. When one more would, none is begun until one of them ends.
+/// The most hanging checks, each with a thread. Beyond that, none is begun until one of them ends.
 const HANGING: usize = 8;
 
-/// How many odd entries a log line names.
+/// The most problems that a log line names.
 const NAMED: usize = 5;
 
-/// A file of keys, and what it held at the start.
+/// A key file, and its content at the start.
 #[derive(Clone, Debug)]
 pub(crate) struct KeysSettings {
     path: PathBuf,
@@ -51,7 +51,7 @@ impl KeysSettings {
         Ok(Self { path, text, file })
     }
 
-    /// Says what of the file is not understood.
+    /// Logs which entries of the file are not understood.
     pub(super) fn tell_odd(&self) {
         tell_odd(&self.path, &self.file);
     }
@@ -61,8 +61,8 @@ fn late() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "it could not be read within 5 s")
 }
 
-/// Looks for ever.
-pub(super) async fn watch(keys: KeysSettings, ring: Arc<ArcSwap<KeyRing>>, metrics: AccessMetrics) {
+/// Checks the file for ever.
+pub(super) async fn watch(keys: KeysSettings, ring: Arc<ArcSwap<KeySet>>, metrics: AccessMetrics) {
     let KeysSettings { path, mut text, .. } = keys;
     let mut told: Option<String> = None;
     let mut looks = Looks::default();
@@ -74,7 +74,7 @@ pub(super) async fn watch(keys: KeysSettings, ring: Arc<ArcSwap<KeyRing>>, metri
                 None
             }
             Ok(Some((new, file))) => {
-                let new_ring = KeyRing::new(&file, &ring.load());
+                let new_ring = KeySet::new(&file, &ring.load());
                 info!(keys = new_ring.len(), "the file of API keys has changed");
                 tell_odd(&path, &file);
                 metrics.changed(&file);
@@ -99,7 +99,7 @@ pub(super) async fn watch(keys: KeysSettings, ring: Arc<ArcSwap<KeyRing>>, metri
 }
 
 fn tell_odd(path: &Path, file: &KeyFile) {
-    let odd = file.odd();
+    let odd = file.invalid_entries();
     if odd.is_empty() {
         return;
     }
@@ -114,12 +114,12 @@ fn tell_odd(path: &Path, file: &KeyFile) {
 
 type Looked = Result<Option<(Vec<u8>, KeyFile)>, ChangeError>;
 
-/// Looks at a file, of which some may hang.
+/// Checks of a file in flight, which may hang.
 #[derive(Default)]
 struct Looks(Vec<JoinHandle<Looked>>);
 
 impl Looks {
-    /// The file, if it has changed.
+    /// Returns the file if it has changed.
     async fn look(
         &mut self,
         path: &Path,
@@ -139,7 +139,7 @@ impl Looks {
             Ok(Some((text, file)))
         });
         match timeout(LOOK_WITHIN, &mut look).await {
-            Ok(Ok(looked)) => looked.map_err(|error| chain(&error)),
+            Ok(Ok(looked)) => looked.map_err(|error| with_causes(&error)),
             Ok(Err(_)) => Err("the thread that read it died".to_owned()),
             Err(_) => {
                 self.0.push(look);
@@ -147,12 +147,4 @@ impl Looks {
             }
         }
     }
-}
-
-/// An error and what caused it.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.fold(error.to_string(), |chain, cause| {
-        format!("{chain}: {cause}")
-    })
 }

@@ -1,12 +1,13 @@
-//! The settings of who may ask for what.
+//! The settings of access control.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use clap::Arg;
+use flag_runtime::with_causes;
 use flag_settings::{Reader, Setting, table};
 
-use crate::access::{AccessSettings, Callers, KeysSettings, RateSettings, chain};
+use crate::access::{AccessSettings, Callers, KeysSettings, RateSettings};
 
 /// The settings read here.
 const SETTINGS: &[Setting] = &[
@@ -16,9 +17,6 @@ const SETTINGS: &[Setting] = &[
     table::RATE_LIMIT_BURST,
     table::RATE_LIMIT_BY,
 ];
-
-/// What a number may be.
-const MOST: u32 = 1_000_000;
 
 /// Their options; `--allow-anonymous` needs no value.
 pub(super) fn args() -> impl Iterator<Item = Arg> {
@@ -32,23 +30,21 @@ pub(super) fn args() -> impl Iterator<Item = Arg> {
     })
 }
 
-/// Reads them. An address that others can reach wants keys, or the word that none are wanted.
+/// Reads them. An address that others can reach needs keys, or `--allow-anonymous`.
 pub(super) fn read(reader: &mut Reader, listen: Option<SocketAddr>) -> Option<AccessSettings> {
     let keys = read_keys(reader);
-    let anonymous = reader.parse(&table::ALLOW_ANONYMOUS, "true or false", |text| {
-        text.parse::<bool>().ok()
-    });
+    let anonymous = reader.parse(&table::ALLOW_ANONYMOUS, |text| text.parse::<bool>().ok());
     let rate = read_rate(reader);
     let (keys, anonymous) = keys.zip(anonymous)?;
     if anonymous && keys.is_some() {
-        reader.mistake(
+        reader.add_error(
             "allow-anonymous: with an api-keys-file nobody is anonymous; leave one of them out",
         );
     }
     let is_public = listen.is_some_and(|listen| !listen.ip().to_canonical().is_loopback());
     if is_public && !anonymous && keys.is_none() {
         let origin = reader.origin(&table::LISTEN);
-        reader.mistake(&format!(
+        reader.add_error(&format!(
             "listen ({origin}): others can reach this address, and no API keys are asked for: \
              make some with `flagctl keys create` and name their file by --api-keys-file, \
              or say --allow-anonymous to let everybody in"
@@ -68,9 +64,9 @@ fn read_keys(reader: &mut Reader) -> Option<Option<KeysSettings>> {
         Ok(keys) => Some(Some(keys)),
         Err(error) => {
             let origin = reader.origin(&table::API_KEYS_FILE);
-            let problem = chain(&error);
+            let problem = with_causes(&error);
             let path = path.display();
-            reader.mistake(&format!("api-keys-file ({origin}): {path}: {problem}"));
+            reader.add_error(&format!("api-keys-file ({origin}): {path}: {problem}"));
             None
         }
     }
@@ -78,21 +74,9 @@ fn read_keys(reader: &mut Reader) -> Option<Option<KeysSettings>> {
 
 #[expect(clippy::option_option, reason = "a mistake, no limit, or a limit")]
 fn read_rate(reader: &mut Reader) -> Option<Option<RateSettings>> {
-    let number = |text: &str| text.parse::<u32>().ok().filter(|number| *number <= MOST);
-    let per_second = reader.parse(
-        &table::RATE_LIMIT,
-        "a number in range [0, 1000000]",
-        |text| number(text),
-    );
-    let burst = reader.parse(
-        &table::RATE_LIMIT_BURST,
-        "a number in range [1, 1000000], or nothing",
-        |text| match text {
-            "" => Some(None),
-            _ => number(text).and_then(NonZeroU32::new).map(Some),
-        },
-    );
-    let callers = reader.parse(&table::RATE_LIMIT_BY, "key or address", |text| match text {
+    let per_second = reader.number(&table::RATE_LIMIT);
+    let burst = reader.optional_number(&table::RATE_LIMIT_BURST);
+    let callers = reader.parse(&table::RATE_LIMIT_BY, |text| match text {
         "key" => Some(Callers::ByKey),
         "address" => Some(Callers::ByAddress),
         _ => None,
@@ -100,7 +84,7 @@ fn read_rate(reader: &mut Reader) -> Option<Option<RateSettings>> {
     let (burst, callers) = burst.zip(callers)?;
     Some(NonZeroU32::new(per_second?).map(|per_second| RateSettings {
         per_second,
-        burst: burst.unwrap_or(per_second),
+        burst: burst.and_then(NonZeroU32::new).unwrap_or(per_second),
         callers,
     }))
 }

@@ -1,12 +1,35 @@
-//! The settings of whatever keeps flags in memory, and of how it reads them.
+//! The settings of the caches and of reads.
 
-use std::ops::RangeInclusive;
-use std::str::FromStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use flag_runtime::{FlagCacheSettings, GuardSettings, PositionSettings};
 use flag_settings::{Reader, Setting, table};
 
-use crate::cache::{CacheSettings, FlagCacheSettings, PositionSettings};
+/// Settings of everything that keeps flags in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct CacheSettings {
+    /// The flag cache.
+    pub(crate) flags: FlagCacheSettings,
+    /// The position cache.
+    pub(crate) positions: PositionSettings,
+    /// The most concurrent reads of the store.
+    pub(crate) reads: usize,
+    /// How often the change watcher polls, if it runs.
+    pub(crate) poll: Option<Duration>,
+    /// The snapshot file, if one is kept.
+    pub(crate) snapshot: Option<PathBuf>,
+}
+
+impl CacheSettings {
+    /// Returns the settings of the guard of the store.
+    pub(crate) fn guard(&self) -> GuardSettings {
+        GuardSettings {
+            reads: self.reads,
+            deadline: self.flags.deadline,
+        }
+    }
+}
 
 /// The settings read here.
 pub(super) const SETTINGS: &[Setting] = &[
@@ -21,44 +44,18 @@ pub(super) const SETTINGS: &[Setting] = &[
     table::SNAPSHOT_FILE,
 ];
 
-const MINUTE: f64 = 60.0;
-const DAY: f64 = 24.0 * 60.0 * MINUTE;
-
 /// Reads them.
 pub(super) fn read(reader: &mut Reader) -> Option<CacheSettings> {
-    let minutes = "minutes in range [0, 10080]";
-    let lifetime = reader.parse(&table::FLAG_CACHE_TTL, minutes, |text| {
-        time(text, MINUTE, 0.0..=10_080.0)
-    });
-    let minutes = "minutes in range [0, 525600]";
-    let max_stale = reader.parse(&table::MAX_STALE, minutes, |text| {
-        time(text, MINUTE, 0.0..=525_600.0)
-    });
-    let expected = "a number in range [1, 10000000]";
-    let entries = reader.parse(&table::FLAG_CACHE_ENTRIES, expected, |text| {
-        number(text, 1..=10_000_000)
-    });
-    let millis = "milliseconds in range [1, 60000]";
-    let deadline = reader.parse(&table::STORE_DEADLINE, millis, |text| {
-        number(text, 1..=60_000).map(Duration::from_millis)
-    });
-    let expected = "a number in range [1, 10000]";
-    let reads = reader.parse(&table::STORE_READS, expected, |text| {
-        number(text, 1..=10_000)
-    });
+    let lifetime = reader.duration(&table::FLAG_CACHE_TTL);
+    let max_stale = reader.duration(&table::MAX_STALE);
+    let entries = reader.number(&table::FLAG_CACHE_ENTRIES);
+    let deadline = reader.duration(&table::STORE_DEADLINE);
+    let reads = reader.number(&table::STORE_READS);
     let positions = read_positions(reader);
-    let poll = reader.parse(
-        &table::CHANGE_POLL,
-        "milliseconds in range [50, 60000], or 0",
-        |text| match number(text, 0..=60_000)? {
-            0 => Some(None),
-            millis @ 50.. => Some(Some(Duration::from_millis(millis))),
-            _ => None,
-        },
-    );
+    let poll = reader.duration(&table::CHANGE_POLL);
     let snapshot = reader.path(&table::SNAPSHOT_FILE)?;
     let snapshot = (!snapshot.as_os_str().is_empty()).then_some(snapshot);
-    let poll: Option<Duration> = poll?;
+    let poll = Some(poll?).filter(|poll| !poll.is_zero());
     Some(CacheSettings {
         flags: FlagCacheSettings {
             lifetime: lifetime?,
@@ -76,25 +73,10 @@ pub(super) fn read(reader: &mut Reader) -> Option<CacheSettings> {
 }
 
 fn read_positions(reader: &mut Reader) -> Option<PositionSettings> {
-    let days = "days in range [0, 365]";
-    let lifetime = reader.parse(&table::POSITION_CACHE_TTL, days, |text| {
-        time(text, DAY, 0.0..=365.0)
-    });
-    let expected = "a number in range [0, 10000000]";
-    let entries = reader.parse(&table::POSITION_CACHE_ENTRIES, expected, |text| {
-        number(text, 0..=10_000_000)
-    });
+    let lifetime = reader.duration(&table::POSITION_CACHE_TTL);
+    let entries = reader.number(&table::POSITION_CACHE_ENTRIES);
     Some(PositionSettings {
         lifetime: lifetime?,
         entries: entries?,
     })
-}
-
-fn number<N: FromStr + PartialOrd>(text: &str, range: RangeInclusive<N>) -> Option<N> {
-    text.parse().ok().filter(|number| range.contains(number))
-}
-
-/// So many units of so many seconds.
-fn time(text: &str, unit: f64, range: RangeInclusive<f64>) -> Option<Duration> {
-    number(text, range).map(|number: f64| Duration::from_secs_f64(number * unit))
 }

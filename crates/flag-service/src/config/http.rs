@@ -1,4 +1,4 @@
-//! The settings of bodies and of the end.
+//! The settings of bodies and shutdown.
 
 use std::time::Duration;
 
@@ -7,32 +7,21 @@ use flag_settings::{Reader, Setting, table};
 /// The settings read here.
 pub(super) const SETTINGS: &[Setting] = &[table::MAX_BODY, table::DRAIN_DELAY];
 
-/// How requests are read, and how the service ends.
+/// Settings of bodies and shutdown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HttpSettings {
     /// The largest body, in bytes.
     pub(crate) max_body: usize,
-    /// How long the service goes on after the signal to stop, not ready any more.
+    /// How long the service serves after the signal to stop, without being ready.
     pub(crate) drain_delay: Duration,
 }
 
 /// Reads them.
 pub(super) fn read(reader: &mut Reader) -> Option<HttpSettings> {
-    let max_body = reader.parse(&table::MAX_BODY, "KiB in range [1, 65536]", |text| {
-        let kib = text.parse::<usize>().ok();
-        Some(kib.filter(|kib| (1..=65_536).contains(kib))? * 1024)
-    });
-    let drain_delay = reader.parse(
-        &table::DRAIN_DELAY,
-        "milliseconds in range [0, 4000]",
-        |text| {
-            let millis = text.parse().ok();
-            let millis = millis.filter(|millis| (0..=4_000).contains(millis))?;
-            Some(Duration::from_millis(millis))
-        },
-    );
+    let max_body: Option<usize> = reader.number(&table::MAX_BODY);
+    let drain_delay = reader.duration(&table::DRAIN_DELAY);
     Some(HttpSettings {
-        max_body: max_body?,
+        max_body: max_body? * 1024,
         drain_delay: drain_delay?,
     })
 }

@@ -1,10 +1,8 @@
-//! The settings of how much anybody may ask.
-
-use std::time::Duration;
+//! The settings of limits.
 
 use flag_settings::{Reader, Setting, table};
 
-use crate::limits::LimitSettings;
+use crate::http::LimitSettings;
 
 /// The settings read here.
 pub(super) const SETTINGS: &[Setting] = &[
@@ -15,20 +13,9 @@ pub(super) const SETTINGS: &[Setting] = &[
 
 /// Reads them.
 pub(super) fn read(reader: &mut Reader) -> Option<LimitSettings> {
-    let mut number = |setting| {
-        reader.parse(setting, "a number in range [1, 1000000]", |text| {
-            text.parse()
-                .ok()
-                .filter(|number| (1..=1_000_000).contains(number))
-        })
-    };
-    let connections = number(&table::MAX_CONNECTIONS);
-    let in_flight = number(&table::MAX_IN_FLIGHT);
-    let keep_alive = reader.parse(&table::KEEP_ALIVE, "seconds in range [1, 86400]", |text| {
-        let seconds = text.parse().ok();
-        let seconds = seconds.filter(|seconds| (1..=86_400).contains(seconds))?;
-        Some(Duration::from_secs(seconds))
-    });
+    let connections = reader.number(&table::MAX_CONNECTIONS);
+    let in_flight = reader.number(&table::MAX_IN_FLIGHT);
+    let keep_alive = reader.duration(&table::KEEP_ALIVE);
     Some(LimitSettings {
         connections: connections?,
         keep_alive: keep_alive?,

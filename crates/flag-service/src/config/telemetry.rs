@@ -1,4 +1,4 @@
-//! The settings of traces, which are OpenTelemetry's own.
+//! The settings of traces, with the names of OpenTelemetry.
 
 use flag_settings::{Reader, Setting, StoreSettings, table};
 use opentelemetry_sdk::trace::Sampler;
@@ -19,35 +19,17 @@ pub(super) fn read(
     reader: &mut Reader,
     store: Option<&StoreSettings>,
 ) -> Option<TelemetrySettings> {
-    let endpoint = reader.parse(
-        &table::OTLP_ENDPOINT,
-        "http://host:port or https://host:port",
-        endpoint,
-    );
-    let protocol = reader.parse(
-        &table::OTLP_PROTOCOL,
-        "http/protobuf or grpc",
-        |text| match text {
-            "http/protobuf" => Some(Protocol::HttpProtobuf),
-            "grpc" => Some(Protocol::Grpc),
-            _ => None,
-        },
-    );
+    let endpoint = reader.parse(&table::OTLP_ENDPOINT, endpoint);
+    let protocol = reader.parse(&table::OTLP_PROTOCOL, |text| match text {
+        "http/protobuf" => Some(Protocol::HttpProtobuf),
+        "grpc" => Some(Protocol::Grpc),
+        _ => None,
+    });
     let service = reader.text(&table::SERVICE_NAME);
-    let ratio = reader.parse(
-        &table::TRACES_SAMPLER_ARG,
-        "a number in range [0, 1]",
-        |text| {
-            text.parse()
-                .ok()
-                .filter(|ratio| (0.0..=1.0).contains(ratio))
-        },
-    );
-    let sampler = reader.parse(
-        &table::TRACES_SAMPLER,
-        "always_on, always_off, traceidratio, or one of them after parentbased_",
-        |text| sampler(text, ratio.unwrap_or(1.0)),
-    );
+    let ratio = reader.fraction(&table::TRACES_SAMPLER_ARG);
+    let sampler = reader.parse(&table::TRACES_SAMPLER, |text| {
+        sampler(text, ratio.unwrap_or(1.0))
+    });
     let (endpoint, protocol) = (endpoint?, protocol?);
     let (service, sampler, _) = (service?, sampler?, ratio?);
     let project = store.and_then(|store| match store {
@@ -63,7 +45,7 @@ pub(super) fn read(
     Some(TelemetrySettings { traces, project })
 }
 
-/// An endpoint, or that there is none.
+/// Reads an endpoint; empty for none.
 #[expect(clippy::option_option, reason = "a mistake isn't the same as nothing")]
 fn endpoint(text: &str) -> Option<Option<String>> {
     if text.is_empty() {

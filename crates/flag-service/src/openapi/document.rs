@@ -1,22 +1,22 @@
-//! The description of the whole site.
+//! The description of the whole service.
 
 use std::collections::BTreeMap;
 
 use flag_api::{Code, REQUEST_ID};
 use serde_json::{Map, Value, json};
 
-use crate::metrics::VERSION;
+use crate::http::Route;
+use crate::http::status;
 use crate::openapi::operation::{OF_EVERY_ROUTE, Operation, problem};
 use crate::openapi::schemas::schemas;
-use crate::problem::status;
-use crate::routes::Route;
+use crate::telemetry::metrics::VERSION;
 
 const DESCRIPTION: &str = "Which value of a feature flag an instance receives.\n\n\
     Every answer carries `X-Request-Id`. Failures are `application/problem+json` (RFC 9457); `code` says to programs \
     what happened. A path that is none of these answers `not_found`, another method `method_not_allowed`. Every GET \
     answers HEAD as well. What is no HTTP gets a bare 400, 408 or 431 without a body.";
 
-/// Describes the whole site.
+/// Describes the whole service.
 pub(super) fn document() -> Value {
     let operations = Route::ALL
         .iter()
@@ -33,7 +33,7 @@ pub(super) fn document() -> Value {
     })
 }
 
-/// A code for readers: those that no operation answers are here too.
+/// Describes a code; also codes that no operation lists.
 fn described(code: Code) -> Value {
     json!({ "code": code.as_str(), "status": status(code).as_u16(), "description": code.about() })
 }
@@ -73,7 +73,7 @@ fn of_method(method: &str, operation: &Operation) -> Value {
     described
 }
 
-/// By status: the answers, and the failures, of which several may share a status with each other or with an answer.
+/// Returns answers and failures by status; several may share one.
 fn responses(operation: &Operation) -> Map<String, Value> {
     let mut responses: BTreeMap<u16, (String, Map<String, Value>)> = BTreeMap::new();
     for answer in &operation.answers {

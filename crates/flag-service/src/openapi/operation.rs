@@ -1,21 +1,21 @@
-//! What each route answers, to whom it may concern.
+//! The operation of each route.
 
 use flag_api::{
     Code, EntryResult, ExposureEntry, FLAG_NAME, FLAG_TYPE, FlagReply, INSTANCE_ID, LogReply,
-    MOST_ENTRIES, PROBLEM_JSON, PROJECT_NAME, REQUEST_ID,
+    MAX_ENTRIES, PROBLEM_JSON, PROJECT_NAME, REQUEST_ID,
 };
 use serde_json::{Value, json};
 
-use crate::health::Details;
-use crate::metrics::Exposition;
+use crate::http::Details;
+use crate::http::Route;
+use crate::http::status;
 use crate::openapi::schemas::reference;
-use crate::problem::status;
-use crate::routes::Route;
+use crate::telemetry::metrics::Exposition;
 
-/// What names of projects and flags match.
+/// The pattern of project and flag names.
 const NAME: &str = r"^[^#%\x00-\x1f\x7f-\x9f]{1,128}$";
 
-/// What any route may answer besides its own.
+/// Codes that every route may answer.
 pub(super) const OF_EVERY_ROUTE: &[Code] = &[
     Code::Unauthorized,
     Code::Forbidden,
@@ -27,25 +27,25 @@ pub(super) const OF_EVERY_ROUTE: &[Code] = &[
     Code::Internal,
 ];
 
-/// An operation of the site.
+/// An operation.
 pub(super) struct Operation {
-    /// Its name in programs that are generated.
+    /// Its name in generated code.
     pub(super) id: &'static str,
-    /// What it answers, in a line.
+    /// A summary in one line.
     pub(super) summary: &'static str,
-    /// What else there is to know.
+    /// More details.
     pub(super) description: &'static str,
-    /// What can be said to it.
+    /// Its parameters.
     pub(super) parameters: Vec<Value>,
-    /// What can be sent to it: the schema of a JSON body, if it takes one.
+    /// The schema of its JSON body, if it takes one.
     pub(super) body: Option<Value>,
-    /// What it answers when it doesn't fail.
+    /// Its successful answers.
     pub(super) answers: Vec<Answer>,
-    /// What it answers when it fails, besides [`OF_EVERY_ROUTE`].
+    /// The codes of its failures, besides [`OF_EVERY_ROUTE`].
     pub(super) codes: &'static [Code],
 }
 
-/// An answer that is no problem.
+/// A successful answer.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) description: &'static str,
@@ -54,7 +54,7 @@ pub(super) struct Answer {
 }
 
 impl Operation {
-    /// What this route does; nothing for what is no route.
+    /// Returns the operation of a route; `None` for [`Route::Unknown`].
     pub(super) fn of(route: Route) -> Option<Self> {
         match route {
             Route::GetFeatureFlag => Some(get_feature_flag()),
@@ -69,7 +69,7 @@ impl Operation {
     }
 }
 
-/// Every status that a route answers with when its method is one of its own.
+/// Returns every status that a route answers to its own methods.
 pub(crate) fn statuses(route: Route) -> Vec<u16> {
     let Some(operation) = Operation::of(route) else {
         return vec![status(Code::NotFound).as_u16()];
@@ -136,7 +136,7 @@ fn get_feature_flag() -> Operation {
 
 fn log_feature_flag() -> Operation {
     let entry = reference::<ExposureEntry<'_>>();
-    let list = json!({ "type": "array", "items": entry, "maxItems": MOST_ENTRIES });
+    let list = json!({ "type": "array", "items": entry, "maxItems": MAX_ENTRIES });
     let result = reference::<EntryResult<'_>>();
     Operation {
         id: "logFeatureFlag",
@@ -250,7 +250,7 @@ fn healthy(description: &'static str, status: u16) -> Answer {
     }
 }
 
-/// The body of a probe: details where there are any to tell.
+/// The body of a probe, with or without details.
 fn health() -> Value {
     json!({
         "type": "object",
@@ -270,7 +270,7 @@ fn header(name: &str, description: &str) -> Value {
     json!({ "name": name, "in": "header", "description": description, "schema": { "type": "string" } })
 }
 
-/// The media type of a failure and its schema: a problem with one of these codes.
+/// Returns the media type and schema of a problem with one of these codes.
 pub(super) fn problem(status: u16, codes: &[Code]) -> Value {
     let codes: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
     let schema = json!({

@@ -1,12 +1,12 @@
-//! What travels, as JSON Schema; told by the types themselves.
+//! JSON schemas of the types of the wire.
 
 use flag_api::{ExposureEntry, FlagReply, LogReply, Problem};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use crate::health::Details;
+use crate::http::Details;
 
-/// The schemas by name, and those that they refer to.
+/// Returns the schemas by name, including referenced ones.
 pub(super) fn schemas() -> Value {
     let mut schemas = Map::new();
     add::<FlagReply<'_>>(&mut schemas);
@@ -17,7 +17,7 @@ pub(super) fn schemas() -> Value {
     Value::Object(schemas)
 }
 
-/// A reference to the schema of a type.
+/// Returns a reference to the schema of a type.
 pub(super) fn reference<T: ToSchema>() -> Value {
     json!({ "$ref": format!("#/components/schemas/{}", T::name()) })
 }

@@ -1,4 +1,4 @@
-//! Where spans go: a collector that speaks OTLP.
+//! The OTLP collector that receives spans.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -15,18 +15,18 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::telemetry::{Protocol, TraceSettings};
+use super::settings::{Protocol, TraceSettings};
 
 /// How long the collector may take, retries included.
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// The longest answer that is read; a collector has little to say.
+/// The longest response that is read.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
-/// The path of traces beneath the endpoint, over HTTP.
+/// The path of traces below the endpoint, over HTTP.
 const PATH: &str = "/v1/traces";
 
-/// Connects when the first spans are sent, and not before.
+/// Creates the exporter, which connects when it sends the first spans.
 pub(super) fn exporter(settings: &TraceSettings) -> anyhow::Result<SpanExporter> {
     let endpoint = settings.endpoint.trim_end_matches('/');
     let exporter = match settings.protocol {
@@ -46,7 +46,7 @@ pub(super) fn exporter(settings: &TraceSettings) -> anyhow::Result<SpanExporter>
     exporter.with_context(|| format!("cannot send traces to {endpoint}"))
 }
 
-/// Sends requests from the runtime of the service: the thread that exports has none.
+/// Sends requests from the runtime of the service, as the exporting thread has none.
 #[derive(Debug)]
 struct HttpCollector {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
@@ -54,7 +54,7 @@ struct HttpCollector {
 }
 
 impl HttpCollector {
-    /// The system's certificates are read only if they are wanted: an image may have none.
+    /// Reads the certificates of the system only if they are needed: an image may have none.
     fn new(endpoint: &str) -> anyhow::Result<Self> {
         let connector = HttpsConnectorBuilder::new();
         let connector = if endpoint.starts_with("https:") {

@@ -1,30 +1,29 @@
-//! One log line for each kind of failure in a while, however many requests fail.
+//! Log lines of failed requests, rate-limited per code.
 //!
-//! Failures that the Python service logged too begin with the words that it used, which alerts may look for.
+//! Failures that the Python service also logged begin with its words, which alerts may search for.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use actix_web::HttpRequest;
 use actix_web::http::{StatusCode, Version};
 use flag_api::Code;
+use flag_runtime::{CacheError, with_causes};
 use flag_store::UnreadableRow;
 use opentelemetry::trace::TraceFlags;
 use tracing::{error, warn};
 
-use crate::causes::causes;
-use crate::problem::ApiError;
-use crate::routes::Route;
-use crate::telemetry::Telemetry;
-use crate::visit::Visit;
+use crate::http::{ApiError, RequestId, Route};
+use crate::telemetry::{Telemetry, Trace};
 
-/// The shortest time between two lines of a kind that is our fault, in milliseconds.
+/// The shortest time between two lines of a fault of the service, in milliseconds.
 const PAUSE: u64 = 1_000;
 
-/// The same of a kind that is a caller's.
+/// The same for a fault of the caller.
 const PAUSE_FOR_CALLERS: u64 = 10_000;
 
-/// When each code was logged last, and how often it was left out since.
+/// When each code was last logged, and how many lines were left out since.
 #[derive(Debug)]
 pub(super) struct Failures {
     began: Instant,
@@ -34,9 +33,24 @@ pub(super) struct Failures {
 
 #[derive(Debug, Default)]
 struct Kind {
-    /// When the next line may come, in milliseconds since it all began.
+    /// When the next line is due, in milliseconds since `began`.
     next: AtomicU64,
     left_out: AtomicU64,
+}
+
+/// A request that failed, for its log line.
+#[derive(Debug)]
+pub(crate) struct FailedRequest<'a> {
+    /// The request.
+    pub(crate) request: &'a HttpRequest,
+    /// Its id.
+    pub(crate) id: &'a RequestId,
+    /// Its trace.
+    pub(crate) trace: &'a Trace,
+    /// Its route.
+    pub(crate) route: Route,
+    /// Why it failed.
+    pub(crate) error: &'a ApiError,
 }
 
 impl Default for Failures {
@@ -49,7 +63,7 @@ impl Default for Failures {
 }
 
 impl Failures {
-    /// How many lines were left out, if it is time for one.
+    /// Returns how many lines were left out, if the next one is due.
     fn turn(&self, code: Code, pause: u64) -> Option<u64> {
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.kinds.get(code as usize)?.turn(now, pause)
@@ -73,23 +87,22 @@ impl Kind {
 }
 
 impl Telemetry {
-    /// Logs a request that failed by our fault, if nothing like it was logged just now.
+    /// Logs a fault of the service, if a line is due.
     ///
-    /// The query stays out, as it names whom a value is for; so does what an unreadable cell holds.
-    pub(crate) fn complain(
+    /// The query is left out, as it contains the instance id; so is the content of unreadable cells.
+    pub(crate) fn log_fault(
         &self,
-        visit: &Visit,
-        route: Route,
-        error: &ApiError,
+        failed: &FailedRequest<'_>,
         status: StatusCode,
         lasted: Duration,
     ) {
+        let FailedRequest { request, error, .. } = failed;
         let code = error.code();
         let Some(left_out) = self.failures.turn(code, PAUSE) else {
             return;
         };
         let words = words(error).unwrap_or(Cow::Borrowed(FAILED));
-        let context = visit.trace.context(&visit.request);
+        let context = failed.trace.context(request);
         let is_traced = context.is_valid();
         let (trace, span) = (
             context.trace_id().to_string(),
@@ -97,45 +110,47 @@ impl Telemetry {
         );
         error!(
             problem = problem(error),
-            request_id = visit.id.as_str(),
+            request_id = failed.id.as_str(),
             left_out,
             trace = is_traced.then_some(trace),
             span = is_traced.then_some(span),
             trace_sampled = is_traced
                 .then(|| context.trace_flags() & TraceFlags::SAMPLED == TraceFlags::SAMPLED),
             labels.code = code.as_str(),
-            labels.route = route.path(),
-            httpRequest.requestMethod = visit.request.method().as_str(),
-            httpRequest.requestUrl = route.path(),
+            labels.route = failed.route.path(),
+            httpRequest.requestMethod = request.method().as_str(),
+            httpRequest.requestUrl = failed.route.path(),
             httpRequest.status = status.as_u16(),
-            httpRequest.protocol = protocol(visit.request.version()),
+            httpRequest.protocol = protocol(request.version()),
             httpRequest.latency = format!("{:.6}s", lasted.as_secs_f64()),
             "{words}"
         );
     }
 
-    /// Logs a request that failed by its caller's fault, if the reference did and nothing like it was logged just now.
-    pub(crate) fn note(&self, visit: &Visit, route: Route, error: &ApiError) {
-        let Some(words) = words(error) else { return };
-        let code = error.code();
+    /// Logs a fault of the caller, if the reference did and a line is due.
+    pub(crate) fn log_refusal(&self, failed: &FailedRequest<'_>) {
+        let Some(words) = words(failed.error) else {
+            return;
+        };
+        let code = failed.error.code();
         let Some(left_out) = self.failures.turn(code, PAUSE_FOR_CALLERS) else {
             return;
         };
         warn!(
-            request_id = visit.id.as_str(),
+            request_id = failed.id.as_str(),
             left_out,
             labels.code = code.as_str(),
-            labels.route = route.path(),
+            labels.route = failed.route.path(),
             "{words}"
         );
     }
 }
 
-/// The message of a failure that the reference has none for.
+/// The message of a failure that the reference did not log.
 const FAILED: &str = "request failed";
 
-/// What the log of the reference says of an error, if it has words for it. What a caller sent is left out: it could be
-/// an instance id in the wrong place.
+/// Returns the log message of the reference, if it had one. Input of the caller is left out: it could be a misplaced
+/// instance id.
 fn words(error: &ApiError) -> Option<Cow<'static, str>> {
     let (code, detail) = error.describe();
     match (code, error) {
@@ -143,7 +158,7 @@ fn words(error: &ApiError) -> Option<Cow<'static, str>> {
         (Code::InvalidRolloutPercentage | Code::FlagNotFound | Code::Timeout, _) => {
             Some(detail.into())
         }
-        (_, ApiError::Unreadable(row)) => match &**row {
+        (_, ApiError::Flag(CacheError::Unreadable(row))) => match &**row {
             UnreadableRow::Cell { column, .. } if column == HASH_ALGORITHM => {
                 Some("Hashing algorithm: the stored one is invalid".into())
             }
@@ -156,15 +171,13 @@ fn words(error: &ApiError) -> Option<Cow<'static, str>> {
 /// The column that holds one.
 const HASH_ALGORITHM: &str = "HashAlgorithm";
 
-/// What we know and the caller needn't.
+/// Returns the details that the caller does not get.
 fn problem(error: &ApiError) -> String {
     match error {
-        ApiError::Store { flag, error } => {
-            let causes = causes(&**error);
-            let separator = if causes.is_empty() { "" } else { ": " };
-            format!("{flag}: {error}{separator}{causes}")
+        ApiError::Flag(CacheError::Store { flag, error }) => {
+            format!("{flag}: {}", with_causes(&**error))
         }
-        ApiError::Unreadable(row) => row.place(),
+        ApiError::Flag(CacheError::Unreadable(row)) => row.place(),
         _ => error.code().about().to_owned(),
     }
 }
@@ -217,7 +230,7 @@ mod tests {
             found: "140".into(),
             version: FormatVersion::V1,
         };
-        let row = |row| ApiError::Unreadable(Arc::new(row));
+        let row = |row| ApiError::Flag(CacheError::Unreadable(Arc::new(row)));
         let key = String::new();
         let expected = [
             (
@@ -239,7 +252,10 @@ mod tests {
                 }),
                 "Hashing algorithm: ",
             ),
-            (ApiError::FlagNotFound(flag), "No Flag Data found: "),
+            (
+                ApiError::Flag(CacheError::NotFound(flag)),
+                "No Flag Data found: ",
+            ),
             (ApiError::Log(late), "Timeout error occurred for: "),
         ];
         let handbook = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md");

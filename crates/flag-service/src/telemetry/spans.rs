@@ -1,7 +1,7 @@
-//! Makes spans and sends them, in batches, from a thread of their own.
+//! Creates spans and sends them in batches from a thread of their own.
 //!
-//! A span that ends is put into a bounded queue, or lost if that is full: a collector that is slow, silent or gone
-//! costs spans, and never a request.
+//! Finished spans wait in a bounded queue, and are lost if it is full: a slow or missing collector costs spans, never a
+//! request.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,20 +11,28 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::SpanExporter as OtlpExporter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, SpanData, SpanExporter};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use tracing::{info, warn};
 
-use crate::metrics::VERSION;
-use crate::telemetry::{TraceSettings, Traces, collector};
+use super::collector;
+use super::metrics::VERSION;
+use super::settings::TraceSettings;
 
-/// What makes the spans, as their receiver reads it.
+/// The instrumentation scope.
 const SCOPE: &str = "flag-service";
 
-/// How many spans were sent, and how many were lost on the way.
+/// The tracer and its exporter.
+#[derive(Debug)]
+pub(super) struct Traces {
+    pub(super) tracer: SdkTracer,
+    pub(super) provider: SdkTracerProvider,
+}
+
+/// Metrics of sent and failed spans.
 #[derive(Clone, Debug)]
 pub(super) struct SpanMetrics {
     sent: Counter,
@@ -37,7 +45,7 @@ struct Labels {
 }
 
 impl SpanMetrics {
-    /// Begins to count.
+    /// Registers the metrics.
     pub(super) fn register(registry: &mut Registry) -> Self {
         let spans = Family::<Labels, Counter>::default();
         registry.register(
@@ -53,7 +61,7 @@ impl SpanMetrics {
     }
 }
 
-/// Begins to send spans, on the runtime that this is called on.
+/// Starts to send spans, on the current runtime.
 pub(super) fn start(settings: &TraceSettings, metrics: SpanMetrics) -> anyhow::Result<Traces> {
     let exporter = Counting {
         exporter: collector::exporter(settings)?,
@@ -74,7 +82,7 @@ pub(super) fn start(settings: &TraceSettings, metrics: SpanMetrics) -> anyhow::R
     })
 }
 
-/// Sends spans, counts them, and says when the collector stops or begins to take them.
+/// Sends and counts spans, and logs when the collector fails and recovers.
 #[derive(Debug)]
 struct Counting {
     exporter: OtlpExporter,

@@ -1,4 +1,4 @@
-//! The trace that a request belongs to, as W3C Trace Context has it.
+//! The trace of a request, by W3C Trace Context.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -15,15 +15,13 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracer;
 
-use crate::problem::ApiError;
-use crate::request_id::RequestId;
-use crate::routes::Route;
+use crate::http::{ApiError, RequestId, Route};
 use crate::telemetry::Telemetry;
 
-/// The header that tells a caller in which trace its request was.
+/// The header that tells a caller the trace of its request.
 const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
-/// The span of a request; nothing when traces are off.
+/// The span of a request; empty if traces are off.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trace(Option<Box<Live>>);
 
@@ -34,7 +32,7 @@ struct Live {
 }
 
 impl Telemetry {
-    /// Begins the span of a request, in the trace of its caller if that has one.
+    /// Begins the span of a request, in the trace of its caller if there is one.
     pub(crate) fn trace(&self, request: &HttpRequest) -> Trace {
         let live = self.traces.as_ref().map(|traces| {
             let tracer = traces.tracer.clone();
@@ -53,7 +51,7 @@ impl Telemetry {
 }
 
 impl Trace {
-    /// Which trace and span a log line is about: our span, or without one the caller's.
+    /// Returns the trace and span for log lines: our span, or else that of the caller.
     pub(crate) fn context(&self, request: &HttpRequest) -> SpanContext {
         match &self.0 {
             Some(live) => live.context.span().span_context().clone(),
@@ -61,8 +59,7 @@ impl Trace {
         }
     }
 
-    /// Makes a span of a read, if it is one: an answer from memory or an error is there at once, and a revision that
-    /// `was_read` may be, if the store is quick.
+    /// Makes a span of a read: of one that waits, and of one that is over at once if the revision `was_read`.
     pub(crate) async fn read<T>(
         &self,
         read: impl Future<Output = Result<T, ApiError>>,
@@ -99,7 +96,7 @@ impl Trace {
         read
     }
 
-    /// Notes what was decided, and not for whom.
+    /// Notes a decision, without its instance.
     pub(crate) fn decided(&self, flag: &FlagKey, decision: &Decision<'_>) {
         let Some(live) = &self.0 else { return };
         let span = live.context.span();
@@ -124,7 +121,7 @@ impl Trace {
         span.set_attribute(KeyValue::new("error.type", code.as_str()));
     }
 
-    /// Ends the span, and tells the caller which it was.
+    /// Ends the span, and names it in the response.
     pub(crate) fn end(
         &self,
         route: Route,
@@ -155,7 +152,7 @@ impl Trace {
     }
 }
 
-/// The caller's place in its trace; an empty one if it told none, or none that can be.
+/// Returns the trace context of the caller; empty if it is missing or invalid.
 fn callers(headers: &HeaderMap) -> Context {
     TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers))
 }
@@ -170,7 +167,7 @@ fn written(context: &SpanContext) -> String {
     )
 }
 
-/// The method, if it is a known one: names of spans are few.
+/// Returns the method if it is a known one, as names of spans must be few.
 fn method(request: &HttpRequest) -> Cow<'static, str> {
     const KNOWN: [&str; 9] = [
         "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT",
@@ -180,7 +177,7 @@ fn method(request: &HttpRequest) -> Cow<'static, str> {
     Cow::Borrowed(known.unwrap_or("_OTHER"))
 }
 
-/// The headers of a request, for who looks for a trace in them.
+/// The headers of a request, for the propagator.
 struct Headers<'a>(&'a HeaderMap);
 
 impl Extractor for Headers<'_> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flag_store::{Cells, Columns, ExposureRows as _, Row, RowStore};
 use flag_store_embedded::{
-    BackupError, EmbeddedLog, EmbeddedStore, OpenError, Present, back_up, restore,
+    BackupError, EmbeddedLog, EmbeddedStore, ExistingStore, OpenError, back_up, restore,
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -146,7 +146,7 @@ async fn a_backup_is_put_where_nothing_is() {
     insert(&store, "a").await;
     back_up(&data, &backup).unwrap();
     let new = parent.path().join("new");
-    restore(&backup, &new, Present::Stays).unwrap();
+    restore(&backup, &new, ExistingStore::Stays).unwrap();
     assert_eq!(names(&new), ["exposures.db", "flags.db"]);
     let new = Both::existing(&new);
     assert_eq!(keys(&new, &["a"]).await, [true]);
@@ -159,10 +159,10 @@ async fn a_store_is_replaced_under_those_who_have_it_open_and_kept() {
     insert(&store, "a").await;
     back_up(&data, &backup).unwrap();
     insert(&store, "b").await;
-    let refused = restore(&backup, &data, Present::Stays).unwrap_err();
+    let refused = restore(&backup, &data, ExistingStore::Stays).unwrap_err();
     assert!(matches!(refused, BackupError::Exists { .. }));
     assert_eq!(keys(&store, &["a", "b"]).await, [true, true]);
-    restore(&backup, &data, Present::KeptIn(&before)).unwrap();
+    restore(&backup, &data, ExistingStore::KeptIn(&before)).unwrap();
     assert_eq!(keys(&store, &["a", "b"]).await, [true, false]);
     insert(&store, "c").await;
     assert_eq!(keys(&store, &["a", "b", "c"]).await, [true, false, true]);
@@ -180,7 +180,7 @@ async fn a_file_that_was_truncated_is_replaced_and_kept_with_its_log() {
     back_up(&data, &backup).unwrap();
     fs::write(data.join("flags.db"), "").unwrap();
     assert!(!store.answers().await);
-    restore(&backup, &data, Present::KeptIn(&before)).unwrap();
+    restore(&backup, &data, ExistingStore::KeptIn(&before)).unwrap();
     while !store.answers().await {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
@@ -210,15 +210,17 @@ async fn nothing_is_put_beside_the_log_of_a_file_that_is_gone() {
     let left =
         |refused: BackupError| matches!(refused, BackupError::LogLeft { path } if path == log);
     assert!(left(
-        restore(&backup, &data, Present::KeptIn(&before)).unwrap_err()
+        restore(&backup, &data, ExistingStore::KeptIn(&before)).unwrap_err()
     ));
     assert_eq!(names(&data), ["exposures.db", "flags.db-wal"]);
     fs::remove_file(data.join("exposures.db")).unwrap();
-    assert!(left(restore(&backup, &data, Present::Stays).unwrap_err()));
+    assert!(left(
+        restore(&backup, &data, ExistingStore::Stays).unwrap_err()
+    ));
     assert!(left(back_up(&backup, &data).unwrap_err()));
     assert_eq!(names(&data), ["flags.db-wal"]);
     fs::remove_file(&log).unwrap();
-    restore(&backup, &data, Present::Stays).unwrap();
+    restore(&backup, &data, ExistingStore::Stays).unwrap();
     let restored = Both::existing(&data);
     assert_eq!(keys(&restored, &["a", "b"]).await, [true, false]);
 }
@@ -230,7 +232,7 @@ async fn what_is_no_backup_changes_nothing() {
     insert(&store, "a").await;
     back_up(&data, &backup).unwrap();
     fs::write(backup.join("exposures.db"), [b'x'; 10_000]).unwrap();
-    let refused = restore(&backup, &data, Present::KeptIn(&before)).unwrap_err();
+    let refused = restore(&backup, &data, ExistingStore::KeptIn(&before)).unwrap_err();
     assert!(matches!(
         refused,
         BackupError::Open(OpenError::NotOurs { .. })
@@ -247,7 +249,7 @@ async fn a_store_that_was_lost_is_found_when_it_is_put_back() {
     back_up(&data, &backup).unwrap();
     fs::remove_dir_all(&data).unwrap();
     assert!(!store.answers().await);
-    restore(&backup, &data, Present::Stays).unwrap();
+    restore(&backup, &data, ExistingStore::Stays).unwrap();
     while !store.answers().await {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }

@@ -85,6 +85,19 @@ async fn assert_away(store: &Both, why: &str) {
     assert!(store.ping().await.unwrap_err().is_transient());
 }
 
+/// Waits until the store has searched for its files again, and gives this reason.
+async fn searched_again(store: &Both, why: &str) {
+    let began = Instant::now();
+    loop {
+        let error = get(store, "a").await.unwrap_err();
+        if format!("{error:?}").contains(why) {
+            return;
+        }
+        assert!(began.elapsed() < SOON, "{error:?}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// Waits until the store answers again.
 async fn found_again(store: &Both) {
     let began = Instant::now();
@@ -117,7 +130,7 @@ async fn nothing_is_made_in_the_place_of_what_was_removed() {
     assert!(!directory.exists());
     fs::create_dir(&directory).unwrap();
     File::create(directory.join("flags.db")).unwrap();
-    sleep(Duration::from_millis(300)).await;
+    searched_again(&store, "Empty").await;
     assert_away(&store, "Empty").await;
     assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
     assert_eq!(directory.join("flags.db").metadata().unwrap().len(), 0);

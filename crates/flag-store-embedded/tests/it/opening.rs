@@ -124,7 +124,7 @@ async fn a_lost_file_is_made_anew_where_that_is_meant() {
     ] {
         lose(&flags).unwrap();
         EmbeddedStore::open(directory.path()).unwrap_err();
-        EmbeddedStore::make_anew(directory.path()).unwrap();
+        EmbeddedStore::recreate(directory.path()).unwrap();
         EmbeddedStore::open(directory.path()).unwrap().close().await;
     }
     let kept = EmbeddedLog::open(directory.path()).unwrap();
@@ -137,7 +137,7 @@ fn nothing_new_is_made_beside_the_log_of_what_was_lost() {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("flags.db"), "").unwrap();
     fs::write(directory.path().join("flags.db-wal"), "left").unwrap();
-    let error = EmbeddedStore::make_anew(directory.path()).unwrap_err();
+    let error = EmbeddedStore::recreate(directory.path()).unwrap_err();
     assert!(error.to_string().contains("move it away"), "{error}");
     assert_eq!(fs::read_dir(&directory).unwrap().count(), 2);
 }

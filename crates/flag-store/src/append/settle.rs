@@ -1,4 +1,4 @@
-//! What is left when the row is in: whether it follows the one that it stands on, and telling the head row.
+//! The last steps, after the row is written: checking that it follows its base, and publishing it in the head row.
 
 use flag_model::Timestamp;
 use tokio::time::sleep;
@@ -11,22 +11,22 @@ use crate::rows::CompareAndSet;
 use crate::store_error::StoreError;
 use crate::stored::LATEST_CHANGE;
 
-/// How many rows are looked at: this one, the one below it, and those that others have put on top in the meantime.
+/// How many rows are read: this one, the one below it, and those that other writers have added meanwhile.
 const LOOKED_AT: usize = 4;
 
 /// What became of a claim in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Published {
-    /// It stood until the head row was told.
+    /// It stood until the row was published.
     Done,
-    /// Somebody else had taken it over.
+    /// Another writer had taken it over.
     TakenOver,
-    /// The store didn't say.
+    /// The store gave no answer.
     NotKnown,
 }
 
 impl Append<'_> {
-    /// Tells the head row, and makes sure that no other row came about without knowing of this one.
+    /// Publishes the row, and checks that no other row was written without seeing this one.
     pub(super) async fn settle(
         &self,
         claim: &Claim,
@@ -45,9 +45,9 @@ impl Append<'_> {
         let newer = times.first().copied().filter(|time| *time > claim.at);
         let is_held_up = claim.age.get() >= CLAIM_HOLDS;
         match published {
-            // Nobody of ours appends while the claim stands, so a later row came without one.
+            // No writer of this project appends while the claim stands, so a later row came without one.
             Published::Done if newer.is_some() => Err(self.overtaken(claim, newer)),
-            // Whoever took the claim over saw the row, or else had watched the claim for too long.
+            // The writer that took the claim over saw the row, unless it had watched the claim for long enough.
             Published::TakenOver if is_held_up => Err(self.taken_over(claim).await),
             Published::NotKnown if newer.is_some() || is_held_up => {
                 let after = claim.age.get();
@@ -71,7 +71,7 @@ impl Append<'_> {
         }
     }
 
-    /// Tells the head row. If that fails, the next writer sees that the row is in, and so do readers.
+    /// Publishes the row. If that fails, the next writer and the readers still see that the row is written.
     async fn publish(&self, claim: &Claim) -> Published {
         let told = claim.at.to_string();
         let cells = changed()
@@ -91,7 +91,7 @@ impl Append<'_> {
         Published::NotKnown
     }
 
-    /// After a lost reply the cell says what it was told before.
+    /// After a lost reply the cell already has the published time.
     async fn recognise_published(&self, told: &str) -> Published {
         match self.head().await {
             Ok(Some(cell)) if cell == told.as_bytes() => Published::Done,
@@ -108,7 +108,7 @@ impl Append<'_> {
         }
     }
 
-    /// Names the row of whoever took the claim over, or the one that they have claimed.
+    /// Names the row of the writer that took the claim over, or the row that it has claimed.
     async fn taken_over(&self, claim: &Claim) -> AppendError {
         let newest = match self.newest().await {
             Ok(newest) => newest,

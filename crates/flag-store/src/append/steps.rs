@@ -1,4 +1,4 @@
-//! The steps of an append, each safe to be the last one that its writer takes.
+//! The steps of an append. A writer may die after any of them without harm.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::store_error::StoreError;
 /// How long after its claim a writer may still begin to insert: half of the time after which it may be taken over.
 const INSERT_WITHIN: Duration = Duration::from_secs(15);
 
-/// How long a claim is tried whose outcome is not known, so that there is time left to insert.
+/// How long a claim with an unknown outcome is retried, so that there is time left to insert.
 const CLAIM_WITHIN: Duration = Duration::from_secs(5);
 
 /// A claim of ours on the next row.
@@ -56,7 +56,7 @@ impl Append<'_> {
         self.store.newest_created(self.row_type, self.flag).await
     }
 
-    /// Refuses what would lie below a row that was appended: others count that row, if it is this clock that is wrong.
+    /// Refuses a row that would lie below an appended one: if this clock is wrong, other readers count that row.
     pub(super) async fn ensure_not_behind(&self, head: Option<&[u8]>) -> Result<(), AppendError> {
         let told = head.and_then(HeadState::decode);
         let told = told
@@ -74,7 +74,7 @@ impl Append<'_> {
         Ok(())
     }
 
-    /// Now, or a microsecond after the latest time that is taken. A time that readers pass over is not: what follows it
+    /// Now, or a microsecond after the latest time in use. A time that readers pass over does not count: a row after it
     /// would be passed over too.
     pub(super) fn next_time(
         &self,
@@ -129,7 +129,7 @@ impl Append<'_> {
             .is_some())
     }
 
-    /// Claims, inserts and publishes the row once; false if somebody else claimed first, and nothing was written.
+    /// Claims, inserts and publishes the row once; false if another writer claimed first, and nothing was written.
     pub(super) async fn once(
         &self,
         head: Option<&[u8]>,
@@ -200,7 +200,7 @@ impl Append<'_> {
             .await
     }
 
-    /// Inserts the row that was claimed. After a lost reply it finds its own row there, and is content.
+    /// Inserts the row that was claimed. Finding the same row after a lost reply is a success.
     async fn insert(
         &self,
         row: &Row,
@@ -243,7 +243,7 @@ impl Append<'_> {
         }
     }
 
-    /// The row may be in, or not.
+    /// The row may be written, or not.
     pub(super) fn unknown(&self, claim: &Claim, source: StoreError) -> AppendError {
         AppendError::Unknown {
             flag: self.flag.clone(),

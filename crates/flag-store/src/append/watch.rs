@@ -1,4 +1,4 @@
-//! Waiting for another writer, and how long one has been waited for oneself.
+//! Waiting for another writer, and the age of an own claim.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ const BACKOFF: Backoff = Backoff {
     jitter: Jitter::between(0.5, 1.0),
 };
 
-/// How long ago something was, by whichever clock says more: the monotonic one stands still while a machine sleeps.
+/// The time since an event, by the clock that says more: the monotonic one stands still while a machine sleeps.
 pub(super) struct Age {
     since: Instant,
     wall: Timestamp,
@@ -40,7 +40,7 @@ impl Age {
     }
 }
 
-/// Watches another writer's claim, by this machine's monotonic clock alone: nobody's wall clock matters.
+/// Watches another writer's claim, by the monotonic clock of this machine only; wall clocks don't matter.
 #[derive(Default)]
 pub(super) struct Watch {
     cell: Option<Vec<u8>>,

@@ -1,6 +1,6 @@
 //! A place in a text that is being read, and how many brackets are open there.
 
-use super::error::Mistake;
+use super::error::SyntaxError;
 use super::value::RepeatedKey;
 
 /// The longest text that is read, in bytes.
@@ -27,11 +27,11 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// The start of a text, unless that is too long.
-    pub(super) fn new(text: &'a str) -> Result<Self, Mistake> {
+    pub(super) fn new(text: &'a str) -> Result<Self, SyntaxError> {
         const { assert!(MAX_BYTES == 8 * 1024 * 1024, "the message below says so") };
         if text.len() > MAX_BYTES {
             let found = format!("{} bytes", text.len());
-            return Err(Mistake::new(0, "a text of at most 8 MiB", found));
+            return Err(SyntaxError::new(0, "a text of at most 8 MiB", found));
         }
         Ok(Self {
             text,
@@ -67,7 +67,7 @@ impl<'a> Cursor<'a> {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
-    /// Passes so many bytes.
+    /// Passes this many bytes.
     pub(super) fn advance(&mut self, bytes: usize) {
         self.at = (self.at + bytes).min(self.text.len());
     }
@@ -93,7 +93,7 @@ impl<'a> Cursor<'a> {
         self.take_while(|byte| byte != quote && byte != b'\\' && byte >= b' ')
     }
 
-    /// Passes up to so many digits, at most eight, and gives their value and their number.
+    /// Passes up to this many digits, at most eight; returns their value and their number.
     pub(super) fn take_digits(&mut self, radix: u32, most: usize) -> (u32, usize) {
         let start = self.at;
         let mut value = 0;
@@ -125,7 +125,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Counts a value that begins here.
-    pub(super) fn begin_value(&mut self) -> Result<(), Mistake> {
+    pub(super) fn begin_value(&mut self) -> Result<(), SyntaxError> {
         const { assert!(MAX_VALUES == 500_000, "the message below says so") };
         if self.values == MAX_VALUES {
             return self.fail("at most 500,000 values");
@@ -135,7 +135,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes an opening bracket.
-    pub(super) fn open(&mut self) -> Result<(), Mistake> {
+    pub(super) fn open(&mut self) -> Result<(), SyntaxError> {
         const { assert!(MAX_DEPTH == 64, "the message below says so") };
         if self.depth == MAX_DEPTH {
             return self.fail("at most 64 nested brackets");
@@ -146,7 +146,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes the closing bracket `byte`, or fails for want of what was `expected`.
-    pub(super) fn close(&mut self, byte: u8, expected: &'static str) -> Result<(), Mistake> {
+    pub(super) fn close(&mut self, byte: u8, expected: &'static str) -> Result<(), SyntaxError> {
         if !self.take(byte) {
             return self.fail(expected);
         }
@@ -160,7 +160,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Makes sure that nothing is left.
-    pub(super) fn end(&self) -> Result<(), Mistake> {
+    pub(super) fn end(&self) -> Result<(), SyntaxError> {
         match self.peek() {
             None => Ok(()),
             Some(_) => self.fail("the end of the text"),
@@ -168,8 +168,8 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next token is not what was expected.
-    pub(super) fn fail<T>(&self, expected: &'static str) -> Result<T, Mistake> {
-        Err(Mistake::token(self.at, expected))
+    pub(super) fn fail<T>(&self, expected: &'static str) -> Result<T, SyntaxError> {
+        Err(SyntaxError::token(self.at, expected))
     }
 }
 

@@ -40,7 +40,7 @@ fn are_distinct(entries: &[Entry<'_>]) -> bool {
 
 /// For each entry, how many other keys were there before its own was first.
 fn places(entries: &[Entry<'_>]) -> Vec<usize> {
-    // Its hasher is keyed at random, so that nobody can choose keys that collide.
+    // Its hasher is keyed at random, so that an attacker cannot choose keys that collide.
     let mut places = HashMap::with_capacity(entries.len());
     let keys = entries.iter().map(|(key, _)| &**key);
     keys.map(|key| {

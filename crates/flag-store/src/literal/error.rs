@@ -39,7 +39,7 @@ impl LiteralError {
 ///
 /// Boxed, as every value that is read passes through results that could be mistakes.
 #[derive(Debug)]
-pub(super) struct Mistake(Box<Parts>);
+pub(super) struct SyntaxError(Box<Parts>);
 
 #[derive(Debug)]
 struct Parts {
@@ -49,7 +49,7 @@ struct Parts {
     found: Option<String>,
 }
 
-impl Mistake {
+impl SyntaxError {
     /// The token at `at` is not what was expected.
     pub(super) fn token(at: usize, expected: &'static str) -> Self {
         let found = None;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::cursor::Cursor;
 use super::dict::keep_last;
-use super::error::Mistake;
+use super::error::SyntaxError;
 use super::value::{Literal, Node, RepeatedKey};
 
 /// What a text says, and the first key that it says again.
@@ -22,14 +22,17 @@ pub(super) trait Grammar {
     fn blanks(cursor: &mut Cursor<'_>);
 
     /// Reads a value without brackets.
-    fn leaf<'a>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, Mistake>;
+    fn leaf<'a>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxError>;
 
     /// Reads a key, its colon, and the blanks behind; before the first one, `bracket` is where the dict begins.
-    fn key<'a>(cursor: &mut Cursor<'a>, bracket: Option<usize>) -> Result<Cow<'a, str>, Mistake>;
+    fn key<'a>(
+        cursor: &mut Cursor<'a>,
+        bracket: Option<usize>,
+    ) -> Result<Cow<'a, str>, SyntaxError>;
 }
 
 /// Reads a value. Calls itself for each bracket, of which only a few may be open at once.
-pub(super) fn value<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Node<'a>, Mistake> {
+pub(super) fn value<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Node<'a>, SyntaxError> {
     cursor.begin_value()?;
     let at = cursor.at();
     let literal = match cursor.peek() {
@@ -41,7 +44,7 @@ pub(super) fn value<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Node<'a>,
     Ok(Node { at, literal })
 }
 
-fn list<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, Mistake> {
+fn list<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxError> {
     let mut items = Vec::new();
     bracket::<G>(cursor, (b']', "`,` or `]`"), |cursor| {
         push(&mut items, value::<G>(cursor)?);
@@ -51,7 +54,7 @@ fn list<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, Mistake>
 }
 
 /// Reads a tuple, or what stands in parentheses.
-fn tuple<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, Mistake> {
+fn tuple<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxError> {
     let mut items = Vec::new();
     let last = bracket::<G>(cursor, (b')', "`,` or `)`"), |cursor| {
         push(&mut items, value::<G>(cursor)?);
@@ -66,7 +69,7 @@ fn tuple<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, Mistake
     Ok(Literal::List(items))
 }
 
-fn dict<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, Mistake> {
+fn dict<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxError> {
     let at = cursor.at();
     let mut entries = Vec::new();
     bracket::<G>(cursor, (b'}', "`,` or `}`"), |cursor| {
@@ -99,8 +102,8 @@ enum Last {
 fn bracket<'a, G: Grammar>(
     cursor: &mut Cursor<'a>,
     (closing, expected): (u8, &'static str),
-    mut item: impl FnMut(&mut Cursor<'a>) -> Result<(), Mistake>,
-) -> Result<Last, Mistake> {
+    mut item: impl FnMut(&mut Cursor<'a>) -> Result<(), SyntaxError>,
+) -> Result<Last, SyntaxError> {
     cursor.open()?;
     G::blanks(cursor);
     let mut last = Last::Value;

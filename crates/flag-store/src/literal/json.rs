@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::cursor::Cursor;
-use super::error::Mistake;
+use super::error::SyntaxError;
 use super::grammar::{Grammar, Read, value};
 use super::number::{Number, TOO_LONG};
 use super::value::Literal;
@@ -19,7 +19,7 @@ impl Grammar for Json {
         cursor.take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
     }
 
-    fn leaf<'a>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, Mistake> {
+    fn leaf<'a>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxError> {
         match cursor.peek() {
             Some(b'"') => text(cursor).map(Literal::Text),
             Some(b'-' | b'0'..=b'9') => number(cursor).map(Literal::Number),
@@ -27,7 +27,7 @@ impl Grammar for Json {
         }
     }
 
-    fn key<'a>(cursor: &mut Cursor<'a>, _: Option<usize>) -> Result<Cow<'a, str>, Mistake> {
+    fn key<'a>(cursor: &mut Cursor<'a>, _: Option<usize>) -> Result<Cow<'a, str>, SyntaxError> {
         if cursor.peek() != Some(b'"') {
             return cursor.fail("a key in double quotes");
         }
@@ -42,7 +42,7 @@ impl Grammar for Json {
 }
 
 /// Reads a text that is one JSON value.
-pub(super) fn read(text: &str) -> Result<Read<'_>, Mistake> {
+pub(super) fn read(text: &str) -> Result<Read<'_>, SyntaxError> {
     let mut cursor = Cursor::new(text)?;
     Json::blanks(&mut cursor);
     let value = value::<Json>(&mut cursor)?;
@@ -51,24 +51,24 @@ pub(super) fn read(text: &str) -> Result<Read<'_>, Mistake> {
     Ok((value, cursor.repeated))
 }
 
-fn constant<'a>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, Mistake> {
+fn constant<'a>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxError> {
     let start = cursor.at();
     match cursor.take_while(|byte| byte.is_ascii_alphanumeric()) {
         "null" => Ok(Literal::Null),
         "true" => Ok(Literal::Boolean(true)),
         "false" => Ok(Literal::Boolean(false)),
-        _ => Err(Mistake::token(start, "a value")),
+        _ => Err(SyntaxError::token(start, "a value")),
     }
 }
 
-fn number(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
+fn number(cursor: &mut Cursor<'_>) -> Result<Number, SyntaxError> {
     let start = cursor.at();
     let is_negative = cursor.take(b'-');
     let digits_start = cursor.at();
     let whole = digits(cursor, start)?;
     let mut is_integer = true;
     if whole.len() > 1 && whole.starts_with('0') {
-        return Err(Mistake::token(start, "a number without leading zeros"));
+        return Err(SyntaxError::token(start, "a number without leading zeros"));
     }
     if cursor.take(b'.') {
         is_integer = false;
@@ -80,7 +80,7 @@ fn number(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
         digits(cursor, start)?;
     }
     let number = if is_integer {
-        Number::decimal(whole).ok_or_else(|| Mistake::token(start, TOO_LONG))?
+        Number::decimal(whole).ok_or_else(|| SyntaxError::token(start, TOO_LONG))?
     } else {
         Number::float(cursor.since(digits_start))
     };
@@ -92,14 +92,14 @@ fn number(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
 }
 
 /// Passes at least one digit of the number that starts at `start`.
-fn digits<'a>(cursor: &mut Cursor<'a>, start: usize) -> Result<&'a str, Mistake> {
+fn digits<'a>(cursor: &mut Cursor<'a>, start: usize) -> Result<&'a str, SyntaxError> {
     match cursor.take_while(|byte| byte.is_ascii_digit()) {
-        "" => Err(Mistake::token(start, "a number")),
+        "" => Err(SyntaxError::token(start, "a number")),
         digits => Ok(digits),
     }
 }
 
-fn text<'a>(cursor: &mut Cursor<'a>) -> Result<Cow<'a, str>, Mistake> {
+fn text<'a>(cursor: &mut Cursor<'a>) -> Result<Cow<'a, str>, SyntaxError> {
     cursor.advance(1);
     let mut text = Cow::Borrowed("");
     loop {
@@ -115,7 +115,7 @@ fn text<'a>(cursor: &mut Cursor<'a>) -> Result<Cow<'a, str>, Mistake> {
     }
 }
 
-fn escape(cursor: &mut Cursor<'_>) -> Result<char, Mistake> {
+fn escape(cursor: &mut Cursor<'_>) -> Result<char, SyntaxError> {
     let start = cursor.at();
     cursor.advance(1);
     let escaped = match cursor.peek() {
@@ -126,14 +126,14 @@ fn escape(cursor: &mut Cursor<'_>) -> Result<char, Mistake> {
         Some(b'r') => '\r',
         Some(b't') => '\t',
         Some(b'u') => return utf16(cursor, start),
-        _ => return Err(Mistake::token(start, "an escape of JSON")),
+        _ => return Err(SyntaxError::token(start, "an escape of JSON")),
     };
     cursor.advance(1);
     Ok(escaped)
 }
 
 /// Passes one `u` and its four digits, or the two escapes of a surrogate pair.
-fn utf16(cursor: &mut Cursor<'_>, start: usize) -> Result<char, Mistake> {
+fn utf16(cursor: &mut Cursor<'_>, start: usize) -> Result<char, SyntaxError> {
     let first = unit(cursor, start)?;
     let is_high = matches!(first, 0xD800..0xDC00);
     let second = if is_high && cursor.peek_at(1) == Some(b'u') && cursor.take(b'\\') {
@@ -143,14 +143,17 @@ fn utf16(cursor: &mut Cursor<'_>, start: usize) -> Result<char, Mistake> {
     };
     match char::decode_utf16([first].into_iter().chain(second)).next() {
         Some(Ok(character)) => Ok(character),
-        _ => Err(Mistake::token(start, "a surrogate as half of a pair only")),
+        _ => Err(SyntaxError::token(
+            start,
+            "a surrogate as half of a pair only",
+        )),
     }
 }
 
-fn unit(cursor: &mut Cursor<'_>, start: usize) -> Result<u16, Mistake> {
+fn unit(cursor: &mut Cursor<'_>, start: usize) -> Result<u16, SyntaxError> {
     cursor.advance(1);
     match cursor.take_digits(16, 4) {
         (unit, 4) => Ok(u16::try_from(unit).unwrap_or_default()),
-        _ => Err(Mistake::token(start, "four hexadecimal digits")),
+        _ => Err(SyntaxError::token(start, "four hexadecimal digits")),
     }
 }

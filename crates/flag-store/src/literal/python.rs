@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::cursor::{Cursor, is_in_word};
-use super::error::Mistake;
+use super::error::SyntaxError;
 use super::grammar::{Grammar, Read, value};
 use super::python_blanks::{blanks, end, start};
 use super::python_number::number;
@@ -21,7 +21,7 @@ impl Grammar for Python {
         blanks(cursor);
     }
 
-    fn leaf<'a>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, Mistake> {
+    fn leaf<'a>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxError> {
         match cursor.peek() {
             Some(b'+' | b'-' | b'.' | b'0'..=b'9') => number(cursor).map(Literal::Number),
             _ if starts_text(cursor) => text(cursor).map(Literal::Text),
@@ -29,7 +29,10 @@ impl Grammar for Python {
         }
     }
 
-    fn key<'a>(cursor: &mut Cursor<'a>, bracket: Option<usize>) -> Result<Cow<'a, str>, Mistake> {
+    fn key<'a>(
+        cursor: &mut Cursor<'a>,
+        bracket: Option<usize>,
+    ) -> Result<Cow<'a, str>, SyntaxError> {
         let start = cursor.at();
         let key = if starts_text(cursor) {
             Literal::Text(text(cursor)?)
@@ -41,12 +44,12 @@ impl Grammar for Python {
             (_, Some(b':')) => cursor.advance(1),
             (Some(at), Some(b',' | b'}')) => {
                 let found = "a set, which has no order";
-                return Err(Mistake::new(at, "a dict or a list", found));
+                return Err(SyntaxError::new(at, "a dict or a list", found));
             }
             _ => return cursor.fail("`:`"),
         }
         let Literal::Text(key) = key else {
-            return Err(Mistake::token(start, "text as the key"));
+            return Err(SyntaxError::token(start, "text as the key"));
         };
         blanks(cursor);
         Ok(key)
@@ -54,7 +57,7 @@ impl Grammar for Python {
 }
 
 /// Reads a text that is one Python literal: a value, or a tuple that goes without brackets.
-pub(super) fn read(text: &str) -> Result<Read<'_>, Mistake> {
+pub(super) fn read(text: &str) -> Result<Read<'_>, SyntaxError> {
     let mut cursor = Cursor::new(text)?;
     start(&mut cursor)?;
     let mut read = value::<Python>(&mut cursor)?;
@@ -67,7 +70,7 @@ pub(super) fn read(text: &str) -> Result<Read<'_>, Mistake> {
 }
 
 /// Reads the other items of a tuple without brackets, from the first comma on.
-fn bare_tuple<'a>(cursor: &mut Cursor<'a>, first: Node<'a>) -> Result<Node<'a>, Mistake> {
+fn bare_tuple<'a>(cursor: &mut Cursor<'a>, first: Node<'a>) -> Result<Node<'a>, SyntaxError> {
     let at = first.at;
     let mut items = vec![first];
     while cursor.take(b',') {
@@ -82,12 +85,12 @@ fn bare_tuple<'a>(cursor: &mut Cursor<'a>, first: Node<'a>) -> Result<Node<'a>, 
     Ok(Node { at, literal })
 }
 
-fn constant<'a>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, Mistake> {
+fn constant<'a>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxError> {
     let start = cursor.at();
     match cursor.take_while(is_in_word) {
         "None" => Ok(Literal::Null),
         "True" => Ok(Literal::Boolean(true)),
         "False" => Ok(Literal::Boolean(false)),
-        _ => Err(Mistake::token(start, "a value")),
+        _ => Err(SyntaxError::token(start, "a value")),
     }
 }

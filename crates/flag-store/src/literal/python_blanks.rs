@@ -1,16 +1,16 @@
 //! What Python takes between two tokens: blanks, comments, ends of lines.
 
 use super::cursor::Cursor;
-use super::error::Mistake;
+use super::error::SyntaxError;
 
 /// Passes what may stand before the value.
-pub(super) fn start(cursor: &mut Cursor<'_>) -> Result<(), Mistake> {
+pub(super) fn start(cursor: &mut Cursor<'_>) -> Result<(), SyntaxError> {
     cursor.take_while(|byte| matches!(byte, b' ' | b'\t'));
     empty_lines(cursor)
 }
 
 /// Passes what may stand behind the value, which is a line of its own.
-pub(super) fn end(cursor: &mut Cursor<'_>) -> Result<(), Mistake> {
+pub(super) fn end(cursor: &mut Cursor<'_>) -> Result<(), SyntaxError> {
     blanks(cursor);
     if cursor.take_line_end() {
         empty_lines(cursor)?;
@@ -19,7 +19,7 @@ pub(super) fn end(cursor: &mut Cursor<'_>) -> Result<(), Mistake> {
 }
 
 /// Passes lines that hold blanks and comments only, and makes sure that the next one isn't indented.
-fn empty_lines(cursor: &mut Cursor<'_>) -> Result<(), Mistake> {
+fn empty_lines(cursor: &mut Cursor<'_>) -> Result<(), SyntaxError> {
     loop {
         let is_indented = indentation(cursor);
         let has_comment = cursor.peek() == Some(b'#');

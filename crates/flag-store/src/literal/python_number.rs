@@ -1,12 +1,12 @@
 //! Reads the numbers of Python, which may hold underscores.
 
 use super::cursor::{Cursor, is_in_word};
-use super::error::Mistake;
+use super::error::SyntaxError;
 use super::number::{Number, TOO_LONG, TOO_LONG_WITH_RADIX};
 use super::python_blanks::blanks;
 
 /// Reads a number with at most one sign, that is not part of a sum, which would be a complex number.
-pub(super) fn number(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
+pub(super) fn number(cursor: &mut Cursor<'_>) -> Result<Number, SyntaxError> {
     let number = if cursor.take(b'-') {
         signed(cursor)?.negated()
     } else if cursor.take(b'+') {
@@ -22,7 +22,7 @@ pub(super) fn number(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
 }
 
 /// Reads what a sign stands before: a number, perhaps in parentheses.
-fn signed(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
+fn signed(cursor: &mut Cursor<'_>) -> Result<Number, SyntaxError> {
     blanks(cursor);
     match cursor.peek() {
         Some(b'(') => {
@@ -38,7 +38,7 @@ fn signed(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
 }
 
 /// Reads an integer or a float without a sign.
-fn unsigned(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
+fn unsigned(cursor: &mut Cursor<'_>) -> Result<Number, SyntaxError> {
     let start = cursor.at();
     let number = match cursor.rest() {
         [b'0', b'x' | b'X', ..] => with_radix(cursor, 16),
@@ -47,23 +47,23 @@ fn unsigned(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
         _ => decimal(cursor),
     }?;
     match cursor.peek() {
-        Some(b'j' | b'J') => Err(Mistake::token(start, "a real number")),
-        Some(byte) if is_in_word(byte) => Err(Mistake::token(start, "a number")),
+        Some(b'j' | b'J') => Err(SyntaxError::token(start, "a real number")),
+        Some(byte) if is_in_word(byte) => Err(SyntaxError::token(start, "a number")),
         _ => Ok(number),
     }
 }
 
-fn with_radix(cursor: &mut Cursor<'_>, radix: u32) -> Result<Number, Mistake> {
+fn with_radix(cursor: &mut Cursor<'_>, radix: u32) -> Result<Number, SyntaxError> {
     let start = cursor.at();
     cursor.advance(2);
     let digits_start = cursor.at();
     cursor.take(b'_');
     digits(cursor, start, radix)?;
     let number = Number::with_radix(cursor.since(digits_start), radix);
-    number.ok_or_else(|| Mistake::token(start, TOO_LONG_WITH_RADIX))
+    number.ok_or_else(|| SyntaxError::token(start, TOO_LONG_WITH_RADIX))
 }
 
-fn decimal(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
+fn decimal(cursor: &mut Cursor<'_>) -> Result<Number, SyntaxError> {
     let start = cursor.at();
     if cursor.peek() != Some(b'.') {
         digits(cursor, start, 10)?;
@@ -83,21 +83,21 @@ fn decimal(cursor: &mut Cursor<'_>) -> Result<Number, Mistake> {
     }
     match Number::decimal(whole) {
         Some(number) if whole.starts_with('0') && !number.is_zero() => {
-            Err(Mistake::token(start, "a number without leading zeros"))
+            Err(SyntaxError::token(start, "a number without leading zeros"))
         }
         Some(number) => Ok(number),
-        None => Err(Mistake::token(start, TOO_LONG)),
+        None => Err(SyntaxError::token(start, TOO_LONG)),
     }
 }
 
 /// Passes digits, with single underscores between them, of the number that starts at `start`.
-fn digits(cursor: &mut Cursor<'_>, start: usize, radix: u32) -> Result<(), Mistake> {
+fn digits(cursor: &mut Cursor<'_>, start: usize, radix: u32) -> Result<(), SyntaxError> {
     loop {
         if cursor
             .take_while(|byte| char::from(byte).is_digit(radix))
             .is_empty()
         {
-            return Err(Mistake::token(start, "a number"));
+            return Err(SyntaxError::token(start, "a number"));
         }
         if !cursor.take(b'_') {
             return Ok(());

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::cursor::Cursor;
-use super::error::Mistake;
+use super::error::SyntaxError;
 use super::python_blanks::blanks;
 
 /// What the letters before the quote say.
@@ -28,13 +28,13 @@ pub(super) fn starts_text(cursor: &Cursor<'_>) -> bool {
 }
 
 /// Reads one text, or several in a row, which are one.
-pub(super) fn text<'a>(cursor: &mut Cursor<'a>) -> Result<Cow<'a, str>, Mistake> {
+pub(super) fn text<'a>(cursor: &mut Cursor<'a>) -> Result<Cow<'a, str>, SyntaxError> {
     let mut text = Cow::Borrowed("");
     while let Some((prefix, length)) = prefix(cursor) {
         match prefix {
             Prefix::Plain | Prefix::Raw => cursor.advance(length),
-            Prefix::Bytes => return Err(Mistake::new(cursor.at(), "text", "bytes")),
-            Prefix::Formatted => return Err(Mistake::new(cursor.at(), "text", "an f-string")),
+            Prefix::Bytes => return Err(SyntaxError::new(cursor.at(), "text", "bytes")),
+            Prefix::Formatted => return Err(SyntaxError::new(cursor.at(), "text", "an f-string")),
         }
         quoted(cursor, prefix, &mut text)?;
         blanks(cursor);
@@ -71,7 +71,7 @@ fn quoted<'a>(
     cursor: &mut Cursor<'a>,
     prefix: Prefix,
     text: &mut Cow<'a, str>,
-) -> Result<(), Mistake> {
+) -> Result<(), SyntaxError> {
     let quotes = opening(cursor);
     let Quotes { quote, is_triple } = quotes;
     loop {
@@ -144,7 +144,7 @@ fn raw_backslash(cursor: &mut Cursor<'_>, text: &mut String) {
 const BY_CODE: &str = r"a character by its code, such as \u2014 for \N{EM DASH}";
 
 /// Appends what an escape stands for; of an unknown one the backslash stays.
-fn escape(cursor: &mut Cursor<'_>, text: &mut String) -> Result<(), Mistake> {
+fn escape(cursor: &mut Cursor<'_>, text: &mut String) -> Result<(), SyntaxError> {
     let start = cursor.at();
     cursor.advance(1);
     let character = match cursor.peek() {
@@ -156,7 +156,7 @@ fn escape(cursor: &mut Cursor<'_>, text: &mut String) -> Result<(), Mistake> {
         Some(b'x') => hexadecimal(cursor, start, 2)?,
         Some(b'u') => hexadecimal(cursor, start, 4)?,
         Some(b'U') => hexadecimal(cursor, start, 8)?,
-        Some(b'N') => return Err(Mistake::token(start, BY_CODE)),
+        Some(b'N') => return Err(SyntaxError::token(start, BY_CODE)),
         Some(byte) => {
             let known = simple(byte);
             cursor.advance(usize::from(known.is_some()));
@@ -182,8 +182,8 @@ fn simple(byte: u8) -> Option<char> {
     }
 }
 
-/// Passes a letter and exactly so many hexadecimal digits of the escape that starts at `start`.
-fn hexadecimal(cursor: &mut Cursor<'_>, start: usize, length: usize) -> Result<char, Mistake> {
+/// Passes a letter and exactly this many hexadecimal digits of the escape that starts at `start`.
+fn hexadecimal(cursor: &mut Cursor<'_>, start: usize, length: usize) -> Result<char, SyntaxError> {
     cursor.advance(1);
     let (code, digits) = cursor.take_digits(16, length);
     let expected = match char::from_u32(code) {
@@ -192,5 +192,5 @@ fn hexadecimal(cursor: &mut Cursor<'_>, start: usize, length: usize) -> Result<c
         None if (0xD800..0xE000).contains(&code) => "a character other than a surrogate",
         None => "a character up to U+10FFFF",
     };
-    Err(Mistake::token(start, expected))
+    Err(SyntaxError::token(start, expected))
 }

@@ -68,7 +68,7 @@ impl Literal<'_> {
         }
     }
 
-    /// The value of a dict's key; `None` for a key that is not there, and for what is no dict.
+    /// The value of a dict's key; `None` if the key is missing, or if this is no dict.
     pub fn get(&self, key: &str) -> Option<&Self> {
         let Self::Dict(entries) = self else {
             return None;

@@ -202,7 +202,11 @@ mod tests {
     fn a_key_over_the_limit_is_refused() {
         let created = "2024-09-25 19:15:28.000000";
         let instance = InstanceId::new("\u{85}".repeat(256)).unwrap();
-        assert!(exposure_key(&flag(), &instance, "r", created).is_ok());
+        let rest = exposure_key(&flag(), &instance, "", created).unwrap().len();
+        let longest = "r".repeat(MAX_KEY_BYTES - rest);
+        let key = exposure_key(&flag(), &instance, &longest, created).unwrap();
+        assert_eq!(key.len(), MAX_KEY_BYTES);
+        assert!(exposure_key(&flag(), &instance, &(longest + "r"), created).is_err());
         let refused = exposure_key(&flag(), &instance, &"r".repeat(4_000), created).unwrap_err();
         assert_eq!(refused.expected, "at most 4096 bytes");
     }

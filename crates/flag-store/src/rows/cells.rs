@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::io::Write as _;
 
-/// Beyond so many bytes, the buffer grows by an eighth rather than to the double.
+/// A buffer of more bytes grows by an eighth instead of doubling.
 const LARGE: usize = 4 << 10;
 
 /// The cells of a row by column, bytes as stored.
@@ -25,7 +25,7 @@ struct End {
 }
 
 impl Cells {
-    /// No cells yet, and room for so many, which have so many bytes in their columns and values.
+    /// No cells, with room for this many cells and this many bytes in columns and values.
     pub fn with_capacity(cells: usize, bytes: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(bytes),
@@ -121,7 +121,7 @@ impl Cells {
         before.map_or(0, |end| end.value)
     }
 
-    /// Makes room for so many bytes more; hardly more than that where cells are large.
+    /// Reserves this many more bytes; hardly more than that if the cells are large.
     fn reserve(&mut self, more: usize) {
         let length = self.bytes.len();
         if self.bytes.capacity() - length < more {

@@ -58,7 +58,7 @@ pub(crate) fn encode_exposure(exposure: &Exposure<'_>, booleans: Spelling) -> Re
     })
 }
 
-/// The cells of an exposure as text, whoever wrote it; nothing depends on them, so nothing is refused.
+/// The cells of an exposure as text, whatever tooling wrote it; no decision depends on them, so nothing is refused.
 pub(crate) fn decode_exposure(row: &Row) -> StoredExposure {
     let text = |column| {
         row.cells
@@ -133,7 +133,7 @@ impl Reader<'_, ExposureRowKey<'_>> {
         Err(self.problem(column, problem))
     }
 
-    /// Refuses a cell that is there and cannot be read so.
+    /// Refuses an existing cell that cannot be read as this.
     fn check<T>(
         &self,
         column: &'static str,

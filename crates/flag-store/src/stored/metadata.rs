@@ -147,7 +147,7 @@ impl<'a> Reader<'a> {
         Some(text)
     }
 
-    /// One line of at most so many bytes: line breaks and the like become spaces, and what is too long is cut.
+    /// One line of at most this many bytes: line breaks and the like become spaces, and longer text is cut.
     fn line(&self, column: &str, text: &str, most: usize) -> Option<String> {
         let (kept, _) = text.split_at(text.floor_char_boundary(most));
         let line = kept.replace(char::is_control, " ");

@@ -170,7 +170,7 @@ pub(crate) fn read_revision(
         owner: read_owner(&reader, "OwnerID"),
         rollback_of: read_rollback_of(&reader),
     };
-    let read = Revision::of_stored(reader.key.created, parts);
+    let read = Revision::from_stored(reader.key.created, parts);
     let (revision, repeated) = read.map_err(|invalid| reader.invalid_revision(invalid))?;
     for one in repeated.chunk_by(|one, other| one.treatment == other.treatment) {
         reader.odd_repeated(one);
@@ -178,7 +178,7 @@ pub(crate) fn read_revision(
     Ok(revision)
 }
 
-/// How a row places instances, even if the rest of it cannot be read: its version, and all of it if that is told.
+/// How a row places instances, even if the rest of it cannot be read: its version, and the rest if it can be read.
 pub(crate) fn read_placing(
     row: &Row,
     options: &RowOptions,

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use flag_model::{
-    BucketRange, FlagType, FlagValue, FormatVersion, InstanceId, Invalid, InvalidPercent, Percent,
-    Repeated, Revision, Treatment, TreatmentName, quoted,
+    BucketRange, DuplicateOverride, FlagType, FlagValue, FormatVersion, InstanceId, Invalid,
+    InvalidPercent, Percent, Revision, Treatment, TreatmentName, quoted,
 };
 
 use super::carried::Carried;
@@ -190,7 +190,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The ids that anybody can have: what is no text counts by the text that Python makes of it.
+    /// The valid ids; a value that is no text counts as the text that Python makes of it.
     fn overrides(&self) -> Result<Vec<InstanceId<'static>>, Invalid> {
         if let Some(Literal::Text(text)) = self.optional("OverrideList")
             && text.is_empty()
@@ -365,8 +365,8 @@ fn and_more(others: usize) -> String {
 
 impl Reader<'_> {
     /// Notes the ids of one treatment that are listed before.
-    pub(super) fn odd_repeated(&self, repeated: &[Repeated]) {
-        let Some(Repeated {
+    pub(super) fn odd_repeated(&self, repeated: &[DuplicateOverride]) {
+        let Some(DuplicateOverride {
             treatment,
             instance,
         }) = repeated.first()

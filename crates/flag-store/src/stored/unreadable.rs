@@ -6,7 +6,7 @@ use crate::literal::LiteralError;
 use crate::row_key::{FlagRowKey, flag_prefix};
 use crate::rows::Row;
 
-/// A row that cannot be read; whoever wrote it, it isn't ours. Only its flag is affected.
+/// A row that cannot be read, written by other tooling. Only its flag is affected.
 ///
 /// Its text quotes what the row holds: it is for who looks after the flags. Everybody else gets [`Self::place`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,5 +1,8 @@
 //! Facts about appending, with writers that die half-way, replies that get lost, and clocks that are wrong.
 
+mod claiming;
+mod settling;
+
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -189,16 +192,6 @@ async fn append(writer: &FlagStore, base: Base, comment: &str) -> Result<Timesta
         .map(|(revision, _)| revision.created())
 }
 
-/// The same in real time.
-async fn die_appending_soon(writer: &FlagStore, comment: &str) {
-    tokio::time::timeout(
-        Duration::from_millis(50),
-        append(writer, Base::Nothing, comment),
-    )
-    .await
-    .unwrap_err();
-}
-
 /// Appends until the writer dies, which is when it hasn't answered after a second.
 async fn die_appending(writer: &FlagStore, base: Base, comment: &str) {
     tokio::time::timeout(Duration::from_secs(1), append(writer, base, comment))
@@ -206,7 +199,7 @@ async fn die_appending(writer: &FlagStore, base: Base, comment: &str) {
         .unwrap_err();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn revisions_are_a_microsecond_apart_when_the_clock_stands_still() {
     let world = World::default();
     assert_eq!(
@@ -228,7 +221,7 @@ async fn revisions_are_a_microsecond_apart_when_the_clock_stands_still() {
     assert_eq!(world.comments().await, ["one", "two", "three"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn whoever_started_from_an_older_revision_is_told() {
     let world = World::default();
     append(&world.writer(), Base::Nothing, "one").await.unwrap();
@@ -254,7 +247,7 @@ async fn whoever_started_from_an_older_revision_is_told() {
     assert_eq!(world.comments().await, ["one", "two"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_stored_claims_nothing() {
     let world = World::default();
     let long = "x".repeat(64 * 1024 + 1);
@@ -403,7 +396,7 @@ async fn a_clock_that_is_behind_loses_nothing_and_is_told() {
 }
 
 /// So that whoever removes a row of a clock that was ahead can go on.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_row_ahead_that_is_gone_holds_nobody_up() {
     let world = World::default();
     let told = at(9_000_000_000_000).to_string();
@@ -430,7 +423,7 @@ async fn mark(world: &World) -> ChangeMark {
 }
 
 /// Times may be equal, for clocks stand still and flags are many: the mark moves all the same.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_change_moves_the_mark_and_nothing_else_does() {
     let world = World::default();
     let mut marks = vec![mark(&world).await];
@@ -447,7 +440,16 @@ async fn every_change_moves_the_mark_and_nothing_else_does() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_head_row_has_the_mark_that_is_read_alone() {
+    let world = World::default();
+    append(&world.writer(), Base::Nothing, "one").await.unwrap();
+    let heads = world.writer().heads(&flag().project).await.unwrap();
+    assert_eq!(*heads.mark(), mark(&world).await);
+    assert_ne!(*heads.mark(), ChangeMark::default());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_change_by_an_older_release_moves_the_mark() {
     let world = World::default();
     append(&world.writer(), Base::Nothing, "one").await.unwrap();
@@ -536,10 +538,11 @@ async fn a_writer_whose_machine_slept_after_its_claim_writes_nothing() {
     assert_eq!(world.comments().await, [""; 0]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_claim_whose_row_is_in_holds_nobody_up() {
     let world = World::default();
-    die_appending_soon(&world.writer_with(1_000_000, vec![(2, Fault::Dies)]), "one").await;
+    let dies = world.writer_with(1_000_000, vec![(2, Fault::Dies)]);
+    die_appending(&dies, Base::Nothing, "one").await;
     // The reference's tooling writes a later row, behind which the claim's own is hidden.
     let foreign = encode(&Revision::new(at(3_000_000), parts("foreign")).unwrap());
     world.rows.insert_if_absent(&foreign).await.unwrap();
@@ -551,7 +554,33 @@ async fn a_claim_whose_row_is_in_holds_nobody_up() {
     assert_eq!(world.comments().await, ["one", "foreign", "two"]);
 }
 
-#[tokio::test]
+/// A row that the reference's tooling writes above a claim doesn't end the claim.
+#[tokio::test(start_paused = true)]
+async fn a_claim_below_a_later_row_is_respected() {
+    let world = World::default();
+    let dies = world.writer_with(1_000_000, vec![(1, Fault::Dies)]);
+    die_appending(&dies, Base::Nothing, "dies").await;
+    let foreign = encode(&Revision::new(at(3_000_000), parts("foreign")).unwrap());
+    world.rows.insert_if_absent(&foreign).await.unwrap();
+    let started = Instant::now();
+    append(&world.writer(), Base::Row(at(3_000_000)), "two")
+        .await
+        .unwrap();
+    assert!(started.elapsed() >= Duration::from_secs(30));
+}
+
+/// The last instant that readers take counts for writers too.
+#[tokio::test(start_paused = true)]
+async fn a_row_at_the_end_of_the_time_that_counts_is_followed() {
+    let world = World::default();
+    let end = 1_000_000 + 24 * 3_600 * 1_000_000;
+    let foreign = encode(&Revision::new(at(end), parts("foreign")).unwrap());
+    world.rows.insert_if_absent(&foreign).await.unwrap();
+    let appended = append(&world.writer(), Base::Row(at(end)), "two").await;
+    assert_eq!(appended.unwrap(), at(end + 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_later_row_of_the_references_tooling_is_told() {
     let world = World::default();
     append(&world.writer(), Base::Nothing, "one").await.unwrap();
@@ -570,7 +599,7 @@ async fn a_later_row_of_the_references_tooling_is_told() {
         .unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_row_of_the_references_tooling_in_between_is_told() {
     let world = World::default();
     append(&world.writer(), Base::Nothing, "one").await.unwrap();
@@ -587,7 +616,7 @@ async fn a_row_of_the_references_tooling_in_between_is_told() {
     assert_eq!(world.comments().await, ["one", "foreign", "two"]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn metadata_is_appended_apart_from_revisions() {
     let world = World::default();
     let metadata = |description: &str| MetadataParts {

@@ -73,7 +73,7 @@ fn roll_back(parts: &mut RevisionParts) {
     parts.rollback_of = Timestamp::parse(TIME).ok();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_rollback_carries_what_is_unknown_in_the_spelling_of_its_version() {
     let treatments = r#"[{"PercentRollout": 40.0, "Value": true, "Note": {"a": [null, 1e999, "it's"]}, "Name": "x"}, {"PercentRollout": 1, "Value": false}]"#;
     let old = row(&[
@@ -93,7 +93,7 @@ async fn a_rollback_carries_what_is_unknown_in_the_spelling_of_its_version() {
     assert_eq!(cell(&cells, "Treatments"), Some(expected));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn version_2_stays_json() {
     let treatments = "[{'PercentRollout': 1, 'Ranges': [[0, 1000]], 'Value': True, 'Note': None}]";
     let version_2 = [
@@ -109,7 +109,7 @@ async fn version_2_stays_json() {
     assert_eq!(cell(&cells, "ControlValue"), Some("false"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_revision_carries_nothing_that_is_unknown() {
     let old = row(&[("Team", "search")]);
     let cells = followed(&old, |parts| parts.control = FlagValue::Boolean(true)).await;
@@ -122,7 +122,7 @@ async fn another_revision_carries_nothing_that_is_unknown() {
     assert_eq!(cell(&cells.await, "Team"), None);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_algorithm_that_the_row_names_stays() {
     let on = |parts: &mut RevisionParts| parts.control = FlagValue::Boolean(true);
     let cells = followed(&row(&[("HashAlgorithm", "sha256")]), on).await;

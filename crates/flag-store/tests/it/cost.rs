@@ -25,7 +25,7 @@ fn parts(number: u32, comment: &str) -> RevisionParts {
 }
 
 /// However many flags the project has, and however large the revisions before are.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_append_and_a_look_for_changes_cost_what_they_cost_for_the_first_flag() {
     let rows = Arc::new(ScriptedRows::default());
     let store = FlagStore::new(rows.clone(), Arc::new(SystemClock));

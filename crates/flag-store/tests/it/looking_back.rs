@@ -74,7 +74,7 @@ async fn check_at(at: &str, expected: Option<&str>) {
     check_made(revision.map(|revision| revision.created()), expected);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_revision_is_in_force_from_the_microsecond_that_it_was_made() {
     let [first, second] = ["2024-09-25 10:00:01.500000", "2024-09-25 10:00:02.000000"];
     check_at("2024-09-25 10:00:01.500000", Some(first)).await;
@@ -83,14 +83,14 @@ async fn a_revision_is_in_force_from_the_microsecond_that_it_was_made() {
     check_at("2024-09-25 10:00:02.000001", Some(second)).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_newest_revision_is_in_force_ever_after() {
     let newest = Some("2024-09-25 10:00:03.000000");
     check_at("2024-09-25 10:00:03", newest).await;
     check_at("9999-12-31 23:59:59.999999", newest).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn no_revision_is_in_force_before_the_first() {
     check_at("2024-09-25 10:00:01.499999", None).await;
     let first = with_revisions().first_revision_made(&flag()).await;
@@ -99,7 +99,7 @@ async fn no_revision_is_in_force_before_the_first() {
     check_made(nothing.unwrap(), None);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_revision_that_cannot_be_read_fails_the_instants_that_it_was_in_force() {
     let rows = [
         revision("2024-09-25 10:00:01", "[]"),
@@ -113,7 +113,7 @@ async fn a_revision_that_cannot_be_read_fails_the_instants_that_it_was_in_force(
     assert!(matches!(after, Err(ReadError::Unreadable(_))), "{after:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn metadata_is_told_through_time_the_newest_first() {
     let mut unreadable = metadata("2024-09-25 10:00:02", "Two");
     unreadable.cells.set("Type", "DATA");

@@ -125,7 +125,7 @@ impl World {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_last_row_is_found_by_one_scan_of_one_row() {
     let world = World::new(&["2025-01-01 00:00:00", GOOD]);
     assert_eq!(world.latest().await, (GOOD.to_owned(), 1));
@@ -142,7 +142,7 @@ async fn the_last_row_is_found_by_one_scan_of_one_row() {
     assert_eq!((none.row, none.passed_over), (None, None));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn every_reader_passes_over_rows_that_cannot_be_of_now() {
     for above in ABOVE {
         let world = World::new(&["2025-01-01 00:00:00", GOOD, above]);
@@ -174,7 +174,7 @@ async fn every_reader_passes_over_rows_that_cannot_be_of_now() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn however_many_rows_are_ahead_two_scans_pass_over_them() {
     let times: Vec<String> = (0..200)
         .map(|n| format!("9999-01-01 00:00:00.{n:06}"))
@@ -184,7 +184,7 @@ async fn however_many_rows_are_ahead_two_scans_pass_over_them() {
     assert_eq!(World::new(&times).latest().await, (GOOD.to_owned(), 2));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_row_may_be_as_far_ahead_as_the_options_say() {
     let day_ahead = "2026-01-11 12:00:00.000000";
     let world = World::new(&[GOOD, day_ahead]);
@@ -199,7 +199,7 @@ async fn a_row_may_be_as_far_ahead_as_the_options_say() {
 }
 
 /// A clock that is years behind would otherwise deny every flag.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn where_no_row_counts_the_last_one_does() {
     let ahead = "2027-01-01 00:00:00.000001";
     let world = World::new(&["2026-06-01 00:00:00", ahead]);
@@ -209,7 +209,7 @@ async fn where_no_row_counts_the_last_one_does() {
     assert!(newest.passed_over.is_some());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_flag_with_no_key_that_tells_a_time_is_named() {
     let world = World::new(&["zzzz", "2024-13-01 00:00:00"]);
     let error = world.store.latest_revision(&flag()).await.unwrap_err();
@@ -229,7 +229,7 @@ async fn a_flag_with_no_key_that_tells_a_time_is_named() {
     assert_eq!(world.latest().await.0, "ours");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_append_gets_past_rows_that_do_not_count() {
     for above in ABOVE {
         let world = World::new(&[GOOD, above]);
@@ -266,7 +266,7 @@ async fn an_append_gets_past_rows_that_do_not_count() {
 }
 
 /// Whatever is appended meanwhile, they come into force over it.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn rows_that_come_into_force_later_are_told() {
     for (times, created, counts_from) in [
         (vec![GOOD, "2026-01-11 12:00:00", "zzzz"], None, ""),
@@ -286,7 +286,7 @@ async fn rows_that_come_into_force_later_are_told() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_append_to_a_flag_that_is_all_ahead_is_of_now() {
     let ahead = "9999-12-31 23:59:59.999999";
     let world = World::new(&[ahead]);
@@ -294,7 +294,7 @@ async fn an_append_to_a_flag_that_is_all_ahead_is_of_now() {
     assert_eq!(world.latest().await.0, "ours");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_unreadable_newest_revision_can_be_replaced() {
     let world = World::new(&["2025-01-01 00:00:00"]);
     let mut unreadable = row("REVISION", "f", GOOD);
@@ -312,7 +312,7 @@ async fn an_unreadable_newest_revision_can_be_replaced() {
     assert_eq!(world.latest().await.0, "ours");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn of_one_day_the_latest_time_counts_however_it_is_spelled() {
     for (times, newest) in [
         (["2026-01-10T09:00:00Z", "2026-01-10 11:00:00.000001"], 1),
@@ -342,7 +342,7 @@ async fn of_one_day_the_latest_time_counts_however_it_is_spelled() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_newest_of_all_are_in_a_history_that_is_cut() {
     let times = [
         "2026-01-09T12:00:00",
@@ -363,7 +363,7 @@ async fn the_newest_of_all_are_in_a_history_that_is_cut() {
     assert!(world.store.history(&flag(), 0).await.unwrap().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_time_with_a_t_is_found_again() {
     let times = [
         "2026-01-09T09:00:00Z",
@@ -386,14 +386,14 @@ async fn a_time_with_a_t_is_found_again() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_first_key_that_tells_no_time_does_not_deny_the_others() {
     let world = World::new(&["", "0000-01-01 00:00:00", GOOD]);
     let first = world.store.first_revision_made(&flag()).await.unwrap();
     assert_eq!(first, Some(at(GOOD)));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn however_many_keys_tell_no_time_those_that_do_are_found() {
     for spelled in ["", "2026-01-09 99:", "zzzz"] {
         let times: Vec<String> = (0..250).map(|n| format!("{spelled}{n:03}")).collect();
@@ -409,7 +409,7 @@ async fn however_many_keys_tell_no_time_those_that_do_are_found() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn whatever_is_served_is_listed() {
     let world = World::empty();
     let names = [

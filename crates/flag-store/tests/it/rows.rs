@@ -200,7 +200,7 @@ fn more_overrides_than_can_be_read_again_are_refused() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn cells_that_cannot_be_are_named() {
     check_refused("Name", "g", "found \"g\", expected f, as in the row key").await;
     check_refused(
@@ -242,7 +242,7 @@ async fn cells_that_cannot_be_are_named() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_cell_that_is_missing_or_not_utf8_is_named() {
     let missing = read_foreign("ControlValue", None).await.unwrap_err();
     assert!(
@@ -258,7 +258,7 @@ async fn a_cell_that_is_missing_or_not_utf8_is_named() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn percentages_of_other_kinds_are_shown_as_they_stand() {
     for (percent, shown) in [
         ("-5", "-5"),
@@ -280,7 +280,7 @@ async fn percentages_of_other_kinds_are_shown_as_they_stand() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_the_reference_does_not_know_is_left_alone() {
     let cell =
         b"[{'PercentRollout': 100, 'Value': True, 'Name': 'blue', 'Ranges': 7, 'Other': {}}]";
@@ -290,7 +290,7 @@ async fn what_the_reference_does_not_know_is_left_alone() {
     assert_eq!(empty.owner, None);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_flag_whose_only_key_tells_no_time_cannot_be_read() {
     let mut row = foreign("Comment", None);
     row.key.extend(b" later");
@@ -305,7 +305,7 @@ async fn a_flag_whose_only_key_tells_no_time_cannot_be_read() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn unreadable_rows_stand_in_the_history_beside_the_others() {
     let mut newer = foreign("ControlValue", Some(b"maybe"));
     newer.key = String::from_utf8(newer.key)
@@ -323,7 +323,7 @@ async fn unreadable_rows_stand_in_the_history_beside_the_others() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn metadata_reads_back_as_written() {
     let parts = MetadataParts {
         flag: flag(FlagType::Data),
@@ -346,7 +346,7 @@ async fn metadata_reads_back_as_written() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn flags_are_listed_with_what_is_newest_of_each() {
     let of = |name: &str, project: &str, created: &str| {
         let mut parts = parts(FlagType::Feature, FlagValue::Boolean(true));
@@ -408,7 +408,7 @@ fn exposure(instance: &str, request: &str) -> Exposure<'static> {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_exposure_that_is_logged_never_changes() {
     let log = MemoryLog::default();
     let flag = flag(FlagType::Feature);
@@ -478,7 +478,7 @@ fn booleans_of_exposures_are_spelled_as_told() {
     assert_eq!(row.cells.get("AssignedValue"), Some(b"true".as_slice()));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn exposures_are_found_by_flag_and_by_instance() {
     let log = MemoryLog::default();
     let too_long = exposure("A", &"r".repeat(5_000));

@@ -7,10 +7,11 @@ use flag_model::{
     Revision, RevisionParts, Salt, Treatment,
 };
 
-use super::Signature;
+use super::Defaults;
 use crate::flag_file::RevisionInFile;
-use crate::plan;
-use crate::write::{PlannedRevision, Stored};
+use crate::interpret;
+use crate::stored::Stored;
+use crate::write::PlannedRevision;
 
 /// The next revision; none if the one in force says the same. One that cannot be read is replaced, and places instances
 /// as `unread` says.
@@ -19,7 +20,7 @@ pub(super) fn planned(
     wanted: &RevisionInFile,
     stored: Option<&Stored<Revision>>,
     unread: Option<&Format>,
-    signature: &Signature,
+    defaults: &Defaults,
 ) -> Result<Option<PlannedRevision>, String> {
     let newest = stored.and_then(|stored| stored.as_ref().ok());
     let format = newest.map(|newest| &newest.format).or(unread);
@@ -29,13 +30,13 @@ pub(super) fn planned(
                 .to_owned(),
         );
     }
-    let format = self::format(flag, wanted, format, signature.v1)?;
+    let format = self::format(flag, wanted, format, defaults.v1)?;
     let mut parts = RevisionParts {
         flag: flag.clone(),
         control: wanted.control.clone(),
         treatments: wanted.treatments.clone().unwrap_or_default(),
-        comment: signature.comment.clone(),
-        owner: signature.owner.clone(),
+        comment: defaults.comment.clone(),
+        owner: defaults.owner.clone(),
         rollback_of: None,
         format,
     };
@@ -46,7 +47,7 @@ pub(super) fn planned(
     if let Some(newest) = newest.filter(|newest| newest.format == parts.format) {
         keep_buckets(&mut parts, newest);
     }
-    plan::place(&mut parts, true);
+    interpret::place(&mut parts, true);
     parts.validate().map_err(|refused| refused.to_string())?;
     if newest.is_some_and(|newest| says_the_same(newest, &parts)) {
         return Ok(None);

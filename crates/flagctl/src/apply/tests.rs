@@ -59,8 +59,8 @@ fn stored(revision: Option<Revision>) -> Vec<FlagEntry> {
     revision.map(entry).into_iter().collect()
 }
 
-fn signature() -> Signature {
-    Signature {
+fn defaults() -> Defaults {
+    Defaults {
         comment: "why".to_owned(),
         owner: None,
         v1: HashAlgorithm::Md5,
@@ -74,7 +74,7 @@ fn planned(lines: &str, stored: Vec<FlagEntry>) -> Result<Plan, String> {
     let file = format!(
         "file_version: 1\nproject: p\nflags:\n- flag_type: feature\n  name: f\n  revision:\n    control: false\n    {lines}"
     );
-    plan(read(&file).unwrap(), stored, &BTreeMap::new(), &signature())
+    plan(read(&file).unwrap(), stored, &BTreeMap::new(), &defaults())
         .map_err(|mistakes| mistakes.to_string())
 }
 
@@ -211,12 +211,12 @@ fn flags_that_the_file_does_not_name_are_left_alone() {
     let plan = planned("", vec![other]).unwrap();
     assert_eq!(plan.not_in_file, [left]);
     let nothing = "file_version: 1\nproject: p\nflags:\n- {flag_type: feature, name: f}";
-    let signature = signature();
+    let defaults = defaults();
     let plan = super::plan(
         read(nothing).unwrap(),
         stored(Some(two())),
         &BTreeMap::new(),
-        &signature,
+        &defaults,
     )
     .unwrap();
     assert_eq!((plan.flags.len(), plan.unchanged), (0, 1));
@@ -260,18 +260,18 @@ fn a_new_flag_is_named_as_by_add_and_one_that_is_there_keeps_its_name() {
             );
             read(&text).unwrap()
         };
-        let mut signature = signature();
-        let refused = super::plan(file(), Vec::new(), &BTreeMap::new(), &signature)
+        let mut defaults = defaults();
+        let refused = super::plan(file(), Vec::new(), &BTreeMap::new(), &defaults)
             .map(|_| ())
             .unwrap_err();
         assert!(refused.to_string().contains(says), "{refused}");
-        signature.names = NewName::Any;
-        let any = super::plan(file(), Vec::new(), &BTreeMap::new(), &signature);
+        defaults.names = NewName::Any;
+        let any = super::plan(file(), Vec::new(), &BTreeMap::new(), &defaults);
         assert_eq!(any.is_ok(), name == "My-Flag");
         let mut there = stored(Some(two()));
         there[0].flag.name = FlagName::new(name).unwrap();
-        signature.names = NewName::SnakeCase;
-        assert!(super::plan(file(), there, &BTreeMap::new(), &signature).is_ok());
+        defaults.names = NewName::SnakeCase;
+        assert!(super::plan(file(), there, &BTreeMap::new(), &defaults).is_ok());
     }
 }
 
@@ -309,12 +309,12 @@ fn what_is_exported_and_applied_elsewhere_decides_alike() {
             serde_json::to_string(&written).unwrap(),
             serde_saphyr::to_string(&written).unwrap(),
         ] {
-            let signature = signature();
+            let defaults = defaults();
             let plan = plan(
                 read(&text).unwrap(),
                 Vec::new(),
                 &BTreeMap::new(),
-                &signature,
+                &defaults,
             )
             .unwrap();
             let revision = plan.flags[0].revision.as_ref().unwrap();

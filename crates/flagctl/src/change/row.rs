@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use flag_model::{AlgorithmSource, Format, InstanceId, Revision, Treatment};
 
-use crate::output::{item, shown, visible};
+use crate::output::{escaped, list_item, visible};
 
 /// How many characters of a value are shown.
 const SHOWN_CHARACTERS: usize = 60;
@@ -75,7 +75,7 @@ impl Row {
             0
         };
         [
-            shown(&self.what),
+            escaped(&self.what),
             cut(&self.now, from),
             cut(&self.then, from),
         ]
@@ -86,7 +86,7 @@ impl Row {
 fn cut(text: &str, from: usize) -> String {
     let length = text.chars().count();
     if length <= SHOWN_CHARACTERS {
-        return shown(text);
+        return escaped(text);
     }
     let from = from.min(length - SHOWN_CHARACTERS);
     let part: String = text.chars().skip(from).take(SHOWN_CHARACTERS).collect();
@@ -96,7 +96,7 @@ fn cut(text: &str, from: usize) -> String {
     } else {
         ""
     };
-    format!("{before}{}{after}", shown(&part))
+    format!("{before}{}{after}", escaped(&part))
 }
 
 fn format(format: &Format) -> String {
@@ -207,7 +207,7 @@ fn listed(of: &[InstanceId<'_>], other: &[InstanceId<'_>]) -> String {
         .map(InstanceId::as_str)
         .filter(|id| !other.contains(id))
         .collect();
-    let shown: Vec<String> = ids.iter().take(SHOWN_IDS).map(|id| item(id)).collect();
+    let shown: Vec<String> = ids.iter().take(SHOWN_IDS).map(|id| list_item(id)).collect();
     let more = ids.len().saturating_sub(SHOWN_IDS);
     let more = if more > 0 {
         format!(" and {more} more")

@@ -76,7 +76,7 @@ fn a_percentage_is_shown_beside_the_old_one() {
             "  control                a          a",
             "* treatment_1            10 % b     20 % b",
             "* treatment_1 overrides  without x  with z 1",
-            "10 % of all instances receive another value, and so do 2 whom an override list names",
+            "10 % of all instances receive another value, and so do 2 instances in override lists",
         ],
         &[],
     );
@@ -114,7 +114,7 @@ fn what_a_revision_says_of_itself_is_shown_where_it_differs() {
             "* comment      why  because",
             "* owner        ann  bob",
             "* rollback of       1970-01-01 00:00:00.000000",
-            "nothing changes for any instance: the revision in force decides alike",
+            "nothing changes for any instance: the revision in force decides the same",
         ],
         &[],
     );
@@ -164,7 +164,7 @@ fn version_1_moves_instances_between_treatments() {
     );
     assert_eq!(change.risks, [Risk::BetweenTreatments]);
     let expected =
-        "10 % of all instances receive another value, 5 % go from one treatment to another\n";
+        "10 % of all instances receive another value, 5 % move from one treatment to another\n";
     assert!(change.to_string().ends_with(expected), "{change}");
 }
 

@@ -1,34 +1,36 @@
 //! `flagctl add`: the first metadata of a flag.
 
+use super::today;
 use crate::args::AddArgs;
-use crate::commands::{first_made, metadata, today};
+use crate::context::Context;
 use crate::failure::Failure;
-use crate::plan::{self, PlanError};
-use crate::run::Context;
-use crate::write::{self, PlannedMetadata};
+use crate::interpret::{self, ArgumentError};
+use crate::lookup::{first_revision_made, metadata};
+use crate::write::{self, PlannedMetadata, WriteError};
 
 /// Adds a flag, unless it has metadata already; revisions that it may have stay as they are.
 pub(crate) async fn add(context: &Context, typed: &AddArgs) -> Result<(), Failure> {
-    let parts = plan::metadata(typed, &context.variables)?;
-    plan::not_past(typed.expires_on, today())?;
-    let store = context.open_if_there().await?;
-    if let Err(unusual) = plan::new_name(&parts.flag, typed.names.allowed()) {
+    let parts = interpret::metadata(typed, &context.variables)?;
+    interpret::not_past(typed.expires_on, today())?;
+    let store = context.open_if_exists().await?;
+    if let Err(unusual) = interpret::new_name(&parts.flag, typed.names.allowed()) {
         // A flag that is served without metadata has its name already.
         let made = match &store {
-            Some(store) => first_made(context, store, &parts.flag).await?,
+            Some(store) => first_revision_made(context, store, &parts.flag).await?,
             None => None,
         };
         if made.is_none() {
-            return Err(PlanError::from(unusual).into());
+            return Err(ArgumentError::from(unusual).into());
         }
     }
     if let Some(store) = &store
         && let Some(there) = metadata(store, &parts.flag).await?
     {
-        return Err(Failure::AlreadyAdded {
+        return Err(WriteError::AlreadyAdded {
             flag: parts.flag,
             since: Some(there.created()),
-        });
+        }
+        .into());
     }
     write::metadata(
         context,

@@ -2,29 +2,29 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::future::ready;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use flag_store::FlagStore;
 use futures_util::stream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use crate::apply::{Plan, PlannedFlag, Signature, plan};
-use crate::args::{NameArgs, OutputArgs, OwnerArgs};
-use crate::commands::newest_format;
-use crate::confirm::{ConfirmArgs, Verdict, confirm};
-use crate::failure::Failure;
+use crate::apply::{Defaults, Plan, PlannedFlag, plan};
+use crate::args::{ConfirmArgs, NameArgs, OutputArgs, OwnerArgs};
+use crate::confirm::{Verdict, confirm};
+use crate::context::Context;
+use crate::exit_code::ExitCode;
+use crate::failure::{CommandError, Failure};
 use crate::flag_file::{self, FileMistakes};
+use crate::input::{self, input_name, is_standard_input};
+use crate::interpret::{owner, required_text};
+use crate::lookup::stored_format;
 use crate::output::{self, Applied, AppliedFlag};
-use crate::plan::{owner, told};
-use crate::run::Context;
 use crate::write;
 
 /// The largest file that is read.
-const MOST_BYTES: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
 /// How many flags are appended at a time: most of an append is waiting, for replies or for the disk.
 const AT_ONCE: usize = 16;
@@ -40,7 +40,7 @@ pub(crate) struct ApplyArgs {
     /// Leave flags alone that are not in the file; that is so anyway, as nothing is ever removed
     #[arg(long)]
     prune_nothing: bool,
-    /// Why; for every revision that is appended [default: Applied from FILE]
+    /// Reason for every revision that is appended [default: Applied from FILE]
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
     #[command(flatten)]
@@ -53,25 +53,43 @@ pub(crate) struct ApplyArgs {
     confirmation: ConfirmArgs,
 }
 
+/// The flag file holds something invalid.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {mistakes}", input_name(path))]
+struct InvalidFlagFile {
+    path: PathBuf,
+    mistakes: FileMistakes,
+}
+
+impl CommandError for InvalidFlagFile {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Refused
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mistakes = self.mistakes.0.iter();
+        mistakes
+            .map(|mistake| format!("{}, {mistake}", input_name(&self.path)))
+            .collect()
+    }
+}
+
 /// Appends what differs from the file, and shows what did.
 pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Failure> {
-    let text = read(&typed.file).map_err(|source| Failure::File {
-        path: typed.file.clone(),
-        source,
-    })?;
-    let refused = |mistakes: FileMistakes| Failure::FlagFile {
+    let text = input::read(&typed.file, MAX_BYTES)?;
+    let invalid = |mistakes: FileMistakes| InvalidFlagFile {
         path: typed.file.clone(),
         mistakes,
     };
-    let file = flag_file::read(&text).map_err(refused)?;
+    let file = flag_file::read(&text).map_err(invalid)?;
     let project = file.project.clone();
-    let signature = signature(context, typed)?;
-    let store = context.open_if_there().await?;
+    let defaults = defaults(context, typed)?;
+    let store = context.open_if_exists().await?;
     let stored = match &store {
         Some(store) => {
             let stored = store.flags_with_latest(&project);
-            let stored = output::noted(format!("reading {project}"), stored).await;
-            stored.map_err(|source| context.failed(source))?
+            let stored = output::with_progress(format!("reading {project}"), stored).await;
+            stored.map_err(|source| context.store_failed(source))?
         }
         None => Vec::new(),
     };
@@ -80,11 +98,11 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
         if let (Some(store), Some(Err(_))) = (&store, &entry.revision)
             && file.flags.iter().any(|wanted| wanted.flag == entry.flag)
         {
-            let format = newest_format(context, store, &entry.flag, entry.revision.as_ref());
+            let format = stored_format(context, store, &entry.flag, entry.revision.as_ref());
             formats.extend(format.await?.map(|format| (entry.flag.clone(), format)));
         }
     }
-    let mut plan = plan(file, stored, &formats, &signature).map_err(refused)?;
+    let mut plan = plan(file, stored, &formats, &defaults).map_err(invalid)?;
     if let Some(store) = &store {
         stream::iter(plan.flags.iter_mut())
             .map(Ok)
@@ -98,34 +116,34 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
     }
     let mut applied = answer(project.to_string(), &plan);
     if typed.check {
-        output::answer(&applied, typed.output.form)?;
+        output::show(&applied, typed.output.form)?;
         if plan.flags.is_empty() {
             return Ok(());
         }
-        return Err(Failure::Differs);
+        return Err(Failure::explained_by_output(ExitCode::Differs));
     }
     if !plan.flags.is_empty() && confirm(&plan.changes(), &typed.confirmation)? == Verdict::Write {
         let store = match store {
             Some(store) => store,
-            None => context.open_or_make().await?,
+            None => context.open_or_create().await?,
         };
         append_all(context, &store, plan.flags).await?;
         applied.written = true;
     }
-    output::answer(&applied, typed.output.form)
+    output::show(&applied, typed.output.form)
 }
 
-/// What the appended revisions will say of themselves.
-fn signature(context: &Context, typed: &ApplyArgs) -> Result<Signature, Failure> {
+/// What the file leaves open.
+fn defaults(context: &Context, typed: &ApplyArgs) -> Result<Defaults, Failure> {
     let comment = match &typed.comment {
-        Some(comment) => told("Comment", comment)?,
-        None if typed.file == Path::new("-") => "Applied from standard input".to_owned(),
+        Some(comment) => required_text("Comment", comment)?,
+        None if is_standard_input(&typed.file) => "Applied from standard input".to_owned(),
         None => {
             let name = typed.file.file_name().unwrap_or_default();
             format!("Applied from {}", name.display())
         }
     };
-    Ok(Signature {
+    Ok(Defaults {
         comment,
         owner: Some(owner(&typed.owner, &context.variables)?),
         v1: context.rows.v1_algorithm,
@@ -177,21 +195,6 @@ async fn append(context: &Context, store: &FlagStore, flag: PlannedFlag) -> Resu
     if let Some(revision) = flag.revision {
         write::append_revision(context, store, revision).await?;
     }
-    output::talk(&format!("applied {} to the {}", flag.flag, context.place()));
+    output::notice(&format!("applied {} to the {}", flag.flag, context.place()));
     Ok(())
-}
-
-fn read(file: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let mut input: Box<dyn Read> = if file == Path::new("-") {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(File::open(file)?)
-    };
-    let read = input.by_ref().take(MOST_BYTES).read_to_string(&mut text)?;
-    if u64::try_from(read).is_ok_and(|read| read >= MOST_BYTES) {
-        let message = format!("found {MOST_BYTES} bytes or more, expected fewer");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
-    }
-    Ok(text)
 }

@@ -5,18 +5,19 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use flag_settings::StoreSettings;
 use flag_store::{Clock as _, SystemClock};
-use flag_store_embedded::{BackupError, Present, back_up, restore};
+use flag_store_embedded::{BackupError, ExistingStore, back_up, restore};
 
-use crate::args::OutputArgs;
-use crate::confirm::{Unasked, YesArgs, confirm_plainly};
-use crate::failure::Failure;
+use crate::args::{OutputArgs, YesArgs};
+use crate::confirm::{Unattended, confirm_action};
+use crate::context::Context;
+use crate::exit_code::ExitCode;
+use crate::failure::{CannotStart, CommandError, Failure};
+use crate::interpret::ArgumentError;
 use crate::output::{self, Files};
-use crate::plan::PlanError;
-use crate::run::Context;
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupArgs {
-    /// Folder that the copy goes to; made if it is missing, and must hold no store
+    /// Folder for the backup; created if missing, must not hold a store
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     #[command(flatten)]
@@ -25,10 +26,10 @@ pub(crate) struct BackupArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RestoreBackupArgs {
-    /// Folder that `flagctl backup` wrote
+    /// Folder that `flagctl backup` has written
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Replace the store that is there; a copy of it is kept beside it
+    /// Replace the existing store; a copy of it is kept beside it
     #[arg(long)]
     replace: bool,
     #[command(flatten)]
@@ -37,16 +38,51 @@ pub(crate) struct RestoreBackupArgs {
     confirmation: YesArgs,
 }
 
+/// Why a store was not copied.
+#[derive(Debug, thiserror::Error)]
+enum NotCopied {
+    /// A store is where a backup should be restored.
+    #[error(
+        "there is {} already; another folder is free, and `restore-backup --replace` keeps a copy of what it replaces",
+        path.display()
+    )]
+    StoreExists {
+        /// A file of the store.
+        path: PathBuf,
+    },
+    /// A store, or an older backup, is where the backup should be.
+    #[error(
+        "there is {} already: name another folder, or, if that is an old backup, remove it first",
+        path.display()
+    )]
+    BackupExists {
+        /// A file of it.
+        path: PathBuf,
+    },
+    /// The files cannot be copied.
+    #[error("the store was not copied")]
+    Failed(#[source] BackupError),
+}
+
+impl CommandError for NotCopied {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::StoreExists { .. } | Self::BackupExists { .. } => ExitCode::Conflict,
+            Self::Failed(_) => ExitCode::StoreUnavailable,
+        }
+    }
+}
+
 /// Copies the store, whether or not others use it.
 pub(crate) async fn backup(context: &Context, typed: &BackupArgs) -> Result<(), Failure> {
     let (from, to) = (directory(context)?, typed.folder.clone());
     let what = format!("copying the {}", context.place());
-    let files = copied(what, move || back_up(&from, &to)).await;
-    let files = files.map_err(|failure| match failure {
-        Failure::StoreExists { path } => Failure::BackupExists { path },
-        failure => failure,
+    let files = copied(what, move || back_up(&from, &to)).await?;
+    let files = files.map_err(|error| match error {
+        BackupError::Exists { path } => NotCopied::BackupExists { path },
+        error => NotCopied::Failed(error),
     })?;
-    output::answer(&Files::new(&files, None), typed.output.form)
+    output::show(&Files::new(&files, None), typed.output.form)
 }
 
 /// Puts a copy where the store is or was.
@@ -62,29 +98,32 @@ pub(crate) async fn restore_backup(
             context.place(),
             from.display()
         );
-        confirm_plainly(&what, &typed.confirmation, Unasked::Done)?;
+        confirm_action(&what, &typed.confirmation, Unattended::Proceed)?;
     }
     let kept = directory.join(format!("before-restore-{}", now_in_a_name()));
     let what = format!("restoring the {}", context.place());
     let (replace, keep) = (typed.replace, kept.clone());
     let files = copied(what, move || {
         let present = if replace {
-            Present::KeptIn(&keep)
+            ExistingStore::KeptIn(&keep)
         } else {
-            Present::Stays
+            ExistingStore::Stays
         };
         restore(&from, &directory, present)
     });
-    let files = files.await?;
+    let files = files.await?.map_err(|error| match error {
+        BackupError::Exists { path } => NotCopied::StoreExists { path },
+        error => NotCopied::Failed(error),
+    })?;
     let kept = Some(&kept).filter(|kept| kept.exists());
-    output::answer(&Files::new(&files, kept), typed.output.form)
+    output::show(&Files::new(&files, kept), typed.output.form)
 }
 
 /// Where the embedded store is; any other has backups of its own.
 fn directory(context: &Context) -> Result<PathBuf, Failure> {
     match context.settings() {
         StoreSettings::Embedded(directory) => Ok(Path::to_owned(directory)),
-        StoreSettings::Bigtable(_) => Err(PlanError::Usage(format!(
+        StoreSettings::Bigtable(_) => Err(ArgumentError::Usage(format!(
             "this copies the files of the embedded store, and flags are kept in the {}: \
              `gcloud bigtable backups create` copies its tables, `flagctl copy` the rows of a project",
             context.place()
@@ -96,10 +135,9 @@ fn directory(context: &Context) -> Result<PathBuf, Failure> {
 async fn copied<T: Send + 'static>(
     what: String,
     copy: impl FnOnce() -> Result<T, BackupError> + Send + 'static,
-) -> Result<T, Failure> {
-    let copied = output::noted(what, tokio::task::spawn_blocking(copy)).await;
-    let copied = copied.map_err(|died| Failure::Start(died.into()))?;
-    Ok(copied?)
+) -> Result<Result<T, BackupError>, CannotStart> {
+    let copied = output::with_progress(what, tokio::task::spawn_blocking(copy)).await;
+    copied.map_err(|panicked| CannotStart(panicked.into()))
 }
 
 /// The time, as the name of a folder can have it.

@@ -1,49 +1,67 @@
 //! `flagctl compare`: whether two services answer the same.
 
-use std::fs;
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use flag_model::{FlagKey, InstanceId, ProjectName, quoted};
 
-use crate::args::{OutputArgs, Variables};
+use crate::args::OutputArgs;
 use crate::compare::{Compare, Progress};
-use crate::failure::{Failure, input_name};
+use crate::context::Context;
+use crate::environment;
+use crate::exit_code::ExitCode;
+use crate::failure::{CommandError, Failure};
+use crate::input::{self, input_name};
+use crate::interpret::ArgumentError;
+use crate::missing::missing_project;
 use crate::output::{self, ComparedServices};
 use crate::peer::{Peer, PeerError};
-use crate::plan::PlanError;
-use crate::run::Context;
 
 /// Where the service listens unless told otherwise.
 const SERVICE: &str = "http://127.0.0.1:8080";
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// Project whose flags are asked for
+    /// Project whose flags are compared
     project: String,
     /// Service to compare with; no API key is sent to it
     #[arg(long, value_name = "URL")]
     with: String,
-    /// File of instance ids, one a line; `-` is standard input
+    /// File of instance ids, one per line; `-` for standard input
     #[arg(long, value_name = "FILE")]
     ids: PathBuf,
     // The text is no documentation, so that it may hold an address as it is typed.
     #[arg(
         long,
         value_name = "URL",
-        help = "This system's service, asked with the key in FLAG_API_KEY if that is set [default: FLAG_SERVICE_URL, else http://127.0.0.1:8080]"
+        help = "Service of this system, called with the key in FLAG_API_KEY if that is set [default: FLAG_SERVICE_URL, else http://127.0.0.1:8080]"
     )]
     service: Option<String>,
     #[command(flatten)]
     output: OutputArgs,
 }
 
+/// Neither service served anything, so equal answers prove nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("neither service served a value, so nothing was compared: {cause}")]
+struct NothingServed {
+    /// What they answered first.
+    cause: String,
+}
+
+impl CommandError for NothingServed {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Failed
+    }
+}
+
 /// Asks both services for every flag of the project and every instance; fails if an answer differs.
 pub(crate) async fn compare(context: &Context, typed: &CompareArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&typed.project).map_err(PlanError::from)?;
-    let variable = |name| variable(&context.variables, name);
-    let (url, key) = (variable("FLAG_SERVICE_URL")?, variable("FLAG_API_KEY")?);
+    let project = ProjectName::new(&typed.project).map_err(ArgumentError::from)?;
+    let (url, key) = (
+        variable(context, "FLAG_SERVICE_URL")?,
+        variable(context, "FLAG_API_KEY")?,
+    );
     let url = typed.service.as_deref().or(url).unwrap_or(SERVICE);
     let ours = Peer::new(url, key).map_err(|error| unusable("--service", error))?;
     let theirs = Peer::new(&typed.with, None).map_err(|error| unusable("--with", error))?;
@@ -65,7 +83,7 @@ pub(crate) async fn compare(context: &Context, typed: &CompareArgs) -> Result<()
         }
         Ok::<_, PeerError>(compared)
     };
-    let flags = output::noted(&progress, asked).await?;
+    let flags = output::with_progress(&progress, asked).await?;
     conclude(
         &ComparedServices::new(&project, &ours, &theirs, &flags),
         typed,
@@ -74,14 +92,14 @@ pub(crate) async fn compare(context: &Context, typed: &CompareArgs) -> Result<()
 
 /// Shows what was found; equal answers that serve nothing prove nothing.
 fn conclude(compared: &ComparedServices<'_>, typed: &CompareArgs) -> Result<(), Failure> {
-    output::answer(compared, typed.output.form)?;
-    output::talk(&compared.summary());
+    output::show(compared, typed.output.form)?;
+    output::notice(&compared.summary());
     if compared.differing > 0 {
-        return Err(Failure::Differs);
+        return Err(Failure::explained_by_output(ExitCode::Differs));
     }
     if compared.equal == 0 {
         let cause = compared.first_refusal().unwrap_or_default();
-        return Err(Failure::NothingServed { cause });
+        return Err(NothingServed { cause }.into());
     }
     Ok(())
 }
@@ -90,70 +108,56 @@ fn conclude(compared: &ComparedServices<'_>, typed: &CompareArgs) -> Result<(), 
 async fn flags(context: &Context, project: ProjectName) -> Result<Vec<FlagKey>, Failure> {
     let store = context.open().await?;
     let reading = format!("reading the flags of {project}");
-    let entries = output::noted(reading, store.flags_with_latest(&project)).await;
-    let entries = entries.map_err(|source| context.failed(source))?;
+    let entries = output::with_progress(reading, store.flags_with_latest(&project)).await;
+    let entries = entries.map_err(|source| context.store_failed(source))?;
     let with_revision = entries.into_iter().filter(|entry| entry.revision.is_some());
     let mut flags: Vec<FlagKey> = with_revision.map(|entry| entry.flag).collect();
     flags.sort();
     if flags.is_empty() {
-        let near = Context::near_project(&store, &project).await;
-        let place = context.place();
-        return Err(Failure::NoRows {
-            project,
-            near,
-            place,
-        });
+        return Err(missing_project(&store, project, context.place())
+            .await
+            .into());
     }
     Ok(flags)
 }
 
 /// The instance ids in a file, exactly as they stand there; empty lines are none.
 fn instances(path: &Path) -> Result<Vec<InstanceId<'static>>, Failure> {
-    let read = if path == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        fs::read_to_string(path)
-    };
+    let text = input::read(path, u64::MAX)?;
     let place = input_name(path);
-    let text = read.map_err(|source| Failure::File {
-        path: path.to_owned(),
-        source,
-    })?;
     let lines = (1_u32..).zip(text.lines());
-    let instances: Result<Vec<_>, PlanError> = lines
+    let instances: Result<Vec<_>, ArgumentError> = lines
         .filter(|(_, line)| !line.is_empty())
         .map(|(number, line)| {
             let instance = InstanceId::new(line.to_owned());
             instance.map_err(|invalid| {
                 let message = format!("{place}, line {number}: {invalid}");
-                PlanError::Usage(message)
+                ArgumentError::Usage(message)
             })
         })
         .collect();
     let instances = instances?;
     if instances.is_empty() {
         let message = format!("{place} holds no instance ids: one a line is expected");
-        return Err(PlanError::Usage(message).into());
+        return Err(ArgumentError::Usage(message).into());
     }
     Ok(instances)
 }
 
-fn variable<'v>(variables: &'v Variables, name: &str) -> Result<Option<&'v str>, Failure> {
-    let found = variables.iter().find(|(variable, _)| variable == name);
-    let Some((_, value)) = found.filter(|(_, value)| !value.is_empty()) else {
+fn variable<'c>(context: &'c Context, name: &str) -> Result<Option<&'c str>, ArgumentError> {
+    let Some(value) = environment::variable(&context.variables, name) else {
         return Ok(None);
     };
     let text = value.to_str().ok_or_else(|| {
         let found = quoted(&value.to_string_lossy());
-        PlanError::Usage(format!("{name}: found {found}, expected UTF-8"))
+        ArgumentError::Usage(format!("{name}: found {found}, expected UTF-8"))
     })?;
     Ok(Some(text))
 }
 
 fn unusable(option: &str, error: PeerError) -> Failure {
     match error {
-        PeerError::Url(_) => PlanError::Usage(format!("{option}: {error}")).into(),
+        PeerError::Url(_) => ArgumentError::Usage(format!("{option}: {error}")).into(),
         error => error.into(),
     }
 }

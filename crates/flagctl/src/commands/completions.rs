@@ -1,9 +1,8 @@
 //! `flagctl completions`: what a shell needs to complete command lines.
 
-use clap::Args;
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::args;
 use crate::failure::Failure;
 use crate::output;
 
@@ -14,8 +13,11 @@ pub(crate) struct CompletionsArgs {
 }
 
 /// Prints the script of the shell.
-pub(crate) fn completions(typed: &CompletionsArgs) -> Result<(), Failure> {
+pub(crate) fn completions(
+    args: &CompletionsArgs,
+    mut command_line: Command,
+) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(typed.shell, &mut args::command(), "flagctl", &mut script);
+    clap_complete::generate(args.shell, &mut command_line, "flagctl", &mut script);
     output::print(&String::from_utf8_lossy(&script))
 }

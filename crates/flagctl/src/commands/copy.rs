@@ -7,17 +7,17 @@ use flag_model::ProjectName;
 use flag_settings::StoreSettings;
 use flag_store::ExposureLog;
 use flag_store_bigtable::Table;
-use flag_store_embedded::{EmbeddedLog, EmbeddedStore, OpenError};
+use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
 
-use crate::args::OutputArgs;
-use crate::confirm::{Unasked, YesArgs, confirm_plainly};
-use crate::copy::{Copied, Copy, LookedAt, Mode, Target};
+use crate::admin_store::AdminStore;
+use crate::args::{OutputArgs, YesArgs};
+use crate::confirm::{Unattended, confirm_action};
+use crate::context::{Context, Needs, StoreNotOpened, ensure_exists};
+use crate::copy::{Copied, Copy, CopyProgress, Mode, Target};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::opened::Opened;
+use crate::interpret::ArgumentError;
 use crate::output::{self, CopiedRows};
-use crate::plan::PlanError;
-use crate::run::{Context, Part, ensure_there};
 use crate::store_name::StoreName;
 
 #[derive(Debug, Args)]
@@ -27,13 +27,13 @@ pub(crate) struct CopyArgs {
     /// Store to read: `embedded:DIR` or `bigtable:PROJECT/INSTANCE[/FLAG_TABLE[/LOG_TABLE]]`
     #[arg(long, value_name = "STORE", value_parser = StoreName::parse)]
     from: StoreName,
-    /// Store to write, spelled likewise
+    /// Store to write, in the same form
     #[arg(long, value_name = "STORE", value_parser = StoreName::parse)]
     to: StoreName,
     /// Copy the exposure log too
     #[arg(long)]
     exposures: bool,
-    /// Say what would be copied, and write nothing
+    /// Show what would be copied, and write nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -44,9 +44,9 @@ pub(crate) struct CopyArgs {
 
 /// Copies what is not there, and shows what was; fails if a row is there with other cells.
 pub(crate) async fn copy(context: &Context, typed: &CopyArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&typed.project).map_err(PlanError::from)?;
+    let project = ProjectName::new(&typed.project).map_err(ArgumentError::from)?;
     let (from, to, from_log) = open(context, typed).await?;
-    let looked_at = LookedAt::default();
+    let progress = CopyProgress::default();
     let copy = Copy {
         from: &from,
         to: &to,
@@ -56,13 +56,13 @@ pub(crate) async fn copy(context: &Context, typed: &CopyArgs) -> Result<(), Fail
         } else {
             Mode::Write
         },
-        looked_at: &looked_at,
+        progress: &progress,
     };
     let all = Box::pin(all(&copy, from_log.as_deref()));
-    let (flags, exposures) = output::noted(&looked_at, all).await?;
+    let (flags, exposures) = output::with_progress(&progress, all).await?;
     let total = flags.total() + exposures.as_ref().map_or(0, Copied::total);
     if total == 0 {
-        return Err(from.no_rows(project).await);
+        return Err(from.missing_project(project).await.into());
     }
     let differing = flags.differing + exposures.as_ref().map_or(0, |copied| copied.differing);
     let copied = CopiedRows {
@@ -73,9 +73,9 @@ pub(crate) async fn copy(context: &Context, typed: &CopyArgs) -> Result<(), Fail
         flags: (&flags).into(),
         exposures: exposures.as_ref().map(Into::into),
     };
-    output::answer(&copied, typed.output.form)?;
+    output::show(&copied, typed.output.form)?;
     if differing > 0 {
-        return Err(Failure::Told(ExitCode::Conflict));
+        return Err(Failure::explained_by_output(ExitCode::Conflict));
     }
     Ok(())
 }
@@ -87,7 +87,7 @@ async fn all(
 ) -> Result<(Copied, Option<Copied>), Failure> {
     let flags = copy.flags().await?;
     for flag in copy.announce(&flags).await? {
-        output::talk(&format!(
+        output::notice(&format!(
             "{flag} has a newer revision in the {}, which stays in force",
             copy.to.place
         ));
@@ -100,22 +100,22 @@ async fn all(
 }
 
 /// What to read from, what to write to, and the log to read from if exposures are wanted.
-type Ends = (Opened, Target, Option<Arc<dyn ExposureLog>>);
+type Ends = (AdminStore, Target, Option<Arc<dyn ExposureLog>>);
 
 async fn open(context: &Context, typed: &CopyArgs) -> Result<Ends, Failure> {
     let from_settings = typed.from.settings(&context.sources)?;
     let to_settings = typed.to.settings(&context.sources)?;
     if from_settings.place() == to_settings.place() {
         let message = format!("--from and --to are the same {}", from_settings.place());
-        return Err(PlanError::Usage(message).into());
+        return Err(ArgumentError::Usage(message).into());
     }
-    let wanted = if typed.exposures {
-        Part::Everything
+    let needs = if typed.exposures {
+        Needs::FlagsAndLog
     } else {
-        Part::Flags
+        Needs::Flags
     };
-    ensure_there(&from_settings, wanted)?;
-    let from = Opened::flags_of(context, &from_settings).await?;
+    ensure_exists(&from_settings, needs)?;
+    let from = AdminStore::open_flags(context, &from_settings).await?;
     from.ensure_ready(&from_settings).await?;
     let from_log = if typed.exposures {
         Some(from.log(context, &from_settings).await?)
@@ -131,7 +131,7 @@ async fn open(context: &Context, typed: &CopyArgs) -> Result<Ends, Failure> {
             from.place,
             to_settings.place()
         );
-        confirm_plainly(&what, &typed.confirmation, Unasked::Done)?;
+        confirm_action(&what, &typed.confirmation, Unattended::Proceed)?;
         made(context, &to_settings, typed.exposures).await?
     };
     Ok((from, to, from_log))
@@ -143,7 +143,7 @@ async fn made(
     settings: &StoreSettings,
     exposures: bool,
 ) -> Result<Target, Failure> {
-    let opened = Opened::or_made(context, settings, exposures).await?;
+    let opened = AdminStore::open_or_create(context, settings, exposures).await?;
     opened.ensure_ready(settings).await?;
     let log = if exposures {
         Some(opened.log(context, settings).await?)
@@ -169,8 +169,8 @@ async fn looked_at(
             StoreSettings::Embedded(_) => "files",
             StoreSettings::Bigtable(_) => "tables",
         };
-        output::talk(&format!(
-            "the {} lacks {what}, which a copy makes first, as `flagctl init` does",
+        output::notice(&format!(
+            "the {} lacks {what}, which a copy creates first, as `flagctl init` does",
             settings.place()
         ));
     }
@@ -180,7 +180,7 @@ async fn looked_at(
         log: None,
     };
     if has_flags {
-        let opened = Opened::flags_of(context, settings).await?;
+        let opened = AdminStore::open_flags(context, settings).await?;
         opened.ensure_ready(settings).await?;
         if has_log && exposures {
             target.log = Some(opened.log(context, settings).await?);
@@ -196,20 +196,20 @@ async fn what_is_there(
     settings: &StoreSettings,
     exposures: bool,
 ) -> Result<[bool; 2], Failure> {
-    let failed = |error: OpenError| Failure::Open(error.into());
     match settings {
         // Opening it tells what is wrong.
         StoreSettings::Embedded(directory) if directory.exists() && !directory.is_dir() => {
             Ok([true; 2])
         }
         StoreSettings::Embedded(directory) => {
-            let has_flags = EmbeddedStore::is_there(directory).map_err(failed)?;
+            let has_flags = EmbeddedStore::is_there(directory).map_err(StoreNotOpened::from)?;
             let is_left_alone = has_flags && !exposures;
-            let has_log = is_left_alone || EmbeddedLog::is_there(directory).map_err(failed)?;
+            let has_log =
+                is_left_alone || EmbeddedLog::is_there(directory).map_err(StoreNotOpened::from)?;
             Ok([has_flags, has_log])
         }
         StoreSettings::Bigtable(bigtable) if bigtable.emulator.is_some() => {
-            let opened = Opened::flags_of(context, settings).await?;
+            let opened = AdminStore::open_flags(context, settings).await?;
             let absent = opened.absent_tables(settings).await?;
             Ok(Table::ALL.map(|table| !absent.contains(&table)))
         }

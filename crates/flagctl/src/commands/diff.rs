@@ -4,32 +4,33 @@ use clap::Args;
 use flag_model::{FlagKey, Revision, Timestamp};
 use flag_store::FlagStore;
 
-use crate::alike::decide_alike;
 use crate::args::{FlagArgs, OutputArgs};
-use crate::change::Sides;
-use crate::commands::in_force;
+use crate::change::Impact;
+use crate::context::Context;
+use crate::equivalence::are_equivalent;
+use crate::exit_code::ExitCode;
 use crate::failure::Failure;
+use crate::interpret;
+use crate::lookup::{LookupError, revision_in_force};
 use crate::output::{self, Diff};
-use crate::plan;
-use crate::run::Context;
 
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
     #[command(flatten)]
     flag: FlagArgs,
-    /// When the one revision was made, as `history` tells it
+    /// Time of the first revision, as `flagctl history` shows it
     #[arg(value_name = "TIME", value_parser = Timestamp::parse)]
     from: Timestamp,
-    /// When the other one was made
+    /// Time of the second revision
     #[arg(value_name = "TIME", value_parser = Timestamp::parse)]
     to: Timestamp,
     #[command(flatten)]
     output: OutputArgs,
 }
 
-/// Shows both revisions, and says by the exit code whether they decide alike.
+/// Shows both revisions, and tells by the exit code whether they are equivalent.
 pub(crate) async fn diff(context: &Context, typed: &DiffArgs) -> Result<(), Failure> {
-    let flag = plan::flag(&typed.flag)?;
+    let flag = interpret::flag(&typed.flag)?;
     let store = context.open().await?;
     let from = revision_of(context, &store, &flag, typed.from).await?;
     let to = revision_of(context, &store, &flag, typed.to).await?;
@@ -37,14 +38,14 @@ pub(crate) async fn diff(context: &Context, typed: &DiffArgs) -> Result<(), Fail
         flag: &flag,
         from: &from,
         to: &to,
-        decide_alike: decide_alike(&from, &to),
-        sides: Sides::of(&from, &to),
+        are_equivalent: are_equivalent(&from, &to),
+        impact: Impact::of(&from, &to),
     };
-    output::answer(&diff, typed.output.form)?;
-    if diff.decide_alike {
+    output::show(&diff, typed.output.form)?;
+    if diff.are_equivalent {
         Ok(())
     } else {
-        Err(Failure::Differs)
+        Err(Failure::explained_by_output(ExitCode::Differs))
     }
 }
 
@@ -55,13 +56,14 @@ async fn revision_of(
     flag: &FlagKey,
     made: Timestamp,
 ) -> Result<Revision, Failure> {
-    let revision = in_force(context, store, flag, Some(made)).await?;
+    let revision = revision_in_force(context, store, flag, Some(made)).await?;
     if revision.created() == made {
         return Ok(revision);
     }
     let in_force = revision.created();
-    Err(Failure::NoneInForce {
+    Err(LookupError::NoRevision {
         flag: flag.clone(),
         missing: format!("has no revision made at {made}; the one in force then is of {in_force}"),
-    })
+    }
+    .into())
 }

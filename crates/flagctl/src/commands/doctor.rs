@@ -15,18 +15,19 @@ use self::exposures::ProjectExposures;
 use self::rows::ProjectRows;
 use super::init::advice;
 use super::today;
+use crate::admin_store::{AdminStore, open_log};
 use crate::args::OutputArgs;
+use crate::context::{Context, StoreNotOpened};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::opened::{Opened, open_log};
-use crate::output::{self, Checks, Place, Status};
-use crate::run::Context;
+use crate::interpret::ArgumentError;
+use crate::output::{self, Checks, RowLocation, Status};
 
 /// What to do where there is no store.
 const NO_STORE: &str = "if there should be one, name its folder with --data-dir or FLAG_DATA_DIR; else run `flagctl init`";
 
 /// What to do where a file of the store was lost.
-const LOST_FILE: &str = "look where the file went before you do one of the two";
+const LOST_FILE: &str = "find out where the file went before you do one of the two";
 
 /// What to do where a table is missing.
 const INIT: &str = "`flagctl init` creates what is missing";
@@ -39,7 +40,7 @@ const RETENTION: Duration = Duration::from_hours(90 * 24);
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// Projects whose rows are looked at [default: every project]
+    /// Projects whose rows are checked [default: every project]
     #[arg(value_name = "PROJECT")]
     projects: Vec<String>,
     #[command(flatten)]
@@ -57,16 +58,16 @@ pub(crate) async fn doctor(context: &Context, typed: &DoctorArgs) -> Result<(), 
     let projects = typed.projects.iter().map(ProjectName::new);
     let projects: Vec<ProjectName> = projects
         .collect::<Result<_, _>>()
-        .map_err(|invalid| Failure::Plan(invalid.into()))?;
+        .map_err(ArgumentError::from)?;
     let mut doctor = Doctor {
         checks: Checks::default(),
         code: ExitCode::Failed,
     };
     let examined = doctor.examine(context, &projects);
-    output::noted(format!("examining the {}", context.place()), examined).await;
-    output::answer(&doctor.checks, typed.output.form)?;
+    output::with_progress(format!("examining the {}", context.place()), examined).await;
+    output::show(&doctor.checks, typed.output.form)?;
     if doctor.checks.any_failed() {
-        return Err(Failure::Told(doctor.code));
+        return Err(Failure::explained_by_output(doctor.code));
     }
     Ok(())
 }
@@ -76,16 +77,16 @@ impl Doctor {
         self.settings(context);
         let settings = context.settings();
         let opened = async {
-            let opened = Opened::existing(context, settings).await?;
-            Ok::<_, Failure>((opened, open_log(context, settings).await?))
+            let opened = AdminStore::open_existing(context, settings).await?;
+            Ok::<_, StoreNotOpened>((opened, open_log(context, settings).await?))
         };
         let (opened, log) = match opened.await {
             Ok(opened) => opened,
             Err(failure) => {
                 self.unreachable("store", &chain(&failure));
                 let advice = match failure {
-                    Failure::NoStore { .. } => NO_STORE.to_owned(),
-                    Failure::Open(OpenStoreError::Embedded(
+                    StoreNotOpened::Missing { .. } => NO_STORE.to_owned(),
+                    StoreNotOpened::Open(OpenStoreError::Embedded(
                         OpenError::Gone { .. } | OpenError::Empty { .. },
                     )) => LOST_FILE.to_owned(),
                     _ => store_advice(context.settings()),
@@ -121,10 +122,10 @@ impl Doctor {
     }
 
     fn settings(&mut self, context: &Context) {
-        for told in context.sources.told(table::OF_STORE) {
-            if !told.value.is_empty() {
-                let found = format!("{} ({})", told.value, told.origin);
-                let check = format!("setting {}", told.option);
+        for setting in context.sources.effective(table::OF_STORE) {
+            if !setting.value.is_empty() {
+                let found = format!("{} ({})", setting.value, setting.origin);
+                let check = format!("setting {}", setting.option);
                 self.checks.note(Status::Ok, check, found);
             }
         }
@@ -140,7 +141,7 @@ impl Doctor {
         self.checks.note(Status::Failed, check, found);
     }
 
-    async fn ping(&mut self, opened: &Opened, log: &dyn ExposureLog) -> Result<(), StoreError> {
+    async fn ping(&mut self, opened: &AdminStore, log: &dyn ExposureLog) -> Result<(), StoreError> {
         let started = Instant::now();
         let ping = async {
             opened.ping().await?;
@@ -176,7 +177,7 @@ impl Doctor {
 
     async fn rows(
         &mut self,
-        opened: &Opened,
+        opened: &AdminStore,
         log: &dyn ExposureLog,
         projects: &[ProjectName],
     ) -> Result<(), StoreError> {
@@ -184,9 +185,9 @@ impl Doctor {
         if names.is_empty() {
             let found = opened.flags().projects().await?;
             for key in found.strangers {
-                let problem = "belongs to no project; nobody is served what is there";
+                let problem = "belongs to no project, and is never served";
                 let found = format!("{key} {problem}");
-                let place = Place {
+                let place = RowLocation {
                     row_key: key,
                     column: "row key".to_owned(),
                     problem: problem.to_owned(),
@@ -281,7 +282,7 @@ fn failure_advice(settings: &StoreSettings, error: &StoreError) -> String {
 fn store_advice(settings: &StoreSettings) -> String {
     match settings {
         StoreSettings::Embedded(folder) => format!(
-            "look whether you may write in {}, whether its disk is full, and what else uses its files; `flagctl restore-backup` puts a backup in their place",
+            "check that you may write in {}, that its disk is not full, and what else uses its files; `flagctl restore-backup` puts a backup in their place",
             folder.display()
         ),
         StoreSettings::Bigtable(settings) => bigtable_advice(settings),
@@ -294,7 +295,7 @@ fn bigtable_advice(settings: &BigtableSettings) -> String {
             "start the emulator at {emulator}, or unset BIGTABLE_EMULATOR_HOST if you mean Google Cloud"
         ),
         None => format!(
-            "look whether {}/{} is right and the network reaches it, and sign in: `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
+            "check that {}/{} is right and reachable, and sign in: `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
             settings.project, settings.instance
         ),
     }

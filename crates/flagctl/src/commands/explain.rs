@@ -5,20 +5,20 @@ use flag_model::{InstanceId, Timestamp};
 use flag_rollout::{Plan, decide};
 
 use crate::args::{FlagArgs, OutputArgs};
-use crate::commands::in_force;
+use crate::context::Context;
 use crate::failure::Failure;
+use crate::interpret::{self, ArgumentError};
+use crate::lookup::revision_in_force;
 use crate::output::{self, Explained};
-use crate::plan::{self, PlanError};
-use crate::run::Context;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
     #[command(flatten)]
     flag: FlagArgs,
-    /// Whom to decide for, taken exactly as it is
+    /// Instance id, taken exactly as typed
     #[arg(allow_negative_numbers = true)]
     instance: String,
-    /// Past instant, in UTC [default: now]
+    /// Past time, in UTC [default: now]
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
     at: Option<Timestamp>,
     #[command(flatten)]
@@ -27,10 +27,10 @@ pub(crate) struct ExplainArgs {
 
 /// Decides as the service does, by the revision in force now or then, and shows what led to it.
 pub(crate) async fn explain(context: &Context, typed: &ExplainArgs) -> Result<(), Failure> {
-    let flag = plan::flag(&typed.flag)?;
-    let instance = InstanceId::new(typed.instance.as_str()).map_err(PlanError::from)?;
+    let flag = interpret::flag(&typed.flag)?;
+    let instance = InstanceId::new(typed.instance.as_str()).map_err(ArgumentError::from)?;
     let store = context.open().await?;
-    let revision = in_force(context, &store, &flag, typed.at).await?;
+    let revision = revision_in_force(context, &store, &flag, typed.at).await?;
     let compiled = Plan::compile(revision.clone());
     let explained = Explained {
         instance: &instance,
@@ -38,5 +38,5 @@ pub(crate) async fn explain(context: &Context, typed: &ExplainArgs) -> Result<()
         decision: decide(&compiled, &instance),
         revision: &revision,
     };
-    output::answer(&explained, typed.output.form)
+    output::show(&explained, typed.output.form)
 }

@@ -3,29 +3,30 @@
 use clap::{Args, ValueEnum};
 use flag_model::ProjectName;
 
-use super::list::unreadable;
 use crate::args::Form;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::flag_file::Written;
+use crate::interpret::ArgumentError;
+use crate::missing::missing_project;
 use crate::output::{self, Exported};
-use crate::plan::PlanError;
-use crate::run::Context;
+use crate::stored::UnreadableRows;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     /// Project whose flags are exported
     project: String,
-    /// Form of the file on standard output
+    /// Format of the file on standard output
     #[arg(
         short = 'o',
         long = "output",
-        value_name = "FORM",
+        value_name = "FORMAT",
         default_value = "yaml"
     )]
     form: FileForm,
 }
 
-/// A form of files.
+/// A format of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum FileForm {
     Yaml,
@@ -35,27 +36,20 @@ enum FileForm {
 /// Writes every flag with the metadata and the revision that count. What cannot be read is left out, named, and a failure
 /// in the end; an apply of the file leaves it as it is.
 pub(crate) async fn export(context: &Context, typed: &ExportArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&typed.project).map_err(PlanError::from)?;
+    let project = ProjectName::new(&typed.project).map_err(ArgumentError::from)?;
     let store = context.open().await?;
     let flags = store.flags_with_latest(&project);
-    let flags = output::noted(format!("reading {project}"), flags).await;
-    let flags = flags.map_err(|source| context.failed(source))?;
+    let flags = output::with_progress(format!("reading {project}"), flags).await;
+    let flags = flags.map_err(|source| context.store_failed(source))?;
     if flags.is_empty() {
-        let near = Context::near_project(&store, &project).await;
-        let place = context.place();
-        return Err(Failure::NoRows {
-            project,
-            near,
-            place,
-        });
+        return Err(missing_project(&store, project, context.place())
+            .await
+            .into());
     }
     let form = match typed.form {
         FileForm::Yaml => Form::Yaml,
         FileForm::Json => Form::Json,
     };
-    output::answer(&Exported(Written::new(&project, &flags)), form)?;
-    match unreadable(&flags) {
-        rows if rows.is_empty() => Ok(()),
-        rows => Err(Failure::Unreadable(rows)),
-    }
+    output::show(&Exported(Written::new(&project, &flags)), form)?;
+    Ok(UnreadableRows::check_flags(&flags)?)
 }

@@ -10,24 +10,24 @@ use flag_store::{
     SystemClock, project_rows,
 };
 
-use crate::args::OutputArgs;
-use crate::confirm::{Unasked, YesArgs, confirm_plainly};
+use crate::admin_store::AdminStore;
+use crate::args::{OutputArgs, YesArgs};
+use crate::confirm::{Unattended, confirm_action};
+use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::opened::Opened;
-use crate::output::{self, Forgotten, Listing, noted};
-use crate::plan::PlanError;
-use crate::run::Context;
+use crate::interpret::ArgumentError;
+use crate::output::{self, Forgotten, Listing, with_progress};
 
 #[derive(Debug, Args)]
 pub(crate) struct ForgetArgs {
     /// Instance id to forget
     #[arg(allow_negative_numbers = true)]
     instance: String,
-    /// Project whose exposures and flags are looked at
+    /// Project whose exposures and flags are searched
     #[arg(long, value_name = "PROJECT")]
     project: String,
-    /// Show what there is, and delete nothing
+    /// Show what would be deleted, and delete nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -38,26 +38,26 @@ pub(crate) struct ForgetArgs {
 
 /// Shows what there is of an instance, has it confirmed, and deletes its exposures; its revisions stay as they are.
 pub(crate) async fn forget(context: &Context, typed: &ForgetArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&typed.project).map_err(PlanError::from)?;
-    let instance = InstanceId::new(&*typed.instance).map_err(PlanError::from)?;
+    let project = ProjectName::new(&typed.project).map_err(ArgumentError::from)?;
+    let instance = InstanceId::new(&*typed.instance).map_err(ArgumentError::from)?;
     let mut reader = Reader::new(context.sources.clone());
     let names = read_instance_names(&mut reader);
     let names = reader.finish(names)?;
-    let opened = Opened::existing(context, context.settings()).await?;
+    let opened = AdminStore::open_existing(context, context.settings()).await?;
     opened.ensure_ready(context.settings()).await?;
     let log = opened.log(context, context.settings()).await?;
     let looking = look(&opened, &*log, &project, &instance);
-    let mut found = noted(format!("looking for traces in {project}"), looking).await?;
+    let mut found = with_progress(format!("looking for traces in {project}"), looking).await?;
     if let Some(hashed) = names.other_name(&instance) {
         let more = log.of_instance(&project, &hashed).await;
         found
             .exposures
             .extend(more.map_err(|source| opened.failed(source))?);
     }
-    if found.total() == 0 && opened.has_nothing_of(&project).await? {
+    if found.total() == 0 && opened.has_no_rows(&project).await? {
         let any = log.page(ExposureScope::Project(&project), None, 1).await;
         if any.map_err(|source| opened.failed(source))?.is_empty() {
-            return Err(opened.no_rows(project.clone()).await);
+            return Err(opened.missing_project(project.clone()).await.into());
         }
     }
     if found.total() > 0 && !typed.dry_run {
@@ -65,23 +65,23 @@ pub(crate) async fn forget(context: &Context, typed: &ForgetArgs) -> Result<(), 
             "deletes for good:\n{}",
             found.exposures_text().uncoloured().trim_end()
         );
-        confirm_plainly(&what, &typed.confirmation, Unasked::Refused)?;
+        confirm_action(&what, &typed.confirmation, Unattended::Refuse)?;
         for exposures in &found.exposures {
-            let deleted = noted("deleting exposures", log.delete(exposures)).await;
+            let deleted = with_progress("deleting exposures", log.delete(exposures)).await;
             deleted.map_err(|source| opened.failed(source))?;
         }
         found.deleted = true;
     }
-    output::answer(&found, typed.output.form)?;
+    output::show(&found, typed.output.form)?;
     if found.unreadable.is_empty() {
         Ok(())
     } else {
-        Err(Failure::Told(ExitCode::Refused))
+        Err(Failure::explained_by_output(ExitCode::Refused))
     }
 }
 
 async fn look<'a>(
-    opened: &Opened,
+    opened: &AdminStore,
     log: &dyn ExposureLog,
     project: &'a ProjectName,
     instance: &'a InstanceId<'a>,

@@ -1,19 +1,35 @@
 //! `flagctl history`: what a flag was, the newest first.
 
+use clap::Args;
 use flag_model::FlagKey;
 use flag_store::FlagStore;
 
-use crate::args::HistoryArgs;
-use crate::commands::{newest_metadata, newest_revision};
+use crate::args::{FlagArgs, OutputArgs};
+use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::{self, MetadataHistory, Revisions, noted};
-use crate::plan;
-use crate::run::Context;
+use crate::interpret;
+use crate::lookup::{stored_metadata, stored_revision};
+use crate::missing::missing_flag;
+use crate::output::{self, MetadataHistory, Revisions, with_progress};
 use crate::write::revision_ahead;
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    #[command(flatten)]
+    pub(crate) flag: FlagArgs,
+    /// Show the metadata through time instead of the revisions
+    #[arg(long)]
+    pub(crate) metadata: bool,
+    /// Maximum number of rows
+    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) limit: u16,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
 
 /// Shows the newest revisions or metadata; rows that cannot be read say why.
 pub(crate) async fn history(context: &Context, typed: &HistoryArgs) -> Result<(), Failure> {
-    let flag = plan::flag(&typed.flag)?;
+    let flag = interpret::flag(&typed.flag)?;
     let store = context.open().await?;
     if typed.metadata {
         of_metadata(context, &store, &flag, typed).await
@@ -29,23 +45,23 @@ async fn of_revisions(
     typed: &HistoryArgs,
 ) -> Result<(), Failure> {
     let history = store.history(flag, usize::from(typed.limit) + 1);
-    let history = noted(format!("reading the history of {flag}"), history).await;
-    let mut revisions = history.map_err(|source| context.failed(source))?;
+    let history = with_progress(format!("reading the history of {flag}"), history).await;
+    let mut revisions = history.map_err(|source| context.store_failed(source))?;
     if revisions.is_empty() {
-        if newest_metadata(store, flag).await?.is_none() {
-            return Err(context.not_found(store, flag.clone(), "").await);
+        if stored_metadata(store, flag).await?.is_none() {
+            return Err(missing_flag(context, store, flag.clone(), "").await.into());
         }
-        output::talk(&format!("{flag} has no revision yet"));
+        output::notice(&format!("{flag} has no revision yet"));
     }
     if let Some(ahead) = revision_ahead(context, store, flag).await? {
-        output::talk(&ahead);
+        output::notice(&ahead);
     }
-    cut(&mut revisions, typed.limit, "older revisions");
+    truncate(&mut revisions, typed.limit, "older revisions");
     let revisions = Revisions {
         flag,
         revisions: &revisions,
     };
-    output::answer(&revisions, typed.output.form)
+    output::show(&revisions, typed.output.form)
 }
 
 async fn of_metadata(
@@ -55,27 +71,27 @@ async fn of_metadata(
     typed: &HistoryArgs,
 ) -> Result<(), Failure> {
     let history = store.metadata_history(flag, usize::from(typed.limit) + 1);
-    let history = noted(format!("reading the history of {flag}"), history).await;
-    let mut metadata = history.map_err(|source| context.failed(source))?;
+    let history = with_progress(format!("reading the history of {flag}"), history).await;
+    let mut metadata = history.map_err(|source| context.store_failed(source))?;
     if metadata.is_empty() {
-        if newest_revision(store, flag).await?.is_none() {
-            return Err(context.not_found(store, flag.clone(), "").await);
+        if stored_revision(store, flag).await?.is_none() {
+            return Err(missing_flag(context, store, flag.clone(), "").await.into());
         }
-        output::talk(&format!("{flag} has no metadata"));
+        output::notice(&format!("{flag} has no metadata"));
     }
-    cut(&mut metadata, typed.limit, "older metadata");
+    truncate(&mut metadata, typed.limit, "older metadata");
     let metadata = MetadataHistory {
         flag,
         metadata: &metadata,
     };
-    output::answer(&metadata, typed.output.form)
+    output::show(&metadata, typed.output.form)
 }
 
 /// Leaves out what is over the limit, and says so.
-fn cut<T>(rows: &mut Vec<T>, limit: u16, what: &str) {
+fn truncate<T>(rows: &mut Vec<T>, limit: u16, what: &str) {
     if rows.len() > usize::from(limit) {
         rows.truncate(limit.into());
-        output::talk(&format!(
+        output::notice(&format!(
             "there are {what}; --limit {limit} leaves them out"
         ));
     }

@@ -9,16 +9,16 @@ use flag_store::{FAMILY, StoreError};
 use flag_store_bigtable::{BigtableSettings, BigtableTables, Expiry, Prepared, Table};
 use flag_store_embedded::EmbeddedStore;
 
+use crate::admin_store::AdminStore;
 use crate::args::OutputArgs;
+use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::opened::Opened;
-use crate::output::{self, Part, PartState, Parts};
-use crate::run::Context;
+use crate::output::{self, PartState, StorePart, StoreParts};
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// How long Bigtable keeps exposures, in days; the embedded store keeps them for good
+    /// Days for which Bigtable keeps exposures; the embedded store keeps them for ever
     #[arg(long, value_name = "N", default_value = "90", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     log_retention_days: u32,
     #[command(flatten)]
@@ -32,34 +32,35 @@ pub(crate) async fn init(context: &Context, typed: &InitArgs) -> Result<(), Fail
         StoreSettings::Embedded(directory) => embedded(context, directory).await?,
         StoreSettings::Bigtable(settings) => {
             let what = format!("preparing the {}", context.place());
-            let prepared = output::noted(what, bigtable(context, settings, retention)).await;
-            prepared?.map_err(|source| context.failed(source))?
+            let prepared =
+                output::with_progress(what, bigtable(context, settings, retention)).await;
+            prepared?.map_err(|source| context.store_failed(source))?
         }
     };
     let is_right = parts.iter().all(|part| part.state != PartState::Differs);
     let place = context.place();
-    output::answer(&Parts { place, parts }, typed.output.form)?;
+    output::show(&StoreParts { place, parts }, typed.output.form)?;
     if is_right {
         Ok(())
     } else {
-        Err(Failure::Told(ExitCode::Failed))
+        Err(Failure::explained_by_output(ExitCode::Failed))
     }
 }
 
-async fn embedded(context: &Context, directory: &Path) -> Result<Vec<Part>, Failure> {
+async fn embedded(context: &Context, directory: &Path) -> Result<Vec<StorePart>, Failure> {
     let files = EmbeddedStore::files(directory);
     let found = files.each_ref().map(|file| file.metadata());
-    EmbeddedStore::make_anew(directory).map_err(OpenStoreError::from)?;
-    context.open_or_make().await?;
+    EmbeddedStore::recreate(directory).map_err(OpenStoreError::from)?;
+    context.open_or_create().await?;
     context.open_log(context.settings()).await?;
-    output::talk("the embedded store expires nothing: --log-retention-days is for Bigtable");
+    output::notice("the embedded store expires nothing: --log-retention-days is for Bigtable");
     let parts = files.iter().zip(found).map(|(file, found)| {
         let (state, is) = match found {
             Ok(found) if found.len() > 0 => (PartState::WasThere, None),
             Ok(_) => (PartState::Created, Some("was empty".to_owned())),
             Err(_) => (PartState::Created, None),
         };
-        Part {
+        StorePart {
             name: format!("file {}", file.display()),
             state,
             is,
@@ -74,9 +75,9 @@ async fn bigtable(
     context: &Context,
     settings: &BigtableSettings,
     retention: Duration,
-) -> Result<Result<Vec<Part>, StoreError>, Failure> {
+) -> Result<Result<Vec<StorePart>, StoreError>, Failure> {
     // As every command, so that credentials that are missing are told alike.
-    Opened::flags_of(context, context.settings()).await?;
+    AdminStore::open_flags(context, context.settings()).await?;
     let tables = BigtableTables::new(settings.clone());
     let mut parts = Vec::new();
     for table in Table::ALL {
@@ -93,7 +94,7 @@ fn part(
     table: Table,
     prepared: Prepared,
     retention: Duration,
-) -> Part {
+) -> StorePart {
     let expected = Expiry::expected(table, retention);
     let (state, is) = match prepared {
         Prepared::Created => (PartState::Created, expected.to_string()),
@@ -110,7 +111,7 @@ fn part(
         }
     };
     let name = settings.table(table);
-    Part {
+    StorePart {
         name: format!("table {name}"),
         advice: (state == PartState::Differs).then(|| advice(settings, table, &expected)),
         state,

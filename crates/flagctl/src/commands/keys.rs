@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
-use flag_keys::{Key, KeyFile, KeyId, Projects, Scope, Secret, change};
+use flag_keys::{ChangeError, Key, KeyFile, KeyId, NoRandomness, Projects, Scope, Secret, change};
 use flag_model::Date;
 use flag_settings::{Reader, table};
 use flag_store::{Clock as _, SystemClock};
 
 use super::today;
-use crate::args::{Form, OutputArgs};
-use crate::confirm::{Unasked, YesArgs, confirm_plainly};
-use crate::failure::Failure;
-use crate::output::{self, Answer as _, Keys, NewKey, RevokedKey};
-use crate::plan::{self, PlanError};
+use crate::args::{Form, OutputArgs, YesArgs};
+use crate::confirm::{Unattended, confirm_action};
+use crate::exit_code::ExitCode;
+use crate::failure::{CommandError, Failure};
+use crate::interpret::{self, ArgumentError};
+use crate::output::{self, Keys, NewKey, RevokedKey, View as _};
 
 #[derive(Debug, Args)]
 pub(crate) struct KeysArgs {
@@ -24,18 +25,18 @@ pub(crate) struct KeysArgs {
 
 #[derive(Debug, Subcommand)]
 enum KeysCommand {
-    /// Make a key, and show it: once, as only its SHA-256 is kept
+    /// Create a key, and show it once: only its SHA-256 is kept
     #[command(after_help = "Examples:
   flagctl keys create --scope evaluate --scope log --project csr-assistant \\
       --comment 'Assistant in production' --file api-keys.json
   flagctl keys create --scope read --project '*' --expires-on 2027-01-31 \\
       --file api-keys.json -o name > key-of-prometheus")]
     Create(CreateArgs),
-    /// Show the keys of a file, without what makes them keys
+    /// List the keys of a file, without their secrets
     #[command(after_help = "Example:
   flagctl keys list --file api-keys.json")]
     List(ListArgs),
-    /// Take a key out of a file; services notice within seconds
+    /// Remove a key from a file; services notice within seconds
     #[command(after_help = "Example:
   flagctl keys revoke --file api-keys.json \\
       $(flagctl keys list --file api-keys.json -o name | tail -n 1)")]
@@ -44,16 +45,16 @@ enum KeysCommand {
 
 #[derive(Debug, Args)]
 struct CreateArgs {
-    /// What the key is for; may be repeated, as no scope implies another
+    /// Scope of the key; may be repeated, as no scope includes another
     #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = scope())]
     scopes: Vec<Scope>,
-    /// Project that the key is for, or * for all of them; may be repeated
+    /// Project of the key, or * for all projects; may be repeated
     #[arg(long = "project", value_name = "PROJECT", required = true)]
     projects: Vec<String>,
-    /// Who will hold the key
+    /// Who will use the key
     #[arg(long, value_name = "TEXT", default_value = "")]
     comment: String,
-    /// Last day on which the key counts, in UTC
+    /// Last day on which the key is valid, in UTC
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = Date::parse)]
     expires_on: Option<Date>,
     #[command(flatten)]
@@ -85,12 +86,53 @@ struct RevokeArgs {
 /// Which file.
 #[derive(Debug, Args)]
 struct FileArgs {
-    /// File of API keys; the first key makes it [env: `FLAG_API_KEYS_FILE`]
+    /// File of API keys; created with the first key [env: `FLAG_API_KEYS_FILE`]
     #[arg(long = "file", value_name = "FILE")]
     path: Option<PathBuf>,
 }
 
-/// Does what was typed; no store is opened.
+/// Why API keys were not read or changed.
+#[derive(Debug, thiserror::Error)]
+enum KeysError {
+    /// No file was named.
+    #[error("no file of API keys is named: add --file FILE, or set FLAG_API_KEYS_FILE")]
+    NoFile,
+    /// The file cannot be read or changed.
+    #[error("{}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ChangeError,
+    },
+    /// The file has no such key.
+    #[error("no key {id} in {}", path.display())]
+    NoKey {
+        /// Which one.
+        id: KeyId,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The operating system has no randomness for a new key.
+    #[error(transparent)]
+    NoRandomness(NoRandomness),
+}
+
+impl CommandError for KeysError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::NoFile => ExitCode::Usage,
+            Self::NoKey { .. } => ExitCode::NotFound,
+            Self::File {
+                source: ChangeError::Invalid(_),
+                ..
+            } => ExitCode::Refused,
+            Self::File { .. } | Self::NoRandomness(_) => ExitCode::Failed,
+        }
+    }
+}
+
+/// Runs the command; no store is opened.
 pub(crate) fn keys(typed: &KeysArgs, reader: Reader) -> Result<(), Failure> {
     match &typed.command {
         KeysCommand::Create(typed) => create(typed, &typed.file.find(reader)?),
@@ -100,9 +142,9 @@ pub(crate) fn keys(typed: &KeysArgs, reader: Reader) -> Result<(), Failure> {
 }
 
 fn create(typed: &CreateArgs, path: &Path) -> Result<(), Failure> {
-    let projects = Projects::parse(&typed.projects).map_err(PlanError::from)?;
-    plan::not_past(typed.expires_on, today())?;
-    let secret = Secret::new()?;
+    let projects = Projects::parse(&typed.projects).map_err(ArgumentError::from)?;
+    interpret::not_past(typed.expires_on, today())?;
+    let secret = Secret::new().map_err(KeysError::NoRandomness)?;
     let key = Key {
         id: secret.id().clone(),
         fingerprint: secret.fingerprint(),
@@ -112,12 +154,12 @@ fn create(typed: &CreateArgs, path: &Path) -> Result<(), Failure> {
         expires_on: typed.expires_on,
         comment: typed.comment.clone(),
     };
-    changed(path, |file| {
+    change_file(path, |file| {
         file.keys.push(key.clone());
         Ok(())
     })?;
     let place = path.display();
-    output::talk(&format!(
+    output::notice(&format!(
         "kept the SHA-256 of key {} in {place}; the key itself is not shown again",
         key.id
     ));
@@ -125,35 +167,35 @@ fn create(typed: &CreateArgs, path: &Path) -> Result<(), Failure> {
         secret: &secret,
         key: &key,
     };
-    output::answer(&new, typed.output.form)
+    output::show(&new, typed.output.form)
 }
 
 fn list(typed: &ListArgs, path: &Path) -> Result<(), Failure> {
     let file = read(path)?;
     if typed.output.form == Form::Name {
-        for odd in file.odd() {
-            output::talk(&format!("{}: {odd}", path.display()));
+        for odd in file.invalid_entries() {
+            output::notice(&format!("{}: {odd}", path.display()));
         }
     }
     let keys = Keys {
         keys: &file.keys,
-        odd: file.odd(),
+        odd: file.invalid_entries(),
     };
-    output::answer(&keys, typed.output.form)
+    output::show(&keys, typed.output.form)
 }
 
-fn read(path: &Path) -> Result<KeyFile, Failure> {
-    KeyFile::read(path).map_err(|source| Failure::KeyFile {
+fn read(path: &Path) -> Result<KeyFile, KeysError> {
+    KeyFile::read(path).map_err(|source| KeysError::File {
         path: path.to_owned(),
         source,
     })
 }
 
 fn revoke(typed: &RevokeArgs, path: &Path) -> Result<(), Failure> {
-    let id = KeyId::new(&typed.id).map_err(PlanError::from)?;
+    let id = KeyId::new(&typed.id).map_err(ArgumentError::from)?;
     let find = |file: &mut KeyFile| {
         let found = file.remove(&id);
-        found.ok_or_else(|| Failure::NoKey {
+        found.ok_or_else(|| KeysError::NoKey {
             id: id.clone(),
             path: path.to_owned(),
         })
@@ -166,25 +208,25 @@ fn revoke(typed: &RevokeArgs, path: &Path) -> Result<(), Failure> {
         }
         None => format!("revokes key {id}, which this release cannot read"),
     };
-    confirm_plainly(&what, &typed.confirmation, Unasked::Done)?;
-    let key = changed(path, find)?;
-    output::talk(&format!("revoked key {id} in {}", path.display()));
+    confirm_action(&what, &typed.confirmation, Unattended::Proceed)?;
+    let key = change_file(path, find)?;
+    output::notice(&format!("revoked key {id} in {}", path.display()));
     match key {
-        Some(key) => output::answer(&RevokedKey(&key), typed.output.form),
+        Some(key) => output::show(&RevokedKey(&key), typed.output.form),
         // A newer release wrote it: which key it was is all that is known.
         None => Ok(()),
     }
 }
 
-/// Changes a file; a file that cannot be changed is a failure that names it.
-fn changed<T>(
+/// Changes a file; the error names the file.
+fn change_file<T>(
     path: &Path,
-    work: impl FnOnce(&mut KeyFile) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let done = change(path, |file| work(file).map_err(Undone::Refused));
-    done.map_err(|undone| match undone {
-        Undone::Refused(failure) => failure,
-        Undone::File(source) => Failure::KeyFile {
+    edit: impl FnOnce(&mut KeyFile) -> Result<T, KeysError>,
+) -> Result<T, KeysError> {
+    let changed = change(path, |file| edit(file).map_err(NotChanged::Edit));
+    changed.map_err(|error| match error {
+        NotChanged::Edit(error) => error,
+        NotChanged::File(source) => KeysError::File {
             path: path.to_owned(),
             source,
         },
@@ -192,13 +234,13 @@ fn changed<T>(
 }
 
 /// Why a file was not changed.
-enum Undone {
-    Refused(Failure),
-    File(flag_keys::ChangeError),
+enum NotChanged {
+    Edit(KeysError),
+    File(ChangeError),
 }
 
-impl From<flag_keys::ChangeError> for Undone {
-    fn from(error: flag_keys::ChangeError) -> Self {
+impl From<ChangeError> for NotChanged {
+    fn from(error: ChangeError) -> Self {
         Self::File(error)
     }
 }
@@ -212,7 +254,7 @@ impl FileArgs {
         let path = reader.path(&table::API_KEYS_FILE);
         let path = reader.finish(path)?;
         if path.as_os_str().is_empty() {
-            return Err(Failure::NoKeyFile);
+            return Err(KeysError::NoFile.into());
         }
         Ok(path)
     }

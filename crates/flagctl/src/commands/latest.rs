@@ -3,11 +3,11 @@
 use clap::Args;
 
 use crate::args::{FlagArgs, OutputArgs};
-use crate::commands::in_force;
+use crate::context::Context;
 use crate::failure::Failure;
+use crate::interpret;
+use crate::lookup::revision_in_force;
 use crate::output::{self, Latest};
-use crate::plan;
-use crate::run::Context;
 
 #[derive(Debug, Args)]
 pub(crate) struct LatestArgs {
@@ -19,12 +19,12 @@ pub(crate) struct LatestArgs {
 
 /// Shows the revision in force; a flag without one is not enough.
 pub(crate) async fn latest(context: &Context, typed: &LatestArgs) -> Result<(), Failure> {
-    let flag = plan::flag(&typed.flag)?;
+    let flag = interpret::flag(&typed.flag)?;
     let store = context.open().await?;
-    let revision = in_force(context, &store, &flag, None).await?;
+    let revision = revision_in_force(context, &store, &flag, None).await?;
     let latest = Latest {
         flag: &flag,
         revision: &revision,
     };
-    output::answer(&latest, typed.output.form)
+    output::show(&latest, typed.output.form)
 }

@@ -2,13 +2,14 @@
 
 use clap::Args;
 use flag_model::ProjectName;
-use flag_store::{FlagEntry, UnreadableRow};
 
 use crate::args::OutputArgs;
-use crate::failure::{Failure, no_flags};
-use crate::output::{self, Flags, Told, noted};
-use crate::plan::PlanError;
-use crate::run::Context;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::interpret::ArgumentError;
+use crate::missing::no_flags;
+use crate::output::{self, Flags, ListColumns, with_progress};
+use crate::stored::UnreadableRows;
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
@@ -23,41 +24,27 @@ pub(crate) struct ListArgs {
 
 /// Shows the flags of a project, by type and name; none are no failure, but one that cannot be read is.
 pub(crate) async fn list(context: &Context, typed: &ListArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&typed.project).map_err(PlanError::from)?;
+    let project = ProjectName::new(&typed.project).map_err(ArgumentError::from)?;
     let store = context.open().await?;
     let reading = format!("reading the flags of {project}");
-    let told = if typed.with_latest {
-        Told::MetadataAndRevision
+    let columns = if typed.with_latest {
+        ListColumns::MetadataAndRevision
     } else {
-        Told::Metadata
+        ListColumns::Metadata
     };
     // A flag without metadata is served too.
-    let flags = noted(reading, store.flags_with_latest(&project)).await;
-    let mut flags = flags.map_err(|source| context.failed(source))?;
+    let flags = with_progress(reading, store.flags_with_latest(&project)).await;
+    let mut flags = flags.map_err(|source| context.store_failed(source))?;
     flags.sort_by(|one, other| one.flag.cmp(&other.flag));
     if flags.is_empty() {
-        let near = Context::near_project(&store, &project).await;
-        output::talk(&no_flags(&project, near.as_ref()));
+        output::notice(&no_flags(&store, &project).await);
     }
-    let unreadable = unreadable(&flags);
+    let readable = UnreadableRows::check_flags(&flags);
     let flags = Flags {
         project: &project,
         entries: &flags,
-        told,
+        columns,
     };
-    output::answer(&flags, typed.output.form)?;
-    if unreadable.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::Unreadable(unreadable))
-}
-
-/// The rows that count and cannot be read.
-pub(super) fn unreadable(flags: &[FlagEntry]) -> Vec<UnreadableRow> {
-    let rows = flags.iter().flat_map(|entry| {
-        let metadata = entry.metadata.as_ref().and_then(|row| row.as_ref().err());
-        let revision = entry.revision.as_ref().and_then(|row| row.as_ref().err());
-        metadata.into_iter().chain(revision).cloned()
-    });
-    rows.collect()
+    output::show(&flags, typed.output.form)?;
+    Ok(readable?)
 }

@@ -1,11 +1,12 @@
-//! `flagctl manual`: the manual pages, for whoever packs them.
+//! `flagctl manual`: the manual pages, for packages.
 
+use std::io;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Command};
 
-use crate::args;
-use crate::failure::Failure;
+use crate::exit_code::ExitCode;
+use crate::failure::{CommandError, Failure};
 
 #[derive(Debug, Args)]
 pub(crate) struct ManualArgs {
@@ -13,10 +14,25 @@ pub(crate) struct ManualArgs {
     folder: PathBuf,
 }
 
+/// The manual pages cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the manual pages into {}", folder.display())]
+struct NotWritten {
+    folder: PathBuf,
+    source: io::Error,
+}
+
+impl CommandError for NotWritten {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Failed
+    }
+}
+
 /// Writes `flagctl.1`, and `flagctl-add.1` and so on for its commands.
-pub(crate) fn manual(typed: &ManualArgs) -> Result<(), Failure> {
-    clap_mangen::generate_to(args::command(), &typed.folder).map_err(|source| Failure::File {
-        path: typed.folder.clone(),
+pub(crate) fn manual(args: &ManualArgs, command_line: Command) -> Result<(), Failure> {
+    let written = clap_mangen::generate_to(command_line, &args.folder);
+    Ok(written.map_err(|source| NotWritten {
+        folder: args.folder.clone(),
         source,
-    })
+    })?)
 }

@@ -1,41 +1,68 @@
 //! `flagctl revise`: a revision on top of the newest one.
 
-use flag_store::Base;
+use flag_model::FlagKey;
+use flag_store::{Base, ReadError};
 
 use crate::args::ReviseArgs;
-use crate::commands::{newest_format, newest_metadata, newest_revision};
-use crate::failure::Failure;
-use crate::output;
-use crate::plan::{self, PlanError};
-use crate::run::Context;
+use crate::context::Context;
+use crate::exit_code::ExitCode;
+use crate::failure::{CommandError, Failure};
+use crate::interpret::{self, ArgumentError};
+use crate::lookup::{stored_format, stored_metadata, stored_revision};
+use crate::missing::missing_flag;
+use crate::stored::created;
 use crate::write::{self, PlannedRevision};
 
 const ADD_FIRST: &str = ": `flagctl add` adds it";
 
+/// The newest revision cannot be read, and the next one needs what it says.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the newest revision of {flag} cannot be read, so nothing of it is kept: give every option of the next one, --control too, or \
+     take an older one with `flagctl rollback`"
+)]
+struct NothingToKeep {
+    flag: FlagKey,
+    source: Box<ReadError>,
+}
+
+impl CommandError for NothingToKeep {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Refused
+    }
+}
+
 /// Appends a revision: what was typed, on top of the newest one.
 pub(crate) async fn revise(context: &Context, typed: &ReviseArgs) -> Result<(), Failure> {
-    let flag = plan::flag(&typed.flag)?;
+    let flag = interpret::flag(&typed.flag)?;
     let store = context.open().await?;
-    let newest = newest_revision(&store, &flag).await?;
-    let created = newest.as_ref().and_then(output::created);
-    if newest.is_none() && newest_metadata(&store, &flag).await?.is_none() {
-        return Err(context.not_found(&store, flag, ADD_FIRST).await);
+    let newest = stored_revision(&store, &flag).await?;
+    let newest_created = newest.as_ref().and_then(created);
+    if newest.is_none() && stored_metadata(&store, &flag).await?.is_none() {
+        return Err(missing_flag(context, &store, flag, ADD_FIRST).await.into());
     }
-    if let Some(from) = typed.from_revision.filter(|from| Some(*from) != created) {
-        return Err(write::conflict(&store, flag, Base::Row(from), created).await);
+    if let Some(from) = typed
+        .from_revision
+        .filter(|from| Some(*from) != newest_created)
+    {
+        return Err(
+            write::conflict(&store, flag, Base::Row(from), newest_created)
+                .await
+                .into(),
+        );
     }
     if let (Some(Err(row)), None) = (&newest, &typed.control) {
         let source = Box::new(row.clone().into());
-        return Err(Failure::NotReplaced { flag, source });
+        return Err(NothingToKeep { flag, source }.into());
     }
-    let format = newest_format(context, &store, &flag, newest.as_ref()).await?;
+    let format = stored_format(context, &store, &flag, newest.as_ref()).await?;
     if newest.is_some() && format.is_none() && typed.format.format_version.is_none() {
         let message = format!(
             "--format-version is required: no revision of {flag} tells how it places instances"
         );
-        return Err(PlanError::Usage(message).into());
+        return Err(ArgumentError::Usage(message).into());
     }
-    let parts = plan::revision(
+    let parts = interpret::revision(
         &flag,
         newest.as_ref().and_then(|newest| newest.as_ref().ok()),
         format.as_ref(),

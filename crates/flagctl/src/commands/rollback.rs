@@ -4,17 +4,21 @@ use std::num::NonZeroUsize;
 
 use clap::Args;
 use flag_model::{FlagKey, Revision, RevisionParts, Timestamp};
+use flag_store::ReadError;
 
-use crate::alike::decide_alike;
-use crate::args::{FlagArgs, OutputArgs, OwnerArgs};
+use crate::args::{ConfirmArgs, FlagArgs, OutputArgs, OwnerArgs};
 use crate::change::Risk;
-use crate::commands::SEARCHED;
-use crate::confirm::ConfirmArgs;
-use crate::failure::Failure;
-use crate::output::{self, noted};
-use crate::plan::{self, PlanError};
-use crate::run::Context;
-use crate::trail::{Entry, Trail};
+use crate::context::Context;
+use crate::equivalence::are_equivalent;
+use crate::exit_code::ExitCode;
+use crate::failure::{CommandError, Failure, read_exit_code};
+use crate::interpret::{self, ArgumentError};
+use crate::lookup::SEARCHED_REVISIONS;
+use crate::missing::missing_flag;
+use crate::output::with_progress;
+use crate::rollback_path::RollbackPath;
+use crate::shell;
+use crate::stored::{Stored, created};
 use crate::write::{self, PlannedRevision};
 
 /// Which revision to go back to.
@@ -22,14 +26,14 @@ use crate::write::{self, PlannedRevision};
 pub(crate) struct RollbackArgs {
     #[command(flatten)]
     flag: FlagArgs,
-    /// Revision to go back to, by its time as `flagctl history` shows it [default: the one that was in force before; what
-    /// rollbacks took back is left out]
+    /// Time of the revision to go back to, as `flagctl history` shows it [default: the previous revision in force;
+    /// revisions that were rolled back are skipped]
     #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
     to: Option<Timestamp>,
     /// How many revisions to go back
     #[arg(long, value_name = "N", conflicts_with = "to", default_value = "1", allow_negative_numbers = true, value_parser = steps)]
     steps: NonZeroUsize,
-    /// Why [default: which revision it goes back to]
+    /// Reason for the rollback [default: names the revision]
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
     #[command(flatten)]
@@ -40,22 +44,90 @@ pub(crate) struct RollbackArgs {
     confirmation: ConfirmArgs,
 }
 
+/// Why no revision was found to go back to.
+#[derive(Debug, thiserror::Error)]
+enum RollbackError {
+    /// The flag has no such revision.
+    #[error(
+        "no revision of {wanted} among the {known} of {flag}{}; `flagctl history {}` shows them",
+        nearest.map_or_else(String::new, |near| format!("; the nearest is that of {near}")),
+        shell::flag(flag)
+    )]
+    NoRevision {
+        /// The flag.
+        flag: FlagKey,
+        /// When the revision was made that is wanted.
+        wanted: Timestamp,
+        /// When the nearest one was made.
+        nearest: Option<Timestamp>,
+        /// How many revisions were searched.
+        known: usize,
+    },
+    /// The flag has fewer revisions to go back to.
+    #[error("{}", nothing_before(flag, *steps, *available, *known))]
+    NothingBefore {
+        /// The flag.
+        flag: FlagKey,
+        /// How many steps back were wanted.
+        steps: usize,
+        /// How many there are.
+        available: usize,
+        /// How many revisions were searched.
+        known: usize,
+    },
+    /// The revision that should come into force again cannot be read.
+    #[error(
+        "{what} of {flag} cannot be read: `flagctl history {}` shows the others, of which `--to TIME` takes one; \
+         `flagctl revise` makes a new one",
+        shell::flag(flag)
+    )]
+    Unreadable {
+        /// Which revision.
+        what: String,
+        /// The flag.
+        flag: FlagKey,
+        /// Why.
+        source: Box<ReadError>,
+    },
+}
+
+impl CommandError for RollbackError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::NoRevision { .. } | Self::NothingBefore { .. } => ExitCode::NotFound,
+            Self::Unreadable { source, .. } => read_exit_code(source),
+        }
+    }
+}
+
+fn nothing_before(flag: &FlagKey, steps: usize, available: usize, known: usize) -> String {
+    match (available, known) {
+        (0, 1) => format!("{flag} has one revision only, so there is nothing to roll back to"),
+        (0, _) => format!(
+            "there is nothing to roll back to: {flag} is at its first revision; \
+             `flagctl history {}` shows what was rolled back, `--to TIME` brings one of it into force again",
+            shell::flag(flag)
+        ),
+        (1, _) => format!("{flag} has 1 revision to go back to, not {steps}"),
+        _ => format!("{flag} has {available} revisions to go back to, not {steps}"),
+    }
+}
+
 /// Appends a copy of an older revision, marked as such. What is in force may be unreadable: this is a way out of that.
 pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<(), Failure> {
-    let flag = plan::flag(&typed.flag)?;
+    let flag = interpret::flag(&typed.flag)?;
     let store = context.open().await?;
-    let wanted = typed.steps.get().saturating_add(1).max(SEARCHED);
+    let wanted = typed.steps.get().saturating_add(1).max(SEARCHED_REVISIONS);
     let history = store.history(&flag, wanted);
-    let history = noted(format!("reading the history of {flag}"), history).await;
-    let history = history.map_err(|source| context.failed(source))?;
+    let history = with_progress(format!("reading the history of {flag}"), history).await;
+    let history = history.map_err(|source| context.store_failed(source))?;
     let Some(newest) = history.first() else {
-        return Err(context
-            .not_found(&store, flag, " that has a revision")
-            .await);
+        let wanted = " that has a revision";
+        return Err(missing_flag(context, &store, flag, wanted).await.into());
     };
-    let trail = Trail::of(&history, decide_alike);
+    let path = RollbackPath::of(&history, are_equivalent);
     let target = match typed.to {
-        None => back(&flag, &trail, typed.steps.get(), history.len())?,
+        None => back(&flag, &path, typed.steps.get(), history.len())?,
         Some(to) => named(&flag, &history, to)?,
     };
     let parts = RevisionParts {
@@ -63,22 +135,22 @@ pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<
             .comment
             .clone()
             .unwrap_or_else(|| format!("Rollback to {}", target.created())),
-        owner: Some(plan::owner(&typed.owner, &context.variables)?),
+        owner: Some(interpret::owner(&typed.owner, &context.variables)?),
         rollback_of: Some(target.created()),
         ..target.clone().into_parts()
     };
     if newest
         .as_ref()
-        .is_ok_and(|newest| plan::is_unchanged(newest, &parts))
+        .is_ok_and(|newest| interpret::is_unchanged(newest, &parts))
     {
         return Err(nothing_changes(&flag, target, typed).into());
     }
     let mut planned = PlannedRevision::on(Some(newest), parts)?;
-    if trail.was_taken_back(target) {
+    if path.was_taken_back(target) {
         planned.change = planned.change.with_risk(Risk::UndoesRollback);
     }
     if typed.to.is_none() {
-        for row in trail.passed_over(Some(target)) {
+        for row in path.passed_over(Some(target)) {
             let warning = format!(
                 "{} cannot be read and is passed over",
                 revision_of(row.created())
@@ -104,40 +176,44 @@ fn steps(text: &str) -> Result<NonZeroUsize, String> {
 /// The revision that many steps before the one in force.
 fn back<'h>(
     flag: &FlagKey,
-    trail: &Trail<'h>,
+    path: &RollbackPath<'h>,
     steps: usize,
     known: usize,
-) -> Result<&'h Revision, Failure> {
-    if let Some(target) = trail.back(steps) {
+) -> Result<&'h Revision, RollbackError> {
+    if let Some(target) = path.back(steps) {
         return Ok(target);
     }
     // What cannot be read decides nothing, so that nobody means it while there is something else.
-    match trail.passed_over(None).first() {
-        Some(&row) if trail.length() == 0 => Err(Failure::NotRolledBack {
+    match path.passed_over(None).first() {
+        Some(&row) if path.length() == 0 => Err(RollbackError::Unreadable {
             what: revision_of(row.created()),
             flag: flag.clone(),
             source: Box::new(row.clone().into()),
         }),
-        _ => Err(Failure::NothingBefore {
+        _ => Err(RollbackError::NothingBefore {
             flag: flag.clone(),
             steps,
-            there: trail.length(),
+            available: path.length(),
             known,
         }),
     }
 }
 
 /// The revision of a time.
-fn named<'h>(flag: &FlagKey, history: &'h [Entry], to: Timestamp) -> Result<&'h Revision, Failure> {
+fn named<'h>(
+    flag: &FlagKey,
+    history: &'h [Stored<Revision>],
+    to: Timestamp,
+) -> Result<&'h Revision, RollbackError> {
     let mut revisions = history.iter();
-    match revisions.find(|revision| output::created(revision) == Some(to)) {
+    match revisions.find(|revision| created(revision) == Some(to)) {
         Some(Ok(revision)) => Ok(revision),
-        Some(Err(row)) => Err(Failure::NotRolledBack {
+        Some(Err(row)) => Err(RollbackError::Unreadable {
             what: revision_of(Some(to)),
             flag: flag.clone(),
             source: Box::new(row.clone().into()),
         }),
-        None => Err(Failure::NoRevision {
+        None => Err(RollbackError::NoRevision {
             flag: flag.clone(),
             wanted: to,
             nearest: nearest(history, to),
@@ -147,8 +223,8 @@ fn named<'h>(flag: &FlagKey, history: &'h [Entry], to: Timestamp) -> Result<&'h 
 }
 
 /// The time of a revision that is nearest to this one.
-fn nearest(history: &[Entry], to: Timestamp) -> Option<Timestamp> {
-    let made = history.iter().filter_map(output::created);
+fn nearest(history: &[Stored<Revision>], to: Timestamp) -> Option<Timestamp> {
+    let made = history.iter().filter_map(created);
     made.min_by_key(|made| made.unix_micros().abs_diff(to.unix_micros()))
 }
 
@@ -159,7 +235,7 @@ fn revision_of(made: Option<Timestamp>) -> String {
     )
 }
 
-fn nothing_changes(flag: &FlagKey, target: &Revision, typed: &RollbackArgs) -> PlanError {
+fn nothing_changes(flag: &FlagKey, target: &Revision, typed: &RollbackArgs) -> ArgumentError {
     let made = target.created();
     let advice = match typed.to {
         None => format!(
@@ -168,7 +244,7 @@ fn nothing_changes(flag: &FlagKey, target: &Revision, typed: &RollbackArgs) -> P
         ),
         Some(_) => String::new(),
     };
-    PlanError::Usage(format!(
+    ArgumentError::Usage(format!(
         "nothing changes: {flag} is at the revision of {made} already{advice}"
     ))
 }

@@ -1,26 +1,26 @@
 //! `flagctl run-config`: what the reference's DAG was triggered with.
 
-use std::fs;
-use std::io::{self, IsTerminal as _, Read as _};
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
 
 use clap::Args;
 use flag_model::{AlgorithmSource, Format, Metadata, NewName, Revision};
 use flag_store::{Clock as _, SystemClock};
 
-use crate::args::OutputArgs;
+use crate::args::{ConfirmArgs, OutputArgs};
 use crate::change::Risk;
-use crate::commands::{first_made, newest_format, newest_metadata, newest_revision};
-use crate::confirm::ConfirmArgs;
+use crate::context::Context;
 use crate::failure::Failure;
+use crate::input;
+use crate::interpret;
+use crate::lookup::{first_revision_made, stored_format, stored_metadata, stored_revision};
+use crate::missing::missing_flag;
 use crate::output;
-use crate::plan;
-use crate::run::Context;
 use crate::run_config::{self, RunConfig};
 use crate::write::{self, PlannedMetadata, PlannedRevision};
 
-/// The longest configuration that is read.
-const MOST_BYTES: u64 = 16 * 1024 * 1024;
+/// Configurations are shorter than this; the reader of literals has a lower limit, with a better message.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// Where the configuration is.
 #[derive(Debug, Args)]
@@ -36,13 +36,10 @@ pub(crate) struct RunConfigArgs {
 
 /// Writes the row that a run configuration describes.
 pub(crate) async fn run_config(context: &Context, typed: &RunConfigArgs) -> Result<(), Failure> {
-    let text = read(&typed.file).map_err(|source| Failure::File {
-        path: typed.file.clone(),
-        source,
-    })?;
+    let text = input::read(&typed.file, MAX_BYTES)?;
     let described = run_config::read(&text, SystemClock.now(), &context.rows)?;
     for warning in &described.warnings {
-        output::talk(&format!("warning: {warning}"));
+        output::notice(&format!("warning: {warning}"));
     }
     match described.config {
         RunConfig::Metadata(next) => add_or_update(context, typed, *next).await,
@@ -52,48 +49,33 @@ pub(crate) async fn run_config(context: &Context, typed: &RunConfigArgs) -> Resu
     }
 }
 
-fn read(file: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    if file == Path::new("-") {
-        io::stdin()
-            .lock()
-            .take(MOST_BYTES)
-            .read_to_string(&mut text)?;
-    } else {
-        fs::File::open(file)?
-            .take(MOST_BYTES)
-            .read_to_string(&mut text)?;
-    }
-    Ok(text)
-}
-
 /// New metadata; in the reference adding and updating are the same procedure, which appends whatever was there.
 async fn add_or_update(
     context: &Context,
     typed: &RunConfigArgs,
     next: Metadata,
 ) -> Result<(), Failure> {
-    let store = context.open_if_there().await?;
+    let store = context.open_if_exists().await?;
     let (there, made) = match &store {
         Some(store) => (
-            newest_metadata(store, &next.flag).await?,
-            first_made(context, store, &next.flag).await?,
+            stored_metadata(store, &next.flag).await?,
+            first_revision_made(context, store, &next.flag).await?,
         ),
         None => (None, None),
     };
     if there.is_none()
         && made.is_none()
-        && let Err(unusual) = plan::new_name(&next.flag, NewName::Any)
+        && let Err(unusual) = interpret::new_name(&next.flag, NewName::Any)
             .and_then(|()| next.flag.name.check_new(NewName::SnakeCase))
     {
-        output::talk(&format!("warning: {unusual}; taken all the same"));
+        output::notice(&format!("warning: {unusual}; taken all the same"));
     }
     let mut parts = next.into_parts();
     if parts.owner.is_none() {
-        parts.owner = Some(plan::editor(&context.variables)?);
+        parts.owner = Some(interpret::editor(&context.variables)?);
     }
     if parts.edited_by.is_none() {
-        parts.edited_by = Some(plan::editor(&context.variables)?);
+        parts.edited_by = Some(interpret::editor(&context.variables)?);
     }
     write::metadata(
         context,
@@ -116,20 +98,21 @@ async fn revise(
 ) -> Result<(), Failure> {
     let store = context.open().await?;
     let flag = next.flag.clone();
-    let newest = newest_revision(&store, &flag).await?;
-    if newest.is_none() && newest_metadata(&store, &flag).await?.is_none() {
-        return Err(context
-            .not_found(&store, flag, ": a configuration with ROWTYPE FLAG adds it")
-            .await);
+    let newest = stored_revision(&store, &flag).await?;
+    if newest.is_none() && stored_metadata(&store, &flag).await?.is_none() {
+        let advice = ": a configuration with ROWTYPE FLAG adds it";
+        return Err(missing_flag(context, &store, flag, advice).await.into());
     }
     let mut parts = next.into_parts();
     if parts.rollback_of.take().is_some() {
-        output::talk("warning: RollbackOf is not kept: `flagctl rollback` alone makes a rollback");
+        output::notice(
+            "warning: RollbackOf is not kept: `flagctl rollback` alone makes a rollback",
+        );
     }
     if parts.owner.is_none() {
-        parts.owner = Some(plan::editor(&context.variables)?);
+        parts.owner = Some(interpret::editor(&context.variables)?);
     }
-    let format = newest_format(context, &store, &flag, newest.as_ref()).await?;
+    let format = stored_format(context, &store, &flag, newest.as_ref()).await?;
     parts.format = following(format, parts.format);
     let mut planned = PlannedRevision::on(newest.as_ref(), parts)?;
     if !io::stdin().is_terminal() {

@@ -7,8 +7,8 @@ use flag_store::{Pattern, TableNames};
 
 use crate::args::{FlagArgs, OutputArgs};
 use crate::failure::Failure;
+use crate::interpret::{self, ArgumentError};
 use crate::output::{self, Statement};
-use crate::plan::{self, PlanError};
 
 #[derive(Debug, Args)]
 pub(crate) struct SqlArgs {
@@ -52,7 +52,7 @@ struct OfProject {
 struct OfExposures {
     #[command(flatten)]
     flag: FlagArgs,
-    /// Only those of this instance
+    /// Only the exposures of this instance
     #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     instance: Option<String>,
     #[command(flatten)]
@@ -65,17 +65,17 @@ pub(crate) fn sql(typed: &SqlArgs, mut reader: Reader) -> Result<(), Failure> {
     let tables = reader.finish(tables)?;
     match &typed.pattern {
         PatternArgs::LatestMetadata(of) => {
-            let flag = plan::flag(&of.flag)?;
+            let flag = interpret::flag(&of.flag)?;
             let pattern = Pattern::LatestMetadata(&flag);
             show("latest-metadata", &pattern, &tables, &of.output)
         }
         PatternArgs::Latest(of) => {
-            let flag = plan::flag(&of.flag)?;
+            let flag = interpret::flag(&of.flag)?;
             let pattern = Pattern::LatestRevision(&flag);
             show("latest", &pattern, &tables, &of.output)
         }
         PatternArgs::History(of) => {
-            let flag = plan::flag(&of.flag)?;
+            let flag = interpret::flag(&of.flag)?;
             show("history", &Pattern::History(&flag), &tables, &of.output)
         }
         PatternArgs::List(of) => {
@@ -92,9 +92,9 @@ pub(crate) fn sql(typed: &SqlArgs, mut reader: Reader) -> Result<(), Failure> {
 }
 
 fn exposures(of: &OfExposures, tables: &TableNameSettings) -> Result<(), Failure> {
-    let flag = plan::flag(&of.flag)?;
+    let flag = interpret::flag(&of.flag)?;
     let instance = of.instance.as_deref().map(InstanceId::new).transpose();
-    let instance = instance.map_err(PlanError::from)?;
+    let instance = instance.map_err(ArgumentError::from)?;
     let pattern = match &instance {
         Some(instance) => Pattern::InstanceExposures(&flag, instance),
         None => Pattern::Exposures(&flag),
@@ -102,7 +102,7 @@ fn exposures(of: &OfExposures, tables: &TableNameSettings) -> Result<(), Failure
     show("exposures", &pattern, tables, &of.output)
 }
 
-fn project(of: &OfProject) -> Result<ProjectName, PlanError> {
+fn project(of: &OfProject) -> Result<ProjectName, ArgumentError> {
     Ok(ProjectName::new(&of.project)?)
 }
 
@@ -125,5 +125,5 @@ fn show(
         table,
         sql: flag_store::sql(pattern, names),
     };
-    output::answer(&statement, output.form)
+    output::show(&statement, output.form)
 }

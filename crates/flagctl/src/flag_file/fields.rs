@@ -6,7 +6,7 @@ use flag_model::{Invalid, quoted};
 
 use super::node::{Kind, Node};
 use super::{FileMistake, FileMistakes};
-use crate::near::closest;
+use crate::suggestions::closest;
 
 /// What is wrong so far. Whoever gets `None` knows that a mistake was noted, and goes on with the rest.
 #[derive(Debug, Default)]
@@ -124,7 +124,7 @@ impl Reading {
                 node: fields.at.node,
                 path: fields.path(name),
             };
-            return self.refuse(&at, "found nothing, expected it to be said");
+            return self.refuse(&at, "found nothing, expected a value");
         }
         found
     }

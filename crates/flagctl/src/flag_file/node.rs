@@ -1,4 +1,6 @@
-//! YAML, and JSON which is YAML too, as a tree that knows where everything stands.
+//! YAML, and JSON which is YAML too, as a tree with the position of each value.
+//!
+//! A tree, as structs that serde fills stop at the first mistake, and lose positions where they gather unknown fields.
 
 use std::fmt;
 
@@ -10,7 +12,7 @@ use super::{FileMistake, FileMistakes};
 
 /// Where something stands: line and column, from one; zero where that is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     pub(crate) line: u64,
     pub(crate) column: u64,
 }
@@ -18,7 +20,7 @@ pub(crate) struct Place {
 /// A value and where it stands.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    pub(super) place: Place,
+    pub(super) place: Position,
     pub(super) kind: Kind,
 }
 
@@ -51,7 +53,7 @@ pub(super) fn parse(text: &str) -> Result<Node, FileMistakes> {
 }
 
 fn mistake(error: &serde_saphyr::Error) -> FileMistakes {
-    let place = error.location().map_or_else(Place::default, place);
+    let place = error.location().map_or_else(Position::default, place);
     let message = match error.without_snippet() {
         serde_saphyr::Error::DuplicateMappingKey { key, .. } => {
             let key = key
@@ -65,14 +67,14 @@ fn mistake(error: &serde_saphyr::Error) -> FileMistakes {
 }
 
 /// What the library says, but not where, which is said already.
-fn without_place(said: &str, place: Place) -> String {
+fn without_place(said: &str, place: Position) -> String {
     let first = said.lines().next().unwrap_or_default();
     let said = first.strip_suffix(&format!(" at {place}"));
     said.unwrap_or(first).to_owned()
 }
 
-fn place(location: serde_saphyr::Location) -> Place {
-    Place {
+fn place(location: serde_saphyr::Location) -> Position {
+    Position {
         line: location.line(),
         column: location.column(),
     }
@@ -92,7 +94,7 @@ impl Node {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)
     }

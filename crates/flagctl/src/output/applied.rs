@@ -3,9 +3,9 @@
 use flag_model::FlagKey;
 use serde::Serialize;
 
-use super::Answer;
 use super::json::Key;
 use super::text::{Columns, Text, Tone};
+use super::view::View;
 
 /// What became of the flags of a file.
 pub(crate) struct Applied {
@@ -48,7 +48,7 @@ struct FlagData<'a> {
     change: &'a [String],
 }
 
-impl Answer for Applied {
+impl View for Applied {
     fn data(&self) -> impl Serialize {
         let changed = self.changed.iter().map(|flag| FlagData {
             key: (&flag.flag).into(),

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use flag_store::UnreadableRow;
 use serde::Serialize;
 
-use super::Answer;
 use super::table::short;
 use super::text::{Columns, Text, Tone};
+use super::view::View;
 
 /// What was checked, in the order in which it was.
 #[derive(Debug, Default, Serialize)]
@@ -28,12 +28,12 @@ pub(crate) struct Check {
     pub(crate) advice: Option<String>,
     /// The row that it was found in, if it was in one.
     #[serde(flatten)]
-    pub(crate) row: Option<Place>,
+    pub(crate) row: Option<RowLocation>,
 }
 
 /// Where in a table something was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Place {
+pub(crate) struct RowLocation {
     pub(crate) row_key: String,
     /// The column, or the field in it; `row key` if it is the key.
     pub(crate) column: String,
@@ -79,7 +79,13 @@ impl Checks {
     }
 
     /// Notes what was found in a row.
-    pub(crate) fn note_row(&mut self, status: Status, subject: &str, place: Place, found: String) {
+    pub(crate) fn note_row(
+        &mut self,
+        status: Status,
+        subject: &str,
+        place: RowLocation,
+        found: String,
+    ) {
         self.note(status, subject, found);
         if let Some(check) = self.checks.last_mut() {
             check.row = Some(place);
@@ -94,7 +100,7 @@ impl Checks {
         row: &UnreadableRow,
         meaning: &str,
     ) {
-        let place = Place {
+        let place = RowLocation {
             row_key: row.key().to_owned(),
             column: row.column().unwrap_or("row key").to_owned(),
             problem: row.problem() + meaning,
@@ -110,7 +116,7 @@ impl Checks {
     }
 }
 
-impl Answer for Checks {
+impl View for Checks {
     fn data(&self) -> impl Serialize {
         self
     }

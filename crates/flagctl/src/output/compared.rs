@@ -4,8 +4,9 @@ use flag_model::{FlagKey, ProjectName};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::escape::visible;
 use super::text::{Columns, Text, Tone};
-use super::{Answer, visible};
+use super::view::View;
 use crate::compare::{Compared, Difference};
 use crate::peer::{Peer, Reply};
 
@@ -104,7 +105,7 @@ impl ComparedServices<'_> {
     }
 }
 
-impl Answer for ComparedServices<'_> {
+impl View for ComparedServices<'_> {
     fn data(&self) -> impl Serialize {
         self
     }

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Answer;
 use super::text::{Columns, Text, Tone};
+use super::view::View;
 use crate::copy::Copied;
 
 /// What became of the rows of a project.
@@ -50,7 +50,7 @@ impl CopiedRows {
     }
 }
 
-impl Answer for CopiedRows {
+impl View for CopiedRows {
     fn data(&self) -> impl Serialize {
         self
     }

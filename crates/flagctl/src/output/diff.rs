@@ -7,12 +7,12 @@ use flag_rollout::groups;
 use serde::Serialize;
 use serde_json::Number;
 
-use super::Answer;
+use super::escape::visible;
 use super::json;
 use super::table::{listed, or_none, placing, ranges};
 use super::text::{Columns, Text, Tone};
-use super::visible::visible;
-use crate::change::Sides;
+use super::view::View;
+use crate::change::Impact;
 
 /// Two revisions of a flag.
 pub(crate) struct Diff<'a> {
@@ -20,9 +20,9 @@ pub(crate) struct Diff<'a> {
     pub(crate) from: &'a Revision,
     pub(crate) to: &'a Revision,
     /// Whether every instance receives the same from both.
-    pub(crate) decide_alike: bool,
+    pub(crate) are_equivalent: bool,
     /// How many instances receive another value.
-    pub(crate) sides: Sides,
+    pub(crate) impact: Impact,
 }
 
 #[derive(Serialize)]
@@ -55,12 +55,12 @@ struct Field {
 /// A treatment with the buckets that it owns.
 type Group<'r> = (&'r Treatment, Vec<BucketRange>);
 
-impl Answer for Diff<'_> {
+impl View for Diff<'_> {
     fn data(&self) -> impl Serialize {
         Data {
             key: self.flag.into(),
-            decide_alike: self.decide_alike,
-            changed: (&self.sides).into(),
+            decide_alike: self.are_equivalent,
+            changed: (&self.impact).into(),
             differences: self.names(),
             from: self.from.into(),
             to: self.to.into(),
@@ -78,12 +78,12 @@ impl Answer for Diff<'_> {
             };
             columns.line(tone, [mark.to_owned(), field.name, field.from, field.to]);
         }
-        let told = if self.decide_alike {
-            "both decide alike".to_owned()
+        let told = if self.are_equivalent {
+            "both decide the same".to_owned()
         } else {
             format!(
                 "they decide differently: {}, override lists apart",
-                self.sides
+                self.impact
             )
         };
         columns.text().and(Text::plain(&told))
@@ -95,12 +95,12 @@ impl Answer for Diff<'_> {
     }
 }
 
-impl From<&Sides> for Changed {
-    fn from(sides: &Sides) -> Self {
+impl From<&Impact> for Changed {
+    fn from(impact: &Impact) -> Self {
         Self {
-            percent: json::number(sides.percent()),
-            between_treatments_percent: json::number(sides.between_treatments()),
-            is_expected: sides.is_expected(),
+            percent: json::number(impact.percent()),
+            between_treatments_percent: json::number(impact.between_treatments()),
+            is_expected: impact.is_expected(),
         }
     }
 }

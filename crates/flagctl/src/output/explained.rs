@@ -4,11 +4,11 @@ use flag_model::{InstanceId, Reason, Revision, Timestamp};
 use flag_rollout::Decision;
 use serde::Serialize;
 
-use super::Answer;
+use super::escape::visible;
 use super::json;
 use super::table::of_revision;
 use super::text::{Columns, Text};
-use super::visible::visible;
+use super::view::View;
 
 /// What an instance receives, or received at an instant, and the revision that decides it.
 pub(crate) struct Explained<'a> {
@@ -31,7 +31,7 @@ struct Data {
     revision: json::Revision,
 }
 
-impl Answer for Explained<'_> {
+impl View for Explained<'_> {
     fn data(&self) -> impl Serialize {
         Data {
             key: (&self.revision.flag).into(),

@@ -2,15 +2,15 @@
 
 use serde::Serialize;
 
-use super::Answer;
 use super::text::Text;
+use super::view::View;
 use super::yaml::yaml;
 use crate::flag_file::Written;
 
 /// A file that `flagctl apply` takes.
 pub(crate) struct Exported(pub(crate) Written);
 
-impl Answer for Exported {
+impl View for Exported {
     fn data(&self) -> impl Serialize {
         &self.0
     }

@@ -4,11 +4,11 @@ use flag_model::FlagKey;
 use flag_store::StoredExposure;
 use serde::Serialize;
 
-use super::Answer;
+use super::escape::visible;
 use super::json;
 use super::table::{or_none, short};
 use super::text::{Columns, Text, Tone};
-use super::visible::visible;
+use super::view::View;
 
 /// Exposures of a flag, in the order of the log.
 pub(crate) struct Exposures<'a> {
@@ -37,7 +37,7 @@ struct Exposure<'a> {
     from_cache: Option<&'a str>,
 }
 
-impl Answer for Exposures<'_> {
+impl View for Exposures<'_> {
     fn data(&self) -> impl Serialize {
         Data {
             key: self.flag.into(),

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::Answer;
 use super::text::Text;
+use super::view::View;
 
 /// The files that were written, and where those are that were there before.
 #[derive(Serialize)]
@@ -24,7 +24,7 @@ impl Files {
     }
 }
 
-impl Answer for Files {
+impl View for Files {
     fn data(&self) -> impl Serialize {
         self
     }

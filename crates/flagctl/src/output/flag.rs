@@ -4,12 +4,11 @@ use flag_model::{FlagKey, Metadata, Revision};
 use flag_store::UnreadableRow;
 use serde::Serialize;
 
-use super::Answer;
-use super::history::created;
 use super::json::{self, Entry};
 use super::table::{of_metadata, of_revision};
 use super::text::{Text, Tone};
-use crate::write::Stored;
+use super::view::View;
+use crate::stored::{Stored, UnreadableRows, created_by};
 
 /// What a flag is for, and the revision in force, as far as there are such, or why they cannot be read.
 pub(crate) struct Flag<'a> {
@@ -19,11 +18,11 @@ pub(crate) struct Flag<'a> {
 }
 
 impl Flag<'_> {
-    /// The rows that cannot be read.
-    pub(crate) fn unreadable(&self) -> Vec<UnreadableRow> {
+    /// An error if a row cannot be read.
+    pub(crate) fn check_readable(&self) -> Result<(), UnreadableRows> {
         let metadata = self.metadata.and_then(|row| row.as_ref().err());
         let revision = self.revision.and_then(|row| row.as_ref().err());
-        metadata.into_iter().chain(revision).cloned().collect()
+        UnreadableRows::check(metadata.into_iter().chain(revision).cloned().collect())
     }
 }
 
@@ -48,12 +47,14 @@ struct LatestData {
     revision: json::Revision,
 }
 
-impl Answer for Flag<'_> {
+impl View for Flag<'_> {
     fn data(&self) -> impl Serialize {
         FlagData {
             key: self.key.into(),
-            metadata: (self.metadata).map(|row| Entry::new(row, created(row, Metadata::created))),
-            revision: (self.revision).map(|row| Entry::new(row, created(row, Revision::created))),
+            metadata: (self.metadata)
+                .map(|row| Entry::new(row, created_by(row, Metadata::created))),
+            revision: (self.revision)
+                .map(|row| Entry::new(row, created_by(row, Revision::created))),
         }
     }
 
@@ -78,7 +79,7 @@ impl Answer for Flag<'_> {
     }
 }
 
-impl Answer for Latest<'_> {
+impl View for Latest<'_> {
     fn data(&self) -> impl Serialize {
         LatestData {
             key: self.flag.into(),

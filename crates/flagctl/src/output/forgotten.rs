@@ -4,9 +4,10 @@ use flag_model::{FlagKey, InstanceId, ProjectName, Timestamp};
 use flag_store::InstanceExposures;
 use serde::Serialize;
 
+use super::escape::visible;
+use super::json;
 use super::text::{Columns, Text, Tone};
-use super::visible::visible;
-use super::{Answer, json};
+use super::view::View;
 use crate::shell;
 
 /// What a project's rows say of an instance.
@@ -119,7 +120,7 @@ impl Listing {
     }
 }
 
-impl Answer for Forgotten<'_> {
+impl View for Forgotten<'_> {
     fn data(&self) -> impl Serialize {
         let exposures = self.exposures.iter().map(|of_flag| ExposuresData {
             flag_type: of_flag.flag_type.clone(),

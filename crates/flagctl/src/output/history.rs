@@ -4,21 +4,22 @@ use flag_model::{FlagKey, Metadata, Revision, Timestamp};
 use flag_store::UnreadableRow;
 use serde::Serialize;
 
-use super::Answer;
 use super::json::{self, Entry};
 use super::table::{listed, or_none, short, treatments};
 use super::text::{Columns, Text, Tone};
+use super::view::View;
+use crate::stored::{Stored, created_by};
 
 /// Revisions of a flag; those that cannot be read say why.
 pub(crate) struct Revisions<'a> {
     pub(crate) flag: &'a FlagKey,
-    pub(crate) revisions: &'a [Result<Revision, UnreadableRow>],
+    pub(crate) revisions: &'a [Stored<Revision>],
 }
 
 /// Metadata of a flag; what cannot be read says why.
 pub(crate) struct MetadataHistory<'a> {
     pub(crate) flag: &'a FlagKey,
-    pub(crate) metadata: &'a [Result<Metadata, UnreadableRow>],
+    pub(crate) metadata: &'a [Stored<Metadata>],
 }
 
 #[derive(Serialize)]
@@ -35,10 +36,10 @@ struct MetadataData {
     metadata: Vec<Entry<json::Metadata>>,
 }
 
-impl Answer for Revisions<'_> {
+impl View for Revisions<'_> {
     fn data(&self) -> impl Serialize {
         let revisions = self.revisions.iter();
-        let revisions = revisions.map(|row| Entry::new(row, created(row, Revision::created)));
+        let revisions = revisions.map(|row| Entry::new(row, created_by(row, Revision::created)));
         RevisionsData {
             key: self.flag.into(),
             revisions: revisions.collect(),
@@ -46,20 +47,20 @@ impl Answer for Revisions<'_> {
     }
 
     fn text(&self) -> Text {
-        of_revisions(self.revisions)
+        revisions_table(self.revisions)
     }
 
     fn names(&self) -> Vec<String> {
         let revisions = self.revisions.iter();
-        let times = revisions.filter_map(|row| created(row, Revision::created));
+        let times = revisions.filter_map(|row| created_by(row, Revision::created));
         times.map(|time| time.to_string()).collect()
     }
 }
 
-impl Answer for MetadataHistory<'_> {
+impl View for MetadataHistory<'_> {
     fn data(&self) -> impl Serialize {
         let metadata = self.metadata.iter();
-        let metadata = metadata.map(|row| Entry::new(row, created(row, Metadata::created)));
+        let metadata = metadata.map(|row| Entry::new(row, created_by(row, Metadata::created)));
         MetadataData {
             key: self.flag.into(),
             metadata: metadata.collect(),
@@ -85,7 +86,7 @@ impl Answer for MetadataHistory<'_> {
                 Ok(metadata) => columns.line(Tone::Plain, of_metadata(metadata)),
                 Err(error) => columns.line(
                     Tone::Problem,
-                    unreadable(created(row, Metadata::created), error),
+                    unreadable(created_by(row, Metadata::created), error),
                 ),
             }
         }
@@ -94,13 +95,13 @@ impl Answer for MetadataHistory<'_> {
 
     fn names(&self) -> Vec<String> {
         let metadata = self.metadata.iter();
-        let times = metadata.filter_map(|row| created(row, Metadata::created));
+        let times = metadata.filter_map(|row| created_by(row, Metadata::created));
         times.map(|time| time.to_string()).collect()
     }
 }
 
-/// One line per revision.
-pub(super) fn of_revisions(revisions: &[Result<Revision, UnreadableRow>]) -> Text {
+/// A line for each revision, in columns.
+pub(crate) fn revisions_table(revisions: &[Stored<Revision>]) -> Text {
     if revisions.is_empty() {
         return Text::default();
     }
@@ -118,22 +119,11 @@ pub(super) fn of_revisions(revisions: &[Result<Revision, UnreadableRow>]) -> Tex
             Ok(revision) => columns.line(Tone::Plain, of_revision(revision)),
             Err(error) => columns.line(
                 Tone::Problem,
-                unreadable(created(row, Revision::created), error),
+                unreadable(created_by(row, Revision::created), error),
             ),
         }
     }
     columns.text()
-}
-
-/// When a row was made, even if it cannot be read.
-pub(super) fn created<T>(
-    row: &Result<T, UnreadableRow>,
-    of_readable: impl Fn(&T) -> Timestamp,
-) -> Option<Timestamp> {
-    match row {
-        Ok(row) => Some(of_readable(row)),
-        Err(unreadable) => unreadable.created(),
-    }
 }
 
 fn unreadable(created: Option<Timestamp>, error: &UnreadableRow) -> Vec<String> {

@@ -2,14 +2,13 @@
 //! changed; `docs/flagctl.md` tells them all.
 
 use flag_model::{
-    BucketRange, FlagKey, FlagValue, Format, HashAlgorithm, InstanceId, Percent, Timestamp,
+    AlgorithmSource, BucketRange, FlagKey, FlagValue, Format, HashAlgorithm, InstanceId, Percent,
+    Timestamp,
 };
 use flag_rollout::groups;
 use flag_store::UnreadableRow;
 use serde::Serialize;
 use serde_json::Number;
-
-use super::named_algorithm;
 
 #[derive(Serialize)]
 pub(super) struct Key {
@@ -165,4 +164,15 @@ pub(crate) fn number(percent: Percent) -> Number {
 
 fn text(value: &impl ToString) -> String {
     value.to_string()
+}
+
+/// The digest that the row of a revision names.
+pub(crate) fn named_algorithm(format: &Format) -> Option<HashAlgorithm> {
+    match format {
+        Format::V1 {
+            source: AlgorithmSource::Setting,
+            ..
+        } => None,
+        _ => Some(format.algorithm()),
+    }
 }

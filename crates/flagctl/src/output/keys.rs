@@ -1,16 +1,16 @@
 //! API keys, without what makes them keys, but for one that was just made.
 
-use flag_keys::{Key, KeyId, Odd, Scope, Secret};
+use flag_keys::{InvalidEntry, Key, KeyId, Scope, Secret};
 use serde::Serialize;
 
-use super::Answer;
 use super::table::{listed, or_none};
 use super::text::{Columns, Text, Tone};
+use super::view::View;
 
 /// The keys of a file that count, and what of the file is not understood.
 pub(crate) struct Keys<'a> {
     pub(crate) keys: &'a [Key],
-    pub(crate) odd: &'a [Odd],
+    pub(crate) odd: &'a [InvalidEntry],
 }
 
 /// A key that was just made: the only answer that shows one.
@@ -54,7 +54,7 @@ struct KeyData<'a> {
     comment: &'a str,
 }
 
-impl Answer for Keys<'_> {
+impl View for Keys<'_> {
     fn data(&self) -> impl Serialize {
         List {
             keys: self.keys.iter().map(KeyData::from).collect(),
@@ -122,8 +122,8 @@ impl Keys<'_> {
     }
 }
 
-impl<'a> From<&'a Odd> for OddData<'a> {
-    fn from(odd: &'a Odd) -> Self {
+impl<'a> From<&'a InvalidEntry> for OddData<'a> {
+    fn from(odd: &'a InvalidEntry) -> Self {
         Self {
             entry: (odd.position > 0).then_some(odd.position),
             id: odd.id.as_ref().map(KeyId::as_str),
@@ -133,7 +133,7 @@ impl<'a> From<&'a Odd> for OddData<'a> {
     }
 }
 
-impl Answer for NewKey<'_> {
+impl View for NewKey<'_> {
     fn data(&self) -> impl Serialize {
         NewKeyData {
             key: self.secret.reveal(),
@@ -154,7 +154,7 @@ impl Answer for NewKey<'_> {
     }
 }
 
-impl Answer for RevokedKey<'_> {
+impl View for RevokedKey<'_> {
     fn data(&self) -> impl Serialize {
         KeyData::from(self.0)
     }

@@ -4,18 +4,18 @@ use flag_model::{Metadata, ProjectName, Revision};
 use flag_store::{FlagEntry, UnreadableRow};
 use serde::Serialize;
 
-use super::Answer;
-use super::history::created;
 use super::json::{self, Entry};
 use super::table::{or_none, short, treatments};
 use super::text::{Columns, Text, Tone};
+use super::view::View;
+use crate::stored::created_by;
 
-/// What is told of each flag.
+/// Which columns are shown for each flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// What it is for.
+pub(crate) enum ListColumns {
+    /// Those of its metadata.
     Metadata,
-    /// The revision in force too.
+    /// Those of the revision in force.
     MetadataAndRevision,
 }
 
@@ -23,7 +23,7 @@ pub(crate) enum Told {
 pub(crate) struct Flags<'a> {
     pub(crate) project: &'a ProjectName,
     pub(crate) entries: &'a [FlagEntry],
-    pub(crate) told: Told,
+    pub(crate) columns: ListColumns,
 }
 
 #[derive(Serialize)]
@@ -49,16 +49,16 @@ enum Newest {
     None,
 }
 
-impl Answer for Flags<'_> {
+impl View for Flags<'_> {
     fn data(&self) -> impl Serialize {
         let flags = self.entries.iter().map(|entry| FlagData {
             key: (&entry.flag).into(),
             metadata: (entry.metadata.as_ref())
-                .map(|row| Entry::new(row, created(row, Metadata::created))),
-            revision: (self.told == Told::MetadataAndRevision).then(|| {
+                .map(|row| Entry::new(row, created_by(row, Metadata::created))),
+            revision: (self.columns == ListColumns::MetadataAndRevision).then(|| {
                 let revision = entry.revision.as_ref();
                 revision.map_or(Newest::None, |row| {
-                    Newest::Revision(Entry::new(row, created(row, Revision::created)))
+                    Newest::Revision(Entry::new(row, created_by(row, Revision::created)))
                 })
             }),
         });
@@ -72,9 +72,9 @@ impl Answer for Flags<'_> {
         if self.entries.is_empty() {
             return Text::default();
         }
-        match self.told {
-            Told::Metadata => self.with_metadata(),
-            Told::MetadataAndRevision => self.with_latest(),
+        match self.columns {
+            ListColumns::Metadata => self.with_metadata(),
+            ListColumns::MetadataAndRevision => self.with_latest(),
         }
     }
 

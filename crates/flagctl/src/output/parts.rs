@@ -2,20 +2,20 @@
 
 use serde::Serialize;
 
-use super::Answer;
 use super::text::{Columns, Text, Tone};
+use super::view::View;
 
 /// The parts of a store.
 #[derive(Serialize)]
-pub(crate) struct Parts {
+pub(crate) struct StoreParts {
     #[serde(rename = "store")]
     pub(crate) place: String,
-    pub(crate) parts: Vec<Part>,
+    pub(crate) parts: Vec<StorePart>,
 }
 
 /// A file or a table.
 #[derive(Serialize)]
-pub(crate) struct Part {
+pub(crate) struct StorePart {
     pub(crate) name: String,
     pub(crate) state: PartState,
     /// How it is, if there is more to say.
@@ -36,7 +36,7 @@ pub(crate) enum PartState {
     Differs,
 }
 
-impl Answer for Parts {
+impl View for StoreParts {
     fn data(&self) -> impl Serialize {
         self
     }

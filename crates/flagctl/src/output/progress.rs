@@ -1,31 +1,31 @@
-//! A progress bar, for a person who waits. Nobody knows how long a store will take, so the bar moves and doesn't fill.
+//! A progress bar for a person who waits. It is unknown how long a store will take, so the bar moves and does not fill.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::pin::pin;
 use std::time::Duration;
 
+use super::escape::escaped;
 use super::terminal;
-use super::visible::shown;
 
-/// How long a person waits without a word.
+/// How long a person waits without a bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often the bar moves after that.
 const STEP: Duration = Duration::from_millis(200);
 
-/// How many characters say what is done.
+/// The longest description, in characters.
 const SHOWN: usize = 50;
 
-/// The places that the bar can be in.
+/// The number of positions of the bar.
 const PLACES: usize = 16;
 
-/// How long the bar is.
+/// The moving part.
 const BAR: &str = "====";
 
-/// Awaits the work; where that takes over a second, a bar on the terminal says what is done, and goes when it ends.
-pub(crate) async fn noted<T>(what: impl Display, work: impl Future<Output = T>) -> T {
-    if !terminal::can_take_back() {
+/// Awaits the work. If that takes over a second, a bar on the terminal describes it, and disappears when it ends.
+pub(crate) async fn with_progress<T>(what: impl Display, work: impl Future<Output = T>) -> T {
+    if !terminal::can_erase() {
         return work.await;
     }
     let mut work = pin!(work);
@@ -34,19 +34,19 @@ pub(crate) async fn noted<T>(what: impl Display, work: impl Future<Output = T>) 
         let patience = if steps == 0 { PATIENCE } else { STEP };
         if let Ok(done) = tokio::time::timeout(patience, work.as_mut()).await {
             if steps > 0 {
-                note("");
+                show("");
             }
             return done;
         }
         let waited = PATIENCE + STEP * steps;
         // On one line of any terminal, for only that one is taken back.
-        let what: String = shown(&what.to_string()).chars().take(SHOWN).collect();
-        note(&format!("{} {} s  {what}", bar(steps), waited.as_secs()));
+        let what: String = escaped(&what.to_string()).chars().take(SHOWN).collect();
+        show(&format!("{} {} s  {what}", bar(steps), waited.as_secs()));
         steps += 1;
     }
 }
 
-/// The bar after so many steps, going to and fro.
+/// The bar after a number of steps; it moves to and fro.
 fn bar(steps: u32) -> String {
     let last = PLACES - BAR.len();
     let place = usize::try_from(steps).unwrap_or(0) % (2 * last);
@@ -58,8 +58,8 @@ fn bar(steps: u32) -> String {
     format!("[{:before$}{BAR}{:after$}]", "", "", after = last - before)
 }
 
-/// Writes over the note that is there.
-fn note(text: &str) {
+/// Replaces the line that was shown before.
+fn show(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = write!(stderr, "\r\u{1b}[K{text}");
     let _ = stderr.flush();

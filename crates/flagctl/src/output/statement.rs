@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Answer;
 use super::text::Text;
+use super::view::View;
 
 /// A statement that a person can paste into Bigtable Studio.
 #[derive(Serialize)]
@@ -13,7 +13,7 @@ pub(crate) struct Statement<'a> {
     pub(crate) sql: String,
 }
 
-impl Answer for Statement<'_> {
+impl View for Statement<'_> {
     fn data(&self) -> impl Serialize {
         self
     }

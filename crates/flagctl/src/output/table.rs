@@ -3,8 +3,8 @@
 use flag_model::{BucketRange, CONTROL_GROUP, Format, Metadata, Percent, Revision};
 use flag_rollout::groups;
 
+use super::escape::{list_item, visible};
 use super::text::{Columns, Text, Tone};
-use super::visible::{item, visible};
 
 /// How many characters of a text are shown where many rows are.
 const SHORT: usize = 60;
@@ -116,7 +116,7 @@ pub(super) fn or_none(text: Option<String>) -> String {
 
 /// The first ones of a list, and how many more there are.
 pub(super) fn listed(items: &[impl ToString]) -> String {
-    beginning(items, |one| item(&one.to_string()))
+    beginning(items, |one| list_item(&one.to_string()))
 }
 
 /// The first ones of some ranges likewise, which have commas of their own.

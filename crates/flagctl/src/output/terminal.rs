@@ -2,17 +2,18 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
 use terminal_size::{Height, Width, terminal_size_of};
 
-use crate::args::Variables;
+use crate::environment::{Variables, variable};
 
 /// What the environment says; nothing before [`prepare`].
-static WISHES: OnceLock<Wishes> = OnceLock::new();
+static PREFERENCES: OnceLock<Preferences> = OnceLock::new();
 
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Wishes {
+struct Preferences {
     colours: bool,
     cursor: bool,
     pager: Option<OsString>,
@@ -21,16 +22,12 @@ struct Wishes {
 
 /// Takes from the environment how a terminal is to be used.
 pub(crate) fn prepare(variables: &Variables) {
-    let _ = WISHES.set(Wishes::of(variables));
+    let _ = PREFERENCES.set(Preferences::of(variables));
 }
 
-impl Wishes {
+impl Preferences {
     fn of(variables: &Variables) -> Self {
-        let set = |name: &str| {
-            let found = variables.iter().find(|(variable, _)| variable == name);
-            let value = found.map(|(_, value)| value.as_os_str());
-            value.filter(|value| !value.is_empty())
-        };
+        let set = |name: &str| variable(variables, name);
         let cursor = set("TERM").is_some_and(|term| term != "dumb");
         Self {
             colours: cursor && set("NO_COLOR").is_none(),
@@ -43,32 +40,39 @@ impl Wishes {
 
 /// Whether a stream shows colours.
 pub(crate) fn has_colours(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && WISHES.get().is_some_and(|wishes| wishes.colours)
+    stream.is_terminal()
+        && PREFERENCES
+            .get()
+            .is_some_and(|preferences| preferences.colours)
 }
 
-/// Whether a line on standard error can be taken back.
-pub(super) fn can_take_back() -> bool {
-    io::stderr().is_terminal() && WISHES.get().is_some_and(|wishes| wishes.cursor)
+/// Whether a line on standard error can be erased.
+pub(super) fn can_erase() -> bool {
+    io::stderr().is_terminal()
+        && PREFERENCES
+            .get()
+            .is_some_and(|preferences| preferences.cursor)
 }
 
-/// The pager that is wished for.
+/// The pager that the environment names.
 pub(super) fn pager() -> Option<&'static OsStr> {
-    WISHES.get()?.pager.as_deref()
+    PREFERENCES.get()?.pager.as_deref()
 }
 
-/// What `less` has to be told, so that it shows colours, unless a person told it something else.
+/// Options of `less` that show colours, unless the environment sets options.
 pub(super) fn less_options() -> Option<&'static str> {
-    let is_told = WISHES.get().is_some_and(|wishes| wishes.has_less_options);
-    (!is_told).then_some("FRX")
+    let has_options = PREFERENCES
+        .get()
+        .is_some_and(|preferences| preferences.has_less_options);
+    (!has_options).then_some("FRX")
 }
 
-/// Columns and rows of the terminal on standard output; `None` if it isn't one.
-pub(super) fn size() -> Option<(usize, usize)> {
-    let stdout = io::stdout();
-    if !stdout.is_terminal() {
+/// Columns and rows of the terminal that a stream is; `None` if it is not one.
+pub(super) fn size(stream: &(impl AsFd + IsTerminal)) -> Option<(usize, usize)> {
+    if !stream.is_terminal() {
         return None;
     }
-    let (Width(columns), Height(rows)) = terminal_size_of(stdout)?;
+    let (Width(columns), Height(rows)) = terminal_size_of(stream)?;
     Some((columns.into(), rows.into()))
 }
 
@@ -80,9 +84,9 @@ mod tests {
     fn check(variables: &[(&str, &str)], colours: bool, pager: Option<&str>) {
         let variables = variables.iter();
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
-        let wishes = Wishes::of(&variables.collect());
-        assert_eq!(wishes.colours, colours);
-        assert_eq!(wishes.pager.as_deref(), pager.map(OsStr::new));
+        let preferences = Preferences::of(&variables.collect());
+        assert_eq!(preferences.colours, colours);
+        assert_eq!(preferences.pager.as_deref(), pager.map(OsStr::new));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Text for people: lines, each with a tone, and cells in columns.
 
 use anstyle::{AnsiColor, Style};
+use unicode_width::UnicodeWidthStr as _;
 
-use super::visible::{self, shown};
+use super::escape::{self, escaped};
+use super::layout::{Row, lay_out};
 
 /// What a line is, which a terminal may show by a colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,97 +33,90 @@ impl Tone {
     }
 }
 
-/// Lines, each with its tone.
+/// Lines and tables, each line or row with its tone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Text(Vec<(Tone, String)>);
+pub(crate) struct Text(Vec<Block>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Block {
+    Line(Tone, String),
+    Table(Vec<Row<Tone>>),
+}
 
 impl Text {
-    /// The lines of a text without any tone, as a terminal may show them.
+    /// The lines of a text without any tone; control characters are escaped.
     pub(crate) fn plain(text: &str) -> Self {
-        Self::verbatim(&visible::lines(text))
+        Self::verbatim(&escape::escaped_lines(text))
     }
 
-    /// One line, as a terminal may show it.
+    /// One line; control characters are escaped.
     pub(super) fn line(tone: Tone, line: &str) -> Self {
-        Self(vec![(tone, shown(line))])
+        Self(vec![Block::Line(tone, escaped(line))])
     }
 
     /// The lines of a text that has been escaped already, in a way of its own.
     pub(super) fn verbatim(text: &str) -> Self {
         let lines = text.split_terminator('\n');
-        let lines = lines.map(|line| (Tone::Plain, line.to_owned()));
+        let lines = lines.map(|line| Block::Line(Tone::Plain, line.to_owned()));
         Self(lines.collect())
     }
 
-    /// The same with an empty line and another text below.
-    pub(super) fn and(mut self, below: Self) -> Self {
-        self.0.push((Tone::Plain, String::new()));
+    /// The same with another text below.
+    pub(crate) fn then(mut self, below: Self) -> Self {
         self.0.extend(below.0);
         self
     }
 
-    /// The lines without colours.
+    /// The same with an empty line and another text below.
+    pub(super) fn and(self, below: Self) -> Self {
+        self.then(Self::line(Tone::Plain, "")).then(below)
+    }
+
+    /// The text as a terminal of this width shows it best; without a terminal no cell is wrapped.
+    pub(super) fn lines(&self, width: Option<usize>) -> Vec<(Tone, String)> {
+        let lines = self.0.iter().flat_map(|block| match block {
+            Block::Line(tone, line) => vec![(*tone, line.clone())],
+            Block::Table(rows) => lay_out(rows, width),
+        });
+        lines.collect()
+    }
+
+    /// The lines without colours and without a terminal.
     pub(crate) fn uncoloured(&self) -> String {
-        let lines = self.0.iter().map(|(_, line)| format!("{line}\n"));
-        lines.collect()
-    }
-
-    /// The lines in the colours of their tones.
-    pub(super) fn coloured(&self) -> String {
-        let lines = self.0.iter();
-        let lines = lines.map(|(tone, line)| format!("{}\n", tone.paint(line)));
-        lines.collect()
-    }
-
-    /// How many rows of a terminal of this width the lines take.
-    pub(super) fn rows(&self, width: usize) -> usize {
-        let lines = self.0.iter();
-        let rows = lines.map(|(_, line)| line.chars().count().div_ceil(width.max(1)).max(1));
-        rows.sum()
+        self.lines(None)
+            .iter()
+            .fold(String::new(), |text, (_, line)| text + line + "\n")
     }
 }
 
-/// Lines of cells, two spaces apart, each column as wide as its widest cell that another one follows.
+/// How many rows of a terminal of this width the lines take.
+pub(super) fn terminal_rows(lines: &[(Tone, String)], width: usize) -> usize {
+    let rows = |line: &str| line.width().div_ceil(width.max(1)).max(1);
+    lines.iter().map(|(_, line)| rows(line)).sum()
+}
+
+/// A table, row by row.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Columns(Vec<(Tone, Vec<String>)>);
+pub(crate) struct Columns(Vec<Row<Tone>>);
 
 impl Columns {
-    /// Columns under a heading.
+    /// A table with a heading.
     pub(super) fn headed<const N: usize>(heading: [&str; N]) -> Self {
         let mut columns = Self::default();
         columns.line(Tone::Heading, heading.map(str::to_owned));
         columns
     }
 
-    /// Adds a line, whose cells are shown as a terminal may show them.
-    pub(super) fn line(&mut self, tone: Tone, cells: impl Into<Vec<String>>) {
+    /// Adds a row; control characters in its cells are escaped.
+    pub(crate) fn line(&mut self, tone: Tone, cells: impl Into<Vec<String>>) {
         let cells: Vec<String> = cells.into();
-        let cells = cells.iter().map(|cell| shown(cell)).collect();
+        let cells = cells.iter().map(|cell| escaped(cell)).collect();
         self.0.push((tone, cells));
     }
 
-    /// The lines as they are shown.
-    pub(super) fn text(&self) -> Text {
-        let mut widths: Vec<usize> = Vec::new();
-        for (_, cells) in &self.0 {
-            let followed = cells.split_last().map_or(&[][..], |(_, followed)| followed);
-            for (at, cell) in followed.iter().enumerate() {
-                let width = cell.chars().count();
-                match widths.get_mut(at) {
-                    Some(widest) => *widest = width.max(*widest),
-                    None => widths.push(width),
-                }
-            }
-        }
-        let lines = self.0.iter().map(|(tone, cells)| {
-            let widths = widths.iter().copied().chain(std::iter::repeat(0));
-            let cells = cells.iter().zip(widths);
-            let cells: Vec<String> = cells
-                .map(|(cell, width)| format!("{cell:width$}"))
-                .collect();
-            (*tone, cells.join("  ").trim_end().to_owned())
-        });
-        Text(lines.collect())
+    /// The table as text.
+    pub(crate) fn text(self) -> Text {
+        Text(vec![Block::Table(self.0)])
     }
 }
 
@@ -150,17 +145,17 @@ mod tests {
             text.uncoloured(),
             "a    bb  c\naaa  b\na    long and last\n"
         );
-        assert_eq!(
-            text.coloured(),
-            "\u{1b}[1ma    bb  c\u{1b}[0m\naaa  b\n\u{1b}[31ma    long and last\u{1b}[0m\n"
-        );
+        let tones: Vec<Tone> = text.lines(None).iter().map(|(tone, _)| *tone).collect();
+        assert_eq!(tones, [Tone::Heading, Tone::Plain, Tone::Problem]);
+        let heading = Tone::Heading.paint("a");
+        assert_eq!(heading, "\u{1b}[1ma\u{1b}[0m");
     }
 
     #[test]
     fn a_long_line_takes_several_rows_of_a_terminal() {
-        let text = Text::plain("1234567890\n\n12345\n");
-        assert_eq!(text.rows(5), 4);
-        assert_eq!(text.rows(80), 3);
-        assert_eq!(Text::default().rows(0), 0);
+        let lines = Text::plain("1234567890\n\n12345\n").lines(None);
+        assert_eq!(terminal_rows(&lines, 5), 4);
+        assert_eq!(terminal_rows(&lines, 80), 3);
+        assert_eq!(terminal_rows(&[], 0), 0);
     }
 }

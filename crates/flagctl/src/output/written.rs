@@ -6,15 +6,15 @@ use flag_model::{FlagKey, Timestamp};
 use flag_store::Row;
 use serde::Serialize;
 
-use super::Answer;
 use super::json::Key;
 use super::text::{Columns, Text, Tone};
+use super::view::View;
 
 /// A row as it was written.
-pub(super) struct Written<'a> {
-    pub(super) flag: &'a FlagKey,
-    pub(super) created: Timestamp,
-    pub(super) row: &'a Row,
+pub(crate) struct WrittenRow<'a> {
+    pub(crate) flag: &'a FlagKey,
+    pub(crate) created: Timestamp,
+    pub(crate) row: &'a Row,
 }
 
 #[derive(Serialize)]
@@ -26,7 +26,7 @@ struct Data {
     cells: BTreeMap<String, String>,
 }
 
-impl Answer for Written<'_> {
+impl View for WrittenRow<'_> {
     fn data(&self) -> impl Serialize {
         let cells = self.row.cells.iter();
         let cells = cells.map(|(column, value)| (text(column), text(value)));

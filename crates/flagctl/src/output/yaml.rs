@@ -12,7 +12,7 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-use super::visible::is_invisible;
+use super::escape::is_invisible;
 
 const MARK: char = '\u{ffff}';
 

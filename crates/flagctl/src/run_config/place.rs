@@ -39,7 +39,7 @@ impl Place {
         let shown = |from: usize, to: usize| {
             let cut = whole.iter().skip(from).take(to - from);
             let cut: String = cut.map(|c| if c.is_control() { ' ' } else { *c }).collect();
-            output::shown(&cut)
+            output::escaped(&cut)
         };
         let left = format!("{before}{}", shown(from, at));
         Self {

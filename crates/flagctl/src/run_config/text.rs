@@ -8,7 +8,7 @@ use flag_store::literal::{self, Literal, Node, RepeatedKey, line_and_column};
 
 use super::ConfigError;
 use super::place::{Place, Step, node_at};
-use crate::near::closest;
+use crate::suggestions::closest;
 
 /// A text that was given, and what it is called.
 pub(super) struct Text<'a> {

@@ -124,7 +124,7 @@ fn a_store_that_is_not_there_is_not_made_by_looking_at_it() {
     let nowhere = dir.path().join("nowhere");
     let found = problems(&doctor(&nowhere, &[], 6));
     assert_eq!(found.len(), 1);
-    assert!(found[0].contains("`flagctl init` makes one"), "{found:?}");
+    assert!(found[0].contains("`flagctl init` creates it"), "{found:?}");
     assert!(!nowhere.exists());
 }
 
@@ -168,11 +168,11 @@ fn whoever_makes_a_store_is_told() {
     let added = add(&dir);
     check_done(&added);
     assert!(
-        stderr(&added).contains("it is made now"),
+        stderr(&added).contains("it is created now"),
         "{}",
         stderr(&added)
     );
-    assert!(!stderr(&revise(&dir, "--control false --comment x")).contains("it is made now"));
+    assert!(!stderr(&revise(&dir, "--control false --comment x")).contains("it is created now"));
 }
 
 /// A file that was lost is no new store, for nobody but `init`.
@@ -429,7 +429,7 @@ fn what_writes_nothing_makes_no_store() {
             "{args:?} {}",
             stderr(&output)
         );
-        assert!(!stderr(&output).contains("it is made now"), "{args:?}");
+        assert!(!stderr(&output).contains("it is created now"), "{args:?}");
         assert!(!store.exists(), "{args:?}");
     }
     for args in [

@@ -59,7 +59,9 @@ fn a_rollback_that_changes_nothing_for_instances_says_so_first() {
     assert_code(&planned, 0);
     let plan = stderr(&planned);
     assert!(
-        plan.ends_with("\nnothing changes for any instance: the revision in force decides alike\n"),
+        plan.ends_with(
+            "\nnothing changes for any instance: the revision in force decides the same\n"
+        ),
         "{plan}"
     );
     assert!(
@@ -223,7 +225,7 @@ fn leaving_nobody_with_the_control_wants_the_name() {
     let output = revise(&dir, "--percent 100 --yes");
     assert_code(&output, 2);
     assert!(
-        stderr(&output).contains(&format!("say --yes-i-mean {NAME}")),
+        stderr(&output).contains(&format!("add --yes-i-mean {NAME}")),
         "{}",
         stderr(&output)
     );
@@ -242,8 +244,7 @@ fn a_first_revision_for_everybody_wants_the_name_as_a_jump_does() {
     let first = "--control false --percent 100";
     let output = revise(&dir, &format!("{first} --yes"));
     assert_code(&output, 2);
-    let says =
-        format!("nobody is left with the control value: if that is meant, say --yes-i-mean {NAME}");
+    let says = format!("nobody keeps the control value: to confirm, add --yes-i-mean {NAME}");
     assert!(stderr(&output).contains(&says), "{}", stderr(&output));
     let file = dir.path().join("flags.yaml");
     let text = format!(

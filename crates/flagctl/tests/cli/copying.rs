@@ -188,7 +188,7 @@ fn a_dry_run_onto_a_store_that_is_not_there_says_what_a_copy_makes() {
         )
     };
     let dry = copy(&from, &to, &["--dry-run", "--exposures"]);
-    let says = "lacks files, which a copy makes first";
+    let says = "lacks files, which a copy creates first";
     assert!(stderr(&dry).contains(says), "{}", stderr(&dry));
     assert!(!to.exists());
     let copied = copy(&from, &to, &["--exposures"]);

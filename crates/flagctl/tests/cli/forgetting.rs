@@ -30,7 +30,7 @@ fn an_instance_is_shown_and_deleted_only_when_that_is_said() {
         (&expected, &false.into())
     );
     let unsaid = forget(&dir, &["A12345"]);
-    let says = ["deletes for good:", "say --yes"];
+    let says = ["deletes for good:", "add --yes"];
     assert_eq!(unsaid.status.code(), Some(2), "{}", stderr(&unsaid));
     for part in says {
         assert!(stderr(&unsaid).contains(part), "{}", stderr(&unsaid));

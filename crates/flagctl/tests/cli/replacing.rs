@@ -56,7 +56,7 @@ fn at_20_percent() -> TempDir {
     dir
 }
 
-const LEFT_OUT: &str = "the treatments in force are taken away by leaving them out";
+const LEFT_OUT: &str = "the treatments in force are removed, as they are left out";
 
 #[test]
 fn a_run_configuration_takes_treatments_away_only_if_it_says_so() {
@@ -71,7 +71,7 @@ fn a_run_configuration_takes_treatments_away_only_if_it_says_so() {
             LEFT_OUT,
             "everybody gets the control value",
             "[]",
-            "say --yes-i-mean",
+            "add --yes-i-mean",
         ] {
             assert!(stderr(&refused).contains(says), "{}", stderr(&refused));
         }
@@ -136,7 +136,10 @@ fn a_revision_of_all_that_is_said_replaces_one_that_cannot_be_read() {
     check_failed(
         &revise(&dir, "--percent 30"),
         5,
-        &["say all of the next one, --control too", "140 is invalid"],
+        &[
+            "give every option of the next one, --control too",
+            "140 is invalid",
+        ],
     );
     check_unconfirmed(&revise(&dir, "--control false --percent 30"));
     check_done(&revise(

@@ -35,7 +35,7 @@ fn whoever_looks_makes_no_store() {
         let failed = command(&folder, &flag.collect::<Vec<_>>())
             .output()
             .unwrap();
-        check_failed(&failed, 6, &["`flagctl init` makes one"]);
+        check_failed(&failed, 6, &["`flagctl init` creates it"]);
         assert!(!folder.exists());
     }
 }
@@ -171,7 +171,7 @@ fn a_result_that_cannot_be_written_is_a_failure() {
         &output,
         1,
         &[
-            "error: what was asked for is done, but standard output cannot be written to\ncaused by: ",
+            "error: the command is done, but its result cannot be written to standard output\ncaused by: ",
         ],
     );
 }

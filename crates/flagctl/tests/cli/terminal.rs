@@ -11,8 +11,12 @@ use tempfile::TempDir;
 use crate::world::{Stage, world};
 use crate::*;
 
-/// Both ends of a terminal with so many rows: who looks at it, and the program in it.
+/// Both ends of a terminal with so many rows, of 200 columns: who looks at it, and the program in it.
 fn terminal(rows: u16) -> (File, File) {
+    terminal_of(rows, 200)
+}
+
+fn terminal_of(rows: u16, columns: u16) -> (File, File) {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&ours).unwrap();
     unlockpt(&ours).unwrap();
@@ -20,7 +24,7 @@ fn terminal(rows: u16) -> (File, File) {
     let theirs = File::options().read(true).write(true).open(path).unwrap();
     let size = Winsize {
         ws_row: rows,
-        ws_col: 200,
+        ws_col: columns,
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
@@ -30,8 +34,16 @@ fn terminal(rows: u16) -> (File, File) {
 
 /// What `flagctl` shows in a terminal with so many rows.
 fn seen(dir: &TempDir, args: &[&str], variables: &[(&str, &str)], rows: u16) -> String {
-    let (mut ours, theirs) = terminal(rows);
     let mut command = command(&dir.path().join("flag-data"), args);
+    shown_in(terminal(rows), &mut command, variables)
+}
+
+/// What a command shows in a terminal.
+fn shown_in(
+    (mut ours, theirs): (File, File),
+    command: &mut Command,
+    variables: &[(&str, &str)],
+) -> String {
     let mut child = command
         .env("TERM", "xterm")
         .envs(variables.iter().copied())
@@ -40,7 +52,8 @@ fn seen(dir: &TempDir, args: &[&str], variables: &[(&str, &str)], rows: u16) -> 
         .stderr(theirs)
         .spawn()
         .unwrap();
-    drop(command);
+    // The command holds the other side of the terminal until then.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut seen = Vec::new();
     let mut some = [0; 4_096];
     // The end is an error once nobody holds the other side.
@@ -76,6 +89,28 @@ fn an_error_is_red_on_a_terminal_unless_colours_are_refused() {
     );
     let plain = seen(&dir, &unknown, &[("NO_COLOR", "1")], 50);
     assert!(plain.starts_with("error: no flag "), "{plain}");
+}
+
+#[test]
+fn a_table_fits_a_narrow_terminal_without_a_broken_word() {
+    let dir = with_revision();
+    let comment = "Rollout to 40 % of everybody, as the owners agreed";
+    let revise = ["--comment", comment, "--percent=40"];
+    check_done(&on_flag(&dir, "revise", &revise));
+    let words = |text: &str| -> Vec<String> {
+        let mut words: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
+        words.sort_unstable();
+        words
+    };
+    for command in [&HISTORY[..], &["get", "csr-assistant", "feature", NAME]] {
+        let mut piped = super::command(dir.path(), command);
+        let piped = stdout(&piped.output().unwrap()).to_owned();
+        assert!(piped.contains(comment), "{piped}");
+        let mut terminal = super::command(dir.path(), command);
+        let seen = shown_in(terminal_of(50, 80), &mut terminal, &[("NO_COLOR", "1")]);
+        assert!(seen.lines().all(|line| line.len() <= 80), "{seen}");
+        assert_eq!(words(&seen), words(&piped));
+    }
 }
 
 #[test]

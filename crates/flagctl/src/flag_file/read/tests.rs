@@ -122,10 +122,10 @@ fn a_value_of_another_kind_is_told_with_what_was_expected() {
 #[test]
 fn what_is_missing_is_told() {
     let path = "line 18, column 7: flags[0].revision.treatments[0].value";
-    let missing = format!("{path}: found nothing, expected it to be said");
+    let missing = format!("{path}: found nothing, expected a value");
     check("      value: true\n", "", &[&missing]);
     check("value: true", "value: ~", &[&missing]);
-    let missing = "line 1, column 1: project: found nothing, expected it to be said";
+    let missing = "line 1, column 1: project: found nothing, expected a value";
     check("project: csr-assistant", "project:", &[missing]);
     let empty = read("").unwrap_err().to_string();
     let expected =

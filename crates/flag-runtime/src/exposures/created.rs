@@ -1,0 +1,31 @@
+//! The valid times of exposures that clients send.
+//!
+//! A time outside them comes from a wrong clock or is made up: readers of the log by time would miss the row, and it would
+//! not expire with its neighbours.
+
+use std::time::Duration;
+
+use flag_model::{Invalid, Timestamp};
+
+/// How far the time of an exposure may be from the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreatedBounds {
+    /// How far it may lie in the past.
+    pub max_age: Duration,
+    /// How far it may lie in the future.
+    pub max_ahead: Duration,
+}
+
+impl CreatedBounds {
+    /// Returns the time if it is within the bounds.
+    pub fn check(&self, created: Timestamp, now: Timestamp) -> Result<Timestamp, Invalid> {
+        let from = now.saturating_sub(self.max_age);
+        let to = now.saturating_add(self.max_ahead);
+        if (from..=to).contains(&created) {
+            return Ok(created);
+        }
+        let found = format!("{:?}", created.to_string());
+        let expected = format!("a time from {from} to {to}");
+        Err(Invalid::new("", found, expected))
+    }
+}

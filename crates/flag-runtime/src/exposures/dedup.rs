@@ -1,0 +1,231 @@
+//! Deduplicates exposures: equal answers are logged once per window.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use flag_model::{InstanceId, Timestamp};
+use flag_rollout::Plan;
+use prometheus_client::metrics::counter::Counter;
+
+use super::queue::Pushed;
+
+/// The number of locks, so that workers rarely contend.
+const SHARDS: usize = 16;
+
+/// Settings of the deduplication of exposures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DedupSettings {
+    /// How long an equal answer is not logged again; zero logs every answer.
+    pub window: Duration,
+    /// The most answers in memory; half of them at least are remembered for the whole window.
+    pub entries: usize,
+}
+
+/// Answers that were logged recently. Bounded: the oldest are forgotten early if there are too many, and counted.
+#[derive(Debug)]
+pub(crate) struct Dedup {
+    window: i64,
+    /// Answers per generation of a shard; there are two generations.
+    generation: usize,
+    /// Answers that were forgotten within the window.
+    forgotten: Counter,
+    hashes: RandomState,
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+/// When answers were logged, by their hash.
+#[derive(Debug, Default)]
+struct Shard {
+    young: HashMap<u64, i64>,
+    old: HashMap<u64, i64>,
+}
+
+impl Dedup {
+    /// Creates it; `None` if the window is zero. `forgotten` counts answers that are forgotten early.
+    pub(crate) fn new(settings: DedupSettings, forgotten: Counter) -> Option<Self> {
+        (!settings.window.is_zero()).then(|| Self {
+            window: i64::try_from(settings.window.as_micros()).unwrap_or(i64::MAX),
+            generation: (settings.entries / 2 / SHARDS).max(1),
+            forgotten,
+            hashes: RandomState::new(),
+            shards: std::array::from_fn(|_| Mutex::default()),
+        })
+    }
+
+    /// Logs an answer, unless the same treatment of the same revision was logged for the instance within the window. An
+    /// answer that the queue dropped does not count as logged.
+    ///
+    /// Answers are compared by 64 bits of a keyed hash. Of two equal concurrent answers one waits for the other.
+    pub(crate) fn log_once(
+        &self,
+        plan: &Plan,
+        instance: &InstanceId<'_>,
+        treatment: Option<usize>,
+        now: Timestamp,
+        log: impl FnOnce() -> Pushed,
+    ) -> Logged {
+        let says = (plan.flag(), plan.created(), treatment, instance.as_str());
+        let answer = self.hashes.hash_one(says);
+        let shard = usize::try_from(answer % SHARDS as u64).unwrap_or(0);
+        let Some(shard) = self.shards.get(shard) else {
+            return Logged::Now(log());
+        };
+        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = now.unix_micros();
+        if shard.logged(answer).is_some_and(|at| self.counts(at, now)) {
+            return Logged::Before;
+        }
+        let pushed = log();
+        if pushed == Pushed::Waits {
+            if shard.young.len() >= self.generation {
+                let forgotten = shard.grow_old(|at| self.counts(at, now));
+                self.forgotten.inc_by(forgotten as u64);
+            }
+            shard.young.insert(answer, now);
+        }
+        Logged::Now(pushed)
+    }
+
+    /// Whether `at` is within the window. After a clock went back, every answer is new.
+    fn counts(&self, at: i64, now: i64) -> bool {
+        (0..self.window).contains(&now.saturating_sub(at))
+    }
+}
+
+/// Whether an answer was logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Logged {
+    /// Within the window.
+    Before,
+    /// It was new; the result of the queue.
+    Now(Pushed),
+}
+
+impl Shard {
+    fn logged(&self, answer: u64) -> Option<i64> {
+        self.young
+            .get(&answer)
+            .or_else(|| self.old.get(&answer))
+            .copied()
+    }
+
+    /// Forgets the old generation; returns how many of it were within the window.
+    fn grow_old(&mut self, counts: impl Fn(i64) -> bool) -> usize {
+        let old = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+        let mut forgotten = old.iter();
+        let is_lost = |(answer, at): &(&u64, &i64)| counts(**at) && !self.old.contains_key(answer);
+        forgotten.by_ref().filter(is_lost).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, LazyLock};
+
+    use super::*;
+    use crate::exposures::tests::decided;
+    use crate::flags::Entry;
+
+    static DECIDED: LazyLock<Arc<Entry>> = LazyLock::new(decided);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_micros(seconds * 1_000_000).unwrap()
+    }
+
+    const SETTINGS: DedupSettings = DedupSettings {
+        window: Duration::from_secs(10),
+        entries: 3_200,
+    };
+
+    fn dedup() -> Dedup {
+        Dedup::new(SETTINGS, Counter::default()).unwrap()
+    }
+
+    #[track_caller]
+    fn check(
+        dedup: &Dedup,
+        instance: &str,
+        treatment: Option<usize>,
+        seconds: i64,
+        expected: Logged,
+    ) {
+        let instance = InstanceId::new(instance).unwrap();
+        let pushed = match expected {
+            Logged::Before => Pushed::Waits,
+            Logged::Now(pushed) => pushed,
+        };
+        let (plan, now) = (DECIDED.plan(), at(seconds));
+        let found = dedup.log_once(plan, &instance, treatment, now, || pushed);
+        assert_eq!(found, expected, "{instance} at {seconds}");
+    }
+
+    const NEW: Logged = Logged::Now(Pushed::Waits);
+    const DROPPED: Logged = Logged::Now(Pushed::Dropped);
+
+    #[test]
+    fn an_answer_is_new_again_after_the_window() {
+        let dedup = dedup();
+        check(&dedup, "A", None, 100, NEW);
+        check(&dedup, "A", None, 109, Logged::Before);
+        check(&dedup, "A", None, 110, NEW);
+        check(&dedup, "A", None, 111, Logged::Before);
+    }
+
+    #[test]
+    fn another_instance_or_treatment_is_another_answer() {
+        let dedup = dedup();
+        check(&dedup, "A", None, 100, NEW);
+        check(&dedup, "B", None, 100, NEW);
+        check(&dedup, "A", Some(0), 100, NEW);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_makes_every_answer_new() {
+        let dedup = dedup();
+        check(&dedup, "A", None, 100, NEW);
+        check(&dedup, "A", None, 50, NEW);
+    }
+
+    #[test]
+    fn a_dropped_answer_is_logged_the_next_time() {
+        let dedup = dedup();
+        check(&dedup, "A", None, 100, DROPPED);
+        check(&dedup, "A", None, 101, DROPPED);
+        check(&dedup, "A", None, 102, NEW);
+        check(&dedup, "A", None, 103, Logged::Before);
+    }
+
+    /// How many answers are remembered, and how many were forgotten within the window.
+    fn remembered(dedup: &Dedup) -> (usize, usize) {
+        let entries = dedup.shards.iter().map(|shard| {
+            let shard = shard.lock().unwrap();
+            shard.young.len() + shard.old.len()
+        });
+        let forgotten = usize::try_from(dedup.forgotten.get()).unwrap();
+        (entries.sum(), forgotten)
+    }
+
+    #[test]
+    fn memory_is_bounded_and_what_is_forgotten_early_is_counted() {
+        let dedup = dedup();
+        for instance in 0..10_000 {
+            check(&dedup, &instance.to_string(), None, 100, NEW);
+        }
+        let (entries, forgotten) = remembered(&dedup);
+        assert!(entries <= SETTINGS.entries, "{entries}");
+        assert_eq!(entries + forgotten, 10_000);
+    }
+
+    #[test]
+    fn what_the_window_has_left_behind_is_not_forgotten_early() {
+        let dedup = dedup();
+        for instance in 0..10_000 {
+            let seconds = 100 + i64::from(instance) / 100;
+            check(&dedup, &instance.to_string(), None, seconds, NEW);
+        }
+        assert_eq!(remembered(&dedup).1, 0);
+    }
+}

@@ -1,0 +1,166 @@
+//! Metrics of exposures.
+
+use std::fmt;
+use std::sync::Arc;
+
+use flag_store::{Clock as _, SystemClock};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::{MetricType, TypedMetric};
+use prometheus_client::registry::{Registry, Unit};
+
+use super::batch::Attempt;
+use super::queue::{Counts, Dropped, Queue};
+
+/// Upper bounds of the buckets of the lag histogram, in seconds.
+const LAG_SECONDS: [f64; 11] = [
+    0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0,
+];
+
+/// The counts of the queue, read at one moment for each scrape, so that they add up.
+#[derive(Debug)]
+struct QueueMetrics(Arc<Queue>);
+
+/// Metrics of batches, and the lag of their exposures.
+#[derive(Debug)]
+pub(crate) struct WriteMetrics {
+    written: Counter,
+    partly: Counter,
+    failed: Counter,
+    lag: Histogram,
+}
+
+/// Metrics of entries from clients, and of deduplication.
+#[derive(Debug)]
+pub(crate) struct EntryMetrics {
+    /// Answers that were not logged again.
+    pub(crate) deduplicated: Counter,
+    /// Answers that were forgotten within the window.
+    pub(crate) forgotten: Counter,
+    /// Entries of `/log-feature-flag` that were stored.
+    pub(crate) stored: Counter,
+    /// Invalid entries.
+    pub(crate) refused: Counter,
+    /// Entries that the store failed to take.
+    pub(crate) failed: Counter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ended {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DroppedFor {
+    reason: &'static str,
+}
+
+/// Registers the counts of the queue.
+pub(super) fn register_queue(registry: &mut Registry, queue: Arc<Queue>) {
+    registry.register_collector(Box::new(QueueMetrics(queue)));
+}
+
+impl Collector for QueueMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let counts = self.0.counts();
+        let Counts {
+            produced,
+            written,
+            dropped,
+            pending,
+        } = counts;
+        let help = "Decisions that were served and are to be logged: written, dropped and pending together";
+        count(&mut encoder, "exposures_produced", help, produced)?;
+        let help = "Exposures that the store has";
+        count(&mut encoder, "exposures_written", help, written)?;
+        let help = "Exposures that nobody will write, by reason";
+        let mut family =
+            encoder.encode_descriptor("exposures_dropped", help, None, MetricType::Counter)?;
+        for reason in Dropped::ALL {
+            let labels = DroppedFor {
+                reason: reason.as_str(),
+            };
+            ConstCounter::new(dropped.of(reason)).encode(family.encode_family(&labels)?)?;
+        }
+        let help = "Exposures that wait or are being written";
+        gauge(&mut encoder, "exposures_pending", help, pending)?;
+        let help = "Exposures that may be pending before more are dropped";
+        gauge(
+            &mut encoder,
+            "exposures_queue_capacity",
+            help,
+            self.0.capacity(),
+        )
+    }
+}
+
+fn count(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
+    let counter = ConstCounter::new(value);
+    counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)
+}
+
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: usize) -> fmt::Result {
+    let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+    gauge.encode(encoder.encode_descriptor(name, help, None, ConstGauge::<i64>::TYPE)?)
+}
+
+impl WriteMetrics {
+    /// Registers the metrics.
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let batches = Family::<Ended, Counter>::default();
+        let help = "Attempts to write a batch of exposures, by outcome";
+        registry.register("exposure_batches", help, batches.clone());
+        let lag = Histogram::new(LAG_SECONDS);
+        let help = "From serving a decision to its exposure being written";
+        registry.register_with_unit("exposure_lag", help, Unit::Seconds, lag.clone());
+        let of = |outcome| batches.get_or_create(&Ended { outcome }).clone();
+        Self {
+            written: of("written"),
+            partly: of("partly"),
+            failed: of("failed"),
+            lag,
+        }
+    }
+
+    /// Counts an attempt and the exposures that it wrote.
+    pub(super) fn count(&self, attempt: &Attempt) {
+        let is_whole = attempt.failed.is_none() && attempt.refused.is_none();
+        let outcome = match (is_whole, attempt.written.is_empty()) {
+            (true, _) => &self.written,
+            (false, false) => &self.partly,
+            (false, true) => &self.failed,
+        };
+        outcome.inc();
+        let now = SystemClock.now();
+        for created in &attempt.written {
+            self.lag.observe(now.since(*created).as_secs_f64());
+        }
+    }
+}
+
+impl EntryMetrics {
+    /// Registers the metrics.
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let deduplicated = Counter::default();
+        let help = "Answers that were not logged because the same was logged shortly before; not among the produced";
+        registry.register("exposures_deduplicated", help, deduplicated.clone());
+        let forgotten = Counter::default();
+        let help = "Answers that deduplication forgot before its window ended, as too many others came; they are logged again if repeated";
+        registry.register("exposures_dedup_forgotten", help, forgotten.clone());
+        let entries = Family::<Ended, Counter>::default();
+        let help = "Entries of /log-feature-flag, by outcome; not among the produced";
+        registry.register("exposure_entries", help, entries.clone());
+        let of = |outcome| entries.get_or_create(&Ended { outcome }).clone();
+        Self {
+            deduplicated,
+            forgotten,
+            stored: of("stored"),
+            refused: of("refused"),
+            failed: of("failed"),
+        }
+    }
+}

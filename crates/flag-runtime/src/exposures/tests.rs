@@ -1,0 +1,301 @@
+//! Facts about the queue and its writer together, with a store that does as it is told.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use flag_model::{
+    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, ProjectName,
+    Revision, RevisionParts, Timestamp,
+};
+use flag_rollout::{Plan, decide};
+use flag_store::scripted::{LogCall, ScriptedLog, Step};
+use flag_store::{ExposureLog, ExposureRecord, InstanceNames, Spelling, StoreError};
+use prometheus_client::registry::Registry;
+use tokio::time::{Instant, sleep};
+
+use super::chunk::{CHUNK, CompactDecision, ServedDecision};
+use super::*;
+use crate::flags::{Entry, test_settings};
+
+/// A flag that gives `false` to everybody.
+pub(super) fn decided() -> Arc<Entry> {
+    let parts = RevisionParts {
+        flag: FlagKey {
+            project: ProjectName::new("p").unwrap(),
+            flag_type: FlagType::Feature,
+            name: FlagName::new("f").unwrap(),
+        },
+        format: Format::v1(HashAlgorithm::Md5),
+        control: FlagValue::Boolean(false),
+        comment: "Test".to_owned(),
+        owner: None,
+        treatments: Vec::new(),
+        rollback_of: None,
+    };
+    let created = Timestamp::parse("2024-10-01 08:00:00").unwrap();
+    let plan = Plan::compile(Revision::new(created, parts).unwrap());
+    Arc::new(Entry::new(
+        plan,
+        None,
+        created,
+        Instant::now(),
+        &test_settings(),
+    ))
+}
+
+/// What a flag gives to an instance, as served at some time.
+pub(super) fn served<'a>(decided: &Arc<Entry>, instance: &'a str) -> ServedDecision<'a> {
+    let instance: &'a InstanceId<'a> = Box::leak(Box::new(InstanceId::new(instance).unwrap()));
+    ServedDecision {
+        request_id: "r-1",
+        instance,
+        flag: Arc::clone(decided),
+        decision: CompactDecision::from(&decide(decided.plan(), instance)),
+        from_cache: true,
+        created: Timestamp::parse("2026-11-22 10:00:00").unwrap(),
+    }
+}
+
+type Script = dyn Fn(usize, &ExposureRecord) -> Result<(), StoreError> + Send + Sync;
+
+/// A log whose appends do what a script says, by the number of the call and the exposure.
+struct Scripted {
+    log: Arc<ScriptedLog>,
+    script: Box<Script>,
+    takes: Duration,
+    calls: AtomicUsize,
+    /// How often each exposure was written.
+    written: Mutex<BTreeMap<Vec<u8>, usize>>,
+}
+
+impl Scripted {
+    fn new(
+        script: impl Fn(usize, &ExposureRecord) -> Result<(), StoreError> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Self::slow(Duration::ZERO, script)
+    }
+
+    fn slow(
+        takes: Duration,
+        script: impl Fn(usize, &ExposureRecord) -> Result<(), StoreError> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let scripted = Arc::new(Self {
+            log: Arc::default(),
+            script: Box::new(script),
+            takes,
+            calls: AtomicUsize::new(0),
+            written: Mutex::default(),
+        });
+        let befalls = Arc::downgrade(&scripted);
+        scripted.log.script(move |call| {
+            let scripted = befalls.upgrade().unwrap();
+            async move { scripted.befall(call).await }
+        });
+        scripted
+    }
+
+    async fn befall(&self, call: LogCall) -> Step {
+        let LogCall::Append(records) = call else {
+            panic!("exposures are only appended: {call:?}");
+        };
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        sleep(self.takes).await;
+        let write = |record: &ExposureRecord| {
+            (self.script)(number, record).err().or_else(|| {
+                let mut written = self.written.lock().unwrap();
+                *written.entry(record.key().to_vec()).or_default() += 1;
+                None
+            })
+        };
+        Step::FailOf(records.iter().map(write).collect())
+    }
+
+    /// How many exposures were written, and how often the one that was written most.
+    fn written(&self) -> (usize, usize) {
+        let written = self.written.lock().unwrap();
+        (written.len(), written.values().copied().max().unwrap_or(0))
+    }
+}
+
+fn unavailable() -> Result<(), StoreError> {
+    Err(StoreError::Unavailable {
+        source: "for the test".into(),
+    })
+}
+
+fn refused() -> Result<(), StoreError> {
+    Err(StoreError::Refused {
+        source: "for the test".into(),
+    })
+}
+
+fn is_of(record: &ExposureRecord, instance: &str) -> bool {
+    String::from_utf8_lossy(record.key()).contains(&format!("#INSTANCEID#{instance}#"))
+}
+
+/// A log over a store, with room for so many exposures.
+fn log_of(store: &Arc<Scripted>, queue: usize) -> Exposures {
+    let settings = ExposureSettings {
+        recording: Recording::On,
+        queue,
+        retention: Duration::ZERO,
+        dedup: DedupSettings {
+            window: Duration::ZERO,
+            entries: 1_000,
+        },
+        created: CreatedBounds {
+            max_age: Duration::from_hours(24),
+            max_ahead: Duration::from_mins(1),
+        },
+        format: ExposureFormat {
+            names: InstanceNames::Plain,
+            booleans: Spelling::Json,
+        },
+    };
+    let log: Arc<dyn ExposureLog> = store.log.clone();
+    let background = (Arc::clone(&log), &Handle::current());
+    Exposures::start(log, background, &settings, &mut Registry::default())
+}
+
+fn produce(log: &Exposures, instances: std::ops::Range<usize>) {
+    let decided = decided();
+    for instance in instances {
+        let instance: &str = Box::leak(format!("i{instance}").into_boxed_str());
+        log.queue.push(served(&decided, instance));
+    }
+}
+
+async fn flushed(log: &Exposures) -> usize {
+    log.flush(Instant::now() + Duration::from_secs(9)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_is_written_well_within_a_second() {
+    let store = Scripted::new(|_, _| Ok(()));
+    let log = log_of(&store, 10_000);
+    produce(&log, 0..CHUNK + 1);
+    sleep(Duration::from_millis(250)).await;
+    assert_eq!(store.written(), (CHUNK + 1, 1));
+    assert_eq!(log.queue.counts().written, CHUNK as u64 + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_is_written_again_and_nothing_else() {
+    let store = Scripted::new(|call, row| {
+        let fails = call < 3 && row.key().iter().map(|byte| u32::from(*byte)).sum::<u32>() % 3 == 0;
+        if fails { unavailable() } else { Ok(()) }
+    });
+    let log = log_of(&store, 10_000);
+    produce(&log, 0..1_000);
+    assert_eq!(flushed(&log).await, 0);
+    assert_eq!(store.written(), (1_000, 1));
+    assert!(store.calls.load(Ordering::Relaxed) > 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_down_loses_nothing() {
+    let began = Instant::now();
+    let is_down = move || began.elapsed() < Duration::from_mins(1);
+    let store = Scripted::new(move |_, _| if is_down() { unavailable() } else { Ok(()) });
+    let log = log_of(&store, 20_000);
+    produce(&log, 0..15_000);
+    sleep(Duration::from_secs(59)).await;
+    let counts = log.queue.counts();
+    assert_eq!((counts.pending, counts.written), (15_000, 0));
+    let calls = store.calls.load(Ordering::Relaxed);
+    assert!(calls < 4 * 60, "{calls} calls in a minute are no backoff");
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(store.written(), (15_000, 1));
+    assert_eq!(log.queue.counts().pending, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_row_that_always_fails_holds_up_no_other() {
+    let store = Scripted::new(|_, row| {
+        if is_of(row, "i7") {
+            unavailable()
+        } else {
+            Ok(())
+        }
+    });
+    let log = log_of(&store, 10_000);
+    produce(&log, 0..5_000);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(log.queue.counts().pending, 1);
+    assert_eq!(flushed(&log).await, 1);
+    assert_eq!(store.written(), (4_999, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_store_refuses_is_dropped_alone() {
+    let store = Scripted::new(|_, row| if is_of(row, "i7") { refused() } else { Ok(()) });
+    let log = log_of(&store, 10_000);
+    produce(&log, 0..20);
+    assert_eq!(flushed(&log).await, 0);
+    let counts = log.queue.counts();
+    assert_eq!((counts.written, counts.dropped.refused), (19, 1));
+    assert_eq!(store.calls.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adapter_that_panics_is_counted() {
+    let store = Scripted::new(|call, _| {
+        if call == 0 {
+            panic!("for the test")
+        } else {
+            Ok(())
+        }
+    });
+    let log = log_of(&store, 10_000);
+    produce(&log, 0..20);
+    sleep(Duration::from_secs(1)).await;
+    produce(&log, 20..30);
+    assert_eq!(flushed(&log).await, 0);
+    let counts = log.queue.counts();
+    assert_eq!((counts.written, counts.dropped.refused), (10, 20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_is_not_waited_for() {
+    let store = Scripted::slow(Duration::from_hours(1), |_, _| Ok(()));
+    let log = log_of(&store, 1_000);
+    produce(&log, 0..3_000);
+    let began = Instant::now();
+    assert_eq!(flushed(&log).await, 1_000);
+    assert_eq!(began.elapsed(), Duration::from_secs(9));
+    assert_eq!(log.queue.counts().dropped.queue_full, 2_000);
+    assert!(store.calls.load(Ordering::Relaxed) <= 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_does_not_wait_for_long_pauses() {
+    let began = Instant::now();
+    let is_down = move || began.elapsed() < Duration::from_secs(30);
+    let store = Scripted::new(move |_, _| if is_down() { unavailable() } else { Ok(()) });
+    let log = log_of(&store, 10_000);
+    produce(&log, 0..10);
+    sleep(Duration::from_millis(29_990)).await;
+    let told = Instant::now();
+    assert_eq!(flushed(&log).await, 0);
+    assert!(told.elapsed() < Duration::from_millis(500));
+}
+
+#[test]
+fn hashed_names_are_those_of_openssl_and_hide_the_bucket() {
+    let names = InstanceNames::hashed(b"a key of 16 byte").unwrap();
+    let decided = decided();
+    let mut chunk = chunk::Chunk::new();
+    chunk.push(served(&decided, "A12345"));
+    let exposure = chunk.exposures().next().unwrap().unwrap();
+    assert!(exposure.bucket.is_some());
+    let exposure = names.apply(exposure);
+    // printf A12345 | openssl dgst -sha256 -hmac 'a key of 16 byte'
+    let expected = "a4ce10b4b7a531092e0f1c12dca084858567345754813ce6d19f69f1e3e0cdbd";
+    assert_eq!(exposure.instance.as_str(), expected);
+    assert_eq!(exposure.bucket, None);
+    let record = exposure.record(Spelling::Json).unwrap();
+    let key = str::from_utf8(record.key()).unwrap();
+    assert!(key.contains(expected) && !key.contains("A12345"), "{key}");
+}

@@ -1,0 +1,202 @@
+//! Writes exposures in the background: in batches, and retries what failed until the store has it.
+//!
+//! Laws, each kept by the test of that name:
+//! - `what_failed_is_written_again_and_nothing_else`
+//! - `a_store_that_is_down_loses_nothing`
+//! - `one_row_that_always_fails_holds_up_no_other`
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flag_store::{ExposureLog, StoreError};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use super::batch::{Attempt, Batch};
+use super::chunk::CHUNK;
+use super::format::ExposureFormat;
+use super::metrics::WriteMetrics;
+use super::queue::{BatchResult, DrainMode, Queue};
+use crate::causes::causes;
+
+/// How often a chunk that is not full is written too. A killed service loses this much, and the writes in flight.
+const FLUSH_EVERY: Duration = Duration::from_millis(100);
+
+/// The most concurrent writes.
+const CALLS: usize = 4;
+
+/// The most exposures in flight and waiting for a retry.
+const MOST_TAKEN: usize = CALLS * CHUNK;
+
+/// How long no write may fail before the log says that writes work again.
+const CALM: Duration = Duration::from_secs(10);
+
+/// Writes the exposures of the queue.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    queue: Arc<Queue>,
+    log: Arc<dyn ExposureLog>,
+    format: ExposureFormat,
+    metrics: WriteMetrics,
+    calls: JoinSet<Attempt>,
+    /// Failed batches, each with its own pause.
+    failed: Vec<Batch>,
+    failed_last: Option<Instant>,
+    refused_last: Option<Instant>,
+}
+
+/// Whether the writer is being closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Working,
+    /// Nothing is added any more; the rest is written as soon as possible.
+    Closing,
+}
+
+impl Writer {
+    /// Creates a writer; call `run`.
+    pub(crate) fn new(
+        queue: Arc<Queue>,
+        log: Arc<dyn ExposureLog>,
+        format: ExposureFormat,
+        metrics: WriteMetrics,
+    ) -> Self {
+        Self {
+            queue,
+            log,
+            format,
+            metrics,
+            calls: JoinSet::new(),
+            failed: Vec::new(),
+            failed_last: None,
+            refused_last: None,
+        }
+    }
+
+    /// Writes until `close` is sent or dropped and everything is written.
+    pub(crate) async fn run(mut self, mut close: oneshot::Receiver<()>) {
+        let mut flush = interval(FLUSH_EVERY);
+        flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut phase = Phase::Working;
+        let mut take = DrainMode::Any;
+        loop {
+            self.begin_calls(take, phase);
+            if phase == Phase::Closing && self.is_done() {
+                return;
+            }
+            take = DrainMode::Full;
+            tokio::select! {
+                Some(attempt) = self.calls.join_next() => {
+                    if let Ok(attempt) = attempt {
+                        self.settle(attempt);
+                    }
+                }
+                () = self.queue.full(), if self.may_begin() => {}
+                _ = flush.tick() => take = DrainMode::Any,
+                _ = &mut close, if phase == Phase::Working => phase = Phase::Closing,
+            }
+            if phase == Phase::Closing {
+                take = DrainMode::Any;
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.queue.counts().pending == 0
+    }
+
+    /// Whether another chunk may be written.
+    fn may_begin(&self) -> bool {
+        let failed: usize = self.failed.iter().map(Batch::len).sum();
+        failed + self.calls.len() * CHUNK < MOST_TAKEN
+    }
+
+    /// Begins as many writes as possible: first retries that are due, then new chunks.
+    fn begin_calls(&mut self, take: DrainMode, phase: Phase) {
+        if phase == Phase::Closing {
+            self.failed.iter_mut().for_each(Batch::hurry);
+        }
+        while self.calls.len() < CALLS
+            && let Some(batch) = self.due()
+        {
+            self.begin(batch);
+        }
+        while self.may_begin()
+            && let Some(chunk) = self.queue.take(take)
+        {
+            self.begin(Batch::new(chunk));
+        }
+    }
+
+    /// Joins failed batches that are due into one, as far as they fit.
+    fn due(&mut self) -> Option<Batch> {
+        let mut due = self.failed.extract_if(.., |batch| batch.is_due());
+        let mut batch = due.next()?;
+        let mut others = Vec::new();
+        for other in due {
+            if batch.len() + other.len() <= CHUNK {
+                batch.absorb(other);
+            } else {
+                others.push(other);
+            }
+        }
+        self.failed.append(&mut others);
+        Some(batch)
+    }
+
+    fn begin(&mut self, batch: Batch) {
+        let (log, format) = (Arc::clone(&self.log), self.format.clone());
+        self.calls
+            .spawn(async move { batch.write(&*log, &format).await });
+    }
+
+    fn settle(&mut self, attempt: Attempt) {
+        let refused = attempt.refused.as_ref().map_or(0, |(rows, _)| *rows);
+        self.queue.finish(BatchResult {
+            written: attempt.written.len() as u64,
+            invalid: attempt.invalid as u64,
+            refused: refused as u64,
+        });
+        self.metrics.count(&attempt);
+        self.note_refused(attempt.refused);
+        self.note_failed(attempt.failed.as_ref().map(|(_, error)| error));
+        self.failed.extend(attempt.failed.map(|(batch, _)| batch));
+    }
+
+    /// Logs once when writes begin to fail, and once when they work again.
+    fn note_failed(&mut self, error: Option<&StoreError>) {
+        let now = Instant::now();
+        match (error, self.failed_last) {
+            (Some(error), None) => {
+                warn!(problem = %error, cause = causes(error), "exposures cannot be written; they are kept and written later");
+            }
+            (None, Some(last)) if now.duration_since(last) >= CALM => {
+                info!("exposures are written again");
+                self.failed_last = None;
+            }
+            _ => {}
+        }
+        if error.is_some() {
+            self.failed_last = Some(now);
+        }
+    }
+
+    /// Logs once when the store begins to refuse, and once when it has stopped.
+    fn note_refused(&mut self, refused: Option<(usize, StoreError)>) {
+        let now = Instant::now();
+        if let Some((rows, error)) = refused {
+            if self.refused_last.is_none() {
+                warn!(rows, problem = %error, cause = causes(&error), "the store refuses exposures; they are dropped");
+            }
+            self.refused_last = Some(now);
+        } else if self
+            .refused_last
+            .is_some_and(|last| now.duration_since(last) >= CALM)
+        {
+            info!("the store takes exposures again");
+            self.refused_last = None;
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Flags in memory, ready to decide.
+mod cache;
+mod change_notices;
+mod collector;
+mod entry;
+mod key_ref;
+mod metrics;
+mod missing_flags;
+mod negative_cache;
+mod positions;
+mod reading;
+mod restored_projects;
+mod snapshot;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod token_bucket;
+mod watched_projects;
+mod watcher;
+
+use std::time::Duration;
+
+pub use self::cache::{CacheError, FlagCache};
+pub(crate) use self::entry::Entry;
+pub use self::entry::{Current, Source};
+pub use self::key_ref::FlagKeyRef;
+pub use self::positions::{PositionSettings, Positions};
+pub use self::snapshot::Snapshot;
+pub use self::stats::CacheStats;
+#[cfg(test)]
+pub(crate) use self::tests::settings as test_settings;
+pub use self::watcher::watch_changes;
+
+/// Settings of the flag cache.
+#[derive(Clone, Copy, Debug)]
+pub struct FlagCacheSettings {
+    /// How long a flag is served without reading it again.
+    pub lifetime: Duration,
+    /// How long it is served after that while the store cannot be reached.
+    pub max_stale: Duration,
+    /// The most flags in memory.
+    pub entries: usize,
+    /// Deadline of a read.
+    pub deadline: Duration,
+    /// Whether a change watcher runs.
+    pub is_polled: bool,
+    /// Whether the cache keeps each row as it was read, for the snapshot.
+    pub keeps_rows: bool,
+}

@@ -1,0 +1,372 @@
+//! The flag cache: the newest revision of each flag, compiled.
+//!
+//! A request that finds its flag fresh does no I/O and waits for nothing. A requested flag is read again in the background
+//! before its lifetime ends. Concurrent requests for a missing flag share one read, also one that fails. While the store
+//! cannot be reached, the last known revision is served, marked stale. A flag whose newest revision is unreadable fails,
+//! even if older revisions are known.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::ready;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use flag_model::{FlagKey, ProjectName};
+use flag_store::{FlagStore, StoreError, UnreadableRow};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use prometheus_client::registry::Registry;
+use quick_cache::sync::Cache;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout};
+
+use super::entry::{Age, Current, Entry, Source};
+use super::key_ref::FlagKeyRef;
+use super::metrics::CacheMetrics;
+use super::missing_flags::{MissingFlagIndex, Presence};
+use super::negative_cache::{self, MissReason, NegativeCache};
+use super::reading::Reading;
+use super::restored_projects::RestoredProjects;
+use super::token_bucket::TokenBucket;
+use super::watched_projects::WatchedProjects;
+use crate::flags::FlagCacheSettings;
+use crate::store::Circuit;
+
+/// How much longer than the deadline of the store a request waits for the thread that reads.
+const GRACE: Duration = Duration::from_millis(10);
+
+/// Burst and rate limit for reading uncached flags one by one; beyond it, pages of keys are read to tell which exist. A
+/// flag that exists does not count.
+const COLD_READS: u32 = 64;
+const COLD_READS_PER_SECOND: f64 = 10.0;
+
+/// Burst for reading stale flags again when the store is back, and the least rate per second after that; the rate is
+/// twice the usual rate of reads if that is more.
+const RECOVERY_READS: u32 = 64;
+
+/// Why the cache has no revision for a flag.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CacheError {
+    /// The flag has no revision.
+    #[error("{0} has no revision")]
+    NotFound(FlagKey),
+    /// The newest revision of the flag cannot be read.
+    #[error("the newest revision cannot be read")]
+    Unreadable(Arc<UnreadableRow>),
+    /// The store failed. Retrying may help.
+    #[error("cannot read {flag}")]
+    Store {
+        /// The flag.
+        flag: FlagKey,
+        /// The failure of the store.
+        #[source]
+        error: Arc<StoreError>,
+    },
+    /// The read panicked, which is a bug.
+    #[error("the read panicked")]
+    Panicked,
+}
+
+/// The newest revision of each flag, compiled.
+#[derive(Clone, Debug)]
+pub struct FlagCache {
+    pub(super) shared: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) store: FlagStore,
+    pub(super) settings: FlagCacheSettings,
+    pub(super) circuit: Arc<Circuit>,
+    pub(super) entries: Cache<FlagKey, Arc<Entry>>,
+    pub(super) negative: NegativeCache,
+    pub(super) missing: MissingFlagIndex,
+    pub(super) projects: WatchedProjects,
+    pub(super) restored: RestoredProjects,
+    /// The reads in flight.
+    loading: Mutex<HashMap<FlagKey, Load>>,
+    /// Flags that cannot be read, for the metrics.
+    pub(super) unreadable: Mutex<BTreeMap<FlagKey, Arc<UnreadableRow>>>,
+    /// Flags with an ignored row above their newest valid one, and the key of that row.
+    passed_over: Mutex<BTreeMap<FlagKey, String>>,
+    cold: TokenBucket,
+    recovery: TokenBucket,
+    /// Counts changes that the snapshot should contain.
+    pub(super) changes: AtomicU64,
+    pub(super) metrics: CacheMetrics,
+    /// Where reads run: a cancelled request must not cancel a read that others wait for.
+    reads: Handle,
+}
+
+/// Whether the result of another recent read is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Any,
+    Newest,
+}
+
+/// The result of a read.
+#[derive(Clone, Debug)]
+pub(super) enum Loaded {
+    Plan(Arc<Entry>),
+    Not(MissReason),
+    Panicked,
+}
+
+/// A read in flight, which any number of requests can wait for.
+type Load = Shared<BoxFuture<'static, Loaded>>;
+
+impl FlagCache {
+    /// Creates an empty cache of the flags of `store`, whose circuit this is; reads run on `reads`.
+    pub fn new(
+        store: FlagStore,
+        circuit: Arc<Circuit>,
+        settings: FlagCacheSettings,
+        reads: Handle,
+        registry: &mut Registry,
+    ) -> Self {
+        let shared = Arc::new(Inner {
+            store,
+            settings,
+            circuit,
+            entries: Cache::new(settings.entries),
+            negative: NegativeCache::new(settings.entries),
+            missing: MissingFlagIndex::default(),
+            projects: WatchedProjects::default(),
+            restored: RestoredProjects::default(),
+            loading: Mutex::default(),
+            unreadable: Mutex::default(),
+            passed_over: Mutex::default(),
+            cold: TokenBucket::new(COLD_READS),
+            recovery: TokenBucket::new(RECOVERY_READS),
+            changes: AtomicU64::new(0),
+            metrics: CacheMetrics::register(registry),
+            reads,
+        });
+        let cache = Self { shared };
+        registry.register_collector(Box::new(cache.clone()));
+        cache
+    }
+
+    /// Returns the revision in force: from memory within its lifetime, or while the store cannot be reached; else it is
+    /// read.
+    pub async fn current(&self, flag: &FlagKey) -> Result<Current, CacheError> {
+        let inner = &self.shared;
+        let now = Instant::now();
+        match inner.entries.get(flag) {
+            Some(entry) if entry.needs_no_read(now) => {
+                inner.metrics.hits.inc();
+                Ok(Current::new(entry, Source::Cache))
+            }
+            Some(entry) => self.aged(flag, entry, now).await,
+            None => self.missing(flag, now).await,
+        }
+    }
+
+    /// Returns the revision in force if it is in memory, fresh, and not due to be read again. Allocates nothing. Call
+    /// [`count_hit`](Self::count_hit) when it is served.
+    pub fn get_fresh(&self, flag: FlagKeyRef<'_>, now: Instant) -> Option<Current> {
+        let inner = &self.shared;
+        let entry = inner.entries.get(&flag)?;
+        entry
+            .needs_no_read(now)
+            .then(|| Current::new(entry, Source::Cache))
+    }
+
+    /// Counts an answer from memory.
+    pub fn count_hit(&self) {
+        self.shared.metrics.hits.inc();
+    }
+
+    /// Counts changes that the snapshot should contain.
+    pub(crate) fn changes(&self) -> u64 {
+        self.shared.changes.load(Ordering::Relaxed)
+    }
+
+    /// Serves a flag that is due to be read again, or whose lifetime has ended.
+    async fn aged(
+        &self,
+        flag: &FlagKey,
+        entry: Arc<Entry>,
+        now: Instant,
+    ) -> Result<Current, CacheError> {
+        let inner = &self.shared;
+        let age = entry.age(now);
+        match age {
+            Age::Fresh => {
+                inner.refresh(flag, &entry, now);
+                inner.metrics.hits.inc();
+                return Ok(Current::new(entry, Source::Cache));
+            }
+            Age::Stale if inner.circuit.is_open() => {
+                entry.note_failure(now);
+                return Ok(inner.stale(entry));
+            }
+            Age::Stale if entry.has_failed(now) => {
+                inner.refresh(flag, &entry, now);
+                return Ok(inner.stale(entry));
+            }
+            Age::Stale => {}
+            Age::Expired => drop(inner.entries.remove(flag)),
+        }
+        inner.metrics.misses.inc();
+        match (self.load(flag).await, age) {
+            (Loaded::Not(MissReason::Failed(_)) | Loaded::Panicked, Age::Stale) => {
+                Ok(inner.stale(entry))
+            }
+            (loaded, _) => loaded.answer(flag),
+        }
+    }
+
+    /// Serves a flag that is not in memory.
+    async fn missing(&self, flag: &FlagKey, now: Instant) -> Result<Current, CacheError> {
+        let inner = &self.shared;
+        if let Some(reason) = inner.negative.get(flag, now) {
+            inner.metrics.unknown_hits.inc();
+            return Loaded::Not(reason).answer(flag);
+        }
+        inner.metrics.misses.inc();
+        self.load(flag).await.answer(flag)
+    }
+
+    /// Joins the read of the flag in flight, or begins one. Waits until the deadline, even if the threads that read are
+    /// stuck.
+    async fn load(&self, flag: &FlagKey) -> Loaded {
+        let deadline = self.shared.settings.deadline;
+        let late = |_| Loaded::failed(StoreError::TimedOut { after: deadline });
+        let loaded = timeout(deadline + GRACE, self.shared.load(flag));
+        loaded.await.unwrap_or_else(late)
+    }
+}
+
+impl Inner {
+    async fn load(self: &Arc<Self>, flag: &FlagKey) -> Loaded {
+        let is_begun = self.loading().contains_key(flag);
+        if is_begun || self.entries.peek(flag).is_some() {
+            return self.begin(flag, Wanted::Any).await;
+        }
+        if self.cold.take(COLD_READS_PER_SECOND) {
+            let loaded = self.begin(flag, Wanted::Any).await;
+            if let Loaded::Plan(_) = loaded {
+                self.cold.give_back();
+            }
+            return loaded;
+        }
+        match self.look_up(flag).await {
+            Ok(Presence::Present) => self.begin(flag, Wanted::Any).await,
+            Ok(Presence::Absent) => {
+                self.metrics.absent.inc();
+                Loaded::Not(MissReason::NoRevision)
+            }
+            Err(error) => Loaded::failed(error),
+        }
+    }
+
+    /// Whether the flag exists, according to pages of keys. Runs in the task of the request, so that it ends with it.
+    async fn look_up(&self, flag: &FlagKey) -> Result<Presence, StoreError> {
+        let valid_for = self.unknown_valid_for(&flag.project);
+        self.missing.look_up(&self.store, flag, valid_for).await
+    }
+
+    /// How long a flag of the project is remembered as unknown.
+    pub(super) fn unknown_valid_for(&self, project: &ProjectName) -> Duration {
+        if self.projects.note_unknown(project) || !self.settings.is_polled {
+            negative_cache::VALID_FOR
+        } else {
+            negative_cache::VALID_FOR_UNWATCHED
+        }
+    }
+
+    /// Reads a flag again in the background, if it is due.
+    fn refresh(self: &Arc<Self>, flag: &FlagKey, entry: &Entry, now: Instant) {
+        if !entry.is_to_be_read(now) || self.circuit.is_open() {
+            return;
+        }
+        if !entry.has_failed(now) || self.recovery.take(self.recovery_rate()) {
+            drop(self.begin(flag, Wanted::Newest));
+        }
+    }
+
+    /// Twice the usual rate of reads, per second.
+    fn recovery_rate(&self) -> f64 {
+        let entries = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let lifetime = self.settings.lifetime.as_secs_f64().max(1.0);
+        (2.0 * f64::from(entries) / lifetime).max(f64::from(RECOVERY_READS))
+    }
+
+    /// Joins the read of the flag in flight, or begins one. It continues even if all requests for it are cancelled.
+    pub(super) fn begin(self: &Arc<Self>, flag: &FlagKey, wanted: Wanted) -> Load {
+        let mut loading = self.loading();
+        if let Some(load) = loading.get(flag) {
+            return load.clone();
+        }
+        // A read may have ended after the caller looked into the cache.
+        if wanted == Wanted::Any
+            && let Some(loaded) = self.fresh(flag)
+        {
+            return ready(loaded).boxed().shared();
+        }
+        let read = self
+            .reads
+            .spawn(Reading::new(Arc::clone(self), flag.clone()).run());
+        let load = read
+            .map(|loaded| loaded.unwrap_or(Loaded::Panicked))
+            .boxed()
+            .shared();
+        loading.insert(flag.clone(), load.clone());
+        load
+    }
+
+    /// Returns the last result for a flag if it is still valid.
+    fn fresh(&self, flag: &FlagKey) -> Option<Loaded> {
+        let now = Instant::now();
+        match self.entries.peek(flag) {
+            Some(entry) => (entry.age(now) == Age::Fresh).then_some(Loaded::Plan(entry)),
+            None => self.negative.get(flag, now).map(Loaded::Not),
+        }
+    }
+
+    fn stale(&self, entry: Arc<Entry>) -> Current {
+        self.metrics.stale.inc();
+        Current::new(entry, Source::Stale)
+    }
+
+    pub(super) fn end(&self, flag: &FlagKey) {
+        self.loading().remove(flag);
+    }
+
+    pub(super) fn unreadable(&self) -> MutexGuard<'_, BTreeMap<FlagKey, Arc<UnreadableRow>>> {
+        self.unreadable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn passed_over(&self) -> MutexGuard<'_, BTreeMap<FlagKey, String>> {
+        self.passed_over
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn loading(&self) -> MutexGuard<'_, HashMap<FlagKey, Load>> {
+        self.loading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Loaded {
+    pub(super) fn failed(error: StoreError) -> Self {
+        Self::Not(MissReason::Failed(Arc::new(error)))
+    }
+
+    fn answer(self, flag: &FlagKey) -> Result<Current, CacheError> {
+        match self {
+            Self::Plan(entry) => Ok(Current::new(entry, Source::Store)),
+            Self::Not(MissReason::NoRevision) => Err(CacheError::NotFound(flag.clone())),
+            Self::Not(MissReason::Unreadable(row)) => Err(CacheError::Unreadable(row)),
+            Self::Not(MissReason::Failed(error)) => {
+                let flag = flag.clone();
+                Err(CacheError::Store { flag, error })
+            }
+            Self::Panicked => Err(CacheError::Panicked),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Applies change notices of head rows to the flag cache.
+
+use std::collections::HashSet;
+
+use flag_model::{FlagKey, ProjectName};
+use flag_store::{Clock as _, HeadState, Heads, SystemClock};
+use tokio::time::Instant;
+
+use super::cache::{FlagCache, Inner, Wanted};
+use super::entry::Entry;
+
+/// What the cache did about a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoticeOutcome {
+    /// Nothing: no read was needed.
+    Known,
+    /// The flag is being read, in the background.
+    Reading,
+    /// It is being read again, as the rows contradict the head row; or for the first time.
+    ReadingAgain,
+}
+
+impl FlagCache {
+    /// Applies what the head row says of a flag since `since`; `None` if it does not name the flag any more. If that
+    /// contradicts the cache, the flag is read.
+    pub(crate) fn apply_notice(
+        &self,
+        flag: &FlagKey,
+        head: Option<HeadState>,
+        since: Instant,
+    ) -> NoticeOutcome {
+        let inner = &self.shared;
+        let entry = inner.entries.peek(flag);
+        let must_read = match &entry {
+            Some(entry) => is_doubtful(entry, head, since),
+            None => head.is_some_and(|head| inner.reconsider(flag, head)),
+        };
+        if !must_read {
+            return NoticeOutcome::Known;
+        }
+        drop(inner.begin(flag, Wanted::Newest));
+        if entry.is_some_and(|entry| !entry.is_read_since(since)) {
+            NoticeOutcome::Reading
+        } else {
+            NoticeOutcome::ReadingAgain
+        }
+    }
+
+    /// Makes flags whose reads failed fresh again if the head row names their revision.
+    pub(crate) fn confirm(&self, heads: &Heads) {
+        let inner = &self.shared;
+        let now = Instant::now();
+        for (flag, state) in heads.flags() {
+            let entry = inner.entries.peek(&flag);
+            let entry = entry.filter(|entry| entry.has_failed(now));
+            if let Some(entry) = entry.filter(|entry| entry.plan().created() == state.time()) {
+                entry.confirm(SystemClock.now(), &inner.settings);
+            }
+        }
+    }
+
+    /// Notes that a project went back to an older state; returns its flags in memory.
+    pub(crate) fn note_restored(&self, project: &ProjectName) -> Vec<FlagKey> {
+        let inner = &self.shared;
+        inner.metrics.restores.inc();
+        inner.restored.note(project);
+        let flags = inner.entries.iter().map(|(flag, _)| flag);
+        flags.filter(|flag| flag.project == *project).collect()
+    }
+
+    /// Returns the projects whose changes must be watched.
+    pub(crate) fn watched(&self) -> Vec<ProjectName> {
+        self.shared.projects.watched()
+    }
+
+    /// Forgets projects without a flag in memory.
+    pub(crate) fn forget_projects(&self) {
+        let flags = self.shared.entries.iter().map(|(flag, _)| flag.project);
+        self.shared.projects.retain(&flags.collect::<HashSet<_>>());
+    }
+}
+
+impl Inner {
+    /// Drops outdated knowledge of a flag that is not in memory; returns whether the flag must be read.
+    fn reconsider(&self, flag: &FlagKey, head: HeadState) -> bool {
+        self.negative.forget_older(flag, head.time());
+        if self.unreadable().contains_key(flag) {
+            return self.negative.get(flag, Instant::now()).is_none();
+        }
+        self.missing.learn(flag);
+        false
+    }
+}
+
+/// Whether the flag must be read to know which revision is in force.
+fn is_doubtful(entry: &Entry, head: Option<HeadState>, since: Instant) -> bool {
+    let created = entry.plan().created();
+    match head {
+        Some(head) if head.time() == created => false,
+        // The newer revision is written, or about to be.
+        Some(head) if head.time() > created => true,
+        // The reference's tooling does not update the head row, so the entry may be newer. Or the store went back to an older
+        // state, which a read that began later shows.
+        _ => !entry.is_read_since(since),
+    }
+}

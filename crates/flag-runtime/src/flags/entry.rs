@@ -1,0 +1,224 @@
+//! A flag in memory: its plan, how long it is fresh, and how long it may be served stale.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use flag_model::{Jitter, Timestamp};
+use flag_rollout::Plan;
+use flag_store::Row;
+use tokio::time::Instant;
+
+use super::FlagCacheSettings;
+
+/// Varies a lifetime, so that flags read together are not all read again together.
+const LIFETIME_JITTER: Jitter = Jitter::between(0.85, 1.15);
+
+/// Varies the lifetime more after a confirmation, as thousands of flags may be confirmed at once.
+const CONFIRMED_JITTER: Jitter = Jitter::between(0.25, 1.0);
+
+/// The part of its lifetime after which a requested flag is read again in the background.
+const REFRESHED_AFTER: f64 = 0.8;
+
+/// Pause before a flag whose read failed is read again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Varies [`RETRY`].
+const RETRY_JITTER: Jitter = Jitter::between(0.5, 1.0);
+
+/// How long the store counts as unreachable for a flag after a failed read.
+const FAILURE_COUNTS: Duration = Duration::from_secs(10);
+
+/// A revision in memory.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    plan: Plan,
+    /// The row as it was read, if the snapshot needs it.
+    pub(super) row: Option<Row>,
+    /// When it was last confirmed to be in force, in microseconds since 1970.
+    last_confirmed: AtomicI64,
+    /// When its read began; `None` if it comes from a snapshot.
+    began: Option<Instant>,
+    made: Instant,
+    /// Until when it is fresh, in microseconds since `made`.
+    until: AtomicU64,
+    /// How long it may be served after that.
+    stale_for: Duration,
+    /// When it is due to be read again, like `until`; moved on when a request begins that read.
+    due: AtomicU64,
+    /// When its last read failed, like `until`; 0 for never.
+    failed: AtomicU64,
+}
+
+/// The age of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    /// Within its lifetime.
+    Fresh,
+    /// After its lifetime; served only while the store cannot be reached.
+    Stale,
+    /// Too old to be served.
+    Expired,
+}
+
+/// The revision in force, and where it came from.
+#[derive(Clone, Debug)]
+pub struct Current {
+    entry: Arc<Entry>,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Where a revision came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// From memory, within its lifetime.
+    Cache,
+    /// From the store.
+    Store,
+    /// From memory, after its lifetime, as the store cannot be reached.
+    Stale,
+}
+
+impl Entry {
+    /// A revision read just now, by a read that began at `began`.
+    pub(crate) fn new(
+        plan: Plan,
+        row: Option<Row>,
+        last_confirmed: Timestamp,
+        began: Instant,
+        settings: &FlagCacheSettings,
+    ) -> Self {
+        let lifetime = LIFETIME_JITTER.apply(settings.lifetime, fastrand::f64());
+        Self {
+            plan,
+            row,
+            last_confirmed: AtomicI64::new(last_confirmed.unix_micros()),
+            began: Some(began),
+            made: Instant::now(),
+            until: AtomicU64::new(micros(lifetime)),
+            stale_for: settings.max_stale,
+            due: AtomicU64::new(micros(lifetime.mul_f64(REFRESHED_AFTER))),
+            failed: AtomicU64::new(0),
+        }
+    }
+
+    /// A revision from a snapshot, confirmed `ago`: stale, or `None` if it is too old to be served.
+    pub(super) fn from_before(
+        plan: Plan,
+        row: Row,
+        last_confirmed: Timestamp,
+        ago: Duration,
+        settings: &FlagCacheSettings,
+    ) -> Option<Self> {
+        let remains = (settings.lifetime + settings.max_stale).checked_sub(ago)?;
+        Some(Self {
+            plan,
+            row: Some(row),
+            last_confirmed: AtomicI64::new(last_confirmed.unix_micros()),
+            began: None,
+            made: Instant::now(),
+            until: AtomicU64::new(0),
+            stale_for: remains.min(settings.max_stale),
+            due: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        })
+    }
+
+    /// The revision, ready to decide.
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Whether it is fresh and not due to be read again.
+    pub(super) fn needs_no_read(&self, now: Instant) -> bool {
+        let now = self.since_made(now);
+        now < self.due.load(Ordering::Relaxed) && now < self.until.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn age(&self, now: Instant) -> Age {
+        let until = self.until.load(Ordering::Relaxed);
+        match self.since_made(now) {
+            now if now < until => Age::Fresh,
+            now if now < until.saturating_add(micros(self.stale_for)) => Age::Stale,
+            _ => Age::Expired,
+        }
+    }
+
+    /// Whether its read began at this time or later.
+    pub(super) fn is_read_since(&self, time: Instant) -> bool {
+        self.began.is_some_and(|began| began >= time)
+    }
+
+    /// When it was last confirmed to be in force.
+    pub(super) fn last_confirmed(&self) -> Timestamp {
+        Timestamp::from_unix_micros(self.last_confirmed.load(Ordering::Relaxed))
+            .unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// Makes it fresh again, as it is still in force.
+    pub(super) fn confirm(&self, last_confirmed: Timestamp, settings: &FlagCacheSettings) {
+        let lifetime = CONFIRMED_JITTER.apply(settings.lifetime, fastrand::f64());
+        let now = self.since_made(Instant::now());
+        let until = now.saturating_add(micros(lifetime));
+        let due = now.saturating_add(micros(lifetime.mul_f64(REFRESHED_AFTER)));
+        self.last_confirmed
+            .store(last_confirmed.unix_micros(), Ordering::Relaxed);
+        self.until.store(until, Ordering::Relaxed);
+        self.due.store(due, Ordering::Relaxed);
+        self.failed.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the caller must read it again. Returns `false` to all others for a while.
+    pub(super) fn is_to_be_read(&self, now: Instant) -> bool {
+        let due = self.due.load(Ordering::Relaxed);
+        let now = self.since_made(now);
+        if now < due {
+            return false;
+        }
+        let next = now.saturating_add(micros(RETRY_JITTER.apply(RETRY, fastrand::f64())));
+        self.due
+            .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Notes a failed read.
+    pub(super) fn note_failure(&self, now: Instant) {
+        let at = self.since_made(now).max(1);
+        self.failed.store(at, Ordering::Relaxed);
+    }
+
+    /// Whether its read failed recently.
+    pub(super) fn has_failed(&self, now: Instant) -> bool {
+        let failed = self.failed.load(Ordering::Relaxed);
+        failed > 0 && self.since_made(now).saturating_sub(failed) < micros(FAILURE_COUNTS)
+    }
+
+    fn since_made(&self, now: Instant) -> u64 {
+        micros(now.saturating_duration_since(self.made))
+    }
+}
+
+impl Current {
+    pub(super) fn new(entry: Arc<Entry>, source: Source) -> Self {
+        Self { entry, source }
+    }
+
+    /// The entry of the revision.
+    pub(crate) fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+}
+
+impl Deref for Current {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.entry.plan
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,109 @@
+//! Metrics of the flag cache.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Upper bounds of the buckets of the propagation histogram, in seconds.
+const SECONDS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.0, 5.0, 30.0, 300.0];
+
+/// Metrics of look-ups, reads and changes.
+#[derive(Debug)]
+pub(super) struct CacheMetrics {
+    /// Requests answered from memory, within the flag's lifetime.
+    pub(super) hits: Counter,
+    /// Requests that waited for a read.
+    pub(super) misses: Counter,
+    /// Requests answered from memory after the flag's lifetime.
+    pub(super) stale: Counter,
+    /// Requests for flags in the negative cache.
+    pub(super) unknown_hits: Counter,
+    /// Requests for flags that the index of missing flags excludes.
+    pub(super) absent: Counter,
+    /// Projects that went back to an older state.
+    pub(super) restores: Counter,
+    refreshes: [Counter; 4],
+    propagation: Histogram,
+}
+
+/// The result of a read of a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refresh {
+    Read,
+    Unknown,
+    Unreadable,
+    Failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Looked {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ended {
+    outcome: &'static str,
+}
+
+impl CacheMetrics {
+    /// Registers the metrics.
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let lookups = Family::<Looked, Counter>::default();
+        let refreshes = Family::<Ended, Counter>::default();
+        let propagation = Histogram::new(SECONDS);
+        let restores = Counter::default();
+        registry.register(
+            "cache_lookups",
+            "Requests for a flag, by where its answer came from",
+            lookups.clone(),
+        );
+        registry.register(
+            "cache_refreshes",
+            "Reads of a flag, by what they gave",
+            refreshes.clone(),
+        );
+        registry.register(
+            "propagation_seconds",
+            "From the append of a revision to its being served, where an older one was served before",
+            propagation.clone(),
+        );
+        registry.register(
+            "store_restores",
+            "Projects whose head row went back: their store was restored to an older state, or replaced",
+            restores.clone(),
+        );
+        let looked = |result| lookups.get_or_create_owned(&Looked { result });
+        let ended = |outcome| refreshes.get_or_create_owned(&Ended { outcome });
+        Self {
+            hits: looked("hit"),
+            misses: looked("miss"),
+            stale: looked("stale"),
+            unknown_hits: looked("unknown"),
+            absent: looked("absent"),
+            restores,
+            refreshes: ["read", "unknown", "unreadable", "failed"].map(ended),
+            propagation,
+        }
+    }
+
+    /// Counts a read.
+    pub(super) fn refreshed(&self, refresh: Refresh) {
+        let [read, unknown, unreadable, failed] = &self.refreshes;
+        let counter = match refresh {
+            Refresh::Read => read,
+            Refresh::Unknown => unknown,
+            Refresh::Unreadable => unreadable,
+            Refresh::Failed => failed,
+        };
+        counter.inc();
+    }
+
+    /// Counts a change that reached the cache, this long after its append.
+    pub(super) fn propagated(&self, after: Duration) {
+        self.propagation.observe(after.as_secs_f64());
+    }
+}

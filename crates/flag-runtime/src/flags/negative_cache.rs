@@ -1,0 +1,77 @@
+//! Flags that cannot be served: unknown, unreadable, or unreachable a moment ago.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flag_model::{FlagKey, Jitter, Timestamp};
+use flag_store::{StoreError, UnreadableRow};
+use quick_cache::sync::Cache;
+use tokio::time::Instant;
+
+/// The most flags that are remembered.
+pub(super) const ENTRIES: usize = 10_000;
+
+/// How long a flag is remembered as unknown or unreadable.
+pub(super) const VALID_FOR: Duration = Duration::from_secs(5);
+
+/// The same while changes are watched, but not those of this project.
+pub(super) const VALID_FOR_UNWATCHED: Duration = Duration::from_secs(1);
+
+/// How long a failure of the store is remembered.
+const FAILURE_VALID_FOR: Duration = Duration::from_millis(100);
+
+/// Varies how long a flag is remembered as unknown or unreadable.
+const JITTER: Jitter = Jitter::between(0.7, 1.0);
+
+/// Why a flag cannot be served.
+#[derive(Clone, Debug)]
+pub(super) enum MissReason {
+    /// It has no revision.
+    NoRevision,
+    /// Its newest revision cannot be read.
+    Unreadable(Arc<UnreadableRow>),
+    /// The store failed.
+    Failed(Arc<StoreError>),
+}
+
+/// Remembers flags that cannot be served for a short time; apart from the cache, so that they evict nothing from it.
+#[derive(Debug)]
+pub(super) struct NegativeCache(Cache<FlagKey, (MissReason, Instant)>);
+
+impl NegativeCache {
+    pub(super) fn new(entries: usize) -> Self {
+        Self(Cache::new(entries.min(ENTRIES)))
+    }
+
+    pub(super) fn get(&self, flag: &FlagKey, now: Instant) -> Option<MissReason> {
+        let (reason, until) = self.0.get(flag)?;
+        (now < until).then_some(reason)
+    }
+
+    /// Remembers a flag for `valid_for`, or less if the store failed.
+    pub(super) fn remember(&self, flag: &FlagKey, reason: MissReason, valid_for: Duration) {
+        let valid_for = match reason {
+            MissReason::Failed(_) => valid_for.min(FAILURE_VALID_FOR),
+            _ => JITTER.apply(valid_for, fastrand::f64()),
+        };
+        let until = Instant::now() + valid_for;
+        self.0.insert(flag.clone(), (reason, until));
+    }
+
+    pub(super) fn forget(&self, flag: &FlagKey) {
+        self.0.remove(flag);
+    }
+
+    /// Forgets a flag if its newest revision is newer than the one, if any, that it is remembered for.
+    pub(super) fn forget_older(&self, flag: &FlagKey, newest: Timestamp) {
+        self.0.remove_if(flag, |(reason, _)| match reason {
+            MissReason::NoRevision => true,
+            MissReason::Unreadable(row) => row.created().is_none_or(|created| created < newest),
+            MissReason::Failed(_) => false,
+        });
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}

@@ -1,0 +1,182 @@
+//! A cache of the buckets of instances.
+//!
+//! Off by default: with 100,000 instances and more, a look-up takes longer than a new hash, and needs memory; see the
+//! benchmark `bucket` in `benches/flags.rs`. A bucket never changes, so the lifetime only limits memory.
+
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use flag_model::{Bucket, Format, HashAlgorithm, InstanceId, Salt};
+use flag_rollout::bucket;
+use quick_cache::Equivalent;
+use quick_cache::sync::Cache;
+use tokio::time::Instant;
+
+/// Settings of the position cache.
+#[derive(Clone, Copy, Debug)]
+pub struct PositionSettings {
+    /// How long a bucket is remembered.
+    pub lifetime: Duration,
+    /// The most buckets in memory.
+    pub entries: usize,
+}
+
+/// The position cache: buckets of instances.
+#[derive(Debug)]
+pub struct Positions(Option<Remembered>);
+
+#[derive(Debug)]
+struct Remembered {
+    lifetime: Duration,
+    buckets: Cache<Place, (Bucket, Instant)>,
+}
+
+/// The key of a bucket: everything that it depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    algorithm: HashAlgorithm,
+    salt: Option<Box<str>>,
+    instance: Box<str>,
+}
+
+/// A borrowed key of a bucket.
+#[derive(PartialEq, Eq, Hash)]
+struct PlaceRef<'a> {
+    algorithm: HashAlgorithm,
+    salt: Option<&'a str>,
+    instance: &'a str,
+}
+
+impl Positions {
+    /// Creates an empty cache; one that always hashes if the settings allow no entries or no lifetime.
+    pub fn new(settings: PositionSettings) -> Self {
+        let is_on = settings.entries > 0 && !settings.lifetime.is_zero();
+        Self(is_on.then(|| Remembered {
+            lifetime: settings.lifetime,
+            buckets: Cache::new(settings.entries),
+        }))
+    }
+
+    /// Returns the bucket of an instance.
+    pub fn bucket(&self, format: &Format, instance: &InstanceId<'_>) -> Bucket {
+        match &self.0 {
+            None => bucket(format, instance),
+            Some(remembered) => remembered.bucket(format, instance),
+        }
+    }
+}
+
+impl Remembered {
+    fn bucket(&self, format: &Format, instance: &InstanceId<'_>) -> Bucket {
+        let place = PlaceRef::new(format, instance);
+        let now = Instant::now();
+        if let Some((bucket, until)) = self.buckets.get(&place)
+            && now < until
+        {
+            return bucket;
+        }
+        let bucket = bucket(format, instance);
+        self.buckets
+            .insert(place.to_owned(), (bucket, now + self.lifetime));
+        bucket
+    }
+}
+
+impl<'a> PlaceRef<'a> {
+    fn new(format: &'a Format, instance: &'a InstanceId<'_>) -> Self {
+        Self {
+            algorithm: format.algorithm(),
+            salt: format.salt().map(Salt::as_str),
+            instance: instance.as_str(),
+        }
+    }
+
+    fn to_owned(&self) -> Place {
+        Place {
+            algorithm: self.algorithm,
+            salt: self.salt.map(Into::into),
+            instance: self.instance.into(),
+        }
+    }
+}
+
+impl Place {
+    fn as_ref(&self) -> PlaceRef<'_> {
+        PlaceRef {
+            algorithm: self.algorithm,
+            salt: self.salt.as_deref(),
+            instance: &self.instance,
+        }
+    }
+}
+
+/// Hashes like its reference, so that either finds the other.
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_ref().hash(state);
+    }
+}
+
+impl Equivalent<Place> for PlaceRef<'_> {
+    fn equivalent(&self, place: &Place) -> bool {
+        *self == place.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn formats() -> Vec<Format> {
+        let salted = |algorithm, salt| Format::V2 {
+            algorithm,
+            salt: Salt::new(salt).unwrap(),
+        };
+        vec![
+            Format::v1(HashAlgorithm::Md5),
+            Format::v1(HashAlgorithm::Sha1),
+            salted(HashAlgorithm::Md5, "one"),
+            salted(HashAlgorithm::Sha256, "one"),
+            salted(HashAlgorithm::Md5, "other"),
+        ]
+    }
+
+    #[track_caller]
+    fn check(positions: &Positions) {
+        for format in formats() {
+            for n in 0..100 {
+                let instance = InstanceId::new(format!("A{n}")).unwrap();
+                assert_eq!(
+                    positions.bucket(&format, &instance),
+                    bucket(&format, &instance)
+                );
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_remembered_is_what_would_be_hashed() {
+        for entries in [0, 10, 1_000] {
+            let lifetime = Duration::from_hours(48);
+            let positions = Positions::new(PositionSettings { lifetime, entries });
+            check(&positions);
+            check(&positions);
+            let remembered = positions.0.as_ref().map_or(0, |all| all.buckets.len());
+            assert!(remembered <= entries.max(10) + 10, "{remembered}");
+            assert!(remembered >= entries.min(400) / 2, "{remembered}");
+            advance(lifetime).await;
+            check(&positions);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_lifetime_remembers_nothing() {
+        let settings = PositionSettings {
+            lifetime: Duration::ZERO,
+            entries: 10,
+        };
+        assert!(Positions::new(settings).0.is_none());
+    }
+}

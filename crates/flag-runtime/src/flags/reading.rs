@@ -1,0 +1,167 @@
+//! Reads a flag from the store into the cache.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use flag_model::FlagKey;
+use flag_rollout::Plan;
+use flag_store::{Clock as _, StoreError, SystemClock, decode_revision};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::cache::{Inner, Loaded};
+use super::entry::Entry;
+use super::metrics::Refresh;
+use super::negative_cache::MissReason;
+use crate::causes::causes;
+
+/// A read in flight. Dropping it, even before it ran, lets the next one begin.
+pub(super) struct Reading {
+    shared: Arc<Inner>,
+    flag: FlagKey,
+}
+
+impl Reading {
+    /// Prepares a read.
+    pub(super) fn new(shared: Arc<Inner>, flag: FlagKey) -> Self {
+        Self { shared, flag }
+    }
+
+    /// Reads the flag and stores the result in the cache. The deadline is that of the store.
+    pub(super) async fn run(self) -> Loaded {
+        let (last_confirmed, began) = (SystemClock.now(), Instant::now());
+        let store = &self.shared.store;
+        let newest = store.latest_revision_row(&self.flag).await;
+        let row = newest.map(|newest| {
+            self.passed_over(newest.passed_over);
+            newest.row
+        });
+        let loaded = match row {
+            Ok(None) => Loaded::Not(MissReason::NoRevision),
+            Err(error) => Loaded::failed(error),
+            Ok(Some(row)) => match decode_revision(&row, store.options()) {
+                Err(row) => Loaded::Not(MissReason::Unreadable(Arc::new(row))),
+                Ok(revision) => {
+                    let row = self.shared.settings.keeps_rows.then_some(row);
+                    let plan = Plan::compile(revision);
+                    let entry = Entry::new(plan, row, last_confirmed, began, &self.shared.settings);
+                    Loaded::Plan(Arc::new(entry))
+                }
+            },
+        };
+        self.remember(&loaded);
+        loaded
+    }
+
+    fn remember(&self, loaded: &Loaded) {
+        let Self { shared, flag } = self;
+        match loaded {
+            Loaded::Plan(entry) => {
+                shared.metrics.refreshed(Refresh::Read);
+                self.found(entry);
+            }
+            Loaded::Not(MissReason::Failed(error)) => {
+                shared.metrics.refreshed(Refresh::Failed);
+                complain(flag, error);
+                self.failed(loaded);
+            }
+            Loaded::Not(reason) => {
+                if let MissReason::Unreadable(row) = reason {
+                    shared.metrics.refreshed(Refresh::Unreadable);
+                    self.unreadable(row);
+                } else {
+                    shared.metrics.refreshed(Refresh::Unknown);
+                    self.readable();
+                }
+                let valid_for = shared.unknown_valid_for(&flag.project);
+                let valid_for = valid_for.min(shared.settings.lifetime);
+                shared.negative.remember(flag, reason.clone(), valid_for);
+                if shared.entries.remove(flag).is_some() {
+                    shared.changes.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            Loaded::Panicked => {}
+        }
+    }
+
+    /// Stores the entry. A read that began earlier may end later: a newer entry stays.
+    fn found(&self, entry: &Arc<Entry>) {
+        let Self { shared, flag } = self;
+        self.readable();
+        shared.projects.note_known(&flag.project);
+        let before = shared.entries.peek(flag);
+        let created = entry.plan().created();
+        if let Some(before) = &before
+            && before.plan().created() < created
+        {
+            shared.metrics.propagated(SystemClock.now().since(created));
+        }
+        if before.is_none_or(|before| before.plan().created() != created) {
+            shared.changes.fetch_add(1, Ordering::Relaxed);
+        }
+        shared.entries.insert(flag.clone(), Arc::clone(entry));
+        shared.negative.forget(flag);
+    }
+
+    /// Notes a failed read: an entry stays; without one, the failure is remembered for a moment.
+    fn failed(&self, loaded: &Loaded) {
+        let Self { shared, flag } = self;
+        match (shared.entries.peek(flag), loaded) {
+            (Some(entry), _) => entry.note_failure(Instant::now()),
+            (None, Loaded::Not(reason)) => {
+                let valid_for = shared.settings.lifetime;
+                shared.negative.remember(flag, reason.clone(), valid_for);
+            }
+            (None, _) => {}
+        }
+    }
+
+    fn unreadable(&self, row: &Arc<flag_store::UnreadableRow>) {
+        let flag = &self.flag;
+        let before = self
+            .shared
+            .unreadable()
+            .insert(flag.clone(), Arc::clone(row));
+        if before.as_ref() != Some(row) {
+            warn!(%flag, problem = row.for_log(), "flag cannot be read");
+        }
+    }
+
+    /// Notes the ignored row above the newest valid one, if there is one.
+    fn passed_over(&self, row: Option<String>) {
+        let flag = &self.flag;
+        let mut passed_over = self.shared.passed_over();
+        match row {
+            None => drop(passed_over.remove(flag)),
+            Some(row) => {
+                let before = passed_over.insert(flag.clone(), row.clone());
+                if before.as_ref() != Some(&row) {
+                    warn!(%flag, row, "row passed over, as its time is none or too far ahead");
+                }
+            }
+        }
+    }
+
+    fn readable(&self) {
+        let flag = &self.flag;
+        if self.shared.unreadable().remove(flag).is_some() {
+            info!(%flag, "flag can be read again");
+        }
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.shared.end(&self.flag);
+    }
+}
+
+/// Logs a failed read; at debug level if the store cannot be reached, as the circuit logs that once.
+fn complain(flag: &FlagKey, error: &StoreError) {
+    let cause = causes(error);
+    if error.is_transient() {
+        debug!(%flag, problem = %error, cause, "store failed");
+    } else {
+        warn!(%flag, problem = %error, cause, "store failed");
+    }
+}

@@ -1,0 +1,95 @@
+//! The whole content of the cache: for probes, metrics and snapshots.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flag_model::{FlagKey, Timestamp};
+use flag_rollout::Plan;
+use flag_store::{Clock as _, Row, SystemClock, decode_revision};
+use tokio::time::Instant;
+
+use super::cache::FlagCache;
+use super::entry::{Age, Entry};
+
+/// How many flags are in memory, and their state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheStats {
+    /// Flags that can be served without the store.
+    pub servable: usize,
+    /// Those whose lifetime has ended while the store could not be reached.
+    pub stale: usize,
+    /// How long ago the oldest of these was last confirmed to be in force.
+    pub oldest_stale: Duration,
+    /// Projects that went back to an older state within the last hour.
+    pub restored_projects: usize,
+}
+
+/// A flag in a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SnapshotEntry {
+    /// When it was last confirmed to be in force.
+    pub(crate) last_confirmed: Timestamp,
+    /// The row of its revision.
+    pub(crate) row: Row,
+}
+
+impl FlagCache {
+    /// Looks at every flag in memory.
+    pub fn stats(&self) -> CacheStats {
+        let inner = &self.shared;
+        let (now, clock) = (Instant::now(), SystemClock.now());
+        let is_open = inner.circuit.is_open();
+        let mut stats = CacheStats {
+            restored_projects: inner.restored.count(),
+            ..CacheStats::default()
+        };
+        for (_, entry) in inner.entries.iter() {
+            let age = entry.age(now);
+            stats.servable += usize::from(age != Age::Expired);
+            if age == Age::Stale && (is_open || entry.has_failed(now)) {
+                stats.stale += 1;
+                stats.oldest_stale = stats.oldest_stale.max(clock.since(entry.last_confirmed()));
+            }
+        }
+        stats
+    }
+
+    /// Returns every flag that may be served after a restart, ordered.
+    pub(crate) fn snapshot_entries(&self) -> Vec<SnapshotEntry> {
+        let now = Instant::now();
+        let entries = self.shared.entries.iter();
+        let mut entries: Vec<(FlagKey, Arc<Entry>)> = entries
+            .filter(|(_, entry)| entry.age(now) != Age::Expired)
+            .collect();
+        entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let entries = entries.into_iter().filter_map(|(_, entry)| {
+            Some(SnapshotEntry {
+                last_confirmed: entry.last_confirmed(),
+                row: entry.row.clone()?,
+            })
+        });
+        entries.collect()
+    }
+
+    /// Takes over the flags of a snapshot, to be served while the store cannot be reached; returns how many.
+    pub(crate) fn restore(&self, entries: Vec<SnapshotEntry>) -> usize {
+        let inner = &self.shared;
+        let clock = SystemClock.now();
+        let restored = entries.into_iter().take(inner.settings.entries);
+        let restored = restored.filter_map(
+            |SnapshotEntry {
+                 last_confirmed,
+                 row,
+             }| {
+                let plan = Plan::compile(decode_revision(&row, inner.store.options()).ok()?);
+                let flag = plan.flag().clone();
+                let ago = clock.since(last_confirmed);
+                let entry = Entry::from_before(plan, row, last_confirmed, ago, &inner.settings)?;
+                inner.projects.note_known(&flag.project);
+                inner.entries.insert(flag, Arc::new(entry));
+                Some(())
+            },
+        );
+        restored.count()
+    }
+}

@@ -1,0 +1,204 @@
+//! Facts about the flag cache, with a store that counts its reads and answers as it is told to.
+#![allow(clippy::float_cmp, reason = "metrics that count")]
+
+mod changes;
+mod hits;
+mod reads;
+mod stale;
+mod unknown;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flag_model::{
+    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, ProjectName, RevisionParts,
+};
+use flag_store::scripted::{RowCall, ScriptedRows, Step};
+use flag_store::{Base, Clock as _, FlagStore, RowStore, StoreError, SystemClock};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use tokio::runtime::Handle;
+use tokio::time::{advance, sleep};
+
+use super::entry::Current;
+use super::{CacheError, FlagCache, FlagCacheSettings, Source};
+use crate::store::{DeferredStore, GuardSettings, StoreGuard};
+
+const LIFETIME: Duration = Duration::from_mins(5);
+const MAX_STALE: Duration = Duration::from_hours(24);
+const DEADLINE: Duration = Duration::from_millis(280);
+
+/// What a read does after it was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// Answers after a millisecond.
+    Reads,
+    /// Fails after a millisecond.
+    Fails,
+    /// Refuses after a millisecond.
+    Refuses,
+    /// Never answers.
+    Hangs,
+    /// Panics.
+    Panics,
+}
+
+impl Answer {
+    async fn befall(self, call: RowCall) -> Step {
+        if call.is_write() {
+            return Step::Pass;
+        }
+        sleep(Duration::from_millis(1)).await;
+        match self {
+            Self::Reads => Step::Pass,
+            Self::Fails => Step::Fail(StoreError::Unavailable {
+                source: "down".into(),
+            }),
+            Self::Refuses => Step::Fail(StoreError::Refused {
+                source: "no permission".into(),
+            }),
+            Self::Hangs => std::future::pending().await,
+            Self::Panics => panic!("for the test"),
+        }
+    }
+}
+
+/// A cache before a store that holds the flag `known`.
+struct World {
+    rows: Arc<ScriptedRows>,
+    /// The store as its writers see it, uncounted.
+    writers: FlagStore,
+    guard: Arc<StoreGuard<dyn RowStore>>,
+    store: FlagStore,
+    cache: FlagCache,
+    registry: Registry,
+}
+
+impl World {
+    async fn new() -> Self {
+        Self::with(settings()).await
+    }
+
+    async fn with(settings: FlagCacheSettings) -> Self {
+        Self::reading_on(settings, Handle::current()).await
+    }
+
+    async fn reading_on(settings: FlagCacheSettings, reads: Handle) -> Self {
+        let rows = Arc::new(ScriptedRows::default());
+        let clock = || Arc::new(SystemClock);
+        let mut registry = Registry::default();
+        let guard = GuardSettings {
+            reads: 64,
+            deadline: settings.deadline,
+        };
+        let deferred = DeferredStore::from(rows.clone() as Arc<dyn RowStore>);
+        let guard = StoreGuard::new(Arc::new(deferred), guard, &mut registry);
+        let guard = Arc::new(guard);
+        let store = FlagStore::new(guard.clone(), clock());
+        let cache = FlagCache::new(
+            store.clone(),
+            guard.circuit(),
+            settings,
+            reads,
+            &mut registry,
+        );
+        let world = Self {
+            writers: FlagStore::new(rows.store(), clock()),
+            rows,
+            guard,
+            store,
+            cache,
+            registry,
+        };
+        world.store(Answer::Reads);
+        world.revise("known", false).await;
+        world
+    }
+
+    /// From now on the store does this.
+    fn store(&self, answer: Answer) {
+        self.rows.script(move |call| answer.befall(call));
+    }
+
+    /// Appends a revision.
+    async fn revise(&self, name: &str, control: bool) {
+        let parts = RevisionParts {
+            flag: flag(name),
+            format: Format::v1(HashAlgorithm::Md5),
+            control: FlagValue::Boolean(control),
+            treatments: vec![],
+            comment: String::new(),
+            owner: None,
+            rollback_of: None,
+        };
+        let appended = self.writers.append_revision(Base::Newest, parts).await;
+        appended.unwrap();
+    }
+
+    /// Reads since the last time.
+    fn reads(&self) -> usize {
+        self.rows
+            .take_calls()
+            .iter()
+            .filter(|call| call.is_read())
+            .count()
+    }
+
+    async fn current(&self, name: &str) -> Result<Current, CacheError> {
+        self.cache.current(&flag(name)).await
+    }
+
+    /// Where the flag came from, or why there is none.
+    async fn ask(&self, name: &str) -> Result<Source, CacheError> {
+        let current = self.current(name).await?;
+        assert_eq!(*current.flag(), flag(name));
+        Ok(current.source)
+    }
+
+    /// The value that everybody receives.
+    async fn value(&self, name: &str) -> FlagValue {
+        let current = self.current(name).await.unwrap();
+        let anybody = flag_model::InstanceId::new("A").unwrap();
+        flag_rollout::decide(&current, &anybody).value.clone()
+    }
+
+    /// The answers of so many requests at once.
+    async fn ask_at_once(&self, requests: u32, name: &'static str) -> Vec<Result<(), CacheError>> {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..requests {
+            let cache = self.cache.clone();
+            tasks.spawn(async move { cache.current(&flag(name)).await.map(drop) });
+        }
+        tasks.join_all().await
+    }
+
+    /// Lets what goes on in the background come to its end.
+    async fn settle(&self) {
+        sleep(Duration::from_millis(5)).await;
+    }
+
+    /// The value of a metric.
+    #[track_caller]
+    fn metric(&self, name: &str) -> f64 {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let value = line.unwrap_or_else(|| panic!("no {name} in {text}"));
+        value.trim().parse().unwrap()
+    }
+}
+
+pub(crate) fn settings() -> FlagCacheSettings {
+    FlagCacheSettings {
+        lifetime: LIFETIME,
+        max_stale: MAX_STALE,
+        entries: 100,
+        deadline: DEADLINE,
+        is_polled: true,
+        keeps_rows: false,
+    }
+}
+
+fn flag(name: &str) -> FlagKey {
+    format!("p/feature/{name}").parse().unwrap()
+}

@@ -1,0 +1,103 @@
+//! The projects whose changes are watched.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use flag_model::ProjectName;
+use tokio::time::Instant;
+
+/// The most watched projects without a known flag, so that made-up names cost little.
+const MOST_UNKNOWN: usize = 64;
+
+/// How long such a project is watched after a request for it.
+const UNKNOWN_WATCHED_FOR: Duration = Duration::from_secs(10);
+
+/// The watched projects.
+#[derive(Debug, Default)]
+pub(super) struct WatchedProjects(Mutex<Projects>);
+
+#[derive(Debug, Default)]
+struct Projects {
+    known: HashSet<ProjectName>,
+    /// Until when projects without a known flag are watched.
+    unknown: HashMap<ProjectName, Instant>,
+}
+
+impl WatchedProjects {
+    /// Notes that a flag of the project is in memory.
+    pub(super) fn note_known(&self, project: &ProjectName) {
+        let mut projects = self.projects();
+        if !projects.known.contains(project) {
+            projects.unknown.remove(project);
+            projects.known.insert(project.clone());
+        }
+    }
+
+    /// Notes a request for an unknown flag; returns whether its project is watched.
+    pub(super) fn note_unknown(&self, project: &ProjectName) -> bool {
+        let now = Instant::now();
+        let mut projects = self.projects();
+        if projects.known.contains(project) {
+            return true;
+        }
+        if !projects.unknown.contains_key(project) && projects.unknown.len() >= MOST_UNKNOWN {
+            projects.unknown.retain(|_, until| now < *until);
+        }
+        let is_watched =
+            projects.unknown.contains_key(project) || projects.unknown.len() < MOST_UNKNOWN;
+        if is_watched {
+            projects
+                .unknown
+                .insert(project.clone(), now + UNKNOWN_WATCHED_FOR);
+        }
+        is_watched
+    }
+
+    /// Returns every watched project.
+    pub(super) fn watched(&self) -> Vec<ProjectName> {
+        let now = Instant::now();
+        let mut projects = self.projects();
+        projects.unknown.retain(|_, until| now < *until);
+        let names = projects.known.iter().chain(projects.unknown.keys());
+        names.cloned().collect()
+    }
+
+    /// Forgets projects without a flag in memory.
+    pub(super) fn retain(&self, held: &HashSet<ProjectName>) {
+        self.projects()
+            .known
+            .retain(|project| held.contains(project));
+    }
+
+    fn projects(&self) -> MutexGuard<'_, Projects> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn project(n: usize) -> ProjectName {
+        ProjectName::new(format!("p{n}")).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn made_up_projects_are_watched_up_to_a_bound_and_for_a_while() {
+        let projects = WatchedProjects::default();
+        for n in 0..MOST_UNKNOWN {
+            assert!(projects.note_unknown(&project(n)));
+        }
+        assert!(!projects.note_unknown(&project(MOST_UNKNOWN)));
+        projects.note_known(&project(MOST_UNKNOWN));
+        assert!(projects.note_unknown(&project(MOST_UNKNOWN)));
+        assert_eq!(projects.watched().len(), MOST_UNKNOWN + 1);
+        advance(UNKNOWN_WATCHED_FOR).await;
+        assert_eq!(projects.watched(), [project(MOST_UNKNOWN)]);
+        projects.retain(&HashSet::new());
+        assert_eq!(projects.watched(), []);
+    }
+}

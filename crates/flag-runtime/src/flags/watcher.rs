@@ -1,0 +1,142 @@
+//! Watches for changes: reads the change marks of watched projects, and the head row of a project whose mark has moved; then
+//! the changed flags are read again.
+//!
+//! Head rows only announce changes early. The reference's tooling does not update them; its changes show when the lifetime
+//! of a flag ends. A head row that goes back, or vanishes, means that the store was restored or replaced; then too, the
+//! rows decide.
+
+mod seen_heads;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use flag_model::{Jitter, ProjectName};
+use flag_store::{FlagStore, Heads, StoreError};
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use self::seen_heads::SeenHeads;
+use super::cache::FlagCache;
+
+/// Projects that are polled concurrently.
+const AT_ONCE: usize = 8;
+
+/// How often projects without a flag in memory are forgotten.
+const SWEEP: Duration = Duration::from_mins(1);
+
+/// Varies the period, so that replicas that started together do not poll together.
+const JITTER: Jitter = Jitter::between(0.9, 1.0);
+
+/// Polls for changes for ever, about every `period`.
+pub async fn watch_changes(store: FlagStore, flags: FlagCache, period: Duration) {
+    let mut watch = ChangeWatcher::new(store, flags);
+    let mut swept = Instant::now();
+    loop {
+        sleep(JITTER.apply(period, fastrand::f64())).await;
+        if swept.elapsed() >= SWEEP {
+            watch.sweep();
+            swept = Instant::now();
+        }
+        watch.poll().await;
+    }
+}
+
+/// The change watcher: what it has seen of the head rows.
+#[derive(Debug)]
+struct ChangeWatcher {
+    store: FlagStore,
+    flags: FlagCache,
+    seen: HashMap<ProjectName, SeenHeads>,
+    is_failing: bool,
+}
+
+impl ChangeWatcher {
+    fn new(store: FlagStore, flags: FlagCache) -> Self {
+        Self {
+            store,
+            flags,
+            seen: HashMap::new(),
+            is_failing: false,
+        }
+    }
+
+    /// Polls every project once.
+    async fn poll(&mut self) {
+        let (store, seen) = (&self.store, &self.seen);
+        let looks = self.flags.watched().into_iter().map(|project| async move {
+            let look = look_at(store, &project, seen.get(&project)).await;
+            (look, project)
+        });
+        let looks: Vec<_> = stream::iter(looks)
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        let mut failure = None;
+        let was_failing = self.is_failing;
+        for (look, project) in looks {
+            match look {
+                Ok(news) => self.take_in(project, news, was_failing),
+                Err(error) => failure = Some(error),
+            }
+        }
+        self.complain(failure);
+    }
+
+    /// Forgets projects that are not watched any more.
+    fn sweep(&mut self) {
+        self.flags.forget_projects();
+        let watched: HashSet<ProjectName> = self.flags.watched().into_iter().collect();
+        self.seen.retain(|project, _| watched.contains(project));
+    }
+
+    /// Applies a head row that was read because it has changed; `None` if it has not.
+    fn take_in(&mut self, project: ProjectName, news: Option<Heads>, was_failing: bool) {
+        let Some(seen) = self.seen.get_mut(&project) else {
+            let seen = SeenHeads::new(news.unwrap_or_default());
+            let mut seen = self.seen.entry(project).insert_entry(seen);
+            seen.get_mut().notify(&self.flags);
+            return;
+        };
+        if let Some(heads) = news {
+            let undone = seen.replace(heads);
+            if undone > 0 {
+                warn!(%project, flags = undone, "store went back to an older state, its flags are read again");
+                seen.doubt(self.flags.note_restored(&project));
+            }
+        }
+        if was_failing {
+            self.flags.confirm(seen.heads());
+        }
+        seen.notify(&self.flags);
+    }
+
+    /// Logs once when polling begins to fail, and once when it works again.
+    fn complain(&mut self, failure: Option<StoreError>) {
+        let was_failing = std::mem::replace(&mut self.is_failing, failure.is_some());
+        match failure {
+            Some(error) if !was_failing => {
+                warn!(problem = %error, "cannot look for changes of flags");
+            }
+            None if was_failing => info!("looking for changes of flags again"),
+            _ => {}
+        }
+    }
+}
+
+/// Reads the head row of a project, unless its change mark (two cells) has not moved since `seen`.
+async fn look_at(
+    store: &FlagStore,
+    project: &ProjectName,
+    seen: Option<&SeenHeads>,
+) -> Result<Option<Heads>, StoreError> {
+    if let Some(seen) = seen
+        && store.change_mark(project).await? == *seen.heads().mark()
+    {
+        return Ok(None);
+    }
+    store.heads(project).await.map(Some)
+}

@@ -1,0 +1,296 @@
+//! Guards every call through a port: limit, deadline, circuit breaker, metrics.
+//!
+//! Reads through either port share a concurrency limit and a circuit. Writes of exposures have a circuit of their own,
+//! and their writer limits them: failing writes must not stop reads, nor failing reads writes. Writes of flags are only
+//! counted.
+
+mod log;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use flag_store::{Appended, Columns, ExposureLog, RowStore, StoreError, WriteExposureError};
+use prometheus_client::registry::Registry;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout_at};
+use tracing::{info, warn};
+
+use super::circuit::{CallPermit, Change, Circuit, End};
+use super::deferred::DeferredStore;
+use super::metrics::{Operation, Rejection, Side, StoreMetrics, outcome};
+use crate::causes::causes;
+
+/// Deadline of a scan without a limit, which returns all rows.
+const LONG_SCAN: Duration = Duration::from_secs(10);
+
+/// Calls that may wait per concurrent read.
+const WAITING_PER_PLACE: usize = 4;
+
+/// Settings of the guard.
+#[derive(Clone, Copy, Debug)]
+pub struct GuardSettings {
+    /// The most concurrent reads.
+    pub reads: usize,
+    /// Deadline of a read, including the wait for a place.
+    pub deadline: Duration,
+}
+
+/// A guarded port: its calls have a limit and a deadline, and fail at once while the circuit is open.
+#[derive(Debug)]
+pub struct StoreGuard<T: ?Sized> {
+    store: Arc<DeferredStore<T>>,
+    bounds: Arc<Bounds>,
+}
+
+/// State that both ports share.
+#[derive(Debug)]
+struct Bounds {
+    settings: GuardSettings,
+    places: Semaphore,
+    waiting: AtomicUsize,
+    reads: Arc<Circuit>,
+    writes: Circuit,
+    metrics: StoreMetrics,
+}
+
+impl StoreGuard<dyn RowStore> {
+    /// Guards the flags of a store.
+    pub fn new(
+        store: Arc<DeferredStore<dyn RowStore>>,
+        settings: GuardSettings,
+        registry: &mut Registry,
+    ) -> Self {
+        let bounds = Arc::new(Bounds {
+            settings,
+            places: Semaphore::new(settings.reads),
+            waiting: AtomicUsize::new(0),
+            reads: Arc::new(Circuit::new()),
+            writes: Circuit::new(),
+            metrics: StoreMetrics::register(registry),
+        });
+        Self { store, bounds }
+    }
+
+    /// Guards the exposure log of the same store, with the same limits and circuits.
+    pub fn for_log(&self, log: Arc<DeferredStore<dyn ExposureLog>>) -> StoreGuard<dyn ExposureLog> {
+        StoreGuard {
+            store: log,
+            bounds: Arc::clone(&self.bounds),
+        }
+    }
+
+    /// Returns the circuit of reads.
+    pub fn circuit(&self) -> Arc<Circuit> {
+        Arc::clone(&self.bounds.reads)
+    }
+
+    /// Probes the store whenever the circuit is open, for ever, so that a recovery shows without requests.
+    pub async fn probe(&self) {
+        loop {
+            self.bounds.reads.wants_probe().await;
+            // No row has this key. If a request was faster, that call is the probe.
+            if let Err(error) = self.get(b"PING", Columns::All).await
+                && !error.is_transient()
+            {
+                warn!(problem = ?error, "store answers, and refuses");
+            }
+        }
+    }
+}
+
+impl Bounds {
+    fn patience(&self, limit: Option<usize>) -> Duration {
+        match limit {
+            Some(_) => self.settings.deadline,
+            None => LONG_SCAN.max(self.settings.deadline),
+        }
+    }
+
+    async fn read<T>(
+        &self,
+        operation: Operation,
+        patience: Duration,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let began = Instant::now();
+        let _place = self.place(operation, began + patience).await?;
+        let permit = self.permit(&self.reads, operation)?;
+        let under_way = self.metrics.begin();
+        let result = timeout_at(began + patience, call).await;
+        drop(under_way);
+        let result = result.unwrap_or(Err(StoreError::TimedOut { after: patience }));
+        self.metrics
+            .ended(operation, outcome(&result), began.elapsed());
+        self.settle(Side::Reads, permit, result.as_ref().err());
+        result
+    }
+
+    /// Waits for one of the concurrent reads to end, within the deadline.
+    async fn place(
+        &self,
+        operation: Operation,
+        until: Instant,
+    ) -> Result<SemaphorePermit<'_>, StoreError> {
+        if let Ok(place) = self.places.try_acquire() {
+            return Ok(place);
+        }
+        if self.reads.is_open() {
+            return Err(self.reject(operation, Rejection::CircuitOpen));
+        }
+        let waiting = Waiting::new(&self.waiting);
+        let place = if waiting.before < self.settings.reads * WAITING_PER_PLACE {
+            timeout_at(until, self.places.acquire()).await.ok()
+        } else {
+            None
+        };
+        match place {
+            Some(Ok(place)) => Ok(place),
+            _ => Err(self.reject(operation, Rejection::Crowded)),
+        }
+    }
+
+    fn permit<'a>(
+        &self,
+        circuit: &'a Circuit,
+        operation: Operation,
+    ) -> Result<CallPermit<'a>, StoreError> {
+        let permit = circuit.admit();
+        permit.ok_or_else(|| self.reject(operation, Rejection::CircuitOpen))
+    }
+
+    fn reject(&self, operation: Operation, rejection: Rejection) -> StoreError {
+        self.metrics.rejected(operation, rejection);
+        let source = match rejection {
+            Rejection::CircuitOpen => "circuit open",
+            Rejection::Crowded => "too many reads under way",
+        };
+        StoreError::Unavailable {
+            source: source.into(),
+        }
+    }
+
+    /// Reports the end of a call to the circuit, and logs a change of it.
+    fn settle(&self, side: Side, permit: CallPermit<'_>, error: Option<&StoreError>) {
+        let end = match error {
+            Some(error) if error.is_transient() => End::Failed,
+            _ => End::Answered,
+        };
+        match permit.end(end) {
+            Change::None => {}
+            Change::Opened => {
+                self.metrics.opened(side);
+                let problem = error.map(ToString::to_string).unwrap_or_default();
+                let cause = error.map(|error| causes(error)).unwrap_or_default();
+                let circuit = side.as_str();
+                warn!(circuit, problem, cause, "store fails, left alone");
+            }
+            Change::Closed(after) => {
+                self.metrics.closed(side);
+                let circuit = side.as_str();
+                info!(
+                    circuit,
+                    seconds = after.as_secs_f64(),
+                    "store answers again"
+                );
+            }
+        }
+    }
+
+    async fn write<T>(
+        &self,
+        operation: Operation,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let began = Instant::now();
+        let under_way = self.metrics.begin();
+        let result = call.await;
+        drop(under_way);
+        self.metrics
+            .ended(operation, outcome(&result), began.elapsed());
+        result
+    }
+
+    /// Guards a write of one exposure, or a look-up for it.
+    async fn write_exposure<T>(
+        &self,
+        operation: Operation,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let permit = self.permit(&self.writes, operation)?;
+        let result = self.write(operation, call).await;
+        self.settle(Side::Writes, permit, result.as_ref().err());
+        result
+    }
+
+    /// Guards a batch of exposures.
+    async fn append(
+        &self,
+        exposures: usize,
+        call: impl Future<Output = Vec<Appended>>,
+    ) -> Vec<Appended> {
+        let operation = Operation::WriteBatch;
+        let Ok(permit) = self.permit(&self.writes, operation) else {
+            return all_unavailable(exposures, "circuit open");
+        };
+        let began = Instant::now();
+        let under_way = self.metrics.begin();
+        let results = call.await;
+        drop(under_way);
+        let failure = common_failure(&results);
+        let outcome = match failure {
+            Some(StoreError::TimedOut { .. }) => "timeout",
+            Some(_) => "unavailable",
+            None if sent(&results).all(|failure| failure.is_none()) => "ok",
+            None => "partial",
+        };
+        self.metrics.ended(operation, outcome, began.elapsed());
+        self.settle(Side::Writes, permit, failure);
+        results
+    }
+}
+
+/// Returns the failure, if any, of each exposure that was sent to the store; invalid exposures are never sent.
+fn sent(results: &[Appended]) -> impl Iterator<Item = Option<&StoreError>> {
+    results.iter().filter_map(|result| match result {
+        Err(WriteExposureError::Store(error)) => Some(Some(error)),
+        Err(_) => None,
+        Ok(()) => Some(None),
+    })
+}
+
+/// Returns the failure of a batch that had no answer at all.
+fn common_failure(results: &[Appended]) -> Option<&StoreError> {
+    let mut failures = sent(results);
+    let first = failures.next()??;
+    let is_transient = |error: Option<&StoreError>| error.is_some_and(StoreError::is_transient);
+    (first.is_transient() && failures.all(is_transient)).then_some(first)
+}
+
+fn all_unavailable(exposures: usize, why: &'static str) -> Vec<Appended> {
+    let failure = || StoreError::Unavailable { source: why.into() };
+    (0..exposures).map(|_| Err(failure().into())).collect()
+}
+
+/// Counts a waiting call until it is dropped.
+struct Waiting<'a> {
+    count: &'a AtomicUsize,
+    /// Calls that waited before.
+    before: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        let before = count.fetch_add(1, Ordering::Relaxed);
+        Self { count, before }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}

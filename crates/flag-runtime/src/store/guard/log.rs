@@ -1,0 +1,85 @@
+//! Guards the exposure log.
+
+use flag_model::{InstanceId, ProjectName};
+use flag_store::{
+    Appended, BoxFuture, Exposure, ExposureLog, ExposureRecord, ExposureScope, Insert,
+    InstanceExposures, Spelling, StoreError,
+};
+
+use super::super::deferred::NOT_YET;
+use super::super::metrics::Operation;
+use super::{StoreGuard, all_unavailable};
+
+impl ExposureLog for StoreGuard<dyn ExposureLog> {
+    fn append<'a>(
+        &'a self,
+        exposures: &'a [Exposure<'a>],
+        booleans: Spelling,
+    ) -> BoxFuture<'a, Vec<Appended>> {
+        let call = async move {
+            match self.store.opened() {
+                Ok(log) => log.append(exposures, booleans).await,
+                Err(_) => all_unavailable(exposures.len(), NOT_YET),
+            }
+        };
+        Box::pin(self.bounds.append(exposures.len(), call))
+    }
+
+    fn insert_if_absent<'a>(
+        &'a self,
+        record: &'a ExposureRecord,
+    ) -> BoxFuture<'a, Result<Insert, StoreError>> {
+        let call = async { self.store.opened()?.insert_if_absent(record).await };
+        let insert = Operation::InsertIfAbsent;
+        Box::pin(self.bounds.write_exposure(insert, call))
+    }
+
+    fn find<'a>(
+        &'a self,
+        key: &'a [u8],
+    ) -> BoxFuture<'a, Result<Option<ExposureRecord>, StoreError>> {
+        let call = async { self.store.opened()?.find(key).await };
+        Box::pin(self.bounds.write_exposure(Operation::Get, call))
+    }
+
+    fn page<'a>(
+        &'a self,
+        of: ExposureScope<'a>,
+        after: Option<&'a ExposureRecord>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<ExposureRecord>, StoreError>> {
+        let call = async move { self.store.opened()?.page(of, after, limit).await };
+        let patience = self.bounds.patience(Some(limit));
+        Box::pin(self.bounds.read(Operation::Scan, patience, call))
+    }
+
+    fn of_instance<'a>(
+        &'a self,
+        project: &'a ProjectName,
+        instance: &'a InstanceId<'a>,
+    ) -> BoxFuture<'a, Result<Vec<InstanceExposures>, StoreError>> {
+        let call = async { self.store.opened()?.of_instance(project, instance).await };
+        let patience = self.bounds.patience(None);
+        Box::pin(self.bounds.read(Operation::Keys, patience, call))
+    }
+
+    /// Always fails: no exposure is deleted through the guard.
+    fn delete<'a>(&'a self, _: &'a InstanceExposures) -> BoxFuture<'a, Result<(), StoreError>> {
+        let source = "this store deletes nothing".into();
+        Box::pin(std::future::ready(Err(StoreError::Refused { source })))
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        let call = async { self.store.opened()?.ping().await };
+        let patience = self.bounds.settings.deadline;
+        Box::pin(self.bounds.read(Operation::Ping, patience, call))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if let Ok(log) = self.store.opened() {
+                log.close().await;
+            }
+        })
+    }
+}

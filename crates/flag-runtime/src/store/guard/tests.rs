@@ -1,0 +1,267 @@
+//! Facts about the guard, with a store that answers when it is told to.
+
+use std::borrow::Cow;
+use std::sync::Mutex;
+
+use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Timestamp};
+use flag_store::scripted::{ScriptedLog, ScriptedRows, Step};
+use flag_store::{Exposure, Order, Scan, Spelling};
+use prometheus_client::encoding::text::encode;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::{advance, sleep, timeout};
+
+use super::*;
+
+const READS: usize = 4;
+const DEADLINE: Duration = Duration::from_millis(280);
+
+/// Has stores be silent, fail, or answer, and knows how many calls there have been, and how many at once.
+#[derive(Debug, Default)]
+struct Moods {
+    mood: Mutex<Mood>,
+    under_way: AtomicUsize,
+    most: AtomicUsize,
+    calls: AtomicUsize,
+    woken: Notify,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Mood {
+    #[default]
+    Answers,
+    Fails,
+    Silent,
+}
+
+struct UnderWay<'a>(&'a Moods);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Moods {
+    async fn befall(self: Arc<Self>) -> Step {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let under_way = self.under_way.fetch_add(1, Ordering::Relaxed) + 1;
+        let _under_way = UnderWay(&self);
+        self.most.fetch_max(under_way, Ordering::Relaxed);
+        let mood = *self.mood.lock().unwrap();
+        match mood {
+            Mood::Answers => Step::Pass,
+            Mood::Fails => Step::Fail(StoreError::Unavailable {
+                source: "down".into(),
+            }),
+            Mood::Silent => {
+                self.woken.notified().await;
+                Step::Pass
+            }
+        }
+    }
+}
+
+struct World {
+    store: Arc<Moods>,
+    guard: Arc<StoreGuard<dyn RowStore>>,
+    log: StoreGuard<dyn ExposureLog>,
+    registry: Registry,
+}
+
+impl World {
+    fn new(mood: Mood) -> Self {
+        let store = Arc::new(Moods::default());
+        let (rows, log) = (ScriptedRows::default(), ScriptedLog::default());
+        let moods = Arc::clone(&store);
+        rows.script(move |_| Arc::clone(&moods).befall());
+        let moods = Arc::clone(&store);
+        log.script(move |_| Arc::clone(&moods).befall());
+        let mut registry = Registry::default();
+        let settings = GuardSettings {
+            reads: READS,
+            deadline: DEADLINE,
+        };
+        let rows = DeferredStore::from(Arc::new(rows) as Arc<dyn RowStore>);
+        let guard = Arc::new(StoreGuard::new(Arc::new(rows), settings, &mut registry));
+        let log = DeferredStore::from(Arc::new(log) as Arc<dyn ExposureLog>);
+        let world = Self {
+            store,
+            log: guard.for_log(Arc::new(log)),
+            guard,
+            registry,
+        };
+        world.mood(mood);
+        world
+    }
+
+    fn mood(&self, mood: Mood) {
+        *self.store.mood.lock().unwrap() = mood;
+    }
+
+    async fn get(&self) -> Result<(), StoreError> {
+        let got = self.guard.get(b"k", Columns::All).await;
+        got.map(drop)
+    }
+
+    fn get_at_once(&self, calls: usize) -> JoinSet<Result<(), StoreError>> {
+        let mut tasks = JoinSet::new();
+        for _ in 0..calls {
+            let guard = Arc::clone(&self.guard);
+            tasks.spawn(async move { guard.get(b"k", Columns::All).await.map(drop) });
+        }
+        tasks
+    }
+
+    async fn write(&self) -> Result<(), StoreError> {
+        let exposure = Exposure {
+            request_id: "r".into(),
+            flag: Cow::Owned(FlagKey {
+                project: ProjectName::new("p").unwrap(),
+                flag_type: FlagType::Feature,
+                name: FlagName::new("f").unwrap(),
+            }),
+            instance: InstanceId::new("A").unwrap(),
+            value: Cow::Owned(FlagValue::Boolean(true)),
+            rollout_group: "control".into(),
+            reason: None,
+            bucket: None,
+            revision: None,
+            from_cache: None,
+            created: Timestamp::UNIX_EPOCH,
+        };
+        let mut results = self.log.append(&[exposure], Spelling::Json).await;
+        results.remove(0).map_err(|error| match error {
+            WriteExposureError::Store(error) => error,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    fn scrape(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).unwrap();
+        text
+    }
+}
+
+fn says(result: &Result<(), StoreError>, expected: &str) -> bool {
+    let source = result.as_ref().err().and_then(std::error::Error::source);
+    source.is_some_and(|source| source.to_string() == expected)
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_are_bounded_and_all_end_at_their_deadline() {
+    let world = World::new(Mood::Silent);
+    let began = Instant::now();
+    let results = world.get_at_once(1_000).join_all().await;
+    assert!(began.elapsed() <= DEADLINE + Duration::from_millis(1));
+    assert!(results.iter().all(Result::is_err));
+    assert_eq!(world.store.most.load(Ordering::Relaxed), READS);
+    let crowded = results
+        .iter()
+        .filter(|result| says(result, "too many reads under way"));
+    assert!(crowded.count() >= 1_000 - READS * (2 + WAITING_PER_PLACE));
+    assert_eq!(world.guard.bounds.waiting.load(Ordering::Relaxed), 0);
+    assert!(world.scrape().contains("store_calls_in_flight 0"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_waits_gets_the_next_place() {
+    let world = World::new(Mood::Silent);
+    let tasks = world.get_at_once(READS + 2);
+    sleep(DEADLINE / 2).await;
+    assert_eq!(world.store.calls.load(Ordering::Relaxed), READS);
+    world.mood(Mood::Answers);
+    world.store.woken.notify_waiters();
+    assert!(tasks.join_all().await.iter().all(Result::is_ok));
+    assert_eq!(world.store.calls.load(Ordering::Relaxed), READS + 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_in_a_row_are_answered_without_the_store() {
+    let world = World::new(Mood::Fails);
+    for _ in 0..5 {
+        assert!(says(&world.get().await, "down"));
+    }
+    for _ in 0..100 {
+        assert!(says(&world.get().await, "circuit open"));
+    }
+    assert_eq!(world.store.calls.load(Ordering::Relaxed), 5);
+    let text = world.scrape();
+    for line in [
+        "store_circuit_open{circuit=\"reads\"} 1",
+        "store_circuit_openings_total{circuit=\"reads\"} 1",
+        "store_calls_total{operation=\"get\",outcome=\"unavailable\"} 5",
+        "store_calls_rejected_total{operation=\"get\",reason=\"circuit_open\"} 100",
+    ] {
+        assert!(text.contains(line), "no {line} in {text}");
+    }
+    world.mood(Mood::Answers);
+    advance(Duration::from_millis(500)).await;
+    world.get().await.unwrap();
+    assert!(
+        world
+            .scrape()
+            .contains("store_circuit_open{circuit=\"reads\"} 0")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_is_found_again_though_nobody_asks() {
+    let world = World::new(Mood::Fails);
+    for _ in 0..5 {
+        world.get().await.unwrap_err();
+    }
+    let guard = Arc::clone(&world.guard);
+    let probing = tokio::spawn(async move { guard.probe().await });
+    sleep(Duration::from_mins(1)).await;
+    world.mood(Mood::Answers);
+    sleep(Duration::from_millis(1_100)).await;
+    assert!(!world.guard.circuit().is_open());
+    let calls = world.store.calls.load(Ordering::Relaxed);
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(world.store.calls.load(Ordering::Relaxed), calls);
+    probing.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn exposures_have_a_circuit_of_their_own_and_need_no_place() {
+    let world = World::new(Mood::Silent);
+    let _reads = world.get_at_once(READS);
+    sleep(Duration::from_millis(1)).await;
+    world.mood(Mood::Fails);
+    for _ in 0..5 {
+        assert!(says(&world.write().await, "down"));
+    }
+    assert!(says(&world.write().await, "circuit open"));
+    assert!(!world.guard.circuit().is_open());
+    assert!(
+        world
+            .scrape()
+            .contains("store_circuit_open{circuit=\"writes\"} 1")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_nobody_waits_for_leaves_its_place() {
+    let world = World::new(Mood::Silent);
+    for _ in 0..READS * 2 {
+        let gone = timeout(Duration::from_millis(1), world.get()).await;
+        assert!(gone.is_err());
+    }
+    world.mood(Mood::Answers);
+    world.get().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_of_everything_may_take_longer() {
+    let world = World::new(Mood::Silent);
+    let scan = world.guard.scan(Scan::prefix(""));
+    assert!(timeout(DEADLINE * 2, scan).await.is_err());
+    let scan = Scan {
+        order: Order::Descending,
+        ..Scan::prefix("").limit(1)
+    };
+    let scan = world.guard.scan(scan);
+    assert!(timeout(DEADLINE * 2, scan).await.unwrap().is_err());
+}

@@ -1,0 +1,53 @@
+//! The valid keys, by id.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use flag_keys::{Fingerprint, KeyFile, KeyId, Projects, Scopes};
+use flag_model::Timestamp;
+
+use super::rate::Allowance;
+
+/// A key to compare presented keys with.
+#[derive(Debug)]
+pub(crate) struct HeldKey {
+    pub(super) fingerprint: Fingerprint,
+    pub(super) scopes: Scopes,
+    pub(super) projects: Projects,
+    /// Its last valid instant.
+    pub(super) ends: Option<Timestamp>,
+    /// The rate allowance of its holder; survives a reload of the file.
+    pub(super) allowance: Arc<Allowance>,
+}
+
+/// The keys of one state of the file.
+#[derive(Debug, Default)]
+pub(super) struct KeySet(HashMap<KeyId, Arc<HeldKey>>);
+
+impl KeySet {
+    /// Returns the keys of a file; keys that were in `before` keep their allowances.
+    pub(super) fn new(file: &KeyFile, before: &Self) -> Self {
+        let keys = file.keys.iter().map(|key| {
+            let allowance = before.0.get(&key.id).map(|key| Arc::clone(&key.allowance));
+            let held = HeldKey {
+                fingerprint: key.fingerprint.clone(),
+                scopes: key.scopes,
+                projects: key.projects.clone(),
+                ends: key.ends(),
+                allowance: allowance.unwrap_or_default(),
+            };
+            (key.id.clone(), Arc::new(held))
+        });
+        Self(keys.collect())
+    }
+
+    /// Returns the key with this id. Ids are not secret, so the timing of the look-up may reveal them.
+    pub(super) fn get(&self, id: &str) -> Option<Arc<HeldKey>> {
+        self.0.get(id).cloned()
+    }
+
+    /// Returns the number of keys.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}

@@ -1,0 +1,104 @@
+//! What surrounds every handler: admission, panics, errors, common headers, trace, metrics.
+
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use actix_web::HttpResponse;
+use actix_web::http::header::CACHE_CONTROL;
+use futures_util::FutureExt as _;
+
+use super::admission::admitted;
+use super::context::RequestContext;
+use super::problem::ApiError;
+use super::request_id;
+use super::route::Route;
+use crate::telemetry::FailedRequest;
+
+/// Admits a request to its handler and completes the response: an error becomes its problem, a panic an internal error;
+/// the request id is in a header; and the request is counted and traced.
+pub(crate) async fn answer(
+    context: &RequestContext,
+    route: Route,
+    handler: impl Future<Output = Result<HttpResponse, ApiError>>,
+) -> HttpResponse {
+    let mut answer = pin!(complete(context, route, handler));
+    poll_fn(|task| poll_answer(answer.as_mut(), task)).await
+}
+
+/// What `cargo xtask instructions` counts: a function of its own in the binary.
+#[inline(never)]
+fn poll_answer<F: Future>(answer: Pin<&mut F>, task: &mut Context<'_>) -> Poll<F::Output> {
+    answer.poll(task)
+}
+
+async fn complete(
+    context: &RequestContext,
+    route: Route,
+    handler: impl Future<Output = Result<HttpResponse, ApiError>>,
+) -> HttpResponse {
+    let requests = &context.state.metrics.requests;
+    let _in_flight = requests.begin();
+    // A pointer to it is handed around, which is cheaper than moving it.
+    let handler = pin!(handler);
+    let handler = admitted(context, route, handler);
+    let result = AssertUnwindSafe(handler).catch_unwind().await;
+    let result = result.unwrap_or(Err(ApiError::Internal));
+    let mut response = result.unwrap_or_else(|error| fail(context, route, &error));
+    let caching = route.cache_control(response.status());
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, caching);
+    if let Some(id) = context.id.to_header() {
+        headers.insert(request_id::HEADER, id);
+    }
+    let RequestContext { request, id, .. } = context;
+    context.trace.end(route, request, id, &mut response);
+    requests.count(route, response.status(), context.began.elapsed());
+    response
+}
+
+/// Turns an error into its problem, and logs it.
+fn fail(context: &RequestContext, route: Route, error: &ApiError) -> HttpResponse {
+    let response = error.respond(&context.id);
+    let status = response.status();
+    let failed = FailedRequest {
+        request: &context.request,
+        id: &context.id,
+        trace: &context.trace,
+        route,
+        error,
+    };
+    let telemetry = &context.state.telemetry;
+    if status.is_server_error() {
+        context.trace.failed(error.code());
+        telemetry.log_fault(&failed, status, context.began.elapsed());
+    } else {
+        telemetry.log_refusal(&failed);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::FromRequest as _;
+    use actix_web::test::TestRequest;
+    use actix_web::web::Data;
+    use flag_api::REQUEST_ID;
+
+    use super::*;
+    use crate::http::AppState;
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_error() {
+        let request = TestRequest::default()
+            .insert_header((REQUEST_ID, "r-1"))
+            .app_data(Data::new(AppState::for_tests()))
+            .to_http_request();
+        let context = RequestContext::extract(&request).into_inner().unwrap();
+        let handler = async { panic!("for the test") };
+        let response = answer(&context, Route::Livez, handler).await;
+        assert_eq!(response.status().as_u16(), 500);
+        assert_eq!(response.headers().get(REQUEST_ID).unwrap(), "r-1");
+    }
+}

@@ -1,0 +1,72 @@
+//! The context of a request, which its handler gets.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::error::ErrorInternalServerError;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
+use flag_model::ProjectName;
+use tokio::time::Instant;
+
+use super::problem::ApiError;
+use super::request_id::RequestId;
+use super::state::AppState;
+use crate::access::Authorization;
+use crate::telemetry::Trace;
+
+/// A request, its id, and the state of the application.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestContext {
+    /// The request.
+    pub(crate) request: HttpRequest,
+    /// The id of the request.
+    pub(crate) id: RequestId,
+    /// The state of the application.
+    pub(crate) state: Data<AppState>,
+    /// What the caller may do.
+    pub(crate) authorization: Authorization,
+    /// The trace of the request.
+    pub(crate) trace: Trace,
+    /// When the request came.
+    pub(crate) began: Instant,
+}
+
+impl RequestContext {
+    /// Whether the caller may use a project. A handler of a route about projects must ask.
+    pub(crate) fn may(&self, project: &ProjectName) -> Result<(), ApiError> {
+        Ok(self.authorization.may(project)?)
+    }
+
+    /// Counts this many answers towards the rate of the caller; the request itself was the first.
+    pub(crate) fn charge(&self, answers: usize) -> Result<(), ApiError> {
+        let authenticator = &self.state.authenticator;
+        match self.authorization.principal() {
+            Some(principal) => {
+                let more = answers.saturating_sub(1);
+                Ok(authenticator.charge(&self.request, principal, more)?)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromRequest for RequestContext {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let began = Instant::now();
+        let Some(state) = request.app_data::<Data<AppState>>() else {
+            return ready(Err(ErrorInternalServerError("the site is not set up")));
+        };
+        ready(Ok(Self {
+            id: RequestId::of(request),
+            trace: state.telemetry.trace(request),
+            state: state.clone(),
+            request: request.clone(),
+            authorization: Authorization::default(),
+            began,
+        }))
+    }
+}

@@ -1,0 +1,78 @@
+//! The state of the application, shared by all workers.
+
+use flag_runtime::{Exposures, FlagCache, Positions};
+
+use super::limits::Limits;
+use super::readiness::Readiness;
+use crate::access::Authenticator;
+use crate::telemetry::Telemetry;
+use crate::telemetry::metrics::Metrics;
+
+/// The state of the application.
+#[derive(Debug)]
+pub(crate) struct AppState {
+    /// The flag cache.
+    pub(crate) flags: FlagCache,
+    /// The position cache.
+    pub(crate) positions: Positions,
+    /// Whether flags can be served.
+    pub(crate) readiness: Readiness,
+    /// Authenticates callers.
+    pub(crate) authenticator: Authenticator,
+    /// Limits of requests.
+    pub(crate) limits: Limits,
+    /// Metrics.
+    pub(crate) metrics: Metrics,
+    /// The exposure log.
+    pub(crate) exposures: Exposures,
+    /// Log lines and traces.
+    pub(crate) telemetry: Telemetry,
+    /// The largest body, in bytes.
+    pub(crate) max_body: usize,
+}
+
+#[cfg(test)]
+impl AppState {
+    /// The state of a service with default settings and an empty store in memory.
+    pub(crate) fn for_tests() -> Self {
+        use std::sync::Arc;
+
+        use flag_runtime::{DeferredStore, StoreGuard};
+        use flag_store::memory::{MemoryLog, MemoryStore};
+        use flag_store::{ExposureLog, FlagStore, RowStore, SystemClock};
+        use tokio::runtime::Handle;
+
+        let config = crate::config::Config::of_defaults();
+        let mut registry = crate::telemetry::metrics::registry();
+        let rows: Arc<dyn RowStore> = Arc::new(MemoryStore::default());
+        let rows = Arc::new(DeferredStore::from(rows));
+        let guard = StoreGuard::new(rows, config.cache.guard(), &mut registry);
+        let circuit = guard.circuit();
+        let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock));
+        let flags = FlagCache::new(
+            store.clone(),
+            Arc::clone(&circuit),
+            config.cache.flags,
+            Handle::current(),
+            &mut registry,
+        );
+        let log: Arc<dyn ExposureLog> = Arc::new(MemoryLog::default());
+        let exposures = Exposures::start(
+            Arc::clone(&log),
+            (Arc::clone(&log), &Handle::current()),
+            &config.exposures,
+            &mut registry,
+        );
+        Self {
+            readiness: Readiness::new(store, log, circuit, flags.clone()),
+            flags,
+            positions: Positions::new(config.cache.positions),
+            authenticator: Authenticator::open(&config.access, &Handle::current(), &mut registry),
+            limits: Limits::new(config.limits, &mut registry),
+            exposures,
+            metrics: Metrics::new(registry),
+            telemetry: Telemetry::off(),
+            max_body: config.http.max_body,
+        }
+    }
+}

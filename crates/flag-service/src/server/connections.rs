@@ -1,0 +1,207 @@
+//! The connections of one worker, and which one is closed when there are too many.
+//!
+//! A new connection replaces an idle one, if possible one without a request since the last check. If all have requests, a
+//! few more are accepted and closed after one answer; only probes are answered on them (`http/admission.rs`).
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::http::ConnectionState;
+use crate::http::{HeldBytes, LimitMetrics, Limits};
+
+/// Connections beyond the limit that each worker accepts.
+pub(super) const EXTRA: usize = 8;
+
+/// The most connections that are checked for one to close.
+const LOOKS: usize = 128;
+
+/// The connections of one worker.
+#[derive(Debug)]
+pub(super) struct Connections {
+    most: usize,
+    open: Cell<usize>,
+    /// In the order of checks; some of them may be closed already.
+    queue: RefCell<Queue>,
+    /// Those beyond the limit, the oldest first.
+    extra: RefCell<Queue>,
+    /// Connections beyond the limit in all workers.
+    all_extra: Arc<AtomicUsize>,
+    /// How long one stays open without a request.
+    pub(super) keep_alive: Duration,
+    pub(super) metrics: LimitMetrics,
+    pub(super) held: HeldBytes,
+}
+
+type Queue = VecDeque<Weak<ConnectionState>>;
+
+impl Connections {
+    /// Starts without connections, for at most this many.
+    pub(super) fn new(most: usize, limits: &Limits) -> Self {
+        Self {
+            most,
+            open: Cell::new(0),
+            queue: RefCell::default(),
+            extra: RefCell::default(),
+            all_extra: Arc::clone(&limits.extra),
+            keep_alive: limits.settings.keep_alive,
+            metrics: limits.metrics.clone(),
+            held: limits.held.clone(),
+        }
+    }
+
+    /// Accepts a connection; another one may be closed for it.
+    pub(super) fn enter(&self, state: &Rc<ConnectionState>) {
+        self.metrics.connections.inc();
+        let open = self.open.get();
+        if open >= self.most && !self.close_idle() {
+            self.enter_extra(state);
+            return;
+        }
+        self.open.set(open + 1);
+        let mut queue = self.queue.borrow_mut();
+        if queue.len() > 2 * open + LOOKS {
+            queue.retain(|state| state.strong_count() > 0);
+        }
+        queue.push_back(Rc::downgrade(state));
+    }
+
+    /// Notes that a connection is closed.
+    pub(super) fn leave(&self, state: &ConnectionState) {
+        self.metrics.connections.dec();
+        if state.is_extra.get() {
+            self.all_extra.fetch_sub(1, Ordering::Relaxed);
+        } else {
+            self.open.set(self.open.get().saturating_sub(1));
+        }
+    }
+
+    fn enter_extra(&self, state: &Rc<ConnectionState>) {
+        state.is_extra.set(true);
+        self.all_extra.fetch_add(1, Ordering::Relaxed);
+        let mut extra = self.extra.borrow_mut();
+        extra.retain(|state| state.strong_count() > 0);
+        if extra.len() >= EXTRA
+            && let Some(oldest) = extra.pop_front().and_then(|oldest| oldest.upgrade())
+        {
+            oldest.close();
+        }
+        extra.push_back(Rc::downgrade(state));
+    }
+
+    /// Closes an idle connection; returns whether there was one.
+    fn close_idle(&self) -> bool {
+        let mut queue = self.queue.borrow_mut();
+        let mut used: Option<(_, Rc<ConnectionState>)> = None;
+        for _ in 0..queue.len().min(LOOKS) {
+            let Some(next) = queue.pop_front() else { break };
+            let Some(state) = next.upgrade() else {
+                continue;
+            };
+            let answers = state.answers.get();
+            let is_used = state.seen.replace(answers) != answers;
+            if state.can_close() && !is_used {
+                queue.extend(used.map(|(used, _)| used));
+                return self.close(&state);
+            }
+            if state.can_close() && used.is_none() {
+                used = Some((next, state));
+            } else {
+                queue.push_back(next);
+            }
+        }
+        used.is_some_and(|(_, state)| self.close(&state))
+    }
+
+    fn close(&self, state: &ConnectionState) -> bool {
+        state.close();
+        self.metrics.made_room.inc();
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Phase;
+
+    fn connections(most: usize) -> Connections {
+        Connections::new(most, &Limits::for_tests())
+    }
+
+    fn enter(connections: &Connections) -> Rc<ConnectionState> {
+        let state = Rc::default();
+        connections.enter(&state);
+        state
+    }
+
+    fn ask(state: &ConnectionState) {
+        state.answers.set(state.answers.get() + 1);
+    }
+
+    #[test]
+    fn what_has_asked_nothing_goes_first_and_then_what_was_quiet_longest() {
+        let connections = connections(3);
+        let [used, silent, other] = [(); 3].map(|()| enter(&connections));
+        ask(&used);
+        ask(&other);
+        let new = enter(&connections);
+        assert!(silent.is_to_close() && !used.is_to_close() && !new.is_extra.get());
+        connections.leave(&silent);
+        ask(&new);
+        let _newer = enter(&connections);
+        let closed = [&used, &other, &new].map(|state| state.is_to_close());
+        assert_eq!(closed.iter().filter(|closed| **closed).count(), 1);
+        assert!(!new.is_to_close(), "it was used last");
+    }
+
+    #[test]
+    fn what_was_used_once_goes_in_the_end() {
+        let connections = connections(2);
+        let used = enter(&connections);
+        ask(&used);
+        let mut others = vec![enter(&connections)];
+        for _ in 0..3 {
+            others.push(enter(&connections));
+            others.retain(|other| {
+                if other.is_to_close() {
+                    connections.leave(other);
+                }
+                !other.is_to_close()
+            });
+        }
+        assert!(used.is_to_close());
+    }
+
+    #[test]
+    fn where_all_are_busy_a_few_more_are_let_in_and_the_oldest_of_these_goes() {
+        let connections = connections(1);
+        let busy = enter(&connections);
+        busy.phase.set(Phase::Answering);
+        let extra: Vec<_> = (0..=EXTRA).map(|_| enter(&connections)).collect();
+        assert!(extra.iter().all(|state| state.is_extra.get()));
+        let closed = extra.iter().filter(|state| state.is_to_close()).count();
+        assert!(closed == 1 && extra.first().unwrap().is_to_close());
+        assert!(!busy.is_to_close());
+        assert_eq!(connections.all_extra.load(Ordering::Relaxed), EXTRA + 1);
+        for state in &extra {
+            connections.leave(state);
+        }
+        assert_eq!(connections.all_extra.load(Ordering::Relaxed), 0);
+        connections.leave(&busy);
+        assert!(!enter(&connections).is_extra.get());
+    }
+
+    #[test]
+    fn what_is_closed_is_forgotten() {
+        let connections = connections(10);
+        for _ in 0..10_000 {
+            let state = enter(&connections);
+            connections.leave(&state);
+        }
+        assert!(connections.queue.borrow().len() <= LOOKS + 1);
+    }
+}

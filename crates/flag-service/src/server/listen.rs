@@ -1,0 +1,92 @@
+//! Accepts connections, and serves the application on each.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_http::{HttpService, KeepAlive, Protocol};
+use actix_server::Server;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::App;
+use actix_web::dev::AppConfig;
+use actix_web::web::Data;
+use tokio::net::{TcpSocket, TcpStream};
+
+use super::answers::{PIECE, followed};
+use super::connection::GuardedConnection;
+use super::connections::{Connections, EXTRA};
+use super::{LINGER, files, stop};
+use crate::handlers::register;
+use crate::http::{AppState, LimitSettings};
+
+/// Connections that wait to be accepted; the kernel ignores further ones, which then retry.
+const BACKLOG: u32 = 1_024;
+
+/// Bytes that the kernel buffers for a caller that does not read; it doubles this.
+const SEND_BUFFER: u32 = 64 << 10;
+
+/// Listens; returns the server, which serves when it is awaited, and its address.
+///
+/// This is what actix-web's own `HttpServer` does, with a [`GuardedConnection`] around each connection.
+pub(crate) fn listen(
+    address: SocketAddr,
+    workers: usize,
+    state: &Data<AppState>,
+) -> io::Result<(Server, SocketAddr)> {
+    let LimitSettings { connections, .. } = state.limits.settings;
+    let connections = files::make_room(connections, workers);
+    let share = connections.div_ceil(workers);
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_reuseaddr(true)?;
+    // Those that are accepted have it too. Answers are written one by one, and long ones in pieces: with Nagle's algorithm
+    // each would wait until the one before is acknowledged.
+    socket.set_nodelay(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    let listener = socket.listen(BACKLOG)?.into_std()?;
+    let reached_at = listener.local_addr()?;
+    let builder = Server::build()
+        .workers(workers)
+        // Twice the extra ones: those that are to be closed go in a moment.
+        .max_concurrent_connections(share + 2 * EXTRA)
+        .shutdown_timeout(stop::REQUESTS_WITHIN.as_secs())
+        .disable_signals();
+    let stopping = builder.graceful_shutdown_signal();
+    let state = state.clone();
+    let server = builder.listen("http", listener, move || {
+        let app = App::new().app_data(state.clone()).configure(register);
+        let app = app.into_factory();
+        let app = app.map_err(|error| error.error_response());
+        let app = followed(map_config(app, |()| AppConfig::default()));
+        let stopping = stopping.clone();
+        let http = HttpService::build()
+            // Timers for each request; a `GuardedConnection` sees to it with few for each connection.
+            .keep_alive(KeepAlive::Os)
+            .client_request_timeout(Duration::ZERO)
+            .client_disconnect_timeout(LINGER)
+            .h1_write_buffer_size(PIECE)
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .on_connect_ext(|connection: &GuardedConnection<TcpStream>, known| {
+                known.insert(connection.state());
+            })
+            .finish(app);
+        let connections = Rc::new(Connections::new(share, &state.limits));
+        fn_service(move |connection: TcpStream| {
+            let guarded = connection.peer_addr().map(|peer| {
+                let guarded = GuardedConnection::new(connection, &connections);
+                (guarded, Protocol::Http1, Some(peer))
+            });
+            async { guarded.map_err(Into::into) }
+        })
+        .and_then(http)
+    })?;
+    Ok((server.run(), reached_at))
+}

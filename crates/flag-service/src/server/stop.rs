@@ -1,0 +1,111 @@
+//! Shutdown: not ready, no new requests, exposures written, within ten seconds (`watchdog.rs`).
+
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::web::Data;
+use anyhow::{Context as _, bail};
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::{error, info, warn};
+
+use crate::http::AppState;
+
+/// How long after the signal requests in flight may take, including the drain delay.
+pub(crate) const REQUESTS_WITHIN: Duration = Duration::from_secs(6);
+
+/// How long after the signal exposures may be written.
+const EXPOSURES_WITHIN: Duration = Duration::from_secs(9);
+
+/// Serves until a signal, then for `delay` without being ready, then stops; an error if exposures could not be written in
+/// time.
+pub(crate) async fn serve_until(
+    signals: impl Future<Output = &'static str>,
+    mut server: Server,
+    state: &Data<AppState>,
+    delay: Duration,
+) -> anyhow::Result<()> {
+    let (told_at, ended) = tokio::select! {
+        ended = &mut server => (Instant::now(), ended.context("cannot serve")),
+        signal = signals => {
+            let told_at = Instant::now();
+            info!(signal, "stopping");
+            state.readiness.begin_draining();
+            (told_at, drain(server, told_at, delay).await)
+        }
+    };
+    flush(state, told_at + EXPOSURES_WITHIN).await?;
+    ended
+}
+
+/// Serves for `delay`, then accepts no connections and waits for the requests in flight.
+async fn drain(mut server: Server, told_at: Instant, delay: Duration) -> anyhow::Result<()> {
+    if let Ok(ended) = timeout(delay, &mut server).await {
+        return ended.context("cannot serve");
+    }
+    // The server does it while it is polled; the handle only tells it to.
+    drop(server.handle().stop(true));
+    if let Ok(ended) = timeout_at(told_at + REQUESTS_WITHIN, server).await {
+        return ended.context("cannot serve");
+    }
+    warn!("requests under way are cut off");
+    Ok(())
+}
+
+/// Writes the waiting exposures.
+async fn flush(state: &Data<AppState>, until: Instant) -> anyhow::Result<()> {
+    let left = state.exposures.flush(until).await;
+    if left > 0 {
+        error!(
+            exposures = left,
+            "stopped with exposures that were not written"
+        );
+        bail!("{left} exposures were not written: the store did not take them in time");
+    }
+    Ok(())
+}
+
+/// Handles the signals to stop from now on; returns a future that resolves to the name of the first one.
+#[cfg(unix)]
+pub(crate) fn signals() -> std::io::Result<impl Future<Output = &'static str>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // A terminal that is closed sends it; what waits is written then too.
+    let mut hang_up = signal(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            _ = hang_up.recv() => "SIGHUP",
+        }
+    })
+}
+
+/// From now on a write beyond `RLIMIT_FSIZE` fails instead of ending the process.
+#[cfg(unix)]
+pub(crate) fn outlive_file_limits() -> std::io::Result<()> {
+    use rustix::process::Signal;
+    use tokio::signal::unix::{SignalKind, signal};
+
+    // A handler that was once installed stays.
+    signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
+}
+
+/// Other systems have no such signal.
+#[cfg(not(unix))]
+pub(crate) fn outlive_file_limits() -> std::io::Result<()> {
+    Ok(())
+}
+
+/// The same on other systems.
+#[cfg(not(unix))]
+pub(crate) fn signals() -> std::io::Result<impl Future<Output = &'static str>> {
+    Ok(async {
+        // Without a way to be told, it serves until it is killed.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        "Ctrl-C"
+    })
+}

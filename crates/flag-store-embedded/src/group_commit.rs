@@ -1,0 +1,99 @@
+//! Group commit: small writes that wait for the file at the same time share a transaction and a wait for the disk.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Transaction;
+use tokio::sync::oneshot;
+
+use crate::database::Database;
+use crate::failure::Failure;
+use crate::rows::{Write, begin};
+
+/// The most writes in one transaction.
+const TOGETHER: usize = 256;
+
+/// The waiting writes, in order of arrival.
+#[derive(Debug, Default)]
+pub(crate) struct GroupCommit(Mutex<VecDeque<Waiting>>);
+
+/// The result of a write: whether its condition held and it was made.
+type Outcome = Result<bool, Failure>;
+
+#[derive(Debug)]
+struct Waiting {
+    write: Write,
+    reply: oneshot::Sender<Outcome>,
+}
+
+impl GroupCommit {
+    /// Adds a write. The next [`make`](Self::make) makes it, unless its caller is gone by then.
+    pub(crate) fn add(&self, write: Write) -> oneshot::Receiver<Outcome> {
+        let (reply, outcome) = oneshot::channel();
+        self.waiting().push_back(Waiting { write, reply });
+        outcome
+    }
+
+    /// Makes the writes that wait; fails before any of them has begun if the file cannot be written now.
+    pub(crate) fn make(&self, database: &mut Database) -> Result<(), Failure> {
+        if self.waiting().is_empty() {
+            return Ok(());
+        }
+        let transaction = begin(database)?;
+        let taken = self.take();
+        match make(transaction, &taken) {
+            Ok(outcomes) => {
+                for (one, outcome) in taken.into_iter().zip(outcomes) {
+                    one.answer(Ok(outcome));
+                }
+            }
+            // One of them may be to blame, for instance as too large for the disk.
+            Err(_) if taken.len() > 1 => {
+                for one in taken {
+                    let alone = std::slice::from_ref(&one);
+                    let outcomes = begin(database).and_then(|begun| make(begun, alone));
+                    one.answer(outcomes.map(|outcomes| outcomes.contains(&true)));
+                }
+            }
+            Err(failure) => {
+                for one in taken {
+                    one.answer(Err(failure.clone()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the next writes whose callers still wait.
+    fn take(&self) -> Vec<Waiting> {
+        let mut waiting = self.waiting();
+        let mut taken = Vec::new();
+        while taken.len() < TOGETHER
+            && let Some(next) = waiting.pop_front()
+        {
+            if !next.reply.is_closed() {
+                taken.push(next);
+            }
+        }
+        taken
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn answer(self, outcome: Outcome) {
+        // The caller may be gone by now.
+        let _ = self.reply.send(outcome);
+    }
+}
+
+/// Makes all of these, or none.
+fn make(transaction: Transaction<'_>, writes: &[Waiting]) -> Result<Vec<bool>, Failure> {
+    let outcomes = writes.iter().map(|one| one.write.make(&transaction));
+    let outcomes = outcomes.collect::<Result<_, _>>()?;
+    transaction.commit()?;
+    Ok(outcomes)
+}

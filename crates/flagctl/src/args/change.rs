@@ -1,0 +1,132 @@
+//! Arguments that add or revise a flag.
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use flag_model::{Date, FormatVersion, Timestamp};
+
+use super::{ConfirmArgs, FlagArgs, NameArgs, OutputArgs, OwnerArgs};
+
+#[derive(Debug, Args)]
+pub(crate) struct AddArgs {
+    #[command(flatten)]
+    pub(crate) flag: FlagArgs,
+    /// What the flag switches
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: String,
+    #[command(flatten)]
+    pub(crate) owner: OwnerArgs,
+    /// Link to the ticket that plans the removal of the flag
+    #[arg(long, value_name = "URL")]
+    pub(crate) ticket: Option<String>,
+    /// Tag to find the flag by; may be repeated
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(crate) tags: Vec<String>,
+    /// Day by which the flag should be removed from the code; it is still served afterwards
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = Date::parse)]
+    pub(crate) expires_on: Option<Date>,
+    #[command(flatten)]
+    pub(crate) names: NameArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) confirmation: ConfirmArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReviseArgs {
+    #[command(flatten)]
+    pub(crate) flag: FlagArgs,
+    /// Value for everybody who is in no treatment; required for the first revision
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) control: Option<String>,
+    /// Reason for the revision
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) comment: String,
+    #[command(flatten)]
+    pub(crate) owner: OwnerArgs,
+    /// Time of the revision that must still be the newest; otherwise nothing is written
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    pub(crate) from_revision: Option<Timestamp>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) treatment: TreatmentArgs,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+    #[command(flatten)]
+    pub(crate) confirmation: ConfirmArgs,
+}
+
+/// A change of one treatment.
+#[derive(Debug, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "One treatment")]
+pub(crate) struct TreatmentArgs {
+    /// Position of the treatment (1, 2, …), its rollout group, or `new`; required if there are several. If that is
+    /// ambiguous, `#2` and `#new` are positions and `name:2` is a rollout group
+    #[arg(long = "treatment", value_name = "SELECTOR")]
+    pub(crate) selector: Option<String>,
+    /// Share of all instances that receives it, 0 to 100; up to three decimals in version 2
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    pub(crate) percent: Option<String>,
+    /// Value that they receive [default for a new treatment of a feature: the opposite of the control]
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) value: Option<String>,
+    /// Instance id that always receives it; one id per option, may be repeated; no list (`A,B`), no file (`@FILE`)
+    #[arg(long = "override", value_name = "ID", allow_negative_numbers = true)]
+    pub(crate) overrides: Vec<String>,
+    /// Instance id to remove from the override list; may be repeated
+    #[arg(
+        long = "remove-override",
+        value_name = "ID",
+        allow_negative_numbers = true
+    )]
+    pub(crate) removed_overrides: Vec<String>,
+    /// Name of its rollout group, in version 2
+    #[arg(long, value_name = "NAME")]
+    pub(crate) treatment_name: Option<String>,
+    /// Remove it; later treatments without a name move up, and their rollout groups change
+    #[arg(
+        long = "remove-treatment",
+        conflicts_with_all = ["percent", "value", "overrides", "removed_overrides", "treatment_name"]
+    )]
+    pub(crate) remove: bool,
+}
+
+/// How instances are placed on the rollout line.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Placing instances")]
+pub(crate) struct FormatArgs {
+    /// Reshuffle: give everybody a new bucket, and move a flag of version 1 to version 2
+    /// [default in version 1: the flag's name]
+    #[arg(long, value_name = "SALT", num_args = 0..=1)]
+    #[expect(
+        clippy::option_option,
+        reason = "how clap tells an option without its value from none"
+    )]
+    pub(crate) resalt: Option<Option<String>>,
+    /// Text that is hashed before instance ids, for a first revision of version 2 [default: the flag's name]
+    #[arg(long, value_name = "SALT")]
+    pub(crate) salt: Option<String>,
+    /// md5, sha1, sha256 or another digest, for a first revision or with --resalt [default: md5, later the one in
+    /// force]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) algorithm: Option<String>,
+    /// Format version of the first revision; 1 if the reference service still reads the rows [default: 2]
+    #[arg(long, value_name = "VERSION", value_parser = format_version())]
+    pub(crate) format_version: Option<FormatVersion>,
+}
+
+fn format_version() -> impl TypedValueParser<Value = FormatVersion> {
+    PossibleValuesParser::new(["1", "2"]).try_map(|text| FormatVersion::parse(&text))
+}
+
+/// What `flagctl revise p feature f --comment why` reads, with more options.
+#[cfg(test)]
+pub(crate) fn revise_args(options: &[&str]) -> ReviseArgs {
+    use clap::FromArgMatches as _;
+
+    let command = ReviseArgs::augment_args(clap::Command::new("revise"));
+    let flag = ["revise", "p", "feature", "f", "--comment", "why"];
+    let matches = command.try_get_matches_from([&flag, options].concat());
+    ReviseArgs::from_arg_matches(&matches.unwrap()).unwrap()
+}

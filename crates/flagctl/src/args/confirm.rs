@@ -1,0 +1,29 @@
+//! Arguments that confirm a command in advance.
+
+use clap::Args;
+
+/// How a change is confirmed.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Confirmation")]
+pub(crate) struct ConfirmArgs {
+    /// Do not ask; nothing is asked either if standard input is not a terminal
+    #[arg(long, short = 'y')]
+    pub(crate) yes: bool,
+    /// Show what would change, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Name of a flag whose risky change is meant: nobody keeps the control value, everybody gets a new bucket, instances
+    /// move between treatments, treatments are left out, a rollback is undone, or a revision ahead of the clock will
+    /// replace it; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) yes_i_mean: Vec<String>,
+}
+
+/// How a command is confirmed that changes no flag.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Confirmation")]
+pub(crate) struct YesArgs {
+    /// Do not ask
+    #[arg(long, short = 'y')]
+    pub(crate) yes: bool,
+}

@@ -1,0 +1,185 @@
+//! How many instances receive another value after a change.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use flag_model::{BUCKETS, BucketRange, Percent, Revision};
+use flag_rollout::groups;
+
+/// How many buckets change sides, override lists apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Impact {
+    /// Buckets whose value changes.
+    value: u32,
+    /// Buckets that go from one treatment to another.
+    between_treatments: u32,
+    /// Whether the numbers are of what is to be expected, as everybody gets a new bucket.
+    is_expected: bool,
+}
+
+/// A stretch of the rollout line with the same owners before and after.
+struct Stretch {
+    width: u32,
+    now: Option<usize>,
+    then: Option<usize>,
+}
+
+impl Impact {
+    /// Compares who owns which bucket.
+    pub(crate) fn of(now: &Revision, then: &Revision) -> Self {
+        if !now.format.places_equally(&then.format) {
+            return Self::expected(now, then);
+        }
+        let mut sides = Self {
+            value: 0,
+            between_treatments: 0,
+            is_expected: false,
+        };
+        for stretch in stretches(now, then) {
+            if value(now, stretch.now) == value(then, stretch.then) {
+                continue;
+            }
+            sides.value += stretch.width;
+            // By what they receive, not by the rollout group: a group is renamed when one before it goes.
+            if stretch.now.is_some() && stretch.then.is_some() {
+                sides.between_treatments += stretch.width;
+            }
+        }
+        sides
+    }
+
+    /// How many instances receive another value.
+    pub(crate) fn percent(&self) -> Percent {
+        percent(self.value)
+    }
+
+    /// How many of them go from one treatment to another.
+    pub(crate) fn between_treatments(&self) -> Percent {
+        percent(self.between_treatments)
+    }
+
+    /// Whether that is only to be expected, as everybody gets a new bucket.
+    pub(crate) fn is_expected(&self) -> bool {
+        self.is_expected
+    }
+
+    /// Whether every instance receives another value.
+    pub(crate) fn is_everybody(&self) -> bool {
+        !self.is_expected && self.value == BUCKETS
+    }
+
+    /// Whether any instance goes from one treatment to another, short of a new bucket for everybody.
+    pub(crate) fn any_between_treatments(&self) -> bool {
+        self.between_treatments > 0
+    }
+
+    /// With a new bucket for everybody, the old value says nothing about the new one.
+    fn expected(now: &Revision, then: &Revision) -> Self {
+        let share = |revision: &Revision, wanted: &str| -> f64 {
+            let mut control = BUCKETS;
+            let mut owned = 0;
+            for treatment in &revision.treatments {
+                control -= treatment.percent.buckets();
+                owned += if treatment.value.to_string() == wanted {
+                    treatment.percent.buckets()
+                } else {
+                    0
+                };
+            }
+            owned += if revision.control.to_string() == wanted {
+                control
+            } else {
+                0
+            };
+            f64::from(owned) / f64::from(BUCKETS)
+        };
+        let values: BTreeSet<String> = [now, then]
+            .into_iter()
+            .flat_map(|revision| {
+                let values = revision
+                    .treatments
+                    .iter()
+                    .map(|treatment| treatment.value.to_string());
+                values
+                    .chain([revision.control.to_string()])
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        let same: f64 = values
+            .iter()
+            .map(|value| share(now, value) * share(then, value))
+            .sum();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of BUCKETS, rounded"
+        )]
+        let value = ((1.0 - same) * f64::from(BUCKETS)).round() as u32;
+        Self {
+            value,
+            between_treatments: 0,
+            is_expected: true,
+        }
+    }
+}
+
+fn value(revision: &Revision, owner: Option<usize>) -> String {
+    let treatment = owner.and_then(|at| revision.treatments.get(at));
+    treatment
+        .map_or(&revision.control, |treatment| &treatment.value)
+        .to_string()
+}
+
+fn stretches(now: &Revision, then: &Revision) -> Vec<Stretch> {
+    let ranges = |revision| {
+        groups(revision)
+            .into_iter()
+            .map(|(_, ranges)| ranges)
+            .collect::<Vec<_>>()
+    };
+    let (before, after) = (ranges(now), ranges(then));
+    let all = before.iter().chain(&after).flatten();
+    let mut edges: BTreeSet<u32> = all.flat_map(|range| [range.from(), range.to()]).collect();
+    edges.extend([0, BUCKETS]);
+    let edges: Vec<u32> = edges.into_iter().collect();
+    let stretches = edges.windows(2).filter_map(|pair| {
+        let &[from, to] = pair else { return None };
+        Some(Stretch {
+            width: to - from,
+            now: owner(&before, from),
+            then: owner(&after, from),
+        })
+    });
+    stretches.collect()
+}
+
+fn owner(treatments: &[Vec<BucketRange>], bucket: u32) -> Option<usize> {
+    treatments.iter().position(|ranges| {
+        ranges
+            .iter()
+            .any(|range| (range.from()..range.to()).contains(&bucket))
+    })
+}
+
+fn percent(buckets: u32) -> Percent {
+    Percent::from_buckets(buckets).unwrap_or(Percent::HUNDRED)
+}
+
+impl fmt::Display for Impact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let about = if self.is_expected { "about " } else { "" };
+        write!(
+            f,
+            "{about}{} % of all instances receive another value",
+            self.percent()
+        )?;
+        if self.between_treatments > 0 {
+            write!(
+                f,
+                ", {} % move from one treatment to another",
+                self.between_treatments()
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,265 @@
+//! The command line: every command with its arguments, its help and its examples.
+mod tips;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use flag_settings::{Setting, Sources, table};
+
+use self::tips::with_tip;
+use crate::args::{AddArgs, ReviseArgs};
+use crate::commands::{
+    ApplyArgs, BackupArgs, CompareArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs,
+    ExplainArgs, ExportArgs, ExposuresArgs, ForgetArgs, GetArgs, HistoryArgs, InitArgs, KeysArgs,
+    LatestArgs, ListArgs, ManualArgs, RestoreBackupArgs, RollbackArgs, RunConfigArgs, SqlArgs,
+    UpdateArgs,
+};
+use crate::environment::Variables;
+use crate::exit_code::ExitCode;
+
+/// Adds, revises and reads feature flags
+#[derive(Debug, Parser)]
+#[command(name = "flagctl", version, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// A command with its arguments.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Add a flag with its description
+    #[command(after_help = "Example:
+  flagctl add csr-assistant feature multi_step_api_router \\
+      --description 'Multi-step API router' --expires-on 2027-01-31 \\
+      --ticket https://tickets.example.com/CSR-12")]
+    Add(AddArgs),
+    /// Add a revision that changes who receives what; what is left out stays as it is
+    #[command(after_help = "Examples:
+  flagctl revise csr-assistant feature multi_step_api_router \\
+      --control false --comment 'Off for everyone'
+  flagctl revise csr-assistant feature multi_step_api_router \\
+      --percent 40 --override A12345 --comment 'Rollout to 40 %'
+  flagctl revise csr-assistant data greeting \\
+      --treatment new --value 'Hello!' --percent 12.5 --comment 'Try a greeting'")]
+    Revise(ReviseArgs),
+    /// Update the metadata of a flag; what is left out stays as it is
+    #[command(after_help = "Example:
+  flagctl update csr-assistant feature multi_step_api_router \\
+      --ticket https://tickets.example.com/CSR-13 --expires-on 2027-03-31")]
+    Update(UpdateArgs),
+    /// Roll a flag back to an older revision
+    #[command(after_help = "Examples:
+  flagctl rollback csr-assistant feature multi_step_api_router
+  flagctl rollback csr-assistant feature multi_step_api_router \\
+      --to '2024-09-25 19:15:28.248896'")]
+    Rollback(RollbackArgs),
+    /// Write the row that a run configuration of the reference's DAG describes
+    #[command(after_help = "Example:
+  flagctl run-config --file run-config.json")]
+    RunConfig(RunConfigArgs),
+    /// Write the manual pages into a folder
+    #[command(hide = true)]
+    Manual(ManualArgs),
+    /// Refused: nothing is ever removed
+    #[command(hide = true, alias = "delete")]
+    Remove {
+        /// Any arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        what: Vec<String>,
+    },
+    /// Show the metadata of a flag and its revision in force
+    #[command(after_help = "Example:
+  flagctl get csr-assistant feature multi_step_api_router -o json")]
+    Get(GetArgs),
+    /// Show only the revision in force
+    #[command(after_help = "Example:
+  flagctl latest csr-assistant feature multi_step_api_router -o yaml")]
+    Latest(LatestArgs),
+    /// Show the revisions of a flag, the newest first
+    #[command(after_help = "Examples:
+  flagctl history csr-assistant feature multi_step_api_router --limit 5
+  flagctl history csr-assistant feature multi_step_api_router --metadata")]
+    History(HistoryArgs),
+    /// Show the flags of a project
+    #[command(after_help = "Examples:
+  flagctl list csr-assistant
+  flagctl list csr-assistant --with-latest
+  flagctl list csr-assistant -o name")]
+    List(ListArgs),
+    /// Show two revisions side by side; ends with code 7 if they decide differently
+    #[command(after_help = "Example:
+  flagctl diff csr-assistant feature multi_step_api_router \\
+      '2024-09-25 19:15:28.248896' '2024-10-01 08:00:00'  # exits 7")]
+    Diff(DiffArgs),
+    /// Explain what an instance receives, and why, now or at a past time
+    #[command(after_help = "Examples:
+  flagctl explain csr-assistant feature multi_step_api_router A12345
+  flagctl explain csr-assistant feature multi_step_api_router A12345 \\
+      --at '2024-09-30 12:00:00'")]
+    Explain(ExplainArgs),
+    /// Show the logged exposures of a flag
+    #[command(after_help = "Examples:
+  flagctl exposures csr-assistant feature multi_step_api_router --limit 10
+  flagctl exposures csr-assistant feature multi_step_api_router --instance A12345")]
+    Exposures(ExposuresArgs),
+    /// Delete the exposures of an instance id, and show which override lists name it; no flag is changed
+    #[command(after_help = "Examples:
+  flagctl forget A12345 --project csr-assistant --dry-run
+  flagctl forget A12345 --project csr-assistant --yes")]
+    Forget(ForgetArgs),
+    /// Print a query as GoogleSQL for Bigtable Studio; opens no store
+    #[command(after_help = "Examples:
+  flagctl sql latest csr-assistant feature multi_step_api_router
+  flagctl sql exposures csr-assistant feature multi_step_api_router --instance A12345
+  flagctl sql list-with-latest csr-assistant --flag-table flags_test")]
+    Sql(SqlArgs),
+    /// Write the flags of a project as a file that can be reviewed and applied
+    #[command(after_help = "Examples:
+  flagctl export csr-assistant > flags.yaml
+  flagctl export csr-assistant -o json > flags.json")]
+    Export(ExportArgs),
+    /// Apply a file of `flagctl export`: append what differs from the store, remove nothing
+    #[command(after_help = "Examples:
+  flagctl apply -f flags.yaml --check
+  flagctl apply -f flags.yaml --dry-run
+  flagctl apply -f flags.yaml --yes --comment 'CSR-12: greet everybody'")]
+    Apply(ApplyArgs),
+    /// Create missing tables or files of the store; changes no data
+    #[command(after_help = "Examples:
+  flagctl init
+  flagctl init --log-retention-days 30")]
+    Init(InitArgs),
+    /// Check settings, store, tables and rows; changes nothing
+    #[command(after_help = "Examples:
+  flagctl doctor
+  flagctl doctor csr-assistant -o json")]
+    Doctor(DoctorArgs),
+    /// Compare the answers of two services for all flags of a project; ends with code 7 if one differs
+    ///
+    /// Use it to move from one service to another. Both services are asked for every flag and every instance id, and log
+    /// each answer as an exposure.
+    #[command(after_help = "Example:
+  flagctl compare csr-assistant \\
+      --with http://python-flags:8000 --ids ids.txt  # needs both services")]
+    Compare(CompareArgs),
+    /// Copy the rows of a project unchanged from one store to another; overwrites none
+    #[command(after_help = "Examples:
+  flagctl copy csr-assistant --from embedded:./flag-data --to embedded:./copy
+  flagctl copy csr-assistant --from embedded:./flag-data \\
+      --to bigtable:anbc-hcb-dev/csr-va-db-hcb-dev --exposures  # needs Google Cloud")]
+    Copy(CopyArgs),
+    /// Back up the embedded store into a folder, even while it is in use; checks each file
+    #[command(after_help = "Example:
+  flagctl backup ./backup-of-today")]
+    Backup(BackupArgs),
+    /// Restore a backup of the embedded store, even while the store is in use
+    #[command(after_help = "Examples:
+  flagctl backup ./backup-of-today
+  flagctl restore-backup ./backup-of-today --data-dir ./new-flag-data
+  flagctl restore-backup ./backup-of-today --replace")]
+    RestoreBackup(RestoreBackupArgs),
+    /// Create, list and revoke API keys of the service; opens no store
+    Keys(KeysArgs),
+    /// Print the completion script of a shell
+    #[command(after_help = "Example:
+  flagctl completions bash > flagctl.bash")]
+    Completions(CompletionsArgs),
+}
+
+/// Reads the command line: the command, and the settings that it names.
+pub(crate) fn read(
+    typed: impl IntoIterator<Item = OsString>,
+    variables: Variables,
+) -> Result<(Command, Sources), clap::Error> {
+    let typed: Vec<OsString> = typed.into_iter().collect();
+    let matches = command().try_get_matches_from(&typed);
+    let matches = matches.map_err(|error| with_tip(error, &typed, &command()))?;
+    let command = CommandLine::from_arg_matches(&matches)?.command;
+    Ok((command, Sources::new(&matches, variables)))
+}
+
+/// The whole command line, the settings of the store included.
+pub(crate) fn command() -> clap::Command {
+    let settings = table::OF_STORE.iter().map(Setting::arg);
+    CommandLine::command()
+        .args(settings.map(|arg| arg.global(true).help_heading("Store")))
+        .after_help(ExitCode::help())
+}
+
+#[cfg(test)]
+mod tests {
+    use flag_settings::{Origin, Reader};
+
+    use super::*;
+    use crate::args::revise_args;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[track_caller]
+    fn check_data_dir(typed: &[&str]) {
+        let (_, sources) = read(typed.iter().map(OsString::from), Variables::new()).unwrap();
+        let mut reader = Reader::new(sources);
+        assert_eq!(reader.text(&table::DATA_DIR).as_deref(), Some("x"));
+        assert_eq!(reader.origin(&table::DATA_DIR), Origin::Option);
+    }
+
+    #[test]
+    fn settings_stand_before_or_after_the_command() {
+        check_data_dir(&["flagctl", "--data-dir", "x", "get", "p", "feature", "f"]);
+        check_data_dir(&["flagctl", "get", "p", "feature", "f", "--data-dir=x"]);
+        check_data_dir(&["flagctl", "get", "p", "--data-dir", "x", "feature", "f"]);
+    }
+
+    #[test]
+    fn an_instance_id_may_be_a_negative_number() {
+        let options = ["--override", "-5", "--remove-override", "-6.5"];
+        let treatment = revise_args(&options).treatment;
+        assert_eq!(
+            (treatment.overrides, treatment.removed_overrides),
+            (vec!["-5".to_owned()], vec!["-6.5".to_owned()])
+        );
+        for typed in [
+            "exposures p feature f --instance -5",
+            "sql exposures p feature f --instance -5",
+            "explain p feature f -5",
+        ] {
+            let typed = ["flagctl"].into_iter().chain(typed.split(' '));
+            let read = read(typed.map(OsString::from), Variables::new());
+            assert!(read.is_ok(), "{read:?}");
+        }
+    }
+
+    #[track_caller]
+    fn check_tip(options: &str, expected: &str) {
+        let typed = "flagctl revise p feature f --comment why".split(' ');
+        let typed = typed.chain(options.split(' ')).map(OsString::from);
+        let error = read(typed, Variables::new()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    /// What clap proposes is a `--` that takes the value for a further word.
+    #[test]
+    fn a_value_that_looks_like_an_option_is_told_how_it_is_typed() {
+        let tip = "tip: to pass '-A5' as the value of '--override', use '--override=-A5'\n";
+        check_tip("--override -A5 --percent 1", tip);
+        check_tip("--remove-override --x", "use '--remove-override=--x'\n");
+        check_tip("--control -x", "use '--control=-x'\n");
+        check_tip("-o -x", "use '-o=-x'\n");
+        check_tip("-5", "behind all options: '-- -5'\n");
+        check_tip("--yes -5", "behind all options: '-- -5'\n");
+    }
+
+    #[test]
+    fn a_salt_may_be_left_out() {
+        assert_eq!(revise_args(&[]).format.resalt, None);
+        assert_eq!(revise_args(&["--resalt"]).format.resalt, Some(None));
+        for typed in [["--resalt", "f.2"].as_slice(), &["--resalt=f.2"]] {
+            let resalt = revise_args(typed).format.resalt;
+            assert_eq!(resalt, Some(Some("f.2".to_owned())));
+        }
+    }
+}

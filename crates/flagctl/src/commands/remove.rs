@@ -1,0 +1,23 @@
+//! `flagctl remove`: refused, as nothing is ever removed.
+
+use crate::exit_code::ExitCode;
+use crate::failure::{CommandError, Failure};
+
+/// A flag or a revision was to be removed.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "nothing is ever removed: `flagctl revise` gives everybody the control value, `flagctl rollback` goes back to an \
+     older revision, `flagctl update` says when a flag should be gone"
+)]
+struct NothingIsRemoved;
+
+impl CommandError for NothingIsRemoved {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Usage
+    }
+}
+
+/// Refuses, and says what to do instead.
+pub(crate) fn remove() -> Result<(), Failure> {
+    Err(NothingIsRemoved.into())
+}

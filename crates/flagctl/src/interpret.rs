@@ -1,0 +1,196 @@
+//! What arguments mean: from them and the newest revision to the next row. No I/O, no clock.
+mod error;
+mod format;
+#[cfg(test)]
+mod tests;
+mod treatments;
+
+use flag_model::{
+    Date, FlagKey, FlagName, FlagValue, Format, HashAlgorithm, Invalid, MetadataParts, NewName,
+    OwnerId, ProjectName, Revision, RevisionParts, quoted,
+};
+
+pub(crate) use self::error::ArgumentError;
+use self::error::named;
+pub(crate) use self::treatments::place;
+use crate::args::{AddArgs, FlagArgs, OwnerArgs, ReviseArgs};
+use crate::environment::Variables;
+use crate::owner::{OWNER_VARIABLES, non_blank};
+use crate::shell::word;
+
+/// How many options a message spells out.
+const LISTED: usize = 5;
+
+/// The flag that was named.
+pub(crate) fn flag(typed: &FlagArgs) -> Result<FlagKey, ArgumentError> {
+    Ok(FlagKey {
+        project: ProjectName::new(&typed.project)?,
+        flag_type: typed.flag_type,
+        name: FlagName::new(&typed.name)?,
+    })
+}
+
+/// Refuses a name that no new flag may have; one that is stored already is not new.
+pub(crate) fn new_name(flag: &FlagKey, allowed: NewName) -> Result<(), Invalid> {
+    flag.project.check_new()?;
+    let Err(mut invalid) = flag.name.check_new(allowed) else {
+        return Ok(());
+    };
+    if flag.name.check_new(NewName::Any).is_ok() {
+        invalid.expected += "; --any-name takes it as it is";
+    }
+    Err(invalid)
+}
+
+/// The first metadata of a flag.
+pub(crate) fn metadata(
+    typed: &AddArgs,
+    variables: &Variables,
+) -> Result<MetadataParts, ArgumentError> {
+    let flag = flag(&typed.flag)?;
+    Ok(MetadataParts {
+        flag,
+        description: required_text("Description", &typed.description)?,
+        owner: Some(owner(&typed.owner, variables)?),
+        edited_by: Some(editor(variables)?),
+        ticket: typed.ticket.clone(),
+        tags: typed
+            .tags
+            .iter()
+            .map(|tag| self::tag(tag))
+            .collect::<Result<_, _>>()?,
+        expires_on: typed.expires_on,
+    })
+}
+
+/// A tag, which is one: a list of them has an option each.
+pub(crate) fn tag(text: &str) -> Result<String, ArgumentError> {
+    if text.contains(',') {
+        return Err(ArgumentError::Usage(one_by_one("--tag", "tag", text)));
+    }
+    Ok(text.to_owned())
+}
+
+/// How several things are typed of which each has an option of its own.
+fn one_by_one(option: &str, what: &str, text: &str) -> String {
+    let parts = text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty());
+    let options = parts.map(|part| {
+        // What begins like an option is none only so.
+        let between = if part.starts_with('-') { '=' } else { ' ' };
+        format!("{option}{between}{}", word(part))
+    });
+    let options: Vec<String> = options.take(LISTED).collect();
+    let (found, options) = (quoted(text), options.join(" "));
+    format!(
+        "{option}: found {found}, which would be one {what} with a comma in it; say `{options}`"
+    )
+}
+
+/// The next revision of a flag: what was typed, on top of the newest one, if that can be read; `format` is how the flag
+/// places instances, if it does, and `v1` the digest of version 1.
+pub(crate) fn revision(
+    flag: &FlagKey,
+    newest: Option<&Revision>,
+    format: Option<&Format>,
+    typed: &ReviseArgs,
+    v1: HashAlgorithm,
+    variables: &Variables,
+) -> Result<RevisionParts, ArgumentError> {
+    let format = format::plan(flag, format, &typed.format, v1)?;
+    let control = control(flag, newest, typed)?;
+    let rules = treatments::Rules {
+        control: &control,
+        version: format.version(),
+        is_first: newest.is_none(),
+    };
+    let treatments = treatments::edit(newest, &typed.treatment, &rules)?;
+    let mut parts = RevisionParts {
+        flag: flag.clone(),
+        format,
+        control,
+        treatments,
+        comment: required_text("Comment", &typed.comment)?,
+        owner: Some(owner(&typed.owner, variables)?),
+        rollback_of: None,
+    };
+    if newest.is_some_and(|newest| is_unchanged(newest, &parts)) {
+        let message = format!("nothing changes: {flag} is like this already");
+        return Err(ArgumentError::Usage(message));
+    }
+    let keeps_buckets = newest.is_none_or(|newest| newest.format == parts.format);
+    treatments::place(&mut parts, keeps_buckets);
+    Ok(parts)
+}
+
+/// Whether two revisions differ in nothing but who made them, when and why.
+pub(crate) fn is_unchanged(newest: &Revision, parts: &RevisionParts) -> bool {
+    newest.format == parts.format
+        && newest.control == parts.control
+        && newest.treatments == parts.treatments
+}
+
+fn control(
+    flag: &FlagKey,
+    newest: Option<&Revision>,
+    typed: &ReviseArgs,
+) -> Result<FlagValue, ArgumentError> {
+    match (&typed.control, newest) {
+        (Some(text), _) => value(flag, "--control", text),
+        (None, Some(newest)) => Ok(newest.control.clone()),
+        (None, None) => Err(ArgumentError::Usage(format!(
+            "--control is required: {flag} has no revision yet that says what everybody gets"
+        ))),
+    }
+}
+
+fn value(flag: &FlagKey, option: &str, text: &str) -> Result<FlagValue, ArgumentError> {
+    FlagValue::parse(flag.flag_type, text).map_err(|invalid| named(option, invalid))
+}
+
+/// Refuses a last day that has passed already, which a mistyped year makes of most.
+pub(crate) fn not_past(last: Option<Date>, today: Option<Date>) -> Result<(), ArgumentError> {
+    match last.zip(today) {
+        Some((last, today)) if last < today => {
+            let expected = format!("{today}, which is today in UTC, or a later day");
+            Err(Invalid::new("--expires-on", last.to_string(), expected).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A text that must say something.
+pub(crate) fn required_text(field: &str, text: &str) -> Result<String, ArgumentError> {
+    if text.trim().is_empty() {
+        return Err(Invalid::new(field, quoted(text), "some text").into());
+    }
+    Ok(text.to_owned())
+}
+
+/// Whoever was named, else whoever does this.
+pub(crate) fn owner(typed: &OwnerArgs, variables: &Variables) -> Result<OwnerId, ArgumentError> {
+    match &typed.owner {
+        Some(owner) => named_owner(owner),
+        None => editor(variables),
+    }
+}
+
+/// Whoever `--owner` names.
+pub(crate) fn named_owner(owner: &str) -> Result<OwnerId, ArgumentError> {
+    OwnerId::new(required_text("--owner", owner)?).map_err(|invalid| named("--owner", invalid))
+}
+
+/// Whoever does this, as the environment says.
+pub(crate) fn editor(variables: &Variables) -> Result<OwnerId, ArgumentError> {
+    for name in OWNER_VARIABLES {
+        if let Some(value) = non_blank(variables, name) {
+            let owner = OwnerId::new(value.to_string_lossy());
+            return owner.map_err(|invalid| named(&format!("variable {name}"), invalid));
+        }
+    }
+    let message =
+        "it is unknown who makes the change: add --owner ID, or set FLAG_OWNER".to_owned();
+    Err(ArgumentError::Usage(message))
+}

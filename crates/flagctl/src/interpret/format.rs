@@ -1,0 +1,133 @@
+//! How the next revision places instances: the same way as before, unless a reshuffle is asked for by name.
+
+use flag_model::{AlgorithmSource, FlagKey, FlagName, Format, FormatVersion, HashAlgorithm, Salt};
+
+use super::error::{ArgumentError, named};
+use crate::args::FormatArgs;
+
+/// How a flag of version 1 gets to version 2, for messages.
+pub(super) const RESALT: &str = "the flag has version 1 and keeps it, and with it everybody's bucket; \
+     --resalt moves it to version 2 and gives everybody a new bucket";
+
+/// The format of the next revision; `v1` is the digest of version 1 where nobody names one.
+pub(super) fn plan(
+    flag: &FlagKey,
+    newest: Option<&Format>,
+    typed: &FormatArgs,
+    v1: HashAlgorithm,
+) -> Result<Format, ArgumentError> {
+    if newest.is_some() && typed.salt.is_some() {
+        return usage(
+            "--salt is for a first revision; --resalt gives everybody a new bucket".into(),
+        );
+    }
+    match (newest, &typed.resalt) {
+        (None, None) => first(&flag.name, typed, v1),
+        (None, Some(_)) => usage(format!(
+            "--resalt: {flag} has no revision yet; leave it out"
+        )),
+        (Some(newest), None) => kept(newest, typed),
+        (Some(newest), Some(salt)) => resalted(&flag.name, newest, salt.as_deref(), typed),
+    }
+}
+
+fn first(name: &FlagName, typed: &FormatArgs, v1: HashAlgorithm) -> Result<Format, ArgumentError> {
+    let algorithm = parse(typed.algorithm.as_deref())?;
+    match (typed.format_version, &typed.salt) {
+        (Some(FormatVersion::V1), Some(_)) => {
+            usage("--salt: version 1 has none; leave it out, or --format-version 1".into())
+        }
+        (Some(FormatVersion::V1), None) => Ok(algorithm.map_or(Format::v1(v1), of_version_1)),
+        (Some(FormatVersion::V2) | None, salt) => Ok(Format::V2 {
+            algorithm: algorithm.unwrap_or(HashAlgorithm::Md5),
+            salt: match salt {
+                Some(salt) => Salt::new(salt).map_err(|invalid| named("--salt", invalid))?,
+                None => default_salt(name, "--salt")?,
+            },
+        }),
+    }
+}
+
+/// Version 1 with a digest that its row names.
+fn of_version_1(algorithm: HashAlgorithm) -> Format {
+    Format::V1 {
+        algorithm,
+        source: AlgorithmSource::Row,
+    }
+}
+
+/// The name of the flag, or what to type instead if that can be no salt.
+fn default_salt(name: &FlagName, option: &str) -> Result<Salt, ArgumentError> {
+    Salt::try_from(name).map_err(|invalid| {
+        ArgumentError::Usage(format!(
+            "{option} is required: the flag's name, {}, cannot be its salt, which has {}",
+            invalid.found, invalid.expected
+        ))
+    })
+}
+
+fn kept(newest: &Format, typed: &FormatArgs) -> Result<Format, ArgumentError> {
+    if parse(typed.algorithm.as_deref())?.is_some() {
+        return usage("--algorithm gives everybody a new bucket: say so with --resalt".into());
+    }
+    match (newest.version(), typed.format_version) {
+        (FormatVersion::V1, Some(FormatVersion::V2)) => Err(ArgumentError::NeedsVersion2 {
+            what: "--format-version 2".to_owned(),
+            otherwise: RESALT,
+        }),
+        (FormatVersion::V2, Some(FormatVersion::V1)) => usage(
+            "--format-version 1: the flag has version 2, from which there is no way back".into(),
+        ),
+        _ => Ok(newest.clone()),
+    }
+}
+
+fn resalted(
+    name: &FlagName,
+    newest: &Format,
+    salt: Option<&str>,
+    typed: &FormatArgs,
+) -> Result<Format, ArgumentError> {
+    if typed.format_version == Some(FormatVersion::V1) {
+        return usage("--resalt: version 1 has no salt; leave out --format-version 1".into());
+    }
+    let algorithm = parse(typed.algorithm.as_deref())?;
+    match newest {
+        Format::V1 { .. } => Ok(Format::V2 {
+            algorithm: algorithm.unwrap_or(HashAlgorithm::Md5),
+            salt: salt.map_or_else(|| default_salt(name, "--resalt SALT"), new_salt)?,
+        }),
+        Format::V2 {
+            algorithm: current,
+            salt: old,
+        } => match salt {
+            Some(salt) if salt != old.as_str() => Ok(Format::V2 {
+                algorithm: algorithm.unwrap_or(*current),
+                salt: new_salt(salt)?,
+            }),
+            _ => usage(format!(
+                "--resalt: the flag has the salt {old}; give another one, for instance --resalt {}",
+                successor(name, old)
+            )),
+        },
+    }
+}
+
+fn usage(message: String) -> Result<Format, ArgumentError> {
+    Err(ArgumentError::Usage(message))
+}
+
+fn new_salt(text: &str) -> Result<Salt, ArgumentError> {
+    Salt::new(text).map_err(|invalid| named("--resalt", invalid))
+}
+
+fn parse(algorithm: Option<&str>) -> Result<Option<HashAlgorithm>, ArgumentError> {
+    Ok(algorithm.map(HashAlgorithm::parse).transpose()?)
+}
+
+/// A salt to suggest: `name.2`, or the next number where the salt has one already.
+fn successor(name: &FlagName, salt: &Salt) -> String {
+    let number = salt.as_str().strip_prefix(name.as_str());
+    let number = number.and_then(|rest| rest.strip_prefix('.')?.parse::<u32>().ok());
+    format!("{name}.{}", number.unwrap_or(1).saturating_add(1))
+}

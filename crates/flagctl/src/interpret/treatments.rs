@@ -1,0 +1,285 @@
+//! What happens to the treatments: one of them is changed, added or removed, and buckets are dealt anew.
+
+use flag_model::{
+    BucketRange, FlagType, FlagValue, FormatVersion, InstanceId, InvalidPercent, Percent, Revision,
+    RevisionParts, Treatment, TreatmentName, quoted,
+};
+use flag_rollout::reweight;
+
+use super::error::{ArgumentError, named};
+use super::format::RESALT;
+use super::one_by_one;
+use crate::args::TreatmentArgs;
+use crate::shell::word;
+
+/// What a treatment has to fit.
+pub(super) struct Rules<'a> {
+    /// The control value of the next revision.
+    pub(super) control: &'a FlagValue,
+    /// The version of the next revision.
+    pub(super) version: FormatVersion,
+    /// Whether the flag has no revision yet.
+    pub(super) is_first: bool,
+}
+
+/// The treatments after what was typed, with the ranges that they had before.
+pub(super) fn edit(
+    newest: Option<&Revision>,
+    typed: &TreatmentArgs,
+    rules: &Rules<'_>,
+) -> Result<Vec<Treatment>, ArgumentError> {
+    let mut treatments = newest.map_or_else(Vec::new, |newest| newest.treatments.clone());
+    if *typed == TreatmentArgs::default() {
+        return Ok(treatments);
+    }
+    let at = select(&newest.map_or_else(Vec::new, groups), typed)?;
+    if typed.remove {
+        if at >= treatments.len() {
+            return usage("--remove-treatment: there is no treatment to remove".to_owned());
+        }
+        treatments.remove(at);
+    } else if let Some(treatment) = treatments.get_mut(at) {
+        change(treatment, typed, rules)?;
+    } else {
+        treatments.push(added(typed, rules)?);
+    }
+    Ok(treatments)
+}
+
+/// Gives each treatment of version 2 as many buckets as its percentage owns: those that it had, as far as it can.
+pub(crate) fn place(parts: &mut RevisionParts, keeps_buckets: bool) {
+    if !keeps_buckets {
+        let treatments = parts.treatments.iter_mut();
+        treatments.for_each(|treatment| treatment.ranges.clear());
+    }
+    if parts.format.version() == FormatVersion::V1 {
+        return;
+    }
+    let shares: Vec<(&[BucketRange], Percent)> = parts
+        .treatments
+        .iter()
+        .map(|treatment| (treatment.ranges.as_slice(), treatment.percent))
+        .collect();
+    let ranges = reweight(&shares);
+    for (treatment, ranges) in parts.treatments.iter_mut().zip(ranges) {
+        treatment.ranges = ranges;
+    }
+}
+
+/// The position of the treatment that is meant; the one behind the last for a new one.
+fn select(groups: &[String], typed: &TreatmentArgs) -> Result<usize, ArgumentError> {
+    let Some(selector) = &typed.selector else {
+        if groups.len() <= 1 {
+            return Ok(0);
+        }
+        let selectors = selectors(groups);
+        return usage(format!("--treatment is required: say {selectors}"));
+    };
+    let at = selected(groups, selector)?;
+    let nothing_else = TreatmentArgs {
+        selector: typed.selector.clone(),
+        ..TreatmentArgs::default()
+    };
+    if *typed == nothing_else && at < groups.len() {
+        return usage(format!(
+            "--treatment {selector}: no option says what to change"
+        ));
+    }
+    Ok(at)
+}
+
+/// What a selector means: `#2`, `#new` and `name:…` one thing, any other text whatever it fits, which must be one.
+fn selected(groups: &[String], selector: &str) -> Result<usize, ArgumentError> {
+    let named = |name: &str| {
+        let named = groups
+            .iter()
+            .enumerate()
+            .filter(|(_, group)| *group == name);
+        named.map(|(at, _)| at).collect::<Vec<usize>>()
+    };
+    let mut fits = if let Some(position) = selector.strip_prefix('#') {
+        Vec::from_iter(by_position(groups, position))
+    } else if let Some(name) = selector.strip_prefix("name:") {
+        named(name)
+    } else {
+        let position = by_position(groups, selector);
+        position.into_iter().chain(named(selector)).collect()
+    };
+    fits.sort_unstable();
+    fits.dedup();
+    match fits.as_slice() {
+        [] => usage(unknown(groups, selector)),
+        [at] => Ok(*at),
+        _ => usage(ambiguous(groups, selector, &fits)),
+    }
+}
+
+/// The treatment at a position, counted from 1; the one behind the last for `new`.
+fn by_position(groups: &[String], position: &str) -> Option<usize> {
+    if position == "new" {
+        return Some(groups.len());
+    }
+    let at = position.parse::<usize>().ok()?.checked_sub(1)?;
+    (at < groups.len()).then_some(at)
+}
+
+/// Which treatments a selector fits, each as it is said so that it fits no other.
+fn ambiguous(groups: &[String], selector: &str, fits: &[usize]) -> String {
+    let exact = fits.iter().map(|&at| match groups.get(at) {
+        Some(group) => format!("'#{}' for {}", at + 1, quoted(group)),
+        None => "'#new' for another one".to_owned(),
+    });
+    let exact: Vec<String> = exact.collect();
+    let selector = quoted(selector);
+    format!(
+        "--treatment: {selector} fits several treatments; say {}",
+        exact.join(" or ")
+    )
+}
+
+fn unknown(groups: &[String], selector: &str) -> String {
+    let found = quoted(selector);
+    if groups.is_empty() {
+        return format!("--treatment: found {found}, expected new, as the flag has no treatment");
+    }
+    let selectors = selectors(groups);
+    format!("--treatment: found {found}, but there is no such treatment; say {selectors}")
+}
+
+/// Every treatment as it is typed so that it fits no other.
+fn selectors(groups: &[String]) -> String {
+    let each = groups.iter().enumerate().map(|(at, group)| {
+        let (position, name) = (at + 1, word(&format!("name:{group}")));
+        format!("'#{position}' (or {name})")
+    });
+    let each: Vec<String> = each.collect();
+    format!("{}, or '#new' for another one", each.join(", "))
+}
+
+/// The rollout groups of the treatments, by position.
+fn groups(revision: &Revision) -> Vec<String> {
+    let positions = 0..revision.treatments.len();
+    positions.map(|at| revision.group(at)).collect()
+}
+
+fn added(typed: &TreatmentArgs, rules: &Rules<'_>) -> Result<Treatment, ArgumentError> {
+    let value = match (&typed.value, rules.control) {
+        (None, FlagValue::Boolean(control)) => FlagValue::Boolean(!control),
+        (None, FlagValue::Text(_)) => {
+            return usage(
+                "--value is required: a new treatment of a data flag has none".to_owned(),
+            );
+        }
+        (Some(text), _) => value(text, rules.control.flag_type())?,
+    };
+    let mut treatment = Treatment {
+        name: None,
+        overrides: Vec::new(),
+        percent: Percent::ZERO,
+        value,
+        ranges: Vec::new(),
+    };
+    change(&mut treatment, typed, rules)?;
+    Ok(treatment)
+}
+
+fn change(
+    treatment: &mut Treatment,
+    typed: &TreatmentArgs,
+    rules: &Rules<'_>,
+) -> Result<(), ArgumentError> {
+    if let Some(text) = &typed.percent {
+        treatment.percent = percent(text, rules)?;
+    }
+    if let Some(text) = &typed.value {
+        treatment.value = value(text, rules.control.flag_type())?;
+    }
+    if let Some(text) = &typed.treatment_name {
+        treatment.name = Some(name(text, rules)?);
+    }
+    for id in &typed.overrides {
+        add_override(&mut treatment.overrides, id)?;
+    }
+    for id in &typed.removed_overrides {
+        remove_override(&mut treatment.overrides, id)?;
+    }
+    Ok(())
+}
+
+fn percent(text: &str, rules: &Rules<'_>) -> Result<Percent, ArgumentError> {
+    let version = rules.version;
+    let percent = Percent::parse(text, FormatVersion::V2)
+        .map_err(|invalid| InvalidPercent { version, ..invalid })?;
+    if !percent.is_whole() {
+        needs_version_2(rules, || format!("--percent {percent}"))?;
+    }
+    Ok(percent)
+}
+
+fn name(text: &str, rules: &Rules<'_>) -> Result<TreatmentName, ArgumentError> {
+    let name = TreatmentName::new(text).map_err(|invalid| named("--treatment-name", invalid))?;
+    needs_version_2(rules, || format!("--treatment-name {name}"))?;
+    Ok(name)
+}
+
+fn needs_version_2(rules: &Rules<'_>, what: impl FnOnce() -> String) -> Result<(), ArgumentError> {
+    let otherwise = match (rules.version, rules.is_first) {
+        (FormatVersion::V2, _) => return Ok(()),
+        (FormatVersion::V1, true) => "--format-version 1 was asked for",
+        (FormatVersion::V1, false) => RESALT,
+    };
+    Err(ArgumentError::NeedsVersion2 {
+        what: what(),
+        otherwise,
+    })
+}
+
+fn value(text: &str, flag_type: FlagType) -> Result<FlagValue, ArgumentError> {
+    FlagValue::parse(flag_type, text).map_err(|invalid| named("--value", invalid))
+}
+
+fn add_override(overrides: &mut Vec<InstanceId<'static>>, id: &str) -> Result<(), ArgumentError> {
+    not_many(id)?;
+    let id = InstanceId::new(id.to_owned()).map_err(|invalid| named("--override", invalid))?;
+    if overrides.contains(&id) {
+        let id = quoted(id.as_str());
+        return usage(format!("--override: {id} is in the override list already"));
+    }
+    overrides.push(id);
+    Ok(())
+}
+
+/// Refuses what other programs take for many ids, and this one would take for one.
+fn not_many(id: &str) -> Result<(), ArgumentError> {
+    const ELSE: &str = "an id that is really like this comes in with `flagctl apply`";
+    if id.contains(',') {
+        let message = one_by_one("--override", "id", id);
+        return usage(format!("{message}; {ELSE}"));
+    }
+    if let Some(file) = id.strip_prefix('@') {
+        let (found, file) = (quoted(id), word(file));
+        return usage(format!(
+            "--override: found {found}, but ids are not read from files; say --override ID once for each id, for \
+             instance `$(sed 's/^/--override=/' {file})`; {ELSE}"
+        ));
+    }
+    Ok(())
+}
+
+fn remove_override(
+    overrides: &mut Vec<InstanceId<'static>>,
+    id: &str,
+) -> Result<(), ArgumentError> {
+    let Some(at) = overrides.iter().position(|other| other.as_str() == id) else {
+        let id = quoted(id);
+        return usage(format!(
+            "--remove-override: {id} is not in the override list"
+        ));
+    };
+    overrides.remove(at);
+    Ok(())
+}
+
+fn usage<T>(message: String) -> Result<T, ArgumentError> {
+    Err(ArgumentError::Usage(message))
+}

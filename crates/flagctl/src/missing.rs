@@ -1,0 +1,145 @@
+//! Flags and projects that do not exist, and which ones were perhaps meant.
+
+use std::time::Duration;
+
+use flag_model::{FlagKey, ProjectName};
+use flag_store::FlagStore;
+
+use crate::context::Context;
+use crate::exit_code::ExitCode;
+use crate::failure::CommandError;
+use crate::output::with_progress;
+use crate::suggestions::{closest, similar_flags};
+
+/// How long a command looks for names that were perhaps meant.
+const SEARCH_TIME: Duration = Duration::from_secs(2);
+
+/// Something that was named does not exist.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Missing {
+    /// A flag.
+    #[error("no flag {flag} in the {place}{advice}{}", suggestion(flag, meant))]
+    Flag {
+        /// The flag.
+        flag: FlagKey,
+        /// The store.
+        place: String,
+        /// What to do about it.
+        advice: &'static str,
+        /// What was perhaps meant.
+        meant: Meant,
+    },
+    /// A project has no row.
+    #[error("project {project} has no rows in the {place}{}", did_you_mean(meant.as_ref()))]
+    Project {
+        /// The project.
+        project: ProjectName,
+        /// The store.
+        place: String,
+        /// The project that was perhaps meant.
+        meant: Option<ProjectName>,
+    },
+}
+
+/// What was perhaps meant instead of a flag that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Meant {
+    /// One of these flags of the project.
+    Flags(Vec<FlagKey>),
+    /// This other project, if any: the one that was named has no flags.
+    Project(Option<ProjectName>),
+}
+
+impl CommandError for Missing {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::NotFound
+    }
+}
+
+/// The error of a flag that does not exist.
+pub(crate) async fn missing_flag(
+    context: &Context,
+    store: &FlagStore,
+    flag: FlagKey,
+    advice: &'static str,
+) -> Missing {
+    let flags = store.flags_with_latest(&flag.project);
+    let flags = tokio::time::timeout(SEARCH_TIME, flags);
+    let meant = match with_progress(format!("looking for flags like {flag}"), flags).await {
+        Ok(Ok(flags)) if flags.is_empty() => {
+            Meant::Project(similar_project(store, &flag.project).await)
+        }
+        Ok(Ok(flags)) => {
+            let similar = similar_flags(&flag, flags.iter().map(|entry| &entry.flag));
+            Meant::Flags(similar.into_iter().cloned().collect())
+        }
+        Ok(Err(_)) | Err(_) => Meant::Flags(Vec::new()),
+    };
+    let place = context.place();
+    Missing::Flag {
+        flag,
+        place,
+        advice,
+        meant,
+    }
+}
+
+/// The error of a project without rows.
+pub(crate) async fn missing_project(
+    store: &FlagStore,
+    project: ProjectName,
+    place: String,
+) -> Missing {
+    let meant = similar_project(store, &project).await;
+    Missing::Project {
+        project,
+        place,
+        meant,
+    }
+}
+
+/// The message about a project without flags.
+pub(crate) async fn no_flags(store: &FlagStore, project: &ProjectName) -> String {
+    no_flags_message(project, similar_project(store, project).await.as_ref())
+}
+
+/// The project that was perhaps meant, if the store names it in time.
+async fn similar_project(store: &FlagStore, typed: &ProjectName) -> Option<ProjectName> {
+    let projects = tokio::time::timeout(SEARCH_TIME, store.projects());
+    let projects = with_progress(format!("looking for projects like {typed}"), projects).await;
+    let projects = projects.ok()?.ok()?.names;
+    let names = projects.iter().map(ProjectName::as_str);
+    let others = names.filter(|name| *name != typed.as_str());
+    ProjectName::new(closest(typed.as_str(), others)?).ok()
+}
+
+fn suggestion(typed: &FlagKey, meant: &Meant) -> String {
+    let flags = match meant {
+        Meant::Flags(flags) => flags,
+        Meant::Project(meant) => {
+            return format!("; {}", no_flags_message(&typed.project, meant.as_ref()));
+        }
+    };
+    let names: Vec<String> = flags
+        .iter()
+        .map(|flag| {
+            if flag.flag_type == typed.flag_type {
+                flag.name.to_string()
+            } else {
+                format!("{} {}", flag.flag_type, flag.name)
+            }
+        })
+        .collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("; did you mean {}?", names.join(" or "))
+}
+
+fn no_flags_message(project: &ProjectName, meant: Option<&ProjectName>) -> String {
+    format!("project {project} has no flags{}", did_you_mean(meant))
+}
+
+fn did_you_mean(meant: Option<&ProjectName>) -> String {
+    meant.map_or_else(String::new, |meant| format!(": did you mean {meant}?"))
+}

@@ -1,0 +1,212 @@
+//! Text as a person may see it: nothing that a terminal would obey, and nothing that cannot be seen.
+
+use std::fmt::Write as _;
+
+use icu_normalizer::ComposingNormalizerBorrowed;
+
+/// The form in which letters that look the same are the same.
+const NFC: ComposingNormalizerBorrowed<'_> = ComposingNormalizerBorrowed::new_nfc();
+
+/// Text on one line: control characters and invisible ones are escaped. Escaping once more changes nothing.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        push(&mut escaped, character);
+    }
+    escaped
+}
+
+/// Lines, each of them as [`escaped`].
+pub(crate) fn escaped_lines(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(escaped).collect();
+    lines.join("\n")
+}
+
+/// A value, a name or an id: in quotes where it would look like another one, or like nothing.
+pub(crate) fn visible(text: &str) -> String {
+    if hidden_content(text).is_none() && !text.is_empty() && text != "-" && !text.starts_with('"') {
+        return text.to_owned();
+    }
+    in_quotes(text)
+}
+
+/// The same among others, which a comma separates.
+pub(crate) fn list_item(text: &str) -> String {
+    if text.contains(',') {
+        return in_quotes(text);
+    }
+    visible(text)
+}
+
+/// What a reader would not notice of a text; `None` if all of it can be seen.
+pub(crate) fn hidden_content(text: &str) -> Option<&'static str> {
+    if text.contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']) {
+        Some("a line break")
+    } else if text.chars().any(|c| c.is_control() || is_invisible(c)) {
+        Some("a character that cannot be seen")
+    } else if text.chars().any(is_odd_space) {
+        Some("a space that is no usual one")
+    } else if text.trim() != text {
+        Some("a space at its beginning or end")
+    } else if !NFC.is_normalized(text) {
+        Some("a letter that Unicode normally spells otherwise")
+    } else {
+        None
+    }
+}
+
+/// JSON with everything escaped that a terminal would obey or not show; it says the same.
+pub(super) fn escaped_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        // Such characters stand in texts only, and line breaks between them.
+        if is_invisible(character) || (character.is_control() && character != '\n') {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+fn in_quotes(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    let mut before = None;
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            _ if is_odd_space(character) || is_part(before, character) => {
+                quoted.extend(character.escape_unicode());
+            }
+            _ => push(&mut quoted, character),
+        }
+        before = Some(character);
+    }
+    quoted.push('"');
+    quoted
+}
+
+fn push(text: &mut String, character: char) {
+    if is_invisible(character) {
+        text.extend(character.escape_unicode());
+    } else if character.is_control() {
+        text.extend(character.escape_debug());
+    } else {
+        text.push(character);
+    }
+}
+
+/// Whether a character shows nothing, or turns the direction of what stands beside it: what Unicode lets a renderer
+/// ignore, and the separators and controls among its formats.
+pub(super) fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Whether a character makes one letter with the one before, which Unicode normally spells otherwise.
+fn is_part(before: Option<char>, character: char) -> bool {
+    let both = || before.into_iter().chain([character]).collect::<String>();
+    !character.is_ascii() && !NFC.is_normalized(&both())
+}
+
+/// Whether a character looks like a space and is another; writers of French and Japanese use some in texts.
+fn is_odd_space(character: char) -> bool {
+    character != ' ' && character.is_whitespace() && !character.is_control()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_nothing_that_is_shown() {
+        assert_eq!(
+            super::escaped("a\nb\u{1b}[31m\tö 日"),
+            "a\\nb\\u{1b}[31m\\tö 日"
+        );
+        for hostile in [
+            "\u{9b}",
+            "\u{202e}",
+            "\u{61c}",
+            "\u{ad}",
+            "\u{e0041}",
+            "\u{fe0f}",
+        ] {
+            let escaped: String = hostile.chars().flat_map(char::escape_unicode).collect();
+            assert_eq!(super::escaped(hostile), escaped);
+            assert_eq!(super::escaped(&escaped), escaped);
+        }
+    }
+
+    #[test]
+    fn what_would_look_like_something_else_is_in_quotes() {
+        for (text, expected) in [
+            ("A12345", "A12345"),
+            ("a b, \"c\"", "a b, \"c\""),
+            ("", "\"\""),
+            ("-", "\"-\""),
+            ("A12345 ", "\"A12345 \""),
+            ("\"\"", "\"\\\"\\\"\""),
+            ("a\u{200b}b", "\"a\\u{200b}b\""),
+            ("é e\u{301} \u{212b}", "\"é e\\u{301} \\u{212b}\""),
+            ("a\\\n", "\"a\\\\\\n\""),
+            ("a\u{a0}b", "\"a\\u{a0}b\""),
+        ] {
+            assert_eq!(visible(text), expected);
+        }
+        assert_eq!(list_item("a,b"), "\"a,b\"");
+    }
+
+    #[test]
+    fn what_hides_is_named() {
+        assert_eq!(hidden_content("a b"), None);
+        assert_eq!(
+            hidden_content(" a"),
+            Some("a space at its beginning or end")
+        );
+        assert_eq!(hidden_content("a\r\n"), Some("a line break"));
+        assert_eq!(
+            hidden_content("a\u{200b}b"),
+            Some("a character that cannot be seen")
+        );
+        for spelled in [
+            "e\u{301}",
+            "A\u{30a}ngstrom",
+            "\u{212b}",
+            "\u{1112}\u{1161}\u{11ab}",
+        ] {
+            assert_eq!(
+                hidden_content(spelled),
+                Some("a letter that Unicode normally spells otherwise")
+            );
+        }
+        for usual in ["\u{e9}", "\u{c5}", "\u{d55c}", "q\u{301}", "日本 🚀"] {
+            assert_eq!(hidden_content(usual), None);
+        }
+        assert_eq!(
+            hidden_content("a\u{a0}b"),
+            Some("a space that is no usual one")
+        );
+    }
+
+    #[test]
+    fn escaped_json_says_the_same() {
+        let text = "é😀\u{9b}\u{202e}\u{e0041}\\u202e\u{7f}\u{1}";
+        let json = serde_json::to_string_pretty(&[text]).unwrap();
+        let escaped = escaped_json(&json);
+        let read: Vec<String> = serde_json::from_str(&escaped).unwrap();
+        assert_eq!(read, [text]);
+        assert_eq!(escaped_lines(&escaped), escaped);
+        assert!(
+            escaped.contains("é😀\\u009b\\u202e\\udb40\\udc41\\\\u202e"),
+            "{escaped}"
+        );
+    }
+}

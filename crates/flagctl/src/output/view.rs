@@ -1,0 +1,133 @@
+//! What a command shows: results on standard output, notices on standard error.
+
+use std::io::{self, ErrorKind, Write as _};
+
+use serde::Serialize;
+
+use super::pager::{self, Paged};
+use super::text::{Text, Tone, terminal_rows};
+use super::yaml::yaml;
+use super::{escape, terminal};
+use crate::args::Form;
+use crate::exit_code::ExitCode;
+use crate::failure::{CommandError, Failure, Report};
+
+/// What a command shows, in every form.
+pub(crate) trait View {
+    /// The structure that JSON and YAML show.
+    fn data(&self) -> impl Serialize;
+    /// What a person reads.
+    fn text(&self) -> Text;
+    /// One name per line.
+    fn names(&self) -> Vec<String>;
+}
+
+/// The command has done its work, but its result cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("the command is done, but its result cannot be written to standard output")]
+struct OutputError(#[from] io::Error);
+
+impl CommandError for OutputError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Failed
+    }
+}
+
+/// Tells a person on standard error what happened.
+pub(crate) fn notice(message: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", escape::escaped_lines(message));
+}
+
+/// Shows a person on standard error what would be done.
+pub(crate) fn preview(text: &Text) {
+    let width = terminal::size(&io::stderr()).map(|(width, _)| width);
+    let mut stderr = io::stderr().lock();
+    for (_, line) in text.lines(width) {
+        let _ = writeln!(stderr, "{line}");
+    }
+}
+
+/// Shows a result on standard output; through a pager if the terminal is too small for it.
+pub(crate) fn show(view: &impl View, form: Form) -> Result<(), Failure> {
+    show_text(&text(view, form)?)
+}
+
+fn text(view: &impl View, form: Form) -> Result<Text, OutputError> {
+    Ok(match form {
+        Form::Table => view.text(),
+        Form::Json => {
+            let json = serde_json::to_string_pretty(&view.data()).map_err(io::Error::from)?;
+            Text::verbatim(&escape::escaped_json(&json))
+        }
+        Form::Yaml => Text::verbatim(&yaml(&view.data())?),
+        Form::Name => {
+            let names = view.names();
+            let names = names
+                .iter()
+                .map(|name| format!("{}\n", escape::escaped(name)));
+            Text::plain(&names.collect::<String>())
+        }
+    })
+}
+
+fn show_text(text: &Text) -> Result<(), Failure> {
+    let size = terminal::size(&io::stdout());
+    let lines = text.lines(size.map(|(width, _)| width));
+    let has_colours = terminal::has_colours(&io::stdout());
+    let mut shown = String::new();
+    for (tone, line) in &lines {
+        let tone = if has_colours { *tone } else { Tone::Plain };
+        shown = shown + &tone.paint(line) + "\n";
+    }
+    let is_too_long = size.is_some_and(|(width, height)| terminal_rows(&lines, width) >= height);
+    if is_too_long && page(&shown)? == Paged::Seen {
+        return Ok(());
+    }
+    print(&shown)
+}
+
+fn page(text: &str) -> Result<Paged, OutputError> {
+    Ok(pager::page(
+        text,
+        terminal::pager(),
+        terminal::less_options(),
+    )?)
+}
+
+/// Writes text for other programs to standard output as it is. A reader that has gone is no error.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes());
+    match written.and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(OutputError(error).into()),
+        _ => Ok(()),
+    }
+}
+
+/// Tells a person on standard error why a command failed; help goes to standard output.
+pub(crate) fn print_failure(failure: &Failure) {
+    match &failure.report {
+        Report::Help(help) => {
+            let _ = help.print();
+        }
+        Report::Message(message) => {
+            // A row, or an argument that a script took from one, may hold control characters.
+            let mut message = escape::escaped_lines(message);
+            if terminal::has_colours(&io::stderr()) {
+                message = coloured(&message);
+            }
+            let _ = io::stderr().lock().write_all(message.as_bytes());
+        }
+    }
+}
+
+/// The message with the colours of a terminal.
+fn coloured(message: &str) -> String {
+    let lines = message
+        .lines()
+        .map(|line| match line.strip_prefix("error:") {
+            Some(rest) => format!("{}{rest}\n", Tone::Problem.paint("error:")),
+            None => format!("{line}\n"),
+        });
+    lines.collect()
+}

@@ -1,0 +1,96 @@
+//! Which revisions led to the one in force, so that rollbacks walk back over them and never forth.
+//!
+//! Pure. A rollback takes back everything newer than its target; what was taken back is on the trail again only once it
+//! was named and came into force. A revision counts as a rollback only if it decides as the older one that it names:
+//! other tooling copies rows, and changes what they decide but not whose copy they are.
+
+use std::collections::BTreeMap;
+
+use flag_model::{Revision, Timestamp};
+use flag_store::UnreadableRow;
+
+use crate::stored::Stored;
+
+/// The way to the revision in force.
+pub(crate) struct RollbackPath<'h> {
+    /// Its revisions, the oldest first, each with the time of its original.
+    steps: Vec<(Timestamp, &'h Revision)>,
+    /// Of every revision the one that it is a copy of, however many copies are between them; else itself.
+    originals: BTreeMap<Timestamp, Timestamp>,
+    /// What cannot be read, the newest first.
+    unreadable: Vec<&'h UnreadableRow>,
+    /// When the newest revision was made, if it cannot be read.
+    broken: Option<Timestamp>,
+}
+
+impl<'h> RollbackPath<'h> {
+    /// From a history, the newest first.
+    pub(crate) fn of(
+        history: &'h [Stored<Revision>],
+        are_equivalent: impl Fn(&Revision, &Revision) -> bool,
+    ) -> Self {
+        let newest = history.first();
+        let mut trail = Self {
+            steps: Vec::new(),
+            originals: BTreeMap::new(),
+            unreadable: history
+                .iter()
+                .filter_map(|row| row.as_ref().err())
+                .collect(),
+            broken: newest.and_then(|row| row.as_ref().err()?.created()),
+        };
+        let mut older: BTreeMap<Timestamp, &Revision> = BTreeMap::new();
+        for revision in history.iter().rev().flatten() {
+            let copied = revision.rollback_of.and_then(|of| older.get(&of));
+            let is_rollback = copied.is_some_and(|copied| are_equivalent(copied, revision));
+            trail.add(revision, revision.rollback_of.filter(|_| is_rollback));
+            older.insert(revision.created(), revision);
+        }
+        trail
+    }
+
+    fn add(&mut self, revision: &'h Revision, rollback_of: Option<Timestamp>) {
+        let made = revision.created();
+        let original = rollback_of.map_or(made, |of| self.original(of));
+        self.originals.insert(made, original);
+        self.steps.retain(|(step, _)| *step <= original);
+        if self.steps.last().is_none_or(|(step, _)| *step < original) {
+            self.steps.push((original, revision));
+        }
+    }
+
+    fn original(&self, of: Timestamp) -> Timestamp {
+        self.originals.get(&of).copied().unwrap_or(of)
+    }
+
+    /// How many revisions there are to go back to.
+    pub(crate) fn length(&self) -> usize {
+        let in_force = usize::from(self.broken.is_none());
+        self.steps.len().saturating_sub(in_force)
+    }
+
+    /// The revision that many steps before the one in force.
+    pub(crate) fn back(&self, steps: usize) -> Option<&'h Revision> {
+        let at = self.length().checked_sub(steps)?;
+        self.steps.get(at).map(|(_, revision)| *revision)
+    }
+
+    /// What cannot be read between the revision in force and this one, or between it and the beginning.
+    pub(crate) fn passed_over(&self, target: Option<&Revision>) -> Vec<&'h UnreadableRow> {
+        let after = target.map(Revision::created);
+        let last = self.steps.last().map(|(step, _)| *step);
+        let before = self.broken.or(last);
+        let rows = self.unreadable.iter().copied().filter(|row| {
+            row.created().is_some_and(|made| {
+                after.is_none_or(|after| made > after) && before.is_none_or(|before| made < before)
+            })
+        });
+        rows.collect()
+    }
+
+    /// Whether a rollback went past this revision, or past the one that it is a copy of, and nobody took that back.
+    pub(crate) fn was_taken_back(&self, target: &Revision) -> bool {
+        let original = self.original(target.created());
+        !self.steps.iter().any(|(step, _)| *step == original)
+    }
+}
