@@ -1,5 +1,6 @@
 //! `flagctl` as a process.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::TestStore;
@@ -18,11 +19,46 @@ pub struct Output {
 
 /// Runs `flagctl` against a store.
 pub fn flagctl(store: &TestStore, arguments: &[&str]) -> Output {
-    let output = Command::new(binary("flagctl"))
+    flagctl_with(store, &[], arguments)
+}
+
+/// The same with variables of the test's own.
+pub fn flagctl_with(store: &TestStore, variables: &[(&str, String)], arguments: &[&str]) -> Output {
+    run(Command::new(binary("flagctl")), store, variables, arguments)
+}
+
+/// The same where `/etc/hosts` is this file; `None` where this machine doesn't allow that.
+pub fn flagctl_with_hosts(
+    hosts: &Path,
+    store: &TestStore,
+    variables: &[(&str, String)],
+    arguments: &[&str],
+) -> Option<Output> {
+    let unshared = || {
+        let mut command = Command::new("unshare");
+        let script = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+        command.args(["--mount", "sh", "-c", script]).arg(hosts);
+        command
+    };
+    let allowed = unshared().arg("true").output();
+    allowed.ok().filter(|output| output.status.success())?;
+    let mut command = unshared();
+    command.arg(binary("flagctl"));
+    Some(run(command, store, variables, arguments))
+}
+
+fn run(
+    mut command: Command,
+    store: &TestStore,
+    variables: &[(&str, String)],
+    arguments: &[&str],
+) -> Output {
+    let output = command
         .args(arguments)
         .env_clear()
         .env("FLAG_OWNER", "John Smith")
         .envs(store.variables())
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .output()
         .unwrap();

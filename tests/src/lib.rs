@@ -14,12 +14,14 @@ mod collector;
 mod emulator;
 mod exposition;
 mod flagctl;
+mod google_cloud;
 mod load;
 mod proxy;
 mod reference;
 mod scrape;
 mod service;
 mod store;
+mod token_endpoint;
 mod wire;
 
 use std::path::PathBuf;
@@ -33,13 +35,15 @@ pub use crate::balancer::Balancer;
 pub use crate::collector::Collector;
 pub use crate::emulator::Emulator;
 pub use crate::exposition::{Exposition, Sample};
-pub use crate::flagctl::{Output, flagctl};
+pub use crate::flagctl::{Output, flagctl, flagctl_with, flagctl_with_hosts};
+pub use crate::google_cloud::GoogleCloud;
 pub use crate::load::{Load, Outcome};
 pub use crate::proxy::Proxy;
 pub use crate::reference::Reference;
 pub use crate::scrape::Scrape;
 pub use crate::service::{Method, Reply, RequestBuilder, Service};
 pub use crate::store::TestStore;
+pub use crate::token_endpoint::{Gives, TokenEndpoint};
 pub use crate::wire::{Answer, Wire};
 
 /// Makes a test of a story for each store: `story::on_embedded` and `story::on_bigtable`.

@@ -40,7 +40,7 @@ fn every_log_line_is_in_the_handbook() {
     let handbook = fs::read_to_string(here.join("../../docs/operating.md")).unwrap();
     let mut found = Vec::new();
     sources(&here.join("src"), &mut found);
-    for library in ["flag-runtime", "flag-store-embedded"] {
+    for library in ["flag-runtime", "flag-store-bigtable", "flag-store-embedded"] {
         sources(&here.join(format!("../{library}/src")), &mut found);
     }
     assert!(found.len() >= 10, "{found:?}");

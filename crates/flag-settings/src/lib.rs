@@ -3,6 +3,7 @@
 //! Knows neither HTTP nor flags. Does not read the environment: a binary passes it in. Start with
 //! [`table`], which lists the settings, and [`Reader`], which reads them.
 mod effective;
+mod endpoint;
 mod environment;
 mod instance_names;
 mod kind;

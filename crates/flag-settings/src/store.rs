@@ -10,9 +10,9 @@ use flag_store_bigtable::{
 };
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore, OpenError, remove_exposures_before};
 
+use crate::endpoint::{bare_address, read_endpoint};
 use crate::environment::is_production;
 use crate::reader::Reader;
-use crate::shell_syntax;
 use crate::table;
 
 /// How long an emulator's exposures are kept; its data never outlives it.
@@ -44,7 +44,7 @@ pub enum OpenStoreError {
     #[error("cannot open the embedded store")]
     Embedded(#[from] OpenError),
     /// Bigtable.
-    #[error("cannot connect to Bigtable")]
+    #[error(transparent)]
     Bigtable(#[from] ConnectError),
     /// The emulator is there, but doesn't take our tables.
     #[error("cannot create the tables in the Bigtable emulator at {emulator}")]
@@ -65,10 +65,7 @@ impl OpenStoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Embedded(error) => matches!(error, OpenError::Busy { .. }),
-            Self::Bigtable(error) => matches!(
-                error,
-                ConnectError::Credentials { .. } | ConnectError::TimedOut { .. }
-            ),
+            Self::Bigtable(error) => matches!(error, ConnectError::Credentials(_)),
             Self::Emulator { source, .. } => source.is_transient(),
             Self::Died => false,
         }
@@ -105,7 +102,7 @@ impl StoreSettings {
             .then(|| read_data_dir(reader))
             .flatten();
         let bigtable = (kind != Some(Kind::Embedded))
-            .then(|| read_bigtable(reader, environment.as_deref()))
+            .then(|| read_bigtable(reader, environment.as_deref(), emulator.as_deref()))
             .flatten();
         let emulator = emulator?;
         match kind? {
@@ -158,14 +155,13 @@ impl StoreSettings {
         match self {
             Self::Embedded(directory) => format!("embedded store in {}", directory.display()),
             Self::Bigtable(settings) => {
-                let emulator = settings
-                    .emulator
-                    .as_ref()
-                    .map_or(String::new(), |emulator| {
-                        format!(", emulator at {emulator}")
-                    });
+                let at = match (&settings.emulator, &settings.endpoint) {
+                    (Some(emulator), _) => format!(", emulator at {emulator}"),
+                    (None, Some(endpoint)) => format!(" at {endpoint}"),
+                    (None, None) => String::new(),
+                };
                 format!(
-                    "Bigtable table {} in {}/{}{emulator}",
+                    "Bigtable table {} in {}/{}{at}",
                     settings.flag_table, settings.project, settings.instance
                 )
             }
@@ -231,19 +227,22 @@ fn read_emulator(reader: &mut Reader, environment: Option<&str>) -> Option<Strin
 
 /// A valid address that was probably meant.
 fn suggest_host_and_port(text: &str) -> Option<String> {
-    let bare = shell_syntax::of_path(text, &|_| None).map_or(text.to_owned(), |it| it.instead);
-    let bare = bare.trim_end_matches('/');
+    let bare = bare_address(text);
     let suggestion = match bare.rsplit_once(':') {
         Some((host, port)) if host.contains(':') && !host.starts_with('[') => {
             format!("[{host}]:{port}")
         }
-        _ => bare.to_owned(),
+        _ => bare,
     };
     is_host_and_port(&suggestion).then_some(suggestion)
 }
 
 /// Reads names of the form that Bigtable takes; `{environment}` and `{tenant}` stand for those settings.
-fn read_bigtable(reader: &mut Reader, environment: Option<&str>) -> Option<BigtableSettings> {
+fn read_bigtable(
+    reader: &mut Reader,
+    environment: Option<&str>,
+    emulator: Option<&str>,
+) -> Option<BigtableSettings> {
     let tenant = reader.parse(&table::TENANT, name)?;
     let names = [
         ("{environment}", environment?),
@@ -254,8 +253,13 @@ fn read_bigtable(reader: &mut Reader, environment: Option<&str>) -> Option<Bigta
     let instance = resource(&table::INSTANCE);
     let flag_table = resource(&table::FLAG_TABLE);
     let log_table = resource(&table::LOG_TABLE);
-    let app_profile = reader.text(&table::APP_PROFILE)?;
+    let app_profile = reader.text(&table::APP_PROFILE);
+    let endpoint = read_endpoint(reader, emulator);
+    let ca_file = reader.path(&table::CA_FILE);
+    let (app_profile, endpoint, ca_file) = (app_profile?, endpoint?, ca_file?);
     Some(BigtableSettings {
+        endpoint: (!endpoint.is_empty()).then_some(endpoint),
+        ca_file: (!ca_file.as_os_str().is_empty()).then_some(ca_file),
         app_profile: (!app_profile.is_empty()).then_some(app_profile),
         ..BigtableSettings::new(project?, instance?, flag_table?, log_table?)
     })

@@ -41,6 +41,10 @@ settings! {
         "Bigtable app profile, with single-cluster routing and single-row transactions; empty for the instance's own";
     EMULATOR = "bigtable_emulator", ["BIGTABLE_EMULATOR_HOST"], "", Form("host:port"),
         "`host:port` of a Bigtable emulator instead of Google Cloud; refused in production: where `prod` is a part of the environment's name between `-`, `_` and `.`";
+    ENDPOINT = "bigtable_endpoint", ["FLAG_BIGTABLE_ENDPOINT"], "", Form("host or host:port"),
+        "`host` or `host:port` of Bigtable instead of `bigtable.googleapis.com`, as with Private Service Connect, over TLS; tables are administered at the same host, or at `bigtableadmin…` where it is Google's; empty for Google's public one";
+    CA_FILE = "bigtable_ca_file", ["FLAG_BIGTABLE_CA_FILE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"], "", Path,
+        "File of the certificate authorities, in PEM, that Bigtable's certificate may be from; empty for those of the system";
     V1_ALGORITHM = "v1_hash_algorithm", ["FLAG_V1_HASH_ALGORITHM"], "md5", Choice(&["md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_224", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"]),
         "Hash algorithm of revisions of version 1 whose row names none, as the Python deployment was configured: {choices}";
     V1_CELLS = "v1_cells", ["FLAG_V1_CELLS"], "python", Choice(&["python", "json"]),
@@ -140,6 +144,8 @@ pub const OF_STORE: &[Setting] = &[
     LOG_TABLE,
     APP_PROFILE,
     EMULATOR,
+    ENDPOINT,
+    CA_FILE,
     V1_ALGORITHM,
     V1_CELLS,
     MAX_FUTURE,

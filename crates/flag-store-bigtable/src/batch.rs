@@ -151,7 +151,7 @@ async fn send(
         ..MutateRowsRequest::default()
     });
     let mut client = store.client();
-    let answer = client.get_client().mutate_rows(request);
+    let answer = client.mutate_rows(request);
     let mut stream = call.wait(answer).await?.into_inner();
     while let Some(message) = call.wait(stream.message()).await? {
         note(message, part);

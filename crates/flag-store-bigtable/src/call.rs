@@ -101,7 +101,8 @@ impl<'a> Call<'a> {
             self.heard = Some(failure.clone());
         }
         match failure.kind() {
-            FailureKind::Transient => self.repeat == Repeat::Safe,
+            // The next attempt would find the same certificate.
+            FailureKind::Transient => self.repeat == Repeat::Safe && !failure.is_explained(),
             // Nothing was done, so this is safe to repeat for any request.
             FailureKind::Unauthenticated => {
                 *self.unauthenticated_in.get_or_insert(self.attempts) == self.attempts
@@ -218,7 +219,7 @@ mod tests {
         call.again(failure.clone()).await.unwrap();
         assert!(matches!(
             call.again(failure).await,
-            Err(StoreError::Refused { .. })
+            Err(StoreError::Unavailable { .. })
         ));
     }
 }

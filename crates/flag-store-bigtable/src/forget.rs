@@ -50,7 +50,7 @@ async fn delete_once(
         ..MutateRowsRequest::default()
     });
     let mut client = store.client();
-    let answer = client.get_client().mutate_rows(request);
+    let answer = client.mutate_rows(request);
     let mut stream = call.wait(answer).await?.into_inner();
     let mut deleted = 0;
     while let Some(message) = call.wait(stream.message()).await? {

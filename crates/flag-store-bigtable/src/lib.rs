@@ -1,15 +1,22 @@
 //! Flags in Google Cloud Bigtable.
 //!
-//! What `bigtable_rs` leaves to its caller is done here: every call ends within a deadline, what is safe to send
-//! again is sent again, and rows that arrive in pieces are put together. Knows rows and cells, not what is in them.
+//! What `bigtable_rs` leaves to its caller is done here: every call ends within a deadline, carries a token that is
+//! renewed ahead of its end, and is sent again where that is safe; rows that arrive in pieces are put together. Knows
+//! rows and cells, not what is in them.
 //! Start with [`BigtableStore`] and [`BigtableLog`].
+mod address;
 mod admin;
+mod authorized;
 mod batch;
 mod call;
+mod connect_error;
 mod connection;
+mod credentials;
+mod endpoint;
 mod expiry;
 mod filter;
 mod forget;
+mod key_file;
 mod log;
 mod merge;
 mod mutation;
@@ -19,11 +26,13 @@ mod settings;
 mod status;
 mod store;
 mod tables;
+mod tokens;
 
-pub use crate::connection::ConnectError;
+pub use crate::address::{is_host, is_host_and_port};
+pub use crate::connect_error::{ConnectError, CredentialsError};
 pub use crate::expiry::Expiry;
 pub use crate::log::BigtableLog;
-pub use crate::settings::{BigtableSettings, Table, is_host_and_port};
+pub use crate::settings::{BigtableSettings, Table};
 pub use crate::store::BigtableStore;
 pub use crate::tables::{BigtableTables, Prepared, TableState};
 

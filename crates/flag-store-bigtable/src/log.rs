@@ -2,7 +2,7 @@
 
 use flag_store::{BoxFuture, ExposureRows, Row, RowStore, StoreError};
 
-use crate::connection::ConnectError;
+use crate::connect_error::ConnectError;
 use crate::settings::{BigtableSettings, Table};
 use crate::store::BigtableStore;
 use crate::{batch, forget};

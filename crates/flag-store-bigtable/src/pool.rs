@@ -5,7 +5,6 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use bigtable_rs::bigtable::BigTable;
 use bigtable_rs::google::bigtable::v2::PingAndWarmRequest;
 use flag_model::Jitter;
 use futures_util::future::join_all;
@@ -13,8 +12,11 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Request, Status};
 
-use crate::connection::{ConnectError, connect};
+use crate::connect_error::ConnectError;
+use crate::connection::{Client, connect, tokens};
+use crate::endpoint::Api;
 use crate::settings::BigtableSettings;
+use crate::tokens::Tokens;
 
 /// Pings per connection; the library chooses the connection of each ping.
 const PINGS: usize = 4;
@@ -27,23 +29,25 @@ const RENEWAL_JITTER: Jitter = Jitter::between(0.9, 1.0);
 
 /// The connections in use; dropping it stops the renewal.
 pub(crate) struct ConnectionPool {
-    client: Arc<RwLock<BigTable>>,
+    client: Arc<RwLock<Client>>,
     renewing: Option<AbortHandle>,
 }
 
 impl ConnectionPool {
     /// Prepares connections, and renews them for as long as this lives.
     pub(crate) async fn open(settings: &BigtableSettings) -> Result<Self, ConnectError> {
-        let client = Arc::new(RwLock::new(connect(settings).await?.client()));
+        settings.check()?;
+        let tokens = tokens(settings, Api::Data).await?;
+        let client = Arc::new(RwLock::new(connect(settings, tokens.clone())?));
         let renewing = (!settings.refresh_every.is_zero()).then(|| {
-            let renewing = renew_for_ever(Arc::clone(&client), settings.clone());
+            let renewing = renew_for_ever(Arc::clone(&client), tokens, settings.clone());
             tokio::spawn(renewing).abort_handle()
         });
         Ok(Self { client, renewing })
     }
 
     /// The client for one call.
-    pub(crate) fn client(&self) -> BigTable {
+    pub(crate) fn client(&self) -> Client {
         let client = self.client.read().unwrap_or_else(PoisonError::into_inner);
         client.clone()
     }
@@ -57,11 +61,15 @@ impl Drop for ConnectionPool {
     }
 }
 
-async fn renew_for_ever(client: Arc<RwLock<BigTable>>, settings: BigtableSettings) {
+async fn renew_for_ever(
+    client: Arc<RwLock<Client>>,
+    tokens: Option<Arc<Tokens>>,
+    settings: BigtableSettings,
+) {
     let mut pause = settings.refresh_every;
     loop {
         sleep(RENEWAL_JITTER.apply(pause, fastrand::f64())).await;
-        pause = match warmed(&settings).await {
+        pause = match warmed(&settings, tokens.clone()).await {
             Some(renewed) => {
                 *client.write().unwrap_or_else(PoisonError::into_inner) = renewed;
                 settings.refresh_every
@@ -72,15 +80,15 @@ async fn renew_for_ever(client: Arc<RwLock<BigTable>>, settings: BigtableSetting
 }
 
 /// New connections, over which Bigtable has answered; `None` if that failed.
-async fn warmed(settings: &BigtableSettings) -> Option<BigTable> {
-    let client = connect(settings).await.ok()?.client();
+async fn warmed(settings: &BigtableSettings, tokens: Option<Arc<Tokens>>) -> Option<Client> {
+    let client = connect(settings, tokens).ok()?;
     let pings = (0..settings.channels * PINGS).map(|_| ping(&client, settings));
     let pings = timeout(settings.connect_deadline, join_all(pings)).await;
     let is_warm = pings.ok()?.into_iter().all(|ping| ping.is_ok());
     is_warm.then_some(client)
 }
 
-async fn ping(client: &BigTable, settings: &BigtableSettings) -> Result<(), Status> {
+async fn ping(client: &Client, settings: &BigtableSettings) -> Result<(), Status> {
     let name = settings.full_instance_name();
     let app_profile_id = settings.app_profile.clone().unwrap_or_default();
     let route = format!(
@@ -97,7 +105,7 @@ async fn ping(client: &BigTable, settings: &BigtableSettings) -> Result<(), Stat
             .insert("x-goog-request-params", route);
     }
     let mut client = client.clone();
-    match client.get_client().ping_and_warm(request).await {
+    match client.ping_and_warm(request).await {
         // The answer shows that the connection works.
         Err(status) if status.code() == Code::Unimplemented => Ok(()),
         answer => answer.map(drop),

@@ -1,13 +1,13 @@
 //! Where the tables are, and how long to wait for them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use tonic::transport::Uri;
-
+use crate::address::{is_host, is_host_and_port};
 use crate::call::CallTimeouts;
-use crate::connection::ConnectError;
+use crate::connect_error::ConnectError;
 
-/// More connections than this are a mistake; `bigtable_rs` panics at a little more than a thousand.
+/// More connections than this are a mistake; `tonic` takes a little more than a thousand at once.
 const MAX_CHANNELS: usize = 256;
 
 /// Where the tables are, and how long to wait for them. [`BigtableSettings::new`] fills in the defaults.
@@ -28,6 +28,11 @@ pub struct BigtableSettings {
     pub app_profile: Option<String>,
     /// `host:port` of an emulator instead of Google Cloud. Default: none.
     pub emulator: Option<String>,
+    /// `host` or `host:port` of Bigtable instead of Google's public one, as with Private Service Connect; over TLS.
+    /// Default: none.
+    pub endpoint: Option<String>,
+    /// A file in PEM of the authorities that Bigtable's certificate may be from. Default: those of the system.
+    pub ca_file: Option<PathBuf>,
     /// Connections to Bigtable, 1 to 256. Default: 4.
     pub channels: usize,
     /// How long to look for credentials. Default: 10 s.
@@ -102,6 +107,8 @@ impl BigtableSettings {
             log_table: log_table.into(),
             app_profile: None,
             emulator: None,
+            endpoint: None,
+            ca_file: None,
             channels: 4,
             connect_deadline: Duration::from_secs(10),
             refresh_every: Duration::from_mins(45),
@@ -114,7 +121,7 @@ impl BigtableSettings {
         }
     }
 
-    /// Refuses invalid values, above all those at which `bigtable_rs` would panic.
+    /// Refuses what cannot be right.
     pub(crate) fn check(&self) -> Result<(), ConnectError> {
         for (setting, found) in [
             ("project", &self.project),
@@ -133,9 +140,12 @@ impl BigtableSettings {
                 "a number in range [1, 256]",
             ));
         }
-        match &self.emulator {
-            Some(emulator) if !is_host_and_port(emulator) => {
+        match (&self.emulator, &self.endpoint) {
+            (Some(emulator), _) if !is_host_and_port(emulator) => {
                 Err(wrong("emulator", emulator, "host:port"))
+            }
+            (None, Some(endpoint)) if !is_host(endpoint) => {
+                Err(wrong("endpoint", endpoint, "host or host:port"))
             }
             _ => Ok(()),
         }
@@ -203,18 +213,6 @@ fn is_resource_name(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
-}
-
-/// Whether a text is `host:port` and nothing else; an IPv6 address stands in brackets.
-pub fn is_host_and_port(text: &str) -> bool {
-    let Ok(uri) = format!("http://{text}").parse::<Uri>() else {
-        return false;
-    };
-    // Comparing with the whole text leaves no room for a user, a path or a query.
-    matches!(
-        (uri.host(), uri.port()),
-        (Some(host), Some(port)) if !host.is_empty() && format!("{host}:{port}") == text
-    )
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use std::time::Duration;
 use flag_store::StoreError;
 use tonic::{Code, Status};
 
+use crate::connect_error::{CredentialsError, Explained};
+
 /// Why one attempt failed.
 #[derive(Clone, Debug)]
 pub(crate) enum Failure {
@@ -41,6 +43,14 @@ impl Failure {
         }
     }
 
+    /// Whether the connection failed for a reason that a person must mend.
+    pub(crate) fn is_explained(&self) -> bool {
+        let Self::Status(status) = self else {
+            return false;
+        };
+        status.source().is_some_and(<dyn Error>::is::<Explained>)
+    }
+
     /// The error for the caller, who waited for `after` for `table`.
     pub(crate) fn into_error(self, table: &str, after: Duration) -> StoreError {
         let kind = self.kind();
@@ -61,8 +71,11 @@ impl Failure {
             status,
         });
         match kind {
-            FailureKind::Transient => StoreError::Unavailable { source },
-            FailureKind::Unauthenticated | FailureKind::Refused => StoreError::Refused { source },
+            // Credentials are mended where they are kept; what waits to be written waits for that.
+            FailureKind::Transient | FailureKind::Unauthenticated => {
+                StoreError::Unavailable { source }
+            }
+            FailureKind::Refused => StoreError::Refused { source },
             FailureKind::Broken => StoreError::Broken { source },
         }
     }
@@ -113,12 +126,21 @@ struct Answer {
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { table, status } = self;
+        if let Some(explanation) = explanation(status) {
+            return write!(f, "table {table}: {explanation}");
+        }
         write!(f, "table {table}: {:?}", status.code())?;
         if !status.message().is_empty() {
             write!(f, ": {}", status.message())?;
         }
         Ok(())
     }
+}
+
+/// What was wrong before anything was sent, where that is explained for a person.
+fn explanation(status: &Status) -> Option<&(dyn Error + 'static)> {
+    let source = status.source()?;
+    (source.is::<CredentialsError>() || source.is::<Explained>()).then_some(source)
 }
 
 impl Error for Answer {

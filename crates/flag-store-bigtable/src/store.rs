@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use bigtable_rs::bigtable::BigTable;
 use bigtable_rs::google::bigtable::v2::{CheckAndMutateRowRequest, ReadRowsRequest, RowFilter};
 use flag_store::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,
@@ -10,7 +9,8 @@ use flag_store::{
 };
 
 use crate::call::{Call, CallTimeouts, Repeat};
-use crate::connection::ConnectError;
+use crate::connect_error::ConnectError;
+use crate::connection::Client;
 use crate::merge::Merger;
 use crate::pool::ConnectionPool;
 use crate::settings::{BigtableSettings, Table};
@@ -52,7 +52,7 @@ impl BigtableStore {
         &self.settings
     }
 
-    pub(crate) fn client(&self) -> BigTable {
+    pub(crate) fn client(&self) -> Client {
         self.pool.client()
     }
 
@@ -102,7 +102,7 @@ impl BigtableStore {
             Order::Ascending
         });
         let mut client = self.client();
-        let answer = client.get_client().read_rows(request::read(request));
+        let answer = client.read_rows(request::read(request));
         let mut stream = call.wait(answer).await?.into_inner();
         while let Some(message) = call.wait(stream.message()).await? {
             merger.push(message.chunks)?;
@@ -154,7 +154,7 @@ impl BigtableStore {
         loop {
             let mut client = self.client();
             let request = request::routed(request.clone());
-            let answer = client.get_client().check_and_mutate_row(request);
+            let answer = client.check_and_mutate_row(request);
             match call.wait(answer).await {
                 Ok(answer) => return Ok(answer.into_inner().predicate_matched),
                 Err(failure) => call.again(failure).await?,

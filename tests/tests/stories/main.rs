@@ -18,6 +18,7 @@ mod exposures;
 mod faults;
 mod flag_owner;
 mod freshness;
+mod google_cloud;
 mod limits;
 mod local_files;
 mod metrics;

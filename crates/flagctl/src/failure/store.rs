@@ -26,7 +26,7 @@ impl CommandError for StoreFailure {
 impl CommandError for OpenStoreError {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Bigtable(ConnectError::Setting { .. } | ConnectError::EmulatorVariable) => {
+            Self::Bigtable(ConnectError::Setting { .. } | ConnectError::CaFile { .. }) => {
                 ExitCode::Usage
             }
             _ => ExitCode::StoreUnavailable,

@@ -493,7 +493,7 @@ fn bigtable_that_nobody_has_asked_for_is_told_with_what_names_it() {
     let says = [
         "because bigtable-instance is set: variable INSTANCE_ID",
         "--store embedded",
-        "cannot use the credentials for Google Cloud",
+        "GOOGLE_APPLICATION_CREDENTIALS is \"/nowhere\", which cannot be read",
     ];
     check_failed(&listed.unwrap(), 6, &says);
 }

@@ -139,7 +139,7 @@ async fn a_token_is_renewed_once() {
     let server = Scripted::start([expired(), expired(), expired()]).await;
     let found = get(&store(&server).await).await;
     assert!(
-        matches!(found, Err(StoreError::Refused { .. })),
+        matches!(found, Err(StoreError::Unavailable { .. })),
         "{found:?}"
     );
     assert_eq!(server.asked().len(), 2);
