@@ -5,7 +5,7 @@
 //!
 //! Modules use those below them:
 //! - [`run`] reads the [`command_line`] and runs one of the [`commands`], one file each
-//! - what commands share: [`write`](crate::write), [`lookup`], [`missing`], [`apply`], [`copy`], on top of the stores that [`context`] and
+//! - what commands share: [`mod@write`], [`lookup`], [`missing`], [`apply`], [`copy`], on top of the stores that [`context`] and
 //!   [`admin_store`] open
 //! - what needs no store: [`interpret`] (arguments), [`change`], [`flag_file`], [`run_config`], [`compare`]
 //! - [`output`], [`args`] (shared arguments), [`failure`] and [`exit_code`], which know no command
