@@ -179,7 +179,8 @@ fn create_key(store: &TestStore, path: &str) -> String {
 
 /// The folder of an older build, if one is at hand.
 fn older() -> Option<PathBuf> {
-    std::env::var_os("FLAG_TEST_OLD_BIN_DIR").map(PathBuf::from)
+    let folder = std::env::var_os("FLAG_TEST_OLD_BIN_DIR")?;
+    (!folder.is_empty()).then(|| PathBuf::from(folder))
 }
 
 #[tokio::test(flavor = "multi_thread")]
