@@ -42,7 +42,7 @@ pub(crate) enum ApiError {
         /// The route.
         route: Route,
     },
-    /// The request was refused before its handler ran.
+    /// The request was refused for its size, key or rate, or for lack of capacity.
     Refused(Refusal),
     /// A bug of the service.
     Internal,

@@ -1,4 +1,4 @@
-//! Requests that are refused before their handler runs.
+//! Requests that are refused for their size, key or rate, or for lack of capacity.
 
 use std::time::Duration;
 
