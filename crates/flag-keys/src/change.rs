@@ -1,7 +1,8 @@
 //! Changing the file: one writer at a time, and readers see the old file or the new one.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use crate::file::{InvalidKeyFile, KeyFile, MAX_FILE_BYTES};
@@ -59,10 +60,25 @@ pub fn change<T, E: From<ChangeError>>(
     };
     let done = change(&mut file)?;
     let text = file.render().map_err(io::Error::from);
-    let written =
-        text.and_then(|text| replace(&path, MODE, |file| file.write_all(text.as_bytes())));
+    let write = |new: &mut File, text: &str| {
+        keep_readers(&path, new)?;
+        new.write_all(text.as_bytes())
+    };
+    let written = text.and_then(|text| replace(&path, MODE, |new| write(new, &text)));
     written.map_err(ChangeError::Io)?;
     Ok(done)
+}
+
+/// Gives a file the group and the mode of the one that it replaces, so that the service that reads it by its group still may. A
+/// group that cannot be kept gets nothing.
+fn keep_readers(old: &Path, new: &File) -> io::Result<()> {
+    let Ok(old) = fs::metadata(old) else {
+        return Ok(());
+    };
+    if old.gid() == new.metadata()?.gid() || fchown(new, None, Some(old.gid())).is_ok() {
+        new.set_permissions(old.permissions())?;
+    }
+    Ok(())
 }
 
 /// The path with another ending: `keys.json` has `keys.json.lock` beside it.
@@ -111,6 +127,21 @@ mod tests {
         assert_eq!(KeyFile::read(&path).unwrap().keys.len(), 40);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, MODE);
+    }
+
+    #[test]
+    fn whoever_may_read_the_file_may_read_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        fs::write(&path, "{\"keys\": []}").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        // Only root may give it to a group that is not its own.
+        let other = std::os::unix::fs::chown(&path, None, Some(1)).is_ok();
+        let group = fs::metadata(&path).unwrap().gid();
+        assert!(!other || group == 1);
+        add(&path).unwrap();
+        let found = fs::metadata(&path).unwrap();
+        assert_eq!((found.mode() & 0o777, found.gid()), (0o640, group));
     }
 
     #[test]
