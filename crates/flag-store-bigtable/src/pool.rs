@@ -106,8 +106,29 @@ async fn ping(client: &Client, settings: &BigtableSettings) -> Result<(), Status
     }
     let mut client = client.clone();
     match client.ping_and_warm(request).await {
-        // The answer shows that the connection works.
-        Err(status) if status.code() == Code::Unimplemented => Ok(()),
+        Err(status) if is_from_bigtable(status.code()) => Ok(()),
         answer => answer.map(drop),
+    }
+}
+
+/// Whether a refusal shows that the connection works. Pings need a right on the instance, rows one on their table only.
+fn is_from_bigtable(code: Code) -> bool {
+    matches!(code, Code::Unimplemented | Code::PermissionDenied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ping_that_is_denied_shows_that_the_connection_works() {
+        assert!(is_from_bigtable(Code::PermissionDenied) && is_from_bigtable(Code::Unimplemented));
+        for code in [
+            Code::Unavailable,
+            Code::Unauthenticated,
+            Code::DeadlineExceeded,
+        ] {
+            assert!(!is_from_bigtable(code), "{code:?}");
+        }
     }
 }

@@ -113,7 +113,8 @@ impl fmt::Debug for Tokens {
 impl State {
     /// What a call gets; `None` if it has to wait.
     fn answer(&self) -> Option<Result<HeaderValue, CredentialsError>> {
-        if self.token.is_usable() {
+        // While no other token can be had, one that was refused once may be good after all.
+        if self.token.is_usable() || (self.problem.is_some() && self.token.has_not_ended()) {
             return Some(Ok(self.token.header.clone()));
         }
         self.problem.clone().map(Err)
@@ -133,7 +134,11 @@ impl Token {
     }
 
     fn is_usable(&self) -> bool {
-        !self.is_refused && Instant::now() < self.ends
+        !self.is_refused && self.has_not_ended()
+    }
+
+    fn has_not_ended(&self) -> bool {
+        Instant::now() < self.ends
     }
 
     /// When it is time to fetch the next one.
@@ -335,6 +340,18 @@ mod tests {
         after(60).await;
         tokens.refused(&HeaderValue::from_static("one"));
         check(tokens.header().await, "two");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_was_refused_is_better_than_none() {
+        let endpoint = Endpoint::new([Answer::Token("one", HOUR), Answer::Down]);
+        let tokens = Tokens::open(endpoint.source()).await.unwrap();
+        after(60).await;
+        tokens.refused(&HeaderValue::from_static("one"));
+        after(20).await;
+        check(tokens.header().await, "one");
+        after(3_600).await;
+        assert!(tokens.header().await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
