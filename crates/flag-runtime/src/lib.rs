@@ -1,7 +1,8 @@
 //! Keeps flags fresh in memory and exposures on their way to the log.
 //!
 //! Knows no HTTP: neither requests nor statuses. Errors are its own; whoever serves flags says what they mean.
-//! - `store/` guards the store: it is opened in the background, and every call has a deadline, a limit and a circuit breaker.
+//! - `store/` guards the store: it is opened in the background; reads have a deadline, a limit and a circuit breaker, writes of
+//!   exposures a circuit breaker.
 //! - `flags/` keeps the newest revisions, compiled: cache, negative cache, change watcher, snapshot file.
 //! - `exposures/` queues what was served and writes it in batches.
 mod causes;

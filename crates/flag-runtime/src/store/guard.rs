@@ -1,8 +1,8 @@
-//! Guards every call through a port: limit, deadline, circuit breaker, metrics.
+//! Guards the ports: every call is counted and timed.
 //!
-//! Reads through either port share a concurrency limit and a circuit. Writes of exposures have a circuit of their own,
-//! and their writer limits them: failing writes must not stop reads, nor failing reads writes. Writes of flags are only
-//! counted.
+//! Reads through either port share a concurrency limit, a deadline and a circuit. Writes of exposures, and the look-up
+//! after an insertion, have a circuit of their own, and their callers limit them: failing writes must not stop reads, nor
+//! failing reads writes. Writes of flags are only counted.
 
 mod log;
 mod rows;
@@ -39,7 +39,7 @@ pub struct GuardSettings {
     pub deadline: Duration,
 }
 
-/// A guarded port: its calls have a limit and a deadline, and fail at once while the circuit is open.
+/// A guarded port. Guarded calls fail at once while their circuit is open.
 #[derive(Debug)]
 pub struct StoreGuard<T: ?Sized> {
     store: Arc<DeferredStore<T>>,
