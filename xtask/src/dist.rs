@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 pub(crate) use self::check::{check, missing};
 use crate::foreground::Foreground;
@@ -105,6 +105,12 @@ fn make(
         .args(["-c", "sha256sum -- *"])
         .current_dir(folder)
         .output()?;
+    if !sums.status.success() {
+        bail!(
+            "sha256sum failed: {}",
+            String::from_utf8_lossy(&sums.stderr)
+        );
+    }
     fs::write(folder.join("SHA256SUMS"), sums.stdout)?;
     Ok(())
 }

@@ -6,6 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::foreground::Foreground;
+use crate::metadata::Metadata;
+
+/// What the tests share.
+const SHARED: &str = "deploy/test";
 
 /// How long one may take; on a slow machine each takes half a minute.
 const LIMIT: Duration = Duration::from_mins(3);
@@ -17,6 +21,7 @@ pub(crate) fn run(
     variables: &[(&str, &Path)],
     foreground: &mut Foreground,
 ) -> Result<()> {
+    let shared = Metadata::read()?.workspace_root.join(SHARED);
     let folder = test.parent().context("a test has a folder")?;
     foreground.run_within(
         LIMIT,
@@ -25,6 +30,7 @@ pub(crate) fn run(
             .arg("-B")
             .arg(test)
             .current_dir(folder)
+            .env("PYTHONPATH", shared)
             .envs(variables.iter().copied()),
     )
 }

@@ -8,22 +8,18 @@ import json
 import os
 import re
 import secrets
-import signal
 import stat
 import subprocess
 import tempfile
-import time
 import unittest
-import urllib.error
-import urllib.request
 from pathlib import Path
+
+from running import Service
 
 IMAGES = Path(os.environ["FLAG_TEST_IMAGES"])
 ROOTS = Path(os.environ["FLAG_TEST_ROOTS"])
 DOCKERFILE = Path(__file__).resolve().parent.parent / "Dockerfile"
 USER = 65532
-STOP_SECONDS = 10
-READY_SECONDS = 20
 FLAG = ["csr-assistant", "feature", "multi_step_api_router"]
 QUESTION = "project_name=csr-assistant&flag_type=feature&flag_name=multi_step_api_router&instance_id=A12345"
 
@@ -68,53 +64,12 @@ def flagctl(variables, *arguments, volume=""):
     return done.stdout
 
 
-def fetch(request):
-    """Gets what answers 200, also if it takes a moment to be ready: as probes do, for as long as they would."""
-    deadline = time.monotonic() + READY_SECONDS
-    while True:
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                if error.code != 503 or time.monotonic() > deadline:
-                    raise
-        time.sleep(0.1)
-
-
-class Service:
-    """The service in its image, on a free port."""
-
-    def __init__(self, variables, volume=""):
-        variables = {"FLAG_LISTEN": "127.0.0.1:0", "FLAG_STORE_DEADLINE_MS": "2000", **variables}
-        command = entered("flag-service", [], volume)
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, env=variables, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
-        self.url = None
-        for line in self.process.stdout:
-            if found := re.search(r"serves (http://\S+)", line):
-                self.url = found[1]
-                break
-
-    def get(self, path):
-        return fetch(self.url + path)
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(STOP_SECONDS)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-
 class Images(unittest.TestCase):
     def serves_a_flag(self, variables, volume=""):
         flagctl(variables, "init", volume=volume)
         flagctl(variables, "add", *FLAG, "--description", "of a test", volume=volume)
         flagctl(variables, "revise", *FLAG, "--control", "false", "--percent", "40", "--override", "A12345", "--comment", "try", volume=volume)
-        service = Service(variables, volume)
+        service = Service(entered("flag-service", [], volume), variables)
         self.addCleanup(service.kill)
         self.assertIn('"ready"', service.get("/readyz"))
         answer = json.loads(service.get(f"/get-feature-flag?{QUESTION}"))

@@ -7,10 +7,8 @@ holds `flagctl` and `flag-service`, FLAG_TEST_EMULATOR is where the Bigtable emu
 import os
 import re
 import secrets
-import signal
 import subprocess
 import tempfile
-import time
 import unittest
 import urllib.error
 import urllib.request
@@ -20,14 +18,14 @@ import jsonschema
 import kubernetes_validate
 import yaml
 
+from running import STOP_SECONDS, Service
+
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parent.parent.parent
 BINARIES = Path(os.environ["FLAG_TEST_BIN_DIR"]).resolve()
 ENVIRONMENTS = ("dev", "test", "prod")
 # The oldest that has `sleep` for preStop switched on, and the newest that the validator knows.
 KUBERNETES = ("1.30", "1.37")
-STOP_SECONDS = 10
-READY_SECONDS = 20
 CUSTOM = yaml.safe_load((HERE / "custom-resources.yaml").read_text())
 
 
@@ -90,20 +88,6 @@ def known_variables():
     table = page.split("<!-- settings -->")[1].split("<!-- end of settings -->")[0]
     rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| `--")]
     return {name for row in rows for name in re.findall(r"`([^`]+)`", row[1])}
-
-
-def fetch(request):
-    """Gets what answers 200, also if it takes a moment to be ready: as probes do, for as long as they would."""
-    deadline = time.monotonic() + READY_SECONDS
-    while True:
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                if error.code != 503 or time.monotonic() > deadline:
-                    raise
-        time.sleep(0.1)
 
 
 class Manifests(unittest.TestCase):
@@ -196,8 +180,6 @@ class Manifests(unittest.TestCase):
             "BIGTABLE_EMULATOR_HOST": os.environ["FLAG_TEST_EMULATOR"],
             "INSTANCE_ID": f"manifests-{secrets.token_hex(8)}",
             "environment": "hcb-dev",
-            # A busy machine may take longer than the default.
-            "FLAG_STORE_DEADLINE_MS": "2000",
         }
         run = {"env": variables, "check": True, "capture_output": True, "text": True}
         subprocess.run([BINARIES / "flagctl", "init"], **run)
@@ -206,26 +188,19 @@ class Manifests(unittest.TestCase):
             **run,
         )
         key = created.stdout.split()[-1]
-        process = subprocess.Popen(
-            [BINARIES / "flag-service"], env=variables, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        url = next(found[1] for line in process.stdout if (found := re.search(r"serves (http://\S+)", line)))
+        service = Service([BINARIES / "flag-service"], variables)
+        self.addCleanup(service.kill)
         probes = {overlay.container[kind]["httpGet"]["path"] for kind in ("startupProbe", "readinessProbe", "livenessProbe")}
         check = overlay.one("HealthCheckPolicy")["spec"]["default"]["config"]["httpHealthCheck"]
         for path in probes | {check["requestPath"]}:
-            fetch(url + path)
+            service.get(path)
         [endpoint] = overlay.one("PodMonitoring")["spec"]["endpoints"]
         with self.assertRaises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(url + endpoint["path"], timeout=10)
+            urllib.request.urlopen(service.url + endpoint["path"], timeout=10)
         refused.exception.close()
         self.assertEqual(refused.exception.code, 401)
-        request = urllib.request.Request(url + endpoint["path"], headers={"Authorization": f"Bearer {key}"})
-        self.assertIn("flag_build_info", fetch(request))
-        process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(STOP_SECONDS), 0)
+        self.assertIn("flag_build_info", service.get(endpoint["path"], {"Authorization": f"Bearer {key}"}))
+        self.assertEqual(service.stop(), 0)
 
 
 if __name__ == "__main__":

@@ -8,21 +8,17 @@ import json
 import os
 import re
 import shutil
-import signal
 import stat
 import subprocess
 import tempfile
-import time
 import tomllib
 import unittest
-import urllib.error
-import urllib.request
 from pathlib import Path
+
+from running import STOP_SECONDS, Service
 
 PACKAGES = Path(os.environ["FLAG_TEST_PACKAGES"])
 SOURCE = Path(__file__).resolve().parent.parent
-STOP_SECONDS = 10
-READY_SECONDS = 20
 # Of 100, in tenths as systemd-analyze counts: the least that reading keys by group and a low port leave.
 EXPOSURE = 16
 
@@ -34,20 +30,6 @@ def run(*command, **options):
     return done.stdout
 
 
-def fetch(request):
-    """Gets what answers 200, also if it takes a moment to be ready: as probes do, for as long as they would."""
-    deadline = time.monotonic() + READY_SECONDS
-    while True:
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                if error.code != 503 or time.monotonic() > deadline:
-                    raise
-        time.sleep(0.1)
-
-
 class Packages(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -56,17 +38,6 @@ class Packages(unittest.TestCase):
         cls.root = Path(cls.folder.name) / "root"
         for package in PACKAGES.glob("*.deb"):
             run("dpkg-deb", "--extract", package, cls.root)
-
-    def serve(self, program, *arguments):
-        """Starts a service and gives its process and its address."""
-        pipe = subprocess.PIPE
-        variables = {"FLAG_LISTEN": "127.0.0.1:0"}
-        process = subprocess.Popen([program, *arguments], env=variables, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        url = next(found[1] for line in process.stdout if (found := re.search(r"serves (http://\S+)", line)))
-        return process, url
 
     def test_checksums_are_right_and_name_everything(self):
         lines = (PACKAGES / "SHA256SUMS").read_text().splitlines()
@@ -90,11 +61,11 @@ class Packages(unittest.TestCase):
         variables = {"FLAG_CONFIG": str(config), "FLAG_OWNER": "John Smith"}
         run(flagctl, "add", *flag, "--description", "of a test", env=variables)
         run(flagctl, "revise", *flag, "--control", "false", "--percent", "40", "--override", "A12345", "--comment", "try", env=variables)
-        process, url = self.serve(self.root / "usr/bin/flag-service", f"--config={config}")
+        service = Service([self.root / "usr/bin/flag-service", f"--config={config}"], {})
+        self.addCleanup(service.kill)
         query = "project_name=csr-assistant&flag_type=feature&flag_name=multi_step_api_router&instance_id=A12345"
-        self.assertIs(json.loads(fetch(f"{url}/get-feature-flag?{query}"))["flag_value"], True)
-        process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(STOP_SECONDS), 0)
+        self.assertIs(json.loads(service.get(f"/get-feature-flag?{query}"))["flag_value"], True)
+        self.assertEqual(service.stop(), 0)
 
     def test_every_setting_that_is_commented_out_is_known(self):
         page = (SOURCE.parent.parent / "docs/configuration.md").read_text()
