@@ -17,20 +17,32 @@ pub struct Balancer {
     _configuration: NamedTempFile,
 }
 
+/// What becomes of a request that a replica did not answer.
+#[derive(Clone, Copy, Debug)]
+pub enum Unanswered {
+    /// It fails.
+    Fails,
+    /// It is sent to another replica.
+    IsRetried,
+}
+
 impl Balancer {
-    /// Starts haproxy in front of these replicas, each `host:port`. It asks `/readyz` every 100 ms, and sends a request
-    /// that was not answered to another replica.
-    pub fn start(replicas: &[String]) -> Self {
+    /// Starts haproxy in front of these replicas, each `host:port`. It asks `/readyz` every 100 ms.
+    pub fn start(replicas: &[String], unanswered: Unanswered) -> Self {
         let address = free_address();
+        let retries = match unanswered {
+            Unanswered::Fails => "retries 0",
+            Unanswered::IsRetried => {
+                "retries 3\n  retry-on all-retryable-errors\n  option redispatch 1"
+            }
+        };
         let mut text = format!(
             "defaults
   mode http
   timeout connect 1s
   timeout client 30s
   timeout server 10s
-  retries 3
-  retry-on all-retryable-errors
-  option redispatch 1
+  {retries}
   option httpchk GET /readyz
   default-server check inter 100ms fall 1 rise 1
 frontend front

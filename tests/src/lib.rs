@@ -31,7 +31,7 @@ use flag_model::Timestamp;
 use flag_store::{Clock as _, SystemClock};
 
 pub use crate::application::Application;
-pub use crate::balancer::Balancer;
+pub use crate::balancer::{Balancer, Unanswered};
 pub use crate::collector::Collector;
 pub use crate::emulator::Emulator;
 pub use crate::exposition::{Exposition, Sample};

@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use flag_load::Outcome;
-use flag_tests::{Balancer, Service, TestStore, flagctl, free_address};
+use flag_tests::{Balancer, Service, TestStore, Unanswered, flagctl, free_address};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -34,12 +34,12 @@ struct World {
 }
 
 impl World {
-    fn start() -> Self {
+    fn start(unanswered: Unanswered) -> Self {
         let (store, folder) = (TestStore::bigtable(), TempDir::new().unwrap());
         let path = folder.path().join("keys.json");
         let keys = [0, 1].map(|_| create_key(&store, path.to_str().unwrap()));
         let addresses = [free_address(), free_address()];
-        let balancer = Balancer::start(&addresses);
+        let balancer = Balancer::start(&addresses, unanswered);
         let mut world = Self {
             store,
             addresses,
@@ -186,7 +186,7 @@ fn older() -> Option<PathBuf> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: cargo xtask faults"]
 async fn on_bigtable_a_rolling_update_fails_no_request_and_loses_no_exposure() {
-    let mut world = World::start();
+    let mut world = World::start(Unanswered::Fails);
     let older = older();
     let (outcome, certain) = world
         .under_load(async |world| {
@@ -208,7 +208,7 @@ async fn on_bigtable_a_rolling_update_fails_no_request_and_loses_no_exposure() {
         None => "no older build at hand",
     };
     Row {
-        fault: "two replicas behind haproxy, 20 rolling restarts, a change of keys, 500 requests/s",
+        fault: "two replicas behind haproxy without retries, 20 rolling restarts, a change of keys, 500 requests/s",
         goal: "no request fails, no exposure is lost",
     }
     .report(
@@ -220,7 +220,7 @@ async fn on_bigtable_a_rolling_update_fails_no_request_and_loses_no_exposure() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: cargo xtask faults"]
 async fn on_bigtable_a_killed_replica_fails_no_request() {
-    let mut world = World::start();
+    let mut world = World::start(Unanswered::IsRetried);
     let (outcome, certain) = world
         .under_load(async |world| {
             for kill in 0..10 {
