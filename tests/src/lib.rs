@@ -76,7 +76,8 @@ pub fn binaries() -> PathBuf {
     PathBuf::from(folder)
 }
 
-fn binary(name: &str) -> PathBuf {
+/// The path of a binary that the tests start.
+pub fn binary(name: &str) -> PathBuf {
     binaries().join(name)
 }
 

@@ -3,6 +3,7 @@ mod access;
 mod cache;
 mod exposures;
 mod http;
+mod input;
 mod limits;
 mod telemetry;
 #[cfg(test)]
@@ -15,7 +16,7 @@ use std::thread::available_parallelism;
 use clap::{Arg, ArgAction, Command};
 use flag_runtime::ExposureSettings;
 use flag_settings::{
-    Origin, Reader, Setting, SettingErrors, Sources, StoreSettings, read_row_options, table,
+    Origin, Reader, Setting, SettingErrors, StoreSettings, UnknownVariable, read_row_options, table,
 };
 use flag_store::RowOptions;
 use tracing_subscriber::EnvFilter;
@@ -27,6 +28,7 @@ use crate::telemetry::TelemetrySettings;
 
 pub(crate) use self::cache::CacheSettings;
 pub(crate) use self::http::HttpSettings;
+pub(crate) use self::input::{Input, Task};
 
 /// The settings that only the service has.
 const OF_SERVICE: &[Setting] = &[table::LISTEN, table::WORKERS, table::LOG, table::LOG_FORMAT];
@@ -43,7 +45,7 @@ pub(crate) struct Config {
     /// Which source chose the store.
     pub(crate) store_origin: Origin,
     /// Variables that look like settings but are not.
-    pub(crate) unknown_variables: Vec<String>,
+    pub(crate) unknown_variables: Vec<UnknownVariable>,
     /// Address and port; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
     /// Threads that answer requests.
@@ -66,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) telemetry: TelemetrySettings,
     /// Whether an empty store gets the sample flags.
     pub(crate) demo: Demo,
+    /// The socket of systemd that is notified of start and stop.
+    pub(crate) notify_socket: Option<OsString>,
 }
 
 /// The format of log lines.
@@ -89,11 +93,6 @@ pub(crate) enum Demo {
 }
 
 impl Config {
-    /// Reads the command line and the environment of this process; `--help` and `--version` end it.
-    pub(crate) fn from_process() -> Result<Self, SettingErrors> {
-        Self::read(std::env::args_os(), std::env::vars_os())
-    }
-
     /// The configuration without any settings.
     #[cfg(test)]
     pub(crate) fn of_defaults() -> Self {
@@ -109,19 +108,22 @@ impl Config {
         Self::read(["flag-service".into()], environment).unwrap()
     }
 
+    #[cfg(test)]
     fn read(
         typed: impl IntoIterator<Item = OsString>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, SettingErrors> {
-        let matches = command().get_matches_from(typed);
-        let mut sources = Sources::new(&matches, environment);
-        let demo = if matches.get_flag("demo") {
-            sources = sources.with_fallback(&table::STORE, "embedded");
-            Demo::On
-        } else {
-            Demo::Off
-        };
-        let unknown_variables = sources.unknown_variables();
+        Input::read(typed, environment).config()
+    }
+
+    fn build(input: Input) -> Result<Self, SettingErrors> {
+        let unknown_variables = input.unknown_variables();
+        let Input {
+            sources,
+            demo,
+            notify_socket,
+            ..
+        } = input;
         let mut reader = Reader::new(sources);
         let store = StoreSettings::read(&mut reader);
         let deployment = read_deployment(&mut reader);
@@ -160,6 +162,7 @@ impl Config {
                 log_format: log_format?,
                 telemetry: telemetry?,
                 demo,
+                notify_socket,
             })
         };
         let config = config();
@@ -205,6 +208,12 @@ fn command() -> Command {
                 .long("demo")
                 .action(ArgAction::SetTrue)
                 .help("Puts sample flags of a project csr-assistant into the store if it is empty"),
+        )
+        .arg(
+            Arg::new("check_config")
+                .long("check-config")
+                .action(ArgAction::SetTrue)
+                .help("Shows every setting with its origin, and every error in them; starts nothing, exits with 0 or 2"),
         )
         .next_help_heading("Service")
         .args(OF_SERVICE.iter().map(Setting::arg))

@@ -2,6 +2,7 @@
 //!
 //! Reads the configuration, opens the store, serves until a signal. `handlers.rs` is the table of contents.
 mod access;
+mod check_config;
 mod config;
 mod demo;
 mod handlers;
@@ -16,7 +17,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::check_config::{Checked, check_config};
+use crate::config::{Input, Task};
 
 /// The exit code of an invalid configuration.
 const USAGE: u8 = 2;
@@ -25,7 +27,11 @@ const USAGE: u8 = 2;
 const LAST_LINES: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
-    let config = match Config::from_process() {
+    let input = Input::from_process();
+    if input.task() == Task::CheckConfig {
+        return show(&check_config(input));
+    }
+    let config = match input.config() {
         Ok(config) => config,
         Err(mistakes) => {
             complain(&mistakes.to_string());
@@ -49,6 +55,19 @@ fn main() -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Shows what was found about the configuration.
+fn show(checked: &Checked) -> ExitCode {
+    let printed = checked.print();
+    if !checked.problems.is_empty() {
+        complain(&checked.problems.join("\n"));
+    }
+    match (checked.is_valid, printed) {
+        (true, Ok(())) => ExitCode::SUCCESS,
+        (true, Err(_)) => ExitCode::FAILURE,
+        (false, _) => ExitCode::from(USAGE),
     }
 }
 

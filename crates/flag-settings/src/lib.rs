@@ -11,10 +11,12 @@ mod reader;
 mod rows;
 mod setting;
 mod shell_syntax;
+pub mod similar;
 mod sources;
 mod store;
 pub mod table;
 mod table_names;
+mod unknown;
 
 pub use crate::effective::EffectiveSetting;
 pub use crate::environment::is_production;
@@ -26,3 +28,4 @@ pub use crate::setting::{Origin, Setting};
 pub use crate::sources::Sources;
 pub use crate::store::{OpenStoreError, StoreSettings};
 pub use crate::table_names::TableNameSettings;
+pub use crate::unknown::UnknownVariable;

@@ -1,6 +1,6 @@
 //! Every setting that there is. `docs/configuration.md` is made of this table.
 
-use crate::kind::Kind::{Choice, Form, Name, Number, Path, Text};
+use crate::kind::Kind::{Choice, Form, Name, Number, Path, Secret, Text};
 use crate::kind::Unit::{Days, Hours, Kib, Milliseconds, Minutes, None, Seconds};
 use crate::kind::{count, fraction, whole};
 use crate::setting::Setting;
@@ -97,7 +97,7 @@ settings! {
         "How long the embedded store keeps exposures after they were written, {range}; 0 keeps them for ever; in Bigtable a rule of the table says so";
     LOG_INSTANCE_ID = "log_instance_id", ["FLAG_LOG_INSTANCE_ID"], "plain", Choice(&["plain", "hashed"]),
         "How instance ids stand in the exposure log: `plain`, or `hashed` (HMAC-SHA-256 in hexadecimal, and no bucket)";
-    LOG_INSTANCE_ID_KEY = "log_instance_id_key", ["FLAG_LOG_INSTANCE_ID_KEY"], "", Text,
+    LOG_INSTANCE_ID_KEY = "log_instance_id_key", ["FLAG_LOG_INSTANCE_ID_KEY"], "", Secret,
         "Secret key of `hashed`, at least 16 bytes";
     LOG_INSTANCE_ID_KEY_FILE = "log_instance_id_key_file", ["FLAG_LOG_INSTANCE_ID_KEY_FILE"], "", Path,
         "File that holds the secret key of `hashed`, instead of the key itself; a line break at its end doesn't count";

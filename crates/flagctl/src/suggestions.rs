@@ -1,6 +1,8 @@
 //! Names that were perhaps meant.
 
 use flag_model::FlagKey;
+pub(crate) use flag_settings::similar::closest;
+use flag_settings::similar::max_distance;
 use strsim::levenshtein;
 
 /// How many names are suggested at most.
@@ -20,24 +22,6 @@ pub(crate) fn similar_flags<'f>(
     similar.sort_by_key(|&(distance, flag)| (distance, flag.flag_type != typed.flag_type));
     similar.truncate(MAX_SUGGESTIONS);
     similar.into_iter().map(|(_, flag)| flag).collect()
-}
-
-/// The name that is closest to the one that was typed, unless all are too far away.
-pub(crate) fn closest<'n>(
-    typed: &str,
-    names: impl IntoIterator<Item = &'n str>,
-) -> Option<&'n str> {
-    let names = names.into_iter();
-    names
-        .map(|name| (levenshtein(typed, name), name))
-        .filter(|&(distance, _)| distance <= max_distance(typed))
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// How many characters may differ from the name that was typed.
-fn max_distance(typed: &str) -> usize {
-    (typed.chars().count() / 3).max(2)
 }
 
 #[cfg(test)]

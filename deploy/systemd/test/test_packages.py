@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import tempfile
@@ -61,11 +62,20 @@ class Packages(unittest.TestCase):
         variables = {"FLAG_CONFIG": str(config), "FLAG_OWNER": "John Smith"}
         run(flagctl, "add", *flag, "--description", "of a test", env=variables)
         run(flagctl, "revise", *flag, "--control", "false", "--percent", "40", "--override", "A12345", "--comment", "try", env=variables)
-        service = Service([self.root / "usr/bin/flag-service", f"--config={config}"], {})
+        binary = self.root / "usr/bin/flag-service"
+        run(binary, "--check-config", f"--config={config}", env={})
+        told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(told.close)
+        told.bind(str(Path(self.folder.name) / "notify"))
+        told.settimeout(STOP_SECONDS)
+        service = Service([binary, f"--config={config}"], {"NOTIFY_SOCKET": told.getsockname()})
         self.addCleanup(service.kill)
+        self.assertEqual(told.recv(64), b"READY=1")
         query = "project_name=csr-assistant&flag_type=feature&flag_name=multi_step_api_router&instance_id=A12345"
         self.assertIs(json.loads(service.get(f"/get-feature-flag?{query}"))["flag_value"], True)
         self.assertEqual(service.stop(), 0)
+        self.assertEqual(told.recv(64), b"STOPPING=1")
+        self.assertIn("\nType=notify\n", (self.root / "usr/lib/systemd/system/flag-service.service").read_text())
 
     def test_every_setting_that_is_commented_out_is_known(self):
         page = (SOURCE.parent.parent / "docs/configuration.md").read_text()

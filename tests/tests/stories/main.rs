@@ -27,6 +27,8 @@ mod procedures;
 mod python_reader;
 mod reference;
 mod service;
+mod settings;
+mod systemd;
 mod traces;
 mod tutorial;
 mod unheard;

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::listen::listen;
+use super::notify::Notifier;
 use super::stop;
 use super::watchdog;
 use crate::access::Authenticator;
@@ -117,6 +118,14 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
     let (server, address) = listen(config.listen, config.workers, &state)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     announce(config, address);
+    let notifier = Notifier::new(config.notify_socket.clone());
+    let ready = tokio::spawn(notifier.clone().ready(state.clone()));
+    let signals = async move {
+        let signal = signals.await;
+        ready.abort();
+        notifier.stopping().await;
+        signal
+    };
     let until_told = stop::serve_until(signals, server, &state, config.http.drain_delay);
     let ended = tokio::select! {
         ended = until_told => ended,
@@ -157,7 +166,8 @@ fn introduce(config: &Config) {
     let directory = directory.map(|directory| directory.display().to_string());
     info!(store = config.store.place(), because = %config.store_origin, directory, "starting");
     for variable in &config.unknown_variables {
-        warn!(variable, "no setting has this variable");
+        let (variable, similar) = (&variable.name, variable.similar);
+        warn!(variable, similar, "no setting has this variable");
     }
 }
 
