@@ -9,6 +9,7 @@ mod metrics;
 mod rate;
 mod watch;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
@@ -24,7 +25,7 @@ use self::metrics::AccessMetrics;
 use self::rate::RateLimit;
 pub(crate) use self::rate::{Callers, RateSettings};
 pub(crate) use self::watch::KeysSettings;
-use crate::http::{Access, Refusal, Route, Unauthorized};
+use crate::http::{Access, Refusal, Route, TrustedProxies, Unauthorized};
 
 /// Settings of access control.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,8 @@ pub(crate) struct AccessSettings {
     pub(crate) keys: Option<KeysSettings>,
     /// The rate limit per caller.
     pub(crate) rate: Option<RateSettings>,
+    /// The proxies whose `X-Forwarded-For` is trusted.
+    pub(crate) proxies: TrustedProxies,
 }
 
 /// Authenticates callers and limits their rate.
@@ -40,6 +43,7 @@ pub(crate) struct AccessSettings {
 pub(crate) struct Authenticator {
     keys: Option<Arc<ArcSwap<KeySet>>>,
     rate: Option<RateLimit>,
+    proxies: TrustedProxies,
 }
 
 impl Authenticator {
@@ -61,6 +65,7 @@ impl Authenticator {
         Self {
             keys,
             rate: settings.rate.map(RateLimit::new),
+            proxies: settings.proxies.clone(),
         }
     }
 
@@ -76,6 +81,11 @@ impl Authenticator {
         }
     }
 
+    /// Returns the address of the client of a request, which may be behind trusted proxies.
+    pub(crate) fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
+        self.proxies.client(request)
+    }
+
     /// Counts a request of this principal, or of an unknown one; refuses it beyond the rate limit. A probe is never refused:
     /// others at its address must not be able to get the service killed.
     pub(crate) fn count(
@@ -87,7 +97,7 @@ impl Authenticator {
         let Some(rate) = &self.rate else {
             return Ok(());
         };
-        let counted = rate.take(request, principal.as_ref().ok());
+        let counted = rate.take(|| self.client(request), principal.as_ref().ok());
         if route.is_probe() { Ok(()) } else { counted }
     }
 
@@ -99,7 +109,9 @@ impl Authenticator {
         more: usize,
     ) -> Result<(), Refusal> {
         match (&self.rate, u64::try_from(more)) {
-            (Some(rate), Ok(more @ 1..)) => rate.take_more(request, principal, more),
+            (Some(rate), Ok(more @ 1..)) => {
+                rate.take_more(|| self.client(request), principal, more)
+            }
             _ => Ok(()),
         }
     }

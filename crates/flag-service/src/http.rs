@@ -2,6 +2,7 @@
 mod admission;
 mod answer;
 mod body;
+mod client_address;
 mod connection_state;
 mod context;
 mod fallbacks;
@@ -15,6 +16,7 @@ mod state;
 
 pub(crate) use self::answer::answer;
 pub(crate) use self::body::read_json;
+pub(crate) use self::client_address::TrustedProxies;
 pub(crate) use self::connection_state::{ConnectionState, Phase};
 pub(crate) use self::context::RequestContext;
 pub(crate) use self::fallbacks::{method_not_allowed, not_found};

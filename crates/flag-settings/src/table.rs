@@ -74,7 +74,9 @@ settings! {
     RATE_LIMIT_BURST = "rate_limit_burst", ["FLAG_RATE_LIMIT_BURST"], "", Number(count(1, 1_000_000).or_empty()),
         "Requests that a caller who was quiet may make at once, {range}; empty for as many as per second";
     RATE_LIMIT_BY = "rate_limit_by", ["FLAG_RATE_LIMIT_BY"], "key", Choice(&["key", "address"]),
-        "Who counts as one caller: `key` (an API key; without one, an address) or `address` (an IPv4 address, or 64 bits of an IPv6 address, of whoever connects)";
+        "Who counts as one caller: `key` (an API key; without one, an address) or `address` (an IPv4 address, or 64 bits of an IPv6 address, of the client)";
+    TRUSTED_PROXIES = "trusted_proxies", ["FLAG_TRUSTED_PROXIES"], "", Form("address ranges such as 10.129.0.0/23, separated by commas, with zeros behind the prefix"),
+        "Address ranges of the proxies in front of the service, comma-separated, such as `10.129.0.0/23,192.0.2.1`: the client, for rate limits and log lines, is then the right-most address of `X-Forwarded-For` that is none of them; empty: whoever connects is the client, and the header is ignored";
     FLAG_CACHE_TTL = "feature_flag_cache_ttl_minutes", ["FEATURE_FLAG_CACHE_TTL_MINUTES"], "5", Number(fraction(Minutes, 0, 10_080)),
         "How long the service serves a flag without reading it again, {range}; fractions are fine, 0 reads for every request";
     FLAG_CACHE_ENTRIES = "feature_flag_cache_entries", ["FLAG_CACHE_ENTRIES"], "100000", Number(count(1, 10_000_000)),

@@ -4,6 +4,7 @@ Run by `cargo xtask ci` with the interpreter of an environment that has kubernet
 holds `flagctl` and `flag-service`, FLAG_TEST_EMULATOR is where the Bigtable emulator listens.
 """
 
+import ipaddress
 import os
 import re
 import secrets
@@ -155,6 +156,14 @@ class Manifests(unittest.TestCase):
                 monitoring["spec"]["selector"]["matchLabels"],
             ):
                 self.assertLessEqual(selector.items(), labels)
+
+    def test_the_balancer_is_a_trusted_proxy(self):
+        for _, overlay in OVERLAYS.items():
+            trusted = [ipaddress.ip_network(one) for one in overlay.variables()["FLAG_TRUSTED_PROXIES"].split(",")]
+            [address] = overlay.one("Gateway")["spec"]["addresses"]
+            self.assertIn(ipaddress.ip_network(address["value"]), trusted)
+            let_in = [one["ipBlock"]["cidr"] for one in overlay.one("NetworkPolicy")["spec"]["ingress"][0]["from"]]
+            self.assertIn(ipaddress.ip_network(let_in[-1]), trusted)
 
     def test_a_pod_may_end_before_it_is_killed(self):
         for _, overlay in OVERLAYS.items():

@@ -30,6 +30,7 @@ mod service;
 mod settings;
 mod systemd;
 mod traces;
+mod trusted_proxies;
 mod tutorial;
 mod unheard;
 mod writers;

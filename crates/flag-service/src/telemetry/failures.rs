@@ -3,6 +3,7 @@
 //! Failures that the Python service also logged begin with its words, which alerts may search for.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,8 @@ struct Kind {
 pub(crate) struct FailedRequest<'a> {
     /// The request.
     pub(crate) request: &'a HttpRequest,
+    /// The address of its client.
+    pub(crate) client: Option<IpAddr>,
     /// Its id.
     pub(crate) id: &'a RequestId,
     /// Its trace.
@@ -122,6 +125,7 @@ impl Telemetry {
             httpRequest.requestUrl = failed.route.path(),
             httpRequest.status = status.as_u16(),
             httpRequest.protocol = protocol(request.version()),
+            httpRequest.remoteIp = failed.client.map(|client| client.to_string()),
             httpRequest.latency = format!("{:.6}s", lasted.as_secs_f64()),
             "{words}"
         );
@@ -141,6 +145,7 @@ impl Telemetry {
             left_out,
             labels.code = code.as_str(),
             labels.route = failed.route.path(),
+            httpRequest.remoteIp = failed.client.map(|client| client.to_string()),
             "{words}"
         );
     }
