@@ -21,6 +21,7 @@ mod reference;
 mod scrape;
 mod service;
 mod store;
+pub mod tls;
 mod token_endpoint;
 mod wire;
 

@@ -8,6 +8,7 @@ mod limits;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::access::AccessSettings;
 use crate::http::LimitSettings;
+use crate::server::TlsSettings;
 use crate::telemetry::TelemetrySettings;
 
 pub(crate) use self::cache::CacheSettings;
@@ -50,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Threads that answer requests.
     pub(crate) workers: usize,
+    /// Certificate and key; `None` for connections without TLS.
+    pub(crate) tls: Option<TlsSettings>,
     /// Access control.
     pub(crate) access: AccessSettings,
     /// Limits of requests.
@@ -131,6 +135,7 @@ impl Config {
         let store_origin = reader.origin(&table::STORE);
         let listen = reader.parse(&table::LISTEN, |text| text.parse().ok());
         let workers = reader.optional_number(&table::WORKERS);
+        let tls = tls::read(&mut reader);
         let access = access::read(&mut reader, listen);
         let limits = limits::read(&mut reader);
         let cache = cache::read(&mut reader);
@@ -153,6 +158,7 @@ impl Config {
                 unknown_variables,
                 listen: listen?,
                 workers: workers?.unwrap_or_else(default_workers),
+                tls: tls?,
                 access: access?,
                 limits: limits?,
                 cache: cache?,
@@ -217,6 +223,8 @@ fn command() -> Command {
         )
         .next_help_heading("Service")
         .args(OF_SERVICE.iter().map(Setting::arg))
+        .next_help_heading("TLS")
+        .args(tls::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Access")
         .args(access::args())
         .next_help_heading("Limits")

@@ -59,6 +59,10 @@ settings! {
         "Address and port of the service; port 0 takes a free one";
     WORKERS = "workers", ["FLAG_WORKERS"], "", Number(count(1, 512).or_empty()),
         "Worker threads of the service, {range}; empty for the processors available";
+    TLS_CERTIFICATE_FILE = "tls_certificate_file", ["FLAG_TLS_CERTIFICATE_FILE"], "", Path,
+        "File of the TLS certificate of the service, in PEM, followed by those between it and its authority; needs `tls_key_file`; empty: the service speaks HTTP without TLS";
+    TLS_KEY_FILE = "tls_key_file", ["FLAG_TLS_KEY_FILE"], "", Path,
+        "File of the private key of that certificate, in PEM; both files are read again when they change";
     API_KEYS_FILE = "api_keys_file", ["FLAG_API_KEYS_FILE"], "", Path,
         "File of API keys, as `flagctl keys create` writes it; empty: the service asks for none";
     ALLOW_ANONYMOUS = "allow_anonymous", ["FLAG_ALLOW_ANONYMOUS"], "false", Choice(&["true", "false"]),

@@ -29,6 +29,7 @@ mod reference;
 mod service;
 mod settings;
 mod systemd;
+mod tls;
 mod traces;
 mod trusted_proxies;
 mod tutorial;

@@ -18,6 +18,7 @@ use actix_web::web::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+pub(super) use self::patience::PATIENCE;
 use super::connections::Connections;
 use super::framing::Framing;
 use super::watch::Watch;
@@ -311,14 +312,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedConnection<T> {
             this.own_words = CONTINUE;
         }
         ready!(this.write_own_words(context))?;
+        match Pin::new(&mut this.io).poll_flush(context) {
+            Poll::Pending => return this.wait_for_taker(0, context).map(Err),
+            Poll::Ready(flushed) => flushed?,
+        }
         this.all_written(context);
-        Pin::new(&mut this.io).poll_flush(context)
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if !this.is_shut {
-            ready!(Pin::new(&mut this.io).poll_shutdown(context))?;
+            match Pin::new(&mut this.io).poll_shutdown(context) {
+                Poll::Pending => return this.wait_for_taker(0, context).map(Err),
+                Poll::Ready(shut) => shut?,
+            }
             this.is_shut = true;
         }
         this.discard(context).map(Ok)

@@ -23,6 +23,7 @@ use tracing::{info, warn};
 use super::listen::listen;
 use super::notify::Notifier;
 use super::stop;
+use super::tls::Tls;
 use super::watchdog;
 use crate::access::Authenticator;
 use crate::config::{Config, Demo};
@@ -90,6 +91,8 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
     let period = config.cache.poll;
     let looking =
         period.map(|period| tokio::spawn(watch_changes(store.clone(), flags.clone(), period)));
+    let tls = config.tls.as_ref();
+    let tls = tls.map(|tls| Tls::start(tls, &mut registry)).transpose()?;
     let telemetry = Telemetry::start(&config.telemetry, &mut registry)?;
     let log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.log));
     let exposures = Exposures::start(
@@ -115,7 +118,7 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
     });
     let probed = Arc::clone(&guard);
     tokio::spawn(async move { probed.probe().await });
-    let (server, address) = listen(config.listen, config.workers, &state)
+    let (server, address) = listen(config.listen, config.workers, &state, tls)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     announce(config, address);
     let notifier = Notifier::new(config.notify_socket.clone());
@@ -174,12 +177,17 @@ fn introduce(config: &Config) {
 /// Logs the address, and prints it without waiting for a reader of standard output.
 fn announce(config: &Config, address: SocketAddr) {
     info!(%address, workers = config.workers, store = config.store.place(), "listening");
+    let scheme = if config.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     let greeting = format!(
-        "flag-service serves http://{address} from the {}\n",
+        "flag-service serves {scheme}://{address} from the {}\n",
         config.store.place()
     );
     let hint = match config.demo {
-        Demo::On => format!("Try:\n  {}\n", demo::curl(address)),
+        Demo::On => format!("Try:\n  {}\n", demo::curl(scheme, address)),
         Demo::Off => String::new(),
     };
     let greet = move || {

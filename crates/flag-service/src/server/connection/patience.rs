@@ -12,7 +12,7 @@ use crate::server::LINGER;
 use crate::server::watch::Watch;
 
 /// Deadline for a caller to send a head, or to read a piece of an answer.
-pub(super) const PATIENCE: Duration = Duration::from_millis(4_500);
+pub(in crate::server) const PATIENCE: Duration = Duration::from_millis(4_500);
 
 /// How long a connection beyond the limit may be silent.
 const PATIENCE_WITH_EXTRA: Duration = Duration::from_secs(1);
