@@ -28,7 +28,7 @@ pub type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
 impl TlsFiles {
     /// The certificate of `localhost`, with its key.
-    pub fn new() -> Self {
+    pub fn of_localhost() -> Self {
         let files = Self(tempfile::tempdir().unwrap());
         files.put("localhost.pem", "certificate.pem");
         files.put("server.key", "key.pem");

@@ -14,7 +14,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::thread::available_parallelism;
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, value_parser};
 use flag_runtime::ExposureSettings;
 use flag_settings::{
     Origin, Reader, Setting, SettingErrors, StoreSettings, UnknownVariable, read_row_options, table,
@@ -24,6 +24,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::access::AccessSettings;
+use crate::generate::Generated;
 use crate::http::LimitSettings;
 use crate::server::TlsSettings;
 use crate::telemetry::TelemetrySettings;
@@ -202,7 +203,8 @@ fn read_log(text: &str) -> Option<EnvFilter> {
         .flatten()
 }
 
-fn command() -> Command {
+/// The command line.
+pub(crate) fn command() -> Command {
     Command::new("flag-service")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Answers over HTTP which value an instance receives")
@@ -220,6 +222,12 @@ fn command() -> Command {
                 .long("check-config")
                 .action(ArgAction::SetTrue)
                 .help("Shows every setting with its origin, and every error in them; starts nothing, exits with 0 or 2"),
+        )
+        .arg(
+            Arg::new("generate")
+                .long("generate")
+                .hide(true)
+                .value_parser(value_parser!(Generated)),
         )
         .next_help_heading("Service")
         .args(OF_SERVICE.iter().map(Setting::arg))

@@ -5,20 +5,22 @@ mod access;
 mod check_config;
 mod config;
 mod demo;
+mod generate;
 mod handlers;
 mod http;
 mod openapi;
 mod server;
 mod telemetry;
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use crate::check_config::{Checked, check_config};
-use crate::config::{Input, Task};
+use crate::config::{Input, Task, command};
+use crate::generate::generate;
 
 /// The exit code of an invalid configuration.
 const USAGE: u8 = 2;
@@ -28,8 +30,13 @@ const LAST_LINES: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
     let input = Input::from_process();
-    if input.task() == Task::CheckConfig {
-        return show(&check_config(input));
+    match input.task() {
+        Task::Serve => {}
+        Task::CheckConfig => return show(&check_config(input)),
+        Task::Generate(what) => {
+            let written = generate(what, command(), &mut io::stdout().lock());
+            return ExitCode::from(u8::from(written.is_err()));
+        }
     }
     let config = match input.config() {
         Ok(config) => config,

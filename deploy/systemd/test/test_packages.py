@@ -3,6 +3,7 @@
 Run by `cargo xtask ci`. FLAG_TEST_PACKAGES has what `cargo xtask dist` makes.
 """
 
+import gzip
 import hashlib
 import json
 import os
@@ -87,10 +88,16 @@ class Packages(unittest.TestCase):
     def test_manual_pages_and_completions_are_where_debian_looks(self):
         for page in ("man8/flag-service.8.gz", "man1/flagctl.1.gz", "man1/flagctl-revise.1.gz"):
             self.assertTrue((self.root / "usr/share/man" / page).is_file(), page)
-        script = self.root / "usr/share/bash-completion/completions/flagctl"
-        run("bash", "-c", 'source "$1" && complete -p flagctl', "bash", script)
-        for path in ("zsh/vendor-completions/_flagctl", "fish/vendor_completions.d/flagctl.fish"):
-            self.assertIn("flagctl", (self.root / "usr/share" / path).read_text())
+        page = gzip.decompress((self.root / "usr/share/man/man8/flag-service.8.gz").read_bytes()).decode()
+        for section in ("DESCRIPTION", "OPTIONS", "TLS", "UNIT", "EXIT STATUS"):
+            self.assertRegex(page, rf'(?m)^\.SH "?{section}"?$')
+        self.assertIn("\\-\\-tls\\-certificate\\-file", page)
+        self.assertNotIn("generate", page)
+        for name in ("flagctl", "flag-service"):
+            script = self.root / "usr/share/bash-completion/completions" / name
+            run("bash", "-c", 'source "$1" && complete -p "$2"', "bash", script, name)
+            for path in (f"zsh/vendor-completions/_{name}", f"fish/vendor_completions.d/{name}.fish"):
+                self.assertIn(name, (self.root / "usr/share" / path).read_text())
 
     def test_packages_say_what_they_need(self):
         for name in ("flag-service", "flagctl"):

@@ -16,7 +16,7 @@ const QUESTION: &str = "GET /get-feature-flag?project_name=csr-assistant&flag_ty
 
 /// A service with the certificate of `localhost`, its files, and its store.
 fn start(variables: &[(&str, &str)]) -> (Service, TlsFiles, TestStore) {
-    let (files, store) = (TlsFiles::new(), TestStore::embedded());
+    let (files, store) = (TlsFiles::of_localhost(), TestStore::embedded());
     let of_tls = files.variables();
     let of_tls = of_tls.iter().map(|(name, value)| (*name, &**value));
     let variables: Vec<_> = of_tls.chain(variables.iter().copied()).collect();
@@ -217,7 +217,7 @@ fn who_reads_no_answers_is_cut_off_over_tls() {
 
 #[test]
 fn a_certificate_without_a_key_is_a_mistake() {
-    let (files, store) = (TlsFiles::new(), TestStore::embedded());
+    let (files, store) = (TlsFiles::of_localhost(), TestStore::embedded());
     for (at, (name, value)) in files.variables().into_iter().enumerate() {
         let (status, stderr) = Service::fail(&store, &[], &[(name, &value)]);
         assert_eq!(status.code(), Some(2), "{stderr}");

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use flag_settings::{EffectiveSetting, SettingErrors, Sources, UnknownVariable, table};
 
 use super::{Config, Demo, command};
+use crate::generate::Generated;
 
 /// The command line and the environment of a process.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(crate) enum Task {
     Serve,
     /// To show the settings and what is wrong with them.
     CheckConfig,
+    /// To write a file of a package.
+    Generate(Generated),
 }
 
 impl Input {
@@ -49,10 +52,10 @@ impl Input {
         } else {
             Demo::Off
         };
-        let task = if matches.get_flag("check_config") {
-            Task::CheckConfig
-        } else {
-            Task::Serve
+        let task = match matches.get_one("generate") {
+            Some(what) => Task::Generate(*what),
+            None if matches.get_flag("check_config") => Task::CheckConfig,
+            None => Task::Serve,
         };
         Self {
             sources,

@@ -152,6 +152,13 @@ impl<T> GuardedConnection<T> {
         self.pass_kept(buffer)
     }
 
+    /// Notes that the caller takes the answer again.
+    fn note_taken(&mut self) {
+        if self.taking.take().is_some() {
+            let _ = self.held.set(0);
+        }
+    }
+
     /// Goes on with the next request if actix-http has written everything.
     fn all_written(&mut self, context: &mut Context<'_>) {
         if self.state.phase.get() != Phase::Answered {
@@ -296,9 +303,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedConnection<T> {
         match Pin::new(&mut this.io).poll_write(context, bytes) {
             Poll::Pending => this.wait_for_taker(bytes.len(), context).map(Err),
             written @ Poll::Ready(_) => {
-                if this.taking.take().is_some() {
-                    let _ = this.held.set(0);
-                }
+                this.note_taken();
                 written
             }
         }
@@ -316,6 +321,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedConnection<T> {
             Poll::Pending => return this.wait_for_taker(0, context).map(Err),
             Poll::Ready(flushed) => flushed?,
         }
+        this.note_taken();
         this.all_written(context);
         Poll::Ready(Ok(()))
     }
@@ -339,5 +345,7 @@ impl<T> Drop for GuardedConnection<T> {
     }
 }
 
+#[cfg(test)]
+mod flush_tests;
 #[cfg(test)]
 mod tests;
