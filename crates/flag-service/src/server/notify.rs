@@ -14,31 +14,38 @@ use crate::http::AppState;
 /// How often the readiness is checked until the service is ready.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How long systemd may take to receive a message.
-const SENT_WITHIN: Duration = Duration::from_secs(1);
+/// How long systemd may take to receive a message: what follows a signal to stop waits for it.
+const SENT_WITHIN: Duration = Duration::from_millis(100);
 
-/// The socket that `NOTIFY_SOCKET` names; `None` if the service was not started by systemd.
+/// The socket that `NOTIFY_SOCKET` names: a path, or `@` and a name in the abstract namespace. `None` if the service was not
+/// started by systemd.
 #[derive(Clone, Debug)]
-pub(super) struct Notifier(Option<OsString>);
+struct Notifier(Option<OsString>);
+
+/// Notifies this socket that the service is ready, as soon as it is, and that it stops, as soon as `signals` says so.
+pub(super) fn notified(
+    socket: Option<OsString>,
+    state: &Data<AppState>,
+    signals: impl Future<Output = &'static str>,
+) -> impl Future<Output = &'static str> {
+    let notifier = Notifier(socket);
+    let ready = tokio::spawn(notifier.clone().ready(state.clone()));
+    async move {
+        let signal = signals.await;
+        ready.abort();
+        notifier.notify("STOPPING=1").await;
+        signal
+    }
+}
 
 impl Notifier {
-    /// Notifies this socket: a path, or `@` and a name in the abstract namespace.
-    pub(super) fn new(socket: Option<OsString>) -> Self {
-        Self(socket)
-    }
-
-    /// Notifies that the service is ready, as soon as `/readyz` would say so.
-    pub(super) async fn ready(self, state: Data<AppState>) {
+    /// Waits until `/readyz` would say that the service is ready.
+    async fn ready(self, state: Data<AppState>) {
         let Self(Some(_)) = self else { return };
         while state.readiness.describe().await.0 != StatusCode::OK {
             sleep(LOOK_EVERY).await;
         }
         self.notify("READY=1").await;
-    }
-
-    /// Notifies that the service stops.
-    pub(super) async fn stopping(&self) {
-        self.notify("STOPPING=1").await;
     }
 
     async fn notify(&self, message: &str) {

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::listen::listen;
-use super::notify::Notifier;
+use super::notify::notified;
 use super::stop;
 use super::tls::Tls;
 use super::watchdog;
@@ -121,14 +121,7 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
     let (server, address) = listen(config.listen, config.workers, &state, tls)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     announce(config, address);
-    let notifier = Notifier::new(config.notify_socket.clone());
-    let ready = tokio::spawn(notifier.clone().ready(state.clone()));
-    let signals = async move {
-        let signal = signals.await;
-        ready.abort();
-        notifier.stopping().await;
-        signal
-    };
+    let signals = notified(config.notify_socket.clone(), &state, signals);
     let until_told = stop::serve_until(signals, server, &state, config.http.drain_delay);
     let ended = tokio::select! {
         ended = until_told => ended,
