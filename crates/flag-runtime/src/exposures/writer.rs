@@ -197,7 +197,7 @@ impl Writer {
             .refused_last
             .is_some_and(|last| now.duration_since(last) >= RECOVERED_AFTER)
         {
-            info!("the store takes exposures again");
+            info!("the store accepts exposures again");
             self.refused_last = None;
         }
     }
