@@ -65,7 +65,7 @@ impl OpenStoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Embedded(error) => matches!(error, OpenError::Busy { .. }),
-            Self::Bigtable(error) => matches!(error, ConnectError::Credentials(_)),
+            Self::Bigtable(error) => error.is_transient(),
             Self::Emulator { source, .. } => source.is_transient(),
             Self::Died => false,
         }

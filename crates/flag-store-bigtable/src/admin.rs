@@ -65,12 +65,12 @@ pub(crate) fn request<T>(
 }
 
 fn error(error: ConnectError) -> StoreError {
-    let is_transient = matches!(error, ConnectError::Credentials(_));
+    let is_transient = error.is_transient();
     let source = error.into();
     if is_transient {
         StoreError::Unavailable { source }
     } else {
-        StoreError::Refused { source }
+        StoreError::Misconfigured { source }
     }
 }
 

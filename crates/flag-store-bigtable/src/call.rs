@@ -107,7 +107,7 @@ impl<'a> Call<'a> {
             FailureKind::Unauthenticated => {
                 *self.unauthenticated_in.get_or_insert(self.attempts) == self.attempts
             }
-            FailureKind::Refused | FailureKind::Broken => false,
+            FailureKind::Misconfigured | FailureKind::Refused | FailureKind::Broken => false,
         }
     }
 

@@ -39,6 +39,13 @@ pub enum ConnectError {
     Credentials(#[from] CredentialsError),
 }
 
+impl ConnectError {
+    /// Whether another attempt may succeed without a change of the settings.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Credentials(_))
+    }
+}
+
 /// Why there is no access token for Google Cloud.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]

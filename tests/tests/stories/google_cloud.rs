@@ -4,7 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use flag_tests::{Gives, GoogleCloud, Output, Reply, Service, flagctl_with, flagctl_with_hosts};
+use flag_tests::{
+    Denial, Gives, GoogleCloud, Output, Reply, Service, flagctl_with, flagctl_with_hosts,
+};
+use tonic::Code;
 
 /// Longer than whatever is waited for, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -190,6 +193,73 @@ mod on_bigtable {
         })
         .await;
         check_end(&cloud, service, asked).await;
+    }
+
+    /// An operator's mistake, which gets corrected.
+    async fn check_denial(denial: Denial) {
+        let cloud = GoogleCloud::start().await;
+        prepare(&cloud);
+        let service = start(&cloud, &[EVERYTHING]);
+        until("read", async || {
+            ask(&service, "llm_version").await.status == 200
+        })
+        .await;
+        let written = async || service.metric("flag_exposures_written_total").await;
+        until("written", async || written().await == 1).await;
+        cloud.deny(Some(("MutateRows", denial)));
+        let before = cloud.calls("MutateRows");
+        assert_eq!(ask(&service, "llm_version").await.status, 200);
+        until("denied twice", async || {
+            cloud.calls("MutateRows") > before + 1
+        })
+        .await;
+        service.must_log("exposures cannot be written until an operator corrects the store");
+        cloud.deny(None);
+        check_end(&cloud, service, 2).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_permission_that_is_missing_costs_no_exposure() {
+        check_denial(Denial::Headers(Code::PermissionDenied)).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_table_that_is_missing_costs_no_exposure() {
+        check_denial(Denial::Trailers(Code::NotFound)).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_proxy_that_denies_costs_no_exposure() {
+        for status in [403, 404] {
+            check_denial(Denial::Proxy(status)).await;
+        }
+    }
+
+    /// A token that is refused in the trailers is replaced as well.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_token_that_is_refused_in_trailers_is_replaced() {
+        let cloud = GoogleCloud::start().await;
+        prepare(&cloud);
+        let service = start(&cloud, &[]);
+        until("read", async || {
+            ask(&service, "llm_version").await.status == 200
+        })
+        .await;
+        let before = cloud.tokens.given();
+        cloud.deny(Some(("ReadRows", Denial::Trailers(Code::Unauthenticated))));
+        let mut asked = 1;
+        until("with another token", async || {
+            asked += 1;
+            ask(&service, &format!("none-{asked}")).await;
+            cloud.tokens.given() > before
+        })
+        .await;
+        cloud.deny(None);
+        until("read again", async || {
+            asked += 1;
+            ask(&service, &format!("none-{asked}")).await.status == 404
+        })
+        .await;
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -152,7 +152,7 @@ mod on_bigtable {
     async fn a_table_that_is_missing_is_refused_by_name() {
         let (_, log) = opened(&settings()).await;
         let error = log.ping().await.unwrap_err();
-        let StoreError::Refused { source } = error else {
+        let StoreError::Misconfigured { source } = error else {
             panic!("{error:?}");
         };
         let source = source.to_string();
