@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use flag_store::{BoxError, BoxFuture};
+use http_body_util::BodyExt as _;
 use rustls::CertificateError;
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::codegen::http::header::AUTHORIZATION;
-use tonic::codegen::http::{Request, Response, StatusCode};
+use tonic::codegen::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
@@ -75,19 +76,31 @@ impl Service<Request<Body>> for Authorized {
             let token = tokens.header().await?;
             request.headers_mut().insert(AUTHORIZATION, token.clone());
             let response = channel.call(request).await.map_err(explain)?;
-            if is_unauthenticated(&response) {
+            if response.status() == StatusCode::UNAUTHORIZED
+                || is_unauthenticated(response.headers())
+            {
                 tokens.refused(&token);
+                return Ok(response);
             }
-            Ok(response)
+            Ok(response.map(|body| watch_trailers(body, tokens, token)))
         })
     }
 }
 
-/// Whether Bigtable, or what is in front of it, refuses the token before it answers anything.
-fn is_unauthenticated(response: &Response<Body>) -> bool {
-    let status = Status::from_header_map(response.headers());
-    response.status() == StatusCode::UNAUTHORIZED
-        || status.is_some_and(|status| status.code() == Code::Unauthenticated)
+/// Whether headers or trailers say that the token is refused.
+fn is_unauthenticated(headers: &HeaderMap) -> bool {
+    let status = Status::from_header_map(headers);
+    status.is_some_and(|status| status.code() == Code::Unauthenticated)
+}
+
+/// The same body; a token that its trailers refuse is replaced.
+fn watch_trailers(body: Body, tokens: Arc<Tokens>, token: HeaderValue) -> Body {
+    Body::new(body.map_frame(move |frame| {
+        if frame.trailers_ref().is_some_and(is_unauthenticated) {
+            tokens.refused(&token);
+        }
+        frame
+    }))
 }
 
 impl Peer {

@@ -141,12 +141,16 @@ impl BigtableSettings {
             ));
         }
         match (&self.emulator, &self.endpoint) {
-            (Some(emulator), _) if !is_host_and_port(emulator) => {
-                Err(wrong("emulator", emulator, "host:port"))
-            }
-            (None, Some(endpoint)) if !is_host(endpoint) => {
-                Err(wrong("endpoint", endpoint, "host or host:port"))
-            }
+            (Some(emulator), _) if !is_host_and_port(emulator) => Err(wrong(
+                "emulator",
+                emulator,
+                "host:port, with an IPv6 address in brackets",
+            )),
+            (None, Some(endpoint)) if !is_host(endpoint) => Err(wrong(
+                "endpoint",
+                endpoint,
+                "host or host:port, with an IPv6 address in brackets",
+            )),
             _ => Ok(()),
         }
     }
@@ -253,10 +257,27 @@ mod tests {
             "http://h:1",
             "unix:///tmp/socket",
             "a b:1",
+            "a..b:1",
+            "::1:8086",
         ] {
-            let message = format!("emulator is {emulator:?}, expected host:port");
+            let message = format!(
+                "emulator is {emulator:?}, expected host:port, with an IPv6 address in brackets"
+            );
             check(
                 |settings| settings.emulator = Some(emulator.into()),
+                Some(&message),
+            );
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_is_not_a_host_is_refused_before_tls() {
+        for endpoint in ["a..b", "a..b:443", "::1"] {
+            let message = format!(
+                "endpoint is {endpoint:?}, expected host or host:port, with an IPv6 address in brackets"
+            );
+            check(
+                |settings| settings.endpoint = Some(endpoint.into()),
                 Some(&message),
             );
         }

@@ -14,9 +14,10 @@ use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2::{
 use tonic::Code;
 
 use crate::FAMILY;
-use crate::admin::{Admin, request};
+use crate::admin::Admin;
 use crate::call::{Call, Repeat};
 use crate::expiry::Expiry;
+use crate::request::routed_by;
 use crate::settings::{BigtableSettings, Table};
 use crate::status::Failure;
 
@@ -94,8 +95,8 @@ impl BigtableTables {
         let mut call = Call::new(self.0.table(table), admin.timeouts, Repeat::Safe);
         loop {
             let answer = Box::pin(async {
-                let request = request(message.clone(), ("name", &message.name));
-                admin.client().get_table(request?).await
+                let request = routed_by(message.clone(), &[("name", &message.name)]);
+                admin.client().get_table(request).await
             });
             match call.wait(answer).await {
                 Ok(answer) => return Ok(understood(&answer.into_inner())),
@@ -123,8 +124,8 @@ impl BigtableTables {
         let mut call = Call::new(self.0.table(table), admin.timeouts, Repeat::Safe);
         loop {
             let answer = Box::pin(async {
-                let request = request(message.clone(), ("parent", &message.parent));
-                admin.client().create_table(request?).await
+                let request = routed_by(message.clone(), &[("parent", &message.parent)]);
+                admin.client().create_table(request).await
             });
             match call.wait(answer).await {
                 Ok(_) => return Ok(true),
@@ -154,8 +155,8 @@ impl BigtableTables {
         let mut call = Call::new(self.0.table(table), admin.timeouts, Repeat::Safe);
         loop {
             let answer = Box::pin(async {
-                let request = request(message.clone(), ("name", &message.name));
-                admin.client().modify_column_families(request?).await
+                let request = routed_by(message.clone(), &[("name", &message.name)]);
+                admin.client().modify_column_families(request).await
             });
             match call.wait(answer).await {
                 Ok(_) => return Ok(()),
