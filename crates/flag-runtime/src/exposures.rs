@@ -159,7 +159,7 @@ impl Exposures {
         for result in &results {
             match result {
                 Ok(()) => self.metrics.stored.inc(),
-                Err(WriteExposureError::Refused(_) | WriteExposureError::Differs { .. }) => {
+                Err(WriteExposureError::Invalid(_) | WriteExposureError::Differs { .. }) => {
                     self.metrics.refused.inc()
                 }
                 Err(WriteExposureError::Store(_)) => self.metrics.failed.inc(),

@@ -125,11 +125,11 @@ impl<'a> Call<'a> {
     /// The error for the caller: silence only if nothing was heard in any attempt, for the deadline may have cut
     /// the last one short.
     pub(crate) fn error(&self, failure: Failure) -> StoreError {
-        let told = match (failure, &self.heard) {
+        let failure = match (failure, &self.heard) {
             (Failure::Silence, Some(heard)) => heard.clone(),
             (failure, _) => failure,
         };
-        told.into_error(self.table, self.started.elapsed())
+        failure.into_error(self.table, self.started.elapsed())
     }
 }
 

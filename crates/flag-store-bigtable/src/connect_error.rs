@@ -89,14 +89,14 @@ pub(crate) struct Explained(pub(crate) String);
 
 /// An error with its causes.
 pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut said = error.to_string();
+    let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {
-        let text = source.to_string();
-        if !said.contains(&text) {
-            said = format!("{said}: {text}");
+        let cause_text = source.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
         }
         cause = source.source();
     }
-    said
+    text
 }

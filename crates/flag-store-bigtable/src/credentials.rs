@@ -202,7 +202,7 @@ fn of_user_file(error: &Error) -> Problem {
         _ => false,
     };
     let endpoint = format!("{GOOGLE} with the login of `gcloud auth application-default login`");
-    let problem = said(error);
+    let problem = redacted(error);
     let failed = CredentialsError::TokenEndpoint { endpoint, problem };
     Problem {
         error: if is_absent {
@@ -223,7 +223,7 @@ fn of_metadata_server(error: &Error) -> Problem {
     };
     let error = CredentialsError::TokenEndpoint {
         endpoint: METADATA_SERVER.to_owned(),
-        problem: format!("{}{advice}", said(error)),
+        problem: format!("{}{advice}", redacted(error)),
     };
     Problem { error, is_absent }
 }
@@ -233,7 +233,7 @@ fn understood(token: Result<&Token, &Error>, endpoint: &str) -> Result<Fetched, 
         endpoint: endpoint.to_owned(),
         problem,
     };
-    let token = token.map_err(|error| failed(said(error)))?;
+    let token = token.map_err(|error| failed(redacted(error)))?;
     let ends = SystemTime::from(token.expires_at());
     let valid_for = ends.duration_since(SystemTime::now()).unwrap_or_default();
     fetched(token.as_str(), valid_for, endpoint)
@@ -251,7 +251,7 @@ fn fetched(token: &str, valid_for: Duration, endpoint: &str) -> Result<Fetched, 
 }
 
 /// What the library says, without what it quotes.
-fn said(error: &Error) -> String {
+fn redacted(error: &Error) -> String {
     match error {
         Error::Json("failed to deserialize ApplicationCredentials", source) => format!(
             "its file is not as gcloud writes it (line {}, column {})",
@@ -283,7 +283,10 @@ mod tests {
         let parsed = serde_json::from_str::<u64>("\"SECRET\"").unwrap_err();
         assert!(parsed.to_string().contains("SECRET"));
         let error = Error::Json("failed to deserialize token from response", parsed);
-        assert_eq!(said(&error), "its answer is not a token (line 1, column 8)");
+        assert_eq!(
+            redacted(&error),
+            "its answer is not a token (line 1, column 8)"
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use tempfile::TempDir;
 
-use crate::created::{LOGS, UNFINISHED, is_empty, publish};
+use crate::create_file::{JOURNAL_SUFFIXES, UNFINISHED, is_empty, publish};
 use crate::database::{Database, check};
 use crate::directory;
 use crate::failure::Failure;
@@ -254,7 +254,7 @@ fn make(directory: &Path) -> Result<PathBuf, BackupError> {
     let missing = ALL.into_iter().filter(|contents| !there.contains(contents));
     let mut logs = missing.flat_map(|contents| {
         let file = file_in(&directory, contents);
-        LOGS.map(|ending| beside(&file, ending))
+        JOURNAL_SUFFIXES.map(|suffix| beside(&file, suffix))
     });
     match logs.find(|log| log.symlink_metadata().is_ok()) {
         Some(path) => Err(BackupError::LogLeft { path }),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
-use crate::created::{ensure_made, is_empty};
+use crate::create_file::{ensure_made, is_empty};
 use crate::lock_timeout::LockTimeout;
 use crate::open_error::{Obstacle, OpenError};
 use crate::open_files::{Closing, FileLoss, OpenFiles, is_absence};
@@ -34,7 +34,7 @@ const FRAME_HEADER: u64 = 24;
 pub(crate) struct Database {
     connection: Connection,
     lock_timeout: LockTimeout,
-    placed: OpenFiles,
+    files: OpenFiles,
     page_bytes: u32,
 }
 
@@ -104,13 +104,13 @@ impl Database {
         // A file without a log gets one when it is read first.
         let _: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let page_bytes: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        let placed = OpenFiles::new(path).map_err(Obstacle::Vanished)?;
+        let files = OpenFiles::new(path).map_err(Obstacle::Vanished)?;
         // Until `close` says otherwise: a connection that is merely dropped may be one of files that are gone.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         Ok(Self {
             connection,
             lock_timeout,
-            placed,
+            files,
             page_bytes,
         })
     }
@@ -129,13 +129,13 @@ impl Database {
     }
 
     /// The files as they were when it was opened.
-    pub(crate) fn placed(&self) -> &OpenFiles {
-        &self.placed
+    pub(crate) fn files(&self) -> &OpenFiles {
+        &self.files
     }
 
     /// Refuses files that are no longer at their paths, as `SQLite` would write to files that no other process reads.
     pub(crate) fn ensure_in_place(&mut self) -> Result<(), FileLoss> {
-        self.placed.check()
+        self.files.check()
     }
 
     /// Refuses a log that is shorter than what was committed to it: going on would spoil the file.
@@ -164,7 +164,7 @@ impl Database {
 
     fn is_log_whole(&self, frames: u64) -> bool {
         let bytes = LOG_HEADER + frames * (FRAME_HEADER + u64::from(self.page_bytes));
-        frames == 0 || self.placed.log_bytes().is_none_or(|found| found >= bytes)
+        frames == 0 || self.files.log_bytes().is_none_or(|found| found >= bytes)
     }
 
     /// Closes the connection; the last one of a file writes the log into it, if that is wanted and can be done.

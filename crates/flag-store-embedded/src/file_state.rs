@@ -109,14 +109,14 @@ impl FileState {
     /// Has the threads of a lost file end, and looks for what took its place.
     pub(crate) fn lose(state: &Arc<Self>, workers: Workers, what: FileLoss) {
         let is_first = state.phase.send_if_modified(|phase| {
-            let is_theirs = matches!(phase, Phase::Open(open) if open.are(&workers));
+            let is_theirs = matches!(phase, Phase::Open(open) if open.is_same(&workers));
             if is_theirs {
                 *phase = Phase::Searching;
             }
             is_theirs
         });
         if is_first {
-            let was = Arc::clone(workers.placed());
+            let was = Arc::clone(workers.files());
             let left_log = was.log_bytes().is_some();
             let loss = Loss {
                 what,

@@ -135,8 +135,8 @@ fn compare_and_set(
 ) -> Result<bool, Failure> {
     let key = &row.key;
     let found = stored(transaction, key)?;
-    if found.as_deref().is_some_and(separate_cells::are) {
-        if separate_cells::one(transaction, key, &expected.column)? != expected.value {
+    if found.as_deref().is_some_and(separate_cells::is_marker) {
+        if separate_cells::read_one(transaction, key, &expected.column)? != expected.value {
             return Ok(false);
         }
     } else {
@@ -144,7 +144,7 @@ fn compare_and_set(
         if current.get(&expected.column) != expected.value.as_deref() {
             return Ok(false);
         }
-        separate_cells::put(transaction, key, &current)?;
+        separate_cells::separate(transaction, key, &current)?;
     }
     separate_cells::set(transaction, key, &decoded(key, &row.cells, Columns::All)?)?;
     Ok(true)
@@ -158,11 +158,11 @@ pub(crate) fn write_batch(
     let transaction = begin(database)?;
     let mut insert = transaction.prepare_cached(INSERT)?;
     let mut failed = Vec::new();
-    for (place, key, cells) in batch.in_order_of_keys() {
+    for (index, key, cells) in batch.in_order_of_keys() {
         match write(&transaction, &mut insert, key, cells) {
             Ok(()) => {}
             Err(failure @ (Failure::Refused(_) | Failure::Decode { .. })) => {
-                failed.push((place, failure));
+                failed.push((index, failure));
             }
             Err(failure) => return Err(failure),
         }
@@ -214,7 +214,7 @@ fn understood(
     stored: &[u8],
     columns: Columns<'_>,
 ) -> Result<Cells, Failure> {
-    if separate_cells::are(stored) {
+    if separate_cells::is_marker(stored) {
         separate_cells::read(connection, key, columns)
     } else {
         decoded(key, stored, columns)

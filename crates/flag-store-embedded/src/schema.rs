@@ -65,7 +65,7 @@ impl Contents {
 
     /// Whether its writer runs at idle priority: usually no caller waits for an exposure to be
     /// written.
-    pub(crate) fn waits_for_others(self) -> bool {
+    pub(crate) fn runs_at_idle_priority(self) -> bool {
         self == Self::Exposures
     }
 

@@ -21,7 +21,7 @@ const MARKED: &str = "INSERT INTO rows (key, cells) VALUES (?1, ?2)
     ON CONFLICT DO UPDATE SET cells = excluded.cells";
 
 /// Whether the cells of a row with these bytes are stored separately.
-pub(crate) fn are(stored: &[u8]) -> bool {
+pub(crate) fn is_marker(stored: &[u8]) -> bool {
     stored == MARK
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn read(
             let _transaction = transaction.transpose()?;
             let mut cells = Cells::default();
             for column in columns {
-                if let Some(value) = one(connection, key, column)? {
+                if let Some(value) = read_one(connection, key, column)? {
                     cells.set(column, value);
                 }
             }
@@ -51,7 +51,7 @@ pub(crate) fn read(
 }
 
 /// One cell of a row.
-pub(crate) fn one(
+pub(crate) fn read_one(
     connection: &Connection,
     key: &[u8],
     column: &str,
@@ -83,7 +83,7 @@ pub(crate) fn set(transaction: &Transaction<'_>, key: &[u8], cells: &Cells) -> R
 }
 
 /// Puts the cells of a row apart, or makes such a row; afterwards [`set`] adds to them.
-pub(crate) fn put(
+pub(crate) fn separate(
     transaction: &Transaction<'_>,
     key: &[u8],
     current: &Cells,

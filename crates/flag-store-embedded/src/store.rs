@@ -9,7 +9,7 @@ use flag_store::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan, StoreError,
 };
 
-use crate::created::{is_there, recreate};
+use crate::create_file::{is_there, recreate};
 use crate::directory::{self, EXPOSURES, FLAGS};
 use crate::file::DataFile;
 use crate::open_error::OpenError;

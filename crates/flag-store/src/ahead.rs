@@ -14,7 +14,7 @@ pub struct RowAhead {
     /// When it says that it was made.
     pub created: Timestamp,
     /// From when on it counts, whatever has been appended until then.
-    pub counts_from: Timestamp,
+    pub effective_from: Timestamp,
 }
 
 impl FlagStore {
@@ -34,7 +34,7 @@ impl FlagStore {
     fn row_ahead(&self, created: Timestamp) -> RowAhead {
         RowAhead {
             created,
-            counts_from: created.saturating_sub(self.options.max_future),
+            effective_from: created.saturating_sub(self.options.max_future),
         }
     }
 }

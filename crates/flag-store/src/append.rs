@@ -6,7 +6,7 @@
 //! makes the claim fail; a claim is taken over only by a writer that has watched it unchanged for `CLAIM_HOLDS`, and a writer
 //! begins no insert when its own claim is half as old.
 
-mod settle;
+mod finish;
 mod steps;
 mod watch;
 
@@ -32,7 +32,7 @@ use crate::stored::{encode_metadata, encode_revision, encode_rollback};
 const CLAIM_HOLDS: Duration = Duration::from_secs(30);
 
 /// How long an append may take in all, waiting for others included.
-const PATIENCE: Duration = Duration::from_mins(1);
+const APPEND_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Which row an append stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,7 +204,7 @@ impl FlagStore {
         };
         let started = Instant::now();
         let mut watch = Watch::default();
-        while started.elapsed() <= PATIENCE {
+        while started.elapsed() <= APPEND_TIMEOUT {
             // In this order: an append between the two reads makes the claim fail.
             let head = append.head().await?;
             let newest = append.newest().await?;
@@ -221,7 +221,7 @@ impl FlagStore {
                 let at = append.next_time([newest, pending])?;
                 // A row that cannot be stored is refused before anything is claimed.
                 let (made, row) = encode(at)?;
-                if append.once(head.as_deref(), newest, at, &row).await? {
+                if append.try_once(head.as_deref(), newest, at, &row).await? {
                     return Ok((made, row));
                 }
             }

@@ -86,7 +86,7 @@ impl ExposureRecord {
     }
 }
 
-/// An exposure as it stands in the log, in text; the reference's lack revision, reason and bucket.
+/// An exposure as it stands in the log, in text; the Python framework's lack revision, reason and bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of `Exposure`")]
 pub struct StoredExposure {
@@ -107,7 +107,7 @@ pub struct StoredExposure {
 pub enum WriteExposureError {
     /// It cannot be stored as a row. Retrying cannot help.
     #[error(transparent)]
-    Refused(#[from] Invalid),
+    Invalid(#[from] Invalid),
     /// Another one with its key is logged. Retrying cannot help.
     #[error(
         "an exposure with this request id and time is already logged, with another {column}; nothing was changed"

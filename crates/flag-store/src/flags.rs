@@ -26,7 +26,7 @@ pub struct FlagStore {
 pub struct FlagEntry {
     /// The flag.
     pub flag: FlagKey,
-    /// Its newest metadata; the reference's tooling may have left none.
+    /// Its newest metadata; the Python framework's tooling may have left none.
     pub metadata: Option<Result<Metadata, UnreadableRow>>,
     /// Its newest revision, if it has one and revisions were asked for.
     pub revision: Option<Result<Revision, UnreadableRow>>,

@@ -1,4 +1,4 @@
-//! Plain values as cells hold them: JSON, or the Python literal that the reference's tooling left.
+//! Plain values as cells hold them: JSON, or the Python literal that the Python framework's tooling left.
 //!
 //! Takes any text without a panic: time is linear, depth and size are bounded. Knows neither flags nor treatments.
 //! Start with [`parse`]. Laws, each kept by the property test of that name:

@@ -79,7 +79,7 @@ impl FlagStore {
             ),
             ..Scan::prefix(prefix)
         };
-        let row = match self.last_that_tells(prefix, scan).await? {
+        let row = match self.last_with_valid_time(prefix, scan).await? {
             Some(row) => self.newest_of_day(prefix, row).await?,
             None => last,
         };
@@ -127,8 +127,8 @@ impl FlagStore {
         let horizon = self.horizon();
         let times = keys.iter().map(|bytes| {
             let key = FlagRowKey::decode(bytes).ok()?;
-            let counts = key.created <= horizon && !key.is_spelled_otherwise(bytes);
-            counts.then_some(key.created)
+            let is_effective = key.created <= horizon && !key.is_spelled_otherwise(bytes);
+            is_effective.then_some(key.created)
         });
         Ok(times.collect())
     }
@@ -167,7 +167,7 @@ impl FlagStore {
             end: Some(format!("{prefix}{text}\0").into()),
             ..Scan::prefix(prefix.as_str())
         };
-        let mut newest = match self.last_that_tells(&prefix, scan).await? {
+        let mut newest = match self.last_with_valid_time(&prefix, scan).await? {
             Some(row) => Some(self.newest_of_day(&prefix, row).await?),
             None => None,
         };
@@ -202,7 +202,11 @@ impl FlagStore {
     }
 
     /// The last row of a range whose key tells a time.
-    async fn last_that_tells(&self, prefix: &str, scan: Scan) -> Result<Option<Row>, StoreError> {
+    async fn last_with_valid_time(
+        &self,
+        prefix: &str,
+        scan: Scan,
+    ) -> Result<Option<Row>, StoreError> {
         match self.last(scan.clone()).await? {
             Some(row) if created(prefix, &row.key).is_none() => {}
             last => return Ok(last),

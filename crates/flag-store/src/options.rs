@@ -25,7 +25,7 @@ pub enum Spelling {
 }
 
 impl Default for RowOptions {
-    /// As the reference's own tooling has it, and a day for clocks that differ.
+    /// As the Python framework's own tooling has it, and a day for clocks that differ.
     fn default() -> Self {
         Self {
             v1_algorithm: HashAlgorithm::Md5,

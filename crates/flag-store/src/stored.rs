@@ -1,7 +1,7 @@
 //! Encodes and decodes rows; the only place that spells columns.
 //!
 //! Cells are UTF-8 text. Rows are written in one form per format version: Python's literals in version 1, which the
-//! reference reads, JSON in version 2. Reading is tolerant: a row that the reference would have served is served, and
+//! Python framework reads, JSON in version 2. Reading is tolerant: a row that the Python framework would have served is served, and
 //! everything odd about it can be reported.
 mod carried;
 mod exposure;
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes where a time is spelled otherwise than ours and the reference's, or differs from that of the key.
+    /// Notes where a time is spelled otherwise than ours and the Python framework's, or differs from that of the key.
     fn look_at_times(&self) {
         let created = self.key.created;
         if self.oddities.is_none() {
@@ -217,12 +217,15 @@ impl<'a, K> Reader<'a, K> {
             found,
             expected,
         } = invalid;
-        let place = if field.starts_with("Treatments[") {
+        let treatments = if field.starts_with("Treatments[") {
             format!("{field}: ")
         } else {
             String::new()
         };
-        self.problem(column, format!("{place}found {found}, expected {expected}"))
+        self.problem(
+            column,
+            format!("{treatments}found {found}, expected {expected}"),
+        )
     }
 
     fn percent(&self, problem: InvalidPercent) -> UnreadableRow {

@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use flag_model::{Jitter, ProjectName};
-use flag_store::{FlagStore, Heads, StoreError};
+use flag_store::{FlagStore, HeadRow, StoreError};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use tokio::time::{Instant, sleep};
@@ -94,7 +94,7 @@ impl ChangeWatcher {
     }
 
     /// Applies a head row that was read because it has changed; `None` if it has not.
-    fn take_in(&mut self, project: ProjectName, news: Option<Heads>, was_failing: bool) {
+    fn take_in(&mut self, project: ProjectName, news: Option<HeadRow>, was_failing: bool) {
         let Some(seen) = self.seen.get_mut(&project) else {
             let seen = SeenHeads::new(news.unwrap_or_default());
             let mut seen = self.seen.entry(project).insert_entry(seen);
@@ -132,11 +132,11 @@ async fn look_at(
     store: &FlagStore,
     project: &ProjectName,
     seen: Option<&SeenHeads>,
-) -> Result<Option<Heads>, StoreError> {
+) -> Result<Option<HeadRow>, StoreError> {
     if let Some(seen) = seen
         && store.change_mark(project).await? == *seen.heads().mark()
     {
         return Ok(None);
     }
-    store.heads(project).await.map(Some)
+    store.head_row(project).await.map(Some)
 }

@@ -139,7 +139,7 @@ async fn store(log: &Exposures, decoded: Vec<Result<Exposure<'_>, String>>) -> V
         if let Outcome::Stored { .. } = outcome {
             match results.next() {
                 Some(Ok(())) => {}
-                Some(Err(WriteExposureError::Refused(invalid))) => {
+                Some(Err(WriteExposureError::Invalid(invalid))) => {
                     *outcome = Outcome::Refused(invalid.to_string());
                 }
                 Some(Err(differs @ WriteExposureError::Differs { .. })) => {

@@ -35,7 +35,7 @@ impl LiteralError {
     }
 }
 
-/// A [`LiteralError`] whose place is still an offset into the text, so that two readers can be compared.
+/// A [`LiteralError`] whose position is still an offset into the text, so that two readers can be compared.
 ///
 /// Boxed, as every value that is read passes through results that could be mistakes.
 #[derive(Debug)]

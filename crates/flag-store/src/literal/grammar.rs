@@ -82,7 +82,7 @@ fn dict<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxEr
     Ok(Literal::Dict(entries))
 }
 
-/// Keeps what was read; a bracket around a single value, of which there may be many, has place for no more.
+/// Keeps what was read; a bracket around a single value, of which there may be many, allocates no more.
 fn push<T>(values: &mut Vec<T>, value: T) {
     if values.is_empty() {
         values.reserve_exact(1);

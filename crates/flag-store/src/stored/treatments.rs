@@ -99,7 +99,7 @@ pub(super) fn parse_treatments<'a>(reader: &Reader<'a>) -> Result<Vec<Node<'a>>,
     }
 }
 
-/// Reads the cell; fields that the version doesn't know are left alone, as the reference does.
+/// Reads the cell; fields that the version doesn't know are left alone, as the Python framework does.
 pub(super) fn decode_treatments(
     reader: &Reader<'_>,
     version: FormatVersion,

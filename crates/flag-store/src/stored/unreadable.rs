@@ -8,7 +8,7 @@ use crate::rows::Row;
 
 /// A row that cannot be read, written by other tooling. Only its flag is affected.
 ///
-/// Its text quotes what the row holds: it is for who looks after the flags. Everybody else gets [`Self::place`].
+/// Its text quotes what the row holds: it is for who looks after the flags. Everybody else gets [`Self::location`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnreadableRow {
@@ -107,7 +107,7 @@ impl UnreadableRow {
     }
 
     /// Which row and which column, and nothing of what they hold: for callers.
-    pub fn place(&self) -> String {
+    pub fn location(&self) -> String {
         match self.column() {
             Some(column) => format!("row {}, column {column}", self.key()),
             None => match FlagRowKey::subject_of(self.key().as_bytes()) {
@@ -124,7 +124,7 @@ impl UnreadableRow {
         match self {
             Self::Syntax { problem, .. } => format!(
                 "{}: line {}, column {}: expected {}",
-                self.place(),
+                self.location(),
                 problem.line(),
                 problem.column(),
                 problem.expected()

@@ -17,8 +17,8 @@ use crate::schema::{Contents, set_up};
 /// How folders begin that hold files which are not complete yet.
 pub(crate) const UNFINISHED: &str = ".unfinished-";
 
-/// How the names of logs end, out of which `SQLite` changes a file that it opens.
-pub(crate) const LOGS: [&str; 2] = ["-wal", "-journal"];
+/// The suffixes of the journals that `SQLite` applies to a file when it opens it.
+pub(crate) const JOURNAL_SUFFIXES: [&str; 2] = ["-wal", "-journal"];
 
 /// Makes a file if it is missing; another process may do so at the same time. Refuses to if it is there no more.
 pub(crate) fn ensure_made(path: &Path, contents: Contents) -> Result<(), OpenError> {
@@ -49,7 +49,7 @@ pub(crate) fn recreate(path: &Path, contents: Contents) -> Result<(), OpenError>
     if !is_empty(path) && !is_absent(path) {
         return Ok(());
     }
-    if let Some(left) = logs_of(path).find(|log| log.symlink_metadata().is_ok()) {
+    if let Some(left) = journals_of(path).find(|log| log.symlink_metadata().is_ok()) {
         return Err(OpenError::LogLeft { left });
     }
     if is_empty(path) {
@@ -103,12 +103,14 @@ fn fill(path: &Path, contents: Contents) -> Result<(), Obstacle> {
 fn left_of(path: &Path, contents: Contents) -> Option<PathBuf> {
     let exposures = path.with_file_name(Contents::Exposures.file_name());
     let exposures = (contents == Contents::Flags).then_some(exposures);
-    let mut left = logs_of(path).chain(exposures);
+    let mut left = journals_of(path).chain(exposures);
     left.find(|file| file.symlink_metadata().is_ok())
 }
 
-fn logs_of(path: &Path) -> impl Iterator<Item = PathBuf> {
-    LOGS.into_iter().map(|ending| beside(path, ending))
+fn journals_of(path: &Path) -> impl Iterator<Item = PathBuf> {
+    JOURNAL_SUFFIXES
+        .into_iter()
+        .map(|suffix| beside(path, suffix))
 }
 
 /// Whether it is a file without a byte.
