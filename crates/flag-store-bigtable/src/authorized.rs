@@ -1,4 +1,4 @@
-//! A channel whose requests carry an access token, and whose errors say what to do about a certificate.
+//! A channel whose requests carry an access token, and whose errors explain what is wrong with a certificate.
 
 use std::io;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ struct Peer {
 }
 
 impl Authorized {
-    /// Has every request on the channel carry one of these tokens.
+    /// Adds one of these tokens to every request on the channel.
     pub(crate) fn new(
         channel: Channel,
         tokens: Option<Arc<Tokens>>,
@@ -87,7 +87,7 @@ impl Service<Request<Body>> for Authorized {
     }
 }
 
-/// Whether headers or trailers say that the token is refused.
+/// Whether these headers or trailers refuse the token.
 fn is_unauthenticated(headers: &HeaderMap) -> bool {
     let status = Status::from_header_map(headers);
     status.is_some_and(|status| status.code() == Code::Unauthenticated)
@@ -145,7 +145,7 @@ impl Peer {
     }
 }
 
-/// What TLS said, if that is what failed.
+/// The TLS error among the causes.
 fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     let mut cause = Some(error);
     while let Some(error) = cause {

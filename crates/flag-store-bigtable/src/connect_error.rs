@@ -1,4 +1,4 @@
-//! Why Bigtable cannot be reached, in words that say what to do.
+//! Why Bigtable cannot be reached, and what to do about it.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// A setting cannot be right.
+    /// A setting is invalid.
     #[error("{setting} is {found:?}, expected {expected}")]
     Setting {
         /// The name of the setting.

@@ -26,7 +26,7 @@ const KEY_FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 const GOOGLE: &str = "Google's token endpoint";
 const METADATA_SERVER: &str = "Google's metadata server";
 
-/// How much later than its deadline a thread may say that it was late.
+/// How long after its deadline a thread may report it.
 const SLACK: Duration = Duration::from_secs(1);
 
 /// An access token, as a request carries it.
@@ -115,7 +115,7 @@ async fn fetch_with_key(
     let account = CustomServiceAccount::from_json(&key.text).map_err(|error| {
         let problem = match error {
             Error::Io(what, source) => format!("cannot be used: {what}: {source}"),
-            // What it says else may quote the key.
+            // Its other errors may quote the key.
             _ => "has no RSA key in PKCS#8 as its private_key: download the key of the service account again".to_owned(),
         };
         key_file::wrong(path, problem)
@@ -250,7 +250,7 @@ fn fetched(token: &str, valid_for: Duration, endpoint: &str) -> Result<Fetched, 
     Ok(Fetched { header, valid_for })
 }
 
-/// What the library says, without what it quotes.
+/// The error of the library without what it quotes.
 fn redacted(error: &Error) -> String {
     match error {
         Error::Json("failed to deserialize ApplicationCredentials", source) => format!(

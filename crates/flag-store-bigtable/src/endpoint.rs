@@ -52,7 +52,7 @@ impl Api {
         if settings.emulator.is_some() {
             return Ok(endpoint);
         }
-        // A peer that takes the connection and says nothing would block it for ever.
+        // A peer that accepts the connection and never answers would block it for ever.
         let tls = ClientTlsConfig::new().timeout(settings.connect_deadline);
         let tls = match &settings.ca_file {
             Some(file) => tls.ca_certificate(authorities(file)?),

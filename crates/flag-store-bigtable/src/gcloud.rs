@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::connect_error::CredentialsError;
 
-/// How long its tokens are valid at least; it does not say it.
+/// The assumed lifetime of its tokens, which it does not print.
 pub(crate) const VALID_FOR: Duration = Duration::from_secs(3600);
 
 /// Runs `gcloud auth print-access-token`; `None` if there is no such program, or it has no token.

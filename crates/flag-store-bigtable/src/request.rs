@@ -58,7 +58,7 @@ pub(crate) fn read(message: ReadRowsRequest) -> Request<ReadRowsRequest> {
     request
 }
 
-/// Adds the header that says which table and app profile a request is for.
+/// Adds the header that routes a request by table and app profile.
 pub(crate) fn routed<M: RoutingMetadata>(message: M) -> Request<M> {
     let parameters = message.get_routing_header();
     with_header(message, parameters)

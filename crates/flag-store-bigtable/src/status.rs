@@ -12,11 +12,11 @@ use crate::connect_error::{CredentialsError, Explained};
 /// Why one attempt failed.
 #[derive(Clone, Debug)]
 pub(crate) enum Failure {
-    /// Nothing came in time.
+    /// There was no answer in time.
     Silence,
     /// The store, or the connection to it, reported an error.
     Status(Status),
-    /// What came makes no sense.
+    /// The answer is invalid.
     Garbled(String),
 }
 
@@ -45,7 +45,7 @@ impl Failure {
         }
     }
 
-    /// Whether the connection failed for a reason that a person must mend.
+    /// Whether the connection failed for a reason that a person must correct.
     pub(crate) fn is_explained(&self) -> bool {
         let Self::Status(status) = self else {
             return false;
@@ -84,14 +84,14 @@ impl Failure {
     }
 }
 
-/// A refusal of our own, before anything was sent.
+/// An error of our own, before anything was sent.
 pub(crate) fn refused(table: &str, why: &str) -> StoreError {
     StoreError::Refused {
         source: format!("table {table}: {why}").into(),
     }
 }
 
-/// What the emulator says of a table that was made by hand; Bigtable itself has codes of their own for what is missing.
+/// What the emulator answers for a table without the family; Bigtable itself answers with a code of its own.
 const UNKNOWN_FAMILY: &str = "unknown family";
 
 fn kind(status: &Status) -> FailureKind {
@@ -121,7 +121,7 @@ fn kind(status: &Status) -> FailureKind {
     }
 }
 
-/// What the store said about a table.
+/// The answer of the store about a table.
 #[derive(Debug)]
 struct Answer {
     table: String,

@@ -1,4 +1,4 @@
-//! The tables: creates what is missing, and says how the rest is.
+//! Creates missing tables, and reports the state of the others.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ use crate::request::routed_by;
 use crate::settings::{BigtableSettings, Table};
 use crate::status::Failure;
 
-/// How a table is.
+/// The state of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableState {
-    /// It isn't there.
+    /// It does not exist.
     Missing,
     /// It lacks the column family.
     WithoutFamily,
-    /// It is there, and its cells expire so.
+    /// It exists, and its cells expire in this way.
     Ready(Expiry),
 }
 
@@ -65,7 +65,7 @@ impl BigtableTables {
         Ok(())
     }
 
-    /// Creates a table or its column family if they are missing, and says what was there; changes nothing that is.
+    /// Creates a table or its column family if they are missing; reports what exists, and changes nothing of it.
     pub async fn prepare(&self, table: Table, retention: Duration) -> Result<Prepared, StoreError> {
         let admin = Admin::new(&self.0).await?;
         let rule = Expiry::expected(table, retention).rule(self.0.table(table))?;
@@ -81,7 +81,7 @@ impl BigtableTables {
         }
     }
 
-    /// How a table is.
+    /// The state of a table.
     pub async fn table_state(&self, table: Table) -> Result<TableState, StoreError> {
         let admin = Admin::new(&self.0).await?;
         self.state(&admin, table).await

@@ -26,14 +26,14 @@ pub(crate) enum Write {
     CompareAndSet(Comparison, StoredRow),
 }
 
-/// What a cell must hold.
+/// The condition of a write.
 #[derive(Debug)]
 pub(crate) struct Comparison {
     pub(crate) column: String,
     pub(crate) value: Option<Vec<u8>>,
 }
 
-/// Which cells are wanted, for a job that may outlive its caller.
+/// The wanted cells, owned, as a job may outlive its caller.
 #[derive(Debug)]
 pub(crate) enum Wanted {
     All,
@@ -49,7 +49,7 @@ impl From<Columns<'_>> for Wanted {
     }
 }
 
-/// The cells of a row, as far as they are wanted; none if there is no such row.
+/// The cells of a row, as far as they are wanted; `None` if there is no such row.
 pub(crate) fn get(database: &Database, key: &[u8], wanted: &Wanted) -> Result<Cells, Failure> {
     let connection = database.connection();
     let Some(stored) = stored(connection, key)? else {
@@ -113,7 +113,7 @@ pub(crate) fn ping(database: &Database) -> Result<(), Failure> {
 }
 
 impl Write {
-    /// Whether it was made, as far as it depended on what was there.
+    /// Makes the write if its condition holds; returns whether it did.
     pub(crate) fn make(&self, transaction: &Transaction<'_>) -> Result<bool, Failure> {
         match self {
             Self::Insert(row) => {
@@ -127,7 +127,7 @@ impl Write {
     }
 }
 
-/// From then on the cells of the row are stored separately: a cell that is compared once is compared again, and the row may be large.
+/// From then on the cells of the row are stored separately: a cell that is compared once is usually compared again, and the row may be large.
 fn compare_and_set(
     transaction: &Transaction<'_>,
     expected: &Comparison,
@@ -178,14 +178,14 @@ pub(crate) fn begin(database: &mut Database) -> Result<Transaction<'_>, Failure>
     Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
 }
 
-/// Adds cells to a row, or makes it.
+/// Adds cells to a row, or creates it.
 fn write(
     transaction: &Transaction<'_>,
     insert: &mut Statement<'_>,
     key: &[u8],
     cells: &[u8],
 ) -> Result<(), Failure> {
-    // Rows of a batch are new as a rule, so that reading first would be in vain.
+    // Rows of a batch are usually new, so that reading first would be wasted.
     if insert.execute([key, cells])? == 1 {
         return Ok(());
     }
@@ -201,13 +201,13 @@ fn write(
     Ok(())
 }
 
-/// What stands for the cells of a row.
+/// The stored bytes of a row.
 fn stored(connection: &Connection, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
     let mut statement = connection.prepare_cached(GET)?;
     Ok(statement.query_row([key], |row| row.get(0)).optional()?)
 }
 
-/// The cells that these bytes stand for, as far as they are wanted.
+/// The cells of stored bytes, as far as they are wanted.
 fn understood(
     connection: &Connection,
     key: &[u8],

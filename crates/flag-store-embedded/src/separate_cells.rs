@@ -34,7 +34,7 @@ pub(crate) fn read(
     match columns {
         Columns::All => all(connection, key),
         Columns::Only(columns) => {
-            // Nobody may write between the reading of one and the next.
+            // No write may happen between two reads.
             let transaction = connection
                 .is_autocommit()
                 .then(|| connection.unchecked_transaction());
@@ -73,7 +73,7 @@ fn all(connection: &Connection, key: &[u8]) -> Result<Cells, Failure> {
     Ok(cells)
 }
 
-/// Sets cells of a row whose cells lie apart.
+/// Sets cells of a row whose cells are stored separately.
 pub(crate) fn set(transaction: &Transaction<'_>, key: &[u8], cells: &Cells) -> Result<(), Failure> {
     let mut statement = transaction.prepare_cached(SET)?;
     for (column, value) in cells.iter() {
@@ -82,7 +82,7 @@ pub(crate) fn set(transaction: &Transaction<'_>, key: &[u8], cells: &Cells) -> R
     Ok(())
 }
 
-/// Puts the cells of a row apart, or makes such a row; afterwards [`set`] adds to them.
+/// Stores the cells of a row separately, or creates such a row; afterwards [`set`] adds to them.
 pub(crate) fn separate(
     transaction: &Transaction<'_>,
     key: &[u8],

@@ -44,7 +44,7 @@ struct Span {
 }
 
 impl Batch {
-    /// Takes in what can be kept.
+    /// Encodes the rows that can be stored.
     pub(crate) fn new(rows: &[Row]) -> Self {
         let length = |row: &Row| row.key.len() + cells::encoded_length(&row.cells);
         let mut batch = Self {

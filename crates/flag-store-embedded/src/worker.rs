@@ -21,8 +21,7 @@ use crate::schema::Contents;
 
 type Job = Box<dyn FnOnce(&mut Database) + Send>;
 
-/// Runs jobs on threads of its own. When the last clone is dropped they end, after the jobs that are running, without
-/// anybody waiting.
+/// Runs jobs on threads of its own. When the last clone is dropped they end after the running jobs, in the background.
 #[derive(Clone, Debug)]
 pub(crate) struct Workers {
     to_readers: Sender<Job>,
@@ -52,7 +51,7 @@ pub(crate) struct Limit {
     deadline: Option<Instant>,
 }
 
-/// What became of a job.
+/// The result of a job.
 pub(crate) enum Outcome<T, W> {
     /// It ran, or no thread could run it in time.
     Ended(Result<T, Failure>),

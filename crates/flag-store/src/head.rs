@@ -1,7 +1,7 @@
 //! The cell that a flag has in its project's head row: when its newest row was made, or a claim on the next one.
 //!
-//! The head row of a project with many flags is large. So there are two cells in it that say, together, whether anything
-//! has changed ([`FlagStore::change_mark`]): a watcher of a project reads those, and the rest only when they differ.
+//! The head row of a project with many flags is large. So two of its cells change with every
+//! change of the project ([`FlagStore::change_mark`]): a watcher reads those, and the rest only when they differ.
 
 use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
 
@@ -11,7 +11,7 @@ use crate::rows::{Cells, Columns};
 use crate::store_error::StoreError;
 use crate::stored::{CHANGE_ID, LATEST_CHANGE};
 
-/// The state of the revisions of a project in its head row. It announces changes early; the rows are the truth.
+/// The head row of a project: the state of each flag's revisions. A hint for readers; the revision rows are the truth.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeadRow {
     project: Option<ProjectName>,
@@ -20,11 +20,11 @@ pub struct HeadRow {
     mark: ChangeMark,
 }
 
-/// Differs, in all likelihood, from the mark of the same head row after any change. Has no order.
+/// The two cells that change with every change of a project. Marks can be compared for equality only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangeMark(Cells);
 
-/// The state of a flag's revisions in the head row.
+/// The cell of a flag's revisions in the head row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadCell {
     /// The newest revision was made at that time, as far as writers have published.
@@ -39,7 +39,7 @@ pub enum HeadCell {
 }
 
 impl FlagStore {
-    /// What the head row of a project says; one read of one row, which is as large as the project has flags.
+    /// Reads the head row of a project: one row, whose size grows with the number of flags.
     pub async fn head_row(&self, project: &ProjectName) -> Result<HeadRow, StoreError> {
         let key = head_key(project);
         let row = self.rows.get(key.as_bytes(), Columns::All).await?;
@@ -54,7 +54,7 @@ impl FlagStore {
         })
     }
 
-    /// What says whether the head row of a project has changed; one read of two small cells, however many flags there are.
+    /// Reads the mark that changes with the head row of a project: two small cells, whatever the number of flags.
     pub async fn change_mark(&self, project: &ProjectName) -> Result<ChangeMark, StoreError> {
         let key = head_key(project);
         let row = self.rows.get(key.as_bytes(), Columns::Only(&MARKS)).await?;
@@ -70,7 +70,7 @@ fn is_mark(column: &[u8]) -> bool {
 }
 
 impl HeadRow {
-    /// Every flag of which something is said. Cells that mean nothing are passed over.
+    /// Every flag that has a valid cell.
     pub fn flags(&self) -> impl Iterator<Item = (FlagKey, HeadCell)> {
         self.cells.iter().filter_map(|(column, cell)| {
             let flag = flag_of(self.project.as_ref()?, column)?;
@@ -78,7 +78,7 @@ impl HeadRow {
         })
     }
 
-    /// What is said of a flag.
+    /// The cell of a flag.
     pub fn get(&self, flag: &FlagKey) -> Option<HeadCell> {
         HeadCell::decode(self.cells.get(&head_column(RowType::Revision, flag))?)
     }
@@ -116,8 +116,8 @@ impl HeadCell {
         }
     }
 
-    /// Whether what is said now, if anything, is older than this. Writers only ever tell of later revisions, so the store was
-    /// restored to an older state, or replaced.
+    /// Whether the cell is older now, or missing. Writers only publish later revisions, so the store was restored to an
+    /// older state, or replaced.
     pub fn is_undone_by(self, now: Option<Self>) -> bool {
         let Some(now) = now else { return true };
         let newest = now.published().unwrap_or(now.time());
@@ -137,7 +137,7 @@ impl HeadCell {
     }
 }
 
-/// What a head cell says.
+/// Whether a writer has claimed a flag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ClaimState {
     /// No writer is appending: there is no cell, its row is written, or the cell is unreadable.
@@ -159,9 +159,9 @@ impl ClaimState {
     }
 }
 
-/// The cell of a claim, which takes the place of `before`; the nonce tells one writer's claims from all others.
+/// The cell of a claim, which takes the place of `before`; the nonce makes each claim unique.
 ///
-/// It says what was published before, so that this is known while the claim stands.
+/// It contains the time that was published before, which is thus known while the claim stands.
 pub(crate) fn encode_claim(at: Timestamp, nonce: u64, before: Option<&[u8]>) -> String {
     let published = before
         .and_then(HeadCell::decode)
@@ -173,7 +173,7 @@ pub(crate) fn encode_claim(at: Timestamp, nonce: u64, before: Option<&[u8]>) -> 
     }
 }
 
-/// The cells that make watchers of the project read its head row.
+/// The cells of a new, random mark, which make watchers read the head row.
 pub(crate) fn new_change_mark() -> Cells {
     Cells::default().with(CHANGE_ID, format!("{:016x}", fastrand::u64(..)))
 }
@@ -186,7 +186,7 @@ pub(crate) fn head_column(row_type: RowType, flag: &FlagKey) -> String {
     }
 }
 
-/// The flag whose revisions a column is about.
+/// The flag of a column.
 fn flag_of(project: &ProjectName, column: &[u8]) -> Option<FlagKey> {
     let (flag_type, name) = str::from_utf8(column).ok()?.split_once('/')?;
     Some(FlagKey {
@@ -280,7 +280,7 @@ mod tests {
         }
     }
 
-    /// Releases that do not tell what was published before write claims without it, and read ours by what comes first.
+    /// Older releases write claims without the time that was published before, and read only the beginning of ours.
     #[test]
     fn a_claim_begins_as_it_always_did() {
         let claim = encode_claim(at(TIME), 7, Some(TIME.as_bytes()));

@@ -1,4 +1,4 @@
-//! Telling readers of rows that were written without a claim: copied from another store.
+//! Publishes rows that were written without a claim: those copied from another store.
 
 use flag_model::{FlagKey, Timestamp};
 use tokio::time::sleep;
@@ -11,14 +11,14 @@ use crate::rows::{Columns, Expected};
 use crate::store_error::StoreError;
 use crate::stored::LATEST_CHANGE;
 
-/// How often it is tried to tell the head row of a flag.
+/// How often writing the head row is attempted.
 const ATTEMPTS: u32 = 4;
 
 impl FlagStore {
-    /// Makes the head row say which metadata and which revision of a flag are newest, if it says something else.
+    /// Publishes the newest metadata and the newest revision of a flag in the head row, unless they are published already.
     ///
     /// A claim stays as it is, and a concurrent append wins: the rows are the truth. Safe to repeat.
-    /// Gives back when the newest revision was made.
+    /// Returns the time of the newest revision.
     pub async fn publish_newest(&self, flag: &FlagKey) -> Result<Option<Timestamp>, StoreError> {
         self.publish_newest_of(RowType::Flag, flag).await?;
         self.publish_newest_of(RowType::Revision, flag).await

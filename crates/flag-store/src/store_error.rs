@@ -18,7 +18,7 @@ pub enum StoreError {
     /// The store cannot be reached, or is too busy to answer. Retrying may help.
     #[error("the store is unavailable")]
     Unavailable {
-        /// What the backend's library said.
+        /// The error of the backend's library.
         #[source]
         source: BoxError,
     },
@@ -26,21 +26,21 @@ pub enum StoreError {
     /// has corrected that.
     #[error("the store refuses this until its set-up is corrected")]
     Misconfigured {
-        /// What the backend's library said.
+        /// The error of the backend's library.
         #[source]
         source: BoxError,
     },
     /// The store refuses what this call holds, such as a row that is too large. Retrying cannot help.
     #[error("the store refused")]
     Refused {
-        /// What the backend's library said.
+        /// The error of the backend's library.
         #[source]
         source: BoxError,
     },
     /// The store gave an invalid answer, or its files are damaged. Retrying helps only once an operator has repaired it.
     #[error("the store gave an answer that cannot be understood")]
     Broken {
-        /// What the backend's library said.
+        /// The error of the backend's library.
         #[source]
         source: BoxError,
     },

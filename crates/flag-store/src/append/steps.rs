@@ -23,7 +23,7 @@ const CLAIM_WITHIN: Duration = Duration::from_secs(5);
 pub(super) struct Claim {
     /// The time of that row.
     pub(super) at: Timestamp,
-    /// What the head cell says.
+    /// The text of the head cell.
     pub(super) cell: String,
     /// How long ago it was made.
     pub(super) age: Age,
@@ -51,7 +51,7 @@ impl Append<'_> {
         Ok(row.and_then(|row| row.cells.get(&self.column).map(<[u8]>::to_vec)))
     }
 
-    /// The time of the newest row that counts; none if there is no row whose key tells a time.
+    /// The time of the row that is in force; `None` if no key has a valid time.
     pub(super) async fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
         self.store.newest_created(self.row_type, self.flag).await
     }

@@ -12,7 +12,7 @@ pub const MAX_DEPTH: usize = 64;
 /// The most values that a text may hold, keys apart, so that a small text cannot fill the memory.
 pub const MAX_VALUES: usize = 500_000;
 
-/// What both readers move along a text.
+/// The position that both readers move along a text.
 ///
 /// Readers stop in front of ASCII bytes or at the end only, so every position is a border between characters.
 #[derive(Debug)]

@@ -1,16 +1,16 @@
-//! What becomes of a key that a dict has twice.
+//! Repeated keys of a dict.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::value::{Node, RepeatedKey};
 
-/// How many keys are compared one by one, which is quicker than hashing so few.
+/// The most keys that are compared one by one, which is faster than hashing a few.
 const FEW: usize = 8;
 
 type Entry<'a> = (Cow<'a, str>, Node<'a>);
 
-/// Keeps of several entries with one key the last value, at the index where the key was first; tells the first such key.
+/// Keeps the last value of a repeated key, at the index of its first entry; returns the first repeated key.
 pub(super) fn keep_last(entries: Vec<Entry<'_>>) -> (Vec<Entry<'_>>, Option<RepeatedKey>) {
     if entries.len() <= FEW && are_distinct(&entries) {
         return (entries, None);

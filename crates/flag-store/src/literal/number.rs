@@ -112,7 +112,7 @@ impl fmt::Debug for Number {
     }
 }
 
-/// The float as Python prints it, which is as Rust does, but for signs, zeros and ties.
+/// The float as Python prints it: as Rust does, except for signs, zeros and ties.
 fn float_text(value: f64) -> String {
     let shortest = format!("{value:?}");
     let mantissa = shortest.split_once('e').map(|(mantissa, _)| mantissa);

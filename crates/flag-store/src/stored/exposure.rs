@@ -79,7 +79,7 @@ pub(crate) fn decode_exposure(row: &Row) -> StoredExposure {
     }
 }
 
-/// Whether an exposure says what it should, for those who check a log; the Python framework's cells are fine too.
+/// Checks the cells of an exposure in a log; those of the Python framework are valid too.
 pub fn check_exposure(row: &Row) -> Result<(), UnreadableRow> {
     let key = ExposureRowKey::decode(&row.key);
     let key = key.map_err(|problem| UnreadableRow::key_of(row, problem))?;

@@ -48,7 +48,7 @@ pub fn encode_revision(revision: &Revision, options: &RowOptions) -> Result<Row,
     encode(revision, options, &Carried::default())
 }
 
-/// The row of a revision that comes into force again; what is in its old row and unknown here is in the new one too.
+/// The row of a revision that comes into force again, with the unknown columns and fields of its old row.
 pub(crate) fn encode_rollback(
     revision: &Revision,
     options: &RowOptions,
@@ -178,7 +178,7 @@ pub(crate) fn read_revision(
     Ok(revision)
 }
 
-/// How a row places instances, even if the rest of it cannot be read: its version, and the rest if it can be read.
+/// The format of a row, also if its other cells cannot be read: its version; digest and salt if they are valid.
 pub(crate) fn read_placing(
     row: &Row,
     options: &RowOptions,
