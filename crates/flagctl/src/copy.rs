@@ -133,7 +133,7 @@ impl Copy<'_> {
         };
         let store = to.flags();
         for (flag, copied) in &copied.flags {
-            let newest = store.announce(flag).await;
+            let newest = store.publish_newest(flag).await;
             let newest = newest.map_err(|source| to.failed(source))?;
             if newest != *copied && newest > self.newest_copied(flag).await? {
                 newer.push(flag.clone());

@@ -83,12 +83,13 @@ impl Batch {
         for (index, result) in indices.into_iter().zip(results) {
             match result {
                 Ok(()) => attempt.written.extend(self.chunk.created(index)),
-                Err(WriteExposureError::Store(error)) if error.is_transient() => {
+                Err(WriteExposureError::Store(error @ StoreError::Refused { .. })) => {
+                    attempt.refused.get_or_insert((0, error)).0 += 1;
+                }
+                // An operator can correct the set-up, and repair files: the exposure is valid.
+                Err(WriteExposureError::Store(error)) => {
                     failed.push(index);
                     problem.get_or_insert(error);
-                }
-                Err(WriteExposureError::Store(error)) => {
-                    attempt.refused.get_or_insert((0, error)).0 += 1;
                 }
                 Err(_) => attempt.invalid += 1,
             }
@@ -124,8 +125,9 @@ async fn append_all(
     (indices, results.unwrap_or_else(panicked))
 }
 
+/// The exposures are dropped: they would panic again, and hold up others.
 fn panicked() -> StoreError {
-    StoreError::Broken {
+    StoreError::Refused {
         source: "the adapter of the store panicked".into(),
     }
 }

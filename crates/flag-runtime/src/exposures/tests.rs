@@ -11,7 +11,7 @@ use flag_model::{
 };
 use flag_rollout::{Plan, decide};
 use flag_store::scripted::{LogCall, ScriptedLog, Step};
-use flag_store::{ExposureLog, ExposureRecord, InstanceNames, Spelling, StoreError};
+use flag_store::{BoxError, ExposureLog, ExposureRecord, InstanceNames, Spelling, StoreError};
 use prometheus_client::registry::Registry;
 use tokio::time::{Instant, sleep};
 
@@ -237,6 +237,28 @@ async fn what_the_store_refuses_is_dropped_alone() {
     let counts = log.queue.counts();
     assert_eq!((counts.written, counts.dropped.refused), (19, 1));
     assert_eq!(store.calls.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_operator_corrects_loses_nothing() {
+    let errors: [fn(BoxError) -> StoreError; 2] = [
+        |source| StoreError::Misconfigured { source },
+        |source| StoreError::Broken { source },
+    ];
+    for error in errors {
+        let began = Instant::now();
+        let is_wrong = move || began.elapsed() < Duration::from_mins(1);
+        let fails = move || Err(error("for the test".into()));
+        let store = Scripted::new(move |_, _| if is_wrong() { fails() } else { Ok(()) });
+        let log = recorder_of(&store, 1_000);
+        produce(&log, 0..1_100);
+        sleep(Duration::from_secs(59)).await;
+        let counts = log.queue.counts();
+        assert_eq!((counts.pending, counts.dropped.queue_full), (1_000, 100));
+        sleep(Duration::from_secs(4)).await;
+        assert_eq!(store.written(), (1_000, 1));
+        assert_eq!(log.queue.counts().dropped.refused, 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,6 +45,8 @@ pub(crate) struct Writer {
     /// Failed batches, each with its own pause.
     failed: Vec<Batch>,
     failed_last: Option<Instant>,
+    /// Whether the log says that an operator is needed.
+    is_misconfigured: bool,
     refused_last: Option<Instant>,
 }
 
@@ -72,6 +74,7 @@ impl Writer {
             calls: JoinSet::new(),
             failed: Vec::new(),
             failed_last: None,
+            is_misconfigured: false,
             refused_last: None,
         }
     }
@@ -167,16 +170,23 @@ impl Writer {
         self.failed.extend(attempt.failed.map(|(batch, _)| batch));
     }
 
-    /// Logs once when writes begin to fail, and once when they work again.
+    /// Logs once when writes begin to fail, once when an operator is needed, and once when they work again.
     fn note_failed(&mut self, error: Option<&StoreError>) {
         let now = Instant::now();
         match (error, self.failed_last) {
+            (Some(error), _) if !error.is_transient() => {
+                if !self.is_misconfigured {
+                    warn!(problem = %error, cause = causes(error), "exposures cannot be written until an operator corrects the store; they are kept until the queue is full");
+                }
+                self.is_misconfigured = true;
+            }
             (Some(error), None) => {
                 warn!(problem = %error, cause = causes(error), "exposures cannot be written; they are kept and written later");
             }
             (None, Some(last)) if now.duration_since(last) >= RECOVERED_AFTER => {
                 info!("exposures are written again");
                 self.failed_last = None;
+                self.is_misconfigured = false;
             }
             _ => {}
         }
