@@ -65,25 +65,25 @@ enum Prompt<'a> {
 }
 
 /// Shows the changes on standard error and asks for what is wanted; a refusal is a failure.
-pub(crate) fn confirm(changes: &[Change], typed: &ConfirmArgs) -> Result<Verdict, NotConfirmed> {
+pub(crate) fn confirm(changes: &[Change], args: &ConfirmArgs) -> Result<Verdict, NotConfirmed> {
     for change in changes {
         output::preview(&change.text());
     }
     if io::stdin().is_terminal() {
-        decide(changes, typed, Prompt::Person(&mut ask))
+        decide(changes, args, Prompt::Person(&mut ask))
     } else {
-        decide(changes, typed, Prompt::Unattended)
+        decide(changes, args, Prompt::Unattended)
     }
 }
 
 /// Says what will be done, and asks whether it is meant.
 pub(crate) fn confirm_action(
     what: &str,
-    typed: &YesArgs,
+    args: &YesArgs,
     unattended: Unattended,
 ) -> Result<(), NotConfirmed> {
     let is_person = io::stdin().is_terminal();
-    if typed.yes || (!is_person && unattended == Unattended::Proceed) {
+    if args.yes || (!is_person && unattended == Unattended::Proceed) {
         return Ok(());
     }
     output::notice(what);
@@ -108,16 +108,16 @@ fn ask(question: &str) -> String {
 
 fn decide(
     changes: &[Change],
-    typed: &ConfirmArgs,
+    args: &ConfirmArgs,
     mut prompt: Prompt<'_>,
 ) -> Result<Verdict, NotConfirmed> {
-    if typed.dry_run {
+    if args.dry_run {
         return Ok(Verdict::DryRun);
     }
     let mut has_asked = false;
     for change in changes.iter().filter(|change| !change.risks.is_empty()) {
         let name = change.name();
-        if typed.yes_i_mean.iter().any(|meant| meant == name.as_str()) {
+        if args.yes_i_mean.iter().any(|meant| meant == name.as_str()) {
             continue;
         }
         let risks: Vec<String> = change.risks.iter().map(ToString::to_string).collect();
@@ -134,7 +134,7 @@ fn decide(
         }
     }
     let is_meant = match prompt {
-        Prompt::Person(ask) => typed.yes || has_asked || agrees(ask),
+        Prompt::Person(ask) => args.yes || has_asked || agrees(ask),
         Prompt::Unattended => true,
     };
     if is_meant {
@@ -166,7 +166,7 @@ mod tests {
         risk.map_or(change.clone(), |risk| change.with_risk(risk))
     }
 
-    fn typed(yes: bool, meant: &[&str]) -> ConfirmArgs {
+    fn args(yes: bool, meant: &[&str]) -> ConfirmArgs {
         ConfirmArgs {
             yes,
             dry_run: false,
@@ -177,7 +177,7 @@ mod tests {
     /// What is decided, and what was asked, when the person answers so; `None` if there is nobody.
     fn decided(
         change: &Change,
-        typed: &ConfirmArgs,
+        args: &ConfirmArgs,
         answer: Option<&str>,
     ) -> (Option<Verdict>, Vec<String>) {
         let mut questions = Vec::new();
@@ -190,74 +190,68 @@ mod tests {
         } else {
             Prompt::Unattended
         };
-        let verdict = decide(std::slice::from_ref(change), typed, asked).ok();
+        let verdict = decide(std::slice::from_ref(change), args, asked).ok();
         (verdict, questions)
     }
 
     #[track_caller]
     fn check(
         risk: Option<Risk>,
-        typed: &ConfirmArgs,
+        args: &ConfirmArgs,
         answer: Option<&str>,
         verdict: Option<Verdict>,
         questions: usize,
     ) {
-        let (found, asked) = decided(&change(risk), typed, answer);
+        let (found, asked) = decided(&change(risk), args, answer);
         assert_eq!((found, asked.len()), (verdict, questions), "{asked:?}");
     }
 
     #[test]
     fn a_person_is_asked_and_nobody_else() {
-        check(None, &typed(false, &[]), Some("y"), Some(Verdict::Write), 1);
+        check(None, &args(false, &[]), Some("y"), Some(Verdict::Write), 1);
         check(
             None,
-            &typed(false, &[]),
+            &args(false, &[]),
             Some("Yes"),
             Some(Verdict::Write),
             1,
         );
         for answer in ["", "n", "f"] {
-            check(None, &typed(false, &[]), Some(answer), None, 1);
+            check(None, &args(false, &[]), Some(answer), None, 1);
         }
-        check(None, &typed(true, &[]), Some(""), Some(Verdict::Write), 0);
-        check(None, &typed(false, &[]), None, Some(Verdict::Write), 0);
+        check(None, &args(true, &[]), Some(""), Some(Verdict::Write), 0);
+        check(None, &args(false, &[]), None, Some(Verdict::Write), 0);
     }
 
     #[test]
     fn a_risk_wants_the_name() {
         let risk = Some(Risk::Everybody);
-        check(risk, &typed(true, &[]), Some("f"), Some(Verdict::Write), 1);
-        check(risk, &typed(true, &[]), Some("y"), None, 1);
-        check(risk, &typed(true, &[]), None, None, 0);
+        check(risk, &args(true, &[]), Some("f"), Some(Verdict::Write), 1);
+        check(risk, &args(true, &[]), Some("y"), None, 1);
+        check(risk, &args(true, &[]), None, None, 0);
         check(
             risk,
-            &typed(false, &["g", "f"]),
+            &args(false, &["g", "f"]),
             None,
             Some(Verdict::Write),
             0,
         );
-        check(
-            risk,
-            &typed(true, &["f"]),
-            Some(""),
-            Some(Verdict::Write),
-            0,
-        );
+        check(risk, &args(true, &["f"]), Some(""), Some(Verdict::Write), 0);
     }
 
     #[test]
     fn a_dry_run_asks_nothing_and_writes_nothing() {
-        let typed = ConfirmArgs {
+        let args = ConfirmArgs {
             dry_run: true,
             ..ConfirmArgs::default()
         };
         check(
             Some(Risk::Resalt),
-            &typed,
+            &args,
             Some("f"),
             Some(Verdict::DryRun),
             0,
         );
-        check(None, &typed, None, Some(Verdict::DryRun), 0);
+        check(None, &args, None, Some(Verdict::DryRun), 0);
     }
 }

@@ -22,11 +22,11 @@ use crate::shell::word;
 const LISTED: usize = 5;
 
 /// The flag that was named.
-pub(crate) fn flag(typed: &FlagArgs) -> Result<FlagKey, ArgumentError> {
+pub(crate) fn flag(args: &FlagArgs) -> Result<FlagKey, ArgumentError> {
     Ok(FlagKey {
-        project: ProjectName::new(&typed.project)?,
-        flag_type: typed.flag_type,
-        name: FlagName::new(&typed.name)?,
+        project: ProjectName::new(&args.project)?,
+        flag_type: args.flag_type,
+        name: FlagName::new(&args.name)?,
     })
 }
 
@@ -44,22 +44,22 @@ pub(crate) fn new_name(flag: &FlagKey, allowed: NewName) -> Result<(), Invalid> 
 
 /// The first metadata of a flag.
 pub(crate) fn metadata(
-    typed: &AddArgs,
+    args: &AddArgs,
     variables: &Variables,
 ) -> Result<MetadataParts, ArgumentError> {
-    let flag = flag(&typed.flag)?;
+    let flag = flag(&args.flag)?;
     Ok(MetadataParts {
         flag,
-        description: required_text("Description", &typed.description)?,
-        owner: Some(owner(&typed.owner, variables)?),
+        description: required_text("Description", &args.description)?,
+        owner: Some(owner(&args.owner, variables)?),
         edited_by: Some(editor(variables)?),
-        ticket: typed.ticket.clone(),
-        tags: typed
+        ticket: args.ticket.clone(),
+        tags: args
             .tags
             .iter()
             .map(|tag| self::tag(tag))
             .collect::<Result<_, _>>()?,
-        expires_on: typed.expires_on,
+        expires_on: args.expires_on,
     })
 }
 
@@ -95,25 +95,25 @@ pub(crate) fn revision(
     flag: &FlagKey,
     newest: Option<&Revision>,
     format: Option<&Format>,
-    typed: &ReviseArgs,
+    args: &ReviseArgs,
     v1: HashAlgorithm,
     variables: &Variables,
 ) -> Result<RevisionParts, ArgumentError> {
-    let format = format::plan(flag, format, &typed.format, v1)?;
-    let control = control(flag, newest, typed)?;
+    let format = format::plan(flag, format, &args.format, v1)?;
+    let control = control(flag, newest, args)?;
     let rules = treatments::Rules {
         control: &control,
         version: format.version(),
         is_first: newest.is_none(),
     };
-    let treatments = treatments::edit(newest, &typed.treatment, &rules)?;
+    let treatments = treatments::edit(newest, &args.treatment, &rules)?;
     let mut parts = RevisionParts {
         flag: flag.clone(),
         format,
         control,
         treatments,
-        comment: required_text("Comment", &typed.comment)?,
-        owner: Some(owner(&typed.owner, variables)?),
+        comment: required_text("Comment", &args.comment)?,
+        owner: Some(owner(&args.owner, variables)?),
         rollback_of: None,
     };
     if newest.is_some_and(|newest| is_unchanged(newest, &parts)) {
@@ -135,9 +135,9 @@ pub(crate) fn is_unchanged(newest: &Revision, parts: &RevisionParts) -> bool {
 fn control(
     flag: &FlagKey,
     newest: Option<&Revision>,
-    typed: &ReviseArgs,
+    args: &ReviseArgs,
 ) -> Result<FlagValue, ArgumentError> {
-    match (&typed.control, newest) {
+    match (&args.control, newest) {
         (Some(text), _) => value(flag, "--control", text),
         (None, Some(newest)) => Ok(newest.control.clone()),
         (None, None) => Err(ArgumentError::Usage(format!(
@@ -170,8 +170,8 @@ pub(crate) fn required_text(field: &str, text: &str) -> Result<String, ArgumentE
 }
 
 /// Whoever was named, else whoever does this.
-pub(crate) fn owner(typed: &OwnerArgs, variables: &Variables) -> Result<OwnerId, ArgumentError> {
-    match &typed.owner {
+pub(crate) fn owner(args: &OwnerArgs, variables: &Variables) -> Result<OwnerId, ArgumentError> {
+    match &args.owner {
         Some(owner) => named_owner(owner),
         None => editor(variables),
     }

@@ -104,26 +104,26 @@ pub(crate) async fn no_flags(store: &FlagStore, project: &ProjectName) -> String
 }
 
 /// The project that was perhaps meant, if the store names it in time.
-async fn similar_project(store: &FlagStore, typed: &ProjectName) -> Option<ProjectName> {
+async fn similar_project(store: &FlagStore, wanted: &ProjectName) -> Option<ProjectName> {
     let projects = tokio::time::timeout(SEARCH_TIME, store.projects());
-    let projects = with_progress(format!("looking for projects like {typed}"), projects).await;
+    let projects = with_progress(format!("looking for projects like {wanted}"), projects).await;
     let projects = projects.ok()?.ok()?.names;
     let names = projects.iter().map(ProjectName::as_str);
-    let others = names.filter(|name| *name != typed.as_str());
-    ProjectName::new(closest(typed.as_str(), others)?).ok()
+    let others = names.filter(|name| *name != wanted.as_str());
+    ProjectName::new(closest(wanted.as_str(), others)?).ok()
 }
 
-fn suggestion(typed: &FlagKey, meant: &Meant) -> String {
+fn suggestion(wanted: &FlagKey, meant: &Meant) -> String {
     let flags = match meant {
         Meant::Flags(flags) => flags,
         Meant::Project(meant) => {
-            return format!("; {}", no_flags_message(&typed.project, meant.as_ref()));
+            return format!("; {}", no_flags_message(&wanted.project, meant.as_ref()));
         }
     };
     let names: Vec<String> = flags
         .iter()
         .map(|flag| {
-            if flag.flag_type == typed.flag_type {
+            if flag.flag_type == wanted.flag_type {
                 flag.name.to_string()
             } else {
                 format!("{} {}", flag.flag_type, flag.name)

@@ -12,10 +12,10 @@ use crate::shell;
 const END: &str = "--";
 
 /// The error with a tip that works when it is followed: the one of clap leaves out where the value has to stand.
-pub(crate) fn with_tip(mut error: Error, typed: &[OsString], command: &Command) -> Error {
+pub(crate) fn with_tip(mut error: Error, args: &[OsString], command: &Command) -> Error {
     if error.kind() == ErrorKind::UnknownArgument
         && let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidArg)
-        && let Some(tip) = tip(&error, unknown, typed, command)
+        && let Some(tip) = tip(&error, unknown, args, command)
     {
         let tips = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
         error.insert(ContextKind::Suggested, tips);
@@ -23,8 +23,8 @@ pub(crate) fn with_tip(mut error: Error, typed: &[OsString], command: &Command) 
     error
 }
 
-fn tip(error: &Error, unknown: &str, typed: &[OsString], command: &Command) -> Option<String> {
-    let words: Vec<&str> = typed.iter().filter_map(|word| word.to_str()).collect();
+fn tip(error: &Error, unknown: &str, args: &[OsString], command: &Command) -> Option<String> {
+    let words: Vec<&str> = args.iter().filter_map(|word| word.to_str()).collect();
     // Of several short options in one word only the first is named.
     let is_short = !unknown.starts_with(END);
     let is_it = |word: &&str| *word == unknown || (is_short && word.starts_with(unknown));
@@ -46,12 +46,12 @@ fn tip(error: &Error, unknown: &str, typed: &[OsString], command: &Command) -> O
     }
     Some(match before.last() {
         Some(option) if takes_value(command, option) => {
-            let typed = format!("{option}={}", shell::word(word));
-            format!("to pass '{word}' as the value of '{option}', use '{typed}'")
+            let args = format!("{option}={}", shell::word(word));
+            format!("to pass '{word}' as the value of '{option}', use '{args}'")
         }
         _ => {
-            let typed = shell::word(word);
-            format!("to pass '{word}' as a value, put it last, behind all options: '{END} {typed}'")
+            let args = shell::word(word);
+            format!("to pass '{word}' as a value, put it last, behind all options: '{END} {args}'")
         }
     })
 }

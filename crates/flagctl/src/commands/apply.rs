@@ -72,15 +72,15 @@ impl CommandError for InvalidFlagFile {
 }
 
 /// Appends what differs from the file, and shows what did.
-pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Failure> {
-    let text = input::read(&typed.file, MAX_BYTES)?;
+pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> Result<(), Failure> {
+    let text = input::read(&args.file, MAX_BYTES)?;
     let invalid = |mistakes: FileMistakes| InvalidFlagFile {
-        path: typed.file.clone(),
+        path: args.file.clone(),
         mistakes,
     };
     let file = flag_file::read(&text).map_err(invalid)?;
     let project = file.project.clone();
-    let defaults = defaults(context, typed)?;
+    let defaults = defaults(context, args)?;
     let store = context.open_if_exists().await?;
     let stored = match &store {
         Some(store) => {
@@ -112,14 +112,14 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
             .await?;
     }
     let mut applied = answer(project.to_string(), &plan);
-    if typed.check {
-        output::show(&applied, typed.output.form)?;
+    if args.check {
+        output::show(&applied, args.output.form)?;
         if plan.flags.is_empty() {
             return Ok(());
         }
         return Err(Failure::explained_by_output(ExitCode::Differs));
     }
-    if !plan.flags.is_empty() && confirm(&plan.changes(), &typed.confirmation)? == Verdict::Write {
+    if !plan.flags.is_empty() && confirm(&plan.changes(), &args.confirmation)? == Verdict::Write {
         let store = match store {
             Some(store) => store,
             None => context.open_or_create().await?,
@@ -127,24 +127,24 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
         append_all(context, &store, plan.flags).await?;
         applied.written = true;
     }
-    output::show(&applied, typed.output.form)
+    output::show(&applied, args.output.form)
 }
 
 /// What the file leaves open.
-fn defaults(context: &Context, typed: &ApplyArgs) -> Result<Defaults, Failure> {
-    let comment = match &typed.comment {
+fn defaults(context: &Context, args: &ApplyArgs) -> Result<Defaults, Failure> {
+    let comment = match &args.comment {
         Some(comment) => required_text("Comment", comment)?,
-        None if is_standard_input(&typed.file) => "Applied from standard input".to_owned(),
+        None if is_standard_input(&args.file) => "Applied from standard input".to_owned(),
         None => {
-            let name = typed.file.file_name().unwrap_or_default();
+            let name = args.file.file_name().unwrap_or_default();
             format!("Applied from {}", name.display())
         }
     };
     Ok(Defaults {
         comment,
-        owner: Some(owner(&typed.owner, &context.variables)?),
+        owner: Some(owner(&args.owner, &context.variables)?),
         v1: context.rows.v1_algorithm,
-        names: typed.names.allowed(),
+        names: args.names.allowed(),
     })
 }
 

@@ -79,35 +79,35 @@ impl CommandError for NotCopied {
 }
 
 /// Copies the store, whether or not others use it.
-pub(crate) async fn backup(context: &Context, typed: &BackupArgs) -> Result<(), Failure> {
-    let (from, to) = (directory(context)?, typed.folder.clone());
+pub(crate) async fn backup(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
+    let (from, to) = (directory(context)?, args.folder.clone());
     let what = format!("copying the {}", context.place());
     let files = copied(what, move || back_up(&from, &to)).await?;
     let files = files.map_err(|error| match error {
         BackupError::Exists { path } => NotCopied::BackupExists { path },
         error => NotCopied::Failed(error),
     })?;
-    output::show(&Files::new(&files, None), typed.output.form)
+    output::show(&Files::new(&files, None), args.output.form)
 }
 
 /// Puts a copy where the store is or was.
 pub(crate) async fn restore_backup(
     context: &Context,
-    typed: &RestoreBackupArgs,
+    args: &RestoreBackupArgs,
 ) -> Result<(), Failure> {
     let directory = directory(context)?;
-    let from = typed.folder.clone();
-    if typed.replace {
+    let from = args.folder.clone();
+    if args.replace {
         let what = format!(
             "replaces the {} by the copy in {}; services that use it serve the copy",
             context.place(),
             from.display()
         );
-        confirm_action(&what, &typed.confirmation, Unattended::Proceed)?;
+        confirm_action(&what, &args.confirmation, Unattended::Proceed)?;
     }
     let kept = directory.join(format!("before-restore-{}", now_in_a_name()));
     let what = format!("restoring the {}", context.place());
-    let (replace, keep) = (typed.replace, kept.clone());
+    let (replace, keep) = (args.replace, kept.clone());
     let files = copied(what, move || {
         let present = if replace {
             ExistingStore::KeptIn(&keep)
@@ -121,7 +121,7 @@ pub(crate) async fn restore_backup(
         error => NotCopied::Failed(error),
     })?;
     let kept = Some(&kept).filter(|kept| kept.exists());
-    output::show(&Files::new(&files, kept), typed.output.form)
+    output::show(&Files::new(&files, kept), args.output.form)
 }
 
 /// Where the embedded store is; any other has backups of its own.

@@ -56,16 +56,16 @@ impl CommandError for NothingServed {
 }
 
 /// Asks both services for every flag of the project and every instance; fails if an answer differs.
-pub(crate) async fn compare(context: &Context, typed: &CompareArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&typed.project).map_err(ArgumentError::from)?;
+pub(crate) async fn compare(context: &Context, args: &CompareArgs) -> Result<(), Failure> {
+    let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
     let (url, key) = (
         variable(context, "FLAG_SERVICE_URL")?,
         variable(context, "FLAG_API_KEY")?,
     );
-    let url = typed.service.as_deref().or(url).unwrap_or(SERVICE);
+    let url = args.service.as_deref().or(url).unwrap_or(SERVICE);
     let ours = Peer::new(url, key).map_err(|error| unusable("--service", error))?;
-    let theirs = Peer::new(&typed.with, None).map_err(|error| unusable("--with", error))?;
-    let instances = instances(&typed.ids)?;
+    let theirs = Peer::new(&args.with, None).map_err(|error| unusable("--with", error))?;
+    let instances = instances(&args.ids)?;
     let flags = flags(context, project.clone()).await?;
     let total = u64::try_from(flags.len().saturating_mul(instances.len())).unwrap_or(u64::MAX);
     let progress = Progress::of(total);
@@ -86,13 +86,13 @@ pub(crate) async fn compare(context: &Context, typed: &CompareArgs) -> Result<()
     let flags = output::with_progress(&progress, asked).await?;
     conclude(
         &ComparedServices::new(&project, &ours, &theirs, &flags),
-        typed,
+        args,
     )
 }
 
 /// Shows what was found; equal answers that serve nothing prove nothing.
-fn conclude(compared: &ComparedServices<'_>, typed: &CompareArgs) -> Result<(), Failure> {
-    output::show(compared, typed.output.form)?;
+fn conclude(compared: &ComparedServices<'_>, args: &CompareArgs) -> Result<(), Failure> {
+    output::show(compared, args.output.form)?;
     output::notice(&compared.summary());
     if compared.differing > 0 {
         return Err(Failure::explained_by_output(ExitCode::Differs));

@@ -43,15 +43,15 @@ pub(crate) struct CopyArgs {
 }
 
 /// Copies what is not there, and shows what was; fails if a row is there with other cells.
-pub(crate) async fn copy(context: &Context, typed: &CopyArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&typed.project).map_err(ArgumentError::from)?;
-    let (from, to, from_log) = open(context, typed).await?;
+pub(crate) async fn copy(context: &Context, args: &CopyArgs) -> Result<(), Failure> {
+    let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
+    let (from, to, from_log) = open(context, args).await?;
     let progress = CopyProgress::default();
     let copy = Copy {
         from: &from,
         to: &to,
         project: &project,
-        mode: if typed.dry_run {
+        mode: if args.dry_run {
             Mode::DryRun
         } else {
             Mode::Write
@@ -69,11 +69,11 @@ pub(crate) async fn copy(context: &Context, typed: &CopyArgs) -> Result<(), Fail
         project: project.to_string(),
         from: from.place.clone(),
         to: to.place.clone(),
-        dry_run: typed.dry_run,
+        dry_run: args.dry_run,
         flags: (&flags).into(),
         exposures: exposures.as_ref().map(Into::into),
     };
-    output::show(&copied, typed.output.form)?;
+    output::show(&copied, args.output.form)?;
     if differing > 0 {
         return Err(Failure::explained_by_output(ExitCode::Conflict));
     }
@@ -102,14 +102,14 @@ async fn all(
 /// What to read from, what to write to, and the log to read from if exposures are wanted.
 type Ends = (AdminStore, Target, Option<Arc<dyn ExposureLog>>);
 
-async fn open(context: &Context, typed: &CopyArgs) -> Result<Ends, Failure> {
-    let from_settings = typed.from.settings(&context.sources)?;
-    let to_settings = typed.to.settings(&context.sources)?;
+async fn open(context: &Context, args: &CopyArgs) -> Result<Ends, Failure> {
+    let from_settings = args.from.settings(&context.sources)?;
+    let to_settings = args.to.settings(&context.sources)?;
     if from_settings.place() == to_settings.place() {
         let message = format!("--from and --to are the same {}", from_settings.place());
         return Err(ArgumentError::Usage(message).into());
     }
-    let needs = if typed.exposures {
+    let needs = if args.exposures {
         Needs::FlagsAndLog
     } else {
         Needs::Flags
@@ -117,22 +117,22 @@ async fn open(context: &Context, typed: &CopyArgs) -> Result<Ends, Failure> {
     ensure_exists(&from_settings, needs)?;
     let from = AdminStore::open_flags(context, &from_settings).await?;
     from.ensure_ready(&from_settings).await?;
-    let from_log = if typed.exposures {
+    let from_log = if args.exposures {
         Some(from.log(context, &from_settings).await?)
     } else {
         None
     };
-    let to = if typed.dry_run {
-        looked_at(context, &to_settings, typed.exposures).await?
+    let to = if args.dry_run {
+        looked_at(context, &to_settings, args.exposures).await?
     } else {
         let what = format!(
             "copies the rows of {} from the {} to the {}, overwriting none",
-            typed.project,
+            args.project,
             from.place,
             to_settings.place()
         );
-        confirm_action(&what, &typed.confirmation, Unattended::Proceed)?;
-        made(context, &to_settings, typed.exposures).await?
+        confirm_action(&what, &args.confirmation, Unattended::Proceed)?;
+        made(context, &to_settings, args.exposures).await?
     };
     Ok((from, to, from_log))
 }

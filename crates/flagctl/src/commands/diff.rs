@@ -29,11 +29,11 @@ pub(crate) struct DiffArgs {
 }
 
 /// Shows both revisions, and tells by the exit code whether they are equivalent.
-pub(crate) async fn diff(context: &Context, typed: &DiffArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&typed.flag)?;
+pub(crate) async fn diff(context: &Context, args: &DiffArgs) -> Result<(), Failure> {
+    let flag = interpret::flag(&args.flag)?;
     let store = context.open().await?;
-    let from = revision_of(context, &store, &flag, typed.from).await?;
-    let to = revision_of(context, &store, &flag, typed.to).await?;
+    let from = revision_of(context, &store, &flag, args.from).await?;
+    let to = revision_of(context, &store, &flag, args.to).await?;
     let diff = Diff {
         flag: &flag,
         from: &from,
@@ -41,7 +41,7 @@ pub(crate) async fn diff(context: &Context, typed: &DiffArgs) -> Result<(), Fail
         are_equivalent: are_equivalent(&from, &to),
         impact: Impact::of(&from, &to),
     };
-    output::show(&diff, typed.output.form)?;
+    output::show(&diff, args.output.form)?;
     if diff.are_equivalent {
         Ok(())
     } else {

@@ -54,8 +54,8 @@ struct Doctor {
 }
 
 /// Looks at everything, and shows a line for each.
-pub(crate) async fn doctor(context: &Context, typed: &DoctorArgs) -> Result<(), Failure> {
-    let projects = typed.projects.iter().map(ProjectName::new);
+pub(crate) async fn doctor(context: &Context, args: &DoctorArgs) -> Result<(), Failure> {
+    let projects = args.projects.iter().map(ProjectName::new);
     let projects: Vec<ProjectName> = projects
         .collect::<Result<_, _>>()
         .map_err(ArgumentError::from)?;
@@ -65,7 +65,7 @@ pub(crate) async fn doctor(context: &Context, typed: &DoctorArgs) -> Result<(), 
     };
     let examined = doctor.examine(context, &projects);
     output::with_progress(format!("examining the {}", context.place()), examined).await;
-    output::show(&doctor.checks, typed.output.form)?;
+    output::show(&doctor.checks, args.output.form)?;
     if doctor.checks.any_failed() {
         return Err(Failure::explained_by_output(doctor.code));
     }

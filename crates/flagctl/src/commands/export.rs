@@ -35,8 +35,8 @@ enum FileForm {
 
 /// Writes every flag with the metadata and the revision that count. What cannot be read is left out, named, and a failure
 /// in the end; an apply of the file leaves it as it is.
-pub(crate) async fn export(context: &Context, typed: &ExportArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&typed.project).map_err(ArgumentError::from)?;
+pub(crate) async fn export(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
+    let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
     let store = context.open().await?;
     let flags = store.flags_with_latest(&project);
     let flags = output::with_progress(format!("reading {project}"), flags).await;
@@ -46,7 +46,7 @@ pub(crate) async fn export(context: &Context, typed: &ExportArgs) -> Result<(), 
             .await
             .into());
     }
-    let form = match typed.form {
+    let form = match args.form {
         FileForm::Yaml => Form::Yaml,
         FileForm::Json => Form::Json,
     };

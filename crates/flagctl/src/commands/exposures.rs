@@ -27,12 +27,12 @@ pub(crate) struct ExposuresArgs {
 }
 
 /// Shows exposures in the order of the log: by instance id, then by request id; none are no failure.
-pub(crate) async fn exposures(context: &Context, typed: &ExposuresArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&typed.flag)?;
-    let instance = typed.instance.as_deref().map(InstanceId::new).transpose();
+pub(crate) async fn exposures(context: &Context, args: &ExposuresArgs) -> Result<(), Failure> {
+    let flag = interpret::flag(&args.flag)?;
+    let instance = args.instance.as_deref().map(InstanceId::new).transpose();
     let instance = instance.map_err(ArgumentError::from)?;
     let (store, log) = context.open_with_log().await?;
-    let limit = usize::from(typed.limit);
+    let limit = usize::from(args.limit);
     let of = match &instance {
         Some(instance) => ExposureScope::Instance(&flag, instance),
         None => ExposureScope::Flag(&flag),
@@ -58,5 +58,5 @@ pub(crate) async fn exposures(context: &Context, typed: &ExposuresArgs) -> Resul
         flag: &flag,
         exposures: &exposures,
     };
-    output::show(&exposures, typed.output.form)
+    output::show(&exposures, args.output.form)
 }

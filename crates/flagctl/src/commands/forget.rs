@@ -37,9 +37,9 @@ pub(crate) struct ForgetArgs {
 }
 
 /// Shows what there is of an instance, has it confirmed, and deletes its exposures; its revisions stay as they are.
-pub(crate) async fn forget(context: &Context, typed: &ForgetArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&typed.project).map_err(ArgumentError::from)?;
-    let instance = InstanceId::new(&*typed.instance).map_err(ArgumentError::from)?;
+pub(crate) async fn forget(context: &Context, args: &ForgetArgs) -> Result<(), Failure> {
+    let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
+    let instance = InstanceId::new(&*args.instance).map_err(ArgumentError::from)?;
     let mut reader = Reader::new(context.sources.clone());
     let names = read_instance_names(&mut reader);
     let names = reader.finish(names)?;
@@ -60,19 +60,19 @@ pub(crate) async fn forget(context: &Context, typed: &ForgetArgs) -> Result<(), 
             return Err(opened.missing_project(project.clone()).await.into());
         }
     }
-    if found.total() > 0 && !typed.dry_run {
+    if found.total() > 0 && !args.dry_run {
         let what = format!(
             "deletes for good:\n{}",
             found.exposures_text().uncoloured().trim_end()
         );
-        confirm_action(&what, &typed.confirmation, Unattended::Refuse)?;
+        confirm_action(&what, &args.confirmation, Unattended::Refuse)?;
         for exposures in &found.exposures {
             let deleted = with_progress("deleting exposures", log.delete(exposures)).await;
             deleted.map_err(|source| opened.failed(source))?;
         }
         found.deleted = true;
     }
-    output::show(&found, typed.output.form)?;
+    output::show(&found, args.output.form)?;
     if found.unreadable.is_empty() {
         Ok(())
     } else {

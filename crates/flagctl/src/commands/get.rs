@@ -20,8 +20,8 @@ pub(crate) struct GetArgs {
 
 /// Shows the metadata that counts and the revision in force, whichever of them there is; one that cannot be read is
 /// named, and a failure in the end.
-pub(crate) async fn get(context: &Context, typed: &GetArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&typed.flag)?;
+pub(crate) async fn get(context: &Context, args: &GetArgs) -> Result<(), Failure> {
+    let flag = interpret::flag(&args.flag)?;
     let store = context.open().await?;
     let metadata = stored_metadata(&store, &flag).await?;
     let revision = stored_revision(&store, &flag).await?;
@@ -33,6 +33,6 @@ pub(crate) async fn get(context: &Context, typed: &GetArgs) -> Result<(), Failur
         metadata: metadata.as_ref(),
         revision: revision.as_ref(),
     };
-    output::show(&shown, typed.output.form)?;
+    output::show(&shown, args.output.form)?;
     Ok(shown.check_readable()?)
 }

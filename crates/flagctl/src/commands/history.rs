@@ -28,13 +28,13 @@ pub(crate) struct HistoryArgs {
 }
 
 /// Shows the newest revisions or metadata; rows that cannot be read say why.
-pub(crate) async fn history(context: &Context, typed: &HistoryArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&typed.flag)?;
+pub(crate) async fn history(context: &Context, args: &HistoryArgs) -> Result<(), Failure> {
+    let flag = interpret::flag(&args.flag)?;
     let store = context.open().await?;
-    if typed.metadata {
-        of_metadata(context, &store, &flag, typed).await
+    if args.metadata {
+        of_metadata(context, &store, &flag, args).await
     } else {
-        of_revisions(context, &store, &flag, typed).await
+        of_revisions(context, &store, &flag, args).await
     }
 }
 
@@ -42,9 +42,9 @@ async fn of_revisions(
     context: &Context,
     store: &FlagStore,
     flag: &FlagKey,
-    typed: &HistoryArgs,
+    args: &HistoryArgs,
 ) -> Result<(), Failure> {
-    let history = store.history(flag, usize::from(typed.limit) + 1);
+    let history = store.history(flag, usize::from(args.limit) + 1);
     let history = with_progress(format!("reading the history of {flag}"), history).await;
     let mut revisions = history.map_err(|source| context.store_failed(source))?;
     if revisions.is_empty() {
@@ -56,21 +56,21 @@ async fn of_revisions(
     if let Some(ahead) = revision_ahead(context, store, flag).await? {
         output::notice(&ahead);
     }
-    truncate(&mut revisions, typed.limit, "older revisions");
+    truncate(&mut revisions, args.limit, "older revisions");
     let revisions = Revisions {
         flag,
         revisions: &revisions,
     };
-    output::show(&revisions, typed.output.form)
+    output::show(&revisions, args.output.form)
 }
 
 async fn of_metadata(
     context: &Context,
     store: &FlagStore,
     flag: &FlagKey,
-    typed: &HistoryArgs,
+    args: &HistoryArgs,
 ) -> Result<(), Failure> {
-    let history = store.metadata_history(flag, usize::from(typed.limit) + 1);
+    let history = store.metadata_history(flag, usize::from(args.limit) + 1);
     let history = with_progress(format!("reading the history of {flag}"), history).await;
     let mut metadata = history.map_err(|source| context.store_failed(source))?;
     if metadata.is_empty() {
@@ -79,12 +79,12 @@ async fn of_metadata(
         }
         output::notice(&format!("{flag} has no metadata"));
     }
-    truncate(&mut metadata, typed.limit, "older metadata");
+    truncate(&mut metadata, args.limit, "older metadata");
     let metadata = MetadataHistory {
         flag,
         metadata: &metadata,
     };
-    output::show(&metadata, typed.output.form)
+    output::show(&metadata, args.output.form)
 }
 
 /// Leaves out what is over the limit, and says so.

@@ -27,8 +27,8 @@ pub(crate) struct InitArgs {
 }
 
 /// Makes what is missing, and shows what there is; fails if something is there and not as it should be.
-pub(crate) async fn init(context: &Context, typed: &InitArgs) -> Result<(), Failure> {
-    let retention = Duration::from_hours(u64::from(typed.log_retention_days) * 24);
+pub(crate) async fn init(context: &Context, args: &InitArgs) -> Result<(), Failure> {
+    let retention = Duration::from_hours(u64::from(args.log_retention_days) * 24);
     let parts = match context.settings() {
         StoreSettings::Embedded(directory) => embedded(context, directory).await?,
         StoreSettings::Bigtable(settings) => {
@@ -40,7 +40,7 @@ pub(crate) async fn init(context: &Context, typed: &InitArgs) -> Result<(), Fail
     };
     let is_right = parts.iter().all(|part| part.state != PartState::Differs);
     let place = context.place();
-    output::show(&StoreParts { place, parts }, typed.output.form)?;
+    output::show(&StoreParts { place, parts }, args.output.form)?;
     if is_right {
         Ok(())
     } else {

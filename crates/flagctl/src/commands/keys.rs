@@ -133,26 +133,26 @@ impl CommandError for KeysError {
 }
 
 /// Runs the command; no store is opened.
-pub(crate) fn keys(typed: &KeysArgs, reader: Reader) -> Result<(), Failure> {
-    match &typed.command {
-        KeysCommand::Create(typed) => create(typed, &typed.file.find(reader)?),
-        KeysCommand::List(typed) => list(typed, &typed.file.find(reader)?),
-        KeysCommand::Revoke(typed) => revoke(typed, &typed.file.find(reader)?),
+pub(crate) fn keys(args: &KeysArgs, reader: Reader) -> Result<(), Failure> {
+    match &args.command {
+        KeysCommand::Create(args) => create(args, &args.file.find(reader)?),
+        KeysCommand::List(args) => list(args, &args.file.find(reader)?),
+        KeysCommand::Revoke(args) => revoke(args, &args.file.find(reader)?),
     }
 }
 
-fn create(typed: &CreateArgs, path: &Path) -> Result<(), Failure> {
-    let projects = Projects::parse(&typed.projects).map_err(ArgumentError::from)?;
-    interpret::not_past(typed.expires_on, today())?;
+fn create(args: &CreateArgs, path: &Path) -> Result<(), Failure> {
+    let projects = Projects::parse(&args.projects).map_err(ArgumentError::from)?;
+    interpret::not_past(args.expires_on, today())?;
     let secret = Secret::new().map_err(KeysError::NoRandomness)?;
     let key = Key {
         id: secret.id().clone(),
         fingerprint: secret.fingerprint(),
-        scopes: typed.scopes.iter().copied().collect(),
+        scopes: args.scopes.iter().copied().collect(),
         projects,
         created: SystemClock.now(),
-        expires_on: typed.expires_on,
-        comment: typed.comment.clone(),
+        expires_on: args.expires_on,
+        comment: args.comment.clone(),
     };
     change_file(path, |file| {
         file.keys.push(key.clone());
@@ -167,12 +167,12 @@ fn create(typed: &CreateArgs, path: &Path) -> Result<(), Failure> {
         secret: &secret,
         key: &key,
     };
-    output::show(&new, typed.output.form)
+    output::show(&new, args.output.form)
 }
 
-fn list(typed: &ListArgs, path: &Path) -> Result<(), Failure> {
+fn list(args: &ListArgs, path: &Path) -> Result<(), Failure> {
     let file = read(path)?;
-    if typed.output.form == Form::Name {
+    if args.output.form == Form::Name {
         for odd in file.invalid_entries() {
             output::notice(&format!("{}: {odd}", path.display()));
         }
@@ -181,7 +181,7 @@ fn list(typed: &ListArgs, path: &Path) -> Result<(), Failure> {
         keys: &file.keys,
         odd: file.invalid_entries(),
     };
-    output::show(&keys, typed.output.form)
+    output::show(&keys, args.output.form)
 }
 
 fn read(path: &Path) -> Result<KeyFile, KeysError> {
@@ -191,8 +191,8 @@ fn read(path: &Path) -> Result<KeyFile, KeysError> {
     })
 }
 
-fn revoke(typed: &RevokeArgs, path: &Path) -> Result<(), Failure> {
-    let id = KeyId::new(&typed.id).map_err(ArgumentError::from)?;
+fn revoke(args: &RevokeArgs, path: &Path) -> Result<(), Failure> {
+    let id = KeyId::new(&args.id).map_err(ArgumentError::from)?;
     let find = |file: &mut KeyFile| {
         let found = file.remove(&id);
         found.ok_or_else(|| KeysError::NoKey {
@@ -208,11 +208,11 @@ fn revoke(typed: &RevokeArgs, path: &Path) -> Result<(), Failure> {
         }
         None => format!("revokes key {id}, which this release cannot read"),
     };
-    confirm_action(&what, &typed.confirmation, Unattended::Proceed)?;
+    confirm_action(&what, &args.confirmation, Unattended::Proceed)?;
     let key = change_file(path, find)?;
     output::notice(&format!("revoked key {id} in {}", path.display()));
     match key {
-        Some(key) => output::show(&RevokedKey(&key), typed.output.form),
+        Some(key) => output::show(&RevokedKey(&key), args.output.form),
         // A newer release wrote it: which key it was is all that is known.
         None => Ok(()),
     }

@@ -18,13 +18,13 @@ pub(crate) struct LatestArgs {
 }
 
 /// Shows the revision in force; a flag without one is not enough.
-pub(crate) async fn latest(context: &Context, typed: &LatestArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&typed.flag)?;
+pub(crate) async fn latest(context: &Context, args: &LatestArgs) -> Result<(), Failure> {
+    let flag = interpret::flag(&args.flag)?;
     let store = context.open().await?;
     let revision = revision_in_force(context, &store, &flag, None).await?;
     let latest = Latest {
         flag: &flag,
         revision: &revision,
     };
-    output::show(&latest, typed.output.form)
+    output::show(&latest, args.output.form)
 }

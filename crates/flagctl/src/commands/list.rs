@@ -23,11 +23,11 @@ pub(crate) struct ListArgs {
 }
 
 /// Shows the flags of a project, by type and name; none are no failure, but one that cannot be read is.
-pub(crate) async fn list(context: &Context, typed: &ListArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&typed.project).map_err(ArgumentError::from)?;
+pub(crate) async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {
+    let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
     let store = context.open().await?;
     let reading = format!("reading the flags of {project}");
-    let columns = if typed.with_latest {
+    let columns = if args.with_latest {
         ListColumns::MetadataAndRevision
     } else {
         ListColumns::Metadata
@@ -45,6 +45,6 @@ pub(crate) async fn list(context: &Context, typed: &ListArgs) -> Result<(), Fail
         entries: &flags,
         columns,
     };
-    output::show(&flags, typed.output.form)?;
+    output::show(&flags, args.output.form)?;
     Ok(readable?)
 }

@@ -35,16 +35,16 @@ pub(crate) struct RunConfigArgs {
 }
 
 /// Writes the row that a run configuration describes.
-pub(crate) async fn run_config(context: &Context, typed: &RunConfigArgs) -> Result<(), Failure> {
-    let text = input::read(&typed.file, MAX_BYTES)?;
+pub(crate) async fn run_config(context: &Context, args: &RunConfigArgs) -> Result<(), Failure> {
+    let text = input::read(&args.file, MAX_BYTES)?;
     let described = run_config::read(&text, SystemClock.now(), &context.rows)?;
     for warning in &described.warnings {
         output::notice(&format!("warning: {warning}"));
     }
     match described.config {
-        RunConfig::Metadata(next) => add_or_update(context, typed, *next).await,
+        RunConfig::Metadata(next) => add_or_update(context, args, *next).await,
         RunConfig::Revision(next) => {
-            revise(context, typed, *next, described.leaves_out_treatments).await
+            revise(context, args, *next, described.leaves_out_treatments).await
         }
     }
 }
@@ -52,7 +52,7 @@ pub(crate) async fn run_config(context: &Context, typed: &RunConfigArgs) -> Resu
 /// New metadata; in the Python framework adding and updating are the same procedure, which appends whatever was there.
 async fn add_or_update(
     context: &Context,
-    typed: &RunConfigArgs,
+    args: &RunConfigArgs,
     next: Metadata,
 ) -> Result<(), Failure> {
     let store = context.open_if_exists().await?;
@@ -81,8 +81,8 @@ async fn add_or_update(
         context,
         store,
         PlannedMetadata::on(there.as_ref(), parts),
-        &typed.confirmation,
-        typed.output.form,
+        &args.confirmation,
+        args.output.form,
     )
     .await
 }
@@ -92,7 +92,7 @@ async fn add_or_update(
 /// wants more.
 async fn revise(
     context: &Context,
-    typed: &RunConfigArgs,
+    args: &RunConfigArgs,
     next: Revision,
     leaves_out_treatments: bool,
 ) -> Result<(), Failure> {
@@ -125,8 +125,8 @@ async fn revise(
         context,
         &store,
         planned,
-        &typed.confirmation,
-        typed.output.form,
+        &args.confirmation,
+        args.output.form,
     )
     .await
 }

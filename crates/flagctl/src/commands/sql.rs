@@ -60,10 +60,10 @@ struct OfExposures {
 }
 
 /// Prints the statement, with the names of the tables that are set.
-pub(crate) fn sql(typed: &SqlArgs, mut reader: Reader) -> Result<(), Failure> {
+pub(crate) fn sql(args: &SqlArgs, mut reader: Reader) -> Result<(), Failure> {
     let tables = TableNameSettings::read(&mut reader);
     let tables = reader.finish(tables)?;
-    match &typed.pattern {
+    match &args.pattern {
         PatternArgs::LatestMetadata(of) => {
             let flag = interpret::flag(&of.flag)?;
             let pattern = Pattern::LatestMetadata(&flag);

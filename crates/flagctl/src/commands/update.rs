@@ -46,9 +46,9 @@ pub(crate) struct UpdateArgs {
 }
 
 /// Appends newer metadata: what was typed, on top of what counts.
-pub(crate) async fn update(context: &Context, typed: &UpdateArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&typed.flag)?;
-    interpret::not_past(typed.expires_on, today())?;
+pub(crate) async fn update(context: &Context, args: &UpdateArgs) -> Result<(), Failure> {
+    let flag = interpret::flag(&args.flag)?;
+    interpret::not_past(args.expires_on, today())?;
     let store = context.open().await?;
     let newest = stored_metadata(&store, &flag).await?;
     let mut parts = match &newest {
@@ -60,8 +60,8 @@ pub(crate) async fn update(context: &Context, typed: &UpdateArgs) -> Result<(), 
             let advice = ": `flagctl add` adds it";
             return Err(missing_flag(context, &store, flag, advice).await.into());
         }
-        Some(Ok(newest)) => updated(newest.clone().into_parts(), typed)?,
-        Some(Err(_)) => updated(replacement(flag, typed, &context.variables)?, typed)?,
+        Some(Ok(newest)) => updated(newest.clone().into_parts(), args)?,
+        Some(Err(_)) => updated(replacement(flag, args, &context.variables)?, args)?,
     };
     if newest
         .as_ref()
@@ -75,8 +75,8 @@ pub(crate) async fn update(context: &Context, typed: &UpdateArgs) -> Result<(), 
         context,
         Some(store),
         PlannedMetadata::on(newest.as_ref(), parts),
-        &typed.confirmation,
-        typed.output.form,
+        &args.confirmation,
+        args.output.form,
     )
     .await
 }
@@ -84,10 +84,10 @@ pub(crate) async fn update(context: &Context, typed: &UpdateArgs) -> Result<(), 
 /// Metadata that replaces what cannot be read: nothing is kept, so all required fields must be given.
 fn replacement(
     flag: FlagKey,
-    typed: &UpdateArgs,
+    args: &UpdateArgs,
     variables: &Variables,
 ) -> Result<MetadataParts, ArgumentError> {
-    if typed.description.is_none() {
+    if args.description.is_none() {
         let message = format!(
             "the metadata of {flag} cannot be read, so nothing of it is kept: give every option, --description too"
         );
@@ -104,17 +104,17 @@ fn replacement(
     })
 }
 
-fn updated(mut parts: MetadataParts, typed: &UpdateArgs) -> Result<MetadataParts, ArgumentError> {
-    if let Some(description) = &typed.description {
+fn updated(mut parts: MetadataParts, args: &UpdateArgs) -> Result<MetadataParts, ArgumentError> {
+    if let Some(description) = &args.description {
         parts.description = interpret::required_text("Description", description)?;
     }
-    if let Some(owner) = &typed.owner {
+    if let Some(owner) = &args.owner {
         parts.owner = Some(interpret::named_owner(owner)?);
     }
-    if let Some(ticket) = &typed.ticket {
+    if let Some(ticket) = &args.ticket {
         parts.ticket = Some(ticket.clone()).filter(|ticket| !ticket.is_empty());
     }
-    for tag in &typed.removed_tags {
+    for tag in &args.removed_tags {
         let Some(at) = parts.tags.iter().position(|other| other == tag) else {
             return Err(ArgumentError::Usage(format!(
                 "--remove-tag: {} is not among the tags",
@@ -123,14 +123,14 @@ fn updated(mut parts: MetadataParts, typed: &UpdateArgs) -> Result<MetadataParts
         };
         parts.tags.remove(at);
     }
-    for tag in &typed.tags {
+    for tag in &args.tags {
         let tag = interpret::tag(tag)?;
         if !parts.tags.contains(&tag) {
             parts.tags.push(tag);
         }
     }
-    if typed.expires_on.is_some() || typed.no_expires_on {
-        parts.expires_on = typed.expires_on;
+    if args.expires_on.is_some() || args.no_expires_on {
+        parts.expires_on = args.expires_on;
     }
     Ok(parts)
 }

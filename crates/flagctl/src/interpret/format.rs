@@ -13,27 +13,27 @@ pub(super) const RESALT: &str = "the flag has version 1 and keeps it, and with i
 pub(super) fn plan(
     flag: &FlagKey,
     newest: Option<&Format>,
-    typed: &FormatArgs,
+    args: &FormatArgs,
     v1: HashAlgorithm,
 ) -> Result<Format, ArgumentError> {
-    if newest.is_some() && typed.salt.is_some() {
+    if newest.is_some() && args.salt.is_some() {
         return usage(
             "--salt is for a first revision; --resalt gives everybody a new bucket".into(),
         );
     }
-    match (newest, &typed.resalt) {
-        (None, None) => first(&flag.name, typed, v1),
+    match (newest, &args.resalt) {
+        (None, None) => first(&flag.name, args, v1),
         (None, Some(_)) => usage(format!(
             "--resalt: {flag} has no revision yet; leave it out"
         )),
-        (Some(newest), None) => kept(newest, typed),
-        (Some(newest), Some(salt)) => resalted(&flag.name, newest, salt.as_deref(), typed),
+        (Some(newest), None) => kept(newest, args),
+        (Some(newest), Some(salt)) => resalted(&flag.name, newest, salt.as_deref(), args),
     }
 }
 
-fn first(name: &FlagName, typed: &FormatArgs, v1: HashAlgorithm) -> Result<Format, ArgumentError> {
-    let algorithm = parse(typed.algorithm.as_deref())?;
-    match (typed.format_version, &typed.salt) {
+fn first(name: &FlagName, args: &FormatArgs, v1: HashAlgorithm) -> Result<Format, ArgumentError> {
+    let algorithm = parse(args.algorithm.as_deref())?;
+    match (args.format_version, &args.salt) {
         (Some(FormatVersion::V1), Some(_)) => {
             usage("--salt: version 1 has none; leave it out, or --format-version 1".into())
         }
@@ -66,11 +66,11 @@ fn default_salt(name: &FlagName, option: &str) -> Result<Salt, ArgumentError> {
     })
 }
 
-fn kept(newest: &Format, typed: &FormatArgs) -> Result<Format, ArgumentError> {
-    if parse(typed.algorithm.as_deref())?.is_some() {
+fn kept(newest: &Format, args: &FormatArgs) -> Result<Format, ArgumentError> {
+    if parse(args.algorithm.as_deref())?.is_some() {
         return usage("--algorithm gives everybody a new bucket: say so with --resalt".into());
     }
-    match (newest.version(), typed.format_version) {
+    match (newest.version(), args.format_version) {
         (FormatVersion::V1, Some(FormatVersion::V2)) => Err(ArgumentError::NeedsVersion2 {
             what: "--format-version 2".to_owned(),
             otherwise: RESALT,
@@ -86,12 +86,12 @@ fn resalted(
     name: &FlagName,
     newest: &Format,
     salt: Option<&str>,
-    typed: &FormatArgs,
+    args: &FormatArgs,
 ) -> Result<Format, ArgumentError> {
-    if typed.format_version == Some(FormatVersion::V1) {
+    if args.format_version == Some(FormatVersion::V1) {
         return usage("--resalt: version 1 has no salt; leave out --format-version 1".into());
     }
-    let algorithm = parse(typed.algorithm.as_deref())?;
+    let algorithm = parse(args.algorithm.as_deref())?;
     match newest {
         Format::V1 { .. } => Ok(Format::V2 {
             algorithm: algorithm.unwrap_or(HashAlgorithm::Md5),

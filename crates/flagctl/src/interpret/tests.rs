@@ -22,14 +22,14 @@ fn plan(flag_type: FlagType, revisions: &[&str]) -> Result<RevisionParts, Argume
             newest = Some(Revision::new(Timestamp::UNIX_EPOCH, parts).unwrap());
         }
         let options: Vec<&str> = options.split_whitespace().collect();
-        let typed = revise_args(&options);
+        let args = revise_args(&options);
         let flag = key(flag_type);
         let variables = vec![("USER".into(), "ann".into())];
         planned = Some(revision(
             &flag,
             newest.as_ref(),
             newest.as_ref().map(|newest| &newest.format),
-            &typed,
+            &args,
             HashAlgorithm::Md5,
             &variables,
         )?);
@@ -466,13 +466,13 @@ fn what_no_flag_can_hold_is_refused_by_the_name_of_its_option() {
 }
 
 #[track_caller]
-fn check_owner(typed: Option<&str>, variables: &[(&str, &str)], expected: Option<&str>) {
-    let typed = OwnerArgs {
-        owner: typed.map(str::to_owned),
+fn check_owner(args: Option<&str>, variables: &[(&str, &str)], expected: Option<&str>) {
+    let args = OwnerArgs {
+        owner: args.map(str::to_owned),
     };
     let variables = variables.iter();
     let variables = variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    let owner = owner(&typed, &variables.collect()).ok();
+    let owner = owner(&args, &variables.collect()).ok();
     assert_eq!(owner.as_ref().map(OwnerId::as_str), expected);
 }
 

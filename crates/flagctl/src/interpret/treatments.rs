@@ -25,23 +25,23 @@ pub(super) struct Rules<'a> {
 /// The treatments after what was typed, with the ranges that they had before.
 pub(super) fn edit(
     newest: Option<&Revision>,
-    typed: &TreatmentArgs,
+    args: &TreatmentArgs,
     rules: &Rules<'_>,
 ) -> Result<Vec<Treatment>, ArgumentError> {
     let mut treatments = newest.map_or_else(Vec::new, |newest| newest.treatments.clone());
-    if *typed == TreatmentArgs::default() {
+    if *args == TreatmentArgs::default() {
         return Ok(treatments);
     }
-    let at = select(&newest.map_or_else(Vec::new, groups), typed)?;
-    if typed.remove {
+    let at = select(&newest.map_or_else(Vec::new, groups), args)?;
+    if args.remove {
         if at >= treatments.len() {
             return usage("--remove-treatment: there is no treatment to remove".to_owned());
         }
         treatments.remove(at);
     } else if let Some(treatment) = treatments.get_mut(at) {
-        change(treatment, typed, rules)?;
+        change(treatment, args, rules)?;
     } else {
-        treatments.push(added(typed, rules)?);
+        treatments.push(added(args, rules)?);
     }
     Ok(treatments)
 }
@@ -67,8 +67,8 @@ pub(crate) fn place(parts: &mut RevisionParts, keeps_buckets: bool) {
 }
 
 /// The position of the treatment that is meant; the one behind the last for a new one.
-fn select(groups: &[String], typed: &TreatmentArgs) -> Result<usize, ArgumentError> {
-    let Some(selector) = &typed.selector else {
+fn select(groups: &[String], args: &TreatmentArgs) -> Result<usize, ArgumentError> {
+    let Some(selector) = &args.selector else {
         if groups.len() <= 1 {
             return Ok(0);
         }
@@ -77,10 +77,10 @@ fn select(groups: &[String], typed: &TreatmentArgs) -> Result<usize, ArgumentErr
     };
     let at = selected(groups, selector)?;
     let nothing_else = TreatmentArgs {
-        selector: typed.selector.clone(),
+        selector: args.selector.clone(),
         ..TreatmentArgs::default()
     };
-    if *typed == nothing_else && at < groups.len() {
+    if *args == nothing_else && at < groups.len() {
         return usage(format!(
             "--treatment {selector}: no option says what to change"
         ));
@@ -162,8 +162,8 @@ fn groups(revision: &Revision) -> Vec<String> {
     positions.map(|at| revision.group(at)).collect()
 }
 
-fn added(typed: &TreatmentArgs, rules: &Rules<'_>) -> Result<Treatment, ArgumentError> {
-    let value = match (&typed.value, rules.control) {
+fn added(args: &TreatmentArgs, rules: &Rules<'_>) -> Result<Treatment, ArgumentError> {
+    let value = match (&args.value, rules.control) {
         (None, FlagValue::Boolean(control)) => FlagValue::Boolean(!control),
         (None, FlagValue::Text(_)) => {
             return usage(
@@ -179,28 +179,28 @@ fn added(typed: &TreatmentArgs, rules: &Rules<'_>) -> Result<Treatment, Argument
         value,
         ranges: Vec::new(),
     };
-    change(&mut treatment, typed, rules)?;
+    change(&mut treatment, args, rules)?;
     Ok(treatment)
 }
 
 fn change(
     treatment: &mut Treatment,
-    typed: &TreatmentArgs,
+    args: &TreatmentArgs,
     rules: &Rules<'_>,
 ) -> Result<(), ArgumentError> {
-    if let Some(text) = &typed.percent {
+    if let Some(text) = &args.percent {
         treatment.percent = percent(text, rules)?;
     }
-    if let Some(text) = &typed.value {
+    if let Some(text) = &args.value {
         treatment.value = value(text, rules.control.flag_type())?;
     }
-    if let Some(text) = &typed.treatment_name {
+    if let Some(text) = &args.treatment_name {
         treatment.name = Some(name(text, rules)?);
     }
-    for id in &typed.overrides {
+    for id in &args.overrides {
         add_override(&mut treatment.overrides, id)?;
     }
-    for id in &typed.removed_overrides {
+    for id in &args.removed_overrides {
         remove_override(&mut treatment.overrides, id)?;
     }
     Ok(())
