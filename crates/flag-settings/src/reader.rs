@@ -251,7 +251,7 @@ mod tests {
     fn check_kind(typed: &[&str], environment: &[(&str, &str)], expected: &str) {
         let mut reader = reader(typed, environment);
         let settings = StoreSettings::read(&mut reader);
-        let read = reader.finish(settings).map(|store| store.place());
+        let read = reader.finish(settings).map(|store| store.display_name());
         let found = read.unwrap_or_else(|errors| errors.to_string());
         assert!(found.starts_with(expected), "{found}");
     }

@@ -25,9 +25,9 @@ const EMULATOR_RETENTION: Duration = Duration::from_hours(90 * 24);
 
 /// The store lacks tables.
 #[derive(Debug, thiserror::Error)]
-#[error("the {place} lacks tables: `flagctl init` creates them")]
+#[error("the {display_name} lacks tables: `flagctl init` creates them")]
 struct MissingTables {
-    place: String,
+    display_name: String,
 }
 
 impl CommandError for MissingTables {
@@ -42,7 +42,7 @@ pub(crate) struct AdminStore {
     /// Its rows.
     pub(crate) rows: Arc<dyn RowStore>,
     /// Where it is, for people.
-    pub(crate) place: String,
+    pub(crate) display_name: String,
     options: RowOptions,
 }
 
@@ -61,7 +61,7 @@ impl AdminStore {
         context: &Context,
         settings: &StoreSettings,
     ) -> Result<Self, StoreNotOpened> {
-        let place = settings.place();
+        let display_name = settings.display_name();
         let rows: Arc<dyn RowStore> = match settings {
             StoreSettings::Embedded(_) => context.open_rows(settings).await?,
             StoreSettings::Bigtable(bigtable) => {
@@ -71,7 +71,7 @@ impl AdminStore {
         };
         Ok(Self {
             rows,
-            place,
+            display_name,
             options: context.rows,
         })
     }
@@ -125,8 +125,8 @@ impl AdminStore {
         let is_refused = matches!(error, StoreError::Refused { .. });
         let absent = self.absent_tables(settings);
         if is_refused && absent.await.is_ok_and(|absent| !absent.is_empty()) {
-            let place = self.place.clone();
-            return Err(MissingTables { place }.into());
+            let display_name = self.display_name.clone();
+            return Err(MissingTables { display_name }.into());
         }
         Err(self.failed(error).into())
     }
@@ -169,13 +169,16 @@ impl AdminStore {
 
     /// The error of a project without rows.
     pub(crate) async fn missing_project(&self, project: ProjectName) -> Missing {
-        missing_project(&self.flags(), project, self.place.clone()).await
+        missing_project(&self.flags(), project, self.display_name.clone()).await
     }
 
     /// The error of a store that failed.
     pub(crate) fn failed(&self, source: StoreError) -> StoreFailure {
-        let place = self.place.clone();
-        StoreFailure { place, source }
+        let display_name = self.display_name.clone();
+        StoreFailure {
+            display_name,
+            source,
+        }
     }
 }
 

@@ -13,13 +13,13 @@ use flag_model::{FlagKey, Format, HashAlgorithm, NewName, OwnerId};
 use flag_store::FlagEntry;
 
 use crate::change::Change;
-use crate::flag_file::{FileMistake, FileMistakes, FlagFile, FlagInFile};
+use crate::flag_file::{FileError, FileErrors, FlagFile, FlagInFile};
 use crate::interpret;
 use crate::write::{PlannedMetadata, PlannedRevision};
 
 /// What is to be done.
 #[derive(Default)]
-pub(crate) struct Plan {
+pub(crate) struct ApplyPlan {
     /// The flags that differ.
     pub(crate) flags: Vec<PlannedFlag>,
     /// How many flags of the file are in the store as the file says.
@@ -53,18 +53,18 @@ pub(crate) fn plan(
     stored: Vec<FlagEntry>,
     formats: &BTreeMap<FlagKey, Format>,
     defaults: &Defaults,
-) -> Result<Plan, FileMistakes> {
+) -> Result<ApplyPlan, FileErrors> {
     let stored = stored.into_iter().map(|entry| (entry.flag.clone(), entry));
     let mut stored: BTreeMap<FlagKey, FlagEntry> = stored.collect();
-    let mut plan = Plan::default();
+    let mut plan = ApplyPlan::default();
     let mut mistakes = Vec::new();
     for wanted in file.flags {
         let entry = stored.remove(&wanted.flag);
         match planned(&wanted, entry, formats.get(&wanted.flag), defaults) {
             Ok(Some(flag)) => plan.flags.push(flag),
             Ok(None) => plan.unchanged += 1,
-            Err(problem) => mistakes.push(FileMistake {
-                place: wanted.place,
+            Err(problem) => mistakes.push(FileError {
+                position: wanted.position,
                 message: format!("{}: {problem}", wanted.flag),
             }),
         }
@@ -73,11 +73,11 @@ pub(crate) fn plan(
     if mistakes.is_empty() {
         Ok(plan)
     } else {
-        Err(FileMistakes(mistakes))
+        Err(FileErrors(mistakes))
     }
 }
 
-impl Plan {
+impl ApplyPlan {
     /// Every change, in the order in which it is made.
     pub(crate) fn changes(&self) -> Vec<Change> {
         self.flags.iter().flat_map(PlannedFlag::changes).collect()

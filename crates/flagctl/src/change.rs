@@ -220,7 +220,7 @@ fn risks(
     if !reaches_everybody(newest) && reaches_everybody(next) {
         risks.push(Risk::Everybody);
     }
-    if !newest.format.places_equally(&next.format) {
+    if !newest.format.assigns_equal_buckets(&next.format) {
         risks.push(Risk::Resalt);
     }
     if impact.is_some_and(Impact::any_between_treatments) || overridden.any_between_treatments {

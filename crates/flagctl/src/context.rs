@@ -48,10 +48,10 @@ pub(crate) enum Needs {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreNotOpened {
     /// There is no such store yet, and the command creates none.
-    #[error("there is no {place} yet; `flagctl init` creates it")]
+    #[error("there is no {display_name} yet; `flagctl init` creates it")]
     Missing {
         /// Where it should be.
-        place: String,
+        display_name: String,
     },
     /// The store cannot be opened.
     #[error(transparent)]
@@ -89,8 +89,8 @@ pub(crate) fn ensure_exists(settings: &StoreSettings, needs: Needs) -> Result<()
         return Ok(());
     };
     if !EmbeddedStore::is_there(folder)? {
-        let place = settings.place();
-        return Err(StoreNotOpened::Missing { place });
+        let display_name = settings.display_name();
+        return Err(StoreNotOpened::Missing { display_name });
     }
     if needs == Needs::FlagsAndLog && !EmbeddedLog::is_there(folder)? {
         let [left, path] = EmbeddedStore::files(folder);
@@ -133,8 +133,8 @@ impl Context {
     }
 
     /// Where the store is, for people.
-    pub(crate) fn place(&self) -> String {
-        self.settings.place()
+    pub(crate) fn display_name(&self) -> String {
+        self.settings.display_name()
     }
 
     /// Opens the flags; a store that does not exist is an error.
@@ -158,7 +158,7 @@ impl Context {
             self.open_log(&self.settings).await?;
             output::notice(&format!(
                 "there was no {} yet; it is created now",
-                self.place()
+                self.display_name()
             ));
         }
         Ok(store)
@@ -177,7 +177,7 @@ impl Context {
     }
 
     async fn open_flags(&self) -> Result<FlagStore, Failure> {
-        let opening = format!("opening the {}", self.place());
+        let opening = format!("opening the {}", self.display_name());
         let rows = with_progress(opening, self.open_rows(&self.settings)).await?;
         Ok(FlagStore::new(rows, Arc::new(SystemClock)).with_options(self.rows))
     }
@@ -211,7 +211,7 @@ impl Context {
         source: OpenStoreError,
     ) -> StoreNotOpened {
         let because = Reader::new(self.sources.clone()).origin(&table::STORE);
-        let is_default = settings.place() == self.place();
+        let is_default = settings.display_name() == self.display_name();
         match (settings, &because) {
             (StoreSettings::Bigtable(_), Origin::Implied { .. }) if is_default => {
                 StoreNotOpened::ImpliedBigtable {
@@ -225,8 +225,11 @@ impl Context {
 
     /// The error of a store that failed.
     pub(crate) fn store_failed(&self, source: StoreError) -> StoreFailure {
-        let place = self.place();
-        StoreFailure { place, source }
+        let display_name = self.display_name();
+        StoreFailure {
+            display_name,
+            source,
+        }
     }
 
     fn close_at_end(&self, open: Open) {

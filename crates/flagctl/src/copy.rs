@@ -48,7 +48,7 @@ pub(crate) struct Copy<'a> {
 #[derive(Debug)]
 pub(crate) struct Target {
     /// Where it is, for people.
-    pub(crate) place: String,
+    pub(crate) display_name: String,
     pub(crate) flags: Option<AdminStore>,
     /// Its exposure log, if exposures are copied too.
     pub(crate) log: Option<Arc<dyn ExposureLog>>,
@@ -60,7 +60,7 @@ pub(crate) struct CopyProgress(AtomicU64);
 
 /// What became of the rows of a table.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Copied {
+pub(crate) struct CopyCounts {
     /// How many were written.
     pub(crate) written: u64,
     /// How many were there, the same.
@@ -82,10 +82,10 @@ enum RowOutcome {
 
 impl Copy<'_> {
     /// Copies the rows of flags, from the last key to the first.
-    pub(crate) async fn flags(&self) -> Result<Copied, StoreFailure> {
+    pub(crate) async fn flags(&self) -> Result<CopyCounts, StoreFailure> {
         let scan = project_rows(self.project).descending();
         let mut pages = Pages::new(&*self.from.rows, scan);
-        let mut copied = Copied::default();
+        let mut copied = CopyCounts::default();
         let mut subject = None;
         loop {
             let page = pages.next().await;
@@ -109,8 +109,11 @@ impl Copy<'_> {
     }
 
     /// Copies the exposures of a log.
-    pub(crate) async fn exposures(&self, from: &dyn ExposureLog) -> Result<Copied, StoreFailure> {
-        let mut copied = Copied::default();
+    pub(crate) async fn exposures(
+        &self,
+        from: &dyn ExposureLog,
+    ) -> Result<CopyCounts, StoreFailure> {
+        let mut copied = CopyCounts::default();
         let mut last = None;
         loop {
             let of = ExposureScope::Project(self.project);
@@ -126,7 +129,7 @@ impl Copy<'_> {
     }
 
     /// Tells the head row of what was copied; gives back the flags that have a newer revision there anyway.
-    pub(crate) async fn announce(&self, copied: &Copied) -> Result<Vec<FlagKey>, StoreFailure> {
+    pub(crate) async fn announce(&self, copied: &CopyCounts) -> Result<Vec<FlagKey>, StoreFailure> {
         let mut newer = Vec::new();
         let (Mode::Write, Some(to)) = (self.mode, &self.to.flags) else {
             return Ok(newer);
@@ -152,7 +155,7 @@ impl Copy<'_> {
     async fn count(
         &self,
         outcomes: impl Iterator<Item = impl Future<Output = Result<RowOutcome, StoreError>>>,
-        copied: &mut Copied,
+        copied: &mut CopyCounts,
     ) -> Result<(), StoreFailure> {
         let mut outcomes = stream::iter(outcomes).buffer_unordered(AT_ONCE);
         while let Some(outcome) = outcomes.next().await {
@@ -197,12 +200,15 @@ impl Copy<'_> {
 
 impl Target {
     fn failed(&self, source: StoreError) -> StoreFailure {
-        let place = self.place.clone();
-        StoreFailure { place, source }
+        let display_name = self.display_name.clone();
+        StoreFailure {
+            display_name,
+            source,
+        }
     }
 }
 
-impl Copied {
+impl CopyCounts {
     /// How many rows there were to copy.
     pub(crate) fn total(&self) -> u64 {
         self.written + self.already_there + self.differing

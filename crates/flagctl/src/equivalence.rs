@@ -11,7 +11,7 @@ type Assignment<'r> = (String, &'r FlagValue);
 /// Whether every instance receives the same value in the same rollout group from both, for the same reason.
 pub(crate) fn are_equivalent(one: &Revision, other: &Revision) -> bool {
     let (line, other_line) = (line(one), line(other));
-    let is_placed_alike = one.format.places_equally(&other.format) || is_even(&line);
+    let is_placed_alike = one.format.assigns_equal_buckets(&other.format) || is_even(&line);
     one.control == other.control
         && overrides(one) == overrides(other)
         && line == other_line

@@ -32,7 +32,7 @@ pub(crate) struct FlagFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FlagInFile {
     /// Where it stands in the file.
-    pub(crate) place: Position,
+    pub(crate) position: Position,
     /// The flag.
     pub(crate) flag: FlagKey,
     /// What it is for.
@@ -58,20 +58,20 @@ pub(crate) struct RevisionInFile {
 
 /// Something in a file that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FileMistake {
+pub(crate) struct FileError {
     /// Where it stands.
-    pub(crate) place: Position,
+    pub(crate) position: Position,
     /// The field, and what is wrong with it.
     pub(crate) message: String,
 }
 
 /// Everything in a file that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FileMistakes(pub(crate) Vec<FileMistake>);
+pub(crate) struct FileErrors(pub(crate) Vec<FileError>);
 
-impl std::error::Error for FileMistakes {}
+impl std::error::Error for FileErrors {}
 
-impl fmt::Display for FileMistakes {
+impl fmt::Display for FileErrors {
     /// One mistake a line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, mistake) in self.0.iter().enumerate() {
@@ -81,9 +81,9 @@ impl fmt::Display for FileMistakes {
     }
 }
 
-impl fmt::Display for FileMistake {
+impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, message } = self;
-        write!(f, "{place}: {message}")
+        let Self { position, message } = self;
+        write!(f, "{position}: {message}")
     }
 }

@@ -12,7 +12,7 @@ use flag_model::{
 
 pub(crate) use self::error::ArgumentError;
 use self::error::named;
-pub(crate) use self::treatments::place;
+pub(crate) use self::treatments::assign_buckets;
 use crate::args::{AddArgs, FlagArgs, OwnerArgs, ReviseArgs};
 use crate::environment::Variables;
 use crate::owner::{OWNER_VARIABLES, non_blank};
@@ -121,7 +121,7 @@ pub(crate) fn revision(
         return Err(ArgumentError::Usage(message));
     }
     let keeps_buckets = newest.is_none_or(|newest| newest.format == parts.format);
-    treatments::place(&mut parts, keeps_buckets);
+    treatments::assign_buckets(&mut parts, keeps_buckets);
     Ok(parts)
 }
 

@@ -56,9 +56,12 @@ pub(crate) enum WriteError {
 
 impl WriteError {
     /// The error of an append that failed; `command` shows what the store has.
-    fn new(error: AppendError, flag: &FlagKey, place: String, command: &str) -> Self {
+    fn new(error: AppendError, flag: &FlagKey, display_name: String, command: &str) -> Self {
         match error {
-            AppendError::Store(source) => Self::Store(StoreFailure { place, source }),
+            AppendError::Store(source) => Self::Store(StoreFailure {
+                display_name,
+                source,
+            }),
             error @ AppendError::Unknown { .. } => Self::Unknown {
                 flag: flag.clone(),
                 look: format!("flagctl {command} {}", shell::flag(flag)),
@@ -205,7 +208,7 @@ pub(crate) async fn revision(
     }
     let flag = planned.parts.flag.clone();
     let (revision, row) = append_revision(context, store, planned).await?;
-    output::notice(&format!("revised {flag} in the {}", context.place()));
+    output::notice(&format!("revised {flag} in the {}", context.display_name()));
     let written = WrittenRow {
         flag: &flag,
         created: revision.created(),
@@ -227,7 +230,12 @@ pub(crate) async fn append_revision(
         Err(AppendError::Conflict { base, found, flag }) => {
             Err(conflict(store, flag, base, found).await)
         }
-        Err(error) => Err(WriteError::new(error, &flag, context.place(), "history")),
+        Err(error) => Err(WriteError::new(
+            error,
+            &flag,
+            context.display_name(),
+            "history",
+        )),
     }
 }
 
@@ -258,7 +266,7 @@ pub(crate) async fn metadata(
     output::notice(&format!(
         "{did} {} in the {}",
         metadata.flag,
-        context.place()
+        context.display_name()
     ));
     let written = WrittenRow {
         flag: &metadata.flag,
@@ -283,7 +291,7 @@ pub(crate) async fn append_metadata(
             found,
             base: Base::Nothing,
         } => WriteError::AlreadyAdded { flag, since: found },
-        error => WriteError::new(error, &flag, context.place(), "get"),
+        error => WriteError::new(error, &flag, context.display_name(), "get"),
     })
 }
 

@@ -59,7 +59,7 @@ impl Format {
     }
 
     /// Whether both give every instance the same bucket.
-    pub fn places_equally(&self, other: &Self) -> bool {
+    pub fn assigns_equal_buckets(&self, other: &Self) -> bool {
         self.algorithm() == other.algorithm() && self.salt() == other.salt()
     }
 

@@ -47,7 +47,7 @@ pub(super) fn planned(
     if let Some(newest) = newest.filter(|newest| newest.format == parts.format) {
         keep_buckets(&mut parts, newest);
     }
-    interpret::place(&mut parts, true);
+    interpret::assign_buckets(&mut parts, true);
     parts.validate().map_err(|refused| refused.to_string())?;
     if newest.is_some_and(|newest| says_the_same(newest, &parts)) {
         return Ok(None);

@@ -69,7 +69,7 @@ fn defaults() -> Defaults {
 }
 
 /// What a file plans whose one flag has these lines in its revision.
-fn planned(lines: &str, stored: Vec<FlagEntry>) -> Result<Plan, String> {
+fn planned(lines: &str, stored: Vec<FlagEntry>) -> Result<ApplyPlan, String> {
     let lines = lines.replace('\n', "\n    ");
     let file = format!(
         "file_version: 1\nproject: p\nflags:\n- flag_type: feature\n  name: f\n  revision:\n    control: false\n    {lines}"

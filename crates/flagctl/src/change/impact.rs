@@ -27,7 +27,7 @@ struct Stretch {
 impl Impact {
     /// Compares who owns which bucket.
     pub(crate) fn of(now: &Revision, then: &Revision) -> Self {
-        if !now.format.places_equally(&then.format) {
+        if !now.format.assigns_equal_buckets(&then.format) {
             return Self::expected(now, then);
         }
         let mut sides = Self {

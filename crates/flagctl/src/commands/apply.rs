@@ -10,13 +10,13 @@ use flag_store::FlagStore;
 use futures_util::stream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use crate::apply::{Defaults, Plan, PlannedFlag, plan};
+use crate::apply::{ApplyPlan, Defaults, PlannedFlag, plan};
 use crate::args::{ConfirmArgs, NameArgs, OutputArgs, OwnerArgs};
 use crate::confirm::{Verdict, confirm};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};
-use crate::flag_file::{self, FileMistakes};
+use crate::flag_file::{self, FileErrors};
 use crate::input::{self, input_name, is_standard_input};
 use crate::interpret::{owner, required_text};
 use crate::lookup::stored_format;
@@ -55,7 +55,7 @@ pub(crate) struct ApplyArgs {
 #[error("{}: {mistakes}", input_name(path))]
 struct InvalidFlagFile {
     path: PathBuf,
-    mistakes: FileMistakes,
+    mistakes: FileErrors,
 }
 
 impl CommandError for InvalidFlagFile {
@@ -74,7 +74,7 @@ impl CommandError for InvalidFlagFile {
 /// Appends what differs from the file, and shows what did.
 pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> Result<(), Failure> {
     let text = input::read(&args.file, MAX_BYTES)?;
-    let invalid = |mistakes: FileMistakes| InvalidFlagFile {
+    let invalid = |mistakes: FileErrors| InvalidFlagFile {
         path: args.file.clone(),
         mistakes,
     };
@@ -148,7 +148,7 @@ fn defaults(context: &Context, args: &ApplyArgs) -> Result<Defaults, Failure> {
     })
 }
 
-fn answer(project: String, plan: &Plan) -> Applied {
+fn answer(project: String, plan: &ApplyPlan) -> Applied {
     let changed = plan.flags.iter().map(|flag| {
         let changes: Vec<String> = flag.changes().iter().map(ToString::to_string).collect();
         AppliedFlag {
@@ -192,6 +192,10 @@ async fn append(context: &Context, store: &FlagStore, flag: PlannedFlag) -> Resu
     if let Some(revision) = flag.revision {
         write::append_revision(context, store, revision).await?;
     }
-    output::notice(&format!("applied {} to the {}", flag.flag, context.place()));
+    output::notice(&format!(
+        "applied {} to the {}",
+        flag.flag,
+        context.display_name()
+    ));
     Ok(())
 }

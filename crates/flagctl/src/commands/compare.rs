@@ -114,7 +114,7 @@ async fn flags(context: &Context, project: ProjectName) -> Result<Vec<FlagKey>, 
     let mut flags: Vec<FlagKey> = with_revision.map(|entry| entry.flag).collect();
     flags.sort();
     if flags.is_empty() {
-        return Err(missing_project(&store, project, context.place())
+        return Err(missing_project(&store, project, context.display_name())
             .await
             .into());
     }
@@ -124,21 +124,21 @@ async fn flags(context: &Context, project: ProjectName) -> Result<Vec<FlagKey>, 
 /// The instance ids in a file, exactly as they stand there; empty lines are none.
 fn instances(path: &Path) -> Result<Vec<InstanceId<'static>>, Failure> {
     let text = input::read(path, u64::MAX)?;
-    let place = input_name(path);
+    let file = input_name(path);
     let lines = (1_u32..).zip(text.lines());
     let instances: Result<Vec<_>, ArgumentError> = lines
         .filter(|(_, line)| !line.is_empty())
         .map(|(number, line)| {
             let instance = InstanceId::new(line.to_owned());
             instance.map_err(|invalid| {
-                let message = format!("{place}, line {number}: {invalid}");
+                let message = format!("{file}, line {number}: {invalid}");
                 ArgumentError::Usage(message)
             })
         })
         .collect();
     let instances = instances?;
     if instances.is_empty() {
-        let message = format!("{place} holds no instance ids: one a line is expected");
+        let message = format!("{file} holds no instance ids: one a line is expected");
         return Err(ArgumentError::Usage(message).into());
     }
     Ok(instances)

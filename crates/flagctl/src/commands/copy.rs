@@ -13,7 +13,7 @@ use crate::admin_store::AdminStore;
 use crate::args::{OutputArgs, YesArgs};
 use crate::confirm::{Unattended, confirm_action};
 use crate::context::{Context, Needs, StoreNotOpened, ensure_exists};
-use crate::copy::{Copied, Copy, CopyProgress, Mode, Target};
+use crate::copy::{Copy, CopyCounts, CopyProgress, Mode, Target};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::interpret::ArgumentError;
@@ -60,15 +60,15 @@ pub(crate) async fn copy(context: &Context, args: &CopyArgs) -> Result<(), Failu
     };
     let all = Box::pin(all(&copy, from_log.as_deref()));
     let (flags, exposures) = output::with_progress(&progress, all).await?;
-    let total = flags.total() + exposures.as_ref().map_or(0, Copied::total);
+    let total = flags.total() + exposures.as_ref().map_or(0, CopyCounts::total);
     if total == 0 {
         return Err(from.missing_project(project).await.into());
     }
     let differing = flags.differing + exposures.as_ref().map_or(0, |copied| copied.differing);
     let copied = CopiedRows {
         project: project.to_string(),
-        from: from.place.clone(),
-        to: to.place.clone(),
+        from: from.display_name.clone(),
+        to: to.display_name.clone(),
         dry_run: args.dry_run,
         flags: (&flags).into(),
         exposures: exposures.as_ref().map(Into::into),
@@ -84,12 +84,12 @@ pub(crate) async fn copy(context: &Context, args: &CopyArgs) -> Result<(), Failu
 async fn all(
     copy: &Copy<'_>,
     log: Option<&dyn ExposureLog>,
-) -> Result<(Copied, Option<Copied>), Failure> {
+) -> Result<(CopyCounts, Option<CopyCounts>), Failure> {
     let flags = copy.flags().await?;
     for flag in copy.announce(&flags).await? {
         output::notice(&format!(
             "{flag} has a newer revision in the {}, which stays in force",
-            copy.to.place
+            copy.to.display_name
         ));
     }
     let exposures = match log {
@@ -105,8 +105,11 @@ type Ends = (AdminStore, Target, Option<Arc<dyn ExposureLog>>);
 async fn open(context: &Context, args: &CopyArgs) -> Result<Ends, Failure> {
     let from_settings = args.from.settings(&context.sources)?;
     let to_settings = args.to.settings(&context.sources)?;
-    if from_settings.place() == to_settings.place() {
-        let message = format!("--from and --to are the same {}", from_settings.place());
+    if from_settings.display_name() == to_settings.display_name() {
+        let message = format!(
+            "--from and --to are the same {}",
+            from_settings.display_name()
+        );
         return Err(ArgumentError::Usage(message).into());
     }
     let needs = if args.exposures {
@@ -128,8 +131,8 @@ async fn open(context: &Context, args: &CopyArgs) -> Result<Ends, Failure> {
         let what = format!(
             "copies the rows of {} from the {} to the {}, overwriting none",
             args.project,
-            from.place,
-            to_settings.place()
+            from.display_name,
+            to_settings.display_name()
         );
         confirm_action(&what, &args.confirmation, Unattended::Proceed)?;
         made(context, &to_settings, args.exposures).await?
@@ -151,7 +154,7 @@ async fn made(
         None
     };
     Ok(Target {
-        place: settings.place(),
+        display_name: settings.display_name(),
         flags: Some(opened),
         log,
     })
@@ -171,11 +174,11 @@ async fn looked_at(
         };
         output::notice(&format!(
             "the {} lacks {what}, which a copy creates first, as `flagctl init` does",
-            settings.place()
+            settings.display_name()
         ));
     }
     let mut target = Target {
-        place: settings.place(),
+        display_name: settings.display_name(),
         flags: None,
         log: None,
     };

@@ -64,7 +64,11 @@ pub(crate) async fn doctor(context: &Context, args: &DoctorArgs) -> Result<(), F
         code: ExitCode::Failed,
     };
     let examined = doctor.examine(context, &projects);
-    output::with_progress(format!("examining the {}", context.place()), examined).await;
+    output::with_progress(
+        format!("examining the {}", context.display_name()),
+        examined,
+    )
+    .await;
     output::show(&doctor.checks, args.output.form)?;
     if doctor.checks.any_failed() {
         return Err(Failure::explained_by_output(doctor.code));
@@ -151,11 +155,11 @@ impl Doctor {
         match &ping {
             Ok(()) => {
                 let took = started.elapsed().as_secs_f64() * 1_000.0;
-                let found = format!("answered in {took:.1} ms: {}", opened.place);
+                let found = format!("answered in {took:.1} ms: {}", opened.display_name);
                 self.checks.note(Status::Ok, "store", found);
             }
             Err(error) => {
-                let found = format!("{}: {}", opened.place, chain(error));
+                let found = format!("{}: {}", opened.display_name, chain(error));
                 self.unreachable("store", &found);
             }
         }
@@ -187,12 +191,12 @@ impl Doctor {
             for key in found.strangers {
                 let problem = "belongs to no project, and is never served";
                 let found = format!("{key} {problem}");
-                let place = RowLocation {
+                let location = RowLocation {
                     row_key: key,
                     column: "row key".to_owned(),
                     problem: problem.to_owned(),
                 };
-                (self.checks).note_row(Status::Warning, "row", place, found);
+                (self.checks).note_row(Status::Warning, "row", location, found);
             }
             names = found.names;
         }

@@ -32,15 +32,21 @@ pub(crate) async fn init(context: &Context, args: &InitArgs) -> Result<(), Failu
     let parts = match context.settings() {
         StoreSettings::Embedded(directory) => embedded(context, directory).await?,
         StoreSettings::Bigtable(settings) => {
-            let what = format!("preparing the {}", context.place());
+            let what = format!("preparing the {}", context.display_name());
             let prepared =
                 output::with_progress(what, bigtable(context, settings, retention)).await;
             prepared?.map_err(|source| context.store_failed(source))?
         }
     };
     let is_right = parts.iter().all(|part| part.state != PartState::Differs);
-    let place = context.place();
-    output::show(&StoreParts { place, parts }, args.output.form)?;
+    let display_name = context.display_name();
+    output::show(
+        &StoreParts {
+            display_name,
+            parts,
+        },
+        args.output.form,
+    )?;
     if is_right {
         Ok(())
     } else {

@@ -158,9 +158,9 @@ fn create(args: &CreateArgs, path: &Path) -> Result<(), Failure> {
         file.keys.push(key.clone());
         Ok(())
     })?;
-    let place = path.display();
+    let file = path.display();
     output::notice(&format!(
-        "kept the SHA-256 of key {} in {place}; the key itself is not shown again",
+        "kept the SHA-256 of key {} in {file}; the key itself is not shown again",
         key.id
     ));
     let new = NewKey {

@@ -5,13 +5,13 @@ use std::fmt::Display;
 use flag_model::{Invalid, quoted};
 
 use super::node::{Kind, Node};
-use super::{FileMistake, FileMistakes};
+use super::{FileError, FileErrors};
 use crate::suggestions::closest;
 
 /// What is wrong so far. Whoever gets `None` knows that a mistake was noted, and goes on with the rest.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
-    mistakes: Vec<FileMistake>,
+    mistakes: Vec<FileError>,
 }
 
 /// A value and the way to it, `flags[0].revision.control`.
@@ -57,18 +57,18 @@ impl<'n> Fields<'n> {
 
 impl Reading {
     /// What was built, or every mistake.
-    pub(super) fn finish<T>(self, built: Option<T>) -> Result<T, FileMistakes> {
+    pub(super) fn finish<T>(self, built: Option<T>) -> Result<T, FileErrors> {
         match built {
             Some(built) if self.mistakes.is_empty() => Ok(built),
-            _ => Err(FileMistakes(self.mistakes)),
+            _ => Err(FileErrors(self.mistakes)),
         }
     }
 
     /// Notes that something cannot be.
     pub(super) fn refuse<T>(&mut self, at: &At<'_>, problem: impl Display) -> Option<T> {
         let separator = if at.path.is_empty() { "" } else { ": " };
-        self.mistakes.push(FileMistake {
-            place: at.node.place,
+        self.mistakes.push(FileError {
+            position: at.node.position,
             message: format!("{}{separator}{problem}", at.path),
         });
         None

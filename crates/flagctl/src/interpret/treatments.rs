@@ -47,7 +47,7 @@ pub(super) fn edit(
 }
 
 /// Gives each treatment of version 2 as many buckets as its percentage owns: those that it had, as far as it can.
-pub(crate) fn place(parts: &mut RevisionParts, keeps_buckets: bool) {
+pub(crate) fn assign_buckets(parts: &mut RevisionParts, keeps_buckets: bool) {
     if !keeps_buckets {
         let treatments = parts.treatments.iter_mut();
         treatments.for_each(|treatment| treatment.ranges.clear());

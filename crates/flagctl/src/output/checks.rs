@@ -83,12 +83,12 @@ impl Checks {
         &mut self,
         status: Status,
         subject: &str,
-        place: RowLocation,
+        location: RowLocation,
         found: String,
     ) {
         self.note(status, subject, found);
         if let Some(check) = self.checks.last_mut() {
-            check.row = Some(place);
+            check.row = Some(location);
         }
     }
 
@@ -100,12 +100,12 @@ impl Checks {
         row: &UnreadableRow,
         meaning: &str,
     ) {
-        let place = RowLocation {
+        let location = RowLocation {
             row_key: row.key().to_owned(),
             column: row.column().unwrap_or("row key").to_owned(),
             problem: row.problem() + meaning,
         };
-        self.note_row(status, subject, place, format!("{row}{meaning}"));
+        self.note_row(status, subject, location, format!("{row}{meaning}"));
     }
 
     /// Whether anything failed.
@@ -128,10 +128,10 @@ impl View for Checks {
         for check in &self.checks {
             let (tone, status) = check.status.shown();
             let status = status.to_owned();
-            if let Some(place) = &check.row {
+            if let Some(location) = &check.row {
                 are_rows = true;
-                let (column, row_key) = (place.column.clone(), place.row_key.clone());
-                rows.line(tone, [status, column, short(&place.problem), row_key]);
+                let (column, row_key) = (location.column.clone(), location.row_key.clone());
+                rows.line(tone, [status, column, short(&location.problem), row_key]);
             } else {
                 columns.line(tone, [status, check.subject.clone(), short(&check.found)]);
             }
@@ -178,12 +178,12 @@ impl Check {
     /// What a person or a script calls it: the key of a row, or what was looked at.
     fn name(&self) -> &str {
         let row = self.row.as_ref();
-        row.map_or(&self.subject, |place| &place.row_key)
+        row.map_or(&self.subject, |location| &location.row_key)
     }
 
     fn problem(&self) -> &str {
         let row = self.row.as_ref();
-        row.map_or(&self.found, |place| &place.problem)
+        row.map_or(&self.found, |location| &location.problem)
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::text::{Columns, Text, Tone};
 use super::view::View;
-use crate::copy::Copied;
+use crate::copy::CopyCounts;
 
 /// What became of the rows of a project.
 #[derive(Serialize)]
@@ -28,8 +28,8 @@ pub(crate) struct Counts {
     conflicts: Vec<String>,
 }
 
-impl From<&Copied> for Counts {
-    fn from(copied: &Copied) -> Self {
+impl From<&CopyCounts> for Counts {
+    fn from(copied: &CopyCounts) -> Self {
         Self {
             copied: copied.written,
             already_there: copied.already_there,

@@ -9,7 +9,7 @@ use super::view::View;
 #[derive(Serialize)]
 pub(crate) struct StoreParts {
     #[serde(rename = "store")]
-    pub(crate) place: String,
+    pub(crate) display_name: String,
     pub(crate) parts: Vec<StorePart>,
 }
 

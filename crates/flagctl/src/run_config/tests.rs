@@ -24,7 +24,7 @@ fn read_now(text: &str) -> Result<RunConfig, String> {
     described(text).map(|described| described.config)
 }
 
-fn described(text: &str) -> Result<Described, String> {
+fn described(text: &str) -> Result<ParsedConfig, String> {
     read(text, Timestamp::UNIX_EPOCH, &RowOptions::default()).map_err(|error| error.to_string())
 }
 

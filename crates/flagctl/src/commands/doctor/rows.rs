@@ -202,12 +202,12 @@ impl ProjectRows {
             if self.odd <= NAMED {
                 let row_key = row.key_text();
                 let found = format!("{row_key}: {oddity}");
-                let place = RowLocation {
+                let location = RowLocation {
                     row_key,
                     column: oddity.field.clone(),
                     problem: format!("found {}, read as {}", oddity.found, oddity.read_as),
                 };
-                self.found.note_row(Status::Warning, "row", place, found);
+                self.found.note_row(Status::Warning, "row", location, found);
             }
         }
     }
@@ -224,12 +224,12 @@ impl ProjectRows {
             let row_key = row.key_text();
             let problem = format!("too far ahead of the clock{more}");
             let found = format!("{row_key}: {problem}");
-            let place = RowLocation {
+            let location = RowLocation {
                 row_key,
                 column: "row key".to_owned(),
                 problem,
             };
-            self.found.note_row(Status::Warning, "row", place, found);
+            self.found.note_row(Status::Warning, "row", location, found);
         }
     }
 

@@ -10,7 +10,7 @@ const SHOWN: usize = 40;
 
 /// A place in a text, with the line around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Excerpt {
     /// The line, counted from 1.
     pub(super) line: usize,
     /// The column, counted from 1, in characters.
@@ -21,7 +21,7 @@ pub(super) struct Place {
     pub(super) caret: String,
 }
 
-impl Place {
+impl Excerpt {
     /// A place by line and column.
     pub(super) fn at(text: &str, line: usize, column: usize) -> Self {
         let whole: Vec<char> = lines(text)

@@ -7,23 +7,23 @@ use flag_store::UnreadableRow;
 use flag_store::literal::{self, Literal, Node, RepeatedKey, line_and_column};
 
 use super::ConfigError;
-use super::place::{Place, Step, node_at};
+use super::excerpt::{Excerpt, Step, node_at};
 use crate::suggestions::closest;
 
 /// A text that was given, and what it is called.
-pub(super) struct Text<'a> {
+pub(super) struct ConfigText<'a> {
     name: &'static str,
     source: &'a str,
     /// What it says.
     pub(super) root: Node<'a>,
 }
 
-impl<'a> Text<'a> {
+impl<'a> ConfigText<'a> {
     /// Reads a text. A key that is there twice is refused, as one of its values would be dropped.
     pub(super) fn read(name: &'static str, source: &'a str) -> Result<Self, ConfigError> {
         let (root, repeated) = literal::parse_and_check(source).map_err(|error| ConfigError {
             text: name,
-            place: Place::at(source, error.line(), error.column()),
+            excerpt: Excerpt::at(source, error.line(), error.column()),
             problem: format!("found {}, expected {}", error.found(), error.expected()),
         })?;
         let text = Self { name, source, root };
@@ -45,7 +45,7 @@ impl<'a> Text<'a> {
         let (line, column) = line_and_column(self.source, at);
         ConfigError {
             text: self.name,
-            place: Place::at(self.source, line, column),
+            excerpt: Excerpt::at(self.source, line, column),
             problem,
         }
     }
@@ -91,7 +91,11 @@ impl<'a> Text<'a> {
         let Some((field, _)) = fields.iter().find(|(field, _)| !known.contains(&&**field)) else {
             return Ok(());
         };
-        let problem = format!("{}: no such field{}", quoted(field), meant(field, known));
+        let problem = format!(
+            "{}: no such field{}",
+            quoted(field),
+            did_you_mean(field, known)
+        );
         Err(self.wrong(&steps(path, &[Step::Key(field)]), problem))
     }
 
@@ -132,12 +136,12 @@ pub(super) fn steps<'s>(path: &[Step<'s>], more: &[Step<'s>]) -> Vec<Step<'s>> {
 }
 
 /// Asks for the name that was perhaps meant.
-pub(super) fn meant(found: &str, known: &[&str]) -> String {
+pub(super) fn did_you_mean(found: &str, known: &[&str]) -> String {
     let near = closest(found, known.iter().copied());
     near.map_or_else(String::new, |near| format!("; did you mean {near}?"))
 }
 
-pub(super) fn said(invalid: &Invalid) -> String {
+pub(super) fn found_and_expected(invalid: &Invalid) -> String {
     format!("found {}, expected {}", invalid.found, invalid.expected)
 }
 
