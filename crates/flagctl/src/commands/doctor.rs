@@ -19,7 +19,7 @@ use crate::admin_store::{AdminStore, open_log};
 use crate::args::OutputArgs;
 use crate::context::{Context, StoreNotOpened};
 use crate::exit_code::ExitCode;
-use crate::failure::Failure;
+use crate::failure::{Failure, with_causes};
 use crate::interpret::ArgumentError;
 use crate::output::{self, Checks, RowLocation, Status};
 
@@ -87,7 +87,7 @@ impl Doctor {
         let (opened, log) = match opened.await {
             Ok(opened) => opened,
             Err(failure) => {
-                self.unreachable("store", &chain(&failure));
+                self.unreachable("store", &with_causes(&failure));
                 let advice = match failure {
                     StoreNotOpened::Missing { .. } => NO_STORE.to_owned(),
                     StoreNotOpened::Open(OpenStoreError::Embedded(
@@ -119,7 +119,7 @@ impl Doctor {
         if ping.is_ok()
             && let Err(error) = self.rows(&opened, &*log, projects).await
         {
-            self.unreachable("rows", &chain(&error));
+            self.unreachable("rows", &with_causes(&error));
             self.checks
                 .advise(failure_advice(context.settings(), &error));
         }
@@ -159,7 +159,7 @@ impl Doctor {
                 self.checks.note(Status::Ok, "store", found);
             }
             Err(error) => {
-                let found = format!("{}: {}", opened.display_name, chain(error));
+                let found = format!("{}: {}", opened.display_name, with_causes(error));
                 self.unreachable("store", &found);
             }
         }
@@ -172,7 +172,11 @@ impl Doctor {
             let check = format!("table {}", settings.table(table));
             let (status, found, advice) = match tables.table_state(table).await {
                 Ok(state) => judged(settings, table, &state),
-                Err(error) => (Status::Failed, chain(&error), bigtable_advice(settings)),
+                Err(error) => (
+                    Status::Failed,
+                    with_causes(&error),
+                    bigtable_advice(settings),
+                ),
             };
             self.checks.note(status, check, found);
             self.checks.advise(advice);
@@ -303,18 +307,4 @@ fn bigtable_advice(settings: &BigtableSettings) -> String {
             settings.project, settings.instance
         ),
     }
-}
-
-/// An error with everything that caused it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut chain = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !chain.contains(&said) {
-            chain = format!("{chain}: {said}");
-        }
-        source = cause.source();
-    }
-    chain
 }

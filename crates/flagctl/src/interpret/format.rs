@@ -68,7 +68,9 @@ fn default_salt(name: &FlagName, option: &str) -> Result<Salt, ArgumentError> {
 
 fn kept(newest: &Format, args: &FormatArgs) -> Result<Format, ArgumentError> {
     if parse(args.algorithm.as_deref())?.is_some() {
-        return usage("--algorithm gives everybody a new bucket: say so with --resalt".into());
+        return usage(
+            "--algorithm gives everybody a new bucket, which --resalt must confirm".into(),
+        );
     }
     match (newest.version(), args.format_version) {
         (FormatVersion::V1, Some(FormatVersion::V2)) => Err(ArgumentError::NeedsVersion2 {
