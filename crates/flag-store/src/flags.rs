@@ -121,8 +121,8 @@ impl FlagStore {
         Ok(rows.iter().map(|row| self.decode_revision(row)).collect())
     }
 
-    /// How a flag places instances, even if its newest revision cannot be read: the newest row that tells its version
-    /// has it, and the newest of that version that tells them has digest and salt. At most `limit` rows are looked at.
+    /// How a flag assigns buckets, even if its newest revision cannot be read. The version is that of the newest row that
+    /// has one; digest and salt are those of the newest row of this version that has them. Reads at most `limit` rows.
     pub async fn newest_format(
         &self,
         flag: &FlagKey,

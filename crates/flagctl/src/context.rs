@@ -58,7 +58,7 @@ pub(crate) enum StoreNotOpened {
     Open(#[from] OpenStoreError),
     /// Bigtable cannot be used, and no setting has named it as the store.
     #[error(
-        "the store is Bigtable {because}; for local files say --store embedded, or set FLAG_STORE=embedded"
+        "the store is Bigtable {because}; for local files use --store embedded, or set FLAG_STORE=embedded"
     )]
     ImpliedBigtable {
         /// Which setting implies Bigtable.

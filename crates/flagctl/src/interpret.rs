@@ -85,7 +85,7 @@ fn one_by_one(option: &str, what: &str, text: &str) -> String {
     let options: Vec<String> = options.take(LISTED).collect();
     let (found, options) = (quoted(text), options.join(" "));
     format!(
-        "{option}: found {found}, which would be one {what} with a comma in it; say `{options}`"
+        "{option}: found {found}, which would be one {what} with a comma in it; use `{options}`"
     )
 }
 
@@ -141,7 +141,7 @@ fn control(
         (Some(text), _) => value(flag, "--control", text),
         (None, Some(newest)) => Ok(newest.control.clone()),
         (None, None) => Err(ArgumentError::Usage(format!(
-            "--control is required: {flag} has no revision yet that says what everybody gets"
+            "--control is required: {flag} has no revision yet whose control value could be kept"
         ))),
     }
 }

@@ -107,8 +107,8 @@ pub(crate) struct FormatArgs {
     /// Text that is hashed before instance ids, for a first revision of version 2 [default: the flag's name]
     #[arg(long, value_name = "SALT")]
     pub(crate) salt: Option<String>,
-    /// md5, sha1, sha256 or another digest, for a first revision or with --resalt [default: md5, later the one in
-    /// force]
+    /// Hash algorithm for a first revision or with --resalt: md5, sha1, sha256 or another [default: that of the revision in
+    /// force; for a first one md5, in version 1 FLAG_V1_HASH_ALGORITHM]
     #[arg(long, value_name = "NAME")]
     pub(crate) algorithm: Option<String>,
     /// Format version of the first revision; 1 if the Python service still reads the rows [default: 2]

@@ -58,7 +58,7 @@ pub(crate) async fn revise(context: &Context, args: &ReviseArgs) -> Result<(), F
     let format = stored_format(context, &store, &flag, newest.as_ref()).await?;
     if newest.is_some() && format.is_none() && args.format.format_version.is_none() {
         let message = format!(
-            "--format-version is required: no revision of {flag} tells how it places instances"
+            "--format-version is required: no revision of {flag} has a readable format version"
         );
         return Err(ArgumentError::Usage(message).into());
     }

@@ -333,11 +333,11 @@ fn a_flag_that_should_be_gone_already_is_refused() {
 #[test]
 fn many_ids_in_one_option_are_refused() {
     let dir = three_revisions();
-    let says = "say `--override a --override b`";
+    let says = "use `--override a --override b`";
     check_failed(&revise(&dir, "--override a,b"), 2, &[says]);
-    let says = "ids are not read from files; say --override ID once for each id";
+    let says = "ids are not read from files; use --override ID once for each id";
     check_failed(&revise(&dir, "--override @ids"), 2, &[says]);
-    let says = "say `--tag a --tag b`";
+    let says = "use `--tag a --tag b`";
     check_failed(&on_flag(&dir, "update", &["--tag=a,b"]), 2, &[says]);
     assert_eq!(revisions(&dir).len(), 3);
 }

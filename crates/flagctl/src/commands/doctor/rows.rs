@@ -177,7 +177,7 @@ impl ProjectRows {
         let failed = counted(self.failed, "row");
         let found = format!("{failed} in force cannot be read; {readable}");
         checks.note(Status::Failed, check, found);
-        checks.advise("see what is said of each of its rows that failed");
+        checks.advise("see the lines of its rows that failed");
     }
 
     fn unreadable(&mut self, error: &UnreadableRow, advice: &str, is_superseded: bool) {
