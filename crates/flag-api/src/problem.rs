@@ -17,7 +17,7 @@ pub struct Problem<'a> {
     pub title: Cow<'a, str>,
     /// The HTTP status.
     pub status: u16,
-    /// What happened, for people; callers of the reference read this.
+    /// What happened, for people; callers of the Python framework read this.
     #[serde(borrow)]
     pub detail: Cow<'a, str>,
     /// What happened, for programs: a [`Code`], of this version or a later one.

@@ -181,7 +181,7 @@ fn a_row_is_taken_as_bigtable_studio_shows_it() {
     assert!(matches!(read, Ok(RunConfig::Metadata(_))), "{read:?}");
 }
 
-/// The reference served them, and may have to serve them again.
+/// The Python framework served them, and may have to serve them again.
 #[test]
 fn what_is_odd_in_a_copied_row_is_read_as_from_the_store_and_said() {
     let twice = CELL.replace("['A12345']", "['A12345', 'A12345']");
@@ -340,7 +340,7 @@ fn null_treatments_are_none() {
     assert!(revision.treatments.is_empty());
 }
 
-/// What the reference would have served is taken, and said.
+/// What the Python framework would have served is taken, and said.
 #[test]
 fn what_is_read_otherwise_than_it_is_spelled_is_said() {
     let from = CELL.find("[{").unwrap();

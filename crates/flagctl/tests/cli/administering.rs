@@ -475,7 +475,7 @@ fn what_is_wrong_with_the_exposures_is_no_matter_to_flags() {
     });
 }
 
-/// Whoever knows the reference's framework has its variables set.
+/// Whoever knows the Python framework has its variables set.
 #[test]
 fn bigtable_that_nobody_has_asked_for_is_told_with_what_names_it() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flagctl"));

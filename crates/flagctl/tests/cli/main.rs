@@ -111,7 +111,7 @@ fn soon() -> String {
     soon.to_string()
 }
 
-/// A revision as the reference's tooling wrote it.
+/// A revision as the Python framework's tooling wrote it.
 fn left_behind(time: &str, treatments: &str) -> Row {
     let cells = Cells::default()
         .with("Name", NAME)
