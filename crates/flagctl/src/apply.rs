@@ -1,8 +1,8 @@
-//! What a flag file means for a store: from the file and what is stored to the rows that are appended.
+//! Compares a flag file with the store, and plans the rows to append.
 //!
-//! Pure: no I/O, no clock. Whatever the file doesn't say stays as it is, and nothing is ever removed. Start with
-//! `plan`. Instances move as little as possible: a treatment keeps the buckets that it has in the store, whatever
-//! ranges the file tells; those count only where the store has none.
+//! Pure: no I/O, no clock. What the file leaves out stays as it is, and nothing is ever removed. Start with
+//! `plan`. Instances move as little as possible: a treatment keeps the buckets that it has in the store; the
+//! ranges of the file are used only if the store has none.
 mod revision;
 #[cfg(test)]
 mod tests;
@@ -17,36 +17,36 @@ use crate::flag_file::{FileError, FileErrors, FlagFile, FlagInFile};
 use crate::interpret;
 use crate::write::{PlannedMetadata, PlannedRevision};
 
-/// What is to be done.
+/// The rows to append.
 #[derive(Default)]
 pub(crate) struct ApplyPlan {
     /// The flags that differ.
     pub(crate) flags: Vec<PlannedFlag>,
-    /// How many flags of the file are in the store as the file says.
+    /// How many flags are equal in file and store.
     pub(crate) unchanged: usize,
-    /// The flags of the project that the file doesn't name; they are left alone.
+    /// The flags of the project that are not in the file; they are not changed.
     pub(crate) not_in_file: Vec<FlagKey>,
 }
 
-/// What is to be done about a flag; at least one of the two.
+/// The rows to append for a flag; at least one of the two.
 pub(crate) struct PlannedFlag {
     pub(crate) flag: FlagKey,
     pub(crate) metadata: Option<PlannedMetadata>,
     pub(crate) revision: Option<PlannedRevision>,
 }
 
-/// What a file leaves open.
+/// Values that a file leaves out.
 #[derive(Clone, Debug)]
 pub(crate) struct Defaults {
     pub(crate) comment: String,
     pub(crate) owner: Option<OwnerId>,
-    /// The digest of version 1 where nobody names one.
+    /// The default digest of version 1.
     pub(crate) v1: HashAlgorithm,
     /// How new flags may be named.
     pub(crate) names: NewName,
 }
 
-/// Compares a file with what is stored of its project; `formats` tells how those flags place instances whose newest
+/// Compares a file with what is stored of its project; `formats` has the format of the flags whose newest
 /// revision cannot be read.
 pub(crate) fn plan(
     file: FlagFile,
@@ -85,7 +85,7 @@ impl ApplyPlan {
 }
 
 impl PlannedFlag {
-    /// What changes of it.
+    /// Its changes.
     pub(crate) fn changes(&self) -> Vec<Change> {
         let metadata = self.metadata.iter().map(|metadata| &metadata.change);
         let revision = self.revision.iter().map(|revision| &revision.change);

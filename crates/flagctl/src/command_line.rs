@@ -249,8 +249,8 @@ mod tests {
         check_tip("--remove-override --x", "use '--remove-override=--x'\n");
         check_tip("--control -x", "use '--control=-x'\n");
         check_tip("-o -x", "use '-o=-x'\n");
-        check_tip("-5", "behind all options: '-- -5'\n");
-        check_tip("--yes -5", "behind all options: '-- -5'\n");
+        check_tip("-5", "after all options: '-- -5'\n");
+        check_tip("--yes -5", "after all options: '-- -5'\n");
     }
 
     #[test]

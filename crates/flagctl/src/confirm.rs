@@ -1,4 +1,4 @@
-//! Asks whether a change is really meant.
+//! Asks for confirmation of a change.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
@@ -13,9 +13,9 @@ use crate::output;
 /// What happens without `--yes` if standard input is not a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unattended {
-    /// The command goes on: a script means what it says.
+    /// The command continues without confirmation.
     Proceed,
-    /// The command fails: what it does cannot be undone.
+    /// The command fails, because it cannot be undone.
     Refuse,
 }
 
@@ -34,10 +34,10 @@ pub(crate) enum NotConfirmed {
     /// A person declined.
     #[error("not confirmed; nothing was written")]
     Declined,
-    /// A script would do what cannot be undone.
-    #[error("this cannot be undone, and nobody can be asked: to confirm, add --yes")]
+    /// A script runs a command that cannot be undone, without `--yes`.
+    #[error("this cannot be undone, and standard input is not a terminal: to confirm, add --yes")]
     NeedsYes,
-    /// A script would do what needs a confirmation by name.
+    /// A script makes a change that needs a confirmation by name.
     #[error("{risks}: to confirm, add --yes-i-mean {name}")]
     NeedsName {
         /// The name that confirms it.
@@ -64,7 +64,7 @@ enum Prompt<'a> {
     Person(&'a mut dyn FnMut(&str) -> String),
 }
 
-/// Shows the changes on standard error and asks for what is wanted; a refusal is a failure.
+/// Shows the changes on standard error and asks for the necessary confirmation; a refusal is a failure.
 pub(crate) fn confirm(changes: &[Change], args: &ConfirmArgs) -> Result<Verdict, NotConfirmed> {
     for change in changes {
         output::preview(&change.text());
@@ -76,7 +76,7 @@ pub(crate) fn confirm(changes: &[Change], args: &ConfirmArgs) -> Result<Verdict,
     }
 }
 
-/// Says what will be done, and asks whether it is meant.
+/// Shows what will be done, and asks for confirmation.
 pub(crate) fn confirm_action(
     what: &str,
     args: &YesArgs,
@@ -129,7 +129,7 @@ fn decide(
             });
         };
         has_asked = true;
-        if ask(&format!("{risks}. Type the name of the flag to go on:")) != name.as_str() {
+        if ask(&format!("{risks}. Type the name of the flag to continue:")) != name.as_str() {
             return Err(NotConfirmed::Declined);
         }
     }
@@ -174,7 +174,7 @@ mod tests {
         }
     }
 
-    /// What is decided, and what was asked, when the person answers so; `None` if there is nobody.
+    /// The decision and the number of questions for this answer of a person; `None` if there is no person.
     fn decided(
         change: &Change,
         args: &ConfirmArgs,

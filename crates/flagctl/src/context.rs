@@ -1,4 +1,4 @@
-//! What a command works with besides its arguments: the settings, and the stores that it opens by them.
+//! The context of a command besides its arguments: the settings, and the stores that it opens.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, StoreFailure};
 use crate::output::{self, with_progress};
 
-/// What a command works with besides its arguments.
+/// The context of a command besides its arguments.
 #[derive(Debug)]
 pub(crate) struct Context {
     /// The variables of the environment.
@@ -38,7 +38,7 @@ enum Open {
 /// Which parts of a store a command needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Needs {
-    /// The flags alone.
+    /// Only the flags.
     Flags,
     /// The flags and the exposure log.
     FlagsAndLog,
@@ -50,7 +50,7 @@ pub(crate) enum StoreNotOpened {
     /// There is no such store yet, and the command creates none.
     #[error("there is no {display_name} yet; `flagctl init` creates it")]
     Missing {
-        /// Where it should be.
+        /// Its name in messages.
         display_name: String,
     },
     /// The store cannot be opened.
@@ -83,7 +83,7 @@ impl From<OpenError> for StoreNotOpened {
     }
 }
 
-/// Refuses a folder that lacks what is needed of a store.
+/// Refuses a folder that lacks a part that is needed.
 pub(crate) fn ensure_exists(settings: &StoreSettings, needs: Needs) -> Result<(), StoreNotOpened> {
     let StoreSettings::Embedded(folder) = settings else {
         return Ok(());
@@ -132,7 +132,7 @@ impl Context {
         &self.settings
     }
 
-    /// Where the store is, for people.
+    /// The name of the store in messages.
     pub(crate) fn display_name(&self) -> String {
         self.settings.display_name()
     }
@@ -204,7 +204,7 @@ impl Context {
         Ok(log)
     }
 
-    /// The error of a store that cannot be opened; says why it is Bigtable if no setting has named it.
+    /// The error of a store that cannot be opened; explains why it is Bigtable if no setting has named it.
     pub(crate) fn not_opened(
         &self,
         settings: &StoreSettings,
@@ -237,7 +237,7 @@ impl Context {
         all.push(open);
     }
 
-    /// Closes what is open, so that local files hold what was written to them.
+    /// Closes the stores, so that all writes are in the local files.
     pub(crate) async fn close(&self) {
         let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
         for open in open {

@@ -1,11 +1,11 @@
-//! How `flagctl` ends: a contract with scripts. Codes are added, never changed.
+//! The exit codes of `flagctl`, which scripts rely on. Codes are added, never changed.
 
 use std::fmt::Write as _;
 use std::process;
 
 macro_rules! exit_codes {
     ($($variant:ident = $code:literal, $about:literal;)+) => {
-        /// How `flagctl` ends.
+        /// An exit code.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum ExitCode {
             $(#[doc = $about] $variant = $code,)+

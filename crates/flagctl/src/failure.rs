@@ -1,4 +1,4 @@
-//! How a command fails: what a person reads on standard error, and the exit code that a script reads.
+//! Failures of a command: the message on standard error, and the exit code.
 //!
 //! Knows no command. Each module has an error of its own; `?` turns it into a [`Failure`].
 mod store;
@@ -34,13 +34,13 @@ pub(crate) struct Failure {
 /// What is printed about a failure.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// Lines for standard error; none if the output of the command says everything.
+    /// Lines for standard error; none if the output of the command explains the failure.
     Message(String),
     /// Help or the version, for standard output.
     Help(clap::Error),
 }
 
-/// The operating system refused what every program needs.
+/// The operating system did not provide what the program needs to start.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start")]
 pub(crate) struct CannotStart(#[from] pub(crate) io::Error);

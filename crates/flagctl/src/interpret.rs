@@ -21,7 +21,7 @@ use crate::shell::word;
 /// How many options a message spells out.
 const LISTED: usize = 5;
 
-/// The flag that was named.
+/// The flag that the arguments name.
 pub(crate) fn flag(args: &FlagArgs) -> Result<FlagKey, ArgumentError> {
     Ok(FlagKey {
         project: ProjectName::new(&args.project)?,
@@ -63,7 +63,7 @@ pub(crate) fn metadata(
     })
 }
 
-/// A tag, which is one: a list of them has an option each.
+/// A tag; a comma-separated list is refused.
 pub(crate) fn tag(text: &str) -> Result<String, ArgumentError> {
     if text.contains(',') {
         return Err(ArgumentError::Usage(one_by_one("--tag", "tag", text)));
@@ -71,14 +71,14 @@ pub(crate) fn tag(text: &str) -> Result<String, ArgumentError> {
     Ok(text.to_owned())
 }
 
-/// How several things are typed of which each has an option of its own.
+/// The refusal of a comma-separated list, with one option per item.
 fn one_by_one(option: &str, what: &str, text: &str) -> String {
     let parts = text
         .split(',')
         .map(str::trim)
         .filter(|part| !part.is_empty());
     let options = parts.map(|part| {
-        // What begins like an option is none only so.
+        // A part that begins with a hyphen needs a `=`.
         let between = if part.starts_with('-') { '=' } else { ' ' };
         format!("{option}{between}{}", word(part))
     });
@@ -89,8 +89,8 @@ fn one_by_one(option: &str, what: &str, text: &str) -> String {
     )
 }
 
-/// The next revision of a flag: what was typed, on top of the newest one, if that can be read; `format` is how the flag
-/// places instances, if it does, and `v1` the digest of version 1.
+/// The next revision of a flag: the arguments applied to the newest one, if that can be read; `format` is the flag's
+/// format, if it has one, and `v1` the default digest of version 1.
 pub(crate) fn revision(
     flag: &FlagKey,
     newest: Option<&Revision>,
@@ -150,7 +150,7 @@ fn value(flag: &FlagKey, option: &str, text: &str) -> Result<FlagValue, Argument
     FlagValue::parse(flag.flag_type, text).map_err(|invalid| named(option, invalid))
 }
 
-/// Refuses a last day that has passed already, which a mistyped year makes of most.
+/// Refuses a day in the past, usually a mistyped year.
 pub(crate) fn not_past(last: Option<Date>, today: Option<Date>) -> Result<(), ArgumentError> {
     match last.zip(today) {
         Some((last, today)) if last < today => {
@@ -161,7 +161,7 @@ pub(crate) fn not_past(last: Option<Date>, today: Option<Date>) -> Result<(), Ar
     }
 }
 
-/// A text that must say something.
+/// A text that must not be blank.
 pub(crate) fn required_text(field: &str, text: &str) -> Result<String, ArgumentError> {
     if text.trim().is_empty() {
         return Err(Invalid::new(field, quoted(text), "some text").into());
@@ -169,7 +169,7 @@ pub(crate) fn required_text(field: &str, text: &str) -> Result<String, ArgumentE
     Ok(text.to_owned())
 }
 
-/// Whoever was named, else whoever does this.
+/// The owner in the arguments, else the current user.
 pub(crate) fn owner(args: &OwnerArgs, variables: &Variables) -> Result<OwnerId, ArgumentError> {
     match &args.owner {
         Some(owner) => named_owner(owner),
@@ -177,12 +177,12 @@ pub(crate) fn owner(args: &OwnerArgs, variables: &Variables) -> Result<OwnerId, 
     }
 }
 
-/// Whoever `--owner` names.
+/// The owner in `--owner`.
 pub(crate) fn named_owner(owner: &str) -> Result<OwnerId, ArgumentError> {
     OwnerId::new(required_text("--owner", owner)?).map_err(|invalid| named("--owner", invalid))
 }
 
-/// Whoever does this, as the environment says.
+/// The current user, from the environment.
 pub(crate) fn editor(variables: &Variables) -> Result<OwnerId, ArgumentError> {
     for name in OWNER_VARIABLES {
         if let Some(value) = non_blank(variables, name) {

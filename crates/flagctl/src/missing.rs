@@ -1,4 +1,4 @@
-//! Flags and projects that do not exist, and which ones were perhaps meant.
+//! Errors about flags and projects that do not exist, with suggestions.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::failure::CommandError;
 use crate::output::with_progress;
 use crate::suggestions::{closest, similar_flags};
 
-/// How long a command looks for names that were perhaps meant.
+/// How long a command searches for similar names.
 const SEARCH_TIME: Duration = Duration::from_secs(2);
 
-/// Something that was named does not exist.
+/// A flag or a project does not exist.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Missing {
     /// A flag.
@@ -29,7 +29,7 @@ pub(crate) enum Missing {
         display_name: String,
         /// What to do about it.
         advice: &'static str,
-        /// What was perhaps meant.
+        /// The suggestion.
         suggestion: Suggestion,
     },
     /// A project has no row.
@@ -39,17 +39,17 @@ pub(crate) enum Missing {
         project: ProjectName,
         /// The store.
         display_name: String,
-        /// The project that was perhaps meant.
+        /// The project to suggest.
         suggestion: Option<ProjectName>,
     },
 }
 
-/// What was perhaps meant instead of a flag that does not exist.
+/// A suggestion for a flag that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Suggestion {
     /// One of these flags of the project.
     Flags(Vec<FlagKey>),
-    /// This other project, if any: the one that was named has no flags.
+    /// This other project, if any, as the given one has no flags.
     Project(Option<ProjectName>),
 }
 
@@ -106,7 +106,7 @@ pub(crate) async fn no_flags(store: &FlagStore, project: &ProjectName) -> String
     no_flags_message(project, similar_project(store, project).await.as_ref())
 }
 
-/// The project that was perhaps meant, if the store names it in time.
+/// A project with a similar name, if the store answers in time.
 async fn similar_project(store: &FlagStore, wanted: &ProjectName) -> Option<ProjectName> {
     let projects = tokio::time::timeout(SEARCH_TIME, store.projects());
     let projects = with_progress(format!("looking for projects like {wanted}"), projects).await;

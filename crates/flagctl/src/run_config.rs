@@ -1,7 +1,7 @@
-//! The run configuration of the Python framework's DAG: what it says, or what is wrong with it and where.
+//! The run configuration of the Python framework's DAG: its content, or its errors with positions.
 //!
-//! Pure: knows no store. A configuration becomes the row that the framework would write, which is then read as any row
-//! is, so that nothing gets in that could not be read again.
+//! Pure: knows no store. A configuration becomes the row that the framework would write, which is then read as any row,
+//! so that nothing is written that could not be read.
 mod config_text;
 mod excerpt;
 mod fields;
@@ -31,7 +31,7 @@ const IS_NEW: &str = "add_new_feature_flag";
 const TREATMENTS: &str = "Treatments";
 const ALL: [&str; 6] = [PROJECT, ROW_TYPE, FLAG_TYPE, FLAG_NAME, CELLS, IS_NEW];
 
-/// What a run configuration asks for.
+/// The content of a run configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RunConfig {
     /// New metadata, of a new flag or of one that is there.
@@ -40,16 +40,16 @@ pub(crate) enum RunConfig {
     Revision(Box<Revision>),
 }
 
-/// What a run configuration asks for, and what a person should look at twice.
+/// The content of a run configuration, with warnings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ParsedConfig {
     pub(crate) config: RunConfig,
     pub(crate) warnings: Vec<String>,
-    /// Whether it is a revision that says nothing of treatments, so that it has none.
+    /// Whether it is a revision without the field of treatments, so that it has none.
     pub(crate) leaves_out_treatments: bool,
 }
 
-/// What is wrong with a run configuration, and where.
+/// An error in a run configuration, with its position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}, line {}, column {}: {problem}\n  {}\n  {}", excerpt.line, excerpt.column, excerpt.shown, excerpt.caret)]
 pub(crate) struct ConfigError {
@@ -65,10 +65,10 @@ impl CommandError for ConfigError {
     }
 }
 
-/// Reads a run configuration; `now` stands for the time that the row will get. A byte order mark doesn't count.
+/// Reads a run configuration; `now` stands for the time that the row will get. A byte order mark is ignored.
 ///
-/// Whatever is read otherwise than it is spelled is a warning. Cells that hold `CreatedTime` were copied from a stored row:
-/// what would be dropped from them is a warning too, and is refused of what somebody has just written.
+/// A value that is converted gives a warning. Cells with `CreatedTime` were copied from a stored row: a part of them that
+/// would be lost gives a warning too; in other configurations it is an error.
 pub(crate) fn read(
     text: &str,
     now: Timestamp,
@@ -148,7 +148,7 @@ fn flag_type(outer: &ConfigText<'_>) -> Result<FlagType, ConfigError> {
     })
 }
 
-/// Reads the cells as those of a row; `path` says where in the text they stand.
+/// Reads the cells as those of a row; `path` is their position in the text.
 fn read_cells(
     text: &ConfigText<'_>,
     path: &[Step<'_>],
@@ -203,7 +203,7 @@ fn read_cells(
     }
 }
 
-/// Everything is told but that the time of a copy has passed.
+/// Whether to warn: always, except that the time of a copy is in the past.
 fn is_told(odd: &Oddity, row: &Row) -> bool {
     if odd.column != "CreatedTime" {
         return true;
@@ -212,7 +212,7 @@ fn is_told(odd: &Oddity, row: &Row) -> bool {
     str::from_utf8(cell).is_ok_and(|text| Timestamp::parse(text).is_err())
 }
 
-/// A boolean that is spelled as text, as every cell of a copied row is; another spelling is odd by itself.
+/// The warning about a boolean that is spelled as text; in a copied row every cell is.
 fn control_as_text(config: &RunConfig, cells: &Literal<'_>) -> Option<String> {
     match (config, cells.get("ControlValue")) {
         (RunConfig::Revision(revision), Some(Literal::Text(text)))

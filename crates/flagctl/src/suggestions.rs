@@ -1,4 +1,4 @@
-//! Names that were perhaps meant.
+//! Suggestions for misspelt names.
 
 use flag_model::FlagKey;
 use strsim::levenshtein;
@@ -6,7 +6,7 @@ use strsim::levenshtein;
 /// How many names are suggested at most.
 const MAX_SUGGESTIONS: usize = 3;
 
-/// The flags whose names are closest to the one that was typed, the closest first; none that is too far away.
+/// The flags with the most similar names, the most similar first.
 pub(crate) fn similar_flags<'f>(
     wanted: &FlagKey,
     flags: impl IntoIterator<Item = &'f FlagKey>,
@@ -22,7 +22,7 @@ pub(crate) fn similar_flags<'f>(
     similar.into_iter().map(|(_, flag)| flag).collect()
 }
 
-/// The name that is closest to the one that was typed, unless all are too far away.
+/// The most similar name, if one is similar enough.
 pub(crate) fn closest<'n>(
     wanted: &str,
     names: impl IntoIterator<Item = &'n str>,
@@ -35,7 +35,7 @@ pub(crate) fn closest<'n>(
         .map(|(_, name)| name)
 }
 
-/// How many characters may differ from the name that was typed.
+/// How many characters of a similar name may differ.
 fn max_distance(wanted: &str) -> usize {
     (wanted.chars().count() / 3).max(2)
 }

@@ -1,4 +1,4 @@
-//! `flagctl apply`: makes the store say what a flag file says.
+//! `flagctl apply`: appends what differs between a flag file and the store.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -50,7 +50,7 @@ pub(crate) struct ApplyArgs {
     confirmation: ConfirmArgs,
 }
 
-/// The flag file holds something invalid.
+/// The flag file is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {mistakes}", input_name(path))]
 struct InvalidFlagFile {
@@ -71,7 +71,7 @@ impl CommandError for InvalidFlagFile {
     }
 }
 
-/// Appends what differs from the file, and shows what did.
+/// Appends what differs from the file, and shows the differences.
 pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> Result<(), Failure> {
     let text = input::read(&args.file, MAX_BYTES)?;
     let invalid = |mistakes: FileErrors| InvalidFlagFile {
@@ -130,7 +130,7 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> Result<(), Fai
     output::show(&applied, args.output.form)
 }
 
-/// What the file leaves open.
+/// The values that the file leaves out.
 fn defaults(context: &Context, args: &ApplyArgs) -> Result<Defaults, Failure> {
     let comment = match &args.comment {
         Some(comment) => required_text("Comment", comment)?,
@@ -167,7 +167,7 @@ fn answer(project: String, plan: &ApplyPlan) -> Applied {
     }
 }
 
-/// Appends many flags. When one has failed no further ones begin, and those that are under way come to their ends.
+/// Appends many flags. After a failure no further append starts, and those in flight are finished.
 async fn append_all(
     context: &Context,
     store: &FlagStore,

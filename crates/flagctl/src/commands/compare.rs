@@ -1,4 +1,4 @@
-//! `flagctl compare`: whether two services answer the same.
+//! `flagctl compare`: compares the answers of two services.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use crate::missing::missing_project;
 use crate::output::{self, ComparedServices};
 use crate::peer::{Peer, PeerError};
 
-/// Where the service listens unless told otherwise.
+/// The default address of the service.
 const SERVICE: &str = "http://127.0.0.1:8080";
 
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(crate) struct CompareArgs {
     /// File of instance ids, one per line; `-` for standard input
     #[arg(long, value_name = "FILE")]
     ids: PathBuf,
-    // The text is no documentation, so that it may hold an address as it is typed.
+    // A `help` text, because rustdoc would want a link for the address.
     #[arg(
         long,
         value_name = "URL",
@@ -45,7 +45,7 @@ pub(crate) struct CompareArgs {
 #[derive(Debug, thiserror::Error)]
 #[error("neither service served a value, so nothing was compared: {cause}")]
 struct NothingServed {
-    /// What they answered first.
+    /// Their first answers.
     cause: String,
 }
 
@@ -90,7 +90,7 @@ pub(crate) async fn compare(context: &Context, args: &CompareArgs) -> Result<(),
     )
 }
 
-/// Shows what was found; equal answers that serve nothing prove nothing.
+/// Shows the result; fails if no answer had a value.
 fn conclude(compared: &ComparedServices<'_>, args: &CompareArgs) -> Result<(), Failure> {
     output::show(compared, args.output.form)?;
     output::notice(&compared.summary());
@@ -104,7 +104,7 @@ fn conclude(compared: &ComparedServices<'_>, args: &CompareArgs) -> Result<(), F
     Ok(())
 }
 
-/// The flags of a project that have a revision, whoever can read it.
+/// The flags of a project that have a revision, readable or not.
 async fn flags(context: &Context, project: ProjectName) -> Result<Vec<FlagKey>, Failure> {
     let store = context.open().await?;
     let reading = format!("reading the flags of {project}");
@@ -121,7 +121,7 @@ async fn flags(context: &Context, project: ProjectName) -> Result<Vec<FlagKey>, 
     Ok(flags)
 }
 
-/// The instance ids in a file, exactly as they stand there; empty lines are none.
+/// The instance ids in a file, one per line, unchanged; empty lines are skipped.
 fn instances(path: &Path) -> Result<Vec<InstanceId<'static>>, Failure> {
     let text = input::read(path, u64::MAX)?;
     let file = input_name(path);
@@ -138,7 +138,7 @@ fn instances(path: &Path) -> Result<Vec<InstanceId<'static>>, Failure> {
         .collect();
     let instances = instances?;
     if instances.is_empty() {
-        let message = format!("{file} holds no instance ids: one a line is expected");
+        let message = format!("{file} contains no instance ids, expected one per line");
         return Err(ArgumentError::Usage(message).into());
     }
     Ok(instances)

@@ -1,4 +1,4 @@
-//! `flagctl copy`: the rows of a project, as they are, from one store to another.
+//! `flagctl copy`: copies the rows of a project unchanged to another store.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub(crate) struct CopyArgs {
     output: OutputArgs,
 }
 
-/// Copies what is not there, and shows what was; fails if a row is there with other cells.
+/// Copies missing rows, and shows the counts; fails if a row exists with other cells.
 pub(crate) async fn copy(context: &Context, args: &CopyArgs) -> Result<(), Failure> {
     let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
     let (from, to, from_log) = open(context, args).await?;
@@ -80,7 +80,7 @@ pub(crate) async fn copy(context: &Context, args: &CopyArgs) -> Result<(), Failu
     Ok(())
 }
 
-/// Copies flags, then exposures if they are wanted, and tells of flags that will not serve what was copied.
+/// Copies flags, then exposures if they are wanted, and reports flags that have a newer revision in the target.
 async fn all(
     copy: &Copy<'_>,
     log: Option<&dyn ExposureLog>,
@@ -99,7 +99,7 @@ async fn all(
     Ok((flags, exposures))
 }
 
-/// What to read from, what to write to, and the log to read from if exposures are wanted.
+/// The source, the target, and the source log if exposures are wanted.
 type Ends = (AdminStore, Target, Option<Arc<dyn ExposureLog>>);
 
 async fn open(context: &Context, args: &CopyArgs) -> Result<Ends, Failure> {
@@ -140,7 +140,7 @@ async fn open(context: &Context, args: &CopyArgs) -> Result<Ends, Failure> {
     Ok((from, to, from_log))
 }
 
-/// What a copy writes to; what it lacks is made.
+/// The target of a copy; creates its missing parts.
 async fn made(
     context: &Context,
     settings: &StoreSettings,
@@ -160,7 +160,7 @@ async fn made(
     })
 }
 
-/// What a copy would write to, as far as it is there; says what would be made first, and makes nothing.
+/// The existing parts of the target of a dry run; reports what would be created.
 async fn looked_at(
     context: &Context,
     settings: &StoreSettings,
@@ -193,14 +193,14 @@ async fn looked_at(
     Ok(target)
 }
 
-/// Whether flags, and whether an exposure log are there; what a copy doesn't make is taken to be.
+/// Whether the flags and the exposure log exist; true for parts that a copy does not create.
 async fn what_is_there(
     context: &Context,
     settings: &StoreSettings,
     exposures: bool,
 ) -> Result<[bool; 2], Failure> {
     match settings {
-        // Opening it tells what is wrong.
+        // Opening it gives the error.
         StoreSettings::Embedded(directory) if directory.exists() && !directory.is_dir() => {
             Ok([true; 2])
         }

@@ -1,4 +1,4 @@
-//! `flagctl diff`: two revisions side by side.
+//! `flagctl diff`: shows two revisions side by side.
 
 use clap::Args;
 use flag_model::{FlagKey, Revision, Timestamp};
@@ -28,7 +28,7 @@ pub(crate) struct DiffArgs {
     output: OutputArgs,
 }
 
-/// Shows both revisions, and tells by the exit code whether they are equivalent.
+/// Shows both revisions; the exit code is whether they are equivalent.
 pub(crate) async fn diff(context: &Context, args: &DiffArgs) -> Result<(), Failure> {
     let flag = interpret::flag(&args.flag)?;
     let store = context.open().await?;

@@ -1,4 +1,4 @@
-//! `flagctl doctor`: whether settings, store, tables and rows are as they should be. Changes nothing.
+//! `flagctl doctor`: checks settings, store, tables and rows. Changes nothing.
 mod exposures;
 mod rows;
 
@@ -23,17 +23,17 @@ use crate::failure::{Failure, with_causes};
 use crate::interpret::ArgumentError;
 use crate::output::{self, Checks, RowLocation, Status};
 
-/// What to do where there is no store.
+/// Advice if there is no store.
 const NO_STORE: &str = "if there should be one, name its folder with --data-dir or FLAG_DATA_DIR; else run `flagctl init`";
 
-/// What to do where a file of the store was lost.
-const LOST_FILE: &str = "find out where the file went before you do one of the two";
+/// Advice if a file of the store is missing.
+const LOST_FILE: &str = "find out what happened to the file before you run one of the two";
 
-/// What to do where a table is missing.
+/// Advice if a table is missing.
 const INIT: &str = "`flagctl init` creates what is missing";
 
-/// What to do where a file holds what nobody has written.
-const DAMAGED: &str = "`flagctl restore-backup DIR --replace` puts a backup in the place of what is damaged, and keeps a copy of it";
+/// Advice if a file is damaged.
+const DAMAGED: &str = "`flagctl restore-backup DIR --replace` replaces damaged files with a backup, and keeps a copy of them";
 
 /// How long exposures should be kept, for advice.
 const RETENTION: Duration = Duration::from_hours(90 * 24);
@@ -47,13 +47,13 @@ pub(crate) struct DoctorArgs {
     output: OutputArgs,
 }
 
-/// What was found, and how it ends because of that.
+/// The results, and the exit code.
 struct Doctor {
     checks: Checks,
     code: ExitCode,
 }
 
-/// Looks at everything, and shows a line for each.
+/// Runs all checks, and shows a line for each.
 pub(crate) async fn doctor(context: &Context, args: &DoctorArgs) -> Result<(), Failure> {
     let projects = args.projects.iter().map(ProjectName::new);
     let projects: Vec<ProjectName> = projects
@@ -110,7 +110,7 @@ impl Doctor {
             self.checks.advise(advice);
         }
         if ping.as_ref().is_err_and(StoreError::is_transient) {
-            // Whoever doesn't answer now won't tell of tables either.
+            // A store that doesn't answer can't list its tables either.
             return;
         }
         if let StoreSettings::Bigtable(settings) = settings {
@@ -208,7 +208,7 @@ impl Doctor {
             self.checks.note(
                 Status::Warning,
                 "rows",
-                "no project has any: is this the right store?",
+                "no project has rows: is this the right store?",
             );
         }
         let today = today();
@@ -257,7 +257,7 @@ impl Doctor {
     }
 }
 
-/// How a table is, and what to do about it if it isn't right.
+/// The state of a table, and the advice if it is wrong.
 fn judged(
     settings: &BigtableSettings,
     table: Table,
@@ -265,7 +265,7 @@ fn judged(
 ) -> (Status, String, String) {
     let init = INIT.to_owned();
     match state {
-        TableState::Missing => (Status::Failed, "is not there".to_owned(), init),
+        TableState::Missing => (Status::Failed, "does not exist".to_owned(), init),
         TableState::WithoutFamily => (Status::Failed, "lacks its column family".to_owned(), init),
         TableState::Ready(expiry) if expiry.is_right(table) => {
             (Status::Ok, expiry.to_string(), String::new())
@@ -278,7 +278,7 @@ fn judged(
     }
 }
 
-/// What to do about a store that failed.
+/// Advice about a store that failed.
 fn failure_advice(settings: &StoreSettings, error: &StoreError) -> String {
     match (settings, error) {
         (StoreSettings::Embedded(_), StoreError::Broken { .. }) => DAMAGED.to_owned(),
@@ -286,11 +286,11 @@ fn failure_advice(settings: &StoreSettings, error: &StoreError) -> String {
     }
 }
 
-/// What to do about a store that cannot be used.
+/// Advice about a store that cannot be used.
 fn store_advice(settings: &StoreSettings) -> String {
     match settings {
         StoreSettings::Embedded(folder) => format!(
-            "check that you may write in {}, that its disk is not full, and what else uses its files; `flagctl restore-backup` puts a backup in their place",
+            "check that {} is writable, that its disk is not full, and which other programs use its files; `flagctl restore-backup` restores a backup",
             folder.display()
         ),
         StoreSettings::Bigtable(settings) => bigtable_advice(settings),
@@ -300,7 +300,7 @@ fn store_advice(settings: &StoreSettings) -> String {
 fn bigtable_advice(settings: &BigtableSettings) -> String {
     match &settings.emulator {
         Some(emulator) => format!(
-            "start the emulator at {emulator}, or unset BIGTABLE_EMULATOR_HOST if you mean Google Cloud"
+            "start the emulator at {emulator}, or unset BIGTABLE_EMULATOR_HOST to use Google Cloud"
         ),
         None => format!(
             "check that {}/{} is right and reachable, and sign in: `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",

@@ -1,4 +1,4 @@
-//! `flagctl explain`: what an instance receives, and why.
+//! `flagctl explain`: explains the value of an instance.
 
 use clap::Args;
 use flag_model::{InstanceId, Timestamp};
@@ -25,7 +25,7 @@ pub(crate) struct ExplainArgs {
     output: OutputArgs,
 }
 
-/// Decides as the service does, by the revision in force now or then, and shows what led to it.
+/// Decides as the service does, by the revision in force now or at a past time, and shows the reason.
 pub(crate) async fn explain(context: &Context, args: &ExplainArgs) -> Result<(), Failure> {
     let flag = interpret::flag(&args.flag)?;
     let instance = InstanceId::new(args.instance.as_str()).map_err(ArgumentError::from)?;

@@ -1,4 +1,4 @@
-//! `flagctl exposures`: which decisions were served.
+//! `flagctl exposures`: shows logged decisions.
 
 use clap::Args;
 use flag_model::InstanceId;
@@ -26,7 +26,7 @@ pub(crate) struct ExposuresArgs {
     output: OutputArgs,
 }
 
-/// Shows exposures in the order of the log: by instance id, then by request id; none are no failure.
+/// Shows exposures in the order of the log: by instance id, then by request id; an empty result is no failure.
 pub(crate) async fn exposures(context: &Context, args: &ExposuresArgs) -> Result<(), Failure> {
     let flag = interpret::flag(&args.flag)?;
     let instance = args.instance.as_deref().map(InstanceId::new).transpose();
@@ -50,9 +50,7 @@ pub(crate) async fn exposures(context: &Context, args: &ExposuresArgs) -> Result
     }
     if exposures.len() > limit {
         exposures.truncate(limit);
-        output::notice(&format!(
-            "there are more exposures; --limit {limit} leaves them out"
-        ));
+        output::notice(&format!("more exposures are not shown (--limit {limit})"));
     }
     let exposures = Exposures {
         flag: &flag,

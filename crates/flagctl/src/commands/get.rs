@@ -1,4 +1,4 @@
-//! `flagctl get`: what a flag is for, and the revision in force.
+//! `flagctl get`: shows the metadata and the revision in force.
 
 use clap::Args;
 
@@ -18,8 +18,8 @@ pub(crate) struct GetArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// Shows the metadata that counts and the revision in force, whichever of them there is; one that cannot be read is
-/// named, and a failure in the end.
+/// Shows the newest metadata and the revision in force, as far as they exist; an unreadable one is reported, and the
+/// command fails at the end.
 pub(crate) async fn get(context: &Context, args: &GetArgs) -> Result<(), Failure> {
     let flag = interpret::flag(&args.flag)?;
     let store = context.open().await?;

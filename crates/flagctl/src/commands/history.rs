@@ -1,4 +1,4 @@
-//! `flagctl history`: what a flag was, the newest first.
+//! `flagctl history`: shows the revisions of a flag, the newest first.
 
 use clap::Args;
 use flag_model::FlagKey;
@@ -27,7 +27,7 @@ pub(crate) struct HistoryArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// Shows the newest revisions or metadata; rows that cannot be read say why.
+/// Shows the newest revisions or metadata; unreadable rows are shown with the reason.
 pub(crate) async fn history(context: &Context, args: &HistoryArgs) -> Result<(), Failure> {
     let flag = interpret::flag(&args.flag)?;
     let store = context.open().await?;
@@ -87,12 +87,10 @@ async fn of_metadata(
     output::show(&metadata, args.output.form)
 }
 
-/// Leaves out what is over the limit, and says so.
+/// Drops what is over the limit, with a notice.
 fn truncate<T>(rows: &mut Vec<T>, limit: u16, what: &str) {
     if rows.len() > usize::from(limit) {
         rows.truncate(limit.into());
-        output::notice(&format!(
-            "there are {what}; --limit {limit} leaves them out"
-        ));
+        output::notice(&format!("{what} are not shown (--limit {limit})"));
     }
 }

@@ -1,4 +1,4 @@
-//! `flagctl init`: makes whatever the store lacks, and changes nothing that is there.
+//! `flagctl init`: creates the missing parts of the store, and changes no existing one.
 
 use std::path::Path;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(crate) struct InitArgs {
     output: OutputArgs,
 }
 
-/// Makes what is missing, and shows what there is; fails if something is there and not as it should be.
+/// Creates missing parts, and shows all; fails if an existing part has a wrong configuration.
 pub(crate) async fn init(context: &Context, args: &InitArgs) -> Result<(), Failure> {
     let retention = Duration::from_hours(u64::from(args.log_retention_days) * 24);
     let parts = match context.settings() {
@@ -86,7 +86,7 @@ async fn bigtable(
     settings: &BigtableSettings,
     retention: Duration,
 ) -> Result<Result<Vec<StorePart>, StoreError>, Failure> {
-    // As every command, so that credentials that are missing are told alike.
+    // Like every command, so that missing credentials give the same error.
     AdminStore::open_flags(context, context.settings()).await?;
     let tables = BigtableTables::new(settings.clone());
     let mut parts = Vec::new();
@@ -129,7 +129,7 @@ fn part(
     }
 }
 
-/// What to do about a table whose cells expire otherwise.
+/// The command that corrects the garbage collection rule of a table.
 pub(super) fn advice(settings: &BigtableSettings, table: Table, expected: &Expiry) -> String {
     format!(
         "cbt -project {} -instance {} setgcpolicy {} {FAMILY} {}",

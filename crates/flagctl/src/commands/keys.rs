@@ -1,4 +1,4 @@
-//! `flagctl keys`: API keys of the service, in a file that both know.
+//! `flagctl keys`: API keys of the service, in a file that both read.
 
 use std::path::{Path, PathBuf};
 
@@ -94,7 +94,7 @@ struct FileArgs {
 /// Why API keys were not read or changed.
 #[derive(Debug, thiserror::Error)]
 enum KeysError {
-    /// No file was named.
+    /// No file is set.
     #[error("no file of API keys is named: add --file FILE, or set FLAG_API_KEYS_FILE")]
     NoFile,
     /// The file cannot be read or changed.
@@ -160,7 +160,7 @@ fn create(args: &CreateArgs, path: &Path) -> Result<(), Failure> {
     })?;
     let file = path.display();
     output::notice(&format!(
-        "kept the SHA-256 of key {} in {file}; the key itself is not shown again",
+        "wrote the SHA-256 of key {} to {file}; the key itself is not shown again",
         key.id
     ));
     let new = NewKey {
@@ -200,7 +200,7 @@ fn revoke(args: &RevokeArgs, path: &Path) -> Result<(), Failure> {
             path: path.to_owned(),
         })
     };
-    // Not under the lock of a change: a person takes their time.
+    // Not under the lock of a change: a person may take long to answer.
     let what = match find(&mut read(path)?)? {
         Some(key) => {
             let shown = RevokedKey(&key).text().uncoloured();
@@ -213,7 +213,7 @@ fn revoke(args: &RevokeArgs, path: &Path) -> Result<(), Failure> {
     output::notice(&format!("revoked key {id} in {}", path.display()));
     match key {
         Some(key) => output::show(&RevokedKey(&key), args.output.form),
-        // A newer release wrote it: which key it was is all that is known.
+        // A newer release wrote it: only its id is known.
         None => Ok(()),
     }
 }
@@ -246,7 +246,7 @@ impl From<ChangeError> for NotChanged {
 }
 
 impl FileArgs {
-    /// The file that was typed, or the one that the settings name.
+    /// The file in the arguments, or the one in the settings.
     fn find(&self, mut reader: Reader) -> Result<PathBuf, Failure> {
         if let Some(path) = &self.path {
             return Ok(path.clone());

@@ -1,4 +1,4 @@
-//! `flagctl latest`: the revision in force alone.
+//! `flagctl latest`: shows the revision in force only.
 
 use clap::Args;
 
@@ -17,7 +17,7 @@ pub(crate) struct LatestArgs {
     output: OutputArgs,
 }
 
-/// Shows the revision in force; a flag without one is not enough.
+/// Shows the revision in force; fails if the flag has none.
 pub(crate) async fn latest(context: &Context, args: &LatestArgs) -> Result<(), Failure> {
     let flag = interpret::flag(&args.flag)?;
     let store = context.open().await?;

@@ -22,7 +22,7 @@ pub(crate) struct ListArgs {
     output: OutputArgs,
 }
 
-/// Shows the flags of a project, by type and name; none are no failure, but one that cannot be read is.
+/// Shows the flags of a project, by type and name; an empty result is no failure, an unreadable row is one.
 pub(crate) async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {
     let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
     let store = context.open().await?;
@@ -32,7 +32,7 @@ pub(crate) async fn list(context: &Context, args: &ListArgs) -> Result<(), Failu
     } else {
         ListColumns::Metadata
     };
-    // A flag without metadata is served too.
+    // A flag without metadata is served, too.
     let flags = with_progress(reading, store.flags_with_latest(&project)).await;
     let mut flags = flags.map_err(|source| context.store_failed(source))?;
     flags.sort_by(|one, other| one.flag.cmp(&other.flag));

@@ -1,4 +1,4 @@
-//! `flagctl revise`: a revision on top of the newest one.
+//! `flagctl revise`: appends a revision.
 
 use flag_model::FlagKey;
 use flag_store::{Base, ReadError};
@@ -15,7 +15,7 @@ use crate::write::{self, PlannedRevision};
 
 const ADD_FIRST: &str = ": `flagctl add` adds it";
 
-/// The newest revision cannot be read, and the next one needs what it says.
+/// The newest revision cannot be read, and the next one needs its values.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the newest revision of {flag} cannot be read, so nothing of it is kept: give every option of the next one, --control too, or \
@@ -32,7 +32,7 @@ impl CommandError for NothingToKeep {
     }
 }
 
-/// Appends a revision: what was typed, on top of the newest one.
+/// Appends a revision: the arguments applied to the newest one.
 pub(crate) async fn revise(context: &Context, args: &ReviseArgs) -> Result<(), Failure> {
     let flag = interpret::flag(&args.flag)?;
     let store = context.open().await?;

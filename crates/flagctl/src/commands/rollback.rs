@@ -1,4 +1,4 @@
-//! `flagctl rollback`: an older revision comes into force again.
+//! `flagctl rollback`: puts an older revision into force again.
 
 use std::num::NonZeroUsize;
 
@@ -56,7 +56,7 @@ enum RollbackError {
     NoRevision {
         /// The flag.
         flag: FlagKey,
-        /// When the revision was made that is wanted.
+        /// The time of the wanted revision.
         wanted: Timestamp,
         /// When the nearest one was made.
         nearest: Option<Timestamp>,
@@ -113,7 +113,7 @@ fn nothing_before(flag: &FlagKey, steps: usize, available: usize, known: usize) 
     }
 }
 
-/// Appends a copy of an older revision, marked as such. What is in force may be unreadable: this is a way out of that.
+/// Appends a copy of an older revision, marked as a rollback. The revision in force may be unreadable.
 pub(crate) async fn rollback(context: &Context, args: &RollbackArgs) -> Result<(), Failure> {
     let flag = interpret::flag(&args.flag)?;
     let store = context.open().await?;
@@ -152,7 +152,7 @@ pub(crate) async fn rollback(context: &Context, args: &RollbackArgs) -> Result<(
     if args.to.is_none() {
         for row in path.passed_over(Some(target)) {
             let warning = format!(
-                "{} cannot be read and is passed over",
+                "{} cannot be read and is skipped",
                 revision_of(row.created())
             );
             planned.change = planned.change.with_warning(&warning);
@@ -173,7 +173,7 @@ fn steps(text: &str) -> Result<NonZeroUsize, String> {
         .map_err(|_| "expected a whole number, 1 or more".to_owned())
 }
 
-/// The revision that many steps before the one in force.
+/// The revision `steps` before the one in force.
 fn back<'h>(
     flag: &FlagKey,
     path: &RollbackPath<'h>,
@@ -183,7 +183,7 @@ fn back<'h>(
     if let Some(target) = path.back(steps) {
         return Ok(target);
     }
-    // What cannot be read decides nothing, so that nobody means it while there is something else.
+    // An unreadable revision decides nothing, so it is no target of a rollback.
     match path.passed_over(None).first() {
         Some(&row) if path.length() == 0 => Err(RollbackError::Unreadable {
             what: revision_of(row.created()),

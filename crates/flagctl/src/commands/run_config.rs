@@ -1,4 +1,4 @@
-//! `flagctl run-config`: what the Python framework's DAG was triggered with.
+//! `flagctl run-config`: writes the row of a run configuration of the Python framework's DAG.
 
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use crate::write::{self, PlannedMetadata, PlannedRevision};
 /// Configurations are shorter than this; the reader of literals has a lower limit, with a better message.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Where the configuration is.
+/// The source of the configuration.
 #[derive(Debug, Args)]
 pub(crate) struct RunConfigArgs {
     /// File with the run configuration, or - for standard input
@@ -49,7 +49,7 @@ pub(crate) async fn run_config(context: &Context, args: &RunConfigArgs) -> Resul
     }
 }
 
-/// New metadata; in the Python framework adding and updating are the same procedure, which appends whatever was there.
+/// New metadata; in the Python framework adding and updating are the same procedure.
 async fn add_or_update(
     context: &Context,
     args: &RunConfigArgs,
@@ -68,7 +68,7 @@ async fn add_or_update(
         && let Err(unusual) = interpret::new_name(&next.flag, NewName::Any)
             .and_then(|()| next.flag.name.check_new(NewName::SnakeCase))
     {
-        output::notice(&format!("warning: {unusual}; taken all the same"));
+        output::notice(&format!("warning: {unusual}; accepted as it is"));
     }
     let mut parts = next.into_parts();
     if parts.owner.is_none() {
@@ -87,9 +87,8 @@ async fn add_or_update(
     .await
 }
 
-/// A revision on top of the newest one. Without a person to ask, the configuration, which spells the whole revision and
-/// twice the flag's name, counts as confirmed; only a new bucket for everybody, and what it takes away without a word,
-/// wants more.
+/// A revision based on the newest one. In a script the configuration counts as confirmed, because it contains the whole
+/// revision and the flag's name; only a new bucket for everybody, and treatments that are left out, need a confirmation.
 async fn revise(
     context: &Context,
     args: &RunConfigArgs,
@@ -105,9 +104,7 @@ async fn revise(
     }
     let mut parts = next.into_parts();
     if parts.rollback_of.take().is_some() {
-        output::notice(
-            "warning: RollbackOf is not kept: `flagctl rollback` alone makes a rollback",
-        );
+        output::notice("warning: RollbackOf is left out: only `flagctl rollback` makes a rollback");
     }
     if parts.owner.is_none() {
         parts.owner = Some(interpret::editor(&context.variables)?);
@@ -131,7 +128,7 @@ async fn revise(
     .await
 }
 
-/// A digest that the newest row names stays, if the configuration names none.
+/// Keeps the digest in the newest row if the configuration has none.
 fn following(newest: Option<Format>, format: Format) -> Format {
     match (newest, format) {
         (

@@ -1,4 +1,4 @@
-//! `flagctl update`: newer metadata of a flag.
+//! `flagctl update`: appends newer metadata of a flag.
 
 use clap::Args;
 use flag_model::{Date, FlagKey, MetadataParts};
@@ -13,7 +13,7 @@ use crate::lookup::{first_revision_made, stored_metadata};
 use crate::missing::missing_flag;
 use crate::write::{self, PlannedMetadata};
 
-/// What changes; what is left out stays as it is.
+/// The changes; what is left out stays as it is.
 #[derive(Debug, Args)]
 pub(crate) struct UpdateArgs {
     #[command(flatten)]
@@ -36,7 +36,7 @@ pub(crate) struct UpdateArgs {
     /// Day by which the flag should be removed from the code
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = Date::parse)]
     expires_on: Option<Date>,
-    /// Remove the day: the flag stays for ever
+    /// Remove the day: the flag is permanent
     #[arg(long, conflicts_with = "expires_on")]
     no_expires_on: bool,
     #[command(flatten)]
@@ -45,7 +45,7 @@ pub(crate) struct UpdateArgs {
     confirmation: ConfirmArgs,
 }
 
-/// Appends newer metadata: what was typed, on top of what counts.
+/// Appends newer metadata: the arguments applied to the newest metadata.
 pub(crate) async fn update(context: &Context, args: &UpdateArgs) -> Result<(), Failure> {
     let flag = interpret::flag(&args.flag)?;
     interpret::not_past(args.expires_on, today())?;
@@ -81,7 +81,7 @@ pub(crate) async fn update(context: &Context, args: &UpdateArgs) -> Result<(), F
     .await
 }
 
-/// Metadata that replaces what cannot be read: nothing is kept, so all required fields must be given.
+/// Metadata that replaces an unreadable row: all required fields must be given.
 fn replacement(
     flag: FlagKey,
     args: &UpdateArgs,

@@ -1,6 +1,6 @@
-//! YAML, and JSON which is YAML too, as a tree with the position of each value.
+//! YAML, which includes JSON, as a tree with the position of each value.
 //!
-//! A tree, as structs that serde fills stop at the first mistake, and lose positions where they gather unknown fields.
+//! serde structs would stop at the first error, and lose the positions of unknown fields.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ use serde_saphyr::{DuplicateKeyPolicy, Spanned};
 
 use super::{FileError, FileErrors};
 
-/// Where something stands: line and column, from one; zero where that is not known.
+/// Line and column, from one; zero if unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
     pub(crate) line: u64,
     pub(crate) column: u64,
 }
 
-/// A value and where it stands.
+/// A value and its position.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) position: Position,
@@ -36,9 +36,9 @@ pub(super) enum Kind {
     Map(Vec<(Node, Node)>),
 }
 
-/// Reads a text; a key twice in a map, an alias bomb or a second document is a mistake.
+/// Reads a text; a repeated key in a map, an alias bomb or a second document is an error.
 pub(super) fn parse(text: &str) -> Result<Node, FileErrors> {
-    // The limits are for files of strangers; a list of overrides may be long.
+    // The limits protect from hostile files; a list of overrides may be long.
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_events: 100_000_000,
@@ -66,7 +66,7 @@ fn mistake(error: &serde_saphyr::Error) -> FileErrors {
     FileErrors(vec![FileError { position, message }])
 }
 
-/// What the library says, but not where, which is said already.
+/// The library's message without the position, which is shown already.
 fn without_position(said: &str, position: Position) -> String {
     let first = said.lines().next().unwrap_or_default();
     let said = first.strip_suffix(&format!(" at {position}"));
@@ -81,7 +81,7 @@ fn position(location: serde_saphyr::Location) -> Position {
 }
 
 impl Node {
-    /// What stands here, for messages.
+    /// The value, for messages.
     pub(super) fn found(&self) -> String {
         match &self.kind {
             Kind::Null => "nothing".to_owned(),

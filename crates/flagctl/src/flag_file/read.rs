@@ -1,4 +1,4 @@
-//! From a tree to flags.
+//! Converts a tree to flags.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use super::fields::{At, Fields, Reading};
 use super::node::{self, Node};
 use super::{FILE_VERSION, FileErrors, FlagFile, FlagInFile, RevisionInFile};
 
-/// Reads a file, YAML or JSON; tells every mistake in it with its position.
+/// Reads a file, YAML or JSON; returns every error with its position.
 pub(crate) fn read(text: &str) -> Result<FlagFile, FileErrors> {
     let node: Node = node::parse(text)?;
     let mut reading = Reading::default();
@@ -161,7 +161,7 @@ fn treatment(reading: &mut Reading, flag_type: FlagType, at: &At<'_>) -> Option<
     })
 }
 
-/// Whether the version takes its decimals is seen when the version is known.
+/// Whether the version allows its decimals is checked when the version is known.
 fn percent(reading: &mut Reading, fields: &Fields<'_>) -> Option<Percent> {
     let at = reading.required(fields, "percent")?;
     let digits = reading.number(&at)?;

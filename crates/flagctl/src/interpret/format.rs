@@ -1,15 +1,15 @@
-//! How the next revision places instances: the same way as before, unless a resalt is asked for by name.
+//! The format of the next revision: the same as before, except with `--resalt`.
 
 use flag_model::{AlgorithmSource, FlagKey, FlagName, Format, FormatVersion, HashAlgorithm, Salt};
 
 use super::error::{ArgumentError, named};
 use crate::args::FormatArgs;
 
-/// How a flag of version 1 gets to version 2, for messages.
+/// How to move a flag from version 1 to version 2, for messages.
 pub(super) const RESALT: &str = "the flag has version 1 and keeps it, and with it everybody's bucket; \
      --resalt moves it to version 2 and gives everybody a new bucket";
 
-/// The format of the next revision; `v1` is the digest of version 1 where nobody names one.
+/// The format of the next revision; `v1` is the default digest of version 1.
 pub(super) fn plan(
     flag: &FlagKey,
     newest: Option<&Format>,
@@ -56,7 +56,7 @@ fn of_version_1(algorithm: HashAlgorithm) -> Format {
     }
 }
 
-/// The name of the flag, or what to type instead if that can be no salt.
+/// The name of the flag as a salt; an error with advice if it is invalid as one.
 fn default_salt(name: &FlagName, option: &str) -> Result<Salt, ArgumentError> {
     Salt::try_from(name).map_err(|invalid| {
         ArgumentError::Usage(format!(
@@ -78,7 +78,7 @@ fn kept(newest: &Format, args: &FormatArgs) -> Result<Format, ArgumentError> {
             otherwise: RESALT,
         }),
         (FormatVersion::V2, Some(FormatVersion::V1)) => usage(
-            "--format-version 1: the flag has version 2, from which there is no way back".into(),
+            "--format-version 1: the flag has version 2, and cannot go back to version 1".into(),
         ),
         _ => Ok(newest.clone()),
     }
@@ -127,7 +127,7 @@ fn parse(algorithm: Option<&str>) -> Result<Option<HashAlgorithm>, ArgumentError
     Ok(algorithm.map(HashAlgorithm::parse).transpose()?)
 }
 
-/// A salt to suggest: `name.2`, or the next number where the salt has one already.
+/// A salt to suggest: `name.2`, or the next number if the salt has one.
 fn successor(name: &FlagName, salt: &Salt) -> String {
     let number = salt.as_str().strip_prefix(name.as_str());
     let number = number.and_then(|rest| rest.strip_prefix('.')?.parse::<u32>().ok());

@@ -1,4 +1,4 @@
-//! What a doctor found.
+//! The results of `flagctl doctor`.
 
 use std::collections::BTreeSet;
 
@@ -9,52 +9,52 @@ use super::table::short;
 use super::text::{Columns, Text, Tone};
 use super::view::View;
 
-/// What was checked, in the order in which it was.
+/// The checks, in their order.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Checks {
     pub(crate) checks: Vec<Check>,
 }
 
-/// One thing that was checked.
+/// A check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Check {
-    /// What was looked at.
+    /// The subject.
     #[serde(rename = "check")]
     pub(crate) subject: String,
     pub(crate) status: Status,
     /// What was found.
     pub(crate) found: String,
-    /// What to do about it, if it failed.
+    /// Advice, if it failed.
     pub(crate) advice: Option<String>,
-    /// The row that it was found in, if it was in one.
+    /// The row, if it is about one.
     #[serde(flatten)]
     pub(crate) row: Option<RowLocation>,
 }
 
-/// Where in a table something was found.
+/// A position in a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct RowLocation {
     pub(crate) row_key: String,
     /// The column, or the field in it; `row key` if it is the key.
     pub(crate) column: String,
-    /// What was found, without where.
+    /// What was found, without the position.
     pub(crate) problem: String,
 }
 
-/// How it is.
+/// The status of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
-    /// As it should be.
+    /// Nothing is wrong.
     Ok,
-    /// Somebody should know.
+    /// Something is unusual.
     Warning,
-    /// Somebody should do something.
+    /// Something must be corrected.
     Failed,
 }
 
 impl Checks {
-    /// Notes what was found.
+    /// Adds a result.
     pub(crate) fn note(
         &mut self,
         status: Status,
@@ -71,14 +71,14 @@ impl Checks {
         });
     }
 
-    /// Says what to do about what was noted last, if it failed.
+    /// Adds advice to the last result, if it failed.
     pub(crate) fn advise(&mut self, advice: impl Into<String>) {
         if let Some(check) = self.checks.last_mut() {
             check.advice = (check.status == Status::Failed).then(|| advice.into());
         }
     }
 
-    /// Notes what was found in a row.
+    /// Adds a result about a row.
     pub(crate) fn note_row(
         &mut self,
         status: Status,
@@ -92,7 +92,7 @@ impl Checks {
         }
     }
 
-    /// Notes a row that cannot be read, and what that means.
+    /// Adds an unreadable row, and the consequence.
     pub(crate) fn unreadable_row(
         &mut self,
         status: Status,
@@ -156,7 +156,7 @@ impl View for Checks {
 }
 
 impl Checks {
-    /// What to do about what failed, each advice once, below what it is for.
+    /// The advice for failed checks, each advice once, below its checks.
     fn advice(&self) -> Text {
         let mut lines = Columns::headed(["What to do:"]);
         let mut given = BTreeSet::new();
@@ -175,7 +175,7 @@ impl Checks {
 }
 
 impl Check {
-    /// What a person or a script calls it: the key of a row, or what was looked at.
+    /// The name of the check: the key of a row, or the subject.
     fn name(&self) -> &str {
         let row = self.row.as_ref();
         row.map_or(&self.subject, |location| &location.row_key)

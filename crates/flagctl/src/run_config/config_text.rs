@@ -1,4 +1,4 @@
-//! A text that is read, and what is wrong where in it.
+//! A text that is parsed, and errors with positions in it.
 
 use std::borrow::Cow;
 
@@ -10,11 +10,11 @@ use super::ConfigError;
 use super::excerpt::{Excerpt, Step, node_at};
 use crate::suggestions::closest;
 
-/// A text that was given, and what it is called.
+/// A text with its name.
 pub(super) struct ConfigText<'a> {
     name: &'static str,
     source: &'a str,
-    /// What it says.
+    /// Its content.
     pub(super) root: Node<'a>,
 }
 
@@ -50,7 +50,7 @@ impl<'a> ConfigText<'a> {
         }
     }
 
-    /// A field says nothing that must.
+    /// The error about a blank field.
     pub(super) fn blank(
         &self,
         path: &[Step<'_>],
@@ -65,7 +65,7 @@ impl<'a> ConfigText<'a> {
         self.wrong(&steps(path, &[Step::Key(field)]), problem)
     }
 
-    /// A field of what the text says.
+    /// A field of the text.
     pub(super) fn field(&self, field: &str) -> Result<&Literal<'a>, ConfigError> {
         let found = self.root.get(field);
         found.ok_or_else(|| self.wrong(&[], format!("{field}: found no such field, expected one")))
@@ -81,7 +81,7 @@ impl<'a> ConfigText<'a> {
         }
     }
 
-    /// Refuses fields that mean nothing, before what they hold gets lost.
+    /// Refuses unknown fields, whose values would be lost.
     pub(super) fn only(
         &self,
         path: &[Step<'_>],
@@ -99,7 +99,7 @@ impl<'a> ConfigText<'a> {
         Err(self.wrong(&steps(path, &[Step::Key(field)]), problem))
     }
 
-    /// What is wrong with the row that the cells would be, and where in the text that stands.
+    /// The error of the row that the cells would be, with its position in the text.
     pub(super) fn unreadable(
         &self,
         path: &[Step<'_>],
@@ -135,7 +135,7 @@ pub(super) fn steps<'s>(path: &[Step<'s>], more: &[Step<'s>]) -> Vec<Step<'s>> {
     path.iter().chain(more).copied().collect()
 }
 
-/// Asks for the name that was perhaps meant.
+/// A question with the most similar name.
 pub(super) fn did_you_mean(found: &str, known: &[&str]) -> String {
     let near = closest(found, known.iter().copied());
     near.map_or_else(String::new, |near| format!("; did you mean {near}?"))

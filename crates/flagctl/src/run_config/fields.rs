@@ -37,7 +37,7 @@ const OF_REVISION: &[&str] = &[
 ];
 /// The last two only in version 2.
 const OF_TREATMENT: &[&str] = &["OverrideList", "PercentRollout", "Value", "Name", "Ranges"];
-/// What must be text, so that nothing else is taken for it.
+/// Fields that must be text.
 const TEXTS: [&str; 12] = [
     "Name",
     "Type",
@@ -53,7 +53,7 @@ const TEXTS: [&str; 12] = [
     "Salt",
 ];
 
-/// What null says too little for.
+/// Fields that must not be null.
 const REQUIRED: [&str; 8] = [
     "Name",
     "Type",
@@ -65,7 +65,7 @@ const REQUIRED: [&str; 8] = [
     "Salt",
 ];
 
-/// Refuses what would be dropped, or taken for something else. A copied row may hold what a stored one may.
+/// Refuses values that would be lost or misread. A copied row may contain whatever a stored one may.
 pub(super) fn check_fields(
     text: &ConfigText<'_>,
     path: &[Step<'_>],
@@ -197,7 +197,7 @@ fn check_treatments(
     Ok(())
 }
 
-/// Refuses what can be nobody's id, or was hardly meant as one.
+/// Refuses an invalid or a suspicious id.
 fn check_overrides(
     text: &ConfigText<'_>,
     path: &[Step<'_>],

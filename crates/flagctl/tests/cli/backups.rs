@@ -21,7 +21,7 @@ fn a_backup_is_restored_and_what_it_replaces_is_kept() {
         &flagctl(&dir, &["backup", backup]),
         4,
         &[
-            "exposures.db already",
+            "exposures.db exists already",
             "name another folder",
             "remove it first",
         ],

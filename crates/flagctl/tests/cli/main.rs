@@ -12,9 +12,12 @@ mod forgetting;
 mod forms;
 mod keys;
 mod looking;
+mod metadata;
 mod reading;
 mod replacing;
+mod reverting;
 mod rolling_back;
+mod run_configs;
 mod running;
 #[cfg(target_os = "linux")]
 mod terminal;
