@@ -23,7 +23,7 @@ fn a_backup_is_restored_and_what_it_replaces_is_kept() {
         &[
             "exposures.db exists already",
             "name another folder",
-            "remove it first",
+            "remove it if it is an old backup",
         ],
     );
     let then = history(&dir);

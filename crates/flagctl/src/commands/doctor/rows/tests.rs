@@ -113,7 +113,7 @@ fn a_rollback_is_advised_only_if_there_is_something_to_go_back_to() {
 #[test]
 fn an_unreadable_row_that_newer_ones_have_replaced_is_a_warning() {
     let rows = [revision('1', "[{"), revision('2', "[]")];
-    let found = "so missing in the history only";
+    let found = "missing in the history only";
     check(&rows, &[(Status::Ok, ""), (Status::Warning, found)], false);
 }
 
@@ -210,7 +210,7 @@ fn a_row_ahead_of_the_clock_counts_if_there_is_no_other() {
 fn the_latest_time_counts_however_it_is_spelled() {
     let t = row("REVISION@1T07:00:00", &[("FormatVersion", "1")]);
     let rows = [revision('1', "[]"), t];
-    let found = "so missing in the history only";
+    let found = "missing in the history only";
     let odd = "read as 2024-09-21 07:00:00.000000";
     let expected = [
         (Status::Ok, ""),
