@@ -7,16 +7,15 @@ mod files;
 mod framing;
 mod listen;
 mod notify;
+mod opening;
 mod serve;
 mod stop;
-mod tls;
 mod watch;
 mod watchdog;
 
 use std::time::Duration;
 
 pub(crate) use self::serve::run;
-pub(crate) use self::tls::TlsSettings;
 
-/// How long the rest of a request that was answered early is read, so that its sender sees the answer.
+/// How long the rest of a request that was answered early is still read, so that its sender receives the answer.
 const LINGER: Duration = Duration::from_secs(1);

@@ -14,6 +14,7 @@ mod shell_syntax;
 pub mod similar;
 mod sources;
 mod store;
+mod store_identity;
 pub mod table;
 mod table_names;
 mod unknown;

@@ -14,7 +14,7 @@ use crate::unknown::{UnknownVariable, key_error, unknown_variables};
 /// All sources of settings: command line, environment, and configuration file.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    typed: BTreeMap<&'static str, String>,
+    options: BTreeMap<&'static str, String>,
     environment: BTreeMap<OsString, OsString>,
     file: BTreeMap<String, String>,
     path: PathBuf,
@@ -27,12 +27,12 @@ impl Sources {
         matches: &ArgMatches,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Self {
-        let typed = table::ALL.iter().filter_map(|setting| {
+        let options = table::ALL.iter().filter_map(|setting| {
             let value = matches.try_get_one::<String>(setting.key).ok()??;
             Some((setting.key, value.clone()))
         });
         Self {
-            typed: typed.collect(),
+            options: options.collect(),
             environment: environment.into_iter().collect(),
             ..Self::default()
         }
@@ -42,7 +42,7 @@ impl Sources {
     /// The same with a value that wins over all others.
     #[must_use]
     pub fn with(mut self, setting: &Setting, value: impl Into<String>) -> Self {
-        self.typed.insert(setting.key, value.into());
+        self.options.insert(setting.key, value.into());
         self
     }
 
@@ -83,7 +83,7 @@ impl Sources {
 
     /// The value of a setting and where it came from; an error if it is not UTF-8.
     pub(crate) fn find(&self, setting: &Setting) -> (Result<String, OsString>, Origin) {
-        if let Some(value) = self.typed.get(setting.key) {
+        if let Some(value) = self.options.get(setting.key) {
             return (Ok(value.clone()), Origin::Option);
         }
         for &variable in setting.variables {
@@ -139,7 +139,7 @@ impl Sources {
         (by != option && folder.precedence() == origin.precedence()).then(|| {
             format!(
                 "both a local folder and a Bigtable instance are named ({option}: {folder}; {by}: {origin}); \
-                 say which with --store"
+                 set --store"
             )
         })
     }

@@ -10,7 +10,7 @@ use flag_store_bigtable::{
 };
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore, OpenError, remove_exposures_before};
 
-use crate::endpoint::{bare_address, read_endpoint};
+use crate::endpoint::{read_endpoint, suggest_address};
 use crate::environment::is_production;
 use crate::reader::Reader;
 use crate::table;
@@ -31,7 +31,7 @@ pub enum StoreSettings {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum StoreKind {
     Embedded,
     Bigtable,
 }
@@ -65,7 +65,7 @@ impl OpenStoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Embedded(error) => matches!(error, OpenError::Busy { .. }),
-            Self::Bigtable(error) => matches!(error, ConnectError::Credentials(_)),
+            Self::Bigtable(error) => error.is_transient(),
             Self::Emulator { source, .. } => source.is_transient(),
             Self::Died => false,
         }
@@ -90,24 +90,24 @@ impl StoreSettings {
     /// Reads the settings of [`table::OF_STORE`]; those of Bigtable only if that is the store.
     pub fn read(reader: &mut Reader) -> Option<Self> {
         let kind = reader.parse(&table::STORE, |text| match text {
-            "embedded" => Some(Kind::Embedded),
-            "bigtable" => Some(Kind::Bigtable),
+            "embedded" => Some(StoreKind::Embedded),
+            "bigtable" => Some(StoreKind::Bigtable),
             _ => None,
         });
         reader.check_store();
         let environment = reader.parse(&table::ENVIRONMENT, name);
         let emulator = read_emulator(reader, environment.as_deref());
         // If the store is unknown, the errors of both are reported.
-        let data_dir = (kind != Some(Kind::Bigtable))
+        let data_dir = (kind != Some(StoreKind::Bigtable))
             .then(|| read_data_dir(reader))
             .flatten();
-        let bigtable = (kind != Some(Kind::Embedded))
+        let bigtable = (kind != Some(StoreKind::Embedded))
             .then(|| read_bigtable(reader, environment.as_deref(), emulator.as_deref()))
             .flatten();
         let emulator = emulator?;
         match kind? {
-            Kind::Embedded => data_dir.map(Self::Embedded),
-            Kind::Bigtable => bigtable.map(|settings| {
+            StoreKind::Embedded => data_dir.map(Self::Embedded),
+            StoreKind::Bigtable => bigtable.map(|settings| {
                 let emulator = (!emulator.is_empty()).then_some(emulator);
                 Self::Bigtable(Box::new(BigtableSettings {
                     emulator,
@@ -151,7 +151,7 @@ impl StoreSettings {
     }
 
     /// Where the store is, for people.
-    pub fn place(&self) -> String {
+    pub fn display_name(&self) -> String {
         match self {
             Self::Embedded(directory) => format!("embedded store in {}", directory.display()),
             Self::Bigtable(settings) => {
@@ -214,7 +214,8 @@ fn read_data_dir(reader: &mut Reader) -> Option<PathBuf> {
 fn read_emulator(reader: &mut Reader, environment: Option<&str>) -> Option<String> {
     let is_valid = |text: &str| text.is_empty() || is_host_and_port(text);
     let parse = |text: &str| is_valid(text).then(|| text.to_owned());
-    let emulator = reader.parse_or_suggest(&table::EMULATOR, parse, suggest_host_and_port)?;
+    let suggest = |text: &str| suggest_address(text, is_host_and_port);
+    let emulator = reader.parse_or_suggest(&table::EMULATOR, parse, suggest)?;
     if !emulator.is_empty() && environment.is_some_and(is_production) {
         let origin = reader.origin(&table::EMULATOR);
         let environment = environment.unwrap_or_default();
@@ -223,18 +224,6 @@ fn read_emulator(reader: &mut Reader, environment: Option<&str>) -> Option<Strin
         ));
     }
     Some(emulator)
-}
-
-/// A valid address that was probably meant.
-fn suggest_host_and_port(text: &str) -> Option<String> {
-    let bare = bare_address(text);
-    let suggestion = match bare.rsplit_once(':') {
-        Some((host, port)) if host.contains(':') && !host.starts_with('[') => {
-            format!("[{host}]:{port}")
-        }
-        _ => bare,
-    };
-    is_host_and_port(&suggestion).then_some(suggestion)
 }
 
 /// Reads names of the form that Bigtable takes; `{environment}` and `{tenant}` stand for those settings.

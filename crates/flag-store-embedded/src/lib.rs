@@ -10,7 +10,7 @@
 //! The files must be on a local disk: SQLite's write-ahead log is shared memory between processes of one machine.
 mod backup;
 mod cells;
-mod created;
+mod create_file;
 mod database;
 mod directory;
 mod expiry;

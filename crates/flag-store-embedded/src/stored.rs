@@ -34,17 +34,17 @@ pub(crate) struct Batch {
     refused: Vec<Result<(), Refusal>>,
 }
 
-/// Where in the buffer a row is, and its place in the caller's order.
+/// Where in the buffer a row is, and its index in the caller's order.
 #[derive(Debug)]
 struct Span {
-    place: usize,
+    index: usize,
     key: usize,
     cells: usize,
     end: usize,
 }
 
 impl Batch {
-    /// Takes in what can be kept.
+    /// Encodes the rows that can be stored.
     pub(crate) fn new(rows: &[Row]) -> Self {
         let length = |row: &Row| row.key.len() + cells::encoded_length(&row.cells);
         let mut batch = Self {
@@ -52,21 +52,21 @@ impl Batch {
             kept: Vec::with_capacity(rows.len()),
             refused: Vec::with_capacity(rows.len()),
         };
-        for (place, row) in rows.iter().enumerate() {
-            let pushed = batch.push(place, row);
+        for (index, row) in rows.iter().enumerate() {
+            let pushed = batch.push(index, row);
             batch.refused.push(pushed);
         }
         batch
     }
 
-    fn push(&mut self, place: usize, row: &Row) -> Result<(), Refusal> {
+    fn push(&mut self, index: usize, row: &Row) -> Result<(), Refusal> {
         check(&row.key, &row.cells)?;
         let key = self.bytes.len();
         self.bytes.extend_from_slice(&row.key);
         let cells = self.bytes.len();
         cells::encode(&row.cells, &mut self.bytes)?;
         self.kept.push(Span {
-            place,
+            index,
             key,
             cells,
             end: self.bytes.len(),
@@ -79,7 +79,7 @@ impl Batch {
         self.refused.len()
     }
 
-    /// Place, key and cells of each row that can be kept; those of the same key in the caller's order.
+    /// Index, key and cells of each row that can be kept; those of the same key in the caller's order.
     ///
     /// Rows that are neighbours in the file come one after the other, so that each of its pages is touched once.
     pub(crate) fn in_order_of_keys(&mut self) -> impl Iterator<Item = (usize, &[u8], &[u8])> {
@@ -89,7 +89,7 @@ impl Batch {
         let kept = self.kept.iter();
         kept.map(move |row| {
             (
-                row.place,
+                row.index,
                 bytes(row.key, row.cells),
                 bytes(row.cells, row.end),
             )
@@ -100,8 +100,8 @@ impl Batch {
     pub(crate) fn results(self, failed: Vec<(usize, Failure)>) -> Vec<Result<(), Failure>> {
         let results = self.refused.into_iter();
         let mut results: Vec<_> = results.map(|row| row.map_err(Failure::from)).collect();
-        for (place, failure) in failed {
-            if let Some(result) = results.get_mut(place) {
+        for (index, failure) in failed {
+            if let Some(result) = results.get_mut(index) {
                 *result = Err(failure);
             }
         }
@@ -140,12 +140,12 @@ mod tests {
         assert_eq!(batch.len(), 4);
         let found = batch.in_order_of_keys();
         let found: Vec<_> = found
-            .map(|(place, key, cells)| (place, key.to_vec(), cells.to_vec()))
+            .map(|(index, key, cells)| (index, key.to_vec(), cells.to_vec()))
             .collect();
-        let stored = |place: usize| {
+        let stored = |index: usize| {
             let StoredRow { key, cells } =
-                StoredRow::new(&rows[place].key, &rows[place].cells).unwrap();
-            (place, key, cells)
+                StoredRow::new(&rows[index].key, &rows[index].cells).unwrap();
+            (index, key, cells)
         };
         assert_eq!(found, [stored(2), stored(0), stored(3)]);
         let results = batch.results(vec![(2, Failure::Ended)]);

@@ -3,7 +3,6 @@
 //! Knows no vendor: a backend is whatever implements the two ports, [`RowStore`] for flags and [`ExposureLog`] for the
 //! decisions that were served. Start with [`FlagStore`].
 mod ahead;
-mod announce;
 mod append;
 mod clock;
 #[cfg(any(test, feature = "conformance"))]
@@ -22,6 +21,7 @@ mod newest;
 mod options;
 mod pages;
 mod presence;
+mod publish;
 mod row_key;
 mod rows;
 #[cfg(any(test, feature = "conformance"))]
@@ -39,12 +39,12 @@ pub use crate::exposure_rows::ExposureRows;
 pub use crate::exposures::{Exposure, ExposureRecord, StoredExposure, WriteExposureError};
 pub use crate::flags::{FlagEntry, FlagStore, ReadError};
 pub use crate::forget::InstanceExposures;
-pub use crate::head::{ChangeMark, HeadState, Heads};
+pub use crate::head::{ChangeMark, HeadCell, HeadRow};
 pub use crate::instance_names::InstanceNames;
 pub use crate::newest::NewestRow;
 pub use crate::options::{RowOptions, Spelling};
 pub use crate::pages::{Pages, project_rows};
-pub use crate::presence::{Place, Present};
+pub use crate::presence::{FlagPrefix, Present};
 pub use crate::row_key::{FlagRowKey, RowType};
 pub use crate::rows::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,

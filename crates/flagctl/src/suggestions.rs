@@ -1,4 +1,4 @@
-//! Names that were perhaps meant.
+//! Suggestions for misspelt names.
 
 use flag_model::FlagKey;
 pub(crate) use flag_settings::similar::closest;
@@ -8,18 +8,18 @@ use strsim::levenshtein;
 /// How many names are suggested at most.
 const MAX_SUGGESTIONS: usize = 3;
 
-/// The flags whose names are closest to the one that was typed, the closest first; none that is too far away.
+/// The flags with the most similar names, the most similar first.
 pub(crate) fn similar_flags<'f>(
-    typed: &FlagKey,
+    wanted: &FlagKey,
     flags: impl IntoIterator<Item = &'f FlagKey>,
 ) -> Vec<&'f FlagKey> {
-    let name = typed.name.as_str();
+    let name = wanted.name.as_str();
     let mut similar: Vec<(usize, &FlagKey)> = flags
         .into_iter()
         .map(|flag| (levenshtein(name, flag.name.as_str()), flag))
         .filter(|&(distance, _)| distance <= max_distance(name))
         .collect();
-    similar.sort_by_key(|&(distance, flag)| (distance, flag.flag_type != typed.flag_type));
+    similar.sort_by_key(|&(distance, flag)| (distance, flag.flag_type != wanted.flag_type));
     similar.truncate(MAX_SUGGESTIONS);
     similar.into_iter().map(|(_, flag)| flag).collect()
 }
@@ -37,8 +37,8 @@ mod tests {
     #[test]
     fn the_nearest_flags_are_suggested_the_nearest_first() {
         let flags = ["router", "routers", "greeting"].map(|name| flag(FlagType::Feature, name));
-        let typed = flag(FlagType::Feature, "routes");
-        let names: Vec<&str> = similar_flags(&typed, &flags)
+        let wanted = flag(FlagType::Feature, "routes");
+        let names: Vec<&str> = similar_flags(&wanted, &flags)
             .iter()
             .map(|flag| flag.name.as_str())
             .collect();
@@ -51,8 +51,8 @@ mod tests {
             flag(FlagType::Feature, "router"),
             flag(FlagType::Data, "router"),
         ];
-        let typed = flag(FlagType::Data, "ruter");
-        assert_eq!(similar_flags(&typed, &flags), [&flags[1], &flags[0]]);
+        let wanted = flag(FlagType::Data, "ruter");
+        assert_eq!(similar_flags(&wanted, &flags), [&flags[1], &flags[0]]);
     }
 
     #[test]

@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 
 use flag_settings::{EffectiveSetting, SettingErrors, Sources, UnknownVariable, table};
 
-use super::{Config, Demo, command};
-use crate::generate::Generated;
+use super::{Config, Demo, Generated, command};
 
 /// The command line and the environment of a process.
 #[derive(Debug)]
@@ -39,10 +38,10 @@ impl Input {
     }
 
     pub(super) fn read(
-        typed: impl IntoIterator<Item = OsString>,
+        args: impl IntoIterator<Item = OsString>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Self {
-        let matches = command().get_matches_from(typed);
+        let matches = command().get_matches_from(args);
         let environment: BTreeMap<_, _> = environment.into_iter().collect();
         let notify_socket = environment.get(OsStr::new(NOTIFY_SOCKET)).cloned();
         let mut sources = Sources::new(&matches, environment);
@@ -94,7 +93,7 @@ impl Input {
         lines
     }
 
-    /// Variables that look like settings but are not.
+    /// Variables with a prefix of settings that belong to no setting.
     pub(crate) fn unknown_variables(&self) -> Vec<UnknownVariable> {
         self.sources.unknown_variables()
     }
@@ -105,11 +104,11 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(typed: &[&str], environment: &[(&str, &str)], line: &str) {
-        let typed = ["flag-service"].iter().chain(typed).map(OsString::from);
+    fn check(args: &[&str], environment: &[(&str, &str)], line: &str) {
+        let args = ["flag-service"].iter().chain(args).map(OsString::from);
         let environment = environment.iter();
         let environment = environment.map(|(name, value)| (name.into(), value.into()));
-        let input = Input::read(typed, environment);
+        let input = Input::read(args, environment);
         let squeezed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
         let settings: Vec<String> = input.settings().lines().map(squeezed).collect();
         assert_eq!(settings.len(), table::ALL.len());

@@ -2,13 +2,13 @@
 
 use flag_settings::{Reader, Setting, table};
 
-use crate::server::TlsSettings;
+use crate::tls::TlsSettings;
 
 /// The settings read here.
 pub(super) const SETTINGS: &[Setting] = &[table::TLS_CERTIFICATE_FILE, table::TLS_KEY_FILE];
 
-/// Reads them: both files, or none. The outer `None` is a mistake.
-#[expect(clippy::option_option, reason = "a mistake, no TLS, or TLS")]
+/// Reads them: both files, or none. The outer `None` is an error.
+#[expect(clippy::option_option, reason = "an error, no TLS, or TLS")]
 pub(super) fn read(reader: &mut Reader) -> Option<Option<TlsSettings>> {
     let certificate = reader.path(&table::TLS_CERTIFICATE_FILE);
     let key = reader.path(&table::TLS_KEY_FILE);

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::time::{Instant, timeout};
 
 use super::*;
-use crate::http::Limits;
+use crate::http::ConnectionLimits;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -56,7 +56,7 @@ async fn answered() -> (DuplexStream, GuardedConnection<Buffered>, Rc<Cell<bool>
         io,
         is_stuck: Rc::clone(&is_stuck),
     };
-    let connections = Rc::new(Connections::new(1, &Limits::for_tests()));
+    let connections = Rc::new(Connections::new(1, &ConnectionLimits::for_tests()));
     let mut ours = GuardedConnection::new(buffered, &connections);
     caller.write_all(&REQUEST.repeat(2)).await.unwrap();
     let mut passed = [0; REQUEST.len() * 2];
@@ -71,13 +71,17 @@ async fn answered() -> (DuplexStream, GuardedConnection<Buffered>, Rc<Cell<bool>
 #[tokio::test(start_paused = true)]
 async fn the_next_request_is_passed_on_when_the_answer_before_is_flushed() {
     let (_caller, mut ours, is_stuck) = answered().await;
-    assert!(timeout(PATIENCE / 2, ours.flush()).await.is_err());
+    assert!(timeout(CALLER_TIMEOUT / 2, ours.flush()).await.is_err());
     assert_eq!(ours.state.phase.get(), Phase::Answered);
     let mut passed = [0; REQUEST.len()];
-    assert!(timeout(PATIENCE / 4, ours.read(&mut passed)).await.is_err());
+    assert!(
+        timeout(CALLER_TIMEOUT / 4, ours.read(&mut passed))
+            .await
+            .is_err()
+    );
     is_stuck.set(false);
     ours.flush().await.unwrap();
-    assert!(ours.taking.is_none(), "the next answer has less time");
+    assert!(ours.unread.is_none(), "the next answer has less time");
     ours.read_exact(&mut passed).await.unwrap();
     assert_eq!(passed, REQUEST);
 }
@@ -91,5 +95,5 @@ async fn who_holds_up_a_flush_or_a_shutdown_is_cut_off() {
     let (_caller, mut ours, _is_stuck) = answered().await;
     let error = ours.shutdown().await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-    assert_eq!(began.elapsed().as_millis(), PATIENCE.as_millis() * 2);
+    assert_eq!(began.elapsed().as_millis(), CALLER_TIMEOUT.as_millis() * 2);
 }

@@ -7,6 +7,7 @@ mod watch;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use prometheus_client::registry::Registry;
@@ -15,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tracing::info;
 
-pub(super) use self::connection::TlsConnection;
+use self::connection::TlsConnection;
 pub(crate) use self::identity::TlsSettings;
 use self::metrics::TlsMetrics;
 
@@ -24,14 +25,14 @@ const ENCRYPTED_AHEAD: usize = 8 << 10;
 
 /// Encrypts connections with the certificate that counts when they come.
 #[derive(Clone, Debug)]
-pub(super) struct Tls {
+pub(crate) struct Tls {
     current: Arc<ArcSwap<ServerConfig>>,
     metrics: TlsMetrics,
 }
 
 impl Tls {
     /// Starts with this certificate, and reloads it when its files change.
-    pub(super) fn start(settings: &TlsSettings, registry: &mut Registry) -> io::Result<Self> {
+    pub(crate) fn start(settings: &TlsSettings, registry: &mut Registry) -> io::Result<Self> {
         let metrics = TlsMetrics::register(registry);
         metrics.loaded(settings.identity());
         info!(expires = %settings.identity().expires, "TLS certificate loaded");
@@ -40,12 +41,16 @@ impl Tls {
         Ok(Self { current, metrics })
     }
 
-    /// Encrypts a connection; its handshake is made as it is read.
-    pub(super) fn accept(&self, connection: TcpStream) -> TlsConnection<TcpStream> {
+    /// Encrypts a connection; its handshake is made as it is read, and may take this long.
+    pub(crate) fn accept(
+        &self,
+        connection: TcpStream,
+        timeout: Duration,
+    ) -> TlsConnection<TcpStream> {
         let acceptor = TlsAcceptor::from(self.current.load_full());
         let accept = acceptor.accept_with(connection, |session| {
             session.set_buffer_limit(Some(ENCRYPTED_AHEAD));
         });
-        TlsConnection::new(accept, self.metrics.clone())
+        TlsConnection::new(accept, timeout, self.metrics.clone())
     }
 }

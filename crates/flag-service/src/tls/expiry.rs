@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     const LOCALHOST: &[u8] =
-        include_bytes!("../../../../../tests/fixtures/google_cloud/localhost.pem");
+        include_bytes!("../../../../tests/fixtures/google_cloud/localhost.pem");
 
     #[test]
     fn the_expiry_of_a_certificate_is_read() {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use crate::config::Input;
+use super::Input;
 
 /// What is printed, and whether the service would start.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
@@ -10,11 +11,10 @@ use tokio_rustls::Accept;
 use tokio_rustls::server::TlsStream;
 
 use super::metrics::TlsMetrics;
-use crate::server::connection::PATIENCE;
 
 /// An encrypted connection.
 #[derive(Debug)]
-pub(in crate::server) struct TlsConnection<T>(Stage<T>);
+pub(crate) struct TlsConnection<T>(Stage<T>);
 
 enum Stage<T> {
     Handshake(Box<Handshake<T>>),
@@ -29,11 +29,11 @@ struct Handshake<T> {
 }
 
 impl<T> TlsConnection<T> {
-    /// Begins a handshake, which goes on when the connection is read.
-    pub(super) fn new(accept: Accept<T>, metrics: TlsMetrics) -> Self {
+    /// Begins a handshake, which goes on when the connection is read, and may take this long.
+    pub(super) fn new(accept: Accept<T>, timeout: Duration, metrics: TlsMetrics) -> Self {
         Self(Stage::Handshake(Box::new(Handshake {
             accept,
-            deadline: Box::pin(sleep(PATIENCE)),
+            deadline: Box::pin(sleep(timeout)),
             metrics,
         })))
     }
