@@ -10,6 +10,7 @@
 mod airflow;
 mod api;
 mod bench;
+mod book;
 mod cache;
 mod chart;
 mod ci;
@@ -23,6 +24,7 @@ mod image;
 mod instructions;
 mod load_test;
 mod manifests;
+mod markdown;
 mod metadata;
 mod migration;
 mod mutants;
@@ -65,6 +67,8 @@ enum Chore {
     Migration,
     /// Checks what is in deploy/: images, manifests, packages. Needs Debian, root, kubectl, and the network at first
     Deploy,
+    /// Builds the pages as a book: needs mdBook
+    Book,
     /// Checks that the public API of the client is as recorded
     Api,
     /// Checks that our crates depend only on what they may
@@ -92,6 +96,7 @@ fn main() -> ExitCode {
         Chore::Mutants(args) => mutants::run(&args, &mut foreground),
         Chore::Migration => test::run_on_emulator(migration::run, &mut foreground),
         Chore::Deploy => ci::run_deploy(&mut foreground),
+        Chore::Book => book::run(&mut foreground),
         Chore::Api => api::run(&mut foreground),
         Chore::Edges => edges::run(),
         Chore::Tidy => tidy::run(),

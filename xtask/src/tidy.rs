@@ -2,6 +2,7 @@
 mod circles;
 mod glossary;
 mod imports;
+mod links;
 mod source;
 mod statistics;
 mod tree;
@@ -67,6 +68,7 @@ fn violations(metadata: &Metadata, trees: &[Tree<'_>]) -> Result<Vec<String>> {
         circles::complaint(name, &circles::largest(&tree.modules), circles::limit(name))
     }));
     found.extend(glossary::complaints(metadata, trees)?);
+    found.extend(links::complaints(&metadata.workspace_root)?);
     Ok(found)
 }
 
