@@ -10,6 +10,7 @@
 mod airflow;
 mod api;
 mod bench;
+mod bigtable;
 mod book;
 mod cache;
 mod chart;
@@ -35,6 +36,7 @@ mod services;
 mod test;
 mod tidy;
 mod venv;
+mod walk;
 
 use std::process::ExitCode;
 
@@ -65,7 +67,9 @@ enum Chore {
     Mutants(mutants::Args),
     /// Follows docs/migrating.md beside the Python service, on an emulator: needs Python, and the network at first
     Migration,
-    /// Checks what is in deploy/: images, manifests, packages. Needs Debian, root, kubectl, and the network at first
+    /// Walks through the system as a newcomer does, on an emulator: needs Python
+    Walk,
+    /// Checks what is in deploy/: images, tables, manifests, packages. Needs Debian, root, kubectl, and the network at first
     Deploy,
     /// Builds the pages as a book: needs mdBook
     Book,
@@ -95,6 +99,7 @@ fn main() -> ExitCode {
         Chore::Schemathesis(args) => schemathesis::run(&args, &mut foreground),
         Chore::Mutants(args) => mutants::run(&args, &mut foreground),
         Chore::Migration => test::run_on_emulator(migration::run, &mut foreground),
+        Chore::Walk => test::run_on_emulator(walk::run, &mut foreground),
         Chore::Deploy => ci::run_deploy(&mut foreground),
         Chore::Book => book::run(&mut foreground),
         Chore::Api => api::run(&mut foreground),
