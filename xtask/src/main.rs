@@ -29,6 +29,7 @@ mod markdown;
 mod metadata;
 mod migration;
 mod mutants;
+mod picture;
 mod python;
 mod release;
 mod schemathesis;
@@ -73,6 +74,8 @@ enum Chore {
     Deploy,
     /// Builds the pages as a book: needs mdBook
     Book,
+    /// Draws the picture of the README anew
+    Picture,
     /// Checks that the public API of the client is as recorded
     Api,
     /// Checks that our crates depend only on what they may
@@ -102,6 +105,7 @@ fn main() -> ExitCode {
         Chore::Walk => test::run_on_emulator(walk::run, &mut foreground),
         Chore::Deploy => ci::run_deploy(&mut foreground),
         Chore::Book => book::run(&mut foreground),
+        Chore::Picture => picture::run(&mut foreground),
         Chore::Api => api::run(&mut foreground),
         Chore::Edges => edges::run(),
         Chore::Tidy => tidy::run(),
