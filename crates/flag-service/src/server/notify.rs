@@ -12,7 +12,7 @@ use tracing::warn;
 use crate::http::AppState;
 
 /// How often the readiness is checked until the service is ready.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long systemd may take to receive a message: what follows a signal to stop waits for it.
 const SENT_WITHIN: Duration = Duration::from_millis(100);
@@ -43,7 +43,7 @@ impl Notifier {
     async fn ready(self, state: Data<AppState>) {
         let Self(Some(_)) = self else { return };
         while state.readiness.describe().await.0 != StatusCode::OK {
-            sleep(LOOK_EVERY).await;
+            sleep(CHECK_EVERY).await;
         }
         self.notify("READY=1").await;
     }

@@ -12,7 +12,7 @@ use super::identity::{Content, Files, TlsSettings};
 use super::metrics::TlsMetrics;
 
 /// How often the files are checked. Their content is compared, as for API keys.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const CHECK_EVERY: Duration = Duration::from_secs(2);
 
 /// The files, and what is in use of them.
 struct Watch {
@@ -38,8 +38,8 @@ pub(super) fn start(
     };
     let watch = move || {
         loop {
-            thread::sleep(LOOK_EVERY);
-            watch.look();
+            thread::sleep(CHECK_EVERY);
+            watch.check();
         }
     };
     let thread = thread::Builder::new().name("tls-files".to_owned());
@@ -47,7 +47,7 @@ pub(super) fn start(
 }
 
 impl Watch {
-    fn look(&mut self) {
+    fn check(&mut self) {
         let problem = self.take_changes().err();
         let problem = problem.map(|error| format!("{error:#}"));
         self.metrics.set_current(problem.is_none());
