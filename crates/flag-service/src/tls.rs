@@ -1,4 +1,5 @@
 //! TLS: the certificate and its key, which are reloaded when their files change, and connections that are encrypted by them.
+mod ciphertext;
 mod connection;
 mod expiry;
 mod identity;
@@ -16,7 +17,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tracing::info;
 
-use self::connection::TlsConnection;
+use self::ciphertext::Ciphertext;
+pub(crate) use self::connection::TlsConnection;
 pub(crate) use self::identity::TlsSettings;
 use self::metrics::TlsMetrics;
 
@@ -48,7 +50,7 @@ impl Tls {
         timeout: Duration,
     ) -> TlsConnection<TcpStream> {
         let acceptor = TlsAcceptor::from(self.current.load_full());
-        let accept = acceptor.accept_with(connection, |session| {
+        let accept = acceptor.accept_with(Ciphertext::new(connection), |session| {
             session.set_buffer_limit(Some(ENCRYPTED_AHEAD));
         });
         TlsConnection::new(accept, timeout, self.metrics.clone())

@@ -49,6 +49,22 @@ fn must_count(service: &Service, line: &str) {
     }
 }
 
+/// Waits until the service holds this many bytes for callers.
+#[track_caller]
+fn must_hold(service: &Service, bytes: u64) {
+    let began = Instant::now();
+    loop {
+        let metrics = get(service, "/metrics");
+        let held = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("flag_held_bytes "));
+        if held.is_some_and(|held| held.parse::<u64>().unwrap() >= bytes) {
+            return;
+        }
+        assert!(began.elapsed() < BORNE, "{held:?} bytes are held");
+    }
+}
+
 /// Waits until the service closes a connection.
 fn must_close(mut socket: TcpStream) {
     socket.set_read_timeout(Some(BORNE)).unwrap();
@@ -192,6 +208,52 @@ fn a_slow_head_is_refused_over_tls() {
         &service,
         "flag_slow_connections_closed_total{reason=\"send\"} 1",
     );
+}
+
+#[test]
+fn an_unfinished_record_is_counted_and_cut_off() {
+    // A full record is announced, of which this much comes.
+    let part = [&[23, 3, 3, 64, 0], &[0; 15_000][..]].concat();
+    let (service, _files, _store) = start(&[]);
+    let mut streams: Vec<_> = (0..10)
+        .map(|_| open(&service, "localhost").unwrap())
+        .collect();
+    // One of them has been answered before.
+    let request = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
+    streams[0].write_all(request.as_bytes()).unwrap();
+    assert!(streams[0].read(&mut [0; 1024]).unwrap() > 0);
+    for stream in &mut streams {
+        stream.sock.write_all(&part).unwrap();
+    }
+    must_hold(&service, 150_000);
+    // Further bytes do not extend the deadline.
+    let mut drip = streams[1].sock.try_clone().unwrap();
+    std::thread::spawn(move || {
+        while drip.write_all(b"x").is_ok() {
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    });
+    for stream in streams {
+        must_close(stream.sock);
+    }
+    must_count(
+        &service,
+        "flag_slow_connections_closed_total{reason=\"send\"} 10",
+    );
+    must_count(&service, "flag_held_bytes 0");
+}
+
+#[test]
+fn a_key_update_does_not_end_an_idle_connection() {
+    let (service, _files, _store) = start(&[]);
+    let mut stream = open(&service, "localhost").unwrap();
+    stream.conn.refresh_traffic_keys().unwrap();
+    stream.flush().unwrap();
+    let mut slow = open(&service, "localhost").unwrap();
+    // Once the deadline of a head has passed, the other connection still serves.
+    exchange(&mut slow, QUESTION);
+    let last = format!("{QUESTION}Connection: close\r\n\r\n");
+    assert!(exchange(&mut stream, &last).starts_with("HTTP/1.1 200 OK"));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! no timer is reset after an answer.
 
 mod deadlines;
+mod transport;
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -19,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 pub(super) use self::deadlines::CALLER_TIMEOUT;
+pub(super) use self::transport::Transport;
 use super::connections::Connections;
 use super::framing::Framing;
 use super::watch::UseCheck;
@@ -157,6 +159,18 @@ impl<T> GuardedConnection<T> {
             let _ = self.held.set(0);
         }
     }
+}
+
+impl<T: Transport> GuardedConnection<T> {
+    /// Whether a part of the next request has arrived.
+    fn has_begun(&self) -> bool {
+        !self.unpassed.is_empty() || self.io.has_begun()
+    }
+
+    /// Bytes that were received and not passed on.
+    fn received(&self) -> usize {
+        self.unpassed.len() + self.io.unread()
+    }
 
     /// Continues with the next request if the answer is complete and written.
     fn after_flush(&mut self, context: &mut Context<'_>) {
@@ -177,7 +191,7 @@ impl<T> GuardedConnection<T> {
         if !self.unpassed.is_empty() {
             self.find_passable();
         }
-        let is_arriving = !self.unpassed.is_empty();
+        let is_arriving = self.has_begun();
         self.state.is_arriving.set(is_arriving);
         if is_arriving {
             context.waker().wake_by_ref();
@@ -189,9 +203,6 @@ impl<T> GuardedConnection<T> {
             context.waker().wake_by_ref();
         }
     }
-}
-
-impl<T: AsyncRead + Unpin> GuardedConnection<T> {
     /// Reads a few bytes after a request that is being answered.
     fn read_ahead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.unpassed.len() < READ_AHEAD {
@@ -236,9 +247,7 @@ impl<T: AsyncRead + Unpin> GuardedConnection<T> {
             }
         }
     }
-}
 
-impl<T: AsyncWrite + Unpin> GuardedConnection<T> {
     fn write_pending_bytes(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.pending_bytes.is_empty() {
             match Pin::new(&mut self.io).poll_write(context, self.pending_bytes) {
@@ -253,7 +262,7 @@ impl<T: AsyncWrite + Unpin> GuardedConnection<T> {
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedConnection<T> {
+impl<T: Transport> AsyncRead for GuardedConnection<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -283,6 +292,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedConnection<T> {
             {
                 return this.wait(context);
             }
+            let _ = this.held.set(this.received());
             let has_ended = buffer.filled().len() == before;
             if has_ended || this.take_read(buffer, before) {
                 return Poll::Ready(Ok(()));
@@ -291,7 +301,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedConnection<T> {
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedConnection<T> {
+impl<T: Transport> AsyncWrite for GuardedConnection<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -14,11 +14,10 @@ use actix_service::{
 use actix_web::App;
 use actix_web::dev::AppConfig;
 use actix_web::web::Data;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::answers::{PIECE, followed};
-use super::connection::{CALLER_TIMEOUT, GuardedConnection};
+use super::connection::{CALLER_TIMEOUT, GuardedConnection, Transport};
 use super::connections::{Connections, EXTRA};
 use super::{LINGER, files, stop};
 use crate::handlers::register;
@@ -106,7 +105,7 @@ fn guarded<T>(
 }
 
 /// Serves the application on guarded connections.
-fn http<T: AsyncRead + AsyncWrite + Unpin + 'static>(
+fn http<T: Transport + 'static>(
     state: &Data<AppState>,
     stopping: GracefulShutdownSignal,
 ) -> impl ServiceFactory<Accepted<T>, Config = (), Response = (), Error = DispatchError, InitError = ()>

@@ -10,6 +10,7 @@ use tokio::time::{Sleep, sleep};
 use tokio_rustls::Accept;
 use tokio_rustls::server::TlsStream;
 
+use super::ciphertext::Ciphertext;
 use super::metrics::TlsMetrics;
 
 /// An encrypted connection.
@@ -18,19 +19,23 @@ pub(crate) struct TlsConnection<T>(Stage<T>);
 
 enum Stage<T> {
     Handshake(Box<Handshake<T>>),
-    Open(Box<TlsStream<T>>),
+    Open(Box<TlsStream<Ciphertext<T>>>),
     Failed,
 }
 
 struct Handshake<T> {
-    accept: Accept<T>,
+    accept: Accept<Ciphertext<T>>,
     deadline: Pin<Box<Sleep>>,
     metrics: TlsMetrics,
 }
 
 impl<T> TlsConnection<T> {
     /// Begins a handshake, which goes on when the connection is read, and may take this long.
-    pub(super) fn new(accept: Accept<T>, timeout: Duration, metrics: TlsMetrics) -> Self {
+    pub(super) fn new(
+        accept: Accept<Ciphertext<T>>,
+        timeout: Duration,
+        metrics: TlsMetrics,
+    ) -> Self {
         Self(Stage::Handshake(Box::new(Handshake {
             accept,
             deadline: Box::pin(sleep(timeout)),
@@ -40,12 +45,34 @@ impl<T> TlsConnection<T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> TlsConnection<T> {
+    /// Bytes that were received and are not decrypted yet.
+    pub(crate) fn unread(&self) -> usize {
+        match &self.0 {
+            Stage::Handshake(handshake) => handshake.accept.get_ref().map_or(0, Ciphertext::unread),
+            Stage::Open(stream) => stream.get_ref().0.unread(),
+            Stage::Failed => 0,
+        }
+    }
+
+    /// Whether they may be the beginning of a request.
+    pub(crate) fn has_begun(&self) -> bool {
+        match &self.0 {
+            Stage::Open(stream) => stream.get_ref().0.has_begun(),
+            Stage::Handshake(_) | Stage::Failed => false,
+        }
+    }
+
     /// Goes on with the handshake, if it is not done.
-    fn open(&mut self, context: &mut Context<'_>) -> Poll<io::Result<&mut TlsStream<T>>> {
+    fn open(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<&mut TlsStream<Ciphertext<T>>>> {
         if let Stage::Handshake(handshake) = &mut self.0 {
             let opened = ready!(handshake.go_on(context));
             self.0 = Stage::Failed;
-            self.0 = Stage::Open(Box::new(opened?));
+            let mut stream = Box::new(opened?);
+            stream.get_mut().0.note_plaintext();
+            self.0 = Stage::Open(stream);
         }
         Poll::Ready(match &mut self.0 {
             Stage::Open(stream) => Ok(stream),
@@ -55,7 +82,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsConnection<T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Handshake<T> {
-    fn go_on(&mut self, context: &mut Context<'_>) -> Poll<io::Result<TlsStream<T>>> {
+    fn go_on(&mut self, context: &mut Context<'_>) -> Poll<io::Result<TlsStream<Ciphertext<T>>>> {
         let opened = Pin::new(&mut self.accept).poll(context);
         if opened.is_pending() {
             ready!(self.deadline.as_mut().poll(context));
@@ -79,7 +106,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsConnection<T> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let stream = ready!(self.open(context))?;
-        Pin::new(stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut *stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            stream.get_mut().0.note_plaintext();
+        }
+        read
     }
 }
 

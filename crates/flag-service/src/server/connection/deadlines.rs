@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{END_OF_INPUT, GuardedConnection};
+use super::{END_OF_INPUT, GuardedConnection, Transport};
 use crate::http::Phase;
 use crate::server::LINGER;
 use crate::server::watch::UseCheck;
@@ -23,20 +23,19 @@ pub(super) const PARTS: u8 = 4;
 pub(super) const HEAD_TOO_SLOW: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-impl<T> GuardedConnection<T> {
+impl<T: Transport> GuardedConnection<T> {
     /// Waits for more of a request; ready when the connection is to be closed.
     pub(super) fn wait(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.state.set_waker(context.waker());
         if !self.framing.is_in_head() {
             return self.wait_for_body(context);
         }
-        let has_begun = !self.unpassed.is_empty();
+        let has_begun = self.has_begun();
         self.state.is_arriving.set(has_begun);
         if self.state.is_to_drop() || (self.state.is_to_close() && !has_begun) {
             return END_OF_INPUT;
         }
-        if self.held.set(self.unpassed.len()).is_err() {
-            self.connections.metrics.held_too_much.inc();
+        if self.holds_too_much() {
             return END_OF_INPUT;
         }
         if has_begun {
@@ -62,7 +61,19 @@ impl<T> GuardedConnection<T> {
             }
             return self.linger(context).map(Ok);
         }
+        if self.holds_too_much() {
+            return END_OF_INPUT;
+        }
         Poll::Pending
+    }
+
+    /// Counts the bytes that were received and not passed on; whether callers hold too many.
+    fn holds_too_much(&mut self) -> bool {
+        let is_too_much = self.held.set(self.received()).is_err();
+        if is_too_much {
+            self.connections.metrics.held_too_much.inc();
+        }
+        is_too_much
     }
 
     pub(super) fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -98,7 +109,8 @@ impl<T> GuardedConnection<T> {
         bytes: usize,
         context: &mut Context<'_>,
     ) -> Poll<io::Error> {
-        if self.held.set(bytes + self.state.unsent.get()).is_err() {
+        let held = bytes + self.state.unsent.get() + self.io.unread();
+        if self.held.set(held).is_err() {
             self.connections.metrics.held_too_much.inc();
             return Poll::Ready(io::ErrorKind::OutOfMemory.into());
         }

@@ -48,6 +48,8 @@ impl AsyncWrite for Buffered {
     }
 }
 
+impl Transport for Buffered {}
+
 /// A caller who has sent two requests, of which the first is answered and not flushed.
 async fn answered() -> (DuplexStream, GuardedConnection<Buffered>, Rc<Cell<bool>>) {
     let (io, mut caller) = duplex(1024);
