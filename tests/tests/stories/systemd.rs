@@ -55,6 +55,37 @@ fn a_socket_that_is_gone_is_logged_and_stops_nothing() {
     assert!(service.stop().success());
 }
 
+#[test]
+fn readiness_is_told_again_until_a_full_socket_takes_it() {
+    let name = format!("flag-service-test-full-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let socket = listening(&address);
+    let other = UnixDatagram::unbound().unwrap();
+    other.connect_addr(&address).unwrap();
+    other.set_nonblocking(true).unwrap();
+    let mut waiting = 0;
+    while other.send(b"OTHER=1").is_ok() {
+        waiting += 1;
+    }
+    let store = TestStore::embedded();
+    let variables = [("NOTIFY_SOCKET", &*format!("@{name}"))];
+    let service = Service::start_with(&store, &[], &variables);
+    service.must_log("systemd cannot be notified");
+    for _ in 0..waiting {
+        must_tell(&socket, "OTHER=1");
+    }
+    must_tell(&socket, "READY=1");
+}
+
+#[test]
+fn an_empty_socket_is_none() {
+    let store = TestStore::embedded();
+    let service = Service::start_with(&store, &[], &[("NOTIFY_SOCKET", "")]);
+    let log = service.log();
+    assert!(service.stop().success());
+    assert!(!log.contains("systemd cannot be notified"), "{log}");
+}
+
 mod on_bigtable {
     use std::io::ErrorKind;
 

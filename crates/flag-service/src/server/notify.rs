@@ -11,7 +11,7 @@ use tracing::warn;
 
 use crate::http::AppState;
 
-/// How often the readiness is checked until the service is ready.
+/// How often the readiness is checked until the service is ready, and then the message sent until systemd takes it.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// How long systemd may take to receive a message: what follows a signal to stop waits for it.
@@ -28,7 +28,7 @@ pub(super) fn notified(
     state: &Data<AppState>,
     signals: impl Future<Output = &'static str>,
 ) -> impl Future<Output = &'static str> {
-    let notifier = Notifier(socket);
+    let notifier = Notifier(socket.filter(|socket| !socket.is_empty()));
     let ready = tokio::spawn(notifier.clone().ready(state.clone()));
     async move {
         let signal = signals.await;
@@ -45,16 +45,34 @@ impl Notifier {
         while state.readiness.describe().await.0 != StatusCode::OK {
             sleep(CHECK_EVERY).await;
         }
-        self.notify("READY=1").await;
+        let mut is_logged = false;
+        while let Err(error) = self.send("READY=1").await {
+            // systemd waits for it, without a deadline.
+            if !is_logged {
+                self.log("READY=1", &error);
+                is_logged = true;
+            }
+            sleep(CHECK_EVERY).await;
+        }
     }
 
     async fn notify(&self, message: &str) {
-        let Self(Some(socket)) = self else { return };
-        let sent = timeout(SENT_WITHIN, send(socket, message)).await;
-        if let Err(error) = sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-            let socket = socket.display();
-            warn!(%socket, notification = message, %error, "systemd cannot be notified");
+        if let Err(error) = self.send(message).await {
+            self.log(message, &error);
         }
+    }
+
+    async fn send(&self, message: &str) -> io::Result<()> {
+        let Self(Some(socket)) = self else {
+            return Ok(());
+        };
+        let sent = timeout(SENT_WITHIN, send(socket, message)).await;
+        sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn log(&self, message: &str, error: &io::Error) {
+        let socket = self.0.as_deref().unwrap_or_default().display();
+        warn!(%socket, notification = message, %error, "systemd cannot be notified");
     }
 }
 
