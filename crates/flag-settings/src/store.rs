@@ -246,10 +246,16 @@ fn read_bigtable(
     let endpoint = read_endpoint(reader, emulator);
     let ca_file = reader.path(&table::CA_FILE);
     let (app_profile, endpoint, ca_file) = (app_profile?, endpoint?, ca_file?);
-    Some(BigtableSettings {
+    let settings = BigtableSettings {
         endpoint: (!endpoint.is_empty()).then_some(endpoint),
         ca_file: (!ca_file.as_os_str().is_empty()).then_some(ca_file),
         app_profile: (!app_profile.is_empty()).then_some(app_profile),
         ..BigtableSettings::new(project?, instance?, flag_table?, log_table?)
-    })
+    };
+    let uses_tls = emulator.is_none_or(str::is_empty);
+    if uses_tls && let Err(error) = settings.check_ca_file() {
+        reader.add_error(&error.to_string());
+        return None;
+    }
+    Some(settings)
 }

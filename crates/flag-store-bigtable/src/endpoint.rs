@@ -1,8 +1,8 @@
 //! Where Bigtable is, and whose certificates it may have.
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
+use std::{fs, io};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -63,6 +63,15 @@ impl Api {
     }
 }
 
+impl BigtableSettings {
+    /// Whether the file of authorities can be used, if one is set.
+    pub fn check_ca_file(&self) -> Result<(), ConnectError> {
+        self.ca_file
+            .as_deref()
+            .map_or(Ok(()), |file| authorities(file).map(drop))
+    }
+}
+
 /// The usual spelling of an address: no upper case, no dot after the host name.
 fn normalized(address: &str) -> String {
     let Some((host, port)) = split(address) else {
@@ -91,7 +100,12 @@ fn authorities(file: &Path) -> Result<Certificate, ConnectError> {
         file: file.to_owned(),
         problem,
     };
-    let text = fs::read(file).map_err(|error| wrong(format!("cannot be read ({error})")))?;
+    let cannot = |error: io::Error| wrong(format!("cannot be read ({error})"));
+    // Reading a pipe would wait for its writer, and a device may never end.
+    if !fs::metadata(file).map_err(cannot)?.is_file() {
+        return Err(wrong("is no regular file".to_owned()));
+    }
+    let text = fs::read(file).map_err(cannot)?;
     let mut authorities = RootCertStore::empty();
     for (at, certificate) in CertificateDer::pem_slice_iter(&text).enumerate() {
         let broken = || wrong(format!("has a broken certificate (number {})", at + 1));
