@@ -1,12 +1,12 @@
 //! Changing the file: one writer at a time, and readers see the old file or the new one.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use crate::file::{InvalidKeyFile, KeyFile, MAX_FILE_BYTES};
-use crate::on_disk::{lock, open_regular, replace};
+use crate::on_disk::{lock, read_regular, replace};
 
 /// Only its owner may read the file.
 const MODE: u32 = 0o600;
@@ -31,14 +31,7 @@ impl KeyFile {
 
     /// Reads the text of a file, which may not be over [`MAX_FILE_BYTES`], and nothing that one would have to wait for.
     pub fn read_text(path: &Path) -> io::Result<Vec<u8>> {
-        let mut text = Vec::new();
-        open_regular(path)?
-            .take(MAX_FILE_BYTES + 1)
-            .read_to_end(&mut text)?;
-        if u64::try_from(text.len()).is_ok_and(|length| length > MAX_FILE_BYTES) {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        Ok(text)
+        read_regular(path, MAX_FILE_BYTES)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Files in folders where others may have laid something in the way: pipes, links, files of the same name.
 
 use std::fs::{File, OpenOptions, Permissions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -18,6 +18,18 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
         return Err(io::Error::other("it is no regular file"));
     }
     Ok(file)
+}
+
+/// Reads a file of at most so many bytes, as [`open_regular`] opens it.
+pub fn read_regular(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    open_regular(path)?
+        .take(max_bytes + 1)
+        .read_to_end(&mut content)?;
+    if u64::try_from(content.len()).is_ok_and(|length| length > max_bytes) {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(content)
 }
 
 /// Puts a whole file in the place of another, as one step, and waits until the disk has it.

@@ -2,6 +2,7 @@
 mod ciphertext;
 mod connection;
 mod expiry;
+mod files;
 mod identity;
 mod metrics;
 mod watch;
@@ -15,11 +16,10 @@ use prometheus_client::registry::Registry;
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
-use tracing::info;
 
 use self::ciphertext::Ciphertext;
 pub(crate) use self::connection::TlsConnection;
-pub(crate) use self::identity::TlsSettings;
+pub(crate) use self::identity::{TlsFile, TlsSettings};
 use self::metrics::TlsMetrics;
 
 /// Bytes of an answer that are encrypted ahead of a caller that does not read.
@@ -37,7 +37,7 @@ impl Tls {
     pub(crate) fn start(settings: &TlsSettings, registry: &mut Registry) -> io::Result<Self> {
         let metrics = TlsMetrics::register(registry);
         metrics.loaded(settings.identity());
-        info!(expires = %settings.identity().expires, "TLS certificate loaded");
+        settings.identity().log();
         let current = Arc::new(ArcSwap::new(Arc::clone(&settings.identity().config)));
         watch::start(settings.clone(), Arc::clone(&current), metrics.clone())?;
         Ok(Self { current, metrics })

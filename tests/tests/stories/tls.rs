@@ -146,6 +146,14 @@ fn a_new_certificate_counts_without_a_restart_and_a_broken_pair_does_not() {
     service.must_log("TLS files can be used again");
     must_count(&service, "flag_tls_files_current 1");
 
+    files.put("expired.pem", "certificate.pem");
+    service.must_log("the certificate expired at 2021-01-01T00:00:00Z");
+    must_count(&service, "flag_tls_files_current 0");
+    assert!(
+        open(&service, "localhost").is_ok(),
+        "it replaced a valid one"
+    );
+
     files.put("bigtable.test.pem", "certificate.pem");
     let began = Instant::now();
     while open(&service, "bigtable.test").is_err() {

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use super::Input;
+use crate::tls::TlsSettings;
 
 /// What is printed, and whether the service would start.
 #[derive(Debug)]
@@ -23,9 +24,12 @@ pub(crate) fn check_config(input: Input) -> Checked {
         .iter()
         .map(|variable| format!("warning: {}: {variable}", variable.name));
     let mut problems: Vec<String> = warnings.collect();
-    let errors = input.config().err();
-    let is_valid = errors.is_none();
-    let errors = errors.into_iter().flat_map(|errors| errors.0);
+    let config = input.config();
+    let tls = config.as_ref().ok().and_then(|config| config.tls.as_ref());
+    let expired = tls.and_then(TlsSettings::warning);
+    problems.extend(expired.map(|problem| format!("warning: tls-certificate-file: {problem}")));
+    let is_valid = config.is_ok();
+    let errors = config.err().into_iter().flat_map(|errors| errors.0);
     problems.extend(errors.map(|error| format!("error: {error}")));
     Checked {
         settings,

@@ -2,7 +2,7 @@
 
 use flag_settings::{Reader, Setting, table};
 
-use crate::tls::TlsSettings;
+use crate::tls::{TlsFile, TlsSettings};
 
 /// The settings read here.
 pub(super) const SETTINGS: &[Setting] = &[table::TLS_CERTIFICATE_FILE, table::TLS_KEY_FILE];
@@ -20,9 +20,15 @@ pub(super) fn read(reader: &mut Reader) -> Option<Option<TlsSettings>> {
         (true, true) => Some(None),
         (false, false) => match TlsSettings::read(certificate, key) {
             Ok(settings) => Some(Some(settings)),
-            Err(error) => {
-                let origin = reader.origin(&table::TLS_CERTIFICATE_FILE);
-                reader.add_error(&format!("tls-certificate-file ({origin}): {error:#}"));
+            Err(problems) => {
+                for (file, problem) in problems {
+                    let setting = match file {
+                        TlsFile::Certificate => table::TLS_CERTIFICATE_FILE,
+                        TlsFile::Key => table::TLS_KEY_FILE,
+                    };
+                    let (option, origin) = (setting.option(), reader.origin(&setting));
+                    reader.add_error(&format!("{option} ({origin}): {problem}"));
+                }
                 None
             }
         },

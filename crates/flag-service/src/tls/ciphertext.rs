@@ -101,6 +101,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Ciphertext<T> {
         self.record.read(fresh);
         self.unread += fresh.len();
         if self.unread > MOST {
+            buffer.set_filled(before);
             return Poll::Ready(Err(ErrorKind::InvalidData.into()));
         }
         Poll::Ready(Ok(()))

@@ -1,12 +1,20 @@
-//! Until when a certificate is valid: the one field of it that is read here (RFC 5280, 4.1).
+//! From when and until when a certificate is valid: the one field of it that is read here (RFC 5280, 4.1).
 
 use std::fmt;
+use std::time::SystemTime;
 
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
-/// Until when a certificate is valid.
+/// From when and until when a certificate is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Expiry(OffsetDateTime);
+pub(super) struct Validity {
+    pub(super) begins: Instant,
+    pub(super) ends: Instant,
+}
+
+/// An instant, to the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Instant(OffsetDateTime);
 
 const SEQUENCE: u8 = 0x30;
 const UTC_TIME: u8 = 0x17;
@@ -14,7 +22,7 @@ const GENERALIZED_TIME: u8 = 0x18;
 /// The version, which may be left out.
 const VERSION: u8 = 0xa0;
 
-impl Expiry {
+impl Validity {
     /// Reads it from a certificate in DER.
     pub(super) fn of(certificate: &[u8]) -> Option<Self> {
         let (certificate, _) = expect(SEQUENCE, certificate)?;
@@ -27,8 +35,25 @@ impl Expiry {
             (_, _, fields) = element(fields)?;
         }
         let (validity, _) = expect(SEQUENCE, fields)?;
-        let (_, _, not_after) = element(validity)?;
-        let (kind, text, _) = element(not_after)?;
+        let (begins, validity) = Instant::read(validity)?;
+        let (ends, _) = Instant::read(validity)?;
+        Some(Self { begins, ends })
+    }
+
+    /// Why a certificate is not valid at this time.
+    pub(super) fn problem(&self, now: SystemTime) -> Option<String> {
+        let now = Instant(OffsetDateTime::from(now));
+        if now > self.ends {
+            return Some(format!("the certificate expired at {}", self.ends));
+        }
+        (now < self.begins).then(|| format!("the certificate is not valid before {}", self.begins))
+    }
+}
+
+impl Instant {
+    /// Reads an instant, and what stands behind it.
+    fn read(der: &[u8]) -> Option<(Self, &[u8])> {
+        let (kind, text, rest_of_der) = element(der)?;
         let text = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
         let (year, rest) = match kind {
             UTC_TIME => {
@@ -42,7 +67,7 @@ impl Expiry {
             }
             _ => return None,
         };
-        time_of(year, rest).map(Self)
+        Some((Self(time_of(year, rest)?), rest_of_der))
     }
 
     /// Seconds since 1970.
@@ -51,7 +76,7 @@ impl Expiry {
     }
 }
 
-impl fmt::Display for Expiry {
+impl fmt::Display for Instant {
     /// As `2030-01-31T00:00:00Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (date, time) = (self.0.date(), self.0.time());
@@ -94,6 +119,8 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject as _;
 
@@ -105,14 +132,28 @@ mod tests {
     #[test]
     fn the_expiry_of_a_certificate_is_read() {
         let certificate = CertificateDer::from_pem_slice(LOCALHOST).unwrap();
-        let expiry = Expiry::of(&certificate).unwrap();
-        assert_eq!(expiry.to_string(), "2120-01-01T00:00:00Z");
-        assert_eq!(expiry.timestamp(), 4_733_510_400);
+        let validity = Validity::of(&certificate).unwrap();
+        assert_eq!(validity.begins.to_string(), "2020-01-01T00:00:00Z");
+        assert_eq!(validity.ends.to_string(), "2120-01-01T00:00:00Z");
+        assert_eq!(validity.ends.timestamp(), 4_733_510_400);
+    }
+
+    #[test]
+    fn a_certificate_is_valid_from_its_first_second_to_its_last() {
+        let certificate = CertificateDer::from_pem_slice(LOCALHOST).unwrap();
+        let validity = Validity::of(&certificate).unwrap();
+        let at = |seconds| validity.problem(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        let early = "the certificate is not valid before 2020-01-01T00:00:00Z";
+        let late = "the certificate expired at 2120-01-01T00:00:00Z";
+        assert_eq!(at(1_577_836_799).as_deref(), Some(early));
+        assert_eq!(at(1_577_836_800), None);
+        assert_eq!(at(4_733_510_400), None);
+        assert_eq!(at(4_733_510_401).as_deref(), Some(late));
     }
 
     #[test]
     fn a_year_of_two_digits_is_one_before_2050() {
-        let time = |year, rest| time_of(year, rest).map(|time| Expiry(time).to_string());
+        let time = |year, rest| time_of(year, rest).map(|time| Instant(time).to_string());
         let expected = Some("2030-01-31T23:59:58Z".to_owned());
         assert_eq!(time(2030, "0131235958"), expected);
         assert_eq!(time(2030, "0231235958"), None);
@@ -122,7 +163,8 @@ mod tests {
             let validity = [&[SEQUENCE, 30], &*time, &*time].concat();
             let fields = [&[2, 0, SEQUENCE, 0, SEQUENCE, 0], &*validity].concat();
             let fields = [&[SEQUENCE, 38], &*fields].concat();
-            Expiry::of(&[&[SEQUENCE, 40], &*fields].concat()).map(|expiry| expiry.to_string())
+            let validity = Validity::of(&[&[SEQUENCE, 40], &*fields].concat());
+            validity.map(|validity| validity.ends.to_string())
         };
         assert_eq!(validity(b"30"), expected);
         assert!(validity(b"49").unwrap().starts_with("2049"));
@@ -134,7 +176,7 @@ mod tests {
     fn a_part_of_a_certificate_has_no_expiry() {
         let certificate = CertificateDer::from_pem_slice(LOCALHOST).unwrap();
         for length in 0..certificate.len() {
-            assert_eq!(Expiry::of(&certificate[..length]), None, "{length}");
+            assert_eq!(Validity::of(&certificate[..length]), None, "{length}");
         }
     }
 }

@@ -1,16 +1,18 @@
 //! A certificate and its key, as their files hold them.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::{Context as _, anyhow};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tracing::{info, warn};
 
-use super::expiry::Expiry;
+use super::expiry::Validity;
+use super::files::{Content, Files, Reading};
 
 /// The one protocol above TLS.
 const HTTP_1_1: &[u8] = b"http/1.1";
@@ -23,33 +25,28 @@ pub(crate) struct TlsSettings {
     identity: Identity,
 }
 
-/// The files of a certificate and its key, in PEM.
-#[derive(Clone, Debug)]
-pub(super) struct Files {
-    pub(super) certificate: PathBuf,
-    key: PathBuf,
-}
-
-/// What the files hold.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Content {
-    certificate: Vec<u8>,
-    key: Vec<u8>,
+/// One of the two files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TlsFile {
+    Certificate,
+    Key,
 }
 
 /// A certificate with its key.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
     pub(super) config: Arc<ServerConfig>,
-    pub(super) expires: Expiry,
+    pub(super) validity: Validity,
 }
 
 impl TlsSettings {
-    /// Reads the files for the first time.
-    pub(crate) fn read(certificate: PathBuf, key: PathBuf) -> anyhow::Result<Self> {
+    /// Reads the files for the first time; an error names each file that cannot be used.
+    pub(crate) fn read(certificate: PathBuf, key: PathBuf) -> Result<Self, Vec<(TlsFile, String)>> {
         let files = Files { certificate, key };
-        let content = files.read()?;
-        let identity = content.parse()?;
+        let content = Reading::default().read(&files)?;
+        let identity = content
+            .parse()
+            .map_err(|(file, error)| vec![(file, format!("{error:#}"))])?;
         Ok(Self {
             files,
             content,
@@ -60,56 +57,73 @@ impl TlsSettings {
     pub(super) fn identity(&self) -> &Identity {
         &self.identity
     }
-}
 
-impl Files {
-    pub(super) fn read(&self) -> anyhow::Result<Content> {
-        Ok(Content {
-            certificate: read(&self.certificate)?,
-            key: read(&self.key)?,
-        })
+    /// Why the certificate is not valid now.
+    pub(crate) fn warning(&self) -> Option<String> {
+        self.identity.validity.problem(SystemTime::now())
     }
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    fs::read(path).with_context(|| path.display().to_string())
+impl Identity {
+    /// Logs that it is in use from now on.
+    pub(super) fn log(&self) {
+        info!(expires = %self.validity.ends, "TLS certificate loaded");
+        if let Some(problem) = self.validity.problem(SystemTime::now()) {
+            warn!(
+                problem,
+                "the TLS certificate is not valid now: clients refuse it"
+            );
+        }
+    }
 }
 
 impl Content {
     /// Parses the certificate, with those between it and its authority, and the key, which must belong to it.
-    pub(super) fn parse(&self) -> anyhow::Result<Identity> {
+    pub(super) fn parse(&self) -> Result<Identity, (TlsFile, anyhow::Error)> {
+        let (chain, validity) = self
+            .chain()
+            .map_err(|error| (TlsFile::Certificate, error))?;
+        // Not the library's own error: it may quote the file.
+        let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| {
+            let problem = "the key file holds no unencrypted private key in PEM";
+            (TlsFile::Key, anyhow!(problem))
+        })?;
+        let config = config(chain, key).map_err(|error| (TlsFile::Certificate, error))?;
+        Ok(Identity {
+            config: Arc::new(config),
+            validity,
+        })
+    }
+
+    fn chain(&self) -> anyhow::Result<(Vec<CertificateDer<'static>>, Validity)> {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.certificate).collect();
         let chain = chain.map_err(|_| anyhow!("the certificate file is not valid PEM"))?;
         let certificate = chain
             .first()
             .context("the certificate file holds no certificate in PEM")?;
-        let expires = Expiry::of(certificate).context("the certificate cannot be read")?;
-        // Not the library's own error: it may quote the file.
-        let key = PrivateKeyDer::from_pem_slice(&self.key)
-            .map_err(|_| anyhow!("the key file holds no unencrypted private key in PEM"))?;
-        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let mut config = builder
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .context("certificate and key cannot be used")?;
-        config.alpn_protocols = vec![HTTP_1_1.to_vec()];
-        Ok(Identity {
-            config: Arc::new(config),
-            expires,
-        })
+        let validity = Validity::of(certificate).context("the certificate cannot be read")?;
+        Ok((chain, validity))
     }
 }
 
-impl std::fmt::Debug for Content {
-    /// Never shows the key.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Content").finish_non_exhaustive()
-    }
+fn config(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> anyhow::Result<ServerConfig> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let mut config = builder
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context("certificate and key cannot be used")?;
+    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+    Ok(config)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     const FOLDER: &str = concat!(
@@ -120,7 +134,7 @@ mod tests {
     fn read(certificate: &str, key: &str) -> Result<TlsSettings, String> {
         let path = |name: &str| Path::new(FOLDER).join(name);
         let read = TlsSettings::read(path(certificate), path(key));
-        read.map_err(|error| format!("{error:#}"))
+        read.map_err(|problems| format!("{problems:?}"))
     }
 
     #[track_caller]
@@ -132,7 +146,7 @@ mod tests {
     #[test]
     fn a_certificate_with_its_key_is_taken() {
         let settings = read("localhost.pem", "server.key").unwrap();
-        let expires = settings.identity().expires.to_string();
+        let expires = settings.identity().validity.ends.to_string();
         assert_eq!(expires, "2120-01-01T00:00:00Z");
         assert!(!format!("{settings:?}").contains("BEGIN"));
     }
@@ -144,6 +158,15 @@ mod tests {
         check_refused(key, key, "holds no certificate");
         check_refused("make.sh", key, "holds no certificate");
         check_refused(certificate, certificate, "no unencrypted private key");
-        check_refused("absent.pem", key, "absent.pem");
+        check_refused("absent.pem", key, "(Certificate, \"");
+        check_refused(certificate, "absent.key", "[(Key, \"");
+        let both = read("absent.pem", "absent.key").unwrap_err();
+        assert!(both.contains("absent.pem") && both.contains("absent.key"));
+    }
+
+    #[test]
+    fn a_file_that_never_ends_is_refused() {
+        check_refused("/dev/zero", "server.key", "no regular file");
+        check_refused("localhost.pem", "/dev/zero", "[(Key, \"");
     }
 }

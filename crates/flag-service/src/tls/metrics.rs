@@ -56,7 +56,7 @@ impl TlsMetrics {
 
     /// Notes the certificate in use.
     pub(super) fn loaded(&self, identity: &Identity) {
-        self.expires.set(identity.expires.timestamp());
+        self.expires.set(identity.validity.ends.timestamp());
         self.is_current.set(1);
     }
 

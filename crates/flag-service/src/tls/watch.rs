@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use tracing::{error, info};
 
-use super::identity::{Content, Files, TlsSettings};
+use super::expiry::Validity;
+use super::files::{Content, Files, Reading};
+use super::identity::TlsSettings;
 use super::metrics::TlsMetrics;
 
 /// How often the files are checked. Their content is compared, as for API keys.
@@ -17,7 +19,9 @@ const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// The files, and what is in use of them.
 struct Watch {
     files: Files,
+    reading: Reading,
     content: Content,
+    validity: Validity,
     current: Arc<ArcSwap<ServerConfig>>,
     metrics: TlsMetrics,
     problem: Option<String>,
@@ -30,6 +34,8 @@ pub(super) fn start(
     metrics: TlsMetrics,
 ) -> std::io::Result<()> {
     let mut watch = Watch {
+        reading: Reading::default(),
+        validity: settings.identity().validity,
         files: settings.files,
         content: settings.content,
         current,
@@ -48,8 +54,7 @@ pub(super) fn start(
 
 impl Watch {
     fn check(&mut self) {
-        let problem = self.take_changes().err();
-        let problem = problem.map(|error| format!("{error:#}"));
+        let problem = self.take_changes(SystemTime::now()).err();
         self.metrics.set_current(problem.is_none());
         let file = self.files.certificate.display();
         match &problem {
@@ -62,16 +67,25 @@ impl Watch {
         self.problem = problem;
     }
 
-    fn take_changes(&mut self) -> anyhow::Result<()> {
-        let content = self.files.read()?;
+    /// Uses what the files hold now, unless it cannot be used, or is not valid while the certificate in use is.
+    fn take_changes(&mut self, now: SystemTime) -> Result<(), String> {
+        let content = self.reading.read(&self.files).map_err(|problems| {
+            let problems: Vec<_> = problems.into_iter().map(|(_, problem)| problem).collect();
+            problems.join("; ")
+        })?;
         if content == self.content {
             return Ok(());
         }
-        let identity = content.parse()?;
-        info!(expires = %identity.expires, "TLS certificate loaded");
+        let identity = content.parse().map_err(|(_, error)| format!("{error:#}"))?;
+        if let (Some(problem), None) = (identity.validity.problem(now), self.validity.problem(now))
+        {
+            return Err(problem);
+        }
+        identity.log();
         self.metrics.loaded(&identity);
         self.current.store(identity.config);
         self.content = content;
+        self.validity = identity.validity;
         Ok(())
     }
 }
