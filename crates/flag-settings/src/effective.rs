@@ -42,8 +42,19 @@ impl Sources {
         if setting.kind == Kind::Secret && value.as_ref().map_or(true, |value| !value.is_empty()) {
             return HIDDEN.to_owned();
         }
-        value.unwrap_or_else(|bytes| bytes.display().to_string())
+        let value = value.unwrap_or_else(|bytes| bytes.display().to_string());
+        without_userinfo(&value)
     }
+}
+
+/// A URL without user and password; any other text as it is.
+pub(crate) fn without_userinfo(text: &str) -> String {
+    let hidden = text.split_once("://").and_then(|(scheme, rest)| {
+        let (authority, _) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let userinfo = authority.rfind('@')?;
+        Some(format!("{scheme}://{HIDDEN}{}", rest.get(userinfo..)?))
+    });
+    hidden.unwrap_or_else(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -76,6 +87,19 @@ mod tests {
             "bigtable-emulator =  (default)",
         ];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn user_and_password_of_a_url_are_not_shown() {
+        let shown = |text: &str| without_userinfo(text);
+        assert_eq!(
+            shown("http://u:SECRET@h:4318/v1"),
+            "http://(hidden)@h:4318/v1"
+        );
+        assert_eq!(shown("https://SECRET@x@h"), "https://(hidden)@h");
+        for text in ["http://h/a@b", "a@b", "10.0.0.1:80", ""] {
+            assert_eq!(shown(text), text);
+        }
     }
 
     #[track_caller]

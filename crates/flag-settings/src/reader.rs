@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::effective::without_userinfo;
 use crate::setting::{Origin, Setting};
 use crate::shell_syntax::{self, ShellSyntax};
 use crate::sources::Sources;
@@ -168,7 +169,7 @@ impl Reader {
         if value.is_none() {
             let (option, expected) = (setting.option(), setting.kind.expected());
             let (found, explanation) = match &text {
-                Ok(text) => (format!("{text:?}"), explain(text)),
+                Ok(text) => (format!("{:?}", without_userinfo(text)), explain(text)),
                 // Not shown: it may be a secret key.
                 Err(_) => ("bytes that are not UTF-8".to_owned(), None),
             };

@@ -90,7 +90,7 @@ fn fetch_here(scope: &str, deadline: Duration) -> Result<Fetched, CredentialsErr
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|_| CredentialsError::TimedOut { after: deadline })?;
     let fetched = runtime.block_on(async {
-        if let Some(path) = std::env::var_os(KEY_FILE) {
+        if let Some(path) = std::env::var_os(KEY_FILE).filter(|path| !path.is_empty()) {
             return fetch_with_key(&path, scope, deadline).await;
         }
         let until = Instant::now() + deadline;
@@ -120,7 +120,7 @@ async fn fetch_with_key(
         };
         key_file::wrong(path, problem)
     })?;
-    let endpoint = format!("{}, named by {}", key.token_uri, path.display());
+    let endpoint = format!("{}, named by {}", key.shown_token_uri(), path.display());
     let Ok(token) = timeout(deadline, account.token(&[scope])).await else {
         let problem = format!("no answer within {} ms", deadline.as_millis());
         return Err(CredentialsError::TokenEndpoint { endpoint, problem });

@@ -5,6 +5,7 @@
 use std::ffi::{OsStr, OsString};
 
 use serde_json::{Map, Value};
+use tonic::codegen::http::uri::Authority;
 use tonic::transport::Uri;
 
 use crate::connect_error::CredentialsError;
@@ -16,6 +17,19 @@ pub(crate) struct KeyFile {
     pub(crate) text: String,
     /// Where it has tokens fetched.
     pub(crate) token_uri: String,
+}
+
+impl KeyFile {
+    /// Where it has tokens fetched, without what may be secret: user, password and query.
+    pub(crate) fn shown_token_uri(&self) -> String {
+        let Ok(uri) = self.token_uri.parse::<Uri>() else {
+            return "its token_uri".to_owned();
+        };
+        let authority = uri.authority().map_or("", Authority::as_str);
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let scheme = uri.scheme_str().unwrap_or_default();
+        format!("{scheme}://{host}{}", uri.path())
+    }
 }
 
 /// Reads the file that `GOOGLE_APPLICATION_CREDENTIALS` names.
@@ -49,9 +63,7 @@ fn understood(text: String) -> Result<KeyFile, String> {
     }
     let token_uri = text_of(key, "token_uri")?;
     if !is_http(token_uri) {
-        return Err(expected(&format!(
-            "has the token_uri {token_uri:?}, which is not a URL"
-        )));
+        return Err(expected("has a token_uri that is not a URL"));
     }
     let token_uri = token_uri.to_owned();
     Ok(KeyFile { text, token_uri })
@@ -78,6 +90,15 @@ fn is_http(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_uri_is_shown_without_its_secrets() {
+        let key = KeyFile {
+            text: String::new(),
+            token_uri: "https://u:SECRET@tokens.test:8443/token?key=SECRET".to_owned(),
+        };
+        assert_eq!(key.shown_token_uri(), "https://tokens.test:8443/token");
+    }
 
     #[track_caller]
     fn check(text: &str, problem: &str) {
@@ -109,7 +130,7 @@ mod tests {
                 &format!(
                     r#"{{"client_email": "a", "private_key": "SECRET", "token_uri": "{uri}"}}"#
                 ),
-                &format!("has the token_uri {uri:?}, which is not a URL"),
+                "has a token_uri that is not a URL",
             );
         }
     }

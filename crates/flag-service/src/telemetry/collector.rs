@@ -43,7 +43,8 @@ pub(super) fn exporter(settings: &TraceSettings) -> anyhow::Result<SpanExporter>
             .with_timeout(DEADLINE)
             .build(),
     };
-    exporter.with_context(|| format!("cannot send traces to {endpoint}"))
+    // Not the endpoint itself, which may hold a password.
+    exporter.context("cannot send traces to the address in OTEL_EXPORTER_OTLP_ENDPOINT")
 }
 
 /// Sends requests from the runtime of the service, as the exporting thread has none.
