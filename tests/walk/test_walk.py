@@ -27,7 +27,10 @@ FLAG = ["csr-assistant", "feature", "multi_step_api_router"]
 QUESTION = "/get-feature-flag?project_name=csr-assistant&flag_type=feature&flag_name=multi_step_api_router&instance_id="
 IDS = [f"user-{number}" for number in range(200)]
 
-# A change is served within a second; a busy machine may take longer.
+# A change is served within a second.
+PROPAGATION_SECONDS = 1
+
+# How long a busy machine may take for anything else.
 PATIENCE_SECONDS = 10
 
 HAPROXY = """
@@ -52,7 +55,9 @@ def until(is_so, what):
         if time.monotonic() > began + PATIENCE_SECONDS:
             raise AssertionError(f"not {what} after {PATIENCE_SECONDS} s")
         time.sleep(0.02)
-    print(f"{what} after {time.monotonic() - began:.2f} s", flush=True)
+    took = time.monotonic() - began
+    print(f"{what} after {took:.2f} s", flush=True)
+    return took
 
 
 class Walk(unittest.TestCase):
@@ -90,9 +95,18 @@ class Walk(unittest.TestCase):
         self.assertEqual((answers(on[0]), answers(off[0])), ({True}, {False}))
 
         run("rollback", *FLAG, "--comment", "Slow", "--yes")
-        until(lambda: answers(on[0]) == {False}, "the old answer is served")
+        took = until(lambda: answers(on[0]) == {False}, "the old answer is served")
+        expected = 3
+        if took > PROPAGATION_SECONDS:
+            # A busy machine is forgiven once.
+            run("revise", *FLAG, "--percent", "100", "--comment", "Again", "--yes")
+            until(lambda: answers(on[0]) == {True}, "the new answer is served")
+            run("rollback", *FLAG, "--comment", "Again", "--yes")
+            took = until(lambda: answers(on[0]) == {False}, "the old answer is served")
+            self.assertLessEqual(took, PROPAGATION_SECONDS)
+            expected = 5
         self.assertRegex(application(on[0]), "^user-[0-9]+: steps one")
-        self.assertTrue(revision(3)())
+        self.assertTrue(revision(expected)())
 
         def exposures():
             rows = run("exposures", *FLAG, "--limit", "1000")
