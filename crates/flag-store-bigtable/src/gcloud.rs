@@ -41,7 +41,8 @@ pub(crate) async fn token(
     group.leader = None;
     let output = output.ok().filter(|output| output.status.success());
     let text = output.and_then(|output| String::from_utf8(output.stdout).ok());
-    Ok(text.map(|text| text.trim().to_owned()))
+    let token = text.map(|text| text.trim().to_owned());
+    Ok(token.filter(|token| !token.is_empty()))
 }
 
 /// The processes of a program, which are killed when this is dropped.

@@ -69,7 +69,7 @@ impl Range {
     /// Reads a range; bits behind its prefix must be zero, as others are most often a mistake.
     fn parse(text: &str) -> Option<Self> {
         let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix.parse::<u32>().ok()?)),
+            Some((address, prefix)) => (address, Some(number(prefix)?)),
             None => (text, None),
         };
         let written: IpAddr = address.parse().ok()?;
@@ -93,6 +93,12 @@ impl Range {
     fn contains(&self, address: IpAddr) -> bool {
         address.is_ipv4() == self.is_ipv4 && bits(address) & self.mask == self.first
     }
+}
+
+/// A number in its usual spelling, without a sign or zeros before it.
+fn number(text: &str) -> Option<u32> {
+    let number: u32 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
 }
 
 fn width(address: IpAddr) -> u32 {
@@ -228,6 +234,8 @@ mod tests {
             "::/0",
             "::ffff:0.0.0.0/96",
             "10.129.0.0/",
+            "10.0.0.0/08",
+            "10.0.0.0/+8",
             "10.129/16",
             "proxy",
             "10.129.0.0/23,",
