@@ -116,6 +116,7 @@ mod tests {
         for (name, script, expected) in [
             ("prints", "echo \"$1-$2\"", Some("auth-print-access-token")),
             ("fails", "echo x; exit 1", None),
+            ("empty", "echo", None),
         ] {
             let program = program(name, script);
             let answer = token(program.as_os_str(), within(60)).await;
