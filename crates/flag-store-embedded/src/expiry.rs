@@ -7,12 +7,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use flag_store::{ExposureLog as _, StoreError};
-use rusqlite::{TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::time::sleep;
 
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::log::EmbeddedLog;
+use crate::{blocks, schema};
 
 /// How many rows are looked at in one transaction: a few milliseconds' worth.
 const SLICE: u32 = 1_000;
@@ -23,6 +24,17 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The last key of the next rows after a key.
 const LAST_OF_SLICE: &str = "SELECT max(key) FROM
     (SELECT key FROM rows WHERE key > ?1 ORDER BY key LIMIT ?2)";
+/// The oldest blocks by the order in which they were written, as far as they are old enough.
+const OLD_BLOCKS: &str = "SELECT id FROM (SELECT id, written FROM blocks ORDER BY id LIMIT ?1)
+    WHERE written < unixepoch(CAST(?2 AS TEXT))";
+const EXPOSURES: &str = "SELECT exposures FROM blocks WHERE id = ?1";
+
+/// How many blocks are removed in one transaction.
+const BLOCKS_AT_ONCE: u32 = 50;
+
+/// How many pages are given back to the disk after a transaction.
+const PAGES_AT_ONCE: u32 = 1_000;
+
 const REMOVE: &str =
     "DELETE FROM rows WHERE key > ?1 AND key <= ?2 AND written < unixepoch(CAST(?3 AS TEXT))";
 
@@ -42,8 +54,17 @@ pub async fn remove_exposures_before(directory: &Path, time: &str) -> Result<usi
         .await
         .map_err(|error| unavailable(error.into()))?
         .map_err(|error| unavailable(error.into()))?;
-    let mut from = Vec::new();
     let mut removed = 0;
+    loop {
+        let time = time.as_bytes().to_vec();
+        let exposures = log
+            .write(move |database| remove_blocks(database, &time))
+            .await?;
+        let Some(exposures) = exposures else { break };
+        removed += exposures;
+        sleep(PAUSE).await;
+    }
+    let mut from = Vec::new();
     loop {
         let (after, time) = (from, time.as_bytes().to_vec());
         let slice = log
@@ -56,6 +77,41 @@ pub async fn remove_exposures_before(directory: &Path, time: &str) -> Result<usi
     }
     log.close().await;
     Ok(removed)
+}
+
+/// Removes some blocks, and gives back their pages; how many exposures they had, `None` if none is old enough.
+fn remove_blocks(database: &mut Database, time: &[u8]) -> Result<Option<usize>, Failure> {
+    if !schema::has_blocks(database.connection())? {
+        return Ok(None);
+    }
+    let connection = database.connection_mut();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let old: Vec<i64> = transaction
+        .prepare_cached(OLD_BLOCKS)?
+        .query_map(params![BLOCKS_AT_ONCE, time], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    if old.is_empty() {
+        return Ok(None);
+    }
+    let mut removed = 0;
+    for block in old {
+        let exposures: i64 = transaction
+            .prepare_cached(EXPOSURES)?
+            .query_row([block], |row| row.get(0))?;
+        removed += usize::try_from(exposures).unwrap_or_default();
+        blocks::remove(&transaction, block)?;
+    }
+    transaction.commit()?;
+    give_back(connection)?;
+    Ok(Some(removed))
+}
+
+/// Gives pages without content back to the disk; only files that were made with `auto_vacuum` do.
+fn give_back(connection: &Connection) -> rusqlite::Result<()> {
+    let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES_AT_ONCE})"))?;
+    let mut pages = vacuum.query([])?;
+    while pages.next()?.is_some() {}
+    Ok(())
 }
 
 /// Looks at the next rows after a key: the last of them, and how many were removed.
@@ -76,6 +132,7 @@ fn remove_slice(
         .prepare_cached(remove)?
         .execute(params![after, last, time])?;
     transaction.commit()?;
+    give_back(connection)?;
     Ok(Some((last, removed)))
 }
 
@@ -84,7 +141,7 @@ mod tests {
     use std::sync::Arc;
 
     use flag_store::conformance::put;
-    use flag_store::{Cells, ExposureRows as _, Row, RowStore, Scan};
+    use flag_store::{Cells, Row, RowStore, Scan};
     use tempfile::TempDir;
 
     use super::*;
@@ -118,8 +175,9 @@ mod tests {
     }
 
     async fn write(log: &EmbeddedLog, rows: &[Row]) {
-        let written = log.write_rows(rows).await;
-        assert!(written.iter().all(Result::is_ok));
+        for row in rows {
+            log.insert_if_absent(&row.clone().into()).await.unwrap();
+        }
     }
 
     async fn run(log: &EmbeddedLog, statements: String) {

@@ -14,7 +14,6 @@ use crate::open_error::OpenError;
 use crate::open_files::Closing;
 use crate::rows::{self, Write};
 use crate::schema::Contents;
-use crate::stored::Batch;
 use crate::worker::{Limit, Outcome, Side};
 
 /// An open file.
@@ -63,9 +62,18 @@ impl DataFile {
         limit: Duration,
         work: impl FnOnce(&mut Database) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let work = |database: &mut Database, _: &dyn Fn() -> bool| work(database);
-        let result = self.run(Side::Writer, limit, work).await;
+        let result = self.write_failing(limit, work).await;
         result.map_err(|failure| self.error(failure))
+    }
+
+    /// Runs a job that writes; its failure can be cloned, see [`error`](Self::error).
+    pub(crate) async fn write_failing<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce(&mut Database) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let work = |database: &mut Database, _: &dyn Fn() -> bool| work(database);
+        self.run(Side::Writer, limit, work).await
     }
 
     /// Writes a row, together with those that wait at the same time; whether it was written.
@@ -81,23 +89,6 @@ impl DataFile {
         // By now its turn has come, here or with a write before it.
         let outcome = outcome.try_recv().unwrap_or(Err(Failure::Ended));
         outcome.map_err(|failure| self.error(failure))
-    }
-
-    /// Writes many rows in one transaction; when that fails, each of them has failed.
-    pub(crate) async fn write_batch(
-        &self,
-        limit: Duration,
-        batch: Batch,
-    ) -> Vec<Result<(), StoreError>> {
-        let length = batch.len();
-        let work =
-            |database: &mut Database, _: &dyn Fn() -> bool| rows::write_batch(database, batch);
-        let results = self.run(Side::Writer, limit, work).await;
-        let results = results.unwrap_or_else(|failure| vec![Err(failure); length]);
-        let results = results.into_iter();
-        results
-            .map(|result| result.map_err(|failure| self.error(failure)))
-            .collect()
     }
 
     /// Makes sure that the file can be read, and is still in its place.

@@ -9,6 +9,7 @@
 //!
 //! The files must be on a local disk: SQLite's write-ahead log is shared memory between processes of one machine.
 mod backup;
+mod blocks;
 mod cells;
 mod created;
 mod database;

@@ -9,10 +9,11 @@ use std::fmt;
 
 use flag_model::{FlagKey, InstanceId, ProjectName, Timestamp};
 
-use crate::exposures::{Exposure, ExposureRecord, WriteExposureError};
+use crate::exposure_batch::ExposureBatch;
+use crate::exposures::{ExposureRecord, WriteExposureError};
 use crate::forget::InstanceExposures;
-use crate::options::Spelling;
-use crate::rows::{BoxFuture, Insert};
+use crate::row_key::{exposure_prefix, instance_prefix, rows_prefix};
+use crate::rows::{BoxFuture, Insert, Scan};
 use crate::store_error::StoreError;
 
 /// The result of one exposure of a batch.
@@ -23,14 +24,11 @@ pub type Appended = Result<(), WriteExposureError>;
 /// Each call ends within the backend's own deadline. Dropping a future abandons the wait: a write that was under way may
 /// still happen.
 pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
-    /// Appends exposures, each for itself; results in their order.
+    /// Appends the exposures of a batch, each for itself; results in their order.
     ///
-    /// Appending the same ones again changes nothing, so those that failed can be sent again.
-    fn append<'a>(
-        &'a self,
-        exposures: &'a [Exposure<'a>],
-        booleans: Spelling,
-    ) -> BoxFuture<'a, Vec<Appended>>;
+    /// Appending a batch again changes nothing. Of one that failed in part, those that failed can be sent again as another
+    /// batch; one that failed as a whole may have been appended nevertheless, so it must be sent again as it is.
+    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>>;
 
     /// Keeps a record unless one with its key is there, which stays as it is.
     fn insert_if_absent<'a>(
@@ -44,13 +42,15 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         key: &'a [u8],
     ) -> BoxFuture<'a, Result<Option<ExposureRecord>, StoreError>>;
 
-    /// At most `limit` records after another one, by flag, instance and request; from the first one on if there is none.
+    /// The next records in the order of the log, at most `limit`; from the first one on if there is no cursor.
+    ///
+    /// Which order that is is the log's business; a record that is logged meanwhile may be missing.
     fn page<'a>(
         &'a self,
         of: ExposureScope<'a>,
-        after: Option<&'a ExposureRecord>,
+        after: Option<&'a Cursor>,
         limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<ExposureRecord>, StoreError>>;
+    ) -> BoxFuture<'a, Result<ExposurePage, StoreError>>;
 
     /// The exposures of an instance to the flags of a project, by flag; also to flags that are in the log alone.
     fn of_instance<'a>(
@@ -98,23 +98,32 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         query: ExposureQuery<'a>,
     ) -> BoxFuture<'a, Result<Vec<ExposureRecord>, StoreError>> {
         Box::pin(async move {
-            let mut newest = BTreeMap::new();
+            let mut newest = NewestExposures::new(query);
             let mut after = None;
             loop {
                 let page = self.page(query.of, after.as_ref(), PAGE).await?;
-                let Some(last) = page.last() else { break };
-                after = Some(last.clone());
-                for record in page.into_iter().filter(|record| query.asks_for(record)) {
-                    newest.insert((Reverse(record.created()), record.key().to_vec()), record);
-                    if newest.len() > query.limit {
-                        newest.pop_last();
-                    }
+                newest.extend(page.records);
+                after = page.next;
+                if after.is_none() {
+                    return Ok(newest.into_records());
                 }
             }
-            Ok(newest.into_values().collect())
         })
     }
 }
+
+/// A page of records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExposurePage {
+    /// The records.
+    pub records: Vec<ExposureRecord>,
+    /// Where the next page begins; `None` if there is none.
+    pub next: Option<Cursor>,
+}
+
+/// Where a page begins; only the log that made it can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(pub Vec<u8>);
 
 /// How many records a page has for those who read all of them.
 pub const PAGE: usize = 500;
@@ -130,6 +139,24 @@ pub enum ExposureScope<'a> {
     Instance(&'a FlagKey, &'a InstanceId<'a>),
 }
 
+impl ExposureScope<'_> {
+    /// The keys of rows that may be of it.
+    pub fn rows(&self) -> Scan {
+        match self {
+            Self::Project(_) | Self::Flag(_) => self.flags(),
+            Self::Instance(flag, instance) => Scan::prefix(instance_prefix(flag, instance)),
+        }
+    }
+
+    /// What the keys of its flags begin with, see [`ExposureBlock::flag`](crate::ExposureBlock::flag).
+    pub fn flags(&self) -> Scan {
+        match self {
+            Self::Project(project) => Scan::prefix(rows_prefix(project) + "FLAGTYPE#"),
+            Self::Flag(flag) | Self::Instance(flag, _) => Scan::prefix(exposure_prefix(flag)),
+        }
+    }
+}
+
 /// Which exposures.
 #[derive(Clone, Copy, Debug)]
 pub struct ExposureQuery<'a> {
@@ -143,15 +170,77 @@ pub struct ExposureQuery<'a> {
     pub limit: usize,
 }
 
-impl ExposureQuery<'_> {
-    /// A record that tells no time is asked for where any time is.
-    fn asks_for(&self, record: &ExposureRecord) -> bool {
-        match record.created() {
+/// The newest records that a query asks for, out of many in any order.
+#[derive(Debug)]
+pub struct NewestExposures {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    limit: usize,
+    found: BTreeMap<(Reverse<Option<Timestamp>>, Vec<u8>), ExposureRecord>,
+}
+
+impl NewestExposures {
+    /// None yet.
+    pub fn new(query: ExposureQuery<'_>) -> Self {
+        Self {
+            since: query.since,
+            until: query.until,
+            limit: query.limit,
+            found: BTreeMap::new(),
+        }
+    }
+
+    /// Whether an exposure of this time would be among them.
+    pub fn wants(&self, created: Option<Timestamp>) -> bool {
+        let is_within = match created {
             Some(created) => {
                 self.since.is_none_or(|since| since <= created)
                     && self.until.is_none_or(|until| created < until)
             }
             None => self.since.is_none() && self.until.is_none(),
+        };
+        is_within && (self.found.len() < self.limit || self.oldest() <= Some(created))
+    }
+
+    /// Whether there are enough newer than this time, or it is too old.
+    pub fn is_beyond(&self, time: Timestamp) -> bool {
+        let is_full = self.found.len() >= self.limit;
+        self.since.is_some_and(|since| time < since)
+            || is_full && self.oldest().is_none_or(|oldest| oldest > Some(time))
+    }
+
+    /// Whether this time is too new.
+    pub fn is_before(&self, time: Timestamp) -> bool {
+        self.until.is_some_and(|until| until <= time)
+    }
+
+    /// The time of the oldest of them.
+    fn oldest(&self) -> Option<Option<Timestamp>> {
+        let (Reverse(created), _) = self.found.last_key_value()?.0;
+        Some(*created)
+    }
+
+    /// Adds a record if it is among them; of two with the same key the first stays.
+    pub fn add(&mut self, record: ExposureRecord) {
+        let created = record.created();
+        if !self.wants(created) {
+            return;
         }
+        let key = (Reverse(created), record.key().to_vec());
+        self.found.entry(key).or_insert(record);
+        if self.found.len() > self.limit {
+            self.found.pop_last();
+        }
+    }
+
+    /// They, the newest first.
+    pub fn into_records(self) -> Vec<ExposureRecord> {
+        self.found.into_values().collect()
+    }
+}
+
+impl Extend<ExposureRecord> for NewestExposures {
+    fn extend<T: IntoIterator<Item = ExposureRecord>>(&mut self, records: T) {
+        records.into_iter().for_each(|record| self.add(record));
     }
 }

@@ -8,6 +8,8 @@ mod append;
 mod clock;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod exposure_batch;
+mod exposure_block;
 mod exposure_log;
 mod exposure_rows;
 mod exposures;
@@ -34,18 +36,25 @@ mod survey;
 pub use crate::ahead::RowAhead;
 pub use crate::append::{AppendError, Base};
 pub use crate::clock::{Clock, SystemClock};
-pub use crate::exposure_log::{Appended, ExposureLog, ExposureQuery, ExposureScope, PAGE};
-pub use crate::exposure_rows::ExposureRows;
+pub use crate::exposure_batch::{BatchEntry, BatchId, ExposureBatch, Outcome, OutcomeIndex};
+pub use crate::exposure_block::{
+    BlockError, Blocks, ExposureBlock, decode_block, may_hold, without_instance,
+};
+pub use crate::exposure_log::{
+    Appended, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope, NewestExposures,
+    PAGE,
+};
+pub use crate::exposure_rows::{ExposureRows, page_of_rows};
 pub use crate::exposures::{Exposure, ExposureRecord, StoredExposure, WriteExposureError};
 pub use crate::flags::{FlagEntry, FlagStore, ReadError};
-pub use crate::forget::InstanceExposures;
+pub use crate::forget::{InstanceExposures, instance_in_rows};
 pub use crate::head::{ChangeMark, HeadState, Heads};
 pub use crate::instance_names::InstanceNames;
 pub use crate::newest::NewestRow;
 pub use crate::options::{RowOptions, Spelling};
 pub use crate::pages::{Pages, project_rows};
 pub use crate::presence::{Place, Present};
-pub use crate::row_key::{FlagRowKey, RowType};
+pub use crate::row_key::{FlagRowKey, RowType, flag_and_time};
 pub use crate::rows::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,
 };

@@ -4,8 +4,10 @@ mod exposure;
 
 use flag_model::{FlagKey, FlagName, FlagType, Invalid, ProjectName, Timestamp, quoted};
 
+pub use self::exposure::flag_and_time;
 pub(crate) use self::exposure::{
-    ExposureRowKey, encoded, exposure_key, exposure_prefix, instance_prefix,
+    ExposureRowKey, check_exposure_key, encoded, exposure_key, exposure_prefix,
+    flag_of_exposure_prefix, instance_prefix,
 };
 
 /// The two kinds of rows that a flag has.

@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{self, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use flag_store::{
-    Cells, Columns, CompareAndSet, Expected, ExposureRows as _, Insert, Row, RowStore, Scan,
-};
+use flag_store::{Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan};
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
 use tempfile::TempDir;
 

@@ -13,6 +13,12 @@ const MAX_KEY_BYTES: usize = 4 * 1024;
 const FIELDS_BYTES: usize =
     "PROJECT##FLAGTYPE#feature#FLAGNAME##INSTANCEID##REQUESTID##TIME#".len();
 
+/// What is between a flag and an instance in a key.
+const INSTANCE: &str = "#INSTANCEID#";
+
+/// What the time takes in a key.
+const TIME_BYTES: usize = "1970-01-01 00:00:00.000000".len();
+
 /// The parts of the key of an exposure, the ids as the key spells them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExposureRowKey<'k> {
@@ -79,6 +85,38 @@ pub(crate) fn exposure_prefix(flag: &FlagKey) -> String {
     let mut key = String::new();
     push_flag(&mut key, flag);
     key
+}
+
+/// The flag that such a beginning is of.
+pub(crate) fn flag_of_exposure_prefix(prefix: &str) -> Result<FlagKey, Invalid> {
+    let key = format!("{prefix}i#REQUESTID#r#TIME#1970-01-01 00:00:00");
+    ExposureRowKey::decode(key.as_bytes()).map(|key| key.flag)
+}
+
+/// What the keys of the exposures of a flag begin with, and the time, of a key; `None` for a key of another shape.
+pub fn flag_and_time(key: &[u8]) -> Option<(&str, Timestamp)> {
+    let key = str::from_utf8(key).ok()?;
+    ExposureRowKey::decode(key.as_bytes()).ok()?;
+    let end = key.find(INSTANCE)? + INSTANCE.len();
+    let (_, time) = key.rsplit_once("#TIME#")?;
+    Some((key.get(..end)?, Timestamp::parse(time).ok()?))
+}
+
+/// Refuses an exposure whose key would be longer than [`MAX_KEY_BYTES`].
+pub(crate) fn check_exposure_key(
+    flag: &FlagKey,
+    instance: &str,
+    request_id: &str,
+) -> Result<(), Invalid> {
+    let names = flag.project.as_str().len() + flag.name.as_str().len();
+    // Each byte of an id takes three at most.
+    let most = FIELDS_BYTES + names + TIME_BYTES + 3 * (instance.len() + request_id.len());
+    if most <= MAX_KEY_BYTES {
+        return Ok(());
+    }
+    let instance = InstanceId::new(instance)?;
+    let created = Timestamp::UNIX_EPOCH.text();
+    exposure_key(flag, &instance, request_id, &created).map(drop)
 }
 
 /// What the keys of all exposures of one instance to a flag begin with.

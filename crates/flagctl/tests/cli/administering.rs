@@ -454,9 +454,7 @@ fn what_is_wrong_with_the_exposures_is_no_matter_to_flags() {
     let revise = [&["revise", "--comment=x", "--percent=7"], &flag[..]].concat();
     on_log(&store, async |log| {
         let row = left_behind(MADE[0], "[]");
-        for result in log.write_rows(&[row]).await {
-            result.unwrap();
-        }
+        log.insert(&row.into()).await.unwrap();
         std::fs::write(store.join("exposures.db-wal"), "").unwrap();
         for args in [
             &revise[..],
