@@ -2,6 +2,7 @@
 mod circles;
 mod glossary;
 mod imports;
+mod layers;
 mod source;
 mod statistics;
 mod tree;
@@ -66,6 +67,9 @@ fn violations(metadata: &Metadata, trees: &[Tree<'_>]) -> Result<Vec<String>> {
         let name = &tree.package.name;
         circles::complaint(name, &circles::largest(&tree.modules), circles::limit(name))
     }));
+    for tree in trees {
+        found.extend(layers::complaints(&tree.package.name, &tree.modules));
+    }
     found.extend(glossary::complaints(metadata, trees)?);
     Ok(found)
 }

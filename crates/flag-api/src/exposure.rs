@@ -33,7 +33,7 @@ pub struct ExposureEntry<'a> {
     /// `control`, or the treatment.
     #[serde(borrow)]
     pub rollout_group: Cow<'a, str>,
-    /// The request that was answered with the value; if missing, the request that brings this entry.
+    /// The request that was answered with the value; if missing, the request that sends this entry.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<Cow<'a, str>>,
     /// When it was served, UTC, `YYYY-MM-DD HH:MM:SS.ffffff`; if missing, when it is logged.
@@ -48,7 +48,7 @@ pub struct ExposureEntry<'a> {
     /// The bucket of the instance, 0 to 99999; none for an override.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bucket: Option<u32>,
-    /// When the revision that decided was made, in the form of `created_time`.
+    /// When the revision that decided was created, in the format of `created_time`.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Cow<'a, str>>,
 }
@@ -60,10 +60,10 @@ pub struct EntryResult<'a> {
     /// `stored`; `refused`: sending it again is useless; or `failed`: it may be sent again.
     #[serde(borrow)]
     pub status: Cow<'a, str>,
-    /// The request id that it is logged with.
+    /// The request id of the logged exposure.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<Cow<'a, str>>,
-    /// The time that it is logged with.
+    /// The time of the logged exposure.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub created_time: Option<Cow<'a, str>>,
     /// What happened, for programs: a [`Code`](crate::Code).

@@ -37,5 +37,5 @@ pub const STALE: &str = "stale";
 /// The media type of a [`Problem`].
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// What the detail of a [`Problem`] about an unknown flag begins with, also in the reference, whose problems have no code.
+/// The beginning of the detail of a [`Problem`] about an unknown flag; the same as in the Python framework, which has no codes.
 pub const UNKNOWN_FLAG: &str = "No Flag Data found";

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem<'a> {
-    /// `about:blank`: the status and the code say what kind of problem it is.
+    /// `about:blank`: status and code identify the kind of problem.
     #[serde(rename = "type", borrow)]
     pub kind: Cow<'a, str>,
     /// The meaning of the status.
@@ -17,7 +17,7 @@ pub struct Problem<'a> {
     pub title: Cow<'a, str>,
     /// The HTTP status.
     pub status: u16,
-    /// What happened, for people; callers of the reference read this.
+    /// What happened, for people; clients of the Python framework read this.
     #[serde(borrow)]
     pub detail: Cow<'a, str>,
     /// What happened, for programs: a [`Code`], of this version or a later one.
@@ -40,14 +40,14 @@ macro_rules! codes {
             /// Every code.
             pub const ALL: &[Self] = &[$(Self::$code),+];
 
-            /// The code as it travels.
+            /// Returns the code as it is sent.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$code => $text,)+
                 }
             }
 
-            /// What it means, as its documentation says.
+            /// Returns its meaning, the same as its documentation.
             pub fn about(self) -> &'static str {
                 match self {
                     $(Self::$code => concat!($($about),+).trim_ascii(),)+

@@ -5,6 +5,7 @@
 //! Start with [`Revision`], which has a valid answer for every instance.
 mod backoff;
 mod bucket;
+mod causes;
 mod flag;
 mod hash_algorithm;
 mod invalid;
@@ -19,6 +20,7 @@ mod value;
 
 pub use crate::backoff::{Backoff, Jitter};
 pub use crate::bucket::{BUCKETS, Bucket, BucketRange};
+pub use crate::causes::with_causes;
 pub use crate::flag::{FlagKey, FlagType};
 pub use crate::hash_algorithm::{HashAlgorithm, InvalidHashAlgorithm};
 pub use crate::invalid::{Invalid, quoted};

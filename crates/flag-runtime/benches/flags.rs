@@ -1,4 +1,4 @@
-//! Measures a hit of the flag cache, and a bucket from the position cache beside a new hash:
+//! Measures a hit of the flag cache, and a bucket from the bucket cache beside a new hash:
 //! `cargo bench -p flag-runtime [-- PART OF A NAME]`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "benches")]
 
@@ -9,8 +9,8 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion};
 use flag_model::{FlagType, FlagValue, Format, HashAlgorithm, InstanceId, RevisionParts, Salt};
 use flag_runtime::{
-    DeferredStore, FlagCache, FlagCacheSettings, FlagKeyRef, GuardSettings, PositionSettings,
-    Positions, StoreGuard,
+    BucketCache, BucketCacheSettings, DeferredStore, FlagCache, FlagCacheSettings, FlagKeyRef,
+    GuardSettings, StoreGuard,
 };
 use flag_store::memory::MemoryStore;
 use flag_store::{Base, FlagStore, RowStore, SystemClock};
@@ -44,7 +44,7 @@ async fn warm_cache() -> FlagCache {
     let rows: Arc<dyn RowStore> = Arc::new(MemoryStore::default());
     let deadline = Duration::from_millis(280);
     let limits = GuardSettings {
-        reads: 64,
+        concurrent_reads: 64,
         deadline,
     };
     let mut registry = Registry::default();
@@ -98,13 +98,13 @@ fn buckets(criterion: &mut Criterion) {
             let ids: Vec<_> = (0..instances).map(instance).collect();
             for (how, entries) in [("hashed", 0), ("remembered", 2 * instances)] {
                 let lifetime = Duration::from_hours(48);
-                let positions = Positions::new(PositionSettings { lifetime, entries });
+                let buckets = BucketCache::new(BucketCacheSettings { lifetime, entries });
                 for id in &ids {
-                    black_box(positions.bucket(&format, id));
+                    black_box(buckets.bucket(&format, id));
                 }
                 let mut random = fastrand::Rng::with_seed(0);
                 group.bench_function(BenchmarkId::new(how, instances), |bencher| {
-                    bencher.iter(|| positions.bucket(&format, &ids[random.usize(..instances)]));
+                    bencher.iter(|| buckets.bucket(&format, &ids[random.usize(..instances)]));
                 });
             }
         }

@@ -2,23 +2,15 @@
 
 use std::error::Error;
 use std::io;
-use std::iter::successors;
+
+use flag_model::with_causes;
 
 /// Returns all causes of an error, outermost first; empty if there is none.
 pub(crate) fn causes(error: &dyn Error) -> String {
-    let causes = successors(error.source(), |&cause| cause.source());
-    let causes: Vec<String> = causes.map(ToString::to_string).collect();
-    causes.join(": ")
+    error.source().map(with_causes).unwrap_or_default()
 }
 
-/// Returns an error with all its causes.
-pub fn with_causes(error: &dyn Error) -> String {
-    let chain = successors(Some(error), |&error| error.source());
-    let chain: Vec<String> = chain.map(ToString::to_string).collect();
-    chain.join(": ")
-}
-
-/// Returns the message of the system; a full disk in the words that operators search for.
+/// Returns the message of an I/O error; of a full disk in the words that operators search for.
 pub(crate) fn io_problem(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => format!("disk full: {error}"),
@@ -33,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_is_told_with_its_own() {
+    fn the_causes_of_an_error_are_listed_without_the_error() {
         let system = io::Error::new(io::ErrorKind::StorageFull, "28");
         let problem = io_problem(&system);
         let error = StoreError::Unavailable {

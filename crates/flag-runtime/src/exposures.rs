@@ -1,10 +1,10 @@
-//! Exposures: served decisions are written in the background, entries from clients while they wait.
+//! Exposures: served decisions are written in the background; entries from clients are written while the client waits.
 //!
 //! Recording never blocks and never fails a request.
 mod background;
 mod batch;
 mod chunk;
-mod created;
+mod created_bounds;
 mod dedup;
 mod direct;
 mod expiry;
@@ -36,19 +36,19 @@ use self::writer::Writer;
 use crate::flags::{Current, Source};
 
 pub use self::background::exposure_runtime;
-pub use self::created::CreatedBounds;
+pub use self::created_bounds::CreatedBounds;
 pub use self::dedup::DedupSettings;
 pub use self::expiry::expire_exposures;
 pub use self::format::ExposureFormat;
 
-/// Settings of the exposure log.
+/// How exposures are recorded.
 #[derive(Clone, Debug)]
 pub struct ExposureSettings {
     /// Whether served decisions are logged.
     pub recording: Recording,
     /// The most exposures that wait to be written.
     pub queue: usize,
-    /// How equal answers are deduplicated.
+    /// When equal answers are logged only once.
     pub dedup: DedupSettings,
     /// Valid times of entries from clients.
     pub created: CreatedBounds,
@@ -67,9 +67,9 @@ pub enum Recording {
     Off,
 }
 
-/// The exposure log.
+/// Records exposures: queues served decisions for the writer, and writes entries from clients at once.
 #[derive(Debug)]
-pub struct Exposures {
+pub struct ExposureRecorder {
     recording: Recording,
     queue: Arc<Queue>,
     dedup: Option<Dedup>,
@@ -86,9 +86,9 @@ struct Writing {
     ended: JoinHandle<()>,
 }
 
-impl Exposures {
-    /// Starts the writer of served decisions into `background`, on its runtime. Entries from clients are written into
-    /// `direct`, on the current runtime.
+impl ExposureRecorder {
+    /// Starts the background writer: served decisions are written into the log and on the runtime of `background`, entries
+    /// from clients into `direct`, on the current runtime.
     pub fn start(
         direct: Arc<dyn ExposureLog>,
         background: (Arc<dyn ExposureLog>, &Handle),
@@ -154,13 +154,16 @@ impl Exposures {
     }
 
     /// Writes the entries of a client while it waits; one result each, in order.
-    pub async fn store(&self, exposures: Vec<Exposure<'_>>) -> Vec<Result<(), WriteExposureError>> {
+    pub async fn write_entries(
+        &self,
+        exposures: Vec<Exposure<'_>>,
+    ) -> Vec<Result<(), WriteExposureError>> {
         let results = self.direct.write(exposures).await;
         for result in &results {
             match result {
                 Ok(()) => self.metrics.stored.inc(),
                 Err(WriteExposureError::Refused(_) | WriteExposureError::Differs { .. }) => {
-                    self.metrics.refused.inc()
+                    self.metrics.invalid.inc()
                 }
                 Err(WriteExposureError::Store(_)) => self.metrics.failed.inc(),
             };
@@ -168,13 +171,13 @@ impl Exposures {
         results
     }
 
-    /// Counts invalid entries of a client.
-    pub fn count_refused(&self, entries: usize) {
-        self.metrics.refused.inc_by(entries as u64);
+    /// Counts entries of a client that could not be decoded.
+    pub fn count_invalid(&self, entries: usize) {
+        self.metrics.invalid.inc_by(entries as u64);
     }
 
-    /// Stops the writer after it has written all that waits, at the latest at `until`; returns how many exposures are left.
-    pub async fn flush(&self, until: Instant) -> usize {
+    /// Writes all waiting exposures until the deadline, and stops the writer; returns how many were not written.
+    pub async fn flush(&self, deadline: Instant) -> usize {
         let writing = self
             .writing
             .lock()
@@ -183,7 +186,7 @@ impl Exposures {
         if let Some(Writing { close, mut ended }) = writing {
             // The writer may have ended already.
             let _ = close.send(());
-            let _ = timeout_at(until, &mut ended).await;
+            let _ = timeout_at(deadline, &mut ended).await;
             ended.abort();
         }
         self.queue.counts().pending

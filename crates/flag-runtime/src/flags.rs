@@ -1,4 +1,5 @@
 //! Flags in memory, ready to decide.
+mod bucket_cache;
 mod cache;
 mod change_notices;
 mod collector;
@@ -7,7 +8,6 @@ mod key_ref;
 mod metrics;
 mod missing_flags;
 mod negative_cache;
-mod positions;
 mod reading;
 mod restored_projects;
 mod snapshot;
@@ -20,11 +20,11 @@ mod watcher;
 
 use std::time::Duration;
 
+pub use self::bucket_cache::{BucketCache, BucketCacheSettings};
 pub use self::cache::{CacheError, FlagCache};
 pub(crate) use self::entry::Entry;
 pub use self::entry::{Current, Source};
 pub use self::key_ref::FlagKeyRef;
-pub use self::positions::{PositionSettings, Positions};
 pub use self::snapshot::Snapshot;
 pub use self::stats::CacheStats;
 #[cfg(test)]
@@ -44,6 +44,6 @@ pub struct FlagCacheSettings {
     pub deadline: Duration,
     /// Whether a change watcher runs.
     pub is_polled: bool,
-    /// Whether the cache keeps each row as it was read, for the snapshot.
+    /// Whether the cache keeps the stored row of each flag, for the snapshot.
     pub keeps_rows: bool,
 }

@@ -1,12 +1,14 @@
 //! Access control: API keys with scopes and projects, and a rate limit per caller.
 //!
-//! Without a key file every request is allowed, at the cost of a branch. With one, a request costs a SHA-256 of its key and
-//! a look-up.
+//! Knows no HTTP status. Without a key file every request is allowed, at the cost of a branch. With one, a request costs a
+//! SHA-256 of its key and a look-up.
 mod authorization;
 mod credential;
+mod error;
 mod key_set;
 mod metrics;
 mod rate;
+mod requirement;
 mod watch;
 
 use std::sync::Arc;
@@ -19,12 +21,13 @@ use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 
 pub(crate) use self::authorization::{Authorization, Principal};
-use self::key_set::{HeldKey, KeySet};
+pub(crate) use self::error::{AccessError, Forbidden, Unauthorized};
+use self::key_set::{KeySet, ValidKey};
 use self::metrics::AccessMetrics;
 use self::rate::RateLimit;
 pub(crate) use self::rate::{Callers, RateSettings};
+pub(crate) use self::requirement::Access;
 pub(crate) use self::watch::KeysSettings;
-use crate::http::{Access, Refusal, Route, Unauthorized};
 
 /// Settings of access control.
 #[derive(Clone, Debug, Default)]
@@ -51,12 +54,12 @@ impl Authenticator {
     ) -> Self {
         let metrics = AccessMetrics::register(registry);
         let keys = settings.keys.clone().map(|keys| {
-            let ring = KeySet::new(&keys.file, &KeySet::default());
-            keys.tell_odd();
+            let key_set = KeySet::new(&keys.file, &KeySet::default());
+            keys.log_invalid_entries();
             metrics.loaded(&keys.file);
-            let ring = Arc::new(ArcSwap::from_pointee(ring));
-            runtime.spawn(watch::watch(keys, Arc::clone(&ring), metrics));
-            ring
+            let key_set = Arc::new(ArcSwap::from_pointee(key_set));
+            runtime.spawn(watch::watch(keys, Arc::clone(&key_set), metrics));
+            key_set
         });
         Self {
             keys,
@@ -69,35 +72,32 @@ impl Authenticator {
         &self,
         request: &HttpRequest,
         access: Access,
-    ) -> Result<Principal, Refusal> {
+    ) -> Result<Principal, AccessError> {
         match (&self.keys, access) {
             (None, _) | (_, Access::Open) => Ok(Principal::Anybody),
             (Some(keys), _) => holder(keys, request).map(Principal::Holder),
         }
     }
 
-    /// Counts a request of this principal, or of an unknown one; refuses it beyond the rate limit. A probe is never refused:
-    /// others at its address must not be able to get the service killed.
-    pub(crate) fn count(
+    /// Counts a request of this principal, or of an unknown one; an error beyond the rate limit.
+    pub(crate) fn check_rate_limit(
         &self,
         request: &HttpRequest,
-        route: Route,
-        principal: &Result<Principal, Refusal>,
-    ) -> Result<(), Refusal> {
-        let Some(rate) = &self.rate else {
-            return Ok(());
-        };
-        let counted = rate.take(request, principal.as_ref().ok());
-        if route.is_probe() { Ok(()) } else { counted }
+        principal: &Result<Principal, AccessError>,
+    ) -> Result<(), AccessError> {
+        match &self.rate {
+            Some(rate) => rate.take(request, principal.as_ref().ok()),
+            None => Ok(()),
+        }
     }
 
-    /// Counts further answers of an admitted request; refuses them beyond the rate limit.
+    /// Counts further answers of an admitted request; an error beyond the rate limit.
     pub(crate) fn charge(
         &self,
         request: &HttpRequest,
         principal: &Principal,
         more: usize,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AccessError> {
         match (&self.rate, u64::try_from(more)) {
             (Some(rate), Ok(more @ 1..)) => rate.take_more(request, principal, more),
             _ => Ok(()),
@@ -106,9 +106,9 @@ impl Authenticator {
 }
 
 /// Returns the key of a request if it is valid.
-fn holder(keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Result<Arc<HeldKey>, Refusal> {
-    let presented = credential::presented(request.headers()).map_err(Refusal::Unauthorized)?;
-    let unknown = Refusal::Unauthorized(Unauthorized::Unknown);
+fn holder(keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Result<Arc<ValidKey>, AccessError> {
+    let presented = credential::presented(request.headers()).map_err(AccessError::Unauthorized)?;
+    let unknown = AccessError::Unauthorized(Unauthorized::Unknown);
     let Some(key) = Secret::id_in(presented).and_then(|id| keys.load().get(id)) else {
         return Err(unknown);
     };
@@ -119,7 +119,7 @@ fn holder(keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Result<Arc<HeldKey>,
         return Err(unknown);
     }
     if key.ends.is_some_and(|ends| ends < SystemClock.now()) {
-        return Err(Refusal::Unauthorized(Unauthorized::Expired));
+        return Err(AccessError::Unauthorized(Unauthorized::Expired));
     }
     Ok(key)
 }

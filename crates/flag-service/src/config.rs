@@ -23,7 +23,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::access::AccessSettings;
 use crate::http::LimitSettings;
-use crate::telemetry::TelemetrySettings;
+use crate::telemetry::{LogFormat, TelemetrySettings};
 
 pub(crate) use self::cache::CacheSettings;
 pub(crate) use self::http::HttpSettings;
@@ -34,15 +34,15 @@ const OF_SERVICE: &[Setting] = &[table::LISTEN, table::WORKERS, table::LOG, tabl
 /// The configuration of the service.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// Which store to open.
+    /// The store to open.
     pub(crate) store: StoreSettings,
     /// Names of the deployment, which distinguish embedded stores with the same path.
     pub(crate) deployment: String,
-    /// How its rows are read.
+    /// How the rows of the store are read.
     pub(crate) rows: RowOptions,
     /// Which source chose the store.
     pub(crate) store_origin: Origin,
-    /// Variables that look like settings but are not.
+    /// Variables with a prefix of settings that belong to no setting.
     pub(crate) unknown_variables: Vec<String>,
     /// Address and port; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
@@ -66,17 +66,6 @@ pub(crate) struct Config {
     pub(crate) telemetry: TelemetrySettings,
     /// Whether an empty store gets the sample flags.
     pub(crate) demo: Demo,
-}
-
-/// The format of log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogFormat {
-    /// Text on a terminal, else JSON.
-    Auto,
-    /// A JSON object a line.
-    Json,
-    /// Text for people.
-    Text,
 }
 
 /// Whether an empty store gets the sample flags.
@@ -110,10 +99,10 @@ impl Config {
     }
 
     fn read(
-        typed: impl IntoIterator<Item = OsString>,
+        args: impl IntoIterator<Item = OsString>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, SettingErrors> {
-        let matches = command().get_matches_from(typed);
+        let matches = command().get_matches_from(args);
         let mut sources = Sources::new(&matches, environment);
         let demo = if matches.get_flag("demo") {
             sources = sources.with_fallback(&table::STORE, "embedded");
@@ -167,9 +156,14 @@ impl Config {
     }
 }
 
-/// As many as actix-web starts by itself, within the range of the setting.
+/// The most workers: the upper end of the range of `FLAG_WORKERS`, as a test checks.
+const MAX_WORKERS: usize = 512;
+
+/// Returns the number of available processors, within the range of the setting.
 fn default_workers() -> usize {
-    available_parallelism().map_or(1, usize::from).min(512)
+    available_parallelism()
+        .map_or(1, usize::from)
+        .min(MAX_WORKERS)
 }
 
 /// Reads environment, tenant and project as they are set: only Bigtable restricts them.
@@ -179,7 +173,7 @@ fn read_deployment(reader: &mut Reader) -> Option<String> {
     Some(format!("{} {} {}", environment?, tenant?, project?))
 }
 
-/// Reads the log filter. A bare word must be a level: as a module name, a typo would silence the log.
+/// Reads the log filter. A bare word must be a level: a mistyped level would be taken for a module name, and silence the log.
 fn read_log(text: &str) -> Option<EnvFilter> {
     let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
     let words = text

@@ -79,7 +79,7 @@ async fn add(store: &FlagStore, sample: &Sample) -> Result<(), AppendError> {
         expires_on: None,
         edited_by: None,
     };
-    unless_there(store.append_metadata(Base::Nothing, metadata).await)?;
+    ignore_conflict(store.append_metadata(Base::Nothing, metadata).await)?;
     let revision = RevisionParts {
         control: FlagValue::parse(sample.flag_type, sample.control)?,
         treatments: treatments(sample)?,
@@ -92,11 +92,11 @@ async fn add(store: &FlagStore, sample: &Sample) -> Result<(), AppendError> {
         owner,
         rollback_of: None,
     };
-    unless_there(store.append_revision(Base::Nothing, revision).await)
+    ignore_conflict(store.append_revision(Base::Nothing, revision).await)
 }
 
 /// Ignores a conflict: another service has added the flag.
-fn unless_there<T>(appended: Result<T, AppendError>) -> Result<(), AppendError> {
+fn ignore_conflict<T>(appended: Result<T, AppendError>) -> Result<(), AppendError> {
     match appended {
         Ok(_) | Err(AppendError::Conflict { .. }) => Ok(()),
         Err(error) => Err(error),

@@ -1,18 +1,13 @@
-//! The handlers, and their registration: the table of contents of the service.
-//!
-//! A handler is registered together with its [`Route`], inside [`answer`], which admits, counts and traces the request: no
-//! handler can skip that or name another route.
+//! The handlers, and which route each answers.
 mod docs;
 mod get_feature_flag;
 mod log_feature_flag;
 mod metrics;
 mod openapi;
 mod probes;
+mod registration;
 
-use actix_web::guard::{Guard, fn_guard};
-use actix_web::http::Method;
-use actix_web::web::{self, Payload, ServiceConfig};
-use actix_web::{FromRequest, Handler, HttpResponse, Resource};
+use actix_web::web::ServiceConfig;
 
 use self::docs::docs;
 use self::get_feature_flag::get_feature_flag;
@@ -20,70 +15,65 @@ use self::log_feature_flag::log_feature_flag;
 use self::metrics::metrics;
 use self::openapi::openapi;
 use self::probes::{livez, readyz};
-use crate::http::{ApiError, RequestContext, Route, answer, method_not_allowed, not_found};
+use self::registration::{handle, handle_body, handle_others};
+use crate::http::{Route, not_found};
 
-/// Registers every path; those of the reference in both spellings, which costs less than normalizing each request.
+/// Registers the handler of every route.
 pub(crate) fn register(app: &mut ServiceConfig) {
-    let flags = Route::GetFeatureFlag;
-    app.service(get(flags.path(), flags, get_feature_flag));
-    app.service(get(&format!("{}/", flags.path()), flags, get_feature_flag));
-    let log = Route::LogFeatureFlag;
-    app.service(post(log.path(), log, log_feature_flag));
-    app.service(post(&format!("{}/", log.path()), log, log_feature_flag));
-    app.service(get(Route::Livez.path(), Route::Livez, livez));
-    app.service(get(Route::Readyz.path(), Route::Readyz, readyz));
-    app.service(get(Route::Metrics.path(), Route::Metrics, metrics));
-    app.service(get(Route::OpenApi.path(), Route::OpenApi, openapi));
-    app.service(get(Route::Docs.path(), Route::Docs, docs));
-    app.default_service(web::to(answered(Route::Unknown, not_found)));
+    handle(app, Route::GetFeatureFlag, get_feature_flag);
+    handle_body(app, Route::LogFeatureFlag, log_feature_flag);
+    handle(app, Route::Livez, livez);
+    handle(app, Route::Readyz, readyz);
+    handle(app, Route::Metrics, metrics);
+    handle(app, Route::OpenApi, openapi);
+    handle(app, Route::Docs, docs);
+    handle_others(app, not_found);
 }
 
-/// A path that is read: GET, and HEAD for the same without the body.
-fn get<H>(path: &str, route: Route, handler: H) -> Resource
-where
-    H: AsyncFn(&RequestContext) -> Result<HttpResponse, ApiError> + Clone + 'static,
-{
-    let handler = answered(route, handler);
-    resource(path, route, &[Method::GET, Method::HEAD], handler)
-}
+#[cfg(test)]
+mod tests {
+    use actix_web::App;
+    use actix_web::http::Method;
+    use actix_web::test::{TestRequest, call_service, init_service};
+    use actix_web::web::Data;
 
-/// A path that is written to: POST.
-fn post<H>(path: &str, route: Route, handler: H) -> Resource
-where
-    H: AsyncFn(&RequestContext, Payload) -> Result<HttpResponse, ApiError> + Clone + 'static,
-{
-    let handler = move |context: RequestContext, body: Payload| {
-        let handler = handler.clone();
-        async move { answer(&context, route, handler(&context, body)).await }
-    };
-    resource(path, route, &[Method::POST], handler)
-}
+    use super::*;
+    use crate::http::AppState;
+    use crate::telemetry::metrics::Exposition;
 
-/// A handler with everything that surrounds it.
-fn answered<H>(route: Route, handler: H) -> impl Handler<(RequestContext,), Output = HttpResponse>
-where
-    H: AsyncFn(&RequestContext) -> Result<HttpResponse, ApiError> + Clone + 'static,
-{
-    move |context: RequestContext| {
-        let handler = handler.clone();
-        async move { answer(&context, route, handler(&context)).await }
+    /// Returns how many requests were counted for a route.
+    fn counted(state: &AppState, route: Route) -> u32 {
+        let text = state.metrics.text(Exposition::Prometheus).unwrap();
+        let prefix = format!("flag_requests_total{{route=\"{}\",", route.path());
+        let lines = text.lines().filter(|line| line.starts_with(&prefix));
+        lines
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u32>().ok())
+            .sum()
     }
-}
 
-/// A path with its handler, which answers other methods with an error.
-fn resource<F, Args>(path: &str, route: Route, taken: &'static [Method], handler: F) -> Resource
-where
-    F: Handler<Args, Output = HttpResponse>,
-    Args: FromRequest + 'static,
-{
-    let other_method = async move |context: &RequestContext| method_not_allowed(context, route);
-    web::resource(path)
-        .route(web::route().guard(methods(taken)).to(handler))
-        .default_service(web::to(answered(route, other_method)))
-}
-
-/// Takes requests with these methods. The guards of the framework look into a table of the request first, in case another
-/// part has changed the method.
-fn methods(taken: &'static [Method]) -> impl Guard {
-    fn_guard(move |request| taken.contains(&request.head().method))
+    #[tokio::test]
+    async fn every_route_is_registered_under_its_label() {
+        let state = Data::new(AppState::for_tests());
+        let app = App::new().app_data(state.clone()).configure(register);
+        let app = init_service(app).await;
+        for route in Route::ALL {
+            let (mut spellings, mut methods) = (route.spellings(), route.methods().to_vec());
+            if *route == Route::Unknown {
+                spellings.push("/another/path".to_owned());
+            }
+            methods.push(Method::PATCH);
+            let mut sent = 0;
+            for path in &spellings {
+                for method in &methods {
+                    let request = TestRequest::with_uri(path).method(method.clone());
+                    let response = call_service(&app, request.to_request()).await;
+                    let is_taken = response.status() != 405 && response.status() != 404;
+                    let expected = method != Method::PATCH && *route != Route::Unknown;
+                    assert_eq!(is_taken, expected, "{method} {path}");
+                    sent += 1;
+                }
+            }
+            assert_eq!(counted(&state, *route), sent, "{route:?}");
+        }
+    }
 }

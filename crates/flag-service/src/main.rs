@@ -1,6 +1,7 @@
 //! Answers over HTTP which value an instance receives.
 //!
-//! Reads the configuration, opens the store, serves until a signal. `handlers.rs` is the table of contents.
+//! Reads the configuration, opens the store, serves until a signal. `handlers.rs` lists all paths. Modules use only modules
+//! further down in this list: `server`, `demo` and `config`, `handlers`, `openapi`, `http`, `access`, `telemetry`.
 mod access;
 mod config;
 mod demo;
@@ -27,45 +28,50 @@ const LAST_LINES: Duration = Duration::from_millis(200);
 fn main() -> ExitCode {
     let config = match Config::from_process() {
         Ok(config) => config,
-        Err(mistakes) => {
-            complain(&mistakes.to_string());
+        Err(errors) => {
+            print_problem(&errors.to_string());
             return ExitCode::from(USAGE);
         }
     };
-    let log = match telemetry::start_logging(&config) {
+    let log = match telemetry::start_logging(
+        config.log.clone(),
+        config.log_format,
+        config.telemetry.project.clone(),
+    ) {
         Ok(log) => log,
         Err(error) => {
-            complain(&format!("cannot log: {error}"));
+            print_problem(&format!("cannot log: {error}"));
             return ExitCode::FAILURE;
         }
     };
-    let ended = server::run(&config, &log);
-    if let Err(error) = &ended {
-        // Through the log writer: a reader of standard error may be stuck.
-        log.line(words(&format!("{error:#}")).as_bytes());
+    let result = server::run(&config, &log);
+    if let Err(error) = &result {
+        // Through the log writer, as standard error may block.
+        log.line(with_prefix(&format!("{error:#}")).as_bytes());
     }
     log.flush(LAST_LINES);
-    if ended.is_ok() {
+    if result.is_ok() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
 }
 
-/// Prints a problem before the log starts, without waiting for a reader.
-fn complain(problem: &str) {
-    let words = words(problem);
-    let (told, said) = mpsc::channel();
+/// Prints a problem before the log starts; does not wait for a reader of standard error.
+fn print_problem(problem: &str) {
+    let text = with_prefix(problem);
+    let (sender, receiver) = mpsc::channel();
     let writing = thread::Builder::new().spawn(move || {
-        let _ = std::io::stderr().write_all(words.as_bytes());
-        let _ = told.send(());
+        let _ = std::io::stderr().write_all(text.as_bytes());
+        let _ = sender.send(());
     });
     if writing.is_ok() {
-        let _ = said.recv_timeout(LAST_LINES);
+        let _ = receiver.recv_timeout(LAST_LINES);
     }
 }
 
-fn words(problem: &str) -> String {
+/// Begins each line with the name of the program.
+fn with_prefix(problem: &str) -> String {
     format!(
         "flag-service: {}\n",
         problem.replace('\n', "\nflag-service: ")

@@ -9,9 +9,20 @@ use std::sync::LazyLock;
 
 use actix_web::web::Bytes;
 
-pub(crate) use self::operation::statuses;
+use self::operation::statuses;
+use crate::http::Route;
+use crate::telemetry::metrics::RouteLabels;
 
-/// Returns the document as it travels; the same for the life of the process.
+/// Returns the labels of every route, in the order of [`Route::ALL`], for metrics.
+pub(crate) fn route_labels() -> Vec<RouteLabels> {
+    let labels = Route::ALL.iter().map(|route| RouteLabels {
+        path: route.path(),
+        statuses: statuses(*route),
+    });
+    labels.collect()
+}
+
+/// Returns the document as it is sent; the same for the life of the process.
 pub(crate) fn document() -> Bytes {
     static DOCUMENT: LazyLock<Bytes> =
         LazyLock::new(|| Bytes::from(document::document().to_string().into_bytes()));

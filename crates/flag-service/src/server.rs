@@ -6,6 +6,7 @@ mod connections;
 mod files;
 mod framing;
 mod listen;
+mod opening;
 mod serve;
 mod stop;
 mod watch;
@@ -15,5 +16,5 @@ use std::time::Duration;
 
 pub(crate) use self::serve::run;
 
-/// How long the rest of a request that was answered early is read, so that its sender sees the answer.
+/// How long the rest of a request that was answered early is still read, so that its sender receives the answer.
 const LINGER: Duration = Duration::from_secs(1);

@@ -1,9 +1,8 @@
 //! Log lines, traces and metrics.
 //!
-//! There is no log line per request. A fault of the service is logged, at most once a second per code. Traces go to a
-//! collector if one is configured; else they cost a request a branch. No log line or trace ever contains an instance id.
+//! Knows no routes, handlers or errors of requests. Traces go to a collector if one is configured; otherwise they cost a
+//! request a branch. No log line or trace contains an instance id.
 mod collector;
-mod failures;
 mod json;
 mod log_writer;
 mod logging;
@@ -18,19 +17,16 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use tracing::warn;
 
-pub(crate) use self::failures::FailedRequest;
-use self::failures::Failures;
 pub(crate) use self::log_writer::LogWriter;
 pub(crate) use self::logging::start as start_logging;
-pub(crate) use self::settings::{Protocol, TelemetrySettings, TraceSettings};
+pub(crate) use self::settings::{LogFormat, Protocol, TelemetrySettings, TraceSettings};
 use self::spans::{SpanMetrics, Traces};
 pub(crate) use self::trace::Trace;
 
-/// Log lines of failures, and traces.
+/// Creates traces, if a collector is configured.
 #[derive(Debug)]
 pub(crate) struct Telemetry {
     traces: Option<Traces>,
-    failures: Failures,
 }
 
 impl Telemetry {
@@ -43,19 +39,13 @@ impl Telemetry {
             Some(settings) => Some(spans::start(settings, SpanMetrics::register(registry))?),
             None => None,
         };
-        Ok(Self {
-            traces,
-            failures: Failures::default(),
-        })
+        Ok(Self { traces })
     }
 
     /// Telemetry without traces.
     #[cfg(test)]
     pub(crate) fn off() -> Self {
-        Self {
-            traces: None,
-            failures: Failures::default(),
-        }
+        Self { traces: None }
     }
 
     /// Sends the remaining traces; gives up after `deadline`. Blocks the thread.

@@ -13,6 +13,7 @@ mod setting;
 mod shell_syntax;
 mod sources;
 mod store;
+mod store_identity;
 pub mod table;
 mod table_names;
 

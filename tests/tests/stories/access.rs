@@ -401,7 +401,7 @@ async fn what_a_newer_release_has_written_hides_no_revocation_and_stops_no_start
             metrics.contains("\nflag_api_keys_not_understood 2\n"),
             "{metrics}"
         );
-        let told = "not all of the file of API keys is understood";
+        let told = "some entries of the file of API keys are not understood";
         service.must_log(told);
     }
 }
@@ -689,7 +689,7 @@ async fn no_key_and_no_instance_id_is_in_a_log_a_metric_or_an_error() {
     for (text, says) in [
         (
             format!("{{\"keys\": [\"{key}\"]}}"),
-            "not all of the file of API keys is understood",
+            "some entries of the file of API keys are not understood",
         ),
         (key.clone(), "the file of API keys cannot be read"),
     ] {

@@ -357,7 +357,11 @@ async fn a_store_that_goes_back_is_noticed_and_told() {
         (ready.status, &ready.body["restored_projects"]),
         (200, &1.into())
     );
-    assert!(service.log().contains("store went back to an older state"));
+    assert!(
+        service
+            .log()
+            .contains("the store was restored to an older state")
+    );
     assert!(service.metric("flag_store_restores_total").await >= 1);
 
     let newer = restored["kept"].as_str().unwrap();

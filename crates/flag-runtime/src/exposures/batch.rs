@@ -32,7 +32,7 @@ pub(crate) struct Batch {
 pub(crate) struct Attempt {
     /// Times of the exposures that were written.
     pub(crate) written: Vec<Timestamp>,
-    /// How many are invalid.
+    /// How many were invalid, and never sent.
     pub(crate) invalid: usize,
     /// How many the store refused, and why it refused the first of them.
     pub(crate) refused: Option<(usize, StoreError)>,
@@ -60,31 +60,31 @@ impl Batch {
         self.due <= Instant::now()
     }
 
-    /// Shortens the pause to the shortest one.
-    pub(crate) fn hurry(&mut self) {
+    /// Shortens the pause to the first one of the backoff.
+    pub(crate) fn shorten_pause(&mut self) {
         self.due = self.due.min(Instant::now() + BACKOFF.first);
     }
 
     /// Adds the exposures of another batch.
-    pub(crate) fn absorb(&mut self, other: Self) {
+    pub(crate) fn append(&mut self, other: Self) {
         let all = 0..other.len();
-        self.chunk.absorb(other.chunk, all);
+        self.chunk.append(other.chunk, all);
         self.attempts = self.attempts.max(other.attempts);
     }
 
     /// Attempts to write the exposures once.
     pub(crate) async fn write(self, log: &dyn ExposureLog, format: &ExposureFormat) -> Attempt {
-        let (places, results) = append(&self.chunk, log, format).await;
+        let (indices, results) = append_all(&self.chunk, log, format).await;
         let mut attempt = Attempt {
-            invalid: self.len() - places.len(),
+            invalid: self.len() - indices.len(),
             ..Attempt::default()
         };
-        let (mut again, mut problem) = (Vec::new(), None);
-        for (place, result) in places.into_iter().zip(results) {
+        let (mut failed, mut problem) = (Vec::new(), None);
+        for (index, result) in indices.into_iter().zip(results) {
             match result {
-                Ok(()) => attempt.written.extend(self.chunk.created(place)),
+                Ok(()) => attempt.written.extend(self.chunk.created(index)),
                 Err(WriteExposureError::Store(error)) if error.is_transient() => {
-                    again.push(place);
+                    failed.push(index);
                     problem.get_or_insert(error);
                 }
                 Err(WriteExposureError::Store(error)) => {
@@ -93,14 +93,14 @@ impl Batch {
                 Err(_) => attempt.invalid += 1,
             }
         }
-        attempt.failed = problem.map(|problem| (self.again(again), problem));
+        attempt.failed = problem.map(|problem| (self.retry(failed), problem));
         attempt
     }
 
-    /// Returns the exposures in these places as a batch, after the next pause.
-    fn again(self, places: Vec<usize>) -> Self {
+    /// Returns the exposures with these indices as a batch that is due after the next pause.
+    fn retry(self, indices: Vec<usize>) -> Self {
         let mut chunk = Chunk::default();
-        chunk.absorb(self.chunk, places);
+        chunk.append(self.chunk, indices);
         Self {
             chunk,
             attempts: self.attempts + 1,
@@ -109,19 +109,19 @@ impl Batch {
     }
 }
 
-/// Appends the valid exposures; returns their places and results.
-async fn append(
+/// Appends the valid exposures; returns their indices in the chunk, and their results.
+async fn append_all(
     chunk: &Chunk,
     log: &dyn ExposureLog,
     format: &ExposureFormat,
 ) -> (Vec<usize>, Vec<Appended>) {
     let exposures = chunk.exposures().enumerate();
-    let exposures = exposures.filter_map(|(place, exposure)| Some((place, format.name(exposure?))));
-    let (places, exposures): (Vec<_>, Vec<_>) = exposures.unzip();
+    let exposures = exposures.filter_map(|(index, exposure)| Some((index, format.name(exposure?))));
+    let (indices, exposures): (Vec<_>, Vec<_>) = exposures.unzip();
     let appended = AssertUnwindSafe(async { log.append(&exposures, format.booleans).await });
     let results = appended.catch_unwind().await;
     let panicked = |_| exposures.iter().map(|_| Err(panicked().into())).collect();
-    (places, results.unwrap_or_else(panicked))
+    (indices, results.unwrap_or_else(panicked))
 }
 
 fn panicked() -> StoreError {

@@ -92,7 +92,7 @@ struct Span {
 }
 
 impl Chunk {
-    /// Creates an empty chunk with room for the usual exposures.
+    /// Creates an empty chunk with capacity for the usual exposures.
     pub(crate) fn new() -> Self {
         Self {
             records: Vec::with_capacity(CHUNK),
@@ -138,16 +138,16 @@ impl Chunk {
         self.records.iter().map(|record| self.exposure(record))
     }
 
-    /// Returns when the exposure in this place was served.
-    pub(crate) fn created(&self, place: usize) -> Option<Timestamp> {
-        self.records.get(place).map(|record| record.created)
+    /// Returns when the exposure with this index was served.
+    pub(crate) fn created(&self, index: usize) -> Option<Timestamp> {
+        self.records.get(index).map(|record| record.created)
     }
 
-    /// Adds the exposures of another chunk in these places, which must ascend.
-    pub(crate) fn absorb(&mut self, other: Self, places: impl IntoIterator<Item = usize>) {
-        let mut places = places.into_iter().peekable();
-        for (place, mut record) in other.records.into_iter().enumerate() {
-            if places.next_if_eq(&place).is_none() {
+    /// Adds the exposures of another chunk with these indices, which must ascend.
+    pub(crate) fn append(&mut self, other: Self, indices: impl IntoIterator<Item = usize>) {
+        let mut indices = indices.into_iter().peekable();
+        for (index, mut record) in other.records.into_iter().enumerate() {
+            if indices.next_if_eq(&index).is_none() {
                 continue;
             }
             let Span { start, middle, end } = record.text;

@@ -67,21 +67,24 @@ impl Dedup {
         now: Timestamp,
         log: impl FnOnce() -> Pushed,
     ) -> Logged {
-        let says = (plan.flag(), plan.created(), treatment, instance.as_str());
-        let answer = self.hashes.hash_one(says);
+        let content = (plan.flag(), plan.created(), treatment, instance.as_str());
+        let answer = self.hashes.hash_one(content);
         let shard = usize::try_from(answer % SHARDS as u64).unwrap_or(0);
         let Some(shard) = self.shards.get(shard) else {
             return Logged::Now(log());
         };
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         let now = now.unix_micros();
-        if shard.logged(answer).is_some_and(|at| self.counts(at, now)) {
+        if shard
+            .logged(answer)
+            .is_some_and(|at| self.is_within_window(at, now))
+        {
             return Logged::Before;
         }
         let pushed = log();
         if pushed == Pushed::Waits {
             if shard.young.len() >= self.generation {
-                let forgotten = shard.grow_old(|at| self.counts(at, now));
+                let forgotten = shard.start_generation(|at| self.is_within_window(at, now));
                 self.forgotten.inc_by(forgotten as u64);
             }
             shard.young.insert(answer, now);
@@ -90,7 +93,7 @@ impl Dedup {
     }
 
     /// Whether `at` is within the window. After a clock went back, every answer is new.
-    fn counts(&self, at: i64, now: i64) -> bool {
+    fn is_within_window(&self, at: i64, now: i64) -> bool {
         (0..self.window).contains(&now.saturating_sub(at))
     }
 }
@@ -112,11 +115,12 @@ impl Shard {
             .copied()
     }
 
-    /// Forgets the old generation; returns how many of it were within the window.
-    fn grow_old(&mut self, counts: impl Fn(i64) -> bool) -> usize {
+    /// Drops the old generation, and starts a new one; returns how many dropped answers were within the window.
+    fn start_generation(&mut self, is_within_window: impl Fn(i64) -> bool) -> usize {
         let old = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
         let mut forgotten = old.iter();
-        let is_lost = |(answer, at): &(&u64, &i64)| counts(**at) && !self.old.contains_key(answer);
+        let is_lost =
+            |(answer, at): &(&u64, &i64)| is_within_window(**at) && !self.old.contains_key(answer);
         forgotten.by_ref().filter(is_lost).count()
     }
 }

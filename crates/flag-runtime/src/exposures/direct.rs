@@ -14,31 +14,31 @@ use tokio::time::timeout;
 use super::format::ExposureFormat;
 
 /// Deadline of a write.
-const WITHIN: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The most concurrent writes; others wait, within their deadline.
 const WRITES: usize = 64;
 
 /// The most concurrent writes of one caller.
-const AT_ONCE: usize = 32;
+const WRITES_PER_CALLER: usize = 32;
 
 /// Writes exposures while the caller waits.
 #[derive(Debug)]
 pub(crate) struct Direct {
     log: Arc<dyn ExposureLog>,
     format: ExposureFormat,
-    /// Where writes run: a cancelled request must not cancel its write.
-    writes: Handle,
+    /// The runtime of the writes: a cancelled request must not cancel its write.
+    runtime: Handle,
     limit: Arc<Semaphore>,
 }
 
 impl Direct {
-    /// Writes into `log`, in tasks of `writes`.
-    pub(crate) fn new(log: Arc<dyn ExposureLog>, format: ExposureFormat, writes: Handle) -> Self {
+    /// Writes into `log`, in tasks of `runtime`.
+    pub(crate) fn new(log: Arc<dyn ExposureLog>, format: ExposureFormat, runtime: Handle) -> Self {
         Self {
             log,
             format,
-            writes,
+            runtime,
             limit: Arc::new(Semaphore::new(WRITES)),
         }
     }
@@ -60,7 +60,7 @@ impl Direct {
         let mut written = self.write_records(records).await.into_iter();
         let results = encoded.into_iter().map(|encoded| {
             encoded?;
-            written.next().unwrap_or_else(late)
+            written.next().unwrap_or_else(timed_out)
         });
         results.collect()
     }
@@ -71,14 +71,14 @@ impl Direct {
         records: Vec<ExposureRecord>,
     ) -> Vec<Result<(), WriteExposureError>> {
         let (log, limit) = (Arc::clone(&self.log), Arc::clone(&self.limit));
-        let writing = self.writes.spawn(async move {
+        let writing = self.runtime.spawn(async move {
             let write = async {
-                let _place = limit.acquire().await;
+                let _permit = limit.acquire().await;
                 insert_all(&*log, &records).await
             };
-            timeout(WITHIN, write).await.unwrap_or_default()
+            timeout(TIMEOUT, write).await.unwrap_or_default()
         });
-        let written = timeout(WITHIN, writing).await;
+        let written = timeout(TIMEOUT, writing).await;
         written.map(Result::unwrap_or_default).unwrap_or_default()
     }
 }
@@ -93,34 +93,34 @@ async fn insert_all(
         .iter()
         .enumerate()
         .partition(|(_, record)| keys.insert(record.key()));
-    let mut inserted = insert(log, first, AT_ONCE).await;
+    let mut inserted = insert(log, first, WRITES_PER_CALLER).await;
     inserted.extend(insert(log, again, 1).await);
-    inserted.sort_by_key(|(place, _)| *place);
+    inserted.sort_by_key(|(index, _)| *index);
     inserted.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Inserts `at_once` records concurrently; returns a result for each, with its place.
+/// Inserts records, at most `concurrency` at the same time; returns the index and the result of each.
 async fn insert(
     log: &dyn ExposureLog,
     records: Vec<(usize, &ExposureRecord)>,
-    at_once: usize,
+    concurrency: usize,
 ) -> Vec<(usize, Result<(), WriteExposureError>)> {
     let records = records.into_iter();
     let inserting: Vec<_> = records
-        .map(|(place, record)| insert_one(log, place, record))
+        .map(|(index, record)| insert_one(log, index, record))
         .collect();
-    let inserting = stream::iter(inserting).buffer_unordered(at_once);
+    let inserting = stream::iter(inserting).buffer_unordered(concurrency);
     inserting.collect().await
 }
 
 async fn insert_one(
     log: &dyn ExposureLog,
-    place: usize,
+    index: usize,
     record: &ExposureRecord,
 ) -> (usize, Result<(), WriteExposureError>) {
-    (place, log.insert(record).await)
+    (index, log.insert(record).await)
 }
 
-fn late() -> Result<(), WriteExposureError> {
-    Err(StoreError::TimedOut { after: WITHIN }.into())
+fn timed_out() -> Result<(), WriteExposureError> {
+    Err(StoreError::TimedOut { after: TIMEOUT }.into())
 }

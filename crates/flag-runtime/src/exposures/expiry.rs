@@ -1,43 +1,38 @@
 //! Removes old exposures from a store without expiry rules.
 //!
-//! A wrong clock must not delete the log: exposures are removed only if the time limit has moved about as much as the time
-//! since the last look; else a second look, an hour later, must agree.
+//! A wrong clock must not delete the log. So exposures are removed only if the time limit has moved, since the check
+//! before, about as far as a monotonic clock; otherwise a second check, an hour later, must find the same.
 
 use std::time::Duration;
 
 use flag_model::Timestamp;
-use flag_settings::StoreSettings;
 use flag_store::{Clock, StoreError, SystemClock};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-/// The first look, after the start.
-const FIRST: Duration = Duration::from_mins(1);
+/// The first check, after the start.
+const FIRST_AFTER: Duration = Duration::from_mins(1);
 
 /// The pause after a successful removal.
-const AGAIN: Duration = Duration::from_hours(24);
+const PERIOD: Duration = Duration::from_hours(24);
 
-/// The pause after a failure, and between two looks that must agree.
+/// The pause after a failure, and between two checks that must agree.
 const RETRY: Duration = Duration::from_hours(1);
 
-/// How much more than the time between two looks the time limit may move.
-const LEAP: Duration = Duration::from_hours(1);
+/// How much further than the monotonic clock the time limit may move between two checks.
+const MAX_DRIFT: Duration = Duration::from_hours(1);
 
-/// Removes exposures that are older than `retention`, once a day, for ever. Zero keeps all.
+/// Removes exposures that are older than `retention`, once a day, for ever. Zero keeps all. `remove` removes the exposures
+/// before a time, and returns how many it removed.
 ///
-/// Several services on the same files all do so; the second finds nothing to remove.
-pub async fn expire_exposures(store: StoreSettings, retention: Duration) {
-    let StoreSettings::Embedded(_) = store else {
-        return;
-    };
-    if retention.is_zero() {
-        return;
+/// Several services with the same files all do so; the second one finds nothing to remove.
+pub async fn expire_exposures<R: Future<Output = Result<usize, StoreError>>>(
+    retention: Duration,
+    remove: impl Fn(Timestamp) -> R,
+) {
+    if !retention.is_zero() {
+        expire_by(SystemClock, retention, remove).await;
     }
-    let remove = |before: Timestamp| {
-        let store = store.clone();
-        async move { store.remove_exposures_before(&before.to_string()).await }
-    };
-    expire_by(SystemClock, retention, remove).await;
 }
 
 async fn expire_by<R: Future<Output = Result<usize, StoreError>>>(
@@ -45,21 +40,21 @@ async fn expire_by<R: Future<Output = Result<usize, StoreError>>>(
     retention: Duration,
     remove: impl Fn(Timestamp) -> R,
 ) {
-    let mut due = Due::default();
-    let mut pause = FIRST;
+    let mut last = LastCheck::default();
+    let mut pause = FIRST_AFTER;
     loop {
         sleep(pause).await;
-        let Some(time) = before(clock.now(), retention) else {
+        let Some(limit) = retention_limit(clock.now(), retention) else {
             return;
         };
-        if !due.agrees(time, Instant::now()) {
+        if !last.agrees_with(limit, Instant::now()) {
             pause = RETRY;
             continue;
         }
-        pause = match remove(time).await {
+        pause = match remove(limit).await {
             Ok(removed) => {
-                info!(removed, before = %time, "old exposures removed");
-                AGAIN
+                info!(removed, before = %limit, "old exposures removed");
+                PERIOD
             }
             Err(error) => {
                 warn!(problem = %error, "old exposures cannot be removed");
@@ -69,26 +64,23 @@ async fn expire_by<R: Future<Output = Result<usize, StoreError>>>(
     }
 }
 
-/// The time limit of the last look.
+/// The time limit of the last check, and the time of that check by the monotonic clock.
 #[derive(Debug, Default)]
-struct Due {
-    /// The time limit, and when that was by a monotonic clock.
-    last: Option<(Timestamp, Instant)>,
-}
+struct LastCheck(Option<(Timestamp, Instant)>);
 
-impl Due {
-    /// Whether the time limit has moved about as much as the time since the last look.
-    fn agrees(&mut self, due: Timestamp, now: Instant) -> bool {
-        let Some((before, at)) = self.last.replace((due, now)) else {
+impl LastCheck {
+    /// Whether the time limit has moved about as far as the monotonic clock since the last check; notes this check.
+    fn agrees_with(&mut self, limit: Timestamp, now: Instant) -> bool {
+        let Some((before, at)) = self.0.replace((limit, now)) else {
             return false;
         };
-        let passed = now.saturating_duration_since(at) + LEAP;
-        due >= before && due.since(before) <= passed
+        let passed = now.saturating_duration_since(at) + MAX_DRIFT;
+        limit >= before && limit.since(before) <= passed
     }
 }
 
-/// Returns the time `retention` ago; `None` before the first year.
-fn before(now: Timestamp, retention: Duration) -> Option<Timestamp> {
+/// Returns the time `retention` ago; `None` if a timestamp cannot express it.
+fn retention_limit(now: Timestamp, retention: Duration) -> Option<Timestamp> {
     let micros = i64::try_from(retention.as_micros()).ok()?;
     Timestamp::from_unix_micros(now.unix_micros().checked_sub(micros)?)
 }
@@ -102,7 +94,7 @@ mod tests {
 
     const DAY: Duration = Duration::from_hours(24);
 
-    /// A clock that goes with tokio's, and jumps when told to.
+    /// A clock that follows tokio's, and jumps when a test moves it.
     #[derive(Debug)]
     struct Jumping {
         began: Instant,
@@ -150,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn two_looks_an_hour_apart_remove_what_is_old_and_then_one_a_day() {
+    async fn two_checks_an_hour_apart_remove_what_is_old_and_then_one_a_day() {
         check(&[(Duration::from_hours(1), 0)], &[]).await;
         check(&[(Duration::from_mins(62), 0)], &[90]).await;
         check(&[(3 * DAY, 0)], &[90, 89, 88]).await;
@@ -171,7 +163,7 @@ mod tests {
     #[test]
     fn ninety_days_ago_is_in_the_summer_before() {
         let now = Timestamp::parse("2026-11-22 10:00:00.5").unwrap();
-        let then = before(now, 90 * DAY).unwrap();
+        let then = retention_limit(now, 90 * DAY).unwrap();
         assert_eq!(then.to_string(), "2026-08-24 10:00:00.500000");
     }
 }

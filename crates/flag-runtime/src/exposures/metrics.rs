@@ -43,8 +43,8 @@ pub(crate) struct EntryMetrics {
     pub(crate) forgotten: Counter,
     /// Entries of `/log-feature-flag` that were stored.
     pub(crate) stored: Counter,
-    /// Invalid entries.
-    pub(crate) refused: Counter,
+    /// Invalid entries, whose label is `refused`.
+    pub(crate) invalid: Counter,
     /// Entries that the store failed to take.
     pub(crate) failed: Counter,
 }
@@ -73,11 +73,11 @@ impl Collector for QueueMetrics {
             dropped,
             pending,
         } = counts;
-        let help = "Decisions that were served and are to be logged: written, dropped and pending together";
+        let help = "Exposures of served decisions: the sum of written, dropped and pending";
         count(&mut encoder, "exposures_produced", help, produced)?;
-        let help = "Exposures that the store has";
+        let help = "Exposures that are stored";
         count(&mut encoder, "exposures_written", help, written)?;
-        let help = "Exposures that nobody will write, by reason";
+        let help = "Exposures that are lost, by reason";
         let mut family =
             encoder.encode_descriptor("exposures_dropped", help, None, MetricType::Counter)?;
         for reason in Dropped::ALL {
@@ -88,7 +88,7 @@ impl Collector for QueueMetrics {
         }
         let help = "Exposures that wait or are being written";
         gauge(&mut encoder, "exposures_pending", help, pending)?;
-        let help = "Exposures that may be pending before more are dropped";
+        let help = "The most pending exposures; further ones are dropped";
         gauge(
             &mut encoder,
             "exposures_queue_capacity",
@@ -115,7 +115,7 @@ impl WriteMetrics {
         let help = "Attempts to write a batch of exposures, by outcome";
         registry.register("exposure_batches", help, batches.clone());
         let lag = Histogram::new(LAG_SECONDS);
-        let help = "From serving a decision to its exposure being written";
+        let help = "Time from serving a decision to writing its exposure";
         registry.register_with_unit("exposure_lag", help, Unit::Seconds, lag.clone());
         let of = |outcome| batches.get_or_create(&Ended { outcome }).clone();
         Self {
@@ -128,8 +128,8 @@ impl WriteMetrics {
 
     /// Counts an attempt and the exposures that it wrote.
     pub(super) fn count(&self, attempt: &Attempt) {
-        let is_whole = attempt.failed.is_none() && attempt.refused.is_none();
-        let outcome = match (is_whole, attempt.written.is_empty()) {
+        let is_complete = attempt.failed.is_none() && attempt.refused.is_none();
+        let outcome = match (is_complete, attempt.written.is_empty()) {
             (true, _) => &self.written,
             (false, false) => &self.partly,
             (false, true) => &self.failed,
@@ -146,20 +146,20 @@ impl EntryMetrics {
     /// Registers the metrics.
     pub(super) fn register(registry: &mut Registry) -> Self {
         let deduplicated = Counter::default();
-        let help = "Answers that were not logged because the same was logged shortly before; not among the produced";
+        let help = "Answers that were not logged because an equal one was logged shortly before; not counted as produced";
         registry.register("exposures_deduplicated", help, deduplicated.clone());
         let forgotten = Counter::default();
-        let help = "Answers that deduplication forgot before its window ended, as too many others came; they are logged again if repeated";
+        let help = "Answers that deduplication forgot before its window ended, to stay within its limit of entries; they are logged again if repeated";
         registry.register("exposures_dedup_forgotten", help, forgotten.clone());
         let entries = Family::<Ended, Counter>::default();
-        let help = "Entries of /log-feature-flag, by outcome; not among the produced";
+        let help = "Entries of /log-feature-flag, by outcome; not counted as produced";
         registry.register("exposure_entries", help, entries.clone());
         let of = |outcome| entries.get_or_create(&Ended { outcome }).clone();
         Self {
             deduplicated,
             forgotten,
             stored: of("stored"),
-            refused: of("refused"),
+            invalid: of("refused"),
             failed: of("failed"),
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::chunk::{Chunk, ServedDecision};
 
-/// The mean bytes of texts per exposure that the queue has room for.
+/// The mean bytes of texts per exposure; times the capacity, the limit of the queue in bytes.
 const TEXT_BYTES: usize = 200;
 
 /// The result of appending an exposure.
@@ -29,7 +29,7 @@ pub(crate) enum Dropped {
     QueueFull,
     /// It is invalid.
     Invalid,
-    /// The store refused it.
+    /// The store refused it for good.
     Refused,
 }
 
@@ -82,7 +82,7 @@ impl DroppedCounts {
     }
 }
 
-/// The result of exposures that the writer took.
+/// How many exposures of a batch were written, and how many dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BatchResult {
     /// How many were written.
@@ -96,9 +96,9 @@ pub(crate) struct BatchResult {
 /// Which chunks the writer takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DrainMode {
-    /// Only full ones.
+    /// Only full chunks.
     Full,
-    /// Also the growing one.
+    /// Also the growing chunk.
     Any,
 }
 
@@ -130,7 +130,7 @@ impl State {
         self.growing.len() + self.queued + self.taken
     }
 
-    fn has_room(&self, capacity: usize, bytes: usize) -> bool {
+    fn has_capacity(&self, capacity: usize, bytes: usize) -> bool {
         let texts = self.text_bytes + self.growing.text_bytes() + bytes;
         self.pending() < capacity && texts <= capacity.saturating_mul(TEXT_BYTES).max(bytes)
     }
@@ -165,7 +165,7 @@ impl Queue {
     pub(crate) fn push(&self, served: ServedDecision<'_>) -> Pushed {
         let mut state = self.state();
         state.produced += 1;
-        if !state.has_room(self.capacity, served.text_bytes()) {
+        if !state.has_capacity(self.capacity, served.text_bytes()) {
             state.dropped.queue_full += 1;
             return Pushed::Dropped;
         }
@@ -179,9 +179,9 @@ impl Queue {
     }
 
     /// Takes the oldest chunk. The writer must [`finish`](Self::finish) each of its exposures.
-    pub(crate) fn take(&self, take: DrainMode) -> Option<Chunk> {
+    pub(crate) fn take(&self, mode: DrainMode) -> Option<Chunk> {
         // Allocated before the lock is taken, as the writer runs at idle priority.
-        let fresh = (take == DrainMode::Any).then(Chunk::new);
+        let fresh = (mode == DrainMode::Any).then(Chunk::new);
         let mut state = self.state();
         if let Some(fresh) = fresh
             && state.full.is_empty()
@@ -211,8 +211,8 @@ impl Queue {
         state.taken = state.taken.saturating_sub(finished);
     }
 
-    /// Returns when a chunk has become full since the last call.
-    pub(crate) async fn full(&self) {
+    /// Waits until a chunk has become full since the last call.
+    pub(crate) async fn chunk_full(&self) {
         self.has_full.notified().await;
     }
 
@@ -355,14 +355,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_chunk_that_is_full_is_told() {
+    async fn a_full_chunk_wakes_the_writer() {
         let queue = Arc::new(Queue::new(10_000));
         let decided = decided();
         for _ in 0..super::super::chunk::CHUNK {
             assert!(queue.take(DrainMode::Full).is_none());
             queue.push(served(&decided, "A12345"));
         }
-        queue.full().await;
+        queue.chunk_full().await;
         assert!(queue.take(DrainMode::Full).is_some());
     }
 }

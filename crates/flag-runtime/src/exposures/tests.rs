@@ -1,4 +1,4 @@
-//! Facts about the queue and its writer together, with a store that does as it is told.
+//! Facts about the queue and its writer together, with a scripted store.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -88,15 +88,15 @@ impl Scripted {
             calls: AtomicUsize::new(0),
             written: Mutex::default(),
         });
-        let befalls = Arc::downgrade(&scripted);
+        let steps = Arc::downgrade(&scripted);
         scripted.log.script(move |call| {
-            let scripted = befalls.upgrade().unwrap();
-            async move { scripted.befall(call).await }
+            let scripted = steps.upgrade().unwrap();
+            async move { scripted.step(call).await }
         });
         scripted
     }
 
-    async fn befall(&self, call: LogCall) -> Step {
+    async fn step(&self, call: LogCall) -> Step {
         let LogCall::Append(records) = call else {
             panic!("exposures are only appended: {call:?}");
         };
@@ -135,8 +135,8 @@ fn is_of(record: &ExposureRecord, instance: &str) -> bool {
     String::from_utf8_lossy(record.key()).contains(&format!("#INSTANCEID#{instance}#"))
 }
 
-/// A log over a store, with room for so many exposures.
-fn log_of(store: &Arc<Scripted>, queue: usize) -> Exposures {
+/// A recorder that writes into a store, with a queue for this many exposures.
+fn recorder_of(store: &Arc<Scripted>, queue: usize) -> ExposureRecorder {
     let settings = ExposureSettings {
         recording: Recording::On,
         queue,
@@ -156,10 +156,10 @@ fn log_of(store: &Arc<Scripted>, queue: usize) -> Exposures {
     };
     let log: Arc<dyn ExposureLog> = store.log.clone();
     let background = (Arc::clone(&log), &Handle::current());
-    Exposures::start(log, background, &settings, &mut Registry::default())
+    ExposureRecorder::start(log, background, &settings, &mut Registry::default())
 }
 
-fn produce(log: &Exposures, instances: std::ops::Range<usize>) {
+fn produce(log: &ExposureRecorder, instances: std::ops::Range<usize>) {
     let decided = decided();
     for instance in instances {
         let instance: &str = Box::leak(format!("i{instance}").into_boxed_str());
@@ -167,14 +167,14 @@ fn produce(log: &Exposures, instances: std::ops::Range<usize>) {
     }
 }
 
-async fn flushed(log: &Exposures) -> usize {
+async fn flushed(log: &ExposureRecorder) -> usize {
     log.flush(Instant::now() + Duration::from_secs(9)).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_is_written_well_within_a_second() {
     let store = Scripted::new(|_, _| Ok(()));
-    let log = log_of(&store, 10_000);
+    let log = recorder_of(&store, 10_000);
     produce(&log, 0..CHUNK + 1);
     sleep(Duration::from_millis(250)).await;
     assert_eq!(store.written(), (CHUNK + 1, 1));
@@ -187,7 +187,7 @@ async fn what_failed_is_written_again_and_nothing_else() {
         let fails = call < 3 && row.key().iter().map(|byte| u32::from(*byte)).sum::<u32>() % 3 == 0;
         if fails { unavailable() } else { Ok(()) }
     });
-    let log = log_of(&store, 10_000);
+    let log = recorder_of(&store, 10_000);
     produce(&log, 0..1_000);
     assert_eq!(flushed(&log).await, 0);
     assert_eq!(store.written(), (1_000, 1));
@@ -199,7 +199,7 @@ async fn a_store_that_is_down_loses_nothing() {
     let began = Instant::now();
     let is_down = move || began.elapsed() < Duration::from_mins(1);
     let store = Scripted::new(move |_, _| if is_down() { unavailable() } else { Ok(()) });
-    let log = log_of(&store, 20_000);
+    let log = recorder_of(&store, 20_000);
     produce(&log, 0..15_000);
     sleep(Duration::from_secs(59)).await;
     let counts = log.queue.counts();
@@ -220,7 +220,7 @@ async fn one_row_that_always_fails_holds_up_no_other() {
             Ok(())
         }
     });
-    let log = log_of(&store, 10_000);
+    let log = recorder_of(&store, 10_000);
     produce(&log, 0..5_000);
     sleep(Duration::from_secs(1)).await;
     assert_eq!(log.queue.counts().pending, 1);
@@ -231,7 +231,7 @@ async fn one_row_that_always_fails_holds_up_no_other() {
 #[tokio::test(start_paused = true)]
 async fn what_the_store_refuses_is_dropped_alone() {
     let store = Scripted::new(|_, row| if is_of(row, "i7") { refused() } else { Ok(()) });
-    let log = log_of(&store, 10_000);
+    let log = recorder_of(&store, 10_000);
     produce(&log, 0..20);
     assert_eq!(flushed(&log).await, 0);
     let counts = log.queue.counts();
@@ -248,7 +248,7 @@ async fn an_adapter_that_panics_is_counted() {
             Ok(())
         }
     });
-    let log = log_of(&store, 10_000);
+    let log = recorder_of(&store, 10_000);
     produce(&log, 0..20);
     sleep(Duration::from_secs(1)).await;
     produce(&log, 20..30);
@@ -260,7 +260,7 @@ async fn an_adapter_that_panics_is_counted() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_hangs_is_not_waited_for() {
     let store = Scripted::slow(Duration::from_hours(1), |_, _| Ok(()));
-    let log = log_of(&store, 1_000);
+    let log = recorder_of(&store, 1_000);
     produce(&log, 0..3_000);
     let began = Instant::now();
     assert_eq!(flushed(&log).await, 1_000);
@@ -274,12 +274,12 @@ async fn a_flush_does_not_wait_for_long_pauses() {
     let began = Instant::now();
     let is_down = move || began.elapsed() < Duration::from_secs(30);
     let store = Scripted::new(move |_, _| if is_down() { unavailable() } else { Ok(()) });
-    let log = log_of(&store, 10_000);
+    let log = recorder_of(&store, 10_000);
     produce(&log, 0..10);
     sleep(Duration::from_millis(29_990)).await;
-    let told = Instant::now();
+    let began = Instant::now();
     assert_eq!(flushed(&log).await, 0);
-    assert!(told.elapsed() < Duration::from_millis(500));
+    assert!(began.elapsed() < Duration::from_millis(500));
 }
 
 #[test]

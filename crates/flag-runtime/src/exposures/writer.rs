@@ -1,4 +1,4 @@
-//! Writes exposures in the background: in batches, and retries what failed until the store has it.
+//! Writes exposures in the background, in batches; a failed write is retried until it succeeds.
 //!
 //! Laws, each kept by the test of that name:
 //! - `what_failed_is_written_again_and_nothing_else`
@@ -21,17 +21,18 @@ use super::metrics::WriteMetrics;
 use super::queue::{BatchResult, DrainMode, Queue};
 use crate::causes::causes;
 
-/// How often a chunk that is not full is written too. A killed service loses this much, and the writes in flight.
+/// How often a chunk that is not full is written too. A killed service loses the exposures of this time, and the writes in
+/// flight.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
 
 /// The most concurrent writes.
 const CALLS: usize = 4;
 
 /// The most exposures in flight and waiting for a retry.
-const MOST_TAKEN: usize = CALLS * CHUNK;
+const MAX_TAKEN: usize = CALLS * CHUNK;
 
-/// How long no write may fail before the log says that writes work again.
-const CALM: Duration = Duration::from_secs(10);
+/// How long no write may fail before a recovery is logged.
+const RECOVERED_AFTER: Duration = Duration::from_secs(10);
 
 /// Writes the exposures of the queue.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ pub(crate) struct Writer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Working,
-    /// Nothing is added any more; the rest is written as soon as possible.
+    /// Nothing is added any more; the rest is written without long pauses.
     Closing,
 }
 
@@ -80,25 +81,25 @@ impl Writer {
         let mut flush = interval(FLUSH_EVERY);
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut phase = Phase::Working;
-        let mut take = DrainMode::Any;
+        let mut mode = DrainMode::Any;
         loop {
-            self.begin_calls(take, phase);
+            self.begin_calls(mode, phase);
             if phase == Phase::Closing && self.is_done() {
                 return;
             }
-            take = DrainMode::Full;
+            mode = DrainMode::Full;
             tokio::select! {
                 Some(attempt) = self.calls.join_next() => {
                     if let Ok(attempt) = attempt {
-                        self.settle(attempt);
+                        self.end_attempt(attempt);
                     }
                 }
-                () = self.queue.full(), if self.may_begin() => {}
-                _ = flush.tick() => take = DrainMode::Any,
+                () = self.queue.chunk_full(), if self.may_begin() => {}
+                _ = flush.tick() => mode = DrainMode::Any,
                 _ = &mut close, if phase == Phase::Working => phase = Phase::Closing,
             }
             if phase == Phase::Closing {
-                take = DrainMode::Any;
+                mode = DrainMode::Any;
             }
         }
     }
@@ -110,34 +111,34 @@ impl Writer {
     /// Whether another chunk may be written.
     fn may_begin(&self) -> bool {
         let failed: usize = self.failed.iter().map(Batch::len).sum();
-        failed + self.calls.len() * CHUNK < MOST_TAKEN
+        failed + self.calls.len() * CHUNK < MAX_TAKEN
     }
 
-    /// Begins as many writes as possible: first retries that are due, then new chunks.
-    fn begin_calls(&mut self, take: DrainMode, phase: Phase) {
+    /// Begins writes up to the limits: first retries that are due, then new chunks.
+    fn begin_calls(&mut self, mode: DrainMode, phase: Phase) {
         if phase == Phase::Closing {
-            self.failed.iter_mut().for_each(Batch::hurry);
+            self.failed.iter_mut().for_each(Batch::shorten_pause);
         }
         while self.calls.len() < CALLS
-            && let Some(batch) = self.due()
+            && let Some(batch) = self.next_due()
         {
             self.begin(batch);
         }
         while self.may_begin()
-            && let Some(chunk) = self.queue.take(take)
+            && let Some(chunk) = self.queue.take(mode)
         {
             self.begin(Batch::new(chunk));
         }
     }
 
     /// Joins failed batches that are due into one, as far as they fit.
-    fn due(&mut self) -> Option<Batch> {
+    fn next_due(&mut self) -> Option<Batch> {
         let mut due = self.failed.extract_if(.., |batch| batch.is_due());
         let mut batch = due.next()?;
         let mut others = Vec::new();
         for other in due {
             if batch.len() + other.len() <= CHUNK {
-                batch.absorb(other);
+                batch.append(other);
             } else {
                 others.push(other);
             }
@@ -152,7 +153,8 @@ impl Writer {
             .spawn(async move { batch.write(&*log, &format).await });
     }
 
-    fn settle(&mut self, attempt: Attempt) {
+    /// Counts the results of an attempt, logs failures, and keeps what must be retried.
+    fn end_attempt(&mut self, attempt: Attempt) {
         let refused = attempt.refused.as_ref().map_or(0, |(rows, _)| *rows);
         self.queue.finish(BatchResult {
             written: attempt.written.len() as u64,
@@ -172,7 +174,7 @@ impl Writer {
             (Some(error), None) => {
                 warn!(problem = %error, cause = causes(error), "exposures cannot be written; they are kept and written later");
             }
-            (None, Some(last)) if now.duration_since(last) >= CALM => {
+            (None, Some(last)) if now.duration_since(last) >= RECOVERED_AFTER => {
                 info!("exposures are written again");
                 self.failed_last = None;
             }
@@ -193,9 +195,9 @@ impl Writer {
             self.refused_last = Some(now);
         } else if self
             .refused_last
-            .is_some_and(|last| now.duration_since(last) >= CALM)
+            .is_some_and(|last| now.duration_since(last) >= RECOVERED_AFTER)
         {
-            info!("the store takes exposures again");
+            info!("the store accepts exposures again");
             self.refused_last = None;
         }
     }

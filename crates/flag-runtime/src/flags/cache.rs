@@ -32,16 +32,16 @@ use super::watched_projects::WatchedProjects;
 use crate::flags::FlagCacheSettings;
 use crate::store::Circuit;
 
-/// How much longer than the deadline of the store a request waits for the thread that reads.
+/// A request waits for its read until the deadline of the store, and this much longer for the thread that reads.
 const GRACE: Duration = Duration::from_millis(10);
 
-/// Burst and rate limit for reading uncached flags one by one; beyond it, pages of keys are read to tell which exist. A
-/// flag that exists does not count.
+/// Burst and rate limit for reading uncached flags one by one; beyond it, pages of keys are read, which show which flags
+/// exist. The read of a flag that exists does not count.
 const COLD_READS: u32 = 64;
 const COLD_READS_PER_SECOND: f64 = 10.0;
 
-/// Burst for reading stale flags again when the store is back, and the least rate per second after that; the rate is
-/// twice the usual rate of reads if that is more.
+/// Burst for reading stale flags again after an outage, and the minimum of the rate per second that follows; the rate is
+/// twice the usual rate of reads if that is higher.
 const RECOVERY_READS: u32 = 64;
 
 /// Why the cache has no revision for a flag.
@@ -94,22 +94,24 @@ pub(super) struct Inner {
     /// Counts changes that the snapshot should contain.
     pub(super) changes: AtomicU64,
     pub(super) metrics: CacheMetrics,
-    /// Where reads run: a cancelled request must not cancel a read that others wait for.
-    reads: Handle,
+    /// The runtime of the reads: a cancelled request must not cancel a read that others wait for.
+    runtime: Handle,
 }
 
-/// Whether the result of another recent read is enough.
+/// Whether the result of a read that has just ended is enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    Any,
-    Newest,
+    /// It is.
+    Recent,
+    /// It is not: the flag is read again.
+    New,
 }
 
 /// The result of a read.
 #[derive(Clone, Debug)]
 pub(super) enum Loaded {
     Plan(Arc<Entry>),
-    Not(MissReason),
+    Missing(MissReason),
     Panicked,
 }
 
@@ -117,12 +119,12 @@ pub(super) enum Loaded {
 type Load = Shared<BoxFuture<'static, Loaded>>;
 
 impl FlagCache {
-    /// Creates an empty cache of the flags of `store`, whose circuit this is; reads run on `reads`.
+    /// Creates an empty cache of the flags of `store`, with the circuit of its reads; reads run on `runtime`.
     pub fn new(
         store: FlagStore,
         circuit: Arc<Circuit>,
         settings: FlagCacheSettings,
-        reads: Handle,
+        runtime: Handle,
         registry: &mut Registry,
     ) -> Self {
         let shared = Arc::new(Inner {
@@ -141,20 +143,20 @@ impl FlagCache {
             recovery: TokenBucket::new(RECOVERY_READS),
             changes: AtomicU64::new(0),
             metrics: CacheMetrics::register(registry),
-            reads,
+            runtime,
         });
         let cache = Self { shared };
         registry.register_collector(Box::new(cache.clone()));
         cache
     }
 
-    /// Returns the revision in force: from memory within its lifetime, or while the store cannot be reached; else it is
-    /// read.
+    /// Returns the revision in force: from memory within its lifetime, and also later while the store cannot be reached;
+    /// otherwise it is read.
     pub async fn current(&self, flag: &FlagKey) -> Result<Current, CacheError> {
         let inner = &self.shared;
         let now = Instant::now();
         match inner.entries.get(flag) {
-            Some(entry) if entry.needs_no_read(now) => {
+            Some(entry) if entry.is_fresh(now) => {
                 inner.metrics.hits.inc();
                 Ok(Current::new(entry, Source::Cache))
             }
@@ -169,7 +171,7 @@ impl FlagCache {
         let inner = &self.shared;
         let entry = inner.entries.get(&flag)?;
         entry
-            .needs_no_read(now)
+            .is_fresh(now)
             .then(|| Current::new(entry, Source::Cache))
     }
 
@@ -211,10 +213,10 @@ impl FlagCache {
         }
         inner.metrics.misses.inc();
         match (self.load(flag).await, age) {
-            (Loaded::Not(MissReason::Failed(_)) | Loaded::Panicked, Age::Stale) => {
+            (Loaded::Missing(MissReason::Failed(_)) | Loaded::Panicked, Age::Stale) => {
                 Ok(inner.stale(entry))
             }
-            (loaded, _) => loaded.answer(flag),
+            (loaded, _) => loaded.into_result(flag),
         }
     }
 
@@ -223,46 +225,46 @@ impl FlagCache {
         let inner = &self.shared;
         if let Some(reason) = inner.negative.get(flag, now) {
             inner.metrics.unknown_hits.inc();
-            return Loaded::Not(reason).answer(flag);
+            return Loaded::Missing(reason).into_result(flag);
         }
         inner.metrics.misses.inc();
-        self.load(flag).await.answer(flag)
+        self.load(flag).await.into_result(flag)
     }
 
     /// Joins the read of the flag in flight, or begins one. Waits until the deadline, even if the threads that read are
     /// stuck.
     async fn load(&self, flag: &FlagKey) -> Loaded {
         let deadline = self.shared.settings.deadline;
-        let late = |_| Loaded::failed(StoreError::TimedOut { after: deadline });
+        let timed_out = |_| Loaded::failed(StoreError::TimedOut { after: deadline });
         let loaded = timeout(deadline + GRACE, self.shared.load(flag));
-        loaded.await.unwrap_or_else(late)
+        loaded.await.unwrap_or_else(timed_out)
     }
 }
 
 impl Inner {
     async fn load(self: &Arc<Self>, flag: &FlagKey) -> Loaded {
-        let is_begun = self.loading().contains_key(flag);
-        if is_begun || self.entries.peek(flag).is_some() {
-            return self.begin(flag, Wanted::Any).await;
+        let is_loading = self.loading().contains_key(flag);
+        if is_loading || self.entries.peek(flag).is_some() {
+            return self.begin(flag, Wanted::Recent).await;
         }
         if self.cold.take(COLD_READS_PER_SECOND) {
-            let loaded = self.begin(flag, Wanted::Any).await;
+            let loaded = self.begin(flag, Wanted::Recent).await;
             if let Loaded::Plan(_) = loaded {
                 self.cold.give_back();
             }
             return loaded;
         }
         match self.look_up(flag).await {
-            Ok(Presence::Present) => self.begin(flag, Wanted::Any).await,
+            Ok(Presence::Present) => self.begin(flag, Wanted::Recent).await,
             Ok(Presence::Absent) => {
                 self.metrics.absent.inc();
-                Loaded::Not(MissReason::NoRevision)
+                Loaded::Missing(MissReason::NoRevision)
             }
             Err(error) => Loaded::failed(error),
         }
     }
 
-    /// Whether the flag exists, according to pages of keys. Runs in the task of the request, so that it ends with it.
+    /// Whether the flag exists, according to pages of keys. Runs in the task of the request, and is cancelled with it.
     async fn look_up(&self, flag: &FlagKey) -> Result<Presence, StoreError> {
         let valid_for = self.unknown_valid_for(&flag.project);
         self.missing.look_up(&self.store, flag, valid_for).await
@@ -279,11 +281,11 @@ impl Inner {
 
     /// Reads a flag again in the background, if it is due.
     fn refresh(self: &Arc<Self>, flag: &FlagKey, entry: &Entry, now: Instant) {
-        if !entry.is_to_be_read(now) || self.circuit.is_open() {
+        if !entry.claim_read(now) || self.circuit.is_open() {
             return;
         }
         if !entry.has_failed(now) || self.recovery.take(self.recovery_rate()) {
-            drop(self.begin(flag, Wanted::Newest));
+            drop(self.begin(flag, Wanted::New));
         }
     }
 
@@ -301,13 +303,13 @@ impl Inner {
             return load.clone();
         }
         // A read may have ended after the caller looked into the cache.
-        if wanted == Wanted::Any
-            && let Some(loaded) = self.fresh(flag)
+        if wanted == Wanted::Recent
+            && let Some(loaded) = self.valid_result(flag)
         {
             return ready(loaded).boxed().shared();
         }
         let read = self
-            .reads
+            .runtime
             .spawn(Reading::new(Arc::clone(self), flag.clone()).run());
         let load = read
             .map(|loaded| loaded.unwrap_or(Loaded::Panicked))
@@ -318,11 +320,11 @@ impl Inner {
     }
 
     /// Returns the last result for a flag if it is still valid.
-    fn fresh(&self, flag: &FlagKey) -> Option<Loaded> {
+    fn valid_result(&self, flag: &FlagKey) -> Option<Loaded> {
         let now = Instant::now();
         match self.entries.peek(flag) {
             Some(entry) => (entry.age(now) == Age::Fresh).then_some(Loaded::Plan(entry)),
-            None => self.negative.get(flag, now).map(Loaded::Not),
+            None => self.negative.get(flag, now).map(Loaded::Missing),
         }
     }
 
@@ -354,15 +356,15 @@ impl Inner {
 
 impl Loaded {
     pub(super) fn failed(error: StoreError) -> Self {
-        Self::Not(MissReason::Failed(Arc::new(error)))
+        Self::Missing(MissReason::Failed(Arc::new(error)))
     }
 
-    fn answer(self, flag: &FlagKey) -> Result<Current, CacheError> {
+    fn into_result(self, flag: &FlagKey) -> Result<Current, CacheError> {
         match self {
             Self::Plan(entry) => Ok(Current::new(entry, Source::Store)),
-            Self::Not(MissReason::NoRevision) => Err(CacheError::NotFound(flag.clone())),
-            Self::Not(MissReason::Unreadable(row)) => Err(CacheError::Unreadable(row)),
-            Self::Not(MissReason::Failed(error)) => {
+            Self::Missing(MissReason::NoRevision) => Err(CacheError::NotFound(flag.clone())),
+            Self::Missing(MissReason::Unreadable(row)) => Err(CacheError::Unreadable(row)),
+            Self::Missing(MissReason::Failed(error)) => {
                 let flag = flag.clone();
                 Err(CacheError::Store { flag, error })
             }

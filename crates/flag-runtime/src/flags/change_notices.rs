@@ -21,8 +21,8 @@ pub(crate) enum NoticeOutcome {
 }
 
 impl FlagCache {
-    /// Applies what the head row says of a flag since `since`; `None` if it does not name the flag any more. If that
-    /// contradicts the cache, the flag is read.
+    /// Applies the state of a flag in the head row, unchanged since `since`; `None` if the head row does not contain the flag
+    /// any more. If the state contradicts the cache, the flag is read.
     pub(crate) fn apply_notice(
         &self,
         flag: &FlagKey,
@@ -32,13 +32,13 @@ impl FlagCache {
         let inner = &self.shared;
         let entry = inner.entries.peek(flag);
         let must_read = match &entry {
-            Some(entry) => is_doubtful(entry, head, since),
+            Some(entry) => must_be_read(entry, head, since),
             None => head.is_some_and(|head| inner.reconsider(flag, head)),
         };
         if !must_read {
             return NoticeOutcome::Known;
         }
-        drop(inner.begin(flag, Wanted::Newest));
+        drop(inner.begin(flag, Wanted::New));
         if entry.is_some_and(|entry| !entry.is_read_since(since)) {
             NoticeOutcome::Reading
         } else {
@@ -46,7 +46,7 @@ impl FlagCache {
         }
     }
 
-    /// Makes flags whose reads failed fresh again if the head row names their revision.
+    /// Makes flags whose reads failed fresh again if the head row contains their revision.
     pub(crate) fn confirm(&self, heads: &Heads) {
         let inner = &self.shared;
         let now = Instant::now();
@@ -87,20 +87,20 @@ impl Inner {
         if self.unreadable().contains_key(flag) {
             return self.negative.get(flag, Instant::now()).is_none();
         }
-        self.missing.learn(flag);
+        self.missing.note_present(flag);
         false
     }
 }
 
-/// Whether the flag must be read to know which revision is in force.
-fn is_doubtful(entry: &Entry, head: Option<HeadState>, since: Instant) -> bool {
+/// Whether the flag must be read to find out which revision is in force.
+fn must_be_read(entry: &Entry, head: Option<HeadState>, since: Instant) -> bool {
     let created = entry.plan().created();
     match head {
         Some(head) if head.time() == created => false,
         // The newer revision is written, or about to be.
         Some(head) if head.time() > created => true,
-        // The reference's tooling does not update the head row, so the entry may be newer. Or the store went back to an older
-        // state, which a read that began later shows.
+        // The tooling of the Python framework does not update the head row, so the entry may be newer. Or the store was
+        // restored to an older state; only a read that began later can show which.
         _ => !entry.is_read_since(since),
     }
 }

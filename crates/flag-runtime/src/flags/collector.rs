@@ -1,4 +1,4 @@
-//! Metrics of what is in memory, computed for each scrape so that they are never out of date.
+//! Metrics of the flags in memory, computed at each scrape.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +18,12 @@ impl Collector for FlagCache {
         let gauges = [
             (
                 "cache_entries",
-                "Flags held in memory",
+                "Flags in memory",
                 count(self.shared.entries.len()),
             ),
             (
                 "cache_unknown_entries",
-                "Flags remembered to be unknown, unreadable or out of reach",
+                "Flags in the negative cache: unknown, unreadable, or not read because the store failed",
                 count(self.shared.negative.len()),
             ),
             (
@@ -39,7 +39,7 @@ impl Collector for FlagCache {
         let oldest = ConstGauge::new(stats.oldest_stale.as_secs_f64());
         oldest.encode(encoder.encode_descriptor(
             "oldest_stale_seconds",
-            "How long ago the oldest stale flag was last known to be in force",
+            "How long ago the oldest stale flag was last confirmed to be in force",
             None,
             oldest.metric_type(),
         )?)?;
@@ -54,7 +54,7 @@ impl Collector for FlagCache {
         encode_flags(
             &mut encoder,
             "passed_over",
-            "1 for a flag with a row whose time is none or too far ahead, for at most 100 of them",
+            "1 for a flag with a row whose time is invalid or too far in the future, for at most 100 of them",
             passed_over,
         )
     }

@@ -28,7 +28,7 @@ const RETRY: Duration = Duration::from_millis(500);
 const RETRY_JITTER: Jitter = Jitter::between(0.5, 1.0);
 
 /// How long the store counts as unreachable for a flag after a failed read.
-const FAILURE_COUNTS: Duration = Duration::from_secs(10);
+const UNREACHABLE_FOR: Duration = Duration::from_secs(10);
 
 /// A revision in memory.
 #[derive(Debug)]
@@ -40,8 +40,8 @@ pub(crate) struct Entry {
     last_confirmed: AtomicI64,
     /// When its read began; `None` if it comes from a snapshot.
     began: Option<Instant>,
-    made: Instant,
-    /// Until when it is fresh, in microseconds since `made`.
+    created: Instant,
+    /// Until when it is fresh, in microseconds since `created`.
     until: AtomicU64,
     /// How long it may be served after that.
     stale_for: Duration,
@@ -82,7 +82,7 @@ pub enum Source {
 }
 
 impl Entry {
-    /// A revision read just now, by a read that began at `began`.
+    /// Creates the entry of a revision that was read from the store; the read began at `began`.
     pub(crate) fn new(
         plan: Plan,
         row: Option<Row>,
@@ -96,7 +96,7 @@ impl Entry {
             row,
             last_confirmed: AtomicI64::new(last_confirmed.unix_micros()),
             began: Some(began),
-            made: Instant::now(),
+            created: Instant::now(),
             until: AtomicU64::new(micros(lifetime)),
             stale_for: settings.max_stale,
             due: AtomicU64::new(micros(lifetime.mul_f64(REFRESHED_AFTER))),
@@ -104,8 +104,9 @@ impl Entry {
         }
     }
 
-    /// A revision from a snapshot, confirmed `ago`: stale, or `None` if it is too old to be served.
-    pub(super) fn from_before(
+    /// Creates the entry, already stale, of a revision from a snapshot, last confirmed `ago`; `None` if it is too old to be
+    /// served.
+    pub(super) fn from_snapshot(
         plan: Plan,
         row: Row,
         last_confirmed: Timestamp,
@@ -118,7 +119,7 @@ impl Entry {
             row: Some(row),
             last_confirmed: AtomicI64::new(last_confirmed.unix_micros()),
             began: None,
-            made: Instant::now(),
+            created: Instant::now(),
             until: AtomicU64::new(0),
             stale_for: remains.min(settings.max_stale),
             due: AtomicU64::new(0),
@@ -126,20 +127,20 @@ impl Entry {
         })
     }
 
-    /// The revision, ready to decide.
+    /// Returns the compiled revision.
     pub(crate) fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// Whether it is fresh and not due to be read again.
-    pub(super) fn needs_no_read(&self, now: Instant) -> bool {
-        let now = self.since_made(now);
+    /// Whether it is within its lifetime, and no read is due.
+    pub(super) fn is_fresh(&self, now: Instant) -> bool {
+        let now = self.since_created(now);
         now < self.due.load(Ordering::Relaxed) && now < self.until.load(Ordering::Relaxed)
     }
 
     pub(super) fn age(&self, now: Instant) -> Age {
         let until = self.until.load(Ordering::Relaxed);
-        match self.since_made(now) {
+        match self.since_created(now) {
             now if now < until => Age::Fresh,
             now if now < until.saturating_add(micros(self.stale_for)) => Age::Stale,
             _ => Age::Expired,
@@ -160,7 +161,7 @@ impl Entry {
     /// Makes it fresh again, as it is still in force.
     pub(super) fn confirm(&self, last_confirmed: Timestamp, settings: &FlagCacheSettings) {
         let lifetime = CONFIRMED_JITTER.apply(settings.lifetime, fastrand::f64());
-        let now = self.since_made(Instant::now());
+        let now = self.since_created(Instant::now());
         let until = now.saturating_add(micros(lifetime));
         let due = now.saturating_add(micros(lifetime.mul_f64(REFRESHED_AFTER)));
         self.last_confirmed
@@ -170,10 +171,10 @@ impl Entry {
         self.failed.store(0, Ordering::Relaxed);
     }
 
-    /// Whether the caller must read it again. Returns `false` to all others for a while.
-    pub(super) fn is_to_be_read(&self, now: Instant) -> bool {
+    /// Whether a read is due, which the caller must then begin. Returns `false` to all other callers for a while.
+    pub(super) fn claim_read(&self, now: Instant) -> bool {
         let due = self.due.load(Ordering::Relaxed);
-        let now = self.since_made(now);
+        let now = self.since_created(now);
         if now < due {
             return false;
         }
@@ -185,18 +186,18 @@ impl Entry {
 
     /// Notes a failed read.
     pub(super) fn note_failure(&self, now: Instant) {
-        let at = self.since_made(now).max(1);
+        let at = self.since_created(now).max(1);
         self.failed.store(at, Ordering::Relaxed);
     }
 
     /// Whether its read failed recently.
     pub(super) fn has_failed(&self, now: Instant) -> bool {
         let failed = self.failed.load(Ordering::Relaxed);
-        failed > 0 && self.since_made(now).saturating_sub(failed) < micros(FAILURE_COUNTS)
+        failed > 0 && self.since_created(now).saturating_sub(failed) < micros(UNREACHABLE_FOR)
     }
 
-    fn since_made(&self, now: Instant) -> u64 {
-        micros(now.saturating_duration_since(self.made))
+    fn since_created(&self, now: Instant) -> u64 {
+        micros(now.saturating_duration_since(self.created))
     }
 }
 

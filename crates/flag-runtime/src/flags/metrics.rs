@@ -58,22 +58,22 @@ impl CacheMetrics {
         let restores = Counter::default();
         registry.register(
             "cache_lookups",
-            "Requests for a flag, by where its answer came from",
+            "Requests for a flag, by the source of the answer",
             lookups.clone(),
         );
         registry.register(
             "cache_refreshes",
-            "Reads of a flag, by what they gave",
+            "Reads of a flag, by result",
             refreshes.clone(),
         );
         registry.register(
             "propagation_seconds",
-            "From the append of a revision to its being served, where an older one was served before",
+            "Time from appending a revision to serving it in place of an older one",
             propagation.clone(),
         );
         registry.register(
             "store_restores",
-            "Projects whose head row went back: their store was restored to an older state, or replaced",
+            "Projects whose head row went back to an older state: the store was restored or replaced",
             restores.clone(),
         );
         let looked = |result| lookups.get_or_create_owned(&Looked { result });

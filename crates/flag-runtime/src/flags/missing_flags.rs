@@ -1,9 +1,8 @@
 //! An index of which flags exist, read in pages of keys.
 //!
-//! The negative cache is bounded, but an attacker or a faulty loop can request ever new unknown flags. When more unknown
-//! flags are requested than may be read one by one, pages of keys are read. A page tells for every flag between its first
-//! and its last key whether it exists. See
-//! `docs/decisions/0006-unknown-flags.md`.
+//! The negative cache is bounded, but an attacker or a faulty loop can request ever new unknown flags. When more of them are
+//! requested than may be read one by one, pages of keys are read instead. A page shows which flags exist between its first
+//! and its last key. See `docs/decisions/0006-unknown-flags.md`.
 
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -78,7 +77,7 @@ impl MissingFlagIndex {
     }
 
     /// Notes that a flag has revisions now.
-    pub(super) fn learn(&self, flag: &FlagKey) {
+    pub(super) fn note_present(&self, flag: &FlagKey) {
         let place = Place::of(flag);
         if let Some((_, page)) = self.pages().range_mut(..=&place).next_back() {
             page.present.insert(hash(&place));
@@ -88,9 +87,9 @@ impl MissingFlagIndex {
     fn known(&self, place: &Place, valid_for: Duration) -> Option<Presence> {
         let pages = self.pages();
         let (_, page) = pages.range(..=place).next_back()?;
-        let speaks =
+        let covers =
             page.read.elapsed() < valid_for && page.until.as_ref().is_none_or(|u| place < u);
-        speaks.then(|| {
+        covers.then(|| {
             if page.present.contains(&hash(place)) {
                 Presence::Present
             } else {

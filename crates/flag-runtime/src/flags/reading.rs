@@ -15,7 +15,7 @@ use super::metrics::Refresh;
 use super::negative_cache::MissReason;
 use crate::causes::causes;
 
-/// A read in flight. Dropping it, even before it ran, lets the next one begin.
+/// A read in flight. When it is dropped, even before it ran, the next one may begin.
 pub(super) struct Reading {
     shared: Arc<Inner>,
     flag: FlagKey,
@@ -33,14 +33,14 @@ impl Reading {
         let store = &self.shared.store;
         let newest = store.latest_revision_row(&self.flag).await;
         let row = newest.map(|newest| {
-            self.passed_over(newest.passed_over);
+            self.note_passed_over(newest.passed_over);
             newest.row
         });
         let loaded = match row {
-            Ok(None) => Loaded::Not(MissReason::NoRevision),
+            Ok(None) => Loaded::Missing(MissReason::NoRevision),
             Err(error) => Loaded::failed(error),
             Ok(Some(row)) => match decode_revision(&row, store.options()) {
-                Err(row) => Loaded::Not(MissReason::Unreadable(Arc::new(row))),
+                Err(row) => Loaded::Missing(MissReason::Unreadable(Arc::new(row))),
                 Ok(revision) => {
                     let row = self.shared.settings.keeps_rows.then_some(row);
                     let plan = Plan::compile(revision);
@@ -58,20 +58,20 @@ impl Reading {
         match loaded {
             Loaded::Plan(entry) => {
                 shared.metrics.refreshed(Refresh::Read);
-                self.found(entry);
+                self.store_entry(entry);
             }
-            Loaded::Not(MissReason::Failed(error)) => {
+            Loaded::Missing(MissReason::Failed(error)) => {
                 shared.metrics.refreshed(Refresh::Failed);
-                complain(flag, error);
-                self.failed(loaded);
+                log_failure(flag, error);
+                self.note_failure(loaded);
             }
-            Loaded::Not(reason) => {
+            Loaded::Missing(reason) => {
                 if let MissReason::Unreadable(row) = reason {
                     shared.metrics.refreshed(Refresh::Unreadable);
-                    self.unreadable(row);
+                    self.note_unreadable(row);
                 } else {
                     shared.metrics.refreshed(Refresh::Unknown);
-                    self.readable();
+                    self.note_readable();
                 }
                 let valid_for = shared.unknown_valid_for(&flag.project);
                 let valid_for = valid_for.min(shared.settings.lifetime);
@@ -85,9 +85,9 @@ impl Reading {
     }
 
     /// Stores the entry. A read that began earlier may end later: a newer entry stays.
-    fn found(&self, entry: &Arc<Entry>) {
+    fn store_entry(&self, entry: &Arc<Entry>) {
         let Self { shared, flag } = self;
-        self.readable();
+        self.note_readable();
         shared.projects.note_known(&flag.project);
         let before = shared.entries.peek(flag);
         let created = entry.plan().created();
@@ -104,11 +104,11 @@ impl Reading {
     }
 
     /// Notes a failed read: an entry stays; without one, the failure is remembered for a moment.
-    fn failed(&self, loaded: &Loaded) {
+    fn note_failure(&self, loaded: &Loaded) {
         let Self { shared, flag } = self;
         match (shared.entries.peek(flag), loaded) {
             (Some(entry), _) => entry.note_failure(Instant::now()),
-            (None, Loaded::Not(reason)) => {
+            (None, Loaded::Missing(reason)) => {
                 let valid_for = shared.settings.lifetime;
                 shared.negative.remember(flag, reason.clone(), valid_for);
             }
@@ -116,7 +116,8 @@ impl Reading {
         }
     }
 
-    fn unreadable(&self, row: &Arc<flag_store::UnreadableRow>) {
+    /// Notes that the newest revision of the flag cannot be read, and logs it once.
+    fn note_unreadable(&self, row: &Arc<flag_store::UnreadableRow>) {
         let flag = &self.flag;
         let before = self
             .shared
@@ -128,7 +129,7 @@ impl Reading {
     }
 
     /// Notes the ignored row above the newest valid one, if there is one.
-    fn passed_over(&self, row: Option<String>) {
+    fn note_passed_over(&self, row: Option<String>) {
         let flag = &self.flag;
         let mut passed_over = self.shared.passed_over();
         match row {
@@ -136,13 +137,14 @@ impl Reading {
             Some(row) => {
                 let before = passed_over.insert(flag.clone(), row.clone());
                 if before.as_ref() != Some(&row) {
-                    warn!(%flag, row, "row passed over, as its time is none or too far ahead");
+                    warn!(%flag, row, "row passed over, as its time is invalid or too far in the future");
                 }
             }
         }
     }
 
-    fn readable(&self) {
+    /// Notes that the flag is readable, or gone.
+    fn note_readable(&self) {
         let flag = &self.flag;
         if self.shared.unreadable().remove(flag).is_some() {
             info!(%flag, "flag can be read again");
@@ -157,7 +159,7 @@ impl Drop for Reading {
 }
 
 /// Logs a failed read; at debug level if the store cannot be reached, as the circuit logs that once.
-fn complain(flag: &FlagKey, error: &StoreError) {
+fn log_failure(flag: &FlagKey, error: &StoreError) {
     let cause = causes(error);
     if error.is_transient() {
         debug!(%flag, problem = %error, cause, "store failed");

@@ -1,4 +1,4 @@
-//! Projects that went back to an older state: their store was restored or replaced.
+//! Projects that went back to an older state because the store was restored or replaced.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -4,8 +4,6 @@
 //! last confirmed to be in force. Flags of a snapshot are served like every last known value: only while the store cannot
 //! be reached, marked stale, up to the limit. A damaged file is ignored, and so is one of another store.
 
-mod identity;
-
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +11,6 @@ use std::time::Duration;
 
 use flag_keys::{open_regular, replace};
 use flag_model::Timestamp;
-use flag_settings::StoreSettings;
 use flag_store::{Cells, Row};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -30,10 +27,10 @@ use crate::causes::io_problem;
 const PERIOD: Duration = Duration::from_secs(5);
 
 /// How often the file is written without changes, to renew the times in it.
-const RENEWED: Duration = Duration::from_mins(1);
+const RENEW_EVERY: Duration = Duration::from_mins(1);
 
 /// How long reading or writing the file may take: a network disk may hang for ever.
-const WITHIN: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Permissions of the file, before the umask.
 const MODE: u32 = 0o666;
@@ -58,8 +55,8 @@ struct State {
     changes: u64,
     at: Instant,
     is_failing: bool,
-    /// A write that has not ended in time, and may never end.
-    hanging: Option<JoinHandle<io::Result<()>>>,
+    /// A write that did not end in time, and may never end.
+    unfinished: Option<JoinHandle<io::Result<()>>>,
 }
 
 /// The first line.
@@ -83,13 +80,13 @@ struct Line {
 
 /// Why a snapshot cannot be used.
 #[derive(Debug, thiserror::Error)]
-enum ReadError {
+enum SnapshotError {
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),
     #[error("it could not be read within 10 s")]
-    Late,
-    #[error("it is no snapshot")]
-    NoSnapshot,
+    TimedOut,
+    #[error("it is not a snapshot")]
+    NotASnapshot,
     #[error("it has version {0}, and this release knows version {VERSION}")]
     Version(u32),
     #[error("it is of another store, {found}: this is {expected}")]
@@ -99,17 +96,17 @@ enum ReadError {
 }
 
 impl Snapshot {
-    /// Names the file for the flags of this store in this deployment. Reads and writes nothing yet.
-    pub fn new(path: PathBuf, store: &StoreSettings, deployment: &str, flags: FlagCache) -> Self {
+    /// Creates a snapshot at `path` of the store with the identity `store`. Reads and writes nothing yet.
+    pub fn new(path: PathBuf, store: String, flags: FlagCache) -> Self {
         let state = State {
             changes: flags.changes(),
             at: Instant::now(),
             is_failing: false,
-            hanging: None,
+            unfinished: None,
         };
         Self {
             path,
-            store: identity::of(store, deployment),
+            store,
             flags,
             state: Mutex::new(state),
         }
@@ -119,14 +116,14 @@ impl Snapshot {
     pub async fn restore(&self) {
         let (path, store) = (self.path.clone(), self.store.clone());
         let file = self.path.display();
-        let read = timeout(WITHIN, spawn_blocking(move || read(&path, &store)));
-        match read.await.unwrap_or(Ok(Err(ReadError::Late))) {
+        let read = timeout(TIMEOUT, spawn_blocking(move || read(&path, &store)));
+        match read.await.unwrap_or(Ok(Err(SnapshotError::TimedOut))) {
             Ok(Ok(entries)) => {
                 let flags = self.flags.restore(entries);
                 info!(%file, flags, "snapshot of the last known flags read");
             }
-            Ok(Err(ReadError::Io(error))) if error.kind() == io::ErrorKind::NotFound => {}
-            Ok(Err(problem @ ReadError::OtherStore { .. })) => {
+            Ok(Err(SnapshotError::Io(error))) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(Err(problem @ SnapshotError::OtherStore { .. })) => {
                 error!(%file, %problem, "snapshot of another store ignored");
             }
             Ok(Err(problem)) => warn!(%file, %problem, "snapshot ignored"),
@@ -135,14 +132,14 @@ impl Snapshot {
     }
 
     /// Writes the file after changes, for ever.
-    pub async fn keep(self: Arc<Self>) {
+    pub async fn keep_up_to_date(self: Arc<Self>) {
         loop {
             sleep(PERIOD).await;
             let (changes, age) = {
                 let state = self.state.lock().await;
                 (state.changes, state.at.elapsed())
             };
-            if self.flags.changes() != changes || age >= RENEWED {
+            if self.flags.changes() != changes || age >= RENEW_EVERY {
                 self.write().await;
             }
         }
@@ -157,7 +154,7 @@ impl Snapshot {
         if entries.is_empty() {
             return;
         }
-        let problem = self.write_within(entries, &mut state.hanging).await;
+        let problem = self.write_within(entries, &mut state.unfinished).await;
         let problem = problem.err();
         let file = self.path.display();
         match &problem {
@@ -171,51 +168,51 @@ impl Snapshot {
     async fn write_within(
         &self,
         entries: Vec<SnapshotEntry>,
-        hanging: &mut Option<JoinHandle<io::Result<()>>>,
+        unfinished: &mut Option<JoinHandle<io::Result<()>>>,
     ) -> Result<(), String> {
-        if hanging
+        if unfinished
             .as_ref()
             .is_some_and(|writing| !writing.is_finished())
         {
-            return Err("it hangs".to_owned());
+            return Err("writing it takes too long".to_owned());
         }
         let (path, store) = (self.path.clone(), self.store.clone());
         let mut writing = spawn_blocking(move || write(&path, &store, entries));
-        match timeout(WITHIN, &mut writing).await {
+        match timeout(TIMEOUT, &mut writing).await {
             Ok(Ok(written)) => written.map_err(|error| io_problem(&error)),
             Ok(Err(_)) => Err("writing it panicked".to_owned()),
             Err(_) => {
-                *hanging = Some(writing);
-                Err("it hangs".to_owned())
+                *unfinished = Some(writing);
+                Err("writing it takes too long".to_owned())
             }
         }
     }
 }
 
-fn read(path: &Path, store: &str) -> Result<Vec<SnapshotEntry>, ReadError> {
+fn read(path: &Path, store: &str) -> Result<Vec<SnapshotEntry>, SnapshotError> {
     let mut text = Vec::new();
     open_regular(path)?.read_to_end(&mut text)?;
     let header_ends = text.iter().position(|byte| *byte == b'\n');
-    let (header, lines) = text.split_at(header_ends.ok_or(ReadError::NoSnapshot)? + 1);
-    let header: Header = serde_json::from_slice(header).map_err(|_| ReadError::NoSnapshot)?;
+    let (header, lines) = text.split_at(header_ends.ok_or(SnapshotError::NotASnapshot)? + 1);
+    let header: Header = serde_json::from_slice(header).map_err(|_| SnapshotError::NotASnapshot)?;
     if header.format != FORMAT {
-        return Err(ReadError::NoSnapshot);
+        return Err(SnapshotError::NotASnapshot);
     }
     if header.version != VERSION {
-        return Err(ReadError::Version(header.version));
+        return Err(SnapshotError::Version(header.version));
     }
     if header.store != store {
-        return Err(ReadError::OtherStore {
+        return Err(SnapshotError::OtherStore {
             found: header.store,
             expected: store.to_owned(),
         });
     }
     if header.sha256 != sha256(lines) {
-        return Err(ReadError::Damaged);
+        return Err(SnapshotError::Damaged);
     }
     let lines = serde_json::Deserializer::from_slice(lines).into_iter::<Line>();
     let entries = lines.map(|line| line.ok().and_then(Line::into_entry));
-    entries.collect::<Option<_>>().ok_or(ReadError::Damaged)
+    entries.collect::<Option<_>>().ok_or(SnapshotError::Damaged)
 }
 
 /// Replaces the file atomically: a reader finds the whole old file or the whole new one.
@@ -289,7 +286,7 @@ mod tests {
 
     const STORE: &str = "a store";
 
-    fn read(path: &Path) -> Result<Vec<SnapshotEntry>, ReadError> {
+    fn read(path: &Path) -> Result<Vec<SnapshotEntry>, SnapshotError> {
         super::read(path, STORE)
     }
 
@@ -357,8 +354,8 @@ mod tests {
 
     #[test]
     fn what_is_no_snapshot_of_this_release_is_refused() {
-        check_refused(b"", "it is no snapshot");
-        check_refused(b"hello\n", "it is no snapshot");
+        check_refused(b"", "it is not a snapshot");
+        check_refused(b"hello\n", "it is not a snapshot");
         check_refused(
             b"{\"format\":\"flag-service snapshot\",\"version\":1,\"sha256\":\"\"}\n",
             "it has version 1, and this release knows version 2",
@@ -388,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_written_through_a_link_that_somebody_laid() {
+    fn nothing_is_written_through_a_symbolic_link() {
         let (folder, path) = written(vec![kept(1)]);
         let victim = folder.path().join("victim");
         fs::write(&victim, "mine").unwrap();

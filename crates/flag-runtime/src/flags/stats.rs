@@ -1,4 +1,4 @@
-//! The whole content of the cache: for probes, metrics and snapshots.
+//! The content of the cache, for probes, metrics and snapshots.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,7 @@ pub(crate) struct SnapshotEntry {
 }
 
 impl FlagCache {
-    /// Looks at every flag in memory.
+    /// Counts the flags in memory by their state.
     pub fn stats(&self) -> CacheStats {
         let inner = &self.shared;
         let (now, clock) = (Instant::now(), SystemClock.now());
@@ -54,7 +54,7 @@ impl FlagCache {
         stats
     }
 
-    /// Returns every flag that may be served after a restart, ordered.
+    /// Returns every flag that may be served after a restart, in order.
     pub(crate) fn snapshot_entries(&self) -> Vec<SnapshotEntry> {
         let now = Instant::now();
         let entries = self.shared.entries.iter();
@@ -71,7 +71,7 @@ impl FlagCache {
         entries.collect()
     }
 
-    /// Takes over the flags of a snapshot, to be served while the store cannot be reached; returns how many.
+    /// Adds the flags of a snapshot, to be served while the store cannot be reached; returns how many.
     pub(crate) fn restore(&self, entries: Vec<SnapshotEntry>) -> usize {
         let inner = &self.shared;
         let clock = SystemClock.now();
@@ -84,7 +84,7 @@ impl FlagCache {
                 let plan = Plan::compile(decode_revision(&row, inner.store.options()).ok()?);
                 let flag = plan.flag().clone();
                 let ago = clock.since(last_confirmed);
-                let entry = Entry::from_before(plan, row, last_confirmed, ago, &inner.settings)?;
+                let entry = Entry::from_snapshot(plan, row, last_confirmed, ago, &inner.settings)?;
                 inner.projects.note_known(&flag.project);
                 inner.entries.insert(flag, Arc::new(entry));
                 Some(())

@@ -1,4 +1,4 @@
-//! Facts about the flag cache, with a store that counts its reads and answers as it is told to.
+//! Facts about the flag cache, with a scripted store that counts its reads.
 #![allow(clippy::float_cmp, reason = "metrics that count")]
 
 mod changes;
@@ -44,7 +44,7 @@ enum Answer {
 }
 
 impl Answer {
-    async fn befall(self, call: RowCall) -> Step {
+    async fn step(self, call: RowCall) -> Step {
         if call.is_write() {
             return Step::Pass;
         }
@@ -88,7 +88,7 @@ impl World {
         let clock = || Arc::new(SystemClock);
         let mut registry = Registry::default();
         let guard = GuardSettings {
-            reads: 64,
+            concurrent_reads: 64,
             deadline: settings.deadline,
         };
         let deferred = DeferredStore::from(rows.clone() as Arc<dyn RowStore>);
@@ -117,7 +117,7 @@ impl World {
 
     /// From now on the store does this.
     fn store(&self, answer: Answer) {
-        self.rows.script(move |call| answer.befall(call));
+        self.rows.script(move |call| answer.step(call));
     }
 
     /// Appends a revision.
@@ -158,11 +158,11 @@ impl World {
     /// The value that everybody receives.
     async fn value(&self, name: &str) -> FlagValue {
         let current = self.current(name).await.unwrap();
-        let anybody = flag_model::InstanceId::new("A").unwrap();
-        flag_rollout::decide(&current, &anybody).value.clone()
+        let instance = flag_model::InstanceId::new("A").unwrap();
+        flag_rollout::decide(&current, &instance).value.clone()
     }
 
-    /// The answers of so many requests at once.
+    /// The answers to this many concurrent requests.
     async fn ask_at_once(&self, requests: u32, name: &'static str) -> Vec<Result<(), CacheError>> {
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..requests {
@@ -172,8 +172,8 @@ impl World {
         tasks.join_all().await
     }
 
-    /// Lets what goes on in the background come to its end.
-    async fn settle(&self) {
+    /// Waits until the reads in the background have ended.
+    async fn finish_reads(&self) {
         sleep(Duration::from_millis(5)).await;
     }
 

@@ -4,10 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-/// A bucket of tokens that fills at a steady rate.
+/// A bucket of tokens that is filled at a steady rate.
 #[derive(Debug)]
 pub(super) struct TokenBucket {
-    most: f64,
+    capacity: f64,
     level: Mutex<Level>,
 }
 
@@ -18,13 +18,13 @@ struct Level {
 }
 
 impl TokenBucket {
-    /// Creates a full bucket of `most` tokens.
-    pub(super) fn new(most: u32) -> Self {
-        let most = f64::from(most);
+    /// Creates a full bucket of `capacity` tokens.
+    pub(super) fn new(capacity: u32) -> Self {
+        let capacity = f64::from(capacity);
         Self {
-            most,
+            capacity,
             level: Mutex::new(Level {
-                tokens: most,
+                tokens: capacity,
                 at: Instant::now(),
             }),
         }
@@ -36,18 +36,18 @@ impl TokenBucket {
         let now = Instant::now();
         let since = now.saturating_duration_since(level.at).as_secs_f64();
         level.at = now;
-        level.tokens = (level.tokens + since * per_second).min(self.most);
-        let is_there = level.tokens >= 1.0;
-        if is_there {
+        level.tokens = (level.tokens + since * per_second).min(self.capacity);
+        let has_token = level.tokens >= 1.0;
+        if has_token {
             level.tokens -= 1.0;
         }
-        is_there
+        has_token
     }
 
     /// Returns a token.
     pub(super) fn give_back(&self) {
         let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
-        level.tokens = (level.tokens + 1.0).min(self.most);
+        level.tokens = (level.tokens + 1.0).min(self.capacity);
     }
 }
 
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn tokens_come_at_a_steady_rate_and_never_pile_up() {
+    async fn tokens_come_at_a_steady_rate_up_to_a_limit() {
         let bucket = TokenBucket::new(5);
         assert_eq!(taken(&bucket), 5);
         advance(Duration::from_millis(250)).await;

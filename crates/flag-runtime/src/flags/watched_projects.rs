@@ -7,8 +7,8 @@ use std::time::Duration;
 use flag_model::ProjectName;
 use tokio::time::Instant;
 
-/// The most watched projects without a known flag, so that made-up names cost little.
-const MOST_UNKNOWN: usize = 64;
+/// The most watched projects without a known flag: invented names must cost little.
+const MAX_UNKNOWN: usize = 64;
 
 /// How long such a project is watched after a request for it.
 const UNKNOWN_WATCHED_FOR: Duration = Duration::from_secs(10);
@@ -41,11 +41,11 @@ impl WatchedProjects {
         if projects.known.contains(project) {
             return true;
         }
-        if !projects.unknown.contains_key(project) && projects.unknown.len() >= MOST_UNKNOWN {
+        if !projects.unknown.contains_key(project) && projects.unknown.len() >= MAX_UNKNOWN {
             projects.unknown.retain(|_, until| now < *until);
         }
         let is_watched =
-            projects.unknown.contains_key(project) || projects.unknown.len() < MOST_UNKNOWN;
+            projects.unknown.contains_key(project) || projects.unknown.len() < MAX_UNKNOWN;
         if is_watched {
             projects
                 .unknown
@@ -63,11 +63,11 @@ impl WatchedProjects {
         names.cloned().collect()
     }
 
-    /// Forgets projects without a flag in memory.
-    pub(super) fn retain(&self, held: &HashSet<ProjectName>) {
+    /// Forgets all known projects but these, which have flags in memory.
+    pub(super) fn retain(&self, in_memory: &HashSet<ProjectName>) {
         self.projects()
             .known
-            .retain(|project| held.contains(project));
+            .retain(|project| in_memory.contains(project));
     }
 
     fn projects(&self) -> MutexGuard<'_, Projects> {
@@ -86,17 +86,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn made_up_projects_are_watched_up_to_a_bound_and_for_a_while() {
+    async fn invented_projects_are_watched_up_to_a_bound_and_for_a_while() {
         let projects = WatchedProjects::default();
-        for n in 0..MOST_UNKNOWN {
+        for n in 0..MAX_UNKNOWN {
             assert!(projects.note_unknown(&project(n)));
         }
-        assert!(!projects.note_unknown(&project(MOST_UNKNOWN)));
-        projects.note_known(&project(MOST_UNKNOWN));
-        assert!(projects.note_unknown(&project(MOST_UNKNOWN)));
-        assert_eq!(projects.watched().len(), MOST_UNKNOWN + 1);
+        assert!(!projects.note_unknown(&project(MAX_UNKNOWN)));
+        projects.note_known(&project(MAX_UNKNOWN));
+        assert!(projects.note_unknown(&project(MAX_UNKNOWN)));
+        assert_eq!(projects.watched().len(), MAX_UNKNOWN + 1);
         advance(UNKNOWN_WATCHED_FOR).await;
-        assert_eq!(projects.watched(), [project(MOST_UNKNOWN)]);
+        assert_eq!(projects.watched(), [project(MAX_UNKNOWN)]);
         projects.retain(&HashSet::new());
         assert_eq!(projects.watched(), []);
     }

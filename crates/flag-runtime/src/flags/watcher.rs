@@ -1,9 +1,9 @@
 //! Watches for changes: reads the change marks of watched projects, and the head row of a project whose mark has moved; then
 //! the changed flags are read again.
 //!
-//! Head rows only announce changes early. The reference's tooling does not update them; its changes show when the lifetime
-//! of a flag ends. A head row that goes back, or vanishes, means that the store was restored or replaced; then too, the
-//! rows decide.
+//! Head rows only announce changes early. The tooling of the Python framework does not update them; its changes are seen
+//! when the lifetime of a flag ends. If a head row goes back to an older state, or vanishes, the store was restored or
+//! replaced; in that case too, the rows of revisions decide.
 
 mod seen_heads;
 #[cfg(test)]
@@ -23,7 +23,7 @@ use self::seen_heads::SeenHeads;
 use super::cache::FlagCache;
 
 /// Projects that are polled concurrently.
-const AT_ONCE: usize = 8;
+const CONCURRENCY: usize = 8;
 
 /// How often projects without a flag in memory are forgotten.
 const SWEEP: Duration = Duration::from_mins(1);
@@ -67,23 +67,23 @@ impl ChangeWatcher {
     /// Polls every project once.
     async fn poll(&mut self) {
         let (store, seen) = (&self.store, &self.seen);
-        let looks = self.flags.watched().into_iter().map(|project| async move {
-            let look = look_at(store, &project, seen.get(&project)).await;
-            (look, project)
+        let polls = self.flags.watched().into_iter().map(|project| async move {
+            let polled = poll_project(store, &project, seen.get(&project)).await;
+            (polled, project)
         });
-        let looks: Vec<_> = stream::iter(looks)
-            .buffer_unordered(AT_ONCE)
+        let polls: Vec<_> = stream::iter(polls)
+            .buffer_unordered(CONCURRENCY)
             .collect()
             .await;
         let mut failure = None;
         let was_failing = self.is_failing;
-        for (look, project) in looks {
-            match look {
-                Ok(news) => self.take_in(project, news, was_failing),
+        for (polled, project) in polls {
+            match polled {
+                Ok(heads) => self.apply(project, heads, was_failing),
                 Err(error) => failure = Some(error),
             }
         }
-        self.complain(failure);
+        self.log_failure(failure);
     }
 
     /// Forgets projects that are not watched any more.
@@ -93,19 +93,19 @@ impl ChangeWatcher {
         self.seen.retain(|project, _| watched.contains(project));
     }
 
-    /// Applies a head row that was read because it has changed; `None` if it has not.
-    fn take_in(&mut self, project: ProjectName, news: Option<Heads>, was_failing: bool) {
+    /// Applies the head row of a project; `None` if it has not changed.
+    fn apply(&mut self, project: ProjectName, changed: Option<Heads>, was_failing: bool) {
         let Some(seen) = self.seen.get_mut(&project) else {
-            let seen = SeenHeads::new(news.unwrap_or_default());
+            let seen = SeenHeads::new(changed.unwrap_or_default());
             let mut seen = self.seen.entry(project).insert_entry(seen);
             seen.get_mut().notify(&self.flags);
             return;
         };
-        if let Some(heads) = news {
+        if let Some(heads) = changed {
             let undone = seen.replace(heads);
             if undone > 0 {
-                warn!(%project, flags = undone, "store went back to an older state, its flags are read again");
-                seen.doubt(self.flags.note_restored(&project));
+                warn!(%project, flags = undone, "the store was restored to an older state; its flags are read again");
+                seen.mark_changed(self.flags.note_restored(&project));
             }
         }
         if was_failing {
@@ -115,20 +115,20 @@ impl ChangeWatcher {
     }
 
     /// Logs once when polling begins to fail, and once when it works again.
-    fn complain(&mut self, failure: Option<StoreError>) {
+    fn log_failure(&mut self, failure: Option<StoreError>) {
         let was_failing = std::mem::replace(&mut self.is_failing, failure.is_some());
         match failure {
             Some(error) if !was_failing => {
-                warn!(problem = %error, "cannot look for changes of flags");
+                warn!(problem = %error, "changes of flags cannot be watched");
             }
-            None if was_failing => info!("looking for changes of flags again"),
+            None if was_failing => info!("changes of flags are watched again"),
             _ => {}
         }
     }
 }
 
 /// Reads the head row of a project, unless its change mark (two cells) has not moved since `seen`.
-async fn look_at(
+async fn poll_project(
     store: &FlagStore,
     project: &ProjectName,
     seen: Option<&SeenHeads>,

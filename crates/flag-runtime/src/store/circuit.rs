@@ -18,8 +18,8 @@ const BACKOFF: Backoff = Backoff {
     jitter: Jitter::between(0.75, 1.0),
 };
 
-/// How often `wants_probe` looks again while another probe is in flight.
-const PROBED: Duration = Duration::from_millis(20);
+/// How often `probe_due` checks again while another probe is in flight.
+const CHECK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The state of a circuit breaker.
 #[derive(Debug)]
@@ -50,16 +50,16 @@ pub(crate) struct CallPermit<'a> {
     is_probe: bool,
 }
 
-/// What the end of a call says about the store.
+/// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The store answered, even if it refused.
+pub(crate) enum CallEnd {
+    /// The store answered, even if it refused the call.
     Answered,
     /// The store did not answer.
     Failed,
 }
 
-/// How the end of a call changed the circuit.
+/// How the end of a call changes the circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Nothing.
@@ -112,13 +112,13 @@ impl Circuit {
     }
 
     /// Waits until a probe is permitted.
-    pub(crate) async fn wants_probe(&self) {
+    pub(crate) async fn probe_due(&self) {
         loop {
             let until = match *self.state() {
                 State::Closed { .. } => None,
                 State::Open {
                     is_probed: true, ..
-                } => Some(Instant::now() + PROBED),
+                } => Some(Instant::now() + CHECK_AGAIN),
                 State::Open { until, .. } => Some(until),
             };
             match until {
@@ -129,18 +129,20 @@ impl Circuit {
         }
     }
 
-    fn end(&self, is_probe: bool, end: End) -> Change {
+    fn end(&self, is_probe: bool, end: CallEnd) -> Change {
         let mut state = self.state();
         let now = Instant::now();
         let (next, change) = match (*state, end) {
-            (State::Closed { .. }, End::Answered) => (State::Closed { failures: 0 }, Change::None),
-            (State::Closed { failures }, End::Failed) if failures + 1 < FAILURES => {
+            (State::Closed { .. }, CallEnd::Answered) => {
+                (State::Closed { failures: 0 }, Change::None)
+            }
+            (State::Closed { failures }, CallEnd::Failed) if failures + 1 < FAILURES => {
                 let failures = failures + 1;
                 (State::Closed { failures }, Change::None)
             }
-            (State::Closed { .. }, End::Failed) => (open(now, now, 0), Change::Opened),
-            // Also a late answer of a call that began earlier: the store is back.
-            (State::Open { since, .. }, End::Answered) => (
+            (State::Closed { .. }, CallEnd::Failed) => (open(now, now, 0), Change::Opened),
+            // A call that began before the circuit opened counts too: the store answers again.
+            (State::Open { since, .. }, CallEnd::Answered) => (
                 State::Closed { failures: 0 },
                 Change::Closed(now.saturating_duration_since(since)),
             ),
@@ -150,12 +152,12 @@ impl Circuit {
                     failed_probes,
                     ..
                 },
-                End::Failed,
+                CallEnd::Failed,
             ) if is_probe => (
                 open(since, now, failed_probes.saturating_add(1)),
                 Change::None,
             ),
-            (state @ State::Open { .. }, End::Failed) => (state, Change::None),
+            (state @ State::Open { .. }, CallEnd::Failed) => (state, Change::None),
         };
         *state = next;
         let is_open = matches!(next, State::Open { .. });
@@ -174,7 +176,7 @@ impl Circuit {
 
 impl CallPermit<'_> {
     /// Reports how the call ended.
-    pub(crate) fn end(mut self, end: End) -> Change {
+    pub(crate) fn end(mut self, end: CallEnd) -> Change {
         let is_probe = std::mem::take(&mut self.is_probe);
         self.circuit.end(is_probe, end)
     }
@@ -205,16 +207,16 @@ mod tests {
 
     use super::*;
 
-    fn call(circuit: &Circuit, end: End) -> Change {
+    fn call(circuit: &Circuit, end: CallEnd) -> Change {
         circuit.admit().unwrap().end(end)
     }
 
     fn opened() -> Circuit {
         let circuit = Circuit::new();
         for _ in 1..FAILURES {
-            assert_eq!(call(&circuit, End::Failed), Change::None);
+            assert_eq!(call(&circuit, CallEnd::Failed), Change::None);
         }
-        assert_eq!(call(&circuit, End::Failed), Change::Opened);
+        assert_eq!(call(&circuit, CallEnd::Failed), Change::Opened);
         circuit
     }
 
@@ -222,14 +224,14 @@ mod tests {
     async fn failures_in_a_row_open_it() {
         let circuit = Circuit::new();
         for _ in 1..FAILURES {
-            call(&circuit, End::Failed);
+            call(&circuit, CallEnd::Failed);
         }
-        call(&circuit, End::Answered);
+        call(&circuit, CallEnd::Answered);
         for _ in 1..FAILURES {
-            call(&circuit, End::Failed);
+            call(&circuit, CallEnd::Failed);
         }
         assert!(!circuit.is_open());
-        assert_eq!(call(&circuit, End::Failed), Change::Opened);
+        assert_eq!(call(&circuit, CallEnd::Failed), Change::Opened);
         assert!(circuit.is_open());
         assert!(circuit.admit().is_none());
     }
@@ -240,7 +242,7 @@ mod tests {
         advance(BACKOFF.first).await;
         let probe = circuit.admit().unwrap();
         assert!(circuit.admit().is_none());
-        assert_eq!(probe.end(End::Answered), Change::Closed(BACKOFF.first));
+        assert_eq!(probe.end(CallEnd::Answered), Change::Closed(BACKOFF.first));
         assert!(circuit.admit().is_some());
     }
 
@@ -251,7 +253,7 @@ mod tests {
             advance(Duration::from_millis(pause * 3 / 4 - 2)).await;
             assert!(circuit.admit().is_none(), "too early after {pause} ms");
             advance(Duration::from_millis(pause / 4 + 2)).await;
-            assert_eq!(call(&circuit, End::Failed), Change::None);
+            assert_eq!(call(&circuit, CallEnd::Failed), Change::None);
         }
         assert!(circuit.is_open());
     }
@@ -269,17 +271,17 @@ mod tests {
         let circuit = Circuit::new();
         let (early, late) = (circuit.admit().unwrap(), circuit.admit().unwrap());
         for _ in 0..FAILURES {
-            call(&circuit, End::Failed);
+            call(&circuit, CallEnd::Failed);
         }
-        assert_eq!(early.end(End::Failed), Change::None);
-        assert_eq!(late.end(End::Answered), Change::Closed(Duration::ZERO));
+        assert_eq!(early.end(CallEnd::Failed), Change::None);
+        assert_eq!(late.end(CallEnd::Answered), Change::Closed(Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_probe_is_wanted_when_the_pause_is_over() {
         let circuit = opened();
         let began = Instant::now();
-        circuit.wants_probe().await;
+        circuit.probe_due().await;
         assert!(began.elapsed() <= BACKOFF.first + Duration::from_millis(1));
         assert!(circuit.admit().is_some());
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use flag_store::StoreError;
 
 /// Why the port is unavailable.
-pub(super) const NOT_YET: &str = "it could not be opened yet";
+pub(super) const NOT_YET: &str = "it is not open yet";
 
 /// A port, [`RowStore`](flag_store::RowStore) or [`ExposureLog`](flag_store::ExposureLog), that is unavailable until it is opened.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl<T: ?Sized> From<Arc<T>> for DeferredStore<T> {
 
 impl<T: ?Sized> DeferredStore<T> {
     /// Makes the port available.
-    pub(super) fn open(&self, opened: Arc<T>) {
+    pub fn open(&self, opened: Arc<T>) {
         // A second call changes nothing.
         let _ = self.0.set(opened);
     }

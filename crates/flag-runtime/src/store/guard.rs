@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
-use super::circuit::{CallPermit, Change, Circuit, End};
+use super::circuit::{CallEnd, CallPermit, Change, Circuit};
 use super::deferred::DeferredStore;
 use super::metrics::{Operation, Rejection, Side, StoreMetrics, outcome};
 use crate::causes::causes;
@@ -28,14 +28,14 @@ use crate::causes::causes;
 const LONG_SCAN: Duration = Duration::from_secs(10);
 
 /// Calls that may wait per concurrent read.
-const WAITING_PER_PLACE: usize = 4;
+const WAITING_PER_READ: usize = 4;
 
 /// Settings of the guard.
 #[derive(Clone, Copy, Debug)]
 pub struct GuardSettings {
     /// The most concurrent reads.
-    pub reads: usize,
-    /// Deadline of a read, including the wait for a place.
+    pub concurrent_reads: usize,
+    /// Deadline of a read, including the wait for its turn.
     pub deadline: Duration,
 }
 
@@ -50,10 +50,11 @@ pub struct StoreGuard<T: ?Sized> {
 #[derive(Debug)]
 struct Bounds {
     settings: GuardSettings,
-    places: Semaphore,
+    /// One permit for each concurrent read.
+    read_permits: Semaphore,
     waiting: AtomicUsize,
-    reads: Arc<Circuit>,
-    writes: Circuit,
+    read_circuit: Arc<Circuit>,
+    write_circuit: Circuit,
     metrics: StoreMetrics,
 }
 
@@ -66,10 +67,10 @@ impl StoreGuard<dyn RowStore> {
     ) -> Self {
         let bounds = Arc::new(Bounds {
             settings,
-            places: Semaphore::new(settings.reads),
+            read_permits: Semaphore::new(settings.concurrent_reads),
             waiting: AtomicUsize::new(0),
-            reads: Arc::new(Circuit::new()),
-            writes: Circuit::new(),
+            read_circuit: Arc::new(Circuit::new()),
+            write_circuit: Circuit::new(),
             metrics: StoreMetrics::register(registry),
         });
         Self { store, bounds }
@@ -85,25 +86,26 @@ impl StoreGuard<dyn RowStore> {
 
     /// Returns the circuit of reads.
     pub fn circuit(&self) -> Arc<Circuit> {
-        Arc::clone(&self.bounds.reads)
+        Arc::clone(&self.bounds.read_circuit)
     }
 
     /// Probes the store whenever the circuit is open, for ever, so that a recovery shows without requests.
     pub async fn probe(&self) {
         loop {
-            self.bounds.reads.wants_probe().await;
-            // No row has this key. If a request was faster, that call is the probe.
+            self.bounds.read_circuit.probe_due().await;
+            // No row has this key. If a request comes first, its call is the probe.
             if let Err(error) = self.get(b"PING", Columns::All).await
                 && !error.is_transient()
             {
-                warn!(problem = ?error, "store answers, and refuses");
+                warn!(problem = ?error, "store answers, but refuses the call");
             }
         }
     }
 }
 
 impl Bounds {
-    fn patience(&self, limit: Option<usize>) -> Duration {
+    /// Returns the timeout of a scan; a scan without a limit may take longer.
+    fn scan_timeout(&self, limit: Option<usize>) -> Duration {
         match limit {
             Some(_) => self.settings.deadline,
             None => LONG_SCAN.max(self.settings.deadline),
@@ -113,47 +115,48 @@ impl Bounds {
     async fn read<T>(
         &self,
         operation: Operation,
-        patience: Duration,
+        timeout: Duration,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let began = Instant::now();
-        let _place = self.place(operation, began + patience).await?;
-        let permit = self.permit(&self.reads, operation)?;
-        let under_way = self.metrics.begin();
-        let result = timeout_at(began + patience, call).await;
-        drop(under_way);
-        let result = result.unwrap_or(Err(StoreError::TimedOut { after: patience }));
+        let deadline = began + timeout;
+        let _read_permit = self.read_permit(operation, deadline).await?;
+        let permit = self.call_permit(&self.read_circuit, operation)?;
+        let in_flight = self.metrics.begin();
+        let result = timeout_at(deadline, call).await;
+        drop(in_flight);
+        let result = result.unwrap_or(Err(StoreError::TimedOut { after: timeout }));
         self.metrics
             .ended(operation, outcome(&result), began.elapsed());
-        self.settle(Side::Reads, permit, result.as_ref().err());
+        self.end_call(Side::Reads, permit, result.as_ref().err());
         result
     }
 
     /// Waits for one of the concurrent reads to end, within the deadline.
-    async fn place(
+    async fn read_permit(
         &self,
         operation: Operation,
-        until: Instant,
+        deadline: Instant,
     ) -> Result<SemaphorePermit<'_>, StoreError> {
-        if let Ok(place) = self.places.try_acquire() {
-            return Ok(place);
+        if let Ok(permit) = self.read_permits.try_acquire() {
+            return Ok(permit);
         }
-        if self.reads.is_open() {
+        if self.read_circuit.is_open() {
             return Err(self.reject(operation, Rejection::CircuitOpen));
         }
         let waiting = Waiting::new(&self.waiting);
-        let place = if waiting.before < self.settings.reads * WAITING_PER_PLACE {
-            timeout_at(until, self.places.acquire()).await.ok()
+        let permit = if waiting.before < self.settings.concurrent_reads * WAITING_PER_READ {
+            timeout_at(deadline, self.read_permits.acquire()).await.ok()
         } else {
             None
         };
-        match place {
-            Some(Ok(place)) => Ok(place),
+        match permit {
+            Some(Ok(permit)) => Ok(permit),
             _ => Err(self.reject(operation, Rejection::Crowded)),
         }
     }
 
-    fn permit<'a>(
+    fn call_permit<'a>(
         &self,
         circuit: &'a Circuit,
         operation: Operation,
@@ -166,18 +169,18 @@ impl Bounds {
         self.metrics.rejected(operation, rejection);
         let source = match rejection {
             Rejection::CircuitOpen => "circuit open",
-            Rejection::Crowded => "too many reads under way",
+            Rejection::Crowded => "too many concurrent reads",
         };
         StoreError::Unavailable {
             source: source.into(),
         }
     }
 
-    /// Reports the end of a call to the circuit, and logs a change of it.
-    fn settle(&self, side: Side, permit: CallPermit<'_>, error: Option<&StoreError>) {
+    /// Reports the end of a call to its circuit; logs when the circuit opens or closes.
+    fn end_call(&self, side: Side, permit: CallPermit<'_>, error: Option<&StoreError>) {
         let end = match error {
-            Some(error) if error.is_transient() => End::Failed,
-            _ => End::Answered,
+            Some(error) if error.is_transient() => CallEnd::Failed,
+            _ => CallEnd::Answered,
         };
         match permit.end(end) {
             Change::None => {}
@@ -186,7 +189,10 @@ impl Bounds {
                 let problem = error.map(ToString::to_string).unwrap_or_default();
                 let cause = error.map(|error| causes(error)).unwrap_or_default();
                 let circuit = side.as_str();
-                warn!(circuit, problem, cause, "store fails, left alone");
+                warn!(
+                    circuit,
+                    problem, cause, "store does not answer; calls are stopped"
+                );
             }
             Change::Closed(after) => {
                 self.metrics.closed(side);
@@ -200,15 +206,16 @@ impl Bounds {
         }
     }
 
+    /// Counts and times a write.
     async fn write<T>(
         &self,
         operation: Operation,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let began = Instant::now();
-        let under_way = self.metrics.begin();
+        let in_flight = self.metrics.begin();
         let result = call.await;
-        drop(under_way);
+        drop(in_flight);
         self.metrics
             .ended(operation, outcome(&result), began.elapsed());
         result
@@ -220,9 +227,9 @@ impl Bounds {
         operation: Operation,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let permit = self.permit(&self.writes, operation)?;
+        let permit = self.call_permit(&self.write_circuit, operation)?;
         let result = self.write(operation, call).await;
-        self.settle(Side::Writes, permit, result.as_ref().err());
+        self.end_call(Side::Writes, permit, result.as_ref().err());
         result
     }
 
@@ -233,13 +240,13 @@ impl Bounds {
         call: impl Future<Output = Vec<Appended>>,
     ) -> Vec<Appended> {
         let operation = Operation::WriteBatch;
-        let Ok(permit) = self.permit(&self.writes, operation) else {
+        let Ok(permit) = self.call_permit(&self.write_circuit, operation) else {
             return all_unavailable(exposures, "circuit open");
         };
         let began = Instant::now();
-        let under_way = self.metrics.begin();
+        let in_flight = self.metrics.begin();
         let results = call.await;
-        drop(under_way);
+        drop(in_flight);
         let failure = common_failure(&results);
         let outcome = match failure {
             Some(StoreError::TimedOut { .. }) => "timeout",
@@ -248,7 +255,7 @@ impl Bounds {
             None => "partial",
         };
         self.metrics.ended(operation, outcome, began.elapsed());
-        self.settle(Side::Writes, permit, failure);
+        self.end_call(Side::Writes, permit, failure);
         results
     }
 }

@@ -93,7 +93,7 @@ impl StoreMetrics {
         );
         registry.register(
             "store_calls_rejected",
-            "Calls that were not made, as the circuit was open or too many were under way",
+            "Calls that were not made, as the circuit was open or too many were in flight",
             metrics.rejected.clone(),
         );
         registry.register(
@@ -103,17 +103,17 @@ impl StoreMetrics {
         );
         registry.register(
             "store_calls_in_flight",
-            "Calls to the store under way",
+            "Calls to the store in flight",
             metrics.in_flight.clone(),
         );
         registry.register(
             "store_circuit_open",
-            "1 while the store is left alone because it failed, by circuit",
+            "1 while calls to the store are stopped because it failed, by circuit",
             metrics.circuits.clone(),
         );
         registry.register(
             "store_circuit_openings",
-            "How often the store failed so often that it was left alone, by circuit",
+            "How often calls to the store were stopped because it failed, by circuit",
             metrics.openings.clone(),
         );
         for side in [Side::Reads, Side::Writes] {
@@ -124,9 +124,9 @@ impl StoreMetrics {
     }
 
     /// Counts a call as in flight until the result is dropped.
-    pub(super) fn begin(&self) -> UnderWay<'_> {
+    pub(super) fn begin(&self) -> CallInFlight<'_> {
         self.in_flight.inc();
-        UnderWay(&self.in_flight)
+        CallInFlight(&self.in_flight)
     }
 
     pub(super) fn ended(&self, operation: Operation, outcome: &'static str, lasted: Duration) {
@@ -164,9 +164,9 @@ impl StoreMetrics {
 
 /// A call in flight.
 #[derive(Debug)]
-pub(super) struct UnderWay<'a>(&'a Gauge);
+pub(super) struct CallInFlight<'a>(&'a Gauge);
 
-impl Drop for UnderWay<'_> {
+impl Drop for CallInFlight<'_> {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -1,12 +1,13 @@
-//! What a caller may do, and whether its handler has asked.
+//! What a caller may do, and whether the handler has checked it.
 
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
 use flag_model::ProjectName;
 
-use super::key_set::HeldKey;
-use crate::http::{Access, Forbidden, Refusal};
+use super::error::{AccessError, Forbidden};
+use super::key_set::ValidKey;
+use super::requirement::Access;
 
 /// Who a caller is.
 #[derive(Clone, Debug)]
@@ -14,27 +15,27 @@ pub(crate) enum Principal {
     /// A caller that needs no key.
     Anybody,
     /// The holder of a key.
-    Holder(Arc<HeldKey>),
+    Holder(Arc<ValidKey>),
 }
 
 impl Principal {
-    /// Whether it has the scope that a route needs.
-    pub(crate) fn check_scope(&self, access: Access) -> Result<(), Refusal> {
+    /// An error if it lacks the scope that a route needs.
+    pub(crate) fn check_scope(&self, access: Access) -> Result<(), AccessError> {
         let (Access::Needs(scope) | Access::NeedsForProject(scope)) = access else {
             return Ok(());
         };
         match self {
             Self::Holder(key) if !key.scopes.contains(scope) => {
-                Err(Refusal::Forbidden(Forbidden::Scope(scope)))
+                Err(AccessError::Forbidden(Forbidden::Scope(scope)))
             }
             _ => Ok(()),
         }
     }
 
-    fn check_project(&self, project: &ProjectName) -> Result<(), Refusal> {
+    fn check_project(&self, project: &ProjectName) -> Result<(), AccessError> {
         match self {
             Self::Holder(key) if !key.projects.contains(project) => {
-                Err(Refusal::Forbidden(Forbidden::Project(project.clone())))
+                Err(AccessError::Forbidden(Forbidden::Project(project.clone())))
             }
             _ => Ok(()),
         }
@@ -45,7 +46,7 @@ impl Principal {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Authorization {
     principal: OnceCell<Principal>,
-    has_asked: Cell<bool>,
+    is_project_checked: Cell<bool>,
 }
 
 impl Authorization {
@@ -59,30 +60,30 @@ impl Authorization {
         self.principal.get()
     }
 
-    /// Whether the caller may use a project; no caller may before it is admitted.
-    pub(crate) fn may(&self, project: &ProjectName) -> Result<(), Refusal> {
-        self.has_asked.set(true);
+    /// An error if the caller may not use the project; no caller may before it is admitted.
+    pub(crate) fn check_project(&self, project: &ProjectName) -> Result<(), AccessError> {
+        self.is_project_checked.set(true);
         match self.principal.get() {
             Some(principal) => principal.check_project(project),
-            None => Err(Refusal::Forbidden(Forbidden::Project(project.clone()))),
+            None => Err(AccessError::Forbidden(Forbidden::Project(project.clone()))),
         }
     }
 
-    /// Whether the caller may use all of these projects.
-    pub(crate) fn may_all<'a>(
+    /// An error if the caller may not use all of these projects.
+    pub(crate) fn check_projects<'a>(
         &self,
         projects: impl IntoIterator<Item = &'a ProjectName>,
-    ) -> Result<(), Refusal> {
-        self.has_asked.set(true);
+    ) -> Result<(), AccessError> {
+        self.is_project_checked.set(true);
         projects
             .into_iter()
-            .try_for_each(|project| self.may(project))
+            .try_for_each(|project| self.check_project(project))
     }
 
-    /// Whether the handler of a route about projects has not asked. Its answer must not be sent.
-    pub(crate) fn was_forgotten(&self, access: Access) -> bool {
+    /// Whether the handler of a route about projects has not checked any. Its answer must not be sent.
+    pub(crate) fn project_check_missing(&self, access: Access) -> bool {
         let is_about_a_project = matches!(access, Access::NeedsForProject(_));
         let is_holder = matches!(self.principal.get(), Some(Principal::Holder(_)));
-        is_about_a_project && is_holder && !self.has_asked.get()
+        is_about_a_project && is_holder && !self.is_project_checked.get()
     }
 }

@@ -3,7 +3,7 @@
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use flag_api::{API_KEY, BEARER};
 
-use crate::http::Unauthorized;
+use super::error::Unauthorized;
 
 /// The other header for a key.
 const X_API_KEY: HeaderName = HeaderName::from_static(API_KEY);
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn another_scheme_is_somebody_elses() {
+    fn another_scheme_is_ignored_beside_a_key() {
         check(
             &[("authorization", "Basic eDp5"), ("x-api-key", "k")],
             Ok("k"),
@@ -85,14 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn two_keys_that_differ_are_none() {
+    fn two_different_keys_are_refused() {
         let wrong = Err(Unauthorized::Contradicting);
         check(&[("authorization", "Bearer k"), ("x-api-key", "l")], wrong);
         check(&[("x-api-key", "k"), ("x-api-key", "l")], wrong);
     }
 
     #[test]
-    fn no_key_is_told_apart() {
+    fn a_missing_key_has_an_error_of_its_own() {
         check(&[], Err(Unauthorized::Missing));
     }
 }

@@ -8,9 +8,9 @@ use flag_model::Timestamp;
 
 use super::rate::Allowance;
 
-/// A key to compare presented keys with.
+/// A valid key, which presented keys are compared with.
 #[derive(Debug)]
-pub(crate) struct HeldKey {
+pub(crate) struct ValidKey {
     pub(super) fingerprint: Fingerprint,
     pub(super) scopes: Scopes,
     pub(super) projects: Projects,
@@ -22,27 +22,27 @@ pub(crate) struct HeldKey {
 
 /// The keys of one state of the file.
 #[derive(Debug, Default)]
-pub(super) struct KeySet(HashMap<KeyId, Arc<HeldKey>>);
+pub(super) struct KeySet(HashMap<KeyId, Arc<ValidKey>>);
 
 impl KeySet {
     /// Returns the keys of a file; keys that were in `before` keep their allowances.
     pub(super) fn new(file: &KeyFile, before: &Self) -> Self {
         let keys = file.keys.iter().map(|key| {
             let allowance = before.0.get(&key.id).map(|key| Arc::clone(&key.allowance));
-            let held = HeldKey {
+            let valid = ValidKey {
                 fingerprint: key.fingerprint.clone(),
                 scopes: key.scopes,
                 projects: key.projects.clone(),
                 ends: key.ends(),
                 allowance: allowance.unwrap_or_default(),
             };
-            (key.id.clone(), Arc::new(held))
+            (key.id.clone(), Arc::new(valid))
         });
         Self(keys.collect())
     }
 
     /// Returns the key with this id. Ids are not secret, so the timing of the look-up may reveal them.
-    pub(super) fn get(&self, id: &str) -> Option<Arc<HeldKey>> {
+    pub(super) fn get(&self, id: &str) -> Option<Arc<ValidKey>> {
         self.0.get(id).cloned()
     }
 

@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 pub(super) struct AccessMetrics {
     keys: Gauge,
     is_current: Gauge,
-    odd: Gauge,
+    invalid: Gauge,
     changed: Counter,
     failed: Counter,
 }
@@ -26,31 +26,31 @@ impl AccessMetrics {
     /// Registers the metrics.
     pub(super) fn register(registry: &mut Registry) -> Self {
         let keys = Gauge::default();
-        registry.register("api_keys", "API keys that count", keys.clone());
+        registry.register("api_keys", "Valid API keys", keys.clone());
         let is_current = Gauge::default();
         is_current.set(1);
         registry.register(
             "api_keys_file_current",
-            "0 if the last look at the file of API keys could not read it, so that older keys count; else 1, also where no keys are asked for",
+            "0 if the file of API keys could not be read at the last check, so that the keys read before stay valid; otherwise 1, also if no keys are required",
             is_current.clone(),
         );
-        let odd = Gauge::default();
+        let invalid = Gauge::default();
         registry.register(
             "api_keys_not_understood",
-            "Things in the file of API keys that are not understood; what is understood counts",
-            odd.clone(),
+            "Entries and fields of the file of API keys that are not understood; the others are valid",
+            invalid.clone(),
         );
         let reloads = Family::<Reloaded, Counter>::default();
         registry.register(
             "api_keys_file_reloads",
-            "Looks at the file of API keys that found a change, by whether it could be taken",
+            "Checks of the file of API keys that found a change, by outcome",
             reloads.clone(),
         );
         let reloads = |outcome| reloads.get_or_create(&Reloaded { outcome }).clone();
         Self {
             keys,
             is_current,
-            odd,
+            invalid,
             changed: reloads("changed"),
             failed: reloads("failed"),
         }
@@ -60,7 +60,7 @@ impl AccessMetrics {
     pub(super) fn loaded(&self, file: &KeyFile) {
         let number = |of: usize| i64::try_from(of).unwrap_or(i64::MAX);
         self.keys.set(number(file.keys.len()));
-        self.odd.set(number(file.invalid_entries().len()));
+        self.invalid.set(number(file.invalid_entries().len()));
         self.is_current.set(1);
     }
 

@@ -10,9 +10,9 @@ use actix_web::HttpRequest;
 use quick_cache::sync::Cache;
 
 use super::authorization::Principal;
-use crate::http::Refusal;
+use super::error::AccessError;
 
-/// The most addresses in memory; a forgotten address starts with a full allowance.
+/// The most addresses in memory; an address that was dropped starts again with a full allowance.
 const ADDRESSES: usize = 32_768;
 
 /// Bits of an IPv6 address that identify a caller: a subscriber owns the rest.
@@ -49,7 +49,7 @@ pub(super) struct RateLimit {
     began: Instant,
     /// Nanoseconds that a request costs.
     cost: u64,
-    /// Nanoseconds that a caller may owe when it asks.
+    /// Nanoseconds that a caller may owe when it sends a request.
     credit: u64,
     addresses: Cache<IpAddr, Arc<Allowance>>,
 }
@@ -71,7 +71,7 @@ impl RateLimit {
         &self,
         request: &HttpRequest,
         principal: Option<&Principal>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AccessError> {
         let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let waits = match (self.callers, principal) {
             (Callers::ByKey, Some(Principal::Holder(key))) => self.wait(&key.allowance, now),
@@ -80,7 +80,7 @@ impl RateLimit {
                 None => None,
             },
         };
-        waits.map_or(Ok(()), |after| Err(Refusal::TooManyRequests { after }))
+        waits.map_or(Ok(()), |after| Err(AccessError::TooManyRequests { after }))
     }
 
     /// Counts further answers of an admitted request, or refuses them. They may exceed the burst: the caller pays before its
@@ -90,7 +90,7 @@ impl RateLimit {
         request: &HttpRequest,
         principal: &Principal,
         more: u64,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AccessError> {
         let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let waits = match (self.callers, principal) {
             (Callers::ByKey, Principal::Holder(key)) => {
@@ -101,7 +101,7 @@ impl RateLimit {
                 None => None,
             },
         };
-        waits.map_or(Ok(()), |after| Err(Refusal::TooManyRequests { after }))
+        waits.map_or(Ok(()), |after| Err(AccessError::TooManyRequests { after }))
     }
 
     fn of(&self, address: IpAddr) -> Arc<Allowance> {
@@ -113,7 +113,7 @@ impl RateLimit {
         })
     }
 
-    /// Takes the cost of a request, or says how long to wait.
+    /// Takes the cost of a request, or returns how long to wait.
     fn wait(&self, allowance: &Allowance, now: u64) -> Option<Duration> {
         wait(allowance, now, self.credit, self.cost)
     }
@@ -125,7 +125,7 @@ impl RateLimit {
     }
 }
 
-/// Takes a cost from a caller who owes no more than its credit, or says how long to wait.
+/// Takes a cost from a caller that owes no more than its credit, or returns how long to wait.
 fn wait(allowance: &Allowance, now: u64, credit: u64, cost: u64) -> Option<Duration> {
     let paid = |owed: u64| owed.max(now).saturating_add(cost);
     let taken = allowance
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_request_asks_for_besides_is_paid_off_before_the_next() {
+    fn further_answers_are_paid_for_before_the_next_request() {
         let (limit, allowance) = (limit(10, 2), Allowance::default());
         assert_eq!(limit.wait(&allowance, SECOND), None);
         assert_eq!(limit.wait_for_more(&allowance, SECOND, 99), None);

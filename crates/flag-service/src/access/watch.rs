@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use flag_keys::{ChangeError, KeyFile};
-use flag_runtime::with_causes;
+use flag_model::with_causes;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
@@ -19,13 +19,13 @@ use super::metrics::AccessMetrics;
 
 /// How often the file is checked. The whole text is compared: a mounted Secret changes under a link,
 /// and two changes within a second may leave the same times and sizes.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const CHECK_EVERY: Duration = Duration::from_secs(2);
 
 /// Deadline of a check. A network disk may hang for ever.
-const LOOK_WITHIN: Duration = Duration::from_secs(5);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most hanging checks, each with a thread. Beyond that, none is begun until one of them ends.
-const HANGING: usize = 8;
+/// The most hanging checks, each with a thread; no further one is begun until one of them ends.
+const MAX_HANGING: usize = 8;
 
 /// The most problems that a log line names.
 const NAMED: usize = 5;
@@ -42,95 +42,103 @@ pub(crate) struct KeysSettings {
 impl KeysSettings {
     /// Reads the file for the first time.
     pub(crate) fn read(path: PathBuf) -> Result<Self, ChangeError> {
-        let (tell, told) = channel();
-        let there = path.clone();
-        thread::spawn(move || tell.send(KeyFile::read_text(&there)));
-        let text = told.recv_timeout(LOOK_WITHIN);
-        let text = text.unwrap_or_else(|_| Err(late()))?;
+        let (sender, receiver) = channel();
+        let file = path.clone();
+        thread::spawn(move || sender.send(KeyFile::read_text(&file)));
+        let text = receiver.recv_timeout(CHECK_TIMEOUT);
+        let text = text.unwrap_or_else(|_| Err(timed_out()))?;
         let file = KeyFile::parse(&text)?;
         Ok(Self { path, text, file })
     }
 
-    /// Logs which entries of the file are not understood.
-    pub(super) fn tell_odd(&self) {
-        tell_odd(&self.path, &self.file);
+    /// Logs which entries of the file are invalid.
+    pub(super) fn log_invalid_entries(&self) {
+        log_invalid_entries(&self.path, &self.file);
     }
 }
 
-fn late() -> io::Error {
+fn timed_out() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "it could not be read within 5 s")
 }
 
 /// Checks the file for ever.
-pub(super) async fn watch(keys: KeysSettings, ring: Arc<ArcSwap<KeySet>>, metrics: AccessMetrics) {
+pub(super) async fn watch(
+    keys: KeysSettings,
+    key_set: Arc<ArcSwap<KeySet>>,
+    metrics: AccessMetrics,
+) {
     let KeysSettings { path, mut text, .. } = keys;
-    let mut told: Option<String> = None;
-    let mut looks = Looks::default();
+    let mut logged: Option<String> = None;
+    let mut checks = Checks::default();
     loop {
-        sleep(LOOK_EVERY).await;
-        let problem = match looks.look(&path, text.clone()).await {
+        sleep(CHECK_EVERY).await;
+        let problem = match checks.check(&path, text.clone()).await {
             Ok(None) => {
                 metrics.unchanged();
                 None
             }
             Ok(Some((new, file))) => {
-                let new_ring = KeySet::new(&file, &ring.load());
-                info!(keys = new_ring.len(), "the file of API keys has changed");
-                tell_odd(&path, &file);
+                let keys = KeySet::new(&file, &key_set.load());
+                info!(keys = keys.len(), "the file of API keys has changed");
+                log_invalid_entries(&path, &file);
                 metrics.changed(&file);
-                ring.store(Arc::new(new_ring));
+                key_set.store(Arc::new(keys));
                 text = new;
                 None
             }
             Err(problem) => Some(problem),
         };
         match &problem {
-            None if told.is_some() => {
+            None if logged.is_some() => {
                 info!(file = %path.display(), "the file of API keys can be read again");
             }
-            Some(problem) if told.as_ref() != Some(problem) => {
+            Some(problem) if logged.as_ref() != Some(problem) => {
                 metrics.failed();
-                error!(file = %path.display(), problem, "the file of API keys cannot be read; the keys that it held count on");
+                error!(file = %path.display(), problem, "the file of API keys cannot be read; the keys read before stay valid");
             }
             _ => {}
         }
-        told = problem;
+        logged = problem;
     }
 }
 
-fn tell_odd(path: &Path, file: &KeyFile) {
-    let odd = file.invalid_entries();
-    if odd.is_empty() {
+fn log_invalid_entries(path: &Path, file: &KeyFile) {
+    let invalid = file.invalid_entries();
+    if invalid.is_empty() {
         return;
     }
-    let named: Vec<String> = odd.iter().take(NAMED).map(ToString::to_string).collect();
+    let named: Vec<String> = invalid
+        .iter()
+        .take(NAMED)
+        .map(ToString::to_string)
+        .collect();
     warn!(
         file = %path.display(),
-        problems = odd.len(),
+        problems = invalid.len(),
         problem = named.join("; "),
-        "not all of the file of API keys is understood; the rest of it counts"
+        "some entries of the file of API keys are not understood; the others are valid"
     );
 }
 
-type Looked = Result<Option<(Vec<u8>, KeyFile)>, ChangeError>;
+type Checked = Result<Option<(Vec<u8>, KeyFile)>, ChangeError>;
 
 /// Checks of a file in flight, which may hang.
 #[derive(Default)]
-struct Looks(Vec<JoinHandle<Looked>>);
+struct Checks(Vec<JoinHandle<Checked>>);
 
-impl Looks {
+impl Checks {
     /// Returns the file if it has changed.
-    async fn look(
+    async fn check(
         &mut self,
         path: &Path,
         old: Vec<u8>,
     ) -> Result<Option<(Vec<u8>, KeyFile)>, String> {
-        self.0.retain(|look| !look.is_finished());
-        if self.0.len() >= HANGING {
-            return Err(late().to_string());
+        self.0.retain(|check| !check.is_finished());
+        if self.0.len() >= MAX_HANGING {
+            return Err(timed_out().to_string());
         }
         let path = path.to_owned();
-        let mut look = spawn_blocking(move || {
+        let mut check = spawn_blocking(move || {
             let text = KeyFile::read_text(&path)?;
             if text == old {
                 return Ok(None);
@@ -138,12 +146,12 @@ impl Looks {
             let file = KeyFile::parse(&text)?;
             Ok(Some((text, file)))
         });
-        match timeout(LOOK_WITHIN, &mut look).await {
-            Ok(Ok(looked)) => looked.map_err(|error| with_causes(&error)),
-            Ok(Err(_)) => Err("the thread that read it died".to_owned()),
+        match timeout(CHECK_TIMEOUT, &mut check).await {
+            Ok(Ok(checked)) => checked.map_err(|error| with_causes(&error)),
+            Ok(Err(_)) => Err("reading it panicked".to_owned()),
             Err(_) => {
-                self.0.push(look);
-                Err(late().to_string())
+                self.0.push(check);
+                Err(timed_out().to_string())
             }
         }
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use clap::Arg;
-use flag_runtime::with_causes;
+use flag_model::with_causes;
 use flag_settings::{Reader, Setting, table};
 
 use crate::access::{AccessSettings, Callers, KeysSettings, RateSettings};
@@ -38,23 +38,23 @@ pub(super) fn read(reader: &mut Reader, listen: Option<SocketAddr>) -> Option<Ac
     let (keys, anonymous) = keys.zip(anonymous)?;
     if anonymous && keys.is_some() {
         reader.add_error(
-            "allow-anonymous: with an api-keys-file nobody is anonymous; leave one of them out",
+            "allow-anonymous: with an api-keys-file no caller is anonymous; leave out one of the two",
         );
     }
     let is_public = listen.is_some_and(|listen| !listen.ip().to_canonical().is_loopback());
     if is_public && !anonymous && keys.is_none() {
         let origin = reader.origin(&table::LISTEN);
         reader.add_error(&format!(
-            "listen ({origin}): others can reach this address, and no API keys are asked for: \
-             make some with `flagctl keys create` and name their file by --api-keys-file, \
-             or say --allow-anonymous to let everybody in"
+            "listen ({origin}): this address can be reached from other machines, and no API keys are required. \
+             Create keys with `flagctl keys create` and pass their file with --api-keys-file, \
+             or pass --allow-anonymous to admit every caller"
         ));
     }
     Some(AccessSettings { keys, rate: rate? })
 }
 
-/// The outer `None` is a mistake.
-#[expect(clippy::option_option, reason = "a mistake, no file, or a file")]
+/// The outer `None` is an error.
+#[expect(clippy::option_option, reason = "an error, no file, or a file")]
 fn read_keys(reader: &mut Reader) -> Option<Option<KeysSettings>> {
     let path = reader.path(&table::API_KEYS_FILE)?;
     if path.as_os_str().is_empty() {
@@ -72,7 +72,7 @@ fn read_keys(reader: &mut Reader) -> Option<Option<KeysSettings>> {
     }
 }
 
-#[expect(clippy::option_option, reason = "a mistake, no limit, or a limit")]
+#[expect(clippy::option_option, reason = "an error, no limit, or a limit")]
 fn read_rate(reader: &mut Reader) -> Option<Option<RateSettings>> {
     let per_second = reader.number(&table::RATE_LIMIT);
     let burst = reader.optional_number(&table::RATE_LIMIT_BURST);
@@ -96,12 +96,12 @@ mod tests {
     use super::super::Config;
     use super::*;
 
-    fn read(typed: &[&str]) -> Result<AccessSettings, String> {
-        let typed = ["flag-service"].iter().chain(typed).map(OsString::from);
-        let config = Config::read(typed, []);
+    fn read(args: &[&str]) -> Result<AccessSettings, String> {
+        let args = ["flag-service"].iter().chain(args).map(OsString::from);
+        let config = Config::read(args, []);
         config
             .map(|config| config.access)
-            .map_err(|mistakes| mistakes.to_string())
+            .map_err(|errors| errors.to_string())
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
         let address = "--listen=0.0.0.0:8080";
         let refused = read(&[address]).unwrap_err();
         assert!(
-            refused.starts_with("listen (command line): others can reach"),
+            refused.starts_with("listen (command line): this address can be reached"),
             "{refused}"
         );
         assert_eq!(refused.lines().count(), 1);
@@ -148,12 +148,12 @@ mod tests {
                 .is_some()
         );
         let refused = read(&[&keys, "--allow-anonymous"]).unwrap_err();
-        assert!(refused.contains("nobody is anonymous"), "{refused}");
+        assert!(refused.contains("no caller is anonymous"), "{refused}");
     }
 
     #[test]
     fn a_burst_is_what_a_second_allows_if_nobody_says_more() {
-        let rate = |typed: &[&str]| read(typed).unwrap().rate;
+        let rate = |args: &[&str]| read(args).unwrap().rate;
         assert_eq!(rate(&["--rate-limit=0"]), None);
         let limit = rate(&["--rate-limit=50"]).unwrap();
         assert_eq!((limit.per_second.get(), limit.burst.get()), (50, 50));

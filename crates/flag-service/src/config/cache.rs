@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use flag_runtime::{FlagCacheSettings, GuardSettings, PositionSettings};
+use flag_runtime::{BucketCacheSettings, FlagCacheSettings, GuardSettings};
 use flag_settings::{Reader, Setting, table};
 
-/// Settings of everything that keeps flags in memory.
+/// Settings of what is kept in memory, and of reads.
 #[derive(Clone, Debug)]
 pub(crate) struct CacheSettings {
     /// The flag cache.
     pub(crate) flags: FlagCacheSettings,
-    /// The position cache.
-    pub(crate) positions: PositionSettings,
+    /// The bucket cache (`FLAG_POSITION_CACHE_…`).
+    pub(crate) buckets: BucketCacheSettings,
     /// The most concurrent reads of the store.
-    pub(crate) reads: usize,
+    pub(crate) concurrent_reads: usize,
     /// How often the change watcher polls, if it runs.
     pub(crate) poll: Option<Duration>,
     /// The snapshot file, if one is kept.
@@ -25,7 +25,7 @@ impl CacheSettings {
     /// Returns the settings of the guard of the store.
     pub(crate) fn guard(&self) -> GuardSettings {
         GuardSettings {
-            reads: self.reads,
+            concurrent_reads: self.concurrent_reads,
             deadline: self.flags.deadline,
         }
     }
@@ -50,8 +50,8 @@ pub(super) fn read(reader: &mut Reader) -> Option<CacheSettings> {
     let max_stale = reader.duration(&table::MAX_STALE);
     let entries = reader.number(&table::FLAG_CACHE_ENTRIES);
     let deadline = reader.duration(&table::STORE_DEADLINE);
-    let reads = reader.number(&table::STORE_READS);
-    let positions = read_positions(reader);
+    let concurrent_reads = reader.number(&table::STORE_READS);
+    let buckets = read_buckets(reader);
     let poll = reader.duration(&table::CHANGE_POLL);
     let snapshot = reader.path(&table::SNAPSHOT_FILE)?;
     let snapshot = (!snapshot.as_os_str().is_empty()).then_some(snapshot);
@@ -65,17 +65,17 @@ pub(super) fn read(reader: &mut Reader) -> Option<CacheSettings> {
             is_polled: poll.is_some(),
             keeps_rows: snapshot.is_some(),
         },
-        positions: positions?,
-        reads: reads?,
+        buckets: buckets?,
+        concurrent_reads: concurrent_reads?,
         poll,
         snapshot,
     })
 }
 
-fn read_positions(reader: &mut Reader) -> Option<PositionSettings> {
+fn read_buckets(reader: &mut Reader) -> Option<BucketCacheSettings> {
     let lifetime = reader.duration(&table::POSITION_CACHE_TTL);
     let entries = reader.number(&table::POSITION_CACHE_ENTRIES);
-    Some(PositionSettings {
+    Some(BucketCacheSettings {
         lifetime: lifetime?,
         entries: entries?,
     })

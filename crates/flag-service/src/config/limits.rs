@@ -14,11 +14,11 @@ pub(super) const SETTINGS: &[Setting] = &[
 /// Reads them.
 pub(super) fn read(reader: &mut Reader) -> Option<LimitSettings> {
     let connections = reader.number(&table::MAX_CONNECTIONS);
-    let in_flight = reader.number(&table::MAX_IN_FLIGHT);
+    let waiting = reader.number(&table::MAX_IN_FLIGHT);
     let keep_alive = reader.duration(&table::KEEP_ALIVE);
     Some(LimitSettings {
         connections: connections?,
         keep_alive: keep_alive?,
-        in_flight: in_flight?,
+        waiting: waiting?,
     })
 }

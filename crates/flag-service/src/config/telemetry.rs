@@ -46,14 +46,14 @@ pub(super) fn read(
 }
 
 /// Reads an endpoint; empty for none.
-#[expect(clippy::option_option, reason = "a mistake isn't the same as nothing")]
+#[expect(clippy::option_option, reason = "an error is not the same as none")]
 fn endpoint(text: &str) -> Option<Option<String>> {
     if text.is_empty() {
         return Some(None);
     }
     let uri: actix_web::http::Uri = text.parse().ok()?;
-    let is_ours = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
-    is_ours.then(|| Some(text.to_owned()))
+    let is_http = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+    is_http.then(|| Some(text.to_owned()))
 }
 
 fn sampler(text: &str, ratio: f64) -> Option<Sampler> {

@@ -1,13 +1,13 @@
-//! What is read from options, variables and the file, and how mistakes are reported.
+//! What is read from options, variables and the file, and how errors are reported.
 
 use std::time::Duration;
 
 use super::*;
 
-fn read(typed: &[&str], environment: &[(&str, &str)]) -> Result<Config, SettingErrors> {
-    let typed = ["flag-service"].iter().chain(typed).map(OsString::from);
+fn read(args: &[&str], environment: &[(&str, &str)]) -> Result<Config, SettingErrors> {
+    let args = ["flag-service"].iter().chain(args).map(OsString::from);
     Config::read(
-        typed,
+        args,
         environment
             .iter()
             .map(|(name, value)| (name.into(), value.into())),
@@ -16,8 +16,8 @@ fn read(typed: &[&str], environment: &[(&str, &str)]) -> Result<Config, SettingE
 
 #[track_caller]
 fn check_refused(environment: &[(&str, &str)], expected: &[&str]) {
-    let mistakes = read(&[], environment).unwrap_err().to_string();
-    assert_eq!(mistakes.lines().collect::<Vec<_>>(), expected);
+    let errors = read(&[], environment).unwrap_err().to_string();
+    assert_eq!(errors.lines().collect::<Vec<_>>(), expected);
 }
 
 #[test]
@@ -32,6 +32,14 @@ fn another_environment_tenant_or_project_is_another_deployment() {
     for variable in ["ENVIRONMENT", "TENANT_NAME", "PROJECT_ID"] {
         assert_ne!(deployment(variable, "prod"), same, "{variable}");
     }
+}
+
+#[test]
+fn the_most_workers_are_the_end_of_the_range_of_the_setting() {
+    let workers = |count: usize| Ok(read(&[&format!("--workers={count}")], &[])?.workers);
+    let refused: Result<usize, SettingErrors> = workers(MAX_WORKERS + 1);
+    assert_eq!(workers(MAX_WORKERS).unwrap(), MAX_WORKERS);
+    assert!(refused.is_err());
 }
 
 #[test]
@@ -60,8 +68,8 @@ fn the_variables_of_the_reference_name_its_tables() {
 }
 
 #[track_caller]
-fn check_store(typed: &[&str], environment: &[(&str, &str)], place: &str, origin: &str) {
-    let config = read(typed, environment).unwrap();
+fn check_store(args: &[&str], environment: &[(&str, &str)], place: &str, origin: &str) {
+    let config = read(args, environment).unwrap();
     assert_eq!(config.store.place(), place);
     assert_eq!(config.store_origin.to_string(), origin);
 }
@@ -102,7 +110,7 @@ fn a_path_that_was_taken_too_literally_is_refused() {
 }
 
 #[test]
-fn all_mistakes_are_told_together() {
+fn all_errors_are_reported_together() {
     check_refused(
         &[
             ("FLAG_STORE", "redis"),

@@ -15,7 +15,7 @@ use flag_runtime::{Current, FlagKeyRef, Source};
 
 use crate::http::{ApiError, RequestContext};
 
-/// The header of a last known value, while the store cannot be reached.
+/// The header of a response with a last known value.
 const CACHE_STATUS_STALE: (HeaderName, HeaderValue) = (
     HeaderName::from_static(CACHE_STATUS),
     HeaderValue::from_static(STALE),
@@ -26,13 +26,13 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Answers `GET /get-feature-flag`: one flag, one instance, one value.
 pub(super) async fn get_feature_flag(context: &RequestContext) -> Result<HttpResponse, ApiError> {
     let FlagRequest { target, instance } = decode(context)?;
-    context.may(&target.flag().project)?;
+    context.check_project(&target.flag().project)?;
     match target {
         Target::Fresh(current) => {
             context.state.flags.count_hit();
             Ok(respond(context, &instance, &current))
         }
-        // In a box, as it is rare and large: the server moves this future about.
+        // In a box, as it is rare and large, and the server moves this future.
         Target::Other(flag) => Box::pin(fetch_and_respond(context, &instance, &flag)).await,
     }
 }
@@ -60,7 +60,7 @@ impl Target {
     }
 }
 
-/// Checks the parameters. The names of a flag that is in memory are valid: it is found by the names as they were asked.
+/// Decodes and checks the parameters. If a flag with these names is in memory, the names are valid.
 fn decode(context: &RequestContext) -> Result<FlagRequest<'_>, ApiError> {
     let query = FlagQuery::parse(context.request.query_string());
     let query = query.map_err(ApiError::InvalidRequest)?;
@@ -108,17 +108,24 @@ async fn fetch_and_respond(
     instance: &InstanceId<'_>,
     flag: &FlagKey,
 ) -> Result<HttpResponse, ApiError> {
-    let read = async { Ok(context.state.flags.current(flag).await?) };
+    let read = async {
+        context
+            .state
+            .flags
+            .current(flag)
+            .await
+            .map_err(ApiError::from)
+    };
     let was_read = |current: &Current| current.source == Source::Store;
-    let current = context.trace.read(read, was_read).await?;
+    let current = context.trace.read(read, was_read, ApiError::code).await?;
     Ok(respond(context, instance, &current))
 }
 
 /// Decides, records and encodes.
 fn respond(context: &RequestContext, instance: &InstanceId<'_>, current: &Current) -> HttpResponse {
-    let positions = &context.state.positions;
+    let buckets = &context.state.buckets;
     let decision = decide_with(current, instance, |format, instance| {
-        positions.bucket(format, instance)
+        buckets.bucket(format, instance)
     });
     record(context, instance, &decision, current);
     let json = reply::write(
@@ -137,7 +144,7 @@ fn respond(context: &RequestContext, instance: &InstanceId<'_>, current: &Curren
     response
 }
 
-/// Counts, traces and logs a decision; a request for the headers alone is no exposure.
+/// Counts, traces and logs a decision; a HEAD request is not an exposure.
 fn record(
     context: &RequestContext,
     instance: &InstanceId<'_>,

@@ -7,7 +7,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Payload;
 use flag_api::{Code, EntryResult, LogReply, MAX_ENTRIES};
 use flag_model::Timestamp;
-use flag_runtime::{CreatedBounds, Exposures};
+use flag_runtime::{CreatedBounds, ExposureRecorder};
 use flag_store::{Clock as _, Exposure, StoreError, SystemClock, WriteExposureError};
 use serde_json::Value;
 
@@ -33,11 +33,11 @@ pub(super) async fn log_feature_flag(
     context.charge(entries.values.len())?;
     let bounds = state.exposures.created_bounds();
     let decoded = entries.decode(context.id.as_str(), SystemClock.now(), bounds);
-    // All or none, so that a key learns of its mistake before half of a list is stored.
+    // Before any is stored: a list with a forbidden project is refused as a whole.
     let projects = decoded.iter().flatten();
     let projects = projects.map(|exposure| &exposure.flag.project);
-    context.authorization.may_all(projects)?;
-    let outcomes = store(&state.exposures, decoded).await;
+    context.authorization.check_projects(projects)?;
+    let outcomes = write_entries(&state.exposures, decoded).await;
     reply(entries.form, outcomes)
 }
 
@@ -83,7 +83,7 @@ impl TryFrom<Value> for Entries {
 impl Entries {
     /// Returns the exposure of each entry, or what is wrong with it.
     ///
-    /// Entries without a time get times a microsecond apart, as equal ones would be one row.
+    /// Entries without a time get times a microsecond apart, as entries that are equal in everything would be one row.
     fn decode<'a>(
         &'a self,
         request_id: &'a str,
@@ -92,12 +92,12 @@ impl Entries {
     ) -> Vec<Result<Exposure<'a>, String>> {
         let mut created = now;
         let decoded = self.values.iter().enumerate().map(|(at, value)| {
-            let place = match self.form {
+            let path = match self.form {
                 Form::One => String::new(),
                 Form::List => format!("[{at}]"),
             };
             let check = |created| bounds.check(created, now);
-            let exposure = decode(value, &place, request_id, created, check);
+            let exposure = decode(value, &path, request_id, created, check);
             created = created.next().unwrap_or(created);
             exposure
         });
@@ -107,16 +107,20 @@ impl Entries {
 
 /// The outcome of an entry.
 #[derive(Debug)]
-enum Outcome {
+enum EntryOutcome {
     Stored {
         request_id: String,
         created: Timestamp,
     },
-    Refused(String),
+    Invalid(String),
     Failed(StoreError),
 }
 
-async fn store(log: &Exposures, decoded: Vec<Result<Exposure<'_>, String>>) -> Vec<Outcome> {
+/// Writes the valid entries; returns the outcome of each entry, in order.
+async fn write_entries(
+    recorder: &ExposureRecorder,
+    decoded: Vec<Result<Exposure<'_>, String>>,
+) -> Vec<EntryOutcome> {
     let mut exposures = Vec::with_capacity(decoded.len());
     let mut outcomes = Vec::with_capacity(decoded.len());
     for entry in decoded {
@@ -125,30 +129,32 @@ async fn store(log: &Exposures, decoded: Vec<Result<Exposure<'_>, String>>) -> V
                 let request_id = exposure.request_id.to_string();
                 let created = exposure.created;
                 exposures.push(exposure);
-                Outcome::Stored {
+                EntryOutcome::Stored {
                     request_id,
                     created,
                 }
             }
-            Err(problem) => Outcome::Refused(problem),
+            Err(problem) => EntryOutcome::Invalid(problem),
         });
     }
-    log.count_refused(outcomes.len() - exposures.len());
-    let mut results = log.store(exposures).await.into_iter();
+    recorder.count_invalid(outcomes.len() - exposures.len());
+    let mut results = recorder.write_entries(exposures).await.into_iter();
     for outcome in &mut outcomes {
-        if let Outcome::Stored { .. } = outcome {
+        if let EntryOutcome::Stored { .. } = outcome {
             match results.next() {
                 Some(Ok(())) => {}
                 Some(Err(WriteExposureError::Refused(invalid))) => {
-                    *outcome = Outcome::Refused(invalid.to_string());
+                    *outcome = EntryOutcome::Invalid(invalid.to_string());
                 }
                 Some(Err(differs @ WriteExposureError::Differs { .. })) => {
-                    *outcome = Outcome::Refused(differs.to_string());
+                    *outcome = EntryOutcome::Invalid(differs.to_string());
                 }
-                Some(Err(WriteExposureError::Store(error))) => *outcome = Outcome::Failed(error),
+                Some(Err(WriteExposureError::Store(error))) => {
+                    *outcome = EntryOutcome::Failed(error);
+                }
                 None => {
                     let source = "no result".into();
-                    *outcome = Outcome::Failed(StoreError::Unavailable { source });
+                    *outcome = EntryOutcome::Failed(StoreError::Unavailable { source });
                 }
             }
         }
@@ -156,13 +162,13 @@ async fn store(log: &Exposures, decoded: Vec<Result<Exposure<'_>, String>>) -> V
     outcomes
 }
 
-/// Returns a result for each entry; an error if none was stored, that of the store first.
-fn reply(form: Form, outcomes: Vec<Outcome>) -> Result<HttpResponse, ApiError> {
-    let is_stored = |outcome: &Outcome| matches!(outcome, Outcome::Stored { .. });
+/// Returns a result for each entry. If none was stored, returns an error, that of the store first.
+fn reply(form: Form, outcomes: Vec<EntryOutcome>) -> Result<HttpResponse, ApiError> {
+    let is_stored = |outcome: &EntryOutcome| matches!(outcome, EntryOutcome::Stored { .. });
     if !outcomes.is_empty() && !outcomes.iter().any(is_stored) {
         return Err(why_none(outcomes));
     }
-    let mut results: Vec<EntryResult<'_>> = outcomes.iter().map(Outcome::result).collect();
+    let mut results: Vec<EntryResult<'_>> = outcomes.iter().map(EntryOutcome::result).collect();
     Ok(match (form, results.pop()) {
         (Form::One, Some(result)) => HttpResponse::Ok().json(result),
         (_, last) => {
@@ -172,25 +178,25 @@ fn reply(form: Form, outcomes: Vec<Outcome>) -> Result<HttpResponse, ApiError> {
     })
 }
 
-fn why_none(outcomes: Vec<Outcome>) -> ApiError {
+fn why_none(outcomes: Vec<EntryOutcome>) -> ApiError {
     let mut problems = Vec::new();
     for outcome in outcomes {
         match outcome {
-            Outcome::Failed(error) => return ApiError::Log(error),
-            Outcome::Refused(problem) => problems.push(problem),
-            Outcome::Stored { .. } => {}
+            EntryOutcome::Failed(error) => return ApiError::Log(error),
+            EntryOutcome::Invalid(problem) => problems.push(problem),
+            EntryOutcome::Stored { .. } => {}
         }
     }
     let more = problems.len().saturating_sub(MOST_NAMED);
     problems.truncate(MOST_NAMED);
-    let mut told = problems.join("; ");
+    let mut detail = problems.join("; ");
     if more > 0 {
-        let _ = write!(told, "; and {more} more entries");
+        let _ = write!(detail, "; and {more} more entries");
     }
-    ApiError::InvalidBody(told)
+    ApiError::InvalidBody(detail)
 }
 
-impl Outcome {
+impl EntryOutcome {
     fn result(&self) -> EntryResult<'_> {
         let not_stored = |status: &'static str, code: Code, detail: String| EntryResult {
             status: status.into(),
@@ -210,7 +216,7 @@ impl Outcome {
                 code: None,
                 detail: None,
             },
-            Self::Refused(problem) => not_stored("refused", Code::InvalidRequest, problem.clone()),
+            Self::Invalid(problem) => not_stored("refused", Code::InvalidRequest, problem.clone()),
             Self::Failed(error) => {
                 let (code, detail) = describe_store(&"the exposure log", error);
                 not_stored("failed", code, detail)

@@ -1,4 +1,4 @@
-//! What every request passes before its handler runs: rate limit, sizes, API key, waiting room.
+//! What every request passes before its handler runs: rate limit, sizes, API key; and the limit of waiting requests.
 
 use actix_web::HttpResponse;
 use tracing::error;
@@ -6,7 +6,6 @@ use tracing::error;
 use super::context::RequestContext;
 use super::limits::Limits;
 use super::problem::ApiError;
-use super::refusal::Refusal;
 use super::route::Route;
 
 /// Admits a request, and waits for its handler.
@@ -18,25 +17,32 @@ pub(super) async fn admitted(
     let limits = &context.state.limits;
     let answer = async {
         admit(context, route)?;
-        limits.wait_in_line(route, handler).await
+        limits.limit_waiting(route, handler).await
     };
-    let response = answer.await.inspect_err(|error| limits.count(error))?;
-    if response.status().is_success() && context.authorization.was_forgotten(route.access()) {
+    let response = answer
+        .await
+        .inspect_err(|error| limits.count_refusal(error))?;
+    let authorization = &context.authorization;
+    if response.status().is_success() && authorization.project_check_missing(route.access()) {
         error!(
             route = route.path(),
-            "answered without asking whose project it is"
+            "answered without checking the project of the request"
         );
         return Err(ApiError::Internal);
     }
     Ok(response)
 }
 
-/// Checks in this order: every request counts towards the rate, also a refused one, before anything is said of it.
-fn admit(context: &RequestContext, route: Route) -> Result<(), Refusal> {
+/// Checks in this order: every request counts towards the rate, also a refused one, before the caller learns anything else.
+fn admit(context: &RequestContext, route: Route) -> Result<(), ApiError> {
     let RequestContext { request, state, .. } = context;
     let principal = state.authenticator.authenticate(request, route.access());
-    state.authenticator.count(request, route, &principal)?;
-    state.limits.check_room(request, route)?;
+    let within_rate = state.authenticator.check_rate_limit(request, &principal);
+    // A probe counts, but is never refused: others at its address must not be able to get the service killed.
+    if !route.is_probe() {
+        within_rate?;
+    }
+    state.limits.check_connection(request, route)?;
     Limits::check_size(request, state.max_body)?;
     let principal = principal?;
     principal.check_scope(route.access())?;

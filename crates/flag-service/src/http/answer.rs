@@ -11,10 +11,10 @@ use futures_util::FutureExt as _;
 
 use super::admission::admitted;
 use super::context::RequestContext;
+use super::failure_log::FailedRequest;
 use super::problem::ApiError;
 use super::request_id;
 use super::route::Route;
-use crate::telemetry::FailedRequest;
 
 /// Admits a request to its handler and completes the response: an error becomes its problem, a panic an internal error;
 /// the request id is in a header; and the request is counted and traced.
@@ -27,7 +27,7 @@ pub(crate) async fn answer(
     poll_fn(|task| poll_answer(answer.as_mut(), task)).await
 }
 
-/// What `cargo xtask instructions` counts: a function of its own in the binary.
+/// `cargo xtask instructions` counts the instructions of this function, so it must exist in the binary.
 #[inline(never)]
 fn poll_answer<F: Future>(answer: Pin<&mut F>, task: &mut Context<'_>) -> Poll<F::Output> {
     answer.poll(task)
@@ -40,7 +40,7 @@ async fn complete(
 ) -> HttpResponse {
     let requests = &context.state.metrics.requests;
     let _in_flight = requests.begin();
-    // A pointer to it is handed around, which is cheaper than moving it.
+    // Passing a pointer to it is cheaper than moving it.
     let handler = pin!(handler);
     let handler = admitted(context, route, handler);
     let result = AssertUnwindSafe(handler).catch_unwind().await;
@@ -53,8 +53,10 @@ async fn complete(
         headers.insert(request_id::HEADER, id);
     }
     let RequestContext { request, id, .. } = context;
-    context.trace.end(route, request, id, &mut response);
-    requests.count(route, response.status(), context.began.elapsed());
+    context
+        .trace
+        .end(request, route.template(), id.as_str(), &mut response);
+    requests.count(route.index(), response.status(), context.began.elapsed());
     response
 }
 
@@ -69,12 +71,12 @@ fn fail(context: &RequestContext, route: Route, error: &ApiError) -> HttpRespons
         route,
         error,
     };
-    let telemetry = &context.state.telemetry;
+    let log = &context.state.failure_log;
     if status.is_server_error() {
         context.trace.failed(error.code());
-        telemetry.log_fault(&failed, status, context.began.elapsed());
+        log.log_fault(&failed, status, context.began.elapsed());
     } else {
-        telemetry.log_refusal(&failed);
+        log.log_caller_error(&failed);
     }
     response
 }

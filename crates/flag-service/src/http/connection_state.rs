@@ -14,7 +14,7 @@ pub(crate) enum Phase {
     Waiting,
     /// It is being answered.
     Answering,
-    /// actix-http has the whole answer, but the caller may not have it yet.
+    /// actix-http has the whole answer; the caller may not have received it yet.
     Answered,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct ConnectionState {
     pub(crate) is_arriving: Cell<bool>,
     /// Whether all of the request has been passed on.
     pub(crate) is_whole: Cell<bool>,
-    /// Whether actix-http would keep a large buffer for it while it is idle.
+    /// Whether actix-http would keep a large buffer for the idle connection.
     pub(crate) is_large: Cell<bool>,
     /// Whether the handler wants to read the body.
     pub(crate) wants_body: Cell<bool>,
@@ -61,8 +61,8 @@ impl ConnectionState {
         }
     }
 
-    /// Whether the connection must be closed even if data is unread, unless it is being answered: a newer connection needs its
-    /// place beyond the limit.
+    /// Whether the connection must be closed even if data is unread, unless it is being answered: it is beyond the limit, and
+    /// a newer one replaces it.
     pub(crate) fn is_to_drop(&self) -> bool {
         self.is_extra.get() && self.is_to_close()
     }
@@ -77,11 +77,11 @@ impl ConnectionState {
         self.is_extra.get() || self.is_large.get() || !self.is_whole.get()
     }
 
-    /// Notes the task that [`ConnectionState::close`] wakes.
-    pub(crate) fn remember(&self, task: &Waker) {
-        let mut known = self.task.borrow_mut();
-        if known.as_ref().is_none_or(|known| !known.will_wake(task)) {
-            *known = Some(task.clone());
+    /// Sets the task that [`ConnectionState::close`] wakes.
+    pub(crate) fn set_waker(&self, task: &Waker) {
+        let mut waker = self.task.borrow_mut();
+        if waker.as_ref().is_none_or(|waker| !waker.will_wake(task)) {
+            *waker = Some(task.clone());
         }
     }
 }
@@ -91,7 +91,7 @@ fn connection(request: &HttpRequest) -> Option<&Rc<ConnectionState>> {
     request.conn_data::<Rc<ConnectionState>>()
 }
 
-/// Notes that the body is read now, so that a sender that waits gets `100 Continue`.
+/// Notes that the body is about to be read, so that a sender that waits for `100 Continue` gets it.
 pub(crate) fn expect_body(request: &HttpRequest) {
     if let Some(state) = connection(request) {
         state.wants_body.set(true);

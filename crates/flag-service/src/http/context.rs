@@ -28,17 +28,17 @@ pub(crate) struct RequestContext {
     pub(crate) authorization: Authorization,
     /// The trace of the request.
     pub(crate) trace: Trace,
-    /// When the request came.
+    /// When the request arrived.
     pub(crate) began: Instant,
 }
 
 impl RequestContext {
-    /// Whether the caller may use a project. A handler of a route about projects must ask.
-    pub(crate) fn may(&self, project: &ProjectName) -> Result<(), ApiError> {
-        Ok(self.authorization.may(project)?)
+    /// Refuses a caller that may not use the project. Every handler of a route about projects must call this.
+    pub(crate) fn check_project(&self, project: &ProjectName) -> Result<(), ApiError> {
+        Ok(self.authorization.check_project(project)?)
     }
 
-    /// Counts this many answers towards the rate of the caller; the request itself was the first.
+    /// Counts this many answers towards the rate limit of the caller; the request itself was the first.
     pub(crate) fn charge(&self, answers: usize) -> Result<(), ApiError> {
         let authenticator = &self.state.authenticator;
         match self.authorization.principal() {
@@ -58,7 +58,9 @@ impl FromRequest for RequestContext {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let began = Instant::now();
         let Some(state) = request.app_data::<Data<AppState>>() else {
-            return ready(Err(ErrorInternalServerError("the site is not set up")));
+            return ready(Err(ErrorInternalServerError(
+                "the state of the application is missing",
+            )));
         };
         ready(Ok(Self {
             id: RequestId::of(request),

@@ -10,9 +10,14 @@ use flag_model::InvalidPercent;
 use flag_runtime::CacheError;
 use flag_store::{StoreError, UnreadableRow};
 
-use super::refusal::{RETRY_AFTER_SECONDS, Refusal};
+use super::access_problem;
+use super::limits::LimitError;
 use super::request_id::RequestId;
 use super::route::Route;
+use crate::access::AccessError;
+
+/// Seconds after which a caller may retry when the store failed or too many requests wait.
+const RETRY_AFTER_SECONDS: &str = "1";
 
 /// Why a request failed.
 #[derive(Debug)]
@@ -25,8 +30,6 @@ pub(crate) enum ApiError {
     Flag(CacheError),
     /// The body is invalid: what is wrong with it.
     InvalidBody(String),
-    /// The body is larger than this many bytes.
-    PayloadTooLarge(usize),
     /// The body did not arrive within this time.
     RequestTimeout(Duration),
     /// The body has another media type: what was found.
@@ -42,15 +45,23 @@ pub(crate) enum ApiError {
         /// The route.
         route: Route,
     },
-    /// The request was refused for its size, key or rate, or for lack of capacity.
-    Refused(Refusal),
+    /// The caller has no access.
+    Access(AccessError),
+    /// The request exceeds a limit.
+    Limit(LimitError),
     /// A bug of the service.
     Internal,
 }
 
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+impl From<AccessError> for ApiError {
+    fn from(error: AccessError) -> Self {
+        Self::Access(error)
+    }
+}
+
+impl From<LimitError> for ApiError {
+    fn from(error: LimitError) -> Self {
+        Self::Limit(error)
     }
 }
 
@@ -73,9 +84,12 @@ impl ApiError {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
             }
             Self::MethodNotAllowed { route, .. } => {
-                response.insert_header((ALLOW, route.methods()));
+                response.insert_header((ALLOW, route.allow()));
             }
-            Self::Refused(refusal) => refusal.add_headers(&mut response),
+            Self::Access(error) => access_problem::add_headers(error, &mut response),
+            Self::Limit(LimitError::Overloaded) => {
+                response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
+            }
             _ => {}
         }
         let problem = Problem {
@@ -96,7 +110,7 @@ impl ApiError {
         self.describe().0
     }
 
-    /// The table of errors: the code, and the detail, which callers of the reference look at.
+    /// The table of errors: the code, and the detail, which clients of the Python framework read.
     pub(crate) fn describe(&self) -> (Code, String) {
         match self {
             Self::InvalidFlagType(found) => (
@@ -106,10 +120,6 @@ impl ApiError {
             Self::InvalidRequest(wrong) => (Code::InvalidRequest, list(wrong)),
             Self::Flag(error) => describe_flag(error),
             Self::InvalidBody(problem) => (Code::InvalidRequest, problem.clone()),
-            Self::PayloadTooLarge(most) => (
-                Code::PayloadTooLarge,
-                format!("body: expected at most {most} bytes"),
-            ),
             Self::RequestTimeout(after) => (
                 Code::RequestTimeout,
                 format!("body: expected all of it within {} s", after.as_secs()),
@@ -122,9 +132,10 @@ impl ApiError {
             Self::NotFound(path) => (Code::NotFound, format!("nothing at {path}")),
             Self::MethodNotAllowed { found, route } => (
                 Code::MethodNotAllowed,
-                format!("found {found}, expected {}", route.methods()),
+                format!("found {found}, expected {}", route.allow()),
             ),
-            Self::Refused(refusal) => refusal.describe(),
+            Self::Access(error) => (access_problem::code(error), access_problem::detail(error)),
+            Self::Limit(error) => (error.code(), error.detail()),
             Self::Internal => internal(),
         }
     }
@@ -176,8 +187,8 @@ fn list(wrong: &[Parameter]) -> String {
         .join("; ")
 }
 
-/// Names only the place of the invalid cell, as its content is for flag owners only; except a percentage, as in the
-/// reference.
+/// Names only the row and column of the invalid cell, as its content is for flag owners only; except a percentage, as in the
+/// Python framework.
 fn describe_unreadable(row: &UnreadableRow) -> (Code, String) {
     match row {
         UnreadableRow::Percent { problem, .. } | UnreadableRow::Total { problem, .. } => {
@@ -188,7 +199,7 @@ fn describe_unreadable(row: &UnreadableRow) -> (Code, String) {
     }
 }
 
-/// Describes a failure of the store to a caller who asked for `what`.
+/// Describes a failure of the store to a caller that requested `what`.
 pub(crate) fn describe_store(what: &dyn fmt::Display, error: &StoreError) -> (Code, String) {
     if let StoreError::TimedOut { .. } = error {
         return (Code::Timeout, format!("Timeout error occurred for: {what}"));
@@ -340,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_method_is_told_the_right_one() {
+    fn a_response_to_a_wrong_method_lists_the_right_ones() {
         let error = ApiError::MethodNotAllowed {
             found: "PUT".into(),
             route: Route::Livez,

@@ -14,8 +14,8 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// How long a look at the store counts, so that many probes cost one read.
-const LOOK_COUNTS: Duration = Duration::from_secs(1);
+/// How long the result of a check is used again, so that many probes cost one read.
+const CHECK_VALID_FOR: Duration = Duration::from_secs(1);
 
 /// Whether flags can be served.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct Readiness {
     log: Arc<dyn ExposureLog>,
     circuit: Arc<Circuit>,
     flags: FlagCache,
-    last: Mutex<Option<(Instant, Look)>>,
+    last: Mutex<Option<(Instant, StoreCheck)>>,
     draining: AtomicBool,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Health {
     details: Option<Details>,
 }
 
-/// How the store is, and what is held.
+/// The state of the store, and of the flags in memory.
 #[derive(Clone, Copy, Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Details {
     store: Store,
@@ -44,24 +44,23 @@ pub(crate) struct Details {
     /// How long the circuit has been open.
     #[serde(skip_serializing_if = "Option::is_none")]
     unreachable_seconds: Option<u64>,
-    /// Flags that are served whether the store answers or not.
+    /// Flags that can be served without the store.
     servable_flags: usize,
     stale_flags: usize,
     oldest_stale_seconds: u64,
     /// Projects whose store was restored to an older state, or replaced, within the last hour.
     #[serde(skip_serializing_if = "is_zero")]
     restored_projects: usize,
-    /// What is odd though the service works.
+    /// What is probably wrong although the service works.
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<&'static str>,
 }
 
-/// What a look at the store has shown.
+/// The result of a check of the store.
 #[derive(Clone, Copy, Debug)]
-struct Look {
+struct StoreCheck {
     store: Store,
-    /// Whether it holds nothing at all; only looked at where no flag is held, for a store without any is most often the
-    /// wrong one.
+    /// Whether it holds no flags, which usually means that it is the wrong store; only checked while no flag is in memory.
     is_empty: bool,
 }
 
@@ -74,7 +73,7 @@ enum Store {
 }
 
 impl Readiness {
-    /// Looks at this store and its exposure log, whose circuit and whose flags these are.
+    /// Checks this store and its exposure log; `circuit` and `flags` belong to the same store.
     pub(crate) fn new(
         store: FlagStore,
         log: Arc<dyn ExposureLog>,
@@ -91,12 +90,12 @@ impl Readiness {
         }
     }
 
-    /// From now on `/readyz` says that no new request shall come: the service is about to stop.
+    /// From now on `/readyz` answers `draining`, so that no new requests are sent: the service is about to stop.
     pub(crate) fn begin_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Status and body of `/readyz`.
+    /// Returns status and body of `/readyz`.
     pub(crate) async fn describe(&self) -> (StatusCode, Health) {
         if self.draining.load(Ordering::Relaxed) {
             let draining = Health {
@@ -105,10 +104,10 @@ impl Readiness {
             };
             return (StatusCode::SERVICE_UNAVAILABLE, draining);
         }
-        let look = self.look().await;
-        let mut details = Details::new(look.store, &self.circuit, self.flags.stats());
+        let check = self.check().await;
+        let mut details = Details::new(check.store, &self.circuit, self.flags.stats());
         details.warning =
-            (look.is_empty && details.servable_flags == 0).then_some("the store holds no flags");
+            (check.is_empty && details.servable_flags == 0).then_some("the store holds no flags");
         let (code, status) = if details.store == Store::Ok || details.servable_flags > 0 {
             (StatusCode::OK, "ready")
         } else {
@@ -118,14 +117,14 @@ impl Readiness {
         (code, Health { status, details })
     }
 
-    async fn look(&self) -> Look {
+    async fn check(&self) -> StoreCheck {
         let mut last = self.last.lock().await;
-        if let Some((at, look)) = *last
-            && at.elapsed() < LOOK_COUNTS
+        if let Some((at, check)) = *last
+            && at.elapsed() < CHECK_VALID_FOR
         {
-            return look;
+            return check;
         }
-        // Both to their end: what the flags answer counts for the circuit, whatever the log does.
+        // Both run to their end: the ping of the flags counts for the circuit, even if the log fails first.
         let (store, log) = tokio::join!(self.store.ping(), self.log.ping());
         let store = match store.and(log) {
             Ok(()) => Store::Ok,
@@ -134,9 +133,9 @@ impl Readiness {
         };
         let is_suspicious = store == Store::Ok && self.flags.stats().servable == 0;
         let is_empty = is_suspicious && self.store.is_empty().await.is_ok_and(|is_empty| is_empty);
-        let look = Look { store, is_empty };
-        *last = Some((Instant::now(), look));
-        look
+        let check = StoreCheck { store, is_empty };
+        *last = Some((Instant::now(), check));
+        check
     }
 }
 
@@ -200,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn many_probes_cost_one_look_for_flags() {
+    async fn many_probes_cost_one_check_for_flags() {
         let rows = Arc::new(MemoryStore::default());
         let store = FlagStore::new(rows.clone(), Arc::new(SystemClock));
         let Readiness {
@@ -217,14 +216,14 @@ mod tests {
             cells: Cells::default().with("Name", "f"),
         };
         rows.put([row]);
-        assert!(warning().await.is_some(), "nobody has looked again");
-        sleep(LOOK_COUNTS).await;
+        assert!(warning().await.is_some(), "the check is still valid");
+        sleep(CHECK_VALID_FOR).await;
         assert_eq!(warning().await, None);
     }
 
     /// The log fails before the flags answer.
     #[tokio::test(start_paused = true)]
-    async fn a_log_that_fails_is_told_and_leaves_the_flags_alone() {
+    async fn a_log_that_fails_is_reported_and_does_not_open_the_circuit_of_reads() {
         let (rows, log) = (ScriptedRows::default(), ScriptedLog::default());
         rows.script(|_| async {
             sleep(Duration::from_millis(1)).await;
@@ -238,7 +237,7 @@ mod tests {
         let rows: Arc<dyn RowStore> = Arc::new(rows);
         let log: Arc<dyn ExposureLog> = Arc::new(log);
         let settings = GuardSettings {
-            reads: 4,
+            concurrent_reads: 4,
             deadline: Duration::from_millis(300),
         };
         let guard = StoreGuard::new(
@@ -255,7 +254,7 @@ mod tests {
             let details = readiness.describe().await.1.details.unwrap();
             let found = (details.store, details.circuit);
             assert_eq!(found, (Store::Unavailable, "closed"));
-            sleep(LOOK_COUNTS).await;
+            sleep(CHECK_VALID_FOR).await;
         }
     }
 

@@ -1,9 +1,11 @@
-//! The routes of the service; metrics, access and limits go by their names. Imports nothing of the crate.
+//! The routes of the service: paths, methods, and what each requires of its caller.
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
+use actix_web::http::{Method, StatusCode};
 use flag_api::{GET_FEATURE_FLAG, LOG_FEATURE_FLAG};
 use flag_keys::Scope;
+
+use crate::access::Access;
 
 /// A route of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,19 +28,7 @@ pub(crate) enum Route {
     Unknown,
 }
 
-/// What a route asks of its caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// Nothing.
-    Open,
-    /// A key with this scope.
-    Needs(Scope),
-    /// A key with this scope, for the project of the request: the handler must call
-    /// [`RequestContext::may`](super::RequestContext::may).
-    NeedsForProject(Scope),
-}
-
-/// What caches may keep, as constants: their bytes are checked at compile time.
+/// What caches may store; as constants, their bytes are checked at compile time.
 const FOR_EVERYBODY: HeaderValue = HeaderValue::from_static("public, max-age=300");
 const FOR_NOBODY: HeaderValue = HeaderValue::from_static("private, no-store");
 
@@ -69,7 +59,7 @@ impl Route {
         }
     }
 
-    /// Returns what it asks of its caller. Every route is classified here, and nowhere else.
+    /// Returns what it requires of its caller. Every route is classified here, and nowhere else.
     pub(crate) fn access(self) -> Access {
         match self {
             Self::GetFeatureFlag => Access::NeedsForProject(Scope::Evaluate),
@@ -79,8 +69,8 @@ impl Route {
         }
     }
 
-    /// Returns what caches may keep of an answer with this status: answers that depend on the release alone, for five
-    /// minutes.
+    /// Returns what caches may store of an answer with this status: only answers that are the same for a whole release, for
+    /// five minutes.
     pub(crate) fn cache_control(self, status: StatusCode) -> HeaderValue {
         if matches!(self, Self::OpenApi | Self::Docs) && status == StatusCode::OK {
             return FOR_EVERYBODY;
@@ -93,17 +83,44 @@ impl Route {
         matches!(self, Self::Livez | Self::Readyz)
     }
 
-    /// Returns its methods, as an `Allow` header lists them.
-    pub(crate) fn methods(self) -> &'static str {
+    /// Returns its methods.
+    pub(crate) fn methods(self) -> &'static [Method] {
         match self {
             Self::GetFeatureFlag
             | Self::Livez
             | Self::Readyz
             | Self::Metrics
             | Self::OpenApi
-            | Self::Docs => "GET, HEAD",
-            Self::LogFeatureFlag => "POST",
-            Self::Unknown => "",
+            | Self::Docs => &[Method::GET, Method::HEAD],
+            Self::LogFeatureFlag => &[Method::POST],
+            Self::Unknown => &[],
         }
+    }
+
+    /// Returns its methods, as an `Allow` header lists them.
+    pub(crate) fn allow(self) -> String {
+        let methods = self.methods().iter().map(Method::as_str);
+        methods.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Returns every path that it is registered with; those of the Python framework also end with a slash, which costs less
+    /// than normalizing each request.
+    pub(crate) fn spellings(self) -> Vec<String> {
+        let path = self.path().to_owned();
+        match self {
+            Self::GetFeatureFlag | Self::LogFeatureFlag => vec![format!("{path}/"), path],
+            Self::Unknown => Vec::new(),
+            _ => vec![path],
+        }
+    }
+
+    /// Returns its path for traces; none for [`Route::Unknown`].
+    pub(crate) fn template(self) -> Option<&'static str> {
+        (self != Self::Unknown).then(|| self.path())
+    }
+
+    /// Returns its index in [`Route::ALL`].
+    pub(crate) fn index(self) -> usize {
+        self as usize
     }
 }

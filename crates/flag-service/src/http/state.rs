@@ -1,7 +1,8 @@
 //! The state of the application, shared by all workers.
 
-use flag_runtime::{Exposures, FlagCache, Positions};
+use flag_runtime::{BucketCache, ExposureRecorder, FlagCache};
 
+use super::failure_log::FailureLog;
 use super::limits::Limits;
 use super::readiness::Readiness;
 use crate::access::Authenticator;
@@ -13,8 +14,8 @@ use crate::telemetry::metrics::Metrics;
 pub(crate) struct AppState {
     /// The flag cache.
     pub(crate) flags: FlagCache,
-    /// The position cache.
-    pub(crate) positions: Positions,
+    /// The bucket cache.
+    pub(crate) buckets: BucketCache,
     /// Whether flags can be served.
     pub(crate) readiness: Readiness,
     /// Authenticates callers.
@@ -23,9 +24,11 @@ pub(crate) struct AppState {
     pub(crate) limits: Limits,
     /// Metrics.
     pub(crate) metrics: Metrics,
-    /// The exposure log.
-    pub(crate) exposures: Exposures,
-    /// Log lines and traces.
+    /// Records exposures.
+    pub(crate) exposures: ExposureRecorder,
+    /// Log lines of failed requests.
+    pub(crate) failure_log: FailureLog,
+    /// Traces.
     pub(crate) telemetry: Telemetry,
     /// The largest body, in bytes.
     pub(crate) max_body: usize,
@@ -57,7 +60,7 @@ impl AppState {
             &mut registry,
         );
         let log: Arc<dyn ExposureLog> = Arc::new(MemoryLog::default());
-        let exposures = Exposures::start(
+        let exposures = ExposureRecorder::start(
             Arc::clone(&log),
             (Arc::clone(&log), &Handle::current()),
             &config.exposures,
@@ -66,11 +69,12 @@ impl AppState {
         Self {
             readiness: Readiness::new(store, log, circuit, flags.clone()),
             flags,
-            positions: Positions::new(config.cache.positions),
+            buckets: BucketCache::new(config.cache.buckets),
             authenticator: Authenticator::open(&config.access, &Handle::current(), &mut registry),
             limits: Limits::new(config.limits, &mut registry),
             exposures,
-            metrics: Metrics::new(registry),
+            metrics: Metrics::new(registry, &crate::openapi::route_labels()),
+            failure_log: FailureLog::default(),
             telemetry: Telemetry::off(),
             max_body: config.http.max_body,
         }

@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use flag_api::{Code, REQUEST_ID};
 use serde_json::{Map, Value, json};
 
-use crate::http::Route;
-use crate::http::status;
+use crate::http::{Route, status};
 use crate::openapi::operation::{OF_EVERY_ROUTE, Operation, problem};
 use crate::openapi::schemas::schemas;
 use crate::telemetry::metrics::VERSION;
 
 const DESCRIPTION: &str = "Which value of a feature flag an instance receives.\n\n\
-    Every answer carries `X-Request-Id`. Failures are `application/problem+json` (RFC 9457); `code` says to programs \
-    what happened. A path that is none of these answers `not_found`, another method `method_not_allowed`. Every GET \
-    answers HEAD as well. What is no HTTP gets a bare 400, 408 or 431 without a body.";
+    Every answer carries `X-Request-Id`. Failures are `application/problem+json` (RFC 9457); `code` is the error for \
+    programs. Any other path answers `not_found`, any other method `method_not_allowed`. Every GET also answers HEAD. \
+    Invalid HTTP is answered with 400, 408 or 431 without a body.";
 
 /// Describes the whole service.
 pub(super) fn document() -> Value {
@@ -39,8 +38,8 @@ fn described(code: Code) -> Value {
 }
 
 fn path(route: Route, operation: &Operation) -> Value {
-    let methods = route.methods().split(", ").map(|method| {
-        let method = method.to_lowercase();
+    let methods = route.methods().iter().map(|method| {
+        let method = method.as_str().to_lowercase();
         let described = of_method(&method, operation);
         (method, described)
     });
@@ -145,14 +144,14 @@ fn headers_of(status: u16) -> Value {
 mod tests {
     use super::*;
 
-    /// What only paths and methods answer that no operation has.
+    /// The codes of paths and methods without an operation.
     const OF_NO_ROUTE: &[Code] = &[Code::NotFound, Code::MethodNotAllowed];
 
     #[test]
     fn every_route_is_described_with_all_its_methods() {
         let document = document();
         for route in Route::ALL.iter().filter(|route| **route != Route::Unknown) {
-            for method in route.methods().to_lowercase().split(", ") {
+            for method in route.allow().to_lowercase().split(", ") {
                 let operation = &document["paths"][route.path()][method];
                 assert!(operation["summary"].is_string(), "{method} {route:?}");
                 assert!(operation["responses"]["500"].is_object());
@@ -163,11 +162,11 @@ mod tests {
     #[test]
     fn every_code_is_described_where_it_can_come() {
         let of_routes = Route::ALL.iter().filter_map(|route| Operation::of(*route));
-        let mut said: Vec<Code> = of_routes.flat_map(|of| of.codes.to_vec()).collect();
-        said.extend(OF_EVERY_ROUTE);
-        said.extend(OF_NO_ROUTE);
+        let mut listed: Vec<Code> = of_routes.flat_map(|of| of.codes.to_vec()).collect();
+        listed.extend(OF_EVERY_ROUTE);
+        listed.extend(OF_NO_ROUTE);
         for code in Code::ALL {
-            assert!(said.contains(code), "no route says that it answers {code}");
+            assert!(listed.contains(code), "no route lists {code}");
         }
     }
 

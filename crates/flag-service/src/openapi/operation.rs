@@ -6,9 +6,7 @@ use flag_api::{
 };
 use serde_json::{Value, json};
 
-use crate::http::Details;
-use crate::http::Route;
-use crate::http::status;
+use crate::http::{Details, Route, status};
 use crate::openapi::schemas::reference;
 use crate::telemetry::metrics::Exposition;
 
@@ -70,7 +68,7 @@ impl Operation {
 }
 
 /// Returns every status that a route answers to its own methods.
-pub(crate) fn statuses(route: Route) -> Vec<u16> {
+pub(super) fn statuses(route: Route) -> Vec<u16> {
     let Some(operation) = Operation::of(route) else {
         return vec![status(Code::NotFound).as_u16()];
     };
@@ -85,7 +83,7 @@ fn get_feature_flag() -> Operation {
     Operation {
         id: "getFeatureFlag",
         summary: "Which value an instance receives",
-        description: "The path may end in a slash. Each parameter must be there once; others are ignored.",
+        description: "The path may end in a slash. Each parameter is required exactly once; others are ignored.",
         parameters: vec![
             query(
                 PROJECT_NAME,
@@ -107,13 +105,13 @@ fn get_feature_flag() -> Operation {
             ),
             query(
                 INSTANCE_ID,
-                "Whom the value is for: at most 512 bytes of UTF-8 without NUL, taken exactly as given.",
+                "The instance that the value is for: at most 512 bytes of UTF-8 without NUL, used exactly as given.",
                 "A12345",
                 &json!({ "type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[^\\u0000]*$" }),
             ),
             header(
                 REQUEST_ID,
-                "Which request this is, if it matches `[A-Za-z0-9._-]{1,64}`; else the service chooses.",
+                "The id of the request, if it matches `[A-Za-z0-9._-]{1,64}`; otherwise the service generates one.",
             ),
         ],
         body: None,
@@ -140,17 +138,17 @@ fn log_feature_flag() -> Operation {
     let result = reference::<EntryResult<'_>>();
     Operation {
         id: "logFeatureFlag",
-        summary: "Logs what a client decided by itself",
+        summary: "Logs exposures of a client that decides locally",
         description: "One entry, or a list of at most 500; stored before the answer. The path may end in a slash. \
             An entry that is sent again with the same `request_id` and `created_time` is the same entry.",
         parameters: vec![header(
             REQUEST_ID,
-            "Which request this is, if it matches `[A-Za-z0-9._-]{1,64}`; else the service chooses.",
+            "The id of the request, if it matches `[A-Za-z0-9._-]{1,64}`; otherwise the service generates one.",
         )],
         body: Some(json!({ "oneOf": [entry, list] })),
         answers: vec![Answer {
             status: 200,
-            description: "What became of the entry, or of each entry of the list; at least one is stored.",
+            description: "The result of the entry, or of each entry of the list; at least one is stored.",
             content: vec![(
                 "application/json",
                 json!({ "oneOf": [result, reference::<LogReply<'_>>()] }),
@@ -169,11 +167,11 @@ fn log_feature_flag() -> Operation {
 fn livez() -> Operation {
     Operation {
         id: "livez",
-        summary: "Whether the process answers",
+        summary: "Whether the process answers requests",
         description: "For Kubernetes' liveness probe.",
         parameters: vec![],
         body: None,
-        answers: vec![healthy("It does.", 200)],
+        answers: vec![healthy("It answers.", 200)],
         codes: &[],
     }
 }
@@ -186,8 +184,8 @@ fn readyz() -> Operation {
         parameters: vec![],
         body: None,
         answers: vec![
-            healthy("They can.", 200),
-            healthy("They cannot; the body says why.", 503),
+            healthy("Flags can be served.", 200),
+            healthy("Flags cannot be served; the body contains the reason.", 503),
         ],
         codes: &[],
     }
@@ -197,13 +195,13 @@ fn metrics() -> Operation {
     let text = |exposition: Exposition| (exposition.media_type(), json!({ "type": "string" }));
     Operation {
         id: "metrics",
-        summary: "What the service counts",
-        description: "OpenMetrics to whoever asks for it, else the text format of Prometheus.",
+        summary: "The metrics of the service",
+        description: "OpenMetrics if the `Accept` header prefers it, otherwise the text format of Prometheus.",
         parameters: vec![],
         body: None,
         answers: vec![Answer {
             status: 200,
-            description: "Every metric as it stands.",
+            description: "All metrics.",
             content: Exposition::ALL.into_iter().map(text).collect(),
         }],
         codes: &[],
@@ -214,7 +212,7 @@ fn openapi() -> Operation {
     Operation {
         id: "openapi",
         summary: "This description",
-        description: "OpenAPI 3.1, made from the code.",
+        description: "OpenAPI 3.1, generated from the code.",
         parameters: vec![],
         body: None,
         answers: vec![Answer {
@@ -230,7 +228,7 @@ fn docs() -> Operation {
     Operation {
         id: "docs",
         summary: "This description as a page",
-        description: "Needs no other host.",
+        description: "Loads nothing from other hosts.",
         parameters: vec![],
         body: None,
         answers: vec![Answer {

@@ -14,14 +14,14 @@ use actix_web::web::Bytes;
 
 use crate::http::{ConnectionState, Phase};
 
-/// The most bytes that actix-http gets at once. It copies them, so this limits what a caller that does not read makes it
-/// hold besides the answer itself, which may be shared.
+/// The most bytes that actix-http gets at once. It copies them, so this limits its memory for a caller that does not read,
+/// besides the answer itself, which may be shared.
 pub(super) const PIECE: usize = 8 << 10;
 
-/// Wraps the application so that connections learn when an answer begins and ends. A body that is not read is not kept: only
-/// those of POST are read.
+/// Wraps the application so that connections learn when an answer begins and ends. The body of a request is dropped unless it
+/// is a POST, as no other is read.
 pub(super) fn followed<S>(
-    site: S,
+    app: S,
 ) -> impl ServiceFactory<
     Request,
     Config = S::Config,
@@ -33,7 +33,7 @@ where
     S: ServiceFactory<Request, Response = ServiceResponse<BoxBody>>,
     S::Config: Clone,
 {
-    apply_fn_factory(site, |mut request: Request, site| {
+    apply_fn_factory(app, |mut request: Request, app| {
         if request.method() != Method::POST {
             drop(request.take_payload());
         }
@@ -41,7 +41,7 @@ where
         if let Some(state) = &state {
             state.phase.set(Phase::Answering);
         }
-        let answer = site.call(request);
+        let answer = app.call(request);
         async move {
             match answer.await {
                 Ok(response) => Ok(follow(response, state)),
@@ -80,7 +80,7 @@ fn follow(
 #[derive(Debug)]
 pub(super) struct AnswerBody {
     body: BoxBody,
-    /// What is to be handed over before the body is asked for more.
+    /// The rest of the last part of the body, which is sent before the next part.
     rest: Bytes,
     state: Option<Rc<ConnectionState>>,
 }
@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether what comes of the body is kept while the request is being answered.
+    /// Whether the body is kept while the request is being answered.
     async fn keeps_body(method: Method) -> bool {
         let answer = |body: web::Payload| async move {
             std::future::pending::<()>().await;
@@ -143,18 +143,18 @@ mod tests {
             HttpResponse::Ok().finish()
         };
         let app = App::new().default_service(web::to(answer));
-        let site = followed(map_config(app, |()| AppConfig::default()));
-        let site = site.new_service(()).await.unwrap();
+        let app = followed(map_config(app, |()| AppConfig::default()));
+        let app = app.new_service(()).await.unwrap();
         let (sender, payload) = h1::Payload::create(false);
         let mut request = Request::with_payload(payload.into());
         request.head_mut().method = method;
-        let mut answer = Box::pin(site.call(request));
+        let mut answer = Box::pin(app.call(request));
         assert!(answer.as_mut().now_or_never().is_none());
         !sender.is_dropped()
     }
 
     #[tokio::test]
-    async fn no_body_is_kept_that_nobody_reads() {
+    async fn a_body_that_is_not_read_is_dropped() {
         assert!(keeps_body(Method::POST).await);
         for method in [Method::GET, Method::HEAD, Method::PUT] {
             assert!(!keeps_body(method).await);

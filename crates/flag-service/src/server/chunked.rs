@@ -1,7 +1,7 @@
 //! Finds the end of a chunked body.
 //!
-//! Accepts exactly what actix-http accepts; what that refuses is [`Chunks::Malformed`] here. actix-http queues each chunk by
-//! itself, so a chunk of one byte costs far more than a byte.
+//! Accepts exactly what actix-http accepts; the rest is [`Chunks::Malformed`]. actix-http queues each chunk separately, so a
+//! chunk of one byte costs much more memory than a byte.
 
 /// The cost of queueing a chunk, besides its bytes.
 pub(super) const CHUNK: usize = 64;
@@ -34,7 +34,7 @@ enum Step {
 /// The meaning of bytes for a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chunks {
-    /// This many of them belong to it, all of those for which there is room, and more will come.
+    /// This many of them belong to it, as far as the budget goes, and more will come.
     More(usize),
     /// It ends after this many of them.
     End(usize),
@@ -51,8 +51,8 @@ impl Chunked {
         }
     }
 
-    /// Goes on with the bytes that come next. Takes room for each chunk that begins; where there is none left, none begins.
-    pub(super) fn scan(&mut self, bytes: &[u8], room: &mut usize) -> Chunks {
+    /// Continues with the next bytes. Each chunk that begins takes its cost from the budget; none begins without.
+    pub(super) fn scan(&mut self, bytes: &[u8], budget: &mut usize) -> Chunks {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
             if self.step == Step::Data {
@@ -60,10 +60,10 @@ impl Chunked {
                 continue;
             }
             if self.step == Step::SizeFirst {
-                let Some(left) = room.checked_sub(CHUNK) else {
+                let Some(left) = budget.checked_sub(CHUNK) else {
                     break;
                 };
-                *room = left;
+                *budget = left;
             }
             at += 1;
             match self.next(byte) {

@@ -1,12 +1,12 @@
 //! A guarded connection: one request at a time, and deadlines for slow callers.
 //!
-//! actix-http reads ahead, and forgets with the next request what it knew of the one before: whether it was a HEAD, or the
-//! last one. So it gets one request at a time: the next when the kernel has taken the answer before. It does not limit how
-//! long a head, a body or an answer may take, nor close idle connections. So bytes are watched here: a head must arrive,
-//! and an answer must be taken, within a deadline (`connection/patience.rs`). No clock is read for a request that arrives
-//! whole, and no timer is reset after an answer.
+//! actix-http reads ahead; with the next request it loses the state of the one before: whether it was a HEAD, or the last
+//! one. So it gets one request at a time, the next one only after the kernel has accepted the answer before. It also has no
+//! deadlines for a head, a body or an answer, and does not close idle connections. So a head must arrive here, and an answer
+//! must be read, within a deadline (`connection/deadlines.rs`). No clock is read for a request that arrives as a whole, and
+//! no timer is reset after an answer.
 
-mod patience;
+mod deadlines;
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -20,17 +20,16 @@ use tokio::time::Sleep;
 
 use super::connections::Connections;
 use super::framing::Framing;
-use super::watch::Watch;
-use crate::http::Held;
-use crate::http::{ConnectionState, Phase};
+use super::watch::UseCheck;
+use crate::http::{ConnectionState, Held, Phase};
 
-/// The longest head that is passed on. Up to here it is refused with a problem (`http/limits/size.rs`).
-const MOST_HEAD: usize = 64 << 10;
+/// The longest head that is passed on; shorter ones may still be refused with a problem (`http/limits/size.rs`).
+const MAX_HEAD: usize = 64 << 10;
 
-/// The longest head after which the connection stays open, as actix-http keeps the buffer.
+/// The longest head after which the connection stays open, as actix-http keeps a buffer of this size.
 const LARGE_HEAD: usize = 16 << 10;
 
-/// Bytes of the next requests that are read during an answer: enough to notice that the caller is gone.
+/// Bytes of the next requests that are read during an answer, to notice when the caller closes the connection.
 const READ_AHEAD: usize = 4 << 10;
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -39,7 +38,7 @@ const HEAD_TOO_LARGE: &[u8] =
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// The end of input, for actix-http.
-const HUNG_UP: Poll<io::Result<()>> = Poll::Ready(Ok(()));
+const END_OF_INPUT: Poll<io::Result<()>> = Poll::Ready(Ok(()));
 
 /// A guarded connection.
 #[derive(Debug)]
@@ -49,20 +48,20 @@ pub(super) struct GuardedConnection<T> {
     connections: Rc<Connections>,
     framing: Framing,
     /// Bytes that were read and not passed on.
-    kept: BytesMut,
+    unpassed: BytesMut,
     /// How many of those may be passed on.
-    passing: usize,
-    /// Bytes to write before anything of actix-http.
-    own_words: &'static [u8],
+    passable: usize,
+    /// Bytes to write before any of actix-http.
+    pending_bytes: &'static [u8],
     /// Whether actix-http must see the end of input.
     is_ending: bool,
     is_shut: bool,
     held: Held,
-    arrival: Option<Watch>,
-    idle: Option<Watch>,
-    /// Runs while the caller does not take an answer.
-    taking: Option<Pin<Box<Sleep>>>,
-    /// Runs while unwanted input is drained.
+    arrival: Option<UseCheck>,
+    idle: Option<UseCheck>,
+    /// Runs while the caller does not read an answer.
+    unread: Option<Pin<Box<Sleep>>>,
+    /// Runs while unwanted input is discarded.
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
@@ -77,14 +76,14 @@ impl<T> GuardedConnection<T> {
             connections: Rc::clone(connections),
             held: connections.held.caller(),
             framing: Framing::default(),
-            kept: BytesMut::new(),
-            passing: 0,
-            own_words: &[],
+            unpassed: BytesMut::new(),
+            passable: 0,
+            pending_bytes: &[],
             is_ending: false,
             is_shut: false,
             arrival: None,
             idle: None,
-            taking: None,
+            unread: None,
             lingering: None,
         }
     }
@@ -94,70 +93,70 @@ impl<T> GuardedConnection<T> {
         Rc::clone(&self.state)
     }
 
-    /// Passes on what is allowed; returns whether there was anything.
-    fn pass_kept(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
-        if self.passing == 0 {
+    /// Passes on the bytes that may be passed on; returns whether there were any.
+    fn pass_on(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
+        if self.passable == 0 {
             return false;
         }
-        let now = self.passing.min(buffer.remaining());
-        buffer.put_slice(&self.kept.split_to(now));
-        self.passing -= now;
-        if self.passing == 0 {
+        let now = self.passable.min(buffer.remaining());
+        buffer.put_slice(&self.unpassed.split_to(now));
+        self.passable -= now;
+        if self.passable == 0 {
             self.state.is_whole.set(self.framing.is_whole());
-            self.let_go();
+            self.free_memory();
         }
         true
     }
 
-    /// Frees the memory of passed bytes.
-    fn let_go(&mut self) {
-        if self.kept.is_empty() {
-            self.kept = BytesMut::new();
+    /// Frees the buffer when it is empty.
+    fn free_memory(&mut self) {
+        if self.unpassed.is_empty() {
+            self.unpassed = BytesMut::new();
             let _ = self.held.set(0);
         }
     }
 
     /// Finds bytes to pass on.
-    fn look_at_kept(&mut self) {
-        self.passing = self.framing.pass(&mut self.kept);
-        // Of a body it is never so much.
-        if self.passing > LARGE_HEAD {
+    fn find_passable(&mut self) {
+        self.passable = self.framing.pass(&mut self.unpassed);
+        // Parts of a body are never as long.
+        if self.passable > LARGE_HEAD {
             self.state.is_large.set(true);
         }
-        let _ = self.kept.split_to(self.framing.take_empty_lines());
-        self.let_go();
-        if self.framing.is_in_head() && self.kept.len() > MOST_HEAD {
-            self.own_words = HEAD_TOO_LARGE;
+        let _ = self.unpassed.split_to(self.framing.take_empty_lines());
+        self.free_memory();
+        if self.framing.is_in_head() && self.unpassed.len() > MAX_HEAD {
+            self.pending_bytes = HEAD_TOO_LARGE;
             self.is_ending = true;
         }
     }
 
-    /// Handles bytes just read behind `before`; returns whether any are passed on.
-    fn sort(&mut self, buffer: &mut ReadBuf<'_>, before: usize) -> bool {
+    /// Handles the bytes just read after index `before`; returns whether any are passed on.
+    fn take_read(&mut self, buffer: &mut ReadBuf<'_>, before: usize) -> bool {
         let fresh = buffer.filled_mut().get_mut(before..).unwrap_or_default();
-        if self.kept.is_empty() {
+        if self.unpassed.is_empty() {
             let passed = self.framing.pass(fresh);
             self.state.is_whole.set(self.framing.is_whole());
             let dropped = self.framing.take_empty_lines();
             if let Some(rest) = fresh.get(passed + dropped..) {
-                self.kept.extend_from_slice(rest);
+                self.unpassed.extend_from_slice(rest);
             }
             buffer.set_filled(before + passed);
             return passed > 0;
         }
-        self.kept.extend_from_slice(fresh);
+        self.unpassed.extend_from_slice(fresh);
         buffer.set_filled(before);
-        self.look_at_kept();
-        self.pass_kept(buffer)
+        self.find_passable();
+        self.pass_on(buffer)
     }
 
-    /// Goes on with the next request if actix-http has written everything.
-    fn all_written(&mut self, context: &mut Context<'_>) {
+    /// Continues with the next request if the answer is complete and written.
+    fn after_flush(&mut self, context: &mut Context<'_>) {
         if self.state.phase.get() != Phase::Answered {
             return;
         }
-        if !self.framing.is_whole() || self.passing > 0 {
-            // Has the rest be read, and no longer than that takes.
+        if !self.framing.is_whole() || self.passable > 0 {
+            // The rest of the request is still read, up to a deadline.
             let _ = self.linger(context);
             return;
         }
@@ -167,17 +166,17 @@ impl<T> GuardedConnection<T> {
         self.state
             .answers
             .set(self.state.answers.get().wrapping_add(1));
-        if !self.kept.is_empty() {
-            self.look_at_kept();
+        if !self.unpassed.is_empty() {
+            self.find_passable();
         }
-        let is_arriving = !self.kept.is_empty();
+        let is_arriving = !self.unpassed.is_empty();
         self.state.is_arriving.set(is_arriving);
         if is_arriving {
             context.waker().wake_by_ref();
             return;
         }
-        // Nobody reads again before something happens: what may happen is arranged for here.
-        self.state.remember(context.waker());
+        // actix-http reads again only when woken: by input, a close, or the idle timer, which are registered here.
+        self.state.set_waker(context.waker());
         if self.state.is_to_close() || self.is_idle_too_long(context) {
             context.waker().wake_by_ref();
         }
@@ -185,34 +184,34 @@ impl<T> GuardedConnection<T> {
 }
 
 impl<T: AsyncRead + Unpin> GuardedConnection<T> {
-    /// Reads a little of what follows a request that is being answered.
+    /// Reads a few bytes after a request that is being answered.
     fn read_ahead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.kept.len() < READ_AHEAD {
+        while self.unpassed.len() < READ_AHEAD {
             let mut bytes = [const { MaybeUninit::uninit() }; 512];
             let mut buffer = ReadBuf::uninit(&mut bytes);
             ready!(Pin::new(&mut self.io).poll_read(context, &mut buffer))?;
             if buffer.filled().is_empty() {
                 break;
             }
-            self.kept.extend_from_slice(buffer.filled());
+            self.unpassed.extend_from_slice(buffer.filled());
         }
-        // Whoever has hung up is still owed the answers to what he asked before.
-        if self.kept.is_empty() {
-            return HUNG_UP;
+        // A caller that has closed its side still gets the answers to the requests before.
+        if self.unpassed.is_empty() {
+            return END_OF_INPUT;
         }
         Poll::Pending
     }
 
-    /// Drains unwanted input: a connection that is closed with unread bytes is reset, and its last answer lost.
+    /// Discards unwanted input: closing a connection with unread bytes would reset it, and lose its last answer.
     fn discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        self.state.remember(context.waker());
+        self.state.set_waker(context.waker());
         if self.state.is_to_drop() {
             return Poll::Ready(());
         }
-        let mut is_unread = !self.kept.is_empty() || self.lingering.is_some();
-        // Nobody will read it any more.
-        self.kept = BytesMut::new();
-        self.passing = 0;
+        let mut is_unread = !self.unpassed.is_empty() || self.lingering.is_some();
+        // It will not be read any more.
+        self.unpassed = BytesMut::new();
+        self.passable = 0;
         let _ = self.held.set(0);
         loop {
             let mut bytes = [const { MaybeUninit::uninit() }; 4 << 10];
@@ -232,13 +231,13 @@ impl<T: AsyncRead + Unpin> GuardedConnection<T> {
 }
 
 impl<T: AsyncWrite + Unpin> GuardedConnection<T> {
-    fn write_own_words(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.own_words.is_empty() {
-            match Pin::new(&mut self.io).poll_write(context, self.own_words) {
-                Poll::Pending => return self.wait_for_taker(0, context).map(Err),
+    fn write_pending_bytes(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.pending_bytes.is_empty() {
+            match Pin::new(&mut self.io).poll_write(context, self.pending_bytes) {
+                Poll::Pending => return self.wait_for_reader(0, context).map(Err),
                 Poll::Ready(written) => {
-                    self.own_words = self.own_words.get(written?..).unwrap_or_default();
-                    self.taking = None;
+                    self.pending_bytes = self.pending_bytes.get(written?..).unwrap_or_default();
+                    self.unread = None;
                 }
             }
         }
@@ -254,8 +253,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedConnection<T> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         loop {
-            ready!(this.write_own_words(context))?;
-            if this.is_ending || this.pass_kept(buffer) {
+            ready!(this.write_pending_bytes(context))?;
+            if this.is_ending || this.pass_on(buffer) {
                 return Poll::Ready(Ok(()));
             }
             if this.framing.is_whole() {
@@ -265,8 +264,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedConnection<T> {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if !this.kept.is_empty() && !this.framing.is_in_head() {
-                this.look_at_kept();
+            if !this.unpassed.is_empty() && !this.framing.is_in_head() {
+                this.find_passable();
                 continue;
             }
             let before = buffer.filled().len();
@@ -276,8 +275,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedConnection<T> {
             {
                 return this.wait(context);
             }
-            let has_hung_up = buffer.filled().len() == before;
-            if has_hung_up || this.sort(buffer, before) {
+            let has_ended = buffer.filled().len() == before;
+            if has_ended || this.take_read(buffer, before) {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -291,11 +290,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedConnection<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        ready!(this.write_own_words(context))?;
+        ready!(this.write_pending_bytes(context))?;
         match Pin::new(&mut this.io).poll_write(context, bytes) {
-            Poll::Pending => this.wait_for_taker(bytes.len(), context).map(Err),
+            Poll::Pending => this.wait_for_reader(bytes.len(), context).map(Err),
             written @ Poll::Ready(_) => {
-                if this.taking.take().is_some() {
+                if this.unread.take().is_some() {
                     let _ = this.held.set(0);
                 }
                 written
@@ -308,10 +307,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedConnection<T> {
         let is_wanted = this.state.wants_body.take();
         let is_answering = this.state.phase.get() == Phase::Answering;
         if is_wanted && is_answering && this.framing.takes_continue() {
-            this.own_words = CONTINUE;
+            this.pending_bytes = CONTINUE;
         }
-        ready!(this.write_own_words(context))?;
-        this.all_written(context);
+        ready!(this.write_pending_bytes(context))?;
+        this.after_flush(context);
         Pin::new(&mut this.io).poll_flush(context)
     }
 

@@ -10,14 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::http::ConnectionState;
-use crate::http::{HeldBytes, LimitMetrics, Limits};
+use crate::http::{ConnectionLimits, ConnectionMetrics, ConnectionState, HeldBytes};
 
 /// Connections beyond the limit that each worker accepts.
 pub(super) const EXTRA: usize = 8;
 
-/// The most connections that are checked for one to close.
-const LOOKS: usize = 128;
+/// The most connections that are checked to find one to close.
+const MAX_CHECKS: usize = 128;
 
 /// The connections of one worker.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ pub(super) struct Connections {
     all_extra: Arc<AtomicUsize>,
     /// How long one stays open without a request.
     pub(super) keep_alive: Duration,
-    pub(super) metrics: LimitMetrics,
+    pub(super) metrics: ConnectionMetrics,
     pub(super) held: HeldBytes,
 }
 
@@ -40,14 +39,14 @@ type Queue = VecDeque<Weak<ConnectionState>>;
 
 impl Connections {
     /// Starts without connections, for at most this many.
-    pub(super) fn new(most: usize, limits: &Limits) -> Self {
+    pub(super) fn new(most: usize, limits: &ConnectionLimits) -> Self {
         Self {
             most,
             open: Cell::new(0),
             queue: RefCell::default(),
             extra: RefCell::default(),
             all_extra: Arc::clone(&limits.extra),
-            keep_alive: limits.settings.keep_alive,
+            keep_alive: limits.keep_alive,
             metrics: limits.metrics.clone(),
             held: limits.held.clone(),
         }
@@ -55,7 +54,7 @@ impl Connections {
 
     /// Accepts a connection; another one may be closed for it.
     pub(super) fn enter(&self, state: &Rc<ConnectionState>) {
-        self.metrics.connections.inc();
+        self.metrics.open.inc();
         let open = self.open.get();
         if open >= self.most && !self.close_idle() {
             self.enter_extra(state);
@@ -63,7 +62,7 @@ impl Connections {
         }
         self.open.set(open + 1);
         let mut queue = self.queue.borrow_mut();
-        if queue.len() > 2 * open + LOOKS {
+        if queue.len() > 2 * open + MAX_CHECKS {
             queue.retain(|state| state.strong_count() > 0);
         }
         queue.push_back(Rc::downgrade(state));
@@ -71,7 +70,7 @@ impl Connections {
 
     /// Notes that a connection is closed.
     pub(super) fn leave(&self, state: &ConnectionState) {
-        self.metrics.connections.dec();
+        self.metrics.open.dec();
         if state.is_extra.get() {
             self.all_extra.fetch_sub(1, Ordering::Relaxed);
         } else {
@@ -96,7 +95,7 @@ impl Connections {
     fn close_idle(&self) -> bool {
         let mut queue = self.queue.borrow_mut();
         let mut used: Option<(_, Rc<ConnectionState>)> = None;
-        for _ in 0..queue.len().min(LOOKS) {
+        for _ in 0..queue.len().min(MAX_CHECKS) {
             let Some(next) = queue.pop_front() else { break };
             let Some(state) = next.upgrade() else {
                 continue;
@@ -118,7 +117,7 @@ impl Connections {
 
     fn close(&self, state: &ConnectionState) -> bool {
         state.close();
-        self.metrics.made_room.inc();
+        self.metrics.idle_closed.inc();
         true
     }
 }
@@ -129,7 +128,7 @@ mod tests {
     use crate::http::Phase;
 
     fn connections(most: usize) -> Connections {
-        Connections::new(most, &Limits::for_tests())
+        Connections::new(most, &ConnectionLimits::for_tests())
     }
 
     fn enter(connections: &Connections) -> Rc<ConnectionState> {
@@ -143,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_asked_nothing_goes_first_and_then_what_was_quiet_longest() {
+    fn an_unused_connection_is_closed_first_and_then_the_one_idle_for_longest() {
         let connections = connections(3);
         let [used, silent, other] = [(); 3].map(|()| enter(&connections));
         ask(&used);
@@ -159,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_used_once_goes_in_the_end() {
+    fn a_connection_that_was_used_once_is_closed_in_the_end() {
         let connections = connections(2);
         let used = enter(&connections);
         ask(&used);
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn where_all_are_busy_a_few_more_are_let_in_and_the_oldest_of_these_goes() {
+    fn while_all_are_busy_a_few_more_are_accepted_and_the_oldest_of_these_is_closed() {
         let connections = connections(1);
         let busy = enter(&connections);
         busy.phase.set(Phase::Answering);
@@ -196,12 +195,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_closed_is_forgotten() {
+    fn closed_connections_are_forgotten() {
         let connections = connections(10);
         for _ in 0..10_000 {
             let state = enter(&connections);
             connections.leave(&state);
         }
-        assert!(connections.queue.borrow().len() <= LOOKS + 1);
+        assert!(connections.queue.borrow().len() <= MAX_CHECKS + 1);
     }
 }

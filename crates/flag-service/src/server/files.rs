@@ -1,4 +1,4 @@
-//! Fits the limit of open files and the limit of connections to each other.
+//! Adapts the limit of open files and the number of connections to each other.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing::warn;
@@ -8,25 +8,25 @@ use super::connections::EXTRA;
 /// Files that the service itself needs: store, log, file of keys, timers, connections to the store and the collector.
 const OTHERS: usize = 256;
 
-/// Files that each worker needs, besides connections beyond the limit: `listen` lets in twice as many for a moment.
-const OF_WORKER: usize = 4 + 2 * EXTRA;
+/// Files that each worker needs, including connections beyond the limit, which may be twice as many for a moment.
+const PER_WORKER: usize = 4 + 2 * EXTRA;
 
-/// Raises the limit of open files for connections, as far as the system allows; returns how many connections fit. Else
-/// connections could take the files that the service needs, for example to read its keys.
-pub(super) fn make_room(connections: usize, workers: usize) -> usize {
-    let others = workers.saturating_mul(OF_WORKER).saturating_add(OTHERS);
+/// Raises the limit of open files, as far as the system allows; returns how many connections fit, so that they leave the
+/// files that the service needs itself, for example to read its keys.
+pub(super) fn connections_that_fit(connections: usize, workers: usize) -> usize {
+    let others = workers.saturating_mul(PER_WORKER).saturating_add(OTHERS);
     let needed = connections.saturating_add(others);
     let allowed = usize::try_from(raise(needed)).unwrap_or(usize::MAX);
-    let room = fitting(connections, others, allowed);
-    if room < connections {
+    let fit = fitting(connections, others, allowed);
+    if fit < connections {
         warn!(
             wanted = connections,
-            connections = room,
+            connections = fit,
             files = allowed,
-            "fewer connections than --max-connections wants: the system allows too few open files"
+            "fewer connections than --max-connections: the system allows too few open files"
         );
     }
-    room
+    fit
 }
 
 /// Returns the limit of open files.
@@ -44,8 +44,8 @@ fn raise(needed: usize) -> u64 {
 
 /// Returns how many of these connections fit beside other files; at least half of all files.
 fn fitting(connections: usize, others: usize, allowed: usize) -> usize {
-    let room = allowed.saturating_sub(others).max(allowed / 2);
-    connections.min(room).max(1)
+    let fit = allowed.saturating_sub(others).max(allowed / 2);
+    connections.min(fit).max(1)
 }
 
 #[cfg(test)]
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_leave_the_files_that_the_service_needs() {
+    fn connections_leave_files_for_the_service() {
         assert_eq!(fitting(10_000, 300, 20_000), 10_000);
         assert_eq!(fitting(10_000, 300, 10_300), 10_000);
         assert_eq!(fitting(10_000, 300, 1_024), 724);

@@ -19,11 +19,11 @@ const TURN: usize = 8 << 10;
 #[derive(Debug)]
 pub(super) struct Framing {
     part: Part,
-    /// What may yet be passed on of a body in this turn.
-    room: usize,
-    /// In a head: where its last line begins.
+    /// How many bytes of a body may still be passed on in this turn.
+    budget: usize,
+    /// In a head: the start of its last line.
     line: usize,
-    /// In a head: up to where the end of that line was looked for.
+    /// In a head: the end of what was searched for the end of that line.
     searched: usize,
     head: Head,
 }
@@ -31,7 +31,7 @@ pub(super) struct Framing {
 #[derive(Clone, Copy, Debug)]
 enum Part {
     Head,
-    /// A body of which this much is to come.
+    /// A body, and how many bytes of it are to come.
     Sized(u64),
     Chunked(Chunked),
     /// actix-http refuses it in any case.
@@ -39,7 +39,7 @@ enum Part {
     Whole,
 }
 
-/// What the lines of a head have said.
+/// The content of the lines of a head.
 #[derive(Clone, Copy, Debug, Default)]
 struct Head {
     has_begun: bool,
@@ -52,7 +52,7 @@ impl Default for Framing {
     fn default() -> Self {
         Self {
             part: Part::Head,
-            room: TURN,
+            budget: TURN,
             line: 0,
             searched: 0,
             head: Head::default(),
@@ -61,10 +61,10 @@ impl Default for Framing {
 }
 
 impl Framing {
-    /// Which of these bytes, from the first, belong to the request and may be passed on now.
+    /// Returns how many of these bytes, from the first, belong to the request and may be passed on now.
     ///
-    /// A head is passed on as a whole: while it is not, the answer is 0, and the same bytes with more behind them are to be
-    /// shown again. Of a body, the bytes that are not passed on are to be shown again, in the next turn if need be.
+    /// A head is passed on as a whole: before it is complete, the result is 0, and the caller must pass the same bytes again,
+    /// followed by more. Bytes of a body that are not passed on must be passed again too, in the next turn if necessary.
     pub(super) fn pass(&mut self, bytes: &mut [u8]) -> usize {
         if !matches!(self.part, Part::Head) {
             return self.pass_body(bytes);
@@ -80,21 +80,21 @@ impl Framing {
         matches!(self.part, Part::Whole)
     }
 
-    /// Whether a head is awaited, or the rest of one.
+    /// Whether a head, or the rest of one, is to come.
     pub(super) fn is_in_head(&self) -> bool {
         matches!(self.part, Part::Head)
     }
 
     /// Whether enough of a body has been passed on for one turn; the next one begins.
     pub(super) fn ends_turn(&mut self) -> bool {
-        let ends = self.room < CHUNK;
+        let ends = self.budget < CHUNK;
         if ends {
-            self.room = TURN;
+            self.budget = TURN;
         }
         ends
     }
 
-    /// How many of the bytes just shown are empty lines before a head. They are not to be shown again.
+    /// Returns how many of the last bytes are empty lines before a head. They must not be passed again.
     pub(super) fn take_empty_lines(&mut self) -> usize {
         if self.head.has_begun || !self.is_in_head() {
             return 0;
@@ -103,12 +103,12 @@ impl Framing {
         std::mem::take(&mut self.line)
     }
 
-    /// Whether the sender waits for `100 Continue`, which it does once.
+    /// Whether the sender waits for `100 Continue`; true once per request.
     pub(super) fn takes_continue(&mut self) -> bool {
         std::mem::take(&mut self.head.expects_continue)
     }
 
-    /// Goes on with the next request.
+    /// Continues with the next request.
     pub(super) fn next_request(&mut self) {
         *self = Self::default();
     }
@@ -127,7 +127,7 @@ impl Framing {
             match line.first() {
                 None if self.head.has_begun => {
                     self.part = self.head.body();
-                    // Nobody waits to send nothing.
+                    // A sender does not wait before an empty body.
                     self.head.expects_continue &= !self.is_whole();
                     return Some(end);
                 }
@@ -136,11 +136,11 @@ impl Framing {
                 Some(first) => {
                     let header = self.head.read(*first | 0x20, line);
                     if header == Header::Expectation {
-                        // It would be answered before anybody has looked at the request.
+                        // actix-http would answer it before the request is checked.
                         self.head.expects_continue = is_http_11(bytes);
                     }
                     if header != Header::Other {
-                        // Nobody else is to see it.
+                        // actix-http must not see it.
                         *bytes.get_mut(begin)? = b'x';
                     }
                 }
@@ -152,10 +152,10 @@ impl Framing {
 
     fn pass_body(&mut self, bytes: &[u8]) -> usize {
         if !bytes.is_empty() && !self.is_whole() {
-            // The sender waits no more.
+            // The sender no longer waits.
             self.head.expects_continue = false;
         }
-        let bytes = bytes.get(..self.room).unwrap_or(bytes);
+        let bytes = bytes.get(..self.budget).unwrap_or(bytes);
         let passed = match &mut self.part {
             Part::Sized(left) => {
                 let passed =
@@ -166,7 +166,7 @@ impl Framing {
                 }
                 passed
             }
-            Part::Chunked(chunked) => match chunked.scan(bytes, &mut self.room) {
+            Part::Chunked(chunked) => match chunked.scan(bytes, &mut self.budget) {
                 Chunks::More(at) => at,
                 Chunks::End(at) => {
                     self.part = Part::Whole;
@@ -180,12 +180,12 @@ impl Framing {
             Part::Malformed => bytes.len(),
             Part::Head | Part::Whole => 0,
         };
-        self.room = self.room.saturating_sub(passed);
+        self.budget = self.budget.saturating_sub(passed);
         passed
     }
 }
 
-/// A header, as far as it matters here.
+/// The headers that matter for framing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Header {
     Expectation,

@@ -18,12 +18,12 @@ use super::connection::GuardedConnection;
 use super::connections::{Connections, EXTRA};
 use super::{LINGER, files, stop};
 use crate::handlers::register;
-use crate::http::{AppState, LimitSettings};
+use crate::http::AppState;
 
 /// Connections that wait to be accepted; the kernel ignores further ones, which then retry.
 const BACKLOG: u32 = 1_024;
 
-/// Bytes that the kernel buffers for a caller that does not read; it doubles this.
+/// Bytes that the kernel buffers for a caller that does not read; the kernel doubles this number.
 const SEND_BUFFER: u32 = 64 << 10;
 
 /// Listens; returns the server, which serves when it is awaited, and its address.
@@ -34,8 +34,8 @@ pub(crate) fn listen(
     workers: usize,
     state: &Data<AppState>,
 ) -> io::Result<(Server, SocketAddr)> {
-    let LimitSettings { connections, .. } = state.limits.settings;
-    let connections = files::make_room(connections, workers);
+    let limits = state.limits.connections();
+    let connections = files::connections_that_fit(limits.most, workers);
     let share = connections.div_ceil(workers);
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
@@ -43,16 +43,16 @@ pub(crate) fn listen(
         TcpSocket::new_v6()?
     };
     socket.set_reuseaddr(true)?;
-    // Those that are accepted have it too. Answers are written one by one, and long ones in pieces: with Nagle's algorithm
-    // each would wait until the one before is acknowledged.
+    // Accepted connections inherit it. Answers are written one by one, and long ones in pieces: with Nagle's algorithm each
+    // would wait until the one before is acknowledged.
     socket.set_nodelay(true)?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(address)?;
     let listener = socket.listen(BACKLOG)?.into_std()?;
-    let reached_at = listener.local_addr()?;
+    let local_address = listener.local_addr()?;
     let builder = Server::build()
         .workers(workers)
-        // Twice the extra ones: those that are to be closed go in a moment.
+        // Twice the extra ones, as a connection that is to be closed may stay open for a moment.
         .max_concurrent_connections(share + 2 * EXTRA)
         .shutdown_timeout(stop::REQUESTS_WITHIN.as_secs())
         .disable_signals();
@@ -65,7 +65,7 @@ pub(crate) fn listen(
         let app = followed(map_config(app, |()| AppConfig::default()));
         let stopping = stopping.clone();
         let http = HttpService::build()
-            // Timers for each request; a `GuardedConnection` sees to it with few for each connection.
+            // These would set timers for each request; a `GuardedConnection` needs only a few timers.
             .keep_alive(KeepAlive::Os)
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(LINGER)
@@ -78,7 +78,7 @@ pub(crate) fn listen(
                 known.insert(connection.state());
             })
             .finish(app);
-        let connections = Rc::new(Connections::new(share, &state.limits));
+        let connections = Rc::new(Connections::new(share, state.limits.connections()));
         fn_service(move |connection: TcpStream| {
             let guarded = connection.peer_addr().map(|peer| {
                 let guarded = GuardedConnection::new(connection, &connections);
@@ -88,5 +88,5 @@ pub(crate) fn listen(
         })
         .and_then(http)
     })?;
-    Ok((server.run(), reached_at))
+    Ok((server.run(), local_address))
 }

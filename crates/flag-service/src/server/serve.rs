@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use actix_web::web::Data;
 use anyhow::Context as _;
+use flag_model::Timestamp;
 use flag_runtime::{
-    Exposures, FlagCache, Opening, Positions, Seed, Snapshot, StoreGuard, expire_exposures,
+    BucketCache, ExposureRecorder, FlagCache, Snapshot, StoreGuard, expire_exposures,
     exposure_runtime, watch_changes,
 };
 use flag_settings::StoreSettings;
@@ -21,51 +22,51 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::listen::listen;
+use super::opening::{Opening, Seed};
 use super::stop;
 use super::watchdog;
 use crate::access::Authenticator;
 use crate::config::{Config, Demo};
 use crate::demo;
-use crate::http::AppState;
-use crate::http::Limits;
-use crate::http::Readiness;
+use crate::http::{AppState, FailureLog, Limits, Readiness};
+use crate::openapi::route_labels;
 use crate::telemetry::metrics::{self, Metrics};
 use crate::telemetry::{LogWriter, Telemetry};
 
 /// Threads that read the store; requests have workers of their own.
 const STORE_THREADS: usize = 2;
 
-/// How long the last snapshot may take.
+/// How long writing the last snapshot may take.
 const LAST_SNAPSHOT: Duration = Duration::from_secs(2);
 
-/// How long the last traces may take when everything else has ended.
+/// How long sending the last traces may take.
 const LAST_TRACES: Duration = Duration::from_millis(500);
 
-/// How long the store may take to close; the rest stays in its write-ahead log.
-const CLOSING: Duration = Duration::from_millis(500);
+/// How long closing the store may take; what is left stays in its write-ahead log.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Serves until SIGTERM, SIGINT or SIGHUP.
-pub(crate) fn run(config: &Config, log: &LogWriter) -> anyhow::Result<()> {
-    watchdog::start(log.clone())?;
+pub(crate) fn run(config: &Config, log_writer: &LogWriter) -> anyhow::Result<()> {
+    watchdog::start(log_writer.clone())?;
     let runtime = Builder::new_multi_thread()
         .worker_threads(STORE_THREADS)
         .enable_all()
         .build()?;
     let background = exposure_runtime()?;
-    let served = runtime.block_on(serve(config, log, background.handle()));
-    // What a store still does must not hold up the end.
+    let served = runtime.block_on(serve(config, log_writer, background.handle()));
+    // Calls to the store that have not ended must not delay the end.
     runtime.shutdown_background();
     background.shutdown_background();
     served
 }
 
-async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow::Result<()> {
+async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> anyhow::Result<()> {
     stop::outlive_file_limits()?;
-    // From the start: the watchdog has taken them from the system, which would have ended the process.
+    // From the start: since the watchdog handles these signals, the system no longer ends the process.
     let signals = stop::signals()?;
-    introduce(config);
+    log_start(config);
     let mut registry = metrics::registry();
-    log.register(&mut registry);
+    log_writer.register(&mut registry);
     let settings = config.store.clone();
     let settings = settings.with_read_deadline(config.cache.flags.deadline);
     let seed = (config.demo == Demo::On).then_some(demo::fill as Seed);
@@ -85,71 +86,88 @@ async fn serve(config: &Config, log: &LogWriter, background: &Handle) -> anyhow:
         &mut registry,
     );
     let snapshot = start_snapshot(config, &flags).await;
-    opening.tried_once().await?;
+    opening.first_attempt().await?;
     let period = config.cache.poll;
-    let looking =
+    let watching =
         period.map(|period| tokio::spawn(watch_changes(store.clone(), flags.clone(), period)));
     let telemetry = Telemetry::start(&config.telemetry, &mut registry)?;
-    let log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.log));
-    let exposures = Exposures::start(
-        Arc::clone(&log),
+    let exposure_log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.log));
+    let exposures = ExposureRecorder::start(
+        Arc::clone(&exposure_log),
         (Arc::new(guard.for_log(stores.background)), background),
         &config.exposures,
         &mut registry,
     );
-    tokio::spawn(expire_exposures(
-        config.store.clone(),
-        config.exposures.retention,
-    ));
+    start_expiry(config);
     let state = Data::new(AppState {
-        readiness: Readiness::new(store, Arc::clone(&log), guard.circuit(), flags.clone()),
+        readiness: Readiness::new(
+            store,
+            Arc::clone(&exposure_log),
+            guard.circuit(),
+            flags.clone(),
+        ),
         flags,
-        positions: Positions::new(config.cache.positions),
+        buckets: BucketCache::new(config.cache.buckets),
         authenticator: Authenticator::open(&config.access, &Handle::current(), &mut registry),
         limits: Limits::new(config.limits, &mut registry),
         exposures,
-        metrics: Metrics::new(registry),
+        metrics: Metrics::new(registry, &route_labels()),
+        failure_log: FailureLog::default(),
         telemetry,
         max_body: config.http.max_body,
     });
-    let probed = Arc::clone(&guard);
-    tokio::spawn(async move { probed.probe().await });
+    let probing = Arc::clone(&guard);
+    tokio::spawn(async move { probing.probe().await });
     let (server, address) = listen(config.listen, config.workers, &state)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
-    announce(config, address);
-    let until_told = stop::serve_until(signals, server, &state, config.http.drain_delay);
+    log_listening(config, address);
+    let serving = stop::serve_until(signals, server, &state, config.http.drain_delay);
     let ended = tokio::select! {
-        ended = until_told => ended,
+        ended = serving => ended,
         error = opening.failed() => return Err(error.into()),
     };
-    // Also where exposures were not written: a store that is away is what the snapshot is for.
+    // Also if exposures were not written: a snapshot is for outages of the store.
     if let Some(snapshot) = snapshot {
         let _ = timeout(LAST_SNAPSHOT, snapshot.write()).await;
     }
     spawn_blocking(move || state.telemetry.shutdown(LAST_TRACES)).await?;
-    looking.inspect(JoinHandle::abort);
+    watching.inspect(JoinHandle::abort);
     let closing = async {
-        log.close().await;
+        exposure_log.close().await;
         guard.close().await;
     };
-    let _ = timeout(CLOSING, closing).await;
+    let _ = timeout(CLOSE_TIMEOUT, closing).await;
     ended?;
     info!("stopped");
     Ok(())
 }
 
-/// Restores the snapshot, if one is kept, and keeps it up to date from now on.
+/// Starts to remove old exposures from the embedded store; a table in Bigtable has an expiry rule.
+fn start_expiry(config: &Config) {
+    let StoreSettings::Embedded(_) = config.store else {
+        return;
+    };
+    let store = config.store.clone();
+    let remove = move |before: Timestamp| {
+        let store = store.clone();
+        async move { store.remove_exposures_before(&before.to_string()).await }
+    };
+    tokio::spawn(expire_exposures(config.exposures.retention, remove));
+}
+
+/// Restores the snapshot, if one is configured, and keeps it up to date from now on.
 async fn start_snapshot(config: &Config, flags: &FlagCache) -> Option<Arc<Snapshot>> {
     let path = config.cache.snapshot.clone()?;
-    let snapshot = Snapshot::new(path, &config.store, &config.deployment, flags.clone());
+    let store = config.store.identity(&config.deployment);
+    let snapshot = Snapshot::new(path, store, flags.clone());
     let snapshot = Arc::new(snapshot);
     snapshot.restore().await;
-    tokio::spawn(Arc::clone(&snapshot).keep());
+    tokio::spawn(Arc::clone(&snapshot).keep_up_to_date());
     Some(snapshot)
 }
 
-/// Logs which store is used and why, as the first line.
-fn introduce(config: &Config) {
+/// Logs, as the first line, which store is used, and which setting chose it.
+fn log_start(config: &Config) {
     let directory = match &config.store {
         StoreSettings::Embedded(directory) => absolute(directory).ok(),
         StoreSettings::Bigtable(_) => None,
@@ -162,7 +180,7 @@ fn introduce(config: &Config) {
 }
 
 /// Logs the address, and prints it without waiting for a reader of standard output.
-fn announce(config: &Config, address: SocketAddr) {
+fn log_listening(config: &Config, address: SocketAddr) {
     info!(%address, workers = config.workers, store = config.store.place(), "listening");
     let greeting = format!(
         "flag-service serves http://{address} from the {}\n",

@@ -1,4 +1,4 @@
-//! Shutdown: not ready, no new requests, exposures written, within ten seconds (`watchdog.rs`).
+//! Shutdown within ten seconds (`watchdog.rs`): not ready, no new requests, exposures written.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tracing::{error, info, warn};
 
 use crate::http::AppState;
 
-/// How long after the signal requests in flight may take, including the drain delay.
+/// When requests in flight are cut off, after the signal; includes the drain delay.
 pub(crate) const REQUESTS_WITHIN: Duration = Duration::from_secs(6);
 
-/// How long after the signal exposures may be written.
+/// Until when exposures are written, after the signal.
 const EXPOSURES_WITHIN: Duration = Duration::from_secs(9);
 
 /// Serves until a signal, then for `delay` without being ready, then stops; an error if exposures could not be written in
@@ -24,30 +24,30 @@ pub(crate) async fn serve_until(
     state: &Data<AppState>,
     delay: Duration,
 ) -> anyhow::Result<()> {
-    let (told_at, ended) = tokio::select! {
+    let (signalled_at, ended) = tokio::select! {
         ended = &mut server => (Instant::now(), ended.context("cannot serve")),
         signal = signals => {
-            let told_at = Instant::now();
+            let signalled_at = Instant::now();
             info!(signal, "stopping");
             state.readiness.begin_draining();
-            (told_at, drain(server, told_at, delay).await)
+            (signalled_at, drain(server, signalled_at, delay).await)
         }
     };
-    flush(state, told_at + EXPOSURES_WITHIN).await?;
+    flush(state, signalled_at + EXPOSURES_WITHIN).await?;
     ended
 }
 
 /// Serves for `delay`, then accepts no connections and waits for the requests in flight.
-async fn drain(mut server: Server, told_at: Instant, delay: Duration) -> anyhow::Result<()> {
+async fn drain(mut server: Server, signalled_at: Instant, delay: Duration) -> anyhow::Result<()> {
     if let Ok(ended) = timeout(delay, &mut server).await {
         return ended.context("cannot serve");
     }
-    // The server does it while it is polled; the handle only tells it to.
+    // The handle only sends the command; the server stops while it is polled.
     drop(server.handle().stop(true));
-    if let Ok(ended) = timeout_at(told_at + REQUESTS_WITHIN, server).await {
+    if let Ok(ended) = timeout_at(signalled_at + REQUESTS_WITHIN, server).await {
         return ended.context("cannot serve");
     }
-    warn!("requests under way are cut off");
+    warn!("requests in flight are cut off");
     Ok(())
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn signals() -> std::io::Result<impl Future<Output = &'static str>> {
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    // A terminal that is closed sends it; what waits is written then too.
+    // A closed terminal sends it; waiting exposures are written in that case too.
     let mut hang_up = signal(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {
@@ -82,13 +82,13 @@ pub(crate) fn signals() -> std::io::Result<impl Future<Output = &'static str>> {
     })
 }
 
-/// From now on a write beyond `RLIMIT_FSIZE` fails instead of ending the process.
+/// From now on a write beyond the size limit of files (`RLIMIT_FSIZE`) fails instead of ending the process.
 #[cfg(unix)]
 pub(crate) fn outlive_file_limits() -> std::io::Result<()> {
     use rustix::process::Signal;
     use tokio::signal::unix::{SignalKind, signal};
 
-    // A handler that was once installed stays.
+    // The handler stays installed.
     signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn outlive_file_limits() -> std::io::Result<()> {
 #[cfg(not(unix))]
 pub(crate) fn signals() -> std::io::Result<impl Future<Output = &'static str>> {
     Ok(async {
-        // Without a way to be told, it serves until it is killed.
+        // Without signals it serves until it is killed.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -1,4 +1,4 @@
-//! Checks now and then whether a connection is used.
+//! Checks periodically whether a connection is used.
 
 use std::pin::Pin;
 use std::task::Context;
@@ -10,7 +10,7 @@ use crate::http::ConnectionState;
 
 /// A timer that keeps running across requests, so that no request has to reset it.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct UseCheck {
     timer: Pin<Box<Sleep>>,
     /// The number of answers when it was set.
     answers: u32,
@@ -18,38 +18,39 @@ pub(super) struct Watch {
     quiet: u8,
 }
 
-impl Watch {
-    /// Whether nothing was answered for `parts` times `part`, and nothing is being answered; at most one part late.
-    pub(super) fn is_over(
-        watch: &mut Option<Self>,
+impl UseCheck {
+    /// Whether nothing was answered during `parts` periods of length `part`, and nothing is being answered; detected at most
+    /// one part late.
+    pub(super) fn is_expired(
+        check: &mut Option<Self>,
         part: Duration,
         parts: u8,
         state: &ConnectionState,
         context: &mut Context<'_>,
     ) -> bool {
         let answers = state.answers.get();
-        match watch {
-            Some(watch) if !watch.timer.is_elapsed() => return false,
-            Some(watch) => {
-                let is_quiet = watch.answers == answers && state.is_idle();
-                watch.quiet = if is_quiet { watch.quiet + 1 } else { 0 };
-                watch.answers = answers;
-                if watch.quiet >= parts {
+        match check {
+            Some(check) if !check.timer.is_elapsed() => return false,
+            Some(check) => {
+                let is_quiet = check.answers == answers && state.is_idle();
+                check.quiet = if is_quiet { check.quiet + 1 } else { 0 };
+                check.answers = answers;
+                if check.quiet >= parts {
                     return true;
                 }
-                watch.timer.as_mut().reset(Instant::now() + part);
+                check.timer.as_mut().reset(Instant::now() + part);
             }
             None => {
-                *watch = Some(Self {
+                *check = Some(Self {
                     timer: Box::pin(sleep(part)),
                     answers,
                     quiet: 0,
                 });
             }
         }
-        // Tells the timer whom to wake.
-        watch
+        // Registers the task to wake.
+        check
             .as_mut()
-            .is_some_and(|watch| watch.timer.as_mut().poll(context).is_ready())
+            .is_some_and(|check| check.timer.as_mut().poll(context).is_ready())
     }
 }

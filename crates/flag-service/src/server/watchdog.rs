@@ -10,7 +10,7 @@ use tracing::error;
 use super::stop;
 use crate::telemetry::LogWriter;
 
-/// When the process is ended after the signal.
+/// How long after the signal the process is ended.
 const PROCESS_WITHIN: Duration = Duration::from_millis(9_700);
 
 /// How long its last log line may take.
@@ -29,7 +29,7 @@ pub(crate) fn start(log: LogWriter) -> std::io::Result<()> {
     let watch = move || {
         runtime.block_on(signals);
         thread::sleep(PROCESS_WITHIN);
-        // What an exit does at its end may hang too.
+        // An orderly exit may hang too.
         let _ = spawn("last", || {
             thread::sleep(LAST_LINE + EXIT_WITHIN);
             abort();

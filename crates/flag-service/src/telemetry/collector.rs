@@ -60,10 +60,9 @@ impl HttpCollector {
         let connector = if endpoint.starts_with("https:") {
             connector.with_native_roots()?.https_only()
         } else {
-            let trusts_nobody =
-                ClientConfig::builder().with_root_certificates(RootCertStore::empty());
-            let nobody = trusts_nobody.with_no_client_auth();
-            connector.with_tls_config(nobody).https_or_http()
+            let no_roots = ClientConfig::builder().with_root_certificates(RootCertStore::empty());
+            let no_tls = no_roots.with_no_client_auth();
+            connector.with_tls_config(no_tls).https_or_http()
         };
         Ok(Self {
             client: Client::builder(TokioExecutor::new()).build(connector.enable_http1().build()),

@@ -1,4 +1,4 @@
-//! A JSON object a line, as Google Cloud Logging understands it; to others the names are as good as any.
+//! A JSON object per line, with the field names of Google Cloud Logging.
 //!
 //! Names: <https://cloud.google.com/logging/docs/structured-logging>.
 
@@ -63,14 +63,14 @@ fn now() -> Result<String, fmt::Error> {
     Ok(now)
 }
 
-/// A line on its way.
+/// A line that is being built.
 struct Line<'a> {
     project: Option<&'a str>,
     fields: Map<String, Value>,
 }
 
 impl Line<'_> {
-    /// Puts a field where it belongs: `a.b` becomes the field `b` of an object `a`.
+    /// Sets a field: `a.b` becomes the field `b` of an object `a`.
     fn set(&mut self, name: &str, value: Value) {
         match (name, &value) {
             ("trace", Value::String(trace)) => {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_not_said() {
+    fn missing_values_are_left_out() {
         check(
             None,
             || tracing::info!(trace = None::<&str>, span = None::<&str>, "listening"),

@@ -1,7 +1,7 @@
 //! Writes log lines from a thread of its own.
 //!
-//! Whoever logs puts a line into a bounded queue, or loses it if that is full: a reader of the log that is slow, stuck or
-//! gone, and a disk that is full, cost lines, and never an answer or the end of the process.
+//! A line goes into a bounded queue; it is lost if the queue is full. So a slow, stuck or closed reader of the log, or a full
+//! disk, costs lines, but never delays an answer or ends the process.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -18,25 +18,25 @@ use prometheus_client::registry::Registry;
 use tracing::warn;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// How many bytes of lines wait to be written at most.
-const MOST: usize = 1 << 20;
+/// The most bytes of lines that wait to be written.
+const MAX_BYTES: usize = 1 << 20;
 
-/// How long a destination that would block is left alone.
+/// The pause before another write to a destination that would block.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Takes lines for a destination.
+/// Writes log lines to a destination, in the background.
 #[derive(Clone, Debug)]
 pub(crate) struct LogWriter(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     queue: Mutex<Queue>,
-    /// A line has come.
-    come: Condvar,
-    /// Every line has been written, or lost.
+    /// Signals that a line was queued.
+    queued: Condvar,
+    /// Signals that every line was written or lost.
     done: Condvar,
     lost: Family<Lost, Counter>,
-    no_room: Counter,
+    queue_full: Counter,
     failed: Counter,
 }
 
@@ -53,9 +53,8 @@ struct Lost {
 }
 
 impl LogWriter {
-    /// Begins to write to standard error.
-    ///
-    /// Through a descriptor of its own: the lock of the standard library's would be held while a write hangs.
+    /// Starts to write to standard error, through a file descriptor of its own: the standard library would hold its lock while
+    /// a write hangs.
     pub(crate) fn to_stderr() -> io::Result<Self> {
         Self::start(File::from(io::stderr().as_fd().try_clone_to_owned()?))
     }
@@ -65,39 +64,39 @@ impl LogWriter {
         let of = |reason| lost.get_or_create_owned(&Lost { reason });
         let writer = Self(Arc::new(Shared {
             queue: Mutex::default(),
-            come: Condvar::new(),
+            queued: Condvar::new(),
             done: Condvar::new(),
-            no_room: of("no_room"),
+            queue_full: of("no_room"),
             failed: of("failed"),
             lost,
         }));
         let shared = Arc::clone(&writer.0);
         thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || shared.write_on(to))?;
+            .spawn(move || shared.write_lines(to))?;
         Ok(writer)
     }
 
-    /// Has the lines counted that are lost.
+    /// Registers the count of lost lines.
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register(
             "log_lines_lost",
-            "Log lines that were lost, by why: the queue was full, or writing failed",
+            "Log lines that were lost, by reason: the queue was full, or writing failed",
             self.0.lost.clone(),
         );
     }
 
-    /// Takes a line; never waits.
+    /// Queues a line; never waits.
     pub(crate) fn line(&self, line: &[u8]) {
         let mut queue = self.0.lock();
-        if queue.bytes + line.len() > MOST {
-            self.0.no_room.inc();
+        if queue.bytes + line.len() > MAX_BYTES {
+            self.0.queue_full.inc();
             return;
         }
         queue.bytes += line.len();
         queue.lines.push_back(line.to_owned());
         drop(queue);
-        self.0.come.notify_one();
+        self.0.queued.notify_one();
     }
 
     /// Waits until every line is written, but no longer than `deadline`.
@@ -121,18 +120,18 @@ impl Shared {
     }
 
     /// Writes for ever.
-    fn write_on(&self, mut to: impl Write) {
-        let mut told = 0;
+    fn write_lines(&self, mut to: impl Write) {
+        let mut reported = 0;
         loop {
             let line = self.next();
             if write_all(&mut to, &line).is_err() {
                 self.failed.inc();
                 continue;
             }
-            let lost = self.no_room.get() + self.failed.get();
-            if lost > told {
-                warn!(lines = lost - told, "log lines were lost");
-                told = lost;
+            let lost = self.queue_full.get() + self.failed.get();
+            if lost > reported {
+                warn!(lines = lost - reported, "log lines were lost");
+                reported = lost;
             }
         }
     }
@@ -147,13 +146,13 @@ impl Shared {
                 return line;
             }
             self.done.notify_all();
-            let waited = self.come.wait(queue);
+            let waited = self.queued.wait(queue);
             queue = waited.unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
-/// Also to what would rather not wait, such as a pipe that its other owners don't block on.
+/// Writes a line, also to a destination that is set to non-blocking, such as a pipe that another process shares.
 fn write_all(to: &mut impl Write, mut line: &[u8]) -> io::Result<()> {
     while !line.is_empty() {
         match to.write(line) {
@@ -195,7 +194,7 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(20);
 
-    /// Hands over each write, and takes as long as nobody answers.
+    /// Sends each write to the test, and waits for its result.
     struct Slow(Sender<Vec<u8>>, Receiver<io::Result<()>>);
 
     impl Write for Slow {
@@ -211,37 +210,37 @@ mod tests {
     }
 
     fn slow() -> (LogWriter, Receiver<Vec<u8>>, Sender<io::Result<()>>) {
-        let (tell, told) = channel();
+        let (sender, receiver) = channel();
         let (answer, answered) = channel();
-        let writer = LogWriter::start(Slow(tell, answered)).unwrap();
-        (writer, told, answer)
+        let writer = LogWriter::start(Slow(sender, answered)).unwrap();
+        (writer, receiver, answer)
     }
 
     #[test]
-    fn a_destination_that_hangs_costs_lines_and_no_time() {
-        let (writer, told, answer) = slow();
+    fn a_destination_that_hangs_costs_lines_but_no_time() {
+        let (writer, receiver, answer) = slow();
         writer.line(b"first");
-        assert_eq!(told.recv_timeout(SOON).unwrap(), b"first");
+        assert_eq!(receiver.recv_timeout(SOON).unwrap(), b"first");
         for _ in 0..3 {
-            writer.line(&vec![b'x'; MOST / 2]);
+            writer.line(&vec![b'x'; MAX_BYTES / 2]);
         }
-        assert_eq!(writer.0.no_room.get(), 1);
+        assert_eq!(writer.0.queue_full.get(), 1);
         writer.flush(Duration::from_millis(1));
         answer.send(Ok(())).unwrap();
-        assert_eq!(told.recv_timeout(SOON).unwrap().len(), MOST / 2);
+        assert_eq!(receiver.recv_timeout(SOON).unwrap().len(), MAX_BYTES / 2);
     }
 
     #[test]
-    fn what_cannot_be_written_is_counted_and_what_follows_is_written() {
-        let (writer, told, answer) = slow();
+    fn a_line_that_cannot_be_written_is_counted_and_the_next_one_written() {
+        let (writer, receiver, answer) = slow();
         let full = io::Error::from(io::ErrorKind::StorageFull);
         writer.line(b"one");
         writer.line(b"two");
-        assert_eq!(told.recv_timeout(SOON).unwrap(), b"one");
+        assert_eq!(receiver.recv_timeout(SOON).unwrap(), b"one");
         answer.send(Err(full)).unwrap();
-        assert_eq!(told.recv_timeout(SOON).unwrap(), b"two");
+        assert_eq!(receiver.recv_timeout(SOON).unwrap(), b"two");
         answer.send(Ok(())).unwrap();
         writer.flush(SOON);
-        assert_eq!((writer.0.failed.get(), writer.0.no_room.get()), (1, 0));
+        assert_eq!((writer.0.failed.get(), writer.0.queue_full.get()), (1, 0));
     }
 }

@@ -2,29 +2,32 @@
 
 use std::io::{self, IsTerminal as _, stderr};
 
-use tracing_subscriber::fmt;
+use tracing_subscriber::{EnvFilter, fmt};
 
-use crate::config::{Config, LogFormat};
-use crate::telemetry::json::Json;
-use crate::telemetry::log_writer::LogWriter;
-use crate::telemetry::panics;
+use super::json::Json;
+use super::log_writer::LogWriter;
+use super::panics;
+use super::settings::LogFormat;
 
-/// Starts logging as configured; there is no line per request at the default level.
-pub(crate) fn start(config: &Config) -> io::Result<LogWriter> {
-    let json = match config.log_format {
+/// Starts logging; lines with a trace name the Google Cloud project `project`.
+pub(crate) fn start(
+    filter: EnvFilter,
+    format: LogFormat,
+    project: Option<String>,
+) -> io::Result<LogWriter> {
+    let json = match format {
         LogFormat::Json => true,
         LogFormat::Text => false,
         LogFormat::Auto => !stderr().is_terminal(),
     };
     let writer = LogWriter::to_stderr()?;
     let log = fmt()
-        .with_env_filter(config.log.clone())
+        .with_env_filter(filter)
         .with_writer(writer.clone())
-        // They would go to standard error, waiting for it.
+        // They would be written to standard error directly, which may block.
         .log_internal_errors(false)
         .with_ansi(stderr().is_terminal());
     if json {
-        let project = config.telemetry.project.clone();
         log.event_format(Json { project }).init();
     } else {
         log.init();

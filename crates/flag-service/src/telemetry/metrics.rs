@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 pub(crate) use self::build::VERSION;
 pub(crate) use self::decisions::DecisionMetrics;
 pub(crate) use self::exposition::Exposition;
-pub(crate) use self::requests::RequestMetrics;
+pub(crate) use self::requests::{RequestMetrics, RouteLabels};
 
 /// All metrics.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// Registers the metrics of requests and decisions; all others are in `registry` already.
-    pub(crate) fn new(mut registry: Registry) -> Self {
-        let requests = RequestMetrics::register(&mut registry);
+    pub(crate) fn new(mut registry: Registry, routes: &[RouteLabels]) -> Self {
+        let requests = RequestMetrics::register(&mut registry, routes);
         let decisions = DecisionMetrics::register(&mut registry);
         build::register(&mut registry);
         let mut process = Registry::default();

@@ -1,18 +1,18 @@
-//! Panics, as log lines.
+//! Logs panics.
 
 use std::panic::{PanicHookInfo, set_hook};
 
 use tracing::error;
 
-/// From now on a panic is a log line like any other.
+/// From now on a panic is logged like any other event.
 pub(super) fn log() {
     set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        error!(place, problem = problem(panic), "panicked");
+        let location = panic.location().map(ToString::to_string);
+        error!(place = location, problem = problem(panic), "panicked");
     }));
 }
 
-/// What was said, if it stands so in the code: anything else could hold what a caller sent.
+/// Returns the message if it is a literal of the code: any other could contain what a caller sent.
 fn problem<'a>(panic: &'a PanicHookInfo<'_>) -> Option<&'a str> {
     panic.payload().downcast_ref::<&'static str>().copied()
 }

@@ -2,6 +2,17 @@
 
 use opentelemetry_sdk::trace::Sampler;
 
+/// The format of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
+    /// A JSON object per line.
+    Json,
+    /// Text for people.
+    Text,
+}
+
 /// Settings of telemetry.
 #[derive(Clone, Debug)]
 pub(crate) struct TelemetrySettings {

@@ -50,7 +50,7 @@ impl SpanMetrics {
         let spans = Family::<Labels, Counter>::default();
         registry.register(
             "spans",
-            "Spans that were sent to the collector, or could not be",
+            "Spans by outcome: sent to the collector, or failed",
             spans.clone(),
         );
         let of = |outcome| spans.get_or_create_owned(&Labels { outcome });
@@ -99,13 +99,13 @@ impl SpanExporter for Counting {
             Ok(()) => {
                 self.metrics.sent.inc_by(spans);
                 if was_failing {
-                    info!("the collector takes traces again");
+                    info!("the collector accepts traces again");
                 }
             }
             Err(error) => {
                 self.metrics.failed.inc_by(spans);
                 if !was_failing {
-                    warn!(problem = %error, "the collector takes no traces");
+                    warn!(problem = %error, "the collector does not accept traces");
                 }
             }
         }

@@ -15,10 +15,9 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracer;
 
-use crate::http::{ApiError, RequestId, Route};
-use crate::telemetry::Telemetry;
+use super::Telemetry;
 
-/// The header that tells a caller the trace of its request.
+/// The response header with the trace of the request.
 const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
 /// The span of a request; empty if traces are off.
@@ -51,7 +50,7 @@ impl Telemetry {
 }
 
 impl Trace {
-    /// Returns the trace and span for log lines: our span, or else that of the caller.
+    /// Returns the trace and span for log lines: those of the service, or else those of the caller.
     pub(crate) fn context(&self, request: &HttpRequest) -> SpanContext {
         match &self.0 {
             Some(live) => live.context.span().span_context().clone(),
@@ -59,12 +58,13 @@ impl Trace {
         }
     }
 
-    /// Makes a span of a read: of one that waits, and of one that is over at once if the revision `was_read`.
-    pub(crate) async fn read<T>(
+    /// Makes a span of a read that waits, or that ends at once with a result that `was_read` from the store.
+    pub(crate) async fn read<T, E>(
         &self,
-        read: impl Future<Output = Result<T, ApiError>>,
+        read: impl Future<Output = Result<T, E>>,
         was_read: impl FnOnce(&T) -> bool,
-    ) -> Result<T, ApiError> {
+        code_of: impl FnOnce(&E) -> Code,
+    ) -> Result<T, E> {
         let Some(live) = &self.0 else {
             return read.await;
         };
@@ -86,7 +86,7 @@ impl Trace {
             None => read.await,
         };
         if let Err(error) = &read {
-            let code = error.code().as_str();
+            let code = code_of(error).as_str();
             context
                 .span()
                 .set_attribute(KeyValue::new("error.type", code));
@@ -121,29 +121,29 @@ impl Trace {
         span.set_attribute(KeyValue::new("error.type", code.as_str()));
     }
 
-    /// Ends the span, and names it in the response.
+    /// Ends the span, and names it in the response. An unknown path has no route.
     pub(crate) fn end(
         &self,
-        route: Route,
         request: &HttpRequest,
-        id: &RequestId,
+        route: Option<&'static str>,
+        id: &str,
         response: &mut HttpResponse,
     ) {
         let Some(live) = &self.0 else { return };
         let span = live.context.span();
-        if let Ok(value) = HeaderValue::try_from(written(span.span_context())) {
+        if let Ok(value) = HeaderValue::try_from(to_header(span.span_context())) {
             response.headers_mut().insert(TRACE_RESPONSE, value);
         }
         if span.is_recording() {
             let status = response.status();
-            if route != Route::Unknown {
-                span.update_name(format!("{} {}", method(request), route.path()));
-                span.set_attribute(KeyValue::new("http.route", route.path()));
+            if let Some(route) = route {
+                span.update_name(format!("{} {route}", method(request)));
+                span.set_attribute(KeyValue::new("http.route", route));
             }
             span.set_attribute(KeyValue::new("http.request.method", method(request)));
             let code = i64::from(status.as_u16());
             span.set_attribute(KeyValue::new("http.response.status_code", code));
-            span.set_attribute(KeyValue::new("flag.request_id", id.as_str().to_owned()));
+            span.set_attribute(KeyValue::new("flag.request_id", id.to_owned()));
             if status.is_server_error() {
                 span.set_status(Status::error(""));
             }
@@ -157,8 +157,8 @@ fn callers(headers: &HeaderMap) -> Context {
     TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers))
 }
 
-/// As `traceparent` and `traceresponse` spell it.
-fn written(context: &SpanContext) -> String {
+/// Formats it for the headers `traceparent` and `traceresponse`.
+fn to_header(context: &SpanContext) -> String {
     format!(
         "00-{}-{}-{:02x}",
         context.trace_id(),
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_callers_trace_that_can_be_counts() {
+    fn only_a_valid_trace_of_the_caller_is_used() {
         let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
         check(&format!("00-{trace}-00f067aa0ba902b7-01"), Some(trace));
         check(&format!("00-{trace}-0000000000000000-01"), None);

@@ -1,4 +1,4 @@
-//! Changes that are told by the head row.
+//! Changes that the head row announces.
 
 use tokio::time::Instant;
 
@@ -6,10 +6,10 @@ use super::*;
 use crate::flags::change_notices::NoticeOutcome;
 
 impl World {
-    /// Looks at the head row, as whoever looks for changes does.
-    async fn look(&self) {
+    /// Applies the head row, as the change watcher does.
+    async fn apply_head_row(&self) {
         self.notice().await;
-        self.settle().await;
+        self.finish_reads().await;
     }
 
     async fn notice(&self) {
@@ -26,7 +26,7 @@ async fn a_change_is_served_when_it_is_told() {
     let world = World::new().await;
     assert_eq!(world.value("known").await, FlagValue::Boolean(false));
     world.revise("known", true).await;
-    world.look().await;
+    world.apply_head_row().await;
     assert_eq!(world.value("known").await, FlagValue::Boolean(true));
     assert_eq!(world.metric("propagation_seconds_count"), 1.0);
 }
@@ -37,7 +37,7 @@ async fn what_has_not_changed_is_not_read_again() {
     world.ask("known").await.unwrap();
     world.reads();
     for _ in 0..10 {
-        world.look().await;
+        world.apply_head_row().await;
     }
     assert_eq!(world.reads(), 10, "the head rows alone");
 }
@@ -67,7 +67,7 @@ async fn a_new_flag_is_found_when_it_is_told() {
     for name in ["unknown_1", "unknown_150", "unknown_777"] {
         world.revise(name, true).await;
     }
-    world.look().await;
+    world.apply_head_row().await;
     for name in ["unknown_1", "unknown_150", "unknown_777"] {
         world.ask(name).await.unwrap();
     }

@@ -1,4 +1,4 @@
-//! Flags that are found by what was asked.
+//! Flags that are found by the names of a request.
 
 use tokio::time::Instant;
 

@@ -23,7 +23,7 @@ async fn a_flag_that_is_asked_for_is_read_again_before_its_lifetime_ends() {
     for _ in 0..100 {
         assert_eq!(world.ask("known").await.unwrap(), Source::Cache);
         advance(LIFETIME / 20).await;
-        world.settle().await;
+        world.finish_reads().await;
     }
     // A lifetime is at most 15 % shorter or longer, and is refreshed after 80 % of it and up to a twentieth.
     let reads = world.reads();

@@ -23,7 +23,7 @@ async fn the_last_known_value_is_served_while_the_store_is_away() {
         assert!(started.elapsed() <= DEADLINE + Duration::from_millis(1));
         assert_eq!(world.metric("stale_flags"), 1.0);
         assert!(world.metric("cache_lookups_total{result=\"stale\"}") >= 1.0);
-        // Once is enough: nobody else waits.
+        // Once is enough: no other request waits.
         let started = tokio::time::Instant::now();
         for _ in 0..1_000 {
             assert_eq!(world.ask("known").await.unwrap(), Source::Stale);
@@ -170,7 +170,7 @@ async fn flags_from_before_a_restart_are_served_while_the_store_is_away() {
     world.store(Answer::Reads);
     advance(Duration::from_secs(1)).await;
     world.ask("known").await.unwrap();
-    world.settle().await;
+    world.finish_reads().await;
     assert_eq!(world.ask("known").await.unwrap(), Source::Cache);
 
     let world = World::with(keeping).await;

@@ -29,7 +29,7 @@ async fn an_unknown_flag_is_remembered_for_some_seconds() {
     world.ask("unknown").await.unwrap();
 }
 
-/// The figure is one read per thousand requests; each request here is for a flag that nobody has asked for before.
+/// The figure is one read per thousand requests; each request here is for another flag.
 #[tokio::test(start_paused = true)]
 async fn ever_new_unknown_flags_cost_few_reads() {
     let world = World::new().await;
@@ -74,7 +74,7 @@ async fn a_flag_that_comes_during_a_flood_is_found_after_five_seconds() {
     }
     world.revise("unknown_150", true).await;
     world.revise("unknown_151", true).await;
-    // The tooling of the reference tells nobody.
+    // The tooling of the Python framework does not update the head row.
     advance(Duration::from_secs(5)).await;
     for n in 500..700 {
         world.ask(&format!("unknown_{n}")).await.unwrap_err();

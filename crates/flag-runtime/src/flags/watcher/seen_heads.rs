@@ -10,12 +10,13 @@ use tokio::time::Instant;
 use crate::flags::cache::FlagCache;
 use crate::flags::change_notices::NoticeOutcome;
 
-/// How long after a change its flag is compared with the cache, or longer until it is read. A claim may be this much older
-/// than its revision, and a read that began before a change may end after it.
-const UNSETTLED: Duration = Duration::from_secs(30);
+/// How long a changed flag is compared with the cache, at least until it is read. A claim may be this much older than its
+/// revision, and a read that began before the change may end after it.
+const COMPARED_FOR: Duration = Duration::from_secs(30);
 
-/// The most flags of a project that one poll reads again, so that other reads find room; the rest wait for the next poll.
-const READ_AT_ONCE: usize = 256;
+/// The most flags of a project that one poll reads again, so that other reads are not held up; the rest wait for the next
+/// poll.
+const MAX_READS: usize = 256;
 
 /// The last head row of a project.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub(super) struct SeenHeads {
 }
 
 impl SeenHeads {
-    /// Takes in the first head row.
+    /// Starts with the first head row.
     pub(super) fn new(heads: Heads) -> Self {
         let now = Instant::now();
         let changed = heads
@@ -47,7 +48,7 @@ impl SeenHeads {
         &self.heads
     }
 
-    /// Takes in a new head row; returns how many flags went back to an older state.
+    /// Replaces the head row; returns how many flags went back to an older state.
     pub(super) fn replace(&mut self, heads: Heads) -> usize {
         let now = Instant::now();
         let before = std::mem::replace(&mut self.heads, heads);
@@ -61,7 +62,7 @@ impl SeenHeads {
     }
 
     /// Marks flags as changed just now.
-    pub(super) fn doubt(&mut self, flags: Vec<FlagKey>) {
+    pub(super) fn mark_changed(&mut self, flags: Vec<FlagKey>) {
         let now = Instant::now();
         for flag in flags {
             let state = self.heads.get(&flag);
@@ -69,21 +70,21 @@ impl SeenHeads {
         }
     }
 
-    /// Notifies the cache of recent changes, and of older ones that it has not read yet.
+    /// Notifies the cache of recent changes, and of older ones whose flags it has not read yet.
     pub(super) fn notify(&mut self, flags: &FlagCache) {
         let mut earlier = std::mem::take(&mut self.changed);
         let next = self.next.take();
         let later = next.map_or_else(BTreeMap::new, |next| earlier.split_off(&next));
-        let mut room = READ_AT_ONCE;
+        let mut budget = MAX_READS;
         for (flag, (state, since)) in later.into_iter().chain(earlier) {
-            if room == 0 {
+            if budget == 0 {
                 self.next.get_or_insert_with(|| flag.clone());
                 self.changed.insert(flag, (state, since));
                 continue;
             }
             let outcome = flags.apply_notice(&flag, state, since);
-            room -= usize::from(outcome != NoticeOutcome::Known);
-            if outcome == NoticeOutcome::Reading || since.elapsed() < UNSETTLED {
+            budget -= usize::from(outcome != NoticeOutcome::Known);
+            if outcome == NoticeOutcome::Reading || since.elapsed() < COMPARED_FOR {
                 self.changed.insert(flag, (state, since));
             }
         }

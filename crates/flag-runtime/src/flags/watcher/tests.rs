@@ -1,4 +1,4 @@
-//! Facts about looking for changes, with a store that can be put back to what it was.
+//! Facts about the change watcher, with a store that can be restored to an older state.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ impl World {
         };
         world.revise("f", false).await;
         assert_eq!(world.value("f").await, Some(false));
-        world.look().await;
+        world.poll().await;
         world
     }
 
@@ -61,7 +61,7 @@ impl World {
             world.revise(&name, false).await;
             assert_eq!(world.value(&name).await, Some(false));
         }
-        world.look().await;
+        world.poll().await;
         world
     }
 
@@ -84,7 +84,7 @@ impl World {
         for reads in &mut reads {
             sleep(pause).await;
             self.counted();
-            self.look().await;
+            self.poll().await;
             *reads = self.counted().0;
         }
         reads
@@ -97,7 +97,7 @@ impl World {
         appended.await.unwrap();
     }
 
-    /// Writes a revision as the tooling of the reference does, which tells nobody.
+    /// Writes a revision as the tooling of the Python framework does, which does not update the head row.
     async fn revise_untold(&self, name: &str, control: bool) {
         let in_an_hour = SystemClock.now().unix_micros() + 3_600_000_000;
         let at = Timestamp::from_unix_micros(in_an_hour).unwrap();
@@ -120,7 +120,7 @@ impl World {
     }
 
     /// Looks for changes, and lets the reads that this begins come to their end.
-    async fn look(&mut self) {
+    async fn poll(&mut self) {
         self.watch.poll().await;
         sleep(Duration::from_millis(1)).await;
     }
@@ -194,7 +194,7 @@ async fn a_head_row_is_forgotten_when_its_project_is() {
         ..flag("f")
     };
     world.flags.current(&unknown).await.unwrap_err();
-    world.look().await;
+    world.poll().await;
     world.watch.sweep();
     assert_eq!(world.watch.seen.len(), 2);
     sleep(Duration::from_secs(11)).await;
@@ -211,11 +211,11 @@ async fn a_project_that_does_not_change_costs_two_small_cells_a_look() {
             world.revise(&format!("flag_{flag}"), true).await;
         }
         for _ in 0..3 {
-            world.look().await;
+            world.poll().await;
         }
         world.counted();
         for _ in 0..10 {
-            world.look().await;
+            world.poll().await;
         }
         costs.push(world.counted());
     }
@@ -233,17 +233,17 @@ async fn a_change_that_an_older_release_told_is_served() {
     let head = world.rows().get(key, Columns::All).await;
     let head = head.unwrap().unwrap().cells;
     let newest = world.store.latest_revision(&flag("f")).await.unwrap();
-    let told = newest.unwrap().created().to_string();
+    let created = newest.unwrap().created().to_string();
     let expected = Expected {
         column: "feature/f",
         value: head.get("feature/f"),
     };
     let cells = Cells::default()
-        .with("feature/f", &told)
-        .with("LatestChange", &told);
+        .with("feature/f", &created)
+        .with("LatestChange", &created);
     let set = world.rows().compare_and_set(key, expected, &cells).await;
     assert_eq!(set.unwrap(), CompareAndSet::Set);
-    world.look().await;
+    world.poll().await;
     assert_eq!(world.value("f").await, Some(true));
 }
 
@@ -252,7 +252,7 @@ async fn a_revision_is_served_whose_writer_died_before_telling() {
     let mut world = World::new().await;
     let before = world.backup(is_head).await;
     world.revise("f", true).await;
-    // As if the last step had not been taken: the head row says what it said when the claim was made.
+    // As if the last step were missing: the head row is as it was when the claim was made.
     let heads = world.rows().scan(Scan::prefix("")).await.unwrap();
     let newest = world
         .store
@@ -270,7 +270,7 @@ async fn a_revision_is_served_whose_writer_died_before_telling() {
     head.cells.set("feature/f", claim);
     head.cells.set("ChangeId", "1");
     world.rows().put([head]);
-    world.look().await;
+    world.poll().await;
     assert_eq!(world.value("f").await, Some(true));
     assert_eq!(world.restored_projects(), 0);
 }
@@ -280,11 +280,11 @@ async fn a_revision_that_vanished_is_served_no_more() {
     let mut world = World::new().await;
     let backup = world.backup(|_| true).await;
     world.revise("f", true).await;
-    world.look().await;
+    world.poll().await;
     assert_eq!(world.value("f").await, Some(true));
     assert_eq!(world.restored_projects(), 0);
     world.restore(backup);
-    world.look().await;
+    world.poll().await;
     assert_eq!(world.value("f").await, Some(false));
     assert_eq!(world.restored_projects(), 1);
     sleep(Duration::from_hours(1)).await;
@@ -297,9 +297,9 @@ async fn a_flag_that_vanished_is_not_found() {
     let backup = world.backup(|_| true).await;
     world.revise("g", true).await;
     assert_eq!(world.value("g").await, Some(true));
-    world.look().await;
+    world.poll().await;
     world.restore(backup);
-    world.look().await;
+    world.poll().await;
     assert_eq!(world.value("g").await, None);
     assert_eq!(world.value("f").await, Some(false));
 }
@@ -311,10 +311,10 @@ async fn a_flag_of_the_store_that_was_restored_is_found_at_once() {
     world.revise("g", true).await;
     let with_g = world.backup(|_| true).await;
     world.restore(before);
-    world.look().await;
+    world.poll().await;
     assert_eq!(world.value("g").await, None);
     world.restore(with_g);
-    world.look().await;
+    world.poll().await;
     assert_eq!(world.value("g").await, Some(true));
 }
 
@@ -326,15 +326,15 @@ async fn a_store_without_the_head_row_is_read_again() {
     world.revise_untold("untold", true).await;
     assert_eq!(world.value("untold").await, Some(true));
     world.revise("f", true).await;
-    world.look().await;
+    world.poll().await;
     world.restore(backup);
-    world.look().await;
+    world.poll().await;
     assert_eq!(world.value("f").await, Some(false));
     assert_eq!(world.value("untold").await, None);
     assert_eq!(world.restored_projects(), 1);
 }
 
-/// The tooling of the reference never touches the head row, so what is served may be newer than that says.
+/// The tooling of the Python framework never updates the head row, so the served revision may be newer than the head row says.
 #[tokio::test(start_paused = true)]
 async fn a_revision_that_the_head_row_does_not_know_stays_in_force() {
     let mut world = World::new().await;
@@ -345,10 +345,10 @@ async fn a_revision_that_the_head_row_does_not_know_stays_in_force() {
     // Who looks for the first time finds an older one in the head row.
     world.watch = ChangeWatcher::new(world.store.clone(), world.flags.clone());
     world.counted();
-    world.look().await;
+    world.poll().await;
     assert_eq!(world.counted().0, 2, "the head row, and the flag");
     for _ in 0..10 {
-        world.look().await;
+        world.poll().await;
     }
     assert_eq!(world.value("f").await, Some(true));
     assert_eq!(world.restored_projects(), 0);
@@ -386,7 +386,7 @@ async fn flags_whose_reads_bring_nothing_do_not_keep_others_from_being_read() {
     let mut world = World::with_flags(300).await;
     world.revise("last", false).await;
     assert_eq!(world.value("last").await, Some(false));
-    world.look().await;
+    world.poll().await;
     let before = world.backup(|row| !is_head(row)).await;
     world.revise_all(300).await;
     world.revise("last", true).await;
@@ -396,8 +396,8 @@ async fn flags_whose_reads_bring_nothing_do_not_keep_others_from_being_read() {
     let rows = before.scan(Scan::prefix("")).await.unwrap();
     after.put(rows);
     world.restore(after);
-    world.look().await;
-    world.look().await;
+    world.poll().await;
+    world.poll().await;
     assert_eq!(world.value("flag_0").await, Some(false));
     assert_eq!(world.value("last").await, Some(true));
 }

@@ -49,8 +49,8 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<ExposureRecord>, StoreError>> {
         let call = async move { self.store.opened()?.page(of, after, limit).await };
-        let patience = self.bounds.patience(Some(limit));
-        Box::pin(self.bounds.read(Operation::Scan, patience, call))
+        let timeout = self.bounds.scan_timeout(Some(limit));
+        Box::pin(self.bounds.read(Operation::Scan, timeout, call))
     }
 
     fn of_instance<'a>(
@@ -59,20 +59,20 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
         instance: &'a InstanceId<'a>,
     ) -> BoxFuture<'a, Result<Vec<InstanceExposures>, StoreError>> {
         let call = async { self.store.opened()?.of_instance(project, instance).await };
-        let patience = self.bounds.patience(None);
-        Box::pin(self.bounds.read(Operation::Keys, patience, call))
+        let timeout = self.bounds.scan_timeout(None);
+        Box::pin(self.bounds.read(Operation::Keys, timeout, call))
     }
 
     /// Always fails: no exposure is deleted through the guard.
     fn delete<'a>(&'a self, _: &'a InstanceExposures) -> BoxFuture<'a, Result<(), StoreError>> {
-        let source = "this store deletes nothing".into();
+        let source = "the guard of the store allows no deletion".into();
         Box::pin(std::future::ready(Err(StoreError::Refused { source })))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         let call = async { self.store.opened()?.ping().await };
-        let patience = self.bounds.settings.deadline;
-        Box::pin(self.bounds.read(Operation::Ping, patience, call))
+        let timeout = self.bounds.settings.deadline;
+        Box::pin(self.bounds.read(Operation::Ping, timeout, call))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -14,20 +14,20 @@ impl RowStore for StoreGuard<dyn RowStore> {
         columns: Columns<'a>,
     ) -> BoxFuture<'a, Result<Option<Row>, StoreError>> {
         let call = async move { self.store.opened()?.get(key, columns).await };
-        let patience = self.bounds.settings.deadline;
-        Box::pin(self.bounds.read(Operation::Get, patience, call))
+        let timeout = self.bounds.settings.deadline;
+        Box::pin(self.bounds.read(Operation::Get, timeout, call))
     }
 
     fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        let patience = self.bounds.patience(scan.limit);
+        let timeout = self.bounds.scan_timeout(scan.limit);
         let call = async { self.store.opened()?.scan(scan).await };
-        Box::pin(self.bounds.read(Operation::Scan, patience, call))
+        Box::pin(self.bounds.read(Operation::Scan, timeout, call))
     }
 
     fn keys(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {
-        let patience = self.bounds.patience(scan.limit);
+        let timeout = self.bounds.scan_timeout(scan.limit);
         let call = async { self.store.opened()?.keys(scan).await };
-        Box::pin(self.bounds.read(Operation::Keys, patience, call))
+        Box::pin(self.bounds.read(Operation::Keys, timeout, call))
     }
 
     fn insert_if_absent<'a>(&'a self, row: &'a Row) -> BoxFuture<'a, Result<Insert, StoreError>> {
@@ -50,8 +50,8 @@ impl RowStore for StoreGuard<dyn RowStore> {
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         let call = async { self.store.opened()?.ping().await };
-        let patience = self.bounds.settings.deadline;
-        Box::pin(self.bounds.read(Operation::Ping, patience, call))
+        let timeout = self.bounds.settings.deadline;
+        Box::pin(self.bounds.read(Operation::Ping, timeout, call))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -1,4 +1,4 @@
-//! Facts about the guard, with a store that answers when it is told to.
+//! Facts about the guard, with a scripted store.
 
 use std::borrow::Cow;
 use std::sync::Mutex;
@@ -16,45 +16,45 @@ use super::*;
 const READS: usize = 4;
 const DEADLINE: Duration = Duration::from_millis(280);
 
-/// Has stores be silent, fail, or answer, and knows how many calls there have been, and how many at once.
+/// How the store behaves, and counts of its calls: in all, in flight, and the most in flight.
 #[derive(Debug, Default)]
-struct Moods {
-    mood: Mutex<Mood>,
-    under_way: AtomicUsize,
+struct Behaviour {
+    mode: Mutex<Mode>,
+    in_flight: AtomicUsize,
     most: AtomicUsize,
     calls: AtomicUsize,
     woken: Notify,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Mood {
+enum Mode {
     #[default]
     Answers,
     Fails,
     Silent,
 }
 
-struct UnderWay<'a>(&'a Moods);
+struct InFlight<'a>(&'a Behaviour);
 
-impl Drop for UnderWay<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Moods {
-    async fn befall(self: Arc<Self>) -> Step {
+impl Behaviour {
+    async fn step(self: Arc<Self>) -> Step {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let under_way = self.under_way.fetch_add(1, Ordering::Relaxed) + 1;
-        let _under_way = UnderWay(&self);
-        self.most.fetch_max(under_way, Ordering::Relaxed);
-        let mood = *self.mood.lock().unwrap();
-        match mood {
-            Mood::Answers => Step::Pass,
-            Mood::Fails => Step::Fail(StoreError::Unavailable {
+        let in_flight = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
+        let _in_flight = InFlight(&self);
+        self.most.fetch_max(in_flight, Ordering::Relaxed);
+        let mode = *self.mode.lock().unwrap();
+        match mode {
+            Mode::Answers => Step::Pass,
+            Mode::Fails => Step::Fail(StoreError::Unavailable {
                 source: "down".into(),
             }),
-            Mood::Silent => {
+            Mode::Silent => {
                 self.woken.notified().await;
                 Step::Pass
             }
@@ -63,23 +63,23 @@ impl Moods {
 }
 
 struct World {
-    store: Arc<Moods>,
+    store: Arc<Behaviour>,
     guard: Arc<StoreGuard<dyn RowStore>>,
     log: StoreGuard<dyn ExposureLog>,
     registry: Registry,
 }
 
 impl World {
-    fn new(mood: Mood) -> Self {
-        let store = Arc::new(Moods::default());
+    fn new(mode: Mode) -> Self {
+        let store = Arc::new(Behaviour::default());
         let (rows, log) = (ScriptedRows::default(), ScriptedLog::default());
-        let moods = Arc::clone(&store);
-        rows.script(move |_| Arc::clone(&moods).befall());
-        let moods = Arc::clone(&store);
-        log.script(move |_| Arc::clone(&moods).befall());
+        let behaviour = Arc::clone(&store);
+        rows.script(move |_| Arc::clone(&behaviour).step());
+        let behaviour = Arc::clone(&store);
+        log.script(move |_| Arc::clone(&behaviour).step());
         let mut registry = Registry::default();
         let settings = GuardSettings {
-            reads: READS,
+            concurrent_reads: READS,
             deadline: DEADLINE,
         };
         let rows = DeferredStore::from(Arc::new(rows) as Arc<dyn RowStore>);
@@ -91,12 +91,12 @@ impl World {
             guard,
             registry,
         };
-        world.mood(mood);
+        world.mode(mode);
         world
     }
 
-    fn mood(&self, mood: Mood) {
-        *self.store.mood.lock().unwrap() = mood;
+    fn mode(&self, mode: Mode) {
+        *self.store.mode.lock().unwrap() = mode;
     }
 
     async fn get(&self) -> Result<(), StoreError> {
@@ -144,14 +144,14 @@ impl World {
     }
 }
 
-fn says(result: &Result<(), StoreError>, expected: &str) -> bool {
+fn failed_with(result: &Result<(), StoreError>, expected: &str) -> bool {
     let source = result.as_ref().err().and_then(std::error::Error::source);
     source.is_some_and(|source| source.to_string() == expected)
 }
 
 #[tokio::test(start_paused = true)]
 async fn reads_are_bounded_and_all_end_at_their_deadline() {
-    let world = World::new(Mood::Silent);
+    let world = World::new(Mode::Silent);
     let began = Instant::now();
     let results = world.get_at_once(1_000).join_all().await;
     assert!(began.elapsed() <= DEADLINE + Duration::from_millis(1));
@@ -159,19 +159,19 @@ async fn reads_are_bounded_and_all_end_at_their_deadline() {
     assert_eq!(world.store.most.load(Ordering::Relaxed), READS);
     let crowded = results
         .iter()
-        .filter(|result| says(result, "too many reads under way"));
-    assert!(crowded.count() >= 1_000 - READS * (2 + WAITING_PER_PLACE));
+        .filter(|result| failed_with(result, "too many concurrent reads"));
+    assert!(crowded.count() >= 1_000 - READS * (2 + WAITING_PER_READ));
     assert_eq!(world.guard.bounds.waiting.load(Ordering::Relaxed), 0);
     assert!(world.scrape().contains("store_calls_in_flight 0"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_that_waits_gets_the_next_place() {
-    let world = World::new(Mood::Silent);
+async fn a_read_that_waits_gets_the_next_permit() {
+    let world = World::new(Mode::Silent);
     let tasks = world.get_at_once(READS + 2);
     sleep(DEADLINE / 2).await;
     assert_eq!(world.store.calls.load(Ordering::Relaxed), READS);
-    world.mood(Mood::Answers);
+    world.mode(Mode::Answers);
     world.store.woken.notify_waiters();
     assert!(tasks.join_all().await.iter().all(Result::is_ok));
     assert_eq!(world.store.calls.load(Ordering::Relaxed), READS + 2);
@@ -179,12 +179,12 @@ async fn a_read_that_waits_gets_the_next_place() {
 
 #[tokio::test(start_paused = true)]
 async fn failures_in_a_row_are_answered_without_the_store() {
-    let world = World::new(Mood::Fails);
+    let world = World::new(Mode::Fails);
     for _ in 0..5 {
-        assert!(says(&world.get().await, "down"));
+        assert!(failed_with(&world.get().await, "down"));
     }
     for _ in 0..100 {
-        assert!(says(&world.get().await, "circuit open"));
+        assert!(failed_with(&world.get().await, "circuit open"));
     }
     assert_eq!(world.store.calls.load(Ordering::Relaxed), 5);
     let text = world.scrape();
@@ -196,7 +196,7 @@ async fn failures_in_a_row_are_answered_without_the_store() {
     ] {
         assert!(text.contains(line), "no {line} in {text}");
     }
-    world.mood(Mood::Answers);
+    world.mode(Mode::Answers);
     advance(Duration::from_millis(500)).await;
     world.get().await.unwrap();
     assert!(
@@ -208,14 +208,14 @@ async fn failures_in_a_row_are_answered_without_the_store() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_is_found_again_though_nobody_asks() {
-    let world = World::new(Mood::Fails);
+    let world = World::new(Mode::Fails);
     for _ in 0..5 {
         world.get().await.unwrap_err();
     }
     let guard = Arc::clone(&world.guard);
     let probing = tokio::spawn(async move { guard.probe().await });
     sleep(Duration::from_mins(1)).await;
-    world.mood(Mood::Answers);
+    world.mode(Mode::Answers);
     sleep(Duration::from_millis(1_100)).await;
     assert!(!world.guard.circuit().is_open());
     let calls = world.store.calls.load(Ordering::Relaxed);
@@ -225,15 +225,15 @@ async fn a_store_is_found_again_though_nobody_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn exposures_have_a_circuit_of_their_own_and_need_no_place() {
-    let world = World::new(Mood::Silent);
+async fn exposures_have_a_circuit_of_their_own_and_need_no_permit() {
+    let world = World::new(Mode::Silent);
     let _reads = world.get_at_once(READS);
     sleep(Duration::from_millis(1)).await;
-    world.mood(Mood::Fails);
+    world.mode(Mode::Fails);
     for _ in 0..5 {
-        assert!(says(&world.write().await, "down"));
+        assert!(failed_with(&world.write().await, "down"));
     }
-    assert!(says(&world.write().await, "circuit open"));
+    assert!(failed_with(&world.write().await, "circuit open"));
     assert!(!world.guard.circuit().is_open());
     assert!(
         world
@@ -243,19 +243,19 @@ async fn exposures_have_a_circuit_of_their_own_and_need_no_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_nobody_waits_for_leaves_its_place() {
-    let world = World::new(Mood::Silent);
+async fn a_call_that_nobody_waits_for_returns_its_permit() {
+    let world = World::new(Mode::Silent);
     for _ in 0..READS * 2 {
         let gone = timeout(Duration::from_millis(1), world.get()).await;
         assert!(gone.is_err());
     }
-    world.mood(Mood::Answers);
+    world.mode(Mode::Answers);
     world.get().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_scan_of_everything_may_take_longer() {
-    let world = World::new(Mood::Silent);
+    let world = World::new(Mode::Silent);
     let scan = world.guard.scan(Scan::prefix(""));
     assert!(timeout(DEADLINE * 2, scan).await.is_err());
     let scan = Scan {

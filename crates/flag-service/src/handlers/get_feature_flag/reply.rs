@@ -1,11 +1,10 @@
 //! The reply of `GET /get-feature-flag`, written straight into its buffer.
 //!
-//! The same bytes as serde writes for a [`FlagReply`](flag_api::FlagReply), as the test checks, in a quarter of the time:
-//! text without escapes is copied.
+//! Writes the same bytes as serde for a [`FlagReply`](flag_api::FlagReply), as the test checks, but copies text without escapes.
 
 use flag_model::{FlagType, FlagValue, InstanceId};
 
-/// Bytes between the parts, with room for the longest boolean and a few escapes.
+/// Bytes between the parts, including the longest boolean and a few escapes.
 const FRAME: usize = 128;
 
 /// Writes one reply.
@@ -21,8 +20,9 @@ pub(super) fn write(
         FlagValue::Text(text) => (FlagType::Data, text.len()),
     };
     let instance = instance.as_str();
-    let room = FRAME + request_id.len() + instance.len() + name.len() + text + rollout_group.len();
-    let mut json = Vec::with_capacity(room);
+    let capacity =
+        FRAME + request_id.len() + instance.len() + name.len() + text + rollout_group.len();
+    let mut json = Vec::with_capacity(capacity);
     json.extend_from_slice(b"{\"request_id\":");
     string(&mut json, request_id);
     json.extend_from_slice(b",\"instance_id\":");

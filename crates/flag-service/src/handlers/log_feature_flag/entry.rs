@@ -1,4 +1,4 @@
-//! Decodes one entry; all its mistakes are reported together.
+//! Decodes one entry; all its errors are reported together.
 
 use std::borrow::Cow;
 
@@ -13,22 +13,22 @@ use crate::http::is_request_id;
 
 /// Returns the exposure of an entry; request and time are the given ones unless the entry names its own.
 ///
-/// `place` is the position of the entry in a list, which messages begin with; `check` refuses invalid times.
+/// `path` is the position of the entry in a list, with which messages begin; `check` refuses invalid times.
 pub(super) fn decode<'a>(
     entry: &'a Value,
-    place: &str,
+    path: &str,
     request_id: &'a str,
     now: Timestamp,
     check: impl FnOnce(Timestamp) -> Result<Timestamp, Invalid>,
 ) -> Result<Exposure<'a>, String> {
     let Value::Object(entry) = entry else {
-        let place = if place.is_empty() { "body" } else { place };
+        let path = if path.is_empty() { "body" } else { path };
         let found = shown(entry);
-        return Err(format!("{place}: found {found}, expected an entry"));
+        return Err(format!("{path}: found {found}, expected an entry"));
     };
     let mut fields = Fields {
         entry,
-        place,
+        path,
         problems: Vec::new(),
     };
     let exposure = fields.exposure(request_id, now, check);
@@ -51,7 +51,7 @@ pub(super) fn shown(value: &Value) -> String {
 /// The fields of an entry, and what is wrong with them.
 struct Fields<'a, 'p> {
     entry: &'a Map<String, Value>,
-    place: &'p str,
+    path: &'p str,
     problems: Vec<String>,
 }
 
@@ -131,9 +131,9 @@ impl<'a> Fields<'a, '_> {
     }
 
     fn named(&self, name: &str) -> String {
-        match self.place {
+        match self.path {
             "" => name.to_owned(),
-            place => format!("{place}.{name}"),
+            path => format!("{path}.{name}"),
         }
     }
 }

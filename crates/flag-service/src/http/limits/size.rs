@@ -3,7 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_LENGTH;
 
-use crate::http::{Refusal, Size};
+use super::error::{LimitError, Size};
 
 /// The longest path with its query. The longest sensible query, percent-encoded, takes 3 KiB.
 const MOST_URI: usize = 8 << 10;
@@ -12,7 +12,7 @@ const MOST_URI: usize = 8 << 10;
 const MOST_HEAD: usize = 32 << 10;
 
 /// Refuses a request that is too large; a body may have `most_body` bytes.
-pub(super) fn check(request: &HttpRequest, most_body: usize) -> Result<(), Refusal> {
+pub(super) fn check(request: &HttpRequest, most_body: usize) -> Result<(), LimitError> {
     let uri = request.uri();
     let uri = uri.path().len() + uri.query().map_or(0, |query| query.len() + 1);
     let mut head = uri;
@@ -25,14 +25,17 @@ pub(super) fn check(request: &HttpRequest, most_body: usize) -> Result<(), Refus
         }
     }
     if uri > MOST_URI {
-        return Err(Refusal::UriTooLong(size(uri, MOST_URI)));
+        return Err(LimitError::UriTooLong(size(uri, MOST_URI)));
     }
     if head > MOST_HEAD {
-        return Err(Refusal::HeadersTooLarge(size(head, MOST_HEAD)));
+        return Err(LimitError::HeadersTooLarge(size(head, MOST_HEAD)));
     }
     let most = u64::try_from(most_body).unwrap_or(u64::MAX);
     if body > most {
-        return Err(Refusal::PayloadTooLarge(Size { found: body, most }));
+        return Err(LimitError::PayloadTooLarge {
+            found: Some(body),
+            most,
+        });
     }
     Ok(())
 }
@@ -52,7 +55,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check_refused(request: TestRequest, expected: Option<&Refusal>) {
+    fn check_refused(request: TestRequest, expected: Option<&LimitError>) {
         let refused = check(&request.to_http_request(), 64 << 10).err();
         assert_eq!(refused.as_ref(), expected);
     }
@@ -61,7 +64,7 @@ mod tests {
     fn a_uri_may_have_8_kib() {
         let uri = |length: usize| TestRequest::with_uri(&format!("/{}", "x".repeat(length - 1)));
         check_refused(uri(MOST_URI), None);
-        let expected = Refusal::UriTooLong(size(MOST_URI + 1, MOST_URI));
+        let expected = LimitError::UriTooLong(size(MOST_URI + 1, MOST_URI));
         check_refused(uri(MOST_URI + 1), Some(&expected));
     }
 
@@ -77,18 +80,19 @@ mod tests {
         check_refused(headers(MOST_HEAD - 64), None);
         let refused = check(&headers(MOST_HEAD).to_http_request(), 0);
         assert!(
-            matches!(refused, Err(Refusal::HeadersTooLarge(_))),
+            matches!(refused, Err(LimitError::HeadersTooLarge(_))),
             "{refused:?}"
         );
     }
 
     #[test]
-    fn a_body_may_have_what_is_set() {
+    fn a_body_may_be_as_large_as_the_setting_says() {
         let body = |length: &str| TestRequest::default().insert_header((CONTENT_LENGTH, length));
         check_refused(body("65536"), None);
         let refused = |found| {
             let most = 64 << 10;
-            Refusal::PayloadTooLarge(Size { found, most })
+            let found = Some(found);
+            LimitError::PayloadTooLarge { found, most }
         };
         check_refused(body("65537"), Some(&refused(65_537)));
         let length = "99999999999999999999999";

@@ -1,7 +1,7 @@
-//! Requests that wait for the store or for their own body. Beyond a limit they are refused at once.
+//! Limits the requests of each route that wait for the store or for their own body. Further ones are refused at once.
 //!
-//! An answer from the cache is ready at once; refusing it would cost almost as much as sending it (docs/decisions/0007), so
-//! it needs no place. Waiting requests pile up and hold memory, so each route has a limit of its own.
+//! An answer from the cache is ready at once, and refusing it would cost almost as much as sending it
+//! (docs/decisions/0007); so it is not limited. Waiting requests occupy memory.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -13,19 +13,20 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::http::Route;
-use crate::http::{ApiError, Refusal};
+use super::error::LimitError;
+use crate::http::{ApiError, Route};
 
-/// A waiting room for each route.
+/// The limits of all routes.
 #[derive(Debug)]
-pub(super) struct WaitingRoom {
+pub(super) struct WaitingLimits {
     most: usize,
     /// In the order of [`Route::ALL`].
-    rooms: Vec<(Route, Room)>,
+    counts: Vec<(Route, WaitingCount)>,
 }
 
+/// The waiting requests of a route.
 #[derive(Debug)]
-struct Room {
+struct WaitingCount {
     waiting: AtomicUsize,
     gauge: Gauge,
 }
@@ -35,10 +36,10 @@ struct Waits {
     route: &'static str,
 }
 
-/// A place in a room until it is dropped.
-struct Place<'a>(&'a Room);
+/// Permission to wait, until it is dropped.
+struct Permit<'a>(&'a WaitingCount);
 
-impl WaitingRoom {
+impl WaitingLimits {
     pub(super) fn new(most: usize, registry: &mut Registry) -> Self {
         let gauges = Family::<Waits, Gauge>::default();
         registry.register(
@@ -46,36 +47,36 @@ impl WaitingRoom {
             "Requests that wait for the store or for their body, by route",
             gauges.clone(),
         );
-        let rooms = Route::ALL.iter().map(|&route| {
+        let counts = Route::ALL.iter().map(|&route| {
             let labels = Waits {
                 route: route.path(),
             };
-            let room = Room {
+            let count = WaitingCount {
                 waiting: AtomicUsize::new(0),
                 gauge: gauges.get_or_create(&labels).clone(),
             };
-            (route, room)
+            (route, count)
         });
         Self {
             most,
-            rooms: rooms.collect(),
+            counts: counts.collect(),
         }
     }
 
-    /// Waits for an answer; refuses the request if there is no place. The future is then polled once only.
+    /// Waits for an answer; refuses the request if too many wait already. The future is then polled only once.
     pub(super) async fn wait<T>(
         &self,
         route: Route,
         answer: impl Future<Output = Result<T, ApiError>>,
     ) -> Result<T, ApiError> {
         let mut answer = pin!(answer);
-        let mut place = None;
+        let mut permit = None;
         poll_fn(|context| {
             let polled = answer.as_mut().poll(context);
-            if polled.is_pending() && place.is_none() {
-                place = self.enter(route);
-                if place.is_none() {
-                    return Poll::Ready(Err(Refusal::Overloaded.into()));
+            if polled.is_pending() && permit.is_none() {
+                permit = self.acquire(route);
+                if permit.is_none() {
+                    return Poll::Ready(Err(LimitError::Overloaded.into()));
                 }
             }
             polled
@@ -83,18 +84,18 @@ impl WaitingRoom {
         .await
     }
 
-    fn enter(&self, route: Route) -> Option<Place<'_>> {
-        let (_, room) = self.rooms.iter().find(|(of, _)| *of == route)?;
-        if room.waiting.fetch_add(1, Ordering::Relaxed) >= self.most {
-            room.waiting.fetch_sub(1, Ordering::Relaxed);
+    fn acquire(&self, route: Route) -> Option<Permit<'_>> {
+        let (_, count) = self.counts.iter().find(|(of, _)| *of == route)?;
+        if count.waiting.fetch_add(1, Ordering::Relaxed) >= self.most {
+            count.waiting.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        room.gauge.inc();
-        Some(Place(room))
+        count.gauge.inc();
+        Some(Permit(count))
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
         self.0.gauge.dec();
@@ -113,38 +114,38 @@ mod tests {
     const SOON: Duration = Duration::from_millis(1);
 
     /// Whether a request that would wait for ever is refused.
-    async fn is_refused(room: &WaitingRoom, route: Route) -> bool {
-        let answer = room.wait(route, pending::<Result<(), ApiError>>());
+    async fn is_refused(limits: &WaitingLimits, route: Route) -> bool {
+        let answer = limits.wait(route, pending::<Result<(), ApiError>>());
         match timeout(SOON, answer).await {
-            Ok(Err(ApiError::Refused(Refusal::Overloaded))) => true,
+            Ok(Err(ApiError::Limit(LimitError::Overloaded))) => true,
             Ok(answer) => panic!("{answer:?}"),
             Err(_) => false,
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_finds_no_room_is_refused_and_the_others_wait_on() {
-        let room = WaitingRoom::new(1, &mut Registry::default());
-        let first = room.wait(Route::GetFeatureFlag, pending::<Result<(), ApiError>>());
+    async fn a_request_beyond_the_limit_is_refused_and_the_others_wait_on() {
+        let limits = WaitingLimits::new(1, &mut Registry::default());
+        let first = limits.wait(Route::GetFeatureFlag, pending::<Result<(), ApiError>>());
         let mut first = Box::pin(first);
         assert!(timeout(SOON, first.as_mut()).await.is_err());
-        assert!(is_refused(&room, Route::GetFeatureFlag).await);
+        assert!(is_refused(&limits, Route::GetFeatureFlag).await);
         drop(first);
-        assert!(!is_refused(&room, Route::GetFeatureFlag).await);
+        assert!(!is_refused(&limits, Route::GetFeatureFlag).await);
         assert!(
-            !is_refused(&room, Route::GetFeatureFlag).await,
-            "a place was not left"
+            !is_refused(&limits, Route::GetFeatureFlag).await,
+            "a permit was not returned"
         );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_that_is_there_and_another_path_need_no_room() {
-        let room = WaitingRoom::new(1, &mut Registry::default());
-        let first = room.wait(Route::GetFeatureFlag, pending::<Result<(), ApiError>>());
+    async fn a_ready_answer_and_another_route_are_not_limited() {
+        let limits = WaitingLimits::new(1, &mut Registry::default());
+        let first = limits.wait(Route::GetFeatureFlag, pending::<Result<(), ApiError>>());
         let mut first = pin!(first);
         assert!(timeout(SOON, first.as_mut()).await.is_err());
-        let answer = room.wait(Route::GetFeatureFlag, ready(Ok(7))).await;
+        let answer = limits.wait(Route::GetFeatureFlag, ready(Ok(7))).await;
         assert_eq!(answer.unwrap(), 7);
-        assert!(!is_refused(&room, Route::Readyz).await);
+        assert!(!is_refused(&limits, Route::Readyz).await);
     }
 }

@@ -6,7 +6,7 @@ use prometheus_client::registry::Registry;
 /// The version of the service.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The commit that was built, as `FLAG_BUILD_COMMIT` named it while it was.
+/// The commit of this build, from the variable `FLAG_BUILD_COMMIT` at build time.
 const COMMIT: &str = match option_env!("FLAG_BUILD_COMMIT") {
     Some(commit) => commit,
     None => "unknown",

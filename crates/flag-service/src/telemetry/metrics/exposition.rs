@@ -17,7 +17,7 @@ impl Exposition {
     /// All formats.
     pub(crate) const ALL: [Self; 2] = [Self::OpenMetrics, Self::Prometheus];
 
-    /// Returns the format that an `Accept` header asks for.
+    /// Returns the format that an `Accept` header prefers.
     pub(crate) fn accepted(accept: &str) -> Self {
         let quality = |kinds: &[&str]| {
             let ranges = accept.split(',').filter_map(|range| quality(range, kinds));
@@ -48,7 +48,7 @@ impl Exposition {
     }
 }
 
-/// The quality of a media range, in thousandths, if it is of one of these kinds and of a version that we have.
+/// Returns the quality of a media range, in thousandths, if it is one of these kinds in a supported version.
 fn quality(range: &str, kinds: &[&str]) -> Option<u32> {
     let mut parts = range.split(';').map(str::trim);
     let kind = parts.next()?.to_ascii_lowercase();
@@ -67,7 +67,7 @@ fn quality(range: &str, kinds: &[&str]) -> Option<u32> {
     Some(quality)
 }
 
-/// `0.75` as 750.
+/// Parses `0.75` as 750.
 fn thousandths(value: &str) -> Option<u32> {
     let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
     let fraction = format!("{fraction:0<3}");
@@ -76,7 +76,7 @@ fn thousandths(value: &str) -> Option<u32> {
     (thousandths <= 1_000).then_some(thousandths)
 }
 
-/// The older text has no units and no infos, and describes a counter under the name of its samples.
+/// Converts to the older format, which has no units and infos, and describes a counter by the name of its samples.
 fn prometheus(openmetrics: &str) -> String {
     let mut text = String::with_capacity(openmetrics.len());
     let mut help = None;
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn each_scraper_gets_what_it_asks_for() {
+    fn each_scraper_gets_the_format_that_it_accepts() {
         // Prometheus 2.42, Prometheus 3, the OpenTelemetry collector, VictoriaMetrics, curl, a browser.
         check(
             "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_or_worse_is_not_given() {
+    fn a_format_that_is_refused_or_less_wanted_is_not_used() {
         for accept in [
             "application/openmetrics-text;q=0",
             "application/openmetrics-text;version=0.0.1",

@@ -27,7 +27,7 @@ impl Collector for Process {
         let boot = fs::read_to_string("/proc/stat").unwrap_or_default();
         if let Some(seconds) = cpu_seconds(&stat) {
             let counter = ConstCounter::new(seconds);
-            let (name, help) = ("process_cpu_seconds", "Processor time used, of all threads");
+            let (name, help) = ("process_cpu_seconds", "Processor time of all threads");
             counter.encode(encoder.encode_descriptor(
                 name,
                 help,
@@ -43,7 +43,7 @@ impl Collector for Process {
             ),
             (
                 "process_virtual_memory_bytes",
-                "Addresses mapped",
+                "Mapped virtual memory",
                 pages(&statm, 0),
             ),
             (
@@ -51,10 +51,10 @@ impl Collector for Process {
                 "Memory in use",
                 pages(&statm, 1),
             ),
-            ("process_open_fds", "Files and sockets open", open_files()),
+            ("process_open_fds", "Open files and sockets", open_files()),
             (
                 "process_max_fds",
-                "How many may be open",
+                "The most files and sockets that may be open",
                 getrlimit(Resource::Nofile).current.map(to_f64),
             ),
         ] {
@@ -89,7 +89,7 @@ fn pages(statm: &str, field: usize) -> Option<f64> {
     Some(to_f64(pages * u64::try_from(page_size()).ok()?))
 }
 
-/// One of the entries is the folder that is being read.
+/// Counts open files, without the folder that is being read.
 fn open_files() -> Option<f64> {
     let files = fs::read_dir("/proc/self/fd").ok()?.count();
     Some(to_f64(u64::try_from(files.saturating_sub(1)).ok()?))
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_told_as_it_is() {
+    fn the_metrics_of_this_process_are_plausible() {
         let mut registry = Registry::default();
         register(&mut registry);
         let mut text = String::new();

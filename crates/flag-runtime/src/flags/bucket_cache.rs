@@ -12,28 +12,28 @@ use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
-/// Settings of the position cache.
+/// Settings of the bucket cache.
 #[derive(Clone, Copy, Debug)]
-pub struct PositionSettings {
+pub struct BucketCacheSettings {
     /// How long a bucket is remembered.
     pub lifetime: Duration,
     /// The most buckets in memory.
     pub entries: usize,
 }
 
-/// The position cache: buckets of instances.
+/// Remembers the buckets of instances, if it is on.
 #[derive(Debug)]
-pub struct Positions(Option<Remembered>);
+pub struct BucketCache(Option<Enabled>);
 
 #[derive(Debug)]
-struct Remembered {
+struct Enabled {
     lifetime: Duration,
-    buckets: Cache<Place, (Bucket, Instant)>,
+    buckets: Cache<BucketKey, (Bucket, Instant)>,
 }
 
 /// The key of a bucket: everything that it depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+struct BucketKey {
     algorithm: HashAlgorithm,
     salt: Option<Box<str>>,
     instance: Box<str>,
@@ -41,17 +41,17 @@ struct Place {
 
 /// A borrowed key of a bucket.
 #[derive(PartialEq, Eq, Hash)]
-struct PlaceRef<'a> {
+struct BucketKeyRef<'a> {
     algorithm: HashAlgorithm,
     salt: Option<&'a str>,
     instance: &'a str,
 }
 
-impl Positions {
+impl BucketCache {
     /// Creates an empty cache; one that always hashes if the settings allow no entries or no lifetime.
-    pub fn new(settings: PositionSettings) -> Self {
+    pub fn new(settings: BucketCacheSettings) -> Self {
         let is_on = settings.entries > 0 && !settings.lifetime.is_zero();
-        Self(is_on.then(|| Remembered {
+        Self(is_on.then(|| Enabled {
             lifetime: settings.lifetime,
             buckets: Cache::new(settings.entries),
         }))
@@ -61,28 +61,28 @@ impl Positions {
     pub fn bucket(&self, format: &Format, instance: &InstanceId<'_>) -> Bucket {
         match &self.0 {
             None => bucket(format, instance),
-            Some(remembered) => remembered.bucket(format, instance),
+            Some(enabled) => enabled.bucket(format, instance),
         }
     }
 }
 
-impl Remembered {
+impl Enabled {
     fn bucket(&self, format: &Format, instance: &InstanceId<'_>) -> Bucket {
-        let place = PlaceRef::new(format, instance);
+        let key = BucketKeyRef::new(format, instance);
         let now = Instant::now();
-        if let Some((bucket, until)) = self.buckets.get(&place)
+        if let Some((bucket, until)) = self.buckets.get(&key)
             && now < until
         {
             return bucket;
         }
         let bucket = bucket(format, instance);
         self.buckets
-            .insert(place.to_owned(), (bucket, now + self.lifetime));
+            .insert(key.to_owned(), (bucket, now + self.lifetime));
         bucket
     }
 }
 
-impl<'a> PlaceRef<'a> {
+impl<'a> BucketKeyRef<'a> {
     fn new(format: &'a Format, instance: &'a InstanceId<'_>) -> Self {
         Self {
             algorithm: format.algorithm(),
@@ -91,8 +91,8 @@ impl<'a> PlaceRef<'a> {
         }
     }
 
-    fn to_owned(&self) -> Place {
-        Place {
+    fn to_owned(&self) -> BucketKey {
+        BucketKey {
             algorithm: self.algorithm,
             salt: self.salt.map(Into::into),
             instance: self.instance.into(),
@@ -100,9 +100,9 @@ impl<'a> PlaceRef<'a> {
     }
 }
 
-impl Place {
-    fn as_ref(&self) -> PlaceRef<'_> {
-        PlaceRef {
+impl BucketKey {
+    fn as_ref(&self) -> BucketKeyRef<'_> {
+        BucketKeyRef {
             algorithm: self.algorithm,
             salt: self.salt.as_deref(),
             instance: &self.instance,
@@ -110,16 +110,16 @@ impl Place {
     }
 }
 
-/// Hashes like its reference, so that either finds the other.
-impl Hash for Place {
+/// Has the hash of its borrowed form, so that either finds the other.
+impl Hash for BucketKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_ref().hash(state);
     }
 }
 
-impl Equivalent<Place> for PlaceRef<'_> {
-    fn equivalent(&self, place: &Place) -> bool {
-        *self == place.as_ref()
+impl Equivalent<BucketKey> for BucketKeyRef<'_> {
+    fn equivalent(&self, key: &BucketKey) -> bool {
+        *self == key.as_ref()
     }
 }
 
@@ -144,14 +144,11 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(positions: &Positions) {
+    fn check(cache: &BucketCache) {
         for format in formats() {
             for n in 0..100 {
                 let instance = InstanceId::new(format!("A{n}")).unwrap();
-                assert_eq!(
-                    positions.bucket(&format, &instance),
-                    bucket(&format, &instance)
-                );
+                assert_eq!(cache.bucket(&format, &instance), bucket(&format, &instance));
             }
         }
     }
@@ -160,23 +157,23 @@ mod tests {
     async fn what_is_remembered_is_what_would_be_hashed() {
         for entries in [0, 10, 1_000] {
             let lifetime = Duration::from_hours(48);
-            let positions = Positions::new(PositionSettings { lifetime, entries });
-            check(&positions);
-            check(&positions);
-            let remembered = positions.0.as_ref().map_or(0, |all| all.buckets.len());
+            let cache = BucketCache::new(BucketCacheSettings { lifetime, entries });
+            check(&cache);
+            check(&cache);
+            let remembered = cache.0.as_ref().map_or(0, |all| all.buckets.len());
             assert!(remembered <= entries.max(10) + 10, "{remembered}");
             assert!(remembered >= entries.min(400) / 2, "{remembered}");
             advance(lifetime).await;
-            check(&positions);
+            check(&cache);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_lifetime_remembers_nothing() {
-        let settings = PositionSettings {
+        let settings = BucketCacheSettings {
             lifetime: Duration::ZERO,
             entries: 10,
         };
-        assert!(Positions::new(settings).0.is_none());
+        assert!(BucketCache::new(settings).0.is_none());
     }
 }

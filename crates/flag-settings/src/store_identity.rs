@@ -1,29 +1,31 @@
-//! The identity of the store of a snapshot.
+//! The identity of a store, derived from settings alone, as the store may be unreachable.
 //!
-//! Made from settings alone, as the store may be unreachable when a snapshot is read. An embedded store is identified by
-//! its path, without resolving links (they may be missing), and by the deployment, as the same path on another machine is
-//! another store.
+//! An embedded store is identified by its path, without resolving links (they may be missing), and by the deployment, as
+//! the same path on another machine is another store.
 
 use std::path;
 
-use flag_settings::StoreSettings;
+use crate::store::StoreSettings;
 
-/// Returns a text that is the same for the same store in the same deployment only.
-pub(super) fn of(store: &StoreSettings, deployment: &str) -> String {
-    match store {
-        StoreSettings::Embedded(directory) => {
-            let absolute = path::absolute(directory);
-            let directory = absolute.as_ref().unwrap_or(directory);
-            format!("embedded {} of {deployment}", directory.display())
-        }
-        StoreSettings::Bigtable(settings) => {
-            let place = settings.emulator.as_ref();
-            let place = place.map_or_else(String::new, |emulator| format!(" emulator {emulator}"));
-            let (project, instance) = (&settings.project, &settings.instance);
-            format!(
-                "bigtable{place} {project}/{instance}/{}",
-                settings.flag_table
-            )
+impl StoreSettings {
+    /// Returns a text that is the same for the same store in the same deployment only.
+    pub fn identity(&self, deployment: &str) -> String {
+        match self {
+            Self::Embedded(directory) => {
+                let absolute = path::absolute(directory);
+                let directory = absolute.as_ref().unwrap_or(directory);
+                format!("embedded {} of {deployment}", directory.display())
+            }
+            Self::Bigtable(settings) => {
+                let emulator = settings.emulator.as_ref();
+                let emulator =
+                    emulator.map_or_else(String::new, |address| format!(" emulator {address}"));
+                let (project, instance) = (&settings.project, &settings.instance);
+                format!(
+                    "bigtable{emulator} {project}/{instance}/{}",
+                    settings.flag_table
+                )
+            }
         }
     }
 }
@@ -52,7 +54,7 @@ mod tests {
             StoreSettings::Embedded("data".into()),
             StoreSettings::Embedded("/data".into()),
         ];
-        let identity = |store| of(store, "hcb-dev csr-va anbc-hcb-dev");
+        let identity = |store: &StoreSettings| store.identity("hcb-dev csr-va anbc-hcb-dev");
         let mut identities: Vec<String> = stores.iter().map(identity).collect();
         identities.sort_unstable();
         identities.dedup();
@@ -67,7 +69,7 @@ mod tests {
     #[test]
     fn the_same_path_in_another_deployment_is_another_store() {
         let identity =
-            |path: &str, deployment| of(&StoreSettings::Embedded(path.into()), deployment);
+            |path: &str, deployment| StoreSettings::Embedded(path.into()).identity(deployment);
         let same = identity("flag-data", "dev csr-va p");
         assert_eq!(identity("./flag-data", "dev csr-va p"), same);
         for deployment in ["prod csr-va p", "dev prod p", "dev csr-va prod"] {

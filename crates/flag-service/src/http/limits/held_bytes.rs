@@ -1,4 +1,4 @@
-//! Bytes that callers make the service hold: unread answers and unfinished requests.
+//! Limits the bytes that callers make the service hold in memory: unread answers and unfinished requests.
 
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -6,8 +6,8 @@ use prometheus_client::registry::Registry;
 /// The most bytes of all callers together.
 const MOST: usize = 64 << 20;
 
-/// Bytes that each caller may hold beyond that: less than an idle connection takes.
-const SHARE: usize = 4 << 10;
+/// Bytes that each caller may hold even beyond that: less than the memory of an idle connection.
+const FREE_SHARE: usize = 4 << 10;
 
 /// Counts the bytes of all callers.
 #[derive(Clone, Debug)]
@@ -23,9 +23,9 @@ pub(crate) struct Held {
     bytes: usize,
 }
 
-/// The caller may hold no more bytes.
+/// Callers together hold too many bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoRoom;
+pub(crate) struct TooManyBytes;
 
 impl HeldBytes {
     /// Registers the metric.
@@ -33,7 +33,7 @@ impl HeldBytes {
         let total = Gauge::default();
         registry.register(
             "held_bytes",
-            "Bytes that callers make the service hold: answers that they do not take, requests that they do not finish",
+            "Bytes that the service holds for callers: unread answers, unfinished requests",
             total.clone(),
         );
         Self { total, most: MOST }
@@ -49,16 +49,16 @@ impl HeldBytes {
 }
 
 impl Held {
-    /// Sets the bytes of this caller. On an error the caller must release them.
-    pub(crate) fn set(&mut self, bytes: usize) -> Result<(), NoRoom> {
+    /// Sets the bytes of this caller. After an error they must be released.
+    pub(crate) fn set(&mut self, bytes: usize) -> Result<(), TooManyBytes> {
         if bytes == self.bytes {
             return Ok(());
         }
         let change = signed(bytes) - signed(self.bytes);
         self.bytes = bytes;
         let total = self.total.total.inc_by(change) + change;
-        if total > signed(self.total.most) && change > 0 && bytes > SHARE {
-            return Err(NoRoom);
+        if total > signed(self.total.most) && change > 0 && bytes > FREE_SHARE {
+            return Err(TooManyBytes);
         }
         Ok(())
     }
@@ -72,7 +72,7 @@ impl Drop for Held {
 
 #[cfg(test)]
 impl HeldBytes {
-    /// What all callers together make the service hold.
+    /// Returns the bytes of all callers.
     pub(crate) fn total(&self) -> i64 {
         self.total.get()
     }
@@ -80,7 +80,7 @@ impl HeldBytes {
 
 #[cfg(test)]
 impl Held {
-    /// One who is alone.
+    /// The count of a caller without others.
     pub(crate) fn for_tests() -> Self {
         HeldBytes::new(&mut Registry::default()).caller()
     }
@@ -95,23 +95,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shares_of_all_connections_are_less_than_what_all_may_hold() {
+    fn the_free_shares_of_all_connections_are_less_than_the_limit() {
         let connections = crate::config::Config::of_defaults().limits.connections;
-        assert!(connections * SHARE < MOST);
+        assert!(connections * FREE_SHARE < MOST);
     }
 
     #[test]
-    fn who_holds_much_is_refused_more_when_all_hold_too_much() {
+    fn a_caller_with_many_bytes_gets_no_more_while_all_hold_too_many() {
         let mut all = HeldBytes::new(&mut Registry::default());
-        all.most = SHARE * 3;
+        all.most = FREE_SHARE * 3;
         let (mut one, mut other) = (all.caller(), all.caller());
-        assert_eq!(one.set(SHARE * 2), Ok(()));
-        assert_eq!(other.set(SHARE), Ok(()));
-        assert_eq!(one.set(SHARE * 2 + 1), Err(NoRoom));
-        assert_eq!(one.set(SHARE * 2), Ok(()), "less is always well");
+        assert_eq!(one.set(FREE_SHARE * 2), Ok(()));
+        assert_eq!(other.set(FREE_SHARE), Ok(()));
+        assert_eq!(one.set(FREE_SHARE * 2 + 1), Err(TooManyBytes));
+        assert_eq!(one.set(FREE_SHARE * 2), Ok(()), "less is always permitted");
         let mut small = all.caller();
-        assert_eq!(small.set(SHARE), Ok(()), "a share is left to everybody");
-        assert_eq!(all.total(), signed(SHARE * 4));
+        assert_eq!(
+            small.set(FREE_SHARE),
+            Ok(()),
+            "every caller has a free share"
+        );
+        assert_eq!(all.total(), signed(FREE_SHARE * 4));
         drop((one, other, small));
         assert_eq!(all.total(), 0);
     }

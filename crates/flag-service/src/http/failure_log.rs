@@ -1,6 +1,6 @@
 //! Log lines of failed requests, rate-limited per code.
 //!
-//! Failures that the Python service also logged begin with its words, which alerts may search for.
+//! Messages of failures that the Python framework also logged begin as there, since alerts may search for them.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,30 +9,33 @@ use std::time::{Duration, Instant};
 use actix_web::HttpRequest;
 use actix_web::http::{StatusCode, Version};
 use flag_api::Code;
-use flag_runtime::{CacheError, with_causes};
+use flag_model::with_causes;
+use flag_runtime::CacheError;
 use flag_store::UnreadableRow;
 use opentelemetry::trace::TraceFlags;
 use tracing::{error, warn};
 
-use crate::http::{ApiError, RequestId, Route};
-use crate::telemetry::{Telemetry, Trace};
+use super::problem::ApiError;
+use super::request_id::RequestId;
+use super::route::Route;
+use crate::telemetry::Trace;
 
-/// The shortest time between two lines of a fault of the service, in milliseconds.
+/// The shortest time between two lines about an error of the service, in milliseconds.
 const PAUSE: u64 = 1_000;
 
-/// The same for a fault of the caller.
+/// The same for an error of the caller.
 const PAUSE_FOR_CALLERS: u64 = 10_000;
 
 /// When each code was last logged, and how many lines were left out since.
 #[derive(Debug)]
-pub(super) struct Failures {
+pub(crate) struct FailureLog {
     began: Instant,
     /// In the order of [`Code::ALL`].
-    kinds: Vec<Kind>,
+    by_code: Vec<CodeLog>,
 }
 
 #[derive(Debug, Default)]
-struct Kind {
+struct CodeLog {
     /// When the next line is due, in milliseconds since `began`.
     next: AtomicU64,
     left_out: AtomicU64,
@@ -53,25 +56,25 @@ pub(crate) struct FailedRequest<'a> {
     pub(crate) error: &'a ApiError,
 }
 
-impl Default for Failures {
+impl Default for FailureLog {
     fn default() -> Self {
         Self {
             began: Instant::now(),
-            kinds: Code::ALL.iter().map(|_| Kind::default()).collect(),
+            by_code: Code::ALL.iter().map(|_| CodeLog::default()).collect(),
         }
     }
 }
 
-impl Failures {
+impl FailureLog {
     /// Returns how many lines were left out, if the next one is due.
-    fn turn(&self, code: Code, pause: u64) -> Option<u64> {
+    fn next_line(&self, code: Code, pause: u64) -> Option<u64> {
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.kinds.get(code as usize)?.turn(now, pause)
+        self.by_code.get(code as usize)?.next_line(now, pause)
     }
 }
 
-impl Kind {
-    fn turn(&self, now: u64, pause: u64) -> Option<u64> {
+impl CodeLog {
+    fn next_line(&self, now: u64, pause: u64) -> Option<u64> {
         let next = self.next.load(Ordering::Relaxed);
         let is_time = now >= next
             && self
@@ -86,8 +89,8 @@ impl Kind {
     }
 }
 
-impl Telemetry {
-    /// Logs a fault of the service, if a line is due.
+impl FailureLog {
+    /// Logs an error of the service, if a line is due.
     ///
     /// The query is left out, as it contains the instance id; so is the content of unreadable cells.
     pub(crate) fn log_fault(
@@ -98,10 +101,10 @@ impl Telemetry {
     ) {
         let FailedRequest { request, error, .. } = failed;
         let code = error.code();
-        let Some(left_out) = self.failures.turn(code, PAUSE) else {
+        let Some(left_out) = self.next_line(code, PAUSE) else {
             return;
         };
-        let words = words(error).unwrap_or(Cow::Borrowed(FAILED));
+        let message = message(error).unwrap_or(Cow::Borrowed(FAILED));
         let context = failed.trace.context(request);
         let is_traced = context.is_valid();
         let (trace, span) = (
@@ -123,17 +126,17 @@ impl Telemetry {
             httpRequest.status = status.as_u16(),
             httpRequest.protocol = protocol(request.version()),
             httpRequest.latency = format!("{:.6}s", lasted.as_secs_f64()),
-            "{words}"
+            "{message}"
         );
     }
 
-    /// Logs a fault of the caller, if the reference did and a line is due.
-    pub(crate) fn log_refusal(&self, failed: &FailedRequest<'_>) {
-        let Some(words) = words(failed.error) else {
+    /// Logs an error of the caller, if the Python framework did so too, and a line is due.
+    pub(crate) fn log_caller_error(&self, failed: &FailedRequest<'_>) {
+        let Some(message) = message(failed.error) else {
             return;
         };
         let code = failed.error.code();
-        let Some(left_out) = self.failures.turn(code, PAUSE_FOR_CALLERS) else {
+        let Some(left_out) = self.next_line(code, PAUSE_FOR_CALLERS) else {
             return;
         };
         warn!(
@@ -141,17 +144,17 @@ impl Telemetry {
             left_out,
             labels.code = code.as_str(),
             labels.route = failed.route.path(),
-            "{words}"
+            "{message}"
         );
     }
 }
 
-/// The message of a failure that the reference did not log.
+/// The message of a failure that the Python framework did not log.
 const FAILED: &str = "request failed";
 
-/// Returns the log message of the reference, if it had one. Input of the caller is left out: it could be a misplaced
+/// Returns the log message of the Python framework, if it had one. Input of the caller is left out: it could be a misplaced
 /// instance id.
-fn words(error: &ApiError) -> Option<Cow<'static, str>> {
+fn message(error: &ApiError) -> Option<Cow<'static, str>> {
     let (code, detail) = error.describe();
     match (code, error) {
         (Code::InvalidFlagType, _) => Some("Invalid flag type: neither feature nor data".into()),
@@ -168,7 +171,7 @@ fn words(error: &ApiError) -> Option<Cow<'static, str>> {
     }
 }
 
-/// The column that holds one.
+/// The column of the hash algorithm.
 const HASH_ALGORITHM: &str = "HashAlgorithm";
 
 /// Returns the details that the caller does not get.
@@ -200,28 +203,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kind_has_one_line_a_second_and_says_what_was_left_out() {
-        let kind = Kind::default();
-        let turn = |now| kind.turn(now, PAUSE);
-        assert_eq!(turn(5), Some(0));
-        assert_eq!(turn(5), None);
-        assert_eq!(turn(1_004), None);
-        assert_eq!(turn(1_005), Some(2));
-        assert_eq!(turn(9_000), Some(0));
+    fn a_code_has_one_line_a_second_with_the_number_left_out() {
+        let log = CodeLog::default();
+        let next_line = |now| log.next_line(now, PAUSE);
+        assert_eq!(next_line(5), Some(0));
+        assert_eq!(next_line(5), None);
+        assert_eq!(next_line(1_004), None);
+        assert_eq!(next_line(1_005), Some(2));
+        assert_eq!(next_line(9_000), Some(0));
     }
 
     #[test]
-    fn one_kind_silences_no_other() {
-        let failures = Failures::default();
+    fn one_code_silences_no_other() {
+        let failure_log = FailureLog::default();
         for code in Code::ALL {
-            assert_eq!(failures.turn(*code, PAUSE), Some(0), "{code}");
-            assert_eq!(failures.turn(*code, PAUSE), None, "{code}");
+            assert_eq!(failure_log.next_line(*code, PAUSE), Some(0), "{code}");
+            assert_eq!(failure_log.next_line(*code, PAUSE), None, "{code}");
         }
     }
 
-    /// How the reference's messages begin, and ours, and whether the handbook says so.
+    /// Messages begin as those of the Python framework, and `docs/operating.md` lists them.
     #[test]
-    fn what_the_reference_logs_begins_with_its_words() {
+    fn messages_begin_as_those_of_the_python_framework() {
         let flag = "p/feature/f".parse::<FlagKey>().unwrap();
         let late = StoreError::TimedOut {
             after: Duration::from_millis(280),
@@ -261,15 +264,15 @@ mod tests {
         let handbook = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md");
         let handbook = std::fs::read_to_string(handbook).unwrap();
         for (error, beginning) in expected {
-            let words = words(&error).unwrap();
-            assert!(words.starts_with(beginning), "{words}");
-            assert!(!words.contains("A12345"), "{words}");
+            let message = message(&error).unwrap();
+            assert!(message.starts_with(beginning), "{message}");
+            assert!(!message.contains("A12345"), "{message}");
             assert!(
                 handbook.contains(&format!("| `{beginning}…` |")),
                 "{beginning}"
             );
         }
-        assert_eq!(words(&ApiError::Internal), None);
+        assert_eq!(message(&ApiError::Internal), None);
         assert!(handbook.contains(&format!("| `{FAILED}` |")));
     }
 }

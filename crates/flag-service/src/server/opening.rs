@@ -1,9 +1,10 @@
-//! Opens the store in the background, and tries again until it works.
+//! Opens the store in the background, and retries until it succeeds.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use flag_model::{Backoff, Jitter};
+use flag_model::{Backoff, Jitter, with_causes};
+use flag_runtime::DeferredStore;
 use flag_settings::{OpenStoreError, StoreSettings};
 use flag_store::{AppendError, BoxFuture, ExposureLog, FlagStore, RowStore, SystemClock};
 use tokio::runtime::Handle;
@@ -12,13 +13,10 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
-use super::deferred::DeferredStore;
-use crate::causes::with_causes;
-
 /// How long the start waits for the store, so that the first request usually finds it open.
 const START_WAITS: Duration = Duration::from_secs(1);
 
-/// How long the start waits for a store that is seeded: its flags are usually requested at once.
+/// How long the start waits for a store that gets sample flags, as they are usually requested at once.
 const SEED_WAITS: Duration = Duration::from_secs(10);
 
 /// Pauses between attempts to open the store.
@@ -29,22 +27,22 @@ const BACKOFF: Backoff = Backoff {
 };
 
 /// Adds sample flags to a store before it is used.
-pub type Seed = fn(&FlagStore) -> BoxFuture<'_, Result<(), AppendError>>;
+pub(super) type Seed = fn(&FlagStore) -> BoxFuture<'_, Result<(), AppendError>>;
 
-/// The connections to the store; each is unavailable until it is opened.
+/// The connections to the store; each is unavailable until it is open.
 #[derive(Clone, Debug, Default)]
-pub struct Stores {
+pub(super) struct Stores {
     /// The flags.
-    pub rows: Arc<DeferredStore<dyn RowStore>>,
+    pub(super) rows: Arc<DeferredStore<dyn RowStore>>,
     /// The exposure log, for writes that a request waits for.
-    pub log: Arc<DeferredStore<dyn ExposureLog>>,
+    pub(super) log: Arc<DeferredStore<dyn ExposureLog>>,
     /// The exposure log, for writes in the background.
-    pub background: Arc<DeferredStore<dyn ExposureLog>>,
+    pub(super) background: Arc<DeferredStore<dyn ExposureLog>>,
 }
 
 /// Why the store can never be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub(super) enum OpenError {
     /// The store itself could not be opened.
     #[error(transparent)]
     Store(#[from] OpenStoreError),
@@ -58,62 +56,63 @@ pub enum OpenError {
 
 /// A store that is being opened in the background.
 #[derive(Debug)]
-pub struct Opening {
-    patience: Duration,
-    tried: Option<oneshot::Receiver<()>>,
+pub(super) struct Opening {
+    /// How long the start waits for the first attempt.
+    start_waits: Duration,
+    first_attempt: Option<oneshot::Receiver<()>>,
     /// Ends when the store is open, or after a permanent failure.
-    trying: Option<JoinHandle<Result<(), OpenError>>>,
+    task: Option<JoinHandle<Result<(), OpenError>>>,
 }
 
 impl Opening {
     /// Begins to open the store of these settings, and seeds it before anything reads it. The connection for writes in
     /// the background belongs to the runtime `background`.
-    pub fn begin(
+    pub(super) fn begin(
         settings: StoreSettings,
         seed: Option<Seed>,
         background: Handle,
     ) -> (Stores, Self) {
         let stores = Stores::default();
-        let (sender, tried) = oneshot::channel();
-        let trying = tokio::spawn(open(settings, seed, background, stores.clone(), sender));
+        let (sender, first_attempt) = oneshot::channel();
+        let task = tokio::spawn(open(settings, seed, background, stores.clone(), sender));
         let opening = Self {
-            patience: if seed.is_some() {
+            start_waits: if seed.is_some() {
                 SEED_WAITS
             } else {
                 START_WAITS
             },
-            tried: Some(tried),
-            trying: Some(trying),
+            first_attempt: Some(first_attempt),
+            task: Some(task),
         };
         (stores, opening)
     }
 
-    /// Waits for the first attempt, but only a moment; an error if no attempt can succeed.
-    pub async fn tried_once(&mut self) -> Result<(), OpenError> {
-        if let Some(tried) = self.tried.take() {
+    /// Waits for the first attempt, up to a timeout; an error if no attempt can succeed.
+    pub(super) async fn first_attempt(&mut self) -> Result<(), OpenError> {
+        if let Some(first_attempt) = self.first_attempt.take() {
             // The sender is also dropped after a permanent failure.
-            let _ = timeout(self.patience, tried).await;
+            let _ = timeout(self.start_waits, first_attempt).await;
         }
-        match &self.trying {
-            Some(trying) if trying.is_finished() => self.ended().await,
+        match &self.task {
+            Some(task) if task.is_finished() => self.join().await,
             _ => Ok(()),
         }
     }
 
     /// Returns why the store can never be opened; pending for ever while it is open or may still be opened.
-    pub async fn failed(&mut self) -> OpenError {
-        match self.ended().await {
+    pub(super) async fn failed(&mut self) -> OpenError {
+        match self.join().await {
             Ok(()) => std::future::pending().await,
             Err(error) => error,
         }
     }
 
-    async fn ended(&mut self) -> Result<(), OpenError> {
-        let Some(trying) = &mut self.trying else {
+    async fn join(&mut self) -> Result<(), OpenError> {
+        let Some(task) = &mut self.task else {
             return Ok(());
         };
-        let ended = trying.await;
-        self.trying = None;
+        let ended = task.await;
+        self.task = None;
         ended?
     }
 }
@@ -130,7 +129,7 @@ async fn open(
     Ok(())
 }
 
-/// Opens rows, and the log for callers who wait, as often as it takes.
+/// Opens the flags, and the log for callers who wait; retries until both are open.
 async fn open_foreground(
     settings: &StoreSettings,
     seed: Option<Seed>,
@@ -145,7 +144,7 @@ async fn open_foreground(
         }
         if let Some(first_attempt) = first_attempt.take() {
             let _ = first_attempt.send(());
-            warn!(problem = %with_causes(&error), "store cannot be opened, trying on");
+            warn!(problem = %with_causes(&error), "store cannot be opened; trying again");
         }
         sleep(BACKOFF.delay(retries, fastrand::f64())).await;
         retries = retries.saturating_add(1);
@@ -169,10 +168,10 @@ async fn open_once(
     if let Some(seed) = seed {
         seed(&flags).await.map_err(OpenError::Seed)?;
     }
-    // Only once both are open: an attempt that fails half-way must not serve anything.
+    // Only when both are open: nothing may be served after an attempt that failed half-way.
     stores.rows.open(rows);
     if let StoreSettings::Embedded(_) = settings {
-        // It has a thread for exposures as it is.
+        // It has a thread for exposures already.
         stores.background.open(Arc::clone(&log));
     }
     stores.log.open(log);
@@ -180,8 +179,8 @@ async fn open_once(
     Ok(())
 }
 
-/// Opens the log for the writer, as often as it takes. Its threads run when no others want the processor, so nothing else
-/// waits for it.
+/// Opens the log for the background writer; retries until it is open. The runtime has threads at idle priority, so the
+/// writer does not slow down requests.
 async fn open_background(
     settings: &StoreSettings,
     background: &Handle,
@@ -213,7 +212,7 @@ async fn warn_if_empty(flags: FlagStore, store: String) {
     if flags.is_empty().await.is_ok_and(|is_empty| is_empty) {
         warn!(
             store,
-            "the store holds no flags; whatever is asked for is not found"
+            "the store holds no flags; no requested flag will be found"
         );
     }
 }

@@ -1,0 +1,15 @@
+//! What a route requires of its caller.
+
+use flag_keys::Scope;
+
+/// What a route requires of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Nothing.
+    Open,
+    /// A key with this scope.
+    Needs(Scope),
+    /// A key with this scope, for the project of the request: the handler must call
+    /// [`Authorization::check_project`](super::Authorization::check_project).
+    NeedsForProject(Scope),
+}

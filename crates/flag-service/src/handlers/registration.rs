@@ -1,0 +1,73 @@
+//! Registers handlers, each inside [`answer`], with the paths and methods of its [`Route`].
+//!
+//! The only place that can register a handler, so none can skip admission, counting and tracing.
+
+use actix_web::guard::{Guard, fn_guard};
+use actix_web::http::Method;
+use actix_web::web::{self, Payload, ServiceConfig};
+use actix_web::{FromRequest, Handler, HttpResponse};
+
+use crate::http::{ApiError, RequestContext, Route, answer, method_not_allowed};
+
+/// Registers a handler that reads no body.
+pub(super) fn handle<H>(app: &mut ServiceConfig, route: Route, handler: H)
+where
+    H: AsyncFn(&RequestContext) -> Result<HttpResponse, ApiError> + Clone + 'static,
+{
+    register(app, route, &answered(route, handler));
+}
+
+/// Registers a handler that reads the body.
+pub(super) fn handle_body<H>(app: &mut ServiceConfig, route: Route, handler: H)
+where
+    H: AsyncFn(&RequestContext, Payload) -> Result<HttpResponse, ApiError> + Clone + 'static,
+{
+    let handler = move |context: RequestContext, body: Payload| {
+        let handler = handler.clone();
+        async move { answer(&context, route, handler(&context, body)).await }
+    };
+    register(app, route, &handler);
+}
+
+/// Registers the handler of all other paths.
+pub(super) fn handle_others<H>(app: &mut ServiceConfig, handler: H)
+where
+    H: AsyncFn(&RequestContext) -> Result<HttpResponse, ApiError> + Clone + 'static,
+{
+    app.default_service(web::to(answered(Route::Unknown, handler)));
+}
+
+fn answered<H>(route: Route, handler: H) -> impl Handler<(RequestContext,), Output = HttpResponse>
+where
+    H: AsyncFn(&RequestContext) -> Result<HttpResponse, ApiError> + Clone + 'static,
+{
+    move |context: RequestContext| {
+        let handler = handler.clone();
+        async move { answer(&context, route, handler(&context)).await }
+    }
+}
+
+/// Registers a handler under every path of its route; other methods are answered with an error.
+fn register<F, Args>(app: &mut ServiceConfig, route: Route, handler: &F)
+where
+    F: Handler<Args, Output = HttpResponse>,
+    Args: FromRequest + 'static,
+{
+    let other_method = async move |context: &RequestContext| method_not_allowed(context, route);
+    for path in route.spellings() {
+        let resource = web::resource(path)
+            .route(
+                web::route()
+                    .guard(takes(route.methods()))
+                    .to(handler.clone()),
+            )
+            .default_service(web::to(answered(route, other_method)));
+        app.service(resource);
+    }
+}
+
+/// Accepts requests with these methods. Cheaper than the guards of the framework, which also look for a method that another
+/// part may have replaced.
+fn takes(methods: &'static [Method]) -> impl Guard {
+    fn_guard(move |request| methods.contains(&request.head().method))
+}

@@ -1,0 +1,65 @@
+//! Requests that exceed a limit.
+
+use flag_api::Code;
+
+/// Which limit a request exceeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LimitError {
+    /// Its body is too large.
+    PayloadTooLarge {
+        /// The size in bytes, if a header contains it.
+        found: Option<u64>,
+        /// The limit in bytes.
+        most: u64,
+    },
+    /// Its path and query are too long.
+    UriTooLong(Size),
+    /// Its headers are too large.
+    HeadersTooLarge(Size),
+    /// Too many requests wait already, or callers hold too much memory.
+    Overloaded,
+}
+
+/// The size of a part of a request and its limit, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    /// The size.
+    pub(crate) found: u64,
+    /// The limit.
+    pub(crate) most: u64,
+}
+
+impl LimitError {
+    /// Returns its code.
+    pub(crate) fn code(self) -> Code {
+        match self {
+            Self::PayloadTooLarge { .. } => Code::PayloadTooLarge,
+            Self::UriTooLong(_) => Code::UriTooLong,
+            Self::HeadersTooLarge(_) => Code::HeadersTooLarge,
+            Self::Overloaded => Code::Overloaded,
+        }
+    }
+
+    /// Describes it to the caller.
+    pub(crate) fn detail(self) -> String {
+        match self {
+            Self::PayloadTooLarge {
+                found: Some(found),
+                most,
+            } => Size { found, most }.detail("body"),
+            Self::PayloadTooLarge { found: None, most } => {
+                format!("body: expected at most {most} bytes")
+            }
+            Self::UriTooLong(size) => size.detail("path and query"),
+            Self::HeadersTooLarge(size) => size.detail("headers"),
+            Self::Overloaded => "too many requests wait already: ask again later".to_owned(),
+        }
+    }
+}
+
+impl Size {
+    fn detail(self, what: &str) -> String {
+        let Self { found, most } = self;
+        format!("{what}: found {found} bytes, expected at most {most}")
+    }
+}
