@@ -8,16 +8,17 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
+use http_body_util::{BodyExt as _, Empty};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tonic::Status;
 use tonic::body::Body;
-use tonic::codegen::{Service, http};
+use tonic::codegen::{Bytes, Service, http};
 use tonic::server::NamedService;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Identity, Server, ServerTlsConfig};
+use tonic::{Code, Status};
 
 use crate::TestStore;
 use crate::token_endpoint::TokenEndpoint;
@@ -34,11 +35,26 @@ pub struct GoogleCloud {
     store: TestStore,
     folder: TempDir,
     calls: Calls,
+    denied: Denied,
     serving: JoinHandle<()>,
 }
 
 /// How many calls of each method were taken.
 type Calls = Arc<Mutex<HashMap<String, usize>>>;
+
+/// The method that is denied, and the HTTP status or gRPC code of the answer.
+type Denied = Arc<Mutex<Option<(&'static str, Denial)>>>;
+
+/// How calls of a method are denied.
+#[derive(Clone, Copy, Debug)]
+pub enum Denial {
+    /// By a proxy, with an HTTP status.
+    Proxy(u16),
+    /// By Bigtable, with a gRPC code in the headers.
+    Headers(Code),
+    /// By Bigtable, with a gRPC code in the trailers.
+    Trailers(Code),
+}
 
 impl GoogleCloud {
     /// One whose certificate is its own.
@@ -68,12 +84,12 @@ impl GoogleCloud {
         fs::write(folder.path().join("other_ca.pem"), other).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let calls = Calls::default();
+        let (calls, denied) = (Calls::default(), Denied::default());
         let serving = Server::builder()
             .tls_config(ServerTlsConfig::new().identity(identity))
             .unwrap()
-            .add_service(Api::<DATA>::new(&emulator, &tokens, &calls))
-            .add_service(Api::<ADMIN>::new(&emulator, &tokens, &calls))
+            .add_service(Api::<DATA>::new(&emulator, &tokens, (&calls, &denied)))
+            .add_service(Api::<ADMIN>::new(&emulator, &tokens, (&calls, &denied)))
             .serve_with_incoming(TcpIncoming::from(listener));
         let cloud = Self {
             address,
@@ -81,6 +97,7 @@ impl GoogleCloud {
             store,
             folder,
             calls,
+            denied,
             serving: tokio::spawn(async move { serving.await.unwrap() }),
         };
         cloud.write_key(PRIVATE_KEY);
@@ -136,6 +153,11 @@ impl GoogleCloud {
         self.calls.lock().unwrap().get(method).copied().unwrap_or(0)
     }
 
+    /// From now on every call of a method, such as `MutateRows`, is denied, or none any more.
+    pub fn deny(&self, denied: Option<(&'static str, Denial)>) {
+        *self.denied.lock().unwrap() = denied;
+    }
+
     /// Fails if a text holds anything of a key, an assertion or a token.
     #[track_caller]
     pub fn assert_tells_nothing(&self, text: &str) {
@@ -154,6 +176,26 @@ impl Drop for GoogleCloud {
     }
 }
 
+impl Denial {
+    fn answer(self) -> http::Response<Body> {
+        let denied = |code| Status::new(code, "denied for the test");
+        match self {
+            Self::Proxy(status) => {
+                let answer = http::Response::builder().status(status);
+                answer.body(Body::empty()).unwrap()
+            }
+            Self::Headers(code) => denied(code).into_http(),
+            Self::Trailers(code) => {
+                let mut trailers = http::HeaderMap::new();
+                denied(code).add_header(&mut trailers).unwrap();
+                let body = Empty::<Bytes>::new().with_trailers(async { Some(Ok(trailers)) });
+                let answer = http::Response::builder().header("content-type", "application/grpc");
+                answer.body(Body::new(body)).unwrap()
+            }
+        }
+    }
+}
+
 const DATA: bool = false;
 const ADMIN: bool = true;
 
@@ -163,14 +205,16 @@ struct Api<const IS_ADMIN: bool> {
     emulator: Channel,
     tokens: TokenEndpoint,
     calls: Calls,
+    denied: Denied,
 }
 
 impl<const IS_ADMIN: bool> Api<IS_ADMIN> {
-    fn new(emulator: &Channel, tokens: &TokenEndpoint, calls: &Calls) -> Self {
+    fn new(emulator: &Channel, tokens: &TokenEndpoint, (calls, denied): (&Calls, &Denied)) -> Self {
         Self {
             emulator: emulator.clone(),
             tokens: tokens.clone(),
             calls: Arc::clone(calls),
+            denied: Arc::clone(denied),
         }
     }
 }
@@ -201,7 +245,11 @@ impl<const IS_ADMIN: bool> Service<http::Request<Body>> for Api<IS_ADMIN> {
                 return Ok(Status::unauthenticated("no valid token").into_http());
             }
             let method = request.uri().path().rsplit('/').next().unwrap().to_owned();
-            *api.calls.lock().unwrap().entry(method).or_default() += 1;
+            *api.calls.lock().unwrap().entry(method.clone()).or_default() += 1;
+            let denied = *api.denied.lock().unwrap();
+            if let Some((_, denial)) = denied.filter(|(denied, _)| *denied == method) {
+                return Ok(denial.answer());
+            }
             std::future::poll_fn(|context| api.emulator.poll_ready(context))
                 .await
                 .unwrap();

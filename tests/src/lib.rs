@@ -36,7 +36,7 @@ pub use crate::collector::Collector;
 pub use crate::emulator::Emulator;
 pub use crate::exposition::{Exposition, Sample};
 pub use crate::flagctl::{Output, flagctl, flagctl_with, flagctl_with_hosts};
-pub use crate::google_cloud::GoogleCloud;
+pub use crate::google_cloud::{Denial, GoogleCloud};
 pub use crate::load::{Load, Outcome};
 pub use crate::proxy::Proxy;
 pub use crate::reference::Reference;

@@ -1,5 +1,7 @@
 //! Every test, on any machine: gets an emulator, builds what the tests start, runs the runner.
 use std::env;
+use std::io::ErrorKind;
+use std::net::TcpListener;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,6 +19,9 @@ const SELECTION: [&str; 2] = ["--workspace", "--all-features"];
 
 /// A part of the path of every test that needs an emulator.
 const ON_BIGTABLE: &str = "on_bigtable";
+
+/// A part of the path of every test that needs root and mount namespaces.
+const WITH_NAMESPACES: &str = "a_metadata_server_gives_tokens";
 
 /// The binaries that the tests start as processes; they lie beside each other.
 const STARTED: [&str; 2] = ["flag-service", "flagctl"];
@@ -58,6 +63,7 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
         folder,
         emulator: emulator.as_ref().map(Emulator::address),
         emulator_binary: binary.as_deref(),
+        has_namespaces: has_namespaces(),
     };
     runner.run(foreground)?;
     if let (true, Some(emulator)) = (args.with_airflow, &emulator) {
@@ -68,7 +74,18 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
         Some(binary) => println!("tests passed, Bigtable emulator: {}", binary.display()),
         None => println!("tests passed, but those against Bigtable were left out"),
     }
+    if !has_namespaces() {
+        println!("{WITH_NAMESPACES}… was left out: it needs root and mount namespaces");
+    }
     Ok(())
+}
+
+/// Whether a test may listen on port 80, and give a process files of its own.
+fn has_namespaces() -> bool {
+    let unshared = Command::new("unshare").args(["--mount", "true"]).output();
+    let listening = TcpListener::bind("127.0.0.80:80");
+    unshared.is_ok_and(|output| output.status.success())
+        && !listening.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }
 
 /// Runs a test with the folder of the binaries and the address of an emulator.
@@ -119,6 +136,7 @@ struct Runner<'a> {
     folder: PathBuf,
     emulator: Option<&'a str>,
     emulator_binary: Option<&'a Path>,
+    has_namespaces: bool,
 }
 
 impl Runner<'_> {
@@ -184,11 +202,15 @@ impl Runner<'_> {
     fn arguments(&self) -> Vec<&str> {
         let mut words: Vec<&str> = self.args.filter.as_deref().into_iter().collect();
         words.extend(self.args.extra.iter().map(String::as_str));
-        if self.args.without_bigtable {
+        let skipped = [
+            (self.args.without_bigtable, ON_BIGTABLE),
+            (!self.has_namespaces, WITH_NAMESPACES),
+        ];
+        for (_, skipped) in skipped.into_iter().filter(|(is_skipped, _)| *is_skipped) {
             if !words.contains(&"--") {
                 words.push("--");
             }
-            words.extend(["--skip", ON_BIGTABLE]);
+            words.extend(["--skip", skipped]);
         }
         words
     }
@@ -224,12 +246,13 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(args: &Args, expected: &[&str]) {
+    fn check(args: &Args, has_namespaces: bool, expected: &[&str]) {
         let runner = Runner {
             args,
             folder: PathBuf::new(),
             emulator: None,
             emulator_binary: None,
+            has_namespaces,
         };
         assert_eq!(runner.arguments(), expected);
     }
@@ -240,11 +263,22 @@ mod tests {
             without_bigtable: true,
             ..Args::default()
         };
-        check(&args, &["--", "--skip", "on_bigtable"]);
+        check(&args, true, &["--", "--skip", "on_bigtable"]);
         args.filter = Some("bucket".to_owned());
-        check(&args, &["bucket", "--", "--skip", "on_bigtable"]);
+        check(&args, true, &["bucket", "--", "--skip", "on_bigtable"]);
         args.extra = vec!["--".to_owned(), "--exact".to_owned()];
-        check(&args, &["bucket", "--", "--exact", "--skip", "on_bigtable"]);
+        check(
+            &args,
+            true,
+            &["bucket", "--", "--exact", "--skip", "on_bigtable"],
+        );
+    }
+
+    #[test]
+    fn a_test_that_needs_root_is_skipped_without_it() {
+        let args = Args::default();
+        check(&args, true, &[]);
+        check(&args, false, &["--", "--skip", WITH_NAMESPACES]);
     }
 
     #[test]

@@ -162,7 +162,7 @@ impl ExposureRecorder {
         for result in &results {
             match result {
                 Ok(()) => self.metrics.stored.inc(),
-                Err(WriteExposureError::Refused(_) | WriteExposureError::Differs { .. }) => {
+                Err(WriteExposureError::Invalid(_) | WriteExposureError::Differs { .. }) => {
                     self.metrics.invalid.inc()
                 }
                 Err(WriteExposureError::Store(_)) => self.metrics.failed.inc(),

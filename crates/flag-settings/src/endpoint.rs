@@ -1,6 +1,6 @@
 //! Where Bigtable is, if not at Google's public address.
 
-use flag_store_bigtable::is_host;
+use flag_store_bigtable::{in_brackets, is_host};
 
 use crate::reader::Reader;
 use crate::shell_syntax;
@@ -10,7 +10,7 @@ use crate::table;
 pub(crate) fn read_endpoint(reader: &mut Reader, emulator: Option<&str>) -> Option<String> {
     let is_valid = |text: &str| text.is_empty() || is_host(text);
     let parse = |text: &str| is_valid(text).then(|| text.to_owned());
-    let suggest = |text: &str| Some(bare_address(text)).filter(|bare| is_host(bare));
+    let suggest = |text: &str| suggest_address(text, is_host);
     let endpoint = reader.parse_or_suggest(&table::ENDPOINT, parse, suggest)?;
     if !endpoint.is_empty() && emulator.is_some_and(|emulator| !emulator.is_empty()) {
         let origins = [table::ENDPOINT, table::EMULATOR].map(|setting| reader.origin(&setting));
@@ -22,8 +22,14 @@ pub(crate) fn read_endpoint(reader: &mut Reader, emulator: Option<&str>) -> Opti
     Some(endpoint)
 }
 
+/// A valid address that was probably meant.
+pub(crate) fn suggest_address(text: &str, is_valid: fn(&str) -> bool) -> Option<String> {
+    let bare = bare_address(text);
+    Some(in_brackets(&bare).unwrap_or(bare)).filter(|address| is_valid(address))
+}
+
 /// An address without the scheme and the slash that people write around it.
-pub(crate) fn bare_address(text: &str) -> String {
+fn bare_address(text: &str) -> String {
     let literal = shell_syntax::of_path(text, &|_| None);
     let bare = literal.map_or_else(|| text.to_owned(), |literal| literal.instead);
     bare.trim_end_matches('/').to_owned()
@@ -70,6 +76,26 @@ mod tests {
             &[("FLAG_BIGTABLE_ENDPOINT", "https://localhost:8443/")],
             Err(
                 "bigtable-endpoint (variable FLAG_BIGTABLE_ENDPOINT): found \"https://localhost:8443/\", expected host or host:port: write localhost:8443",
+            ),
+        );
+    }
+
+    #[test]
+    fn an_ipv6_address_without_brackets_is_a_mistake_that_says_what_to_write() {
+        check(
+            &[("FLAG_BIGTABLE_ENDPOINT", "2001:db8:0:0:0:0:0:1:443")],
+            Err(
+                "bigtable-endpoint (variable FLAG_BIGTABLE_ENDPOINT): found \"2001:db8:0:0:0:0:0:1:443\", expected host or host:port: write [2001:db8:0:0:0:0:0:1]:443",
+            ),
+        );
+    }
+
+    #[test]
+    fn a_host_name_with_an_empty_part_is_a_mistake() {
+        check(
+            &[("FLAG_BIGTABLE_ENDPOINT", "a..b")],
+            Err(
+                "bigtable-endpoint (variable FLAG_BIGTABLE_ENDPOINT): found \"a..b\", expected host or host:port",
             ),
         );
     }

@@ -10,7 +10,7 @@ use flag_store_bigtable::{
 };
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore, OpenError, remove_exposures_before};
 
-use crate::endpoint::{bare_address, read_endpoint};
+use crate::endpoint::{read_endpoint, suggest_address};
 use crate::environment::is_production;
 use crate::reader::Reader;
 use crate::table;
@@ -65,7 +65,7 @@ impl OpenStoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Embedded(error) => matches!(error, OpenError::Busy { .. }),
-            Self::Bigtable(error) => matches!(error, ConnectError::Credentials(_)),
+            Self::Bigtable(error) => error.is_transient(),
             Self::Emulator { source, .. } => source.is_transient(),
             Self::Died => false,
         }
@@ -214,7 +214,8 @@ fn read_data_dir(reader: &mut Reader) -> Option<PathBuf> {
 fn read_emulator(reader: &mut Reader, environment: Option<&str>) -> Option<String> {
     let is_valid = |text: &str| text.is_empty() || is_host_and_port(text);
     let parse = |text: &str| is_valid(text).then(|| text.to_owned());
-    let emulator = reader.parse_or_suggest(&table::EMULATOR, parse, suggest_host_and_port)?;
+    let suggest = |text: &str| suggest_address(text, is_host_and_port);
+    let emulator = reader.parse_or_suggest(&table::EMULATOR, parse, suggest)?;
     if !emulator.is_empty() && environment.is_some_and(is_production) {
         let origin = reader.origin(&table::EMULATOR);
         let environment = environment.unwrap_or_default();
@@ -223,18 +224,6 @@ fn read_emulator(reader: &mut Reader, environment: Option<&str>) -> Option<Strin
         ));
     }
     Some(emulator)
-}
-
-/// A valid address that was probably meant.
-fn suggest_host_and_port(text: &str) -> Option<String> {
-    let bare = bare_address(text);
-    let suggestion = match bare.rsplit_once(':') {
-        Some((host, port)) if host.contains(':') && !host.starts_with('[') => {
-            format!("[{host}]:{port}")
-        }
-        _ => bare,
-    };
-    is_host_and_port(&suggestion).then_some(suggestion)
 }
 
 /// Reads names of the form that Bigtable takes; `{environment}` and `{tenant}` stand for those settings.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use flag_store::StoreError;
 use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2::bigtable_table_admin_client::BigtableTableAdminClient;
-use tonic::{Request, Status};
 
 use crate::authorized::Authorized;
 use crate::call::CallTimeouts;
@@ -49,40 +48,12 @@ impl Admin {
     }
 }
 
-/// A request with the header that routes it by this parameter.
-pub(crate) fn request<T>(
-    message: T,
-    (parameter, name): (&str, &str),
-) -> Result<Request<T>, Status> {
-    let mut request = Request::new(message);
-    let route = format!("{parameter}={}", name.replace('/', "%2F"));
-    let route = route.parse();
-    let route = route.map_err(|_| Status::invalid_argument("what no header can hold"))?;
-    request
-        .metadata_mut()
-        .insert("x-goog-request-params", route);
-    Ok(request)
-}
-
 fn error(error: ConnectError) -> StoreError {
-    let is_transient = matches!(error, ConnectError::Credentials(_));
+    let is_transient = error.is_transient();
     let source = error.into();
     if is_transient {
         StoreError::Unavailable { source }
     } else {
-        StoreError::Refused { source }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_says_where_it_goes() {
-        let name = "projects/p/instances/i/tables/flags";
-        let request = request((), ("name", name)).unwrap();
-        let header = request.metadata().get("x-goog-request-params").unwrap();
-        assert_eq!(header, "name=projects%2Fp%2Finstances%2Fi%2Ftables%2Fflags");
+        StoreError::Misconfigured { source }
     }
 }

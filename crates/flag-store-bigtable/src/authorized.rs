@@ -1,4 +1,4 @@
-//! A channel whose requests carry an access token, and whose errors say what to do about a certificate.
+//! A channel whose requests carry an access token, and whose errors explain what is wrong with a certificate.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use flag_store::{BoxError, BoxFuture};
+use http_body_util::BodyExt as _;
 use rustls::CertificateError;
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::codegen::http::header::AUTHORIZATION;
-use tonic::codegen::http::{Request, Response, StatusCode};
+use tonic::codegen::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
@@ -34,7 +35,7 @@ struct Peer {
 }
 
 impl Authorized {
-    /// Has every request on the channel carry one of these tokens.
+    /// Adds one of these tokens to every request on the channel.
     pub(crate) fn new(
         channel: Channel,
         tokens: Option<Arc<Tokens>>,
@@ -75,19 +76,31 @@ impl Service<Request<Body>> for Authorized {
             let token = tokens.header().await?;
             request.headers_mut().insert(AUTHORIZATION, token.clone());
             let response = channel.call(request).await.map_err(explain)?;
-            if is_unauthenticated(&response) {
+            if response.status() == StatusCode::UNAUTHORIZED
+                || is_unauthenticated(response.headers())
+            {
                 tokens.refused(&token);
+                return Ok(response);
             }
-            Ok(response)
+            Ok(response.map(|body| watch_trailers(body, tokens, token)))
         })
     }
 }
 
-/// Whether Bigtable, or what is in front of it, refuses the token before it answers anything.
-fn is_unauthenticated(response: &Response<Body>) -> bool {
-    let status = Status::from_header_map(response.headers());
-    response.status() == StatusCode::UNAUTHORIZED
-        || status.is_some_and(|status| status.code() == Code::Unauthenticated)
+/// Whether these headers or trailers refuse the token.
+fn is_unauthenticated(headers: &HeaderMap) -> bool {
+    let status = Status::from_header_map(headers);
+    status.is_some_and(|status| status.code() == Code::Unauthenticated)
+}
+
+/// The same body; a token that its trailers refuse is replaced.
+fn watch_trailers(body: Body, tokens: Arc<Tokens>, token: HeaderValue) -> Body {
+    Body::new(body.map_frame(move |frame| {
+        if frame.trailers_ref().is_some_and(is_unauthenticated) {
+            tokens.refused(&token);
+        }
+        frame
+    }))
 }
 
 impl Peer {
@@ -132,7 +145,7 @@ impl Peer {
     }
 }
 
-/// What TLS said, if that is what failed.
+/// The TLS error among the causes.
 fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     let mut cause = Some(error);
     while let Some(error) = cause {

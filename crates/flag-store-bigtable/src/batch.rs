@@ -1,4 +1,4 @@
-//! Batches of writes, of which each row fails for itself.
+//! Batches of writes, with a result for each row.
 
 use bigtable_rs::google::bigtable::v2::mutate_rows_request::Entry;
 use bigtable_rs::google::bigtable::v2::{MutateRowsRequest, MutateRowsResponse};
@@ -12,14 +12,14 @@ use crate::{mutation, request};
 
 /// Bigtable's limit for one request.
 const MAX_MUTATIONS: usize = 100_000;
-/// Where a request is full, in bytes; a row that is larger travels alone.
+/// The most bytes of a request; a larger row is sent alone.
 const FULL: usize = 8 << 20;
-/// What a key or a cell takes in a request besides its own bytes, at most.
+/// The most bytes that a key or a cell adds to a request besides its own.
 const OVERHEAD: usize = 64;
 
 /// Writes rows; results in the order of `rows`.
 ///
-/// Writes them in rounds: the first sends all, the others those that failed and may yet succeed.
+/// Works in rounds: the first sends all rows, the next those that failed and may succeed.
 pub(crate) async fn write(store: &BigtableStore, rows: &[Row]) -> Vec<Result<(), StoreError>> {
     let mut results: Vec<Result<(), StoreError>> = rows
         .iter()
@@ -60,7 +60,7 @@ struct Pending<'a> {
     outcome: Outcome,
 }
 
-/// What became of a row in this round.
+/// The result of a row in this round.
 enum Outcome {
     Unanswered,
     Written,
@@ -97,9 +97,9 @@ impl Outcome {
     fn into_failure(self) -> Failure {
         match self {
             Self::Failed(failure) => failure,
-            Self::Unanswered | Self::Written => Failure::Status(Status::unavailable(
-                "the store did not say what became of the row",
-            )),
+            Self::Unanswered | Self::Written => {
+                Failure::Status(Status::unavailable("the store sent no result for the row"))
+            }
         }
     }
 }
@@ -133,7 +133,7 @@ fn length_of_part(pending: &[Pending<'_>]) -> usize {
     fitting.count().clamp(1, pending.len().max(1))
 }
 
-/// One request; what the store says about each row is noted even when the answer breaks off.
+/// Sends one request; results that arrive are kept even when the answer breaks off.
 async fn send(
     store: &BigtableStore,
     call: &Call<'_>,

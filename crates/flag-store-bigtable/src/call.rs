@@ -22,7 +22,7 @@ const EQUAL_ATTEMPTS: u32 = 3;
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallTimeouts {
-    /// How long an attempt waits for the next sign of life.
+    /// How long an attempt waits for the answer or its next part.
     pub(crate) attempt: Duration,
     /// How long the call takes at most, with all its attempts.
     pub(crate) deadline: Duration,
@@ -74,7 +74,7 @@ impl<'a> Call<'a> {
         step: impl Future<Output = Result<T, Status>>,
     ) -> Result<T, Failure> {
         let now = Instant::now();
-        // A stream that always has more to give would never let the timer speak.
+        // The timer never fires for a stream that always has more.
         if now >= self.deadline {
             return Err(Failure::Silence);
         }
@@ -107,7 +107,7 @@ impl<'a> Call<'a> {
             FailureKind::Unauthenticated => {
                 *self.unauthenticated_in.get_or_insert(self.attempts) == self.attempts
             }
-            FailureKind::Refused | FailureKind::Broken => false,
+            FailureKind::Misconfigured | FailureKind::Refused | FailureKind::Broken => false,
         }
     }
 
@@ -122,14 +122,14 @@ impl<'a> Call<'a> {
         true
     }
 
-    /// The error for the caller: silence only if nothing was heard in any attempt, for the deadline may have cut
-    /// the last one short.
+    /// The error for the caller: a timeout only if no attempt had an answer, as the deadline may have cut the last one
+    /// short.
     pub(crate) fn error(&self, failure: Failure) -> StoreError {
-        let told = match (failure, &self.heard) {
+        let failure = match (failure, &self.heard) {
             (Failure::Silence, Some(heard)) => heard.clone(),
             (failure, _) => failure,
         };
-        told.into_error(self.table, self.started.elapsed())
+        failure.into_error(self.table, self.started.elapsed())
     }
 }
 

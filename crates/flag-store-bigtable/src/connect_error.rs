@@ -1,4 +1,4 @@
-//! Why Bigtable cannot be reached, in words that say what to do.
+//! Why Bigtable cannot be reached, and what to do about it.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// A setting cannot be right.
+    /// A setting is invalid.
     #[error("{setting} is {found:?}, expected {expected}")]
     Setting {
         /// The name of the setting.
@@ -37,6 +37,13 @@ pub enum ConnectError {
     /// There is no access token for Google Cloud. Retrying may help.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+}
+
+impl ConnectError {
+    /// Whether another attempt may succeed without a change of the settings.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Credentials(_))
+    }
 }
 
 /// Why there is no access token for Google Cloud.
@@ -82,14 +89,14 @@ pub(crate) struct Explained(pub(crate) String);
 
 /// An error with its causes.
 pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut said = error.to_string();
+    let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {
-        let text = source.to_string();
-        if !said.contains(&text) {
-            said = format!("{said}: {text}");
+        let cause_text = source.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
         }
         cause = source.source();
     }
-    said
+    text
 }

@@ -16,9 +16,9 @@ use crate::tokens::Tokens;
 /// The largest answer that is accepted; a row arrives in one if it is not split.
 const MAX_RESPONSE_BYTES: usize = 32 << 20;
 
-/// What a token for rows must be good for; the role of its holder says the rest.
+/// The scope of tokens for rows; the IAM role of the account narrows it.
 const DATA: &str = "https://www.googleapis.com/auth/bigtable.data";
-/// The same of a token for tables.
+/// The scope of tokens for tables.
 const ADMIN: &str = "https://www.googleapis.com/auth/cloud-platform";
 
 /// The client of one call.
@@ -35,7 +35,7 @@ pub(crate) fn connect(
     let endpoint = Api::Data.endpoint(settings)?;
     let (channel, connections) = Channel::balance_channel(settings.channels);
     for key in 0..settings.channels {
-        // There is room for all of them.
+        // Its capacity is this many.
         let _ = connections.try_send(Change::Insert(key, endpoint.clone()));
     }
     let channel = Authorized::new(channel, tokens, (Api::Data, settings));

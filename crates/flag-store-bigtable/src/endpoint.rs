@@ -9,6 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
+use crate::address::split;
 use crate::connect_error::{ConnectError, chain};
 use crate::settings::BigtableSettings;
 
@@ -28,10 +29,10 @@ impl Api {
             return emulator.clone();
         }
         let data = settings.endpoint.as_deref();
-        let data = data.unwrap_or("bigtable.googleapis.com");
+        let data = normalized(data.unwrap_or("bigtable.googleapis.com"));
         match self {
-            Self::Data => data.to_owned(),
-            Self::Admin => admin_host(data),
+            Self::Data => data,
+            Self::Admin => admin_host(&data),
         }
     }
 
@@ -51,7 +52,7 @@ impl Api {
         if settings.emulator.is_some() {
             return Ok(endpoint);
         }
-        // A peer that takes the connection and says nothing would block it for ever.
+        // A peer that accepts the connection and never answers would block it for ever.
         let tls = ClientTlsConfig::new().timeout(settings.connect_deadline);
         let tls = match &settings.ca_file {
             Some(file) => tls.ca_certificate(authorities(file)?),
@@ -60,6 +61,15 @@ impl Api {
         let endpoint = endpoint.tls_config(tls);
         endpoint.map_err(|error| ConnectError::Tls(chain(&error)))
     }
+}
+
+/// The usual spelling of an address: no upper case, no dot after the host name.
+fn normalized(address: &str) -> String {
+    let Some((host, port)) = split(address) else {
+        return address.to_owned();
+    };
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    port.map_or(host.clone(), |port| format!("{host}:{port}"))
 }
 
 /// Google names the hosts of its two APIs alike: `bigtable.googleapis.com` and `bigtableadmin.googleapis.com`, with
@@ -124,6 +134,20 @@ mod tests {
             Some("bigtable.me-central2.rep.googleapis.com:443"),
             "bigtable.me-central2.rep.googleapis.com:443",
             "bigtableadmin.me-central2.rep.googleapis.com:443",
+        );
+    }
+
+    #[test]
+    fn a_name_is_found_however_it_is_spelled() {
+        check(
+            Some("Bigtable.GoogleAPIs.com."),
+            "bigtable.googleapis.com",
+            "bigtableadmin.googleapis.com",
+        );
+        check(
+            Some("BIGTABLE-flags.p.googleapis.com.:443"),
+            "bigtable-flags.p.googleapis.com:443",
+            "bigtableadmin-flags.p.googleapis.com:443",
         );
     }
 

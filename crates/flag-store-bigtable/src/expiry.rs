@@ -1,4 +1,4 @@
-//! When the cells of a table expire: as it should be, and as Bigtable says that it is.
+//! When the cells of a table expire: the rule that is expected, and the rule that Bigtable reports.
 
 use std::fmt;
 use std::time::Duration;
@@ -63,7 +63,7 @@ impl Expiry {
         rules.join(" or ")
     }
 
-    /// What Bigtable says.
+    /// The rule that Bigtable reports.
     pub(crate) fn of(rule: Option<&GcRule>) -> Self {
         let Some(rule) = rule.and_then(|rule| rule.rule.as_ref()) else {
             return Self::NEVER;
@@ -139,7 +139,7 @@ impl fmt::Display for Expiry {
     }
 }
 
-/// In the largest unit that tells it exactly, down to seconds.
+/// In the largest exact unit, down to seconds.
 fn in_unit(age: Duration) -> (u64, &'static str) {
     let seconds = age.as_secs();
     [(86_400, "day"), (3_600, "hour"), (60, "minute")]

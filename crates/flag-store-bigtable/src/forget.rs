@@ -63,7 +63,7 @@ async fn delete_once(
         }
     }
     if deleted < keys.len() {
-        let unanswered = "the store did not say what became of every row";
+        let unanswered = "the store did not send a result for every row";
         return Err(Failure::Status(Status::unavailable(unanswered)));
     }
     Ok(())

@@ -16,6 +16,7 @@ mod endpoint;
 mod expiry;
 mod filter;
 mod forget;
+mod gcloud;
 mod key_file;
 mod log;
 mod merge;
@@ -28,13 +29,12 @@ mod store;
 mod tables;
 mod tokens;
 
-pub use crate::address::{is_host, is_host_and_port};
+use flag_store::FAMILY;
+
+pub use crate::address::{in_brackets, is_host, is_host_and_port};
 pub use crate::connect_error::{ConnectError, CredentialsError};
 pub use crate::expiry::Expiry;
 pub use crate::log::BigtableLog;
 pub use crate::settings::{BigtableSettings, Table};
 pub use crate::store::BigtableStore;
 pub use crate::tables::{BigtableTables, Prepared, TableState};
-
-/// The column family of every cell.
-const FAMILY: &str = "metadata";

@@ -9,7 +9,7 @@ use crate::{batch, forget};
 
 /// Exposures in Bigtable, over connections of their own.
 ///
-/// As [`BigtableStore`] in everything.
+/// Behaves like [`BigtableStore`].
 #[derive(Debug)]
 pub struct BigtableLog(BigtableStore);
 

@@ -7,14 +7,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bigtable_rs::google::bigtable::v2::PingAndWarmRequest;
 use flag_model::Jitter;
-use futures_util::future::join_all;
+use futures_util::future::try_join_all;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
+use tracing::{info, warn};
 
-use crate::connect_error::ConnectError;
+use crate::connect_error::{ConnectError, chain};
 use crate::connection::{Client, connect, tokens};
 use crate::endpoint::Api;
+use crate::request::routed_by;
 use crate::settings::BigtableSettings;
 use crate::tokens::Tokens;
 
@@ -67,43 +69,53 @@ async fn renew_for_ever(
     settings: BigtableSettings,
 ) {
     let mut pause = settings.refresh_every;
+    let mut has_failed = false;
     loop {
         sleep(RENEWAL_JITTER.apply(pause, fastrand::f64())).await;
         pause = match warmed(&settings, tokens.clone()).await {
-            Some(renewed) => {
+            Ok(renewed) => {
                 *client.write().unwrap_or_else(PoisonError::into_inner) = renewed;
+                if has_failed {
+                    info!("connections to Bigtable renewed");
+                }
+                has_failed = false;
                 settings.refresh_every
             }
-            None => settings.refresh_every / SOONER,
+            Err(problem) => {
+                if !has_failed {
+                    warn!(%problem, "connections to Bigtable cannot be renewed; the old ones stay in use, and it is tried again");
+                }
+                has_failed = true;
+                settings.refresh_every / SOONER
+            }
         };
     }
 }
 
-/// New connections, over which Bigtable has answered; `None` if that failed.
-async fn warmed(settings: &BigtableSettings, tokens: Option<Arc<Tokens>>) -> Option<Client> {
-    let client = connect(settings, tokens).ok()?;
+/// New connections, over which Bigtable has answered; else why it has not.
+async fn warmed(
+    settings: &BigtableSettings,
+    tokens: Option<Arc<Tokens>>,
+) -> Result<Client, String> {
+    let client = connect(settings, tokens).map_err(|error| chain(&error))?;
     let pings = (0..settings.channels * PINGS).map(|_| ping(&client, settings));
-    let pings = timeout(settings.connect_deadline, join_all(pings)).await;
-    let is_warm = pings.ok()?.into_iter().all(|ping| ping.is_ok());
-    is_warm.then_some(client)
+    let deadline = settings.connect_deadline;
+    match timeout(deadline, try_join_all(pings)).await {
+        Ok(Ok(_)) => Ok(client),
+        Ok(Err(status)) => Err(format!("{:?}: {}", status.code(), status.message())),
+        Err(_) => Err(format!("no answer within {} ms", deadline.as_millis())),
+    }
 }
 
 async fn ping(client: &Client, settings: &BigtableSettings) -> Result<(), Status> {
     let name = settings.full_instance_name();
     let app_profile_id = settings.app_profile.clone().unwrap_or_default();
-    let route = format!(
-        "name={}&app_profile_id={app_profile_id}",
-        name.replace('/', "%2F")
-    );
-    let mut request = Request::new(PingAndWarmRequest {
-        name,
-        app_profile_id,
-    });
-    if let Ok(route) = route.parse() {
-        request
-            .metadata_mut()
-            .insert("x-goog-request-params", route);
-    }
+    let parameters = [("name", &*name), ("app_profile_id", &*app_profile_id)];
+    let message = PingAndWarmRequest {
+        name: name.clone(),
+        app_profile_id: app_profile_id.clone(),
+    };
+    let request = routed_by(message, &parameters);
     let mut client = client.clone();
     match client.ping_and_warm(request).await {
         Err(status) if is_from_bigtable(status.code()) => Ok(()),

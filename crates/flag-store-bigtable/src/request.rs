@@ -58,17 +58,37 @@ pub(crate) fn read(message: ReadRowsRequest) -> Request<ReadRowsRequest> {
     request
 }
 
-/// Adds the header that says which table and app profile a request is for.
+/// Adds the header that routes a request by table and app profile.
 pub(crate) fn routed<M: RoutingMetadata>(message: M) -> Request<M> {
-    let routing = message.get_routing_header();
+    let parameters = message.get_routing_header();
+    with_header(message, parameters)
+}
+
+/// Adds the header that routes a request by these parameters.
+pub(crate) fn routed_by<M>(message: M, parameters: &[(&str, &str)]) -> Request<M> {
+    let parameters = parameters.iter();
+    let parameters = parameters.map(|(name, value)| format!("{name}={}", percent_encoded(value)));
+    with_header(message, parameters.collect::<Vec<_>>().join("&"))
+}
+
+fn with_header<M>(message: M, parameters: String) -> Request<M> {
     let mut request = Request::new(message);
     // Percent-encoded, so it is always a valid header.
-    if let Ok(routing) = MetadataValue::try_from(routing) {
+    if let Ok(parameters) = MetadataValue::try_from(parameters) {
         request
             .metadata_mut()
-            .insert("x-goog-request-params", routing);
+            .insert("x-goog-request-params", parameters);
     }
     request
+}
+
+fn percent_encoded(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
 }
 
 #[cfg(test)]
@@ -87,6 +107,15 @@ mod tests {
     #[test]
     fn a_limit_of_zero_is_not_asked_for() {
         assert_eq!(range(Scan::prefix("c").limit(0), None), None);
+    }
+
+    #[test]
+    fn a_parameter_is_percent_encoded() {
+        let request = routed_by((), &[("name", "projects/p:1"), ("app_profile_id", "a b_ü")]);
+        assert_eq!(
+            request.metadata().get("x-goog-request-params").unwrap(),
+            "name=projects%2Fp%3A1&app_profile_id=a%20b_%C3%BC"
+        );
     }
 
     #[test]

@@ -12,8 +12,8 @@ const MAX_CHANNELS: usize = 256;
 
 /// Where the tables are, and how long to wait for them. [`BigtableSettings::new`] fills in the defaults.
 ///
-/// An attempt is the wait for the next sign of life, be it the answer or its next part; the third wait in vain
-/// doubles it, so that a slow store is reached too. The deadline bounds the call with all its attempts.
+/// An attempt is the wait for the answer or for its next part. From the fourth attempt on it is doubled each time, so that
+/// a slow store is reached too. The deadline bounds the call with all its attempts.
 #[derive(Clone, Debug)]
 pub struct BigtableSettings {
     /// The Google Cloud project.
@@ -60,7 +60,7 @@ const READ_ATTEMPT: Duration = Duration::from_millis(250);
 /// The default of a read.
 const READ_DEADLINE: Duration = Duration::from_secs(2);
 
-/// The tables that there are.
+/// The two tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Table {
     /// Metadata, revisions and head rows; never expires.
@@ -121,7 +121,7 @@ impl BigtableSettings {
         }
     }
 
-    /// Refuses what cannot be right.
+    /// Checks every setting.
     pub(crate) fn check(&self) -> Result<(), ConnectError> {
         for (setting, found) in [
             ("project", &self.project),
@@ -141,12 +141,16 @@ impl BigtableSettings {
             ));
         }
         match (&self.emulator, &self.endpoint) {
-            (Some(emulator), _) if !is_host_and_port(emulator) => {
-                Err(wrong("emulator", emulator, "host:port"))
-            }
-            (None, Some(endpoint)) if !is_host(endpoint) => {
-                Err(wrong("endpoint", endpoint, "host or host:port"))
-            }
+            (Some(emulator), _) if !is_host_and_port(emulator) => Err(wrong(
+                "emulator",
+                emulator,
+                "host:port, with an IPv6 address in brackets",
+            )),
+            (None, Some(endpoint)) if !is_host(endpoint) => Err(wrong(
+                "endpoint",
+                endpoint,
+                "host or host:port, with an IPv6 address in brackets",
+            )),
             _ => Ok(()),
         }
     }
@@ -159,7 +163,7 @@ impl BigtableSettings {
         }
     }
 
-    /// How long to wait for a sign of life: as for a read, but in all never longer than by default.
+    /// The timeouts of a ping: those of a read, but never longer than the default deadline.
     pub(crate) fn ping(&self) -> CallTimeouts {
         CallTimeouts {
             attempt: self.read_attempt,
@@ -253,10 +257,27 @@ mod tests {
             "http://h:1",
             "unix:///tmp/socket",
             "a b:1",
+            "a..b:1",
+            "::1:8086",
         ] {
-            let message = format!("emulator is {emulator:?}, expected host:port");
+            let message = format!(
+                "emulator is {emulator:?}, expected host:port, with an IPv6 address in brackets"
+            );
             check(
                 |settings| settings.emulator = Some(emulator.into()),
+                Some(&message),
+            );
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_is_not_a_host_is_refused_before_tls() {
+        for endpoint in ["a..b", "a..b:443", "::1"] {
+            let message = format!(
+                "endpoint is {endpoint:?}, expected host or host:port, with an IPv6 address in brackets"
+            );
+            check(
+                |settings| settings.endpoint = Some(endpoint.into()),
                 Some(&message),
             );
         }

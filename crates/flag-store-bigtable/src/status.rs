@@ -12,11 +12,11 @@ use crate::connect_error::{CredentialsError, Explained};
 /// Why one attempt failed.
 #[derive(Clone, Debug)]
 pub(crate) enum Failure {
-    /// Nothing came in time.
+    /// There was no answer in time.
     Silence,
     /// The store, or the connection to it, reported an error.
     Status(Status),
-    /// What came makes no sense.
+    /// The answer is invalid.
     Garbled(String),
 }
 
@@ -27,7 +27,9 @@ pub(crate) enum FailureKind {
     Transient,
     /// The token may have ended on its way: send again, once.
     Unauthenticated,
-    /// The store won't do it.
+    /// Every such call fails until an operator has corrected the set-up.
+    Misconfigured,
+    /// What was sent is invalid.
     Refused,
     /// The answer cannot be understood.
     Broken,
@@ -43,7 +45,7 @@ impl Failure {
         }
     }
 
-    /// Whether the connection failed for a reason that a person must mend.
+    /// Whether the connection failed for a reason that a person must correct.
     pub(crate) fn is_explained(&self) -> bool {
         let Self::Status(status) = self else {
             return false;
@@ -75,20 +77,21 @@ impl Failure {
             FailureKind::Transient | FailureKind::Unauthenticated => {
                 StoreError::Unavailable { source }
             }
+            FailureKind::Misconfigured => StoreError::Misconfigured { source },
             FailureKind::Refused => StoreError::Refused { source },
             FailureKind::Broken => StoreError::Broken { source },
         }
     }
 }
 
-/// A refusal of our own, before anything was sent.
+/// An error of our own, before anything was sent.
 pub(crate) fn refused(table: &str, why: &str) -> StoreError {
     StoreError::Refused {
         source: format!("table {table}: {why}").into(),
     }
 }
 
-/// What the emulator says of a table that was made by hand; Bigtable itself has codes of their own for what is missing.
+/// What the emulator answers for a table without the family; Bigtable itself answers with a code of its own.
 const UNKNOWN_FAMILY: &str = "unknown family";
 
 fn kind(status: &Status) -> FailureKind {
@@ -99,7 +102,7 @@ fn kind(status: &Status) -> FailureKind {
     match status.code() {
         Code::ResourceExhausted if status.message().contains("larger than max") => FailureKind::Refused,
         Code::Internal | Code::Unknown if status.message().contains(UNKNOWN_FAMILY) => {
-            FailureKind::Refused
+            FailureKind::Misconfigured
         }
         Code::Unavailable
         | Code::DeadlineExceeded
@@ -112,11 +115,13 @@ fn kind(status: &Status) -> FailureKind {
         | Code::Unknown
         | Code::DataLoss => FailureKind::Transient,
         Code::Unauthenticated => FailureKind::Unauthenticated,
-        _ => FailureKind::Refused,
+        Code::InvalidArgument | Code::OutOfRange => FailureKind::Refused,
+        // Also what tonic makes of a proxy's 403 and 404.
+        _ => FailureKind::Misconfigured,
     }
 }
 
-/// What the store said about a table.
+/// The answer of the store about a table.
 #[derive(Debug)]
 struct Answer {
     table: String,
@@ -177,20 +182,29 @@ mod tests {
     #[test]
     fn a_family_that_is_missing_stays_missing() {
         for code in [Code::Internal, Code::Unknown] {
-            check(code, "unknown family \"metadata\"", FailureKind::Refused);
+            check(
+                code,
+                "unknown family \"metadata\"",
+                FailureKind::Misconfigured,
+            );
         }
     }
 
     #[test]
-    fn what_the_caller_did_wrong_is_refused() {
+    fn what_an_operator_corrects_is_not_the_fault_of_a_row() {
         for code in [
             Code::NotFound,
             Code::PermissionDenied,
-            Code::InvalidArgument,
             Code::FailedPrecondition,
             Code::Unimplemented,
-            Code::OutOfRange,
         ] {
+            check(code, "", FailureKind::Misconfigured);
+        }
+    }
+
+    #[test]
+    fn what_was_sent_wrongly_is_refused() {
+        for code in [Code::InvalidArgument, Code::OutOfRange] {
             check(code, "", FailureKind::Refused);
         }
     }
@@ -224,7 +238,7 @@ mod tests {
     fn an_error_names_the_table_and_what_was_said() {
         let error =
             Failure::Status(Status::not_found("no such table")).into_error("flags", Duration::ZERO);
-        assert!(matches!(error, StoreError::Refused { .. }));
+        assert!(matches!(error, StoreError::Misconfigured { .. }));
         assert_eq!(
             error.source().unwrap().to_string(),
             "table flags: NotFound: no such table"

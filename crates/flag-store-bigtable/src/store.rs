@@ -206,7 +206,7 @@ impl RowStore for BigtableStore {
         })
     }
 
-    /// Sent once, whatever happens, unless the store says that it did not even look at it for lack of a valid token.
+    /// Sent once, and a second time only if the store refuses the token before it looks at the request.
     fn compare_and_set<'a>(
         &'a self,
         key: &'a [u8],

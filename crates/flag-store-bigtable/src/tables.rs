@@ -1,4 +1,4 @@
-//! The tables: creates what is missing, and says how the rest is.
+//! Creates missing tables, and reports the state of the others.
 
 use std::time::Duration;
 
@@ -14,20 +14,21 @@ use googleapis_tonic_google_bigtable_admin_v2::google::bigtable::admin::v2::{
 use tonic::Code;
 
 use crate::FAMILY;
-use crate::admin::{Admin, request};
+use crate::admin::Admin;
 use crate::call::{Call, Repeat};
 use crate::expiry::Expiry;
+use crate::request::routed_by;
 use crate::settings::{BigtableSettings, Table};
 use crate::status::Failure;
 
-/// How a table is.
+/// The state of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableState {
-    /// It isn't there.
+    /// It does not exist.
     Missing,
     /// It lacks the column family.
     WithoutFamily,
-    /// It is there, and its cells expire so.
+    /// It exists, and its cells expire in this way.
     Ready(Expiry),
 }
 
@@ -64,7 +65,7 @@ impl BigtableTables {
         Ok(())
     }
 
-    /// Creates a table or its column family if they are missing, and says what was there; changes nothing that is.
+    /// Creates a table or its column family if they are missing; reports what exists, and changes nothing of it.
     pub async fn prepare(&self, table: Table, retention: Duration) -> Result<Prepared, StoreError> {
         let admin = Admin::new(&self.0).await?;
         let rule = Expiry::expected(table, retention).rule(self.0.table(table))?;
@@ -80,7 +81,7 @@ impl BigtableTables {
         }
     }
 
-    /// How a table is.
+    /// The state of a table.
     pub async fn table_state(&self, table: Table) -> Result<TableState, StoreError> {
         let admin = Admin::new(&self.0).await?;
         self.state(&admin, table).await
@@ -94,8 +95,8 @@ impl BigtableTables {
         let mut call = Call::new(self.0.table(table), admin.timeouts, Repeat::Safe);
         loop {
             let answer = Box::pin(async {
-                let request = request(message.clone(), ("name", &message.name));
-                admin.client().get_table(request?).await
+                let request = routed_by(message.clone(), &[("name", &message.name)]);
+                admin.client().get_table(request).await
             });
             match call.wait(answer).await {
                 Ok(answer) => return Ok(understood(&answer.into_inner())),
@@ -123,8 +124,8 @@ impl BigtableTables {
         let mut call = Call::new(self.0.table(table), admin.timeouts, Repeat::Safe);
         loop {
             let answer = Box::pin(async {
-                let request = request(message.clone(), ("parent", &message.parent));
-                admin.client().create_table(request?).await
+                let request = routed_by(message.clone(), &[("parent", &message.parent)]);
+                admin.client().create_table(request).await
             });
             match call.wait(answer).await {
                 Ok(_) => return Ok(true),
@@ -154,8 +155,8 @@ impl BigtableTables {
         let mut call = Call::new(self.0.table(table), admin.timeouts, Repeat::Safe);
         loop {
             let answer = Box::pin(async {
-                let request = request(message.clone(), ("name", &message.name));
-                admin.client().modify_column_families(request?).await
+                let request = routed_by(message.clone(), &[("name", &message.name)]);
+                admin.client().modify_column_families(request).await
             });
             match call.wait(answer).await {
                 Ok(_) => return Ok(()),

@@ -1,7 +1,7 @@
 //! The access token that calls carry: fetched ahead of its end, and anew when Bigtable refuses it.
 //!
 //! Calls never fetch one themselves. While none can be had, they use the one that there is up to its end, and then
-//! fail with what the token endpoint said.
+//! fail with the error of the token endpoint.
 
 use std::fmt;
 use std::sync::Arc;
@@ -177,7 +177,7 @@ async fn renew_for_ever(source: Source, state: watch::Sender<State>, renew: Arc<
                 if failures == 0 {
                     let ends = state.borrow().token.ends;
                     let valid_seconds = ends.saturating_duration_since(Instant::now()).as_secs();
-                    warn!(%problem, valid_seconds, "access token for Google Cloud not renewed, trying on");
+                    warn!(%problem, valid_seconds, "access token for Google Cloud not renewed; it is tried again");
                 }
                 failures = failures.saturating_add(1);
                 state.send_modify(|state| state.problem = Some(problem));
@@ -195,7 +195,7 @@ mod tests {
 
     const HOUR: Duration = Duration::from_hours(1);
 
-    /// Gives what it is told to give next, and remembers when it was asked.
+    /// Gives scripted answers in turn, and records when it was asked.
     #[derive(Clone, Default)]
     struct Endpoint(Arc<Mutex<(VecDeque<Answer>, Vec<Instant>)>>);
 
@@ -298,7 +298,7 @@ mod tests {
         after(3_599).await;
         check(tokens.header().await, "one");
         after(1).await;
-        // Who asks then is told at once.
+        // From then on calls fail at once.
         let asked = Instant::now();
         assert!(tokens.header().await.is_err());
         assert_eq!(asked.elapsed(), Duration::ZERO);

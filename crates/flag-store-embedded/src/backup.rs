@@ -1,7 +1,7 @@
-//! Copies of a store while others use it, and putting one back.
+//! Backs up a store while others use it, and restores it.
 //!
-//! A copy of the `.db` files alone lacks what is still in the logs beside them. These are copies by `SQLite`'s own
-//! means: each file as of one moment, checked, and complete without anything beside it.
+//! A copy of the `.db` files alone lacks what is still in the write-ahead logs. These are copies by `SQLite`'s backup API:
+//! each file as of one moment, checked, and complete by itself.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use tempfile::TempDir;
 
-use crate::created::{LOGS, UNFINISHED, is_empty, publish};
+use crate::create_file::{JOURNAL_SUFFIXES, UNFINISHED, is_empty, publish};
 use crate::database::{Database, check};
 use crate::directory;
 use crate::failure::Failure;
@@ -21,40 +21,40 @@ use crate::open_error::OpenError;
 use crate::open_files::{Closing, beside};
 use crate::schema::Contents;
 
-/// Flags come last: where they are, everything is.
+/// Flags come last: a copy with flags is complete.
 const ALL: [Contents; 2] = [Contents::Exposures, Contents::Flags];
 
 /// All pages of a file in one step, so that they are of one moment.
 const ALL_PAGES: i32 = -1;
 
-/// How long a copy waits for others who write.
+/// How long a copy waits for writers.
 const LOCKED: Duration = Duration::from_secs(30);
 
-/// Why a store was not copied or put back. Nothing that was there is lost.
+/// Why a store was not backed up or restored. Nothing is lost.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackupError {
-    /// There is a store where one is to be put.
+    /// There is a store at the destination.
     #[error("there is {} already", path.display())]
     Exists {
         /// A file of it.
         path: PathBuf,
     },
-    /// A log is left of a file that is gone, and would be taken for that of the file that is put there.
+    /// The write-ahead log of a lost file is left, and `SQLite` would apply it to the restored file.
     #[error("{} is left of a store whose file is gone, and would be mixed with what is put there: move it away", path.display())]
     LogLeft {
-        /// The log.
+        /// The write-ahead log.
         path: PathBuf,
     },
     /// A file cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// A folder or a file cannot be made.
+    /// A folder or a file cannot be written.
     #[error("cannot write {}", path.display())]
     Write {
         /// The folder or file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A file cannot be copied.
@@ -62,22 +62,22 @@ pub enum BackupError {
     Copy {
         /// The file.
         path: PathBuf,
-        /// What `SQLite` said.
+        /// The error of `SQLite`.
         source: flag_store::BoxError,
     },
 }
 
-/// What becomes of a store that is where one is put back.
+/// What happens to a store that exists at the destination.
 #[derive(Clone, Copy, Debug)]
 pub enum ExistingStore<'a> {
-    /// It stays, and nothing is put back.
+    /// It stays, and nothing is restored.
     Stays,
-    /// It is copied into this folder, which must not be there yet, and replaced.
+    /// It is copied into this folder, which must not exist yet, and replaced.
     KeptIn(&'a Path),
 }
 
-/// Copies the store in a directory into another one, which is made if it is missing and must hold no store; what was
-/// written. Others may go on using the store. Blocks.
+/// Copies the store in a directory into another one, which is created if needed and must hold no store; returns the
+/// files. The store can be used meanwhile. Blocks.
 pub fn back_up(directory: &Path, to: &Path) -> Result<Vec<PathBuf>, BackupError> {
     let to = make(to)?;
     refuse_store(&to)?;
@@ -91,9 +91,9 @@ pub fn back_up(directory: &Path, to: &Path) -> Result<Vec<PathBuf>, BackupError>
     Ok(files_in(&to))
 }
 
-/// Puts a copy that [`back_up`] made where a store is or was; what was written. Blocks.
+/// Restores a copy that [`back_up`] made; returns the files. Blocks.
 ///
-/// A store that is there is changed in one transaction per file, so that others may have it open.
+/// An existing store is changed in one transaction per file, so that others may have it open.
 pub fn restore(
     backup: &Path,
     directory: &Path,
@@ -127,7 +127,7 @@ pub fn restore(
     Ok(files_in(&directory))
 }
 
-/// Moves empty files away with what lies beside them: it is not theirs, or all that is left of what they held.
+/// Moves empty files away, with the journals beside them.
 fn set_aside(directory: &Path, folder: &Path) -> Result<(), BackupError> {
     for contents in ALL {
         let path = file_in(directory, contents);
@@ -145,7 +145,7 @@ fn set_aside(directory: &Path, folder: &Path) -> Result<(), BackupError> {
     Ok(())
 }
 
-/// Copies what is there of a store.
+/// Copies the existing files of a store.
 fn keep(directory: &Path, folder: &Path) -> Result<(), BackupError> {
     let mut there = present(directory);
     there.retain(|contents| !is_empty(&file_in(directory, *contents)));
@@ -171,7 +171,7 @@ fn overwrite(from: &Path, directory: &Path, contents: Contents) -> Result<(), Ba
     Ok(())
 }
 
-/// Copies that are not complete yet, in a folder of their own, which goes when they do.
+/// Incomplete copies, in a folder of their own that is removed with them.
 struct Unfinished(TempDir);
 
 impl Unfinished {
@@ -186,7 +186,7 @@ impl Unfinished {
         file_in(self.0.path(), contents)
     }
 
-    /// Copies a file; what is open is the copy.
+    /// Copies a file; returns the open copy.
     fn copy(&self, from: &Path, contents: Contents) -> Result<Connection, BackupError> {
         let source = Database::source(from, contents)?;
         let mut target = Connection::open(self.file(contents)).map_err(copying(from))?;
@@ -198,7 +198,7 @@ impl Unfinished {
         Ok(target)
     }
 
-    /// Moves files to where they shall be, where none may be yet.
+    /// Moves files to their destination, where none may exist yet.
     fn publish(self, directory: &Path, files: &[Contents]) -> Result<(), BackupError> {
         for contents in files {
             let path = file_in(directory, *contents);
@@ -240,21 +240,21 @@ fn refuse_store(directory: &Path) -> Result<(), BackupError> {
     }
 }
 
-/// The files of a store that there are, whatever they are.
+/// The existing files of a store.
 fn present(directory: &Path) -> Vec<Contents> {
     let mut there = ALL.to_vec();
     there.retain(|contents| file_in(directory, *contents).symlink_metadata().is_ok());
     there
 }
 
-/// Makes a directory that files are put into, and refuses one where they would not stay what they are.
+/// Creates the destination directory; an error if files in it would not stay as they are.
 fn make(directory: &Path) -> Result<PathBuf, BackupError> {
     let directory = directory::make(directory).map_err(writing(directory))?;
     let there = present(&directory);
     let missing = ALL.into_iter().filter(|contents| !there.contains(contents));
     let mut logs = missing.flat_map(|contents| {
         let file = file_in(&directory, contents);
-        LOGS.map(|ending| beside(&file, ending))
+        JOURNAL_SUFFIXES.map(|suffix| beside(&file, suffix))
     });
     match logs.find(|log| log.symlink_metadata().is_ok()) {
         Some(path) => Err(BackupError::LogLeft { path }),

@@ -1,21 +1,21 @@
-//! The bytes in which the cells of a row are kept.
+//! The encoding of the cells of a row.
 //!
-//! One cell after the other, in ascending order of their columns, nothing before, between or after them:
+//! The cells follow each other in ascending order of their columns:
 //!
 //! ```text
 //! [column length: u16][column][value length: u32][value]      lengths big-endian, in bytes
 //! ```
 //!
-//! Equal cells have equal bytes, and no cells none. A change of this format is a new schema version.
+//! Equal cells have equal bytes; no cells have no bytes. A change of this format is a new schema version.
 
 use std::collections::BTreeSet;
 
 use flag_store::{Cells, Columns};
 
-/// What the lengths of a cell take.
+/// The bytes of the two lengths of a cell.
 const LENGTHS: usize = size_of::<u16>() + size_of::<u32>();
 
-/// Why cells cannot be kept.
+/// Why cells cannot be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TooLong {
     /// A column of more than 65,535 bytes.
@@ -26,23 +26,23 @@ pub(crate) enum TooLong {
     Value,
 }
 
-/// Bytes that are no encoded cells: the file is damaged, or other software wrote to it.
+/// Bytes that are not encoded cells: the file is damaged, or other software wrote to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DecodeError {
     /// A length reaches beyond the end.
     #[error("a cell ends too early")]
     Truncated,
-    /// A column that doesn't follow the one before it.
+    /// A column is not greater than the one before it.
     #[error("columns are out of order")]
     OutOfOrder,
 }
 
-/// How many bytes cells take.
+/// The encoded length of cells.
 pub(crate) fn encoded_length(cells: &Cells) -> usize {
     cells.byte_len() + cells.len() * LENGTHS
 }
 
-/// Appends the bytes of these cells; some of them too when it fails.
+/// Appends the encoded cells; after an error a part of them.
 pub(crate) fn encode(cells: &Cells, bytes: &mut Vec<u8>) -> Result<(), TooLong> {
     for (column, value) in cells.iter() {
         let column_length = u16::try_from(column.len()).map_err(|_| TooLong::Column)?;
@@ -59,7 +59,7 @@ pub(crate) fn encode(cells: &Cells, bytes: &mut Vec<u8>) -> Result<(), TooLong> 
 pub(crate) fn decode(bytes: &[u8], columns: Columns<'_>) -> Result<Cells, DecodeError> {
     let wanted = Wanted::from(columns);
     let mut cells = match wanted {
-        // No fewer than most rows have.
+        // Enough for most rows.
         Wanted::All => Cells::with_capacity(12, bytes.len()),
         Wanted::Only(_) => Cells::default(),
     };
@@ -102,7 +102,7 @@ impl Wanted<'_> {
     }
 }
 
-/// Takes a column and its value off the front.
+/// Removes a column and its value from the front.
 fn take_cell<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
     let column_length = u16::from_be_bytes(take_array(rest)?);
     let column = rest.split_off(..usize::from(column_length))?;

@@ -1,4 +1,4 @@
-//! One connection to one file, and how it is opened and closed.
+//! A connection to a file: opening and closing.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
-use crate::created::{ensure_made, is_empty};
+use crate::create_file::{ensure_made, is_empty};
 use crate::lock_timeout::LockTimeout;
 use crate::open_error::{Obstacle, OpenError};
 use crate::open_files::{Closing, FileLoss, OpenFiles, is_absence};
@@ -16,16 +16,16 @@ use crate::schema::{Contents, Origin, origin, set_up};
 /// How long opening waits for other processes that open or write at the same moment.
 const OPENING: Duration = Duration::from_secs(5);
 
-/// How long another process may take to fill a file that it has made.
+/// How long another process may take to fill a file that it has created.
 const MAKING: Duration = Duration::from_millis(250);
 
-/// Memory for pages, per connection that reads; the service has caches of its own.
+/// Bytes of page cache per reading connection; the service has caches of its own.
 const READER_CACHE_KIB: i32 = 512;
 
-/// The log is cut to this size when a long read has let it grow.
+/// The write-ahead log is truncated to this size after a long read let it grow.
 const LOG_LIMIT_BYTES: i32 = 16 * 1024 * 1024;
 
-/// Bytes of the log before its first frame, and before the page in each frame.
+/// Bytes of the write-ahead log before its first frame, and before the page in each frame.
 const LOG_HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
 
@@ -34,19 +34,19 @@ const FRAME_HEADER: u64 = 24;
 pub(crate) struct Database {
     connection: Connection,
     lock_timeout: LockTimeout,
-    placed: OpenFiles,
+    files: OpenFiles,
     page_bytes: u32,
 }
 
 impl Database {
-    /// Opens a file for writing, or makes it.
+    /// Opens or creates a file for writing.
     pub(crate) fn writer(path: &Path, contents: Contents) -> Result<Self, OpenError> {
         ensure_made(path, contents)?;
         wait_while_empty(path);
         Self::accepting(Origin::New, path, contents)
     }
 
-    /// Opens a file that is there, for writing; makes nothing.
+    /// Opens an existing file for writing.
     pub(crate) fn existing(path: &Path, contents: Contents) -> Result<Self, OpenError> {
         Self::accepting(Origin::Ours, path, contents)
     }
@@ -60,7 +60,7 @@ impl Database {
         opened.map_err(|obstacle| obstacle.in_file(path))
     }
 
-    /// A connection to a file that is there, to be copied.
+    /// A connection to an existing file that is to be copied.
     pub(crate) fn source(path: &Path, contents: Contents) -> Result<Connection, OpenError> {
         let opened = ensure_there(path).and_then(|()| {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -95,22 +95,22 @@ impl Database {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
         lock_timeout.install(&mut connection)?;
-        // Some locks, the one for switching to the log among them, are refused without asking the busy handler.
+        // Some locks, such as the one for switching to the write-ahead log, are refused without asking the busy handler.
         while let Err(obstacle) = prepare(&mut connection) {
             if !(obstacle.is_busy() && lock_timeout.pause()) {
                 return Err(obstacle);
             }
         }
-        // A file without a log gets one when it is read first.
+        // A file without a write-ahead log gets one with the first read.
         let _: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let page_bytes: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        let placed = OpenFiles::new(path).map_err(Obstacle::Vanished)?;
-        // Until `close` says otherwise: a connection that is merely dropped may be one of files that are gone.
+        let files = OpenFiles::new(path).map_err(Obstacle::Vanished)?;
+        // Until `close` changes it: the files of a connection that is only dropped may be gone.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         Ok(Self {
             connection,
             lock_timeout,
-            placed,
+            files,
             page_bytes,
         })
     }
@@ -129,16 +129,16 @@ impl Database {
     }
 
     /// The files as they were when it was opened.
-    pub(crate) fn placed(&self) -> &OpenFiles {
-        &self.placed
+    pub(crate) fn files(&self) -> &OpenFiles {
+        &self.files
     }
 
     /// Refuses files that are no longer at their paths, as `SQLite` would write to files that no other process reads.
     pub(crate) fn ensure_in_place(&mut self) -> Result<(), FileLoss> {
-        self.placed.check()
+        self.files.check()
     }
 
-    /// Refuses a log that is shorter than what was committed to it: going on would spoil the file.
+    /// Refuses a write-ahead log that is shorter than its committed frames: going on would damage the file.
     pub(crate) fn ensure_log_is_whole(&self) -> Result<(), FileLoss> {
         let Some(before) = self.frames() else {
             return Ok(());
@@ -146,14 +146,14 @@ impl Database {
         if self.is_log_whole(before) {
             return Ok(());
         }
-        // Another process may have begun the log anew in between.
+        // Another process may have restarted the log in between.
         if self.frames() != Some(before) || self.is_log_whole(before) {
             return Ok(());
         }
         Err(FileLoss::LogTruncated)
     }
 
-    /// How many frames were committed to the log, if it can be determined.
+    /// The number of frames committed to the write-ahead log, if known.
     fn frames(&self) -> Option<u64> {
         let pragma = "PRAGMA wal_checkpoint(NOOP)";
         let mut statement = self.connection.prepare_cached(pragma).ok()?;
@@ -164,10 +164,10 @@ impl Database {
 
     fn is_log_whole(&self, frames: u64) -> bool {
         let bytes = LOG_HEADER + frames * (FRAME_HEADER + u64::from(self.page_bytes));
-        frames == 0 || self.placed.log_bytes().is_none_or(|found| found >= bytes)
+        frames == 0 || self.files.log_bytes().is_none_or(|found| found >= bytes)
     }
 
-    /// Closes the connection; the last one of a file writes the log into it, if that is wanted and can be done.
+    /// Closes the connection; the last one of a file writes the log into it, where that is wanted and possible.
     pub(crate) fn close(mut self, closing: Closing) {
         let in_place = self.ensure_in_place();
         let whole = in_place.and_then(|()| self.ensure_log_is_whole());
@@ -208,14 +208,14 @@ fn ensure_there(path: &Path) -> Result<(), Obstacle> {
     }
 }
 
-/// Lets another process finish that has just made a file, where a file system has no links or its release makes them empty.
+/// Waits for another process that has just created a file: on file systems without links, and with older releases, it is empty at first.
 fn wait_while_empty(path: &Path) {
     let lock_timeout = LockTimeout::default();
     lock_timeout.set_end(Instant::now().checked_add(MAKING));
     while is_empty(path) && lock_timeout.pause() {}
 }
 
-/// Makes sure that a file is ours, or makes it so where it is empty and may be, and adapts the connection to it.
+/// Checks that a file is ours, sets it up if it is empty and may be, and configures the connection for it.
 fn prepare(
     connection: &mut Connection,
     contents: Contents,

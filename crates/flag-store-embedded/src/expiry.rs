@@ -1,7 +1,7 @@
 //! Removes exposures by age, a few rows at a time, so that no writer waits for long.
 //!
-//! Bigtable does this by a rule of the table, which counts from the writing of a row; for files this
-//! module does it, and counts in the same way.
+//! Bigtable does this by a rule of the table, by the time of writing of a row; for files this
+//! module does it, by the same time.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::failure::Failure;
 use crate::log::EmbeddedLog;
 use crate::{blocks, schema};
 
-/// How many rows are looked at in one transaction: a few milliseconds' worth.
+/// The rows read in one transaction, which takes a few milliseconds.
 const SLICE: u32 = 1_000;
 
-/// The pause after a transaction, so that others come to write.
+/// The pause after a transaction, so that others can write.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The last key of the next rows after a key.
@@ -43,7 +43,7 @@ const REMOVE_BY_KEY: &str = "DELETE FROM rows WHERE key > ?1 AND key <= ?2
     AND length(key) >= length(?3) AND substr(key, -length(?3)) < ?3";
 const HAS_TIMES: &str = "SELECT 1 FROM pragma_table_info('rows') WHERE name = 'written'";
 
-/// Removes every exposure that was written before `time`, `YYYY-MM-DD HH:MM:SS.ffffff` in UTC; how many there were.
+/// Removes every exposure that was written before `time`, `YYYY-MM-DD HH:MM:SS.ffffff` in UTC; returns their number.
 ///
 /// Reads all keys once, and shares the file with other processes. Creates no store.
 pub async fn remove_exposures_before(directory: &Path, time: &str) -> Result<usize, StoreError> {
@@ -114,7 +114,7 @@ fn give_back(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Looks at the next rows after a key: the last of them, and how many were removed.
+/// Expires the next rows after a key; returns the last key and the number of removed rows.
 fn remove_slice(
     database: &mut Database,
     after: &[u8],

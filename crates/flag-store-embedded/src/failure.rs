@@ -64,6 +64,8 @@ struct InFile {
 enum Remedy {
     /// The same call may succeed later.
     Retry,
+    /// No such call succeeds until an operator has corrected the set-up.
+    Reconfigure,
     /// This call never succeeds.
     GiveUp,
     /// The file needs a person.
@@ -95,6 +97,7 @@ impl Failure {
         });
         match remedy {
             Remedy::Retry => StoreError::Unavailable { source },
+            Remedy::Reconfigure => StoreError::Misconfigured { source },
             Remedy::GiveUp => StoreError::Refused { source },
             Remedy::Repair => StoreError::Broken { source },
         }
@@ -140,7 +143,7 @@ pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Whether there is no room left, for the file or for the shared memory beside it.
+/// Whether the disk is full, for the file or for the shared memory beside it.
 pub(crate) fn is_disk_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| {
         error.code == ErrorCode::DiskFull || error.extended_code == ffi::SQLITE_IOERR_SHMSIZE
@@ -158,12 +161,10 @@ fn remedy_of_sqlite(error: &rusqlite::Error) -> Remedy {
             | ErrorCode::OutOfMemory
             | ErrorCode::OperationInterrupted,
         ) => Remedy::Retry,
-        Some(
-            ErrorCode::PermissionDenied
-            | ErrorCode::ReadOnly
-            | ErrorCode::TooBig
-            | ErrorCode::NoLargeFileSupport,
-        ) => Remedy::GiveUp,
+        Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::NoLargeFileSupport) => {
+            Remedy::Reconfigure
+        }
+        Some(ErrorCode::TooBig) => Remedy::GiveUp,
         _ => Remedy::Repair,
     }
 }
@@ -189,10 +190,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forbidden_is_refused() {
-        let refused = |error: &StoreError| matches!(error, StoreError::Refused { .. });
-        check(ffi::SQLITE_READONLY_DIRECTORY, refused);
-        check(ffi::SQLITE_TOOBIG, refused);
+    fn what_is_forbidden_is_for_the_operator_and_what_is_too_large_is_refused() {
+        check(ffi::SQLITE_READONLY_DIRECTORY, |error| {
+            matches!(error, StoreError::Misconfigured { .. })
+        });
+        check(ffi::SQLITE_TOOBIG, |error| {
+            matches!(error, StoreError::Refused { .. })
+        });
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One file of the store, and the jobs that its threads do.
+//! One file of the store, and the jobs of its threads.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,13 +24,13 @@ pub(crate) struct DataFile {
 }
 
 impl DataFile {
-    /// Opens a file, or makes it, and starts its threads.
+    /// Opens or creates a file, and starts its threads.
     pub(crate) fn open(path: PathBuf, contents: Contents) -> Result<Self, OpenError> {
         let writer = Database::writer(&path, contents)?;
         Self::start(path, contents, writer)
     }
 
-    /// Opens a file that is there, and starts its threads.
+    /// Opens an existing file, and starts its threads.
     pub(crate) fn existing(path: PathBuf, contents: Contents) -> Result<Self, OpenError> {
         let writer = Database::existing(&path, contents)?;
         Self::start(path, contents, writer)
@@ -44,7 +44,7 @@ impl DataFile {
         })
     }
 
-    /// Runs a job that only reads. It can ask whether anybody still waits for its result.
+    /// Runs a job that only reads. It can ask whether its caller still waits.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         limit: Duration,
@@ -76,7 +76,7 @@ impl DataFile {
         self.run(Side::Writer, limit, work).await
     }
 
-    /// Writes a row, together with those that wait at the same time; whether it was written.
+    /// Writes a row, together with other waiting ones; returns whether it was written.
     pub(crate) async fn write_row(
         &self,
         limit: Duration,
@@ -91,12 +91,12 @@ impl DataFile {
         outcome.map_err(|failure| self.error(failure))
     }
 
-    /// Makes sure that the file can be read, and is still in its place.
+    /// Checks that the file can be read and is still at its path.
     pub(crate) async fn ping(&self, limit: Duration) -> Result<(), StoreError> {
         self.read(limit, |database, _| rows::ping(database)).await
     }
 
-    /// What a failure in this file means to the caller.
+    /// The error for the caller.
     pub(crate) fn error(&self, failure: impl Into<Failure>) -> StoreError {
         failure.into().in_file(self.state.path())
     }
@@ -110,7 +110,7 @@ impl DataFile {
         }
     }
 
-    /// Runs a job; again on what took the file's place, if it was lost before the job began.
+    /// Runs a job; if the file was lost before the job began, runs it on the file that replaced it.
     async fn run<T, W>(&self, side: Side, limit: Duration, mut work: W) -> Result<T, Failure>
     where
         T: Send + 'static,

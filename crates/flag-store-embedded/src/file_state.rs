@@ -1,7 +1,7 @@
-//! An open file, which is opened again after it was lost.
+//! An open file, which is reopened after it was lost.
 //!
-//! A file is lost when it, its log or its shared memory is moved, removed, replaced or truncated while open. Calls then
-//! fail until there is a file of this store at its path. The calls themselves search for it now and then.
+//! A file is lost when it, its write-ahead log or its shared memory is moved, removed, replaced or truncated while open. Calls then
+//! fail until there is a file of this store at its path. Calls search for it from time to time.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use crate::open_files::{FileLoss, OpenFiles};
 use crate::schema::Contents;
 use crate::worker::{Limit, Workers};
 
-/// Threads that read, per file; two, so that a long scan doesn't hold up the short reads.
+/// Reading threads per file; two, so that a long scan does not delay short reads.
 const READERS: usize = 2;
 
 /// The pause between two searches for a lost file.
 const SEARCH_EVERY: Duration = Duration::from_millis(250);
 
-/// How long other processes have to close a file whose log was unlinked; the last one saves what the log held.
+/// How long other processes have to close a file whose write-ahead log was unlinked; the last one saves its contents.
 const OTHERS_CLOSE: Duration = Duration::from_secs(1);
 
 /// A file and its threads, as long as it is open.
@@ -54,7 +54,7 @@ enum Phase {
 struct Loss {
     what: FileLoss,
     was: Arc<OpenFiles>,
-    /// Whether its log was left where it was.
+    /// Whether its write-ahead log is still at its path.
     left_log: bool,
 }
 
@@ -85,7 +85,7 @@ impl FileState {
         }
     }
 
-    /// The threads of the open file; if it was lost, those of what is found in its place.
+    /// The threads of the open file, or of the file that replaced it.
     pub(crate) async fn workers(state: &Arc<Self>, limit: Limit) -> Result<Workers, Failure> {
         if let Phase::Open(workers) = &*state.phase.borrow() {
             return Ok(workers.clone());
@@ -106,17 +106,17 @@ impl FileState {
         }
     }
 
-    /// Has the threads of a lost file end, and looks for what took its place.
+    /// Ends the threads of a lost file, and searches for the file that replaced it.
     pub(crate) fn lose(state: &Arc<Self>, workers: Workers, what: FileLoss) {
         let is_first = state.phase.send_if_modified(|phase| {
-            let is_theirs = matches!(phase, Phase::Open(open) if open.are(&workers));
+            let is_theirs = matches!(phase, Phase::Open(open) if open.is_same(&workers));
             if is_theirs {
                 *phase = Phase::Searching;
             }
             is_theirs
         });
         if is_first {
-            let was = Arc::clone(workers.placed());
+            let was = Arc::clone(workers.files());
             let left_log = was.log_bytes().is_some();
             let loss = Loss {
                 what,
@@ -142,7 +142,7 @@ impl FileState {
         }
     }
 
-    /// Begins a look on a thread of its own, for the old threads may take their time to end.
+    /// Starts a search on a thread of its own, as the old threads may be slow to end.
     fn look(state: &Arc<Self>, loss: Loss, workers: Option<Workers>) {
         let name = format!("{}-look", state.contents.name());
         let (own, kept) = (Arc::clone(state), loss.clone());
@@ -174,7 +174,7 @@ impl FileState {
         self.settle(loss, found);
     }
 
-    /// Opens what is there now, if it is a file of ours; makes nothing.
+    /// Opens the file that is there now, if it is one of ours.
     fn reopen(&self, loss: &Loss) -> Result<Workers, OpenError> {
         let (path, contents) = (&self.path, self.contents);
         if loss.left_log && loss.was.left_its_log_to_another() {

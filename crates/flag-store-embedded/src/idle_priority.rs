@@ -1,10 +1,10 @@
 //! Threads that run only while no other wants the processor.
 
-/// Has this thread run only while no other wants the processor; for threads that write exposures, which
-/// as a rule nobody waits for.
+/// Lets this thread run only while no other thread wants the processor; for threads that write exposures in the
+/// background.
 ///
-/// On Linux that is the policy `SCHED_IDLE`: a thread that wakes up takes the processor at once, and a processor that others fill
-/// is left with a few thousandths for it. Elsewhere nothing happens, nor where it is forbidden.
+/// On Linux this is the policy `SCHED_IDLE`: any other thread preempts it at once, and on a busy processor it gets a few
+/// thousandths of the time. Does nothing on other systems, or where it is not permitted.
 pub fn run_at_idle_priority() {
     #[cfg(target_os = "linux")]
     {

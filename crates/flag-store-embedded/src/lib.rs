@@ -11,7 +11,7 @@
 mod backup;
 mod blocks;
 mod cells;
-mod created;
+mod create_file;
 mod database;
 mod directory;
 mod expiry;

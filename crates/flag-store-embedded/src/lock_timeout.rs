@@ -19,7 +19,7 @@ pub(crate) struct LockTimeout {
 }
 
 impl LockTimeout {
-    /// Makes a connection wait for locks in this way.
+    /// Installs it as the busy handler of a connection.
     pub(crate) fn install(&self, connection: &mut Connection) -> rusqlite::Result<()> {
         let lock_timeout = self.clone();
         connection.busy_handler(Some(move |_attempts| lock_timeout.pause()))
@@ -38,7 +38,7 @@ impl LockTimeout {
             .is_some_and(|until| until <= Instant::now())
     }
 
-    /// Sleeps for a moment, and says whether to try once more.
+    /// Sleeps for a moment; returns whether to try again.
     pub(crate) fn pause(&self) -> bool {
         let go_on = !self.is_over();
         if go_on {

@@ -20,8 +20,8 @@ use crate::schema::Contents;
 use crate::store::EmbeddedStore;
 use crate::stored::StoredRow;
 
-/// How many times as long as another call a batch may take: its writer steps back, and trying again would only make more
-/// of what waits.
+/// How many times the timeout of other calls a batch gets: its thread runs at idle priority, and a retry would only
+/// lengthen the queue.
 const BATCH_WAIT: u32 = 6;
 
 /// How many blocks or rows are changed at once where an instance is forgotten.
@@ -31,8 +31,8 @@ const DELETE: &str = "DELETE FROM rows WHERE key = ?1";
 
 /// Exposures in a local file.
 ///
-/// As [`EmbeddedStore`] in everything, except that an exposure that was acknowledged survives the death of the process,
-/// and not always a power loss; and that the thread that writes runs only while no other wants the processor.
+/// Like [`EmbeddedStore`], with two differences: an acknowledged exposure survives the end of the process, but not always
+/// a power loss; and the writing thread runs at idle priority.
 #[derive(Clone, Debug)]
 pub struct EmbeddedLog(EmbeddedStore);
 
@@ -47,7 +47,7 @@ impl EmbeddedLog {
         EmbeddedStore::existing_file(directory, Contents::Exposures).map(Self)
     }
 
-    /// Whether there is an `exposures.db` in a directory. If it is gone, and its log is left, that is an error.
+    /// Whether there is an `exposures.db` in a directory. An error if it is gone and its write-ahead log is left.
     pub fn is_there(directory: &Path) -> Result<bool, OpenError> {
         EmbeddedStore::is_file_there(directory, Contents::Exposures)
     }
@@ -57,7 +57,7 @@ impl EmbeddedLog {
         &self.0
     }
 
-    /// Ends each call of this handle after `timeout`, waiting for threads and for locks included.
+    /// Sets the timeout of each call of this handle, which includes waiting for threads and locks.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self(self.0.with_timeout(timeout))

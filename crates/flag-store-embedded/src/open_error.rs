@@ -10,7 +10,7 @@ use crate::directory;
 use crate::failure::{Failure, is_busy};
 use crate::open_files::FileLoss;
 
-/// SQLite would take the changes in the log for changes of the new file.
+/// `SQLite` would apply the log to the new file.
 const LOG_OF_ANOTHER: &str = "another file has taken its place, and the write-ahead log of the old one lies beside it: \
     stop whatever has it open, and move the -wal and -shm beside it away";
 
@@ -18,41 +18,41 @@ const LOG_OF_ANOTHER: &str = "another file has taken its place, and the write-ah
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The directory cannot be made or written to: no permission, read-only, disk full.
+    /// The directory cannot be created or written to: no permission, read-only, disk full.
     #[error("cannot use the directory {}{}", path.display(), disk_full(source))]
     Directory {
         /// The directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The file is not there, and was not to be made.
+    /// The file does not exist, and was not to be created.
     #[error("there is no {}", path.display())]
     Missing {
         /// The file.
         path: PathBuf,
     },
-    /// The file was there once, as what is left of it shows.
+    /// The file existed once, as the files left of it show.
     #[error("{} is gone, and {} is still there: {}", path.display(), left.display(), remedy(path, Some(left)))]
     Gone {
         /// The file.
         path: PathBuf,
-        /// What is left.
+        /// A file that is left.
         left: PathBuf,
     },
-    /// The file has no bytes, and what it held is lost.
+    /// The file is empty, and its contents are lost.
     #[error("{} is empty, and what it held is lost: {}", path.display(), remedy(path, None))]
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// A log is left of a file that is lost, and `SQLite` would take it for that of the new file.
+    /// The write-ahead log of a lost file is left, and `SQLite` would apply it to the new file.
     #[error("{} is left of a file that is lost, and would be mixed with a new one: move it away", left.display())]
     LogLeft {
-        /// The log.
+        /// The write-ahead log.
         left: PathBuf,
     },
-    /// The file may be read only.
+    /// The file is read-only.
     #[error("{} is write-protected", path.display())]
     WriteProtected {
         /// The file.
@@ -79,7 +79,7 @@ pub enum OpenError {
         /// The schema version that this release knows.
         supported: i32,
     },
-    /// Another process did not let go of the file for 5 s. Retrying may help.
+    /// Another process kept the file locked for 5 s. Retrying may help.
     #[error("another process keeps {} locked", path.display())]
     Busy {
         /// The file.
@@ -90,15 +90,15 @@ pub enum OpenError {
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error of `SQLite`.
         source: BoxError,
     },
-    /// The system gave no thread to work on the file.
+    /// The threads of the file could not be started.
     #[error("cannot start the threads for {}", path.display())]
     NoThreads {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
@@ -168,7 +168,7 @@ impl Obstacle {
     }
 }
 
-/// The directory's fault, if it has one, for SQLite says only that it cannot open its file.
+/// What is wrong with the directory; `SQLite` reports only that it cannot open its file.
 fn sqlite_obstacle(file: &Path, error: rusqlite::Error) -> OpenError {
     let directory = file.parent().unwrap_or(file);
     match directory::why_not_writable(directory) {
@@ -180,7 +180,7 @@ fn sqlite_obstacle(file: &Path, error: rusqlite::Error) -> OpenError {
     }
 }
 
-/// What to do about a file that is lost. A log that is left of it would be taken for that of the new one.
+/// What to do about a lost file. `SQLite` would apply a write-ahead log that is left to the new file.
 fn remedy(path: &Path, left: Option<&PathBuf>) -> String {
     let remedy = if path.file_name() == Some(directory::FLAGS.as_ref()) {
         "`flagctl restore-backup DIR --replace` puts a backup in its place, `flagctl init` makes a new one"

@@ -90,7 +90,7 @@ impl OpenFiles {
         })
     }
 
-    /// Whether everything is in its place, as far as can be seen: a look that fails says nothing.
+    /// Whether everything is in its place, as far as can be seen; a failed look is ignored.
     pub(crate) fn check(&mut self) -> Result<(), FileLoss> {
         match self.file.look() {
             Look::Same(file) if file.len() < LEAST_BYTES => return Err(FileLoss::Truncated),

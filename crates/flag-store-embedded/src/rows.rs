@@ -22,14 +22,14 @@ pub(crate) enum Write {
     CompareAndSet(Comparison, StoredRow),
 }
 
-/// What a cell must hold.
+/// The condition of a write.
 #[derive(Debug)]
 pub(crate) struct Comparison {
     pub(crate) column: String,
     pub(crate) value: Option<Vec<u8>>,
 }
 
-/// Which cells are wanted, for a job that may outlive its caller.
+/// The wanted cells, owned, as a job may outlive its caller.
 #[derive(Debug)]
 pub(crate) enum Wanted {
     All,
@@ -45,7 +45,7 @@ impl From<Columns<'_>> for Wanted {
     }
 }
 
-/// The cells of a row, as far as they are wanted; none if there is no such row.
+/// The cells of a row, as far as they are wanted; `None` if there is no such row.
 pub(crate) fn get(database: &Database, key: &[u8], wanted: &Wanted) -> Result<Cells, Failure> {
     let connection = database.connection();
     let Some(stored) = stored(connection, key)? else {
@@ -109,7 +109,7 @@ pub(crate) fn ping(database: &Database) -> Result<(), Failure> {
 }
 
 impl Write {
-    /// Whether it was made, as far as it depended on what was there.
+    /// Makes the write if its condition holds; returns whether it did.
     pub(crate) fn make(&self, transaction: &Transaction<'_>) -> Result<bool, Failure> {
         match self {
             Self::Insert(row) => {
@@ -123,7 +123,7 @@ impl Write {
     }
 }
 
-/// From then on the cells of the row are stored separately: a cell that is compared once is compared again, and the row may be large.
+/// From then on the cells of the row are stored separately: a cell that is compared once is usually compared again, and the row may be large.
 fn compare_and_set(
     transaction: &Transaction<'_>,
     expected: &Comparison,
@@ -131,8 +131,8 @@ fn compare_and_set(
 ) -> Result<bool, Failure> {
     let key = &row.key;
     let found = stored(transaction, key)?;
-    if found.as_deref().is_some_and(separate_cells::are) {
-        if separate_cells::one(transaction, key, &expected.column)? != expected.value {
+    if found.as_deref().is_some_and(separate_cells::is_marker) {
+        if separate_cells::read_one(transaction, key, &expected.column)? != expected.value {
             return Ok(false);
         }
     } else {
@@ -140,7 +140,7 @@ fn compare_and_set(
         if current.get(&expected.column) != expected.value.as_deref() {
             return Ok(false);
         }
-        separate_cells::put(transaction, key, &current)?;
+        separate_cells::separate(transaction, key, &current)?;
     }
     separate_cells::set(transaction, key, &decoded(key, &row.cells, Columns::All)?)?;
     Ok(true)
@@ -152,20 +152,20 @@ pub(crate) fn begin(database: &mut Database) -> Result<Transaction<'_>, Failure>
     Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
 }
 
-/// What stands for the cells of a row.
+/// The stored bytes of a row.
 fn stored(connection: &Connection, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
     let mut statement = connection.prepare_cached(GET)?;
     Ok(statement.query_row([key], |row| row.get(0)).optional()?)
 }
 
-/// The cells that these bytes stand for, as far as they are wanted.
+/// The cells of stored bytes, as far as they are wanted.
 fn understood(
     connection: &Connection,
     key: &[u8],
     stored: &[u8],
     columns: Columns<'_>,
 ) -> Result<Cells, Failure> {
-    if separate_cells::are(stored) {
+    if separate_cells::is_marker(stored) {
         separate_cells::read(connection, key, columns)
     } else {
         decoded(key, stored, columns)

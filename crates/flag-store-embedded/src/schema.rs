@@ -1,6 +1,6 @@
-//! What a file holds, how its table is made, and whether it is one of ours.
+//! The tables of a file, and the check that it is one of ours.
 //!
-//! `PRAGMA application_id` tells our files from those of others, `PRAGMA user_version` is the schema version.
+//! `PRAGMA application_id` identifies our files, `PRAGMA user_version` is the schema version.
 //! BLOB keys are ordered as Bigtable orders row keys: by their bytes.
 
 use std::cmp::Ordering;
@@ -13,14 +13,14 @@ use crate::open_error::Obstacle;
 const CREATE_ROWS: &str =
     "CREATE TABLE rows (key BLOB PRIMARY KEY, cells BLOB NOT NULL) WITHOUT ROWID";
 
-/// The version of files of flags in which cells lie apart from their rows.
+/// The schema version of `flags.db` with cells in a table of their own.
 const APART: i32 = 2;
 
-/// Those cells.
+/// The table of those cells.
 const CREATE_CELLS: &str = "CREATE TABLE cells (key BLOB, name BLOB, value BLOB NOT NULL,
     PRIMARY KEY (key, name)) WITHOUT ROWID";
 
-/// Rows that expire so long after they were written, in seconds since 1970, whatever time their keys say.
+/// The table of rows with their time of writing, in seconds since 1970, by which they expire.
 const CREATE_EXPIRING: &str = "CREATE TABLE rows (key BLOB PRIMARY KEY, cells BLOB NOT NULL,
     written INTEGER NOT NULL DEFAULT (unixepoch())) WITHOUT ROWID";
 
@@ -52,7 +52,7 @@ impl Contents {
         }
     }
 
-    /// What the file is called.
+    /// The name of the file.
     pub(crate) fn file_name(self) -> &'static str {
         match self {
             Self::Flags => FLAGS,
@@ -60,7 +60,7 @@ impl Contents {
         }
     }
 
-    /// The `PRAGMA synchronous`: flags survive a power loss, exposures the death of the process.
+    /// The `PRAGMA synchronous`: flags survive a power loss, exposures the end of the process.
     pub(crate) fn synchronous(self) -> &'static str {
         match self {
             Self::Flags => "FULL",
@@ -78,7 +78,7 @@ impl Contents {
 
     /// Whether its writer runs at idle priority: usually no caller waits for an exposure to be
     /// written.
-    pub(crate) fn waits_for_others(self) -> bool {
+    pub(crate) fn runs_at_idle_priority(self) -> bool {
         self == Self::Exposures
     }
 
@@ -97,24 +97,24 @@ impl Contents {
     }
 }
 
-/// Where a file comes from, if it may be used.
+/// The origin of a file that may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// It is empty.
     New,
-    /// It is one of ours, as an older release made it; it stays so until a cell of it is to lie apart.
+    /// It is one of ours, as an older release made it; it stays so until a cell is stored separately.
     Older,
     /// It is one of ours.
     Ours,
 }
 
-/// Where a file comes from, as of one moment.
+/// The identification of a file, read at one moment.
 pub(crate) fn origin(connection: &mut Connection, contents: Contents) -> Result<Origin, Obstacle> {
     let transaction = connection.transaction()?;
     read_origin(&transaction, contents)
 }
 
-/// Makes the tables of a new file, unless another process has done so in the meantime.
+/// Creates the tables of a new file, unless another process has done so in the meantime.
 pub(crate) fn set_up(connection: &mut Connection, contents: Contents) -> Result<(), Obstacle> {
     // So that the file gives back what expired; can only be said before there is a table.
     if contents == Contents::Exposures {
@@ -148,7 +148,7 @@ pub(crate) fn add_blocks(transaction: &Transaction<'_>) -> rusqlite::Result<()> 
     Ok(())
 }
 
-/// Makes the table of cells that lie apart where an older release made the file of flags; it refuses the file from then on.
+/// Creates the table of separate cells in a file of an older release, which refuses the file from then on.
 pub(crate) fn put_apart(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     if let Ok(Origin::Older) = read_origin(transaction, Contents::Flags) {
         transaction.execute_batch(CREATE_CELLS)?;
@@ -157,7 +157,7 @@ pub(crate) fn put_apart(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Where a file comes from; needs a transaction, so that no other process sets the file up in between.
+/// The origin of a file; needs a transaction, so that no other process sets the file up in between.
 fn read_origin(connection: &Connection, contents: Contents) -> Result<Origin, Obstacle> {
     let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;

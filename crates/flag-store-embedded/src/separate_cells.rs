@@ -21,7 +21,7 @@ const MARKED: &str = "INSERT INTO rows (key, cells) VALUES (?1, ?2)
     ON CONFLICT DO UPDATE SET cells = excluded.cells";
 
 /// Whether the cells of a row with these bytes are stored separately.
-pub(crate) fn are(stored: &[u8]) -> bool {
+pub(crate) fn is_marker(stored: &[u8]) -> bool {
     stored == MARK
 }
 
@@ -34,14 +34,14 @@ pub(crate) fn read(
     match columns {
         Columns::All => all(connection, key),
         Columns::Only(columns) => {
-            // Nobody may write between the reading of one and the next.
+            // No write may happen between two reads.
             let transaction = connection
                 .is_autocommit()
                 .then(|| connection.unchecked_transaction());
             let _transaction = transaction.transpose()?;
             let mut cells = Cells::default();
             for column in columns {
-                if let Some(value) = one(connection, key, column)? {
+                if let Some(value) = read_one(connection, key, column)? {
                     cells.set(column, value);
                 }
             }
@@ -51,7 +51,7 @@ pub(crate) fn read(
 }
 
 /// One cell of a row.
-pub(crate) fn one(
+pub(crate) fn read_one(
     connection: &Connection,
     key: &[u8],
     column: &str,
@@ -73,7 +73,7 @@ fn all(connection: &Connection, key: &[u8]) -> Result<Cells, Failure> {
     Ok(cells)
 }
 
-/// Sets cells of a row whose cells lie apart.
+/// Sets cells of a row whose cells are stored separately.
 pub(crate) fn set(transaction: &Transaction<'_>, key: &[u8], cells: &Cells) -> Result<(), Failure> {
     let mut statement = transaction.prepare_cached(SET)?;
     for (column, value) in cells.iter() {
@@ -82,8 +82,8 @@ pub(crate) fn set(transaction: &Transaction<'_>, key: &[u8], cells: &Cells) -> R
     Ok(())
 }
 
-/// Puts the cells of a row apart, or makes such a row; afterwards [`set`] adds to them.
-pub(crate) fn put(
+/// Stores the cells of a row separately, or creates such a row; afterwards [`set`] adds to them.
+pub(crate) fn separate(
     transaction: &Transaction<'_>,
     key: &[u8],
     current: &Cells,

@@ -9,7 +9,7 @@ use flag_store::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan, StoreError,
 };
 
-use crate::created::{is_there, recreate};
+use crate::create_file::{is_there, recreate};
 use crate::directory::{self, EXPOSURES, FLAGS};
 use crate::file::DataFile;
 use crate::open_error::OpenError;
@@ -17,18 +17,18 @@ use crate::rows::{self, Comparison, Wanted, Write};
 use crate::schema::Contents;
 use crate::stored::StoredRow;
 
-/// How long a call takes at most, unless `with_timeout` says otherwise; a batch of exposures six times that.
+/// The default timeout of a call; a batch of exposures has six times as long.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Flags in a local file.
 ///
 /// Clones share file and threads; when the last one is dropped, the threads end and the file is closed, shortly
 /// after and without waiting (see [`close`](RowStore::close)). Any number of processes may have the same directory open.
-/// Files that are moved, removed or replaced are noticed by the next call: calls fail until there is a store in their
-/// place again, which is opened then.
+/// The next call notices files that were moved, removed or replaced: calls fail until there is a store at their paths
+/// again, which is opened then.
 ///
-/// A row that was acknowledged survives the death of the process, and a power loss.
-/// A call that timed out or was dropped before its turn came does nothing, whether it reads or writes.
+/// An acknowledged row survives the end of the process and a power loss.
+/// A call that timed out or was dropped while it was queued does nothing, whether it reads or writes.
 /// Calls need a tokio runtime whose timer runs.
 #[derive(Clone, Debug)]
 pub struct EmbeddedStore {
@@ -37,21 +37,21 @@ pub struct EmbeddedStore {
 }
 
 impl EmbeddedStore {
-    /// Opens the file `flags.db` in a directory; makes whatever was never there.
+    /// Opens the file `flags.db` in a directory; creates it if it never existed.
     ///
     /// Blocks: a few milliseconds as a rule, at most about 5 s while other processes hold its lock.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         Self::open_file(directory, Contents::Flags)
     }
 
-    /// Opens the file that is in a directory; makes nothing.
+    /// Opens the existing file in a directory.
     ///
     /// Blocks.
     pub fn existing(directory: &Path) -> Result<Self, OpenError> {
         Self::existing_file(directory, Contents::Flags)
     }
 
-    /// Whether there is a `flags.db` in a directory. If it is gone, and its log or the exposures are left, that is an error.
+    /// Whether there is a `flags.db` in a directory. An error if it is gone and its write-ahead log or the exposures are left.
     pub fn is_there(directory: &Path) -> Result<bool, OpenError> {
         Self::is_file_there(directory, Contents::Flags)
     }
@@ -94,7 +94,7 @@ impl EmbeddedStore {
         [FLAGS, EXPOSURES].map(|name| directory.join(name))
     }
 
-    /// Ends each call of this handle after `timeout`, waiting for threads and for locks included.
+    /// Sets the timeout of each call of this handle, which includes waiting for threads and locks.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
@@ -175,7 +175,7 @@ impl RowStore for EmbeddedStore {
         Box::pin(self.file.ping(self.timeout))
     }
 
-    /// What was written lies in the `.db` file alone then, if no other process has it open.
+    /// Afterwards the `.db` file holds everything, if no other process has it open.
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.file.close())
     }

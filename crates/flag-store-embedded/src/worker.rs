@@ -21,13 +21,12 @@ use crate::schema::Contents;
 
 type Job = Box<dyn FnOnce(&mut Database) + Send>;
 
-/// Runs jobs on threads of its own. When the last clone is dropped they end, after the jobs that are running, without
-/// anybody waiting.
+/// Runs jobs on threads of its own. When the last clone is dropped they end after the running jobs, in the background.
 #[derive(Clone, Debug)]
 pub(crate) struct Workers {
     to_readers: Sender<Job>,
     to_writer: Sender<Job>,
-    placed: Arc<OpenFiles>,
+    files: Arc<OpenFiles>,
     ending: Arc<Ending>,
 }
 
@@ -52,7 +51,7 @@ pub(crate) struct Limit {
     deadline: Option<Instant>,
 }
 
-/// What became of a job.
+/// The result of a job.
 pub(crate) enum Outcome<T, W> {
     /// It ran, or no thread could run it in time.
     Ended(Result<T, Failure>),
@@ -92,7 +91,7 @@ impl Workers {
         readers: Vec<Database>,
     ) -> io::Result<Self> {
         let name = contents.name();
-        let placed = Arc::new(writer.placed().clone());
+        let files = Arc::new(writer.files().clone());
         let (to_readers, for_readers) = mpsc::channel();
         let (to_writer, for_writer) = mpsc::channel();
         let (reading, readers_ended) = mpsc::channel();
@@ -107,31 +106,31 @@ impl Workers {
             leaves_files: AtomicBool::new(false),
             writer: Mutex::default(),
         });
-        let told = Arc::clone(&ending);
+        let closing = Arc::clone(&ending);
         let writer = thread::Builder::new()
             .name(format!("{name}-write"))
             .spawn(move || {
-                if contents.waits_for_others() {
+                if contents.runs_at_idle_priority() {
                     run_at_idle_priority();
                 }
-                write(writer, &for_writer, &readers_ended, &told);
+                write(writer, &for_writer, &readers_ended, &closing);
             })?;
         *ending.writer() = Some(writer);
         Ok(Self {
             to_readers,
             to_writer,
-            placed,
+            files,
             ending,
         })
     }
 
     /// The files that they work on, as they were when these were opened.
-    pub(crate) fn placed(&self) -> &Arc<OpenFiles> {
-        &self.placed
+    pub(crate) fn files(&self) -> &Arc<OpenFiles> {
+        &self.files
     }
 
     /// Whether these are the same threads.
-    pub(crate) fn are(&self, others: &Self) -> bool {
+    pub(crate) fn is_same(&self, others: &Self) -> bool {
         Arc::ptr_eq(&self.ending, &others.ending)
     }
 

@@ -1,6 +1,6 @@
 //! Measures what rows cost: `cargo bench -p flag-store --bench rows [-- PART OF A NAME]`.
 //!
-//! Rows of revisions as either is spelled: as Python literals, which the reference writes and reads, and as JSON. What is
+//! Rows of revisions as either is spelled: as Python literals, which the Python framework writes and reads, and as JSON. What is
 //! built is freed within the time, as it is wherever rows are used.
 #![allow(clippy::unwrap_used, reason = "benches")]
 

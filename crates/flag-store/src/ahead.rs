@@ -1,4 +1,4 @@
-//! Rows too far ahead of the clock to count, which come into force by themselves later.
+//! Rows too far ahead of the clock, which come into force by themselves later.
 
 use flag_model::{FlagKey, Timestamp};
 
@@ -8,17 +8,17 @@ use crate::row_key::{RowType, flag_prefix};
 use crate::rows::Scan;
 use crate::store_error::StoreError;
 
-/// A row that doesn't count yet.
+/// A row that is not in force yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowAhead {
-    /// When it says that it was made.
+    /// The time in its key.
     pub created: Timestamp,
-    /// From when on it counts, whatever has been appended until then.
-    pub counts_from: Timestamp,
+    /// When it comes into force, whatever is appended until then.
+    pub effective_from: Timestamp,
 }
 
 impl FlagStore {
-    /// The first revision of a flag that doesn't count yet; one scan of keys.
+    /// The first revision of a flag that is not in force yet; one scan of keys.
     pub async fn revision_ahead(&self, flag: &FlagKey) -> Result<Option<RowAhead>, StoreError> {
         let prefix = flag_prefix(RowType::Revision, flag);
         let horizon = self.horizon();
@@ -34,7 +34,7 @@ impl FlagStore {
     fn row_ahead(&self, created: Timestamp) -> RowAhead {
         RowAhead {
             created,
-            counts_from: created.saturating_sub(self.options.max_future),
+            effective_from: created.saturating_sub(self.options.max_future),
         }
     }
 }

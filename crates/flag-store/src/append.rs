@@ -6,7 +6,7 @@
 //! makes the claim fail; a claim is taken over only by a writer that has watched it unchanged for `CLAIM_HOLDS`, and a writer
 //! begins no insert when its own claim is half as old.
 
-mod settle;
+mod finish;
 mod steps;
 mod watch;
 
@@ -28,20 +28,20 @@ use crate::rows::Row;
 use crate::store_error::StoreError;
 use crate::stored::{encode_metadata, encode_revision, encode_rollback};
 
-/// How long a claim is left alone whose row doesn't appear.
+/// How long a claim is respected while its row is missing.
 const CLAIM_HOLDS: Duration = Duration::from_secs(30);
 
 /// How long an append may take in all, waiting for others included.
-const PATIENCE: Duration = Duration::from_mins(1);
+const APPEND_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Which row an append stands on.
+/// The newest row that a change was planned on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Base {
-    /// On none: the flag must not have such a row yet.
+    /// No row: the flag must not have such a row yet.
     Nothing,
-    /// On the row made at this time: it must still be the newest.
+    /// The row made at this time: it must still be the newest.
     Row(Timestamp),
-    /// On whatever is newest.
+    /// Any: the change follows whatever is newest.
     Newest,
 }
 
@@ -85,7 +85,7 @@ pub enum AppendError {
         /// What is newest.
         found: Option<Timestamp>,
     },
-    /// The row was written, but another row, written without a claim, came between it and the one it stands on.
+    /// The row was written, but after its base another row was written without a claim.
     #[error(
         "{flag} was appended at {appended}, but a row of {other} came in between, written without a claim"
     )]
@@ -103,9 +103,9 @@ pub enum AppendError {
         /// The flag.
         flag: FlagKey,
     },
-    /// A row that was appended lies too far ahead of the clock to count, so one of two clocks is wrong; nothing was written.
+    /// An appended row lies too far ahead of the clock to be in force: one of two clocks is wrong. Nothing was written.
     #[error(
-        "{flag} was appended at {appended}, too far ahead of the clock of this machine, which says {now}: is it right?"
+        "{flag} was appended at {appended}, too far ahead of this machine's clock, which reads {now}: check the clock"
     )]
     Ahead {
         /// The flag.
@@ -131,7 +131,7 @@ pub enum AppendError {
         flag: FlagKey,
         /// The row that may be there.
         at: Timestamp,
-        /// What the store said last.
+        /// The last error of the store.
         #[source]
         source: StoreError,
     },
@@ -142,11 +142,10 @@ fn time_or_none(time: Option<Timestamp>) -> String {
 }
 
 impl FlagStore {
-    /// Appends a revision, and gives it back with its time and the row that was written; from then on it is in force.
+    /// Appends a revision, which is in force from then on; returns it with its time and its row.
     ///
-    /// The newest revision may be unreadable: the base names its time all the same. Of a rollback, what the older row
-    /// says and is unknown here is in the new row too. Waits while another writer's claim is fresh, at most a minute in
-    /// all.
+    /// The newest revision may be unreadable: the base still names its time. A rollback copies the columns and fields of
+    /// the older row that this release does not know. Waits for another writer's claim, at most a minute in all.
     pub async fn append_revision(
         &self,
         base: Base,
@@ -171,9 +170,9 @@ impl FlagStore {
             .await
     }
 
-    /// Appends metadata, and gives it back with its time and the row that was written.
+    /// Appends metadata; returns it with its time and its row.
     ///
-    /// Waits while another writer's claim is fresh, at most a minute in all.
+    /// Waits for another writer's claim, at most a minute in all.
     pub async fn append_metadata(
         &self,
         base: Base,
@@ -187,7 +186,7 @@ impl FlagStore {
         self.append(RowType::Flag, &parts.flag, base, &encode).await
     }
 
-    /// Appends what `encode` makes of its time; that, and its row.
+    /// Appends the row that `encode` makes for its time; returns the result and the row.
     async fn append<T: Send>(
         &self,
         row_type: RowType,
@@ -204,7 +203,7 @@ impl FlagStore {
         };
         let started = Instant::now();
         let mut watch = Watch::default();
-        while started.elapsed() <= PATIENCE {
+        while started.elapsed() <= APPEND_TIMEOUT {
             // In this order: an append between the two reads makes the claim fail.
             let head = append.head().await?;
             let newest = append.newest().await?;
@@ -221,7 +220,7 @@ impl FlagStore {
                 let at = append.next_time([newest, pending])?;
                 // A row that cannot be stored is refused before anything is claimed.
                 let (made, row) = encode(at)?;
-                if append.once(head.as_deref(), newest, at, &row).await? {
+                if append.try_once(head.as_deref(), newest, at, &row).await? {
                     return Ok((made, row));
                 }
             }

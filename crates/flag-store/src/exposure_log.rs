@@ -1,7 +1,7 @@
 //! Port 2: what a backend must offer to log which decisions were served.
 //!
-//! How it keeps them is its own business. One that keeps a row for each implements [`ExposureRows`](crate::ExposureRows),
-//! and is an [`ExposureLog`] by that. A backend runs the suite in `conformance` against the real thing.
+//! How it stores them is up to the backend. One that stores a row for each implements
+//! [`ExposureRows`](crate::ExposureRows), which makes it an [`ExposureLog`]. A backend runs the suite in `conformance` against the real thing.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
     /// batch; one that failed as a whole may have been appended nevertheless, so it must be sent again as it is.
     fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>>;
 
-    /// Keeps a record unless one with its key is there, which stays as it is.
+    /// Inserts a record unless there is one with its key, which stays as it is.
     fn insert_if_absent<'a>(
         &'a self,
         record: &'a ExposureRecord,
@@ -68,10 +68,10 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
     /// Makes sure that the log can be read.
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Lets go of whatever is open, where that matters; calls after it fail, those of clones too.
+    /// Closes files and connections; later calls fail, also those of clones.
     fn close(&self) -> BoxFuture<'_, ()>;
 
-    /// Keeps a record unless it is logged already; a record that is logged never changes.
+    /// Inserts a record unless it is logged already; a logged record never changes.
     fn insert<'a>(
         &'a self,
         record: &'a ExposureRecord,
@@ -125,10 +125,10 @@ pub struct ExposurePage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(pub Vec<u8>);
 
-/// How many records a page has for those who read all of them.
+/// The page size for reading all records.
 pub const PAGE: usize = 500;
 
-/// Whose exposures.
+/// The flags and the instance whose exposures are read.
 #[derive(Clone, Copy, Debug)]
 pub enum ExposureScope<'a> {
     /// Those to the flags of a project.
@@ -157,10 +157,10 @@ impl ExposureScope<'_> {
     }
 }
 
-/// Which exposures.
+/// A query for exposures.
 #[derive(Clone, Copy, Debug)]
 pub struct ExposureQuery<'a> {
-    /// Whose.
+    /// The flags and the instance.
     pub of: ExposureScope<'a>,
     /// Served at this time or later.
     pub since: Option<Timestamp>,

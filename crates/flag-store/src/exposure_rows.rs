@@ -120,7 +120,7 @@ pub async fn page_of_rows(
     Ok(ExposurePage { records, next })
 }
 
-/// A backend answers for every row; were an answer missing, the row counts as not written.
+/// The result of a row for which the backend returned none: it is treated as not written.
 fn unanswered() -> Result<(), StoreError> {
     Err(StoreError::Broken {
         source: "fewer results than rows".into(),

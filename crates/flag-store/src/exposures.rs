@@ -16,7 +16,7 @@ pub struct Exposure<'a> {
     pub request_id: Cow<'a, str>,
     /// The flag.
     pub flag: Cow<'a, FlagKey>,
-    /// Whom it was for.
+    /// The instance that it was served to.
     pub instance: InstanceId<'a>,
     /// What was served.
     pub value: Cow<'a, FlagValue>,
@@ -24,7 +24,7 @@ pub struct Exposure<'a> {
     pub rollout_group: Cow<'a, str>,
     /// Which rule decided.
     pub reason: Option<Reason>,
-    /// Where the instance stands on the rollout line; absent for an override.
+    /// The bucket of the instance; absent for an override.
     pub bucket: Option<Bucket>,
     /// The revision that decided.
     pub revision: Option<Timestamp>,
@@ -39,7 +39,7 @@ pub struct Exposure<'a> {
 pub struct ExposureRecord(Row);
 
 impl Exposure<'_> {
-    /// The record of it, with its booleans spelled like this; refused if its key would be too long.
+    /// The record of it, with its booleans spelled like this; an error if its key would be too long.
     pub fn record(&self, booleans: Spelling) -> Result<ExposureRecord, Invalid> {
         self.row(booleans).map(ExposureRecord)
     }
@@ -56,7 +56,7 @@ impl From<Row> for ExposureRecord {
 }
 
 impl ExposureRecord {
-    /// What tells it from all others.
+    /// Its key, which is unique.
     pub fn key(&self) -> &[u8] {
         &self.0.key
     }
@@ -66,12 +66,12 @@ impl ExposureRecord {
         &self.0
     }
 
-    /// What it says, in text.
+    /// Its cells as text.
     pub fn text(&self) -> StoredExposure {
         decode_exposure(&self.0)
     }
 
-    /// When it was served, if it tells.
+    /// When it was served, if that is valid.
     pub fn created(&self) -> Option<Timestamp> {
         let text = self.0.cells.get("CreatedTimestamp")?;
         Timestamp::parse(str::from_utf8(text).ok()?).ok()
@@ -86,7 +86,7 @@ impl ExposureRecord {
     }
 }
 
-/// An exposure as it stands in the log, in text; the reference's lack revision, reason and bucket.
+/// An exposure as stored in the log, in text; the Python framework's lack revision, reason and bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of `Exposure`")]
 pub struct StoredExposure {
@@ -107,7 +107,7 @@ pub struct StoredExposure {
 pub enum WriteExposureError {
     /// It cannot be stored as a row. Retrying cannot help.
     #[error(transparent)]
-    Refused(#[from] Invalid),
+    Invalid(#[from] Invalid),
     /// Another one with its key is logged. Retrying cannot help.
     #[error(
         "an exposure with this request id and time is already logged, with another {column}; nothing was changed"
@@ -116,7 +116,7 @@ pub enum WriteExposureError {
         /// The first column that differs.
         column: String,
     },
-    /// The store didn't take it. Writing it again is safe.
+    /// The store failed. Writing it again is safe.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

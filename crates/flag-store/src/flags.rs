@@ -26,7 +26,7 @@ pub struct FlagStore {
 pub struct FlagEntry {
     /// The flag.
     pub flag: FlagKey,
-    /// Its newest metadata; the reference's tooling may have left none.
+    /// Its newest metadata; the Python framework's tooling may have left none.
     pub metadata: Option<Result<Metadata, UnreadableRow>>,
     /// Its newest revision, if it has one and revisions were asked for.
     pub revision: Option<Result<Revision, UnreadableRow>>,
@@ -105,7 +105,7 @@ impl FlagStore {
         self.oldest_created(RowType::Revision, flag).await
     }
 
-    /// The metadata that counts; one reverse scan of one row.
+    /// The metadata that is in force; one reverse scan of one row.
     pub async fn latest_metadata(&self, flag: &FlagKey) -> Result<Option<Metadata>, ReadError> {
         let row = self.newest_row(RowType::Flag, flag).await?.row;
         Ok(row.as_ref().map(decode_metadata).transpose()?)
@@ -121,20 +121,22 @@ impl FlagStore {
         Ok(rows.iter().map(|row| self.decode_revision(row)).collect())
     }
 
-    /// How a flag places instances, even if its newest revision cannot be read: the newest row that tells its version
-    /// has it, and the newest of that version that tells them has digest and salt. At most `limit` rows are looked at.
+    /// The format of a flag (version, digest and salt), also if its newest revision cannot be read.
+    ///
+    /// The newest row with a valid version decides the version; the newest row of that version with a valid digest and
+    /// salt decides those. At most `limit` rows are read.
     pub async fn newest_format(
         &self,
         flag: &FlagKey,
         limit: usize,
     ) -> Result<Option<Format>, StoreError> {
         let rows = self.newest_rows_of(RowType::Revision, flag, limit).await?;
-        let told = rows.iter();
-        let mut told = told
+        let formats = rows.iter();
+        let mut formats = formats
             .filter_map(|row| read_placing(row, &self.options))
             .peekable();
-        let version = told.peek().map(|(version, _)| *version);
-        Ok(told.find_map(|(of, format)| format.filter(|_| Some(of) == version)))
+        let version = formats.peek().map(|(version, _)| *version);
+        Ok(formats.find_map(|(of, format)| format.filter(|_| Some(of) == version)))
     }
 
     /// At most `limit` metadata rows of a flag, the newest first; an unreadable one is its error.

@@ -70,7 +70,7 @@ pub async fn instance_in_rows(
         let next = of_flag.and_then(|prefix| Scan::prefix(prefix).end);
         scan.start = next.unwrap_or_else(|| [&*key, b"\0"].concat());
         let Some(prefix) = of_flag else { continue };
-        // The reference spells ids as they are.
+        // The Python framework spells ids as they are.
         let mut keys = keys_of(rows, prefix, &encoded(id), id).await?;
         if encoded(id) != id {
             keys.extend(keys_of(rows, prefix, id, id).await?);

@@ -1,7 +1,7 @@
 //! The cell that a flag has in its project's head row: when its newest row was made, or a claim on the next one.
 //!
-//! The head row of a project with many flags is large. So there are two cells in it that say, together, whether anything
-//! has changed ([`FlagStore::change_mark`]): a watcher of a project reads those, and the rest only when they differ.
+//! The head row of a project with many flags is large. So two of its cells change with every
+//! change of the project ([`FlagStore::change_mark`]): a watcher reads those, and the rest only when they differ.
 
 use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
 
@@ -11,22 +11,22 @@ use crate::rows::{Cells, Columns};
 use crate::store_error::StoreError;
 use crate::stored::{CHANGE_ID, LATEST_CHANGE};
 
-/// The state of the revisions of a project in its head row. It announces changes early; the rows are the truth.
+/// The head row of a project: the state of each flag's revisions. A hint for readers; the revision rows are the truth.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Heads {
+pub struct HeadRow {
     project: Option<ProjectName>,
     /// The cells of revisions, by column.
     cells: Cells,
     mark: ChangeMark,
 }
 
-/// Differs, in all likelihood, from the mark of the same head row after any change. Has no order.
+/// The two cells that change with every change of a project. Marks can be compared for equality only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangeMark(Cells);
 
-/// The state of a flag's revisions in the head row.
+/// The cell of a flag's revisions in the head row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeadState {
+pub enum HeadCell {
     /// The newest revision was made at that time, as far as writers have published.
     Newest(Timestamp),
     /// A revision of the time `at` will be appended, has been appended without publishing, or never will be.
@@ -39,12 +39,12 @@ pub enum HeadState {
 }
 
 impl FlagStore {
-    /// What the head row of a project says; one read of one row, which is as large as the project has flags.
-    pub async fn heads(&self, project: &ProjectName) -> Result<Heads, StoreError> {
+    /// Reads the head row of a project: one row, whose size grows with the number of flags.
+    pub async fn head_row(&self, project: &ProjectName) -> Result<HeadRow, StoreError> {
         let key = head_key(project);
         let row = self.rows.get(key.as_bytes(), Columns::All).await?;
         let cells = row.map(|row| row.cells).unwrap_or_default();
-        Ok(Heads {
+        Ok(HeadRow {
             project: Some(project.clone()),
             mark: ChangeMark(cells.iter().filter(|(column, _)| is_mark(column)).collect()),
             cells: cells
@@ -54,7 +54,7 @@ impl FlagStore {
         })
     }
 
-    /// What says whether the head row of a project has changed; one read of two small cells, however many flags there are.
+    /// Reads the mark that changes with the head row of a project: two small cells, whatever the number of flags.
     pub async fn change_mark(&self, project: &ProjectName) -> Result<ChangeMark, StoreError> {
         let key = head_key(project);
         let row = self.rows.get(key.as_bytes(), Columns::Only(&MARKS)).await?;
@@ -69,18 +69,18 @@ fn is_mark(column: &[u8]) -> bool {
     MARKS.iter().any(|mark| mark.as_bytes() == column)
 }
 
-impl Heads {
-    /// Every flag of which something is said. Cells that mean nothing are passed over.
-    pub fn flags(&self) -> impl Iterator<Item = (FlagKey, HeadState)> {
+impl HeadRow {
+    /// Every flag that has a valid cell.
+    pub fn flags(&self) -> impl Iterator<Item = (FlagKey, HeadCell)> {
         self.cells.iter().filter_map(|(column, cell)| {
             let flag = flag_of(self.project.as_ref()?, column)?;
-            Some((flag, HeadState::decode(cell)?))
+            Some((flag, HeadCell::decode(cell)?))
         })
     }
 
-    /// What is said of a flag.
-    pub fn get(&self, flag: &FlagKey) -> Option<HeadState> {
-        HeadState::decode(self.cells.get(&head_column(RowType::Revision, flag))?)
+    /// The cell of a flag.
+    pub fn get(&self, flag: &FlagKey) -> Option<HeadCell> {
+        HeadCell::decode(self.cells.get(&head_column(RowType::Revision, flag))?)
     }
 
     /// The mark of the head row that this was read from.
@@ -89,9 +89,9 @@ impl Heads {
     }
 
     /// The flags whose state differs from an earlier head row of the same project, or is gone.
-    pub fn changes_since(&self, before: &Self) -> Vec<(FlagKey, Option<HeadState>)> {
-        let is_news = |(flag, state): &(FlagKey, HeadState)| before.get(flag) != Some(*state);
-        let is_gone = |(flag, _): &(FlagKey, HeadState)| self.get(flag).is_none();
+    pub fn changes_since(&self, before: &Self) -> Vec<(FlagKey, Option<HeadCell>)> {
+        let is_news = |(flag, state): &(FlagKey, HeadCell)| before.get(flag) != Some(*state);
+        let is_gone = |(flag, _): &(FlagKey, HeadCell)| self.get(flag).is_none();
         let news = self.flags().filter(is_news);
         let gone = before.flags().filter(is_gone);
         news.map(|(flag, state)| (flag, Some(state)))
@@ -100,7 +100,7 @@ impl Heads {
     }
 }
 
-impl HeadState {
+impl HeadCell {
     /// The time of the newest revision that there may be.
     pub fn time(self) -> Timestamp {
         match self {
@@ -116,12 +116,12 @@ impl HeadState {
         }
     }
 
-    /// Whether what is said now, if anything, is older than this. Writers only ever tell of later revisions, so the store was
-    /// restored to an older state, or replaced.
+    /// Whether the cell is older now, or missing. Writers only publish later revisions, so the store was restored to an
+    /// older state, or replaced.
     pub fn is_undone_by(self, now: Option<Self>) -> bool {
         let Some(now) = now else { return true };
-        let told = now.published().unwrap_or(now.time());
-        self.published().is_some_and(|before| told < before)
+        let newest = now.published().unwrap_or(now.time());
+        self.published().is_some_and(|before| newest < before)
     }
 
     pub(crate) fn decode(cell: &[u8]) -> Option<Self> {
@@ -137,9 +137,9 @@ impl HeadState {
     }
 }
 
-/// What a head cell says.
+/// Whether a writer has claimed a flag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Head {
+pub(crate) enum ClaimState {
     /// No writer is appending: there is no cell, its row is written, or the cell is unreadable.
     Free,
     /// A writer is appending a row of that time, or died while doing so.
@@ -149,23 +149,23 @@ pub(crate) enum Head {
 const CLAIMED_BY: &str = " claimed by ";
 const AFTER: &str = " after ";
 
-impl Head {
+impl ClaimState {
     /// Reads a cell. Rows are the truth, so an unreadable cell blocks no writer.
     pub(crate) fn decode(cell: Option<&[u8]>) -> Self {
-        match cell.and_then(HeadState::decode) {
-            Some(HeadState::Claimed { at, .. }) => Self::Claimed(at),
-            Some(HeadState::Newest(_)) | None => Self::Free,
+        match cell.and_then(HeadCell::decode) {
+            Some(HeadCell::Claimed { at, .. }) => Self::Claimed(at),
+            Some(HeadCell::Newest(_)) | None => Self::Free,
         }
     }
 }
 
-/// The cell of a claim, which takes the place of `before`; the nonce tells one writer's claims from all others.
+/// The cell of a claim, which takes the place of `before`; the nonce makes each claim unique.
 ///
-/// It says what was published before, so that this is known while the claim stands.
+/// It contains the time that was published before, which is thus known while the claim stands.
 pub(crate) fn encode_claim(at: Timestamp, nonce: u64, before: Option<&[u8]>) -> String {
     let published = before
-        .and_then(HeadState::decode)
-        .and_then(HeadState::published);
+        .and_then(HeadCell::decode)
+        .and_then(HeadCell::published);
     let claim = format!("{at}{CLAIMED_BY}{nonce:016x}");
     match published {
         Some(published) => format!("{claim}{AFTER}{published}"),
@@ -173,8 +173,8 @@ pub(crate) fn encode_claim(at: Timestamp, nonce: u64, before: Option<&[u8]>) -> 
     }
 }
 
-/// The cells that make watchers of the project read its head row.
-pub(crate) fn changed() -> Cells {
+/// The cells of a new, random mark, which make watchers read the head row.
+pub(crate) fn new_change_mark() -> Cells {
     Cells::default().with(CHANGE_ID, format!("{:016x}", fastrand::u64(..)))
 }
 
@@ -186,7 +186,7 @@ pub(crate) fn head_column(row_type: RowType, flag: &FlagKey) -> String {
     }
 }
 
-/// The flag whose revisions a column is about.
+/// The flag of a column.
 fn flag_of(project: &ProjectName, column: &[u8]) -> Option<FlagKey> {
     let (flag_type, name) = str::from_utf8(column).ok()?.split_once('/')?;
     Some(FlagKey {
@@ -206,15 +206,15 @@ mod tests {
         Timestamp::parse(time).unwrap()
     }
 
-    fn heads(cells: &[(&str, &str)]) -> Heads {
-        Heads {
+    fn heads(cells: &[(&str, &str)]) -> HeadRow {
+        HeadRow {
             project: ProjectName::new("p").ok(),
             cells: cells.iter().copied().collect(),
             mark: ChangeMark::default(),
         }
     }
 
-    fn told(flags: impl IntoIterator<Item = (FlagKey, HeadState)>) -> Vec<(String, HeadState)> {
+    fn by_name(flags: impl IntoIterator<Item = (FlagKey, HeadCell)>) -> Vec<(String, HeadCell)> {
         let flags = flags.into_iter();
         flags
             .map(|(flag, state)| (flag.to_string(), state))
@@ -230,15 +230,15 @@ mod tests {
             ("feature/f", TIME),
             ("other/i", TIME),
         ]);
-        let claimed = HeadState::Claimed {
+        let claimed = HeadCell::Claimed {
             at: at(TIME),
             published: None,
         };
         assert_eq!(
-            told(heads.flags()),
+            by_name(heads.flags()),
             [
                 ("p/data/g".to_owned(), claimed),
-                ("p/feature/f".to_owned(), HeadState::Newest(at(TIME))),
+                ("p/feature/f".to_owned(), HeadCell::Newest(at(TIME))),
             ]
         );
     }
@@ -251,7 +251,7 @@ mod tests {
         let changes = now.changes_since(&before).into_iter();
         assert_eq!(
             changes
-                .map(|(flag, state)| (flag.name.to_string(), state.map(HeadState::time)))
+                .map(|(flag, state)| (flag.name.to_string(), state.map(HeadCell::time)))
                 .collect::<Vec<_>>(),
             [
                 ("b".to_owned(), Some(at(other))),
@@ -274,13 +274,13 @@ mod tests {
             (third, "2026-01-01 00:00:00", Some(at(TIME))),
         ] {
             let (cell, at) = (cell.as_bytes(), at(time));
-            assert_eq!(Head::decode(Some(cell)), Head::Claimed(at));
-            let claimed = HeadState::Claimed { at, published };
-            assert_eq!(HeadState::decode(cell), Some(claimed));
+            assert_eq!(ClaimState::decode(Some(cell)), ClaimState::Claimed(at));
+            let claimed = HeadCell::Claimed { at, published };
+            assert_eq!(HeadCell::decode(cell), Some(claimed));
         }
     }
 
-    /// Releases that do not tell what was published before write claims without it, and read ours by what comes first.
+    /// Older releases write claims without the time that was published before, and read only the beginning of ours.
     #[test]
     fn a_claim_begins_as_it_always_did() {
         let claim = encode_claim(at(TIME), 7, Some(TIME.as_bytes()));
@@ -296,15 +296,15 @@ mod tests {
             Some(&b"\xff"[..]),
             Some(&b""[..]),
         ] {
-            assert_eq!(Head::decode(cell), Head::Free);
+            assert_eq!(ClaimState::decode(cell), ClaimState::Free);
         }
     }
 
     #[test]
     fn only_what_is_older_or_gone_undoes() {
         let [old, new] = ["2024-01-01 00:00:00", TIME].map(at);
-        let newest = HeadState::Newest;
-        let claimed = |at, published| HeadState::Claimed { at, published };
+        let newest = HeadCell::Newest;
+        let claimed = |at, published| HeadCell::Claimed { at, published };
         assert!(newest(new).is_undone_by(None));
         assert!(newest(new).is_undone_by(Some(newest(old))));
         assert!(newest(new).is_undone_by(Some(claimed(new, Some(old)))));

@@ -1,4 +1,4 @@
-//! How instances are named in the log: as they are, or so that only who holds a key can tell.
+//! How instances are named in the log: by their ids, or by hashes with a secret key.
 
 use std::fmt;
 use std::fmt::Write as _;

@@ -3,7 +3,6 @@
 //! Knows no vendor: a backend is whatever implements the two ports, [`RowStore`] for flags and [`ExposureLog`] for the
 //! decisions that were served. Start with [`FlagStore`].
 mod ahead;
-mod announce;
 mod append;
 mod clock;
 #[cfg(any(test, feature = "conformance"))]
@@ -24,6 +23,7 @@ mod newest;
 mod options;
 mod pages;
 mod presence;
+mod publish;
 mod row_key;
 mod rows;
 #[cfg(any(test, feature = "conformance"))]
@@ -48,12 +48,12 @@ pub use crate::exposure_rows::{ExposureRows, page_of_rows};
 pub use crate::exposures::{Exposure, ExposureRecord, StoredExposure, WriteExposureError};
 pub use crate::flags::{FlagEntry, FlagStore, ReadError};
 pub use crate::forget::{InstanceExposures, instance_in_rows};
-pub use crate::head::{ChangeMark, HeadState, Heads};
+pub use crate::head::{ChangeMark, HeadCell, HeadRow};
 pub use crate::instance_names::InstanceNames;
 pub use crate::newest::NewestRow;
 pub use crate::options::{RowOptions, Spelling};
 pub use crate::pages::{Pages, project_rows};
-pub use crate::presence::{Place, Present};
+pub use crate::presence::{FlagPrefix, Present};
 pub use crate::row_key::{FlagRowKey, RowType, flag_and_time};
 pub use crate::rows::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,

@@ -1,4 +1,4 @@
-//! Plain values as cells hold them: JSON, or the Python literal that the reference's tooling left.
+//! Plain values in cells: JSON, or the Python literals that the Python framework wrote.
 //!
 //! Takes any text without a panic: time is linear, depth and size are bounded. Knows neither flags nor treatments.
 //! Start with [`parse`]. Laws, each kept by the property test of that name:
@@ -34,12 +34,12 @@ pub use self::value::{Literal, Node, RepeatedKey};
 
 /// Reads a text as JSON, or else as a Python literal.
 ///
-/// If it is neither, the error is that of the reader that came further.
+/// If it is neither, the error is that of the reader that read more of it.
 pub fn parse(text: &str) -> Result<Node<'_>, LiteralError> {
     parse_and_check(text).map(|(node, _)| node)
 }
 
-/// Reads a text as [`parse`] does, and tells the first key that a dict in it has more than once.
+/// Reads a text as [`parse`] does; also returns the first key that a dict in it has more than once.
 pub fn parse_and_check(text: &str) -> Result<(Node<'_>, Option<RepeatedKey>), LiteralError> {
     let read = json::read(text)
         .or_else(|of_json| python::read(text).map_err(|of_python| of_python.or_further(of_json)));

@@ -1,4 +1,4 @@
-//! Finds the newest row of a flag that counts.
+//! Finds the row of a flag that is in force: the newest one with a valid time.
 //!
 //! Usually it is the last one by key, which a reverse scan of one row finds. Two kinds of rows may lie above it and
 //! don't count: rows whose key has no valid time, and rows too far ahead of the clock. All readers pass over them, by the
@@ -14,23 +14,23 @@ use crate::row_key::{FlagRowKey, RowType, flag_prefix};
 use crate::rows::{Columns, Row, Scan};
 use crate::store_error::StoreError;
 
-/// How many rows of a day are looked at that are spelled otherwise.
+/// How many rows of a day with another spelling of the time are read.
 const LOOKED_AT: usize = 8;
 
-/// How many keys are looked at together until one tells a time.
+/// How many keys are read at once to find one with a valid time.
 const KEYS: usize = 100;
 
-/// The newest row of a kind that counts, as it is kept.
+/// The row of a kind that is in force, as it is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewestRow {
     /// The row; it may be unreadable.
     pub row: Option<Row>,
-    /// The key of the last row if it doesn't count: it tells no time, or one too far ahead of the clock.
+    /// The key of the last row if it is not in force: it has no valid time, or one too far ahead of the clock.
     pub passed_over: Option<String>,
 }
 
 impl NewestRow {
-    /// When the row was made, if it tells.
+    /// The time of the row, if its key has a valid one.
     pub fn created(&self) -> Option<Timestamp> {
         let key = FlagRowKey::decode(&self.row.as_ref()?.key).ok()?;
         Some(key.created)
@@ -38,13 +38,13 @@ impl NewestRow {
 }
 
 impl FlagStore {
-    /// The latest time that a row may have been made at to count.
+    /// The latest time at which a row is in force.
     pub(crate) fn horizon(&self) -> Timestamp {
         self.clock.now().saturating_add(self.options.max_future)
     }
 
-    /// The newest row of a flag that counts; one reverse scan of one row, and one or two more where that one doesn't
-    /// count or is spelled otherwise.
+    /// The row of a flag that is in force; one reverse scan of one row, and one or two more where that row is not in
+    /// force or its time has another spelling.
     pub(crate) async fn newest_row(
         &self,
         row_type: RowType,
@@ -79,7 +79,7 @@ impl FlagStore {
             ),
             ..Scan::prefix(prefix)
         };
-        let row = match self.last_that_tells(prefix, scan).await? {
+        let row = match self.last_with_valid_time(prefix, scan).await? {
             Some(row) => self.newest_of_day(prefix, row).await?,
             None => last,
         };
@@ -87,7 +87,7 @@ impl FlagStore {
         Ok(NewestRow { row, passed_over })
     }
 
-    /// When the newest row was made, if it tells; by its key alone as a rule, for rows may be large.
+    /// The time of the newest row, if it has a valid one; usually from its key alone, as rows may be large.
     pub(crate) async fn newest_created(
         &self,
         row_type: RowType,
@@ -99,7 +99,7 @@ impl FlagStore {
         }
     }
 
-    /// When the newest rows were made, the newest first; by their keys alone likewise.
+    /// The times of the newest rows, the newest first; usually from their keys alone.
     pub(crate) async fn newest_times(
         &self,
         row_type: RowType,
@@ -115,7 +115,7 @@ impl FlagStore {
         Ok(times.collect())
     }
 
-    /// When the last rows were made, if all of them count and are spelled as usual, so that their order is that of time.
+    /// The times of the last rows, if all are in force and have the usual spelling, so that they are ordered by time.
     async fn times_by_keys(
         &self,
         row_type: RowType,
@@ -127,14 +127,14 @@ impl FlagStore {
         let horizon = self.horizon();
         let times = keys.iter().map(|bytes| {
             let key = FlagRowKey::decode(bytes).ok()?;
-            let counts = key.created <= horizon && !key.is_spelled_otherwise(bytes);
-            counts.then_some(key.created)
+            let is_effective = key.created <= horizon && !key.is_spelled_otherwise(bytes);
+            is_effective.then_some(key.created)
         });
         Ok(times.collect())
     }
 
     /// The row, or one made later that its key hides. Keys with a `T` between date and clock come after those with a
-    /// space, whatever the clock says; keys with a `Z` after those with a fraction, in the same second.
+    /// space, whatever the time of day; keys with a `Z` after those with a fraction, in the same second.
     async fn newest_of_day(&self, prefix: &str, row: Row) -> Result<Row, StoreError> {
         let time = time_of(prefix, &row.key).unwrap_or_default();
         let of_day = time.split_once('T').map(|(day, _)| format!("{day} "));
@@ -167,7 +167,7 @@ impl FlagStore {
             end: Some(format!("{prefix}{text}\0").into()),
             ..Scan::prefix(prefix.as_str())
         };
-        let mut newest = match self.last_that_tells(&prefix, scan).await? {
+        let mut newest = match self.last_with_valid_time(&prefix, scan).await? {
             Some(row) => Some(self.newest_of_day(&prefix, row).await?),
             None => None,
         };
@@ -189,7 +189,7 @@ impl FlagStore {
         Ok(newest)
     }
 
-    /// When the first row of a flag was made that tells.
+    /// The time of the first row of a flag that has a valid time.
     pub(crate) async fn oldest_created(
         &self,
         row_type: RowType,
@@ -201,8 +201,12 @@ impl FlagStore {
         Ok(first.map(|(_, created)| created))
     }
 
-    /// The last row of a range whose key tells a time.
-    async fn last_that_tells(&self, prefix: &str, scan: Scan) -> Result<Option<Row>, StoreError> {
+    /// The last row of a range whose key has a valid time.
+    async fn last_with_valid_time(
+        &self,
+        prefix: &str,
+        scan: Scan,
+    ) -> Result<Option<Row>, StoreError> {
         match self.last(scan.clone()).await? {
             Some(row) if created(prefix, &row.key).is_none() => {}
             last => return Ok(last),
@@ -214,7 +218,7 @@ impl FlagStore {
         }
     }
 
-    /// The first key of a range, in its order, for which `find` has an answer; reads keys only, however many there are.
+    /// The first key of a range, in its order, for which `find` returns something; reads only keys.
     pub(crate) async fn first_key<T>(
         &self,
         scan: Scan,
@@ -239,7 +243,7 @@ impl FlagStore {
     }
 }
 
-/// When a row was made, if its key tells; `prefix` is what it begins with.
+/// The time in a key, if it is valid; `prefix` is what the key begins with.
 pub(crate) fn created(prefix: &str, key: &[u8]) -> Option<Timestamp> {
     Timestamp::parse(time_of(prefix, key)?).ok()
 }

@@ -1,4 +1,4 @@
-//! What a deployment says about rows that say too little themselves.
+//! What a deployment sets about rows that are ambiguous by themselves.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub struct RowOptions {
     pub v1_algorithm: HashAlgorithm,
     /// How cells of version 1 are written; they are read either way.
     pub v1_cells: Spelling,
-    /// How far ahead of the clock the time of a row may be for readers to take it for the newest.
+    /// How far ahead of the clock a row may be and still be in force.
     pub max_future: Duration,
 }
 
@@ -25,7 +25,7 @@ pub enum Spelling {
 }
 
 impl Default for RowOptions {
-    /// As the reference's own tooling has it, and a day for clocks that differ.
+    /// As the Python framework's own tooling has it, and a day for clocks that differ.
     fn default() -> Self {
         Self {
             v1_algorithm: HashAlgorithm::Md5,

@@ -21,7 +21,7 @@ pub struct Pages<'a> {
 }
 
 impl<'a> Pages<'a> {
-    /// How many rows a page has if the scan doesn't say.
+    /// The default size of a page.
     pub const DEFAULT_SIZE: usize = 500;
 
     /// Prepares to read; nothing is read yet.

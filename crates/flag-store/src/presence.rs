@@ -1,4 +1,4 @@
-//! Which flags have revisions, over a stretch of the table: what proves that all others have none.
+//! The flags that have revisions in a range of the table; all other flags of the range have none.
 
 use flag_model::FlagKey;
 
@@ -7,12 +7,12 @@ use crate::row_key::{FlagRowKey, PROJECTS, RowType, flag_prefix};
 use crate::rows::Scan;
 use crate::store_error::StoreError;
 
-/// A place in the order of the table of flags. A flag's revisions lie at its own place and before that of the next.
+/// The prefix of the row keys of a flag's revisions, in the order of the table; or a key between two flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place(Vec<u8>);
+pub struct FlagPrefix(Vec<u8>);
 
-impl Place {
-    /// Where the revisions of a flag lie.
+impl FlagPrefix {
+    /// The prefix of a flag.
     pub fn of(flag: &FlagKey) -> Self {
         Self(flag_prefix(RowType::Revision, flag).into())
     }
@@ -23,42 +23,42 @@ impl Place {
     }
 }
 
-/// Which flags have revisions from one place on.
+/// The flags that have revisions in a range of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Present {
-    /// Where their revisions lie, ordered.
-    pub flags: Vec<Place>,
-    /// The first place that this does not cover; `None` if it covers all that follow.
-    pub until: Option<Place>,
+    /// Their prefixes, in order.
+    pub flags: Vec<FlagPrefix>,
+    /// The end of the range; `None` for the end of the table.
+    pub until: Option<FlagPrefix>,
 }
 
 impl FlagStore {
-    /// Which flags have revisions at `from` and after it; one scan of the keys of `limit` rows.
-    pub async fn present(&self, from: &Place, limit: usize) -> Result<Present, StoreError> {
+    /// The flags that have revisions from `from` on; one scan of the keys of `limit` rows.
+    pub async fn present(&self, from: &FlagPrefix, limit: usize) -> Result<Present, StoreError> {
         let projects = Scan::prefix(PROJECTS);
         let scan = Scan {
             start: from.0.clone().max(projects.start.clone()),
             ..projects
         };
         let keys = self.rows.keys(scan.limit(limit)).await?;
-        let mut flags: Vec<Place> = keys.iter().filter_map(|key| revisions(key)).collect();
+        let mut flags: Vec<FlagPrefix> = keys.iter().filter_map(|key| revisions(key)).collect();
         flags.dedup();
         let last = keys.last().filter(|_| keys.len() >= limit);
         let until = last.and_then(|last| match revisions(last) {
-            Some(Place(prefix)) => Scan::prefix(prefix).end,
+            Some(FlagPrefix(prefix)) => Scan::prefix(prefix).end,
             None => Some([&**last, b"\0"].concat()),
         });
         Ok(Present {
             flags,
-            until: until.map(Place),
+            until: until.map(FlagPrefix),
         })
     }
 }
 
-/// Where a revision's row lies; `None` for any other row.
-fn revisions(key: &[u8]) -> Option<Place> {
+/// The prefix of a revision's row; `None` for any other row.
+fn revisions(key: &[u8]) -> Option<FlagPrefix> {
     match FlagRowKey::subject_of(key)? {
-        (RowType::Revision, flag) => Some(Place::of(&flag)),
+        (RowType::Revision, flag) => Some(FlagPrefix::of(&flag)),
         (RowType::Flag, _) => None,
     }
 }
@@ -82,7 +82,7 @@ mod tests {
         }
     }
 
-    async fn check(from: Place, limit: usize, flags: &[(&str, &str)], until: Option<&str>) {
+    async fn check(from: FlagPrefix, limit: usize, flags: &[(&str, &str)], until: Option<&str>) {
         let rows = MemoryStore::default();
         for (project, name, time) in [("p", "a", 1), ("p", "b", 1), ("p", "b", 2), ("q", "a", 1)] {
             let key = flag_prefix(RowType::Revision, &flag(project, name));
@@ -101,25 +101,37 @@ mod tests {
         let present = store.present(&from, limit).await.unwrap();
         let expected: Vec<_> = flags
             .iter()
-            .map(|(project, name)| Place::of(&flag(project, name)))
+            .map(|(project, name)| FlagPrefix::of(&flag(project, name)))
             .collect();
         assert_eq!(present.flags, expected);
-        assert_eq!(present.until, until.map(|until| Place(until.into())));
+        assert_eq!(present.until, until.map(|until| FlagPrefix(until.into())));
     }
 
     #[tokio::test(start_paused = true)]
     async fn every_flag_from_a_place_on_is_told() {
         let all = [("p", "a"), ("p", "b"), ("q", "a")];
-        check(Place::start(), 100, &all, None).await;
-        check(Place::of(&flag("p", "aa")), 100, &all[1..], None).await;
-        check(Place::of(&flag("q", "b")), 100, &[], None).await;
+        check(FlagPrefix::start(), 100, &all, None).await;
+        check(FlagPrefix::of(&flag("p", "aa")), 100, &all[1..], None).await;
+        check(FlagPrefix::of(&flag("q", "b")), 100, &[], None).await;
     }
 
     /// Its other rows need no look: they are its own.
     #[tokio::test(start_paused = true)]
     async fn a_page_speaks_for_the_whole_of_its_last_flag() {
         let until = "PROJECT#p#ROWTYPE#REVISION#FLAGTYPE#feature#FLAGNAME#b#TIME$";
-        check(Place::of(&flag("p", "b")), 1, &[("p", "b")], Some(until)).await;
-        check(Place::start(), 1, &[], Some("PROJECT#p#ROWTYPE#HEAD\0")).await;
+        check(
+            FlagPrefix::of(&flag("p", "b")),
+            1,
+            &[("p", "b")],
+            Some(until),
+        )
+        .await;
+        check(
+            FlagPrefix::start(),
+            1,
+            &[],
+            Some("PROJECT#p#ROWTYPE#HEAD\0"),
+        )
+        .await;
     }
 }

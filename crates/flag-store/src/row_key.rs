@@ -63,7 +63,7 @@ impl FlagRowKey {
         })
     }
 
-    /// Whether the time in the key is spelled as neither we nor the reference spell it.
+    /// Whether the time in the key is spelled as neither we nor the Python framework spell it.
     pub(crate) fn is_spelled_otherwise(&self, key: &[u8]) -> bool {
         let ours = self.encode();
         let whole_second = ours.strip_suffix(".000000");

@@ -10,7 +10,7 @@ use std::pin::Pin;
 pub use self::cells::Cells;
 use crate::store_error::StoreError;
 
-/// A future that a port gives back; boxed, so that the backend can be chosen at run time.
+/// A future that a port returns; boxed, so that the backend can be chosen at run time.
 ///
 /// One allocation per store call, which always does I/O.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -55,7 +55,7 @@ pub trait RowStore: fmt::Debug + Send + Sync + 'static {
     /// Makes sure that rows can be read.
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Lets go of whatever is open, where that matters; calls after it fail, those of clones too.
+    /// Closes files and connections; later calls fail, also those of clones.
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
@@ -121,7 +121,7 @@ impl Scan {
         }
     }
 
-    /// Goes on after this key, in the order of the scan.
+    /// Continues after this key, in the order of the scan.
     pub fn go_on_after(&mut self, key: &[u8]) {
         match self.order {
             Order::Ascending => self.start = [key, b"\0"].concat(),

@@ -278,6 +278,7 @@ fn like(error: &StoreError) -> StoreError {
     match error {
         StoreError::TimedOut { after } => StoreError::TimedOut { after: *after },
         StoreError::Unavailable { .. } => StoreError::Unavailable { source: source() },
+        StoreError::Misconfigured { .. } => StoreError::Misconfigured { source: source() },
         StoreError::Refused { .. } => StoreError::Refused { source: source() },
         StoreError::Broken { .. } => StoreError::Broken { source: source() },
     }

@@ -18,28 +18,36 @@ pub enum StoreError {
     /// The store cannot be reached, or is too busy to answer. Retrying may help.
     #[error("the store is unavailable")]
     Unavailable {
-        /// What the backend's library said.
+        /// The error of the backend's library.
         #[source]
         source: BoxError,
     },
-    /// The store answered that it won't do this: no such table, no permission, too large. Retrying cannot help.
+    /// The store refuses every such call as it is set up: no such table, no permission. Retrying helps only once an operator
+    /// has corrected that.
+    #[error("the store refuses this until its set-up is corrected")]
+    Misconfigured {
+        /// The error of the backend's library.
+        #[source]
+        source: BoxError,
+    },
+    /// The store refuses what this call holds, such as a row that is too large. Retrying cannot help.
     #[error("the store refused")]
     Refused {
-        /// What the backend's library said.
+        /// The error of the backend's library.
         #[source]
         source: BoxError,
     },
-    /// The store gave an answer that makes no sense, or its files are damaged. Retrying cannot help.
+    /// The store gave an invalid answer, or its files are damaged. Retrying helps only once an operator has repaired it.
     #[error("the store gave an answer that cannot be understood")]
     Broken {
-        /// What the backend's library said.
+        /// The error of the backend's library.
         #[source]
         source: BoxError,
     },
 }
 
 impl StoreError {
-    /// Whether the same call may succeed when made again.
+    /// Whether the same call may succeed when made again at once.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::TimedOut { .. } | Self::Unavailable { .. })
     }

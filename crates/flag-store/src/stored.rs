@@ -1,7 +1,7 @@
 //! Encodes and decodes rows; the only place that spells columns.
 //!
 //! Cells are UTF-8 text. Rows are written in one form per format version: Python's literals in version 1, which the
-//! reference reads, JSON in version 2. Reading is tolerant: a row that the reference would have served is served, and
+//! Python framework reads, JSON in version 2. Reading is tolerant: a row that the Python framework would have served is served, and
 //! everything odd about it can be reported.
 mod carried;
 mod exposure;
@@ -41,7 +41,7 @@ pub(crate) const CHANGE_ID: &str = "ChangeId";
 /// What is odd about a row, noted while it is read.
 pub(crate) type Oddities = RefCell<Vec<Oddity>>;
 
-/// A row on its way to be read: its key, understood, and its cells.
+/// A row that is being read: its decoded key and its cells.
 struct Reader<'a, K = FlagRowKey> {
     row: &'a Row,
     key: K,
@@ -50,7 +50,7 @@ struct Reader<'a, K = FlagRowKey> {
 }
 
 impl<'a> Reader<'a> {
-    /// Understands the key, and checks that the Name and Type columns agree with it if they are there.
+    /// Decodes the key, and checks that the Name and Type columns agree with it if they are there.
     fn open(
         row: &'a Row,
         row_type: RowType,
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes where a time is spelled otherwise than ours and the reference's, or differs from that of the key.
+    /// Notes a time with an unusual spelling, or one that differs from that of the key.
     fn look_at_times(&self) {
         let created = self.key.created;
         if self.oddities.is_none() {
@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes columns that mean nothing here.
+    /// Notes unknown columns.
     fn look_at_columns(&self, known: &[&str]) {
         if self.oddities.is_none() {
             return;
@@ -133,9 +133,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What is said of a cell that isn't there.
+/// The finding about a missing cell.
 const MISSING: &str = "no such cell";
-/// What is said of what is left alone.
+/// The reading of what is ignored.
 const NOTHING: &str = "nothing";
 
 impl<'a, K> Reader<'a, K> {
@@ -217,12 +217,15 @@ impl<'a, K> Reader<'a, K> {
             found,
             expected,
         } = invalid;
-        let place = if field.starts_with("Treatments[") {
+        let treatments = if field.starts_with("Treatments[") {
             format!("{field}: ")
         } else {
             String::new()
         };
-        self.problem(column, format!("{place}found {found}, expected {expected}"))
+        self.problem(
+            column,
+            format!("{treatments}found {found}, expected {expected}"),
+        )
     }
 
     fn percent(&self, problem: InvalidPercent) -> UnreadableRow {

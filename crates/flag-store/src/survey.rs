@@ -9,14 +9,14 @@ use crate::rows::{Row, Scan};
 use crate::store_error::StoreError;
 use crate::stored::{Oddities, Oddity, UnreadableRow, read_metadata, read_revision};
 
-/// A row of the table of flags, understood.
+/// A decoded row of the table of flags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FlagRow {
     /// What a flag is for.
     Metadata(Metadata),
     /// Who gets what.
     Revision(Revision),
-    /// What says that something has changed in a project.
+    /// A head row: the changes of a project.
     Head,
 }
 
@@ -29,15 +29,15 @@ pub struct Projects {
     pub strangers: Vec<String>,
 }
 
-/// What is to be said of a row.
+/// The findings about a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {
-    /// The row, understood.
+    /// The decoded row.
     pub row: Result<FlagRow, UnreadableRow>,
-    /// What is odd about it and read all the same.
+    /// What is unusual about it, and is read all the same.
     pub oddities: Vec<Oddity>,
-    /// Whether readers of what is newest pass over it: its key tells no time, or one too far ahead of the clock. If a
-    /// flag has no other rows, they don't.
+    /// Whether it is not in force: its key has no valid time, or one too far ahead of the clock. It is in force all the
+    /// same if the flag has no other rows.
     pub is_passed_over: bool,
 }
 

@@ -122,7 +122,7 @@ impl AdminStore {
         let Err(error) = self.ping().await else {
             return Ok(());
         };
-        let is_refused = matches!(error, StoreError::Refused { .. });
+        let is_refused = matches!(error, StoreError::Misconfigured { .. });
         let absent = self.absent_tables(settings);
         if is_refused && absent.await.is_ok_and(|absent| !absent.is_empty()) {
             let place = self.place.clone();

@@ -111,17 +111,18 @@ impl Copy<'_> {
     /// Copies the exposures of a log.
     pub(crate) async fn exposures(&self, from: &dyn ExposureLog) -> Result<Copied, StoreFailure> {
         let mut copied = Copied::default();
-        let mut last = None;
+        let mut after = None;
         loop {
             let of = ExposureScope::Project(self.project);
-            let page = from.page(of, last.as_ref(), PAGE).await;
+            let page = from.page(of, after.as_ref(), PAGE).await;
             let page = page.map_err(|source| self.from.failed(source))?;
-            let Some(end) = page.last() else {
-                return Ok(copied);
-            };
-            last = Some(end.clone());
-            let outcomes = page.into_iter().map(|record| self.exposure(record));
+            let outcomes = page.records.into_iter();
+            let outcomes = outcomes.map(|record| self.exposure(record));
             self.count(outcomes, &mut copied).await?;
+            after = page.next;
+            if after.is_none() {
+                return Ok(copied);
+            }
         }
     }
 
@@ -133,7 +134,7 @@ impl Copy<'_> {
         };
         let store = to.flags();
         for (flag, copied) in &copied.flags {
-            let newest = store.announce(flag).await;
+            let newest = store.publish_newest(flag).await;
             let newest = newest.map_err(|source| to.failed(source))?;
             if newest != *copied && newest > self.newest_copied(flag).await? {
                 newer.push(flag.clone());

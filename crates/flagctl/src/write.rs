@@ -186,7 +186,7 @@ pub(crate) async fn revision_ahead(
     Ok(ahead.map(|ahead| {
         format!(
             "the revision of {} is ahead of the clock and comes into force at {}",
-            ahead.created, ahead.counts_from
+            ahead.created, ahead.effective_from
         )
     }))
 }

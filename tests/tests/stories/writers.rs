@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use flag_model::{FlagKey, FlagName, FlagValue, Format, HashAlgorithm, Revision, RevisionParts};
-use flag_store::{AppendError, Base, FlagStore, HeadState};
+use flag_store::{AppendError, Base, FlagStore, HeadCell};
 use flag_tests::{TestStore, on_both_stores};
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -121,12 +121,12 @@ async fn flags_appended_at_once_are_all_told_of(store: TestStore) {
     }
     let appended = tasks.join_all().await.concat();
     let reader = store.flags().await;
-    let heads = reader.heads(&flag().project).await.unwrap();
+    let heads = reader.head_row(&flag().project).await.unwrap();
     let told: BTreeSet<_> = heads
         .flags()
         .map(|(flag, state)| match state {
-            HeadState::Newest(at) => (flag, at),
-            HeadState::Claimed { .. } => panic!("{flag} is claimed still"),
+            HeadCell::Newest(at) => (flag, at),
+            HeadCell::Claimed { .. } => panic!("{flag} is claimed still"),
         })
         .collect();
     assert_eq!(told.len(), 2 * FLAGS);

@@ -1,12 +1,13 @@
 //! Waiting exposures, compact: a few numbers each, and all texts in one string.
 
-use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use flag_model::{Bucket, FlagValue, InstanceId, Reason, Timestamp};
 use flag_rollout::Decision;
-use flag_store::Exposure;
+use flag_store::{BatchId, ExposureBatch, Outcome};
 
+use super::format::ExposureFormat;
 use crate::flags::Entry;
 
 /// The most exposures in one chunk.
@@ -133,52 +134,55 @@ impl Chunk {
         self.text.len()
     }
 
-    /// Returns its exposures; `None` for an invalid one.
-    pub(crate) fn exposures(&self) -> impl Iterator<Item = Option<Exposure<'_>>> {
-        self.records.iter().map(|record| self.exposure(record))
-    }
-
-    /// Returns when the exposure with this index was served.
-    pub(crate) fn created(&self, index: usize) -> Option<Timestamp> {
-        self.records.get(index).map(|record| record.created)
-    }
-
-    /// Adds the exposures of another chunk with these indices, which must ascend.
-    pub(crate) fn append(&mut self, other: Self, indices: impl IntoIterator<Item = usize>) {
-        let mut indices = indices.into_iter().peekable();
-        for (index, mut record) in other.records.into_iter().enumerate() {
-            if indices.next_if_eq(&index).is_none() {
-                continue;
+    /// Returns its exposures as a batch for the log, in their order, and how many others were invalid.
+    pub(crate) fn batch(&self, id: BatchId, format: &ExposureFormat) -> (ExposureBatch, usize) {
+        let mut batch = ExposureBatch::new(id, format.booleans);
+        batch.reserve(self.records.len(), self.text.len());
+        let mut outcomes = HashMap::new();
+        for record in &self.records {
+            // A chunk has many exposures and few outcomes; an entry stays where it is while the chunk holds it.
+            let key = (
+                Arc::as_ptr(&record.flag),
+                record.decision.treatment,
+                record.decision.reason,
+                record.from_cache,
+            );
+            let outcome = *outcomes
+                .entry(key)
+                .or_insert_with(|| record.outcome().map(|outcome| batch.add_outcome(outcome)));
+            if let (Some(outcome), Some((request_id, instance))) = (outcome, self.ids(record)) {
+                format.push(
+                    &mut batch,
+                    outcome,
+                    request_id,
+                    &instance,
+                    record.decision.bucket,
+                    record.created,
+                );
             }
-            let Span { start, middle, end } = record.text;
-            let text = other.text.get(start..end).unwrap_or_default();
-            let moved = self.text.len();
-            record.text = Span {
-                start: moved,
-                middle: moved + (middle - start),
-                end: moved + (end - start),
-            };
-            self.text.push_str(text);
-            self.value_bytes += record.decision.value_bytes;
-            self.records.push(record);
         }
+        let invalid = self.len() - batch.len();
+        (batch, invalid)
     }
 
-    fn exposure<'a>(&'a self, record: &'a Record) -> Option<Exposure<'a>> {
+    fn ids(&self, record: &Record) -> Option<(&str, InstanceId<'_>)> {
         let Span { start, middle, end } = record.text;
-        let plan = record.flag.plan();
-        let (value, rollout_group) = plan.outcome(record.decision.treatment)?;
-        Some(Exposure {
-            request_id: self.text.get(start..middle)?.into(),
-            flag: Cow::Borrowed(plan.flag()),
-            instance: InstanceId::new(self.text.get(middle..end)?).ok()?,
-            value: Cow::Borrowed(value),
-            rollout_group: rollout_group.into(),
-            reason: Some(record.decision.reason),
-            bucket: record.decision.bucket,
+        let instance = InstanceId::new(self.text.get(middle..end)?).ok()?;
+        Some((self.text.get(start..middle)?, instance))
+    }
+}
+
+impl Record {
+    fn outcome(&self) -> Option<Outcome> {
+        let plan = self.flag.plan();
+        let (value, rollout_group) = plan.outcome(self.decision.treatment)?;
+        Some(Outcome {
+            flag: plan.flag().clone(),
             revision: Some(plan.created()),
-            from_cache: Some(record.from_cache),
-            created: record.created,
+            value: value.clone(),
+            rollout_group: rollout_group.to_string(),
+            reason: Some(self.decision.reason),
+            from_cache: Some(self.from_cache),
         })
     }
 }

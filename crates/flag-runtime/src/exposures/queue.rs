@@ -248,8 +248,10 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
+    use flag_store::BatchId;
+
     use super::*;
-    use crate::exposures::tests::{decided, served};
+    use crate::exposures::tests::{decided, format, served};
 
     /// What was written, dropped and pending, together.
     fn accounted(counts: Counts) -> u64 {
@@ -282,7 +284,7 @@ mod tests {
                     let Some(chunk) = queue.take(DrainMode::Any) else {
                         continue;
                     };
-                    let taken = chunk.exposures().count() as u64;
+                    let taken = chunk.len() as u64;
                     let (invalid, refused) = (taken / 7, taken / 5);
                     queue.finish(BatchResult {
                         invalid,
@@ -322,10 +324,8 @@ mod tests {
         let counts = queue.counts();
         assert_eq!((counts.pending, counts.dropped.queue_full), (2, 1));
         let chunk = queue.take(DrainMode::Any).unwrap();
-        let kept: Vec<String> = chunk
-            .exposures()
-            .map(|exposure| exposure.unwrap().instance.to_string())
-            .collect();
+        let (batch, _) = chunk.batch(BatchId(1), &format());
+        let kept: Vec<&str> = batch.entries().map(|entry| entry.instance).collect();
         assert_eq!(kept, ["A1", "A2"]);
         queue.push(served(&decided, "A4"));
         assert_eq!(

@@ -11,7 +11,9 @@ use flag_model::{
 };
 use flag_rollout::{Plan, decide};
 use flag_store::scripted::{LogCall, ScriptedLog, Step};
-use flag_store::{ExposureLog, ExposureRecord, InstanceNames, Spelling, StoreError};
+use flag_store::{
+    BatchId, BoxError, ExposureLog, ExposureRecord, InstanceNames, Spelling, StoreError,
+};
 use prometheus_client::registry::Registry;
 use tokio::time::{Instant, sleep};
 
@@ -43,6 +45,14 @@ pub(super) fn decided() -> Arc<Entry> {
         Instant::now(),
         &test_settings(),
     ))
+}
+
+/// How exposures are written here.
+pub(super) fn format() -> ExposureFormat {
+    ExposureFormat {
+        names: InstanceNames::Plain,
+        booleans: Spelling::Json,
+    }
 }
 
 /// What a flag gives to an instance, as served at some time.
@@ -149,10 +159,7 @@ fn recorder_of(store: &Arc<Scripted>, queue: usize) -> ExposureRecorder {
             max_age: Duration::from_hours(24),
             max_ahead: Duration::from_mins(1),
         },
-        format: ExposureFormat {
-            names: InstanceNames::Plain,
-            booleans: Spelling::Json,
-        },
+        format: format(),
     };
     let log: Arc<dyn ExposureLog> = store.log.clone();
     let background = (Arc::clone(&log), &Handle::current());
@@ -240,6 +247,28 @@ async fn what_the_store_refuses_is_dropped_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_operator_corrects_loses_nothing() {
+    let errors: [fn(BoxError) -> StoreError; 2] = [
+        |source| StoreError::Misconfigured { source },
+        |source| StoreError::Broken { source },
+    ];
+    for error in errors {
+        let began = Instant::now();
+        let is_wrong = move || began.elapsed() < Duration::from_mins(1);
+        let fails = move || Err(error("for the test".into()));
+        let store = Scripted::new(move |_, _| if is_wrong() { fails() } else { Ok(()) });
+        let log = recorder_of(&store, 1_000);
+        produce(&log, 0..1_100);
+        sleep(Duration::from_secs(59)).await;
+        let counts = log.queue.counts();
+        assert_eq!((counts.pending, counts.dropped.queue_full), (1_000, 100));
+        sleep(Duration::from_secs(4)).await;
+        assert_eq!(store.written(), (1_000, 1));
+        assert_eq!(log.queue.counts().dropped.refused, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_adapter_that_panics_is_counted() {
     let store = Scripted::new(|call, _| {
         if call == 0 {
@@ -288,13 +317,19 @@ fn hashed_names_are_those_of_openssl_and_hide_the_bucket() {
     let decided = decided();
     let mut chunk = chunk::Chunk::new();
     chunk.push(served(&decided, "A12345"));
-    let exposure = chunk.exposures().next().unwrap().unwrap();
-    assert!(exposure.bucket.is_some());
-    let exposure = names.apply(exposure);
+    let bucket = |format: &ExposureFormat| {
+        let (batch, invalid) = chunk.batch(BatchId(1), format);
+        assert_eq!((batch.len(), invalid), (1, 0));
+        batch.entries().next().unwrap().bucket
+    };
+    assert!(bucket(&format()).is_some());
+    let hashed = ExposureFormat { names, ..format() };
+    assert_eq!(bucket(&hashed), None);
     // printf A12345 | openssl dgst -sha256 -hmac 'a key of 16 byte'
     let expected = "a4ce10b4b7a531092e0f1c12dca084858567345754813ce6d19f69f1e3e0cdbd";
+    let (batch, _) = chunk.batch(BatchId(1), &hashed);
+    let exposure = batch.exposures().next().unwrap();
     assert_eq!(exposure.instance.as_str(), expected);
-    assert_eq!(exposure.bucket, None);
     let record = exposure.record(Spelling::Json).unwrap();
     let key = str::from_utf8(record.key()).unwrap();
     assert!(key.contains(expected) && !key.contains("A12345"), "{key}");

@@ -31,6 +31,9 @@ const CALLS: usize = 4;
 /// The most exposures in flight and waiting for a retry.
 const MAX_TAKEN: usize = CALLS * CHUNK;
 
+/// The most batches that wait for a retry; more exposures wait in the queue, where they become larger batches.
+const MAX_FAILED: usize = 4 * CALLS;
+
 /// How long no write may fail before a recovery is logged.
 const RECOVERED_AFTER: Duration = Duration::from_secs(10);
 
@@ -45,6 +48,8 @@ pub(crate) struct Writer {
     /// Failed batches, each with its own pause.
     failed: Vec<Batch>,
     failed_last: Option<Instant>,
+    /// Whether the log says that an operator is needed.
+    is_misconfigured: bool,
     refused_last: Option<Instant>,
 }
 
@@ -72,6 +77,7 @@ impl Writer {
             calls: JoinSet::new(),
             failed: Vec::new(),
             failed_last: None,
+            is_misconfigured: false,
             refused_last: None,
         }
     }
@@ -111,7 +117,7 @@ impl Writer {
     /// Whether another chunk may be written.
     fn may_begin(&self) -> bool {
         let failed: usize = self.failed.iter().map(Batch::len).sum();
-        failed + self.calls.len() * CHUNK < MAX_TAKEN
+        failed + self.calls.len() * CHUNK < MAX_TAKEN && self.failed.len() < MAX_FAILED
     }
 
     /// Begins writes up to the limits: first retries that are due, then new chunks.
@@ -127,17 +133,18 @@ impl Writer {
         while self.may_begin()
             && let Some(chunk) = self.queue.take(mode)
         {
-            self.begin(Batch::new(chunk));
+            let batch = Batch::new(&chunk, &self.format);
+            self.begin(batch);
         }
     }
 
-    /// Joins failed batches that are due into one, as far as they fit.
+    /// Takes a failed batch that is due; rests of others are joined, as far as they fit.
     fn next_due(&mut self) -> Option<Batch> {
         let mut due = self.failed.extract_if(.., |batch| batch.is_due());
         let mut batch = due.next()?;
         let mut others = Vec::new();
         for other in due {
-            if batch.len() + other.len() <= CHUNK {
+            if batch.may_append(&other, CHUNK) {
                 batch.append(other);
             } else {
                 others.push(other);
@@ -148,9 +155,8 @@ impl Writer {
     }
 
     fn begin(&mut self, batch: Batch) {
-        let (log, format) = (Arc::clone(&self.log), self.format.clone());
-        self.calls
-            .spawn(async move { batch.write(&*log, &format).await });
+        let log = Arc::clone(&self.log);
+        self.calls.spawn(async move { batch.write(&*log).await });
     }
 
     /// Counts the results of an attempt, logs failures, and keeps what must be retried.
@@ -167,16 +173,23 @@ impl Writer {
         self.failed.extend(attempt.failed.map(|(batch, _)| batch));
     }
 
-    /// Logs once when writes begin to fail, and once when they work again.
+    /// Logs once when writes begin to fail, once when an operator is needed, and once when they work again.
     fn note_failed(&mut self, error: Option<&StoreError>) {
         let now = Instant::now();
         match (error, self.failed_last) {
+            (Some(error), _) if !error.is_transient() => {
+                if !self.is_misconfigured {
+                    warn!(problem = %error, cause = causes(error), "exposures cannot be written until an operator corrects the store; they are kept until the queue is full");
+                }
+                self.is_misconfigured = true;
+            }
             (Some(error), None) => {
                 warn!(problem = %error, cause = causes(error), "exposures cannot be written; they are kept and written later");
             }
             (None, Some(last)) if now.duration_since(last) >= RECOVERED_AFTER => {
                 info!("exposures are written again");
                 self.failed_last = None;
+                self.is_misconfigured = false;
             }
             _ => {}
         }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use flag_model::{FlagKey, ProjectName};
-use flag_store::{Clock as _, HeadState, Heads, SystemClock};
+use flag_store::{Clock as _, HeadCell, HeadRow, SystemClock};
 use tokio::time::Instant;
 
 use super::cache::{FlagCache, Inner, Wanted};
@@ -26,7 +26,7 @@ impl FlagCache {
     pub(crate) fn apply_notice(
         &self,
         flag: &FlagKey,
-        head: Option<HeadState>,
+        head: Option<HeadCell>,
         since: Instant,
     ) -> NoticeOutcome {
         let inner = &self.shared;
@@ -47,7 +47,7 @@ impl FlagCache {
     }
 
     /// Makes flags whose reads failed fresh again if the head row contains their revision.
-    pub(crate) fn confirm(&self, heads: &Heads) {
+    pub(crate) fn confirm(&self, heads: &HeadRow) {
         let inner = &self.shared;
         let now = Instant::now();
         for (flag, state) in heads.flags() {
@@ -82,7 +82,7 @@ impl FlagCache {
 
 impl Inner {
     /// Drops outdated knowledge of a flag that is not in memory; returns whether the flag must be read.
-    fn reconsider(&self, flag: &FlagKey, head: HeadState) -> bool {
+    fn reconsider(&self, flag: &FlagKey, head: HeadCell) -> bool {
         self.negative.forget_older(flag, head.time());
         if self.unreadable().contains_key(flag) {
             return self.negative.get(flag, Instant::now()).is_none();
@@ -93,7 +93,7 @@ impl Inner {
 }
 
 /// Whether the flag must be read to find out which revision is in force.
-fn must_be_read(entry: &Entry, head: Option<HeadState>, since: Instant) -> bool {
+fn must_be_read(entry: &Entry, head: Option<HeadCell>, since: Instant) -> bool {
     let created = entry.plan().created();
     match head {
         Some(head) if head.time() == created => false,

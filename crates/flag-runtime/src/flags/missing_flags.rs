@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flag_model::FlagKey;
-use flag_store::{FlagStore, Place, Present, StoreError};
+use flag_store::{FlagPrefix, FlagStore, Present, StoreError};
 use tokio::time::Instant;
 
 use super::negative_cache::VALID_FOR;
@@ -24,7 +24,7 @@ const PAGES: usize = 256;
 /// The pages in memory.
 #[derive(Debug, Default)]
 pub(super) struct MissingFlagIndex {
-    pages: Mutex<BTreeMap<Place, Page>>,
+    pages: Mutex<BTreeMap<FlagPrefix, Page>>,
     /// One page is read at a time.
     reading: tokio::sync::Mutex<()>,
 }
@@ -32,7 +32,7 @@ pub(super) struct MissingFlagIndex {
 /// Which flags exist between the place of the page and its end.
 #[derive(Debug)]
 struct Page {
-    until: Option<Place>,
+    until: Option<FlagPrefix>,
     /// Hashes of the flags that exist; a collision costs one useless read.
     present: HashSet<u64>,
     read: Instant,
@@ -55,7 +55,7 @@ impl MissingFlagIndex {
         flag: &FlagKey,
         valid_for: Duration,
     ) -> Result<Presence, StoreError> {
-        let place = Place::of(flag);
+        let place = FlagPrefix::of(flag);
         if let Some(presence) = self.known(&place, valid_for) {
             return Ok(presence);
         }
@@ -78,13 +78,13 @@ impl MissingFlagIndex {
 
     /// Notes that a flag has revisions now.
     pub(super) fn note_present(&self, flag: &FlagKey) {
-        let place = Place::of(flag);
+        let place = FlagPrefix::of(flag);
         if let Some((_, page)) = self.pages().range_mut(..=&place).next_back() {
             page.present.insert(hash(&place));
         }
     }
 
-    fn known(&self, place: &Place, valid_for: Duration) -> Option<Presence> {
+    fn known(&self, place: &FlagPrefix, valid_for: Duration) -> Option<Presence> {
         let pages = self.pages();
         let (_, page) = pages.range(..=place).next_back()?;
         let covers =
@@ -99,19 +99,19 @@ impl MissingFlagIndex {
     }
 
     /// Returns the end of the last page before a place, or the start of the table.
-    fn end_before(&self, place: &Place, valid_for: Duration) -> Place {
+    fn end_before(&self, place: &FlagPrefix, valid_for: Duration) -> FlagPrefix {
         let pages = self.pages();
         let page = pages.range(..=place).next_back();
         let page = page.filter(|(_, page)| page.read.elapsed() < valid_for);
         page.and_then(|(_, page)| page.until.clone())
-            .unwrap_or_else(Place::start)
+            .unwrap_or_else(FlagPrefix::start)
     }
 
-    fn remember(&self, from: Place, present: Present, read: Instant) {
+    fn remember(&self, from: FlagPrefix, present: Present, read: Instant) {
         let mut pages = self.pages();
         // A page replaces those that it overlaps.
         let is_within =
-            |place: &Place| *place >= from && present.until.as_ref().is_none_or(|u| place < u);
+            |place: &FlagPrefix| *place >= from && present.until.as_ref().is_none_or(|u| place < u);
         pages.retain(|place, page| page.read.elapsed() < VALID_FOR && !is_within(place));
         if pages.len() >= PAGES {
             let oldest = pages.iter().min_by_key(|(_, page)| page.read);
@@ -126,12 +126,12 @@ impl MissingFlagIndex {
         pages.insert(from, page);
     }
 
-    fn pages(&self) -> MutexGuard<'_, BTreeMap<Place, Page>> {
+    fn pages(&self) -> MutexGuard<'_, BTreeMap<FlagPrefix, Page>> {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn hash(place: &Place) -> u64 {
+fn hash(place: &FlagPrefix) -> u64 {
     let mut hasher = DefaultHasher::new();
     place.hash(&mut hasher);
     hasher.finish()

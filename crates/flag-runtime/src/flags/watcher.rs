@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use flag_model::{Jitter, ProjectName};
-use flag_store::{FlagStore, Heads, StoreError};
+use flag_store::{FlagStore, HeadRow, StoreError};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use tokio::time::{Instant, sleep};
@@ -94,7 +94,7 @@ impl ChangeWatcher {
     }
 
     /// Applies the head row of a project; `None` if it has not changed.
-    fn apply(&mut self, project: ProjectName, changed: Option<Heads>, was_failing: bool) {
+    fn apply(&mut self, project: ProjectName, changed: Option<HeadRow>, was_failing: bool) {
         let Some(seen) = self.seen.get_mut(&project) else {
             let seen = SeenHeads::new(changed.unwrap_or_default());
             let mut seen = self.seen.entry(project).insert_entry(seen);
@@ -132,11 +132,11 @@ async fn poll_project(
     store: &FlagStore,
     project: &ProjectName,
     seen: Option<&SeenHeads>,
-) -> Result<Option<Heads>, StoreError> {
+) -> Result<Option<HeadRow>, StoreError> {
     if let Some(seen) = seen
         && store.change_mark(project).await? == *seen.heads().mark()
     {
         return Ok(None);
     }
-    store.heads(project).await.map(Some)
+    store.head_row(project).await.map(Some)
 }

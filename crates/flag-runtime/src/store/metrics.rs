@@ -178,7 +178,7 @@ pub(super) fn outcome<T>(result: &Result<T, StoreError>) -> &'static str {
         Ok(_) => "ok",
         Err(StoreError::TimedOut { .. }) => "timeout",
         Err(StoreError::Unavailable { .. }) => "unavailable",
-        Err(StoreError::Refused { .. }) => "refused",
+        Err(StoreError::Misconfigured { .. } | StoreError::Refused { .. }) => "refused",
         Err(_) => "broken",
     }
 }

@@ -143,7 +143,7 @@ async fn write_entries(
         if let EntryOutcome::Stored { .. } = outcome {
             match results.next() {
                 Some(Ok(())) => {}
-                Some(Err(WriteExposureError::Refused(invalid))) => {
+                Some(Err(WriteExposureError::Invalid(invalid))) => {
                     *outcome = EntryOutcome::Invalid(invalid.to_string());
                 }
                 Some(Err(differs @ WriteExposureError::Differs { .. })) => {

@@ -180,7 +180,7 @@ fn problem(error: &ApiError) -> String {
         ApiError::Flag(CacheError::Store { flag, error }) => {
             format!("{flag}: {}", with_causes(&**error))
         }
-        ApiError::Flag(CacheError::Unreadable(row)) => row.place(),
+        ApiError::Flag(CacheError::Unreadable(row)) => row.location(),
         _ => error.code().about().to_owned(),
     }
 }

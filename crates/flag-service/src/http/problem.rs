@@ -195,7 +195,7 @@ fn describe_unreadable(row: &UnreadableRow) -> (Code, String) {
             let problem: &InvalidPercent = problem;
             (Code::InvalidRolloutPercentage, problem.to_string())
         }
-        other => (Code::InvalidFlagData, other.place()),
+        other => (Code::InvalidFlagData, other.location()),
     }
 }
 

@@ -70,15 +70,15 @@ mod on_bigtable {
             NEXT.fetch_add(1, Ordering::Relaxed)
         );
         // What a busy machine needs: the suite is about what comes out.
-        let patience = Duration::from_secs(20);
+        let timeout = Duration::from_secs(20);
         BigtableSettings {
             emulator: Some(emulator),
-            read_attempt: patience,
-            read_deadline: patience,
-            write_attempt: patience,
-            write_deadline: patience,
-            batch_attempt: patience,
-            batch_deadline: patience,
+            read_attempt: timeout,
+            read_deadline: timeout,
+            write_attempt: timeout,
+            write_deadline: timeout,
+            batch_attempt: timeout,
+            batch_deadline: timeout,
             ..BigtableSettings::new("flag-tests", instance, "flags", "log")
         }
     }
@@ -152,7 +152,7 @@ mod on_bigtable {
     async fn a_table_that_is_missing_is_refused_by_name() {
         let (_, log) = opened(&settings()).await;
         let error = log.ping().await.unwrap_err();
-        let StoreError::Refused { source } = error else {
+        let StoreError::Misconfigured { source } = error else {
             panic!("{error:?}");
         };
         let source = source.to_string();

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::watch::{Age, pause};
 use super::{AppendError, Base};
 use crate::flags::FlagStore;
-use crate::head::{Head, HeadState, changed, encode_claim};
+use crate::head::{ClaimState, HeadCell, encode_claim, new_change_mark};
 use crate::row_key::{FlagRowKey, RowType};
 use crate::rows::{Cells, Columns, CompareAndSet, Expected, Insert, Row};
 use crate::store_error::StoreError;
@@ -23,7 +23,7 @@ const CLAIM_WITHIN: Duration = Duration::from_secs(5);
 pub(super) struct Claim {
     /// The time of that row.
     pub(super) at: Timestamp,
-    /// What the head cell says.
+    /// The text of the head cell.
     pub(super) cell: String,
     /// How long ago it was made.
     pub(super) age: Age,
@@ -51,18 +51,18 @@ impl Append<'_> {
         Ok(row.and_then(|row| row.cells.get(&self.column).map(<[u8]>::to_vec)))
     }
 
-    /// The time of the newest row that counts; none if there is no row whose key tells a time.
+    /// The time of the row that is in force; `None` if no key has a valid time.
     pub(super) async fn newest(&self) -> Result<Option<Timestamp>, StoreError> {
         self.store.newest_created(self.row_type, self.flag).await
     }
 
     /// Refuses a row that would lie below an appended one: if this clock is wrong, other readers count that row.
     pub(super) async fn ensure_not_behind(&self, head: Option<&[u8]>) -> Result<(), AppendError> {
-        let told = head.and_then(HeadState::decode);
-        let told = told
+        let cell = head.and_then(HeadCell::decode);
+        let cell = cell
             .into_iter()
-            .flat_map(|told| [Some(told.time()), told.published()]);
-        for appended in told.flatten().filter(|at| self.is_passed_over(*at)) {
+            .flat_map(|cell| [Some(cell.time()), cell.published()]);
+        for appended in cell.flatten().filter(|at| self.is_passed_over(*at)) {
             if self.is_in(appended).await? {
                 return Err(AppendError::Ahead {
                     flag: self.flag.clone(),
@@ -105,7 +105,7 @@ impl Append<'_> {
         head: Option<&[u8]>,
         newest: Option<Timestamp>,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let Head::Claimed(at) = Head::decode(head) else {
+        let ClaimState::Claimed(at) = ClaimState::decode(head) else {
             return Ok(None);
         };
         // A later row may have come without a claim, and hide that this one is in.
@@ -130,7 +130,7 @@ impl Append<'_> {
     }
 
     /// Claims, inserts and publishes the row once; false if another writer claimed first, and nothing was written.
-    pub(super) async fn once(
+    pub(super) async fn try_once(
         &self,
         head: Option<&[u8]>,
         newest: Option<Timestamp>,
@@ -147,7 +147,7 @@ impl Append<'_> {
             return Ok(false);
         }
         self.insert(row, &claim, newest).await?;
-        self.settle(&claim, newest).await?;
+        self.finish(&claim, newest).await?;
         Ok(true)
     }
 
@@ -155,7 +155,7 @@ impl Append<'_> {
     async fn claim(&self, head: Option<&[u8]>, claim: &Claim) -> Result<bool, StoreError> {
         let mut cells = match self.row_type {
             // Should the writer die when its row is in, readers look for it because of the claim.
-            RowType::Revision => changed(),
+            RowType::Revision => new_change_mark(),
             RowType::Flag => Cells::default(),
         };
         cells.set(self.column.as_str(), claim.cell.as_str());

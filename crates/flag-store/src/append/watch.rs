@@ -16,7 +16,7 @@ const BACKOFF: Backoff = Backoff {
     jitter: Jitter::between(0.5, 1.0),
 };
 
-/// The time since an event, by the clock that says more: the monotonic one stands still while a machine sleeps.
+/// The time since an event, by whichever clock shows more: the monotonic one stops while a machine sleeps.
 pub(super) struct Age {
     since: Instant,
     wall: Timestamp,

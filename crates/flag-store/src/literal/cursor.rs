@@ -1,4 +1,4 @@
-//! A place in a text that is being read, and how many brackets are open there.
+//! A position in a text that is being read, and how many brackets are open there.
 
 use super::error::SyntaxError;
 use super::value::RepeatedKey;
@@ -12,9 +12,9 @@ pub const MAX_DEPTH: usize = 64;
 /// The most values that a text may hold, keys apart, so that a small text cannot fill the memory.
 pub const MAX_VALUES: usize = 500_000;
 
-/// What both readers move along a text.
+/// The position that both readers move along a text.
 ///
-/// Readers stop in front of ASCII bytes or at the end only, so every place is a border between characters.
+/// Readers stop in front of ASCII bytes or at the end only, so every position is a border between characters.
 #[derive(Debug)]
 pub(super) struct Cursor<'a> {
     text: &'a str,
@@ -62,7 +62,7 @@ impl<'a> Cursor<'a> {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
-    /// What was read since an earlier place.
+    /// What was read since an earlier position.
     pub(super) fn since(&self, start: usize) -> &'a str {
         self.text.get(start..self.at).unwrap_or_default()
     }

@@ -1,25 +1,25 @@
-//! What becomes of a key that a dict has twice.
+//! Repeated keys of a dict.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::value::{Node, RepeatedKey};
 
-/// How many keys are compared one by one, which is quicker than hashing so few.
+/// The most keys that are compared one by one, which is faster than hashing a few.
 const FEW: usize = 8;
 
 type Entry<'a> = (Cow<'a, str>, Node<'a>);
 
-/// Keeps of several entries with one key the last value, at the place where the key was first; tells the first such key.
+/// Keeps the last value of a repeated key, at the index of its first entry; returns the first repeated key.
 pub(super) fn keep_last(entries: Vec<Entry<'_>>) -> (Vec<Entry<'_>>, Option<RepeatedKey>) {
     if entries.len() <= FEW && are_distinct(&entries) {
         return (entries, None);
     }
-    let places = places(&entries);
+    let indices = indices(&entries);
     let mut kept: Vec<Entry<'_>> = Vec::with_capacity(entries.len());
     let mut repeated = None;
-    for (entry, place) in entries.into_iter().zip(places) {
-        let Some(earlier) = kept.get_mut(place) else {
+    for (entry, index) in entries.into_iter().zip(indices) {
+        let Some(earlier) = kept.get_mut(index) else {
             kept.push(entry);
             continue;
         };
@@ -39,13 +39,13 @@ fn are_distinct(entries: &[Entry<'_>]) -> bool {
 }
 
 /// For each entry, how many other keys were there before its own was first.
-fn places(entries: &[Entry<'_>]) -> Vec<usize> {
+fn indices(entries: &[Entry<'_>]) -> Vec<usize> {
     // Its hasher is keyed at random, so that an attacker cannot choose keys that collide.
-    let mut places = HashMap::with_capacity(entries.len());
+    let mut indices = HashMap::with_capacity(entries.len());
     let keys = entries.iter().map(|(key, _)| &**key);
     keys.map(|key| {
-        let next = places.len();
-        *places.entry(key).or_insert(next)
+        let next = indices.len();
+        *indices.entry(key).or_insert(next)
     })
     .collect()
 }

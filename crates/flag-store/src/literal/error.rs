@@ -35,7 +35,7 @@ impl LiteralError {
     }
 }
 
-/// A [`LiteralError`] whose place is still an offset into the text, so that two readers can be compared.
+/// A [`LiteralError`] whose position is still an offset into the text, so that two readers can be compared.
 ///
 /// Boxed, as every value that is read passes through results that could be mistakes.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl SyntaxError {
         }))
     }
 
-    /// This mistake, unless the other reader came further.
+    /// This mistake, unless the other reader read more.
     pub(super) fn or_further(self, other: Self) -> Self {
         if other.0.at > self.0.at { other } else { self }
     }
@@ -104,7 +104,7 @@ pub fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     (ends + 1, in_line.chars().count() + 1)
 }
 
-/// Describes the first token of a text, shortened; how long the text is doesn't matter.
+/// Describes the first token of a text, shortened, in constant time.
 fn token(rest: &str) -> String {
     // One more than is shown, and the quote before.
     let rest = rest

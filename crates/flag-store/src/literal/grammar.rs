@@ -1,4 +1,4 @@
-//! What both readers do alike: values in brackets.
+//! The part that both readers share: values in brackets.
 
 use std::borrow::Cow;
 
@@ -7,10 +7,10 @@ use super::dict::keep_last;
 use super::error::SyntaxError;
 use super::value::{Literal, Node, RepeatedKey};
 
-/// What a text says, and the first key that it says again.
+/// The value of a text, and its first repeated key.
 pub(super) type Read<'a> = (Node<'a>, Option<RepeatedKey>);
 
-/// How a language differs from the other one.
+/// The differences between the two languages.
 pub(super) trait Grammar {
     /// Whether a comma may stand before a closing bracket.
     const TAKES_LAST_COMMA: bool;
@@ -82,7 +82,7 @@ fn dict<'a, G: Grammar>(cursor: &mut Cursor<'a>) -> Result<Literal<'a>, SyntaxEr
     Ok(Literal::Dict(entries))
 }
 
-/// Keeps what was read; a bracket around a single value, of which there may be many, has place for no more.
+/// Appends a value. The first one gets no spare capacity, as there may be many brackets around a single value.
 fn push<T>(values: &mut Vec<T>, value: T) {
     if values.is_empty() {
         values.reserve_exact(1);
@@ -90,7 +90,7 @@ fn push<T>(values: &mut Vec<T>, value: T) {
     values.push(value);
 }
 
-/// What stands last in brackets.
+/// The end of the contents of brackets.
 #[derive(PartialEq, Eq)]
 enum Last {
     Comma,
@@ -98,7 +98,7 @@ enum Last {
     Value,
 }
 
-/// Passes a pair of brackets, and reads with `item` what the commas in them part.
+/// Passes a pair of brackets, and reads the items in them, separated by commas, with `item`.
 fn bracket<'a, G: Grammar>(
     cursor: &mut Cursor<'a>,
     (closing, expected): (u8, &'static str),

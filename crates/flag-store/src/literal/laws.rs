@@ -41,8 +41,8 @@ proptest! {
 
     #[test]
     fn every_value_knows_where_it_stands(value in literal()) {
-        let (mut text, mut places) = (String::new(), Vec::new());
-        print_with_places(&value, &mut text, &mut places);
+        let (mut text, mut indices) = (String::new(), Vec::new());
+        print_with_places(&value, &mut text, &mut indices);
         let read = parse(&text).unwrap();
         let (mut found, mut open) = (Vec::new(), vec![&read]);
         while let Some(node) = open.pop() {
@@ -53,7 +53,7 @@ proptest! {
                 _ => {}
             }
         }
-        prop_assert_eq!(found, places, "{}", text);
+        prop_assert_eq!(found, indices, "{}", text);
     }
 
     #[test]
@@ -208,8 +208,8 @@ fn print_as_python(value: &Literal<'_>, text: &mut String) {
 }
 
 /// Prints a value as `repr` of Python does, close enough, and notes where it and each one in it begins.
-fn print_with_places(value: &Literal<'_>, text: &mut String, places: &mut Vec<usize>) {
-    places.push(text.len());
+fn print_with_places(value: &Literal<'_>, text: &mut String, indices: &mut Vec<usize>) {
+    indices.push(text.len());
     match value {
         Literal::Null => text.push_str("None"),
         Literal::Boolean(true) => text.push_str("True"),
@@ -219,7 +219,7 @@ fn print_with_places(value: &Literal<'_>, text: &mut String, places: &mut Vec<us
         Literal::List(items) => {
             text.push('[');
             for item in items {
-                print_with_places(item, text, places);
+                print_with_places(item, text, indices);
                 text.push_str(", ");
             }
             text.push(']');
@@ -229,7 +229,7 @@ fn print_with_places(value: &Literal<'_>, text: &mut String, places: &mut Vec<us
             for (key, value) in entries {
                 print_text_as_python(key, text);
                 text.push_str(": ");
-                print_with_places(value, text, places);
+                print_with_places(value, text, indices);
                 text.push_str(", ");
             }
             text.push('}');

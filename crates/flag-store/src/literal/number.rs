@@ -112,7 +112,7 @@ impl fmt::Debug for Number {
     }
 }
 
-/// The float as Python prints it, which is as Rust does, but for signs, zeros and ties.
+/// The float as Python prints it: as Rust does, except for signs, zeros and ties.
 fn float_text(value: f64) -> String {
     let shortest = format!("{value:?}");
     let mantissa = shortest.split_once('e').map(|(mantissa, _)| mantissa);
@@ -120,11 +120,11 @@ fn float_text(value: f64) -> String {
         .unwrap_or(&shortest)
         .split_once('.')
         .unwrap_or_default();
-    let places = fraction.len();
+    let indices = fraction.len();
     // Of two texts that are as short and equally near, Python prints the even one.
     let even = match mantissa {
-        Some(_) => format!("{value:.places$e}"),
-        None => format!("{value:.places$}"),
+        Some(_) => format!("{value:.indices$e}"),
+        None => format!("{value:.indices$}"),
     };
     let text = if even.parse() == Ok(value) {
         even
@@ -176,7 +176,7 @@ fn to_decimal(digits: &str, radix: u32) -> String {
             carry /= LIMB;
         }
     }
-    let mut places = limbs.iter().rev();
-    let first = places.next().map(u64::to_string).unwrap_or_default();
-    places.fold(first, |text, limb| text + &format!("{limb:09}"))
+    let mut indices = limbs.iter().rev();
+    let first = indices.next().map(u64::to_string).unwrap_or_default();
+    indices.fold(first, |text, limb| text + &format!("{limb:09}"))
 }

@@ -35,9 +35,9 @@ fn empty_lines(cursor: &mut Cursor<'_>) -> Result<(), SyntaxError> {
     }
 }
 
-/// Passes the blanks at the start of a line, and tells whether they indent it.
+/// Passes the blanks at the start of a line, and returns whether they indent it.
 ///
-/// A form feed starts the count again; what stands before a backslash counts for the lines that it joins.
+/// A form feed starts the count again; blanks before a backslash belong to the joined line.
 fn indentation(cursor: &mut Cursor<'_>) -> bool {
     let mut is_indented = false;
     let mut was_indented = false;

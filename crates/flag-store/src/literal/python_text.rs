@@ -6,7 +6,7 @@ use super::cursor::Cursor;
 use super::error::SyntaxError;
 use super::python_blanks::blanks;
 
-/// What the letters before the quote say.
+/// The meaning of the letters before the quote.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Prefix {
     Plain,
@@ -116,7 +116,7 @@ fn opening(cursor: &mut Cursor<'_>) -> Quotes {
     }
 }
 
-/// Passes a quote, or three if the text needs as many to end, and tells whether it has ended.
+/// Passes a quote, or three if the text needs as many to end, and returns whether it has ended.
 fn closing(cursor: &mut Cursor<'_>, quotes: Quotes) -> bool {
     let quote = Some(quotes.quote);
     if !quotes.is_triple {

@@ -1,4 +1,4 @@
-//! What a text says, as a tree.
+//! The value of a text, as a tree.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -37,7 +37,7 @@ pub enum Literal<'a> {
     Text(Cow<'a, str>),
     /// A list, or a Python tuple.
     List(Vec<Node<'a>>),
-    /// A JSON object or a Python dict, in the order of its text. No key is there twice: the last value counts.
+    /// A JSON object or a Python dict, in the order of its text. Each key occurs once, with its last value.
     Dict(Vec<(Cow<'a, str>, Node<'a>)>),
 }
 

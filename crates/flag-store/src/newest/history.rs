@@ -1,4 +1,4 @@
-//! The newest rows of a flag that count, in the order of their times, however those are spelled.
+//! The newest rows of a flag, ordered by time, whatever the spelling of the time.
 
 use flag_model::{FlagKey, Timestamp};
 
@@ -9,7 +9,7 @@ use crate::rows::{Row, Scan};
 use crate::store_error::StoreError;
 
 impl FlagStore {
-    /// At most `limit` rows that count, the newest first. All there are, if none counts.
+    /// At most `limit` rows with a valid time that is not ahead, the newest first; the last `limit` rows if there are none.
     pub(crate) async fn newest_rows_of(
         &self,
         row_type: RowType,
@@ -53,7 +53,7 @@ impl FlagStore {
     }
 }
 
-/// The latest time that a key below this one may tell.
+/// The latest time that a key below this one may have.
 fn latest_below(prefix: &str, key: &[u8]) -> Option<Timestamp> {
     let time = time_of(prefix, key)?;
     let latest = match (time.split_once('T'), second_of_z(time)) {
@@ -64,7 +64,7 @@ fn latest_below(prefix: &str, key: &[u8]) -> Option<Timestamp> {
     Timestamp::parse(&latest).ok()
 }
 
-/// What comes after every key that tells a time of this day, however it is spelled.
+/// The end of all keys with a time of this day, in any spelling.
 fn end_of_day(time: Timestamp) -> String {
     let time = time.to_string();
     let day = time.split(' ').next().unwrap_or_default();

@@ -29,7 +29,7 @@ pub(crate) struct ExposureRowKey<'k> {
 }
 
 impl<'k> ExposureRowKey<'k> {
-    /// Reads a key, also one of the reference, which encodes nothing.
+    /// Reads a key, also one of the Python framework, which encodes nothing.
     pub(crate) fn decode(key: &'k [u8]) -> Result<Self, Invalid> {
         let refused =
             |expected| Invalid::new("row key", quoted(&String::from_utf8_lossy(key)), expected);

@@ -25,7 +25,7 @@ struct End {
 }
 
 impl Cells {
-    /// No cells, with room for this many cells and this many bytes in columns and values.
+    /// No cells, with capacity for this many cells and this many bytes in columns and values.
     pub fn with_capacity(cells: usize, bytes: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(bytes),

@@ -1,4 +1,4 @@
-//! What a row says besides what is understood, carried forward when it comes into force again.
+//! Unknown columns and fields of a row, which are copied when a rollback brings the row into force again.
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ pub(super) struct Carried<'a> {
 }
 
 impl<'a> Carried<'a> {
-    /// What `old` says besides; nothing if `revision` is no copy of what it says otherwise.
+    /// The unknown columns and fields of `old`; none if `revision` is not a copy of its known ones.
     pub(super) fn from_row(old: &'a Row, revision: &Revision, options: &RowOptions) -> Self {
         let Ok(read) = decode_revision(old, options) else {
             return Self::default();

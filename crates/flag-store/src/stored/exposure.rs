@@ -79,7 +79,7 @@ pub(crate) fn decode_exposure(row: &Row) -> StoredExposure {
     }
 }
 
-/// Whether an exposure says what it should, for those who check a log; the reference's cells are fine too.
+/// Checks the cells of an exposure in a log; those of the Python framework are valid too.
 pub fn check_exposure(row: &Row) -> Result<(), UnreadableRow> {
     let key = ExposureRowKey::decode(&row.key);
     let key = key.map_err(|problem| UnreadableRow::key_of(row, problem))?;
@@ -151,7 +151,7 @@ mod tests {
 
     const KEY: &str = "PROJECT#p#FLAGTYPE#feature#FLAGNAME#f#INSTANCEID#A%231#REQUESTID#r-1#TIME#2024-09-26 10:00:00";
 
-    /// A row as the reference leaves it, but for these cells.
+    /// A row as the Python framework leaves it, but for these cells.
     fn row(key: &str, cells: &[(&str, &str)]) -> Row {
         let all = [
             ("RequestID", "r-1"),

@@ -57,7 +57,7 @@ pub fn encode_metadata(metadata: &Metadata) -> Row {
     }
 }
 
-/// Reads a metadata row. What it says is for people, so nothing in a cell is refused: what can't be kept is left out.
+/// Reads a metadata row. Its cells are for people, so none is refused: what is invalid is left out.
 pub fn decode_metadata(row: &Row) -> Result<Metadata, UnreadableRow> {
     read_metadata(row, None)
 }

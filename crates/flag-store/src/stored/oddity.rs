@@ -1,8 +1,8 @@
-//! What is odd about a row that is served all the same.
+//! What is unusual about a row that is served all the same.
 
 use std::fmt;
 
-/// Something in a row that is written otherwise than we would, and read all the same.
+/// Something in a row that differs from what this release writes, and is read all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Oddity {
     /// The column; `row key` if it is the key.

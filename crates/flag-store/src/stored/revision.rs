@@ -48,7 +48,7 @@ pub fn encode_revision(revision: &Revision, options: &RowOptions) -> Result<Row,
     encode(revision, options, &Carried::default())
 }
 
-/// The row of a revision that comes into force again; what is in its old row and unknown here is in the new one too.
+/// The row of a revision that comes into force again, with the unknown columns and fields of its old row.
 pub(crate) fn encode_rollback(
     revision: &Revision,
     options: &RowOptions,
@@ -127,7 +127,7 @@ fn encode_format(format: &Format, cells: &mut Cells) {
     }
 }
 
-/// A text that the reference would take for no value.
+/// A text that the Python framework would take for no value.
 fn is_no_value(version: FormatVersion, text: &str) -> bool {
     version == FormatVersion::V1 && text == NO_VALUE
 }
@@ -147,7 +147,7 @@ fn at_most(field: &str, text: &str, most: usize) -> Result<(), Invalid> {
     ))
 }
 
-/// Reads a revision row, of any format version that there is, as tolerantly as the reference did.
+/// Reads a revision row, of any format version that there is, as tolerantly as the Python framework did.
 pub fn decode_revision(row: &Row, options: &RowOptions) -> Result<Revision, UnreadableRow> {
     read_revision(row, options, None)
 }
@@ -178,7 +178,7 @@ pub(crate) fn read_revision(
     Ok(revision)
 }
 
-/// How a row places instances, even if the rest of it cannot be read: its version, and the rest if it can be read.
+/// The format of a row, also if its other cells cannot be read: its version; digest and salt if they are valid.
 pub(crate) fn read_placing(
     row: &Row,
     options: &RowOptions,
@@ -192,7 +192,7 @@ pub(crate) fn read_placing(
     Some((version, read_format(&reader, version, options).ok()))
 }
 
-/// The version; a cell that is missing, or spells it as text or as a float, is what the reference left.
+/// The version; a cell that is missing, or spells it as text or as a float, is what the Python framework left.
 fn read_version<K>(reader: &Reader<'_, K>) -> Result<FormatVersion, UnreadableRow> {
     let Some(cell) = reader.filled("FormatVersion")? else {
         reader.odd("FormatVersion", || (MISSING.to_owned(), "1".to_owned()));

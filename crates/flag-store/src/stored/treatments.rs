@@ -99,7 +99,7 @@ pub(super) fn parse_treatments<'a>(reader: &Reader<'a>) -> Result<Vec<Node<'a>>,
     }
 }
 
-/// Reads the cell; fields that the version doesn't know are left alone, as the reference does.
+/// Reads the cell; fields that the version doesn't know are left alone, as the Python framework does.
 pub(super) fn decode_treatments(
     reader: &Reader<'_>,
     version: FormatVersion,
@@ -190,7 +190,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The valid ids; a value that is no text counts as the text that Python makes of it.
+    /// The valid ids; a number or boolean is read as the text that Python's `str` makes of it.
     fn overrides(&self) -> Result<Vec<InstanceId<'static>>, Invalid> {
         if let Some(Literal::Text(text)) = self.optional("OverrideList")
             && text.is_empty()
@@ -277,7 +277,7 @@ impl<'a> Fields<'a> {
         Ok(value)
     }
 
-    /// Notes fields that mean nothing here.
+    /// Notes unknown fields.
     fn look_at_names(&self) {
         let Literal::Dict(entries) = self.treatment else {
             return;

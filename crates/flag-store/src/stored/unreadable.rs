@@ -8,11 +8,11 @@ use crate::rows::Row;
 
 /// A row that cannot be read, written by other tooling. Only its flag is affected.
 ///
-/// Its text quotes what the row holds: it is for who looks after the flags. Everybody else gets [`Self::place`].
+/// Its text quotes the row: it is for those who maintain the flags. Everybody else gets [`Self::location`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnreadableRow {
-    /// The key is none of a row in its table.
+    /// The key is invalid in its table.
     #[error("row {key}, {problem}")]
     Key {
         /// The row.
@@ -36,7 +36,7 @@ pub enum UnreadableRow {
         /// What is wrong with the total.
         problem: InvalidPercent,
     },
-    /// A cell is no plain value.
+    /// A cell is not a plain value.
     #[error("row {key}, column {column}: {problem}")]
     Syntax {
         /// The row.
@@ -84,13 +84,13 @@ impl UnreadableRow {
         }
     }
 
-    /// When the row was made, if its key tells: the base of a revision that replaces it.
+    /// The time in the key, if it is valid: the base of a revision that replaces it.
     pub fn created(&self) -> Option<Timestamp> {
         let key = FlagRowKey::decode(self.key().as_bytes()).ok()?;
         Some(key.created)
     }
 
-    /// What is wrong, without where: for those who show that beside it.
+    /// What is wrong, without the location.
     pub fn problem(&self) -> String {
         match self {
             Self::Key { problem, .. } => problem.to_string(),
@@ -106,8 +106,8 @@ impl UnreadableRow {
         }
     }
 
-    /// Which row and which column, and nothing of what they hold: for callers.
-    pub fn place(&self) -> String {
+    /// The row and the column without their contents: for callers.
+    pub fn location(&self) -> String {
         match self.column() {
             Some(column) => format!("row {}, column {column}", self.key()),
             None => match FlagRowKey::subject_of(self.key().as_bytes()) {
@@ -124,7 +124,7 @@ impl UnreadableRow {
         match self {
             Self::Syntax { problem, .. } => format!(
                 "{}: line {}, column {}: expected {}",
-                self.place(),
+                self.location(),
                 problem.line(),
                 problem.column(),
                 problem.expected()

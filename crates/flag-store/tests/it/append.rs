@@ -14,7 +14,7 @@ use flag_model::{
 use flag_store::memory::MemoryStore;
 use flag_store::scripted::{ExpectedCell, RowCall, ScriptedRows, Step};
 use flag_store::{
-    AppendError, Base, Cells, ChangeMark, Clock, CompareAndSet, Expected, FlagStore, HeadState,
+    AppendError, Base, Cells, ChangeMark, Clock, CompareAndSet, Expected, FlagStore, HeadCell,
     Insert, Row, RowOptions, RowStore as _, StoreError, encode_revision,
 };
 use tokio::time::Instant;
@@ -361,10 +361,10 @@ async fn whoever_tells_of_copied_rows_tries_again() {
         let inserted = world.rows.insert_if_absent(&copied).await;
         assert_eq!(inserted.unwrap(), Insert::Inserted);
         let writer = world.writer_with(1_000_000, vec![(0, fault)]);
-        let told = writer.announce(&flag()).await.unwrap();
+        let told = writer.publish_newest(&flag()).await.unwrap();
         assert_eq!(told, Some(at(1_000_000)));
-        let heads = writer.heads(&flag().project).await.unwrap();
-        let newest = HeadState::Newest(at(1_000_000));
+        let heads = writer.head_row(&flag().project).await.unwrap();
+        let newest = HeadCell::Newest(at(1_000_000));
         assert_eq!(heads.get(&flag()), Some(newest));
     }
 }
@@ -444,7 +444,7 @@ async fn every_change_moves_the_mark_and_nothing_else_does() {
 async fn a_head_row_has_the_mark_that_is_read_alone() {
     let world = World::default();
     append(&world.writer(), Base::Nothing, "one").await.unwrap();
-    let heads = world.writer().heads(&flag().project).await.unwrap();
+    let heads = world.writer().head_row(&flag().project).await.unwrap();
     assert_eq!(*heads.mark(), mark(&world).await);
     assert_ne!(*heads.mark(), ChangeMark::default());
 }
@@ -469,8 +469,8 @@ async fn a_writer_that_dies_before_telling_the_head_row_has_moved_the_mark() {
     let dying = world.writer_with(2_000_000, vec![(2, Fault::Dies)]);
     die_appending(&dying, Base::Newest, "two").await;
     assert_ne!(mark(&world).await, before);
-    let heads = world.writer().heads(&flag().project).await.unwrap();
-    let claimed = HeadState::Claimed {
+    let heads = world.writer().head_row(&flag().project).await.unwrap();
+    let claimed = HeadCell::Claimed {
         at: at(2_000_000),
         published: Some(at(1_000_000)),
     };
@@ -543,7 +543,7 @@ async fn a_claim_whose_row_is_in_holds_nobody_up() {
     let world = World::default();
     let dies = world.writer_with(1_000_000, vec![(2, Fault::Dies)]);
     die_appending(&dies, Base::Nothing, "one").await;
-    // The reference's tooling writes a later row, behind which the claim's own is hidden.
+    // The Python framework's tooling writes a later row, behind which the claim's own is hidden.
     let foreign = encode(&Revision::new(at(3_000_000), parts("foreign")).unwrap());
     world.rows.insert_if_absent(&foreign).await.unwrap();
     let started = Instant::now();
@@ -554,7 +554,7 @@ async fn a_claim_whose_row_is_in_holds_nobody_up() {
     assert_eq!(world.comments().await, ["one", "foreign", "two"]);
 }
 
-/// A row that the reference's tooling writes above a claim doesn't end the claim.
+/// A row that the Python framework's tooling writes above a claim doesn't end the claim.
 #[tokio::test(start_paused = true)]
 async fn a_claim_below_a_later_row_is_respected() {
     let world = World::default();
@@ -603,7 +603,7 @@ async fn a_later_row_of_the_references_tooling_is_told() {
 async fn a_row_of_the_references_tooling_in_between_is_told() {
     let world = World::default();
     append(&world.writer(), Base::Nothing, "one").await.unwrap();
-    // The reference writes rows without a claim: here between this writer's read and its insert.
+    // The Python framework writes rows without a claim: here between this writer's read and its insert.
     let foreign = encode(&Revision::new(at(1_000_001), parts("foreign")).unwrap());
     let writer = world.writer_beside(2_000_000, vec![], Some(foreign));
     let error = append(&writer, Base::Row(at(1_000_000)), "two")

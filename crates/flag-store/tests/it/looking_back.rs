@@ -25,7 +25,7 @@ fn row(key: &str, time: &str, cells: &[(&str, &str)]) -> Row {
     }
 }
 
-/// A revision of the flag as the reference writes it.
+/// A revision of the flag as the Python framework writes it.
 fn revision(time: &str, treatments: &str) -> Row {
     let cells = [
         ("FormatVersion", "1"),

@@ -9,7 +9,7 @@ use flag_model::{
 };
 use flag_store::scripted::{RowCall, ScriptedRows};
 use flag_store::{
-    AppendError, Base, Clock, FlagStore, HeadState, Place, ReadError, Row, RowOptions,
+    AppendError, Base, Clock, FlagPrefix, FlagStore, HeadCell, ReadError, Row, RowOptions,
 };
 
 const NOW: &str = "2026-01-10 12:00:00.000000";
@@ -165,12 +165,12 @@ async fn every_reader_passes_over_rows_that_cannot_be_of_now() {
         let (metadata, revision) = (listed[0].metadata.as_ref(), listed[0].revision.as_ref());
         assert_eq!(metadata.unwrap().as_ref().unwrap().description, GOOD);
         assert_eq!(revision.unwrap().as_ref().unwrap().comment, GOOD);
-        assert_eq!(store.announce(&flag()).await.unwrap(), Some(at(GOOD)));
-        let heads = store.heads(&flag().project).await.unwrap();
+        assert_eq!(store.publish_newest(&flag()).await.unwrap(), Some(at(GOOD)));
+        let heads = store.head_row(&flag().project).await.unwrap();
         let heads: Vec<_> = heads.flags().collect();
-        assert_eq!(heads, [(flag(), HeadState::Newest(at(GOOD)))]);
-        let present = store.present(&Place::start(), 100).await.unwrap();
-        assert_eq!(present.flags, [Place::of(&flag())]);
+        assert_eq!(heads, [(flag(), HeadCell::Newest(at(GOOD)))]);
+        let present = store.present(&FlagPrefix::start(), 100).await.unwrap();
+        assert_eq!(present.flags, [FlagPrefix::of(&flag())]);
     }
 }
 
@@ -223,8 +223,12 @@ async fn a_flag_with_no_key_that_tells_a_time_is_named() {
         .await
         .unwrap();
     assert!(listed[0].revision.as_ref().unwrap().is_err());
-    let present = world.store.present(&Place::start(), 100).await.unwrap();
-    assert_eq!(present.flags, [Place::of(&flag())]);
+    let present = world
+        .store
+        .present(&FlagPrefix::start(), 100)
+        .await
+        .unwrap();
+    assert_eq!(present.flags, [FlagPrefix::of(&flag())]);
     assert_eq!(world.append(Base::Nothing).await.unwrap(), at(NOW));
     assert_eq!(world.latest().await.0, "ours");
 }
@@ -268,7 +272,7 @@ async fn an_append_gets_past_rows_that_do_not_count() {
 /// Whatever is appended meanwhile, they come into force over it.
 #[tokio::test(start_paused = true)]
 async fn rows_that_come_into_force_later_are_told() {
-    for (times, created, counts_from) in [
+    for (times, created, effective_from) in [
         (vec![GOOD, "2026-01-11 12:00:00", "zzzz"], None, ""),
         (
             vec![GOOD, "9999-12-31 23:59:59", "2026-01-11T13:00:00Z", "zzzz"],
@@ -280,8 +284,8 @@ async fn rows_that_come_into_force_later_are_told() {
         let ahead = world.store.revision_ahead(&flag()).await.unwrap();
         assert_eq!(ahead.map(|ahead| ahead.created), created.map(at));
         assert_eq!(
-            ahead.map(|ahead| ahead.counts_from),
-            created.map(|_| at(counts_from))
+            ahead.map(|ahead| ahead.effective_from),
+            created.map(|_| at(effective_from))
         );
     }
 }

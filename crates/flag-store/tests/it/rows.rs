@@ -75,7 +75,7 @@ async fn read_back(revision: &Revision) -> Revision {
         .unwrap()
 }
 
-/// A version 1 revision of a feature flag as the reference writes it, with one cell changed.
+/// A version 1 revision of a feature flag as the Python framework writes it, with one cell changed.
 fn foreign(column: &str, cell: Option<&[u8]>) -> Row {
     let cells = [
         ("Name", "f"),

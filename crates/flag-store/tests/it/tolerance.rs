@@ -1,4 +1,4 @@
-//! Rows that the reference served are served, however odd, and what is odd about them is told.
+//! Rows that the Python framework served are served, however odd, and what is odd about them is told.
 
 use flag_model::{
     AlgorithmSource, FlagType, FlagValue, Format, FormatVersion, HashAlgorithm, InstanceId,
@@ -10,7 +10,7 @@ use flag_store::{
 
 const TIME: &str = "2024-09-25 19:15:28.248896";
 
-/// A revision of version 1 as the reference writes it, but for these cells; without those that are none.
+/// A revision of version 1 as the Python framework writes it, but for these cells; without those that are none.
 fn revision(flag_type: FlagType, changed: &[(&str, Option<&str>)]) -> Row {
     let (cell_type, control) = match flag_type {
         FlagType::Feature => ("FEATURE", "False"),
@@ -400,7 +400,7 @@ fn callers_learn_where_a_row_cannot_be_read_and_nothing_of_what_it_holds() {
     let error = decode_revision(&row, &RowOptions::default()).unwrap_err();
     assert!(matches!(error, UnreadableRow::Syntax { .. }), "{error:?}");
     let key = String::from_utf8(row.key.clone()).unwrap();
-    assert_eq!(error.place(), format!("row {key}, column Treatments"));
+    assert_eq!(error.location(), format!("row {key}, column Treatments"));
     assert!(error.to_string().contains("ann"), "{error}");
     assert!(!error.for_log().contains("ann"), "{}", error.for_log());
     assert!(
@@ -412,7 +412,7 @@ fn callers_learn_where_a_row_cannot_be_read_and_nothing_of_what_it_holds() {
     row.key = key.replace(TIME, "ann@example.com").into();
     let error = decode_revision(&row, &RowOptions::default()).unwrap_err();
     let place = key.replace(TIME, "…, row key");
-    assert_eq!(error.place(), format!("row {place}"));
+    assert_eq!(error.location(), format!("row {place}"));
 }
 
 #[test]

@@ -232,15 +232,15 @@ impl Doctor {
         project: ProjectName,
     ) -> Result<(), StoreError> {
         let mut exposures = ProjectExposures::new(project.clone());
-        let mut last = None;
+        let mut after = None;
         while !exposures.is_complete() {
             let of = ExposureScope::Project(&project);
-            let page = log.page(of, last.as_ref(), PAGE).await?;
-            for record in &page {
+            let page = log.page(of, after.as_ref(), PAGE).await?;
+            for record in &page.records {
                 exposures.look_at(record.row());
             }
-            last = page.last().cloned();
-            if last.is_none() {
+            after = page.next;
+            if after.is_none() {
                 break;
             }
         }

@@ -39,7 +39,7 @@ pub(crate) async fn exposures(context: &Context, typed: &ExposuresArgs) -> Resul
     };
     let read = log.page(of, None, limit + 1);
     let read = with_progress(format!("reading the exposures of {flag}"), read).await;
-    let records = read.map_err(|source| context.store_failed(source))?;
+    let records = read.map_err(|source| context.store_failed(source))?.records;
     let mut exposures: Vec<_> = records.iter().map(ExposureRecord::text).collect();
     if exposures.is_empty() {
         let is_there = stored_revision(&store, &flag).await?.is_some();

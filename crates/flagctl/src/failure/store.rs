@@ -60,6 +60,7 @@ fn store_exit_code(error: &StoreError) -> ExitCode {
     match error {
         StoreError::TimedOut { .. }
         | StoreError::Unavailable { .. }
+        | StoreError::Misconfigured { .. }
         | StoreError::Refused { .. } => ExitCode::StoreUnavailable,
         _ => ExitCode::Failed,
     }

@@ -1,6 +1,6 @@
 //! `copy`: what is copied, what is left alone, and what is told.
 
-use flag_store::{Cells, Columns, ExposureRows as _};
+use flag_store::{Cells, Columns, ExposureLog as _};
 
 use crate::administering::{logged, on_log, on_store, rows, write};
 use crate::world::{Stage, world};

@@ -14,7 +14,7 @@ impl World {
 
     async fn notice(&self) {
         let since = Instant::now();
-        let heads = self.store.heads(&flag("known").project).await.unwrap();
+        let heads = self.store.head_row(&flag("known").project).await.unwrap();
         for (flag, state) in heads.flags() {
             self.cache.apply_notice(&flag, Some(state), since);
         }
@@ -47,7 +47,7 @@ async fn the_old_value_is_served_until_the_new_one_is_read() {
     let world = World::new().await;
     world.ask("known").await.unwrap();
     world.revise("known", true).await;
-    let heads = world.store.heads(&flag("known").project).await.unwrap();
+    let heads = world.store.head_row(&flag("known").project).await.unwrap();
     world.store(Answer::Hangs);
     for (flag, state) in heads.flags() {
         let heard = world.cache.apply_notice(&flag, Some(state), Instant::now());
@@ -96,7 +96,7 @@ async fn what_is_stale_and_told_to_be_in_force_is_fresh_again_without_a_read() {
     assert_eq!(world.ask("known").await.unwrap(), Source::Stale);
     world.store(Answer::Reads);
     world.reads();
-    let heads = world.store.heads(&flag("known").project).await.unwrap();
+    let heads = world.store.head_row(&flag("known").project).await.unwrap();
     world.cache.confirm(&heads);
     assert_eq!(world.ask("known").await.unwrap(), Source::Cache);
     assert_eq!(world.reads(), 1, "the head row alone");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flag_model::FlagKey;
-use flag_store::{HeadState, Heads};
+use flag_store::{HeadCell, HeadRow};
 use tokio::time::Instant;
 
 use crate::flags::cache::FlagCache;
@@ -21,16 +21,16 @@ const MAX_READS: usize = 256;
 /// The last head row of a project.
 #[derive(Debug)]
 pub(super) struct SeenHeads {
-    heads: Heads,
+    heads: HeadRow,
     /// The state and the time of the last change of each flag that is compared with the cache.
-    changed: BTreeMap<FlagKey, (Option<HeadState>, Instant)>,
+    changed: BTreeMap<FlagKey, (Option<HeadCell>, Instant)>,
     /// The flag that the next poll begins with.
     next: Option<FlagKey>,
 }
 
 impl SeenHeads {
     /// Starts with the first head row.
-    pub(super) fn new(heads: Heads) -> Self {
+    pub(super) fn new(heads: HeadRow) -> Self {
         let now = Instant::now();
         let changed = heads
             .flags()
@@ -44,12 +44,12 @@ impl SeenHeads {
     }
 
     /// Returns the last head row.
-    pub(super) fn heads(&self) -> &Heads {
+    pub(super) fn heads(&self) -> &HeadRow {
         &self.heads
     }
 
     /// Replaces the head row; returns how many flags went back to an older state.
-    pub(super) fn replace(&mut self, heads: Heads) -> usize {
+    pub(super) fn replace(&mut self, heads: HeadRow) -> usize {
         let now = Instant::now();
         let before = std::mem::replace(&mut self.heads, heads);
         let mut undone = 0;

@@ -2,8 +2,8 @@
 
 use flag_model::{InstanceId, ProjectName};
 use flag_store::{
-    Appended, BoxFuture, Exposure, ExposureLog, ExposureRecord, ExposureScope, Insert,
-    InstanceExposures, Spelling, StoreError,
+    Appended, BoxFuture, Cursor, ExposureBatch, ExposureLog, ExposurePage, ExposureQuery,
+    ExposureRecord, ExposureScope, Insert, InstanceExposures, StoreError,
 };
 
 use super::super::deferred::NOT_YET;
@@ -11,18 +11,14 @@ use super::super::metrics::Operation;
 use super::{StoreGuard, all_unavailable};
 
 impl ExposureLog for StoreGuard<dyn ExposureLog> {
-    fn append<'a>(
-        &'a self,
-        exposures: &'a [Exposure<'a>],
-        booleans: Spelling,
-    ) -> BoxFuture<'a, Vec<Appended>> {
+    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
         let call = async move {
             match self.store.opened() {
-                Ok(log) => log.append(exposures, booleans).await,
-                Err(_) => all_unavailable(exposures.len(), NOT_YET),
+                Ok(log) => log.append(batch).await,
+                Err(_) => all_unavailable(batch.len(), NOT_YET),
             }
         };
-        Box::pin(self.bounds.append(exposures.len(), call))
+        Box::pin(self.bounds.append(batch.len(), call))
     }
 
     fn insert_if_absent<'a>(
@@ -45,11 +41,20 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
     fn page<'a>(
         &'a self,
         of: ExposureScope<'a>,
-        after: Option<&'a ExposureRecord>,
+        after: Option<&'a Cursor>,
         limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<ExposureRecord>, StoreError>> {
+    ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
         let call = async move { self.store.opened()?.page(of, after, limit).await };
         let timeout = self.bounds.scan_timeout(Some(limit));
+        Box::pin(self.bounds.read(Operation::Scan, timeout, call))
+    }
+
+    fn newest<'a>(
+        &'a self,
+        query: ExposureQuery<'a>,
+    ) -> BoxFuture<'a, Result<Vec<ExposureRecord>, StoreError>> {
+        let call = async move { self.store.opened()?.newest(query).await };
+        let timeout = self.bounds.scan_timeout(None);
         Box::pin(self.bounds.read(Operation::Scan, timeout, call))
     }
 

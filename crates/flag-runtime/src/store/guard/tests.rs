@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Timestamp};
 use flag_store::scripted::{ScriptedLog, ScriptedRows, Step};
-use flag_store::{Exposure, Order, Scan, Spelling};
+use flag_store::{BatchId, Exposure, ExposureBatch, Order, Scan, Spelling};
 use prometheus_client::encoding::text::encode;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -130,7 +130,8 @@ impl World {
             from_cache: None,
             created: Timestamp::UNIX_EPOCH,
         };
-        let mut results = self.log.append(&[exposure], Spelling::Json).await;
+        let batch = ExposureBatch::of(BatchId(1), Spelling::Json, &[exposure]);
+        let mut results = self.log.append(&batch).await;
         results.remove(0).map_err(|error| match error {
             WriteExposureError::Store(error) => error,
             other => panic!("{other:?}"),

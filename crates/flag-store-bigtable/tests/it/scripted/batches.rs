@@ -68,9 +68,32 @@ async fn an_entry_that_may_yet_be_written_is_never_refused() {
     }
 }
 
+/// Whoever writes exposures drops what is refused.
+#[tokio::test]
+async fn what_an_operator_corrects_is_never_refused() {
+    for code in [
+        Code::PermissionDenied,
+        Code::NotFound,
+        Code::Unimplemented,
+        Code::FailedPrecondition,
+    ] {
+        for answer in [
+            Answer::Status(Status::new(code, "")),
+            Answer::Entries(vec![(0, code)]),
+        ] {
+            let server = Scripted::start([answer]).await;
+            let results = write(&server, &["a"]).await;
+            let is_kept = matches!(results.as_slice(), [Err(StoreError::Misconfigured { .. })]);
+            assert!(is_kept, "{code:?} {results:?}");
+            // Another attempt a moment later would find the same.
+            assert_eq!(server.asked().len(), 1);
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_entry_refused_for_good_fails_alone() {
-    let entries = vec![(0, Code::Ok), (1, Code::FailedPrecondition), (2, Code::Ok)];
+    let entries = vec![(0, Code::Ok), (1, Code::InvalidArgument), (2, Code::Ok)];
     let server = Scripted::start([Answer::Entries(entries)]).await;
     let results = write(&server, &["a", "b", "c"]).await;
     assert!(

@@ -1,5 +1,8 @@
 //! Connections are renewed, and no call notices.
 
+use std::io;
+use std::sync::{Arc, Mutex};
+
 use super::*;
 
 const OFTEN: Duration = Duration::from_millis(20);
@@ -63,9 +66,51 @@ async fn no_call_fails_while_connections_are_renewed() {
 #[tokio::test]
 async fn a_renewal_that_fails_is_tried_again_and_no_call_notices() {
     let server = Scripted::start(answers()).await;
-    server.refuse_pings();
+    server.refuse_pings(true);
     let store = renewing_store(&server).await;
     read_until(&store, &server, 80).await;
+}
+
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn count(&self, line: &str) -> usize {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.matches(line).count()
+    }
+}
+
+#[tokio::test]
+async fn renewals_that_fail_are_logged_once_and_so_is_their_end() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let server = Scripted::start(answers()).await;
+    server.refuse_pings(true);
+    let store = renewing_store(&server).await;
+    read_until(&store, &server, 40).await;
+    let failed = "connections to Bigtable cannot be renewed";
+    assert_eq!(log.count(failed), 1);
+    assert_eq!(log.count("Unavailable: no pings"), 1);
+    server.refuse_pings(false);
+    read_until(&store, &server, 40).await;
+    assert_eq!(log.count(failed), 1);
+    assert_eq!(log.count("connections to Bigtable renewed"), 1);
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ async fn a_refusal_is_not_repeated_and_names_the_table() {
     let answer = Answer::Status(Status::not_found("no such table"));
     let server = Scripted::start([answer]).await;
     let error = get(&store(&server).await).await.unwrap_err();
-    let StoreError::Refused { source } = error else {
+    let StoreError::Misconfigured { source } = error else {
         panic!("{error:?}");
     };
     assert_eq!(source.to_string(), "table flags: NotFound: no such table");

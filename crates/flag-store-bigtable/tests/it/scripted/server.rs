@@ -93,9 +93,9 @@ impl Scripted {
         server
     }
 
-    /// From now on it refuses pings.
-    pub(crate) fn refuse_pings(&self) {
-        self.script.lock().unwrap().refuses_pings = true;
+    /// Whether it refuses pings from now on.
+    pub(crate) fn refuse_pings(&self, refuses: bool) {
+        self.script.lock().unwrap().refuses_pings = refuses;
     }
 
     /// What it was asked since the last time, in order.

@@ -114,7 +114,7 @@ async fn an_insert_that_the_store_refuses_is_not_tried_again() {
     assert_eq!(world.comments().await, [""; 0]);
 }
 
-/// The reference's tooling may write a row of the same time, without a claim.
+/// The Python framework's tooling may write a row of the same time, without a claim.
 #[tokio::test(start_paused = true)]
 async fn another_row_of_the_same_time_is_a_conflict() {
     let world = World::default();

@@ -155,7 +155,7 @@ async fn a_claim_that_was_taken_over_late_is_reported_with_the_row_that_is_claim
 }
 
 /// What the head row says after an append whose publishing failed once.
-async fn head_after(failure: StoreError) -> HeadState {
+async fn head_after(failure: StoreError) -> HeadCell {
     let world = World::default();
     let rows = ScriptedRows::over(Arc::clone(&world.rows));
     let failure = Mutex::new(Some(failure));
@@ -171,15 +171,15 @@ async fn head_after(failure: StoreError) -> HeadState {
     let clock = StoppedClock(AtomicI64::new(2_000_000));
     let writer = FlagStore::new(Arc::new(rows), Arc::new(clock));
     append(&writer, Base::Nothing, "one").await.unwrap();
-    let heads = writer.heads(&flag().project).await.unwrap();
+    let heads = writer.head_row(&flag().project).await.unwrap();
     heads.get(&flag()).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn publishing_is_tried_again_unless_the_store_refuses() {
-    let published = HeadState::Newest(at(2_000_000));
+    let published = HeadCell::Newest(at(2_000_000));
     assert_eq!(head_after(unavailable()).await, published);
-    let claimed = HeadState::Claimed {
+    let claimed = HeadCell::Claimed {
         at: at(2_000_000),
         published: None,
     };

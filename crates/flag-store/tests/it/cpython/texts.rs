@@ -135,7 +135,7 @@ impl Texts {
         self.push(piece);
     }
 
-    /// A revision's cells, in the reference's order, sometimes with one missing or too many.
+    /// A revision's cells, in the Python framework's order, sometimes with one missing or too many.
     fn row(&mut self) {
         const FIELDS: [&str; 7] = [
             "Name",

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 use super::steps::{Append, Claim};
 use super::watch::pause;
 use super::{AppendError, CLAIM_HOLDS};
-use crate::head::{Head, changed};
+use crate::head::{ClaimState, new_change_mark};
 use crate::rows::CompareAndSet;
 use crate::store_error::StoreError;
 use crate::stored::LATEST_CHANGE;
@@ -27,7 +27,7 @@ enum Published {
 
 impl Append<'_> {
     /// Publishes the row, and checks that no other row was written without seeing this one.
-    pub(super) async fn settle(
+    pub(super) async fn finish(
         &self,
         claim: &Claim,
         newest: Option<Timestamp>,
@@ -43,13 +43,13 @@ impl Append<'_> {
             return Err(self.overtaken(claim, older));
         }
         let newer = times.first().copied().filter(|time| *time > claim.at);
-        let is_held_up = claim.age.get() >= CLAIM_HOLDS;
+        let may_be_taken_over = claim.age.get() >= CLAIM_HOLDS;
         match published {
             // No writer of this project appends while the claim stands, so a later row came without one.
             Published::Done if newer.is_some() => Err(self.overtaken(claim, newer)),
             // The writer that took the claim over saw the row, unless it had watched the claim for long enough.
-            Published::TakenOver if is_held_up => Err(self.taken_over(claim).await),
-            Published::NotKnown if newer.is_some() || is_held_up => {
+            Published::TakenOver if may_be_taken_over => Err(self.taken_over(claim).await),
+            Published::NotKnown if newer.is_some() || may_be_taken_over => {
                 let after = claim.age.get();
                 Err(self.unknown(claim, StoreError::TimedOut { after }))
             }
@@ -73,17 +73,17 @@ impl Append<'_> {
 
     /// Publishes the row. If that fails, the next writer and the readers still see that the row is written.
     async fn publish(&self, claim: &Claim) -> Published {
-        let told = claim.at.to_string();
-        let cells = changed()
-            .with(self.column.as_str(), told.as_str())
-            .with(LATEST_CHANGE, told.as_str());
+        let time = claim.at.to_string();
+        let cells = new_change_mark()
+            .with(self.column.as_str(), time.as_str())
+            .with(LATEST_CHANGE, time.as_str());
         for attempt in 0..3 {
             match self
                 .compare_and_set(Some(claim.cell.as_bytes()), &cells)
                 .await
             {
                 Ok(CompareAndSet::Set) => return Published::Done,
-                Ok(CompareAndSet::Differs) => return self.recognise_published(&told).await,
+                Ok(CompareAndSet::Differs) => return self.recognise_published(&time).await,
                 Err(error) if error.is_transient() => sleep(pause(attempt)).await,
                 Err(_) => return Published::NotKnown,
             }
@@ -92,9 +92,9 @@ impl Append<'_> {
     }
 
     /// After a lost reply the cell already has the published time.
-    async fn recognise_published(&self, told: &str) -> Published {
+    async fn recognise_published(&self, time: &str) -> Published {
         match self.head().await {
-            Ok(Some(cell)) if cell == told.as_bytes() => Published::Done,
+            Ok(Some(cell)) if cell == time.as_bytes() => Published::Done,
             Ok(_) => Published::TakenOver,
             Err(_) => Published::NotKnown,
         }
@@ -115,9 +115,9 @@ impl Append<'_> {
             Err(source) => return self.unknown(claim, source),
         };
         let claimed = match self.head().await {
-            Ok(cell) => match Head::decode(cell.as_deref()) {
-                Head::Claimed(at) => Some(at),
-                Head::Free => None,
+            Ok(cell) => match ClaimState::decode(cell.as_deref()) {
+                ClaimState::Claimed(at) => Some(at),
+                ClaimState::Free => None,
             },
             Err(source) => return self.unknown(claim, source),
         };

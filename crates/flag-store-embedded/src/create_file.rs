@@ -1,7 +1,7 @@
 //! Makes the files of a store: whole, or not at all.
 //!
-//! A file is made under another name and gets its own when it is complete. So one without a byte is no new one: what it
-//! held is lost, and so is a file that is missing while what belongs to it is there. `SQLite` would take both for new.
+//! A file is created under another name and renamed when it is complete. So an empty file is a damaged one, and so is a
+//! missing file whose journal is there; `SQLite` would take both for new.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -17,10 +17,10 @@ use crate::schema::{Contents, set_up};
 /// How folders begin that hold files which are not complete yet.
 pub(crate) const UNFINISHED: &str = ".unfinished-";
 
-/// How the names of logs end, out of which `SQLite` changes a file that it opens.
-pub(crate) const LOGS: [&str; 2] = ["-wal", "-journal"];
+/// The suffixes of the journals that `SQLite` applies to a file when it opens it.
+pub(crate) const JOURNAL_SUFFIXES: [&str; 2] = ["-wal", "-journal"];
 
-/// Makes a file if it is missing; another process may do so at the same time. Refuses to if it is there no more.
+/// Makes a file if it is missing; another process may do so at the same time. An error if it existed and is gone.
 pub(crate) fn ensure_made(path: &Path, contents: Contents) -> Result<(), OpenError> {
     if is_there(path, contents)? {
         return Ok(());
@@ -28,7 +28,7 @@ pub(crate) fn ensure_made(path: &Path, contents: Contents) -> Result<(), OpenErr
     make(path, contents)
 }
 
-/// Whether there is a file. One that is there no more is a mistake.
+/// Whether there is a file. An error if it existed and is gone.
 pub(crate) fn is_there(path: &Path, contents: Contents) -> Result<bool, OpenError> {
     // Looked for first: another process makes the file before them.
     let left = left_of(path, contents);
@@ -44,12 +44,12 @@ pub(crate) fn is_there(path: &Path, contents: Contents) -> Result<bool, OpenErro
     }
 }
 
-/// Makes a file if it is missing or empty, whether it was lost or not; a log that is left of it is refused.
+/// Makes a file if it is missing or empty, whether it was lost or not; an error if its journal is left.
 pub(crate) fn recreate(path: &Path, contents: Contents) -> Result<(), OpenError> {
     if !is_empty(path) && !is_absent(path) {
         return Ok(());
     }
-    if let Some(left) = logs_of(path).find(|log| log.symlink_metadata().is_ok()) {
+    if let Some(left) = journals_of(path).find(|log| log.symlink_metadata().is_ok()) {
         return Err(OpenError::LogLeft { left });
     }
     if is_empty(path) {
@@ -103,12 +103,14 @@ fn fill(path: &Path, contents: Contents) -> Result<(), Obstacle> {
 fn left_of(path: &Path, contents: Contents) -> Option<PathBuf> {
     let exposures = path.with_file_name(Contents::Exposures.file_name());
     let exposures = (contents == Contents::Flags).then_some(exposures);
-    let mut left = logs_of(path).chain(exposures);
+    let mut left = journals_of(path).chain(exposures);
     left.find(|file| file.symlink_metadata().is_ok())
 }
 
-fn logs_of(path: &Path) -> impl Iterator<Item = PathBuf> {
-    LOGS.into_iter().map(|ending| beside(path, ending))
+fn journals_of(path: &Path) -> impl Iterator<Item = PathBuf> {
+    JOURNAL_SUFFIXES
+        .into_iter()
+        .map(|suffix| beside(path, suffix))
 }
 
 /// Whether it is a file without a byte.

@@ -1,31 +1,31 @@
-//! Telling readers of rows that were written without a claim: copied from another store.
+//! Publishes rows that were written without a claim: those copied from another store.
 
 use flag_model::{FlagKey, Timestamp};
 use tokio::time::sleep;
 
 use crate::append::pause;
 use crate::flags::FlagStore;
-use crate::head::{Head, changed, head_column};
+use crate::head::{ClaimState, head_column, new_change_mark};
 use crate::row_key::{RowType, head_key};
 use crate::rows::{Columns, Expected};
 use crate::store_error::StoreError;
 use crate::stored::LATEST_CHANGE;
 
-/// How often it is tried to tell the head row of a flag.
+/// How often writing the head row is attempted.
 const ATTEMPTS: u32 = 4;
 
 impl FlagStore {
-    /// Makes the head row say which metadata and which revision of a flag are newest, if it says something else.
+    /// Publishes the newest metadata and the newest revision of a flag in the head row, unless they are published already.
     ///
     /// A claim stays as it is, and a concurrent append wins: the rows are the truth. Safe to repeat.
-    /// Gives back when the newest revision was made.
-    pub async fn announce(&self, flag: &FlagKey) -> Result<Option<Timestamp>, StoreError> {
-        self.announce_newest(RowType::Flag, flag).await?;
-        self.announce_newest(RowType::Revision, flag).await
+    /// Returns the time of the newest revision.
+    pub async fn publish_newest(&self, flag: &FlagKey) -> Result<Option<Timestamp>, StoreError> {
+        self.publish_newest_of(RowType::Flag, flag).await?;
+        self.publish_newest_of(RowType::Revision, flag).await
     }
 
     /// Whatever became of an attempt that failed, the next one begins by reading.
-    async fn announce_newest(
+    async fn publish_newest_of(
         &self,
         row_type: RowType,
         flag: &FlagKey,
@@ -33,16 +33,16 @@ impl FlagStore {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            match self.announce_once(row_type, flag).await {
+            match self.publish_once(row_type, flag).await {
                 Err(error) if error.is_transient() && attempt < ATTEMPTS => {
                     sleep(pause(attempt)).await;
                 }
-                announced => return announced,
+                published => return published,
             }
         }
     }
 
-    async fn announce_once(
+    async fn publish_once(
         &self,
         row_type: RowType,
         flag: &FlagKey,
@@ -60,8 +60,8 @@ impl FlagStore {
         if head == Some(newest.as_bytes()) {
             return Ok(Some(created));
         }
-        let mut cells = changed().with(LATEST_CHANGE, self.clock.now().to_string());
-        if Head::decode(head) == Head::Free {
+        let mut cells = new_change_mark().with(LATEST_CHANGE, self.clock.now().to_string());
+        if ClaimState::decode(head) == ClaimState::Free {
             cells.set(column.as_str(), newest);
         }
         let expected = Expected {
@@ -112,7 +112,7 @@ mod tests {
         let key = flag_prefix(RowType::Revision, &flag()) + TIME;
         rows.put([row(key, Cells::default().with("Name", "f"))]);
         let store = FlagStore::new(rows.clone(), Arc::new(SystemClock));
-        store.announce(&flag()).await.unwrap();
+        store.publish_newest(&flag()).await.unwrap();
         let key = head_key(&flag().project);
         let row = rows.get(key.as_bytes(), Columns::All).await;
         row.unwrap().map(|row| row.cells)
