@@ -3,7 +3,7 @@
     python3 tests/python/hash_vectors.py [ALGORITHM ...]
 
 Lines that are there are never changed: buckets are for ever. A vector holds algorithm, salt (null: the bare id, as in
-version 1), id, digest, bucket, and the percentages at which the rule of the reference serves the id.
+version 1), id, digest, bucket, and the percentages at which the rule of the Python framework serves the id.
 """
 
 import json

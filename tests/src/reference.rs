@@ -1,4 +1,4 @@
-//! The reader of the reference, re-created in Python, as a process.
+//! The reader of the Python framework, re-created in Python, as a process.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -7,7 +7,7 @@ use flag_model::FlagKey;
 use flag_store::Row;
 use serde_json::{Value, json};
 
-/// A process of the machine's `python3` that decides as the reference does: `tests/python/reference.py`.
+/// A process of the machine's `python3` that decides as the Python framework does: `tests/python/reference.py`.
 #[derive(Debug)]
 pub struct Reference {
     python: Child,

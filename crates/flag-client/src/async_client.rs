@@ -5,11 +5,11 @@ use crate::builder::ClientBuilder;
 use crate::client::FeatureFlagClient;
 use crate::detail::Detail;
 use crate::question::{FlagRef, Question};
-use crate::value::FlagValue;
+use crate::value::ValueType;
 
 /// Asks for flags without blocking a thread.
 ///
-/// Build it once and share it: clones are cheap and share one memory. It works on any runtime, and on several at once.
+/// Build it once and share it: clones are cheap and share one cache. It works on any runtime, and on several at once.
 /// A call may be cancelled at any time: its request continues, and the next call gets the answer.
 #[derive(Clone, Debug)]
 pub struct AsyncFeatureFlagClient {
@@ -73,7 +73,7 @@ impl AsyncFeatureFlagClient {
         self.get(flag_name, instance_id, default_value).await
     }
 
-    /// Fetches those of these flags that are not in memory, all at once; returns how many have a value of the service now.
+    /// Fetches those of these flags that are not cached, all at once; returns how many have a value of the service now.
     pub async fn prefetch<'a, F: Into<FlagRef<'a>>>(
         &self,
         flags: impl IntoIterator<Item = F>,
@@ -86,23 +86,23 @@ impl AsyncFeatureFlagClient {
         known
     }
 
-    /// Removes the flags of this name from memory, with their last known values: the next call asks the service.
+    /// Removes the flags of this name from the cache, with their last known values: the next call asks the service.
     pub fn invalidate(&self, flag_name: &str) {
         self.backend.forget(|key| key.is_of(flag_name));
     }
 
-    /// Removes all flags from memory, with their last known values.
+    /// Removes all flags from the cache, with their last known values.
     pub fn invalidate_all(&self) {
         self.backend.forget(|_| true);
     }
 
-    /// Closes the connections and ends the thread, for all clones. Later calls are answered from memory, else with the
+    /// Closes the connections and ends the thread, for all clones. Later calls are answered from the cache, else with the
     /// default.
     pub fn close(&self) {
         self.backend.close();
     }
 
-    /// A blocking client with the same memory and connections.
+    /// A blocking client with the same cache and connections.
     pub fn to_blocking(&self) -> FeatureFlagClient {
         FeatureFlagClient::of(self.backend.clone())
     }
@@ -115,7 +115,7 @@ impl AsyncFeatureFlagClient {
         &self.backend
     }
 
-    async fn get<T: FlagValue>(
+    async fn get<T: ValueType>(
         &self,
         name: &str,
         instance_id: &str,

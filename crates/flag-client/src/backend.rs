@@ -16,12 +16,12 @@ pub(crate) enum Backend {
     Service(Arc<Core>),
     /// The fixed values of a test.
     Fixed(Arc<FixedBackend>),
-    /// Nowhere, as the client could not be configured: every call returns its default.
+    /// From nowhere: the client could not be configured: every call returns its default.
     Unconfigured(Failure),
 }
 
 impl Backend {
-    /// Answers from memory, or starts a request. Does not wait.
+    /// Answers from the cache, or starts a request. Does not wait.
     pub(crate) fn begin(&self, question: Question<'_>) -> Pending {
         match self {
             Self::Service(core) => core.begin(question),
@@ -45,7 +45,7 @@ impl Backend {
         flags.into_iter().map(begin).collect()
     }
 
-    /// Removes these flags from memory.
+    /// Removes these flags from the cache.
     pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
         if let Self::Service(core) = self {
             core.forget(is_meant);

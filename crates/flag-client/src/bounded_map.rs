@@ -20,7 +20,7 @@ impl<V: Clone> BoundedMap<V> {
         Self { capacity, values }
     }
 
-    /// A copy with a lock of its own; empty if this one is locked for writing, as it may be for ever in a child.
+    /// A copy with a lock of its own; empty if this one is locked for writing, as it may be forever in a child.
     pub(crate) fn of_child(&self) -> Self {
         let values = match self.values.try_read() {
             Ok(values) => values.clone(),

@@ -27,8 +27,8 @@ use crate::transport::Transport;
 /// The default base URL: the default address of the service.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
-/// After this part of the timeout without any answer, a service with several requests under way is suspect.
-const PATIENCE: u32 = 16;
+/// The circuit opens when several calls are unanswered for the timeout divided by this.
+const SUSPECT_TIMEOUT_DIVISOR: u32 = 16;
 
 /// The longest duration that is taken from the application, so that no sum with a time overflows.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
@@ -143,7 +143,7 @@ impl<C> ClientBuilder<C> {
             circuit: Circuit::new(
                 transport.name(),
                 self.cool_down.min(LONGEST),
-                timeout / PATIENCE,
+                timeout / SUSPECT_TIMEOUT_DIVISOR,
             ),
             in_flight: InFlight::default(),
             transport,

@@ -138,9 +138,10 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
+    use flag_model::FlagValue;
+
     use super::*;
     use crate::question::FlagRef;
-    use crate::value::Value;
 
     const LIFETIME: Duration = Duration::from_mins(5);
 
@@ -153,7 +154,7 @@ mod tests {
 
     fn known(freshness: Freshness) -> Arc<KnownValue> {
         Arc::new(KnownValue {
-            value: Value::Boolean(true),
+            value: FlagValue::Boolean(true),
             rollout_group: "control".into(),
             freshness,
         })

@@ -1,8 +1,8 @@
-//! The circuit breaker: after failures no requests are sent for a while.
+//! The circuit breaker: after failures no requests are sent until a cool-down has passed.
 //!
 //! Knows no HTTP and no clock. Three things open the circuit: failures in a row, a `Retry-After` of the service, and
-//! calls that pile up while none of them is answered. Afterwards one request at a time, the probe, finds out whether the
-//! service answers again.
+//! several calls that have been unanswered for too long. After the cool-down one request at a time, the probe, checks
+//! whether the service answers again.
 
 #[cfg(test)]
 mod tests;
@@ -16,16 +16,16 @@ use tracing::warn;
 
 use crate::failure::{Failure, Verdict};
 
-/// How many failures in a row open the circuit; as many unanswered calls make the service suspect.
+/// Failures in a row that open the circuit; the same number of unanswered calls does.
 const FAILURES: u32 = 5;
 
-/// The cool-down doubles up to this.
+/// The longest cool-down; each is twice as long as the one before.
 const LONGEST_COOL_DOWN: Duration = Duration::from_secs(30);
 
-/// Makes cool-downs longer at random, so that clients do not come back all at once.
+/// Random extra time, so that clients do not all retry at once.
 const JITTER: Jitter = Jitter::between(1.0, 1.2);
 
-/// How long a `Retry-After` counts at most.
+/// The longest `Retry-After` that is obeyed; a longer one is shortened to this.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
 
 /// Decides whether requests may be sent.
@@ -34,8 +34,8 @@ pub(crate) struct Circuit {
     /// The name of the service in the log.
     service: String,
     cool_down: Backoff,
-    /// How long calls may pile up unanswered before the circuit opens.
-    patience: Duration,
+    /// How long [`FAILURES`] calls may be unanswered before the circuit opens.
+    suspect_timeout: Duration,
     state: Mutex<State>,
 }
 
@@ -49,9 +49,9 @@ pub(crate) struct Permit {
 /// What a call may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// Wait for the request that is under way, or send one.
+    /// Wait for the request that is in flight, or send one.
     Ask,
-    /// Send a probe, and do not wait for the requests under way: they are why the circuit is open.
+    /// Send a probe, and do not wait for the requests in flight: they are why the circuit is open.
     Probe,
 }
 
@@ -69,9 +69,9 @@ struct State {
     /// Cool-downs in a row.
     cool_downs: u32,
     cooling_down: Option<CoolingDown>,
-    /// The number of the probe that is under way.
+    /// The number of the probe that is in flight.
     probe: Option<u64>,
-    /// The requests under way by number, oldest first.
+    /// The requests in flight by number, oldest first.
     in_flight: BTreeMap<u64, InFlightRequest>,
     answered: Option<Instant>,
     permits: u64,
@@ -81,15 +81,15 @@ struct State {
 struct CoolingDown {
     until: Instant,
     why: Arc<str>,
-    /// Whether the service itself asked for it.
+    /// Whether a `Retry-After` of the service asked for it.
     is_requested: bool,
 }
 
 /// A change that is logged.
 #[derive(Debug)]
 enum Change {
-    CoolingDown(Arc<str>),
-    Asked,
+    Opened(Arc<str>),
+    Closed,
 }
 
 impl CoolingDown {
@@ -112,7 +112,7 @@ impl Permit {
 
 impl Circuit {
     /// A closed circuit.
-    pub(crate) fn new(service: String, cool_down: Duration, patience: Duration) -> Self {
+    pub(crate) fn new(service: String, cool_down: Duration, suspect_timeout: Duration) -> Self {
         let cool_down = Backoff {
             first: cool_down,
             most: cool_down.max(LONGEST_COOL_DOWN),
@@ -121,21 +121,26 @@ impl Circuit {
         Self {
             service,
             cool_down,
-            patience,
+            suspect_timeout,
             state: Mutex::default(),
         }
     }
 
-    /// A closed circuit without requests under way, for a forked process.
+    /// A closed circuit without requests in flight, for a forked process.
     pub(crate) fn of_child(&self) -> Self {
-        Self::new(self.service.clone(), self.cool_down.first, self.patience)
+        Self::new(
+            self.service.clone(),
+            self.cool_down.first,
+            self.suspect_timeout,
+        )
     }
 
     /// What a call may do; an error while the circuit is open.
     pub(crate) fn check(&self, now: Instant) -> Result<Admission, Failure> {
         let mut state = self.state();
-        let change = if state.cooling_down.is_none() && state.is_suspect(now, self.patience) {
-            let why = format!("{FAILURES} calls unanswered for {:?}", self.patience);
+        let change = if state.cooling_down.is_none() && state.is_suspect(now, self.suspect_timeout)
+        {
+            let why = format!("{FAILURES} calls unanswered for {:?}", self.suspect_timeout);
             self.cool_down(&mut state, why.into(), now)
         } else {
             None
@@ -169,10 +174,10 @@ impl Circuit {
         }
     }
 
-    /// Whether a request that had to wait for its turn may still be sent.
+    /// Whether a request that waited for a connection may still be sent.
     pub(crate) fn confirm(&self) -> Result<(), Failure> {
         match &self.state().cooling_down {
-            Some(alone) => Err(alone.failure()),
+            Some(cooling_down) => Err(cooling_down.failure()),
             None => Ok(()),
         }
     }
@@ -183,9 +188,9 @@ impl Circuit {
         let was_probe = state.give_back(permit);
         state.answered = Some(now);
         state.failures = 0;
-        // A `Retry-After` outlasts the answers to requests that were under way when it came.
-        let ends = |alone: &mut CoolingDown| was_probe || !alone.is_requested;
-        let change = state.cooling_down.take_if(ends).map(|_| Change::Asked);
+        // A `Retry-After` outlasts the answers to requests that were in flight when it came.
+        let ends = |cooling_down: &mut CoolingDown| was_probe || !cooling_down.is_requested;
+        let change = state.cooling_down.take_if(ends).map(|_| Change::Closed);
         if change.is_some() {
             state.cool_downs = 0;
         }
@@ -193,7 +198,7 @@ impl Circuit {
         self.log(change);
     }
 
-    /// Records that the service failed, and how long it wants no requests, if it said so.
+    /// Records that the service failed, and its `Retry-After` if it sent one.
     pub(crate) fn failed(
         &self,
         permit: &Permit,
@@ -212,9 +217,9 @@ impl Circuit {
         } else {
             None
         };
-        let obeyed = retry_after.and_then(|wait| state.obey(why, wait, now));
+        let requested = retry_after.and_then(|wait| state.apply_retry_after(why, wait, now));
         drop(state);
-        self.log(cooled.or(obeyed));
+        self.log(cooled.or(requested));
     }
 
     /// Records that a request was not sent, or ended without a known outcome.
@@ -225,25 +230,27 @@ impl Circuit {
     fn cool_down(&self, state: &mut State, why: Arc<str>, now: Instant) -> Option<Change> {
         let wait = self.cool_down.delay(state.cool_downs, fastrand::f64());
         state.cool_downs = state.cool_downs.saturating_add(1);
-        state.leave_alone(CoolingDown {
+        state.open(CoolingDown {
             until: now + wait,
             why,
             is_requested: false,
         })
     }
 
-    /// Logs a change. No lock is held: a subscriber may ask for a flag.
+    /// Logs a change. No lock is held here: a subscriber may evaluate a flag.
     fn log(&self, change: Option<Change>) {
         let service = &*self.service;
         match change {
-            Some(Change::CoolingDown(why)) => {
+            Some(Change::Opened(why)) => {
                 warn!(
                     service,
                     why = &*why,
-                    "the flag service is left alone for a while"
+                    "circuit open: no requests to the flag service for a while"
                 );
             }
-            Some(Change::Asked) => warn!(service, "the flag service answers again"),
+            Some(Change::Closed) => {
+                warn!(service, "circuit closed: the flag service answers again")
+            }
             None => {}
         }
     }
@@ -262,40 +269,43 @@ impl Circuit {
 impl State {
     fn pass(&self, now: Instant) -> Result<Admission, Failure> {
         match &self.cooling_down {
-            Some(alone) if now < alone.until || self.probe.is_some() => Err(alone.failure()),
+            Some(cooling_down) if now < cooling_down.until || self.probe.is_some() => {
+                Err(cooling_down.failure())
+            }
             Some(_) => Ok(Admission::Probe),
             None => Ok(Admission::Ask),
         }
     }
 
-    /// Opens the circuit for as long as the service asked.
-    fn obey(&mut self, why: Arc<str>, wait: Duration, now: Instant) -> Option<Change> {
+    /// Opens the circuit for the time of a `Retry-After`.
+    fn apply_retry_after(&mut self, why: Arc<str>, wait: Duration, now: Instant) -> Option<Change> {
         let until = now + wait.min(LONGEST_RETRY_AFTER);
         let is_longer = match &mut self.cooling_down {
-            Some(alone) => {
-                // From now on no answer to a request that is under way may close the circuit.
-                alone.is_requested |= until > now;
-                until > alone.until
+            Some(cooling_down) => {
+                // From now on no answer to a request that is in flight may close the circuit.
+                cooling_down.is_requested |= until > now;
+                until > cooling_down.until
             }
             None => until > now,
         };
-        let alone = CoolingDown {
+        let cooling_down = CoolingDown {
             until,
             why,
             is_requested: true,
         };
-        is_longer.then(|| self.leave_alone(alone)).flatten()
+        is_longer.then(|| self.open(cooling_down)).flatten()
     }
 
-    fn leave_alone(&mut self, alone: CoolingDown) -> Option<Change> {
-        let why = Arc::clone(&alone.why);
-        let before = self.cooling_down.replace(alone);
-        before.is_none().then_some(Change::CoolingDown(why))
+    /// Opens the circuit, or prolongs the cool-down; returns the change if it was closed.
+    fn open(&mut self, cooling_down: CoolingDown) -> Option<Change> {
+        let why = Arc::clone(&cooling_down.why);
+        let before = self.cooling_down.replace(cooling_down);
+        before.is_none().then_some(Change::Opened(why))
     }
 
-    /// Whether calls pile up and none of them is answered.
-    fn is_suspect(&self, now: Instant, patience: Duration) -> bool {
-        let long_ago = |then: Instant| now.saturating_duration_since(then) >= patience;
+    /// Whether enough calls have been unanswered for too long.
+    fn is_suspect(&self, now: Instant, suspect_timeout: Duration) -> bool {
+        let long_ago = |then: Instant| now.saturating_duration_since(then) >= suspect_timeout;
         let old = self.in_flight.values();
         let old = old.take_while(|request| long_ago(request.started));
         // At least one call waits for each request, so no more of them need to be counted.

@@ -6,12 +6,12 @@ use crate::builder::ClientBuilder;
 use crate::detail::{Answer, Detail};
 use crate::pending::Pending;
 use crate::question::{FlagRef, Question};
-use crate::value::FlagValue;
+use crate::value::ValueType;
 
 /// Asks for flags and waits for the answer on the caller's thread.
 ///
-/// Build it once and share it: clones are cheap and share one memory. It may be built, called and dropped anywhere, also
-/// inside an async runtime, where a call blocks its thread until the answer is there.
+/// Build it once and share it: clones are cheap and share one cache. It may be built, called and dropped anywhere, also
+/// inside an async runtime, where a call blocks its thread until the answer has arrived.
 #[derive(Clone, Debug)]
 pub struct FeatureFlagClient {
     backend: Backend,
@@ -74,7 +74,7 @@ impl FeatureFlagClient {
         self.get(flag_name, instance_id, default_value)
     }
 
-    /// Fetches those of these flags that are not in memory, all at once; returns how many have a value of the service now.
+    /// Fetches those of these flags that are not cached, all at once; returns how many have a value of the service now.
     pub fn prefetch<'a, F: Into<FlagRef<'a>>>(
         &self,
         flags: impl IntoIterator<Item = F>,
@@ -85,23 +85,23 @@ impl FeatureFlagClient {
         answers.filter(Answer::is_known).count()
     }
 
-    /// Removes the flags of this name from memory, with their last known values: the next call asks the service.
+    /// Removes the flags of this name from the cache, with their last known values: the next call asks the service.
     pub fn invalidate(&self, flag_name: &str) {
         self.backend.forget(|key| key.is_of(flag_name));
     }
 
-    /// Removes all flags from memory, with their last known values.
+    /// Removes all flags from the cache, with their last known values.
     pub fn invalidate_all(&self) {
         self.backend.forget(|_| true);
     }
 
-    /// Closes the connections and ends the thread, for all clones. Later calls are answered from memory, else with the
+    /// Closes the connections and ends the thread, for all clones. Later calls are answered from the cache, else with the
     /// default.
     pub fn close(&self) {
         self.backend.close();
     }
 
-    /// An async client with the same memory and connections.
+    /// An async client with the same cache and connections.
     pub fn to_async(&self) -> AsyncFeatureFlagClient {
         AsyncFeatureFlagClient::of(self.backend.clone())
     }
@@ -114,7 +114,7 @@ impl FeatureFlagClient {
         &self.backend
     }
 
-    fn get<T: FlagValue>(
+    fn get<T: ValueType>(
         &self,
         name: &str,
         instance_id: &str,

@@ -19,9 +19,9 @@ pub(crate) type BuildHttp = dyn Fn() -> ClientBuilder + Send + Sync;
 /// How HTTP clients are built.
 #[derive(Clone)]
 pub(crate) enum Http {
-    /// In the way of this crate.
+    /// By this crate.
     Own { trust: Trust, proxy: Option<Proxy> },
-    /// In the way of the application.
+    /// By a function of the application.
     Custom(Arc<BuildHttp>),
 }
 

@@ -1,4 +1,4 @@
-//! The way of a question from memory to the service and back, for both clients.
+//! The way of a question from the cache to the service and back, for both clients.
 
 #[cfg(test)]
 mod tests;
@@ -16,9 +16,9 @@ use crate::pending::{Pending, PendingAnswer};
 use crate::process::Process;
 use crate::question::{Key, Question};
 use crate::request::Request;
-use crate::shared::{Memory, Shared};
+use crate::shared::{CacheAnswer, Shared};
 
-/// Memory, circuit, requests under way, and the thread that asks. Ends with its last client.
+/// Cache, circuit, requests in flight, and the thread that sends requests. Ends with its last client.
 #[derive(Debug)]
 pub(crate) struct Core {
     process: Process,
@@ -31,17 +31,17 @@ impl Core {
         }
     }
 
-    /// Answers from memory, or starts a request. Does not wait; allocates nothing to answer from memory.
+    /// Answers from the cache, or starts a request. Does not wait; allocates nothing to answer from the cache.
     pub(crate) fn begin(&self, question: Question<'_>) -> Pending {
         let now = Instant::now();
-        let memory = &self.process.newest().shared.cache;
-        if let Some(known) = memory.fresh(question, now) {
-            return Pending::Answered(Answer::from_memory(known));
+        let cache = &self.process.newest().shared.cache;
+        if let Some(known) = cache.fresh(question, now) {
+            return Pending::Answered(Answer::from_cache(known));
         }
         let here = self.process.here();
         let last_known = match here.shared.recall(question, now) {
-            Memory::Answer(answer) => return Pending::Answered(answer),
-            Memory::LastKnown(last_known) => last_known,
+            CacheAnswer::Answer(answer) => return Pending::Answered(answer),
+            CacheAnswer::LastKnown(last_known) => last_known,
         };
         let deadline = now + here.shared.timeout;
         match ask(here, question, now, deadline) {
@@ -56,7 +56,7 @@ impl Core {
         }
     }
 
-    /// Removes these flags from memory; the outcomes of requests under way are not stored.
+    /// Removes these flags from the cache; the outcomes of requests in flight are not stored.
     pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
         let shared = &self.process.here().shared;
         let mut in_flight = shared.in_flight.lock();
@@ -70,15 +70,15 @@ impl Core {
     }
 }
 
-/// What asking led to.
+/// The result of asking the service.
 enum AskResult {
-    /// A request is under way.
+    /// A request is in flight.
     Pending(PendingReply),
     /// The request of another call has just been answered.
     Answered(Answer),
 }
 
-/// Joins the request that is under way, or sends one.
+/// Joins the request that is in flight, or sends one.
 fn ask(
     process: &Process,
     question: Question<'_>,
@@ -95,8 +95,8 @@ fn ask(
         shared.circuit.join(number);
         return Ok(AskResult::Pending(reply));
     }
-    // A request may have been answered between the look into memory and this lock.
-    if let Memory::Answer(answer) = shared.recall(question, now) {
+    // A request may have been answered between the look into the cache and this lock.
+    if let CacheAnswer::Answer(answer) = shared.recall(question, now) {
         return Ok(AskResult::Answered(answer));
     }
     let permit = shared.circuit.enter(now)?;

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use flag_model::FlagValue;
+
 use crate::failure::Failure;
-use crate::value::{FlagValue, Value};
+use crate::value::ValueType;
 
 /// A value and its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +25,9 @@ pub struct Detail<T> {
 pub enum Source {
     /// The service, just now.
     Service(Freshness),
-    /// Memory, not expired.
+    /// The cache, within the lifetime.
     Cache(Freshness),
-    /// Memory, expired; the service was not available, for this reason.
+    /// The cache, past the lifetime, because the service was not available, for this reason.
     Stale(Failure),
     /// The default of the call, for this reason.
     Default(Failure),
@@ -43,7 +45,7 @@ pub enum Freshness {
 /// A value that the service has given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KnownValue {
-    pub(crate) value: Value,
+    pub(crate) value: FlagValue,
     pub(crate) rollout_group: Arc<str>,
     pub(crate) freshness: Freshness,
 }
@@ -56,8 +58,8 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    /// A value that memory holds and that still counts.
-    pub(crate) fn from_memory(known: Arc<KnownValue>) -> Self {
+    /// A cached value that has not expired.
+    pub(crate) fn from_cache(known: Arc<KnownValue>) -> Self {
         let source = Source::Cache(known.freshness);
         Self::Known(known, source)
     }
@@ -68,7 +70,7 @@ impl Answer {
     }
 }
 
-impl<T: FlagValue> Detail<T> {
+impl<T: ValueType> Detail<T> {
     pub(crate) fn new(answer: Answer, default_value: impl Into<T>) -> Self {
         let (known, source) = match answer {
             Answer::Known(known, source) => (known, source),

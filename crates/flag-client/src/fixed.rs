@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use flag_model::FlagType;
+use flag_model::{FlagType, FlagValue};
 
 use crate::detail::{Answer, Freshness, KnownValue, Source};
 use crate::failure::Failure;
 use crate::question::{FlagRef, Key, Question};
-use crate::value::Value;
 
 /// The rollout group of fixed values.
 const GROUP: &str = "fixed";
@@ -33,7 +32,7 @@ pub(crate) struct FixedBackend {
 
 #[derive(Debug, Default)]
 struct State {
-    values: HashMap<Key, Value>,
+    values: HashMap<Key, FlagValue>,
     failure: Option<Failure>,
     asked: Vec<Asked>,
 }
@@ -61,7 +60,7 @@ impl FixedBackend {
     }
 
     /// Sets the value of a flag, for this instance or, with an empty id, for every other one.
-    pub(crate) fn set(&self, name: &str, instance_id: &str, value: Value) {
+    pub(crate) fn set(&self, name: &str, instance_id: &str, value: FlagValue) {
         let flag_type = value.flag_type();
         let question = Question {
             flag: FlagRef { flag_type, name },
@@ -91,13 +90,13 @@ impl FixedBackend {
 }
 
 impl State {
-    fn value(&self, question: Question<'_>) -> Option<&Value> {
+    fn value(&self, question: Question<'_>) -> Option<&FlagValue> {
         let of_instance = self.values.get(&Key::from(question));
         of_instance.or_else(|| self.values.get(&Key::from(question.of_any_instance())))
     }
 }
 
-fn known_value(value: Value) -> Answer {
+fn known_value(value: FlagValue) -> Answer {
     let known = KnownValue {
         value,
         rollout_group: GROUP.into(),

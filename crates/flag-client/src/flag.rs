@@ -12,17 +12,17 @@ use crate::client::FeatureFlagClient;
 use crate::detail::Detail;
 use crate::pending::Pending;
 use crate::question::{FlagRef, Question};
-use crate::value::FlagValue;
+use crate::value::ValueType;
 
 /// A flag that holds `T`, as [`flags!`](crate::flags) declares it.
 #[derive(Debug)]
-pub struct Flag<T: FlagValue> {
+pub struct Flag<T: ValueType> {
     name: &'static str,
     default_value: T::Fixed,
     ticket: &'static str,
 }
 
-impl<T: FlagValue> Flag<T> {
+impl<T: ValueType> Flag<T> {
     /// A flag of this name, with the default for when there is no value, and the ticket of its removal.
     pub const fn new(name: &'static str, default_value: T::Fixed, ticket: &'static str) -> Self {
         Self {
@@ -71,15 +71,15 @@ impl<T: FlagValue> Flag<T> {
 }
 
 /// For every type: a `Flag<String>` holds no `String`.
-impl<T: FlagValue> Copy for Flag<T> {}
+impl<T: ValueType> Copy for Flag<T> {}
 
-impl<T: FlagValue> Clone for Flag<T> {
+impl<T: ValueType> Clone for Flag<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T: FlagValue> From<Flag<T>> for FlagRef<'static> {
+impl<T: ValueType> From<Flag<T>> for FlagRef<'static> {
     fn from(flag: Flag<T>) -> Self {
         flag.to_ref()
     }
@@ -91,7 +91,7 @@ pub trait Ask: sealed::Sealed {
     type Answer<A: Send + 'static>;
 
     #[doc(hidden)]
-    fn ask<T: FlagValue, A: Send + 'static>(
+    fn ask<T: ValueType, A: Send + 'static>(
         &self,
         flag: &Flag<T>,
         instance_id: &str,
@@ -102,7 +102,7 @@ pub trait Ask: sealed::Sealed {
 impl Ask for FeatureFlagClient {
     type Answer<A: Send + 'static> = A;
 
-    fn ask<T: FlagValue, A: Send + 'static>(
+    fn ask<T: ValueType, A: Send + 'static>(
         &self,
         flag: &Flag<T>,
         instance_id: &str,
@@ -116,7 +116,7 @@ impl Ask for FeatureFlagClient {
 impl Ask for AsyncFeatureFlagClient {
     type Answer<A: Send + 'static> = FlagFuture<A>;
 
-    fn ask<T: FlagValue, A: Send + 'static>(
+    fn ask<T: ValueType, A: Send + 'static>(
         &self,
         flag: &Flag<T>,
         instance_id: &str,

@@ -1,4 +1,4 @@
-//! The requests under way: one for each question, however many callers wait for it.
+//! The requests in flight: one for each question, however many callers wait for it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,10 +14,10 @@ use crate::question::Key;
 /// How a request ended.
 pub(crate) type Outcome = Result<Arc<KnownValue>, Failure>;
 
-/// The outcome of a request under way, for any number of callers; fails if the client is closed.
+/// The outcome of a request in flight, for any number of callers; fails if the client is closed.
 pub(crate) type PendingReply = Shared<oneshot::Receiver<Outcome>>;
 
-/// The requests under way.
+/// The requests in flight.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
     requests: Mutex<HashMap<Key, Entry>>,
@@ -30,7 +30,7 @@ struct Entry {
     reply: PendingReply,
 }
 
-/// The requests under way, locked.
+/// The requests in flight, locked.
 pub(crate) struct InFlightGuard<'a> {
     requests: MutexGuard<'a, HashMap<Key, Entry>>,
 }
@@ -51,7 +51,7 @@ impl InFlightGuard<'_> {
         Some((entry.number, entry.reply.clone()))
     }
 
-    /// Adds a request, which ends when its outcome is sent. The outcome of an earlier one no longer counts.
+    /// Adds a request, which ends when its outcome is sent. The outcome of an earlier one is discarded.
     pub(crate) fn add(
         &mut self,
         key: Key,
@@ -67,7 +67,7 @@ impl InFlightGuard<'_> {
         (sender, reply)
     }
 
-    /// Removes a request; false if it was removed or replaced before, so that its outcome does not count.
+    /// Removes a request; false if it was removed or replaced before, so that its outcome is discarded.
     pub(crate) fn remove(&mut self, key: &Key, number: u64) -> bool {
         let entry = self.requests.get(key);
         let is_there = entry.is_some_and(|entry| entry.number == number);

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! [`AsyncFeatureFlagClient`] is the same with `.await`. Both are cheap to clone and meant to be shared; each can be
-//! converted to the other, with the same memory and connections.
+//! converted to the other, with the same cache and connections.
 //!
 //! **What if the service is down?** A call always returns a value: no error, no panic, within the timeout (5 s).
 //! Answers are cached for 300 s. After that, and while the service cannot be asked, a call returns the last known value,
@@ -38,7 +38,7 @@
 //!
 //! [`flags!`] keeps all flags of an application in one place, with types that the compiler checks. [`testing`] has
 //! clients with fixed values for the application's tests. [`FeatureFlagClient::builder`] sets the base URL, timeout,
-//! memory, API key and headers. The feature `open-feature` makes the client a provider for OpenFeature.
+//! cache, API key and headers. The feature `open-feature` makes the client a provider for OpenFeature.
 //!
 //! A client sends its requests from a thread of its own, which it starts with the first one. So the blocking client works
 //! inside async runtimes too, and the async one on any of them; both work in a child that is forked later. Knows HTTP;
@@ -83,7 +83,7 @@ pub use crate::detail::{Detail, Freshness, Source};
 pub use crate::failure::Failure;
 pub use crate::flag::{Ask, Flag, FlagFuture};
 pub use crate::question::FlagRef;
-pub use crate::value::FlagValue;
+pub use crate::value::ValueType;
 pub use flag_model::FlagType;
 
 /// The page for users; its examples are compiled as tests.

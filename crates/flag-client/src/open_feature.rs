@@ -2,7 +2,7 @@
 //!
 //! The flag key is the name of the flag, the targeting key is the instance id. Flags hold booleans and text: numbers and
 //! structures are a type mismatch. The variant is the rollout group. The reason is `TARGETING_MATCH` for a treatment and
-//! `DEFAULT` for the control value, `CACHED` from memory, and `STALE` when the service, or its store, could not be asked.
+//! `DEFAULT` for the control value, `CACHED` from the cache, and `STALE` when the service, or its store, could not be asked.
 //! Without a value there is an error, and OpenFeature returns the caller's default.
 //!
 //! ```

@@ -1,4 +1,4 @@
-//! An answer that is there, or on its way.
+//! An answer, or the request that will give one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use crate::{park, worker};
 /// How much longer than the timeout a blocked caller waits for the thread of the client.
 const GRACE: Duration = Duration::from_millis(5);
 
-/// An answer that is there, or on its way.
+/// An answer, or the request that will give one.
 pub(crate) enum Pending {
     Answered(Answer),
     InFlight(PendingAnswer),
 }
 
-/// A request under way, and what to answer if it fails.
+/// A request in flight, and what to answer if it fails.
 pub(crate) struct PendingAnswer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) reply: PendingReply,
@@ -36,7 +36,7 @@ impl Pending {
         }
     }
 
-    /// Blocks this thread until the answer is there.
+    /// Blocks this thread until the answer has arrived.
     pub(crate) fn wait(self) -> Answer {
         match self {
             Self::Answered(answer) => answer,

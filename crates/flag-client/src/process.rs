@@ -1,9 +1,9 @@
 //! The parts of a client that a forked child needs anew. A fork copies memory but no threads, and locks in the state they
 //! are in: a child that waits for the thread of its parent, takes a lock that another thread of the parent held, or uses
-//! connections of its parent would wait for ever.
+//! connections of its parent would wait forever.
 //!
-//! So the child makes these parts anew, on the first call that memory does not answer. To detect a fork takes a system
-//! call; answers from memory do without it, and wait for no lock.
+//! So the child makes these parts anew, on the first call that the cache does not answer. To detect a fork takes a system
+//! call; answers from the cache do without it, and wait for no lock.
 
 use std::mem;
 use std::process;
@@ -38,7 +38,7 @@ impl Process {
         parts
     }
 
-    /// The newest parts: of this process, or of its parent as long as memory answers every call. No system call.
+    /// The newest parts: of this process, or of its parent as long as the cache answers every call. No system call.
     pub(crate) fn newest(&self) -> &Self {
         let mut newest = self;
         while let Some(child) = newest.child.get() {

@@ -6,7 +6,7 @@ use flag_model::{FlagName, FlagType, InstanceId, Invalid};
 use quick_cache::Equivalent;
 
 use crate::failure::Failure;
-use crate::value::FlagValue;
+use crate::value::ValueType;
 
 /// A flag of the client's project: its type and name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,7 +65,7 @@ impl fmt::Display for FlagRef<'_> {
 
 impl<'a> Question<'a> {
     /// A question for a flag that holds `T`.
-    pub(crate) fn new<T: FlagValue>(name: &'a str, instance_id: &'a str) -> Self {
+    pub(crate) fn new<T: ValueType>(name: &'a str, instance_id: &'a str) -> Self {
         let flag_type = T::FLAG_TYPE;
         Self {
             flag: FlagRef { flag_type, name },

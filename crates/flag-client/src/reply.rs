@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use flag_api::{CACHE_STATUS, Code, FlagReply, ReplyValue, STALE, UNKNOWN_FLAG};
-use flag_model::{FlagType, InvalidPercent};
+use flag_model::{FlagType, FlagValue, InvalidPercent};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value as Json;
@@ -12,7 +12,6 @@ use serde_json::Value as Json;
 use crate::detail::{Freshness, KnownValue};
 use crate::failure::{Failure, RequestFailure};
 use crate::question::Question;
-use crate::value::Value;
 
 /// How much of a text of the service is kept in a failure, in bytes.
 const SHOWN: usize = 200;
@@ -40,10 +39,10 @@ pub(crate) fn read_value(
 }
 
 /// The value, if it is of the kind that flags of this type have.
-fn value(flag_type: FlagType, value: ReplyValue<'_>) -> Option<Value> {
+fn value(flag_type: FlagType, value: ReplyValue<'_>) -> Option<FlagValue> {
     match (flag_type, value) {
-        (FlagType::Feature, ReplyValue::Boolean(value)) => Some(Value::Boolean(value)),
-        (FlagType::Data, ReplyValue::Text(text)) => Some(Value::Text(text.into())),
+        (FlagType::Feature, ReplyValue::Boolean(value)) => Some(FlagValue::Boolean(value)),
+        (FlagType::Data, ReplyValue::Text(text)) => Some(FlagValue::Text(text.into())),
         _ => None,
     }
 }

@@ -13,7 +13,7 @@ use crate::in_flight::Outcome;
 use crate::question::Key;
 use crate::shared::Shared;
 
-/// A request under way. However it ends, even before it has begun, the next one can be sent.
+/// A request in flight. However it ends, even before it has begun, the next one can be sent.
 pub(crate) struct Request {
     shared: Arc<Shared>,
     key: Key,
@@ -60,7 +60,7 @@ impl Request {
         transport.ask(self.key.question()).await
     }
 
-    /// Records the outcome in circuit and memory, before any caller receives it.
+    /// Records the outcome in circuit and cache, before any caller receives it.
     fn record(&self, outcome: Result<Arc<KnownValue>, RequestFailure>) -> Outcome {
         let (shared, now) = (&self.shared, Instant::now());
         let (circuit, permit) = (&shared.circuit, &self.permit);

@@ -11,7 +11,7 @@ use crate::in_flight::InFlight;
 use crate::question::Question;
 use crate::transport::Transport;
 
-/// What a call returns when the service cannot be asked and the value in memory has expired.
+/// What a call returns when the service cannot be asked and the value in the cache has expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StaleValues {
     /// The value.
@@ -20,7 +20,7 @@ pub(crate) enum StaleValues {
     Withheld,
 }
 
-/// Memory, circuit, requests under way and connections.
+/// Cache, circuit, requests in flight and connections.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) cache: Cache,
@@ -31,16 +31,16 @@ pub(crate) struct Shared {
     pub(crate) stale_values: StaleValues,
 }
 
-/// What memory says to a question.
-pub(crate) enum Memory {
-    /// An answer that counts.
+/// What the cache has for a question.
+pub(crate) enum CacheAnswer {
+    /// An answer that can be returned.
     Answer(Answer),
-    /// Nothing that counts; the value that counted last.
+    /// No valid answer; the last known value, if there is one.
     LastKnown(Option<Arc<KnownValue>>),
 }
 
 impl Shared {
-    /// The same for a forked process, with what memory holds.
+    /// The same for a forked process, with the cached values.
     pub(crate) fn of_child(&self) -> Self {
         Self {
             cache: self.cache.of_child(),
@@ -52,14 +52,14 @@ impl Shared {
         }
     }
 
-    /// Answers from memory, if it can. May wait for a lock.
-    pub(crate) fn recall(&self, question: Question<'_>, now: Instant) -> Memory {
+    /// Answers from the cache, if it can. May wait for a lock.
+    pub(crate) fn recall(&self, question: Question<'_>, now: Instant) -> CacheAnswer {
         match self.cache.look_up(question, now) {
-            Found::Fresh(known) => Memory::Answer(Answer::from_memory(known)),
+            Found::Fresh(known) => CacheAnswer::Answer(Answer::from_cache(known)),
             Found::Refused(failure, last_known) => {
-                Memory::Answer(self.fall_back(failure, last_known))
+                CacheAnswer::Answer(self.fall_back(failure, last_known))
             }
-            Found::Expired(last_known) => Memory::LastKnown(last_known),
+            Found::Expired(last_known) => CacheAnswer::LastKnown(last_known),
         }
     }
 

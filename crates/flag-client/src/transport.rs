@@ -1,4 +1,4 @@
-//! One request over HTTP and its outcome. Knows neither memory nor deadlines.
+//! One request over HTTP and its outcome. Knows neither the cache nor deadlines.
 
 use std::error::Error;
 use std::fmt;
@@ -20,7 +20,7 @@ use crate::reply;
 /// The longest answer that is read: the longest value, with each byte escaped as six, and 128 KiB for the rest.
 const LONGEST_ANSWER: usize = 6 * FlagValue::MAX_TEXT_BYTES + 128 * 1024;
 
-/// How many requests are under way at most, each on a connection of its own; the others wait for their turn.
+/// How many requests are in flight at most, each on a connection of its own; the others wait for their turn.
 const REQUESTS: usize = 64;
 
 /// The address of the service, and the connections to it.
@@ -108,7 +108,7 @@ impl Transport {
         if status.is_success() {
             Ok(reply::read_value(question, &headers, &body?)?)
         } else {
-            // Without a body the status says enough.
+            // Without a body the status is the only information.
             let body = body.unwrap_or_default();
             Err(reply::read_problem(status, &headers, &body))
         }

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 /// Work for the thread.
 pub(crate) type Job = BoxFuture<'static, ()>;
 
-/// The thread, which starts with the first job and ends when this is dropped or closed; jobs under way are cancelled.
+/// The thread, which starts with the first job and ends when this is dropped or closed; jobs in flight are cancelled.
 #[derive(Debug, Default)]
 pub(crate) struct Worker {
     /// Sends jobs to the thread, while there is one.
@@ -76,7 +76,7 @@ thread_local! {
     static IS_WORKER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this is the thread of a client, on which a blocking call would wait for ever.
+/// Whether this is the thread of a client, on which a blocking call would wait forever.
 pub(crate) fn is_this_thread() -> bool {
     IS_WORKER.get()
 }

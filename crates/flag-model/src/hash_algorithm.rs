@@ -29,7 +29,7 @@ macro_rules! hash_algorithms {
 }
 
 hash_algorithms! {
-    /// MD5, as the reference uses it.
+    /// MD5, as the Python framework uses it.
     Md5 = "md5",
     /// SHA-1.
     Sha1 = "sha1",

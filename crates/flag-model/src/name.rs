@@ -1,6 +1,6 @@
 //! Names, ids and salts. Each refuses text that a row key or a message cannot hold.
 //!
-//! Names that are read may be any that the reference could store. `check_new` has the stricter rules for the names of new
+//! Names that are read may be any that the Python framework stored. `check_new` has the stricter rules for the names of new
 //! flags and projects.
 
 use std::borrow::{Borrow, Cow};

@@ -90,7 +90,7 @@ impl Revision {
         Ok(Self { created, parts })
     }
 
-    /// Builds a revision of stored parts. As the reference allows, an id may be in several override lists: the first one
+    /// Builds a revision of stored parts. As in the Python framework, an id may be in several override lists: the first one
     /// counts, it is removed from the others, and these are returned.
     pub fn from_stored(
         created: Timestamp,

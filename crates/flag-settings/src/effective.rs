@@ -72,9 +72,9 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_store(typed: &[&str], environment: &[(&str, &str)], expected: &str) {
+    fn check_store(options: &[&str], environment: &[(&str, &str)], expected: &str) {
         let command = Command::new("test").args(table::OF_STORE.iter().map(Setting::arg));
-        let matches = command.get_matches_from([&["test"], typed].concat());
+        let matches = command.get_matches_from([&["test"], options].concat());
         let environment = environment.iter();
         let environment = environment.map(|(name, value)| (name.into(), value.into()));
         let effective = Sources::new(&matches, environment).effective(&[table::STORE]);
@@ -114,11 +114,11 @@ mod tests {
     #[test]
     fn the_store_that_is_named_with_more_precedence_wins() {
         let instance = ("INSTANCE_ID", "i");
-        let typed = ["--data-dir", "d"];
+        let options = ["--data-dir", "d"];
         let expected = "embedded (because data-dir is set: command line)";
-        check_store(&typed, &[instance], expected);
-        check_store(&typed, &[("BIGTABLE_EMULATOR_HOST", "h:1")], expected);
-        check_store(&typed, &[], "embedded (default)");
+        check_store(&options, &[instance], expected);
+        check_store(&options, &[("BIGTABLE_EMULATOR_HOST", "h:1")], expected);
+        check_store(&options, &[], "embedded (default)");
         check_store(
             &["--flag-table", "t"],
             &[instance, ("FLAG_DATA_DIR", "d")],

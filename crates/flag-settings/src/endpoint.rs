@@ -50,7 +50,7 @@ mod tests {
         let environment = variables.map(|(name, value)| (name.into(), value.into()));
         let mut reader = Reader::new(Sources::new(&matches, environment));
         let settings = StoreSettings::read(&mut reader);
-        let found = reader.finish(settings.map(|settings| settings.place()));
+        let found = reader.finish(settings.map(|settings| settings.display_name()));
         let found = found.map_err(|errors| errors.to_string());
         let expected = expected.map(str::to_owned).map_err(str::to_owned);
         assert_eq!(found, expected);

@@ -127,7 +127,7 @@ impl Reader {
         self.parse_or_suggest(setting, parse, |_| None)
     }
 
-    /// The same for a setting whose value may name others in braces, which stand for these texts.
+    /// Like [`Self::parse`], for a setting whose value may hold names in braces, which are replaced by these texts.
     pub(crate) fn parse_expanded<T>(
         &mut self,
         setting: &Setting,
@@ -139,28 +139,42 @@ impl Reader {
                 text.replace(name, value)
             })
         };
-        self.parse(setting, |text| parse(&expand(text)))
+        let explain = |text: &str| {
+            let expanded = expand(text);
+            (expanded != text).then(|| format!("; it expands to {expanded:?}"))
+        };
+        self.parse_or_explain(setting, |text| parse(&expand(text)), explain)
     }
 
-    /// The same; the error says what `suggest` makes of an invalid text, if anything.
+    /// Like [`Self::parse`]; the error has the value that `suggest` makes of an invalid text, if any.
     pub(crate) fn parse_or_suggest<T>(
         &mut self,
         setting: &Setting,
         parse: impl FnOnce(&str) -> Option<T>,
         suggest: impl FnOnce(&str) -> Option<String>,
     ) -> Option<T> {
+        let explain = |text: &str| Some(format!(": write {}", suggest(text)?));
+        self.parse_or_explain(setting, parse, explain)
+    }
+
+    fn parse_or_explain<T>(
+        &mut self,
+        setting: &Setting,
+        parse: impl FnOnce(&str) -> Option<T>,
+        explain: impl FnOnce(&str) -> Option<String>,
+    ) -> Option<T> {
         let (text, origin) = self.sources.find(setting);
         let value = text.as_deref().ok().and_then(parse);
         if value.is_none() {
             let (option, expected) = (setting.option(), setting.kind.expected());
-            let (found, suggestion) = match &text {
-                Ok(text) => (format!("{text:?}"), suggest(text)),
+            let (found, explanation) = match &text {
+                Ok(text) => (format!("{text:?}"), explain(text)),
                 // Not shown: it may be a secret key.
                 Err(_) => ("bytes that are not UTF-8".to_owned(), None),
             };
-            let suggestion = suggestion.map_or(String::new(), |text| format!(": write {text}"));
+            let explanation = explanation.unwrap_or_default();
             self.add_error(&format!(
-                "{option} ({origin}): found {found}, expected {expected}{suggestion}"
+                "{option} ({origin}): found {found}, expected {expected}{explanation}"
             ));
         }
         value
@@ -203,9 +217,9 @@ mod tests {
     use crate::StoreSettings;
     use crate::table::{self, DATA_DIR, LISTEN, WORKERS};
 
-    fn reader(typed: &[&str], environment: &[(&str, &str)]) -> Reader {
+    fn reader(options: &[&str], environment: &[(&str, &str)]) -> Reader {
         let command = Command::new("test").args(table::ALL.iter().map(Setting::arg));
-        let matches = command.get_matches_from([&["test"], typed].concat());
+        let matches = command.get_matches_from([&["test"], options].concat());
         let environment = environment
             .iter()
             .map(|(name, value)| (OsString::from(name), OsString::from(value)));
@@ -230,8 +244,8 @@ mod tests {
         let path = file.path().to_str().unwrap();
         let variables = [("FLAG_DATA_DIR", "/variable"), ("FLAG_CONFIG", path)];
         check(
-            reader(&["--data-dir=/typed"], &variables),
-            "/typed",
+            reader(&["--data-dir=/option"], &variables),
+            "/option",
             &Origin::Option,
         );
         check(
@@ -248,10 +262,10 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_kind(typed: &[&str], environment: &[(&str, &str)], expected: &str) {
-        let mut reader = reader(typed, environment);
+    fn check_kind(options: &[&str], environment: &[(&str, &str)], expected: &str) {
+        let mut reader = reader(options, environment);
         let settings = StoreSettings::read(&mut reader);
-        let read = reader.finish(settings).map(|store| store.place());
+        let read = reader.finish(settings).map(|store| store.display_name());
         let found = read.unwrap_or_else(|errors| errors.to_string());
         assert!(found.starts_with(expected), "{found}");
     }
@@ -261,18 +275,39 @@ mod tests {
         let (instance, folder) = (("INSTANCE_ID", "i"), ("FLAG_DATA_DIR", "d"));
         let both = [instance, folder];
         let error = "both a local folder and a Bigtable instance are named \
-            (data-dir: variable FLAG_DATA_DIR; bigtable-instance: variable INSTANCE_ID); say which with --store";
+            (data-dir: variable FLAG_DATA_DIR; bigtable-instance: variable INSTANCE_ID); set --store";
         check_kind(&[], &both, error);
         check_kind(&["--store=embedded"], &both, "embedded store in d");
         check_kind(&["--store=bigtable"], &both, "Bigtable table");
         check_kind(&["--data-dir=e"], &both, "embedded store in e");
         check_kind(&["--bigtable-instance=j"], &both, "Bigtable table");
-        let typed = ["--data-dir=e", "--flag-table=t"];
-        check_kind(&typed, &both, "both a local folder and a Bigtable instance");
+        let options = ["--data-dir=e", "--flag-table=t"];
+        check_kind(
+            &options,
+            &both,
+            "both a local folder and a Bigtable instance",
+        );
         let file = config("data_dir = '/file'");
         let named = ("FLAG_CONFIG", file.path().to_str().unwrap());
         check_kind(&[], &[named, instance], "Bigtable table");
         check_kind(&[], &[named], "embedded store in /file");
+    }
+
+    #[test]
+    fn an_error_about_an_expanded_text_shows_it_as_set_and_as_expanded() {
+        let variables = [
+            ("FLAG_STORE", "bigtable"),
+            ("TENANT_NAME", "t"),
+            ("INSTANCE_ID", "{tenant}/db"),
+        ];
+        let error = "bigtable-instance (variable INSTANCE_ID): found \"{tenant}/db\", expected letters, digits, \
+            '.', '_', '-' or ':'; it expands to \"t/db\"";
+        check_kind(&[], &variables, error);
+        let misspelt = [variables[0], ("INSTANCE_ID", "{tenannt}")];
+        let mut reader = reader(&[], &misspelt);
+        let settings = StoreSettings::read(&mut reader);
+        let errors = reader.finish(settings).unwrap_err().to_string();
+        assert!(!errors.contains("expands"), "{errors}");
     }
 
     #[test]

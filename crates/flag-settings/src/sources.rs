@@ -19,7 +19,7 @@ const NO_SETTINGS: [&str; 3] = ["FLAG_OWNER", "FLAG_API_KEY", "FLAG_SERVICE_URL"
 /// All sources of settings: command line, environment, and configuration file.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    typed: BTreeMap<&'static str, String>,
+    options: BTreeMap<&'static str, String>,
     environment: BTreeMap<OsString, OsString>,
     file: BTreeMap<String, String>,
     path: PathBuf,
@@ -32,12 +32,12 @@ impl Sources {
         matches: &ArgMatches,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Self {
-        let typed = table::ALL.iter().filter_map(|setting| {
+        let options = table::ALL.iter().filter_map(|setting| {
             let value = matches.try_get_one::<String>(setting.key).ok()??;
             Some((setting.key, value.clone()))
         });
         Self {
-            typed: typed.collect(),
+            options: options.collect(),
             environment: environment.into_iter().collect(),
             ..Self::default()
         }
@@ -47,7 +47,7 @@ impl Sources {
     /// The same with a value that wins over all others.
     #[must_use]
     pub fn with(mut self, setting: &Setting, value: impl Into<String>) -> Self {
-        self.typed.insert(setting.key, value.into());
+        self.options.insert(setting.key, value.into());
         self
     }
 
@@ -88,7 +88,7 @@ impl Sources {
 
     /// The value of a setting and where it came from; an error if it is not UTF-8.
     pub(crate) fn find(&self, setting: &Setting) -> (Result<String, OsString>, Origin) {
-        if let Some(value) = self.typed.get(setting.key) {
+        if let Some(value) = self.options.get(setting.key) {
             return (Ok(value.clone()), Origin::Option);
         }
         for &variable in setting.variables {
@@ -144,7 +144,7 @@ impl Sources {
         (by != option && folder.precedence() == origin.precedence()).then(|| {
             format!(
                 "both a local folder and a Bigtable instance are named ({option}: {folder}; {by}: {origin}); \
-                 say which with --store"
+                 set --store"
             )
         })
     }

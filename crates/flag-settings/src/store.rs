@@ -31,7 +31,7 @@ pub enum StoreSettings {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum StoreKind {
     Embedded,
     Bigtable,
 }
@@ -90,24 +90,24 @@ impl StoreSettings {
     /// Reads the settings of [`table::OF_STORE`]; those of Bigtable only if that is the store.
     pub fn read(reader: &mut Reader) -> Option<Self> {
         let kind = reader.parse(&table::STORE, |text| match text {
-            "embedded" => Some(Kind::Embedded),
-            "bigtable" => Some(Kind::Bigtable),
+            "embedded" => Some(StoreKind::Embedded),
+            "bigtable" => Some(StoreKind::Bigtable),
             _ => None,
         });
         reader.check_store();
         let environment = reader.parse(&table::ENVIRONMENT, name);
         let emulator = read_emulator(reader, environment.as_deref());
         // If the store is unknown, the errors of both are reported.
-        let data_dir = (kind != Some(Kind::Bigtable))
+        let data_dir = (kind != Some(StoreKind::Bigtable))
             .then(|| read_data_dir(reader))
             .flatten();
-        let bigtable = (kind != Some(Kind::Embedded))
+        let bigtable = (kind != Some(StoreKind::Embedded))
             .then(|| read_bigtable(reader, environment.as_deref(), emulator.as_deref()))
             .flatten();
         let emulator = emulator?;
         match kind? {
-            Kind::Embedded => data_dir.map(Self::Embedded),
-            Kind::Bigtable => bigtable.map(|settings| {
+            StoreKind::Embedded => data_dir.map(Self::Embedded),
+            StoreKind::Bigtable => bigtable.map(|settings| {
                 let emulator = (!emulator.is_empty()).then_some(emulator);
                 Self::Bigtable(Box::new(BigtableSettings {
                     emulator,
@@ -151,7 +151,7 @@ impl StoreSettings {
     }
 
     /// Where the store is, for people.
-    pub fn place(&self) -> String {
+    pub fn display_name(&self) -> String {
         match self {
             Self::Embedded(directory) => format!("embedded store in {}", directory.display()),
             Self::Bigtable(settings) => {

@@ -22,7 +22,7 @@ settings! {
     CONFIG = "config", ["FLAG_CONFIG"], "", Path,
         "Configuration file, TOML, with a line `key = value` per setting";
     STORE = "store", ["FLAG_STORE"], "embedded", Choice(&["embedded", "bigtable"]),
-        "Where flags are kept: `embedded` (local files) or `bigtable`; where nothing is said, `bigtable` if a Bigtable instance, a flag table or an emulator is named (not with `--demo`), unless `data-dir` is named by a stronger source (command line, environment, file); if by the same one, this must be said";
+        "Where flags are kept: `embedded` (local files) or `bigtable`; by default `bigtable` if a Bigtable instance, a flag table or an emulator is set (not with `--demo`), unless `data-dir` is set by a stronger source (command line, environment, file); required if both are set by the same source";
     DATA_DIR = "data_dir", ["FLAG_DATA_DIR"], "./flag-data", Path,
         "Directory of the embedded store, on a local disk";
     ENVIRONMENT = "environment", ["environment", "ENVIRONMENT"], "hcb-dev", Name,
@@ -40,98 +40,98 @@ settings! {
     APP_PROFILE = "bigtable_app_profile", ["FLAG_BIGTABLE_APP_PROFILE"], "", Text,
         "Bigtable app profile, with single-cluster routing and single-row transactions; empty for the instance's own";
     EMULATOR = "bigtable_emulator", ["BIGTABLE_EMULATOR_HOST"], "", Form("host:port"),
-        "`host:port` of a Bigtable emulator instead of Google Cloud; refused in production: where `prod` is a part of the environment's name between `-`, `_` and `.`";
+        "`host:port` of a Bigtable emulator instead of Google Cloud; refused in production, that is if `prod` is a part of the environment's name, separated by `-`, `_` or `.`";
     ENDPOINT = "bigtable_endpoint", ["FLAG_BIGTABLE_ENDPOINT"], "", Form("host or host:port"),
         "`host` or `host:port` of Bigtable instead of `bigtable.googleapis.com`, as with Private Service Connect, over TLS; tables are administered at the same host, or at `bigtableadmin…` where it is Google's; empty for Google's public one";
     CA_FILE = "bigtable_ca_file", ["FLAG_BIGTABLE_CA_FILE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"], "", Path,
-        "File of the certificate authorities, in PEM, that Bigtable's certificate may be from; empty for those of the system";
+        "PEM file of the certificate authorities that are trusted for Bigtable; empty for those of the system";
     V1_ALGORITHM = "v1_hash_algorithm", ["FLAG_V1_HASH_ALGORITHM"], "md5", Choice(&["md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_224", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"]),
-        "Hash algorithm of revisions of version 1 whose row names none, as the Python deployment was configured: {choices}";
+        "Hash algorithm of revisions of version 1 whose row names none; set it as in the Python deployment: {choices}";
     V1_CELLS = "v1_cells", ["FLAG_V1_CELLS"], "python", Choice(&["python", "json"]),
         "How revisions of version 1 are written: `python` (`True`, as `ast.literal_eval` reads it) or `json` (`true`); both are read";
     MAX_FUTURE = "max_future_hours", ["FLAG_MAX_FUTURE_HOURS"], "24", Number(whole(Hours, 1, 1_000_000)),
-        "How far ahead of the clock the time of a row may be, {range}; rows further ahead are passed over when the newest one is looked for";
+        "How far ahead of the clock the time of a row may be, {range}; rows further ahead are ignored when the newest one is read";
     STORE_DEADLINE = "store_deadline_ms", ["FLAG_STORE_DEADLINE_MS"], "280", Number(whole(Milliseconds, 1, 60_000)),
         "Longest that a request of the service waits for the store, {range}";
     STORE_READS = "store_reads", ["FLAG_STORE_READS"], "64", Number(count(1, 10_000)),
-        "How many reads of the store the service has under way at most, {range}";
+        "How many reads of the store the service has in flight at most, {range}";
     LISTEN = "listen", ["FLAG_LISTEN"], "127.0.0.1:8080", Form("address:port"),
-        "Address and port of the service; port 0 takes a free one";
+        "Address and port of the service; port 0 selects a free one";
     WORKERS = "workers", ["FLAG_WORKERS"], "", Number(count(1, 512).or_empty()),
         "Worker threads of the service, {range}; empty for the processors available";
     API_KEYS_FILE = "api_keys_file", ["FLAG_API_KEYS_FILE"], "", Path,
-        "File of API keys, as `flagctl keys create` writes it; empty: the service asks for none";
+        "File of API keys, as `flagctl keys create` writes it; empty: no key is required";
     ALLOW_ANONYMOUS = "allow_anonymous", ["FLAG_ALLOW_ANONYMOUS"], "false", Choice(&["true", "false"]),
-        "Whether the service may listen on an address that is not loopback without asking for keys: {choices}";
+        "Whether the service may listen on an address that is not loopback without requiring API keys: {choices}";
     MAX_CONNECTIONS = "max_connections", ["FLAG_MAX_CONNECTIONS"], "10000", Number(count(1, 1_000_000)),
-        "How many connections the service holds at most, {range}, in equal shares for its workers; beyond, those without a request are closed first, then new ones are answered 503, except for probes";
+        "How many connections the service has at most, {range}, divided equally among its workers; at the limit, those without a request are closed first, then new ones get a 503, except for probes";
     KEEP_ALIVE = "keep_alive_seconds", ["FLAG_KEEP_ALIVE_SECONDS"], "620", Number(whole(Seconds, 1, 86_400)),
-        "How long a connection without a request stays open, {range}, and up to a quarter longer; longer than the load balancer in front keeps its own (Google's: 600), so that it is the first to close";
+        "How long a connection without a request stays open, {range}, and up to a quarter longer; set it longer than the idle timeout of the load balancer in front (Google's: 600), so that the load balancer closes first";
     MAX_IN_FLIGHT = "max_in_flight", ["FLAG_MAX_IN_FLIGHT"], "2048", Number(count(1, 1_000_000)),
-        "How many requests of one path may wait at once, {range}, for the store or for their own body; more of them get a 503 at once";
+        "How many requests of one path may wait at once for the store or for their body, {range}; further ones get a 503 immediately; limits waiting requests only: an answer from the cache does not wait";
     RATE_LIMIT = "rate_limit", ["FLAG_RATE_LIMIT"], "0", Number(count(0, 1_000_000)),
-        "Requests per second that a replica answers one caller, {range}; 0 is no limit";
+        "Requests per second that a replica answers for one caller, {range}; 0 for no limit";
     RATE_LIMIT_BURST = "rate_limit_burst", ["FLAG_RATE_LIMIT_BURST"], "", Number(count(1, 1_000_000).or_empty()),
-        "Requests that a caller who was quiet may make at once, {range}; empty for as many as per second";
+        "Burst: requests that a caller may send at once after a pause, {range}; empty for the same number as `rate-limit`";
     RATE_LIMIT_BY = "rate_limit_by", ["FLAG_RATE_LIMIT_BY"], "key", Choice(&["key", "address"]),
-        "Who counts as one caller: `key` (an API key; without one, an address) or `address` (an IPv4 address, or 64 bits of an IPv6 address, of whoever connects)";
+        "What identifies a caller: `key` (the API key; without one, the address) or `address` (the IPv4 address of the peer, or 64 bits of its IPv6 address)";
     FLAG_CACHE_TTL = "feature_flag_cache_ttl_minutes", ["FEATURE_FLAG_CACHE_TTL_MINUTES"], "5", Number(fraction(Minutes, 0, 10_080)),
-        "How long the service serves a flag without reading it again, {range}; fractions are fine, 0 reads for every request";
+        "How long the service serves a flag without reading it again, {range}; fractions are allowed, 0 reads for every request";
     FLAG_CACHE_ENTRIES = "feature_flag_cache_entries", ["FLAG_CACHE_ENTRIES"], "100000", Number(count(1, 10_000_000)),
-        "How many flags the service holds at most, {range}";
+        "How many flags the service caches at most, {range}";
     EXPOSURES = "exposures", ["FLAG_EXPOSURES"], "on", Choice(&["on", "off"]),
         "Whether the service logs the decisions that it serves: {choices}; what clients send to `/log-feature-flag` is logged either way";
     EXPOSURE_QUEUE = "exposure_queue", ["FLAG_EXPOSURE_QUEUE"], "100000", Number(count(1, 10_000_000)),
-        "How many exposures wait to be written at most, {range}; more are dropped and counted";
+        "How many exposures may wait to be written, {range}; further ones are dropped and counted";
     EXPOSURE_DEDUP = "exposure_dedup_seconds", ["FLAG_EXPOSURE_DEDUP_SECONDS"], "0", Number(whole(Seconds, 0, 86_400)),
-        "How long the same answer of one revision to the same instance is logged only once, {range}; 0 logs every answer";
+        "For how long repeated answers to an instance from the same revision are logged only once, {range}; 0 logs every answer";
     EXPOSURE_DEDUP_ENTRIES = "exposure_dedup_entries", ["FLAG_EXPOSURE_DEDUP_ENTRIES"], "200000", Number(count(1_000, 100_000_000)),
-        "How many answers a replica remembers for that, {range}, about 40 bytes each; of more answers up to half are forgotten early, counted in `flag_exposures_dedup_forgotten_total`, and logged again if they are repeated";
+        "How many answers a replica remembers for that, {range}, about 40 bytes each; beyond that up to half are forgotten early, counted in `flag_exposures_dedup_forgotten_total`, and logged again if they are repeated";
     EXPOSURE_BOOLEANS = "exposure_booleans", ["FLAG_EXPOSURE_BOOLEANS"], "json", Choice(&["json", "python"]),
         "How booleans are spelled in the cells of the exposure log: `json` (`true`) or `python` (`True`, as the Python service wrote them)";
     EXPOSURE_MAX_AGE = "exposure_max_age_hours", ["FLAG_EXPOSURE_MAX_AGE_HOURS"], "168", Number(whole(Hours, 1, 87_600)),
         "How long ago the `created_time` of an entry of `/log-feature-flag` may be, {range}";
     EXPOSURE_MAX_AHEAD = "exposure_max_ahead_seconds", ["FLAG_EXPOSURE_MAX_AHEAD_SECONDS"], "300", Number(whole(Seconds, 0, 86_400)),
-        "How far ahead of the clock it may be, {range}";
+        "How far ahead of the clock that `created_time` may be, {range}";
     EXPOSURE_RETENTION = "exposure_retention_days", ["FLAG_EXPOSURE_RETENTION_DAYS"], "90", Number(whole(Days, 0, 36_500)),
-        "How long the embedded store keeps exposures after they were written, {range}; 0 keeps them for ever; in Bigtable a rule of the table says so";
+        "How long the embedded store keeps exposures after they were written, {range}; 0 keeps them forever; in Bigtable the garbage collection rule of the table decides";
     LOG_INSTANCE_ID = "log_instance_id", ["FLAG_LOG_INSTANCE_ID"], "plain", Choice(&["plain", "hashed"]),
-        "How instance ids stand in the exposure log: `plain`, or `hashed` (HMAC-SHA-256 in hexadecimal, and no bucket)";
+        "How instance ids are written to the exposure log: `plain`, or `hashed` (HMAC-SHA-256 in hexadecimal, and no bucket)";
     LOG_INSTANCE_ID_KEY = "log_instance_id_key", ["FLAG_LOG_INSTANCE_ID_KEY"], "", Text,
         "Secret key of `hashed`, at least 16 bytes";
     LOG_INSTANCE_ID_KEY_FILE = "log_instance_id_key_file", ["FLAG_LOG_INSTANCE_ID_KEY_FILE"], "", Path,
-        "File that holds the secret key of `hashed`, instead of the key itself; a line break at its end doesn't count";
+        "File that holds the secret key of `hashed`, instead of the key itself; a line break at its end is ignored";
     MAX_BODY = "max_body_kib", ["FLAG_MAX_BODY_KIB"], "256", Number(whole(Kib, 1, 65_536)),
         "Largest body of a request, {range}; a list of 500 exposures fits into the default";
     DRAIN_DELAY = "drain_delay_ms", ["FLAG_DRAIN_DELAY_MS"], "0", Number(whole(Milliseconds, 0, 4_000)),
-        "How long the service goes on after the signal to stop while `/readyz` says that it drains, {range}; on Kubernetes 3000 gives load balancers time to notice";
+        "How long the service continues after the signal to stop while `/readyz` reports that it drains, {range}; on Kubernetes 3000 gives load balancers time to react";
     MAX_STALE = "feature_flag_max_stale_minutes", ["FEATURE_FLAG_MAX_STALE_MINUTES"], "1440", Number(fraction(Minutes, 0, 525_600)),
         "How long the service serves the last known value of a flag after its lifetime while the store cannot be reached, {range}; 0 for never";
     POSITION_CACHE_TTL = "partial_rollout_hash_val_cache_ttl_days", ["PARTIAL_ROLLOUT_HASH_VAL_CACHE_TTL_DAYS"], "2", Number(fraction(Days, 0, 365)),
-        "How long the service remembers the bucket of an instance, {range}; fractions are fine, 0 remembers none";
+        "How long the service caches the bucket of an instance, {range}; fractions are allowed, 0 caches none";
     POSITION_CACHE_ENTRIES = "position_cache_entries", ["FLAG_POSITION_CACHE_ENTRIES"], "0", Number(count(0, 10_000_000)),
-        "How many buckets the service remembers at most, {range}; 0, the default, hashes each time, which is faster for many instances";
+        "How many buckets the service caches at most, {range}; 0, the default, computes the hash each time, which is faster for many instances";
     CHANGE_POLL = "change_poll_ms", ["FLAG_CHANGE_POLL_MS"], "500", Number(whole(Milliseconds, 50, 60_000).or_zero()),
-        "How often the service looks for changes of the flags that it serves, {range} for never";
+        "How often the service checks for changes of the flags that it serves, {range} for never";
     SNAPSHOT_FILE = "snapshot_file", ["FLAG_SNAPSHOT_FILE"], "", Path,
-        "File that keeps the last known flags of the service, for a start while the store cannot be reached; empty for none";
+        "File with the last known flags of the service, for a start while the store cannot be reached; empty for none";
     LOG = "log", ["FLAG_LOG"], "info,actix_server=warn,actix_http=off", Form("a level, or directives by module"),
         "What is logged: `error`, `warn`, `info`, `debug`, `trace`, or directives by module, comma-separated";
     LOG_FORMAT = "log_format", ["FLAG_LOG_FORMAT"], "auto", Choice(&["json", "text", "auto"]),
         "How it is logged, to standard error: `json`, `text`, or `auto` (text on a terminal, else JSON)";
     OTLP_ENDPOINT = "otlp_endpoint", ["OTEL_EXPORTER_OTLP_ENDPOINT"], "", Form("http://host:port or https://host:port"),
-        "OpenTelemetry collector that traces go to, `http://host:port` or `https://host:port`; empty for no traces";
+        "OpenTelemetry collector that receives traces, `http://host:port` or `https://host:port`; empty for no traces";
     OTLP_PROTOCOL = "otlp_protocol", ["OTEL_EXPORTER_OTLP_PROTOCOL"], "http/protobuf", Choice(&["http/protobuf", "grpc"]),
         "How traces are sent: `http/protobuf` (to `/v1/traces`; usually port 4318) or `grpc` (usually port 4317)";
     SERVICE_NAME = "service_name", ["OTEL_SERVICE_NAME"], "flag-service", Text,
-        "What the service is called in traces";
+        "Name of the service in traces";
     TRACES_SAMPLER = "traces_sampler", ["OTEL_TRACES_SAMPLER"], "parentbased_always_on", Form("always_on, always_off, traceidratio, or one of them after parentbased_"),
-        "Which requests are traced: `always_on`, `always_off`, `traceidratio`, or one of them after `parentbased_`, which does as the caller does if that has a trace";
+        "Which requests are traced: `always_on`, `always_off`, `traceidratio`, or one of them after `parentbased_`, which follows the caller's sampling decision if the request has a trace";
     TRACES_SAMPLER_ARG = "traces_sampler_arg", ["OTEL_TRACES_SAMPLER_ARG"], "1", Number(fraction(None, 0, 1)),
-        "Which share of the requests `traceidratio` takes, {range}";
+        "Share of the requests that `traceidratio` traces, {range}";
 }
 
-/// The settings that say which store to open, and what its rows mean, for every binary that opens one.
+/// The settings of the store and of its rows, for every binary that opens a store.
 pub const OF_STORE: &[Setting] = &[
     CONFIG,
     STORE,

@@ -217,9 +217,10 @@ fn of_user_file(error: &Error) -> Problem {
 fn of_metadata_server(error: &Error) -> Problem {
     // One that answers is there.
     let is_absent = matches!(error, Error::Other(..));
-    let advice = match is_absent {
-        true => "",
-        false => "; give the machine or the pod a service account that may use Bigtable",
+    let advice = if is_absent {
+        ""
+    } else {
+        "; give the machine or the pod a service account that may use Bigtable"
     };
     let error = CredentialsError::TokenEndpoint {
         endpoint: METADATA_SERVER.to_owned(),
@@ -311,10 +312,10 @@ mod tests {
             let error = CredentialsError::TimedOut {
                 after: Duration::ZERO,
             };
-            match is_absent || source == Source::UserFile {
-                true => Err(Problem { error, is_absent }),
-                false => Ok(fetched("token", Duration::from_secs(3_600), "test").unwrap()),
+            if is_absent || source == Source::UserFile {
+                return Err(Problem { error, is_absent });
             }
+            Ok(fetched("token", Duration::from_hours(1), "test").unwrap())
         });
         let answer = answer.await.map(drop).map_err(|error| error.to_string());
         (asked.into_inner().unwrap(), answer)

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::connect_error::CredentialsError;
 
 /// The assumed lifetime of its tokens, which it does not print.
-pub(crate) const VALID_FOR: Duration = Duration::from_secs(3600);
+pub(crate) const VALID_FOR: Duration = Duration::from_hours(1);
 
 /// Runs `gcloud auth print-access-token`; `None` if there is no such program, or it has no token.
 ///

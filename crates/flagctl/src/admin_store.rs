@@ -1,4 +1,4 @@
-//! A store for work on all its rows: it is opened as it is, and its deadlines are long.
+//! A store for work on all its rows, with long deadlines.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +25,9 @@ const EMULATOR_RETENTION: Duration = Duration::from_hours(90 * 24);
 
 /// The store lacks tables.
 #[derive(Debug, thiserror::Error)]
-#[error("the {place} lacks tables: `flagctl init` creates them")]
+#[error("the {display_name} lacks tables: `flagctl init` creates them")]
 struct MissingTables {
-    place: String,
+    display_name: String,
 }
 
 impl CommandError for MissingTables {
@@ -36,18 +36,18 @@ impl CommandError for MissingTables {
     }
 }
 
-/// An open store, and where it is.
+/// An open store and its name.
 #[derive(Debug)]
 pub(crate) struct AdminStore {
     /// Its rows.
     pub(crate) rows: Arc<dyn RowStore>,
-    /// Where it is, for people.
-    pub(crate) place: String,
+    /// Its name in messages.
+    pub(crate) display_name: String,
     options: RowOptions,
 }
 
 impl AdminStore {
-    /// Opens a store that must be there already.
+    /// Opens an existing store.
     pub(crate) async fn open_existing(
         context: &Context,
         settings: &StoreSettings,
@@ -56,12 +56,12 @@ impl AdminStore {
         Self::open_flags(context, settings).await
     }
 
-    /// Opens a store whose flags must be there already, whether it has an exposure log or not.
+    /// Opens the flags of an existing store, with or without an exposure log.
     pub(crate) async fn open_flags(
         context: &Context,
         settings: &StoreSettings,
     ) -> Result<Self, StoreNotOpened> {
-        let place = settings.place();
+        let display_name = settings.display_name();
         let rows: Arc<dyn RowStore> = match settings {
             StoreSettings::Embedded(_) => context.open_rows(settings).await?,
             StoreSettings::Bigtable(bigtable) => {
@@ -71,12 +71,12 @@ impl AdminStore {
         };
         Ok(Self {
             rows,
-            place,
+            display_name,
             options: context.rows,
         })
     }
 
-    /// Opens its exposure log, and makes sure soon that it can be read.
+    /// Opens its exposure log, and checks with a short deadline that it can be read.
     pub(crate) async fn log(
         &self,
         context: &Context,
@@ -87,8 +87,8 @@ impl AdminStore {
         Ok(log)
     }
 
-    /// Opens a store; where there is none, it is made, and in an emulator its tables. Where its exposure log is missing, that
-    /// is made if it is wanted.
+    /// Opens a store; creates it if it does not exist, and in an emulator its tables. Creates a missing exposure log if it
+    /// is wanted.
     pub(crate) async fn open_or_create(
         context: &Context,
         settings: &StoreSettings,
@@ -112,12 +112,12 @@ impl AdminStore {
         Ok(opened)
     }
 
-    /// Makes sure soon that it can be read.
+    /// Checks with a short deadline that it can be read.
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
         self.rows.ping().await
     }
 
-    /// Makes sure that it answers; where it refuses, its tables may be missing.
+    /// Checks that it answers; if it refuses, its tables may be missing.
     pub(crate) async fn ensure_ready(&self, settings: &StoreSettings) -> Result<(), Failure> {
         let Err(error) = self.ping().await else {
             return Ok(());
@@ -125,8 +125,8 @@ impl AdminStore {
         let is_refused = matches!(error, StoreError::Misconfigured { .. });
         let absent = self.absent_tables(settings);
         if is_refused && absent.await.is_ok_and(|absent| !absent.is_empty()) {
-            let place = self.place.clone();
-            return Err(MissingTables { place }.into());
+            let display_name = self.display_name.clone();
+            return Err(MissingTables { display_name }.into());
         }
         Err(self.failed(error).into())
     }
@@ -169,13 +169,16 @@ impl AdminStore {
 
     /// The error of a project without rows.
     pub(crate) async fn missing_project(&self, project: ProjectName) -> Missing {
-        missing_project(&self.flags(), project, self.place.clone()).await
+        missing_project(&self.flags(), project, self.display_name.clone()).await
     }
 
     /// The error of a store that failed.
     pub(crate) fn failed(&self, source: StoreError) -> StoreFailure {
-        let place = self.place.clone();
-        StoreFailure { place, source }
+        let display_name = self.display_name.clone();
+        StoreFailure {
+            display_name,
+            source,
+        }
     }
 }
 

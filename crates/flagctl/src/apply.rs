@@ -1,8 +1,8 @@
-//! What a flag file means for a store: from the file and what is stored to the rows that are appended.
+//! Compares a flag file with the store, and plans the rows to append.
 //!
-//! Pure: no I/O, no clock. Whatever the file doesn't say stays as it is, and nothing is ever removed. Start with
-//! `plan`. Instances move as little as possible: a treatment keeps the buckets that it has in the store, whatever
-//! ranges the file tells; those count only where the store has none.
+//! Pure: no I/O, no clock. What the file leaves out stays as it is, and nothing is ever removed. Start with
+//! `plan`. Instances move as little as possible: a treatment keeps the buckets that it has in the store; the
+//! ranges of the file are used only if the store has none.
 mod revision;
 #[cfg(test)]
 mod tests;
@@ -13,58 +13,58 @@ use flag_model::{FlagKey, Format, HashAlgorithm, NewName, OwnerId};
 use flag_store::FlagEntry;
 
 use crate::change::Change;
-use crate::flag_file::{FileMistake, FileMistakes, FlagFile, FlagInFile};
+use crate::flag_file::{FileError, FileErrors, FlagFile, FlagInFile};
 use crate::interpret;
 use crate::write::{PlannedMetadata, PlannedRevision};
 
-/// What is to be done.
+/// The rows to append.
 #[derive(Default)]
-pub(crate) struct Plan {
+pub(crate) struct ApplyPlan {
     /// The flags that differ.
     pub(crate) flags: Vec<PlannedFlag>,
-    /// How many flags of the file are in the store as the file says.
+    /// How many flags are equal in file and store.
     pub(crate) unchanged: usize,
-    /// The flags of the project that the file doesn't name; they are left alone.
+    /// The flags of the project that are not in the file; they are not changed.
     pub(crate) not_in_file: Vec<FlagKey>,
 }
 
-/// What is to be done about a flag; at least one of the two.
+/// The rows to append for a flag; at least one of the two.
 pub(crate) struct PlannedFlag {
     pub(crate) flag: FlagKey,
     pub(crate) metadata: Option<PlannedMetadata>,
     pub(crate) revision: Option<PlannedRevision>,
 }
 
-/// What a file leaves open.
+/// Values that a file leaves out.
 #[derive(Clone, Debug)]
 pub(crate) struct Defaults {
     pub(crate) comment: String,
     pub(crate) owner: Option<OwnerId>,
-    /// The digest of version 1 where nobody names one.
+    /// The default digest of version 1.
     pub(crate) v1: HashAlgorithm,
     /// How new flags may be named.
     pub(crate) names: NewName,
 }
 
-/// Compares a file with what is stored of its project; `formats` tells how those flags place instances whose newest
+/// Compares a file with what is stored of its project; `formats` has the format of the flags whose newest
 /// revision cannot be read.
 pub(crate) fn plan(
     file: FlagFile,
     stored: Vec<FlagEntry>,
     formats: &BTreeMap<FlagKey, Format>,
     defaults: &Defaults,
-) -> Result<Plan, FileMistakes> {
+) -> Result<ApplyPlan, FileErrors> {
     let stored = stored.into_iter().map(|entry| (entry.flag.clone(), entry));
     let mut stored: BTreeMap<FlagKey, FlagEntry> = stored.collect();
-    let mut plan = Plan::default();
+    let mut plan = ApplyPlan::default();
     let mut mistakes = Vec::new();
     for wanted in file.flags {
         let entry = stored.remove(&wanted.flag);
         match planned(&wanted, entry, formats.get(&wanted.flag), defaults) {
             Ok(Some(flag)) => plan.flags.push(flag),
             Ok(None) => plan.unchanged += 1,
-            Err(problem) => mistakes.push(FileMistake {
-                place: wanted.place,
+            Err(problem) => mistakes.push(FileError {
+                position: wanted.position,
                 message: format!("{}: {problem}", wanted.flag),
             }),
         }
@@ -73,11 +73,11 @@ pub(crate) fn plan(
     if mistakes.is_empty() {
         Ok(plan)
     } else {
-        Err(FileMistakes(mistakes))
+        Err(FileErrors(mistakes))
     }
 }
 
-impl Plan {
+impl ApplyPlan {
     /// Every change, in the order in which it is made.
     pub(crate) fn changes(&self) -> Vec<Change> {
         self.flags.iter().flat_map(PlannedFlag::changes).collect()
@@ -85,7 +85,7 @@ impl Plan {
 }
 
 impl PlannedFlag {
-    /// What changes of it.
+    /// Its changes.
     pub(crate) fn changes(&self) -> Vec<Change> {
         let metadata = self.metadata.iter().map(|metadata| &metadata.change);
         let revision = self.revision.iter().map(|revision| &revision.change);

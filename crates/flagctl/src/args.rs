@@ -1,4 +1,4 @@
-//! Arguments that several commands or helpers share, as they are typed. Imports no command.
+//! Arguments that several commands share. Imports no command.
 mod change;
 mod confirm;
 
@@ -45,7 +45,7 @@ pub(crate) enum Form {
     Name,
 }
 
-/// Whose name a row gets.
+/// The author of a row.
 #[derive(Debug, Default, Args)]
 pub(crate) struct OwnerArgs {
     /// Who makes the change; rarely needed.

@@ -1,4 +1,4 @@
-//! What a write will change, for the person who decides whether to do it.
+//! The change that a write will make, shown for confirmation.
 mod impact;
 mod row;
 
@@ -17,45 +17,45 @@ use self::row::{Row, revision_rows};
 use crate::equivalence::are_equivalent;
 use crate::output::{Columns, Text, Tone, hidden_content, list_item, visible};
 
-/// How many odd ids are named.
+/// How many suspicious ids are listed.
 const WARNINGS: usize = 10;
 
-/// What a write will change.
+/// The change that a write will make.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
     /// The flag.
     pub(crate) flag: FlagKey,
-    /// What differs, and the rollout groups whether they differ or not.
+    /// The differences, and all rollout groups.
     rows: Vec<Row>,
-    /// What a person should look at twice.
+    /// Warnings for the person who confirms.
     warnings: Vec<String>,
-    /// Which instances receive another value; absent where nobody received one, and for metadata.
+    /// Which instances receive another value; absent for a first revision and for metadata.
     impact: Option<Impact>,
     overridden: OverrideImpact,
-    /// Whether everybody receives what they receive now.
+    /// Whether every instance receives the same value as now.
     changes_nothing: bool,
-    /// What wants a confirmation by name.
+    /// A risk that needs a confirmation by name.
     pub(crate) risks: Vec<Risk>,
 }
 
-/// What wants a confirmation by name.
+/// A risk that needs a confirmation by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Risk {
-    /// The treatments in force are gone because nothing was said of treatments.
+    /// The treatments in force are removed because the input leaves them out.
     LeavesOutTreatments,
-    /// Nobody is left with the control value who was, or in a first revision.
+    /// No instance keeps the control value, or gets it in a first revision.
     Everybody,
     /// Everybody receives another value.
     EverybodyElse,
     /// Everybody gets a new bucket.
     Resalt,
-    /// Instances go from one treatment to another.
+    /// Instances move from one treatment to another.
     BetweenTreatments,
-    /// What a rollback took back comes into force again.
+    /// A revision that was rolled back comes into force again.
     UndoesRollback,
-    /// Nobody knows what is given up.
+    /// The revision in force is unreadable, so the change is unknown.
     Unreadable,
-    /// Something else comes into force later, by itself.
+    /// A row ahead of the clock comes into force later.
     Ahead,
 }
 
@@ -92,7 +92,7 @@ impl Change {
             .unwrap_or_default();
         let risks = match newest {
             Some(newest) => risks(newest, &next, impact.as_ref(), overridden),
-            // A first revision is a change from nobody to whomever it reaches.
+            // A first revision is a change for every instance that gets a treatment.
             None if reaches_everybody(&next) => vec![Risk::Everybody],
             None => Vec::new(),
         };
@@ -107,7 +107,7 @@ impl Change {
         })
     }
 
-    /// From the metadata that counts, if there is any, to the next.
+    /// From the newest metadata, if there is any, to the next.
     pub(crate) fn of_metadata(newest: Option<&Metadata>, next: &MetadataParts) -> Self {
         let row = |what: &str, of: &dyn Fn(&MetadataParts) -> Option<String>| {
             let now = newest.and_then(|newest| of(newest));
@@ -135,19 +135,19 @@ impl Change {
         }
     }
 
-    /// The same change, which also does this.
+    /// The same change with a risk.
     pub(crate) fn with_risk(mut self, risk: Risk) -> Self {
         self.risks.push(risk);
         self
     }
 
-    /// The same change, with something that a person should look at twice.
+    /// The same change with a warning.
     pub(crate) fn with_warning(mut self, warning: &str) -> Self {
         self.warnings.push(format!("warning: {warning}"));
         self
     }
 
-    /// Three columns: what, as it is, as it will be; then how many instances receive another value.
+    /// Three columns: name, present value, next value; then how many instances receive another value.
     pub(crate) fn text(&self) -> Text {
         let mut columns = Columns::default();
         columns.line(Tone::Plain, ["  ", "now", "then"].map(str::to_owned));
@@ -188,7 +188,7 @@ fn shown_owner(owner: Option<&OwnerId>) -> Option<String> {
     Some(visible(owner?.as_str()))
 }
 
-/// Warns of ids that come into an override list and would hardly be noticed to be other ones than they look.
+/// Warns of new ids in override lists that are easily mistaken for other ids.
 fn odd_ids(newest: Option<&Revision>, next: &Revision) -> Vec<String> {
     let lists = newest.iter().flat_map(|newest| &newest.treatments);
     let known: HashSet<&InstanceId<'_>> = lists.flat_map(|list| &list.overrides).collect();
@@ -220,7 +220,7 @@ fn risks(
     if !reaches_everybody(newest) && reaches_everybody(next) {
         risks.push(Risk::Everybody);
     }
-    if !newest.format.places_equally(&next.format) {
+    if !newest.format.assigns_equal_buckets(&next.format) {
         risks.push(Risk::Resalt);
     }
     if impact.is_some_and(Impact::any_between_treatments) || overridden.any_between_treatments {
@@ -241,12 +241,12 @@ fn reaches_everybody(revision: &Revision) -> bool {
     percents.sum::<u32>() >= Percent::HUNDRED.buckets()
 }
 
-/// What happens to the instances that stand in an override list before or after.
+/// The effect on the instances that are in an override list before or after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct OverrideImpact {
     /// How many of them receive another value.
     value: usize,
-    /// Whether one of them goes from one treatment to another.
+    /// Whether one of them moves from one treatment to another.
     any_between_treatments: bool,
 }
 

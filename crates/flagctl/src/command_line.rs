@@ -169,12 +169,12 @@ pub(crate) enum Command {
 
 /// Reads the command line: the command, and the settings that it names.
 pub(crate) fn read(
-    typed: impl IntoIterator<Item = OsString>,
+    args: impl IntoIterator<Item = OsString>,
     variables: Variables,
 ) -> Result<(Command, Sources), clap::Error> {
-    let typed: Vec<OsString> = typed.into_iter().collect();
-    let matches = command().try_get_matches_from(&typed);
-    let matches = matches.map_err(|error| with_tip(error, &typed, &command()))?;
+    let args: Vec<OsString> = args.into_iter().collect();
+    let matches = command().try_get_matches_from(&args);
+    let matches = matches.map_err(|error| with_tip(error, &args, &command()))?;
     let command = CommandLine::from_arg_matches(&matches)?.command;
     Ok((command, Sources::new(&matches, variables)))
 }
@@ -200,8 +200,8 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_data_dir(typed: &[&str]) {
-        let (_, sources) = read(typed.iter().map(OsString::from), Variables::new()).unwrap();
+    fn check_data_dir(args: &[&str]) {
+        let (_, sources) = read(args.iter().map(OsString::from), Variables::new()).unwrap();
         let mut reader = Reader::new(sources);
         assert_eq!(reader.text(&table::DATA_DIR).as_deref(), Some("x"));
         assert_eq!(reader.origin(&table::DATA_DIR), Origin::Option);
@@ -222,22 +222,22 @@ mod tests {
             (treatment.overrides, treatment.removed_overrides),
             (vec!["-5".to_owned()], vec!["-6.5".to_owned()])
         );
-        for typed in [
+        for args in [
             "exposures p feature f --instance -5",
             "sql exposures p feature f --instance -5",
             "explain p feature f -5",
         ] {
-            let typed = ["flagctl"].into_iter().chain(typed.split(' '));
-            let read = read(typed.map(OsString::from), Variables::new());
+            let args = ["flagctl"].into_iter().chain(args.split(' '));
+            let read = read(args.map(OsString::from), Variables::new());
             assert!(read.is_ok(), "{read:?}");
         }
     }
 
     #[track_caller]
     fn check_tip(options: &str, expected: &str) {
-        let typed = "flagctl revise p feature f --comment why".split(' ');
-        let typed = typed.chain(options.split(' ')).map(OsString::from);
-        let error = read(typed, Variables::new()).unwrap_err().to_string();
+        let args = "flagctl revise p feature f --comment why".split(' ');
+        let args = args.chain(options.split(' ')).map(OsString::from);
+        let error = read(args, Variables::new()).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 
@@ -249,16 +249,16 @@ mod tests {
         check_tip("--remove-override --x", "use '--remove-override=--x'\n");
         check_tip("--control -x", "use '--control=-x'\n");
         check_tip("-o -x", "use '-o=-x'\n");
-        check_tip("-5", "behind all options: '-- -5'\n");
-        check_tip("--yes -5", "behind all options: '-- -5'\n");
+        check_tip("-5", "after all options: '-- -5'\n");
+        check_tip("--yes -5", "after all options: '-- -5'\n");
     }
 
     #[test]
     fn a_salt_may_be_left_out() {
         assert_eq!(revise_args(&[]).format.resalt, None);
         assert_eq!(revise_args(&["--resalt"]).format.resalt, Some(None));
-        for typed in [["--resalt", "f.2"].as_slice(), &["--resalt=f.2"]] {
-            let resalt = revise_args(typed).format.resalt;
+        for args in [["--resalt", "f.2"].as_slice(), &["--resalt=f.2"]] {
+            let resalt = revise_args(args).format.resalt;
             assert_eq!(resalt, Some(Some("f.2".to_owned())));
         }
     }

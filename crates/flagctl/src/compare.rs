@@ -1,4 +1,4 @@
-//! Two services are asked the same, and their answers compared.
+//! Sends the same requests to two services, and compares their answers.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,26 +9,26 @@ use serde::Serialize;
 
 use crate::peer::{Peer, PeerError, Reply};
 
-/// How many questions are asked at once, each of both services.
+/// How many requests are in flight at once, each to both services.
 const AT_ONCE: usize = 16;
 
 /// How many differences of a flag are kept; all are counted.
 const LISTED: usize = 100;
 
-/// Two services, and whom they are asked for.
+/// Two services, and the instances of the requests.
 #[derive(Debug)]
 pub(crate) struct Compare<'a> {
     /// The service of this system.
     pub(crate) ours: &'a Peer,
     /// The other one.
     pub(crate) theirs: &'a Peer,
-    /// Whom they are asked for.
+    /// The instances of the requests.
     pub(crate) instances: &'a [InstanceId<'static>],
-    /// Counts what has been asked.
+    /// Counts the requests.
     pub(crate) progress: &'a Progress,
 }
 
-/// How many questions of a flag are kept that neither answered with a value, each for another cause.
+/// How many requests of a flag are kept that neither answered with a value, each with another cause.
 const CAUSES: usize = 3;
 
 /// How many answers of a flag are equal, and which are not.
@@ -42,7 +42,7 @@ pub(crate) struct Compared {
     pub(crate) differing: u64,
     /// Those that differ, in the order of the instance ids: the first 100.
     pub(crate) differences: Vec<Difference>,
-    /// Why neither served anything: the first instance for each of the first three causes.
+    /// Requests that neither answered with a value: the first instance for each of the first three causes.
     pub(crate) refusals: Vec<Difference>,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Difference {
     pub(crate) theirs: Reply,
 }
 
-/// How many questions have been asked, and of how many.
+/// How many requests were sent, and how many there are.
 #[derive(Debug)]
 pub(crate) struct Progress {
     asked: AtomicU64,
@@ -117,7 +117,7 @@ impl Difference {
 }
 
 impl Progress {
-    /// Nothing asked yet.
+    /// No request was sent yet.
     pub(crate) const fn of(total: u64) -> Self {
         Self {
             asked: AtomicU64::new(0),

@@ -1,4 +1,4 @@
-//! Asks whether a change is really meant.
+//! Asks for confirmation of a change.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
@@ -13,9 +13,9 @@ use crate::output;
 /// What happens without `--yes` if standard input is not a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unattended {
-    /// The command goes on: a script means what it says.
+    /// The command continues without confirmation.
     Proceed,
-    /// The command fails: what it does cannot be undone.
+    /// The command fails, because it cannot be undone.
     Refuse,
 }
 
@@ -34,10 +34,10 @@ pub(crate) enum NotConfirmed {
     /// A person declined.
     #[error("not confirmed; nothing was written")]
     Declined,
-    /// A script would do what cannot be undone.
-    #[error("this cannot be undone, and nobody can be asked: to confirm, add --yes")]
+    /// A script runs a command that cannot be undone, without `--yes`.
+    #[error("this cannot be undone, and standard input is not a terminal: to confirm, add --yes")]
     NeedsYes,
-    /// A script would do what needs a confirmation by name.
+    /// A script makes a change that needs a confirmation by name.
     #[error("{risks}: to confirm, add --yes-i-mean {name}")]
     NeedsName {
         /// The name that confirms it.
@@ -64,26 +64,26 @@ enum Prompt<'a> {
     Person(&'a mut dyn FnMut(&str) -> String),
 }
 
-/// Shows the changes on standard error and asks for what is wanted; a refusal is a failure.
-pub(crate) fn confirm(changes: &[Change], typed: &ConfirmArgs) -> Result<Verdict, NotConfirmed> {
+/// Shows the changes on standard error and asks for the necessary confirmation; a refusal is a failure.
+pub(crate) fn confirm(changes: &[Change], args: &ConfirmArgs) -> Result<Verdict, NotConfirmed> {
     for change in changes {
         output::preview(&change.text());
     }
     if io::stdin().is_terminal() {
-        decide(changes, typed, Prompt::Person(&mut ask))
+        decide(changes, args, Prompt::Person(&mut ask))
     } else {
-        decide(changes, typed, Prompt::Unattended)
+        decide(changes, args, Prompt::Unattended)
     }
 }
 
-/// Says what will be done, and asks whether it is meant.
+/// Shows what will be done, and asks for confirmation.
 pub(crate) fn confirm_action(
     what: &str,
-    typed: &YesArgs,
+    args: &YesArgs,
     unattended: Unattended,
 ) -> Result<(), NotConfirmed> {
     let is_person = io::stdin().is_terminal();
-    if typed.yes || (!is_person && unattended == Unattended::Proceed) {
+    if args.yes || (!is_person && unattended == Unattended::Proceed) {
         return Ok(());
     }
     output::notice(what);
@@ -108,16 +108,16 @@ fn ask(question: &str) -> String {
 
 fn decide(
     changes: &[Change],
-    typed: &ConfirmArgs,
+    args: &ConfirmArgs,
     mut prompt: Prompt<'_>,
 ) -> Result<Verdict, NotConfirmed> {
-    if typed.dry_run {
+    if args.dry_run {
         return Ok(Verdict::DryRun);
     }
     let mut has_asked = false;
     for change in changes.iter().filter(|change| !change.risks.is_empty()) {
         let name = change.name();
-        if typed.yes_i_mean.iter().any(|meant| meant == name.as_str()) {
+        if args.yes_i_mean.iter().any(|meant| meant == name.as_str()) {
             continue;
         }
         let risks: Vec<String> = change.risks.iter().map(ToString::to_string).collect();
@@ -129,12 +129,12 @@ fn decide(
             });
         };
         has_asked = true;
-        if ask(&format!("{risks}. Type the name of the flag to go on:")) != name.as_str() {
+        if ask(&format!("{risks}. Type the name of the flag to continue:")) != name.as_str() {
             return Err(NotConfirmed::Declined);
         }
     }
     let is_meant = match prompt {
-        Prompt::Person(ask) => typed.yes || has_asked || agrees(ask),
+        Prompt::Person(ask) => args.yes || has_asked || agrees(ask),
         Prompt::Unattended => true,
     };
     if is_meant {
@@ -166,7 +166,7 @@ mod tests {
         risk.map_or(change.clone(), |risk| change.with_risk(risk))
     }
 
-    fn typed(yes: bool, meant: &[&str]) -> ConfirmArgs {
+    fn args(yes: bool, meant: &[&str]) -> ConfirmArgs {
         ConfirmArgs {
             yes,
             dry_run: false,
@@ -174,10 +174,10 @@ mod tests {
         }
     }
 
-    /// What is decided, and what was asked, when the person answers so; `None` if there is nobody.
+    /// The decision and the number of questions for this answer of a person; `None` if there is no person.
     fn decided(
         change: &Change,
-        typed: &ConfirmArgs,
+        args: &ConfirmArgs,
         answer: Option<&str>,
     ) -> (Option<Verdict>, Vec<String>) {
         let mut questions = Vec::new();
@@ -190,74 +190,68 @@ mod tests {
         } else {
             Prompt::Unattended
         };
-        let verdict = decide(std::slice::from_ref(change), typed, asked).ok();
+        let verdict = decide(std::slice::from_ref(change), args, asked).ok();
         (verdict, questions)
     }
 
     #[track_caller]
     fn check(
         risk: Option<Risk>,
-        typed: &ConfirmArgs,
+        args: &ConfirmArgs,
         answer: Option<&str>,
         verdict: Option<Verdict>,
         questions: usize,
     ) {
-        let (found, asked) = decided(&change(risk), typed, answer);
+        let (found, asked) = decided(&change(risk), args, answer);
         assert_eq!((found, asked.len()), (verdict, questions), "{asked:?}");
     }
 
     #[test]
     fn a_person_is_asked_and_nobody_else() {
-        check(None, &typed(false, &[]), Some("y"), Some(Verdict::Write), 1);
+        check(None, &args(false, &[]), Some("y"), Some(Verdict::Write), 1);
         check(
             None,
-            &typed(false, &[]),
+            &args(false, &[]),
             Some("Yes"),
             Some(Verdict::Write),
             1,
         );
         for answer in ["", "n", "f"] {
-            check(None, &typed(false, &[]), Some(answer), None, 1);
+            check(None, &args(false, &[]), Some(answer), None, 1);
         }
-        check(None, &typed(true, &[]), Some(""), Some(Verdict::Write), 0);
-        check(None, &typed(false, &[]), None, Some(Verdict::Write), 0);
+        check(None, &args(true, &[]), Some(""), Some(Verdict::Write), 0);
+        check(None, &args(false, &[]), None, Some(Verdict::Write), 0);
     }
 
     #[test]
     fn a_risk_wants_the_name() {
         let risk = Some(Risk::Everybody);
-        check(risk, &typed(true, &[]), Some("f"), Some(Verdict::Write), 1);
-        check(risk, &typed(true, &[]), Some("y"), None, 1);
-        check(risk, &typed(true, &[]), None, None, 0);
+        check(risk, &args(true, &[]), Some("f"), Some(Verdict::Write), 1);
+        check(risk, &args(true, &[]), Some("y"), None, 1);
+        check(risk, &args(true, &[]), None, None, 0);
         check(
             risk,
-            &typed(false, &["g", "f"]),
+            &args(false, &["g", "f"]),
             None,
             Some(Verdict::Write),
             0,
         );
-        check(
-            risk,
-            &typed(true, &["f"]),
-            Some(""),
-            Some(Verdict::Write),
-            0,
-        );
+        check(risk, &args(true, &["f"]), Some(""), Some(Verdict::Write), 0);
     }
 
     #[test]
     fn a_dry_run_asks_nothing_and_writes_nothing() {
-        let typed = ConfirmArgs {
+        let args = ConfirmArgs {
             dry_run: true,
             ..ConfirmArgs::default()
         };
         check(
             Some(Risk::Resalt),
-            &typed,
+            &args,
             Some("f"),
             Some(Verdict::DryRun),
             0,
         );
-        check(None, &typed, None, Some(Verdict::DryRun), 0);
+        check(None, &args, None, Some(Verdict::DryRun), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! What a command works with besides its arguments: the settings, and the stores that it opens by them.
+//! The context of a command besides its arguments: the settings, and the stores that it opens.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, StoreFailure};
 use crate::output::{self, with_progress};
 
-/// What a command works with besides its arguments.
+/// The context of a command besides its arguments.
 #[derive(Debug)]
 pub(crate) struct Context {
     /// The variables of the environment.
@@ -38,7 +38,7 @@ enum Open {
 /// Which parts of a store a command needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Needs {
-    /// The flags alone.
+    /// Only the flags.
     Flags,
     /// The flags and the exposure log.
     FlagsAndLog,
@@ -48,17 +48,17 @@ pub(crate) enum Needs {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreNotOpened {
     /// There is no such store yet, and the command creates none.
-    #[error("there is no {place} yet; `flagctl init` creates it")]
+    #[error("there is no {display_name} yet; `flagctl init` creates it")]
     Missing {
-        /// Where it should be.
-        place: String,
+        /// Its name in messages.
+        display_name: String,
     },
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenStoreError),
     /// Bigtable cannot be used, and no setting has named it as the store.
     #[error(
-        "the store is Bigtable {because}; for local files say --store embedded, or set FLAG_STORE=embedded"
+        "the store is Bigtable {because}; for local files use --store embedded, or set FLAG_STORE=embedded"
     )]
     ImpliedBigtable {
         /// Which setting implies Bigtable.
@@ -83,14 +83,14 @@ impl From<OpenError> for StoreNotOpened {
     }
 }
 
-/// Refuses a folder that lacks what is needed of a store.
+/// Refuses a folder that lacks a part that is needed.
 pub(crate) fn ensure_exists(settings: &StoreSettings, needs: Needs) -> Result<(), StoreNotOpened> {
     let StoreSettings::Embedded(folder) = settings else {
         return Ok(());
     };
     if !EmbeddedStore::is_there(folder)? {
-        let place = settings.place();
-        return Err(StoreNotOpened::Missing { place });
+        let display_name = settings.display_name();
+        return Err(StoreNotOpened::Missing { display_name });
     }
     if needs == Needs::FlagsAndLog && !EmbeddedLog::is_there(folder)? {
         let [left, path] = EmbeddedStore::files(folder);
@@ -132,9 +132,9 @@ impl Context {
         &self.settings
     }
 
-    /// Where the store is, for people.
-    pub(crate) fn place(&self) -> String {
-        self.settings.place()
+    /// The name of the store in messages.
+    pub(crate) fn display_name(&self) -> String {
+        self.settings.display_name()
     }
 
     /// Opens the flags; a store that does not exist is an error.
@@ -158,7 +158,7 @@ impl Context {
             self.open_log(&self.settings).await?;
             output::notice(&format!(
                 "there was no {} yet; it is created now",
-                self.place()
+                self.display_name()
             ));
         }
         Ok(store)
@@ -177,7 +177,7 @@ impl Context {
     }
 
     async fn open_flags(&self) -> Result<FlagStore, Failure> {
-        let opening = format!("opening the {}", self.place());
+        let opening = format!("opening the {}", self.display_name());
         let rows = with_progress(opening, self.open_rows(&self.settings)).await?;
         Ok(FlagStore::new(rows, Arc::new(SystemClock)).with_options(self.rows))
     }
@@ -204,14 +204,14 @@ impl Context {
         Ok(log)
     }
 
-    /// The error of a store that cannot be opened; says why it is Bigtable if no setting has named it.
+    /// The error of a store that cannot be opened; explains why it is Bigtable if no setting has named it.
     pub(crate) fn not_opened(
         &self,
         settings: &StoreSettings,
         source: OpenStoreError,
     ) -> StoreNotOpened {
         let because = Reader::new(self.sources.clone()).origin(&table::STORE);
-        let is_default = settings.place() == self.place();
+        let is_default = settings.display_name() == self.display_name();
         match (settings, &because) {
             (StoreSettings::Bigtable(_), Origin::Implied { .. }) if is_default => {
                 StoreNotOpened::ImpliedBigtable {
@@ -225,8 +225,11 @@ impl Context {
 
     /// The error of a store that failed.
     pub(crate) fn store_failed(&self, source: StoreError) -> StoreFailure {
-        let place = self.place();
-        StoreFailure { place, source }
+        let display_name = self.display_name();
+        StoreFailure {
+            display_name,
+            source,
+        }
     }
 
     fn close_at_end(&self, open: Open) {
@@ -234,7 +237,7 @@ impl Context {
         all.push(open);
     }
 
-    /// Closes what is open, so that local files hold what was written to them.
+    /// Closes the stores, so that all writes are in the local files.
     pub(crate) async fn close(&self) {
         let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
         for open in open {

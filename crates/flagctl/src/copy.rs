@@ -1,8 +1,8 @@
 //! Copies rows from one store to another, byte for byte, overwriting none.
 //!
-//! The head row is no row to copy: it tells of the store that it is in. Once all rows are there, the head row of the
-//! other store is told which rows are newest in it, so that services notice. Of each flag the newest row goes first:
-//! a service that looks meanwhile never serves an older revision.
+//! The head row is not copied, because it describes its own store. After all rows are copied, the head row of the
+//! target is updated with the newest rows, so that services notice the change. The newest row of each flag is copied
+//! first: a service that reads meanwhile never serves an older revision.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,7 +22,7 @@ use crate::failure::StoreFailure;
 /// How many rows are written at once.
 const AT_ONCE: usize = 16;
 
-/// How many rows that are there with other content are named.
+/// How many rows that exist with other content are listed.
 const NAMED: usize = 1_000;
 
 /// Whether rows are written.
@@ -30,11 +30,11 @@ const NAMED: usize = 1_000;
 pub(crate) enum Mode {
     /// They are.
     Write,
-    /// It is only looked which ones would be.
+    /// They are only counted.
     DryRun,
 }
 
-/// From where to where, and how far it is.
+/// A copy from one store to another, and its progress.
 #[derive(Debug)]
 pub(crate) struct Copy<'a> {
     pub(crate) from: &'a AdminStore,
@@ -44,36 +44,36 @@ pub(crate) struct Copy<'a> {
     pub(crate) progress: &'a CopyProgress,
 }
 
-/// The store that is written; in a dry run only what is there of it.
+/// The store that is written; in a dry run only its existing parts.
 #[derive(Debug)]
 pub(crate) struct Target {
-    /// Where it is, for people.
-    pub(crate) place: String,
+    /// Its name in messages.
+    pub(crate) display_name: String,
     pub(crate) flags: Option<AdminStore>,
     /// Its exposure log, if exposures are copied too.
     pub(crate) log: Option<Arc<dyn ExposureLog>>,
 }
 
-/// How many rows have been looked at.
+/// How many rows have been processed.
 #[derive(Debug, Default)]
 pub(crate) struct CopyProgress(AtomicU64);
 
-/// What became of the rows of a table.
+/// The results for the rows of a table.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Copied {
+pub(crate) struct CopyCounts {
     /// How many were written.
     pub(crate) written: u64,
-    /// How many were there, the same.
+    /// How many existed with the same cells.
     pub(crate) already_there: u64,
-    /// How many were there with other cells, and stayed so.
+    /// How many existed with other cells, and were not changed.
     pub(crate) differing: u64,
-    /// The keys of those, as many as are named.
+    /// The keys of the first of those.
     pub(crate) conflicts: Vec<String>,
-    /// When the last revision of each flag by key was made, in the store that was copied from, if that tells.
+    /// The time of the last revision of each flag by key in the source store, if the key has a valid time.
     pub(crate) flags: BTreeMap<FlagKey, Option<Timestamp>>,
 }
 
-/// What became of a row.
+/// The result for a row.
 enum RowOutcome {
     Copied,
     AlreadyThere,
@@ -82,10 +82,10 @@ enum RowOutcome {
 
 impl Copy<'_> {
     /// Copies the rows of flags, from the last key to the first.
-    pub(crate) async fn flags(&self) -> Result<Copied, StoreFailure> {
+    pub(crate) async fn flags(&self) -> Result<CopyCounts, StoreFailure> {
         let scan = project_rows(self.project).descending();
         let mut pages = Pages::new(&*self.from.rows, scan);
-        let mut copied = Copied::default();
+        let mut copied = CopyCounts::default();
         let mut subject = None;
         loop {
             let page = pages.next().await;
@@ -109,8 +109,11 @@ impl Copy<'_> {
     }
 
     /// Copies the exposures of a log.
-    pub(crate) async fn exposures(&self, from: &dyn ExposureLog) -> Result<Copied, StoreFailure> {
-        let mut copied = Copied::default();
+    pub(crate) async fn exposures(
+        &self,
+        from: &dyn ExposureLog,
+    ) -> Result<CopyCounts, StoreFailure> {
+        let mut copied = CopyCounts::default();
         let mut after = None;
         loop {
             let of = ExposureScope::Project(self.project);
@@ -126,8 +129,8 @@ impl Copy<'_> {
         }
     }
 
-    /// Tells the head row of what was copied; gives back the flags that have a newer revision there anyway.
-    pub(crate) async fn announce(&self, copied: &Copied) -> Result<Vec<FlagKey>, StoreFailure> {
+    /// Updates the head row of the target; returns the flags that have a newer revision there.
+    pub(crate) async fn announce(&self, copied: &CopyCounts) -> Result<Vec<FlagKey>, StoreFailure> {
         let mut newer = Vec::new();
         let (Mode::Write, Some(to)) = (self.mode, &self.to.flags) else {
             return Ok(newer);
@@ -143,7 +146,7 @@ impl Copy<'_> {
         Ok(newer)
     }
 
-    /// When the newest revision that counts was made, in the store that was copied from.
+    /// The time of the newest revision in the source store.
     async fn newest_copied(&self, flag: &FlagKey) -> Result<Option<Timestamp>, StoreFailure> {
         let newest = self.from.flags().latest_revision_row(flag).await;
         let newest = newest.map_err(|source| self.from.failed(source))?;
@@ -153,7 +156,7 @@ impl Copy<'_> {
     async fn count(
         &self,
         outcomes: impl Iterator<Item = impl Future<Output = Result<RowOutcome, StoreError>>>,
-        copied: &mut Copied,
+        copied: &mut CopyCounts,
     ) -> Result<(), StoreFailure> {
         let mut outcomes = stream::iter(outcomes).buffer_unordered(AT_ONCE);
         while let Some(outcome) = outcomes.next().await {
@@ -186,7 +189,7 @@ impl Copy<'_> {
         Ok(self.outcome(there.map(|there| there == record), key))
     }
 
-    /// What becomes of a row of this key; `same` says how one with its key is that is there.
+    /// The result for a row of this key; `same` is whether the existing row has the same cells, `None` if there is none.
     fn outcome(&self, same: Option<bool>, key: Vec<u8>) -> RowOutcome {
         match same {
             Some(true) => RowOutcome::AlreadyThere,
@@ -198,12 +201,15 @@ impl Copy<'_> {
 
 impl Target {
     fn failed(&self, source: StoreError) -> StoreFailure {
-        let place = self.place.clone();
-        StoreFailure { place, source }
+        let display_name = self.display_name.clone();
+        StoreFailure {
+            display_name,
+            source,
+        }
     }
 }
 
-impl Copied {
+impl CopyCounts {
     /// How many rows there were to copy.
     pub(crate) fn total(&self) -> u64 {
         self.written + self.already_there + self.differing

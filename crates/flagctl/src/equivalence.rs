@@ -1,4 +1,4 @@
-//! Whether two revisions are equivalent: whether they decide the same for every instance.
+//! Whether two revisions are equivalent: they make the same decision for every instance.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ type Assignment<'r> = (String, &'r FlagValue);
 /// Whether every instance receives the same value in the same rollout group from both, for the same reason.
 pub(crate) fn are_equivalent(one: &Revision, other: &Revision) -> bool {
     let (line, other_line) = (line(one), line(other));
-    let is_placed_alike = one.format.places_equally(&other.format) || is_even(&line);
+    let is_placed_alike = one.format.assigns_equal_buckets(&other.format) || is_even(&line);
     one.control == other.control
         && overrides(one) == overrides(other)
         && line == other_line
         && is_placed_alike
 }
 
-/// What each override list gives.
+/// What the ids of each override list receive.
 fn overrides(revision: &Revision) -> BTreeMap<&str, Assignment<'_>> {
     let treatments = revision.treatments.iter().enumerate();
     let overrides = treatments.flat_map(|(at, treatment)| {
@@ -28,7 +28,7 @@ fn overrides(revision: &Revision) -> BTreeMap<&str, Assignment<'_>> {
     overrides.collect()
 }
 
-/// What each stretch of the rollout line gives, as long as possible, from its beginning; control where there is none.
+/// What each range of the rollout line receives, merged and in order; control for buckets that no treatment owns.
 fn line(revision: &Revision) -> Vec<((u32, u32), Assignment<'_>)> {
     let treatments = revision.treatments.iter().zip(groups(revision));
     let mut ranges: Vec<(BucketRange, Assignment<'_>)> = treatments
@@ -48,7 +48,7 @@ fn line(revision: &Revision) -> Vec<((u32, u32), Assignment<'_>)> {
     line
 }
 
-/// Whether all of the line gives the same, so that it doesn't matter where an instance stands on it.
+/// Whether all buckets receive the same, so that the bucket of an instance doesn't matter.
 fn is_even(line: &[((u32, u32), Assignment<'_>)]) -> bool {
     match line {
         [] => true,

@@ -1,4 +1,4 @@
-//! How a command fails: what a person reads on standard error, and the exit code that a script reads.
+//! Failures of a command: the message on standard error, and the exit code.
 //!
 //! Knows no command. Each module has an error of its own; `?` turns it into a [`Failure`].
 mod store;
@@ -6,6 +6,7 @@ mod store;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io;
+use std::iter::successors;
 
 pub(crate) use self::store::{StoreFailure, append_exit_code, read_exit_code};
 use crate::exit_code::ExitCode;
@@ -33,13 +34,13 @@ pub(crate) struct Failure {
 /// What is printed about a failure.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// Lines for standard error; none if the output of the command says everything.
+    /// Lines for standard error; none if the output of the command explains the failure.
     Message(String),
     /// Help or the version, for standard output.
     Help(clap::Error),
 }
 
-/// The operating system refused what every program needs.
+/// The operating system did not provide what the program needs to start.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start")]
 pub(crate) struct CannotStart(#[from] pub(crate) io::Error);
@@ -95,19 +96,29 @@ impl CommandError for flag_settings::SettingErrors {
     }
 }
 
-/// The problems, then the causes, each said once.
+/// An error with its causes, on one line.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    add_causes(&mut text, error, |cause| format!(": {cause}"));
+    text
+}
+
+/// The problems, then the causes, each on a line of its own.
 fn message(error: &dyn CommandError) -> String {
     let mut message = String::new();
     for problem in error.problems() {
         let _ = writeln!(message, "error: {problem}");
     }
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !message.contains(&cause_text) {
-            let _ = writeln!(message, "caused by: {cause_text}");
-        }
-        source = cause.source();
-    }
+    add_causes(&mut message, error, |cause| format!("caused by: {cause}\n"));
     message
+}
+
+/// Adds the causes of an error, outermost first, except those whose message the text contains already.
+fn add_causes(text: &mut String, error: &dyn Error, shown: impl Fn(&str) -> String) {
+    let causes = successors(error.source(), |&cause| cause.source());
+    for cause in causes.map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(&shown(&cause));
+        }
+    }
 }

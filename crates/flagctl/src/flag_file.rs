@@ -1,6 +1,6 @@
-//! The flags of a project as a file that people review: read with all its mistakes told, and written.
+//! The flags of a project as a file that people review: reads it, reporting all errors together, and writes it.
 //!
-//! No I/O, no store. `docs/flag-file.md` tells the fields; what a file means for a store is [`crate::apply`]'s business.
+//! No I/O, no store. `docs/flag-file.md` describes the fields; [`crate::apply`] compares a file with a store.
 mod fields;
 mod node;
 mod read;
@@ -28,20 +28,20 @@ pub(crate) struct FlagFile {
     pub(crate) flags: Vec<FlagInFile>,
 }
 
-/// A flag; what the file doesn't say of it stays as it is.
+/// A flag; what the file leaves out stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FlagInFile {
-    /// Where it stands in the file.
-    pub(crate) place: Position,
+    /// Its position in the file.
+    pub(crate) position: Position,
     /// The flag.
     pub(crate) flag: FlagKey,
-    /// What it is for.
+    /// Its metadata.
     pub(crate) metadata: Option<MetadataParts>,
-    /// Who gets what.
+    /// Which instances get which value.
     pub(crate) revision: Option<RevisionInFile>,
 }
 
-/// Who gets what.
+/// Which instances get which value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RevisionInFile {
     /// The version; none for the one that the flag has.
@@ -50,29 +50,29 @@ pub(crate) struct RevisionInFile {
     pub(crate) algorithm: Option<HashAlgorithm>,
     /// The salt; none for the one that the flag has.
     pub(crate) salt: Option<Salt>,
-    /// What everybody gets whom no treatment takes.
+    /// The control value.
     pub(crate) control: FlagValue,
-    /// The treatments, none if the file leaves them out; their ranges count only for a flag that has none yet.
+    /// The treatments, none if the file leaves them out; their ranges are used only for a flag that has none yet.
     pub(crate) treatments: Option<Vec<Treatment>>,
 }
 
-/// Something in a file that cannot be.
+/// An error in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FileMistake {
-    /// Where it stands.
-    pub(crate) place: Position,
+pub(crate) struct FileError {
+    /// Its position.
+    pub(crate) position: Position,
     /// The field, and what is wrong with it.
     pub(crate) message: String,
 }
 
-/// Everything in a file that cannot be.
+/// All errors in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FileMistakes(pub(crate) Vec<FileMistake>);
+pub(crate) struct FileErrors(pub(crate) Vec<FileError>);
 
-impl std::error::Error for FileMistakes {}
+impl std::error::Error for FileErrors {}
 
-impl fmt::Display for FileMistakes {
-    /// One mistake a line.
+impl fmt::Display for FileErrors {
+    /// One error per line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, mistake) in self.0.iter().enumerate() {
             write!(f, "{}{mistake}", if at == 0 { "" } else { "\n" })?;
@@ -81,9 +81,9 @@ impl fmt::Display for FileMistakes {
     }
 }
 
-impl fmt::Display for FileMistake {
+impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, message } = self;
-        write!(f, "{place}: {message}")
+        let Self { position, message } = self;
+        write!(f, "{position}: {message}")
     }
 }

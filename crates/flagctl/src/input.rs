@@ -1,4 +1,4 @@
-//! Files that a person names, of which `-` is standard input.
+//! Files given as arguments; `-` is standard input.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::exit_code::ExitCode;
 use crate::failure::CommandError;
 
-/// A file that was named cannot be read.
+/// A file cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {}", input_name(path))]
 pub(crate) struct InputError {
@@ -18,7 +18,7 @@ pub(crate) struct InputError {
 impl CommandError for InputError {
     fn exit_code(&self) -> ExitCode {
         match self.source.kind() {
-            // The file holds something other than UTF-8, or too much.
+            // The file is not UTF-8, or too large.
             io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge => ExitCode::Refused,
             _ => ExitCode::Failed,
         }

@@ -12,7 +12,7 @@ use flag_model::{
 
 pub(crate) use self::error::ArgumentError;
 use self::error::named;
-pub(crate) use self::treatments::place;
+pub(crate) use self::treatments::assign_buckets;
 use crate::args::{AddArgs, FlagArgs, OwnerArgs, ReviseArgs};
 use crate::environment::Variables;
 use crate::owner::{OWNER_VARIABLES, non_blank};
@@ -21,12 +21,12 @@ use crate::shell::word;
 /// How many options a message spells out.
 const LISTED: usize = 5;
 
-/// The flag that was named.
-pub(crate) fn flag(typed: &FlagArgs) -> Result<FlagKey, ArgumentError> {
+/// The flag that the arguments name.
+pub(crate) fn flag(args: &FlagArgs) -> Result<FlagKey, ArgumentError> {
     Ok(FlagKey {
-        project: ProjectName::new(&typed.project)?,
-        flag_type: typed.flag_type,
-        name: FlagName::new(&typed.name)?,
+        project: ProjectName::new(&args.project)?,
+        flag_type: args.flag_type,
+        name: FlagName::new(&args.name)?,
     })
 }
 
@@ -44,26 +44,26 @@ pub(crate) fn new_name(flag: &FlagKey, allowed: NewName) -> Result<(), Invalid> 
 
 /// The first metadata of a flag.
 pub(crate) fn metadata(
-    typed: &AddArgs,
+    args: &AddArgs,
     variables: &Variables,
 ) -> Result<MetadataParts, ArgumentError> {
-    let flag = flag(&typed.flag)?;
+    let flag = flag(&args.flag)?;
     Ok(MetadataParts {
         flag,
-        description: required_text("Description", &typed.description)?,
-        owner: Some(owner(&typed.owner, variables)?),
+        description: required_text("Description", &args.description)?,
+        owner: Some(owner(&args.owner, variables)?),
         edited_by: Some(editor(variables)?),
-        ticket: typed.ticket.clone(),
-        tags: typed
+        ticket: args.ticket.clone(),
+        tags: args
             .tags
             .iter()
             .map(|tag| self::tag(tag))
             .collect::<Result<_, _>>()?,
-        expires_on: typed.expires_on,
+        expires_on: args.expires_on,
     })
 }
 
-/// A tag, which is one: a list of them has an option each.
+/// A tag; a comma-separated list is refused.
 pub(crate) fn tag(text: &str) -> Result<String, ArgumentError> {
     if text.contains(',') {
         return Err(ArgumentError::Usage(one_by_one("--tag", "tag", text)));
@@ -71,49 +71,49 @@ pub(crate) fn tag(text: &str) -> Result<String, ArgumentError> {
     Ok(text.to_owned())
 }
 
-/// How several things are typed of which each has an option of its own.
+/// The refusal of a comma-separated list, with one option per item.
 fn one_by_one(option: &str, what: &str, text: &str) -> String {
     let parts = text
         .split(',')
         .map(str::trim)
         .filter(|part| !part.is_empty());
     let options = parts.map(|part| {
-        // What begins like an option is none only so.
+        // A part that begins with a hyphen needs a `=`.
         let between = if part.starts_with('-') { '=' } else { ' ' };
         format!("{option}{between}{}", word(part))
     });
     let options: Vec<String> = options.take(LISTED).collect();
     let (found, options) = (quoted(text), options.join(" "));
     format!(
-        "{option}: found {found}, which would be one {what} with a comma in it; say `{options}`"
+        "{option}: found {found}, which would be one {what} with a comma in it; use `{options}`"
     )
 }
 
-/// The next revision of a flag: what was typed, on top of the newest one, if that can be read; `format` is how the flag
-/// places instances, if it does, and `v1` the digest of version 1.
+/// The next revision of a flag: the arguments applied to the newest one, if that can be read; `format` is the flag's
+/// format, if it has one, and `v1` the default digest of version 1.
 pub(crate) fn revision(
     flag: &FlagKey,
     newest: Option<&Revision>,
     format: Option<&Format>,
-    typed: &ReviseArgs,
+    args: &ReviseArgs,
     v1: HashAlgorithm,
     variables: &Variables,
 ) -> Result<RevisionParts, ArgumentError> {
-    let format = format::plan(flag, format, &typed.format, v1)?;
-    let control = control(flag, newest, typed)?;
+    let format = format::plan(flag, format, &args.format, v1)?;
+    let control = control(flag, newest, args)?;
     let rules = treatments::Rules {
         control: &control,
         version: format.version(),
         is_first: newest.is_none(),
     };
-    let treatments = treatments::edit(newest, &typed.treatment, &rules)?;
+    let treatments = treatments::edit(newest, &args.treatment, &rules)?;
     let mut parts = RevisionParts {
         flag: flag.clone(),
         format,
         control,
         treatments,
-        comment: required_text("Comment", &typed.comment)?,
-        owner: Some(owner(&typed.owner, variables)?),
+        comment: required_text("Comment", &args.comment)?,
+        owner: Some(owner(&args.owner, variables)?),
         rollback_of: None,
     };
     if newest.is_some_and(|newest| is_unchanged(newest, &parts)) {
@@ -121,7 +121,7 @@ pub(crate) fn revision(
         return Err(ArgumentError::Usage(message));
     }
     let keeps_buckets = newest.is_none_or(|newest| newest.format == parts.format);
-    treatments::place(&mut parts, keeps_buckets);
+    treatments::assign_buckets(&mut parts, keeps_buckets);
     Ok(parts)
 }
 
@@ -135,13 +135,13 @@ pub(crate) fn is_unchanged(newest: &Revision, parts: &RevisionParts) -> bool {
 fn control(
     flag: &FlagKey,
     newest: Option<&Revision>,
-    typed: &ReviseArgs,
+    args: &ReviseArgs,
 ) -> Result<FlagValue, ArgumentError> {
-    match (&typed.control, newest) {
+    match (&args.control, newest) {
         (Some(text), _) => value(flag, "--control", text),
         (None, Some(newest)) => Ok(newest.control.clone()),
         (None, None) => Err(ArgumentError::Usage(format!(
-            "--control is required: {flag} has no revision yet that says what everybody gets"
+            "--control is required: {flag} has no revision yet whose control value could be kept"
         ))),
     }
 }
@@ -150,7 +150,7 @@ fn value(flag: &FlagKey, option: &str, text: &str) -> Result<FlagValue, Argument
     FlagValue::parse(flag.flag_type, text).map_err(|invalid| named(option, invalid))
 }
 
-/// Refuses a last day that has passed already, which a mistyped year makes of most.
+/// Refuses a day in the past, usually a mistyped year.
 pub(crate) fn not_past(last: Option<Date>, today: Option<Date>) -> Result<(), ArgumentError> {
     match last.zip(today) {
         Some((last, today)) if last < today => {
@@ -161,7 +161,7 @@ pub(crate) fn not_past(last: Option<Date>, today: Option<Date>) -> Result<(), Ar
     }
 }
 
-/// A text that must say something.
+/// A text that must not be blank.
 pub(crate) fn required_text(field: &str, text: &str) -> Result<String, ArgumentError> {
     if text.trim().is_empty() {
         return Err(Invalid::new(field, quoted(text), "some text").into());
@@ -169,20 +169,20 @@ pub(crate) fn required_text(field: &str, text: &str) -> Result<String, ArgumentE
     Ok(text.to_owned())
 }
 
-/// Whoever was named, else whoever does this.
-pub(crate) fn owner(typed: &OwnerArgs, variables: &Variables) -> Result<OwnerId, ArgumentError> {
-    match &typed.owner {
+/// The owner in the arguments, else the current user.
+pub(crate) fn owner(args: &OwnerArgs, variables: &Variables) -> Result<OwnerId, ArgumentError> {
+    match &args.owner {
         Some(owner) => named_owner(owner),
         None => editor(variables),
     }
 }
 
-/// Whoever `--owner` names.
+/// The owner in `--owner`.
 pub(crate) fn named_owner(owner: &str) -> Result<OwnerId, ArgumentError> {
     OwnerId::new(required_text("--owner", owner)?).map_err(|invalid| named("--owner", invalid))
 }
 
-/// Whoever does this, as the environment says.
+/// The current user, from the environment.
 pub(crate) fn editor(variables: &Variables) -> Result<OwnerId, ArgumentError> {
     for name in OWNER_VARIABLES {
         if let Some(value) = non_blank(variables, name) {

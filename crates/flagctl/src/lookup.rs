@@ -1,4 +1,4 @@
-//! Look-ups that several commands share, each with an error that says what is missing.
+//! Look-ups that several commands share; each has an error that names what is missing.
 
 use flag_model::{FlagKey, Format, Metadata, Revision, Timestamp};
 use flag_store::{FlagStore, ReadError};
@@ -13,7 +13,7 @@ use crate::stored::Stored;
 /// How many of the newest revisions of a flag are searched.
 pub(crate) const SEARCHED_REVISIONS: usize = 1_000;
 
-/// Why a row that counts was not found.
+/// Why the newest row was not found.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LookupError {
     /// The row cannot be read.
@@ -45,7 +45,7 @@ impl CommandError for LookupError {
     }
 }
 
-/// The metadata that counts.
+/// The newest metadata.
 pub(crate) async fn metadata(
     store: &FlagStore,
     flag: &FlagKey,
@@ -55,7 +55,7 @@ pub(crate) async fn metadata(
     read.map_err(|error| unread("metadata", flag, error))
 }
 
-/// The metadata that counts, readable or not: for commands that show or replace it.
+/// The newest metadata, readable or not: for commands that show or replace it.
 pub(crate) async fn stored_metadata(
     store: &FlagStore,
     flag: &FlagKey,
@@ -75,7 +75,7 @@ pub(crate) async fn stored_revision(
     or_unreadable(read).map_err(|error| unread("newest revision", flag, error))
 }
 
-/// How a flag places instances: as its revision in force does, or as an older one if that cannot be read.
+/// The format of a flag: that of its revision in force, or of an older one if that cannot be read.
 pub(crate) async fn stored_format(
     context: &Context,
     store: &FlagStore,

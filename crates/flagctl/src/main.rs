@@ -1,7 +1,6 @@
 //! `flagctl`: adds, revises and reads flags, in either store.
 //!
-//! Speaks HTTP only to compare the answers of services ([`peer`]), and decides about instances only to explain what they
-//! receive.
+//! Uses HTTP only to compare the answers of services ([`peer`]), and makes decisions only to explain them.
 //!
 //! Modules use those below them:
 //! - [`run`] reads the [`command_line`] and runs one of the [`commands`], one file each

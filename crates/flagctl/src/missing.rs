@@ -1,4 +1,4 @@
-//! Flags and projects that do not exist, and which ones were perhaps meant.
+//! Errors about flags and projects that do not exist, with suggestions.
 
 use std::time::Duration;
 
@@ -11,42 +11,45 @@ use crate::failure::CommandError;
 use crate::output::with_progress;
 use crate::suggestions::{closest, similar_flags};
 
-/// How long a command looks for names that were perhaps meant.
+/// How long a command searches for similar names.
 const SEARCH_TIME: Duration = Duration::from_secs(2);
 
-/// Something that was named does not exist.
+/// A flag or a project does not exist.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Missing {
     /// A flag.
-    #[error("no flag {flag} in the {place}{advice}{}", suggestion(flag, meant))]
+    #[error(
+        "no flag {flag} in the {display_name}{advice}{}",
+        suggestion_text(flag, suggestion)
+    )]
     Flag {
         /// The flag.
         flag: FlagKey,
         /// The store.
-        place: String,
+        display_name: String,
         /// What to do about it.
         advice: &'static str,
-        /// What was perhaps meant.
-        meant: Meant,
+        /// The suggestion.
+        suggestion: Suggestion,
     },
     /// A project has no row.
-    #[error("project {project} has no rows in the {place}{}", did_you_mean(meant.as_ref()))]
+    #[error("project {project} has no rows in the {display_name}{}", did_you_mean(suggestion.as_ref()))]
     Project {
         /// The project.
         project: ProjectName,
         /// The store.
-        place: String,
-        /// The project that was perhaps meant.
-        meant: Option<ProjectName>,
+        display_name: String,
+        /// The project to suggest.
+        suggestion: Option<ProjectName>,
     },
 }
 
-/// What was perhaps meant instead of a flag that does not exist.
+/// A suggestion for a flag that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Meant {
+pub(crate) enum Suggestion {
     /// One of these flags of the project.
     Flags(Vec<FlagKey>),
-    /// This other project, if any: the one that was named has no flags.
+    /// This other project, if any, as the given one has no flags.
     Project(Option<ProjectName>),
 }
 
@@ -65,22 +68,22 @@ pub(crate) async fn missing_flag(
 ) -> Missing {
     let flags = store.flags_with_latest(&flag.project);
     let flags = tokio::time::timeout(SEARCH_TIME, flags);
-    let meant = match with_progress(format!("looking for flags like {flag}"), flags).await {
+    let suggestion = match with_progress(format!("looking for flags like {flag}"), flags).await {
         Ok(Ok(flags)) if flags.is_empty() => {
-            Meant::Project(similar_project(store, &flag.project).await)
+            Suggestion::Project(similar_project(store, &flag.project).await)
         }
         Ok(Ok(flags)) => {
             let similar = similar_flags(&flag, flags.iter().map(|entry| &entry.flag));
-            Meant::Flags(similar.into_iter().cloned().collect())
+            Suggestion::Flags(similar.into_iter().cloned().collect())
         }
-        Ok(Err(_)) | Err(_) => Meant::Flags(Vec::new()),
+        Ok(Err(_)) | Err(_) => Suggestion::Flags(Vec::new()),
     };
-    let place = context.place();
+    let display_name = context.display_name();
     Missing::Flag {
         flag,
-        place,
+        display_name,
         advice,
-        meant,
+        suggestion,
     }
 }
 
@@ -88,13 +91,13 @@ pub(crate) async fn missing_flag(
 pub(crate) async fn missing_project(
     store: &FlagStore,
     project: ProjectName,
-    place: String,
+    display_name: String,
 ) -> Missing {
-    let meant = similar_project(store, &project).await;
+    let suggestion = similar_project(store, &project).await;
     Missing::Project {
         project,
-        place,
-        meant,
+        display_name,
+        suggestion,
     }
 }
 
@@ -103,27 +106,30 @@ pub(crate) async fn no_flags(store: &FlagStore, project: &ProjectName) -> String
     no_flags_message(project, similar_project(store, project).await.as_ref())
 }
 
-/// The project that was perhaps meant, if the store names it in time.
-async fn similar_project(store: &FlagStore, typed: &ProjectName) -> Option<ProjectName> {
+/// A project with a similar name, if the store answers in time.
+async fn similar_project(store: &FlagStore, wanted: &ProjectName) -> Option<ProjectName> {
     let projects = tokio::time::timeout(SEARCH_TIME, store.projects());
-    let projects = with_progress(format!("looking for projects like {typed}"), projects).await;
+    let projects = with_progress(format!("looking for projects like {wanted}"), projects).await;
     let projects = projects.ok()?.ok()?.names;
     let names = projects.iter().map(ProjectName::as_str);
-    let others = names.filter(|name| *name != typed.as_str());
-    ProjectName::new(closest(typed.as_str(), others)?).ok()
+    let others = names.filter(|name| *name != wanted.as_str());
+    ProjectName::new(closest(wanted.as_str(), others)?).ok()
 }
 
-fn suggestion(typed: &FlagKey, meant: &Meant) -> String {
-    let flags = match meant {
-        Meant::Flags(flags) => flags,
-        Meant::Project(meant) => {
-            return format!("; {}", no_flags_message(&typed.project, meant.as_ref()));
+fn suggestion_text(wanted: &FlagKey, suggestion: &Suggestion) -> String {
+    let flags = match suggestion {
+        Suggestion::Flags(flags) => flags,
+        Suggestion::Project(suggestion) => {
+            return format!(
+                "; {}",
+                no_flags_message(&wanted.project, suggestion.as_ref())
+            );
         }
     };
     let names: Vec<String> = flags
         .iter()
         .map(|flag| {
-            if flag.flag_type == typed.flag_type {
+            if flag.flag_type == wanted.flag_type {
                 flag.name.to_string()
             } else {
                 format!("{} {}", flag.flag_type, flag.name)
@@ -136,10 +142,12 @@ fn suggestion(typed: &FlagKey, meant: &Meant) -> String {
     format!("; did you mean {}?", names.join(" or "))
 }
 
-fn no_flags_message(project: &ProjectName, meant: Option<&ProjectName>) -> String {
-    format!("project {project} has no flags{}", did_you_mean(meant))
+fn no_flags_message(project: &ProjectName, suggestion: Option<&ProjectName>) -> String {
+    format!("project {project} has no flags{}", did_you_mean(suggestion))
 }
 
-fn did_you_mean(meant: Option<&ProjectName>) -> String {
-    meant.map_or_else(String::new, |meant| format!(": did you mean {meant}?"))
+fn did_you_mean(suggestion: Option<&ProjectName>) -> String {
+    suggestion.map_or_else(String::new, |suggestion| {
+        format!(": did you mean {suggestion}?")
+    })
 }

@@ -1,4 +1,4 @@
-//! How results look, and how they are written: in every form, on a terminal or in a pipe.
+//! The results of commands: their forms, on a terminal or in a pipe.
 mod applied;
 mod checks;
 mod compared;

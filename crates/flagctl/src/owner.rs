@@ -1,4 +1,4 @@
-//! Whoever does this: the environment says it, else Google Cloud's own tool, else the machine's list of users.
+//! The current user: from the environment, else from `gcloud`, else from the machine's list of users.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::environment::{Variables, variable};
 
-/// The variable that names the owner of what is written.
+/// The variable with the owner of written rows.
 const FLAG_OWNER: &str = "FLAG_OWNER";
 
-/// The variables that say who does this; the first one that says something counts.
+/// The variables with the current user; the first one that is not blank is used.
 pub(crate) const OWNER_VARIABLES: [&str; 3] = [FLAG_OWNER, "USER", "LOGNAME"];
 
-/// The variables, of which one says who does this: the signed-in Google account, else the login name, where none did.
+/// The variables with the current user added if none is set: the signed-in Google account, else the login name.
 pub(crate) fn with_owner(mut variables: Variables) -> Variables {
     if non_blank(&variables, FLAG_OWNER).is_none()
         && let Some(account) = google_account(&variables)
@@ -32,7 +32,7 @@ pub(crate) fn non_blank<'v>(variables: &'v Variables, name: &str) -> Option<&'v 
     variable(variables, name).filter(|value| !is_blank(value))
 }
 
-/// The login name of whoever runs the process, by its user id; the id itself where no name is known.
+/// The login name for the user id of the process; the id itself if it has no name.
 fn login_name() -> String {
     let id = rustix::process::getuid().as_raw();
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `docs/flagctl.md`, as far as it is made from the program.
+//! The generated parts of `docs/flagctl.md`.
 
 use clap::Command;
 
@@ -33,7 +33,7 @@ fn with_table(page: &str, name: &str, table: &str) -> String {
     format!("{before}{start}{table}{end}{after}")
 }
 
-/// Every command that the help shows, with what it does.
+/// Every command in the help, with its description.
 fn commands() -> String {
     let mut command = command_line::command();
     command.build();
@@ -49,7 +49,7 @@ fn commands() -> String {
     )
 }
 
-/// The command with what it must be told.
+/// The command with its required arguments.
 fn usage(command: &Command) -> String {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ");

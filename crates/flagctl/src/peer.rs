@@ -1,4 +1,4 @@
-//! A service that is asked over HTTP: this one, or the one that it replaces.
+//! An HTTP client for a service: this one, or the one that it replaces.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::failure::CommandError;
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often a question is asked that may be answered the next time.
+/// How often a request is sent that may succeed the next time.
 const ATTEMPTS: u32 = 4;
 
 /// Pauses between attempts.
@@ -26,7 +26,7 @@ const BACKOFF: Backoff = Backoff {
     jitter: Jitter::NONE,
 };
 
-/// How long a service may ask to be left alone.
+/// The longest `Retry-After` that is obeyed.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// How much of an error is kept, in characters.
@@ -35,20 +35,20 @@ const LONGEST_DETAIL: usize = 200;
 /// A service that answers `GET /get-feature-flag`.
 #[derive(Debug)]
 pub(crate) struct Peer {
-    /// Where it is asked, with the password that it may hold.
+    /// The URL of requests, with its password if it has one.
     url: Url,
-    /// The same for people.
+    /// The URL in messages.
     shown: Url,
     http: Client,
 }
 
-/// What it answered.
+/// Its answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Reply {
     /// What the instance receives.
     Served(Served),
-    /// Why it receives nothing.
+    /// An error instead of a value.
     Refused {
         /// The HTTP status.
         status: u16,
@@ -64,7 +64,7 @@ pub(crate) struct Served {
     pub(crate) rollout_group: String,
 }
 
-/// Why a service cannot be asked.
+/// Why a service cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PeerError {
     /// It is no URL of a service.
@@ -76,7 +76,7 @@ pub(crate) enum PeerError {
     /// No connections can be prepared.
     #[error("cannot prepare connections")]
     Prepare(#[source] reqwest::Error),
-    /// It did not answer, however often it was asked.
+    /// It did not answer any attempt.
     #[error("{url} does not answer")]
     Unanswered {
         /// Its address.
@@ -103,12 +103,12 @@ impl Reply {
 }
 
 impl Peer {
-    /// Prepares to ask; sends nothing yet. Follows no redirect, so that the key goes nowhere else.
+    /// Prepares requests; sends nothing yet. Follows no redirect, so that the key is sent to this service only.
     pub(crate) fn new(url: &str, key: Option<&str>) -> Result<Self, PeerError> {
         let parsed = Url::parse(url).ok();
         let base = parsed.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let base = base.ok_or_else(|| PeerError::Url(without_password(url)))?;
-        // Whoever was first has chosen the same.
+        // An earlier caller has installed the same one.
         let _ = ring::default_provider().install_default();
         let http = Client::builder()
             .timeout(TIMEOUT)
@@ -131,7 +131,7 @@ impl Peer {
         &self.shown
     }
 
-    /// Asks what an instance receives; again, after a pause, where the next time may be better.
+    /// Requests the value for an instance; repeats a request, after a pause, that may succeed the next time.
     pub(crate) async fn ask(
         &self,
         flag: &FlagKey,
@@ -187,7 +187,7 @@ fn shown(url: &Url) -> Url {
     shown
 }
 
-/// What stands for an address that cannot be parsed, of which a password may be part.
+/// Shown for an address that cannot be parsed, because it may contain a password.
 fn without_password(url: &str) -> String {
     let rest = url.rsplit_once('@');
     rest.map_or_else(|| url.to_owned(), |(_, rest)| format!("…@{rest}"))
@@ -200,7 +200,7 @@ fn authorization(key: &str) -> Result<HeaderMap, PeerError> {
     Ok([(AUTHORIZATION, value)].into_iter().collect())
 }
 
-/// Whether it is this machine, which no proxy reaches.
+/// Whether it is this machine, which is called without a proxy.
 fn is_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
@@ -237,7 +237,7 @@ async fn read(answer: Response) -> reqwest::Result<Reply> {
     })
 }
 
-/// The message of an error: the member `detail` where there is one, else the beginning of the body.
+/// The message of an error: the member `detail` if there is one, else the beginning of the body.
 fn detail(body: &[u8]) -> String {
     let problem: Option<Value> = serde_json::from_slice(body).ok();
     let detail = problem.as_ref().and_then(|problem| problem.get("detail"));

@@ -1,8 +1,8 @@
-//! Which revisions led to the one in force, so that rollbacks walk back over them and never forth.
+//! The path of revisions to the one in force, so that repeated rollbacks only go back.
 //!
-//! Pure. A rollback takes back everything newer than its target; what was taken back is on the trail again only once it
-//! was named and came into force. A revision counts as a rollback only if it decides as the older one that it names:
-//! other tooling copies rows, and changes what they decide but not whose copy they are.
+//! Pure. A rollback undoes everything newer than its target; an undone revision is on the path again only after a rollback
+//! to it by its time. A revision counts as a rollback only if it decides as the older one that it names: other tooling
+//! copies rows, changes their values, and leaves the reference to the original.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use flag_store::UnreadableRow;
 
 use crate::stored::Stored;
 
-/// The way to the revision in force.
+/// The path to the revision in force.
 pub(crate) struct RollbackPath<'h> {
     /// Its revisions, the oldest first, each with the time of its original.
     steps: Vec<(Timestamp, &'h Revision)>,
-    /// Of every revision the one that it is a copy of, however many copies are between them; else itself.
+    /// The original of every revision, through any number of copies; else the revision itself.
     originals: BTreeMap<Timestamp, Timestamp>,
-    /// What cannot be read, the newest first.
+    /// Unreadable rows, the newest first.
     unreadable: Vec<&'h UnreadableRow>,
     /// When the newest revision was made, if it cannot be read.
     broken: Option<Timestamp>,
@@ -69,13 +69,13 @@ impl<'h> RollbackPath<'h> {
         self.steps.len().saturating_sub(in_force)
     }
 
-    /// The revision that many steps before the one in force.
+    /// The revision `steps` before the one in force.
     pub(crate) fn back(&self, steps: usize) -> Option<&'h Revision> {
         let at = self.length().checked_sub(steps)?;
         self.steps.get(at).map(|(_, revision)| *revision)
     }
 
-    /// What cannot be read between the revision in force and this one, or between it and the beginning.
+    /// Unreadable rows between the revision in force and this one, or since the beginning.
     pub(crate) fn passed_over(&self, target: Option<&Revision>) -> Vec<&'h UnreadableRow> {
         let after = target.map(Revision::created);
         let last = self.steps.last().map(|(step, _)| *step);
@@ -88,7 +88,7 @@ impl<'h> RollbackPath<'h> {
         rows.collect()
     }
 
-    /// Whether a rollback went past this revision, or past the one that it is a copy of, and nobody took that back.
+    /// Whether a rollback undid this revision, or its original, and is still in effect.
     pub(crate) fn was_taken_back(&self, target: &Revision) -> bool {
         let original = self.original(target.created());
         !self.steps.iter().any(|(step, _)| *step == original)

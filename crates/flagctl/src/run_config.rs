@@ -1,10 +1,10 @@
-//! The run configuration of the Python framework's DAG: what it says, or what is wrong with it and where.
+//! The run configuration of the Python framework's DAG: its content, or its errors with positions.
 //!
-//! Pure: knows no store. A configuration becomes the row that the framework would write, which is then read as any row
-//! is, so that nothing gets in that could not be read again.
+//! Pure: knows no store. A configuration becomes the row that the framework would write, which is then read as any row,
+//! so that nothing is written that could not be read.
+mod config_text;
+mod excerpt;
 mod fields;
-mod place;
-mod text;
 
 use flag_model::{
     FlagKey, FlagName, FlagType, FlagValue, Invalid, Metadata, ProjectName, Revision, Timestamp,
@@ -16,9 +16,9 @@ use flag_store::{
     decode_revision,
 };
 
+use self::config_text::{ConfigText, did_you_mean, found_and_expected};
+use self::excerpt::{Excerpt, Step};
 use self::fields::check_fields;
-use self::place::{Place, Step};
-use self::text::{Text, meant, said};
 use crate::exit_code::ExitCode;
 use crate::failure::CommandError;
 
@@ -31,7 +31,7 @@ const IS_NEW: &str = "add_new_feature_flag";
 const TREATMENTS: &str = "Treatments";
 const ALL: [&str; 6] = [PROJECT, ROW_TYPE, FLAG_TYPE, FLAG_NAME, CELLS, IS_NEW];
 
-/// What a run configuration asks for.
+/// The content of a run configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RunConfig {
     /// New metadata, of a new flag or of one that is there.
@@ -40,22 +40,22 @@ pub(crate) enum RunConfig {
     Revision(Box<Revision>),
 }
 
-/// What a run configuration asks for, and what a person should look at twice.
+/// The content of a run configuration, with warnings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Described {
+pub(crate) struct ParsedConfig {
     pub(crate) config: RunConfig,
     pub(crate) warnings: Vec<String>,
-    /// Whether it is a revision that says nothing of treatments, so that it has none.
+    /// Whether it is a revision without the field of treatments, so that it has none.
     pub(crate) leaves_out_treatments: bool,
 }
 
-/// What is wrong with a run configuration, and where.
+/// An error in a run configuration, with its position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text}, line {}, column {}: {problem}\n  {}\n  {}", place.line, place.column, place.shown, place.caret)]
+#[error("{text}, line {}, column {}: {problem}\n  {}\n  {}", excerpt.line, excerpt.column, excerpt.shown, excerpt.caret)]
 pub(crate) struct ConfigError {
     /// Which text: the configuration, or the cell value in it.
     text: &'static str,
-    place: Place,
+    excerpt: Excerpt,
     problem: String,
 }
 
@@ -65,17 +65,17 @@ impl CommandError for ConfigError {
     }
 }
 
-/// Reads a run configuration; `now` stands for the time that the row will get. A byte order mark doesn't count.
+/// Reads a run configuration; `now` stands for the time that the row will get. A byte order mark is ignored.
 ///
-/// Whatever is read otherwise than it is spelled is a warning. Cells that hold `CreatedTime` were copied from a stored row:
-/// what would be dropped from them is a warning too, and is refused of what somebody has just written.
+/// A value that is converted gives a warning. Cells with `CreatedTime` were copied from a stored row: a part of them that
+/// would be lost gives a warning too; in other configurations it is an error.
 pub(crate) fn read(
     text: &str,
     now: Timestamp,
     options: &RowOptions,
-) -> Result<Described, ConfigError> {
+) -> Result<ParsedConfig, ConfigError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let outer = Text::read("run configuration", text)?;
+    let outer = ConfigText::read("run configuration", text)?;
     let Literal::Dict(fields) = &outer.root.literal else {
         let found = outer.root.kind();
         return Err(outer.wrong(&[], format!("found {found}, expected an object")));
@@ -84,16 +84,18 @@ pub(crate) fn read(
     let key = row_key(&outer, now)?;
     match outer.field(CELLS)? {
         Literal::Text(cells) => {
-            let inner = Text::read(CELLS, cells)?;
+            let inner = ConfigText::read(CELLS, cells)?;
             read_cells(&inner, &[], &inner.root, &key, options)
         }
         other => read_cells(&outer, &[Step::Key(CELLS)], other, &key, options),
     }
 }
 
-fn row_key(outer: &Text<'_>, now: Timestamp) -> Result<FlagRowKey, ConfigError> {
+fn row_key(outer: &ConfigText<'_>, now: Timestamp) -> Result<FlagRowKey, ConfigError> {
     let row_type = row_type(outer)?;
-    let invalid = |field| move |invalid: Invalid| outer.wrong(&[Step::Key(field)], said(&invalid));
+    let invalid = |field| {
+        move |invalid: Invalid| outer.wrong(&[Step::Key(field)], found_and_expected(&invalid))
+    };
     let flag = FlagKey {
         project: ProjectName::new(outer.text_field(PROJECT)?).map_err(invalid(PROJECT))?,
         flag_type: flag_type(outer)?,
@@ -106,15 +108,15 @@ fn row_key(outer: &Text<'_>, now: Timestamp) -> Result<FlagRowKey, ConfigError> 
     })
 }
 
-fn row_type(outer: &Text<'_>) -> Result<RowType, ConfigError> {
+fn row_type(outer: &ConfigText<'_>) -> Result<RowType, ConfigError> {
     let wrong = |problem| outer.wrong(&[Step::Key(ROW_TYPE)], problem);
     let types = [RowType::Flag, RowType::Revision];
     let found = outer.text_field(ROW_TYPE)?;
     let Some(row_type) = types.into_iter().find(|known| known.as_str() == found) else {
-        let meant = meant(&found.to_uppercase(), &types.map(RowType::as_str));
+        let suggestion = did_you_mean(&found.to_uppercase(), &types.map(RowType::as_str));
         let found = quoted(found);
         return Err(wrong(format!(
-            "found {found}, expected FLAG or REVISION{meant}"
+            "found {found}, expected FLAG or REVISION{suggestion}"
         )));
     };
     let is_new = match outer.field(IS_NEW)? {
@@ -135,22 +137,25 @@ fn row_type(outer: &Text<'_>) -> Result<RowType, ConfigError> {
     Err(wrong(format!("found {found}, expected {expected}")))
 }
 
-fn flag_type(outer: &Text<'_>) -> Result<FlagType, ConfigError> {
+fn flag_type(outer: &ConfigText<'_>) -> Result<FlagType, ConfigError> {
     let found = outer.text_field(FLAG_TYPE)?;
     FlagType::parse(found).map_err(|invalid| {
-        let meant = meant(&found.to_lowercase(), &FlagType::ALL.map(FlagType::as_str));
-        outer.wrong(&[Step::Key(FLAG_TYPE)], said(&invalid) + &meant)
+        let suggestion = did_you_mean(&found.to_lowercase(), &FlagType::ALL.map(FlagType::as_str));
+        outer.wrong(
+            &[Step::Key(FLAG_TYPE)],
+            found_and_expected(&invalid) + &suggestion,
+        )
     })
 }
 
-/// Reads the cells as those of a row; `path` says where in the text they stand.
+/// Reads the cells as those of a row; `path` is their position in the text.
 fn read_cells(
-    text: &Text<'_>,
+    text: &ConfigText<'_>,
     path: &[Step<'_>],
     cells: &Literal<'_>,
     key: &FlagRowKey,
     options: &RowOptions,
-) -> Result<Described, ConfigError> {
+) -> Result<ParsedConfig, ConfigError> {
     let Literal::Dict(fields) = cells else {
         return Err(text.wrong(path, format!("found {}, expected a dict", cells.kind())));
     };
@@ -189,7 +194,7 @@ fn read_cells(
             let warnings = odd.iter().map(|odd| warning(odd, cells));
             let of_control = control_as_text(&config, cells).filter(|_| !is_copy);
             let warnings = of_control.into_iter().chain(warnings).collect();
-            Ok(Described {
+            Ok(ParsedConfig {
                 config,
                 warnings,
                 leaves_out_treatments,
@@ -198,7 +203,7 @@ fn read_cells(
     }
 }
 
-/// Everything is told but that the time of a copy has passed.
+/// Whether to warn: always, except that the time of a copy is in the past.
 fn is_told(odd: &Oddity, row: &Row) -> bool {
     if odd.column != "CreatedTime" {
         return true;
@@ -207,7 +212,7 @@ fn is_told(odd: &Oddity, row: &Row) -> bool {
     str::from_utf8(cell).is_ok_and(|text| Timestamp::parse(text).is_err())
 }
 
-/// A boolean that is spelled as text, as every cell of a copied row is; another spelling is odd by itself.
+/// The warning about a boolean that is spelled as text; in a copied row every cell is.
 fn control_as_text(config: &RunConfig, cells: &Literal<'_>) -> Option<String> {
     match (config, cells.get("ControlValue")) {
         (RunConfig::Revision(revision), Some(Literal::Text(text)))

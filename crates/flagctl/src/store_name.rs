@@ -14,12 +14,14 @@ impl StoreName {
     /// Reads a name.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let refused = || format!("found {}, expected {EXPECTED}", quoted(text));
-        let (kind, place) = text.split_once(':').ok_or_else(refused)?;
-        let parts: Vec<&str> = place.split('/').collect();
+        let (kind, location) = text.split_once(':').ok_or_else(refused)?;
+        let parts: Vec<&str> = location.split('/').collect();
         let named: &[Setting] = match kind {
-            "embedded" if !place.is_empty() => {
-                let said = [(table::STORE, kind), (table::DATA_DIR, place)];
-                return Ok(Self::of(said));
+            "embedded" if !location.is_empty() => {
+                return Ok(Self::of([
+                    (table::STORE, kind),
+                    (table::DATA_DIR, location),
+                ]));
             }
             "bigtable" if (2..=4).contains(&parts.len()) => &[
                 table::PROJECT,
@@ -32,22 +34,23 @@ impl StoreName {
         if parts.iter().any(|part| part.is_empty()) {
             return Err(refused());
         }
-        let said = named.iter().copied().zip(parts);
-        Ok(Self::of([(table::STORE, kind)].into_iter().chain(said)))
+        let settings = named.iter().copied().zip(parts);
+        Ok(Self::of([(table::STORE, kind)].into_iter().chain(settings)))
     }
 
-    fn of<'t>(said: impl IntoIterator<Item = (Setting, &'t str)>) -> Self {
-        let said = said.into_iter();
+    fn of<'t>(settings: impl IntoIterator<Item = (Setting, &'t str)>) -> Self {
+        let settings = settings.into_iter();
         Self(
-            said.map(|(setting, text)| (setting, text.to_owned()))
+            settings
+                .map(|(setting, text)| (setting, text.to_owned()))
                 .collect(),
         )
     }
 
-    /// The settings with what the name says on top.
+    /// The settings of the store: those that the name sets, and the configured ones for the rest.
     pub(crate) fn settings(&self, sources: &Sources) -> Result<StoreSettings, SettingErrors> {
-        let said = self.0.iter();
-        let sources = said.fold(sources.clone(), |sources, (setting, text)| {
+        let named = self.0.iter();
+        let sources = named.fold(sources.clone(), |sources, (setting, text)| {
             sources.with(setting, text)
         });
         let mut reader = Reader::new(sources);
@@ -62,22 +65,22 @@ mod tests {
 
     use super::*;
 
-    fn place(text: &str) -> String {
+    fn display_name(text: &str) -> String {
         let name = StoreName::parse(text).unwrap();
         let matches = clap::Command::new("test").get_matches_from(["test"]);
         let environment = [("BIGTABLE_EMULATOR_HOST", "h:1"), ("BT_TABLE_ID", "flags")];
         let environment = environment.map(|(name, value)| (name.into(), value.into()));
         let sources = Sources::new(&matches, environment);
-        name.settings(&sources).unwrap().place()
+        name.settings(&sources).unwrap().display_name()
     }
 
     #[test]
     fn what_a_name_leaves_out_the_settings_say() {
-        assert_eq!(place("embedded:a/b:c"), "embedded store in a/b:c");
+        assert_eq!(display_name("embedded:a/b:c"), "embedded store in a/b:c");
         let flags = "Bigtable table flags in p/i, emulator at h:1";
-        assert_eq!(place("bigtable:p/i"), flags);
+        assert_eq!(display_name("bigtable:p/i"), flags);
         let named = "Bigtable table t in p/i, emulator at h:1";
-        assert_eq!(place("bigtable:p/i/t"), named);
+        assert_eq!(display_name("bigtable:p/i/t"), named);
         let name = StoreName::parse("bigtable:p/i/t/l").unwrap();
         assert_eq!(name.0.last(), Some(&(table::LOG_TABLE, "l".to_owned())));
     }

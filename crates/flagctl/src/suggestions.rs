@@ -1,4 +1,4 @@
-//! Names that were perhaps meant.
+//! Suggestions for misspelt names.
 
 use flag_model::FlagKey;
 use strsim::levenshtein;
@@ -6,38 +6,38 @@ use strsim::levenshtein;
 /// How many names are suggested at most.
 const MAX_SUGGESTIONS: usize = 3;
 
-/// The flags whose names are closest to the one that was typed, the closest first; none that is too far away.
+/// The flags with the most similar names, the most similar first.
 pub(crate) fn similar_flags<'f>(
-    typed: &FlagKey,
+    wanted: &FlagKey,
     flags: impl IntoIterator<Item = &'f FlagKey>,
 ) -> Vec<&'f FlagKey> {
-    let name = typed.name.as_str();
+    let name = wanted.name.as_str();
     let mut similar: Vec<(usize, &FlagKey)> = flags
         .into_iter()
         .map(|flag| (levenshtein(name, flag.name.as_str()), flag))
         .filter(|&(distance, _)| distance <= max_distance(name))
         .collect();
-    similar.sort_by_key(|&(distance, flag)| (distance, flag.flag_type != typed.flag_type));
+    similar.sort_by_key(|&(distance, flag)| (distance, flag.flag_type != wanted.flag_type));
     similar.truncate(MAX_SUGGESTIONS);
     similar.into_iter().map(|(_, flag)| flag).collect()
 }
 
-/// The name that is closest to the one that was typed, unless all are too far away.
+/// The most similar name, if one is similar enough.
 pub(crate) fn closest<'n>(
-    typed: &str,
+    wanted: &str,
     names: impl IntoIterator<Item = &'n str>,
 ) -> Option<&'n str> {
     let names = names.into_iter();
     names
-        .map(|name| (levenshtein(typed, name), name))
-        .filter(|&(distance, _)| distance <= max_distance(typed))
+        .map(|name| (levenshtein(wanted, name), name))
+        .filter(|&(distance, _)| distance <= max_distance(wanted))
         .min()
         .map(|(_, name)| name)
 }
 
-/// How many characters may differ from the name that was typed.
-fn max_distance(typed: &str) -> usize {
-    (typed.chars().count() / 3).max(2)
+/// How many characters of a similar name may differ.
+fn max_distance(wanted: &str) -> usize {
+    (wanted.chars().count() / 3).max(2)
 }
 
 #[cfg(test)]
@@ -53,8 +53,8 @@ mod tests {
     #[test]
     fn the_nearest_flags_are_suggested_the_nearest_first() {
         let flags = ["router", "routers", "greeting"].map(|name| flag(FlagType::Feature, name));
-        let typed = flag(FlagType::Feature, "routes");
-        let names: Vec<&str> = similar_flags(&typed, &flags)
+        let wanted = flag(FlagType::Feature, "routes");
+        let names: Vec<&str> = similar_flags(&wanted, &flags)
             .iter()
             .map(|flag| flag.name.as_str())
             .collect();
@@ -67,8 +67,8 @@ mod tests {
             flag(FlagType::Feature, "router"),
             flag(FlagType::Data, "router"),
         ];
-        let typed = flag(FlagType::Data, "ruter");
-        assert_eq!(similar_flags(&typed, &flags), [&flags[1], &flags[0]]);
+        let wanted = flag(FlagType::Data, "ruter");
+        assert_eq!(similar_flags(&wanted, &flags), [&flags[1], &flags[0]]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Writes that were planned: shows the change, has it confirmed, appends.
+//! Planned writes: shows the change, asks for confirmation, appends.
 
 use flag_model::{FlagKey, Metadata, MetadataParts, Revision, RevisionParts, Timestamp};
 use flag_store::{AppendError, Base, FlagStore, Row};
@@ -28,7 +28,7 @@ pub(crate) enum WriteError {
         /// When its metadata was written.
         since: Option<Timestamp>,
     },
-    /// The revision in force is not the one that was started from; both are shown.
+    /// The revision in force is not the expected one; both are shown.
     #[error("{conflict}\n{}", .shown.trim_end())]
     Conflict {
         /// Which ones.
@@ -37,7 +37,7 @@ pub(crate) enum WriteError {
         shown: String,
     },
     /// The row was perhaps appended.
-    #[error("the store failed while {flag} was written; `{look}` shows what is there now")]
+    #[error("the store failed while {flag} was written; `{look}` shows its current state")]
     Unknown {
         /// The flag.
         flag: FlagKey,
@@ -56,9 +56,12 @@ pub(crate) enum WriteError {
 
 impl WriteError {
     /// The error of an append that failed; `command` shows what the store has.
-    fn new(error: AppendError, flag: &FlagKey, place: String, command: &str) -> Self {
+    fn new(error: AppendError, flag: &FlagKey, display_name: String, command: &str) -> Self {
         match error {
-            AppendError::Store(source) => Self::Store(StoreFailure { place, source }),
+            AppendError::Store(source) => Self::Store(StoreFailure {
+                display_name,
+                source,
+            }),
             error @ AppendError::Unknown { .. } => Self::Unknown {
                 flag: flag.clone(),
                 look: format!("flagctl {command} {}", shell::flag(flag)),
@@ -84,11 +87,11 @@ fn time(time: Option<Timestamp>) -> String {
     time.map_or_else(|| "an unknown time".to_owned(), |time| time.to_string())
 }
 
-/// Metadata that shall be appended.
+/// Metadata to append.
 pub(crate) struct PlannedMetadata {
-    /// Which metadata it stands on.
+    /// The metadata that it is based on.
     pub(crate) base: Base,
-    /// What it holds.
+    /// Its content.
     pub(crate) parts: MetadataParts,
     /// What it changes.
     pub(crate) change: Change,
@@ -117,11 +120,11 @@ impl PlannedMetadata {
     }
 }
 
-/// A revision that shall be appended.
+/// A revision to append.
 pub(crate) struct PlannedRevision {
-    /// Which revision it stands on.
+    /// The revision that it is based on.
     pub(crate) base: Base,
-    /// What it holds.
+    /// Its content.
     pub(crate) parts: RevisionParts,
     /// What it changes.
     pub(crate) change: Change,
@@ -148,7 +151,7 @@ impl PlannedRevision {
         })
     }
 
-    /// The same revision, of which nothing was said of treatments: those that may be in force must be meant to go.
+    /// The same revision from input without treatments: removing those in force needs a confirmation.
     pub(crate) fn leaving_out_treatments(mut self, newest: Option<&Stored<Revision>>) -> Self {
         let takes_some = match newest {
             None => false,
@@ -161,7 +164,7 @@ impl PlannedRevision {
         self
     }
 
-    /// Warns of a revision that comes into force over this one as the clock goes on.
+    /// Warns of a revision ahead of the clock that will replace this one.
     pub(crate) async fn look_ahead(
         &mut self,
         context: &Context,
@@ -175,7 +178,7 @@ impl PlannedRevision {
     }
 }
 
-/// What is to be said of a revision of a flag that doesn't count yet.
+/// The warning about a revision that is ahead of the clock.
 pub(crate) async fn revision_ahead(
     context: &Context,
     store: &FlagStore,
@@ -191,7 +194,7 @@ pub(crate) async fn revision_ahead(
     }))
 }
 
-/// Shows the change, has it confirmed, appends the revision, and shows the row.
+/// Shows the change, asks for confirmation, appends the revision, and shows the row.
 pub(crate) async fn revision(
     context: &Context,
     store: &FlagStore,
@@ -205,7 +208,7 @@ pub(crate) async fn revision(
     }
     let flag = planned.parts.flag.clone();
     let (revision, row) = append_revision(context, store, planned).await?;
-    output::notice(&format!("revised {flag} in the {}", context.place()));
+    output::notice(&format!("revised {flag} in the {}", context.display_name()));
     let written = WrittenRow {
         flag: &flag,
         created: revision.created(),
@@ -227,12 +230,17 @@ pub(crate) async fn append_revision(
         Err(AppendError::Conflict { base, found, flag }) => {
             Err(conflict(store, flag, base, found).await)
         }
-        Err(error) => Err(WriteError::new(error, &flag, context.place(), "history")),
+        Err(error) => Err(WriteError::new(
+            error,
+            &flag,
+            context.display_name(),
+            "history",
+        )),
     }
 }
 
-/// Shows the change, has it confirmed, appends the metadata, and shows the row. Where there is no store, one is made once
-/// all of that may be written.
+/// Shows the change, asks for confirmation, appends the metadata, and shows the row. Creates a missing store after the
+/// confirmation.
 pub(crate) async fn metadata(
     context: &Context,
     store: Option<FlagStore>,
@@ -258,7 +266,7 @@ pub(crate) async fn metadata(
     output::notice(&format!(
         "{did} {} in the {}",
         metadata.flag,
-        context.place()
+        context.display_name()
     ));
     let written = WrittenRow {
         flag: &metadata.flag,
@@ -283,11 +291,11 @@ pub(crate) async fn append_metadata(
             found,
             base: Base::Nothing,
         } => WriteError::AlreadyAdded { flag, since: found },
-        error => WriteError::new(error, &flag, context.place(), "get"),
+        error => WriteError::new(error, &flag, context.display_name(), "get"),
     })
 }
 
-/// Says which revision was started from and which one is newest, and shows both as far as they can be found.
+/// The error with the expected and the newest revision, both shown as far as they can be found.
 pub(crate) async fn conflict(
     store: &FlagStore,
     flag: FlagKey,
@@ -372,7 +380,7 @@ mod tests {
         };
         assert_eq!(
             message,
-            "error: the store failed while p/feature/f was written; `flagctl history p feature f` shows what is there now\n\
+            "error: the store failed while p/feature/f was written; `flagctl history p feature f` shows its current state\n\
              caused by: whether p/feature/f was appended at 1970-01-01 00:00:00.000000 is not known: look at its history\n\
              caused by: no answer within 5000 ms\n"
         );

@@ -1,4 +1,4 @@
-//! The procedures of the reference's runbook, each one command.
+//! The procedures of the Python framework's runbook, each one command.
 
 use flag_tests::{Output, TestStore, flagctl, on_both_stores};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! What is written in version 1 is read by the reference, and decided equally: by a reader in Python that does what the
+//! Rows in version 1 are read by the Python framework, and decided equally: by a reader in Python that does what the
 //! reference does.
 
 use std::collections::BTreeMap;
@@ -205,7 +205,7 @@ fn json_of(value: &FlagValue) -> Value {
     }
 }
 
-/// The reader is what it claims to be: it gives the answers of the reference to the reference's own rows, but for those
+/// The re-created reader is right: it gives the recorded answers of the Python framework to its own rows, except those
 /// that hold JSON, which `ast.literal_eval` doesn't read.
 #[test]
 fn the_reader_in_python_answers_as_the_reference() {
@@ -238,7 +238,7 @@ fn the_reader_in_python_answers_as_the_reference() {
                 assert_eq!(found[0].0, answer["flag_value"], "{answer}");
                 alike += 1;
             }
-            // The reference knows no versions.
+            // The Python framework knows no versions.
             Ok(_) => assert_eq!(query("flag_name"), "from_the_future"),
             Err(error) => {
                 let told = match answer["status"].as_u64().unwrap() {

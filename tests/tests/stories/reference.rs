@@ -1,4 +1,4 @@
-//! The rows that the reference's tooling left are served as the reference serves them.
+//! The rows that the Python framework's tooling left are served as the Python framework serves them.
 
 use flag_store::{Cells, Row};
 use flag_tests::{Service, TestStore, on_both_stores};

@@ -22,7 +22,7 @@ const COLD: &str = "exposures and cache off";
 const PEERS: [(&str, f64, f64); 3] = [
     ("Unleash Edge 20.1", 0.14, 5.0),
     ("Unleash Edge 19.15", 0.39, 2.0),
-    ("the reference, re-created", 0.047, 15.0),
+    ("the Python framework, re-created", 0.047, 15.0),
 ];
 
 /// Instances whose answers are compared: one with an override, and some that are not special.

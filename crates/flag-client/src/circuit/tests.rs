@@ -4,7 +4,7 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_millis(1);
-const PATIENCE: Duration = Duration::from_millis(300);
+const SUSPECT_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// A circuit and a clock.
 struct Story {
@@ -14,7 +14,7 @@ struct Story {
 
 impl Story {
     fn new() -> Self {
-        let circuit = Circuit::new("a service".to_owned(), SECOND, PATIENCE);
+        let circuit = Circuit::new("a service".to_owned(), SECOND, SUSPECT_TIMEOUT);
         let now = Instant::now();
         Self { circuit, now }
     }
@@ -52,12 +52,12 @@ impl Story {
     }
 
     #[track_caller]
-    fn check_asked(&self) {
+    fn check_closed(&self) {
         assert!(self.circuit.check(self.now).is_ok());
     }
 
     #[track_caller]
-    fn check_left_alone(&self, why: &str) {
+    fn check_open(&self, why: &str) {
         let failure = Failure::CoolingDown(why.into());
         assert_eq!(self.circuit.check(self.now), Err(failure.clone()));
         assert_eq!(self.circuit.enter(self.now).map(|_| ()), Err(failure));
@@ -72,13 +72,13 @@ fn five_failures_in_a_row_have_the_service_left_alone_for_a_second() {
     for _ in 0..4 {
         story.fail(&story.send());
     }
-    story.check_asked();
+    story.check_closed();
     story.fail(&story.send());
-    story.check_left_alone(LATE);
+    story.check_open(LATE);
     story.almost_pass(SECOND);
-    story.check_left_alone(LATE);
+    story.check_open(LATE);
     story.pass(SECOND.mul_f64(JITTER.most - 1.0) + MOMENT);
-    story.check_asked();
+    story.check_closed();
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn an_answer_in_between_starts_the_count_again() {
         }
         story.answer(&story.send());
     }
-    story.check_asked();
+    story.check_closed();
 }
 
 #[test]
@@ -98,9 +98,9 @@ fn one_probe_goes_out_at_a_time() {
     let mut story = Story::of_an_outage();
     story.pass(2 * SECOND);
     let probe = story.send();
-    story.check_left_alone(LATE);
+    story.check_open(LATE);
     story.answer(&probe);
-    story.check_asked();
+    story.check_closed();
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_probe_that_nobody_finished_is_sent_again() {
     let mut story = Story::of_an_outage();
     story.pass(2 * SECOND);
     story.circuit.abandoned(&story.send());
-    story.check_asked();
+    story.check_closed();
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn cool_downs_double_up_to_half_a_minute() {
     for seconds in [1, 2, 4, 8, 16, 30, 30, 30] {
         let cool_down = Duration::from_secs(seconds);
         story.almost_pass(cool_down);
-        story.check_left_alone(LATE);
+        story.check_open(LATE);
         story.pass(cool_down.mul_f64(JITTER.most - 1.0) + MOMENT);
         story.fail(&story.send());
     }
@@ -127,7 +127,7 @@ fn cool_downs_double_up_to_half_a_minute() {
         story.fail(&story.send());
     }
     story.pass(SECOND.mul_f64(JITTER.most));
-    story.check_asked();
+    story.check_closed();
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn failures_of_what_was_under_way_prolong_nothing() {
         story.fail(permit);
     }
     story.pass(SECOND.mul_f64(JITTER.most));
-    story.check_asked();
+    story.check_closed();
 }
 
 #[test]
@@ -148,9 +148,9 @@ fn an_answer_to_what_was_under_way_ends_the_cool_down() {
     for _ in 0..FAILURES {
         story.fail(&story.send());
     }
-    story.check_left_alone(LATE);
+    story.check_open(LATE);
     story.answer(&in_flight);
-    story.check_asked();
+    story.check_closed();
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_refused_key_is_tried_once() {
     story
         .circuit
         .failed(&story.send(), &refused, None, story.now);
-    story.check_left_alone("the service refuses the API key: 401");
+    story.check_open("the service refuses the API key: 401");
 }
 
 #[test]
@@ -173,10 +173,10 @@ fn the_service_says_itself_when_to_come_back() {
         .failed(&story.send(), &failure, Some(7 * SECOND), story.now);
     story.answer(&in_flight);
     story.almost_pass(7 * SECOND);
-    story.check_left_alone("the service failed: 503");
+    story.check_open("the service failed: 503");
     story.pass(MOMENT);
     story.answer(&story.send());
-    story.check_asked();
+    story.check_closed();
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn its_word_counts_also_where_the_cool_down_is_longer() {
         .failed(&story.send(), &failure, Some(wait), story.now);
     story.answer(&in_flight);
     story.almost_pass(wait);
-    story.check_left_alone("the service failed: 503");
+    story.check_open("the service failed: 503");
 }
 
 #[test]
@@ -204,19 +204,19 @@ fn nobody_waits_for_a_day_because_the_service_says_so() {
         .circuit
         .failed(&story.send(), &failure, Some(86_400 * SECOND), story.now);
     story.pass(LONGEST_RETRY_AFTER);
-    story.check_asked();
+    story.check_closed();
 }
 
 #[test]
 fn calls_that_pile_up_unanswered_make_the_service_suspect() {
     let mut story = Story::new();
     let in_flight: Vec<Permit> = (0..FAILURES).map(|_| story.send()).collect();
-    story.almost_pass(PATIENCE);
-    story.check_asked();
+    story.almost_pass(SUSPECT_TIMEOUT);
+    story.check_closed();
     story.pass(MOMENT);
-    story.check_left_alone("5 calls unanswered for 300ms");
+    story.check_open("5 calls unanswered for 300ms");
     story.answer(&in_flight[0]);
-    story.check_asked();
+    story.check_closed();
 }
 
 #[test]
@@ -226,10 +226,10 @@ fn every_call_that_waits_for_a_request_counts() {
     for _ in 2..FAILURES {
         story.circuit.join(slow.number());
     }
-    story.pass(PATIENCE);
-    story.check_asked();
+    story.pass(SUSPECT_TIMEOUT);
+    story.check_closed();
     story.circuit.join(slow.number());
-    story.check_left_alone("5 calls unanswered for 300ms");
+    story.check_open("5 calls unanswered for 300ms");
 }
 
 #[test]
@@ -237,8 +237,8 @@ fn what_has_had_the_service_left_alone_is_not_waited_for() {
     let mut story = Story::new();
     assert_eq!(story.circuit.check(story.now), Ok(Admission::Ask));
     let _slow: Vec<Permit> = (0..FAILURES).map(|_| story.send()).collect();
-    story.pass(PATIENCE);
-    story.check_left_alone("5 calls unanswered for 300ms");
+    story.pass(SUSPECT_TIMEOUT);
+    story.check_open("5 calls unanswered for 300ms");
     story.pass(2 * SECOND);
     assert_eq!(story.circuit.check(story.now), Ok(Admission::Probe));
     assert!(story.send().is_probe());
@@ -250,7 +250,7 @@ fn a_few_slow_requests_make_nothing_suspect() {
     let _slow: Vec<Permit> = (1..FAILURES).map(|_| story.send()).collect();
     story.pass(2 * SECOND);
     let _quick = story.send();
-    story.check_asked();
+    story.check_closed();
 }
 
 #[test]
@@ -258,8 +258,8 @@ fn many_slow_requests_make_nothing_suspect_while_others_are_answered() {
     let mut story = Story::new();
     let _slow: Vec<Permit> = (0..50).map(|_| story.send()).collect();
     for _ in 0..10 {
-        story.pass(PATIENCE / 2);
+        story.pass(SUSPECT_TIMEOUT / 2);
         story.answer(&story.send());
     }
-    story.check_asked();
+    story.check_closed();
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flag_model::FlagValue;
 use reqwest::Url;
 use reqwest::header::HeaderMap;
 
@@ -15,7 +16,6 @@ use crate::question::FlagRef;
 use crate::shared::StaleValues;
 use crate::tls::Trust;
 use crate::transport::Transport;
-use crate::value::Value;
 
 const TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -48,7 +48,7 @@ fn question(instance_id: &str) -> Question<'_> {
 
 fn known() -> Arc<KnownValue> {
     Arc::new(KnownValue {
-        value: Value::Boolean(true),
+        value: FlagValue::Boolean(true),
         rollout_group: "control".into(),
         freshness: Freshness::Current,
     })

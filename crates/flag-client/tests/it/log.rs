@@ -100,15 +100,18 @@ async fn an_outage_is_one_line_and_its_end_another() {
     for _ in 0..1_000 {
         source(&client);
     }
-    assert_eq!(messages(), ["the flag service is left alone for a while"]);
+    assert_eq!(
+        messages(),
+        ["circuit open: no requests to the flag service for a while"]
+    );
 
     server.set(Manner::Value("true"));
     while !matches!(source(&client), Source::Cache(_)) {}
     assert_eq!(
         messages(),
         [
-            "the flag service is left alone for a while",
-            "the flag service answers again"
+            "circuit open: no requests to the flag service for a while",
+            "circuit closed: the flag service answers again"
         ]
     );
     // The thread of the client logs both: who asks there gets a default at once, whether or not the cool-down of a

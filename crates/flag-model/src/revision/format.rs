@@ -9,7 +9,7 @@ use crate::name::Salt;
 /// How instances are placed on the rollout line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Version 1, the reference's: a digest of the bare instance id, whole percentages, ranges by position.
+    /// Version 1, of the Python framework: a digest of the bare instance id, whole percentages, ranges by position.
     V1 {
         /// The digest.
         algorithm: HashAlgorithm,
@@ -30,7 +30,7 @@ pub enum Format {
 pub enum AlgorithmSource {
     /// Its row, and so will the rows that follow it.
     Row,
-    /// A setting of the deployment: its row names none, as no row of the reference does.
+    /// A setting of the deployment: its row names none, as no row of the Python framework does.
     Setting,
 }
 
@@ -59,7 +59,7 @@ impl Format {
     }
 
     /// Whether both give every instance the same bucket.
-    pub fn places_equally(&self, other: &Self) -> bool {
+    pub fn assigns_equal_buckets(&self, other: &Self) -> bool {
         self.algorithm() == other.algorithm() && self.salt() == other.salt()
     }
 
@@ -75,7 +75,7 @@ impl Format {
 /// The version of a revision's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FormatVersion {
-    /// Version 1, of the reference.
+    /// Version 1, of the Python framework.
     V1,
     /// Version 2, of this project.
     V2,

@@ -17,13 +17,13 @@ pub struct DuplicateOverride {
 
 /// Refuses an id that is listed twice.
 pub(super) fn check(treatments: &[Treatment]) -> Result<(), Invalid> {
-    let Some(&(treatment, place)) = repeated(treatments).first() else {
+    let Some(&(treatment, index)) = repeated(treatments).first() else {
         return Ok(());
     };
     let overrides = treatments
         .get(treatment)
         .map(|treatment| &treatment.overrides);
-    let id = overrides.and_then(|overrides| overrides.get(place));
+    let id = overrides.and_then(|overrides| overrides.get(index));
     Err(Invalid::new(
         super::field(treatment, "OverrideList"),
         format!("{} once more", quoted(id.map_or("", InstanceId::as_str))),
@@ -40,8 +40,8 @@ pub(super) fn take_repeated(treatments: &mut [Treatment]) -> Vec<DuplicateOverri
         if repeated.peek().is_none_or(|(at, _)| *at != treatment) {
             continue;
         }
-        for (place, instance) in std::mem::take(overrides).into_iter().enumerate() {
-            if repeated.next_if_eq(&&(treatment, place)).is_some() {
+        for (index, instance) in std::mem::take(overrides).into_iter().enumerate() {
+            if repeated.next_if_eq(&&(treatment, index)).is_some() {
                 taken.push(DuplicateOverride {
                     treatment,
                     instance,
@@ -59,9 +59,9 @@ fn repeated(treatments: &[Treatment]) -> Vec<(usize, usize)> {
     let mut seen = HashSet::new();
     let mut repeated = Vec::new();
     for (at, treatment) in treatments.iter().enumerate() {
-        for (place, id) in treatment.overrides.iter().enumerate() {
+        for (index, id) in treatment.overrides.iter().enumerate() {
             if !seen.insert(id.as_str()) {
-                repeated.push((at, place));
+                repeated.push((at, index));
             }
         }
     }

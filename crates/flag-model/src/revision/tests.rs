@@ -153,9 +153,12 @@ fn only_digest_and_salt_place_an_instance() {
         source: AlgorithmSource::Row,
     };
     let (md5, sha1) = (HashAlgorithm::Md5, HashAlgorithm::Sha1);
-    assert!(V1.places_equally(&stored(md5)) && stored(sha1).places_equally(&Format::v1(sha1)));
+    assert!(
+        V1.assigns_equal_buckets(&stored(md5))
+            && stored(sha1).assigns_equal_buckets(&Format::v1(sha1))
+    );
     for (one, other) in [(V1, stored(sha1)), (V1, v2())] {
-        assert!(!one.places_equally(&other), "{one:?} {other:?}");
+        assert!(!one.assigns_equal_buckets(&other), "{one:?} {other:?}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The golden vectors of the reference: what Python's hashlib says.
+//! The golden vectors of the Python framework: what Python's hashlib says.
 
 use std::collections::HashSet;
 

@@ -49,7 +49,7 @@ fn every_default_is_valid() {
     assert_eq!(config.cache.flags.lifetime, Duration::from_mins(5));
     assert_eq!(config.demo, Demo::Off);
     assert!(config.workers >= 1);
-    assert_eq!(config.store.place(), "embedded store in ./flag-data");
+    assert_eq!(config.store.display_name(), "embedded store in ./flag-data");
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn the_variables_of_the_reference_name_its_tables() {
     ];
     let config = read(&[], &variables).unwrap();
     assert_eq!(
-        config.store.place(),
+        config.store.display_name(),
         "Bigtable table t in anbc-hcb-test/abc-db-hcb-test"
     );
 }
@@ -70,7 +70,7 @@ fn the_variables_of_the_reference_name_its_tables() {
 #[track_caller]
 fn check_store(args: &[&str], environment: &[(&str, &str)], place: &str, origin: &str) {
     let config = read(args, environment).unwrap();
-    assert_eq!(config.store.place(), place);
+    assert_eq!(config.store.display_name(), place);
     assert_eq!(config.store_origin.to_string(), origin);
 }
 

@@ -96,3 +96,47 @@ impl Limits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use flag_keys::Scope;
+    use prometheus_client::encoding::text::encode;
+
+    use super::error::Size;
+    use super::*;
+    use crate::access::{AccessError, Forbidden, Unauthorized};
+    use crate::config::Config;
+
+    #[test]
+    fn every_refused_request_is_counted_and_no_other_one() {
+        let size = Size { found: 2, most: 1 };
+        let after = Duration::from_secs(1);
+        let errors: [ApiError; 8] = [
+            AccessError::Unauthorized(Unauthorized::Missing).into(),
+            AccessError::Forbidden(Forbidden::Scope(Scope::Read)).into(),
+            AccessError::TooManyRequests { after }.into(),
+            LimitError::PayloadTooLarge {
+                found: None,
+                most: 1,
+            }
+            .into(),
+            LimitError::UriTooLong(size).into(),
+            LimitError::HeadersTooLarge(size).into(),
+            LimitError::Overloaded.into(),
+            ApiError::Internal,
+        ];
+        let mut registry = Registry::default();
+        let limits = Limits::new(Config::of_defaults().limits, &mut registry);
+        for error in &errors {
+            limits.count_refusal(error);
+        }
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        for error in &errors {
+            let code = error.code();
+            let line = format!("refused_requests_total{{reason=\"{code}\"}} 1\n");
+            let is_refusal = !matches!(error, ApiError::Internal);
+            assert_eq!(text.contains(&line), is_refusal, "{code}: {text}");
+        }
+    }
+}

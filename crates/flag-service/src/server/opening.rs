@@ -175,7 +175,7 @@ async fn open_once(
         stores.background.open(Arc::clone(&log));
     }
     stores.log.open(log);
-    tokio::spawn(warn_if_empty(flags, settings.place()));
+    tokio::spawn(warn_if_empty(flags, settings.display_name()));
     Ok(())
 }
 

@@ -173,7 +173,7 @@ fn log_start(config: &Config) {
         StoreSettings::Bigtable(_) => None,
     };
     let directory = directory.map(|directory| directory.display().to_string());
-    info!(store = config.store.place(), because = %config.store_origin, directory, "starting");
+    info!(store = config.store.display_name(), because = %config.store_origin, directory, "starting");
     for variable in &config.unknown_variables {
         warn!(variable, "no setting has this variable");
     }
@@ -181,10 +181,10 @@ fn log_start(config: &Config) {
 
 /// Logs the address, and prints it without waiting for a reader of standard output.
 fn log_listening(config: &Config, address: SocketAddr) {
-    info!(%address, workers = config.workers, store = config.store.place(), "listening");
+    info!(%address, workers = config.workers, store = config.store.display_name(), "listening");
     let greeting = format!(
         "flag-service serves http://{address} from the {}\n",
-        config.store.place()
+        config.store.display_name()
     );
     let hint = match config.demo {
         Demo::On => format!("Try:\n  {}\n", demo::curl(address)),

@@ -13,8 +13,7 @@ use crate::interpret;
 use crate::stored::Stored;
 use crate::write::PlannedRevision;
 
-/// The next revision; none if the one in force says the same. One that cannot be read is replaced, and places instances
-/// as `unread` says.
+/// The next revision; none if the one in force is equal. An unreadable one is replaced; its format is `unread`.
 pub(super) fn planned(
     flag: &FlagKey,
     wanted: &RevisionInFile,
@@ -47,7 +46,7 @@ pub(super) fn planned(
     if let Some(newest) = newest.filter(|newest| newest.format == parts.format) {
         keep_buckets(&mut parts, newest);
     }
-    interpret::place(&mut parts, true);
+    interpret::assign_buckets(&mut parts, true);
     parts.validate().map_err(|refused| refused.to_string())?;
     if newest.is_some_and(|newest| says_the_same(newest, &parts)) {
         return Ok(None);
@@ -59,7 +58,7 @@ pub(super) fn planned(
     }))
 }
 
-/// How instances are placed: as the file says, else as the flag has it, else as new flags have it.
+/// The format: that of the file, else of the flag, else of new flags.
 fn format(
     flag: &FlagKey,
     wanted: &RevisionInFile,
@@ -70,8 +69,7 @@ fn format(
     if version == Some(FormatVersion::V1) {
         if newest.is_some_and(|newest| newest.version() == FormatVersion::V2) {
             return Err(
-                "format_version: found 1, but the flag has 2, from which there is no way back"
-                    .to_owned(),
+                "format_version: found 1, but the flag has 2, and cannot go back to 1".to_owned(),
             );
         }
         if wanted.salt.is_some() {
@@ -94,9 +92,9 @@ fn format(
     })
 }
 
-/// Gives each treatment the buckets that it has in force, so that only those move that must.
+/// Gives each treatment the buckets that it has in force, so that as few instances as possible move.
 ///
-/// A treatment is known by its rollout group; one that was renamed, by its position.
+/// A treatment is identified by its rollout group, or by its position if it was renamed.
 fn keep_buckets(parts: &mut RevisionParts, newest: &Revision) {
     let groups: Vec<String> = (0..newest.treatments.len())
         .map(|at| newest.group(at))
@@ -122,7 +120,7 @@ fn group((at, treatment): (usize, &Treatment)) -> String {
     name.unwrap_or_else(|| format!("treatment_{}", at + 1))
 }
 
-/// Whether two revisions differ in nothing that a file tells; which buckets make up a percentage isn't told.
+/// Whether two revisions are equal in everything that a file contains; it does not contain the buckets of a percentage.
 fn says_the_same(newest: &Revision, parts: &RevisionParts) -> bool {
     let same = |(one, other): (&Treatment, &Treatment)| {
         one.name == other.name
@@ -136,7 +134,7 @@ fn says_the_same(newest: &Revision, parts: &RevisionParts) -> bool {
         && newest.treatments.iter().zip(&parts.treatments).all(same)
 }
 
-/// The override list, whose order means nothing.
+/// The override list, without its order.
 fn ids(treatment: &Treatment) -> BTreeSet<&str> {
     treatment.overrides.iter().map(InstanceId::as_str).collect()
 }

@@ -69,7 +69,7 @@ fn defaults() -> Defaults {
 }
 
 /// What a file plans whose one flag has these lines in its revision.
-fn planned(lines: &str, stored: Vec<FlagEntry>) -> Result<Plan, String> {
+fn planned(lines: &str, stored: Vec<FlagEntry>) -> Result<ApplyPlan, String> {
     let lines = lines.replace('\n', "\n    ");
     let file = format!(
         "file_version: 1\nproject: p\nflags:\n- flag_type: feature\n  name: f\n  revision:\n    control: false\n    {lines}"
@@ -182,7 +182,7 @@ fn a_flag_keeps_its_version_unless_the_file_says_another() {
     let lines = "treatments:\n- {percent: 40, value: true}";
     assert_eq!(next(lines, of_version_1()).unwrap().format, V1);
     assert_eq!(next(lines, None).unwrap().format, version_2());
-    let back = "format_version: found 1, but the flag has 2, from which there is no way back";
+    let back = "format_version: found 1, but the flag has 2, and cannot go back to 1";
     check_refused("format_version: 1", Some(two()), back);
     let salt = "salt needs format_version 2";
     check_refused("salt: x", of_version_1(), salt);

@@ -92,23 +92,23 @@ pub(crate) struct TreatmentArgs {
     pub(crate) remove: bool,
 }
 
-/// How instances are placed on the rollout line.
+/// Format version, hash algorithm and salt.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Placing instances")]
+#[command(next_help_heading = "Buckets")]
 pub(crate) struct FormatArgs {
     /// Give everybody a new bucket, and move a flag of version 1 to version 2
     /// [default in version 1: the flag's name]
     #[arg(long, value_name = "SALT", num_args = 0..=1)]
     #[expect(
         clippy::option_option,
-        reason = "how clap tells an option without its value from none"
+        reason = "how clap distinguishes an option without a value from no option"
     )]
     pub(crate) resalt: Option<Option<String>>,
     /// Text that is hashed before instance ids, for a first revision of version 2 [default: the flag's name]
     #[arg(long, value_name = "SALT")]
     pub(crate) salt: Option<String>,
-    /// md5, sha1, sha256 or another digest, for a first revision or with --resalt [default: md5, later the one in
-    /// force]
+    /// Hash algorithm for a first revision or with --resalt: md5, sha1, sha256 or another [default: that of the revision in
+    /// force; for a first one md5, in version 1 that of --v1-hash-algorithm]
     #[arg(long, value_name = "NAME")]
     pub(crate) algorithm: Option<String>,
     /// Format version of the first revision; 1 if the Python service still reads the rows [default: 2]

@@ -6,18 +6,18 @@ use std::fmt;
 use flag_model::{BUCKETS, BucketRange, Percent, Revision};
 use flag_rollout::groups;
 
-/// How many buckets change sides, override lists apart.
+/// How many buckets get another value, not counting override lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Impact {
     /// Buckets whose value changes.
     value: u32,
-    /// Buckets that go from one treatment to another.
+    /// Buckets that move from one treatment to another.
     between_treatments: u32,
-    /// Whether the numbers are of what is to be expected, as everybody gets a new bucket.
+    /// Whether the numbers are estimates, as everybody gets a new bucket.
     is_expected: bool,
 }
 
-/// A stretch of the rollout line with the same owners before and after.
+/// A range of buckets with the same owners before and after.
 struct Stretch {
     width: u32,
     now: Option<usize>,
@@ -25,9 +25,9 @@ struct Stretch {
 }
 
 impl Impact {
-    /// Compares who owns which bucket.
+    /// Compares the owners of the buckets.
     pub(crate) fn of(now: &Revision, then: &Revision) -> Self {
-        if !now.format.places_equally(&then.format) {
+        if !now.format.assigns_equal_buckets(&then.format) {
             return Self::expected(now, then);
         }
         let mut sides = Self {
@@ -40,7 +40,7 @@ impl Impact {
                 continue;
             }
             sides.value += stretch.width;
-            // By what they receive, not by the rollout group: a group is renamed when one before it goes.
+            // Compares values, not rollout groups: a group is renamed when one before it is removed.
             if stretch.now.is_some() && stretch.then.is_some() {
                 sides.between_treatments += stretch.width;
             }
@@ -53,12 +53,12 @@ impl Impact {
         percent(self.value)
     }
 
-    /// How many of them go from one treatment to another.
+    /// How many of them move from one treatment to another.
     pub(crate) fn between_treatments(&self) -> Percent {
         percent(self.between_treatments)
     }
 
-    /// Whether that is only to be expected, as everybody gets a new bucket.
+    /// Whether that is an estimate, as everybody gets a new bucket.
     pub(crate) fn is_expected(&self) -> bool {
         self.is_expected
     }
@@ -68,12 +68,12 @@ impl Impact {
         !self.is_expected && self.value == BUCKETS
     }
 
-    /// Whether any instance goes from one treatment to another, short of a new bucket for everybody.
+    /// Whether any instance moves from one treatment to another, except by a new bucket for everybody.
     pub(crate) fn any_between_treatments(&self) -> bool {
         self.between_treatments > 0
     }
 
-    /// With a new bucket for everybody, the old value says nothing about the new one.
+    /// With a new bucket for everybody, old and new value are independent.
     fn expected(now: &Revision, then: &Revision) -> Self {
         let share = |revision: &Revision, wanted: &str| -> f64 {
             let mut control = BUCKETS;

@@ -1,4 +1,4 @@
-//! The lines of a difference: one thing each, as it is and as it will be.
+//! The lines of a difference: one field each, with present and next value.
 
 use std::collections::HashSet;
 
@@ -9,13 +9,13 @@ use crate::output::{escaped, list_item, visible};
 /// How many characters of a value are shown.
 const SHOWN_CHARACTERS: usize = 60;
 
-/// How many of them stand before the first one that differs.
+/// How many of them are shown before the first one that differs.
 const SHOWN_BEFORE: usize = 20;
 
-/// How long a list of instance ids is shown.
+/// The longest list of instance ids that is shown.
 const SHOWN_IDS: usize = 10;
 
-/// One thing, as it is and as it will be.
+/// A field with its present and its next value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     what: String,
@@ -23,7 +23,7 @@ pub(super) struct Row {
     then: String,
 }
 
-/// Every difference between two revisions, and the rollout groups whether they differ or not.
+/// Every difference between two revisions, and all rollout groups.
 pub(super) fn revision_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Row> {
     let mut rows = vec![Row::new(
         "version",
@@ -43,7 +43,7 @@ pub(super) fn revision_rows(newest: Option<&Revision>, next: &Revision) -> Vec<R
 }
 
 impl Row {
-    /// As it is, if it is there at all, and as it will be.
+    /// The present value, if there is one, and the next.
     pub(super) fn new(
         what: impl Into<String>,
         now: Option<String>,
@@ -56,12 +56,12 @@ impl Row {
         }
     }
 
-    /// Whether it will be another.
+    /// Whether it changes.
     pub(super) fn differs(&self) -> bool {
         self.now != self.then
     }
 
-    /// As a terminal may show it: on one line, and cut so that what differs is to be seen.
+    /// Escaped for a terminal: on one line, and cut so that the difference is visible.
     pub(super) fn shown(&self) -> [String; 3] {
         let same = self
             .now
@@ -147,7 +147,7 @@ fn group_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Row> {
     rows.collect()
 }
 
-/// What a revision says of itself, as far as it differs.
+/// The differing fields about a revision itself.
 fn signature_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Row> {
     let owner = |revision: &Revision| revision.owner.as_ref().map(ToString::to_string);
     let rollback_of = |revision: &Revision| revision.rollback_of.map(|time| time.to_string());
@@ -199,7 +199,7 @@ fn override_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Row> {
     rows
 }
 
-/// The ids of one list that the other hasn't, the first few by name.
+/// The ids that only one list has; the first few are named.
 fn listed(of: &[InstanceId<'_>], other: &[InstanceId<'_>]) -> String {
     let other: HashSet<&str> = other.iter().map(InstanceId::as_str).collect();
     let ids: Vec<&str> = of

@@ -1,4 +1,4 @@
-//! What to type instead, where a value that begins with a hyphen was taken for an option.
+//! Tips for a value that begins with a hyphen and was taken for an option.
 
 use std::ffi::OsString;
 
@@ -11,11 +11,11 @@ use crate::shell;
 /// The end of options: whatever follows is a value.
 const END: &str = "--";
 
-/// The error with a tip that works when it is followed: the one of clap leaves out where the value has to stand.
-pub(crate) fn with_tip(mut error: Error, typed: &[OsString], command: &Command) -> Error {
+/// The error with a tip that works: clap's own tip leaves out where to put the value.
+pub(crate) fn with_tip(mut error: Error, args: &[OsString], command: &Command) -> Error {
     if error.kind() == ErrorKind::UnknownArgument
         && let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidArg)
-        && let Some(tip) = tip(&error, unknown, typed, command)
+        && let Some(tip) = tip(&error, unknown, args, command)
     {
         let tips = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
         error.insert(ContextKind::Suggested, tips);
@@ -23,16 +23,16 @@ pub(crate) fn with_tip(mut error: Error, typed: &[OsString], command: &Command) 
     error
 }
 
-fn tip(error: &Error, unknown: &str, typed: &[OsString], command: &Command) -> Option<String> {
-    let words: Vec<&str> = typed.iter().filter_map(|word| word.to_str()).collect();
-    // Of several short options in one word only the first is named.
+fn tip(error: &Error, unknown: &str, args: &[OsString], command: &Command) -> Option<String> {
+    let words: Vec<&str> = args.iter().filter_map(|word| word.to_str()).collect();
+    // Of several short options in one word only the first is reported.
     let is_short = !unknown.starts_with(END);
     let is_it = |word: &&str| *word == unknown || (is_short && word.starts_with(unknown));
     let at = words.iter().position(is_it)?;
     let (before, word) = (words.get(..at)?, words.get(at)?);
     if before.contains(&END) {
         return Some(format!(
-            "what stands behind `{END}` is never an option: put {word} before it"
+            "everything after `{END}` is a value: put the option {word} before it"
         ));
     }
     let is_value = match error.get(ContextKind::Suggested) {
@@ -46,12 +46,12 @@ fn tip(error: &Error, unknown: &str, typed: &[OsString], command: &Command) -> O
     }
     Some(match before.last() {
         Some(option) if takes_value(command, option) => {
-            let typed = format!("{option}={}", shell::word(word));
-            format!("to pass '{word}' as the value of '{option}', use '{typed}'")
+            let args = format!("{option}={}", shell::word(word));
+            format!("to pass '{word}' as the value of '{option}', use '{args}'")
         }
         _ => {
-            let typed = shell::word(word);
-            format!("to pass '{word}' as a value, put it last, behind all options: '{END} {typed}'")
+            let args = shell::word(word);
+            format!("to pass '{word}' as a value, put it last, after all options: '{END} {args}'")
         }
     })
 }

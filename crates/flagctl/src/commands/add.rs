@@ -9,11 +9,11 @@ use crate::lookup::{first_revision_made, metadata};
 use crate::write::{self, PlannedMetadata, WriteError};
 
 /// Adds a flag, unless it has metadata already; revisions that it may have stay as they are.
-pub(crate) async fn add(context: &Context, typed: &AddArgs) -> Result<(), Failure> {
-    let parts = interpret::metadata(typed, &context.variables)?;
-    interpret::not_past(typed.expires_on, today())?;
+pub(crate) async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure> {
+    let parts = interpret::metadata(args, &context.variables)?;
+    interpret::not_past(args.expires_on, today())?;
     let store = context.open_if_exists().await?;
-    if let Err(unusual) = interpret::new_name(&parts.flag, typed.names.allowed()) {
+    if let Err(unusual) = interpret::new_name(&parts.flag, args.names.allowed()) {
         // A flag that is served without metadata has its name already.
         let made = match &store {
             Some(store) => first_revision_made(context, store, &parts.flag).await?,
@@ -36,8 +36,8 @@ pub(crate) async fn add(context: &Context, typed: &AddArgs) -> Result<(), Failur
         context,
         store,
         PlannedMetadata::on(None, parts),
-        &typed.confirmation,
-        typed.output.form,
+        &args.confirmation,
+        args.output.form,
     )
     .await
 }

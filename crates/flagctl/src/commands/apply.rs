@@ -1,4 +1,4 @@
-//! `flagctl apply`: makes the store say what a flag file says.
+//! `flagctl apply`: appends what differs between a flag file and the store.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,13 +10,13 @@ use flag_store::FlagStore;
 use futures_util::stream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use crate::apply::{Defaults, Plan, PlannedFlag, plan};
+use crate::apply::{ApplyPlan, Defaults, PlannedFlag, plan};
 use crate::args::{ConfirmArgs, NameArgs, OutputArgs, OwnerArgs};
 use crate::confirm::{Verdict, confirm};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};
-use crate::flag_file::{self, FileMistakes};
+use crate::flag_file::{self, FileErrors};
 use crate::input::{self, input_name, is_standard_input};
 use crate::interpret::{owner, required_text};
 use crate::lookup::stored_format;
@@ -50,12 +50,12 @@ pub(crate) struct ApplyArgs {
     confirmation: ConfirmArgs,
 }
 
-/// The flag file holds something invalid.
+/// The flag file is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {mistakes}", input_name(path))]
 struct InvalidFlagFile {
     path: PathBuf,
-    mistakes: FileMistakes,
+    mistakes: FileErrors,
 }
 
 impl CommandError for InvalidFlagFile {
@@ -71,16 +71,16 @@ impl CommandError for InvalidFlagFile {
     }
 }
 
-/// Appends what differs from the file, and shows what did.
-pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Failure> {
-    let text = input::read(&typed.file, MAX_BYTES)?;
-    let invalid = |mistakes: FileMistakes| InvalidFlagFile {
-        path: typed.file.clone(),
+/// Appends what differs from the file, and shows the differences.
+pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> Result<(), Failure> {
+    let text = input::read(&args.file, MAX_BYTES)?;
+    let invalid = |mistakes: FileErrors| InvalidFlagFile {
+        path: args.file.clone(),
         mistakes,
     };
     let file = flag_file::read(&text).map_err(invalid)?;
     let project = file.project.clone();
-    let defaults = defaults(context, typed)?;
+    let defaults = defaults(context, args)?;
     let store = context.open_if_exists().await?;
     let stored = match &store {
         Some(store) => {
@@ -112,14 +112,14 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
             .await?;
     }
     let mut applied = answer(project.to_string(), &plan);
-    if typed.check {
-        output::show(&applied, typed.output.form)?;
+    if args.check {
+        output::show(&applied, args.output.form)?;
         if plan.flags.is_empty() {
             return Ok(());
         }
         return Err(Failure::explained_by_output(ExitCode::Differs));
     }
-    if !plan.flags.is_empty() && confirm(&plan.changes(), &typed.confirmation)? == Verdict::Write {
+    if !plan.flags.is_empty() && confirm(&plan.changes(), &args.confirmation)? == Verdict::Write {
         let store = match store {
             Some(store) => store,
             None => context.open_or_create().await?,
@@ -127,28 +127,28 @@ pub(crate) async fn apply(context: &Context, typed: &ApplyArgs) -> Result<(), Fa
         append_all(context, &store, plan.flags).await?;
         applied.written = true;
     }
-    output::show(&applied, typed.output.form)
+    output::show(&applied, args.output.form)
 }
 
-/// What the file leaves open.
-fn defaults(context: &Context, typed: &ApplyArgs) -> Result<Defaults, Failure> {
-    let comment = match &typed.comment {
+/// The values that the file leaves out.
+fn defaults(context: &Context, args: &ApplyArgs) -> Result<Defaults, Failure> {
+    let comment = match &args.comment {
         Some(comment) => required_text("Comment", comment)?,
-        None if is_standard_input(&typed.file) => "Applied from standard input".to_owned(),
+        None if is_standard_input(&args.file) => "Applied from standard input".to_owned(),
         None => {
-            let name = typed.file.file_name().unwrap_or_default();
+            let name = args.file.file_name().unwrap_or_default();
             format!("Applied from {}", name.display())
         }
     };
     Ok(Defaults {
         comment,
-        owner: Some(owner(&typed.owner, &context.variables)?),
+        owner: Some(owner(&args.owner, &context.variables)?),
         v1: context.rows.v1_algorithm,
-        names: typed.names.allowed(),
+        names: args.names.allowed(),
     })
 }
 
-fn answer(project: String, plan: &Plan) -> Applied {
+fn answer(project: String, plan: &ApplyPlan) -> Applied {
     let changed = plan.flags.iter().map(|flag| {
         let changes: Vec<String> = flag.changes().iter().map(ToString::to_string).collect();
         AppliedFlag {
@@ -167,7 +167,7 @@ fn answer(project: String, plan: &Plan) -> Applied {
     }
 }
 
-/// Appends many flags. When one has failed no further ones begin, and those that are under way come to their ends.
+/// Appends many flags. After a failure no further append starts, and those in flight are finished.
 async fn append_all(
     context: &Context,
     store: &FlagStore,
@@ -192,6 +192,10 @@ async fn append(context: &Context, store: &FlagStore, flag: PlannedFlag) -> Resu
     if let Some(revision) = flag.revision {
         write::append_revision(context, store, revision).await?;
     }
-    output::notice(&format!("applied {} to the {}", flag.flag, context.place()));
+    output::notice(&format!(
+        "applied {} to the {}",
+        flag.flag,
+        context.display_name()
+    ));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `flagctl backup` and `flagctl restore-backup`: copies of the embedded store, and putting one back.
+//! `flagctl backup` and `flagctl restore-backup`: copy the embedded store, and restore a copy.
 
 use std::path::{Path, PathBuf};
 
@@ -42,18 +42,18 @@ pub(crate) struct RestoreBackupArgs {
 /// Why a store was not copied.
 #[derive(Debug, thiserror::Error)]
 enum NotCopied {
-    /// A store is where a backup should be restored.
+    /// The target of a restore has a store.
     #[error(
-        "there is {} already; another folder is free, and `restore-backup --replace` keeps a copy of what it replaces",
+        "{} exists already: restore into another folder, or use `restore-backup --replace`, which keeps a copy of the old files",
         path.display()
     )]
     StoreExists {
         /// A file of the store.
         path: PathBuf,
     },
-    /// A store, or an older backup, is where the backup should be.
+    /// The target of a backup has a store or an older backup.
     #[error(
-        "there is {} already: name another folder, or, if that is an old backup, remove it first",
+        "{} exists already: name another folder, or remove it if it is an old backup",
         path.display()
     )]
     BackupExists {
@@ -64,7 +64,7 @@ enum NotCopied {
     #[error("the store was not copied")]
     Failed(#[source] BackupError),
     /// The copy panicked.
-    #[error("the copy broke off by a fault of flagctl; what it has written may be incomplete")]
+    #[error("the copy failed because of a bug in flagctl; its files may be incomplete")]
     BrokeOff(#[source] JoinError),
 }
 
@@ -79,35 +79,35 @@ impl CommandError for NotCopied {
 }
 
 /// Copies the store, whether or not others use it.
-pub(crate) async fn backup(context: &Context, typed: &BackupArgs) -> Result<(), Failure> {
-    let (from, to) = (directory(context)?, typed.folder.clone());
-    let what = format!("copying the {}", context.place());
+pub(crate) async fn backup(context: &Context, args: &BackupArgs) -> Result<(), Failure> {
+    let (from, to) = (directory(context)?, args.folder.clone());
+    let what = format!("copying the {}", context.display_name());
     let files = copied(what, move || back_up(&from, &to)).await?;
     let files = files.map_err(|error| match error {
         BackupError::Exists { path } => NotCopied::BackupExists { path },
         error => NotCopied::Failed(error),
     })?;
-    output::show(&Files::new(&files, None), typed.output.form)
+    output::show(&Files::new(&files, None), args.output.form)
 }
 
-/// Puts a copy where the store is or was.
+/// Restores a copy to the folder of the store.
 pub(crate) async fn restore_backup(
     context: &Context,
-    typed: &RestoreBackupArgs,
+    args: &RestoreBackupArgs,
 ) -> Result<(), Failure> {
     let directory = directory(context)?;
-    let from = typed.folder.clone();
-    if typed.replace {
+    let from = args.folder.clone();
+    if args.replace {
         let what = format!(
             "replaces the {} by the copy in {}; services that use it serve the copy",
-            context.place(),
+            context.display_name(),
             from.display()
         );
-        confirm_action(&what, &typed.confirmation, Unattended::Proceed)?;
+        confirm_action(&what, &args.confirmation, Unattended::Proceed)?;
     }
     let kept = directory.join(format!("before-restore-{}", now_in_a_name()));
-    let what = format!("restoring the {}", context.place());
-    let (replace, keep) = (typed.replace, kept.clone());
+    let what = format!("restoring the {}", context.display_name());
+    let (replace, keep) = (args.replace, kept.clone());
     let files = copied(what, move || {
         let present = if replace {
             ExistingStore::KeptIn(&keep)
@@ -121,17 +121,17 @@ pub(crate) async fn restore_backup(
         error => NotCopied::Failed(error),
     })?;
     let kept = Some(&kept).filter(|kept| kept.exists());
-    output::show(&Files::new(&files, kept), typed.output.form)
+    output::show(&Files::new(&files, kept), args.output.form)
 }
 
-/// Where the embedded store is; any other has backups of its own.
+/// The folder of the embedded store; an error for Bigtable, which has its own backups.
 fn directory(context: &Context) -> Result<PathBuf, Failure> {
     match context.settings() {
         StoreSettings::Embedded(directory) => Ok(Path::to_owned(directory)),
         StoreSettings::Bigtable(_) => Err(ArgumentError::Usage(format!(
             "this copies the files of the embedded store, and flags are kept in the {}: \
              `gcloud bigtable backups create` copies its tables, `flagctl copy` the rows of a project",
-            context.place()
+            context.display_name()
         ))
         .into()),
     }
@@ -145,7 +145,7 @@ async fn copied<T: Send + 'static>(
     copied.map_err(NotCopied::BrokeOff)
 }
 
-/// The time, as the name of a folder can have it.
+/// The time as a part of a folder's name.
 fn now_in_a_name() -> String {
     let now = SystemClock.now().to_string();
     now.replace(' ', "T").replace(':', "-")
@@ -167,10 +167,7 @@ mod tests {
         let Report::Message(message) = failure.report else {
             panic!("help");
         };
-        assert!(
-            message.starts_with("error: the copy broke off"),
-            "{message}"
-        );
+        assert!(message.starts_with("error: the copy failed"), "{message}");
         assert!(message.contains("torn"), "{message}");
     }
 }

@@ -1,4 +1,4 @@
-//! `flagctl compare`: whether two services answer the same.
+//! `flagctl compare`: compares the answers of two services.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use crate::missing::missing_project;
 use crate::output::{self, ComparedServices};
 use crate::peer::{Peer, PeerError};
 
-/// Where the service listens unless told otherwise.
+/// The default address of the service.
 const SERVICE: &str = "http://127.0.0.1:8080";
 
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ pub(crate) struct CompareArgs {
     /// File of instance ids, one per line; `-` for standard input
     #[arg(long, value_name = "FILE")]
     ids: PathBuf,
-    // The text is no documentation, so that it may hold an address as it is typed.
+    // A `help` text, because rustdoc would want a link for the address.
     #[arg(
         long,
         value_name = "URL",
@@ -45,7 +45,7 @@ pub(crate) struct CompareArgs {
 #[derive(Debug, thiserror::Error)]
 #[error("neither service served a value, so nothing was compared: {cause}")]
 struct NothingServed {
-    /// What they answered first.
+    /// Their first answers.
     cause: String,
 }
 
@@ -56,16 +56,16 @@ impl CommandError for NothingServed {
 }
 
 /// Asks both services for every flag of the project and every instance; fails if an answer differs.
-pub(crate) async fn compare(context: &Context, typed: &CompareArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&typed.project).map_err(ArgumentError::from)?;
+pub(crate) async fn compare(context: &Context, args: &CompareArgs) -> Result<(), Failure> {
+    let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
     let (url, key) = (
         variable(context, "FLAG_SERVICE_URL")?,
         variable(context, "FLAG_API_KEY")?,
     );
-    let url = typed.service.as_deref().or(url).unwrap_or(SERVICE);
+    let url = args.service.as_deref().or(url).unwrap_or(SERVICE);
     let ours = Peer::new(url, key).map_err(|error| unusable("--service", error))?;
-    let theirs = Peer::new(&typed.with, None).map_err(|error| unusable("--with", error))?;
-    let instances = instances(&typed.ids)?;
+    let theirs = Peer::new(&args.with, None).map_err(|error| unusable("--with", error))?;
+    let instances = instances(&args.ids)?;
     let flags = flags(context, project.clone()).await?;
     let total = u64::try_from(flags.len().saturating_mul(instances.len())).unwrap_or(u64::MAX);
     let progress = Progress::of(total);
@@ -86,13 +86,13 @@ pub(crate) async fn compare(context: &Context, typed: &CompareArgs) -> Result<()
     let flags = output::with_progress(&progress, asked).await?;
     conclude(
         &ComparedServices::new(&project, &ours, &theirs, &flags),
-        typed,
+        args,
     )
 }
 
-/// Shows what was found; equal answers that serve nothing prove nothing.
-fn conclude(compared: &ComparedServices<'_>, typed: &CompareArgs) -> Result<(), Failure> {
-    output::show(compared, typed.output.form)?;
+/// Shows the result; fails if no answer had a value.
+fn conclude(compared: &ComparedServices<'_>, args: &CompareArgs) -> Result<(), Failure> {
+    output::show(compared, args.output.form)?;
     output::notice(&compared.summary());
     if compared.differing > 0 {
         return Err(Failure::explained_by_output(ExitCode::Differs));
@@ -104,7 +104,7 @@ fn conclude(compared: &ComparedServices<'_>, typed: &CompareArgs) -> Result<(), 
     Ok(())
 }
 
-/// The flags of a project that have a revision, whoever can read it.
+/// The flags of a project that have a revision, readable or not.
 async fn flags(context: &Context, project: ProjectName) -> Result<Vec<FlagKey>, Failure> {
     let store = context.open().await?;
     let reading = format!("reading the flags of {project}");
@@ -114,31 +114,31 @@ async fn flags(context: &Context, project: ProjectName) -> Result<Vec<FlagKey>, 
     let mut flags: Vec<FlagKey> = with_revision.map(|entry| entry.flag).collect();
     flags.sort();
     if flags.is_empty() {
-        return Err(missing_project(&store, project, context.place())
+        return Err(missing_project(&store, project, context.display_name())
             .await
             .into());
     }
     Ok(flags)
 }
 
-/// The instance ids in a file, exactly as they stand there; empty lines are none.
+/// The instance ids in a file, one per line, unchanged; empty lines are skipped.
 fn instances(path: &Path) -> Result<Vec<InstanceId<'static>>, Failure> {
     let text = input::read(path, u64::MAX)?;
-    let place = input_name(path);
+    let file = input_name(path);
     let lines = (1_u32..).zip(text.lines());
     let instances: Result<Vec<_>, ArgumentError> = lines
         .filter(|(_, line)| !line.is_empty())
         .map(|(number, line)| {
             let instance = InstanceId::new(line.to_owned());
             instance.map_err(|invalid| {
-                let message = format!("{place}, line {number}: {invalid}");
+                let message = format!("{file}, line {number}: {invalid}");
                 ArgumentError::Usage(message)
             })
         })
         .collect();
     let instances = instances?;
     if instances.is_empty() {
-        let message = format!("{place} holds no instance ids: one a line is expected");
+        let message = format!("{file} contains no instance ids, expected one per line");
         return Err(ArgumentError::Usage(message).into());
     }
     Ok(instances)

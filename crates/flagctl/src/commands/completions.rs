@@ -1,4 +1,4 @@
-//! `flagctl completions`: what a shell needs to complete command lines.
+//! `flagctl completions`: the completion script of a shell.
 
 use clap::{Args, Command};
 use clap_complete::Shell;

@@ -1,4 +1,4 @@
-//! `flagctl copy`: the rows of a project, as they are, from one store to another.
+//! `flagctl copy`: copies the rows of a project unchanged to another store.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::admin_store::AdminStore;
 use crate::args::{OutputArgs, YesArgs};
 use crate::confirm::{Unattended, confirm_action};
 use crate::context::{Context, Needs, StoreNotOpened, ensure_exists};
-use crate::copy::{Copied, Copy, CopyProgress, Mode, Target};
+use crate::copy::{Copy, CopyCounts, CopyProgress, Mode, Target};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::interpret::ArgumentError;
@@ -42,16 +42,16 @@ pub(crate) struct CopyArgs {
     output: OutputArgs,
 }
 
-/// Copies what is not there, and shows what was; fails if a row is there with other cells.
-pub(crate) async fn copy(context: &Context, typed: &CopyArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&typed.project).map_err(ArgumentError::from)?;
-    let (from, to, from_log) = open(context, typed).await?;
+/// Copies missing rows, and shows the counts; fails if a row exists with other cells.
+pub(crate) async fn copy(context: &Context, args: &CopyArgs) -> Result<(), Failure> {
+    let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
+    let (from, to, from_log) = open(context, args).await?;
     let progress = CopyProgress::default();
     let copy = Copy {
         from: &from,
         to: &to,
         project: &project,
-        mode: if typed.dry_run {
+        mode: if args.dry_run {
             Mode::DryRun
         } else {
             Mode::Write
@@ -60,36 +60,36 @@ pub(crate) async fn copy(context: &Context, typed: &CopyArgs) -> Result<(), Fail
     };
     let all = Box::pin(all(&copy, from_log.as_deref()));
     let (flags, exposures) = output::with_progress(&progress, all).await?;
-    let total = flags.total() + exposures.as_ref().map_or(0, Copied::total);
+    let total = flags.total() + exposures.as_ref().map_or(0, CopyCounts::total);
     if total == 0 {
         return Err(from.missing_project(project).await.into());
     }
     let differing = flags.differing + exposures.as_ref().map_or(0, |copied| copied.differing);
     let copied = CopiedRows {
         project: project.to_string(),
-        from: from.place.clone(),
-        to: to.place.clone(),
-        dry_run: typed.dry_run,
+        from: from.display_name.clone(),
+        to: to.display_name.clone(),
+        dry_run: args.dry_run,
         flags: (&flags).into(),
         exposures: exposures.as_ref().map(Into::into),
     };
-    output::show(&copied, typed.output.form)?;
+    output::show(&copied, args.output.form)?;
     if differing > 0 {
         return Err(Failure::explained_by_output(ExitCode::Conflict));
     }
     Ok(())
 }
 
-/// Copies flags, then exposures if they are wanted, and tells of flags that will not serve what was copied.
+/// Copies flags, then exposures if they are wanted, and reports flags that have a newer revision in the target.
 async fn all(
     copy: &Copy<'_>,
     log: Option<&dyn ExposureLog>,
-) -> Result<(Copied, Option<Copied>), Failure> {
+) -> Result<(CopyCounts, Option<CopyCounts>), Failure> {
     let flags = copy.flags().await?;
     for flag in copy.announce(&flags).await? {
         output::notice(&format!(
             "{flag} has a newer revision in the {}, which stays in force",
-            copy.to.place
+            copy.to.display_name
         ));
     }
     let exposures = match log {
@@ -99,17 +99,20 @@ async fn all(
     Ok((flags, exposures))
 }
 
-/// What to read from, what to write to, and the log to read from if exposures are wanted.
+/// The source, the target, and the source log if exposures are wanted.
 type Ends = (AdminStore, Target, Option<Arc<dyn ExposureLog>>);
 
-async fn open(context: &Context, typed: &CopyArgs) -> Result<Ends, Failure> {
-    let from_settings = typed.from.settings(&context.sources)?;
-    let to_settings = typed.to.settings(&context.sources)?;
-    if from_settings.place() == to_settings.place() {
-        let message = format!("--from and --to are the same {}", from_settings.place());
+async fn open(context: &Context, args: &CopyArgs) -> Result<Ends, Failure> {
+    let from_settings = args.from.settings(&context.sources)?;
+    let to_settings = args.to.settings(&context.sources)?;
+    if from_settings.display_name() == to_settings.display_name() {
+        let message = format!(
+            "--from and --to are the same {}",
+            from_settings.display_name()
+        );
         return Err(ArgumentError::Usage(message).into());
     }
-    let needs = if typed.exposures {
+    let needs = if args.exposures {
         Needs::FlagsAndLog
     } else {
         Needs::Flags
@@ -117,27 +120,27 @@ async fn open(context: &Context, typed: &CopyArgs) -> Result<Ends, Failure> {
     ensure_exists(&from_settings, needs)?;
     let from = AdminStore::open_flags(context, &from_settings).await?;
     from.ensure_ready(&from_settings).await?;
-    let from_log = if typed.exposures {
+    let from_log = if args.exposures {
         Some(from.log(context, &from_settings).await?)
     } else {
         None
     };
-    let to = if typed.dry_run {
-        looked_at(context, &to_settings, typed.exposures).await?
+    let to = if args.dry_run {
+        looked_at(context, &to_settings, args.exposures).await?
     } else {
         let what = format!(
             "copies the rows of {} from the {} to the {}, overwriting none",
-            typed.project,
-            from.place,
-            to_settings.place()
+            args.project,
+            from.display_name,
+            to_settings.display_name()
         );
-        confirm_action(&what, &typed.confirmation, Unattended::Proceed)?;
-        made(context, &to_settings, typed.exposures).await?
+        confirm_action(&what, &args.confirmation, Unattended::Proceed)?;
+        made(context, &to_settings, args.exposures).await?
     };
     Ok((from, to, from_log))
 }
 
-/// What a copy writes to; what it lacks is made.
+/// The target of a copy; creates its missing parts.
 async fn made(
     context: &Context,
     settings: &StoreSettings,
@@ -151,13 +154,13 @@ async fn made(
         None
     };
     Ok(Target {
-        place: settings.place(),
+        display_name: settings.display_name(),
         flags: Some(opened),
         log,
     })
 }
 
-/// What a copy would write to, as far as it is there; says what would be made first, and makes nothing.
+/// The existing parts of the target of a dry run; reports what would be created.
 async fn looked_at(
     context: &Context,
     settings: &StoreSettings,
@@ -171,11 +174,11 @@ async fn looked_at(
         };
         output::notice(&format!(
             "the {} lacks {what}, which a copy creates first, as `flagctl init` does",
-            settings.place()
+            settings.display_name()
         ));
     }
     let mut target = Target {
-        place: settings.place(),
+        display_name: settings.display_name(),
         flags: None,
         log: None,
     };
@@ -190,14 +193,14 @@ async fn looked_at(
     Ok(target)
 }
 
-/// Whether flags, and whether an exposure log are there; what a copy doesn't make is taken to be.
+/// Whether the flags and the exposure log exist; true for parts that a copy does not create.
 async fn what_is_there(
     context: &Context,
     settings: &StoreSettings,
     exposures: bool,
 ) -> Result<[bool; 2], Failure> {
     match settings {
-        // Opening it tells what is wrong.
+        // Opening it gives the error.
         StoreSettings::Embedded(directory) if directory.exists() && !directory.is_dir() => {
             Ok([true; 2])
         }

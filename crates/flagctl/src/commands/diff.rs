@@ -1,4 +1,4 @@
-//! `flagctl diff`: two revisions side by side.
+//! `flagctl diff`: shows two revisions side by side.
 
 use clap::Args;
 use flag_model::{FlagKey, Revision, Timestamp};
@@ -28,12 +28,12 @@ pub(crate) struct DiffArgs {
     output: OutputArgs,
 }
 
-/// Shows both revisions, and tells by the exit code whether they are equivalent.
-pub(crate) async fn diff(context: &Context, typed: &DiffArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&typed.flag)?;
+/// Shows both revisions; the exit code is whether they are equivalent.
+pub(crate) async fn diff(context: &Context, args: &DiffArgs) -> Result<(), Failure> {
+    let flag = interpret::flag(&args.flag)?;
     let store = context.open().await?;
-    let from = revision_of(context, &store, &flag, typed.from).await?;
-    let to = revision_of(context, &store, &flag, typed.to).await?;
+    let from = revision_of(context, &store, &flag, args.from).await?;
+    let to = revision_of(context, &store, &flag, args.to).await?;
     let diff = Diff {
         flag: &flag,
         from: &from,
@@ -41,7 +41,7 @@ pub(crate) async fn diff(context: &Context, typed: &DiffArgs) -> Result<(), Fail
         are_equivalent: are_equivalent(&from, &to),
         impact: Impact::of(&from, &to),
     };
-    output::show(&diff, typed.output.form)?;
+    output::show(&diff, args.output.form)?;
     if diff.are_equivalent {
         Ok(())
     } else {

@@ -1,4 +1,4 @@
-//! `flagctl doctor`: whether settings, store, tables and rows are as they should be. Changes nothing.
+//! `flagctl doctor`: checks settings, store, tables and rows. Changes nothing.
 mod exposures;
 mod rows;
 
@@ -19,21 +19,21 @@ use crate::admin_store::{AdminStore, open_log};
 use crate::args::OutputArgs;
 use crate::context::{Context, StoreNotOpened};
 use crate::exit_code::ExitCode;
-use crate::failure::Failure;
+use crate::failure::{Failure, with_causes};
 use crate::interpret::ArgumentError;
 use crate::output::{self, Checks, RowLocation, Status};
 
-/// What to do where there is no store.
+/// Advice if there is no store.
 const NO_STORE: &str = "if there should be one, name its folder with --data-dir or FLAG_DATA_DIR; else run `flagctl init`";
 
-/// What to do where a file of the store was lost.
-const LOST_FILE: &str = "find out where the file went before you do one of the two";
+/// Advice if a file of the store is missing.
+const LOST_FILE: &str = "find out what happened to the file before you run one of the two";
 
-/// What to do where a table is missing.
+/// Advice if a table is missing.
 const INIT: &str = "`flagctl init` creates what is missing";
 
-/// What to do where a file holds what nobody has written.
-const DAMAGED: &str = "`flagctl restore-backup DIR --replace` puts a backup in the place of what is damaged, and keeps a copy of it";
+/// Advice if a file is damaged.
+const DAMAGED: &str = "`flagctl restore-backup DIR --replace` replaces damaged files with a backup, and keeps a copy of them";
 
 /// How long exposures should be kept, for advice.
 const RETENTION: Duration = Duration::from_hours(90 * 24);
@@ -47,15 +47,15 @@ pub(crate) struct DoctorArgs {
     output: OutputArgs,
 }
 
-/// What was found, and how it ends because of that.
+/// The results, and the exit code.
 struct Doctor {
     checks: Checks,
     code: ExitCode,
 }
 
-/// Looks at everything, and shows a line for each.
-pub(crate) async fn doctor(context: &Context, typed: &DoctorArgs) -> Result<(), Failure> {
-    let projects = typed.projects.iter().map(ProjectName::new);
+/// Runs all checks, and shows a line for each.
+pub(crate) async fn doctor(context: &Context, args: &DoctorArgs) -> Result<(), Failure> {
+    let projects = args.projects.iter().map(ProjectName::new);
     let projects: Vec<ProjectName> = projects
         .collect::<Result<_, _>>()
         .map_err(ArgumentError::from)?;
@@ -64,8 +64,12 @@ pub(crate) async fn doctor(context: &Context, typed: &DoctorArgs) -> Result<(), 
         code: ExitCode::Failed,
     };
     let examined = doctor.examine(context, &projects);
-    output::with_progress(format!("examining the {}", context.place()), examined).await;
-    output::show(&doctor.checks, typed.output.form)?;
+    output::with_progress(
+        format!("examining the {}", context.display_name()),
+        examined,
+    )
+    .await;
+    output::show(&doctor.checks, args.output.form)?;
     if doctor.checks.any_failed() {
         return Err(Failure::explained_by_output(doctor.code));
     }
@@ -83,7 +87,7 @@ impl Doctor {
         let (opened, log) = match opened.await {
             Ok(opened) => opened,
             Err(failure) => {
-                self.unreachable("store", &chain(&failure));
+                self.unreachable("store", &with_causes(&failure));
                 let advice = match failure {
                     StoreNotOpened::Missing { .. } => NO_STORE.to_owned(),
                     StoreNotOpened::Open(OpenStoreError::Embedded(
@@ -106,7 +110,7 @@ impl Doctor {
             self.checks.advise(advice);
         }
         if ping.as_ref().is_err_and(StoreError::is_transient) {
-            // Whoever doesn't answer now won't tell of tables either.
+            // A store that doesn't answer can't list its tables either.
             return;
         }
         if let StoreSettings::Bigtable(settings) = settings {
@@ -115,7 +119,7 @@ impl Doctor {
         if ping.is_ok()
             && let Err(error) = self.rows(&opened, &*log, projects).await
         {
-            self.unreachable("rows", &chain(&error));
+            self.unreachable("rows", &with_causes(&error));
             self.checks
                 .advise(failure_advice(context.settings(), &error));
         }
@@ -151,11 +155,11 @@ impl Doctor {
         match &ping {
             Ok(()) => {
                 let took = started.elapsed().as_secs_f64() * 1_000.0;
-                let found = format!("answered in {took:.1} ms: {}", opened.place);
+                let found = format!("answered in {took:.1} ms: {}", opened.display_name);
                 self.checks.note(Status::Ok, "store", found);
             }
             Err(error) => {
-                let found = format!("{}: {}", opened.place, chain(error));
+                let found = format!("{}: {}", opened.display_name, with_causes(error));
                 self.unreachable("store", &found);
             }
         }
@@ -168,7 +172,11 @@ impl Doctor {
             let check = format!("table {}", settings.table(table));
             let (status, found, advice) = match tables.table_state(table).await {
                 Ok(state) => judged(settings, table, &state),
-                Err(error) => (Status::Failed, chain(&error), bigtable_advice(settings)),
+                Err(error) => (
+                    Status::Failed,
+                    with_causes(&error),
+                    bigtable_advice(settings),
+                ),
             };
             self.checks.note(status, check, found);
             self.checks.advise(advice);
@@ -187,12 +195,12 @@ impl Doctor {
             for key in found.strangers {
                 let problem = "belongs to no project, and is never served";
                 let found = format!("{key} {problem}");
-                let place = RowLocation {
+                let location = RowLocation {
                     row_key: key,
                     column: "row key".to_owned(),
                     problem: problem.to_owned(),
                 };
-                (self.checks).note_row(Status::Warning, "row", place, found);
+                (self.checks).note_row(Status::Warning, "row", location, found);
             }
             names = found.names;
         }
@@ -200,7 +208,7 @@ impl Doctor {
             self.checks.note(
                 Status::Warning,
                 "rows",
-                "no project has any: is this the right store?",
+                "no project has rows: is this the right store?",
             );
         }
         let today = today();
@@ -249,7 +257,7 @@ impl Doctor {
     }
 }
 
-/// How a table is, and what to do about it if it isn't right.
+/// The state of a table, and the advice if it is wrong.
 fn judged(
     settings: &BigtableSettings,
     table: Table,
@@ -257,7 +265,7 @@ fn judged(
 ) -> (Status, String, String) {
     let init = INIT.to_owned();
     match state {
-        TableState::Missing => (Status::Failed, "is not there".to_owned(), init),
+        TableState::Missing => (Status::Failed, "does not exist".to_owned(), init),
         TableState::WithoutFamily => (Status::Failed, "lacks its column family".to_owned(), init),
         TableState::Ready(expiry) if expiry.is_right(table) => {
             (Status::Ok, expiry.to_string(), String::new())
@@ -270,7 +278,7 @@ fn judged(
     }
 }
 
-/// What to do about a store that failed.
+/// Advice about a store that failed.
 fn failure_advice(settings: &StoreSettings, error: &StoreError) -> String {
     match (settings, error) {
         (StoreSettings::Embedded(_), StoreError::Broken { .. }) => DAMAGED.to_owned(),
@@ -278,11 +286,11 @@ fn failure_advice(settings: &StoreSettings, error: &StoreError) -> String {
     }
 }
 
-/// What to do about a store that cannot be used.
+/// Advice about a store that cannot be used.
 fn store_advice(settings: &StoreSettings) -> String {
     match settings {
         StoreSettings::Embedded(folder) => format!(
-            "check that you may write in {}, that its disk is not full, and what else uses its files; `flagctl restore-backup` puts a backup in their place",
+            "check that {} is writable, that its disk is not full, and which other programs use its files; `flagctl restore-backup` restores a backup",
             folder.display()
         ),
         StoreSettings::Bigtable(settings) => bigtable_advice(settings),
@@ -292,25 +300,11 @@ fn store_advice(settings: &StoreSettings) -> String {
 fn bigtable_advice(settings: &BigtableSettings) -> String {
     match &settings.emulator {
         Some(emulator) => format!(
-            "start the emulator at {emulator}, or unset BIGTABLE_EMULATOR_HOST if you mean Google Cloud"
+            "start the emulator at {emulator}, or unset BIGTABLE_EMULATOR_HOST to use Google Cloud"
         ),
         None => format!(
             "check that {}/{} is right and reachable, and sign in: `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
             settings.project, settings.instance
         ),
     }
-}
-
-/// An error with everything that caused it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut chain = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !chain.contains(&said) {
-            chain = format!("{chain}: {said}");
-        }
-        source = cause.source();
-    }
-    chain
 }

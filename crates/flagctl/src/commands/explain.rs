@@ -1,4 +1,4 @@
-//! `flagctl explain`: what an instance receives, and why.
+//! `flagctl explain`: explains the value of an instance.
 
 use clap::Args;
 use flag_model::{InstanceId, Timestamp};
@@ -25,18 +25,18 @@ pub(crate) struct ExplainArgs {
     output: OutputArgs,
 }
 
-/// Decides as the service does, by the revision in force now or then, and shows what led to it.
-pub(crate) async fn explain(context: &Context, typed: &ExplainArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&typed.flag)?;
-    let instance = InstanceId::new(typed.instance.as_str()).map_err(ArgumentError::from)?;
+/// Decides as the service does, by the revision in force now or at a past time, and shows the reason.
+pub(crate) async fn explain(context: &Context, args: &ExplainArgs) -> Result<(), Failure> {
+    let flag = interpret::flag(&args.flag)?;
+    let instance = InstanceId::new(args.instance.as_str()).map_err(ArgumentError::from)?;
     let store = context.open().await?;
-    let revision = revision_in_force(context, &store, &flag, typed.at).await?;
+    let revision = revision_in_force(context, &store, &flag, args.at).await?;
     let compiled = Plan::compile(revision.clone());
     let explained = Explained {
         instance: &instance,
-        at: typed.at,
+        at: args.at,
         decision: decide(&compiled, &instance),
         revision: &revision,
     };
-    output::show(&explained, typed.output.form)
+    output::show(&explained, args.output.form)
 }

@@ -1,4 +1,4 @@
-//! `flagctl export`: the flags of a project as a file that people review.
+//! `flagctl export`: writes the flags of a project as a file.
 
 use clap::{Args, ValueEnum};
 use flag_model::ProjectName;
@@ -33,20 +33,20 @@ enum FileForm {
     Json,
 }
 
-/// Writes every flag with the metadata and the revision that count. What cannot be read is left out, named, and a failure
-/// in the end; an apply of the file leaves it as it is.
-pub(crate) async fn export(context: &Context, typed: &ExportArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&typed.project).map_err(ArgumentError::from)?;
+/// Writes every flag with its newest metadata and revision. An unreadable row is left out and reported, and the command
+/// fails at the end; applying the file does not change that row.
+pub(crate) async fn export(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
+    let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
     let store = context.open().await?;
     let flags = store.flags_with_latest(&project);
     let flags = output::with_progress(format!("reading {project}"), flags).await;
     let flags = flags.map_err(|source| context.store_failed(source))?;
     if flags.is_empty() {
-        return Err(missing_project(&store, project, context.place())
+        return Err(missing_project(&store, project, context.display_name())
             .await
             .into());
     }
-    let form = match typed.form {
+    let form = match args.form {
         FileForm::Yaml => Form::Yaml,
         FileForm::Json => Form::Json,
     };

@@ -1,4 +1,4 @@
-//! `flagctl exposures`: which decisions were served.
+//! `flagctl exposures`: shows logged decisions.
 
 use clap::Args;
 use flag_model::InstanceId;
@@ -26,13 +26,13 @@ pub(crate) struct ExposuresArgs {
     output: OutputArgs,
 }
 
-/// Shows exposures in the order of the log: by instance id, then by request id; none are no failure.
-pub(crate) async fn exposures(context: &Context, typed: &ExposuresArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&typed.flag)?;
-    let instance = typed.instance.as_deref().map(InstanceId::new).transpose();
+/// Shows exposures in the order of the log: by instance id, then by request id; an empty result is no failure.
+pub(crate) async fn exposures(context: &Context, args: &ExposuresArgs) -> Result<(), Failure> {
+    let flag = interpret::flag(&args.flag)?;
+    let instance = args.instance.as_deref().map(InstanceId::new).transpose();
     let instance = instance.map_err(ArgumentError::from)?;
     let (store, log) = context.open_with_log().await?;
-    let limit = usize::from(typed.limit);
+    let limit = usize::from(args.limit);
     let of = match &instance {
         Some(instance) => ExposureScope::Instance(&flag, instance),
         None => ExposureScope::Flag(&flag),
@@ -50,13 +50,11 @@ pub(crate) async fn exposures(context: &Context, typed: &ExposuresArgs) -> Resul
     }
     if exposures.len() > limit {
         exposures.truncate(limit);
-        output::notice(&format!(
-            "there are more exposures; --limit {limit} leaves them out"
-        ));
+        output::notice(&format!("more exposures are not shown (--limit {limit})"));
     }
     let exposures = Exposures {
         flag: &flag,
         exposures: &exposures,
     };
-    output::show(&exposures, typed.output.form)
+    output::show(&exposures, args.output.form)
 }

@@ -1,4 +1,4 @@
-//! `flagctl forget`: deletes what the exposure log holds of an instance, and says which override lists name it.
+//! `flagctl forget`: deletes the exposures of an instance, and lists the override lists that contain it.
 
 use std::collections::BTreeMap;
 
@@ -36,10 +36,10 @@ pub(crate) struct ForgetArgs {
     confirmation: YesArgs,
 }
 
-/// Shows what there is of an instance, has it confirmed, and deletes its exposures; its revisions stay as they are.
-pub(crate) async fn forget(context: &Context, typed: &ForgetArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&typed.project).map_err(ArgumentError::from)?;
-    let instance = InstanceId::new(&*typed.instance).map_err(ArgumentError::from)?;
+/// Shows the rows about an instance, asks for confirmation, and deletes its exposures; revisions are not changed.
+pub(crate) async fn forget(context: &Context, args: &ForgetArgs) -> Result<(), Failure> {
+    let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
+    let instance = InstanceId::new(&*args.instance).map_err(ArgumentError::from)?;
     let mut reader = Reader::new(context.sources.clone());
     let names = read_instance_names(&mut reader);
     let names = reader.finish(names)?;
@@ -47,7 +47,7 @@ pub(crate) async fn forget(context: &Context, typed: &ForgetArgs) -> Result<(), 
     opened.ensure_ready(context.settings()).await?;
     let log = opened.log(context, context.settings()).await?;
     let looking = look(&opened, &*log, &project, &instance);
-    let mut found = with_progress(format!("looking for traces in {project}"), looking).await?;
+    let mut found = with_progress(format!("searching {project}"), looking).await?;
     if let Some(hashed) = names.other_name(&instance) {
         let more = log.of_instance(&project, &hashed).await;
         found
@@ -64,19 +64,19 @@ pub(crate) async fn forget(context: &Context, typed: &ForgetArgs) -> Result<(), 
             return Err(opened.missing_project(project.clone()).await.into());
         }
     }
-    if found.total() > 0 && !typed.dry_run {
+    if found.total() > 0 && !args.dry_run {
         let what = format!(
-            "deletes for good:\n{}",
+            "deletes permanently:\n{}",
             found.exposures_text().uncoloured().trim_end()
         );
-        confirm_action(&what, &typed.confirmation, Unattended::Refuse)?;
+        confirm_action(&what, &args.confirmation, Unattended::Refuse)?;
         for exposures in &found.exposures {
             let deleted = with_progress("deleting exposures", log.delete(exposures)).await;
             deleted.map_err(|source| opened.failed(source))?;
         }
         found.deleted = true;
     }
-    output::show(&found, typed.output.form)?;
+    output::show(&found, args.output.form)?;
     if found.unreadable.is_empty() {
         Ok(())
     } else {
@@ -142,7 +142,7 @@ fn look_at(
         }
         Ok(FlagRow::Metadata(_) | FlagRow::Head) => {}
         Err(error) => {
-            // What a flag is for names no instance.
+            // Metadata contains no instance ids.
             let subject = FlagRowKey::subject_of(&row.key);
             if subject.is_none_or(|(row_type, _)| row_type == RowType::Revision) {
                 found.unreadable.push(error.to_string());

@@ -1,4 +1,4 @@
-//! `flagctl get`: what a flag is for, and the revision in force.
+//! `flagctl get`: shows the metadata and the revision in force.
 
 use clap::Args;
 
@@ -18,10 +18,10 @@ pub(crate) struct GetArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// Shows the metadata that counts and the revision in force, whichever of them there is; one that cannot be read is
-/// named, and a failure in the end.
-pub(crate) async fn get(context: &Context, typed: &GetArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&typed.flag)?;
+/// Shows the newest metadata and the revision in force, as far as they exist; an unreadable one is reported, and the
+/// command fails at the end.
+pub(crate) async fn get(context: &Context, args: &GetArgs) -> Result<(), Failure> {
+    let flag = interpret::flag(&args.flag)?;
     let store = context.open().await?;
     let metadata = stored_metadata(&store, &flag).await?;
     let revision = stored_revision(&store, &flag).await?;
@@ -33,6 +33,6 @@ pub(crate) async fn get(context: &Context, typed: &GetArgs) -> Result<(), Failur
         metadata: metadata.as_ref(),
         revision: revision.as_ref(),
     };
-    output::show(&shown, typed.output.form)?;
+    output::show(&shown, args.output.form)?;
     Ok(shown.check_readable()?)
 }

@@ -1,4 +1,4 @@
-//! `flagctl history`: what a flag was, the newest first.
+//! `flagctl history`: shows the revisions of a flag, the newest first.
 
 use clap::Args;
 use flag_model::FlagKey;
@@ -27,14 +27,14 @@ pub(crate) struct HistoryArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// Shows the newest revisions or metadata; rows that cannot be read say why.
-pub(crate) async fn history(context: &Context, typed: &HistoryArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&typed.flag)?;
+/// Shows the newest revisions or metadata; unreadable rows are shown with the reason.
+pub(crate) async fn history(context: &Context, args: &HistoryArgs) -> Result<(), Failure> {
+    let flag = interpret::flag(&args.flag)?;
     let store = context.open().await?;
-    if typed.metadata {
-        of_metadata(context, &store, &flag, typed).await
+    if args.metadata {
+        of_metadata(context, &store, &flag, args).await
     } else {
-        of_revisions(context, &store, &flag, typed).await
+        of_revisions(context, &store, &flag, args).await
     }
 }
 
@@ -42,9 +42,9 @@ async fn of_revisions(
     context: &Context,
     store: &FlagStore,
     flag: &FlagKey,
-    typed: &HistoryArgs,
+    args: &HistoryArgs,
 ) -> Result<(), Failure> {
-    let history = store.history(flag, usize::from(typed.limit) + 1);
+    let history = store.history(flag, usize::from(args.limit) + 1);
     let history = with_progress(format!("reading the history of {flag}"), history).await;
     let mut revisions = history.map_err(|source| context.store_failed(source))?;
     if revisions.is_empty() {
@@ -56,21 +56,21 @@ async fn of_revisions(
     if let Some(ahead) = revision_ahead(context, store, flag).await? {
         output::notice(&ahead);
     }
-    truncate(&mut revisions, typed.limit, "older revisions");
+    truncate(&mut revisions, args.limit, "older revisions");
     let revisions = Revisions {
         flag,
         revisions: &revisions,
     };
-    output::show(&revisions, typed.output.form)
+    output::show(&revisions, args.output.form)
 }
 
 async fn of_metadata(
     context: &Context,
     store: &FlagStore,
     flag: &FlagKey,
-    typed: &HistoryArgs,
+    args: &HistoryArgs,
 ) -> Result<(), Failure> {
-    let history = store.metadata_history(flag, usize::from(typed.limit) + 1);
+    let history = store.metadata_history(flag, usize::from(args.limit) + 1);
     let history = with_progress(format!("reading the history of {flag}"), history).await;
     let mut metadata = history.map_err(|source| context.store_failed(source))?;
     if metadata.is_empty() {
@@ -79,20 +79,18 @@ async fn of_metadata(
         }
         output::notice(&format!("{flag} has no metadata"));
     }
-    truncate(&mut metadata, typed.limit, "older metadata");
+    truncate(&mut metadata, args.limit, "older metadata");
     let metadata = MetadataHistory {
         flag,
         metadata: &metadata,
     };
-    output::show(&metadata, typed.output.form)
+    output::show(&metadata, args.output.form)
 }
 
-/// Leaves out what is over the limit, and says so.
+/// Drops what is over the limit, with a notice.
 fn truncate<T>(rows: &mut Vec<T>, limit: u16, what: &str) {
     if rows.len() > usize::from(limit) {
         rows.truncate(limit.into());
-        output::notice(&format!(
-            "there are {what}; --limit {limit} leaves them out"
-        ));
+        output::notice(&format!("{what} are not shown (--limit {limit})"));
     }
 }

@@ -1,4 +1,4 @@
-//! `flagctl init`: makes whatever the store lacks, and changes nothing that is there.
+//! `flagctl init`: creates the missing parts of the store, and changes no existing one.
 
 use std::path::Path;
 use std::time::Duration;
@@ -26,21 +26,27 @@ pub(crate) struct InitArgs {
     output: OutputArgs,
 }
 
-/// Makes what is missing, and shows what there is; fails if something is there and not as it should be.
-pub(crate) async fn init(context: &Context, typed: &InitArgs) -> Result<(), Failure> {
-    let retention = Duration::from_hours(u64::from(typed.log_retention_days) * 24);
+/// Creates missing parts, and shows all; fails if an existing part has a wrong configuration.
+pub(crate) async fn init(context: &Context, args: &InitArgs) -> Result<(), Failure> {
+    let retention = Duration::from_hours(u64::from(args.log_retention_days) * 24);
     let parts = match context.settings() {
         StoreSettings::Embedded(directory) => embedded(context, directory).await?,
         StoreSettings::Bigtable(settings) => {
-            let what = format!("preparing the {}", context.place());
+            let what = format!("preparing the {}", context.display_name());
             let prepared =
                 output::with_progress(what, bigtable(context, settings, retention)).await;
             prepared?.map_err(|source| context.store_failed(source))?
         }
     };
     let is_right = parts.iter().all(|part| part.state != PartState::Differs);
-    let place = context.place();
-    output::show(&StoreParts { place, parts }, typed.output.form)?;
+    let display_name = context.display_name();
+    output::show(
+        &StoreParts {
+            display_name,
+            parts,
+        },
+        args.output.form,
+    )?;
     if is_right {
         Ok(())
     } else {
@@ -80,7 +86,7 @@ async fn bigtable(
     settings: &BigtableSettings,
     retention: Duration,
 ) -> Result<Result<Vec<StorePart>, StoreError>, Failure> {
-    // As every command, so that credentials that are missing are told alike.
+    // Like every command, so that missing credentials give the same error.
     AdminStore::open_flags(context, context.settings()).await?;
     let tables = BigtableTables::new(settings.clone());
     let mut parts = Vec::new();
@@ -123,7 +129,7 @@ fn part(
     }
 }
 
-/// What to do about a table whose cells expire otherwise.
+/// The command that corrects the garbage collection rule of a table.
 pub(super) fn advice(settings: &BigtableSettings, table: Table, expected: &Expiry) -> String {
     format!(
         "cbt -project {} -instance {} setgcpolicy {} {FAMILY} {}",

@@ -1,4 +1,4 @@
-//! `flagctl keys`: API keys of the service, in a file that both know.
+//! `flagctl keys`: API keys of the service, in a file that both read.
 
 use std::path::{Path, PathBuf};
 
@@ -94,7 +94,7 @@ struct FileArgs {
 /// Why API keys were not read or changed.
 #[derive(Debug, thiserror::Error)]
 enum KeysError {
-    /// No file was named.
+    /// No file is set.
     #[error("no file of API keys is named: add --file FILE, or set FLAG_API_KEYS_FILE")]
     NoFile,
     /// The file cannot be read or changed.
@@ -133,46 +133,46 @@ impl CommandError for KeysError {
 }
 
 /// Runs the command; no store is opened.
-pub(crate) fn keys(typed: &KeysArgs, reader: Reader) -> Result<(), Failure> {
-    match &typed.command {
-        KeysCommand::Create(typed) => create(typed, &typed.file.find(reader)?),
-        KeysCommand::List(typed) => list(typed, &typed.file.find(reader)?),
-        KeysCommand::Revoke(typed) => revoke(typed, &typed.file.find(reader)?),
+pub(crate) fn keys(args: &KeysArgs, reader: Reader) -> Result<(), Failure> {
+    match &args.command {
+        KeysCommand::Create(args) => create(args, &args.file.find(reader)?),
+        KeysCommand::List(args) => list(args, &args.file.find(reader)?),
+        KeysCommand::Revoke(args) => revoke(args, &args.file.find(reader)?),
     }
 }
 
-fn create(typed: &CreateArgs, path: &Path) -> Result<(), Failure> {
-    let projects = Projects::parse(&typed.projects).map_err(ArgumentError::from)?;
-    interpret::not_past(typed.expires_on, today())?;
+fn create(args: &CreateArgs, path: &Path) -> Result<(), Failure> {
+    let projects = Projects::parse(&args.projects).map_err(ArgumentError::from)?;
+    interpret::not_past(args.expires_on, today())?;
     let secret = Secret::new().map_err(KeysError::NoRandomness)?;
     let key = Key {
         id: secret.id().clone(),
         fingerprint: secret.fingerprint(),
-        scopes: typed.scopes.iter().copied().collect(),
+        scopes: args.scopes.iter().copied().collect(),
         projects,
         created: SystemClock.now(),
-        expires_on: typed.expires_on,
-        comment: typed.comment.clone(),
+        expires_on: args.expires_on,
+        comment: args.comment.clone(),
     };
     change_file(path, |file| {
         file.keys.push(key.clone());
         Ok(())
     })?;
-    let place = path.display();
+    let file = path.display();
     output::notice(&format!(
-        "kept the SHA-256 of key {} in {place}; the key itself is not shown again",
+        "wrote the SHA-256 of key {} to {file}; the key itself is not shown again",
         key.id
     ));
     let new = NewKey {
         secret: &secret,
         key: &key,
     };
-    output::show(&new, typed.output.form)
+    output::show(&new, args.output.form)
 }
 
-fn list(typed: &ListArgs, path: &Path) -> Result<(), Failure> {
+fn list(args: &ListArgs, path: &Path) -> Result<(), Failure> {
     let file = read(path)?;
-    if typed.output.form == Form::Name {
+    if args.output.form == Form::Name {
         for odd in file.invalid_entries() {
             output::notice(&format!("{}: {odd}", path.display()));
         }
@@ -181,7 +181,7 @@ fn list(typed: &ListArgs, path: &Path) -> Result<(), Failure> {
         keys: &file.keys,
         odd: file.invalid_entries(),
     };
-    output::show(&keys, typed.output.form)
+    output::show(&keys, args.output.form)
 }
 
 fn read(path: &Path) -> Result<KeyFile, KeysError> {
@@ -191,8 +191,8 @@ fn read(path: &Path) -> Result<KeyFile, KeysError> {
     })
 }
 
-fn revoke(typed: &RevokeArgs, path: &Path) -> Result<(), Failure> {
-    let id = KeyId::new(&typed.id).map_err(ArgumentError::from)?;
+fn revoke(args: &RevokeArgs, path: &Path) -> Result<(), Failure> {
+    let id = KeyId::new(&args.id).map_err(ArgumentError::from)?;
     let find = |file: &mut KeyFile| {
         let found = file.remove(&id);
         found.ok_or_else(|| KeysError::NoKey {
@@ -200,7 +200,7 @@ fn revoke(typed: &RevokeArgs, path: &Path) -> Result<(), Failure> {
             path: path.to_owned(),
         })
     };
-    // Not under the lock of a change: a person takes their time.
+    // Not under the lock of a change: a person may take long to answer.
     let what = match find(&mut read(path)?)? {
         Some(key) => {
             let shown = RevokedKey(&key).text().uncoloured();
@@ -208,12 +208,12 @@ fn revoke(typed: &RevokeArgs, path: &Path) -> Result<(), Failure> {
         }
         None => format!("revokes key {id}, which this release cannot read"),
     };
-    confirm_action(&what, &typed.confirmation, Unattended::Proceed)?;
+    confirm_action(&what, &args.confirmation, Unattended::Proceed)?;
     let key = change_file(path, find)?;
     output::notice(&format!("revoked key {id} in {}", path.display()));
     match key {
-        Some(key) => output::show(&RevokedKey(&key), typed.output.form),
-        // A newer release wrote it: which key it was is all that is known.
+        Some(key) => output::show(&RevokedKey(&key), args.output.form),
+        // A newer release wrote it: only its id is known.
         None => Ok(()),
     }
 }
@@ -246,7 +246,7 @@ impl From<ChangeError> for NotChanged {
 }
 
 impl FileArgs {
-    /// The file that was typed, or the one that the settings name.
+    /// The file in the arguments, or the one in the settings.
     fn find(&self, mut reader: Reader) -> Result<PathBuf, Failure> {
         if let Some(path) = &self.path {
             return Ok(path.clone());

@@ -1,4 +1,4 @@
-//! `flagctl latest`: the revision in force alone.
+//! `flagctl latest`: shows the revision in force only.
 
 use clap::Args;
 
@@ -17,14 +17,14 @@ pub(crate) struct LatestArgs {
     output: OutputArgs,
 }
 
-/// Shows the revision in force; a flag without one is not enough.
-pub(crate) async fn latest(context: &Context, typed: &LatestArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&typed.flag)?;
+/// Shows the revision in force; fails if the flag has none.
+pub(crate) async fn latest(context: &Context, args: &LatestArgs) -> Result<(), Failure> {
+    let flag = interpret::flag(&args.flag)?;
     let store = context.open().await?;
     let revision = revision_in_force(context, &store, &flag, None).await?;
     let latest = Latest {
         flag: &flag,
         revision: &revision,
     };
-    output::show(&latest, typed.output.form)
+    output::show(&latest, args.output.form)
 }

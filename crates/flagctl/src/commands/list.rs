@@ -22,17 +22,17 @@ pub(crate) struct ListArgs {
     output: OutputArgs,
 }
 
-/// Shows the flags of a project, by type and name; none are no failure, but one that cannot be read is.
-pub(crate) async fn list(context: &Context, typed: &ListArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&typed.project).map_err(ArgumentError::from)?;
+/// Shows the flags of a project, by type and name; an empty result is no failure, an unreadable row is one.
+pub(crate) async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {
+    let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
     let store = context.open().await?;
     let reading = format!("reading the flags of {project}");
-    let columns = if typed.with_latest {
+    let columns = if args.with_latest {
         ListColumns::MetadataAndRevision
     } else {
         ListColumns::Metadata
     };
-    // A flag without metadata is served too.
+    // A flag without metadata is served, too.
     let flags = with_progress(reading, store.flags_with_latest(&project)).await;
     let mut flags = flags.map_err(|source| context.store_failed(source))?;
     flags.sort_by(|one, other| one.flag.cmp(&other.flag));
@@ -45,6 +45,6 @@ pub(crate) async fn list(context: &Context, typed: &ListArgs) -> Result<(), Fail
         entries: &flags,
         columns,
     };
-    output::show(&flags, typed.output.form)?;
+    output::show(&flags, args.output.form)?;
     Ok(readable?)
 }

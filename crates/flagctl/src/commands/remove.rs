@@ -3,7 +3,7 @@
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};
 
-/// A flag or a revision was to be removed.
+/// An attempt to remove a flag or a revision.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "nothing is ever removed: `flagctl revise` gives everybody the control value, `flagctl rollback` goes back to an \
@@ -17,7 +17,7 @@ impl CommandError for NothingIsRemoved {
     }
 }
 
-/// Refuses, and says what to do instead.
+/// Refuses, with advice.
 pub(crate) fn remove() -> Result<(), Failure> {
     Err(NothingIsRemoved.into())
 }

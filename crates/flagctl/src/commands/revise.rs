@@ -1,4 +1,4 @@
-//! `flagctl revise`: a revision on top of the newest one.
+//! `flagctl revise`: appends a revision.
 
 use flag_model::FlagKey;
 use flag_store::{Base, ReadError};
@@ -15,7 +15,7 @@ use crate::write::{self, PlannedRevision};
 
 const ADD_FIRST: &str = ": `flagctl add` adds it";
 
-/// The newest revision cannot be read, and the next one needs what it says.
+/// The newest revision cannot be read, and the next one needs its values.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the newest revision of {flag} cannot be read, so nothing of it is kept: give every option of the next one, --control too, or \
@@ -32,16 +32,16 @@ impl CommandError for NothingToKeep {
     }
 }
 
-/// Appends a revision: what was typed, on top of the newest one.
-pub(crate) async fn revise(context: &Context, typed: &ReviseArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&typed.flag)?;
+/// Appends a revision: the arguments applied to the newest one.
+pub(crate) async fn revise(context: &Context, args: &ReviseArgs) -> Result<(), Failure> {
+    let flag = interpret::flag(&args.flag)?;
     let store = context.open().await?;
     let newest = stored_revision(&store, &flag).await?;
     let newest_created = newest.as_ref().and_then(created);
     if newest.is_none() && stored_metadata(&store, &flag).await?.is_none() {
         return Err(missing_flag(context, &store, flag, ADD_FIRST).await.into());
     }
-    if let Some(from) = typed
+    if let Some(from) = args
         .from_revision
         .filter(|from| Some(*from) != newest_created)
     {
@@ -51,14 +51,14 @@ pub(crate) async fn revise(context: &Context, typed: &ReviseArgs) -> Result<(), 
                 .into(),
         );
     }
-    if let (Some(Err(row)), None) = (&newest, &typed.control) {
+    if let (Some(Err(row)), None) = (&newest, &args.control) {
         let source = Box::new(row.clone().into());
         return Err(NothingToKeep { flag, source }.into());
     }
     let format = stored_format(context, &store, &flag, newest.as_ref()).await?;
-    if newest.is_some() && format.is_none() && typed.format.format_version.is_none() {
+    if newest.is_some() && format.is_none() && args.format.format_version.is_none() {
         let message = format!(
-            "--format-version is required: no revision of {flag} tells how it places instances"
+            "--format-version is required: no revision of {flag} has a readable format version"
         );
         return Err(ArgumentError::Usage(message).into());
     }
@@ -66,7 +66,7 @@ pub(crate) async fn revise(context: &Context, typed: &ReviseArgs) -> Result<(), 
         &flag,
         newest.as_ref().and_then(|newest| newest.as_ref().ok()),
         format.as_ref(),
-        typed,
+        args,
         context.rows.v1_algorithm,
         &context.variables,
     )?;
@@ -75,8 +75,8 @@ pub(crate) async fn revise(context: &Context, typed: &ReviseArgs) -> Result<(), 
         context,
         &store,
         planned,
-        &typed.confirmation,
-        typed.output.form,
+        &args.confirmation,
+        args.output.form,
     )
     .await
 }

@@ -1,4 +1,4 @@
-//! `flagctl rollback`: an older revision comes into force again.
+//! `flagctl rollback`: puts an older revision into force again.
 
 use std::num::NonZeroUsize;
 
@@ -56,7 +56,7 @@ enum RollbackError {
     NoRevision {
         /// The flag.
         flag: FlagKey,
-        /// When the revision was made that is wanted.
+        /// The time of the wanted revision.
         wanted: Timestamp,
         /// When the nearest one was made.
         nearest: Option<Timestamp>,
@@ -113,11 +113,11 @@ fn nothing_before(flag: &FlagKey, steps: usize, available: usize, known: usize) 
     }
 }
 
-/// Appends a copy of an older revision, marked as such. What is in force may be unreadable: this is a way out of that.
-pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&typed.flag)?;
+/// Appends a copy of an older revision, marked as a rollback. The revision in force may be unreadable.
+pub(crate) async fn rollback(context: &Context, args: &RollbackArgs) -> Result<(), Failure> {
+    let flag = interpret::flag(&args.flag)?;
     let store = context.open().await?;
-    let wanted = typed.steps.get().saturating_add(1).max(SEARCHED_REVISIONS);
+    let wanted = args.steps.get().saturating_add(1).max(SEARCHED_REVISIONS);
     let history = store.history(&flag, wanted);
     let history = with_progress(format!("reading the history of {flag}"), history).await;
     let history = history.map_err(|source| context.store_failed(source))?;
@@ -126,16 +126,16 @@ pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<
         return Err(missing_flag(context, &store, flag, wanted).await.into());
     };
     let path = RollbackPath::of(&history, are_equivalent);
-    let target = match typed.to {
-        None => back(&flag, &path, typed.steps.get(), history.len())?,
+    let target = match args.to {
+        None => back(&flag, &path, args.steps.get(), history.len())?,
         Some(to) => named(&flag, &history, to)?,
     };
     let parts = RevisionParts {
-        comment: typed
+        comment: args
             .comment
             .clone()
             .unwrap_or_else(|| format!("Rollback to {}", target.created())),
-        owner: Some(interpret::owner(&typed.owner, &context.variables)?),
+        owner: Some(interpret::owner(&args.owner, &context.variables)?),
         rollback_of: Some(target.created()),
         ..target.clone().into_parts()
     };
@@ -143,16 +143,16 @@ pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<
         .as_ref()
         .is_ok_and(|newest| interpret::is_unchanged(newest, &parts))
     {
-        return Err(nothing_changes(&flag, target, typed).into());
+        return Err(nothing_changes(&flag, target, args).into());
     }
     let mut planned = PlannedRevision::on(Some(newest), parts)?;
     if path.was_taken_back(target) {
         planned.change = planned.change.with_risk(Risk::UndoesRollback);
     }
-    if typed.to.is_none() {
+    if args.to.is_none() {
         for row in path.passed_over(Some(target)) {
             let warning = format!(
-                "{} cannot be read and is passed over",
+                "{} cannot be read and is skipped",
                 revision_of(row.created())
             );
             planned.change = planned.change.with_warning(&warning);
@@ -162,8 +162,8 @@ pub(crate) async fn rollback(context: &Context, typed: &RollbackArgs) -> Result<
         context,
         &store,
         planned,
-        &typed.confirmation,
-        typed.output.form,
+        &args.confirmation,
+        args.output.form,
     )
     .await
 }
@@ -173,7 +173,7 @@ fn steps(text: &str) -> Result<NonZeroUsize, String> {
         .map_err(|_| "expected a whole number, 1 or more".to_owned())
 }
 
-/// The revision that many steps before the one in force.
+/// The revision `steps` before the one in force.
 fn back<'h>(
     flag: &FlagKey,
     path: &RollbackPath<'h>,
@@ -183,7 +183,7 @@ fn back<'h>(
     if let Some(target) = path.back(steps) {
         return Ok(target);
     }
-    // What cannot be read decides nothing, so that nobody means it while there is something else.
+    // An unreadable revision decides nothing, so it is no target of a rollback.
     match path.passed_over(None).first() {
         Some(&row) if path.length() == 0 => Err(RollbackError::Unreadable {
             what: revision_of(row.created()),
@@ -235,12 +235,12 @@ fn revision_of(made: Option<Timestamp>) -> String {
     )
 }
 
-fn nothing_changes(flag: &FlagKey, target: &Revision, typed: &RollbackArgs) -> ArgumentError {
+fn nothing_changes(flag: &FlagKey, target: &Revision, args: &RollbackArgs) -> ArgumentError {
     let made = target.created();
-    let advice = match typed.to {
+    let advice = match args.to {
         None => format!(
             "; --steps {} goes further back",
-            typed.steps.saturating_add(1)
+            args.steps.saturating_add(1)
         ),
         Some(_) => String::new(),
     };

@@ -1,4 +1,4 @@
-//! `flagctl run-config`: what the Python framework's DAG was triggered with.
+//! `flagctl run-config`: writes the row of a run configuration of the Python framework's DAG.
 
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use crate::write::{self, PlannedMetadata, PlannedRevision};
 /// Configurations are shorter than this; the reader of literals has a lower limit, with a better message.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Where the configuration is.
+/// The source of the configuration.
 #[derive(Debug, Args)]
 pub(crate) struct RunConfigArgs {
     /// File with the run configuration, or - for standard input
@@ -35,24 +35,24 @@ pub(crate) struct RunConfigArgs {
 }
 
 /// Writes the row that a run configuration describes.
-pub(crate) async fn run_config(context: &Context, typed: &RunConfigArgs) -> Result<(), Failure> {
-    let text = input::read(&typed.file, MAX_BYTES)?;
+pub(crate) async fn run_config(context: &Context, args: &RunConfigArgs) -> Result<(), Failure> {
+    let text = input::read(&args.file, MAX_BYTES)?;
     let described = run_config::read(&text, SystemClock.now(), &context.rows)?;
     for warning in &described.warnings {
         output::notice(&format!("warning: {warning}"));
     }
     match described.config {
-        RunConfig::Metadata(next) => add_or_update(context, typed, *next).await,
+        RunConfig::Metadata(next) => add_or_update(context, args, *next).await,
         RunConfig::Revision(next) => {
-            revise(context, typed, *next, described.leaves_out_treatments).await
+            revise(context, args, *next, described.leaves_out_treatments).await
         }
     }
 }
 
-/// New metadata; in the Python framework adding and updating are the same procedure, which appends whatever was there.
+/// New metadata; in the Python framework adding and updating are the same procedure.
 async fn add_or_update(
     context: &Context,
-    typed: &RunConfigArgs,
+    args: &RunConfigArgs,
     next: Metadata,
 ) -> Result<(), Failure> {
     let store = context.open_if_exists().await?;
@@ -68,7 +68,7 @@ async fn add_or_update(
         && let Err(unusual) = interpret::new_name(&next.flag, NewName::Any)
             .and_then(|()| next.flag.name.check_new(NewName::SnakeCase))
     {
-        output::notice(&format!("warning: {unusual}; taken all the same"));
+        output::notice(&format!("warning: {unusual}; accepted as it is"));
     }
     let mut parts = next.into_parts();
     if parts.owner.is_none() {
@@ -81,18 +81,17 @@ async fn add_or_update(
         context,
         store,
         PlannedMetadata::on(there.as_ref(), parts),
-        &typed.confirmation,
-        typed.output.form,
+        &args.confirmation,
+        args.output.form,
     )
     .await
 }
 
-/// A revision on top of the newest one. Without a person to ask, the configuration, which spells the whole revision and
-/// twice the flag's name, counts as confirmed; only a new bucket for everybody, and what it takes away without a word,
-/// wants more.
+/// A revision based on the newest one. In a script the configuration counts as confirmed, because it contains the whole
+/// revision and the flag's name; only a new bucket for everybody, and treatments that are left out, need a confirmation.
 async fn revise(
     context: &Context,
-    typed: &RunConfigArgs,
+    args: &RunConfigArgs,
     next: Revision,
     leaves_out_treatments: bool,
 ) -> Result<(), Failure> {
@@ -105,9 +104,7 @@ async fn revise(
     }
     let mut parts = next.into_parts();
     if parts.rollback_of.take().is_some() {
-        output::notice(
-            "warning: RollbackOf is not kept: `flagctl rollback` alone makes a rollback",
-        );
+        output::notice("warning: RollbackOf is left out: only `flagctl rollback` makes a rollback");
     }
     if parts.owner.is_none() {
         parts.owner = Some(interpret::editor(&context.variables)?);
@@ -125,13 +122,13 @@ async fn revise(
         context,
         &store,
         planned,
-        &typed.confirmation,
-        typed.output.form,
+        &args.confirmation,
+        args.output.form,
     )
     .await
 }
 
-/// A digest that the newest row names stays, if the configuration names none.
+/// Keeps the digest in the newest row if the configuration has none.
 fn following(newest: Option<Format>, format: Format) -> Format {
     match (newest, format) {
         (

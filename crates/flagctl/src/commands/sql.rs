@@ -1,4 +1,4 @@
-//! `flagctl sql`: look-ups as GoogleSQL.
+//! `flagctl sql`: prints queries as GoogleSQL.
 
 use clap::{Args, Subcommand};
 use flag_model::{InstanceId, ProjectName};
@@ -59,11 +59,11 @@ struct OfExposures {
     output: OutputArgs,
 }
 
-/// Prints the statement, with the names of the tables that are set.
-pub(crate) fn sql(typed: &SqlArgs, mut reader: Reader) -> Result<(), Failure> {
+/// Prints the statement, with the table names in the settings.
+pub(crate) fn sql(args: &SqlArgs, mut reader: Reader) -> Result<(), Failure> {
     let tables = TableNameSettings::read(&mut reader);
     let tables = reader.finish(tables)?;
-    match &typed.pattern {
+    match &args.pattern {
         PatternArgs::LatestMetadata(of) => {
             let flag = interpret::flag(&of.flag)?;
             let pattern = Pattern::LatestMetadata(&flag);

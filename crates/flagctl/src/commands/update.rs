@@ -1,4 +1,4 @@
-//! `flagctl update`: newer metadata of a flag.
+//! `flagctl update`: appends newer metadata of a flag.
 
 use clap::Args;
 use flag_model::{Date, FlagKey, MetadataParts};
@@ -13,7 +13,7 @@ use crate::lookup::{first_revision_made, stored_metadata};
 use crate::missing::missing_flag;
 use crate::write::{self, PlannedMetadata};
 
-/// What changes; what is left out stays as it is.
+/// The changes; what is left out stays as it is.
 #[derive(Debug, Args)]
 pub(crate) struct UpdateArgs {
     #[command(flatten)]
@@ -36,7 +36,7 @@ pub(crate) struct UpdateArgs {
     /// Day by which the flag should be removed from the code
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = Date::parse)]
     expires_on: Option<Date>,
-    /// Remove the day: the flag stays for ever
+    /// Remove the day: the flag is permanent
     #[arg(long, conflicts_with = "expires_on")]
     no_expires_on: bool,
     #[command(flatten)]
@@ -45,10 +45,10 @@ pub(crate) struct UpdateArgs {
     confirmation: ConfirmArgs,
 }
 
-/// Appends newer metadata: what was typed, on top of what counts.
-pub(crate) async fn update(context: &Context, typed: &UpdateArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&typed.flag)?;
-    interpret::not_past(typed.expires_on, today())?;
+/// Appends newer metadata: the arguments applied to the newest metadata.
+pub(crate) async fn update(context: &Context, args: &UpdateArgs) -> Result<(), Failure> {
+    let flag = interpret::flag(&args.flag)?;
+    interpret::not_past(args.expires_on, today())?;
     let store = context.open().await?;
     let newest = stored_metadata(&store, &flag).await?;
     let mut parts = match &newest {
@@ -60,8 +60,8 @@ pub(crate) async fn update(context: &Context, typed: &UpdateArgs) -> Result<(), 
             let advice = ": `flagctl add` adds it";
             return Err(missing_flag(context, &store, flag, advice).await.into());
         }
-        Some(Ok(newest)) => updated(newest.clone().into_parts(), typed)?,
-        Some(Err(_)) => updated(replacement(flag, typed, &context.variables)?, typed)?,
+        Some(Ok(newest)) => updated(newest.clone().into_parts(), args)?,
+        Some(Err(_)) => updated(replacement(flag, args, &context.variables)?, args)?,
     };
     if newest
         .as_ref()
@@ -75,19 +75,19 @@ pub(crate) async fn update(context: &Context, typed: &UpdateArgs) -> Result<(), 
         context,
         Some(store),
         PlannedMetadata::on(newest.as_ref(), parts),
-        &typed.confirmation,
-        typed.output.form,
+        &args.confirmation,
+        args.output.form,
     )
     .await
 }
 
-/// Metadata that replaces what cannot be read: nothing is kept, so all required fields must be given.
+/// Metadata that replaces an unreadable row: all required fields must be given.
 fn replacement(
     flag: FlagKey,
-    typed: &UpdateArgs,
+    args: &UpdateArgs,
     variables: &Variables,
 ) -> Result<MetadataParts, ArgumentError> {
-    if typed.description.is_none() {
+    if args.description.is_none() {
         let message = format!(
             "the metadata of {flag} cannot be read, so nothing of it is kept: give every option, --description too"
         );
@@ -104,17 +104,17 @@ fn replacement(
     })
 }
 
-fn updated(mut parts: MetadataParts, typed: &UpdateArgs) -> Result<MetadataParts, ArgumentError> {
-    if let Some(description) = &typed.description {
+fn updated(mut parts: MetadataParts, args: &UpdateArgs) -> Result<MetadataParts, ArgumentError> {
+    if let Some(description) = &args.description {
         parts.description = interpret::required_text("Description", description)?;
     }
-    if let Some(owner) = &typed.owner {
+    if let Some(owner) = &args.owner {
         parts.owner = Some(interpret::named_owner(owner)?);
     }
-    if let Some(ticket) = &typed.ticket {
+    if let Some(ticket) = &args.ticket {
         parts.ticket = Some(ticket.clone()).filter(|ticket| !ticket.is_empty());
     }
-    for tag in &typed.removed_tags {
+    for tag in &args.removed_tags {
         let Some(at) = parts.tags.iter().position(|other| other == tag) else {
             return Err(ArgumentError::Usage(format!(
                 "--remove-tag: {} is not among the tags",
@@ -123,14 +123,14 @@ fn updated(mut parts: MetadataParts, typed: &UpdateArgs) -> Result<MetadataParts
         };
         parts.tags.remove(at);
     }
-    for tag in &typed.tags {
+    for tag in &args.tags {
         let tag = interpret::tag(tag)?;
         if !parts.tags.contains(&tag) {
             parts.tags.push(tag);
         }
     }
-    if typed.expires_on.is_some() || typed.no_expires_on {
-        parts.expires_on = typed.expires_on;
+    if args.expires_on.is_some() || args.no_expires_on {
+        parts.expires_on = args.expires_on;
     }
     Ok(parts)
 }

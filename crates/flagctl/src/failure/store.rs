@@ -9,10 +9,10 @@ use crate::exit_code::ExitCode;
 
 /// An open store failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use the {place}")]
+#[error("cannot use the {display_name}")]
 pub(crate) struct StoreFailure {
     /// Where the store is.
-    pub(crate) place: String,
+    pub(crate) display_name: String,
     /// Why it failed.
     pub(crate) source: StoreError,
 }

@@ -1,20 +1,20 @@
-//! Takes a tree apart field by field, and gathers everything that is wrong with it.
+//! Reads the fields of a tree, and collects all errors.
 
 use std::fmt::Display;
 
 use flag_model::{Invalid, quoted};
 
 use super::node::{Kind, Node};
-use super::{FileMistake, FileMistakes};
+use super::{FileError, FileErrors};
 use crate::suggestions::closest;
 
-/// What is wrong so far. Whoever gets `None` knows that a mistake was noted, and goes on with the rest.
+/// The errors so far. A reader that gets `None` continues with the rest, as the error is recorded.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
-    mistakes: Vec<FileMistake>,
+    mistakes: Vec<FileError>,
 }
 
-/// A value and the way to it, `flags[0].revision.control`.
+/// A value and its path, `flags[0].revision.control`.
 #[derive(Clone, Debug)]
 pub(super) struct At<'n> {
     pub(super) node: &'n Node,
@@ -39,7 +39,7 @@ impl<'n> At<'n> {
 }
 
 impl<'n> Fields<'n> {
-    /// A field, if it is there and holds something.
+    /// A field, unless it is missing or null.
     pub(super) fn get(&self, name: &str) -> Option<At<'n>> {
         let is_named = |key: &Node| matches!(&key.kind, Kind::Text(text) if text == name);
         let (_, node) = self.entries.iter().find(|(key, _)| is_named(key))?;
@@ -56,31 +56,31 @@ impl<'n> Fields<'n> {
 }
 
 impl Reading {
-    /// What was built, or every mistake.
-    pub(super) fn finish<T>(self, built: Option<T>) -> Result<T, FileMistakes> {
+    /// What was built, or every error.
+    pub(super) fn finish<T>(self, built: Option<T>) -> Result<T, FileErrors> {
         match built {
             Some(built) if self.mistakes.is_empty() => Ok(built),
-            _ => Err(FileMistakes(self.mistakes)),
+            _ => Err(FileErrors(self.mistakes)),
         }
     }
 
-    /// Notes that something cannot be.
+    /// Records an error.
     pub(super) fn refuse<T>(&mut self, at: &At<'_>, problem: impl Display) -> Option<T> {
         let separator = if at.path.is_empty() { "" } else { ": " };
-        self.mistakes.push(FileMistake {
-            place: at.node.place,
+        self.mistakes.push(FileError {
+            position: at.node.position,
             message: format!("{}{separator}{problem}", at.path),
         });
         None
     }
 
-    /// Notes that something else was expected.
+    /// Records that something else was expected.
     fn expected<T>(&mut self, at: &At<'_>, expected: &str) -> Option<T> {
         let problem = format!("found {}, expected {expected}", at.node.found());
         self.refuse(at, problem)
     }
 
-    /// The fields of a map that has none but these.
+    /// The fields of a map, which may have only these.
     pub(super) fn fields<'n>(&mut self, at: &At<'n>, known: &[&str]) -> Option<Fields<'n>> {
         let Kind::Map(entries) = &at.node.kind else {
             return self.expected(at, &format!("the fields {}", known.join(", ")));
@@ -129,8 +129,8 @@ impl Reading {
         found
     }
 
-    /// A field that may be missing, as it is read; the outer `None` is a mistake.
-    #[expect(clippy::option_option, reason = "nothing is no mistake")]
+    /// An optional field, read by a function; the outer `None` is an error.
+    #[expect(clippy::option_option, reason = "a missing field is no error")]
     pub(super) fn optional<'n, T>(
         &mut self,
         fields: &Fields<'n>,
@@ -168,7 +168,7 @@ impl Reading {
         }
     }
 
-    /// Text that means something.
+    /// Text that is not blank.
     pub(super) fn parsed<T, E: Display>(
         &mut self,
         at: &At<'_>,
@@ -181,7 +181,7 @@ impl Reading {
         }
     }
 
-    /// Text that is a name or the like, whose refusal names the field once more.
+    /// Text for a type whose own error names the field once more.
     pub(super) fn valid<T>(
         &mut self,
         at: &At<'_>,
@@ -196,7 +196,7 @@ impl Reading {
         })
     }
 
-    /// Each item of a list, as it is read.
+    /// Each item of a list, read by a function.
     pub(super) fn list<'n, T>(
         &mut self,
         at: &At<'n>,
@@ -209,7 +209,7 @@ impl Reading {
             let path = format!("{}[{index}]", at.path);
             read(self, &At { node, path })
         });
-        // All of them, so that the mistakes of all are told.
+        // Reads all of them, so that the errors of all are reported.
         let read: Vec<Option<T>> = items.collect();
         read.into_iter().collect()
     }

@@ -1,6 +1,6 @@
-//! YAML, and JSON which is YAML too, as a tree with the position of each value.
+//! YAML, which includes JSON, as a tree with the position of each value.
 //!
-//! A tree, as structs that serde fills stop at the first mistake, and lose positions where they gather unknown fields.
+//! serde structs would stop at the first error, and lose the positions of unknown fields.
 
 use std::fmt;
 
@@ -8,19 +8,19 @@ use flag_model::quoted;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Spanned};
 
-use super::{FileMistake, FileMistakes};
+use super::{FileError, FileErrors};
 
-/// Where something stands: line and column, from one; zero where that is not known.
+/// Line and column, from one; zero if unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
     pub(crate) line: u64,
     pub(crate) column: u64,
 }
 
-/// A value and where it stands.
+/// A value and its position.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    pub(super) place: Position,
+    pub(super) position: Position,
     pub(super) kind: Kind,
 }
 
@@ -36,9 +36,9 @@ pub(super) enum Kind {
     Map(Vec<(Node, Node)>),
 }
 
-/// Reads a text; a key twice in a map, an alias bomb or a second document is a mistake.
-pub(super) fn parse(text: &str) -> Result<Node, FileMistakes> {
-    // The limits are for files of strangers; a list of overrides may be long.
+/// Reads a text; a repeated key in a map, an alias bomb or a second document is an error.
+pub(super) fn parse(text: &str) -> Result<Node, FileErrors> {
+    // The limits protect from hostile files; a list of overrides may be long.
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_events: 100_000_000,
@@ -52,8 +52,8 @@ pub(super) fn parse(text: &str) -> Result<Node, FileMistakes> {
     serde_saphyr::from_str_with_options(text, options).map_err(|error| mistake(&error))
 }
 
-fn mistake(error: &serde_saphyr::Error) -> FileMistakes {
-    let place = error.location().map_or_else(Position::default, place);
+fn mistake(error: &serde_saphyr::Error) -> FileErrors {
+    let position = error.location().map_or_else(Position::default, position);
     let message = match error.without_snippet() {
         serde_saphyr::Error::DuplicateMappingKey { key, .. } => {
             let key = key
@@ -61,19 +61,19 @@ fn mistake(error: &serde_saphyr::Error) -> FileMistakes {
                 .map_or_else(String::new, |key| format!(" {key}"));
             format!("found{key} twice, expected each field once")
         }
-        other => without_place(&other.to_string(), place),
+        other => without_position(&other.to_string(), position),
     };
-    FileMistakes(vec![FileMistake { place, message }])
+    FileErrors(vec![FileError { position, message }])
 }
 
-/// What the library says, but not where, which is said already.
-fn without_place(said: &str, place: Position) -> String {
+/// The library's message without the position, which is shown already.
+fn without_position(said: &str, position: Position) -> String {
     let first = said.lines().next().unwrap_or_default();
-    let said = first.strip_suffix(&format!(" at {place}"));
+    let said = first.strip_suffix(&format!(" at {position}"));
     said.unwrap_or(first).to_owned()
 }
 
-fn place(location: serde_saphyr::Location) -> Position {
+fn position(location: serde_saphyr::Location) -> Position {
     Position {
         line: location.line(),
         column: location.column(),
@@ -81,7 +81,7 @@ fn place(location: serde_saphyr::Location) -> Position {
 }
 
 impl Node {
-    /// What stands here, for messages.
+    /// The value, for messages.
     pub(super) fn found(&self) -> String {
         match &self.kind {
             Kind::Null => "nothing".to_owned(),
@@ -104,7 +104,7 @@ impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Kind>::deserialize(deserializer)?;
         Ok(Self {
-            place: place(spanned.referenced),
+            position: position(spanned.referenced),
             kind: spanned.value,
         })
     }

@@ -1,4 +1,4 @@
-//! From a tree to flags.
+//! Converts a tree to flags.
 
 use std::collections::HashSet;
 
@@ -9,10 +9,10 @@ use flag_model::{
 
 use super::fields::{At, Fields, Reading};
 use super::node::{self, Node};
-use super::{FILE_VERSION, FileMistakes, FlagFile, FlagInFile, RevisionInFile};
+use super::{FILE_VERSION, FileErrors, FlagFile, FlagInFile, RevisionInFile};
 
-/// Reads a file, YAML or JSON; tells every mistake in it with its place.
-pub(crate) fn read(text: &str) -> Result<FlagFile, FileMistakes> {
+/// Reads a file, YAML or JSON; returns every error with its position.
+pub(crate) fn read(text: &str) -> Result<FlagFile, FileErrors> {
     let node: Node = node::parse(text)?;
     let mut reading = Reading::default();
     let file = file(&mut reading, &At::root(&node));
@@ -42,7 +42,7 @@ fn file(reading: &mut Reading, at: &At<'_>) -> Option<FlagFile> {
 }
 
 fn flag(reading: &mut Reading, project: &ProjectName, at: &At<'_>) -> Option<FlagInFile> {
-    let place = at.node.place;
+    let position = at.node.position;
     let fields = reading.fields(at, &["flag_type", "name", "metadata", "revision"])?;
     let flag_type = reading.required(&fields, "flag_type");
     let flag_type = flag_type.and_then(|at| reading.valid(&at, FlagType::parse));
@@ -60,7 +60,7 @@ fn flag(reading: &mut Reading, project: &ProjectName, at: &At<'_>) -> Option<Fla
         revision(reading, flag.flag_type, at)
     });
     Some(FlagInFile {
-        place,
+        position,
         metadata: metadata?,
         revision: revision?,
         flag,
@@ -161,7 +161,7 @@ fn treatment(reading: &mut Reading, flag_type: FlagType, at: &At<'_>) -> Option<
     })
 }
 
-/// Whether the version takes its decimals is seen when the version is known.
+/// Whether the version allows its decimals is checked when the version is known.
 fn percent(reading: &mut Reading, fields: &Fields<'_>) -> Option<Percent> {
     let at = reading.required(fields, "percent")?;
     let digits = reading.number(&at)?;

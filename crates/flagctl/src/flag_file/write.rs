@@ -1,4 +1,4 @@
-//! From flags to a file.
+//! Converts flags to a file.
 
 use flag_model::{
     BucketRange, FlagValue, Format, HashAlgorithm, InstanceId, Metadata, Percent, ProjectName,
@@ -63,13 +63,13 @@ struct WrittenTreatment {
     value: Value,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     overrides: Vec<String>,
-    /// Only where they are not those that a new flag would get.
+    /// Only if they differ from those that a new flag would get.
     #[serde(skip_serializing_if = "Option::is_none")]
     ranges: Option<FlowSeq<Vec<[u32; 2]>>>,
 }
 
 impl Written {
-    /// What can be read of the flags.
+    /// The readable rows of the flags.
     pub(crate) fn new(project: &ProjectName, flags: &[FlagEntry]) -> Self {
         let flags = flags.iter().map(WrittenFlag::from);
         Self {
@@ -151,7 +151,7 @@ fn value(value: &FlagValue) -> Value {
     }
 }
 
-/// Whether a flag without a history would get the same ranges, so that they need not be told.
+/// Whether a new flag would get the same ranges, so that they can be left out.
 fn has_ranges_of_a_new_flag(revision: &Revision) -> bool {
     let treatments = revision.treatments.iter();
     let shares: Vec<(&[BucketRange], Percent)> = treatments

@@ -1,11 +1,11 @@
-//! Arguments that are refused.
+//! Invalid arguments.
 
 use flag_model::{Invalid, InvalidHashAlgorithm, InvalidPercent};
 
 use crate::exit_code::ExitCode;
 use crate::failure::CommandError;
 
-/// Why arguments are refused.
+/// Why arguments are invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ArgumentError {
     /// They do not go together, or do not fit the flag.
@@ -16,7 +16,7 @@ pub(crate) enum ArgumentError {
     NeedsVersion2 {
         /// The option and its value.
         what: String,
-        /// How the flag is, and how it gets there.
+        /// The flag's version, and how to change it.
         otherwise: &'static str,
     },
     /// A value that no flag can have.

@@ -1,39 +1,39 @@
-//! How the next revision places instances: the same way as before, unless a resalt is asked for by name.
+//! The format of the next revision: the same as before, except with `--resalt`.
 
 use flag_model::{AlgorithmSource, FlagKey, FlagName, Format, FormatVersion, HashAlgorithm, Salt};
 
 use super::error::{ArgumentError, named};
 use crate::args::FormatArgs;
 
-/// How a flag of version 1 gets to version 2, for messages.
+/// How to move a flag from version 1 to version 2, for messages.
 pub(super) const RESALT: &str = "the flag has version 1 and keeps it, and with it everybody's bucket; \
      --resalt moves it to version 2 and gives everybody a new bucket";
 
-/// The format of the next revision; `v1` is the digest of version 1 where nobody names one.
+/// The format of the next revision; `v1` is the default digest of version 1.
 pub(super) fn plan(
     flag: &FlagKey,
     newest: Option<&Format>,
-    typed: &FormatArgs,
+    args: &FormatArgs,
     v1: HashAlgorithm,
 ) -> Result<Format, ArgumentError> {
-    if newest.is_some() && typed.salt.is_some() {
+    if newest.is_some() && args.salt.is_some() {
         return usage(
             "--salt is for a first revision; --resalt gives everybody a new bucket".into(),
         );
     }
-    match (newest, &typed.resalt) {
-        (None, None) => first(&flag.name, typed, v1),
+    match (newest, &args.resalt) {
+        (None, None) => first(&flag.name, args, v1),
         (None, Some(_)) => usage(format!(
             "--resalt: {flag} has no revision yet; leave it out"
         )),
-        (Some(newest), None) => kept(newest, typed),
-        (Some(newest), Some(salt)) => resalted(&flag.name, newest, salt.as_deref(), typed),
+        (Some(newest), None) => kept(newest, args),
+        (Some(newest), Some(salt)) => resalted(&flag.name, newest, salt.as_deref(), args),
     }
 }
 
-fn first(name: &FlagName, typed: &FormatArgs, v1: HashAlgorithm) -> Result<Format, ArgumentError> {
-    let algorithm = parse(typed.algorithm.as_deref())?;
-    match (typed.format_version, &typed.salt) {
+fn first(name: &FlagName, args: &FormatArgs, v1: HashAlgorithm) -> Result<Format, ArgumentError> {
+    let algorithm = parse(args.algorithm.as_deref())?;
+    match (args.format_version, &args.salt) {
         (Some(FormatVersion::V1), Some(_)) => {
             usage("--salt: version 1 has none; leave it out, or --format-version 1".into())
         }
@@ -56,7 +56,7 @@ fn of_version_1(algorithm: HashAlgorithm) -> Format {
     }
 }
 
-/// The name of the flag, or what to type instead if that can be no salt.
+/// The name of the flag as a salt; an error with advice if it is invalid as one.
 fn default_salt(name: &FlagName, option: &str) -> Result<Salt, ArgumentError> {
     Salt::try_from(name).map_err(|invalid| {
         ArgumentError::Usage(format!(
@@ -66,17 +66,19 @@ fn default_salt(name: &FlagName, option: &str) -> Result<Salt, ArgumentError> {
     })
 }
 
-fn kept(newest: &Format, typed: &FormatArgs) -> Result<Format, ArgumentError> {
-    if parse(typed.algorithm.as_deref())?.is_some() {
-        return usage("--algorithm gives everybody a new bucket: say so with --resalt".into());
+fn kept(newest: &Format, args: &FormatArgs) -> Result<Format, ArgumentError> {
+    if parse(args.algorithm.as_deref())?.is_some() {
+        return usage(
+            "--algorithm gives everybody a new bucket, which --resalt must confirm".into(),
+        );
     }
-    match (newest.version(), typed.format_version) {
+    match (newest.version(), args.format_version) {
         (FormatVersion::V1, Some(FormatVersion::V2)) => Err(ArgumentError::NeedsVersion2 {
             what: "--format-version 2".to_owned(),
             otherwise: RESALT,
         }),
         (FormatVersion::V2, Some(FormatVersion::V1)) => usage(
-            "--format-version 1: the flag has version 2, from which there is no way back".into(),
+            "--format-version 1: the flag has version 2, and cannot go back to version 1".into(),
         ),
         _ => Ok(newest.clone()),
     }
@@ -86,12 +88,12 @@ fn resalted(
     name: &FlagName,
     newest: &Format,
     salt: Option<&str>,
-    typed: &FormatArgs,
+    args: &FormatArgs,
 ) -> Result<Format, ArgumentError> {
-    if typed.format_version == Some(FormatVersion::V1) {
+    if args.format_version == Some(FormatVersion::V1) {
         return usage("--resalt: version 1 has no salt; leave out --format-version 1".into());
     }
-    let algorithm = parse(typed.algorithm.as_deref())?;
+    let algorithm = parse(args.algorithm.as_deref())?;
     match newest {
         Format::V1 { .. } => Ok(Format::V2 {
             algorithm: algorithm.unwrap_or(HashAlgorithm::Md5),
@@ -125,7 +127,7 @@ fn parse(algorithm: Option<&str>) -> Result<Option<HashAlgorithm>, ArgumentError
     Ok(algorithm.map(HashAlgorithm::parse).transpose()?)
 }
 
-/// A salt to suggest: `name.2`, or the next number where the salt has one already.
+/// A salt to suggest: `name.2`, or the next number if the salt has one.
 fn successor(name: &FlagName, salt: &Salt) -> String {
     let number = salt.as_str().strip_prefix(name.as_str());
     let number = number.and_then(|rest| rest.strip_prefix('.')?.parse::<u32>().ok());

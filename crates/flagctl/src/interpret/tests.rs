@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 
-use flag_model::{FlagType, Format, HashAlgorithm, InstanceId, Timestamp};
+use flag_model::{FlagType, Format, FormatVersion, HashAlgorithm, InstanceId, Timestamp};
 
 use super::*;
-use crate::args::revise_args;
+use crate::args::{TreatmentArgs, revise_args};
 
 const V1: Format = Format::v1(HashAlgorithm::Md5);
 
@@ -22,14 +22,14 @@ fn plan(flag_type: FlagType, revisions: &[&str]) -> Result<RevisionParts, Argume
             newest = Some(Revision::new(Timestamp::UNIX_EPOCH, parts).unwrap());
         }
         let options: Vec<&str> = options.split_whitespace().collect();
-        let typed = revise_args(&options);
+        let args = revise_args(&options);
         let flag = key(flag_type);
         let variables = vec![("USER".into(), "ann".into())];
         planned = Some(revision(
             &flag,
             newest.as_ref(),
             newest.as_ref().map(|newest| &newest.format),
-            &typed,
+            &args,
             HashAlgorithm::Md5,
             &variables,
         )?);
@@ -104,7 +104,7 @@ fn a_first_revision_may_have_version_1_or_another_algorithm() {
 fn a_first_revision_needs_a_control_value() {
     check_refused(
         &["--percent 40"],
-        "--control is required: p/feature/f has no revision yet that says what everybody gets",
+        "--control is required: p/feature/f has no revision yet whose control value could be kept",
     );
 }
 
@@ -189,11 +189,11 @@ fn a_treatment_is_selected_by_position_or_by_its_group() {
 fn one_of_several_treatments_must_be_selected() {
     check_refused(
         &[TWO, &["--percent 1"]].concat(),
-        "--treatment is required: say '#1' (or name:treatment_1), '#2' (or name:blue), or '#new' for another one",
+        "--treatment is required: use '#1' (or name:treatment_1), '#2' (or name:blue), or '#new' for another one",
     );
     check_refused(
         &[TWO, &["--treatment green --percent 1"]].concat(),
-        "--treatment: found \"green\", but there is no such treatment; say '#1' (or name:treatment_1), '#2' (or name:blue), or '#new' for another one",
+        "--treatment: found \"green\", but there is no such treatment; use '#1' (or name:treatment_1), '#2' (or name:blue), or '#new' for another one",
     );
     for selector in ["0", "3"] {
         let change = format!("--treatment {selector} --percent 1");
@@ -222,7 +222,7 @@ fn a_selector_that_fits_two_treatments_is_refused() {
         let change = format!("--treatment {selector} --percent 30");
         check_refused(
             &[MISNAMED, &[change.as_str()]].concat(),
-            &format!("--treatment: \"{selector}\" fits several treatments; say {exact}"),
+            &format!("--treatment: \"{selector}\" matches several treatments; use {exact}"),
         );
     }
 }
@@ -258,18 +258,18 @@ fn a_selector_can_be_exact() {
 fn many_ids_in_one_option_are_refused() {
     check_refused(
         &[OFF, "--override A,-B,"],
-        "--override: found \"A,-B,\", which would be one id with a comma in it; say `--override A --override=-B`; \
-         an id that is really like this comes in with `flagctl apply`",
+        "--override: found \"A,-B,\", which would be one id with a comma in it; use `--override A --override=-B`; \
+         to add an id that is really spelled like this, use `flagctl apply`",
     );
     check_refused(
         &[OFF, "--override @ids.txt"],
-        "--override: found \"@ids.txt\", but ids are not read from files; say --override ID once for each id, for \
-         instance `$(sed 's/^/--override=/' ids.txt)`; an id that is really like this comes in with `flagctl apply`",
+        "--override: found \"@ids.txt\", but ids are not read from files; use --override ID once for each id, for \
+         example `$(sed 's/^/--override=/' ids.txt)`; to add an id that is really spelled like this, use `flagctl apply`",
     );
     assert_eq!(tag("a b").unwrap(), "a b");
     assert_eq!(
         tag("a,b").unwrap_err().to_string(),
-        "--tag: found \"a,b\", which would be one tag with a comma in it; say `--tag a --tag b`"
+        "--tag: found \"a,b\", which would be one tag with a comma in it; use `--tag a --tag b`"
     );
 }
 
@@ -287,7 +287,7 @@ fn a_day_that_has_passed_is_refused() {
 fn a_selected_treatment_must_be_changed() {
     check_refused(
         &[TWO, &["--treatment 2"]].concat(),
-        "--treatment 2: no option says what to change",
+        "--treatment 2: give an option that changes it",
     );
 }
 
@@ -317,6 +317,24 @@ fn overrides_are_added_and_removed() {
         &[first, "--remove-override C"],
         "--remove-override: \"C\" is not in the override list",
     );
+}
+
+/// Time grows with the number of ids, not with its square: quadratic work on 100,000 ids takes minutes.
+#[test]
+fn a_hundred_thousand_overrides_are_added_and_removed() {
+    let ids: Vec<String> = (0..100_000).map(|number| format!("id-{number}")).collect();
+    let args = TreatmentArgs {
+        overrides: ids.clone(),
+        removed_overrides: ids[1..].to_vec(),
+        ..TreatmentArgs::default()
+    };
+    let rules = treatments::Rules {
+        control: &FlagValue::Boolean(false),
+        version: FormatVersion::V2,
+        is_first: true,
+    };
+    let edited = treatments::edit(None, &args, &rules).unwrap();
+    assert_eq!(edited[0].overrides, [InstanceId::new("id-0").unwrap()]);
 }
 
 #[test]
@@ -411,7 +429,7 @@ fn an_algorithm_is_carried_forward_and_changes_with_a_resalt_alone() {
     assert_eq!(kept, v2(HashAlgorithm::Sha1, "f.2"));
     check_refused(
         &[first, "--algorithm sha256"],
-        "--algorithm gives everybody a new bucket: say so with --resalt",
+        "--algorithm gives everybody a new bucket, which --resalt must confirm",
     );
     check_refused(
         &["--control false --algorithm md4"],
@@ -466,13 +484,13 @@ fn what_no_flag_can_hold_is_refused_by_the_name_of_its_option() {
 }
 
 #[track_caller]
-fn check_owner(typed: Option<&str>, variables: &[(&str, &str)], expected: Option<&str>) {
-    let typed = OwnerArgs {
-        owner: typed.map(str::to_owned),
+fn check_owner(args: Option<&str>, variables: &[(&str, &str)], expected: Option<&str>) {
+    let args = OwnerArgs {
+        owner: args.map(str::to_owned),
     };
     let variables = variables.iter();
     let variables = variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    let owner = owner(&typed, &variables.collect()).ok();
+    let owner = owner(&args, &variables.collect()).ok();
     assert_eq!(owner.as_ref().map(OwnerId::as_str), expected);
 }
 

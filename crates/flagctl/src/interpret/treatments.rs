@@ -1,4 +1,6 @@
-//! What happens to the treatments: one of them is changed, added or removed, and buckets are dealt anew.
+//! Changes, adds or removes a treatment, and assigns buckets to all of them.
+
+use std::collections::HashSet;
 
 use flag_model::{
     BucketRange, FlagType, FlagValue, FormatVersion, InstanceId, InvalidPercent, Percent, Revision,
@@ -12,7 +14,7 @@ use super::one_by_one;
 use crate::args::TreatmentArgs;
 use crate::shell::word;
 
-/// What a treatment has to fit.
+/// What a treatment must agree with.
 pub(super) struct Rules<'a> {
     /// The control value of the next revision.
     pub(super) control: &'a FlagValue,
@@ -22,32 +24,32 @@ pub(super) struct Rules<'a> {
     pub(super) is_first: bool,
 }
 
-/// The treatments after what was typed, with the ranges that they had before.
+/// The treatments as the arguments change them, with the ranges that they had before.
 pub(super) fn edit(
     newest: Option<&Revision>,
-    typed: &TreatmentArgs,
+    args: &TreatmentArgs,
     rules: &Rules<'_>,
 ) -> Result<Vec<Treatment>, ArgumentError> {
     let mut treatments = newest.map_or_else(Vec::new, |newest| newest.treatments.clone());
-    if *typed == TreatmentArgs::default() {
+    if *args == TreatmentArgs::default() {
         return Ok(treatments);
     }
-    let at = select(&newest.map_or_else(Vec::new, groups), typed)?;
-    if typed.remove {
+    let at = select(&newest.map_or_else(Vec::new, groups), args)?;
+    if args.remove {
         if at >= treatments.len() {
             return usage("--remove-treatment: there is no treatment to remove".to_owned());
         }
         treatments.remove(at);
     } else if let Some(treatment) = treatments.get_mut(at) {
-        change(treatment, typed, rules)?;
+        change(treatment, args, rules)?;
     } else {
-        treatments.push(added(typed, rules)?);
+        treatments.push(added(args, rules)?);
     }
     Ok(treatments)
 }
 
-/// Gives each treatment of version 2 as many buckets as its percentage owns: those that it had, as far as it can.
-pub(crate) fn place(parts: &mut RevisionParts, keeps_buckets: bool) {
+/// Gives each treatment of version 2 the buckets of its percentage; it keeps as many of its own as possible.
+pub(crate) fn assign_buckets(parts: &mut RevisionParts, keeps_buckets: bool) {
     if !keeps_buckets {
         let treatments = parts.treatments.iter_mut();
         treatments.for_each(|treatment| treatment.ranges.clear());
@@ -66,29 +68,30 @@ pub(crate) fn place(parts: &mut RevisionParts, keeps_buckets: bool) {
     }
 }
 
-/// The position of the treatment that is meant; the one behind the last for a new one.
-fn select(groups: &[String], typed: &TreatmentArgs) -> Result<usize, ArgumentError> {
-    let Some(selector) = &typed.selector else {
+/// The position of the selected treatment; one past the last for a new one.
+fn select(groups: &[String], args: &TreatmentArgs) -> Result<usize, ArgumentError> {
+    let Some(selector) = &args.selector else {
         if groups.len() <= 1 {
             return Ok(0);
         }
         let selectors = selectors(groups);
-        return usage(format!("--treatment is required: say {selectors}"));
+        return usage(format!("--treatment is required: use {selectors}"));
     };
     let at = selected(groups, selector)?;
     let nothing_else = TreatmentArgs {
-        selector: typed.selector.clone(),
+        selector: args.selector.clone(),
         ..TreatmentArgs::default()
     };
-    if *typed == nothing_else && at < groups.len() {
+    if *args == nothing_else && at < groups.len() {
         return usage(format!(
-            "--treatment {selector}: no option says what to change"
+            "--treatment {selector}: give an option that changes it"
         ));
     }
     Ok(at)
 }
 
-/// What a selector means: `#2`, `#new` and `name:…` one thing, any other text whatever it fits, which must be one.
+/// The treatment that a selector names. `#2`, `#new` and `name:…` are exact; any other text may be a position or a name,
+/// and must match one treatment.
 fn selected(groups: &[String], selector: &str) -> Result<usize, ArgumentError> {
     let named = |name: &str| {
         let named = groups
@@ -114,7 +117,7 @@ fn selected(groups: &[String], selector: &str) -> Result<usize, ArgumentError> {
     }
 }
 
-/// The treatment at a position, counted from 1; the one behind the last for `new`.
+/// The treatment at a position, counted from 1; one past the last for `new`.
 fn by_position(groups: &[String], position: &str) -> Option<usize> {
     if position == "new" {
         return Some(groups.len());
@@ -123,7 +126,7 @@ fn by_position(groups: &[String], position: &str) -> Option<usize> {
     (at < groups.len()).then_some(at)
 }
 
-/// Which treatments a selector fits, each as it is said so that it fits no other.
+/// The treatments that a selector matches, each with its exact selector.
 fn ambiguous(groups: &[String], selector: &str, fits: &[usize]) -> String {
     let exact = fits.iter().map(|&at| match groups.get(at) {
         Some(group) => format!("'#{}' for {}", at + 1, quoted(group)),
@@ -132,7 +135,7 @@ fn ambiguous(groups: &[String], selector: &str, fits: &[usize]) -> String {
     let exact: Vec<String> = exact.collect();
     let selector = quoted(selector);
     format!(
-        "--treatment: {selector} fits several treatments; say {}",
+        "--treatment: {selector} matches several treatments; use {}",
         exact.join(" or ")
     )
 }
@@ -143,10 +146,10 @@ fn unknown(groups: &[String], selector: &str) -> String {
         return format!("--treatment: found {found}, expected new, as the flag has no treatment");
     }
     let selectors = selectors(groups);
-    format!("--treatment: found {found}, but there is no such treatment; say {selectors}")
+    format!("--treatment: found {found}, but there is no such treatment; use {selectors}")
 }
 
-/// Every treatment as it is typed so that it fits no other.
+/// The exact selector of every treatment.
 fn selectors(groups: &[String]) -> String {
     let each = groups.iter().enumerate().map(|(at, group)| {
         let (position, name) = (at + 1, word(&format!("name:{group}")));
@@ -162,8 +165,8 @@ fn groups(revision: &Revision) -> Vec<String> {
     positions.map(|at| revision.group(at)).collect()
 }
 
-fn added(typed: &TreatmentArgs, rules: &Rules<'_>) -> Result<Treatment, ArgumentError> {
-    let value = match (&typed.value, rules.control) {
+fn added(args: &TreatmentArgs, rules: &Rules<'_>) -> Result<Treatment, ArgumentError> {
+    let value = match (&args.value, rules.control) {
         (None, FlagValue::Boolean(control)) => FlagValue::Boolean(!control),
         (None, FlagValue::Text(_)) => {
             return usage(
@@ -179,31 +182,26 @@ fn added(typed: &TreatmentArgs, rules: &Rules<'_>) -> Result<Treatment, Argument
         value,
         ranges: Vec::new(),
     };
-    change(&mut treatment, typed, rules)?;
+    change(&mut treatment, args, rules)?;
     Ok(treatment)
 }
 
 fn change(
     treatment: &mut Treatment,
-    typed: &TreatmentArgs,
+    args: &TreatmentArgs,
     rules: &Rules<'_>,
 ) -> Result<(), ArgumentError> {
-    if let Some(text) = &typed.percent {
+    if let Some(text) = &args.percent {
         treatment.percent = percent(text, rules)?;
     }
-    if let Some(text) = &typed.value {
+    if let Some(text) = &args.value {
         treatment.value = value(text, rules.control.flag_type())?;
     }
-    if let Some(text) = &typed.treatment_name {
+    if let Some(text) = &args.treatment_name {
         treatment.name = Some(name(text, rules)?);
     }
-    for id in &typed.overrides {
-        add_override(&mut treatment.overrides, id)?;
-    }
-    for id in &typed.removed_overrides {
-        remove_override(&mut treatment.overrides, id)?;
-    }
-    Ok(())
+    add_overrides(&mut treatment.overrides, &args.overrides)?;
+    remove_overrides(&mut treatment.overrides, &args.removed_overrides)
 }
 
 fn percent(text: &str, rules: &Rules<'_>) -> Result<Percent, ArgumentError> {
@@ -238,20 +236,28 @@ fn value(text: &str, flag_type: FlagType) -> Result<FlagValue, ArgumentError> {
     FlagValue::parse(flag_type, text).map_err(|invalid| named("--value", invalid))
 }
 
-fn add_override(overrides: &mut Vec<InstanceId<'static>>, id: &str) -> Result<(), ArgumentError> {
-    not_many(id)?;
-    let id = InstanceId::new(id.to_owned()).map_err(|invalid| named("--override", invalid))?;
-    if overrides.contains(&id) {
-        let id = quoted(id.as_str());
-        return usage(format!("--override: {id} is in the override list already"));
+fn add_overrides(
+    overrides: &mut Vec<InstanceId<'static>>,
+    ids: &[String],
+) -> Result<(), ArgumentError> {
+    let mut added = Vec::with_capacity(ids.len());
+    let mut listed: HashSet<&str> = overrides.iter().map(InstanceId::as_str).collect();
+    for id in ids {
+        refuse_several_ids(id)?;
+        let valid = InstanceId::new(id.clone()).map_err(|invalid| named("--override", invalid))?;
+        if !listed.insert(id) {
+            let id = quoted(id);
+            return usage(format!("--override: {id} is in the override list already"));
+        }
+        added.push(valid);
     }
-    overrides.push(id);
+    overrides.extend(added);
     Ok(())
 }
 
-/// Refuses what other programs take for many ids, and this one would take for one.
-fn not_many(id: &str) -> Result<(), ArgumentError> {
-    const ELSE: &str = "an id that is really like this comes in with `flagctl apply`";
+/// Refuses a list of ids or a file of ids, which would be taken for one id.
+fn refuse_several_ids(id: &str) -> Result<(), ArgumentError> {
+    const ELSE: &str = "to add an id that is really spelled like this, use `flagctl apply`";
     if id.contains(',') {
         let message = one_by_one("--override", "id", id);
         return usage(format!("{message}; {ELSE}"));
@@ -259,24 +265,26 @@ fn not_many(id: &str) -> Result<(), ArgumentError> {
     if let Some(file) = id.strip_prefix('@') {
         let (found, file) = (quoted(id), word(file));
         return usage(format!(
-            "--override: found {found}, but ids are not read from files; say --override ID once for each id, for \
-             instance `$(sed 's/^/--override=/' {file})`; {ELSE}"
+            "--override: found {found}, but ids are not read from files; use --override ID once for each id, for \
+             example `$(sed 's/^/--override=/' {file})`; {ELSE}"
         ));
     }
     Ok(())
 }
 
-fn remove_override(
+fn remove_overrides(
     overrides: &mut Vec<InstanceId<'static>>,
-    id: &str,
+    ids: &[String],
 ) -> Result<(), ArgumentError> {
-    let Some(at) = overrides.iter().position(|other| other.as_str() == id) else {
+    let mut listed: HashSet<&str> = overrides.iter().map(InstanceId::as_str).collect();
+    if let Some(id) = ids.iter().find(|id| !listed.remove(id.as_str())) {
         let id = quoted(id);
         return usage(format!(
             "--remove-override: {id} is not in the override list"
         ));
-    };
-    overrides.remove(at);
+    }
+    let removed: HashSet<&str> = ids.iter().map(String::as_str).collect();
+    overrides.retain(|id| !removed.contains(id.as_str()));
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! What a flag file changes, or would.
+//! The result of `flagctl apply`.
 
 use flag_model::FlagKey;
 use serde::Serialize;
@@ -7,15 +7,15 @@ use super::json::Key;
 use super::text::{Columns, Text, Tone};
 use super::view::View;
 
-/// What became of the flags of a file.
+/// The results for the flags of a file.
 pub(crate) struct Applied {
     pub(crate) project: String,
     /// Whether the rows were appended.
     pub(crate) written: bool,
     pub(crate) changed: Vec<AppliedFlag>,
-    /// How many flags were as the file says.
+    /// How many flags were equal to the file.
     pub(crate) unchanged: usize,
-    /// Flags that the file doesn't name, which are left alone.
+    /// Flags that are not in the file, and not changed.
     pub(crate) not_in_file: Vec<FlagKey>,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct AppliedFlag {
     pub(crate) metadata: bool,
     /// Whether its revision does.
     pub(crate) revision: bool,
-    /// How, in lines for people.
+    /// The change, in lines for people.
     pub(crate) change: Vec<String>,
 }
 
@@ -68,7 +68,7 @@ impl View for Applied {
     fn text(&self) -> Text {
         let mut lines = Columns::default();
         let mut say = |tone, line: &str| lines.line(tone, [line.to_owned()]);
-        // What is written has been shown already, for it had to be confirmed.
+        // Written changes have been shown already, for the confirmation.
         let changes = self.changed.iter().filter(|_| !self.written);
         for line in changes.flat_map(|flag| &flag.change) {
             let is_changed = line.starts_with('*');
@@ -81,10 +81,13 @@ impl View for Applied {
         }
         let did = if self.written { "changed" } else { "to change" };
         let (differing, same) = (self.changed.len(), self.unchanged);
-        let total = format!("flags: {differing} {did}, {same} as the file says");
+        let total = format!("flags: {differing} {did}, {same} as in the file");
         say(Tone::Heading, &total);
         for flag in &self.not_in_file {
-            say(Tone::Plain, &format!("not in the file, left alone: {flag}"));
+            say(
+                Tone::Plain,
+                &format!("not in the file, not changed: {flag}"),
+            );
         }
         lines.text()
     }

@@ -1,4 +1,4 @@
-//! What a doctor found.
+//! The results of `flagctl doctor`.
 
 use std::collections::BTreeSet;
 
@@ -9,52 +9,52 @@ use super::table::short;
 use super::text::{Columns, Text, Tone};
 use super::view::View;
 
-/// What was checked, in the order in which it was.
+/// The checks, in their order.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Checks {
     pub(crate) checks: Vec<Check>,
 }
 
-/// One thing that was checked.
+/// A check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Check {
-    /// What was looked at.
+    /// The subject.
     #[serde(rename = "check")]
     pub(crate) subject: String,
     pub(crate) status: Status,
     /// What was found.
     pub(crate) found: String,
-    /// What to do about it, if it failed.
+    /// Advice, if it failed.
     pub(crate) advice: Option<String>,
-    /// The row that it was found in, if it was in one.
+    /// The row, if it is about one.
     #[serde(flatten)]
     pub(crate) row: Option<RowLocation>,
 }
 
-/// Where in a table something was found.
+/// A position in a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct RowLocation {
     pub(crate) row_key: String,
     /// The column, or the field in it; `row key` if it is the key.
     pub(crate) column: String,
-    /// What was found, without where.
+    /// What was found, without the position.
     pub(crate) problem: String,
 }
 
-/// How it is.
+/// The status of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
-    /// As it should be.
+    /// Nothing is wrong.
     Ok,
-    /// Somebody should know.
+    /// Something is unusual.
     Warning,
-    /// Somebody should do something.
+    /// Something must be corrected.
     Failed,
 }
 
 impl Checks {
-    /// Notes what was found.
+    /// Adds a result.
     pub(crate) fn note(
         &mut self,
         status: Status,
@@ -71,28 +71,28 @@ impl Checks {
         });
     }
 
-    /// Says what to do about what was noted last, if it failed.
+    /// Adds advice to the last result, if it failed.
     pub(crate) fn advise(&mut self, advice: impl Into<String>) {
         if let Some(check) = self.checks.last_mut() {
             check.advice = (check.status == Status::Failed).then(|| advice.into());
         }
     }
 
-    /// Notes what was found in a row.
+    /// Adds a result about a row.
     pub(crate) fn note_row(
         &mut self,
         status: Status,
         subject: &str,
-        place: RowLocation,
+        location: RowLocation,
         found: String,
     ) {
         self.note(status, subject, found);
         if let Some(check) = self.checks.last_mut() {
-            check.row = Some(place);
+            check.row = Some(location);
         }
     }
 
-    /// Notes a row that cannot be read, and what that means.
+    /// Adds an unreadable row, and the consequence.
     pub(crate) fn unreadable_row(
         &mut self,
         status: Status,
@@ -100,12 +100,12 @@ impl Checks {
         row: &UnreadableRow,
         meaning: &str,
     ) {
-        let place = RowLocation {
+        let location = RowLocation {
             row_key: row.key().to_owned(),
             column: row.column().unwrap_or("row key").to_owned(),
             problem: row.problem() + meaning,
         };
-        self.note_row(status, subject, place, format!("{row}{meaning}"));
+        self.note_row(status, subject, location, format!("{row}{meaning}"));
     }
 
     /// Whether anything failed.
@@ -128,10 +128,10 @@ impl View for Checks {
         for check in &self.checks {
             let (tone, status) = check.status.shown();
             let status = status.to_owned();
-            if let Some(place) = &check.row {
+            if let Some(location) = &check.row {
                 are_rows = true;
-                let (column, row_key) = (place.column.clone(), place.row_key.clone());
-                rows.line(tone, [status, column, short(&place.problem), row_key]);
+                let (column, row_key) = (location.column.clone(), location.row_key.clone());
+                rows.line(tone, [status, column, short(&location.problem), row_key]);
             } else {
                 columns.line(tone, [status, check.subject.clone(), short(&check.found)]);
             }
@@ -156,7 +156,7 @@ impl View for Checks {
 }
 
 impl Checks {
-    /// What to do about what failed, each advice once, below what it is for.
+    /// The advice for failed checks, each advice once, below its checks.
     fn advice(&self) -> Text {
         let mut lines = Columns::headed(["What to do:"]);
         let mut given = BTreeSet::new();
@@ -175,15 +175,15 @@ impl Checks {
 }
 
 impl Check {
-    /// What a person or a script calls it: the key of a row, or what was looked at.
+    /// The name of the check: the key of a row, or the subject.
     fn name(&self) -> &str {
         let row = self.row.as_ref();
-        row.map_or(&self.subject, |place| &place.row_key)
+        row.map_or(&self.subject, |location| &location.row_key)
     }
 
     fn problem(&self) -> &str {
         let row = self.row.as_ref();
-        row.map_or(&self.found, |place| &place.problem)
+        row.map_or(&self.found, |location| &location.problem)
     }
 }
 

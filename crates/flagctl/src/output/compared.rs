@@ -1,4 +1,4 @@
-//! How the answers of two services compare.
+//! The result of `flagctl compare`.
 
 use flag_model::{FlagKey, ProjectName};
 use serde::Serialize;
@@ -21,7 +21,7 @@ pub(crate) struct ComparedServices<'a> {
     with: String,
     /// Answers in which both served the same value and rollout group.
     pub(crate) equal: u64,
-    /// Questions that neither answered with a value.
+    /// Requests that neither answered with a value.
     served_by_neither: u64,
     /// Answers that differ.
     pub(crate) differing: u64,
@@ -37,7 +37,7 @@ struct ComparedFlag<'a> {
 }
 
 impl<'a> ComparedServices<'a> {
-    /// Adds up what was found for each flag.
+    /// Adds up the results of the flags.
     pub(crate) fn new(
         project: &'a ProjectName,
         ours: &Peer,
@@ -77,7 +77,7 @@ impl<'a> ComparedServices<'a> {
 }
 
 impl ComparedServices<'_> {
-    /// The first causes for which neither served a value, each with the flag and the instance that were asked for.
+    /// The first causes for which neither served a value, each with flag and instance.
     fn refusals(&self) -> Vec<(&ComparedFlag<'_>, &Difference)> {
         let mut first: Vec<(&ComparedFlag<'_>, &Difference)> = Vec::new();
         for flag in &self.flags {
@@ -90,7 +90,7 @@ impl ComparedServices<'_> {
         first
     }
 
-    /// Why neither served a value, as the first question tells.
+    /// Why neither served a value, by the first request.
     pub(crate) fn first_refusal(&self) -> Option<String> {
         let (flag, refusal) = *self.refusals().first()?;
         let said = |service: &str, reply| format!("{service} answered {}", answer(reply));

@@ -1,24 +1,24 @@
-//! What was copied.
+//! The result of `flagctl copy`.
 
 use serde::Serialize;
 
 use super::text::{Columns, Text, Tone};
 use super::view::View;
-use crate::copy::Copied;
+use crate::copy::CopyCounts;
 
-/// What became of the rows of a project.
+/// The results for the rows of a project.
 #[derive(Serialize)]
 pub(crate) struct CopiedRows {
     pub(crate) project: String,
     pub(crate) from: String,
     pub(crate) to: String,
-    /// Whether it was only looked what would become of them.
+    /// Whether nothing was written.
     pub(crate) dry_run: bool,
     pub(crate) flags: Counts,
     pub(crate) exposures: Option<Counts>,
 }
 
-/// What became of the rows of a table.
+/// The results for the rows of a table.
 #[derive(Serialize)]
 pub(crate) struct Counts {
     copied: u64,
@@ -28,8 +28,8 @@ pub(crate) struct Counts {
     conflicts: Vec<String>,
 }
 
-impl From<&Copied> for Counts {
-    fn from(copied: &Copied) -> Self {
+impl From<&CopyCounts> for Counts {
+    fn from(copied: &CopyCounts) -> Self {
         Self {
             copied: copied.written,
             already_there: copied.already_there,
@@ -68,7 +68,7 @@ impl View for CopiedRows {
         if self.conflicts().next().is_none() {
             return columns.text();
         }
-        let mut conflicts = Columns::headed(["There with other cells, and left as they are:"]);
+        let mut conflicts = Columns::headed(["Rows that exist with other cells, not changed:"]);
         for key in self.conflicts() {
             conflicts.line(Tone::Problem, [key.clone()]);
         }

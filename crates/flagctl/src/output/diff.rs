@@ -36,7 +36,7 @@ struct Data {
     to: json::Revision,
 }
 
-/// How many instances receive another value, override lists apart, in percent.
+/// How many instances receive another value, not counting override lists, in percent.
 #[derive(Serialize)]
 struct Changed {
     percent: Number,
@@ -82,7 +82,7 @@ impl View for Diff<'_> {
             "both decide the same".to_owned()
         } else {
             format!(
-                "they decide differently: {}, override lists apart",
+                "they decide differently: {}, not counting override lists",
                 self.impact
             )
         };
@@ -182,7 +182,7 @@ fn of_group(name: &str, from: Option<&Group<'_>>, to: Option<&Group<'_>>) -> [Fi
     ]
 }
 
-/// The override lists; where they differ, what only one of them holds.
+/// The override lists; if they differ, the ids that only one of them has.
 fn overrides(name: &str, from: Option<&Group<'_>>, to: Option<&Group<'_>>) -> Field {
     let lists = [from, to].map(|group| {
         let ids = group.map_or(&[][..], |(treatment, _)| &treatment.overrides);

@@ -1,13 +1,13 @@
-//! Text as a person may see it: nothing that a terminal would obey, and nothing that cannot be seen.
+//! Text for a terminal: control characters and invisible characters are escaped.
 
 use std::fmt::Write as _;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
-/// The form in which letters that look the same are the same.
+/// The Unicode normal form NFC.
 const NFC: ComposingNormalizerBorrowed<'_> = ComposingNormalizerBorrowed::new_nfc();
 
-/// Text on one line: control characters and invisible ones are escaped. Escaping once more changes nothing.
+/// Text on one line, with control characters and invisible ones escaped. Idempotent.
 pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -22,7 +22,7 @@ pub(crate) fn escaped_lines(text: &str) -> String {
     lines.join("\n")
 }
 
-/// A value, a name or an id: in quotes where it would look like another one, or like nothing.
+/// A value, a name or an id; in quotes if it looks empty or like another one.
 pub(crate) fn visible(text: &str) -> String {
     if hidden_content(text).is_none() && !text.is_empty() && text != "-" && !text.starts_with('"') {
         return text.to_owned();
@@ -30,7 +30,7 @@ pub(crate) fn visible(text: &str) -> String {
     in_quotes(text)
 }
 
-/// The same among others, which a comma separates.
+/// Like [`visible`], for an item of a comma-separated list.
 pub(crate) fn list_item(text: &str) -> String {
     if text.contains(',') {
         return in_quotes(text);
@@ -38,28 +38,28 @@ pub(crate) fn list_item(text: &str) -> String {
     visible(text)
 }
 
-/// What a reader would not notice of a text; `None` if all of it can be seen.
+/// A part of a text that a reader would not notice; `None` if there is none.
 pub(crate) fn hidden_content(text: &str) -> Option<&'static str> {
     if text.contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']) {
         Some("a line break")
     } else if text.chars().any(|c| c.is_control() || is_invisible(c)) {
-        Some("a character that cannot be seen")
+        Some("an invisible character")
     } else if text.chars().any(is_odd_space) {
-        Some("a space that is no usual one")
+        Some("an unusual space character")
     } else if text.trim() != text {
         Some("a space at its beginning or end")
     } else if !NFC.is_normalized(text) {
-        Some("a letter that Unicode normally spells otherwise")
+        Some("a letter that is not in Unicode normal form NFC")
     } else {
         None
     }
 }
 
-/// JSON with everything escaped that a terminal would obey or not show; it says the same.
+/// JSON with control characters and invisible characters escaped; its meaning stays.
 pub(super) fn escaped_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
-        // Such characters stand in texts only, and line breaks between them.
+        // Such characters occur in texts only; line breaks also between them.
         if is_invisible(character) || (character.is_control() && character != '\n') {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 let _ = write!(escaped, "\\u{unit:04x}");
@@ -99,8 +99,8 @@ fn push(text: &mut String, character: char) {
     }
 }
 
-/// Whether a character shows nothing, or turns the direction of what stands beside it: what Unicode lets a renderer
-/// ignore, and the separators and controls among its formats.
+/// Whether a character is invisible or changes the direction of text: Unicode's default-ignorable characters, and the
+/// separators and controls among its formats.
 pub(super) fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
@@ -110,13 +110,13 @@ pub(super) fn is_invisible(character: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether a character makes one letter with the one before, which Unicode normally spells otherwise.
+/// Whether a character combines with the one before to a letter that NFC writes as one character.
 fn is_part(before: Option<char>, character: char) -> bool {
     let both = || before.into_iter().chain([character]).collect::<String>();
     !character.is_ascii() && !NFC.is_normalized(&both())
 }
 
-/// Whether a character looks like a space and is another; writers of French and Japanese use some in texts.
+/// Whether a character looks like a space and is another; French and Japanese texts use some.
 fn is_odd_space(character: char) -> bool {
     character != ' ' && character.is_whitespace() && !character.is_control()
 }
@@ -172,10 +172,7 @@ mod tests {
             Some("a space at its beginning or end")
         );
         assert_eq!(hidden_content("a\r\n"), Some("a line break"));
-        assert_eq!(
-            hidden_content("a\u{200b}b"),
-            Some("a character that cannot be seen")
-        );
+        assert_eq!(hidden_content("a\u{200b}b"), Some("an invisible character"));
         for spelled in [
             "e\u{301}",
             "A\u{30a}ngstrom",
@@ -184,7 +181,7 @@ mod tests {
         ] {
             assert_eq!(
                 hidden_content(spelled),
-                Some("a letter that Unicode normally spells otherwise")
+                Some("a letter that is not in Unicode normal form NFC")
             );
         }
         for usual in ["\u{e9}", "\u{c5}", "\u{d55c}", "q\u{301}", "日本 🚀"] {
@@ -192,7 +189,7 @@ mod tests {
         }
         assert_eq!(
             hidden_content("a\u{a0}b"),
-            Some("a space that is no usual one")
+            Some("an unusual space character")
         );
     }
 

@@ -1,4 +1,4 @@
-//! A decision, and what led to it.
+//! The result of `flagctl explain`.
 
 use flag_model::{InstanceId, Reason, Revision, Timestamp};
 use flag_rollout::Decision;
@@ -10,7 +10,7 @@ use super::table::of_revision;
 use super::text::{Columns, Text};
 use super::view::View;
 
-/// What an instance receives, or received at an instant, and the revision that decides it.
+/// The value of an instance, now or at a time, and the revision that decides it.
 pub(crate) struct Explained<'a> {
     pub(crate) instance: &'a InstanceId<'a>,
     pub(crate) at: Option<Timestamp>,

@@ -7,7 +7,7 @@ use super::view::View;
 use super::yaml::yaml;
 use crate::flag_file::Written;
 
-/// A file that `flagctl apply` takes.
+/// A file for `flagctl apply`.
 pub(crate) struct Exported(pub(crate) Written);
 
 impl View for Exported {

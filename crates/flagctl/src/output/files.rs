@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::text::Text;
 use super::view::View;
 
-/// The files that were written, and where those are that were there before.
+/// The written files, and the folder of the previous ones.
 #[derive(Serialize)]
 pub(crate) struct Files {
     files: Vec<String>,
@@ -35,7 +35,7 @@ impl View for Files {
         let written = Text::plain(&written.collect::<String>());
         match &self.kept {
             Some(kept) => {
-                let kept = format!("What was there before is kept in\n{kept}\n");
+                let kept = format!("The previous files are kept in\n{kept}\n");
                 written.and(Text::plain(&kept))
             }
             None => written,

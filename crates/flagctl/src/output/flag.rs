@@ -1,4 +1,4 @@
-//! A flag with what is newest of it.
+//! A flag with its newest rows.
 
 use flag_model::{FlagKey, Metadata, Revision};
 use flag_store::UnreadableRow;
@@ -10,7 +10,7 @@ use super::text::{Text, Tone};
 use super::view::View;
 use crate::stored::{Stored, UnreadableRows, created_by};
 
-/// What a flag is for, and the revision in force, as far as there are such, or why they cannot be read.
+/// The metadata and the revision in force, as far as they exist, or why they cannot be read.
 pub(crate) struct Flag<'a> {
     pub(crate) key: &'a FlagKey,
     pub(crate) metadata: Option<&'a Stored<Metadata>>,
@@ -26,7 +26,7 @@ impl Flag<'_> {
     }
 }
 
-/// The revision in force, alone.
+/// Only the revision in force.
 pub(crate) struct Latest<'a> {
     pub(crate) flag: &'a FlagKey,
     pub(crate) revision: &'a Revision,

@@ -1,4 +1,4 @@
-//! What there was of an instance.
+//! The result of `flagctl forget`.
 
 use flag_model::{FlagKey, InstanceId, ProjectName, Timestamp};
 use flag_store::InstanceExposures;
@@ -10,15 +10,15 @@ use super::text::{Columns, Text, Tone};
 use super::view::View;
 use crate::shell;
 
-/// What a project's rows say of an instance.
+/// The rows of a project that contain an instance.
 pub(crate) struct Forgotten<'a> {
     pub(crate) project: &'a ProjectName,
     pub(crate) instance: &'a InstanceId<'a>,
     pub(crate) exposures: Vec<InstanceExposures>,
-    /// Whether the exposures are gone.
+    /// Whether the exposures were deleted.
     pub(crate) deleted: bool,
     pub(crate) listings: Vec<Listing>,
-    /// Revisions that cannot be read, so that nobody knows whom they list.
+    /// Unreadable revisions, whose override lists are unknown.
     pub(crate) unreadable: Vec<String>,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Listing {
     pub(crate) flag: FlagKey,
     pub(crate) created: Timestamp,
     pub(crate) is_in_force: bool,
-    /// Whether nobody has to say which treatment is meant.
+    /// Whether the treatment need not be selected.
     pub(crate) has_one_treatment: bool,
     /// Position and rollout group of each treatment that lists it.
     pub(crate) groups: Vec<(usize, String)>,
@@ -102,7 +102,7 @@ impl Forgotten<'_> {
 }
 
 impl Listing {
-    /// The commands that make a newer revision without the instance; none if there is a newer one already.
+    /// The commands that append a revision without the instance; none if there is a newer one already.
     fn commands(&self, instance: &InstanceId<'_>) -> Vec<String> {
         let (id, flag) = (shell::word(instance.as_str()), shell::flag(&self.flag));
         let groups = self.groups.iter().filter(|_| self.is_in_force);
@@ -157,7 +157,7 @@ impl View for Forgotten<'_> {
             text = text.and(self.exposures_text());
         }
         text = text.and(if self.listings.is_empty() {
-            Text::plain("no override list names it")
+            Text::plain("no override list contains it")
         } else {
             self.listings_text()
         });
@@ -165,11 +165,11 @@ impl View for Forgotten<'_> {
         let commands = listings.flat_map(|listing| listing.commands(self.instance));
         let below = [
             (
-                "Revisions stay; these make newer ones without it:",
+                "Revisions are never deleted; these commands append newer ones without it:",
                 commands.collect(),
             ),
             (
-                "These cannot be read, so they may name it:",
+                "These revisions cannot be read, so they may contain it:",
                 self.unreadable.clone(),
             ),
         ];

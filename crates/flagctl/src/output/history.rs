@@ -1,4 +1,4 @@
-//! What a flag was, the newest first.
+//! The result of `flagctl history`.
 
 use flag_model::{FlagKey, Metadata, Revision, Timestamp};
 use flag_store::UnreadableRow;
@@ -10,13 +10,13 @@ use super::text::{Columns, Text, Tone};
 use super::view::View;
 use crate::stored::{Stored, created_by};
 
-/// Revisions of a flag; those that cannot be read say why.
+/// Revisions of a flag; unreadable ones with the reason.
 pub(crate) struct Revisions<'a> {
     pub(crate) flag: &'a FlagKey,
     pub(crate) revisions: &'a [Stored<Revision>],
 }
 
-/// Metadata of a flag; what cannot be read says why.
+/// Metadata of a flag; unreadable rows with the reason.
 pub(crate) struct MetadataHistory<'a> {
     pub(crate) flag: &'a FlagKey,
     pub(crate) metadata: &'a [Stored<Metadata>],

@@ -1,5 +1,5 @@
-//! The parts that results have in JSON and YAML: names and shapes that scripts rely on. Fields are added, never
-//! changed; `docs/flagctl.md` tells them all.
+//! The parts of results in JSON and YAML, which scripts rely on. Fields are added, never changed; `docs/flagctl.md`
+//! lists them all.
 
 use flag_model::{
     AlgorithmSource, BucketRange, FlagKey, FlagValue, Format, HashAlgorithm, InstanceId, Percent,
@@ -153,7 +153,7 @@ impl From<&FlagValue> for Value {
     }
 }
 
-/// A whole number where it is one, else with up to three decimals, which a double holds.
+/// A whole number if possible, else with up to three decimals, which a double holds.
 pub(crate) fn number(percent: Percent) -> Number {
     let whole = Number::from(percent.buckets() / 1_000);
     if percent.is_whole() {

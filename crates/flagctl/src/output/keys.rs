@@ -1,4 +1,4 @@
-//! API keys, without what makes them keys, but for one that was just made.
+//! API keys without their secrets, except for a key that was just made.
 
 use flag_keys::{InvalidEntry, Key, KeyId, Scope, Secret};
 use serde::Serialize;
@@ -7,13 +7,13 @@ use super::table::{listed, or_none};
 use super::text::{Columns, Text, Tone};
 use super::view::View;
 
-/// The keys of a file that count, and what of the file is not understood.
+/// The valid keys of a file, and the parts that are not understood.
 pub(crate) struct Keys<'a> {
     pub(crate) keys: &'a [Key],
     pub(crate) odd: &'a [InvalidEntry],
 }
 
-/// A key that was just made: the only answer that shows one.
+/// A key that was just made: the only result with a secret.
 pub(crate) struct NewKey<'a> {
     pub(crate) secret: &'a Secret,
     pub(crate) key: &'a Key,

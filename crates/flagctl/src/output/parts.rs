@@ -9,7 +9,7 @@ use super::view::View;
 #[derive(Serialize)]
 pub(crate) struct StoreParts {
     #[serde(rename = "store")]
-    pub(crate) place: String,
+    pub(crate) display_name: String,
     pub(crate) parts: Vec<StorePart>,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct StorePart {
     pub(crate) advice: Option<String>,
 }
 
-/// What became of a part.
+/// The state of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PartState {
@@ -58,7 +58,7 @@ impl View for StoreParts {
         if advice.is_empty() {
             return columns.text();
         }
-        let heading = "Nothing that was there has been changed. To put it right:\n  ";
+        let heading = "No existing part was changed. To correct it:\n  ";
         columns
             .text()
             .and(Text::plain(&(heading.to_owned() + &advice.join("\n  "))))

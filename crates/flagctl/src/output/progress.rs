@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::escape::escaped;
 use super::terminal;
 
-/// How long a person waits without a bar.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the work may take before the bar is shown.
+const DELAY: Duration = Duration::from_secs(1);
 
 /// How often the bar moves after that.
 const STEP: Duration = Duration::from_millis(200);
@@ -18,7 +18,7 @@ const STEP: Duration = Duration::from_millis(200);
 const SHOWN: usize = 50;
 
 /// The number of positions of the bar.
-const PLACES: usize = 16;
+const POSITIONS: usize = 16;
 
 /// The moving part.
 const BAR: &str = "====";
@@ -31,30 +31,26 @@ pub(crate) async fn with_progress<T>(what: impl Display, work: impl Future<Outpu
     let mut work = pin!(work);
     let mut steps = 0;
     loop {
-        let patience = if steps == 0 { PATIENCE } else { STEP };
-        if let Ok(done) = tokio::time::timeout(patience, work.as_mut()).await {
+        let timeout = if steps == 0 { DELAY } else { STEP };
+        if let Ok(done) = tokio::time::timeout(timeout, work.as_mut()).await {
             if steps > 0 {
                 show("");
             }
             return done;
         }
-        let waited = PATIENCE + STEP * steps;
-        // On one line of any terminal, for only that one is taken back.
+        let waited = DELAY + STEP * steps;
+        // It must fit one line of any terminal: only one line is erased.
         let what: String = escaped(&what.to_string()).chars().take(SHOWN).collect();
         show(&format!("{} {} s  {what}", bar(steps), waited.as_secs()));
         steps += 1;
     }
 }
 
-/// The bar after a number of steps; it moves to and fro.
+/// The bar after a number of steps; it moves from side to side.
 fn bar(steps: u32) -> String {
-    let last = PLACES - BAR.len();
-    let place = usize::try_from(steps).unwrap_or(0) % (2 * last);
-    let before = if place > last {
-        2 * last - place
-    } else {
-        place
-    };
+    let last = POSITIONS - BAR.len();
+    let step = usize::try_from(steps).unwrap_or(0) % (2 * last);
+    let before = if step > last { 2 * last - step } else { step };
     format!("[{:before$}{BAR}{:after$}]", "", "", after = last - before)
 }
 

@@ -12,7 +12,7 @@ const SHORT: usize = 60;
 /// How many ids or ranges of a list are shown.
 const LISTED: usize = 8;
 
-/// What a flag is for.
+/// The metadata of a flag.
 pub(super) fn of_metadata(metadata: &Metadata) -> Text {
     let owner = metadata.owner.as_ref().map(ToString::to_string);
     let edited_by = metadata.edited_by.as_ref().map(ToString::to_string);
@@ -29,7 +29,7 @@ pub(super) fn of_metadata(metadata: &Metadata) -> Text {
     .text()
 }
 
-/// Who gets what, since when and why.
+/// A revision: values, time and comment.
 pub(super) fn of_revision(revision: &Revision) -> Text {
     let owner = revision.owner.as_ref().map(ToString::to_string);
     let mut columns = Columns::from([
@@ -70,7 +70,7 @@ fn of_groups(revision: &Revision) -> Text {
     columns.text()
 }
 
-/// What the treatments leave.
+/// The share that no treatment owns.
 pub(super) fn rest(revision: &Revision) -> Percent {
     let treatments = revision.treatments.iter();
     let taken: u32 = treatments
@@ -80,7 +80,7 @@ pub(super) fn rest(revision: &Revision) -> Percent {
     Percent::from_buckets(rest).unwrap_or(Percent::ZERO)
 }
 
-/// How instances are placed on the rollout line.
+/// Format version, hash algorithm and salt.
 pub(super) fn placing(format: &Format) -> String {
     match format {
         Format::V1 { algorithm, .. } => format!("1, {algorithm}"),

@@ -1,4 +1,4 @@
-//! The terminal, if there is one, and what the environment says about it.
+//! The terminal, if there is one, and its settings in the environment.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal};
@@ -9,7 +9,7 @@ use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::environment::{Variables, variable};
 
-/// What the environment says; nothing before [`prepare`].
+/// The settings in the environment; empty before [`prepare`].
 static PREFERENCES: OnceLock<Preferences> = OnceLock::new();
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -20,7 +20,7 @@ struct Preferences {
     has_less_options: bool,
 }
 
-/// Takes from the environment how a terminal is to be used.
+/// Reads the settings of the terminal from the environment.
 pub(crate) fn prepare(variables: &Variables) {
     let _ = PREFERENCES.set(Preferences::of(variables));
 }

@@ -6,17 +6,17 @@ use unicode_width::UnicodeWidthStr as _;
 use super::escape::{self, escaped};
 use super::layout::{Row, lay_out};
 
-/// What a line is, which a terminal may show by a colour.
+/// The meaning of a line, which a terminal may show by a colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// A line like any other.
+    /// An ordinary line.
     #[default]
     Plain,
-    /// It says what stands below it.
+    /// A heading.
     Heading,
-    /// It differs from what it is shown beside.
+    /// A difference.
     Changed,
-    /// Something is wrong.
+    /// A problem.
     Problem,
 }
 
@@ -72,7 +72,7 @@ impl Text {
         self.then(Self::line(Tone::Plain, "")).then(below)
     }
 
-    /// The text as a terminal of this width shows it best; without a terminal no cell is wrapped.
+    /// The text for a terminal of this width; without a terminal no cell is wrapped.
     pub(super) fn lines(&self, width: Option<usize>) -> Vec<(Tone, String)> {
         let lines = self.0.iter().flat_map(|block| match block {
             Block::Line(tone, line) => vec![(*tone, line.clone())],
@@ -130,7 +130,7 @@ impl Columns {
     }
 }
 
-/// Names beside what they name.
+/// Names and values in two columns.
 impl<const N: usize> From<[(&str, String); N]> for Columns {
     fn from(pairs: [(&str, String); N]) -> Self {
         let mut columns = Self::default();

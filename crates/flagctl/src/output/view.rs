@@ -33,7 +33,7 @@ impl CommandError for OutputError {
     }
 }
 
-/// Tells a person on standard error what happened.
+/// Writes a notice to standard error.
 pub(crate) fn notice(message: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", escape::escaped_lines(message));
 }
@@ -89,7 +89,7 @@ fn page(text: &str) -> Result<Paged, OutputError> {
     )?)
 }
 
-/// Writes text for other programs to standard output as it is. A reader that has gone is no error.
+/// Writes text for other programs to standard output as it is. A closed pipe is no error.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes());
@@ -99,7 +99,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Tells a person on standard error why a command failed; help goes to standard output.
+/// Writes the reason of a failure to standard error; help goes to standard output.
 pub(crate) fn print_failure(failure: &Failure) {
     match &failure.report {
         Report::Help(help) => {

@@ -1,4 +1,4 @@
-//! YAML in which every character that a terminal would obey or not show is escaped, as in JSON.
+//! YAML with control characters and invisible characters escaped, as in JSON.
 //!
 //! The library escapes few of them. So each is marked before it sees the text: `U+FFFF`, the code in hexadecimal,
 //! `U+FFFF`. The mark makes it write the text in double quotes, with the mark escaped, and there the code goes back in.
@@ -41,7 +41,7 @@ fn marked(text: &str) -> String {
     marked
 }
 
-/// Puts escapes of YAML in the place of marks.
+/// Replaces marks by escapes of YAML.
 fn unmarked(yaml: &str) -> String {
     let mut parts = yaml.split(WRITTEN);
     let mut unmarked = parts.next().unwrap_or_default().to_owned();

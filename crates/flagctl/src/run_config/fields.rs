@@ -6,8 +6,8 @@ use flag_model::{Date, FlagType, InstanceId, Timestamp};
 use flag_store::literal::{self, Literal, Node};
 use flag_store::{FlagRowKey, RowType};
 
-use super::place::Step;
-use super::text::{Text, said, steps};
+use super::config_text::{ConfigText, found_and_expected, steps};
+use super::excerpt::Step;
 use super::{ConfigError, cell};
 
 const OF_METADATA: &[&str] = &[
@@ -37,7 +37,7 @@ const OF_REVISION: &[&str] = &[
 ];
 /// The last two only in version 2.
 const OF_TREATMENT: &[&str] = &["OverrideList", "PercentRollout", "Value", "Name", "Ranges"];
-/// What must be text, so that nothing else is taken for it.
+/// Fields that must be text.
 const TEXTS: [&str; 12] = [
     "Name",
     "Type",
@@ -53,7 +53,7 @@ const TEXTS: [&str; 12] = [
     "Salt",
 ];
 
-/// What null says too little for.
+/// Fields that must not be null.
 const REQUIRED: [&str; 8] = [
     "Name",
     "Type",
@@ -65,9 +65,9 @@ const REQUIRED: [&str; 8] = [
     "Salt",
 ];
 
-/// Refuses what would be dropped, or taken for something else. A copied row may hold what a stored one may.
+/// Refuses values that would be lost or misread. A copied row may contain whatever a stored one may.
 pub(super) fn check_fields(
-    text: &Text<'_>,
+    text: &ConfigText<'_>,
     path: &[Step<'_>],
     fields: &[(Cow<'_, str>, Node<'_>)],
     key: &FlagRowKey,
@@ -93,28 +93,28 @@ pub(super) fn check_fields(
         match (&**name, &value.literal) {
             // What cannot be read is pointed at; the rest is taken as it is stored.
             ("Treatments", Literal::Text(text)) if is_copy && is_unreadable(text) => {
-                Text::read("Treatments", text)?;
+                ConfigText::read("Treatments", text)?;
             }
             _ if is_copy => {}
             ("RollbackOf", Literal::Text(created)) => {
                 let created = Timestamp::parse(created);
-                created.map_err(|invalid| text.wrong(&path, said(&invalid)))?;
+                created.map_err(|invalid| text.wrong(&path, found_and_expected(&invalid)))?;
             }
             ("ExpiresOn", Literal::Text(day)) if !day.is_empty() => {
                 let day = Date::parse(day);
-                day.map_err(|invalid| text.wrong(&path, said(&invalid)))?;
+                day.map_err(|invalid| text.wrong(&path, found_and_expected(&invalid)))?;
             }
             ("Tags", Literal::Null) => {}
             ("Tags", Literal::Text(tags)) if tags.is_empty() => {}
             ("Tags", Literal::Text(tags)) => {
-                let text = Text::read("Tags", tags)?;
+                let text = ConfigText::read("Tags", tags)?;
                 check_tags(&text, &[], &text.root)?;
             }
             ("Tags", tags) => check_tags(text, &path, tags)?,
             // As a row without any has it.
             ("Treatments", Literal::Text(treatments)) if treatments.trim().is_empty() => {}
             ("Treatments", Literal::Text(treatments)) => {
-                let text = Text::read("Treatments", treatments)?;
+                let text = ConfigText::read("Treatments", treatments)?;
                 check_treatments(&text, &[], &text.root, known_of_treatment)?;
             }
             ("Treatments", treatments) => {
@@ -131,7 +131,7 @@ fn is_unreadable(text: &str) -> bool {
 }
 
 fn check_kind(
-    text: &Text<'_>,
+    text: &ConfigText<'_>,
     path: &[Step<'_>],
     (name, value): (&str, &Literal<'_>),
     flag_type: FlagType,
@@ -157,7 +157,11 @@ fn check_kind(
     Err(text.wrong(path, problem))
 }
 
-fn check_tags(text: &Text<'_>, path: &[Step<'_>], tags: &Literal<'_>) -> Result<(), ConfigError> {
+fn check_tags(
+    text: &ConfigText<'_>,
+    path: &[Step<'_>],
+    tags: &Literal<'_>,
+) -> Result<(), ConfigError> {
     let wrong = |path: &[Step<'_>], found: &Literal<'_>, expected: &str| {
         let problem = format!("Tags: found {}, expected {expected}", found.kind());
         Err(text.wrong(path, problem))
@@ -173,7 +177,7 @@ fn check_tags(text: &Text<'_>, path: &[Step<'_>], tags: &Literal<'_>) -> Result<
 }
 
 fn check_treatments(
-    text: &Text<'_>,
+    text: &ConfigText<'_>,
     path: &[Step<'_>],
     treatments: &Literal<'_>,
     known: &[&str],
@@ -193,15 +197,17 @@ fn check_treatments(
     Ok(())
 }
 
-/// Refuses what can be nobody's id, or was hardly meant as one.
+/// Refuses an invalid or a suspicious id.
 fn check_overrides(
-    text: &Text<'_>,
+    text: &ConfigText<'_>,
     path: &[Step<'_>],
     ids: &[Node<'_>],
 ) -> Result<(), ConfigError> {
     for (at, id) in ids.iter().enumerate() {
         let problem = match &id.literal {
-            Literal::Text(id) => InstanceId::new(&**id).err().map(|invalid| said(&invalid)),
+            Literal::Text(id) => InstanceId::new(&**id)
+                .err()
+                .map(|invalid| found_and_expected(&invalid)),
             other => Some(format!("found {}, expected text", other.kind())),
         };
         if let Some(problem) = problem {

@@ -165,7 +165,7 @@ fn a_store_without_flags_and_a_variable_without_a_setting_are_warnings() {
     check_done(&found);
     for warning in [
         "no setting has this variable",
-        "no project has any: is this the right store?",
+        "no project has rows: is this the right store?",
     ] {
         assert!(stdout(&found).contains(warning), "{}", stdout(&found));
     }
@@ -347,7 +347,7 @@ fn exposures_that_cannot_be_read_are_named() {
     let fine = doctor(&store, &["csr-assistant"], 0);
     let says = (
         "exposures of csr-assistant",
-        "2 exposures can be read; all were looked at",
+        "2 exposures can be read; all were checked",
     );
     assert!(
         fine.iter()
@@ -388,7 +388,7 @@ fn flags_that_should_be_gone_and_rows_of_nobody_are_a_warning() {
     let stranger = "warning row: PROJECT#a%b#ROWTYPE#FLAG belongs to no project";
     assert!(found[0].starts_with(stranger), "{found:?}");
     let expired = "warning flag csr-assistant/feature/multi_step_api_router: \
-                   should be gone since 2020-01-01; it is served all the same";
+                   should have been removed by 2020-01-01; it is still served";
     assert_eq!(found[1], expired);
 }
 
@@ -482,7 +482,7 @@ fn what_is_wrong_with_the_exposures_is_no_matter_to_flags() {
     });
 }
 
-/// Whoever knows the reference's framework has its variables set.
+/// Whoever knows the Python framework has its variables set.
 #[test]
 fn bigtable_that_nobody_has_asked_for_is_told_with_what_names_it() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flagctl"));

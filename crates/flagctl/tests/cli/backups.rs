@@ -21,9 +21,9 @@ fn a_backup_is_restored_and_what_it_replaces_is_kept() {
         &flagctl(&dir, &["backup", backup]),
         4,
         &[
-            "exposures.db already",
+            "exposures.db exists already",
             "name another folder",
-            "remove it first",
+            "remove it if it is an old backup",
         ],
     );
     let then = history(&dir);

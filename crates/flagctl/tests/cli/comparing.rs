@@ -73,5 +73,5 @@ fn where_neither_serves_anything_the_first_cause_is_told() {
 #[test]
 fn instance_ids_that_are_missing_are_missing_on_standard_input() {
     let compared = compare("http://127.0.0.1:1", "http://127.0.0.1:1", "\n");
-    check_failed(&compared, 2, &["standard input holds no instance ids"]);
+    check_failed(&compared, 2, &["standard input contains no instance ids"]);
 }

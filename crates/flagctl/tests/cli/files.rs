@@ -134,10 +134,7 @@ fn applying_appends_only_what_differs() {
     let file = export(&dir, "yaml");
     let unchanged = apply(&dir, &file, &[]);
     check_done(&unchanged);
-    assert_eq!(
-        stdout(&unchanged),
-        "flags: 0 to change, 2 as the file says\n"
-    );
+    assert_eq!(stdout(&unchanged), "flags: 0 to change, 2 as in the file\n");
     let changed = file.replace("percent: 20.5", "percent: 21");
     let applied = apply(&dir, &changed, &["--comment", "CSR-12", "-o", "json"]);
     let applied = json(&applied);
@@ -174,7 +171,7 @@ fn a_check_tells_drift_and_writes_nothing() {
     for part in [
         "csr-assistant/feature/multi_step_api_router\n",
         "20.5 % true  50 % true",
-        "flags: 1 to change, 1 as the file says\n",
+        "flags: 1 to change, 1 as in the file\n",
     ] {
         assert!(stdout(&check).contains(part), "{}", stdout(&check));
     }
@@ -191,7 +188,7 @@ fn flags_that_the_file_does_not_name_are_left_alone_and_told() {
     let (file, _) = file.split_once("- flag_type: data").unwrap();
     let check = apply(&dir, file, &["--check"]);
     check_done(&check);
-    let told = "not in the file, left alone: csr-assistant/data/greeting\n";
+    let told = "not in the file, not changed: csr-assistant/data/greeting\n";
     assert!(stdout(&check).ends_with(told), "{}", stdout(&check));
     assert!(export(&dir, "yaml").contains("greeting"));
 }
@@ -221,7 +218,7 @@ fn what_gives_everybody_a_new_bucket_wants_the_name() {
     );
     let says = [
         "flags.yaml, line 4, column 3: csr-assistant/feature/multi_step_api_router: ",
-        "no way back",
+        "cannot go back to 1",
     ];
     check_failed(&apply(&dir, &back, &[]), 5, &says);
 }

@@ -30,7 +30,7 @@ fn an_instance_is_shown_and_deleted_only_when_that_is_said() {
         (&expected, &false.into())
     );
     let unsaid = forget(&dir, &["A12345"]);
-    let says = ["deletes for good:", "add --yes"];
+    let says = ["deletes permanently:", "add --yes"];
     assert_eq!(unsaid.status.code(), Some(2), "{}", stderr(&unsaid));
     for part in says {
         assert!(stderr(&unsaid).contains(part), "{}", stderr(&unsaid));
@@ -173,12 +173,12 @@ fn a_tip_for_an_id_that_begins_with_a_dash_works() {
     let said = tip(&dir, &["forget", "-abc", "--project=csr-assistant"]);
     assert_eq!(
         said,
-        "to pass '-abc' as a value, put it last, behind all options: '-- -abc'"
+        "to pass '-abc' as a value, put it last, after all options: '-- -abc'"
     );
     let said = tip(&dir, &["forget", "--", "-abc", "--project=csr-assistant"]);
     assert_eq!(
         said,
-        "what stands behind `--` is never an option: put --project=csr-assistant before it"
+        "everything after `--` is a value: put the option --project=csr-assistant before it"
     );
     let flag = ["csr-assistant", "feature", NAME];
     let said = tip(

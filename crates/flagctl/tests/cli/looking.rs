@@ -222,7 +222,7 @@ fn exposures_are_shown_of_all_instances_and_of_one() {
     let cut = on_router(&dir, "exposures", &["--limit", "1"]);
     check_done(&cut);
     assert_eq!(stdout(&cut).lines().count(), 2);
-    assert!(stderr(&cut).contains("there are more exposures"));
+    assert!(stderr(&cut).contains("more exposures are not shown"));
     let none = on_router(&dir, "exposures", &["--instance", "C"]);
     check_done(&none);
     assert_eq!(stdout(&none), "");
@@ -298,7 +298,7 @@ fn metadata_has_a_history_too() {
     assert_eq!(told, ["Router of APIs", "Multi-step API router"]);
     let cut = on_router(&dir, "history", &["--metadata", "--limit=1"]);
     assert!(
-        stderr(&cut).contains("there are older metadata"),
+        stderr(&cut).contains("older metadata are not shown"),
         "{}",
         stderr(&cut)
     );

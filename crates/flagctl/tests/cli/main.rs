@@ -12,9 +12,12 @@ mod forgetting;
 mod forms;
 mod keys;
 mod looking;
+mod metadata;
 mod reading;
 mod replacing;
+mod reverting;
 mod rolling_back;
+mod run_configs;
 mod running;
 #[cfg(target_os = "linux")]
 mod terminal;
@@ -111,7 +114,7 @@ fn soon() -> String {
     soon.to_string()
 }
 
-/// A revision as the reference's tooling wrote it.
+/// A revision as the Python framework's tooling wrote it.
 fn left_behind(time: &str, treatments: &str) -> Row {
     let cells = Cells::default()
         .with("Name", NAME)

@@ -57,7 +57,7 @@ fn history_tells_the_newest_first_and_no_more_than_asked_for() {
         .map(|revision| &revision["treatments"][0]["percent"])
         .collect();
     assert_eq!(percents, [30, 20]);
-    assert!(stderr(&history).contains("there are older revisions"));
+    assert!(stderr(&history).contains("older revisions are not shown"));
     let all = on_flag(&dir, "history", &[]);
     check_done(&all);
     assert_eq!((stdout(&all).lines().count(), stderr(&all)), (5, ""));

@@ -180,7 +180,7 @@ fn a_version_that_cannot_be_read_is_that_of_the_revision_before() {
     assert_eq!(latest["revision"]["salt"], "other");
 }
 
-/// A store whose only revision is the reference's, with these cells besides, and cannot be read.
+/// A store whose only revision was written by the Python framework, with these cells in addition, and cannot be read.
 fn only_broken(cells: &[(&str, &str)]) -> TempDir {
     let dir = TempDir::new().unwrap();
     let mut row = left_behind("2024-09-25 19:15:28", "[]");

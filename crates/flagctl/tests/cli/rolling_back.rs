@@ -102,7 +102,7 @@ fn a_pasted_row_of_a_rollback_is_none() {
     let file = dir.path().join("run-config.json");
     std::fs::write(&file, config.to_string()).unwrap();
     let pasted = flagctl(&dir, &["run-config", "-f", file.to_str().unwrap()]);
-    check_said(&pasted, 0, "warning: RollbackOf is not kept");
+    check_said(&pasted, 0, "warning: RollbackOf is left out");
     assert_eq!(percent(&dir), "25");
     check_done(&on_flag(&dir, "rollback", &[]));
     assert_eq!(percent(&dir), "20");
@@ -174,7 +174,7 @@ fn a_rollback_says_what_it_passes_over() {
     leave_behind(&dir, "2024-09-26 10:00:00", "[{'PercentRollout': 140}]");
     check_done(&revise(&dir, REPLACING));
     let output = on_flag(&dir, "rollback", &[]);
-    let says = "the revision of 2024-09-26 10:00:00.000000 cannot be read and is passed over";
+    let says = "the revision of 2024-09-26 10:00:00.000000 cannot be read and is skipped";
     check_said(&output, 0, says);
     let latest = json(&on_flag(&dir, "latest", &["-ojson"]));
     let of = &latest["revision"]["rollback_of"];

@@ -75,7 +75,7 @@ pub(crate) fn world(stage: Stage) -> TempDir {
     dir
 }
 
-/// Leaves revisions as the reference's tooling did, and what the service logged.
+/// Leaves revisions as the Python framework's tooling did, and what the service logged.
 fn leave(store: &Path) {
     let treatments = [
         "[]",

@@ -6,10 +6,10 @@ use flag_store::{Row, check_exposure};
 use super::rows::{NAMED, counted};
 use crate::output::{Checks, Status};
 
-/// How many exposures of a project are looked at; a log may hold millions.
+/// How many exposures of a project are checked; a log may hold millions.
 const SAMPLED: usize = 1_000;
 
-/// What is known of the exposures that were looked at.
+/// The results for the exposures of a project.
 pub(super) struct ProjectExposures {
     project: ProjectName,
     looked_at: usize,
@@ -18,7 +18,7 @@ pub(super) struct ProjectExposures {
 }
 
 impl ProjectExposures {
-    /// Nothing is known yet.
+    /// No results yet.
     pub(super) fn new(project: ProjectName) -> Self {
         Self {
             project,
@@ -28,12 +28,12 @@ impl ProjectExposures {
         }
     }
 
-    /// Whether there were enough of them.
+    /// Whether enough exposures were checked.
     pub(super) fn is_complete(&self) -> bool {
         self.looked_at >= SAMPLED
     }
 
-    /// Looks at the next exposure, unless there were enough of them.
+    /// Checks the next exposure, unless enough were checked.
     pub(super) fn look_at(&mut self, row: &Row) {
         if self.is_complete() {
             return;
@@ -48,14 +48,14 @@ impl ProjectExposures {
         }
     }
 
-    /// Notes what was found. Nothing of it fails: no decision depends on the log, and only time mends it.
+    /// Adds the results. None of them is a failure: no decision depends on the log, and its rows cannot be corrected.
     pub(super) fn finish(mut self, checks: &mut Checks) {
         let check = format!("exposures of {}", self.project);
         let readable = counted(self.looked_at - self.unreadable, "exposure");
         let bound = if self.is_complete() {
-            format!("only the first {SAMPLED} were looked at")
+            format!("only the first {SAMPLED} were checked")
         } else {
-            "all were looked at".to_owned()
+            "all were checked".to_owned()
         };
         let found = format!("{readable} can be read; {bound}");
         checks.note(Status::Ok, check, found);
@@ -105,11 +105,11 @@ mod tests {
     #[test]
     fn no_more_are_looked_at_than_it_says() {
         let few = found((0..999).map(|number| row(number, b"control")));
-        let says = "999 exposures can be read; all were looked at";
+        let says = "999 exposures can be read; all were checked";
         assert_eq!(few.checks[0].found, says);
         let many = (0..1_000).map(|number| row(number, b"control"));
         let many = found(many.chain([row(1_000, b"\xff")]));
-        let says = "1000 exposures can be read; only the first 1000 were looked at";
+        let says = "1000 exposures can be read; only the first 1000 were checked";
         assert_eq!(many.checks[0].found, says);
         assert_eq!(many.checks.len(), 1);
     }
@@ -118,7 +118,7 @@ mod tests {
     fn one_that_cannot_be_read_is_a_warning_and_many_are_counted() {
         let found = found((0..150).map(|number| row(number, b"\xff")));
         assert_eq!(found.checks.len(), 1 + NAMED + 1);
-        let says = "0 exposures can be read; all were looked at";
+        let says = "0 exposures can be read; all were checked";
         assert_eq!(found.checks[0].found, says);
         assert_eq!(found.checks[1].status, Status::Warning);
         let says = "#REQUESTID#r-000000#TIME#2024-09-26 10:00:00, column AssignedGroup: ";

@@ -1,4 +1,4 @@
-//! The rows of a project, one after the other in the order of their keys.
+//! Checks the rows of a project in the order of their keys.
 #[cfg(test)]
 mod tests;
 
@@ -13,24 +13,24 @@ use flag_store::{
 use crate::output::{Checks, RowLocation, Status};
 use crate::shell;
 
-/// How many rows that cannot be read are named.
+/// How many unreadable rows are listed.
 pub(super) const NAMED: usize = 100;
 
-/// What to do about a project without rows.
+/// Advice about a project without rows.
 const NO_ROWS: &str =
-    "is its name right? `flagctl doctor` looks at every project that the store has";
+    "check its name; `flagctl doctor` without a project checks every project in the store";
 
-/// Whose row it is, and of which kind.
+/// The flag and the type of a row.
 type Subject = (RowType, FlagKey);
 
-/// When a row was made; its key, if it cannot be read.
+/// The time of a row, and its key if it is unreadable.
 type Newest = Result<Timestamp, String>;
 
-/// What is known of the rows that were looked at.
+/// The results for the rows of a project.
 pub(super) struct ProjectRows {
     project: ProjectName,
     options: RowOptions,
-    /// What readers of what is newest find.
+    /// The newest rows, as readers find them.
     newest: BTreeMap<Subject, Newest>,
     flags: BTreeSet<FlagKey>,
     /// Flags with a revision that can be read, so that there is one to roll back to.
@@ -38,15 +38,15 @@ pub(super) struct ProjectRows {
     metadata: usize,
     revisions: usize,
     found: Checks,
-    /// How many rows nobody can read although they count.
+    /// How many rows in force are unreadable.
     failed: usize,
     superseded: usize,
-    /// How many things are odd about rows that can be read.
+    /// How many unusual values readable rows have.
     odd: usize,
 }
 
 impl ProjectRows {
-    /// Nothing is known yet but the flags as readers of what is newest find them.
+    /// No results yet; `newest` has the flags as readers find them.
     pub(super) fn new(
         project: ProjectName,
         today: Option<Date>,
@@ -80,7 +80,7 @@ impl ProjectRows {
         rows
     }
 
-    /// Looks at the next row.
+    /// Checks the next row.
     pub(super) fn look_at(&mut self, row: &Row) {
         let subject = FlagRowKey::subject_of(&row.key);
         let is_newest = (subject.as_ref()).is_none_or(|subject| self.is_newest(subject, row));
@@ -103,7 +103,7 @@ impl ProjectRows {
         }
     }
 
-    /// What to do about a row that counts and cannot be read; the rows before it were looked at.
+    /// Advice about an unreadable row in force; the rows before it have been checked.
     fn advice(&self, subject: Option<&Subject>) -> String {
         match subject {
             Some((RowType::Revision, key)) => {
@@ -120,7 +120,7 @@ impl ProjectRows {
                 let flag = shell::flag(flag);
                 format!("`flagctl update --description=TEXT {flag}` writes new metadata")
             }
-            None => "no flag has such a key, so no command replaces the row: whoever wrote it has to write it under a right one".to_owned(),
+            None => "this is not a key of a flag, so no command can replace the row: correct the program that wrote it".to_owned(),
         }
     }
 
@@ -134,7 +134,7 @@ impl ProjectRows {
         }
     }
 
-    /// Notes what was found; whether there are rows that count and cannot be read.
+    /// Adds the results; returns whether a row in force is unreadable.
     pub(super) fn finish(mut self, checks: &mut Checks) -> bool {
         let check = format!("rows of {}", self.project);
         let total = format!(
@@ -159,17 +159,17 @@ impl ProjectRows {
                 Status::Warning
             };
             checks.note(status, "rows", found);
-            checks.advise("mend those that are named, then run `flagctl doctor` again");
+            checks.advise("correct the rows above, then run `flagctl doctor` again");
         }
         let unnamed = self.odd.saturating_sub(NAMED);
         if unnamed > 0 {
-            let found = format!("{unnamed} more things are odd, and read all the same");
+            let found = format!("{unnamed} more unusual values, which can be read");
             checks.note(Status::Warning, "rows", found);
         }
         self.failed > 0
     }
 
-    /// Notes how many rows can be read, and how many that count cannot, which is no good news then.
+    /// Adds the counts of readable rows and of unreadable rows in force.
     fn summary(&self, checks: &mut Checks, check: String, readable: String) {
         if self.failed == 0 {
             return checks.note(Status::Ok, check, readable);
@@ -177,13 +177,13 @@ impl ProjectRows {
         let failed = counted(self.failed, "row");
         let found = format!("{failed} in force cannot be read; {readable}");
         checks.note(Status::Failed, check, found);
-        checks.advise("see what is said of each of its rows that failed");
+        checks.advise("see the lines of its rows that failed");
     }
 
     fn unreadable(&mut self, error: &UnreadableRow, advice: &str, is_superseded: bool) {
         let (status, more) = if is_superseded {
             self.superseded += 1;
-            let more = "; newer rows count, so only the history lacks it";
+            let more = "; newer rows have replaced it, so it is missing in the history only";
             (Status::Warning, more)
         } else {
             self.failed += 1;
@@ -195,28 +195,28 @@ impl ProjectRows {
         }
     }
 
-    /// Notes what is odd about a row that is read all the same.
+    /// Adds an unusual value of a readable row.
     fn odd(&mut self, row: &Row, inspection: &Inspection) {
         for oddity in &inspection.oddities {
             self.odd += 1;
             if self.odd <= NAMED {
                 let row_key = row.key_text();
                 let found = format!("{row_key}: {oddity}");
-                let place = RowLocation {
+                let location = RowLocation {
                     row_key,
                     column: oddity.field.clone(),
                     problem: format!("found {}, read as {}", oddity.found, oddity.read_as),
                 };
-                self.found.note_row(Status::Warning, "row", place, found);
+                self.found.note_row(Status::Warning, "row", location, found);
             }
         }
     }
 
-    /// Notes a row that readers of what is newest pass over.
+    /// Adds a row that is ignored when the newest one is read.
     fn passed_over(&mut self, row: &Row, inspection: &Inspection) {
         self.superseded += 1;
         if self.failed + self.superseded <= NAMED {
-            let more = "; it is passed over, and other rows count";
+            let more = "; it is ignored, and another row is in force";
             if let Err(error) = &inspection.row {
                 (self.found).unreadable_row(Status::Warning, "row", error, more);
                 return;
@@ -224,12 +224,12 @@ impl ProjectRows {
             let row_key = row.key_text();
             let problem = format!("too far ahead of the clock{more}");
             let found = format!("{row_key}: {problem}");
-            let place = RowLocation {
+            let location = RowLocation {
                 row_key,
                 column: "row key".to_owned(),
                 problem,
             };
-            self.found.note_row(Status::Warning, "row", place, found);
+            self.found.note_row(Status::Warning, "row", location, found);
         }
     }
 
@@ -237,7 +237,7 @@ impl ProjectRows {
         if let Some(day) = metadata.expires_on.filter(|day| Some(*day) < today) {
             let ticket = metadata.ticket.as_ref();
             let ticket = ticket.map_or_else(String::new, |ticket| format!(", see {ticket}"));
-            let found = format!("should be gone since {day}{ticket}; it is served all the same");
+            let found = format!("should have been removed by {day}{ticket}; it is still served");
             let check = format!("flag {}", metadata.flag);
             self.found.note(Status::Warning, check, found);
         }
@@ -249,7 +249,7 @@ fn newest<T>(row: Result<T, UnreadableRow>, created: fn(&T) -> Timestamp) -> New
         .map_err(|row| row.key().to_owned())
 }
 
-/// So many, in words.
+/// A number with its noun.
 pub(super) fn counted(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")

@@ -39,7 +39,7 @@ fn a_file_says_what_each_flag_is_for_and_who_gets_what() {
         panic!("{file:?}");
     };
     assert_eq!(router.flag.to_string(), "csr-assistant/feature/router");
-    assert_eq!(router.place.to_string(), "line 4, column 3");
+    assert_eq!(router.position.to_string(), "line 4, column 3");
     let metadata = router.metadata.as_ref().unwrap();
     assert_eq!(metadata.tags, ["a", "b"]);
     assert_eq!(metadata.expires_on.unwrap().to_string(), "2027-01-31");

@@ -113,7 +113,7 @@ fn a_rollback_is_advised_only_if_there_is_something_to_go_back_to() {
 #[test]
 fn an_unreadable_row_that_newer_ones_have_replaced_is_a_warning() {
     let rows = [revision('1', "[{"), revision('2', "[]")];
-    let found = "so only the history lacks it";
+    let found = "missing in the history only";
     check(&rows, &[(Status::Ok, ""), (Status::Warning, found)], false);
 }
 
@@ -151,7 +151,7 @@ fn a_total_above_a_hundred_says_that_it_is_the_total() {
 #[test]
 fn a_key_that_tells_no_time_hides_nothing() {
     let rows = [revision('1', "[]"), row("REVISION@x", &[])];
-    let found = "it is passed over, and other rows count";
+    let found = "it is ignored, and another row is in force";
     check(&rows, &[(Status::Ok, ""), (Status::Warning, found)], false);
 }
 
@@ -163,7 +163,7 @@ fn a_key_that_tells_no_time_replaces_no_unreadable_row() {
         row("REVISION@x", &[]),
     ];
     let found = "TIME#2024-09-22 08:00:00, column Treatments: ";
-    let older = "it is passed over, and other rows count";
+    let older = "it is ignored, and another row is in force";
     let expected = [
         (Status::Failed, ""),
         (Status::Failed, found),
@@ -177,7 +177,7 @@ fn a_flag_fails_whose_keys_all_tell_no_time() {
     let rows = [row("REVISION@x", &[]), row("REVISION@y", &[])];
     let expected = [
         (Status::Failed, "0 revisions"),
-        (Status::Warning, "it is passed over, and other"),
+        (Status::Warning, "it is ignored, and another"),
         (Status::Failed, "TIME#2024-09-2y"),
     ];
     check(&rows, &expected, true);
@@ -210,7 +210,7 @@ fn a_row_ahead_of_the_clock_counts_if_there_is_no_other() {
 fn the_latest_time_counts_however_it_is_spelled() {
     let t = row("REVISION@1T07:00:00", &[("FormatVersion", "1")]);
     let rows = [revision('1', "[]"), t];
-    let found = "so only the history lacks it";
+    let found = "missing in the history only";
     let odd = "read as 2024-09-21 07:00:00.000000";
     let expected = [
         (Status::Ok, ""),
@@ -234,7 +234,7 @@ fn only_the_newest_metadata_tells_when_a_flag_should_be_gone() {
     let cells = [("ExpiresOn", "2024-09-30"), ("Ticket", "CSR-1")];
     let expired = row("FLAG@2 08:00:00", &cells);
     let today = row("FLAG@3 08:00:00", &[("ExpiresOn", "2024-10-01")]);
-    let found = "should be gone since 2024-09-30, see CSR-1";
+    let found = "should have been removed by 2024-09-30, see CSR-1";
     check(
         &[old.clone(), expired.clone()],
         &[(Status::Ok, ""), (Status::Warning, found)],

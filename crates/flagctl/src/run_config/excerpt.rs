@@ -1,28 +1,28 @@
-//! Where in a text a value stands, to point at it.
+//! Excerpts of a text that point at a value.
 
 use flag_store::literal::{Literal, Node};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::output;
 
-/// How much of a line is shown on either side of the place.
+/// How much of a line is shown on either side of the position.
 const SHOWN: usize = 40;
 
-/// A place in a text, with the line around it.
+/// A position in a text, with the line around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Excerpt {
     /// The line, counted from 1.
     pub(super) line: usize,
     /// The column, counted from 1, in characters.
     pub(super) column: usize,
-    /// The line, cut around the place.
+    /// The line, cut around the position.
     pub(super) shown: String,
-    /// What points at the place when it is written below.
+    /// A line below with a caret at the position.
     pub(super) caret: String,
 }
 
-impl Place {
-    /// A place by line and column.
+impl Excerpt {
+    /// The excerpt at a line and a column.
     pub(super) fn at(text: &str, line: usize, column: usize) -> Self {
         let whole: Vec<char> = lines(text)
             .nth(line.saturating_sub(1))

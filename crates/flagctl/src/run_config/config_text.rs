@@ -1,4 +1,4 @@
-//! A text that is read, and what is wrong where in it.
+//! A text that is parsed, and errors with positions in it.
 
 use std::borrow::Cow;
 
@@ -7,23 +7,23 @@ use flag_store::UnreadableRow;
 use flag_store::literal::{self, Literal, Node, RepeatedKey, line_and_column};
 
 use super::ConfigError;
-use super::place::{Place, Step, node_at};
+use super::excerpt::{Excerpt, Step, node_at};
 use crate::suggestions::closest;
 
-/// A text that was given, and what it is called.
-pub(super) struct Text<'a> {
+/// A text with its name.
+pub(super) struct ConfigText<'a> {
     name: &'static str,
     source: &'a str,
-    /// What it says.
+    /// Its content.
     pub(super) root: Node<'a>,
 }
 
-impl<'a> Text<'a> {
+impl<'a> ConfigText<'a> {
     /// Reads a text. A key that is there twice is refused, as one of its values would be dropped.
     pub(super) fn read(name: &'static str, source: &'a str) -> Result<Self, ConfigError> {
         let (root, repeated) = literal::parse_and_check(source).map_err(|error| ConfigError {
             text: name,
-            place: Place::at(source, error.line(), error.column()),
+            excerpt: Excerpt::at(source, error.line(), error.column()),
             problem: format!("found {}, expected {}", error.found(), error.expected()),
         })?;
         let text = Self { name, source, root };
@@ -45,12 +45,12 @@ impl<'a> Text<'a> {
         let (line, column) = line_and_column(self.source, at);
         ConfigError {
             text: self.name,
-            place: Place::at(self.source, line, column),
+            excerpt: Excerpt::at(self.source, line, column),
             problem,
         }
     }
 
-    /// A field says nothing that must.
+    /// The error about a blank field.
     pub(super) fn blank(
         &self,
         path: &[Step<'_>],
@@ -65,7 +65,7 @@ impl<'a> Text<'a> {
         self.wrong(&steps(path, &[Step::Key(field)]), problem)
     }
 
-    /// A field of what the text says.
+    /// A field of the text.
     pub(super) fn field(&self, field: &str) -> Result<&Literal<'a>, ConfigError> {
         let found = self.root.get(field);
         found.ok_or_else(|| self.wrong(&[], format!("{field}: found no such field, expected one")))
@@ -81,7 +81,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Refuses fields that mean nothing, before what they hold gets lost.
+    /// Refuses unknown fields, whose values would be lost.
     pub(super) fn only(
         &self,
         path: &[Step<'_>],
@@ -91,11 +91,15 @@ impl<'a> Text<'a> {
         let Some((field, _)) = fields.iter().find(|(field, _)| !known.contains(&&**field)) else {
             return Ok(());
         };
-        let problem = format!("{}: no such field{}", quoted(field), meant(field, known));
+        let problem = format!(
+            "{}: no such field{}",
+            quoted(field),
+            did_you_mean(field, known)
+        );
         Err(self.wrong(&steps(path, &[Step::Key(field)]), problem))
     }
 
-    /// What is wrong with the row that the cells would be, and where in the text that stands.
+    /// The error of the row that the cells would be, with its position in the text.
     pub(super) fn unreadable(
         &self,
         path: &[Step<'_>],
@@ -131,13 +135,13 @@ pub(super) fn steps<'s>(path: &[Step<'s>], more: &[Step<'s>]) -> Vec<Step<'s>> {
     path.iter().chain(more).copied().collect()
 }
 
-/// Asks for the name that was perhaps meant.
-pub(super) fn meant(found: &str, known: &[&str]) -> String {
+/// A question with the most similar name.
+pub(super) fn did_you_mean(found: &str, known: &[&str]) -> String {
     let near = closest(found, known.iter().copied());
     near.map_or_else(String::new, |near| format!("; did you mean {near}?"))
 }
 
-pub(super) fn said(invalid: &Invalid) -> String {
+pub(super) fn found_and_expected(invalid: &Invalid) -> String {
     format!("found {}, expected {}", invalid.found, invalid.expected)
 }
 
