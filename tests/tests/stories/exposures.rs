@@ -38,7 +38,7 @@ async fn logged(store: &TestStore, flag: &FlagKey) -> Vec<StoredExposure> {
     let log = store.exposures().await;
     let of_flag = ExposureScope::Flag(flag);
     let records = log.page(of_flag, None, 1_000_000).await.unwrap();
-    records.iter().map(ExposureRecord::text).collect()
+    records.records.iter().map(ExposureRecord::text).collect()
 }
 
 /// Asks for the provider's value; the request id, if it was answered.
