@@ -33,7 +33,7 @@ const CREATE_BLOCKS: &str = "
     CREATE TABLE blocks (id INTEGER PRIMARY KEY, flag INTEGER NOT NULL, batch BLOB NOT NULL,
         oldest INTEGER NOT NULL, newest INTEGER NOT NULL, exposures INTEGER NOT NULL,
         written INTEGER NOT NULL DEFAULT (unixepoch()), filter BLOB NOT NULL);
-    CREATE UNIQUE INDEX blocks_by_batch ON blocks (batch, flag);
+    CREATE UNIQUE INDEX blocks_by_batch ON blocks (batch, flag, oldest);
     CREATE INDEX blocks_by_time ON blocks (flag, newest, id, oldest);
     CREATE TABLE block_data (block INTEGER PRIMARY KEY, data BLOB NOT NULL)";
 

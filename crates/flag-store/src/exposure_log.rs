@@ -209,6 +209,11 @@ impl NewestExposures {
             || is_full && self.oldest().is_none_or(|oldest| oldest > Some(time))
     }
 
+    /// The time before which they were served.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.until
+    }
+
     /// Whether this time is too new.
     pub fn is_before(&self, time: Timestamp) -> bool {
         self.until.is_some_and(|until| until <= time)

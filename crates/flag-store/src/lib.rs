@@ -38,7 +38,7 @@ pub use crate::append::{AppendError, Base};
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::exposure_batch::{BatchEntry, BatchId, ExposureBatch, Outcome, OutcomeIndex};
 pub use crate::exposure_block::{
-    BlockError, Blocks, ExposureBlock, decode_block, may_hold, without_instance,
+    BLOCK_SPAN, BlockError, Blocks, ExposureBlock, decode_block, may_hold, without_instance,
 };
 pub use crate::exposure_log::{
     Appended, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope, NewestExposures,

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use flag_model::{InstanceId, Timestamp};
 use flag_store::{
-    BatchEntry, Cursor, ExposureBatch, ExposurePage, ExposureRecord, ExposureScope,
+    BLOCK_SPAN, BatchEntry, Cursor, ExposureBatch, ExposurePage, ExposureRecord, ExposureScope,
     NewestExposures, Scan, decode_block, may_hold,
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -22,6 +22,9 @@ const BLOCKS: &str = "SELECT id, newest, oldest FROM blocks
     WHERE flag = ?1 AND (newest, id) <= (?2, ?3) ORDER BY newest DESC, id DESC";
 const FILTER: &str = "SELECT filter FROM blocks WHERE id = ?1";
 const DATA: &str = "SELECT data FROM block_data WHERE block = ?1";
+
+/// The time that no block spans, in microseconds.
+const SPAN: i64 = BLOCK_SPAN.as_micros() as i64;
 
 /// An [`ExposureScope`] for a job that may outlive its caller.
 #[derive(Clone, Debug)]
@@ -171,7 +174,10 @@ pub(crate) fn newest_in_blocks(
     }
     let mut start = of.flags.start.clone();
     while let Some(flag) = next_flag(connection, &start, of.flags.end.as_deref())? {
-        walk(connection, &flag, (i64::MAX, i64::MAX), |found| {
+        let until = newest
+            .until()
+            .map_or(i64::MAX, |until| until.unix_micros().saturating_add(SPAN));
+        walk(connection, &flag, (until, i64::MAX), |found| {
             if !is_wanted() || newest.is_beyond(time(found.newest)) {
                 return Ok(ControlFlow::Break(()));
             }
@@ -208,20 +214,25 @@ pub(crate) fn find(connection: &Connection, key: &[u8]) -> Result<Option<Exposur
     };
     let created = created.unix_micros();
     let mut record = None;
-    walk(connection, &flag, (i64::MAX, i64::MAX), |found| {
-        if found.newest < created {
-            return Ok(ControlFlow::Break(()));
-        }
-        if found.oldest <= created
-            && let Some(batch) = read(connection, &flag, found.id, None)?
-        {
-            record = records(&batch, None).find(|record| record.key() == key);
-        }
-        Ok(match record {
-            Some(_) => ControlFlow::Break(()),
-            None => ControlFlow::Continue(()),
-        })
-    })?;
+    walk(
+        connection,
+        &flag,
+        (created.saturating_add(SPAN), 0),
+        |found| {
+            if found.newest < created {
+                return Ok(ControlFlow::Break(()));
+            }
+            if found.oldest <= created
+                && let Some(batch) = read(connection, &flag, found.id, None)?
+            {
+                record = records(&batch, None).find(|record| record.key() == key);
+            }
+            Ok(match record {
+                Some(_) => ControlFlow::Break(()),
+                None => ControlFlow::Continue(()),
+            })
+        },
+    )?;
     Ok(record)
 }
 
