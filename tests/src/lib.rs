@@ -21,6 +21,7 @@ mod reference;
 mod scrape;
 mod service;
 mod store;
+pub mod tls;
 mod token_endpoint;
 mod wire;
 
@@ -76,7 +77,8 @@ pub fn binaries() -> PathBuf {
     PathBuf::from(folder)
 }
 
-fn binary(name: &str) -> PathBuf {
+/// The path of a binary that the tests start.
+pub fn binary(name: &str) -> PathBuf {
     binaries().join(name)
 }
 

@@ -120,7 +120,7 @@ impl Service {
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
-        while !greeting.contains("serves http://")
+        while !greeting.contains("serves http")
             || (options.contains(&"--demo") && !greeting.contains("curl"))
         {
             assert!(
@@ -130,7 +130,7 @@ impl Service {
         }
         let url = greeting
             .split_whitespace()
-            .find(|word| word.starts_with("http://"))
+            .find(|word| word.starts_with("http"))
             .unwrap()
             .to_owned();
         Self {
@@ -233,7 +233,8 @@ impl Service {
 
     /// Where it listens, `host:port`.
     pub fn address(&self) -> String {
-        self.url.replace("http://", "")
+        let (_, address) = self.url.split_once("://").unwrap();
+        address.to_owned()
     }
 
     /// Gets a path with a query.

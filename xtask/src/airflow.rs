@@ -3,13 +3,12 @@
 //! Each version of Airflow lies in a virtual environment of its own. What is tested is the business of
 //! `deploy/composer/test`.
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::foreground::Foreground;
 use crate::metadata::Metadata;
+use crate::python;
 use crate::venv::Venv;
 
 /// Where the tests are, and the files that pin each Airflow.
@@ -18,9 +17,6 @@ const TESTS: &str = "deploy/composer/test";
 /// The major versions, each of which has its requirements and constraints there.
 const VERSIONS: [u8; 2] = [2, 3];
 
-/// How long the tests of one version may take; on a slow machine they take two minutes.
-const TEST_LIMIT: Duration = Duration::from_mins(8);
-
 /// Runs the tests in each Airflow, with the binaries in this folder and the emulator at this address.
 pub(crate) fn run(binaries: &Path, emulator: &str, foreground: &mut Foreground) -> Result<()> {
     let tests = Metadata::read()?.workspace_root.join(TESTS);
@@ -28,16 +24,9 @@ pub(crate) fn run(binaries: &Path, emulator: &str, foreground: &mut Foreground) 
         let python = venv(version, &tests)
             .obtain(foreground)
             .with_context(|| format!("cannot install Airflow {version}"))?;
-        foreground
-            .run_within(
-                TEST_LIMIT,
-                Command::new(python)
-                    // Leaves no bytecode beside the sources.
-                    .args(["-B", "test_add_row.py"])
-                    .current_dir(&tests)
-                    .env("FLAG_TEST_BIN_DIR", binaries)
-                    .env("FLAG_TEST_EMULATOR", emulator),
-            )
+        let variables = python::variables(binaries, emulator);
+        let test = format!("{TESTS}/test_add_row.py");
+        python::run(&python, &test, &variables, foreground)
             .with_context(|| format!("the DAG fails in Airflow {version}"))?;
     }
     println!("the DAG passed in Airflow 2 and 3");

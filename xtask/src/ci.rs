@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::foreground::{Foreground, cargo, has_cargo_plugin};
-use crate::{airflow, api, dist, edges, image, manifests, migration, schemathesis, test, tidy};
+use crate::{airflow, api, bigtable, dist, edges, image, manifests, migration};
+use crate::{schemathesis, test, tidy, walk};
 
 /// One check.
 struct Step {
@@ -21,8 +22,13 @@ enum Check {
     Ours(fn(&mut Foreground) -> Result<()>),
     /// By us, with the binaries and an emulator.
     OnEmulator(fn(&Path, &str, &mut Foreground) -> Result<()>),
-    /// The same, unless this tells what is missing.
+    /// By us, unless this tells what is missing.
     Unless(
+        fn() -> Option<&'static str>,
+        fn(&mut Foreground) -> Result<()>,
+    ),
+    /// By us, with the binaries and an emulator, unless this tells what is missing.
+    OnEmulatorUnless(
         fn() -> Option<&'static str>,
         fn(&Path, &str, &mut Foreground) -> Result<()>,
     ),
@@ -32,7 +38,7 @@ enum Check {
     Plugin(&'static str, &'static str),
 }
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 17] = [
     Step {
         name: "format",
         check: Check::Cargo("fmt --all --check"),
@@ -76,6 +82,10 @@ const STEPS: [Step; 15] = [
         check: Check::OnEmulator(airflow::run),
     },
     Step {
+        name: "walk",
+        check: Check::OnEmulator(walk::run),
+    },
+    Step {
         name: "migration",
         check: Check::OnEmulator(migration::run),
     },
@@ -86,18 +96,24 @@ const STEPS: [Step; 15] = [
         ),
     },
     IMAGES,
+    TABLES,
     MANIFESTS,
     PACKAGES,
 ];
 
 const IMAGES: Step = Step {
     name: "images",
-    check: Check::Unless(image::missing, image::check),
+    check: Check::OnEmulatorUnless(image::missing, image::check),
+};
+
+const TABLES: Step = Step {
+    name: "tables",
+    check: Check::OnEmulator(bigtable::check),
 };
 
 const MANIFESTS: Step = Step {
     name: "manifests",
-    check: Check::Unless(manifests::missing, manifests::check),
+    check: Check::OnEmulatorUnless(manifests::missing, manifests::check),
 };
 
 const PACKAGES: Step = Step {
@@ -119,7 +135,7 @@ pub(crate) fn run(foreground: &mut Foreground) -> Result<()> {
 
 /// Runs those about what is in `deploy`.
 pub(crate) fn run_deploy(foreground: &mut Foreground) -> Result<()> {
-    run_steps(&[IMAGES, MANIFESTS, PACKAGES], foreground)
+    run_steps(&[IMAGES, TABLES, MANIFESTS, PACKAGES], foreground)
 }
 
 fn run_steps(steps: &[Step], foreground: &mut Foreground) -> Result<()> {
@@ -154,15 +170,18 @@ fn run_steps(steps: &[Step], foreground: &mut Foreground) -> Result<()> {
 impl Step {
     /// Does the check, or tells what it lacks.
     fn run(&self, foreground: &mut Foreground) -> Result<Option<&'static str>> {
+        if let Check::Unless(missing, _) | Check::OnEmulatorUnless(missing, _) = self.check
+            && let Some(missing) = missing()
+        {
+            return Ok(Some(missing));
+        }
         let mut command = cargo();
         command.env("RUSTDOCFLAGS", "-D warnings");
         match self.check {
             Check::Ours(check) => check(foreground)?,
             Check::OnEmulator(check) => test::run_on_emulator(check, foreground)?,
-            Check::Unless(missing, check) => match missing() {
-                Some(missing) => return Ok(Some(missing)),
-                None => test::run_on_emulator(check, foreground)?,
-            },
+            Check::Unless(_, check) => check(foreground)?,
+            Check::OnEmulatorUnless(_, check) => test::run_on_emulator(check, foreground)?,
             Check::Cargo(arguments) => foreground.run(command.args(arguments.split(' ')))?,
             Check::Plugin(name, _) if !has_cargo_plugin(name) => {
                 return Ok(Some("skipped, as cargo does not have it"));

@@ -14,12 +14,11 @@ use crate::foreground::Foreground;
 use crate::metadata::Metadata;
 use crate::release::{self, BINARIES, Release, output};
 
-/// The shells that get completions, with the names of their files.
-const SHELLS: [(&str, &str); 3] = [
-    ("bash", "flagctl.bash"),
-    ("zsh", "_flagctl"),
-    ("fish", "flagctl.fish"),
-];
+/// The shells that get completions.
+const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
+
+/// Where the options stand in the manual page of the service.
+const OPTIONS: &str = ".\\\" Options of `flag-service --generate=manual-options`.\n";
 
 /// What lies in the archive as it lies in the repository.
 const DOCUMENTS: [&str; 3] = ["CHANGELOG.md", "LICENSE", "README.md"];
@@ -127,15 +126,25 @@ fn lay_out(metadata: &Metadata, binaries: &Path, top: &Path) -> Result<()> {
     }
     let flagctl = bin.join("flagctl");
     output(Command::new(&flagctl).arg("manual").arg(&manual))?;
-    for (shell, file) in SHELLS {
-        let script = output(Command::new(&flagctl).args(["completions", shell]))?;
-        fs::write(completions.join(file), script + "\n")?;
+    let service = bin.join("flag-service");
+    let generated = |what| output(Command::new(&service).args(["--generate", what]));
+    for shell in SHELLS {
+        let of_flagctl = output(Command::new(&flagctl).args(["completions", shell]))?;
+        for (name, script) in [("flagctl", of_flagctl), ("flag-service", generated(shell)?)] {
+            let file = match shell {
+                "zsh" => format!("_{name}"),
+                _ => format!("{name}.{shell}"),
+            };
+            fs::write(completions.join(file), script + "\n")?;
+        }
     }
     let source = metadata.workspace_root.join(SYSTEMD);
-    copy(
-        &source.join("flag-service.8"),
-        &manual.join("flag-service.8"),
-    )?;
+    let page = fs::read_to_string(source.join("flag-service.8"))?;
+    let (before, after) = page
+        .split_once(OPTIONS)
+        .context("the manual page has no place for the options")?;
+    let page = format!("{before}{}\n{after}", generated("manual-options")?);
+    fs::write(manual.join("flag-service.8"), page)?;
     for file in [
         "flag-service.service",
         "flag-service.sysusers",

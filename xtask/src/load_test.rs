@@ -3,6 +3,7 @@
 //! The load comes from one thread of ours on loopback, so that the service has the other processors.
 mod args;
 mod html;
+mod quota;
 mod report;
 
 use std::fs;
@@ -14,6 +15,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use flag_load::{Load, Second};
 
 pub(crate) use self::args::Args;
+use self::quota::Quota;
 use self::report::{Moment, Report};
 use crate::foreground::Foreground;
 use crate::metadata::Metadata;
@@ -23,9 +25,11 @@ use crate::services::{self, Program, Requests, ServerOptions, Servers, Usage};
 pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
     args.check()?;
     let target = args.target()?;
+    // Made before the services and dropped after them.
+    let quota = args.cpu_limit.map(Quota::make).transpose()?;
     let servers = if target.is_none() {
-        services::build(foreground)?;
-        Some(Servers::start(&options(args), foreground)?)
+        services::build_service(foreground)?;
+        Some(Servers::start(&options(args, quota.as_ref()), foreground)?)
     } else {
         None
     };
@@ -42,19 +46,21 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
         requests: None,
         write: Requests::new(args.mix, args.instances, &args.project, &asked(args)).writer(),
     };
+    let throttled = || quota.as_ref().map(Quota::throttled).transpose();
+    let before = throttled()?;
     let moments = measure(&load, servers.as_ref(), foreground)?;
-    let report = Report::new(
-        args,
-        servers.as_ref().map(|servers| servers.started_in),
-        &moments,
-    )?;
+    let throttled = throttled()?
+        .zip(before)
+        .map(|(now, before)| now.since(before));
+    let started_in = servers.as_ref().map(|servers| servers.started_in);
+    let report = Report::new(args, started_in, throttled, &moments)?;
     println!("{}", report.table());
     write(args, &report, &moments)?;
     drop(servers);
     report.judge(args)
 }
 
-fn options(args: &Args) -> ServerOptions {
+fn options(args: &Args, quota: Option<&Quota>) -> ServerOptions {
     ServerOptions {
         program: Program::Service,
         store: args.store,
@@ -62,7 +68,7 @@ fn options(args: &Args) -> ServerOptions {
         project: args.project.clone(),
         flags: args.flags,
         variables: Vec::new(),
-        wrapper: Vec::new(),
+        wrapper: quota.map(Quota::wrapper).unwrap_or_default(),
         store_processor: None,
         folder: None,
     }

@@ -10,6 +10,8 @@
 mod airflow;
 mod api;
 mod bench;
+mod bigtable;
+mod book;
 mod cache;
 mod chart;
 mod ci;
@@ -23,9 +25,11 @@ mod image;
 mod instructions;
 mod load_test;
 mod manifests;
+mod markdown;
 mod metadata;
 mod migration;
 mod mutants;
+mod picture;
 mod python;
 mod release;
 mod schemathesis;
@@ -33,6 +37,7 @@ mod services;
 mod test;
 mod tidy;
 mod venv;
+mod walk;
 
 use std::process::ExitCode;
 
@@ -63,8 +68,14 @@ enum Chore {
     Mutants(mutants::Args),
     /// Follows docs/migrating.md beside the Python service, on an emulator: needs Python, and the network at first
     Migration,
-    /// Checks what is in deploy/: images, manifests, packages. Needs Debian, root, kubectl, and the network at first
+    /// Walks through the system as a newcomer does, on an emulator: needs Python
+    Walk,
+    /// Checks what is in deploy/: images, tables, manifests, packages. Needs Debian, root, kubectl, and the network at first
     Deploy,
+    /// Builds the pages as a book: needs mdBook
+    Book,
+    /// Draws the picture of the README anew
+    Picture,
     /// Checks that the public API of the client is as recorded
     Api,
     /// Checks that our crates depend only on what they may
@@ -91,7 +102,10 @@ fn main() -> ExitCode {
         Chore::Schemathesis(args) => schemathesis::run(&args, &mut foreground),
         Chore::Mutants(args) => mutants::run(&args, &mut foreground),
         Chore::Migration => test::run_on_emulator(migration::run, &mut foreground),
+        Chore::Walk => test::run_on_emulator(walk::run, &mut foreground),
         Chore::Deploy => ci::run_deploy(&mut foreground),
+        Chore::Book => book::run(&mut foreground),
+        Chore::Picture => picture::run(&mut foreground),
         Chore::Api => api::run(&mut foreground),
         Chore::Edges => edges::run(),
         Chore::Tidy => tidy::run(),

@@ -2,37 +2,31 @@
 //!
 //! What the Python service needs lies in a virtual environment; what is tested is the business of `tests/migration`.
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::foreground::Foreground;
 use crate::metadata::Metadata;
+use crate::python;
 use crate::venv::Venv;
 
 /// Where the test is, and the files that pin what it needs.
 const FOLDER: &str = "tests/migration";
 
-/// How long it may take; on a slow machine it takes a minute.
-const LIMIT: Duration = Duration::from_mins(5);
-
 /// Follows the page, with the binaries in this folder and the emulator at this address.
 pub(crate) fn run(binaries: &Path, emulator: &str, foreground: &mut Foreground) -> Result<()> {
+    follow(&python::variables(binaries, emulator), foreground)
+}
+
+/// Follows the page with these variables; those of images put the service in one in place of the binary.
+pub(crate) fn follow(variables: &[(&str, &Path)], foreground: &mut Foreground) -> Result<()> {
     let folder = Metadata::read()?.workspace_root.join(FOLDER);
     let python = venv(&folder)
         .obtain(foreground)
         .context("cannot install Google's client of Bigtable")?;
-    foreground
-        .run_within(
-            LIMIT,
-            Command::new(python)
-                // Leaves no bytecode beside the sources.
-                .args(["-B", "-W", "ignore::RuntimeWarning", "test_migrating.py"])
-                .current_dir(&folder)
-                .env("FLAG_TEST_BIN_DIR", binaries)
-                .env("FLAG_TEST_EMULATOR", emulator),
-        )
+    let quiet = [("PYTHONWARNINGS", Path::new("ignore::RuntimeWarning"))];
+    let test = format!("{FOLDER}/test_migrating.py");
+    python::run(&python, &test, &[variables, &quiet].concat(), foreground)
         .context("docs/migrating.md cannot be followed")?;
     println!("docs/migrating.md was followed");
     Ok(())

@@ -6,5 +6,7 @@ mod usage;
 
 pub(crate) use self::get::{Answer, get, metric};
 pub(crate) use self::requests::{Mix, Requests};
-pub(crate) use self::server::{Program, ServerOptions, Servers, Store, build, on_processor};
+pub(crate) use self::server::{
+    Program, ServerOptions, Servers, Store, build, build_service, on_processor,
+};
 pub(crate) use self::usage::Usage;

@@ -3,6 +3,7 @@ mod circles;
 mod glossary;
 mod imports;
 mod layers;
+mod links;
 mod source;
 mod statistics;
 mod tree;
@@ -71,6 +72,7 @@ fn violations(metadata: &Metadata, trees: &[Tree<'_>]) -> Result<Vec<String>> {
         found.extend(layers::complaints(&tree.package.name, &tree.modules));
     }
     found.extend(glossary::complaints(metadata, trees)?);
+    found.extend(links::complaints(&metadata.workspace_root)?);
     Ok(found)
 }
 

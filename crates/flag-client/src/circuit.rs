@@ -249,7 +249,7 @@ impl Circuit {
                 );
             }
             Some(Change::Closed) => {
-                warn!(service, "circuit closed: the flag service answers again")
+                warn!(service, "circuit closed: the flag service answers again");
             }
             None => {}
         }

@@ -86,7 +86,9 @@ pub use crate::question::FlagRef;
 pub use crate::value::ValueType;
 pub use flag_model::FlagType;
 
-/// The page for users; its examples are compiled as tests.
+/// The pages for users; their examples are compiled as tests.
 #[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
 #[doc = include_str!("../../../docs/client.md")]
-mod page {}
+#[doc = include_str!("../../../docs/tutorial.md")]
+mod pages {}

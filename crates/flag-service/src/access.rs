@@ -3,6 +3,7 @@
 //! Knows no HTTP status. Without a key file every request is allowed, at the cost of a branch. With one, a request costs a
 //! SHA-256 of its key and a look-up.
 mod authorization;
+mod client_address;
 mod credential;
 mod error;
 mod key_set;
@@ -11,6 +12,7 @@ mod rate;
 mod requirement;
 mod watch;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
@@ -21,6 +23,7 @@ use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 
 pub(crate) use self::authorization::{Authorization, Principal};
+pub(crate) use self::client_address::TrustedProxies;
 pub(crate) use self::error::{AccessError, Forbidden, Unauthorized};
 use self::key_set::{KeySet, ValidKey};
 use self::metrics::AccessMetrics;
@@ -36,6 +39,8 @@ pub(crate) struct AccessSettings {
     pub(crate) keys: Option<KeysSettings>,
     /// The rate limit per caller.
     pub(crate) rate: Option<RateSettings>,
+    /// The proxies whose `X-Forwarded-For` is trusted.
+    pub(crate) proxies: TrustedProxies,
 }
 
 /// Authenticates callers and limits their rate.
@@ -43,6 +48,7 @@ pub(crate) struct AccessSettings {
 pub(crate) struct Authenticator {
     keys: Option<Arc<ArcSwap<KeySet>>>,
     rate: Option<RateLimit>,
+    proxies: TrustedProxies,
 }
 
 impl Authenticator {
@@ -64,6 +70,7 @@ impl Authenticator {
         Self {
             keys,
             rate: settings.rate.map(RateLimit::new),
+            proxies: settings.proxies.clone(),
         }
     }
 
@@ -79,6 +86,11 @@ impl Authenticator {
         }
     }
 
+    /// Returns the address of the client of a request, which may be behind trusted proxies.
+    pub(crate) fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
+        self.proxies.client(request)
+    }
+
     /// Counts a request of this principal, or of an unknown one; an error beyond the rate limit.
     pub(crate) fn check_rate_limit(
         &self,
@@ -86,7 +98,7 @@ impl Authenticator {
         principal: &Result<Principal, AccessError>,
     ) -> Result<(), AccessError> {
         match &self.rate {
-            Some(rate) => rate.take(request, principal.as_ref().ok()),
+            Some(rate) => rate.take(|| self.client(request), principal.as_ref().ok()),
             None => Ok(()),
         }
     }
@@ -99,7 +111,9 @@ impl Authenticator {
         more: usize,
     ) -> Result<(), AccessError> {
         match (&self.rate, u64::try_from(more)) {
-            (Some(rate), Ok(more @ 1..)) => rate.take_more(request, principal, more),
+            (Some(rate), Ok(more @ 1..)) => {
+                rate.take_more(|| self.client(request), principal, more)
+            }
             _ => Ok(()),
         }
     }

@@ -1,21 +1,25 @@
 //! The configuration of the service; the only file that reads the environment.
 mod access;
 mod cache;
+mod check;
 mod exposures;
+mod generate;
 mod http;
+mod input;
 mod limits;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::thread::available_parallelism;
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, value_parser};
 use flag_runtime::ExposureSettings;
 use flag_settings::{
-    Origin, Reader, Setting, SettingErrors, Sources, StoreSettings, read_row_options, table,
+    Origin, Reader, Setting, SettingErrors, StoreSettings, UnknownVariable, read_row_options, table,
 };
 use flag_store::RowOptions;
 use tracing_subscriber::EnvFilter;
@@ -24,9 +28,13 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::access::AccessSettings;
 use crate::http::LimitSettings;
 use crate::telemetry::{LogFormat, TelemetrySettings};
+use crate::tls::TlsSettings;
 
 pub(crate) use self::cache::CacheSettings;
+pub(crate) use self::check::{Checked, check_config};
+pub(crate) use self::generate::{Generated, generate};
 pub(crate) use self::http::HttpSettings;
+pub(crate) use self::input::{Input, Task};
 
 /// The settings that only the service has.
 const OF_SERVICE: &[Setting] = &[table::LISTEN, table::WORKERS, table::LOG, table::LOG_FORMAT];
@@ -43,11 +51,13 @@ pub(crate) struct Config {
     /// Which source chose the store.
     pub(crate) store_origin: Origin,
     /// Variables with a prefix of settings that belong to no setting.
-    pub(crate) unknown_variables: Vec<String>,
+    pub(crate) unknown_variables: Vec<UnknownVariable>,
     /// Address and port; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
     /// Threads that answer requests.
     pub(crate) workers: usize,
+    /// Certificate and key; `None` for connections without TLS.
+    pub(crate) tls: Option<TlsSettings>,
     /// Access control.
     pub(crate) access: AccessSettings,
     /// Limits of requests.
@@ -66,6 +76,8 @@ pub(crate) struct Config {
     pub(crate) telemetry: TelemetrySettings,
     /// Whether an empty store gets the sample flags.
     pub(crate) demo: Demo,
+    /// The socket of systemd that is notified of start and stop.
+    pub(crate) notify_socket: Option<OsString>,
 }
 
 /// Whether an empty store gets the sample flags.
@@ -78,11 +90,6 @@ pub(crate) enum Demo {
 }
 
 impl Config {
-    /// Reads the command line and the environment of this process; `--help` and `--version` end it.
-    pub(crate) fn from_process() -> Result<Self, SettingErrors> {
-        Self::read(std::env::args_os(), std::env::vars_os())
-    }
-
     /// The configuration without any settings.
     #[cfg(test)]
     pub(crate) fn of_defaults() -> Self {
@@ -98,19 +105,22 @@ impl Config {
         Self::read(["flag-service".into()], environment).unwrap()
     }
 
+    #[cfg(test)]
     fn read(
         args: impl IntoIterator<Item = OsString>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, SettingErrors> {
-        let matches = command().get_matches_from(args);
-        let mut sources = Sources::new(&matches, environment);
-        let demo = if matches.get_flag("demo") {
-            sources = sources.with_fallback(&table::STORE, "embedded");
-            Demo::On
-        } else {
-            Demo::Off
-        };
-        let unknown_variables = sources.unknown_variables();
+        Input::read(args, environment).config()
+    }
+
+    fn build(input: Input) -> Result<Self, SettingErrors> {
+        let unknown_variables = input.unknown_variables();
+        let Input {
+            sources,
+            demo,
+            notify_socket,
+            ..
+        } = input;
         let mut reader = Reader::new(sources);
         let store = StoreSettings::read(&mut reader);
         let deployment = read_deployment(&mut reader);
@@ -118,6 +128,7 @@ impl Config {
         let store_origin = reader.origin(&table::STORE);
         let listen = reader.parse(&table::LISTEN, |text| text.parse().ok());
         let workers = reader.optional_number(&table::WORKERS);
+        let tls = tls::read(&mut reader);
         let access = access::read(&mut reader, listen);
         let limits = limits::read(&mut reader);
         let cache = cache::read(&mut reader);
@@ -140,6 +151,7 @@ impl Config {
                 unknown_variables,
                 listen: listen?,
                 workers: workers?.unwrap_or_else(default_workers),
+                tls: tls?,
                 access: access?,
                 limits: limits?,
                 cache: cache?,
@@ -149,6 +161,7 @@ impl Config {
                 log_format: log_format?,
                 telemetry: telemetry?,
                 demo,
+                notify_socket,
             })
         };
         let config = config();
@@ -187,7 +200,8 @@ fn read_log(text: &str) -> Option<EnvFilter> {
         .flatten()
 }
 
-fn command() -> Command {
+/// The command line.
+pub(crate) fn command() -> Command {
     Command::new("flag-service")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Answers over HTTP which value an instance receives")
@@ -200,8 +214,22 @@ fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Puts sample flags of a project csr-assistant into the store if it is empty"),
         )
+        .arg(
+            Arg::new("check_config")
+                .long("check-config")
+                .action(ArgAction::SetTrue)
+                .help("Shows every setting with its origin, and every error in them; starts nothing, exits with 0 or 2"),
+        )
+        .arg(
+            Arg::new("generate")
+                .long("generate")
+                .hide(true)
+                .value_parser(value_parser!(Generated)),
+        )
         .next_help_heading("Service")
         .args(OF_SERVICE.iter().map(Setting::arg))
+        .next_help_heading("TLS")
+        .args(tls::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Access")
         .args(access::args())
         .next_help_heading("Limits")

@@ -122,13 +122,13 @@ fn treatments(sample: &Sample) -> Result<Vec<Treatment>, InvalidRevision> {
 }
 
 /// Returns a command that requests a sample flag.
-pub(crate) fn curl(address: SocketAddr) -> String {
+pub(crate) fn curl(scheme: &str, address: SocketAddr) -> String {
     let reachable = if address.ip().is_unspecified() {
         SocketAddr::from(([127, 0, 0, 1], address.port()))
     } else {
         address
     };
     format!(
-        "curl 'http://{reachable}/get-feature-flag?project_name={PROJECT}&flag_type=feature&flag_name=multi_step_api_router&instance_id=A12345'"
+        "curl '{scheme}://{reachable}/get-feature-flag?project_name={PROJECT}&flag_type=feature&flag_name=multi_step_api_router&instance_id=A12345'"
     )
 }

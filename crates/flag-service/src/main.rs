@@ -1,7 +1,7 @@
 //! Answers over HTTP which value an instance receives.
 //!
 //! Reads the configuration, opens the store, serves until a signal. `handlers.rs` lists all paths. Modules use only modules
-//! further down in this list: `server`, `demo` and `config`, `handlers`, `openapi`, `http`, `access`, `telemetry`.
+//! further down in this list: `server`, `demo` and `config`, `handlers`, `openapi`, `http`, `access`, `tls`, `telemetry`.
 mod access;
 mod config;
 mod demo;
@@ -10,14 +10,15 @@ mod http;
 mod openapi;
 mod server;
 mod telemetry;
+mod tls;
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Checked, Input, Task, check_config, command, generate};
 
 /// The exit code of an invalid configuration.
 const USAGE: u8 = 2;
@@ -26,7 +27,16 @@ const USAGE: u8 = 2;
 const LAST_LINES: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
-    let config = match Config::from_process() {
+    let input = Input::from_process();
+    match input.task() {
+        Task::Serve => {}
+        Task::CheckConfig => return show(&check_config(input)),
+        Task::Generate(what) => {
+            let written = generate(what, command(), &mut io::stdout().lock());
+            return ExitCode::from(u8::from(written.is_err()));
+        }
+    }
+    let config = match input.config() {
         Ok(config) => config,
         Err(errors) => {
             print_problem(&errors.to_string());
@@ -54,6 +64,19 @@ fn main() -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Shows the settings and the problems found in them.
+fn show(checked: &Checked) -> ExitCode {
+    let printed = checked.print();
+    if !checked.problems.is_empty() {
+        print_problem(&checked.problems.join("\n"));
+    }
+    match (checked.is_valid, printed) {
+        (true, Ok(())) => ExitCode::SUCCESS,
+        (true, Err(_)) => ExitCode::FAILURE,
+        (false, _) => ExitCode::from(USAGE),
     }
 }
 

@@ -6,6 +6,7 @@ mod connections;
 mod files;
 mod framing;
 mod listen;
+mod notify;
 mod opening;
 mod serve;
 mod stop;

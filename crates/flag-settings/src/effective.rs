@@ -1,22 +1,26 @@
-//! The value of each setting and where it came from, as `flagctl doctor` shows it.
+//! The value of each setting and where it came from, as `flag-service --check-config` and `flagctl doctor` show it.
 
+use crate::kind::Kind;
 use crate::setting::{Origin, Setting};
 use crate::sources::Sources;
 use crate::table;
+
+/// What is shown instead of a secret.
+const HIDDEN: &str = "(hidden)";
 
 /// A setting, its value, and where the value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EffectiveSetting {
     /// The option of the command line, without its dashes.
     pub option: String,
-    /// The value, with the names of other settings in it filled in; empty for none.
+    /// The value, with the names of other settings in it filled in; empty for none, and not that of a secret.
     pub value: String,
     /// Where it comes from.
     pub origin: Origin,
 }
 
 impl Sources {
-    /// The effective values of these settings, valid or not. Not for secrets.
+    /// The effective values of these settings, valid or not.
     pub fn effective(&self, settings: &[Setting]) -> Vec<EffectiveSetting> {
         let environment = self.shown(&table::ENVIRONMENT);
         let tenant = self.shown(&table::TENANT);
@@ -35,6 +39,9 @@ impl Sources {
 
     fn shown(&self, setting: &Setting) -> String {
         let value = self.find(setting).0;
+        if setting.kind == Kind::Secret && value.as_ref().map_or(true, |value| !value.is_empty()) {
+            return HIDDEN.to_owned();
+        }
         value.unwrap_or_else(|bytes| bytes.display().to_string())
     }
 }
@@ -124,6 +131,16 @@ mod tests {
             &[instance, ("FLAG_DATA_DIR", "d")],
             "bigtable (because flag-table is set: command line)",
         );
+    }
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let matches = Command::new("test").get_matches_from(["test"]);
+        let secret = [table::LOG_INSTANCE_ID_KEY];
+        let sources = Sources::new(&matches, []);
+        assert_eq!(sources.effective(&secret)[0].value, "");
+        let sources = sources.with(&table::LOG_INSTANCE_ID_KEY, "hunter2");
+        assert_eq!(sources.effective(&secret)[0].value, "(hidden)");
     }
 
     #[test]

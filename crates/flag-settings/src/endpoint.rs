@@ -25,7 +25,12 @@ pub(crate) fn read_endpoint(reader: &mut Reader, emulator: Option<&str>) -> Opti
 /// A valid address that was probably meant.
 pub(crate) fn suggest_address(text: &str, is_valid: fn(&str) -> bool) -> Option<String> {
     let bare = bare_address(text);
-    Some(in_brackets(&bare).unwrap_or(bare)).filter(|address| is_valid(address))
+    // `::1:8086` may also be an address without a port.
+    let with_port = bare.rsplit_once(':');
+    let with_port = with_port.map(|(host, port)| format!("[{host}]:{port}"));
+    let candidates = [in_brackets(&bare), with_port, Some(bare)];
+    let mut candidates = candidates.into_iter().flatten();
+    candidates.find(|address| is_valid(address))
 }
 
 /// An address without the scheme and the slash that people write around it.

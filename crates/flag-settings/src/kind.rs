@@ -7,6 +7,8 @@ use std::time::Duration;
 pub enum Kind {
     /// Any text.
     Text,
+    /// Text that is never shown.
+    Secret,
     /// The path of a file or directory.
     Path,
     /// A name that Bigtable takes.
@@ -167,14 +169,14 @@ impl Kind {
                 let quoted: Vec<_> = choices.iter().map(|it| format!("`{it}`")).collect();
                 about.replace("{choices}", &list(&quoted))
             }
-            Self::Text | Self::Path | Self::Name | Self::Form(_) => about.to_owned(),
+            Self::Text | Self::Secret | Self::Path | Self::Name | Self::Form(_) => about.to_owned(),
         }
     }
 
     /// What an error says instead of a value of another kind.
     pub(crate) fn expected(&self) -> String {
         match self {
-            Self::Text => "text".to_owned(),
+            Self::Text | Self::Secret => "text".to_owned(),
             Self::Path => "a path".to_owned(),
             Self::Name => "letters, digits, '.', '_', '-' or ':'".to_owned(),
             Self::Form(form) => (*form).to_owned(),

@@ -11,11 +11,13 @@ mod reader;
 mod rows;
 mod setting;
 mod shell_syntax;
+pub mod similar;
 mod sources;
 mod store;
 mod store_identity;
 pub mod table;
 mod table_names;
+mod unknown;
 
 pub use crate::effective::EffectiveSetting;
 pub use crate::environment::is_production;
@@ -27,3 +29,4 @@ pub use crate::setting::{Origin, Setting};
 pub use crate::sources::Sources;
 pub use crate::store::{OpenStoreError, StoreSettings};
 pub use crate::table_names::TableNameSettings;
+pub use crate::unknown::UnknownVariable;

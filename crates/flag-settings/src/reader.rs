@@ -333,12 +333,24 @@ mod tests {
         assert_eq!(
             errors.lines().collect::<Vec<_>>(),
             [
-                &format!("configuration file {path}: listne is no setting"),
+                &format!("configuration file {path}: listne is no setting; did you mean listen?"),
                 &format!("configuration file {path}: workers must be text, a number or a boolean"),
                 "workers (command line): found \"many\", expected a number in range [1, 512], or nothing",
                 "listen (variable FLAG_LISTEN): found \"here\", expected address:port",
             ]
         );
+    }
+
+    #[test]
+    fn an_unknown_key_hides_no_other_error_of_the_file() {
+        let file = config("listne = 'x'\nworkers = 'many'\ndata_dir = '/file'");
+        let path = file.path().to_str().unwrap();
+        let mut reader = reader(&["--config", path], &[]);
+        assert_eq!(reader.text(&DATA_DIR).as_deref(), Some("/file"));
+        let workers = reader.optional_number::<usize>(&WORKERS);
+        let errors = reader.finish(workers).unwrap_err().to_string();
+        assert!(errors.contains("workers (file "), "{errors}");
+        assert_eq!(errors.lines().count(), 2, "{errors}");
     }
 
     #[track_caller]
@@ -435,7 +447,9 @@ mod tests {
         let environment = environment.map(|name| (OsString::from(name), OsString::from("x")));
         let matches = Command::new("test").get_matches_from(["test"]);
         let sources = Sources::new(&matches, environment);
-        assert_eq!(sources.unknown_variables(), ["FLAG_DATADIR"]);
+        let unknown = sources.unknown_variables();
+        let names: Vec<&str> = unknown.iter().map(|unknown| &*unknown.name).collect();
+        assert_eq!(names, ["FLAG_DATADIR"]);
     }
 
     #[test]

@@ -9,12 +9,7 @@ use clap::ArgMatches;
 use crate::setting::{Origin, Setting};
 use crate::shell_syntax::{self, ShellSyntax};
 use crate::table;
-
-/// Prefixes of the variables of this project.
-const PREFIXES: [&str; 3] = ["FLAG_", "FEATURE_FLAG_", "PARTIAL_ROLLOUT_"];
-
-/// Variables of this project that are no settings: those of `flagctl` and of the client.
-const NO_SETTINGS: [&str; 3] = ["FLAG_OWNER", "FLAG_API_KEY", "FLAG_SERVICE_URL"];
+use crate::unknown::{UnknownVariable, key_error, unknown_variables};
 
 /// All sources of settings: command line, environment, and configuration file.
 #[derive(Clone, Debug, Default)]
@@ -71,8 +66,8 @@ impl Sources {
             }
             self.path = PathBuf::from(path);
             match read_file(&self.path) {
-                Ok(file) => self.file = file,
-                Err(errors) => self.file_errors = errors,
+                Ok(table) => (self.file, self.file_errors) = values(table, &self.path),
+                Err(error) => self.file_errors.push(error),
             }
         }
         self
@@ -149,35 +144,25 @@ impl Sources {
         })
     }
 
-    /// The variables that look like settings and are none, such as misspelt ones.
-    pub fn unknown_variables(&self) -> Vec<String> {
-        let names = self.environment.keys().filter_map(|name| name.to_str());
-        let unknown = names.filter(|name| {
-            let has_prefix = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-            // Kubernetes sets FLAG_…_SERVICE_HOST and the like where a Service is called so.
-            let is_foreign = ["_SERVICE_", "_PORT", "FLAG_TEST_"]
-                .iter()
-                .any(|part| name.contains(part));
-            let is_known = table::ALL
-                .iter()
-                .any(|setting| setting.variables.contains(name));
-            has_prefix && !is_foreign && !is_known && !NO_SETTINGS.contains(name)
-        });
-        unknown.map(str::to_owned).collect()
+    /// The variables that look like settings but are not, such as misspelt ones.
+    pub fn unknown_variables(&self) -> Vec<UnknownVariable> {
+        let names = self.environment.keys();
+        unknown_variables(names.filter_map(|name| name.to_str())).collect()
     }
 }
 
-/// Reads `key = value` lines of TOML; every key must be a setting, every value text, a number or a boolean.
-fn read_file(path: &Path) -> Result<BTreeMap<String, String>, Vec<String>> {
+/// Reads `key = value` lines of TOML.
+fn read_file(path: &Path) -> Result<toml::Table, String> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
-        .map_err(|error| vec![format!("configuration file {shown}: {error}")])?;
-    let table: toml::Table = text.parse().map_err(|error| {
-        vec![format!(
-            "configuration file {shown}, {}",
-            problem(&text, &error)
-        )]
-    })?;
+        .map_err(|error| format!("configuration file {shown}: {error}"))?;
+    text.parse()
+        .map_err(|error| format!("configuration file {shown}, {}", problem(&text, &error)))
+}
+
+/// The values of a file, and its errors: every key must be a setting, every value text, a number or a boolean. Valid
+/// values are kept beside errors, so that the errors in them are found as well.
+fn values(table: toml::Table, path: &Path) -> (BTreeMap<String, String>, Vec<String>) {
     let mut values = BTreeMap::new();
     let mut errors = Vec::new();
     for (key, value) in table {
@@ -191,23 +176,17 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, Vec<String>> {
             toml::Value::Boolean(value) => Some(value.to_string()),
             _ => None,
         };
-        match text {
-            _ if !known => {
-                errors.push(format!("configuration file {shown}: {key} is no setting"));
-            }
+        let error = match text {
+            _ if !known => key_error(&key),
             Some(text) => {
                 values.insert(key, text);
+                continue;
             }
-            None => errors.push(format!(
-                "configuration file {shown}: {key} must be text, a number or a boolean"
-            )),
-        }
+            None => format!("{key} must be text, a number or a boolean"),
+        };
+        errors.push(format!("configuration file {}: {error}", path.display()));
     }
-    if errors.is_empty() {
-        Ok(values)
-    } else {
-        Err(errors)
-    }
+    (values, errors)
 }
 
 /// What is wrong and where. Not the library's own message, which shows the line: it may hold a secret.

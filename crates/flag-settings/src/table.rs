@@ -1,6 +1,6 @@
 //! Every setting that there is. `docs/configuration.md` is made of this table.
 
-use crate::kind::Kind::{Choice, Form, Name, Number, Path, Text};
+use crate::kind::Kind::{Choice, Form, Name, Number, Path, Secret, Text};
 use crate::kind::Unit::{Days, Hours, Kib, Milliseconds, Minutes, None, Seconds};
 use crate::kind::{count, fraction, whole};
 use crate::setting::Setting;
@@ -59,6 +59,10 @@ settings! {
         "Address and port of the service; port 0 selects a free one";
     WORKERS = "workers", ["FLAG_WORKERS"], "", Number(count(1, 512).or_empty()),
         "Worker threads of the service, {range}; empty for the processors available";
+    TLS_CERTIFICATE_FILE = "tls_certificate_file", ["FLAG_TLS_CERTIFICATE_FILE"], "", Path,
+        "PEM file of the TLS certificate of the service, followed by its intermediate certificates; requires `tls_key_file`; empty: HTTP without TLS";
+    TLS_KEY_FILE = "tls_key_file", ["FLAG_TLS_KEY_FILE"], "", Path,
+        "PEM file of the private key of that certificate; both files are reloaded when they change";
     API_KEYS_FILE = "api_keys_file", ["FLAG_API_KEYS_FILE"], "", Path,
         "File of API keys, as `flagctl keys create` writes it; empty: no key is required";
     ALLOW_ANONYMOUS = "allow_anonymous", ["FLAG_ALLOW_ANONYMOUS"], "false", Choice(&["true", "false"]),
@@ -74,7 +78,9 @@ settings! {
     RATE_LIMIT_BURST = "rate_limit_burst", ["FLAG_RATE_LIMIT_BURST"], "", Number(count(1, 1_000_000).or_empty()),
         "Burst: requests that a caller may send at once after a pause, {range}; empty for the same number as `rate-limit`";
     RATE_LIMIT_BY = "rate_limit_by", ["FLAG_RATE_LIMIT_BY"], "key", Choice(&["key", "address"]),
-        "What identifies a caller: `key` (the API key; without one, the address) or `address` (the IPv4 address of the peer, or 64 bits of its IPv6 address)";
+        "What identifies a caller: `key` (the API key; without one, the address) or `address` (the IPv4 address of the client, or 64 bits of its IPv6 address)";
+    TRUSTED_PROXIES = "trusted_proxies", ["FLAG_TRUSTED_PROXIES"], "", Form("address ranges such as 10.129.0.0/23, separated by commas, with zeros behind the prefix"),
+        "Address ranges of the proxies in front of the service, comma-separated, such as `10.129.0.0/23,192.0.2.1`: the client, for rate limits and log lines, is then the right-most address of `X-Forwarded-For` that is not in them; empty: the peer is the client, and the header is ignored";
     FLAG_CACHE_TTL = "feature_flag_cache_ttl_minutes", ["FEATURE_FLAG_CACHE_TTL_MINUTES"], "5", Number(fraction(Minutes, 0, 10_080)),
         "How long the service serves a flag without reading it again, {range}; fractions are allowed, 0 reads for every request";
     FLAG_CACHE_ENTRIES = "feature_flag_cache_entries", ["FLAG_CACHE_ENTRIES"], "100000", Number(count(1, 10_000_000)),
@@ -97,7 +103,7 @@ settings! {
         "How long the embedded store keeps exposures after they were written, {range}; 0 keeps them forever; in Bigtable the garbage collection rule of the table decides";
     LOG_INSTANCE_ID = "log_instance_id", ["FLAG_LOG_INSTANCE_ID"], "plain", Choice(&["plain", "hashed"]),
         "How instance ids are written to the exposure log: `plain`, or `hashed` (HMAC-SHA-256 in hexadecimal, and no bucket)";
-    LOG_INSTANCE_ID_KEY = "log_instance_id_key", ["FLAG_LOG_INSTANCE_ID_KEY"], "", Text,
+    LOG_INSTANCE_ID_KEY = "log_instance_id_key", ["FLAG_LOG_INSTANCE_ID_KEY"], "", Secret,
         "Secret key of `hashed`, at least 16 bytes";
     LOG_INSTANCE_ID_KEY_FILE = "log_instance_id_key_file", ["FLAG_LOG_INSTANCE_ID_KEY_FILE"], "", Path,
         "File that holds the secret key of `hashed`, instead of the key itself; a line break at its end is ignored";

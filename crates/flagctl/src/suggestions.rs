@@ -1,6 +1,8 @@
 //! Suggestions for misspelt names.
 
 use flag_model::FlagKey;
+pub(crate) use flag_settings::similar::closest;
+use flag_settings::similar::max_distance;
 use strsim::levenshtein;
 
 /// How many names are suggested at most.
@@ -20,24 +22,6 @@ pub(crate) fn similar_flags<'f>(
     similar.sort_by_key(|&(distance, flag)| (distance, flag.flag_type != wanted.flag_type));
     similar.truncate(MAX_SUGGESTIONS);
     similar.into_iter().map(|(_, flag)| flag).collect()
-}
-
-/// The most similar name, if one is similar enough.
-pub(crate) fn closest<'n>(
-    wanted: &str,
-    names: impl IntoIterator<Item = &'n str>,
-) -> Option<&'n str> {
-    let names = names.into_iter();
-    names
-        .map(|name| (levenshtein(wanted, name), name))
-        .filter(|&(distance, _)| distance <= max_distance(wanted))
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// How many characters of a similar name may differ.
-fn max_distance(wanted: &str) -> usize {
-    (wanted.chars().count() / 3).max(2)
 }
 
 #[cfg(test)]

@@ -32,6 +32,15 @@ def variable(name):
     return json.loads(found[1])
 
 
+# Who is meant by a local value of Terraform.
+HOLDERS = {"service": ["service"], "owners": ["writer", "owners"], "auditors": ["auditors"]}
+
+
+def holder(member):
+    """Who is meant by a member of a policy: `service`, `writer`, `owners`, `auditors`."""
+    return re.fullmatch(r"(?:serviceAccount|group):flag-(\w+)@.+|group:(\w+)@.+", member).expand(r"\1\2")
+
+
 class Bigtable(unittest.TestCase):
     def test_terraform_has_the_names_of_the_programs(self):
         known = defaults()
@@ -50,14 +59,31 @@ class Bigtable(unittest.TestCase):
 
     def test_the_page_gives_the_rights_that_terraform_gives(self):
         tables = {"csr_va_feature_flag_bigtable": "flags", "csr_va_feature_flag_service_operation_log": "log"}
-        calls = re.findall(r"(?m)^ *grant (\w+) (\w+) (\S+)$", PAGE)
-        by_hand = {(tables[table], role) for table, role, _ in calls}
-        blocks = re.findall(r'table += google_bigtable_table\.(\w+)\.name\s+role += "roles/bigtable\.(\w+)"', TERRAFORM["rights.tf"])
-        self.assertEqual(by_hand, set(blocks))
-        service = {(tables[table], role) for table, role, member in calls if "flag-service@" in member}
-        self.assertEqual(service, {("flags", "reader"), ("log", "user")})
-        auditors = {role for _, role, member in calls if "auditors" in member}
-        self.assertEqual(auditors, {"reader"})
+        [owners] = re.findall(r"(?m)^for owner in (.+); do$", PAGE)
+        calls = re.findall(r'(?m)^ *grant (\w+) (\w+) "?([^\s"]+)"?$', PAGE)
+        by_hand = {
+            (tables[table], role, holder(member))
+            for table, role, members in calls
+            for member in members.replace("$owner", owners).split()
+        }
+        block = r'table += google_bigtable_table\.(\w+)\.name\s+role += "roles/bigtable\.(\w+)"\s+member += (\S+)'
+        resources = TERRAFORM["rights.tf"].split('resource "google_bigtable_table_iam_member"')[1:]
+        by_terraform = set()
+        for resource in resources:
+            [(table, role, member)] = re.findall(block, resource)
+            [each] = re.findall(r"for_each += (.+)", resource) or [member]
+            by_terraform |= {(table, role, one) for name in re.findall(r"local\.(\w+)", each) for one in HOLDERS[name]}
+        self.assertEqual(by_hand, by_terraform)
+        self.assertEqual({right[:2] for right in by_hand if right[2] == "service"}, {("flags", "reader"), ("log", "user")})
+        self.assertEqual({right[1] for right in by_hand if right[2] == "auditors"}, {"reader"})
+
+    def test_the_holders_of_terraform_are_those(self):
+        rights = TERRAFORM["rights.tf"]
+        self.assertRegex(rights, r"owners += merge\(\{ dag = local\.writer \}, \{ .* in var\.owners")
+        self.assertRegex(rights, r"auditors += \{ .* in var\.auditors")
+        for name in ("service", "writer"):
+            self.assertRegex(rights, rf'{name} += "serviceAccount:\$\{{google_service_account\.{name}\.email\}}"')
+            self.assertRegex(rights, rf'resource "google_service_account" "{name}" \{{\s+account_id += "flag-{name}"')
 
     @unittest.skipUnless(shutil.which("cbt"), "cbt is not installed")
     def test_tables_made_by_hand_are_as_flagctl_wants_them(self):

@@ -14,45 +14,22 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import container
+from container import USER
 from running import Service
 
 IMAGES = Path(os.environ["FLAG_TEST_IMAGES"])
 ROOTS = Path(os.environ["FLAG_TEST_ROOTS"])
 DOCKERFILE = Path(__file__).resolve().parent.parent / "Dockerfile"
-USER = 65532
 FLAG = ["csr-assistant", "feature", "multi_step_api_router"]
 QUESTION = "project_name=csr-assistant&flag_type=feature&flag_name=multi_step_api_router&instance_id=A12345"
 
-# What an engine does: a mount namespace of its own, the root read-only, a volume where one is wanted.
-ENTER = """
-set -e
-root=$1 volume=$2
-shift 2
-mount --bind "$root" "$root"
-mount -t proc proc "$root/proc"
-mount -o remount,bind,ro "$root"
-[ -z "$volume" ] || mount --bind "$volume" "$root/tmp"
-exec chroot --userspec=65532:65532 "$root" "$@"
-"""
-
-
-def blob(layout, digest):
-    return json.loads((layout / "blobs" / digest.replace(":", "/")).read_text())
-
-
 def configuration(name):
-    """What an image says of itself."""
-    layout = IMAGES / name
-    [manifest] = json.loads((layout / "index.json").read_text())["manifests"]
-    return blob(layout, blob(layout, manifest["digest"])["config"]["digest"])
+    return container.configuration(IMAGES, name)
 
 
 def entered(name, arguments, volume=""):
-    """The command that runs an image, by the entry point that it names."""
-    root = ROOTS / name / "rootfs"
-    program = configuration(name)["config"]["Entrypoint"]
-    unshare = ["unshare", "--mount", "--propagation", "private"]
-    return [*unshare, "sh", "-c", ENTER, "enter", str(root), str(volume), *program, *arguments]
+    return container.entered(IMAGES, ROOTS, name, arguments, volume)
 
 
 def flagctl(variables, *arguments, volume=""):

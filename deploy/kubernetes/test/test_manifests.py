@@ -4,6 +4,7 @@ Run by `cargo xtask ci` with the interpreter of an environment that has kubernet
 holds `flagctl` and `flag-service`, FLAG_TEST_EMULATOR is where the Bigtable emulator listens.
 """
 
+import ipaddress
 import os
 import re
 import secrets
@@ -11,6 +12,7 @@ import subprocess
 import tempfile
 import unittest
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -26,6 +28,8 @@ BINARIES = Path(os.environ["FLAG_TEST_BIN_DIR"]).resolve()
 ENVIRONMENTS = ("dev", "test", "prod")
 # The oldest that has `sleep` for preStop switched on, and the newest that the validator knows.
 KUBERNETES = ("1.30", "1.37")
+# How long Google's load balancer keeps a connection without a request; nobody can change it.
+BALANCER_IDLE_SECONDS = 600
 CUSTOM = yaml.safe_load((HERE / "custom-resources.yaml").read_text())
 
 
@@ -56,10 +60,10 @@ def validate(manifest):
 
 
 class Overlay:
-    """The manifests of an environment."""
+    """The manifests of an environment, or of another folder."""
 
-    def __init__(self, environment):
-        self.manifests = rendered(f"overlays/{environment}")
+    def __init__(self, environment, folder=None):
+        self.manifests = rendered(folder or f"overlays/{environment}")
         self.deployment = self.one("Deployment")
         self.pod = self.deployment["spec"]["template"]["spec"]
         [self.container] = self.pod["containers"]
@@ -83,11 +87,11 @@ OVERLAYS = {environment: Overlay(environment) for environment in ENVIRONMENTS}
 
 
 def known_variables():
-    """The variables of the table of settings, a page that a test compares with the code."""
+    """The variables of the table of settings, each with its default; a test compares that page with the code."""
     page = (TOP / "docs/configuration.md").read_text()
     table = page.split("<!-- settings -->")[1].split("<!-- end of settings -->")[0]
     rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| `--")]
-    return {name for row in rows for name in re.findall(r"`([^`]+)`", row[1])}
+    return {name: row[3].strip("`") for row in rows for name in re.findall(r"`([^`]+)`", row[1])}
 
 
 class Manifests(unittest.TestCase):
@@ -156,6 +160,45 @@ class Manifests(unittest.TestCase):
             ):
                 self.assertLessEqual(selector.items(), labels)
 
+    def test_the_balancer_is_a_trusted_proxy(self):
+        for _, overlay in OVERLAYS.items():
+            trusted = [ipaddress.ip_network(one) for one in overlay.variables()["FLAG_TRUSTED_PROXIES"].split(",")]
+            [address] = overlay.one("Gateway")["spec"]["addresses"]
+            self.assertIn(ipaddress.ip_network(address["value"]), trusted)
+            let_in = [one["ipBlock"]["cidr"] for one in overlay.one("NetworkPolicy")["spec"]["ingress"][0]["from"]]
+            self.assertIn(ipaddress.ip_network(let_in[-1]), trusted)
+
+    def test_prometheus_reaches_the_pods_where_google_runs_it(self):
+        for _, overlay in OVERLAYS.items():
+            names = [
+                one["namespaceSelector"]["matchLabels"].get("kubernetes.io/metadata.name")
+                for rule in overlay.one("NetworkPolicy")["spec"]["ingress"]
+                for one in rule["from"]
+                if "namespaceSelector" in one
+            ]
+            readers = {subject["namespace"] for subject in overlay.one("RoleBinding")["subjects"]}
+            self.assertEqual(readers, {"gmp-system", "gke-gmp-system"})
+            self.assertLessEqual(readers, set(names))
+
+    def test_traces_leave_a_pod_where_an_overlay_opts_in(self):
+        with tempfile.TemporaryDirectory(dir=HERE) as folder:
+            (Path(folder) / "kustomization.yaml").write_text(
+                "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: flag-service\n"
+                "resources: [../../overlays/dev]\ncomponents: [../../components/traces]\n"
+            )
+            traced = Overlay("dev", folder)
+        endpoint = urllib.parse.urlparse(traced.variables()["OTEL_EXPORTER_OTLP_ENDPOINT"])
+        self.assertNotIn("OTEL_EXPORTER_OTLP_ENDPOINT", OVERLAYS["dev"].variables())
+        before, after = (one.one("NetworkPolicy")["spec"]["egress"] for one in (OVERLAYS["dev"], traced))
+        [added] = [rule for rule in after if rule not in before]
+        self.assertEqual(added["ports"], [{"protocol": "TCP", "port": endpoint.port}])
+        [to] = added["to"]
+        namespace = to["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        self.assertEqual(endpoint.hostname.split(".")[1], namespace)
+        self.assertIn("OTEL_EXPORTER_OTLP_ENDPOINT", known_variables())
+        for manifest in traced.manifests:
+            validate(manifest)
+
     def test_a_pod_may_end_before_it_is_killed(self):
         for _, overlay in OVERLAYS.items():
             pause = overlay.container["lifecycle"]["preStop"]["sleep"]["seconds"]
@@ -163,7 +206,8 @@ class Manifests(unittest.TestCase):
 
     def test_idle_connections_outlast_those_of_the_balancer(self):
         for _, overlay in OVERLAYS.items():
-            self.assertGreater(int(overlay.variables().get("FLAG_KEEP_ALIVE_SECONDS", 620)), 600)
+            settings = known_variables() | overlay.variables()
+            self.assertGreater(int(settings["FLAG_KEEP_ALIVE_SECONDS"]), BALANCER_IDLE_SECONDS)
 
     def test_the_service_starts_with_the_variables_and_answers_what_asks(self):
         for _, overlay in OVERLAYS.items():

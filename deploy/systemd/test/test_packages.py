@@ -3,11 +3,13 @@
 Run by `cargo xtask ci`. FLAG_TEST_PACKAGES has what `cargo xtask dist` makes.
 """
 
+import gzip
 import hashlib
 import json
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import tempfile
@@ -61,11 +63,20 @@ class Packages(unittest.TestCase):
         variables = {"FLAG_CONFIG": str(config), "FLAG_OWNER": "John Smith"}
         run(flagctl, "add", *flag, "--description", "of a test", env=variables)
         run(flagctl, "revise", *flag, "--control", "false", "--percent", "40", "--override", "A12345", "--comment", "try", env=variables)
-        service = Service([self.root / "usr/bin/flag-service", f"--config={config}"], {})
+        binary = self.root / "usr/bin/flag-service"
+        run(binary, "--check-config", f"--config={config}", env={})
+        told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(told.close)
+        told.bind(str(Path(self.folder.name) / "notify"))
+        told.settimeout(STOP_SECONDS)
+        service = Service([binary, f"--config={config}"], {"NOTIFY_SOCKET": told.getsockname()})
         self.addCleanup(service.kill)
+        self.assertEqual(told.recv(64), b"READY=1")
         query = "project_name=csr-assistant&flag_type=feature&flag_name=multi_step_api_router&instance_id=A12345"
         self.assertIs(json.loads(service.get(f"/get-feature-flag?{query}"))["flag_value"], True)
         self.assertEqual(service.stop(), 0)
+        self.assertEqual(told.recv(64), b"STOPPING=1")
+        self.assertIn("\nType=notify\n", (self.root / "usr/lib/systemd/system/flag-service.service").read_text())
 
     def test_every_setting_that_is_commented_out_is_known(self):
         page = (SOURCE.parent.parent / "docs/configuration.md").read_text()
@@ -77,10 +88,16 @@ class Packages(unittest.TestCase):
     def test_manual_pages_and_completions_are_where_debian_looks(self):
         for page in ("man8/flag-service.8.gz", "man1/flagctl.1.gz", "man1/flagctl-revise.1.gz"):
             self.assertTrue((self.root / "usr/share/man" / page).is_file(), page)
-        script = self.root / "usr/share/bash-completion/completions/flagctl"
-        run("bash", "-c", 'source "$1" && complete -p flagctl', "bash", script)
-        for path in ("zsh/vendor-completions/_flagctl", "fish/vendor_completions.d/flagctl.fish"):
-            self.assertIn("flagctl", (self.root / "usr/share" / path).read_text())
+        page = gzip.decompress((self.root / "usr/share/man/man8/flag-service.8.gz").read_bytes()).decode()
+        for section in ("DESCRIPTION", "OPTIONS", "TLS", "UNIT", "EXIT STATUS"):
+            self.assertRegex(page, rf'(?m)^\.SH "?{section}"?$')
+        self.assertIn("\\-\\-tls\\-certificate\\-file", page)
+        self.assertNotIn("generate", page)
+        for name in ("flagctl", "flag-service"):
+            script = self.root / "usr/share/bash-completion/completions" / name
+            run("bash", "-c", 'source "$1" && complete -p "$2"', "bash", script, name)
+            for path in (f"zsh/vendor-completions/_{name}", f"fish/vendor_completions.d/{name}.fish"):
+                self.assertIn(name, (self.root / "usr/share" / path).read_text())
 
     def test_packages_say_what_they_need(self):
         for name in ("flag-service", "flagctl"):

@@ -14,9 +14,12 @@ const OPENMETRICS: &str =
 const INSTANCE: &str = "A12345-canary";
 
 /// Metrics that only something that went wrong brings forth.
-const ON_OCCASION: [&str; 3] = [
+const ON_OCCASION: [&str; 6] = [
     "flag_passed_over",
     "flag_store_calls_rejected_total",
+    "flag_tls_certificate_expiry_timestamp_seconds",
+    "flag_tls_files_current",
+    "flag_tls_handshakes_failed_total",
     "flag_unreadable",
 ];
 

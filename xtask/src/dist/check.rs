@@ -9,19 +9,21 @@ use crate::foreground::{Foreground, has_program};
 use crate::metadata::Metadata;
 use crate::python;
 use crate::release::{self, Release};
+use crate::test;
 
 /// What the test lacks on this machine.
 pub(crate) fn missing() -> Option<&'static str> {
     (!has_program("dpkg-deb")).then_some("skipped, as dpkg-deb is not installed")
 }
 
-/// Packs the binaries in this folder and uses them; needs no emulator.
-pub(crate) fn check(binaries: &Path, _: &str, foreground: &mut Foreground) -> Result<()> {
+/// Packs the binaries that tests use, and uses them.
+pub(crate) fn check(foreground: &mut Foreground) -> Result<()> {
+    let binaries = test::build(foreground)?;
     let metadata = Metadata::read()?;
     let release = Release::read(&metadata)?;
     let top = metadata.target_directory.join("dist-test");
     let (folder, stripped) = (top.join("dist"), top.join("bin"));
-    release::strip(binaries, &stripped)?;
+    release::strip(&binaries, &stripped)?;
     let sums = || {
         make(&metadata, &release, &stripped, &folder, Effort::Least)?;
         Ok::<_, anyhow::Error>(fs::read_to_string(folder.join("SHA256SUMS"))?)
@@ -30,12 +32,9 @@ pub(crate) fn check(binaries: &Path, _: &str, foreground: &mut Foreground) -> Re
     if first != second {
         bail!("packages are others each time:\n{first}{second}");
     }
-    let test = metadata
-        .workspace_root
-        .join(SYSTEMD)
-        .join("test/test_packages.py");
+    let test = format!("{SYSTEMD}/test/test_packages.py");
     let variables = [("FLAG_TEST_PACKAGES", folder.as_path())];
-    python::run(Path::new("python3"), &test, &variables, foreground)?;
+    python::run(Path::new(python::PLAIN), &test, &variables, foreground)?;
     fs::remove_dir_all(&top)?;
     println!("the packages are the same each time, and work");
     Ok(())

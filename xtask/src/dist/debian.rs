@@ -1,4 +1,4 @@
-//! The Debian packages: the service with its unit, and `flagctl` with its manual and completions.
+//! The Debian packages: the service with its unit, and `flagctl`, each with manual and completions.
 //!
 //! By dpkg-deb, which every Debian has; what `deploy/systemd/debian` holds are the scripts of the package.
 use std::fs;
@@ -12,9 +12,21 @@ use crate::metadata::{Metadata, Package};
 use crate::release::{BINARIES, Release, output};
 
 /// Where files of the archive go in the package of the service. Manual pages are compressed as they go.
-const SERVICE: [(&str, &str); 5] = [
+const SERVICE: [(&str, &str); 8] = [
     ("bin/flag-service", "usr/bin/flag-service"),
     ("man/flag-service.8", "usr/share/man/man8/flag-service.8"),
+    (
+        "completions/flag-service.bash",
+        "usr/share/bash-completion/completions/flag-service",
+    ),
+    (
+        "completions/_flag-service",
+        "usr/share/zsh/vendor-completions/_flag-service",
+    ),
+    (
+        "completions/flag-service.fish",
+        "usr/share/fish/vendor_completions.d/flag-service.fish",
+    ),
     (
         "systemd/flag-service.service",
         "usr/lib/systemd/system/flag-service.service",

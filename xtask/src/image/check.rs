@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 use super::{FOLDER, TAG, make, umoci};
 use crate::foreground::{Foreground, has_program};
 use crate::metadata::Metadata;
-use crate::python;
 use crate::release::{self, Release};
+use crate::{migration, python, walk};
 
 /// What the test lacks on this machine.
 pub(crate) fn missing() -> Option<&'static str> {
@@ -53,18 +53,24 @@ pub(crate) fn check(binaries: &Path, emulator: &str, foreground: &mut Foreground
         let unpacked = roots.join(name).display().to_string();
         umoci(&["unpack", "--image", &packed], &[&[unpacked.as_str()]])?;
     }
-    let test = metadata
-        .workspace_root
-        .join(FOLDER)
-        .join("test/test_image.py");
     let images = folder.join("second");
-    let variables = [
-        ("FLAG_TEST_IMAGES", images.as_path()),
-        ("FLAG_TEST_ROOTS", &roots),
-        ("FLAG_TEST_EMULATOR", Path::new(emulator)),
-    ];
-    python::run(Path::new("python3"), &test, &variables, foreground)?;
+    let mut variables = python::variables(binaries, emulator);
+    variables.extend([("FLAG_TEST_IMAGES", &*images), ("FLAG_TEST_ROOTS", &*roots)]);
+    use_images(&variables, foreground)?;
     fs::remove_dir_all(&folder)?;
     println!("the images are the same each time, and serve");
     Ok(())
+}
+
+/// Runs what is in unpacked images: by itself, as a newcomer does, and beside the Python service.
+fn use_images(variables: &[(&str, &Path)], foreground: &mut Foreground) -> Result<()> {
+    let plain = Path::new(python::PLAIN);
+    let test = format!("{FOLDER}/test/test_image.py");
+    python::run(plain, &test, variables, foreground)?;
+    if has_program("haproxy") {
+        python::run(plain, walk::TEST, variables, foreground)?;
+    } else {
+        println!("no walk with two replicas, as haproxy is not installed");
+    }
+    migration::follow(variables, foreground)
 }

@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// How many services to start, over one store
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16), conflicts_with = "target")]
     pub(super) replicas: u16,
+    /// How many processors the service that is started may use, by a quota as containers have one; Linux, root
+    #[arg(long, value_name = "PROCESSORS", conflicts_with = "target")]
+    pub(super) cpu_limit: Option<f64>,
     /// How many flags to put into the store of the service that is started, besides the sample flags
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100_000), conflicts_with = "target")]
     pub(super) flags: u32,
@@ -87,6 +90,12 @@ impl Args {
             self.duration >= Duration::from_secs(1),
             "--duration: found less than a second"
         );
+        if let Some(limit) = self.cpu_limit {
+            ensure!(
+                (0.01..=1_000.0).contains(&limit),
+                "--cpu-limit: found {limit}, expected 0.01 to 1000"
+            );
+        }
         if let Some(rate) = self.rate {
             ensure!(
                 rate > 0.0 && rate.is_finite(),

@@ -7,6 +7,7 @@ use flag_load::{Outcome, Second};
 use serde::Serialize;
 
 use super::args::Args;
+use super::quota::Throttled;
 use crate::services::Usage;
 
 /// A second of the load, and what the service used in it.
@@ -55,6 +56,11 @@ pub(super) struct Report {
     cpu_microseconds_per_answer: Option<f64>,
     resident_bytes: Option<u64>,
     start_seconds: Option<f64>,
+    /// The quota, and how often it was used up, warm-up included.
+    cpu_limit: Option<f64>,
+    throttled: Option<Throttled>,
+    /// The processors that threads used which answer no requests.
+    cpu_beside: Option<f64>,
     /// The latency at each of these shares of answers.
     #[serde(skip)]
     pub(super) distribution: Vec<(f64, f64)>,
@@ -78,6 +84,7 @@ impl Report {
     pub(super) fn new(
         args: &Args,
         started_in: Option<Duration>,
+        throttled: Option<Throttled>,
         moments: &[Moment],
     ) -> Result<Self> {
         let (mut all, mut cpu) = (Outcome::new()?, 0.0);
@@ -109,6 +116,9 @@ impl Report {
                 .filter_map(|moment| Some(moment.usage?.resident))
                 .max(),
             start_seconds: started_in.map(|started_in| started_in.as_secs_f64()),
+            cpu_limit: args.cpu_limit,
+            throttled,
+            cpu_beside: beside(moments),
             distribution: distribution(&all),
         })
     }
@@ -146,6 +156,21 @@ impl Report {
         if let (Some(cpu), Some(each)) = (self.cpu, self.cpu_microseconds_per_answer) {
             rows.push(("processors used", format!("{cpu:.2}")));
             rows.push(("processor per answer", format!("{each:.2} us")));
+        }
+        if let Some(beside) = self.cpu_beside {
+            rows.push(("of which exposures", format!("{beside:.2}")));
+        }
+        if let Some(Throttled {
+            periods,
+            exhausted,
+            nanoseconds,
+        }) = self.throttled
+        {
+            let waited = Duration::from_nanos(nanoseconds);
+            rows.push((
+                "throttled periods",
+                format!("{exhausted} of {periods}, {waited:.1?}"),
+            ));
         }
         if let Some(resident) = self.resident_bytes {
             rows.push(("resident memory", format!("{:.1} MiB", mib(resident))));
@@ -216,6 +241,15 @@ impl Latency {
             max: at(1.0),
         }
     }
+}
+
+/// The processors that threads used which answer no requests: those of exposures, most of all.
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+fn beside(moments: &[Moment]) -> Option<f64> {
+    let (first, last) = (moments.first()?.usage?, moments.last()?.usage?);
+    let used = last.since(first);
+    let seconds = moments.len().checked_sub(1)?.max(1);
+    Some((used.cpu_seconds - used.worker_seconds).max(0.0) / seconds as f64)
 }
 
 /// Shares that come ever nearer to all, with the latency in seconds that they stay below.

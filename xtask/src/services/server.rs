@@ -252,12 +252,18 @@ impl Setup<'_> {
 /// Builds all that can be started: the binaries as they are handed out, then what measures them, whose dependencies
 /// have other features. Returns the folder of the binaries.
 pub(crate) fn build(foreground: &mut Foreground) -> Result<PathBuf> {
+    let folder = build_service(foreground)?;
     let release = ["build", "--release"];
-    let binaries = ["--bins", "-p", "flag-service", "-p", "flagctl"];
-    foreground.run(cargo().args(release).args(binaries))?;
     let bare = ["--example", "bare", "-p", "flag-service"];
     let fill = ["--example", "fill", "-p", "flag-store-embedded"];
     foreground.run(cargo().args(release).args(bare).args(fill))?;
+    Ok(folder)
+}
+
+/// Builds the binaries as they are handed out. Returns their folder.
+pub(crate) fn build_service(foreground: &mut Foreground) -> Result<PathBuf> {
+    let binaries = ["--release", "--bins", "-p", "flag-service", "-p", "flagctl"];
+    foreground.run(cargo().arg("build").args(binaries))?;
     Ok(Metadata::read()?.target_directory.join("release"))
 }
 

@@ -16,6 +16,7 @@ const ORDERS: [(&str, &[&str]); 2] = [
             "openapi",
             "http",
             "access",
+            "tls",
             "telemetry",
         ],
     ),

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use actix_web::HttpRequest;
 use quick_cache::sync::Cache;
 
 use super::authorization::Principal;
@@ -69,16 +68,13 @@ impl RateLimit {
     /// Counts a request, or refuses it. Without a principal the caller is an address.
     pub(super) fn take(
         &self,
-        request: &HttpRequest,
+        client: impl FnOnce() -> Option<IpAddr>,
         principal: Option<&Principal>,
     ) -> Result<(), AccessError> {
         let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let waits = match (self.callers, principal) {
             (Callers::ByKey, Some(Principal::Holder(key))) => self.wait(&key.allowance, now),
-            _ => match request.peer_addr() {
-                Some(peer) => self.wait(&self.of(peer.ip()), now),
-                None => None,
-            },
+            _ => client().and_then(|client| self.wait(&self.of(client), now)),
         };
         waits.map_or(Ok(()), |after| Err(AccessError::TooManyRequests { after }))
     }
@@ -87,7 +83,7 @@ impl RateLimit {
     /// next request.
     pub(super) fn take_more(
         &self,
-        request: &HttpRequest,
+        client: impl FnOnce() -> Option<IpAddr>,
         principal: &Principal,
         more: u64,
     ) -> Result<(), AccessError> {
@@ -96,10 +92,7 @@ impl RateLimit {
             (Callers::ByKey, Principal::Holder(key)) => {
                 self.wait_for_more(&key.allowance, now, more)
             }
-            _ => match request.peer_addr() {
-                Some(peer) => self.wait_for_more(&self.of(peer.ip()), now, more),
-                None => None,
-            },
+            _ => client().and_then(|client| self.wait_for_more(&self.of(client), now, more)),
         };
         waits.map_or(Ok(()), |after| Err(AccessError::TooManyRequests { after }))
     }

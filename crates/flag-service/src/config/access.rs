@@ -7,7 +7,7 @@ use clap::Arg;
 use flag_model::with_causes;
 use flag_settings::{Reader, Setting, table};
 
-use crate::access::{AccessSettings, Callers, KeysSettings, RateSettings};
+use crate::access::{AccessSettings, Callers, KeysSettings, RateSettings, TrustedProxies};
 
 /// The settings read here.
 const SETTINGS: &[Setting] = &[
@@ -16,6 +16,7 @@ const SETTINGS: &[Setting] = &[
     table::RATE_LIMIT,
     table::RATE_LIMIT_BURST,
     table::RATE_LIMIT_BY,
+    table::TRUSTED_PROXIES,
 ];
 
 /// Their options; `--allow-anonymous` needs no value.
@@ -35,6 +36,7 @@ pub(super) fn read(reader: &mut Reader, listen: Option<SocketAddr>) -> Option<Ac
     let keys = read_keys(reader);
     let anonymous = reader.parse(&table::ALLOW_ANONYMOUS, |text| text.parse::<bool>().ok());
     let rate = read_rate(reader);
+    let proxies = reader.parse(&table::TRUSTED_PROXIES, TrustedProxies::parse);
     let (keys, anonymous) = keys.zip(anonymous)?;
     if anonymous && keys.is_some() {
         reader.add_error(
@@ -50,7 +52,11 @@ pub(super) fn read(reader: &mut Reader, listen: Option<SocketAddr>) -> Option<Ac
              or pass --allow-anonymous to admit every caller"
         ));
     }
-    Some(AccessSettings { keys, rate: rate? })
+    Some(AccessSettings {
+        keys,
+        rate: rate?,
+        proxies: proxies?,
+    })
 }
 
 /// The outer `None` is an error.

@@ -66,6 +66,7 @@ fn fail(context: &RequestContext, route: Route, error: &ApiError) -> HttpRespons
     let status = response.status();
     let failed = FailedRequest {
         request: &context.request,
+        client: context.state.authenticator.client(&context.request),
         id: &context.id,
         trace: &context.trace,
         route,

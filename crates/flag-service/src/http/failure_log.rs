@@ -3,6 +3,7 @@
 //! Messages of failures that the Python framework also logged begin as there, since alerts may search for them.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -46,6 +47,8 @@ struct CodeLog {
 pub(crate) struct FailedRequest<'a> {
     /// The request.
     pub(crate) request: &'a HttpRequest,
+    /// The address of its client.
+    pub(crate) client: Option<IpAddr>,
     /// Its id.
     pub(crate) id: &'a RequestId,
     /// Its trace.
@@ -125,6 +128,7 @@ impl FailureLog {
             httpRequest.requestUrl = failed.route.path(),
             httpRequest.status = status.as_u16(),
             httpRequest.protocol = protocol(request.version()),
+            httpRequest.remoteIp = failed.client.map(|client| client.to_string()),
             httpRequest.latency = format!("{:.6}s", lasted.as_secs_f64()),
             "{message}"
         );
@@ -144,6 +148,7 @@ impl FailureLog {
             left_out,
             labels.code = code.as_str(),
             labels.route = failed.route.path(),
+            httpRequest.remoteIp = failed.client.map(|client| client.to_string()),
             "{message}"
         );
     }

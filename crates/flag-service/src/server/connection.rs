@@ -18,6 +18,7 @@ use actix_web::web::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+pub(super) use self::deadlines::CALLER_TIMEOUT;
 use super::connections::Connections;
 use super::framing::Framing;
 use super::watch::UseCheck;
@@ -148,6 +149,13 @@ impl<T> GuardedConnection<T> {
         buffer.set_filled(before);
         self.find_passable();
         self.pass_on(buffer)
+    }
+
+    /// Notes that the caller reads the answer again.
+    fn end_wait_for_reader(&mut self) {
+        if self.unread.take().is_some() {
+            let _ = self.held.set(0);
+        }
     }
 
     /// Continues with the next request if the answer is complete and written.
@@ -294,9 +302,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedConnection<T> {
         match Pin::new(&mut this.io).poll_write(context, bytes) {
             Poll::Pending => this.wait_for_reader(bytes.len(), context).map(Err),
             written @ Poll::Ready(_) => {
-                if this.unread.take().is_some() {
-                    let _ = this.held.set(0);
-                }
+                this.end_wait_for_reader();
                 written
             }
         }
@@ -310,14 +316,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedConnection<T> {
             this.pending_bytes = CONTINUE;
         }
         ready!(this.write_pending_bytes(context))?;
+        match Pin::new(&mut this.io).poll_flush(context) {
+            Poll::Pending => return this.wait_for_reader(0, context).map(Err),
+            Poll::Ready(flushed) => flushed?,
+        }
+        this.end_wait_for_reader();
         this.after_flush(context);
-        Pin::new(&mut this.io).poll_flush(context)
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if !this.is_shut {
-            ready!(Pin::new(&mut this.io).poll_shutdown(context))?;
+            match Pin::new(&mut this.io).poll_shutdown(context) {
+                Poll::Pending => return this.wait_for_reader(0, context).map(Err),
+                Poll::Ready(shut) => shut?,
+            }
             this.is_shut = true;
         }
         this.discard(context).map(Ok)
@@ -330,5 +344,7 @@ impl<T> Drop for GuardedConnection<T> {
     }
 }
 
+#[cfg(test)]
+mod flush_tests;
 #[cfg(test)]
 mod tests;

@@ -5,20 +5,25 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive, Protocol};
-use actix_server::Server;
-use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_server::{GracefulShutdownSignal, Server};
+use actix_service::{
+    IntoServiceFactory as _, ServiceFactory, ServiceFactoryExt as _, fn_service, map_config,
+};
 use actix_web::App;
 use actix_web::dev::AppConfig;
 use actix_web::web::Data;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::answers::{PIECE, followed};
-use super::connection::GuardedConnection;
+use super::connection::{CALLER_TIMEOUT, GuardedConnection};
 use super::connections::{Connections, EXTRA};
 use super::{LINGER, files, stop};
 use crate::handlers::register;
 use crate::http::AppState;
+use crate::tls::Tls;
 
 /// Connections that wait to be accepted; the kernel ignores further ones, which then retry.
 const BACKLOG: u32 = 1_024;
@@ -33,6 +38,7 @@ pub(crate) fn listen(
     address: SocketAddr,
     workers: usize,
     state: &Data<AppState>,
+    tls: Option<Tls>,
 ) -> io::Result<(Server, SocketAddr)> {
     let limits = state.limits.connections();
     let connections = files::connections_that_fit(limits.most, workers);
@@ -58,35 +64,69 @@ pub(crate) fn listen(
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();
     let state = state.clone();
-    let server = builder.listen("http", listener, move || {
-        let app = App::new().app_data(state.clone()).configure(register);
-        let app = app.into_factory();
-        let app = app.map_err(|error| error.error_response());
-        let app = followed(map_config(app, |()| AppConfig::default()));
-        let stopping = stopping.clone();
-        let http = HttpService::build()
-            // These would set timers for each request; a `GuardedConnection` needs only a few timers.
-            .keep_alive(KeepAlive::Os)
-            .client_request_timeout(Duration::ZERO)
-            .client_disconnect_timeout(LINGER)
-            .h1_write_buffer_size(PIECE)
-            .graceful_shutdown_signal(move || {
-                let stopping = stopping.clone();
-                async move { stopping.notified().await }
+    let connections =
+        move |state: &Data<AppState>| Rc::new(Connections::new(share, state.limits.connections()));
+    let server = match tls {
+        None => builder.listen("http", listener, move || {
+            guarded(connections(&state), |connection| connection)
+                .and_then(http(&state, stopping.clone()))
+        }),
+        Some(tls) => builder.listen("https", listener, move || {
+            let tls = tls.clone();
+            guarded(connections(&state), move |connection| {
+                tls.accept(connection, CALLER_TIMEOUT)
             })
-            .on_connect_ext(|connection: &GuardedConnection<TcpStream>, known| {
-                known.insert(connection.state());
-            })
-            .finish(app);
-        let connections = Rc::new(Connections::new(share, state.limits.connections()));
-        fn_service(move |connection: TcpStream| {
-            let guarded = connection.peer_addr().map(|peer| {
-                let guarded = GuardedConnection::new(connection, &connections);
-                (guarded, Protocol::Http1, Some(peer))
-            });
-            async { guarded.map_err(Into::into) }
+            .and_then(http(&state, stopping.clone()))
+        }),
+    };
+    Ok((server?.run(), local_address))
+}
+
+/// What serves HTTP on a connection.
+type Accepted<T> = (GuardedConnection<T>, Protocol, Option<SocketAddr>);
+
+/// Guards each connection of a worker, encrypted or not.
+fn guarded<T>(
+    connections: Rc<Connections>,
+    wrap: impl Fn(TcpStream) -> T + Clone + 'static,
+) -> impl ServiceFactory<
+    TcpStream,
+    Config = (),
+    Response = Accepted<T>,
+    Error = DispatchError,
+    InitError = (),
+> {
+    fn_service(move |connection: TcpStream| {
+        let guarded = connection.peer_addr().map(|peer| {
+            let guarded = GuardedConnection::new(wrap(connection), &connections);
+            (guarded, Protocol::Http1, Some(peer))
+        });
+        async { guarded.map_err(Into::into) }
+    })
+}
+
+/// Serves the application on guarded connections.
+fn http<T: AsyncRead + AsyncWrite + Unpin + 'static>(
+    state: &Data<AppState>,
+    stopping: GracefulShutdownSignal,
+) -> impl ServiceFactory<Accepted<T>, Config = (), Response = (), Error = DispatchError, InitError = ()>
++ use<T> {
+    let app = App::new().app_data(state.clone()).configure(register);
+    let app = app.into_factory();
+    let app = app.map_err(|error| error.error_response());
+    let app = followed(map_config(app, |()| AppConfig::default()));
+    HttpService::build()
+        // These would set timers for each request; a `GuardedConnection` needs only a few timers.
+        .keep_alive(KeepAlive::Os)
+        .client_request_timeout(Duration::ZERO)
+        .client_disconnect_timeout(LINGER)
+        .h1_write_buffer_size(PIECE)
+        .graceful_shutdown_signal(move || {
+            let stopping = stopping.clone();
+            async move { stopping.notified().await }
         })
-        .and_then(http)
-    })?;
-    Ok((server.run(), local_address))
+        .on_connect_ext(|connection: &GuardedConnection<T>, known| {
+            known.insert(connection.state());
+        })
+        .finish(app)
 }

@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::listen::listen;
+use super::notify::notified;
 use super::opening::{Opening, Seed};
 use super::stop;
 use super::watchdog;
@@ -32,6 +33,7 @@ use crate::http::{AppState, FailureLog, Limits, Readiness};
 use crate::openapi::route_labels;
 use crate::telemetry::metrics::{self, Metrics};
 use crate::telemetry::{LogWriter, Telemetry};
+use crate::tls::Tls;
 
 /// Threads that read the store; requests have workers of their own.
 const STORE_THREADS: usize = 2;
@@ -90,6 +92,8 @@ async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> 
     let period = config.cache.poll;
     let watching =
         period.map(|period| tokio::spawn(watch_changes(store.clone(), flags.clone(), period)));
+    let tls = config.tls.as_ref();
+    let tls = tls.map(|tls| Tls::start(tls, &mut registry)).transpose()?;
     let telemetry = Telemetry::start(&config.telemetry, &mut registry)?;
     let exposure_log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.log));
     let exposures = ExposureRecorder::start(
@@ -118,9 +122,10 @@ async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> 
     });
     let probing = Arc::clone(&guard);
     tokio::spawn(async move { probing.probe().await });
-    let (server, address) = listen(config.listen, config.workers, &state)
+    let (server, address) = listen(config.listen, config.workers, &state, tls)
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     log_listening(config, address);
+    let signals = notified(config.notify_socket.clone(), &state, signals);
     let serving = stop::serve_until(signals, server, &state, config.http.drain_delay);
     let ended = tokio::select! {
         ended = serving => ended,
@@ -175,19 +180,25 @@ fn log_start(config: &Config) {
     let directory = directory.map(|directory| directory.display().to_string());
     info!(store = config.store.display_name(), because = %config.store_origin, directory, "starting");
     for variable in &config.unknown_variables {
-        warn!(variable, "no setting has this variable");
+        let (variable, similar) = (&variable.name, variable.similar);
+        warn!(variable, similar, "no setting has this variable");
     }
 }
 
 /// Logs the address, and prints it without waiting for a reader of standard output.
 fn log_listening(config: &Config, address: SocketAddr) {
     info!(%address, workers = config.workers, store = config.store.display_name(), "listening");
+    let scheme = if config.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     let greeting = format!(
-        "flag-service serves http://{address} from the {}\n",
+        "flag-service serves {scheme}://{address} from the {}\n",
         config.store.display_name()
     );
     let hint = match config.demo {
-        Demo::On => format!("Try:\n  {}\n", demo::curl(address)),
+        Demo::On => format!("Try:\n  {}\n", demo::curl(scheme, address)),
         Demo::Off => String::new(),
     };
     let greet = move || {

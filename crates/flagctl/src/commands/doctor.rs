@@ -134,8 +134,8 @@ impl Doctor {
             }
         }
         for variable in context.sources.unknown_variables() {
-            let check = format!("variable {variable}");
-            let found = "no setting has this variable";
+            let check = format!("variable {}", variable.name);
+            let found = variable.to_string();
             self.checks.note(Status::Warning, check, found);
         }
     }

@@ -12,7 +12,7 @@ use crate::server::LINGER;
 use crate::server::watch::UseCheck;
 
 /// Timeout for a caller to send a head, or to read a piece of an answer.
-pub(super) const CALLER_TIMEOUT: Duration = Duration::from_millis(4_500);
+pub(in crate::server) const CALLER_TIMEOUT: Duration = Duration::from_millis(4_500);
 
 /// The same for a connection beyond the limit, also while it is idle.
 const EXTRA_TIMEOUT: Duration = Duration::from_secs(1);
