@@ -50,6 +50,12 @@ pub(crate) fn encode(batch: &ExposureBatch) -> (PreparedRows, Vec<Appended>) {
     (entries.finish(), results)
 }
 
+/// Encodes a batch and returns how many bytes its rows have, for `benches/exposures.rs`.
+pub fn encoded_bytes(batch: &ExposureBatch) -> usize {
+    let (rows, results) = encode(batch);
+    (0..results.len()).map(|row| rows.byte_len(row)).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use bigtable_rs::google::bigtable::v2::mutate_rows_request::Entry;

@@ -36,6 +36,8 @@ use flag_store::FAMILY;
 pub use crate::address::{in_brackets, is_host, is_host_and_port};
 pub use crate::connect_error::{ConnectError, CredentialsError};
 pub use crate::expiry::Expiry;
+#[doc(hidden)]
+pub use crate::exposure_entries::encoded_bytes;
 pub use crate::log::BigtableLog;
 pub use crate::settings::{BigtableSettings, Table};
 pub use crate::store::BigtableStore;

@@ -257,7 +257,8 @@ pub(crate) fn build(foreground: &mut Foreground) -> Result<PathBuf> {
     foreground.run(cargo().args(release).args(binaries))?;
     let bare = ["--example", "bare", "-p", "flag-service"];
     let fill = ["--example", "fill", "-p", "flag-store-embedded"];
-    foreground.run(cargo().args(release).args(bare).args(fill))?;
+    let sink = ["--example", "sink", "-p", "flag-store-bigtable"];
+    foreground.run(cargo().args(release).args(bare).args(fill).args(sink))?;
     Ok(Metadata::read()?.target_directory.join("release"))
 }
 
