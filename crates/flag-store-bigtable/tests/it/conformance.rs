@@ -240,11 +240,11 @@ mod on_bigtable {
         let long = "r".repeat(5_000);
         let ids = ["r-1", "r#2", "", "50%", "日本", &long];
         let created = Timestamp::parse("2026-11-21 10:00:00.123456").unwrap();
-        for (number, request_id) in ids.iter().cycle().take(600).enumerate() {
+        let ids = ids.iter().cycle().zip(outcomes.iter().cycle());
+        for (number, (request_id, outcome)) in ids.take(600).enumerate() {
             let instance = InstanceId::new(format!("A#{number}")).unwrap();
             let bucket = Bucket::new(u32::try_from(number * 170).unwrap());
-            let outcome = outcomes[number % outcomes.len()];
-            batch.push(outcome, request_id, &instance, bucket, created);
+            batch.push(*outcome, request_id, &instance, bucket, created);
         }
         batch
     }
