@@ -61,7 +61,7 @@ pub use crate::rows::{
 pub use crate::sql::{Pattern, TableNames, sql};
 pub use crate::store_error::{BoxError, StoreError};
 pub use crate::stored::{
-    FAMILY, Oddity, UnreadableRow, check_exposure, decode_metadata, decode_revision,
+    EntryText, FAMILY, Oddity, UnreadableRow, check_exposure, decode_metadata, decode_revision,
     encode_metadata, encode_revision,
 };
 pub use crate::survey::{FlagRow, Inspection, Projects};

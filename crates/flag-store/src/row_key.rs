@@ -7,7 +7,7 @@ use flag_model::{FlagKey, FlagName, FlagType, Invalid, ProjectName, Timestamp, q
 pub use self::exposure::flag_and_time;
 pub(crate) use self::exposure::{
     ExposureRowKey, check_exposure_key, encoded, exposure_key, exposure_prefix,
-    flag_of_exposure_prefix, instance_prefix,
+    flag_of_exposure_prefix, instance_prefix, push_exposure_key,
 };
 
 /// The two kinds of rows that a flag has.

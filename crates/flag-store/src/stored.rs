@@ -5,6 +5,7 @@
 //! everything odd about it can be reported.
 mod carried;
 mod exposure;
+mod exposure_parts;
 mod metadata;
 mod oddity;
 mod revision;
@@ -18,6 +19,7 @@ use flag_model::{FlagType, Invalid, InvalidPercent, InvalidRevision, Timestamp, 
 
 pub use self::exposure::check_exposure;
 pub(crate) use self::exposure::{decode_exposure, encode_exposure};
+pub use self::exposure_parts::EntryText;
 pub(crate) use self::metadata::read_metadata;
 pub use self::metadata::{decode_metadata, encode_metadata};
 pub use self::oddity::Oddity;

@@ -16,6 +16,9 @@ const FIELDS_BYTES: usize =
 /// What is between a flag and an instance in a key.
 const INSTANCE: &str = "#INSTANCEID#";
 
+/// What is between an instance and a request in a key.
+const REQUEST: &str = "#REQUESTID#";
+
 /// What the time takes in a key.
 const TIME_BYTES: usize = "1970-01-01 00:00:00.000000".len();
 
@@ -142,8 +145,21 @@ pub(crate) fn exposure_key(
     ];
     let bytes: usize = texts.map(str::len).iter().sum();
     let mut key = String::with_capacity(FIELDS_BYTES + bytes);
-    push_instance(&mut key, flag, instance);
-    push_encoded(&mut key, request_id);
+    push_flag(&mut key, flag);
+    push_exposure_key(&mut key, instance.as_str(), request_id, created)?;
+    Ok(key)
+}
+
+/// Completes a key that has the prefix of its flag; an error if it is longer than [`MAX_KEY_BYTES`].
+pub(crate) fn push_exposure_key(
+    key: &mut String,
+    instance: &str,
+    request_id: &str,
+    created: &str,
+) -> Result<(), Invalid> {
+    push_encoded(key, instance);
+    key.push_str(REQUEST);
+    push_encoded(key, request_id);
     key.push_str("#TIME#");
     key.push_str(created);
     if key.len() > MAX_KEY_BYTES {
@@ -154,13 +170,13 @@ pub(crate) fn exposure_key(
             expected,
         ));
     }
-    Ok(key)
+    Ok(())
 }
 
 fn push_instance(key: &mut String, flag: &FlagKey, instance: &InstanceId<'_>) {
     push_flag(key, flag);
     push_encoded(key, instance.as_str());
-    key.push_str("#REQUESTID#");
+    key.push_str(REQUEST);
 }
 
 fn push_flag(key: &mut String, flag: &FlagKey) {
