@@ -178,8 +178,8 @@ fn remove_slice(
 mod tests {
     use std::sync::Arc;
 
-    use flag_store::conformance::put;
     use flag_model::{FlagKey, FlagName, FlagType, ProjectName};
+    use flag_store::conformance::put;
     use flag_store::{
         Cells, Counted, CountsQuery, CountsScope, Minute, MinuteCounts, ReplicaId, Row, RowStore,
         Scan,
