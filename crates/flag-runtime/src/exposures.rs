@@ -4,6 +4,7 @@
 mod background;
 mod batch;
 mod chunk;
+mod counts;
 mod created_bounds;
 mod dedup;
 mod direct;
@@ -26,8 +27,10 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
+use tracing::warn;
 
 use self::chunk::ServedDecision;
+use self::counts::{Counts, CountsMetrics, CountsWriter};
 use self::dedup::{Dedup, Logged};
 use self::direct::Direct;
 use self::metrics::{EntryMetrics, WriteMetrics};
@@ -36,6 +39,7 @@ use self::writer::Writer;
 use crate::flags::{Current, Source};
 
 pub use self::background::exposure_runtime;
+pub use self::counts::COUNTS_RETENTION;
 pub use self::created_bounds::CreatedBounds;
 pub use self::dedup::DedupSettings;
 pub use self::expiry::expire_exposures;
@@ -76,14 +80,35 @@ pub struct ExposureRecorder {
     direct: Direct,
     created: CreatedBounds,
     metrics: EntryMetrics,
-    writing: Mutex<Option<Writing>>,
+    counts: Arc<Counts>,
+    /// The writer of exposures, then that of their counts.
+    writing: Mutex<Vec<Writing>>,
 }
 
-/// The running writer.
+/// A running writer.
 #[derive(Debug)]
 struct Writing {
     close: oneshot::Sender<()>,
     ended: JoinHandle<()>,
+}
+
+impl Writing {
+    fn start<W: Future<Output = ()> + Send + 'static>(
+        runtime: &Handle,
+        run: impl FnOnce(oneshot::Receiver<()>) -> W,
+    ) -> Self {
+        let (close, closing) = oneshot::channel();
+        let ended = runtime.spawn(run(closing));
+        Self { close, ended }
+    }
+
+    /// Waits until it has written everything, or the deadline.
+    async fn close(mut self, deadline: Instant) {
+        // The writer may have ended already.
+        let _ = self.close.send(());
+        let _ = timeout_at(deadline, &mut self.ended).await;
+        self.ended.abort();
+    }
 }
 
 impl ExposureRecorder {
@@ -97,14 +122,26 @@ impl ExposureRecorder {
     ) -> Self {
         let queue = Arc::new(Queue::new(settings.queue));
         metrics::register_queue(registry, Arc::clone(&queue));
+        let counts = Arc::new(Counts::new());
+        let (log, runtime) = background;
         let writer = Writer::new(
             Arc::clone(&queue),
-            background.0,
+            Arc::clone(&log),
             settings.format.clone(),
             WriteMetrics::register(registry),
+            Arc::clone(&counts),
         );
-        let (close, closing) = oneshot::channel();
-        let ended = background.1.spawn(writer.run(closing));
+        let counts_metrics = CountsMetrics::register(registry);
+        let counts_writer = CountsWriter::new(
+            Arc::clone(&counts),
+            log,
+            Arc::new(SystemClock),
+            counts_metrics,
+        );
+        let writing = vec![
+            Writing::start(runtime, |closing| writer.run(closing)),
+            Writing::start(runtime, |closing| counts_writer.run(closing)),
+        ];
         let metrics = EntryMetrics::register(registry);
         Self {
             recording: settings.recording,
@@ -113,7 +150,8 @@ impl ExposureRecorder {
             direct: Direct::new(direct, settings.format.clone(), Handle::current()),
             created: settings.created,
             metrics,
-            writing: Mutex::new(Some(Writing { close, ended })),
+            counts,
+            writing: Mutex::new(writing),
         }
     }
 
@@ -176,18 +214,20 @@ impl ExposureRecorder {
         self.metrics.invalid.inc_by(entries as u64);
     }
 
-    /// Writes all waiting exposures until the deadline, and stops the writer; returns how many were not written.
+    /// Writes all waiting exposures and their counts until the deadline, and stops the writers; returns how many exposures
+    /// were not written.
     pub async fn flush(&self, deadline: Instant) -> usize {
-        let writing = self
-            .writing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(Writing { close, mut ended }) = writing {
-            // The writer may have ended already.
-            let _ = close.send(());
-            let _ = timeout_at(deadline, &mut ended).await;
-            ended.abort();
+        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let writing = std::mem::take(&mut *writing);
+        for writing in writing {
+            writing.close(deadline).await;
+        }
+        let uncounted = self.counts.unwritten();
+        if uncounted > 0 {
+            warn!(
+                exposures = uncounted,
+                "stopped with counts of exposures that were not written"
+            );
         }
         self.queue.counts().pending
     }

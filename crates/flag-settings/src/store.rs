@@ -8,7 +8,9 @@ use flag_store::{ExposureLog, RowStore, StoreError};
 use flag_store_bigtable::{
     BigtableLog, BigtableSettings, BigtableStore, BigtableTables, ConnectError, is_host_and_port,
 };
-use flag_store_embedded::{EmbeddedLog, EmbeddedStore, OpenError, remove_exposures_before};
+use flag_store_embedded::{
+    EmbeddedLog, EmbeddedStore, OpenError, remove_counts_before, remove_exposures_before,
+};
 
 use crate::endpoint::{read_endpoint, suggest_address};
 use crate::environment::is_production;
@@ -146,6 +148,14 @@ impl StoreSettings {
     pub async fn remove_exposures_before(&self, time: &str) -> Result<usize, StoreError> {
         match self {
             Self::Embedded(directory) => remove_exposures_before(directory, time).await,
+            Self::Bigtable(_) => Ok(0),
+        }
+    }
+
+    /// Removes counts of exposures that were written before `time`, likewise.
+    pub async fn remove_counts_before(&self, time: &str) -> Result<usize, StoreError> {
+        match self {
+            Self::Embedded(directory) => remove_counts_before(directory, time).await,
             Self::Bigtable(_) => Ok(0),
         }
     }

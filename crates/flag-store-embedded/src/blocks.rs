@@ -67,7 +67,7 @@ fn add(
 }
 
 /// The number of a flag in the file, which it gets here if it has none.
-fn flag_id(transaction: &Transaction<'_>, prefix: &str) -> Result<i64, Failure> {
+pub(crate) fn flag_id(transaction: &Transaction<'_>, prefix: &str) -> Result<i64, Failure> {
     if let Some(id) = known_flag_id(transaction, prefix)? {
         return Ok(id);
     }

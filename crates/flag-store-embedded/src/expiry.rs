@@ -27,6 +27,10 @@ const LAST_OF_SLICE: &str = "SELECT max(key) FROM
 /// The oldest blocks by the order in which they were written, as far as they are old enough.
 const OLD_BLOCKS: &str = "SELECT id FROM (SELECT id, written FROM blocks ORDER BY id LIMIT ?1)
     WHERE written < unixepoch(CAST(?2 AS TEXT))";
+/// The oldest counts by the order in which they were written, as far as they are old enough.
+const REMOVE_COUNTS: &str = "DELETE FROM counts WHERE id IN (SELECT id FROM
+    (SELECT id, written FROM counts ORDER BY id LIMIT ?1)
+    WHERE written < unixepoch(CAST(?2 AS TEXT)))";
 const EXPOSURES: &str = "SELECT exposures FROM blocks WHERE id = ?1";
 
 /// How many blocks are removed in one transaction.
@@ -47,13 +51,7 @@ const HAS_TIMES: &str = "SELECT 1 FROM pragma_table_info('rows') WHERE name = 'w
 ///
 /// Reads all keys once, and shares the file with other processes. Creates no store.
 pub async fn remove_exposures_before(directory: &Path, time: &str) -> Result<usize, StoreError> {
-    let directory = directory.to_owned();
-    let opening = tokio::task::spawn_blocking(move || EmbeddedLog::existing(&directory));
-    let unavailable = |source: flag_store::BoxError| StoreError::Unavailable { source };
-    let log = opening
-        .await
-        .map_err(|error| unavailable(error.into()))?
-        .map_err(|error| unavailable(error.into()))?;
+    let log = opened(directory).await?;
     let mut removed = 0;
     loop {
         let time = time.as_bytes().to_vec();
@@ -76,6 +74,46 @@ pub async fn remove_exposures_before(directory: &Path, time: &str) -> Result<usi
         sleep(PAUSE).await;
     }
     log.close().await;
+    Ok(removed)
+}
+
+/// Removes the counts that were written before `time`, likewise; returns the number of their minutes.
+pub async fn remove_counts_before(directory: &Path, time: &str) -> Result<usize, StoreError> {
+    let log = opened(directory).await?;
+    let mut removed = 0;
+    loop {
+        let time = time.as_bytes().to_vec();
+        let minutes = log
+            .write(move |database| remove_counts(database, &time))
+            .await?;
+        if minutes == 0 {
+            break;
+        }
+        removed += minutes;
+        sleep(PAUSE).await;
+    }
+    log.close().await;
+    Ok(removed)
+}
+
+async fn opened(directory: &Path) -> Result<EmbeddedLog, StoreError> {
+    let directory = directory.to_owned();
+    let opening = tokio::task::spawn_blocking(move || EmbeddedLog::existing(&directory));
+    let unavailable = |source: flag_store::BoxError| StoreError::Unavailable { source };
+    let opened = opening.await.map_err(|error| unavailable(error.into()))?;
+    opened.map_err(|error| unavailable(error.into()))
+}
+
+/// Removes some counts, and gives back their pages; how many.
+fn remove_counts(database: &mut Database, time: &[u8]) -> Result<usize, Failure> {
+    if !schema::has_blocks(database.connection())? {
+        return Ok(0);
+    }
+    let connection = database.connection();
+    let removed = connection
+        .prepare_cached(REMOVE_COUNTS)?
+        .execute(params![SLICE, time])?;
+    give_back(connection)?;
     Ok(removed)
 }
 
@@ -107,7 +145,7 @@ fn remove_blocks(database: &mut Database, time: &[u8]) -> Result<Option<usize>, 
 }
 
 /// Gives pages without content back to the disk; only files that were made with `auto_vacuum` do.
-fn give_back(connection: &Connection) -> rusqlite::Result<()> {
+pub(crate) fn give_back(connection: &Connection) -> rusqlite::Result<()> {
     let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES_AT_ONCE})"))?;
     let mut pages = vacuum.query([])?;
     while pages.next()?.is_some() {}
@@ -140,8 +178,12 @@ fn remove_slice(
 mod tests {
     use std::sync::Arc;
 
+    use flag_model::{FlagKey, FlagName, FlagType, ProjectName};
     use flag_store::conformance::put;
-    use flag_store::{Cells, Row, RowStore, Scan};
+    use flag_store::{
+        Cells, Counted, CountsQuery, CountsScope, Minute, MinuteCounts, ReplicaId, Row, RowStore,
+        Scan,
+    };
     use tempfile::TempDir;
 
     use super::*;
@@ -206,6 +248,39 @@ mod tests {
         assert_eq!(keys(&flags).await.len(), rows.len());
         let again = remove_exposures_before(directory.path(), BETWEEN).await;
         assert_eq!(again.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn counts_that_were_written_long_ago_go_and_nothing_else() {
+        let directory = TempDir::new().unwrap();
+        let log = EmbeddedLog::open(directory.path()).unwrap();
+        let flag = FlagKey {
+            project: ProjectName::new("p").unwrap(),
+            flag_type: FlagType::Feature,
+            name: FlagName::new("f").unwrap(),
+        };
+        let minutes = (0..2_500).map(|minute| {
+            let mut counts = MinuteCounts::new(flag.clone(), Minute::from_number(minute));
+            counts.add(&Counted::Others, 1);
+            counts
+        });
+        let counts: Vec<_> = minutes.collect();
+        log.write_counts(ReplicaId(1), &counts).await.unwrap();
+        let remove = async || remove_counts_before(directory.path(), BETWEEN).await;
+        assert_eq!(remove().await.unwrap(), 0, "written just now");
+        let aged = format!("UPDATE counts SET written = unixepoch('{OLD}') WHERE minute < 2400");
+        run(&log, aged).await;
+        // Written again, it is new.
+        log.write_counts(ReplicaId(1), &counts[..1]).await.unwrap();
+        assert_eq!(remove().await.unwrap(), 2_399);
+        let query = CountsQuery {
+            of: CountsScope::Flag(&flag),
+            since: Minute::from_number(0),
+            until: Minute::from_number(9_999),
+        };
+        let left = log.counts(query).await.unwrap();
+        assert_eq!(left.len(), 101);
+        assert_eq!(left.first(), counts.first());
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use flag_model::Invalid;
 use flag_store::{BlockError, StoreError};
 use rusqlite::{ErrorCode, ffi};
 
@@ -29,6 +30,8 @@ pub(crate) enum Failure {
     Decode { key: String, source: DecodeError },
     #[error("block {block} is damaged")]
     Block { block: i64, source: BlockError },
+    #[error("counts of exposures are damaged")]
+    Counts(#[source] Invalid),
     #[error("the cursor is not one of this log")]
     Cursor,
     #[error(transparent)]
@@ -112,7 +115,7 @@ impl Failure {
             | Self::Locked
             | Self::DiskFull => Remedy::Retry,
             Self::Refused(_) | Self::Cursor => Remedy::GiveUp,
-            Self::Decode { .. } | Self::Block { .. } => Remedy::Repair,
+            Self::Decode { .. } | Self::Block { .. } | Self::Counts(_) => Remedy::Repair,
             Self::Sqlite(error) => remedy_of_sqlite(error),
         }
     }

@@ -11,6 +11,7 @@
 mod backup;
 mod blocks;
 mod cells;
+mod counts;
 mod create_file;
 mod database;
 mod directory;
@@ -32,7 +33,7 @@ mod stored;
 mod worker;
 
 pub use crate::backup::{BackupError, ExistingStore, back_up, restore};
-pub use crate::expiry::remove_exposures_before;
+pub use crate::expiry::{remove_counts_before, remove_exposures_before};
 pub use crate::idle_priority::run_at_idle_priority;
 pub use crate::log::EmbeddedLog;
 pub use crate::open_error::OpenError;

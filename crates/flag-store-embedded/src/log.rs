@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use flag_model::{InstanceId, ProjectName};
 use flag_store::{
-    Appended, Blocks, BoxFuture, Columns, Cursor, ExposureBatch, ExposureLog, ExposurePage,
-    ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures, NewestExposures, PAGE,
-    Row, RowStore, StoreError, instance_in_rows,
+    Appended, Blocks, BoxFuture, Columns, CountsQuery, Cursor, ExposureBatch, ExposureLog,
+    ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures,
+    MinuteCounts, NewestExposures, PAGE, ReplicaId, Row, RowStore, StoreError, instance_in_rows,
 };
 use rusqlite::TransactionBehavior;
 
 use crate::blocks::{self, ScopeOwned};
+use crate::counts::{self, QueryOwned};
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::open_error::OpenError;
@@ -209,6 +210,28 @@ impl ExposureLog for EmbeddedLog {
             }
             Ok(())
         })
+    }
+
+    /// One transaction for all of them.
+    fn write_counts<'a>(
+        &'a self,
+        replica: ReplicaId,
+        counts: &'a [MinuteCounts],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let counts = counts.to_vec();
+        let write = move |database: &mut Database| counts::write(database, replica, &counts);
+        Box::pin(self.0.file.write(self.0.timeout * BATCH_WAIT, write))
+    }
+
+    fn counts<'a>(
+        &'a self,
+        query: CountsQuery<'a>,
+    ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
+        let query = QueryOwned::from(query);
+        let read = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
+            counts::read(database, &query, is_wanted)
+        };
+        Box::pin(self.0.file.read(self.0.timeout, read))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

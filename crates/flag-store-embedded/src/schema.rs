@@ -24,10 +24,11 @@ const CREATE_CELLS: &str = "CREATE TABLE cells (key BLOB, name BLOB, value BLOB 
 const CREATE_EXPIRING: &str = "CREATE TABLE rows (key BLOB PRIMARY KEY, cells BLOB NOT NULL,
     written INTEGER NOT NULL DEFAULT (unixepoch())) WITHOUT ROWID";
 
-/// The version of files of exposures that have blocks.
+/// The version of files of exposures that have blocks and counts.
 const BLOCKS: i32 = 2;
 
 /// Blocks of exposures, each of one flag. A block is found by the batch that it came with, and by its newest exposure.
+/// Besides, the counts of a flag in a minute by one replica.
 const CREATE_BLOCKS: &str = "
     CREATE TABLE flags (id INTEGER PRIMARY KEY, prefix BLOB NOT NULL UNIQUE);
     CREATE TABLE blocks (id INTEGER PRIMARY KEY, flag INTEGER NOT NULL, batch BLOB NOT NULL,
@@ -35,7 +36,10 @@ const CREATE_BLOCKS: &str = "
         written INTEGER NOT NULL DEFAULT (unixepoch()), filter BLOB NOT NULL);
     CREATE UNIQUE INDEX blocks_by_batch ON blocks (batch, flag, oldest);
     CREATE INDEX blocks_by_time ON blocks (flag, newest, id, oldest);
-    CREATE TABLE block_data (block INTEGER PRIMARY KEY, data BLOB NOT NULL)";
+    CREATE TABLE block_data (block INTEGER PRIMARY KEY, data BLOB NOT NULL);
+    CREATE TABLE counts (id INTEGER PRIMARY KEY, flag INTEGER NOT NULL, minute INTEGER NOT NULL,
+        replica BLOB NOT NULL, cell BLOB NOT NULL, written INTEGER NOT NULL DEFAULT (unixepoch()),
+        UNIQUE (flag, minute, replica))";
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,13 +137,13 @@ pub(crate) fn set_up(connection: &mut Connection, contents: Contents) -> Result<
     Ok(transaction.commit()?)
 }
 
-/// Whether a file of exposures has blocks; one of an older release does not before something is appended to it.
+/// Whether a file of exposures has tables of blocks and counts; one of an older release does not before something is appended to it.
 pub(crate) fn has_blocks(connection: &Connection) -> rusqlite::Result<bool> {
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(version >= BLOCKS)
 }
 
-/// Makes the tables of blocks where an older release made the file of exposures; it refuses the file from then on.
+/// Makes the tables of blocks and counts where an older release made the file of exposures; it refuses the file from then on.
 pub(crate) fn add_blocks(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     if !has_blocks(transaction)? {
         transaction.execute_batch(CREATE_BLOCKS)?;

@@ -74,6 +74,10 @@ macro_rules! exposure_log_tests {
             a_scope_reaches_nobody_else,
             the_newest_come_first,
             an_instance_is_found_in_every_flag_and_deleted,
+            counts_of_replicas_are_added_up,
+            counts_written_again_replace_those_of_their_minute,
+            counts_are_read_by_flag_and_minute,
+            counts_are_no_exposures,
             the_log_is_pinged,
         }
     };

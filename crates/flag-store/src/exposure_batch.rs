@@ -182,6 +182,12 @@ impl ExposureBatch {
         self.entries.iter().map(|entry| self.entry(entry))
     }
 
+    /// What was served of its exposures, and when, in the order in which they were added.
+    pub fn served(&self) -> impl ExactSizeIterator<Item = (OutcomeIndex, Timestamp)> {
+        let entries = self.entries.iter();
+        entries.map(|entry| (entry.outcome, entry.created))
+    }
+
     /// Its exposures, in the order in which they were added.
     pub fn exposures(&self) -> impl Iterator<Item = Exposure<'_>> {
         self.entries().filter_map(|entry| self.exposure(entry))

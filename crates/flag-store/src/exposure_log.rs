@@ -10,6 +10,7 @@ use std::fmt;
 use flag_model::{FlagKey, InstanceId, ProjectName, Timestamp};
 
 use crate::exposure_batch::ExposureBatch;
+use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
 use crate::exposures::{ExposureRecord, WriteExposureError};
 use crate::forget::InstanceExposures;
 use crate::row_key::{exposure_prefix, instance_prefix, rows_prefix};
@@ -64,6 +65,21 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         &'a self,
         exposures: &'a InstanceExposures,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Sets the counts of a replica in these minutes, each replacing what it wrote for the flag and minute before.
+    ///
+    /// Writing them again changes nothing. After a failure some may be written.
+    fn write_counts<'a>(
+        &'a self,
+        replica: ReplicaId,
+        counts: &'a [MinuteCounts],
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The counts that a query asks for, added up over all replicas, by flag and minute.
+    fn counts<'a>(
+        &'a self,
+        query: CountsQuery<'a>,
+    ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>>;
 
     /// Makes sure that the log can be read.
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;

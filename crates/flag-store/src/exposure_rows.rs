@@ -4,7 +4,9 @@ use std::fmt;
 
 use flag_model::{InstanceId, ProjectName};
 
+use crate::counts_rows::{counts_in_rows, rows_of_counts};
 use crate::exposure_batch::ExposureBatch;
+use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
 use crate::exposure_log::{Appended, Cursor, ExposureLog, ExposurePage, ExposureScope};
 use crate::exposures::ExposureRecord;
 use crate::forget::{InstanceExposures, instance_in_rows};
@@ -14,7 +16,7 @@ use crate::store_error::StoreError;
 /// How many rows are deleted at once.
 const DELETED_AT_ONCE: usize = 500;
 
-/// A table of rows that are exposures, and nothing else; that makes it an [`ExposureLog`].
+/// A table of rows that are exposures, or counts of them; that makes it an [`ExposureLog`].
 pub trait ExposureRows: fmt::Debug + Send + Sync + 'static {
     /// The rows.
     fn rows(&self) -> &dyn RowStore;
@@ -91,6 +93,24 @@ impl<T: ExposureRows> ExposureLog for T {
             }
             Ok(())
         })
+    }
+
+    fn write_counts<'a>(
+        &'a self,
+        replica: ReplicaId,
+        counts: &'a [MinuteCounts],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let rows = rows_of_counts(replica, counts);
+            self.write_rows(&rows).await.into_iter().collect()
+        })
+    }
+
+    fn counts<'a>(
+        &'a self,
+        query: CountsQuery<'a>,
+    ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
+        Box::pin(counts_in_rows(self.rows(), query))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -7,8 +7,10 @@ mod append;
 mod clock;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod counts_rows;
 mod exposure_batch;
 mod exposure_block;
+mod exposure_counts;
 mod exposure_log;
 mod exposure_rows;
 mod exposures;
@@ -40,6 +42,9 @@ pub use crate::exposure_batch::{BatchEntry, BatchId, ExposureBatch, Outcome, Out
 pub use crate::exposure_block::{
     BLOCK_SPAN, BlockError, Blocks, ExposureBlock, decode_block, may_hold, without_instance,
 };
+pub use crate::exposure_counts::{
+    Counted, CountsQuery, CountsScope, CountsSum, MOST_ENTRIES, Minute, MinuteCounts, ReplicaId,
+};
 pub use crate::exposure_log::{
     Appended, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope, NewestExposures,
     PAGE,
@@ -54,7 +59,7 @@ pub use crate::newest::NewestRow;
 pub use crate::options::{RowOptions, Spelling};
 pub use crate::pages::{Pages, project_rows};
 pub use crate::presence::{FlagPrefix, Present};
-pub use crate::row_key::{FlagRowKey, RowType, flag_and_time};
+pub use crate::row_key::{FlagRowKey, RowType, flag_and_time, flag_of_exposure_prefix};
 pub use crate::rows::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,
 };

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use flag_model::{InstanceId, ProjectName};
 
 use crate::exposure_batch::ExposureBatch;
+use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
 use crate::exposure_log::{Appended, Cursor, ExposureLog, ExposurePage, ExposureScope};
 use crate::exposures::ExposureRecord;
 use crate::forget::InstanceExposures;
@@ -59,6 +60,8 @@ pub enum LogCall {
     Page,
     OfInstance,
     Delete,
+    WriteCounts(ReplicaId, Vec<MinuteCounts>),
+    Counts,
     Ping,
 }
 
@@ -359,6 +362,23 @@ impl ExposureLog for ScriptedLog {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let delete = async |store: &MemoryLog| store.delete(exposures).await;
         Box::pin(self.call(LogCall::Delete, delete))
+    }
+
+    fn write_counts<'a>(
+        &'a self,
+        replica: ReplicaId,
+        counts: &'a [MinuteCounts],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let write = async move |store: &MemoryLog| store.write_counts(replica, counts).await;
+        Box::pin(self.call(LogCall::WriteCounts(replica, counts.to_vec()), write))
+    }
+
+    fn counts<'a>(
+        &'a self,
+        query: CountsQuery<'a>,
+    ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
+        let counts = async move |store: &MemoryLog| store.counts(query).await;
+        Box::pin(self.call(LogCall::Counts, counts))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -59,6 +59,11 @@ impl Batch {
         }
     }
 
+    /// Returns the exposures.
+    pub(crate) fn exposures(&self) -> &ExposureBatch {
+        &self.exposures
+    }
+
     /// Returns the number of exposures.
     pub(crate) fn len(&self) -> usize {
         self.exposures.len()

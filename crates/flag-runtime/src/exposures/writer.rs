@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flag_store::{ExposureLog, StoreError};
+use flag_store::{Clock as _, ExposureLog, StoreError, SystemClock};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use super::batch::{Attempt, Batch};
 use super::chunk::CHUNK;
+use super::counts::Counts;
 use super::format::ExposureFormat;
 use super::metrics::WriteMetrics;
 use super::queue::{BatchResult, DrainMode, Queue};
@@ -44,6 +45,7 @@ pub(crate) struct Writer {
     log: Arc<dyn ExposureLog>,
     format: ExposureFormat,
     metrics: WriteMetrics,
+    counts: Arc<Counts>,
     calls: JoinSet<Attempt>,
     /// Failed batches, each with its own pause.
     failed: Vec<Batch>,
@@ -68,12 +70,14 @@ impl Writer {
         log: Arc<dyn ExposureLog>,
         format: ExposureFormat,
         metrics: WriteMetrics,
+        counts: Arc<Counts>,
     ) -> Self {
         Self {
             queue,
             log,
             format,
             metrics,
+            counts,
             calls: JoinSet::new(),
             failed: Vec::new(),
             failed_last: None,
@@ -134,6 +138,7 @@ impl Writer {
             && let Some(chunk) = self.queue.take(mode)
         {
             let batch = Batch::new(&chunk, &self.format);
+            self.counts.add(batch.exposures(), SystemClock.now());
             self.begin(batch);
         }
     }

@@ -11,8 +11,8 @@ use actix_web::web::Data;
 use anyhow::Context as _;
 use flag_model::Timestamp;
 use flag_runtime::{
-    BucketCache, ExposureRecorder, FlagCache, Snapshot, StoreGuard, expire_exposures,
-    exposure_runtime, watch_changes,
+    BucketCache, COUNTS_RETENTION, ExposureRecorder, FlagCache, Snapshot, StoreGuard,
+    expire_exposures, exposure_runtime, watch_changes,
 };
 use flag_settings::StoreSettings;
 use flag_store::{ExposureLog, FlagStore, RowStore, SystemClock};
@@ -152,12 +152,16 @@ fn start_expiry(config: &Config) {
     let StoreSettings::Embedded(_) = config.store else {
         return;
     };
-    let store = config.store.clone();
+    let (store, retention) = (config.store.clone(), config.exposures.retention);
     let remove = move |before: Timestamp| {
         let store = store.clone();
-        async move { store.remove_exposures_before(&before.to_string()).await }
+        let counts = before.saturating_add(retention.saturating_sub(COUNTS_RETENTION));
+        async move {
+            store.remove_counts_before(&counts.to_string()).await?;
+            store.remove_exposures_before(&before.to_string()).await
+        }
     };
-    tokio::spawn(expire_exposures(config.exposures.retention, remove));
+    tokio::spawn(expire_exposures(retention, remove));
 }
 
 /// Restores the snapshot, if one is configured, and keeps it up to date from now on.

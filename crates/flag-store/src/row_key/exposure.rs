@@ -90,8 +90,8 @@ pub(crate) fn exposure_prefix(flag: &FlagKey) -> String {
     key
 }
 
-/// The flag that such a beginning is of.
-pub(crate) fn flag_of_exposure_prefix(prefix: &str) -> Result<FlagKey, Invalid> {
+/// The flag whose exposures have keys that begin like this, see [`ExposureScope::flags`](crate::ExposureScope::flags).
+pub fn flag_of_exposure_prefix(prefix: &str) -> Result<FlagKey, Invalid> {
     let key = format!("{prefix}i#REQUESTID#r#TIME#1970-01-01 00:00:00");
     ExposureRowKey::decode(key.as_bytes()).map(|key| key.flag)
 }

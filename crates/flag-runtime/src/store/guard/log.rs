@@ -2,8 +2,9 @@
 
 use flag_model::{InstanceId, ProjectName};
 use flag_store::{
-    Appended, BoxFuture, Cursor, ExposureBatch, ExposureLog, ExposurePage, ExposureQuery,
-    ExposureRecord, ExposureScope, Insert, InstanceExposures, StoreError,
+    Appended, BoxFuture, CountsQuery, Cursor, ExposureBatch, ExposureLog, ExposurePage,
+    ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures, MinuteCounts,
+    ReplicaId, StoreError,
 };
 
 use super::super::deferred::NOT_YET;
@@ -72,6 +73,24 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
     fn delete<'a>(&'a self, _: &'a InstanceExposures) -> BoxFuture<'a, Result<(), StoreError>> {
         let source = "the guard of the store allows no deletion".into();
         Box::pin(std::future::ready(Err(StoreError::Refused { source })))
+    }
+
+    fn write_counts<'a>(
+        &'a self,
+        replica: ReplicaId,
+        counts: &'a [MinuteCounts],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let call = async move { self.store.opened()?.write_counts(replica, counts).await };
+        Box::pin(self.bounds.write_exposure(Operation::WriteBatch, call))
+    }
+
+    fn counts<'a>(
+        &'a self,
+        query: CountsQuery<'a>,
+    ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
+        let call = async move { self.store.opened()?.counts(query).await };
+        let timeout = self.bounds.scan_timeout(None);
+        Box::pin(self.bounds.read(Operation::Scan, timeout, call))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
