@@ -7,7 +7,7 @@ use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Invalid, Reason, Timest
 use crate::options::Spelling;
 use crate::rows::Row;
 use crate::store_error::StoreError;
-use crate::stored::{decode_exposure, encode_exposure};
+use crate::stored::{decode_exposure, encode_exposure, read_exposure};
 
 /// A decision that was served; what is `None` has no column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +75,22 @@ impl ExposureRecord {
     pub fn created(&self) -> Option<Timestamp> {
         let text = self.0.cells.get("CreatedTimestamp")?;
         Timestamp::parse(str::from_utf8(text).ok()?).ok()
+    }
+
+    /// The exposure that has this very record, and how its booleans are spelled; `None` if there is none.
+    pub fn exposure(&self) -> Option<(Exposure<'static>, Spelling)> {
+        let exposure = read_exposure(&self.0)?;
+        let spellings = [Spelling::Json, Spelling::Python].into_iter();
+        let mut same = spellings.filter(|&spelling| {
+            let row = exposure.row(spelling);
+            row.is_ok_and(|row| row == self.0)
+        });
+        same.next().map(|spelling| (exposure.clone(), spelling))
+    }
+
+    /// The rollout group that was served; empty if there is none.
+    pub fn group(&self) -> &[u8] {
+        self.0.cells.get("AssignedGroup").unwrap_or_default()
     }
 
     /// The first column whose cell differs between two records.

@@ -273,6 +273,7 @@ pub async fn the_newest_come_first<T: ExposureLog>(log: Log<T>) {
         of: ExposureScope::Flag(&subject),
         since: None,
         until: None,
+        group: None,
         limit: 3,
     };
     let newest = async |query| {
