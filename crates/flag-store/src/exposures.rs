@@ -136,3 +136,39 @@ pub enum WriteExposureError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+#[cfg(test)]
+mod tests {
+    use flag_model::{FlagName, FlagType, ProjectName};
+
+    use super::*;
+
+    #[test]
+    fn an_exposure_comes_back_from_its_record() {
+        let served = Exposure {
+            request_id: "r%".into(),
+            flag: Cow::Owned(FlagKey {
+                project: ProjectName::new("p").unwrap(),
+                flag_type: FlagType::Feature,
+                name: FlagName::new("f").unwrap(),
+            }),
+            instance: InstanceId::new("A#1").unwrap(),
+            value: Cow::Owned(FlagValue::Boolean(true)),
+            rollout_group: "treatment_1".into(),
+            reason: Some(Reason::Rollout),
+            bucket: Bucket::new(7),
+            revision: Some(Timestamp::UNIX_EPOCH),
+            from_cache: Some(false),
+            created: Timestamp::UNIX_EPOCH,
+        };
+        for booleans in [Spelling::Json, Spelling::Python] {
+            let record = served.record(booleans).unwrap();
+            assert_eq!(record.exposure(), Some((served.clone(), booleans)));
+        }
+        for (column, text) in [("Bucket", "007"), ("Added", "x"), ("InstanceID", "B")] {
+            let mut row = served.record(Spelling::Json).unwrap().row().clone();
+            row.cells.set(column, text);
+            assert_eq!(ExposureRecord::from(row).exposure(), None, "{column}");
+        }
+    }
+}

@@ -104,7 +104,7 @@ pub(crate) enum Command {
   flagctl exposures csr-assistant feature multi_step_api_router --instance A12345
   flagctl exposures csr-assistant feature multi_step_api_router --summary
   flagctl exposures csr-assistant feature multi_step_api_router -o ndjson > exposures.ndjson
-  flagctl exposures csr-assistant feature multi_step_api_router --follow  # until Ctrl-C")]
+  flagctl exposures csr-assistant feature multi_step_api_router --follow  # needs Ctrl-C")]
     Exposures(ExposuresArgs),
     /// Delete the exposures of an instance id, and show which override lists name it; no flag is changed
     #[command(after_help = "Examples:

@@ -219,7 +219,7 @@ pub(crate) fn find(connection: &Connection, key: &[u8]) -> Result<Option<Exposur
         id,
         prefix: prefix.to_owned(),
     };
-    let created = created.unix_micros();
+    let (at, created) = (created, created.unix_micros());
     let mut record = None;
     walk(connection, &flag, (i64::MAX, i64::MAX), |found| {
         if found.newest < created {
@@ -228,7 +228,9 @@ pub(crate) fn find(connection: &Connection, key: &[u8]) -> Result<Option<Exposur
         if found.oldest <= created
             && let Some(batch) = read(connection, &flag, found.id, None)?
         {
-            record = records(&batch, None).find(|record| record.key() == key);
+            let same_time = batch.entries().filter(|entry| entry.created == at);
+            let mut same_time = same_time.filter_map(|entry| self::record(&batch, entry));
+            record = same_time.find(|record| record.key() == key);
         }
         Ok(match record {
             Some(_) => ControlFlow::Break(()),

@@ -133,12 +133,8 @@ async fn upgraded(context: &Context, directory: &Path) -> Result<String, Failure
         bytes_after,
         ..
     } = upgraded;
-    let left = match left {
-        0 => String::new(),
-        left => format!("; {left} stay as they are"),
-    };
     Ok(format!(
-        "{copied} exposures copied{left}; {bytes_before} bytes before, {bytes_after} now"
+        "exposures copied: {copied}, left as rows: {left}; bytes before: {bytes_before}, now: {bytes_after}"
     ))
 }
 
