@@ -3,6 +3,8 @@
 //! A row for each block and its filter in one table, which is what a search reads, and the exposures in another. A block is
 //! written once; only forgetting an instance changes it.
 
+mod copy;
+mod follow;
 mod read;
 
 use flag_model::InstanceId;
@@ -14,12 +16,14 @@ use crate::failure::Failure;
 use crate::rows::begin;
 use crate::schema;
 
+pub(crate) use self::copy::{copy_rows, per_block, read_rows};
+pub(crate) use self::follow::logged_after;
 pub(crate) use self::read::{ScopeOwned, find, holding, newest_in_blocks, of_instance, page};
 
 const ADD_FLAG: &str = "INSERT INTO flags (prefix) VALUES (?1) ON CONFLICT DO NOTHING";
 const FLAG: &str = "SELECT id FROM flags WHERE prefix = ?1";
-const ADD: &str = "INSERT INTO blocks (flag, batch, oldest, newest, exposures, filter)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
+const ADD: &str = "INSERT INTO blocks (flag, batch, oldest, newest, exposures, filter, written)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, coalesce(?7, unixepoch())) ON CONFLICT DO NOTHING";
 const ADD_DATA: &str = "INSERT INTO block_data (block, data) VALUES (?1, ?2)";
 const CHANGE: &str =
     "UPDATE blocks SET oldest = ?2, newest = ?3, exposures = ?4, filter = ?5 WHERE id = ?1";
@@ -38,16 +42,18 @@ pub(crate) fn append(
     let transaction = begin(database)?;
     schema::add_blocks(&transaction)?;
     for block in blocks {
-        add(&transaction, batch, block)?;
+        add_written(&transaction, batch, block, None)?;
     }
     Ok(transaction.commit()?)
 }
 
-fn add(
+/// Adds a block that was written at a time, in seconds since 1970, or now; whether it is new.
+fn add_written(
     transaction: &Transaction<'_>,
     batch: BatchId,
     block: &ExposureBlock,
-) -> Result<(), Failure> {
+    written: Option<i64>,
+) -> Result<bool, Failure> {
     let flag = flag_id(transaction, &block.flag)?;
     let exposures = i64::try_from(block.exposures).unwrap_or(i64::MAX);
     let added = transaction.prepare_cached(ADD)?.execute(params![
@@ -57,13 +63,14 @@ fn add(
         block.newest.unix_micros(),
         exposures,
         block.filter,
+        written,
     ])?;
     if added == 1 {
         let id = transaction.last_insert_rowid();
         let mut add_data = transaction.prepare_cached(ADD_DATA)?;
         add_data.execute(params![id, block.bytes])?;
     }
-    Ok(())
+    Ok(added == 1)
 }
 
 /// The number of a flag in the file, which it gets here if it has none.

@@ -24,9 +24,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The last key of the next rows after a key.
 const LAST_OF_SLICE: &str = "SELECT max(key) FROM
     (SELECT key FROM rows WHERE key > ?1 ORDER BY key LIMIT ?2)";
-/// The oldest blocks by the order in which they were written, as far as they are old enough.
-const OLD_BLOCKS: &str = "SELECT id FROM (SELECT id, written FROM blocks ORDER BY id LIMIT ?1)
-    WHERE written < unixepoch(CAST(?2 AS TEXT))";
+/// The oldest blocks, as far as they are old enough; a block of a clock that was fast holds up no other.
+const OLD_BLOCKS: &str = "SELECT id FROM blocks
+    WHERE written < unixepoch(CAST(?2 AS TEXT)) ORDER BY written LIMIT ?1";
 /// The oldest counts by the order in which they were written, as far as they are old enough.
 const REMOVE_COUNTS: &str = "DELETE FROM counts WHERE id IN (SELECT id FROM
     (SELECT id, written FROM counts ORDER BY id LIMIT ?1)
@@ -45,7 +45,6 @@ const REMOVE: &str =
 /// In files from before rows had a time of their own: by the time in their keys, text of the same width.
 const REMOVE_BY_KEY: &str = "DELETE FROM rows WHERE key > ?1 AND key <= ?2
     AND length(key) >= length(?3) AND substr(key, -length(?3)) < ?3";
-const HAS_TIMES: &str = "SELECT 1 FROM pragma_table_info('rows') WHERE name = 'written'";
 
 /// Removes every exposure that was written before `time`, `YYYY-MM-DD HH:MM:SS.ffffff` in UTC; returns their number.
 ///
@@ -144,12 +143,15 @@ fn remove_blocks(database: &mut Database, time: &[u8]) -> Result<Option<usize>, 
     Ok(Some(removed))
 }
 
-/// Gives pages without content back to the disk; only files that were made with `auto_vacuum` do.
-pub(crate) fn give_back(connection: &Connection) -> rusqlite::Result<()> {
+/// Gives some pages without content back to the disk, and returns how many; only files that were made with `auto_vacuum`
+/// do.
+pub(crate) fn give_back(connection: &Connection) -> Result<u32, Failure> {
+    let count = || connection.pragma_query_value(None, "page_count", |row| row.get::<_, u32>(0));
+    let before = count()?;
     let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES_AT_ONCE})"))?;
     let mut pages = vacuum.query([])?;
     while pages.next()?.is_some() {}
-    Ok(())
+    Ok(before.saturating_sub(count()?))
 }
 
 /// Expires the next rows after a key; returns the last key and the number of removed rows.
@@ -164,7 +166,7 @@ fn remove_slice(
         .prepare_cached(LAST_OF_SLICE)?
         .query_row(params![after, SLICE], |row| row.get(0))?;
     let Some(last) = last else { return Ok(None) };
-    let has_times = transaction.prepare_cached(HAS_TIMES)?.exists([])?;
+    let has_times = schema::has_times(&transaction)?;
     let remove = if has_times { REMOVE } else { REMOVE_BY_KEY };
     let removed = transaction
         .prepare_cached(remove)?

@@ -30,6 +30,7 @@ mod schema;
 mod separate_cells;
 mod store;
 mod stored;
+mod upgrade;
 mod worker;
 
 pub use crate::backup::{BackupError, ExistingStore, back_up, restore};
@@ -38,3 +39,4 @@ pub use crate::idle_priority::run_at_idle_priority;
 pub use crate::log::EmbeddedLog;
 pub use crate::open_error::OpenError;
 pub use crate::store::{DEFAULT_TIMEOUT, EmbeddedStore};
+pub use crate::upgrade::{FreeSpace, LogUpgrade, upgrade_log};

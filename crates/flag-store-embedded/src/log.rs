@@ -64,6 +64,15 @@ impl EmbeddedLog {
         Self(self.0.with_timeout(timeout))
     }
 
+    /// Runs a job that only reads.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let work = |database: &Database, _: &dyn Fn() -> bool| work(database);
+        self.0.file.read(self.0.timeout, work).await
+    }
+
     /// Runs a job that writes.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
@@ -137,6 +146,19 @@ impl ExposureLog for EmbeddedLog {
         let (of, after) = (ScopeOwned::from(of), after.cloned());
         let page = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
             blocks::page(database, &of, after.as_ref(), limit, is_wanted)
+        };
+        Box::pin(self.0.file.read(self.0.timeout, page))
+    }
+
+    /// Reads the blocks that were added, and the rows that were written since a minute before the cursor.
+    fn logged_after<'a>(
+        &'a self,
+        of: ExposureScope<'a>,
+        after: Option<&'a Cursor>,
+    ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
+        let (of, after) = (ScopeOwned::from(of), after.cloned());
+        let page = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
+            blocks::logged_after(database, &of, after.as_ref(), is_wanted)
         };
         Box::pin(self.0.file.read(self.0.timeout, page))
     }

@@ -172,7 +172,8 @@ fn understood(
     }
 }
 
-fn decoded(key: &[u8], stored: &[u8], columns: Columns<'_>) -> Result<Cells, Failure> {
+/// The cells of a row whose cells are stored together.
+pub(crate) fn decoded(key: &[u8], stored: &[u8], columns: Columns<'_>) -> Result<Cells, Failure> {
     cells::decode(stored, columns).map_err(|garbled| Failure::garbled(key, garbled))
 }
 

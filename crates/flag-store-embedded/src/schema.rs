@@ -27,7 +27,8 @@ const CREATE_EXPIRING: &str = "CREATE TABLE rows (key BLOB PRIMARY KEY, cells BL
 /// The version of files of exposures that have blocks and counts.
 const BLOCKS: i32 = 2;
 
-/// Blocks of exposures, each of one flag. A block is found by the batch that it came with, and by its newest exposure.
+/// Blocks of exposures, each of one flag. A block is found by the batch that it came with, by its newest exposure, and by
+/// when it was written, in seconds since 1970.
 /// Besides, the counts of a flag in a minute by one replica.
 const CREATE_BLOCKS: &str = "
     CREATE TABLE flags (id INTEGER PRIMARY KEY, prefix BLOB NOT NULL UNIQUE);
@@ -36,6 +37,7 @@ const CREATE_BLOCKS: &str = "
         written INTEGER NOT NULL DEFAULT (unixepoch()), filter BLOB NOT NULL);
     CREATE UNIQUE INDEX blocks_by_batch ON blocks (batch, flag, oldest);
     CREATE INDEX blocks_by_time ON blocks (flag, newest, id, oldest);
+    CREATE INDEX blocks_by_age ON blocks (written);
     CREATE TABLE block_data (block INTEGER PRIMARY KEY, data BLOB NOT NULL);
     CREATE TABLE counts (id INTEGER PRIMARY KEY, flag INTEGER NOT NULL, minute INTEGER NOT NULL,
         replica BLOB NOT NULL, cell BLOB NOT NULL, written INTEGER NOT NULL DEFAULT (unixepoch()),
@@ -141,6 +143,12 @@ pub(crate) fn set_up(connection: &mut Connection, contents: Contents) -> Result<
 pub(crate) fn has_blocks(connection: &Connection) -> rusqlite::Result<bool> {
     let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(version >= BLOCKS)
+}
+
+/// Whether the rows of a file of exposures say when they were written; those of old files do not.
+pub(crate) fn has_times(connection: &Connection) -> rusqlite::Result<bool> {
+    let times = "SELECT 1 FROM pragma_table_info('rows') WHERE name = 'written'";
+    connection.prepare_cached(times)?.exists([])
 }
 
 /// Makes the tables of blocks and counts where an older release made the file of exposures; it refuses the file from then on.

@@ -73,6 +73,8 @@ macro_rules! exposure_log_tests {
             pages_follow_each_other_without_a_gap,
             a_scope_reaches_nobody_else,
             the_newest_come_first,
+            the_newest_of_a_group_are_of_that_group,
+            what_is_logged_is_followed_once,
             an_instance_is_found_in_every_flag_and_deleted,
             counts_of_replicas_are_added_up,
             counts_written_again_replace_those_of_their_minute,

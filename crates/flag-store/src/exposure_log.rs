@@ -11,6 +11,7 @@ use flag_model::{FlagKey, InstanceId, ProjectName, Timestamp};
 
 use crate::exposure_batch::ExposureBatch;
 use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
+use crate::exposure_recent::Recent;
 use crate::exposures::{ExposureRecord, WriteExposureError};
 use crate::forget::InstanceExposures;
 use crate::row_key::{exposure_prefix, instance_prefix, rows_prefix};
@@ -107,6 +108,30 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         })
     }
 
+    /// Records that were logged after a cursor, each once: some of them, or none if there are none. Without a cursor none,
+    /// and where to begin. There is always a next cursor.
+    ///
+    /// Unless the backend can do better, a call reads all records of its scope, and what is logged more than ten minutes
+    /// after newer ones is left out.
+    fn logged_after<'a>(
+        &'a self,
+        of: ExposureScope<'a>,
+        after: Option<&'a Cursor>,
+    ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
+        Box::pin(async move {
+            let mut recent = Recent::new(after);
+            let mut page_after = None;
+            loop {
+                let page = self.page(of, page_after.as_ref(), PAGE).await?;
+                recent.extend(page.records);
+                page_after = page.next;
+                if page_after.is_none() {
+                    return Ok(recent.into_page());
+                }
+            }
+        })
+    }
+
     /// The newest records that a query asks for, the newest first. Reads all records of its scope, unless the backend can
     /// do better.
     fn newest<'a>(
@@ -182,6 +207,8 @@ pub struct ExposureQuery<'a> {
     pub since: Option<Timestamp>,
     /// Served before this time.
     pub until: Option<Timestamp>,
+    /// Of this rollout group.
+    pub group: Option<&'a str>,
     /// The most exposures to return.
     pub limit: usize,
 }
@@ -191,6 +218,7 @@ pub struct ExposureQuery<'a> {
 pub struct NewestExposures {
     since: Option<Timestamp>,
     until: Option<Timestamp>,
+    group: Option<String>,
     limit: usize,
     found: BTreeMap<(Reverse<Option<Timestamp>>, Vec<u8>), ExposureRecord>,
 }
@@ -201,6 +229,7 @@ impl NewestExposures {
         Self {
             since: query.since,
             until: query.until,
+            group: query.group.map(str::to_owned),
             limit: query.limit,
             found: BTreeMap::new(),
         }
@@ -216,6 +245,12 @@ impl NewestExposures {
             None => self.since.is_none() && self.until.is_none(),
         };
         is_within && (self.found.len() < self.limit || self.oldest() <= Some(created))
+    }
+
+    /// Whether exposures of a rollout group are among them.
+    pub fn wants_group(&self, group: &[u8]) -> bool {
+        let wanted = self.group.as_deref().map(str::as_bytes);
+        wanted.is_none_or(|wanted| wanted == group)
     }
 
     /// Whether there are enough newer than this time, or it is too old.
@@ -244,7 +279,7 @@ impl NewestExposures {
     /// Adds a record if it is among them; of two with the same key the first stays.
     pub fn add(&mut self, record: ExposureRecord) {
         let created = record.created();
-        if !self.wants(created) {
+        if !self.wants(created) || !self.wants_group(record.group()) {
             return;
         }
         let key = (Reverse(created), record.key().to_vec());

@@ -12,6 +12,7 @@ mod exposure_batch;
 mod exposure_block;
 mod exposure_counts;
 mod exposure_log;
+mod exposure_recent;
 mod exposure_rows;
 mod exposures;
 mod flags;
@@ -49,6 +50,7 @@ pub use crate::exposure_log::{
     Appended, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope, NewestExposures,
     PAGE,
 };
+pub use crate::exposure_recent::key_hash;
 pub use crate::exposure_rows::{ExposureRows, page_of_rows};
 pub use crate::exposures::{Exposure, ExposureRecord, StoredExposure, WriteExposureError};
 pub use crate::flags::{FlagEntry, FlagStore, ReadError};

@@ -18,6 +18,7 @@ mod compare;
 mod confirm;
 mod context;
 mod copy;
+mod distinct;
 mod environment;
 mod equivalence;
 mod exit_code;

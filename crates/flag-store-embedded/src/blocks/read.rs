@@ -31,9 +31,17 @@ const SPAN: i64 = BLOCK_SPAN.as_micros() as i64;
 pub(crate) struct ScopeOwned {
     /// The names of the flags.
     flags: Scan,
-    instance: Option<InstanceId<'static>>,
+    pub(super) instance: Option<InstanceId<'static>>,
     /// The keys of rows.
-    rows: Scan,
+    pub(super) rows: Scan,
+}
+
+impl ScopeOwned {
+    /// Whether a flag of this name is of it.
+    pub(super) fn has_flag(&self, prefix: &[u8]) -> bool {
+        let Scan { start, end, .. } = &self.flags;
+        prefix >= start.as_slice() && end.as_deref().is_none_or(|end| prefix < end)
+    }
 }
 
 impl From<ExposureScope<'_>> for ScopeOwned {
@@ -50,9 +58,9 @@ impl From<ExposureScope<'_>> for ScopeOwned {
 }
 
 /// A flag that has blocks.
-struct Flag {
-    id: i64,
-    prefix: String,
+pub(super) struct Flag {
+    pub(super) id: i64,
+    pub(super) prefix: String,
 }
 
 /// A block, and when its exposures were served, in microseconds.
@@ -186,7 +194,12 @@ pub(crate) fn newest_in_blocks(
             }
             if let Some(batch) = read(connection, &flag, found.id, of.instance.as_ref())? {
                 let entries = entries_of(&batch, of.instance.as_ref());
-                let entries = entries.filter(|entry| newest.wants(Some(entry.created)));
+                let entries = entries.filter(|entry| {
+                    newest.wants(Some(entry.created))
+                        && batch.outcome(entry.outcome).is_some_and(|outcome| {
+                            newest.wants_group(outcome.rollout_group.as_bytes())
+                        })
+                });
                 let wanted: Vec<_> = entries.collect();
                 newest.extend(wanted.into_iter().filter_map(|entry| record(&batch, entry)));
             }
@@ -212,7 +225,7 @@ pub(crate) fn find(connection: &Connection, key: &[u8]) -> Result<Option<Exposur
         id,
         prefix: prefix.to_owned(),
     };
-    let created = created.unix_micros();
+    let (at, created) = (created, created.unix_micros());
     let mut record = None;
     walk(
         connection,
@@ -225,7 +238,9 @@ pub(crate) fn find(connection: &Connection, key: &[u8]) -> Result<Option<Exposur
             if found.oldest <= created
                 && let Some(batch) = read(connection, &flag, found.id, None)?
             {
-                record = records(&batch, None).find(|record| record.key() == key);
+                let same_time = batch.entries().filter(|entry| entry.created == at);
+                let mut same_time = same_time.filter_map(|entry| self::record(&batch, entry));
+                record = same_time.find(|record| record.key() == key);
             }
             Ok(match record {
                 Some(_) => ControlFlow::Break(()),
@@ -349,7 +364,7 @@ fn walk(
 }
 
 /// The exposures of a block; `None` if it holds none of an instance, or has expired meanwhile.
-fn read(
+pub(super) fn read(
     connection: &Connection,
     flag: &Flag,
     block: i64,
@@ -373,7 +388,7 @@ fn read(
 }
 
 /// The records of a block, the last one first.
-fn records<'a>(
+pub(super) fn records<'a>(
     batch: &'a ExposureBatch,
     instance: Option<&'a InstanceId<'static>>,
 ) -> impl Iterator<Item = ExposureRecord> + 'a {

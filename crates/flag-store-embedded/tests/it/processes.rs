@@ -19,7 +19,7 @@ const DIRECTORY: &str = "FLAG_TEST_DIRECTORY";
 const REPORT: &str = "report: ";
 
 /// A process of our own, killed when it is no longer wanted.
-struct Child {
+pub(crate) struct Child {
     process: process::Child,
     stdin: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
@@ -28,6 +28,11 @@ struct Child {
 impl Child {
     /// Starts the test of that name in a process of its own.
     fn start(test: &str, directory: &Path) -> Self {
+        Self::start_test(test, directory)
+    }
+
+    /// Starts a test of any module in a process of its own.
+    pub(crate) fn start_test(test: &str, directory: &Path) -> Self {
         let mut process = Command::new(env::current_exe().unwrap())
             .args(["--exact", &format!("processes::{test}"), "--nocapture"])
             .env(DIRECTORY, directory)
@@ -45,7 +50,7 @@ impl Child {
     }
 
     /// The next report, `None` when there will be no more.
-    fn report(&mut self) -> Option<String> {
+    pub(crate) fn report(&mut self) -> Option<String> {
         self.lines.find_map(|line| {
             let line = line.unwrap();
             let (_, report) = line.split_once(REPORT)?;
@@ -58,7 +63,7 @@ impl Child {
     }
 
     /// The end of a process that nothing can delay or tidy up (SIGKILL).
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
@@ -81,15 +86,15 @@ impl Drop for Child {
 }
 
 /// The directory, if this process is a child.
-fn directory_of_child() -> Option<PathBuf> {
+pub(crate) fn directory_of_child() -> Option<PathBuf> {
     env::var_os(DIRECTORY).map(PathBuf::from)
 }
 
-fn report(text: &str) {
+pub(crate) fn report(text: &str) {
     println!("{REPORT}{text}");
 }
 
-fn wait_for_go() {
+pub(crate) fn wait_for_go() {
     io::stdin().read_line(&mut String::new()).unwrap();
 }
 

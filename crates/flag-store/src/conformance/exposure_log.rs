@@ -11,7 +11,7 @@ use flag_model::{
 use super::row;
 use crate::exposure_batch::{BatchId, ExposureBatch};
 use crate::exposure_counts::{Counted, CountsQuery, CountsScope, Minute, MinuteCounts, ReplicaId};
-use crate::exposure_log::{ExposureLog, ExposureQuery, ExposureScope};
+use crate::exposure_log::{Cursor, ExposureLog, ExposureQuery, ExposureScope};
 use crate::exposure_rows::ExposureRows;
 use crate::exposures::{Exposure, ExposureRecord, StoredExposure, WriteExposureError};
 use crate::options::Spelling;
@@ -256,6 +256,92 @@ pub async fn a_scope_reaches_nobody_else<T: ExposureLog>(log: Log<T>) {
     }
 }
 
+pub async fn the_newest_of_a_group_are_of_that_group<T: ExposureLog>(log: Log<T>) {
+    let subject = flag_named("f");
+    let groups = ["control", "treatment_1"];
+    let batch: Vec<_> = (0..20)
+        .map(|second| Exposure {
+            rollout_group: groups[usize::try_from(second).unwrap() % 2].into(),
+            ..exposure(
+                &subject,
+                "A",
+                ["a", "b"][usize::try_from(second).unwrap() % 2],
+                second,
+            )
+        })
+        .collect();
+    append(&*log, &batch).await;
+    let alone = Exposure {
+        rollout_group: "control".into(),
+        ..exposure(&subject, "A", "alone", 30)
+    };
+    log.insert(&alone.record(Spelling::Json).unwrap())
+        .await
+        .unwrap();
+    let query = ExposureQuery {
+        of: ExposureScope::Flag(&subject),
+        since: None,
+        until: None,
+        group: Some("control"),
+        limit: 3,
+    };
+    let found = log.newest(query).await.unwrap();
+    assert!(found.iter().all(|record| record.group() == b"control"));
+    let times = found.iter().map(ExposureRecord::created);
+    let expected = [30, 18, 16].map(|second| Some(at(second)));
+    assert_eq!(times.collect::<Vec<_>>(), expected);
+}
+
+/// What was logged since the last call, until there is nothing more.
+async fn followed(
+    log: &dyn ExposureLog,
+    of: ExposureScope<'_>,
+    cursor: &mut Option<Cursor>,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    loop {
+        let page = log.logged_after(of, cursor.as_ref()).await.unwrap();
+        assert!(page.next.is_some());
+        *cursor = page.next;
+        if page.records.is_empty() {
+            return requests(&found);
+        }
+        found.extend(page.records);
+    }
+}
+
+pub async fn what_is_logged_is_followed_once<T: ExposureLog>(log: Log<T>) {
+    let [subject, other] = [flag_named("f"), flag_named("g")];
+    append(&*log, &[exposure(&subject, "A", "before", 100)]).await;
+    let sent = exposure(&subject, "A", "sent-before", 100);
+    log.insert(&sent.record(Spelling::Json).unwrap())
+        .await
+        .unwrap();
+    let (of_flag, id) = (ExposureScope::Flag(&subject), instance("B"));
+    let of_one = ExposureScope::Instance(&subject, &id);
+    let [mut all, mut one] = [None, None];
+    assert_eq!(followed(&*log, of_flag, &mut all).await, [""; 0]);
+    assert_eq!(followed(&*log, of_one, &mut one).await, [""; 0]);
+    let batch = [
+        exposure(&other, "A", "other", 101),
+        exposure(&subject, "A", "a", 101),
+        exposure(&subject, "B", "b", 102),
+    ];
+    append(&*log, &batch).await;
+    let sent = exposure(&subject, "B", "sent", 103);
+    log.insert(&sent.record(Spelling::Json).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(followed(&*log, of_flag, &mut all).await, ["a", "b", "sent"]);
+    assert_eq!(followed(&*log, of_one, &mut one).await, ["b", "sent"]);
+    assert_eq!(followed(&*log, of_flag, &mut all).await, [""; 0]);
+    // One that was served before others that are shown already.
+    append(&*log, &[exposure(&subject, "C", "late", 99)]).await;
+    assert_eq!(followed(&*log, of_flag, &mut all).await, ["late"]);
+    assert_eq!(followed(&*log, of_one, &mut one).await, [""; 0]);
+    assert_eq!(followed(&*log, of_flag, &mut all).await, [""; 0]);
+}
+
 pub async fn the_newest_come_first<T: ExposureLog>(log: Log<T>) {
     let subject = flag_named("f");
     let ids: Vec<String> = (0..1_200).map(|number| format!("{number:04}")).collect();
@@ -274,6 +360,7 @@ pub async fn the_newest_come_first<T: ExposureLog>(log: Log<T>) {
         of: ExposureScope::Flag(&subject),
         since: None,
         until: None,
+        group: None,
         limit: 3,
     };
     let newest = async |query| {

@@ -108,9 +108,7 @@ impl Digits {
 
 #[cfg(test)]
 mod tests {
-    use flag_model::{
-        Bucket, FlagKey, FlagName, FlagType, InstanceId, ProjectName, Reason, Timestamp,
-    };
+    use flag_model::{Bucket, FlagKey, FlagName, InstanceId, ProjectName, Reason, Timestamp};
     use proptest::prelude::*;
 
     use super::*;
