@@ -10,8 +10,8 @@ mod flags;
 mod store;
 
 pub use crate::exposures::{
-    CreatedBounds, DedupSettings, ExposureFormat, ExposureRecorder, ExposureSettings, Recording,
-    expire_exposures, exposure_runtime,
+    CreatedBounds, DedupSettings, ExposureFormat, ExposureRecorder, ExposureSettings, Overflow,
+    QueueFull, RecordLater, Recorded, Recording, expire_exposures, exposure_runtime,
 };
 pub use crate::flags::{
     BucketCache, BucketCacheSettings, CacheError, CacheStats, Current, FlagCache,

@@ -27,3 +27,4 @@ pub use crate::setting::{Origin, Setting};
 pub use crate::sources::Sources;
 pub use crate::store::{OpenStoreError, StoreSettings};
 pub use crate::table_names::TableNameSettings;
+pub use flag_store_embedded::WriterPriority;
