@@ -1,6 +1,6 @@
 //! Exposures: served decisions are written in the background; entries from clients are written while the client waits.
 //!
-//! Recording never blocks and never fails a request.
+//! Recording takes no lock for longer than a copy of an exposure. When the queue is full, [`Overflow`] says what happens.
 mod background;
 mod batch;
 mod chunk;
@@ -11,9 +11,12 @@ mod direct;
 mod expiry;
 mod format;
 mod metrics;
+mod overflow;
 mod queue;
+mod recorded;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,7 +37,7 @@ use self::counts::{Counts, CountsMetrics, CountsWriter};
 use self::dedup::{Dedup, Logged};
 use self::direct::Direct;
 use self::metrics::{EntryMetrics, WriteMetrics};
-use self::queue::Queue;
+use self::queue::{Pushed, Queue};
 use self::writer::Writer;
 use crate::flags::{Current, Source};
 
@@ -44,6 +47,8 @@ pub use self::created_bounds::CreatedBounds;
 pub use self::dedup::DedupSettings;
 pub use self::expiry::expire_exposures;
 pub use self::format::ExposureFormat;
+pub use self::overflow::Overflow;
+pub use self::recorded::{QueueFull, RecordLater, Recorded};
 
 /// How exposures are recorded.
 #[derive(Clone, Debug)]
@@ -52,6 +57,8 @@ pub struct ExposureSettings {
     pub recording: Recording,
     /// The most exposures that wait to be written.
     pub queue: usize,
+    /// What happens to further ones.
+    pub overflow: Overflow,
     /// When equal answers are logged only once.
     pub dedup: DedupSettings,
     /// Valid times of entries from clients.
@@ -120,7 +127,7 @@ impl ExposureRecorder {
         settings: &ExposureSettings,
         registry: &mut Registry,
     ) -> Self {
-        let queue = Arc::new(Queue::new(settings.queue));
+        let queue = Arc::new(Queue::new(settings.queue, settings.overflow));
         metrics::register_queue(registry, Arc::clone(&queue));
         let counts = Arc::new(Counts::new());
         let (log, runtime) = background;
@@ -155,34 +162,46 @@ impl ExposureRecorder {
         }
     }
 
-    /// Records a served decision.
+    /// Records a served decision; the answer may be given once it is [`Recorded`].
+    ///
+    /// # Errors
+    ///
+    /// The queue is full, and the answer must wait for room.
     pub fn record(
         &self,
         request_id: &str,
         instance: &InstanceId<'_>,
         decision: &Decision<'_>,
         current: &Current,
-    ) {
+    ) -> Result<Recorded, RecordLater<'_>> {
         if self.recording == Recording::Off {
-            return;
+            return Ok(Recorded::NOT_AN_EXPOSURE);
         }
-        let created = SystemClock.now();
-        let push = || {
-            self.queue.push(ServedDecision {
-                request_id,
-                instance,
-                flag: Arc::clone(current.entry()),
-                decision: decision.into(),
-                from_cache: current.source != Source::Store,
-                created,
-            })
+        let served = ServedDecision {
+            request_id,
+            instance: instance.as_str(),
+            flag: current.entry(),
+            decision: decision.into(),
+            from_cache: current.source != Source::Store,
+            created: SystemClock.now(),
         };
-        let Some(dedup) = &self.dedup else {
-            push();
-            return;
+        let push = || self.queue.push(served);
+        let logged = match &self.dedup {
+            None => match push() {
+                Pushed::Full => return Err(RecordLater::new(self, served.into(), None)),
+                Pushed::Accepted | Pushed::Dropped => return Ok(Recorded::DONE),
+            },
+            Some(dedup) => {
+                dedup.log_once(current, instance, decision.treatment, served.created, push)
+            }
         };
-        if dedup.log_once(current, instance, decision.treatment, created, push) == Logged::Before {
-            self.metrics.deduplicated.inc();
+        match logged {
+            Logged::Full(answer) => Err(RecordLater::new(self, served.into(), Some(answer))),
+            Logged::Now | Logged::Dropped => Ok(Recorded::DONE),
+            Logged::Before => {
+                self.metrics.deduplicated.inc();
+                Ok(Recorded::DONE)
+            }
         }
     }
 

@@ -11,7 +11,8 @@ mod store;
 
 pub use crate::exposures::{
     COUNTS_RETENTION, CreatedBounds, DedupSettings, ExposureFormat, ExposureRecorder,
-    ExposureSettings, Recording, expire_exposures, exposure_runtime,
+    ExposureSettings, Overflow, QueueFull, RecordLater, Recorded, Recording, expire_exposures,
+    exposure_runtime,
 };
 pub use crate::flags::{
     BucketCache, BucketCacheSettings, CacheError, CacheStats, Current, FlagCache,

@@ -10,6 +10,7 @@ use crate::database::Database;
 use crate::failure::Failure;
 use crate::file_state::FileState;
 use crate::group_commit::GroupCommit;
+use crate::idle_priority::WriterPriority;
 use crate::open_error::OpenError;
 use crate::open_files::Closing;
 use crate::rows::{self, Write};
@@ -25,19 +26,32 @@ pub(crate) struct DataFile {
 
 impl DataFile {
     /// Opens or creates a file, and starts its threads.
-    pub(crate) fn open(path: PathBuf, contents: Contents) -> Result<Self, OpenError> {
+    pub(crate) fn open(
+        path: PathBuf,
+        contents: Contents,
+        priority: WriterPriority,
+    ) -> Result<Self, OpenError> {
         let writer = Database::writer(&path, contents)?;
-        Self::start(path, contents, writer)
+        Self::start(path, contents, priority, writer)
     }
 
     /// Opens an existing file, and starts its threads.
-    pub(crate) fn existing(path: PathBuf, contents: Contents) -> Result<Self, OpenError> {
+    pub(crate) fn existing(
+        path: PathBuf,
+        contents: Contents,
+        priority: WriterPriority,
+    ) -> Result<Self, OpenError> {
         let writer = Database::existing(&path, contents)?;
-        Self::start(path, contents, writer)
+        Self::start(path, contents, priority, writer)
     }
 
-    fn start(path: PathBuf, contents: Contents, writer: Database) -> Result<Self, OpenError> {
-        let state = FileState::open(path, contents, writer)?;
+    fn start(
+        path: PathBuf,
+        contents: Contents,
+        priority: WriterPriority,
+        writer: Database,
+    ) -> Result<Self, OpenError> {
+        let state = FileState::open(path, contents, priority, writer)?;
         Ok(Self {
             state: Arc::new(state),
             group: Arc::default(),

@@ -35,7 +35,7 @@ mod worker;
 
 pub use crate::backup::{BackupError, ExistingStore, back_up, restore};
 pub use crate::expiry::{remove_counts_before, remove_exposures_before};
-pub use crate::idle_priority::run_at_idle_priority;
+pub use crate::idle_priority::{WriterPriority, run_at_idle_priority};
 pub use crate::log::EmbeddedLog;
 pub use crate::open_error::OpenError;
 pub use crate::store::{DEFAULT_TIMEOUT, EmbeddedStore};

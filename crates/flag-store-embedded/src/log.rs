@@ -15,13 +15,14 @@ use crate::blocks::{self, ScopeOwned};
 use crate::counts::{self, QueryOwned};
 use crate::database::Database;
 use crate::failure::Failure;
+use crate::idle_priority::WriterPriority;
 use crate::open_error::OpenError;
 use crate::rows::{self, Write};
 use crate::schema::Contents;
 use crate::store::EmbeddedStore;
 use crate::stored::StoredRow;
 
-/// How many times the timeout of other calls a batch gets: its thread runs at idle priority, and a retry would only
+/// How many times the timeout of other calls a batch gets: its thread may run at idle priority, and a retry would only
 /// lengthen the queue.
 const BATCH_WAIT: u32 = 6;
 
@@ -33,19 +34,25 @@ const DELETE: &str = "DELETE FROM rows WHERE key = ?1";
 /// Exposures in a local file.
 ///
 /// Like [`EmbeddedStore`], with two differences: an acknowledged exposure survives the end of the process, but not always
-/// a power loss; and the writing thread runs at idle priority.
+/// a power loss; and the writing thread runs at idle priority unless it is opened otherwise.
 #[derive(Clone, Debug)]
 pub struct EmbeddedLog(EmbeddedStore);
 
 impl EmbeddedLog {
-    /// Opens the file `exposures.db` in a directory; creates it if it never existed. Blocks.
+    /// Opens the file `exposures.db` in a directory, with a writing thread at idle priority; creates it if it never existed.
+    /// Blocks.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        EmbeddedStore::open_file(directory, Contents::Exposures).map(Self)
+        Self::open_at(WriterPriority::Idle, directory)
+    }
+
+    /// Likewise, with a writing thread at this priority.
+    pub fn open_at(priority: WriterPriority, directory: &Path) -> Result<Self, OpenError> {
+        EmbeddedStore::open_file(directory, Contents::Exposures, priority).map(Self)
     }
 
     /// Opens the existing file in a directory. Blocks.
     pub fn existing(directory: &Path) -> Result<Self, OpenError> {
-        EmbeddedStore::existing_file(directory, Contents::Exposures).map(Self)
+        EmbeddedStore::existing_file(directory, Contents::Exposures, WriterPriority::Idle).map(Self)
     }
 
     /// Whether there is an `exposures.db` in a directory. An error if it is gone and its write-ahead log is left.

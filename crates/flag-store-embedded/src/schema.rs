@@ -82,12 +82,6 @@ impl Contents {
         }
     }
 
-    /// Whether its writer runs at idle priority: usually no caller waits for an exposure to be
-    /// written.
-    pub(crate) fn runs_at_idle_priority(self) -> bool {
-        self == Self::Exposures
-    }
-
     fn create_table(self) -> &'static str {
         match self {
             Self::Flags => CREATE_ROWS,

@@ -19,6 +19,7 @@ on_both_stores!(
     an_entry_is_stored_before_the_answer,
     a_list_has_a_result_for_each_entry,
     what_is_logged_is_never_rewritten,
+    an_entry_never_changes_what_the_service_logged,
     hashed_ids_are_the_same_in_every_row,
 );
 
@@ -372,6 +373,37 @@ async fn what_is_logged_is_never_rewritten(store: TestStore) {
             .await,
         3
     );
+}
+
+async fn an_entry_never_changes_what_the_service_logged(store: TestStore) {
+    let service = Service::start_with(&store, &["--demo"], &[]);
+    let request_id = ask(&service, "A12345").await;
+    until_written(&service).await;
+    let log = logged(&store, &provider()).await;
+    let [served] = &*log else {
+        panic!("{log:?}");
+    };
+    let mut same = entry("A12345");
+    same["request_id"] = json!(request_id);
+    same["created_time"] = json!(served.created);
+    same["reason"] = json!(served.reason);
+    same["revision"] = json!(served.revision);
+    same["cache_flag"] = json!(served.from_cache.as_deref() == Some("true"));
+    let mut other = same.clone();
+    other["flag_value"] = json!("openai");
+    let (status, told) = post(&service, &other).await;
+    assert_eq!((status, &told["code"]), (400, &json!("invalid_request")));
+    let detail = told["detail"].as_str().unwrap();
+    assert!(detail.contains("already logged"), "{detail}");
+    let list = json!([other, same]);
+    let (status, told) = post(&service, &list).await;
+    let results = [&told["results"][0]["status"], &told["results"][1]["status"]];
+    assert_eq!(
+        (status, results),
+        (200, [&json!("refused"), &json!("stored")]),
+        "{told}"
+    );
+    assert_eq!(logged(&store, &provider()).await, log);
 }
 
 async fn hashed_ids_are_the_same_in_every_row(store: TestStore) {

@@ -36,8 +36,10 @@ pub(crate) struct Batch {
 /// The result of one attempt to write a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Attempt {
-    /// Times of the exposures that were written.
-    pub(crate) written: Vec<Timestamp>,
+    /// How many exposures were written.
+    pub(crate) written: usize,
+    /// When the first of them was served, which is the oldest as far as one chunk goes.
+    pub(crate) oldest: Option<Timestamp>,
     /// How many were invalid, and never sent.
     pub(crate) invalid: usize,
     /// How many the store refused, and why it refused the first of them.
@@ -100,7 +102,10 @@ impl Batch {
         let (mut failed, mut problem) = (Vec::new(), None);
         for (index, result) in results.into_iter().enumerate() {
             match result {
-                Ok(()) => attempt.written.extend(self.exposures.created(index)),
+                Ok(()) => {
+                    attempt.written += 1;
+                    attempt.oldest = attempt.oldest.or_else(|| self.exposures.created(index));
+                }
                 Err(WriteExposureError::Store(error @ StoreError::Refused { .. })) => {
                     attempt.refused.get_or_insert((0, error)).0 += 1;
                 }

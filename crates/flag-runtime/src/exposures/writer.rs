@@ -168,7 +168,7 @@ impl Writer {
     fn end_attempt(&mut self, attempt: Attempt) {
         let refused = attempt.refused.as_ref().map_or(0, |(rows, _)| *rows);
         self.queue.finish(BatchResult {
-            written: attempt.written.len() as u64,
+            written: attempt.written as u64,
             invalid: attempt.invalid as u64,
             refused: refused as u64,
         });

@@ -202,7 +202,7 @@ impl Entry {
 }
 
 impl Current {
-    pub(super) fn new(entry: Arc<Entry>, source: Source) -> Self {
+    pub(crate) fn new(entry: Arc<Entry>, source: Source) -> Self {
         Self { entry, source }
     }
 

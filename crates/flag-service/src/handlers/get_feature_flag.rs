@@ -11,7 +11,7 @@ use flag_api::{
 };
 use flag_model::{FlagKey, FlagName, FlagType, InstanceId, Invalid, ProjectName};
 use flag_rollout::{Decision, decide_with};
-use flag_runtime::{Current, FlagKeyRef, Source};
+use flag_runtime::{Current, FlagKeyRef, RecordLater, Recorded, Source};
 
 use crate::http::{ApiError, RequestContext};
 
@@ -30,7 +30,7 @@ pub(super) async fn get_feature_flag(context: &RequestContext) -> Result<HttpRes
     match target {
         Target::Fresh(current) => {
             context.state.flags.count_hit();
-            Ok(respond(context, &instance, &current))
+            respond(context, &instance, &current).await
         }
         // In a box, as it is rare and large, and the server moves this future.
         Target::Other(flag) => Box::pin(fetch_and_respond(context, &instance, &flag)).await,
@@ -118,16 +118,51 @@ async fn fetch_and_respond(
     };
     let was_read = |current: &Current| current.source == Source::Store;
     let current = context.trace.read(read, was_read, ApiError::code).await?;
-    Ok(respond(context, instance, &current))
+    respond(context, instance, &current).await
 }
 
-/// Decides, records and encodes.
-fn respond(context: &RequestContext, instance: &InstanceId<'_>, current: &Current) -> HttpResponse {
+/// Decides, records and encodes. Ready at once, unless the exposure waits for room in its queue.
+async fn respond(
+    context: &RequestContext,
+    instance: &InstanceId<'_>,
+    current: &Current,
+) -> Result<HttpResponse, ApiError> {
     let buckets = &context.state.buckets;
     let decision = decide_with(current, instance, |format, instance| {
         buckets.bucket(format, instance)
     });
-    record(context, instance, &decision, current);
+    let recorded = match record(context, instance, &decision, current) {
+        Ok(recorded) => recorded,
+        // In a box, as it is rare and the server moves this future.
+        Err(later) => Box::pin(later.wait()).await?,
+    };
+    Ok(encode(context, instance, &decision, current, recorded))
+}
+
+/// Logs a decision; a HEAD request is not an exposure.
+fn record<'a>(
+    context: &'a RequestContext,
+    instance: &InstanceId<'_>,
+    decision: &Decision<'_>,
+    current: &Current,
+) -> Result<Recorded, RecordLater<'a>> {
+    if *context.request.method() == Method::HEAD {
+        return Ok(Recorded::NOT_AN_EXPOSURE);
+    }
+    let exposures = &context.state.exposures;
+    exposures.record(context.id.as_str(), instance, decision, current)
+}
+
+/// Counts and traces a recorded decision, and encodes it.
+fn encode(
+    context: &RequestContext,
+    instance: &InstanceId<'_>,
+    decision: &Decision<'_>,
+    current: &Current,
+    _: Recorded,
+) -> HttpResponse {
+    context.state.metrics.decisions.count(decision.reason);
+    context.trace.decided(current.flag(), decision);
     let json = reply::write(
         context.id.as_str(),
         instance,
@@ -142,22 +177,6 @@ fn respond(context: &RequestContext, instance: &InstanceId<'_>, current: &Curren
         response.headers_mut().insert(name, value);
     }
     response
-}
-
-/// Counts, traces and logs a decision; a HEAD request is not an exposure.
-fn record(
-    context: &RequestContext,
-    instance: &InstanceId<'_>,
-    decision: &Decision<'_>,
-    current: &Current,
-) {
-    let state = &context.state;
-    state.metrics.decisions.count(decision.reason);
-    context.trace.decided(current.flag(), decision);
-    if *context.request.method() != Method::HEAD {
-        let id = context.id.as_str();
-        state.exposures.record(id, instance, decision, current);
-    }
 }
 
 fn invalid(name: &'static str) -> impl Fn(Invalid) -> Parameter {

@@ -54,7 +54,8 @@ pub(crate) fn run(config: &Config, log_writer: &LogWriter) -> anyhow::Result<()>
         .worker_threads(STORE_THREADS)
         .enable_all()
         .build()?;
-    let background = exposure_runtime()?;
+    let priority = config.exposures.overflow.writer_priority();
+    let background = exposure_runtime(priority)?;
     let served = runtime.block_on(serve(config, log_writer, background.handle()));
     // Calls to the store that have not ended must not delay the end.
     runtime.shutdown_background();
@@ -72,7 +73,8 @@ async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> 
     let settings = config.store.clone();
     let settings = settings.with_read_deadline(config.cache.flags.deadline);
     let seed = (config.demo == Demo::On).then_some(demo::fill as Seed);
-    let (stores, mut opening) = Opening::begin(settings, seed, background.clone());
+    let priority = config.exposures.overflow.writer_priority();
+    let (stores, mut opening) = Opening::begin(settings, seed, background.clone(), priority);
     let guard = StoreGuard::new(stores.rows, config.cache.guard(), &mut registry);
     let guard = Arc::new(guard);
     let store = FlagStore::new(
