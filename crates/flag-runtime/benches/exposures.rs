@@ -42,7 +42,7 @@ fn main() {
                 let pipeline = Pipeline::start(&runtime, 2 * EXPOSURES);
                 let before = processor_time("/proc/thread-self");
                 pipeline.record(&current, &ids);
-                processor_time("/proc/thread-self") - before
+                processor_time("/proc/thread-self").saturating_sub(before)
             };
             (0..times).map(run).sum()
         });
@@ -54,7 +54,7 @@ fn main() {
                 let before = time_of_all_threads();
                 pipeline.record(&current, &ids);
                 pipeline.flush();
-                time_of_all_threads() - before
+                time_of_all_threads().saturating_sub(before)
             };
             (0..times).map(run).sum()
         });

@@ -174,3 +174,31 @@ async fn a_request_that_waits_is_answered_when_the_service_stops() {
     assert!(service.ended().success());
     assert_eq!(requests(&store).await.len(), 3);
 }
+
+/// The scheduling policies of the threads that write exposures; 5 is `SCHED_IDLE` (`man proc_pid_stat`).
+#[cfg(target_os = "linux")]
+fn policies(service: &Service) -> Vec<String> {
+    let threads = fs::read_dir(format!("/proc/{}/task", service.id())).unwrap();
+    let stats = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("stat")));
+    let policies = stats.filter_map(|stat| {
+        let stat = stat.unwrap();
+        let (name, fields) = stat.split_once('(')?.1.rsplit_once(") ")?;
+        let is_writer = ["exposures", "exposures-write"].contains(&name);
+        is_writer.then(|| fields.split(' ').nth(38).unwrap().to_owned())
+    });
+    policies.collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn exposures_step_back_for_requests_unless_requests_wait_for_them() {
+    for (overflow, policy) in [("drop", "5"), ("wait", "0")] {
+        let store = TestStore::embedded();
+        let variables = [("FLAG_EXPOSURE_OVERFLOW", overflow)];
+        let service = Service::start_with(&store, &["--demo"], &variables);
+        let reply = service.ask(PROJECT, "data", "llm_provider", "A").await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        until_written(&service).await;
+        assert_eq!(policies(&service), [policy, policy], "{overflow}");
+    }
+}

@@ -9,7 +9,7 @@ use flag_store::{BatchId, ExposureBatch, Outcome};
 use super::format::ExposureFormat;
 use crate::flags::Entry;
 
-/// The most exposures in one chunk; chosen with `cargo bench -p flag-runtime --bench exposures`.
+/// The most exposures in one chunk; `cargo bench -p flag-runtime --bench exposures` shows what they cost.
 pub(crate) const CHUNK: usize = 2_000;
 
 /// The most bytes of texts and values in one chunk.

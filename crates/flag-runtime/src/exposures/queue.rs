@@ -401,7 +401,7 @@ mod tests {
     #[test]
     fn produced_is_written_and_dropped_and_pending() {
         check_law(Overflow::Drop);
-        check_law(Overflow::Wait(Duration::from_secs(60)));
+        check_law(Overflow::Wait(Duration::from_mins(1)));
     }
 
     fn check_law(overflow: Overflow) {
@@ -466,7 +466,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_is_served_in_order_and_before_who_comes_later() {
-        let queue = Queue::new(2, Overflow::Wait(Duration::from_secs(60)));
+        let queue = Queue::new(2, Overflow::Wait(Duration::from_mins(1)));
         let decided = decided();
         for instance in ["A1", "A2"] {
             assert_eq!(queue.push(served(&decided, instance)), Pushed::Accepted);

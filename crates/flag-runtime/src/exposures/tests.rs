@@ -401,9 +401,12 @@ async fn a_request_that_is_gone_keeps_no_place() {
 async fn deduplication_remembers_an_answer_that_waited_and_none_that_was_refused() {
     let is_stuck = Arc::new(AtomicBool::new(true));
     let stuck = Arc::clone(&is_stuck);
-    let store = Scripted::new(move |_, _| match stuck.load(Ordering::Relaxed) {
-        true => unavailable(),
-        false => Ok(()),
+    let store = Scripted::new(move |_, _| {
+        if stuck.load(Ordering::Relaxed) {
+            unavailable()
+        } else {
+            Ok(())
+        }
     });
     let log = waiting_recorder(&store, 1, Duration::from_hours(1));
     let current = current();
