@@ -23,6 +23,9 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// How long a call may take: reading the rows of a slow disk.
 const LONG: Duration = Duration::from_secs(60);
 
+/// How long the last step waits for a process that opens or closes the file at the same moment.
+const SHORT: Duration = Duration::from_secs(1);
+
 /// The result of an upgrade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogUpgrade {
@@ -127,6 +130,7 @@ async fn copy(log: &EmbeddedLog, progress: impl Fn(usize)) -> Result<(usize, usi
 fn shrink(file: &Path) -> Result<FreeSpace, Failure> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
+    connection.busy_timeout(SHORT)?;
     let vacuum: i32 = connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
     if vacuum != 0 {
         return Ok(FreeSpace::GivenBack);
@@ -138,7 +142,8 @@ fn shrink(file: &Path) -> Result<FreeSpace, Failure> {
     }
     connection.pragma_update(None, "auto_vacuum", "incremental")?;
     let written = connection.execute_batch("VACUUM").map_err(Failure::from);
-    set_journal(&connection, "wal")?;
+    // Whoever opens the file next does the same.
+    let _ = set_journal(&connection, "wal");
     match written {
         Ok(()) => Ok(FreeSpace::GivenBack),
         Err(Failure::DiskFull) => Ok(FreeSpace::DiskFull),

@@ -28,13 +28,13 @@ pub(crate) struct Child {
 impl Child {
     /// Starts the test of that name in a process of its own.
     fn start(test: &str, directory: &Path) -> Self {
-        Self::start_test(test, directory)
+        Self::start_test(&format!("processes::{test}"), directory)
     }
 
     /// Starts a test of any module in a process of its own.
     pub(crate) fn start_test(test: &str, directory: &Path) -> Self {
         let mut process = Command::new(env::current_exe().unwrap())
-            .args(["--exact", &format!("processes::{test}"), "--nocapture"])
+            .args(["--exact", test, "--nocapture"])
             .env(DIRECTORY, directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
