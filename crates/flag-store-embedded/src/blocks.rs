@@ -25,6 +25,7 @@ const FLAG: &str = "SELECT id FROM flags WHERE prefix = ?1";
 const ADD: &str = "INSERT INTO blocks (flag, batch, oldest, newest, exposures, filter, written)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, coalesce(?7, unixepoch())) ON CONFLICT DO NOTHING";
 const ADD_DATA: &str = "INSERT INTO block_data (block, data) VALUES (?1, ?2)";
+const ADD_SPAN: &str = "UPDATE flags SET span = ?2 WHERE id = ?1 AND span < ?2";
 const CHANGE: &str =
     "UPDATE blocks SET oldest = ?2, newest = ?3, exposures = ?4, filter = ?5 WHERE id = ?1";
 const CHANGE_DATA: &str = "UPDATE block_data SET data = ?2 WHERE block = ?1";
@@ -69,6 +70,10 @@ fn add_written(
         let id = transaction.last_insert_rowid();
         let mut add_data = transaction.prepare_cached(ADD_DATA)?;
         add_data.execute(params![id, block.bytes])?;
+        let span = block.newest.unix_micros() - block.oldest.unix_micros();
+        transaction
+            .prepare_cached(ADD_SPAN)?
+            .execute([flag, span])?;
     }
     Ok(added == 1)
 }

@@ -31,11 +31,12 @@ const BLOCKS: i32 = 2;
 /// when it was written, in seconds since 1970.
 /// Besides, the counts of a flag in a minute by one replica.
 const CREATE_BLOCKS: &str = "
-    CREATE TABLE flags (id INTEGER PRIMARY KEY, prefix BLOB NOT NULL UNIQUE);
+    CREATE TABLE flags (id INTEGER PRIMARY KEY, prefix BLOB NOT NULL UNIQUE,
+        span INTEGER NOT NULL DEFAULT 0);
     CREATE TABLE blocks (id INTEGER PRIMARY KEY, flag INTEGER NOT NULL, batch BLOB NOT NULL,
         oldest INTEGER NOT NULL, newest INTEGER NOT NULL, exposures INTEGER NOT NULL,
         written INTEGER NOT NULL DEFAULT (unixepoch()), filter BLOB NOT NULL);
-    CREATE UNIQUE INDEX blocks_by_batch ON blocks (batch, flag, oldest);
+    CREATE UNIQUE INDEX blocks_by_batch ON blocks (batch, flag);
     CREATE INDEX blocks_by_time ON blocks (flag, newest, id, oldest);
     CREATE INDEX blocks_by_age ON blocks (written);
     CREATE TABLE block_data (block INTEGER PRIMARY KEY, data BLOB NOT NULL);

@@ -9,12 +9,11 @@ mod format;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::collections::HashMap;
 
 use flag_model::{FlagKey, InstanceId, Invalid, Timestamp};
 
-use crate::exposure_batch::{BatchEntry, BatchId, ExposureBatch, OutcomeIndex};
+use crate::exposure_batch::{BatchId, ExposureBatch, OutcomeIndex};
 use crate::row_key::{check_exposure_key, exposure_prefix, flag_of_exposure_prefix};
 
 pub use self::filter::may_hold;
@@ -46,36 +45,29 @@ pub struct Blocks {
     pub results: Vec<Result<(), Invalid>>,
 }
 
-/// No block spans more time than this, so that the one that holds an exposure is found by the time of the exposure.
-///
-/// Times are counted from 1970, and a batch is divided where a multiple of it lies.
-pub const BLOCK_SPAN: Duration = Duration::from_mins(10);
-
-/// The flag of a block within its batch, and the time that it spans.
-type Part = (usize, i64);
-
 impl ExposureBatch {
-    /// The batch as blocks, without the exposures whose keys would be too long. Equal batches have equal blocks, and of one flag
-    /// no two with the same [`oldest`](ExposureBlock::oldest).
+    /// The batch as blocks, without the exposures whose keys would be too long.
     pub fn blocks(&self) -> Blocks {
         let flags = Flags::of(self);
         let mut results = Vec::with_capacity(self.len());
-        let mut parts: BTreeMap<Part, Vec<BatchEntry<'_>>> = BTreeMap::new();
+        let mut entries = vec![Vec::new(); flags.count];
         for entry in self.entries() {
-            let flag = flags.index(entry.outcome);
-            let (Some(outcome), Some(flag)) = (self.outcome(entry.outcome), flag) else {
+            let (Some(outcome), Some(flag)) =
+                (self.outcome(entry.outcome), flags.index(entry.outcome))
+            else {
                 results.push(Ok(()));
                 continue;
             };
             let checked = check_exposure_key(&outcome.flag, entry.instance, entry.request_id);
-            if checked.is_ok() {
-                let part = parts.entry((flag, span(entry.created)));
-                part.or_default().push(entry);
+            if checked.is_ok()
+                && let Some(entries) = entries.get_mut(flag)
+            {
+                entries.push(entry);
             }
             results.push(checked);
         }
-        let blocks = parts.values();
-        let blocks = blocks.filter_map(|entries| format::encode(self, entries));
+        let entries = entries.into_iter().filter(|entries| !entries.is_empty());
+        let blocks = entries.filter_map(|entries| format::encode(self, &entries));
         Blocks {
             blocks: blocks.collect(),
             results,
@@ -83,15 +75,10 @@ impl ExposureBatch {
     }
 }
 
-/// Which of the spans since 1970 a time is in.
-fn span(time: Timestamp) -> i64 {
-    let span = i64::try_from(BLOCK_SPAN.as_micros()).unwrap_or(i64::MAX);
-    time.unix_micros().div_euclid(span)
-}
-
 /// Which flag each outcome of a batch is of.
 struct Flags {
     of_outcome: Vec<usize>,
+    count: usize,
 }
 
 impl Flags {
@@ -103,6 +90,7 @@ impl Flags {
         });
         Self {
             of_outcome: of_outcome.collect(),
+            count: indices.len(),
         }
     }
 

@@ -172,7 +172,6 @@ impl MinuteCounts {
             let found = quoted(&String::from_utf8_lossy(cell));
             Invalid::new("counts", found, "[[revision, group, reason, count], …]")
         };
-        type Entry = (Option<String>, Option<String>, Option<String>, u64);
         let entries: Vec<Entry> = serde_json::from_slice(cell).map_err(|_| refused())?;
         let mut counts = Self::new(flag, minute);
         for (revision, rollout_group, reason, count) in entries {
@@ -191,6 +190,9 @@ impl MinuteCounts {
         Ok(counts)
     }
 }
+
+/// An entry of a cell: revision, rollout group, reason, count.
+type Entry = (Option<String>, Option<String>, Option<String>, u64);
 
 /// Which counts are read.
 #[derive(Clone, Copy, Debug)]

@@ -244,7 +244,13 @@ impl NewestExposures {
             }
             None => self.since.is_none() && self.until.is_none(),
         };
-        is_within && (self.found.len() < self.limit || self.oldest() <= Some(created))
+        is_within
+            && self
+                .found
+                .last_key_value()
+                .is_none_or(|((Reverse(oldest), _), _)| {
+                    self.found.len() < self.limit || *oldest <= created
+                })
     }
 
     /// Whether exposures of a rollout group are among them.
@@ -255,9 +261,12 @@ impl NewestExposures {
 
     /// Whether there are enough newer than this time, or it is too old.
     pub fn is_beyond(&self, time: Timestamp) -> bool {
-        let is_full = self.found.len() >= self.limit;
         self.since.is_some_and(|since| time < since)
-            || is_full && self.oldest().is_none_or(|oldest| oldest > Some(time))
+            || self.found.len() >= self.limit
+                && self
+                    .found
+                    .last_key_value()
+                    .is_none_or(|((Reverse(oldest), _), _)| *oldest > Some(time))
     }
 
     /// The time before which they were served.
@@ -268,12 +277,6 @@ impl NewestExposures {
     /// Whether this time is too new.
     pub fn is_before(&self, time: Timestamp) -> bool {
         self.until.is_some_and(|until| until <= time)
-    }
-
-    /// The time of the oldest of them.
-    fn oldest(&self) -> Option<Option<Timestamp>> {
-        let (Reverse(created), _) = self.found.last_key_value()?.0;
-        Some(*created)
     }
 
     /// Adds a record if it is among them; of two with the same key the first stays.

@@ -41,7 +41,7 @@ pub use crate::append::{AppendError, Base};
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::exposure_batch::{BatchEntry, BatchId, ExposureBatch, Outcome, OutcomeIndex};
 pub use crate::exposure_block::{
-    BLOCK_SPAN, BlockError, Blocks, ExposureBlock, decode_block, may_hold, without_instance,
+    BlockError, Blocks, ExposureBlock, decode_block, may_hold, without_instance,
 };
 pub use crate::exposure_counts::{
     Counted, CountsQuery, CountsScope, CountsSum, MOST_ENTRIES, Minute, MinuteCounts, ReplicaId,

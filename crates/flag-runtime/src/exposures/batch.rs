@@ -7,7 +7,6 @@ use flag_model::{Backoff, Jitter, Timestamp};
 use flag_store::{Appended, BatchId, ExposureBatch, ExposureLog, StoreError, WriteExposureError};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::chunk::Chunk;
 use super::format::ExposureFormat;
@@ -138,9 +137,10 @@ impl Batch {
     }
 }
 
-/// An id that no other batch has; later ones are greater.
+/// An id that no other batch has; later ones are greater while the clock goes forward.
 fn new_id() -> BatchId {
-    BatchId(Uuid::now_v7().as_u128())
+    let micros = SystemClock.now().unix_micros().cast_unsigned();
+    BatchId(u128::from(micros) << 64 | u128::from(fastrand::u64(..)))
 }
 
 /// Appends the exposures; returns their results in their order.

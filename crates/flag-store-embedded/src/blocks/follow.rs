@@ -92,6 +92,7 @@ fn next_block(
     let flag = Flag {
         id: row.get(1)?,
         prefix: String::from_utf8_lossy(&prefix).into_owned(),
+        span: 0,
     };
     let batch = read(connection, &flag, followed.block, of.instance.as_ref())?;
     let batch = batch.iter();

@@ -4,27 +4,23 @@ use std::ops::ControlFlow;
 
 use flag_model::{InstanceId, Timestamp};
 use flag_store::{
-    BLOCK_SPAN, BatchEntry, Cursor, ExposureBatch, ExposurePage, ExposureRecord, ExposureScope,
+    BatchEntry, Cursor, ExposureBatch, ExposurePage, ExposureRecord, ExposureScope,
     NewestExposures, Scan, decode_block, may_hold,
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::known_flag_id;
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::{rows, schema};
 
 /// The flag of a range of names that comes first.
-const NEXT_FLAG: &str = "SELECT id, prefix FROM flags
+const NEXT_FLAG: &str = "SELECT id, prefix, span FROM flags
     WHERE prefix >= ?1 AND (?2 IS NULL OR prefix < ?2) ORDER BY prefix LIMIT 1";
 /// The blocks of a flag from one on, the newest first.
 const BLOCKS: &str = "SELECT id, newest, oldest FROM blocks
     WHERE flag = ?1 AND (newest, id) <= (?2, ?3) ORDER BY newest DESC, id DESC";
 const FILTER: &str = "SELECT filter FROM blocks WHERE id = ?1";
 const DATA: &str = "SELECT data FROM block_data WHERE block = ?1";
-
-/// The time that no block spans, in microseconds.
-const SPAN: i64 = BLOCK_SPAN.as_micros() as i64;
 
 /// An [`ExposureScope`] for a job that may outlive its caller.
 #[derive(Clone, Debug)]
@@ -61,6 +57,8 @@ impl From<ExposureScope<'_>> for ScopeOwned {
 pub(super) struct Flag {
     pub(super) id: i64,
     pub(super) prefix: String,
+    /// The longest time that one of its blocks spans, in microseconds.
+    pub(super) span: i64,
 }
 
 /// A block, and when its exposures were served, in microseconds.
@@ -182,10 +180,9 @@ pub(crate) fn newest_in_blocks(
     }
     let mut start = of.flags.start.clone();
     while let Some(flag) = next_flag(connection, &start, of.flags.end.as_deref())? {
-        let until = newest
-            .until()
-            .map_or(i64::MAX, |until| until.unix_micros().saturating_add(SPAN));
-        walk(connection, &flag, (until, i64::MAX), |found| {
+        let until = newest.until().map_or(i64::MAX, Timestamp::unix_micros);
+        let from = until.saturating_add(flag.span);
+        walk(connection, &flag, (from, i64::MAX), |found| {
             if !is_wanted() || newest.is_beyond(time(found.newest)) {
                 return Ok(ControlFlow::Break(()));
             }
@@ -218,19 +215,15 @@ pub(crate) fn find(connection: &Connection, key: &[u8]) -> Result<Option<Exposur
     if !schema::has_blocks(connection)? {
         return Ok(None);
     }
-    let Some(id) = known_flag_id(connection, prefix)? else {
+    let Some(flag) = flag(connection, prefix)? else {
         return Ok(None);
-    };
-    let flag = Flag {
-        id,
-        prefix: prefix.to_owned(),
     };
     let (at, created) = (created, created.unix_micros());
     let mut record = None;
     walk(
         connection,
         &flag,
-        (created.saturating_add(SPAN), 0),
+        (created.saturating_add(flag.span), i64::MAX),
         |found| {
             if found.newest < created {
                 return Ok(ControlFlow::Break(()));
@@ -287,12 +280,8 @@ pub(crate) fn holding(
     let connection = database.connection();
     let mut blocks = Vec::new();
     if schema::has_blocks(connection)?
-        && let Some(id) = known_flag_id(connection, prefix)?
+        && let Some(flag) = flag(connection, prefix)?
     {
-        let flag = Flag {
-            id,
-            prefix: prefix.to_owned(),
-        };
         each_holding(connection, &flag, instance, is_wanted, |block, _| {
             blocks.push(block)
         })?;
@@ -325,6 +314,12 @@ fn each_holding(
     })
 }
 
+/// The flag whose keys begin like this.
+fn flag(connection: &Connection, prefix: &str) -> Result<Option<Flag>, Failure> {
+    let found = next_flag(connection, prefix.as_bytes(), None)?;
+    Ok(found.filter(|flag| flag.prefix == prefix))
+}
+
 fn next_flag(
     connection: &Connection,
     start: &[u8],
@@ -336,6 +331,7 @@ fn next_flag(
         Ok(Flag {
             id: row.get(0)?,
             prefix: String::from_utf8_lossy(&prefix).into_owned(),
+            span: row.get(2)?,
         })
     });
     Ok(found.optional()?)

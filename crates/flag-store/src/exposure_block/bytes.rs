@@ -37,15 +37,12 @@ pub(super) struct Texts {
 impl Texts {
     /// Appends a text.
     pub(super) fn push(&mut self, text: &str) {
-        match uuid(text) {
-            Some(uuid) => {
-                self.lengths.push(0);
-                self.bytes.extend_from_slice(uuid.as_bytes());
-            }
-            None => {
-                put_number(&mut self.lengths, text.len() as u64 + 1);
-                self.bytes.extend_from_slice(text.as_bytes());
-            }
+        if let Some(uuid) = uuid(text) {
+            self.lengths.push(0);
+            self.bytes.extend_from_slice(uuid.as_bytes());
+        } else {
+            put_number(&mut self.lengths, text.len() as u64 + 1);
+            self.bytes.extend_from_slice(text.as_bytes());
         }
     }
 

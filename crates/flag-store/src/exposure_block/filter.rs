@@ -39,7 +39,7 @@ fn positions(hash: u64, bits: u64) -> impl Iterator<Item = usize> {
     let (first, step) = (hash & 0xffff_ffff, hash >> 32 | 1);
     (0..SET).map(move |turn| {
         let mixed = first.wrapping_add(turn.wrapping_mul(step)) & 0xffff_ffff;
-        usize::try_from(mixed * bits >> 32).unwrap_or(usize::MAX)
+        usize::try_from((mixed * bits) >> 32).unwrap_or(usize::MAX)
     })
 }
 

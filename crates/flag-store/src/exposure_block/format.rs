@@ -85,8 +85,9 @@ pub(super) fn encode(batch: &ExposureBatch, entries: &[BatchEntry<'_>]) -> Optio
     let flag = block_flag(&used.first()?.flag);
     let mut bytes = vec![u8::from(batch.booleans() == Spelling::Json)];
     put_number(&mut bytes, used.len() as u64);
-    used.iter()
-        .for_each(|outcome| put_outcome(&mut bytes, outcome));
+    for outcome in &used {
+        put_outcome(&mut bytes, outcome);
+    }
     put_number(&mut bytes, entries.len() as u64);
     if used.len() > 1 {
         for entry in entries {

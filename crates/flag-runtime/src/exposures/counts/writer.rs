@@ -8,7 +8,6 @@ use flag_store::{Clock, ExposureLog, MinuteCounts, ReplicaId, StoreError};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
-use uuid::Uuid;
 
 use super::{Counts, CountsMetrics, Written};
 use crate::causes::causes;
@@ -54,7 +53,7 @@ impl CountsWriter {
             log,
             clock,
             // One of an earlier run would replace what that run has written.
-            replica: ReplicaId(Uuid::now_v7().as_u128()),
+            replica: ReplicaId(fastrand::u128(..)),
             metrics,
             failures: 0,
         }
