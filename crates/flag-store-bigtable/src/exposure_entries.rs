@@ -121,6 +121,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
         fn a_batch_is_sent_as_its_rows_are(
             entries in prop::collection::vec(

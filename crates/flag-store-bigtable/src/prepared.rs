@@ -275,6 +275,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
         fn a_prepared_request_is_what_prost_encodes(
             rows in prop::collection::vec(
