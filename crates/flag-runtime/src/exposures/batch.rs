@@ -4,7 +4,10 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use flag_model::{Backoff, Jitter, Timestamp};
-use flag_store::{Appended, BatchId, ExposureBatch, ExposureLog, StoreError, WriteExposureError};
+use flag_store::{
+    Appended, BatchId, Clock as _, ExposureBatch, ExposureLog, StoreError, SystemClock,
+    WriteExposureError,
+};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 

@@ -145,7 +145,9 @@ fn batch_id(rows: &[Copied]) -> BatchId {
     let hash = |reversed: bool| {
         let mut hasher = DefaultHasher::new();
         reversed.hash(&mut hasher);
-        rows.iter().for_each(|row| row.key.hash(&mut hasher));
+        for row in rows {
+            row.key.hash(&mut hasher);
+        }
         u128::from(hasher.finish())
     };
     BatchId(hash(false) << 64 | hash(true))
