@@ -16,6 +16,9 @@ pub const MOST_ENTRIES: usize = 100;
 
 const MINUTE_MICROS: i64 = 60_000_000;
 
+/// An entry of a cell: revision, rollout group, reason, count.
+type Entry = (Option<String>, Option<String>, Option<String>, u64);
+
 /// A minute in UTC, as the number of minutes since 1970.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Minute(i64);
@@ -172,7 +175,6 @@ impl MinuteCounts {
             let found = quoted(&String::from_utf8_lossy(cell));
             Invalid::new("counts", found, "[[revision, group, reason, count], …]")
         };
-        type Entry = (Option<String>, Option<String>, Option<String>, u64);
         let entries: Vec<Entry> = serde_json::from_slice(cell).map_err(|_| refused())?;
         let mut counts = Self::new(flag, minute);
         for (revision, rollout_group, reason, count) in entries {
@@ -232,8 +234,9 @@ impl CountsSum {
                 self.0.insert(key, counts);
             }
             Some(sum) => {
-                let entries = counts.entries.into_iter();
-                entries.for_each(|(counted, count)| sum.add_entry(counted, count));
+                for (counted, count) in counts.entries {
+                    sum.add_entry(counted, count);
+                }
             }
         }
     }

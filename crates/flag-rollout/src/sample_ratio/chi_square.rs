@@ -43,17 +43,17 @@ fn series(a: f64, x: f64) -> f64 {
 
 /// The continued fraction 1/(x+1−a − 1(1−a)/(x+3−a − 2(2−a)/(x+5−a − …))).
 fn fraction(a: f64, x: f64) -> f64 {
-    let mut b = x + 1.0 - a;
-    let mut c = f64::MAX;
-    let mut d = 1.0 / b;
-    let mut value = d;
-    for n in 1..TERMS {
-        let n = f64::from(n);
-        let numerator = n * (a - n);
-        b += 2.0;
-        d = 1.0 / not_zero(numerator.mul_add(d, b));
-        c = not_zero(b + numerator / c);
-        let change = c * d;
+    let mut partial = x + 1.0 - a;
+    let mut ratio = f64::MAX;
+    let mut inverse = 1.0 / partial;
+    let mut value = inverse;
+    for term in 1..TERMS {
+        let term = f64::from(term);
+        let numerator = term * (a - term);
+        partial += 2.0;
+        inverse = 1.0 / not_zero(numerator.mul_add(inverse, partial));
+        ratio = not_zero(partial + numerator / ratio);
+        let change = ratio * inverse;
         value *= change;
         if (change - 1.0).abs() < PRECISION {
             break;

@@ -14,6 +14,7 @@ use crate::exposure_counts::{Counted, CountsQuery, CountsScope, Minute, MinuteCo
 use crate::exposure_log::{ExposureLog, ExposureQuery, ExposureScope};
 use crate::exposure_rows::ExposureRows;
 use crate::exposures::{Exposure, ExposureRecord, StoredExposure, WriteExposureError};
+use crate::forget::InstanceExposures;
 use crate::options::Spelling;
 use crate::rows::{Columns, Insert, Row};
 
@@ -437,7 +438,7 @@ pub async fn counts_are_no_exposures<T: ExposureLog>(log: Log<T>) {
     let (project, id) = (project(), instance("A"));
     assert_eq!(requests(&all(&*log).await), ["r"]);
     let found = log.of_instance(&project, &id).await.unwrap();
-    assert_eq!(found.iter().map(|of| of.count()).sum::<usize>(), 1);
+    assert_eq!(found.iter().map(InstanceExposures::count).sum::<usize>(), 1);
     log.delete(&found[0]).await.unwrap();
     let query = between(CountsScope::Project(&project), 0, 60);
     assert_eq!(log.counts(query).await.unwrap(), written);
