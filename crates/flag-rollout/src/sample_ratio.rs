@@ -85,10 +85,12 @@ impl SampleRatio {
         } else {
             1.0
         };
-        let verdict = match is_sound {
-            false => Verdict::TooFew,
-            true if p < SIGNIFICANT && farthest >= RELEVANT => Verdict::Mismatch,
-            true => Verdict::Fits,
+        let verdict = if !is_sound {
+            Verdict::TooFew
+        } else if p < SIGNIFICANT && farthest >= RELEVANT {
+            Verdict::Mismatch
+        } else {
+            Verdict::Fits
         };
         Some(Self { groups, p, verdict })
     }
@@ -129,7 +131,7 @@ mod tests {
             name: None,
             value: FlagValue::Boolean(true),
             percent: Percent::parse(percent, FormatVersion::V1).unwrap(),
-            overrides: Vec::new().into(),
+            overrides: Vec::new(),
             ranges: Vec::new(),
         });
         let parts = RevisionParts {

@@ -236,9 +236,9 @@ impl ExposureRecorder {
     /// Writes all waiting exposures and their counts until the deadline, and stops the writers; returns how many exposures
     /// were not written.
     pub async fn flush(&self, deadline: Instant) -> usize {
-        let mut writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let writing = std::mem::take(&mut *writing);
-        for writing in writing {
+        let taken =
+            || std::mem::take(&mut *self.writing.lock().unwrap_or_else(PoisonError::into_inner));
+        for writing in taken() {
             writing.close(deadline).await;
         }
         let uncounted = self.counts.unwritten();

@@ -16,6 +16,9 @@ pub const MOST_ENTRIES: usize = 100;
 
 const MINUTE_MICROS: i64 = 60_000_000;
 
+/// An entry of a cell: revision, rollout group, reason, count.
+type Entry = (Option<String>, Option<String>, Option<String>, u64);
+
 /// A minute in UTC, as the number of minutes since 1970.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Minute(i64);
@@ -234,8 +237,9 @@ impl CountsSum {
                 self.0.insert(key, counts);
             }
             Some(sum) => {
-                let entries = counts.entries.into_iter();
-                entries.for_each(|(counted, count)| sum.add_entry(counted, count));
+                for (counted, count) in counts.entries {
+                    sum.add_entry(counted, count);
+                }
             }
         }
     }

@@ -121,7 +121,7 @@ mod tests {
             name: None,
             value: FlagValue::Boolean(true),
             percent: Percent::parse("50", FormatVersion::V1).unwrap(),
-            overrides: Vec::new().into(),
+            overrides: Vec::new(),
             ranges: Vec::new(),
         };
         let parts = RevisionParts {
