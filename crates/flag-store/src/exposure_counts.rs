@@ -194,9 +194,6 @@ impl MinuteCounts {
     }
 }
 
-/// An entry of a cell: revision, rollout group, reason, count.
-type Entry = (Option<String>, Option<String>, Option<String>, u64);
-
 /// Which counts are read.
 #[derive(Clone, Copy, Debug)]
 pub struct CountsQuery<'a> {
