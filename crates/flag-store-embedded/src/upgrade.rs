@@ -21,7 +21,7 @@ const AT_ONCE: usize = 50_000;
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// How long a call may take: reading the rows of a slow disk.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// How long the last step waits for a process that opens or closes the file at the same moment.
 const SHORT: Duration = Duration::from_secs(1);

@@ -145,10 +145,12 @@ fn batch_id(rows: &[Copied]) -> BatchId {
     let hash = |reversed: bool| {
         let mut hasher = DefaultHasher::new();
         reversed.hash(&mut hasher);
-        rows.iter().for_each(|row| row.key.hash(&mut hasher));
+        for row in rows {
+            row.key.hash(&mut hasher);
+        }
         u128::from(hasher.finish())
     };
-    BatchId(hash(false) << 64 | hash(true))
+    BatchId((hash(false) << 64) | hash(true))
 }
 
 /// The rows of a block each.

@@ -43,14 +43,12 @@ pub(crate) fn logged_after(
     is_wanted: &dyn Fn() -> bool,
 ) -> Result<ExposurePage, Failure> {
     let connection = database.connection();
-    let mut followed = match after {
-        Some(cursor) => Followed::of_cursor(cursor).ok_or(Failure::Cursor)?,
-        None => {
-            let mut followed = Followed::from_now(connection)?;
-            new_rows(connection, of, &mut followed)?;
-            return Ok(followed.page(Vec::new()));
-        }
+    let Some(cursor) = after else {
+        let mut followed = Followed::from_now(connection)?;
+        new_rows(connection, of, &mut followed)?;
+        return Ok(followed.page(Vec::new()));
     };
+    let mut followed = Followed::of_cursor(cursor).ok_or(Failure::Cursor)?;
     let mut found = Vec::new();
     while found.is_empty() && is_wanted() {
         let Some(records) = next_block(connection, of, &mut followed)? else {

@@ -256,7 +256,7 @@ pub(crate) fn of_instance(
     while let Some(flag) = next_flag(connection, &start, flags.end.as_deref())? {
         let mut exposures = 0;
         each_holding(connection, &flag, instance, is_wanted, |_, count| {
-            exposures += count
+            exposures += count;
         })?;
         start = [flag.prefix.as_bytes(), b"\0"].concat();
         if exposures > 0 {
@@ -283,7 +283,7 @@ pub(crate) fn holding(
             prefix: prefix.to_owned(),
         };
         each_holding(connection, &flag, instance, is_wanted, |block, _| {
-            blocks.push(block)
+            blocks.push(block);
         })?;
     }
     Ok(blocks)
