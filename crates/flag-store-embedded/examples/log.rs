@@ -4,6 +4,8 @@
 //! request ids and instance ids of 12 characters. Prints the bytes of the file per exposure, and how long it takes to read the
 //! newest exposures of the flag and those of one instance.
 
+#![expect(clippy::print_stdout, reason = "what it is for")]
+
 use std::env::args;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -64,7 +66,7 @@ async fn main() -> anyhow::Result<()> {
     println!("on disk: {bytes} bytes, {each:.1} per exposure");
     let newest = ExposureScope::Flag(&flag);
     time(&log, "newest 1,000 of the flag", newest, 1_000).await?;
-    let instance = InstanceId::new(filling.instance(instances / 2))?;
+    let instance = InstanceId::new(instance_id(instances / 2))?;
     let of_instance = ExposureScope::Instance(&flag, &instance);
     time(&log, "one instance, newest 100", of_instance, 100).await?;
     time(&log, "one instance, all", of_instance, 1_000_000).await?;
@@ -148,16 +150,11 @@ impl Filling {
                 request & 0xffff_ffff_ffff
             );
             let instance = self.random() % self.instances;
-            let instance = InstanceId::new(self.instance(instance))?;
+            let instance = InstanceId::new(instance_id(instance))?;
             let created = revision.saturating_add(STEP * u32::try_from(number)?);
             batch.push(outcome, &request, &instance, Bucket::new(bucket), created);
         }
         Ok(batch)
-    }
-
-    /// 12 characters without a pattern that compresses well.
-    fn instance(&self, number: u64) -> String {
-        format!("A{:011x}", mixed(number) >> 20)
     }
 
     fn random(&mut self) -> u64 {
@@ -166,7 +163,12 @@ impl Filling {
     }
 }
 
-/// The output function of SplitMix64.
+/// 12 characters without a pattern that compresses well.
+fn instance_id(number: u64) -> String {
+    format!("A{:011x}", mixed(number) >> 20)
+}
+
+/// The output function of `SplitMix64`.
 fn mixed(number: u64) -> u64 {
     let mixed = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);

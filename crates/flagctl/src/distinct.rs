@@ -30,17 +30,17 @@ impl Default for Distinct {
 impl Distinct {
     /// Adds a text.
     pub(crate) fn add(&mut self, text: &str) {
-        let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
-        let hash = hasher.finish();
+        let mut state = DefaultHasher::new();
+        text.hash(&mut state);
+        let hash = state.finish();
         match self {
             Self::Few(hashes) => {
                 hashes.insert(hash);
                 if hashes.len() > EXACT {
                     let mut registers = vec![0; usize::from(REGISTERS)];
-                    hashes
-                        .iter()
-                        .for_each(|&hash| register(&mut registers, hash));
+                    for &hash in &*hashes {
+                        register(&mut registers, hash);
+                    }
                     *self = Self::Many(registers);
                 }
             }
@@ -65,7 +65,7 @@ impl Distinct {
 fn register(registers: &mut [u8], hash: u64) {
     let index = usize::try_from(hash >> (u64::BITS - BITS)).unwrap_or_default();
     // The set bit ends the run where all others are zeros.
-    let run = (hash << BITS | 1 << (BITS - 1)).leading_zeros() + 1;
+    let run = ((hash << BITS) | (1 << (BITS - 1))).leading_zeros() + 1;
     if let Some(register) = registers.get_mut(index) {
         *register = (*register).max(u8::try_from(run).unwrap_or(u8::MAX));
     }
@@ -74,17 +74,16 @@ fn register(registers: &mut [u8], hash: u64) {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
     reason = "an estimate, which is positive and far below 2^52"
 )]
 fn estimate(registers: &[u8]) -> u64 {
     let number = f64::from(REGISTERS);
     let sum: f64 = registers.iter().map(|&run| (-f64::from(run)).exp2()).sum();
     let raw = 0.7213 / (1.0 + 1.079 / number) * number * number / sum;
-    let empty = registers.iter().filter(|&&run| run == 0).count();
+    let empty: u32 = registers.iter().map(|&run| u32::from(run == 0)).sum();
     // Few are counted better by the registers that none has set.
     let estimate = if raw <= 2.5 * number && empty > 0 {
-        number * (number / empty as f64).ln()
+        number * (number / f64::from(empty)).ln()
     } else {
         raw
     };

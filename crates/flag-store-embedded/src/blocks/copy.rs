@@ -150,7 +150,7 @@ fn batch_id(rows: &[Copied]) -> BatchId {
         }
         u128::from(hasher.finish())
     };
-    BatchId(hash(false) << 64 | hash(true))
+    BatchId((hash(false) << 64) | hash(true))
 }
 
 /// The rows of a block each.

@@ -238,9 +238,9 @@ async fn summarize(
 ) -> Result<(), ShowError> {
     let mut summary = ExposureSummary::new(&selection.flag);
     let count = selection.each(log, |records| {
-        records
-            .iter()
-            .for_each(|record| summary.add(&record.text()));
+        for record in &records {
+            summary.add(&record.text());
+        }
         progress.add(records.len());
         Ok::<_, ShowError>(ControlFlow::Continue(()))
     });

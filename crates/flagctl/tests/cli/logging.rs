@@ -25,8 +25,8 @@ fn exposure(number: u32) -> Exposure<'static> {
             name: FlagName::new(NAME).unwrap(),
         }),
         instance: InstanceId::new(format!("A{}", number % 100)).unwrap(),
-        value: Cow::Owned(FlagValue::Boolean(number % 3 > 0)),
-        rollout_group: if number % 3 == 0 {
+        value: Cow::Owned(FlagValue::Boolean(!number.is_multiple_of(3))),
+        rollout_group: if number.is_multiple_of(3) {
             "control"
         } else {
             "treatment_1"
