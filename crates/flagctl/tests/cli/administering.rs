@@ -360,7 +360,7 @@ fn exposures_that_cannot_be_read_are_named() {
     let key = key.replace("request-of-6", "another");
     broken.key = key.clone().into();
     on_log(&store, async |log| {
-        log.insert(&broken.into()).await.unwrap()
+        log.insert(&broken.into()).await.unwrap();
     });
     let found = problems(&doctor(&store, &[], 0));
     let says = format!(
