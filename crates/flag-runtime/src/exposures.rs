@@ -33,7 +33,7 @@ use self::direct::Direct;
 use self::metrics::{EntryMetrics, WriteMetrics};
 use self::queue::Queue;
 use self::writer::Writer;
-use crate::flags::{Current, Source};
+use crate::flags::{ServedPlan, Source};
 
 pub use self::background::exposure_runtime;
 pub use self::created_bounds::CreatedBounds;
@@ -123,7 +123,7 @@ impl ExposureRecorder {
         request_id: &str,
         instance: &InstanceId<'_>,
         decision: &Decision<'_>,
-        current: &Current,
+        current: &ServedPlan,
     ) {
         if self.recording == Recording::Off {
             return;

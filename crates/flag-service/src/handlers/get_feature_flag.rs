@@ -11,7 +11,7 @@ use flag_api::{
 };
 use flag_model::{FlagKey, FlagName, FlagType, InstanceId, Invalid, ProjectName};
 use flag_rollout::{Decision, decide_with};
-use flag_runtime::{Current, FlagKeyRef, Source};
+use flag_runtime::{FlagKeyRef, ServedPlan, Source};
 
 use crate::http::{ApiError, RequestContext};
 
@@ -33,7 +33,7 @@ pub(super) async fn get_feature_flag(context: &RequestContext) -> Result<HttpRes
             Ok(respond(context, &instance, &current))
         }
         // In a box, as it is rare and large, and the server moves this future.
-        Target::Other(flag) => Box::pin(fetch_and_respond(context, &instance, &flag)).await,
+        Target::NeedsLookup(flag) => Box::pin(look_up_and_respond(context, &instance, &flag)).await,
     }
 }
 
@@ -46,16 +46,16 @@ struct FlagRequest<'a> {
 /// The flag of a request.
 enum Target {
     /// In memory and fresh.
-    Fresh(Current),
-    /// To be fetched.
-    Other(FlagKey),
+    Fresh(ServedPlan),
+    /// Not in memory, or due to be read again.
+    NeedsLookup(FlagKey),
 }
 
 impl Target {
     fn flag(&self) -> &FlagKey {
         match self {
             Self::Fresh(current) => current.flag(),
-            Self::Other(flag) => flag,
+            Self::NeedsLookup(flag) => flag,
         }
     }
 }
@@ -76,7 +76,7 @@ fn decode(context: &RequestContext) -> Result<FlagRequest<'_>, ApiError> {
     let name = FlagName::new(&query.flag_name).map_err(invalid(FLAG_NAME));
     match (project, instance, flag_type, name) {
         (Ok(project), Ok(instance), Ok(flag_type), Ok(name)) => {
-            let target = Target::Other(FlagKey {
+            let target = Target::NeedsLookup(FlagKey {
                 project,
                 flag_type,
                 name,
@@ -94,7 +94,7 @@ fn decode(context: &RequestContext) -> Result<FlagRequest<'_>, ApiError> {
     }
 }
 
-fn find_fresh(context: &RequestContext, query: &FlagQuery<'_>) -> Option<Current> {
+fn find_fresh(context: &RequestContext, query: &FlagQuery<'_>) -> Option<ServedPlan> {
     let key = FlagKeyRef {
         project: &query.project_name,
         flag_type: FlagType::parse(&query.flag_type).ok()?,
@@ -103,7 +103,7 @@ fn find_fresh(context: &RequestContext, query: &FlagQuery<'_>) -> Option<Current
     context.state.flags.get_fresh(key, context.began)
 }
 
-async fn fetch_and_respond(
+async fn look_up_and_respond(
     context: &RequestContext,
     instance: &InstanceId<'_>,
     flag: &FlagKey,
@@ -116,13 +116,17 @@ async fn fetch_and_respond(
             .await
             .map_err(ApiError::from)
     };
-    let was_read = |current: &Current| current.source == Source::Store;
+    let was_read = |current: &ServedPlan| current.source == Source::Store;
     let current = context.trace.read(read, was_read, ApiError::code).await?;
     Ok(respond(context, instance, &current))
 }
 
 /// Decides, records and encodes.
-fn respond(context: &RequestContext, instance: &InstanceId<'_>, current: &Current) -> HttpResponse {
+fn respond(
+    context: &RequestContext,
+    instance: &InstanceId<'_>,
+    current: &ServedPlan,
+) -> HttpResponse {
     let buckets = &context.state.buckets;
     let decision = decide_with(current, instance, |format, instance| {
         buckets.bucket(format, instance)
@@ -149,7 +153,7 @@ fn record(
     context: &RequestContext,
     instance: &InstanceId<'_>,
     decision: &Decision<'_>,
-    current: &Current,
+    current: &ServedPlan,
 ) {
     let state = &context.state;
     state.metrics.decisions.count(decision.reason);
