@@ -9,8 +9,8 @@ use criterion::{Criterion, Throughput};
 use flag_model::{FlagKey, FlagValue, Format, HashAlgorithm, InstanceId, RevisionParts};
 use flag_rollout::decide;
 use flag_runtime::{
-    CreatedBounds, Current, DedupSettings, DeferredStore, ExposureFormat, ExposureRecorder,
-    ExposureSettings, FlagCache, FlagCacheSettings, GuardSettings, Overflow, Recording, StoreGuard,
+    CreatedBounds, DedupSettings, DeferredPort, ExposureFormat, ExposureRecorder, ExposureSettings,
+    FlagCache, FlagCacheSettings, GuardSettings, GuardedPort, Overflow, Recording, ServedPlan,
     exposure_runtime,
 };
 use flag_store::memory::MemoryStore;
@@ -110,7 +110,7 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    fn record(&self, current: &Current, ids: &[(String, InstanceId<'_>)]) {
+    fn record(&self, current: &ServedPlan, ids: &[(String, InstanceId<'_>)]) {
         for (request_id, instance) in ids {
             let decision = decide(current, instance);
             if let Err(later) = self
@@ -157,7 +157,7 @@ fn instance(number: usize) -> InstanceId<'static> {
 }
 
 /// A flag in memory.
-async fn current() -> Current {
+async fn current() -> ServedPlan {
     let rows: Arc<dyn RowStore> = Arc::new(MemoryStore::default());
     let deadline = Duration::from_millis(280);
     let limits = GuardSettings {
@@ -165,8 +165,8 @@ async fn current() -> Current {
         deadline,
     };
     let mut registry = Registry::default();
-    let deferred = Arc::new(DeferredStore::from(rows));
-    let guard = Arc::new(StoreGuard::new(deferred, limits, &mut registry));
+    let deferred = Arc::new(DeferredPort::from(rows));
+    let guard = Arc::new(GuardedPort::new(deferred, limits, &mut registry));
     let store = FlagStore::new(guard.clone(), Arc::new(SystemClock));
     let settings = FlagCacheSettings {
         lifetime: Duration::from_hours(1),

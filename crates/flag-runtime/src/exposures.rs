@@ -39,7 +39,7 @@ use self::direct::Direct;
 use self::metrics::{EntryMetrics, WriteMetrics};
 use self::queue::{Pushed, Queue};
 use self::writer::Writer;
-use crate::flags::{Current, Source};
+use crate::flags::{ServedPlan, Source};
 
 pub use self::background::exposure_runtime;
 pub use self::counts::COUNTS_RETENTION;
@@ -172,7 +172,7 @@ impl ExposureRecorder {
         request_id: &str,
         instance: &InstanceId<'_>,
         decision: &Decision<'_>,
-        current: &Current,
+        current: &ServedPlan,
     ) -> Result<Recorded, RecordLater<'_>> {
         if self.recording == Recording::Off {
             return Ok(Recorded::NOT_AN_EXPOSURE);

@@ -15,7 +15,7 @@ pub use crate::exposures::{
     exposure_runtime,
 };
 pub use crate::flags::{
-    BucketCache, BucketCacheSettings, CacheError, CacheStats, Current, FlagCache,
-    FlagCacheSettings, FlagKeyRef, Snapshot, Source, watch_changes,
+    BucketCache, BucketCacheSettings, CacheError, CacheStats, FlagCache, FlagCacheSettings,
+    FlagKeyRef, ServedPlan, Snapshot, Source, watch_changes,
 };
-pub use crate::store::{Circuit, DeferredStore, GuardSettings, StoreGuard};
+pub use crate::store::{Circuit, DeferredPort, GuardSettings, GuardedPort};

@@ -26,7 +26,7 @@ mod newest;
 mod options;
 mod pages;
 mod presence;
-mod publish;
+mod publish_copied;
 mod row_key;
 mod rows;
 #[cfg(any(test, feature = "conformance"))]

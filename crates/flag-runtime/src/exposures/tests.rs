@@ -331,7 +331,7 @@ async fn a_flush_does_not_wait_for_long_pauses() {
 }
 
 /// Records an answer as a handler does; whether it may be given.
-async fn answers(log: &ExposureRecorder, current: &Current, instance: &str) -> bool {
+async fn answers(log: &ExposureRecorder, current: &ServedPlan, instance: &str) -> bool {
     let instance = InstanceId::new(instance).unwrap();
     let decision = decide(current, &instance);
     match log.record("r-1", &instance, &decision, current) {
@@ -340,8 +340,8 @@ async fn answers(log: &ExposureRecorder, current: &Current, instance: &str) -> b
     }
 }
 
-fn current() -> Current {
-    Current::new(decided(), Source::Cache)
+fn current() -> ServedPlan {
+    ServedPlan::new(decided(), Source::Cache)
 }
 
 /// How many exposures were produced, and how many answers waited and were accepted, and were refused.

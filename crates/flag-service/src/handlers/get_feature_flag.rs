@@ -11,7 +11,7 @@ use flag_api::{
 };
 use flag_model::{FlagKey, FlagName, FlagType, InstanceId, Invalid, ProjectName};
 use flag_rollout::{Decision, decide_with};
-use flag_runtime::{Current, FlagKeyRef, RecordLater, Recorded, Source};
+use flag_runtime::{FlagKeyRef, RecordLater, Recorded, ServedPlan, Source};
 
 use crate::http::{ApiError, RequestContext};
 
@@ -33,7 +33,7 @@ pub(super) async fn get_feature_flag(context: &RequestContext) -> Result<HttpRes
             respond(context, &instance, &current).await
         }
         // In a box, as it is rare and large, and the server moves this future.
-        Target::Other(flag) => Box::pin(fetch_and_respond(context, &instance, &flag)).await,
+        Target::NeedsLookup(flag) => Box::pin(look_up_and_respond(context, &instance, &flag)).await,
     }
 }
 
@@ -46,16 +46,16 @@ struct FlagRequest<'a> {
 /// The flag of a request.
 enum Target {
     /// In memory and fresh.
-    Fresh(Current),
-    /// To be fetched.
-    Other(FlagKey),
+    Fresh(ServedPlan),
+    /// Not in memory, or due to be read again.
+    NeedsLookup(FlagKey),
 }
 
 impl Target {
     fn flag(&self) -> &FlagKey {
         match self {
             Self::Fresh(current) => current.flag(),
-            Self::Other(flag) => flag,
+            Self::NeedsLookup(flag) => flag,
         }
     }
 }
@@ -76,7 +76,7 @@ fn decode(context: &RequestContext) -> Result<FlagRequest<'_>, ApiError> {
     let name = FlagName::new(&query.flag_name).map_err(invalid(FLAG_NAME));
     match (project, instance, flag_type, name) {
         (Ok(project), Ok(instance), Ok(flag_type), Ok(name)) => {
-            let target = Target::Other(FlagKey {
+            let target = Target::NeedsLookup(FlagKey {
                 project,
                 flag_type,
                 name,
@@ -94,7 +94,7 @@ fn decode(context: &RequestContext) -> Result<FlagRequest<'_>, ApiError> {
     }
 }
 
-fn find_fresh(context: &RequestContext, query: &FlagQuery<'_>) -> Option<Current> {
+fn find_fresh(context: &RequestContext, query: &FlagQuery<'_>) -> Option<ServedPlan> {
     let key = FlagKeyRef {
         project: &query.project_name,
         flag_type: FlagType::parse(&query.flag_type).ok()?,
@@ -103,7 +103,7 @@ fn find_fresh(context: &RequestContext, query: &FlagQuery<'_>) -> Option<Current
     context.state.flags.get_fresh(key, context.began)
 }
 
-async fn fetch_and_respond(
+async fn look_up_and_respond(
     context: &RequestContext,
     instance: &InstanceId<'_>,
     flag: &FlagKey,
@@ -116,7 +116,7 @@ async fn fetch_and_respond(
             .await
             .map_err(ApiError::from)
     };
-    let was_read = |current: &Current| current.source == Source::Store;
+    let was_read = |current: &ServedPlan| current.source == Source::Store;
     let current = context.trace.read(read, was_read, ApiError::code).await?;
     respond(context, instance, &current).await
 }
@@ -125,7 +125,7 @@ async fn fetch_and_respond(
 async fn respond(
     context: &RequestContext,
     instance: &InstanceId<'_>,
-    current: &Current,
+    current: &ServedPlan,
 ) -> Result<HttpResponse, ApiError> {
     let buckets = &context.state.buckets;
     let decision = decide_with(current, instance, |format, instance| {
@@ -144,7 +144,7 @@ fn record<'a>(
     context: &'a RequestContext,
     instance: &InstanceId<'_>,
     decision: &Decision<'_>,
-    current: &Current,
+    current: &ServedPlan,
 ) -> Result<Recorded, RecordLater<'a>> {
     if *context.request.method() == Method::HEAD {
         return Ok(Recorded::NOT_AN_EXPOSURE);
@@ -158,7 +158,7 @@ fn encode(
     context: &RequestContext,
     instance: &InstanceId<'_>,
     decision: &Decision<'_>,
-    current: &Current,
+    current: &ServedPlan,
     _: Recorded,
 ) -> HttpResponse {
     context.state.metrics.decisions.count(decision.reason);

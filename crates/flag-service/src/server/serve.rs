@@ -11,7 +11,7 @@ use actix_web::web::Data;
 use anyhow::Context as _;
 use flag_model::Timestamp;
 use flag_runtime::{
-    BucketCache, COUNTS_RETENTION, ExposureRecorder, FlagCache, Snapshot, StoreGuard,
+    BucketCache, COUNTS_RETENTION, ExposureRecorder, FlagCache, GuardedPort, Snapshot,
     expire_exposures, exposure_runtime, watch_changes,
 };
 use flag_settings::StoreSettings;
@@ -75,7 +75,7 @@ async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> 
     let seed = (config.demo == Demo::On).then_some(demo::fill as Seed);
     let priority = config.exposures.overflow.writer_priority();
     let (stores, mut opening) = Opening::begin(settings, seed, background.clone(), priority);
-    let guard = StoreGuard::new(stores.rows, config.cache.guard(), &mut registry);
+    let guard = GuardedPort::new(stores.rows, config.cache.guard(), &mut registry);
     let guard = Arc::new(guard);
     let store = FlagStore::new(
         Arc::clone(&guard) as Arc<dyn RowStore>,
@@ -166,13 +166,13 @@ fn start_expiry(config: &Config) {
     tokio::spawn(expire_exposures(retention, remove));
 }
 
-/// Restores the snapshot, if one is configured, and keeps it up to date from now on.
+/// Loads the snapshot, if one is configured, and keeps it up to date from now on.
 async fn start_snapshot(config: &Config, flags: &FlagCache) -> Option<Arc<Snapshot>> {
     let path = config.cache.snapshot.clone()?;
     let store = config.store.identity(&config.deployment);
     let snapshot = Snapshot::new(path, store, flags.clone());
     let snapshot = Arc::new(snapshot);
-    snapshot.restore().await;
+    snapshot.load().await;
     tokio::spawn(Arc::clone(&snapshot).keep_up_to_date());
     Some(snapshot)
 }
