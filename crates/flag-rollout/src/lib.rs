@@ -18,4 +18,4 @@ pub use crate::decide::{Decision, decide, decide_with};
 pub use crate::hash::{bucket, position};
 pub use crate::plan::Plan;
 pub use crate::ranges::{consecutive, groups, reweight};
-pub use crate::sample_ratio::{GroupRatio, SampleRatio, Verdict};
+pub use crate::sample_ratio::{GroupRatio, SampleRatio, RatioResult};

@@ -27,7 +27,7 @@ pub struct SampleRatio {
     /// The probability of a split at least this far from the configured one, if that holds.
     pub p: f64,
     /// What it means.
-    pub verdict: Verdict,
+    pub result: RatioResult,
 }
 
 /// The shares of a rollout group, from 0 to 1.
@@ -43,7 +43,7 @@ pub struct GroupRatio {
 
 /// Whether an observed split fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RatioResult {
     /// There are too few answers to tell.
     TooFew,
     /// It fits, as far as can be told.
@@ -85,14 +85,14 @@ impl SampleRatio {
         } else {
             1.0
         };
-        let verdict = if !is_sound {
-            Verdict::TooFew
+        let result = if !is_sound {
+            RatioResult::TooFew
         } else if p < SIGNIFICANT && farthest >= RELEVANT {
-            Verdict::Mismatch
+            RatioResult::Mismatch
         } else {
-            Verdict::Fits
+            RatioResult::Fits
         };
-        Some(Self { groups, p, verdict })
+        Some(Self { groups, p, result })
     }
 }
 
@@ -160,24 +160,24 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(percents: &[&str], answers: &[u64], expected: Verdict) {
-        assert_eq!(ratio(percents, answers).unwrap().verdict, expected);
+    fn check(percents: &[&str], answers: &[u64], expected: RatioResult) {
+        assert_eq!(ratio(percents, answers).unwrap().result, expected);
     }
 
     #[test]
     fn a_split_that_fits_is_no_mismatch() {
-        check(&["50"], &[5_000, 5_000], Verdict::Fits);
-        check(&["50"], &[5_100, 4_900], Verdict::Fits);
-        check(&["10", "20"], &[7_000, 1_010, 1_990], Verdict::Fits);
-        check(&["10", "90"], &[0, 1_010, 8_990], Verdict::Fits);
+        check(&["50"], &[5_000, 5_000], RatioResult::Fits);
+        check(&["50"], &[5_100, 4_900], RatioResult::Fits);
+        check(&["10", "20"], &[7_000, 1_010, 1_990], RatioResult::Fits);
+        check(&["10", "90"], &[0, 1_010, 8_990], RatioResult::Fits);
     }
 
     #[test]
     fn a_group_with_too_many_answers_is_a_mismatch() {
-        check(&["50"], &[5_200, 4_800], Verdict::Mismatch);
-        check(&["10", "20"], &[7_000, 1_200, 1_800], Verdict::Mismatch);
-        check(&["10", "90"], &[0, 2_000, 8_000], Verdict::Mismatch);
-        check(&["50"], &[10_000, 0], Verdict::Mismatch);
+        check(&["50"], &[5_200, 4_800], RatioResult::Mismatch);
+        check(&["10", "20"], &[7_000, 1_200, 1_800], RatioResult::Mismatch);
+        check(&["10", "90"], &[0, 2_000, 8_000], RatioResult::Mismatch);
+        check(&["50"], &[10_000, 0], RatioResult::Mismatch);
     }
 
     #[test]
@@ -186,18 +186,18 @@ mod tests {
         check(
             &["50"],
             &[half + 1_900_000, half - 1_900_000],
-            Verdict::Fits,
+            RatioResult::Fits,
         );
         let beyond = 2_100_000;
-        check(&["50"], &[half + beyond, half - beyond], Verdict::Mismatch);
+        check(&["50"], &[half + beyond, half - beyond], RatioResult::Mismatch);
     }
 
     #[test]
     fn of_few_answers_nothing_is_said() {
-        check(&["50"], &[0, 0], Verdict::TooFew);
-        check(&["50"], &[9, 0], Verdict::TooFew);
-        check(&["1"], &[370, 30], Verdict::TooFew);
-        check(&["50"], &[30, 0], Verdict::Mismatch);
+        check(&["50"], &[0, 0], RatioResult::TooFew);
+        check(&["50"], &[9, 0], RatioResult::TooFew);
+        check(&["1"], &[370, 30], RatioResult::TooFew);
+        check(&["50"], &[30, 0], RatioResult::Mismatch);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use flag_model::{Reason, Revision, Timestamp};
-use flag_rollout::{SampleRatio, Verdict};
+use flag_rollout::{SampleRatio, RatioResult};
 use flag_store::{
     Counted, CountsQuery, CountsScope, ExposureLog, FlagEntry, Minute, MinuteCounts, StoreError,
 };
@@ -67,16 +67,16 @@ fn answers(counts: &[MinuteCounts], of: Timestamp) -> HashMap<&str, u64> {
 
 fn note(revision: &Revision, ratio: &SampleRatio, answers: u64, checks: &mut Checks) {
     let check = format!("split of {}", revision.flag);
-    match ratio.verdict {
-        Verdict::TooFew => {}
-        Verdict::Fits => {
+    match ratio.result {
+        RatioResult::TooFew => {}
+        RatioResult::Fits => {
             let found = format!(
                 "{answers} answers of 24 h fit the percentages (p = {:.3})",
                 ratio.p
             );
             checks.note(Status::Ok, check, found);
         }
-        Verdict::Mismatch => checks.note(Status::Warning, check, mismatch(ratio, answers)),
+        RatioResult::Mismatch => checks.note(Status::Warning, check, mismatch(ratio, answers)),
     }
 }
 
