@@ -107,6 +107,7 @@ impl TestStore {
             of: ExposureScope::Project(&project),
             since: None,
             until: None,
+            group: None,
             limit: usize::MAX,
         };
         let logged = log.newest(query).await.unwrap();

@@ -15,6 +15,7 @@ mod rounds;
 mod start;
 mod statistics;
 mod stores;
+mod sustained;
 
 use anyhow::Result;
 use clap::ValueEnum as _;

@@ -73,13 +73,13 @@ impl<'a> FlagQuery<'a> {
     ///
     /// One pass over the bytes; allocates only for encoded values.
     pub fn parse(query: &'a str) -> Result<Self, Vec<Parameter>> {
-        let mut found = [PROJECT_NAME, INSTANCE_ID, FLAG_TYPE, FLAG_NAME].map(Slot::new);
+        let mut found = [PROJECT_NAME, INSTANCE_ID, FLAG_TYPE, FLAG_NAME].map(ParameterReader::new);
         for Pair { name, value } in Pairs(Some(query)) {
-            if let Some(slot) = found.iter_mut().find(|slot| name.is(slot.name)) {
-                slot.fill(value);
+            if let Some(parameter) = found.iter_mut().find(|parameter| name.is(parameter.name)) {
+                parameter.fill(value);
             }
         }
-        match found.map(Slot::read) {
+        match found.map(ParameterReader::read) {
             [
                 Ok(project_name),
                 Ok(instance_id),
@@ -163,13 +163,13 @@ impl<'a> Raw<'a> {
 }
 
 /// A parameter while the query is read.
-struct Slot<'a> {
+struct ParameterReader<'a> {
     name: &'static str,
     value: Option<Raw<'a>>,
     is_repeated: bool,
 }
 
-impl<'a> Slot<'a> {
+impl<'a> ParameterReader<'a> {
     fn new(name: &'static str) -> Self {
         Self {
             name,

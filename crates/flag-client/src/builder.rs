@@ -16,12 +16,12 @@ use crate::build_error::{BuildError, without_password};
 use crate::cache::Cache;
 use crate::circuit::Circuit;
 use crate::client::FeatureFlagClient;
+use crate::client_state::{ClientState, LastKnownValues};
 use crate::connections::{BuildHttp, Http};
 use crate::core::Core;
 use crate::environment::{self, API_KEY, SERVICE_URL};
 use crate::failure::Failure;
 use crate::in_flight::InFlight;
-use crate::shared::{Shared, StaleValues};
 use crate::transport::Transport;
 
 /// The default base URL: the default address of the service.
@@ -43,7 +43,7 @@ pub struct ClientBuilder<C> {
     cache_entries: usize,
     cache_lifetime: Duration,
     cool_down: Duration,
-    stale_values: StaleValues,
+    last_known_values: LastKnownValues,
     headers: Vec<(String, String)>,
     http: Option<Arc<BuildHttp>>,
     client: PhantomData<fn() -> C>,
@@ -67,7 +67,7 @@ impl<C> ClientBuilder<C> {
             cache_entries: 100,
             cache_lifetime: Duration::from_mins(5),
             cool_down: Duration::from_secs(1),
-            stale_values: StaleValues::Served,
+            last_known_values: LastKnownValues::Served,
             headers: Vec::new(),
             http: None,
             client: PhantomData,
@@ -106,7 +106,7 @@ impl<C> ClientBuilder<C> {
 
     /// Returns the default rather than an expired value when the service cannot be asked.
     pub fn without_stale_values(mut self) -> Self {
-        self.stale_values = StaleValues::Withheld;
+        self.last_known_values = LastKnownValues::Withheld;
         self
     }
 
@@ -138,7 +138,7 @@ impl<C> ClientBuilder<C> {
     fn backend(self) -> Result<Backend, BuildError> {
         let transport = self.transport()?;
         let timeout = self.timeout.min(LONGEST);
-        let shared = Shared {
+        let state = ClientState {
             cache: Cache::new(self.cache_entries, self.cache_lifetime.min(LONGEST)),
             circuit: Circuit::new(
                 transport.name(),
@@ -148,9 +148,9 @@ impl<C> ClientBuilder<C> {
             in_flight: InFlight::default(),
             transport,
             timeout,
-            stale_values: self.stale_values,
+            last_known_values: self.last_known_values,
         };
-        Ok(Backend::Service(Arc::new(Core::new(shared))))
+        Ok(Backend::Service(Arc::new(Core::new(state))))
     }
 
     /// The backend of this configuration; if it is invalid, one that answers with defaults.

@@ -8,11 +8,11 @@ use crate::detail::{Freshness, KnownValue};
 use crate::failure::Failure;
 use crate::question::{Key, Question};
 
-/// How long a refusal is cached, and a value that the service itself could not renew; unless the lifetime is shorter.
+/// How long a negative entry counts, and a value that the service itself could not renew; unless the lifetime is shorter.
 const SHORT: Duration = Duration::from_secs(5);
 
-/// How many refusals are cached at most.
-const REFUSALS: usize = 1_000;
+/// How many negative entries there are at most.
+const NEGATIVE_ENTRIES: usize = 1_000;
 
 /// The answers of the service, by question.
 #[derive(Debug)]
@@ -20,16 +20,16 @@ pub(crate) struct Cache {
     lifetime: Duration,
     entries: BoundedMap<Entry>,
     /// Kept apart, so that questions about unknown flags evict no value.
-    refusals: BoundedMap<Refusal>,
+    negative_entries: BoundedMap<NegativeEntry>,
 }
 
 /// What the cache holds about a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// A value that has not expired.
-    Fresh(Arc<KnownValue>),
+    Unexpired(Arc<KnownValue>),
     /// The service lately gave no value, for this reason; the last value before that.
-    Refused(Failure, Option<Arc<KnownValue>>),
+    Negative(Failure, Option<Arc<KnownValue>>),
     /// Nothing, or an expired value.
     Expired(Option<Arc<KnownValue>>),
 }
@@ -40,8 +40,9 @@ struct Entry {
     until: Instant,
 }
 
+/// The service gave no value, for this reason.
 #[derive(Clone, Debug)]
-struct Refusal {
+struct NegativeEntry {
     failure: Failure,
     until: Instant,
 }
@@ -52,7 +53,7 @@ impl Cache {
         Self {
             lifetime,
             entries: BoundedMap::new(entries),
-            refusals: BoundedMap::new(REFUSALS),
+            negative_entries: BoundedMap::new(NEGATIVE_ENTRIES),
         }
     }
 
@@ -61,12 +62,16 @@ impl Cache {
         Self {
             lifetime: self.lifetime,
             entries: self.entries.of_child(),
-            refusals: self.refusals.of_child(),
+            negative_entries: self.negative_entries.of_child(),
         }
     }
 
     /// The value, if it has not expired and no other thread is writing. Waits for no lock and allocates nothing.
-    pub(crate) fn fresh(&self, question: Question<'_>, now: Instant) -> Option<Arc<KnownValue>> {
+    pub(crate) fn unexpired(
+        &self,
+        question: Question<'_>,
+        now: Instant,
+    ) -> Option<Arc<KnownValue>> {
         let entry = self.entries.get_at_once(&question)?;
         (now < entry.until).then_some(entry.known)
     }
@@ -77,11 +82,11 @@ impl Cache {
         if let Some(entry) = &entry
             && now < entry.until
         {
-            return Found::Fresh(Arc::clone(&entry.known));
+            return Found::Unexpired(Arc::clone(&entry.known));
         }
         let last_known = entry.map(|entry| entry.known);
-        match self.refusal(question, now) {
-            Some(failure) => Found::Refused(failure, last_known),
+        match self.negative(question, now) {
+            Some(failure) => Found::Negative(failure, last_known),
             None => Found::Expired(last_known),
         }
     }
@@ -99,7 +104,12 @@ impl Cache {
 
     /// Stores for a short time that there was no value. If the failure is about the flag, it counts for every instance. If
     /// it says that there is no value, the last known one is removed.
-    pub(crate) fn remember_refusal(&self, question: Question<'_>, failure: &Failure, now: Instant) {
+    pub(crate) fn remember_negative(
+        &self,
+        question: Question<'_>,
+        failure: &Failure,
+        now: Instant,
+    ) {
         if failure.is_denial() {
             self.entries.remove(&question);
         }
@@ -108,31 +118,31 @@ impl Cache {
             Failure::InvalidRequest(_) => question,
             _ => return,
         };
-        let refusal = Refusal {
+        let entry = NegativeEntry {
             failure: failure.clone(),
             until: now + self.lifetime.min(SHORT),
         };
-        self.refusals.insert(question.into(), refusal);
+        self.negative_entries.insert(question.into(), entry);
     }
 
     /// Removes these flags, with their last known values.
     pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
         self.entries.retain(|key| !is_meant(key));
-        self.refusals.retain(|key| !is_meant(key));
+        self.negative_entries.retain(|key| !is_meant(key));
     }
 
     /// Holds the locks.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Sized + '_ {
-        (self.entries.hold(), self.refusals.hold())
+        (self.entries.hold(), self.negative_entries.hold())
     }
 
-    fn refusal(&self, question: Question<'_>, now: Instant) -> Option<Failure> {
-        let counts = |refusal: &Refusal| now < refusal.until;
-        let of_any = || self.refusals.get(&question.of_any_instance());
-        let refusal = self.refusals.get(&question).filter(counts);
-        let refusal = refusal.or_else(|| of_any().filter(counts));
-        refusal.map(|refusal| refusal.failure)
+    fn negative(&self, question: Question<'_>, now: Instant) -> Option<Failure> {
+        let counts = |entry: &NegativeEntry| now < entry.until;
+        let of_any = || self.negative_entries.get(&question.of_any_instance());
+        let entry = self.negative_entries.get(&question).filter(counts);
+        let entry = entry.or_else(|| of_any().filter(counts));
+        entry.map(|entry| entry.failure)
     }
 }
 
@@ -167,7 +177,7 @@ mod tests {
         cache.remember(question("a"), Arc::clone(&known), now);
         assert_eq!(
             cache.look_up(question("a"), now + LIFETIME.mul_f64(0.999)),
-            Found::Fresh(Arc::clone(&known))
+            Found::Unexpired(Arc::clone(&known))
         );
         assert_eq!(
             cache.look_up(question("a"), now + LIFETIME),
@@ -198,7 +208,8 @@ mod tests {
             for id in &ids {
                 cache.remember(question(id), known(Freshness::Current), now);
             }
-            let held = |id: &&String| matches!(cache.look_up(question(id), now), Found::Fresh(_));
+            let held =
+                |id: &&String| matches!(cache.look_up(question(id), now), Found::Unexpired(_));
             assert_eq!(ids.iter().filter(held).count(), entries);
         }
     }
@@ -218,10 +229,10 @@ mod tests {
     fn an_unknown_flag_is_remembered_for_every_instance_but_not_for_long() {
         let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
         let failure = Failure::FlagNotFound("f".into());
-        cache.remember_refusal(question("a"), &failure, now);
+        cache.remember_negative(question("a"), &failure, now);
         assert_eq!(
             cache.look_up(question("b"), now),
-            Found::Refused(failure, None)
+            Found::Negative(failure, None)
         );
         assert_eq!(
             cache.look_up(question("b"), now + SHORT),
@@ -233,10 +244,10 @@ mod tests {
     fn a_question_that_cannot_be_is_remembered_for_itself() {
         let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
         let failure = Failure::InvalidRequest("a".into());
-        cache.remember_refusal(question("a"), &failure, now);
+        cache.remember_negative(question("a"), &failure, now);
         assert_eq!(
             cache.look_up(question("a"), now),
-            Found::Refused(failure, None)
+            Found::Negative(failure, None)
         );
         assert_eq!(cache.look_up(question("b"), now), Found::Expired(None));
     }
@@ -244,7 +255,7 @@ mod tests {
     #[test]
     fn a_failed_service_is_not_remembered_here() {
         let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
-        cache.remember_refusal(question("a"), &Failure::TimedOut, now);
+        cache.remember_negative(question("a"), &Failure::TimedOut, now);
         assert_eq!(cache.look_up(question("a"), now), Found::Expired(None));
     }
 
@@ -252,7 +263,7 @@ mod tests {
     fn what_is_forgotten_is_gone_in_every_way() {
         let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
         cache.remember(question("a"), known(Freshness::Current), now);
-        cache.remember_refusal(question("b"), &Failure::FlagNotFound("f".into()), now);
+        cache.remember_negative(question("b"), &Failure::FlagNotFound("f".into()), now);
         cache.forget(|key| key.is_of("f"));
         assert_eq!(cache.look_up(question("a"), now), Found::Expired(None));
         assert_eq!(cache.look_up(question("b"), now), Found::Expired(None));

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use flag_model::{Backoff, Jitter};
 use tracing::warn;
 
-use crate::failure::{Failure, Verdict};
+use crate::failure::{Failure, FailureClass};
 
 /// Failures in a row that open the circuit; the same number of unanswered calls does.
 const FAILURES: u32 = 5;
@@ -136,7 +136,7 @@ impl Circuit {
     }
 
     /// What a call may do; an error while the circuit is open.
-    pub(crate) fn check(&self, now: Instant) -> Result<Admission, Failure> {
+    pub(crate) fn admission(&self, now: Instant) -> Result<Admission, Failure> {
         let mut state = self.state();
         let change = if state.cooling_down.is_none() && state.is_suspect(now, self.suspect_timeout)
         {
@@ -152,7 +152,7 @@ impl Circuit {
     }
 
     /// Permits one request; an error while the circuit is open.
-    pub(crate) fn enter(&self, now: Instant) -> Result<Permit, Failure> {
+    pub(crate) fn acquire(&self, now: Instant) -> Result<Permit, Failure> {
         let mut state = self.state();
         let is_probe = state.pass(now)? == Admission::Probe;
         let number = state.permits;
@@ -168,14 +168,14 @@ impl Circuit {
     }
 
     /// Records that one more call waits for the request of this number.
-    pub(crate) fn join(&self, number: u64) {
+    pub(crate) fn add_call(&self, number: u64) {
         if let Some(request) = self.state().in_flight.get_mut(&number) {
             request.calls = request.calls.saturating_add(1);
         }
     }
 
     /// Whether a request that waited for a connection may still be sent.
-    pub(crate) fn confirm(&self) -> Result<(), Failure> {
+    pub(crate) fn recheck(&self) -> Result<(), Failure> {
         match &self.state().cooling_down {
             Some(cooling_down) => Err(cooling_down.failure()),
             None => Ok(()),
@@ -209,7 +209,7 @@ impl Circuit {
         let mut state = self.state();
         let was_probe = state.give_back(permit);
         state.failures = state.failures.saturating_add(1);
-        let is_due = failure.verdict() == Verdict::Refused || state.failures >= FAILURES;
+        let is_due = failure.class() == FailureClass::Unauthorized || state.failures >= FAILURES;
         let why: Arc<str> = failure.to_string().into();
         // Failures of requests that were sent before the circuit opened do not prolong the cool-down.
         let cooled = if was_probe || (is_due && state.cooling_down.is_none()) {

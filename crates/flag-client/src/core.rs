@@ -9,64 +9,64 @@ use std::time::Instant;
 use futures_util::FutureExt as _;
 
 use crate::circuit::Admission;
+use crate::client_state::{CacheAnswer, ClientState};
 use crate::detail::Answer;
 use crate::failure::Failure;
 use crate::in_flight::PendingReply;
 use crate::pending::{Pending, PendingAnswer};
-use crate::process::Process;
+use crate::per_process::PerProcess;
 use crate::question::{Key, Question};
 use crate::request::Request;
-use crate::shared::{CacheAnswer, Shared};
 
 /// Cache, circuit, requests in flight, and the thread that sends requests. Ends with its last client.
 #[derive(Debug)]
 pub(crate) struct Core {
-    process: Process,
+    per_process: PerProcess,
 }
 
 impl Core {
-    pub(crate) fn new(shared: Shared) -> Self {
+    pub(crate) fn new(state: ClientState) -> Self {
         Self {
-            process: Process::new(shared),
+            per_process: PerProcess::new(state),
         }
     }
 
     /// Answers from the cache, or starts a request. Does not wait; allocates nothing to answer from the cache.
     pub(crate) fn begin(&self, question: Question<'_>) -> Pending {
         let now = Instant::now();
-        let cache = &self.process.newest().shared.cache;
-        if let Some(known) = cache.fresh(question, now) {
+        let cache = &self.per_process.for_this_pid_or_parent().state.cache;
+        if let Some(known) = cache.unexpired(question, now) {
             return Pending::Answered(Answer::from_cache(known));
         }
-        let here = self.process.here();
-        let last_known = match here.shared.recall(question, now) {
+        let parts = self.per_process.for_this_pid();
+        let last_known = match parts.state.recall(question, now) {
             CacheAnswer::Answer(answer) => return Pending::Answered(answer),
             CacheAnswer::LastKnown(last_known) => last_known,
         };
-        let deadline = now + here.shared.timeout;
-        match ask(here, question, now, deadline) {
+        let deadline = now + parts.state.timeout;
+        match ask(parts, question, now, deadline) {
             Ok(AskResult::Pending(reply)) => Pending::InFlight(PendingAnswer {
-                shared: Arc::clone(&here.shared),
+                state: Arc::clone(&parts.state),
                 reply,
                 last_known,
                 deadline,
             }),
             Ok(AskResult::Answered(answer)) => Pending::Answered(answer),
-            Err(failure) => Pending::Answered(here.shared.fall_back(failure, last_known)),
+            Err(failure) => Pending::Answered(parts.state.fall_back(failure, last_known)),
         }
     }
 
     /// Removes these flags from the cache; the outcomes of requests in flight are not stored.
     pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
-        let shared = &self.process.here().shared;
-        let mut in_flight = shared.in_flight.lock();
+        let state = &self.per_process.for_this_pid().state;
+        let mut in_flight = state.in_flight.lock();
         in_flight.forget(&is_meant);
-        shared.cache.forget(&is_meant);
+        state.cache.forget(&is_meant);
     }
 
     /// Sends no more requests. Calls that wait are answered without the service.
     pub(crate) fn close(&self) {
-        self.process.here().worker.close();
+        self.per_process.for_this_pid().worker.close();
     }
 }
 
@@ -80,29 +80,29 @@ enum AskResult {
 
 /// Joins the request that is in flight, or sends one.
 fn ask(
-    process: &Process,
+    parts: &PerProcess,
     question: Question<'_>,
     now: Instant,
     deadline: Instant,
 ) -> Result<AskResult, Failure> {
     question.check()?;
-    let (shared, key) = (&process.shared, Key::from(question));
-    let admission = shared.circuit.check(now)?;
-    let mut in_flight = shared.in_flight.lock();
+    let (state, key) = (&parts.state, Key::from(question));
+    let admission = state.circuit.admission(now)?;
+    let mut in_flight = state.in_flight.lock();
     if admission == Admission::Ask
         && let Some((number, reply)) = in_flight.find(&key)
     {
-        shared.circuit.join(number);
+        state.circuit.add_call(number);
         return Ok(AskResult::Pending(reply));
     }
     // A request may have been answered between the look into the cache and this lock.
-    if let CacheAnswer::Answer(answer) = shared.recall(question, now) {
+    if let CacheAnswer::Answer(answer) = state.recall(question, now) {
         return Ok(AskResult::Answered(answer));
     }
-    let permit = shared.circuit.enter(now)?;
+    let permit = state.circuit.acquire(now)?;
     let (sender, reply) = in_flight.add(key.clone(), permit.number());
     drop(in_flight);
-    let request = Request::new(Arc::clone(shared), key, permit, sender);
-    process.worker.run(request.run(deadline).boxed())?;
+    let request = Request::new(Arc::clone(state), key, permit, sender);
+    parts.worker.submit(request.run(deadline).boxed())?;
     Ok(AskResult::Pending(reply))
 }

@@ -47,30 +47,30 @@ pub enum Failure {
 
 /// What a failure says about the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum FailureClass {
     /// It answered: the failure is about the question.
     Answered,
     /// It failed; the next request may succeed.
     Failed,
     /// It failed, and will fail until something is changed.
-    Refused,
+    Unauthorized,
     /// Nothing: no request was sent.
     NotAsked,
 }
 
 impl Failure {
     /// What this says about the service as a whole.
-    pub(crate) fn verdict(&self) -> Verdict {
+    pub(crate) fn class(&self) -> FailureClass {
         match self {
             Self::FlagNotFound(_) | Self::FlagUnreadable(_) | Self::InvalidRequest(_) => {
-                Verdict::Answered
+                FailureClass::Answered
             }
             Self::TimedOut | Self::Unreachable(_) | Self::ServiceFailed(_) | Self::BadAnswer(_) => {
-                Verdict::Failed
+                FailureClass::Failed
             }
-            Self::Unauthorized(_) => Verdict::Refused,
+            Self::Unauthorized(_) => FailureClass::Unauthorized,
             Self::CoolingDown(_) | Self::OwnThread | Self::Closed | Self::Misconfigured(_) => {
-                Verdict::NotAsked
+                FailureClass::NotAsked
             }
         }
     }

@@ -45,12 +45,14 @@
 //! knows nothing of revisions and rollouts.
 mod async_client;
 mod backend;
+mod block_on;
 mod bounded_map;
 mod build_error;
 mod builder;
 mod cache;
 mod circuit;
 mod client;
+mod client_state;
 mod connections;
 mod core;
 mod detail;
@@ -61,14 +63,12 @@ mod flag;
 mod in_flight;
 #[cfg(feature = "open-feature")]
 pub mod open_feature;
-mod park;
 mod pending;
-mod process;
+mod per_process;
 mod proxy;
 mod question;
 mod reply;
 mod request;
-mod shared;
 pub mod testing;
 mod tls;
 mod transport;

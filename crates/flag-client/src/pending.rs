@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::client_state::ClientState;
 use crate::detail::{Answer, KnownValue, Source};
 use crate::failure::Failure;
 use crate::in_flight::PendingReply;
-use crate::shared::Shared;
-use crate::{park, worker};
+use crate::{block_on, worker};
 
 /// How much longer than the timeout a blocked caller waits for the thread of the client.
 const GRACE: Duration = Duration::from_millis(5);
@@ -20,7 +20,7 @@ pub(crate) enum Pending {
 
 /// A request in flight, and what to answer if it fails.
 pub(crate) struct PendingAnswer {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) state: Arc<ClientState>,
     pub(crate) reply: PendingReply,
     pub(crate) last_known: Option<Arc<KnownValue>>,
     /// The end of the timeout.
@@ -53,17 +53,17 @@ impl PendingAnswer {
                 let source = Source::Service(known.freshness);
                 Answer::Known(known, source)
             }
-            Err(failure) => self.shared.fall_back(failure, self.last_known),
+            Err(failure) => self.state.fall_back(failure, self.last_known),
         }
     }
 
     fn wait(self) -> Answer {
-        let (shared, last_known) = (Arc::clone(&self.shared), self.last_known.clone());
+        let (state, last_known) = (Arc::clone(&self.state), self.last_known.clone());
         if worker::is_this_thread() {
-            return shared.fall_back(Failure::OwnThread, last_known);
+            return state.fall_back(Failure::OwnThread, last_known);
         }
         let until = self.deadline + GRACE;
-        park::wait(self.answer(), until)
-            .unwrap_or_else(|| shared.fall_back(Failure::TimedOut, last_known))
+        block_on::block_until(self.answer(), until)
+            .unwrap_or_else(|| state.fall_back(Failure::TimedOut, last_known))
     }
 }

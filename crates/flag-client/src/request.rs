@@ -7,15 +7,15 @@ use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
 use crate::circuit::Permit;
+use crate::client_state::ClientState;
 use crate::detail::KnownValue;
-use crate::failure::{Failure, RequestFailure, Verdict};
+use crate::failure::{Failure, FailureClass, RequestFailure};
 use crate::in_flight::Outcome;
 use crate::question::Key;
-use crate::shared::Shared;
 
 /// A request in flight. However it ends, even before it has begun, the next one can be sent.
 pub(crate) struct Request {
-    shared: Arc<Shared>,
+    state: Arc<ClientState>,
     key: Key,
     permit: Permit,
     sender: Option<oneshot::Sender<Outcome>>,
@@ -24,13 +24,13 @@ pub(crate) struct Request {
 impl Request {
     /// A request that the circuit permits; its callers wait for what `sender` is given.
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        state: Arc<ClientState>,
         key: Key,
         permit: Permit,
         sender: oneshot::Sender<Outcome>,
     ) -> Self {
         Self {
-            shared,
+            state,
             key,
             permit,
             sender: Some(sender),
@@ -48,42 +48,42 @@ impl Request {
     }
 
     async fn ask(&self) -> Result<KnownValue, RequestFailure> {
-        let Shared {
+        let ClientState {
             circuit, transport, ..
-        } = &*self.shared;
+        } = &*self.state;
         // A probe skips the queue: the requests in it may wait for a service that answers again by now.
         if self.permit.is_probe() {
             return transport.ask(self.key.question()).await;
         }
         let _turn = transport.turn().await;
-        circuit.confirm()?;
+        circuit.recheck()?;
         transport.ask(self.key.question()).await
     }
 
     /// Records the outcome in circuit and cache, before any caller receives it.
     fn record(&self, outcome: Result<Arc<KnownValue>, RequestFailure>) -> Outcome {
-        let (shared, now) = (&self.shared, Instant::now());
-        let (circuit, permit) = (&shared.circuit, &self.permit);
+        let (state, now) = (&self.state, Instant::now());
+        let (circuit, permit) = (&state.circuit, &self.permit);
         match &outcome {
             Ok(_) => circuit.answered(permit, now),
             Err(RequestFailure {
                 failure,
                 retry_after,
-            }) => match failure.verdict() {
-                Verdict::Answered => circuit.answered(permit, now),
-                Verdict::NotAsked => circuit.abandoned(permit),
-                Verdict::Failed | Verdict::Refused => {
+            }) => match failure.class() {
+                FailureClass::Answered => circuit.answered(permit, now),
+                FailureClass::NotAsked => circuit.abandoned(permit),
+                FailureClass::Failed | FailureClass::Unauthorized => {
                     circuit.failed(permit, failure, *retry_after, now);
                 }
             },
         }
         let outcome = outcome.map_err(|failed| failed.failure);
-        let mut in_flight = shared.in_flight.lock();
+        let mut in_flight = state.in_flight.lock();
         if in_flight.remove(&self.key, permit.number()) {
             let question = self.key.question();
             match &outcome {
-                Ok(known) => shared.cache.remember(question, Arc::clone(known), now),
-                Err(failure) => shared.cache.remember_refusal(question, failure, now),
+                Ok(known) => state.cache.remember(question, Arc::clone(known), now),
+                Err(failure) => state.cache.remember_negative(question, failure, now),
             }
         }
         outcome
@@ -93,8 +93,8 @@ impl Request {
 impl Drop for Request {
     fn drop(&mut self) {
         if self.sender.is_some() {
-            self.shared.circuit.abandoned(&self.permit);
-            let mut in_flight = self.shared.in_flight.lock();
+            self.state.circuit.abandoned(&self.permit);
+            let mut in_flight = self.state.in_flight.lock();
             in_flight.remove(&self.key, self.permit.number());
         }
     }

@@ -35,7 +35,7 @@ impl Worker {
     }
 
     /// Sends a job to the thread. Does not wait.
-    pub(crate) fn run(&self, job: Job) -> Result<(), Failure> {
+    pub(crate) fn submit(&self, job: Job) -> Result<(), Failure> {
         let mut running = self.jobs();
         if self.is_closed.load(Ordering::Relaxed) {
             return Err(Failure::Closed);

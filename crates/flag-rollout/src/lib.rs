@@ -1,4 +1,4 @@
-//! Decides which value an instance receives.
+//! Decides which value an instance receives, and checks that the answers are split as configured.
 //!
 //! Pure: no I/O, no clock, no randomness, no allocation while deciding. Knows neither HTTP nor storage.
 //! Start with [`Plan`] and [`decide`]. Laws, each kept by the property test of that name in `tests/it/laws.rs`:
@@ -12,8 +12,10 @@ mod decide;
 mod hash;
 mod plan;
 mod ranges;
+mod sample_ratio;
 
 pub use crate::decide::{Decision, decide, decide_with};
 pub use crate::hash::{bucket, position};
 pub use crate::plan::Plan;
 pub use crate::ranges::{consecutive, groups, reweight};
+pub use crate::sample_ratio::{GroupRatio, RatioResult, SampleRatio};

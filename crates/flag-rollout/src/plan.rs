@@ -19,7 +19,7 @@ pub struct Plan {
     /// The treatments of the instances in override lists.
     overrides: HashMap<InstanceId<'static>, usize>,
     /// The buckets of treatments, sorted and disjoint; all others are those of the control value.
-    segments: Box<[Segment]>,
+    treatment_ranges: Box<[TreatmentRange]>,
 }
 
 /// A value, and the rollout group of the instances that receive it.
@@ -30,7 +30,7 @@ pub(crate) struct Outcome {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Segment {
+struct TreatmentRange {
     range: BucketRange,
     treatment: usize,
 }
@@ -65,10 +65,10 @@ impl Plan {
                 .map(|treatment| treatment.overrides.len())
                 .sum(),
         );
-        let mut segments = Vec::new();
+        let mut treatment_ranges = Vec::new();
         for (at, (treatment, group)) in treatments.into_iter().zip(groups).enumerate() {
             overrides.extend(treatment.overrides.into_iter().map(|id| (id, at)));
-            segments.extend(treatment.ranges.into_iter().map(|range| Segment {
+            treatment_ranges.extend(treatment.ranges.into_iter().map(|range| TreatmentRange {
                 range,
                 treatment: at,
             }));
@@ -77,7 +77,7 @@ impl Plan {
                 group: group.into(),
             });
         }
-        segments.sort_unstable_by_key(|segment| segment.range);
+        treatment_ranges.sort_unstable_by_key(|of_treatment| of_treatment.range);
         Self {
             flag,
             created,
@@ -88,7 +88,7 @@ impl Plan {
             },
             treatments: outcomes.into(),
             overrides,
-            segments: segments.into(),
+            treatment_ranges: treatment_ranges.into(),
         }
     }
 
@@ -131,14 +131,12 @@ impl Plan {
     /// The treatment that owns the bucket, and its position.
     pub(crate) fn owner_of(&self, bucket: Bucket) -> Option<(usize, &Outcome)> {
         let after = self
-            .segments
-            .partition_point(|segment| segment.range.to() <= bucket.get());
-        let segment = self.segments.get(after)?;
-        let at = segment.treatment;
-        let owner = segment
-            .range
-            .contains(bucket)
-            .then(|| self.treatments.get(at))?;
-        Some((at, owner?))
+            .treatment_ranges
+            .partition_point(|of_treatment| of_treatment.range.to() <= bucket.get());
+        let &TreatmentRange { range, treatment } = self.treatment_ranges.get(after)?;
+        if !range.contains(bucket) {
+            return None;
+        }
+        Some((treatment, self.treatments.get(treatment)?))
     }
 }

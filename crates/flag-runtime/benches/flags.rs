@@ -9,8 +9,8 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion};
 use flag_model::{FlagType, FlagValue, Format, HashAlgorithm, InstanceId, RevisionParts, Salt};
 use flag_runtime::{
-    BucketCache, BucketCacheSettings, DeferredStore, FlagCache, FlagCacheSettings, FlagKeyRef,
-    GuardSettings, StoreGuard,
+    BucketCache, BucketCacheSettings, DeferredPort, FlagCache, FlagCacheSettings, FlagKeyRef,
+    GuardSettings, GuardedPort,
 };
 use flag_store::memory::MemoryStore;
 use flag_store::{Base, FlagStore, RowStore, SystemClock};
@@ -48,8 +48,8 @@ async fn warm_cache() -> FlagCache {
         deadline,
     };
     let mut registry = Registry::default();
-    let deferred = Arc::new(DeferredStore::from(rows));
-    let guard = Arc::new(StoreGuard::new(deferred, limits, &mut registry));
+    let deferred = Arc::new(DeferredPort::from(rows));
+    let guard = Arc::new(GuardedPort::new(deferred, limits, &mut registry));
     let store = FlagStore::new(guard.clone(), Arc::new(SystemClock));
     let settings = FlagCacheSettings {
         lifetime: Duration::from_hours(1),

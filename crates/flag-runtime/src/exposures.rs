@@ -1,18 +1,22 @@
 //! Exposures: served decisions are written in the background; entries from clients are written while the client waits.
 //!
-//! Recording never blocks and never fails a request.
+//! Recording takes no lock for longer than a copy of an exposure. When the queue is full, [`Overflow`] says what happens.
 mod background;
 mod batch;
 mod chunk;
+mod counts;
 mod created_bounds;
 mod dedup;
 mod direct;
 mod expiry;
 mod format;
 mod metrics;
+mod overflow;
 mod queue;
+mod recorded;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,20 +30,25 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
+use tracing::warn;
 
 use self::chunk::ServedDecision;
+use self::counts::{Counts, CountsMetrics, CountsWriter};
 use self::dedup::{Dedup, Logged};
 use self::direct::Direct;
 use self::metrics::{EntryMetrics, WriteMetrics};
-use self::queue::Queue;
+use self::queue::{Pushed, Queue};
 use self::writer::Writer;
-use crate::flags::{Current, Source};
+use crate::flags::{ServedPlan, Source};
 
 pub use self::background::exposure_runtime;
+pub use self::counts::COUNTS_RETENTION;
 pub use self::created_bounds::CreatedBounds;
 pub use self::dedup::DedupSettings;
 pub use self::expiry::expire_exposures;
 pub use self::format::ExposureFormat;
+pub use self::overflow::Overflow;
+pub use self::recorded::{QueueFull, RecordLater, Recorded};
 
 /// How exposures are recorded.
 #[derive(Clone, Debug)]
@@ -48,6 +57,8 @@ pub struct ExposureSettings {
     pub recording: Recording,
     /// The most exposures that wait to be written.
     pub queue: usize,
+    /// What happens to further ones.
+    pub overflow: Overflow,
     /// When equal answers are logged only once.
     pub dedup: DedupSettings,
     /// Valid times of entries from clients.
@@ -76,14 +87,35 @@ pub struct ExposureRecorder {
     direct: Direct,
     created: CreatedBounds,
     metrics: EntryMetrics,
-    writing: Mutex<Option<Writing>>,
+    counts: Arc<Counts>,
+    /// The writer of exposures, then that of their counts.
+    writing: Mutex<Vec<Writing>>,
 }
 
-/// The running writer.
+/// A running writer.
 #[derive(Debug)]
 struct Writing {
     close: oneshot::Sender<()>,
     ended: JoinHandle<()>,
+}
+
+impl Writing {
+    fn start<W: Future<Output = ()> + Send + 'static>(
+        runtime: &Handle,
+        run: impl FnOnce(oneshot::Receiver<()>) -> W,
+    ) -> Self {
+        let (close, closing) = oneshot::channel();
+        let ended = runtime.spawn(run(closing));
+        Self { close, ended }
+    }
+
+    /// Waits until it has written everything, or the deadline.
+    async fn close(mut self, deadline: Instant) {
+        // The writer may have ended already.
+        let _ = self.close.send(());
+        let _ = timeout_at(deadline, &mut self.ended).await;
+        self.ended.abort();
+    }
 }
 
 impl ExposureRecorder {
@@ -95,16 +127,28 @@ impl ExposureRecorder {
         settings: &ExposureSettings,
         registry: &mut Registry,
     ) -> Self {
-        let queue = Arc::new(Queue::new(settings.queue));
+        let queue = Arc::new(Queue::new(settings.queue, settings.overflow));
         metrics::register_queue(registry, Arc::clone(&queue));
+        let counts = Arc::new(Counts::new());
+        let (log, runtime) = background;
         let writer = Writer::new(
             Arc::clone(&queue),
-            background.0,
+            Arc::clone(&log),
             settings.format.clone(),
             WriteMetrics::register(registry),
+            Arc::clone(&counts),
         );
-        let (close, closing) = oneshot::channel();
-        let ended = background.1.spawn(writer.run(closing));
+        let counts_metrics = CountsMetrics::register(registry);
+        let counts_writer = CountsWriter::new(
+            Arc::clone(&counts),
+            log,
+            Arc::new(SystemClock),
+            counts_metrics,
+        );
+        let writing = vec![
+            Writing::start(runtime, |closing| writer.run(closing)),
+            Writing::start(runtime, |closing| counts_writer.run(closing)),
+        ];
         let metrics = EntryMetrics::register(registry);
         Self {
             recording: settings.recording,
@@ -113,38 +157,51 @@ impl ExposureRecorder {
             direct: Direct::new(direct, settings.format.clone(), Handle::current()),
             created: settings.created,
             metrics,
-            writing: Mutex::new(Some(Writing { close, ended })),
+            counts,
+            writing: Mutex::new(writing),
         }
     }
 
-    /// Records a served decision.
+    /// Records a served decision; the answer may be given once it is [`Recorded`].
+    ///
+    /// # Errors
+    ///
+    /// The queue is full, and the answer must wait for room.
     pub fn record(
         &self,
         request_id: &str,
         instance: &InstanceId<'_>,
         decision: &Decision<'_>,
-        current: &Current,
-    ) {
+        current: &ServedPlan,
+    ) -> Result<Recorded, RecordLater<'_>> {
         if self.recording == Recording::Off {
-            return;
+            return Ok(Recorded::NOT_AN_EXPOSURE);
         }
-        let created = SystemClock.now();
-        let push = || {
-            self.queue.push(ServedDecision {
-                request_id,
-                instance,
-                flag: Arc::clone(current.entry()),
-                decision: decision.into(),
-                from_cache: current.source != Source::Store,
-                created,
-            })
+        let served = ServedDecision {
+            request_id,
+            instance: instance.as_str(),
+            flag: current.entry(),
+            decision: decision.into(),
+            from_cache: current.source != Source::Store,
+            created: SystemClock.now(),
         };
-        let Some(dedup) = &self.dedup else {
-            push();
-            return;
+        let push = || self.queue.push(served);
+        let logged = match &self.dedup {
+            None => match push() {
+                Pushed::Full => return Err(RecordLater::new(self, served.into(), None)),
+                Pushed::Accepted | Pushed::Dropped => return Ok(Recorded::DONE),
+            },
+            Some(dedup) => {
+                dedup.log_once(current, instance, decision.treatment, served.created, push)
+            }
         };
-        if dedup.log_once(current, instance, decision.treatment, created, push) == Logged::Before {
-            self.metrics.deduplicated.inc();
+        match logged {
+            Logged::Full(answer) => Err(RecordLater::new(self, served.into(), Some(answer))),
+            Logged::Now | Logged::Dropped => Ok(Recorded::DONE),
+            Logged::Before => {
+                self.metrics.deduplicated.inc();
+                Ok(Recorded::DONE)
+            }
         }
     }
 
@@ -176,18 +233,20 @@ impl ExposureRecorder {
         self.metrics.invalid.inc_by(entries as u64);
     }
 
-    /// Writes all waiting exposures until the deadline, and stops the writer; returns how many were not written.
+    /// Writes all waiting exposures and their counts until the deadline, and stops the writers; returns how many exposures
+    /// were not written.
     pub async fn flush(&self, deadline: Instant) -> usize {
-        let writing = self
-            .writing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(Writing { close, mut ended }) = writing {
-            // The writer may have ended already.
-            let _ = close.send(());
-            let _ = timeout_at(deadline, &mut ended).await;
-            ended.abort();
+        let taken =
+            || std::mem::take(&mut *self.writing.lock().unwrap_or_else(PoisonError::into_inner));
+        for writing in taken() {
+            writing.close(deadline).await;
+        }
+        let uncounted = self.counts.unwritten();
+        if uncounted > 0 {
+            warn!(
+                exposures = uncounted,
+                "stopped with counts of exposures that were not written"
+            );
         }
         self.queue.counts().pending
     }

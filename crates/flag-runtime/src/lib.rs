@@ -10,11 +10,12 @@ mod flags;
 mod store;
 
 pub use crate::exposures::{
-    CreatedBounds, DedupSettings, ExposureFormat, ExposureRecorder, ExposureSettings, Recording,
-    expire_exposures, exposure_runtime,
+    COUNTS_RETENTION, CreatedBounds, DedupSettings, ExposureFormat, ExposureRecorder,
+    ExposureSettings, Overflow, QueueFull, RecordLater, Recorded, Recording, expire_exposures,
+    exposure_runtime,
 };
 pub use crate::flags::{
-    BucketCache, BucketCacheSettings, CacheError, CacheStats, Current, FlagCache,
-    FlagCacheSettings, FlagKeyRef, Snapshot, Source, watch_changes,
+    BucketCache, BucketCacheSettings, CacheError, CacheStats, FlagCache, FlagCacheSettings,
+    FlagKeyRef, ServedPlan, Snapshot, Source, watch_changes,
 };
-pub use crate::store::{Circuit, DeferredStore, GuardSettings, StoreGuard};
+pub use crate::store::{Circuit, DeferredPort, GuardSettings, GuardedPort};

@@ -9,8 +9,8 @@ mod error;
 mod key_set;
 mod metrics;
 mod rate;
+mod reload;
 mod requirement;
-mod watch;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -29,8 +29,8 @@ use self::key_set::{KeySet, ValidKey};
 use self::metrics::AccessMetrics;
 use self::rate::RateLimit;
 pub(crate) use self::rate::{Callers, RateSettings};
+pub(crate) use self::reload::KeysSettings;
 pub(crate) use self::requirement::Access;
-pub(crate) use self::watch::KeysSettings;
 
 /// Settings of access control.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +64,7 @@ impl Authenticator {
             keys.log_invalid_entries();
             metrics.loaded(&keys.file);
             let key_set = Arc::new(ArcSwap::from_pointee(key_set));
-            runtime.spawn(watch::watch(keys, Arc::clone(&key_set), metrics));
+            runtime.spawn(reload::keep_current(keys, Arc::clone(&key_set), metrics));
             key_set
         });
         Self {
@@ -82,7 +82,7 @@ impl Authenticator {
     ) -> Result<Principal, AccessError> {
         match (&self.keys, access) {
             (None, _) | (_, Access::Open) => Ok(Principal::Anybody),
-            (Some(keys), _) => holder(keys, request).map(Principal::Holder),
+            (Some(keys), _) => valid_key(keys, request).map(Principal::Holder),
         }
     }
 
@@ -120,7 +120,7 @@ impl Authenticator {
 }
 
 /// Returns the key of a request if it is valid.
-fn holder(keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Result<Arc<ValidKey>, AccessError> {
+fn valid_key(keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Result<Arc<ValidKey>, AccessError> {
     let presented = credential::presented(request.headers()).map_err(AccessError::Unauthorized)?;
     let unknown = AccessError::Unauthorized(Unauthorized::Unknown);
     let Some(key) = Secret::id_in(presented).and_then(|id| keys.load().get(id)) else {

@@ -21,7 +21,7 @@ pub(crate) use self::context::RequestContext;
 pub(crate) use self::failure_log::FailureLog;
 pub(crate) use self::fallbacks::{method_not_allowed, not_found};
 pub(crate) use self::limits::{
-    ConnectionLimits, ConnectionMetrics, Held, HeldBytes, LimitSettings, Limits,
+    CallerBytes, ConnectionLimits, ConnectionMetrics, HeldBytes, LimitSettings, Limits,
 };
 pub(crate) use self::problem::{ApiError, describe_store, status};
 pub(crate) use self::readiness::{Details, Health, Readiness};

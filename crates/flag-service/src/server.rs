@@ -5,12 +5,12 @@ mod connection;
 mod connections;
 mod files;
 mod framing;
+mod idle_timer;
 mod listen;
 mod notify;
 mod opening;
 mod serve;
 mod stop;
-mod watch;
 mod watchdog;
 
 use std::time::Duration;

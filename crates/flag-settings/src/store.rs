@@ -8,7 +8,10 @@ use flag_store::{ExposureLog, RowStore, StoreError};
 use flag_store_bigtable::{
     BigtableLog, BigtableSettings, BigtableStore, BigtableTables, ConnectError, is_host_and_port,
 };
-use flag_store_embedded::{EmbeddedLog, EmbeddedStore, OpenError, remove_exposures_before};
+use flag_store_embedded::{
+    EmbeddedLog, EmbeddedStore, OpenError, WriterPriority, remove_counts_before,
+    remove_exposures_before,
+};
 
 use crate::endpoint::{read_endpoint, suggest_address};
 use crate::environment::is_production;
@@ -131,8 +134,19 @@ impl StoreSettings {
 
     /// Opens the exposure log, likewise; over connections of its own, which belong to the runtime that this is called in.
     pub async fn open_log(&self) -> Result<Arc<dyn ExposureLog>, OpenStoreError> {
+        self.open_log_at(WriterPriority::Idle).await
+    }
+
+    /// Likewise; a thread of the store that writes exposures runs at this priority.
+    pub async fn open_log_at(
+        &self,
+        priority: WriterPriority,
+    ) -> Result<Arc<dyn ExposureLog>, OpenStoreError> {
         Ok(match self {
-            Self::Embedded(directory) => Arc::new(blocking(directory, EmbeddedLog::open).await?),
+            Self::Embedded(directory) => {
+                let open = move |directory: &Path| EmbeddedLog::open_at(priority, directory);
+                Arc::new(blocking(directory, open).await?)
+            }
             Self::Bigtable(settings) => {
                 let log = BigtableLog::connect(BigtableSettings::clone(settings)).await?;
                 make_tables(settings).await?;
@@ -146,6 +160,14 @@ impl StoreSettings {
     pub async fn remove_exposures_before(&self, time: &str) -> Result<usize, StoreError> {
         match self {
             Self::Embedded(directory) => remove_exposures_before(directory, time).await,
+            Self::Bigtable(_) => Ok(0),
+        }
+    }
+
+    /// Removes counts of exposures that were written before `time`, likewise.
+    pub async fn remove_counts_before(&self, time: &str) -> Result<usize, StoreError> {
+        match self {
+            Self::Embedded(directory) => remove_counts_before(directory, time).await,
             Self::Bigtable(_) => Ok(0),
         }
     }
@@ -171,7 +193,7 @@ impl StoreSettings {
 
 async fn blocking<T: Send + 'static>(
     directory: &Path,
-    open: fn(&Path) -> Result<T, OpenError>,
+    open: impl FnOnce(&Path) -> Result<T, OpenError> + Send + 'static,
 ) -> Result<T, OpenStoreError> {
     let directory = directory.to_owned();
     let opened = tokio::task::spawn_blocking(move || open(&directory)).await;

@@ -88,7 +88,11 @@ settings! {
     EXPOSURES = "exposures", ["FLAG_EXPOSURES"], "on", Choice(&["on", "off"]),
         "Whether the service logs the decisions that it serves: {choices}; what clients send to `/log-feature-flag` is logged either way";
     EXPOSURE_QUEUE = "exposure_queue", ["FLAG_EXPOSURE_QUEUE"], "100000", Number(count(1, 10_000_000)),
-        "How many exposures may wait to be written, {range}; further ones are dropped and counted";
+        "How many exposures may wait to be written, {range}";
+    EXPOSURE_OVERFLOW = "exposure_overflow", ["FLAG_EXPOSURE_OVERFLOW"], "drop", Choice(&["drop", "wait"]),
+        "What happens when that many wait: `drop` answers, and drops and counts the exposure; `wait` gives no answer without its exposure: requests wait for room, and answers slow down to the pace of the log";
+    EXPOSURE_WAIT = "exposure_wait_ms", ["FLAG_EXPOSURE_WAIT_MS"], "100", Number(whole(Milliseconds, 1, 5_000)),
+        "How long a request waits for room at most with `wait`, {range}; then the answer is 503 `overloaded`";
     EXPOSURE_DEDUP = "exposure_dedup_seconds", ["FLAG_EXPOSURE_DEDUP_SECONDS"], "0", Number(whole(Seconds, 0, 86_400)),
         "For how long repeated answers to an instance from the same revision are logged only once, {range}; 0 logs every answer";
     EXPOSURE_DEDUP_ENTRIES = "exposure_dedup_entries", ["FLAG_EXPOSURE_DEDUP_ENTRIES"], "200000", Number(count(1_000, 100_000_000)),

@@ -1,62 +1,69 @@
 //! Batches of writes, with a result for each row.
 
-use bigtable_rs::google::bigtable::v2::mutate_rows_request::Entry;
 use bigtable_rs::google::bigtable::v2::{MutateRowsRequest, MutateRowsResponse};
 use flag_store::{Row, StoreError};
-use tonic::{Code, Status};
+use tonic::codec::Streaming;
+use tonic::codegen::GrpcMethod;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::{Code, Request, Response, Status};
 
 use crate::call::{Call, Repeat};
+use crate::prepared::{Entries, Mutations, PreparedCodec, PreparedRequest, PreparedRows};
 use crate::status::{Failure, refused};
 use crate::store::BigtableStore;
 use crate::{mutation, request};
 
 /// Bigtable's limit for one request.
 const MAX_MUTATIONS: usize = 100_000;
-/// The most bytes of a request; a larger row is sent alone.
+/// The most bytes of rows in a request; a larger row is sent alone.
 const FULL: usize = 8 << 20;
-/// The most bytes that a key or a cell adds to a request besides its own.
-const OVERHEAD: usize = 64;
 
-/// Writes rows; results in the order of `rows`.
+/// Encodes rows; the result of each says whether it can be sent.
+pub(crate) fn encode(table: &str, rows: &[Row]) -> (PreparedRows, Vec<Result<(), StoreError>>) {
+    let mut entries = Entries::default();
+    let mut mutations = Mutations::default();
+    let results = rows.iter().map(|Row { key, cells }| {
+        if let Some(why) = mutation::objection(key, cells) {
+            return Err(refused(table, why));
+        }
+        mutations.clear();
+        for (column, value) in cells.iter() {
+            mutations.set(column, value);
+        }
+        entries.push(key, &[&mutations]);
+        Ok(())
+    });
+    let results = results.collect();
+    (entries.finish(), results)
+}
+
+/// Writes those rows that are encoded; `results` has the others besides them, and gets their results in its order.
 ///
 /// Works in rounds: the first sends all rows, the next those that failed and may succeed.
-pub(crate) async fn write(store: &BigtableStore, rows: &[Row]) -> Vec<Result<(), StoreError>> {
-    let mut results: Vec<Result<(), StoreError>> = rows
-        .iter()
-        .map(|row| match mutation::objection(&row.key, &row.cells) {
-            Some(why) => Err(refused(store.name(), why)),
-            None => Ok(()),
-        })
-        .collect();
-    let mut pending: Vec<Pending<'_>> = rows
-        .iter()
-        .zip(&mut results)
-        .filter(|(_, result)| result.is_ok())
-        .map(|(row, result)| Pending {
-            row,
-            result,
-            outcome: Outcome::Unanswered,
-        })
-        .collect();
-
+pub(crate) async fn write<E: From<StoreError>>(
+    store: &BigtableStore,
+    (rows, mut results): (PreparedRows, Vec<Result<(), E>>),
+) -> Vec<Result<(), E>> {
+    let encoded = results.iter_mut().filter(|result| result.is_ok());
+    let mut pending: Vec<Pending<'_, E>> = encoded.enumerate().map(Pending::new).collect();
     let mut call = Call::new(store.name(), store.settings().batch(), Repeat::Safe);
     while !pending.is_empty() {
-        send_all(store, &call, &mut pending).await;
+        send_all(store, &call, &rows, &mut pending).await;
         pending.retain_mut(|entry| entry.is_to_be_sent_again(&mut call));
         if !pending.is_empty() && !call.pause().await {
             break;
         }
     }
     for entry in pending {
-        *entry.result = Err(call.error(entry.outcome.into_failure()));
+        *entry.result = Err(call.error(entry.outcome.into_failure()).into());
     }
     results
 }
 
 /// A row that is not written yet.
-struct Pending<'a> {
-    row: &'a Row,
-    result: &'a mut Result<(), StoreError>,
+struct Pending<'a, E> {
+    row: usize,
+    result: &'a mut Result<(), E>,
     outcome: Outcome,
 }
 
@@ -67,7 +74,15 @@ enum Outcome {
     Failed(Failure),
 }
 
-impl Pending<'_> {
+impl<'a, E: From<StoreError>> Pending<'a, E> {
+    fn new((row, result): (usize, &'a mut Result<(), E>)) -> Self {
+        Self {
+            row,
+            result,
+            outcome: Outcome::Unanswered,
+        }
+    }
+
     fn is_to_be_sent_again(&mut self, call: &mut Call<'_>) -> bool {
         match std::mem::replace(&mut self.outcome, Outcome::Unanswered) {
             Outcome::Written => false,
@@ -75,21 +90,12 @@ impl Pending<'_> {
                 let failure = outcome.into_failure();
                 let again = call.is_repeatable(&failure);
                 if !again {
-                    *self.result = Err(call.error(failure.clone()));
+                    *self.result = Err(call.error(failure.clone()).into());
                 }
                 self.outcome = Outcome::Failed(failure);
                 again
             }
         }
-    }
-
-    fn mutations(&self) -> usize {
-        self.row.cells.len()
-    }
-
-    fn bytes(&self) -> usize {
-        let Row { key, cells } = self.row;
-        key.len() + cells.byte_len() + (1 + cells.len()) * OVERHEAD
     }
 }
 
@@ -105,13 +111,18 @@ impl Outcome {
 }
 
 /// One round: sends the rows in as many requests as they need.
-async fn send_all(store: &BigtableStore, call: &Call<'_>, mut pending: &mut [Pending<'_>]) {
+async fn send_all<E>(
+    store: &BigtableStore,
+    call: &Call<'_>,
+    rows: &PreparedRows,
+    mut pending: &mut [Pending<'_, E>],
+) {
     while !pending.is_empty() {
-        let (part, rest) = pending.split_at_mut(length_of_part(pending));
+        let (part, rest) = pending.split_at_mut(length_of_part(rows, pending));
         for entry in &mut *part {
             entry.outcome = Outcome::Unanswered;
         }
-        if let Err(failure) = send(store, call, part).await {
+        if let Err(failure) = send(store, call, rows, part).await {
             for entry in &mut *part {
                 if let Outcome::Unanswered = entry.outcome {
                     entry.outcome = Outcome::Failed(failure.clone());
@@ -123,43 +134,52 @@ async fn send_all(store: &BigtableStore, call: &Call<'_>, mut pending: &mut [Pen
 }
 
 /// How many of these rows fit into one request, at least one.
-fn length_of_part(pending: &[Pending<'_>]) -> usize {
+fn length_of_part<E>(rows: &PreparedRows, pending: &[Pending<'_, E>]) -> usize {
     let (mut mutations, mut bytes) = (0, 0);
     let fitting = pending.iter().take_while(|entry| {
-        mutations += entry.mutations();
-        bytes += entry.bytes();
+        mutations += rows.mutations(entry.row);
+        bytes += rows.byte_len(entry.row);
         mutations <= MAX_MUTATIONS && bytes <= FULL
     });
     fitting.count().clamp(1, pending.len().max(1))
 }
 
 /// Sends one request; results that arrive are kept even when the answer breaks off.
-async fn send(
+async fn send<E>(
     store: &BigtableStore,
     call: &Call<'_>,
-    part: &mut [Pending<'_>],
+    rows: &PreparedRows,
+    part: &mut [Pending<'_, E>],
 ) -> Result<(), Failure> {
-    let entries = part.iter().map(|entry| Entry {
-        row_key: entry.row.key.clone(),
-        mutations: mutation::set(&entry.row.cells),
-        idempotency: None,
-    });
     let request = request::routed(MutateRowsRequest {
         table_name: store.full_name(),
         app_profile_id: store.app_profile(),
-        entries: entries.collect(),
         ..MutateRowsRequest::default()
     });
-    let mut client = store.client();
-    let answer = client.mutate_rows(request);
-    let mut stream = call.wait(answer).await?.into_inner();
+    let indices = part.iter().map(|entry| entry.row);
+    let request = request.map(|request| rows.request(&request, indices));
+    let mut stream = call.wait(mutate_rows(store, request)).await?.into_inner();
     while let Some(message) = call.wait(stream.message()).await? {
         note(message, part);
     }
     Ok(())
 }
 
-fn note(message: MutateRowsResponse, part: &mut [Pending<'_>]) {
+/// What `BigtableClient::mutate_rows` does, for a request that is encoded.
+async fn mutate_rows(
+    store: &BigtableStore,
+    mut request: Request<PreparedRequest>,
+) -> Result<Response<Streaming<MutateRowsResponse>>, Status> {
+    let mut client = store.raw_client();
+    let ready = client.ready().await;
+    ready.map_err(|error| Status::unknown(format!("Service was not ready: {error}")))?;
+    let method = GrpcMethod::new("google.bigtable.v2.Bigtable", "MutateRows");
+    request.extensions_mut().insert(method);
+    let path = PathAndQuery::from_static("/google.bigtable.v2.Bigtable/MutateRows");
+    client.server_streaming(request, path, PreparedCodec).await
+}
+
+fn note<E>(message: MutateRowsResponse, part: &mut [Pending<'_, E>]) {
     for answer in message.entries {
         let index = usize::try_from(answer.index).ok();
         let Some(entry) = index.and_then(|index| part.get_mut(index)) else {
@@ -187,16 +207,10 @@ mod tests {
                 .map(|cell| (cell.to_string(), vec![0; bytes]))
                 .collect::<Cells>(),
         };
-        let mut results: Vec<Result<(), StoreError>> = (0..rows).map(|_| Ok(())).collect();
-        let pending: Vec<Pending<'_>> = results
-            .iter_mut()
-            .map(|result| Pending {
-                row: &row,
-                result,
-                outcome: Outcome::Unanswered,
-            })
-            .collect();
-        length_of_part(&pending)
+        let rows = vec![row; rows];
+        let (rows, mut results) = encode("log", &rows);
+        let pending = results.iter_mut().enumerate().map(Pending::new);
+        length_of_part(&rows, &pending.collect::<Vec<_>>())
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bigtable_rs::google::bigtable::v2::bigtable_client::BigtableClient;
+use tonic::client::Grpc;
 use tonic::transport::Channel;
 use tonic::transport::channel::Change;
 
@@ -21,8 +22,21 @@ const DATA: &str = "https://www.googleapis.com/auth/bigtable.data";
 /// The scope of tokens for tables.
 const ADMIN: &str = "https://www.googleapis.com/auth/cloud-platform";
 
-/// The client of one call.
-pub(crate) type Client = BigtableClient<Authorized>;
+/// Connections for one call.
+#[derive(Clone, Debug)]
+pub(crate) struct Connections(Authorized);
+
+impl Connections {
+    /// The client of one call.
+    pub(crate) fn client(self) -> BigtableClient<Authorized> {
+        BigtableClient::new(self.0).max_decoding_message_size(MAX_RESPONSE_BYTES)
+    }
+
+    /// A client that leaves path and encoding to its caller.
+    pub(crate) fn raw_client(self) -> Grpc<Authorized> {
+        Grpc::new(self.0).max_decoding_message_size(MAX_RESPONSE_BYTES)
+    }
+}
 
 /// Prepares the connections; they are made by the first call.
 ///
@@ -30,7 +44,7 @@ pub(crate) type Client = BigtableClient<Authorized>;
 pub(crate) fn connect(
     settings: &BigtableSettings,
     tokens: Option<Arc<Tokens>>,
-) -> Result<Client, ConnectError> {
+) -> Result<Connections, ConnectError> {
     settings.check()?;
     let endpoint = Api::Data.endpoint(settings)?;
     let (channel, connections) = Channel::balance_channel(settings.channels);
@@ -39,7 +53,7 @@ pub(crate) fn connect(
         let _ = connections.try_send(Change::Insert(key, endpoint.clone()));
     }
     let channel = Authorized::new(channel, tokens, (Api::Data, settings));
-    Ok(BigtableClient::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES))
+    Ok(Connections(channel))
 }
 
 /// The tokens for an API, of which the first is there; none for an emulator.

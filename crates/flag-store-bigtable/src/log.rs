@@ -1,11 +1,11 @@
 //! The exposure log: a row for each exposure, in a table of its own.
 
-use flag_store::{BoxFuture, ExposureRows, Row, RowStore, StoreError};
+use flag_store::{Appended, BoxFuture, ExposureBatch, ExposureRows, Row, RowStore, StoreError};
 
 use crate::connect_error::ConnectError;
 use crate::settings::{BigtableSettings, Table};
 use crate::store::BigtableStore;
-use crate::{batch, forget};
+use crate::{batch, exposure_entries, forget};
 
 /// Exposures in Bigtable, over connections of their own.
 ///
@@ -27,7 +27,12 @@ impl ExposureRows for BigtableLog {
     }
 
     fn write_rows<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
-        Box::pin(batch::write(&self.0, rows))
+        Box::pin(batch::write(&self.0, batch::encode(self.0.name(), rows)))
+    }
+
+    /// Without a [`Row`] for each exposure, which would cost more than sending it.
+    fn write_batch<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
+        Box::pin(batch::write(&self.0, exposure_entries::encode(batch)))
     }
 
     fn delete_rows<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>> {

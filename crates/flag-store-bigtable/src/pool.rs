@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 use tracing::{info, warn};
 
 use crate::connect_error::{ConnectError, chain};
-use crate::connection::{Client, connect, tokens};
+use crate::connection::{Connections, connect, tokens};
 use crate::endpoint::Api;
 use crate::request::routed_by;
 use crate::settings::BigtableSettings;
@@ -31,7 +31,7 @@ const RENEWAL_JITTER: Jitter = Jitter::between(0.9, 1.0);
 
 /// The connections in use; dropping it stops the renewal.
 pub(crate) struct ConnectionPool {
-    client: Arc<RwLock<Client>>,
+    connections: Arc<RwLock<Connections>>,
     renewing: Option<AbortHandle>,
 }
 
@@ -40,18 +40,21 @@ impl ConnectionPool {
     pub(crate) async fn open(settings: &BigtableSettings) -> Result<Self, ConnectError> {
         settings.check()?;
         let tokens = tokens(settings, Api::Data).await?;
-        let client = Arc::new(RwLock::new(connect(settings, tokens.clone())?));
+        let connections = Arc::new(RwLock::new(connect(settings, tokens.clone())?));
         let renewing = (!settings.refresh_every.is_zero()).then(|| {
-            let renewing = renew_for_ever(Arc::clone(&client), tokens, settings.clone());
+            let renewing = renew_for_ever(Arc::clone(&connections), tokens, settings.clone());
             tokio::spawn(renewing).abort_handle()
         });
-        Ok(Self { client, renewing })
+        Ok(Self {
+            connections,
+            renewing,
+        })
     }
 
-    /// The client for one call.
-    pub(crate) fn client(&self) -> Client {
-        let client = self.client.read().unwrap_or_else(PoisonError::into_inner);
-        client.clone()
+    /// The connections for one call.
+    pub(crate) fn connections(&self) -> Connections {
+        let connections = self.connections.read();
+        connections.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -64,7 +67,7 @@ impl Drop for ConnectionPool {
 }
 
 async fn renew_for_ever(
-    client: Arc<RwLock<Client>>,
+    connections: Arc<RwLock<Connections>>,
     tokens: Option<Arc<Tokens>>,
     settings: BigtableSettings,
 ) {
@@ -74,7 +77,7 @@ async fn renew_for_ever(
         sleep(RENEWAL_JITTER.apply(pause, fastrand::f64())).await;
         pause = match warmed(&settings, tokens.clone()).await {
             Ok(renewed) => {
-                *client.write().unwrap_or_else(PoisonError::into_inner) = renewed;
+                *connections.write().unwrap_or_else(PoisonError::into_inner) = renewed;
                 if has_failed {
                     info!("connections to Bigtable renewed");
                 }
@@ -96,18 +99,18 @@ async fn renew_for_ever(
 async fn warmed(
     settings: &BigtableSettings,
     tokens: Option<Arc<Tokens>>,
-) -> Result<Client, String> {
-    let client = connect(settings, tokens).map_err(|error| chain(&error))?;
-    let pings = (0..settings.channels * PINGS).map(|_| ping(&client, settings));
+) -> Result<Connections, String> {
+    let connections = connect(settings, tokens).map_err(|error| chain(&error))?;
+    let pings = (0..settings.channels * PINGS).map(|_| ping(&connections, settings));
     let deadline = settings.connect_deadline;
     match timeout(deadline, try_join_all(pings)).await {
-        Ok(Ok(_)) => Ok(client),
+        Ok(Ok(_)) => Ok(connections),
         Ok(Err(status)) => Err(format!("{:?}: {}", status.code(), status.message())),
         Err(_) => Err(format!("no answer within {} ms", deadline.as_millis())),
     }
 }
 
-async fn ping(client: &Client, settings: &BigtableSettings) -> Result<(), Status> {
+async fn ping(connections: &Connections, settings: &BigtableSettings) -> Result<(), Status> {
     let name = settings.full_instance_name();
     let app_profile_id = settings.app_profile.clone().unwrap_or_default();
     let parameters = [("name", &*name), ("app_profile_id", &*app_profile_id)];
@@ -116,7 +119,7 @@ async fn ping(client: &Client, settings: &BigtableSettings) -> Result<(), Status
         app_profile_id: app_profile_id.clone(),
     };
     let request = routed_by(message, &parameters);
-    let mut client = client.clone();
+    let mut client = connections.clone().client();
     match client.ping_and_warm(request).await {
         Err(status) if is_from_bigtable(status.code()) => Ok(()),
         answer => answer.map(drop),

@@ -2,15 +2,17 @@
 
 use std::fmt;
 
+use bigtable_rs::google::bigtable::v2::bigtable_client::BigtableClient;
 use bigtable_rs::google::bigtable::v2::{CheckAndMutateRowRequest, ReadRowsRequest, RowFilter};
 use flag_store::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,
     StoreError,
 };
+use tonic::client::Grpc;
 
+use crate::authorized::Authorized;
 use crate::call::{Call, CallTimeouts, Repeat};
 use crate::connect_error::ConnectError;
-use crate::connection::Client;
 use crate::merge::Merger;
 use crate::pool::ConnectionPool;
 use crate::settings::{BigtableSettings, Table};
@@ -52,8 +54,12 @@ impl BigtableStore {
         &self.settings
     }
 
-    pub(crate) fn client(&self) -> Client {
-        self.pool.client()
+    pub(crate) fn client(&self) -> BigtableClient<Authorized> {
+        self.pool.connections().client()
+    }
+
+    pub(crate) fn raw_client(&self) -> Grpc<Authorized> {
+        self.pool.connections().raw_client()
     }
 
     /// The name of the table, as people know it.

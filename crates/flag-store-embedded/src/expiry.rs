@@ -7,12 +7,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use flag_store::{ExposureLog as _, StoreError};
-use rusqlite::{TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::time::sleep;
 
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::log::EmbeddedLog;
+use crate::{blocks, schema};
 
 /// The rows read in one transaction, which takes a few milliseconds.
 const SLICE: u32 = 1_000;
@@ -23,27 +24,44 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The last key of the next rows after a key.
 const LAST_OF_SLICE: &str = "SELECT max(key) FROM
     (SELECT key FROM rows WHERE key > ?1 ORDER BY key LIMIT ?2)";
+/// The oldest blocks, as far as they are old enough; a block of a clock that was fast holds up no other.
+const OLD_BLOCKS: &str = "SELECT id FROM blocks
+    WHERE written < unixepoch(CAST(?2 AS TEXT)) ORDER BY written LIMIT ?1";
+/// The oldest counts by the order in which they were written, as far as they are old enough.
+const REMOVE_COUNTS: &str = "DELETE FROM counts WHERE id IN (SELECT id FROM
+    (SELECT id, written FROM counts ORDER BY id LIMIT ?1)
+    WHERE written < unixepoch(CAST(?2 AS TEXT)))";
+const EXPOSURES: &str = "SELECT exposures FROM blocks WHERE id = ?1";
+
+/// How many blocks are removed in one transaction.
+const BLOCKS_AT_ONCE: u32 = 50;
+
+/// How many pages are given back to the disk after a transaction.
+const PAGES_AT_ONCE: u32 = 1_000;
+
 const REMOVE: &str =
     "DELETE FROM rows WHERE key > ?1 AND key <= ?2 AND written < unixepoch(CAST(?3 AS TEXT))";
 
 /// In files from before rows had a time of their own: by the time in their keys, text of the same width.
 const REMOVE_BY_KEY: &str = "DELETE FROM rows WHERE key > ?1 AND key <= ?2
     AND length(key) >= length(?3) AND substr(key, -length(?3)) < ?3";
-const HAS_TIMES: &str = "SELECT 1 FROM pragma_table_info('rows') WHERE name = 'written'";
 
 /// Removes every exposure that was written before `time`, `YYYY-MM-DD HH:MM:SS.ffffff` in UTC; returns their number.
 ///
 /// Reads all keys once, and shares the file with other processes. Creates no store.
 pub async fn remove_exposures_before(directory: &Path, time: &str) -> Result<usize, StoreError> {
-    let directory = directory.to_owned();
-    let opening = tokio::task::spawn_blocking(move || EmbeddedLog::existing(&directory));
-    let unavailable = |source: flag_store::BoxError| StoreError::Unavailable { source };
-    let log = opening
-        .await
-        .map_err(|error| unavailable(error.into()))?
-        .map_err(|error| unavailable(error.into()))?;
-    let mut from = Vec::new();
+    let log = opened(directory).await?;
     let mut removed = 0;
+    loop {
+        let time = time.as_bytes().to_vec();
+        let exposures = log
+            .write(move |database| remove_blocks(database, &time))
+            .await?;
+        let Some(exposures) = exposures else { break };
+        removed += exposures;
+        sleep(PAUSE).await;
+    }
+    let mut from = Vec::new();
     loop {
         let (after, time) = (from, time.as_bytes().to_vec());
         let slice = log
@@ -58,6 +76,84 @@ pub async fn remove_exposures_before(directory: &Path, time: &str) -> Result<usi
     Ok(removed)
 }
 
+/// Removes the counts that were written before `time`, likewise; returns the number of their minutes.
+pub async fn remove_counts_before(directory: &Path, time: &str) -> Result<usize, StoreError> {
+    let log = opened(directory).await?;
+    let mut removed = 0;
+    loop {
+        let time = time.as_bytes().to_vec();
+        let minutes = log
+            .write(move |database| remove_counts(database, &time))
+            .await?;
+        if minutes == 0 {
+            break;
+        }
+        removed += minutes;
+        sleep(PAUSE).await;
+    }
+    log.close().await;
+    Ok(removed)
+}
+
+async fn opened(directory: &Path) -> Result<EmbeddedLog, StoreError> {
+    let directory = directory.to_owned();
+    let opening = tokio::task::spawn_blocking(move || EmbeddedLog::existing(&directory));
+    let unavailable = |source: flag_store::BoxError| StoreError::Unavailable { source };
+    let opened = opening.await.map_err(|error| unavailable(error.into()))?;
+    opened.map_err(|error| unavailable(error.into()))
+}
+
+/// Removes some counts, and gives back their pages; how many.
+fn remove_counts(database: &mut Database, time: &[u8]) -> Result<usize, Failure> {
+    if !schema::has_blocks(database.connection())? {
+        return Ok(0);
+    }
+    let connection = database.connection();
+    let removed = connection
+        .prepare_cached(REMOVE_COUNTS)?
+        .execute(params![SLICE, time])?;
+    give_back(connection)?;
+    Ok(removed)
+}
+
+/// Removes some blocks, and gives back their pages; how many exposures they had, `None` if none is old enough.
+fn remove_blocks(database: &mut Database, time: &[u8]) -> Result<Option<usize>, Failure> {
+    if !schema::has_blocks(database.connection())? {
+        return Ok(None);
+    }
+    let connection = database.connection_mut();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let old: Vec<i64> = transaction
+        .prepare_cached(OLD_BLOCKS)?
+        .query_map(params![BLOCKS_AT_ONCE, time], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    if old.is_empty() {
+        return Ok(None);
+    }
+    let mut removed = 0;
+    for block in old {
+        let exposures: i64 = transaction
+            .prepare_cached(EXPOSURES)?
+            .query_row([block], |row| row.get(0))?;
+        removed += usize::try_from(exposures).unwrap_or_default();
+        blocks::remove(&transaction, block)?;
+    }
+    transaction.commit()?;
+    give_back(connection)?;
+    Ok(Some(removed))
+}
+
+/// Gives some pages without content back to the disk, and returns how many; only files that were made with `auto_vacuum`
+/// do.
+pub(crate) fn give_back(connection: &Connection) -> Result<u32, Failure> {
+    let count = || connection.pragma_query_value(None, "page_count", |row| row.get::<_, u32>(0));
+    let before = count()?;
+    let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES_AT_ONCE})"))?;
+    let mut pages = vacuum.query([])?;
+    while pages.next()?.is_some() {}
+    Ok(before.saturating_sub(count()?))
+}
+
 /// Expires the next rows after a key; returns the last key and the number of removed rows.
 fn remove_slice(
     database: &mut Database,
@@ -70,12 +166,13 @@ fn remove_slice(
         .prepare_cached(LAST_OF_SLICE)?
         .query_row(params![after, SLICE], |row| row.get(0))?;
     let Some(last) = last else { return Ok(None) };
-    let has_times = transaction.prepare_cached(HAS_TIMES)?.exists([])?;
+    let has_times = schema::has_times(&transaction)?;
     let remove = if has_times { REMOVE } else { REMOVE_BY_KEY };
     let removed = transaction
         .prepare_cached(remove)?
         .execute(params![after, last, time])?;
     transaction.commit()?;
+    give_back(connection)?;
     Ok(Some((last, removed)))
 }
 
@@ -83,8 +180,12 @@ fn remove_slice(
 mod tests {
     use std::sync::Arc;
 
+    use flag_model::{FlagKey, FlagName, FlagType, ProjectName};
     use flag_store::conformance::put;
-    use flag_store::{Cells, ExposureRows as _, Row, RowStore, Scan};
+    use flag_store::{
+        Cells, Counted, CountsQuery, CountsScope, Minute, MinuteCounts, ReplicaId, Row, RowStore,
+        Scan,
+    };
     use tempfile::TempDir;
 
     use super::*;
@@ -118,8 +219,9 @@ mod tests {
     }
 
     async fn write(log: &EmbeddedLog, rows: &[Row]) {
-        let written = log.write_rows(rows).await;
-        assert!(written.iter().all(Result::is_ok));
+        for row in rows {
+            log.insert_if_absent(&row.clone().into()).await.unwrap();
+        }
     }
 
     async fn run(log: &EmbeddedLog, statements: String) {
@@ -148,6 +250,39 @@ mod tests {
         assert_eq!(keys(&flags).await.len(), rows.len());
         let again = remove_exposures_before(directory.path(), BETWEEN).await;
         assert_eq!(again.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn counts_that_were_written_long_ago_go_and_nothing_else() {
+        let directory = TempDir::new().unwrap();
+        let log = EmbeddedLog::open(directory.path()).unwrap();
+        let flag = FlagKey {
+            project: ProjectName::new("p").unwrap(),
+            flag_type: FlagType::Feature,
+            name: FlagName::new("f").unwrap(),
+        };
+        let minutes = (0..2_500).map(|minute| {
+            let mut counts = MinuteCounts::new(flag.clone(), Minute::from_number(minute));
+            counts.add(&Counted::Others, 1);
+            counts
+        });
+        let counts: Vec<_> = minutes.collect();
+        log.write_counts(ReplicaId(1), &counts).await.unwrap();
+        let remove = async || remove_counts_before(directory.path(), BETWEEN).await;
+        assert_eq!(remove().await.unwrap(), 0, "written just now");
+        let aged = format!("UPDATE counts SET written = unixepoch('{OLD}') WHERE minute < 2400");
+        run(&log, aged).await;
+        // Written again, it is new.
+        log.write_counts(ReplicaId(1), &counts[..1]).await.unwrap();
+        assert_eq!(remove().await.unwrap(), 2_399);
+        let query = CountsQuery {
+            of: CountsScope::Flag(&flag),
+            since: Minute::from_number(0),
+            until: Minute::from_number(9_999),
+        };
+        let left = log.counts(query).await.unwrap();
+        assert_eq!(left.len(), 101);
+        assert_eq!(left.first(), counts.first());
     }
 
     #[tokio::test]

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flag_store::StoreError;
+use flag_model::Invalid;
+use flag_store::{BlockError, StoreError};
 use rusqlite::{ErrorCode, ffi};
 
 use crate::cells::{DecodeError, TooLong};
@@ -27,6 +28,12 @@ pub(crate) enum Failure {
     },
     #[error("row {key} is damaged")]
     Decode { key: String, source: DecodeError },
+    #[error("block {block} is damaged")]
+    Block { block: i64, source: BlockError },
+    #[error("counts of exposures are damaged")]
+    Counts(#[source] Invalid),
+    #[error("the cursor is not one of this log")]
+    Cursor,
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error("another process keeps it locked")]
@@ -107,8 +114,8 @@ impl Failure {
             | Self::Away { .. }
             | Self::Locked
             | Self::DiskFull => Remedy::Retry,
-            Self::Refused(_) => Remedy::GiveUp,
-            Self::Decode { .. } => Remedy::Repair,
+            Self::Refused(_) | Self::Cursor => Remedy::GiveUp,
+            Self::Decode { .. } | Self::Block { .. } | Self::Counts(_) => Remedy::Repair,
             Self::Sqlite(error) => remedy_of_sqlite(error),
         }
     }

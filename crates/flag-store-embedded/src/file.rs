@@ -10,11 +10,11 @@ use crate::database::Database;
 use crate::failure::Failure;
 use crate::file_state::FileState;
 use crate::group_commit::GroupCommit;
+use crate::idle_priority::WriterPriority;
 use crate::open_error::OpenError;
 use crate::open_files::Closing;
 use crate::rows::{self, Write};
 use crate::schema::Contents;
-use crate::stored::Batch;
 use crate::worker::{Limit, Outcome, Side};
 
 /// An open file.
@@ -26,19 +26,32 @@ pub(crate) struct DataFile {
 
 impl DataFile {
     /// Opens or creates a file, and starts its threads.
-    pub(crate) fn open(path: PathBuf, contents: Contents) -> Result<Self, OpenError> {
+    pub(crate) fn open(
+        path: PathBuf,
+        contents: Contents,
+        priority: WriterPriority,
+    ) -> Result<Self, OpenError> {
         let writer = Database::writer(&path, contents)?;
-        Self::start(path, contents, writer)
+        Self::start(path, contents, priority, writer)
     }
 
     /// Opens an existing file, and starts its threads.
-    pub(crate) fn existing(path: PathBuf, contents: Contents) -> Result<Self, OpenError> {
+    pub(crate) fn existing(
+        path: PathBuf,
+        contents: Contents,
+        priority: WriterPriority,
+    ) -> Result<Self, OpenError> {
         let writer = Database::existing(&path, contents)?;
-        Self::start(path, contents, writer)
+        Self::start(path, contents, priority, writer)
     }
 
-    fn start(path: PathBuf, contents: Contents, writer: Database) -> Result<Self, OpenError> {
-        let state = FileState::open(path, contents, writer)?;
+    fn start(
+        path: PathBuf,
+        contents: Contents,
+        priority: WriterPriority,
+        writer: Database,
+    ) -> Result<Self, OpenError> {
+        let state = FileState::open(path, contents, priority, writer)?;
         Ok(Self {
             state: Arc::new(state),
             group: Arc::default(),
@@ -63,9 +76,18 @@ impl DataFile {
         limit: Duration,
         work: impl FnOnce(&mut Database) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let work = |database: &mut Database, _: &dyn Fn() -> bool| work(database);
-        let result = self.run(Side::Writer, limit, work).await;
+        let result = self.write_failing(limit, work).await;
         result.map_err(|failure| self.error(failure))
+    }
+
+    /// Runs a job that writes; its failure can be cloned, see [`error`](Self::error).
+    pub(crate) async fn write_failing<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce(&mut Database) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let work = |database: &mut Database, _: &dyn Fn() -> bool| work(database);
+        self.run(Side::Writer, limit, work).await
     }
 
     /// Writes a row, together with other waiting ones; returns whether it was written.
@@ -81,23 +103,6 @@ impl DataFile {
         // By now its turn has come, here or with a write before it.
         let outcome = outcome.try_recv().unwrap_or(Err(Failure::Ended));
         outcome.map_err(|failure| self.error(failure))
-    }
-
-    /// Writes many rows in one transaction; when that fails, each of them has failed.
-    pub(crate) async fn write_batch(
-        &self,
-        limit: Duration,
-        batch: Batch,
-    ) -> Vec<Result<(), StoreError>> {
-        let length = batch.len();
-        let work =
-            |database: &mut Database, _: &dyn Fn() -> bool| rows::write_batch(database, batch);
-        let results = self.run(Side::Writer, limit, work).await;
-        let results = results.unwrap_or_else(|failure| vec![Err(failure); length]);
-        let results = results.into_iter();
-        results
-            .map(|result| result.map_err(|failure| self.error(failure)))
-            .collect()
     }
 
     /// Checks that the file can be read and is still at its path.

@@ -13,6 +13,7 @@ use tracing::warn;
 
 use crate::database::{Database, check};
 use crate::failure::Failure;
+use crate::idle_priority::WriterPriority;
 use crate::open_error::{Obstacle, OpenError};
 use crate::open_files::{FileLoss, OpenFiles};
 use crate::schema::Contents;
@@ -32,6 +33,7 @@ const OTHERS_CLOSE: Duration = Duration::from_secs(1);
 pub(crate) struct FileState {
     path: PathBuf,
     contents: Contents,
+    priority: WriterPriority,
     phase: watch::Sender<Phase>,
 }
 
@@ -63,12 +65,14 @@ impl FileState {
     pub(crate) fn open(
         path: PathBuf,
         contents: Contents,
+        priority: WriterPriority,
         writer: Database,
     ) -> Result<Self, OpenError> {
-        let workers = start(writer, &path, contents)?;
+        let workers = start(writer, &path, contents, priority)?;
         Ok(Self {
             path,
             contents,
+            priority,
             phase: watch::Sender::new(Phase::Open(workers)),
         })
     }
@@ -188,7 +192,7 @@ impl FileState {
         let sound = writer.ensure_in_place();
         let sound = sound.and_then(|()| writer.ensure_log_is_whole());
         sound.map_err(|lost| Obstacle::FileLoss(lost).in_file(path))?;
-        start(writer, path, contents)
+        start(writer, path, contents, self.priority)
     }
 
     fn settle(&self, loss: Loss, found: Result<Workers, OpenError>) {
@@ -222,10 +226,15 @@ impl FileState {
 }
 
 /// Starts the threads of a file that is open for writing.
-fn start(writer: Database, path: &Path, contents: Contents) -> Result<Workers, OpenError> {
+fn start(
+    writer: Database,
+    path: &Path,
+    contents: Contents,
+    priority: WriterPriority,
+) -> Result<Workers, OpenError> {
     let readers = (0..READERS).map(|_| Database::reader(path));
     let readers = readers.collect::<Result<_, _>>()?;
-    Workers::start(contents, writer, readers).map_err(|source| OpenError::NoThreads {
+    Workers::start(contents, priority, writer, readers).map_err(|source| OpenError::NoThreads {
         path: path.to_owned(),
         source,
     })

@@ -1,5 +1,14 @@
 //! Threads that run only while no other wants the processor.
 
+/// The priority of the thread that writes a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriterPriority {
+    /// As that of any thread.
+    Normal,
+    /// It runs only while no other thread wants the processor.
+    Idle,
+}
+
 /// Lets this thread run only while no other thread wants the processor; for threads that write exposures in the
 /// background.
 ///

@@ -9,7 +9,9 @@
 //!
 //! The files must be on a local disk: SQLite's write-ahead log is shared memory between processes of one machine.
 mod backup;
+mod blocks;
 mod cells;
+mod counts;
 mod create_file;
 mod database;
 mod directory;
@@ -28,11 +30,13 @@ mod schema;
 mod separate_cells;
 mod store;
 mod stored;
+mod upgrade;
 mod worker;
 
 pub use crate::backup::{BackupError, ExistingStore, back_up, restore};
-pub use crate::expiry::remove_exposures_before;
-pub use crate::idle_priority::run_at_idle_priority;
+pub use crate::expiry::{remove_counts_before, remove_exposures_before};
+pub use crate::idle_priority::{WriterPriority, run_at_idle_priority};
 pub use crate::log::EmbeddedLog;
 pub use crate::open_error::OpenError;
 pub use crate::store::{DEFAULT_TIMEOUT, EmbeddedStore};
+pub use crate::upgrade::{FreeSpace, LogUpgrade, upgrade_log};

@@ -1,40 +1,58 @@
-//! The exposure log: a row for each exposure, in a file of its own.
+//! The exposure log, in a file of its own: what the service served in blocks, what others send as a row each.
 
 use std::path::Path;
 use std::time::Duration;
 
-use flag_store::{BoxFuture, ExposureRows, Row, RowStore, StoreError};
+use flag_model::{InstanceId, ProjectName};
+use flag_store::{
+    Appended, Blocks, BoxFuture, Columns, CountsQuery, Cursor, ExposureBatch, ExposureLog,
+    ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures,
+    MinuteCounts, NewestExposures, PAGE, ReplicaId, Row, RowStore, StoreError, instance_in_rows,
+};
 use rusqlite::TransactionBehavior;
 
+use crate::blocks::{self, ScopeOwned};
+use crate::counts::{self, QueryOwned};
 use crate::database::Database;
 use crate::failure::Failure;
+use crate::idle_priority::WriterPriority;
 use crate::open_error::OpenError;
+use crate::rows::{self, Write};
 use crate::schema::Contents;
 use crate::store::EmbeddedStore;
-use crate::stored::Batch;
+use crate::stored::StoredRow;
 
-/// How many times the timeout of other calls a batch gets: its thread runs at idle priority, and a retry would only
+/// How many times the timeout of other calls a batch gets: its thread may run at idle priority, and a retry would only
 /// lengthen the queue.
 const BATCH_WAIT: u32 = 6;
+
+/// How many blocks or rows are changed at once where an instance is forgotten.
+const FORGOTTEN_AT_ONCE: usize = 100;
 
 const DELETE: &str = "DELETE FROM rows WHERE key = ?1";
 
 /// Exposures in a local file.
 ///
 /// Like [`EmbeddedStore`], with two differences: an acknowledged exposure survives the end of the process, but not always
-/// a power loss; and the writing thread runs at idle priority.
+/// a power loss; and the writing thread runs at idle priority unless it is opened otherwise.
 #[derive(Clone, Debug)]
 pub struct EmbeddedLog(EmbeddedStore);
 
 impl EmbeddedLog {
-    /// Opens the file `exposures.db` in a directory; creates it if it never existed. Blocks.
+    /// Opens the file `exposures.db` in a directory, with a writing thread at idle priority; creates it if it never existed.
+    /// Blocks.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        EmbeddedStore::open_file(directory, Contents::Exposures).map(Self)
+        Self::open_at(WriterPriority::Idle, directory)
+    }
+
+    /// Likewise, with a writing thread at this priority.
+    pub fn open_at(priority: WriterPriority, directory: &Path) -> Result<Self, OpenError> {
+        EmbeddedStore::open_file(directory, Contents::Exposures, priority).map(Self)
     }
 
     /// Opens the existing file in a directory. Blocks.
     pub fn existing(directory: &Path) -> Result<Self, OpenError> {
-        EmbeddedStore::existing_file(directory, Contents::Exposures).map(Self)
+        EmbeddedStore::existing_file(directory, Contents::Exposures, WriterPriority::Idle).map(Self)
     }
 
     /// Whether there is an `exposures.db` in a directory. An error if it is gone and its write-ahead log is left.
@@ -42,10 +60,24 @@ impl EmbeddedLog {
         EmbeddedStore::is_file_there(directory, Contents::Exposures)
     }
 
+    /// The exposures that are rows, not those in blocks.
+    pub fn rows(&self) -> &EmbeddedStore {
+        &self.0
+    }
+
     /// Sets the timeout of each call of this handle, which includes waiting for threads and locks.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self(self.0.with_timeout(timeout))
+    }
+
+    /// Runs a job that only reads.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let work = |database: &Database, _: &dyn Fn() -> bool| work(database);
+        self.0.file.read(self.0.timeout, work).await
     }
 
     /// Runs a job that writes.
@@ -57,29 +89,198 @@ impl EmbeddedLog {
     }
 }
 
-impl ExposureRows for EmbeddedLog {
-    fn rows(&self) -> &dyn RowStore {
-        &self.0
-    }
-
-    /// One transaction for all rows: they are written together, except those that can never be written.
-    fn write_rows<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
+impl ExposureLog for EmbeddedLog {
+    /// One transaction for the whole batch: its exposures are written together, except those that can never be written.
+    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
         Box::pin(async move {
-            if rows.is_empty() {
-                return Vec::new();
-            }
-            let limit = self.0.timeout * BATCH_WAIT;
-            self.0.file.write_batch(limit, Batch::new(rows)).await
+            let Blocks { blocks, results } = batch.blocks();
+            let written = if blocks.is_empty() {
+                Ok(())
+            } else {
+                let (id, limit) = (batch.id(), self.0.timeout * BATCH_WAIT);
+                let append = move |database: &mut Database| blocks::append(database, id, &blocks);
+                self.0.file.write_failing(limit, append).await
+            };
+            let results = results.into_iter().map(|checked| {
+                checked?;
+                written
+                    .clone()
+                    .map_err(|failure| self.0.file.error(failure).into())
+            });
+            results.collect()
         })
     }
 
-    /// One transaction for all rows, which are overwritten in the file.
+    fn insert_if_absent<'a>(
+        &'a self,
+        record: &'a ExposureRecord,
+    ) -> BoxFuture<'a, Result<Insert, StoreError>> {
+        Box::pin(async move {
+            let Row { key, cells } = record.row();
+            let row = StoredRow::new(key, cells).map_err(|refusal| self.0.file.error(refusal))?;
+            let inserted = self.write(move |database| insert(database, row)).await?;
+            Ok(if inserted {
+                Insert::Inserted
+            } else {
+                Insert::AlreadyThere
+            })
+        })
+    }
+
+    fn find<'a>(
+        &'a self,
+        key: &'a [u8],
+    ) -> BoxFuture<'a, Result<Option<ExposureRecord>, StoreError>> {
+        Box::pin(async move {
+            if let Some(row) = self.0.get(key, Columns::All).await? {
+                return Ok(Some(row.into()));
+            }
+            let key = key.to_vec();
+            let find = move |database: &Database, _: &dyn Fn() -> bool| {
+                blocks::find(database.connection(), &key)
+            };
+            self.0.file.read(self.0.timeout, find).await
+        })
+    }
+
+    /// By flag, and within a flag from the newest block to the oldest; the rows follow in the order of their keys.
+    fn page<'a>(
+        &'a self,
+        of: ExposureScope<'a>,
+        after: Option<&'a Cursor>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
+        let (of, after) = (ScopeOwned::from(of), after.cloned());
+        let page = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
+            blocks::page(database, &of, after.as_ref(), limit, is_wanted)
+        };
+        Box::pin(self.0.file.read(self.0.timeout, page))
+    }
+
+    /// Reads the blocks that were added, and the rows that were written since a minute before the cursor.
+    fn logged_after<'a>(
+        &'a self,
+        of: ExposureScope<'a>,
+        after: Option<&'a Cursor>,
+    ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
+        let (of, after) = (ScopeOwned::from(of), after.cloned());
+        let page = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
+            blocks::logged_after(database, &of, after.as_ref(), is_wanted)
+        };
+        Box::pin(self.0.file.read(self.0.timeout, page))
+    }
+
+    /// Reads only the blocks that may hold one of them; of what was sent by others, every row.
+    fn newest<'a>(
+        &'a self,
+        query: ExposureQuery<'a>,
+    ) -> BoxFuture<'a, Result<Vec<ExposureRecord>, StoreError>> {
+        Box::pin(async move {
+            let of = ScopeOwned::from(query.of);
+            let newest = NewestExposures::new(query);
+            let in_blocks = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
+                let mut newest = newest;
+                blocks::newest_in_blocks(database, &of, &mut newest, is_wanted)?;
+                Ok(newest)
+            };
+            let mut newest = self.0.file.read(self.0.timeout, in_blocks).await?;
+            let mut scan = query.of.rows().limit(PAGE);
+            loop {
+                let rows = self.0.scan(scan.clone()).await?;
+                let Some(last) = rows.last() else {
+                    return Ok(newest.into_records());
+                };
+                scan.go_on_after(&last.key);
+                newest.extend(rows.into_iter().map(ExposureRecord::from));
+            }
+        })
+    }
+
+    fn of_instance<'a>(
+        &'a self,
+        project: &'a ProjectName,
+        instance: &'a InstanceId<'a>,
+    ) -> BoxFuture<'a, Result<Vec<InstanceExposures>, StoreError>> {
+        Box::pin(async move {
+            let mut found = instance_in_rows(&self.0, project, instance).await?;
+            let flags = ExposureScope::Project(project).flags();
+            let owned = instance.clone().into_owned();
+            let in_blocks = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
+                blocks::of_instance(database, &flags, &owned, is_wanted)
+            };
+            for (flag, count) in self.0.file.read(self.0.timeout, in_blocks).await? {
+                InstanceExposures::add_blocks(&mut found, &flag, instance, count);
+            }
+            Ok(found)
+        })
+    }
+
+    /// Rows are deleted, and blocks written anew without the instance; both are overwritten in the file.
     ///
     /// `SQLite` may have left copies where it moved rows from page to page; those go when the pages are used again.
-    fn delete_rows<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>> {
-        let keys = keys.to_vec();
-        Box::pin(self.write(move |database| delete(database, &keys)))
+    fn delete<'a>(
+        &'a self,
+        exposures: &'a InstanceExposures,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            for keys in exposures.keys.chunks(FORGOTTEN_AT_ONCE) {
+                let keys = keys.to_vec();
+                self.write(move |database| delete(database, &keys)).await?;
+            }
+            let (flag, instance) = (exposures.flag(), exposures.instance.clone());
+            let holding = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
+                blocks::holding(database, &flag, &instance, is_wanted)
+            };
+            let holding = self.0.file.read(self.0.timeout, holding).await?;
+            for blocks in holding.chunks(FORGOTTEN_AT_ONCE) {
+                let (blocks, instance) = (blocks.to_vec(), exposures.instance.clone());
+                self.write(move |database| blocks::forget(database, &blocks, &instance))
+                    .await?;
+            }
+            Ok(())
+        })
     }
+
+    /// One transaction for all of them.
+    fn write_counts<'a>(
+        &'a self,
+        replica: ReplicaId,
+        counts: &'a [MinuteCounts],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let counts = counts.to_vec();
+        let write = move |database: &mut Database| counts::write(database, replica, &counts);
+        Box::pin(self.0.file.write(self.0.timeout * BATCH_WAIT, write))
+    }
+
+    fn counts<'a>(
+        &'a self,
+        query: CountsQuery<'a>,
+    ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
+        let query = QueryOwned::from(query);
+        let read = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
+            counts::read(database, &query, is_wanted)
+        };
+        Box::pin(self.0.file.read(self.0.timeout, read))
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.0.ping()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.0.close()
+    }
+}
+
+/// Keeps a row unless its key is there, as a row or in a block.
+fn insert(database: &mut Database, row: StoredRow) -> Result<bool, Failure> {
+    let transaction = rows::begin(database)?;
+    if blocks::find(&transaction, &row.key)?.is_some() {
+        return Ok(false);
+    }
+    let inserted = Write::Insert(row).make(&transaction)?;
+    transaction.commit()?;
+    Ok(inserted)
 }
 
 fn delete(database: &mut Database, keys: &[Vec<u8>]) -> Result<(), Failure> {
@@ -95,7 +296,8 @@ fn delete(database: &mut Database, keys: &[Vec<u8>]) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use flag_store::Cells;
+    use flag_model::{FlagKey, FlagName, FlagType, FlagValue, Timestamp};
+    use flag_store::{BatchId, Cells, Outcome, Spelling};
     use tempfile::TempDir;
 
     use super::*;
@@ -104,14 +306,39 @@ mod tests {
     async fn what_was_deleted_is_overwritten() {
         let directory = TempDir::new().unwrap();
         let log = EmbeddedLog::open(directory.path()).unwrap();
-        let row = Row {
-            key: b"I".to_vec(),
-            cells: Cells::default().with("InstanceID", "somebody-who-wants-to-go"),
+        let flag = FlagKey {
+            project: ProjectName::new("p").unwrap(),
+            flag_type: FlagType::Feature,
+            name: FlagName::new("f").unwrap(),
         };
-        let written = log.write_rows(&[row]).await;
-        assert!(written.iter().all(Result::is_ok));
-        log.delete_rows(&[b"I".to_vec()]).await.unwrap();
-        log.rows().close().await;
+        let id = InstanceId::new("somebody-who-wants-to-go").unwrap();
+        let mut batch = ExposureBatch::new(BatchId(1), Spelling::Json);
+        let outcome = batch.add_outcome(Outcome {
+            flag: flag.clone(),
+            revision: None,
+            value: FlagValue::Boolean(true),
+            rollout_group: "control".to_owned(),
+            reason: None,
+            from_cache: None,
+        });
+        batch.push(outcome, "r", &id, None, Timestamp::UNIX_EPOCH);
+        assert!(matches!(log.append(&batch).await[..], [Ok(())]));
+        let row = Row {
+            key: b"PROJECT#p#FLAGTYPE#feature#FLAGNAME#f#INSTANCEID#somebody-who-wants-to-go#REQUESTID#1".to_vec(),
+            cells: Cells::default().with("InstanceID", id.as_str()),
+        };
+        log.insert(&row.into()).await.unwrap();
+        let found = log.of_instance(&flag.project, &id).await.unwrap();
+        assert_eq!(
+            found
+                .iter()
+                .map(InstanceExposures::count)
+                .collect::<Vec<_>>(),
+            [2]
+        );
+        log.delete(&found[0]).await.unwrap();
+        assert_eq!(log.of_instance(&flag.project, &id).await.unwrap(), []);
+        log.close().await;
         for file in std::fs::read_dir(&directory).unwrap() {
             let bytes = std::fs::read(file.unwrap().path()).unwrap();
             let mut found = bytes.windows(8).filter(|part| part == b"somebody");

@@ -1,21 +1,17 @@
 //! Rows in the table of one file: every statement that reads or writes them.
 
 use flag_store::{Cells, Columns, Order, Row, Scan};
-use rusqlite::{
-    Connection, OptionalExtension, Statement, Transaction, TransactionBehavior, params,
-};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::cells;
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::separate_cells;
-use crate::stored::{Batch, StoredRow};
+use crate::stored::StoredRow;
 
 const GET: &str = "SELECT cells FROM rows WHERE key = ?1";
 const PING: &str = "SELECT 1 FROM rows LIMIT 1";
 const INSERT: &str = "INSERT INTO rows (key, cells) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-const REPLACE: &str = "INSERT INTO rows (key, cells) VALUES (?1, ?2)
-    ON CONFLICT DO UPDATE SET cells = excluded.cells";
 
 /// A write of one row.
 #[derive(Debug)]
@@ -150,55 +146,10 @@ fn compare_and_set(
     Ok(true)
 }
 
-/// Adds cells to many rows in one transaction; a row that is refused or damaged fails alone.
-pub(crate) fn write_batch(
-    database: &mut Database,
-    mut batch: Batch,
-) -> Result<Vec<Result<(), Failure>>, Failure> {
-    let transaction = begin(database)?;
-    let mut insert = transaction.prepare_cached(INSERT)?;
-    let mut failed = Vec::new();
-    for (index, key, cells) in batch.in_order_of_keys() {
-        match write(&transaction, &mut insert, key, cells) {
-            Ok(()) => {}
-            Err(failure @ (Failure::Refused(_) | Failure::Decode { .. })) => {
-                failed.push((index, failure));
-            }
-            Err(failure) => return Err(failure),
-        }
-    }
-    drop(insert);
-    transaction.commit()?;
-    Ok(batch.results(failed))
-}
-
 /// Starts a transaction that holds the write lock from the start, so that nothing that it reads can change.
 pub(crate) fn begin(database: &mut Database) -> Result<Transaction<'_>, Failure> {
     let connection = database.connection_mut();
     Ok(connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
-}
-
-/// Adds cells to a row, or creates it.
-fn write(
-    transaction: &Transaction<'_>,
-    insert: &mut Statement<'_>,
-    key: &[u8],
-    cells: &[u8],
-) -> Result<(), Failure> {
-    // Rows of a batch are usually new, so that reading first would be wasted.
-    if insert.execute([key, cells])? == 1 {
-        return Ok(());
-    }
-    let new = decoded(key, cells, Columns::All)?;
-    let stored = stored(transaction, key)?.unwrap_or_default();
-    let mut current = decoded(key, &stored, Columns::All)?;
-    for (column, value) in new.iter() {
-        current.set(column, value);
-    }
-    let merged = StoredRow::new(key, &current)?;
-    let mut statement = transaction.prepare_cached(REPLACE)?;
-    statement.execute([&merged.key, &merged.cells])?;
-    Ok(())
 }
 
 /// The stored bytes of a row.
@@ -221,7 +172,8 @@ fn understood(
     }
 }
 
-fn decoded(key: &[u8], stored: &[u8], columns: Columns<'_>) -> Result<Cells, Failure> {
+/// The cells of a row whose cells are stored together.
+pub(crate) fn decoded(key: &[u8], stored: &[u8], columns: Columns<'_>) -> Result<Cells, Failure> {
     cells::decode(stored, columns).map_err(|garbled| Failure::garbled(key, garbled))
 }
 
@@ -264,14 +216,22 @@ mod tests {
         (directory, database)
     }
 
+    fn write(database: &mut Database, rows: &[Row]) -> Result<(), Failure> {
+        let transaction = begin(database)?;
+        for row in rows {
+            Write::Insert(StoredRow::new(&row.key, &row.cells)?).make(&transaction)?;
+        }
+        Ok(transaction.commit()?)
+    }
+
     #[test]
     fn a_full_disk_is_unavailable_and_writes_nothing() {
         let (directory, mut database) = fresh();
         let connection = database.connection();
         connection.pragma_update(None, "max_page_count", 8).unwrap();
         let large = "x".repeat(100_000);
-        let batch = Batch::new(&[row(b"small", "x"), row(b"large", &large)]);
-        let failure = write_batch(&mut database, batch).unwrap_err();
+        let large = row(b"large", &large);
+        let failure = write(&mut database, &[row(b"small", "x"), large]).unwrap_err();
         assert_eq!(failure.to_string(), "disk full");
         assert!(failure.in_file(directory.path()).is_transient());
         let small = get(&database, b"small", &Wanted::All).unwrap();
@@ -282,7 +242,7 @@ mod tests {
     fn a_scan_stops_when_nobody_waits_for_it() {
         let (_directory, mut database) = fresh();
         let batch: Vec<Row> = (0..100).map(|n| row(&[n], "x")).collect();
-        write_batch(&mut database, Batch::new(&batch)).unwrap();
+        write(&mut database, &batch).unwrap();
         let asked = std::cell::Cell::new(0);
         let is_wanted = || {
             asked.set(asked.get() + 1);

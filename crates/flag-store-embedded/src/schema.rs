@@ -24,6 +24,26 @@ const CREATE_CELLS: &str = "CREATE TABLE cells (key BLOB, name BLOB, value BLOB 
 const CREATE_EXPIRING: &str = "CREATE TABLE rows (key BLOB PRIMARY KEY, cells BLOB NOT NULL,
     written INTEGER NOT NULL DEFAULT (unixepoch())) WITHOUT ROWID";
 
+/// The version of files of exposures that have blocks and counts.
+const BLOCKS: i32 = 2;
+
+/// Blocks of exposures, each of one flag. A block is found by the batch that it came with, by its newest exposure, and by
+/// when it was written, in seconds since 1970.
+/// Besides, the counts of a flag in a minute by one replica.
+const CREATE_BLOCKS: &str = "
+    CREATE TABLE flags (id INTEGER PRIMARY KEY, prefix BLOB NOT NULL UNIQUE,
+        span INTEGER NOT NULL DEFAULT 0);
+    CREATE TABLE blocks (id INTEGER PRIMARY KEY, flag INTEGER NOT NULL, batch BLOB NOT NULL,
+        oldest INTEGER NOT NULL, newest INTEGER NOT NULL, exposures INTEGER NOT NULL,
+        written INTEGER NOT NULL DEFAULT (unixepoch()), filter BLOB NOT NULL);
+    CREATE UNIQUE INDEX blocks_by_batch ON blocks (batch, flag);
+    CREATE INDEX blocks_by_time ON blocks (flag, newest, id, oldest);
+    CREATE INDEX blocks_by_age ON blocks (written);
+    CREATE TABLE block_data (block INTEGER PRIMARY KEY, data BLOB NOT NULL);
+    CREATE TABLE counts (id INTEGER PRIMARY KEY, flag INTEGER NOT NULL, minute INTEGER NOT NULL,
+        replica BLOB NOT NULL, cell BLOB NOT NULL, written INTEGER NOT NULL DEFAULT (unixepoch()),
+        UNIQUE (flag, minute, replica))";
+
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Contents {
@@ -59,14 +79,8 @@ impl Contents {
     pub(crate) fn schema_version(self) -> i32 {
         match self {
             Self::Flags => APART,
-            Self::Exposures => 1,
+            Self::Exposures => BLOCKS,
         }
-    }
-
-    /// Whether its writer runs at idle priority: usually no caller waits for an exposure to be
-    /// written.
-    pub(crate) fn runs_at_idle_priority(self) -> bool {
-        self == Self::Exposures
     }
 
     fn create_table(self) -> &'static str {
@@ -103,16 +117,42 @@ pub(crate) fn origin(connection: &mut Connection, contents: Contents) -> Result<
 
 /// Creates the tables of a new file, unless another process has done so in the meantime.
 pub(crate) fn set_up(connection: &mut Connection, contents: Contents) -> Result<(), Obstacle> {
+    // So that the file gives back what expired; can only be said before there is a table.
+    if contents == Contents::Exposures {
+        connection.pragma_update(None, "auto_vacuum", "incremental")?;
+    }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if read_origin(&transaction, contents)? == Origin::New {
         transaction.execute_batch(contents.create_table())?;
         transaction.pragma_update(None, "application_id", contents.application_id())?;
         transaction.pragma_update(None, "user_version", contents.schema_version())?;
-        if contents == Contents::Flags {
-            transaction.execute_batch(CREATE_CELLS)?;
-        }
+        transaction.execute_batch(match contents {
+            Contents::Flags => CREATE_CELLS,
+            Contents::Exposures => CREATE_BLOCKS,
+        })?;
     }
     Ok(transaction.commit()?)
+}
+
+/// Whether a file of exposures has tables of blocks and counts; one of an older release does not before something is appended to it.
+pub(crate) fn has_blocks(connection: &Connection) -> rusqlite::Result<bool> {
+    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(version >= BLOCKS)
+}
+
+/// Whether the rows of a file of exposures say when they were written; those of old files do not.
+pub(crate) fn has_times(connection: &Connection) -> rusqlite::Result<bool> {
+    let times = "SELECT 1 FROM pragma_table_info('rows') WHERE name = 'written'";
+    connection.prepare_cached(times)?.exists([])
+}
+
+/// Makes the tables of blocks and counts where an older release made the file of exposures; it refuses the file from then on.
+pub(crate) fn add_blocks(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    if !has_blocks(transaction)? {
+        transaction.execute_batch(CREATE_BLOCKS)?;
+        transaction.pragma_update(None, "user_version", BLOCKS)?;
+    }
+    Ok(())
 }
 
 /// Creates the table of separate cells in a file of an older release, which refuses the file from then on.

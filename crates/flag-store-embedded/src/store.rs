@@ -12,6 +12,7 @@ use flag_store::{
 use crate::create_file::{is_there, recreate};
 use crate::directory::{self, EXPOSURES, FLAGS};
 use crate::file::DataFile;
+use crate::idle_priority::WriterPriority;
 use crate::open_error::OpenError;
 use crate::rows::{self, Comparison, Wanted, Write};
 use crate::schema::Contents;
@@ -41,14 +42,14 @@ impl EmbeddedStore {
     ///
     /// Blocks: a few milliseconds as a rule, at most about 5 s while other processes hold its lock.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        Self::open_file(directory, Contents::Flags)
+        Self::open_file(directory, Contents::Flags, WriterPriority::Normal)
     }
 
     /// Opens the existing file in a directory.
     ///
     /// Blocks.
     pub fn existing(directory: &Path) -> Result<Self, OpenError> {
-        Self::existing_file(directory, Contents::Flags)
+        Self::existing_file(directory, Contents::Flags, WriterPriority::Normal)
     }
 
     /// Whether there is a `flags.db` in a directory. An error if it is gone and its write-ahead log or the exposures are left.
@@ -72,14 +73,22 @@ impl EmbeddedStore {
         Ok(())
     }
 
-    pub(crate) fn open_file(directory: &Path, contents: Contents) -> Result<Self, OpenError> {
+    pub(crate) fn open_file(
+        directory: &Path,
+        contents: Contents,
+        priority: WriterPriority,
+    ) -> Result<Self, OpenError> {
         let directory = directory::make(directory).map_err(unusable(directory))?;
-        DataFile::open(directory.join(contents.file_name()), contents).map(Self::of)
+        DataFile::open(directory.join(contents.file_name()), contents, priority).map(Self::of)
     }
 
-    pub(crate) fn existing_file(directory: &Path, contents: Contents) -> Result<Self, OpenError> {
+    pub(crate) fn existing_file(
+        directory: &Path,
+        contents: Contents,
+        priority: WriterPriority,
+    ) -> Result<Self, OpenError> {
         let directory = absolute(directory).map_err(unusable(directory))?;
-        DataFile::existing(directory.join(contents.file_name()), contents).map(Self::of)
+        DataFile::existing(directory.join(contents.file_name()), contents, priority).map(Self::of)
     }
 
     fn of(file: DataFile) -> Self {

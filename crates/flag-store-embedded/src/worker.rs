@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::database::Database;
 use crate::failure::Failure;
-use crate::idle_priority::run_at_idle_priority;
+use crate::idle_priority::{WriterPriority, run_at_idle_priority};
 use crate::open_files::{Closing, FileLoss, OpenFiles};
 use crate::schema::Contents;
 
@@ -87,6 +87,7 @@ impl Workers {
     /// Starts a thread per connection.
     pub(crate) fn start(
         contents: Contents,
+        priority: WriterPriority,
         writer: Database,
         readers: Vec<Database>,
     ) -> io::Result<Self> {
@@ -110,7 +111,7 @@ impl Workers {
         let writer = thread::Builder::new()
             .name(format!("{name}-write"))
             .spawn(move || {
-                if contents.runs_at_idle_priority() {
+                if priority == WriterPriority::Idle {
                     run_at_idle_priority();
                 }
                 write(writer, &for_writer, &readers_ended, &closing);

@@ -21,12 +21,13 @@ impl FlagStore {
     /// The first revision of a flag that is not in force yet; one scan of keys.
     pub async fn revision_ahead(&self, flag: &FlagKey) -> Result<Option<RowAhead>, StoreError> {
         let prefix = flag_prefix(RowType::Revision, flag);
-        let horizon = self.horizon();
+        let latest_valid_time = self.latest_valid_time();
         let scan = Scan {
-            start: format!("{prefix}{horizon}\0").into(),
+            start: format!("{prefix}{latest_valid_time}\0").into(),
             ..Scan::prefix(prefix.as_str())
         };
-        let is_ahead = |key: &[u8]| created(&prefix, key).filter(|created| *created > horizon);
+        let is_ahead =
+            |key: &[u8]| created(&prefix, key).filter(|created| *created > latest_valid_time);
         let found = self.first_key(scan, is_ahead).await?;
         Ok(found.map(|(_, created)| self.row_ahead(created)))
     }

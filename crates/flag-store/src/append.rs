@@ -6,9 +6,9 @@
 //! makes the claim fail; a claim is taken over only by a writer that has watched it unchanged for `CLAIM_HOLDS`, and a writer
 //! begins no insert when its own claim is half as old.
 
+mod claim_wait;
 mod finish;
 mod steps;
-mod watch;
 
 use std::fmt;
 use std::time::Duration;
@@ -18,9 +18,9 @@ use flag_model::{
 };
 use tokio::time::{Instant, sleep};
 
+use self::claim_wait::ClaimWait;
+pub(crate) use self::claim_wait::pause;
 use self::steps::Append;
-use self::watch::Watch;
-pub(crate) use self::watch::pause;
 use crate::flags::FlagStore;
 use crate::head::head_column;
 use crate::row_key::{RowType, head_key};
@@ -117,10 +117,10 @@ pub enum AppendError {
     },
     /// The row cannot be stored. Retrying cannot help.
     #[error(transparent)]
-    Refused(#[from] Invalid),
+    Invalid(#[from] Invalid),
     /// The revision is invalid. Retrying cannot help.
     #[error(transparent)]
-    Invalid(#[from] InvalidRevision),
+    InvalidRevision(#[from] InvalidRevision),
     /// The store failed before anything was written. Retrying is safe.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -202,10 +202,10 @@ impl FlagStore {
             column: head_column(row_type, flag),
         };
         let started = Instant::now();
-        let mut watch = Watch::default();
+        let mut wait = ClaimWait::default();
         while started.elapsed() <= APPEND_TIMEOUT {
             // In this order: an append between the two reads makes the claim fail.
-            let head = append.head().await?;
+            let head_cell = append.head_cell().await?;
             let newest = append.newest().await?;
             if !base.allows(newest) {
                 return Err(AppendError::Conflict {
@@ -214,17 +214,20 @@ impl FlagStore {
                     found: newest,
                 });
             }
-            let pending = append.pending(head.as_deref(), newest).await?;
-            append.ensure_not_behind(head.as_deref()).await?;
-            if pending.is_none() || watch.may_take_over(head.as_deref()) {
+            let pending = append.pending(head_cell.as_deref(), newest).await?;
+            append.ensure_not_behind(head_cell.as_deref()).await?;
+            if pending.is_none() || wait.may_take_over(head_cell.as_deref()) {
                 let at = append.next_time([newest, pending])?;
                 // A row that cannot be stored is refused before anything is claimed.
                 let (made, row) = encode(at)?;
-                if append.try_once(head.as_deref(), newest, at, &row).await? {
+                if append
+                    .try_once(head_cell.as_deref(), newest, at, &row)
+                    .await?
+                {
                     return Ok((made, row));
                 }
             }
-            sleep(watch.pause()).await;
+            sleep(wait.pause()).await;
         }
         Err(AppendError::Claimed { flag: flag.clone() })
     }

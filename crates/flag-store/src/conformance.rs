@@ -2,7 +2,7 @@
 //!
 //! ```ignore
 //! flag_store::row_store_tests!(fresh_store); // async fn fresh_store() -> impl RowStore, empty
-//! flag_store::exposure_log_tests!(fresh_log); // async fn fresh_log() -> impl ExposureRows, empty
+//! flag_store::exposure_log_tests!(fresh_log); // async fn fresh_log() -> impl ExposureLog, empty
 //! ```
 //!
 //! [`the_ports_are_apart`] takes both of one backend.
@@ -68,12 +68,28 @@ macro_rules! exposure_log_tests {
             what_cannot_be_logged_fails_alone,
             a_large_batch_is_written_whole,
             a_record_is_inserted_once_and_never_changes,
+            what_was_appended_cannot_be_replaced,
             a_record_of_somebody_else_comes_back_byte_for_byte,
             pages_follow_each_other_without_a_gap,
             a_scope_reaches_nobody_else,
             the_newest_come_first,
+            the_newest_of_a_group_are_of_that_group,
+            what_is_logged_is_followed_once,
             an_instance_is_found_in_every_flag_and_deleted,
+            counts_of_replicas_are_added_up,
+            counts_written_again_replace_those_of_their_minute,
+            counts_are_read_by_flag_and_minute,
+            counts_are_no_exposures,
             the_log_is_pinged,
+        }
+    };
+}
+
+/// Makes a `#[tokio::test]` of every check of an `ExposureRows`, each with a log of its own.
+#[macro_export]
+macro_rules! exposure_rows_tests {
+    ($fresh_log:path) => {
+        $crate::conformance_checks! { exposure_log, $fresh_log;
             a_batch_writes_every_row,
             a_batch_replaces_cells_and_keeps_others,
             an_empty_batch_is_nothing,
@@ -139,7 +155,7 @@ pub async fn the_ports_are_apart(store: Store, log: Arc<dyn ExposureLog>) {
     let inserted = log.insert_if_absent(&record).await;
     assert_eq!(inserted.unwrap(), Insert::Inserted);
     let of = ExposureScope::Project(&project);
-    assert_eq!(log.page(of, None, 9).await.unwrap(), [record]);
+    assert_eq!(log.page(of, None, 9).await.unwrap().records, [record]);
     let kept = async || store.scan(Scan::prefix("")).await.unwrap();
     assert_eq!(kept().await, std::slice::from_ref(&flags));
     let instance = InstanceId::new("A").unwrap();
@@ -147,6 +163,6 @@ pub async fn the_ports_are_apart(store: Store, log: Arc<dyn ExposureLog>) {
     for exposures in found {
         log.delete(&exposures).await.unwrap();
     }
-    assert_eq!(log.page(of, None, 9).await.unwrap(), []);
+    assert_eq!(log.page(of, None, 9).await.unwrap().records, []);
     assert_eq!(kept().await, [flags]);
 }

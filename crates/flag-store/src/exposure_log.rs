@@ -9,10 +9,13 @@ use std::fmt;
 
 use flag_model::{FlagKey, InstanceId, ProjectName, Timestamp};
 
-use crate::exposures::{Exposure, ExposureRecord, WriteExposureError};
+use crate::exposure_batch::ExposureBatch;
+use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
+use crate::exposure_recent::Recent;
+use crate::exposures::{ExposureRecord, WriteExposureError};
 use crate::forget::InstanceExposures;
-use crate::options::Spelling;
-use crate::rows::{BoxFuture, Insert};
+use crate::row_key::{exposure_prefix, instance_prefix, rows_prefix};
+use crate::rows::{BoxFuture, Insert, Scan};
 use crate::store_error::StoreError;
 
 /// The result of one exposure of a batch.
@@ -23,14 +26,11 @@ pub type Appended = Result<(), WriteExposureError>;
 /// Each call ends within the backend's own deadline. Dropping a future abandons the wait: a write that was under way may
 /// still happen.
 pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
-    /// Appends exposures, each for itself; results in their order.
+    /// Appends the exposures of a batch, each for itself; results in their order.
     ///
-    /// Appending the same ones again changes nothing, so those that failed can be sent again.
-    fn append<'a>(
-        &'a self,
-        exposures: &'a [Exposure<'a>],
-        booleans: Spelling,
-    ) -> BoxFuture<'a, Vec<Appended>>;
+    /// Appending a batch again changes nothing. Of one that failed in part, those that failed can be sent again as another
+    /// batch; one that failed as a whole may have been appended nevertheless, so it must be sent again as it is.
+    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>>;
 
     /// Inserts a record unless there is one with its key, which stays as it is.
     fn insert_if_absent<'a>(
@@ -44,13 +44,15 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         key: &'a [u8],
     ) -> BoxFuture<'a, Result<Option<ExposureRecord>, StoreError>>;
 
-    /// At most `limit` records after another one, by flag, instance and request; from the first one on if there is none.
+    /// The next records in the order of the log, at most `limit`; from the first one on if there is no cursor.
+    ///
+    /// Which order that is is the log's business; a record that is logged meanwhile may be missing.
     fn page<'a>(
         &'a self,
         of: ExposureScope<'a>,
-        after: Option<&'a ExposureRecord>,
+        after: Option<&'a Cursor>,
         limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<ExposureRecord>, StoreError>>;
+    ) -> BoxFuture<'a, Result<ExposurePage, StoreError>>;
 
     /// The exposures of an instance to the flags of a project, by flag; also to flags that are in the log alone.
     fn of_instance<'a>(
@@ -64,6 +66,21 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         &'a self,
         exposures: &'a InstanceExposures,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Sets the counts of a replica in these minutes, each replacing what it wrote for the flag and minute before.
+    ///
+    /// Writing them again changes nothing. After a failure some may be written.
+    fn write_counts<'a>(
+        &'a self,
+        replica: ReplicaId,
+        counts: &'a [MinuteCounts],
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The counts that a query asks for, added up over all replicas, by flag and minute.
+    fn counts<'a>(
+        &'a self,
+        query: CountsQuery<'a>,
+    ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>>;
 
     /// Makes sure that the log can be read.
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
@@ -91,6 +108,30 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         })
     }
 
+    /// Records that were logged after a cursor, each once: some of them, or none if there are none. Without a cursor none,
+    /// and where to begin. There is always a next cursor.
+    ///
+    /// Unless the backend can do better, a call reads all records of its scope, and what is logged more than ten minutes
+    /// after newer ones is left out.
+    fn logged_after<'a>(
+        &'a self,
+        of: ExposureScope<'a>,
+        after: Option<&'a Cursor>,
+    ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
+        Box::pin(async move {
+            let mut recent = Recent::new(after);
+            let mut page_after = None;
+            loop {
+                let page = self.page(of, page_after.as_ref(), PAGE).await?;
+                recent.extend(page.records);
+                page_after = page.next;
+                if page_after.is_none() {
+                    return Ok(recent.into_page());
+                }
+            }
+        })
+    }
+
     /// The newest records that a query asks for, the newest first. Reads all records of its scope, unless the backend can
     /// do better.
     fn newest<'a>(
@@ -98,23 +139,32 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         query: ExposureQuery<'a>,
     ) -> BoxFuture<'a, Result<Vec<ExposureRecord>, StoreError>> {
         Box::pin(async move {
-            let mut newest = BTreeMap::new();
+            let mut newest = NewestExposures::new(query);
             let mut after = None;
             loop {
                 let page = self.page(query.of, after.as_ref(), PAGE).await?;
-                let Some(last) = page.last() else { break };
-                after = Some(last.clone());
-                for record in page.into_iter().filter(|record| query.asks_for(record)) {
-                    newest.insert((Reverse(record.created()), record.key().to_vec()), record);
-                    if newest.len() > query.limit {
-                        newest.pop_last();
-                    }
+                newest.extend(page.records);
+                after = page.next;
+                if after.is_none() {
+                    return Ok(newest.into_records());
                 }
             }
-            Ok(newest.into_values().collect())
         })
     }
 }
+
+/// A page of records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExposurePage {
+    /// The records.
+    pub records: Vec<ExposureRecord>,
+    /// Where the next page begins; `None` if there is none.
+    pub next: Option<Cursor>,
+}
+
+/// Where a page begins; only the log that made it can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(pub Vec<u8>);
 
 /// The page size for reading all records.
 pub const PAGE: usize = 500;
@@ -130,6 +180,24 @@ pub enum ExposureScope<'a> {
     Instance(&'a FlagKey, &'a InstanceId<'a>),
 }
 
+impl ExposureScope<'_> {
+    /// The keys of rows that may be of it.
+    pub fn rows(&self) -> Scan {
+        match self {
+            Self::Project(_) | Self::Flag(_) => self.flags(),
+            Self::Instance(flag, instance) => Scan::prefix(instance_prefix(flag, instance)),
+        }
+    }
+
+    /// What the keys of its flags begin with, see [`ExposureBlock::flag`](crate::ExposureBlock::flag).
+    pub fn flags(&self) -> Scan {
+        match self {
+            Self::Project(project) => Scan::prefix(rows_prefix(project) + "FLAGTYPE#"),
+            Self::Flag(flag) | Self::Instance(flag, _) => Scan::prefix(exposure_prefix(flag)),
+        }
+    }
+}
+
 /// A query for exposures.
 #[derive(Clone, Copy, Debug)]
 pub struct ExposureQuery<'a> {
@@ -139,19 +207,99 @@ pub struct ExposureQuery<'a> {
     pub since: Option<Timestamp>,
     /// Served before this time.
     pub until: Option<Timestamp>,
+    /// Of this rollout group.
+    pub group: Option<&'a str>,
     /// The most exposures to return.
     pub limit: usize,
 }
 
-impl ExposureQuery<'_> {
-    /// A record without a time matches only a query without bounds.
-    fn asks_for(&self, record: &ExposureRecord) -> bool {
-        match record.created() {
+/// The newest records that a query asks for, out of many in any order.
+#[derive(Debug)]
+pub struct NewestExposures {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    group: Option<String>,
+    limit: usize,
+    found: BTreeMap<(Reverse<Option<Timestamp>>, Vec<u8>), ExposureRecord>,
+}
+
+impl NewestExposures {
+    /// None yet.
+    pub fn new(query: ExposureQuery<'_>) -> Self {
+        Self {
+            since: query.since,
+            until: query.until,
+            group: query.group.map(str::to_owned),
+            limit: query.limit,
+            found: BTreeMap::new(),
+        }
+    }
+
+    /// Whether an exposure of this time would be among them.
+    pub fn wants(&self, created: Option<Timestamp>) -> bool {
+        let is_within = match created {
             Some(created) => {
                 self.since.is_none_or(|since| since <= created)
                     && self.until.is_none_or(|until| created < until)
             }
             None => self.since.is_none() && self.until.is_none(),
+        };
+        is_within
+            && self
+                .found
+                .last_key_value()
+                .is_none_or(|((Reverse(oldest), _), _)| {
+                    self.found.len() < self.limit || *oldest <= created
+                })
+    }
+
+    /// Whether exposures of a rollout group are among them.
+    pub fn wants_group(&self, group: &[u8]) -> bool {
+        let wanted = self.group.as_deref().map(str::as_bytes);
+        wanted.is_none_or(|wanted| wanted == group)
+    }
+
+    /// Whether there are enough newer than this time, or it is too old.
+    pub fn is_beyond(&self, time: Timestamp) -> bool {
+        self.since.is_some_and(|since| time < since)
+            || self.found.len() >= self.limit
+                && self
+                    .found
+                    .last_key_value()
+                    .is_none_or(|((Reverse(oldest), _), _)| *oldest > Some(time))
+    }
+
+    /// The time before which they were served.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.until
+    }
+
+    /// Whether this time is too new.
+    pub fn is_before(&self, time: Timestamp) -> bool {
+        self.until.is_some_and(|until| until <= time)
+    }
+
+    /// Adds a record if it is among them; of two with the same key the first stays.
+    pub fn add(&mut self, record: ExposureRecord) {
+        let created = record.created();
+        if !self.wants(created) || !self.wants_group(record.group()) {
+            return;
         }
+        let key = (Reverse(created), record.key().to_vec());
+        self.found.entry(key).or_insert(record);
+        if self.found.len() > self.limit {
+            self.found.pop_last();
+        }
+    }
+
+    /// They, the newest first.
+    pub fn into_records(self) -> Vec<ExposureRecord> {
+        self.found.into_values().collect()
+    }
+}
+
+impl Extend<ExposureRecord> for NewestExposures {
+    fn extend<T: IntoIterator<Item = ExposureRecord>>(&mut self, records: T) {
+        records.into_iter().for_each(|record| self.add(record));
     }
 }

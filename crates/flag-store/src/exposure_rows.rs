@@ -4,19 +4,19 @@ use std::fmt;
 
 use flag_model::{InstanceId, ProjectName};
 
-use crate::exposure_log::{Appended, ExposureLog, ExposureScope};
-use crate::exposures::{Exposure, ExposureRecord};
-use crate::forget::{InstanceExposures, of_instance};
-use crate::options::Spelling;
-use crate::pages::project_rows;
-use crate::row_key::{exposure_prefix, instance_prefix};
-use crate::rows::{BoxFuture, Columns, Insert, Row, RowStore, Scan};
+use crate::counts_rows::{counts_in_rows, rows_of_counts};
+use crate::exposure_batch::ExposureBatch;
+use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
+use crate::exposure_log::{Appended, Cursor, ExposureLog, ExposurePage, ExposureScope};
+use crate::exposures::ExposureRecord;
+use crate::forget::{InstanceExposures, instance_in_rows};
+use crate::rows::{BoxFuture, Columns, Insert, Row, RowStore};
 use crate::store_error::StoreError;
 
 /// How many rows are deleted at once.
 const DELETED_AT_ONCE: usize = 500;
 
-/// A table of rows that are exposures, and nothing else; that makes it an [`ExposureLog`].
+/// A table of rows that are exposures, or counts of them; that makes it an [`ExposureLog`].
 pub trait ExposureRows: fmt::Debug + Send + Sync + 'static {
     /// The rows.
     fn rows(&self) -> &dyn RowStore;
@@ -24,30 +24,29 @@ pub trait ExposureRows: fmt::Debug + Send + Sync + 'static {
     /// Writes many rows, each for itself, replacing cells that are there; results in the order of `rows`.
     fn write_rows<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Vec<Result<(), StoreError>>>;
 
-    /// Deletes rows by their keys, of which some may be gone already.
-    fn delete_rows<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>>;
-}
-
-impl<T: ExposureRows> ExposureLog for T {
-    fn append<'a>(
-        &'a self,
-        exposures: &'a [Exposure<'a>],
-        booleans: Spelling,
-    ) -> BoxFuture<'a, Vec<Appended>> {
+    /// Writes a batch as rows, each for itself; results in its order.
+    fn write_batch<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
         Box::pin(async move {
-            let mut rows = Vec::with_capacity(exposures.len());
-            let mut results = Vec::with_capacity(exposures.len());
-            for exposure in exposures {
-                let row = exposure.row(booleans);
-                results.push(row.map(|row| rows.push(row)));
-            }
+            let mut rows = Vec::with_capacity(batch.len());
+            let encoded = batch.exposures();
+            let encoded = encoded.map(|exposure| exposure.row(batch.booleans()));
+            let encoded: Vec<_> = encoded.map(|row| row.map(|row| rows.push(row))).collect();
             let mut written = self.write_rows(&rows).await.into_iter();
-            let results = results.into_iter().map(|encoded| {
+            let results = encoded.into_iter().map(|encoded| {
                 encoded?;
                 Ok(written.next().unwrap_or_else(unanswered)?)
             });
             results.collect()
         })
+    }
+
+    /// Deletes rows by their keys, of which some may be gone already.
+    fn delete_rows<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>>;
+}
+
+impl<T: ExposureRows> ExposureLog for T {
+    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
+        self.write_batch(batch)
     }
 
     fn insert_if_absent<'a>(
@@ -70,23 +69,10 @@ impl<T: ExposureRows> ExposureLog for T {
     fn page<'a>(
         &'a self,
         of: ExposureScope<'a>,
-        after: Option<&'a ExposureRecord>,
+        after: Option<&'a Cursor>,
         limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<ExposureRecord>, StoreError>> {
-        let mut scan = match of {
-            ExposureScope::Project(project) => project_rows(project),
-            ExposureScope::Flag(flag) => Scan::prefix(exposure_prefix(flag)),
-            ExposureScope::Instance(flag, instance) => {
-                Scan::prefix(instance_prefix(flag, instance))
-            }
-        };
-        if let Some(after) = after {
-            scan.go_on_after(after.key());
-        }
-        Box::pin(async move {
-            let rows = self.rows().scan(scan.limit(limit)).await?;
-            Ok(rows.into_iter().map(ExposureRecord::from).collect())
-        })
+    ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
+        Box::pin(page_of_rows(self.rows(), of, after, limit))
     }
 
     fn of_instance<'a>(
@@ -94,7 +80,7 @@ impl<T: ExposureRows> ExposureLog for T {
         project: &'a ProjectName,
         instance: &'a InstanceId<'a>,
     ) -> BoxFuture<'a, Result<Vec<InstanceExposures>, StoreError>> {
-        Box::pin(of_instance(self.rows(), project, instance))
+        Box::pin(instance_in_rows(self.rows(), project, instance))
     }
 
     fn delete<'a>(
@@ -109,6 +95,24 @@ impl<T: ExposureRows> ExposureLog for T {
         })
     }
 
+    fn write_counts<'a>(
+        &'a self,
+        replica: ReplicaId,
+        counts: &'a [MinuteCounts],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let rows = rows_of_counts(replica, counts);
+            self.write_rows(&rows).await.into_iter().collect()
+        })
+    }
+
+    fn counts<'a>(
+        &'a self,
+        query: CountsQuery<'a>,
+    ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
+        Box::pin(counts_in_rows(self.rows(), query))
+    }
+
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.rows().ping()
     }
@@ -116,6 +120,24 @@ impl<T: ExposureRows> ExposureLog for T {
     fn close(&self) -> BoxFuture<'_, ()> {
         self.rows().close()
     }
+}
+
+/// The next rows of a scope by key; the cursor is the key of the last one.
+pub async fn page_of_rows(
+    rows: &dyn RowStore,
+    of: ExposureScope<'_>,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<ExposurePage, StoreError> {
+    let mut scan = of.rows();
+    if let Some(Cursor(key)) = after {
+        scan.go_on_after(key);
+    }
+    let rows = rows.scan(scan.limit(limit)).await?;
+    let last = rows.last().filter(|_| rows.len() == limit);
+    let next = last.map(|row| Cursor(row.key.clone()));
+    let records = rows.into_iter().map(ExposureRecord::from).collect();
+    Ok(ExposurePage { records, next })
 }
 
 /// The result of a row for which the backend returned none: it is treated as not written.

@@ -7,7 +7,7 @@ use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Invalid, Reason, Timest
 use crate::options::Spelling;
 use crate::rows::Row;
 use crate::store_error::StoreError;
-use crate::stored::{decode_exposure, encode_exposure};
+use crate::stored::{decode_exposure, encode_exposure, read_exposure};
 
 /// A decision that was served; what is `None` has no column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +77,22 @@ impl ExposureRecord {
         Timestamp::parse(str::from_utf8(text).ok()?).ok()
     }
 
+    /// The exposure that has this very record, and how its booleans are spelled; `None` if there is none.
+    pub fn exposure(&self) -> Option<(Exposure<'static>, Spelling)> {
+        let exposure = read_exposure(&self.0)?;
+        let spellings = [Spelling::Json, Spelling::Python].into_iter();
+        let mut same = spellings.filter(|&spelling| {
+            let row = exposure.row(spelling);
+            row.is_ok_and(|row| row == self.0)
+        });
+        same.next().map(|spelling| (exposure.clone(), spelling))
+    }
+
+    /// The rollout group that was served; empty if there is none.
+    pub fn group(&self) -> &[u8] {
+        self.0.cells.get("AssignedGroup").unwrap_or_default()
+    }
+
     /// The first column whose cell differs between two records.
     pub(crate) fn first_difference(&self, other: &Self) -> Option<String> {
         let (one, other) = (&self.0.cells, &other.0.cells);
@@ -119,4 +135,40 @@ pub enum WriteExposureError {
     /// The store failed. Writing it again is safe.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+#[cfg(test)]
+mod tests {
+    use flag_model::{FlagName, FlagType, ProjectName};
+
+    use super::*;
+
+    #[test]
+    fn an_exposure_comes_back_from_its_record() {
+        let served = Exposure {
+            request_id: "r%".into(),
+            flag: Cow::Owned(FlagKey {
+                project: ProjectName::new("p").unwrap(),
+                flag_type: FlagType::Feature,
+                name: FlagName::new("f").unwrap(),
+            }),
+            instance: InstanceId::new("A#1").unwrap(),
+            value: Cow::Owned(FlagValue::Boolean(true)),
+            rollout_group: "treatment_1".into(),
+            reason: Some(Reason::Rollout),
+            bucket: Bucket::new(7),
+            revision: Some(Timestamp::UNIX_EPOCH),
+            from_cache: Some(false),
+            created: Timestamp::UNIX_EPOCH,
+        };
+        for booleans in [Spelling::Json, Spelling::Python] {
+            let record = served.record(booleans).unwrap();
+            assert_eq!(record.exposure(), Some((served.clone(), booleans)));
+        }
+        for (column, text) in [("Bucket", "007"), ("Added", "x"), ("InstanceID", "B")] {
+            let mut row = served.record(Spelling::Json).unwrap().row().clone();
+            row.cells.set(column, text);
+            assert_eq!(ExposureRecord::from(row).exposure(), None, "{column}");
+        }
+    }
 }

@@ -17,19 +17,47 @@ pub struct InstanceExposures {
     pub flag_type: String,
     /// The flag's name, as the keys spell it.
     pub flag_name: String,
-    pub(crate) keys: Vec<Vec<u8>>,
+    flag: String,
+    /// The instance.
+    pub instance: InstanceId<'static>,
+    /// The keys of those that are rows.
+    pub keys: Vec<Vec<u8>>,
+    /// How many are in blocks.
+    pub in_blocks: usize,
 }
 
 impl InstanceExposures {
+    /// What the keys of the flag's exposures begin with, see [`ExposureBlock::flag`](crate::ExposureBlock::flag).
+    pub fn flag(&self) -> String {
+        self.flag.clone()
+    }
+
+    /// Adds exposures in blocks of a flag to what was found.
+    pub fn add_blocks(found: &mut Vec<Self>, flag: &str, instance: &InstanceId<'_>, count: usize) {
+        if let Some(of_flag) = found.iter_mut().find(|of_flag| of_flag.flag == flag) {
+            of_flag.in_blocks += count;
+        } else if let Some((flag_type, flag_name)) = self::flag(flag.as_bytes()) {
+            found.push(Self {
+                flag_type,
+                flag_name,
+                flag: flag.to_owned(),
+                instance: instance.clone().into_owned(),
+                keys: Vec::new(),
+                in_blocks: count,
+            });
+            found.sort_by(|one, other| one.flag.cmp(&other.flag));
+        }
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.keys.len()
+        self.keys.len() + self.in_blocks
     }
 }
 
 /// The exposures of an instance among these rows. Reads a key of each flag and the rows of the instance, whatever else
 /// there is.
-pub(crate) async fn of_instance(
+pub async fn instance_in_rows(
     rows: &dyn RowStore,
     project: &ProjectName,
     instance: &InstanceId<'_>,
@@ -51,7 +79,10 @@ pub(crate) async fn of_instance(
             found.push(InstanceExposures {
                 flag_type,
                 flag_name,
+                flag: String::from_utf8_lossy(prefix).into_owned(),
+                instance: instance.clone().into_owned(),
                 keys,
+                in_blocks: 0,
             });
         }
     }
@@ -143,7 +174,7 @@ mod tests {
         let mut left = 0;
         for project in ["p", "p2"].map(|name| ProjectName::new(name).unwrap()) {
             let of = ExposureScope::Project(&project);
-            left += log.page(of, None, 100).await.unwrap().len();
+            left += log.page(of, None, 100).await.unwrap().records.len();
         }
         left
     }

@@ -206,7 +206,7 @@ mod tests {
         Timestamp::parse(time).unwrap()
     }
 
-    fn heads(cells: &[(&str, &str)]) -> HeadRow {
+    fn head_row(cells: &[(&str, &str)]) -> HeadRow {
         HeadRow {
             project: ProjectName::new("p").ok(),
             cells: cells.iter().copied().collect(),
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn a_head_row_tells_of_each_flags_revisions() {
         let claim = encode_claim(at(TIME), 7, None);
-        let heads = heads(&[
+        let head_row = head_row(&[
             ("data/g", &claim),
             ("data/h", "soon"),
             ("feature/f", TIME),
@@ -235,7 +235,7 @@ mod tests {
             published: None,
         };
         assert_eq!(
-            by_name(heads.flags()),
+            by_name(head_row.flags()),
             [
                 ("p/data/g".to_owned(), claimed),
                 ("p/feature/f".to_owned(), HeadCell::Newest(at(TIME))),
@@ -245,9 +245,9 @@ mod tests {
 
     #[test]
     fn changes_are_what_is_new_what_is_other_and_what_is_gone() {
-        let before = heads(&[("data/a", TIME), ("data/b", TIME), ("data/c", TIME)]);
+        let before = head_row(&[("data/a", TIME), ("data/b", TIME), ("data/c", TIME)]);
         let other = "2024-09-25 19:15:28.248895";
-        let now = heads(&[("data/a", TIME), ("data/b", other), ("data/d", TIME)]);
+        let now = head_row(&[("data/a", TIME), ("data/b", other), ("data/d", TIME)]);
         let changes = now.changes_since(&before).into_iter();
         assert_eq!(
             changes

@@ -7,7 +7,12 @@ mod append;
 mod clock;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod counts_rows;
+mod exposure_batch;
+mod exposure_block;
+mod exposure_counts;
 mod exposure_log;
+mod exposure_recent;
 mod exposure_rows;
 mod exposures;
 mod flags;
@@ -21,7 +26,7 @@ mod newest;
 mod options;
 mod pages;
 mod presence;
-mod publish;
+mod publish_copied;
 mod row_key;
 mod rows;
 #[cfg(any(test, feature = "conformance"))]
@@ -34,25 +39,36 @@ mod survey;
 pub use crate::ahead::RowAhead;
 pub use crate::append::{AppendError, Base};
 pub use crate::clock::{Clock, SystemClock};
-pub use crate::exposure_log::{Appended, ExposureLog, ExposureQuery, ExposureScope, PAGE};
-pub use crate::exposure_rows::ExposureRows;
+pub use crate::exposure_batch::{BatchEntry, BatchId, ExposureBatch, Outcome, OutcomeIndex};
+pub use crate::exposure_block::{
+    BlockError, Blocks, ExposureBlock, decode_block, may_hold, without_instance,
+};
+pub use crate::exposure_counts::{
+    Counted, CountsQuery, CountsScope, CountsSum, MOST_ENTRIES, Minute, MinuteCounts, ReplicaId,
+};
+pub use crate::exposure_log::{
+    Appended, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope, NewestExposures,
+    PAGE,
+};
+pub use crate::exposure_recent::key_hash;
+pub use crate::exposure_rows::{ExposureRows, page_of_rows};
 pub use crate::exposures::{Exposure, ExposureRecord, StoredExposure, WriteExposureError};
 pub use crate::flags::{FlagEntry, FlagStore, ReadError};
-pub use crate::forget::InstanceExposures;
+pub use crate::forget::{InstanceExposures, instance_in_rows};
 pub use crate::head::{ChangeMark, HeadCell, HeadRow};
 pub use crate::instance_names::InstanceNames;
 pub use crate::newest::NewestRow;
 pub use crate::options::{RowOptions, Spelling};
 pub use crate::pages::{Pages, project_rows};
 pub use crate::presence::{FlagPrefix, Present};
-pub use crate::row_key::{FlagRowKey, RowType};
+pub use crate::row_key::{FlagRowKey, RowType, flag_and_time, flag_of_exposure_prefix};
 pub use crate::rows::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,
 };
 pub use crate::sql::{Pattern, TableNames, sql};
 pub use crate::store_error::{BoxError, StoreError};
 pub use crate::stored::{
-    FAMILY, Oddity, UnreadableRow, check_exposure, decode_metadata, decode_revision,
+    EntryText, FAMILY, Oddity, UnreadableRow, check_exposure, decode_metadata, decode_revision,
     encode_metadata, encode_revision,
 };
 pub use crate::survey::{FlagRow, Inspection, Projects};

@@ -39,7 +39,7 @@ impl NewestRow {
 
 impl FlagStore {
     /// The latest time at which a row is in force.
-    pub(crate) fn horizon(&self) -> Timestamp {
+    pub(crate) fn latest_valid_time(&self) -> Timestamp {
         self.clock.now().saturating_add(self.options.max_future)
     }
 
@@ -63,8 +63,8 @@ impl FlagStore {
         prefix: &str,
         last: Row,
     ) -> Result<NewestRow, StoreError> {
-        let horizon = self.horizon();
-        if created(prefix, &last.key).is_some_and(|created| created <= horizon) {
+        let latest_valid_time = self.latest_valid_time();
+        if created(prefix, &last.key).is_some_and(|created| created <= latest_valid_time) {
             return Ok(NewestRow {
                 row: Some(self.newest_of_day(prefix, last).await?),
                 passed_over: None,
@@ -73,7 +73,7 @@ impl FlagStore {
         let passed_over = Some(last.key_text());
         let scan = Scan {
             end: Some(
-                format!("{prefix}{horizon}\0")
+                format!("{prefix}{latest_valid_time}\0")
                     .into_bytes()
                     .min(last.key.clone()),
             ),
@@ -124,10 +124,10 @@ impl FlagStore {
     ) -> Result<Option<Vec<Timestamp>>, StoreError> {
         let last = Scan::prefix(flag_prefix(row_type, flag)).descending();
         let keys = self.rows.keys(last.limit(limit)).await?;
-        let horizon = self.horizon();
+        let latest_valid_time = self.latest_valid_time();
         let times = keys.iter().map(|bytes| {
             let key = FlagRowKey::decode(bytes).ok()?;
-            let is_effective = key.created <= horizon && !key.is_spelled_otherwise(bytes);
+            let is_effective = key.created <= latest_valid_time && !key.is_spelled_otherwise(bytes);
             is_effective.then_some(key.created)
         });
         Ok(times.collect())
@@ -139,13 +139,13 @@ impl FlagStore {
         let time = time_of(prefix, &row.key).unwrap_or_default();
         let of_day = time.split_once('T').map(|(day, _)| format!("{day} "));
         let of_second = second_of_z(time).map(|second| format!("{second}."));
-        let horizon = Some(self.horizon());
+        let latest_valid_time = Some(self.latest_valid_time());
         let mut newest = row;
         for hidden in of_day.into_iter().chain(of_second) {
             let scan = Scan::prefix(format!("{prefix}{hidden}"));
             let scan = scan.descending().limit(LOOKED_AT);
             let mut rows = self.rows.scan(scan).await?;
-            rows.retain(|row| created(prefix, &row.key) <= horizon);
+            rows.retain(|row| created(prefix, &row.key) <= latest_valid_time);
             let latest = rows.into_iter().max_by_key(|row| created(prefix, &row.key));
             newest = latest
                 .filter(|latest| created(prefix, &latest.key) > created(prefix, &newest.key))

@@ -1,12 +1,19 @@
-//! The only place that spells `PROJECT#…#TIME#…`; its module spells the keys of exposures.
+//! The only place that spells `PROJECT#…#TIME#…`; its modules spell the keys of exposures and of their counts.
 
+mod counts;
 mod exposure;
 
 use flag_model::{FlagKey, FlagName, FlagType, Invalid, ProjectName, Timestamp, quoted};
 
-pub(crate) use self::exposure::{
-    ExposureRowKey, encoded, exposure_key, exposure_prefix, instance_prefix,
+pub(crate) use self::counts::{
+    counts_key, counts_prefix, flag_and_hour, flag_counts_prefix, hour_prefix, minute_column,
+    minute_of_column,
 };
+pub(crate) use self::exposure::{
+    ExposureRowKey, check_exposure_key, encoded, exposure_key, exposure_prefix, instance_prefix,
+    push_exposure_key,
+};
+pub use self::exposure::{flag_and_time, flag_of_exposure_prefix};
 
 /// The two kinds of rows that a flag has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

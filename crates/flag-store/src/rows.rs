@@ -122,7 +122,7 @@ impl Scan {
     }
 
     /// Continues after this key, in the order of the scan.
-    pub(crate) fn go_on_after(&mut self, key: &[u8]) {
+    pub fn go_on_after(&mut self, key: &[u8]) {
         match self.order {
             Order::Ascending => self.start = [key, b"\0"].concat(),
             Order::Descending => self.end = Some(key.to_vec()),

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flag_model::{InstanceId, ProjectName};
 
-use crate::exposure_log::{Appended, ExposureLog, ExposureScope};
-use crate::exposures::{Exposure, ExposureRecord};
+use crate::exposure_batch::ExposureBatch;
+use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
+use crate::exposure_log::{Appended, Cursor, ExposureLog, ExposurePage, ExposureScope};
+use crate::exposures::ExposureRecord;
 use crate::forget::InstanceExposures;
 use crate::memory::{MemoryLog, MemoryStore};
-use crate::options::Spelling;
 use crate::rows::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan,
 };
@@ -59,6 +60,8 @@ pub enum LogCall {
     Page,
     OfInstance,
     Delete,
+    WriteCounts(ReplicaId, Vec<MinuteCounts>),
+    Counts,
     Ping,
 }
 
@@ -285,35 +288,31 @@ fn like(error: &StoreError) -> StoreError {
 }
 
 impl ExposureLog for ScriptedLog {
-    fn append<'a>(
-        &'a self,
-        exposures: &'a [Exposure<'a>],
-        booleans: Spelling,
-    ) -> BoxFuture<'a, Vec<Appended>> {
-        let records = exposures
-            .iter()
-            .flat_map(|of| of.record(booleans))
+    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
+        let records = batch
+            .exposures()
+            .flat_map(|of| of.record(batch.booleans()))
             .collect();
         Box::pin(async move {
             let store = self.store();
-            let all = |error: &StoreError| exposures.iter().map(|_| Some(like(error))).collect();
+            let all = |error: &StoreError| (0..batch.len()).map(|_| Some(like(error))).collect();
             let mut failures: Vec<Option<StoreError>> =
                 match self.begin(LogCall::Append(records)).await {
                     Step::Pass => Vec::new(),
                     Step::FailOf(failures) => failures,
                     Step::Fail(error) => all(&error),
                     Step::LoseReply(error) => {
-                        store.append(exposures, booleans).await;
+                        store.append(batch).await;
                         all(&error)
                     }
                 };
-            failures.resize_with(exposures.len(), || None);
-            let mut results = Vec::with_capacity(exposures.len());
-            for (exposure, failure) in exposures.iter().zip(failures) {
+            failures.resize_with(batch.len(), || None);
+            let mut results = Vec::with_capacity(batch.len());
+            for (index, failure) in failures.into_iter().enumerate() {
                 results.push(match failure {
                     Some(error) => Err(error.into()),
                     None => store
-                        .append(std::slice::from_ref(exposure), booleans)
+                        .append(&batch.select(batch.id(), &[index]))
                         .await
                         .remove(0),
                 });
@@ -341,9 +340,9 @@ impl ExposureLog for ScriptedLog {
     fn page<'a>(
         &'a self,
         of: ExposureScope<'a>,
-        after: Option<&'a ExposureRecord>,
+        after: Option<&'a Cursor>,
         limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<ExposureRecord>, StoreError>> {
+    ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
         let page = async move |store: &MemoryLog| store.page(of, after, limit).await;
         Box::pin(self.call(LogCall::Page, page))
     }
@@ -363,6 +362,23 @@ impl ExposureLog for ScriptedLog {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let delete = async |store: &MemoryLog| store.delete(exposures).await;
         Box::pin(self.call(LogCall::Delete, delete))
+    }
+
+    fn write_counts<'a>(
+        &'a self,
+        replica: ReplicaId,
+        counts: &'a [MinuteCounts],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let write = async move |store: &MemoryLog| store.write_counts(replica, counts).await;
+        Box::pin(self.call(LogCall::WriteCounts(replica, counts.to_vec()), write))
+    }
+
+    fn counts<'a>(
+        &'a self,
+        query: CountsQuery<'a>,
+    ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
+        let counts = async move |store: &MemoryLog| store.counts(query).await;
+        Box::pin(self.call(LogCall::Counts, counts))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

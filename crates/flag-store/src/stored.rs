@@ -5,6 +5,7 @@
 //! everything odd about it can be reported.
 mod carried;
 mod exposure;
+mod exposure_parts;
 mod metadata;
 mod oddity;
 mod revision;
@@ -17,7 +18,8 @@ use std::cell::RefCell;
 use flag_model::{FlagType, Invalid, InvalidPercent, InvalidRevision, Timestamp, quoted};
 
 pub use self::exposure::check_exposure;
-pub(crate) use self::exposure::{decode_exposure, encode_exposure};
+pub(crate) use self::exposure::{decode_exposure, encode_exposure, read_exposure};
+pub use self::exposure_parts::EntryText;
 pub(crate) use self::metadata::read_metadata;
 pub use self::metadata::{decode_metadata, encode_metadata};
 pub use self::oddity::Oddity;

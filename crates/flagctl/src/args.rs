@@ -1,6 +1,7 @@
 //! Arguments that several commands share. Imports no command.
 mod change;
 mod confirm;
+mod moment;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -10,6 +11,7 @@ use flag_model::{FlagType, NewName};
 pub(crate) use self::change::revise_args;
 pub(crate) use self::change::{AddArgs, FormatArgs, ReviseArgs, TreatmentArgs};
 pub(crate) use self::confirm::{ConfirmArgs, YesArgs};
+pub(crate) use self::moment::Moment;
 
 /// Which flag.
 #[derive(Debug, Args)]

@@ -100,8 +100,11 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Show the logged exposures of a flag
     #[command(after_help = "Examples:
-  flagctl exposures csr-assistant feature multi_step_api_router --limit 10
-  flagctl exposures csr-assistant feature multi_step_api_router --instance A12345")]
+  flagctl exposures csr-assistant feature multi_step_api_router --since 2h --limit 10
+  flagctl exposures csr-assistant feature multi_step_api_router --instance A12345
+  flagctl exposures csr-assistant feature multi_step_api_router --summary
+  flagctl exposures csr-assistant feature multi_step_api_router -o ndjson > exposures.ndjson
+  flagctl exposures csr-assistant feature multi_step_api_router --follow  # needs Ctrl-C")]
     Exposures(ExposuresArgs),
     /// Delete the exposures of an instance id, and show which override lists name it; no flag is changed
     #[command(after_help = "Examples:
@@ -128,7 +131,8 @@ pub(crate) enum Command {
     /// Create missing tables or files of the store; changes no data
     #[command(after_help = "Examples:
   flagctl init
-  flagctl init --log-retention-days 30")]
+  flagctl init --log-retention-days 30
+  flagctl init --upgrade")]
     Init(InitArgs),
     /// Check settings, store, tables and rows; changes nothing
     #[command(after_help = "Examples:

@@ -21,7 +21,7 @@ pub(crate) enum Unattended {
 
 /// What was confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Confirmed {
     /// Write.
     Write,
     /// Stop before writing, which is a success.
@@ -65,7 +65,7 @@ enum Prompt<'a> {
 }
 
 /// Shows the changes on standard error and asks for the necessary confirmation; a refusal is a failure.
-pub(crate) fn confirm(changes: &[Change], args: &ConfirmArgs) -> Result<Verdict, NotConfirmed> {
+pub(crate) fn confirm(changes: &[Change], args: &ConfirmArgs) -> Result<Confirmed, NotConfirmed> {
     for change in changes {
         output::preview(&change.text());
     }
@@ -110,9 +110,9 @@ fn decide(
     changes: &[Change],
     args: &ConfirmArgs,
     mut prompt: Prompt<'_>,
-) -> Result<Verdict, NotConfirmed> {
+) -> Result<Confirmed, NotConfirmed> {
     if args.dry_run {
-        return Ok(Verdict::DryRun);
+        return Ok(Confirmed::DryRun);
     }
     let mut has_asked = false;
     for change in changes.iter().filter(|change| !change.risks.is_empty()) {
@@ -138,7 +138,7 @@ fn decide(
         Prompt::Unattended => true,
     };
     if is_meant {
-        Ok(Verdict::Write)
+        Ok(Confirmed::Write)
     } else {
         Err(NotConfirmed::Declined)
     }
@@ -179,7 +179,7 @@ mod tests {
         change: &Change,
         args: &ConfirmArgs,
         answer: Option<&str>,
-    ) -> (Option<Verdict>, Vec<String>) {
+    ) -> (Option<Confirmed>, Vec<String>) {
         let mut questions = Vec::new();
         let mut person = |question: &str| {
             questions.push(question.to_owned());
@@ -190,8 +190,8 @@ mod tests {
         } else {
             Prompt::Unattended
         };
-        let verdict = decide(std::slice::from_ref(change), args, asked).ok();
-        (verdict, questions)
+        let confirmed = decide(std::slice::from_ref(change), args, asked).ok();
+        (confirmed, questions)
     }
 
     #[track_caller]
@@ -199,44 +199,56 @@ mod tests {
         risk: Option<Risk>,
         args: &ConfirmArgs,
         answer: Option<&str>,
-        verdict: Option<Verdict>,
+        expected: Option<Confirmed>,
         questions: usize,
     ) {
         let (found, asked) = decided(&change(risk), args, answer);
-        assert_eq!((found, asked.len()), (verdict, questions), "{asked:?}");
+        assert_eq!((found, asked.len()), (expected, questions), "{asked:?}");
     }
 
     #[test]
     fn a_person_is_asked_and_nobody_else() {
-        check(None, &args(false, &[]), Some("y"), Some(Verdict::Write), 1);
+        check(
+            None,
+            &args(false, &[]),
+            Some("y"),
+            Some(Confirmed::Write),
+            1,
+        );
         check(
             None,
             &args(false, &[]),
             Some("Yes"),
-            Some(Verdict::Write),
+            Some(Confirmed::Write),
             1,
         );
         for answer in ["", "n", "f"] {
             check(None, &args(false, &[]), Some(answer), None, 1);
         }
-        check(None, &args(true, &[]), Some(""), Some(Verdict::Write), 0);
-        check(None, &args(false, &[]), None, Some(Verdict::Write), 0);
+        check(None, &args(true, &[]), Some(""), Some(Confirmed::Write), 0);
+        check(None, &args(false, &[]), None, Some(Confirmed::Write), 0);
     }
 
     #[test]
     fn a_risk_wants_the_name() {
         let risk = Some(Risk::Everybody);
-        check(risk, &args(true, &[]), Some("f"), Some(Verdict::Write), 1);
+        check(risk, &args(true, &[]), Some("f"), Some(Confirmed::Write), 1);
         check(risk, &args(true, &[]), Some("y"), None, 1);
         check(risk, &args(true, &[]), None, None, 0);
         check(
             risk,
             &args(false, &["g", "f"]),
             None,
-            Some(Verdict::Write),
+            Some(Confirmed::Write),
             0,
         );
-        check(risk, &args(true, &["f"]), Some(""), Some(Verdict::Write), 0);
+        check(
+            risk,
+            &args(true, &["f"]),
+            Some(""),
+            Some(Confirmed::Write),
+            0,
+        );
     }
 
     #[test]
@@ -249,9 +261,9 @@ mod tests {
             Some(Risk::Resalt),
             &args,
             Some("f"),
-            Some(Verdict::DryRun),
+            Some(Confirmed::DryRun),
             0,
         );
-        check(None, &args, None, Some(Verdict::DryRun), 0);
+        check(None, &args, None, Some(Confirmed::DryRun), 0);
     }
 }

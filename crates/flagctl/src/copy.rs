@@ -114,17 +114,18 @@ impl Copy<'_> {
         from: &dyn ExposureLog,
     ) -> Result<CopyCounts, StoreFailure> {
         let mut copied = CopyCounts::default();
-        let mut last = None;
+        let mut after = None;
         loop {
             let of = ExposureScope::Project(self.project);
-            let page = from.page(of, last.as_ref(), PAGE).await;
+            let page = from.page(of, after.as_ref(), PAGE).await;
             let page = page.map_err(|source| self.from.failed(source))?;
-            let Some(end) = page.last() else {
-                return Ok(copied);
-            };
-            last = Some(end.clone());
-            let outcomes = page.into_iter().map(|record| self.exposure(record));
+            let outcomes = page.records.into_iter();
+            let outcomes = outcomes.map(|record| self.exposure(record));
             self.count(outcomes, &mut copied).await?;
+            after = page.next;
+            if after.is_none() {
+                return Ok(copied);
+            }
         }
     }
 

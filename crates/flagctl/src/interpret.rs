@@ -43,7 +43,7 @@ pub(crate) fn new_name(flag: &FlagKey, allowed: NewName) -> Result<(), Invalid> 
 }
 
 /// The first metadata of a flag.
-pub(crate) fn metadata(
+pub(crate) fn plan_metadata(
     args: &AddArgs,
     variables: &Variables,
 ) -> Result<MetadataParts, ArgumentError> {
@@ -91,7 +91,7 @@ fn one_by_one(option: &str, what: &str, text: &str) -> String {
 
 /// The next revision of a flag: the arguments applied to the newest one, if that can be read; `format` is the flag's
 /// format, if it has one, and `v1` the default digest of version 1.
-pub(crate) fn revision(
+pub(crate) fn plan_revision(
     flag: &FlagKey,
     newest: Option<&Revision>,
     format: Option<&Format>,

@@ -4,7 +4,8 @@
 //!
 //! Modules use those below them:
 //! - [`run`] reads the [`command_line`] and runs one of the [`commands`], one file each
-//! - what commands share: [`mod@write`], [`lookup`], [`missing`], [`apply`], [`copy`], on top of the stores that [`context`] and
+//! - [`apply`], which plans what a flag file changes; it is pure, and names the planned rows of [`mod@write`]
+//! - what commands share: [`mod@write`], [`lookup`], [`missing`], [`copy`], on top of the stores that [`context`] and
 //!   [`admin_store`] open
 //! - what needs no store: [`interpret`] (arguments), [`change`], [`flag_file`], [`run_config`], [`compare`]
 //! - [`output`], [`args`] (shared arguments), [`failure`] and [`exit_code`], which know no command
@@ -18,6 +19,7 @@ mod compare;
 mod confirm;
 mod context;
 mod copy;
+mod distinct;
 mod environment;
 mod equivalence;
 mod exit_code;

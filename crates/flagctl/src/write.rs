@@ -5,7 +5,7 @@ use flag_store::{AppendError, Base, FlagStore, Row};
 
 use crate::args::{ConfirmArgs, Form};
 use crate::change::{Change, Risk};
-use crate::confirm::{Verdict, confirm};
+use crate::confirm::{Confirmed, confirm};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, StoreFailure, append_exit_code};
@@ -195,7 +195,7 @@ pub(crate) async fn revision_ahead(
 }
 
 /// Shows the change, asks for confirmation, appends the revision, and shows the row.
-pub(crate) async fn revision(
+pub(crate) async fn confirm_and_append_revision(
     context: &Context,
     store: &FlagStore,
     mut planned: PlannedRevision,
@@ -203,7 +203,7 @@ pub(crate) async fn revision(
     form: Form,
 ) -> Result<(), Failure> {
     planned.look_ahead(context, store).await?;
-    if confirm(std::slice::from_ref(&planned.change), confirmation)? == Verdict::DryRun {
+    if confirm(std::slice::from_ref(&planned.change), confirmation)? == Confirmed::DryRun {
         return Ok(());
     }
     let flag = planned.parts.flag.clone();
@@ -228,7 +228,7 @@ pub(crate) async fn append_revision(
     match with_progress(format!("appending a revision of {flag}"), append).await {
         Ok(appended) => Ok(appended),
         Err(AppendError::Conflict { base, found, flag }) => {
-            Err(conflict(store, flag, base, found).await)
+            Err(explain_conflict(store, flag, base, found).await)
         }
         Err(error) => Err(WriteError::new(
             error,
@@ -241,7 +241,7 @@ pub(crate) async fn append_revision(
 
 /// Shows the change, asks for confirmation, appends the metadata, and shows the row. Creates a missing store after the
 /// confirmation.
-pub(crate) async fn metadata(
+pub(crate) async fn confirm_and_append_metadata(
     context: &Context,
     store: Option<FlagStore>,
     planned: PlannedMetadata,
@@ -251,7 +251,7 @@ pub(crate) async fn metadata(
     // Invalid metadata is refused before anybody is asked.
     let valid = planned.parts.validate().map_err(AppendError::from);
     valid.map_err(|error| WriteError::Append(Box::new(error)))?;
-    if confirm(std::slice::from_ref(&planned.change), confirmation)? == Verdict::DryRun {
+    if confirm(std::slice::from_ref(&planned.change), confirmation)? == Confirmed::DryRun {
         return Ok(());
     }
     let did = match planned.base {
@@ -295,8 +295,8 @@ pub(crate) async fn append_metadata(
     })
 }
 
-/// The error with the expected and the newest revision, both shown as far as they can be found.
-pub(crate) async fn conflict(
+/// Makes the error of a conflict, with the expected and the newest revision, both shown as far as they can be found.
+pub(crate) async fn explain_conflict(
     store: &FlagStore,
     flag: FlagKey,
     base: Base,

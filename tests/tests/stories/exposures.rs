@@ -1,11 +1,14 @@
 //! What was served, and what clients say that they served, as the exposure log has it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
-use flag_store::{Clock as _, ExposureRecord, ExposureScope, StoredExposure, SystemClock};
+use flag_store::{
+    Clock as _, Counted, CountsQuery, CountsScope, ExposureRecord, ExposureScope, Minute,
+    MinuteCounts, StoredExposure, SystemClock,
+};
 use flag_tests::{Method, Proxy, Service, TestStore, flagctl, on_both_stores};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -19,6 +22,8 @@ on_both_stores!(
     an_entry_is_stored_before_the_answer,
     a_list_has_a_result_for_each_entry,
     what_is_logged_is_never_rewritten,
+    an_entry_never_changes_what_the_service_logged,
+    counts_of_all_replicas_and_runs_are_those_of_the_log,
     hashed_ids_are_the_same_in_every_row,
 );
 
@@ -38,7 +43,7 @@ async fn logged(store: &TestStore, flag: &FlagKey) -> Vec<StoredExposure> {
     let log = store.exposures().await;
     let of_flag = ExposureScope::Flag(flag);
     let records = log.page(of_flag, None, 1_000_000).await.unwrap();
-    records.iter().map(ExposureRecord::text).collect()
+    records.records.iter().map(ExposureRecord::text).collect()
 }
 
 /// Asks for the provider's value; the request id, if it was answered.
@@ -175,6 +180,51 @@ async fn what_counts_as_written_survives_a_kill(store: TestStore) {
     service.signal("-KILL");
     drop(service);
     assert_eq!(logged(&store, &provider()).await.len(), 50);
+}
+
+async fn counts_of_all_replicas_and_runs_are_those_of_the_log(store: TestStore) {
+    let began = Minute::of(SystemClock.now());
+    let one = Service::start_with(&store, &["--demo"], &[]);
+    let other = Service::start(&store);
+    for instance in 0..40 {
+        ask(&one, &format!("one-{instance}")).await;
+        ask(&other, &format!("other-{instance}")).await;
+    }
+    one.stop();
+    let again = Service::start(&store);
+    for instance in 0..20 {
+        ask(&again, &format!("again-{instance}")).await;
+        ask(&other, &format!("other-{instance}")).await;
+    }
+    again.stop();
+    other.stop();
+    let mut expected = BTreeMap::new();
+    for exposure in logged(&store, &provider()).await {
+        let minute = exposure.created[.."YYYY-MM-DD HH:MM".len()].to_owned();
+        *expected
+            .entry((minute, exposure.rollout_group))
+            .or_insert(0) += 1;
+    }
+    let subject = provider();
+    let query = CountsQuery {
+        of: CountsScope::Flag(&subject),
+        since: began,
+        until: Minute::of(SystemClock.now()).plus(1),
+    };
+    let counts = store.exposures().await.counts(query).await.unwrap();
+    assert_eq!(counts.iter().map(MinuteCounts::total).sum::<u64>(), 120);
+    let mut found = BTreeMap::new();
+    for of_minute in &counts {
+        for (counted, count) in of_minute.entries() {
+            let Counted::Group { rollout_group, .. } = counted else {
+                panic!("{counted:?}");
+            };
+            let mut minute = of_minute.minute.start().to_string();
+            minute.truncate("YYYY-MM-DD HH:MM".len());
+            *found.entry((minute, rollout_group.clone())).or_insert(0) += *count;
+        }
+    }
+    assert_eq!(found, expected);
 }
 
 async fn a_stop_under_load_loses_no_answer(store: TestStore) {
@@ -372,6 +422,37 @@ async fn what_is_logged_is_never_rewritten(store: TestStore) {
             .await,
         3
     );
+}
+
+async fn an_entry_never_changes_what_the_service_logged(store: TestStore) {
+    let service = Service::start_with(&store, &["--demo"], &[]);
+    let request_id = ask(&service, "A12345").await;
+    until_written(&service).await;
+    let log = logged(&store, &provider()).await;
+    let [served] = &*log else {
+        panic!("{log:?}");
+    };
+    let mut same = entry("A12345");
+    same["request_id"] = json!(request_id);
+    same["created_time"] = json!(served.created);
+    same["reason"] = json!(served.reason);
+    same["revision"] = json!(served.revision);
+    same["cache_flag"] = json!(served.from_cache.as_deref() == Some("true"));
+    let mut other = same.clone();
+    other["flag_value"] = json!("openai");
+    let (status, told) = post(&service, &other).await;
+    assert_eq!((status, &told["code"]), (400, &json!("invalid_request")));
+    let detail = told["detail"].as_str().unwrap();
+    assert!(detail.contains("already logged"), "{detail}");
+    let list = json!([other, same]);
+    let (status, told) = post(&service, &list).await;
+    let results = [&told["results"][0]["status"], &told["results"][1]["status"]];
+    assert_eq!(
+        (status, results),
+        (200, [&json!("refused"), &json!("stored")]),
+        "{told}"
+    );
+    assert_eq!(logged(&store, &provider()).await, log);
 }
 
 async fn hashed_ids_are_the_same_in_every_row(store: TestStore) {

@@ -23,6 +23,7 @@ mod limits;
 mod local_files;
 mod metrics;
 mod outage;
+mod overflow;
 mod procedures;
 mod python_reader;
 mod reference;

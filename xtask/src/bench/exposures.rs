@@ -9,6 +9,7 @@ use super::report::{Measured, Table};
 use super::rounds::{Contestant, ask, play, sample, until_written};
 use super::statistics::{Spread, as_f64};
 use super::stores::{NO_EXPOSURES, pinned};
+use super::sustained;
 use crate::foreground::Foreground;
 use crate::services::{Program, Servers, Store, Usage, metric};
 
@@ -43,13 +44,15 @@ pub(super) fn measure(args: &Args, foreground: &mut Foreground) -> Result<Measur
     table.row(cells("emulator", &emulator));
     table.row(cells("embedded", &embedded));
     let (cost, costs) = cost(args, foreground)?;
+    let mut rows = vec![
+        rate("emulator", Goal::AtLeast(100_000.0), &emulator),
+        rate("embedded store", Goal::None, &embedded),
+        capacity(&emulator),
+        cost,
+    ];
+    rows.extend(sustained::measure(args, foreground)?);
     Ok(Measured {
-        rows: vec![
-            rate("emulator", Goal::AtLeast(100_000.0), &emulator),
-            rate("embedded store", Goal::None, &embedded),
-            capacity(&emulator),
-            cost,
-        ],
+        rows,
         tables: vec![table, costs],
         ..Measured::default()
     })

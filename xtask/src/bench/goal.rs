@@ -11,6 +11,7 @@ pub(super) enum Unit {
     Milliseconds,
     Microseconds,
     Nanoseconds,
+    Bytes,
     RowsPerSecond,
 }
 
@@ -144,6 +145,7 @@ impl Unit {
             Self::Milliseconds => format!("{figure:.1} ms"),
             Self::Microseconds => format!("{figure:.2} µs"),
             Self::Nanoseconds => format!("{figure:.0} ns"),
+            Self::Bytes => format!("{figure:.1} bytes"),
             Self::RowsPerSecond => format!("{figure:.0} rows/s"),
         }
     }
@@ -156,6 +158,7 @@ impl Unit {
             Self::Milliseconds => format!("{limit} ms"),
             Self::Microseconds => format!("{limit} µs"),
             Self::Nanoseconds => format!("{limit} ns"),
+            Self::Bytes => format!("{limit} bytes"),
             Self::RowsPerSecond => format!("{limit} rows/s"),
         }
     }

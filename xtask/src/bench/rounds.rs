@@ -181,7 +181,8 @@ impl<'a> Contestant<'a> {
         }
     }
 
-    fn measure(&self, args: &Args) -> Result<Run> {
+    /// Measures it once.
+    pub(super) fn measure(&self, args: &Args) -> Result<Run> {
         let load = Load {
             targets: self.servers.addresses.clone(),
             connections: usize::from(args.connections),

@@ -2,7 +2,6 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::iter;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -37,15 +36,32 @@ impl Emulator {
 
     /// Starts it likewise, on one processor if one is given, where it steps back for whatever else runs there.
     pub(crate) fn start_on(binary: &Path, port: u16, processor: Option<usize>) -> Result<Self> {
-        let (port, processor) = (port.to_string(), processor.map(|it| it.to_string()));
+        let port = port.to_string();
+        let [host, on, port_is] = ["-host", "127.0.0.1", "-port"].map(OsStr::new);
+        let words = [binary.as_os_str(), host, on, port_is, OsStr::new(&port)];
+        Self::start_stepping_back(processor, &words)
+            .with_context(|| format!("cannot start the emulator {}", binary.display()))
+    }
+
+    /// Starts a program in front of another emulator, on one processor like the emulator itself.
+    pub(crate) fn start_before(
+        other: &Self,
+        program: &Path,
+        processor: Option<usize>,
+    ) -> Result<Self> {
+        let words = [program.as_os_str(), OsStr::new(other.address())];
+        Self::start_stepping_back(processor, &words)
+            .with_context(|| format!("cannot start {}", program.display()))
+    }
+
+    /// Starts these words on one processor if one is given, where they step back for whatever else runs there.
+    fn start_stepping_back(processor: Option<usize>, words: &[&OsStr]) -> Result<Self> {
+        let processor = processor.map(|it| it.to_string());
         let taskset = processor
             .iter()
             .flat_map(|it| ["nice", "-n", "19", "taskset", "-c", it]);
-        let arguments = ["-host", "127.0.0.1", "-port", &port];
-        let words = taskset.map(OsStr::new);
-        let words = words.chain(iter::once(binary.as_os_str()));
-        Self::start_words(words.chain(arguments.map(OsStr::new)))
-            .with_context(|| format!("cannot start the emulator {}", binary.display()))
+        let taskset: Vec<&OsStr> = taskset.map(OsStr::new).collect();
+        Self::start_words(taskset.into_iter().chain(words.iter().copied()))
     }
 
     fn start_words<'a>(words: impl Iterator<Item = &'a OsStr>) -> Result<Self> {

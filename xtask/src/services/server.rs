@@ -29,6 +29,8 @@ pub(crate) struct Servers {
     pub(crate) started_in: Duration,
     folder: PathBuf,
     emulator: Option<Emulator>,
+    /// Stands in front of the emulator, and ends before it.
+    sink: Option<Emulator>,
 }
 
 /// Which services to start.
@@ -77,6 +79,8 @@ pub(crate) enum Store {
     Embedded,
     /// The Bigtable emulator, started too.
     Emulator,
+    /// The same for flags; exposures are acknowledged and dropped by `examples/sink.rs` of the adapter.
+    Sink,
     /// Bigtable, as the environment says.
     Bigtable,
 }
@@ -84,15 +88,23 @@ pub(crate) enum Store {
 impl Servers {
     /// Starts what [`build`] has built, with its store, and puts flags into that.
     pub(crate) fn start(options: &ServerOptions, foreground: &mut Foreground) -> Result<Self> {
+        let target = Metadata::read()?.target_directory;
         let emulator = match options.store {
-            Store::Emulator => Some(Emulator::start_on(
+            Store::Emulator | Store::Sink => Some(Emulator::start_on(
                 &emulator::obtain(foreground)?,
                 0,
                 options.store_processor,
             )?),
             Store::Embedded | Store::Bigtable => None,
         };
-        let target = Metadata::read()?.target_directory;
+        let sink = match (&emulator, options.store) {
+            (Some(emulator), Store::Sink) => Some(Emulator::start_before(
+                emulator,
+                &target.join("release/examples/sink"),
+                options.store_processor,
+            )?),
+            _ => None,
+        };
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = target.join(format!("load-{}-{number}", std::process::id()));
         fs::create_dir_all(&folder)?;
@@ -100,7 +112,7 @@ impl Servers {
             options,
             binaries: target.join("release"),
             folder: folder.clone(),
-            emulator: emulator.as_ref().map(Emulator::address),
+            emulator: sink.as_ref().or(emulator.as_ref()).map(Emulator::address),
         };
         let mut servers = Self {
             processes: Vec::new(),
@@ -109,6 +121,7 @@ impl Servers {
             started_in: Duration::ZERO,
             folder: folder.clone(),
             emulator: None,
+            sink: None,
         };
         for replica in 0..options.replicas {
             let began = Instant::now();
@@ -125,6 +138,7 @@ impl Servers {
             }
         }
         servers.emulator = emulator;
+        servers.sink = sink;
         Ok(servers)
     }
 
@@ -156,6 +170,20 @@ impl Servers {
         usages.map(|process| Usage::of(process.id())).sum()
     }
 
+    /// How many bytes the files of the embedded store have, if it was made with them.
+    pub(crate) fn stored_bytes(&self) -> Result<u64> {
+        let mut bytes = 0;
+        for file in fs::read_dir(&self.folder)? {
+            let metadata = file?.metadata()?;
+            bytes += if metadata.is_file() {
+                metadata.len()
+            } else {
+                0
+            };
+        }
+        Ok(bytes)
+    }
+
     /// What the emulator has used, if there is one.
     pub(crate) fn emulator_usage(&self) -> Option<Usage> {
         Usage::of(self.emulator.as_ref()?.id()?)
@@ -168,6 +196,7 @@ impl Drop for Servers {
             let _ = process.kill();
             let _ = process.wait();
         }
+        drop(self.sink.take());
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
@@ -236,7 +265,9 @@ impl Setup<'_> {
                 "FLAG_DATA_DIR",
                 self.options.folder.as_ref().unwrap_or(&self.folder),
             ),
-            Store::Emulator | Store::Bigtable => command.env("FLAG_STORE", "bigtable"),
+            Store::Emulator | Store::Sink | Store::Bigtable => {
+                command.env("FLAG_STORE", "bigtable")
+            }
         };
         if let Some(emulator) = self.emulator {
             command.env("BIGTABLE_EMULATOR_HOST", emulator);
@@ -256,7 +287,8 @@ pub(crate) fn build(foreground: &mut Foreground) -> Result<PathBuf> {
     let release = ["build", "--release"];
     let bare = ["--example", "bare", "-p", "flag-service"];
     let fill = ["--example", "fill", "-p", "flag-store-embedded"];
-    foreground.run(cargo().args(release).args(bare).args(fill))?;
+    let sink = ["--example", "sink", "-p", "flag-store-bigtable"];
+    foreground.run(cargo().args(release).args(bare).args(fill).args(sink))?;
     Ok(folder)
 }
 

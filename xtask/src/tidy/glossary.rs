@@ -1,5 +1,5 @@
-//! Checks that docs, messages and the help of `flagctl` use the words of `docs/glossary.md`, and none that stands there
-//! as "not".
+//! Checks that docs, messages, names of types and the help of `flagctl` use the words of `docs/glossary.md`, and none that
+//! stands there as "not".
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -66,6 +66,7 @@ pub(super) fn complaints(metadata: &Metadata, trees: &[Tree<'_>]) -> Result<Vec<
         let source = read(&file.path)?;
         let name = metadata.relative(&file.path).display().to_string();
         let mut words = messages(&source, &file.code.product);
+        words = words + " " + &type_names(&file.code.product);
         if HELP.iter().any(|help| is_of_module(&name, help)) {
             words = words + " " + &prose(&doc_comments(&source));
         }
@@ -176,6 +177,21 @@ fn messages(source: &str, product: &str) -> String {
     parts.collect::<Vec<_>>().join(" ")
 }
 
+/// The names of the types that a source file defines, as words, one name a sentence.
+fn type_names(product: &str) -> String {
+    let words: Vec<&str> = product.split_whitespace().collect();
+    let names = words.windows(2).filter_map(|pair| match pair {
+        ["struct" | "enum" | "trait", name] => Some(*name),
+        _ => None,
+    });
+    let names = names.flat_map(|name| {
+        let name = name.split(|c: char| !c.is_alphanumeric()).next();
+        name.unwrap_or_default().chars().chain(['.'])
+    });
+    let spaced = names.flat_map(|c| [c.is_uppercase().then_some(' '), Some(c)]);
+    spaced.flatten().collect()
+}
+
 /// Whether a source file is that of a module, or of one below it.
 fn is_of_module(file: &str, module: &str) -> bool {
     let rest = file.strip_prefix(module);
@@ -258,6 +274,12 @@ mod tests {
         assert!(is_help("crates/flagctl/src/args/change.rs"));
         assert!(is_help("crates/flagctl/src/command_line.rs"));
         assert!(!is_help("crates/flagctl/src/command_lines.rs"));
+    }
+
+    #[test]
+    fn the_name_of_a_type_is_words() {
+        let product = "pub struct StaleValue<'a>(u8); enum Verdict { Stale }\nimpl<T> Verdict {";
+        assert_eq!(type_names(product), " Stale Value. Verdict.");
     }
 
     #[test]

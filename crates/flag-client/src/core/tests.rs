@@ -9,11 +9,11 @@ use reqwest::header::HeaderMap;
 use super::*;
 use crate::cache::{Cache, Found};
 use crate::circuit::Circuit;
+use crate::client_state::LastKnownValues;
 use crate::connections::Http;
 use crate::detail::{Freshness, KnownValue};
 use crate::in_flight::InFlight;
 use crate::question::FlagRef;
-use crate::shared::StaleValues;
 use crate::tls::Trust;
 use crate::transport::Transport;
 
@@ -22,20 +22,20 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 /// Nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
-fn shared() -> Shared {
+fn state() -> ClientState {
     let http = Http::Own {
         trust: Trust::None,
         proxy: None,
     };
     let base = Url::parse(NOWHERE).unwrap();
     let transport = Transport::new(http, base, "p", HeaderMap::new()).unwrap();
-    Shared {
+    ClientState {
         cache: Cache::new(100, TIMEOUT),
         circuit: Circuit::new(transport.name(), TIMEOUT, TIMEOUT),
         in_flight: InFlight::default(),
         transport,
         timeout: TIMEOUT,
-        stale_values: StaleValues::Served,
+        last_known_values: LastKnownValues::Served,
     }
 }
 
@@ -66,14 +66,14 @@ fn check_asked(core: &Core) {
 #[test]
 fn a_child_waits_for_no_lock_of_its_parent() {
     let core = Core {
-        process: Process::of_another(shared()),
+        per_process: PerProcess::of_another(state()),
     };
-    let (shared, worker) = (
-        Arc::clone(&core.process.shared),
-        Arc::clone(&core.process.worker),
+    let (state, worker) = (
+        Arc::clone(&core.per_process.state),
+        Arc::clone(&core.per_process.worker),
     );
-    let _held = (shared.cache.hold(), shared.in_flight.lock());
-    let _held_too = (shared.circuit.hold(), worker.hold());
+    let _held = (state.cache.hold(), state.in_flight.lock());
+    let _held_too = (state.circuit.hold(), worker.hold());
     check_asked(&core);
     core.forget(|_| true);
     check_asked(&core);
@@ -84,12 +84,12 @@ fn a_child_waits_for_no_lock_of_its_parent() {
 #[test]
 fn a_child_waits_for_no_lock_of_its_parent_to_forget_or_close() {
     let forgetting = Core {
-        process: Process::of_another(shared()),
+        per_process: PerProcess::of_another(state()),
     };
-    let shared = Arc::clone(&forgetting.process.shared);
-    let _held = (shared.cache.hold(), shared.in_flight.lock());
+    let state = Arc::clone(&forgetting.per_process.state);
+    let _held = (state.cache.hold(), state.in_flight.lock());
     forgetting.forget(|_| true);
-    let worker = Arc::clone(&forgetting.process.worker);
+    let worker = Arc::clone(&forgetting.per_process.worker);
     let _held_too = worker.hold();
     forgetting.close();
 }
@@ -97,28 +97,31 @@ fn a_child_waits_for_no_lock_of_its_parent_to_forget_or_close() {
 #[test]
 fn a_child_remembers_what_its_parent_knew() {
     let now = Instant::now();
-    let parent = shared();
+    let parent = state();
     parent.cache.remember(question("a"), known(), now);
-    let refusal = Failure::FlagNotFound("g".into());
+    let failure = Failure::FlagNotFound("g".into());
     let other = Question {
         flag: FlagRef::boolean("g"),
         instance_id: "a",
     };
-    parent.cache.remember_refusal(other, &refusal, now);
+    parent.cache.remember_negative(other, &failure, now);
     let core = Core {
-        process: Process::of_another(parent),
+        per_process: PerProcess::of_another(parent),
     };
     let newest = |core: &Core| {
-        core.process
-            .newest()
-            .shared
+        core.per_process
+            .for_this_pid_or_parent()
+            .state
             .cache
             .look_up(question("a"), now)
     };
-    assert_eq!(newest(&core), Found::Fresh(known()));
-    let here = &core.process.here().shared.cache;
-    assert_eq!(here.look_up(question("a"), now), Found::Fresh(known()));
-    assert_eq!(here.look_up(other, now), Found::Refused(refusal, None));
+    assert_eq!(newest(&core), Found::Unexpired(known()));
+    let of_child = &core.per_process.for_this_pid().state.cache;
+    assert_eq!(
+        of_child.look_up(question("a"), now),
+        Found::Unexpired(known())
+    );
+    assert_eq!(of_child.look_up(other, now), Found::Negative(failure, None));
     core.forget(|_| true);
     assert_eq!(newest(&core), Found::Expired(None));
 }
@@ -126,10 +129,10 @@ fn a_child_remembers_what_its_parent_knew() {
 #[test]
 fn a_child_never_ends_the_parts_of_its_parent() {
     let core = Core {
-        process: Process::of_another(shared()),
+        per_process: PerProcess::of_another(state()),
     };
-    let of_parent = Arc::downgrade(&core.process.shared);
-    let of_child = Arc::downgrade(&core.process.here().shared);
+    let of_parent = Arc::downgrade(&core.per_process.state);
+    let of_child = Arc::downgrade(&core.per_process.for_this_pid().state);
     drop(core);
     assert!(of_parent.upgrade().is_some());
     assert!(of_child.upgrade().is_none());

@@ -1,19 +1,21 @@
-//! The runtime for exposures, whose thread runs at idle priority.
+//! The runtime for exposures.
 
 use std::io;
 
-use flag_store_embedded::run_at_idle_priority;
+use flag_store_embedded::{WriterPriority, run_at_idle_priority};
 use tokio::runtime::{Builder, Runtime};
 
-/// Creates the runtime that encodes and writes exposures, with one thread at idle priority.
+/// Creates the runtime that encodes and writes exposures, with one thread.
 ///
-/// While requests use all processors, exposures wait in the queue; when it is full, they are dropped and counted. No
-/// answer waits for its exposure.
-pub fn exposure_runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread()
+/// At idle priority exposures wait in the queue while requests use all processors.
+pub fn exposure_runtime(priority: WriterPriority) -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder
         .worker_threads(1)
         .thread_name("exposures")
-        .on_thread_start(run_at_idle_priority)
-        .enable_all()
-        .build()
+        .enable_all();
+    if priority == WriterPriority::Idle {
+        builder.on_thread_start(run_at_idle_priority);
+    }
+    builder.build()
 }

@@ -4,7 +4,10 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use flag_model::{Backoff, Jitter, Timestamp};
-use flag_store::{Appended, ExposureLog, StoreError, WriteExposureError};
+use flag_store::{
+    Appended, BatchId, Clock as _, ExposureBatch, ExposureLog, StoreError, SystemClock,
+    WriteExposureError,
+};
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
@@ -21,7 +24,12 @@ const BACKOFF: Backoff = Backoff {
 /// Exposures that are written together.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    chunk: Chunk,
+    exposures: ExposureBatch,
+    /// How many were invalid before the first attempt, and are not counted yet.
+    invalid: usize,
+    /// Whether it is what is left of batches that were written in part; only such may be joined, since a log recognizes a
+    /// whole batch by its id.
+    is_rest: bool,
     attempts: u32,
     /// The earliest time of the next attempt.
     due: Instant,
@@ -30,8 +38,10 @@ pub(crate) struct Batch {
 /// The result of one attempt to write a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Attempt {
-    /// Times of the exposures that were written.
-    pub(crate) written: Vec<Timestamp>,
+    /// How many exposures were written.
+    pub(crate) written: usize,
+    /// When the first of them was served, which is the oldest as far as one chunk goes.
+    pub(crate) oldest: Option<Timestamp>,
     /// How many were invalid, and never sent.
     pub(crate) invalid: usize,
     /// How many the store refused, and why it refused the first of them.
@@ -42,17 +52,25 @@ pub(crate) struct Attempt {
 
 impl Batch {
     /// Creates a batch that was not attempted yet.
-    pub(crate) fn new(chunk: Chunk) -> Self {
+    pub(crate) fn new(chunk: &Chunk, format: &ExposureFormat) -> Self {
+        let (exposures, invalid) = chunk.batch(new_id(), format);
         Self {
-            chunk,
+            exposures,
+            invalid,
+            is_rest: false,
             attempts: 0,
             due: Instant::now(),
         }
     }
 
+    /// Returns the exposures.
+    pub(crate) fn exposures(&self) -> &ExposureBatch {
+        &self.exposures
+    }
+
     /// Returns the number of exposures.
     pub(crate) fn len(&self) -> usize {
-        self.chunk.len()
+        self.exposures.len()
     }
 
     /// Whether its pause is over.
@@ -65,24 +83,31 @@ impl Batch {
         self.due = self.due.min(Instant::now() + BACKOFF.first);
     }
 
+    /// Whether another batch may be added: both are rests, and together they have at most this many exposures.
+    pub(crate) fn may_append(&self, other: &Self, limit: usize) -> bool {
+        self.is_rest && other.is_rest && self.len() + other.len() <= limit
+    }
+
     /// Adds the exposures of another batch.
     pub(crate) fn append(&mut self, other: Self) {
-        let all = 0..other.len();
-        self.chunk.append(other.chunk, all);
+        self.exposures.absorb(other.exposures);
         self.attempts = self.attempts.max(other.attempts);
     }
 
     /// Attempts to write the exposures once.
-    pub(crate) async fn write(self, log: &dyn ExposureLog, format: &ExposureFormat) -> Attempt {
-        let (indices, results) = append_all(&self.chunk, log, format).await;
+    pub(crate) async fn write(mut self, log: &dyn ExposureLog) -> Attempt {
+        let results = append_all(&self.exposures, log).await;
         let mut attempt = Attempt {
-            invalid: self.len() - indices.len(),
+            invalid: std::mem::take(&mut self.invalid),
             ..Attempt::default()
         };
         let (mut failed, mut problem) = (Vec::new(), None);
-        for (index, result) in indices.into_iter().zip(results) {
+        for (index, result) in results.into_iter().enumerate() {
             match result {
-                Ok(()) => attempt.written.extend(self.chunk.created(index)),
+                Ok(()) => {
+                    attempt.written += 1;
+                    attempt.oldest = attempt.oldest.or_else(|| self.exposures.created(index));
+                }
                 Err(WriteExposureError::Store(error @ StoreError::Refused { .. })) => {
                     attempt.refused.get_or_insert((0, error)).0 += 1;
                 }
@@ -94,35 +119,43 @@ impl Batch {
                 Err(_) => attempt.invalid += 1,
             }
         }
-        attempt.failed = problem.map(|problem| (self.retry(failed), problem));
+        attempt.failed = problem.map(|problem| (self.retry(&failed), problem));
         attempt
     }
 
     /// Returns the exposures with these indices as a batch that is due after the next pause.
-    fn retry(self, indices: Vec<usize>) -> Self {
-        let mut chunk = Chunk::default();
-        chunk.append(self.chunk, indices);
+    fn retry(self, indices: &[usize]) -> Self {
+        let is_whole = indices.len() == self.len();
         Self {
-            chunk,
+            is_rest: self.is_rest || !is_whole,
+            exposures: if is_whole {
+                self.exposures
+            } else {
+                self.exposures.select(new_id(), indices)
+            },
+            invalid: 0,
             attempts: self.attempts + 1,
             due: Instant::now() + BACKOFF.delay(self.attempts, fastrand::f64()),
         }
     }
 }
 
-/// Appends the valid exposures; returns their indices in the chunk, and their results.
-async fn append_all(
-    chunk: &Chunk,
-    log: &dyn ExposureLog,
-    format: &ExposureFormat,
-) -> (Vec<usize>, Vec<Appended>) {
-    let exposures = chunk.exposures().enumerate();
-    let exposures = exposures.filter_map(|(index, exposure)| Some((index, format.name(exposure?))));
-    let (indices, exposures): (Vec<_>, Vec<_>) = exposures.unzip();
-    let appended = AssertUnwindSafe(async { log.append(&exposures, format.booleans).await });
+/// An id that no other batch has; later ones are greater while the clock goes forward.
+fn new_id() -> BatchId {
+    let micros = SystemClock.now().unix_micros().cast_unsigned();
+    BatchId(u128::from(micros) << 64 | u128::from(fastrand::u64(..)))
+}
+
+/// Appends the exposures; returns their results in their order.
+async fn append_all(exposures: &ExposureBatch, log: &dyn ExposureLog) -> Vec<Appended> {
+    let appended = AssertUnwindSafe(async { log.append(exposures).await });
     let results = appended.catch_unwind().await;
-    let panicked = |_| exposures.iter().map(|_| Err(panicked().into())).collect();
-    (indices, results.unwrap_or_else(panicked))
+    let panicked = |_| {
+        (0..exposures.len())
+            .map(|_| Err(panicked().into()))
+            .collect()
+    };
+    results.unwrap_or_else(panicked)
 }
 
 /// The exposures are dropped: they would panic again, and hold up others.

@@ -1,22 +1,25 @@
 //! Waiting exposures, compact: a few numbers each, and all texts in one string.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use flag_model::{Bucket, FlagValue, InstanceId, Reason, Timestamp};
 use flag_rollout::Decision;
-use flag_store::Exposure;
+use flag_store::{BatchId, ExposureBatch, Outcome};
 
+use super::format::ExposureFormat;
 use crate::flags::Entry;
 
-/// The most exposures in one chunk.
-pub(crate) const CHUNK: usize = 500;
+/// The most exposures in one chunk; `cargo bench -p flag-runtime --bench exposures` shows what they cost.
+pub(crate) const CHUNK: usize = 2_000;
 
 /// The most bytes of texts and values in one chunk.
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// Memory for the usual ids of a chunk: a UUID and a dozen characters each.
 const COMMON_TEXT: usize = CHUNK * 48;
+
+/// How many recent outcomes a chunk finds again; others are kept once more.
+const RECENT: usize = 64;
 
 /// A decision without references to its plan.
 #[derive(Clone, Copy, Debug)]
@@ -42,14 +45,14 @@ impl From<&Decision<'_>> for CompactDecision {
 }
 
 /// A served decision.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct ServedDecision<'a> {
     /// The id of the request.
     pub(crate) request_id: &'a str,
     /// The instance.
-    pub(crate) instance: &'a InstanceId<'a>,
+    pub(crate) instance: &'a str,
     /// The flag.
-    pub(crate) flag: Arc<Entry>,
+    pub(crate) flag: &'a Arc<Entry>,
     /// The decision.
     pub(crate) decision: CompactDecision,
     /// Whether the flag came from the cache.
@@ -61,34 +64,39 @@ pub(crate) struct ServedDecision<'a> {
 impl ServedDecision<'_> {
     /// Returns the bytes of its texts.
     pub(crate) fn text_bytes(&self) -> usize {
-        self.request_id.len() + self.instance.as_str().len()
+        self.request_id.len() + self.instance.len()
     }
 }
 
 /// Exposures that are written together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Chunk {
     records: Vec<Record>,
     /// The request id and the instance id of each record.
     text: String,
+    outcomes: Vec<ServedOutcome>,
+    /// Indices of outcomes, by a hash of what they are.
+    recent: [u16; RECENT],
     value_bytes: usize,
 }
 
+/// What is an exposure's own, in 32 bytes.
 #[derive(Debug)]
 struct Record {
-    flag: Arc<Entry>,
-    decision: CompactDecision,
     created: Timestamp,
-    text: Span,
-    from_cache: bool,
+    bucket: Option<Bucket>,
+    request_bytes: u32,
+    instance_bytes: u32,
+    outcome: u16,
 }
 
-/// The position of the texts of a record.
-#[derive(Clone, Copy, Debug)]
-struct Span {
-    start: usize,
-    middle: usize,
-    end: usize,
+/// What many exposures of a chunk have in common.
+#[derive(Debug)]
+struct ServedOutcome {
+    flag: Arc<Entry>,
+    treatment: Option<usize>,
+    reason: Reason,
+    from_cache: bool,
 }
 
 impl Chunk {
@@ -97,25 +105,48 @@ impl Chunk {
         Self {
             records: Vec::with_capacity(CHUNK),
             text: String::with_capacity(COMMON_TEXT),
+            outcomes: Vec::new(),
+            recent: [0; RECENT],
             value_bytes: 0,
         }
     }
 
-    /// Adds an exposure.
+    /// Adds an exposure. Allocates only for an outcome that is not among the recent ones.
     pub(crate) fn push(&mut self, served: ServedDecision<'_>) {
-        let start = self.text.len();
+        let outcome = self.outcome(&served);
         self.text.push_str(served.request_id);
-        let middle = self.text.len();
-        self.text.push_str(served.instance.as_str());
-        let end = self.text.len();
+        self.text.push_str(served.instance);
         self.value_bytes += served.decision.value_bytes;
         self.records.push(Record {
-            flag: served.flag,
-            decision: served.decision,
             created: served.created,
-            text: Span { start, middle, end },
+            bucket: served.decision.bucket,
+            request_bytes: length(served.request_id),
+            instance_bytes: length(served.instance),
+            outcome,
+        });
+    }
+
+    /// The index of the outcome of a decision, which is added unless it is found among the recent ones.
+    fn outcome(&mut self, served: &ServedDecision<'_>) -> u16 {
+        let slot = slot(served);
+        let recent = self.recent.get(slot).copied().unwrap_or_default();
+        if let Some(outcome) = self.outcomes.get(usize::from(recent))
+            && outcome.is_of(served)
+        {
+            return recent;
+        }
+        // There are no more outcomes than exposures.
+        let index = u16::try_from(self.outcomes.len()).unwrap_or(u16::MAX);
+        self.outcomes.push(ServedOutcome {
+            flag: Arc::clone(served.flag),
+            treatment: served.decision.treatment,
+            reason: served.decision.reason,
             from_cache: served.from_cache,
         });
+        if let Some(recent) = self.recent.get_mut(slot) {
+            *recent = index;
+        }
+        index
     }
 
     /// Whether it must be written before more is added.
@@ -133,52 +164,81 @@ impl Chunk {
         self.text.len()
     }
 
-    /// Returns its exposures; `None` for an invalid one.
-    pub(crate) fn exposures(&self) -> impl Iterator<Item = Option<Exposure<'_>>> {
-        self.records.iter().map(|record| self.exposure(record))
-    }
-
-    /// Returns when the exposure with this index was served.
-    pub(crate) fn created(&self, index: usize) -> Option<Timestamp> {
-        self.records.get(index).map(|record| record.created)
-    }
-
-    /// Adds the exposures of another chunk with these indices, which must ascend.
-    pub(crate) fn append(&mut self, other: Self, indices: impl IntoIterator<Item = usize>) {
-        let mut indices = indices.into_iter().peekable();
-        for (index, mut record) in other.records.into_iter().enumerate() {
-            if indices.next_if_eq(&index).is_none() {
-                continue;
+    /// Returns its exposures as a batch for the log, in their order, and how many others were invalid.
+    pub(crate) fn batch(&self, id: BatchId, format: &ExposureFormat) -> (ExposureBatch, usize) {
+        let mut batch = ExposureBatch::new(id, format.booleans);
+        batch.reserve(self.records.len(), self.text.len());
+        let outcomes = self.outcomes.iter().map(ServedOutcome::outcome);
+        let outcomes: Vec<_> = outcomes
+            .map(|outcome| outcome.map(|outcome| batch.add_outcome(outcome)))
+            .collect();
+        let mut text = self.text.as_str();
+        for record in &self.records {
+            let outcome = outcomes.get(usize::from(record.outcome)).copied().flatten();
+            let (request_id, instance) = record.ids(&mut text);
+            if let (Some(outcome), Ok(instance)) = (outcome, InstanceId::new(instance)) {
+                format.push(
+                    &mut batch,
+                    outcome,
+                    request_id,
+                    &instance,
+                    record.bucket,
+                    record.created,
+                );
             }
-            let Span { start, middle, end } = record.text;
-            let text = other.text.get(start..end).unwrap_or_default();
-            let moved = self.text.len();
-            record.text = Span {
-                start: moved,
-                middle: moved + (middle - start),
-                end: moved + (end - start),
-            };
-            self.text.push_str(text);
-            self.value_bytes += record.decision.value_bytes;
-            self.records.push(record);
         }
+        let invalid = self.len() - batch.len();
+        (batch, invalid)
+    }
+}
+
+impl Record {
+    /// Takes its ids from the beginning of the text.
+    fn ids<'a>(&self, text: &mut &'a str) -> (&'a str, &'a str) {
+        let mut take = |bytes| {
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            let (taken, rest) = text.split_at_checked(bytes).unwrap_or((text, ""));
+            *text = rest;
+            taken
+        };
+        (take(self.request_bytes), take(self.instance_bytes))
+    }
+}
+
+impl ServedOutcome {
+    fn is_of(&self, served: &ServedDecision<'_>) -> bool {
+        Arc::ptr_eq(&self.flag, served.flag)
+            && self.treatment == served.decision.treatment
+            && self.reason == served.decision.reason
+            && self.from_cache == served.from_cache
     }
 
-    fn exposure<'a>(&'a self, record: &'a Record) -> Option<Exposure<'a>> {
-        let Span { start, middle, end } = record.text;
-        let plan = record.flag.plan();
-        let (value, rollout_group) = plan.outcome(record.decision.treatment)?;
-        Some(Exposure {
-            request_id: self.text.get(start..middle)?.into(),
-            flag: Cow::Borrowed(plan.flag()),
-            instance: InstanceId::new(self.text.get(middle..end)?).ok()?,
-            value: Cow::Borrowed(value),
-            rollout_group: rollout_group.into(),
-            reason: Some(record.decision.reason),
-            bucket: record.decision.bucket,
+    fn outcome(&self) -> Option<Outcome> {
+        let plan = self.flag.plan();
+        let (value, rollout_group) = plan.outcome(self.treatment)?;
+        Some(Outcome {
+            flag: plan.flag().clone(),
             revision: Some(plan.created()),
-            from_cache: Some(record.from_cache),
-            created: record.created,
+            value: value.clone(),
+            rollout_group: rollout_group.to_string(),
+            reason: Some(self.reason),
+            from_cache: Some(self.from_cache),
         })
     }
+}
+
+/// Where the outcome of a decision is among the recent ones.
+fn slot(served: &ServedDecision<'_>) -> usize {
+    let flag = Arc::as_ptr(served.flag).addr() >> 6;
+    let treatment = served
+        .decision
+        .treatment
+        .map_or(0, |treatment| treatment + 1);
+    let is_override = usize::from(served.decision.reason == Reason::Override);
+    (flag ^ flag >> 6 ^ treatment << 2 ^ is_override << 1 ^ usize::from(served.from_cache)) % RECENT
+}
+
+/// The length of an id, which has a few hundred bytes at most.
+fn length(id: &str) -> u32 {
+    u32::try_from(id.len()).unwrap_or(u32::MAX)
 }

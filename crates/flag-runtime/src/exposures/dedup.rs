@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flag_model::{InstanceId, Timestamp};
@@ -55,10 +55,11 @@ impl Dedup {
         })
     }
 
-    /// Logs an answer, unless the same treatment of the same revision was logged for the instance within the window. An
-    /// answer that the queue dropped does not count as logged.
+    /// Logs an answer, unless the same treatment of the same revision was logged for the instance within the window. Only
+    /// what the queue has accepted counts as logged; of what waits for room, call [`remember`](Self::remember) then.
     ///
-    /// Answers are compared by 64 bits of a keyed hash. Of two equal concurrent answers one waits for the other.
+    /// Answers are compared by 64 bits of a keyed hash. Of two equal concurrent answers one waits for the other, except
+    /// while the queue is full.
     pub(crate) fn log_once(
         &self,
         plan: &Plan,
@@ -68,28 +69,45 @@ impl Dedup {
         log: impl FnOnce() -> Pushed,
     ) -> Logged {
         let content = (plan.flag(), plan.created(), treatment, instance.as_str());
-        let answer = self.hashes.hash_one(content);
-        let shard = usize::try_from(answer % SHARDS as u64).unwrap_or(0);
-        let Some(shard) = self.shards.get(shard) else {
-            return Logged::Now(log());
+        let answer = Answer {
+            hash: self.hashes.hash_one(content),
+            at: now.unix_micros(),
         };
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = now.unix_micros();
+        let mut shard = self.shard(answer);
         if shard
-            .logged(answer)
-            .is_some_and(|at| self.is_within_window(at, now))
+            .logged(answer.hash)
+            .is_some_and(|at| self.is_within_window(at, answer.at))
         {
             return Logged::Before;
         }
-        let pushed = log();
-        if pushed == Pushed::Waits {
-            if shard.young.len() >= self.generation {
-                let forgotten = shard.start_generation(|at| self.is_within_window(at, now));
-                self.forgotten.inc_by(forgotten as u64);
+        match log() {
+            Pushed::Accepted => {
+                self.insert(&mut shard, answer);
+                Logged::Now
             }
-            shard.young.insert(answer, now);
+            Pushed::Dropped => Logged::Dropped,
+            Pushed::Full => Logged::Full(answer),
         }
-        Logged::Now(pushed)
+    }
+
+    /// Remembers an answer that the queue has accepted after a wait.
+    pub(crate) fn remember(&self, answer: Answer) {
+        self.insert(&mut self.shard(answer), answer);
+    }
+
+    fn insert(&self, shard: &mut Shard, answer: Answer) {
+        if shard.young.len() >= self.generation {
+            let forgotten = shard.start_generation(|at| self.is_within_window(at, answer.at));
+            self.forgotten.inc_by(forgotten as u64);
+        }
+        shard.young.insert(answer.hash, answer.at);
+    }
+
+    fn shard(&self, answer: Answer) -> MutexGuard<'_, Shard> {
+        let [first, ..] = &self.shards;
+        let index = usize::try_from(answer.hash % SHARDS as u64).unwrap_or(0);
+        let shard = self.shards.get(index).unwrap_or(first);
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether `at` is within the window. After a clock went back, every answer is new.
@@ -98,13 +116,24 @@ impl Dedup {
     }
 }
 
-/// Whether an answer was logged.
+/// An answer as it is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    hash: u64,
+    at: i64,
+}
+
+/// What became of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Logged {
-    /// Within the window.
+    /// It was logged within the window.
     Before,
-    /// It was new; the result of the queue.
-    Now(Pushed),
+    /// It was new, and is logged.
+    Now,
+    /// It was new, and dropped.
+    Dropped,
+    /// It is new, and must wait for room.
+    Full(Answer),
 }
 
 impl Shard {
@@ -158,16 +187,16 @@ mod tests {
     ) {
         let instance = InstanceId::new(instance).unwrap();
         let pushed = match expected {
-            Logged::Before => Pushed::Waits,
-            Logged::Now(pushed) => pushed,
+            Logged::Before | Logged::Now => Pushed::Accepted,
+            Logged::Dropped => Pushed::Dropped,
+            Logged::Full(_) => Pushed::Full,
         };
         let (plan, now) = (DECIDED.plan(), at(seconds));
         let found = dedup.log_once(plan, &instance, treatment, now, || pushed);
         assert_eq!(found, expected, "{instance} at {seconds}");
     }
 
-    const NEW: Logged = Logged::Now(Pushed::Waits);
-    const DROPPED: Logged = Logged::Now(Pushed::Dropped);
+    const NEW: Logged = Logged::Now;
 
     #[test]
     fn an_answer_is_new_again_after_the_window() {
@@ -196,10 +225,26 @@ mod tests {
     #[test]
     fn a_dropped_answer_is_logged_the_next_time() {
         let dedup = dedup();
-        check(&dedup, "A", None, 100, DROPPED);
-        check(&dedup, "A", None, 101, DROPPED);
+        check(&dedup, "A", None, 100, Logged::Dropped);
+        check(&dedup, "A", None, 101, Logged::Dropped);
         check(&dedup, "A", None, 102, NEW);
         check(&dedup, "A", None, 103, Logged::Before);
+    }
+
+    #[test]
+    fn an_answer_that_waits_is_remembered_once_it_is_accepted() {
+        let dedup = dedup();
+        let instance = InstanceId::new("A").unwrap();
+        let log = |seconds| {
+            let (plan, now) = (DECIDED.plan(), at(seconds));
+            dedup.log_once(plan, &instance, None, now, || Pushed::Full)
+        };
+        assert!(matches!(log(100), Logged::Full(_)));
+        let Logged::Full(answer) = log(101) else {
+            panic!("an answer that was not accepted is remembered");
+        };
+        dedup.remember(answer);
+        assert_eq!(log(102), Logged::Before);
     }
 
     /// How many answers are remembered, and how many were forgotten within the window.

@@ -1,7 +1,7 @@
 //! How exposures are written to the log.
 
-use flag_model::Invalid;
-use flag_store::{Exposure, ExposureRecord, InstanceNames, Spelling};
+use flag_model::{Bucket, InstanceId, Invalid, Timestamp};
+use flag_store::{Exposure, ExposureBatch, ExposureRecord, InstanceNames, OutcomeIndex, Spelling};
 
 /// How exposures are written to the log.
 #[derive(Clone, Debug)]
@@ -13,6 +13,24 @@ pub struct ExposureFormat {
 }
 
 impl ExposureFormat {
+    /// Adds an exposure to a batch, with the instance named as in the log.
+    ///
+    /// Without its bucket where ids are hashed, see [`InstanceNames::apply`].
+    pub(crate) fn push(
+        &self,
+        batch: &mut ExposureBatch,
+        outcome: OutcomeIndex,
+        request_id: &str,
+        instance: &InstanceId<'_>,
+        bucket: Option<Bucket>,
+        created: Timestamp,
+    ) {
+        match self.names.other_name(instance) {
+            None => batch.push(outcome, request_id, instance, bucket, created),
+            Some(name) => batch.push(outcome, request_id, &name, None, created),
+        }
+    }
+
     /// Returns the exposure with the instance named as in the log.
     pub(crate) fn name<'a>(&self, exposure: Exposure<'a>) -> Exposure<'a> {
         self.names.apply(exposure)

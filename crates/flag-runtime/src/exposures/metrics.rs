@@ -25,7 +25,7 @@ const LAG_SECONDS: [f64; 11] = [
 #[derive(Debug)]
 struct QueueMetrics(Arc<Queue>);
 
-/// Metrics of batches, and the lag of their exposures.
+/// Metrics of batches, and the lag of the oldest exposure of each.
 #[derive(Debug)]
 pub(crate) struct WriteMetrics {
     written: Counter,
@@ -41,6 +41,10 @@ pub(crate) struct EntryMetrics {
     pub(crate) deduplicated: Counter,
     /// Answers that were forgotten within the window.
     pub(crate) forgotten: Counter,
+    /// Answers that waited for room in the queue, and found it.
+    pub(crate) waited: Counter,
+    /// Answers that were refused, as there was no room in time.
+    pub(crate) refused: Counter,
     /// Entries of `/log-feature-flag` that were stored.
     pub(crate) stored: Counter,
     /// Invalid entries, whose label is `refused`.
@@ -88,12 +92,15 @@ impl Collector for QueueMetrics {
         }
         let help = "Exposures that wait or are being written";
         gauge(&mut encoder, "exposures_pending", help, pending)?;
-        let help = "The most pending exposures; further ones are dropped";
+        let help = "The most pending exposures; further ones are dropped, or their requests wait";
+        let capacity = self.0.capacity();
+        gauge(&mut encoder, "exposures_queue_capacity", help, capacity)?;
+        let help = "Requests that wait for room in the queue; their exposures are not counted as produced yet";
         gauge(
             &mut encoder,
-            "exposures_queue_capacity",
+            "exposures_requests_waiting",
             help,
-            self.0.capacity(),
+            self.0.waiting(),
         )
     }
 }
@@ -115,7 +122,8 @@ impl WriteMetrics {
         let help = "Attempts to write a batch of exposures, by outcome";
         registry.register("exposure_batches", help, batches.clone());
         let lag = Histogram::new(LAG_SECONDS);
-        let help = "Time from serving a decision to writing its exposure";
+        let help =
+            "Time from serving a decision to writing its exposure, of the oldest one in each batch";
         registry.register_with_unit("exposure_lag", help, Unit::Seconds, lag.clone());
         let of = |outcome| batches.get_or_create(&Ended { outcome }).clone();
         Self {
@@ -129,15 +137,15 @@ impl WriteMetrics {
     /// Counts an attempt and the exposures that it wrote.
     pub(super) fn count(&self, attempt: &Attempt) {
         let is_complete = attempt.failed.is_none() && attempt.refused.is_none();
-        let outcome = match (is_complete, attempt.written.is_empty()) {
+        let outcome = match (is_complete, attempt.written == 0) {
             (true, _) => &self.written,
             (false, false) => &self.partly,
             (false, true) => &self.failed,
         };
         outcome.inc();
-        let now = SystemClock.now();
-        for created in &attempt.written {
-            self.lag.observe(now.since(*created).as_secs_f64());
+        if let Some(oldest) = attempt.oldest {
+            let lag = SystemClock.now().since(oldest);
+            self.lag.observe(lag.as_secs_f64());
         }
     }
 }
@@ -151,6 +159,10 @@ impl EntryMetrics {
         let forgotten = Counter::default();
         let help = "Answers that deduplication forgot before its window ended, to stay within its limit of entries; they are logged again if repeated";
         registry.register("exposures_dedup_forgotten", help, forgotten.clone());
+        let waits = Family::<Ended, Counter>::default();
+        let help = "Answers that waited for room in the queue of exposures, by outcome: `accepted` or `refused`, which is not counted as produced";
+        registry.register("exposure_waits", help, waits.clone());
+        let wait = |outcome| waits.get_or_create(&Ended { outcome }).clone();
         let entries = Family::<Ended, Counter>::default();
         let help = "Entries of /log-feature-flag, by outcome; not counted as produced";
         registry.register("exposure_entries", help, entries.clone());
@@ -158,6 +170,8 @@ impl EntryMetrics {
         Self {
             deduplicated,
             forgotten,
+            waited: wait("accepted"),
+            refused: wait("refused"),
             stored: of("stored"),
             invalid: of("refused"),
             failed: of("failed"),

@@ -2,13 +2,20 @@
 //!
 //! One short lock protects exposures and counts, so that this law always holds, as the test of that name checks:
 //! - `produced_is_written_and_dropped_and_pending`
+//!
+//! A request that waits for room hands its exposure over, and the writer moves it into the queue once there is room. So the
+//! order of arrival is kept, no request is woken in vain, and none takes the lock to look again.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
 
 use super::chunk::{Chunk, ServedDecision};
+use super::overflow::Overflow;
+use super::waiting::{OwnedDecision, Ticket, Waiting, WaitingLine};
 
 /// The mean bytes of texts per exposure; times the capacity, the limit of the queue in bytes.
 const TEXT_BYTES: usize = 200;
@@ -16,10 +23,12 @@ const TEXT_BYTES: usize = 200;
 /// The result of appending an exposure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
-    /// It waits to be written.
-    Waits,
-    /// The queue was full.
+    /// It will be written.
+    Accepted,
+    /// The queue was full, and it is dropped.
     Dropped,
+    /// The queue was full, and its request must wait for room; it is not counted.
+    Full,
 }
 
 /// Why an exposure was not written.
@@ -107,6 +116,7 @@ pub(crate) enum DrainMode {
 pub(crate) struct Queue {
     state: Mutex<State>,
     capacity: usize,
+    overflow: Overflow,
     has_full: Notify,
 }
 
@@ -120,31 +130,23 @@ struct State {
     text_bytes: usize,
     /// The exposures that the writer has taken and not finished.
     taken: usize,
+    /// Not counted before they are accepted.
+    waiting: WaitingLine,
     produced: u64,
     written: u64,
     dropped: DroppedCounts,
 }
 
-impl State {
-    fn pending(&self) -> usize {
-        self.growing.len() + self.queued + self.taken
-    }
-
-    fn has_capacity(&self, capacity: usize, bytes: usize) -> bool {
-        let texts = self.text_bytes + self.growing.text_bytes() + bytes;
-        self.pending() < capacity && texts <= capacity.saturating_mul(TEXT_BYTES).max(bytes)
-    }
-}
-
 impl Queue {
     /// Creates a queue for at most `capacity` pending exposures.
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize, overflow: Overflow) -> Self {
         let state = State {
             growing: Chunk::new(),
             full: VecDeque::new(),
             queued: 0,
             text_bytes: 0,
             taken: 0,
+            waiting: WaitingLine::default(),
             produced: 0,
             written: 0,
             dropped: DroppedCounts::default(),
@@ -152,6 +154,7 @@ impl Queue {
         Self {
             state: Mutex::new(state),
             capacity,
+            overflow,
             has_full: Notify::new(),
         }
     }
@@ -161,31 +164,81 @@ impl Queue {
         self.capacity
     }
 
-    /// Appends an exposure, or drops it if the queue is full. Never waits for the writer.
+    /// Returns how many requests wait for room.
+    pub(crate) fn waiting(&self) -> usize {
+        self.state().waiting.len()
+    }
+
+    /// Appends an exposure if there is room. Never waits for the writer.
     pub(crate) fn push(&self, served: ServedDecision<'_>) -> Pushed {
         let mut state = self.state();
-        state.produced += 1;
-        if !state.has_capacity(self.capacity, served.text_bytes()) {
-            state.dropped.queue_full += 1;
-            return Pushed::Dropped;
+        if state.has_room(self.capacity, &served) {
+            self.append(state, served);
+            return Pushed::Accepted;
         }
-        state.growing.push(served);
-        if state.growing.is_full() {
-            state.seal(Chunk::new());
-            drop(state);
+        match self.overflow {
+            Overflow::Wait(_) => Pushed::Full,
+            Overflow::Drop => {
+                state.produced += 1;
+                state.dropped.queue_full += 1;
+                Pushed::Dropped
+            }
+        }
+    }
+
+    /// Appends an exposure once there is room, after those that wait already; returns whether there was room in time.
+    ///
+    /// If the future is dropped, the exposure waits no longer; it is logged if it was accepted before.
+    pub(crate) async fn push_waiting(&self, decision: OwnedDecision) -> bool {
+        let most = match self.overflow {
+            Overflow::Wait(most) => most,
+            Overflow::Drop => Duration::ZERO,
+        };
+        let Some((mut place, acceptance)) = self.wait(decision) else {
+            return true;
+        };
+        let _ = timeout(most, acceptance).await;
+        !place.leave()
+    }
+
+    /// Adds an exposure to those that wait; `None` if it was accepted at once.
+    fn wait(&self, decision: OwnedDecision) -> Option<(Place<'_>, oneshot::Receiver<()>)> {
+        let mut state = self.state();
+        if state.has_room(self.capacity, &decision.served()) {
+            self.append(state, decision.served());
+            return None;
+        }
+        let (ticket, acceptance) = state.waiting.add(decision);
+        // Otherwise a queue that is smaller than a chunk would wait for the next flush.
+        let has_sealed = state.full.is_empty() && state.seal(Chunk::new());
+        drop(state);
+        self.wake_writer(has_sealed);
+        let place = Place {
+            queue: self,
+            ticket: Some(ticket),
+        };
+        Some((place, acceptance))
+    }
+
+    fn append(&self, mut state: MutexGuard<'_, State>, served: ServedDecision<'_>) {
+        let has_sealed = state.append(served);
+        drop(state);
+        self.wake_writer(has_sealed);
+    }
+
+    fn wake_writer(&self, has_sealed: bool) {
+        if has_sealed {
             self.has_full.notify_one();
         }
-        Pushed::Waits
     }
 
     /// Takes the oldest chunk. The writer must [`finish`](Self::finish) each of its exposures.
     pub(crate) fn take(&self, mode: DrainMode) -> Option<Chunk> {
-        // Allocated before the lock is taken, as the writer runs at idle priority.
+        // Allocated before the lock is taken, as the writer may run at idle priority.
         let fresh = (mode == DrainMode::Any).then(Chunk::new);
         let mut state = self.state();
         if let Some(fresh) = fresh
             && state.full.is_empty()
-            && state.growing.len() > 0
         {
             state.seal(fresh);
         }
@@ -193,6 +246,8 @@ impl Queue {
         state.queued -= chunk.len();
         state.text_bytes -= chunk.text_bytes();
         state.taken += chunk.len();
+        // There may be room in bytes now.
+        self.accept_waiting(state);
         Some(chunk)
     }
 
@@ -209,6 +264,32 @@ impl Queue {
         state.dropped.refused += refused;
         let finished = usize::try_from(written + invalid + refused).unwrap_or(usize::MAX);
         state.taken = state.taken.saturating_sub(finished);
+        self.accept_waiting(state);
+    }
+
+    /// Appends waiting exposures while there is room, and tells their requests.
+    fn accept_waiting(&self, mut state: MutexGuard<'_, State>) {
+        let mut has_sealed = false;
+        let mut accepted = Vec::new();
+        while let Some(Waiting {
+            decision,
+            accepted: request,
+            ..
+        }) = state.next_with_room(self.capacity)
+        {
+            has_sealed |= state.append(decision.served());
+            accepted.push(request);
+        }
+        // What requests wait for must not wait for a chunk to become full.
+        if !state.waiting.is_empty() && state.full.is_empty() {
+            has_sealed |= state.seal(Chunk::new());
+        }
+        drop(state);
+        self.wake_writer(has_sealed);
+        for request in accepted {
+            // It may be gone by now.
+            let _ = request.send(());
+        }
     }
 
     /// Waits until a chunk has become full since the last call.
@@ -233,12 +314,66 @@ impl Queue {
 }
 
 impl State {
-    /// Moves the growing chunk to the full ones, and begins another.
-    fn seal(&mut self, fresh: Chunk) {
+    fn pending(&self) -> usize {
+        self.growing.len() + self.queued + self.taken
+    }
+
+    /// Whether there is room for an exposure, and none waits for it.
+    fn has_room(&self, capacity: usize, served: &ServedDecision<'_>) -> bool {
+        self.fits(capacity, served) && self.waiting.is_empty()
+    }
+
+    fn fits(&self, capacity: usize, served: &ServedDecision<'_>) -> bool {
+        let bytes = served.text_bytes();
+        let texts = self.text_bytes + self.growing.text_bytes() + bytes;
+        self.pending() < capacity && texts <= capacity.saturating_mul(TEXT_BYTES).max(bytes)
+    }
+
+    /// Takes the first waiting exposure if there is room for it.
+    fn next_with_room(&mut self, capacity: usize) -> Option<Waiting> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let first = waiting.take_first_if(|served| self.fits(capacity, served));
+        self.waiting = waiting;
+        first
+    }
+
+    /// Appends an exposure, and counts it; whether a chunk has become full.
+    fn append(&mut self, served: ServedDecision<'_>) -> bool {
+        self.produced += 1;
+        self.growing.push(served);
+        self.growing.is_full() && self.seal(Chunk::new())
+    }
+
+    /// Moves the growing chunk, unless it is empty, to the full ones, and begins another; whether it did.
+    fn seal(&mut self, fresh: Chunk) -> bool {
+        if self.growing.len() == 0 {
+            return false;
+        }
         let chunk = std::mem::replace(&mut self.growing, fresh);
         self.queued += chunk.len();
         self.text_bytes += chunk.text_bytes();
         self.full.push_back(chunk);
+        true
+    }
+}
+
+/// The place of a waiting exposure, which it leaves when this is dropped.
+struct Place<'a> {
+    queue: &'a Queue,
+    ticket: Option<Ticket>,
+}
+
+impl Place<'_> {
+    /// Leaves the place; whether the exposure still waited.
+    fn leave(&mut self) -> bool {
+        let ticket = self.ticket.take();
+        ticket.is_some_and(|ticket| self.queue.state().waiting.remove(ticket))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -248,8 +383,11 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
+    use flag_store::BatchId;
+    use tokio::runtime::Builder;
+
     use super::*;
-    use crate::exposures::tests::{decided, served};
+    use crate::exposures::tests::{decided, format, served};
 
     /// What was written, dropped and pending, together.
     fn accounted(counts: Counts) -> u64 {
@@ -262,17 +400,27 @@ mod tests {
 
     #[test]
     fn produced_is_written_and_dropped_and_pending() {
+        check_law(Overflow::Drop);
+        check_law(Overflow::Wait(Duration::from_mins(1)));
+    }
+
+    fn check_law(overflow: Overflow) {
         const PRODUCERS: usize = 3;
         const EACH: u64 = 30_000;
-        let queue = Queue::new(2_000);
-        let decided = decided();
+        let queue = Queue::new(2_000, overflow);
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        let (decided, handle) = (decided(), runtime.handle());
         let is_over = AtomicBool::new(false);
         thread::scope(|threads| {
             let producers: Vec<_> = (0..PRODUCERS)
                 .map(|_| {
                     threads.spawn(|| {
                         for _ in 0..EACH {
-                            queue.push(served(&decided, "A12345"));
+                            let served = served(&decided, "A12345");
+                            if queue.push(served) == Pushed::Full {
+                                let waiting = queue.push_waiting(served.into());
+                                assert!(handle.block_on(waiting));
+                            }
                         }
                     })
                 })
@@ -282,7 +430,7 @@ mod tests {
                     let Some(chunk) = queue.take(DrainMode::Any) else {
                         continue;
                     };
-                    let taken = chunk.exposures().count() as u64;
+                    let taken = chunk.len() as u64;
                     let (invalid, refused) = (taken / 7, taken / 5);
                     queue.finish(BatchResult {
                         invalid,
@@ -310,11 +458,70 @@ mod tests {
         let counts = queue.counts();
         assert_eq!(counts.produced, EACH * PRODUCERS as u64);
         assert_eq!((counts.produced, counts.pending), (accounted(counts), 0));
+        assert_eq!(queue.waiting(), 0);
+        if overflow != Overflow::Drop {
+            assert_eq!(counts.dropped.queue_full, 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_served_in_order_and_before_who_comes_later() {
+        let queue = Queue::new(2, Overflow::Wait(Duration::from_mins(1)));
+        let decided = decided();
+        for instance in ["A1", "A2"] {
+            assert_eq!(queue.push(served(&decided, instance)), Pushed::Accepted);
+        }
+        let mut waiting = ["A3", "A4"].map(|instance| {
+            let decision = OwnedDecision::from(served(&decided, instance));
+            Box::pin(queue.push_waiting(decision))
+        });
+        for one in &mut waiting {
+            assert!(timeout(Duration::ZERO, one).await.is_err());
+        }
+        let written = BatchResult {
+            written: 1,
+            ..BatchResult::default()
+        };
+        assert_eq!(queue.take(DrainMode::Any).unwrap().len(), 2);
+        queue.finish(written);
+        assert_eq!(queue.waiting(), 1);
+        assert_eq!(queue.push(served(&decided, "A5")), Pushed::Full);
+        queue.finish(written);
+        for one in waiting {
+            assert!(one.await);
+        }
+        for expected in ["A3", "A4"] {
+            let chunk = queue.take(DrainMode::Any).unwrap();
+            let (batch, _) = chunk.batch(BatchId(1), &format());
+            let kept: Vec<&str> = batch.entries().map(|entry| entry.instance).collect();
+            assert_eq!(kept, [expected]);
+        }
+    }
+
+    #[test]
+    fn an_exposure_of_each_of_many_outcomes_keeps_its_own() {
+        let queue = Queue::new(1_000, Overflow::Drop);
+        let flags: Vec<_> = (0..200).map(|_| decided()).collect();
+        for turn in 0..600 {
+            let mut served = served(&flags[turn * 7 % 200], "A1");
+            served.from_cache = turn % 3 == 0;
+            queue.push(served);
+        }
+        let (batch, invalid) = queue
+            .take(DrainMode::Any)
+            .unwrap()
+            .batch(BatchId(1), &format());
+        assert_eq!((batch.len(), invalid), (600, 0));
+        for (turn, entry) in batch.entries().enumerate() {
+            let outcome = batch.outcome(entry.outcome).unwrap();
+            assert_eq!(outcome.from_cache, Some(turn % 3 == 0));
+            assert_eq!((entry.request_id, entry.instance), ("r-1", "A1"));
+        }
     }
 
     #[test]
     fn a_full_queue_drops_what_comes_and_keeps_what_waits() {
-        let queue = Queue::new(2);
+        let queue = Queue::new(2, Overflow::Drop);
         let decided = decided();
         for instance in ["A1", "A2", "A3"] {
             queue.push(served(&decided, instance));
@@ -322,10 +529,8 @@ mod tests {
         let counts = queue.counts();
         assert_eq!((counts.pending, counts.dropped.queue_full), (2, 1));
         let chunk = queue.take(DrainMode::Any).unwrap();
-        let kept: Vec<String> = chunk
-            .exposures()
-            .map(|exposure| exposure.unwrap().instance.to_string())
-            .collect();
+        let (batch, _) = chunk.batch(BatchId(1), &format());
+        let kept: Vec<&str> = batch.entries().map(|entry| entry.instance).collect();
         assert_eq!(kept, ["A1", "A2"]);
         queue.push(served(&decided, "A4"));
         assert_eq!(
@@ -343,7 +548,7 @@ mod tests {
 
     #[test]
     fn long_texts_fill_a_queue_too() {
-        let queue = Queue::new(1_000);
+        let queue = Queue::new(1_000, Overflow::Drop);
         let decided = decided();
         let long = "x".repeat(512);
         for _ in 0..1_000 {
@@ -356,7 +561,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_chunk_wakes_the_writer() {
-        let queue = Arc::new(Queue::new(10_000));
+        let queue = Arc::new(Queue::new(10_000, Overflow::Drop));
         let decided = decided();
         for _ in 0..super::super::chunk::CHUNK {
             assert!(queue.take(DrainMode::Full).is_none());

@@ -1,7 +1,7 @@
 //! Facts about the queue and its writer together, with a scripted store.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +11,9 @@ use flag_model::{
 };
 use flag_rollout::{Plan, decide};
 use flag_store::scripted::{LogCall, ScriptedLog, Step};
-use flag_store::{BoxError, ExposureLog, ExposureRecord, InstanceNames, Spelling, StoreError};
+use flag_store::{
+    BatchId, BoxError, ExposureLog, ExposureRecord, InstanceNames, Spelling, StoreError,
+};
 use prometheus_client::registry::Registry;
 use tokio::time::{Instant, sleep};
 
@@ -45,14 +47,22 @@ pub(super) fn decided() -> Arc<Entry> {
     ))
 }
 
+/// How exposures are written here.
+pub(super) fn format() -> ExposureFormat {
+    ExposureFormat {
+        names: InstanceNames::Plain,
+        booleans: Spelling::Json,
+    }
+}
+
 /// What a flag gives to an instance, as served at some time.
-pub(super) fn served<'a>(decided: &Arc<Entry>, instance: &'a str) -> ServedDecision<'a> {
-    let instance: &'a InstanceId<'a> = Box::leak(Box::new(InstanceId::new(instance).unwrap()));
+pub(super) fn served<'a>(decided: &'a Arc<Entry>, instance: &'a str) -> ServedDecision<'a> {
+    let id = InstanceId::new(instance).unwrap();
     ServedDecision {
         request_id: "r-1",
         instance,
-        flag: Arc::clone(decided),
-        decision: CompactDecision::from(&decide(decided.plan(), instance)),
+        flag: decided,
+        decision: CompactDecision::from(&decide(decided.plan(), &id)),
         from_cache: true,
         created: Timestamp::parse("2026-11-22 10:00:00").unwrap(),
     }
@@ -97,8 +107,10 @@ impl Scripted {
     }
 
     async fn step(&self, call: LogCall) -> Step {
-        let LogCall::Append(records) = call else {
-            panic!("exposures are only appended: {call:?}");
+        let records = match call {
+            LogCall::Append(records) => records,
+            LogCall::WriteCounts(..) => return Step::Pass,
+            _ => panic!("exposures are only appended: {call:?}"),
         };
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         sleep(self.takes).await;
@@ -135,24 +147,39 @@ fn is_of(record: &ExposureRecord, instance: &str) -> bool {
     String::from_utf8_lossy(record.key()).contains(&format!("#INSTANCEID#{instance}#"))
 }
 
-/// A recorder that writes into a store, with a queue for this many exposures.
+/// A recorder that writes into a store, with a queue for this many exposures; others are dropped.
 fn recorder_of(store: &Arc<Scripted>, queue: usize) -> ExposureRecorder {
+    recorder(store, queue, Overflow::Drop, Duration::ZERO)
+}
+
+/// A recorder whose requests wait for room.
+fn waiting_recorder(store: &Arc<Scripted>, queue: usize, window: Duration) -> ExposureRecorder {
+    recorder(store, queue, Overflow::Wait(WAIT), window)
+}
+
+/// How long requests wait here.
+const WAIT: Duration = Duration::from_millis(100);
+
+fn recorder(
+    store: &Arc<Scripted>,
+    queue: usize,
+    overflow: Overflow,
+    window: Duration,
+) -> ExposureRecorder {
     let settings = ExposureSettings {
         recording: Recording::On,
         queue,
+        overflow,
         retention: Duration::ZERO,
         dedup: DedupSettings {
-            window: Duration::ZERO,
+            window,
             entries: 1_000,
         },
         created: CreatedBounds {
             max_age: Duration::from_hours(24),
             max_ahead: Duration::from_mins(1),
         },
-        format: ExposureFormat {
-            names: InstanceNames::Plain,
-            booleans: Spelling::Json,
-        },
+        format: format(),
     };
     let log: Arc<dyn ExposureLog> = store.log.clone();
     let background = (Arc::clone(&log), &Handle::current());
@@ -162,8 +189,7 @@ fn recorder_of(store: &Arc<Scripted>, queue: usize) -> ExposureRecorder {
 fn produce(log: &ExposureRecorder, instances: std::ops::Range<usize>) {
     let decided = decided();
     for instance in instances {
-        let instance: &str = Box::leak(format!("i{instance}").into_boxed_str());
-        log.queue.push(served(&decided, instance));
+        log.queue.push(served(&decided, &format!("i{instance}")));
     }
 }
 
@@ -304,19 +330,128 @@ async fn a_flush_does_not_wait_for_long_pauses() {
     assert!(began.elapsed() < Duration::from_millis(500));
 }
 
+/// Records an answer as a handler does; whether it may be given.
+async fn answers(log: &ExposureRecorder, current: &ServedPlan, instance: &str) -> bool {
+    let instance = InstanceId::new(instance).unwrap();
+    let decision = decide(current, &instance);
+    match log.record("r-1", &instance, &decision, current) {
+        Ok(_) => true,
+        Err(later) => later.wait().await.is_ok(),
+    }
+}
+
+fn current() -> ServedPlan {
+    ServedPlan::new(decided(), Source::Cache)
+}
+
+/// How many exposures were produced, and how many answers waited and were accepted, and were refused.
+fn waits(log: &ExposureRecorder) -> (u64, u64, u64) {
+    let metrics = &log.metrics;
+    let produced = log.queue.counts().produced;
+    (produced, metrics.waited.get(), metrics.refused.get())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_waits_until_its_exposure_has_room() {
+    let store = Scripted::slow(Duration::from_millis(10), |_, _| Ok(()));
+    let log = waiting_recorder(&store, 2, Duration::ZERO);
+    let (current, began) = (current(), Instant::now());
+    let instances: Vec<String> = (0..10).map(|instance| format!("i{instance}")).collect();
+    let asked = instances
+        .iter()
+        .map(|instance| answers(&log, &current, instance));
+    let answered = futures_util::future::join_all(asked).await;
+    assert_eq!(answered, [true; 10]);
+    assert!(
+        began.elapsed() >= Duration::from_millis(40),
+        "five batches of two"
+    );
+    assert_eq!(waits(&log), (10, 8, 0));
+    assert_eq!(flushed(&log).await, 0);
+    assert_eq!(store.written(), (10, 1));
+    assert_eq!(log.queue.counts().dropped.queue_full, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_room_in_time_is_refused_and_not_counted() {
+    let store = Scripted::slow(Duration::from_hours(1), |_, _| Ok(()));
+    let log = waiting_recorder(&store, 1, Duration::ZERO);
+    let (current, began) = (current(), Instant::now());
+    assert!(answers(&log, &current, "A").await);
+    assert!(!answers(&log, &current, "B").await);
+    assert_eq!(began.elapsed(), WAIT);
+    assert_eq!((waits(&log), log.queue.waiting()), ((1, 0, 1), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_gone_keeps_no_place() {
+    let store = Scripted::slow(Duration::from_millis(20), |_, _| Ok(()));
+    let log = waiting_recorder(&store, 1, Duration::ZERO);
+    let current = current();
+    assert!(answers(&log, &current, "A").await);
+    let gone = tokio::time::timeout(Duration::from_millis(5), answers(&log, &current, "B"));
+    assert!(gone.await.is_err());
+    assert_eq!(log.queue.waiting(), 0);
+    assert!(answers(&log, &current, "C").await);
+    assert_eq!(flushed(&log).await, 0);
+    assert_eq!(store.written(), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn deduplication_remembers_an_answer_that_waited_and_none_that_was_refused() {
+    let is_stuck = Arc::new(AtomicBool::new(true));
+    let stuck = Arc::clone(&is_stuck);
+    let store = Scripted::new(move |_, _| {
+        if stuck.load(Ordering::Relaxed) {
+            unavailable()
+        } else {
+            Ok(())
+        }
+    });
+    let log = waiting_recorder(&store, 1, Duration::from_hours(1));
+    let current = current();
+    assert!(answers(&log, &current, "A").await);
+    assert!(!answers(&log, &current, "B").await);
+    let again = Instant::now();
+    assert!(answers(&log, &current, "A").await);
+    assert_eq!(
+        again.elapsed(),
+        Duration::ZERO,
+        "a known answer waits for nothing"
+    );
+    is_stuck.store(false, Ordering::Relaxed);
+    sleep(Duration::from_secs(3)).await;
+    assert!(
+        answers(&log, &current, "B").await,
+        "a refused answer is logged the next time"
+    );
+    assert!(answers(&log, &current, "C").await);
+    assert!(answers(&log, &current, "C").await);
+    assert_eq!(flushed(&log).await, 0);
+    assert_eq!(store.written(), (3, 1));
+    assert_eq!(log.metrics.deduplicated.get(), 2);
+    assert_eq!(waits(&log), (3, 1, 1));
+}
+
 #[test]
 fn hashed_names_are_those_of_openssl_and_hide_the_bucket() {
     let names = InstanceNames::hashed(b"a key of 16 byte").unwrap();
     let decided = decided();
     let mut chunk = chunk::Chunk::new();
     chunk.push(served(&decided, "A12345"));
-    let exposure = chunk.exposures().next().unwrap().unwrap();
-    assert!(exposure.bucket.is_some());
-    let exposure = names.apply(exposure);
+    let bucket = |format: &ExposureFormat| {
+        let (batch, invalid) = chunk.batch(BatchId(1), format);
+        assert_eq!((batch.len(), invalid), (1, 0));
+        batch.entries().next().unwrap().bucket
+    };
+    assert!(bucket(&format()).is_some());
+    let hashed = ExposureFormat { names, ..format() };
+    assert_eq!(bucket(&hashed), None);
     // printf A12345 | openssl dgst -sha256 -hmac 'a key of 16 byte'
     let expected = "a4ce10b4b7a531092e0f1c12dca084858567345754813ce6d19f69f1e3e0cdbd";
+    let (batch, _) = chunk.batch(BatchId(1), &hashed);
+    let exposure = batch.exposures().next().unwrap();
     assert_eq!(exposure.instance.as_str(), expected);
-    assert_eq!(exposure.bucket, None);
     let record = exposure.record(Spelling::Json).unwrap();
     let key = str::from_utf8(record.key()).unwrap();
     assert!(key.contains(expected) && !key.contains("A12345"), "{key}");

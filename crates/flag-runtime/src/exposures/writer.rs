@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flag_store::{ExposureLog, StoreError};
+use flag_store::{Clock as _, ExposureLog, StoreError, SystemClock};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use super::batch::{Attempt, Batch};
 use super::chunk::CHUNK;
+use super::counts::Counts;
 use super::format::ExposureFormat;
 use super::metrics::WriteMetrics;
 use super::queue::{BatchResult, DrainMode, Queue};
@@ -31,6 +32,9 @@ const CALLS: usize = 4;
 /// The most exposures in flight and waiting for a retry.
 const MAX_TAKEN: usize = CALLS * CHUNK;
 
+/// The most batches that wait for a retry; more exposures wait in the queue, where they become larger batches.
+const MAX_FAILED: usize = 4 * CALLS;
+
 /// How long no write may fail before a recovery is logged.
 const RECOVERED_AFTER: Duration = Duration::from_secs(10);
 
@@ -41,6 +45,7 @@ pub(crate) struct Writer {
     log: Arc<dyn ExposureLog>,
     format: ExposureFormat,
     metrics: WriteMetrics,
+    counts: Arc<Counts>,
     calls: JoinSet<Attempt>,
     /// Failed batches, each with its own pause.
     failed: Vec<Batch>,
@@ -65,12 +70,14 @@ impl Writer {
         log: Arc<dyn ExposureLog>,
         format: ExposureFormat,
         metrics: WriteMetrics,
+        counts: Arc<Counts>,
     ) -> Self {
         Self {
             queue,
             log,
             format,
             metrics,
+            counts,
             calls: JoinSet::new(),
             failed: Vec::new(),
             failed_last: None,
@@ -114,7 +121,7 @@ impl Writer {
     /// Whether another chunk may be written.
     fn may_begin(&self) -> bool {
         let failed: usize = self.failed.iter().map(Batch::len).sum();
-        failed + self.calls.len() * CHUNK < MAX_TAKEN
+        failed + self.calls.len() * CHUNK < MAX_TAKEN && self.failed.len() < MAX_FAILED
     }
 
     /// Begins writes up to the limits: first retries that are due, then new chunks.
@@ -130,17 +137,19 @@ impl Writer {
         while self.may_begin()
             && let Some(chunk) = self.queue.take(mode)
         {
-            self.begin(Batch::new(chunk));
+            let batch = Batch::new(&chunk, &self.format);
+            self.counts.add(batch.exposures(), SystemClock.now());
+            self.begin(batch);
         }
     }
 
-    /// Joins failed batches that are due into one, as far as they fit.
+    /// Takes a failed batch that is due; rests of others are joined, as far as they fit.
     fn next_due(&mut self) -> Option<Batch> {
         let mut due = self.failed.extract_if(.., |batch| batch.is_due());
         let mut batch = due.next()?;
         let mut others = Vec::new();
         for other in due {
-            if batch.len() + other.len() <= CHUNK {
+            if batch.may_append(&other, CHUNK) {
                 batch.append(other);
             } else {
                 others.push(other);
@@ -151,16 +160,15 @@ impl Writer {
     }
 
     fn begin(&mut self, batch: Batch) {
-        let (log, format) = (Arc::clone(&self.log), self.format.clone());
-        self.calls
-            .spawn(async move { batch.write(&*log, &format).await });
+        let log = Arc::clone(&self.log);
+        self.calls.spawn(async move { batch.write(&*log).await });
     }
 
     /// Counts the results of an attempt, logs failures, and keeps what must be retried.
     fn end_attempt(&mut self, attempt: Attempt) {
         let refused = attempt.refused.as_ref().map_or(0, |(rows, _)| *rows);
         self.queue.finish(BatchResult {
-            written: attempt.written.len() as u64,
+            written: attempt.written as u64,
             invalid: attempt.invalid as u64,
             refused: refused as u64,
         });

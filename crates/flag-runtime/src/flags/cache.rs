@@ -1,7 +1,7 @@
 //! The flag cache: the newest revision of each flag, compiled.
 //!
 //! A request that finds its flag fresh does no I/O and waits for nothing. A requested flag is read again in the background
-//! before its lifetime ends. Concurrent requests for a missing flag share one read, also one that fails. While the store
+//! before its lifetime ends. Concurrent requests for a flag that is not in memory share one read, also one that fails. While the store
 //! cannot be reached, the last known revision is served, marked stale. A flag whose newest revision is unreadable fails,
 //! even if older revisions are known.
 
@@ -20,11 +20,11 @@ use quick_cache::sync::Cache;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
-use super::entry::{Age, Current, Entry, Source};
+use super::entry::{Age, Entry, ServedPlan, Source};
+use super::existing_flags::{ExistingFlags, Presence};
 use super::key_ref::FlagKeyRef;
 use super::metrics::CacheMetrics;
-use super::missing_flags::{MissingFlagIndex, Presence};
-use super::negative_cache::{self, MissReason, NegativeCache};
+use super::negative_cache::{self, NegativeCache, UnavailableReason};
 use super::reading::Reading;
 use super::restored_projects::RestoredProjects;
 use super::token_bucket::TokenBucket;
@@ -80,7 +80,7 @@ pub(super) struct Inner {
     pub(super) circuit: Arc<Circuit>,
     pub(super) entries: Cache<FlagKey, Arc<Entry>>,
     pub(super) negative: NegativeCache,
-    pub(super) missing: MissingFlagIndex,
+    pub(super) existing: ExistingFlags,
     pub(super) projects: WatchedProjects,
     pub(super) restored: RestoredProjects,
     /// The reads in flight.
@@ -111,7 +111,7 @@ pub(super) enum Wanted {
 #[derive(Clone, Debug)]
 pub(super) enum Loaded {
     Plan(Arc<Entry>),
-    Missing(MissReason),
+    Unavailable(UnavailableReason),
     Panicked,
 }
 
@@ -133,7 +133,7 @@ impl FlagCache {
             circuit,
             entries: Cache::new(settings.entries),
             negative: NegativeCache::new(settings.entries),
-            missing: MissingFlagIndex::default(),
+            existing: ExistingFlags::default(),
             projects: WatchedProjects::default(),
             restored: RestoredProjects::default(),
             loading: Mutex::default(),
@@ -152,27 +152,27 @@ impl FlagCache {
 
     /// Returns the revision in force: from memory within its lifetime, and also later while the store cannot be reached;
     /// otherwise it is read.
-    pub async fn current(&self, flag: &FlagKey) -> Result<Current, CacheError> {
+    pub async fn current(&self, flag: &FlagKey) -> Result<ServedPlan, CacheError> {
         let inner = &self.shared;
         let now = Instant::now();
         match inner.entries.get(flag) {
             Some(entry) if entry.is_fresh(now) => {
                 inner.metrics.hits.inc();
-                Ok(Current::new(entry, Source::Cache))
+                Ok(ServedPlan::new(entry, Source::Cache))
             }
-            Some(entry) => self.aged(flag, entry, now).await,
-            None => self.missing(flag, now).await,
+            Some(entry) => self.serve_due(flag, entry, now).await,
+            None => self.serve_uncached(flag, now).await,
         }
     }
 
     /// Returns the revision in force if it is in memory, fresh, and not due to be read again. Allocates nothing. Call
     /// [`count_hit`](Self::count_hit) when it is served.
-    pub fn get_fresh(&self, flag: FlagKeyRef<'_>, now: Instant) -> Option<Current> {
+    pub fn get_fresh(&self, flag: FlagKeyRef<'_>, now: Instant) -> Option<ServedPlan> {
         let inner = &self.shared;
         let entry = inner.entries.get(&flag)?;
         entry
             .is_fresh(now)
-            .then(|| Current::new(entry, Source::Cache))
+            .then(|| ServedPlan::new(entry, Source::Cache))
     }
 
     /// Counts an answer from memory.
@@ -186,19 +186,19 @@ impl FlagCache {
     }
 
     /// Serves a flag that is due to be read again, or whose lifetime has ended.
-    async fn aged(
+    async fn serve_due(
         &self,
         flag: &FlagKey,
         entry: Arc<Entry>,
         now: Instant,
-    ) -> Result<Current, CacheError> {
+    ) -> Result<ServedPlan, CacheError> {
         let inner = &self.shared;
         let age = entry.age(now);
         match age {
-            Age::Fresh => {
+            Age::WithinLifetime => {
                 inner.refresh(flag, &entry, now);
                 inner.metrics.hits.inc();
-                return Ok(Current::new(entry, Source::Cache));
+                return Ok(ServedPlan::new(entry, Source::Cache));
             }
             Age::Stale if inner.circuit.is_open() => {
                 entry.note_failure(now);
@@ -213,7 +213,7 @@ impl FlagCache {
         }
         inner.metrics.misses.inc();
         match (self.load(flag).await, age) {
-            (Loaded::Missing(MissReason::Failed(_)) | Loaded::Panicked, Age::Stale) => {
+            (Loaded::Unavailable(UnavailableReason::Failed(_)) | Loaded::Panicked, Age::Stale) => {
                 Ok(inner.stale(entry))
             }
             (loaded, _) => loaded.into_result(flag),
@@ -221,11 +221,11 @@ impl FlagCache {
     }
 
     /// Serves a flag that is not in memory.
-    async fn missing(&self, flag: &FlagKey, now: Instant) -> Result<Current, CacheError> {
+    async fn serve_uncached(&self, flag: &FlagKey, now: Instant) -> Result<ServedPlan, CacheError> {
         let inner = &self.shared;
         if let Some(reason) = inner.negative.get(flag, now) {
             inner.metrics.unknown_hits.inc();
-            return Loaded::Missing(reason).into_result(flag);
+            return Loaded::Unavailable(reason).into_result(flag);
         }
         inner.metrics.misses.inc();
         self.load(flag).await.into_result(flag)
@@ -258,7 +258,7 @@ impl Inner {
             Ok(Presence::Present) => self.begin(flag, Wanted::Recent).await,
             Ok(Presence::Absent) => {
                 self.metrics.absent.inc();
-                Loaded::Missing(MissReason::NoRevision)
+                Loaded::Unavailable(UnavailableReason::NoRevision)
             }
             Err(error) => Loaded::failed(error),
         }
@@ -267,7 +267,7 @@ impl Inner {
     /// Whether the flag exists, according to pages of keys. Runs in the task of the request, and is cancelled with it.
     async fn look_up(&self, flag: &FlagKey) -> Result<Presence, StoreError> {
         let valid_for = self.unknown_valid_for(&flag.project);
-        self.missing.look_up(&self.store, flag, valid_for).await
+        self.existing.look_up(&self.store, flag, valid_for).await
     }
 
     /// How long a flag of the project is remembered as unknown.
@@ -323,14 +323,14 @@ impl Inner {
     fn valid_result(&self, flag: &FlagKey) -> Option<Loaded> {
         let now = Instant::now();
         match self.entries.peek(flag) {
-            Some(entry) => (entry.age(now) == Age::Fresh).then_some(Loaded::Plan(entry)),
-            None => self.negative.get(flag, now).map(Loaded::Missing),
+            Some(entry) => (entry.age(now) == Age::WithinLifetime).then_some(Loaded::Plan(entry)),
+            None => self.negative.get(flag, now).map(Loaded::Unavailable),
         }
     }
 
-    fn stale(&self, entry: Arc<Entry>) -> Current {
+    fn stale(&self, entry: Arc<Entry>) -> ServedPlan {
         self.metrics.stale.inc();
-        Current::new(entry, Source::Stale)
+        ServedPlan::new(entry, Source::Stale)
     }
 
     pub(super) fn end(&self, flag: &FlagKey) {
@@ -356,15 +356,19 @@ impl Inner {
 
 impl Loaded {
     pub(super) fn failed(error: StoreError) -> Self {
-        Self::Missing(MissReason::Failed(Arc::new(error)))
+        Self::Unavailable(UnavailableReason::Failed(Arc::new(error)))
     }
 
-    fn into_result(self, flag: &FlagKey) -> Result<Current, CacheError> {
+    fn into_result(self, flag: &FlagKey) -> Result<ServedPlan, CacheError> {
         match self {
-            Self::Plan(entry) => Ok(Current::new(entry, Source::Store)),
-            Self::Missing(MissReason::NoRevision) => Err(CacheError::NotFound(flag.clone())),
-            Self::Missing(MissReason::Unreadable(row)) => Err(CacheError::Unreadable(row)),
-            Self::Missing(MissReason::Failed(error)) => {
+            Self::Plan(entry) => Ok(ServedPlan::new(entry, Source::Store)),
+            Self::Unavailable(UnavailableReason::NoRevision) => {
+                Err(CacheError::NotFound(flag.clone()))
+            }
+            Self::Unavailable(UnavailableReason::Unreadable(row)) => {
+                Err(CacheError::Unreadable(row))
+            }
+            Self::Unavailable(UnavailableReason::Failed(error)) => {
                 let flag = flag.clone();
                 Err(CacheError::Store { flag, error })
             }

@@ -46,11 +46,11 @@ impl FlagCache {
         }
     }
 
-    /// Makes flags whose reads failed fresh again if the head row contains their revision.
-    pub(crate) fn confirm(&self, heads: &HeadRow) {
+    /// Makes flags whose reads failed fresh again, if the head row contains their revision.
+    pub(crate) fn confirm(&self, head_row: &HeadRow) {
         let inner = &self.shared;
         let now = Instant::now();
-        for (flag, state) in heads.flags() {
+        for (flag, state) in head_row.flags() {
             let entry = inner.entries.peek(&flag);
             let entry = entry.filter(|entry| entry.has_failed(now));
             if let Some(entry) = entry.filter(|entry| entry.plan().created() == state.time()) {
@@ -87,7 +87,7 @@ impl Inner {
         if self.unreadable().contains_key(flag) {
             return self.negative.get(flag, Instant::now()).is_none();
         }
-        self.missing.note_present(flag);
+        self.existing.note_present(flag);
         false
     }
 }

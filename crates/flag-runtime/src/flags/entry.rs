@@ -1,4 +1,4 @@
-//! A flag in memory: its plan, how long it is fresh, and how long it may be served stale.
+//! A flag in memory: its plan, its lifetime, and how long it may be served after that.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -40,8 +40,8 @@ pub(crate) struct Entry {
     last_confirmed: AtomicI64,
     /// When its read began; `None` if it comes from a snapshot.
     began: Option<Instant>,
-    created: Instant,
-    /// Until when it is fresh, in microseconds since `created`.
+    loaded_at: Instant,
+    /// The end of its lifetime, in microseconds since `loaded_at`.
     until: AtomicU64,
     /// How long it may be served after that.
     stale_for: Duration,
@@ -54,17 +54,17 @@ pub(crate) struct Entry {
 /// The age of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Age {
-    /// Within its lifetime.
-    Fresh,
+    /// Within its lifetime; a read may be due.
+    WithinLifetime,
     /// After its lifetime; served only while the store cannot be reached.
     Stale,
     /// Too old to be served.
     Expired,
 }
 
-/// The revision in force, and where it came from.
+/// The plan of the revision in force, and where it came from.
 #[derive(Clone, Debug)]
-pub struct Current {
+pub struct ServedPlan {
     entry: Arc<Entry>,
     /// Where it came from.
     pub source: Source,
@@ -96,7 +96,7 @@ impl Entry {
             row,
             last_confirmed: AtomicI64::new(last_confirmed.unix_micros()),
             began: Some(began),
-            created: Instant::now(),
+            loaded_at: Instant::now(),
             until: AtomicU64::new(micros(lifetime)),
             stale_for: settings.max_stale,
             due: AtomicU64::new(micros(lifetime.mul_f64(REFRESHED_AFTER))),
@@ -119,7 +119,7 @@ impl Entry {
             row: Some(row),
             last_confirmed: AtomicI64::new(last_confirmed.unix_micros()),
             began: None,
-            created: Instant::now(),
+            loaded_at: Instant::now(),
             until: AtomicU64::new(0),
             stale_for: remains.min(settings.max_stale),
             due: AtomicU64::new(0),
@@ -132,16 +132,16 @@ impl Entry {
         &self.plan
     }
 
-    /// Whether it is within its lifetime, and no read is due.
+    /// Whether it can be served as it is: within its lifetime, and no read is due.
     pub(super) fn is_fresh(&self, now: Instant) -> bool {
-        let now = self.since_created(now);
+        let now = self.since_loaded(now);
         now < self.due.load(Ordering::Relaxed) && now < self.until.load(Ordering::Relaxed)
     }
 
     pub(super) fn age(&self, now: Instant) -> Age {
         let until = self.until.load(Ordering::Relaxed);
-        match self.since_created(now) {
-            now if now < until => Age::Fresh,
+        match self.since_loaded(now) {
+            now if now < until => Age::WithinLifetime,
             now if now < until.saturating_add(micros(self.stale_for)) => Age::Stale,
             _ => Age::Expired,
         }
@@ -158,10 +158,10 @@ impl Entry {
             .unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// Makes it fresh again, as it is still in force.
+    /// Begins a new lifetime, as it is still in force.
     pub(super) fn confirm(&self, last_confirmed: Timestamp, settings: &FlagCacheSettings) {
         let lifetime = CONFIRMED_JITTER.apply(settings.lifetime, fastrand::f64());
-        let now = self.since_created(Instant::now());
+        let now = self.since_loaded(Instant::now());
         let until = now.saturating_add(micros(lifetime));
         let due = now.saturating_add(micros(lifetime.mul_f64(REFRESHED_AFTER)));
         self.last_confirmed
@@ -174,7 +174,7 @@ impl Entry {
     /// Whether a read is due, which the caller must then begin. Returns `false` to all other callers for a while.
     pub(super) fn claim_read(&self, now: Instant) -> bool {
         let due = self.due.load(Ordering::Relaxed);
-        let now = self.since_created(now);
+        let now = self.since_loaded(now);
         if now < due {
             return false;
         }
@@ -186,23 +186,23 @@ impl Entry {
 
     /// Notes a failed read.
     pub(super) fn note_failure(&self, now: Instant) {
-        let at = self.since_created(now).max(1);
+        let at = self.since_loaded(now).max(1);
         self.failed.store(at, Ordering::Relaxed);
     }
 
     /// Whether its read failed recently.
     pub(super) fn has_failed(&self, now: Instant) -> bool {
         let failed = self.failed.load(Ordering::Relaxed);
-        failed > 0 && self.since_created(now).saturating_sub(failed) < micros(UNREACHABLE_FOR)
+        failed > 0 && self.since_loaded(now).saturating_sub(failed) < micros(UNREACHABLE_FOR)
     }
 
-    fn since_created(&self, now: Instant) -> u64 {
-        micros(now.saturating_duration_since(self.created))
+    fn since_loaded(&self, now: Instant) -> u64 {
+        micros(now.saturating_duration_since(self.loaded_at))
     }
 }
 
-impl Current {
-    pub(super) fn new(entry: Arc<Entry>, source: Source) -> Self {
+impl ServedPlan {
+    pub(crate) fn new(entry: Arc<Entry>, source: Source) -> Self {
         Self { entry, source }
     }
 
@@ -212,7 +212,7 @@ impl Current {
     }
 }
 
-impl Deref for Current {
+impl Deref for ServedPlan {
     type Target = Plan;
 
     fn deref(&self) -> &Plan {

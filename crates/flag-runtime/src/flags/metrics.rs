@@ -22,7 +22,7 @@ pub(super) struct CacheMetrics {
     pub(super) stale: Counter,
     /// Requests for flags in the negative cache.
     pub(super) unknown_hits: Counter,
-    /// Requests for flags that the index of missing flags excludes.
+    /// Requests for flags that the index of existing flags excludes.
     pub(super) absent: Counter,
     /// Projects that went back to an older state.
     pub(super) restores: Counter,
@@ -40,20 +40,20 @@ pub(super) enum Refresh {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Looked {
+struct LookupLabels {
     result: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Ended {
+struct RefreshLabels {
     outcome: &'static str,
 }
 
 impl CacheMetrics {
     /// Registers the metrics.
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let lookups = Family::<Looked, Counter>::default();
-        let refreshes = Family::<Ended, Counter>::default();
+        let lookups = Family::<LookupLabels, Counter>::default();
+        let refreshes = Family::<RefreshLabels, Counter>::default();
         let propagation = Histogram::new(SECONDS);
         let restores = Counter::default();
         registry.register(
@@ -76,8 +76,8 @@ impl CacheMetrics {
             "Projects whose head row went back to an older state: the store was restored or replaced",
             restores.clone(),
         );
-        let looked = |result| lookups.get_or_create_owned(&Looked { result });
-        let ended = |outcome| refreshes.get_or_create_owned(&Ended { outcome });
+        let looked = |result| lookups.get_or_create_owned(&LookupLabels { result });
+        let ended = |outcome| refreshes.get_or_create_owned(&RefreshLabels { outcome });
         Self {
             hits: looked("hit"),
             misses: looked("miss"),

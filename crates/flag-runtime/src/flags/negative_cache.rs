@@ -25,7 +25,7 @@ const JITTER: Jitter = Jitter::between(0.7, 1.0);
 
 /// Why a flag cannot be served.
 #[derive(Clone, Debug)]
-pub(super) enum MissReason {
+pub(super) enum UnavailableReason {
     /// It has no revision.
     NoRevision,
     /// Its newest revision cannot be read.
@@ -36,22 +36,22 @@ pub(super) enum MissReason {
 
 /// Remembers flags that cannot be served for a short time; apart from the cache, so that they evict nothing from it.
 #[derive(Debug)]
-pub(super) struct NegativeCache(Cache<FlagKey, (MissReason, Instant)>);
+pub(super) struct NegativeCache(Cache<FlagKey, (UnavailableReason, Instant)>);
 
 impl NegativeCache {
     pub(super) fn new(entries: usize) -> Self {
         Self(Cache::new(entries.min(ENTRIES)))
     }
 
-    pub(super) fn get(&self, flag: &FlagKey, now: Instant) -> Option<MissReason> {
+    pub(super) fn get(&self, flag: &FlagKey, now: Instant) -> Option<UnavailableReason> {
         let (reason, until) = self.0.get(flag)?;
         (now < until).then_some(reason)
     }
 
     /// Remembers a flag for `valid_for`, or less if the store failed.
-    pub(super) fn remember(&self, flag: &FlagKey, reason: MissReason, valid_for: Duration) {
+    pub(super) fn remember(&self, flag: &FlagKey, reason: UnavailableReason, valid_for: Duration) {
         let valid_for = match reason {
-            MissReason::Failed(_) => valid_for.min(FAILURE_VALID_FOR),
+            UnavailableReason::Failed(_) => valid_for.min(FAILURE_VALID_FOR),
             _ => JITTER.apply(valid_for, fastrand::f64()),
         };
         let until = Instant::now() + valid_for;
@@ -65,9 +65,11 @@ impl NegativeCache {
     /// Forgets a flag if its newest revision is newer than the one, if any, that it is remembered for.
     pub(super) fn forget_older(&self, flag: &FlagKey, newest: Timestamp) {
         self.0.remove_if(flag, |(reason, _)| match reason {
-            MissReason::NoRevision => true,
-            MissReason::Unreadable(row) => row.created().is_none_or(|created| created < newest),
-            MissReason::Failed(_) => false,
+            UnavailableReason::NoRevision => true,
+            UnavailableReason::Unreadable(row) => {
+                row.created().is_none_or(|created| created < newest)
+            }
+            UnavailableReason::Failed(_) => false,
         });
     }
 

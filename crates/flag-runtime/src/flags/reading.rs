@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 use super::cache::{Inner, Loaded};
 use super::entry::Entry;
 use super::metrics::Refresh;
-use super::negative_cache::MissReason;
+use super::negative_cache::UnavailableReason;
 use crate::causes::causes;
 
 /// A read in flight. When it is dropped, even before it ran, the next one may begin.
@@ -37,10 +37,10 @@ impl Reading {
             newest.row
         });
         let loaded = match row {
-            Ok(None) => Loaded::Missing(MissReason::NoRevision),
+            Ok(None) => Loaded::Unavailable(UnavailableReason::NoRevision),
             Err(error) => Loaded::failed(error),
             Ok(Some(row)) => match decode_revision(&row, store.options()) {
-                Err(row) => Loaded::Missing(MissReason::Unreadable(Arc::new(row))),
+                Err(row) => Loaded::Unavailable(UnavailableReason::Unreadable(Arc::new(row))),
                 Ok(revision) => {
                     let row = self.shared.settings.keeps_rows.then_some(row);
                     let plan = Plan::compile(revision);
@@ -60,13 +60,13 @@ impl Reading {
                 shared.metrics.refreshed(Refresh::Read);
                 self.store_entry(entry);
             }
-            Loaded::Missing(MissReason::Failed(error)) => {
+            Loaded::Unavailable(UnavailableReason::Failed(error)) => {
                 shared.metrics.refreshed(Refresh::Failed);
                 log_failure(flag, error);
                 self.note_failure(loaded);
             }
-            Loaded::Missing(reason) => {
-                if let MissReason::Unreadable(row) = reason {
+            Loaded::Unavailable(reason) => {
+                if let UnavailableReason::Unreadable(row) = reason {
                     shared.metrics.refreshed(Refresh::Unreadable);
                     self.note_unreadable(row);
                 } else {
@@ -108,7 +108,7 @@ impl Reading {
         let Self { shared, flag } = self;
         match (shared.entries.peek(flag), loaded) {
             (Some(entry), _) => entry.note_failure(Instant::now()),
-            (None, Loaded::Missing(reason)) => {
+            (None, Loaded::Unavailable(reason)) => {
                 let valid_for = shared.settings.lifetime;
                 shared.negative.remember(flag, reason.clone(), valid_for);
             }

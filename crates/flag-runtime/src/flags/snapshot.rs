@@ -113,13 +113,13 @@ impl Snapshot {
     }
 
     /// Loads the flags of the file into the cache.
-    pub async fn restore(&self) {
+    pub async fn load(&self) {
         let (path, store) = (self.path.clone(), self.store.clone());
         let file = self.path.display();
         let read = timeout(TIMEOUT, spawn_blocking(move || read(&path, &store)));
         match read.await.unwrap_or(Ok(Err(SnapshotError::TimedOut))) {
             Ok(Ok(entries)) => {
-                let flags = self.flags.restore(entries);
+                let flags = self.flags.load_snapshot(entries);
                 info!(%file, flags, "snapshot of the last known flags read");
             }
             Ok(Err(SnapshotError::Io(error))) if error.kind() == io::ErrorKind::NotFound => {}

@@ -72,11 +72,11 @@ impl FlagCache {
     }
 
     /// Adds the flags of a snapshot, to be served while the store cannot be reached; returns how many.
-    pub(crate) fn restore(&self, entries: Vec<SnapshotEntry>) -> usize {
+    pub(crate) fn load_snapshot(&self, entries: Vec<SnapshotEntry>) -> usize {
         let inner = &self.shared;
         let clock = SystemClock.now();
-        let restored = entries.into_iter().take(inner.settings.entries);
-        let restored = restored.filter_map(
+        let loaded = entries.into_iter().take(inner.settings.entries);
+        let loaded = loaded.filter_map(
             |SnapshotEntry {
                  last_confirmed,
                  row,
@@ -90,6 +90,6 @@ impl FlagCache {
                 Some(())
             },
         );
-        restored.count()
+        loaded.count()
     }
 }

@@ -20,9 +20,9 @@ use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tokio::time::{advance, sleep};
 
-use super::entry::Current;
+use super::entry::ServedPlan;
 use super::{CacheError, FlagCache, FlagCacheSettings, Source};
-use crate::store::{DeferredStore, GuardSettings, StoreGuard};
+use crate::store::{DeferredPort, GuardSettings, GuardedPort};
 
 const LIFETIME: Duration = Duration::from_mins(5);
 const MAX_STALE: Duration = Duration::from_hours(24);
@@ -68,7 +68,7 @@ struct World {
     rows: Arc<ScriptedRows>,
     /// The store as its writers see it, uncounted.
     writers: FlagStore,
-    guard: Arc<StoreGuard<dyn RowStore>>,
+    guard: Arc<GuardedPort<dyn RowStore>>,
     store: FlagStore,
     cache: FlagCache,
     registry: Registry,
@@ -91,8 +91,8 @@ impl World {
             concurrent_reads: 64,
             deadline: settings.deadline,
         };
-        let deferred = DeferredStore::from(rows.clone() as Arc<dyn RowStore>);
-        let guard = StoreGuard::new(Arc::new(deferred), guard, &mut registry);
+        let deferred = DeferredPort::from(rows.clone() as Arc<dyn RowStore>);
+        let guard = GuardedPort::new(Arc::new(deferred), guard, &mut registry);
         let guard = Arc::new(guard);
         let store = FlagStore::new(guard.clone(), clock());
         let cache = FlagCache::new(
@@ -144,7 +144,7 @@ impl World {
             .count()
     }
 
-    async fn current(&self, name: &str) -> Result<Current, CacheError> {
+    async fn current(&self, name: &str) -> Result<ServedPlan, CacheError> {
         self.cache.current(&flag(name)).await
     }
 

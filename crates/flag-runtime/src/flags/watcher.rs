@@ -5,7 +5,7 @@
 //! when the lifetime of a flag ends. If a head row goes back to an older state, or vanishes, the store was restored or
 //! replaced; in that case too, the rows of revisions decide.
 
-mod seen_heads;
+mod seen_head_row;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +19,7 @@ use futures_util::stream;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use self::seen_heads::SeenHeads;
+use self::seen_head_row::SeenHeadRow;
 use super::cache::FlagCache;
 
 /// Projects that are polled concurrently.
@@ -50,7 +50,7 @@ pub async fn watch_changes(store: FlagStore, flags: FlagCache, period: Duration)
 struct ChangeWatcher {
     store: FlagStore,
     flags: FlagCache,
-    seen: HashMap<ProjectName, SeenHeads>,
+    seen: HashMap<ProjectName, SeenHeadRow>,
     is_failing: bool,
 }
 
@@ -79,7 +79,7 @@ impl ChangeWatcher {
         let was_failing = self.is_failing;
         for (polled, project) in polls {
             match polled {
-                Ok(heads) => self.apply(project, heads, was_failing),
+                Ok(changed) => self.apply(project, changed, was_failing),
                 Err(error) => failure = Some(error),
             }
         }
@@ -96,20 +96,20 @@ impl ChangeWatcher {
     /// Applies the head row of a project; `None` if it has not changed.
     fn apply(&mut self, project: ProjectName, changed: Option<HeadRow>, was_failing: bool) {
         let Some(seen) = self.seen.get_mut(&project) else {
-            let seen = SeenHeads::new(changed.unwrap_or_default());
+            let seen = SeenHeadRow::new(changed.unwrap_or_default());
             let mut seen = self.seen.entry(project).insert_entry(seen);
             seen.get_mut().notify(&self.flags);
             return;
         };
-        if let Some(heads) = changed {
-            let undone = seen.replace(heads);
+        if let Some(head_row) = changed {
+            let undone = seen.replace(head_row);
             if undone > 0 {
                 warn!(%project, flags = undone, "the store was restored to an older state; its flags are read again");
                 seen.mark_changed(self.flags.note_restored(&project));
             }
         }
         if was_failing {
-            self.flags.confirm(seen.heads());
+            self.flags.confirm(seen.head_row());
         }
         seen.notify(&self.flags);
     }
@@ -131,10 +131,10 @@ impl ChangeWatcher {
 async fn poll_project(
     store: &FlagStore,
     project: &ProjectName,
-    seen: Option<&SeenHeads>,
+    seen: Option<&SeenHeadRow>,
 ) -> Result<Option<HeadRow>, StoreError> {
     if let Some(seen) = seen
-        && store.change_mark(project).await? == *seen.heads().mark()
+        && store.change_mark(project).await? == *seen.head_row().mark()
     {
         return Ok(None);
     }

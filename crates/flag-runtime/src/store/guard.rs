@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 use super::circuit::{CallEnd, CallPermit, Change, Circuit};
-use super::deferred::DeferredStore;
+use super::deferred::DeferredPort;
 use super::metrics::{Operation, Rejection, Side, StoreMetrics, outcome};
 use crate::causes::causes;
 
@@ -41,8 +41,8 @@ pub struct GuardSettings {
 
 /// A guarded port. Guarded calls fail at once while their circuit is open.
 #[derive(Debug)]
-pub struct StoreGuard<T: ?Sized> {
-    store: Arc<DeferredStore<T>>,
+pub struct GuardedPort<T: ?Sized> {
+    store: Arc<DeferredPort<T>>,
     bounds: Arc<Bounds>,
 }
 
@@ -58,10 +58,10 @@ struct Bounds {
     metrics: StoreMetrics,
 }
 
-impl StoreGuard<dyn RowStore> {
+impl GuardedPort<dyn RowStore> {
     /// Guards the flags of a store.
     pub fn new(
-        store: Arc<DeferredStore<dyn RowStore>>,
+        store: Arc<DeferredPort<dyn RowStore>>,
         settings: GuardSettings,
         registry: &mut Registry,
     ) -> Self {
@@ -77,8 +77,8 @@ impl StoreGuard<dyn RowStore> {
     }
 
     /// Guards the exposure log of the same store, with the same limits and circuits.
-    pub fn for_log(&self, log: Arc<DeferredStore<dyn ExposureLog>>) -> StoreGuard<dyn ExposureLog> {
-        StoreGuard {
+    pub fn for_log(&self, log: Arc<DeferredPort<dyn ExposureLog>>) -> GuardedPort<dyn ExposureLog> {
+        GuardedPort {
             store: log,
             bounds: Arc::clone(&self.bounds),
         }

@@ -1,6 +1,8 @@
 //! The settings of the exposure log.
 
-use flag_runtime::{CreatedBounds, DedupSettings, ExposureFormat, ExposureSettings, Recording};
+use flag_runtime::{
+    CreatedBounds, DedupSettings, ExposureFormat, ExposureSettings, Overflow, Recording,
+};
 use flag_settings::{Reader, Setting, read_instance_names, table};
 use flag_store::Spelling;
 
@@ -8,6 +10,8 @@ use flag_store::Spelling;
 pub(super) const SETTINGS: &[Setting] = &[
     table::EXPOSURES,
     table::EXPOSURE_QUEUE,
+    table::EXPOSURE_OVERFLOW,
+    table::EXPOSURE_WAIT,
     table::EXPOSURE_DEDUP,
     table::EXPOSURE_DEDUP_ENTRIES,
     table::EXPOSURE_BOOLEANS,
@@ -27,6 +31,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<ExposureSettings> {
         _ => None,
     });
     let queue = reader.number(&table::EXPOSURE_QUEUE);
+    let overflow = read_overflow(reader);
     let dedup = read_dedup(reader);
     let created = read_created(reader);
     let retention = reader.duration(&table::EXPOSURE_RETENTION);
@@ -34,10 +39,25 @@ pub(super) fn read(reader: &mut Reader) -> Option<ExposureSettings> {
     Some(ExposureSettings {
         recording: recording?,
         queue: queue?,
+        overflow: overflow?,
         dedup: dedup?,
         created: created?,
         retention: retention?,
         format: format?,
+    })
+}
+
+fn read_overflow(reader: &mut Reader) -> Option<Overflow> {
+    let waits = reader.parse(&table::EXPOSURE_OVERFLOW, |text| match text {
+        "drop" => Some(false),
+        "wait" => Some(true),
+        _ => None,
+    });
+    let most = reader.duration(&table::EXPOSURE_WAIT)?;
+    Some(if waits? {
+        Overflow::Wait(most)
+    } else {
+        Overflow::Drop
     })
 }
 

@@ -11,7 +11,7 @@ use flag_api::{
 };
 use flag_model::{FlagKey, FlagName, FlagType, InstanceId, Invalid, ProjectName};
 use flag_rollout::{Decision, decide_with};
-use flag_runtime::{Current, FlagKeyRef, Source};
+use flag_runtime::{FlagKeyRef, RecordLater, Recorded, ServedPlan, Source};
 
 use crate::http::{ApiError, RequestContext};
 
@@ -30,10 +30,10 @@ pub(super) async fn get_feature_flag(context: &RequestContext) -> Result<HttpRes
     match target {
         Target::Fresh(current) => {
             context.state.flags.count_hit();
-            Ok(respond(context, &instance, &current))
+            respond(context, &instance, &current).await
         }
         // In a box, as it is rare and large, and the server moves this future.
-        Target::Other(flag) => Box::pin(fetch_and_respond(context, &instance, &flag)).await,
+        Target::NeedsLookup(flag) => Box::pin(look_up_and_respond(context, &instance, &flag)).await,
     }
 }
 
@@ -46,16 +46,16 @@ struct FlagRequest<'a> {
 /// The flag of a request.
 enum Target {
     /// In memory and fresh.
-    Fresh(Current),
-    /// To be fetched.
-    Other(FlagKey),
+    Fresh(ServedPlan),
+    /// Not in memory, or due to be read again.
+    NeedsLookup(FlagKey),
 }
 
 impl Target {
     fn flag(&self) -> &FlagKey {
         match self {
             Self::Fresh(current) => current.flag(),
-            Self::Other(flag) => flag,
+            Self::NeedsLookup(flag) => flag,
         }
     }
 }
@@ -76,7 +76,7 @@ fn decode(context: &RequestContext) -> Result<FlagRequest<'_>, ApiError> {
     let name = FlagName::new(&query.flag_name).map_err(invalid(FLAG_NAME));
     match (project, instance, flag_type, name) {
         (Ok(project), Ok(instance), Ok(flag_type), Ok(name)) => {
-            let target = Target::Other(FlagKey {
+            let target = Target::NeedsLookup(FlagKey {
                 project,
                 flag_type,
                 name,
@@ -94,7 +94,7 @@ fn decode(context: &RequestContext) -> Result<FlagRequest<'_>, ApiError> {
     }
 }
 
-fn find_fresh(context: &RequestContext, query: &FlagQuery<'_>) -> Option<Current> {
+fn find_fresh(context: &RequestContext, query: &FlagQuery<'_>) -> Option<ServedPlan> {
     let key = FlagKeyRef {
         project: &query.project_name,
         flag_type: FlagType::parse(&query.flag_type).ok()?,
@@ -103,7 +103,7 @@ fn find_fresh(context: &RequestContext, query: &FlagQuery<'_>) -> Option<Current
     context.state.flags.get_fresh(key, context.began)
 }
 
-async fn fetch_and_respond(
+async fn look_up_and_respond(
     context: &RequestContext,
     instance: &InstanceId<'_>,
     flag: &FlagKey,
@@ -116,18 +116,53 @@ async fn fetch_and_respond(
             .await
             .map_err(ApiError::from)
     };
-    let was_read = |current: &Current| current.source == Source::Store;
+    let was_read = |current: &ServedPlan| current.source == Source::Store;
     let current = context.trace.read(read, was_read, ApiError::code).await?;
-    Ok(respond(context, instance, &current))
+    respond(context, instance, &current).await
 }
 
-/// Decides, records and encodes.
-fn respond(context: &RequestContext, instance: &InstanceId<'_>, current: &Current) -> HttpResponse {
+/// Decides, records and encodes. Ready at once, unless the exposure waits for room in its queue.
+async fn respond(
+    context: &RequestContext,
+    instance: &InstanceId<'_>,
+    current: &ServedPlan,
+) -> Result<HttpResponse, ApiError> {
     let buckets = &context.state.buckets;
     let decision = decide_with(current, instance, |format, instance| {
         buckets.bucket(format, instance)
     });
-    record(context, instance, &decision, current);
+    let recorded = match record(context, instance, &decision, current) {
+        Ok(recorded) => recorded,
+        // In a box, as it is rare and the server moves this future.
+        Err(later) => Box::pin(later.wait()).await?,
+    };
+    Ok(encode(context, instance, &decision, current, recorded))
+}
+
+/// Logs a decision; a HEAD request is not an exposure.
+fn record<'a>(
+    context: &'a RequestContext,
+    instance: &InstanceId<'_>,
+    decision: &Decision<'_>,
+    current: &ServedPlan,
+) -> Result<Recorded, RecordLater<'a>> {
+    if *context.request.method() == Method::HEAD {
+        return Ok(Recorded::NOT_AN_EXPOSURE);
+    }
+    let exposures = &context.state.exposures;
+    exposures.record(context.id.as_str(), instance, decision, current)
+}
+
+/// Counts and traces a recorded decision, and encodes it.
+fn encode(
+    context: &RequestContext,
+    instance: &InstanceId<'_>,
+    decision: &Decision<'_>,
+    current: &ServedPlan,
+    _: Recorded,
+) -> HttpResponse {
+    context.state.metrics.decisions.count(decision.reason);
+    context.trace.decided(current.flag(), decision);
     let json = reply::write(
         context.id.as_str(),
         instance,
@@ -142,22 +177,6 @@ fn respond(context: &RequestContext, instance: &InstanceId<'_>, current: &Curren
         response.headers_mut().insert(name, value);
     }
     response
-}
-
-/// Counts, traces and logs a decision; a HEAD request is not an exposure.
-fn record(
-    context: &RequestContext,
-    instance: &InstanceId<'_>,
-    decision: &Decision<'_>,
-    current: &Current,
-) {
-    let state = &context.state;
-    state.metrics.decisions.count(decision.reason);
-    context.trace.decided(current.flag(), decision);
-    if *context.request.method() != Method::HEAD {
-        let id = context.id.as_str();
-        state.exposures.record(id, instance, decision, current);
-    }
 }
 
 fn invalid(name: &'static str) -> impl Fn(Invalid) -> Parameter {

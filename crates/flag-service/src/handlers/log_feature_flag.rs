@@ -27,7 +27,7 @@ pub(super) async fn log_feature_flag(
         &context.request,
         body,
         state.max_body,
-        state.limits.holder(),
+        state.limits.new_held_bytes(),
     );
     let entries = Entries::try_from(body.await?)?;
     context.charge(entries.values.len())?;

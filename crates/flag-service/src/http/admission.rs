@@ -8,8 +8,8 @@ use super::limits::Limits;
 use super::problem::ApiError;
 use super::route::Route;
 
-/// Admits a request, and waits for its handler.
-pub(super) async fn admitted(
+/// Runs the handler of a request, if the request is admitted.
+pub(super) async fn run_if_admitted(
     context: &RequestContext,
     route: Route,
     handler: impl Future<Output = Result<HttpResponse, ApiError>>,

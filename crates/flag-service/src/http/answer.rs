@@ -9,7 +9,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use futures_util::FutureExt as _;
 
-use super::admission::admitted;
+use super::admission::run_if_admitted;
 use super::context::RequestContext;
 use super::failure_log::FailedRequest;
 use super::problem::ApiError;
@@ -42,7 +42,7 @@ async fn complete(
     let _in_flight = requests.begin();
     // Passing a pointer to it is cheaper than moving it.
     let handler = pin!(handler);
-    let handler = admitted(context, route, handler);
+    let handler = run_if_admitted(context, route, handler);
     let result = AssertUnwindSafe(handler).catch_unwind().await;
     let result = result.unwrap_or(Err(ApiError::Internal));
     let mut response = result.unwrap_or_else(|error| fail(context, route, &error));

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::connection_state::expect_body;
-use super::limits::{Held, LimitError, TooManyBytes};
+use super::limits::{CallerBytes, LimitError, TooManyBytes};
 use super::problem::ApiError;
 
 /// Deadline for the whole body.
@@ -24,7 +24,7 @@ pub(crate) async fn read_json(
     request: &HttpRequest,
     payload: impl Stream<Item = Result<Bytes, PayloadError>>,
     most: usize,
-    held: Held,
+    held: CallerBytes,
 ) -> Result<Value, ApiError> {
     check_headers(request)?;
     expect_body(request);
@@ -37,7 +37,7 @@ pub(crate) async fn read_json(
 async fn gather(
     payload: impl Stream<Item = Result<Bytes, PayloadError>>,
     most: usize,
-    mut held: Held,
+    mut held: CallerBytes,
 ) -> Result<Vec<u8>, ApiError> {
     let mut payload = pin!(payload);
     let mut body: Vec<u8> = Vec::new();
@@ -116,7 +116,7 @@ mod tests {
             &request,
             stream::iter(parts.collect::<Vec<_>>()),
             20,
-            Held::for_tests(),
+            CallerBytes::for_tests(),
         )
         .await;
         read.map_err(|error| described(&error))
@@ -150,7 +150,7 @@ mod tests {
             assert_eq!(read(kind, &["1"]).await.unwrap_err(), (415, expected));
         }
         let request = TestRequest::default().to_http_request();
-        let error = read_json(&request, stream::empty(), 1, Held::for_tests())
+        let error = read_json(&request, stream::empty(), 1, CallerBytes::for_tests())
             .await
             .unwrap_err();
         let expected = "body: found no content type, expected application/json in UTF-8";
@@ -180,7 +180,7 @@ mod tests {
         let request = TestRequest::default()
             .insert_header(("content-type", "application/json"))
             .to_http_request();
-        let error = read_json(&request, stream::pending(), 20, Held::for_tests())
+        let error = read_json(&request, stream::pending(), 20, CallerBytes::for_tests())
             .await
             .unwrap_err();
         assert_eq!(

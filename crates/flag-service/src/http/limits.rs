@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 
 pub(crate) use self::connections::ConnectionLimits;
 pub(crate) use self::error::LimitError;
-pub(crate) use self::held_bytes::{Held, HeldBytes, TooManyBytes};
+pub(crate) use self::held_bytes::{CallerBytes, HeldBytes, TooManyBytes};
 pub(crate) use self::metrics::ConnectionMetrics;
 use self::metrics::RefusalMetrics;
 use self::waiting::WaitingLimits;
@@ -67,8 +67,8 @@ impl Limits {
         Ok(())
     }
 
-    /// Returns a count of the bytes that one caller makes the service hold.
-    pub(crate) fn holder(&self) -> Held {
+    /// Starts a count of the bytes that one caller makes the service hold.
+    pub(crate) fn new_held_bytes(&self) -> CallerBytes {
         self.connections.held.caller()
     }
 

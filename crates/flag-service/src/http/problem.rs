@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use flag_api::{Code, PROBLEM_JSON, Parameter, Problem, UNKNOWN_FLAG};
 use flag_model::InvalidPercent;
-use flag_runtime::CacheError;
+use flag_runtime::{CacheError, QueueFull};
 use flag_store::{StoreError, UnreadableRow};
 
 use super::access_problem;
@@ -65,6 +65,12 @@ impl From<LimitError> for ApiError {
     }
 }
 
+impl From<QueueFull> for ApiError {
+    fn from(QueueFull: QueueFull) -> Self {
+        LimitError::ExposuresWait.into()
+    }
+}
+
 impl From<CacheError> for ApiError {
     fn from(error: CacheError) -> Self {
         Self::Flag(error)
@@ -87,7 +93,7 @@ impl ApiError {
                 response.insert_header((ALLOW, route.allow()));
             }
             Self::Access(error) => access_problem::add_headers(error, &mut response),
-            Self::Limit(LimitError::Overloaded) => {
+            Self::Limit(LimitError::Overloaded | LimitError::ExposuresWait) => {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
             }
             _ => {}

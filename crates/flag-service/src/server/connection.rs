@@ -23,8 +23,8 @@ pub(super) use self::deadlines::CALLER_TIMEOUT;
 pub(super) use self::transport::Transport;
 use super::connections::Connections;
 use super::framing::Framing;
-use super::watch::UseCheck;
-use crate::http::{ConnectionState, Held, Phase};
+use super::idle_timer::IdleTimer;
+use crate::http::{CallerBytes, ConnectionState, Phase};
 
 /// The longest head that is passed on; shorter ones may still be refused with a problem (`http/limits/size.rs`).
 const MAX_HEAD: usize = 64 << 10;
@@ -59,9 +59,9 @@ pub(super) struct GuardedConnection<T> {
     /// Whether actix-http must see the end of input.
     is_ending: bool,
     is_shut: bool,
-    held: Held,
-    arrival: Option<UseCheck>,
-    idle: Option<UseCheck>,
+    held: CallerBytes,
+    arrival: Option<IdleTimer>,
+    idle: Option<IdleTimer>,
     /// Runs while the caller does not read an answer.
     unread: Option<Pin<Box<Sleep>>>,
     /// Runs while unwanted input is discarded.

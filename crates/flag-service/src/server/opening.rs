@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flag_model::{Backoff, Jitter, with_causes};
-use flag_runtime::DeferredStore;
-use flag_settings::{OpenStoreError, StoreSettings};
+use flag_runtime::DeferredPort;
+use flag_settings::{OpenStoreError, StoreSettings, WriterPriority};
 use flag_store::{AppendError, BoxFuture, ExposureLog, FlagStore, RowStore, SystemClock};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -33,11 +33,11 @@ pub(super) type Seed = fn(&FlagStore) -> BoxFuture<'_, Result<(), AppendError>>;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stores {
     /// The flags.
-    pub(super) rows: Arc<DeferredStore<dyn RowStore>>,
+    pub(super) rows: Arc<DeferredPort<dyn RowStore>>,
     /// The exposure log, for writes that a request waits for.
-    pub(super) log: Arc<DeferredStore<dyn ExposureLog>>,
+    pub(super) log: Arc<DeferredPort<dyn ExposureLog>>,
     /// The exposure log, for writes in the background.
-    pub(super) background: Arc<DeferredStore<dyn ExposureLog>>,
+    pub(super) background: Arc<DeferredPort<dyn ExposureLog>>,
 }
 
 /// Why the store can never be opened.
@@ -66,15 +66,23 @@ pub(super) struct Opening {
 
 impl Opening {
     /// Begins to open the store of these settings, and seeds it before anything reads it. The connection for writes in
-    /// the background belongs to the runtime `background`.
+    /// the background belongs to the runtime `background`; a thread that writes exposures runs at this priority.
     pub(super) fn begin(
         settings: StoreSettings,
         seed: Option<Seed>,
         background: Handle,
+        priority: WriterPriority,
     ) -> (Stores, Self) {
         let stores = Stores::default();
         let (sender, first_attempt) = oneshot::channel();
-        let task = tokio::spawn(open(settings, seed, background, stores.clone(), sender));
+        let task = tokio::spawn(open(
+            settings,
+            seed,
+            priority,
+            background,
+            stores.clone(),
+            sender,
+        ));
         let opening = Self {
             start_waits: if seed.is_some() {
                 SEED_WAITS
@@ -120,11 +128,12 @@ impl Opening {
 async fn open(
     settings: StoreSettings,
     seed: Option<Seed>,
+    priority: WriterPriority,
     background: Handle,
     stores: Stores,
     first_attempt: oneshot::Sender<()>,
 ) -> Result<(), OpenError> {
-    let foreground = open_foreground(&settings, seed, &stores, first_attempt);
+    let foreground = open_foreground(&settings, seed, priority, &stores, first_attempt);
     tokio::try_join!(foreground, open_background(&settings, &background, &stores))?;
     Ok(())
 }
@@ -133,12 +142,13 @@ async fn open(
 async fn open_foreground(
     settings: &StoreSettings,
     seed: Option<Seed>,
+    priority: WriterPriority,
     stores: &Stores,
     first_attempt: oneshot::Sender<()>,
 ) -> Result<(), OpenError> {
     let mut retries = 0;
     let mut first_attempt = Some(first_attempt);
-    while let Err(error) = open_once(settings, seed, stores).await {
+    while let Err(error) = open_once(settings, seed, priority, stores).await {
         if !error.is_transient() {
             return Err(error);
         }
@@ -160,10 +170,11 @@ async fn open_foreground(
 async fn open_once(
     settings: &StoreSettings,
     seed: Option<Seed>,
+    priority: WriterPriority,
     stores: &Stores,
 ) -> Result<(), OpenError> {
     let rows = settings.open().await?;
-    let log = settings.open_log().await?;
+    let log = settings.open_log_at(priority).await?;
     let flags = FlagStore::new(Arc::clone(&rows), Arc::new(SystemClock));
     if let Some(seed) = seed {
         seed(&flags).await.map_err(OpenError::Seed)?;
@@ -179,8 +190,8 @@ async fn open_once(
     Ok(())
 }
 
-/// Opens the log for the background writer; retries until it is open. The runtime has threads at idle priority, so the
-/// writer does not slow down requests.
+/// Opens the log for the background writer; retries until it is open. The runtime may have threads at
+/// idle priority, so that the writer does not slow down requests.
 async fn open_background(
     settings: &StoreSettings,
     background: &Handle,

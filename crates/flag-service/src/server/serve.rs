@@ -11,8 +11,8 @@ use actix_web::web::Data;
 use anyhow::Context as _;
 use flag_model::Timestamp;
 use flag_runtime::{
-    BucketCache, ExposureRecorder, FlagCache, Snapshot, StoreGuard, expire_exposures,
-    exposure_runtime, watch_changes,
+    BucketCache, COUNTS_RETENTION, ExposureRecorder, FlagCache, GuardedPort, Snapshot,
+    expire_exposures, exposure_runtime, watch_changes,
 };
 use flag_settings::StoreSettings;
 use flag_store::{ExposureLog, FlagStore, RowStore, SystemClock};
@@ -54,7 +54,8 @@ pub(crate) fn run(config: &Config, log_writer: &LogWriter) -> anyhow::Result<()>
         .worker_threads(STORE_THREADS)
         .enable_all()
         .build()?;
-    let background = exposure_runtime()?;
+    let priority = config.exposures.overflow.writer_priority();
+    let background = exposure_runtime(priority)?;
     let served = runtime.block_on(serve(config, log_writer, background.handle()));
     // Calls to the store that have not ended must not delay the end.
     runtime.shutdown_background();
@@ -72,8 +73,9 @@ async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> 
     let settings = config.store.clone();
     let settings = settings.with_read_deadline(config.cache.flags.deadline);
     let seed = (config.demo == Demo::On).then_some(demo::fill as Seed);
-    let (stores, mut opening) = Opening::begin(settings, seed, background.clone());
-    let guard = StoreGuard::new(stores.rows, config.cache.guard(), &mut registry);
+    let priority = config.exposures.overflow.writer_priority();
+    let (stores, mut opening) = Opening::begin(settings, seed, background.clone(), priority);
+    let guard = GuardedPort::new(stores.rows, config.cache.guard(), &mut registry);
     let guard = Arc::new(guard);
     let store = FlagStore::new(
         Arc::clone(&guard) as Arc<dyn RowStore>,
@@ -152,21 +154,25 @@ fn start_expiry(config: &Config) {
     let StoreSettings::Embedded(_) = config.store else {
         return;
     };
-    let store = config.store.clone();
+    let (store, retention) = (config.store.clone(), config.exposures.retention);
     let remove = move |before: Timestamp| {
         let store = store.clone();
-        async move { store.remove_exposures_before(&before.to_string()).await }
+        let counts = before.saturating_add(retention.saturating_sub(COUNTS_RETENTION));
+        async move {
+            store.remove_counts_before(&counts.to_string()).await?;
+            store.remove_exposures_before(&before.to_string()).await
+        }
     };
-    tokio::spawn(expire_exposures(config.exposures.retention, remove));
+    tokio::spawn(expire_exposures(retention, remove));
 }
 
-/// Restores the snapshot, if one is configured, and keeps it up to date from now on.
+/// Loads the snapshot, if one is configured, and keeps it up to date from now on.
 async fn start_snapshot(config: &Config, flags: &FlagCache) -> Option<Arc<Snapshot>> {
     let path = config.cache.snapshot.clone()?;
     let store = config.store.identity(&config.deployment);
     let snapshot = Snapshot::new(path, store, flags.clone());
     let snapshot = Arc::new(snapshot);
-    snapshot.restore().await;
+    snapshot.load().await;
     tokio::spawn(Arc::clone(&snapshot).keep_up_to_date());
     Some(snapshot)
 }

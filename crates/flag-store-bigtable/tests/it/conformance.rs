@@ -7,9 +7,13 @@ mod on_bigtable {
 
     use std::sync::Arc;
 
+    use flag_model::{
+        Bucket, FlagKey, FlagName, FlagValue, InstanceId, ProjectName, Reason, Timestamp,
+    };
     use flag_store::conformance::the_ports_are_apart;
     use flag_store::{
-        Cells, Columns, ExposureLog as _, ExposureRows as _, Insert, Row, RowStore, StoreError,
+        BatchId, BoxFuture, Cells, Columns, ExposureBatch, ExposureLog as _, ExposureRows, Insert,
+        Outcome, Row, RowStore, Scan, Spelling, StoreError,
     };
     use flag_store_bigtable::{
         BigtableLog, BigtableSettings, BigtableStore, BigtableTables, Expiry, Prepared, Table, TableState,
@@ -185,6 +189,85 @@ mod on_bigtable {
         assert!(results.iter().all(Result::is_ok));
         let last = log.rows().get(b"k11999", Columns::Only(&["c10"])).await;
         assert_eq!(last.unwrap().unwrap().cells.len(), 1);
+    }
+
+    /// A log that writes a batch as the port does it for every backend: as rows.
+    #[derive(Debug)]
+    struct ByRows(BigtableLog);
+
+    impl ExposureRows for ByRows {
+        fn rows(&self) -> &dyn RowStore {
+            self.0.rows()
+        }
+
+        fn write_rows<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
+            self.0.write_rows(rows)
+        }
+
+        fn delete_rows<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>> {
+            self.0.delete_rows(keys)
+        }
+    }
+
+    fn outcome(name: &str, value: FlagValue) -> Outcome {
+        Outcome {
+            flag: FlagKey {
+                project: ProjectName::new("csr-assistant").unwrap(),
+                flag_type: value.flag_type(),
+                name: FlagName::new(name).unwrap(),
+            },
+            revision: Some(Timestamp::parse("2024-09-25 19:15:28.248896").unwrap()),
+            value,
+            rollout_group: "treatment_1".into(),
+            reason: Some(Reason::Rollout),
+            from_cache: Some(true),
+        }
+    }
+
+    /// Exposures of several outcomes; one of them has a key that is too long.
+    fn batch(booleans: Spelling) -> ExposureBatch {
+        let mut batch = ExposureBatch::new(BatchId(1), booleans);
+        let outcomes = [
+            batch.add_outcome(outcome("a", FlagValue::Boolean(true))),
+            batch.add_outcome(outcome("b", FlagValue::text("größer # 50 %\n").unwrap())),
+            batch.add_outcome(Outcome {
+                revision: None,
+                reason: None,
+                from_cache: None,
+                ..outcome("c", FlagValue::text("").unwrap())
+            }),
+        ];
+        let long = "r".repeat(5_000);
+        let ids = ["r-1", "r#2", "", "50%", "日本", &long];
+        let created = Timestamp::parse("2026-11-21 10:00:00.123456").unwrap();
+        let ids = ids.iter().cycle().zip(outcomes.iter().cycle());
+        for (number, (request_id, outcome)) in ids.take(600).enumerate() {
+            let instance = InstanceId::new(format!("A#{number}")).unwrap();
+            let bucket = Bucket::new(u32::try_from(number * 170).unwrap());
+            batch.push(*outcome, request_id, &instance, bucket, created);
+        }
+        batch
+    }
+
+    #[tokio::test]
+    async fn a_batch_leaves_the_rows_that_its_exposures_encode_to() {
+        for booleans in [Spelling::Json, Spelling::Python] {
+            let (_, lean) = fresh().await;
+            let (_, log) = fresh().await;
+            let by_rows = ByRows(log);
+            let batch = batch(booleans);
+            let written = lean.append(&batch).await;
+            let expected = by_rows.append(&batch).await;
+            assert_eq!(format!("{written:?}"), format!("{expected:?}"));
+            assert_eq!(written.iter().filter(|result| result.is_ok()).count(), 500);
+            let all = || Scan::prefix("");
+            let rows = lean.rows().scan(all()).await.unwrap();
+            assert_eq!(rows.len(), 500);
+            assert_eq!(rows, by_rows.rows().scan(all()).await.unwrap());
+            // Another time it replaces the cells by equal ones.
+            assert_eq!(lean.append(&batch).await.len(), 600);
+            assert_eq!(rows, lean.rows().scan(all()).await.unwrap());
+        }
     }
 
     #[tokio::test]

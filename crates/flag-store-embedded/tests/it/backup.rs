@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use flag_store::{Cells, Columns, ExposureRows as _, Row, RowStore};
+use flag_store::{Cells, Columns, Row, RowStore};
 use flag_store_embedded::{
     BackupError, EmbeddedLog, EmbeddedStore, ExistingStore, OpenError, back_up, restore,
 };

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Timestamp};
 use flag_store::{
-    Cells, Columns, Expected, ExposureRows as _, Insert, Row, RowStore as _, Scan, StoreError,
+    BatchId, Cells, Columns, Expected, ExposureBatch, ExposureLog as _, ExposureScope, Insert,
+    Outcome, Row, RowStore as _, Scan, Spelling, StoreError, WriteExposureError,
 };
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
 use rusqlite::Connection;
@@ -67,6 +69,56 @@ fn assert_broken<T: std::fmt::Debug>(result: &Result<T, StoreError>) {
     );
 }
 
+/// Exposures to one flag, in a batch whose id is made of them.
+fn batch(requests: &[&str]) -> ExposureBatch {
+    let flag = FlagKey {
+        project: ProjectName::new("p").unwrap(),
+        flag_type: FlagType::Feature,
+        name: FlagName::new("f").unwrap(),
+    };
+    let id = requests
+        .concat()
+        .bytes()
+        .fold(0, |id, byte| id << 8 | u128::from(byte));
+    let mut batch = ExposureBatch::new(BatchId(id), Spelling::Json);
+    let outcome = batch.add_outcome(Outcome {
+        flag,
+        revision: None,
+        value: FlagValue::Boolean(true),
+        rollout_group: "control".to_owned(),
+        reason: None,
+        from_cache: None,
+    });
+    for request in requests {
+        let instance = InstanceId::new("A").unwrap();
+        batch.push(outcome, request, &instance, None, Timestamp::UNIX_EPOCH);
+    }
+    batch
+}
+
+#[tokio::test]
+async fn a_damaged_block_is_broken_and_named_and_others_are_found() {
+    let (directory, _store) = fresh();
+    let log = EmbeddedLog::open(directory.path()).unwrap();
+    for requests in [["1", "2"], ["3", "4"]] {
+        assert!(
+            log.append(&batch(&requests))
+                .await
+                .iter()
+                .all(Result::is_ok)
+        );
+    }
+    let damaged = Connection::open(directory.path().join("exposures.db")).unwrap();
+    let damage = "UPDATE block_data SET data = substr(data, 1, 9) WHERE block = 1";
+    assert_eq!(damaged.execute(damage, []).unwrap(), 1);
+    let project = ProjectName::new("p").unwrap();
+    let all = log.page(ExposureScope::Project(&project), None, 10).await;
+    let message = format!("{:?}", all.unwrap_err());
+    assert!(message.contains("Block { block: 1"), "{message}");
+    let key = "PROJECT#p#FLAGTYPE#feature#FLAGNAME#f#INSTANCEID#A#REQUESTID#3#TIME#1970-01-01 00:00:00.000000";
+    assert!(log.find(key.as_bytes()).await.unwrap().is_some());
+}
+
 #[tokio::test]
 async fn a_write_behind_a_lock_times_out_and_works_afterwards() {
     let (directory, store) = fresh();
@@ -78,14 +130,15 @@ async fn a_write_behind_a_lock_times_out_and_works_afterwards() {
     }
     let log = EmbeddedLog::open(directory.path()).unwrap();
     let log_lock = lock_file(directory.path(), "exposures.db");
-    let results = log
-        .with_timeout(SHORT)
-        .write_rows(&[row("a"), row("b")])
-        .await;
+    let results = log.with_timeout(SHORT).append(&batch(&["a", "b"])).await;
     drop(log_lock);
     assert_eq!(results.len(), 2);
     for result in results {
-        assert!(matches!(result, Err(StoreError::TimedOut { .. })));
+        let timed_out = matches!(
+            result,
+            Err(WriteExposureError::Store(StoreError::TimedOut { .. }))
+        );
+        assert!(timed_out);
     }
     drop(lock);
     // The last of the calls that timed out may still get the lock at this moment, so this is another row.
@@ -104,7 +157,7 @@ async fn a_lock_on_flags_holds_up_neither_reads_nor_exposures() {
     tokio::task::yield_now().await;
     assert_eq!(get(&store, "a").await.unwrap(), Some(row("a")));
     let log = EmbeddedLog::open(directory.path()).unwrap();
-    log.rows().insert_if_absent(&row("c")).await.unwrap();
+    assert!(matches!(log.append(&batch(&["c"])).await[..], [Ok(())]));
     assert!(!blocked.is_finished());
     drop(lock);
     assert_eq!(blocked.await.unwrap().unwrap(), Insert::Inserted);
@@ -145,16 +198,8 @@ async fn a_damaged_row_is_broken_and_named() {
 
 #[tokio::test]
 async fn a_damaged_row_spoils_no_other() {
-    let (directory, store) = damaged().await;
+    let (_directory, store) = damaged().await;
     assert_eq!(get(&store, "whole").await.unwrap(), Some(row("whole")));
-    let log = EmbeddedLog::open(directory.path()).unwrap();
-    damage(directory.path(), "exposures.db");
-    let batch = [row("new"), row("damaged"), row("newer")];
-    let results = log.write_rows(&batch).await;
-    assert!(results[0].is_ok() && results[2].is_ok());
-    assert!(matches!(results[1], Err(StoreError::Broken { .. })));
-    let newer = log.rows().get(b"newer", Columns::All).await;
-    assert_eq!(newer.unwrap(), Some(row("newer")));
 }
 
 #[tokio::test]
@@ -174,9 +219,6 @@ async fn what_cannot_be_a_row_is_refused_alone() {
         assert!(matches!(result, Err(StoreError::Refused { .. })));
     }
     let log = EmbeddedLog::open(directory.path()).unwrap();
-    let results = log.write_rows(&[no_cells, row("good")]).await;
-    assert!(matches!(results[0], Err(StoreError::Refused { .. })));
-    assert!(results[1].is_ok());
-    let good = log.rows().get(b"good", Columns::All).await;
-    assert_eq!(good.unwrap(), Some(row("good")));
+    let result = log.insert_if_absent(&no_cells.into()).await;
+    assert!(matches!(result, Err(StoreError::Refused { .. })));
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use flag_store::{Cells, Columns, ExposureRows as _, Insert, Row, RowStore as _, StoreError};
+use flag_store::{Cells, Columns, ExposureLog as _, Insert, Row, RowStore as _, StoreError};
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -52,8 +52,7 @@ async fn insert(store: &Both, key: &str) -> Result<Insert, StoreError> {
 }
 
 async fn log(store: &Both, key: &str) -> Result<(), StoreError> {
-    let results = store.log.write_rows(&[row(key)]).await;
-    results.into_iter().next().unwrap()
+    store.log.insert_if_absent(&row(key).into()).await.map(drop)
 }
 
 async fn get(store: &Both, key: &str) -> Result<Option<Row>, StoreError> {

@@ -9,8 +9,10 @@
 
 mod backup;
 mod conformance;
+mod expiring;
 mod faults;
 mod head_rows;
 mod lost;
 mod opening;
 mod processes;
+mod upgrading;

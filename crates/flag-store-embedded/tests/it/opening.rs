@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use flag_store::{Cells, Columns, ExposureRows as _, Row, RowStore};
+use flag_store::{Cells, Columns, Row, RowStore};
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore, OpenError};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -230,7 +230,7 @@ async fn flags_are_synchronised_fully_and_both_files_use_a_log() {
     EmbeddedStore::open(directory.path()).unwrap().close().await;
     let log = EmbeddedLog::open(directory.path()).unwrap();
     log.rows().close().await;
-    for (file, id, version) in [("flags.db", *b"FLAG", 2_u32), ("exposures.db", *b"EXPO", 1)] {
+    for (file, id, version) in [("flags.db", *b"FLAG", 2_u32), ("exposures.db", *b"EXPO", 2)] {
         let header = fs::read(directory.path().join(file)).unwrap();
         assert_eq!(&header[18..20], [2, 2], "a write-ahead log");
         assert_eq!(&header[60..64], version.to_be_bytes(), "the schema version");

@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{self, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use flag_store::{
-    Cells, Columns, CompareAndSet, Expected, ExposureRows as _, Insert, Row, RowStore, Scan,
-};
+use flag_store::{Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan};
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
 use tempfile::TempDir;
 
@@ -21,7 +19,7 @@ const DIRECTORY: &str = "FLAG_TEST_DIRECTORY";
 const REPORT: &str = "report: ";
 
 /// A process of our own, killed when it is no longer wanted.
-struct Child {
+pub(crate) struct Child {
     process: process::Child,
     stdin: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
@@ -30,8 +28,13 @@ struct Child {
 impl Child {
     /// Starts the test of that name in a process of its own.
     fn start(test: &str, directory: &Path) -> Self {
+        Self::start_test(&format!("processes::{test}"), directory)
+    }
+
+    /// Starts a test of any module in a process of its own.
+    pub(crate) fn start_test(test: &str, directory: &Path) -> Self {
         let mut process = Command::new(env::current_exe().unwrap())
-            .args(["--exact", &format!("processes::{test}"), "--nocapture"])
+            .args(["--exact", test, "--nocapture"])
             .env(DIRECTORY, directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -47,7 +50,7 @@ impl Child {
     }
 
     /// The next report, `None` when there will be no more.
-    fn report(&mut self) -> Option<String> {
+    pub(crate) fn report(&mut self) -> Option<String> {
         self.lines.find_map(|line| {
             let line = line.unwrap();
             let (_, report) = line.split_once(REPORT)?;
@@ -60,7 +63,7 @@ impl Child {
     }
 
     /// The end of a process that nothing can delay or tidy up (SIGKILL).
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
@@ -83,15 +86,15 @@ impl Drop for Child {
 }
 
 /// The directory, if this process is a child.
-fn directory_of_child() -> Option<PathBuf> {
+pub(crate) fn directory_of_child() -> Option<PathBuf> {
     env::var_os(DIRECTORY).map(PathBuf::from)
 }
 
-fn report(text: &str) {
+pub(crate) fn report(text: &str) {
     println!("{REPORT}{text}");
 }
 
-fn wait_for_go() {
+pub(crate) fn wait_for_go() {
     io::stdin().read_line(&mut String::new()).unwrap();
 }
 

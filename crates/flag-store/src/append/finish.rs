@@ -3,8 +3,8 @@
 use flag_model::Timestamp;
 use tokio::time::sleep;
 
+use super::claim_wait::pause;
 use super::steps::{Append, Claim};
-use super::watch::pause;
 use super::{AppendError, CLAIM_HOLDS};
 use crate::head::{ClaimState, new_change_mark};
 use crate::rows::CompareAndSet;
@@ -30,17 +30,17 @@ impl Append<'_> {
     pub(super) async fn finish(
         &self,
         claim: &Claim,
-        newest: Option<Timestamp>,
+        base_time: Option<Timestamp>,
     ) -> Result<(), AppendError> {
         let times = self.newest_times(claim).await?;
         let published = self.publish(claim).await;
-        let older = times
+        let newest_below_mine = times
             .iter()
             .skip_while(|time| **time >= claim.at)
             .copied()
             .next();
-        if older > newest {
-            return Err(self.overtaken(claim, older));
+        if newest_below_mine > base_time {
+            return Err(self.overtaken(claim, newest_below_mine));
         }
         let newer = times.first().copied().filter(|time| *time > claim.at);
         let may_be_taken_over = claim.age.get() >= CLAIM_HOLDS;
@@ -93,7 +93,7 @@ impl Append<'_> {
 
     /// After a lost reply the cell already has the published time.
     async fn recognise_published(&self, time: &str) -> Published {
-        match self.head().await {
+        match self.head_cell().await {
             Ok(Some(cell)) if cell == time.as_bytes() => Published::Done,
             Ok(_) => Published::TakenOver,
             Err(_) => Published::NotKnown,
@@ -114,7 +114,7 @@ impl Append<'_> {
             Ok(newest) => newest,
             Err(source) => return self.unknown(claim, source),
         };
-        let claimed = match self.head().await {
+        let claimed = match self.head_cell().await {
             Ok(cell) => match ClaimState::decode(cell.as_deref()) {
                 ClaimState::Claimed(at) => Some(at),
                 ClaimState::Free => None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use flag_model::{FlagKey, Invalid, Timestamp};
 use tokio::time::sleep;
 
-use super::watch::{Age, pause};
+use super::claim_wait::{ElapsedTime, pause};
 use super::{AppendError, Base};
 use crate::flags::FlagStore;
 use crate::head::{ClaimState, HeadCell, encode_claim, new_change_mark};
@@ -26,7 +26,7 @@ pub(super) struct Claim {
     /// The text of the head cell.
     pub(super) cell: String,
     /// How long ago it was made.
-    pub(super) age: Age,
+    pub(super) age: ElapsedTime,
 }
 
 /// One append under way.
@@ -41,7 +41,7 @@ pub(super) struct Append<'a> {
 }
 
 impl Append<'_> {
-    pub(super) async fn head(&self) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(super) async fn head_cell(&self) -> Result<Option<Vec<u8>>, StoreError> {
         let columns = [self.column.as_str()];
         let row = self
             .store
@@ -57,12 +57,15 @@ impl Append<'_> {
     }
 
     /// Refuses a row that would lie below an appended one: if this clock is wrong, other readers count that row.
-    pub(super) async fn ensure_not_behind(&self, head: Option<&[u8]>) -> Result<(), AppendError> {
-        let cell = head.and_then(HeadCell::decode);
+    pub(super) async fn ensure_not_behind(
+        &self,
+        head_cell: Option<&[u8]>,
+    ) -> Result<(), AppendError> {
+        let cell = head_cell.and_then(HeadCell::decode);
         let cell = cell
             .into_iter()
             .flat_map(|cell| [Some(cell.time()), cell.published()]);
-        for appended in cell.flatten().filter(|at| self.is_passed_over(*at)) {
+        for appended in cell.flatten().filter(|at| self.is_too_far_ahead(*at)) {
             if self.is_in(appended).await? {
                 return Err(AppendError::Ahead {
                     flag: self.flag.clone(),
@@ -82,7 +85,7 @@ impl Append<'_> {
     ) -> Result<Timestamp, AppendError> {
         let now = self.store.clock.now();
         let taken = taken.into_iter().flatten();
-        let Some(taken) = taken.filter(|at| !self.is_passed_over(*at)).max() else {
+        let Some(taken) = taken.filter(|at| !self.is_too_far_ahead(*at)).max() else {
             return Ok(now);
         };
         let end = || {
@@ -95,21 +98,21 @@ impl Append<'_> {
         Ok(now.max(taken.next().ok_or_else(end)?))
     }
 
-    fn is_passed_over(&self, at: Timestamp) -> bool {
-        at > self.store.horizon()
+    fn is_too_far_ahead(&self, at: Timestamp) -> bool {
+        at > self.store.latest_valid_time()
     }
 
     /// The row that another writer has claimed and not written yet, if there is such a claim.
     pub(super) async fn pending(
         &self,
-        head: Option<&[u8]>,
+        head_cell: Option<&[u8]>,
         newest: Option<Timestamp>,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let ClaimState::Claimed(at) = ClaimState::decode(head) else {
+        let ClaimState::Claimed(at) = ClaimState::decode(head_cell) else {
             return Ok(None);
         };
         // A later row may have come without a claim, and hide that this one is in.
-        let may_be_hidden = Some(at) < newest || self.is_passed_over(at);
+        let may_be_hidden = Some(at) < newest || self.is_too_far_ahead(at);
         let is_in = Some(at) == newest || (may_be_hidden && self.is_in(at).await?);
         Ok((!is_in).then_some(at))
     }
@@ -132,18 +135,18 @@ impl Append<'_> {
     /// Claims, inserts and publishes the row once; false if another writer claimed first, and nothing was written.
     pub(super) async fn try_once(
         &self,
-        head: Option<&[u8]>,
+        head_cell: Option<&[u8]>,
         newest: Option<Timestamp>,
         at: Timestamp,
         row: &Row,
     ) -> Result<bool, AppendError> {
-        let cell = encode_claim(at, fastrand::u64(..), head);
+        let cell = encode_claim(at, fastrand::u64(..), head_cell);
         let claim = Claim {
             at,
             cell,
-            age: Age::new(&self.store.clock),
+            age: ElapsedTime::new(&self.store.clock),
         };
-        if !self.claim(head, &claim).await? {
+        if !self.claim(head_cell, &claim).await? {
             return Ok(false);
         }
         self.insert(row, &claim, newest).await?;
@@ -152,7 +155,7 @@ impl Append<'_> {
     }
 
     /// Claims the next row; false if the head cell has changed. Recognises its own claim after a lost reply.
-    async fn claim(&self, head: Option<&[u8]>, claim: &Claim) -> Result<bool, StoreError> {
+    async fn claim(&self, head_cell: Option<&[u8]>, claim: &Claim) -> Result<bool, StoreError> {
         let mut cells = match self.row_type {
             // Should the writer die when its row is in, readers look for it because of the claim.
             RowType::Revision => new_change_mark(),
@@ -161,12 +164,12 @@ impl Append<'_> {
         cells.set(self.column.as_str(), claim.cell.as_str());
         let mut attempt = 0;
         loop {
-            let error = match self.compare_and_set(head, &cells).await {
+            let error = match self.compare_and_set(head_cell, &cells).await {
                 Ok(CompareAndSet::Set) => return Ok(true),
                 Ok(CompareAndSet::Differs) if attempt == 0 => return Ok(false),
                 // An earlier attempt may have been carried out after all.
                 Ok(CompareAndSet::Differs) => {
-                    return Ok(self.head().await?.as_deref() == Some(claim.cell.as_bytes()));
+                    return Ok(self.head_cell().await?.as_deref() == Some(claim.cell.as_bytes()));
                 }
                 Err(error) if !error.is_transient() => return Err(error),
                 Err(error) if claim.age.get() >= CLAIM_WITHIN => return Err(error),
@@ -174,9 +177,9 @@ impl Append<'_> {
             };
             sleep(pause(attempt)).await;
             attempt += 1;
-            match self.head().await {
+            match self.head_cell().await {
                 Ok(now) if now.as_deref() == Some(claim.cell.as_bytes()) => return Ok(true),
-                Ok(now) if now.as_deref() != head => return Ok(false),
+                Ok(now) if now.as_deref() != head_cell => return Ok(false),
                 Ok(_) => {}
                 Err(_) if claim.age.get() < CLAIM_WITHIN => {}
                 Err(_) => return Err(error),
@@ -187,12 +190,12 @@ impl Append<'_> {
     /// Compares the flag's cell in the head row, and sets these cells of it.
     pub(super) async fn compare_and_set(
         &self,
-        head: Option<&[u8]>,
+        head_cell: Option<&[u8]>,
         cells: &Cells,
     ) -> Result<CompareAndSet, StoreError> {
         let expected = Expected {
             column: &self.column,
-            value: head,
+            value: head_cell,
         };
         self.store
             .rows

@@ -2,15 +2,19 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flag_model::{
     Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason, Timestamp,
 };
 
 use super::row;
-use crate::exposure_log::{ExposureLog, ExposureQuery, ExposureScope};
+use crate::exposure_batch::{BatchId, ExposureBatch};
+use crate::exposure_counts::{Counted, CountsQuery, CountsScope, Minute, MinuteCounts, ReplicaId};
+use crate::exposure_log::{Cursor, ExposureLog, ExposureQuery, ExposureScope};
 use crate::exposure_rows::ExposureRows;
 use crate::exposures::{Exposure, ExposureRecord, StoredExposure, WriteExposureError};
+use crate::forget::InstanceExposures;
 use crate::options::Spelling;
 use crate::rows::{Columns, Insert, Row};
 
@@ -52,8 +56,19 @@ fn exposure<'a>(flag: &'a FlagKey, id: &'a str, request: &'a str, second: i64) -
     }
 }
 
+/// A batch of exposures, with an id of its own.
+fn batch_of(exposures: &[Exposure<'_>]) -> ExposureBatch {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let id = BatchId(u128::from(NEXT.fetch_add(1, Ordering::Relaxed)));
+    ExposureBatch::of(id, Spelling::Json, exposures)
+}
+
 async fn append(log: &dyn ExposureLog, exposures: &[Exposure<'_>]) {
-    let results = log.append(exposures, Spelling::Json).await;
+    append_batch(log, &batch_of(exposures)).await;
+}
+
+async fn append_batch(log: &dyn ExposureLog, exposures: &ExposureBatch) {
+    let results = log.append(exposures).await;
     assert_eq!(results.len(), exposures.len());
     assert!(results.iter().all(Result::is_ok), "{results:?}");
 }
@@ -61,7 +76,13 @@ async fn append(log: &dyn ExposureLog, exposures: &[Exposure<'_>]) {
 async fn all(log: &dyn ExposureLog) -> Vec<ExposureRecord> {
     let project = project();
     let of = ExposureScope::Project(&project);
-    log.page(of, None, 10_000).await.unwrap()
+    sorted(log.page(of, None, 10_000).await.unwrap().records)
+}
+
+/// Records by flag, instance and request, whatever the order of the log.
+fn sorted(mut records: Vec<ExposureRecord>) -> Vec<ExposureRecord> {
+    records.sort_by(|one, other| one.key().cmp(other.key()));
+    records
 }
 
 /// The request ids of some records, in their order.
@@ -101,9 +122,10 @@ pub async fn appending_again_changes_nothing<T: ExposureLog>(log: Log<T>) {
         exposure(&subject, "A", "r", 2),
         exposure(&subject, "B", "r", 2),
     ];
-    append(&*log, &batch).await;
+    let batch = batch_of(&batch);
+    append_batch(&*log, &batch).await;
     let before = all(&*log).await;
-    append(&*log, &batch).await;
+    append_batch(&*log, &batch).await;
     assert_eq!(before.len(), 2);
     assert_eq!(all(&*log).await, before);
 }
@@ -116,7 +138,7 @@ pub async fn an_append_of_nothing_is_nothing<T: ExposureLog>(log: Log<T>) {
 pub async fn what_cannot_be_logged_fails_alone<T: ExposureLog>(log: Log<T>) {
     let (subject, too_long) = (flag_named("f"), "r".repeat(5_000));
     let batch = ["r-1", &too_long, "r-2"].map(|request| exposure(&subject, "A", request, 2));
-    let results = log.append(&batch, Spelling::Json).await;
+    let results = log.append(&batch_of(&batch)).await;
     assert!(
         matches!(
             results[..],
@@ -157,6 +179,27 @@ pub async fn a_record_is_inserted_once_and_never_changes<T: ExposureLog>(log: Lo
     assert_eq!(all(&*log).await, [first_record]);
 }
 
+pub async fn what_was_appended_cannot_be_replaced<T: ExposureLog>(log: Log<T>) {
+    let subject = flag_named("f");
+    let first = exposure(&subject, "A#1", "r", 2);
+    let others = ["B", "C"].map(|id| exposure(&subject, id, "r", 2));
+    append(&*log, &[first.clone(), others[0].clone()]).await;
+    append(&*log, &others[1..]).await;
+    let record = first.record(Spelling::Json).unwrap();
+    log.insert(&record).await.unwrap();
+    let other = Exposure {
+        value: Cow::Owned(FlagValue::Boolean(false)),
+        ..first
+    };
+    let error = log.insert(&other.record(Spelling::Json).unwrap()).await;
+    assert!(
+        matches!(&error, Err(WriteExposureError::Differs { column }) if column == "AssignedValue"),
+        "{error:?}"
+    );
+    assert_eq!(all(&*log).await.len(), 3);
+    assert_eq!(log.find(record.key()).await.unwrap(), Some(record));
+}
+
 pub async fn a_record_of_somebody_else_comes_back_byte_for_byte<T: ExposureLog>(log: Log<T>) {
     let foreign = row("PROJECT#p#FLAGTYPE#x#1", "Name", "\u{1}'日本語'\n");
     let cells = foreign.cells.with("Other", [0, 255]).with("Empty", "");
@@ -169,13 +212,23 @@ pub async fn pages_follow_each_other_without_a_gap<T: ExposureLog>(log: Log<T>) 
     let subject = flag_named("f");
     let batch = ["a", "b", "c", "d", "e"].map(|id| exposure(&subject, id, id, 2));
     append(&*log, &batch).await;
-    let (of, mut after) = (ExposureScope::Flag(&subject), None);
-    for expected in [&["a", "b"][..], &["c", "d"], &["e"], &[]] {
+    // One more of each kind that a log may keep in a way of its own.
+    let alone = exposure(&subject, "f", "f", 3);
+    log.insert(&alone.record(Spelling::Json).unwrap())
+        .await
+        .unwrap();
+    let (of, mut after, mut found) = (ExposureScope::Flag(&subject), None, Vec::new());
+    loop {
         let page = log.page(of, after.as_ref(), 2).await.unwrap();
-        assert_eq!(requests(&page), expected);
-        after = page.last().cloned();
+        assert!(page.records.len() <= 2);
+        found.extend(page.records);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
     }
-    assert_eq!(log.page(of, None, 0).await.unwrap(), []);
+    assert_eq!(requests(&sorted(found)), ["a", "b", "c", "d", "e", "f"]);
+    assert_eq!(log.page(of, None, 0).await.unwrap().records, []);
 }
 
 pub async fn a_scope_reaches_nobody_else<T: ExposureLog>(log: Log<T>) {
@@ -200,8 +253,94 @@ pub async fn a_scope_reaches_nobody_else<T: ExposureLog>(log: Log<T>) {
         (ExposureScope::Instance(&elsewhere, &id), &["5"]),
     ] {
         let page = log.page(of, None, 9).await.unwrap();
-        assert_eq!(requests(&page), expected, "{of:?}");
+        assert_eq!(requests(&sorted(page.records)), expected, "{of:?}");
     }
+}
+
+pub async fn the_newest_of_a_group_are_of_that_group<T: ExposureLog>(log: Log<T>) {
+    let subject = flag_named("f");
+    let groups = ["control", "treatment_1"];
+    let batch: Vec<_> = (0..20)
+        .map(|second| Exposure {
+            rollout_group: groups[usize::try_from(second).unwrap() % 2].into(),
+            ..exposure(
+                &subject,
+                "A",
+                ["a", "b"][usize::try_from(second).unwrap() % 2],
+                second,
+            )
+        })
+        .collect();
+    append(&*log, &batch).await;
+    let alone = Exposure {
+        rollout_group: "control".into(),
+        ..exposure(&subject, "A", "alone", 30)
+    };
+    log.insert(&alone.record(Spelling::Json).unwrap())
+        .await
+        .unwrap();
+    let query = ExposureQuery {
+        of: ExposureScope::Flag(&subject),
+        since: None,
+        until: None,
+        group: Some("control"),
+        limit: 3,
+    };
+    let found = log.newest(query).await.unwrap();
+    assert!(found.iter().all(|record| record.group() == b"control"));
+    let times = found.iter().map(ExposureRecord::created);
+    let expected = [30, 18, 16].map(|second| Some(at(second)));
+    assert_eq!(times.collect::<Vec<_>>(), expected);
+}
+
+/// What was logged since the last call, until there is nothing more.
+async fn followed(
+    log: &dyn ExposureLog,
+    of: ExposureScope<'_>,
+    cursor: &mut Option<Cursor>,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    loop {
+        let page = log.logged_after(of, cursor.as_ref()).await.unwrap();
+        assert!(page.next.is_some());
+        *cursor = page.next;
+        if page.records.is_empty() {
+            return requests(&found);
+        }
+        found.extend(page.records);
+    }
+}
+
+pub async fn what_is_logged_is_followed_once<T: ExposureLog>(log: Log<T>) {
+    let [subject, other] = [flag_named("f"), flag_named("g")];
+    append(&*log, &[exposure(&subject, "A", "before", 100)]).await;
+    let sent = exposure(&subject, "A", "sent-before", 100);
+    log.insert(&sent.record(Spelling::Json).unwrap())
+        .await
+        .unwrap();
+    let (of_flag, id) = (ExposureScope::Flag(&subject), instance("B"));
+    let of_one = ExposureScope::Instance(&subject, &id);
+    let [mut all, mut one] = [None, None];
+    assert_eq!(followed(&*log, of_flag, &mut all).await, [""; 0]);
+    assert_eq!(followed(&*log, of_one, &mut one).await, [""; 0]);
+    let batch = [
+        exposure(&other, "A", "other", 101),
+        exposure(&subject, "A", "a", 101),
+        exposure(&subject, "B", "b", 102),
+    ];
+    append(&*log, &batch).await;
+    let sent = exposure(&subject, "B", "sent", 103);
+    log.insert(&sent.record(Spelling::Json).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(followed(&*log, of_flag, &mut all).await, ["a", "b", "sent"]);
+    assert_eq!(followed(&*log, of_one, &mut one).await, ["b", "sent"]);
+    assert_eq!(followed(&*log, of_flag, &mut all).await, [""; 0]);
+    // One that was served before others that are shown already.
+    append(&*log, &[exposure(&subject, "C", "late", 99)]).await;
+    assert_eq!(followed(&*log, of_flag, &mut all).await, ["late"]);
+    assert_eq!(followed(&*log, of_one, &mut one).await, [""; 0]);
+    assert_eq!(followed(&*log, of_flag, &mut all).await, [""; 0]);
 }
 
 pub async fn the_newest_come_first<T: ExposureLog>(log: Log<T>) {
@@ -222,6 +361,7 @@ pub async fn the_newest_come_first<T: ExposureLog>(log: Log<T>) {
         of: ExposureScope::Flag(&subject),
         since: None,
         until: None,
+        group: None,
         limit: 3,
     };
     let newest = async |query| {
@@ -272,6 +412,123 @@ pub async fn an_instance_is_found_in_every_flag_and_deleted<T: ExposureLog>(log:
     }
     assert_eq!(log.of_instance(&project, &id).await.unwrap(), []);
     assert_eq!(requests(&all(&*log).await), ["y"]);
+}
+
+fn counts(flag: &FlagKey, minute: i64, groups: &[(&str, u64)]) -> MinuteCounts {
+    let mut counts = MinuteCounts::new(flag.clone(), Minute::from_number(minute));
+    for (group, count) in groups {
+        let counted = Counted::Group {
+            revision: Some(at(1)),
+            rollout_group: (*group).to_owned(),
+            reason: Some(Reason::Rollout),
+        };
+        counts.add(&counted, *count);
+    }
+    counts
+}
+
+fn between(of: CountsScope<'_>, since: i64, until: i64) -> CountsQuery<'_> {
+    CountsQuery {
+        of,
+        since: Minute::from_number(since),
+        until: Minute::from_number(until),
+    }
+}
+
+pub async fn counts_of_replicas_are_added_up<T: ExposureLog>(log: Log<T>) {
+    let subject = flag_named("f");
+    let [one, other] = [ReplicaId(1), ReplicaId(u128::MAX)];
+    let of_one = [
+        counts(&subject, 7, &[("a", 1), ("b", 2)]),
+        counts(&subject, 8, &[("a", 3)]),
+    ];
+    log.write_counts(one, &of_one).await.unwrap();
+    let of_other = [counts(&subject, 7, &[("b", 10), ("c", 20)])];
+    log.write_counts(other, &of_other).await.unwrap();
+    let query = between(CountsScope::Flag(&subject), 0, 60);
+    let expected = [
+        counts(&subject, 7, &[("a", 1), ("b", 12), ("c", 20)]),
+        counts(&subject, 8, &[("a", 3)]),
+    ];
+    assert_eq!(log.counts(query).await.unwrap(), expected);
+}
+
+pub async fn counts_written_again_replace_those_of_their_minute<T: ExposureLog>(log: Log<T>) {
+    let subject = flag_named("f");
+    let first = [
+        counts(&subject, 7, &[("a", 1)]),
+        counts(&subject, 8, &[("a", 2)]),
+    ];
+    let grown = [counts(&subject, 8, &[("a", 5), ("b", 1)])];
+    for part in [&first[..], &first, &grown, &grown, &[]] {
+        log.write_counts(ReplicaId(1), part).await.unwrap();
+    }
+    let query = between(CountsScope::Flag(&subject), 0, 60);
+    let [seven, _] = first;
+    let [eight] = grown;
+    assert_eq!(log.counts(query).await.unwrap(), [seven, eight]);
+}
+
+pub async fn counts_are_read_by_flag_and_minute<T: ExposureLog>(log: Log<T>) {
+    let [f, f2, g] = ["f", "f_2", "g"].map(flag_named);
+    let elsewhere = FlagKey {
+        project: ProjectName::new("p2").unwrap(),
+        ..flag_named("f")
+    };
+    let data = FlagKey {
+        flag_type: FlagType::Data,
+        ..flag_named("f")
+    };
+    let mut written = Vec::new();
+    for subject in [&data, &f, &f2, &g, &elsewhere] {
+        for minute in [0, 59, 60, 119, 120, 600] {
+            written.push(counts(subject, minute, &[("a", 1)]));
+        }
+    }
+    log.write_counts(ReplicaId(1), &written).await.unwrap();
+    let project = project();
+    let read = async |of, since, until| {
+        let found = log.counts(between(of, since, until)).await.unwrap();
+        let minutes = found.into_iter().map(|of| {
+            let FlagKey {
+                flag_type, name, ..
+            } = of.flag;
+            format!("{flag_type}/{name} {}", of.minute.number())
+        });
+        minutes.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        read(CountsScope::Flag(&f), 59, 120).await,
+        ["feature/f 59", "feature/f 60", "feature/f 119"]
+    );
+    assert_eq!(read(CountsScope::Flag(&elsewhere), 600, 601).await.len(), 1);
+    assert_eq!(read(CountsScope::Flag(&f), 601, 9_999).await.len(), 0);
+    assert_eq!(read(CountsScope::Flag(&f), 60, 60).await.len(), 0);
+    assert_eq!(read(CountsScope::Flag(&f), 60, 0).await.len(), 0);
+    let of_project = read(CountsScope::Project(&project), 60, 61).await;
+    let expected = [
+        "data/f 60",
+        "feature/f 60",
+        "feature/f_2 60",
+        "feature/g 60",
+    ];
+    let mut found = of_project.clone();
+    found.sort();
+    assert_eq!(found, expected);
+}
+
+pub async fn counts_are_no_exposures<T: ExposureLog>(log: Log<T>) {
+    let subject = flag_named("f");
+    append(&*log, &[exposure(&subject, "A", "r", 2)]).await;
+    let written = [counts(&subject, 7, &[("a", 1)])];
+    log.write_counts(ReplicaId(1), &written).await.unwrap();
+    let (project, id) = (project(), instance("A"));
+    assert_eq!(requests(&all(&*log).await), ["r"]);
+    let found = log.of_instance(&project, &id).await.unwrap();
+    assert_eq!(found.iter().map(InstanceExposures::count).sum::<usize>(), 1);
+    log.delete(&found[0]).await.unwrap();
+    let query = between(CountsScope::Project(&project), 0, 60);
+    assert_eq!(log.counts(query).await.unwrap(), written);
 }
 
 pub async fn the_log_is_pinged<T: ExposureLog>(log: Log<T>) {

@@ -18,9 +18,9 @@ impl FlagStore {
     ) -> Result<Vec<Row>, StoreError> {
         let prefix = flag_prefix(row_type, flag);
         let all = Scan::prefix(prefix.as_str()).descending().limit(limit);
-        let horizon = self.horizon();
+        let latest_valid_time = self.latest_valid_time();
         let mut scan = Scan {
-            end: Some(format!("{prefix}{}", end_of_day(horizon)).into()),
+            end: Some(format!("{prefix}{}", end_of_day(latest_valid_time)).into()),
             ..all.clone()
         };
         let mut rows: Vec<(Timestamp, Row)> = Vec::new();
@@ -36,7 +36,7 @@ impl FlagStore {
                 .filter_map(|row| Some((created(&prefix, &row.key)?, row)));
             for (created, row) in telling {
                 below = latest_below(&prefix, &row.key);
-                if created <= horizon {
+                if created <= latest_valid_time {
                     rows.push((created, row));
                 }
             }

@@ -13,6 +13,15 @@ const MAX_KEY_BYTES: usize = 4 * 1024;
 const FIELDS_BYTES: usize =
     "PROJECT##FLAGTYPE#feature#FLAGNAME##INSTANCEID##REQUESTID##TIME#".len();
 
+/// What is between a flag and an instance in a key.
+const INSTANCE: &str = "#INSTANCEID#";
+
+/// What is between an instance and a request in a key.
+const REQUEST: &str = "#REQUESTID#";
+
+/// What the time takes in a key.
+const TIME_BYTES: usize = "1970-01-01 00:00:00.000000".len();
+
 /// The parts of the key of an exposure, the ids as the key spells them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExposureRowKey<'k> {
@@ -81,6 +90,38 @@ pub(crate) fn exposure_prefix(flag: &FlagKey) -> String {
     key
 }
 
+/// The flag whose exposures have keys that begin like this, see [`ExposureScope::flags`](crate::ExposureScope::flags).
+pub fn flag_of_exposure_prefix(prefix: &str) -> Result<FlagKey, Invalid> {
+    let key = format!("{prefix}i#REQUESTID#r#TIME#1970-01-01 00:00:00");
+    ExposureRowKey::decode(key.as_bytes()).map(|key| key.flag)
+}
+
+/// What the keys of the exposures of a flag begin with, and the time, of a key; `None` for a key of another shape.
+pub fn flag_and_time(key: &[u8]) -> Option<(&str, Timestamp)> {
+    let key = str::from_utf8(key).ok()?;
+    ExposureRowKey::decode(key.as_bytes()).ok()?;
+    let end = key.find(INSTANCE)? + INSTANCE.len();
+    let (_, time) = key.rsplit_once("#TIME#")?;
+    Some((key.get(..end)?, Timestamp::parse(time).ok()?))
+}
+
+/// Refuses an exposure whose key would be longer than [`MAX_KEY_BYTES`].
+pub(crate) fn check_exposure_key(
+    flag: &FlagKey,
+    instance: &str,
+    request_id: &str,
+) -> Result<(), Invalid> {
+    let names = flag.project.as_str().len() + flag.name.as_str().len();
+    // Each byte of an id takes three at most.
+    let most = FIELDS_BYTES + names + TIME_BYTES + 3 * (instance.len() + request_id.len());
+    if most <= MAX_KEY_BYTES {
+        return Ok(());
+    }
+    let instance = InstanceId::new(instance)?;
+    let created = Timestamp::UNIX_EPOCH.text();
+    exposure_key(flag, &instance, request_id, &created).map(drop)
+}
+
 /// What the keys of all exposures of one instance to a flag begin with.
 pub(crate) fn instance_prefix(flag: &FlagKey, instance: &InstanceId<'_>) -> String {
     let mut key = String::new();
@@ -104,8 +145,21 @@ pub(crate) fn exposure_key(
     ];
     let bytes: usize = texts.map(str::len).iter().sum();
     let mut key = String::with_capacity(FIELDS_BYTES + bytes);
-    push_instance(&mut key, flag, instance);
-    push_encoded(&mut key, request_id);
+    push_flag(&mut key, flag);
+    push_exposure_key(&mut key, instance.as_str(), request_id, created)?;
+    Ok(key)
+}
+
+/// Completes a key that has the prefix of its flag; an error if it is longer than [`MAX_KEY_BYTES`].
+pub(crate) fn push_exposure_key(
+    key: &mut String,
+    instance: &str,
+    request_id: &str,
+    created: &str,
+) -> Result<(), Invalid> {
+    push_encoded(key, instance);
+    key.push_str(REQUEST);
+    push_encoded(key, request_id);
     key.push_str("#TIME#");
     key.push_str(created);
     if key.len() > MAX_KEY_BYTES {
@@ -116,13 +170,13 @@ pub(crate) fn exposure_key(
             expected,
         ));
     }
-    Ok(key)
+    Ok(())
 }
 
 fn push_instance(key: &mut String, flag: &FlagKey, instance: &InstanceId<'_>) {
     push_flag(key, flag);
     push_encoded(key, instance.as_str());
-    key.push_str("#REQUESTID#");
+    key.push_str(REQUEST);
 }
 
 fn push_flag(key: &mut String, flag: &FlagKey) {

@@ -1,6 +1,8 @@
 //! Exposure rows.
 
-use flag_model::{Bucket, FlagType, FlagValue, Invalid, Reason, Timestamp, quoted};
+use std::borrow::Cow;
+
+use flag_model::{Bucket, FlagType, FlagValue, InstanceId, Invalid, Reason, Timestamp, quoted};
 
 use super::{Reader, UnreadableRow, cell_type};
 use crate::exposures::{Exposure, StoredExposure};
@@ -77,6 +79,29 @@ pub(crate) fn decode_exposure(row: &Row) -> StoredExposure {
         reason: text("Reason"),
         bucket: text("Bucket"),
     }
+}
+
+/// The exposure of a row, as far as its cells are valid; columns that no exposure has are left out.
+pub(crate) fn read_exposure(row: &Row) -> Option<Exposure<'static>> {
+    let flag = ExposureRowKey::decode(&row.key).ok()?.flag;
+    let text = |column| str::from_utf8(row.cells.get(column)?).ok();
+    let value = FlagValue::parse(flag.flag_type, text("AssignedValue")?).ok()?;
+    let boolean = |text| match FlagValue::parse(FlagType::Feature, text) {
+        Ok(FlagValue::Boolean(value)) => Some(value),
+        _ => None,
+    };
+    Some(Exposure {
+        request_id: text("RequestID")?.to_owned().into(),
+        flag: Cow::Owned(flag),
+        instance: InstanceId::new(text("InstanceID")?).ok()?.into_owned(),
+        value: Cow::Owned(value),
+        rollout_group: text("AssignedGroup")?.to_owned().into(),
+        reason: text("Reason").and_then(Reason::parse),
+        bucket: text("Bucket").and_then(|text| bucket(text).ok()),
+        revision: text("Revision").and_then(|text| Timestamp::parse(text).ok()),
+        from_cache: text("CacheFlag").and_then(boolean),
+        created: Timestamp::parse(text("CreatedTimestamp")?).ok()?,
+    })
 }
 
 /// Checks the cells of an exposure in a log; those of the Python framework are valid too.

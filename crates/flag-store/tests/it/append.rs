@@ -363,9 +363,9 @@ async fn whoever_tells_of_copied_rows_tries_again() {
         let writer = world.writer_with(1_000_000, vec![(0, fault)]);
         let told = writer.publish_newest(&flag()).await.unwrap();
         assert_eq!(told, Some(at(1_000_000)));
-        let heads = writer.head_row(&flag().project).await.unwrap();
+        let head_row = writer.head_row(&flag().project).await.unwrap();
         let newest = HeadCell::Newest(at(1_000_000));
-        assert_eq!(heads.get(&flag()), Some(newest));
+        assert_eq!(head_row.get(&flag()), Some(newest));
     }
 }
 
@@ -444,9 +444,9 @@ async fn every_change_moves_the_mark_and_nothing_else_does() {
 async fn a_head_row_has_the_mark_that_is_read_alone() {
     let world = World::default();
     append(&world.writer(), Base::Nothing, "one").await.unwrap();
-    let heads = world.writer().head_row(&flag().project).await.unwrap();
-    assert_eq!(*heads.mark(), mark(&world).await);
-    assert_ne!(*heads.mark(), ChangeMark::default());
+    let head_row = world.writer().head_row(&flag().project).await.unwrap();
+    assert_eq!(*head_row.mark(), mark(&world).await);
+    assert_ne!(*head_row.mark(), ChangeMark::default());
 }
 
 #[tokio::test(start_paused = true)]
@@ -469,12 +469,12 @@ async fn a_writer_that_dies_before_telling_the_head_row_has_moved_the_mark() {
     let dying = world.writer_with(2_000_000, vec![(2, Fault::Dies)]);
     die_appending(&dying, Base::Newest, "two").await;
     assert_ne!(mark(&world).await, before);
-    let heads = world.writer().head_row(&flag().project).await.unwrap();
+    let head_row = world.writer().head_row(&flag().project).await.unwrap();
     let claimed = HeadCell::Claimed {
         at: at(2_000_000),
         published: Some(at(1_000_000)),
     };
-    assert_eq!(heads.flags().collect::<Vec<_>>(), [(flag(), claimed)]);
+    assert_eq!(head_row.flags().collect::<Vec<_>>(), [(flag(), claimed)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -166,9 +166,9 @@ async fn every_reader_passes_over_rows_that_cannot_be_of_now() {
         assert_eq!(metadata.unwrap().as_ref().unwrap().description, GOOD);
         assert_eq!(revision.unwrap().as_ref().unwrap().comment, GOOD);
         assert_eq!(store.publish_newest(&flag()).await.unwrap(), Some(at(GOOD)));
-        let heads = store.head_row(&flag().project).await.unwrap();
-        let heads: Vec<_> = heads.flags().collect();
-        assert_eq!(heads, [(flag(), HeadCell::Newest(at(GOOD)))]);
+        let head_row = store.head_row(&flag().project).await.unwrap();
+        let head_row: Vec<_> = head_row.flags().collect();
+        assert_eq!(head_row, [(flag(), HeadCell::Newest(at(GOOD)))]);
         let present = store.present(&FlagPrefix::start(), 100).await.unwrap();
         assert_eq!(present.flags, [FlagPrefix::of(&flag())]);
     }

@@ -10,8 +10,8 @@ use flag_model::{
 };
 use flag_store::memory::{MemoryLog, MemoryStore};
 use flag_store::{
-    Cells, Exposure, ExposureLog as _, ExposureScope, FlagStore, Row, RowOptions, Spelling,
-    SystemClock, check_exposure, encode_metadata, encode_revision,
+    BatchId, Cells, Exposure, ExposureBatch, ExposureLog as _, ExposureScope, FlagStore, Row,
+    RowOptions, Spelling, SystemClock, check_exposure, encode_metadata, encode_revision,
 };
 use proptest::prelude::*;
 
@@ -488,18 +488,19 @@ async fn exposures_are_found_by_flag_and_by_instance() {
         exposure("A", "r2"),
         exposure("A", "r3"),
     ];
-    let written = log.append(&exposures, Spelling::Json).await;
+    let batch = ExposureBatch::of(BatchId(1), Spelling::Json, &exposures);
+    let written = log.append(&batch).await;
     assert_eq!(
         written.iter().map(Result::is_ok).collect::<Vec<_>>(),
         [true, false, true, true]
     );
     let (flag, instance) = (flag(FlagType::Feature), InstanceId::new("A").unwrap());
     let of_instance = ExposureScope::Instance(&flag, &instance);
-    let found = log.page(of_instance, None, 10).await.unwrap();
+    let found = log.page(of_instance, None, 10).await.unwrap().records;
     let requests = found.iter().map(|record| record.text().request_id);
     assert_eq!(requests.collect::<Vec<_>>(), ["r2", "r3"]);
     let of_flag = ExposureScope::Flag(&flag);
-    assert_eq!(log.page(of_flag, None, 10).await.unwrap().len(), 3);
+    assert_eq!(log.page(of_flag, None, 10).await.unwrap().records.len(), 3);
     let rows = [found[0].row()];
     assert_eq!(
         String::from_utf8(rows[0].key.clone()).unwrap(),

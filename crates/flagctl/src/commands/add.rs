@@ -10,7 +10,7 @@ use crate::write::{self, PlannedMetadata, WriteError};
 
 /// Adds a flag, unless it has metadata already; revisions that it may have stay as they are.
 pub(crate) async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure> {
-    let parts = interpret::metadata(args, &context.variables)?;
+    let parts = interpret::plan_metadata(args, &context.variables)?;
     interpret::not_past(args.expires_on, today())?;
     let store = context.open_if_exists().await?;
     if let Err(unusual) = interpret::new_name(&parts.flag, args.names.allowed()) {
@@ -32,7 +32,7 @@ pub(crate) async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure
         }
         .into());
     }
-    write::metadata(
+    write::confirm_and_append_metadata(
         context,
         store,
         PlannedMetadata::on(None, parts),

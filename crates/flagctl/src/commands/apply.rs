@@ -12,7 +12,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::apply::{ApplyPlan, Defaults, PlannedFlag, plan};
 use crate::args::{ConfirmArgs, NameArgs, OutputArgs, OwnerArgs};
-use crate::confirm::{Verdict, confirm};
+use crate::confirm::{Confirmed, confirm};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};
@@ -119,7 +119,7 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> Result<(), Fai
         }
         return Err(Failure::explained_by_output(ExitCode::Differs));
     }
-    if !plan.flags.is_empty() && confirm(&plan.changes(), &args.confirmation)? == Verdict::Write {
+    if !plan.flags.is_empty() && confirm(&plan.changes(), &args.confirmation)? == Confirmed::Write {
         let store = match store {
             Some(store) => store,
             None => context.open_or_create().await?,

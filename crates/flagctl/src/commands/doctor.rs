@@ -1,13 +1,16 @@
 //! `flagctl doctor`: checks settings, store, tables and rows. Changes nothing.
 mod exposures;
 mod rows;
+mod splits;
 
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use flag_model::ProjectName;
 use flag_settings::{OpenStoreError, StoreSettings, table};
-use flag_store::{ExposureLog, ExposureScope, PAGE, Pages, StoreError, project_rows};
+use flag_store::{
+    Clock as _, ExposureLog, ExposureScope, PAGE, Pages, StoreError, SystemClock, project_rows,
+};
 use flag_store_bigtable::{BigtableSettings, BigtableTables, Expiry, Table, TableState};
 use flag_store_embedded::OpenError;
 
@@ -216,6 +219,7 @@ impl Doctor {
             let scan = project_rows(&project);
             let mut pages = Pages::new(&*opened.rows, scan);
             let newest = opened.flags().flags_with_latest(&project).await?;
+            let in_force = splits::in_force(&newest);
             let mut rows = ProjectRows::new(project.clone(), today, opened.options(), newest);
             loop {
                 let page = pages.next().await?;
@@ -230,6 +234,9 @@ impl Doctor {
                 self.code = ExitCode::Refused;
             }
             self.exposures(log, project).await?;
+            for revision in &in_force {
+                splits::check(log, revision, SystemClock.now(), &mut self.checks).await?;
+            }
         }
         Ok(())
     }
@@ -240,15 +247,15 @@ impl Doctor {
         project: ProjectName,
     ) -> Result<(), StoreError> {
         let mut exposures = ProjectExposures::new(project.clone());
-        let mut last = None;
+        let mut after = None;
         while !exposures.is_complete() {
             let of = ExposureScope::Project(&project);
-            let page = log.page(of, last.as_ref(), PAGE).await?;
-            for record in &page {
+            let page = log.page(of, after.as_ref(), PAGE).await?;
+            for record in &page.records {
                 exposures.look_at(record.row());
             }
-            last = page.last().cloned();
-            if last.is_none() {
+            after = page.next;
+            if after.is_none() {
                 break;
             }
         }

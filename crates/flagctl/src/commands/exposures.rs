@@ -1,60 +1,278 @@
 //! `flagctl exposures`: shows logged decisions.
 
-use clap::Args;
-use flag_model::InstanceId;
-use flag_store::{ExposureRecord, ExposureScope};
+mod follow;
+mod selection;
+mod shown;
 
-use crate::args::{FlagArgs, OutputArgs};
+use std::ops::ControlFlow;
+
+use clap::{Args, ValueEnum};
+use flag_model::InstanceId;
+use flag_settings::{Reader, read_instance_names};
+use flag_store::{Clock as _, ExposureLog, ExposureRecord, FlagStore, StoreError, SystemClock};
+
+use self::follow::follow;
+use self::selection::Selection;
+use self::shown::{Progress, Shown};
+use crate::args::{FlagArgs, Form, Moment};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret::{self, ArgumentError};
 use crate::lookup::{stored_metadata, stored_revision};
 use crate::missing::missing_flag;
-use crate::output::{self, Exposures, with_progress};
+use crate::output::{
+    self, ExposureSummary, Exposures, LineForm, Written, with_progress, with_progress_beside_output,
+};
+
+/// How many exposures are shown at once if no limit is given.
+const DEFAULT_LIMIT: usize = 100;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExposuresArgs {
     #[command(flatten)]
     flag: FlagArgs,
-    /// Show only the exposures of this instance
+    /// Show only what was served at this time or later: a time in UTC, or how long ago, such as `2h`
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    since: Option<Moment>,
+    /// Show only what was served before this time
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    until: Option<Moment>,
+    /// Show only the exposures of this rollout group
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
+    /// Show only the exposures of this instance; also found if the log has hashed ids and the key is set
     #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     instance: Option<String>,
-    /// Maximum number of exposures
-    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u16).range(1..))]
-    limit: u16,
-    #[command(flatten)]
-    output: OutputArgs,
+    /// Maximum number of exposures, the newest first [default: 100; for ndjson and csv all, in the order of the log]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    limit: Option<u32>,
+    /// Show counts by revision and rollout group
+    #[arg(long, conflicts_with_all = ["limit", "follow"])]
+    summary: bool,
+    /// Show exposures as they are logged, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["limit", "since", "until"])]
+    follow: bool,
+    /// Format of the result on standard output; `ndjson` and `csv` are for any number of exposures
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORMAT",
+        default_value = "table"
+    )]
+    form: ExposuresForm,
 }
 
-/// Shows exposures in the order of the log: by instance id, then by request id; an empty result is no failure.
-pub(crate) async fn exposures(context: &Context, args: &ExposuresArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&args.flag)?;
-    let instance = args.instance.as_deref().map(InstanceId::new).transpose();
-    let instance = instance.map_err(ArgumentError::from)?;
-    let (store, log) = context.open_with_log().await?;
-    let limit = usize::from(args.limit);
-    let of = match &instance {
-        Some(instance) => ExposureScope::Instance(&flag, instance),
-        None => ExposureScope::Flag(&flag),
-    };
-    let read = log.page(of, None, limit + 1);
-    let read = with_progress(format!("reading the exposures of {flag}"), read).await;
-    let records = read.map_err(|source| context.store_failed(source))?;
-    let mut exposures: Vec<_> = records.iter().map(ExposureRecord::text).collect();
-    if exposures.is_empty() {
-        let is_there = stored_revision(&store, &flag).await?.is_some();
-        if !is_there && stored_metadata(&store, &flag).await?.is_none() {
-            return Err(missing_flag(context, &store, flag, "").await.into());
-        }
-        output::notice(&format!("no exposure of {flag} is logged"));
+/// A format of exposures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ExposuresForm {
+    Table,
+    Json,
+    Yaml,
+    Name,
+    Ndjson,
+    Csv,
+}
+
+/// Why exposures were not shown.
+#[derive(Debug)]
+enum ShowError {
+    Store(StoreError),
+    Other(Failure),
+}
+
+impl From<StoreError> for ShowError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
+}
+
+impl From<Failure> for ShowError {
+    fn from(failure: Failure) -> Self {
+        Self::Other(failure)
+    }
+}
+
+/// Shows exposures; an empty result is no failure.
+pub(crate) async fn exposures(context: &Context, args: &ExposuresArgs) -> Result<(), Failure> {
+    let selection = selection(context, args)?;
+    check_form(args)?;
+    let (store, log) = context.open_with_log().await?;
+    let progress = Progress::new(&selection.flag);
+    let shown = show(&*log, &selection, args, &progress).await;
+    shown.map_err(|error| match error {
+        ShowError::Store(source) => context.store_failed(source).into(),
+        ShowError::Other(failure) => failure,
+    })?;
+    if progress.count() == 0 && !args.follow {
+        explain_nothing(context, &store, &selection).await?;
+    }
+    Ok(())
+}
+
+fn selection(context: &Context, args: &ExposuresArgs) -> Result<Selection, Failure> {
+    let flag = interpret::flag(&args.flag)?;
+    let mut instances = Vec::new();
+    if let Some(instance) = &args.instance {
+        let instance = InstanceId::new(instance.as_str()).map_err(ArgumentError::from)?;
+        let mut reader = Reader::new(context.sources.clone());
+        let names = read_instance_names(&mut reader);
+        let names = reader.finish(names)?;
+        let hashed = names.other_name(&instance);
+        instances.push(instance.into_owned());
+        instances.extend(hashed);
+    }
+    let now = SystemClock.now();
+    Ok(Selection {
+        flag,
+        instances,
+        since: args.since.map(|since| since.instant(now)),
+        until: args.until.map(|until| until.instant(now)),
+        group: args.group.clone(),
+    })
+}
+
+fn check_form(args: &ExposuresArgs) -> Result<(), ArgumentError> {
+    let is_refused = match args.form.form() {
+        Err(_) => args.summary,
+        Ok(Form::Table) => false,
+        Ok(_) => args.follow,
+    };
+    if !is_refused {
+        return Ok(());
+    }
+    let message = if args.summary {
+        "--summary has the formats table, json, yaml and name"
+    } else {
+        "--follow has the formats table, ndjson and csv"
+    };
+    Err(ArgumentError::Usage(message.to_owned()))
+}
+
+async fn show(
+    log: &dyn ExposureLog,
+    selection: &Selection,
+    args: &ExposuresArgs,
+    progress: &Progress,
+) -> Result<(), ShowError> {
+    match args.form.form() {
+        Ok(form) if args.summary => summarize(log, selection, form, progress).await,
+        Ok(Form::Table) if args.follow => {
+            follow(log, selection, &mut Shown::new(None, progress)).await
+        }
+        Ok(form) => newest(log, selection, args.limit, form, progress).await,
+        Err(lines) => {
+            let mut shown = Shown::new(Some(lines), progress);
+            if args.follow {
+                follow(log, selection, &mut shown).await?;
+            } else {
+                let all = all(log, selection, args.limit, &mut shown);
+                with_progress_beside_output(progress, all).await?;
+            }
+            if shown.changed() > 0 {
+                output::notice(&format!(
+                    "{} cells begin with =, +, - or @ and got an apostrophe, so that no spreadsheet runs them; \
+                     `-o ndjson` writes them as they are",
+                    shown.changed()
+                ));
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn newest(
+    log: &dyn ExposureLog,
+    selection: &Selection,
+    limit: Option<u32>,
+    form: Form,
+    progress: &Progress,
+) -> Result<(), ShowError> {
+    let limit = limit.map_or(DEFAULT_LIMIT, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    });
+    let flag = &selection.flag;
+    let reading = selection.newest(log, limit + 1);
+    let records = with_progress(format!("reading the exposures of {flag}"), reading).await?;
+    let mut exposures: Vec<_> = records.iter().map(ExposureRecord::text).collect();
     if exposures.len() > limit {
         exposures.truncate(limit);
-        output::notice(&format!("more exposures are not shown (--limit {limit})"));
+        output::notice(&format!("older exposures are not shown (--limit {limit})"));
     }
+    progress.add(exposures.len());
     let exposures = Exposures {
-        flag: &flag,
+        flag,
         exposures: &exposures,
     };
-    output::show(&exposures, args.output.form)
+    Ok(output::show(&exposures, form)?)
+}
+
+/// Shows all exposures as they are read, or the newest.
+async fn all(
+    log: &dyn ExposureLog,
+    selection: &Selection,
+    limit: Option<u32>,
+    shown: &mut Shown<'_>,
+) -> Result<(), ShowError> {
+    shown.show(&[])?;
+    if let Some(limit) = limit {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let records = selection.newest(log, limit).await?;
+        shown.show(&records)?;
+        return Ok(());
+    }
+    let show = |records: Vec<ExposureRecord>| {
+        let written = shown.show(&records)?;
+        Ok::<_, ShowError>(match written {
+            Written::Open => ControlFlow::Continue(()),
+            Written::Closed => ControlFlow::Break(()),
+        })
+    };
+    selection.each(log, show).await
+}
+
+async fn summarize(
+    log: &dyn ExposureLog,
+    selection: &Selection,
+    form: Form,
+    progress: &Progress,
+) -> Result<(), ShowError> {
+    let mut summary = ExposureSummary::new(&selection.flag);
+    let count = selection.each(log, |records| {
+        for record in &records {
+            summary.add(&record.text());
+        }
+        progress.add(records.len());
+        Ok::<_, ShowError>(ControlFlow::Continue(()))
+    });
+    with_progress(progress, count).await?;
+    Ok(output::show(&summary, form)?)
+}
+
+/// Says that no exposure is logged; a failure if there is no such flag.
+async fn explain_nothing(
+    context: &Context,
+    store: &FlagStore,
+    selection: &Selection,
+) -> Result<(), Failure> {
+    let flag = &selection.flag;
+    let is_there = stored_revision(store, flag).await?.is_some();
+    if !is_there && stored_metadata(store, flag).await?.is_none() {
+        return Err(missing_flag(context, store, flag.clone(), "").await.into());
+    }
+    output::notice(&format!("no exposure of {flag} is logged"));
+    Ok(())
+}
+
+impl ExposuresForm {
+    /// The form that all commands have, or the one with a line for each exposure.
+    fn form(self) -> Result<Form, LineForm> {
+        match self {
+            Self::Table => Ok(Form::Table),
+            Self::Json => Ok(Form::Json),
+            Self::Yaml => Ok(Form::Yaml),
+            Self::Name => Ok(Form::Name),
+            Self::Ndjson => Err(LineForm::Ndjson),
+            Self::Csv => Err(LineForm::Csv),
+        }
+    }
 }

@@ -56,7 +56,11 @@ pub(crate) async fn forget(context: &Context, args: &ForgetArgs) -> Result<(), F
     }
     if found.total() == 0 && opened.has_no_rows(&project).await? {
         let any = log.page(ExposureScope::Project(&project), None, 1).await;
-        if any.map_err(|source| opened.failed(source))?.is_empty() {
+        if any
+            .map_err(|source| opened.failed(source))?
+            .records
+            .is_empty()
+        {
             return Err(opened.missing_project(project.clone()).await.into());
         }
     }

@@ -46,7 +46,7 @@ pub(crate) async fn revise(context: &Context, args: &ReviseArgs) -> Result<(), F
         .filter(|from| Some(*from) != newest_created)
     {
         return Err(
-            write::conflict(&store, flag, Base::Row(from), newest_created)
+            write::explain_conflict(&store, flag, Base::Row(from), newest_created)
                 .await
                 .into(),
         );
@@ -62,7 +62,7 @@ pub(crate) async fn revise(context: &Context, args: &ReviseArgs) -> Result<(), F
         );
         return Err(ArgumentError::Usage(message).into());
     }
-    let parts = interpret::revision(
+    let parts = interpret::plan_revision(
         &flag,
         newest.as_ref().and_then(|newest| newest.as_ref().ok()),
         format.as_ref(),
@@ -71,7 +71,7 @@ pub(crate) async fn revise(context: &Context, args: &ReviseArgs) -> Result<(), F
         &context.variables,
     )?;
     let planned = PlannedRevision::on(newest.as_ref(), parts)?;
-    write::revision(
+    write::confirm_and_append_revision(
         context,
         &store,
         planned,

@@ -158,7 +158,7 @@ pub(crate) async fn rollback(context: &Context, args: &RollbackArgs) -> Result<(
             planned.change = planned.change.with_warning(&warning);
         }
     }
-    write::revision(
+    write::confirm_and_append_revision(
         context,
         &store,
         planned,

@@ -77,7 +77,7 @@ async fn add_or_update(
     if parts.edited_by.is_none() {
         parts.edited_by = Some(interpret::editor(&context.variables)?);
     }
-    write::metadata(
+    write::confirm_and_append_metadata(
         context,
         store,
         PlannedMetadata::on(there.as_ref(), parts),
@@ -118,7 +118,7 @@ async fn revise(
     if leaves_out_treatments {
         planned = planned.leaving_out_treatments(newest.as_ref());
     }
-    write::revision(
+    write::confirm_and_append_revision(
         context,
         &store,
         planned,

@@ -71,7 +71,7 @@ pub(crate) async fn update(context: &Context, args: &UpdateArgs) -> Result<(), F
         return Err(ArgumentError::Usage(message).into());
     }
     parts.edited_by = Some(interpret::editor(&context.variables)?);
-    write::metadata(
+    write::confirm_and_append_metadata(
         context,
         Some(store),
         PlannedMetadata::on(newest.as_ref(), parts),

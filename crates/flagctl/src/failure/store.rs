@@ -50,7 +50,7 @@ pub(crate) fn append_exit_code(error: &AppendError) -> ExitCode {
         | AppendError::Overtaken { .. }
         | AppendError::Ahead { .. }
         | AppendError::Claimed { .. } => ExitCode::Conflict,
-        AppendError::Refused(_) | AppendError::Invalid(_) => ExitCode::Refused,
+        AppendError::Invalid(_) | AppendError::InvalidRevision(_) => ExitCode::Refused,
         AppendError::Store(error) => store_exit_code(error),
         _ => ExitCode::Failed,
     }

@@ -25,7 +25,7 @@ fn plan(flag_type: FlagType, revisions: &[&str]) -> Result<RevisionParts, Argume
         let args = revise_args(&options);
         let flag = key(flag_type);
         let variables = vec![("USER".into(), "ann".into())];
-        planned = Some(revision(
+        planned = Some(plan_revision(
             &flag,
             newest.as_ref(),
             newest.as_ref().map(|newest| &newest.format),

@@ -10,7 +10,7 @@ use super::table::{or_none, short};
 use super::text::{Columns, Text, Tone};
 use super::view::View;
 
-/// Exposures of a flag, in the order of the log.
+/// Exposures of a flag, the newest first.
 pub(crate) struct Exposures<'a> {
     pub(crate) flag: &'a FlagKey,
     pub(crate) exposures: &'a [StoredExposure],
@@ -23,8 +23,9 @@ struct Data<'a> {
     exposures: Vec<Exposure<'a>>,
 }
 
+/// An exposure in JSON.
 #[derive(Serialize)]
-struct Exposure<'a> {
+pub(super) struct Exposure<'a> {
     row_key: &'a str,
     request_id: &'a str,
     created: &'a str,
@@ -49,32 +50,36 @@ impl View for Exposures<'_> {
         if self.exposures.is_empty() {
             return Text::default();
         }
-        let heading = [
-            "CREATED", "INSTANCE", "GROUP", "REASON", "BUCKET", "REVISION", "CACHE", "REQUEST",
-            "VALUE",
-        ];
-        let mut columns = Columns::headed(heading);
-        for exposure in self.exposures {
-            let line = [
-                exposure.created.clone(),
-                visible(&exposure.instance),
-                visible(&exposure.rollout_group),
-                or_none(exposure.reason.clone()),
-                or_none(exposure.bucket.clone()),
-                or_none(exposure.revision.clone()),
-                or_none(exposure.from_cache.clone()),
-                visible(&exposure.request_id),
-                short(&exposure.value),
-            ];
-            columns.line(Tone::Plain, line);
-        }
-        columns.text()
+        exposures_table(self.exposures)
     }
 
     fn names(&self) -> Vec<String> {
         let exposures = self.exposures.iter();
         exposures.map(|exposure| exposure.key.clone()).collect()
     }
+}
+
+/// A table of exposures with its heading.
+pub(crate) fn exposures_table(exposures: &[StoredExposure]) -> Text {
+    let heading = [
+        "CREATED", "INSTANCE", "GROUP", "REASON", "BUCKET", "REVISION", "CACHE", "REQUEST", "VALUE",
+    ];
+    let mut columns = Columns::headed(heading);
+    for exposure in exposures {
+        let line = [
+            exposure.created.clone(),
+            visible(&exposure.instance),
+            visible(&exposure.rollout_group),
+            or_none(exposure.reason.clone()),
+            or_none(exposure.bucket.clone()),
+            or_none(exposure.revision.clone()),
+            or_none(exposure.from_cache.clone()),
+            visible(&exposure.request_id),
+            short(&exposure.value),
+        ];
+        columns.line(Tone::Plain, line);
+    }
+    columns.text()
 }
 
 impl<'a> From<&'a StoredExposure> for Exposure<'a> {

@@ -1,7 +1,7 @@
 //! A progress bar for a person who waits. It is unknown how long a store will take, so the bar moves and does not fill.
 
 use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -44,6 +44,17 @@ pub(crate) async fn with_progress<T>(what: impl Display, work: impl Future<Outpu
         show(&format!("{} {} s  {what}", bar(steps), waited.as_secs()));
         steps += 1;
     }
+}
+
+/// Like [`with_progress`], for work that writes to standard output: a terminal that shows the result shows no bar.
+pub(crate) async fn with_progress_beside_output<T>(
+    what: impl Display,
+    work: impl Future<Output = T>,
+) -> T {
+    if io::stdout().is_terminal() {
+        return work.await;
+    }
+    with_progress(what, work).await
 }
 
 /// The bar after a number of steps; it moves from side to side.

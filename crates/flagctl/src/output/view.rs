@@ -91,11 +91,26 @@ fn page(text: &str) -> Result<Paged, OutputError> {
 
 /// Writes text for other programs to standard output as it is. A closed pipe is no error.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    print_more(text).map(|_| ())
+}
+
+/// Whether somebody reads what is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// The output is open.
+    Open,
+    /// It is a pipe that was closed.
+    Closed,
+}
+
+/// Writes a part of a result to standard output, as [`print`] does.
+pub(crate) fn print_more(text: &str) -> Result<Written, Failure> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes());
     match written.and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(OutputError(error).into()),
-        _ => Ok(()),
+        Ok(()) => Ok(Written::Open),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Written::Closed),
+        Err(error) => Err(OutputError(error).into()),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use flag_model::ProjectName;
 use flag_store::conformance::put;
-use flag_store::{Cells, ExposureRows as _, Scan};
+use flag_store::{Cells, ExposureLog as _, ExposureScope, Scan};
 use flag_store_embedded::EmbeddedLog;
 
 use crate::world::{MADE, Stage, world};
@@ -47,7 +48,13 @@ pub(crate) fn rows(dir: &Path) -> Vec<Row> {
 /// All rows of its exposure log.
 pub(crate) fn logged(dir: &Path) -> Vec<Row> {
     on_log(dir, async |log| {
-        log.rows().scan(Scan::prefix("")).await.unwrap()
+        let project = ProjectName::new("csr-assistant").unwrap();
+        let of = ExposureScope::Project(&project);
+        let page = log.page(of, None, 10_000).await.unwrap();
+        let records = page.records.iter();
+        let mut rows: Vec<Row> = records.map(|record| record.row().clone()).collect();
+        rows.sort_by(|one, other| one.key.cmp(&other.key));
+        rows
     })
 }
 
@@ -348,10 +355,12 @@ fn exposures_that_cannot_be_read_are_named() {
     );
     let mut broken = logged(&store).remove(0);
     broken.cells.set("Bucket", "many");
-    let key = String::from_utf8(broken.key.clone()).unwrap();
+    broken.cells.set("RequestID", "another");
+    let key = String::from_utf8(broken.key).unwrap();
+    let key = key.replace("request-of-6", "another");
+    broken.key = key.clone().into();
     on_log(&store, async |log| {
-        let written = log.write_rows(&[broken]).await;
-        assert!(written.iter().all(Result::is_ok));
+        log.insert(&broken.into()).await.unwrap();
     });
     let found = problems(&doctor(&store, &[], 0));
     let says = format!(
@@ -454,9 +463,7 @@ fn what_is_wrong_with_the_exposures_is_no_matter_to_flags() {
     let revise = [&["revise", "--comment=x", "--percent=7"], &flag[..]].concat();
     on_log(&store, async |log| {
         let row = left_behind(MADE[0], "[]");
-        for result in log.write_rows(&[row]).await {
-            result.unwrap();
-        }
+        log.insert(&row.into()).await.unwrap();
         std::fs::write(store.join("exposures.db-wal"), "").unwrap();
         for args in [
             &revise[..],

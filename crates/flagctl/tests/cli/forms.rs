@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use flag_store::ExposureLog as _;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -47,6 +48,25 @@ fn names(dir: &TempDir, args: &[&str]) -> Vec<String> {
 /// What turns text around on a terminal, hides in it, or is a command to it.
 const HOSTILE: &str = "a\u{9b}b\u{202e}c\u{61c}d\u{ad}e\u{e0041}f\u{1b}g";
 
+/// Logs an exposure that has such a text in every cell that callers choose.
+fn log_hostile(store: &Path) {
+    let key = "PROJECT#csr-assistant#FLAGTYPE#data#FLAGNAME#greeting#INSTANCEID#x#REQUESTID#r#TIME#2026-11-01 00:00:00";
+    let cells = [
+        "InstanceID",
+        "RequestID",
+        "AssignedGroup",
+        "AssignedValue",
+        "Revision",
+    ];
+    let row = Row {
+        key: format!("{key}{HOSTILE}").into(),
+        cells: cells.into_iter().map(|column| (column, HOSTILE)).collect(),
+    };
+    crate::administering::on_log(store, async |log| {
+        log.insert_if_absent(&row.into()).await.unwrap();
+    });
+}
+
 #[test]
 fn a_terminal_obeys_nothing_in_any_form() {
     let dir = world(Stage::InUse);
@@ -77,6 +97,14 @@ fn a_terminal_obeys_nothing_in_any_form() {
         let export = ["export", "csr-assistant", "-o", form];
         outputs.push(command(&store, &export).output().unwrap());
     }
+    log_hostile(&store);
+    for form in ["table", "json", "yaml", "name", "ndjson", "csv"] {
+        outputs.push(on_greeting(&["exposures", "-o", form]));
+    }
+    for form in ["table", "json", "yaml", "name"] {
+        outputs.push(on_greeting(&["exposures", "--summary", "-o", form]));
+    }
+    outputs.push(on_greeting(&["exposures", "--since", HOSTILE]));
     outputs.push(on_greeting(&["get", HOSTILE]));
     outputs.push(on_greeting(&["explain", "A", "--at", HOSTILE]));
     outputs.push(command(&store, &["list", HOSTILE]).output().unwrap());

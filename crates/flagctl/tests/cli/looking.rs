@@ -222,7 +222,7 @@ fn exposures_are_shown_of_all_instances_and_of_one() {
     let cut = on_router(&dir, "exposures", &["--limit", "1"]);
     check_done(&cut);
     assert_eq!(stdout(&cut).lines().count(), 2);
-    assert!(stderr(&cut).contains("more exposures are not shown"));
+    assert!(stderr(&cut).contains("older exposures are not shown"));
     let none = on_router(&dir, "exposures", &["--instance", "C"]);
     check_done(&none);
     assert_eq!(stdout(&none), "");

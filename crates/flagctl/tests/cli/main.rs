@@ -11,6 +11,7 @@ mod files;
 mod forgetting;
 mod forms;
 mod keys;
+mod logging;
 mod looking;
 mod metadata;
 mod reading;

@@ -6,7 +6,7 @@ use flag_model::{
     Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason, Timestamp,
 };
 use flag_store::conformance::put;
-use flag_store::{Exposure, ExposureLog as _, Row, Spelling};
+use flag_store::{BatchId, Exposure, ExposureBatch, ExposureLog as _, Row, Spelling};
 use tempfile::TempDir;
 
 use crate::administering::{on_log, on_store};
@@ -94,8 +94,16 @@ fn leave(store: &Path) {
 /// Leaves an exposure of each of these instances.
 pub(crate) fn log(store: &Path, instances: &[&str]) {
     let exposures: Vec<Exposure<'_>> = instances.iter().map(|id| exposure(id)).collect();
+    let id = BatchId(
+        instances
+            .concat()
+            .bytes()
+            .fold(0, |id, byte| id << 8 | u128::from(byte)),
+    );
     on_log(store, async |log| {
-        let written = log.append(&exposures, Spelling::Json).await;
+        let written = log
+            .append(&ExposureBatch::of(id, Spelling::Json, &exposures))
+            .await;
         assert!(written.iter().all(Result::is_ok));
     });
 }

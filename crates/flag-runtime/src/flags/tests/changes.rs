@@ -14,8 +14,8 @@ impl World {
 
     async fn notice(&self) {
         let since = Instant::now();
-        let heads = self.store.head_row(&flag("known").project).await.unwrap();
-        for (flag, state) in heads.flags() {
+        let head_row = self.store.head_row(&flag("known").project).await.unwrap();
+        for (flag, state) in head_row.flags() {
             self.cache.apply_notice(&flag, Some(state), since);
         }
     }
@@ -47,9 +47,9 @@ async fn the_old_value_is_served_until_the_new_one_is_read() {
     let world = World::new().await;
     world.ask("known").await.unwrap();
     world.revise("known", true).await;
-    let heads = world.store.head_row(&flag("known").project).await.unwrap();
+    let head_row = world.store.head_row(&flag("known").project).await.unwrap();
     world.store(Answer::Hangs);
-    for (flag, state) in heads.flags() {
+    for (flag, state) in head_row.flags() {
         let heard = world.cache.apply_notice(&flag, Some(state), Instant::now());
         assert_eq!(heard, NoticeOutcome::Reading);
     }
@@ -96,8 +96,8 @@ async fn what_is_stale_and_told_to_be_in_force_is_fresh_again_without_a_read() {
     assert_eq!(world.ask("known").await.unwrap(), Source::Stale);
     world.store(Answer::Reads);
     world.reads();
-    let heads = world.store.head_row(&flag("known").project).await.unwrap();
-    world.cache.confirm(&heads);
+    let head_row = world.store.head_row(&flag("known").project).await.unwrap();
+    world.cache.confirm(&head_row);
     assert_eq!(world.ask("known").await.unwrap(), Source::Cache);
     assert_eq!(world.reads(), 1, "the head row alone");
     assert_eq!(world.metric("stale_flags"), 0.0);

@@ -163,7 +163,7 @@ async fn flags_from_before_a_restart_are_served_while_the_store_is_away() {
     assert_eq!(kept.len(), 1);
 
     let world = World::with(keeping).await;
-    assert_eq!(world.cache.restore(kept.clone()), 1);
+    assert_eq!(world.cache.load_snapshot(kept.clone()), 1);
     world.store(Answer::Fails);
     assert_eq!(world.ask("known").await.unwrap(), Source::Stale);
     assert_eq!(world.cache.snapshot_entries(), kept);
@@ -174,11 +174,11 @@ async fn flags_from_before_a_restart_are_served_while_the_store_is_away() {
     assert_eq!(world.ask("known").await.unwrap(), Source::Cache);
 
     let world = World::with(keeping).await;
-    world.cache.restore(kept.clone());
+    world.cache.load_snapshot(kept.clone());
     assert_eq!(world.ask("known").await.unwrap(), Source::Store);
 
     // Last known in force too long ago.
     let mut old = kept;
     old[0].last_confirmed = flag_model::Timestamp::parse("2020-01-01 00:00:00").unwrap();
-    assert_eq!(World::with(keeping).await.cache.restore(old), 0);
+    assert_eq!(World::with(keeping).await.cache.load_snapshot(old), 0);
 }

@@ -2,27 +2,24 @@
 
 use flag_model::{InstanceId, ProjectName};
 use flag_store::{
-    Appended, BoxFuture, Exposure, ExposureLog, ExposureRecord, ExposureScope, Insert,
-    InstanceExposures, Spelling, StoreError,
+    Appended, BoxFuture, CountsQuery, Cursor, ExposureBatch, ExposureLog, ExposurePage,
+    ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures, MinuteCounts,
+    ReplicaId, StoreError,
 };
 
 use super::super::deferred::NOT_YET;
 use super::super::metrics::Operation;
-use super::{StoreGuard, all_unavailable};
+use super::{GuardedPort, all_unavailable};
 
-impl ExposureLog for StoreGuard<dyn ExposureLog> {
-    fn append<'a>(
-        &'a self,
-        exposures: &'a [Exposure<'a>],
-        booleans: Spelling,
-    ) -> BoxFuture<'a, Vec<Appended>> {
+impl ExposureLog for GuardedPort<dyn ExposureLog> {
+    fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
         let call = async move {
             match self.store.opened() {
-                Ok(log) => log.append(exposures, booleans).await,
-                Err(_) => all_unavailable(exposures.len(), NOT_YET),
+                Ok(log) => log.append(batch).await,
+                Err(_) => all_unavailable(batch.len(), NOT_YET),
             }
         };
-        Box::pin(self.bounds.append(exposures.len(), call))
+        Box::pin(self.bounds.append(batch.len(), call))
     }
 
     fn insert_if_absent<'a>(
@@ -45,11 +42,20 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
     fn page<'a>(
         &'a self,
         of: ExposureScope<'a>,
-        after: Option<&'a ExposureRecord>,
+        after: Option<&'a Cursor>,
         limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<ExposureRecord>, StoreError>> {
+    ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
         let call = async move { self.store.opened()?.page(of, after, limit).await };
         let timeout = self.bounds.scan_timeout(Some(limit));
+        Box::pin(self.bounds.read(Operation::Scan, timeout, call))
+    }
+
+    fn newest<'a>(
+        &'a self,
+        query: ExposureQuery<'a>,
+    ) -> BoxFuture<'a, Result<Vec<ExposureRecord>, StoreError>> {
+        let call = async move { self.store.opened()?.newest(query).await };
+        let timeout = self.bounds.scan_timeout(None);
         Box::pin(self.bounds.read(Operation::Scan, timeout, call))
     }
 
@@ -67,6 +73,24 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
     fn delete<'a>(&'a self, _: &'a InstanceExposures) -> BoxFuture<'a, Result<(), StoreError>> {
         let source = "the guard of the store allows no deletion".into();
         Box::pin(std::future::ready(Err(StoreError::Refused { source })))
+    }
+
+    fn write_counts<'a>(
+        &'a self,
+        replica: ReplicaId,
+        counts: &'a [MinuteCounts],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let call = async move { self.store.opened()?.write_counts(replica, counts).await };
+        Box::pin(self.bounds.write_exposure(Operation::WriteBatch, call))
+    }
+
+    fn counts<'a>(
+        &'a self,
+        query: CountsQuery<'a>,
+    ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
+        let call = async move { self.store.opened()?.counts(query).await };
+        let timeout = self.bounds.scan_timeout(None);
+        Box::pin(self.bounds.read(Operation::Scan, timeout, call))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Timestamp};
 use flag_store::scripted::{ScriptedLog, ScriptedRows, Step};
-use flag_store::{Exposure, Order, Scan, Spelling};
+use flag_store::{BatchId, Exposure, ExposureBatch, Order, Scan, Spelling};
 use prometheus_client::encoding::text::encode;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -64,8 +64,8 @@ impl Behaviour {
 
 struct World {
     store: Arc<Behaviour>,
-    guard: Arc<StoreGuard<dyn RowStore>>,
-    log: StoreGuard<dyn ExposureLog>,
+    guard: Arc<GuardedPort<dyn RowStore>>,
+    log: GuardedPort<dyn ExposureLog>,
     registry: Registry,
 }
 
@@ -82,9 +82,9 @@ impl World {
             concurrent_reads: READS,
             deadline: DEADLINE,
         };
-        let rows = DeferredStore::from(Arc::new(rows) as Arc<dyn RowStore>);
-        let guard = Arc::new(StoreGuard::new(Arc::new(rows), settings, &mut registry));
-        let log = DeferredStore::from(Arc::new(log) as Arc<dyn ExposureLog>);
+        let rows = DeferredPort::from(Arc::new(rows) as Arc<dyn RowStore>);
+        let guard = Arc::new(GuardedPort::new(Arc::new(rows), settings, &mut registry));
+        let log = DeferredPort::from(Arc::new(log) as Arc<dyn ExposureLog>);
         let world = Self {
             store,
             log: guard.for_log(Arc::new(log)),
@@ -130,7 +130,8 @@ impl World {
             from_cache: None,
             created: Timestamp::UNIX_EPOCH,
         };
-        let mut results = self.log.append(&[exposure], Spelling::Json).await;
+        let batch = ExposureBatch::of(BatchId(1), Spelling::Json, &[exposure]);
+        let mut results = self.log.append(&batch).await;
         results.remove(0).map_err(|error| match error {
             WriteExposureError::Store(error) => error,
             other => panic!("{other:?}"),

@@ -18,6 +18,8 @@ pub(crate) enum LimitError {
     HeadersTooLarge(Size),
     /// Too many requests wait already, or callers hold too much memory.
     Overloaded,
+    /// The queue of exposures had no room in time, and no answer is given without its exposure.
+    ExposuresWait,
 }
 
 /// The size of a part of a request and its limit, in bytes.
@@ -36,7 +38,7 @@ impl LimitError {
             Self::PayloadTooLarge { .. } => Code::PayloadTooLarge,
             Self::UriTooLong(_) => Code::UriTooLong,
             Self::HeadersTooLarge(_) => Code::HeadersTooLarge,
-            Self::Overloaded => Code::Overloaded,
+            Self::Overloaded | Self::ExposuresWait => Code::Overloaded,
         }
     }
 
@@ -52,6 +54,9 @@ impl LimitError {
             }
             Self::UriTooLong(size) => size.detail("path and query"),
             Self::HeadersTooLarge(size) => size.detail("headers"),
+            Self::ExposuresWait => {
+                "the exposure log is behind, and no answer is given without its exposure: ask again later".to_owned()
+            }
             Self::Overloaded => "too many requests wait already: ask again later".to_owned(),
         }
     }

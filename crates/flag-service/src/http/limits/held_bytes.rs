@@ -18,7 +18,7 @@ pub(crate) struct HeldBytes {
 
 /// The bytes of one caller, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct CallerBytes {
     total: HeldBytes,
     bytes: usize,
 }
@@ -40,15 +40,15 @@ impl HeldBytes {
     }
 
     /// Returns the count of a new caller, at zero.
-    pub(crate) fn caller(&self) -> Held {
-        Held {
+    pub(crate) fn caller(&self) -> CallerBytes {
+        CallerBytes {
             total: self.clone(),
             bytes: 0,
         }
     }
 }
 
-impl Held {
+impl CallerBytes {
     /// Sets the bytes of this caller. After an error they must be released.
     pub(crate) fn set(&mut self, bytes: usize) -> Result<(), TooManyBytes> {
         if bytes == self.bytes {
@@ -64,7 +64,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for CallerBytes {
     fn drop(&mut self) {
         let _ = self.set(0);
     }
@@ -79,7 +79,7 @@ impl HeldBytes {
 }
 
 #[cfg(test)]
-impl Held {
+impl CallerBytes {
     /// The count of a caller without others.
     pub(crate) fn for_tests() -> Self {
         HeldBytes::new(&mut Registry::default()).caller()

@@ -32,7 +32,7 @@ struct WaitingCount {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Waits {
+struct WaitingLabels {
     route: &'static str,
 }
 
@@ -41,14 +41,14 @@ struct Permit<'a>(&'a WaitingCount);
 
 impl WaitingLimits {
     pub(super) fn new(most: usize, registry: &mut Registry) -> Self {
-        let gauges = Family::<Waits, Gauge>::default();
+        let gauges = Family::<WaitingLabels, Gauge>::default();
         registry.register(
             "requests_waiting",
             "Requests that wait for the store or for their body, by route",
             gauges.clone(),
         );
         let counts = Route::ALL.iter().map(|&route| {
-            let labels = Waits {
+            let labels = WaitingLabels {
                 route: route.path(),
             };
             let count = WaitingCount {

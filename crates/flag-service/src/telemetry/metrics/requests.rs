@@ -29,7 +29,7 @@ pub(crate) struct RouteLabels {
 /// Requests by route and status, durations by route, and requests in flight.
 #[derive(Debug)]
 pub(crate) struct RequestMetrics {
-    ended: Family<Ended, Counter>,
+    ended: Family<RequestLabels, Counter>,
     in_flight: Gauge,
     /// In the order of their registration.
     by_route: Vec<OfRoute>,
@@ -49,13 +49,13 @@ struct OfRoute {
 pub(crate) struct RequestInFlight<'a>(&'a Gauge);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Ended {
+struct RequestLabels {
     route: &'static str,
     status: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Lasted {
+struct DurationLabels {
     route: &'static str,
 }
 
@@ -68,7 +68,7 @@ impl RequestMetrics {
             "Requests answered, by route and status",
             ended.clone(),
         );
-        let lasted = Family::<Lasted, Latencies>::default();
+        let lasted = Family::<DurationLabels, Latencies>::default();
         registry.register(
             "request_duration_seconds",
             "Time from the arrival of a request to its answer, by route",
@@ -83,7 +83,7 @@ impl RequestMetrics {
         let by_route = routes.iter().map(|labels| OfRoute {
             path: labels.path,
             ended: Default::default(),
-            lasted: lasted.get_or_create_owned(&Lasted { route: labels.path }),
+            lasted: lasted.get_or_create_owned(&DurationLabels { route: labels.path }),
         });
         let requests = Self {
             by_route: by_route.collect(),
@@ -126,7 +126,7 @@ impl RequestMetrics {
     }
 
     fn ended(&self, route: &'static str, status: u16) -> Counter {
-        let labels = Ended { route, status };
+        let labels = RequestLabels { route, status };
         self.ended.get_or_create_owned(&labels)
     }
 }

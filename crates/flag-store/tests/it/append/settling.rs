@@ -171,8 +171,8 @@ async fn head_after(failure: StoreError) -> HeadCell {
     let clock = StoppedClock(AtomicI64::new(2_000_000));
     let writer = FlagStore::new(Arc::new(rows), Arc::new(clock));
     append(&writer, Base::Nothing, "one").await.unwrap();
-    let heads = writer.head_row(&flag().project).await.unwrap();
-    heads.get(&flag()).unwrap()
+    let head_row = writer.head_row(&flag().project).await.unwrap();
+    head_row.get(&flag()).unwrap()
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,35 +11,35 @@ use std::sync::Arc;
 
 use once_cell::race::OnceBox;
 
-use crate::shared::Shared;
+use crate::client_state::ClientState;
 use crate::worker::Worker;
 
 /// The parts of a client that belong to one process.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub(crate) struct PerProcess {
     id: u32,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) state: Arc<ClientState>,
     pub(crate) worker: Arc<Worker>,
     /// The parts of a child of this process. Set without a lock, as a fork may happen at any time.
-    child: OnceBox<Process>,
+    child: OnceBox<PerProcess>,
 }
 
-impl Process {
+impl PerProcess {
     /// The parts for this process.
-    pub(crate) fn new(shared: Shared) -> Self {
-        Self::of_this(shared, Worker::default())
+    pub(crate) fn new(state: ClientState) -> Self {
+        Self::of_this(state, Worker::default())
     }
 
     /// The parts as a child sees those of its parent after a fork.
     #[cfg(test)]
-    pub(crate) fn of_another(shared: Shared) -> Self {
-        let mut parts = Self::new(shared);
+    pub(crate) fn of_another(state: ClientState) -> Self {
+        let mut parts = Self::new(state);
         parts.id = 0;
         parts
     }
 
     /// The newest parts: of this process, or of its parent as long as the cache answers every call. No system call.
-    pub(crate) fn newest(&self) -> &Self {
+    pub(crate) fn for_this_pid_or_parent(&self) -> &Self {
         let mut newest = self;
         while let Some(child) = newest.child.get() {
             newest = child;
@@ -48,21 +48,21 @@ impl Process {
     }
 
     /// The parts of this process; makes them after a fork.
-    pub(crate) fn here(&self) -> &Self {
-        let newest = self.newest();
+    pub(crate) fn for_this_pid(&self) -> &Self {
+        let newest = self.for_this_pid_or_parent();
         if newest.id == process::id() {
             return newest;
         }
         newest.child.get_or_init(|| {
-            let (shared, worker) = (newest.shared.of_child(), newest.worker.of_child());
-            Box::new(Self::of_this(shared, worker))
+            let (state, worker) = (newest.state.of_child(), newest.worker.of_child());
+            Box::new(Self::of_this(state, worker))
         })
     }
 
-    fn of_this(shared: Shared, worker: Worker) -> Self {
+    fn of_this(state: ClientState, worker: Worker) -> Self {
         Self {
             id: process::id(),
-            shared: Arc::new(shared),
+            state: Arc::new(state),
             worker: Arc::new(worker),
             child: OnceBox::new(),
         }
@@ -70,10 +70,10 @@ impl Process {
 }
 
 /// A child leaks the parts of its parent: to drop them would take their locks and wake a thread that does not exist.
-impl Drop for Process {
+impl Drop for PerProcess {
     fn drop(&mut self) {
         if self.id != process::id() {
-            mem::forget((Arc::clone(&self.shared), Arc::clone(&self.worker)));
+            mem::forget((Arc::clone(&self.state), Arc::clone(&self.worker)));
         }
     }
 }

@@ -23,7 +23,7 @@ const PAGES: usize = 256;
 
 /// The pages in memory.
 #[derive(Debug, Default)]
-pub(super) struct MissingFlagIndex {
+pub(super) struct ExistingFlags {
     pages: Mutex<BTreeMap<FlagPrefix, Page>>,
     /// One page is read at a time.
     reading: tokio::sync::Mutex<()>,
@@ -47,7 +47,7 @@ pub(super) enum Presence {
     Absent,
 }
 
-impl MissingFlagIndex {
+impl ExistingFlags {
     /// Whether the flag has revisions, according to pages younger than `valid_for`; reads pages if there is none.
     pub(super) async fn look_up(
         &self,

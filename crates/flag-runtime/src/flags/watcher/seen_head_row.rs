@@ -20,40 +20,40 @@ const MAX_READS: usize = 256;
 
 /// The last head row of a project.
 #[derive(Debug)]
-pub(super) struct SeenHeads {
-    heads: HeadRow,
+pub(super) struct SeenHeadRow {
+    head_row: HeadRow,
     /// The state and the time of the last change of each flag that is compared with the cache.
     changed: BTreeMap<FlagKey, (Option<HeadCell>, Instant)>,
     /// The flag that the next poll begins with.
     next: Option<FlagKey>,
 }
 
-impl SeenHeads {
+impl SeenHeadRow {
     /// Starts with the first head row.
-    pub(super) fn new(heads: HeadRow) -> Self {
+    pub(super) fn new(head_row: HeadRow) -> Self {
         let now = Instant::now();
-        let changed = heads
+        let changed = head_row
             .flags()
             .map(|(flag, state)| (flag, (Some(state), now)))
             .collect();
         Self {
-            heads,
+            head_row,
             changed,
             next: None,
         }
     }
 
     /// Returns the last head row.
-    pub(super) fn heads(&self) -> &HeadRow {
-        &self.heads
+    pub(super) fn head_row(&self) -> &HeadRow {
+        &self.head_row
     }
 
     /// Replaces the head row; returns how many flags went back to an older state.
-    pub(super) fn replace(&mut self, heads: HeadRow) -> usize {
+    pub(super) fn replace(&mut self, head_row: HeadRow) -> usize {
         let now = Instant::now();
-        let before = std::mem::replace(&mut self.heads, heads);
+        let before = std::mem::replace(&mut self.head_row, head_row);
         let mut undone = 0;
-        for (flag, state) in self.heads.changes_since(&before) {
+        for (flag, state) in self.head_row.changes_since(&before) {
             let is_undone = before.get(&flag).is_some_and(|old| old.is_undone_by(state));
             undone += usize::from(is_undone);
             self.changed.insert(flag, (state, now));
@@ -65,7 +65,7 @@ impl SeenHeads {
     pub(super) fn mark_changed(&mut self, flags: Vec<FlagKey>) {
         let now = Instant::now();
         for flag in flags {
-            let state = self.heads.get(&flag);
+            let state = self.head_row.get(&flag);
             self.changed.insert(flag, (state, now));
         }
     }

@@ -62,7 +62,7 @@ fn timed_out() -> io::Error {
 }
 
 /// Checks the file for ever.
-pub(super) async fn watch(
+pub(super) async fn keep_current(
     keys: KeysSettings,
     key_set: Arc<ArcSwap<KeySet>>,
     metrics: AccessMetrics,

@@ -1,4 +1,4 @@
-//! What the callers of a client and its thread share.
+//! The state of a client, which its callers and its thread share.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::transport::Transport;
 
 /// What a call returns when the service cannot be asked and the value in the cache has expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StaleValues {
+pub(crate) enum LastKnownValues {
     /// The value.
     Served,
     /// The default.
@@ -22,13 +22,13 @@ pub(crate) enum StaleValues {
 
 /// Cache, circuit, requests in flight and connections.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct ClientState {
     pub(crate) cache: Cache,
     pub(crate) circuit: Circuit,
     pub(crate) in_flight: InFlight,
     pub(crate) transport: Transport,
     pub(crate) timeout: Duration,
-    pub(crate) stale_values: StaleValues,
+    pub(crate) last_known_values: LastKnownValues,
 }
 
 /// What the cache has for a question.
@@ -39,7 +39,7 @@ pub(crate) enum CacheAnswer {
     LastKnown(Option<Arc<KnownValue>>),
 }
 
-impl Shared {
+impl ClientState {
     /// The same for a forked process, with the cached values.
     pub(crate) fn of_child(&self) -> Self {
         Self {
@@ -48,15 +48,15 @@ impl Shared {
             in_flight: InFlight::default(),
             transport: self.transport.of_child(),
             timeout: self.timeout,
-            stale_values: self.stale_values,
+            last_known_values: self.last_known_values,
         }
     }
 
     /// Answers from the cache, if it can. May wait for a lock.
     pub(crate) fn recall(&self, question: Question<'_>, now: Instant) -> CacheAnswer {
         match self.cache.look_up(question, now) {
-            Found::Fresh(known) => CacheAnswer::Answer(Answer::from_cache(known)),
-            Found::Refused(failure, last_known) => {
+            Found::Unexpired(known) => CacheAnswer::Answer(Answer::from_cache(known)),
+            Found::Negative(failure, last_known) => {
                 CacheAnswer::Answer(self.fall_back(failure, last_known))
             }
             Found::Expired(last_known) => CacheAnswer::LastKnown(last_known),
@@ -70,7 +70,9 @@ impl Shared {
         last_known: Option<Arc<KnownValue>>,
     ) -> Answer {
         match last_known {
-            Some(known) if self.stale_values == StaleValues::Served && !failure.is_denial() => {
+            Some(known)
+                if self.last_known_values == LastKnownValues::Served && !failure.is_denial() =>
+            {
                 Answer::Known(known, Source::Stale(failure))
             }
             _ => Answer::Nothing(failure),

@@ -1,4 +1,4 @@
-//! Checks periodically whether a connection is used.
+//! Detects that a connection has not been used for a while.
 
 use std::pin::Pin;
 use std::task::Context;
@@ -10,47 +10,47 @@ use crate::http::ConnectionState;
 
 /// A timer that keeps running across requests, so that no request has to reset it.
 #[derive(Debug)]
-pub(super) struct UseCheck {
-    timer: Pin<Box<Sleep>>,
+pub(super) struct IdleTimer {
+    sleep: Pin<Box<Sleep>>,
     /// The number of answers when it was set.
     answers: u32,
     /// Consecutive checks without a new answer.
     quiet: u8,
 }
 
-impl UseCheck {
+impl IdleTimer {
     /// Whether nothing was answered during `parts` periods of length `part`, and nothing is being answered; detected at most
     /// one part late.
     pub(super) fn is_expired(
-        check: &mut Option<Self>,
+        timer: &mut Option<Self>,
         part: Duration,
         parts: u8,
         state: &ConnectionState,
         context: &mut Context<'_>,
     ) -> bool {
         let answers = state.answers.get();
-        match check {
-            Some(check) if !check.timer.is_elapsed() => return false,
-            Some(check) => {
-                let is_quiet = check.answers == answers && state.is_idle();
-                check.quiet = if is_quiet { check.quiet + 1 } else { 0 };
-                check.answers = answers;
-                if check.quiet >= parts {
+        match timer {
+            Some(timer) if !timer.sleep.is_elapsed() => return false,
+            Some(timer) => {
+                let is_quiet = timer.answers == answers && state.is_idle();
+                timer.quiet = if is_quiet { timer.quiet + 1 } else { 0 };
+                timer.answers = answers;
+                if timer.quiet >= parts {
                     return true;
                 }
-                check.timer.as_mut().reset(Instant::now() + part);
+                timer.sleep.as_mut().reset(Instant::now() + part);
             }
             None => {
-                *check = Some(Self {
-                    timer: Box::pin(sleep(part)),
+                *timer = Some(Self {
+                    sleep: Box::pin(sleep(part)),
                     answers,
                     quiet: 0,
                 });
             }
         }
         // Registers the task to wake.
-        check
+        timer
             .as_mut()
-            .is_some_and(|check| check.timer.as_mut().poll(context).is_ready())
+            .is_some_and(|timer| timer.sleep.as_mut().poll(context).is_ready())
     }
 }

@@ -12,7 +12,7 @@ use tokio::task::unconstrained;
 /// Uses no runtime, so that it works on the threads of any, and not `std::thread::park`, which the application may use.
 /// It is exempt from Tokio's cooperative budget: without that, a task that has used up its budget would never see the
 /// future ready.
-pub(crate) fn wait<F: Future>(future: F, until: Instant) -> Option<F::Output> {
+pub(crate) fn block_until<F: Future>(future: F, until: Instant) -> Option<F::Output> {
     let signal = Arc::new(WakeSignal::default());
     let waker = Waker::from(Arc::clone(&signal));
     let mut future = pin!(unconstrained(future));
@@ -66,21 +66,21 @@ mod tests {
 
     #[test]
     fn what_is_ready_needs_no_time() {
-        assert_eq!(wait(ready(1), Instant::now()), Some(1));
+        assert_eq!(block_until(ready(1), Instant::now()), Some(1));
     }
 
     #[test]
     fn another_thread_ends_the_wait() {
         let (sender, receiver) = oneshot::channel();
         let other = thread::spawn(move || sender.send(1));
-        assert_eq!(wait(receiver, Instant::now() + LONG), Some(Ok(1)));
+        assert_eq!(block_until(receiver, Instant::now() + LONG), Some(Ok(1)));
         other.join().unwrap().unwrap();
     }
 
     #[test]
     fn time_ends_the_wait() {
         let until = Instant::now() + Duration::from_millis(1);
-        assert_eq!(wait(pending::<()>(), until), None);
+        assert_eq!(block_until(pending::<()>(), until), None);
         assert!(Instant::now() >= until);
     }
 }

@@ -17,13 +17,13 @@ const BACKOFF: Backoff = Backoff {
 };
 
 /// The time since an event, by whichever clock shows more: the monotonic one stops while a machine sleeps.
-pub(super) struct Age {
+pub(super) struct ElapsedTime {
     since: Instant,
     wall: Timestamp,
     clock: Arc<dyn Clock>,
 }
 
-impl Age {
+impl ElapsedTime {
     /// Begins now.
     pub(super) fn new(clock: &Arc<dyn Clock>) -> Self {
         Self {
@@ -42,13 +42,13 @@ impl Age {
 
 /// Watches another writer's claim, by the monotonic clock of this machine only; wall clocks don't matter.
 #[derive(Default)]
-pub(super) struct Watch {
+pub(super) struct ClaimWait {
     cell: Option<Vec<u8>>,
     since: Option<Instant>,
     pauses: u32,
 }
 
-impl Watch {
+impl ClaimWait {
     /// Whether the claim has stood unchanged for long enough.
     pub(super) fn may_take_over(&mut self, cell: Option<&[u8]>) -> bool {
         if self.cell.as_deref() != cell {

@@ -1,4 +1,4 @@
-//! Publishes rows that were written without a claim: those copied from another store.
+//! Publishes rows that were copied from another store, which are written without a claim.
 
 use flag_model::{FlagKey, Timestamp};
 use tokio::time::sleep;
@@ -52,21 +52,21 @@ impl FlagStore {
         // In this order: an append between the two reads makes the comparison below fail.
         let row = self.rows.get(key.as_bytes(), Columns::Only(&columns));
         let row = row.await?;
-        let head = row.as_ref().and_then(|row| row.cells.get(&column));
+        let head_cell = row.as_ref().and_then(|row| row.cells.get(&column));
         let Some(created) = self.newest_created(row_type, flag).await? else {
             return Ok(None);
         };
         let newest = created.to_string();
-        if head == Some(newest.as_bytes()) {
+        if head_cell == Some(newest.as_bytes()) {
             return Ok(Some(created));
         }
         let mut cells = new_change_mark().with(LATEST_CHANGE, self.clock.now().to_string());
-        if ClaimState::decode(head) == ClaimState::Free {
+        if ClaimState::decode(head_cell) == ClaimState::Free {
             cells.set(column.as_str(), newest);
         }
         let expected = Expected {
             column: &column,
-            value: head,
+            value: head_cell,
         };
         self.rows
             .compare_and_set(key.as_bytes(), expected, &cells)

@@ -1,0 +1,202 @@
+//! Measures what an exposure costs the thread that answers, and the processor time of all threads until it is in the
+//! embedded store: `cargo bench -p flag-runtime --bench exposures [-- PART OF A NAME]`. Linux only.
+#![allow(clippy::unwrap_used, reason = "benches")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput};
+use flag_model::{FlagKey, FlagValue, Format, HashAlgorithm, InstanceId, RevisionParts};
+use flag_rollout::decide;
+use flag_runtime::{
+    CreatedBounds, DedupSettings, DeferredPort, ExposureFormat, ExposureRecorder, ExposureSettings,
+    FlagCache, FlagCacheSettings, GuardSettings, GuardedPort, Overflow, Recording, ServedPlan,
+    exposure_runtime,
+};
+use flag_store::memory::MemoryStore;
+use flag_store::{Base, ExposureLog, FlagStore, InstanceNames, RowStore, Spelling, SystemClock};
+use flag_store_embedded::{EmbeddedLog, WriterPriority};
+use prometheus_client::registry::Registry;
+use tokio::runtime::Runtime;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// Exposures of one run.
+const EXPOSURES: usize = 200_000;
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(500))
+        .configure_from_args();
+    let runtime = Runtime::new().unwrap();
+    let current = runtime.block_on(current());
+    let ids: Vec<_> = (0..EXPOSURES)
+        .map(|id| (Uuid::now_v7().to_string(), instance(id)))
+        .collect();
+    let mut group = criterion.benchmark_group("exposure");
+    group.throughput(Throughput::Elements(EXPOSURES as u64));
+    group.bench_function("record, time of the thread that answers", |bencher| {
+        bencher.iter_custom(|times| {
+            let run = |_| {
+                let pipeline = Pipeline::start(&runtime, 2 * EXPOSURES);
+                let before = processor_time("/proc/thread-self");
+                pipeline.record(&current, &ids);
+                processor_time("/proc/thread-self").saturating_sub(before)
+            };
+            (0..times).map(run).sum()
+        });
+    });
+    group.bench_function("record and write, time of all threads", |bencher| {
+        bencher.iter_custom(|times| {
+            let run = |_| {
+                let pipeline = Pipeline::start(&runtime, 100_000);
+                let before = time_of_all_threads();
+                pipeline.record(&current, &ids);
+                pipeline.flush();
+                time_of_all_threads().saturating_sub(before)
+            };
+            (0..times).map(run).sum()
+        });
+    });
+    group.finish();
+    criterion.final_summary();
+}
+
+/// A recorder that writes into an embedded store.
+struct Pipeline<'a> {
+    runtime: &'a Runtime,
+    recorder: ExposureRecorder,
+    background: Option<Runtime>,
+    _directory: tempfile::TempDir,
+}
+
+impl<'a> Pipeline<'a> {
+    fn start(runtime: &'a Runtime, queue: usize) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let log = EmbeddedLog::open_at(WriterPriority::Normal, directory.path()).unwrap();
+        let log: Arc<dyn ExposureLog> = Arc::new(log);
+        let background = exposure_runtime(WriterPriority::Normal).unwrap();
+        let settings = ExposureSettings {
+            recording: Recording::On,
+            queue,
+            overflow: Overflow::Wait(Duration::from_mins(1)),
+            dedup: DedupSettings {
+                window: Duration::ZERO,
+                entries: 1_000,
+            },
+            created: CreatedBounds {
+                max_age: Duration::from_hours(1),
+                max_ahead: Duration::from_mins(1),
+            },
+            retention: Duration::ZERO,
+            format: ExposureFormat {
+                names: InstanceNames::Plain,
+                booleans: Spelling::Json,
+            },
+        };
+        let _entered = runtime.enter();
+        let recorder = ExposureRecorder::start(
+            Arc::clone(&log),
+            (log, background.handle()),
+            &settings,
+            &mut Registry::default(),
+        );
+        Self {
+            runtime,
+            recorder,
+            background: Some(background),
+            _directory: directory,
+        }
+    }
+
+    fn record(&self, current: &ServedPlan, ids: &[(String, InstanceId<'_>)]) {
+        for (request_id, instance) in ids {
+            let decision = decide(current, instance);
+            if let Err(later) = self
+                .recorder
+                .record(request_id, instance, &decision, current)
+            {
+                let _ = self.runtime.block_on(later.wait()).unwrap();
+            }
+        }
+    }
+
+    fn flush(&self) {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        assert_eq!(self.runtime.block_on(self.recorder.flush(deadline)), 0);
+    }
+}
+
+impl Drop for Pipeline<'_> {
+    fn drop(&mut self) {
+        if let Some(background) = self.background.take() {
+            background.shutdown_background();
+        }
+    }
+}
+
+/// The processor time that all threads of this process have taken so far. A thread that has ended does not count.
+fn time_of_all_threads() -> Duration {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    let paths = threads.map(|thread| thread.unwrap().path());
+    paths
+        .map(|thread| processor_time(thread.to_str().unwrap()))
+        .sum()
+}
+
+/// The processor time that a thread has taken so far; zero if it has ended.
+fn processor_time(thread: &str) -> Duration {
+    let stat = std::fs::read_to_string(format!("{thread}/schedstat")).unwrap_or_default();
+    let nanos = stat.split(' ').next().and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or_default())
+}
+
+fn instance(number: usize) -> InstanceId<'static> {
+    InstanceId::new(format!("u-{:010x}", number.wrapping_mul(0x9e37_79b9))).unwrap()
+}
+
+/// A flag in memory.
+async fn current() -> ServedPlan {
+    let rows: Arc<dyn RowStore> = Arc::new(MemoryStore::default());
+    let deadline = Duration::from_millis(280);
+    let limits = GuardSettings {
+        concurrent_reads: 64,
+        deadline,
+    };
+    let mut registry = Registry::default();
+    let deferred = Arc::new(DeferredPort::from(rows));
+    let guard = Arc::new(GuardedPort::new(deferred, limits, &mut registry));
+    let store = FlagStore::new(guard.clone(), Arc::new(SystemClock));
+    let settings = FlagCacheSettings {
+        lifetime: Duration::from_hours(1),
+        max_stale: Duration::from_hours(24),
+        entries: 100,
+        deadline,
+        is_polled: false,
+        keeps_rows: false,
+    };
+    let reads = tokio::runtime::Handle::current();
+    let cache = FlagCache::new(
+        store.clone(),
+        guard.circuit(),
+        settings,
+        reads,
+        &mut registry,
+    );
+    let flag: FlagKey = "p/feature/known".parse().unwrap();
+    let revision = RevisionParts {
+        flag: flag.clone(),
+        format: Format::v1(HashAlgorithm::Md5),
+        control: FlagValue::Boolean(false),
+        treatments: vec![],
+        comment: String::new(),
+        owner: None,
+        rollback_of: None,
+    };
+    store
+        .append_revision(Base::Nothing, revision)
+        .await
+        .unwrap();
+    cache.current(&flag).await.unwrap()
+}

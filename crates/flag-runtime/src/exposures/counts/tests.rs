@@ -1,0 +1,238 @@
+//! Facts about counts in memory, and about their writer with a scripted store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flag_model::{FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason};
+use flag_store::scripted::{LogCall, ScriptedLog, Step};
+use flag_store::{
+    BatchId, Clock, CountsQuery, CountsScope, ExposureLog as _, OutcomeIndex, Spelling, StoreError,
+};
+use prometheus_client::registry::Registry;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use super::*;
+
+fn flag(name: &str) -> FlagKey {
+    FlagKey {
+        project: ProjectName::new("p").unwrap(),
+        flag_type: FlagType::Feature,
+        name: FlagName::new(name).unwrap(),
+    }
+}
+
+/// Minute `minute` of a day, and a second in it.
+fn at(minute: i64, second: i64) -> Timestamp {
+    let day = Timestamp::parse("2026-11-22 00:00:00").unwrap();
+    Timestamp::from_unix_micros(day.unix_micros() + (minute * 60 + second) * 1_000_000).unwrap()
+}
+
+/// A batch of exposures: flag, group and time of each.
+fn batch(exposures: &[(&str, &str, Timestamp)]) -> ExposureBatch {
+    let mut batch = ExposureBatch::new(BatchId(1), Spelling::Json);
+    let id = InstanceId::new("A").unwrap();
+    for (name, group, served) in exposures {
+        let outcome: OutcomeIndex = batch.add_outcome(Outcome {
+            flag: flag(name),
+            revision: Some(Timestamp::UNIX_EPOCH),
+            value: FlagValue::Boolean(true),
+            rollout_group: (*group).to_owned(),
+            reason: Some(Reason::Rollout),
+            from_cache: None,
+        });
+        batch.push(outcome, "r", &id, None, *served);
+    }
+    batch
+}
+
+/// Counts as flag, minute of the day, group and count.
+fn told(counts: &[MinuteCounts]) -> Vec<(String, i64, String, u64)> {
+    let day = Minute::of(at(0, 0)).number();
+    let mut told = Vec::new();
+    for of_minute in counts {
+        for (counted, count) in of_minute.entries() {
+            let group = match counted {
+                Counted::Group { rollout_group, .. } => rollout_group.clone(),
+                Counted::Others => "(others)".to_owned(),
+            };
+            let name = of_minute.flag.name.to_string();
+            told.push((name, of_minute.minute.number() - day, group, *count));
+        }
+    }
+    told.sort();
+    told
+}
+
+#[track_caller]
+fn check(counts: &[MinuteCounts], expected: &[(&str, i64, &str, u64)]) {
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|&(flag, minute, group, count)| (flag.to_owned(), minute, group.to_owned(), count))
+        .collect();
+    assert_eq!(told(counts), expected);
+}
+
+#[test]
+fn exposures_count_in_the_minute_in_which_they_were_served() {
+    let counts = Counts::new();
+    let exposures = [
+        ("f", "a", at(100, 59)),
+        ("f", "b", at(101, 0)),
+        ("f", "a", at(100, 58)),
+        ("g", "a", at(101, 0)),
+        ("f", "a", at(41, 0)),
+    ];
+    counts.add(&batch(&exposures), at(101, 1));
+    counts.add(&batch(&exposures[..1]), at(101, 2));
+    let expected = [
+        ("f", 41, "a", 1),
+        ("f", 100, "a", 3),
+        ("f", 101, "b", 1),
+        ("g", 101, "a", 1),
+    ];
+    check(&counts.take(99), &expected);
+}
+
+#[test]
+fn an_exposure_that_is_taken_an_hour_late_counts_when_it_is_taken() {
+    let counts = Counts::new();
+    let exposures = [("f", "a", at(100, 0)), ("f", "a", at(99, 59))];
+    counts.add(&batch(&exposures), at(160, 0));
+    check(&counts.take(99), &[("f", 100, "a", 1), ("f", 160, "a", 1)]);
+}
+
+#[test]
+fn a_minute_is_written_whole_again_while_it_can_grow() {
+    let counts = Counts::new();
+    counts.add(&batch(&[("f", "a", at(100, 0))]), at(100, 1));
+    let first = counts.take(99);
+    counts.finish(&first, Written::Yes);
+    counts.forget(at(101, 0));
+    check(&counts.take(99), &[]);
+    counts.add(&batch(&[("f", "a", at(100, 30))]), at(102, 0));
+    check(&counts.take(99), &[("f", 100, "a", 2)]);
+    assert_eq!(counts.unwritten(), 2, "taken is not written yet");
+}
+
+#[test]
+fn a_minute_that_was_forgotten_never_begins_anew() {
+    let counts = Counts::new();
+    counts.add(&batch(&[("f", "a", at(100, 0))]), at(100, 1));
+    let first = counts.take(99);
+    counts.finish(&first, Written::Yes);
+    counts.forget(at(161, 0));
+    assert_eq!(counts.state().entries, 0);
+    // The clock was set back meanwhile.
+    counts.add(&batch(&[("f", "a", at(100, 2))]), at(100, 3));
+    check(&counts.take(99), &[("f", 101, "a", 1)]);
+}
+
+#[test]
+fn what_was_not_written_is_taken_again_with_what_came_meanwhile() {
+    let counts = Counts::new();
+    counts.add(
+        &batch(&[("f", "a", at(100, 0)), ("g", "a", at(100, 0))]),
+        at(100, 1),
+    );
+    let first = counts.take(99);
+    counts.add(&batch(&[("f", "a", at(100, 2))]), at(100, 3));
+    counts.finish(&first, Written::No);
+    counts.forget(at(300, 0));
+    check(&counts.take(99), &[("f", 100, "a", 2), ("g", 100, "a", 1)]);
+}
+
+#[test]
+fn memory_is_bounded_and_what_is_given_up_is_counted() {
+    let counts = Counts::new();
+    let names: Vec<String> = (0..1_000).map(|number| format!("f_{number}")).collect();
+    for minute in 0..60 {
+        let exposures = names.iter().map(|name| (&**name, "a", at(minute, 0)));
+        counts.add(&batch(&exposures.collect::<Vec<_>>()), at(minute, 1));
+    }
+    assert_eq!(counts.state().entries, MAX_ENTRIES);
+    assert_eq!((counts.unwritten(), counts.take_lost()), (50_000, 10_000));
+    // It would replace what may have been written of that minute.
+    counts.add(&batch(&[("f_0", "a", at(3, 0))]), at(59, 30));
+    assert_eq!(counts.state().minutes.len(), 50);
+}
+
+/// A clock that stays at minute 100.
+#[derive(Debug)]
+struct Stopped;
+
+impl Clock for Stopped {
+    fn now(&self) -> Timestamp {
+        at(100, 0)
+    }
+}
+
+/// Counts and their writer, which writes into a store that fails while it is told to.
+fn writing(store: &Arc<ScriptedLog>) -> (Arc<Counts>, oneshot::Sender<()>, JoinHandle<()>) {
+    let counts = Arc::new(Counts::new());
+    let metrics = CountsMetrics::register(&mut Registry::default());
+    let log: Arc<dyn flag_store::ExposureLog> = store.clone();
+    let writer = CountsWriter::new(Arc::clone(&counts), log, Arc::new(Stopped), metrics);
+    let (close, closing) = oneshot::channel();
+    (counts, close, tokio::spawn(writer.run(closing)))
+}
+
+async fn written(store: &ScriptedLog) -> Vec<MinuteCounts> {
+    let project = ProjectName::new("p").unwrap();
+    let query = CountsQuery {
+        of: CountsScope::Project(&project),
+        since: Minute::of(at(0, 0)),
+        until: Minute::of(at(1_440, 0)),
+    };
+    store.store().counts(query).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn counts_are_written_within_a_minute_and_when_it_stops() {
+    let store = Arc::new(ScriptedLog::default());
+    let (counts, close, ended) = writing(&store);
+    counts.add(&batch(&[("f", "a", at(100, 0))]), at(100, 0));
+    sleep(Duration::from_mins(1)).await;
+    check(&written(&store).await, &[("f", 100, "a", 1)]);
+    sleep(Duration::from_hours(1)).await;
+    store.take_calls();
+    counts.add(&batch(&[("f", "b", at(101, 0))]), at(101, 0));
+    close.send(()).unwrap();
+    ended.await.unwrap();
+    check(
+        &written(&store).await,
+        &[("f", 100, "a", 1), ("f", 101, "b", 1)],
+    );
+    assert_eq!(
+        store.take_calls().len(),
+        1,
+        "what is written stays as it is"
+    );
+    assert_eq!(counts.unwritten(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_down_loses_no_counts() {
+    let store = Arc::new(ScriptedLog::default());
+    let began = Instant::now();
+    store.script(move |call| async move {
+        let source = || "for the test".into();
+        match (call, began.elapsed() < Duration::from_mins(30)) {
+            (LogCall::WriteCounts(..), true) => {
+                Step::LoseReply(StoreError::Unavailable { source: source() })
+            }
+            _ => Step::Pass,
+        }
+    });
+    let (counts, close, ended) = writing(&store);
+    for minute in 100..130 {
+        counts.add(&batch(&[("f", "a", at(minute, 0))]), at(minute, 0));
+        sleep(Duration::from_mins(1)).await;
+    }
+    assert!(store.take_calls().len() < 60, "no backoff");
+    close.send(()).unwrap();
+    ended.await.unwrap();
+    let expected: Vec<_> = (100..130).map(|minute| ("f", minute, "a", 1)).collect();
+    check(&written(&store).await, &expected);
+}

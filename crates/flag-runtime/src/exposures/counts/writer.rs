@@ -1,0 +1,126 @@
+//! Writes counts each minute, and when the service stops.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flag_model::{Backoff, Jitter};
+use flag_store::{Clock, ExposureLog, MinuteCounts, ReplicaId, StoreError};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::{info, warn};
+
+use super::{Counts, CountsMetrics, Written};
+use crate::causes::causes;
+
+/// How often counts are written. A killed service loses those of this time.
+const PERIOD: Duration = Duration::from_mins(1);
+
+/// Pauses after failures.
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_secs(1),
+    most: PERIOD,
+    jitter: Jitter::between(0.5, 1.0),
+};
+
+/// The pause after a failure while the service stops.
+const LAST_PAUSE: Duration = Duration::from_millis(200);
+
+/// The most counts in one write.
+const PART: usize = 500;
+
+/// Writes the counts of a replica.
+#[derive(Debug)]
+pub(crate) struct CountsWriter {
+    counts: Arc<Counts>,
+    log: Arc<dyn ExposureLog>,
+    clock: Arc<dyn Clock>,
+    replica: ReplicaId,
+    metrics: CountsMetrics,
+    /// How many writes have failed in a row.
+    failures: u32,
+}
+
+impl CountsWriter {
+    /// Creates a writer; call `run`.
+    pub(crate) fn new(
+        counts: Arc<Counts>,
+        log: Arc<dyn ExposureLog>,
+        clock: Arc<dyn Clock>,
+        metrics: CountsMetrics,
+    ) -> Self {
+        Self {
+            counts,
+            log,
+            clock,
+            // One of an earlier run would replace what that run has written.
+            replica: ReplicaId(fastrand::u128(..)),
+            metrics,
+            failures: 0,
+        }
+    }
+
+    /// Writes each minute until `close` is sent or dropped, and then until everything is written. Replicas write at
+    /// different moments of the minute.
+    pub(crate) async fn run(mut self, mut close: oneshot::Receiver<()>) {
+        let mut due = Instant::now() + PERIOD.mul_f64(fastrand::f64());
+        loop {
+            tokio::select! {
+                () = sleep_until(due) => {}
+                _ = &mut close => break,
+            }
+            self.write_all().await;
+            let pause = match self.failures.checked_sub(1) {
+                None => PERIOD,
+                Some(failures) => BACKOFF.delay(failures, fastrand::f64()),
+            };
+            due = Instant::now() + pause;
+        }
+        self.write_all().await;
+        while self.failures > 0 {
+            sleep(LAST_PAUSE).await;
+            self.write_all().await;
+        }
+    }
+
+    /// Writes all counts that are not written, or up to the first failure.
+    async fn write_all(&mut self) {
+        loop {
+            let part = self.counts.take(PART);
+            let is_last = part.len() < PART;
+            if !part.is_empty() {
+                self.write(&part).await;
+            }
+            if is_last || self.failures > 0 {
+                break;
+            }
+        }
+        self.counts.forget(self.clock.now());
+        self.metrics.lost.inc_by(self.counts.take_lost());
+    }
+
+    async fn write(&mut self, part: &[MinuteCounts]) {
+        match self.log.write_counts(self.replica, part).await {
+            Ok(()) => {
+                self.counts.finish(part, Written::Yes);
+                self.metrics.written.inc();
+                if self.failures > 0 {
+                    info!("counts of exposures are written again");
+                }
+                self.failures = 0;
+            }
+            Err(error) => {
+                self.metrics.failed.inc();
+                self.counts.finish(part, Written::No);
+                self.note_failure(&error);
+            }
+        }
+    }
+
+    /// Logs once when writes begin to fail.
+    fn note_failure(&mut self, error: &StoreError) {
+        if self.failures == 0 {
+            warn!(problem = %error, cause = causes(error), "counts of exposures cannot be written; they are kept and written later");
+        }
+        self.failures = self.failures.saturating_add(1);
+    }
+}

@@ -1,0 +1,69 @@
+//! The proof that the exposure of an answer is recorded.
+
+use super::ExposureRecorder;
+use super::dedup::Answer;
+use super::waiting::OwnedDecision;
+
+/// Proof that an answer may be given: its exposure is accepted or counted as dropped, or it needs none.
+#[derive(Debug)]
+#[must_use = "an answer needs it"]
+pub struct Recorded(());
+
+/// There was no room for an exposure in time, so its answer must not be given. It is not counted as produced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no room for the exposure")]
+pub struct QueueFull;
+
+/// An exposure that must wait for room in the queue before its answer may be given.
+#[derive(Debug)]
+pub struct RecordLater<'a>(Box<Later<'a>>);
+
+#[derive(Debug)]
+struct Later<'a> {
+    recorder: &'a ExposureRecorder,
+    decision: OwnedDecision,
+    /// What deduplication remembers then.
+    answer: Option<Answer>,
+}
+
+impl Recorded {
+    /// For what is not an exposure, such as an answer to a HEAD request.
+    pub const NOT_AN_EXPOSURE: Self = Self(());
+
+    /// For an exposure that is accepted, dropped or deduplicated.
+    pub(super) const DONE: Self = Self(());
+}
+
+impl<'a> RecordLater<'a> {
+    pub(super) fn new(
+        recorder: &'a ExposureRecorder,
+        decision: OwnedDecision,
+        answer: Option<Answer>,
+    ) -> Self {
+        Self(Box::new(Later {
+            recorder,
+            decision,
+            answer,
+        }))
+    }
+
+    /// Waits for room in the queue, as long as the settings allow.
+    ///
+    /// Dropping the future gives up the place, and the exposure if it is not accepted by then.
+    pub async fn wait(self) -> Result<Recorded, QueueFull> {
+        let Later {
+            recorder,
+            decision,
+            answer,
+        } = *self.0;
+        if !recorder.queue.push_waiting(decision).await {
+            recorder.metrics.refused.inc();
+            return Err(QueueFull);
+        }
+        recorder.metrics.waited.inc();
+        if let (Some(dedup), Some(answer)) = (&recorder.dedup, answer) {
+            dedup.remember(answer);
+        }
+        Ok(Recorded::DONE)
+    }
+}

@@ -1,0 +1,113 @@
+//! Exposures whose requests wait until the queue has room for them, in order of arrival.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use flag_model::Timestamp;
+use tokio::sync::oneshot;
+
+use super::chunk::{CompactDecision, ServedDecision};
+use crate::flags::Entry;
+
+/// A served decision that owns what it is made of.
+#[derive(Debug)]
+pub(crate) struct OwnedDecision {
+    request_id: Box<str>,
+    instance: Box<str>,
+    flag: Arc<Entry>,
+    decision: CompactDecision,
+    from_cache: bool,
+    created: Timestamp,
+}
+
+impl From<ServedDecision<'_>> for OwnedDecision {
+    fn from(served: ServedDecision<'_>) -> Self {
+        Self {
+            request_id: served.request_id.into(),
+            instance: served.instance.into(),
+            flag: Arc::clone(served.flag),
+            decision: served.decision,
+            from_cache: served.from_cache,
+            created: served.created,
+        }
+    }
+}
+
+impl OwnedDecision {
+    /// Borrows it.
+    pub(crate) fn served(&self) -> ServedDecision<'_> {
+        ServedDecision {
+            request_id: &self.request_id,
+            instance: &self.instance,
+            flag: &self.flag,
+            decision: self.decision,
+            from_cache: self.from_cache,
+            created: self.created,
+        }
+    }
+}
+
+/// Identifies a waiting exposure; later ones are greater.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(u64);
+
+/// The waiting exposures, the first one first.
+#[derive(Debug, Default)]
+pub(crate) struct WaitingLine {
+    line: VecDeque<Waiting>,
+    next: u64,
+}
+
+/// A waiting exposure.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    ticket: Ticket,
+    /// What waits.
+    pub(crate) decision: OwnedDecision,
+    /// Tells its request that the queue has accepted it.
+    pub(crate) accepted: oneshot::Sender<()>,
+}
+
+impl WaitingLine {
+    /// Adds an exposure at the end.
+    pub(crate) fn add(&mut self, decision: OwnedDecision) -> (Ticket, oneshot::Receiver<()>) {
+        let (accepted, acceptance) = oneshot::channel();
+        let ticket = Ticket(self.next);
+        self.next += 1;
+        self.line.push_back(Waiting {
+            ticket,
+            decision,
+            accepted,
+        });
+        (ticket, acceptance)
+    }
+
+    /// Takes the first exposure if it satisfies a condition.
+    pub(crate) fn take_first_if(
+        &mut self,
+        fits: impl FnOnce(&ServedDecision<'_>) -> bool,
+    ) -> Option<Waiting> {
+        let first = self.line.front()?.decision.served();
+        if fits(&first) {
+            self.line.pop_front()
+        } else {
+            None
+        }
+    }
+
+    /// Removes an exposure; whether it still waited.
+    pub(crate) fn remove(&mut self, ticket: Ticket) -> bool {
+        let found = self.line.binary_search_by_key(&ticket, |one| one.ticket);
+        found.is_ok_and(|index| self.line.remove(index).is_some())
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.line.is_empty()
+    }
+
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.line.len()
+    }
+}

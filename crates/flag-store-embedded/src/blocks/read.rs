@@ -1,0 +1,445 @@
+//! How blocks are read: the newest first.
+
+use std::ops::ControlFlow;
+
+use flag_model::{InstanceId, Timestamp};
+use flag_store::{
+    BatchEntry, Cursor, ExposureBatch, ExposurePage, ExposureRecord, ExposureScope,
+    NewestExposures, Scan, decode_block, may_hold,
+};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::database::Database;
+use crate::failure::Failure;
+use crate::{rows, schema};
+
+/// The flag of a range of names that comes first.
+const NEXT_FLAG: &str = "SELECT id, prefix, span FROM flags
+    WHERE prefix >= ?1 AND (?2 IS NULL OR prefix < ?2) ORDER BY prefix LIMIT 1";
+/// The blocks of a flag from one on, the newest first.
+const BLOCKS: &str = "SELECT id, newest, oldest FROM blocks
+    WHERE flag = ?1 AND (newest, id) <= (?2, ?3) ORDER BY newest DESC, id DESC";
+const FILTER: &str = "SELECT filter FROM blocks WHERE id = ?1";
+const DATA: &str = "SELECT data FROM block_data WHERE block = ?1";
+
+/// An [`ExposureScope`] for a job that may outlive its caller.
+#[derive(Clone, Debug)]
+pub(crate) struct ScopeOwned {
+    /// The names of the flags.
+    flags: Scan,
+    pub(super) instance: Option<InstanceId<'static>>,
+    /// The keys of rows.
+    pub(super) rows: Scan,
+}
+
+impl ScopeOwned {
+    /// Whether a flag of this name is of it.
+    pub(super) fn has_flag(&self, prefix: &[u8]) -> bool {
+        let Scan { start, end, .. } = &self.flags;
+        prefix >= start.as_slice() && end.as_deref().is_none_or(|end| prefix < end)
+    }
+}
+
+impl From<ExposureScope<'_>> for ScopeOwned {
+    fn from(of: ExposureScope<'_>) -> Self {
+        Self {
+            flags: of.flags(),
+            instance: match of {
+                ExposureScope::Instance(_, instance) => Some(instance.clone().into_owned()),
+                ExposureScope::Project(_) | ExposureScope::Flag(_) => None,
+            },
+            rows: of.rows(),
+        }
+    }
+}
+
+/// A flag that has blocks.
+pub(super) struct Flag {
+    pub(super) id: i64,
+    pub(super) prefix: String,
+    /// The longest time that one of its blocks spans, in microseconds.
+    pub(super) span: i64,
+}
+
+/// A block, and when its exposures were served, in microseconds.
+#[derive(Clone, Copy)]
+struct Found {
+    id: i64,
+    newest: i64,
+    oldest: i64,
+}
+
+/// Where a page begins: in a block of a flag, or after a row. Blocks come before rows.
+enum Position {
+    /// The flag, the block, and how many of its exposures the pages before had.
+    Block(Vec<u8>, Option<(i64, i64)>, usize),
+    Row(Option<Vec<u8>>),
+}
+
+/// The next records of a scope, at most `limit`: by flag, from its newest block to its oldest; then the rows.
+pub(crate) fn page(
+    database: &Database,
+    of: &ScopeOwned,
+    after: Option<&Cursor>,
+    limit: usize,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<ExposurePage, Failure> {
+    let mut page = ExposurePage::default();
+    let position = match after {
+        Some(cursor) => Position::of_cursor(cursor).ok_or(Failure::Cursor)?,
+        None => Position::Block(of.flags.start.clone(), None, 0),
+    };
+    let after_row = match position {
+        Position::Row(key) => key,
+        Position::Block(flag, block, skipped) => {
+            let next = page_of_blocks(
+                database,
+                of,
+                (flag, block, skipped),
+                limit,
+                is_wanted,
+                &mut page,
+            )?;
+            if next.is_some() {
+                page.next = next.map(|position| position.cursor());
+                return Ok(page);
+            }
+            None
+        }
+    };
+    let mut scan = of.rows.clone().limit(limit - page.records.len());
+    if let Some(key) = &after_row {
+        scan.go_on_after(key);
+    }
+    let found = rows::scan(database, &scan, is_wanted)?;
+    let last = found.last().filter(|_| Some(found.len()) == scan.limit);
+    page.next = last.map(|row| Position::Row(Some(row.key.clone())).cursor());
+    page.records
+        .extend(found.into_iter().map(ExposureRecord::from));
+    Ok(page)
+}
+
+/// Adds exposures of blocks to a page; where the next page begins if there may be more of them.
+fn page_of_blocks(
+    database: &Database,
+    of: &ScopeOwned,
+    (mut start, mut block, mut skipped): (Vec<u8>, Option<(i64, i64)>, usize),
+    limit: usize,
+    is_wanted: &dyn Fn() -> bool,
+    page: &mut ExposurePage,
+) -> Result<Option<Position>, Failure> {
+    let connection = database.connection();
+    if !schema::has_blocks(connection)? {
+        return Ok(None);
+    }
+    while let Some(flag) = next_flag(connection, &start, of.flags.end.as_deref())? {
+        let from = block.take().unwrap_or((i64::MAX, i64::MAX));
+        let mut next = None;
+        walk(connection, &flag, from, |found| {
+            if page.records.len() >= limit || !is_wanted() {
+                next = Some((found, 0));
+                return Ok(ControlFlow::Break(()));
+            }
+            let already = std::mem::take(&mut skipped);
+            let Some(batch) = read(connection, &flag, found.id, of.instance.as_ref())? else {
+                return Ok(ControlFlow::Continue(()));
+            };
+            let records = records(&batch, of.instance.as_ref()).skip(already);
+            let wanted = limit - page.records.len();
+            let before = page.records.len();
+            page.records.extend(records.take(wanted));
+            if page.records.len() - before == wanted {
+                next = Some((found, already + wanted));
+                return Ok(ControlFlow::Break(()));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if let Some((found, skipped)) = next {
+            let prefix = flag.prefix.into_bytes();
+            return Ok(Some(Position::Block(
+                prefix,
+                Some((found.newest, found.id)),
+                skipped,
+            )));
+        }
+        start = [flag.prefix.as_bytes(), b"\0"].concat();
+    }
+    Ok(None)
+}
+
+/// Adds the exposures of blocks to the newest.
+pub(crate) fn newest_in_blocks(
+    database: &Database,
+    of: &ScopeOwned,
+    newest: &mut NewestExposures,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<(), Failure> {
+    let connection = database.connection();
+    if !schema::has_blocks(connection)? {
+        return Ok(());
+    }
+    let mut start = of.flags.start.clone();
+    while let Some(flag) = next_flag(connection, &start, of.flags.end.as_deref())? {
+        let until = newest.until().map_or(i64::MAX, Timestamp::unix_micros);
+        let from = until.saturating_add(flag.span);
+        walk(connection, &flag, (from, i64::MAX), |found| {
+            if !is_wanted() || newest.is_beyond(time(found.newest)) {
+                return Ok(ControlFlow::Break(()));
+            }
+            if newest.is_before(time(found.oldest)) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            if let Some(batch) = read(connection, &flag, found.id, of.instance.as_ref())? {
+                let entries = entries_of(&batch, of.instance.as_ref());
+                let entries = entries.filter(|entry| {
+                    newest.wants(Some(entry.created))
+                        && batch.outcome(entry.outcome).is_some_and(|outcome| {
+                            newest.wants_group(outcome.rollout_group.as_bytes())
+                        })
+                });
+                let wanted: Vec<_> = entries.collect();
+                newest.extend(wanted.into_iter().filter_map(|entry| record(&batch, entry)));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        start = [flag.prefix.as_bytes(), b"\0"].concat();
+    }
+    Ok(())
+}
+
+/// The record with a key, if it is in a block.
+pub(crate) fn find(connection: &Connection, key: &[u8]) -> Result<Option<ExposureRecord>, Failure> {
+    let Some((prefix, created)) = flag_store::flag_and_time(key) else {
+        return Ok(None);
+    };
+    if !schema::has_blocks(connection)? {
+        return Ok(None);
+    }
+    let Some(flag) = flag(connection, prefix)? else {
+        return Ok(None);
+    };
+    let (at, created) = (created, created.unix_micros());
+    let mut record = None;
+    walk(
+        connection,
+        &flag,
+        (created.saturating_add(flag.span), i64::MAX),
+        |found| {
+            if found.newest < created {
+                return Ok(ControlFlow::Break(()));
+            }
+            if found.oldest <= created
+                && let Some(batch) = read(connection, &flag, found.id, None)?
+            {
+                let same_time = batch.entries().filter(|entry| entry.created == at);
+                let mut same_time = same_time.filter_map(|entry| self::record(&batch, entry));
+                record = same_time.find(|record| record.key() == key);
+            }
+            Ok(match record {
+                Some(_) => ControlFlow::Break(()),
+                None => ControlFlow::Continue(()),
+            })
+        },
+    )?;
+    Ok(record)
+}
+
+/// How many exposures of an instance are in blocks, by what the keys of their flags begin with.
+pub(crate) fn of_instance(
+    database: &Database,
+    flags: &Scan,
+    instance: &InstanceId<'static>,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<Vec<(String, usize)>, Failure> {
+    let mut found = Vec::new();
+    let mut start = flags.start.clone();
+    let connection = database.connection();
+    if !schema::has_blocks(connection)? {
+        return Ok(found);
+    }
+    while let Some(flag) = next_flag(connection, &start, flags.end.as_deref())? {
+        let mut exposures = 0;
+        each_holding(connection, &flag, instance, is_wanted, |_, count| {
+            exposures += count;
+        })?;
+        start = [flag.prefix.as_bytes(), b"\0"].concat();
+        if exposures > 0 {
+            found.push((flag.prefix, exposures));
+        }
+    }
+    Ok(found)
+}
+
+/// The blocks of a flag that hold exposures of an instance.
+pub(crate) fn holding(
+    database: &Database,
+    prefix: &str,
+    instance: &InstanceId<'static>,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<Vec<i64>, Failure> {
+    let connection = database.connection();
+    let mut blocks = Vec::new();
+    if schema::has_blocks(connection)?
+        && let Some(flag) = flag(connection, prefix)?
+    {
+        each_holding(connection, &flag, instance, is_wanted, |block, _| {
+            blocks.push(block);
+        })?;
+    }
+    Ok(blocks)
+}
+
+fn each_holding(
+    connection: &Connection,
+    flag: &Flag,
+    instance: &InstanceId<'static>,
+    is_wanted: &dyn Fn() -> bool,
+    mut found: impl FnMut(i64, usize),
+) -> Result<(), Failure> {
+    walk(connection, flag, (i64::MAX, i64::MAX), |block| {
+        if !is_wanted() {
+            return Ok(ControlFlow::Break(()));
+        }
+        if let Some(batch) = read(connection, flag, block.id, Some(instance))? {
+            let entries = batch.entries();
+            match entries
+                .filter(|entry| entry.instance == instance.as_str())
+                .count()
+            {
+                0 => {}
+                count => found(block.id, count),
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+/// The flag whose keys begin like this.
+fn flag(connection: &Connection, prefix: &str) -> Result<Option<Flag>, Failure> {
+    let found = next_flag(connection, prefix.as_bytes(), None)?;
+    Ok(found.filter(|flag| flag.prefix == prefix))
+}
+
+fn next_flag(
+    connection: &Connection,
+    start: &[u8],
+    end: Option<&[u8]>,
+) -> Result<Option<Flag>, Failure> {
+    let mut next = connection.prepare_cached(NEXT_FLAG)?;
+    let found = next.query_row(params![start, end], |row| {
+        let prefix: Vec<u8> = row.get(1)?;
+        Ok(Flag {
+            id: row.get(0)?,
+            prefix: String::from_utf8_lossy(&prefix).into_owned(),
+            span: row.get(2)?,
+        })
+    });
+    Ok(found.optional()?)
+}
+
+/// Visits the blocks of a flag from one on, the newest first, until told to stop.
+fn walk(
+    connection: &Connection,
+    flag: &Flag,
+    (newest, id): (i64, i64),
+    mut visit: impl FnMut(Found) -> Result<ControlFlow<()>, Failure>,
+) -> Result<(), Failure> {
+    let mut blocks = connection.prepare_cached(BLOCKS)?;
+    let mut found = blocks.query(params![flag.id, newest, id])?;
+    while let Some(row) = found.next()? {
+        let block = Found {
+            id: row.get(0)?,
+            newest: row.get(1)?,
+            oldest: row.get(2)?,
+        };
+        if visit(block)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The exposures of a block; `None` if it holds none of an instance, or has expired meanwhile.
+pub(super) fn read(
+    connection: &Connection,
+    flag: &Flag,
+    block: i64,
+    instance: Option<&InstanceId<'static>>,
+) -> Result<Option<ExposureBatch>, Failure> {
+    if let Some(instance) = instance {
+        let mut filter = connection.prepare_cached(FILTER)?;
+        let may_hold = filter.query_row([block], |row| {
+            Ok(may_hold(row.get_ref(0)?.as_blob()?, instance.as_str()))
+        });
+        if may_hold.optional()? != Some(true) {
+            return Ok(None);
+        }
+    }
+    let mut data = connection.prepare_cached(DATA)?;
+    let decoded = data.query_row([block], |row| {
+        Ok(decode_block(&flag.prefix, row.get_ref(0)?.as_blob()?))
+    });
+    let decoded = decoded.optional()?.transpose();
+    decoded.map_err(|source| Failure::Block { block, source })
+}
+
+/// The records of a block, the last one first.
+pub(super) fn records<'a>(
+    batch: &'a ExposureBatch,
+    instance: Option<&'a InstanceId<'static>>,
+) -> impl Iterator<Item = ExposureRecord> + 'a {
+    entries_of(batch, instance).filter_map(|entry| record(batch, entry))
+}
+
+fn entries_of<'a>(
+    batch: &'a ExposureBatch,
+    instance: Option<&'a InstanceId<'static>>,
+) -> impl Iterator<Item = BatchEntry<'a>> {
+    let entries = batch.entries().rev();
+    entries.filter(move |entry| instance.is_none_or(|id| id.as_str() == entry.instance))
+}
+
+fn record<'a>(batch: &'a ExposureBatch, entry: BatchEntry<'a>) -> Option<ExposureRecord> {
+    batch.exposure(entry)?.record(batch.booleans()).ok()
+}
+
+fn time(micros: i64) -> Timestamp {
+    Timestamp::from_unix_micros(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+impl Position {
+    const BLOCK: u8 = 0;
+    const ROW: u8 = 1;
+
+    fn cursor(&self) -> Cursor {
+        let mut bytes = Vec::new();
+        match self {
+            Self::Block(flag, block, skipped) => {
+                let (newest, id) = block.unwrap_or((i64::MAX, i64::MAX));
+                bytes.push(Self::BLOCK);
+                bytes.extend(newest.to_be_bytes());
+                bytes.extend(id.to_be_bytes());
+                bytes.extend((*skipped as u64).to_be_bytes());
+                bytes.extend(flag);
+            }
+            Self::Row(key) => {
+                bytes.push(Self::ROW);
+                bytes.extend(key.iter().flatten());
+            }
+        }
+        Cursor(bytes)
+    }
+
+    fn of_cursor(Cursor(bytes): &Cursor) -> Option<Self> {
+        let (kind, rest) = bytes.split_first()?;
+        if *kind == Self::ROW {
+            return Some(Self::Row((!rest.is_empty()).then(|| rest.to_vec())));
+        }
+        let (newest, rest) = rest.split_first_chunk()?;
+        let (id, rest) = rest.split_first_chunk()?;
+        let (skipped, flag) = rest.split_first_chunk()?;
+        let block = (i64::from_be_bytes(*newest), i64::from_be_bytes(*id));
+        let skipped = usize::try_from(u64::from_be_bytes(*skipped)).ok()?;
+        Some(Self::Block(flag.to_vec(), Some(block), skipped))
+    }
+}

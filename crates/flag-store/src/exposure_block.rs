@@ -1,0 +1,129 @@
+//! Blocks: the exposures of one flag out of one batch, in a few bytes each.
+//!
+//! What logs keep that are not tables of rows. The format is described in [`format`](self::format); a block whose
+//! format is unknown is an error, never a guess.
+
+mod bytes;
+mod filter;
+mod format;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use flag_model::{FlagKey, InstanceId, Invalid, Timestamp};
+
+use crate::exposure_batch::{BatchId, ExposureBatch, OutcomeIndex};
+use crate::row_key::{check_exposure_key, exposure_prefix, flag_of_exposure_prefix};
+
+pub use self::filter::may_hold;
+pub use self::format::BlockError;
+
+/// The exposures of one flag out of one batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExposureBlock {
+    /// What the keys of all exposures of the flag begin with.
+    pub flag: String,
+    /// When the oldest of its exposures was served.
+    pub oldest: Timestamp,
+    /// When the newest of its exposures was served.
+    pub newest: Timestamp,
+    /// How many exposures it has.
+    pub exposures: usize,
+    /// Which instances it may hold; see [`may_hold`].
+    pub filter: Vec<u8>,
+    /// The exposures.
+    pub bytes: Vec<u8>,
+}
+
+/// A batch as blocks.
+#[derive(Debug)]
+pub struct Blocks {
+    /// A block for each flag of the batch that has a valid exposure.
+    pub blocks: Vec<ExposureBlock>,
+    /// Of each exposure in the order of the batch, whether it can be kept.
+    pub results: Vec<Result<(), Invalid>>,
+}
+
+impl ExposureBatch {
+    /// The batch as blocks, without the exposures whose keys would be too long.
+    pub fn blocks(&self) -> Blocks {
+        let flags = Flags::of(self);
+        let mut results = Vec::with_capacity(self.len());
+        let mut entries = vec![Vec::new(); flags.count];
+        for entry in self.entries() {
+            let (Some(outcome), Some(flag)) =
+                (self.outcome(entry.outcome), flags.index(entry.outcome))
+            else {
+                results.push(Ok(()));
+                continue;
+            };
+            let checked = check_exposure_key(&outcome.flag, entry.instance, entry.request_id);
+            if checked.is_ok()
+                && let Some(entries) = entries.get_mut(flag)
+            {
+                entries.push(entry);
+            }
+            results.push(checked);
+        }
+        let entries = entries.into_iter().filter(|entries| !entries.is_empty());
+        let blocks = entries.filter_map(|entries| format::encode(self, &entries));
+        Blocks {
+            blocks: blocks.collect(),
+            results,
+        }
+    }
+}
+
+/// Which flag each outcome of a batch is of.
+struct Flags {
+    of_outcome: Vec<usize>,
+    count: usize,
+}
+
+impl Flags {
+    fn of(batch: &ExposureBatch) -> Self {
+        let mut indices: HashMap<&FlagKey, usize> = HashMap::new();
+        let of_outcome = batch.outcomes().iter().map(|outcome| {
+            let next = indices.len();
+            *indices.entry(&outcome.flag).or_insert(next)
+        });
+        Self {
+            of_outcome: of_outcome.collect(),
+            count: indices.len(),
+        }
+    }
+
+    fn index(&self, outcome: OutcomeIndex) -> Option<usize> {
+        self.of_outcome.get(outcome.get()).copied()
+    }
+}
+
+/// The exposures of a block as a batch, in the order in which they were served as far as one process served them.
+///
+/// `flag` is [`ExposureBlock::flag`], `bytes` are [`ExposureBlock::bytes`].
+pub fn decode_block(flag: &str, bytes: &[u8]) -> Result<ExposureBatch, BlockError> {
+    let flag = flag_of_exposure_prefix(flag).map_err(BlockError::Flag)?;
+    format::decode(&flag, bytes, BatchId::default())
+}
+
+/// A block without the exposures of an instance, and how many those were.
+///
+/// `None` as the block if nothing is left of it.
+pub fn without_instance(
+    flag: &str,
+    bytes: &[u8],
+    instance: &InstanceId<'_>,
+) -> Result<(Option<ExposureBlock>, usize), BlockError> {
+    let batch = decode_block(flag, bytes)?;
+    let others = batch.entries();
+    let others: Vec<_> = others
+        .filter(|entry| entry.instance != instance.as_str())
+        .collect();
+    Ok((format::encode(&batch, &others), batch.len() - others.len()))
+}
+
+/// The name of a flag in blocks.
+pub(crate) fn block_flag(flag: &FlagKey) -> String {
+    exposure_prefix(flag)
+}

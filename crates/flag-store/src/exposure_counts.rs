@@ -1,0 +1,356 @@
+//! Counts of served exposures per flag, minute, revision, rollout group and reason.
+//!
+//! Each replica counts what it logs, and writes the counts of a minute as one cell, which it replaces while they grow.
+//! Readers add up the cells of all replicas.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use flag_model::{FlagKey, Invalid, ProjectName, Reason, Timestamp, quoted};
+
+use crate::exposure_batch::Outcome;
+
+/// The most entries in the cell of a minute; the last one may be [`Counted::Others`].
+pub const MOST_ENTRIES: usize = 100;
+
+const MINUTE_MICROS: i64 = 60_000_000;
+
+/// An entry of a cell: revision, rollout group, reason, count.
+type Entry = (Option<String>, Option<String>, Option<String>, u64);
+
+/// A minute in UTC, as the number of minutes since 1970.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Minute(i64);
+
+impl Minute {
+    /// The minutes of an hour.
+    pub const PER_HOUR: i64 = 60;
+
+    /// The minute that an instant is in.
+    pub fn of(time: Timestamp) -> Self {
+        Self(time.unix_micros().div_euclid(MINUTE_MICROS))
+    }
+
+    /// The minute with this number.
+    pub fn from_number(number: i64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub fn number(self) -> i64 {
+        self.0
+    }
+
+    /// Its first instant; outside the years 1 to 9999 the nearest instant within.
+    pub fn start(self) -> Timestamp {
+        let distance = Duration::from_secs(self.0.unsigned_abs().saturating_mul(60));
+        if self.0 < 0 {
+            Timestamp::UNIX_EPOCH.saturating_sub(distance)
+        } else {
+            Timestamp::UNIX_EPOCH.saturating_add(distance)
+        }
+    }
+
+    /// The minute this many minutes later.
+    #[must_use]
+    pub fn plus(self, minutes: i64) -> Self {
+        Self(self.0.saturating_add(minutes))
+    }
+}
+
+impl fmt::Debug for Minute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.start(), f)
+    }
+}
+
+/// Identifies a run of a service, so that no replica replaces the counts of another, or of an earlier run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ReplicaId(pub u128);
+
+impl fmt::Display for ReplicaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// What is counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Counted {
+    /// Exposures of one revision, rollout group and reason.
+    Group {
+        /// The revision that decided.
+        revision: Option<Timestamp>,
+        /// The rollout group that was served.
+        rollout_group: String,
+        /// Which rule decided.
+        reason: Option<Reason>,
+    },
+    /// The others, where there are more than [`MOST_ENTRIES`] groups. In cells its group is `null`, which no group can be.
+    Others,
+}
+
+impl From<&Outcome> for Counted {
+    fn from(outcome: &Outcome) -> Self {
+        Self::Group {
+            revision: outcome.revision,
+            rollout_group: outcome.rollout_group.clone(),
+            reason: outcome.reason,
+        }
+    }
+}
+
+/// The counts of a flag in a minute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MinuteCounts {
+    /// The flag.
+    pub flag: FlagKey,
+    /// When it was served.
+    pub minute: Minute,
+    entries: Vec<(Counted, u64)>,
+}
+
+impl MinuteCounts {
+    /// No counts yet.
+    pub fn new(flag: FlagKey, minute: Minute) -> Self {
+        Self {
+            flag,
+            minute,
+            entries: Vec::new(),
+        }
+    }
+
+    /// Adds to a count; to that of the others if there are [`MOST_ENTRIES`].
+    pub fn add(&mut self, counted: &Counted, exposures: u64) {
+        let is_there = self.entries.iter().any(|(there, _)| there == counted);
+        if is_there || self.entries.len() + 1 < MOST_ENTRIES {
+            self.add_entry(counted.clone(), exposures);
+        } else {
+            self.add_entry(Counted::Others, exposures);
+        }
+    }
+
+    fn add_entry(&mut self, counted: Counted, exposures: u64) {
+        match self.entries.iter_mut().find(|(there, _)| *there == counted) {
+            Some((_, count)) => *count = count.saturating_add(exposures),
+            None => self.entries.push((counted, exposures)),
+        }
+    }
+
+    /// The counts, each of something else.
+    pub fn entries(&self) -> &[(Counted, u64)] {
+        &self.entries
+    }
+
+    /// How many exposures there are in all.
+    pub fn total(&self) -> u64 {
+        let counts = self.entries.iter().map(|(_, count)| *count);
+        counts.fold(0, u64::saturating_add)
+    }
+
+    /// The cell: a JSON array of `[revision, rollout group, reason, count]`.
+    pub fn cell(&self) -> String {
+        let entries = self.entries.iter().map(|(counted, count)| match counted {
+            Counted::Group {
+                revision,
+                rollout_group,
+                reason,
+            } => (
+                revision.map(|revision| revision.to_string()),
+                Some(rollout_group.as_str()),
+                reason.map(Reason::as_str),
+                *count,
+            ),
+            Counted::Others => (None, None, None, *count),
+        });
+        let entries: Vec<_> = entries.collect();
+        // Texts and numbers can always be written.
+        serde_json::to_string(&entries).unwrap_or_default()
+    }
+
+    /// Reads a cell.
+    pub fn of_cell(flag: FlagKey, minute: Minute, cell: &[u8]) -> Result<Self, Invalid> {
+        let refused = || {
+            let found = quoted(&String::from_utf8_lossy(cell));
+            Invalid::new("counts", found, "[[revision, group, reason, count], …]")
+        };
+        let entries: Vec<Entry> = serde_json::from_slice(cell).map_err(|_| refused())?;
+        let mut counts = Self::new(flag, minute);
+        for (revision, rollout_group, reason, count) in entries {
+            let revision = revision.as_deref().map(Timestamp::parse).transpose()?;
+            let reason = match reason {
+                Some(reason) => Some(Reason::parse(&reason).ok_or_else(refused)?),
+                None => None,
+            };
+            let counted = rollout_group.map(|rollout_group| Counted::Group {
+                revision,
+                rollout_group,
+                reason,
+            });
+            counts.add_entry(counted.unwrap_or(Counted::Others), count);
+        }
+        Ok(counts)
+    }
+}
+
+/// Which counts are read.
+#[derive(Clone, Copy, Debug)]
+pub struct CountsQuery<'a> {
+    /// Those of a flag, or of the flags of a project.
+    pub of: CountsScope<'a>,
+    /// The first minute.
+    pub since: Minute,
+    /// The first minute that is not read any more.
+    pub until: Minute,
+}
+
+impl CountsQuery<'_> {
+    /// Whether a minute is one of them.
+    pub fn wants(&self, minute: Minute) -> bool {
+        (self.since..self.until).contains(&minute)
+    }
+}
+
+/// The flags whose counts are read.
+#[derive(Clone, Copy, Debug)]
+pub enum CountsScope<'a> {
+    /// The flags of a project.
+    Project(&'a ProjectName),
+    /// A flag.
+    Flag(&'a FlagKey),
+}
+
+/// Adds up the counts of replicas.
+#[derive(Debug, Default)]
+pub struct CountsSum(BTreeMap<(FlagKey, Minute), MinuteCounts>);
+
+impl CountsSum {
+    /// Adds the counts of a replica.
+    pub fn add(&mut self, counts: MinuteCounts) {
+        let key = (counts.flag.clone(), counts.minute);
+        match self.0.get_mut(&key) {
+            None => {
+                self.0.insert(key, counts);
+            }
+            Some(sum) => {
+                for (counted, count) in counts.entries {
+                    sum.add_entry(counted, count);
+                }
+            }
+        }
+    }
+
+    /// The counts by flag and minute.
+    pub fn into_counts(self) -> Vec<MinuteCounts> {
+        self.0.into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flag_model::{FlagName, FlagType};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn flag() -> FlagKey {
+        FlagKey {
+            project: ProjectName::new("p").unwrap(),
+            flag_type: FlagType::Feature,
+            name: FlagName::new("f").unwrap(),
+        }
+    }
+
+    fn group(name: &str) -> Counted {
+        Counted::Group {
+            revision: Some(Timestamp::UNIX_EPOCH),
+            rollout_group: name.to_owned(),
+            reason: Some(Reason::Rollout),
+        }
+    }
+
+    fn counts() -> MinuteCounts {
+        MinuteCounts::new(flag(), Minute::from_number(7))
+    }
+
+    #[test]
+    fn a_cell_is_an_array_of_revision_group_reason_and_count() {
+        let mut counts = counts();
+        counts.add(&group("a"), 2);
+        counts.add(&Counted::Others, 4);
+        counts.add(&group("a"), 1);
+        let cell = r#"[["1970-01-01 00:00:00.000000","a","rollout",3],[null,null,null,4]]"#;
+        assert_eq!(counts.cell(), cell);
+    }
+
+    #[test]
+    fn more_groups_than_a_cell_takes_are_counted_together_whatever_they_are_named() {
+        let mut counts = counts();
+        for number in 0..150 {
+            counts.add(&group(&format!("group_{number}")), 1);
+        }
+        counts.add(&group("group_0"), 1);
+        counts.add(&group("Others"), 1);
+        assert_eq!(counts.entries().len(), MOST_ENTRIES);
+        assert_eq!(counts.entries().first(), Some(&(group("group_0"), 2)));
+        assert_eq!(counts.entries().last(), Some(&(Counted::Others, 52)));
+        assert_eq!(counts.total(), 152);
+    }
+
+    #[test]
+    fn what_is_no_cell_is_refused() {
+        for cell in [
+            "",
+            "{}",
+            r#"[["soon","a","rollout",3]]"#,
+            r#"[[null,"a","luck",3]]"#,
+            r#"[[null,"a",null,-3]]"#,
+        ] {
+            let minute = Minute::from_number(7);
+            assert!(MinuteCounts::of_cell(flag(), minute, cell.as_bytes()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_minute_begins_at_second_zero() {
+        let time = Timestamp::parse("2026-11-22 10:07:59.999999").unwrap();
+        let start = "2026-11-22 10:07:00.000000";
+        assert_eq!(Minute::of(time).start().to_string(), start);
+        assert_eq!(Minute::of(time), Minute::of(Minute::of(time).start()));
+        for (number, year) in [(i64::MIN, "0001"), (-1, "1969"), (i64::MAX, "9999")] {
+            let start = Minute::from_number(number).start().to_string();
+            assert_eq!(start.get(..4), Some(year));
+        }
+    }
+
+    fn any_counted() -> impl Strategy<Value = Counted> {
+        let revision = proptest::option::of(0..9_i64);
+        let reason = proptest::option::of(0..3_usize);
+        let group = (revision, "[a-c\"#é]{0,2}", reason).prop_map(|(revision, name, reason)| {
+            let reasons = [Reason::Override, Reason::Rollout, Reason::Control];
+            Counted::Group {
+                revision: revision.and_then(Timestamp::from_unix_micros),
+                rollout_group: name,
+                reason: reason.map(|reason| reasons[reason]),
+            }
+        });
+        prop_oneof![9 => group, 1 => Just(Counted::Others)]
+    }
+
+    proptest! {
+        #[test]
+        fn counts_come_back_from_their_cell(
+            added in proptest::collection::vec((any_counted(), any::<u64>()), 0..200),
+        ) {
+            let mut counts = counts();
+            for (counted, count) in &added {
+                counts.add(counted, *count);
+            }
+            prop_assert!(counts.entries().len() <= MOST_ENTRIES);
+            let cell = counts.cell();
+            let read = MinuteCounts::of_cell(flag(), counts.minute, cell.as_bytes());
+            prop_assert_eq!(read, Ok(counts));
+        }
+    }
+}

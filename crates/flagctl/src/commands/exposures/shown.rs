@@ -1,0 +1,104 @@
+//! Exposures on standard output, one on a line as they are read.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flag_model::FlagKey;
+use flag_store::ExposureRecord;
+
+use crate::failure::Failure;
+use crate::output::{ExposureLines, LineForm, Written, exposures_table, print_more};
+
+/// The form of exposures that are shown as they are read.
+#[derive(Debug)]
+enum Form {
+    Lines(ExposureLines),
+    Table,
+}
+
+/// Shows exposures one on a line.
+#[derive(Debug)]
+pub(super) struct Shown<'a> {
+    form: Form,
+    has_heading: bool,
+    progress: &'a Progress,
+}
+
+/// How many exposures were read and written.
+#[derive(Debug)]
+pub(super) struct Progress {
+    flag: FlagKey,
+    written: AtomicU64,
+}
+
+impl Progress {
+    /// None yet.
+    pub(super) fn new(flag: &FlagKey) -> Self {
+        Self {
+            flag: flag.clone(),
+            written: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts further ones.
+    pub(super) fn add(&self, count: usize) {
+        self.written.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    /// How many they are.
+    pub(super) fn count(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} exposures of {}", self.count(), self.flag.name)
+    }
+}
+
+impl<'a> Shown<'a> {
+    /// Shows them as lines, or as a table.
+    pub(super) fn new(lines: Option<LineForm>, progress: &'a Progress) -> Self {
+        Self {
+            form: lines.map_or(Form::Table, |form| Form::Lines(ExposureLines::new(form))),
+            has_heading: false,
+            progress,
+        }
+    }
+
+    /// Shows further exposures.
+    pub(super) fn show(&mut self, records: &[ExposureRecord]) -> Result<Written, Failure> {
+        let mut text = String::new();
+        match &mut self.form {
+            Form::Lines(lines) => {
+                if !self.has_heading {
+                    text.push_str(lines.heading());
+                }
+                for record in records {
+                    lines.push(&mut text, &record.text());
+                }
+            }
+            Form::Table => {
+                let exposures: Vec<_> = records.iter().map(ExposureRecord::text).collect();
+                let table = exposures_table(&exposures).uncoloured();
+                let skipped = usize::from(self.has_heading);
+                for line in table.lines().skip(skipped) {
+                    text.push_str(line);
+                    text.push('\n');
+                }
+            }
+        }
+        self.has_heading = true;
+        self.progress.add(records.len());
+        print_more(&text)
+    }
+
+    /// How many cells got an apostrophe.
+    pub(super) fn changed(&self) -> u64 {
+        match &self.form {
+            Form::Lines(lines) => lines.changed(),
+            Form::Table => 0,
+        }
+    }
+}

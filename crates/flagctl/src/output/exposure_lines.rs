@@ -1,0 +1,161 @@
+//! Exposures one on a line, for other programs: JSON, and CSV by RFC 4180.
+
+use std::fmt::Write as _;
+
+use flag_store::StoredExposure;
+
+use super::escape::{escaped, escaped_json};
+use super::exposures::Exposure;
+
+/// The columns, as in JSON.
+const COLUMNS: &str = "row_key,request_id,created,instance_id,value,rollout_group,reason,bucket,revision,from_cache\r\n";
+
+/// A form with an exposure on each line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LineForm {
+    /// A JSON object.
+    Ndjson,
+    /// Cells between commas.
+    Csv,
+}
+
+/// Writes exposures one on a line.
+#[derive(Debug)]
+pub(crate) struct ExposureLines {
+    form: LineForm,
+    changed: u64,
+}
+
+impl ExposureLines {
+    /// Writes them in this form.
+    pub(crate) fn new(form: LineForm) -> Self {
+        Self { form, changed: 0 }
+    }
+
+    /// What comes before the first exposure.
+    pub(crate) fn heading(&self) -> &'static str {
+        match self.form {
+            LineForm::Ndjson => "",
+            LineForm::Csv => COLUMNS,
+        }
+    }
+
+    /// How many cells got an apostrophe.
+    pub(crate) fn changed(&self) -> u64 {
+        self.changed
+    }
+
+    /// Appends the line of an exposure.
+    pub(crate) fn push(&mut self, lines: &mut String, exposure: &StoredExposure) {
+        match self.form {
+            LineForm::Ndjson => {
+                let exposure = Exposure::from(exposure);
+                let json = serde_json::to_string(&exposure).unwrap_or_default();
+                let _ = writeln!(lines, "{}", escaped_json(&json));
+            }
+            LineForm::Csv => self.push_cells(lines, exposure),
+        }
+    }
+
+    fn push_cells(&mut self, lines: &mut String, exposure: &StoredExposure) {
+        let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+        let cells = [
+            exposure.key.clone(),
+            exposure.request_id.clone(),
+            exposure.created.clone(),
+            exposure.instance.clone(),
+            exposure.value.clone(),
+            exposure.rollout_group.clone(),
+            optional(&exposure.reason),
+            optional(&exposure.bucket),
+            optional(&exposure.revision),
+            optional(&exposure.from_cache),
+        ];
+        for (index, cell) in cells.iter().enumerate() {
+            if index > 0 {
+                lines.push(',');
+            }
+            self.push_cell(lines, &escaped(cell));
+        }
+        lines.push_str("\r\n");
+    }
+
+    /// A spreadsheet would run a cell that begins like a formula; the apostrophe makes it a text.
+    fn push_cell(&mut self, lines: &mut String, cell: &str) {
+        let is_formula = cell.starts_with(['=', '+', '-', '@']);
+        self.changed += u64::from(is_formula);
+        let apostrophe = if is_formula { "'" } else { "" };
+        if cell.contains(['"', ',', '\n', '\r']) || cell.trim() != cell {
+            let _ = write!(lines, "\"{apostrophe}{}\"", cell.replace('"', "\"\""));
+        } else {
+            lines.push_str(apostrophe);
+            lines.push_str(cell);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exposure(instance: &str, value: &str) -> StoredExposure {
+        StoredExposure {
+            key: "KEY".to_owned(),
+            request_id: "r".to_owned(),
+            created: "2026-11-28 12:00:00.000000".to_owned(),
+            instance: instance.to_owned(),
+            value: value.to_owned(),
+            rollout_group: "control".to_owned(),
+            from_cache: None,
+            revision: None,
+            reason: Some("control".to_owned()),
+            bucket: None,
+        }
+    }
+
+    #[track_caller]
+    fn check(form: LineForm, instance: &str, value: &str, expected: &str) {
+        let mut lines = String::new();
+        ExposureLines::new(form).push(&mut lines, &exposure(instance, value));
+        assert_eq!(lines, expected);
+    }
+
+    #[track_caller]
+    fn check_cell(value: &str, cell: &str) {
+        let expected = format!("KEY,r,2026-11-28 12:00:00.000000,A,{cell},control,control,,,\r\n");
+        check(LineForm::Csv, "A", value, &expected);
+    }
+
+    #[test]
+    fn a_cell_of_csv_is_quoted_where_it_must() {
+        check_cell("plain text", "plain text");
+        check_cell("a,b", "\"a,b\"");
+        check_cell("say \"a\"", "\"say \"\"a\"\"\"");
+        check_cell(" a", "\" a\"");
+        check_cell("", "");
+        check_cell("a\nb\u{1b}[2J", "a\\nb\\u{1b}[2J");
+    }
+
+    #[test]
+    fn no_cell_of_csv_is_a_formula() {
+        for formula in ["=1+1", "+1", "-1", "@SUM(A1)"] {
+            check_cell(formula, &format!("'{formula}"));
+        }
+        check_cell("=A1,B1", "\"'=A1,B1\"");
+        let mut lines = ExposureLines::new(LineForm::Csv);
+        lines.push(&mut String::new(), &exposure("-5", "=1"));
+        assert_eq!(lines.changed(), 2);
+    }
+
+    #[test]
+    fn json_is_exact_and_obeyed_by_no_terminal() {
+        check(
+            LineForm::Ndjson,
+            "-5",
+            "=\u{9b}\n",
+            "{\"row_key\":\"KEY\",\"request_id\":\"r\",\"created\":\"2026-11-28 12:00:00.000000\",\
+             \"instance_id\":\"-5\",\"value\":\"=\\u009b\\n\",\"rollout_group\":\"control\",\"reason\":\"control\",\
+             \"bucket\":null,\"revision\":null,\"from_cache\":null}\n",
+        );
+    }
+}
