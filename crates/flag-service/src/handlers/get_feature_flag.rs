@@ -30,7 +30,10 @@ pub(super) async fn get_feature_flag(context: &RequestContext) -> Result<HttpRes
     match target {
         Target::Fresh(current) => {
             context.state.flags.count_hit();
-            respond(context, &instance, &current).await
+            match respond(context, &instance, &current) {
+                Ok(response) => Ok(response),
+                Err(later) => Box::pin(respond_later(context, &instance, &current, *later)).await,
+            }
         }
         // In a box, as it is rare and large, and the server moves this future.
         Target::NeedsLookup(flag) => Box::pin(look_up_and_respond(context, &instance, &flag)).await,
@@ -118,25 +121,44 @@ async fn look_up_and_respond(
     };
     let was_read = |current: &ServedPlan| current.source == Source::Store;
     let current = context.trace.read(read, was_read, ApiError::code).await?;
-    respond(context, instance, &current).await
+    match respond(context, instance, &current) {
+        Ok(response) => Ok(response),
+        Err(later) => respond_later(context, instance, &current, *later).await,
+    }
 }
 
-/// Decides, records and encodes. Ready at once, unless the exposure waits for room in its queue.
-async fn respond(
+/// Decides, records and encodes, unless the exposure must wait for space in its queue; that is in a box, as it is rare and large.
+fn respond<'a>(
+    context: &'a RequestContext,
+    instance: &InstanceId<'_>,
+    current: &ServedPlan,
+) -> Result<HttpResponse, Box<RecordLater<'a>>> {
+    let decision = decide(context, instance, current);
+    let recorded = record(context, instance, &decision, current)?;
+    Ok(encode(context, instance, &decision, current, recorded))
+}
+
+/// Waits until the exposure is recorded, and encodes the same decision.
+async fn respond_later(
     context: &RequestContext,
     instance: &InstanceId<'_>,
     current: &ServedPlan,
+    later: RecordLater<'_>,
 ) -> Result<HttpResponse, ApiError> {
-    let buckets = &context.state.buckets;
-    let decision = decide_with(current, instance, |format, instance| {
-        buckets.bucket(format, instance)
-    });
-    let recorded = match record(context, instance, &decision, current) {
-        Ok(recorded) => recorded,
-        // In a box, as it is rare and the server moves this future.
-        Err(later) => Box::pin(later.wait()).await?,
-    };
+    let recorded = later.wait().await?;
+    let decision = decide(context, instance, current);
     Ok(encode(context, instance, &decision, current, recorded))
+}
+
+fn decide<'p>(
+    context: &RequestContext,
+    instance: &InstanceId<'_>,
+    current: &'p ServedPlan,
+) -> Decision<'p> {
+    let buckets = &context.state.buckets;
+    decide_with(current, instance, |format, instance| {
+        buckets.bucket(format, instance)
+    })
 }
 
 /// Logs a decision; a HEAD request is not an exposure.
@@ -145,12 +167,13 @@ fn record<'a>(
     instance: &InstanceId<'_>,
     decision: &Decision<'_>,
     current: &ServedPlan,
-) -> Result<Recorded, RecordLater<'a>> {
+) -> Result<Recorded, Box<RecordLater<'a>>> {
     if *context.request.method() == Method::HEAD {
         return Ok(Recorded::NOT_AN_EXPOSURE);
     }
     let exposures = &context.state.exposures;
-    exposures.record(context.id.as_str(), instance, decision, current)
+    let recorded = exposures.record(context.id.as_str(), instance, decision, current);
+    recorded.map_err(Box::new)
 }
 
 /// Counts and traces a recorded decision, and encodes it.
