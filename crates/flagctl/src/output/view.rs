@@ -103,7 +103,7 @@ pub(crate) enum Written {
     Closed,
 }
 
-/// Writes a part of a result to standard output, as [`print`] does.
+/// Writes a part of a result to standard output, as [`print()`] does.
 pub(crate) fn print_more(text: &str) -> Result<Written, Failure> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(text.as_bytes());
