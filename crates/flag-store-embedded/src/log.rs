@@ -143,7 +143,8 @@ impl ExposureLog for EmbeddedLog {
         })
     }
 
-    /// By flag, and within a flag from the newest block to the oldest; the rows follow in the order of their keys.
+    /// The rows in the order of their keys; then by flag, and within a flag from the newest block to the oldest. An exposure that an
+    /// upgrade copies meanwhile may come twice.
     fn page<'a>(
         &'a self,
         of: ExposureScope<'a>,
@@ -176,23 +177,21 @@ impl ExposureLog for EmbeddedLog {
         query: ExposureQuery<'a>,
     ) -> BoxFuture<'a, Result<Vec<ExposureRecord>, StoreError>> {
         Box::pin(async move {
-            let of = ScopeOwned::from(query.of);
-            let newest = NewestExposures::new(query);
-            let in_blocks = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
-                let mut newest = newest;
-                blocks::newest_in_blocks(database, &of, &mut newest, is_wanted)?;
-                Ok(newest)
-            };
-            let mut newest = self.0.file.read(self.0.timeout, in_blocks).await?;
+            let mut newest = NewestExposures::new(query);
+            // Before the blocks, into which rows may be copied meanwhile.
             let mut scan = query.of.rows().limit(PAGE);
             loop {
                 let rows = self.0.scan(scan.clone()).await?;
-                let Some(last) = rows.last() else {
-                    return Ok(newest.into_records());
-                };
+                let Some(last) = rows.last() else { break };
                 scan.go_on_after(&last.key);
                 newest.extend(rows.into_iter().map(ExposureRecord::from));
             }
+            let of = ScopeOwned::from(query.of);
+            let in_blocks = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
+                blocks::newest_in_blocks(database, &of, &mut newest, is_wanted)?;
+                Ok(newest.into_records())
+            };
+            self.0.file.read(self.0.timeout, in_blocks).await
         })
     }
 

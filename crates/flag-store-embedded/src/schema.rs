@@ -33,7 +33,7 @@ const BLOCKS: i32 = 2;
 const CREATE_BLOCKS: &str = "
     CREATE TABLE flags (id INTEGER PRIMARY KEY, prefix BLOB NOT NULL UNIQUE,
         span INTEGER NOT NULL DEFAULT 0);
-    CREATE TABLE blocks (id INTEGER PRIMARY KEY, flag INTEGER NOT NULL, batch BLOB NOT NULL,
+    CREATE TABLE blocks (id INTEGER PRIMARY KEY AUTOINCREMENT, flag INTEGER NOT NULL, batch BLOB NOT NULL,
         oldest INTEGER NOT NULL, newest INTEGER NOT NULL, exposures INTEGER NOT NULL,
         written INTEGER NOT NULL DEFAULT (unixepoch()), filter BLOB NOT NULL);
     CREATE UNIQUE INDEX blocks_by_batch ON blocks (batch, flag);

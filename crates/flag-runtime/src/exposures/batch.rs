@@ -119,19 +119,25 @@ impl Batch {
                 Err(_) => attempt.invalid += 1,
             }
         }
-        attempt.failed = problem.map(|problem| (self.retry(&failed), problem));
+        let is_rest = attempt.written > 0;
+        attempt.failed = problem.map(|problem| (self.retry(&failed, is_rest), problem));
         attempt
     }
 
-    /// Returns the exposures with these indices as a batch that is due after the next pause.
-    fn retry(self, indices: &[usize]) -> Self {
-        let is_whole = indices.len() == self.len();
+    /// Returns the exposures with these indices as a batch that is due after the next pause. If nothing was written, it keeps its
+    /// id: the log may have it nevertheless.
+    fn retry(self, indices: &[usize], is_rest: bool) -> Self {
+        let id = if is_rest {
+            new_id()
+        } else {
+            self.exposures.id()
+        };
         Self {
-            is_rest: self.is_rest || !is_whole,
-            exposures: if is_whole {
+            is_rest: self.is_rest || is_rest,
+            exposures: if indices.len() == self.len() {
                 self.exposures
             } else {
-                self.exposures.select(new_id(), indices)
+                self.exposures.select(id, indices)
             },
             invalid: 0,
             attempts: self.attempts + 1,

@@ -16,7 +16,7 @@ const OVERLAP: i64 = 60;
 /// How much older than the beginning a block may be. One that is has been copied from rows, which are not new.
 const COPIED: i64 = 3_600;
 
-const LAST: &str = "SELECT coalesce(max(id), 0) FROM blocks";
+const LAST: &str = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'blocks'";
 const NOW: &str = "SELECT unixepoch()";
 const NEXT_BLOCK: &str = "SELECT blocks.id, flags.id, prefix, written FROM blocks
     JOIN flags ON flags.id = flag WHERE blocks.id > ?1 ORDER BY blocks.id LIMIT 1";
@@ -72,7 +72,7 @@ fn next_block(
     let last: i64 = connection
         .prepare_cached(LAST)?
         .query_row([], |row| row.get(0))?;
-    // All blocks have expired, and the numbers began anew.
+    // Another file is in the place of the one that was followed.
     if last < followed.block {
         followed.block = 0;
     }

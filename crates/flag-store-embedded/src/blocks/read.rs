@@ -69,14 +69,15 @@ struct Found {
     oldest: i64,
 }
 
-/// Where a page begins: in a block of a flag, or after a row. Blocks come before rows.
+/// Where a page begins: after a row, or in a block of a flag. Rows come before blocks, as rows may be copied into blocks meanwhile:
+/// such an exposure is read twice rather than never.
 enum Position {
     /// The flag, the block, and how many of its exposures the pages before had.
     Block(Vec<u8>, Option<(i64, i64)>, usize),
     Row(Option<Vec<u8>>),
 }
 
-/// The next records of a scope, at most `limit`: by flag, from its newest block to its oldest; then the rows.
+/// The next records of a scope, at most `limit`: the rows; then by flag, from its newest block to its oldest.
 pub(crate) fn page(
     database: &Database,
     of: &ScopeOwned,
@@ -87,35 +88,28 @@ pub(crate) fn page(
     let mut page = ExposurePage::default();
     let position = match after {
         Some(cursor) => Position::of_cursor(cursor).ok_or(Failure::Cursor)?,
-        None => Position::Block(of.flags.start.clone(), None, 0),
+        None => Position::Row(None),
     };
-    let after_row = match position {
-        Position::Row(key) => key,
-        Position::Block(flag, block, skipped) => {
-            let next = page_of_blocks(
-                database,
-                of,
-                (flag, block, skipped),
-                limit,
-                is_wanted,
-                &mut page,
-            )?;
-            if next.is_some() {
-                page.next = next.map(|position| position.cursor());
+    let position = match position {
+        Position::Block(flag, block, skipped) => (flag, block, skipped),
+        Position::Row(key) => {
+            let mut scan = of.rows.clone().limit(limit);
+            if let Some(key) = &key {
+                scan.go_on_after(key);
+            }
+            let found = rows::scan(database, &scan, is_wanted)?;
+            let last = found.last().filter(|_| found.len() == limit);
+            page.next = last.map(|row| Position::Row(Some(row.key.clone())).cursor());
+            page.records
+                .extend(found.into_iter().map(ExposureRecord::from));
+            if page.next.is_some() {
                 return Ok(page);
             }
-            None
+            (of.flags.start.clone(), None, 0)
         }
     };
-    let mut scan = of.rows.clone().limit(limit - page.records.len());
-    if let Some(key) = &after_row {
-        scan.go_on_after(key);
-    }
-    let found = rows::scan(database, &scan, is_wanted)?;
-    let last = found.last().filter(|_| Some(found.len()) == scan.limit);
-    page.next = last.map(|row| Position::Row(Some(row.key.clone())).cursor());
-    page.records
-        .extend(found.into_iter().map(ExposureRecord::from));
+    let next = page_of_blocks(database, of, position, limit, is_wanted, &mut page)?;
+    page.next = next.map(|position| position.cursor());
     Ok(page)
 }
 
@@ -140,7 +134,13 @@ fn page_of_blocks(
                 next = Some((found, 0));
                 return Ok(ControlFlow::Break(()));
             }
+            // The block of the cursor may have expired meanwhile.
             let already = std::mem::take(&mut skipped);
+            let already = if (found.newest, found.id) == from {
+                already
+            } else {
+                0
+            };
             let Some(batch) = read(connection, &flag, found.id, of.instance.as_ref())? else {
                 return Ok(ControlFlow::Continue(()));
             };

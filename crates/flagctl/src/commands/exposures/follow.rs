@@ -60,11 +60,16 @@ async fn until_closed(
         let began = Instant::now();
         for (scope, cursor) in scopes.iter().zip(&mut cursors) {
             while let Some(page) = next(log, *scope, cursor.as_ref(), &mut has_failed).await? {
-                *cursor = page.next;
+                // Kept also where nothing is found: it says how far the log was read.
+                *cursor = page.next.or(cursor.take());
                 let mut records = page.records;
+                let is_end = records.is_empty();
                 records.retain(|record| selection.has(record));
                 if shown.show(&records)? == Written::Closed {
                     return Ok(());
+                }
+                if is_end {
+                    break;
                 }
             }
         }
@@ -72,7 +77,7 @@ async fn until_closed(
     }
 }
 
-/// The next records; `None` if there are none, or the store does not answer now.
+/// The next records; `None` if the store does not answer now.
 async fn next(
     log: &dyn ExposureLog,
     of: ExposureScope<'_>,
@@ -82,7 +87,7 @@ async fn next(
     match log.logged_after(of, after).await {
         Ok(page) => {
             *has_failed = false;
-            Ok((!page.records.is_empty()).then_some(page))
+            Ok(Some(page))
         }
         Err(error) if error.is_transient() => {
             if !std::mem::replace(has_failed, true) {
