@@ -27,10 +27,9 @@ const LAST_OF_SLICE: &str = "SELECT max(key) FROM
 /// The oldest blocks, as far as they are old enough; a block of a clock that was fast holds up no other.
 const OLD_BLOCKS: &str = "SELECT id FROM blocks
     WHERE written < unixepoch(CAST(?2 AS TEXT)) ORDER BY written LIMIT ?1";
-/// The oldest counts by the order in which they were written, as far as they are old enough.
-const REMOVE_COUNTS: &str = "DELETE FROM counts WHERE id IN (SELECT id FROM
-    (SELECT id, written FROM counts ORDER BY id LIMIT ?1)
-    WHERE written < unixepoch(CAST(?2 AS TEXT)))";
+/// The oldest counts likewise.
+const REMOVE_COUNTS: &str = "DELETE FROM counts WHERE id IN (SELECT id FROM counts
+    WHERE written < unixepoch(CAST(?2 AS TEXT)) ORDER BY written LIMIT ?1)";
 const EXPOSURES: &str = "SELECT exposures FROM blocks WHERE id = ?1";
 
 /// How many blocks are removed in one transaction.

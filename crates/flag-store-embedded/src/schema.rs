@@ -42,7 +42,8 @@ const CREATE_BLOCKS: &str = "
     CREATE TABLE block_data (block INTEGER PRIMARY KEY, data BLOB NOT NULL);
     CREATE TABLE counts (id INTEGER PRIMARY KEY, flag INTEGER NOT NULL, minute INTEGER NOT NULL,
         replica BLOB NOT NULL, cell BLOB NOT NULL, written INTEGER NOT NULL DEFAULT (unixepoch()),
-        UNIQUE (flag, minute, replica))";
+        UNIQUE (flag, minute, replica));
+    CREATE INDEX counts_by_age ON counts (written)";
 
 /// What a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
