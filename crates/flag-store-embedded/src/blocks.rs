@@ -101,10 +101,6 @@ pub(crate) fn forget(
     blocks: &[i64],
     instance: &InstanceId<'_>,
 ) -> Result<(), Failure> {
-    // Otherwise it would lie in pages that are free until something else is written there.
-    database
-        .connection()
-        .pragma_update(None, "secure_delete", true)?;
     let transaction = begin(database)?;
     for &block in blocks {
         forget_in(&transaction, block, instance)?;

@@ -235,6 +235,10 @@ fn prepare(
     }
     connection.pragma_update(None, "synchronous", contents.synchronous())?;
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_LIMIT_BYTES, |_| Ok(()))?;
+    if contents == Contents::Exposures {
+        // Whatever is deleted is overwritten: `forget` cannot find an instance in pages that expiry or an upgrade has freed.
+        connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
+    }
     match origin {
         Origin::New => set_up(connection, contents),
         Origin::Older | Origin::Ours => Ok(()),

@@ -1,7 +1,7 @@
 //! Keeps flags and exposures in local files, for several processes at once.
 //!
-//! The default backend: SQLite, one file for flags and one for exposures, no network. Knows rows and bytes, and
-//! neither flags nor keys. Start with [`EmbeddedStore::open`] and [`EmbeddedLog::open`]. Laws, each kept by the test of that name in
+//! The default backend: SQLite, one file for flags and one for exposures, no network. Knows rows, blocks of
+//! exposures and bytes, and neither flags nor keys: `flag-store` makes and reads the blocks. Start with [`EmbeddedStore::open`] and [`EmbeddedLog::open`]. Laws, each kept by the test of that name in
 //! `tests/it/processes.rs`:
 //! - `what_was_acknowledged_survives_a_kill`
 //! - `increments_from_two_processes_are_all_counted`

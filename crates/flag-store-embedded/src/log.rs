@@ -9,7 +9,6 @@ use flag_store::{
     ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures,
     MinuteCounts, NewestExposures, PAGE, ReplicaId, Row, RowStore, StoreError, instance_in_rows,
 };
-use rusqlite::TransactionBehavior;
 
 use crate::blocks::{self, ScopeOwned};
 use crate::counts::{self, QueryOwned};
@@ -283,10 +282,7 @@ fn insert(database: &mut Database, row: StoredRow) -> Result<bool, Failure> {
 }
 
 fn delete(database: &mut Database, keys: &[Vec<u8>]) -> Result<(), Failure> {
-    let connection = database.connection_mut();
-    // Otherwise it would lie in pages that are free until something else is written there.
-    connection.pragma_update(None, "secure_delete", true)?;
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let transaction = rows::begin(database)?;
     for key in keys {
         transaction.prepare_cached(DELETE)?.execute([key])?;
     }
