@@ -213,6 +213,20 @@ pub struct ExposureQuery<'a> {
     pub limit: usize,
 }
 
+/// Whether a time is `since` or later, and before `until`. An unknown time is within no bounds only.
+pub fn is_within(
+    created: Option<Timestamp>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+) -> bool {
+    match created {
+        Some(created) => {
+            since.is_none_or(|since| since <= created) && until.is_none_or(|until| created < until)
+        }
+        None => since.is_none() && until.is_none(),
+    }
+}
+
 /// The newest records that a query asks for, out of many in any order.
 #[derive(Debug)]
 pub struct NewestExposures {
@@ -237,14 +251,7 @@ impl NewestExposures {
 
     /// Whether an exposure of this time would be among them.
     pub fn wants(&self, created: Option<Timestamp>) -> bool {
-        let is_within = match created {
-            Some(created) => {
-                self.since.is_none_or(|since| since <= created)
-                    && self.until.is_none_or(|until| created < until)
-            }
-            None => self.since.is_none() && self.until.is_none(),
-        };
-        is_within
+        is_within(created, self.since, self.until)
             && self
                 .found
                 .last_key_value()

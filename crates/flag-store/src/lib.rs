@@ -48,7 +48,7 @@ pub use crate::exposure_counts::{
 };
 pub use crate::exposure_log::{
     Appended, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope, NewestExposures,
-    PAGE,
+    PAGE, is_within,
 };
 pub use crate::exposure_recent::key_hash;
 pub use crate::exposure_rows::{ExposureRows, page_of_rows};

@@ -248,7 +248,7 @@ async fn summarize(
     Ok(output::show(&summary, form)?)
 }
 
-/// Says that no exposure is logged; a failure if there is no such flag.
+/// Says that no exposure is logged, or none that fits; a failure if there is no such flag.
 async fn explain_nothing(
     context: &Context,
     store: &FlagStore,
@@ -259,7 +259,11 @@ async fn explain_nothing(
     if !is_there && stored_metadata(store, flag).await?.is_none() {
         return Err(missing_flag(context, store, flag.clone(), "").await.into());
     }
-    output::notice(&format!("no exposure of {flag} is logged"));
+    output::notice(&if selection.is_all() {
+        format!("no exposure of {flag} is logged")
+    } else {
+        format!("no logged exposure of {flag} fits the filters")
+    });
     Ok(())
 }
 

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use flag_model::{
     Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason, Timestamp,
@@ -117,7 +116,7 @@ fn exposures_are_selected_by_time_group_and_instance() {
     assert_eq!(requests(&dir, &["--until", "36500d"]), [""; 0]);
     let none = exposures(&dir, &["--group", "nobody"]);
     assert!(
-        stderr(&none).starts_with("no exposure of "),
+        stderr(&none).starts_with("no logged exposure of "),
         "{}",
         stderr(&none)
     );
@@ -276,25 +275,10 @@ fn what_is_logged_is_followed_once_until_ctrl_c() {
 fn a_table_and_a_group_can_be_followed() {
     let dir = with_exposures(10);
     let mut table = Following::start(&dir, &["--group", "control"]);
-    let is_seen = AtomicBool::new(false);
-    // Nothing shows when it has begun, so exposures are logged until one is seen.
-    let heading = std::thread::scope(|scope| {
-        let logging = scope.spawn(|| {
-            on_log(dir.path(), async |log| {
-                let mut number = 3_000;
-                while !is_seen.load(Ordering::Relaxed) {
-                    append(log, number..number + 3).await;
-                    number += 3;
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            });
-        });
-        let heading = table.next();
-        is_seen.store(true, Ordering::Relaxed);
-        logging.join().unwrap();
-        heading
-    });
+    // It is written when following has begun.
+    let heading = table.next();
     assert!(heading.starts_with("CREATED "), "{heading}");
+    on_log(dir.path(), async |log| append(log, 3_000..3_009).await);
     let line = table.next();
     assert!(line.contains(" control "), "{line}");
     let rest = table.interrupt();

@@ -226,7 +226,7 @@ fn exposures_are_shown_of_all_instances_and_of_one() {
     let none = on_router(&dir, "exposures", &["--instance", "C"]);
     check_done(&none);
     assert_eq!(stdout(&none), "");
-    assert!(stderr(&none).starts_with("no exposure of "));
+    assert!(stderr(&none).starts_with("no logged exposure of "));
     let unknown = ["exposures", "csr-assistant", "data", NAME];
     check_failed(
         &run(&dir, &unknown),

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use flag_model::{FlagKey, InstanceId, Timestamp};
 use flag_store::{
     Cursor, ExposureLog, ExposureQuery, ExposureRecord, ExposureScope, NewestExposures, StoreError,
+    is_within,
 };
 
 /// How many records are read at once.
@@ -22,6 +23,14 @@ pub(super) struct Selection {
 }
 
 impl Selection {
+    /// Whether they are all exposures of the flag.
+    pub(super) fn is_all(&self) -> bool {
+        self.instances.is_empty()
+            && self.since.is_none()
+            && self.until.is_none()
+            && self.group.is_none()
+    }
+
     /// Where they are in the log.
     pub(super) fn scopes(&self) -> Vec<ExposureScope<'_>> {
         if self.instances.is_empty() {
@@ -34,13 +43,7 @@ impl Selection {
 
     /// Whether a record is one of them.
     pub(super) fn has(&self, record: &ExposureRecord) -> bool {
-        let is_within = match record.created() {
-            Some(created) => {
-                self.since.is_none_or(|since| since <= created)
-                    && self.until.is_none_or(|until| created < until)
-            }
-            None => self.since.is_none() && self.until.is_none(),
-        };
+        let is_within = is_within(record.created(), self.since, self.until);
         let group = self.group.as_deref().map(str::as_bytes);
         is_within && group.is_none_or(|group| group == record.group())
     }
