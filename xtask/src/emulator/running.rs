@@ -39,29 +39,30 @@ impl Emulator {
         let port = port.to_string();
         let [host, on, port_is] = ["-host", "127.0.0.1", "-port"].map(OsStr::new);
         let words = [binary.as_os_str(), host, on, port_is, OsStr::new(&port)];
-        Self::start_stepping_back(processor, &words)
+        Self::start_pinned(&["nice", "-n", "19"], processor, &words)
             .with_context(|| format!("cannot start the emulator {}", binary.display()))
     }
 
-    /// Starts a program in front of another emulator, on one processor like the emulator itself.
+    /// Starts a program in front of another emulator, on one processor like the emulator itself. It shares that with whatever
+    /// else runs there: behind a load generator that waits in a loop, a program that steps back would hardly run.
     pub(crate) fn start_before(
         other: &Self,
         program: &Path,
         processor: Option<usize>,
     ) -> Result<Self> {
         let words = [program.as_os_str(), OsStr::new(other.address())];
-        Self::start_stepping_back(processor, &words)
+        Self::start_pinned(&[], processor, &words)
             .with_context(|| format!("cannot start {}", program.display()))
     }
 
-    /// Starts these words on one processor if one is given, where they step back for whatever else runs there.
-    fn start_stepping_back(processor: Option<usize>, words: &[&OsStr]) -> Result<Self> {
+    /// Starts these words, and on one processor if one is given, with this priority there.
+    fn start_pinned(priority: &[&str], processor: Option<usize>, words: &[&OsStr]) -> Result<Self> {
         let processor = processor.map(|it| it.to_string());
-        let taskset = processor
+        let pinned = processor
             .iter()
-            .flat_map(|it| ["nice", "-n", "19", "taskset", "-c", it]);
-        let taskset: Vec<&OsStr> = taskset.map(OsStr::new).collect();
-        Self::start_words(taskset.into_iter().chain(words.iter().copied()))
+            .flat_map(|it| priority.iter().copied().chain(["taskset", "-c", it]));
+        let pinned: Vec<&OsStr> = pinned.map(OsStr::new).collect();
+        Self::start_words(pinned.into_iter().chain(words.iter().copied()))
     }
 
     fn start_words<'a>(words: impl Iterator<Item = &'a OsStr>) -> Result<Self> {
