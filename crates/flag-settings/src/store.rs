@@ -64,7 +64,7 @@ pub enum OpenStoreError {
 }
 
 impl OpenStoreError {
-    /// Whether trying again may help: it was the network, a lock or a source of credentials, no setting.
+    /// Whether trying again may help: true if the network, a lock or a source of credentials failed, false for a setting.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Embedded(error) => matches!(error, OpenError::Busy { .. }),
@@ -77,7 +77,7 @@ impl OpenStoreError {
 
 impl StoreSettings {
     /// Makes reads from Bigtable end within `deadline`, in attempts short enough that a connection that is dead
-    /// doesn't use it up. The embedded store has one connection, and a deadline that its caller ends.
+    /// doesn't use it up. A read from the embedded store ends when its caller gives up.
     #[must_use]
     pub fn with_read_deadline(self, deadline: Duration) -> Self {
         match self {
@@ -155,8 +155,8 @@ impl StoreSettings {
         })
     }
 
-    /// Removes exposures of before `time`, written as their keys end, where the store has no rule that does so; how
-    /// many there were.
+    /// Removes exposures older than `time` (written as at the end of their keys) where no rule of the store does so, and
+    /// returns how many.
     pub async fn remove_exposures_before(&self, time: &str) -> Result<usize, StoreError> {
         match self {
             Self::Embedded(directory) => remove_exposures_before(directory, time).await,

@@ -138,7 +138,7 @@ impl MinuteCounts {
         }
     }
 
-    /// The counts, each of something else.
+    /// The counts, one for each combination of flag, revision, group, reason and minute.
     pub fn entries(&self) -> &[(Counted, u64)] {
         &self.entries
     }

@@ -46,7 +46,7 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
 
     /// The next records in the order of the log, at most `limit`; from the first one on if there is no cursor.
     ///
-    /// Which order that is is the log's business; a record that is logged meanwhile may be missing.
+    /// The backend chooses the order; a record that is logged meanwhile may be missing.
     fn page<'a>(
         &'a self,
         of: ExposureScope<'a>,
@@ -213,7 +213,7 @@ pub struct ExposureQuery<'a> {
     pub limit: usize,
 }
 
-/// Whether a time is `since` or later, and before `until`. An unknown time is within no bounds only.
+/// Whether a time is `since` or later, and before `until`. An unknown time is within if there are no bounds.
 pub fn is_within(
     created: Option<Timestamp>,
     since: Option<Timestamp>,
@@ -299,7 +299,7 @@ impl NewestExposures {
         }
     }
 
-    /// They, the newest first.
+    /// Returns the collected records, the newest first.
     pub fn into_records(self) -> Vec<ExposureRecord> {
         self.found.into_values().collect()
     }

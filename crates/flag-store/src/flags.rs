@@ -6,7 +6,7 @@ use std::sync::Arc;
 use flag_model::{FlagKey, Format, Metadata, ProjectName, Revision, Timestamp};
 
 use crate::clock::Clock;
-use crate::newest::NewestRow;
+use crate::newest::RowInForce;
 use crate::options::RowOptions;
 use crate::row_key::{FlagRowKey, RowType, flag_prefix, project_prefix};
 use crate::rows::{Row, RowStore, Scan};
@@ -83,7 +83,7 @@ impl FlagStore {
     }
 
     /// The row of the revision in force, as it is kept; one reverse scan of one row. [`decode_revision`] reads it.
-    pub async fn latest_revision_row(&self, flag: &FlagKey) -> Result<NewestRow, StoreError> {
+    pub async fn latest_revision_row(&self, flag: &FlagKey) -> Result<RowInForce, StoreError> {
         self.newest_row(RowType::Revision, flag).await
     }
 

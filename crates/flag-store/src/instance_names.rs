@@ -57,8 +57,8 @@ impl InstanceNames {
         }
     }
 
-    /// The name of an instance where it is not its id.
-    pub fn other_name(&self, instance: &InstanceId<'_>) -> Option<InstanceId<'static>> {
+    /// The pseudonym under which an instance is logged; `None` if it is logged by its id.
+    pub fn pseudonym(&self, instance: &InstanceId<'_>) -> Option<InstanceId<'static>> {
         match self {
             Self::Plain => None,
             Self::Hashed(key) => hash(key, instance),

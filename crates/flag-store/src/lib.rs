@@ -57,10 +57,10 @@ pub use crate::flags::{FlagEntry, FlagStore, ReadError};
 pub use crate::forget::{InstanceExposures, instance_in_rows};
 pub use crate::head::{ChangeMark, HeadCell, HeadRow};
 pub use crate::instance_names::InstanceNames;
-pub use crate::newest::NewestRow;
+pub use crate::newest::RowInForce;
 pub use crate::options::{RowOptions, Spelling};
 pub use crate::pages::{Pages, project_rows};
-pub use crate::presence::{FlagPrefix, Present};
+pub use crate::presence::{FlagPage, FlagPrefix};
 pub use crate::row_key::{FlagRowKey, RowType, flag_and_time, flag_of_exposure_prefix};
 pub use crate::rows::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,

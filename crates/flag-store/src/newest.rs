@@ -22,14 +22,14 @@ const KEYS: usize = 100;
 
 /// The row of a kind that is in force, as it is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NewestRow {
+pub struct RowInForce {
     /// The row; it may be unreadable.
     pub row: Option<Row>,
     /// The key of the last row if it is not in force: it has no valid time, or one too far ahead of the clock.
     pub passed_over: Option<String>,
 }
 
-impl NewestRow {
+impl RowInForce {
     /// The time of the row, if its key has a valid one.
     pub fn created(&self) -> Option<Timestamp> {
         let key = FlagRowKey::decode(&self.row.as_ref()?.key).ok()?;
@@ -49,11 +49,11 @@ impl FlagStore {
         &self,
         row_type: RowType,
         flag: &FlagKey,
-    ) -> Result<NewestRow, StoreError> {
+    ) -> Result<RowInForce, StoreError> {
         let prefix = flag_prefix(row_type, flag);
         match self.last(Scan::prefix(prefix.as_str())).await? {
             Some(last) => self.newest_from(&prefix, last).await,
-            None => Ok(NewestRow::default()),
+            None => Ok(RowInForce::default()),
         }
     }
 
@@ -62,10 +62,10 @@ impl FlagStore {
         &self,
         prefix: &str,
         last: Row,
-    ) -> Result<NewestRow, StoreError> {
+    ) -> Result<RowInForce, StoreError> {
         let latest_valid_time = self.latest_valid_time();
         if created(prefix, &last.key).is_some_and(|created| created <= latest_valid_time) {
-            return Ok(NewestRow {
+            return Ok(RowInForce {
                 row: Some(self.newest_of_day(prefix, last).await?),
                 passed_over: None,
             });
@@ -84,7 +84,7 @@ impl FlagStore {
             None => last,
         };
         let row = Some(row);
-        Ok(NewestRow { row, passed_over })
+        Ok(RowInForce { row, passed_over })
     }
 
     /// The time of the newest row, if it has a valid one; usually from its key alone, as rows may be large.
@@ -171,7 +171,7 @@ impl FlagStore {
             Some(row) => Some(self.newest_of_day(&prefix, row).await?),
             None => None,
         };
-        // Of the same day, those with a `T` come later, and those of the same second with an offset later still.
+        // Keys with a `T` sort after all keys of that day with a space; within a second, those with an offset after those without.
         let (day, clock) = text.split_once(' ').unwrap_or_default();
         let second = clock.split('.').next().unwrap_or_default();
         let scan = Scan {

@@ -23,9 +23,9 @@ impl FlagPrefix {
     }
 }
 
-/// The flags that have revisions in a range of the table.
+/// A range of the table, and the flags that have revisions in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Present {
+pub struct FlagPage {
     /// Their prefixes, in order.
     pub flags: Vec<FlagPrefix>,
     /// The end of the range; `None` for the end of the table.
@@ -34,7 +34,11 @@ pub struct Present {
 
 impl FlagStore {
     /// The flags that have revisions from `from` on; one scan of the keys of `limit` rows.
-    pub async fn present(&self, from: &FlagPrefix, limit: usize) -> Result<Present, StoreError> {
+    pub async fn flags_from(
+        &self,
+        from: &FlagPrefix,
+        limit: usize,
+    ) -> Result<FlagPage, StoreError> {
         let projects = Scan::prefix(PROJECTS);
         let scan = Scan {
             start: from.0.clone().max(projects.start.clone()),
@@ -48,7 +52,7 @@ impl FlagStore {
             Some(FlagPrefix(prefix)) => Scan::prefix(prefix).end,
             None => Some([&**last, b"\0"].concat()),
         });
-        Ok(Present {
+        Ok(FlagPage {
             flags,
             until: until.map(FlagPrefix),
         })
@@ -98,7 +102,7 @@ mod tests {
             rows.insert_if_absent(&row).await.unwrap();
         }
         let store = FlagStore::new(Arc::new(rows), Arc::new(SystemClock));
-        let present = store.present(&from, limit).await.unwrap();
+        let present = store.flags_from(&from, limit).await.unwrap();
         let expected: Vec<_> = flags
             .iter()
             .map(|(project, name)| FlagPrefix::of(&flag(project, name)))

@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
 
 /// The finding about a missing cell.
 const MISSING: &str = "no such cell";
-/// The reading of what is ignored.
+/// What a cell is read as that is ignored.
 const NOTHING: &str = "nothing";
 
 impl<'a, K> Reader<'a, K> {

@@ -40,7 +40,7 @@ pub(crate) struct Batch {
 pub(crate) struct Attempt {
     /// How many exposures were written.
     pub(crate) written: usize,
-    /// When the first of them was served, which is the oldest as far as one chunk goes.
+    /// When the first of them was served; it is the oldest if the batch comes from one chunk.
     pub(crate) oldest: Option<Timestamp>,
     /// How many were invalid, and never sent.
     pub(crate) invalid: usize,
@@ -83,7 +83,8 @@ impl Batch {
         self.due = self.due.min(Instant::now() + BACKOFF.first);
     }
 
-    /// Whether another batch may be added: both are rests, and together they have at most this many exposures.
+    /// Whether another batch may be added: both are remainders of batches that were written in part, and together they have at
+    /// most this many exposures.
     pub(crate) fn may_append(&self, other: &Self, limit: usize) -> bool {
         self.is_rest && other.is_rest && self.len() + other.len() <= limit
     }

@@ -25,7 +25,7 @@ impl ExposureFormat {
         bucket: Option<Bucket>,
         created: Timestamp,
     ) {
-        match self.names.other_name(instance) {
+        match self.names.pseudonym(instance) {
             None => batch.push(outcome, request_id, instance, bucket, created),
             Some(name) => batch.push(outcome, request_id, &name, None, created),
         }

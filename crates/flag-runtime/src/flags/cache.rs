@@ -100,17 +100,17 @@ pub(super) struct Inner {
 
 /// Whether the result of a read that has just ended is enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// It is.
-    Recent,
-    /// It is not: the flag is read again.
-    New,
+pub(super) enum ReadMode {
+    /// It is enough.
+    ReuseRecent,
+    /// It is not enough: the flag is read again.
+    Force,
 }
 
 /// The result of a read.
 #[derive(Clone, Debug)]
 pub(super) enum Loaded {
-    Plan(Arc<Entry>),
+    Entry(Arc<Entry>),
     Unavailable(UnavailableReason),
     Panicked,
 }
@@ -245,17 +245,17 @@ impl Inner {
     async fn load(self: &Arc<Self>, flag: &FlagKey) -> Loaded {
         let is_loading = self.loading().contains_key(flag);
         if is_loading || self.entries.peek(flag).is_some() {
-            return self.begin(flag, Wanted::Recent).await;
+            return self.begin(flag, ReadMode::ReuseRecent).await;
         }
         if self.cold.take(COLD_READS_PER_SECOND) {
-            let loaded = self.begin(flag, Wanted::Recent).await;
-            if let Loaded::Plan(_) = loaded {
+            let loaded = self.begin(flag, ReadMode::ReuseRecent).await;
+            if let Loaded::Entry(_) = loaded {
                 self.cold.give_back();
             }
             return loaded;
         }
         match self.look_up(flag).await {
-            Ok(Presence::Present) => self.begin(flag, Wanted::Recent).await,
+            Ok(Presence::Present) => self.begin(flag, ReadMode::ReuseRecent).await,
             Ok(Presence::Absent) => {
                 self.metrics.absent.inc();
                 Loaded::Unavailable(UnavailableReason::NoRevision)
@@ -285,7 +285,7 @@ impl Inner {
             return;
         }
         if !entry.has_failed(now) || self.recovery.take(self.recovery_rate()) {
-            drop(self.begin(flag, Wanted::New));
+            drop(self.begin(flag, ReadMode::Force));
         }
     }
 
@@ -297,13 +297,13 @@ impl Inner {
     }
 
     /// Joins the read of the flag in flight, or begins one. It continues even if all requests for it are cancelled.
-    pub(super) fn begin(self: &Arc<Self>, flag: &FlagKey, wanted: Wanted) -> Load {
+    pub(super) fn begin(self: &Arc<Self>, flag: &FlagKey, mode: ReadMode) -> Load {
         let mut loading = self.loading();
         if let Some(load) = loading.get(flag) {
             return load.clone();
         }
         // A read may have ended after the caller looked into the cache.
-        if wanted == Wanted::Recent
+        if mode == ReadMode::ReuseRecent
             && let Some(loaded) = self.valid_result(flag)
         {
             return ready(loaded).boxed().shared();
@@ -323,7 +323,7 @@ impl Inner {
     fn valid_result(&self, flag: &FlagKey) -> Option<Loaded> {
         let now = Instant::now();
         match self.entries.peek(flag) {
-            Some(entry) => (entry.age(now) == Age::WithinLifetime).then_some(Loaded::Plan(entry)),
+            Some(entry) => (entry.age(now) == Age::WithinLifetime).then_some(Loaded::Entry(entry)),
             None => self.negative.get(flag, now).map(Loaded::Unavailable),
         }
     }
@@ -361,7 +361,7 @@ impl Loaded {
 
     fn into_result(self, flag: &FlagKey) -> Result<ServedPlan, CacheError> {
         match self {
-            Self::Plan(entry) => Ok(ServedPlan::new(entry, Source::Store)),
+            Self::Entry(entry) => Ok(ServedPlan::new(entry, Source::Store)),
             Self::Unavailable(UnavailableReason::NoRevision) => {
                 Err(CacheError::NotFound(flag.clone()))
             }

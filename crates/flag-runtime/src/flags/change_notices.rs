@@ -6,7 +6,7 @@ use flag_model::{FlagKey, ProjectName};
 use flag_store::{Clock as _, HeadCell, HeadRow, SystemClock};
 use tokio::time::Instant;
 
-use super::cache::{FlagCache, Inner, Wanted};
+use super::cache::{FlagCache, Inner, ReadMode};
 use super::entry::Entry;
 
 /// What the cache did about a notice.
@@ -33,12 +33,12 @@ impl FlagCache {
         let entry = inner.entries.peek(flag);
         let must_read = match &entry {
             Some(entry) => must_be_read(entry, head, since),
-            None => head.is_some_and(|head| inner.reconsider(flag, head)),
+            None => head.is_some_and(|head| inner.note_change(flag, head)),
         };
         if !must_read {
             return NoticeOutcome::Known;
         }
-        drop(inner.begin(flag, Wanted::New));
+        drop(inner.begin(flag, ReadMode::Force));
         if entry.is_some_and(|entry| !entry.is_read_since(since)) {
             NoticeOutcome::Reading
         } else {
@@ -81,8 +81,8 @@ impl FlagCache {
 }
 
 impl Inner {
-    /// Drops outdated knowledge of a flag that is not in memory; returns whether the flag must be read.
-    fn reconsider(&self, flag: &FlagKey, head: HeadCell) -> bool {
+    /// Notes that a flag that is not in memory has changed; returns whether the flag must be read.
+    fn note_change(&self, flag: &FlagKey, head: HeadCell) -> bool {
         self.negative.forget_older(flag, head.time());
         if self.unreadable().contains_key(flag) {
             return self.negative.get(flag, Instant::now()).is_none();

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flag_model::FlagKey;
-use flag_store::{FlagPrefix, FlagStore, Present, StoreError};
+use flag_store::{FlagPage, FlagPrefix, FlagStore, StoreError};
 use tokio::time::Instant;
 
 use super::negative_cache::VALID_FOR;
@@ -66,8 +66,8 @@ impl ExistingFlags {
         // First from the end of the page before, so that pages join; then, if that is too far away, from here.
         for from in [self.end_before(&place, valid_for), place.clone()] {
             let read = Instant::now();
-            let present = store.present(&from, PAGE).await?;
-            self.remember(from, present, read);
+            let page = store.flags_from(&from, PAGE).await?;
+            self.remember(from, page, read);
             if let Some(presence) = self.known(&place, valid_for) {
                 return Ok(presence);
             }
@@ -107,11 +107,11 @@ impl ExistingFlags {
             .unwrap_or_else(FlagPrefix::start)
     }
 
-    fn remember(&self, from: FlagPrefix, present: Present, read: Instant) {
+    fn remember(&self, from: FlagPrefix, page: FlagPage, read: Instant) {
         let mut pages = self.pages();
         // A page replaces those that it overlaps.
         let is_within =
-            |place: &FlagPrefix| *place >= from && present.until.as_ref().is_none_or(|u| place < u);
+            |place: &FlagPrefix| *place >= from && page.until.as_ref().is_none_or(|u| place < u);
         pages.retain(|place, page| page.read.elapsed() < VALID_FOR && !is_within(place));
         if pages.len() >= PAGES {
             let oldest = pages.iter().min_by_key(|(_, page)| page.read);
@@ -119,8 +119,8 @@ impl ExistingFlags {
             oldest.and_then(|oldest| pages.remove(&oldest));
         }
         let page = Page {
-            until: present.until,
-            present: present.flags.iter().map(hash).collect(),
+            until: page.until,
+            present: page.flags.iter().map(hash).collect(),
             read,
         };
         pages.insert(from, page);

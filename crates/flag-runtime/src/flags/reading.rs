@@ -45,7 +45,7 @@ impl Reading {
                     let row = self.shared.settings.keeps_rows.then_some(row);
                     let plan = Plan::compile(revision);
                     let entry = Entry::new(plan, row, last_confirmed, began, &self.shared.settings);
-                    Loaded::Plan(Arc::new(entry))
+                    Loaded::Entry(Arc::new(entry))
                 }
             },
         };
@@ -56,7 +56,7 @@ impl Reading {
     fn remember(&self, loaded: &Loaded) {
         let Self { shared, flag } = self;
         match loaded {
-            Loaded::Plan(entry) => {
+            Loaded::Entry(entry) => {
                 shared.metrics.refreshed(Refresh::Read);
                 self.store_entry(entry);
             }

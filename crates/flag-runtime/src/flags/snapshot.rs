@@ -89,7 +89,7 @@ enum SnapshotError {
     NotASnapshot,
     #[error("it has version {0}, and this release knows version {VERSION}")]
     Version(u32),
-    #[error("it is of another store, {found}: this is {expected}")]
+    #[error("it belongs to the store {found}, and this service uses {expected}")]
     OtherStore { found: String, expected: String },
     #[error("it is damaged")]
     Damaged,

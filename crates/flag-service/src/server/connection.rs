@@ -63,7 +63,7 @@ pub(super) struct GuardedConnection<T> {
     arrival: Option<IdleTimer>,
     idle: Option<IdleTimer>,
     /// Runs while the caller does not read an answer.
-    unread: Option<Pin<Box<Sleep>>>,
+    write_timeout: Option<Pin<Box<Sleep>>>,
     /// Runs while unwanted input is discarded.
     lingering: Option<Pin<Box<Sleep>>>,
 }
@@ -86,7 +86,7 @@ impl<T> GuardedConnection<T> {
             is_shut: false,
             arrival: None,
             idle: None,
-            unread: None,
+            write_timeout: None,
             lingering: None,
         }
     }
@@ -155,7 +155,7 @@ impl<T> GuardedConnection<T> {
 
     /// Notes that the caller reads the answer again.
     fn end_wait_for_reader(&mut self) {
-        if self.unread.take().is_some() {
+        if self.write_timeout.take().is_some() {
             let _ = self.held.set(0);
         }
     }
@@ -254,7 +254,7 @@ impl<T: Transport> GuardedConnection<T> {
                 Poll::Pending => return self.wait_for_reader(0, context).map(Err),
                 Poll::Ready(written) => {
                     self.pending_bytes = self.pending_bytes.get(written?..).unwrap_or_default();
-                    self.unread = None;
+                    self.write_timeout = None;
                 }
             }
         }
@@ -277,7 +277,7 @@ impl<T: Transport> AsyncRead for GuardedConnection<T> {
             if this.framing.is_whole() {
                 return this.read_ahead(context);
             }
-            if this.framing.ends_turn() {
+            if this.framing.take_end_of_turn() {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -322,7 +322,7 @@ impl<T: Transport> AsyncWrite for GuardedConnection<T> {
         let this = &mut *self;
         let is_wanted = this.state.wants_body.take();
         let is_answering = this.state.phase.get() == Phase::Answering;
-        if is_wanted && is_answering && this.framing.takes_continue() {
+        if is_wanted && is_answering && this.framing.take_continue() {
             this.pending_bytes = CONTINUE;
         }
         ready!(this.write_pending_bytes(context))?;

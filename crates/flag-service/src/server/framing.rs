@@ -85,8 +85,8 @@ impl Framing {
         matches!(self.part, Part::Head)
     }
 
-    /// Whether enough of a body has been passed on for one turn; the next one begins.
-    pub(super) fn ends_turn(&mut self) -> bool {
+    /// Whether enough of a body has been passed on for one turn; if so, the next one begins.
+    pub(super) fn take_end_of_turn(&mut self) -> bool {
         let ends = self.budget < CHUNK;
         if ends {
             self.budget = TURN;
@@ -103,8 +103,8 @@ impl Framing {
         std::mem::take(&mut self.line)
     }
 
-    /// Whether the sender waits for `100 Continue`; true once per request.
-    pub(super) fn takes_continue(&mut self) -> bool {
+    /// Whether the sender waits for `100 Continue`; true at most once per request.
+    pub(super) fn take_continue(&mut self) -> bool {
         std::mem::take(&mut self.head.expects_continue)
     }
 
@@ -309,7 +309,7 @@ mod tests {
         let (mut rest, mut turns) = (request.as_bytes().to_vec(), Vec::new());
         while !framing.is_whole() {
             let mut now = 0;
-            while !framing.is_whole() && !framing.ends_turn() {
+            while !framing.is_whole() && !framing.take_end_of_turn() {
                 let passed = framing.pass(&mut rest);
                 assert!(passed > 0, "{} left", rest.len());
                 rest.drain(..passed);
@@ -409,19 +409,19 @@ mod tests {
         assert_eq!(framing.pass(&mut bytes), bytes.len());
         let shown = String::from_utf8(bytes).unwrap();
         assert!(shown.contains("\r\nxXPECT: 100-Continue\r\n"), "{shown}");
-        assert!(framing.takes_continue());
-        assert!(!framing.takes_continue(), "it is answered once");
+        assert!(framing.take_continue());
+        assert!(!framing.take_continue(), "it is answered once");
         let mut framing = Framing::default();
         framing.pass(&mut head("HTTP/1.0").into_bytes());
-        assert!(!framing.takes_continue());
+        assert!(!framing.take_continue());
         let mut framing = Framing::default();
         framing.pass(&mut (head("HTTP/1.1") + "x").into_bytes());
-        assert!(!framing.takes_continue(), "the body has come without it");
+        assert!(!framing.take_continue(), "the body has come without it");
         for length in ["", "Content-Length: 0\r\n"] {
             let head = format!("POST / HTTP/1.1\r\nExpect: 100-continue\r\n{length}\r\n");
             let mut framing = Framing::default();
             framing.pass(&mut head.into_bytes());
-            assert!(!framing.takes_continue(), "there is no body to wait for");
+            assert!(!framing.take_continue(), "there is no body to wait for");
         }
     }
 }

@@ -56,7 +56,7 @@ impl Append<'_> {
         self.store.newest_created(self.row_type, self.flag).await
     }
 
-    /// Refuses a row that would lie below an appended one: if this clock is wrong, other readers count that row.
+    /// Refuses a row that would lie below an appended one: if this clock is behind, that one is in force for other readers.
     pub(super) async fn ensure_not_behind(
         &self,
         head_cell: Option<&[u8]>,
@@ -111,7 +111,7 @@ impl Append<'_> {
         let ClaimState::Claimed(at) = ClaimState::decode(head_cell) else {
             return Ok(None);
         };
-        // A later row may have come without a claim, and hide that this one is in.
+        // A later row that was written without a claim may be the newest although the claimed row exists.
         let may_be_hidden = Some(at) < newest || self.is_too_far_ahead(at);
         let is_in = Some(at) == newest || (may_be_hidden && self.is_in(at).await?);
         Ok((!is_in).then_some(at))
@@ -157,7 +157,7 @@ impl Append<'_> {
     /// Claims the next row; false if the head cell has changed. Recognises its own claim after a lost reply.
     async fn claim(&self, head_cell: Option<&[u8]>, claim: &Claim) -> Result<bool, StoreError> {
         let mut cells = match self.row_type {
-            // Should the writer die when its row is in, readers look for it because of the claim.
+            // If the writer dies after the insert, the change mark makes readers look for the row.
             RowType::Revision => new_change_mark(),
             RowType::Flag => Cells::default(),
         };

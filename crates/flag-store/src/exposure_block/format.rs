@@ -65,17 +65,17 @@ pub enum BlockError {
     /// There are bytes after its end.
     #[error("a block has bytes after its end")]
     TooLong,
-    /// A number that is none, or too large.
+    /// A number that is invalid or too large.
     #[error("a block has a number that is out of range")]
     Number,
     /// A text that is not UTF-8.
     #[error("a block has a text that is not UTF-8")]
     Text,
-    /// What it is of is no flag.
-    #[error("a block is of no flag: {0}")]
+    /// The flag that it names is invalid.
+    #[error("a block names an invalid flag: {0}")]
     Flag(Invalid),
-    /// A value that no exposure has.
-    #[error("a block has an exposure that cannot be: {0}")]
+    /// A value that no exposure can have.
+    #[error("a block has an invalid exposure: {0}")]
     Exposure(Invalid),
 }
 

@@ -114,7 +114,7 @@ impl UnreadableRow {
                 Some((row_type, flag)) => {
                     format!("row {}…, row key", flag_prefix(row_type, &flag))
                 }
-                None => "a row whose key is none".to_owned(),
+                None => "a row with an invalid key".to_owned(),
             },
         }
     }

@@ -169,7 +169,7 @@ async fn every_reader_passes_over_rows_that_cannot_be_of_now() {
         let head_row = store.head_row(&flag().project).await.unwrap();
         let head_row: Vec<_> = head_row.flags().collect();
         assert_eq!(head_row, [(flag(), HeadCell::Newest(at(GOOD)))]);
-        let present = store.present(&FlagPrefix::start(), 100).await.unwrap();
+        let present = store.flags_from(&FlagPrefix::start(), 100).await.unwrap();
         assert_eq!(present.flags, [FlagPrefix::of(&flag())]);
     }
 }
@@ -225,7 +225,7 @@ async fn a_flag_with_no_key_that_tells_a_time_is_named() {
     assert!(listed[0].revision.as_ref().unwrap().is_err());
     let present = world
         .store
-        .present(&FlagPrefix::start(), 100)
+        .flags_from(&FlagPrefix::start(), 100)
         .await
         .unwrap();
     assert_eq!(present.flags, [FlagPrefix::of(&flag())]);

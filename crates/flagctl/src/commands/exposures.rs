@@ -117,7 +117,7 @@ fn selection(context: &Context, args: &ExposuresArgs) -> Result<Selection, Failu
         let mut reader = Reader::new(context.sources.clone());
         let names = read_instance_names(&mut reader);
         let names = reader.finish(names)?;
-        let hashed = names.other_name(&instance);
+        let hashed = names.pseudonym(&instance);
         instances.push(instance.into_owned());
         instances.extend(hashed);
     }

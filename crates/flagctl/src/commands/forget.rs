@@ -48,7 +48,7 @@ pub(crate) async fn forget(context: &Context, args: &ForgetArgs) -> Result<(), F
     let log = opened.log(context, context.settings()).await?;
     let looking = look(&opened, &*log, &project, &instance);
     let mut found = with_progress(format!("searching {project}"), looking).await?;
-    if let Some(hashed) = names.other_name(&instance) {
+    if let Some(hashed) = names.pseudonym(&instance) {
         let more = log.of_instance(&project, &hashed).await;
         found
             .exposures

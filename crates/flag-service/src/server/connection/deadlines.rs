@@ -115,7 +115,7 @@ impl<T: Transport> GuardedConnection<T> {
             return Poll::Ready(io::ErrorKind::OutOfMemory.into());
         }
         let timer = self
-            .unread
+            .write_timeout
             .get_or_insert_with(|| Box::pin(sleep(CALLER_TIMEOUT)));
         ready!(timer.as_mut().poll(context));
         self.connections.metrics.slow_to_read.inc();
