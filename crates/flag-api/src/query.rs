@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::{memchr, memchr2};
 use percent_encoding::percent_decode;
 
 /// The parameter that names the project.
@@ -71,7 +72,7 @@ impl fmt::Display for Parameter {
 impl<'a> FlagQuery<'a> {
     /// Reads a raw query string, `a=b&c=d`; other parameters are ignored. Returns all problems at once.
     ///
-    /// One pass over the bytes; allocates only for encoded values.
+    /// Allocates only for encoded values.
     pub fn parse(query: &'a str) -> Result<Self, Vec<Parameter>> {
         let mut found = [PROJECT_NAME, INSTANCE_ID, FLAG_TYPE, FLAG_NAME].map(ParameterReader::new);
         for Pair { name, value } in Pairs(Some(query)) {
@@ -116,33 +117,23 @@ impl<'a> Iterator for Pairs<'a> {
     type Item = Pair<'a>;
 
     fn next(&mut self) -> Option<Pair<'a>> {
-        let rest = self.0?;
-        let mut equals = None;
-        let mut is_encoded = false;
-        let mut end = rest.len();
-        for (at, byte) in rest.bytes().enumerate() {
-            match byte {
-                b'&' => {
-                    end = at;
-                    break;
-                }
-                b'=' if equals.is_none() => equals = Some(at),
-                b'%' | b'+' => is_encoded = true,
-                _ => {}
-            }
-        }
-        // These bytes are ASCII, so that no slice splits a character.
-        self.0 = rest.get(end + 1..);
-        let part = |from, to| Raw {
-            text: rest.get(from..to).unwrap_or_default(),
-            is_encoded,
-        };
-        let equals = equals.unwrap_or(end);
+        let (pair, rest) = split_once(self.0?, b'&');
+        self.0 = rest;
+        let is_encoded = memchr2(b'%', b'+', pair.as_bytes()).is_some();
+        let raw = |text| Raw { text, is_encoded };
+        let (name, value) = split_once(pair, b'=');
         Some(Pair {
-            name: part(0, equals),
-            value: part((equals + 1).min(end), end),
+            name: raw(name),
+            value: raw(value.unwrap_or_default()),
         })
     }
+}
+
+/// Splits a text at the first of these bytes, which must be ASCII, so that no character is split.
+fn split_once(text: &str, byte: u8) -> (&str, Option<&str>) {
+    memchr(byte, text.as_bytes())
+        .and_then(|at| Some((text.get(..at)?, text.get(at + 1..))))
+        .unwrap_or((text, None))
 }
 
 impl<'a> Raw<'a> {

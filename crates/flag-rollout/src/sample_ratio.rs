@@ -119,8 +119,8 @@ fn float(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use flag_model::{
-        FlagKey, FlagName, FlagType, FlagValue, Format, FormatVersion, HashAlgorithm, Percent,
-        ProjectName, RevisionParts, Timestamp, Treatment,
+        FlagValue, Format, FormatVersion, HashAlgorithm, Percent, RevisionParts, Timestamp,
+        Treatment,
     };
 
     use super::*;
@@ -135,11 +135,7 @@ mod tests {
             ranges: Vec::new(),
         });
         let parts = RevisionParts {
-            flag: FlagKey {
-                project: ProjectName::new("p").unwrap(),
-                flag_type: FlagType::Feature,
-                name: FlagName::new("f").unwrap(),
-            },
+            flag: "p/feature/f".parse().unwrap(),
             format: Format::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             comment: "Test".to_owned(),

@@ -25,6 +25,6 @@ pub(crate) use self::limits::{
 };
 pub(crate) use self::problem::{ApiError, describe_store, status};
 pub(crate) use self::readiness::{Details, Health, Readiness};
-pub(crate) use self::request_id::is_request_id;
+pub(crate) use self::request_id::{RequestId, is_request_id};
 pub(crate) use self::route::Route;
 pub(crate) use self::state::AppState;

@@ -179,7 +179,7 @@ fn remove_slice(
 mod tests {
     use std::sync::Arc;
 
-    use flag_model::{FlagKey, FlagName, FlagType, ProjectName};
+    use flag_model::FlagKey;
     use flag_store::conformance::put;
     use flag_store::{
         Cells, Counted, CountsQuery, CountsScope, Minute, MinuteCounts, ReplicaId, Row, RowStore,
@@ -255,11 +255,7 @@ mod tests {
     async fn counts_that_were_written_long_ago_go_and_nothing_else() {
         let directory = TempDir::new().unwrap();
         let log = EmbeddedLog::open(directory.path()).unwrap();
-        let flag = FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("f").unwrap(),
-        };
+        let flag: FlagKey = "p/feature/f".parse().unwrap();
         let minutes = (0..2_500).map(|minute| {
             let mut counts = MinuteCounts::new(flag.clone(), Minute::from_number(minute));
             counts.add(&Counted::Others, 1);

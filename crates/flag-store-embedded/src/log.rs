@@ -291,7 +291,7 @@ fn delete(database: &mut Database, keys: &[Vec<u8>]) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use flag_model::{FlagKey, FlagName, FlagType, FlagValue, Timestamp};
+    use flag_model::{FlagKey, FlagValue, Timestamp};
     use flag_store::{BatchId, Cells, Outcome, Spelling};
     use tempfile::TempDir;
 
@@ -301,11 +301,7 @@ mod tests {
     async fn what_was_deleted_is_overwritten() {
         let directory = TempDir::new().unwrap();
         let log = EmbeddedLog::open(directory.path()).unwrap();
-        let flag = FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("f").unwrap(),
-        };
+        let flag: FlagKey = "p/feature/f".parse().unwrap();
         let id = InstanceId::new("somebody-who-wants-to-go").unwrap();
         let mut batch = ExposureBatch::new(BatchId(1), Spelling::Json);
         let outcome = batch.add_outcome(Outcome {

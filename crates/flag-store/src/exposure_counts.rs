@@ -249,17 +249,12 @@ impl CountsSum {
 
 #[cfg(test)]
 mod tests {
-    use flag_model::{FlagName, FlagType};
     use proptest::prelude::*;
 
     use super::*;
 
     fn flag() -> FlagKey {
-        FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("f").unwrap(),
-        }
+        "p/feature/f".parse().unwrap()
     }
 
     fn group(name: &str) -> Counted {

@@ -2,11 +2,8 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use flag_settings::Reader;
-use signal_hook::consts::SIGXFSZ;
+use flag_settings::{Reader, outlive_file_limits};
 
 use crate::command_line::{self, Command};
 use crate::commands;
@@ -21,7 +18,7 @@ pub(crate) fn run(
     args: impl IntoIterator<Item = OsString>,
     variables: Variables,
 ) -> Result<(), Failure> {
-    outlive_file_limits()?;
+    outlive_file_limits().map_err(CannotStart::from)?;
     output::prepare(&variables);
     let variables = with_owner(variables);
     let (command, sources) = command_line::read(args, variables.clone())?;
@@ -69,13 +66,6 @@ async fn run_with_store(context: &Context, command: Command) -> Result<(), Failu
         // These have run already: they need no store.
         Command::Keys(_) | Command::Sql(_) | Command::Completions(_) | Command::Manual(_) => Ok(()),
     }
-}
-
-/// Makes a file that reached its size limit (`RLIMIT_FSIZE`) fail the write instead of ending the process.
-fn outlive_file_limits() -> Result<(), CannotStart> {
-    let was_raised = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(SIGXFSZ, was_raised)?;
-    Ok(())
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, CannotStart> {

@@ -138,6 +138,12 @@ async fn routes(service: &Service, key: &str) -> Vec<String> {
     lines.collect()
 }
 
+/// The status of an answer about a flag to the holder of a key.
+async fn status(service: &Service, key: &str) -> u16 {
+    let request = request(service, Method::GET, "/get-feature-flag").bearer_auth(key);
+    request.send().await.unwrap().status().as_u16()
+}
+
 async fn metrics(service: &Service, key: &str) -> String {
     let request = service.request(Method::GET, "/metrics").bearer_auth(key);
     request.send().await.unwrap().text().await.unwrap()
@@ -322,16 +328,7 @@ async fn keys_come_and_go_with_the_file_and_a_broken_file_changes_nothing() {
     let kept = keys.create(&ALL_SCOPES, "*", &[]);
     let leaving = keys.create(&ALL_SCOPES, "*", &[]);
     let service = keys.start();
-    let status = async |key: &str| {
-        let request = request(&service, Method::GET, "/get-feature-flag");
-        request
-            .bearer_auth(key)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16()
-    };
+    let status = async |key: &str| status(&service, key).await;
     let says = async |line: &str| {
         metrics(&service, &kept)
             .await
@@ -378,16 +375,6 @@ async fn what_a_newer_release_has_written_hides_no_revocation_and_stops_no_start
     let text = std::fs::read_to_string(keys.path()).unwrap();
     let newer = text.replacen("\"id\"", "\"networks\": [\"10.0.0.0/8\"], \"id\"", 1);
     keys.write(&newer.replacen('{', "{\"version\": 2,", 1));
-    let status = async |service: &Service, key: &str| {
-        let request = request(service, Method::GET, "/get-feature-flag");
-        request
-            .bearer_auth(key)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16()
-    };
     wait_until("the revocation counts", async || {
         status(&service, &leaving).await == 401
     })
@@ -447,16 +434,7 @@ async fn a_key_is_revoked_though_connections_take_every_file_that_they_may() {
         wire.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
         held.push(wire);
     }
-    let status = async || {
-        let request = request(&service, Method::GET, "/get-feature-flag");
-        request
-            .bearer_auth(&key)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16()
-    };
+    let status = async || status(&service, &key).await;
     assert_eq!(status().await, 200);
     keys.revoke(&key);
     wait_until("the revoked key is refused", async || status().await == 401).await;
@@ -584,16 +562,7 @@ async fn one_holder_of_a_key_does_not_use_up_the_rate_of_another() {
     let limits = [("FLAG_RATE_LIMIT", "1"), ("FLAG_RATE_LIMIT_BURST", "2")];
     let options = ["--demo", "--api-keys-file", &keys.path()];
     let service = Service::start_with(&keys.store, &options, &limits);
-    let status = async |key: &str| {
-        let request = request(&service, Method::GET, "/get-feature-flag");
-        request
-            .bearer_auth(key)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16()
-    };
+    let status = async |key: &str| status(&service, key).await;
     for _ in 0..50 {
         if status(&first).await == 429 {
             break;

@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, ProjectName,
-    Revision, RevisionParts, Timestamp,
+    FlagValue, Format, HashAlgorithm, InstanceId, Revision, RevisionParts, Timestamp,
 };
 use flag_rollout::{Plan, decide};
 use flag_store::scripted::{LogCall, ScriptedLog, Step};
@@ -24,11 +23,7 @@ use crate::flags::{Entry, test_settings};
 /// A flag that gives `false` to everybody.
 pub(super) fn decided() -> Arc<Entry> {
     let parts = RevisionParts {
-        flag: FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("f").unwrap(),
-        },
+        flag: "p/feature/f".parse().unwrap(),
         format: Format::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(false),
         comment: "Test".to_owned(),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flag_store::{Appended, Columns, ExposureLog, RowStore, StoreError, WriteExposureError};
+use flag_store::{Appended, ExposureLog, RowStore, StoreError, WriteExposureError};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
@@ -93,8 +93,8 @@ impl GuardedPort<dyn RowStore> {
     pub async fn probe(&self) {
         loop {
             self.bounds.read_circuit.probe_due().await;
-            // No row has this key. If a request comes first, its call is the probe.
-            if let Err(error) = self.get(b"PING", Columns::All).await
+            // If a request comes first, its call is the probe.
+            if let Err(error) = self.ping().await
                 && !error.is_transient()
             {
                 warn!(problem = ?error, "store answers, but refuses the call");

@@ -187,7 +187,7 @@ fn encode(
     context.state.metrics.decisions.count(decision.reason);
     context.trace.decided(current.flag(), decision);
     let json = reply::write(
-        context.id.as_str(),
+        &context.id,
         instance,
         current.flag().name.as_str(),
         decision.value,

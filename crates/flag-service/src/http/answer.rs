@@ -55,7 +55,7 @@ async fn complete(
     let RequestContext { request, id, .. } = context;
     context
         .trace
-        .end(request, route.template(), id.as_str(), &mut response);
+        .end(request, route.template(), id, &mut response);
     requests.count(route.index(), response.status(), context.began.elapsed());
     response
 }

@@ -14,7 +14,7 @@ use flag_runtime::{
     BucketCache, COUNTS_RETENTION, ExposureRecorder, FlagCache, GuardedPort, Snapshot,
     expire_exposures, exposure_runtime, watch_changes,
 };
-use flag_settings::StoreSettings;
+use flag_settings::{StoreSettings, outlive_file_limits};
 use flag_store::{ExposureLog, FlagStore, RowStore, SystemClock};
 use tokio::runtime::{Builder, Handle};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -64,7 +64,7 @@ pub(crate) fn run(config: &Config, log_writer: &LogWriter) -> anyhow::Result<()>
 }
 
 async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> anyhow::Result<()> {
-    stop::outlive_file_limits()?;
+    outlive_file_limits()?;
     // From the start: since the watchdog handles these signals, the system no longer ends the process.
     let signals = stop::signals()?;
     log_start(config);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Timestamp};
+use flag_model::{FlagKey, FlagValue, InstanceId, ProjectName, Timestamp};
 use flag_store::{
     BatchId, Cells, Columns, Expected, ExposureBatch, ExposureLog as _, ExposureScope, Insert,
     Outcome, Row, RowStore as _, Scan, Spelling, StoreError, WriteExposureError,
@@ -71,11 +71,7 @@ fn assert_broken<T: std::fmt::Debug>(result: &Result<T, StoreError>) {
 
 /// Exposures to one flag, in a batch whose id is made of them.
 fn batch(requests: &[&str]) -> ExposureBatch {
-    let flag = FlagKey {
-        project: ProjectName::new("p").unwrap(),
-        flag_type: FlagType::Feature,
-        name: FlagName::new("f").unwrap(),
-    };
+    let flag: FlagKey = "p/feature/f".parse().unwrap();
     let id = requests
         .concat()
         .bytes()

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Mutex;
 
-use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Timestamp};
+use flag_model::{FlagValue, InstanceId, Timestamp};
 use flag_store::scripted::{ScriptedLog, ScriptedRows, Step};
-use flag_store::{BatchId, Exposure, ExposureBatch, Order, Scan, Spelling};
+use flag_store::{BatchId, Columns, Exposure, ExposureBatch, Order, Scan, Spelling};
 use prometheus_client::encoding::text::encode;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -116,11 +116,7 @@ impl World {
     async fn write(&self) -> Result<(), StoreError> {
         let exposure = Exposure {
             request_id: "r".into(),
-            flag: Cow::Owned(FlagKey {
-                project: ProjectName::new("p").unwrap(),
-                flag_type: FlagType::Feature,
-                name: FlagName::new("f").unwrap(),
-            }),
+            flag: Cow::Owned("p/feature/f".parse().unwrap()),
             instance: InstanceId::new("A").unwrap(),
             value: Cow::Owned(FlagValue::Boolean(true)),
             rollout_group: "control".into(),

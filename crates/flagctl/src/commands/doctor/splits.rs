@@ -103,8 +103,7 @@ fn mismatch(ratio: &SampleRatio, answers: u64) -> String {
 #[cfg(test)]
 mod tests {
     use flag_model::{
-        FlagKey, FlagName, FlagType, FlagValue, Format, FormatVersion, HashAlgorithm, Percent,
-        ProjectName, RevisionParts, Treatment,
+        FlagValue, Format, FormatVersion, HashAlgorithm, Percent, RevisionParts, Treatment,
     };
     use flag_store::ReplicaId;
     use flag_store::memory::MemoryLog;
@@ -125,11 +124,7 @@ mod tests {
             ranges: Vec::new(),
         };
         let parts = RevisionParts {
-            flag: FlagKey {
-                project: ProjectName::new("p").unwrap(),
-                flag_type: FlagType::Feature,
-                name: FlagName::new("f").unwrap(),
-            },
+            flag: "p/feature/f".parse().unwrap(),
             format: Format::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             comment: "Test".to_owned(),
