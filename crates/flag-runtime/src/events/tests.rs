@@ -119,6 +119,19 @@ async fn only_a_subscriber_with_another_digest_gets_an_event_at_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_first_event_waits_for_other_replicas_if_a_change_was_just_made() {
+    let world = World::new();
+    let mut subscriber = world.subscribe(None);
+    world.note(D1, &["a"]);
+    sleep(REPEAT_AFTER - SHORTLY).await;
+    assert_eq!(received(&mut subscriber), None);
+    sleep(COLLECTED_FOR).await;
+    assert_eq!(received(&mut subscriber), event(D1, &[]));
+    sleep(10 * REPEAT_AFTER).await;
+    assert_eq!(received(&mut subscriber), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn changes_of_a_moment_are_one_event() {
     let world = World::new();
     let mut subscriber = world.subscriber().await;
@@ -149,6 +162,21 @@ async fn a_change_is_repeated_once_as_other_replicas_may_have_been_late() {
     sleep(10 * REPEAT_AFTER).await;
     assert_eq!(received(&mut subscriber), None);
     assert_eq!(world.counted("events_published_total"), "2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeated_event_does_not_promise_what_is_still_to_be_published() {
+    let world = World::new();
+    let mut subscriber = world.subscriber().await;
+    world.note(D1, &["a"]);
+    sleep(COLLECTED_FOR + SHORTLY).await;
+    assert_eq!(received(&mut subscriber), event(D1, &["a"]));
+    sleep(REPEAT_AFTER - COLLECTED_FOR / 2).await;
+    world.note(D2, &["b"]);
+    sleep(COLLECTED_FOR / 2 + SHORTLY).await;
+    assert_eq!(received(&mut subscriber), event(D1, &["a"]));
+    sleep(COLLECTED_FOR / 2 + SHORTLY).await;
+    assert_eq!(received(&mut subscriber), event(D2, &["b"]));
 }
 
 #[tokio::test(start_paused = true)]
