@@ -71,7 +71,7 @@ async fn a_change_is_pushed_by_every_replica_once_it_serves_it(store: TestStore)
             }
             assert_eq!(names(&event), [FLAG]);
             assert_eq!(value(replica).await, control);
-            *before = event.id.clone();
+            before.clone_from(&event.id);
             ids.push(event.id);
         }
         assert_eq!(ids[0], ids[1]);
