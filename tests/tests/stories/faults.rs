@@ -6,6 +6,7 @@
 mod exposures;
 mod freshness;
 mod limits;
+mod push;
 mod report;
 mod rolling;
 mod store;

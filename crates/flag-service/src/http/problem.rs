@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use flag_api::{Code, PROBLEM_JSON, Parameter, Problem, UNKNOWN_FLAG};
 use flag_model::InvalidPercent;
-use flag_runtime::{CacheError, QueueFull};
+use flag_runtime::{CacheError, QueueFull, SubscribeError};
 use flag_store::{StoreError, UnreadableRow};
 
 use super::access_problem;
@@ -18,6 +18,9 @@ use crate::access::AccessError;
 
 /// Seconds after which a caller may retry when the store failed or too many requests wait.
 const RETRY_AFTER_SECONDS: &str = "1";
+
+/// The same when too many event streams are open: streams last for minutes.
+const RETRY_STREAM_AFTER_SECONDS: &str = "10";
 
 /// Why a request failed.
 #[derive(Debug)]
@@ -71,6 +74,12 @@ impl From<QueueFull> for ApiError {
     }
 }
 
+impl From<SubscribeError> for ApiError {
+    fn from(_: SubscribeError) -> Self {
+        LimitError::TooManyStreams.into()
+    }
+}
+
 impl From<CacheError> for ApiError {
     fn from(error: CacheError) -> Self {
         Self::Flag(error)
@@ -95,6 +104,9 @@ impl ApiError {
             Self::Access(error) => access_problem::add_headers(error, &mut response),
             Self::Limit(LimitError::Overloaded | LimitError::ExposuresWait) => {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
+            }
+            Self::Limit(LimitError::TooManyStreams) => {
+                response.insert_header((RETRY_AFTER, RETRY_STREAM_AFTER_SECONDS));
             }
             _ => {}
         }
