@@ -98,9 +98,10 @@ async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> 
     let tls = tls.map(|tls| Tls::start(tls, &mut registry)).transpose()?;
     let telemetry = Telemetry::start(&config.telemetry, &mut registry)?;
     let exposure_log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.log));
+    let background_log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.background));
     let exposures = ExposureRecorder::start(
         Arc::clone(&exposure_log),
-        (Arc::new(guard.for_log(stores.background)), background),
+        (Arc::clone(&background_log), background),
         &config.exposures,
         &mut registry,
     );
@@ -140,6 +141,7 @@ async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> 
     spawn_blocking(move || state.telemetry.shutdown(LAST_TRACES)).await?;
     watching.inspect(JoinHandle::abort);
     let closing = async {
+        background_log.close().await;
         exposure_log.close().await;
         guard.close().await;
     };

@@ -6,7 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 /// Metrics of counts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CountsMetrics {
     /// Writes that succeeded.
     pub(super) written: Counter,
