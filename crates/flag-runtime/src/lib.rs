@@ -4,9 +4,11 @@
 //! - `store/` guards the store: reads have a deadline, a limit and a circuit breaker; writes of exposures a circuit breaker.
 //! - `flags/` keeps the newest revisions, compiled: cache, negative cache, change watcher, snapshot file.
 //! - `exposures/` queues what was served and writes it in batches.
+//! - `splits` compares what was served with the percentages of the flags.
 mod causes;
 mod exposures;
 mod flags;
+mod splits;
 mod store;
 
 pub use crate::exposures::{
@@ -18,4 +20,5 @@ pub use crate::flags::{
     BucketCache, BucketCacheSettings, CacheError, CacheStats, FlagCache, FlagCacheSettings,
     FlagKeyRef, ServedPlan, Snapshot, Source, watch_changes,
 };
+pub use crate::splits::Splits;
 pub use crate::store::{Circuit, DeferredPort, GuardSettings, GuardedPort};

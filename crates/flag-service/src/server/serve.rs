@@ -11,7 +11,7 @@ use actix_web::web::Data;
 use anyhow::Context as _;
 use flag_model::Timestamp;
 use flag_runtime::{
-    BucketCache, COUNTS_RETENTION, ExposureRecorder, FlagCache, GuardedPort, Snapshot,
+    BucketCache, COUNTS_RETENTION, ExposureRecorder, FlagCache, GuardedPort, Snapshot, Splits,
     expire_exposures, exposure_runtime, watch_changes,
 };
 use flag_settings::StoreSettings;
@@ -106,6 +106,12 @@ async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> 
         &mut registry,
     );
     start_expiry(config);
+    let splits = Splits::register(&mut registry);
+    tokio::spawn(splits.watch(
+        flags.clone(),
+        Arc::clone(&exposure_log),
+        Arc::new(SystemClock),
+    ));
     let state = Data::new(AppState {
         readiness: Readiness::new(
             store,
