@@ -195,9 +195,16 @@ async fn open_background(
 ) -> Result<(), OpenError> {
     let mut retries = 0;
     loop {
-        let settings = settings.clone();
-        let opening = background.spawn(async move { settings.open_log_at(priority).await });
-        match opening.await?.map_err(OpenError::from) {
+        let opened = match settings.clone() {
+            // It has threads of its own.
+            StoreSettings::Embedded(_) => settings.open_log_at(priority).await,
+            // Its connections belong to the runtime.
+            settings => {
+                let opening = async move { settings.open_log_at(priority).await };
+                background.spawn(opening).await?
+            }
+        };
+        match opened.map_err(OpenError::from) {
             Ok(log) => {
                 stores.background.open(log);
                 return Ok(());

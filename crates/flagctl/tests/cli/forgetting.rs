@@ -59,10 +59,12 @@ fn names(dir: &TempDir, file: &str, id: &str) -> bool {
 #[test]
 fn a_file_that_a_service_has_open_keeps_nothing_of_the_instance() {
     let dir = world(Stage::InUse);
+    log(&dir.path().join("flag-data"), &["somebody-who-wants-to-go"]);
+    assert!(names(&dir, "exposures.db", "somebody"));
     on_log(&dir.path().join("flag-data"), async |_service| {
-        check_done(&forget(&dir, &["A12345", "--yes"]));
+        check_done(&forget(&dir, &["somebody-who-wants-to-go", "--yes"]));
         for file in ["exposures.db", "exposures.db-wal"] {
-            assert!(!names(&dir, file, "A12345"), "{file}");
+            assert!(!names(&dir, file, "somebody"), "{file}");
         }
     });
 }
