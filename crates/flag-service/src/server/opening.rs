@@ -199,7 +199,7 @@ async fn open_background(
             // It has threads of its own.
             StoreSettings::Embedded(_) => settings.open_log_at(priority).await,
             // Its connections belong to the runtime.
-            settings => {
+            settings @ StoreSettings::Bigtable(_) => {
                 let opening = async move { settings.open_log_at(priority).await };
                 background.spawn(opening).await?
             }
