@@ -5,10 +5,12 @@
 //! - `flags/` keeps the newest revisions, compiled: cache, negative cache, change watcher, snapshot file.
 //! - `events/` notifies subscribers of changed flags.
 //! - `exposures/` queues what was served and writes it in batches.
+//! - `splits` compares what was served with the percentages of the flags.
 mod causes;
 mod events;
 mod exposures;
 mod flags;
+mod splits;
 mod store;
 
 pub use crate::events::{Event, Events, SubscribeError, Subscription};
@@ -21,4 +23,5 @@ pub use crate::flags::{
     BucketCache, BucketCacheSettings, CacheError, CacheStats, FlagCache, FlagCacheSettings,
     FlagKeyRef, ServedPlan, Snapshot, Source, watch_changes,
 };
+pub use crate::splits::Splits;
 pub use crate::store::{Circuit, DeferredPort, GuardSettings, GuardedPort};

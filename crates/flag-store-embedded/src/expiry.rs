@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use crate::database::Database;
 use crate::failure::Failure;
+use crate::idle_priority::WriterPriority;
 use crate::log::EmbeddedLog;
 use crate::{blocks, schema};
 
@@ -96,7 +97,8 @@ pub async fn remove_counts_before(directory: &Path, time: &str) -> Result<usize,
 
 async fn opened(directory: &Path) -> Result<EmbeddedLog, StoreError> {
     let directory = directory.to_owned();
-    let opening = tokio::task::spawn_blocking(move || EmbeddedLog::existing(&directory));
+    let existing = move || EmbeddedLog::existing_at(WriterPriority::Idle, &directory);
+    let opening = tokio::task::spawn_blocking(existing);
     let unavailable = |source: flag_store::BoxError| StoreError::Unavailable { source };
     let opened = opening.await.map_err(|error| unavailable(error.into()))?;
     opened.map_err(|error| unavailable(error.into()))

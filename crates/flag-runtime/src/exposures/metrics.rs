@@ -26,7 +26,7 @@ const LAG_SECONDS: [f64; 11] = [
 struct QueueMetrics(Arc<Queue>);
 
 /// Metrics of batches, and the lag of the oldest exposure of each.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct WriteMetrics {
     written: Counter,
     partly: Counter,

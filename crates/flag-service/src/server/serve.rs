@@ -11,7 +11,7 @@ use actix_web::web::Data;
 use anyhow::Context as _;
 use flag_model::Timestamp;
 use flag_runtime::{
-    BucketCache, COUNTS_RETENTION, ExposureRecorder, FlagCache, GuardedPort, Snapshot,
+    BucketCache, COUNTS_RETENTION, ExposureRecorder, FlagCache, GuardedPort, Snapshot, Splits,
     expire_exposures, exposure_runtime, watch_changes,
 };
 use flag_settings::{StoreSettings, outlive_file_limits};
@@ -98,13 +98,20 @@ async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> 
     let tls = tls.map(|tls| Tls::start(tls, &mut registry)).transpose()?;
     let telemetry = Telemetry::start(&config.telemetry, &mut registry)?;
     let exposure_log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.log));
+    let background_log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.background));
     let exposures = ExposureRecorder::start(
         Arc::clone(&exposure_log),
-        (Arc::new(guard.for_log(stores.background)), background),
+        (Arc::clone(&background_log), background),
         &config.exposures,
         &mut registry,
     );
     start_expiry(config);
+    let splits = Splits::register(&mut registry);
+    tokio::spawn(splits.watch(
+        flags.clone(),
+        Arc::clone(&exposure_log),
+        Arc::new(SystemClock),
+    ));
     let state = Data::new(AppState {
         readiness: Readiness::new(
             store,
@@ -141,6 +148,7 @@ async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> 
     spawn_blocking(move || state.telemetry.shutdown(LAST_TRACES)).await?;
     watching.inspect(JoinHandle::abort);
     let closing = async {
+        background_log.close().await;
         exposure_log.close().await;
         guard.close().await;
     };

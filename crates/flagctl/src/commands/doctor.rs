@@ -9,7 +9,8 @@ use clap::Args;
 use flag_model::ProjectName;
 use flag_settings::{OpenStoreError, StoreSettings, table};
 use flag_store::{
-    Clock as _, ExposureLog, ExposureScope, PAGE, Pages, StoreError, SystemClock, project_rows,
+    Clock as _, ExposureLog, ExposureScope, PAGE, Pages, StoreError, SystemClock, TimeRange,
+    project_rows,
 };
 use flag_store_bigtable::{BigtableSettings, BigtableTables, Expiry, Table, TableState};
 use flag_store_embedded::OpenError;
@@ -250,7 +251,7 @@ impl Doctor {
         let mut after = None;
         while !exposures.is_complete() {
             let of = ExposureScope::Project(&project);
-            let page = log.page(of, after.as_ref(), PAGE).await?;
+            let page = log.page(of, TimeRange::ALL, after.as_ref(), PAGE).await?;
             for record in &page.records {
                 exposures.look_at(record.row());
             }

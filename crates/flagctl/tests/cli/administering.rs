@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flag_model::ProjectName;
 use flag_store::conformance::put;
-use flag_store::{Cells, ExposureLog as _, ExposureScope, Scan};
+use flag_store::{Cells, ExposureLog as _, ExposureScope, Scan, TimeRange};
 use flag_store_embedded::EmbeddedLog;
 
 use crate::world::{MADE, Stage, world};
@@ -50,7 +50,7 @@ pub(crate) fn logged(dir: &Path) -> Vec<Row> {
     on_log(dir, async |log| {
         let project = ProjectName::new("csr-assistant").unwrap();
         let of = ExposureScope::Project(&project);
-        let page = log.page(of, None, 10_000).await.unwrap();
+        let page = log.page(of, TimeRange::ALL, None, 10_000).await.unwrap();
         let records = page.records.iter();
         let mut rows: Vec<Row> = records.map(|record| record.row().clone()).collect();
         rows.sort_by(|one, other| one.key.cmp(&other.key));

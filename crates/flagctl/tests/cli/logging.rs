@@ -291,6 +291,20 @@ fn a_table_and_a_group_can_be_followed() {
 }
 
 #[test]
+fn a_flag_that_is_not_there_cannot_be_followed() {
+    let dir = with_exposures(10);
+    let follow = |name: &str| {
+        let flag = ["exposures", "csr-assistant", "feature", name, "--follow"];
+        flagctl(&dir, &flag)
+    };
+    check_failed(
+        &follow("multi_step_api_ruter"),
+        3,
+        &["multi_step_api_ruter"],
+    );
+}
+
+#[test]
 fn init_upgrades_what_an_older_release_logged() {
     let dir = with_exposures(3_000);
     let before = exposures(&dir, &["-o", "ndjson"]);

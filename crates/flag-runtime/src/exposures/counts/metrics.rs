@@ -6,7 +6,7 @@ use prometheus_client::registry::Registry;
 use super::super::metrics::by_outcome;
 
 /// Metrics of counts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CountsMetrics {
     /// Writes that succeeded.
     pub(super) written: Counter,
