@@ -133,7 +133,7 @@ async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> 
     let probing = Arc::clone(&guard);
     tokio::spawn(async move { probing.probe().await });
     let (server, address) = listen(config.listen, config.workers, &state, tls)
-        .with_context(|| format!("cannot listen on {}", config.listen))?;
+        .with_context(|| format!("cannot listen on {} (--listen, FLAG_LISTEN)", config.listen))?;
     log_listening(config, address);
     let signals = notified(config.notify_socket.clone(), &state, signals);
     let serving = stop::serve_until(signals, server, &state, config.http.drain_delay);
