@@ -328,7 +328,12 @@ mod tests {
         let revision = proptest::option::of(0..9_i64);
         let reason = proptest::option::of(0..3_usize);
         let group = (revision, "[a-c\"#é]{0,2}", reason).prop_map(|(revision, name, reason)| {
-            let reasons = [Reason::Override, Reason::Rollout, Reason::Control];
+            let reasons = [
+                Reason::Override,
+                Reason::Rollout,
+                Reason::Control,
+                Reason::Delivered,
+            ];
             Counted::Group {
                 revision: revision.and_then(Timestamp::from_unix_micros),
                 rollout_group: name,
