@@ -3,6 +3,7 @@
 //! Knows no server, no client and no flag: others check the values of parameters.
 mod events;
 mod exposure;
+mod ofrep;
 mod problem;
 mod query;
 mod reply;
@@ -11,6 +12,10 @@ pub use crate::events::{
     ChangedFlag, EVENT_STREAM, EVENTS, EventData, EventsQuery, LAST_EVENT_ID, PROJECT, SINCE,
 };
 pub use crate::exposure::{EntryResult, ExposureEntry, LogReply, MAX_ENTRIES};
+pub use crate::ofrep::{
+    EVALUATE_FLAGS, OfrepContext, OfrepEndpoint, OfrepErrorCode, OfrepEventStream, OfrepFailure,
+    OfrepFlag, OfrepFlags, OfrepItem, OfrepMetadata, OfrepReason, OfrepRequest,
+};
 pub use crate::problem::{Code, Problem};
 pub use crate::query::{
     FLAG_NAME, FLAG_TYPE, FlagQuery, INSTANCE_ID, PROJECT_NAME, Parameter, ParameterProblem,

@@ -3,16 +3,17 @@ mod reply;
 
 use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
 use flag_api::{
     CACHE_STATUS, FLAG_NAME, FLAG_TYPE, FlagQuery, INSTANCE_ID, PROJECT_NAME, Parameter,
     ParameterProblem, STALE,
 };
 use flag_model::{FlagKey, FlagName, FlagType, InstanceId, Invalid, ProjectName};
-use flag_rollout::{Decision, decide_with};
-use flag_runtime::{FlagKeyRef, RecordLater, Recorded, ServedPlan, Source};
+use flag_rollout::Decision;
+use flag_runtime::{FlagKeyRef, ServedPlan, Source};
 
+use super::evaluation::{look_up, respond, respond_later};
 use crate::http::{ApiError, RequestContext};
 
 /// The header of a response with a last known value.
@@ -21,7 +22,8 @@ const CACHE_STATUS_STALE: (HeaderName, HeaderValue) = (
     HeaderValue::from_static(STALE),
 );
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// The media type of answers.
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Answers `GET /get-feature-flag`: one flag, one instance, one value.
 pub(super) async fn get_feature_flag(context: &RequestContext) -> Result<HttpResponse, ApiError> {
@@ -30,9 +32,12 @@ pub(super) async fn get_feature_flag(context: &RequestContext) -> Result<HttpRes
     match target {
         Target::Fresh(current) => {
             context.state.flags.count_hit();
-            match respond(context, &instance, &current) {
+            match respond(context, &instance, &current, encode) {
                 Ok(response) => Ok(response),
-                Err(later) => Box::pin(respond_later(context, &instance, &current, *later)).await,
+                Err(later) => {
+                    let response = respond_later(context, &instance, &current, *later, encode);
+                    Box::pin(response).await
+                }
             }
         }
         // In a box, as it is rare and large, and the server moves this future.
@@ -111,81 +116,20 @@ async fn look_up_and_respond(
     instance: &InstanceId<'_>,
     flag: &FlagKey,
 ) -> Result<HttpResponse, ApiError> {
-    let read = async {
-        context
-            .state
-            .flags
-            .current(flag)
-            .await
-            .map_err(ApiError::from)
-    };
-    let was_read = |current: &ServedPlan| current.source == Source::Store;
-    let current = context.trace.read(read, was_read, ApiError::code).await?;
-    match respond(context, instance, &current) {
+    let current = look_up(context, flag).await?;
+    match respond(context, instance, &current, encode) {
         Ok(response) => Ok(response),
-        Err(later) => respond_later(context, instance, &current, *later).await,
+        Err(later) => respond_later(context, instance, &current, *later, encode).await,
     }
 }
 
-/// Decides, records and encodes, unless the exposure must wait for space in its queue; that is in a box, as it is rare and large.
-fn respond<'a>(
-    context: &'a RequestContext,
-    instance: &InstanceId<'_>,
-    current: &ServedPlan,
-) -> Result<HttpResponse, Box<RecordLater<'a>>> {
-    let decision = decide(context, instance, current);
-    let recorded = record(context, instance, &decision, current)?;
-    Ok(encode(context, instance, &decision, current, recorded))
-}
-
-/// Waits until the exposure is recorded, and encodes the same decision.
-async fn respond_later(
-    context: &RequestContext,
-    instance: &InstanceId<'_>,
-    current: &ServedPlan,
-    later: RecordLater<'_>,
-) -> Result<HttpResponse, ApiError> {
-    let recorded = later.wait().await?;
-    let decision = decide(context, instance, current);
-    Ok(encode(context, instance, &decision, current, recorded))
-}
-
-fn decide<'p>(
-    context: &RequestContext,
-    instance: &InstanceId<'_>,
-    current: &'p ServedPlan,
-) -> Decision<'p> {
-    let buckets = &context.state.buckets;
-    decide_with(current, instance, |format, instance| {
-        buckets.bucket(format, instance)
-    })
-}
-
-/// Logs a decision; a HEAD request is not an exposure.
-fn record<'a>(
-    context: &'a RequestContext,
-    instance: &InstanceId<'_>,
-    decision: &Decision<'_>,
-    current: &ServedPlan,
-) -> Result<Recorded, Box<RecordLater<'a>>> {
-    if *context.request.method() == Method::HEAD {
-        return Ok(Recorded::NOT_AN_EXPOSURE);
-    }
-    let exposures = &context.state.exposures;
-    let recorded = exposures.record(context.id.as_str(), instance, decision, current);
-    recorded.map_err(Box::new)
-}
-
-/// Counts and traces a recorded decision, and encodes it.
+/// Encodes a recorded decision.
 fn encode(
     context: &RequestContext,
     instance: &InstanceId<'_>,
     decision: &Decision<'_>,
     current: &ServedPlan,
-    _: Recorded,
 ) -> HttpResponse {
-    context.state.metrics.decisions.count(decision.reason);
-    context.trace.decided(current.flag(), decision);
     let json = reply::write(
         context.id.as_str(),
         instance,

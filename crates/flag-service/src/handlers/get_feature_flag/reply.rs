@@ -4,6 +4,8 @@
 
 use flag_model::{FlagType, FlagValue, InstanceId};
 
+use crate::handlers::json_text::{string, value as write_value};
+
 /// Bytes between the parts, including the longest boolean and a few escapes.
 const FRAME: usize = 128;
 
@@ -32,35 +34,11 @@ pub(super) fn write(
     json.extend_from_slice(b",\"flag_name\":");
     string(&mut json, name);
     json.extend_from_slice(b",\"flag_value\":");
-    match value {
-        FlagValue::Boolean(true) => json.extend_from_slice(b"true"),
-        FlagValue::Boolean(false) => json.extend_from_slice(b"false"),
-        FlagValue::Text(text) => string(&mut json, text),
-    }
+    write_value(&mut json, value);
     json.extend_from_slice(b",\"rollout_group\":");
     string(&mut json, rollout_group);
     json.push(b'}');
     json
-}
-
-/// Writes a JSON string.
-fn string(json: &mut Vec<u8>, text: &str) {
-    if is_plain(text) {
-        json.push(b'"');
-        json.extend_from_slice(text.as_bytes());
-        json.push(b'"');
-    } else {
-        // Writing to memory cannot fail, nor can writing a string.
-        let _ = serde_json::to_writer(json, text);
-    }
-}
-
-/// Whether a text needs no escapes. Looks at all of it, which is faster than stopping early.
-fn is_plain(text: &str) -> bool {
-    let special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-    !text
-        .bytes()
-        .fold(false, |found, byte| found | special(byte))
 }
 
 #[cfg(test)]
