@@ -19,6 +19,7 @@ pub use crate::ofrep::{
 pub use crate::problem::{Code, Problem};
 pub use crate::query::{
     FLAG_NAME, FLAG_TYPE, FlagQuery, INSTANCE_ID, PROJECT_NAME, Parameter, ParameterProblem,
+    WITH_REASON,
 };
 pub use crate::reply::{FlagReply, ReplyValue};
 
@@ -42,6 +43,9 @@ pub const CACHE_STATUS: &str = "cache-status";
 
 /// The value of [`CACHE_STATUS`].
 pub const STALE: &str = "stale";
+
+/// The header that says which rule decided: `override`, `rollout` or `control`; only if [`WITH_REASON`] asks for it.
+pub const REASON: &str = "x-flag-reason";
 
 /// The media type of a [`Problem`].
 pub const PROBLEM_JSON: &str = "application/problem+json";

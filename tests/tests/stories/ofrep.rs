@@ -122,6 +122,30 @@ async fn one_flag_is_evaluated_as_get_feature_flag_does_it(store: TestStore) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn get_feature_flag_says_the_reason_in_a_header_if_asked() {
+    let store = TestStore::embedded();
+    let service = start(&store, &[]).await;
+    let query = [
+        ("project_name", PROJECT),
+        ("flag_type", "feature"),
+        ("flag_name", "beta_search"),
+        ("instance_id", OVERRIDDEN),
+    ];
+    let plain = service.get("/get-feature-flag", &query).await;
+    assert!(!plain.headers.contains_key("x-flag-reason"));
+    let query = [&query[..], &[("with_reason", "")]].concat();
+    let explained = service.get("/get-feature-flag", &query).await;
+    assert_eq!(explained.headers["x-flag-reason"], "override");
+    assert_eq!(
+        (
+            explained.body.as_object().unwrap().len(),
+            &explained.body["flag_value"]
+        ),
+        (6, &plain.body["flag_value"])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn failures_have_the_form_of_the_protocol() {
     let store = TestStore::embedded();
     let service = start(&store, &[]).await;

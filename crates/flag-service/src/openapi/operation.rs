@@ -3,7 +3,7 @@
 use flag_api::{
     Code, EVENT_STREAM, EntryResult, ExposureEntry, FLAG_NAME, FLAG_TYPE, FlagReply, INSTANCE_ID,
     LAST_EVENT_ID, LogReply, MAX_ENTRIES, OfrepFailure, PROBLEM_JSON, PROJECT, PROJECT_NAME,
-    REQUEST_ID, SINCE,
+    REQUEST_ID, SINCE, WITH_REASON,
 };
 use serde_json::{Value, json};
 
@@ -151,6 +151,10 @@ fn get_feature_flag() -> Operation {
                 "A12345",
                 &json!({ "type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[^\\u0000]*$" }),
             ),
+            json!({
+                "name": WITH_REASON, "in": "query", "schema": { "type": "string" },
+                "description": "If it is given, whatever its value, the header `x-flag-reason` says which rule decided: `override`, `rollout` or `control`.",
+            }),
             header(
                 REQUEST_ID,
                 "The id of the request, if it matches `[A-Za-z0-9._-]{1,64}`; otherwise the service generates one.",
