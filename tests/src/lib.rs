@@ -17,6 +17,7 @@ mod exposition;
 mod flagctl;
 mod google_cloud;
 mod load;
+pub mod ofrep;
 mod proxy;
 mod reference;
 mod scrape;

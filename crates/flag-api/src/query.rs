@@ -15,6 +15,9 @@ pub const FLAG_TYPE: &str = "flag_type";
 /// The parameter that names the flag.
 pub const FLAG_NAME: &str = "flag_name";
 
+/// The parameter that asks for the header [`REASON`](crate::REASON), whatever its value.
+pub const WITH_REASON: &str = "with_reason";
+
 /// The four parameters, decoded; borrowed from the query where nothing was encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlagQuery<'a> {
@@ -26,6 +29,8 @@ pub struct FlagQuery<'a> {
     pub flag_type: Cow<'a, str>,
     /// The flag.
     pub flag_name: Cow<'a, str>,
+    /// Whether [`WITH_REASON`] is given.
+    pub with_reason: bool,
 }
 
 /// A parameter and its problem.
@@ -75,9 +80,11 @@ impl<'a> FlagQuery<'a> {
     /// Allocates only for encoded values.
     pub fn parse(query: &'a str) -> Result<Self, Vec<Parameter>> {
         let mut found = [PROJECT_NAME, INSTANCE_ID, FLAG_TYPE, FLAG_NAME].map(ParameterReader::new);
+        let mut with_reason = false;
         for Pair { name, value } in Pairs::of(query) {
-            if let Some(parameter) = found.iter_mut().find(|parameter| name.is(parameter.name)) {
-                parameter.fill(value);
+            match found.iter_mut().find(|parameter| name.is(parameter.name)) {
+                Some(parameter) => parameter.fill(value),
+                None => with_reason |= name.is(WITH_REASON),
             }
         }
         match found.map(ParameterReader::read) {
@@ -91,6 +98,7 @@ impl<'a> FlagQuery<'a> {
                 instance_id,
                 flag_type,
                 flag_name,
+                with_reason,
             }),
             found => Err(found.into_iter().filter_map(Result::err).collect()),
         }

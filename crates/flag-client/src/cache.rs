@@ -166,6 +166,7 @@ mod tests {
         Arc::new(KnownValue {
             value: FlagValue::Boolean(true),
             rollout_group: "control".into(),
+            reason: None,
             freshness,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flag_model::FlagValue;
+use flag_model::{FlagValue, Reason};
 
 use crate::failure::Failure;
 use crate::value::ValueType;
@@ -15,6 +15,8 @@ pub struct Detail<T> {
     pub value: T,
     /// `control` or the name of the treatment; `None` if the value is the default.
     pub rollout_group: Option<Arc<str>>,
+    /// Which rule decided; `None` if the value is the default, or the service does not say.
+    pub reason: Option<Reason>,
     /// Where the value comes from.
     pub source: Source,
 }
@@ -47,6 +49,7 @@ pub enum Freshness {
 pub(crate) struct KnownValue {
     pub(crate) value: FlagValue,
     pub(crate) rollout_group: Arc<str>,
+    pub(crate) reason: Option<Reason>,
     pub(crate) freshness: Freshness,
 }
 
@@ -80,6 +83,7 @@ impl<T: ValueType> Detail<T> {
             Some(value) => Self {
                 value,
                 rollout_group: Some(Arc::clone(&known.rollout_group)),
+                reason: known.reason,
                 source,
             },
             None => Self::default(
@@ -93,6 +97,7 @@ impl<T: ValueType> Detail<T> {
         Self {
             value: value.into(),
             rollout_group: None,
+            reason: None,
             source: Source::Default(failure),
         }
     }

@@ -100,6 +100,7 @@ fn known_value(value: FlagValue) -> Answer {
     let known = KnownValue {
         value,
         rollout_group: GROUP.into(),
+        reason: None,
         freshness: Freshness::Current,
     };
     Answer::Known(Arc::new(known), Source::Service(Freshness::Current))

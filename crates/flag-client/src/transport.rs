@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use flag_api::{FLAG_NAME, FLAG_TYPE, GET_FEATURE_FLAG, INSTANCE_ID, PROJECT_NAME};
+use flag_api::{FLAG_NAME, FLAG_TYPE, GET_FEATURE_FLAG, INSTANCE_ID, PROJECT_NAME, WITH_REASON};
 use flag_model::FlagValue;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Response, Url};
@@ -128,7 +128,8 @@ impl Transport {
         url.query_pairs_mut()
             .append_pair(FLAG_TYPE, question.flag.flag_type.as_str())
             .append_pair(FLAG_NAME, question.flag.name)
-            .append_pair(INSTANCE_ID, question.instance_id);
+            .append_pair(INSTANCE_ID, question.instance_id)
+            .append_pair(WITH_REASON, "true");
         http.get(url).headers(self.headers.clone()).send().await
     }
 }

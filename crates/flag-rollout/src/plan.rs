@@ -107,6 +107,11 @@ impl Plan {
         &self.format
     }
 
+    /// Whether there are treatments; without one, every instance receives the control value.
+    pub fn has_treatments(&self) -> bool {
+        !self.treatments.is_empty()
+    }
+
     /// The value and the rollout group of a treatment by its position, or of control; `None` if there is no such
     /// treatment.
     pub fn outcome(&self, treatment: Option<usize>) -> Option<(&FlagValue, &str)> {

@@ -216,14 +216,7 @@ impl ExposureRecorder {
         if self.recording == Recording::Off {
             return Ok(Recorded::NOT_AN_EXPOSURE);
         }
-        let served = ServedDecision {
-            request_id,
-            instance: instance.as_str(),
-            flag: current.entry(),
-            decision: decision.into(),
-            from_cache: current.source != Source::Store,
-            created: SystemClock.now(),
-        };
+        let served = served(request_id, instance, decision, current);
         let push = || self.queue.push(served);
         let logged = match &self.dedup {
             None => match push() {
@@ -241,6 +234,30 @@ impl ExposureRecorder {
                 self.metrics.deduplicated.inc();
                 Ok(Recorded::DONE)
             }
+        }
+    }
+
+    /// Records a decision of an answer that lists all flags: with a reason of its own, as the application may not have used it. It
+    /// never counts as one that was logged before.
+    ///
+    /// # Errors
+    ///
+    /// The queue is full, and the answer must wait for room.
+    pub fn record_delivered(
+        &self,
+        request_id: &str,
+        instance: &InstanceId<'_>,
+        decision: &Decision<'_>,
+        current: &ServedPlan,
+    ) -> Result<Recorded, RecordLater<'_>> {
+        if self.recording == Recording::Off {
+            return Ok(Recorded::NOT_AN_EXPOSURE);
+        }
+        let mut served = served(request_id, instance, decision, current);
+        served.decision = served.decision.delivered();
+        match self.queue.push(served) {
+            Pushed::Full => Err(RecordLater::new(self, served.into(), None)),
+            Pushed::Accepted | Pushed::Dropped => Ok(Recorded::DONE),
         }
     }
 
@@ -299,5 +316,21 @@ impl ExposureRecorder {
             );
         }
         self.queue.counts().pending
+    }
+}
+
+fn served<'a>(
+    request_id: &'a str,
+    instance: &'a InstanceId<'_>,
+    decision: &Decision<'_>,
+    current: &'a ServedPlan,
+) -> ServedDecision<'a> {
+    ServedDecision {
+        request_id,
+        instance: instance.as_str(),
+        flag: current.entry(),
+        decision: decision.into(),
+        from_cache: current.source != Source::Store,
+        created: SystemClock.now(),
     }
 }

@@ -11,6 +11,7 @@ mod metrics;
 mod rate;
 mod reload;
 mod requirement;
+mod stream_token;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,7 +20,6 @@ use actix_web::HttpRequest;
 use arc_swap::ArcSwap;
 use flag_keys::{Fingerprint, Secret};
 use flag_model::ProjectName;
-use flag_store::{Clock as _, SystemClock};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 
@@ -83,6 +83,9 @@ impl Authenticator {
     ) -> Result<Principal, AccessError> {
         match (&self.keys, access) {
             (None, _) | (_, Access::Open) => Ok(Principal::Anybody),
+            (Some(keys), Access::NeedsStreamToken) => {
+                stream_token::valid_key(keys, request).map(Principal::Holder)
+            }
             (Some(keys), _) => valid_key(keys, request).map(Principal::Holder),
         }
     }
@@ -99,7 +102,7 @@ impl Authenticator {
         };
         let key = keys.load().get(before.id.as_str());
         key.is_some_and(|key| {
-            let is_same = key.fingerprint.matches(&before.fingerprint) && !is_expired(&key);
+            let is_same = key.fingerprint.matches(&before.fingerprint) && !key.is_expired();
             let now = Principal::Holder(key);
             is_same && now.check_scope(access).is_ok() && now.check_project(project).is_ok()
         })
@@ -151,12 +154,8 @@ fn valid_key(keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Result<Arc<ValidK
     {
         return Err(unknown);
     }
-    if is_expired(&key) {
+    if key.is_expired() {
         return Err(AccessError::Unauthorized(Unauthorized::Expired));
     }
     Ok(key)
-}
-
-fn is_expired(key: &ValidKey) -> bool {
-    key.ends.is_some_and(|ends| ends < SystemClock.now())
 }

@@ -7,6 +7,7 @@ mod generate;
 mod http;
 mod input;
 mod limits;
+mod ofrep;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::access::AccessSettings;
-use crate::http::LimitSettings;
+use crate::http::{Cors, LimitSettings, OfrepSettings};
 use crate::telemetry::{LogFormat, TelemetrySettings};
 use crate::tls::TlsSettings;
 
@@ -76,6 +77,10 @@ pub(crate) struct Config {
     pub(crate) exposures: ExposureSettings,
     /// Bodies and shutdown.
     pub(crate) http: HttpSettings,
+    /// OFREP.
+    pub(crate) ofrep: OfrepSettings,
+    /// The other origins whose pages may send requests, if there are any.
+    pub(crate) cors: Option<Cors>,
     /// What is logged.
     pub(crate) log: EnvFilter,
     /// How it is logged.
@@ -147,6 +152,8 @@ impl Config {
         });
         let exposures = exposures::read(&mut reader);
         let http = http::read(&mut reader);
+        let ofrep = ofrep::read(&mut reader);
+        let cors = ofrep::read_origins(&mut reader);
         let log = reader.parse(&table::LOG, read_log);
         let log_format = reader.parse(&table::LOG_FORMAT, |text| match text {
             "auto" => Some(LogFormat::Auto),
@@ -173,6 +180,8 @@ impl Config {
                 push: push? && is_polled,
                 exposures: exposures?,
                 http: http?,
+                ofrep: ofrep?,
+                cors: cors?,
                 log: log?,
                 log_format: log_format?,
                 telemetry: telemetry?,
@@ -256,6 +265,8 @@ pub(crate) fn command() -> Command {
         .args(exposures::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Requests")
         .args(http::SETTINGS.iter().map(Setting::arg))
+        .next_help_heading("OFREP and browsers")
+        .args(ofrep::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Traces")
         .args(telemetry::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Store")

@@ -69,6 +69,16 @@ settings! {
         "File of API keys, as `flagctl keys create` writes it; empty: no key is required";
     ALLOW_ANONYMOUS = "allow_anonymous", ["FLAG_ALLOW_ANONYMOUS"], "false", Choice(&["true", "false"]),
         "Whether the service may listen on an address that is not loopback without requiring API keys: {choices}";
+    CORS_ORIGINS = "cors_origins", ["FLAG_CORS_ORIGINS"], "", Form("origins such as https://app.example.com, separated by commas, or *"),
+        "Origins whose pages may send requests to `/get-feature-flag` and to OFREP, comma-separated, or `*` for all; empty for none";
+    DEFAULT_PROJECT = "default_project", ["FLAG_DEFAULT_PROJECT"], "", Form("the name of a project"),
+        "Project of OFREP requests whose path names none; an API key for exactly one project implies that one; empty for none";
+    OFREP_MAX_FLAGS = "ofrep_max_flags", ["FLAG_OFREP_MAX_FLAGS"], "10000", Number(count(1, 100_000)),
+        "How many flags an OFREP bulk answer holds at most, {range}, the first by name";
+    OFREP_BULK_EXPOSURES = "ofrep_bulk_exposures", ["FLAG_OFREP_BULK_EXPOSURES"], "none", Choice(&["none", "delivered"]),
+        "Whether the evaluations of an OFREP bulk answer are logged: `none`, as an application that lists flags has not shown them, or `delivered`, with that word as their reason";
+    OFREP_STRICT_REASONS = "ofrep_strict_reasons", ["FLAG_OFREP_STRICT_REASONS"], "false", Choice(&["true", "false"]),
+        "Whether OFREP answers hold only the reasons that its schema lists, `UNKNOWN` instead of `DEFAULT` for the control value of a flag with treatments: {choices}";
     MAX_CONNECTIONS = "max_connections", ["FLAG_MAX_CONNECTIONS"], "10000", Number(count(1, 1_000_000)),
         "How many connections the service has at most, {range}, divided equally among its workers; at the limit, those without a request are closed first, then new ones get a 503, except for probes";
     KEEP_ALIVE = "keep_alive_seconds", ["FLAG_KEEP_ALIVE_SECONDS"], "620", Number(whole(Seconds, 1, 86_400)),

@@ -226,7 +226,8 @@ pub enum CountsScope<'a> {
 /// How far back answers are compared with the percentages of a revision.
 const SPLIT_WINDOW: Duration = Duration::from_hours(24);
 
-/// The answers of a revision of the last 24 hours by rollout group, without overrides: what its percentages are compared with.
+/// The answers of a revision of the last 24 hours by rollout group, without overrides and without those that list all flags:
+/// what its percentages are compared with.
 pub async fn answers_by_group(
     log: &dyn ExposureLog,
     flag: &FlagKey,
@@ -248,7 +249,7 @@ pub async fn answers_by_group(
                 reason,
             } = counted
                 && of == revision
-                && reason != Some(Reason::Override)
+                && !matches!(reason, Some(Reason::Override | Reason::Delivered))
             {
                 *answers.entry(rollout_group).or_default() += count;
             }
@@ -359,7 +360,12 @@ mod tests {
         let revision = proptest::option::of(0..9_i64);
         let reason = proptest::option::of(0..3_usize);
         let group = (revision, "[a-c\"#é]{0,2}", reason).prop_map(|(revision, name, reason)| {
-            let reasons = [Reason::Override, Reason::Rollout, Reason::Control];
+            let reasons = [
+                Reason::Override,
+                Reason::Rollout,
+                Reason::Control,
+                Reason::Delivered,
+            ];
             Counted::Group {
                 revision: revision.and_then(Timestamp::from_unix_micros),
                 rollout_group: name,

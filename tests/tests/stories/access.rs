@@ -18,12 +18,22 @@ enum Asks {
     Nothing,
     Scope(&'static str),
     ScopeForProject(&'static str),
+    /// A token in the URL, so that no key in a header counts.
+    Token,
 }
 
 /// Every path, with what it asks. A path that the service knows and this table doesn't is a mistake.
 const ROUTES: &[(&str, Asks)] = &[
     ("/get-feature-flag", Asks::ScopeForProject("evaluate")),
     ("/log-feature-flag", Asks::ScopeForProject("log")),
+    (
+        "/projects/{project}/ofrep/v1/evaluate/flags/{key}",
+        Asks::ScopeForProject("evaluate"),
+    ),
+    (
+        "/projects/{project}/ofrep/v1/evaluate/flags",
+        Asks::ScopeForProject("evaluate"),
+    ),
     ("/livez", Asks::Nothing),
     ("/readyz", Asks::Nothing),
     ("/metrics", Asks::Scope("read")),
@@ -33,6 +43,9 @@ const ROUTES: &[(&str, Asks)] = &[
         "/projects/{project}/events",
         Asks::ScopeForProject("evaluate"),
     ),
+    ("/projects/{project}/ofrep/v1/events", Asks::Token),
+    // Neither has a path of its own.
+    ("preflight", Asks::Nothing),
     ("unknown", Asks::Nothing),
 ];
 
@@ -100,9 +113,18 @@ impl Keys {
 
 /// A request that its path would answer with success, were its method the right one.
 fn request(service: &Service, method: Method, path: &str) -> RequestBuilder {
-    let path = if path == "unknown" { "/nowhere" } else { path };
-    let path_of_project = path.replace("{project}", "csr-assistant");
-    let request = service.request(method, &path_of_project);
+    let path = match path {
+        "preflight" | "unknown" => "/nowhere",
+        path => path,
+    };
+    let path = path.replace("{project}", "csr-assistant");
+    let path = path.replace("{key}", "llm_version");
+    let request = service.request(method, &path);
+    if path.contains("/ofrep/v1/evaluate/") {
+        return request
+            .header("content-type", "application/json")
+            .body(r#"{"context":{"targetingKey":"A12345"}}"#);
+    }
     if path == "/log-feature-flag" {
         let entry = r#"{"project_name":"csr-assistant","flag_type":"data","flag_name":"llm_version","instance_id":"A12345","flag_value":"4.1","rollout_group":"control"}"#;
         return request
@@ -121,6 +143,7 @@ fn request(service: &Service, method: Method, path: &str) -> RequestBuilder {
 fn own_method(path: &str) -> Method {
     match path {
         "/log-feature-flag" => Method::POST,
+        path if path.contains("/ofrep/v1/evaluate/") => Method::POST,
         _ => Method::GET,
     }
 }
@@ -191,7 +214,7 @@ async fn every_path_lets_in_whom_it_should_and_nobody_else() {
             (Some(everywhere.clone()), Verdict::In),
         ];
         let (scope, about_project) = match asks {
-            Asks::Nothing => ("", false),
+            Asks::Nothing | Asks::Token => ("", false),
             Asks::Scope(scope) => (*scope, false),
             Asks::ScopeForProject(scope) => (*scope, true),
         };
@@ -216,18 +239,18 @@ async fn every_path_lets_in_whom_it_should_and_nobody_else() {
         ] {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             for (key, verdict) in &shown {
-                let verdict = if *asks == Asks::Nothing {
-                    Verdict::In
-                } else {
-                    *verdict
+                let verdict = match asks {
+                    Asks::Nothing => Verdict::In,
+                    Asks::Token => Verdict::Unknown,
+                    Asks::Scope(_) | Asks::ScopeForProject(_) => *verdict,
                 };
                 check(&service, &method, path, key.as_deref(), verdict, scope).await;
             }
         }
-        let verdict = if about_project {
-            Verdict::Refused
-        } else {
-            Verdict::In
+        let verdict = match asks {
+            Asks::Token => Verdict::Unknown,
+            _ if about_project => Verdict::Refused,
+            _ => Verdict::In,
         };
         check(
             &service,
@@ -282,10 +305,12 @@ async fn check(
             }
         }
         if status >= 400 && *method != Method::HEAD {
-            assert_eq!(
-                headers["content-type"], "application/problem+json",
-                "{shown}"
-            );
+            let kind = if path.contains("/ofrep/v1/evaluate/") {
+                "application/json"
+            } else {
+                "application/problem+json"
+            };
+            assert_eq!(headers["content-type"], kind, "{shown}");
             assert!(key.is_none_or(|key| !body.contains(key)), "{shown}");
         }
     }

@@ -22,6 +22,8 @@ mod google_cloud;
 mod limits;
 mod local_files;
 mod metrics;
+mod ofrep;
+mod ofrep_clients;
 mod outage;
 mod overflow;
 mod procedures;

@@ -50,6 +50,7 @@ fn known() -> Arc<KnownValue> {
     Arc::new(KnownValue {
         value: FlagValue::Boolean(true),
         rollout_group: "control".into(),
+        reason: None,
         freshness: Freshness::Current,
     })
 }

@@ -3,6 +3,7 @@
 
 mod changes;
 mod hits;
+mod projects;
 mod reads;
 mod stale;
 mod unknown;

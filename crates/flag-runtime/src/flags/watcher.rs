@@ -135,16 +135,21 @@ impl ChangeWatcher {
     fn apply(&mut self, project: ProjectName, changed: Option<HeadRow>, was_failing: bool) {
         let Some(seen) = self.seen.get_mut(&project) else {
             let mut seen = SeenHeadRow::new(changed.unwrap_or_default());
+            self.flags.note_flags_of(&project, seen.head_row());
             announce(self.flags.events(), &project, &seen, Replaced::default());
             seen.notify(&self.flags);
             self.seen.insert(project, seen);
             return;
         };
+        if let Some(head_row) = &changed {
+            self.flags.note_flags_of(&project, head_row);
+        }
         let replaced = changed.map(|head_row| seen.replace(head_row));
         let replaced = replaced.unwrap_or_default();
         if replaced.undone > 0 {
             warn!(%project, flags = replaced.undone, "the store was restored to an older state; its flags are read again");
             let restored = self.flags.note_restored(&project);
+            self.flags.reread_flags_of(&project);
             let flags = seen.mark_changed(restored);
             self.flags.events().note_restored(&project, flags);
         }

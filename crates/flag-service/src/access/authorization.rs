@@ -8,6 +8,7 @@ use flag_model::ProjectName;
 use super::error::{AccessError, Forbidden};
 use super::key_set::ValidKey;
 use super::requirement::Access;
+use super::stream_token;
 
 /// Who a caller is.
 #[derive(Clone, Debug)]
@@ -21,7 +22,7 @@ pub(crate) enum Principal {
 impl Principal {
     /// An error if it lacks the scope that a route needs.
     pub(crate) fn check_scope(&self, access: Access) -> Result<(), AccessError> {
-        let (Access::Needs(scope) | Access::NeedsForProject(scope)) = access else {
+        let Some(scope) = access.scope() else {
             return Ok(());
         };
         match self {
@@ -55,6 +56,22 @@ impl Authorization {
         let _ = self.principal.set(principal);
     }
 
+    /// Returns the only project that the key of the caller is for, if there is just one.
+    pub(crate) fn single_project(&self) -> Option<&ProjectName> {
+        match self.principal.get()? {
+            Principal::Holder(key) => key.projects.single(),
+            Principal::Anybody => None,
+        }
+    }
+
+    /// Returns the token with which the caller may open the event streams of a project in a URL; `None` if it needs none.
+    pub(crate) fn stream_token(&self, project: &ProjectName) -> Option<String> {
+        match self.principal.get()? {
+            Principal::Holder(key) => stream_token::of(key, project),
+            Principal::Anybody => None,
+        }
+    }
+
     /// Returns the principal, once the request is admitted.
     pub(crate) fn principal(&self) -> Option<&Principal> {
         self.principal.get()
@@ -82,7 +99,10 @@ impl Authorization {
 
     /// Whether the handler of a route about projects has not checked any. Its answer must not be sent.
     pub(crate) fn project_check_missing(&self, access: Access) -> bool {
-        let is_about_a_project = matches!(access, Access::NeedsForProject(_));
+        let is_about_a_project = matches!(
+            access,
+            Access::NeedsForProject(_) | Access::NeedsStreamToken
+        );
         let is_holder = matches!(self.principal.get(), Some(Principal::Holder(_)));
         is_about_a_project && is_holder && !self.is_project_checked.get()
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use flag_keys::{Fingerprint, KeyFile, KeyId, Projects, Scopes};
 use flag_model::Timestamp;
+use flag_store::{Clock as _, SystemClock};
 
 use super::rate::Allowance;
 
@@ -19,6 +20,13 @@ pub(crate) struct ValidKey {
     pub(super) ends: Option<Timestamp>,
     /// The rate allowance of its holder; survives a reload of the file.
     pub(super) allowance: Arc<Allowance>,
+}
+
+impl ValidKey {
+    /// Whether its last valid instant is over.
+    pub(super) fn is_expired(&self) -> bool {
+        self.ends.is_some_and(|ends| ends < SystemClock.now())
+    }
 }
 
 /// The keys of one state of the file.

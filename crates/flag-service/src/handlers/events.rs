@@ -7,8 +7,10 @@ mod tests;
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::web::Bytes;
 use flag_api::{EVENT_STREAM, EventsQuery, LAST_EVENT_ID, PROJECT, Parameter, ParameterProblem};
 use flag_model::{Invalid, ProjectName};
+use flag_runtime::Event;
 use flag_store::ProjectDigest;
 
 use self::stream::EventStream;
@@ -26,6 +28,17 @@ const NOT_BUFFERED: (HeaderName, HeaderValue) = (
 pub(super) async fn events(context: &RequestContext) -> Result<HttpResponse, ApiError> {
     let (project, held) = decode(context)?;
     context.check_project(&project)?;
+    respond(context, Route::Events, project, held, encoding::event).await
+}
+
+/// Responds with a stream of events, encoded like this; or as if there were nothing, if the service sends none.
+pub(super) async fn respond(
+    context: &RequestContext,
+    route: Route,
+    project: ProjectName,
+    held: Option<ProjectDigest>,
+    encode: fn(&Event) -> Bytes,
+) -> Result<HttpResponse, ApiError> {
     if !context.state.push {
         return not_found(context).await;
     }
@@ -34,7 +47,7 @@ pub(super) async fn events(context: &RequestContext) -> Result<HttpResponse, Api
     if context.request.method() == Method::HEAD {
         return Ok(response.finish());
     }
-    let stream = EventStream::open(context, Route::Events.access(), project, held)?;
+    let stream = EventStream::open(context, route.access(), project, held, encode)?;
     Ok(response.streaming(stream.into_bytes()))
 }
 
@@ -46,10 +59,14 @@ fn decode(context: &RequestContext) -> Result<(ProjectName, Option<ProjectDigest
     let query = query.map_err(ApiError::InvalidRequest)?;
     let project = ProjectName::new(&query.project);
     let project = project.map_err(|wrong| ApiError::InvalidRequest(vec![invalid(wrong)]))?;
-    let last = request.headers().get(LAST_EVENT_ID);
-    let last = last.map(|last| last.to_str().unwrap_or_default());
-    let held = last.or(query.since.as_deref());
+    let held = last_event(context).or(query.since.as_deref());
     Ok((project, held.and_then(ProjectDigest::parse)))
+}
+
+/// Returns the id of the last event that the caller received.
+pub(super) fn last_event(context: &RequestContext) -> Option<&str> {
+    let last = context.request.headers().get(LAST_EVENT_ID)?;
+    Some(last.to_str().unwrap_or_default())
 }
 
 fn invalid(wrong: Invalid) -> Parameter {

@@ -2,8 +2,10 @@
 
 use flag_runtime::{BucketCache, ExposureRecorder, FlagCache};
 
+use super::cors::Cors;
 use super::failure_log::FailureLog;
 use super::limits::Limits;
+use super::ofrep_settings::OfrepSettings;
 use super::readiness::Readiness;
 use crate::access::Authenticator;
 use crate::telemetry::Telemetry;
@@ -32,6 +34,10 @@ pub(crate) struct AppState {
     pub(crate) telemetry: Telemetry,
     /// The largest body, in bytes.
     pub(crate) max_body: usize,
+    /// Settings of OFREP.
+    pub(crate) ofrep: OfrepSettings,
+    /// The other origins whose pages may send requests, if there are any.
+    pub(crate) cors: Option<Cors>,
     /// Whether events are sent.
     pub(crate) push: bool,
 }
@@ -79,6 +85,8 @@ impl AppState {
             failure_log: FailureLog::default(),
             telemetry: Telemetry::off(),
             max_body: config.http.max_body,
+            ofrep: config.ofrep,
+            cors: config.cors,
             push: config.push,
         }
     }

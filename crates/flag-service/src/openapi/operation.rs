@@ -2,16 +2,21 @@
 
 use flag_api::{
     Code, EVENT_STREAM, EntryResult, ExposureEntry, FLAG_NAME, FLAG_TYPE, FlagReply, INSTANCE_ID,
-    LAST_EVENT_ID, LogReply, MAX_ENTRIES, PROBLEM_JSON, PROJECT, PROJECT_NAME, REQUEST_ID, SINCE,
+    LAST_EVENT_ID, LogReply, MAX_ENTRIES, OfrepFailure, PROBLEM_JSON, PROJECT, PROJECT_NAME,
+    REQUEST_ID, SINCE, WITH_REASON,
 };
 use serde_json::{Value, json};
 
-use crate::http::{Details, Route, status};
+use crate::http::{Details, Route, ofrep_status, status};
+use crate::openapi::ofrep;
 use crate::openapi::schemas::reference;
 use crate::telemetry::metrics::Exposition;
 
 /// The pattern of project and flag names.
-const NAME: &str = r"^[^#%\x00-\x1f\x7f-\x9f]{1,128}$";
+pub(super) const NAME: &str = r"^[^#%\x00-\x1f\x7f-\x9f]{1,128}$";
+
+/// The media type of most answers.
+pub(super) const JSON: &str = "application/json";
 
 /// Codes that every route may answer.
 pub(super) const OF_EVERY_ROUTE: &[Code] = &[
@@ -41,6 +46,36 @@ pub(super) struct Operation {
     pub(super) answers: Vec<Answer>,
     /// The codes of its failures, besides [`OF_EVERY_ROUTE`].
     pub(super) codes: &'static [Code],
+    /// The form of its failures.
+    pub(super) failures: Failures,
+}
+
+/// The form of failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failures {
+    /// Problems of RFC 9457.
+    Problems,
+    /// Those of OFREP.
+    Ofrep,
+}
+
+impl Failures {
+    /// Returns the status of a code.
+    pub(super) fn status(self, code: Code) -> u16 {
+        let status = match self {
+            Self::Problems => status(code),
+            Self::Ofrep => ofrep_status(code),
+        };
+        status.as_u16()
+    }
+
+    /// Returns the media type and schema of a failure with one of these codes.
+    pub(super) fn content(self, status: u16, codes: &[Code]) -> Value {
+        match self {
+            Self::Problems => problem(status, codes),
+            Self::Ofrep => json!({ JSON: { "schema": reference::<OfrepFailure<'_>>() } }),
+        }
+    }
 }
 
 /// A successful answer.
@@ -52,18 +87,21 @@ pub(super) struct Answer {
 }
 
 impl Operation {
-    /// Returns the operation of a route; `None` for [`Route::Unknown`].
+    /// Returns the operation of a route; `None` for [`Route::Preflight`] and [`Route::Unknown`].
     pub(super) fn of(route: Route) -> Option<Self> {
         match route {
             Route::GetFeatureFlag => Some(get_feature_flag()),
             Route::LogFeatureFlag => Some(log_feature_flag()),
+            Route::OfrepFlag => Some(ofrep::evaluate_flag()),
+            Route::OfrepFlags => Some(ofrep::evaluate_flags()),
             Route::Livez => Some(livez()),
             Route::Readyz => Some(readyz()),
             Route::Metrics => Some(metrics()),
             Route::OpenApi => Some(openapi()),
             Route::Docs => Some(docs()),
+            Route::OfrepEvents => Some(ofrep::events()),
             Route::Events => Some(events()),
-            Route::Unknown => None,
+            Route::Preflight | Route::Unknown => None,
         }
     }
 }
@@ -71,12 +109,15 @@ impl Operation {
 /// Returns every status that a route answers to its own methods.
 pub(super) fn statuses(route: Route) -> Vec<u16> {
     let Some(operation) = Operation::of(route) else {
-        return vec![status(Code::NotFound).as_u16()];
+        return match route {
+            Route::Preflight => vec![204],
+            _ => vec![status(Code::NotFound).as_u16()],
+        };
     };
     let codes = operation.codes.iter().chain(OF_EVERY_ROUTE);
     let answers = operation.answers.iter().map(|answer| answer.status);
     answers
-        .chain(codes.map(|code| status(*code).as_u16()))
+        .chain(codes.map(|code| operation.failures.status(*code)))
         .collect()
 }
 
@@ -110,6 +151,10 @@ fn get_feature_flag() -> Operation {
                 "A12345",
                 &json!({ "type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[^\\u0000]*$" }),
             ),
+            json!({
+                "name": WITH_REASON, "in": "query", "schema": { "type": "string" },
+                "description": "If it is given, whatever its value, the header `x-flag-reason` says which rule decided: `override`, `rollout` or `control`.",
+            }),
             header(
                 REQUEST_ID,
                 "The id of the request, if it matches `[A-Za-z0-9._-]{1,64}`; otherwise the service generates one.",
@@ -130,6 +175,7 @@ fn get_feature_flag() -> Operation {
             Code::StoreUnavailable,
             Code::Timeout,
         ],
+        failures: Failures::Problems,
     }
 }
 
@@ -162,6 +208,7 @@ fn log_feature_flag() -> Operation {
             Code::StoreUnavailable,
             Code::Timeout,
         ],
+        failures: Failures::Problems,
     }
 }
 
@@ -174,6 +221,7 @@ fn livez() -> Operation {
         body: None,
         answers: vec![healthy("It answers.", 200)],
         codes: &[],
+        failures: Failures::Problems,
     }
 }
 
@@ -189,6 +237,7 @@ fn readyz() -> Operation {
             healthy("Flags cannot be served; the body contains the reason.", 503),
         ],
         codes: &[],
+        failures: Failures::Problems,
     }
 }
 
@@ -206,6 +255,7 @@ fn metrics() -> Operation {
             content: Exposition::ALL.into_iter().map(text).collect(),
         }],
         codes: &[],
+        failures: Failures::Problems,
     }
 }
 
@@ -222,6 +272,7 @@ fn openapi() -> Operation {
             content: vec![("application/json", json!({ "type": "object" }))],
         }],
         codes: &[],
+        failures: Failures::Problems,
     }
 }
 
@@ -238,6 +289,7 @@ fn docs() -> Operation {
             content: vec![("text/html; charset=utf-8", json!({ "type": "string" }))],
         }],
         codes: &[],
+        failures: Failures::Problems,
     }
 }
 
@@ -269,6 +321,7 @@ fn events() -> Operation {
             content: vec![(EVENT_STREAM, json!({ "type": "string" }))],
         }],
         codes: &[Code::InvalidRequest, Code::NotFound],
+        failures: Failures::Problems,
     }
 }
 
@@ -296,12 +349,12 @@ fn query(name: &str, description: &str, example: &str, schema: &Value) -> Value 
     })
 }
 
-fn header(name: &str, description: &str) -> Value {
+pub(super) fn header(name: &str, description: &str) -> Value {
     json!({ "name": name, "in": "header", "description": description, "schema": { "type": "string" } })
 }
 
 /// Returns the media type and schema of a problem with one of these codes.
-pub(super) fn problem(status: u16, codes: &[Code]) -> Value {
+fn problem(status: u16, codes: &[Code]) -> Value {
     let codes: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
     let schema = json!({
         "allOf": [

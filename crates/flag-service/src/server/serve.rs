@@ -128,6 +128,8 @@ async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> 
         failure_log: FailureLog::default(),
         telemetry,
         max_body: config.http.max_body,
+        ofrep: config.ofrep.clone(),
+        cors: config.cors.clone(),
         push: config.push,
     });
     let probing = Arc::clone(&guard);

@@ -107,7 +107,7 @@ impl Trace {
         let reason = match decision.reason {
             Reason::Override => "targeting_match",
             Reason::Rollout => "split",
-            Reason::Control => "default",
+            Reason::Control | Reason::Delivered => "default",
         };
         let variant = decision.rollout_group.to_owned();
         span.set_attribute(KeyValue::new("feature_flag.key", flag.to_string()));

@@ -80,7 +80,9 @@ impl Explained<'_> {
         let why = match self.decision.reason {
             Reason::Override => "the override list of the group holds the id",
             Reason::Rollout => "the group owns the bucket",
-            Reason::Control => "no override list holds the id, and no treatment owns the bucket",
+            Reason::Control | Reason::Delivered => {
+                "no override list holds the id, and no treatment owns the bucket"
+            }
         };
         format!("{}: {why}", self.decision.reason)
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::web::{Bytes, Data};
 use flag_model::{Jitter, ProjectName};
-use flag_runtime::Subscription;
+use flag_runtime::{Event, Subscription};
 use flag_store::ProjectDigest;
 use futures_util::Stream;
 use futures_util::stream::unfold;
@@ -40,6 +40,7 @@ pub(super) struct EventStream {
     access: Access,
     project: ProjectName,
     connection: Option<Rc<ConnectionState>>,
+    encode: fn(&Event) -> Bytes,
     is_new: bool,
     heartbeat: Instant,
     ends: Instant,
@@ -54,6 +55,7 @@ impl EventStream {
         access: Access,
         project: ProjectName,
         held: Option<ProjectDigest>,
+        encode: fn(&Event) -> Bytes,
     ) -> Result<Self, ApiError> {
         let state = &context.state;
         let permit = state.limits.streams().acquire()?;
@@ -67,6 +69,7 @@ impl EventStream {
             access,
             project,
             connection: begin_stream(&context.request),
+            encode,
             is_new: true,
             heartbeat: now + HEARTBEAT_JITTER.apply(HEARTBEAT, fastrand::f64()),
             ends: now + AGE_JITTER.apply(AGE, fastrand::f64()),
@@ -91,7 +94,7 @@ impl EventStream {
         tokio::select! {
             biased;
             event = self.subscription.next() => match event {
-                Some(event) => Some(encoding::event(&event)),
+                Some(event) => Some((self.encode)(&event)),
                 None => self.end(StreamEnd::Stop),
             },
             () = sleep_until(self.heartbeat.min(self.ends)) => self.beat(),

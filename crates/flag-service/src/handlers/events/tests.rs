@@ -20,7 +20,8 @@ async fn heartbeats_come_until_the_stream_is_old() {
     let context = context.into_inner().unwrap();
     context.authorization.grant(Principal::Anybody);
     let project = ProjectName::new("p").unwrap();
-    let stream = EventStream::open(&context, Route::Events.access(), project, None).unwrap();
+    let access = Route::Events.access();
+    let stream = EventStream::open(&context, access, project, None, encoding::event).unwrap();
     let mut bytes = Box::pin(stream.into_bytes());
     let retry = bytes.next().await.unwrap().unwrap();
     let retry = str::from_utf8(&retry).unwrap();

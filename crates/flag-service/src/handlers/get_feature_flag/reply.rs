@@ -4,6 +4,7 @@
 
 use flag_model::{FlagType, FlagValue, InstanceId};
 
+use crate::handlers::json_text::{plain, string, value as write_value};
 use crate::http::RequestId;
 
 /// Bytes between the parts, including the longest boolean and a few escapes.
@@ -35,42 +36,12 @@ pub(super) fn write(
     json.extend_from_slice(b",\"flag_name\":");
     string(&mut json, name);
     json.extend_from_slice(b",\"flag_value\":");
-    match value {
-        FlagValue::Boolean(true) => json.extend_from_slice(b"true"),
-        FlagValue::Boolean(false) => json.extend_from_slice(b"false"),
-        FlagValue::Text(text) => string(&mut json, text),
-    }
+    write_value(&mut json, value);
     json.extend_from_slice(b",\"rollout_group\":");
     // The name of a treatment, or one made by the service.
     plain(&mut json, rollout_group.as_bytes());
     json.push(b'}');
     json
-}
-
-/// Writes a JSON string.
-fn string(json: &mut Vec<u8>, text: &str) {
-    if is_plain(text.as_bytes()) {
-        plain(json, text.as_bytes());
-    } else {
-        // Writing to memory cannot fail, nor can writing a string.
-        let _ = serde_json::to_writer(json, text);
-    }
-}
-
-/// Writes a JSON string that needs no escapes.
-fn plain(json: &mut Vec<u8>, text: &[u8]) {
-    debug_assert!(is_plain(text));
-    json.push(b'"');
-    json.extend_from_slice(text);
-    json.push(b'"');
-}
-
-/// Whether a text needs no escapes. Looks at all of it, which is faster than stopping early.
-fn is_plain(text: &[u8]) -> bool {
-    let special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-    !text
-        .iter()
-        .fold(false, |found, byte| found | special(*byte))
 }
 
 #[cfg(test)]

@@ -89,6 +89,11 @@ impl StreamLimit {
         self.most.fetch_min(most, Ordering::Relaxed);
     }
 
+    /// Whether no more streams are permitted now.
+    pub(crate) fn is_full(&self) -> bool {
+        self.counts.open.load(Ordering::Relaxed) >= self.most()
+    }
+
     /// Permits one more stream, unless there are too many.
     pub(crate) fn acquire(&self) -> Result<StreamPermit, LimitError> {
         let counts = &self.counts;

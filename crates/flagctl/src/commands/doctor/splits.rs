@@ -145,12 +145,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn overrides_and_what_is_older_than_a_day_are_left_out() {
+    async fn overrides_delivered_lists_and_what_is_older_than_a_day_are_left_out() {
         let rollout = (RECENT, "treatment_1", Reason::Rollout, 5_000);
         let overridden = (RECENT, "treatment_1", Reason::Override, 9_000);
+        let delivered = (RECENT, "treatment_1", Reason::Delivered, 9_000);
         let old = ("2026-11-24 11:59:00", "control", Reason::Control, 9_000);
         let found = "10000 answers of 24 h fit the percentages (p = 1.000)";
-        check(&[CONTROL, rollout, overridden, old], &[(Status::Ok, found)]).await;
+        check(
+            &[CONTROL, rollout, overridden, delivered, old],
+            &[(Status::Ok, found)],
+        )
+        .await;
     }
 
     #[tokio::test]
