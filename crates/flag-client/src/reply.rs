@@ -35,6 +35,7 @@ pub(crate) fn read_value(
         value,
         rollout_group: reply.rollout_group.into(),
         freshness: freshness(headers),
+        is_outdated: false,
     })
 }
 
