@@ -6,6 +6,8 @@
 mod exposures;
 mod freshness;
 mod limits;
+mod push_clients;
+mod push_proxies;
 mod report;
 mod rolling;
 mod store;
