@@ -1,11 +1,15 @@
 //! What travels over HTTP between the service and its clients: paths, headers, queries, replies, problems.
 //!
 //! Knows no server, no client and no flag: others check the values of parameters.
+mod events;
 mod exposure;
 mod problem;
 mod query;
 mod reply;
 
+pub use crate::events::{
+    ChangedFlag, EVENT_STREAM, EVENTS, EventData, EventsQuery, LAST_EVENT_ID, PROJECT, SINCE,
+};
 pub use crate::exposure::{EntryResult, ExposureEntry, LogReply, MAX_ENTRIES};
 pub use crate::problem::{Code, Problem};
 pub use crate::query::{

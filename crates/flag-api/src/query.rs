@@ -74,7 +74,7 @@ impl<'a> FlagQuery<'a> {
     /// One pass over the bytes; allocates only for encoded values.
     pub fn parse(query: &'a str) -> Result<Self, Vec<Parameter>> {
         let mut found = [PROJECT_NAME, INSTANCE_ID, FLAG_TYPE, FLAG_NAME].map(ParameterReader::new);
-        for Pair { name, value } in Pairs(Some(query)) {
+        for Pair { name, value } in Pairs::of(query) {
             if let Some(parameter) = found.iter_mut().find(|parameter| name.is(parameter.name)) {
                 parameter.fill(value);
             }
@@ -97,17 +97,31 @@ impl<'a> FlagQuery<'a> {
 }
 
 /// The rest of a query; `None` at its end.
-struct Pairs<'a>(Option<&'a str>);
+pub(crate) struct Pairs<'a>(Option<&'a str>);
+
+impl<'a> Pairs<'a> {
+    /// Returns the parameters of a raw query string.
+    pub(crate) fn of(query: &'a str) -> Self {
+        Self(Some(query))
+    }
+}
 
 /// A parameter of a query, not decoded.
-struct Pair<'a> {
+pub(crate) struct Pair<'a> {
     name: Raw<'a>,
-    value: Raw<'a>,
+    pub(crate) value: Raw<'a>,
+}
+
+impl Pair<'_> {
+    /// Whether it has this name.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.name.is(name)
+    }
 }
 
 /// A text of a query, and whether any of it may be encoded.
 #[derive(Clone, Copy)]
-struct Raw<'a> {
+pub(crate) struct Raw<'a> {
     text: &'a str,
     is_encoded: bool,
 }
@@ -163,14 +177,14 @@ impl<'a> Raw<'a> {
 }
 
 /// A parameter while the query is read.
-struct ParameterReader<'a> {
+pub(crate) struct ParameterReader<'a> {
     name: &'static str,
     value: Option<Raw<'a>>,
     is_repeated: bool,
 }
 
 impl<'a> ParameterReader<'a> {
-    fn new(name: &'static str) -> Self {
+    pub(crate) fn new(name: &'static str) -> Self {
         Self {
             name,
             value: None,
@@ -178,8 +192,16 @@ impl<'a> ParameterReader<'a> {
         }
     }
 
-    fn fill(&mut self, value: Raw<'a>) {
+    pub(crate) fn fill(&mut self, value: Raw<'a>) {
         self.is_repeated = self.value.replace(value).is_some();
+    }
+
+    /// Reads a parameter that may be missing.
+    pub(crate) fn read_optional(self) -> Result<Option<Cow<'a, str>>, Parameter> {
+        match self.value {
+            None => Ok(None),
+            Some(_) => self.read().map(Some),
+        }
     }
 
     fn read(self) -> Result<Cow<'a, str>, Parameter> {

@@ -3,35 +3,34 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::{mem, thread};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread;
 
 use tracing::error;
 
 /// A callback.
 pub(crate) type Callback = dyn Fn() + Send + Sync;
 
+type ByNumber = BTreeMap<u64, Arc<Listener>>;
+
 /// The callbacks, and which of them are due. They run one after the other; one that is due twice runs once, so a slow one
 /// makes no queue.
+///
+/// To run them takes the lock for reading only: a process may be forked at any time, and copies them then.
 #[derive(Debug, Default)]
 pub(crate) struct Listeners {
-    state: Mutex<State>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct State {
-    next: u64,
-    by_number: BTreeMap<u64, Listener>,
+    by_number: RwLock<ByNumber>,
+    next: AtomicU64,
     /// The number of the one that ran last.
-    last: u64,
-    is_running: bool,
+    last: AtomicU64,
+    is_running: AtomicBool,
 }
 
-#[derive(Clone)]
 struct Listener {
     flag_name: Box<str>,
     callback: Arc<Callback>,
-    is_due: bool,
+    is_due: AtomicBool,
 }
 
 impl fmt::Debug for Listener {
@@ -40,34 +39,43 @@ impl fmt::Debug for Listener {
     }
 }
 
+impl Listener {
+    fn new(flag_name: &str, callback: Arc<Callback>) -> Arc<Self> {
+        Arc::new(Self {
+            flag_name: flag_name.into(),
+            callback,
+            is_due: AtomicBool::new(false),
+        })
+    }
+}
+
 impl Listeners {
-    /// A copy with a lock of its own, for a forked process; empty if this one is locked.
+    /// A copy with a lock of its own, for a forked process; empty if one was added or removed at the fork.
     pub(crate) fn of_child(&self) -> Self {
-        let state = self.state.try_lock();
-        let mut state = state.map(|state| state.clone()).unwrap_or_default();
-        state.is_running = false;
+        let copy = |(number, listener): (&u64, &Arc<Listener>)| {
+            let callback = Arc::clone(&listener.callback);
+            (*number, Listener::new(&listener.flag_name, callback))
+        };
+        let by_number = self.by_number.try_read();
+        let by_number = by_number.map(|by_number| by_number.iter().map(copy).collect());
         Self {
-            state: Mutex::new(state),
+            by_number: RwLock::new(by_number.unwrap_or_default()),
+            next: AtomicU64::new(self.next.load(Ordering::Relaxed)),
+            ..Self::default()
         }
     }
 
     /// Adds a callback for a flag, and numbers it.
     pub(crate) fn add(&self, flag_name: &str, callback: Arc<Callback>) -> u64 {
-        let mut state = self.state();
-        let number = state.next;
-        state.next += 1;
-        let listener = Listener {
-            flag_name: flag_name.into(),
-            callback,
-            is_due: false,
-        };
-        state.by_number.insert(number, listener);
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let listener = Listener::new(flag_name, callback);
+        self.write().insert(number, listener);
         number
     }
 
     /// Removes a callback. It may still be running.
     pub(crate) fn remove(&self, number: u64) {
-        let removed = self.state().by_number.remove(&number);
+        let removed = self.write().remove(&number);
         // What it captured is dropped without the lock.
         drop(removed);
     }
@@ -81,29 +89,34 @@ impl Listeners {
         let thread = thread::Builder::new().name("flag-changes".to_owned());
         if let Err(problem) = thread.spawn(move || listeners.run_due()) {
             error!(%problem, "no thread for the callbacks for changes of flags");
-            self.state().is_running = false;
+            self.is_running.store(false, Ordering::SeqCst);
         }
     }
 
     /// Marks the callbacks of these flags as due; whether somebody has to call [`Self::run_due`].
     pub(crate) fn mark_due(&self, is_meant: impl Fn(&str) -> bool) -> bool {
-        let mut state = self.state();
-        let mut are_due = false;
-        for listener in state.by_number.values_mut() {
-            listener.is_due |= is_meant(&listener.flag_name);
-            are_due |= listener.is_due;
+        for listener in self.read().values() {
+            if is_meant(&listener.flag_name) {
+                listener.is_due.store(true, Ordering::SeqCst);
+            }
         }
-        are_due && !mem::replace(&mut state.is_running, are_due)
+        self.begins()
     }
 
     /// Runs the callbacks that are due, until none is. One that panics is logged, and runs again next time.
     pub(crate) fn run_due(&self) {
-        while let Some((flag_name, callback)) = self.take_due() {
-            if catch_unwind(AssertUnwindSafe(|| callback())).is_err() {
-                error!(
-                    flag = &*flag_name,
-                    "a callback for changes of a flag panicked"
-                );
+        loop {
+            while let Some(listener) = self.take_due() {
+                let run = AssertUnwindSafe(|| (listener.callback)());
+                if catch_unwind(run).is_err() {
+                    let flag = &*listener.flag_name;
+                    error!(flag, "a callback for changes of a flag panicked");
+                }
+            }
+            self.is_running.store(false, Ordering::SeqCst);
+            // One may have become due just before.
+            if !self.begins() {
+                return;
             }
         }
     }
@@ -111,34 +124,41 @@ impl Listeners {
     /// Holds the lock.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Sized + '_ {
-        self.state()
+        self.write()
     }
 
-    fn take_due(&self) -> Option<(Box<str>, Arc<Callback>)> {
-        let mut state = self.state();
-        let (later, earlier) = (state.last + 1.., ..=state.last);
-        let mut in_turn = state
-            .by_number
-            .range(later)
-            .chain(state.by_number.range(earlier));
-        let due = in_turn.find(|(_, listener)| listener.is_due);
-        let Some(number) = due.map(|(number, _)| *number) else {
-            state.is_running = false;
-            return None;
-        };
-        state.last = number;
-        let due = state.by_number.get_mut(&number)?;
-        due.is_due = false;
-        Some((due.flag_name.clone(), Arc::clone(&due.callback)))
+    /// Whether one is due and nobody runs it; then the caller has to.
+    fn begins(&self) -> bool {
+        let is_due = |listener: &Arc<Listener>| listener.is_due.load(Ordering::SeqCst);
+        self.read().values().any(is_due) && !self.is_running.swap(true, Ordering::SeqCst)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn take_due(&self) -> Option<Arc<Listener>> {
+        let (by_number, last) = (self.read(), self.last.load(Ordering::Relaxed));
+        let mut in_turn = by_number.range(last + 1..).chain(by_number.range(..=last));
+        let is_taken =
+            |(_, listener): &(&u64, &Arc<Listener>)| listener.is_due.swap(false, Ordering::SeqCst);
+        let (number, listener) = in_turn.find(is_taken)?;
+        self.last.store(*number, Ordering::Relaxed);
+        Some(Arc::clone(listener))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, ByNumber> {
+        self.by_number
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, ByNumber> {
+        self.by_number
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
@@ -225,6 +245,6 @@ mod tests {
         listeners.mark_due(|name| name == "g");
         listeners.run_due();
         assert_eq!(runs.load(Ordering::Relaxed), 1);
-        assert_eq!(listeners.state().by_number.len(), 2);
+        assert_eq!(listeners.read().len(), 2);
     }
 }

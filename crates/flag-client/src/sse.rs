@@ -65,10 +65,9 @@ impl Parser {
     fn end_line(&mut self) -> Result<Option<Event>, TooLong> {
         let line = mem::take(&mut self.line);
         let line = String::from_utf8_lossy(&line);
-        let line = match mem::replace(&mut self.has_begun, true) {
-            false => line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line),
-            true => &line,
-        };
+        let is_first = !mem::replace(&mut self.has_begun, true);
+        let marked = line.strip_prefix(BYTE_ORDER_MARK).filter(|_| is_first);
+        let line = marked.unwrap_or(&line);
         if line.is_empty() {
             return Ok(self.end_event());
         }

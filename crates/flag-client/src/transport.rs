@@ -5,10 +5,13 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use flag_api::{FLAG_NAME, FLAG_TYPE, GET_FEATURE_FLAG, INSTANCE_ID, PROJECT_NAME};
+use flag_api::{
+    EVENT_STREAM, EVENTS, FLAG_NAME, FLAG_TYPE, GET_FEATURE_FLAG, INSTANCE_ID, LAST_EVENT_ID,
+    PROJECT, PROJECT_NAME,
+};
 use flag_model::FlagValue;
 use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue,
 };
 use reqwest::{Client, Response, StatusCode, Url};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -26,12 +29,6 @@ const LONGEST_ANSWER: usize = 6 * FlagValue::MAX_TEXT_BYTES + 128 * 1024;
 
 /// How many requests are in flight at most, each on a connection of its own; the others wait for their turn.
 const REQUESTS: usize = 64;
-
-/// The media type of the event stream.
-const EVENT_STREAM: &str = "text/event-stream";
-
-/// The header that says after which event a stream begins.
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The service closes a stream long before.
 const LONGEST_STREAM: Duration = Duration::from_hours(24);
@@ -255,7 +252,15 @@ fn events_url(mut base: Url, project: &str) -> Url {
     base.set_fragment(None);
     // Only URLs of other schemes cannot be extended.
     if let Ok(mut path) = base.path_segments_mut() {
-        path.pop_if_empty().extend(["projects", project, "events"]);
+        let part = |part: &'static str| {
+            if part.trim_matches(['{', '}']) == PROJECT {
+                project
+            } else {
+                part
+            }
+        };
+        path.pop_if_empty()
+            .extend(EVENTS.split('/').skip(1).map(part));
     }
     base
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use arc_swap::ArcSwap;
 use flag_keys::{Fingerprint, Secret};
+use flag_model::ProjectName;
 use flag_store::{Clock as _, SystemClock};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
@@ -86,6 +87,24 @@ impl Authenticator {
         }
     }
 
+    /// Whether a principal that was admitted earlier still has this access to the project.
+    pub(crate) fn still_admits(
+        &self,
+        principal: &Principal,
+        access: Access,
+        project: &ProjectName,
+    ) -> bool {
+        let (Some(keys), Principal::Holder(before)) = (&self.keys, principal) else {
+            return true;
+        };
+        let key = keys.load().get(before.id.as_str());
+        key.is_some_and(|key| {
+            let is_same = key.fingerprint.matches(&before.fingerprint) && !is_expired(&key);
+            let now = Principal::Holder(key);
+            is_same && now.check_scope(access).is_ok() && now.check_project(project).is_ok()
+        })
+    }
+
     /// Returns the address of the client of a request, which may be behind trusted proxies.
     pub(crate) fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
         self.proxies.client(request)
@@ -132,8 +151,12 @@ fn valid_key(keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Result<Arc<ValidK
     {
         return Err(unknown);
     }
-    if key.ends.is_some_and(|ends| ends < SystemClock.now()) {
+    if is_expired(&key) {
         return Err(AccessError::Unauthorized(Unauthorized::Expired));
     }
     Ok(key)
+}
+
+fn is_expired(key: &ValidKey) -> bool {
+    key.ends.is_some_and(|ends| ends < SystemClock.now())
 }

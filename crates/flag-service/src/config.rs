@@ -37,7 +37,13 @@ pub(crate) use self::http::HttpSettings;
 pub(crate) use self::input::{Input, Task};
 
 /// The settings that only the service has.
-const OF_SERVICE: &[Setting] = &[table::LISTEN, table::WORKERS, table::LOG, table::LOG_FORMAT];
+const OF_SERVICE: &[Setting] = &[
+    table::LISTEN,
+    table::WORKERS,
+    table::PUSH,
+    table::LOG,
+    table::LOG_FORMAT,
+];
 
 /// The configuration of the service.
 #[derive(Debug)]
@@ -64,6 +70,8 @@ pub(crate) struct Config {
     pub(crate) limits: LimitSettings,
     /// Caches.
     pub(crate) cache: CacheSettings,
+    /// Whether events are sent, which requires the change watcher.
+    pub(crate) push: bool,
     /// The exposure log.
     pub(crate) exposures: ExposureSettings,
     /// Bodies and shutdown.
@@ -132,6 +140,11 @@ impl Config {
         let access = access::read(&mut reader, listen);
         let limits = limits::read(&mut reader);
         let cache = cache::read(&mut reader);
+        let push = reader.parse(&table::PUSH, |text| match text {
+            "on" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        });
         let exposures = exposures::read(&mut reader);
         let http = http::read(&mut reader);
         let log = reader.parse(&table::LOG, read_log);
@@ -143,6 +156,8 @@ impl Config {
         });
         let telemetry = telemetry::read(&mut reader, store.as_ref());
         let config = || {
+            let cache = cache?;
+            let is_polled = cache.poll.is_some();
             Some(Self {
                 store: store?,
                 deployment: deployment?,
@@ -154,7 +169,8 @@ impl Config {
                 tls: tls?,
                 access: access?,
                 limits: limits?,
-                cache: cache?,
+                cache,
+                push: push? && is_polled,
                 exposures: exposures?,
                 http: http?,
                 log: log?,

@@ -1,5 +1,6 @@
 //! The handlers, and which route each answers.
 mod docs;
+mod events;
 mod get_feature_flag;
 mod log_feature_flag;
 mod metrics;
@@ -10,6 +11,7 @@ mod registration;
 use actix_web::web::ServiceConfig;
 
 use self::docs::docs;
+use self::events::events;
 use self::get_feature_flag::get_feature_flag;
 use self::log_feature_flag::log_feature_flag;
 use self::metrics::metrics;
@@ -27,6 +29,7 @@ pub(crate) fn register(app: &mut ServiceConfig) {
     handle(app, Route::Metrics, metrics);
     handle(app, Route::OpenApi, openapi);
     handle(app, Route::Docs, docs);
+    handle(app, Route::Events, events);
     handle_others(app, not_found);
 }
 

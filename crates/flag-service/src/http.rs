@@ -16,12 +16,13 @@ mod state;
 
 pub(crate) use self::answer::answer;
 pub(crate) use self::body::read_json;
-pub(crate) use self::connection_state::{ConnectionState, Phase};
+pub(crate) use self::connection_state::{ConnectionState, Phase, begin_stream};
 pub(crate) use self::context::RequestContext;
 pub(crate) use self::failure_log::FailureLog;
 pub(crate) use self::fallbacks::{method_not_allowed, not_found};
 pub(crate) use self::limits::{
-    CallerBytes, ConnectionLimits, ConnectionMetrics, HeldBytes, LimitSettings, Limits,
+    CallerBytes, ConnectionLimits, ConnectionMetrics, HeldBytes, LimitSettings, Limits, StreamEnd,
+    StreamPermit,
 };
 pub(crate) use self::problem::{ApiError, describe_store, status};
 pub(crate) use self::readiness::{Details, Health, Readiness};

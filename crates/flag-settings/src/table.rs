@@ -63,6 +63,8 @@ settings! {
         "PEM file of the TLS certificate of the service, followed by its intermediate certificates; requires `tls_key_file`; empty: HTTP without TLS";
     TLS_KEY_FILE = "tls_key_file", ["FLAG_TLS_KEY_FILE"], "", Path,
         "PEM file of the private key of that certificate; both files are reloaded when they change";
+    PUSH = "push", ["FLAG_PUSH"], "on", Choice(&["on", "off"]),
+        "Whether the service sends events of changed flags at `/projects/{project}/events`: {choices}; also off if `change-poll-ms` is 0";
     API_KEYS_FILE = "api_keys_file", ["FLAG_API_KEYS_FILE"], "", Path,
         "File of API keys, as `flagctl keys create` writes it; empty: no key is required";
     ALLOW_ANONYMOUS = "allow_anonymous", ["FLAG_ALLOW_ANONYMOUS"], "false", Choice(&["true", "false"]),
@@ -73,6 +75,8 @@ settings! {
         "How long a connection without a request stays open, {range}, and up to a quarter longer; set it longer than the idle timeout of the load balancer in front (Google's: 600), so that the load balancer closes first";
     MAX_IN_FLIGHT = "max_in_flight", ["FLAG_MAX_IN_FLIGHT"], "2048", Number(count(1, 1_000_000)),
         "How many requests of one path may wait at once for the store or for their body, {range}; further ones get a 503 immediately; limits waiting requests only: an answer from the cache does not wait";
+    MAX_EVENT_STREAMS = "max_event_streams", ["FLAG_MAX_EVENT_STREAMS"], "10000", Number(count(1, 1_000_000)),
+        "How many event streams the service has open at most, {range}, in addition to `max-connections`; further ones get a 503";
     RATE_LIMIT = "rate_limit", ["FLAG_RATE_LIMIT"], "0", Number(count(0, 1_000_000)),
         "Requests per second that a replica answers for one caller, {range}; 0 for no limit";
     RATE_LIMIT_BURST = "rate_limit_burst", ["FLAG_RATE_LIMIT_BURST"], "", Number(count(1, 1_000_000).or_empty()),

@@ -55,7 +55,7 @@ pub use crate::exposure_rows::{ExposureRows, page_of_rows};
 pub use crate::exposures::{Exposure, ExposureRecord, StoredExposure, WriteExposureError};
 pub use crate::flags::{FlagEntry, FlagStore, ReadError};
 pub use crate::forget::{InstanceExposures, instance_in_rows};
-pub use crate::head::{ChangeMark, HeadCell, HeadRow};
+pub use crate::head::{ChangeMark, HeadCell, HeadRow, ProjectDigest};
 pub use crate::instance_names::InstanceNames;
 pub use crate::newest::NewestRow;
 pub use crate::options::{RowOptions, Spelling};

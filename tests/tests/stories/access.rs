@@ -29,6 +29,10 @@ const ROUTES: &[(&str, Asks)] = &[
     ("/metrics", Asks::Scope("read")),
     ("/openapi.json", Asks::Nothing),
     ("/docs", Asks::Nothing),
+    (
+        "/projects/{project}/events",
+        Asks::ScopeForProject("evaluate"),
+    ),
     ("unknown", Asks::Nothing),
 ];
 
@@ -97,7 +101,8 @@ impl Keys {
 /// A request that its path would answer with success, were its method the right one.
 fn request(service: &Service, method: Method, path: &str) -> RequestBuilder {
     let path = if path == "unknown" { "/nowhere" } else { path };
-    let request = service.request(method, path);
+    let path_of_project = path.replace("{project}", "csr-assistant");
+    let request = service.request(method, &path_of_project);
     if path == "/log-feature-flag" {
         let entry = r#"{"project_name":"csr-assistant","flag_type":"data","flag_name":"llm_version","instance_id":"A12345","flag_value":"4.1","rollout_group":"control"}"#;
         return request
@@ -251,7 +256,13 @@ async fn check(
         }
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.text().await.unwrap();
+        let kind = headers.get("content-type");
+        let is_stream = kind.is_some_and(|kind| kind == "text/event-stream");
+        let body = if is_stream {
+            String::new()
+        } else {
+            response.text().await.unwrap()
+        };
         let shown = format!("{method} {path} with {key:?} in {header}: {status} {body}");
         match verdict {
             Verdict::In => assert!(![401, 403, 500].contains(&status), "{shown}"),

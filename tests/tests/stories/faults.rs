@@ -6,6 +6,7 @@
 mod exposures;
 mod freshness;
 mod limits;
+mod push;
 mod push_clients;
 mod push_proxies;
 mod report;

@@ -25,6 +25,7 @@ mod metrics;
 mod outage;
 mod overflow;
 mod procedures;
+mod push;
 mod python_reader;
 mod reference;
 mod service;

@@ -46,7 +46,9 @@ fn refetch(state: &Arc<ClientState>, change: &Change) {
     let state = Arc::clone(state);
     tokio::spawn(async move {
         sleep(refetch_within.mul_f64(fastrand::f64())).await;
-        keys.iter().for_each(|key| fetch(&state, key));
+        for key in &keys {
+            fetch(&state, key);
+        }
     });
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use flag_api::{ChangedFlag, EventData};
 use flag_model::FlagType;
-use serde_json::Value as Json;
 
 use crate::question::{FlagRef, Key};
 
@@ -19,10 +19,9 @@ pub(crate) enum Change {
 impl Change {
     /// Reads the data of an event. If it names no flag, or cannot be read, everything may have changed.
     pub(crate) fn read(data: &str) -> Self {
-        let data: Json = serde_json::from_str(data).unwrap_or_default();
-        let flags = data.get("flags").and_then(Json::as_array);
-        match flags.and_then(|flags| flags.iter().map(name).collect()) {
-            Some(flags) if !HashSet::is_empty(&flags) => Self::Flags(flags),
+        let data: EventData<'_> = serde_json::from_str(data).unwrap_or_default();
+        match data.flags.iter().map(names).collect::<Option<HashSet<_>>>() {
+            Some(flags) if !flags.is_empty() => Self::Flags(flags),
             _ => Self::Everything,
         }
     }
@@ -47,11 +46,10 @@ impl Change {
     }
 }
 
-/// The flag that an entry of the list names.
-fn name(entry: &Json) -> Option<(FlagType, Box<str>)> {
-    let text = |field| entry.get(field).and_then(Json::as_str);
-    let flag_type = FlagType::parse(text("flag_type")?).ok()?;
-    Some((flag_type, text("flag_name")?.into()))
+/// The flag that an entry of the list names, if it has a type that is known.
+fn names(changed: &ChangedFlag<'_>) -> Option<(FlagType, Box<str>)> {
+    let flag_type = FlagType::parse(&changed.flag_type).ok()?;
+    Some((flag_type, (*changed.flag_name).into()))
 }
 
 #[cfg(test)]
@@ -70,7 +68,7 @@ mod tests {
     fn an_event_names_flags() {
         check(
             r#"{"flags":[{"flag_type":"feature","flag_name":"f","revision_time":"2024-09-25 19:15:28.248896"},
-                {"flag_type":"data","flag_name":"g","more":1}],"more":2}"#,
+                {"flag_type":"data","flag_name":"g","revision_time":"2024-09-25 19:15:28.248896","more":1}],"more":2}"#,
             &[FlagRef::boolean("f"), FlagRef::string("g")],
         );
     }
@@ -86,7 +84,8 @@ mod tests {
             r#"{"flags":{}}"#,
             r#"{"flags":["f"]}"#,
             r#"{"flags":[{"flag_type":"feature"}]}"#,
-            r#"{"flags":[{"flag_type":"feature","flag_name":"f"},{"flag_type":"number","flag_name":"g"}]}"#,
+            r#"{"flags":[{"flag_type":"feature","flag_name":"f","revision_time":"2024-09-25 19:15:28.248896"},
+                {"flag_type":"number","flag_name":"g","revision_time":"2024-09-25 19:15:28.248896"}]}"#,
         ] {
             assert_eq!(Change::read(data), Change::Everything, "{data}");
         }
@@ -94,7 +93,9 @@ mod tests {
 
     #[test]
     fn a_change_is_about_the_flags_that_it_names() {
-        let change = Change::read(r#"{"flags":[{"flag_type":"feature","flag_name":"f"}]}"#);
+        let change = Change::read(
+            r#"{"flags":[{"flag_type":"feature","flag_name":"f","revision_time":"2024-09-25 19:15:28.248896"}]}"#,
+        );
         assert!(change.is_about_flag(FlagRef::boolean("f")));
         assert!(!change.is_about_flag(FlagRef::string("f")));
         assert!(!change.is_about_flag(FlagRef::boolean("g")));

@@ -131,12 +131,14 @@ impl Log {
         if self.attempts < ATTEMPTS_BEFORE_LOG || std::mem::replace(&mut self.is_said, true) {
             return;
         }
-        let why = failure(end.clone());
-        match end {
-            StreamEnd::Missing(_) => {
-                info!(service, %why, "no event stream: changes of flags show after the lifetime");
-            }
-            _ => warn!(service, %why, "no event stream: changes of flags show after the lifetime"),
+        let (why, text) = (
+            failure(end.clone()),
+            "no event stream: changes show after the lifetime",
+        );
+        if matches!(end, StreamEnd::Missing(_)) {
+            info!(service, %why, "{text}");
+        } else {
+            warn!(service, %why, "{text}");
         }
     }
 }

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     const SHORT: Duration = Duration::from_secs(59);
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     fn failed(wanted: Option<u64>) -> StreamEnd {
         StreamEnd::Failed(Failure::TimedOut, wanted.map(Duration::from_secs))

@@ -3,7 +3,8 @@
 use std::io::{PipeWriter, Read as _, Write as _, pipe};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -244,15 +245,18 @@ fn a_child_has_a_stream_of_its_own() {
 fn a_callback_of_the_parent_runs_in_the_child_too() {
     let server = Server::start(Manner::Value("true"));
     let client = watching(&server);
-    let (sender, changes) = channel();
-    let _subscription = client.on_change("f", move || sender.send(()).unwrap());
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&calls);
+    let _subscription = client.on_change("f", move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
     let of_parent = server.stream().begin("1");
-    changes.recv().unwrap();
+    until(|| calls.load(Ordering::Relaxed) == 1);
     let serving = server.clone();
     let service = thread::spawn(move || serving.stream().open().event("2", &["feature/f"]));
     let child = || {
         ask(&client, "c");
-        changes.recv().unwrap();
+        until(|| calls.load(Ordering::Relaxed) == 2);
         String::new()
     };
     check(child, "");

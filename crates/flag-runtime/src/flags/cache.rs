@@ -29,6 +29,7 @@ use super::reading::Reading;
 use super::restored_projects::RestoredProjects;
 use super::token_bucket::TokenBucket;
 use super::watched_projects::WatchedProjects;
+use crate::events::Events;
 use crate::flags::FlagCacheSettings;
 use crate::store::Circuit;
 
@@ -83,6 +84,7 @@ pub(super) struct Inner {
     pub(super) existing: ExistingFlags,
     pub(super) projects: WatchedProjects,
     pub(super) restored: RestoredProjects,
+    pub(super) events: Events,
     /// The reads in flight.
     loading: Mutex<HashMap<FlagKey, Load>>,
     /// Flags that cannot be read, for the metrics.
@@ -136,6 +138,7 @@ impl FlagCache {
             existing: ExistingFlags::default(),
             projects: WatchedProjects::default(),
             restored: RestoredProjects::default(),
+            events: Events::new(registry),
             loading: Mutex::default(),
             unreadable: Mutex::default(),
             passed_over: Mutex::default(),
@@ -178,6 +181,11 @@ impl FlagCache {
     /// Counts an answer from memory.
     pub fn count_hit(&self) {
         self.shared.metrics.hits.inc();
+    }
+
+    /// Returns the events of the flags' changes.
+    pub fn events(&self) -> &Events {
+        &self.shared.events
     }
 
     /// Counts changes that the snapshot should contain.

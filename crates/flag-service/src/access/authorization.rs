@@ -32,7 +32,7 @@ impl Principal {
         }
     }
 
-    fn check_project(&self, project: &ProjectName) -> Result<(), AccessError> {
+    pub(super) fn check_project(&self, project: &ProjectName) -> Result<(), AccessError> {
         match self {
             Self::Holder(key) if !key.projects.contains(project) => {
                 Err(AccessError::Forbidden(Forbidden::Project(project.clone())))

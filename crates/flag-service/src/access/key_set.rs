@@ -11,6 +11,7 @@ use super::rate::Allowance;
 /// A valid key, which presented keys are compared with.
 #[derive(Debug)]
 pub(crate) struct ValidKey {
+    pub(super) id: KeyId,
     pub(super) fingerprint: Fingerprint,
     pub(super) scopes: Scopes,
     pub(super) projects: Projects,
@@ -30,6 +31,7 @@ impl KeySet {
         let keys = file.keys.iter().map(|key| {
             let allowance = before.0.get(&key.id).map(|key| Arc::clone(&key.allowance));
             let valid = ValidKey {
+                id: key.id.clone(),
                 fingerprint: key.fingerprint.clone(),
                 scopes: key.scopes,
                 projects: key.projects.clone(),

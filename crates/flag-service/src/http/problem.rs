@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use flag_api::{Code, PROBLEM_JSON, Parameter, Problem, UNKNOWN_FLAG};
 use flag_model::InvalidPercent;
-use flag_runtime::{CacheError, QueueFull};
+use flag_runtime::{CacheError, QueueFull, SubscribeError};
 use flag_store::{StoreError, UnreadableRow};
 
 use super::access_problem;
@@ -18,6 +18,9 @@ use crate::access::AccessError;
 
 /// Seconds after which a caller may retry when the store failed or too many requests wait.
 const RETRY_AFTER_SECONDS: &str = "1";
+
+/// The same when too many event streams are open: streams last for minutes.
+const RETRY_STREAM_AFTER_SECONDS: &str = "10";
 
 /// Why a request failed.
 #[derive(Debug)]
@@ -71,6 +74,16 @@ impl From<QueueFull> for ApiError {
     }
 }
 
+impl From<SubscribeError> for ApiError {
+    fn from(error: SubscribeError) -> Self {
+        match error {
+            // This replica is about to stop; another one, or its successor, has room at once.
+            SubscribeError::Closed => LimitError::Overloaded.into(),
+            SubscribeError::TooManyProjects => LimitError::TooManyStreams.into(),
+        }
+    }
+}
+
 impl From<CacheError> for ApiError {
     fn from(error: CacheError) -> Self {
         Self::Flag(error)
@@ -95,6 +108,9 @@ impl ApiError {
             Self::Access(error) => access_problem::add_headers(error, &mut response),
             Self::Limit(LimitError::Overloaded | LimitError::ExposuresWait) => {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
+            }
+            Self::Limit(LimitError::TooManyStreams) => {
+                response.insert_header((RETRY_AFTER, RETRY_STREAM_AFTER_SECONDS));
             }
             _ => {}
         }
@@ -354,6 +370,19 @@ mod tests {
             "the store is unavailable for p/feature/f",
         );
         assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "1");
+    }
+
+    #[test]
+    fn a_replica_that_stops_sends_callers_elsewhere_sooner_than_one_that_is_full() {
+        for (error, seconds) in [
+            (SubscribeError::Closed, "1"),
+            (SubscribeError::TooManyProjects, "10"),
+        ] {
+            let id = RequestId::of(&TestRequest::default().to_http_request());
+            let response = ApiError::from(error).respond(&id);
+            assert_eq!(response.status(), 503);
+            assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), seconds);
+        }
     }
 
     #[test]

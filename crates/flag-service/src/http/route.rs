@@ -2,7 +2,7 @@
 
 use actix_web::http::header::HeaderValue;
 use actix_web::http::{Method, StatusCode};
-use flag_api::{GET_FEATURE_FLAG, LOG_FEATURE_FLAG};
+use flag_api::{EVENTS, GET_FEATURE_FLAG, LOG_FEATURE_FLAG};
 use flag_keys::Scope;
 
 use crate::access::Access;
@@ -24,6 +24,8 @@ pub(crate) enum Route {
     OpenApi,
     /// `GET /docs`.
     Docs,
+    /// `GET /projects/{project}/events`.
+    Events,
     /// Any other path.
     Unknown,
 }
@@ -42,6 +44,7 @@ impl Route {
         Self::Metrics,
         Self::OpenApi,
         Self::Docs,
+        Self::Events,
         Self::Unknown,
     ];
 
@@ -55,6 +58,7 @@ impl Route {
             Self::Metrics => "/metrics",
             Self::OpenApi => "/openapi.json",
             Self::Docs => "/docs",
+            Self::Events => EVENTS,
             Self::Unknown => "unknown",
         }
     }
@@ -62,7 +66,7 @@ impl Route {
     /// Returns what it requires of its caller. Every route is classified here, and nowhere else.
     pub(crate) fn access(self) -> Access {
         match self {
-            Self::GetFeatureFlag => Access::NeedsForProject(Scope::Evaluate),
+            Self::GetFeatureFlag | Self::Events => Access::NeedsForProject(Scope::Evaluate),
             Self::LogFeatureFlag => Access::NeedsForProject(Scope::Log),
             Self::Metrics => Access::Needs(Scope::Read),
             Self::Livez | Self::Readyz | Self::OpenApi | Self::Docs | Self::Unknown => Access::Open,
@@ -91,7 +95,8 @@ impl Route {
             | Self::Readyz
             | Self::Metrics
             | Self::OpenApi
-            | Self::Docs => &[Method::GET, Method::HEAD],
+            | Self::Docs
+            | Self::Events => &[Method::GET, Method::HEAD],
             Self::LogFeatureFlag => &[Method::POST],
             Self::Unknown => &[],
         }

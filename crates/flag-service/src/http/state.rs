@@ -32,6 +32,8 @@ pub(crate) struct AppState {
     pub(crate) telemetry: Telemetry,
     /// The largest body, in bytes.
     pub(crate) max_body: usize,
+    /// Whether events are sent.
+    pub(crate) push: bool,
 }
 
 #[cfg(test)]
@@ -77,6 +79,7 @@ impl AppState {
             failure_log: FailureLog::default(),
             telemetry: Telemetry::off(),
             max_body: config.http.max_body,
+            push: config.push,
         }
     }
 }

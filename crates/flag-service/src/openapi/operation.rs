@@ -1,8 +1,8 @@
 //! The operation of each route.
 
 use flag_api::{
-    Code, EntryResult, ExposureEntry, FLAG_NAME, FLAG_TYPE, FlagReply, INSTANCE_ID, LogReply,
-    MAX_ENTRIES, PROBLEM_JSON, PROJECT_NAME, REQUEST_ID,
+    Code, EVENT_STREAM, EntryResult, ExposureEntry, FLAG_NAME, FLAG_TYPE, FlagReply, INSTANCE_ID,
+    LAST_EVENT_ID, LogReply, MAX_ENTRIES, PROBLEM_JSON, PROJECT, PROJECT_NAME, REQUEST_ID, SINCE,
 };
 use serde_json::{Value, json};
 
@@ -62,6 +62,7 @@ impl Operation {
             Route::Metrics => Some(metrics()),
             Route::OpenApi => Some(openapi()),
             Route::Docs => Some(docs()),
+            Route::Events => Some(events()),
             Route::Unknown => None,
         }
     }
@@ -237,6 +238,37 @@ fn docs() -> Operation {
             content: vec![("text/html; charset=utf-8", json!({ "type": "string" }))],
         }],
         codes: &[],
+    }
+}
+
+fn events() -> Operation {
+    Operation {
+        id: "events",
+        summary: "Which flags of a project change, as server-sent events",
+        description: "An event has the digest of the project as its `id`, and `EventData` as its `data`. The first event is \
+            sent at once if the digest differs from that of the caller, and says that any flag may have changed. A comment \
+            is sent about every 20 seconds. The stream ends after 5 to 15 minutes, or when the key is not valid any more.",
+        parameters: vec![
+            json!({
+                "name": PROJECT, "in": "path", "required": true, "description": "The project.",
+                "schema": { "type": "string", "pattern": NAME }, "example": "csr-assistant",
+            }),
+            json!({
+                "name": SINCE, "in": "query", "description": "The digest that the caller knows.",
+                "schema": { "type": "string" },
+            }),
+            header(
+                LAST_EVENT_ID,
+                "The same, and stronger: the id of the last event that the caller received.",
+            ),
+        ],
+        body: None,
+        answers: vec![Answer {
+            status: 200,
+            description: "The events.",
+            content: vec![(EVENT_STREAM, json!({ "type": "string" }))],
+        }],
+        codes: &[Code::InvalidRequest, Code::NotFound],
     }
 }
 

@@ -1,6 +1,6 @@
 //! JSON schemas of the types of the wire.
 
-use flag_api::{ExposureEntry, FlagReply, LogReply, Problem};
+use flag_api::{EventData, ExposureEntry, FlagReply, LogReply, Problem};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
@@ -12,6 +12,7 @@ pub(super) fn schemas() -> Value {
     add::<FlagReply<'_>>(&mut schemas);
     add::<ExposureEntry<'_>>(&mut schemas);
     add::<LogReply<'_>>(&mut schemas);
+    add::<EventData<'_>>(&mut schemas);
     add::<Details>(&mut schemas);
     add::<Problem<'_>>(&mut schemas);
     Value::Object(schemas)

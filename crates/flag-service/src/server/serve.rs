@@ -121,6 +121,7 @@ async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> 
         failure_log: FailureLog::default(),
         telemetry,
         max_body: config.http.max_body,
+        push: config.push,
     });
     let probing = Arc::clone(&guard);
     tokio::spawn(async move { probing.probe().await });

@@ -30,6 +30,7 @@ pub(crate) async fn serve_until(
             let signalled_at = Instant::now();
             info!(signal, "stopping");
             state.readiness.begin_draining();
+            state.flags.events().close();
             (signalled_at, drain(server, signalled_at, delay).await)
         }
     };
