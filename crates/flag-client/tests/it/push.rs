@@ -9,6 +9,8 @@ use flag_client::{
     StreamState,
 };
 
+use futures_util::FutureExt as _;
+
 use crate::server::{Manner, Server, whole};
 
 const LONG: Duration = Duration::from_mins(1);
@@ -125,28 +127,32 @@ fn an_unknown_flag_that_was_added_is_asked_for_at_once() {
     assert_eq!(asked(&client, "f", "a"), "sw");
 }
 
-#[test]
-fn what_was_asked_before_a_change_is_asked_again_and_not_remembered() {
+#[tokio::test]
+async fn what_was_asked_before_a_change_is_asked_again_and_not_remembered() {
     let server = Server::start(Manner::Held("true"));
-    let client = client(&server);
-    thread::scope(|scope| {
-        let first = scope.spawn(|| ask(&client, "g", "a"));
-        let stream = server.stream().begin("1");
-        await_digest(&client, "1");
-        let before = [0, 1].map(|_| scope.spawn(|| ask(&client, "f", "a")));
-        server.await_requests(2);
-        let stream = stream.event("2", &["feature/f"]);
-        await_digest(&client, "2");
-        server.set(Manner::Value("false"));
-        server.let_go();
-        for before in before {
-            let detail = before.join().unwrap();
-            assert_eq!((detail.value, &*letters(&detail)), (false, "sw"));
-        }
-        assert!(first.join().unwrap().value);
-        assert_eq!(asked(&client, "f", "a"), "sw");
-        drop(stream);
-    });
+    let blocking = client(&server);
+    let client = blocking.to_async();
+    let ask = |flag| Box::pin(client.get_flag_boolean_detail(flag, "a", true));
+    let mut first = ask("g");
+    assert!(first.as_mut().now_or_never().is_none());
+    let stream = server.stream().begin("1");
+    await_digest(&blocking, "1");
+    let mut before = [ask("f"), ask("f")];
+    for before in &mut before {
+        assert!(before.as_mut().now_or_never().is_none());
+    }
+    server.await_requests(2);
+    let stream = stream.event("2", &["feature/f"]);
+    await_digest(&blocking, "2");
+    server.set(Manner::Value("false"));
+    server.let_go();
+    for before in before {
+        let detail = before.await;
+        assert_eq!((detail.value, &*letters(&detail)), (false, "sw"));
+    }
+    assert!(first.await.value);
+    assert_eq!(letters(&ask("f").await), "sw");
+    drop(stream);
 }
 
 #[test]
