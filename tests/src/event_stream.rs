@@ -87,11 +87,16 @@ impl EventStream {
             let (id, data) = part.split_once('\n').unwrap();
             let data = data.strip_prefix("data: ").unwrap();
             let data: Value = serde_json::from_str(data).unwrap();
-            let flags = data["flags"].as_array().unwrap().iter();
+            let flags = data.get("flags").and_then(Value::as_array).unwrap().iter();
             return Some(PushedEvent {
                 id: id.strip_prefix("id: ").unwrap().to_owned(),
                 flags: flags
-                    .map(|flag| flag["flag_name"].as_str().unwrap().to_owned())
+                    .map(|flag| {
+                        flag.get("flag_name")
+                            .and_then(Value::as_str)
+                            .unwrap()
+                            .to_owned()
+                    })
                     .collect(),
             });
         }

@@ -7,6 +7,7 @@ use flag_tests::{
     EventStream, Method, PushedEvent, Service, TestStore, flagctl, on_both_stores, soon,
 };
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 const PROJECT: &str = "csr-assistant";
 const FLAG: &str = "llm_version";
@@ -70,15 +71,20 @@ async fn a_change_is_pushed_by_every_replica_once_it_serves_it(store: TestStore)
             }
             assert_eq!(names(&event), [FLAG]);
             assert_eq!(value(replica).await, control);
-            *before = event.id.clone();
+            before.clone_from(&event.id);
             ids.push(event.id);
         }
         assert_eq!(ids[0], ids[1]);
     }
     for (replica, (stream, before)) in replicas.iter().zip(&mut streams) {
-        let repeated = stream.event().await.unwrap();
-        assert_eq!((&repeated.id, names(&repeated)), (&*before, vec![FLAG]));
-        assert!(stream.is_silent(WHILE).await);
+        let mut repeated = 0;
+        while let Ok(event) = timeout(WHILE, stream.event()).await {
+            let event = event.unwrap();
+            assert_eq!((&event.id, names(&event)), (&*before, vec![FLAG]));
+            repeated += 1;
+        }
+        // That of the first change may have come before the second one.
+        assert!((1..=2).contains(&repeated), "{repeated}");
         assert_eq!(replica.metric("flag_event_streams").await, 1);
         assert_eq!(replica.metric("flag_events_published_total").await, 2);
         assert_eq!(replica.metric("flag_event_delay_seconds_count").await, 2);

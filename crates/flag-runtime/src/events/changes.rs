@@ -10,9 +10,6 @@ use tokio::time::Instant;
 /// The most flags that an event names.
 pub(super) const MAX_NAMED: usize = 100;
 
-/// The greatest age of a new revision.
-const RECENT: Duration = Duration::from_secs(30);
-
 /// Changes that are to be published together.
 #[derive(Debug)]
 pub(super) struct Changes {
@@ -79,10 +76,11 @@ impl Changes {
         Some(unserved)
     }
 
-    /// Keeps only flags whose revisions are new.
-    pub(super) fn retain_recent(&mut self) {
+    /// Whether a revision was made within this time.
+    pub(super) fn are_newer_than(&self, age: Duration) -> bool {
         let now = SystemClock.now();
-        self.flags.retain(|_, (time, _)| now.since(*time) < RECENT);
+        let mut flags = self.flags.values();
+        flags.any(|(time, _)| now.since(*time) < age)
     }
 
     /// Adds all of `others`.

@@ -42,7 +42,7 @@ impl World {
     }
 
     fn subscribe(&self, held: Option<&str>) -> Subscription {
-        let held = held.map(|held| digest(held));
+        let held = held.map(digest);
         self.events.subscribe(&project(), held).unwrap()
     }
 
@@ -94,6 +94,7 @@ fn received(subscription: &mut Subscription) -> Option<(String, Vec<String>)> {
     Some((event.digest.to_string(), names.collect()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as `received` returns it")]
 fn event(digest: &str, names: &[&str]) -> Option<(String, Vec<String>)> {
     let names = names.iter().map(|name| (*name).to_owned());
     Some((digest.to_owned(), names.collect()))
@@ -116,6 +117,19 @@ async fn only_a_subscriber_with_another_digest_gets_an_event_at_first() {
     for subscription in [&mut equal, &mut other, &mut without, &mut later] {
         assert_eq!(received(subscription), None);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_event_waits_for_other_replicas_if_a_change_was_just_made() {
+    let world = World::new();
+    let mut subscriber = world.subscribe(None);
+    world.note(D1, &["a"]);
+    sleep(REPEAT_AFTER * 9 / 10).await;
+    assert_eq!(received(&mut subscriber), None);
+    sleep(COLLECTED_FOR).await;
+    assert_eq!(received(&mut subscriber), event(D1, &[]));
+    sleep(10 * REPEAT_AFTER).await;
+    assert_eq!(received(&mut subscriber), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,6 +163,21 @@ async fn a_change_is_repeated_once_as_other_replicas_may_have_been_late() {
     sleep(10 * REPEAT_AFTER).await;
     assert_eq!(received(&mut subscriber), None);
     assert_eq!(world.counted("events_published_total"), "2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeated_event_does_not_promise_what_is_still_to_be_published() {
+    let world = World::new();
+    let mut subscriber = world.subscriber().await;
+    world.note(D1, &["a"]);
+    sleep(COLLECTED_FOR + SHORTLY).await;
+    assert_eq!(received(&mut subscriber), event(D1, &["a"]));
+    sleep(REPEAT_AFTER * 47 / 50).await;
+    world.note(D2, &["b"]);
+    sleep(COLLECTED_FOR / 2 + SHORTLY).await;
+    assert_eq!(received(&mut subscriber), event(D1, &["a"]));
+    sleep(COLLECTED_FOR / 2 + SHORTLY).await;
+    assert_eq!(received(&mut subscriber), event(D2, &["b"]));
 }
 
 #[tokio::test(start_paused = true)]

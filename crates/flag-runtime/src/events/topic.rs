@@ -29,6 +29,8 @@ pub(super) struct Topic {
     number: u64,
     /// The digest of the project, once its head row was read.
     pub(super) digest: Option<ProjectDigest>,
+    /// The digest of the latest event: changes that are still pending may have made another one.
+    published: Option<ProjectDigest>,
     /// Whether a flag of the project is known.
     pub(super) has_flags: bool,
     pending: Option<Changes>,
@@ -55,6 +57,7 @@ impl Default for Topic {
             latest: watch::Sender::new(None),
             number: 0,
             digest: None,
+            published: None,
             has_flags: false,
             pending: None,
             repeat: None,
@@ -102,8 +105,12 @@ impl Topic {
     ) {
         let Some(digest) = self.digest else { return };
         if let Some(mut changes) = self.pending.take_if(|changes| changes.due <= now) {
-            let is_late = now >= changes.since + WAIT_FOR_CACHE;
-            if is_late || changes.are_served(&is_served) {
+            let waited = now - changes.since;
+            let is_served = waited >= WAIT_FOR_CACHE || changes.are_served(&is_served);
+            // The first event is not repeated, so it waits until other replicas have polled.
+            let is_early =
+                self.number == 0 && waited < repeat_after && changes.are_newer_than(repeat_after);
+            if is_served && !is_early {
                 self.publish(digest, changes, now + repeat_after, metrics);
             } else {
                 changes.due = now + CHECK_EVERY;
@@ -114,7 +121,7 @@ impl Topic {
             self.repeat = self.repeat_later.take();
             let unserved = changes.split_unserved(&is_served);
             if !changes.is_empty() {
-                self.send(digest, &changes);
+                self.send(self.published.unwrap_or(digest), &changes);
             }
             if let Some(unserved) = unserved {
                 self.repeat
@@ -127,27 +134,20 @@ impl Topic {
         }
     }
 
-    /// Publishes changes for the first time; they are due again at `again`.
-    ///
-    /// The first event of a topic is sent only to subscribers with another digest, so it may not announce what every
-    /// subscriber must learn; only what has just changed is repeated for all.
+    /// Publishes changes for the first time; they are due again at `again`. The first event of a topic only tells subscribers
+    /// whether they are up to date.
     fn publish(
         &mut self,
         digest: ProjectDigest,
-        mut changes: Changes,
+        changes: Changes,
         again: Instant,
         metrics: &EventMetrics,
     ) {
-        let is_first = self.number == 0;
         self.send(digest, &changes);
-        if is_first {
-            changes.retain_recent();
-        } else {
-            metrics.published(&changes.named());
-        }
-        if changes.is_empty() {
+        if self.number == 1 {
             return;
         }
+        metrics.published(&changes.named());
         let repeat = if self.repeat.is_some() {
             &mut self.repeat_later
         } else {
@@ -159,6 +159,7 @@ impl Topic {
 
     fn send(&mut self, digest: ProjectDigest, changes: &Changes) {
         self.number += 1;
+        self.published = Some(digest);
         self.latest.send_replace(Some(Arc::new(Published {
             number: self.number,
             event: Arc::new(Event::new(digest, changes.named())),
