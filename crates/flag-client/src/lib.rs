@@ -60,6 +60,7 @@ mod client;
 mod client_state;
 mod connections;
 mod core;
+mod deadline;
 mod detail;
 mod environment;
 mod failure;

@@ -8,12 +8,12 @@
 use std::mem;
 use std::process;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use once_cell::race::OnceBox;
 
 use crate::client_state::ClientState;
+use crate::deadline::Deadline;
 use crate::worker::Worker;
 
 /// How long a process is taken for the one that it was: the cache of a parent learns of no change in a child.
@@ -23,9 +23,8 @@ const CHECKED: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct PerProcess {
     id: u32,
-    made: Instant,
-    /// How long the process is taken for this one, in nanoseconds since `made`.
-    checked_until: AtomicU64,
+    /// How long the process is taken for this one.
+    checked_until: Deadline,
     pub(crate) state: Arc<ClientState>,
     pub(crate) worker: Arc<Worker>,
     /// The parts of a child of this process. Set without a lock, as a fork may happen at any time.
@@ -57,15 +56,14 @@ impl PerProcess {
 
     /// Whether the process was looked at a moment ago. No system call.
     pub(crate) fn is_checked(&self, now: Instant) -> bool {
-        self.nanos(now) < self.checked_until.load(Ordering::Relaxed)
+        self.checked_until.is_after(now)
     }
 
     /// The parts of this process; makes them after a fork.
     pub(crate) fn for_this_pid(&self) -> &Self {
         let newest = self.for_this_pid_or_parent();
         if newest.id == process::id() {
-            let until = newest.nanos(Instant::now() + CHECKED);
-            newest.checked_until.store(until, Ordering::Relaxed);
+            newest.checked_until.set(Instant::now() + CHECKED);
             return newest;
         }
         newest.child.get_or_init(|| {
@@ -77,17 +75,11 @@ impl PerProcess {
     fn of_this(state: ClientState, worker: Worker) -> Self {
         Self {
             id: process::id(),
-            made: Instant::now(),
-            checked_until: AtomicU64::new(0),
+            checked_until: Deadline::passed(),
             state: Arc::new(state),
             worker: Arc::new(worker),
             child: OnceBox::new(),
         }
-    }
-
-    fn nanos(&self, now: Instant) -> u64 {
-        let since = now.saturating_duration_since(self.made);
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 }
 

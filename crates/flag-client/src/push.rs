@@ -8,10 +8,11 @@ pub(crate) mod following;
 pub(crate) mod pauses;
 pub(crate) mod settling;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::deadline::Deadline;
 use crate::failure::Failure;
 use crate::push::settling::Settling;
 use crate::status::StreamState;
@@ -40,9 +41,8 @@ pub(crate) struct Push {
     pub(crate) mode: PushMode,
     pub(crate) settling: Settling,
     is_started: AtomicBool,
-    base: Instant,
-    /// Until when the stream counts as good, in nanoseconds from `base`; callers read it without a lock.
-    good_until: AtomicU64,
+    /// Until when the stream counts as good.
+    good_until: Deadline,
     view: Mutex<View>,
 }
 
@@ -79,8 +79,7 @@ impl Push {
             mode,
             settling,
             is_started: AtomicBool::new(false),
-            base: Instant::now(),
-            good_until: AtomicU64::new(0),
+            good_until: Deadline::passed(),
             view: Mutex::new(View {
                 stream,
                 digest,
@@ -104,7 +103,7 @@ impl Push {
 
     /// Whether a stream is open that would have announced a change. Waits for no lock and allocates nothing.
     pub(crate) fn is_good(&self, now: Instant) -> bool {
-        self.nanos(now) < self.good_until.load(Ordering::Relaxed)
+        self.good_until.is_after(now)
     }
 
     /// Records that a stream is being opened; returns the digest to begin with.
@@ -121,8 +120,7 @@ impl Push {
         view.stream = StreamState::Open;
         // The digest comes with the first event. Without it the memory may be older than the stream.
         if view.digest.is_some() {
-            self.good_until
-                .store(self.nanos(now + SILENCE), Ordering::Relaxed);
+            self.good_until.set(now + SILENCE);
         }
     }
 
@@ -137,7 +135,7 @@ impl Push {
     pub(crate) fn lost(&self, failure: Failure) {
         let mut view = self.view();
         view.stream = StreamState::Closed(failure);
-        self.good_until.store(0, Ordering::Relaxed);
+        self.good_until.clear();
     }
 
     pub(crate) fn view(&self) -> MutexGuard<'_, View> {
@@ -148,10 +146,5 @@ impl Push {
     #[cfg(test)]
     pub(crate) fn hold(&self) -> impl Sized + '_ {
         (self.view(), self.settling.hold())
-    }
-
-    fn nanos(&self, now: Instant) -> u64 {
-        let since = now.saturating_duration_since(self.base);
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 }
