@@ -114,7 +114,7 @@ struct World {
     store: TestStore,
     addresses: Vec<String>,
     replicas: Vec<Option<Service>>,
-    _balancer: Balancer,
+    balancer: Balancer,
     clients: Vec<Clients>,
 }
 
@@ -127,7 +127,7 @@ impl World {
             addresses,
             replicas: vec![None, None, None],
             clients: Vec::new(),
-            _balancer: balancer,
+            balancer,
         };
         (0..3).for_each(|at| world.start_replica(at));
         for flag in 0..FLAGS {
@@ -136,7 +136,7 @@ impl World {
             world.flagctl("add", &name, &words);
             world.revise(&name, "before");
         }
-        let url = format!("http://{}", world._balancer.address());
+        let url = format!("http://{}", world.balancer.address());
         let clients = (0..PROCESSES).map(|_| Clients::start(&url));
         world.clients = clients.collect();
         for flag in 0..FLAGS {
