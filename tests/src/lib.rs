@@ -23,6 +23,7 @@ mod reference;
 mod scrape;
 mod service;
 mod store;
+mod stream_proxy;
 pub mod tls;
 mod token_endpoint;
 mod wire;
@@ -47,6 +48,7 @@ pub use crate::reference::Reference;
 pub use crate::scrape::Scrape;
 pub use crate::service::{Method, Reply, RequestBuilder, Service};
 pub use crate::store::TestStore;
+pub use crate::stream_proxy::{StreamProxy, Treatment};
 pub use crate::token_endpoint::{Gives, TokenEndpoint};
 pub use crate::wire::{Answer, Wire};
 

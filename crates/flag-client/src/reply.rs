@@ -36,6 +36,7 @@ pub(crate) fn read_value(
         rollout_group: reply.rollout_group.into(),
         reason: reason(headers),
         freshness: freshness(headers),
+        is_outdated: false,
     })
 }
 

@@ -7,6 +7,8 @@ mod exposures;
 mod freshness;
 mod limits;
 mod push;
+mod push_clients;
+mod push_proxies;
 mod report;
 mod rolling;
 mod store;

@@ -90,8 +90,12 @@ impl From<QueueFull> for ApiError {
 }
 
 impl From<SubscribeError> for ApiError {
-    fn from(_: SubscribeError) -> Self {
-        LimitError::TooManyStreams.into()
+    fn from(error: SubscribeError) -> Self {
+        match error {
+            // This replica is about to stop; another one, or its successor, has room at once.
+            SubscribeError::Closed => LimitError::Overloaded.into(),
+            SubscribeError::TooManyProjects => LimitError::TooManyStreams.into(),
+        }
     }
 }
 
@@ -412,6 +416,19 @@ mod tests {
             "the store is unavailable for p/feature/f",
         );
         assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "1");
+    }
+
+    #[test]
+    fn a_replica_that_stops_sends_callers_elsewhere_sooner_than_one_that_is_full() {
+        for (error, seconds) in [
+            (SubscribeError::Closed, "1"),
+            (SubscribeError::TooManyProjects, "10"),
+        ] {
+            let id = RequestId::of(&TestRequest::default().to_http_request());
+            let response = ApiError::from(error).respond(&id);
+            assert_eq!(response.status(), 503);
+            assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), seconds);
+        }
     }
 
     #[test]
