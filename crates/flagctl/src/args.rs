@@ -2,6 +2,7 @@
 mod change;
 mod confirm;
 mod moment;
+mod revision;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -12,6 +13,7 @@ pub(crate) use self::change::revise_args;
 pub(crate) use self::change::{AddArgs, FormatArgs, ReviseArgs, TreatmentArgs};
 pub(crate) use self::confirm::{ConfirmArgs, YesArgs};
 pub(crate) use self::moment::Moment;
+pub(crate) use self::revision::{NameKind, RevisionName};
 
 /// Which flag.
 #[derive(Debug, Args)]

@@ -129,7 +129,11 @@ fn decide(
             });
         };
         has_asked = true;
-        if ask(&format!("{risks}. Type the name of the flag to continue:")) != name.as_str() {
+        let flag = &change.flag;
+        if ask(&format!(
+            "{flag}: {risks}. Type the name {name} to continue:"
+        )) != name.as_str()
+        {
             return Err(NotConfirmed::Declined);
         }
     }
@@ -249,6 +253,13 @@ mod tests {
             Some(Confirmed::Write),
             0,
         );
+    }
+
+    #[test]
+    fn a_question_says_which_name_is_wanted() {
+        let (_, questions) = decided(&change(Some(Risk::Everybody)), &args(true, &[]), Some("f"));
+        let question = "p/feature/f: nobody keeps the control value. Type the name f to continue:";
+        assert_eq!(questions, [question]);
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod table;
 mod terminal;
 mod text;
 mod view;
+mod when;
 mod written;
 mod yaml;
 

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use flag_model::{Date, FormatVersion, Timestamp};
+use flag_model::{Date, FormatVersion};
 
-use super::{ConfirmArgs, FlagArgs, NameArgs, OutputArgs, OwnerArgs};
+use super::{ConfirmArgs, FlagArgs, NameArgs, OutputArgs, OwnerArgs, RevisionName};
 
 #[derive(Debug, Args)]
 pub(crate) struct AddArgs {
@@ -37,16 +37,16 @@ pub(crate) struct ReviseArgs {
     #[command(flatten)]
     pub(crate) flag: FlagArgs,
     /// Value for everybody who is in no treatment; required for the first revision
-    #[arg(long, value_name = "VALUE")]
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
     pub(crate) control: Option<String>,
     /// Reason for the revision
     #[arg(long, value_name = "TEXT")]
     pub(crate) comment: String,
     #[command(flatten)]
     pub(crate) owner: OwnerArgs,
-    /// Time of the revision that must still be the newest; otherwise nothing is written
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
-    pub(crate) from_revision: Option<Timestamp>,
+    /// Revision that must still be the newest, otherwise nothing is written: `r7`, or a time at which it was in force
+    #[arg(long, value_name = "REVISION", value_parser = RevisionName::parse)]
+    pub(crate) from_revision: Option<RevisionName>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
@@ -69,7 +69,7 @@ pub(crate) struct TreatmentArgs {
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub(crate) percent: Option<String>,
     /// Value that they receive [default for a new treatment of a feature: the opposite of the control]
-    #[arg(long, value_name = "VALUE")]
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
     pub(crate) value: Option<String>,
     /// Instance id that always receives it; one id per option, may be repeated; no list (`A,B`), no file (`@FILE`)
     #[arg(long = "override", value_name = "ID", allow_negative_numbers = true)]

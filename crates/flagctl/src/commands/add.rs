@@ -11,7 +11,7 @@ use crate::write::{self, PlannedMetadata, WriteError};
 /// Adds a flag, unless it has metadata already; revisions that it may have stay as they are.
 pub(crate) async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure> {
     let parts = interpret::plan_metadata(args, &context.variables)?;
-    interpret::not_past(args.expires_on, today())?;
+    interpret::not_past("--expires-on", args.expires_on, today()).map_err(ArgumentError::from)?;
     let store = context.open_if_exists().await?;
     if let Err(unusual) = interpret::new_name(&parts.flag, args.names.allowed()) {
         // A flag that is served without metadata has its name already.

@@ -1,7 +1,7 @@
 //! `flagctl apply`: appends what differs between a flag file and the store.
+mod older;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::future::ready;
 use std::path::PathBuf;
 
@@ -10,7 +10,9 @@ use flag_store::FlagStore;
 use futures_util::stream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use crate::apply::{ApplyPlan, Defaults, PlannedFlag, plan};
+use self::older::older_rows;
+use super::today;
+use crate::apply::{ApplyPlan, Defaults, OlderRows, OnConflict, PlannedFlag, plan};
 use crate::args::{ConfirmArgs, NameArgs, OutputArgs, OwnerArgs};
 use crate::confirm::{Confirmed, confirm};
 use crate::context::Context;
@@ -19,7 +21,6 @@ use crate::failure::{CommandError, Failure};
 use crate::flag_file::{self, FileErrors};
 use crate::input::{self, input_name, is_standard_input};
 use crate::interpret::{owner, required_text};
-use crate::lookup::stored_format;
 use crate::output::{self, Applied, AppliedFlag};
 use crate::write;
 
@@ -37,6 +38,12 @@ pub(crate) struct ApplyArgs {
     /// Only compare, write nothing, and end with code 7 if anything differs
     #[arg(long)]
     check: bool,
+    /// Merge the file with what has changed in the store since it was exported; refused where both changed the same
+    #[arg(long, conflicts_with = "force")]
+    rebase: bool,
+    /// Apply the file as it is, and take back what has changed in the store since it was exported
+    #[arg(long)]
+    force: bool,
     /// Reason for every revision that is appended [default: Applied from FILE]
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
@@ -71,6 +78,41 @@ impl CommandError for InvalidFlagFile {
     }
 }
 
+/// Flags have changed in the store since the file was exported.
+#[derive(Debug, thiserror::Error)]
+#[error("the store is newer than the file")]
+struct NewerInStore(Vec<String>);
+
+impl NewerInStore {
+    /// An error if the plan would take back a change unseen.
+    fn of(plan: &ApplyPlan) -> Result<(), Self> {
+        let flags = plan.flags.iter();
+        let messages = flags.flat_map(|flag| {
+            let conflicts = flag.conflicts.iter();
+            conflicts.map(|changed| changed.message(&flag.flag))
+        });
+        let messages: Vec<String> = messages.collect();
+        if messages.is_empty() {
+            Ok(())
+        } else {
+            Err(Self(messages))
+        }
+    }
+}
+
+impl CommandError for NewerInStore {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Conflict
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let advice = "nothing was written. Export again; or merge what does not overlap with --rebase; or take back \
+             what changed in the store with --force";
+        let messages = self.0.iter().cloned();
+        messages.chain([advice.to_owned()]).collect()
+    }
+}
+
 /// Appends what differs from the file, and shows the differences.
 pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> Result<(), Failure> {
     let text = input::read(&args.file, MAX_BYTES)?;
@@ -90,16 +132,11 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> Result<(), Fai
         }
         None => Vec::new(),
     };
-    let mut formats = BTreeMap::new();
-    for entry in &stored {
-        if let (Some(store), Some(Err(_))) = (&store, &entry.revision)
-            && file.flags.iter().any(|wanted| wanted.flag == entry.flag)
-        {
-            let format = stored_format(context, store, &entry.flag, entry.revision.as_ref());
-            formats.extend(format.await?.map(|format| (entry.flag.clone(), format)));
-        }
-    }
-    let mut plan = plan(file, stored, &formats, &defaults).map_err(invalid)?;
+    let older = match &store {
+        Some(store) => older_rows(context, store, &file, &stored).await?,
+        None => OlderRows::default(),
+    };
+    let mut plan = plan(file, stored, &older, &defaults).map_err(invalid)?;
     if let Some(store) = &store {
         stream::iter(plan.flags.iter_mut())
             .map(Ok)
@@ -112,12 +149,23 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> Result<(), Fai
             .await?;
     }
     let mut applied = answer(project.to_string(), &plan);
+    let refused = NewerInStore::of(&plan);
     if args.check {
+        if let Err(newer) = refused {
+            newer
+                .problems()
+                .iter()
+                .for_each(|problem| output::notice(problem));
+        }
         output::show(&applied, args.output.form)?;
         if plan.flags.is_empty() {
             return Ok(());
         }
         return Err(Failure::explained_by_output(ExitCode::Differs));
+    }
+    refused?;
+    if store.is_none() && !plan.flags.is_empty() {
+        output::notice(&format!("warning: {}", context.creation_warning()));
     }
     if !plan.flags.is_empty() && confirm(&plan.changes(), &args.confirmation)? == Confirmed::Write {
         let store = match store {
@@ -145,6 +193,12 @@ fn defaults(context: &Context, args: &ApplyArgs) -> Result<Defaults, Failure> {
         owner: Some(owner(&args.owner, &context.variables)?),
         v1: context.rows.v1_algorithm,
         names: args.names.allowed(),
+        on_conflict: match (args.rebase, args.force) {
+            (true, _) => OnConflict::Rebase,
+            (false, true) => OnConflict::Force,
+            (false, false) => OnConflict::Refuse,
+        },
+        today: today(),
     })
 }
 

@@ -6,7 +6,7 @@ use crate::args::{FlagArgs, OutputArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret;
-use crate::lookup::{stored_metadata, stored_revision};
+use crate::lookup::{numbering, stored_metadata, stored_revision};
 use crate::missing::missing_flag;
 use crate::output::{self, Flag};
 
@@ -28,10 +28,12 @@ pub(crate) async fn get(context: &Context, args: &GetArgs) -> Result<(), Failure
     if metadata.is_none() && revision.is_none() {
         return Err(missing_flag(context, &store, flag, "").await.into());
     }
+    let numbering = numbering(context, &store, &flag).await?;
     let shown = Flag {
         key: &flag,
         metadata: metadata.as_ref(),
         revision: revision.as_ref(),
+        numbering: &numbering,
     };
     output::show(&shown, args.output.form)?;
     Ok(shown.check_readable()?)

@@ -8,7 +8,7 @@ use crate::args::{FlagArgs, OutputArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret;
-use crate::lookup::{stored_metadata, stored_revision};
+use crate::lookup::{numbering, stored_metadata, stored_revision};
 use crate::missing::missing_flag;
 use crate::output::{self, MetadataHistory, Revisions, with_progress};
 use crate::write::revision_ahead;
@@ -57,9 +57,11 @@ async fn of_revisions(
         output::notice(&ahead);
     }
     truncate(&mut revisions, args.limit, "older revisions");
+    let numbering = numbering(context, store, flag).await?;
     let revisions = Revisions {
         flag,
         revisions: &revisions,
+        numbering: &numbering,
     };
     output::show(&revisions, args.output.form)
 }

@@ -6,7 +6,7 @@ use crate::args::{FlagArgs, OutputArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret;
-use crate::lookup::revision_in_force;
+use crate::lookup::{numbering, revision_in_force};
 use crate::output::{self, Latest};
 
 #[derive(Debug, Args)]
@@ -21,10 +21,12 @@ pub(crate) struct LatestArgs {
 pub(crate) async fn latest(context: &Context, args: &LatestArgs) -> Result<(), Failure> {
     let flag = interpret::flag(&args.flag)?;
     let store = context.open().await?;
-    let revision = revision_in_force(context, &store, &flag, None).await?;
+    let revision = revision_in_force(context, &store, &flag).await?;
+    let numbering = numbering(context, &store, &flag).await?;
     let latest = Latest {
         flag: &flag,
         revision: &revision,
+        numbering: &numbering,
     };
     output::show(&latest, args.output.form)
 }

@@ -7,7 +7,7 @@ use crate::args::OutputArgs;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret::ArgumentError;
-use crate::missing::no_flags;
+use crate::missing::missing_project;
 use crate::output::{self, Flags, ListColumns, with_progress};
 use crate::stored::UnreadableRows;
 
@@ -22,7 +22,7 @@ pub(crate) struct ListArgs {
     output: OutputArgs,
 }
 
-/// Shows the flags of a project, by type and name; an empty result is no failure, an unreadable row is one.
+/// Shows the flags of a project, by type and name. A project without flags is a failure, and so is an unreadable row.
 pub(crate) async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {
     let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
     let store = context.open().await?;
@@ -37,7 +37,8 @@ pub(crate) async fn list(context: &Context, args: &ListArgs) -> Result<(), Failu
     let mut flags = flags.map_err(|source| context.store_failed(source))?;
     flags.sort_by(|one, other| one.flag.cmp(&other.flag));
     if flags.is_empty() {
-        output::notice(&no_flags(&store, &project).await);
+        let missing = missing_project(&store, project, context.display_name());
+        return Err(missing.await.into());
     }
     let readable = UnreadableRows::check_flags(&flags);
     let flags = Flags {

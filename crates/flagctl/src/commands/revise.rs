@@ -1,15 +1,16 @@
 //! `flagctl revise`: appends a revision.
 
-use flag_model::FlagKey;
-use flag_store::{Base, ReadError};
+use flag_model::{FlagKey, Timestamp};
+use flag_store::{Base, Clock as _, FlagStore, ReadError, SystemClock};
 
-use crate::args::ReviseArgs;
+use crate::args::{ReviseArgs, RevisionName};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};
 use crate::interpret::{self, ArgumentError};
-use crate::lookup::{stored_format, stored_metadata, stored_revision};
+use crate::lookup::{no_revision, numbering, stored_format, stored_metadata, stored_revision};
 use crate::missing::missing_flag;
+use crate::numbering::NoRevision;
 use crate::stored::created;
 use crate::write::{self, PlannedRevision};
 
@@ -41,15 +42,8 @@ pub(crate) async fn revise(context: &Context, args: &ReviseArgs) -> Result<(), F
     if newest.is_none() && stored_metadata(&store, &flag).await?.is_none() {
         return Err(missing_flag(context, &store, flag, ADD_FIRST).await.into());
     }
-    if let Some(from) = args
-        .from_revision
-        .filter(|from| Some(*from) != newest_created)
-    {
-        return Err(
-            write::explain_conflict(&store, flag, Base::Row(from), newest_created)
-                .await
-                .into(),
-        );
+    if let Some(from) = &args.from_revision {
+        check_newest(context, &store, &flag, from, newest_created).await?;
     }
     if let (Some(Err(row)), None) = (&newest, &args.control) {
         let source = Box::new(row.clone().into());
@@ -70,6 +64,9 @@ pub(crate) async fn revise(context: &Context, args: &ReviseArgs) -> Result<(), F
         context.rows.v1_algorithm,
         &context.variables,
     )?;
+    let Some(parts) = parts else {
+        return Ok(write::report_unchanged(&flag, write::LIKE_THIS));
+    };
     let planned = PlannedRevision::on(newest.as_ref(), parts)?;
     write::confirm_and_append_revision(
         context,
@@ -79,4 +76,26 @@ pub(crate) async fn revise(context: &Context, args: &ReviseArgs) -> Result<(), F
         args.output.form,
     )
     .await
+}
+
+/// Refuses to revise a flag that somebody else has revised since this revision.
+async fn check_newest(
+    context: &Context,
+    store: &FlagStore,
+    flag: &FlagKey,
+    from: &RevisionName,
+    newest: Option<Timestamp>,
+) -> Result<(), Failure> {
+    let numbering = numbering(context, store, flag).await?;
+    let now = SystemClock.now();
+    let from = match (numbering.find(from, now), from.time(now)) {
+        (Ok(from), _) => from,
+        (Err(NoRevision::None | NoRevision::TooEarly { .. }), Some(at)) => at,
+        (Err(missing), _) => return Err(no_revision(context, store, flag, missing).await),
+    };
+    if Some(from) == newest {
+        return Ok(());
+    }
+    let conflict = write::explain_conflict(store, flag.clone(), Base::Row(from), newest);
+    Err(conflict.await.into())
 }

@@ -48,7 +48,7 @@ pub(crate) struct UpdateArgs {
 /// Appends newer metadata: the arguments applied to the newest metadata.
 pub(crate) async fn update(context: &Context, args: &UpdateArgs) -> Result<(), Failure> {
     let flag = interpret::flag(&args.flag)?;
-    interpret::not_past(args.expires_on, today())?;
+    interpret::not_past("--expires-on", args.expires_on, today()).map_err(ArgumentError::from)?;
     let store = context.open().await?;
     let newest = stored_metadata(&store, &flag).await?;
     let mut parts = match &newest {
@@ -67,8 +67,7 @@ pub(crate) async fn update(context: &Context, args: &UpdateArgs) -> Result<(), F
         .as_ref()
         .is_some_and(|newest| newest.as_ref().is_ok_and(|newest| **newest == parts))
     {
-        let message = format!("nothing changes: {} is like this already", parts.flag);
-        return Err(ArgumentError::Usage(message).into());
+        return Ok(write::report_unchanged(&parts.flag, write::LIKE_THIS));
     }
     parts.edited_by = Some(interpret::editor(&context.variables)?);
     write::confirm_and_append_metadata(

@@ -8,6 +8,7 @@ use super::json::{self, Entry};
 use super::table::{or_none, short, treatments};
 use super::text::{Columns, Text, Tone};
 use super::view::View;
+use super::when::to_the_second;
 use crate::stored::created_by;
 
 /// Which columns are shown for each flag.
@@ -139,14 +140,14 @@ fn of_metadata(metadata: &Metadata) -> Vec<String> {
     vec![
         or_none(metadata.owner.as_ref().map(ToString::to_string)),
         or_none(metadata.expires_on.map(|date| date.to_string())),
-        metadata.created().to_string(),
+        to_the_second(metadata.created()),
         short(&metadata.description),
     ]
 }
 
 fn of_revision(revision: &Revision) -> Vec<String> {
     vec![
-        revision.created().to_string(),
+        to_the_second(revision.created()),
         short(&revision.control.to_string()),
         treatments(revision),
         short(&revision.comment),

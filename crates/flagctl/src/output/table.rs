@@ -5,6 +5,7 @@ use flag_rollout::groups;
 
 use super::escape::{list_item, visible};
 use super::text::{Columns, Text, Tone};
+use crate::numbering::Numbering;
 
 /// How many characters of a text are shown where many rows are.
 const SHORT: usize = 60;
@@ -30,16 +31,20 @@ pub(super) fn of_metadata(metadata: &Metadata) -> Text {
 }
 
 /// A revision: values, time and comment.
-pub(super) fn of_revision(revision: &Revision) -> Text {
+pub(super) fn of_revision(revision: &Revision, numbering: &Numbering) -> Text {
     let owner = revision.owner.as_ref().map(ToString::to_string);
+    let label = numbering.label(revision.created());
     let mut columns = Columns::from([
-        ("revision", revision.created().to_string()),
+        ("revision", or_none(label)),
+        ("created", revision.created().to_string()),
         ("version", placing(&revision.format)),
         ("comment", visible(&revision.comment)),
         ("owner", or_none(owner)),
     ]);
     if let Some(rollback_of) = revision.rollback_of {
-        let line = ["rollback of".to_owned(), rollback_of.to_string()];
+        let of = numbering.label(rollback_of);
+        let of = of.unwrap_or_else(|| rollback_of.to_string());
+        let line = ["rollback of".to_owned(), of];
         columns.line(Tone::Plain, line);
     }
     columns.text().and(of_groups(revision))

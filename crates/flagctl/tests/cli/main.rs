@@ -13,6 +13,7 @@ mod forms;
 mod keys;
 mod logging;
 mod looking;
+mod lost_updates;
 mod metadata;
 mod reading;
 mod replacing;
