@@ -94,9 +94,17 @@ pub(crate) fn confirm_action(
     }
 }
 
+/// Asks a person on the terminal a question that is answered with yes or no.
+pub(crate) fn agrees_to(question: &str) -> bool {
+    is_yes(&ask(question))
+}
+
 fn agrees(ask: &mut dyn FnMut(&str) -> String) -> bool {
-    let answer = ask("Go on? [y/N]").to_lowercase();
-    matches!(answer.as_str(), "y" | "yes")
+    is_yes(&ask("Go on? [y/N]"))
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.to_lowercase().as_str(), "y" | "yes")
 }
 
 fn ask(question: &str) -> String {

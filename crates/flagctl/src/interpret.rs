@@ -1,6 +1,7 @@
 //! What arguments mean: from them and the newest revision to the next row. No I/O, no clock.
 mod error;
 mod format;
+mod short_form;
 #[cfg(test)]
 mod tests;
 mod treatments;
@@ -12,6 +13,7 @@ use flag_model::{
 
 pub(crate) use self::error::ArgumentError;
 use self::error::named;
+pub(crate) use self::short_form::ShortForm;
 pub(crate) use self::treatments::assign_buckets;
 use crate::args::{AddArgs, FlagArgs, OwnerArgs, ReviseArgs};
 use crate::environment::Variables;
@@ -44,10 +46,10 @@ pub(crate) fn new_name(flag: &FlagKey, allowed: NewName) -> Result<(), Invalid> 
 
 /// The first metadata of a flag.
 pub(crate) fn plan_metadata(
+    flag: FlagKey,
     args: &AddArgs,
     variables: &Variables,
 ) -> Result<MetadataParts, ArgumentError> {
-    let flag = flag(&args.flag)?;
     Ok(MetadataParts {
         flag,
         description: required_text("Description", &args.description)?,
@@ -112,7 +114,7 @@ pub(crate) fn plan_revision(
         format,
         control,
         treatments,
-        comment: required_text("Comment", &args.comment)?,
+        comment: comment(args)?,
         owner: Some(owner(&args.owner, variables)?),
         rollback_of: None,
     };
@@ -129,6 +131,15 @@ fn is_unchanged(newest: &Revision, parts: &RevisionParts) -> bool {
     newest.format == parts.format
         && newest.control == parts.control
         && newest.treatments == parts.treatments
+}
+
+fn comment(args: &ReviseArgs) -> Result<String, ArgumentError> {
+    match &args.comment {
+        Some(comment) => required_text("Comment", comment),
+        None => Err(ArgumentError::Usage(
+            "--comment is required: say why, as in `-m 'CSR-12: greet everybody'`".to_owned(),
+        )),
+    }
 }
 
 fn control(

@@ -1,12 +1,14 @@
 //! Look-ups that several commands share; each has an error that names what is missing.
 
-use flag_model::{FlagKey, Format, Metadata, Revision, Timestamp};
+use flag_model::{FlagKey, FlagName, FlagType, Format, Metadata, Revision, Timestamp};
 use flag_store::{Clock as _, FlagStore, ReadError, SystemClock};
 
-use crate::args::RevisionName;
+use crate::args::{NamedFlag, RevisionName};
 use crate::context::Context;
+use crate::default_project;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, StoreFailure, read_exit_code};
+use crate::interpret::ArgumentError;
 use crate::missing::missing_flag;
 use crate::numbering::{MAX_COUNTED, NoRevision, Numbering};
 use crate::output::with_progress;
@@ -45,6 +47,49 @@ impl CommandError for LookupError {
             Self::NoRevision { missing, .. } => missing.exit_code(),
         }
     }
+}
+
+/// Opens the store and finds the flag that was named; its type is that of the flag with this name, if there is only one.
+pub(crate) async fn open_flag(
+    context: &Context,
+    named: &NamedFlag,
+) -> Result<(FlagStore, FlagKey), Failure> {
+    let project = default_project::required(named.project.as_deref(), &context.variables)?;
+    let name = FlagName::new(&named.name).map_err(ArgumentError::from)?;
+    let of_type = |flag_type| FlagKey {
+        project: project.clone(),
+        flag_type,
+        name: name.clone(),
+    };
+    let store = context.open().await?;
+    if let Some(flag_type) = named.flag_type {
+        return Ok((store, of_type(flag_type)));
+    }
+    let mut found = Vec::new();
+    for flag in FlagType::ALL.map(of_type) {
+        if exists(context, &store, &flag).await? {
+            found.push(flag);
+        }
+    }
+    match found.as_slice() {
+        [flag] => Ok((store, flag.clone())),
+        [] => {
+            let flag = of_type(FlagType::Feature);
+            Err(missing_flag(context, &store, flag, "").await.into())
+        }
+        _ => {
+            let found = found.iter().map(|flag| format!("`{flag}`"));
+            let found = found.collect::<Vec<_>>().join(" or ");
+            let message = format!("{name} is a flag of both types: name {found}");
+            Err(ArgumentError::Usage(message).into())
+        }
+    }
+}
+
+/// Whether a flag has metadata or a revision, readable or not.
+async fn exists(context: &Context, store: &FlagStore, flag: &FlagKey) -> Result<bool, Failure> {
+    Ok(stored_metadata(store, flag).await?.is_some()
+        || first_revision_made(context, store, flag).await?.is_some())
 }
 
 /// The newest metadata.

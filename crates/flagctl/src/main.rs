@@ -19,6 +19,7 @@ mod compare;
 mod confirm;
 mod context;
 mod copy;
+mod default_project;
 mod distinct;
 mod environment;
 mod equivalence;

@@ -45,7 +45,7 @@ pub(crate) enum NoRevision {
     },
     /// Nobody knows what will be in force.
     #[error(
-        "found {name}, which is in the future; expected a past time, or a revision, `r7` or `~1`"
+        "cannot be looked up at {name}, which is in the future; expected a past time, or a revision, `r7` or `~1`"
     )]
     Future {
         /// What was typed.
@@ -180,7 +180,7 @@ mod tests {
         check("2h", Ok("r3"));
         let early = "had no revision yet at 2024-10-01 09:00:00.000000; its first, r1, was made at 2024-10-01 10:00:01.250000";
         check("2024-10-01 09:00:00", Err(early));
-        let future = "found 2024-10-03 00:00:00, which is in the future; expected a past time, or a revision, `r7` or `~1`";
+        let future = "cannot be looked up at 2024-10-03 00:00:00, which is in the future; expected a past time, or a revision, `r7` or `~1`";
         check("2024-10-03 00:00:00", Err(future));
     }
 

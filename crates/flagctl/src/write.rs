@@ -1,6 +1,8 @@
 //! Planned writes: shows the change, asks for confirmation, appends.
 
-use flag_model::{FlagKey, Metadata, MetadataParts, Revision, RevisionParts, Timestamp};
+use flag_model::{
+    FlagKey, InvalidRevision, Metadata, MetadataParts, Revision, RevisionParts, Timestamp,
+};
 use flag_store::{AppendError, Base, FlagStore, Row};
 
 use crate::args::{ConfirmArgs, Form};
@@ -121,6 +123,11 @@ impl PlannedMetadata {
     }
 }
 
+/// The error of a revision that breaks a rule.
+pub(crate) fn invalid(error: InvalidRevision) -> WriteError {
+    WriteError::Append(Box::new(error.into()))
+}
+
 /// Why nothing is written: the wanted state is there.
 pub(crate) const LIKE_THIS: &str = "is like this already";
 
@@ -148,8 +155,7 @@ impl PlannedRevision {
         parts: RevisionParts,
     ) -> Result<Self, WriteError> {
         let readable = newest.and_then(|newest| newest.as_ref().ok());
-        let mut change = Change::of(readable, &parts)
-            .map_err(|error| WriteError::Append(Box::new(error.into())))?;
+        let mut change = Change::of(readable, &parts).map_err(invalid)?;
         let base = Base::on(newest.and_then(created));
         if let Some(Err(row)) = newest {
             let warning = format!("the revision that this replaces cannot be read: {row}");

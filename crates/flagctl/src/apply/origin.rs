@@ -59,6 +59,10 @@ pub(crate) struct ChangedSince {
 
 impl<'r, R> Origin<'r, R> {
     /// From the times of the exported and the newest row; `found` is the exported row if the store has it.
+    #[expect(
+        clippy::option_option,
+        reason = "a flag may have been exported without a row"
+    )]
     pub(super) fn new(
         exported: Option<Option<Timestamp>>,
         newest: Option<Timestamp>,
@@ -105,7 +109,8 @@ impl ChangedSince {
                 message += "\n";
                 message += differences.uncoloured().trim_end();
             } else if change.is_some() {
-                message += &format!("\n  nothing differs {side}");
+                message.push_str("\n  nothing differs ");
+                message.push_str(side);
             }
         }
         message

@@ -118,9 +118,8 @@ impl Sources<'_> {
 
     /// Both changes, none if the store has them all; else why they cannot be merged.
     fn merged(&self) -> Result<Option<RevisionParts>, String> {
-        let newest = match self.newest {
-            Some(Ok(newest)) => newest,
-            _ => return Err("the newest revision cannot be read".to_owned()),
+        let Some(Ok(newest)) = self.newest else {
+            return Err("the newest revision cannot be read".to_owned());
         };
         let base = match self.origin {
             Origin::Newest | Origin::Older(None) => {

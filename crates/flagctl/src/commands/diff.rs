@@ -2,42 +2,51 @@
 
 use clap::Args;
 
-use crate::args::{FlagArgs, OutputArgs, RevisionName};
+use crate::args::{OutputArgs, ProjectOption, RevisionName, split};
 use crate::change::Impact;
 use crate::context::Context;
 use crate::equivalence::are_equivalent;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::interpret;
-use crate::lookup::{numbering, revision_named};
+use crate::interpret::ArgumentError;
+use crate::lookup::{numbering, open_flag, revision_named};
 use crate::output::{self, Diff};
 
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
     #[command(flatten)]
-    flag: FlagArgs,
-    /// First revision: `r7`, `~1`, or a time at which it was in force [default: `~1`]
-    #[arg(value_name = "REVISION", value_parser = RevisionName::parse)]
-    from: Option<RevisionName>,
-    /// Second revision [default: the newest]
-    #[arg(value_name = "REVISION", value_parser = RevisionName::parse)]
-    to: Option<RevisionName>,
+    flag: FlagWithRevisions,
     #[command(flatten)]
     output: OutputArgs,
 }
 
+/// Which flag, and which revisions of it.
+#[derive(Debug, Args)]
+struct FlagWithRevisions {
+    /// Flag: `NAME`, `PROJECT/NAME`, `PROJECT/TYPE/NAME`, or `PROJECT TYPE NAME`; then the first revision (`r7`, `~1`, or a time at
+    /// which it was in force) [default: `~1`], and the second [default: the newest]
+    #[arg(value_name = "FLAG [REVISION [REVISION]]", required = true, num_args = 1..)]
+    words: Vec<String>,
+    #[command(flatten)]
+    project: ProjectOption,
+}
+
 /// Shows both revisions; the exit code is whether they are equivalent.
 pub(crate) async fn diff(context: &Context, args: &DiffArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&args.flag)?;
-    let store = context.open().await?;
+    let project = args.flag.project.project.as_deref();
+    let (named, rest) = split(&args.flag.words, project, 2).map_err(ArgumentError::Usage)?;
+    let revisions = rest.iter().map(|word| RevisionName::parse(word));
+    let revisions = revisions.collect::<Result<Vec<RevisionName>, String>>();
+    let revisions = revisions.map_err(ArgumentError::Usage)?;
+    let (store, flag) = open_flag(context, &named).await?;
     let numbering = numbering(context, &store, &flag).await?;
     let [default_from, default_to] = [1, 0].map(RevisionName::back);
-    let read = async |name: &Option<RevisionName>, default: &RevisionName| {
-        let name = name.as_ref().unwrap_or(default);
+    let read = async |at: usize, default: &RevisionName| {
+        let name = revisions.get(at).unwrap_or(default);
         revision_named(context, &store, &flag, &numbering, name).await
     };
-    let from = read(&args.from, &default_from).await?;
-    let to = read(&args.to, &default_to).await?;
+    let from = read(0, &default_from).await?;
+    let to = read(1, &default_to).await?;
     let diff = Diff {
         flag: &flag,
         from: &from,

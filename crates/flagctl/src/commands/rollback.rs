@@ -6,14 +6,14 @@ use clap::Args;
 use flag_model::{FlagKey, Revision, RevisionParts, Timestamp};
 use flag_store::{Clock as _, ReadError, SystemClock};
 
-use crate::args::{ConfirmArgs, FlagArgs, OutputArgs, OwnerArgs, RevisionName};
+use crate::args::{ConfirmArgs, FlagWords, OutputArgs, OwnerArgs, RevisionName};
 use crate::change::Risk;
 use crate::context::Context;
 use crate::equivalence::are_equivalent;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, read_exit_code};
-use crate::interpret;
-use crate::lookup::{SEARCHED_REVISIONS, numbering, revision_named};
+use crate::interpret::{self, ArgumentError};
+use crate::lookup::{SEARCHED_REVISIONS, numbering, open_flag, revision_named};
 use crate::missing::missing_flag;
 use crate::numbering::Numbering;
 use crate::output::with_progress;
@@ -26,7 +26,7 @@ use crate::write::{self, PlannedRevision};
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArgs {
     #[command(flatten)]
-    flag: FlagArgs,
+    flag: FlagWords,
     /// Revision to go back to: `r7`, `~1`, or a time at which it was in force [default: the last one in force that decides
     /// differently; revisions that were rolled back are skipped]
     #[arg(long, value_name = "REVISION", value_parser = RevisionName::parse)]
@@ -100,8 +100,8 @@ fn nothing_before(flag: &FlagKey, steps: usize, available: usize, known: usize) 
 
 /// Appends a copy of an older revision, marked as a rollback. The revision in force may be unreadable.
 pub(crate) async fn rollback(context: &Context, args: &RollbackArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&args.flag)?;
-    let store = context.open().await?;
+    let named = args.flag.alone().map_err(ArgumentError::Usage)?;
+    let (store, flag) = open_flag(context, &named).await?;
     let wanted = args.steps.get().saturating_add(1).max(SEARCHED_REVISIONS);
     let history = store.history(&flag, wanted);
     let history = with_progress(format!("reading the history of {flag}"), history).await;
@@ -114,33 +114,31 @@ pub(crate) async fn rollback(context: &Context, args: &RollbackArgs) -> Result<(
     let numbering = numbering(context, &store, &flag).await?;
     let target = match &args.to {
         None => back(&flag, &path, args.steps.get(), history.len())?.clone(),
-        Some(name) => match named(&flag, &history, &numbering, name)? {
+        Some(name) => match recent(&flag, &history, &numbering, name)? {
             Some(target) => target.clone(),
             None => revision_named(context, &store, &flag, &numbering, name).await?,
         },
     };
     let described = numbering.described(target.created());
+    let label = numbering.label(target.created());
+    let label = label.unwrap_or_else(|| target.created().to_string());
     if newest
         .as_ref()
         .is_ok_and(|newest| are_equivalent(newest, &target))
     {
-        return Ok(write::report_unchanged(
-            &flag,
-            &format!("decides as {described} already"),
-        ));
+        write::report_unchanged(&flag, &format!("decides as {described} already"));
+        return Ok(());
     }
     let parts = RevisionParts {
         comment: args
             .comment
             .clone()
-            .unwrap_or_else(|| format!("Rollback to {described}")),
+            .unwrap_or_else(|| format!("Rollback to {label}")),
         owner: Some(interpret::owner(&args.owner, &context.variables)?),
         rollback_of: Some(target.created()),
         ..target.clone().into_parts()
     };
     let mut planned = PlannedRevision::on(Some(newest), parts)?;
-    let label = numbering.label(target.created());
-    let label = label.unwrap_or_else(|| target.created().to_string());
     planned.done = format!("rolled back {flag} to {label}");
     if path.was_taken_back(&target) {
         planned.change = planned.change.with_risk(Risk::UndoesRollback);
@@ -196,7 +194,7 @@ fn back<'h>(
 }
 
 /// The revision that a name means, if it is one of the newest.
-fn named<'h>(
+fn recent<'h>(
     flag: &FlagKey,
     history: &'h [Stored<Revision>],
     numbering: &Numbering,

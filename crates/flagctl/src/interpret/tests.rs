@@ -270,8 +270,8 @@ fn many_ids_in_one_option_are_refused() {
     );
     check_refused(
         &[OFF, "--override @ids.txt"],
-        "--override: found \"@ids.txt\", but ids are not read from files; use --override ID once for each id, for \
-         example `$(sed 's/^/--override=/' ids.txt)`; to add an id that is really spelled like this, use `flagctl apply`",
+        "--override: found \"@ids.txt\", which is one id; use `--overrides-file ids.txt` for a file of ids; \
+         to add an id that is really spelled like this, use `flagctl apply`",
     );
     assert_eq!(tag("a b").unwrap(), "a b");
     assert_eq!(
@@ -345,13 +345,13 @@ fn a_hundred_thousand_overrides_are_added_and_removed() {
 }
 
 #[test]
-fn an_instance_is_in_one_override_list() {
-    let revisions = &[OFF, "--override A", "--treatment new --override A"];
-    let refused = Revision::new(Timestamp::UNIX_EPOCH, feature(revisions)).unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "Treatments[1].OverrideList: found \"A\" once more, expected each instance id in one place"
-    );
+fn an_override_moves_from_one_treatment_to_another_in_one_revision() {
+    let revisions = &[
+        OFF,
+        "--override A --override B",
+        "--treatment new --override A",
+    ];
+    check(revisions, &["- 0 true [B]", "- 0 true [A]"]);
 }
 
 #[test]

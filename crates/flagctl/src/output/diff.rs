@@ -169,14 +169,16 @@ fn group<'r>(revision: &'r Revision, name: &str) -> Option<Group<'r>> {
 
 fn of_group(name: &str, from: Option<&Group<'_>>, to: Option<&Group<'_>>) -> [Field; 4] {
     let field = |field: &str, show: &dyn Fn(&Group<'_>) -> String| {
-        let [from, to] = [from, to].map(|group| or_none(group.map(show)));
+        let [from, to] = [from, to].map(|group| group.map_or_else(|| "-".to_owned(), show));
         Field::new(format!("{name}.{field}"), &from, &to)
     };
     let owned = field("ranges", &|(_, owned)| ranges(owned));
     let all_ranges = |group: Option<&Group<'_>>| group.map(|(_, ranges)| ranges.clone());
     [
         field("percent", &|(treatment, _)| treatment.percent.to_string()),
-        field("value", &|(treatment, _)| treatment.value.to_string()),
+        field("value", &|(treatment, _)| {
+            visible(&treatment.value.to_string())
+        }),
         overrides(name, from, to),
         Field {
             differs: all_ranges(from) != all_ranges(to),

@@ -6,16 +6,17 @@ use serde::Serialize;
 
 use super::json::{self, Entry};
 use super::table::{listed, or_none, short, treatments};
+use super::terminal;
 use super::text::{Columns, Text, Tone};
 use super::view::View;
-use super::when::to_the_second;
+use super::when::{age, to_the_second};
 use crate::numbering::Numbering;
 use crate::stored::{Stored, created_by};
 
 /// Revisions of a flag; unreadable ones with the reason.
 pub(crate) struct Revisions<'a> {
     pub(crate) flag: &'a FlagKey,
-    pub(crate) revisions: &'a [Stored<Revision>],
+    pub(crate) rows: &'a [Stored<Revision>],
     pub(crate) numbering: &'a Numbering,
 }
 
@@ -41,7 +42,7 @@ struct MetadataData {
 
 impl View for Revisions<'_> {
     fn data(&self) -> impl Serialize {
-        let revisions = self.revisions.iter();
+        let revisions = self.rows.iter();
         let revisions = revisions.map(|row| Entry::numbered(row, self.numbering));
         RevisionsData {
             key: self.flag.into(),
@@ -50,11 +51,11 @@ impl View for Revisions<'_> {
     }
 
     fn text(&self) -> Text {
-        revisions_table(self.revisions, self.numbering)
+        revisions_table(self.rows, self.numbering)
     }
 
     fn names(&self) -> Vec<String> {
-        let revisions = self.revisions.iter();
+        let revisions = self.rows.iter();
         let times = revisions.filter_map(|row| created_by(row, Revision::created));
         times.map(|time| time.to_string()).collect()
     }
@@ -109,8 +110,9 @@ pub(crate) fn revisions_table(revisions: &[Stored<Revision>], numbering: &Number
         return Text::default();
     }
     let heading = [
-        "REVISION",
-        "CREATED",
+        "REV",
+        "CREATED (UTC)",
+        "AGE",
         "CONTROL",
         "TREATMENTS",
         "OWNER",
@@ -137,6 +139,7 @@ fn unreadable(created: Option<Timestamp>, error: &UnreadableRow) -> Vec<String> 
 fn of_revision(revision: &Revision) -> Vec<String> {
     vec![
         to_the_second(revision.created()),
+        age(revision.created(), terminal::began()),
         short(&revision.control.to_string()),
         treatments(revision),
         or_none(revision.owner.as_ref().map(ToString::to_string)),

@@ -4,7 +4,9 @@ use flag_model::{BucketRange, CONTROL_GROUP, Format, Metadata, Percent, Revision
 use flag_rollout::groups;
 
 use super::escape::{list_item, visible};
+use super::terminal;
 use super::text::{Columns, Text, Tone};
+use super::when::in_full;
 use crate::numbering::Numbering;
 
 /// How many characters of a text are shown where many rows are.
@@ -24,7 +26,7 @@ pub(super) fn of_metadata(metadata: &Metadata) -> Text {
         ("ticket", or_none(metadata.ticket.clone())),
         ("tags", listed(&metadata.tags)),
         ("expires on", or_none(expires_on)),
-        ("created", metadata.created().to_string()),
+        ("created", in_full(metadata.created(), terminal::began())),
         ("edited by", or_none(edited_by)),
     ])
     .text()
@@ -36,7 +38,7 @@ pub(super) fn of_revision(revision: &Revision, numbering: &Numbering) -> Text {
     let label = numbering.label(revision.created());
     let mut columns = Columns::from([
         ("revision", or_none(label)),
-        ("created", revision.created().to_string()),
+        ("created", in_full(revision.created(), terminal::began())),
         ("version", placing(&revision.format)),
         ("comment", visible(&revision.comment)),
         ("owner", or_none(owner)),

@@ -46,7 +46,7 @@ fn without_times(file: &str) -> String {
             .any(|field| line.starts_with(field))
     };
     let lines = file.lines().filter(|line| !is_time(line));
-    lines.map(|line| format!("{line}\n")).collect()
+    lines.fold(String::new(), |text, line| text + line + "\n")
 }
 
 /// Writes a file and applies it.

@@ -8,6 +8,7 @@ mod comparing;
 mod copying;
 mod examples;
 mod files;
+mod finding;
 mod forgetting;
 mod forms;
 mod keys;
@@ -21,6 +22,7 @@ mod reverting;
 mod rolling_back;
 mod run_configs;
 mod running;
+mod short_forms;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod world;

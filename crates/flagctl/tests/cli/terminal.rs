@@ -70,10 +70,10 @@ const HISTORY: [&str; 4] = ["history", "csr-assistant", "feature", NAME];
 fn a_heading_is_bold_on_a_terminal_unless_colours_are_refused() {
     let dir = world(Stage::InUse);
     let coloured = seen(&dir, &HISTORY, &[], 50);
-    assert!(coloured.starts_with("\u{1b}[1mREVISION "), "{coloured}");
+    assert!(coloured.starts_with("\u{1b}[1mREV  CREATED "), "{coloured}");
     for refused in [("NO_COLOR", "1"), ("TERM", "dumb")] {
         let plain = seen(&dir, &HISTORY, &[refused], 50);
-        assert!(plain.starts_with("REVISION "), "{plain}");
+        assert!(plain.starts_with("REV "), "{plain}");
         assert!(!plain.contains('\u{1b}'), "{plain}");
     }
 }
@@ -121,10 +121,10 @@ fn what_does_not_fit_goes_through_the_pager() {
     let lines = long.lines().filter(|line| line.starts_with("paged: "));
     assert_eq!(lines.count(), 4, "{long}");
     let short = seen(&dir, &HISTORY, &pager, 5);
-    assert!(short.starts_with("REVISION "), "{short}");
+    assert!(short.starts_with("REV "), "{short}");
     let missing = [("PAGER", "no-such-pager"), ("NO_COLOR", "1")];
     let long = seen(&dir, &HISTORY, &missing, 4);
-    assert!(long.contains("REVISION "), "{long}");
+    assert!(long.contains("REV "), "{long}");
 }
 
 /// An emulator that takes calls and answers none.
