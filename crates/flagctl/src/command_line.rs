@@ -35,14 +35,17 @@ pub(crate) enum Command {
       --ticket https://tickets.example.com/CSR-12")]
     Add(AddArgs),
     /// Add a revision that changes who receives what; what is left out stays as it is
-    #[command(after_help = "Examples:
+    #[command(
+        override_usage = "flagctl revise [OPTIONS] <FLAG> [PERCENT%|on|off]",
+        after_help = "Examples:
   flagctl revise csr-assistant feature multi_step_api_router \\
       --control false --comment 'Off for everyone'
   flagctl revise csr-assistant feature multi_step_api_router \\
       --percent 40 --override A12345 --comment 'Rollout to 40 %'
   flagctl revise csr-assistant/multi_step_api_router 50%
   flagctl revise csr-assistant data greeting \\
-      --treatment new --value 'Hello!' --percent 12.5 --comment 'Try a greeting'")]
+      --treatment new --value 'Hello!' --percent 12.5 --comment 'Try a greeting'"
+    )]
     Revise(Box<ReviseArgs>),
     /// Edit a flag as a file in $VISUAL or $EDITOR, and apply what was changed
     #[command(after_help = "Example:
@@ -125,15 +128,21 @@ pub(crate) enum Command {
   flagctl tags csr-assistant")]
     Tags(TagsArgs),
     /// Show two revisions side by side; ends with code 7 if they decide differently
-    #[command(after_help = "Example:
+    #[command(
+        override_usage = "flagctl diff [OPTIONS] <FLAG> [REVISION [REVISION]]",
+        after_help = "Example:
   flagctl diff csr-assistant feature multi_step_api_router \\
-      '2024-09-25 19:15:28.248896' '2024-10-01 08:00:00'  # exits 7")]
+      '2024-09-25 19:15:28.248896' '2024-10-01 08:00:00'  # exits 7"
+    )]
     Diff(DiffArgs),
     /// Explain what an instance receives, and why, now or at a past time
-    #[command(after_help = "Examples:
+    #[command(
+        override_usage = "flagctl explain [OPTIONS] <FLAG> <INSTANCE>",
+        after_help = "Examples:
   flagctl explain csr-assistant feature multi_step_api_router A12345
   flagctl explain csr-assistant feature multi_step_api_router A12345 \\
-      --at '2024-09-30 12:00:00'")]
+      --at '2024-09-30 12:00:00'"
+    )]
     Explain(ExplainArgs),
     /// Show the logged exposures of a flag
     #[command(after_help = "Examples:

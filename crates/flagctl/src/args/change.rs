@@ -38,7 +38,7 @@ pub(crate) struct AddArgs {
 pub(crate) struct ReviseArgs {
     /// Flag: `NAME`, `PROJECT/NAME`, `PROJECT/TYPE/NAME`, or `PROJECT TYPE NAME`; then, as a short form, the percentage of its
     /// treatment: `10%`, `on` (100 %) or `off` (0 %)
-    #[arg(value_name = "FLAG [PERCENT%|on|off]", required = true, num_args = 1..)]
+    #[arg(value_name = "FLAG", required = true, num_args = 1..)]
     pub(crate) words: Vec<String>,
     #[command(flatten)]
     pub(crate) project: ProjectOption,

@@ -25,7 +25,7 @@ pub(crate) struct DiffArgs {
 struct FlagWithRevisions {
     /// Flag: `NAME`, `PROJECT/NAME`, `PROJECT/TYPE/NAME`, or `PROJECT TYPE NAME`; then the first revision (`r7`, `~1`, or a time at
     /// which it was in force) [default: `~1`], and the second [default: the newest]
-    #[arg(value_name = "FLAG [REVISION [REVISION]]", required = true, num_args = 1..)]
+    #[arg(value_name = "FLAG", required = true, num_args = 1..)]
     words: Vec<String>,
     #[command(flatten)]
     project: ProjectOption,

@@ -15,7 +15,7 @@ use crate::output::{self, Explained};
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
     /// Flag: `NAME`, `PROJECT/NAME`, `PROJECT/TYPE/NAME`, or `PROJECT TYPE NAME`; then the instance id, taken exactly as typed
-    #[arg(value_name = "FLAG INSTANCE", required = true, num_args = 2.., allow_negative_numbers = true)]
+    #[arg(value_name = "FLAG", required = true, num_args = 2.., allow_negative_numbers = true)]
     words: Vec<String>,
     #[command(flatten)]
     project: ProjectOption,
