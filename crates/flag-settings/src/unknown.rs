@@ -9,7 +9,12 @@ use crate::table;
 const PREFIXES: [&str; 3] = ["FLAG_", "FEATURE_FLAG_", "PARTIAL_ROLLOUT_"];
 
 /// Variables of this project that are no settings: those of `flagctl` and of the client.
-const NO_SETTINGS: [&str; 3] = ["FLAG_OWNER", "FLAG_API_KEY", "FLAG_SERVICE_URL"];
+const NO_SETTINGS: [&str; 4] = [
+    "FLAG_OWNER",
+    "FLAG_PROJECT",
+    "FLAG_API_KEY",
+    "FLAG_SERVICE_URL",
+];
 
 /// A variable with a prefix of this project that no setting has.
 #[derive(Clone, Debug, PartialEq, Eq)]

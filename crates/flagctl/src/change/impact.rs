@@ -13,6 +13,8 @@ pub(crate) struct Impact {
     value: u32,
     /// Buckets that move from one treatment to another.
     between_treatments: u32,
+    /// Buckets that get another value in the same treatment.
+    within_treatments: u32,
     /// Whether the numbers are estimates, as everybody gets a new bucket.
     is_expected: bool,
 }
@@ -33,6 +35,7 @@ impl Impact {
         let mut sides = Self {
             value: 0,
             between_treatments: 0,
+            within_treatments: 0,
             is_expected: false,
         };
         for stretch in stretches(now, then) {
@@ -40,9 +43,14 @@ impl Impact {
                 continue;
             }
             sides.value += stretch.width;
-            // Compares values, not rollout groups: a group is renamed when one before it is removed.
-            if stretch.now.is_some() && stretch.then.is_some() {
-                sides.between_treatments += stretch.width;
+            if let (Some(from), Some(to)) = (stretch.now, stretch.then) {
+                let is_kept = keeps_instances(now, then, [&now.group(from), &then.group(to)]);
+                let moved = if is_kept {
+                    &mut sides.within_treatments
+                } else {
+                    &mut sides.between_treatments
+                };
+                *moved += stretch.width;
             }
         }
         sides
@@ -71,6 +79,11 @@ impl Impact {
     /// Whether any instance moves from one treatment to another, except by a new bucket for everybody.
     pub(crate) fn any_between_treatments(&self) -> bool {
         self.between_treatments > 0
+    }
+
+    /// Whether every instance that receives another value stays in its treatment.
+    pub(crate) fn is_within_treatments(&self) -> bool {
+        self.within_treatments == self.value && !self.is_expected
     }
 
     /// With a new bucket for everybody, old and new value are independent.
@@ -118,9 +131,21 @@ impl Impact {
         Self {
             value,
             between_treatments: 0,
+            within_treatments: 0,
             is_expected: true,
         }
     }
+}
+
+/// Whether instances that receive another value are still in the same treatment. The group of a treatment without a name
+/// is its position, which means another treatment when their number changes.
+pub(super) fn keeps_instances(now: &Revision, then: &Revision, [from, to]: [&str; 2]) -> bool {
+    let names = then
+        .treatments
+        .iter()
+        .filter_map(|treatment| treatment.name.as_ref());
+    let is_named = names.into_iter().any(|name| name.as_str() == to);
+    from == to && (is_named || now.treatments.len() == then.treatments.len())
 }
 
 fn value(revision: &Revision, owner: Option<usize>) -> String {

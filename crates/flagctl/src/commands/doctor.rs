@@ -220,6 +220,9 @@ impl Doctor {
             let scan = project_rows(&project);
             let mut pages = Pages::new(&*opened.rows, scan);
             let newest = opened.flags().flags_with_latest(&project).await?;
+            if newest.is_empty() && projects.contains(&project) {
+                self.code = ExitCode::NotFound;
+            }
             let in_force = splits::in_force(&newest);
             let mut rows = ProjectRows::new(project.clone(), today, opened.options(), newest);
             loop {

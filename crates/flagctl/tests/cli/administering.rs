@@ -177,11 +177,11 @@ fn whoever_makes_a_store_is_told() {
     let added = add(&dir);
     check_done(&added);
     assert!(
-        stderr(&added).contains("it is created now"),
+        stderr(&added).contains("this creates it"),
         "{}",
         stderr(&added)
     );
-    assert!(!stderr(&revise(&dir, "--control false --comment x")).contains("it is created now"));
+    assert!(!stderr(&revise(&dir, "--control false --comment x")).contains("this creates it"));
 }
 
 /// A file that was lost is no new store, for nobody but `init`.
@@ -395,7 +395,7 @@ fn flags_that_should_be_gone_and_rows_of_nobody_are_a_warning() {
 #[test]
 fn a_project_that_is_asked_for_and_has_no_rows_fails() {
     let dir = with_revision();
-    let found = problems(&doctor(dir.path(), &["other"], 1));
+    let found = problems(&doctor(dir.path(), &["other"], 3));
     assert_eq!(found, ["failed rows of other: there are none"]);
     check_failed(&flagctl(&dir, &["doctor", "a#b"]), 5, &["project name"]);
 }
@@ -440,7 +440,7 @@ fn what_writes_nothing_makes_no_store() {
             "{args:?} {}",
             stderr(&output)
         );
-        assert!(!stderr(&output).contains("it is created now"), "{args:?}");
+        assert!(!stderr(&output).contains("created the "), "{args:?}");
         assert!(!store.exists(), "{args:?}");
     }
     for args in [

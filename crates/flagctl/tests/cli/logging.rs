@@ -122,7 +122,7 @@ fn exposures_are_selected_by_time_group_and_instance() {
     );
     let says = ["--since", "how long ago"];
     check_failed(
-        &on_flag(&dir, "exposures", &["--since", "2 weeks"]),
+        &on_flag(&dir, "exposures", &["--since", "2 fortnights"]),
         2,
         &says,
     );
