@@ -21,7 +21,7 @@ impl<V: Clone> BoundedMap<V> {
     }
 
     /// A copy with a lock of its own; empty if this one is locked for writing, as it may be forever in a child.
-    pub(crate) fn of_child(&self) -> Self {
+    pub(crate) fn after_fork(&self) -> Self {
         let values = match self.values.try_read() {
             Ok(values) => values.clone(),
             Err(_) => Cache::new(self.capacity),

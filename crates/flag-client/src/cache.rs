@@ -30,8 +30,8 @@ pub(crate) enum Found {
     Unexpired(Arc<KnownValue>),
     /// The service lately gave no value, for this reason; the last value before that.
     Negative(Failure, Option<Arc<KnownValue>>),
-    /// Nothing, or an expired value.
-    Expired(Option<Arc<KnownValue>>),
+    /// No unexpired value; the expired one, if there is one.
+    Miss(Option<Arc<KnownValue>>),
 }
 
 #[derive(Clone, Debug)]
@@ -58,11 +58,11 @@ impl Cache {
     }
 
     /// A copy with locks of its own, for a forked process. Parts that are locked at the moment are left out.
-    pub(crate) fn of_child(&self) -> Self {
+    pub(crate) fn after_fork(&self) -> Self {
         Self {
             lifetime: self.lifetime,
-            entries: self.entries.of_child(),
-            negative_entries: self.negative_entries.of_child(),
+            entries: self.entries.after_fork(),
+            negative_entries: self.negative_entries.after_fork(),
         }
     }
 
@@ -87,7 +87,7 @@ impl Cache {
         let last_known = entry.map(|entry| entry.known);
         match self.negative(question, now) {
             Some(failure) => Found::Negative(failure, last_known),
-            None => Found::Expired(last_known),
+            None => Found::Miss(last_known),
         }
     }
 
@@ -117,7 +117,7 @@ impl Cache {
         failure: &Failure,
         now: Instant,
     ) {
-        if failure.is_denial() {
+        if failure.says_no_value_exists() {
             self.entries.remove(&question);
         }
         let question = match failure {
@@ -206,9 +206,9 @@ mod tests {
         );
         assert_eq!(
             cache.look_up(question("a"), now + LIFETIME),
-            Found::Expired(Some(known))
+            Found::Miss(Some(known))
         );
-        assert_eq!(cache.look_up(question("b"), now), Found::Expired(None));
+        assert_eq!(cache.look_up(question("b"), now), Found::Miss(None));
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
                 flag: other,
                 instance_id: "a",
             };
-            assert_eq!(cache.look_up(question, now), Found::Expired(None));
+            assert_eq!(cache.look_up(question, now), Found::Miss(None));
         }
     }
 
@@ -246,7 +246,7 @@ mod tests {
         cache.remember(question("a"), Arc::clone(&known), None, now);
         assert_eq!(
             cache.look_up(question("a"), now + SHORT),
-            Found::Expired(Some(known))
+            Found::Miss(Some(known))
         );
     }
 
@@ -259,10 +259,7 @@ mod tests {
             cache.look_up(question("b"), now),
             Found::Negative(failure, None)
         );
-        assert_eq!(
-            cache.look_up(question("b"), now + SHORT),
-            Found::Expired(None)
-        );
+        assert_eq!(cache.look_up(question("b"), now + SHORT), Found::Miss(None));
     }
 
     #[test]
@@ -274,14 +271,14 @@ mod tests {
             cache.look_up(question("a"), now),
             Found::Negative(failure, None)
         );
-        assert_eq!(cache.look_up(question("b"), now), Found::Expired(None));
+        assert_eq!(cache.look_up(question("b"), now), Found::Miss(None));
     }
 
     #[test]
     fn a_failed_service_is_not_remembered_here() {
         let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
         cache.remember_negative(question("a"), &Failure::TimedOut, now);
-        assert_eq!(cache.look_up(question("a"), now), Found::Expired(None));
+        assert_eq!(cache.look_up(question("a"), now), Found::Miss(None));
     }
 
     #[test]
@@ -300,12 +297,12 @@ mod tests {
         cache.expire(|key| key.is_of("f"), now);
         let outdated = Arc::new(known.outdated());
         for id in ["a", "b"] {
-            let expected = Found::Expired(Some(Arc::clone(&outdated)));
+            let expected = Found::Miss(Some(Arc::clone(&outdated)));
             assert_eq!(cache.look_up(question(id), now), expected);
         }
         assert_eq!(cache.look_up(other, now), Found::Negative(unknown, None));
         cache.expire(|_| true, now);
-        assert_eq!(cache.look_up(other, now), Found::Expired(None));
+        assert_eq!(cache.look_up(other, now), Found::Miss(None));
         assert_eq!(cache.len(), 2);
     }
 
@@ -327,7 +324,7 @@ mod tests {
         cache.remember(question("a"), known(Freshness::Current), None, now);
         cache.remember_negative(question("b"), &Failure::FlagNotFound("f".into()), now);
         cache.forget(|key| key.is_of("f"));
-        assert_eq!(cache.look_up(question("a"), now), Found::Expired(None));
-        assert_eq!(cache.look_up(question("b"), now), Found::Expired(None));
+        assert_eq!(cache.look_up(question("a"), now), Found::Miss(None));
+        assert_eq!(cache.look_up(question("b"), now), Found::Miss(None));
     }
 }

@@ -48,15 +48,15 @@ pub(crate) enum CacheAnswer {
 
 impl ClientState {
     /// The same for a forked process, with the cached values.
-    pub(crate) fn of_child(&self) -> Self {
+    pub(crate) fn after_fork(&self) -> Self {
         Self {
-            cache: self.cache.of_child(),
-            prefetched: self.prefetched.of_child(),
-            push: self.push.of_child(),
-            listeners: Arc::new(self.listeners.of_child()),
-            circuit: self.circuit.of_child(),
+            cache: self.cache.after_fork(),
+            prefetched: self.prefetched.after_fork(),
+            push: self.push.after_fork(),
+            listeners: Arc::new(self.listeners.after_fork()),
+            circuit: self.circuit.after_fork(),
             in_flight: InFlight::default(),
-            transport: self.transport.of_child(),
+            transport: self.transport.after_fork(),
             timeout: self.timeout,
             last_known_values: self.last_known_values,
         }
@@ -71,7 +71,7 @@ impl ClientState {
             Found::Negative(failure, last_known) => {
                 CacheAnswer::Answer(self.fall_back(failure, last_known))
             }
-            Found::Expired(last_known) => CacheAnswer::LastKnown(last_known),
+            Found::Miss(last_known) => CacheAnswer::LastKnown(last_known),
         }
     }
 
@@ -103,7 +103,8 @@ impl ClientState {
     ) -> Answer {
         match last_known {
             Some(known)
-                if self.last_known_values == LastKnownValues::Served && !failure.is_denial() =>
+                if self.last_known_values == LastKnownValues::Served
+                    && !failure.says_no_value_exists() =>
             {
                 Answer::from_last_known(known, failure)
             }

@@ -51,7 +51,7 @@ impl Listener {
 
 impl Listeners {
     /// A copy with a lock of its own, for a forked process; empty if one was added or removed at the fork.
-    pub(crate) fn of_child(&self) -> Self {
+    pub(crate) fn after_fork(&self) -> Self {
         let copy = |(number, listener): (&u64, &Arc<Listener>)| {
             let callback = Arc::clone(&listener.callback);
             (*number, Listener::new(&listener.flag_name, callback))

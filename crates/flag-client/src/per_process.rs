@@ -67,7 +67,7 @@ impl PerProcess {
             return newest;
         }
         newest.child.get_or_init(|| {
-            let (state, worker) = (newest.state.of_child(), newest.worker.of_child());
+            let (state, worker) = (newest.state.after_fork(), newest.worker.after_fork());
             Box::new(Self::of_this(state, worker))
         })
     }

@@ -61,13 +61,13 @@ impl Push {
     }
 
     /// The same for a forked process, which has no stream yet, but the cached values that correspond to the digest.
-    pub(crate) fn of_child(&self) -> Self {
+    pub(crate) fn after_fork(&self) -> Self {
         let digest = self
             .view
             .try_lock()
             .ok()
             .and_then(|view| view.digest.clone());
-        Self::with(self.mode, self.settling.of_child(), digest)
+        Self::with(self.mode, self.settling.after_fork(), digest)
     }
 
     fn with(mode: PushMode, settling: Settling, digest: Option<String>) -> Self {

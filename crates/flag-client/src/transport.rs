@@ -17,7 +17,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::build_error::BuildError;
-use crate::connections::{Connections, Http};
+use crate::connections::{Http, HttpClients};
 use crate::detail::KnownValue;
 use crate::failure::{Failure, RequestFailure};
 use crate::push::pauses::StreamEnd;
@@ -37,7 +37,7 @@ const LONGEST_STREAM: Duration = Duration::from_hours(24);
 pub(crate) struct Transport {
     http: Http,
     /// Of this process. Made when the client is built; in a forked process, with the first request.
-    connections: OnceLock<Connections>,
+    connections: OnceLock<HttpClients>,
     /// With the path of the question, and the project in the query.
     url: Url,
     /// Of the event stream.
@@ -67,7 +67,7 @@ impl Transport {
         url.set_fragment(None);
         url.query_pairs_mut().append_pair(PROJECT_NAME, project);
         Ok(Self {
-            connections: OnceLock::from(http.connect()?),
+            connections: OnceLock::from(http.build_clients()?),
             http,
             url,
             events,
@@ -77,7 +77,7 @@ impl Transport {
     }
 
     /// The same for a forked process, without connections yet.
-    pub(crate) fn of_child(&self) -> Self {
+    pub(crate) fn after_fork(&self) -> Self {
         Self {
             connections: OnceLock::new(),
             http: self.http.clone(),
@@ -115,7 +115,7 @@ impl Transport {
     /// Sends a question; if the connection is cut off before an answer, as may happen to an idle one, sends it once more on
     /// a new connection, as the other idle ones may be dead too.
     async fn ask_service(&self, question: Question<'_>) -> Result<KnownValue, RequestFailure> {
-        let Connections { kept, fresh } = self.connections()?;
+        let HttpClients { kept, fresh } = self.connections()?;
         let response = match self.send(kept, question).await {
             Err(error) if is_cut_off(&error) => self.send(fresh, question).await,
             other => other,
@@ -141,7 +141,7 @@ impl Transport {
         digest: Option<&str>,
     ) -> Result<EventStream<'_>, StreamEnd> {
         let failed = |failure| StreamEnd::Failed(self.through(failure), None);
-        let Connections { fresh, .. } = self.connections().map_err(failed)?;
+        let HttpClients { fresh, .. } = self.connections().map_err(failed)?;
         let mut headers = self.headers.clone();
         headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
         // What is compressed may be held back.
@@ -194,11 +194,11 @@ impl Transport {
         }
     }
 
-    fn connections(&self) -> Result<&Connections, Failure> {
+    fn connections(&self) -> Result<&HttpClients, Failure> {
         if let Some(connections) = self.connections.get() {
             return Ok(connections);
         }
-        let made = self.http.connect();
+        let made = self.http.build_clients();
         let made = made.map_err(|error| Failure::Unreachable(innermost(&error)))?;
         Ok(self.connections.get_or_init(|| made))
     }

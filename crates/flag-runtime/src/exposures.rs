@@ -33,7 +33,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use self::chunk::ServedDecision;
-use self::counts::{Counts, CountsMetrics, CountsWriter};
+use self::counts::{CountsMetrics, CountsWriter, MinuteCounter};
 use self::dedup::{Dedup, Logged};
 use self::direct::Direct;
 use self::metrics::{EntryMetrics, WriteMetrics};
@@ -97,7 +97,7 @@ pub struct ExposureRecorder {
 #[derive(Debug)]
 struct Writers {
     queue: Arc<Queue>,
-    counts: Arc<Counts>,
+    counts: Arc<MinuteCounter>,
     format: ExposureFormat,
     metrics: WriteMetrics,
     counts_metrics: CountsMetrics,
@@ -169,7 +169,7 @@ impl ExposureRecorder {
         metrics::register_queue(registry, Arc::clone(&queue));
         let writers = Writers {
             queue: Arc::clone(&queue),
-            counts: Arc::new(Counts::new()),
+            counts: Arc::new(MinuteCounter::new()),
             format: settings.format.clone(),
             metrics: WriteMetrics::register(registry),
             counts_metrics: CountsMetrics::register(registry),

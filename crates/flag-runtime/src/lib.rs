@@ -24,4 +24,4 @@ pub use crate::flags::{
     FlagKeyRef, ServedPlan, Snapshot, Source, watch_changes,
 };
 pub use crate::splits::Splits;
-pub use crate::store::{Circuit, DeferredPort, GuardSettings, GuardedPort};
+pub use crate::store::{Circuit, DeferredStore, GuardSettings, StoreGuard};

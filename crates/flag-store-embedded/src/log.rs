@@ -106,7 +106,7 @@ impl ExposureLog for EmbeddedLog {
             } else {
                 let (id, limit) = (batch.id(), self.0.timeout * BATCH_WAIT);
                 let append = move |database: &mut Database| blocks::append(database, id, &blocks);
-                self.0.file.write_failing(limit, append).await
+                self.0.file.write_with_failure(limit, append).await
             };
             let results = results.into_iter().map(|checked| {
                 checked?;
@@ -165,8 +165,8 @@ impl ExposureLog for EmbeddedLog {
             after: after.cloned(),
             limit,
         };
-        let page = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
-            blocks::page(database, &query, is_wanted)
+        let page = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
+            blocks::page(database, &query, is_awaited)
         };
         Box::pin(self.0.file.read(self.0.timeout, page))
     }
@@ -178,8 +178,8 @@ impl ExposureLog for EmbeddedLog {
         after: Option<&'a Cursor>,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
         let (of, after) = (ScopeOwned::from(of), after.cloned());
-        let page = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
-            blocks::logged_after(database, &of, after.as_ref(), is_wanted)
+        let page = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
+            blocks::logged_after(database, &of, after.as_ref(), is_awaited)
         };
         Box::pin(self.0.file.read(self.0.timeout, page))
     }
@@ -200,8 +200,8 @@ impl ExposureLog for EmbeddedLog {
                 newest.extend(rows.into_iter().map(ExposureRecord::from));
             }
             let of = ScopeOwned::from(query.of);
-            let in_blocks = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
-                blocks::newest_in_blocks(database, &of, &mut newest, is_wanted)?;
+            let in_blocks = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
+                blocks::newest_in_blocks(database, &of, &mut newest, is_awaited)?;
                 Ok(newest.into_records())
             };
             self.0.file.read(self.0.timeout, in_blocks).await
@@ -217,8 +217,8 @@ impl ExposureLog for EmbeddedLog {
             let mut found = instance_in_rows(&self.0, project, instance).await?;
             let flags = ExposureScope::Project(project).flags();
             let owned = instance.clone().into_owned();
-            let in_blocks = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
-                blocks::of_instance(database, &flags, &owned, is_wanted)
+            let in_blocks = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
+                blocks::of_instance(database, &flags, &owned, is_awaited)
             };
             for (flag, count) in self.0.file.read(self.0.timeout, in_blocks).await? {
                 InstanceExposures::add_blocks(&mut found, &flag, instance, count);
@@ -240,8 +240,8 @@ impl ExposureLog for EmbeddedLog {
                 self.write(move |database| delete(database, &keys)).await?;
             }
             let (flag, instance) = (exposures.flag(), exposures.instance.clone());
-            let holding = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
-                blocks::holding(database, &flag, &instance, is_wanted)
+            let holding = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
+                blocks::holding(database, &flag, &instance, is_awaited)
             };
             let holding = self.0.file.read(self.0.timeout, holding).await?;
             for blocks in holding.chunks(FORGOTTEN_AT_ONCE) {
@@ -274,8 +274,8 @@ impl ExposureLog for EmbeddedLog {
         query: CountsQuery<'a>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
         let query = QueryOwned::from(query);
-        let read = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
-            counts::read(database, &query, is_wanted)
+        let read = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
+            counts::read(database, &query, is_awaited)
         };
         Box::pin(self.0.file.read(self.0.timeout, read))
     }

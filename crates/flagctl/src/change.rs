@@ -186,7 +186,7 @@ impl Change {
     /// How many instances receive another value.
     fn summary(&self) -> Option<String> {
         let impact = self.impact.as_ref()?;
-        Some(match self.overridden.value {
+        Some(match self.overridden.changed {
             _ if self.changes_nothing => {
                 "nothing changes for any instance: the revision in force decides the same"
                     .to_owned()
@@ -207,7 +207,7 @@ impl Change {
     fn staying(&self, impact: &Impact) -> &'static str {
         let within = self.overridden.within_treatments;
         let changes_some = impact.percent() > Percent::ZERO || within > 0;
-        if changes_some && impact.is_within_treatments() && within == self.overridden.value {
+        if changes_some && impact.is_within_treatments() && within == self.overridden.changed {
             "; they stay in their treatment"
         } else {
             ""
@@ -281,7 +281,7 @@ fn reaches_everybody(revision: &Revision) -> bool {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct OverrideImpact {
     /// How many of them receive another value.
-    value: usize,
+    changed: usize,
     /// How many of those stay in their treatment.
     within_treatments: usize,
     /// Whether one of them moves from one treatment to another.
@@ -300,7 +300,7 @@ impl OverrideImpact {
         for id in ids {
             let (was, is) = (decide(&before, id), decide(&after, id));
             if was.value != is.value {
-                overridden.value += 1;
+                overridden.changed += 1;
                 if was.reason != Reason::Control && is.reason != Reason::Control {
                     let groups = [was.rollout_group, is.rollout_group];
                     let is_kept = keeps_instances(newest, next, groups);

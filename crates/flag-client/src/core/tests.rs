@@ -136,9 +136,12 @@ fn a_child_remembers_what_its_parent_knew() {
         of_child.look_up(question("a"), now),
         Found::Unexpired(known())
     );
-    assert_eq!(of_child.look_up(other, now), Found::Negative(failure, None));
+    assert_eq!(
+        of_child.look_up(other, now),
+        Found::Negative(failure, None)
+    );
     core.forget(|_| true);
-    assert_eq!(newest(&core), Found::Expired(None));
+    assert_eq!(newest(&core), Found::Miss(None));
 }
 
 #[test]
@@ -147,8 +150,8 @@ fn a_child_never_ends_the_parts_of_its_parent() {
         per_process: PerProcess::of_another(state()),
     };
     let of_parent = Arc::downgrade(&core.per_process.state);
-    let of_child = Arc::downgrade(&core.per_process.for_this_pid().state);
+    let after_fork = Arc::downgrade(&core.per_process.for_this_pid().state);
     drop(core);
     assert!(of_parent.upgrade().is_some());
-    assert!(of_child.upgrade().is_none());
+    assert!(after_fork.upgrade().is_none());
 }

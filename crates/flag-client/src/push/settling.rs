@@ -37,7 +37,7 @@ struct Announced {
 
 impl Settling {
     /// A copy with a lock of its own, for a forked process; empty if this one is locked.
-    pub(crate) fn of_child(&self) -> Self {
+    pub(crate) fn after_fork(&self) -> Self {
         let announced = self.announced.try_lock();
         let announced = announced
             .map(|announced| announced.clone())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, FlagType, FlagValue, Format, HashAlgorithm, RevisionParts};
 use flag_runtime::{
-    DeferredPort, FlagCache, FlagCacheSettings, FlagKeyRef, GuardSettings, GuardedPort,
+    DeferredStore, FlagCache, FlagCacheSettings, FlagKeyRef, GuardSettings, StoreGuard,
 };
 use flag_store::memory::MemoryStore;
 use flag_store::{Base, FlagStore, RowStore, SystemClock};
@@ -26,8 +26,8 @@ pub(crate) async fn cache() -> FlagCache {
         deadline,
     };
     let mut registry = Registry::default();
-    let deferred = Arc::new(DeferredPort::from(rows));
-    let guard = Arc::new(GuardedPort::new(deferred, limits, &mut registry));
+    let deferred = Arc::new(DeferredStore::from(rows));
+    let guard = Arc::new(StoreGuard::new(deferred, limits, &mut registry));
     let store = FlagStore::new(guard.clone(), Arc::new(SystemClock));
     let settings = FlagCacheSettings {
         lifetime: Duration::from_hours(1),

@@ -34,7 +34,7 @@ const MAX_ENTRIES: usize = 50_000;
 
 /// Counts that the writer of exposures adds to, and the writer of counts takes from.
 #[derive(Debug)]
-pub(crate) struct Counts(Mutex<State>);
+pub(crate) struct MinuteCounter(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
@@ -75,7 +75,7 @@ pub(crate) enum Written {
     No,
 }
 
-impl Counts {
+impl MinuteCounter {
     /// No counts yet.
     pub(crate) fn new() -> Self {
         Self(Mutex::new(State {

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::counts::Counts;
+use super::counts::MinuteCounter;
 use super::format::ExposureFormat;
 
 /// Deadline of a write.
@@ -31,7 +31,7 @@ const WRITES_PER_CALLER: usize = 32;
 pub(crate) struct Direct {
     log: Arc<dyn ExposureLog>,
     format: ExposureFormat,
-    counts: Arc<Counts>,
+    counts: Arc<MinuteCounter>,
     /// The runtime of the writes: a cancelled request must not cancel its write.
     runtime: Handle,
     limit: Arc<Semaphore>,
@@ -42,7 +42,7 @@ impl Direct {
     pub(crate) fn new(
         log: Arc<dyn ExposureLog>,
         format: ExposureFormat,
-        counts: Arc<Counts>,
+        counts: Arc<MinuteCounter>,
         runtime: Handle,
     ) -> Self {
         Self {
@@ -120,7 +120,7 @@ impl Entry {
 /// Inserts entries; of several with the same key the first one wins.
 async fn insert_all(
     log: &dyn ExposureLog,
-    counts: &Counts,
+    counts: &MinuteCounter,
     entries: &[Entry],
 ) -> Vec<Result<(), WriteExposureError>> {
     let mut keys = HashSet::with_capacity(entries.len());
@@ -137,7 +137,7 @@ async fn insert_all(
 /// Inserts entries, at most `concurrency` at the same time; returns the index and the result of each.
 async fn insert(
     log: &dyn ExposureLog,
-    counts: &Counts,
+    counts: &MinuteCounter,
     entries: Vec<(usize, &Entry)>,
     concurrency: usize,
 ) -> Vec<(usize, Result<(), WriteExposureError>)> {
@@ -152,7 +152,7 @@ async fn insert(
 /// Inserts an entry, and counts it where it is new: one that is sent again counts once.
 async fn insert_one(
     log: &dyn ExposureLog,
-    counts: &Counts,
+    counts: &MinuteCounter,
     entry: &Entry,
 ) -> Result<(), WriteExposureError> {
     if log.insert(&entry.record).await? == Insert::Inserted {

@@ -14,7 +14,7 @@ use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{Registry, Unit};
 
 use super::batch::Attempt;
-use super::queue::{Counts, Dropped, Queue};
+use super::queue::{Dropped, Queue, QueueTotals};
 
 /// Upper bounds of the buckets of the lag histogram, in seconds.
 const LAG_SECONDS: [f64; 11] = [
@@ -82,7 +82,7 @@ pub(super) fn by_outcome(
 impl Collector for QueueMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let counts = self.0.counts();
-        let Counts {
+        let QueueTotals {
             produced,
             written,
             dropped,

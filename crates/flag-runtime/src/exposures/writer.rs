@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use super::batch::{Attempt, Batch};
 use super::chunk::CHUNK;
-use super::counts::Counts;
+use super::counts::MinuteCounter;
 use super::format::ExposureFormat;
 use super::metrics::WriteMetrics;
 use super::queue::{BatchResult, DrainMode, Queue};
@@ -45,7 +45,7 @@ pub(crate) struct Writer {
     log: Arc<dyn ExposureLog>,
     format: ExposureFormat,
     metrics: WriteMetrics,
-    counts: Arc<Counts>,
+    counts: Arc<MinuteCounter>,
     calls: JoinSet<Attempt>,
     /// Failed batches, each with its own pause.
     failed: Vec<Batch>,
@@ -73,7 +73,7 @@ impl Writer {
         log: Arc<dyn ExposureLog>,
         format: ExposureFormat,
         metrics: WriteMetrics,
-        counts: Arc<Counts>,
+        counts: Arc<MinuteCounter>,
     ) -> Self {
         Self {
             queue,

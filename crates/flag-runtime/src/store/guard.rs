@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 use super::circuit::{CallEnd, CallPermit, Change, Circuit};
-use super::deferred::DeferredPort;
+use super::deferred::DeferredStore;
 use super::metrics::{Operation, Rejection, Side, StoreMetrics, outcome};
 use crate::causes::causes;
 
@@ -41,8 +41,8 @@ pub struct GuardSettings {
 
 /// A guarded port. Guarded calls fail at once while their circuit is open.
 #[derive(Debug)]
-pub struct GuardedPort<T: ?Sized> {
-    store: Arc<DeferredPort<T>>,
+pub struct StoreGuard<T: ?Sized> {
+    store: Arc<DeferredStore<T>>,
     bounds: Arc<Bounds>,
 }
 
@@ -58,10 +58,10 @@ struct Bounds {
     metrics: StoreMetrics,
 }
 
-impl GuardedPort<dyn RowStore> {
+impl StoreGuard<dyn RowStore> {
     /// Guards the flags of a store.
     pub fn new(
-        store: Arc<DeferredPort<dyn RowStore>>,
+        store: Arc<DeferredStore<dyn RowStore>>,
         settings: GuardSettings,
         registry: &mut Registry,
     ) -> Self {
@@ -77,8 +77,8 @@ impl GuardedPort<dyn RowStore> {
     }
 
     /// Guards the exposure log of the same store, with the same limits and circuits.
-    pub fn for_log(&self, log: Arc<DeferredPort<dyn ExposureLog>>) -> GuardedPort<dyn ExposureLog> {
-        GuardedPort {
+    pub fn for_log(&self, log: Arc<DeferredStore<dyn ExposureLog>>) -> StoreGuard<dyn ExposureLog> {
+        StoreGuard {
             store: log,
             bounds: Arc::clone(&self.bounds),
         }

@@ -48,7 +48,7 @@ impl AppState {
     pub(crate) fn for_tests() -> Self {
         use std::sync::Arc;
 
-        use flag_runtime::{DeferredPort, GuardedPort};
+        use flag_runtime::{DeferredStore, StoreGuard};
         use flag_store::memory::{MemoryLog, MemoryStore};
         use flag_store::{ExposureLog, FlagStore, RowStore, SystemClock};
         use tokio::runtime::Handle;
@@ -56,8 +56,8 @@ impl AppState {
         let config = crate::config::Config::of_defaults();
         let mut registry = crate::telemetry::metrics::registry();
         let rows: Arc<dyn RowStore> = Arc::new(MemoryStore::default());
-        let rows = Arc::new(DeferredPort::from(rows));
-        let guard = GuardedPort::new(rows, config.cache.guard(), &mut registry);
+        let rows = Arc::new(DeferredStore::from(rows));
+        let guard = StoreGuard::new(rows, config.cache.guard(), &mut registry);
         let circuit = guard.circuit();
         let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock));
         let flags = FlagCache::new(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flag_model::{Backoff, Jitter, with_causes};
-use flag_runtime::DeferredPort;
+use flag_runtime::DeferredStore;
 use flag_settings::{OpenStoreError, StoreSettings, WriterPriority};
 use flag_store::{AppendError, BoxFuture, ExposureLog, FlagStore, RowStore, SystemClock};
 use tokio::runtime::Handle;
@@ -33,11 +33,11 @@ pub(super) type Seed = fn(&FlagStore) -> BoxFuture<'_, Result<(), AppendError>>;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stores {
     /// The flags.
-    pub(super) rows: Arc<DeferredPort<dyn RowStore>>,
+    pub(super) rows: Arc<DeferredStore<dyn RowStore>>,
     /// The exposure log, for writes that a request waits for.
-    pub(super) log: Arc<DeferredPort<dyn ExposureLog>>,
+    pub(super) log: Arc<DeferredStore<dyn ExposureLog>>,
     /// The exposure log, for writes in the background.
-    pub(super) background: Arc<DeferredPort<dyn ExposureLog>>,
+    pub(super) background: Arc<DeferredStore<dyn ExposureLog>>,
 }
 
 /// Why the store can never be opened.

@@ -11,7 +11,7 @@ use actix_web::web::Data;
 use anyhow::Context as _;
 use flag_model::Timestamp;
 use flag_runtime::{
-    BucketCache, COUNTS_RETENTION, ExposureRecorder, FlagCache, GuardedPort, Snapshot, Splits,
+    BucketCache, COUNTS_RETENTION, ExposureRecorder, FlagCache, Snapshot, Splits, StoreGuard,
     expire_exposures, exposure_runtime, watch_changes,
 };
 use flag_settings::{StoreSettings, outlive_file_limits};
@@ -75,7 +75,7 @@ async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> 
     let seed = (config.demo == Demo::On).then_some(demo::fill as Seed);
     let priority = config.exposures.overflow.writer_priority();
     let (stores, mut opening) = Opening::begin(settings, seed, background.clone(), priority);
-    let guard = GuardedPort::new(stores.rows, config.cache.guard(), &mut registry);
+    let guard = StoreGuard::new(stores.rows, config.cache.guard(), &mut registry);
     let guard = Arc::new(guard);
     let store = FlagStore::new(
         Arc::clone(&guard) as Arc<dyn RowStore>,

@@ -39,7 +39,7 @@ pub(crate) fn logged_after(
     database: &Database,
     of: &ScopeOwned,
     after: Option<&Cursor>,
-    is_wanted: &dyn Fn() -> bool,
+    is_awaited: &dyn Fn() -> bool,
 ) -> Result<ExposurePage, Failure> {
     // Of one moment: a row that is copied meanwhile is either still a row, or in a block.
     let moment = database.connection().unchecked_transaction()?;
@@ -51,7 +51,7 @@ pub(crate) fn logged_after(
     };
     let mut followed = Followed::of_cursor(cursor).ok_or(Failure::Cursor)?;
     let mut found = Vec::new();
-    while found.is_empty() && is_wanted() {
+    while found.is_empty() && is_awaited() {
         let Some(records) = next_block(connection, of, &mut followed)? else {
             found = new_rows(connection, of, &mut followed)?;
             break;

@@ -97,7 +97,7 @@ pub(crate) struct PageQuery {
 pub(crate) fn page(
     database: &Database,
     query: &PageQuery,
-    is_wanted: &dyn Fn() -> bool,
+    is_awaited: &dyn Fn() -> bool,
 ) -> Result<ExposurePage, Failure> {
     let mut page = ExposurePage::default();
     let PageQuery { of, limit, .. } = query;
@@ -113,7 +113,7 @@ pub(crate) fn page(
             if let Some(key) = &key {
                 scan.go_on_after(key);
             }
-            let found = rows::scan(database, &scan, is_wanted)?;
+            let found = rows::scan(database, &scan, is_awaited)?;
             let last = found.last().filter(|_| found.len() == limit);
             page.next = last.map(|row| Position::Row(Some(row.key.clone())).cursor());
             let found = found.into_iter().map(ExposureRecord::from);
@@ -125,7 +125,7 @@ pub(crate) fn page(
             (of.flags.start.clone(), None, 0)
         }
     };
-    let next = page_of_blocks(database, query, position, is_wanted, &mut page)?;
+    let next = page_of_blocks(database, query, position, is_awaited, &mut page)?;
     page.next = next.map(|position| position.cursor());
     Ok(page)
 }
@@ -135,7 +135,7 @@ fn page_of_blocks(
     database: &Database,
     query: &PageQuery,
     (mut start, mut block, mut skipped): (Vec<u8>, Option<(i64, i64)>, usize),
-    is_wanted: &dyn Fn() -> bool,
+    is_awaited: &dyn Fn() -> bool,
     page: &mut ExposurePage,
 ) -> Result<Option<Position>, Failure> {
     let connection = database.connection();
@@ -150,10 +150,10 @@ fn page_of_blocks(
             if within.is_after(time(found.newest)) {
                 return Ok(ControlFlow::Break(()));
             }
-            if within.is_before(time(found.oldest)) && is_wanted() {
+            if within.is_before(time(found.oldest)) && is_awaited() {
                 return Ok(ControlFlow::Continue(()));
             }
-            if page.records.len() >= query.limit || !is_wanted() {
+            if page.records.len() >= query.limit || !is_awaited() {
                 next = Some((found, 0));
                 return Ok(ControlFlow::Break(()));
             }
@@ -198,7 +198,7 @@ pub(crate) fn newest_in_blocks(
     database: &Database,
     of: &ScopeOwned,
     newest: &mut NewestExposures,
-    is_wanted: &dyn Fn() -> bool,
+    is_awaited: &dyn Fn() -> bool,
 ) -> Result<(), Failure> {
     let connection = database.connection();
     if !schema::has_blocks(connection)? {
@@ -208,7 +208,7 @@ pub(crate) fn newest_in_blocks(
     while let Some(flag) = next_flag(connection, &start, of.flags.end.as_deref())? {
         let from = flag.newest_of(newest.within());
         walk(connection, &flag, (from, i64::MAX), |found| {
-            if !is_wanted() || newest.is_beyond(time(found.newest)) {
+            if !is_awaited() || newest.is_beyond(time(found.newest)) {
                 return Ok(ControlFlow::Break(()));
             }
             if newest.within().is_before(time(found.oldest)) {
@@ -237,7 +237,7 @@ pub(crate) fn of_instance(
     database: &Database,
     flags: &Scan,
     instance: &InstanceId<'static>,
-    is_wanted: &dyn Fn() -> bool,
+    is_awaited: &dyn Fn() -> bool,
 ) -> Result<Vec<(String, usize)>, Failure> {
     let mut found = Vec::new();
     let mut start = flags.start.clone();
@@ -247,7 +247,7 @@ pub(crate) fn of_instance(
     }
     while let Some(flag) = next_flag(connection, &start, flags.end.as_deref())? {
         let mut exposures = 0;
-        each_holding(connection, &flag, instance, is_wanted, |_, count| {
+        each_holding(connection, &flag, instance, is_awaited, |_, count| {
             exposures += count;
         })?;
         start = [flag.prefix.as_bytes(), b"\0"].concat();
@@ -263,14 +263,14 @@ pub(crate) fn holding(
     database: &Database,
     prefix: &str,
     instance: &InstanceId<'static>,
-    is_wanted: &dyn Fn() -> bool,
+    is_awaited: &dyn Fn() -> bool,
 ) -> Result<Vec<i64>, Failure> {
     let connection = database.connection();
     let mut blocks = Vec::new();
     if schema::has_blocks(connection)?
         && let Some(flag) = flag(connection, prefix)?
     {
-        each_holding(connection, &flag, instance, is_wanted, |block, _| {
+        each_holding(connection, &flag, instance, is_awaited, |block, _| {
             blocks.push(block);
         })?;
     }
@@ -281,11 +281,11 @@ fn each_holding(
     connection: &Connection,
     flag: &Flag,
     instance: &InstanceId<'static>,
-    is_wanted: &dyn Fn() -> bool,
+    is_awaited: &dyn Fn() -> bool,
     mut found: impl FnMut(i64, usize),
 ) -> Result<(), Failure> {
     walk(connection, flag, (i64::MAX, i64::MAX), |block| {
-        if !is_wanted() {
+        if !is_awaited() {
             return Ok(ControlFlow::Break(()));
         }
         if let Some(batch) = read(connection, flag, block.id, Some(instance))? {

@@ -43,7 +43,7 @@ struct Data {
 struct Changed {
     percent: Number,
     between_treatments_percent: Number,
-    is_expected: bool,
+    is_estimate: bool,
 }
 
 /// One field in both revisions.
@@ -103,7 +103,7 @@ impl From<&Impact> for Changed {
         Self {
             percent: json::number(impact.percent()),
             between_treatments_percent: json::number(impact.between_treatments()),
-            is_expected: impact.is_expected(),
+            is_estimate: impact.is_estimate(),
         }
     }
 }

@@ -124,7 +124,7 @@ fn a_diff_says_by_its_code_whether_two_revisions_decide_alike() {
     );
     let differs = on_router(&dir, "diff", &[MADE[1], MADE[2], "-o", "json"]);
     let differs: Value = serde_json::from_slice(&differs.stdout).unwrap();
-    let changed = json!({"percent": 20, "between_treatments_percent": 0, "is_expected": false});
+    let changed = json!({"percent": 20, "between_treatments_percent": 0, "is_estimate": false});
     assert_eq!(differs["changed"], changed);
     let names = on_router(&dir, "diff", &[MADE[0], MADE[1], "-o", "name"]);
     let fields = ["percent", "value", "overrides", "ranges"];

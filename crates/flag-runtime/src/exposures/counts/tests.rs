@@ -66,7 +66,7 @@ fn told(counts: &[MinuteCounts]) -> Vec<(String, i64, String, u64)> {
 }
 
 /// What is not written, of whichever replica.
-fn taken(counts: &Counts) -> Vec<MinuteCounts> {
+fn taken(counts: &MinuteCounter) -> Vec<MinuteCounts> {
     let parts = std::iter::from_fn(|| counts.take(99));
     parts.flat_map(|(_, part)| part).collect()
 }
@@ -82,7 +82,7 @@ fn check(counts: &[MinuteCounts], expected: &[(&str, i64, &str, u64)]) {
 
 #[test]
 fn exposures_count_in_the_minute_in_which_they_were_served() {
-    let counts = Counts::new();
+    let counts = MinuteCounter::new();
     let exposures = [
         ("f", "a", at(100, 59)),
         ("f", "b", at(101, 0)),
@@ -103,7 +103,7 @@ fn exposures_count_in_the_minute_in_which_they_were_served() {
 
 #[test]
 fn an_exposure_that_is_taken_an_hour_late_counts_when_it_is_taken() {
-    let counts = Counts::new();
+    let counts = MinuteCounter::new();
     let exposures = [("f", "a", at(100, 0)), ("f", "a", at(99, 59))];
     counts.add(&batch(&exposures), at(160, 0));
     check(&taken(&counts), &[("f", 100, "a", 1), ("f", 160, "a", 1)]);
@@ -111,7 +111,7 @@ fn an_exposure_that_is_taken_an_hour_late_counts_when_it_is_taken() {
 
 #[test]
 fn a_minute_is_written_whole_again_while_it_can_grow() {
-    let counts = Counts::new();
+    let counts = MinuteCounter::new();
     counts.add(&batch(&[("f", "a", at(100, 0))]), at(100, 1));
     let first = taken(&counts);
     counts.finish(&first, Written::Yes);
@@ -124,7 +124,7 @@ fn a_minute_is_written_whole_again_while_it_can_grow() {
 
 #[test]
 fn a_minute_that_was_forgotten_begins_anew_as_that_of_another_replica() {
-    let counts = Counts::new();
+    let counts = MinuteCounter::new();
     counts.add(&batch(&[("f", "a", at(100, 0))]), at(100, 1));
     let (replica, first) = counts.take(99).unwrap();
     counts.finish(&first, Written::Yes);
@@ -139,7 +139,7 @@ fn a_minute_that_was_forgotten_begins_anew_as_that_of_another_replica() {
 
 #[test]
 fn what_was_not_written_is_taken_again_with_what_came_meanwhile() {
-    let counts = Counts::new();
+    let counts = MinuteCounter::new();
     counts.add(
         &batch(&[("f", "a", at(100, 0)), ("g", "a", at(100, 0))]),
         at(100, 1),
@@ -153,7 +153,7 @@ fn what_was_not_written_is_taken_again_with_what_came_meanwhile() {
 
 #[test]
 fn memory_is_bounded_and_what_is_given_up_is_counted() {
-    let counts = Counts::new();
+    let counts = MinuteCounter::new();
     let names: Vec<String> = (0..1_000).map(|number| format!("f_{number}")).collect();
     for minute in 0..60 {
         let exposures = names.iter().map(|name| (&**name, "a", at(minute, 0)));
@@ -177,8 +177,8 @@ impl Clock for Stopped {
 }
 
 /// Counts and their writer, which writes into a store that fails while it is told to.
-fn writing(store: &Arc<ScriptedLog>) -> (Arc<Counts>, oneshot::Sender<()>, JoinHandle<()>) {
-    let counts = Arc::new(Counts::new());
+fn writing(store: &Arc<ScriptedLog>) -> (Arc<MinuteCounter>, oneshot::Sender<()>, JoinHandle<()>) {
+    let counts = Arc::new(MinuteCounter::new());
     let metrics = CountsMetrics::register(&mut Registry::default());
     let log: Arc<dyn flag_store::ExposureLog> = store.clone();
     let writer = CountsWriter::new(Arc::clone(&counts), log, Arc::new(Stopped), metrics);

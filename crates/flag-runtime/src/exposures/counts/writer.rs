@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
-use super::{Counts, CountsMetrics, Written};
+use super::{CountsMetrics, MinuteCounter, Written};
 use crate::causes::causes;
 
 /// How often counts are written. A killed service loses those of this time.
@@ -31,7 +31,7 @@ const PART: usize = 500;
 /// Writes the counts of a replica.
 #[derive(Debug)]
 pub(crate) struct CountsWriter {
-    counts: Arc<Counts>,
+    counts: Arc<MinuteCounter>,
     log: Arc<dyn ExposureLog>,
     clock: Arc<dyn Clock>,
     metrics: CountsMetrics,
@@ -42,7 +42,7 @@ pub(crate) struct CountsWriter {
 impl CountsWriter {
     /// Creates a writer; call `run`.
     pub(crate) fn new(
-        counts: Arc<Counts>,
+        counts: Arc<MinuteCounter>,
         log: Arc<dyn ExposureLog>,
         clock: Arc<dyn Clock>,
         metrics: CountsMetrics,

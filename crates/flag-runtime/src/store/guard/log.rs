@@ -9,9 +9,9 @@ use flag_store::{
 
 use super::super::deferred::NOT_YET;
 use super::super::metrics::Operation;
-use super::{GuardedPort, all_unavailable};
+use super::{StoreGuard, all_unavailable};
 
-impl ExposureLog for GuardedPort<dyn ExposureLog> {
+impl ExposureLog for StoreGuard<dyn ExposureLog> {
     fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
         let call = async move {
             match self.store.opened() {

@@ -64,8 +64,8 @@ impl Behaviour {
 
 struct World {
     store: Arc<Behaviour>,
-    guard: Arc<GuardedPort<dyn RowStore>>,
-    log: GuardedPort<dyn ExposureLog>,
+    guard: Arc<StoreGuard<dyn RowStore>>,
+    log: StoreGuard<dyn ExposureLog>,
     registry: Registry,
 }
 
@@ -82,9 +82,9 @@ impl World {
             concurrent_reads: READS,
             deadline: DEADLINE,
         };
-        let rows = DeferredPort::from(Arc::new(rows) as Arc<dyn RowStore>);
-        let guard = Arc::new(GuardedPort::new(Arc::new(rows), settings, &mut registry));
-        let log = DeferredPort::from(Arc::new(log) as Arc<dyn ExposureLog>);
+        let rows = DeferredStore::from(Arc::new(rows) as Arc<dyn RowStore>);
+        let guard = Arc::new(StoreGuard::new(Arc::new(rows), settings, &mut registry));
+        let log = DeferredStore::from(Arc::new(log) as Arc<dyn ExposureLog>);
         let world = Self {
             store,
             log: guard.for_log(Arc::new(log)),
