@@ -136,10 +136,7 @@ fn a_child_remembers_what_its_parent_knew() {
         of_child.look_up(question("a"), now),
         Found::Unexpired(known())
     );
-    assert_eq!(
-        of_child.look_up(other, now),
-        Found::Negative(failure, None)
-    );
+    assert_eq!(of_child.look_up(other, now), Found::Negative(failure, None));
     core.forget(|_| true);
     assert_eq!(newest(&core), Found::Miss(None));
 }
