@@ -121,6 +121,16 @@ impl FlagStore {
         Ok(rows.iter().map(|row| self.decode_revision(row)).collect())
     }
 
+    /// When at most `limit` revisions of a flag were made, the newest first, also if they cannot be read; usually one scan
+    /// of keys.
+    pub async fn revision_times(
+        &self,
+        flag: &FlagKey,
+        limit: usize,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        self.newest_times(RowType::Revision, flag, limit).await
+    }
+
     /// The format of a flag (version, digest and salt), also if its newest revision cannot be read.
     ///
     /// The newest row with a valid version decides the version; the newest row of that version with a valid digest and

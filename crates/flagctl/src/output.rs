@@ -4,7 +4,6 @@ mod checks;
 mod compared;
 mod copied;
 mod diff;
-mod escape;
 mod explained;
 mod exported;
 mod exposure_lines;
@@ -28,6 +27,8 @@ mod text;
 mod view;
 mod written;
 mod yaml;
+
+use flag_describe as escape;
 
 pub(crate) use self::applied::{Applied, AppliedFlag};
 pub(crate) use self::checks::{Checks, RowLocation, Status};
