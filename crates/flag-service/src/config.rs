@@ -2,6 +2,7 @@
 mod access;
 mod cache;
 mod check;
+mod dashboard;
 mod exposures;
 mod generate;
 mod http;
@@ -26,6 +27,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::access::AccessSettings;
+use crate::dashboard::DashboardSettings;
 use crate::http::LimitSettings;
 use crate::telemetry::{LogFormat, TelemetrySettings};
 use crate::tls::TlsSettings;
@@ -68,6 +70,8 @@ pub(crate) struct Config {
     pub(crate) exposures: ExposureSettings,
     /// Bodies and shutdown.
     pub(crate) http: HttpSettings,
+    /// The dashboard, if there is one.
+    pub(crate) dashboard: Option<DashboardSettings>,
     /// What is logged.
     pub(crate) log: EnvFilter,
     /// How it is logged.
@@ -134,6 +138,7 @@ impl Config {
         let cache = cache::read(&mut reader);
         let exposures = exposures::read(&mut reader);
         let http = http::read(&mut reader);
+        let dashboard = dashboard::read(&mut reader, listen, tls.as_ref());
         let log = reader.parse(&table::LOG, read_log);
         let log_format = reader.parse(&table::LOG_FORMAT, |text| match text {
             "auto" => Some(LogFormat::Auto),
@@ -157,6 +162,7 @@ impl Config {
                 cache: cache?,
                 exposures: exposures?,
                 http: http?,
+                dashboard: dashboard?,
                 log: log?,
                 log_format: log_format?,
                 telemetry: telemetry?,
@@ -240,6 +246,8 @@ pub(crate) fn command() -> Command {
         .args(exposures::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Requests")
         .args(http::SETTINGS.iter().map(Setting::arg))
+        .next_help_heading("Dashboard")
+        .args(dashboard::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Traces")
         .args(telemetry::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Store")

@@ -16,6 +16,7 @@ use self::metrics::metrics;
 use self::openapi::openapi;
 use self::probes::{livez, readyz};
 use self::registration::{handle, handle_body, handle_others};
+use crate::dashboard::{assets, dashboard};
 use crate::http::{Route, not_found};
 
 /// Registers the handler of every route.
@@ -27,6 +28,8 @@ pub(crate) fn register(app: &mut ServiceConfig) {
     handle(app, Route::Metrics, metrics);
     handle(app, Route::OpenApi, openapi);
     handle(app, Route::Docs, docs);
+    handle_body(app, Route::Dashboard, dashboard);
+    handle(app, Route::DashboardAssets, assets);
     handle_others(app, not_found);
 }
 

@@ -15,7 +15,7 @@ mod route;
 mod state;
 
 pub(crate) use self::answer::answer;
-pub(crate) use self::body::read_json;
+pub(crate) use self::body::{read_form, read_json};
 pub(crate) use self::connection_state::{ConnectionState, Phase};
 pub(crate) use self::context::RequestContext;
 pub(crate) use self::failure_log::FailureLog;

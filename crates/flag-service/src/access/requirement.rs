@@ -12,4 +12,7 @@ pub(crate) enum Access {
     /// A key with this scope, for the project of the request: the handler must call
     /// [`Authorization::check_project`](super::Authorization::check_project).
     NeedsForProject(Scope),
+    /// The same as the dashboard asks: a key with the scope `read`, of a signed-in browser or in a header. The handler sends
+    /// others to its sign-in page, and must ask [`Authorization::viewer`](super::Authorization::viewer).
+    SignIn,
 }

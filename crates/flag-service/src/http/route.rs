@@ -24,6 +24,10 @@ pub(crate) enum Route {
     OpenApi,
     /// `GET /docs`.
     Docs,
+    /// The pages of the dashboard.
+    Dashboard,
+    /// Style and script of the dashboard.
+    DashboardAssets,
     /// Any other path.
     Unknown,
 }
@@ -42,6 +46,8 @@ impl Route {
         Self::Metrics,
         Self::OpenApi,
         Self::Docs,
+        Self::Dashboard,
+        Self::DashboardAssets,
         Self::Unknown,
     ];
 
@@ -55,6 +61,8 @@ impl Route {
             Self::Metrics => "/metrics",
             Self::OpenApi => "/openapi.json",
             Self::Docs => "/docs",
+            Self::Dashboard => "/dashboard",
+            Self::DashboardAssets => "/dashboard/assets",
             Self::Unknown => "unknown",
         }
     }
@@ -65,14 +73,22 @@ impl Route {
             Self::GetFeatureFlag => Access::NeedsForProject(Scope::Evaluate),
             Self::LogFeatureFlag => Access::NeedsForProject(Scope::Log),
             Self::Metrics => Access::Needs(Scope::Read),
-            Self::Livez | Self::Readyz | Self::OpenApi | Self::Docs | Self::Unknown => Access::Open,
+            Self::Dashboard => Access::SignIn,
+            Self::Livez
+            | Self::Readyz
+            | Self::OpenApi
+            | Self::Docs
+            | Self::DashboardAssets
+            | Self::Unknown => Access::Open,
         }
     }
 
     /// Returns what caches may store of an answer with this status: only answers that are the same for a whole release, for
     /// five minutes.
     pub(crate) fn cache_control(self, status: StatusCode) -> HeaderValue {
-        if matches!(self, Self::OpenApi | Self::Docs) && status == StatusCode::OK {
+        if matches!(self, Self::OpenApi | Self::Docs | Self::DashboardAssets)
+            && status == StatusCode::OK
+        {
             return FOR_EVERYBODY;
         }
         FOR_NOBODY
@@ -91,7 +107,9 @@ impl Route {
             | Self::Readyz
             | Self::Metrics
             | Self::OpenApi
-            | Self::Docs => &[Method::GET, Method::HEAD],
+            | Self::Docs
+            | Self::DashboardAssets => &[Method::GET, Method::HEAD],
+            Self::Dashboard => &[Method::GET, Method::HEAD, Method::POST],
             Self::LogFeatureFlag => &[Method::POST],
             Self::Unknown => &[],
         }
@@ -109,6 +127,20 @@ impl Route {
         let path = self.path().to_owned();
         match self {
             Self::GetFeatureFlag | Self::LogFeatureFlag => vec![format!("{path}/"), path],
+            Self::Dashboard => [
+                "",
+                "/flags",
+                "/flag",
+                "/revision",
+                "/health",
+                "/sign-in",
+                "/sign-out",
+            ]
+            .map(|page| format!("{path}{page}"))
+            .into(),
+            Self::DashboardAssets => ["app.css", "app.js", "icon.svg"]
+                .map(|file| format!("{path}/{file}"))
+                .into(),
             Self::Unknown => Vec::new(),
             _ => vec![path],
         }

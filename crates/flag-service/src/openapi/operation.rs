@@ -25,6 +25,9 @@ pub(super) const OF_EVERY_ROUTE: &[Code] = &[
     Code::Internal,
 ];
 
+/// Statuses of the pages of the dashboard, which are no operations.
+const DASHBOARD: [u16; 9] = [200, 303, 400, 401, 403, 404, 500, 503, 504];
+
 /// An operation.
 pub(super) struct Operation {
     /// Its name in generated code.
@@ -52,7 +55,7 @@ pub(super) struct Answer {
 }
 
 impl Operation {
-    /// Returns the operation of a route; `None` for [`Route::Unknown`].
+    /// Returns the operation of a route; `None` for pages for people and for [`Route::Unknown`].
     pub(super) fn of(route: Route) -> Option<Self> {
         match route {
             Route::GetFeatureFlag => Some(get_feature_flag()),
@@ -62,7 +65,7 @@ impl Operation {
             Route::Metrics => Some(metrics()),
             Route::OpenApi => Some(openapi()),
             Route::Docs => Some(docs()),
-            Route::Unknown => None,
+            Route::Dashboard | Route::DashboardAssets | Route::Unknown => None,
         }
     }
 }
@@ -70,7 +73,11 @@ impl Operation {
 /// Returns every status that a route answers to its own methods.
 pub(super) fn statuses(route: Route) -> Vec<u16> {
     let Some(operation) = Operation::of(route) else {
-        return vec![status(Code::NotFound).as_u16()];
+        return match route {
+            Route::Dashboard => DASHBOARD.to_vec(),
+            Route::DashboardAssets => vec![200],
+            _ => vec![status(Code::NotFound).as_u16()],
+        };
     };
     let codes = operation.codes.iter().chain(OF_EVERY_ROUTE);
     let answers = operation.answers.iter().map(|answer| answer.status);
