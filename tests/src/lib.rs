@@ -10,6 +10,7 @@
 
 mod application;
 mod balancer;
+mod browser;
 mod collector;
 mod emulator;
 mod exposition;
@@ -33,6 +34,7 @@ use flag_store::{Clock as _, SystemClock};
 
 pub use crate::application::Application;
 pub use crate::balancer::{Balancer, Unanswered};
+pub use crate::browser::Browser;
 pub use crate::collector::Collector;
 pub use crate::emulator::Emulator;
 pub use crate::exposition::{Exposition, Sample};
@@ -97,5 +99,6 @@ pub fn new_connection() -> reqwest::Client {
 /// one for everybody.
 fn http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::new()
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    client.build().unwrap()
 }

@@ -1,28 +1,43 @@
 //! Answers requests for pages.
 
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
-use flag_model::Timestamp;
-use flag_store::{Clock as _, SystemClock};
+use flag_runtime::GuardSettings;
+use flag_store::{Clock as _, ExposureLog, FlagStore, InstanceNames, SystemClock};
 use maud::Markup;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::error::PageError;
+use super::listing::Listings;
 use super::pages::{self, SignIn};
 use super::query::{HOME, Query, link};
-use super::{DEADLINE, Dashboard, response, sign_in};
-use crate::access::Viewer;
-use crate::http::{ApiError, AppState, RequestContext, not_found};
+use super::request::PageRequest;
+use super::sources::{DashboardSettings, Sources};
+use super::{response, sign_in};
+use crate::http::{ApiError, RequestContext, not_found};
 
-/// A request for a page by a caller that may read.
+/// The most pages that are made at a time.
+const MOST: usize = 8;
+
+/// How long making a page may take.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long a read of the store may take.
+const READ_DEADLINE: Duration = Duration::from_millis(1_500);
+
+/// The dashboard.
 #[derive(Debug)]
-pub(super) struct PageRequest {
-    pub(super) path: String,
-    pub(super) query: Query,
-    pub(super) viewer: Viewer,
-    pub(super) state: Data<AppState>,
-    pub(super) now: Timestamp,
+pub(crate) struct Dashboard {
+    permits: Arc<Semaphore>,
+    runtime: Handle,
+    sources: Arc<Sources>,
 }
 
 /// Answers `/dashboard` and the pages below.
@@ -57,6 +72,28 @@ pub(crate) async fn dashboard(
 }
 
 impl Dashboard {
+    /// Starts on this runtime, with readers that evaluations don't use; `reads` of them may run at a time.
+    pub(crate) fn new(
+        settings: DashboardSettings,
+        store: FlagStore,
+        log: Arc<dyn ExposureLog>,
+        names: InstanceNames,
+        (runtime, reads): (&Handle, usize),
+    ) -> Self {
+        let listings = Listings::new(store.clone(), Arc::clone(&log), reads);
+        Self {
+            permits: Arc::new(Semaphore::new(MOST)),
+            runtime: runtime.clone(),
+            sources: Arc::new(Sources {
+                settings,
+                store,
+                log,
+                names,
+                listings,
+            }),
+        }
+    }
+
     /// The dashboard of the application, if it has one.
     pub(super) fn of(context: &RequestContext) -> Option<&Self> {
         let dashboard = context.request.app_data::<Data<Self>>();
@@ -94,4 +131,21 @@ impl Dashboard {
         let page = pages::problem(error, &self.sources.settings);
         response::error(error, page)
     }
+}
+
+/// Settings of the guard of the dashboard's readers.
+pub(crate) fn guard_settings(reads: usize) -> GuardSettings {
+    GuardSettings {
+        concurrent_reads: reads,
+        deadline: READ_DEADLINE,
+    }
+}
+
+/// Creates the runtime of the dashboard, with one thread: long lists are sorted there, and not between evaluations.
+pub(crate) fn dashboard_runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("dashboard")
+        .enable_time()
+        .build()
 }

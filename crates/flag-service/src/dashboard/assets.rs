@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 
-use super::Dashboard;
+use super::answer::Dashboard;
 use crate::http::{ApiError, RequestContext, not_found};
 
 const STYLE: &str = include_str!("assets/app.css");

@@ -9,15 +9,16 @@ mod projects;
 mod revision;
 mod served;
 mod sign_in;
+mod stored;
 mod timeline;
 
 use maud::Markup;
 
 pub(super) use self::problem::problem;
 pub(super) use self::sign_in::{SignIn, SignInProblem};
-use super::Sources;
-use super::answer::PageRequest;
 use super::error::PageError;
+use super::request::PageRequest;
+use super::sources::Sources;
 
 /// Makes the page of a request.
 pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {

@@ -7,7 +7,8 @@ use actix_web::web::Payload;
 use super::error::PageError;
 use super::pages::{SignIn, SignInProblem};
 use super::query::{HOME, Query, link};
-use super::{CookieScope, DashboardSettings, response};
+use super::response;
+use super::sources::{CookieScope, DashboardSettings};
 use crate::access::{AccessError, Forbidden, SESSION_COOKIE, SESSION_LASTS};
 use crate::http::{ApiError, RequestContext, read_form};
 

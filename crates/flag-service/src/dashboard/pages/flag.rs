@@ -1,28 +1,26 @@
 //! A flag: who gets what, its history, what was served, and the commands that change it.
 
 use flag_describe::{flag_words, sentence};
-use flag_model::{FlagKey, Metadata, Revision, Timestamp};
-use flag_store::{ReadError, UnreadableRow};
+use flag_model::{FlagKey, Metadata, Timestamp};
+use flag_store::UnreadableRow;
 use futures_util::future::join;
 use maud::{Markup, html};
 
 use super::served::Served;
+use super::stored::{StoredRevision, readable};
 use super::timeline::{Numbers, timeline};
 use super::{lookup, overrides};
-use crate::dashboard::Sources;
-use crate::dashboard::answer::PageRequest;
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{
     Crumb, Frame, bucket_line, command, legend, lines, shown, time, time_ago,
 };
 use crate::dashboard::query::{HOME, project_link};
+use crate::dashboard::request::PageRequest;
+use crate::dashboard::sources::Sources;
 
 /// Revisions in the timeline, unless more are asked for, and at most.
 const REVISIONS: usize = 20;
 const MOST_REVISIONS: usize = 500;
-
-/// A revision as it is stored.
-pub(super) type StoredRevision = Result<Revision, UnreadableRow>;
 
 /// What the page shows.
 struct FlagPage<'a> {
@@ -192,17 +190,5 @@ impl FlagPage<'_> {
             format!("flagctl update --owner 'name' {words}"),
         ));
         commands
-    }
-}
-
-/// Keeps an unreadable row apart from a store that failed.
-pub(super) fn readable<T>(
-    read: Result<Option<T>, ReadError>,
-) -> Result<Option<Result<T, UnreadableRow>>, PageError> {
-    match read {
-        Ok(found) => Ok(found.map(Ok)),
-        Err(ReadError::Unreadable(row)) => Ok(Some(Err(row))),
-        Err(ReadError::Store(error)) => Err(error.into()),
-        Err(_) => Err(PageError::Internal),
     }
 }

@@ -8,12 +8,12 @@ use flag_model::ProjectName;
 use maud::{Markup, html};
 
 use self::selection::{PER_PAGE, Selected, Selection, SortBy, State};
-use crate::dashboard::Sources;
-use crate::dashboard::answer::PageRequest;
 use crate::dashboard::error::PageError;
 use crate::dashboard::listing::{FlagSummary, Listing};
 use crate::dashboard::parts::{Crumb, Frame, counted, shown, split_bar, thousands, time, time_ago};
 use crate::dashboard::query::{HOME, Query, flag_link};
+use crate::dashboard::request::PageRequest;
+use crate::dashboard::sources::Sources;
 
 /// The most owners and tags that a filter suggests.
 const SUGGESTED: usize = 200;

@@ -3,10 +3,10 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::dashboard::Sources;
-use crate::dashboard::answer::PageRequest;
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{Frame, shown, time};
+use crate::dashboard::request::PageRequest;
+use crate::dashboard::sources::Sources;
 use crate::telemetry::metrics::Exposition;
 
 /// The metrics on the page, by the beginning of their names, under a heading each.

@@ -6,13 +6,13 @@ use flag_rollout::{Decision, Plan, decide};
 use flag_store::{ExposureQuery, ExposureScope, StoreError, StoredExposure};
 use maud::{Markup, html};
 
-use super::flag::readable;
+use super::stored::readable;
 use super::timeline::Numbers;
-use crate::dashboard::Sources;
-use crate::dashboard::answer::PageRequest;
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{bucket_line, command, shown, thousands, time};
 use crate::dashboard::query::{Query, parse_time, revision_link};
+use crate::dashboard::request::PageRequest;
+use crate::dashboard::sources::Sources;
 
 /// The most served answers on the page.
 const SERVED: usize = 10;

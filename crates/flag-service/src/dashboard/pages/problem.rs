@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use crate::dashboard::DashboardSettings;
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{Frame, shown};
 use crate::dashboard::query::{HOME, link};
+use crate::dashboard::sources::DashboardSettings;
 
 /// Says what happened, and what to do.
 pub(in crate::dashboard) fn problem(error: &PageError, settings: &DashboardSettings) -> Markup {

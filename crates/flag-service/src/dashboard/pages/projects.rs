@@ -2,11 +2,11 @@
 
 use maud::{Markup, html};
 
-use crate::dashboard::Sources;
-use crate::dashboard::answer::PageRequest;
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{Frame, counted, shown};
 use crate::dashboard::query::project_link;
+use crate::dashboard::request::PageRequest;
+use crate::dashboard::sources::Sources;
 
 /// The most projects on the page.
 const MOST: usize = 500;

@@ -6,15 +6,15 @@ use flag_describe::{flag_words, sentence};
 use flag_model::{FlagKey, Revision, Timestamp};
 use maud::{Markup, html};
 
-use super::flag::readable;
+use super::stored::readable;
 use super::timeline::{Numbers, difference};
-use crate::dashboard::Sources;
-use crate::dashboard::answer::PageRequest;
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{
     Crumb, Frame, bucket_line, command, legend, lines, shown, time, time_ago,
 };
 use crate::dashboard::query::{HOME, flag_link, project_link, revision_link};
+use crate::dashboard::request::PageRequest;
+use crate::dashboard::sources::Sources;
 
 /// The page.
 pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {

@@ -8,10 +8,10 @@ use flag_store::{Counted, CountsQuery, CountsScope, Minute, MinuteCounts, StoreE
 use maud::{Markup, html};
 
 use super::timeline::Numbers;
-use crate::dashboard::Sources;
-use crate::dashboard::answer::PageRequest;
 use crate::dashboard::parts::{Bin, Chart, Mark, counted, shown, thousands};
 use crate::dashboard::query::Query;
+use crate::dashboard::request::PageRequest;
+use crate::dashboard::sources::Sources;
 
 /// The most groups of a chart; the others are added up.
 const GROUPS: usize = 7;

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::dashboard::parts::Frame;
 use crate::dashboard::query::link;
-use crate::dashboard::{CookieScope, DashboardSettings};
+use crate::dashboard::sources::{CookieScope, DashboardSettings};
 
 /// The page on which an API key is entered.
 #[derive(Debug)]

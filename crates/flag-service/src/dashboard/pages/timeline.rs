@@ -7,10 +7,10 @@ use flag_model::{FlagKey, Revision, Timestamp};
 use flag_store::{FlagStore, StoreError};
 use maud::{Markup, html};
 
-use super::flag::StoredRevision;
-use crate::dashboard::answer::PageRequest;
+use super::stored::StoredRevision;
 use crate::dashboard::parts::{lines, shown, time, time_ago};
 use crate::dashboard::query::revision_link;
+use crate::dashboard::request::PageRequest;
 
 /// The most revisions that get numbers.
 const NUMBERED: usize = 10_000;

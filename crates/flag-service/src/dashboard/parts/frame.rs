@@ -4,8 +4,8 @@ use flag_settings::is_production;
 use maud::{DOCTYPE, Markup, html};
 
 use super::text::shown;
-use crate::dashboard::DashboardSettings;
 use crate::dashboard::query::{HOME, link};
+use crate::dashboard::sources::DashboardSettings;
 
 /// Makes browsers load the files of a new release.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
