@@ -149,3 +149,28 @@ pub(crate) fn dashboard_runtime() -> io::Result<Runtime> {
         .enable_time()
         .build()
 }
+
+#[cfg(test)]
+impl Dashboard {
+    /// The dashboard of an empty store in memory.
+    pub(crate) fn for_tests() -> Self {
+        use flag_store::memory::{MemoryLog, MemoryStore};
+
+        use super::sources::CookieScope;
+
+        let settings = DashboardSettings {
+            environment: "test".to_owned(),
+            cookies: CookieScope::AnyConnection,
+        };
+        let store = FlagStore::new(Arc::new(MemoryStore::default()), Arc::new(SystemClock));
+        let log = Arc::new(MemoryLog::default());
+        let runtime = Handle::current();
+        Self::new(settings, store, log, InstanceNames::Plain, (&runtime, 1))
+    }
+
+    /// Lets this many more pages be made at a time.
+    pub(crate) fn leave_room_for(&self, pages: usize) -> tokio::sync::SemaphorePermit<'_> {
+        let taken = u32::try_from(MOST - pages).unwrap();
+        self.permits.try_acquire_many(taken).unwrap()
+    }
+}

@@ -4,7 +4,7 @@ mod chart;
 mod frame;
 mod text;
 
-pub(super) use self::bar::{bucket_line, legend, split_bar};
+pub(super) use self::bar::{bucket_line, colour, legend, split_bar};
 pub(super) use self::chart::{Bin, Chart, Mark};
 pub(super) use self::frame::{Crumb, Frame};
 pub(super) use self::text::{

@@ -124,17 +124,11 @@ async fn a_permanent_link_shows_a_revision_and_its_difference(store: TestStore) 
     };
     let text = page(&service, &link(first)).await;
     assert!(
-        text.contains("10 % get true, others false") && text.contains("r2, after"),
+        text.contains("r2, after") && text.contains("flagctl rollback --to"),
         "{text}"
     );
     let text = page(&service, &link(second)).await;
-    for part in [
-        "In force now",
-        "r1, before",
-        "10 % true",
-        "20 % true",
-        "flagctl rollback --to",
-    ] {
+    for part in ["In force now", "r1, before", "10 % true", "20 % true"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     let absent = service.request(Method::GET, &link(ago(3)));

@@ -20,6 +20,9 @@ use super::{CHECKED_AFTER, FlagSummary, Listing, READ_AGAIN};
 const WAITS: Duration = Duration::from_millis(300);
 const WAITS_FOR_FIRST: Duration = Duration::from_millis(1_200);
 
+/// Pause between flags of which it is found out whether they were asked for: there is no hurry.
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// Keys in a scan.
 const PAGE: usize = 1_000;
 
@@ -208,6 +211,7 @@ impl Keeper {
                     break;
                 };
                 self.answers().insert(summary.flag.clone(), asked);
+                tokio::time::sleep(PAUSE).await;
             }
             self.is_asking.store(false, Ordering::Relaxed);
         });

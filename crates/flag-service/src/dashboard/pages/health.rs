@@ -62,7 +62,9 @@ fn section(heading: &str, prefixes: &[&str], metrics: &str) -> Markup {
         prefixes.iter().any(|prefix| line.starts_with(prefix)) && !line.contains("_bucket{")
     });
     let values = lines.filter_map(|line| line.rsplit_once(' '));
-    let values: Vec<_> = values.filter(|(_, value)| *value != "0").collect();
+    let values: Vec<_> = values
+        .filter(|(_, value)| !["0", "0.0"].contains(value))
+        .collect();
     html! {
         section {
             h2 { (heading) }
@@ -71,7 +73,7 @@ fn section(heading: &str, prefixes: &[&str], metrics: &str) -> Markup {
             } @else {
                 div.wide tabindex="0" role="region" aria-label=(heading) {
                     table {
-                        thead { tr { th scope="col" { "Metric" } th scope="col" { "Value" } } }
+                        thead { tr { th scope="col" { "Metric" } th.number scope="col" { "Value" } } }
                         tbody { @for (name, value) in values { tr { th scope="row" { code { (name) } } td.number { (value) } } } }
                     }
                 }

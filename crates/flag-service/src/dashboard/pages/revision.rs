@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flag_describe::{flag_words, sentence};
+use flag_describe::{flag_words, sentence, word};
 use flag_model::{FlagKey, Revision, Timestamp};
 use maud::{Markup, html};
 
@@ -61,8 +61,10 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         (legend(&revision))
         h2 { "Difference to the revision before" }
         (difference(before.as_ref(), &revision))
-        h2 { "Put it into force again" }
-        (command(&format!("flagctl rollback --to {} {}", flag_describe::word(&at.to_string()), flag_words(&flag))))
+        @if let [_, Some(_)] = numbers.neighbours(at) {
+            h2 { "Put it into force again" }
+            (command(&format!("flagctl rollback --to {} {}", word(&at.to_string()), flag_words(&flag))))
+        }
     }))
 }
 

@@ -8,7 +8,7 @@ use flag_store::{Counted, CountsQuery, CountsScope, Minute, MinuteCounts, StoreE
 use maud::{Markup, html};
 
 use super::timeline::Numbers;
-use crate::dashboard::parts::{Bin, Chart, Mark, counted, shown, thousands};
+use crate::dashboard::parts::{Bin, Chart, Mark, colour, counted, shown, thousands};
 use crate::dashboard::query::Query;
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
@@ -71,7 +71,7 @@ impl Served {
             Ok(counts) => counts,
             Err(_) => return html! { p.problem { "The exposure log does not answer." } },
         };
-        let chart = self.chart(counts, numbers);
+        let chart = self.chart(counts, newest, numbers);
         html! {
             nav.spans aria-label="Span of time" {
                 @for (at, (name, text, ..)) in SPANS.iter().enumerate() {
@@ -88,7 +88,12 @@ impl Served {
         }
     }
 
-    fn chart(&self, counts: &[MinuteCounts], numbers: &Numbers) -> Chart {
+    fn chart(
+        &self,
+        counts: &[MinuteCounts],
+        newest: Option<&Revision>,
+        numbers: &Numbers,
+    ) -> Chart {
         let bar = SPANS.get(self.span).map_or(1, |(.., bar)| *bar);
         let groups = groups(counts);
         let first = self.since.number();
@@ -112,11 +117,17 @@ impl Served {
                 }
             }
         }
-        let mut treatments = 0..;
+        // As on the bucket line; groups of older revisions get the colours that are left.
+        let mut known: Vec<String> = newest.map(group_names).unwrap_or_default();
         let coloured = groups.into_iter().map(|group| {
+            let position = known.iter().position(|name| *name == group);
+            let position = position.unwrap_or(known.len());
+            if group != CONTROL_GROUP && position == known.len() {
+                known.push(group.clone());
+            }
             let class = match group.as_str() {
                 CONTROL_GROUP => "gc".to_owned(),
-                _ => format!("g{}", treatments.next().unwrap_or(0) % 6),
+                _ => colour(position),
             };
             (group, class)
         });
@@ -137,6 +148,11 @@ impl Served {
         });
         marks.collect()
     }
+}
+
+fn group_names(revision: &Revision) -> Vec<String> {
+    let positions = 0..revision.treatments.len();
+    positions.map(|position| revision.group(position)).collect()
 }
 
 fn group(counted: &Counted) -> &str {
@@ -201,7 +217,7 @@ fn verdict(newest: &Revision, counts: &[MinuteCounts]) -> Markup {
             (thousands(total)) " answers without overrides, p = " (format!("{:.4}", ratio.p)) ")." }
         table {
             caption.hidden { "The split" }
-            thead { tr { th scope="col" { "Group" } th scope="col" { "Configured" } th scope="col" { "Observed" } } }
+            thead { tr { th scope="col" { "Group" } th.number scope="col" { "Configured" } th.number scope="col" { "Observed" } } }
             tbody {
                 @for group in &ratio.groups {
                     tr { th scope="row" { (shown(&group.group)) } td.number { (percent(group.expected)) } td.number { (percent(group.observed)) } }

@@ -11,7 +11,7 @@ use crate::dashboard::listing::Split;
 const COLOURS: usize = 6;
 
 /// The class of a group's colour; that of control is another.
-fn colour(position: usize) -> String {
+pub(in crate::dashboard) fn colour(position: usize) -> String {
     format!("g{}", position % COLOURS)
 }
 

@@ -120,7 +120,7 @@ impl Chart {
         html! {
             div.wide tabindex="0" role="region" aria-label="Served answers as a table" {
                 table {
-                    thead { tr { th scope="col" { "From" } @for (group, _) in &self.groups { th scope="col" { (shown(group)) } } } }
+                    thead { tr { th scope="col" { "From" } @for (group, _) in &self.groups { th.number scope="col" { (shown(group)) } } } }
                     tbody {
                         @for bin in self.bins.iter().filter(|bin| bin.total() > 0) {
                             tr {
