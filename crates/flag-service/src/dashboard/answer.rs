@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
-use flag_runtime::GuardSettings;
+use flag_runtime::{GuardSettings, Recording};
 use flag_store::{Clock as _, ExposureLog, FlagStore, InstanceNames, SystemClock};
 use maud::Markup;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -77,10 +77,11 @@ impl Dashboard {
         settings: DashboardSettings,
         store: FlagStore,
         log: Arc<dyn ExposureLog>,
-        names: InstanceNames,
+        (names, recording): (InstanceNames, Recording),
         (runtime, reads): (&Handle, usize),
     ) -> Self {
-        let listings = Listings::new(store.clone(), Arc::clone(&log), reads);
+        let counted = (recording == Recording::On).then(|| Arc::clone(&log));
+        let listings = Listings::new(store.clone(), counted, reads);
         Self {
             permits: Arc::new(Semaphore::new(MOST)),
             runtime: runtime.clone(),
@@ -165,7 +166,8 @@ impl Dashboard {
         let store = FlagStore::new(Arc::new(MemoryStore::default()), Arc::new(SystemClock));
         let log = Arc::new(MemoryLog::default());
         let runtime = Handle::current();
-        Self::new(settings, store, log, InstanceNames::Plain, (&runtime, 1))
+        let logged = (InstanceNames::Plain, Recording::On);
+        Self::new(settings, store, log, logged, (&runtime, 1))
     }
 
     /// Lets this many more pages be made at a time.

@@ -13,14 +13,14 @@ const ICON: &str = include_str!("assets/icon.svg");
 /// Answers `GET /dashboard/assets/…`.
 pub(crate) async fn assets(context: &RequestContext) -> Result<HttpResponse, ApiError> {
     let file = context.request.path().rsplit('/').next();
-    let (kind, content) = match file {
+    let (media_type, content) = match file {
         _ if Dashboard::of(context).is_none() => return not_found(context).await,
         Some("app.css") => ("text/css; charset=utf-8", STYLE),
         Some("app.js") => ("text/javascript; charset=utf-8", SCRIPT),
         _ => ("image/svg+xml", ICON),
     };
     Ok(HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, kind))
+        .insert_header((CONTENT_TYPE, media_type))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .body(content))
 }

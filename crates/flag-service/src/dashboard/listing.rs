@@ -33,7 +33,8 @@ const MOST_PROJECTS: usize = 32;
 #[derive(Debug)]
 pub(super) struct Listings {
     store: FlagStore,
-    log: Arc<dyn ExposureLog>,
+    /// None if answers are not logged, so that nothing is known of when a flag was asked for.
+    log: Option<Arc<dyn ExposureLog>>,
     /// How many flags are read at a time.
     reads: usize,
     by_project: Mutex<HashMap<ProjectName, (Arc<Keeper>, Instant)>>,
@@ -54,7 +55,7 @@ pub(super) struct Listing {
 
 impl Listings {
     /// Reads with these; `reads` flags at a time.
-    pub(super) fn new(store: FlagStore, log: Arc<dyn ExposureLog>, reads: usize) -> Self {
+    pub(super) fn new(store: FlagStore, log: Option<Arc<dyn ExposureLog>>, reads: usize) -> Self {
         Self {
             store,
             log,
@@ -88,7 +89,7 @@ impl Listings {
             let oldest = oldest.map(|(project, _)| project.clone());
             oldest.map(|project| kept.remove(&project));
         }
-        let (store, log) = (self.store.clone(), Arc::clone(&self.log));
+        let (store, log) = (self.store.clone(), self.log.clone());
         let keeper = Arc::new(Keeper::new(project.clone(), store, log, self.reads));
         kept.insert(project.clone(), (Arc::clone(&keeper), now));
         keeper

@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn every_route_is_described_with_all_its_methods() {
         let document = document();
-        for route in Route::ALL.iter().filter(|route| **route != Route::Unknown) {
+        let are_pages = [Route::Dashboard, Route::DashboardAssets, Route::Unknown];
+        for route in Route::ALL.iter().filter(|route| !are_pages.contains(route)) {
             for method in route.allow().to_lowercase().split(", ") {
                 let operation = &document["paths"][route.path()][method];
                 assert!(operation["summary"].is_string(), "{method} {route:?}");

@@ -179,7 +179,8 @@ fn make_dashboard(
     let log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(log));
     let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock)).with_options(config.rows);
     let names = config.exposures.format.names.clone();
-    let dashboard = Dashboard::new(settings, store, log, names, (pages, reads));
+    let logged = (names, config.exposures.recording);
+    let dashboard = Dashboard::new(settings, store, log, logged, (pages, reads));
     Some(Data::new(dashboard))
 }
 

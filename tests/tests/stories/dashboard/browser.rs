@@ -168,7 +168,7 @@ async fn pages_read_well_without_a_script_and_on_a_phone() {
 
 /// A flag whose every field is hostile.
 async fn leave_hostile_flag(store: &TestStore) {
-    let now = SystemClock.now().saturating_sub(Duration::from_secs(60));
+    let now = SystemClock.now().saturating_sub(Duration::from_mins(1));
     let name = HOSTILE.replace('\u{200b}', "");
     let flag = FlagKey {
         name: flag_model::FlagName::new(&name).unwrap(),
@@ -267,7 +267,8 @@ async fn markup_in_every_stored_field_stays_text_and_axe_finds_no_serious_fault(
 async fn ask(service: &Service) {
     for number in 0..200 {
         let name = "multi_step_api_router";
-        let reply = service.ask("csr-assistant", "feature", name, &format!("A{number}"));
+        let instance = format!("A{number}");
+        let reply = service.ask("csr-assistant", "feature", name, &instance);
         assert_eq!(reply.await.status, 200);
     }
 }
@@ -306,7 +307,7 @@ fn take_pictures(browser: &mut Browser, service: &Service, flag: &str) {
     for scheme in ["light", "dark"] {
         browser.prefer(scheme);
         for (name, page) in [("list", list.as_str()), ("flag", flag)] {
-            for (kind, width, height) in [("", 1_000, 700), ("-phone", 360, 640)] {
+            for (kind, width, height) in [("", 1_200, 720), ("-phone", 360, 640)] {
                 browser.size(width, height);
                 browser.goto(page);
                 let file = format!("docs/dashboard-{name}{kind}-{scheme}.png");

@@ -34,7 +34,7 @@ const STEP: usize = 250;
 pub(super) struct Keeper {
     project: ProjectName,
     store: FlagStore,
-    log: Arc<dyn ExposureLog>,
+    log: Option<Arc<dyn ExposureLog>>,
     reads: usize,
     progress: Arc<AsyncMutex<Progress>>,
     listing: ArcSwap<Listing>,
@@ -57,7 +57,7 @@ impl Keeper {
     pub(super) fn new(
         project: ProjectName,
         store: FlagStore,
-        log: Arc<dyn ExposureLog>,
+        log: Option<Arc<dyn ExposureLog>>,
         reads: usize,
     ) -> Self {
         Self {
@@ -196,6 +196,9 @@ impl Keeper {
 
     /// Finds out in the background which flags were asked for lately.
     fn ask(self: Arc<Self>) {
+        let Some(log) = self.log.clone() else {
+            return;
+        };
         if self.is_asking.swap(true, Ordering::Relaxed) {
             return;
         }
@@ -206,8 +209,7 @@ impl Keeper {
                 if known.is_some_and(Asked::is_recent) {
                     continue;
                 }
-                let Ok(asked) = asked::find(&*self.log, &summary.flag, SystemClock.now()).await
-                else {
+                let Ok(asked) = asked::find(&*log, &summary.flag, SystemClock.now()).await else {
                     break;
                 };
                 self.answers().insert(summary.flag.clone(), asked);
@@ -277,8 +279,8 @@ mod tests {
             revise(&store, name, false).await;
         }
         let project = ProjectName::new("p").unwrap();
-        let log = Arc::new(MemoryLog::default());
-        let keeper = Arc::new(Keeper::new(project, store.clone(), log, 2));
+        let log: Arc<dyn ExposureLog> = Arc::new(MemoryLog::default());
+        let keeper = Arc::new(Keeper::new(project, store.clone(), Some(log), 2));
         let all = |of: &str| ("a".to_owned(), format!("all get {of}"));
         let listing = Arc::clone(&keeper).current().await;
         assert_eq!(listing.expected, None);

@@ -149,9 +149,8 @@ async fn served_lately(
 }
 
 fn lately(served: &ServedLately) -> Markup {
-    let served = match served {
-        Ok(served) => served,
-        Err(_) => return html! { p.problem { "The exposure log does not answer." } },
+    let Ok(served) = served else {
+        return html! { p.problem { "The exposure log does not answer." } };
     };
     html! {
         @if served.is_empty() {

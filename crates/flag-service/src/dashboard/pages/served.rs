@@ -67,9 +67,8 @@ impl Served {
         numbers: &Numbers,
         query: &Query,
     ) -> Markup {
-        let counts = match &self.counts {
-            Ok(counts) => counts,
-            Err(_) => return html! { p.problem { "The exposure log does not answer." } },
+        let Ok(counts) = &self.counts else {
+            return html! { p.problem { "The exposure log does not answer." } };
         };
         let chart = self.chart(counts, newest, numbers);
         html! {
