@@ -13,7 +13,7 @@ const ICON: &str = include_str!("assets/icon.svg");
 /// Answers `GET /dashboard/assets/…`.
 pub(crate) async fn assets(context: &RequestContext) -> Result<HttpResponse, ApiError> {
     let file = context.request.path().rsplit('/').next();
-    let (media_type, content) = match file {
+    let (media_type, text) = match file {
         _ if Dashboard::of(context).is_none() => return not_found(context).await,
         Some("app.css") => ("text/css; charset=utf-8", STYLE),
         Some("app.js") => ("text/javascript; charset=utf-8", SCRIPT),
@@ -22,7 +22,7 @@ pub(crate) async fn assets(context: &RequestContext) -> Result<HttpResponse, Api
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, media_type))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .body(content))
+        .body(text))
 }
 
 #[cfg(test)]

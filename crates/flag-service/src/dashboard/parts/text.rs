@@ -20,7 +20,7 @@ pub(in crate::dashboard) fn lines(text: &str) -> Markup {
 pub(in crate::dashboard) fn time(at: Timestamp) -> Markup {
     let text = at.to_string();
     let (seconds, _) = text.split_once('.').unwrap_or((&text, ""));
-    html! { time datetime=(iso(&text)) { (seconds) " UTC" } }
+    html! { time datetime=(iso(&text)) { (seconds) "\u{a0}UTC" } }
 }
 
 /// A time with how long ago it was.
@@ -101,7 +101,8 @@ mod tests {
     fn a_time_names_its_zone() {
         let at = Timestamp::parse("2026-11-28 12:00:01.123456").unwrap();
         let text = time(at).into_string();
-        let expected = "<time datetime=\"2026-11-28T12:00:01.123Z\">2026-11-28 12:00:01 UTC</time>";
+        let expected =
+            "<time datetime=\"2026-11-28T12:00:01.123Z\">2026-11-28 12:00:01\u{a0}UTC</time>";
         assert_eq!(text, expected);
         for (seconds, expected) in [
             (5, "just now"),
