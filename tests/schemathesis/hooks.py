@@ -25,13 +25,26 @@ def filter_query(context, query):
 
 
 @schemathesis.hook
+def filter_body(context, body):
+    """The same of a targeting key."""
+    within = body.get("context") if isinstance(body, dict) else None
+    key = within.get("targetingKey") if isinstance(within, dict) else None
+    return not isinstance(key, str) or len(key.encode("utf-8", "surrogatepass")) <= 512
+
+
+@schemathesis.hook
 def before_call(context, case, kwargs):
     """Half of the questions that can be are about a flag that there is."""
     query = case.query
     meta = case.meta
-    if not query or "flag_name" not in query or meta is None or not meta.generation.mode.is_positive:
+    if meta is None or not meta.generation.mode.is_positive or CHANCE.random() < 0.5:
         return
-    if CHANCE.random() < 0.5:
+    parameters = case.path_parameters or {}
+    if "project" in parameters:
+        parameters["project"] = "csr-assistant"
+    if "key" in parameters:
+        parameters["key"] = CHANCE.choice(REAL)[1]
+    if query and "flag_name" in query:
         query["project_name"] = "csr-assistant"
         query["flag_type"], query["flag_name"] = CHANCE.choice(REAL)
 

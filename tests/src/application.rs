@@ -34,7 +34,7 @@ impl Application {
             stdout,
             url: None,
         };
-        if example != "plain" {
+        if matches!(example, "actix" | "axum") {
             let greeting = application.read();
             application.url = greeting.strip_prefix("serves ").map(str::to_owned);
         }
@@ -54,7 +54,8 @@ impl Application {
         response.text().await.unwrap()
     }
 
-    fn read(&mut self) -> String {
+    /// Reads the next line.
+    pub fn read(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         line.trim_end().to_owned()

@@ -40,8 +40,8 @@ impl Balancer {
             "defaults
   mode http
   timeout connect 1s
-  timeout client 30s
-  timeout server 10s
+  timeout client 60s
+  timeout server 60s
   {retries}
   option httpchk GET /readyz
   default-server check inter 100ms fall 1 rise 1

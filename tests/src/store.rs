@@ -6,7 +6,7 @@ use flag_model::ProjectName;
 use flag_settings::StoreSettings;
 use flag_store::{
     ExposureLog, ExposureQuery, ExposureRecord, ExposureScope, FlagStore, Insert, Row, RowStore,
-    SystemClock,
+    SystemClock, TimeRange,
 };
 use flag_store_bigtable::BigtableSettings;
 use tempfile::TempDir;
@@ -105,8 +105,7 @@ impl TestStore {
         let project = ProjectName::new(project).unwrap();
         let query = ExposureQuery {
             of: ExposureScope::Project(&project),
-            since: None,
-            until: None,
+            within: TimeRange::ALL,
             group: None,
             limit: usize::MAX,
         };

@@ -3,6 +3,7 @@
 //! Server and load have a processor each. What is compared is measured in turn, round after round, so that what else
 //! the machine does meets all of it; ratios are taken within a round, and their median and spread are reported. Each part
 //! is a file below; `goal.rs` and `report.rs` say what a figure is compared with, and how it is reported.
+mod bulk;
 mod contestants;
 mod exposures;
 mod goal;
@@ -70,16 +71,19 @@ enum Part {
     InProcess,
     /// Writing exposures
     Exposures,
+    /// All flags of a project by OFREP
+    Bulk,
 }
 
 impl Part {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Contestants,
         Self::Memory,
         Self::Growth,
         Self::Start,
         Self::InProcess,
         Self::Exposures,
+        Self::Bulk,
     ];
 
     /// As it is typed.
@@ -96,6 +100,7 @@ impl Part {
             Self::Start => start::measure(foreground),
             Self::InProcess => in_process::measure(foreground),
             Self::Exposures => exposures::measure(args, foreground),
+            Self::Bulk => bulk::measure(args, foreground),
         }
     }
 }

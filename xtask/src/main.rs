@@ -29,6 +29,7 @@ mod markdown;
 mod metadata;
 mod migration;
 mod mutants;
+mod ofrep;
 mod picture;
 mod python;
 mod release;

@@ -1,6 +1,6 @@
 //! Schemathesis against the real service: asks it whatever its own description allows, and much that it doesn't.
 //!
-//! Schemathesis lies in a virtual environment of its own; `tests/schemathesis` pins it and says what it is to know of
+//! Then with what the description of OFREP allows. Schemathesis lies in a virtual environment of its own; `tests/schemathesis` pins it and says what it is to know of
 //! flags. A failure is a 5xx, a status, header or body that `/openapi.json` doesn't describe, or a question that is
 //! answered though it cannot be, or refused though it can.
 use std::io::{BufRead as _, BufReader};
@@ -19,8 +19,14 @@ use crate::venv::Venv;
 /// What it is to know, and the files that pin it.
 const FOLDER: &str = "tests/schemathesis";
 
-/// How many operations take so much that their cases don't run out: questions, by GET and by HEAD.
-const RICH_OPERATIONS: u32 = 2;
+/// The description of OFREP there.
+const OFREP: &str = "ofrep.yaml";
+
+/// The project of the sample flags.
+const PROJECT: &str = "csr-assistant";
+
+/// How many operations take so much that their cases don't run out: questions and events, by GET and by HEAD, and OFREP.
+const RICH_OPERATIONS: u32 = 8;
 
 /// Questions that can be, and questions that cannot: together, most would be of the second kind.
 const MODES: [&str; 2] = ["positive", "negative"];
@@ -55,18 +61,31 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
         .context("cannot install Schemathesis")?;
     let binaries = test::build(foreground)?;
     let service = Service::start(&binaries)?;
-    for mode in MODES {
-        ask(&service, mode, args, &folder, &python, foreground)?;
+    let ours = vec![format!("{}/openapi.json", service.url)];
+    let project = format!("{}/projects/{PROJECT}", service.url);
+    let ofrep = folder.join(OFREP).display().to_string();
+    let ofrep = vec![ofrep, "--url".to_owned(), project];
+    for description in [ours, ofrep] {
+        for mode in MODES {
+            ask(
+                &service,
+                &description,
+                mode,
+                args,
+                (&folder, &python),
+                foreground,
+            )?;
+        }
     }
     Ok(())
 }
 
 fn ask(
     service: &Service,
+    description: &[String],
     mode: &str,
     args: &Args,
-    folder: &Path,
-    python: &Path,
+    (folder, python): (&Path, &Path),
     foreground: &mut Foreground,
 ) -> Result<()> {
     let share = RICH_OPERATIONS * u32::try_from(MODES.len())?;
@@ -75,7 +94,8 @@ fn ask(
     command
         .arg("--config-file")
         .arg(folder.join("schemathesis.toml"))
-        .args(["run", &format!("{}/openapi.json", service.url)])
+        .arg("run")
+        .args(description)
         .args(["--mode", mode, "--max-examples", &cases])
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("SCHEMATHESIS_HOOKS", "hooks")
@@ -117,6 +137,11 @@ impl Service {
             .env("FLAG_LISTEN", "127.0.0.1:0")
             .env("FLAG_DATA_DIR", folder.path().join("data"))
             .env("FLAG_LOG", "warn,actix_http=off")
+            // It reads each answer to its end, and an event stream has none for minutes: these are 404, or refused.
+            .env("FLAG_PUSH", "off")
+            .env("FLAG_DEFAULT_PROJECT", PROJECT)
+            // As the description of OFREP has them.
+            .env("FLAG_OFREP_STRICT_REASONS", "true")
             // A busy machine may take longer than the default for a first read.
             .env("FLAG_STORE_DEADLINE_MS", "5000")
             .stdin(Stdio::null())

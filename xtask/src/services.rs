@@ -4,7 +4,7 @@ mod requests;
 mod server;
 mod usage;
 
-pub(crate) use self::get::{Answer, get, metric};
+pub(crate) use self::get::{Answer, get, metric, send};
 pub(crate) use self::requests::{Mix, Requests};
 pub(crate) use self::server::{
     Program, ServerOptions, Servers, Store, build, build_service, on_processor,

@@ -13,12 +13,16 @@ use serde_json::Value;
 use crate::airflow;
 use crate::emulator::{self, Emulator};
 use crate::foreground::{Foreground, cargo, has_cargo_plugin};
+use crate::ofrep::Clients;
 
 /// The crates and features that every command builds: the same, so that nothing is built twice.
 const SELECTION: [&str; 2] = ["--workspace", "--all-features"];
 
 /// A part of the path of every test that needs an emulator.
 const ON_BIGTABLE: &str = "on_bigtable";
+
+/// A part of the path of every test with a client of OpenFeature.
+const ON_CLIENTS: &str = "ofrep_clients";
 
 /// A part of the path of every test that needs root and mount namespaces.
 const WITH_NAMESPACES: &str = "a_metadata_server_gives_tokens";
@@ -58,9 +62,16 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
         .as_deref()
         .map(|binary| Emulator::start(binary, 0))
         .transpose()?;
+    let wants_clients =
+        |filter: &String| ON_CLIENTS.contains(&**filter) || filter.contains(ON_CLIENTS);
+    let clients = match &args.filter {
+        Some(filter) if !wants_clients(filter) => None,
+        _ => Some(Clients::obtain(foreground)?),
+    };
     let runner = Runner {
         args,
         folder,
+        clients: clients.as_ref(),
         emulator: emulator.as_ref().map(Emulator::address),
         emulator_binary: binary.as_deref(),
         has_namespaces: has_namespaces(),
@@ -70,6 +81,9 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
         airflow::run(&runner.folder, emulator.address(), foreground)?;
     }
     drop(emulator);
+    for (test, why) in clients.iter().flat_map(Clients::missing) {
+        println!("{test}… was LEFT OUT: {why}");
+    }
     match binary {
         Some(binary) => println!("tests passed, Bigtable emulator: {}", binary.display()),
         None => println!("tests passed, but those against Bigtable were left out"),
@@ -145,6 +159,8 @@ fn folder_of_binary(message: &str) -> Option<PathBuf> {
 struct Runner<'a> {
     args: &'a Args,
     folder: PathBuf,
+    /// The clients of OpenFeature; `None` if the filter leaves their tests out.
+    clients: Option<&'a Clients>,
     emulator: Option<&'a str>,
     emulator_binary: Option<&'a Path>,
     has_namespaces: bool,
@@ -206,6 +222,7 @@ impl Runner<'_> {
             Some(binary) => command.env("FLAG_TEST_EMULATOR_BINARY", binary),
             None => command.env_remove("FLAG_TEST_EMULATOR_BINARY"),
         };
+        command.envs(self.clients.iter().flat_map(|clients| clients.variables()));
         command
     }
 
@@ -217,7 +234,17 @@ impl Runner<'_> {
             (self.args.without_bigtable, ON_BIGTABLE),
             (!self.has_namespaces, WITH_NAMESPACES),
         ];
-        for (_, skipped) in skipped.into_iter().filter(|(is_skipped, _)| *is_skipped) {
+        let skipped = skipped.into_iter().filter(|(is_skipped, _)| *is_skipped);
+        let skipped = skipped.map(|(_, skipped)| skipped);
+        let clients = match self.clients {
+            Some(clients) => clients
+                .missing()
+                .into_iter()
+                .map(|(test, _)| test)
+                .collect(),
+            None => vec![ON_CLIENTS],
+        };
+        for skipped in skipped.chain(clients) {
             if !words.contains(&"--") {
                 words.push("--");
             }
@@ -261,6 +288,7 @@ mod tests {
         let runner = Runner {
             args,
             folder: PathBuf::new(),
+            clients: None,
             emulator: None,
             emulator_binary: None,
             has_namespaces,
@@ -274,22 +302,49 @@ mod tests {
             without_bigtable: true,
             ..Args::default()
         };
-        check(&args, true, &["--", "--skip", "on_bigtable"]);
+        check(
+            &args,
+            true,
+            &["--", "--skip", "on_bigtable", "--skip", "ofrep_clients"],
+        );
         args.filter = Some("bucket".to_owned());
-        check(&args, true, &["bucket", "--", "--skip", "on_bigtable"]);
+        check(
+            &args,
+            true,
+            &[
+                "bucket",
+                "--",
+                "--skip",
+                "on_bigtable",
+                "--skip",
+                "ofrep_clients",
+            ],
+        );
         args.extra = vec!["--".to_owned(), "--exact".to_owned()];
         check(
             &args,
             true,
-            &["bucket", "--", "--exact", "--skip", "on_bigtable"],
+            &[
+                "bucket",
+                "--",
+                "--exact",
+                "--skip",
+                "on_bigtable",
+                "--skip",
+                "ofrep_clients",
+            ],
         );
     }
 
     #[test]
     fn a_test_that_needs_root_is_skipped_without_it() {
         let args = Args::default();
-        check(&args, true, &[]);
-        check(&args, false, &["--", "--skip", WITH_NAMESPACES]);
+        check(&args, true, &["--", "--skip", "ofrep_clients"]);
+        check(
+            &args,
+            false,
+            &["--", "--skip", WITH_NAMESPACES, "--skip", "ofrep_clients"],
+        );
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub struct ExposureEntry<'a> {
     /// Whether the flag came from a cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_flag: Option<bool>,
-    /// `override`, `rollout` or `control`.
+    /// `override`, `rollout`, `control` or `delivered`.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'a, str>>,
     /// The bucket of the instance, 0 to 99999; none for an override.

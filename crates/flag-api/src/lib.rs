@@ -1,15 +1,25 @@
 //! What travels over HTTP between the service and its clients: paths, headers, queries, replies, problems.
 //!
 //! Knows no server, no client and no flag: others check the values of parameters.
+mod events;
 mod exposure;
+mod ofrep;
 mod problem;
 mod query;
 mod reply;
 
+pub use crate::events::{
+    ChangedFlag, EVENT_STREAM, EVENTS, EventData, EventsQuery, LAST_EVENT_ID, PROJECT, SINCE,
+};
 pub use crate::exposure::{EntryResult, ExposureEntry, LogReply, MAX_ENTRIES};
+pub use crate::ofrep::{
+    EVALUATE_FLAGS, OfrepContext, OfrepEndpoint, OfrepErrorCode, OfrepEventStream, OfrepFailure,
+    OfrepFlag, OfrepFlags, OfrepItem, OfrepMetadata, OfrepReason, OfrepRequest,
+};
 pub use crate::problem::{Code, Problem};
 pub use crate::query::{
     FLAG_NAME, FLAG_TYPE, FlagQuery, INSTANCE_ID, PROJECT_NAME, Parameter, ParameterProblem,
+    WITH_REASON,
 };
 pub use crate::reply::{FlagReply, ReplyValue};
 
@@ -33,6 +43,9 @@ pub const CACHE_STATUS: &str = "cache-status";
 
 /// The value of [`CACHE_STATUS`].
 pub const STALE: &str = "stale";
+
+/// The header that says which rule decided: `override`, `rollout` or `control`; only if [`WITH_REASON`] asks for it.
+pub const REASON: &str = "x-flag-reason";
 
 /// The media type of a [`Problem`].
 pub const PROBLEM_JSON: &str = "application/problem+json";

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::{memchr, memchr2};
 use percent_encoding::percent_decode;
 
 /// The parameter that names the project.
@@ -13,6 +14,9 @@ pub const INSTANCE_ID: &str = "instance_id";
 pub const FLAG_TYPE: &str = "flag_type";
 /// The parameter that names the flag.
 pub const FLAG_NAME: &str = "flag_name";
+
+/// The parameter that asks for the header [`REASON`](crate::REASON), whatever its value.
+pub const WITH_REASON: &str = "with_reason";
 
 /// The four parameters, decoded; borrowed from the query where nothing was encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub struct FlagQuery<'a> {
     pub flag_type: Cow<'a, str>,
     /// The flag.
     pub flag_name: Cow<'a, str>,
+    /// Whether [`WITH_REASON`] is given.
+    pub with_reason: bool,
 }
 
 /// A parameter and its problem.
@@ -71,12 +77,14 @@ impl fmt::Display for Parameter {
 impl<'a> FlagQuery<'a> {
     /// Reads a raw query string, `a=b&c=d`; other parameters are ignored. Returns all problems at once.
     ///
-    /// One pass over the bytes; allocates only for encoded values.
+    /// Allocates only for encoded values.
     pub fn parse(query: &'a str) -> Result<Self, Vec<Parameter>> {
         let mut found = [PROJECT_NAME, INSTANCE_ID, FLAG_TYPE, FLAG_NAME].map(ParameterReader::new);
-        for Pair { name, value } in Pairs(Some(query)) {
-            if let Some(parameter) = found.iter_mut().find(|parameter| name.is(parameter.name)) {
-                parameter.fill(value);
+        let mut with_reason = false;
+        for Pair { name, value } in Pairs::of(query) {
+            match found.iter_mut().find(|parameter| name.is(parameter.name)) {
+                Some(parameter) => parameter.fill(value),
+                None => with_reason |= name.is(WITH_REASON),
             }
         }
         match found.map(ParameterReader::read) {
@@ -90,6 +98,7 @@ impl<'a> FlagQuery<'a> {
                 instance_id,
                 flag_type,
                 flag_name,
+                with_reason,
             }),
             found => Err(found.into_iter().filter_map(Result::err).collect()),
         }
@@ -97,17 +106,31 @@ impl<'a> FlagQuery<'a> {
 }
 
 /// The rest of a query; `None` at its end.
-struct Pairs<'a>(Option<&'a str>);
+pub(crate) struct Pairs<'a>(Option<&'a str>);
+
+impl<'a> Pairs<'a> {
+    /// Returns the parameters of a raw query string.
+    pub(crate) fn of(query: &'a str) -> Self {
+        Self(Some(query))
+    }
+}
 
 /// A parameter of a query, not decoded.
-struct Pair<'a> {
+pub(crate) struct Pair<'a> {
     name: Raw<'a>,
-    value: Raw<'a>,
+    pub(crate) value: Raw<'a>,
+}
+
+impl Pair<'_> {
+    /// Whether it has this name.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.name.is(name)
+    }
 }
 
 /// A text of a query, and whether any of it may be encoded.
 #[derive(Clone, Copy)]
-struct Raw<'a> {
+pub(crate) struct Raw<'a> {
     text: &'a str,
     is_encoded: bool,
 }
@@ -116,33 +139,23 @@ impl<'a> Iterator for Pairs<'a> {
     type Item = Pair<'a>;
 
     fn next(&mut self) -> Option<Pair<'a>> {
-        let rest = self.0?;
-        let mut equals = None;
-        let mut is_encoded = false;
-        let mut end = rest.len();
-        for (at, byte) in rest.bytes().enumerate() {
-            match byte {
-                b'&' => {
-                    end = at;
-                    break;
-                }
-                b'=' if equals.is_none() => equals = Some(at),
-                b'%' | b'+' => is_encoded = true,
-                _ => {}
-            }
-        }
-        // These bytes are ASCII, so that no slice splits a character.
-        self.0 = rest.get(end + 1..);
-        let part = |from, to| Raw {
-            text: rest.get(from..to).unwrap_or_default(),
-            is_encoded,
-        };
-        let equals = equals.unwrap_or(end);
+        let (pair, rest) = split_once(self.0?, b'&');
+        self.0 = rest;
+        let is_encoded = memchr2(b'%', b'+', pair.as_bytes()).is_some();
+        let raw = |text| Raw { text, is_encoded };
+        let (name, value) = split_once(pair, b'=');
         Some(Pair {
-            name: part(0, equals),
-            value: part((equals + 1).min(end), end),
+            name: raw(name),
+            value: raw(value.unwrap_or_default()),
         })
     }
+}
+
+/// Splits a text at the first of these bytes, which must be ASCII, so that no character is split.
+fn split_once(text: &str, byte: u8) -> (&str, Option<&str>) {
+    memchr(byte, text.as_bytes())
+        .and_then(|at| Some((text.get(..at)?, text.get(at + 1..))))
+        .unwrap_or((text, None))
 }
 
 impl<'a> Raw<'a> {
@@ -163,14 +176,14 @@ impl<'a> Raw<'a> {
 }
 
 /// A parameter while the query is read.
-struct ParameterReader<'a> {
+pub(crate) struct ParameterReader<'a> {
     name: &'static str,
     value: Option<Raw<'a>>,
     is_repeated: bool,
 }
 
 impl<'a> ParameterReader<'a> {
-    fn new(name: &'static str) -> Self {
+    pub(crate) fn new(name: &'static str) -> Self {
         Self {
             name,
             value: None,
@@ -178,8 +191,16 @@ impl<'a> ParameterReader<'a> {
         }
     }
 
-    fn fill(&mut self, value: Raw<'a>) {
+    pub(crate) fn fill(&mut self, value: Raw<'a>) {
         self.is_repeated = self.value.replace(value).is_some();
+    }
+
+    /// Reads a parameter that may be missing.
+    pub(crate) fn read_optional(self) -> Result<Option<Cow<'a, str>>, Parameter> {
+        match self.value {
+            None => Ok(None),
+            Some(_) => self.read().map(Some),
+        }
     }
 
     fn read(self) -> Result<Cow<'a, str>, Parameter> {

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::io::stdin;
 use std::time::Duration;
 
-use flag_client::{FeatureFlagClient, Source};
+use flag_client::{Assurance, Detail, FeatureFlagClient, Source};
 
 mod flags {
     flag_client::flags! {
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let router = flags::MULTI_STEP_API_ROUTER.get_detail(&client, &instance_id);
         let steps = if router.value { "several" } else { "one" };
         let provider = flags::LLM_PROVIDER.get(&client, &instance_id);
-        let origin = origin(&router.source);
+        let origin = origin(&router);
         println!("{instance_id}: steps {steps}, provider {provider} ({origin})");
     }
     Ok(())
@@ -44,9 +44,12 @@ fn lifetime() -> Result<Duration, Box<dyn Error>> {
     Ok(Duration::from_secs(seconds))
 }
 
-fn origin(source: &Source) -> String {
-    match source {
+fn origin<T>(detail: &Detail<T>) -> String {
+    match &detail.source {
         Source::Service(_) => "asked".to_owned(),
+        Source::Cache(_) if detail.assurance == Assurance::Watched => {
+            "remembered and watched".to_owned()
+        }
         Source::Cache(_) => "remembered".to_owned(),
         Source::Stale(why) => format!("remembered from before: {why}"),
         Source::Default(why) => format!("default: {why}"),

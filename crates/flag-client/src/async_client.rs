@@ -1,10 +1,14 @@
 //! The async client.
 
+use std::sync::Arc;
+
 use crate::backend::Backend;
 use crate::builder::ClientBuilder;
 use crate::client::FeatureFlagClient;
 use crate::detail::Detail;
 use crate::question::{FlagRef, Question};
+use crate::status::Status;
+use crate::subscription::Subscription;
 use crate::value::ValueType;
 
 /// Asks for flags without blocking a thread.
@@ -74,6 +78,7 @@ impl AsyncFeatureFlagClient {
     }
 
     /// Fetches those of these flags that are not cached, all at once; returns how many have a value of the service now.
+    /// When one of them changes, it is fetched again without being asked for.
     pub async fn prefetch<'a, F: Into<FlagRef<'a>>>(
         &self,
         flags: impl IntoIterator<Item = F>,
@@ -94,6 +99,25 @@ impl AsyncFeatureFlagClient {
     /// Removes all flags from the cache, with their last known values.
     pub fn invalidate_all(&self) {
         self.backend.forget(|_| true);
+    }
+
+    /// Calls `callback` each time when the flag may have changed, for any instance: a call that it makes gets the new value.
+    ///
+    /// The service announces changes on the event stream, which this opens if it is not open yet; while there is no stream,
+    /// nothing is called, and when it is back, every callback whose flag may have changed meanwhile. Callbacks run one after
+    /// the other on a thread of their own, and may use the client. Several changes in a row may be one call.
+    /// Dropping the subscription removes the callback; one that owns a clone of the client keeps it from ending until then.
+    pub fn on_change(
+        &self,
+        flag_name: &str,
+        callback: impl Fn() + Send + Sync + 'static,
+    ) -> Subscription {
+        self.backend.on_change(flag_name, Arc::new(callback))
+    }
+
+    /// The state of the client, for the application's own health page.
+    pub fn status(&self) -> Status {
+        self.backend.status()
     }
 
     /// Closes the connections and ends the thread, for all clones. Later calls are answered from the cache, else with the

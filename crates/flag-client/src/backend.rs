@@ -6,8 +6,11 @@ use crate::core::Core;
 use crate::detail::Answer;
 use crate::failure::Failure;
 use crate::fixed::FixedBackend;
+use crate::listeners::Callback;
 use crate::pending::Pending;
 use crate::question::{FlagRef, Key, Question};
+use crate::status::{Status, StreamState};
+use crate::subscription::{Of, Subscription};
 
 /// Where a client gets its answers from.
 #[derive(Clone, Debug)]
@@ -30,17 +33,21 @@ impl Backend {
         }
     }
 
-    /// Like [`Self::begin`], for all of these flags at once.
+    /// Like [`Self::begin`], for all of these flags at once, which are fetched again when they change.
     pub(crate) fn begin_all<'a, F: Into<FlagRef<'a>>>(
         &self,
         flags: impl IntoIterator<Item = F>,
         instance_id: &str,
     ) -> Vec<Pending> {
         let begin = |flag: F| {
-            self.begin(Question {
+            let question = Question {
                 flag: flag.into(),
                 instance_id,
-            })
+            };
+            if let Self::Service(core) = self {
+                core.note_prefetched(question);
+            }
+            self.begin(question)
         };
         flags.into_iter().map(begin).collect()
     }
@@ -49,6 +56,35 @@ impl Backend {
     pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
         if let Self::Service(core) = self {
             core.forget(is_meant);
+        }
+    }
+
+    /// Adds a callback for changes of a flag.
+    pub(crate) fn on_change(&self, flag_name: &str, callback: Arc<Callback>) -> Subscription {
+        let (of, number) = match self {
+            Self::Service(core) => {
+                let of = Of::Service(Arc::downgrade(core));
+                (of, core.add_listener(flag_name, callback))
+            }
+            Self::Fixed(fixed) => {
+                let of = Of::Fixed(Arc::downgrade(fixed));
+                (of, fixed.listeners.add(flag_name, callback))
+            }
+            Self::Unconfigured(_) => (Of::Unconfigured, 0),
+        };
+        Subscription::new(of, number)
+    }
+
+    /// The state of the client.
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Service(core) => core.status(),
+            Self::Fixed(_) | Self::Unconfigured(_) => Status {
+                stream: StreamState::Off,
+                digest: None,
+                last_heartbeat: None,
+                entries: 0,
+            },
         }
     }
 

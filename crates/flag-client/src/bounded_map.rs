@@ -21,7 +21,7 @@ impl<V: Clone> BoundedMap<V> {
     }
 
     /// A copy with a lock of its own; empty if this one is locked for writing, as it may be forever in a child.
-    pub(crate) fn of_child(&self) -> Self {
+    pub(crate) fn after_fork(&self) -> Self {
         let values = match self.values.try_read() {
             Ok(values) => values.clone(),
             Err(_) => Cache::new(self.capacity),
@@ -58,6 +58,33 @@ impl<V: Clone> BoundedMap<V> {
     /// Removes the values for which `is_kept` is false.
     pub(crate) fn retain(&self, is_kept: impl Fn(&Key) -> bool) {
         self.write(|values| values.retain(|key, _| is_kept(key)));
+    }
+
+    /// Changes the values for which `change` returns another one.
+    pub(crate) fn replace(&self, change: impl Fn(&Key, &V) -> Option<V>) {
+        self.write(|values| {
+            let changed = values.iter();
+            let changed =
+                changed.filter_map(|(key, value)| Some((key.clone(), change(key, value)?)));
+            for (key, value) in changed.collect::<Vec<_>>() {
+                if let Some(mut held) = values.peek_mut(&key) {
+                    *held = value;
+                }
+            }
+        });
+    }
+
+    /// The keys for which `is_meant` is true.
+    pub(crate) fn keys(&self, is_meant: impl Fn(&Key) -> bool) -> Vec<Key> {
+        let values = self.values.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = values.iter().map(|(key, _)| key);
+        keys.filter(|key| is_meant(key)).cloned().collect()
+    }
+
+    /// How many values there are.
+    pub(crate) fn len(&self) -> usize {
+        let values = self.values.read().unwrap_or_else(PoisonError::into_inner);
+        values.len()
     }
 
     /// Holds the lock.

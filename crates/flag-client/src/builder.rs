@@ -12,6 +12,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use crate::async_client::AsyncFeatureFlagClient;
 use crate::backend::Backend;
+use crate::bounded_map::BoundedMap;
 use crate::build_error::{BuildError, without_password};
 use crate::cache::Cache;
 use crate::circuit::Circuit;
@@ -22,6 +23,7 @@ use crate::core::Core;
 use crate::environment::{self, API_KEY, SERVICE_URL};
 use crate::failure::Failure;
 use crate::in_flight::InFlight;
+use crate::push::{Push, PushMode, REFETCH_WITHIN};
 use crate::transport::Transport;
 
 /// The default base URL: the default address of the service.
@@ -44,6 +46,7 @@ pub struct ClientBuilder<C> {
     cache_lifetime: Duration,
     cool_down: Duration,
     last_known_values: LastKnownValues,
+    push: PushMode,
     headers: Vec<(String, String)>,
     http: Option<Arc<BuildHttp>>,
     client: PhantomData<fn() -> C>,
@@ -68,6 +71,9 @@ impl<C> ClientBuilder<C> {
             cache_lifetime: Duration::from_mins(5),
             cool_down: Duration::from_secs(1),
             last_known_values: LastKnownValues::Served,
+            push: PushMode::On {
+                refetch_within: REFETCH_WITHIN,
+            },
             headers: Vec::new(),
             http: None,
             client: PhantomData,
@@ -110,6 +116,21 @@ impl<C> ClientBuilder<C> {
         self
     }
 
+    /// Opens no event stream: a change shows when the cached answer's lifetime has ended, 300 s by default.
+    pub fn without_push(mut self) -> Self {
+        self.push = PushMode::Off;
+        self
+    }
+
+    /// Within which time a prefetched flag that has changed is fetched again, at random so that many clients don't ask at
+    /// once; 2 s by default. What the application asks for meanwhile is asked at once.
+    pub fn refetch_within(mut self, time: Duration) -> Self {
+        if let PushMode::On { refetch_within } = &mut self.push {
+            *refetch_within = time.min(LONGEST);
+        }
+        self
+    }
+
     /// The API key, sent as `Authorization: Bearer …`; by default `FLAG_API_KEY`.
     pub fn api_key(self, key: &str) -> Self {
         self.header(AUTHORIZATION.as_str(), bearer(key))
@@ -140,6 +161,9 @@ impl<C> ClientBuilder<C> {
         let timeout = self.timeout.min(LONGEST);
         let state = ClientState {
             cache: Cache::new(self.cache_entries, self.cache_lifetime.min(LONGEST)),
+            prefetched: BoundedMap::new(self.cache_entries),
+            push: Push::new(self.push),
+            listeners: Arc::default(),
             circuit: Circuit::new(
                 transport.name(),
                 self.cool_down.min(LONGEST),

@@ -30,8 +30,8 @@ pub(crate) enum Found {
     Unexpired(Arc<KnownValue>),
     /// The service lately gave no value, for this reason; the last value before that.
     Negative(Failure, Option<Arc<KnownValue>>),
-    /// Nothing, or an expired value.
-    Expired(Option<Arc<KnownValue>>),
+    /// No unexpired value; the expired one, if there is one.
+    Miss(Option<Arc<KnownValue>>),
 }
 
 #[derive(Clone, Debug)]
@@ -58,11 +58,11 @@ impl Cache {
     }
 
     /// A copy with locks of its own, for a forked process. Parts that are locked at the moment are left out.
-    pub(crate) fn of_child(&self) -> Self {
+    pub(crate) fn after_fork(&self) -> Self {
         Self {
             lifetime: self.lifetime,
-            entries: self.entries.of_child(),
-            negative_entries: self.negative_entries.of_child(),
+            entries: self.entries.after_fork(),
+            negative_entries: self.negative_entries.after_fork(),
         }
     }
 
@@ -87,16 +87,23 @@ impl Cache {
         let last_known = entry.map(|entry| entry.known);
         match self.negative(question, now) {
             Some(failure) => Found::Negative(failure, last_known),
-            None => Found::Expired(last_known),
+            None => Found::Miss(last_known),
         }
     }
 
-    /// Stores a value.
-    pub(crate) fn remember(&self, question: Question<'_>, known: Arc<KnownValue>, now: Instant) {
+    /// Stores a value, for a time of at most `longest` if there is one.
+    pub(crate) fn remember(
+        &self,
+        question: Question<'_>,
+        known: Arc<KnownValue>,
+        longest: Option<Duration>,
+        now: Instant,
+    ) {
         let lifetime = match known.freshness {
             Freshness::Current => self.lifetime,
             Freshness::LastKnown => self.lifetime.min(SHORT),
         };
+        let lifetime = longest.map_or(lifetime, |longest| lifetime.min(longest));
         if let Some(until) = now.checked_add(lifetime) {
             self.entries.insert(question.into(), Entry { known, until });
         }
@@ -110,7 +117,7 @@ impl Cache {
         failure: &Failure,
         now: Instant,
     ) {
-        if failure.is_denial() {
+        if failure.says_no_value_exists() {
             self.entries.remove(&question);
         }
         let question = match failure {
@@ -123,6 +130,22 @@ impl Cache {
             until: now + self.lifetime.min(SHORT),
         };
         self.negative_entries.insert(question.into(), entry);
+    }
+
+    /// These flags have changed: their values have expired, and are outdated as last known ones.
+    pub(crate) fn expire(&self, is_meant: impl Fn(&Key) -> bool, now: Instant) {
+        self.entries.replace(|key, entry| {
+            is_meant(key).then(|| Entry {
+                known: Arc::new(entry.known.outdated()),
+                until: now,
+            })
+        });
+        self.negative_entries.retain(|key| !is_meant(key));
+    }
+
+    /// How many values it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Removes these flags, with their last known values.
@@ -166,7 +189,9 @@ mod tests {
         Arc::new(KnownValue {
             value: FlagValue::Boolean(true),
             rollout_group: "control".into(),
+            reason: None,
             freshness,
+            is_outdated: false,
         })
     }
 
@@ -174,28 +199,28 @@ mod tests {
     fn a_value_counts_until_its_lifetime_ends_and_is_kept_as_the_last_known_one() {
         let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
         let known = known(Freshness::Current);
-        cache.remember(question("a"), Arc::clone(&known), now);
+        cache.remember(question("a"), Arc::clone(&known), None, now);
         assert_eq!(
             cache.look_up(question("a"), now + LIFETIME.mul_f64(0.999)),
             Found::Unexpired(Arc::clone(&known))
         );
         assert_eq!(
             cache.look_up(question("a"), now + LIFETIME),
-            Found::Expired(Some(known))
+            Found::Miss(Some(known))
         );
-        assert_eq!(cache.look_up(question("b"), now), Found::Expired(None));
+        assert_eq!(cache.look_up(question("b"), now), Found::Miss(None));
     }
 
     #[test]
     fn type_name_and_instance_make_a_key() {
         let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
-        cache.remember(question("a"), known(Freshness::Current), now);
+        cache.remember(question("a"), known(Freshness::Current), None, now);
         for other in [FlagRef::string("f"), FlagRef::boolean("g")] {
             let question = Question {
                 flag: other,
                 instance_id: "a",
             };
-            assert_eq!(cache.look_up(question, now), Found::Expired(None));
+            assert_eq!(cache.look_up(question, now), Found::Miss(None));
         }
     }
 
@@ -206,7 +231,7 @@ mod tests {
             let cache = Cache::new(entries, LIFETIME);
             let ids: Vec<String> = (0..entries + 5).map(|id| id.to_string()).collect();
             for id in &ids {
-                cache.remember(question(id), known(Freshness::Current), now);
+                cache.remember(question(id), known(Freshness::Current), None, now);
             }
             let held =
                 |id: &&String| matches!(cache.look_up(question(id), now), Found::Unexpired(_));
@@ -218,10 +243,10 @@ mod tests {
     fn what_the_service_could_not_renew_counts_for_a_short_time() {
         let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
         let known = known(Freshness::LastKnown);
-        cache.remember(question("a"), Arc::clone(&known), now);
+        cache.remember(question("a"), Arc::clone(&known), None, now);
         assert_eq!(
             cache.look_up(question("a"), now + SHORT),
-            Found::Expired(Some(known))
+            Found::Miss(Some(known))
         );
     }
 
@@ -234,10 +259,7 @@ mod tests {
             cache.look_up(question("b"), now),
             Found::Negative(failure, None)
         );
-        assert_eq!(
-            cache.look_up(question("b"), now + SHORT),
-            Found::Expired(None)
-        );
+        assert_eq!(cache.look_up(question("b"), now + SHORT), Found::Miss(None));
     }
 
     #[test]
@@ -249,23 +271,60 @@ mod tests {
             cache.look_up(question("a"), now),
             Found::Negative(failure, None)
         );
-        assert_eq!(cache.look_up(question("b"), now), Found::Expired(None));
+        assert_eq!(cache.look_up(question("b"), now), Found::Miss(None));
     }
 
     #[test]
     fn a_failed_service_is_not_remembered_here() {
         let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
         cache.remember_negative(question("a"), &Failure::TimedOut, now);
-        assert_eq!(cache.look_up(question("a"), now), Found::Expired(None));
+        assert_eq!(cache.look_up(question("a"), now), Found::Miss(None));
+    }
+
+    #[test]
+    fn what_has_changed_expires_for_every_instance_and_is_kept_as_outdated() {
+        let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
+        let known = known(Freshness::Current);
+        for id in ["a", "b"] {
+            cache.remember(question(id), Arc::clone(&known), None, now);
+        }
+        let unknown = Failure::FlagNotFound("g".into());
+        let other = Question {
+            flag: FlagRef::boolean("g"),
+            instance_id: "a",
+        };
+        cache.remember_negative(other, &unknown, now);
+        cache.expire(|key| key.is_of("f"), now);
+        let outdated = Arc::new(known.outdated());
+        for id in ["a", "b"] {
+            let expected = Found::Miss(Some(Arc::clone(&outdated)));
+            assert_eq!(cache.look_up(question(id), now), expected);
+        }
+        assert_eq!(cache.look_up(other, now), Found::Negative(unknown, None));
+        cache.expire(|_| true, now);
+        assert_eq!(cache.look_up(other, now), Found::Miss(None));
+        assert_eq!(cache.len(), 2);
+    }
+
+    #[test]
+    fn a_value_may_be_kept_for_less_than_the_lifetime_but_not_for_more() {
+        let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
+        let known = known(Freshness::Current);
+        let second = Duration::from_secs(1);
+        for (longest, kept) in [(second, second), (LIFETIME * 2, LIFETIME)] {
+            cache.remember(question("a"), Arc::clone(&known), Some(longest), now);
+            let at = |time| cache.unexpired(question("a"), time).is_some();
+            assert!(at(now + kept.mul_f64(0.999)) && !at(now + kept));
+        }
     }
 
     #[test]
     fn what_is_forgotten_is_gone_in_every_way() {
         let (cache, now) = (Cache::new(100, LIFETIME), Instant::now());
-        cache.remember(question("a"), known(Freshness::Current), now);
+        cache.remember(question("a"), known(Freshness::Current), None, now);
         cache.remember_negative(question("b"), &Failure::FlagNotFound("f".into()), now);
         cache.forget(|key| key.is_of("f"));
-        assert_eq!(cache.look_up(question("a"), now), Found::Expired(None));
-        assert_eq!(cache.look_up(question("b"), now), Found::Expired(None));
+        assert_eq!(cache.look_up(question("a"), now), Found::Miss(None));
+        assert_eq!(cache.look_up(question("b"), now), Found::Miss(None));
     }
 }

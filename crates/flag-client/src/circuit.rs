@@ -127,7 +127,7 @@ impl Circuit {
     }
 
     /// A closed circuit without requests in flight, for a forked process.
-    pub(crate) fn of_child(&self) -> Self {
+    pub(crate) fn after_fork(&self) -> Self {
         Self::new(
             self.service.clone(),
             self.cool_down.first,

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::bounded_map::BoundedMap;
 use crate::cache::{Cache, Found};
 use crate::circuit::Circuit;
-use crate::detail::{Answer, KnownValue, Source};
+use crate::detail::{Answer, Assurance, KnownValue};
 use crate::failure::Failure;
 use crate::in_flight::InFlight;
-use crate::question::Question;
+use crate::listeners::Listeners;
+use crate::push::Push;
+use crate::question::{Key, Question};
 use crate::transport::Transport;
 
 /// What a call returns when the service cannot be asked and the value in the cache has expired.
@@ -24,6 +27,10 @@ pub(crate) enum LastKnownValues {
 #[derive(Debug)]
 pub(crate) struct ClientState {
     pub(crate) cache: Cache,
+    /// The questions of `prefetch`.
+    pub(crate) prefetched: BoundedMap<()>,
+    pub(crate) push: Push,
+    pub(crate) listeners: Arc<Listeners>,
     pub(crate) circuit: Circuit,
     pub(crate) in_flight: InFlight,
     pub(crate) transport: Transport,
@@ -41,12 +48,15 @@ pub(crate) enum CacheAnswer {
 
 impl ClientState {
     /// The same for a forked process, with the cached values.
-    pub(crate) fn of_child(&self) -> Self {
+    pub(crate) fn after_fork(&self) -> Self {
         Self {
-            cache: self.cache.of_child(),
-            circuit: self.circuit.of_child(),
+            cache: self.cache.after_fork(),
+            prefetched: self.prefetched.after_fork(),
+            push: self.push.after_fork(),
+            listeners: Arc::new(self.listeners.after_fork()),
+            circuit: self.circuit.after_fork(),
             in_flight: InFlight::default(),
-            transport: self.transport.of_child(),
+            transport: self.transport.after_fork(),
             timeout: self.timeout,
             last_known_values: self.last_known_values,
         }
@@ -55,12 +65,34 @@ impl ClientState {
     /// Answers from the cache, if it can. May wait for a lock.
     pub(crate) fn recall(&self, question: Question<'_>, now: Instant) -> CacheAnswer {
         match self.cache.look_up(question, now) {
-            Found::Unexpired(known) => CacheAnswer::Answer(Answer::from_cache(known)),
+            Found::Unexpired(known) => {
+                CacheAnswer::Answer(Answer::from_cache(known, self.assurance(now)))
+            }
             Found::Negative(failure, last_known) => {
                 CacheAnswer::Answer(self.fall_back(failure, last_known))
             }
-            Found::Expired(last_known) => CacheAnswer::LastKnown(last_known),
+            Found::Miss(last_known) => CacheAnswer::LastKnown(last_known),
         }
+    }
+
+    /// What the event stream says about values that have not expired.
+    pub(crate) fn assurance(&self, now: Instant) -> Assurance {
+        Assurance::of_stream(self.push.is_good(now))
+    }
+
+    /// These flags have changed: their values expire, and the outcomes of requests in flight are not stored.
+    pub(crate) fn expire(&self, is_meant: impl Fn(&Key) -> bool, now: Instant) {
+        let mut in_flight = self.in_flight.lock();
+        in_flight.forget(&is_meant);
+        self.cache.expire(is_meant, now);
+    }
+
+    /// Removes these flags from the cache; the outcomes of requests in flight are not stored.
+    pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
+        let mut in_flight = self.in_flight.lock();
+        in_flight.forget(&is_meant);
+        self.cache.forget(&is_meant);
+        self.prefetched.retain(|key| !is_meant(key));
     }
 
     /// The value that was known last, if there is one and it may be given after this failure.
@@ -71,9 +103,10 @@ impl ClientState {
     ) -> Answer {
         match last_known {
             Some(known)
-                if self.last_known_values == LastKnownValues::Served && !failure.is_denial() =>
+                if self.last_known_values == LastKnownValues::Served
+                    && !failure.says_no_value_exists() =>
             {
-                Answer::Known(known, Source::Stale(failure))
+                Answer::from_last_known(known, failure)
             }
             _ => Answer::Nothing(failure),
         }

@@ -26,7 +26,7 @@ pub(crate) enum Http {
 }
 
 /// The HTTP clients of a process.
-pub(crate) struct Connections {
+pub(crate) struct HttpClients {
     /// Reuses connections.
     pub(crate) kept: Client,
     /// Opens a new connection for each request, for when idle ones were cut off.
@@ -59,7 +59,7 @@ impl Http {
     }
 
     /// Builds the HTTP clients of a process. Opens no connection.
-    pub(crate) fn connect(&self) -> Result<Connections, BuildError> {
+    pub(crate) fn build_clients(&self) -> Result<HttpClients, BuildError> {
         match self {
             Self::Own { trust, proxy } => {
                 let tls = trust.config().map_err(BuildError::Tls)?;
@@ -67,14 +67,14 @@ impl Http {
                     .as_ref()
                     .map(|proxy| reqwest::Proxy::all(proxy.url.clone()));
                 let proxy = proxy.transpose().map_err(BuildError::Http)?;
-                Connections::new(|| own(proxy.clone()).tls_backend_preconfigured(tls.clone()))
+                HttpClients::new(|| own(proxy.clone()).tls_backend_preconfigured(tls.clone()))
             }
-            Self::Custom(build) => Connections::new(build.as_ref()),
+            Self::Custom(build) => HttpClients::new(build.as_ref()),
         }
     }
 }
 
-impl Connections {
+impl HttpClients {
     fn new(build: impl Fn() -> ClientBuilder) -> Result<Self, BuildError> {
         let kept = build().build();
         let fresh = build().pool_max_idle_per_host(0).build();

@@ -8,15 +8,16 @@ use std::time::Instant;
 
 use futures_util::FutureExt as _;
 
-use crate::circuit::Admission;
+use crate::asking::{AskResult, ask};
 use crate::client_state::{CacheAnswer, ClientState};
 use crate::detail::Answer;
-use crate::failure::Failure;
-use crate::in_flight::PendingReply;
+use crate::listeners::Callback;
 use crate::pending::{Pending, PendingAnswer};
 use crate::per_process::PerProcess;
+use crate::push::PushMode;
+use crate::push::following::follow;
 use crate::question::{Key, Question};
-use crate::request::Request;
+use crate::status::Status;
 
 /// Cache, circuit, requests in flight, and the thread that sends requests. Ends with its last client.
 #[derive(Debug)]
@@ -34,34 +35,59 @@ impl Core {
     /// Answers from the cache, or starts a request. Does not wait; allocates nothing to answer from the cache.
     pub(crate) fn begin(&self, question: Question<'_>) -> Pending {
         let now = Instant::now();
-        let cache = &self.per_process.for_this_pid_or_parent().state.cache;
-        if let Some(known) = cache.unexpired(question, now) {
-            return Pending::Answered(Answer::from_cache(known));
+        let newest = self.per_process.for_this_pid_or_parent();
+        if newest.is_checked(now)
+            && let Some(known) = newest.state.cache.unexpired(question, now)
+        {
+            return Pending::Answered(Answer::from_cache(known, newest.state.assurance(now)));
         }
         let parts = self.per_process.for_this_pid();
-        let last_known = match parts.state.recall(question, now) {
-            CacheAnswer::Answer(answer) => return Pending::Answered(answer),
-            CacheAnswer::LastKnown(last_known) => last_known,
-        };
-        let deadline = now + parts.state.timeout;
-        match ask(parts, question, now, deadline) {
-            Ok(AskResult::Pending(reply)) => Pending::InFlight(PendingAnswer {
-                state: Arc::clone(&parts.state),
-                reply,
-                last_known,
-                deadline,
-            }),
-            Ok(AskResult::Answered(answer)) => Pending::Answered(answer),
-            Err(failure) => Pending::Answered(parts.state.fall_back(failure, last_known)),
+        let pending = begin_in(parts, question, now);
+        // The first request does not wait for the stream.
+        open_stream(parts);
+        pending
+    }
+
+    /// Has a flag fetched again when it changes, as long as there is room for it in the cache.
+    pub(crate) fn note_prefetched(&self, question: Question<'_>) {
+        let state = &self.per_process.for_this_pid().state;
+        if state.push.mode != PushMode::Off && state.prefetched.get(&question).is_none() {
+            state.prefetched.insert(question.into(), ());
         }
     }
 
     /// Removes these flags from the cache; the outcomes of requests in flight are not stored.
     pub(crate) fn forget(&self, is_meant: impl Fn(&Key) -> bool) {
-        let state = &self.per_process.for_this_pid().state;
-        let mut in_flight = state.in_flight.lock();
-        in_flight.forget(&is_meant);
-        state.cache.forget(&is_meant);
+        self.per_process.for_this_pid().state.forget(is_meant);
+    }
+
+    /// Adds a callback for changes of a flag, and numbers it.
+    pub(crate) fn add_listener(&self, flag_name: &str, callback: Arc<Callback>) -> u64 {
+        let parts = self.per_process.for_this_pid();
+        let number = parts.state.listeners.add(flag_name, callback);
+        open_stream(parts);
+        number
+    }
+
+    /// Removes a callback.
+    pub(crate) fn remove_listener(&self, number: u64) {
+        self.per_process
+            .for_this_pid()
+            .state
+            .listeners
+            .remove(number);
+    }
+
+    /// The state of the client in this process.
+    pub(crate) fn status(&self) -> Status {
+        let ClientState { push, cache, .. } = &*self.per_process.for_this_pid().state;
+        let view = push.view().clone();
+        Status {
+            stream: view.stream,
+            digest: view.digest,
+            last_heartbeat: view.heard.map(|heard| heard.elapsed()),
+            entries: cache.len(),
+        }
     }
 
     /// Sends no more requests. Calls that wait are answered without the service.
@@ -70,39 +96,33 @@ impl Core {
     }
 }
 
-/// The result of asking the service.
-enum AskResult {
-    /// A request is in flight.
-    Pending(PendingReply),
-    /// The request of another call has just been answered.
-    Answered(Answer),
+fn begin_in(parts: &PerProcess, question: Question<'_>, now: Instant) -> Pending {
+    let (state, worker) = (&parts.state, &parts.worker);
+    let last_known = match state.recall(question, now) {
+        CacheAnswer::Answer(answer) => return Pending::Answered(answer),
+        CacheAnswer::LastKnown(last_known) => last_known,
+    };
+    let deadline = now + state.timeout;
+    match ask(state, |job| worker.submit(job), question, now, deadline) {
+        Ok(AskResult::Pending(reply)) => Pending::InFlight(PendingAnswer {
+            state: Arc::clone(state),
+            reply,
+            last_known,
+            deadline,
+        }),
+        Ok(AskResult::Answered(answer)) => Pending::Answered(answer),
+        Err(failure) => Pending::Answered(state.fall_back(failure, last_known)),
+    }
 }
 
-/// Joins the request that is in flight, or sends one.
-fn ask(
-    parts: &PerProcess,
-    question: Question<'_>,
-    now: Instant,
-    deadline: Instant,
-) -> Result<AskResult, Failure> {
-    question.check()?;
-    let (state, key) = (&parts.state, Key::from(question));
-    let admission = state.circuit.admission(now)?;
-    let mut in_flight = state.in_flight.lock();
-    if admission == Admission::Ask
-        && let Some((number, reply)) = in_flight.find(&key)
+/// Opens the event stream, once for each process.
+fn open_stream(parts: &PerProcess) {
+    let push = &parts.state.push;
+    if push.is_to_start()
+        && let Err(failure) = parts
+            .worker
+            .submit(follow(Arc::clone(&parts.state)).boxed())
     {
-        state.circuit.add_call(number);
-        return Ok(AskResult::Pending(reply));
+        push.could_not_start(failure);
     }
-    // A request may have been answered between the look into the cache and this lock.
-    if let CacheAnswer::Answer(answer) = state.recall(question, now) {
-        return Ok(AskResult::Answered(answer));
-    }
-    let permit = state.circuit.acquire(now)?;
-    let (sender, reply) = in_flight.add(key.clone(), permit.number());
-    drop(in_flight);
-    let request = Request::new(Arc::clone(state), key, permit, sender);
-    parts.worker.submit(request.run(deadline).boxed())?;
-    Ok(AskResult::Pending(reply))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flag_model::FlagValue;
+use flag_model::{FlagValue, Reason};
 
 use crate::failure::Failure;
 use crate::value::ValueType;
@@ -15,8 +15,24 @@ pub struct Detail<T> {
     pub value: T,
     /// `control` or the name of the treatment; `None` if the value is the default.
     pub rollout_group: Option<Arc<str>>,
+    /// Which rule decided; `None` if the value is the default, or the service does not say.
+    pub reason: Option<Reason>,
     /// Where the value comes from.
     pub source: Source,
+    /// What the event stream says about it.
+    pub assurance: Assurance,
+}
+
+/// What the event stream says about a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Assurance {
+    /// A stream is open, and would have announced a newer value.
+    Watched,
+    /// No stream vouches for the value: within the lifetime there may be a newer one.
+    Unwatched,
+    /// A newer value was announced, but the service could not be asked for it: this is the last known one.
+    Outdated,
 }
 
 /// Where a value comes from.
@@ -47,21 +63,61 @@ pub enum Freshness {
 pub(crate) struct KnownValue {
     pub(crate) value: FlagValue,
     pub(crate) rollout_group: Arc<str>,
+    pub(crate) reason: Option<Reason>,
     pub(crate) freshness: Freshness,
+    /// Whether a newer value was announced.
+    pub(crate) is_outdated: bool,
 }
 
 /// The answer to a question, without the default.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
-    Known(Arc<KnownValue>, Source),
+    Known(Arc<KnownValue>, Source, Assurance),
     Nothing(Failure),
+}
+
+impl KnownValue {
+    /// The same, when a newer value was announced.
+    pub(crate) fn outdated(&self) -> Self {
+        Self {
+            is_outdated: true,
+            ..self.clone()
+        }
+    }
+}
+
+impl Assurance {
+    /// For a value that counts, if a stream is open or not.
+    pub(crate) fn of_stream(is_good: bool) -> Self {
+        if is_good {
+            Self::Watched
+        } else {
+            Self::Unwatched
+        }
+    }
 }
 
 impl Answer {
     /// A cached value that has not expired.
-    pub(crate) fn from_cache(known: Arc<KnownValue>) -> Self {
+    pub(crate) fn from_cache(known: Arc<KnownValue>, assurance: Assurance) -> Self {
         let source = Source::Cache(known.freshness);
-        Self::Known(known, source)
+        Self::Known(known, source, assurance)
+    }
+
+    /// A value that the service has just given.
+    pub(crate) fn from_service(known: Arc<KnownValue>, assurance: Assurance) -> Self {
+        let source = Source::Service(known.freshness);
+        Self::Known(known, source, assurance)
+    }
+
+    /// The last known value, which could not be renewed.
+    pub(crate) fn from_last_known(known: Arc<KnownValue>, failure: Failure) -> Self {
+        let assurance = if known.is_outdated {
+            Assurance::Outdated
+        } else {
+            Assurance::Unwatched
+        };
+        Self::Known(known, Source::Stale(failure), assurance)
     }
 
     /// Whether it is a value of the service.
@@ -72,15 +128,17 @@ impl Answer {
 
 impl<T: ValueType> Detail<T> {
     pub(crate) fn new(answer: Answer, default_value: impl Into<T>) -> Self {
-        let (known, source) = match answer {
-            Answer::Known(known, source) => (known, source),
+        let (known, source, assurance) = match answer {
+            Answer::Known(known, source, assurance) => (known, source, assurance),
             Answer::Nothing(failure) => return Self::default(default_value, failure),
         };
         match T::from_value(&known.value) {
             Some(value) => Self {
                 value,
                 rollout_group: Some(Arc::clone(&known.rollout_group)),
+                reason: known.reason,
                 source,
+                assurance,
             },
             None => Self::default(
                 default_value,
@@ -93,7 +151,9 @@ impl<T: ValueType> Detail<T> {
         Self {
             value: value.into(),
             rollout_group: None,
+            reason: None,
             source: Source::Default(failure),
+            assurance: Assurance::Unwatched,
         }
     }
 }

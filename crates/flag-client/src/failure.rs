@@ -88,7 +88,7 @@ impl Failure {
     }
 
     /// Whether it says that there is no value, rather than that the value is not available.
-    pub(crate) fn is_denial(&self) -> bool {
+    pub(crate) fn says_no_value_exists(&self) -> bool {
         matches!(self, Self::FlagNotFound(_) | Self::InvalidRequest(_))
     }
 }

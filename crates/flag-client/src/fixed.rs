@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flag_model::{FlagType, FlagValue};
 
-use crate::detail::{Answer, Freshness, KnownValue, Source};
+use crate::detail::{Answer, Assurance, Freshness, KnownValue};
 use crate::failure::Failure;
+use crate::listeners::Listeners;
 use crate::question::{FlagRef, Key, Question};
 
 /// The rollout group of fixed values.
@@ -28,6 +29,7 @@ pub struct Asked {
 #[derive(Debug, Default)]
 pub(crate) struct FixedBackend {
     state: Mutex<State>,
+    pub(crate) listeners: Listeners,
 }
 
 #[derive(Debug, Default)]
@@ -59,7 +61,7 @@ impl FixedBackend {
         }
     }
 
-    /// Sets the value of a flag, for this instance or, with an empty id, for every other one.
+    /// Sets the value of a flag, for this instance or, with an empty id, for every other one; runs its callbacks.
     pub(crate) fn set(&self, name: &str, instance_id: &str, value: FlagValue) {
         let flag_type = value.flag_type();
         let question = Question {
@@ -67,6 +69,9 @@ impl FixedBackend {
             instance_id,
         };
         self.state().values.insert(question.into(), value);
+        if self.listeners.mark_due(|of| of == name) {
+            self.listeners.run_due();
+        }
     }
 
     /// From now on every answer fails in this way, or none does.
@@ -100,7 +105,9 @@ fn known_value(value: FlagValue) -> Answer {
     let known = KnownValue {
         value,
         rollout_group: GROUP.into(),
+        reason: None,
         freshness: Freshness::Current,
+        is_outdated: false,
     };
-    Answer::Known(Arc::new(known), Source::Service(Freshness::Current))
+    Answer::from_service(Arc::new(known), Assurance::Unwatched)
 }

@@ -36,6 +36,10 @@
 //! # }
 //! ```
 //!
+//! **How soon does a change show?** The service announces changes on an event stream, which a client keeps open from its
+//! first request on. What has changed leaves the cache at once, so the next call asks for it. Without a stream (an older
+//! service, a proxy that withholds it, [`ClientBuilder::without_push`]) a change shows when the lifetime ends.
+//!
 //! [`flags!`] keeps all flags of an application in one place, with types that the compiler checks. [`testing`] has
 //! clients with fixed values for the application's tests. [`FeatureFlagClient::builder`] sets the base URL, timeout,
 //! cache, API key and headers. The feature `open-feature` makes the client a provider for OpenFeature.
@@ -43,6 +47,7 @@
 //! A client sends its requests from a thread of its own, which it starts with the first one. So the blocking client works
 //! inside async runtimes too, and the async one on any of them; both work in a child that is forked later. Knows HTTP;
 //! knows nothing of revisions and rollouts.
+mod asking;
 mod async_client;
 mod backend;
 mod block_on;
@@ -55,20 +60,26 @@ mod client;
 mod client_state;
 mod connections;
 mod core;
+mod deadline;
 mod detail;
 mod environment;
 mod failure;
 mod fixed;
 mod flag;
 mod in_flight;
+mod listeners;
 #[cfg(feature = "open-feature")]
 pub mod open_feature;
 mod pending;
 mod per_process;
 mod proxy;
+mod push;
 mod question;
 mod reply;
 mod request;
+mod sse;
+mod status;
+mod subscription;
 pub mod testing;
 mod tls;
 mod transport;
@@ -79,10 +90,12 @@ pub use crate::async_client::AsyncFeatureFlagClient;
 pub use crate::build_error::BuildError;
 pub use crate::builder::ClientBuilder;
 pub use crate::client::FeatureFlagClient;
-pub use crate::detail::{Detail, Freshness, Source};
+pub use crate::detail::{Assurance, Detail, Freshness, Source};
 pub use crate::failure::Failure;
 pub use crate::flag::{Ask, Flag, FlagFuture};
 pub use crate::question::FlagRef;
+pub use crate::status::{Status, StreamState};
+pub use crate::subscription::Subscription;
 pub use crate::value::ValueType;
 pub use flag_model::FlagType;
 

@@ -1,8 +1,8 @@
 //! The client as a provider for [OpenFeature](https://openfeature.dev).
 //!
 //! The flag key is the name of the flag, the targeting key is the instance id. Flags hold booleans and text: numbers and
-//! structures are a type mismatch. The variant is the rollout group. The reason is `TARGETING_MATCH` for a treatment and
-//! `DEFAULT` for the control value, `CACHED` from the cache, and `STALE` when the service, or its store, could not be asked.
+//! structures are a type mismatch. The variant is the rollout group. The reason is `TARGETING_MATCH` for an override,
+//! `SPLIT` for another treatment, `DEFAULT` for the control value, `CACHED` from the cache, and `STALE` when the service, or its store, could not be asked.
 //! Without a value there is an error, and OpenFeature returns the caller's default.
 //!
 //! ```
@@ -25,7 +25,7 @@
 //! # });
 //! ```
 
-use flag_model::CONTROL_GROUP;
+use flag_model::{CONTROL_GROUP, Reason};
 use open_feature::provider::{FeatureProvider, ProviderMetadata, ResolutionDetails};
 use open_feature::{
     EvaluationContext, EvaluationError, EvaluationErrorCode, EvaluationReason, EvaluationResult,
@@ -130,10 +130,13 @@ fn resolution<T>(detail: Detail<T>) -> EvaluationResult<ResolutionDetails<T>> {
         | Source::Service(Freshness::LastKnown)
         | Source::Cache(Freshness::LastKnown) => EvaluationReason::Other("STALE".to_owned()),
         Source::Cache(Freshness::Current) => EvaluationReason::Cached,
-        Source::Service(Freshness::Current) if group == Some(CONTROL_GROUP) => {
-            EvaluationReason::Default
-        }
-        Source::Service(Freshness::Current) => EvaluationReason::TargetingMatch,
+        Source::Service(Freshness::Current) => match detail.reason {
+            Some(Reason::Rollout) => EvaluationReason::Split,
+            Some(Reason::Control) => EvaluationReason::Default,
+            // An older service does not say which rule decided.
+            None if group == Some(CONTROL_GROUP) => EvaluationReason::Default,
+            Some(Reason::Override | Reason::Delivered) | None => EvaluationReason::TargetingMatch,
+        },
     };
     Ok(ResolutionDetails {
         value: detail.value,

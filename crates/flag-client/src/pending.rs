@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::client_state::ClientState;
-use crate::detail::{Answer, KnownValue, Source};
+use crate::detail::{Answer, KnownValue};
 use crate::failure::Failure;
 use crate::in_flight::PendingReply;
 use crate::{block_on, worker};
@@ -49,10 +49,7 @@ impl PendingAnswer {
     /// See [`Pending::answer`].
     pub(crate) async fn answer(self) -> Answer {
         match self.reply.await.unwrap_or(Err(Failure::Closed)) {
-            Ok(known) => {
-                let source = Source::Service(known.freshness);
-                Answer::Known(known, source)
-            }
+            Ok(known) => Answer::from_service(known, self.state.assurance(Instant::now())),
             Err(failure) => self.state.fall_back(failure, self.last_known),
         }
     }

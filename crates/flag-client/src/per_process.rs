@@ -2,22 +2,29 @@
 //! are in: a child that waits for the thread of its parent, takes a lock that another thread of the parent held, or uses
 //! connections of its parent would wait forever.
 //!
-//! So the child makes these parts anew, on the first call that the cache does not answer. To detect a fork takes a system
-//! call; answers from the cache do without it, and wait for no lock.
+//! So the child makes these parts anew, on the first call that the cache does not answer, or a second after the last look.
+//! To detect a fork takes a system call; most answers from the cache do without it, and wait for no lock.
 
 use std::mem;
 use std::process;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use once_cell::race::OnceBox;
 
 use crate::client_state::ClientState;
+use crate::deadline::Deadline;
 use crate::worker::Worker;
+
+/// How long a process is taken for the one that it was: the cache of a parent learns of no change in a child.
+const CHECKED: Duration = Duration::from_secs(1);
 
 /// The parts of a client that belong to one process.
 #[derive(Debug)]
 pub(crate) struct PerProcess {
     id: u32,
+    /// How long the process is taken for this one.
+    checked_until: Deadline,
     pub(crate) state: Arc<ClientState>,
     pub(crate) worker: Arc<Worker>,
     /// The parts of a child of this process. Set without a lock, as a fork may happen at any time.
@@ -47,14 +54,20 @@ impl PerProcess {
         newest
     }
 
+    /// Whether the process was looked at a moment ago. No system call.
+    pub(crate) fn is_checked(&self, now: Instant) -> bool {
+        self.checked_until.is_after(now)
+    }
+
     /// The parts of this process; makes them after a fork.
     pub(crate) fn for_this_pid(&self) -> &Self {
         let newest = self.for_this_pid_or_parent();
         if newest.id == process::id() {
+            newest.checked_until.set(Instant::now() + CHECKED);
             return newest;
         }
         newest.child.get_or_init(|| {
-            let (state, worker) = (newest.state.of_child(), newest.worker.of_child());
+            let (state, worker) = (newest.state.after_fork(), newest.worker.after_fork());
             Box::new(Self::of_this(state, worker))
         })
     }
@@ -62,6 +75,7 @@ impl PerProcess {
     fn of_this(state: ClientState, worker: Worker) -> Self {
         Self {
             id: process::id(),
+            checked_until: Deadline::passed(),
             state: Arc::new(state),
             worker: Arc::new(worker),
             child: OnceBox::new(),

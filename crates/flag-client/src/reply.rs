@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use flag_api::{CACHE_STATUS, Code, FlagReply, ReplyValue, STALE, UNKNOWN_FLAG};
-use flag_model::{FlagType, FlagValue, InvalidPercent};
+use flag_api::{CACHE_STATUS, Code, FlagReply, REASON, ReplyValue, STALE, UNKNOWN_FLAG};
+use flag_model::{FlagType, FlagValue, InvalidPercent, Reason};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::Value as Json;
@@ -34,8 +34,14 @@ pub(crate) fn read_value(
     Ok(KnownValue {
         value,
         rollout_group: reply.rollout_group.into(),
+        reason: reason(headers),
         freshness: freshness(headers),
+        is_outdated: false,
     })
+}
+
+fn reason(headers: &HeaderMap) -> Option<Reason> {
+    Reason::parse(headers.get(REASON)?.to_str().ok()?)
 }
 
 /// The value, if it is of the kind that flags of this type have.

@@ -17,6 +17,8 @@ use crate::question::Key;
 pub(crate) struct Request {
     state: Arc<ClientState>,
     key: Key,
+    /// When it was made: what was announced since has its outcome discarded.
+    asked: Instant,
     permit: Permit,
     sender: Option<oneshot::Sender<Outcome>>,
 }
@@ -32,6 +34,7 @@ impl Request {
         Self {
             state,
             key,
+            asked: Instant::now(),
             permit,
             sender: Some(sender),
         }
@@ -39,12 +42,23 @@ impl Request {
 
     /// Asks the service, remembers what it answers, and passes it on.
     pub(crate) async fn run(mut self, deadline: Instant) {
-        let asked = timeout_at(deadline.into(), self.ask()).await;
+        let asked = timeout_at(deadline.into(), self.ask_for_current()).await;
         let outcome = asked.unwrap_or_else(|_| Err(Failure::TimedOut.into()));
         let outcome = self.record(outcome.map(Arc::new));
         if let Some(sender) = self.sender.take() {
             let _ = sender.send(outcome);
         }
+    }
+
+    /// Asks again if a change was announced meanwhile: nobody is given what was outdated before they were answered.
+    async fn ask_for_current(&mut self) -> Result<KnownValue, RequestFailure> {
+        let known = self.ask().await?;
+        let settling = &self.state.push.settling;
+        if settling.is_overtaken(self.key.question().flag, self.asked) {
+            self.asked = Instant::now();
+            return self.ask().await;
+        }
+        Ok(known)
     }
 
     async fn ask(&self) -> Result<KnownValue, RequestFailure> {
@@ -82,7 +96,11 @@ impl Request {
         if in_flight.remove(&self.key, permit.number()) {
             let question = self.key.question();
             match &outcome {
-                Ok(known) => state.cache.remember(question, Arc::clone(known), now),
+                Ok(known) => {
+                    let longest = state.push.settling.longest(question.flag, self.asked);
+                    let known = Arc::clone(known);
+                    state.cache.remember(question, known, longest, now);
+                }
                 Err(failure) => state.cache.remember_negative(question, failure, now),
             }
         }

@@ -3,17 +3,24 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use flag_api::{FLAG_NAME, FLAG_TYPE, GET_FEATURE_FLAG, INSTANCE_ID, PROJECT_NAME};
+use flag_api::{
+    EVENT_STREAM, EVENTS, FLAG_NAME, FLAG_TYPE, GET_FEATURE_FLAG, INSTANCE_ID, LAST_EVENT_ID,
+    PROJECT, PROJECT_NAME, WITH_REASON,
+};
 use flag_model::FlagValue;
-use reqwest::header::HeaderMap;
-use reqwest::{Client, Response, Url};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue,
+};
+use reqwest::{Client, Response, StatusCode, Url};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::build_error::BuildError;
-use crate::connections::{Connections, Http};
+use crate::connections::{Http, HttpClients};
 use crate::detail::KnownValue;
 use crate::failure::{Failure, RequestFailure};
+use crate::push::pauses::StreamEnd;
 use crate::question::Question;
 use crate::reply;
 
@@ -23,15 +30,26 @@ const LONGEST_ANSWER: usize = 6 * FlagValue::MAX_TEXT_BYTES + 128 * 1024;
 /// How many requests are in flight at most, each on a connection of its own; the others wait for their turn.
 const REQUESTS: usize = 64;
 
+/// The service closes a stream long before.
+const LONGEST_STREAM: Duration = Duration::from_hours(24);
+
 /// The address of the service, and the connections to it.
 pub(crate) struct Transport {
     http: Http,
     /// Of this process. Made when the client is built; in a forked process, with the first request.
-    connections: OnceLock<Connections>,
+    connections: OnceLock<HttpClients>,
     /// With the path of the question, and the project in the query.
     url: Url,
+    /// Of the event stream.
+    events: Url,
     headers: HeaderMap,
     slots: Semaphore,
+}
+
+/// An event stream that is open.
+pub(crate) struct EventStream<'a> {
+    transport: &'a Transport,
+    response: Response,
 }
 
 impl Transport {
@@ -42,26 +60,29 @@ impl Transport {
         project: &str,
         headers: HeaderMap,
     ) -> Result<Self, BuildError> {
+        let events = events_url(base.clone(), project);
         let mut url = base;
         let path = format!("{}{GET_FEATURE_FLAG}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         url.set_fragment(None);
         url.query_pairs_mut().append_pair(PROJECT_NAME, project);
         Ok(Self {
-            connections: OnceLock::from(http.connect()?),
+            connections: OnceLock::from(http.build_clients()?),
             http,
             url,
+            events,
             headers,
             slots: Semaphore::new(REQUESTS),
         })
     }
 
     /// The same for a forked process, without connections yet.
-    pub(crate) fn of_child(&self) -> Self {
+    pub(crate) fn after_fork(&self) -> Self {
         Self {
             connections: OnceLock::new(),
             http: self.http.clone(),
             url: self.url.clone(),
+            events: self.events.clone(),
             headers: self.headers.clone(),
             slots: Semaphore::new(REQUESTS),
         }
@@ -94,7 +115,7 @@ impl Transport {
     /// Sends a question; if the connection is cut off before an answer, as may happen to an idle one, sends it once more on
     /// a new connection, as the other idle ones may be dead too.
     async fn ask_service(&self, question: Question<'_>) -> Result<KnownValue, RequestFailure> {
-        let Connections { kept, fresh } = self.connections()?;
+        let HttpClients { kept, fresh } = self.connections()?;
         let response = match self.send(kept, question).await {
             Err(error) if is_cut_off(&error) => self.send(fresh, question).await,
             other => other,
@@ -114,11 +135,70 @@ impl Transport {
         }
     }
 
-    fn connections(&self) -> Result<&Connections, Failure> {
+    /// Opens the event stream, on a connection of its own; it begins after this digest.
+    pub(crate) async fn open_events(
+        &self,
+        digest: Option<&str>,
+    ) -> Result<EventStream<'_>, StreamEnd> {
+        let failed = |failure| StreamEnd::Failed(self.through(failure), None);
+        let HttpClients { fresh, .. } = self.connections().map_err(failed)?;
+        let mut headers = self.headers.clone();
+        headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
+        // What is compressed may be held back.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(Ok(digest)) = digest.map(HeaderValue::from_str) {
+            headers.insert(LAST_EVENT_ID, digest);
+        }
+        // Instead of the timeout that an application's client may have for whole answers.
+        let request = fresh.get(self.events.clone()).timeout(LONGEST_STREAM);
+        let response = request.headers(headers).send().await;
+        let response = response.map_err(|error| failed(failure_of(&error)))?;
+        if response.status() == StatusCode::OK && is_event_stream(&response) {
+            let transport = self;
+            return Ok(EventStream {
+                transport,
+                response,
+            });
+        }
+        Err(self.no_stream(response).await)
+    }
+
+    async fn no_stream(&self, response: Response) -> StreamEnd {
+        let (status, headers) = (response.status(), response.headers().clone());
+        if status.is_success() || status.is_redirection() {
+            let failure = Failure::BadAnswer(format!("{status}, not an event stream").into());
+            return StreamEnd::Missing(self.through(failure));
+        }
+        let body = read(response).await.unwrap_or_default();
+        let RequestFailure {
+            failure,
+            retry_after,
+        } = reply::read_problem(status, &headers, &body);
+        let failure = self.through(failure);
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => StreamEnd::Refused(failure),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+                StreamEnd::Failed(failure, retry_after)
+            }
+            _ if status.is_server_error() => StreamEnd::Failed(failure, retry_after),
+            _ => StreamEnd::Missing(failure),
+        }
+    }
+
+    /// Names the proxy in between, as it may be the cause.
+    fn through(&self, failure: Failure) -> Failure {
+        match self.http.proxy() {
+            Some(proxy) => failure.through(&proxy.name()),
+            None => failure,
+        }
+    }
+
+    fn connections(&self) -> Result<&HttpClients, Failure> {
         if let Some(connections) = self.connections.get() {
             return Ok(connections);
         }
-        let made = self.http.connect();
+        let made = self.http.build_clients();
         let made = made.map_err(|error| Failure::Unreachable(innermost(&error)))?;
         Ok(self.connections.get_or_init(|| made))
     }
@@ -128,8 +208,17 @@ impl Transport {
         url.query_pairs_mut()
             .append_pair(FLAG_TYPE, question.flag.flag_type.as_str())
             .append_pair(FLAG_NAME, question.flag.name)
-            .append_pair(INSTANCE_ID, question.instance_id);
+            .append_pair(INSTANCE_ID, question.instance_id)
+            .append_pair(WITH_REASON, "true");
         http.get(url).headers(self.headers.clone()).send().await
+    }
+}
+
+impl EventStream<'_> {
+    /// The next bytes, or none at the end.
+    pub(crate) async fn next_chunk(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, Failure> {
+        let chunk = self.response.chunk().await;
+        chunk.map_err(|error| self.transport.through(failure_of(&error)))
     }
 }
 
@@ -157,6 +246,31 @@ async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
             Err(error) => return Err(failure_of(&error)),
         }
     }
+}
+
+/// `/projects/{project}/events` below the base URL.
+fn events_url(mut base: Url, project: &str) -> Url {
+    base.set_fragment(None);
+    // Only URLs of other schemes cannot be extended.
+    if let Ok(mut path) = base.path_segments_mut() {
+        let part = |part: &'static str| {
+            if part.trim_matches(['{', '}']) == PROJECT {
+                project
+            } else {
+                part
+            }
+        };
+        path.pop_if_empty()
+            .extend(EVENTS.split('/').skip(1).map(part));
+    }
+    base
+}
+
+fn is_event_stream(response: &Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case(EVENT_STREAM)
 }
 
 fn is_cut_off(error: &reqwest::Error) -> bool {

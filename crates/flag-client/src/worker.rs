@@ -27,7 +27,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// A worker for a forked process, whose thread has not started yet.
-    pub(crate) fn of_child(&self) -> Self {
+    pub(crate) fn after_fork(&self) -> Self {
         Self {
             jobs: Mutex::default(),
             is_closed: Arc::clone(&self.is_closed),

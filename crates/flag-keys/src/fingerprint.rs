@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -20,8 +21,15 @@ impl Fingerprint {
         self.0.ct_eq(&other.0).into()
     }
 
+    /// The HMAC-SHA-256 of a purpose with this fingerprint as its key.
+    pub fn code_for(&self, purpose: &str) -> Option<Self> {
+        let mut code = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
+        code.update(purpose.as_bytes());
+        Some(Self(code.finalize().into_bytes().into()))
+    }
+
     /// Reads 64 hexadecimal digits.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let digits = text.as_bytes();
         if digits.len() != 64 {
             return None;

@@ -97,6 +97,17 @@ impl Projects {
         }
     }
 
+    /// The project, if there is exactly one.
+    pub fn single(&self) -> Option<&ProjectName> {
+        match self {
+            Self::Only(projects) => match projects.as_slice() {
+                [project] => Some(project),
+                _ => None,
+            },
+            Self::All => None,
+        }
+    }
+
     /// Reads names of projects, or one `*` for all of them.
     pub fn parse<T: AsRef<str>>(names: &[T]) -> Result<Self, Invalid> {
         match names {
@@ -136,7 +147,9 @@ mod tests {
         assert!(Projects::parse(&["*"]).unwrap().contains(&project("a")));
         let one = Projects::parse(&["a"]).unwrap();
         assert!(one.contains(&project("a")) && !one.contains(&project("b")));
+        assert_eq!(one.single(), Some(&project("a")));
         let two = Projects::parse(&["a", "b"]).unwrap();
+        assert_eq!(two.single().or(Projects::All.single()), None);
         assert!(
             two.contains(&project("a"))
                 && two.contains(&project("b"))

@@ -24,7 +24,7 @@ pub use crate::causes::with_causes;
 pub use crate::flag::{FlagKey, FlagType};
 pub use crate::hash_algorithm::{HashAlgorithm, InvalidHashAlgorithm};
 pub use crate::invalid::{Invalid, quoted};
-pub use crate::metadata::{Metadata, MetadataParts};
+pub use crate::metadata::{Metadata, MetadataParts, RETIRED_TAG};
 pub use crate::name::{FlagName, InstanceId, NewName, OwnerId, ProjectName, Salt, TreatmentName};
 pub use crate::percent::{InvalidPercent, Percent};
 pub use crate::reason::Reason;

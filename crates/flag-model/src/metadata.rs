@@ -7,6 +7,9 @@ use crate::invalid::{Invalid, quoted};
 use crate::name::OwnerId;
 use crate::time::{Date, Timestamp};
 
+/// The tag of a flag whose value is frozen, until the code no longer asks for it.
+pub const RETIRED_TAG: &str = "retired";
+
 /// What a flag is for, as of one instant. An update makes newer metadata; the newest counts.
 ///
 /// Dereferences to its [`MetadataParts`].
@@ -44,6 +47,11 @@ impl MetadataParts {
     pub const MAX_TAGS: usize = 100;
     /// The longest tag, in bytes.
     pub const MAX_TAG_BYTES: usize = 128;
+
+    /// Whether the flag is retired.
+    pub fn is_retired(&self) -> bool {
+        self.tags.iter().any(|tag| tag == RETIRED_TAG)
+    }
 
     /// Checks whether metadata can be built of these parts.
     pub fn validate(&self) -> Result<(), Invalid> {

@@ -11,6 +11,8 @@ pub enum Reason {
     Rollout,
     /// Neither.
     Control,
+    /// Whichever decided: the answer listed all flags, and the application may not have used this one. Only in the exposure log.
+    Delivered,
 }
 
 impl Reason {
@@ -20,12 +22,18 @@ impl Reason {
             Self::Override => "override",
             Self::Rollout => "rollout",
             Self::Control => "control",
+            Self::Delivered => "delivered",
         }
     }
 
     /// Reads the word for it.
     pub fn parse(text: &str) -> Option<Self> {
-        let reasons = [Self::Override, Self::Rollout, Self::Control];
+        let reasons = [
+            Self::Override,
+            Self::Rollout,
+            Self::Control,
+            Self::Delivered,
+        ];
         reasons.into_iter().find(|reason| reason.as_str() == text)
     }
 }
@@ -46,6 +54,7 @@ mod tests {
             (Reason::Override, "override"),
             (Reason::Rollout, "rollout"),
             (Reason::Control, "control"),
+            (Reason::Delivered, "delivered"),
         ] {
             assert_eq!((reason.as_str(), &*reason.to_string()), (name, name));
             assert_eq!(Reason::parse(name), Some(reason));

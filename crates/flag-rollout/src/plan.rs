@@ -1,8 +1,8 @@
 //! A revision compiled for deciding.
 
 use flag_model::{
-    Bucket, BucketRange, CONTROL_GROUP, FlagKey, FlagValue, Format, FormatVersion, InstanceId,
-    Percent, Revision, RevisionParts, Timestamp,
+    BUCKETS, Bucket, BucketRange, CONTROL_GROUP, FlagKey, FlagValue, Format, FormatVersion,
+    InstanceId, Percent, Revision, RevisionParts, Timestamp,
 };
 use hashbrown::HashMap;
 
@@ -107,6 +107,11 @@ impl Plan {
         &self.format
     }
 
+    /// Whether there are treatments; without one, every instance receives the control value.
+    pub fn has_treatments(&self) -> bool {
+        !self.treatments.is_empty()
+    }
+
     /// The value and the rollout group of a treatment by its position, or of control; `None` if there is no such
     /// treatment.
     pub fn outcome(&self, treatment: Option<usize>) -> Option<(&FlagValue, &str)> {
@@ -115,6 +120,22 @@ impl Plan {
             None => &self.control,
         };
         Some((&outcome.value, &outcome.group))
+    }
+
+    /// The rollout groups that own buckets, each with their number; control first.
+    pub(crate) fn shares(&self) -> Vec<(&str, u32)> {
+        let mut widths = vec![0_u32; self.treatments.len()];
+        for of_treatment in &self.treatment_ranges {
+            if let Some(width) = widths.get_mut(of_treatment.treatment) {
+                *width += of_treatment.range.width();
+            }
+        }
+        let owned: u32 = widths.iter().sum();
+        let control = (&*self.control.group, BUCKETS.saturating_sub(owned));
+        let treatments = self.treatments.iter().zip(widths);
+        let treatments = treatments.map(|(outcome, width)| (&*outcome.group, width));
+        let all = std::iter::once(control).chain(treatments);
+        all.filter(|(_, buckets)| *buckets > 0).collect()
     }
 
     /// The outcome of the instances without a treatment.

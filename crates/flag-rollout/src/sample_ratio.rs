@@ -5,10 +5,10 @@
 
 mod chi_square;
 
-use flag_model::{BUCKETS, CONTROL_GROUP, Revision};
+use flag_model::BUCKETS;
 
 use self::chi_square::survival;
-use crate::ranges::groups;
+use crate::plan::Plan;
 
 /// A mismatch is less probable than this if the configured split holds.
 const SIGNIFICANT: f64 = 0.001;
@@ -55,8 +55,8 @@ pub enum RatioResult {
 impl SampleRatio {
     /// Compares a revision with how many answers each rollout group had, without overrides. `None` if all instances have
     /// the same group.
-    pub fn of(revision: &Revision, answers: impl Fn(&str) -> u64) -> Option<Self> {
-        let shares = shares(revision);
+    pub fn of(plan: &Plan, answers: impl Fn(&str) -> u64) -> Option<Self> {
+        let shares = plan.shares();
         if shares.len() < 2 {
             return None;
         }
@@ -75,7 +75,7 @@ impl SampleRatio {
             farthest = farthest.max((observed - share).abs());
             freedom += 1;
             groups.push(GroupRatio {
-                group,
+                group: group.to_owned(),
                 expected: share,
                 observed,
             });
@@ -96,19 +96,6 @@ impl SampleRatio {
     }
 }
 
-/// The groups with their buckets, as far as they have any; control first.
-fn shares(revision: &Revision) -> Vec<(String, u32)> {
-    let treatments = groups(revision).into_iter().map(|(group, ranges)| {
-        let buckets = ranges.iter().map(|range| range.width()).sum::<u32>();
-        (group, buckets)
-    });
-    let treatments: Vec<_> = treatments.filter(|(_, buckets)| *buckets > 0).collect();
-    let owned: u32 = treatments.iter().map(|(_, buckets)| buckets).sum();
-    let control = (CONTROL_GROUP.to_owned(), BUCKETS.saturating_sub(owned));
-    let control = Some(control).filter(|(_, buckets)| *buckets > 0);
-    control.into_iter().chain(treatments).collect()
-}
-
 /// The nearest number.
 fn float(count: u64) -> f64 {
     let high = u32::try_from(count >> 32).unwrap_or(u32::MAX);
@@ -119,14 +106,14 @@ fn float(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use flag_model::{
-        FlagKey, FlagName, FlagType, FlagValue, Format, FormatVersion, HashAlgorithm, Percent,
-        ProjectName, RevisionParts, Timestamp, Treatment,
+        FlagValue, Format, FormatVersion, HashAlgorithm, Percent, Revision, RevisionParts,
+        Timestamp, Treatment,
     };
 
     use super::*;
 
-    /// A revision with treatments of these percentages.
-    fn revision(percents: &[&str]) -> Revision {
+    /// A plan with treatments of these percentages.
+    fn plan(percents: &[&str]) -> Plan {
         let treatments = percents.iter().map(|percent| Treatment {
             name: None,
             value: FlagValue::Boolean(true),
@@ -135,11 +122,7 @@ mod tests {
             ranges: Vec::new(),
         });
         let parts = RevisionParts {
-            flag: FlagKey {
-                project: ProjectName::new("p").unwrap(),
-                flag_type: FlagType::Feature,
-                name: FlagName::new("f").unwrap(),
-            },
+            flag: "p/feature/f".parse().unwrap(),
             format: Format::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             comment: "Test".to_owned(),
@@ -147,7 +130,7 @@ mod tests {
             treatments: treatments.collect(),
             rollback_of: None,
         };
-        Revision::new(Timestamp::UNIX_EPOCH, parts).unwrap()
+        Plan::compile(Revision::new(Timestamp::UNIX_EPOCH, parts).unwrap())
     }
 
     /// The ratio of a revision whose groups have these answers, control first.
@@ -156,7 +139,7 @@ mod tests {
             Some(number) => number.parse().unwrap(),
             None => 0,
         };
-        SampleRatio::of(&revision(percents), |group| answers[position(group)])
+        SampleRatio::of(&plan(percents), |group| answers[position(group)])
     }
 
     #[track_caller]

@@ -2,19 +2,19 @@
 //! embedded store: `cargo bench -p flag-runtime --bench exposures [-- PART OF A NAME]`. Linux only.
 #![allow(clippy::unwrap_used, reason = "benches")]
 
+mod warm;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
-use flag_model::{FlagKey, FlagValue, Format, HashAlgorithm, InstanceId, RevisionParts};
+use flag_model::InstanceId;
 use flag_rollout::decide;
 use flag_runtime::{
-    CreatedBounds, DedupSettings, DeferredPort, ExposureFormat, ExposureRecorder, ExposureSettings,
-    FlagCache, FlagCacheSettings, GuardSettings, GuardedPort, Overflow, Recording, ServedPlan,
-    exposure_runtime,
+    CreatedBounds, DedupSettings, ExposureFormat, ExposureRecorder, ExposureSettings, Overflow,
+    Recording, ServedPlan, exposure_runtime,
 };
-use flag_store::memory::MemoryStore;
-use flag_store::{Base, ExposureLog, FlagStore, InstanceNames, RowStore, Spelling, SystemClock};
+use flag_store::{ExposureLog, InstanceNames, Spelling};
 use flag_store_embedded::{EmbeddedLog, WriterPriority};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Runtime;
@@ -30,7 +30,8 @@ fn main() {
         .warm_up_time(Duration::from_millis(500))
         .configure_from_args();
     let runtime = Runtime::new().unwrap();
-    let current = runtime.block_on(current());
+    let cache = runtime.block_on(warm::cache());
+    let current = cache.get_fresh(warm::KNOWN, Instant::now()).unwrap();
     let ids: Vec<_> = (0..EXPOSURES)
         .map(|id| (Uuid::now_v7().to_string(), instance(id)))
         .collect();
@@ -154,49 +155,4 @@ fn processor_time(thread: &str) -> Duration {
 
 fn instance(number: usize) -> InstanceId<'static> {
     InstanceId::new(format!("u-{:010x}", number.wrapping_mul(0x9e37_79b9))).unwrap()
-}
-
-/// A flag in memory.
-async fn current() -> ServedPlan {
-    let rows: Arc<dyn RowStore> = Arc::new(MemoryStore::default());
-    let deadline = Duration::from_millis(280);
-    let limits = GuardSettings {
-        concurrent_reads: 64,
-        deadline,
-    };
-    let mut registry = Registry::default();
-    let deferred = Arc::new(DeferredPort::from(rows));
-    let guard = Arc::new(GuardedPort::new(deferred, limits, &mut registry));
-    let store = FlagStore::new(guard.clone(), Arc::new(SystemClock));
-    let settings = FlagCacheSettings {
-        lifetime: Duration::from_hours(1),
-        max_stale: Duration::from_hours(24),
-        entries: 100,
-        deadline,
-        is_polled: false,
-        keeps_rows: false,
-    };
-    let reads = tokio::runtime::Handle::current();
-    let cache = FlagCache::new(
-        store.clone(),
-        guard.circuit(),
-        settings,
-        reads,
-        &mut registry,
-    );
-    let flag: FlagKey = "p/feature/known".parse().unwrap();
-    let revision = RevisionParts {
-        flag: flag.clone(),
-        format: Format::v1(HashAlgorithm::Md5),
-        control: FlagValue::Boolean(false),
-        treatments: vec![],
-        comment: String::new(),
-        owner: None,
-        rollback_of: None,
-    };
-    store
-        .append_revision(Base::Nothing, revision)
-        .await
-        .unwrap();
-    cache.current(&flag).await.unwrap()
 }

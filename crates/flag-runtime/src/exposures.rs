@@ -33,7 +33,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use self::chunk::ServedDecision;
-use self::counts::{Counts, CountsMetrics, CountsWriter};
+use self::counts::{CountsMetrics, CountsWriter, MinuteCounter};
 use self::dedup::{Dedup, Logged};
 use self::direct::Direct;
 use self::metrics::{EntryMetrics, WriteMetrics};
@@ -87,9 +87,41 @@ pub struct ExposureRecorder {
     direct: Direct,
     created: CreatedBounds,
     metrics: EntryMetrics,
-    counts: Arc<Counts>,
-    /// The writer of exposures, then that of their counts.
-    writing: Mutex<Vec<Writing>>,
+    writers: Writers,
+    /// The log that the last exposures are written into.
+    last: Arc<dyn ExposureLog>,
+    writing: Mutex<Option<[Writing; 2]>>,
+}
+
+/// Makes writers, of exposures and of their counts.
+#[derive(Debug)]
+struct Writers {
+    queue: Arc<Queue>,
+    counts: Arc<MinuteCounter>,
+    format: ExposureFormat,
+    metrics: WriteMetrics,
+    counts_metrics: CountsMetrics,
+}
+
+impl Writers {
+    fn of_exposures(&self, log: &Arc<dyn ExposureLog>) -> Writer {
+        Writer::new(
+            Arc::clone(&self.queue),
+            Arc::clone(log),
+            self.format.clone(),
+            self.metrics.clone(),
+            Arc::clone(&self.counts),
+        )
+    }
+
+    fn of_counts(&self, log: &Arc<dyn ExposureLog>) -> CountsWriter {
+        CountsWriter::new(
+            Arc::clone(&self.counts),
+            Arc::clone(log),
+            Arc::new(SystemClock),
+            self.counts_metrics.clone(),
+        )
+    }
 }
 
 /// A running writer.
@@ -109,18 +141,24 @@ impl Writing {
         Self { close, ended }
     }
 
-    /// Waits until it has written everything, or the deadline.
-    async fn close(mut self, deadline: Instant) {
+    /// Asks it to end.
+    fn ask(self) -> JoinHandle<()> {
         // The writer may have ended already.
         let _ = self.close.send(());
-        let _ = timeout_at(deadline, &mut self.ended).await;
-        self.ended.abort();
+        self.ended
     }
+}
+
+/// Waits until a writer that was asked to end has done so, or until the deadline.
+async fn end(mut writer: JoinHandle<()>, deadline: Instant) {
+    let _ = timeout_at(deadline, &mut writer).await;
+    writer.abort();
 }
 
 impl ExposureRecorder {
     /// Starts the background writer: served decisions are written into the log and on the runtime of `background`, entries
-    /// from clients into `direct`, on the current runtime.
+    /// from clients into `direct`, on the current runtime. So is what is left at the end: the threads of `background` may have
+    /// to wait for all others.
     pub fn start(
         direct: Arc<dyn ExposureLog>,
         background: (Arc<dyn ExposureLog>, &Handle),
@@ -129,36 +167,37 @@ impl ExposureRecorder {
     ) -> Self {
         let queue = Arc::new(Queue::new(settings.queue, settings.overflow));
         metrics::register_queue(registry, Arc::clone(&queue));
-        let counts = Arc::new(Counts::new());
+        let writers = Writers {
+            queue: Arc::clone(&queue),
+            counts: Arc::new(MinuteCounter::new()),
+            format: settings.format.clone(),
+            metrics: WriteMetrics::register(registry),
+            counts_metrics: CountsMetrics::register(registry),
+        };
         let (log, runtime) = background;
-        let writer = Writer::new(
-            Arc::clone(&queue),
-            Arc::clone(&log),
-            settings.format.clone(),
-            WriteMetrics::register(registry),
-            Arc::clone(&counts),
-        );
-        let counts_metrics = CountsMetrics::register(registry);
-        let counts_writer = CountsWriter::new(
-            Arc::clone(&counts),
-            log,
-            Arc::new(SystemClock),
-            counts_metrics,
-        );
-        let writing = vec![
+        let writer = writers.of_exposures(&log);
+        let counts_writer = writers.of_counts(&log);
+        let writing = [
             Writing::start(runtime, |closing| writer.run(closing)),
             Writing::start(runtime, |closing| counts_writer.run(closing)),
         ];
         let metrics = EntryMetrics::register(registry);
+        let last = Arc::clone(&direct);
         Self {
             recording: settings.recording,
             queue,
             dedup: Dedup::new(settings.dedup, metrics.forgotten.clone()),
-            direct: Direct::new(direct, settings.format.clone(), Handle::current()),
+            direct: Direct::new(
+                direct,
+                settings.format.clone(),
+                Arc::clone(&writers.counts),
+                Handle::current(),
+            ),
             created: settings.created,
             metrics,
-            counts,
-            writing: Mutex::new(writing),
+            writers,
+            last,
+            writing: Mutex::new(Some(writing)),
         }
     }
 
@@ -177,14 +216,7 @@ impl ExposureRecorder {
         if self.recording == Recording::Off {
             return Ok(Recorded::NOT_AN_EXPOSURE);
         }
-        let served = ServedDecision {
-            request_id,
-            instance: instance.as_str(),
-            flag: current.entry(),
-            decision: decision.into(),
-            from_cache: current.source != Source::Store,
-            created: SystemClock.now(),
-        };
+        let served = served(request_id, instance, decision, current);
         let push = || self.queue.push(served);
         let logged = match &self.dedup {
             None => match push() {
@@ -202,6 +234,30 @@ impl ExposureRecorder {
                 self.metrics.deduplicated.inc();
                 Ok(Recorded::DONE)
             }
+        }
+    }
+
+    /// Records a decision of an answer that lists all flags: with a reason of its own, as the application may not have used it. It
+    /// never counts as one that was logged before.
+    ///
+    /// # Errors
+    ///
+    /// The queue is full, and the answer must wait for room.
+    pub fn record_delivered(
+        &self,
+        request_id: &str,
+        instance: &InstanceId<'_>,
+        decision: &Decision<'_>,
+        current: &ServedPlan,
+    ) -> Result<Recorded, RecordLater<'_>> {
+        if self.recording == Recording::Off {
+            return Ok(Recorded::NOT_AN_EXPOSURE);
+        }
+        let mut served = served(request_id, instance, decision, current);
+        served.decision = served.decision.delivered();
+        match self.queue.push(served) {
+            Pushed::Full => Err(RecordLater::new(self, served.into(), None)),
+            Pushed::Accepted | Pushed::Dropped => Ok(Recorded::DONE),
         }
     }
 
@@ -236,12 +292,23 @@ impl ExposureRecorder {
     /// Writes all waiting exposures and their counts until the deadline, and stops the writers; returns how many exposures
     /// were not written.
     pub async fn flush(&self, deadline: Instant) -> usize {
-        let taken =
-            || std::mem::take(&mut *self.writing.lock().unwrap_or_else(PoisonError::into_inner));
-        for writing in taken() {
-            writing.close(deadline).await;
+        let writing = self.writing.lock();
+        let writing = writing.unwrap_or_else(PoisonError::into_inner).take();
+        if let Some([exposures, counts]) = writing {
+            let left = exposures.ask();
+            let last = self.writers.of_exposures(&self.last);
+            end(tokio::spawn(last.drain()), deadline).await;
+            if self.queue.counts().pending > 0 {
+                end(left, deadline).await;
+            }
+            let left = counts.ask();
+            let last = self.writers.of_counts(&self.last);
+            end(tokio::spawn(last.drain()), deadline).await;
+            if self.writers.counts.unwritten() > 0 {
+                end(left, deadline).await;
+            }
         }
-        let uncounted = self.counts.unwritten();
+        let uncounted = self.writers.counts.unwritten();
         if uncounted > 0 {
             warn!(
                 exposures = uncounted,
@@ -249,5 +316,21 @@ impl ExposureRecorder {
             );
         }
         self.queue.counts().pending
+    }
+}
+
+fn served<'a>(
+    request_id: &'a str,
+    instance: &'a InstanceId<'_>,
+    decision: &Decision<'_>,
+    current: &'a ServedPlan,
+) -> ServedDecision<'a> {
+    ServedDecision {
+        request_id,
+        instance: instance.as_str(),
+        flag: current.entry(),
+        decision: decision.into(),
+        from_cache: current.source != Source::Store,
+        created: SystemClock.now(),
     }
 }

@@ -8,6 +8,7 @@ mod existing_flags;
 mod key_ref;
 mod metrics;
 mod negative_cache;
+mod project_flags;
 mod reading;
 mod restored_projects;
 mod snapshot;

@@ -3,12 +3,17 @@
 //! Knows no HTTP and no settings of a process, and opens no store. It has errors of its own; its callers translate them.
 //! - `store/` guards the store: reads have a deadline, a limit and a circuit breaker; writes of exposures a circuit breaker.
 //! - `flags/` keeps the newest revisions, compiled: cache, negative cache, change watcher, snapshot file.
+//! - `events/` notifies subscribers of changed flags.
 //! - `exposures/` queues what was served and writes it in batches.
+//! - `splits` compares what was served with the percentages of the flags.
 mod causes;
+mod events;
 mod exposures;
 mod flags;
+mod splits;
 mod store;
 
+pub use crate::events::{Event, Events, SubscribeError, Subscription};
 pub use crate::exposures::{
     COUNTS_RETENTION, CreatedBounds, DedupSettings, ExposureFormat, ExposureRecorder,
     ExposureSettings, Overflow, QueueFull, RecordLater, Recorded, Recording, expire_exposures,
@@ -18,4 +23,5 @@ pub use crate::flags::{
     BucketCache, BucketCacheSettings, CacheError, CacheStats, FlagCache, FlagCacheSettings,
     FlagKeyRef, ServedPlan, Snapshot, Source, watch_changes,
 };
-pub use crate::store::{Circuit, DeferredPort, GuardSettings, GuardedPort};
+pub use crate::splits::Splits;
+pub use crate::store::{Circuit, DeferredStore, GuardSettings, StoreGuard};

@@ -5,5 +5,5 @@ mod guard;
 mod metrics;
 
 pub use self::circuit::Circuit;
-pub use self::deferred::DeferredPort;
-pub use self::guard::{GuardSettings, GuardedPort};
+pub use self::deferred::DeferredStore;
+pub use self::guard::{GuardSettings, StoreGuard};

@@ -12,6 +12,7 @@ mod rate;
 mod reload;
 mod requirement;
 mod session;
+mod stream_token;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use arc_swap::ArcSwap;
 use flag_keys::{Fingerprint, Scope, Secret};
-use flag_model::Timestamp;
+use flag_model::ProjectName;
 use flag_store::{Clock as _, SystemClock};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
@@ -85,6 +86,9 @@ impl Authenticator {
     ) -> Result<Principal, AccessError> {
         match (&self.keys, access) {
             (None, _) | (_, Access::Open) => Ok(Principal::Anybody),
+            (Some(keys), Access::NeedsStreamToken) => {
+                stream_token::valid_key(keys, request).map(Principal::Holder)
+            }
             (Some(keys), Access::SignIn) => {
                 let key = signed_in_key(keys, request);
                 Ok(key.map_or(Principal::Visitor, Principal::Holder))
@@ -100,10 +104,27 @@ impl Authenticator {
         let Some(keys) = &self.keys else {
             return Err(unknown);
         };
-        let now = SystemClock.now();
-        let key = valid_secret(keys, presented, now)?;
+        let key = valid_secret(keys, presented)?;
         Principal::Holder(Arc::clone(&key)).check_scope(Access::Needs(Scope::Read))?;
-        session::seal(presented, &key.fingerprint, now).ok_or(unknown)
+        session::seal(presented, &key.fingerprint, SystemClock.now()).ok_or(unknown)
+    }
+
+    /// Whether a principal that was admitted earlier still has this access to the project.
+    pub(crate) fn still_admits(
+        &self,
+        principal: &Principal,
+        access: Access,
+        project: &ProjectName,
+    ) -> bool {
+        let (Some(keys), Principal::Holder(before)) = (&self.keys, principal) else {
+            return true;
+        };
+        let key = keys.load().get(before.id.as_str());
+        key.is_some_and(|key| {
+            let is_same = key.fingerprint.matches(&before.fingerprint) && !key.is_expired();
+            let now = Principal::Holder(key);
+            is_same && now.check_scope(access).is_ok() && now.check_project(project).is_ok()
+        })
     }
 
     /// Returns the address of the client of a request, which may be behind trusted proxies.
@@ -142,7 +163,7 @@ impl Authenticator {
 /// Returns the key of a request if it is valid.
 fn valid_key(keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Result<Arc<ValidKey>, AccessError> {
     let presented = credential::presented(request.headers()).map_err(AccessError::Unauthorized)?;
-    valid_secret(keys, presented, SystemClock.now())
+    valid_secret(keys, presented)
 }
 
 /// Returns the key in the session of a request, or the one in its headers, if it is valid.
@@ -152,16 +173,12 @@ fn signed_in_key(keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Option<Arc<Va
     let opened = session::cookie(request.headers())
         .and_then(|cookie| session::open(cookie, fingerprint_of, now));
     match opened {
-        Some(key) => valid_secret(keys, &key, now).ok(),
+        Some(key) => valid_secret(keys, &key).ok(),
         None => valid_key(keys, request).ok(),
     }
 }
 
-fn valid_secret(
-    keys: &ArcSwap<KeySet>,
-    presented: &str,
-    now: Timestamp,
-) -> Result<Arc<ValidKey>, AccessError> {
+fn valid_secret(keys: &ArcSwap<KeySet>, presented: &str) -> Result<Arc<ValidKey>, AccessError> {
     let unknown = AccessError::Unauthorized(Unauthorized::Unknown);
     let Some(key) = Secret::id_in(presented).and_then(|id| keys.load().get(id)) else {
         return Err(unknown);
@@ -172,7 +189,7 @@ fn valid_secret(
     {
         return Err(unknown);
     }
-    if key.ends.is_some_and(|ends| ends < now) {
+    if key.is_expired() {
         return Err(AccessError::Unauthorized(Unauthorized::Expired));
     }
     Ok(key)

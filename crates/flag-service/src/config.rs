@@ -8,6 +8,7 @@ mod generate;
 mod http;
 mod input;
 mod limits;
+mod ofrep;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::access::AccessSettings;
 use crate::dashboard::DashboardSettings;
-use crate::http::LimitSettings;
+use crate::http::{Cors, LimitSettings, OfrepSettings};
 use crate::telemetry::{LogFormat, TelemetrySettings};
 use crate::tls::TlsSettings;
 
@@ -39,7 +40,13 @@ pub(crate) use self::http::HttpSettings;
 pub(crate) use self::input::{Input, Task};
 
 /// The settings that only the service has.
-const OF_SERVICE: &[Setting] = &[table::LISTEN, table::WORKERS, table::LOG, table::LOG_FORMAT];
+const OF_SERVICE: &[Setting] = &[
+    table::LISTEN,
+    table::WORKERS,
+    table::PUSH,
+    table::LOG,
+    table::LOG_FORMAT,
+];
 
 /// The configuration of the service.
 #[derive(Debug)]
@@ -66,12 +73,18 @@ pub(crate) struct Config {
     pub(crate) limits: LimitSettings,
     /// Caches.
     pub(crate) cache: CacheSettings,
+    /// Whether events are sent, which requires the change watcher.
+    pub(crate) push: bool,
     /// The exposure log.
     pub(crate) exposures: ExposureSettings,
     /// Bodies and shutdown.
     pub(crate) http: HttpSettings,
     /// The dashboard, if there is one.
     pub(crate) dashboard: Option<DashboardSettings>,
+    /// OFREP.
+    pub(crate) ofrep: OfrepSettings,
+    /// The other origins whose pages may send requests, if there are any.
+    pub(crate) cors: Option<Cors>,
     /// What is logged.
     pub(crate) log: EnvFilter,
     /// How it is logged.
@@ -136,9 +149,16 @@ impl Config {
         let access = access::read(&mut reader, listen);
         let limits = limits::read(&mut reader);
         let cache = cache::read(&mut reader);
+        let push = reader.parse(&table::PUSH, |text| match text {
+            "on" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        });
         let exposures = exposures::read(&mut reader);
         let http = http::read(&mut reader);
         let dashboard = dashboard::read(&mut reader, listen, tls.as_ref());
+        let ofrep = ofrep::read(&mut reader);
+        let cors = ofrep::read_origins(&mut reader);
         let log = reader.parse(&table::LOG, read_log);
         let log_format = reader.parse(&table::LOG_FORMAT, |text| match text {
             "auto" => Some(LogFormat::Auto),
@@ -148,6 +168,8 @@ impl Config {
         });
         let telemetry = telemetry::read(&mut reader, store.as_ref());
         let config = || {
+            let cache = cache?;
+            let is_polled = cache.poll.is_some();
             Some(Self {
                 store: store?,
                 deployment: deployment?,
@@ -159,10 +181,13 @@ impl Config {
                 tls: tls?,
                 access: access?,
                 limits: limits?,
-                cache: cache?,
+                cache,
+                push: push? && is_polled,
                 exposures: exposures?,
                 http: http?,
                 dashboard: dashboard?,
+                ofrep: ofrep?,
+                cors: cors?,
                 log: log?,
                 log_format: log_format?,
                 telemetry: telemetry?,
@@ -248,6 +273,8 @@ pub(crate) fn command() -> Command {
         .args(http::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Dashboard")
         .args(dashboard::SETTINGS.iter().map(Setting::arg))
+        .next_help_heading("OFREP and browsers")
+        .args(ofrep::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Traces")
         .args(telemetry::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Store")

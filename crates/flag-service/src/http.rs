@@ -5,9 +5,12 @@ mod answer;
 mod body;
 mod connection_state;
 mod context;
+mod cors;
 mod failure_log;
 mod fallbacks;
 mod limits;
+mod ofrep_failure;
+mod ofrep_settings;
 mod problem;
 mod readiness;
 mod request_id;
@@ -16,15 +19,19 @@ mod state;
 
 pub(crate) use self::answer::answer;
 pub(crate) use self::body::{read_form, read_json};
-pub(crate) use self::connection_state::{ConnectionState, Phase};
+pub(crate) use self::connection_state::{ConnectionState, Phase, begin_stream};
 pub(crate) use self::context::RequestContext;
+pub(crate) use self::cors::{Cors, is_preflight, preflight};
 pub(crate) use self::failure_log::FailureLog;
 pub(crate) use self::fallbacks::{method_not_allowed, not_found};
 pub(crate) use self::limits::{
-    CallerBytes, ConnectionLimits, ConnectionMetrics, HeldBytes, LimitSettings, Limits,
+    CallerBytes, ConnectionLimits, ConnectionMetrics, HeldBytes, LimitSettings, Limits, StreamEnd,
+    StreamPermit,
 };
-pub(crate) use self::problem::{ApiError, describe_store, status};
+pub(crate) use self::ofrep_failure::error_code;
+pub(crate) use self::ofrep_settings::{BulkExposures, ControlReason, OfrepSettings};
+pub(crate) use self::problem::{ApiError, describe_store, ofrep_status, status};
 pub(crate) use self::readiness::{Details, Health, Readiness};
-pub(crate) use self::request_id::is_request_id;
+pub(crate) use self::request_id::{RequestId, is_request_id};
 pub(crate) use self::route::Route;
 pub(crate) use self::state::AppState;

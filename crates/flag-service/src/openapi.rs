@@ -2,6 +2,7 @@
 //!
 //! A route or a code without a description does not compile.
 mod document;
+mod ofrep;
 mod operation;
 mod schemas;
 

@@ -146,8 +146,10 @@ impl Sources {
 
     /// The variables that look like settings but are not, such as misspelt ones.
     pub fn unknown_variables(&self) -> Vec<UnknownVariable> {
-        let names = self.environment.keys();
-        unknown_variables(names.filter_map(|name| name.to_str())).collect()
+        let variables = self.environment.iter();
+        let variables = variables
+            .filter_map(|(name, value)| Some((name.to_str()?, value.to_str().unwrap_or_default())));
+        unknown_variables(variables).collect()
     }
 }
 

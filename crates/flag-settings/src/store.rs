@@ -134,7 +134,7 @@ impl StoreSettings {
 
     /// Opens the exposure log, likewise; over connections of its own, which belong to the runtime that this is called in.
     pub async fn open_log(&self) -> Result<Arc<dyn ExposureLog>, OpenStoreError> {
-        self.open_log_at(WriterPriority::Idle).await
+        self.open_log_at(WriterPriority::Normal).await
     }
 
     /// Likewise; a thread of the store that writes exposures runs at this priority.

@@ -63,16 +63,30 @@ settings! {
         "PEM file of the TLS certificate of the service, followed by its intermediate certificates; requires `tls_key_file`; empty: HTTP without TLS";
     TLS_KEY_FILE = "tls_key_file", ["FLAG_TLS_KEY_FILE"], "", Path,
         "PEM file of the private key of that certificate; both files are reloaded when they change";
+    PUSH = "push", ["FLAG_PUSH"], "on", Choice(&["on", "off"]),
+        "Whether the service sends events of changed flags at `/projects/{project}/events`: {choices}; also off if `change-poll-ms` is 0";
     API_KEYS_FILE = "api_keys_file", ["FLAG_API_KEYS_FILE"], "", Path,
         "File of API keys, as `flagctl keys create` writes it; empty: no key is required";
     ALLOW_ANONYMOUS = "allow_anonymous", ["FLAG_ALLOW_ANONYMOUS"], "false", Choice(&["true", "false"]),
         "Whether the service may listen on an address that is not loopback without requiring API keys: {choices}";
+    CORS_ORIGINS = "cors_origins", ["FLAG_CORS_ORIGINS"], "", Form("origins such as https://app.example.com, separated by commas, or *"),
+        "Origins whose pages may send requests to `/get-feature-flag` and to OFREP, comma-separated, or `*` for all; empty for none";
+    DEFAULT_PROJECT = "default_project", ["FLAG_DEFAULT_PROJECT"], "", Form("the name of a project"),
+        "Project of OFREP requests whose path names none; an API key for exactly one project implies that one; empty for none";
+    OFREP_MAX_FLAGS = "ofrep_max_flags", ["FLAG_OFREP_MAX_FLAGS"], "10000", Number(count(1, 100_000)),
+        "How many flags an OFREP bulk answer holds at most, {range}, the first by name";
+    OFREP_BULK_EXPOSURES = "ofrep_bulk_exposures", ["FLAG_OFREP_BULK_EXPOSURES"], "none", Choice(&["none", "delivered"]),
+        "Whether the evaluations of an OFREP bulk answer are logged: `none`, as an application that lists flags has not shown them, or `delivered`, with that word as their reason";
+    OFREP_STRICT_REASONS = "ofrep_strict_reasons", ["FLAG_OFREP_STRICT_REASONS"], "false", Choice(&["true", "false"]),
+        "Whether OFREP answers hold only the reasons that its schema lists, `UNKNOWN` instead of `DEFAULT` for the control value of a flag with treatments: {choices}";
     MAX_CONNECTIONS = "max_connections", ["FLAG_MAX_CONNECTIONS"], "10000", Number(count(1, 1_000_000)),
         "How many connections the service has at most, {range}, divided equally among its workers; at the limit, those without a request are closed first, then new ones get a 503, except for probes";
     KEEP_ALIVE = "keep_alive_seconds", ["FLAG_KEEP_ALIVE_SECONDS"], "620", Number(whole(Seconds, 1, 86_400)),
         "How long a connection without a request stays open, {range}, and up to a quarter longer; set it longer than the idle timeout of the load balancer in front (Google's: 600), so that the load balancer closes first";
     MAX_IN_FLIGHT = "max_in_flight", ["FLAG_MAX_IN_FLIGHT"], "2048", Number(count(1, 1_000_000)),
         "How many requests of one path may wait at once for the store or for their body, {range}; further ones get a 503 immediately; limits waiting requests only: an answer from the cache does not wait";
+    MAX_EVENT_STREAMS = "max_event_streams", ["FLAG_MAX_EVENT_STREAMS"], "10000", Number(count(1, 1_000_000)),
+        "How many event streams the service has open at most, {range}, in addition to `max-connections`; further ones get a 503";
     RATE_LIMIT = "rate_limit", ["FLAG_RATE_LIMIT"], "0", Number(count(0, 1_000_000)),
         "Requests per second that a replica answers for one caller, {range}; 0 for no limit";
     RATE_LIMIT_BURST = "rate_limit_burst", ["FLAG_RATE_LIMIT_BURST"], "", Number(count(1, 1_000_000).or_empty()),

@@ -9,7 +9,12 @@ use crate::table;
 const PREFIXES: [&str; 3] = ["FLAG_", "FEATURE_FLAG_", "PARTIAL_ROLLOUT_"];
 
 /// Variables of this project that are no settings: those of `flagctl` and of the client.
-const NO_SETTINGS: [&str; 3] = ["FLAG_OWNER", "FLAG_API_KEY", "FLAG_SERVICE_URL"];
+const NO_SETTINGS: [&str; 4] = [
+    "FLAG_OWNER",
+    "FLAG_PROJECT",
+    "FLAG_API_KEY",
+    "FLAG_SERVICE_URL",
+];
 
 /// A variable with a prefix of this project that no setting has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,11 +35,12 @@ impl fmt::Display for UnknownVariable {
     }
 }
 
-/// The unknown ones among these variables.
+/// The unknown ones among these variables, given with their values.
 pub(crate) fn unknown_variables<'n>(
-    names: impl Iterator<Item = &'n str>,
+    variables: impl Iterator<Item = (&'n str, &'n str)>,
 ) -> impl Iterator<Item = UnknownVariable> {
-    names.filter(|name| is_unknown(name)).map(|name| {
+    let unknown = variables.filter(|(name, value)| is_unknown(name, value));
+    unknown.map(|(name, _)| {
         let known = table::ALL.iter().flat_map(|setting| setting.variables);
         UnknownVariable {
             similar: closest(name, known.copied()),
@@ -43,12 +49,13 @@ pub(crate) fn unknown_variables<'n>(
     })
 }
 
-fn is_unknown(name: &str) -> bool {
+fn is_unknown(name: &str, value: &str) -> bool {
     let has_prefix = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    // Kubernetes sets FLAG_…_SERVICE_HOST and the like where a Service is called so.
-    let is_foreign = ["_SERVICE_", "_PORT", "FLAG_TEST_"]
+    // Kubernetes sets FLAG_…_SERVICE_HOST, FLAG_…_PORT=tcp://… and the like where a Service is called so.
+    let is_foreign = ["_SERVICE_", "_PORT_", "FLAG_TEST_"]
         .iter()
-        .any(|part| name.contains(part));
+        .any(|part| name.contains(part))
+        || (name.ends_with("_PORT") && value.contains("://"));
     let is_known = table::ALL
         .iter()
         .any(|setting| setting.variables.contains(&name));
@@ -71,7 +78,8 @@ mod tests {
     #[test]
     fn an_unknown_variable_names_the_one_that_was_probably_meant() {
         let names = ["FLAG_LISTNE", "FLAG_LISTEN", "FLAG_OWNER", "LISTNE"];
-        let unknown: Vec<UnknownVariable> = unknown_variables(names.into_iter()).collect();
+        let variables = names.into_iter().map(|name| (name, ""));
+        let unknown: Vec<UnknownVariable> = unknown_variables(variables).collect();
         let [unknown] = unknown.as_slice() else {
             panic!("{unknown:?}");
         };
@@ -81,6 +89,22 @@ mod tests {
             shown,
             "no setting has this variable; did you mean FLAG_LISTEN?"
         );
+    }
+
+    #[test]
+    fn variables_that_kubernetes_sets_for_a_service_are_no_mistakes() {
+        let variables = [
+            ("FLAG_SERVICE_HOST", "10.0.0.1"),
+            ("FLAG_PORT_80_TCP_PROTO", "tcp"),
+            ("FLAG_PORT", "tcp://10.0.0.1:80"),
+            ("FLAG_HTTP_PORT", "8081"),
+        ];
+        let unknown: Vec<UnknownVariable> = unknown_variables(variables.into_iter()).collect();
+        let names: Vec<&str> = unknown
+            .iter()
+            .map(|unknown| unknown.name.as_str())
+            .collect();
+        assert_eq!(names, ["FLAG_HTTP_PORT"]);
     }
 
     #[test]

@@ -7,9 +7,7 @@ use bigtable_rs::google::bigtable::v2::mutate_rows_request::Entry;
 use bigtable_rs::google::bigtable::v2::mutation::{Mutation, SetCell};
 use bigtable_rs::google::bigtable::v2::{self as bigtable, MutateRowsRequest};
 use criterion::{Criterion, Throughput};
-use flag_model::{
-    Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason, Timestamp,
-};
+use flag_model::{Bucket, FlagValue, InstanceId, Reason, Timestamp};
 use flag_store::{BatchId, ExposureBatch, FAMILY, Outcome, Row, Spelling};
 use flag_store_bigtable::encoded_bytes;
 use prost::Message as _;
@@ -38,11 +36,9 @@ fn batch() -> ExposureBatch {
     let time = |text| Timestamp::parse(text).unwrap();
     let mut batch = ExposureBatch::new(BatchId::default(), Spelling::Json);
     let outcome = batch.add_outcome(Outcome {
-        flag: FlagKey {
-            project: ProjectName::new("csr-assistant").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("multi_step_api_router").unwrap(),
-        },
+        flag: "csr-assistant/feature/multi_step_api_router"
+            .parse()
+            .unwrap(),
         revision: Some(time("2024-09-25 19:15:28.248896")),
         value: FlagValue::Boolean(true),
         rollout_group: "treatment_1".into(),

@@ -2,8 +2,9 @@
 
 use bigtable_rs::google::bigtable::v2::row_filter::{Chain, Filter, Interleave};
 use bigtable_rs::google::bigtable::v2::{
-    ColumnRange, RowFilter, ValueRange, column_range, value_range,
+    ColumnRange, RowFilter, TimestampRange, ValueRange, column_range, value_range,
 };
+use flag_model::Timestamp;
 use flag_store::{Columns, Expected};
 
 use crate::FAMILY;
@@ -15,6 +16,21 @@ pub(crate) fn cells(columns: Columns<'_>) -> Option<RowFilter> {
         Columns::Only(columns) => any_of(columns)?,
     };
     Some(chain([which, filter(Filter::CellsPerColumnLimitFilter(1))]))
+}
+
+/// The newest version of all cells that were written at a time or later; a row without one is left out.
+pub(crate) fn written_since(time: Timestamp) -> RowFilter {
+    let range = TimestampRange {
+        // The store accepts whole milliseconds only.
+        start_timestamp_micros: time.unix_micros().max(0) / 1_000 * 1_000,
+        end_timestamp_micros: 0,
+    };
+    let written = filter(Filter::TimestampRangeFilter(range));
+    chain([
+        family(),
+        written,
+        filter(Filter::CellsPerColumnLimitFilter(1)),
+    ])
 }
 
 /// Matches a row that has a cell.

@@ -1,11 +1,14 @@
 //! The exposure log: a row for each exposure, in a table of its own.
 
-use flag_store::{Appended, BoxFuture, ExposureBatch, ExposureRows, Row, RowStore, StoreError};
+use flag_model::Timestamp;
+use flag_store::{
+    Appended, BoxFuture, ExposureBatch, ExposureRows, Row, RowStore, Scan, StoreError,
+};
 
 use crate::connect_error::ConnectError;
 use crate::settings::{BigtableSettings, Table};
 use crate::store::BigtableStore;
-use crate::{batch, exposure_entries, forget};
+use crate::{batch, exposure_entries, filter, forget};
 
 /// Exposures in Bigtable, over connections of their own.
 ///
@@ -33,6 +36,15 @@ impl ExposureRows for BigtableLog {
     /// Without a [`Row`] for each exposure, which would cost more than sending it.
     fn write_batch<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
         Box::pin(batch::write(&self.0, exposure_entries::encode(batch)))
+    }
+
+    /// The store reads all rows of the scan, and sends those that were written since.
+    fn written_since(
+        &self,
+        scan: Scan,
+        since: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        Box::pin(self.0.read_sparse(scan, filter::written_since(since)))
     }
 
     fn delete_rows<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>> {

@@ -47,6 +47,11 @@ impl Merger {
         Ok(())
     }
 
+    /// The rows that have come, each once; the order of later ones is not compared with theirs.
+    pub(crate) fn take_rows(&mut self) -> Vec<Row> {
+        std::mem::take(&mut self.rows)
+    }
+
     /// The rows, once all messages have come.
     pub(crate) fn finish(self) -> Result<Vec<Row>, Failure> {
         if self.carry.is_empty() {

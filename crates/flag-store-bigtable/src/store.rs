@@ -144,6 +144,60 @@ impl BigtableStore {
         }
     }
 
+    /// Reads the few rows of a range that `filter` lets through, in ascending order.
+    ///
+    /// The deadline is that of a batch, and begins anew as often as the store says how far it is.
+    pub(crate) async fn read_sparse(
+        &self,
+        mut scan: Scan,
+        filter: RowFilter,
+    ) -> Result<Vec<Row>, StoreError> {
+        let (mut found, limit) = (Vec::new(), scan.limit);
+        let new_call = || Call::new(self.name(), self.settings.batch(), Repeat::Safe);
+        let mut call = new_call();
+        while let Some(request) = request::range(scan.clone(), Some(filter.clone())) {
+            let request = ReadRowsRequest {
+                table_name: self.full_name(),
+                app_profile_id: self.app_profile(),
+                ..request
+            };
+            let mut part = SparsePart::default();
+            let read = self.read_part(&call, request, &mut part).await;
+            found.append(&mut part.rows);
+            let Err(failure) = read else {
+                return Ok(found);
+            };
+            match part.scanned {
+                Some(key) if call.is_repeatable(&failure) => {
+                    scan.go_on_after(&key);
+                    scan.limit = limit.map(|limit| limit.saturating_sub(found.len()));
+                    call = new_call();
+                }
+                _ => call.again(failure).await?,
+            }
+        }
+        Ok(found)
+    }
+
+    /// One attempt; what it has read until it failed is in `part`.
+    async fn read_part(
+        &self,
+        call: &Call<'_>,
+        request: ReadRowsRequest,
+        part: &mut SparsePart,
+    ) -> Result<(), Failure> {
+        let mut merger = Merger::new(Order::Ascending);
+        let mut client = self.client();
+        let answer = client.read_rows(request::read(request));
+        let mut stream = call.wait(answer).await?.into_inner();
+        while let Some(message) = call.wait(stream.message()).await? {
+            merger.push(message.chunks)?;
+            part.add(merger.take_rows(), message.last_scanned_row_key);
+        }
+        part.rows.append(&mut merger.finish()?);
+        Ok(())
+    }
+
     /// Whether the predicate matched.
     async fn check_and_mutate(
         &self,
@@ -173,6 +227,26 @@ impl BigtableStore {
             Some(why) => Err(refused(self.name(), why)),
             None => Ok(()),
         }
+    }
+}
+
+/// What was read of a range.
+#[derive(Default)]
+struct SparsePart {
+    rows: Vec<Row>,
+    /// The last key that the store has looked at.
+    scanned: Option<Vec<u8>>,
+}
+
+impl SparsePart {
+    fn add(&mut self, mut rows: Vec<Row>, scanned: Vec<u8>) {
+        if let Some(last) = rows.last() {
+            self.scanned = Some(last.key.clone());
+        }
+        if self.scanned.as_ref().is_none_or(|before| *before < scanned) && !scanned.is_empty() {
+            self.scanned = Some(scanned);
+        }
+        self.rows.append(&mut rows);
     }
 }
 

@@ -16,6 +16,7 @@ use flag_model::{
 };
 use flag_store::{
     BatchId, ExposureBatch, ExposureLog as _, ExposureQuery, ExposureScope, Outcome, Spelling,
+    TimeRange,
 };
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
 
@@ -89,8 +90,7 @@ async fn time(
         let begun = Instant::now();
         let query = ExposureQuery {
             of,
-            since: None,
-            until: None,
+            within: TimeRange::ALL,
             group: None,
             limit,
         };

@@ -4,8 +4,10 @@
 //! written once; only forgetting an instance changes it.
 
 mod copy;
+mod find;
 mod follow;
 mod read;
+mod span_class;
 
 use flag_model::InstanceId;
 use flag_store::{BatchId, ExposureBlock, without_instance};
@@ -16,18 +18,20 @@ use crate::failure::Failure;
 use crate::rows::begin;
 use crate::schema;
 
-pub(crate) use self::copy::{copy_rows, per_block, read_rows};
+pub(crate) use self::copy::{AtOnce, copy_rows, read_rows};
+pub(crate) use self::find::find;
 pub(crate) use self::follow::logged_after;
-pub(crate) use self::read::{ScopeOwned, find, holding, newest_in_blocks, of_instance, page};
+pub(crate) use self::read::{PageQuery, ScopeOwned, holding, newest_in_blocks, of_instance, page};
+use self::span_class::SpanClass;
 
 const ADD_FLAG: &str = "INSERT INTO flags (prefix) VALUES (?1) ON CONFLICT DO NOTHING";
 const FLAG: &str = "SELECT id FROM flags WHERE prefix = ?1";
-const ADD: &str = "INSERT INTO blocks (flag, batch, oldest, newest, exposures, filter, written)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, coalesce(?7, unixepoch())) ON CONFLICT DO NOTHING";
+const ADD: &str =
+    "INSERT INTO blocks (flag, batch, oldest, newest, exposures, filter, written, span_class)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, coalesce(?7, unixepoch()), ?8) ON CONFLICT DO NOTHING";
 const ADD_DATA: &str = "INSERT INTO block_data (block, data) VALUES (?1, ?2)";
 const ADD_SPAN: &str = "UPDATE flags SET span = ?2 WHERE id = ?1 AND span < ?2";
-const CHANGE: &str =
-    "UPDATE blocks SET oldest = ?2, newest = ?3, exposures = ?4, filter = ?5 WHERE id = ?1";
+const CHANGE: &str = "UPDATE blocks SET oldest = ?2, newest = ?3, exposures = ?4, filter = ?5, span_class = ?6 WHERE id = ?1";
 const CHANGE_DATA: &str = "UPDATE block_data SET data = ?2 WHERE block = ?1";
 const DATA: &str = "SELECT prefix, data FROM blocks
     JOIN block_data ON block = blocks.id JOIN flags ON flags.id = flag WHERE blocks.id = ?1";
@@ -57,6 +61,7 @@ fn add_written(
 ) -> Result<bool, Failure> {
     let flag = flag_id(transaction, &block.flag)?;
     let exposures = i64::try_from(block.exposures).unwrap_or(i64::MAX);
+    let span = block.newest.unix_micros() - block.oldest.unix_micros();
     let added = transaction.prepare_cached(ADD)?.execute(params![
         flag,
         batch.0.to_be_bytes(),
@@ -65,12 +70,12 @@ fn add_written(
         exposures,
         block.filter,
         written,
+        SpanClass::of(span).number(),
     ])?;
     if added == 1 {
         let id = transaction.last_insert_rowid();
         let mut add_data = transaction.prepare_cached(ADD_DATA)?;
         add_data.execute(params![id, block.bytes])?;
-        let span = block.newest.unix_micros() - block.oldest.unix_micros();
         transaction
             .prepare_cached(ADD_SPAN)?
             .execute([flag, span])?;
@@ -128,12 +133,14 @@ fn forget_in(
         return remove(transaction, block);
     };
     let exposures = i64::try_from(others.exposures).unwrap_or(i64::MAX);
+    let span = others.newest.unix_micros() - others.oldest.unix_micros();
     transaction.prepare_cached(CHANGE)?.execute(params![
         block,
         others.oldest.unix_micros(),
         others.newest.unix_micros(),
         exposures,
         others.filter,
+        SpanClass::of(span).number(),
     ])?;
     let mut change_data = transaction.prepare_cached(CHANGE_DATA)?;
     change_data.execute(params![block, others.bytes])?;

@@ -64,7 +64,7 @@ pub(crate) fn write(
 pub(crate) fn read(
     database: &Database,
     query: &QueryOwned,
-    is_wanted: &dyn Fn() -> bool,
+    is_awaited: &dyn Fn() -> bool,
 ) -> Result<Vec<MinuteCounts>, Failure> {
     let connection = database.connection();
     let mut sum = CountsSum::default();
@@ -79,7 +79,7 @@ pub(crate) fn read(
     let mut statement = connection.prepare_cached(READ)?;
     let range = params![flags.start, flags.end, since.number(), until.number()];
     let mut found = statement.query(range)?;
-    while is_wanted()
+    while is_awaited()
         && let Some(row) = found.next()?
     {
         let (prefix, minute, cell): (Vec<u8>, i64, Vec<u8>) =

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use flag_store::Remains;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use crate::create_file::{ensure_made, is_empty};
+use crate::failure::{Failure, is_busy};
 use crate::lock_timeout::LockTimeout;
 use crate::open_error::{Obstacle, OpenError};
 use crate::open_files::{Closing, FileLoss, OpenFiles, is_absence};
@@ -21,6 +23,9 @@ const MAKING: Duration = Duration::from_millis(250);
 
 /// Bytes of page cache per reading connection; the service has caches of its own.
 const READER_CACHE_KIB: i32 = 512;
+
+/// How long emptying the write-ahead log waits for processes that read or write.
+const EMPTYING: Duration = Duration::from_secs(2);
 
 /// The write-ahead log is truncated to this size after a long read let it grow.
 const LOG_LIMIT_BYTES: i32 = 16 * 1024 * 1024;
@@ -165,6 +170,20 @@ impl Database {
     fn is_log_whole(&self, frames: u64) -> bool {
         let bytes = LOG_HEADER + frames * (FRAME_HEADER + u64::from(self.page_bytes));
         frames == 0 || self.files.log_bytes().is_none_or(|found| found >= bytes)
+    }
+
+    /// Writes the write-ahead log into the file and empties it, unless another process reads what is in it.
+    pub(crate) fn empty_log(&self) -> Result<Remains, Failure> {
+        self.lock_timeout
+            .set_end(Instant::now().checked_add(EMPTYING));
+        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let emptied = self.connection.query_row(checkpoint, [], |row| row.get(0));
+        match emptied {
+            Ok(0) => Ok(Remains::Nothing),
+            Ok::<i32, _>(_) => Ok(Remains::InWriteAheadLog),
+            Err(error) if is_busy(&error) => Ok(Remains::InWriteAheadLog),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Closes the connection; the last one of a file writes the log into it, where that is wanted and possible.

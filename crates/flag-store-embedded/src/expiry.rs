@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use crate::database::Database;
 use crate::failure::Failure;
+use crate::idle_priority::WriterPriority;
 use crate::log::EmbeddedLog;
 use crate::{blocks, schema};
 
@@ -96,7 +97,8 @@ pub async fn remove_counts_before(directory: &Path, time: &str) -> Result<usize,
 
 async fn opened(directory: &Path) -> Result<EmbeddedLog, StoreError> {
     let directory = directory.to_owned();
-    let opening = tokio::task::spawn_blocking(move || EmbeddedLog::existing(&directory));
+    let existing = move || EmbeddedLog::existing_at(WriterPriority::Idle, &directory);
+    let opening = tokio::task::spawn_blocking(existing);
     let unavailable = |source: flag_store::BoxError| StoreError::Unavailable { source };
     let opened = opening.await.map_err(|error| unavailable(error.into()))?;
     opened.map_err(|error| unavailable(error.into()))
@@ -179,7 +181,7 @@ fn remove_slice(
 mod tests {
     use std::sync::Arc;
 
-    use flag_model::{FlagKey, FlagName, FlagType, ProjectName};
+    use flag_model::FlagKey;
     use flag_store::conformance::put;
     use flag_store::{
         Cells, Counted, CountsQuery, CountsScope, Minute, MinuteCounts, ReplicaId, Row, RowStore,
@@ -255,11 +257,7 @@ mod tests {
     async fn counts_that_were_written_long_ago_go_and_nothing_else() {
         let directory = TempDir::new().unwrap();
         let log = EmbeddedLog::open(directory.path()).unwrap();
-        let flag = FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("f").unwrap(),
-        };
+        let flag: FlagKey = "p/feature/f".parse().unwrap();
         let minutes = (0..2_500).map(|minute| {
             let mut counts = MinuteCounts::new(flag.clone(), Minute::from_number(minute));
             counts.add(&Counted::Others, 1);

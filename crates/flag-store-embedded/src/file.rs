@@ -65,7 +65,7 @@ impl DataFile {
         work: impl FnOnce(&Database, &dyn Fn() -> bool) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
         let work =
-            |database: &mut Database, is_wanted: &dyn Fn() -> bool| work(database, is_wanted);
+            |database: &mut Database, is_awaited: &dyn Fn() -> bool| work(database, is_awaited);
         let result = self.run(Side::Readers, limit, work).await;
         result.map_err(|failure| self.error(failure))
     }
@@ -76,12 +76,12 @@ impl DataFile {
         limit: Duration,
         work: impl FnOnce(&mut Database) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let result = self.write_failing(limit, work).await;
+        let result = self.write_with_failure(limit, work).await;
         result.map_err(|failure| self.error(failure))
     }
 
     /// Runs a job that writes; its failure can be cloned, see [`error`](Self::error).
-    pub(crate) async fn write_failing<T: Send + 'static>(
+    pub(crate) async fn write_with_failure<T: Send + 'static>(
         &self,
         limit: Duration,
         work: impl FnOnce(&mut Database) -> Result<T, Failure> + Send + 'static,

@@ -18,6 +18,7 @@ mod directory;
 mod expiry;
 mod failure;
 mod file;
+mod file_limits;
 mod file_state;
 mod group_commit;
 mod idle_priority;
@@ -35,6 +36,7 @@ mod worker;
 
 pub use crate::backup::{BackupError, ExistingStore, back_up, restore};
 pub use crate::expiry::{remove_counts_before, remove_exposures_before};
+pub use crate::file_limits::outlive_file_limits;
 pub use crate::idle_priority::{WriterPriority, run_at_idle_priority};
 pub use crate::log::EmbeddedLog;
 pub use crate::open_error::OpenError;

@@ -7,10 +7,11 @@ use flag_model::{InstanceId, ProjectName};
 use flag_store::{
     Appended, Blocks, BoxFuture, Columns, CountsQuery, Cursor, ExposureBatch, ExposureLog,
     ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures,
-    MinuteCounts, NewestExposures, PAGE, ReplicaId, Row, RowStore, StoreError, instance_in_rows,
+    MinuteCounts, NewestExposures, PAGE, Remains, ReplicaId, Row, RowStore, StoreError, TimeRange,
+    instance_in_rows,
 };
 
-use crate::blocks::{self, ScopeOwned};
+use crate::blocks::{self, PageQuery, ScopeOwned};
 use crate::counts::{self, QueryOwned};
 use crate::database::Database;
 use crate::failure::Failure;
@@ -33,15 +34,14 @@ const DELETE: &str = "DELETE FROM rows WHERE key = ?1";
 /// Exposures in a local file.
 ///
 /// Like [`EmbeddedStore`], with two differences: an acknowledged exposure survives the end of the process, but not always
-/// a power loss; and the writing thread runs at idle priority unless it is opened otherwise.
+/// a power loss; and the writing thread can run at idle priority, for writes that nobody waits for.
 #[derive(Clone, Debug)]
 pub struct EmbeddedLog(EmbeddedStore);
 
 impl EmbeddedLog {
-    /// Opens the file `exposures.db` in a directory, with a writing thread at idle priority; creates it if it never existed.
-    /// Blocks.
+    /// Opens the file `exposures.db` in a directory; creates it if it never existed. Blocks.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        Self::open_at(WriterPriority::Idle, directory)
+        Self::open_at(WriterPriority::Normal, directory)
     }
 
     /// Likewise, with a writing thread at this priority.
@@ -51,7 +51,15 @@ impl EmbeddedLog {
 
     /// Opens the existing file in a directory. Blocks.
     pub fn existing(directory: &Path) -> Result<Self, OpenError> {
-        EmbeddedStore::existing_file(directory, Contents::Exposures, WriterPriority::Idle).map(Self)
+        Self::existing_at(WriterPriority::Normal, directory)
+    }
+
+    /// Likewise, with a writing thread at this priority.
+    pub(crate) fn existing_at(
+        priority: WriterPriority,
+        directory: &Path,
+    ) -> Result<Self, OpenError> {
+        EmbeddedStore::existing_file(directory, Contents::Exposures, priority).map(Self)
     }
 
     /// Whether there is an `exposures.db` in a directory. An error if it is gone and its write-ahead log is left.
@@ -98,7 +106,7 @@ impl ExposureLog for EmbeddedLog {
             } else {
                 let (id, limit) = (batch.id(), self.0.timeout * BATCH_WAIT);
                 let append = move |database: &mut Database| blocks::append(database, id, &blocks);
-                self.0.file.write_failing(limit, append).await
+                self.0.file.write_with_failure(limit, append).await
             };
             let results = results.into_iter().map(|checked| {
                 checked?;
@@ -147,12 +155,18 @@ impl ExposureLog for EmbeddedLog {
     fn page<'a>(
         &'a self,
         of: ExposureScope<'a>,
+        within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
-        let (of, after) = (ScopeOwned::from(of), after.cloned());
-        let page = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
-            blocks::page(database, &of, after.as_ref(), limit, is_wanted)
+        let query = PageQuery {
+            of: ScopeOwned::from(of),
+            within,
+            after: after.cloned(),
+            limit,
+        };
+        let page = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
+            blocks::page(database, &query, is_awaited)
         };
         Box::pin(self.0.file.read(self.0.timeout, page))
     }
@@ -164,8 +178,8 @@ impl ExposureLog for EmbeddedLog {
         after: Option<&'a Cursor>,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
         let (of, after) = (ScopeOwned::from(of), after.cloned());
-        let page = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
-            blocks::logged_after(database, &of, after.as_ref(), is_wanted)
+        let page = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
+            blocks::logged_after(database, &of, after.as_ref(), is_awaited)
         };
         Box::pin(self.0.file.read(self.0.timeout, page))
     }
@@ -186,8 +200,8 @@ impl ExposureLog for EmbeddedLog {
                 newest.extend(rows.into_iter().map(ExposureRecord::from));
             }
             let of = ScopeOwned::from(query.of);
-            let in_blocks = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
-                blocks::newest_in_blocks(database, &of, &mut newest, is_wanted)?;
+            let in_blocks = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
+                blocks::newest_in_blocks(database, &of, &mut newest, is_awaited)?;
                 Ok(newest.into_records())
             };
             self.0.file.read(self.0.timeout, in_blocks).await
@@ -203,8 +217,8 @@ impl ExposureLog for EmbeddedLog {
             let mut found = instance_in_rows(&self.0, project, instance).await?;
             let flags = ExposureScope::Project(project).flags();
             let owned = instance.clone().into_owned();
-            let in_blocks = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
-                blocks::of_instance(database, &flags, &owned, is_wanted)
+            let in_blocks = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
+                blocks::of_instance(database, &flags, &owned, is_awaited)
             };
             for (flag, count) in self.0.file.read(self.0.timeout, in_blocks).await? {
                 InstanceExposures::add_blocks(&mut found, &flag, instance, count);
@@ -226,8 +240,8 @@ impl ExposureLog for EmbeddedLog {
                 self.write(move |database| delete(database, &keys)).await?;
             }
             let (flag, instance) = (exposures.flag(), exposures.instance.clone());
-            let holding = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
-                blocks::holding(database, &flag, &instance, is_wanted)
+            let holding = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
+                blocks::holding(database, &flag, &instance, is_awaited)
             };
             let holding = self.0.file.read(self.0.timeout, holding).await?;
             for blocks in holding.chunks(FORGOTTEN_AT_ONCE) {
@@ -237,6 +251,11 @@ impl ExposureLog for EmbeddedLog {
             }
             Ok(())
         })
+    }
+
+    /// Empties the write-ahead log, for which others must not read at that moment; it is tried until the timeout.
+    fn purge(&self) -> BoxFuture<'_, Result<Remains, StoreError>> {
+        Box::pin(self.write(|database| database.empty_log()))
     }
 
     /// One transaction for all of them.
@@ -255,8 +274,8 @@ impl ExposureLog for EmbeddedLog {
         query: CountsQuery<'a>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
         let query = QueryOwned::from(query);
-        let read = move |database: &Database, is_wanted: &dyn Fn() -> bool| {
-            counts::read(database, &query, is_wanted)
+        let read = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
+            counts::read(database, &query, is_awaited)
         };
         Box::pin(self.0.file.read(self.0.timeout, read))
     }
@@ -291,25 +310,23 @@ fn delete(database: &mut Database, keys: &[Vec<u8>]) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use flag_model::{FlagKey, FlagName, FlagType, FlagValue, Timestamp};
+    use flag_model::{FlagKey, FlagValue, Timestamp};
     use flag_store::{BatchId, Cells, Outcome, Spelling};
     use tempfile::TempDir;
 
     use super::*;
 
-    #[tokio::test]
-    async fn what_was_deleted_is_overwritten() {
-        let directory = TempDir::new().unwrap();
+    fn flag() -> FlagKey {
+        "p/feature/f".parse().unwrap()
+    }
+
+    /// A log with two exposures of somebody, who is forgotten then.
+    async fn forgotten(directory: &TempDir) -> EmbeddedLog {
         let log = EmbeddedLog::open(directory.path()).unwrap();
-        let flag = FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("f").unwrap(),
-        };
         let id = InstanceId::new("somebody-who-wants-to-go").unwrap();
         let mut batch = ExposureBatch::new(BatchId(1), Spelling::Json);
         let outcome = batch.add_outcome(Outcome {
-            flag: flag.clone(),
+            flag: flag(),
             revision: None,
             value: FlagValue::Boolean(true),
             rollout_group: "control".to_owned(),
@@ -323,21 +340,59 @@ mod tests {
             cells: Cells::default().with("InstanceID", id.as_str()),
         };
         log.insert(&row.into()).await.unwrap();
-        let found = log.of_instance(&flag.project, &id).await.unwrap();
-        assert_eq!(
-            found
-                .iter()
-                .map(InstanceExposures::count)
-                .collect::<Vec<_>>(),
-            [2]
-        );
+        let found = log.of_instance(&flag().project, &id).await.unwrap();
+        let counts: Vec<_> = found.iter().map(InstanceExposures::count).collect();
+        assert_eq!(counts, [2]);
         log.delete(&found[0]).await.unwrap();
-        assert_eq!(log.of_instance(&flag.project, &id).await.unwrap(), []);
+        assert_eq!(log.of_instance(&flag().project, &id).await.unwrap(), []);
+        log
+    }
+
+    /// The files of a directory that have somebody's id.
+    fn naming_somebody(directory: &TempDir) -> Vec<String> {
+        let files = std::fs::read_dir(directory).unwrap();
+        let naming = files.filter_map(|file| {
+            let file = file.unwrap();
+            let bytes = std::fs::read(file.path()).unwrap();
+            let is_naming = bytes.windows(8).any(|part| part == b"somebody");
+            is_naming.then(|| file.file_name().into_string().unwrap())
+        });
+        naming.collect()
+    }
+
+    #[tokio::test]
+    async fn what_was_deleted_is_overwritten() {
+        let directory = TempDir::new().unwrap();
+        let log = forgotten(&directory).await;
         log.close().await;
-        for file in std::fs::read_dir(&directory).unwrap() {
-            let bytes = std::fs::read(file.unwrap().path()).unwrap();
-            let mut found = bytes.windows(8).filter(|part| part == b"somebody");
-            assert_eq!(found.next(), None);
-        }
+        assert_eq!(naming_somebody(&directory), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_purge_empties_the_write_ahead_log_that_others_have_open() {
+        let directory = TempDir::new().unwrap();
+        let other = EmbeddedLog::open(directory.path()).unwrap();
+        other.ping().await.unwrap();
+        let log = forgotten(&directory).await;
+        assert_eq!(naming_somebody(&directory), ["exposures.db-wal"]);
+        assert_eq!(log.purge().await.unwrap(), Remains::Nothing);
+        assert_eq!(naming_somebody(&directory), [""; 0]);
+        other.ping().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_purge_says_so_when_a_reader_prevents_it() {
+        let directory = TempDir::new().unwrap();
+        let reader = {
+            EmbeddedLog::open(directory.path()).unwrap();
+            let [_, file] = EmbeddedStore::files(directory.path());
+            rusqlite::Connection::open(file).unwrap()
+        };
+        reader.execute_batch("BEGIN; SELECT * FROM rows").unwrap();
+        let log = forgotten(&directory).await;
+        assert_eq!(log.purge().await.unwrap(), Remains::InWriteAheadLog);
+        reader.execute_batch("COMMIT").unwrap();
+        assert_eq!(log.purge().await.unwrap(), Remains::Nothing);
+        assert_eq!(naming_somebody(&directory), [""; 0]);
     }
 }

@@ -64,9 +64,9 @@ pub(crate) fn get(database: &Database, key: &[u8], wanted: &Wanted) -> Result<Ce
 pub(crate) fn scan(
     database: &Database,
     scan: &Scan,
-    is_wanted: &dyn Fn() -> bool,
+    is_awaited: &dyn Fn() -> bool,
 ) -> Result<Vec<Row>, Failure> {
-    walk(database, scan, is_wanted, |key, found| {
+    walk(database, scan, is_awaited, |key, found| {
         let stored = found.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         let cells = understood(database.connection(), &key, stored, Columns::All)?;
         Ok(Row { key, cells })
@@ -77,15 +77,15 @@ pub(crate) fn scan(
 pub(crate) fn keys(
     database: &Database,
     scan: &Scan,
-    is_wanted: &dyn Fn() -> bool,
+    is_awaited: &dyn Fn() -> bool,
 ) -> Result<Vec<Vec<u8>>, Failure> {
-    walk(database, scan, is_wanted, |key, _| Ok(key))
+    walk(database, scan, is_awaited, |key, _| Ok(key))
 }
 
 fn walk<T>(
     database: &Database,
     scan: &Scan,
-    is_wanted: &dyn Fn() -> bool,
+    is_awaited: &dyn Fn() -> bool,
     mut understand: impl FnMut(Vec<u8>, &rusqlite::Row<'_>) -> Result<T, Failure>,
 ) -> Result<Vec<T>, Failure> {
     let limit = scan
@@ -94,7 +94,7 @@ fn walk<T>(
     let mut statement = database.connection().prepare_cached(select(scan))?;
     let mut found = statement.query(params![scan.start, scan.end, limit])?;
     let mut rows = Vec::new();
-    while is_wanted()
+    while is_awaited()
         && let Some(row) = found.next()?
     {
         rows.push(understand(row.get(0)?, row)?);
@@ -244,11 +244,11 @@ mod tests {
         let batch: Vec<Row> = (0..100).map(|n| row(&[n], "x")).collect();
         write(&mut database, &batch).unwrap();
         let asked = std::cell::Cell::new(0);
-        let is_wanted = || {
+        let is_awaited = || {
             asked.set(asked.get() + 1);
             asked.get() <= 10
         };
-        let rows = scan(&database, &Scan::prefix(""), &is_wanted).unwrap();
+        let rows = scan(&database, &Scan::prefix(""), &is_awaited).unwrap();
         assert_eq!(rows.len(), 10);
     }
 }

@@ -28,16 +28,17 @@ const CREATE_EXPIRING: &str = "CREATE TABLE rows (key BLOB PRIMARY KEY, cells BL
 const BLOCKS: i32 = 2;
 
 /// Blocks of exposures, each of one flag. A block is found by the batch that it came with, by its newest exposure, and by
-/// when it was written, in seconds since 1970.
+/// when it was written, in seconds since 1970. Those of a longer time than most are found by their span class as well.
 /// Besides, the counts of a flag in a minute by one replica.
 const CREATE_BLOCKS: &str = "
     CREATE TABLE flags (id INTEGER PRIMARY KEY, prefix BLOB NOT NULL UNIQUE,
         span INTEGER NOT NULL DEFAULT 0);
     CREATE TABLE blocks (id INTEGER PRIMARY KEY AUTOINCREMENT, flag INTEGER NOT NULL, batch BLOB NOT NULL,
-        oldest INTEGER NOT NULL, newest INTEGER NOT NULL, exposures INTEGER NOT NULL,
+        oldest INTEGER NOT NULL, newest INTEGER NOT NULL, span_class INTEGER NOT NULL, exposures INTEGER NOT NULL,
         written INTEGER NOT NULL DEFAULT (unixepoch()), filter BLOB NOT NULL);
     CREATE UNIQUE INDEX blocks_by_batch ON blocks (batch, flag);
     CREATE INDEX blocks_by_time ON blocks (flag, newest, id, oldest);
+    CREATE INDEX long_blocks ON blocks (flag, span_class, newest, oldest) WHERE span_class > 0;
     CREATE INDEX blocks_by_age ON blocks (written);
     CREATE TABLE block_data (block INTEGER PRIMARY KEY, data BLOB NOT NULL);
     CREATE TABLE counts (id INTEGER PRIMARY KEY, flag INTEGER NOT NULL, minute INTEGER NOT NULL,

@@ -133,14 +133,14 @@ impl RowStore for EmbeddedStore {
     }
 
     fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        Box::pin(self.file.read(self.timeout, move |database, is_wanted| {
-            rows::scan(database, &scan, is_wanted)
+        Box::pin(self.file.read(self.timeout, move |database, is_awaited| {
+            rows::scan(database, &scan, is_awaited)
         }))
     }
 
     fn keys(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {
-        Box::pin(self.file.read(self.timeout, move |database, is_wanted| {
-            rows::keys(database, &scan, is_wanted)
+        Box::pin(self.file.read(self.timeout, move |database, is_awaited| {
+            rows::keys(database, &scan, is_awaited)
         }))
     }
 

@@ -8,14 +8,17 @@ use flag_store::{BoxError, ExposureLog as _, StoreError};
 use rusqlite::{Connection, OpenFlags};
 use tokio::time::sleep;
 
-use crate::blocks::{copy_rows, per_block, read_rows};
+use crate::blocks::{AtOnce, copy_rows, read_rows};
 use crate::directory::EXPOSURES;
 use crate::expiry::give_back;
 use crate::failure::{Failure, is_busy};
 use crate::log::EmbeddedLog;
 
-/// How many rows are read and sorted at once: about 50 MB.
-const AT_ONCE: usize = 50_000;
+/// How many rows are read and sorted at once; they take about four times as much memory as in the file.
+const AT_ONCE: AtOnce = AtOnce {
+    rows: 50_000,
+    bytes: 16 << 20,
+};
 
 /// The pause after each transaction, so that others can write.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -104,7 +107,7 @@ async fn copy(log: &EmbeddedLog, progress: impl Fn(usize)) -> Result<(usize, usi
         };
         after = last;
         left += read.others;
-        for rows in read.by_flag.into_values().flat_map(per_block) {
+        for rows in read.blocks {
             let all = rows.len();
             let done = log
                 .write(move |database| copy_rows(database, &rows))

@@ -9,8 +9,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
 use flag_model::{
-    Bucket, FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, OwnerId,
-    Percent, ProjectName, Reason, Revision, RevisionParts, Timestamp, Treatment,
+    Bucket, FlagKey, FlagValue, Format, HashAlgorithm, InstanceId, OwnerId, Percent, Reason,
+    Revision, RevisionParts, Timestamp, Treatment,
 };
 use flag_store::{
     Exposure, ExposureRecord, RowOptions, Spelling, decode_revision, encode_revision,
@@ -70,11 +70,9 @@ fn exposures(criterion: &mut Criterion) {
 }
 
 fn flag() -> FlagKey {
-    FlagKey {
-        project: ProjectName::new("csr-assistant").unwrap(),
-        flag_type: FlagType::Feature,
-        name: FlagName::new("multi_step_api_router").unwrap(),
-    }
+    "csr-assistant/feature/multi_step_api_router"
+        .parse()
+        .unwrap()
 }
 
 fn revision(overrides: usize) -> Revision {

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use flag_model::{InstanceId, ProjectName};
 use tokio::task::JoinSet;
 
-use crate::exposure_log::{ExposureLog, ExposureScope};
+use crate::exposure_log::{ExposureLog, ExposureScope, TimeRange};
 use crate::exposures::ExposureRecord;
 use crate::rows::{Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan};
 
@@ -71,6 +71,7 @@ macro_rules! exposure_log_tests {
             what_was_appended_cannot_be_replaced,
             a_record_of_somebody_else_comes_back_byte_for_byte,
             pages_follow_each_other_without_a_gap,
+            pages_of_a_time_have_what_was_served_then,
             a_scope_reaches_nobody_else,
             the_newest_come_first,
             the_newest_of_a_group_are_of_that_group,
@@ -155,7 +156,10 @@ pub async fn the_ports_are_apart(store: Store, log: Arc<dyn ExposureLog>) {
     let inserted = log.insert_if_absent(&record).await;
     assert_eq!(inserted.unwrap(), Insert::Inserted);
     let of = ExposureScope::Project(&project);
-    assert_eq!(log.page(of, None, 9).await.unwrap().records, [record]);
+    assert_eq!(
+        log.page(of, TimeRange::ALL, None, 9).await.unwrap().records,
+        [record]
+    );
     let kept = async || store.scan(Scan::prefix("")).await.unwrap();
     assert_eq!(kept().await, std::slice::from_ref(&flags));
     let instance = InstanceId::new("A").unwrap();
@@ -163,6 +167,9 @@ pub async fn the_ports_are_apart(store: Store, log: Arc<dyn ExposureLog>) {
     for exposures in found {
         log.delete(&exposures).await.unwrap();
     }
-    assert_eq!(log.page(of, None, 9).await.unwrap().records, []);
+    assert_eq!(
+        log.page(of, TimeRange::ALL, None, 9).await.unwrap().records,
+        []
+    );
     assert_eq!(kept().await, [flags]);
 }

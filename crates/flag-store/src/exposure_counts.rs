@@ -3,13 +3,15 @@
 //! Each replica counts what it logs, and writes the counts of a minute as one cell, which it replaces while they grow.
 //! Readers add up the cells of all replicas.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::time::Duration;
 
 use flag_model::{FlagKey, Invalid, ProjectName, Reason, Timestamp, quoted};
 
 use crate::exposure_batch::Outcome;
+use crate::exposure_log::ExposureLog;
+use crate::store_error::StoreError;
 
 /// The most entries in the cell of a minute; the last one may be [`Counted::Others`].
 pub const MOST_ENTRIES: usize = 100;
@@ -221,6 +223,41 @@ pub enum CountsScope<'a> {
     Flag(&'a FlagKey),
 }
 
+/// How far back answers are compared with the percentages of a revision.
+const SPLIT_WINDOW: Duration = Duration::from_hours(24);
+
+/// The answers of a revision of the last 24 hours by rollout group, without overrides and without those that list all flags:
+/// what its percentages are compared with.
+pub async fn answers_by_group(
+    log: &dyn ExposureLog,
+    flag: &FlagKey,
+    revision: Timestamp,
+    now: Timestamp,
+) -> Result<HashMap<String, u64>, StoreError> {
+    let since = revision.max(now.saturating_sub(SPLIT_WINDOW));
+    let query = CountsQuery {
+        of: CountsScope::Flag(flag),
+        since: Minute::of(since),
+        until: Minute::of(now).plus(1),
+    };
+    let mut answers = HashMap::new();
+    for counts in log.counts(query).await? {
+        for (counted, count) in counts.entries {
+            if let Counted::Group {
+                revision: Some(of),
+                rollout_group,
+                reason,
+            } = counted
+                && of == revision
+                && !matches!(reason, Some(Reason::Override | Reason::Delivered))
+            {
+                *answers.entry(rollout_group).or_default() += count;
+            }
+        }
+    }
+    Ok(answers)
+}
+
 /// Adds up the counts of replicas.
 #[derive(Debug, Default)]
 pub struct CountsSum(BTreeMap<(FlagKey, Minute), MinuteCounts>);
@@ -249,17 +286,12 @@ impl CountsSum {
 
 #[cfg(test)]
 mod tests {
-    use flag_model::{FlagName, FlagType};
     use proptest::prelude::*;
 
     use super::*;
 
     fn flag() -> FlagKey {
-        FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("f").unwrap(),
-        }
+        "p/feature/f".parse().unwrap()
     }
 
     fn group(name: &str) -> Counted {
@@ -328,7 +360,12 @@ mod tests {
         let revision = proptest::option::of(0..9_i64);
         let reason = proptest::option::of(0..3_usize);
         let group = (revision, "[a-c\"#é]{0,2}", reason).prop_map(|(revision, name, reason)| {
-            let reasons = [Reason::Override, Reason::Rollout, Reason::Control];
+            let reasons = [
+                Reason::Override,
+                Reason::Rollout,
+                Reason::Control,
+                Reason::Delivered,
+            ];
             Counted::Group {
                 revision: revision.and_then(Timestamp::from_unix_micros),
                 rollout_group: name,

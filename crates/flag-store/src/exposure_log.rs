@@ -11,7 +11,6 @@ use flag_model::{FlagKey, InstanceId, ProjectName, Timestamp};
 
 use crate::exposure_batch::ExposureBatch;
 use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
-use crate::exposure_recent::Recent;
 use crate::exposures::{ExposureRecord, WriteExposureError};
 use crate::forget::InstanceExposures;
 use crate::row_key::{exposure_prefix, instance_prefix, rows_prefix};
@@ -44,14 +43,24 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         key: &'a [u8],
     ) -> BoxFuture<'a, Result<Option<ExposureRecord>, StoreError>>;
 
-    /// The next records in the order of the log, at most `limit`; from the first one on if there is no cursor.
+    /// The next records of a time in the order of the log, at most `limit`; from the first one on if there is no cursor.
     ///
-    /// The backend chooses the order; a record that is logged meanwhile may be missing.
+    /// The backend chooses the order; a record that is logged meanwhile may be missing. A page may have few records,
+    /// or none, though others follow. The cursor must be used with the same scope and time.
     fn page<'a>(
         &'a self,
         of: ExposureScope<'a>,
+        within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
+    ) -> BoxFuture<'a, Result<ExposurePage, StoreError>>;
+
+    /// Records that were logged after a cursor, each once: some of them, or none if there are none. Without a cursor none,
+    /// and where to begin. There is always a next cursor.
+    fn logged_after<'a>(
+        &'a self,
+        of: ExposureScope<'a>,
+        after: Option<&'a Cursor>,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>>;
 
     /// The exposures of an instance to the flags of a project, by flag; also to flags that are in the log alone.
@@ -66,6 +75,11 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         &'a self,
         exposures: &'a InstanceExposures,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Removes what the log keeps besides of exposures that were deleted, as far as other processes permit that.
+    fn purge(&self) -> BoxFuture<'_, Result<Remains, StoreError>> {
+        Box::pin(std::future::ready(Ok(Remains::Nothing)))
+    }
 
     /// Sets the counts of a replica in these minutes, each replacing what it wrote for the flag and minute before.
     ///
@@ -92,42 +106,18 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
     fn insert<'a>(
         &'a self,
         record: &'a ExposureRecord,
-    ) -> BoxFuture<'a, Result<(), WriteExposureError>> {
+    ) -> BoxFuture<'a, Result<Insert, WriteExposureError>> {
         Box::pin(async move {
             if self.insert_if_absent(record).await? == Insert::Inserted {
-                return Ok(());
+                return Ok(Insert::Inserted);
             }
             let found = self.find(record.key()).await?;
             let found = found.ok_or_else(|| StoreError::Unavailable {
                 source: "the row expired while it was written".into(),
             })?;
             match found.first_difference(record) {
-                None => Ok(()),
+                None => Ok(Insert::AlreadyThere),
                 Some(column) => Err(WriteExposureError::Differs { column }),
-            }
-        })
-    }
-
-    /// Records that were logged after a cursor, each once: some of them, or none if there are none. Without a cursor none,
-    /// and where to begin. There is always a next cursor.
-    ///
-    /// Unless the backend can do better, a call reads all records of its scope, and what is logged more than ten minutes
-    /// after newer ones is left out.
-    fn logged_after<'a>(
-        &'a self,
-        of: ExposureScope<'a>,
-        after: Option<&'a Cursor>,
-    ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
-        Box::pin(async move {
-            let mut recent = Recent::new(after);
-            let mut page_after = None;
-            loop {
-                let page = self.page(of, page_after.as_ref(), PAGE).await?;
-                recent.extend(page.records);
-                page_after = page.next;
-                if page_after.is_none() {
-                    return Ok(recent.into_page());
-                }
             }
         })
     }
@@ -142,7 +132,8 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
             let mut newest = NewestExposures::new(query);
             let mut after = None;
             loop {
-                let page = self.page(query.of, after.as_ref(), PAGE).await?;
+                let page = self.page(query.of, query.within, after.as_ref(), PAGE);
+                let page = page.await?;
                 newest.extend(page.records);
                 after = page.next;
                 if after.is_none() {
@@ -151,6 +142,15 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
             }
         })
     }
+}
+
+/// What a log keeps of exposures that were deleted, besides backups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remains {
+    /// Nothing that the log itself could remove.
+    Nothing,
+    /// Copies in the write-ahead log of the file, which another process is reading.
+    InWriteAheadLog,
 }
 
 /// A page of records.
@@ -203,35 +203,53 @@ impl ExposureScope<'_> {
 pub struct ExposureQuery<'a> {
     /// The flags and the instance.
     pub of: ExposureScope<'a>,
-    /// Served at this time or later.
-    pub since: Option<Timestamp>,
-    /// Served before this time.
-    pub until: Option<Timestamp>,
+    /// When they were served.
+    pub within: TimeRange,
     /// Of this rollout group.
     pub group: Option<&'a str>,
     /// The most exposures to return.
     pub limit: usize,
 }
 
-/// Whether a time is `since` or later, and before `until`. An unknown time is within if there are no bounds.
-pub fn is_within(
-    created: Option<Timestamp>,
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
-) -> bool {
-    match created {
-        Some(created) => {
-            since.is_none_or(|since| since <= created) && until.is_none_or(|until| created < until)
+/// When exposures were served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeRange {
+    /// At this time or later.
+    pub since: Option<Timestamp>,
+    /// Before this time.
+    pub until: Option<Timestamp>,
+}
+
+impl TimeRange {
+    /// At any time.
+    pub const ALL: Self = Self {
+        since: None,
+        until: None,
+    };
+
+    /// Whether a time is in it. An unknown time is in [`ALL`](Self::ALL) only.
+    pub fn contains(&self, created: Option<Timestamp>) -> bool {
+        match created {
+            Some(created) => !self.is_after(created) && !self.is_before(created),
+            None => *self == Self::ALL,
         }
-        None => since.is_none() && until.is_none(),
+    }
+
+    /// Whether all of it is after a time.
+    pub fn is_after(&self, time: Timestamp) -> bool {
+        self.since.is_some_and(|since| time < since)
+    }
+
+    /// Whether all of it is before a time.
+    pub fn is_before(&self, time: Timestamp) -> bool {
+        self.until.is_some_and(|until| until <= time)
     }
 }
 
 /// The newest records that a query asks for, out of many in any order.
 #[derive(Debug)]
 pub struct NewestExposures {
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
+    within: TimeRange,
     group: Option<String>,
     limit: usize,
     found: BTreeMap<(Reverse<Option<Timestamp>>, Vec<u8>), ExposureRecord>,
@@ -241,8 +259,7 @@ impl NewestExposures {
     /// None yet.
     pub fn new(query: ExposureQuery<'_>) -> Self {
         Self {
-            since: query.since,
-            until: query.until,
+            within: query.within,
             group: query.group.map(str::to_owned),
             limit: query.limit,
             found: BTreeMap::new(),
@@ -251,7 +268,7 @@ impl NewestExposures {
 
     /// Whether an exposure of this time would be among them.
     pub fn wants(&self, created: Option<Timestamp>) -> bool {
-        is_within(created, self.since, self.until)
+        self.within.contains(created)
             && self
                 .found
                 .last_key_value()
@@ -268,7 +285,7 @@ impl NewestExposures {
 
     /// Whether there are enough newer than this time, or it is too old.
     pub fn is_beyond(&self, time: Timestamp) -> bool {
-        self.since.is_some_and(|since| time < since)
+        self.within.is_after(time)
             || self.found.len() >= self.limit
                 && self
                     .found
@@ -276,14 +293,9 @@ impl NewestExposures {
                     .is_none_or(|((Reverse(oldest), _), _)| *oldest > Some(time))
     }
 
-    /// The time before which they were served.
-    pub fn until(&self) -> Option<Timestamp> {
-        self.until
-    }
-
-    /// Whether this time is too new.
-    pub fn is_before(&self, time: Timestamp) -> bool {
-        self.until.is_some_and(|until| until <= time)
+    /// When they were served.
+    pub fn within(&self) -> TimeRange {
+        self.within
     }
 
     /// Adds a record if it is among them; of two with the same key the first stays.

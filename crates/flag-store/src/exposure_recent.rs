@@ -9,73 +9,61 @@ use flag_model::Timestamp;
 use crate::exposure_log::{Cursor, ExposurePage};
 use crate::exposures::ExposureRecord;
 
-/// How long after newer ones an exposure may be logged.
-const LATE: Duration = Duration::from_mins(10);
+/// How long before a look something may have been written that it did not find: as long as a write may take, and as far as the
+/// clocks of the reader and of the store may differ.
+const OVERLAP: Duration = Duration::from_mins(1);
 
-/// Which of the records that are there now were not there before.
+/// Which of the records that are there now were not there at the look before.
 ///
-/// The cursor holds the hash of each key of the last minutes: eight bytes for an exposure.
+/// The cursor holds the time of the look, and the hash of the key of each record that was read: eight bytes for an exposure of
+/// the last minute.
 #[derive(Debug)]
 pub(crate) struct Recent {
-    /// What was there before; `None` at the beginning, where nothing is new.
-    before: Option<Before>,
-    newest: Timestamp,
-    seen: BTreeSet<(Timestamp, u64)>,
+    now: Timestamp,
+    before: Option<Look>,
+    seen: BTreeSet<u64>,
     new: Vec<ExposureRecord>,
 }
 
+/// A look at the log.
 #[derive(Debug)]
-struct Before {
-    horizon: Timestamp,
+struct Look {
+    at: Timestamp,
     seen: BTreeSet<u64>,
 }
 
 impl Recent {
-    /// No record yet.
-    pub(crate) fn new(after: Option<&Cursor>) -> Self {
+    /// A look after another one; without that, nothing is new.
+    pub(crate) fn new(after: Option<&Cursor>, now: Timestamp) -> Self {
         Self {
-            before: after.map(Before::of_cursor),
-            newest: Timestamp::UNIX_EPOCH,
+            now,
+            before: after.map(Look::of_cursor),
             seen: BTreeSet::new(),
             new: Vec::new(),
         }
     }
 
+    /// Since when a record was written that may be new.
+    pub(crate) fn since(&self) -> Timestamp {
+        let before = self.before.as_ref().map_or(self.now, |look| look.at);
+        before.min(self.now).saturating_sub(OVERLAP)
+    }
+
     fn add(&mut self, record: ExposureRecord) {
-        let Some(created) = record.created() else {
-            return;
-        };
-        self.newest = self.newest.max(created);
-        if created < self.horizon() {
-            return;
-        }
         let hash = key_hash(record.key());
-        self.seen.insert((created, hash));
+        self.seen.insert(hash);
         if let Some(before) = &self.before
-            && before.horizon <= created
             && !before.seen.contains(&hash)
         {
             self.new.push(record);
         }
-        while self
-            .seen
-            .first()
-            .is_some_and(|(at, _)| *at < self.horizon())
-        {
-            self.seen.pop_first();
-        }
-    }
-
-    fn horizon(&self) -> Timestamp {
-        self.newest.saturating_sub(LATE)
     }
 
     /// The new records, the oldest first.
     pub(crate) fn into_page(mut self) -> ExposurePage {
         self.new.sort_by_cached_key(ExposureRecord::created);
-        let mut cursor = self.horizon().unix_micros().to_be_bytes().to_vec();
-        let hashes = self.seen.iter().map(|(_, hash)| hash.to_be_bytes());
-        cursor.extend(hashes.flatten());
+        let mut cursor = self.now.unix_micros().to_be_bytes().to_vec();
+        cursor.extend(self.seen.iter().flat_map(|hash| hash.to_be_bytes()));
         ExposurePage {
             records: self.new,
             next: Some(Cursor(cursor)),
@@ -89,14 +77,14 @@ impl Extend<ExposureRecord> for Recent {
     }
 }
 
-impl Before {
+impl Look {
     fn of_cursor(Cursor(bytes): &Cursor) -> Self {
         let (numbers, _) = bytes.as_chunks::<8>();
         let mut numbers = numbers.iter();
-        let horizon = numbers.next().copied().map(i64::from_be_bytes);
-        let horizon = horizon.and_then(Timestamp::from_unix_micros);
+        let at = numbers.next().copied().map(i64::from_be_bytes);
+        let at = at.and_then(Timestamp::from_unix_micros);
         Self {
-            horizon: horizon.unwrap_or(Timestamp::UNIX_EPOCH),
+            at: at.unwrap_or(Timestamp::UNIX_EPOCH),
             seen: numbers.copied().map(u64::from_be_bytes).collect(),
         }
     }

@@ -2,15 +2,19 @@
 
 use std::fmt;
 
-use flag_model::{InstanceId, ProjectName};
+use flag_model::{InstanceId, ProjectName, Timestamp};
 
+use crate::clock::{Clock as _, SystemClock};
 use crate::counts_rows::{counts_in_rows, rows_of_counts};
 use crate::exposure_batch::ExposureBatch;
 use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
-use crate::exposure_log::{Appended, Cursor, ExposureLog, ExposurePage, ExposureScope};
+use crate::exposure_log::{
+    Appended, Cursor, ExposureLog, ExposurePage, ExposureScope, PAGE, TimeRange,
+};
+use crate::exposure_recent::Recent;
 use crate::exposures::ExposureRecord;
 use crate::forget::{InstanceExposures, instance_in_rows};
-use crate::rows::{BoxFuture, Columns, Insert, Row, RowStore};
+use crate::rows::{BoxFuture, Columns, Insert, Row, RowStore, Scan};
 use crate::store_error::StoreError;
 
 /// How many rows are deleted at once.
@@ -38,6 +42,16 @@ pub trait ExposureRows: fmt::Debug + Send + Sync + 'static {
             });
             results.collect()
         })
+    }
+
+    /// The rows of a scan that were written at a time or later; others too where the backend cannot tell.
+    fn written_since(
+        &self,
+        scan: Scan,
+        since: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        let _ = since;
+        self.rows().scan(scan)
     }
 
     /// Deletes rows by their keys, of which some may be gone already.
@@ -69,10 +83,32 @@ impl<T: ExposureRows> ExposureLog for T {
     fn page<'a>(
         &'a self,
         of: ExposureScope<'a>,
+        within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
-        Box::pin(page_of_rows(self.rows(), of, after, limit))
+        Box::pin(page_of_rows(self.rows(), of, within, after, limit))
+    }
+
+    fn logged_after<'a>(
+        &'a self,
+        of: ExposureScope<'a>,
+        after: Option<&'a Cursor>,
+    ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
+        Box::pin(async move {
+            let mut recent = Recent::new(after, SystemClock.now());
+            let mut scan = of.rows().limit(PAGE);
+            loop {
+                let rows = self.written_since(scan.clone(), recent.since()).await?;
+                let last = rows.last().filter(|_| rows.len() == PAGE);
+                let last = last.map(|row| row.key.clone());
+                recent.extend(rows.into_iter().map(ExposureRecord::from));
+                match last {
+                    Some(last) => scan.go_on_after(&last),
+                    None => return Ok(recent.into_page()),
+                }
+            }
+        })
     }
 
     fn of_instance<'a>(
@@ -122,10 +158,11 @@ impl<T: ExposureRows> ExposureLog for T {
     }
 }
 
-/// The next rows of a scope by key; the cursor is the key of the last one.
-pub async fn page_of_rows(
+/// The next rows of a scope by key, without those of another time; the cursor is the key of the last one.
+async fn page_of_rows(
     rows: &dyn RowStore,
     of: ExposureScope<'_>,
+    within: TimeRange,
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<ExposurePage, StoreError> {
@@ -136,7 +173,8 @@ pub async fn page_of_rows(
     let rows = rows.scan(scan.limit(limit)).await?;
     let last = rows.last().filter(|_| rows.len() == limit);
     let next = last.map(|row| Cursor(row.key.clone()));
-    let records = rows.into_iter().map(ExposureRecord::from).collect();
+    let mut records: Vec<_> = rows.into_iter().map(ExposureRecord::from).collect();
+    records.retain(|record| within.contains(record.created()));
     Ok(ExposurePage { records, next })
 }
 

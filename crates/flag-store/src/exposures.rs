@@ -139,19 +139,13 @@ pub enum WriteExposureError {
 
 #[cfg(test)]
 mod tests {
-    use flag_model::{FlagName, FlagType, ProjectName};
-
     use super::*;
 
     #[test]
     fn an_exposure_comes_back_from_its_record() {
         let served = Exposure {
             request_id: "r%".into(),
-            flag: Cow::Owned(FlagKey {
-                project: ProjectName::new("p").unwrap(),
-                flag_type: FlagType::Feature,
-                name: FlagName::new("f").unwrap(),
-            }),
+            flag: Cow::Owned("p/feature/f".parse().unwrap()),
             instance: InstanceId::new("A#1").unwrap(),
             value: Cow::Owned(FlagValue::Boolean(true)),
             rollout_group: "treatment_1".into(),

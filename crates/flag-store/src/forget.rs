@@ -138,7 +138,7 @@ fn flag(prefix: &[u8]) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exposure_log::{ExposureLog as _, ExposureScope};
+    use crate::exposure_log::{ExposureLog as _, ExposureScope, TimeRange};
     use crate::exposures::ExposureRecord;
     use crate::memory::MemoryLog;
     use crate::rows::{Cells, Insert};
@@ -174,7 +174,12 @@ mod tests {
         let mut left = 0;
         for project in ["p", "p2"].map(|name| ProjectName::new(name).unwrap()) {
             let of = ExposureScope::Project(&project);
-            left += log.page(of, None, 100).await.unwrap().records.len();
+            left += log
+                .page(of, TimeRange::ALL, None, 100)
+                .await
+                .unwrap()
+                .records
+                .len();
         }
         left
     }

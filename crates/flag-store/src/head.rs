@@ -3,10 +3,13 @@
 //! The head row of a project with many flags is large. So two of its cells change with every
 //! change of the project ([`FlagStore::change_mark`]): a watcher reads those, and the rest only when they differ.
 
+mod digest;
+
 use std::collections::BTreeSet;
 
 use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
 
+pub use self::digest::ProjectDigest;
 use crate::flags::FlagStore;
 use crate::row_key::{RowType, head_key};
 use crate::rows::{Cells, Columns};

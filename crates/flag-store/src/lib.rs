@@ -45,17 +45,18 @@ pub use crate::exposure_block::{
 };
 pub use crate::exposure_counts::{
     Counted, CountsQuery, CountsScope, CountsSum, MOST_ENTRIES, Minute, MinuteCounts, ReplicaId,
+    answers_by_group,
 };
 pub use crate::exposure_log::{
     Appended, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope, NewestExposures,
-    PAGE, is_within,
+    PAGE, Remains, TimeRange,
 };
 pub use crate::exposure_recent::key_hash;
-pub use crate::exposure_rows::{ExposureRows, page_of_rows};
+pub use crate::exposure_rows::ExposureRows;
 pub use crate::exposures::{Exposure, ExposureRecord, StoredExposure, WriteExposureError};
 pub use crate::flags::{FlagEntry, FlagStore, ReadError};
 pub use crate::forget::{InstanceExposures, instance_in_rows};
-pub use crate::head::{ChangeMark, HeadCell, HeadRow};
+pub use crate::head::{ChangeMark, HeadCell, HeadRow, ProjectDigest};
 pub use crate::instance_names::InstanceNames;
 pub use crate::newest::RowInForce;
 pub use crate::options::{RowOptions, Spelling};

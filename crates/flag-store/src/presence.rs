@@ -9,6 +9,9 @@ use crate::row_key::{FlagRowKey, PROJECTS, RowType, flag_prefix, project_prefix}
 use crate::rows::Scan;
 use crate::store_error::StoreError;
 
+/// Keys per scan of the flags of a project.
+const PAGE: usize = 1_000;
+
 /// The prefix of the row keys of a flag's revisions, in the order of the table; or a key between two flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlagPrefix(Vec<u8>);
@@ -50,14 +53,41 @@ impl FlagStore {
         let mut flags: Vec<FlagPrefix> = keys.iter().filter_map(|key| revisions(key)).collect();
         flags.dedup();
         let last = keys.last().filter(|_| keys.len() >= limit);
-        let until = last.and_then(|last| match revisions(last) {
-            Some(FlagPrefix(prefix)) => Scan::prefix(prefix).end,
-            None => Some([&**last, b"\0"].concat()),
-        });
+        let until = last.and_then(|last| end_of(last));
         Ok(FlagPage {
             flags,
             until: until.map(FlagPrefix),
         })
+    }
+
+    /// The flags of a project that have revisions, by type and name, at least the first `limit`; scans of 1,000 keys each, which
+    /// pass over most rows of a flag with a long history.
+    pub async fn flags_of(
+        &self,
+        project: &ProjectName,
+        limit: usize,
+    ) -> Result<Vec<FlagKey>, StoreError> {
+        let mut scan = Scan::prefix(project_prefix(RowType::Revision, project)).limit(PAGE);
+        let mut flags = Vec::new();
+        loop {
+            let keys = self.rows.keys(scan.clone()).await?;
+            let found = keys.iter().filter_map(|key| FlagRowKey::subject_of(key));
+            flags.extend(found.map(|(_, flag)| flag));
+            flags.dedup();
+            let last = keys.last().filter(|_| keys.len() >= PAGE);
+            match last.and_then(|last| end_of(last)) {
+                Some(end) if flags.len() < limit => scan.start = end,
+                _ => return Ok(flags),
+            }
+        }
+    }
+}
+
+/// Where the rows after a flag begin, given the key of one of its rows; or what comes after a key that is of no flag.
+fn end_of(key: &[u8]) -> Option<Vec<u8>> {
+    match revisions(key) {
+        Some(FlagPrefix(prefix)) => Scan::prefix(prefix).end,
+        None => Some([key, b"\0"].concat()),
     }
 }
 
@@ -151,6 +181,32 @@ mod tests {
         check(FlagPrefix::start(), 100, &all, None).await;
         check(FlagPrefix::of(&flag("p", "aa")), 100, &all[1..], None).await;
         check(FlagPrefix::of(&flag("q", "b")), 100, &[], None).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_project_has_its_own_flags_and_no_others() {
+        let rows = MemoryStore::default();
+        let insert = async |project: &str, name: &str, time: usize| {
+            let key = flag_prefix(RowType::Revision, &flag(project, name));
+            let key = format!("{key}{time:026}").into();
+            let cells = Cells::default().with("Name", "1");
+            rows.insert_if_absent(&Row { key, cells }).await.unwrap();
+        };
+        for number in 0..PAGE {
+            insert("p", &format!("f{number:04}"), 1).await;
+            insert("p", "history", number).await;
+        }
+        for project in ["o", "p2", "q"] {
+            insert(project, "f", 1).await;
+        }
+        let store = FlagStore::new(Arc::new(rows), Arc::new(SystemClock));
+        let project = ProjectName::new("p").unwrap();
+        let found = store.flags_of(&project, usize::MAX).await.unwrap();
+        assert_eq!(found.len(), PAGE + 1);
+        assert_eq!(found.last(), Some(&flag("p", "history")));
+        assert!(found.iter().all(|flag| flag.project == project));
+        let found = store.flags_of(&project, 10).await.unwrap();
+        assert_eq!(found.len(), PAGE);
     }
 
     /// Its other rows need no look: they are its own.

@@ -79,8 +79,6 @@ impl FlagStore {
 mod tests {
     use std::sync::Arc;
 
-    use flag_model::{FlagName, FlagType, ProjectName};
-
     use super::*;
     use crate::clock::{Clock, SystemClock};
     use crate::memory::MemoryStore;
@@ -91,11 +89,7 @@ mod tests {
     const TIME: &str = "2024-09-25 19:15:28.248896";
 
     fn flag() -> FlagKey {
-        FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("f").unwrap(),
-        }
+        "p/feature/f".parse().unwrap()
     }
 
     fn row(key: String, cells: Cells) -> Row {

@@ -83,11 +83,11 @@ impl FlagRowKey {
 
 /// The parts of a key: what kind of row, whose, and the text of its time.
 fn split(key: &[u8]) -> Result<(RowType, FlagKey, &str), Invalid> {
-    let refused =
-        |expected| Invalid::new("row key", quoted(&String::from_utf8_lossy(key)), expected);
-    let text = str::from_utf8(key).map_err(|_| refused("UTF-8"))?;
-    let shape = || refused("PROJECT#…#ROWTYPE#FLAG or REVISION#FLAGTYPE#…#FLAGNAME#…#TIME#…");
-    let fields: Vec<&str> = text.splitn(10, '#').collect();
+    let shape = || {
+        let expected = "PROJECT#…#ROWTYPE#FLAG or REVISION#FLAGTYPE#…#FLAGNAME#…#TIME#…";
+        refused(key, expected)
+    };
+    let fields: Vec<&str> = read_text(key)?.splitn(10, '#').collect();
     let &[
         "PROJECT",
         project,
@@ -103,13 +103,28 @@ fn split(key: &[u8]) -> Result<(RowType, FlagKey, &str), Invalid> {
     else {
         return Err(shape());
     };
+    let flag = read_flag(project, flag_type, name)?;
+    Ok((RowType::parse(row_type).ok_or_else(shape)?, flag, time))
+}
+
+/// A key as text.
+fn read_text(key: &[u8]) -> Result<&str, Invalid> {
+    str::from_utf8(key).map_err(|_| refused(key, "UTF-8"))
+}
+
+/// Why a key cannot be read.
+fn refused(key: &[u8], expected: &str) -> Invalid {
+    Invalid::new("row key", quoted(&String::from_utf8_lossy(key)), expected)
+}
+
+/// The flag that these texts of a key name.
+fn read_flag(project: &str, flag_type: &str, name: &str) -> Result<FlagKey, Invalid> {
     let of_key = |invalid: Invalid| invalid.within("row key");
-    let flag = FlagKey {
+    Ok(FlagKey {
         project: ProjectName::new(project).map_err(of_key)?,
         flag_type: FlagType::parse(flag_type).map_err(of_key)?,
         name: FlagName::new(name).map_err(of_key)?,
-    };
-    Ok((RowType::parse(row_type).ok_or_else(shape)?, flag, time))
+    })
 }
 
 /// What the keys of all rows of one kind of one flag begin with, up to and including `#TIME#`.
@@ -145,11 +160,9 @@ mod tests {
     use super::*;
 
     fn flag() -> FlagKey {
-        FlagKey {
-            project: ProjectName::new("csr-assistant").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("multi_step_api_router").unwrap(),
-        }
+        "csr-assistant/feature/multi_step_api_router"
+            .parse()
+            .unwrap()
     }
 
     const KEY: &str = "PROJECT#csr-assistant#ROWTYPE#REVISION#FLAGTYPE#feature#FLAGNAME#multi_step_api_router#TIME#";

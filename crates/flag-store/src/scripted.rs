@@ -9,7 +9,7 @@ use flag_model::{InstanceId, ProjectName};
 
 use crate::exposure_batch::ExposureBatch;
 use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
-use crate::exposure_log::{Appended, Cursor, ExposureLog, ExposurePage, ExposureScope};
+use crate::exposure_log::{Appended, Cursor, ExposureLog, ExposurePage, ExposureScope, TimeRange};
 use crate::exposures::ExposureRecord;
 use crate::forget::InstanceExposures;
 use crate::memory::{MemoryLog, MemoryStore};
@@ -58,6 +58,7 @@ pub enum LogCall {
     InsertIfAbsent(ExposureRecord),
     Find(Vec<u8>),
     Page,
+    LoggedAfter,
     OfInstance,
     Delete,
     WriteCounts(ReplicaId, Vec<MinuteCounts>),
@@ -340,11 +341,21 @@ impl ExposureLog for ScriptedLog {
     fn page<'a>(
         &'a self,
         of: ExposureScope<'a>,
+        within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
-        let page = async move |store: &MemoryLog| store.page(of, after, limit).await;
+        let page = async move |store: &MemoryLog| store.page(of, within, after, limit).await;
         Box::pin(self.call(LogCall::Page, page))
+    }
+
+    fn logged_after<'a>(
+        &'a self,
+        of: ExposureScope<'a>,
+        after: Option<&'a Cursor>,
+    ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
+        let page = async move |store: &MemoryLog| store.logged_after(of, after).await;
+        Box::pin(self.call(LogCall::LoggedAfter, page))
     }
 
     fn of_instance<'a>(

@@ -87,16 +87,10 @@ fn escaped(prefix: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use flag_model::{FlagName, FlagType};
-
     use super::*;
 
     fn flag() -> FlagKey {
-        FlagKey {
-            project: ProjectName::new("csr-assistant").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("a_b").unwrap(),
-        }
+        "csr-assistant/feature/a_b".parse().unwrap()
     }
 
     #[track_caller]

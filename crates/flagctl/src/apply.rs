@@ -1,21 +1,28 @@
 //! Compares a flag file with the store, and plans the rows to append.
 //!
 //! Pure: no I/O, no clock. What the file leaves out stays as it is, and nothing is ever removed. Start with
-//! `plan`. Instances move as little as possible: a treatment keeps the buckets that it has in the store; the
+//! `plan`. A flag that has changed in the store since it was exported is a conflict ([`OnConflict`]). Instances move as little as possible: a treatment keeps the buckets that it has in the store; the
 //! ranges of the file are used only if the store has none.
+mod merge;
+mod metadata;
+mod origin;
 mod revision;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use flag_model::{FlagKey, Format, HashAlgorithm, NewName, OwnerId};
+use flag_model::{Date, FlagKey, Format, HashAlgorithm, Metadata, NewName, OwnerId};
 use flag_store::FlagEntry;
 
 use crate::change::Change;
 use crate::flag_file::{FileError, FileErrors, FlagFile, FlagInFile};
 use crate::interpret;
+use crate::stored::{created, created_by};
 use crate::write::{PlannedMetadata, PlannedRevision};
+
+use self::origin::Origin;
+pub(crate) use self::origin::{ChangedSince, ExportedRows, OnConflict};
 
 /// The rows to append.
 #[derive(Default)]
@@ -33,6 +40,8 @@ pub(crate) struct PlannedFlag {
     pub(crate) flag: FlagKey,
     pub(crate) metadata: Option<PlannedMetadata>,
     pub(crate) revision: Option<PlannedRevision>,
+    /// What the rows would take back unseen.
+    pub(crate) conflicts: Vec<ChangedSince>,
 }
 
 /// Values that a file leaves out.
@@ -44,14 +53,24 @@ pub(crate) struct Defaults {
     pub(crate) v1: HashAlgorithm,
     /// How new flags may be named.
     pub(crate) names: NewName,
+    pub(crate) on_conflict: OnConflict,
+    pub(crate) today: Option<Date>,
 }
 
-/// Compares a file with what is stored of its project; `formats` has the format of the flags whose newest
-/// revision cannot be read.
+/// What is known of the older rows of some flags.
+#[derive(Debug, Default)]
+pub(crate) struct OlderRows {
+    /// The format of the flags whose newest revision cannot be read.
+    pub(crate) formats: BTreeMap<FlagKey, Format>,
+    /// The rows that flags were exported from, if they are not the newest.
+    pub(crate) exported: BTreeMap<FlagKey, ExportedRows>,
+}
+
+/// Compares a file with what is stored of its project.
 pub(crate) fn plan(
     file: FlagFile,
     stored: Vec<FlagEntry>,
-    formats: &BTreeMap<FlagKey, Format>,
+    older: &OlderRows,
     defaults: &Defaults,
 ) -> Result<ApplyPlan, FileErrors> {
     let stored = stored.into_iter().map(|entry| (entry.flag.clone(), entry));
@@ -60,7 +79,7 @@ pub(crate) fn plan(
     let mut mistakes = Vec::new();
     for wanted in file.flags {
         let entry = stored.remove(&wanted.flag);
-        match planned(&wanted, entry, formats.get(&wanted.flag), defaults) {
+        match planned(&wanted, entry, older, defaults) {
             Ok(Some(flag)) => plan.flags.push(flag),
             Ok(None) => plan.unchanged += 1,
             Err(problem) => mistakes.push(FileError {
@@ -96,33 +115,61 @@ impl PlannedFlag {
 fn planned(
     wanted: &FlagInFile,
     entry: Option<FlagEntry>,
-    format: Option<&Format>,
+    older: &OlderRows,
     defaults: &Defaults,
 ) -> Result<Option<PlannedFlag>, String> {
     if entry.is_none() {
-        let checked = interpret::new_name(&wanted.flag, defaults.names);
-        checked.map_err(|invalid| invalid.to_string())?;
+        check_new(wanted, defaults)?;
     }
     let (metadata, revision) = entry.map_or((None, None), |entry| (entry.metadata, entry.revision));
-    let metadata = wanted.metadata.clone().and_then(|mut parts| {
-        let newest = metadata.as_ref().and_then(|stored| stored.as_ref().ok());
-        parts.edited_by = newest.and_then(|newest| newest.edited_by.clone());
-        let is_same = newest.is_some_and(|newest| **newest == parts);
-        parts.edited_by.clone_from(&defaults.owner);
-        (!is_same).then(|| PlannedMetadata::on(metadata.as_ref(), parts))
-    });
-    let revision = match &wanted.revision {
-        Some(in_file) => {
-            let stored = revision.as_ref();
-            revision::planned(&wanted.flag, in_file, stored, format, defaults)?
-        }
-        None => None,
+    let exported = older.exported.get(&wanted.flag);
+    let exported_from = wanted.exported_from;
+    let mut planned = PlannedFlag {
+        flag: wanted.flag.clone(),
+        metadata: None,
+        revision: None,
+        conflicts: Vec::new(),
     };
-    Ok(
-        (metadata.is_some() || revision.is_some()).then(|| PlannedFlag {
-            flag: wanted.flag.clone(),
-            metadata,
-            revision,
-        }),
-    )
+    if let Some(parts) = &wanted.metadata {
+        let newest = metadata.as_ref();
+        let origin = Origin::new(
+            exported_from.map(|from| from.metadata),
+            newest.and_then(|row| created_by(row, Metadata::created)),
+            exported.and_then(|rows| rows.metadata.as_ref()),
+        );
+        let (append, conflict) = metadata::planned(parts, newest, origin, defaults)?;
+        planned.metadata = append;
+        planned.conflicts.extend(conflict);
+    }
+    if let Some(in_file) = &wanted.revision {
+        let newest = revision.as_ref();
+        let (append, conflict) = revision::planned(&revision::Sources {
+            flag: &wanted.flag,
+            wanted: in_file,
+            newest,
+            unread: older.formats.get(&wanted.flag),
+            origin: Origin::new(
+                exported_from.map(|from| from.revision),
+                newest.and_then(created),
+                exported.and_then(|rows| rows.revision.as_ref()),
+            ),
+            defaults,
+        })?;
+        planned.revision = append;
+        planned.conflicts.extend(conflict);
+    }
+    let is_changed = planned.metadata.is_some() || planned.revision.is_some();
+    Ok(is_changed.then_some(planned))
+}
+
+/// The rules of `flagctl add`.
+fn check_new(wanted: &FlagInFile, defaults: &Defaults) -> Result<(), String> {
+    let checked = interpret::new_name(&wanted.flag, defaults.names);
+    checked.map_err(|invalid| invalid.to_string())?;
+    if wanted.metadata.is_none() {
+        return Err(
+            "metadata: found nothing, expected a description, as the flag is new".to_owned(),
+        );
+    }
+    Ok(())
 }

@@ -1,7 +1,9 @@
 //! Arguments that several commands share. Imports no command.
 mod change;
 mod confirm;
+mod flag;
 mod moment;
+mod revision;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -11,9 +13,11 @@ use flag_model::{FlagType, NewName};
 pub(crate) use self::change::revise_args;
 pub(crate) use self::change::{AddArgs, FormatArgs, ReviseArgs, TreatmentArgs};
 pub(crate) use self::confirm::{ConfirmArgs, YesArgs};
+pub(crate) use self::flag::{FlagWords, NamedFlag, ProjectOption, split};
 pub(crate) use self::moment::Moment;
+pub(crate) use self::revision::{NameKind, RevisionName};
 
-/// Which flag.
+/// Which flag, in three words.
 #[derive(Debug, Args)]
 pub(crate) struct FlagArgs {
     /// Project of the flag
@@ -26,7 +30,7 @@ pub(crate) struct FlagArgs {
 }
 
 /// How the result is shown.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct OutputArgs {
     /// Format of the result on standard output; `name` prints a name per line, for scripts
     #[arg(
@@ -39,8 +43,9 @@ pub(crate) struct OutputArgs {
 }
 
 /// A format of results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
+    #[default]
     Table,
     Json,
     Yaml,
@@ -78,7 +83,8 @@ impl NameArgs {
     }
 }
 
-fn flag_type() -> impl TypedValueParser<Value = FlagType> {
+/// Reads the type of a flag.
+pub(crate) fn flag_type() -> impl TypedValueParser<Value = FlagType> {
     PossibleValuesParser::new(FlagType::ALL.map(FlagType::as_str))
         .try_map(|text| FlagType::parse(&text))
 }

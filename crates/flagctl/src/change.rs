@@ -13,6 +13,7 @@ use flag_model::{
 pub(crate) use flag_rollout::{Plan, decide};
 
 pub(crate) use self::impact::Impact;
+use self::impact::keeps_instances;
 use crate::equivalence::are_equivalent;
 use crate::output::{Columns, Text, Tone, hidden_content, list_item, visible};
 
@@ -146,6 +147,25 @@ impl Change {
         self
     }
 
+    /// The same change with a note.
+    pub(crate) fn with_note(mut self, note: String) -> Self {
+        self.warnings.push(note);
+        self
+    }
+
+    /// The differing fields alone, each before the change and after; none if nothing differs.
+    pub(crate) fn differences(&self, after: &str) -> Option<Text> {
+        let mut columns = Columns::default();
+        columns.line(Tone::Plain, ["  ", "exported", after].map(str::to_owned));
+        let mut rows = self.rows.iter().filter(|row| row.differs()).peekable();
+        rows.peek()?;
+        for row in rows {
+            let [what, before, after] = row.shown();
+            columns.line(Tone::Plain, [format!("  {what}"), before, after]);
+        }
+        Some(columns.text())
+    }
+
     /// Three columns: name, present value, next value; then how many instances receive another value.
     pub(crate) fn text(&self) -> Text {
         let mut columns = Columns::default();
@@ -165,16 +185,32 @@ impl Change {
     /// How many instances receive another value.
     fn summary(&self) -> Option<String> {
         let impact = self.impact.as_ref()?;
-        Some(match self.overridden.value {
+        Some(match self.overridden.changed {
             _ if self.changes_nothing => {
                 "nothing changes for any instance: the revision in force decides the same"
                     .to_owned()
             }
-            0 => impact.to_string(),
-            overridden => {
-                format!("{impact}, and so do {overridden} instances in override lists")
-            }
+            0 => format!("{impact}{}", self.staying(impact)),
+            1 => format!(
+                "{impact}, and so does 1 instance in an override list{}",
+                self.staying(impact)
+            ),
+            overridden => format!(
+                "{impact}, and so do {overridden} instances in override lists{}",
+                self.staying(impact)
+            ),
         })
+    }
+
+    /// Says that another value moves nobody to another treatment.
+    fn staying(&self, impact: &Impact) -> &'static str {
+        let within = self.overridden.within_treatments;
+        let changes_some = impact.percent() > Percent::ZERO || within > 0;
+        if changes_some && impact.is_within_treatments() && within == self.overridden.changed {
+            "; they stay in their treatment"
+        } else {
+            ""
+        }
     }
 
     /// The name that confirms the risks.
@@ -244,7 +280,9 @@ fn reaches_everybody(revision: &Revision) -> bool {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct OverrideImpact {
     /// How many of them receive another value.
-    value: usize,
+    changed: usize,
+    /// How many of those stay in their treatment.
+    within_treatments: usize,
     /// Whether one of them moves from one treatment to another.
     any_between_treatments: bool,
 }
@@ -261,9 +299,13 @@ impl OverrideImpact {
         for id in ids {
             let (was, is) = (decide(&before, id), decide(&after, id));
             if was.value != is.value {
-                overridden.value += 1;
-                overridden.any_between_treatments |=
-                    was.reason != Reason::Control && is.reason != Reason::Control;
+                overridden.changed += 1;
+                if was.reason != Reason::Control && is.reason != Reason::Control {
+                    let groups = [was.rollout_group, is.rollout_group];
+                    let is_kept = keeps_instances(newest, next, groups);
+                    overridden.within_treatments += usize::from(is_kept);
+                    overridden.any_between_treatments |= !is_kept;
+                }
             }
         }
         overridden

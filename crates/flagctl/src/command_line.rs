@@ -9,10 +9,10 @@ use flag_settings::{Setting, Sources, table};
 use self::tips::with_tip;
 use crate::args::{AddArgs, ReviseArgs};
 use crate::commands::{
-    ApplyArgs, BackupArgs, CompareArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs,
+    ApplyArgs, BackupArgs, CompareArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs, EditArgs,
     ExplainArgs, ExportArgs, ExposuresArgs, ForgetArgs, GetArgs, HistoryArgs, InitArgs, KeysArgs,
-    LatestArgs, ListArgs, ManualArgs, RestoreBackupArgs, RollbackArgs, RunConfigArgs, SqlArgs,
-    UpdateArgs,
+    KillArgs, LatestArgs, ListArgs, ManualArgs, ProjectsArgs, RestoreBackupArgs, RetireArgs,
+    RollbackArgs, RunConfigArgs, SqlArgs, TagsArgs, UpdateArgs, UseArgs,
 };
 use crate::environment::Variables;
 use crate::exit_code::ExitCode;
@@ -35,19 +35,38 @@ pub(crate) enum Command {
       --ticket https://tickets.example.com/CSR-12")]
     Add(AddArgs),
     /// Add a revision that changes who receives what; what is left out stays as it is
-    #[command(after_help = "Examples:
+    #[command(
+        override_usage = "flagctl revise [OPTIONS] <FLAG> [PERCENT%|on|off]",
+        after_help = "Examples:
   flagctl revise csr-assistant feature multi_step_api_router \\
       --control false --comment 'Off for everyone'
   flagctl revise csr-assistant feature multi_step_api_router \\
       --percent 40 --override A12345 --comment 'Rollout to 40 %'
+  flagctl revise csr-assistant/multi_step_api_router 50%
   flagctl revise csr-assistant data greeting \\
-      --treatment new --value 'Hello!' --percent 12.5 --comment 'Try a greeting'")]
-    Revise(ReviseArgs),
+      --treatment new --value 'Hello!' --percent 12.5 --comment 'Try a greeting'"
+    )]
+    Revise(Box<ReviseArgs>),
+    /// Edit a flag as a file in $VISUAL or $EDITOR, and apply what was changed
+    #[command(after_help = "Example:
+  flagctl edit csr-assistant/multi_step_api_router -m 'CSR-12'  # needs an editor")]
+    Edit(EditArgs),
+    /// Give everybody the control value, in one step
+    #[command(after_help = "Examples:
+  flagctl kill csr-assistant/multi_step_api_router
+  flagctl kill csr-assistant/multi_step_api_router --overrides -m 'INC-7'")]
+    Kill(KillArgs),
     /// Update the metadata of a flag; what is left out stays as it is
     #[command(after_help = "Example:
   flagctl update csr-assistant feature multi_step_api_router \\
       --ticket https://tickets.example.com/CSR-13 --expires-on 2027-03-31")]
     Update(UpdateArgs),
+    /// Freeze the value of a flag that the code will soon no longer ask for; nothing is removed
+    #[command(after_help = "Examples:
+  flagctl retire csr-assistant/multi_step_api_router --value true \\
+      -m 'Here to stay: CSR-12'
+  flagctl retire csr-assistant/multi_step_api_router --undo")]
+    Retire(RetireArgs),
     /// Roll a flag back to an older revision
     #[command(after_help = "Examples:
   flagctl rollback csr-assistant feature multi_step_api_router
@@ -69,34 +88,61 @@ pub(crate) enum Command {
         what: Vec<String>,
     },
     /// Show the metadata of a flag and its revision in force
-    #[command(after_help = "Example:
-  flagctl get csr-assistant feature multi_step_api_router -o json")]
+    #[command(
+        visible_alias = "show",
+        after_help = "Example:
+  flagctl get csr-assistant feature multi_step_api_router -o json"
+    )]
     Get(GetArgs),
     /// Show only the revision in force
-    #[command(after_help = "Example:
-  flagctl latest csr-assistant feature multi_step_api_router -o yaml")]
+    #[command(
+        visible_alias = "st",
+        after_help = "Example:
+  flagctl latest csr-assistant feature multi_step_api_router -o yaml"
+    )]
     Latest(LatestArgs),
     /// Show the revisions of a flag, the newest first
-    #[command(after_help = "Examples:
+    #[command(
+        visible_alias = "log",
+        after_help = "Examples:
   flagctl history csr-assistant feature multi_step_api_router --limit 5
-  flagctl history csr-assistant feature multi_step_api_router --metadata")]
+  flagctl history csr-assistant feature multi_step_api_router --metadata"
+    )]
     History(HistoryArgs),
     /// Show the flags of a project
-    #[command(after_help = "Examples:
+    #[command(
+        visible_alias = "ls",
+        after_help = "Examples:
   flagctl list csr-assistant
   flagctl list csr-assistant --with-latest
-  flagctl list csr-assistant -o name")]
+  flagctl list csr-assistant --search router --type feature
+  flagctl list csr-assistant -o name"
+    )]
     List(ListArgs),
-    /// Show two revisions side by side; ends with code 7 if they decide differently
+    /// Show the projects of the store
     #[command(after_help = "Example:
+  flagctl projects")]
+    Projects(ProjectsArgs),
+    /// Show the tags of the flags of a project
+    #[command(after_help = "Example:
+  flagctl tags csr-assistant")]
+    Tags(TagsArgs),
+    /// Show two revisions side by side; ends with code 7 if they decide differently
+    #[command(
+        override_usage = "flagctl diff [OPTIONS] <FLAG> [REVISION [REVISION]]",
+        after_help = "Example:
   flagctl diff csr-assistant feature multi_step_api_router \\
-      '2024-09-25 19:15:28.248896' '2024-10-01 08:00:00'  # exits 7")]
+      '2024-09-25 19:15:28.248896' '2024-10-01 08:00:00'  # exits 7"
+    )]
     Diff(DiffArgs),
     /// Explain what an instance receives, and why, now or at a past time
-    #[command(after_help = "Examples:
+    #[command(
+        override_usage = "flagctl explain [OPTIONS] <FLAG> <INSTANCE>",
+        after_help = "Examples:
   flagctl explain csr-assistant feature multi_step_api_router A12345
   flagctl explain csr-assistant feature multi_step_api_router A12345 \\
-      --at '2024-09-30 12:00:00'")]
+      --at '2024-09-30 12:00:00'"
+    )]
     Explain(ExplainArgs),
     /// Show the logged exposures of a flag
     #[command(after_help = "Examples:
@@ -165,6 +211,11 @@ pub(crate) enum Command {
     RestoreBackup(RestoreBackupArgs),
     /// Create, list and revoke API keys of the service; opens no store
     Keys(KeysArgs),
+    /// Choose the project of flags that are named without one
+    #[command(after_help = "Examples:
+  flagctl use csr-assistant
+  flagctl use")]
+    Use(UseArgs),
     /// Print the completion script of a shell
     #[command(after_help = "Example:
   flagctl completions bash > flagctl.bash")]
@@ -187,8 +238,8 @@ pub(crate) fn read(
 pub(crate) fn command() -> clap::Command {
     let settings = table::OF_STORE.iter().map(Setting::arg);
     CommandLine::command()
-        .args(settings.map(|arg| arg.global(true).help_heading("Store")))
-        .after_help(ExitCode::help())
+        .args(settings.map(|arg| arg.global(true).hide_short_help(true).help_heading("Store")))
+        .after_long_help(ExitCode::help())
 }
 
 #[cfg(test)]
@@ -255,6 +306,23 @@ mod tests {
         check_tip("-o -x", "use '-o=-x'\n");
         check_tip("-5", "after all options: '-- -5'\n");
         check_tip("--yes -5", "after all options: '-- -5'\n");
+    }
+
+    #[track_caller]
+    fn check_help(option: &str, has_store_options: bool) {
+        let help = read(
+            ["flagctl", "get", option].map(OsString::from),
+            Variables::new(),
+        );
+        let help = help.unwrap_err().to_string();
+        assert_eq!(help.contains("--data-dir"), has_store_options, "{help}");
+        assert!(help.contains("Example:"), "{help}");
+    }
+
+    #[test]
+    fn a_short_help_leaves_out_the_options_of_the_store() {
+        check_help("-h", false);
+        check_help("--help", true);
     }
 
     #[test]

@@ -94,9 +94,17 @@ pub(crate) fn confirm_action(
     }
 }
 
+/// Asks a person on the terminal a question that is answered with yes or no.
+pub(crate) fn agrees_to(question: &str) -> bool {
+    is_yes(&ask(question))
+}
+
 fn agrees(ask: &mut dyn FnMut(&str) -> String) -> bool {
-    let answer = ask("Go on? [y/N]").to_lowercase();
-    matches!(answer.as_str(), "y" | "yes")
+    is_yes(&ask("Go on? [y/N]"))
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.to_lowercase().as_str(), "y" | "yes")
 }
 
 fn ask(question: &str) -> String {
@@ -129,7 +137,11 @@ fn decide(
             });
         };
         has_asked = true;
-        if ask(&format!("{risks}. Type the name of the flag to continue:")) != name.as_str() {
+        let flag = &change.flag;
+        if ask(&format!(
+            "{flag}: {risks}. Type the name {name} to continue:"
+        )) != name.as_str()
+        {
             return Err(NotConfirmed::Declined);
         }
     }
@@ -249,6 +261,13 @@ mod tests {
             Some(Confirmed::Write),
             0,
         );
+    }
+
+    #[test]
+    fn a_question_says_which_name_is_wanted() {
+        let (_, questions) = decided(&change(Some(Risk::Everybody)), &args(true, &[]), Some("f"));
+        let question = "p/feature/f: nobody keeps the control value. Type the name f to continue:";
+        assert_eq!(questions, [question]);
     }
 
     #[test]

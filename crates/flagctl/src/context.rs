@@ -156,12 +156,25 @@ impl Context {
         let store = self.open_flags().await?;
         if is_new {
             self.open_log(&self.settings).await?;
-            output::notice(&format!(
-                "there was no {} yet; it is created now",
-                self.display_name()
-            ));
+            output::notice(&format!("created the {}", self.absolute_name()));
         }
         Ok(store)
+    }
+
+    /// The warning that a command creates a store, which is a mistake in the wrong folder.
+    pub(crate) fn creation_warning(&self) -> String {
+        format!("there is no {} yet; this creates it", self.absolute_name())
+    }
+
+    /// The name of the store in messages, with the whole path of its folder.
+    fn absolute_name(&self) -> String {
+        match &self.settings {
+            StoreSettings::Embedded(folder) => {
+                let whole = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
+                StoreSettings::Embedded(whole).display_name()
+            }
+            StoreSettings::Bigtable(_) => self.display_name(),
+        }
     }
 
     /// Opens the flags; `None` if the store does not exist and can be created later.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flag_model::{FlagKey, ProjectName, Timestamp};
 use flag_store::{
     Columns, ExposureLog, ExposureRecord, ExposureScope, FlagRow, FlagRowKey, Insert, PAGE, Pages,
-    Row, RowType, StoreError, project_rows,
+    Row, RowType, StoreError, TimeRange, project_rows,
 };
 use futures_util::{StreamExt as _, stream};
 
@@ -117,7 +117,7 @@ impl Copy<'_> {
         let mut after = None;
         loop {
             let of = ExposureScope::Project(self.project);
-            let page = from.page(of, after.as_ref(), PAGE).await;
+            let page = from.page(of, TimeRange::ALL, after.as_ref(), PAGE).await;
             let page = page.map_err(|source| self.from.failed(source))?;
             let outcomes = page.records.into_iter();
             let outcomes = outcomes.map(|record| self.exposure(record));

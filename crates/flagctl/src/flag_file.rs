@@ -1,6 +1,7 @@
 //! The flags of a project as a file that people review: reads it, reporting all errors together, and writes it.
 //!
 //! No I/O, no store. `docs/flag-file.md` describes the fields; [`crate::apply`] compares a file with a store.
+mod check;
 mod fields;
 mod node;
 mod read;
@@ -9,7 +10,8 @@ mod write;
 use std::fmt;
 
 use flag_model::{
-    FlagKey, FlagValue, FormatVersion, HashAlgorithm, MetadataParts, ProjectName, Salt, Treatment,
+    FlagKey, FlagValue, FormatVersion, HashAlgorithm, MetadataParts, ProjectName, Salt, Timestamp,
+    Treatment,
 };
 
 pub(crate) use self::node::Position;
@@ -39,6 +41,17 @@ pub(crate) struct FlagInFile {
     pub(crate) metadata: Option<MetadataParts>,
     /// Which instances get which value.
     pub(crate) revision: Option<RevisionInFile>,
+    /// The rows that it was exported from; none if the file was written by hand.
+    pub(crate) exported_from: Option<ExportedFrom>,
+}
+
+/// The rows of a flag that were the newest when it was exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ExportedFrom {
+    /// When its metadata was written; none if it had none.
+    pub(crate) metadata: Option<Timestamp>,
+    /// When its revision was made; none if it had none.
+    pub(crate) revision: Option<Timestamp>,
 }
 
 /// Which instances get which value.

@@ -1,6 +1,7 @@
 //! What arguments mean: from them and the newest revision to the next row. No I/O, no clock.
 mod error;
 mod format;
+mod short_form;
 #[cfg(test)]
 mod tests;
 mod treatments;
@@ -12,6 +13,7 @@ use flag_model::{
 
 pub(crate) use self::error::ArgumentError;
 use self::error::named;
+pub(crate) use self::short_form::ShortForm;
 pub(crate) use self::treatments::assign_buckets;
 use crate::args::{AddArgs, FlagArgs, OwnerArgs, ReviseArgs};
 use crate::environment::Variables;
@@ -44,10 +46,10 @@ pub(crate) fn new_name(flag: &FlagKey, allowed: NewName) -> Result<(), Invalid> 
 
 /// The first metadata of a flag.
 pub(crate) fn plan_metadata(
+    flag: FlagKey,
     args: &AddArgs,
     variables: &Variables,
 ) -> Result<MetadataParts, ArgumentError> {
-    let flag = flag(&args.flag)?;
     Ok(MetadataParts {
         flag,
         description: required_text("Description", &args.description)?,
@@ -89,8 +91,8 @@ fn one_by_one(option: &str, what: &str, text: &str) -> String {
     )
 }
 
-/// The next revision of a flag: the arguments applied to the newest one, if that can be read; `format` is the flag's
-/// format, if it has one, and `v1` the default digest of version 1.
+/// The next revision of a flag: the arguments applied to the newest one, if that can be read; none if nothing changes.
+/// `format` is the flag's format, if it has one, and `v1` the default digest of version 1.
 pub(crate) fn plan_revision(
     flag: &FlagKey,
     newest: Option<&Revision>,
@@ -98,7 +100,7 @@ pub(crate) fn plan_revision(
     args: &ReviseArgs,
     v1: HashAlgorithm,
     variables: &Variables,
-) -> Result<RevisionParts, ArgumentError> {
+) -> Result<Option<RevisionParts>, ArgumentError> {
     let format = format::plan(flag, format, &args.format, v1)?;
     let control = control(flag, newest, args)?;
     let rules = treatments::Rules {
@@ -112,24 +114,32 @@ pub(crate) fn plan_revision(
         format,
         control,
         treatments,
-        comment: required_text("Comment", &args.comment)?,
+        comment: comment(args)?,
         owner: Some(owner(&args.owner, variables)?),
         rollback_of: None,
     };
     if newest.is_some_and(|newest| is_unchanged(newest, &parts)) {
-        let message = format!("nothing changes: {flag} is like this already");
-        return Err(ArgumentError::Usage(message));
+        return Ok(None);
     }
     let keeps_buckets = newest.is_none_or(|newest| newest.format == parts.format);
     treatments::assign_buckets(&mut parts, keeps_buckets);
-    Ok(parts)
+    Ok(Some(parts))
 }
 
 /// Whether two revisions differ in nothing but who made them, when and why.
-pub(crate) fn is_unchanged(newest: &Revision, parts: &RevisionParts) -> bool {
+fn is_unchanged(newest: &Revision, parts: &RevisionParts) -> bool {
     newest.format == parts.format
         && newest.control == parts.control
         && newest.treatments == parts.treatments
+}
+
+fn comment(args: &ReviseArgs) -> Result<String, ArgumentError> {
+    match &args.comment {
+        Some(comment) => required_text("Comment", comment),
+        None => Err(ArgumentError::Usage(
+            "--comment is required: say why, as in `-m 'CSR-12: greet everybody'`".to_owned(),
+        )),
+    }
 }
 
 fn control(
@@ -151,11 +161,15 @@ fn value(flag: &FlagKey, option: &str, text: &str) -> Result<FlagValue, Argument
 }
 
 /// Refuses a day in the past, usually a mistyped year.
-pub(crate) fn not_past(last: Option<Date>, today: Option<Date>) -> Result<(), ArgumentError> {
+pub(crate) fn not_past(
+    field: &str,
+    last: Option<Date>,
+    today: Option<Date>,
+) -> Result<(), Invalid> {
     match last.zip(today) {
         Some((last, today)) if last < today => {
             let expected = format!("{today}, which is today in UTC, or a later day");
-            Err(Invalid::new("--expires-on", last.to_string(), expected).into())
+            Err(Invalid::new(field, last.to_string(), expected))
         }
         _ => Ok(()),
     }

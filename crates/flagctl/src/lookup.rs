@@ -1,12 +1,16 @@
 //! Look-ups that several commands share; each has an error that names what is missing.
 
-use flag_model::{FlagKey, Format, Metadata, Revision, Timestamp};
-use flag_store::{FlagStore, ReadError};
+use flag_model::{FlagKey, FlagName, FlagType, Format, Metadata, Revision, Timestamp};
+use flag_store::{Clock as _, FlagStore, ReadError, SystemClock};
 
+use crate::args::{NamedFlag, RevisionName};
 use crate::context::Context;
+use crate::default_project;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, StoreFailure, read_exit_code};
+use crate::interpret::ArgumentError;
 use crate::missing::missing_flag;
+use crate::numbering::{MAX_COUNTED, NoRevision, Numbering};
 use crate::output::with_progress;
 use crate::stored::Stored;
 
@@ -32,7 +36,7 @@ pub(crate) enum LookupError {
         /// The flag.
         flag: FlagKey,
         /// What is missing, and what exists instead.
-        missing: String,
+        missing: NoRevision,
     },
 }
 
@@ -40,9 +44,52 @@ impl CommandError for LookupError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Read { source, .. } => read_exit_code(source),
-            Self::NoRevision { .. } => ExitCode::NotFound,
+            Self::NoRevision { missing, .. } => missing.exit_code(),
         }
     }
+}
+
+/// Opens the store and finds the flag that was named; its type is that of the flag with this name, if there is only one.
+pub(crate) async fn open_flag(
+    context: &Context,
+    named: &NamedFlag,
+) -> Result<(FlagStore, FlagKey), Failure> {
+    let project = default_project::required(named.project.as_deref(), &context.variables)?;
+    let name = FlagName::new(&named.name).map_err(ArgumentError::from)?;
+    let of_type = |flag_type| FlagKey {
+        project: project.clone(),
+        flag_type,
+        name: name.clone(),
+    };
+    let store = context.open().await?;
+    if let Some(flag_type) = named.flag_type {
+        return Ok((store, of_type(flag_type)));
+    }
+    let mut found = Vec::new();
+    for flag in FlagType::ALL.map(of_type) {
+        if exists(context, &store, &flag).await? {
+            found.push(flag);
+        }
+    }
+    match found.as_slice() {
+        [flag] => Ok((store, flag.clone())),
+        [] => {
+            let flag = of_type(FlagType::Feature);
+            Err(missing_flag(context, &store, flag, "").await.into())
+        }
+        _ => {
+            let found = found.iter().map(|flag| format!("`{flag}`"));
+            let found = found.collect::<Vec<_>>().join(" or ");
+            let message = format!("{name} is a flag of both types: name {found}");
+            Err(ArgumentError::Usage(message).into())
+        }
+    }
+}
+
+/// Whether a flag has metadata or a revision, readable or not.
+async fn exists(context: &Context, store: &FlagStore, flag: &FlagKey) -> Result<bool, Failure> {
+    Ok(stored_metadata(store, flag).await?.is_some()
+        || first_revision_made(context, store, flag).await?.is_some())
 }
 
 /// The newest metadata.
@@ -93,6 +140,18 @@ pub(crate) async fn stored_format(
     }
 }
 
+/// The numbers of a flag's revisions.
+pub(crate) async fn numbering(
+    context: &Context,
+    store: &FlagStore,
+    flag: &FlagKey,
+) -> Result<Numbering, StoreFailure> {
+    let times = store.revision_times(flag, MAX_COUNTED);
+    let times = with_progress(format!("counting the revisions of {flag}"), times).await;
+    let times = times.map_err(|source| context.store_failed(source))?;
+    Ok(Numbering::new(times))
+}
+
 /// When the first revision was made, even if it cannot be read.
 pub(crate) async fn first_revision_made(
     context: &Context,
@@ -104,40 +163,56 @@ pub(crate) async fn first_revision_made(
     first.map_err(|source| context.store_failed(source))
 }
 
-/// The revision in force now, or at a time.
+/// The revision in force now.
 pub(crate) async fn revision_in_force(
     context: &Context,
     store: &FlagStore,
     flag: &FlagKey,
-    at: Option<Timestamp>,
 ) -> Result<Revision, Failure> {
-    let found = match at {
-        None => {
-            let read = store.latest_revision(flag);
-            let read = with_progress(format!("reading the newest revision of {flag}"), read).await;
-            read.map_err(|error| unread("newest revision", flag, error))?
-        }
-        Some(at) => {
-            let read = store.revision_at(flag, at);
-            let reading = format!("reading the revision of {flag} at {at}");
-            let read = with_progress(reading, read).await;
-            read.map_err(|error| unread("revision in force then", flag, error))?
-        }
-    };
-    if let Some(revision) = found {
-        return Ok(revision);
+    let read = store.latest_revision(flag);
+    let read = with_progress(format!("reading the newest revision of {flag}"), read).await;
+    match read.map_err(|error| unread("newest revision", flag, error))? {
+        Some(revision) => Ok(revision),
+        None => Err(no_revision(context, store, flag, NoRevision::None).await),
     }
-    let missing = match (at, first_revision_made(context, store, flag).await?) {
-        (Some(at), Some(first)) => {
-            format!("had no revision yet at {at}; its first was made at {first}")
-        }
-        _ if stored_metadata(store, flag).await?.is_none() => {
-            return Err(missing_flag(context, store, flag.clone(), "").await.into());
-        }
-        _ => "has no revision yet".to_owned(),
+}
+
+/// The revision that a name means.
+pub(crate) async fn revision_named(
+    context: &Context,
+    store: &FlagStore,
+    flag: &FlagKey,
+    numbering: &Numbering,
+    name: &RevisionName,
+) -> Result<Revision, Failure> {
+    let made = match numbering.find(name, SystemClock.now()) {
+        Ok(made) => made,
+        Err(missing) => return Err(no_revision(context, store, flag, missing).await),
     };
+    let read = store.revision_at(flag, made);
+    let read = with_progress(format!("reading {name} of {flag}"), read).await;
+    match read.map_err(|error| unread("wanted revision", flag, error))? {
+        Some(revision) => Ok(revision),
+        None => Err(no_revision(context, store, flag, NoRevision::None).await),
+    }
+}
+
+/// The error of a revision that is missing, or of its flag if that is.
+pub(crate) async fn no_revision(
+    context: &Context,
+    store: &FlagStore,
+    flag: &FlagKey,
+    missing: NoRevision,
+) -> Failure {
+    if missing == NoRevision::None {
+        match stored_metadata(store, flag).await {
+            Ok(None) => return missing_flag(context, store, flag.clone(), "").await.into(),
+            Ok(Some(_)) => {}
+            Err(error) => return error.into(),
+        }
+    }
     let flag = flag.clone();
-    Err(LookupError::NoRevision { flag, missing }.into())
+    LookupError::NoRevision { flag, missing }.into()
 }
 
 fn or_unreadable<T>(read: Result<Option<T>, ReadError>) -> Result<Option<Stored<T>>, ReadError> {

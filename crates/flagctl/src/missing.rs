@@ -101,11 +101,6 @@ pub(crate) async fn missing_project(
     }
 }
 
-/// The message about a project without flags.
-pub(crate) async fn no_flags(store: &FlagStore, project: &ProjectName) -> String {
-    no_flags_message(project, similar_project(store, project).await.as_ref())
-}
-
 /// A project with a similar name, if the store answers in time.
 async fn similar_project(store: &FlagStore, wanted: &ProjectName) -> Option<ProjectName> {
     let projects = tokio::time::timeout(SEARCH_TIME, store.projects());

@@ -3,6 +3,7 @@ mod applied;
 mod checks;
 mod compared;
 mod copied;
+mod counted;
 mod diff;
 mod explained;
 mod exported;
@@ -25,6 +26,7 @@ mod table;
 mod terminal;
 mod text;
 mod view;
+mod when;
 mod written;
 mod yaml;
 
@@ -34,6 +36,7 @@ pub(crate) use self::applied::{Applied, AppliedFlag};
 pub(crate) use self::checks::{Checks, RowLocation, Status};
 pub(crate) use self::compared::ComparedServices;
 pub(crate) use self::copied::CopiedRows;
+pub(crate) use self::counted::CountedNames;
 pub(crate) use self::diff::Diff;
 pub(crate) use self::escape::{escaped, hidden_content, list_item, visible};
 pub(crate) use self::explained::Explained;
@@ -54,6 +57,6 @@ pub(crate) use self::statement::Statement;
 pub(crate) use self::terminal::prepare;
 pub(crate) use self::text::{Columns, Text, Tone};
 pub(crate) use self::view::{
-    View, Written, notice, preview, print, print_failure, print_more, show,
+    View, Written, notice, preview, print, print_failure, print_more, rendered, show,
 };
 pub(crate) use self::written::WrittenRow;

@@ -2,7 +2,8 @@
 //!
 //! Pure. A rollback undoes everything newer than its target; an undone revision is on the path again only after a rollback
 //! to it by its time. A revision counts as a rollback only if it decides as the older one that it names: other tooling
-//! copies rows, changes their values, and leaves the reference to the original.
+//! copies rows, changes their values, and leaves the reference to the original. Revisions that decide as the one before
+//! them are one step with it.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +44,13 @@ impl<'h> RollbackPath<'h> {
         for revision in history.iter().rev().flatten() {
             let copied = revision.rollback_of.and_then(|of| older.get(&of));
             let is_rollback = copied.is_some_and(|copied| are_equivalent(copied, revision));
-            trail.add(revision, revision.rollback_of.filter(|_| is_rollback));
+            let before = trail.steps.last();
+            let is_equal = before.is_some_and(|(_, before)| are_equivalent(before, revision));
+            match revision.rollback_of {
+                Some(of) if is_rollback => trail.add(revision, Some(of)),
+                _ if is_equal => trail.replace_last(revision),
+                _ => trail.add(revision, None),
+            }
             older.insert(revision.created(), revision);
         }
         trail
@@ -56,6 +63,14 @@ impl<'h> RollbackPath<'h> {
         self.steps.retain(|(step, _)| *step <= original);
         if self.steps.last().is_none_or(|(step, _)| *step < original) {
             self.steps.push((original, revision));
+        }
+    }
+
+    /// Takes a revision that decides as the one before it for a copy of that.
+    fn replace_last(&mut self, revision: &'h Revision) {
+        if let Some((original, last)) = self.steps.last_mut() {
+            *last = revision;
+            self.originals.insert(revision.created(), *original);
         }
     }
 

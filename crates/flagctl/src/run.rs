@@ -2,11 +2,9 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use flag_settings::Reader;
-use signal_hook::consts::SIGXFSZ;
+use flag_settings::{Reader, outlive_file_limits};
+use flag_store::{Clock as _, SystemClock};
 
 use crate::command_line::{self, Command};
 use crate::commands;
@@ -21,8 +19,8 @@ pub(crate) fn run(
     args: impl IntoIterator<Item = OsString>,
     variables: Variables,
 ) -> Result<(), Failure> {
-    outlive_file_limits()?;
-    output::prepare(&variables);
+    outlive_file_limits().map_err(CannotStart::from)?;
+    output::prepare(&variables, SystemClock.now());
     let variables = with_owner(variables);
     let (command, sources) = command_line::read(args, variables.clone())?;
     match &command {
@@ -30,6 +28,7 @@ pub(crate) fn run(
             return commands::completions(args, command_line::command());
         }
         Command::Manual(args) => return commands::manual(args, command_line::command()),
+        Command::Use(args) => return commands::use_project(args, &variables),
         Command::Keys(args) => return commands::keys(args, Reader::new(sources)),
         Command::Sql(args) => return commands::sql(args, Reader::new(sources)),
         _ => {}
@@ -45,7 +44,12 @@ pub(crate) fn run(
 async fn run_with_store(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Add(args) => commands::add(context, &args).await,
-        Command::Revise(args) => commands::revise(context, &args).await,
+        Command::Revise(args) => commands::revise(context, *args).await,
+        Command::Edit(args) => commands::edit(context, args).await,
+        Command::Kill(args) => commands::kill(context, &args).await,
+        Command::Retire(args) => commands::retire(context, &args).await,
+        Command::Projects(args) => commands::projects(context, &args).await,
+        Command::Tags(args) => commands::tags(context, &args).await,
         Command::Update(args) => commands::update(context, &args).await,
         Command::Remove { .. } => commands::remove(),
         Command::RunConfig(args) => commands::run_config(context, &args).await,
@@ -67,15 +71,12 @@ async fn run_with_store(context: &Context, command: Command) -> Result<(), Failu
         Command::Backup(args) => commands::backup(context, &args).await,
         Command::RestoreBackup(args) => commands::restore_backup(context, &args).await,
         // These have run already: they need no store.
-        Command::Keys(_) | Command::Sql(_) | Command::Completions(_) | Command::Manual(_) => Ok(()),
+        Command::Keys(_)
+        | Command::Sql(_)
+        | Command::Use(_)
+        | Command::Completions(_)
+        | Command::Manual(_) => Ok(()),
     }
-}
-
-/// Makes a file that reached its size limit (`RLIMIT_FSIZE`) fail the write instead of ending the process.
-fn outlive_file_limits() -> Result<(), CannotStart> {
-    let was_raised = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(SIGXFSZ, was_raised)?;
-    Ok(())
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, CannotStart> {

@@ -1,6 +1,8 @@
 //! Planned writes: shows the change, asks for confirmation, appends.
 
-use flag_model::{FlagKey, Metadata, MetadataParts, Revision, RevisionParts, Timestamp};
+use flag_model::{
+    FlagKey, InvalidRevision, Metadata, MetadataParts, Revision, RevisionParts, Timestamp,
+};
 use flag_store::{AppendError, Base, FlagStore, Row};
 
 use crate::args::{ConfirmArgs, Form};
@@ -10,6 +12,7 @@ use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, StoreFailure, append_exit_code};
 use crate::lookup::SEARCHED_REVISIONS;
+use crate::numbering::{MAX_COUNTED, Numbering};
 use crate::output::{self, WrittenRow, with_progress};
 use crate::shell;
 use crate::stored::{Stored, created};
@@ -120,6 +123,19 @@ impl PlannedMetadata {
     }
 }
 
+/// The error of a revision that breaks a rule.
+pub(crate) fn invalid(error: InvalidRevision) -> WriteError {
+    WriteError::Append(Box::new(error.into()))
+}
+
+/// Why nothing is written: the wanted state is there.
+pub(crate) const LIKE_THIS: &str = "is like this already";
+
+/// Says that a command has nothing to write, which is a success in every command.
+pub(crate) fn report_unchanged(flag: &FlagKey, why: &str) {
+    output::notice(&format!("nothing changes: {flag} {why}"));
+}
+
 /// A revision to append.
 pub(crate) struct PlannedRevision {
     /// The revision that it is based on.
@@ -128,6 +144,8 @@ pub(crate) struct PlannedRevision {
     pub(crate) parts: RevisionParts,
     /// What it changes.
     pub(crate) change: Change,
+    /// What is said once it is written.
+    pub(crate) done: String,
 }
 
 impl PlannedRevision {
@@ -137,17 +155,18 @@ impl PlannedRevision {
         parts: RevisionParts,
     ) -> Result<Self, WriteError> {
         let readable = newest.and_then(|newest| newest.as_ref().ok());
-        let mut change = Change::of(readable, &parts)
-            .map_err(|error| WriteError::Append(Box::new(error.into())))?;
+        let mut change = Change::of(readable, &parts).map_err(invalid)?;
         let base = Base::on(newest.and_then(created));
         if let Some(Err(row)) = newest {
             let warning = format!("the revision that this replaces cannot be read: {row}");
             change = change.with_warning(&warning).with_risk(Risk::Unreadable);
         }
+        let done = format!("revised {}", parts.flag);
         Ok(Self {
             base,
             parts,
             change,
+            done,
         })
     }
 
@@ -207,8 +226,9 @@ pub(crate) async fn confirm_and_append_revision(
         return Ok(());
     }
     let flag = planned.parts.flag.clone();
+    let done = planned.done.clone();
     let (revision, row) = append_revision(context, store, planned).await?;
-    output::notice(&format!("revised {flag} in the {}", context.display_name()));
+    output::notice(&format!("{done} in the {}", context.display_name()));
     let written = WrittenRow {
         flag: &flag,
         created: revision.created(),
@@ -244,13 +264,16 @@ pub(crate) async fn append_revision(
 pub(crate) async fn confirm_and_append_metadata(
     context: &Context,
     store: Option<FlagStore>,
-    planned: PlannedMetadata,
+    mut planned: PlannedMetadata,
     confirmation: &ConfirmArgs,
     form: Form,
 ) -> Result<(), Failure> {
     // Invalid metadata is refused before anybody is asked.
     let valid = planned.parts.validate().map_err(AppendError::from);
     valid.map_err(|error| WriteError::Append(Box::new(error)))?;
+    if store.is_none() {
+        planned.change = planned.change.with_warning(&context.creation_warning());
+    }
     if confirm(std::slice::from_ref(&planned.change), confirmation)? == Confirmed::DryRun {
         return Ok(());
     }
@@ -312,8 +335,10 @@ pub(crate) async fn explain_conflict(
         (Ok(revision), _) => Some(revision.created()) == found,
         (Err(_), _) => false,
     });
+    let numbering = store.revision_times(&flag, MAX_COUNTED).await;
+    let numbering = Numbering::new(numbering.unwrap_or_default());
+    let shown = output::revisions_table(&both, &numbering).uncoloured();
     let conflict = Box::new(AppendError::Conflict { flag, base, found });
-    let shown = output::revisions_table(&both).uncoloured();
     WriteError::Conflict { conflict, shown }
 }
 

@@ -18,6 +18,8 @@ enum Asks {
     Nothing,
     Scope(&'static str),
     ScopeForProject(&'static str),
+    /// A token in the URL, so that no key in a header counts.
+    Token,
     /// The stories of the dashboard have what it asks.
     SignIn,
 }
@@ -26,11 +28,26 @@ enum Asks {
 const ROUTES: &[(&str, Asks)] = &[
     ("/get-feature-flag", Asks::ScopeForProject("evaluate")),
     ("/log-feature-flag", Asks::ScopeForProject("log")),
+    (
+        "/projects/{project}/ofrep/v1/evaluate/flags/{key}",
+        Asks::ScopeForProject("evaluate"),
+    ),
+    (
+        "/projects/{project}/ofrep/v1/evaluate/flags",
+        Asks::ScopeForProject("evaluate"),
+    ),
     ("/livez", Asks::Nothing),
     ("/readyz", Asks::Nothing),
     ("/metrics", Asks::Scope("read")),
     ("/openapi.json", Asks::Nothing),
     ("/docs", Asks::Nothing),
+    (
+        "/projects/{project}/events",
+        Asks::ScopeForProject("evaluate"),
+    ),
+    ("/projects/{project}/ofrep/v1/events", Asks::Token),
+    // Neither has a path of its own.
+    ("preflight", Asks::Nothing),
     ("/dashboard", Asks::SignIn),
     ("/dashboard/assets", Asks::Nothing),
     ("unknown", Asks::Nothing),
@@ -100,8 +117,18 @@ impl Keys {
 
 /// A request that its path would answer with success, were its method the right one.
 fn request(service: &Service, method: Method, path: &str) -> RequestBuilder {
-    let path = if path == "unknown" { "/nowhere" } else { path };
-    let request = service.request(method, path);
+    let path = match path {
+        "preflight" | "unknown" => "/nowhere",
+        path => path,
+    };
+    let path = path.replace("{project}", "csr-assistant");
+    let path = path.replace("{key}", "llm_version");
+    let request = service.request(method, &path);
+    if path.contains("/ofrep/v1/evaluate/") {
+        return request
+            .header("content-type", "application/json")
+            .body(r#"{"context":{"targetingKey":"A12345"}}"#);
+    }
     if path == "/log-feature-flag" {
         let entry = r#"{"project_name":"csr-assistant","flag_type":"data","flag_name":"llm_version","instance_id":"A12345","flag_value":"4.1","rollout_group":"control"}"#;
         return request
@@ -120,6 +147,7 @@ fn request(service: &Service, method: Method, path: &str) -> RequestBuilder {
 fn own_method(path: &str) -> Method {
     match path {
         "/log-feature-flag" => Method::POST,
+        path if path.contains("/ofrep/v1/evaluate/") => Method::POST,
         _ => Method::GET,
     }
 }
@@ -140,6 +168,12 @@ async fn routes(service: &Service, key: &str) -> Vec<String> {
         Some(route.split('"').next().unwrap().to_owned())
     });
     lines.collect()
+}
+
+/// The status of an answer about a flag to the holder of a key.
+async fn status(service: &Service, key: &str) -> u16 {
+    let request = request(service, Method::GET, "/get-feature-flag").bearer_auth(key);
+    request.send().await.unwrap().status().as_u16()
 }
 
 async fn metrics(service: &Service, key: &str) -> String {
@@ -184,7 +218,7 @@ async fn every_path_lets_in_whom_it_should_and_nobody_else() {
             (Some(everywhere.clone()), Verdict::In),
         ];
         let (scope, about_project) = match asks {
-            Asks::Nothing => ("", false),
+            Asks::Nothing | Asks::Token => ("", false),
             Asks::Scope(scope) => (*scope, false),
             Asks::ScopeForProject(scope) => (*scope, true),
             Asks::SignIn => continue,
@@ -210,18 +244,18 @@ async fn every_path_lets_in_whom_it_should_and_nobody_else() {
         ] {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             for (key, verdict) in &shown {
-                let verdict = if *asks == Asks::Nothing {
-                    Verdict::In
-                } else {
-                    *verdict
+                let verdict = match asks {
+                    Asks::Nothing => Verdict::In,
+                    Asks::Token => Verdict::Unknown,
+                    Asks::Scope(_) | Asks::ScopeForProject(_) | Asks::SignIn => *verdict,
                 };
                 check(&service, &method, path, key.as_deref(), verdict, scope).await;
             }
         }
-        let verdict = if about_project {
-            Verdict::Refused
-        } else {
-            Verdict::In
+        let verdict = match asks {
+            Asks::Token => Verdict::Unknown,
+            _ if about_project => Verdict::Refused,
+            _ => Verdict::In,
         };
         check(
             &service,
@@ -256,7 +290,13 @@ async fn check(
         }
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.text().await.unwrap();
+        let kind = headers.get("content-type");
+        let is_stream = kind.is_some_and(|kind| kind == "text/event-stream");
+        let body = if is_stream {
+            String::new()
+        } else {
+            response.text().await.unwrap()
+        };
         let shown = format!("{method} {path} with {key:?} in {header}: {status} {body}");
         match verdict {
             Verdict::In => assert!(![401, 403, 500].contains(&status), "{shown}"),
@@ -270,10 +310,12 @@ async fn check(
             }
         }
         if status >= 400 && *method != Method::HEAD {
-            assert_eq!(
-                headers["content-type"], "application/problem+json",
-                "{shown}"
-            );
+            let kind = if path.contains("/ofrep/v1/evaluate/") {
+                "application/json"
+            } else {
+                "application/problem+json"
+            };
+            assert_eq!(headers["content-type"], kind, "{shown}");
             assert!(key.is_none_or(|key| !body.contains(key)), "{shown}");
         }
     }
@@ -327,16 +369,7 @@ async fn keys_come_and_go_with_the_file_and_a_broken_file_changes_nothing() {
     let kept = keys.create(&ALL_SCOPES, "*", &[]);
     let leaving = keys.create(&ALL_SCOPES, "*", &[]);
     let service = keys.start();
-    let status = async |key: &str| {
-        let request = request(&service, Method::GET, "/get-feature-flag");
-        request
-            .bearer_auth(key)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16()
-    };
+    let status = async |key: &str| status(&service, key).await;
     let says = async |line: &str| {
         metrics(&service, &kept)
             .await
@@ -383,16 +416,6 @@ async fn what_a_newer_release_has_written_hides_no_revocation_and_stops_no_start
     let text = std::fs::read_to_string(keys.path()).unwrap();
     let newer = text.replacen("\"id\"", "\"networks\": [\"10.0.0.0/8\"], \"id\"", 1);
     keys.write(&newer.replacen('{', "{\"version\": 2,", 1));
-    let status = async |service: &Service, key: &str| {
-        let request = request(service, Method::GET, "/get-feature-flag");
-        request
-            .bearer_auth(key)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16()
-    };
     wait_until("the revocation counts", async || {
         status(&service, &leaving).await == 401
     })
@@ -452,16 +475,7 @@ async fn a_key_is_revoked_though_connections_take_every_file_that_they_may() {
         wire.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await;
         held.push(wire);
     }
-    let status = async || {
-        let request = request(&service, Method::GET, "/get-feature-flag");
-        request
-            .bearer_auth(&key)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16()
-    };
+    let status = async || status(&service, &key).await;
     assert_eq!(status().await, 200);
     keys.revoke(&key);
     wait_until("the revoked key is refused", async || status().await == 401).await;
@@ -589,16 +603,7 @@ async fn one_holder_of_a_key_does_not_use_up_the_rate_of_another() {
     let limits = [("FLAG_RATE_LIMIT", "1"), ("FLAG_RATE_LIMIT_BURST", "2")];
     let options = ["--demo", "--api-keys-file", &keys.path()];
     let service = Service::start_with(&keys.store, &options, &limits);
-    let status = async |key: &str| {
-        let request = request(&service, Method::GET, "/get-feature-flag");
-        request
-            .bearer_auth(key)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16()
-    };
+    let status = async |key: &str| status(&service, key).await;
     for _ in 0..50 {
         if status(&first).await == 429 {
             break;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
 use flag_store::{
     Clock as _, Counted, CountsQuery, CountsScope, ExposureRecord, ExposureScope, Minute,
-    MinuteCounts, StoredExposure, SystemClock,
+    MinuteCounts, StoredExposure, SystemClock, TimeRange,
 };
 use flag_tests::{Method, Proxy, Service, TestStore, flagctl, on_both_stores};
 use serde_json::{Value, json};
@@ -42,7 +42,10 @@ fn provider() -> FlagKey {
 async fn logged(store: &TestStore, flag: &FlagKey) -> Vec<StoredExposure> {
     let log = store.exposures().await;
     let of_flag = ExposureScope::Flag(flag);
-    let records = log.page(of_flag, None, 1_000_000).await.unwrap();
+    let records = log
+        .page(of_flag, TimeRange::ALL, None, 1_000_000)
+        .await
+        .unwrap();
     records.records.iter().map(ExposureRecord::text).collect()
 }
 

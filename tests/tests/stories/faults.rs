@@ -6,6 +6,9 @@
 mod exposures;
 mod freshness;
 mod limits;
+mod push;
+mod push_clients;
+mod push_proxies;
 mod report;
 mod rolling;
 mod store;

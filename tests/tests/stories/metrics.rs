@@ -14,8 +14,9 @@ const OPENMETRICS: &str =
 const INSTANCE: &str = "A12345-canary";
 
 /// Metrics that only something that went wrong brings forth.
-const ON_OCCASION: [&str; 6] = [
+const ON_OCCASION: [&str; 7] = [
     "flag_passed_over",
+    "flag_sample_ratio_mismatch",
     "flag_store_calls_rejected_total",
     "flag_tls_certificate_expiry_timestamp_seconds",
     "flag_tls_files_current",

@@ -13,6 +13,7 @@ pub(super) enum Unit {
     Nanoseconds,
     Bytes,
     RowsPerSecond,
+    AnswersPerSecond,
 }
 
 /// What a figure must be.
@@ -147,6 +148,7 @@ impl Unit {
             Self::Nanoseconds => format!("{figure:.0} ns"),
             Self::Bytes => format!("{figure:.1} bytes"),
             Self::RowsPerSecond => format!("{figure:.0} rows/s"),
+            Self::AnswersPerSecond => format!("{figure:.0} answers/s"),
         }
     }
 
@@ -160,6 +162,7 @@ impl Unit {
             Self::Nanoseconds => format!("{limit} ns"),
             Self::Bytes => format!("{limit} bytes"),
             Self::RowsPerSecond => format!("{limit} rows/s"),
+            Self::AnswersPerSecond => format!("{limit} answers/s"),
         }
     }
 }

@@ -164,10 +164,19 @@ pub(super) fn on_its_processor(load: &Load) -> Result<Tally> {
 
 impl<'a> Contestant<'a> {
     pub(super) fn new(name: &'static str, servers: &'a Servers, requests: Requests) -> Self {
+        Self::writing(name, servers, requests.writer())
+    }
+
+    /// The same with requests of its own.
+    pub(super) fn writing(
+        name: &'static str,
+        servers: &'a Servers,
+        write: Arc<WriteRequest>,
+    ) -> Self {
         Self {
             name,
             servers,
-            write: requests.writer(),
+            write,
             rate: None,
             runs: Vec::new(),
         }

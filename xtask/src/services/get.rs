@@ -19,10 +19,18 @@ pub(crate) struct Answer {
 
 /// Asks for a path.
 pub(crate) fn get(target: SocketAddr, path: &str) -> Result<Answer> {
+    send(
+        target,
+        &format!("GET {path} HTTP/1.1\r\nhost: {target}\r\n\r\n"),
+    )
+}
+
+/// Sends a request that does not say whether the connection is to be closed.
+pub(crate) fn send(target: SocketAddr, request: &str) -> Result<Answer> {
     let mut stream = TcpStream::connect(target)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(HUNG))?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {target}\r\nconnection: close\r\n\r\n");
+    let request = request.replacen("\r\n", "\r\nconnection: close\r\n", 1);
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

@@ -7,12 +7,15 @@ use reqwest::Url;
 use reqwest::header::HeaderMap;
 
 use super::*;
+use crate::bounded_map::BoundedMap;
 use crate::cache::{Cache, Found};
 use crate::circuit::Circuit;
 use crate::client_state::LastKnownValues;
 use crate::connections::Http;
 use crate::detail::{Freshness, KnownValue};
+use crate::failure::Failure;
 use crate::in_flight::InFlight;
+use crate::push::{Push, PushMode};
 use crate::question::FlagRef;
 use crate::tls::Trust;
 use crate::transport::Transport;
@@ -31,6 +34,11 @@ fn state() -> ClientState {
     let transport = Transport::new(http, base, "p", HeaderMap::new()).unwrap();
     ClientState {
         cache: Cache::new(100, TIMEOUT),
+        prefetched: BoundedMap::new(100),
+        push: Push::new(PushMode::On {
+            refetch_within: TIMEOUT,
+        }),
+        listeners: Arc::default(),
         circuit: Circuit::new(transport.name(), TIMEOUT, TIMEOUT),
         in_flight: InFlight::default(),
         transport,
@@ -50,7 +58,9 @@ fn known() -> Arc<KnownValue> {
     Arc::new(KnownValue {
         value: FlagValue::Boolean(true),
         rollout_group: "control".into(),
+        reason: None,
         freshness: Freshness::Current,
+        is_outdated: false,
     })
 }
 
@@ -74,6 +84,11 @@ fn a_child_waits_for_no_lock_of_its_parent() {
     );
     let _held = (state.cache.hold(), state.in_flight.lock());
     let _held_too = (state.circuit.hold(), worker.hold());
+    let _held_of_push = (
+        state.push.hold(),
+        state.listeners.hold(),
+        state.prefetched.hold(),
+    );
     check_asked(&core);
     core.forget(|_| true);
     check_asked(&core);
@@ -98,7 +113,7 @@ fn a_child_waits_for_no_lock_of_its_parent_to_forget_or_close() {
 fn a_child_remembers_what_its_parent_knew() {
     let now = Instant::now();
     let parent = state();
-    parent.cache.remember(question("a"), known(), now);
+    parent.cache.remember(question("a"), known(), None, now);
     let failure = Failure::FlagNotFound("g".into());
     let other = Question {
         flag: FlagRef::boolean("g"),
@@ -123,7 +138,7 @@ fn a_child_remembers_what_its_parent_knew() {
     );
     assert_eq!(of_child.look_up(other, now), Found::Negative(failure, None));
     core.forget(|_| true);
-    assert_eq!(newest(&core), Found::Expired(None));
+    assert_eq!(newest(&core), Found::Miss(None));
 }
 
 #[test]
@@ -132,8 +147,8 @@ fn a_child_never_ends_the_parts_of_its_parent() {
         per_process: PerProcess::of_another(state()),
     };
     let of_parent = Arc::downgrade(&core.per_process.state);
-    let of_child = Arc::downgrade(&core.per_process.for_this_pid().state);
+    let after_fork = Arc::downgrade(&core.per_process.for_this_pid().state);
     drop(core);
     assert!(of_parent.upgrade().is_some());
-    assert!(of_child.upgrade().is_none());
+    assert!(after_fork.upgrade().is_none());
 }

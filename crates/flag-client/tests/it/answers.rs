@@ -52,7 +52,7 @@ fn a_question_travels_as_it_was_asked() {
     client.get_flag_boolean("f", "a b&c=d+é日", false);
     let request = &server.requests()[0];
     let first = "GET /get-feature-flag?project_name=p&flag_type=feature&flag_name=f\
-        &instance_id=a+b%26c%3Dd%2B%C3%A9%E6%97%A5 HTTP/1.1\n";
+        &instance_id=a+b%26c%3Dd%2B%C3%A9%E6%97%A5&with_reason=true HTTP/1.1\n";
     assert!(request.starts_with(first), "{request}");
     assert!(
         request.contains("\nauthorization: Bearer secret\n"),

@@ -136,3 +136,20 @@ fn flags_are_copied_and_answers_sent_between_threads() {
     is_send(&client.prefetch(flags::ALL, "A12345"));
     is_send(&flags::PROVIDER.get(&client, "A12345"));
 }
+
+#[test]
+fn a_value_that_is_set_anew_is_a_change() {
+    let flags = FixedFlags::new();
+    let client = flags.client();
+    let (sender, changes) = std::sync::mpsc::channel();
+    let inner = client.clone();
+    let subscription = client.on_change("router", move || {
+        sender.send(flags::ROUTER.get(&inner, "A12345")).unwrap();
+    });
+    flags.set("provider", "vertex");
+    flags.set("router", true);
+    flags.set_for("router", "A12345", false);
+    drop(subscription);
+    flags.set("router", true);
+    assert_eq!(changes.iter().collect::<Vec<_>>(), [true, false]);
+}

@@ -3,15 +3,19 @@
 use std::io::{PipeWriter, Read as _, Write as _, pipe};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use flag_client::{AsyncFeatureFlagClient, Detail, Failure, FeatureFlagClient, Source};
+use flag_client::{
+    Assurance, AsyncFeatureFlagClient, Detail, Failure, FeatureFlagClient, Source, StreamState,
+};
 use fork::{Fork, fork, waitpid};
 use futures_executor::block_on;
 
+use crate::push::until;
 use crate::server::{Manner, Server};
 
 const LONG: Duration = Duration::from_mins(1);
@@ -190,4 +194,71 @@ fn no_answer_is_kept_back_by_what_another_thread_did_at_the_fork() {
         }
         is_over.store(true, Ordering::Relaxed);
     });
+}
+
+/// A client that has the answers for `a` and `b` in memory, and a stream.
+fn watching(server: &Server) -> FeatureFlagClient {
+    let client = server.with_push(FeatureFlagClient::builder("p"));
+    let client = client.timeout(LONG).build().unwrap();
+    ask(&client, "a");
+    client
+}
+
+#[test]
+fn a_child_has_a_stream_of_its_own() {
+    let server = Server::start(Manner::Value("true"));
+    let client = watching(&server);
+    let of_parent = server.stream().begin("1");
+    until(|| client.status().digest.is_some());
+    assert_eq!(ask_all(&client, &["a", "b"]), "ss");
+    let serving = server.clone();
+    let service = thread::spawn(move || {
+        let stream = serving.stream();
+        assert!(stream.request.contains("last-event-id: 1"));
+        let stream = stream.open();
+        // Until the child has seen that nothing changed.
+        serving.await_requests(4);
+        serving.set(Manner::Value("false"));
+        stream.event("2", &["feature/f"])
+    });
+    let child = || {
+        // The memory answers all, and the parent's stream stays with the parent.
+        until(|| {
+            ask(&client, "a");
+            client.status().stream == StreamState::Open
+        });
+        let before = ask_all(&client, &["a", "b"]);
+        let watched = ask(&client, "a").assurance == Assurance::Watched;
+        ask(&client, "c");
+        until(|| client.status().digest.as_deref() == Some("2"));
+        format!("{before} {watched} {}", ask(&client, "a").value)
+    };
+    check(child, "cc true false");
+    drop(service.join().unwrap());
+    // The parent knows of no change yet.
+    assert_eq!(ask_all(&client, &["a"]), "c");
+    assert_eq!(client.status().digest.as_deref(), Some("1"));
+    drop(of_parent);
+}
+
+#[test]
+fn a_callback_of_the_parent_runs_in_the_child_too() {
+    let server = Server::start(Manner::Value("true"));
+    let client = watching(&server);
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&calls);
+    let _subscription = client.on_change("f", move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    let of_parent = server.stream().begin("1");
+    until(|| calls.load(Ordering::Relaxed) == 1);
+    let serving = server.clone();
+    let service = thread::spawn(move || serving.stream().open().event("2", &["feature/f"]));
+    let child = || {
+        ask(&client, "c");
+        until(|| calls.load(Ordering::Relaxed) == 2);
+        String::new()
+    };
+    check(child, "");
+    drop((service.join().unwrap(), of_parent));
 }

@@ -16,5 +16,7 @@ mod log;
 mod mistakes;
 mod open_feature;
 mod outages;
+mod push;
 mod runtimes;
 mod server;
+mod stream;

@@ -10,10 +10,15 @@ use crate::server::{Manner, Server, whole};
 
 /// A service that answers that an instance is in this group.
 fn server(group: &str) -> Server {
+    saying(group, "")
+}
+
+/// The same with these headers, which end their lines.
+fn saying(group: &str, headers: &str) -> Server {
     let body = format!(
         r#"{{"request_id":"r","instance_id":"A12345","flag_type":"feature","flag_name":"f","flag_value":true,"rollout_group":"{group}"}}"#
     );
-    Server::start(Manner::Bytes(whole("200 OK", "", &body)))
+    Server::start(Manner::Bytes(whole("200 OK", headers, &body)))
 }
 
 async fn client(server: &Server, lifetime: Duration) -> Client {
@@ -59,6 +64,20 @@ async fn the_control_value_is_the_default_one() {
         ask(&client).await,
         (true, variant, EvaluationReason::Default)
     );
+}
+
+#[tokio::test]
+async fn the_reason_is_what_the_service_says() {
+    for (said, reason) in [
+        ("override", EvaluationReason::TargetingMatch),
+        ("rollout", EvaluationReason::Split),
+        ("control", EvaluationReason::Default),
+        ("another", EvaluationReason::TargetingMatch),
+    ] {
+        let server = saying("treatment_1", &format!("X-Flag-Reason: {said}\r\n"));
+        let client = client(&server, Duration::from_mins(1)).await;
+        assert_eq!(ask(&client).await.2, reason, "{said}");
+    }
 }
 
 #[tokio::test]

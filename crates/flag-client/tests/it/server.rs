@@ -1,6 +1,6 @@
 //! A service that does what it is told, also what no HTTP server would do.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use flag_client::ClientBuilder;
 use reqwest::Url;
+
+use crate::stream::Stream;
 
 /// How a request is answered.
 #[derive(Clone, Debug)]
@@ -50,6 +52,8 @@ struct State {
     lost: usize,
     is_held: bool,
     bytes_sent: usize,
+    /// The requests for an event stream that no test has taken yet.
+    streams: VecDeque<Stream>,
 }
 
 impl Server {
@@ -63,6 +67,7 @@ impl Server {
             lost: 0,
             is_held: true,
             bytes_sent: 0,
+            streams: VecDeque::new(),
         };
         let server = Self {
             address: listener.local_addr().unwrap(),
@@ -94,9 +99,27 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Tells a client to ask here.
+    /// Tells a client to ask here, without an event stream.
     pub(crate) fn with_address<C>(&self, client: ClientBuilder<C>) -> ClientBuilder<C> {
+        client.base_url(self.url()).without_push()
+    }
+
+    /// Tells a client to ask here, with an event stream.
+    pub(crate) fn with_push<C>(&self, client: ClientBuilder<C>) -> ClientBuilder<C> {
         client.base_url(self.url())
+    }
+
+    /// Waits for a request for an event stream, which the test answers.
+    pub(crate) fn stream(&self) -> Stream {
+        let state = self.shared.state.lock().unwrap();
+        let none = |state: &mut State| state.streams.is_empty();
+        let mut state = self.shared.changed.wait_while(state, none).unwrap();
+        state.streams.pop_front().unwrap()
+    }
+
+    /// Whether an event stream was requested that no test has taken.
+    pub(crate) fn has_stream(&self) -> bool {
+        !self.shared.state.lock().unwrap().streams.is_empty()
     }
 
     /// From now on requests are answered like this.
@@ -156,6 +179,9 @@ impl Shared {
                 .take_while(|line| !line.is_empty())
                 .collect();
             let Some(first) = head.first() else { return };
+            if first.contains("/events ") {
+                return self.hand_over(Stream::new(stream, head.join("\n")));
+            }
             let manner = self.take(head.join("\n"));
             match manner {
                 Manner::Value(value) => send(&mut stream, &reply(first, value)),
@@ -179,6 +205,11 @@ impl Shared {
 
     fn has_lost(&self, connection: usize) -> bool {
         connection <= self.state.lock().unwrap().lost
+    }
+
+    fn hand_over(&self, stream: Stream) {
+        self.state.lock().unwrap().streams.push_back(stream);
+        self.changed.notify_all();
     }
 
     fn take(&self, request: String) -> Manner {

@@ -30,6 +30,16 @@ pub(crate) struct CompactDecision {
     value_bytes: usize,
 }
 
+impl CompactDecision {
+    /// The same decision in an answer that lists all flags.
+    pub(crate) fn delivered(self) -> Self {
+        Self {
+            reason: Reason::Delivered,
+            ..self
+        }
+    }
+}
+
 impl From<&Decision<'_>> for CompactDecision {
     fn from(decision: &Decision<'_>) -> Self {
         Self {

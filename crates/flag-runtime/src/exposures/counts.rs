@@ -3,6 +3,9 @@
 //! The writer of exposures counts each batch before its first attempt. A minute counts what was served in it; an exposure
 //! that is taken more than [`LATE`] after it was served, such as after an outage, counts in the minute in which it is
 //! taken, so that no minute changes for longer.
+//!
+//! What is written of a minute replaces what the same replica wrote of it before. So when the clock was set back to minutes that
+//! are no longer in memory, they are counted as those of another replica.
 
 mod metrics;
 #[cfg(test)]
@@ -14,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flag_model::{FlagKey, Timestamp};
-use flag_store::{Counted, ExposureBatch, Minute, MinuteCounts, Outcome};
+use flag_store::{Counted, ExposureBatch, Minute, MinuteCounts, Outcome, ReplicaId};
 
 pub(crate) use self::metrics::CountsMetrics;
 pub(crate) use self::writer::CountsWriter;
@@ -31,13 +34,15 @@ const MAX_ENTRIES: usize = 50_000;
 
 /// Counts that the writer of exposures adds to, and the writer of counts takes from.
 #[derive(Debug)]
-pub(crate) struct Counts(Mutex<State>);
+pub(crate) struct MinuteCounter(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     minutes: BTreeMap<Minute, HashMap<FlagKey, Cell>>,
     /// No earlier minute changes any more.
     floor: Minute,
+    /// As whom new cells are counted. One of an earlier run would replace what that run has written.
+    replica: ReplicaId,
     entries: usize,
     /// How many exposures were given up since they were taken last.
     lost: u64,
@@ -46,6 +51,7 @@ struct State {
 /// The counts of a flag in a minute.
 #[derive(Debug)]
 struct Cell {
+    replica: ReplicaId,
     counts: MinuteCounts,
     state: CellState,
 }
@@ -69,12 +75,13 @@ pub(crate) enum Written {
     No,
 }
 
-impl Counts {
+impl MinuteCounter {
     /// No counts yet.
     pub(crate) fn new() -> Self {
         Self(Mutex::new(State {
             minutes: BTreeMap::new(),
             floor: Minute::from_number(i64::MIN),
+            replica: new_replica(),
             entries: 0,
             lost: 0,
         }))
@@ -85,35 +92,51 @@ impl Counts {
         let outcomes = batch.outcomes();
         let mut tally = vec![0_u64; outcomes.len()];
         let mut state = self.state();
-        let earliest = state.floor.max(Minute::of(now).plus(-LATE));
-        let taken = earliest.max(Minute::of(now));
+        state.set_back_to(now);
         let mut current = None;
         for (outcome, created) in batch.served() {
-            let served = Minute::of(created);
-            let minute = if served < earliest { taken } else { served };
+            let minute = state.minute_of(created, now);
             // Nearly all exposures of a batch were served in one minute.
             if current != Some(minute) {
-                state.add(current, outcomes, &mut tally);
+                state.add_all(current, outcomes, &mut tally);
                 current = Some(minute);
             }
             if let Some(count) = tally.get_mut(outcome.get()) {
                 *count += 1;
             }
         }
-        state.add(current, outcomes, &mut tally);
+        state.add_all(current, outcomes, &mut tally);
         state.make_room();
     }
 
-    /// Takes at most this many counts that are not written; each must be finished.
-    pub(crate) fn take(&self, most: usize) -> Vec<MinuteCounts> {
+    /// Counts an exposure of a flag that somebody else served.
+    pub(crate) fn add_one(
+        &self,
+        flag: &FlagKey,
+        counted: &Counted,
+        served: Timestamp,
+        now: Timestamp,
+    ) {
+        let mut state = self.state();
+        state.set_back_to(now);
+        let minute = state.minute_of(served, now);
+        state.add(minute, flag, counted, 1);
+        state.make_room();
+    }
+
+    /// Takes at most this many counts of a replica that are not written; each must be finished. `None` if all are written.
+    pub(crate) fn take(&self, most: usize) -> Option<(ReplicaId, Vec<MinuteCounts>)> {
         let mut state = self.state();
         let cells = state.minutes.values_mut().flat_map(HashMap::values_mut);
-        let changed = cells.filter(|cell| cell.state == CellState::Changed);
-        let taken = changed.take(most).map(|cell| {
+        let mut changed = cells.filter(|cell| cell.state == CellState::Changed);
+        let first = changed.next()?;
+        let replica = first.replica;
+        let same = changed.filter(|cell| cell.replica == replica);
+        let taken = std::iter::once(first).chain(same).take(most).map(|cell| {
             cell.state = CellState::Taken;
             cell.counts.clone()
         });
-        taken.collect()
+        Some((replica, taken.collect()))
     }
 
     /// Notes whether counts that were taken are written. What was counted meanwhile is to be written in any case.
@@ -161,27 +184,56 @@ impl Counts {
     }
 }
 
+fn new_replica() -> ReplicaId {
+    ReplicaId(fastrand::u128(..))
+}
+
 impl State {
+    /// Begins anew where the clock was set back to minutes that change no more.
+    fn set_back_to(&mut self, now: Timestamp) {
+        let now = Minute::of(now);
+        if now < self.floor {
+            self.replica = new_replica();
+            self.floor = now.plus(-LATE);
+        }
+    }
+
+    /// The minute in which an exposure counts.
+    fn minute_of(&self, served: Timestamp, now: Timestamp) -> Minute {
+        let (served, now) = (Minute::of(served), Minute::of(now));
+        if served < self.floor.max(now.plus(-LATE)) {
+            now
+        } else {
+            served
+        }
+    }
+
     /// Adds what was tallied of each outcome in a minute, and begins the tally anew.
-    fn add(&mut self, minute: Option<Minute>, outcomes: &[Outcome], tally: &mut [u64]) {
+    fn add_all(&mut self, minute: Option<Minute>, outcomes: &[Outcome], tally: &mut [u64]) {
         let Some(minute) = minute else { return };
-        let flags = self.minutes.entry(minute).or_default();
         for (outcome, count) in outcomes.iter().zip(tally) {
             let count = std::mem::take(count);
-            if count == 0 {
-                continue;
+            if count > 0 {
+                self.add(minute, &outcome.flag, &Counted::from(outcome), count);
             }
-            if !flags.contains_key(&outcome.flag) {
-                let counts = MinuteCounts::new(outcome.flag.clone(), minute);
-                let state = CellState::Changed;
-                flags.insert(outcome.flag.clone(), Cell { counts, state });
-            }
-            if let Some(cell) = flags.get_mut(&outcome.flag) {
-                let before = cell.counts.entries().len();
-                cell.counts.add(&Counted::from(outcome), count);
-                cell.state = CellState::Changed;
-                self.entries += cell.counts.entries().len() - before;
-            }
+        }
+    }
+
+    fn add(&mut self, minute: Minute, flag: &FlagKey, counted: &Counted, count: u64) {
+        let flags = self.minutes.entry(minute).or_default();
+        if !flags.contains_key(flag) {
+            let cell = Cell {
+                replica: self.replica,
+                counts: MinuteCounts::new(flag.clone(), minute),
+                state: CellState::Changed,
+            };
+            flags.insert(flag.clone(), cell);
+        }
+        if let Some(cell) = flags.get_mut(flag) {
+            let before = cell.counts.entries().len();
+            cell.counts.add(counted, count);
+            cell.state = CellState::Changed;
+            self.entries += cell.counts.entries().len() - before;
         }
     }
 

@@ -4,13 +4,17 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flag_model::Invalid;
-use flag_store::{Exposure, ExposureLog, ExposureRecord, StoreError, WriteExposureError};
+use flag_model::{FlagKey, Invalid, Timestamp};
+use flag_store::{
+    Clock as _, Counted, Exposure, ExposureLog, ExposureRecord, Insert, StoreError, SystemClock,
+    WriteExposureError,
+};
 use futures_util::{StreamExt as _, stream};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::counts::MinuteCounter;
 use super::format::ExposureFormat;
 
 /// Deadline of a write.
@@ -27,17 +31,24 @@ const WRITES_PER_CALLER: usize = 32;
 pub(crate) struct Direct {
     log: Arc<dyn ExposureLog>,
     format: ExposureFormat,
+    counts: Arc<MinuteCounter>,
     /// The runtime of the writes: a cancelled request must not cancel its write.
     runtime: Handle,
     limit: Arc<Semaphore>,
 }
 
 impl Direct {
-    /// Writes into `log`, in tasks of `runtime`.
-    pub(crate) fn new(log: Arc<dyn ExposureLog>, format: ExposureFormat, runtime: Handle) -> Self {
+    /// Writes into `log`, in tasks of `runtime`, and counts what is new in it.
+    pub(crate) fn new(
+        log: Arc<dyn ExposureLog>,
+        format: ExposureFormat,
+        counts: Arc<MinuteCounter>,
+        runtime: Handle,
+    ) -> Self {
         Self {
             log,
             format,
+            counts,
             runtime,
             limit: Arc::new(Semaphore::new(WRITES)),
         }
@@ -48,16 +59,15 @@ impl Direct {
         &self,
         exposures: Vec<Exposure<'_>>,
     ) -> Vec<Result<(), WriteExposureError>> {
-        let mut records = Vec::with_capacity(exposures.len());
+        let mut entries = Vec::with_capacity(exposures.len());
         let encoded: Vec<Result<(), Invalid>> = exposures
             .into_iter()
             .map(|exposure| {
-                self.format
-                    .record(exposure)
-                    .map(|record| records.push(record))
+                let entry = Entry::new(exposure, &self.format);
+                entry.map(|entry| entries.push(entry))
             })
             .collect();
-        let mut written = self.write_records(records).await.into_iter();
+        let mut written = self.write_all(entries).await.into_iter();
         let results = encoded.into_iter().map(|encoded| {
             encoded?;
             written.next().unwrap_or_else(timed_out)
@@ -65,16 +75,14 @@ impl Direct {
         results.collect()
     }
 
-    /// Writes records; returns fewer results than records after the deadline.
-    async fn write_records(
-        &self,
-        records: Vec<ExposureRecord>,
-    ) -> Vec<Result<(), WriteExposureError>> {
+    /// Writes entries; returns fewer results than entries after the deadline.
+    async fn write_all(&self, entries: Vec<Entry>) -> Vec<Result<(), WriteExposureError>> {
         let (log, limit) = (Arc::clone(&self.log), Arc::clone(&self.limit));
+        let counts = Arc::clone(&self.counts);
         let writing = self.runtime.spawn(async move {
             let write = async {
                 let _permit = limit.acquire().await;
-                insert_all(&*log, &records).await
+                insert_all(&*log, &counts, &entries).await
             };
             timeout(TIMEOUT, write).await.unwrap_or_default()
         });
@@ -83,42 +91,75 @@ impl Direct {
     }
 }
 
-/// Inserts records; of several with the same key the first one wins.
+/// An entry, and how it is counted.
+struct Entry {
+    record: ExposureRecord,
+    flag: FlagKey,
+    counted: Counted,
+    served: Timestamp,
+}
+
+impl Entry {
+    fn new(exposure: Exposure<'_>, format: &ExposureFormat) -> Result<Self, Invalid> {
+        let flag = FlagKey::clone(&exposure.flag);
+        let served = exposure.created;
+        let counted = Counted::Group {
+            revision: exposure.revision,
+            rollout_group: exposure.rollout_group.clone().into_owned(),
+            reason: exposure.reason,
+        };
+        Ok(Self {
+            record: format.record(exposure)?,
+            flag,
+            counted,
+            served,
+        })
+    }
+}
+
+/// Inserts entries; of several with the same key the first one wins.
 async fn insert_all(
     log: &dyn ExposureLog,
-    records: &[ExposureRecord],
+    counts: &MinuteCounter,
+    entries: &[Entry],
 ) -> Vec<Result<(), WriteExposureError>> {
-    let mut keys = HashSet::with_capacity(records.len());
-    let (first, again): (Vec<_>, Vec<_>) = records
+    let mut keys = HashSet::with_capacity(entries.len());
+    let (first, again): (Vec<_>, Vec<_>) = entries
         .iter()
         .enumerate()
-        .partition(|(_, record)| keys.insert(record.key()));
-    let mut inserted = insert(log, first, WRITES_PER_CALLER).await;
-    inserted.extend(insert(log, again, 1).await);
+        .partition(|(_, entry)| keys.insert(entry.record.key()));
+    let mut inserted = insert(log, counts, first, WRITES_PER_CALLER).await;
+    inserted.extend(insert(log, counts, again, 1).await);
     inserted.sort_by_key(|(index, _)| *index);
     inserted.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Inserts records, at most `concurrency` at the same time; returns the index and the result of each.
+/// Inserts entries, at most `concurrency` at the same time; returns the index and the result of each.
 async fn insert(
     log: &dyn ExposureLog,
-    records: Vec<(usize, &ExposureRecord)>,
+    counts: &MinuteCounter,
+    entries: Vec<(usize, &Entry)>,
     concurrency: usize,
 ) -> Vec<(usize, Result<(), WriteExposureError>)> {
-    let records = records.into_iter();
-    let inserting: Vec<_> = records
-        .map(|(index, record)| insert_one(log, index, record))
+    let entries = entries.into_iter();
+    let inserting: Vec<_> = entries
+        .map(async |(index, entry)| (index, insert_one(log, counts, entry).await))
         .collect();
     let inserting = stream::iter(inserting).buffer_unordered(concurrency);
     inserting.collect().await
 }
 
+/// Inserts an entry, and counts it where it is new: one that is sent again counts once.
 async fn insert_one(
     log: &dyn ExposureLog,
-    index: usize,
-    record: &ExposureRecord,
-) -> (usize, Result<(), WriteExposureError>) {
-    (index, log.insert(record).await)
+    counts: &MinuteCounter,
+    entry: &Entry,
+) -> Result<(), WriteExposureError> {
+    if log.insert(&entry.record).await? == Insert::Inserted {
+        let now = SystemClock.now();
+        counts.add_one(&entry.flag, &entry.counted, entry.served, now);
+    }
+    Ok(())
 }
 
 fn timed_out() -> Result<(), WriteExposureError> {

@@ -14,7 +14,7 @@ use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{Registry, Unit};
 
 use super::batch::Attempt;
-use super::queue::{Counts, Dropped, Queue};
+use super::queue::{Dropped, Queue, QueueTotals};
 
 /// Upper bounds of the buckets of the lag histogram, in seconds.
 const LAG_SECONDS: [f64; 11] = [
@@ -26,7 +26,7 @@ const LAG_SECONDS: [f64; 11] = [
 struct QueueMetrics(Arc<Queue>);
 
 /// Metrics of batches, and the lag of the oldest exposure of each.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct WriteMetrics {
     written: Counter,
     partly: Counter,
@@ -54,12 +54,12 @@ pub(crate) struct EntryMetrics {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Ended {
+struct OutcomeLabels {
     outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DroppedFor {
+struct DroppedLabels {
     reason: &'static str,
 }
 
@@ -68,10 +68,21 @@ pub(super) fn register_queue(registry: &mut Registry, queue: Arc<Queue>) {
     registry.register_collector(Box::new(QueueMetrics(queue)));
 }
 
+/// Registers counters by outcome; returns what creates them.
+pub(super) fn by_outcome(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+) -> impl Fn(&'static str) -> Counter + use<> {
+    let counters = Family::<OutcomeLabels, Counter>::default();
+    registry.register(name, help, counters.clone());
+    move |outcome| counters.get_or_create_owned(&OutcomeLabels { outcome })
+}
+
 impl Collector for QueueMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let counts = self.0.counts();
-        let Counts {
+        let QueueTotals {
             produced,
             written,
             dropped,
@@ -85,7 +96,7 @@ impl Collector for QueueMetrics {
         let mut family =
             encoder.encode_descriptor("exposures_dropped", help, None, MetricType::Counter)?;
         for reason in Dropped::ALL {
-            let labels = DroppedFor {
+            let labels = DroppedLabels {
                 reason: reason.as_str(),
             };
             ConstCounter::new(dropped.of(reason)).encode(family.encode_family(&labels)?)?;
@@ -118,14 +129,12 @@ fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: usi
 impl WriteMetrics {
     /// Registers the metrics.
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let batches = Family::<Ended, Counter>::default();
         let help = "Attempts to write a batch of exposures, by outcome";
-        registry.register("exposure_batches", help, batches.clone());
+        let of = by_outcome(registry, "exposure_batches", help);
         let lag = Histogram::new(LAG_SECONDS);
         let help =
             "Time from serving a decision to writing its exposure, of the oldest one in each batch";
         registry.register_with_unit("exposure_lag", help, Unit::Seconds, lag.clone());
-        let of = |outcome| batches.get_or_create(&Ended { outcome }).clone();
         Self {
             written: of("written"),
             partly: of("partly"),
@@ -159,14 +168,10 @@ impl EntryMetrics {
         let forgotten = Counter::default();
         let help = "Answers that deduplication forgot before its window ended, to stay within its limit of entries; they are logged again if repeated";
         registry.register("exposures_dedup_forgotten", help, forgotten.clone());
-        let waits = Family::<Ended, Counter>::default();
         let help = "Answers that waited for room in the queue of exposures, by outcome: `accepted` or `refused`, which is not counted as produced";
-        registry.register("exposure_waits", help, waits.clone());
-        let wait = |outcome| waits.get_or_create(&Ended { outcome }).clone();
-        let entries = Family::<Ended, Counter>::default();
+        let wait = by_outcome(registry, "exposure_waits", help);
         let help = "Entries of /log-feature-flag, by outcome; not counted as produced";
-        registry.register("exposure_entries", help, entries.clone());
-        let of = |outcome| entries.get_or_create(&Ended { outcome }).clone();
+        let of = by_outcome(registry, "exposure_entries", help);
         Self {
             deduplicated,
             forgotten,

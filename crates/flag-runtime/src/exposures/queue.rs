@@ -61,7 +61,7 @@ impl Dropped {
 
 /// Counts of exposures at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub(crate) struct QueueTotals {
     /// Served decisions to log.
     pub(crate) produced: u64,
     /// Those that were written.
@@ -301,9 +301,9 @@ impl Queue {
     }
 
     /// Returns the counts of all exposures.
-    pub(crate) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> QueueTotals {
         let state = self.state();
-        Counts {
+        QueueTotals {
             produced: state.produced,
             written: state.written,
             dropped: state.dropped,

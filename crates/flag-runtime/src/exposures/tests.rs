@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, ProjectName,
-    Revision, RevisionParts, Timestamp,
+    FlagValue, Format, HashAlgorithm, InstanceId, Revision, RevisionParts, Timestamp,
 };
 use flag_rollout::{Plan, decide};
 use flag_store::scripted::{LogCall, ScriptedLog, Step};
 use flag_store::{
-    BatchId, BoxError, ExposureLog, ExposureRecord, InstanceNames, Spelling, StoreError,
+    BatchId, BoxError, Counted, CountsQuery, CountsScope, ExposureLog, ExposureRecord,
+    InstanceNames, Minute, Spelling, StoreError,
 };
 use prometheus_client::registry::Registry;
 use tokio::time::{Instant, sleep};
@@ -24,11 +24,7 @@ use crate::flags::{Entry, test_settings};
 /// A flag that gives `false` to everybody.
 pub(super) fn decided() -> Arc<Entry> {
     let parts = RevisionParts {
-        flag: FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("f").unwrap(),
-        },
+        flag: "p/feature/f".parse().unwrap(),
         format: Format::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(false),
         comment: "Test".to_owned(),
@@ -166,7 +162,14 @@ fn recorder(
     overflow: Overflow,
     window: Duration,
 ) -> ExposureRecorder {
-    let settings = ExposureSettings {
+    let settings = settings(queue, overflow, window);
+    let log: Arc<dyn ExposureLog> = store.log.clone();
+    let background = (Arc::clone(&log), &Handle::current());
+    ExposureRecorder::start(log, background, &settings, &mut Registry::default())
+}
+
+fn settings(queue: usize, overflow: Overflow, window: Duration) -> ExposureSettings {
+    ExposureSettings {
         recording: Recording::On,
         queue,
         overflow,
@@ -180,10 +183,7 @@ fn recorder(
             max_ahead: Duration::from_mins(1),
         },
         format: format(),
-    };
-    let log: Arc<dyn ExposureLog> = store.log.clone();
-    let background = (Arc::clone(&log), &Handle::current());
-    ExposureRecorder::start(log, background, &settings, &mut Registry::default())
+    }
 }
 
 fn produce(log: &ExposureRecorder, instances: std::ops::Range<usize>) {
@@ -455,4 +455,78 @@ fn hashed_names_are_those_of_openssl_and_hide_the_bucket() {
     let record = exposure.record(Spelling::Json).unwrap();
     let key = str::from_utf8(record.key()).unwrap();
     assert!(key.contains(expected) && !key.contains("A12345"), "{key}");
+}
+
+/// A runtime whose only thread does nothing until the sender is dropped, as one at idle priority on a busy processor.
+fn starved() -> (tokio::runtime::Runtime, std::sync::mpsc::Sender<()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let (begun, is_blocked) = std::sync::mpsc::channel();
+    runtime.spawn(async move {
+        begun.send(()).unwrap();
+        let _ = receiver.recv();
+    });
+    is_blocked.recv().unwrap();
+    (runtime, sender)
+}
+
+#[tokio::test]
+async fn a_flush_needs_no_thread_of_the_background() {
+    let (runtime, blocked) = starved();
+    let store = Scripted::new(|_, _| Ok(()));
+    let log: Arc<dyn ExposureLog> = store.log.clone();
+    let settings = settings(1_000, Overflow::Drop, Duration::ZERO);
+    let background = (Arc::clone(&log), runtime.handle());
+    let recorder = ExposureRecorder::start(log, background, &settings, &mut Registry::default());
+    produce(&recorder, 0..700);
+    assert_eq!(flushed(&recorder).await, 0);
+    assert_eq!(store.written(), (700, 1));
+    assert_eq!(recorder.writers.counts.unwritten(), 0);
+    drop(blocked);
+    runtime.shutdown_background();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_of_a_client_counts_once_however_often_it_is_sent() {
+    let store = Arc::new(ScriptedLog::default());
+    let log: Arc<dyn ExposureLog> = store.clone();
+    let settings = settings(10, Overflow::Drop, Duration::ZERO);
+    let background = (Arc::clone(&log), &Handle::current());
+    let recorder = ExposureRecorder::start(log, background, &settings, &mut Registry::default());
+    let decided = decided();
+    let now = SystemClock.now();
+    let entry = |request: &'static str| Exposure {
+        request_id: request.into(),
+        flag: std::borrow::Cow::Borrowed(decided.plan().flag()),
+        instance: InstanceId::new("A").unwrap(),
+        value: std::borrow::Cow::Owned(FlagValue::Boolean(true)),
+        rollout_group: "treatment_1".into(),
+        reason: None,
+        bucket: None,
+        revision: None,
+        from_cache: None,
+        created: now,
+    };
+    for sent in [&["r-1", "r-2", "r-1"][..], &["r-2", "r-3"]] {
+        let results = recorder.write_entries(sent.iter().map(|of| entry(of)).collect());
+        assert!(results.await.iter().all(Result::is_ok));
+    }
+    assert_eq!(recorder.writers.counts.unwritten(), 3);
+    assert_eq!(flushed(&recorder).await, 0);
+    let query = CountsQuery {
+        of: CountsScope::Flag(decided.plan().flag()),
+        since: Minute::of(now),
+        until: Minute::of(now).plus(1),
+    };
+    let counts = store.store().counts(query).await.unwrap();
+    let counted = Counted::Group {
+        revision: None,
+        rollout_group: "treatment_1".to_owned(),
+        reason: None,
+    };
+    assert_eq!(counts[0].entries(), [(counted, 3)]);
 }

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use super::batch::{Attempt, Batch};
 use super::chunk::CHUNK;
-use super::counts::Counts;
+use super::counts::MinuteCounter;
 use super::format::ExposureFormat;
 use super::metrics::WriteMetrics;
 use super::queue::{BatchResult, DrainMode, Queue};
@@ -45,7 +45,7 @@ pub(crate) struct Writer {
     log: Arc<dyn ExposureLog>,
     format: ExposureFormat,
     metrics: WriteMetrics,
-    counts: Arc<Counts>,
+    counts: Arc<MinuteCounter>,
     calls: JoinSet<Attempt>,
     /// Failed batches, each with its own pause.
     failed: Vec<Batch>,
@@ -55,11 +55,14 @@ pub(crate) struct Writer {
     refused_last: Option<Instant>,
 }
 
-/// Whether the writer is being closed.
+/// What a writer still writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// What comes.
     Working,
-    /// Nothing is added any more; the rest is written without long pauses.
+    /// What is in the queue, without long pauses.
+    Draining,
+    /// What it has taken, likewise.
     Closing,
 }
 
@@ -70,7 +73,7 @@ impl Writer {
         log: Arc<dyn ExposureLog>,
         format: ExposureFormat,
         metrics: WriteMetrics,
-        counts: Arc<Counts>,
+        counts: Arc<MinuteCounter>,
     ) -> Self {
         Self {
             queue,
@@ -86,15 +89,24 @@ impl Writer {
         }
     }
 
-    /// Writes until `close` is sent or dropped and everything is written.
-    pub(crate) async fn run(mut self, mut close: oneshot::Receiver<()>) {
+    /// Writes until `close` is sent or dropped, and then what it has taken.
+    pub(crate) async fn run(self, close: oneshot::Receiver<()>) {
+        self.run_from(Phase::Working, close).await;
+    }
+
+    /// Writes what is in the queue.
+    pub(crate) async fn drain(self) {
+        let (_close, never) = oneshot::channel();
+        self.run_from(Phase::Draining, never).await;
+    }
+
+    async fn run_from(mut self, mut phase: Phase, mut close: oneshot::Receiver<()>) {
         let mut flush = interval(FLUSH_EVERY);
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut phase = Phase::Working;
         let mut mode = DrainMode::Any;
         loop {
             self.begin_calls(mode, phase);
-            if phase == Phase::Closing && self.is_done() {
+            if phase != Phase::Working && self.calls.is_empty() && self.failed.is_empty() {
                 return;
             }
             mode = DrainMode::Full;
@@ -104,18 +116,14 @@ impl Writer {
                         self.end_attempt(attempt);
                     }
                 }
-                () = self.queue.chunk_full(), if self.may_begin() => {}
+                () = self.queue.chunk_full(), if phase != Phase::Closing && self.may_begin() => {}
                 _ = flush.tick() => mode = DrainMode::Any,
                 _ = &mut close, if phase == Phase::Working => phase = Phase::Closing,
             }
-            if phase == Phase::Closing {
+            if phase == Phase::Draining {
                 mode = DrainMode::Any;
             }
         }
-    }
-
-    fn is_done(&self) -> bool {
-        self.queue.counts().pending == 0
     }
 
     /// Whether another chunk may be written.
@@ -126,7 +134,7 @@ impl Writer {
 
     /// Begins writes up to the limits: first retries that are due, then new chunks.
     fn begin_calls(&mut self, mode: DrainMode, phase: Phase) {
-        if phase == Phase::Closing {
+        if phase != Phase::Working {
             self.failed.iter_mut().for_each(Batch::shorten_pause);
         }
         while self.calls.len() < CALLS
@@ -134,7 +142,8 @@ impl Writer {
         {
             self.begin(batch);
         }
-        while self.may_begin()
+        while phase != Phase::Closing
+            && self.may_begin()
             && let Some(chunk) = self.queue.take(mode)
         {
             let batch = Batch::new(&chunk, &self.format);

@@ -25,10 +25,12 @@ use super::existing_flags::{ExistingFlags, Presence};
 use super::key_ref::FlagKeyRef;
 use super::metrics::CacheMetrics;
 use super::negative_cache::{self, NegativeCache, UnavailableReason};
+use super::project_flags::ProjectFlags;
 use super::reading::Reading;
 use super::restored_projects::RestoredProjects;
 use super::token_bucket::TokenBucket;
 use super::watched_projects::WatchedProjects;
+use crate::events::Events;
 use crate::flags::FlagCacheSettings;
 use crate::store::Circuit;
 
@@ -81,8 +83,10 @@ pub(super) struct Inner {
     pub(super) entries: Cache<FlagKey, Arc<Entry>>,
     pub(super) negative: NegativeCache,
     pub(super) existing: ExistingFlags,
+    pub(super) project_flags: ProjectFlags,
     pub(super) projects: WatchedProjects,
     pub(super) restored: RestoredProjects,
+    pub(super) events: Events,
     /// The reads in flight.
     loading: Mutex<HashMap<FlagKey, Load>>,
     /// Flags that cannot be read, for the metrics.
@@ -95,7 +99,7 @@ pub(super) struct Inner {
     pub(super) changes: AtomicU64,
     pub(super) metrics: CacheMetrics,
     /// The runtime of the reads: a cancelled request must not cancel a read that others wait for.
-    runtime: Handle,
+    pub(super) runtime: Handle,
 }
 
 /// Whether the result of a read that has just ended is enough.
@@ -134,8 +138,10 @@ impl FlagCache {
             entries: Cache::new(settings.entries),
             negative: NegativeCache::new(settings.entries),
             existing: ExistingFlags::default(),
+            project_flags: ProjectFlags::default(),
             projects: WatchedProjects::default(),
             restored: RestoredProjects::default(),
+            events: Events::new(registry),
             loading: Mutex::default(),
             unreadable: Mutex::default(),
             passed_over: Mutex::default(),
@@ -178,6 +184,16 @@ impl FlagCache {
     /// Counts an answer from memory.
     pub fn count_hit(&self) {
         self.shared.metrics.hits.inc();
+    }
+
+    /// Counts several answers from memory.
+    pub fn count_hits(&self, hits: u64) {
+        self.shared.metrics.hits.inc_by(hits);
+    }
+
+    /// Returns the events of the flags' changes.
+    pub fn events(&self) -> &Events {
+        &self.shared.events
     }
 
     /// Counts changes that the snapshot should contain.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use flag_model::{FlagKey, ProjectName};
+use flag_model::{FlagKey, ProjectName, Timestamp};
 use flag_store::{Clock as _, HeadCell, HeadRow, SystemClock};
 use tokio::time::Instant;
 
@@ -46,6 +46,14 @@ impl FlagCache {
         }
     }
 
+    /// Whether requests are answered with this published revision of a flag, or with what a read shows that began after the
+    /// change was seen.
+    pub(crate) fn serves(&self, flag: &FlagKey, published: Timestamp, seen: Instant) -> bool {
+        let entry = self.shared.entries.peek(flag);
+        let head = Some(HeadCell::Newest(published));
+        entry.is_none_or(|entry| !must_be_read(&entry, head, seen) || entry.is_read_since(seen))
+    }
+
     /// Makes flags whose reads failed fresh again, if the head row contains their revision.
     pub(crate) fn confirm(&self, head_row: &HeadRow) {
         let inner = &self.shared;
@@ -68,9 +76,11 @@ impl FlagCache {
         flags.filter(|flag| flag.project == *project).collect()
     }
 
-    /// Returns the projects whose changes must be watched.
-    pub(crate) fn watched(&self) -> Vec<ProjectName> {
-        self.shared.projects.watched()
+    /// Returns the projects whose changes must be watched: those with requests, and those with subscribers.
+    pub(crate) fn watched(&self) -> HashSet<ProjectName> {
+        let mut projects: HashSet<_> = self.shared.projects.watched().into_iter().collect();
+        projects.extend(self.shared.events.projects());
+        projects
     }
 
     /// Forgets projects without a flag in memory.

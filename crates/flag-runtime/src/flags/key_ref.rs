@@ -15,6 +15,16 @@ pub struct FlagKeyRef<'a> {
     pub name: &'a str,
 }
 
+impl<'a> From<&'a FlagKey> for FlagKeyRef<'a> {
+    fn from(flag: &'a FlagKey) -> Self {
+        Self {
+            project: flag.project.as_str(),
+            flag_type: flag.flag_type,
+            name: flag.name.as_str(),
+        }
+    }
+}
+
 impl Equivalent<FlagKey> for FlagKeyRef<'_> {
     fn equivalent(&self, flag: &FlagKey) -> bool {
         self.name == flag.name.as_str()
@@ -45,11 +55,7 @@ mod tests {
     fn it_finds_its_key_and_no_other() {
         let hashes = RandomState::new();
         for flag in keys() {
-            let borrowed = FlagKeyRef {
-                project: flag.project.as_str(),
-                flag_type: flag.flag_type,
-                name: flag.name.as_str(),
-            };
+            let borrowed = FlagKeyRef::from(&flag);
             assert_eq!(hashes.hash_one(borrowed), hashes.hash_one(&flag), "{flag}");
             let found: Vec<FlagKey> = keys().filter(|key| borrowed.equivalent(key)).collect();
             assert_eq!(found, [flag]);

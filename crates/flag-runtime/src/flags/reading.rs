@@ -96,7 +96,12 @@ impl Reading {
         {
             shared.metrics.propagated(SystemClock.now().since(created));
         }
-        if before.is_none_or(|before| before.plan().created() != created) {
+        let is_other = |before: &Arc<Entry>| before.plan().created() != created;
+        if before.as_ref().is_some_and(is_other) {
+            // Noted first: it is published once the entry below is served.
+            shared.events.note_change(flag, created);
+        }
+        if before.as_ref().is_none_or(is_other) {
             shared.changes.fetch_add(1, Ordering::Relaxed);
         }
         shared.entries.insert(flag.clone(), Arc::clone(entry));

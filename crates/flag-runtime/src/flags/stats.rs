@@ -86,6 +86,12 @@ impl FlagCache {
         entries.collect()
     }
 
+    /// The flags in memory.
+    pub(crate) fn in_memory(&self) -> Vec<Arc<Entry>> {
+        let entries = self.shared.entries.iter();
+        entries.map(|(_, entry)| entry).collect()
+    }
+
     /// Adds the flags of a snapshot, to be served while the store cannot be reached; returns how many.
     pub(crate) fn load_snapshot(&self, entries: Vec<SnapshotEntry>) -> usize {
         let inner = &self.shared;

@@ -3,6 +3,7 @@
 
 mod changes;
 mod hits;
+mod projects;
 mod reads;
 mod stale;
 mod unknown;
@@ -22,7 +23,7 @@ use tokio::time::{advance, sleep};
 
 use super::entry::ServedPlan;
 use super::{CacheError, FlagCache, FlagCacheSettings, Source};
-use crate::store::{DeferredPort, GuardSettings, GuardedPort};
+use crate::store::{DeferredStore, GuardSettings, StoreGuard};
 
 const LIFETIME: Duration = Duration::from_mins(5);
 const MAX_STALE: Duration = Duration::from_hours(24);
@@ -68,7 +69,7 @@ struct World {
     rows: Arc<ScriptedRows>,
     /// The store as its writers see it, uncounted.
     writers: FlagStore,
-    guard: Arc<GuardedPort<dyn RowStore>>,
+    guard: Arc<StoreGuard<dyn RowStore>>,
     store: FlagStore,
     cache: FlagCache,
     registry: Registry,
@@ -91,8 +92,8 @@ impl World {
             concurrent_reads: 64,
             deadline: settings.deadline,
         };
-        let deferred = DeferredPort::from(rows.clone() as Arc<dyn RowStore>);
-        let guard = GuardedPort::new(Arc::new(deferred), guard, &mut registry);
+        let deferred = DeferredStore::from(rows.clone() as Arc<dyn RowStore>);
+        let guard = StoreGuard::new(Arc::new(deferred), guard, &mut registry);
         let guard = Arc::new(guard);
         let store = FlagStore::new(guard.clone(), clock());
         let cache = FlagCache::new(

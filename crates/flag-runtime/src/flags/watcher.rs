@@ -9,18 +9,19 @@ mod seen_head_row;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use flag_model::{Jitter, ProjectName};
 use flag_store::{FlagStore, HeadRow, StoreError};
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
-use self::seen_head_row::SeenHeadRow;
+use self::seen_head_row::{Replaced, SeenHeadRow};
 use super::cache::FlagCache;
+use crate::events::{Events, HeadWanted};
 
 /// Projects that are polled concurrently.
 const CONCURRENCY: usize = 8;
@@ -31,12 +32,31 @@ const SWEEP: Duration = Duration::from_mins(1);
 /// Varies the period, so that replicas that started together do not poll together.
 const JITTER: Jitter = Jitter::between(0.9, 1.0);
 
-/// Polls for changes for ever, about every `period`.
+/// Pause before the head rows of newly subscribed projects are read, so that one round reads those of many.
+const SUBSCRIBED_PAUSE: Duration = Duration::from_millis(20);
+
+/// Polls for changes for ever, about every `period`, and publishes them as events.
 pub async fn watch_changes(store: FlagStore, flags: FlagCache, period: Duration) {
+    let events = flags.events().clone();
+    let serving = flags.clone();
+    // By then other replicas have polled too.
+    let repeat_after = period + SUBSCRIBED_PAUSE;
+    let publish = events.publish(repeat_after, |flag, time, seen| {
+        serving.serves(flag, time, seen)
+    });
+    tokio::join!(watch(store, flags, period), publish);
+}
+
+async fn watch(store: FlagStore, flags: FlagCache, period: Duration) {
+    let events = flags.events().clone();
     let mut watch = ChangeWatcher::new(store, flags);
     let mut swept = Instant::now();
     loop {
-        sleep(JITTER.apply(period, fastrand::f64())).await;
+        let next = Instant::now() + JITTER.apply(period, fastrand::f64());
+        while timeout_at(next, events.subscribed()).await.is_ok() {
+            sleep(SUBSCRIBED_PAUSE).await;
+            watch.poll_subscribed().await;
+        }
         if swept.elapsed() >= SWEEP {
             watch.sweep();
             swept = Instant::now();
@@ -66,8 +86,26 @@ impl ChangeWatcher {
 
     /// Polls every project once.
     async fn poll(&mut self) {
+        let failure = self.poll_projects(self.flags.watched()).await;
+        self.log_failure(failure);
+    }
+
+    /// Polls the projects that have subscribers, and whose digest is not known.
+    async fn poll_subscribed(&mut self) {
+        let events = self.flags.events();
+        let mut projects = events.projects();
+        projects.retain(|project| events.wants_head(project) == HeadWanted::Now);
+        // A failure is logged by the next poll of all projects.
+        self.poll_projects(projects).await;
+    }
+
+    /// Polls these projects; returns a failure, if there was one.
+    async fn poll_projects(
+        &mut self,
+        projects: impl IntoIterator<Item = ProjectName>,
+    ) -> Option<StoreError> {
         let (store, seen) = (&self.store, &self.seen);
-        let polls = self.flags.watched().into_iter().map(|project| async move {
+        let polls = projects.into_iter().map(|project| async move {
             let polled = poll_project(store, &project, seen.get(&project)).await;
             (polled, project)
         });
@@ -83,31 +121,39 @@ impl ChangeWatcher {
                 Err(error) => failure = Some(error),
             }
         }
-        self.log_failure(failure);
+        failure
     }
 
     /// Forgets projects that are not watched any more.
     fn sweep(&mut self) {
         self.flags.forget_projects();
-        let watched: HashSet<ProjectName> = self.flags.watched().into_iter().collect();
+        let watched = self.flags.watched();
         self.seen.retain(|project, _| watched.contains(project));
     }
 
     /// Applies the head row of a project; `None` if it has not changed.
     fn apply(&mut self, project: ProjectName, changed: Option<HeadRow>, was_failing: bool) {
         let Some(seen) = self.seen.get_mut(&project) else {
-            let seen = SeenHeadRow::new(changed.unwrap_or_default());
-            let mut seen = self.seen.entry(project).insert_entry(seen);
-            seen.get_mut().notify(&self.flags);
+            let mut seen = SeenHeadRow::new(changed.unwrap_or_default());
+            self.flags.note_flags_of(&project, seen.head_row());
+            announce(self.flags.events(), &project, &seen, Replaced::default());
+            seen.notify(&self.flags);
+            self.seen.insert(project, seen);
             return;
         };
-        if let Some(head_row) = changed {
-            let undone = seen.replace(head_row);
-            if undone > 0 {
-                warn!(%project, flags = undone, "the store was restored to an older state; its flags are read again");
-                seen.mark_changed(self.flags.note_restored(&project));
-            }
+        if let Some(head_row) = &changed {
+            self.flags.note_flags_of(&project, head_row);
         }
+        let replaced = changed.map(|head_row| seen.replace(head_row));
+        let replaced = replaced.unwrap_or_default();
+        if replaced.undone > 0 {
+            warn!(%project, flags = replaced.undone, "the store was restored to an older state; its flags are read again");
+            let restored = self.flags.note_restored(&project);
+            self.flags.reread_flags_of(&project);
+            let flags = seen.mark_changed(restored);
+            self.flags.events().note_restored(&project, flags);
+        }
+        announce(self.flags.events(), &project, seen, replaced);
         if was_failing {
             self.flags.confirm(seen.head_row());
         }
@@ -124,6 +170,20 @@ impl ChangeWatcher {
             None if was_failing => info!("changes of flags are watched again"),
             _ => {}
         }
+    }
+}
+
+/// Reports the head row of a project to its subscribers, if there are any.
+fn announce(events: &Events, project: &ProjectName, seen: &SeenHeadRow, replaced: Replaced) {
+    let head_row = seen.head_row();
+    let report = |changed| {
+        let has_flags = head_row.flags().next().is_some();
+        events.note_head(project, head_row.digest(), has_flags, changed);
+    };
+    match events.wants_head(project) {
+        HeadWanted::Now => report(seen.recently_published()),
+        HeadWanted::WhenChanged if !replaced.published.is_empty() => report(replaced.published),
+        HeadWanted::WhenChanged | HeadWanted::Never => {}
     }
 }
 

@@ -203,7 +203,7 @@ fn open(since: Instant, now: Instant, failed_probes: u32) -> State {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::advance;
+    use tokio::time::{advance, sleep, timeout};
 
     use super::*;
 
@@ -278,11 +278,65 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_late_failure_lets_the_probe_in_flight_be_the_only_one() {
+        let circuit = Circuit::new();
+        let early = circuit.admit().unwrap();
+        for _ in 0..FAILURES {
+            call(&circuit, CallEnd::Failed);
+        }
+        advance(BACKOFF.first).await;
+        let _probe = circuit.admit().unwrap();
+        early.end(CallEnd::Failed);
+        advance(BACKOFF.most).await;
+        assert!(circuit.admit().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_says_since_when_it_has_been_open() {
+        let circuit = opened();
+        advance(BACKOFF.first).await;
+        call(&circuit, CallEnd::Failed);
+        advance(BACKOFF.first).await;
+        assert_eq!(circuit.open_for(), Some(2 * BACKOFF.first));
+        advance(BACKOFF.most).await;
+        call(&circuit, CallEnd::Answered);
+        assert_eq!(circuit.open_for(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_probe_is_wanted_when_the_pause_is_over() {
         let circuit = opened();
         let began = Instant::now();
         circuit.probe_due().await;
         assert!(began.elapsed() <= BACKOFF.first + Duration::from_millis(1));
         assert!(circuit.admit().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_probe_is_wanted_while_one_is_in_flight() {
+        let circuit = opened();
+        advance(BACKOFF.first).await;
+        let probe = circuit.admit().unwrap();
+        let wanted = |after| timeout(after, circuit.probe_due());
+        assert!(wanted(BACKOFF.most).await.is_err());
+        drop(probe);
+        assert!(wanted(2 * CHECK_AGAIN).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_is_wanted_once_it_opens() {
+        let circuit = Circuit::new();
+        let open = async {
+            sleep(BACKOFF.most).await;
+            for _ in 0..FAILURES {
+                call(&circuit, CallEnd::Failed);
+                // Earlier failures wake nothing that would see the opening by chance.
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let wanted = timeout(3 * BACKOFF.most, circuit.probe_due());
+        let ((), wanted) = tokio::join!(open, wanted);
+        wanted.unwrap();
+        assert!(circuit.is_open());
     }
 }

@@ -9,21 +9,21 @@ pub(super) const NOT_YET: &str = "it is not open yet";
 
 /// A port, [`RowStore`](flag_store::RowStore) or [`ExposureLog`](flag_store::ExposureLog), that is unavailable until it is opened.
 #[derive(Debug)]
-pub struct DeferredPort<T: ?Sized>(OnceLock<Arc<T>>);
+pub struct DeferredStore<T: ?Sized>(OnceLock<Arc<T>>);
 
-impl<T: ?Sized> Default for DeferredPort<T> {
+impl<T: ?Sized> Default for DeferredStore<T> {
     fn default() -> Self {
         Self(OnceLock::new())
     }
 }
 
-impl<T: ?Sized> From<Arc<T>> for DeferredPort<T> {
+impl<T: ?Sized> From<Arc<T>> for DeferredStore<T> {
     fn from(opened: Arc<T>) -> Self {
         Self(opened.into())
     }
 }
 
-impl<T: ?Sized> DeferredPort<T> {
+impl<T: ?Sized> DeferredStore<T> {
     /// Makes the port available.
     pub fn open(&self, opened: Arc<T>) {
         // A second call changes nothing.

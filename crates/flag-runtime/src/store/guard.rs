@@ -13,14 +13,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flag_store::{Appended, Columns, ExposureLog, RowStore, StoreError, WriteExposureError};
+use flag_store::{Appended, ExposureLog, RowStore, StoreError, WriteExposureError};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 use super::circuit::{CallEnd, CallPermit, Change, Circuit};
-use super::deferred::DeferredPort;
+use super::deferred::DeferredStore;
 use super::metrics::{Operation, Rejection, Side, StoreMetrics, outcome};
 use crate::causes::causes;
 
@@ -44,8 +44,8 @@ pub struct GuardSettings {
 
 /// A guarded port. Guarded calls fail at once while their circuit is open.
 #[derive(Debug)]
-pub struct GuardedPort<T: ?Sized> {
-    store: Arc<DeferredPort<T>>,
+pub struct StoreGuard<T: ?Sized> {
+    store: Arc<DeferredStore<T>>,
     bounds: Arc<Bounds>,
 }
 
@@ -64,10 +64,10 @@ struct Bounds {
     metrics: Arc<StoreMetrics>,
 }
 
-impl GuardedPort<dyn RowStore> {
+impl StoreGuard<dyn RowStore> {
     /// Guards the flags of a store.
     pub fn new(
-        store: Arc<DeferredPort<dyn RowStore>>,
+        store: Arc<DeferredStore<dyn RowStore>>,
         settings: GuardSettings,
         registry: &mut Registry,
     ) -> Self {
@@ -105,8 +105,8 @@ impl GuardedPort<dyn RowStore> {
     }
 
     /// Guards the exposure log of the same store, with the same limits and circuits.
-    pub fn for_log(&self, log: Arc<DeferredPort<dyn ExposureLog>>) -> GuardedPort<dyn ExposureLog> {
-        GuardedPort {
+    pub fn for_log(&self, log: Arc<DeferredStore<dyn ExposureLog>>) -> StoreGuard<dyn ExposureLog> {
+        StoreGuard {
             store: log,
             bounds: Arc::clone(&self.bounds),
         }
@@ -121,8 +121,8 @@ impl GuardedPort<dyn RowStore> {
     pub async fn probe(&self) {
         loop {
             self.bounds.read_circuit.probe_due().await;
-            // No row has this key. If a request comes first, its call is the probe.
-            if let Err(error) = self.get(b"PING", Columns::All).await
+            // If a request comes first, its call is the probe.
+            if let Err(error) = self.ping().await
                 && !error.is_transient()
             {
                 warn!(problem = ?error, "store answers, but refuses the call");

@@ -9,6 +9,7 @@ use flag_model::ProjectName;
 use super::error::{AccessError, Forbidden, Unauthorized};
 use super::key_set::ValidKey;
 use super::requirement::Access;
+use super::stream_token;
 
 /// Who a caller is.
 #[derive(Clone, Debug)]
@@ -42,7 +43,7 @@ impl Viewer {
 impl Principal {
     /// An error if it lacks the scope that a route needs.
     pub(crate) fn check_scope(&self, access: Access) -> Result<(), AccessError> {
-        let (Access::Needs(scope) | Access::NeedsForProject(scope)) = access else {
+        let Some(scope) = access.scope() else {
             return Ok(());
         };
         match self {
@@ -53,7 +54,7 @@ impl Principal {
         }
     }
 
-    fn check_project(&self, project: &ProjectName) -> Result<(), AccessError> {
+    pub(super) fn check_project(&self, project: &ProjectName) -> Result<(), AccessError> {
         match self {
             Self::Holder(key) if !key.projects.contains(project) => {
                 Err(AccessError::Forbidden(Forbidden::Project(project.clone())))
@@ -75,6 +76,22 @@ impl Authorization {
     /// Notes the principal of the admitted request.
     pub(crate) fn grant(&self, principal: Principal) {
         let _ = self.principal.set(principal);
+    }
+
+    /// Returns the only project that the key of the caller is for, if there is just one.
+    pub(crate) fn single_project(&self) -> Option<&ProjectName> {
+        match self.principal.get()? {
+            Principal::Holder(key) => key.projects.single(),
+            Principal::Anybody | Principal::Visitor => None,
+        }
+    }
+
+    /// Returns the token with which the caller may open the event streams of a project in a URL; `None` if it needs none.
+    pub(crate) fn stream_token(&self, project: &ProjectName) -> Option<String> {
+        match self.principal.get()? {
+            Principal::Holder(key) => stream_token::of(key, project),
+            Principal::Anybody | Principal::Visitor => None,
+        }
     }
 
     /// Returns the principal, once the request is admitted.
@@ -118,7 +135,10 @@ impl Authorization {
 
     /// Whether the handler of a route about projects has not checked any. Its answer must not be sent.
     pub(crate) fn project_check_missing(&self, access: Access) -> bool {
-        let is_about_a_project = matches!(access, Access::NeedsForProject(_));
+        let is_about_a_project = matches!(
+            access,
+            Access::NeedsForProject(_) | Access::NeedsStreamToken
+        );
         let is_holder = matches!(self.principal.get(), Some(Principal::Holder(_)));
         is_about_a_project && is_holder && !self.is_project_checked.get()
     }

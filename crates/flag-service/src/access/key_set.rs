@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use flag_keys::{Fingerprint, KeyFile, KeyId, Projects, Scopes};
 use flag_model::Timestamp;
+use flag_store::{Clock as _, SystemClock};
 
 use super::rate::Allowance;
 
 /// A valid key, which presented keys are compared with.
 #[derive(Debug)]
 pub(crate) struct ValidKey {
+    pub(super) id: KeyId,
     pub(super) fingerprint: Fingerprint,
     pub(super) scopes: Scopes,
     pub(super) projects: Projects,
@@ -18,6 +20,13 @@ pub(crate) struct ValidKey {
     pub(super) ends: Option<Timestamp>,
     /// The rate allowance of its holder; survives a reload of the file.
     pub(super) allowance: Arc<Allowance>,
+}
+
+impl ValidKey {
+    /// Whether its last valid instant is over.
+    pub(super) fn is_expired(&self) -> bool {
+        self.ends.is_some_and(|ends| ends < SystemClock.now())
+    }
 }
 
 /// The keys of one state of the file.
@@ -30,6 +39,7 @@ impl KeySet {
         let keys = file.keys.iter().map(|key| {
             let allowance = before.0.get(&key.id).map(|key| Arc::clone(&key.allowance));
             let valid = ValidKey {
+                id: key.id.clone(),
                 fingerprint: key.fingerprint.clone(),
                 scopes: key.scopes,
                 projects: key.projects.clone(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 
+use flag_settings::similar::without_far_suggestion;
 use flag_settings::{EffectiveSetting, SettingErrors, Sources, UnknownVariable, table};
 
 use super::{Config, Demo, Generated, command};
@@ -41,7 +42,8 @@ impl Input {
         args: impl IntoIterator<Item = OsString>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Self {
-        let matches = command().get_matches_from(args);
+        let matches = command().try_get_matches_from(args);
+        let matches = matches.unwrap_or_else(|error| without_far_suggestion(error).exit());
         let environment: BTreeMap<_, _> = environment.into_iter().collect();
         let notify_socket = environment.get(OsStr::new(NOTIFY_SOCKET)).cloned();
         let mut sources = Sources::new(&matches, environment);

@@ -3,16 +3,17 @@ mod reply;
 
 use actix_web::HttpResponse;
 use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
 use flag_api::{
     CACHE_STATUS, FLAG_NAME, FLAG_TYPE, FlagQuery, INSTANCE_ID, PROJECT_NAME, Parameter,
-    ParameterProblem, STALE,
+    ParameterProblem, REASON, STALE,
 };
 use flag_model::{FlagKey, FlagName, FlagType, InstanceId, Invalid, ProjectName};
-use flag_rollout::{Decision, decide_with};
-use flag_runtime::{FlagKeyRef, RecordLater, Recorded, ServedPlan, Source};
+use flag_rollout::Decision;
+use flag_runtime::{FlagKeyRef, ServedPlan, Source};
 
+use super::evaluation::{look_up, respond, respond_later};
 use crate::http::{ApiError, RequestContext};
 
 /// The header of a response with a last known value.
@@ -21,22 +22,33 @@ const CACHE_STATUS_STALE: (HeaderName, HeaderValue) = (
     HeaderValue::from_static(STALE),
 );
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// The media type of answers.
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Answers `GET /get-feature-flag`: one flag, one instance, one value.
 pub(super) async fn get_feature_flag(context: &RequestContext) -> Result<HttpResponse, ApiError> {
-    let FlagRequest { target, instance } = decode(context)?;
+    let FlagRequest {
+        target,
+        instance,
+        reply,
+    } = decode(context)?;
     context.check_project(&target.flag().project)?;
     match target {
         Target::Fresh(current) => {
             context.state.flags.count_hit();
-            match respond(context, &instance, &current) {
+            match respond(context, &instance, &current, encode(reply)) {
                 Ok(response) => Ok(response),
-                Err(later) => Box::pin(respond_later(context, &instance, &current, *later)).await,
+                Err(later) => {
+                    let response =
+                        respond_later(context, &instance, &current, *later, encode(reply));
+                    Box::pin(response).await
+                }
             }
         }
         // In a box, as it is rare and large, and the server moves this future.
-        Target::NeedsLookup(flag) => Box::pin(look_up_and_respond(context, &instance, &flag)).await,
+        Target::NeedsLookup(flag) => {
+            Box::pin(look_up_and_respond(context, &instance, &flag, reply)).await
+        }
     }
 }
 
@@ -44,6 +56,16 @@ pub(super) async fn get_feature_flag(context: &RequestContext) -> Result<HttpRes
 struct FlagRequest<'a> {
     target: Target,
     instance: InstanceId<'a>,
+    reply: Reply,
+}
+
+/// What the reply holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reply {
+    /// What that of the Python framework holds.
+    Plain,
+    /// The reason too, in a header.
+    WithReason,
 }
 
 /// The flag of a request.
@@ -68,11 +90,20 @@ fn decode(context: &RequestContext) -> Result<FlagRequest<'_>, ApiError> {
     let query = FlagQuery::parse(context.request.query_string());
     let query = query.map_err(ApiError::InvalidRequest)?;
     let fresh = find_fresh(context, &query);
+    let reply = if query.with_reason {
+        Reply::WithReason
+    } else {
+        Reply::Plain
+    };
     let instance = InstanceId::new(query.instance_id).map_err(invalid(INSTANCE_ID));
     if let Some(current) = fresh {
         let target = Target::Fresh(current);
         let instance = instance.map_err(|wrong| ApiError::InvalidRequest(vec![wrong]))?;
-        return Ok(FlagRequest { target, instance });
+        return Ok(FlagRequest {
+            target,
+            instance,
+            reply,
+        });
     }
     let project = ProjectName::new(&query.project_name).map_err(invalid(PROJECT_NAME));
     let flag_type = FlagType::parse(&query.flag_type).map_err(invalid(FLAG_TYPE));
@@ -84,7 +115,11 @@ fn decode(context: &RequestContext) -> Result<FlagRequest<'_>, ApiError> {
                 flag_type,
                 name,
             });
-            Ok(FlagRequest { target, instance })
+            Ok(FlagRequest {
+                target,
+                instance,
+                reply,
+            })
         }
         (Ok(_), Ok(_), Err(_), Ok(_)) if !query.flag_type.is_empty() => {
             Err(ApiError::InvalidFlagType(query.flag_type.into_owned()))
@@ -110,96 +145,40 @@ async fn look_up_and_respond(
     context: &RequestContext,
     instance: &InstanceId<'_>,
     flag: &FlagKey,
+    reply: Reply,
 ) -> Result<HttpResponse, ApiError> {
-    let read = async {
-        context
-            .state
-            .flags
-            .current(flag)
-            .await
-            .map_err(ApiError::from)
-    };
-    let was_read = |current: &ServedPlan| current.source == Source::Store;
-    let current = context.trace.read(read, was_read, ApiError::code).await?;
-    match respond(context, instance, &current) {
+    let current = look_up(context, flag).await?;
+    match respond(context, instance, &current, encode(reply)) {
         Ok(response) => Ok(response),
-        Err(later) => respond_later(context, instance, &current, *later).await,
+        Err(later) => respond_later(context, instance, &current, *later, encode(reply)).await,
     }
 }
 
-/// Decides, records and encodes, unless the exposure must wait for space in its queue; that is in a box, as it is rare and large.
-fn respond<'a>(
-    context: &'a RequestContext,
-    instance: &InstanceId<'_>,
-    current: &ServedPlan,
-) -> Result<HttpResponse, Box<RecordLater<'a>>> {
-    let decision = decide(context, instance, current);
-    let recorded = record(context, instance, &decision, current)?;
-    Ok(encode(context, instance, &decision, current, recorded))
-}
-
-/// Waits until the exposure is recorded, and encodes the same decision.
-async fn respond_later(
-    context: &RequestContext,
-    instance: &InstanceId<'_>,
-    current: &ServedPlan,
-    later: RecordLater<'_>,
-) -> Result<HttpResponse, ApiError> {
-    let recorded = later.wait().await?;
-    let decision = decide(context, instance, current);
-    Ok(encode(context, instance, &decision, current, recorded))
-}
-
-fn decide<'p>(
-    context: &RequestContext,
-    instance: &InstanceId<'_>,
-    current: &'p ServedPlan,
-) -> Decision<'p> {
-    let buckets = &context.state.buckets;
-    decide_with(current, instance, |format, instance| {
-        buckets.bucket(format, instance)
-    })
-}
-
-/// Logs a decision; a HEAD request is not an exposure.
-fn record<'a>(
-    context: &'a RequestContext,
-    instance: &InstanceId<'_>,
-    decision: &Decision<'_>,
-    current: &ServedPlan,
-) -> Result<Recorded, Box<RecordLater<'a>>> {
-    if *context.request.method() == Method::HEAD {
-        return Ok(Recorded::NOT_AN_EXPOSURE);
-    }
-    let exposures = &context.state.exposures;
-    let recorded = exposures.record(context.id.as_str(), instance, decision, current);
-    recorded.map_err(Box::new)
-}
-
-/// Counts and traces a recorded decision, and encodes it.
+/// Encodes a recorded decision.
 fn encode(
-    context: &RequestContext,
-    instance: &InstanceId<'_>,
-    decision: &Decision<'_>,
-    current: &ServedPlan,
-    _: Recorded,
-) -> HttpResponse {
-    context.state.metrics.decisions.count(decision.reason);
-    context.trace.decided(current.flag(), decision);
-    let json = reply::write(
-        context.id.as_str(),
-        instance,
-        current.flag().name.as_str(),
-        decision.value,
-        decision.rollout_group,
-    );
-    let mut response = HttpResponse::with_body(StatusCode::OK, BoxBody::new(json));
-    response.headers_mut().insert(CONTENT_TYPE, JSON);
-    if current.source == Source::Stale {
-        let (name, value) = CACHE_STATUS_STALE;
-        response.headers_mut().insert(name, value);
+    reply: Reply,
+) -> impl Fn(&RequestContext, &InstanceId<'_>, &Decision<'_>, &ServedPlan) -> HttpResponse {
+    move |context, instance, decision, current| {
+        let json = reply::write(
+            &context.id,
+            instance,
+            current.flag().name.as_str(),
+            decision.value,
+            decision.rollout_group,
+        );
+        let mut response = HttpResponse::with_body(StatusCode::OK, BoxBody::new(json));
+        response.headers_mut().insert(CONTENT_TYPE, JSON);
+        if current.source == Source::Stale {
+            let (name, value) = CACHE_STATUS_STALE;
+            response.headers_mut().insert(name, value);
+        }
+        if reply == Reply::WithReason {
+            let reason = HeaderValue::from_static(decision.reason.as_str());
+            let name = HeaderName::from_static(REASON);
+            response.headers_mut().insert(name, reason);
+        }
+        response
     }
-    response
 }
 
 fn invalid(name: &'static str) -> impl Fn(Invalid) -> Parameter {

@@ -7,7 +7,9 @@ use actix_web::http::Method;
 use actix_web::web::{self, Payload, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpResponse};
 
-use crate::http::{ApiError, RequestContext, Route, answer, method_not_allowed};
+use crate::http::{
+    ApiError, RequestContext, Route, answer, is_preflight, method_not_allowed, preflight,
+};
 
 /// Registers a handler that reads no body.
 pub(super) fn handle<H>(app: &mut ServiceConfig, route: Route, handler: H)
@@ -24,7 +26,10 @@ where
 {
     let handler = move |context: RequestContext, body: Payload| {
         let handler = handler.clone();
-        async move { answer(&context, route, handler(&context, body)).await }
+        async move {
+            let response = answer(&context, route, handler(&context, body)).await;
+            for_other_origins(&context, route, response)
+        }
     };
     register(app, route, &handler);
 }
@@ -43,8 +48,25 @@ where
 {
     move |context: RequestContext| {
         let handler = handler.clone();
-        async move { answer(&context, route, handler(&context)).await }
+        async move {
+            let response = answer(&context, route, handler(&context)).await;
+            for_other_origins(&context, route, response)
+        }
     }
+}
+
+/// Adds the headers that let pages of other origins read an answer, if there are any such origins.
+fn for_other_origins(
+    context: &RequestContext,
+    route: Route,
+    mut response: HttpResponse,
+) -> HttpResponse {
+    if let Some(cors) = &context.state.cors
+        && (route.takes_other_origins() || route == Route::Preflight)
+    {
+        cors.add_headers(context.request.headers(), response.headers_mut());
+    }
+    response
 }
 
 /// Registers a handler under every path of its route; other methods are answered with an error.
@@ -55,13 +77,16 @@ where
 {
     let other_method = async move |context: &RequestContext| method_not_allowed(context, route);
     for path in route.spellings() {
-        let resource = web::resource(path)
-            .route(
-                web::route()
-                    .guard(takes(route.methods()))
-                    .to(handler.clone()),
-            )
-            .default_service(web::to(answered(route, other_method)));
+        let mut resource = web::resource(path).route(
+            web::route()
+                .guard(takes(route.methods()))
+                .to(handler.clone()),
+        );
+        if route.takes_other_origins() {
+            let asked = web::route().guard(fn_guard(is_preflight));
+            resource = resource.route(asked.to(answered(Route::Preflight, preflight)));
+        }
+        let resource = resource.default_service(web::to(answered(route, other_method)));
         app.service(resource);
     }
 }

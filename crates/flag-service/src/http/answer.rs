@@ -12,6 +12,7 @@ use futures_util::FutureExt as _;
 use super::admission::run_if_admitted;
 use super::context::RequestContext;
 use super::failure_log::FailedRequest;
+use super::ofrep_failure;
 use super::problem::ApiError;
 use super::request_id;
 use super::route::Route;
@@ -55,14 +56,18 @@ async fn complete(
     let RequestContext { request, id, .. } = context;
     context
         .trace
-        .end(request, route.template(), id.as_str(), &mut response);
+        .end(request, route.template(), id, &mut response);
     requests.count(route.index(), response.status(), context.began.elapsed());
     response
 }
 
 /// Turns an error into its problem, and logs it.
 fn fail(context: &RequestContext, route: Route, error: &ApiError) -> HttpResponse {
-    let response = error.respond(&context.id);
+    let response = if route.is_ofrep() {
+        ofrep_failure::respond(error, context.flag_key().as_deref())
+    } else {
+        error.respond(&context.id)
+    };
     let status = response.status();
     let failed = FailedRequest {
         request: &context.request,

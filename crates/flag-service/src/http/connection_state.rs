@@ -26,8 +26,15 @@ pub(crate) struct ConnectionState {
     pub(crate) is_arriving: Cell<bool>,
     /// Whether all of the request has been passed on.
     pub(crate) is_whole: Cell<bool>,
-    /// Whether actix-http would keep a large buffer for the idle connection.
-    pub(crate) is_large: Cell<bool>,
+    /// Whether the connection must be closed after its answer: actix-http would keep a large buffer for it, or it was a
+    /// stream.
+    pub(crate) closes_after_answer: Cell<bool>,
+    /// Whether the answer is a stream, which does not count as a connection.
+    pub(crate) is_stream: Cell<bool>,
+    /// Whether the connection was cut because its caller did not read.
+    pub(crate) is_cut: Cell<bool>,
+    /// The streams of all connections of the worker.
+    streams: Rc<Cell<usize>>,
     /// Whether the handler wants to read the body.
     pub(crate) wants_body: Cell<bool>,
     /// Bytes of the answer that actix-http has not taken yet.
@@ -43,6 +50,14 @@ pub(crate) struct ConnectionState {
 }
 
 impl ConnectionState {
+    /// Starts without a request, in a worker with this many streams.
+    pub(crate) fn of_worker(streams: &Rc<Cell<usize>>) -> Self {
+        Self {
+            streams: Rc::clone(streams),
+            ..Self::default()
+        }
+    }
+
     /// Whether no request is unanswered.
     pub(crate) fn is_idle(&self) -> bool {
         self.phase.get() == Phase::Waiting
@@ -51,6 +66,21 @@ impl ConnectionState {
     /// Whether the connection can be closed at once: it has no request, not even a part of one.
     pub(crate) fn can_close(&self) -> bool {
         self.is_idle() && !self.is_arriving.get()
+    }
+
+    /// Notes that the answer is a stream: the connection is closed after it, also if the caller closes only its side.
+    pub(crate) fn begin_stream(&self) {
+        self.closes_after_answer.set(true);
+        if !self.is_stream.replace(true) {
+            self.streams.set(self.streams.get() + 1);
+        }
+    }
+
+    /// Notes that the connection is closed.
+    pub(crate) fn leave(&self) {
+        if self.is_stream.get() {
+            self.streams.set(self.streams.get().saturating_sub(1));
+        }
     }
 
     /// Closes the connection as soon as it has no request.
@@ -74,7 +104,7 @@ impl ConnectionState {
 
     /// Whether this answer must be the last one.
     pub(crate) fn is_last_answer(&self) -> bool {
-        self.is_extra.get() || self.is_large.get() || !self.is_whole.get()
+        self.is_extra.get() || self.closes_after_answer.get() || !self.is_whole.get()
     }
 
     /// Sets the task that [`ConnectionState::close`] wakes.
@@ -96,6 +126,13 @@ pub(crate) fn expect_body(request: &HttpRequest) {
     if let Some(state) = connection(request) {
         state.wants_body.set(true);
     }
+}
+
+/// Notes that the answer of a request is a stream; returns its connection.
+pub(crate) fn begin_stream(request: &HttpRequest) -> Option<Rc<ConnectionState>> {
+    let state = connection(request)?;
+    state.begin_stream();
+    Some(Rc::clone(state))
 }
 
 /// Whether a request came on a connection beyond the limit.

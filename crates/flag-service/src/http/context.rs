@@ -1,12 +1,15 @@
 //! The context of a request, which its handler gets.
 
+use std::borrow::Cow;
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::error::ErrorInternalServerError;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
+use flag_api::{Parameter, ParameterProblem};
 use flag_model::ProjectName;
+use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
 
 use super::problem::ApiError;
@@ -36,6 +39,33 @@ impl RequestContext {
     /// Refuses a caller that may not use the project. Every handler of a route about projects must call this.
     pub(crate) fn check_project(&self, project: &ProjectName) -> Result<(), ApiError> {
         Ok(self.authorization.check_project(project)?)
+    }
+
+    /// Returns the key of the requested flag, as the caller spelled it, if the path has one.
+    pub(crate) fn flag_key(&self) -> Option<Cow<'_, str>> {
+        self.path_part("key")
+    }
+
+    /// Returns the project that the path names, the only one of the caller's key, or the default.
+    pub(crate) fn project(&self) -> Result<ProjectName, ApiError> {
+        let Some(name) = self.path_part("project") else {
+            let implied = self.authorization.single_project();
+            let implied = implied.or(self.state.ofrep.default_project.as_ref());
+            return implied.cloned().ok_or(ApiError::NoProject);
+        };
+        ProjectName::new(name).map_err(|wrong| {
+            let (found, expected) = (wrong.found, wrong.expected);
+            ApiError::InvalidRequest(vec![Parameter {
+                name: "project",
+                problem: ParameterProblem::Invalid { found, expected },
+            }])
+        })
+    }
+
+    /// Returns a part of the path, decoded. The router has decoded all of it but `%2F`, `%25` and `%2B`.
+    fn path_part(&self, name: &str) -> Option<Cow<'_, str>> {
+        let part = self.request.match_info().get(name)?;
+        Some(percent_decode_str(part).decode_utf8_lossy())
     }
 
     /// Counts this many answers towards the rate limit of the caller; the request itself was the first.

@@ -4,6 +4,7 @@ mod error;
 mod held_bytes;
 mod metrics;
 mod size;
+mod streams;
 mod waiting;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub(crate) use self::error::LimitError;
 pub(crate) use self::held_bytes::{CallerBytes, HeldBytes, TooManyBytes};
 pub(crate) use self::metrics::ConnectionMetrics;
 use self::metrics::RefusalMetrics;
+pub(crate) use self::streams::{StreamEnd, StreamLimit, StreamPermit};
 use self::waiting::WaitingLimits;
 use super::connection_state::is_extra;
 use super::problem::ApiError;
@@ -30,6 +32,8 @@ pub(crate) struct LimitSettings {
     pub(crate) keep_alive: Duration,
     /// The most waiting requests of one route.
     pub(crate) waiting: usize,
+    /// The most event streams.
+    pub(crate) streams: usize,
 }
 
 /// The limits of requests.
@@ -38,6 +42,7 @@ pub(crate) struct Limits {
     waiting: WaitingLimits,
     refused: RefusalMetrics,
     connections: ConnectionLimits,
+    streams: StreamLimit,
 }
 
 impl Limits {
@@ -47,12 +52,18 @@ impl Limits {
             waiting: WaitingLimits::new(settings.waiting, registry),
             refused: RefusalMetrics::register(registry),
             connections: ConnectionLimits::new(&settings, registry),
+            streams: StreamLimit::new(settings.streams, registry),
         }
     }
 
     /// Returns the limits of connections.
     pub(crate) fn connections(&self) -> &ConnectionLimits {
         &self.connections
+    }
+
+    /// Returns the limit of event streams.
+    pub(crate) fn streams(&self) -> &StreamLimit {
+        &self.streams
     }
 
     /// Refuses a request on a connection beyond the limit, unless it is a probe.

@@ -2,12 +2,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use flag_api::{Code, PROBLEM_JSON, Parameter, Problem, UNKNOWN_FLAG};
-use flag_model::InvalidPercent;
-use flag_runtime::{CacheError, QueueFull};
+use flag_model::{InvalidPercent, ProjectName, quoted};
+use flag_runtime::{CacheError, QueueFull, SubscribeError};
 use flag_store::{StoreError, UnreadableRow};
 
 use super::access_problem;
@@ -19,6 +19,9 @@ use crate::access::AccessError;
 /// Seconds after which a caller may retry when the store failed or too many requests wait.
 const RETRY_AFTER_SECONDS: &str = "1";
 
+/// The same when too many event streams are open: streams last for minutes.
+const RETRY_STREAM_AFTER_SECONDS: &str = "10";
+
 /// Why a request failed.
 #[derive(Debug)]
 pub(crate) enum ApiError {
@@ -28,6 +31,21 @@ pub(crate) enum ApiError {
     InvalidRequest(Vec<Parameter>),
     /// There is no revision of the flag to decide with.
     Flag(CacheError),
+    /// The store failed to list the flags of a project.
+    Project(ProjectName, StoreError),
+    /// No flag of the project has this key.
+    UnknownKey {
+        /// The project.
+        project: ProjectName,
+        /// The key.
+        key: String,
+    },
+    /// The request names no project, and none is implied.
+    NoProject,
+    /// The evaluation context has no targeting key.
+    NoTargetingKey,
+    /// The evaluation context is invalid: what is wrong with it.
+    InvalidContext(String),
     /// The body is invalid: what is wrong with it.
     InvalidBody(String),
     /// The body did not arrive within this time.
@@ -71,6 +89,16 @@ impl From<QueueFull> for ApiError {
     }
 }
 
+impl From<SubscribeError> for ApiError {
+    fn from(error: SubscribeError) -> Self {
+        match error {
+            // This replica is about to stop; another one, or its successor, has room at once.
+            SubscribeError::Closed => LimitError::Overloaded.into(),
+            SubscribeError::TooManyProjects => LimitError::TooManyStreams.into(),
+        }
+    }
+}
+
 impl From<CacheError> for ApiError {
     fn from(error: CacheError) -> Self {
         Self::Flag(error)
@@ -82,9 +110,24 @@ impl ApiError {
     pub(crate) fn respond(&self, id: &RequestId) -> HttpResponse {
         let (code, detail) = self.describe();
         let status = status(code);
+        let problem = Problem {
+            kind: "about:blank".into(),
+            title: status.canonical_reason().unwrap_or_default().into(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            code: code.as_str().into(),
+            request_id: id.as_str().into(),
+        };
+        self.begin_response(status)
+            .content_type(PROBLEM_JSON)
+            .body(serde_json::to_vec(&problem).unwrap_or_default())
+    }
+
+    /// Begins a response with this status and the headers of the error.
+    pub(super) fn begin_response(&self, status: StatusCode) -> HttpResponseBuilder {
         let mut response = HttpResponse::build(status);
         match self {
-            Self::Flag(CacheError::Store { .. }) | Self::Log(_)
+            Self::Flag(CacheError::Store { .. }) | Self::Log(_) | Self::Project(..)
                 if status == StatusCode::SERVICE_UNAVAILABLE =>
             {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
@@ -96,19 +139,12 @@ impl ApiError {
             Self::Limit(LimitError::Overloaded | LimitError::ExposuresWait) => {
                 response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
             }
+            Self::Limit(LimitError::TooManyStreams) => {
+                response.insert_header((RETRY_AFTER, RETRY_STREAM_AFTER_SECONDS));
+            }
             _ => {}
         }
-        let problem = Problem {
-            kind: "about:blank".into(),
-            title: status.canonical_reason().unwrap_or_default().into(),
-            status: status.as_u16(),
-            detail: detail.into(),
-            code: code.as_str().into(),
-            request_id: id.as_str().into(),
-        };
         response
-            .content_type(PROBLEM_JSON)
-            .body(serde_json::to_vec(&problem).unwrap_or_default())
     }
 
     /// Returns the code of the error.
@@ -125,7 +161,22 @@ impl ApiError {
             ),
             Self::InvalidRequest(wrong) => (Code::InvalidRequest, list(wrong)),
             Self::Flag(error) => describe_flag(error),
-            Self::InvalidBody(problem) => (Code::InvalidRequest, problem.clone()),
+            Self::UnknownKey { project, key } => (
+                Code::FlagNotFound,
+                format!("{UNKNOWN_FLAG}: {project} has no flag {}", quoted(key)),
+            ),
+            Self::NoProject => (
+                Code::InvalidRequest,
+                "no project: ask at /projects/PROJECT/ofrep/v1/evaluate/flags, with an API key for one project, or set FLAG_DEFAULT_PROJECT"
+                    .to_owned(),
+            ),
+            Self::NoTargetingKey => (
+                Code::InvalidRequest,
+                "context.targetingKey: found none, expected the instance id".to_owned(),
+            ),
+            Self::InvalidContext(problem) | Self::InvalidBody(problem) => {
+                (Code::InvalidRequest, problem.clone())
+            }
             Self::RequestTimeout(after) => (
                 Code::RequestTimeout,
                 format!("body: expected all of it within {} s", after.as_secs()),
@@ -134,6 +185,7 @@ impl ApiError {
                 Code::UnsupportedMediaType,
                 format!("body: found {found}, expected application/json in UTF-8"),
             ),
+            Self::Project(project, error) => describe_store(project, error),
             Self::Log(error) => describe_store(&"the exposure log", error),
             Self::NotFound(path) => (Code::NotFound, format!("nothing at {path}")),
             Self::MethodNotAllowed { found, route } => (
@@ -166,6 +218,16 @@ pub(crate) fn status(code: Code) -> StatusCode {
         Code::InvalidFlagData | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Code::StoreUnavailable | Code::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         Code::Timeout => StatusCode::GATEWAY_TIMEOUT,
+    }
+}
+
+/// Returns the status of a code in OFREP, which has fewer: a body that cannot be read is a bad request whatever its type, and a flag
+/// that cannot be read is an error of the service.
+pub(crate) fn ofrep_status(code: Code) -> StatusCode {
+    match code {
+        Code::UnsupportedMediaType => StatusCode::BAD_REQUEST,
+        Code::InvalidRolloutPercentage => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => status(code),
     }
 }
 
@@ -354,6 +416,19 @@ mod tests {
             "the store is unavailable for p/feature/f",
         );
         assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), "1");
+    }
+
+    #[test]
+    fn a_replica_that_stops_sends_callers_elsewhere_sooner_than_one_that_is_full() {
+        for (error, seconds) in [
+            (SubscribeError::Closed, "1"),
+            (SubscribeError::TooManyProjects, "10"),
+        ] {
+            let id = RequestId::of(&TestRequest::default().to_http_request());
+            let response = ApiError::from(error).respond(&id);
+            assert_eq!(response.status(), 503);
+            assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), seconds);
+        }
     }
 
     #[test]

@@ -170,7 +170,7 @@ fn is_zero(number: &usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use flag_runtime::{DeferredPort, GuardSettings, GuardedPort};
+    use flag_runtime::{DeferredStore, GuardSettings, StoreGuard};
     use flag_store::memory::MemoryStore;
     use flag_store::scripted::{ScriptedLog, ScriptedRows, Step};
     use flag_store::{Cells, Row, RowStore, SystemClock};
@@ -240,12 +240,12 @@ mod tests {
             concurrent_reads: 4,
             deadline: Duration::from_millis(300),
         };
-        let guard = GuardedPort::new(
-            Arc::new(DeferredPort::from(rows)),
+        let guard = StoreGuard::new(
+            Arc::new(DeferredStore::from(rows)),
             settings,
             &mut Registry::default(),
         );
-        let log = Arc::new(guard.for_log(Arc::new(DeferredPort::from(log))));
+        let log = Arc::new(guard.for_log(Arc::new(DeferredStore::from(log))));
         let circuit = guard.circuit();
         let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock));
         let flags = AppState::for_tests().readiness.flags;

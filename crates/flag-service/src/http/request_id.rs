@@ -1,5 +1,6 @@
 //! The id of a request: the caller's, or a new one.
 
+use std::fmt;
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,10 +29,15 @@ enum Text {
 impl RequestId {
     /// Returns the id as text.
     pub(crate) fn as_str(&self) -> &str {
-        // Both were ASCII when they were taken.
+        // It was ASCII when it was taken.
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// Returns the bytes of the text, which need no escapes in JSON.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Text::Given(id) => id.to_str().unwrap_or_default(),
-            Text::Made(id) => std::str::from_utf8(id).unwrap_or_default(),
+            Text::Given(id) => id.as_bytes(),
+            Text::Made(id) => id,
         }
     }
 
@@ -51,6 +57,12 @@ impl RequestId {
             Some(id) => Text::Given(id.clone()),
             None => Text::Made(made()),
         })
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use actix_web::http::header::HeaderValue;
 use actix_web::http::{Method, StatusCode};
-use flag_api::{GET_FEATURE_FLAG, LOG_FEATURE_FLAG};
+use flag_api::{EVENTS, GET_FEATURE_FLAG, LOG_FEATURE_FLAG};
 use flag_keys::Scope;
 
 use crate::access::Access;
@@ -14,6 +14,10 @@ pub(crate) enum Route {
     GetFeatureFlag,
     /// `POST /log-feature-flag`.
     LogFeatureFlag,
+    /// `POST …/ofrep/v1/evaluate/flags/{key}`.
+    OfrepFlag,
+    /// `POST …/ofrep/v1/evaluate/flags`.
+    OfrepFlags,
     /// `GET /livez`.
     Livez,
     /// `GET /readyz`.
@@ -24,6 +28,12 @@ pub(crate) enum Route {
     OpenApi,
     /// `GET /docs`.
     Docs,
+    /// `GET /projects/{project}/ofrep/v1/events`.
+    OfrepEvents,
+    /// `GET /projects/{project}/events`.
+    Events,
+    /// A preflight request of a browser, to any path that takes them.
+    Preflight,
     /// The pages of the dashboard.
     Dashboard,
     /// Style and script of the dashboard.
@@ -34,33 +44,47 @@ pub(crate) enum Route {
 
 /// What caches may store; as constants, their bytes are checked at compile time.
 const FOR_EVERYBODY: HeaderValue = HeaderValue::from_static("public, max-age=300");
+const FOR_ITS_CALLER: HeaderValue = HeaderValue::from_static("private, no-cache");
 const FOR_NOBODY: HeaderValue = HeaderValue::from_static("private, no-store");
+
+/// The beginning of a path that names a project.
+const OF_A_PROJECT: &str = "/projects/{project}";
 
 impl Route {
     /// Every route.
     pub(crate) const ALL: &[Self] = &[
         Self::GetFeatureFlag,
         Self::LogFeatureFlag,
+        Self::OfrepFlag,
+        Self::OfrepFlags,
         Self::Livez,
         Self::Readyz,
         Self::Metrics,
         Self::OpenApi,
         Self::Docs,
+        Self::OfrepEvents,
+        Self::Events,
+        Self::Preflight,
         Self::Dashboard,
         Self::DashboardAssets,
         Self::Unknown,
     ];
 
-    /// Returns its path, which is also its label in metrics; `unknown` for [`Route::Unknown`].
+    /// Returns its path, which is also its label in metrics; `preflight` and `unknown` have none.
     pub(crate) fn path(self) -> &'static str {
         match self {
             Self::GetFeatureFlag => GET_FEATURE_FLAG,
             Self::LogFeatureFlag => LOG_FEATURE_FLAG,
+            Self::OfrepFlag => "/projects/{project}/ofrep/v1/evaluate/flags/{key}",
+            Self::OfrepFlags => "/projects/{project}/ofrep/v1/evaluate/flags",
             Self::Livez => "/livez",
             Self::Readyz => "/readyz",
             Self::Metrics => "/metrics",
             Self::OpenApi => "/openapi.json",
             Self::Docs => "/docs",
+            Self::OfrepEvents => "/projects/{project}/ofrep/v1/events",
+            Self::Events => EVENTS,
+            Self::Preflight => "preflight",
             Self::Dashboard => "/dashboard",
             Self::DashboardAssets => "/dashboard/assets",
             Self::Unknown => "unknown",
@@ -70,7 +94,10 @@ impl Route {
     /// Returns what it requires of its caller. Every route is classified here, and nowhere else.
     pub(crate) fn access(self) -> Access {
         match self {
-            Self::GetFeatureFlag => Access::NeedsForProject(Scope::Evaluate),
+            Self::GetFeatureFlag | Self::OfrepFlag | Self::OfrepFlags | Self::Events => {
+                Access::NeedsForProject(Scope::Evaluate)
+            }
+            Self::OfrepEvents => Access::NeedsStreamToken,
             Self::LogFeatureFlag => Access::NeedsForProject(Scope::Log),
             Self::Metrics => Access::Needs(Scope::Read),
             Self::Dashboard => Access::SignIn,
@@ -79,19 +106,33 @@ impl Route {
             | Self::OpenApi
             | Self::Docs
             | Self::DashboardAssets
+            | Self::Preflight
             | Self::Unknown => Access::Open,
         }
     }
 
     /// Returns what caches may store of an answer with this status: only answers that are the same for a whole release, for
-    /// five minutes.
+    /// five minutes; and answers with an `ETag`, which are asked for again each time.
     pub(crate) fn cache_control(self, status: StatusCode) -> HeaderValue {
         if matches!(self, Self::OpenApi | Self::Docs | Self::DashboardAssets)
             && status == StatusCode::OK
         {
             return FOR_EVERYBODY;
         }
+        if self == Self::OfrepFlags && matches!(status, StatusCode::OK | StatusCode::NOT_MODIFIED) {
+            return FOR_ITS_CALLER;
+        }
         FOR_NOBODY
+    }
+
+    /// Whether it speaks OFREP, whose failures have a form of their own.
+    pub(crate) fn is_ofrep(self) -> bool {
+        matches!(self, Self::OfrepFlag | Self::OfrepFlags)
+    }
+
+    /// Whether pages of other origins may send it requests, if these origins are set.
+    pub(crate) fn takes_other_origins(self) -> bool {
+        self.is_ofrep() || matches!(self, Self::GetFeatureFlag | Self::OfrepEvents)
     }
 
     /// Whether it is a probe of Kubernetes, which must be answered even under overload.
@@ -108,9 +149,12 @@ impl Route {
             | Self::Metrics
             | Self::OpenApi
             | Self::Docs
-            | Self::DashboardAssets => &[Method::GET, Method::HEAD],
+            | Self::DashboardAssets
+            | Self::Events
+            | Self::OfrepEvents => &[Method::GET, Method::HEAD],
             Self::Dashboard => &[Method::GET, Method::HEAD, Method::POST],
-            Self::LogFeatureFlag => &[Method::POST],
+            Self::LogFeatureFlag | Self::OfrepFlag | Self::OfrepFlags => &[Method::POST],
+            Self::Preflight => &[Method::OPTIONS],
             Self::Unknown => &[],
         }
     }
@@ -122,7 +166,7 @@ impl Route {
     }
 
     /// Returns every path that it is registered with; those of the Python framework also end with a slash, which costs less
-    /// than normalizing each request.
+    /// than normalizing each request. Those of OFREP may leave out the project, and a key may have slashes.
     pub(crate) fn spellings(self) -> Vec<String> {
         let path = self.path().to_owned();
         match self {
@@ -141,14 +185,19 @@ impl Route {
             Self::DashboardAssets => ["app.css", "app.js", "icon.svg"]
                 .map(|file| format!("{path}/{file}"))
                 .into(),
-            Self::Unknown => Vec::new(),
+            Self::OfrepFlag | Self::OfrepFlags => {
+                let path = path.replace("{key}", "{key:.*}");
+                let without_project = path.replace(OF_A_PROJECT, "");
+                vec![path, without_project]
+            }
+            Self::Preflight | Self::Unknown => Vec::new(),
             _ => vec![path],
         }
     }
 
-    /// Returns its path for traces; none for [`Route::Unknown`].
+    /// Returns its path for traces, if it has one.
     pub(crate) fn template(self) -> Option<&'static str> {
-        (self != Self::Unknown).then(|| self.path())
+        (!matches!(self, Self::Preflight | Self::Unknown)).then(|| self.path())
     }
 
     /// Returns its index in [`Route::ALL`].

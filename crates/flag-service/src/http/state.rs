@@ -2,8 +2,10 @@
 
 use flag_runtime::{BucketCache, ExposureRecorder, FlagCache};
 
+use super::cors::Cors;
 use super::failure_log::FailureLog;
 use super::limits::Limits;
+use super::ofrep_settings::OfrepSettings;
 use super::readiness::Readiness;
 use crate::access::Authenticator;
 use crate::telemetry::Telemetry;
@@ -32,6 +34,12 @@ pub(crate) struct AppState {
     pub(crate) telemetry: Telemetry,
     /// The largest body, in bytes.
     pub(crate) max_body: usize,
+    /// Settings of OFREP.
+    pub(crate) ofrep: OfrepSettings,
+    /// The other origins whose pages may send requests, if there are any.
+    pub(crate) cors: Option<Cors>,
+    /// Whether events are sent.
+    pub(crate) push: bool,
 }
 
 #[cfg(test)]
@@ -40,7 +48,7 @@ impl AppState {
     pub(crate) fn for_tests() -> Self {
         use std::sync::Arc;
 
-        use flag_runtime::{DeferredPort, GuardedPort};
+        use flag_runtime::{DeferredStore, StoreGuard};
         use flag_store::memory::{MemoryLog, MemoryStore};
         use flag_store::{ExposureLog, FlagStore, RowStore, SystemClock};
         use tokio::runtime::Handle;
@@ -48,8 +56,8 @@ impl AppState {
         let config = crate::config::Config::of_defaults();
         let mut registry = crate::telemetry::metrics::registry();
         let rows: Arc<dyn RowStore> = Arc::new(MemoryStore::default());
-        let rows = Arc::new(DeferredPort::from(rows));
-        let guard = GuardedPort::new(rows, config.cache.guard(), &mut registry);
+        let rows = Arc::new(DeferredStore::from(rows));
+        let guard = StoreGuard::new(rows, config.cache.guard(), &mut registry);
         let circuit = guard.circuit();
         let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock));
         let flags = FlagCache::new(
@@ -77,6 +85,9 @@ impl AppState {
             failure_log: FailureLog::default(),
             telemetry: Telemetry::off(),
             max_body: config.http.max_body,
+            ofrep: config.ofrep,
+            cors: config.cors,
+            push: config.push,
         }
     }
 }

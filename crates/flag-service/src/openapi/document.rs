@@ -6,7 +6,8 @@ use flag_api::{Code, REQUEST_ID};
 use serde_json::{Map, Value, json};
 
 use crate::http::{Route, status};
-use crate::openapi::operation::{OF_EVERY_ROUTE, Operation, problem};
+use crate::openapi::ofrep;
+use crate::openapi::operation::{OF_EVERY_ROUTE, Operation};
 use crate::openapi::schemas::schemas;
 use crate::telemetry::metrics::VERSION;
 
@@ -22,6 +23,10 @@ pub(super) fn document() -> Value {
         .filter_map(|route| Operation::of(*route).map(|operation| (*route, operation)));
     let paths: Map<String, Value> = operations
         .map(|(route, operation)| (route.path().to_owned(), path(route, &operation)))
+        .chain(
+            ofrep::without_project()
+                .map(|(route, spelled, operation)| (spelled, path(route, &operation))),
+        )
         .collect();
     json!({
         "openapi": "3.1.1",
@@ -84,15 +89,15 @@ fn responses(operation: &Operation) -> Map<String, Value> {
             (answer.description.to_owned(), content.collect()),
         );
     }
-    for (status, codes) in by_status(&[operation.codes, OF_EVERY_ROUTE].concat()) {
+    for (status, codes) in by_status(operation) {
         let (description, content) = responses.entry(status).or_default();
         for code in &codes {
             let line = format!("`{code}`: {}", code.about());
             description.push_str(if description.is_empty() { "" } else { "\n\n" });
             description.push_str(&line);
         }
-        if let Value::Object(problem) = problem(status, &codes) {
-            content.extend(problem);
+        if let Value::Object(failure) = operation.failures.content(status, &codes) {
+            content.extend(failure);
         }
     }
     let responses = responses
@@ -106,11 +111,11 @@ fn responses(operation: &Operation) -> Map<String, Value> {
     responses.collect()
 }
 
-fn by_status(codes: &[Code]) -> BTreeMap<u16, Vec<Code>> {
+fn by_status(operation: &Operation) -> BTreeMap<u16, Vec<Code>> {
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
-    for code in codes {
+    for code in operation.codes.iter().chain(OF_EVERY_ROUTE) {
         by_status
-            .entry(status(*code).as_u16())
+            .entry(operation.failures.status(*code))
             .or_default()
             .push(*code);
     }
@@ -150,8 +155,10 @@ mod tests {
     #[test]
     fn every_route_is_described_with_all_its_methods() {
         let document = document();
-        let are_pages = [Route::Dashboard, Route::DashboardAssets, Route::Unknown];
-        for route in Route::ALL.iter().filter(|route| !are_pages.contains(route)) {
+        let are_pages = [Route::Dashboard, Route::DashboardAssets];
+        let described = Route::ALL.iter().filter(|route| route.template().is_some());
+        let described = described.filter(|route| !are_pages.contains(route));
+        for route in described {
             for method in route.allow().to_lowercase().split(", ") {
                 let operation = &document["paths"][route.path()][method];
                 assert!(operation["summary"].is_string(), "{method} {route:?}");

@@ -1,17 +1,22 @@
 //! The operation of each route.
 
 use flag_api::{
-    Code, EntryResult, ExposureEntry, FLAG_NAME, FLAG_TYPE, FlagReply, INSTANCE_ID, LogReply,
-    MAX_ENTRIES, PROBLEM_JSON, PROJECT_NAME, REQUEST_ID,
+    Code, EVENT_STREAM, EntryResult, ExposureEntry, FLAG_NAME, FLAG_TYPE, FlagReply, INSTANCE_ID,
+    LAST_EVENT_ID, LogReply, MAX_ENTRIES, OfrepFailure, PROBLEM_JSON, PROJECT, PROJECT_NAME,
+    REQUEST_ID, SINCE, WITH_REASON,
 };
 use serde_json::{Value, json};
 
-use crate::http::{Details, Route, status};
+use crate::http::{Details, Route, ofrep_status, status};
+use crate::openapi::ofrep;
 use crate::openapi::schemas::reference;
 use crate::telemetry::metrics::Exposition;
 
 /// The pattern of project and flag names.
-const NAME: &str = r"^[^#%\x00-\x1f\x7f-\x9f]{1,128}$";
+pub(super) const NAME: &str = r"^[^#%\x00-\x1f\x7f-\x9f]{1,128}$";
+
+/// The media type of most answers.
+pub(super) const JSON: &str = "application/json";
 
 /// Codes that every route may answer.
 pub(super) const OF_EVERY_ROUTE: &[Code] = &[
@@ -44,6 +49,36 @@ pub(super) struct Operation {
     pub(super) answers: Vec<Answer>,
     /// The codes of its failures, besides [`OF_EVERY_ROUTE`].
     pub(super) codes: &'static [Code],
+    /// The form of its failures.
+    pub(super) failures: Failures,
+}
+
+/// The form of failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failures {
+    /// Problems of RFC 9457.
+    Problems,
+    /// Those of OFREP.
+    Ofrep,
+}
+
+impl Failures {
+    /// Returns the status of a code.
+    pub(super) fn status(self, code: Code) -> u16 {
+        let status = match self {
+            Self::Problems => status(code),
+            Self::Ofrep => ofrep_status(code),
+        };
+        status.as_u16()
+    }
+
+    /// Returns the media type and schema of a failure with one of these codes.
+    pub(super) fn content(self, status: u16, codes: &[Code]) -> Value {
+        match self {
+            Self::Problems => problem(status, codes),
+            Self::Ofrep => json!({ JSON: { "schema": reference::<OfrepFailure<'_>>() } }),
+        }
+    }
 }
 
 /// A successful answer.
@@ -55,17 +90,21 @@ pub(super) struct Answer {
 }
 
 impl Operation {
-    /// Returns the operation of a route; `None` for pages for people and for [`Route::Unknown`].
+    /// Returns the operation of a route; `None` for pages for people, for [`Route::Preflight`] and for [`Route::Unknown`].
     pub(super) fn of(route: Route) -> Option<Self> {
         match route {
             Route::GetFeatureFlag => Some(get_feature_flag()),
             Route::LogFeatureFlag => Some(log_feature_flag()),
+            Route::OfrepFlag => Some(ofrep::evaluate_flag()),
+            Route::OfrepFlags => Some(ofrep::evaluate_flags()),
             Route::Livez => Some(livez()),
             Route::Readyz => Some(readyz()),
             Route::Metrics => Some(metrics()),
             Route::OpenApi => Some(openapi()),
             Route::Docs => Some(docs()),
-            Route::Dashboard | Route::DashboardAssets | Route::Unknown => None,
+            Route::OfrepEvents => Some(ofrep::events()),
+            Route::Events => Some(events()),
+            Route::Dashboard | Route::DashboardAssets | Route::Preflight | Route::Unknown => None,
         }
     }
 }
@@ -76,13 +115,14 @@ pub(super) fn statuses(route: Route) -> Vec<u16> {
         return match route {
             Route::Dashboard => DASHBOARD.to_vec(),
             Route::DashboardAssets => vec![200],
+            Route::Preflight => vec![204],
             _ => vec![status(Code::NotFound).as_u16()],
         };
     };
     let codes = operation.codes.iter().chain(OF_EVERY_ROUTE);
     let answers = operation.answers.iter().map(|answer| answer.status);
     answers
-        .chain(codes.map(|code| status(*code).as_u16()))
+        .chain(codes.map(|code| operation.failures.status(*code)))
         .collect()
 }
 
@@ -116,6 +156,10 @@ fn get_feature_flag() -> Operation {
                 "A12345",
                 &json!({ "type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[^\\u0000]*$" }),
             ),
+            json!({
+                "name": WITH_REASON, "in": "query", "schema": { "type": "string" },
+                "description": "If it is given, whatever its value, the header `x-flag-reason` says which rule decided: `override`, `rollout` or `control`.",
+            }),
             header(
                 REQUEST_ID,
                 "The id of the request, if it matches `[A-Za-z0-9._-]{1,64}`; otherwise the service generates one.",
@@ -136,6 +180,7 @@ fn get_feature_flag() -> Operation {
             Code::StoreUnavailable,
             Code::Timeout,
         ],
+        failures: Failures::Problems,
     }
 }
 
@@ -168,6 +213,7 @@ fn log_feature_flag() -> Operation {
             Code::StoreUnavailable,
             Code::Timeout,
         ],
+        failures: Failures::Problems,
     }
 }
 
@@ -180,6 +226,7 @@ fn livez() -> Operation {
         body: None,
         answers: vec![healthy("It answers.", 200)],
         codes: &[],
+        failures: Failures::Problems,
     }
 }
 
@@ -195,6 +242,7 @@ fn readyz() -> Operation {
             healthy("Flags cannot be served; the body contains the reason.", 503),
         ],
         codes: &[],
+        failures: Failures::Problems,
     }
 }
 
@@ -212,6 +260,7 @@ fn metrics() -> Operation {
             content: Exposition::ALL.into_iter().map(text).collect(),
         }],
         codes: &[],
+        failures: Failures::Problems,
     }
 }
 
@@ -228,6 +277,7 @@ fn openapi() -> Operation {
             content: vec![("application/json", json!({ "type": "object" }))],
         }],
         codes: &[],
+        failures: Failures::Problems,
     }
 }
 
@@ -244,6 +294,39 @@ fn docs() -> Operation {
             content: vec![("text/html; charset=utf-8", json!({ "type": "string" }))],
         }],
         codes: &[],
+        failures: Failures::Problems,
+    }
+}
+
+fn events() -> Operation {
+    Operation {
+        id: "events",
+        summary: "Which flags of a project change, as server-sent events",
+        description: "An event has the digest of the project as its `id`, and `EventData` as its `data`. The first event is \
+            sent at once if the digest differs from that of the caller, and says that any flag may have changed. A comment \
+            is sent about every 20 seconds. The stream ends after 5 to 15 minutes, or when the key is not valid any more.",
+        parameters: vec![
+            json!({
+                "name": PROJECT, "in": "path", "required": true, "description": "The project.",
+                "schema": { "type": "string", "pattern": NAME }, "example": "csr-assistant",
+            }),
+            json!({
+                "name": SINCE, "in": "query", "description": "The digest that the caller knows.",
+                "schema": { "type": "string" },
+            }),
+            header(
+                LAST_EVENT_ID,
+                "The same, and stronger: the id of the last event that the caller received.",
+            ),
+        ],
+        body: None,
+        answers: vec![Answer {
+            status: 200,
+            description: "The events.",
+            content: vec![(EVENT_STREAM, json!({ "type": "string" }))],
+        }],
+        codes: &[Code::InvalidRequest, Code::NotFound],
+        failures: Failures::Problems,
     }
 }
 
@@ -271,12 +354,12 @@ fn query(name: &str, description: &str, example: &str, schema: &Value) -> Value 
     })
 }
 
-fn header(name: &str, description: &str) -> Value {
+pub(super) fn header(name: &str, description: &str) -> Value {
     json!({ "name": name, "in": "header", "description": description, "schema": { "type": "string" } })
 }
 
 /// Returns the media type and schema of a problem with one of these codes.
-pub(super) fn problem(status: u16, codes: &[Code]) -> Value {
+fn problem(status: u16, codes: &[Code]) -> Value {
     let codes: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
     let schema = json!({
         "allOf": [

@@ -1,6 +1,9 @@
 //! JSON schemas of the types of the wire.
 
-use flag_api::{ExposureEntry, FlagReply, LogReply, Problem};
+use flag_api::{
+    EventData, ExposureEntry, FlagReply, LogReply, OfrepFailure, OfrepFlag, OfrepFlags,
+    OfrepRequest, Problem,
+};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
@@ -12,6 +15,11 @@ pub(super) fn schemas() -> Value {
     add::<FlagReply<'_>>(&mut schemas);
     add::<ExposureEntry<'_>>(&mut schemas);
     add::<LogReply<'_>>(&mut schemas);
+    add::<OfrepRequest<'_>>(&mut schemas);
+    add::<OfrepFlag<'_>>(&mut schemas);
+    add::<OfrepFlags<'_>>(&mut schemas);
+    add::<OfrepFailure<'_>>(&mut schemas);
+    add::<EventData<'_>>(&mut schemas);
     add::<Details>(&mut schemas);
     add::<Problem<'_>>(&mut schemas);
     Value::Object(schemas)

@@ -71,7 +71,7 @@ pub(super) struct GuardedConnection<T> {
 impl<T> GuardedConnection<T> {
     /// Guards a connection; another one may be closed for it.
     pub(super) fn new(io: T, connections: &Rc<Connections>) -> Self {
-        let state = Rc::default();
+        let state = Rc::new(connections.new_state());
         connections.enter(&state);
         Self {
             io,
@@ -124,7 +124,7 @@ impl<T> GuardedConnection<T> {
         self.passable = self.framing.pass(&mut self.unpassed);
         // Parts of a body are never as long.
         if self.passable > LARGE_HEAD {
-            self.state.is_large.set(true);
+            self.state.closes_after_answer.set(true);
         }
         let _ = self.unpassed.split_to(self.framing.take_empty_lines());
         self.free_memory();
@@ -210,6 +210,9 @@ impl<T: Transport> GuardedConnection<T> {
             let mut buffer = ReadBuf::uninit(&mut bytes);
             ready!(Pin::new(&mut self.io).poll_read(context, &mut buffer))?;
             if buffer.filled().is_empty() {
+                if self.state.is_stream.get() {
+                    return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+                }
                 break;
             }
             self.unpassed.extend_from_slice(buffer.filled());

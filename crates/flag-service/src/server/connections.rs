@@ -23,6 +23,8 @@ const MAX_CHECKS: usize = 128;
 pub(super) struct Connections {
     most: usize,
     open: Cell<usize>,
+    /// How many of these are streams, which do not count towards `most`.
+    streams: Rc<Cell<usize>>,
     /// In the order of checks; some of them may be closed already.
     queue: RefCell<Queue>,
     /// Those beyond the limit, the oldest first.
@@ -43,6 +45,7 @@ impl Connections {
         Self {
             most,
             open: Cell::new(0),
+            streams: Rc::default(),
             queue: RefCell::default(),
             extra: RefCell::default(),
             all_extra: Arc::clone(&limits.extra),
@@ -52,11 +55,16 @@ impl Connections {
         }
     }
 
+    /// Returns the state of a new connection.
+    pub(super) fn new_state(&self) -> ConnectionState {
+        ConnectionState::of_worker(&self.streams)
+    }
+
     /// Accepts a connection; another one may be closed for it.
     pub(super) fn enter(&self, state: &Rc<ConnectionState>) {
         self.metrics.open.inc();
         let open = self.open.get();
-        if open >= self.most && !self.close_idle() {
+        if open.saturating_sub(self.streams.get()) >= self.most && !self.close_idle() {
             self.enter_extra(state);
             return;
         }
@@ -71,6 +79,7 @@ impl Connections {
     /// Notes that a connection is closed.
     pub(super) fn leave(&self, state: &ConnectionState) {
         self.metrics.open.dec();
+        state.leave();
         if state.is_extra.get() {
             self.all_extra.fetch_sub(1, Ordering::Relaxed);
         } else {
@@ -95,11 +104,18 @@ impl Connections {
     fn close_idle(&self) -> bool {
         let mut queue = self.queue.borrow_mut();
         let mut used: Option<(_, Rc<ConnectionState>)> = None;
-        for _ in 0..queue.len().min(MAX_CHECKS) {
+        let mut checks = queue.len().min(MAX_CHECKS);
+        while checks > 0 {
             let Some(next) = queue.pop_front() else { break };
             let Some(state) = next.upgrade() else {
+                checks -= 1;
                 continue;
             };
+            // It never becomes idle again, so it leaves the queue for good, and costs no check.
+            if state.is_stream.get() {
+                continue;
+            }
+            checks -= 1;
             let answers = state.answers.get();
             let is_used = state.seen.replace(answers) != answers;
             if state.can_close() && !is_used {
@@ -132,7 +148,7 @@ mod tests {
     }
 
     fn enter(connections: &Connections) -> Rc<ConnectionState> {
-        let state = Rc::default();
+        let state = Rc::new(connections.new_state());
         connections.enter(&state);
         state
     }
@@ -192,6 +208,29 @@ mod tests {
         assert_eq!(connections.all_extra.load(Ordering::Relaxed), 0);
         connections.leave(&busy);
         assert!(!enter(&connections).is_extra.get());
+    }
+
+    #[test]
+    fn streams_take_no_room_and_do_not_hide_idle_connections() {
+        let connections = connections(1);
+        let streams: Vec<_> = (0..2 * MAX_CHECKS)
+            .map(|_| {
+                let state = enter(&connections);
+                state.phase.set(Phase::Answering);
+                state.begin_stream();
+                state
+            })
+            .collect();
+        assert!(streams.iter().all(|state| !state.is_extra.get()));
+        let idle = enter(&connections);
+        let new = enter(&connections);
+        assert!(idle.is_to_close() && !new.is_extra.get());
+        connections.leave(&idle);
+        for state in &streams {
+            connections.leave(state);
+        }
+        new.phase.set(Phase::Answering);
+        assert!(enter(&connections).is_extra.get(), "no stream is left");
     }
 
     #[test]

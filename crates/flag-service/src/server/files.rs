@@ -11,22 +11,48 @@ const OTHERS: usize = 256;
 /// Files that each worker needs, including connections beyond the limit, which may be twice as many for a moment.
 const PER_WORKER: usize = 4 + 2 * EXTRA;
 
-/// Raises the limit of open files, as far as the system allows; returns how many connections fit, so that they leave the
-/// files that the service needs itself, for example to read its keys.
-pub(super) fn connections_that_fit(connections: usize, workers: usize) -> usize {
-    let others = workers.saturating_mul(PER_WORKER).saturating_add(OTHERS);
-    let needed = connections.saturating_add(others);
-    let allowed = usize::try_from(raise(needed)).unwrap_or(usize::MAX);
-    let fit = fitting(connections, others, allowed);
-    if fit < connections {
-        warn!(
-            wanted = connections,
-            connections = fit,
-            files = allowed,
-            "fewer connections than --max-connections: the system allows too few open files"
-        );
+/// The most connections and event streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Allowed {
+    pub(super) connections: usize,
+    pub(super) streams: usize,
+}
+
+impl Allowed {
+    /// Raises the limit of open files, as far as the system allows; returns what fits, so that it leaves the files that the
+    /// service needs itself, for example to read its keys.
+    pub(super) fn fitting(connections: usize, streams: usize, workers: usize) -> Self {
+        let others = workers.saturating_mul(PER_WORKER).saturating_add(OTHERS);
+        let wanted = connections.saturating_add(streams);
+        let allowed = usize::try_from(raise(wanted.saturating_add(others))).unwrap_or(usize::MAX);
+        let fit = Self::within(connections, streams, fitting(wanted, others, allowed));
+        if fit.connections < connections {
+            warn!(
+                wanted = connections,
+                connections = fit.connections,
+                event_streams = fit.streams,
+                files = allowed,
+                "fewer connections than --max-connections: the system allows too few open files"
+            );
+        } else if fit.streams < streams {
+            warn!(
+                wanted = streams,
+                event_streams = fit.streams,
+                files = allowed,
+                "fewer event streams than --max-event-streams: the system allows too few open files"
+            );
+        }
+        fit
     }
-    fit
+
+    /// Divides this many files: streams get at most half of them, unless there are enough for all connections.
+    fn within(connections: usize, streams: usize, files: usize) -> Self {
+        let connections = connections.min(files.saturating_sub(streams).max(files.div_ceil(2)));
+        Self {
+            connections,
+            streams: streams.min(files - connections),
+        }
+    }
 }
 
 /// Returns the limit of open files.
@@ -51,6 +77,22 @@ fn fitting(connections: usize, others: usize, allowed: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_and_streams_share_the_files() {
+        let within = |connections, streams, files| {
+            let Allowed {
+                connections,
+                streams,
+            } = Allowed::within(connections, streams, files);
+            (connections, streams)
+        };
+        assert_eq!(within(10_000, 10_000, 20_000), (10_000, 10_000));
+        assert_eq!(within(10_000, 10_000, 15_000), (7_500, 7_500));
+        assert_eq!(within(10_000, 100, 5_000), (4_900, 100));
+        assert_eq!(within(100, 10_000, 5_000), (100, 4_900));
+        assert_eq!(within(10_000, 10_000, 1), (1, 0));
+    }
 
     #[test]
     fn connections_leave_files_for_the_service() {

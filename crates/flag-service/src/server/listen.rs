@@ -41,9 +41,10 @@ pub(crate) fn listen(
     dashboard: Option<Data<Dashboard>>,
     tls: Option<Tls>,
 ) -> io::Result<(Server, SocketAddr)> {
-    let limits = state.limits.connections();
-    let connections = files::connections_that_fit(limits.most, workers);
-    let share = connections.div_ceil(workers);
+    let streams = state.limits.streams();
+    let most = files::Allowed::fitting(state.limits.connections().most, streams.most(), workers);
+    streams.lower(most.streams);
+    let share = most.connections.div_ceil(workers);
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
     } else {
@@ -59,8 +60,9 @@ pub(crate) fn listen(
     let local_address = listener.local_addr()?;
     let builder = Server::build()
         .workers(workers)
-        // Twice the extra ones, as a connection that is to be closed may stay open for a moment.
-        .max_concurrent_connections(share + 2 * EXTRA)
+        // Twice the extra ones, as a connection that is to be closed may stay open for a moment. All streams may be in one
+        // worker.
+        .max_concurrent_connections(share + most.streams + 2 * EXTRA)
         .shutdown_timeout(stop::REQUESTS_WITHIN.as_secs())
         .disable_signals();
     let stopping = builder.graceful_shutdown_signal();

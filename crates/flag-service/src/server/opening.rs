@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flag_model::{Backoff, Jitter, with_causes};
-use flag_runtime::DeferredPort;
+use flag_runtime::DeferredStore;
 use flag_settings::{OpenStoreError, StoreSettings, WriterPriority};
 use flag_store::{AppendError, BoxFuture, ExposureLog, FlagStore, RowStore, SystemClock};
 use tokio::runtime::Handle;
@@ -33,11 +33,11 @@ pub(super) type Seed = fn(&FlagStore) -> BoxFuture<'_, Result<(), AppendError>>;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stores {
     /// The flags.
-    pub(super) rows: Arc<DeferredPort<dyn RowStore>>,
+    pub(super) rows: Arc<DeferredStore<dyn RowStore>>,
     /// The exposure log, for writes that a request waits for.
-    pub(super) log: Arc<DeferredPort<dyn ExposureLog>>,
+    pub(super) log: Arc<DeferredStore<dyn ExposureLog>>,
     /// The exposure log, for writes in the background.
-    pub(super) background: Arc<DeferredPort<dyn ExposureLog>>,
+    pub(super) background: Arc<DeferredStore<dyn ExposureLog>>,
 }
 
 /// Why the store can never be opened.
@@ -133,8 +133,9 @@ async fn open(
     stores: Stores,
     first_attempt: oneshot::Sender<()>,
 ) -> Result<(), OpenError> {
-    let foreground = open_foreground(&settings, seed, priority, &stores, first_attempt);
-    tokio::try_join!(foreground, open_background(&settings, &background, &stores))?;
+    let foreground = open_foreground(&settings, seed, &stores, first_attempt);
+    let background = open_background(&settings, &background, priority, &stores);
+    tokio::try_join!(foreground, background)?;
     Ok(())
 }
 
@@ -142,13 +143,12 @@ async fn open(
 async fn open_foreground(
     settings: &StoreSettings,
     seed: Option<Seed>,
-    priority: WriterPriority,
     stores: &Stores,
     first_attempt: oneshot::Sender<()>,
 ) -> Result<(), OpenError> {
     let mut retries = 0;
     let mut first_attempt = Some(first_attempt);
-    while let Err(error) = open_once(settings, seed, priority, stores).await {
+    while let Err(error) = open_once(settings, seed, stores).await {
         if !error.is_transient() {
             return Err(error);
         }
@@ -170,41 +170,41 @@ async fn open_foreground(
 async fn open_once(
     settings: &StoreSettings,
     seed: Option<Seed>,
-    priority: WriterPriority,
     stores: &Stores,
 ) -> Result<(), OpenError> {
     let rows = settings.open().await?;
-    let log = settings.open_log_at(priority).await?;
+    let log = settings.open_log().await?;
     let flags = FlagStore::new(Arc::clone(&rows), Arc::new(SystemClock));
     if let Some(seed) = seed {
         seed(&flags).await.map_err(OpenError::Seed)?;
     }
     // Only when both are open: nothing may be served after an attempt that failed half-way.
     stores.rows.open(rows);
-    if let StoreSettings::Embedded(_) = settings {
-        // It has a thread for exposures already.
-        stores.background.open(Arc::clone(&log));
-    }
     stores.log.open(log);
     tokio::spawn(warn_if_empty(flags, settings.display_name()));
     Ok(())
 }
 
-/// Opens the log for the background writer; retries until it is open. The runtime may have threads at
-/// idle priority, so that the writer does not slow down requests.
+/// Opens the log for the background writer; retries until it is open. Its threads may run at idle priority, so that the writer
+/// does not slow down requests; so nobody waits for a write of this log.
 async fn open_background(
     settings: &StoreSettings,
     background: &Handle,
+    priority: WriterPriority,
     stores: &Stores,
 ) -> Result<(), OpenError> {
-    if let StoreSettings::Embedded(_) = settings {
-        return Ok(());
-    }
     let mut retries = 0;
     loop {
-        let settings = settings.clone();
-        let opening = background.spawn(async move { settings.open_log().await });
-        match opening.await?.map_err(OpenError::from) {
+        let opened = match settings.clone() {
+            // It has threads of its own.
+            StoreSettings::Embedded(_) => settings.open_log_at(priority).await,
+            // Its connections belong to the runtime.
+            settings @ StoreSettings::Bigtable(_) => {
+                let opening = async move { settings.open_log_at(priority).await };
+                background.spawn(opening).await?
+            }
+        };
+        match opened.map_err(OpenError::from) {
             Ok(log) => {
                 stores.background.open(log);
                 return Ok(());

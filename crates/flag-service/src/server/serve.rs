@@ -11,10 +11,10 @@ use actix_web::web::Data;
 use anyhow::Context as _;
 use flag_model::Timestamp;
 use flag_runtime::{
-    BucketCache, COUNTS_RETENTION, DeferredPort, ExposureRecorder, FlagCache, GuardedPort,
-    Snapshot, expire_exposures, exposure_runtime, watch_changes,
+    BucketCache, COUNTS_RETENTION, DeferredStore, ExposureRecorder, FlagCache, Snapshot, Splits,
+    StoreGuard, expire_exposures, exposure_runtime, watch_changes,
 };
-use flag_settings::StoreSettings;
+use flag_settings::{StoreSettings, outlive_file_limits};
 use flag_store::{ExposureLog, FlagStore, RowStore, SystemClock};
 use tokio::runtime::{Builder, Handle};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -77,7 +77,7 @@ async fn serve(
     background: &Handle,
     pages: &Handle,
 ) -> anyhow::Result<()> {
-    stop::outlive_file_limits()?;
+    outlive_file_limits()?;
     // From the start: since the watchdog handles these signals, the system no longer ends the process.
     let signals = stop::signals()?;
     log_start(config);
@@ -88,7 +88,7 @@ async fn serve(
     let seed = (config.demo == Demo::On).then_some(demo::fill as Seed);
     let priority = config.exposures.overflow.writer_priority();
     let (stores, mut opening) = Opening::begin(settings, seed, background.clone(), priority);
-    let guard = GuardedPort::new(stores.rows, config.cache.guard(), &mut registry);
+    let guard = StoreGuard::new(stores.rows, config.cache.guard(), &mut registry);
     let guard = Arc::new(guard);
     let dashboard = make_dashboard(config, &guard, Arc::clone(&stores.log), pages);
     let store = FlagStore::new(
@@ -112,13 +112,20 @@ async fn serve(
     let tls = tls.map(|tls| Tls::start(tls, &mut registry)).transpose()?;
     let telemetry = Telemetry::start(&config.telemetry, &mut registry)?;
     let exposure_log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.log));
+    let background_log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.background));
     let exposures = ExposureRecorder::start(
         Arc::clone(&exposure_log),
-        (Arc::new(guard.for_log(stores.background)), background),
+        (Arc::clone(&background_log), background),
         &config.exposures,
         &mut registry,
     );
     start_expiry(config);
+    let splits = Splits::register(&mut registry);
+    tokio::spawn(splits.watch(
+        flags.clone(),
+        Arc::clone(&exposure_log),
+        Arc::new(SystemClock),
+    ));
     let state = Data::new(AppState {
         readiness: Readiness::new(
             store,
@@ -135,11 +142,14 @@ async fn serve(
         failure_log: FailureLog::default(),
         telemetry,
         max_body: config.http.max_body,
+        ofrep: config.ofrep.clone(),
+        cors: config.cors.clone(),
+        push: config.push,
     });
     let probing = Arc::clone(&guard);
     tokio::spawn(async move { probing.probe().await });
     let (server, address) = listen(config.listen, config.workers, &state, dashboard, tls)
-        .with_context(|| format!("cannot listen on {}", config.listen))?;
+        .with_context(|| format!("cannot listen on {} (--listen, FLAG_LISTEN)", config.listen))?;
     log_listening(config, address);
     let signals = notified(config.notify_socket.clone(), &state, signals);
     let serving = stop::serve_until(signals, server, &state, config.http.drain_delay);
@@ -154,6 +164,7 @@ async fn serve(
     spawn_blocking(move || state.telemetry.shutdown(LAST_TRACES)).await?;
     watching.inspect(JoinHandle::abort);
     let closing = async {
+        background_log.close().await;
         exposure_log.close().await;
         guard.close().await;
     };
@@ -166,8 +177,8 @@ async fn serve(
 /// Makes the dashboard, if there is one. Of the embedded store's two readers it uses one at most.
 fn make_dashboard(
     config: &Config,
-    guard: &GuardedPort<dyn RowStore>,
-    log: Arc<DeferredPort<dyn ExposureLog>>,
+    guard: &StoreGuard<dyn RowStore>,
+    log: Arc<DeferredStore<dyn ExposureLog>>,
     pages: &Handle,
 ) -> Option<Data<Dashboard>> {
     let settings = config.dashboard.clone()?;

@@ -30,6 +30,7 @@ pub(crate) async fn serve_until(
             let signalled_at = Instant::now();
             info!(signal, "stopping");
             state.readiness.begin_draining();
+            state.flags.events().close();
             (signalled_at, drain(server, signalled_at, delay).await)
         }
     };
@@ -80,22 +81,6 @@ pub(crate) fn signals() -> std::io::Result<impl Future<Output = &'static str>> {
             _ = hang_up.recv() => "SIGHUP",
         }
     })
-}
-
-/// From now on a write beyond the size limit of files (`RLIMIT_FSIZE`) fails instead of ending the process.
-#[cfg(unix)]
-pub(crate) fn outlive_file_limits() -> std::io::Result<()> {
-    use rustix::process::Signal;
-    use tokio::signal::unix::{SignalKind, signal};
-
-    // The handler stays installed.
-    signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
-}
-
-/// Other systems have no such signal.
-#[cfg(not(unix))]
-pub(crate) fn outlive_file_limits() -> std::io::Result<()> {
-    Ok(())
 }
 
 /// The same on other systems.

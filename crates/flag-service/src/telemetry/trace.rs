@@ -1,6 +1,7 @@
 //! The trace of a request, by W3C Trace Context.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::SystemTime;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -106,7 +107,7 @@ impl Trace {
         let reason = match decision.reason {
             Reason::Override => "targeting_match",
             Reason::Rollout => "split",
-            Reason::Control => "default",
+            Reason::Control | Reason::Delivered => "default",
         };
         let variant = decision.rollout_group.to_owned();
         span.set_attribute(KeyValue::new("feature_flag.key", flag.to_string()));
@@ -126,7 +127,7 @@ impl Trace {
         &self,
         request: &HttpRequest,
         route: Option<&'static str>,
-        id: &str,
+        id: &impl fmt::Display,
         response: &mut HttpResponse,
     ) {
         let Some(live) = &self.0 else { return };
@@ -143,7 +144,7 @@ impl Trace {
             span.set_attribute(KeyValue::new("http.request.method", method(request)));
             let code = i64::from(status.as_u16());
             span.set_attribute(KeyValue::new("http.response.status_code", code));
-            span.set_attribute(KeyValue::new("flag.request_id", id.to_owned()));
+            span.set_attribute(KeyValue::new("flag.request_id", id.to_string()));
             if status.is_server_error() {
                 span.set_status(Status::error(""));
             }

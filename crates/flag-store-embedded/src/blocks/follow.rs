@@ -1,10 +1,14 @@
 //! How exposures are followed as they are logged: blocks by their numbers, rows by when they were written.
+//!
+//! An upgrade copies rows into blocks meanwhile. One that was written long before the last look is not new; of a later one those
+//! are new that were no rows at the last look.
 
 use std::collections::BTreeSet;
 
 use flag_store::{Columns, Cursor, ExposurePage, ExposureRecord, Row, key_hash};
 use rusqlite::{Connection, params};
 
+use super::copy::SAME_TIME;
 use super::read::{Flag, ScopeOwned, read, records};
 use crate::database::Database;
 use crate::failure::Failure;
@@ -12,9 +16,6 @@ use crate::{rows, schema};
 
 /// For how many seconds a row is compared with those that were seen: as long as a transaction may take, and more.
 const OVERLAP: i64 = 60;
-
-/// How much older than the beginning a block may be. One that is has been copied from rows, which are not new.
-const COPIED: i64 = 3_600;
 
 const LAST: &str = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'blocks'";
 const NOW: &str = "SELECT unixepoch()";
@@ -25,11 +26,9 @@ const ROWS: &str = "SELECT key, cells FROM rows
 
 /// What has been read.
 struct Followed {
-    /// When following began, in seconds since 1970.
-    began: i64,
     /// The last block.
     block: i64,
-    /// When the rows were read last.
+    /// When the rows were read last, in seconds since 1970.
     rows: i64,
     /// The hashes of the keys of the rows written shortly before.
     seen: BTreeSet<u64>,
@@ -40,9 +39,11 @@ pub(crate) fn logged_after(
     database: &Database,
     of: &ScopeOwned,
     after: Option<&Cursor>,
-    is_wanted: &dyn Fn() -> bool,
+    is_awaited: &dyn Fn() -> bool,
 ) -> Result<ExposurePage, Failure> {
-    let connection = database.connection();
+    // Of one moment: a row that is copied meanwhile is either still a row, or in a block.
+    let moment = database.connection().unchecked_transaction()?;
+    let connection = &*moment;
     let Some(cursor) = after else {
         let mut followed = Followed::from_now(connection)?;
         new_rows(connection, of, &mut followed)?;
@@ -50,7 +51,7 @@ pub(crate) fn logged_after(
     };
     let mut followed = Followed::of_cursor(cursor).ok_or(Failure::Cursor)?;
     let mut found = Vec::new();
-    while found.is_empty() && is_wanted() {
+    while found.is_empty() && is_awaited() {
         let Some(records) = next_block(connection, of, &mut followed)? else {
             found = new_rows(connection, of, &mut followed)?;
             break;
@@ -84,7 +85,7 @@ fn next_block(
     followed.block = row.get(0)?;
     let prefix: Vec<u8> = row.get(2)?;
     let written: i64 = row.get(3)?;
-    if !of.has_flag(&prefix) || written < followed.began - COPIED {
+    if !of.has_flag(&prefix) || written < followed.since(connection)? {
         return Ok(Some(Vec::new()));
     }
     let flag = Flag {
@@ -96,6 +97,7 @@ fn next_block(
     let batch = batch.iter();
     let mut found: Vec<_> = batch
         .flat_map(|batch| records(batch, of.instance.as_ref()))
+        .filter(|record| !followed.seen.contains(&key_hash(record.key())))
         .collect();
     found.reverse();
     Ok(Some(found))
@@ -111,7 +113,7 @@ fn new_rows(
         return Ok(Vec::new());
     }
     let now = now(connection)?;
-    let since = followed.rows.min(now) - OVERLAP;
+    let since = followed.since(connection)? - SAME_TIME;
     let mut statement = connection.prepare_cached(ROWS)?;
     let mut found = statement.query(params![of.rows.start, of.rows.end, since])?;
     let mut seen = BTreeSet::new();
@@ -147,16 +149,20 @@ impl Followed {
             0
         };
         Ok(Self {
-            began: now,
             block,
             rows: now,
             seen: BTreeSet::new(),
         })
     }
 
+    /// Since when something may have been written that was not there at the last look.
+    fn since(&self, connection: &Connection) -> Result<i64, Failure> {
+        Ok(self.rows.min(now(connection)?) - OVERLAP)
+    }
+
     fn page(&self, records: Vec<ExposureRecord>) -> ExposurePage {
         let mut cursor = Vec::new();
-        for number in [self.began, self.block, self.rows] {
+        for number in [self.block, self.rows] {
             cursor.extend(number.to_be_bytes());
         }
         cursor.extend(self.seen.iter().flat_map(|hash| hash.to_be_bytes()));
@@ -168,9 +174,8 @@ impl Followed {
 
     fn of_cursor(Cursor(bytes): &Cursor) -> Option<Self> {
         let (numbers, _) = bytes.as_chunks::<8>();
-        let ([began, block, rows], seen) = numbers.split_first_chunk()?;
+        let ([block, rows], seen) = numbers.split_first_chunk()?;
         Some(Self {
-            began: i64::from_be_bytes(*began),
             block: i64::from_be_bytes(*block),
             rows: i64::from_be_bytes(*rows),
             seen: seen.iter().copied().map(u64::from_be_bytes).collect(),

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use flag_model::{InstanceId, Timestamp};
 use flag_store::{
     BatchEntry, Cursor, ExposureBatch, ExposurePage, ExposureRecord, ExposureScope,
-    NewestExposures, Scan, decode_block, may_hold,
+    NewestExposures, Scan, TimeRange, decode_block, may_hold,
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -61,6 +61,14 @@ pub(super) struct Flag {
     pub(super) span: i64,
 }
 
+impl Flag {
+    /// The newest exposure of a block that has exposures of a time is not newer than this, in microseconds.
+    fn newest_of(&self, within: TimeRange) -> i64 {
+        let until = within.until.map_or(i64::MAX, Timestamp::unix_micros);
+        until.saturating_add(self.span)
+    }
+}
+
 /// A block, and when its exposures were served, in microseconds.
 #[derive(Clone, Copy)]
 struct Found {
@@ -77,16 +85,24 @@ enum Position {
     Row(Option<Vec<u8>>),
 }
 
-/// The next records of a scope, at most `limit`: the rows; then by flag, from its newest block to its oldest.
+/// What a page is of.
+pub(crate) struct PageQuery {
+    pub(crate) of: ScopeOwned,
+    pub(crate) within: TimeRange,
+    pub(crate) after: Option<Cursor>,
+    pub(crate) limit: usize,
+}
+
+/// The next records of a scope and time, at most `limit`: the rows; then by flag, from its newest block to its oldest.
 pub(crate) fn page(
     database: &Database,
-    of: &ScopeOwned,
-    after: Option<&Cursor>,
-    limit: usize,
-    is_wanted: &dyn Fn() -> bool,
+    query: &PageQuery,
+    is_awaited: &dyn Fn() -> bool,
 ) -> Result<ExposurePage, Failure> {
     let mut page = ExposurePage::default();
-    let position = match after {
+    let PageQuery { of, limit, .. } = query;
+    let limit = *limit;
+    let position = match &query.after {
         Some(cursor) => Position::of_cursor(cursor).ok_or(Failure::Cursor)?,
         None => Position::Row(None),
     };
@@ -97,18 +113,19 @@ pub(crate) fn page(
             if let Some(key) = &key {
                 scan.go_on_after(key);
             }
-            let found = rows::scan(database, &scan, is_wanted)?;
+            let found = rows::scan(database, &scan, is_awaited)?;
             let last = found.last().filter(|_| found.len() == limit);
             page.next = last.map(|row| Position::Row(Some(row.key.clone())).cursor());
-            page.records
-                .extend(found.into_iter().map(ExposureRecord::from));
+            let found = found.into_iter().map(ExposureRecord::from);
+            let found = found.filter(|record| query.within.contains(record.created()));
+            page.records.extend(found);
             if page.next.is_some() {
                 return Ok(page);
             }
             (of.flags.start.clone(), None, 0)
         }
     };
-    let next = page_of_blocks(database, of, position, limit, is_wanted, &mut page)?;
+    let next = page_of_blocks(database, query, position, is_awaited, &mut page)?;
     page.next = next.map(|position| position.cursor());
     Ok(page)
 }
@@ -116,21 +133,27 @@ pub(crate) fn page(
 /// Adds exposures of blocks to a page; where the next page begins if there may be more of them.
 fn page_of_blocks(
     database: &Database,
-    of: &ScopeOwned,
+    query: &PageQuery,
     (mut start, mut block, mut skipped): (Vec<u8>, Option<(i64, i64)>, usize),
-    limit: usize,
-    is_wanted: &dyn Fn() -> bool,
+    is_awaited: &dyn Fn() -> bool,
     page: &mut ExposurePage,
 ) -> Result<Option<Position>, Failure> {
     let connection = database.connection();
     if !schema::has_blocks(connection)? {
         return Ok(None);
     }
+    let PageQuery { of, within, .. } = query;
     while let Some(flag) = next_flag(connection, &start, of.flags.end.as_deref())? {
-        let from = block.take().unwrap_or((i64::MAX, i64::MAX));
+        let from = block.take().unwrap_or((flag.newest_of(*within), i64::MAX));
         let mut next = None;
         walk(connection, &flag, from, |found| {
-            if page.records.len() >= limit || !is_wanted() {
+            if within.is_after(time(found.newest)) {
+                return Ok(ControlFlow::Break(()));
+            }
+            if within.is_before(time(found.oldest)) && is_awaited() {
+                return Ok(ControlFlow::Continue(()));
+            }
+            if page.records.len() >= query.limit || !is_awaited() {
                 next = Some((found, 0));
                 return Ok(ControlFlow::Break(()));
             }
@@ -144,8 +167,11 @@ fn page_of_blocks(
             let Some(batch) = read(connection, &flag, found.id, of.instance.as_ref())? else {
                 return Ok(ControlFlow::Continue(()));
             };
-            let records = records(&batch, of.instance.as_ref()).skip(already);
-            let wanted = limit - page.records.len();
+            let entries = entries_of(&batch, of.instance.as_ref());
+            let entries = entries.filter(|entry| within.contains(Some(entry.created)));
+            let records = entries.filter_map(|entry| record(&batch, entry));
+            let records = records.skip(already);
+            let wanted = query.limit - page.records.len();
             let before = page.records.len();
             page.records.extend(records.take(wanted));
             if page.records.len() - before == wanted {
@@ -172,7 +198,7 @@ pub(crate) fn newest_in_blocks(
     database: &Database,
     of: &ScopeOwned,
     newest: &mut NewestExposures,
-    is_wanted: &dyn Fn() -> bool,
+    is_awaited: &dyn Fn() -> bool,
 ) -> Result<(), Failure> {
     let connection = database.connection();
     if !schema::has_blocks(connection)? {
@@ -180,13 +206,12 @@ pub(crate) fn newest_in_blocks(
     }
     let mut start = of.flags.start.clone();
     while let Some(flag) = next_flag(connection, &start, of.flags.end.as_deref())? {
-        let until = newest.until().map_or(i64::MAX, Timestamp::unix_micros);
-        let from = until.saturating_add(flag.span);
+        let from = flag.newest_of(newest.within());
         walk(connection, &flag, (from, i64::MAX), |found| {
-            if !is_wanted() || newest.is_beyond(time(found.newest)) {
+            if !is_awaited() || newest.is_beyond(time(found.newest)) {
                 return Ok(ControlFlow::Break(()));
             }
-            if newest.is_before(time(found.oldest)) {
+            if newest.within().is_before(time(found.oldest)) {
                 return Ok(ControlFlow::Continue(()));
             }
             if let Some(batch) = read(connection, &flag, found.id, of.instance.as_ref())? {
@@ -207,49 +232,12 @@ pub(crate) fn newest_in_blocks(
     Ok(())
 }
 
-/// The record with a key, if it is in a block.
-pub(crate) fn find(connection: &Connection, key: &[u8]) -> Result<Option<ExposureRecord>, Failure> {
-    let Some((prefix, created)) = flag_store::flag_and_time(key) else {
-        return Ok(None);
-    };
-    if !schema::has_blocks(connection)? {
-        return Ok(None);
-    }
-    let Some(flag) = flag(connection, prefix)? else {
-        return Ok(None);
-    };
-    let (at, created) = (created, created.unix_micros());
-    let mut record = None;
-    walk(
-        connection,
-        &flag,
-        (created.saturating_add(flag.span), i64::MAX),
-        |found| {
-            if found.newest < created {
-                return Ok(ControlFlow::Break(()));
-            }
-            if found.oldest <= created
-                && let Some(batch) = read(connection, &flag, found.id, None)?
-            {
-                let same_time = batch.entries().filter(|entry| entry.created == at);
-                let mut same_time = same_time.filter_map(|entry| self::record(&batch, entry));
-                record = same_time.find(|record| record.key() == key);
-            }
-            Ok(match record {
-                Some(_) => ControlFlow::Break(()),
-                None => ControlFlow::Continue(()),
-            })
-        },
-    )?;
-    Ok(record)
-}
-
 /// How many exposures of an instance are in blocks, by what the keys of their flags begin with.
 pub(crate) fn of_instance(
     database: &Database,
     flags: &Scan,
     instance: &InstanceId<'static>,
-    is_wanted: &dyn Fn() -> bool,
+    is_awaited: &dyn Fn() -> bool,
 ) -> Result<Vec<(String, usize)>, Failure> {
     let mut found = Vec::new();
     let mut start = flags.start.clone();
@@ -259,7 +247,7 @@ pub(crate) fn of_instance(
     }
     while let Some(flag) = next_flag(connection, &start, flags.end.as_deref())? {
         let mut exposures = 0;
-        each_holding(connection, &flag, instance, is_wanted, |_, count| {
+        each_holding(connection, &flag, instance, is_awaited, |_, count| {
             exposures += count;
         })?;
         start = [flag.prefix.as_bytes(), b"\0"].concat();
@@ -275,14 +263,14 @@ pub(crate) fn holding(
     database: &Database,
     prefix: &str,
     instance: &InstanceId<'static>,
-    is_wanted: &dyn Fn() -> bool,
+    is_awaited: &dyn Fn() -> bool,
 ) -> Result<Vec<i64>, Failure> {
     let connection = database.connection();
     let mut blocks = Vec::new();
     if schema::has_blocks(connection)?
         && let Some(flag) = flag(connection, prefix)?
     {
-        each_holding(connection, &flag, instance, is_wanted, |block, _| {
+        each_holding(connection, &flag, instance, is_awaited, |block, _| {
             blocks.push(block);
         })?;
     }
@@ -293,11 +281,11 @@ fn each_holding(
     connection: &Connection,
     flag: &Flag,
     instance: &InstanceId<'static>,
-    is_wanted: &dyn Fn() -> bool,
+    is_awaited: &dyn Fn() -> bool,
     mut found: impl FnMut(i64, usize),
 ) -> Result<(), Failure> {
     walk(connection, flag, (i64::MAX, i64::MAX), |block| {
-        if !is_wanted() {
+        if !is_awaited() {
             return Ok(ControlFlow::Break(()));
         }
         if let Some(batch) = read(connection, flag, block.id, Some(instance))? {
@@ -315,7 +303,7 @@ fn each_holding(
 }
 
 /// The flag whose keys begin like this.
-fn flag(connection: &Connection, prefix: &str) -> Result<Option<Flag>, Failure> {
+pub(super) fn flag(connection: &Connection, prefix: &str) -> Result<Option<Flag>, Failure> {
     let found = next_flag(connection, prefix.as_bytes(), None)?;
     Ok(found.filter(|flag| flag.prefix == prefix))
 }
@@ -399,7 +387,10 @@ fn entries_of<'a>(
     entries.filter(move |entry| instance.is_none_or(|id| id.as_str() == entry.instance))
 }
 
-fn record<'a>(batch: &'a ExposureBatch, entry: BatchEntry<'a>) -> Option<ExposureRecord> {
+pub(super) fn record<'a>(
+    batch: &'a ExposureBatch,
+    entry: BatchEntry<'a>,
+) -> Option<ExposureRecord> {
     batch.exposure(entry)?.record(batch.booleans()).ok()
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use flag_model::ProjectName;
-use flag_store::{BatchId, ExposureBatch, ExposureLog, ExposureScope, Spelling};
+use flag_store::{BatchId, ExposureBatch, ExposureLog, ExposureScope, Spelling, TimeRange};
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore, remove_exposures_before};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -37,7 +37,12 @@ fn execute(directory: &Path, statements: &str) {
 
 async fn count(log: &EmbeddedLog) -> usize {
     let project = ProjectName::new("p").unwrap();
-    let page = log.page(ExposureScope::Project(&project), None, 1_000_000);
+    let page = log.page(
+        ExposureScope::Project(&project),
+        TimeRange::ALL,
+        None,
+        1_000_000,
+    );
     page.await.unwrap().records.len()
 }
 

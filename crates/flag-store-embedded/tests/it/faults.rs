@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Timestamp};
+use flag_model::{FlagKey, FlagValue, InstanceId, ProjectName, Timestamp};
 use flag_store::{
     BatchId, Cells, Columns, Expected, ExposureBatch, ExposureLog as _, ExposureScope, Insert,
-    Outcome, Row, RowStore as _, Scan, Spelling, StoreError, WriteExposureError,
+    Outcome, Row, RowStore as _, Scan, Spelling, StoreError, TimeRange, WriteExposureError,
 };
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
 use rusqlite::Connection;
@@ -71,11 +71,7 @@ fn assert_broken<T: std::fmt::Debug>(result: &Result<T, StoreError>) {
 
 /// Exposures to one flag, in a batch whose id is made of them.
 fn batch(requests: &[&str]) -> ExposureBatch {
-    let flag = FlagKey {
-        project: ProjectName::new("p").unwrap(),
-        flag_type: FlagType::Feature,
-        name: FlagName::new("f").unwrap(),
-    };
+    let flag: FlagKey = "p/feature/f".parse().unwrap();
     let id = requests
         .concat()
         .bytes()
@@ -112,7 +108,9 @@ async fn a_damaged_block_is_broken_and_named_and_others_are_found() {
     let damage = "UPDATE block_data SET data = substr(data, 1, 9) WHERE block = 1";
     assert_eq!(damaged.execute(damage, []).unwrap(), 1);
     let project = ProjectName::new("p").unwrap();
-    let all = log.page(ExposureScope::Project(&project), None, 10).await;
+    let all = log
+        .page(ExposureScope::Project(&project), TimeRange::ALL, None, 10)
+        .await;
     let message = format!("{:?}", all.unwrap_err());
     assert!(message.contains("Block { block: 1"), "{message}");
     let key = "PROJECT#p#FLAGTYPE#feature#FLAGNAME#f#INSTANCEID#A#REQUESTID#3#TIME#1970-01-01 00:00:00.000000";

@@ -8,7 +8,8 @@ use flag_model::{
     Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason, Timestamp,
 };
 use flag_store::{
-    BatchId, Exposure, ExposureBatch, ExposureLog, ExposureRecord, ExposureScope, Row, Spelling,
+    BatchId, Cursor, Exposure, ExposureBatch, ExposureLog, ExposureRecord, ExposureScope, Row,
+    Spelling, TimeRange,
 };
 use flag_store_embedded::{
     EmbeddedLog, EmbeddedStore, FreeSpace, LogUpgrade, remove_exposures_before, upgrade_log,
@@ -117,7 +118,12 @@ async fn records(log: &EmbeddedLog) -> Vec<ExposureRecord> {
     let project = ProjectName::new("p").unwrap();
     let (mut after, mut found) = (None, Vec::new());
     loop {
-        let page = log.page(ExposureScope::Project(&project), after.as_ref(), 1_000);
+        let page = log.page(
+            ExposureScope::Project(&project),
+            TimeRange::ALL,
+            after.as_ref(),
+            1_000,
+        );
         let page = page.await.unwrap();
         found.extend(page.records);
         after = page.next;
@@ -209,6 +215,43 @@ async fn a_log_in_use_is_upgraded_and_shrinks_when_nobody_has_it_open() {
     assert_eq!(again.free, FreeSpace::GivenBack);
     assert!(again.bytes_after * 3 < again.bytes_before, "{again:?}");
     assert_eq!(records_in(directory.path()).await, all);
+}
+
+/// The request ids of what was logged since the last look, until there is nothing more.
+async fn followed(log: &EmbeddedLog, cursor: &mut Option<Cursor>) -> Vec<String> {
+    let project = ProjectName::new("p").unwrap();
+    let mut found = Vec::new();
+    loop {
+        let of = ExposureScope::Project(&project);
+        let page = log.logged_after(of, cursor.as_ref()).await.unwrap();
+        *cursor = page.next;
+        if page.records.is_empty() {
+            return found;
+        }
+        found.extend(page.records.iter().map(|record| record.text().request_id));
+    }
+}
+
+#[tokio::test]
+async fn what_is_upgraded_while_it_is_followed_is_shown_once() {
+    let directory = old_log(SECOND);
+    let log = EmbeddedLog::existing(directory.path()).unwrap();
+    let send = async |number: i64| {
+        let record = exposure("f", MANY + number).record(Spelling::Json).unwrap();
+        log.insert(&record).await.unwrap();
+        record.text().request_id
+    };
+    let mut cursor = None;
+    assert_eq!(followed(&log, &mut cursor).await, [""; 0]);
+    let first = send(0).await;
+    assert_eq!(followed(&log, &mut cursor).await, [first]);
+    upgrade(directory.path()).await;
+    assert_eq!(followed(&log, &mut cursor).await, [""; 0]);
+    // Between two looks.
+    let second = send(1).await;
+    upgrade(directory.path()).await;
+    assert_eq!(followed(&log, &mut cursor).await, [second]);
+    assert_eq!(followed(&log, &mut cursor).await, [""; 0]);
 }
 
 #[cfg(unix)]

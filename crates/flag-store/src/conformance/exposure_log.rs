@@ -11,7 +11,7 @@ use flag_model::{
 use super::row;
 use crate::exposure_batch::{BatchId, ExposureBatch};
 use crate::exposure_counts::{Counted, CountsQuery, CountsScope, Minute, MinuteCounts, ReplicaId};
-use crate::exposure_log::{Cursor, ExposureLog, ExposureQuery, ExposureScope};
+use crate::exposure_log::{Cursor, ExposureLog, ExposureQuery, ExposureScope, TimeRange};
 use crate::exposure_rows::ExposureRows;
 use crate::exposures::{Exposure, ExposureRecord, StoredExposure, WriteExposureError};
 use crate::forget::InstanceExposures;
@@ -76,7 +76,12 @@ async fn append_batch(log: &dyn ExposureLog, exposures: &ExposureBatch) {
 async fn all(log: &dyn ExposureLog) -> Vec<ExposureRecord> {
     let project = project();
     let of = ExposureScope::Project(&project);
-    sorted(log.page(of, None, 10_000).await.unwrap().records)
+    sorted(
+        log.page(of, TimeRange::ALL, None, 10_000)
+            .await
+            .unwrap()
+            .records,
+    )
 }
 
 /// Records by flag, instance and request, whatever the order of the log.
@@ -219,7 +224,10 @@ pub async fn pages_follow_each_other_without_a_gap<T: ExposureLog>(log: Log<T>) 
         .unwrap();
     let (of, mut after, mut found) = (ExposureScope::Flag(&subject), None, Vec::new());
     loop {
-        let page = log.page(of, after.as_ref(), 2).await.unwrap();
+        let page = log
+            .page(of, TimeRange::ALL, after.as_ref(), 2)
+            .await
+            .unwrap();
         assert!(page.records.len() <= 2);
         found.extend(page.records);
         after = page.next;
@@ -228,7 +236,64 @@ pub async fn pages_follow_each_other_without_a_gap<T: ExposureLog>(log: Log<T>) 
         }
     }
     assert_eq!(requests(&sorted(found)), ["a", "b", "c", "d", "e", "f"]);
-    assert_eq!(log.page(of, None, 0).await.unwrap().records, []);
+    assert_eq!(
+        log.page(of, TimeRange::ALL, None, 0).await.unwrap().records,
+        []
+    );
+}
+
+pub async fn pages_of_a_time_have_what_was_served_then<T: ExposureLog>(log: Log<T>) {
+    let [subject, other] = [flag_named("f"), flag_named("g")];
+    for start in [0, 100, 200] {
+        let ids: Vec<String> = (start..start + 10)
+            .map(|second| second.to_string())
+            .collect();
+        let batch = ids.iter().zip(start..);
+        let batch = batch.map(|(id, second)| exposure(&subject, "A", id, second));
+        append(&*log, &batch.collect::<Vec<_>>()).await;
+        let sent = exposure(&subject, "B", "sent", start + 5);
+        log.insert(&sent.record(Spelling::Json).unwrap())
+            .await
+            .unwrap();
+    }
+    append(&*log, &[exposure(&other, "A", "other", 104)]).await;
+    let untold = row(
+        "PROJECT#p#FLAGTYPE#feature#FLAGNAME#f#INSTANCEID#A#REQUESTID#r#TIME#soon",
+        "RequestID",
+        "untold",
+    );
+    log.insert(&untold.into()).await.unwrap();
+    let id = instance("A");
+    let of_flag = ExposureScope::Flag(&subject);
+    let of_one = ExposureScope::Instance(&subject, &id);
+    for (of, since, until, expected) in [
+        (
+            of_flag,
+            Some(103),
+            Some(106),
+            &["103", "104", "105", "sent"][..],
+        ),
+        (of_one, Some(103), Some(106), &["103", "104", "105"]),
+        (of_one, Some(208), None, &["208", "209"]),
+        (of_one, None, Some(2), &["0", "1"]),
+        (of_flag, Some(110), Some(200), &[]),
+    ] {
+        let within = TimeRange {
+            since: since.map(at),
+            until: until.map(at),
+        };
+        let (mut after, mut found) = (None, Vec::new());
+        loop {
+            let page = log.page(of, within, after.as_ref(), 2).await.unwrap();
+            assert!(page.records.len() <= 2);
+            found.extend(page.records);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(requests(&sorted(found)), expected, "{within:?}");
+    }
 }
 
 pub async fn a_scope_reaches_nobody_else<T: ExposureLog>(log: Log<T>) {
@@ -252,7 +317,7 @@ pub async fn a_scope_reaches_nobody_else<T: ExposureLog>(log: Log<T>) {
         (ExposureScope::Instance(&f, &id), &["1", "2"]),
         (ExposureScope::Instance(&elsewhere, &id), &["5"]),
     ] {
-        let page = log.page(of, None, 9).await.unwrap();
+        let page = log.page(of, TimeRange::ALL, None, 9).await.unwrap();
         assert_eq!(requests(&sorted(page.records)), expected, "{of:?}");
     }
 }
@@ -281,8 +346,7 @@ pub async fn the_newest_of_a_group_are_of_that_group<T: ExposureLog>(log: Log<T>
         .unwrap();
     let query = ExposureQuery {
         of: ExposureScope::Flag(&subject),
-        since: None,
-        until: None,
+        within: TimeRange::ALL,
         group: Some("control"),
         limit: 3,
     };
@@ -359,8 +423,7 @@ pub async fn the_newest_come_first<T: ExposureLog>(log: Log<T>) {
     log.insert(&untold.into()).await.unwrap();
     let query = ExposureQuery {
         of: ExposureScope::Flag(&subject),
-        since: None,
-        until: None,
+        within: TimeRange::ALL,
         group: None,
         limit: 3,
     };
@@ -373,8 +436,10 @@ pub async fn the_newest_come_first<T: ExposureLog>(log: Log<T>) {
     };
     assert_eq!(newest(query).await, [1_199, 1_198, 1_197].map(Some));
     let until = ExposureQuery {
-        since: Some(at(498)),
-        until: Some(at(500)),
+        within: TimeRange {
+            since: Some(at(498)),
+            until: Some(at(500)),
+        },
         limit: 9,
         ..query
     };

@@ -43,11 +43,12 @@ mod tag {
 }
 
 /// The reasons by their tags; 0 is none.
-const REASONS: [Option<Reason>; 4] = [
+const REASONS: [Option<Reason>; 5] = [
     None,
     Some(Reason::Override),
     Some(Reason::Rollout),
     Some(Reason::Control),
+    Some(Reason::Delivered),
 ];
 
 /// Why bytes are no block: they are damaged, or made by other software.

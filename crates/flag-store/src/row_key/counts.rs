@@ -1,8 +1,8 @@
 //! The keys of counts, and the columns of minutes.
 
-use flag_model::{FlagKey, FlagName, FlagType, Invalid, ProjectName, Timestamp, quoted};
+use flag_model::{FlagKey, Invalid, ProjectName, Timestamp};
 
-use super::rows_prefix;
+use super::{read_flag, read_text, refused, rows_prefix};
 use crate::exposure_counts::{Minute, ReplicaId};
 
 /// What the keys of all counts of a project begin with.
@@ -34,10 +34,7 @@ pub(crate) fn hour_prefix(flag: &FlagKey, minute: Minute) -> String {
 
 /// The flag, and the first minute of the hour, of a key.
 pub(crate) fn flag_and_hour(key: &[u8]) -> Result<(FlagKey, Minute), Invalid> {
-    let refused =
-        |expected| Invalid::new("row key", quoted(&String::from_utf8_lossy(key)), expected);
-    let text = str::from_utf8(key).map_err(|_| refused("UTF-8"))?;
-    let fields: Vec<&str> = text.split('#').collect();
+    let fields: Vec<&str> = read_text(key)?.split('#').collect();
     let &[
         "PROJECT",
         project,
@@ -53,16 +50,12 @@ pub(crate) fn flag_and_hour(key: &[u8]) -> Result<(FlagKey, Minute), Invalid> {
         _,
     ] = fields.as_slice()
     else {
-        let shape = "PROJECT#…#ROWTYPE#COUNTS#FLAGTYPE#…#FLAGNAME#…#HOUR#…#REPLICA#…";
-        return Err(refused(shape));
+        let expected = "PROJECT#…#ROWTYPE#COUNTS#FLAGTYPE#…#FLAGNAME#…#HOUR#…#REPLICA#…";
+        return Err(refused(key, expected));
     };
-    let of_key = |invalid: Invalid| invalid.within("row key");
-    let flag = FlagKey {
-        project: ProjectName::new(project).map_err(of_key)?,
-        flag_type: FlagType::parse(flag_type).map_err(of_key)?,
-        name: FlagName::new(name).map_err(of_key)?,
-    };
-    let hour = Timestamp::parse(&format!("{hour}:00:00")).map_err(of_key)?;
+    let flag = read_flag(project, flag_type, name)?;
+    let hour = Timestamp::parse(&format!("{hour}:00:00"));
+    let hour = hour.map_err(|invalid| invalid.within("row key"))?;
     Ok((flag, Minute::of(hour)))
 }
 
@@ -84,11 +77,7 @@ mod tests {
 
     #[test]
     fn a_key_has_the_hour_and_the_column_the_minute() {
-        let flag = FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Data,
-            name: FlagName::new("f").unwrap(),
-        };
+        let flag: FlagKey = "p/data/f".parse().unwrap();
         let minute = Minute::of(Timestamp::parse("2026-11-22 10:07:30").unwrap());
         let key = counts_key(&flag, minute, ReplicaId(10));
         let expected = "PROJECT#p#ROWTYPE#COUNTS#FLAGTYPE#data#FLAGNAME#f#HOUR#2026-11-22 10#REPLICA#0000000000000000000000000000000a";

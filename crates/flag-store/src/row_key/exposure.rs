@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use flag_model::{
-    FlagKey, FlagName, FlagType, InstanceId, Invalid, ProjectName, Timestamp, quoted,
-};
+use flag_model::{FlagKey, InstanceId, Invalid, Timestamp};
+
+use super::{read_flag, read_text, refused};
 
 /// The longest key that Bigtable takes.
 const MAX_KEY_BYTES: usize = 4 * 1024;
@@ -34,11 +34,11 @@ pub(crate) struct ExposureRowKey<'k> {
 impl<'k> ExposureRowKey<'k> {
     /// Reads a key, also one of the Python framework, which encodes nothing.
     pub(crate) fn decode(key: &'k [u8]) -> Result<Self, Invalid> {
-        let refused =
-            |expected| Invalid::new("row key", quoted(&String::from_utf8_lossy(key)), expected);
-        let text = str::from_utf8(key).map_err(|_| refused("UTF-8"))?;
-        let shape = || refused("PROJECT#…#FLAGTYPE#…#FLAGNAME#…#INSTANCEID#…#REQUESTID#…#TIME#…");
-        let fields: Vec<&str> = text.splitn(8, '#').collect();
+        let shape = || {
+            let expected = "PROJECT#…#FLAGTYPE#…#FLAGNAME#…#INSTANCEID#…#REQUESTID#…#TIME#…";
+            refused(key, expected)
+        };
+        let fields: Vec<&str> = read_text(key)?.splitn(8, '#').collect();
         let &[
             "PROJECT",
             project,
@@ -54,13 +54,8 @@ impl<'k> ExposureRowKey<'k> {
         };
         let (rest, time) = rest.rsplit_once("#TIME#").ok_or_else(shape)?;
         let (instance, request_id) = rest.rsplit_once("#REQUESTID#").ok_or_else(shape)?;
-        let of_key = |invalid: Invalid| invalid.within("row key");
-        Timestamp::parse(time).map_err(of_key)?;
-        let flag = FlagKey {
-            project: ProjectName::new(project).map_err(of_key)?,
-            flag_type: FlagType::parse(flag_type).map_err(of_key)?,
-            name: FlagName::new(name).map_err(of_key)?,
-        };
+        Timestamp::parse(time).map_err(|invalid| invalid.within("row key"))?;
+        let flag = read_flag(project, flag_type, name)?;
         Ok(Self {
             flag,
             instance,
@@ -224,11 +219,9 @@ mod tests {
     use super::*;
 
     fn flag() -> FlagKey {
-        FlagKey {
-            project: ProjectName::new("csr-assistant").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("multi_step_api_router").unwrap(),
-        }
+        "csr-assistant/feature/multi_step_api_router"
+            .parse()
+            .unwrap()
     }
 
     #[track_caller]

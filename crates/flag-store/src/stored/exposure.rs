@@ -135,8 +135,13 @@ pub fn check_exposure(row: &Row) -> Result<(), UnreadableRow> {
 }
 
 fn reason(text: &str) -> Result<Reason, Invalid> {
-    Reason::parse(text)
-        .ok_or_else(|| Invalid::new("reason", quoted(text), "override, rollout or control"))
+    Reason::parse(text).ok_or_else(|| {
+        Invalid::new(
+            "reason",
+            quoted(text),
+            "override, rollout, control or delivered",
+        )
+    })
 }
 
 fn bucket(text: &str) -> Result<Bucket, Invalid> {
@@ -245,7 +250,7 @@ mod tests {
             (("Revision", "1"), "column Revision: found \"1\""),
             (
                 ("Reason", "why"),
-                "column Reason: found \"why\", expected override, rollout or control",
+                "column Reason: found \"why\", expected override, rollout, control or delivered",
             ),
             (
                 ("Bucket", "100000"),

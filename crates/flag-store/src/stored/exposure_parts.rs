@@ -123,7 +123,8 @@ mod tests {
         let reason = prop_oneof![
             Just(Reason::Override),
             Just(Reason::Rollout),
-            Just(Reason::Control)
+            Just(Reason::Control),
+            Just(Reason::Delivered)
         ];
         let revision = proptest::option::of(0..2_000_000_000_000_000_i64);
         let options = (

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, MetadataParts, ProjectName,
-    Revision, RevisionParts, Timestamp,
+    FlagKey, FlagName, FlagValue, Format, HashAlgorithm, MetadataParts, Revision, RevisionParts,
+    Timestamp,
 };
 use flag_store::memory::MemoryStore;
 use flag_store::scripted::{ExpectedCell, RowCall, ScriptedRows, Step};
@@ -158,11 +158,7 @@ impl World {
 }
 
 fn flag() -> FlagKey {
-    FlagKey {
-        project: ProjectName::new("p").unwrap(),
-        flag_type: FlagType::Feature,
-        name: FlagName::new("f").unwrap(),
-    }
+    "p/feature/f".parse().unwrap()
 }
 
 fn encode(revision: &Revision) -> Row {

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, HashAlgorithm, ProjectName, Revision, RevisionParts,
-    Timestamp,
-};
+use flag_model::{FlagKey, FlagValue, HashAlgorithm, Revision, RevisionParts, Timestamp};
 use flag_store::memory::MemoryStore;
 use flag_store::{
     Base, Cells, FlagStore, Row, RowOptions, RowStore, Spelling, SystemClock, decode_revision,
@@ -15,11 +12,7 @@ use flag_store::{
 const TIME: &str = "2024-09-25 19:15:28.248896";
 
 fn flag() -> FlagKey {
-    FlagKey {
-        project: ProjectName::new("p").unwrap(),
-        flag_type: FlagType::Feature,
-        name: FlagName::new("f").unwrap(),
-    }
+    "p/feature/f".parse().unwrap()
 }
 
 /// A revision of version 1 with these cells besides.

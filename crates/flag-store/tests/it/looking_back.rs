@@ -1,16 +1,12 @@
 //! Facts about what was: revisions at an instant, and metadata through time.
 use std::sync::Arc;
 
-use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
+use flag_model::{FlagKey, Timestamp};
 use flag_store::memory::MemoryStore;
 use flag_store::{FlagStore, ReadError, Row, SystemClock};
 
 fn flag() -> FlagKey {
-    FlagKey {
-        project: ProjectName::new("p").unwrap(),
-        flag_type: FlagType::Feature,
-        name: FlagName::new("f").unwrap(),
-    }
+    "p/feature/f".parse().unwrap()
 }
 
 fn time(text: &str) -> Timestamp {

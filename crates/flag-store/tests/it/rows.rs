@@ -10,8 +10,9 @@ use flag_model::{
 };
 use flag_store::memory::{MemoryLog, MemoryStore};
 use flag_store::{
-    BatchId, Cells, Exposure, ExposureBatch, ExposureLog as _, ExposureScope, FlagStore, Row,
-    RowOptions, Spelling, SystemClock, check_exposure, encode_metadata, encode_revision,
+    BatchId, Cells, Exposure, ExposureBatch, ExposureLog as _, ExposureScope, FlagStore, Insert,
+    Row, RowOptions, Spelling, SystemClock, TimeRange, check_exposure, encode_metadata,
+    encode_revision,
 };
 use proptest::prelude::*;
 
@@ -419,9 +420,10 @@ async fn an_exposure_that_is_logged_never_changes() {
         inserted.map_err(|error| error.to_string())
     };
     let first = exposure("A", "r");
-    assert_eq!(insert(first.clone()).await, Ok(()));
-    assert_eq!(insert(first.clone()).await, Ok(()), "sent again");
-    let logged = log.page(of_flag, None, 10).await.unwrap();
+    assert_eq!(insert(first.clone()).await, Ok(Insert::Inserted));
+    let again = insert(first.clone()).await;
+    assert_eq!(again, Ok(Insert::AlreadyThere), "sent again");
+    let logged = log.page(of_flag, TimeRange::ALL, None, 10).await.unwrap();
     for (changed, column) in [
         (
             Exposure {
@@ -451,7 +453,10 @@ async fn an_exposure_that_is_logged_never_changes() {
              nothing was changed"
         );
         assert_eq!(insert(changed).await, Err(refused));
-        assert_eq!(log.page(of_flag, None, 10).await.unwrap(), logged);
+        assert_eq!(
+            log.page(of_flag, TimeRange::ALL, None, 10).await.unwrap(),
+            logged
+        );
     }
 }
 
@@ -496,11 +501,22 @@ async fn exposures_are_found_by_flag_and_by_instance() {
     );
     let (flag, instance) = (flag(FlagType::Feature), InstanceId::new("A").unwrap());
     let of_instance = ExposureScope::Instance(&flag, &instance);
-    let found = log.page(of_instance, None, 10).await.unwrap().records;
+    let found = log
+        .page(of_instance, TimeRange::ALL, None, 10)
+        .await
+        .unwrap()
+        .records;
     let requests = found.iter().map(|record| record.text().request_id);
     assert_eq!(requests.collect::<Vec<_>>(), ["r2", "r3"]);
     let of_flag = ExposureScope::Flag(&flag);
-    assert_eq!(log.page(of_flag, None, 10).await.unwrap().records.len(), 3);
+    assert_eq!(
+        log.page(of_flag, TimeRange::ALL, None, 10)
+            .await
+            .unwrap()
+            .records
+            .len(),
+        3
+    );
     let rows = [found[0].row()];
     assert_eq!(
         String::from_utf8(rows[0].key.clone()).unwrap(),

@@ -1,61 +1,192 @@
 //! The revision that a file wants, on top of the one in force.
 
-use std::collections::BTreeSet;
-
 use flag_model::{
-    AlgorithmSource, BucketRange, FlagKey, Format, FormatVersion, HashAlgorithm, InstanceId,
-    Revision, RevisionParts, Salt, Treatment,
+    AlgorithmSource, BucketRange, FlagKey, Format, FormatVersion, HashAlgorithm, Revision,
+    RevisionParts, Salt, Treatment,
 };
 
 use super::Defaults;
+use super::merge::{self, group, is_same};
+use super::origin::{ChangedSince, OnConflict, Origin};
+use crate::change::Change;
 use crate::flag_file::RevisionInFile;
 use crate::interpret;
+use crate::output::visible;
 use crate::stored::Stored;
 use crate::write::PlannedRevision;
 
-/// The next revision; none if the one in force is equal. An unreadable one is replaced; its format is `unread`.
+/// What the next revision is made of.
+pub(super) struct Sources<'a> {
+    pub(super) flag: &'a FlagKey,
+    pub(super) wanted: &'a RevisionInFile,
+    /// The newest revision.
+    pub(super) newest: Option<&'a Stored<Revision>>,
+    /// The format of the flag, if its newest revision cannot be read.
+    pub(super) unread: Option<&'a Format>,
+    /// The revision that the file was exported from.
+    pub(super) origin: Origin<'a, Revision>,
+    pub(super) defaults: &'a Defaults,
+}
+
+/// The next revision; none if the one in force is equal. An unreadable one is replaced.
 pub(super) fn planned(
-    flag: &FlagKey,
-    wanted: &RevisionInFile,
-    stored: Option<&Stored<Revision>>,
-    unread: Option<&Format>,
-    defaults: &Defaults,
-) -> Result<Option<PlannedRevision>, String> {
-    let newest = stored.and_then(|stored| stored.as_ref().ok());
-    let format = newest.map(|newest| &newest.format).or(unread);
-    if stored.is_some() && format.is_none() && wanted.version.is_none() {
+    sources: &Sources<'_>,
+) -> Result<(Option<PlannedRevision>, Option<ChangedSince>), String> {
+    let newest = sources.newest.and_then(|stored| stored.as_ref().ok());
+    let format = newest.map(|newest| &newest.format).or(sources.unread);
+    if sources.newest.is_some() && format.is_none() && sources.wanted.version.is_none() {
         return Err(
             "format_version: found none, expected one, as the newest revision cannot be read"
                 .to_owned(),
         );
     }
-    let format = self::format(flag, wanted, format, defaults.v1)?;
-    let mut parts = RevisionParts {
-        flag: flag.clone(),
-        control: wanted.control.clone(),
-        treatments: wanted.treatments.clone().unwrap_or_default(),
-        comment: defaults.comment.clone(),
-        owner: defaults.owner.clone(),
-        rollback_of: None,
-        format,
-    };
-    let has_ranges = |treatment: &Treatment| !treatment.ranges.is_empty();
-    if parts.format.version() == FormatVersion::V1 && parts.treatments.iter().any(has_ranges) {
-        return Err("ranges need format_version 2".to_owned());
+    let in_file = sources.parts(format, newest)?;
+    if newest.is_some_and(|newest| says_the_same(newest, &in_file)) {
+        return Ok((None, None));
     }
-    if let Some(newest) = newest.filter(|newest| newest.format == parts.format) {
-        keep_buckets(&mut parts, newest);
+    let is_changed = match sources.origin {
+        Origin::Newest => false,
+        Origin::Older(base) => !base
+            .zip(newest)
+            .is_some_and(|(base, newest)| says_the_same(base, newest)),
+        Origin::Unknown(_) => true,
+    };
+    if !is_changed {
+        return Ok((Some(sources.append(in_file)?), None));
+    }
+    let mut changed = sources.changed_since(&in_file)?;
+    match sources.defaults.on_conflict {
+        OnConflict::Refuse => Ok((Some(sources.append(in_file)?), Some(changed))),
+        OnConflict::Force => {
+            let mut forced = sources.append(in_file)?;
+            forced.change = changed.taken_back_by(forced.change);
+            Ok((Some(forced), None))
+        }
+        OnConflict::Rebase => match sources.merged() {
+            Ok(Some(merged)) => {
+                let mut rebased = sources.append(merged)?;
+                rebased.change = changed.kept_by(rebased.change);
+                Ok((Some(rebased), None))
+            }
+            Ok(None) => Ok((None, None)),
+            Err(obstacle) => {
+                changed.obstacle = Some(obstacle);
+                Ok((Some(sources.append(in_file)?), Some(changed)))
+            }
+        },
+    }
+}
+
+impl Sources<'_> {
+    /// What the file says, on top of a revision, with its buckets.
+    fn parts(
+        &self,
+        format: Option<&Format>,
+        base: Option<&Revision>,
+    ) -> Result<RevisionParts, String> {
+        let Self {
+            flag,
+            wanted,
+            defaults,
+            ..
+        } = self;
+        let parts = RevisionParts {
+            flag: FlagKey::clone(flag),
+            control: wanted.control.clone(),
+            treatments: wanted.treatments.clone().unwrap_or_default(),
+            comment: defaults.comment.clone(),
+            owner: defaults.owner.clone(),
+            rollback_of: None,
+            format: self::format(flag, wanted, format, defaults.v1)?,
+        };
+        let has_ranges = |treatment: &Treatment| !treatment.ranges.is_empty();
+        if parts.format.version() == FormatVersion::V1 && parts.treatments.iter().any(has_ranges) {
+            return Err("ranges need format_version 2".to_owned());
+        }
+        placed(parts, base)
+    }
+
+    /// A planned revision on top of the newest one.
+    fn append(&self, parts: RevisionParts) -> Result<PlannedRevision, String> {
+        let planned = PlannedRevision::on(self.newest, parts);
+        let planned = planned.map_err(|refused| refused.to_string())?;
+        Ok(match self.wanted.treatments {
+            Some(_) => planned,
+            None => planned.leaving_out_treatments(self.newest),
+        })
+    }
+
+    /// Both changes, none if the store has them all; else why they cannot be merged.
+    fn merged(&self) -> Result<Option<RevisionParts>, String> {
+        let Some(Ok(newest)) = self.newest else {
+            return Err("the newest revision cannot be read".to_owned());
+        };
+        let base = match self.origin {
+            Origin::Newest | Origin::Older(None) => {
+                return Err("both added the first revision".to_owned());
+            }
+            Origin::Older(Some(base)) => base,
+            Origin::Unknown(time) => return Err(format!("the store has no revision of {time}")),
+        };
+        let in_file = self.parts(Some(&base.format), Some(base))?;
+        let merged = merge::revision(base, newest, &in_file)?;
+        let merged = placed(merged, Some(newest))?;
+        Ok((!says_the_same(newest, &merged)).then_some(merged))
+    }
+
+    /// What happened to the flag since it was exported, and what the file does.
+    fn changed_since(&self, in_file: &RevisionParts) -> Result<ChangedSince, String> {
+        let newest = self.newest.and_then(|stored| stored.as_ref().ok());
+        let base = match self.origin {
+            Origin::Older(base) => base,
+            Origin::Newest | Origin::Unknown(_) => None,
+        };
+        let described = match (newest, self.newest) {
+            (Some(newest), _) => {
+                let by = newest.owner.as_ref().map(|owner| format!(" by {owner}"));
+                let (time, by) = (newest.created(), by.unwrap_or_default());
+                format!("{time}{by}: {}", visible(&newest.comment))
+            }
+            (None, Some(Err(row))) => row.to_string(),
+            (None, _) => String::new(),
+        };
+        let change = |from: Option<&Revision>, to: &RevisionParts| {
+            Change::of(from, to).map_err(|refused| refused.to_string())
+        };
+        // The comment and the owner of an apply say nothing about the file.
+        let unsigned = |of: Option<&Revision>, parts: &RevisionParts| RevisionParts {
+            comment: of.map_or_else(String::new, |of| of.comment.clone()),
+            owner: of.and_then(|of| of.owner.clone()),
+            rollback_of: of.and_then(|of| of.rollback_of),
+            ..parts.clone()
+        };
+        let in_store = match (base, newest) {
+            (Some(_), Some(newest)) => Some(change(base, &unsigned(base, newest))?),
+            _ => None,
+        };
+        let compared = base.or(newest);
+        let in_file = match base {
+            Some(base) => self.parts(Some(&base.format), Some(base))?,
+            None => in_file.clone(),
+        };
+        Ok(ChangedSince {
+            what: "revision",
+            newest: described,
+            obstacle: None,
+            in_store,
+            in_file: Some(change(compared, &unsigned(compared, &in_file))?),
+        })
+    }
+}
+
+/// The parts with the buckets that their treatments have in a revision, if they pass the checks.
+fn placed(mut parts: RevisionParts, base: Option<&Revision>) -> Result<RevisionParts, String> {
+    if let Some(base) = base.filter(|base| base.format == parts.format) {
+        keep_buckets(&mut parts, base);
     }
     interpret::assign_buckets(&mut parts, true);
     parts.validate().map_err(|refused| refused.to_string())?;
-    if newest.is_some_and(|newest| says_the_same(newest, &parts)) {
-        return Ok(None);
-    }
-    let planned = PlannedRevision::on(stored, parts).map_err(|refused| refused.to_string())?;
-    Ok(Some(match wanted.treatments {
-        Some(_) => planned,
-        None => planned.leaving_out_treatments(stored),
-    }))
+    Ok(parts)
 }
 
 /// The format: that of the file, else of the flag, else of new flags.
@@ -115,26 +246,10 @@ fn keep_buckets(parts: &mut RevisionParts, newest: &Revision) {
     }
 }
 
-fn group((at, treatment): (usize, &Treatment)) -> String {
-    let name = treatment.name.as_ref().map(ToString::to_string);
-    name.unwrap_or_else(|| format!("treatment_{}", at + 1))
-}
-
 /// Whether two revisions are equal in everything that a file contains; it does not contain the buckets of a percentage.
 fn says_the_same(newest: &Revision, parts: &RevisionParts) -> bool {
-    let same = |(one, other): (&Treatment, &Treatment)| {
-        one.name == other.name
-            && one.percent == other.percent
-            && one.value == other.value
-            && ids(one) == ids(other)
-    };
     newest.format == parts.format
         && newest.control == parts.control
         && newest.treatments.len() == parts.treatments.len()
-        && newest.treatments.iter().zip(&parts.treatments).all(same)
-}
-
-/// The override list, without its order.
-fn ids(treatment: &Treatment) -> BTreeSet<&str> {
-    treatment.overrides.iter().map(InstanceId::as_str).collect()
+        && (newest.treatments.iter().zip(&parts.treatments)).all(|(one, other)| is_same(one, other))
 }

@@ -1,15 +1,17 @@
 //! Arguments that add or revise a flag.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use flag_model::{Date, FormatVersion, Timestamp};
+use flag_model::{Date, FormatVersion};
 
-use super::{ConfirmArgs, FlagArgs, NameArgs, OutputArgs, OwnerArgs};
+use super::{ConfirmArgs, FlagWords, NameArgs, OutputArgs, OwnerArgs, ProjectOption, RevisionName};
 
 #[derive(Debug, Args)]
 pub(crate) struct AddArgs {
     #[command(flatten)]
-    pub(crate) flag: FlagArgs,
+    pub(crate) flag: FlagWords,
     /// What the flag switches
     #[arg(long, value_name = "TEXT")]
     pub(crate) description: String,
@@ -34,19 +36,24 @@ pub(crate) struct AddArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReviseArgs {
+    /// Flag: `NAME`, `PROJECT/NAME`, `PROJECT/TYPE/NAME`, or `PROJECT TYPE NAME`; then, as a short form, the percentage of its
+    /// treatment: `10%`, `on` (100 %) or `off` (0 %)
+    #[arg(value_name = "FLAG", required = true, num_args = 1..)]
+    pub(crate) words: Vec<String>,
     #[command(flatten)]
-    pub(crate) flag: FlagArgs,
-    /// Value for everybody who is in no treatment; required for the first revision
-    #[arg(long, value_name = "VALUE")]
+    pub(crate) project: ProjectOption,
+    /// Value for everybody who is in no treatment; required for the first revision, except in the short form of a feature, where
+    /// it is false
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
     pub(crate) control: Option<String>,
-    /// Reason for the revision
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) comment: String,
+    /// Reason for the revision; required, except in the short form
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    pub(crate) comment: Option<String>,
     #[command(flatten)]
     pub(crate) owner: OwnerArgs,
-    /// Time of the revision that must still be the newest; otherwise nothing is written
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
-    pub(crate) from_revision: Option<Timestamp>,
+    /// Revision that must still be the newest, otherwise nothing is written: `r7`, or a time at which it was in force
+    #[arg(long, value_name = "REVISION", value_parser = RevisionName::parse)]
+    pub(crate) from_revision: Option<RevisionName>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
@@ -69,11 +76,17 @@ pub(crate) struct TreatmentArgs {
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     pub(crate) percent: Option<String>,
     /// Value that they receive [default for a new treatment of a feature: the opposite of the control]
-    #[arg(long, value_name = "VALUE")]
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
     pub(crate) value: Option<String>,
     /// Instance id that always receives it; one id per option, may be repeated; no list (`A,B`), no file (`@FILE`)
     #[arg(long = "override", value_name = "ID", allow_negative_numbers = true)]
     pub(crate) overrides: Vec<String>,
+    /// File with instance ids that always receive it, one per line, or `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) overrides_file: Option<PathBuf>,
+    /// File with the value, taken as it is without its last line break, or `-` for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "value")]
+    pub(crate) value_file: Option<PathBuf>,
     /// Instance id to remove from the override list; may be repeated
     #[arg(
         long = "remove-override",
@@ -81,13 +94,16 @@ pub(crate) struct TreatmentArgs {
         allow_negative_numbers = true
     )]
     pub(crate) removed_overrides: Vec<String>,
+    /// The ids of `overrides_file`, once it is read.
+    #[arg(skip)]
+    pub(crate) file_overrides: Vec<String>,
     /// Name of its rollout group, in version 2
     #[arg(long, value_name = "NAME")]
     pub(crate) treatment_name: Option<String>,
     /// Remove it; later treatments without a name move up, and their rollout groups change
     #[arg(
         long = "remove-treatment",
-        conflicts_with_all = ["percent", "value", "overrides", "removed_overrides", "treatment_name"]
+        conflicts_with_all = ["percent", "value", "value_file", "overrides", "overrides_file", "removed_overrides", "treatment_name"]
     )]
     pub(crate) remove: bool,
 }

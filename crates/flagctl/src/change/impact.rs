@@ -10,11 +10,13 @@ use flag_rollout::groups;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Impact {
     /// Buckets whose value changes.
-    value: u32,
+    changed: u32,
     /// Buckets that move from one treatment to another.
     between_treatments: u32,
+    /// Buckets that get another value in the same treatment.
+    within_treatments: u32,
     /// Whether the numbers are estimates, as everybody gets a new bucket.
-    is_expected: bool,
+    is_estimate: bool,
 }
 
 /// A range of buckets with the same owners before and after.
@@ -31,18 +33,24 @@ impl Impact {
             return Self::expected(now, then);
         }
         let mut sides = Self {
-            value: 0,
+            changed: 0,
             between_treatments: 0,
-            is_expected: false,
+            within_treatments: 0,
+            is_estimate: false,
         };
         for stretch in stretches(now, then) {
             if value(now, stretch.now) == value(then, stretch.then) {
                 continue;
             }
-            sides.value += stretch.width;
-            // Compares values, not rollout groups: a group is renamed when one before it is removed.
-            if stretch.now.is_some() && stretch.then.is_some() {
-                sides.between_treatments += stretch.width;
+            sides.changed += stretch.width;
+            if let (Some(from), Some(to)) = (stretch.now, stretch.then) {
+                let is_kept = keeps_instances(now, then, [&now.group(from), &then.group(to)]);
+                let moved = if is_kept {
+                    &mut sides.within_treatments
+                } else {
+                    &mut sides.between_treatments
+                };
+                *moved += stretch.width;
             }
         }
         sides
@@ -50,7 +58,7 @@ impl Impact {
 
     /// How many instances receive another value.
     pub(crate) fn percent(&self) -> Percent {
-        percent(self.value)
+        percent(self.changed)
     }
 
     /// How many of them move from one treatment to another.
@@ -59,18 +67,23 @@ impl Impact {
     }
 
     /// Whether that is an estimate, as everybody gets a new bucket.
-    pub(crate) fn is_expected(&self) -> bool {
-        self.is_expected
+    pub(crate) fn is_estimate(&self) -> bool {
+        self.is_estimate
     }
 
     /// Whether every instance receives another value.
     pub(crate) fn is_everybody(&self) -> bool {
-        !self.is_expected && self.value == BUCKETS
+        !self.is_estimate && self.changed == BUCKETS
     }
 
     /// Whether any instance moves from one treatment to another, except by a new bucket for everybody.
     pub(crate) fn any_between_treatments(&self) -> bool {
         self.between_treatments > 0
+    }
+
+    /// Whether every instance that receives another value stays in its treatment.
+    pub(crate) fn is_within_treatments(&self) -> bool {
+        self.within_treatments == self.changed && !self.is_estimate
     }
 
     /// With a new bucket for everybody, old and new value are independent.
@@ -116,11 +129,23 @@ impl Impact {
         )]
         let value = ((1.0 - same) * f64::from(BUCKETS)).round() as u32;
         Self {
-            value,
+            changed: value,
             between_treatments: 0,
-            is_expected: true,
+            within_treatments: 0,
+            is_estimate: true,
         }
     }
+}
+
+/// Whether instances that receive another value are still in the same treatment. The group of a treatment without a name
+/// is its position, which means another treatment when their number changes.
+pub(super) fn keeps_instances(now: &Revision, then: &Revision, [from, to]: [&str; 2]) -> bool {
+    let names = then
+        .treatments
+        .iter()
+        .filter_map(|treatment| treatment.name.as_ref());
+    let is_named = names.into_iter().any(|name| name.as_str() == to);
+    from == to && (is_named || now.treatments.len() == then.treatments.len())
 }
 
 fn value(revision: &Revision, owner: Option<usize>) -> String {
@@ -167,7 +192,7 @@ fn percent(buckets: u32) -> Percent {
 
 impl fmt::Display for Impact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let about = if self.is_expected { "about " } else { "" };
+        let about = if self.is_estimate { "about " } else { "" };
         write!(
             f,
             "{about}{} % of all instances receive another value",

@@ -169,6 +169,18 @@ fn version_1_moves_instances_between_treatments() {
 }
 
 #[test]
+fn a_treatment_with_another_value_keeps_its_instances() {
+    let change = change(
+        parts(v2("s"), "a", &[Share(40, "b", &["x"])]),
+        &parts(v2("s"), "a", &[Share(40, "c", &["x"])]),
+    );
+    assert_eq!(change.risks, []);
+    let expected = "40 % of all instances receive another value, and so does 1 instance in an override list; \
+        they stay in their treatment\n";
+    assert!(change.to_string().ends_with(expected), "{change}");
+}
+
+#[test]
 fn an_override_that_goes_to_another_treatment_is_a_risk() {
     let change = change(
         parts(v2("s"), "a", &[Share(1, "b", &["x"]), Share(1, "c", &[])]),

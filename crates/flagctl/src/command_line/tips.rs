@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Error};
+use flag_settings::similar::without_far_suggestion;
 
 use crate::shell;
 
@@ -20,7 +21,7 @@ pub(crate) fn with_tip(mut error: Error, args: &[OsString], command: &Command) -
         let tips = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
         error.insert(ContextKind::Suggested, tips);
     }
-    error
+    without_far_suggestion(error)
 }
 
 fn tip(error: &Error, unknown: &str, args: &[OsString], command: &Command) -> Option<String> {

@@ -1,17 +1,21 @@
 //! `flagctl add`: the first metadata of a flag.
 
+use flag_model::{FlagKey, FlagName};
+
 use super::today;
 use crate::args::AddArgs;
 use crate::context::Context;
+use crate::default_project;
 use crate::failure::Failure;
 use crate::interpret::{self, ArgumentError};
 use crate::lookup::{first_revision_made, metadata};
+use crate::shell;
 use crate::write::{self, PlannedMetadata, WriteError};
 
 /// Adds a flag, unless it has metadata already; revisions that it may have stay as they are.
 pub(crate) async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure> {
-    let parts = interpret::plan_metadata(args, &context.variables)?;
-    interpret::not_past(args.expires_on, today())?;
+    let parts = interpret::plan_metadata(new_flag(context, args)?, args, &context.variables)?;
+    interpret::not_past("--expires-on", args.expires_on, today()).map_err(ArgumentError::from)?;
     let store = context.open_if_exists().await?;
     if let Err(unusual) = interpret::new_name(&parts.flag, args.names.allowed()) {
         // A flag that is served without metadata has its name already.
@@ -40,4 +44,20 @@ pub(crate) async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure
         args.output.form,
     )
     .await
+}
+
+/// The flag that is to be added: its type must be named.
+fn new_flag(context: &Context, args: &AddArgs) -> Result<FlagKey, ArgumentError> {
+    let named = args.flag.alone().map_err(ArgumentError::Usage)?;
+    let Some(flag_type) = named.flag_type else {
+        let name = shell::word(&named.name);
+        return Err(ArgumentError::Usage(format!(
+            "a new flag has a type, feature (true or false) or data (text): name it as in `feature {name}`"
+        )));
+    };
+    Ok(FlagKey {
+        project: default_project::required(named.project.as_deref(), &context.variables)?,
+        flag_type,
+        name: FlagName::new(&named.name)?,
+    })
 }

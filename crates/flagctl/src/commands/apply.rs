@@ -1,7 +1,8 @@
 //! `flagctl apply`: appends what differs between a flag file and the store.
+mod errors;
+mod older;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::future::ready;
 use std::path::PathBuf;
 
@@ -10,16 +11,18 @@ use flag_store::FlagStore;
 use futures_util::stream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use crate::apply::{ApplyPlan, Defaults, PlannedFlag, plan};
-use crate::args::{ConfirmArgs, NameArgs, OutputArgs, OwnerArgs};
+use self::errors::{InvalidFlagFile, NewerInStore};
+use self::older::older_rows;
+use super::today;
+use crate::apply::{ApplyPlan, Defaults, OlderRows, OnConflict, PlannedFlag, plan};
+use crate::args::{ConfirmArgs, Form, NameArgs, OutputArgs, OwnerArgs};
 use crate::confirm::{Confirmed, confirm};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};
 use crate::flag_file::{self, FileErrors};
-use crate::input::{self, input_name, is_standard_input};
+use crate::input::{self, is_standard_input};
 use crate::interpret::{owner, required_text};
-use crate::lookup::stored_format;
 use crate::output::{self, Applied, AppliedFlag};
 use crate::write;
 
@@ -29,95 +32,68 @@ const MAX_BYTES: u64 = 64 << 20;
 /// How many flags are appended at a time: most of an append is waiting, for replies or for the disk.
 const AT_ONCE: usize = 16;
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct ApplyArgs {
     /// File as `flagctl export` writes it, YAML or JSON; `-` for standard input
     #[arg(short, long, value_name = "FILE")]
-    file: PathBuf,
+    pub(super) file: PathBuf,
     /// Only compare, write nothing, and end with code 7 if anything differs
     #[arg(long)]
-    check: bool,
+    pub(super) check: bool,
+    /// Merge the file with what has changed in the store since it was exported; refused where both changed the same
+    #[arg(long, conflicts_with = "force")]
+    pub(super) rebase: bool,
+    /// Apply the file as it is, and take back what has changed in the store since it was exported
+    #[arg(long)]
+    pub(super) force: bool,
     /// Reason for every revision that is appended [default: Applied from FILE]
     #[arg(long, value_name = "TEXT")]
-    comment: Option<String>,
+    pub(super) comment: Option<String>,
     #[command(flatten)]
-    owner: OwnerArgs,
+    pub(super) owner: OwnerArgs,
     #[command(flatten)]
-    names: NameArgs,
+    pub(super) names: NameArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(super) output: OutputArgs,
     #[command(flatten)]
-    confirmation: ConfirmArgs,
+    pub(super) confirmation: ConfirmArgs,
+    /// Which flags the file is expected to have.
+    #[arg(skip)]
+    pub(super) scope: FileScope,
 }
 
-/// The flag file is invalid.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {mistakes}", input_name(path))]
-struct InvalidFlagFile {
-    path: PathBuf,
-    mistakes: FileErrors,
-}
-
-impl CommandError for InvalidFlagFile {
-    fn exit_code(&self) -> ExitCode {
-        ExitCode::Refused
-    }
-
-    fn problems(&self) -> Vec<String> {
-        let mistakes = self.mistakes.0.iter();
-        mistakes
-            .map(|mistake| format!("{}, {mistake}", input_name(&self.path)))
-            .collect()
-    }
+/// Which flags a file is expected to have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum FileScope {
+    /// All of the project.
+    #[default]
+    Project,
+    /// Some, by intention.
+    SomeFlags,
 }
 
 /// Appends what differs from the file, and shows the differences.
 pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> Result<(), Failure> {
     let text = input::read(&args.file, MAX_BYTES)?;
-    let invalid = |mistakes: FileErrors| InvalidFlagFile {
-        path: args.file.clone(),
-        mistakes,
-    };
-    let file = flag_file::read(&text).map_err(invalid)?;
-    let project = file.project.clone();
-    let defaults = defaults(context, args)?;
+    apply_text(context, args, &text).await
+}
+
+/// The same for the text of the file.
+pub(super) async fn apply_text(
+    context: &Context,
+    args: &ApplyArgs,
+    text: &str,
+) -> Result<(), Failure> {
     let store = context.open_if_exists().await?;
-    let stored = match &store {
-        Some(store) => {
-            let stored = store.flags_with_latest(&project);
-            let stored = output::with_progress(format!("reading {project}"), stored).await;
-            stored.map_err(|source| context.store_failed(source))?
-        }
-        None => Vec::new(),
-    };
-    let mut formats = BTreeMap::new();
-    for entry in &stored {
-        if let (Some(store), Some(Err(_))) = (&store, &entry.revision)
-            && file.flags.iter().any(|wanted| wanted.flag == entry.flag)
-        {
-            let format = stored_format(context, store, &entry.flag, entry.revision.as_ref());
-            formats.extend(format.await?.map(|format| (entry.flag.clone(), format)));
-        }
-    }
-    let mut plan = plan(file, stored, &formats, &defaults).map_err(invalid)?;
-    if let Some(store) = &store {
-        stream::iter(plan.flags.iter_mut())
-            .map(Ok)
-            .try_for_each_concurrent(AT_ONCE, async |flag: &mut PlannedFlag| {
-                match &mut flag.revision {
-                    Some(revision) => revision.look_ahead(context, store).await,
-                    None => Ok(()),
-                }
-            })
-            .await?;
-    }
-    let mut applied = answer(project.to_string(), &plan);
+    let (project, plan) = compare(context, args, store.as_ref(), text).await?;
+    let mut applied = answer(project, &plan);
+    let refused = NewerInStore::of(&plan);
     if args.check {
-        output::show(&applied, args.output.form)?;
-        if plan.flags.is_empty() {
-            return Ok(());
-        }
-        return Err(Failure::explained_by_output(ExitCode::Differs));
+        return check(&applied, refused, args.output.form);
+    }
+    refused?;
+    if store.is_none() && !plan.flags.is_empty() {
+        output::notice(&format!("warning: {}", context.creation_warning()));
     }
     if !plan.flags.is_empty() && confirm(&plan.changes(), &args.confirmation)? == Confirmed::Write {
         let store = match store {
@@ -128,6 +104,58 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> Result<(), Fai
         applied.written = true;
     }
     output::show(&applied, args.output.form)
+}
+
+/// The project of the file, and what it changes in the store.
+async fn compare(
+    context: &Context,
+    args: &ApplyArgs,
+    store: Option<&FlagStore>,
+    text: &str,
+) -> Result<(String, ApplyPlan), Failure> {
+    let invalid = |mistakes: FileErrors| InvalidFlagFile {
+        path: args.file.clone(),
+        mistakes,
+    };
+    let file = flag_file::read(text).map_err(invalid)?;
+    let project = file.project.clone();
+    let defaults = defaults(context, args)?;
+    let Some(store) = store else {
+        let plan = plan(file, Vec::new(), &OlderRows::default(), &defaults).map_err(invalid)?;
+        return Ok((project.to_string(), plan));
+    };
+    let stored = store.flags_with_latest(&project);
+    let stored = output::with_progress(format!("reading {project}"), stored).await;
+    let mut stored = stored.map_err(|source| context.store_failed(source))?;
+    if args.scope == FileScope::SomeFlags {
+        stored.retain(|entry| file.flags.iter().any(|wanted| wanted.flag == entry.flag));
+    }
+    let older = older_rows(context, store, &file, &stored).await?;
+    let mut plan = plan(file, stored, &older, &defaults).map_err(invalid)?;
+    stream::iter(plan.flags.iter_mut())
+        .map(Ok)
+        .try_for_each_concurrent(AT_ONCE, async |flag: &mut PlannedFlag| {
+            match &mut flag.revision {
+                Some(revision) => revision.look_ahead(context, store).await,
+                None => Ok(()),
+            }
+        })
+        .await?;
+    Ok((project.to_string(), plan))
+}
+
+/// Shows the differences; the exit code is whether there are any.
+fn check(applied: &Applied, refused: Result<(), NewerInStore>, form: Form) -> Result<(), Failure> {
+    if let Err(newer) = refused {
+        for problem in newer.problems() {
+            output::notice(&problem);
+        }
+    }
+    output::show(applied, form)?;
+    if applied.changed.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::explained_by_output(ExitCode::Differs))
 }
 
 /// The values that the file leaves out.
@@ -145,6 +173,12 @@ fn defaults(context: &Context, args: &ApplyArgs) -> Result<Defaults, Failure> {
         owner: Some(owner(&args.owner, &context.variables)?),
         v1: context.rows.v1_algorithm,
         names: args.names.allowed(),
+        on_conflict: match (args.rebase, args.force) {
+            (true, _) => OnConflict::Rebase,
+            (false, true) => OnConflict::Force,
+            (false, false) => OnConflict::Refuse,
+        },
+        today: today(),
     })
 }
 

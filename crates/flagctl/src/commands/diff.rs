@@ -1,45 +1,59 @@
 //! `flagctl diff`: shows two revisions side by side.
 
 use clap::Args;
-use flag_model::{FlagKey, Revision, Timestamp};
-use flag_store::FlagStore;
 
-use crate::args::{FlagArgs, OutputArgs};
+use crate::args::{OutputArgs, ProjectOption, RevisionName, split};
 use crate::change::Impact;
 use crate::context::Context;
 use crate::equivalence::are_equivalent;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::interpret;
-use crate::lookup::{LookupError, revision_in_force};
+use crate::interpret::ArgumentError;
+use crate::lookup::{numbering, open_flag, revision_named};
 use crate::output::{self, Diff};
 
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
     #[command(flatten)]
-    flag: FlagArgs,
-    /// Time of the first revision, as `flagctl history` shows it
-    #[arg(value_name = "TIME", value_parser = Timestamp::parse)]
-    from: Timestamp,
-    /// Time of the second revision
-    #[arg(value_name = "TIME", value_parser = Timestamp::parse)]
-    to: Timestamp,
+    flag: FlagWithRevisions,
     #[command(flatten)]
     output: OutputArgs,
 }
 
+/// Which flag, and which revisions of it.
+#[derive(Debug, Args)]
+struct FlagWithRevisions {
+    /// Flag: `NAME`, `PROJECT/NAME`, `PROJECT/TYPE/NAME`, or `PROJECT TYPE NAME`; then the first revision (`r7`, `~1`, or a time at
+    /// which it was in force) [default: `~1`], and the second [default: the newest]
+    #[arg(value_name = "FLAG", required = true, num_args = 1..)]
+    words: Vec<String>,
+    #[command(flatten)]
+    project: ProjectOption,
+}
+
 /// Shows both revisions; the exit code is whether they are equivalent.
 pub(crate) async fn diff(context: &Context, args: &DiffArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&args.flag)?;
-    let store = context.open().await?;
-    let from = revision_of(context, &store, &flag, args.from).await?;
-    let to = revision_of(context, &store, &flag, args.to).await?;
+    let project = args.flag.project.project.as_deref();
+    let (named, rest) = split(&args.flag.words, project, 2).map_err(ArgumentError::Usage)?;
+    let revisions = rest.iter().map(|word| RevisionName::parse(word));
+    let revisions = revisions.collect::<Result<Vec<RevisionName>, String>>();
+    let revisions = revisions.map_err(ArgumentError::Usage)?;
+    let (store, flag) = open_flag(context, &named).await?;
+    let numbering = numbering(context, &store, &flag).await?;
+    let [default_from, default_to] = [1, 0].map(RevisionName::back);
+    let read = async |at: usize, default: &RevisionName| {
+        let name = revisions.get(at).unwrap_or(default);
+        revision_named(context, &store, &flag, &numbering, name).await
+    };
+    let from = read(0, &default_from).await?;
+    let to = read(1, &default_to).await?;
     let diff = Diff {
         flag: &flag,
         from: &from,
         to: &to,
         are_equivalent: are_equivalent(&from, &to),
         impact: Impact::of(&from, &to),
+        numbering: &numbering,
     };
     output::show(&diff, args.output.form)?;
     if diff.are_equivalent {
@@ -47,23 +61,4 @@ pub(crate) async fn diff(context: &Context, args: &DiffArgs) -> Result<(), Failu
     } else {
         Err(Failure::explained_by_output(ExitCode::Differs))
     }
-}
-
-/// The revision that was made at exactly this time.
-async fn revision_of(
-    context: &Context,
-    store: &FlagStore,
-    flag: &FlagKey,
-    made: Timestamp,
-) -> Result<Revision, Failure> {
-    let revision = revision_in_force(context, store, flag, Some(made)).await?;
-    if revision.created() == made {
-        return Ok(revision);
-    }
-    let in_force = revision.created();
-    Err(LookupError::NoRevision {
-        flag: flag.clone(),
-        missing: format!("has no revision made at {made}; the one in force then is of {in_force}"),
-    }
-    .into())
 }

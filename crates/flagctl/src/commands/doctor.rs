@@ -9,7 +9,8 @@ use clap::Args;
 use flag_model::ProjectName;
 use flag_settings::{OpenStoreError, StoreSettings, table};
 use flag_store::{
-    Clock as _, ExposureLog, ExposureScope, PAGE, Pages, StoreError, SystemClock, project_rows,
+    Clock as _, ExposureLog, ExposureScope, PAGE, Pages, StoreError, SystemClock, TimeRange,
+    project_rows,
 };
 use flag_store_bigtable::{BigtableSettings, BigtableTables, Expiry, Table, TableState};
 use flag_store_embedded::OpenError;
@@ -219,6 +220,9 @@ impl Doctor {
             let scan = project_rows(&project);
             let mut pages = Pages::new(&*opened.rows, scan);
             let newest = opened.flags().flags_with_latest(&project).await?;
+            if newest.is_empty() && projects.contains(&project) {
+                self.code = ExitCode::NotFound;
+            }
             let in_force = splits::in_force(&newest);
             let mut rows = ProjectRows::new(project.clone(), today, opened.options(), newest);
             loop {
@@ -250,7 +254,7 @@ impl Doctor {
         let mut after = None;
         while !exposures.is_complete() {
             let of = ExposureScope::Project(&project);
-            let page = log.page(of, after.as_ref(), PAGE).await?;
+            let page = log.page(of, TimeRange::ALL, after.as_ref(), PAGE).await?;
             for record in &page.records {
                 exposures.look_at(record.row());
             }

@@ -1,13 +1,12 @@
 //! `flagctl export`: writes the flags of a project as a file.
 
 use clap::{Args, ValueEnum};
-use flag_model::ProjectName;
 
-use crate::args::Form;
+use crate::args::{Form, ProjectOption};
 use crate::context::Context;
+use crate::default_project;
 use crate::failure::Failure;
 use crate::flag_file::Written;
-use crate::interpret::ArgumentError;
 use crate::missing::missing_project;
 use crate::output::{self, Exported};
 use crate::stored::UnreadableRows;
@@ -15,7 +14,10 @@ use crate::stored::UnreadableRows;
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     /// Project whose flags are exported
-    project: String,
+    #[arg(value_name = "PROJECT")]
+    named: Option<String>,
+    #[command(flatten)]
+    project: ProjectOption,
     /// Format of the file on standard output
     #[arg(
         short = 'o',
@@ -36,7 +38,8 @@ enum FileForm {
 /// Writes every flag with its newest metadata and revision. An unreadable row is left out and reported, and the command
 /// fails at the end; applying the file does not change that row.
 pub(crate) async fn export(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
+    let named = args.named.as_deref().or(args.project.project.as_deref());
+    let project = default_project::required(named, &context.variables)?;
     let store = context.open().await?;
     let flags = store.flags_with_latest(&project);
     let flags = output::with_progress(format!("reading {project}"), flags).await;

@@ -7,9 +7,12 @@ mod shown;
 use std::ops::ControlFlow;
 
 use clap::{Args, ValueEnum};
-use flag_model::InstanceId;
+use flag_model::{FlagKey, InstanceId};
 use flag_settings::{Reader, read_instance_names};
-use flag_store::{Clock as _, ExposureLog, ExposureRecord, FlagStore, StoreError, SystemClock};
+use flag_store::{
+    Clock as _, ExposureLog, ExposureRecord, ExposureScope, FlagStore, StoreError, SystemClock,
+    TimeRange,
+};
 
 use self::follow::follow;
 use self::selection::Selection;
@@ -97,6 +100,9 @@ pub(crate) async fn exposures(context: &Context, args: &ExposuresArgs) -> Result
     let selection = selection(context, args)?;
     check_form(args)?;
     let (store, log) = context.open_with_log().await?;
+    if args.follow {
+        ensure_there(context, &store, &*log, &selection.flag).await?;
+    }
     let progress = Progress::new(&selection.flag);
     let shown = show(&*log, &selection, args, &progress).await;
     shown.map_err(|error| match error {
@@ -125,8 +131,10 @@ fn selection(context: &Context, args: &ExposuresArgs) -> Result<Selection, Failu
     Ok(Selection {
         flag,
         instances,
-        since: args.since.map(|since| since.instant(now)),
-        until: args.until.map(|until| until.instant(now)),
+        within: TimeRange {
+            since: args.since.map(|since| since.instant(now)),
+            until: args.until.map(|until| until.instant(now)),
+        },
         group: args.group.clone(),
     })
 }
@@ -214,12 +222,6 @@ async fn all(
     shown: &mut Shown<'_>,
 ) -> Result<(), ShowError> {
     shown.show(&[])?;
-    if let Some(limit) = limit {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let records = selection.newest(log, limit).await?;
-        shown.show(&records)?;
-        return Ok(());
-    }
     let show = |records: Vec<ExposureRecord>| {
         let written = shown.show(&records)?;
         Ok::<_, ShowError>(match written {
@@ -227,7 +229,13 @@ async fn all(
             Written::Closed => ControlFlow::Break(()),
         })
     };
-    selection.each(log, show).await
+    match limit {
+        Some(limit) => {
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            selection.each_newest(log, limit, show).await
+        }
+        None => selection.each(log, show).await,
+    }
 }
 
 async fn summarize(
@@ -255,8 +263,7 @@ async fn explain_nothing(
     selection: &Selection,
 ) -> Result<(), Failure> {
     let flag = &selection.flag;
-    let is_there = stored_revision(store, flag).await?.is_some();
-    if !is_there && stored_metadata(store, flag).await?.is_none() {
+    if is_missing(store, flag).await? {
         return Err(missing_flag(context, store, flag.clone(), "").await.into());
     }
     output::notice(&if selection.is_all() {
@@ -265,6 +272,29 @@ async fn explain_nothing(
         format!("no logged exposure of {flag} fits the filters")
     });
     Ok(())
+}
+
+/// A failure if there is neither a flag nor an exposure of it: nothing would ever be shown.
+async fn ensure_there(
+    context: &Context,
+    store: &FlagStore,
+    log: &dyn ExposureLog,
+    flag: &FlagKey,
+) -> Result<(), Failure> {
+    if !is_missing(store, flag).await? {
+        return Ok(());
+    }
+    let first = log.page(ExposureScope::Flag(flag), TimeRange::ALL, None, 1);
+    let first = first.await.map_err(|source| context.store_failed(source))?;
+    if first.records.is_empty() {
+        return Err(missing_flag(context, store, flag.clone(), "").await.into());
+    }
+    Ok(())
+}
+
+async fn is_missing(store: &FlagStore, flag: &FlagKey) -> Result<bool, Failure> {
+    let is_there = stored_revision(store, flag).await?.is_some();
+    Ok(!is_there && stored_metadata(store, flag).await?.is_none())
 }
 
 impl ExposuresForm {

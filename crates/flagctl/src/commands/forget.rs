@@ -6,8 +6,8 @@ use clap::Args;
 use flag_model::{FlagKey, InstanceId, ProjectName, Revision, Timestamp};
 use flag_settings::{Reader, read_instance_names};
 use flag_store::{
-    Clock as _, ExposureLog, ExposureScope, FlagRow, FlagRowKey, Inspection, Pages, Row, RowType,
-    SystemClock, project_rows,
+    Clock as _, ExposureLog, ExposureScope, FlagRow, FlagRowKey, Inspection, Pages, Remains, Row,
+    RowType, SystemClock, TimeRange, project_rows,
 };
 
 use crate::admin_store::AdminStore;
@@ -15,7 +15,7 @@ use crate::args::{OutputArgs, YesArgs};
 use crate::confirm::{Unattended, confirm_action};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
-use crate::failure::Failure;
+use crate::failure::{CommandError, Failure};
 use crate::interpret::ArgumentError;
 use crate::output::{self, Forgotten, Listing, with_progress};
 
@@ -55,7 +55,9 @@ pub(crate) async fn forget(context: &Context, args: &ForgetArgs) -> Result<(), F
             .extend(more.map_err(|source| opened.failed(source))?);
     }
     if found.total() == 0 && opened.has_no_rows(&project).await? {
-        let any = log.page(ExposureScope::Project(&project), None, 1).await;
+        let any = log
+            .page(ExposureScope::Project(&project), TimeRange::ALL, None, 1)
+            .await;
         if any
             .map_err(|source| opened.failed(source))?
             .records
@@ -76,11 +78,35 @@ pub(crate) async fn forget(context: &Context, args: &ForgetArgs) -> Result<(), F
         }
         found.deleted = true;
     }
+    let remains = if args.dry_run {
+        Remains::Nothing
+    } else {
+        // Also if none is found: an earlier run may have left them.
+        let purging = with_progress("emptying the write-ahead log", log.purge()).await;
+        purging.map_err(|source| opened.failed(source))?
+    };
     output::show(&found, args.output.form)?;
+    if remains == Remains::InWriteAheadLog {
+        return Err(CopiesRemain.into());
+    }
     if found.unreadable.is_empty() {
         Ok(())
     } else {
         Err(Failure::explained_by_output(ExitCode::Refused))
+    }
+}
+
+/// The exposures are deleted, but not all copies.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the exposures are deleted, but copies may remain in exposures.db-wal: another process reads the file; \
+     run the same command again, or stop that process"
+)]
+struct CopiesRemain;
+
+impl CommandError for CopiesRemain {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::Failed
     }
 }
 

@@ -2,18 +2,18 @@
 
 use clap::Args;
 
-use crate::args::{FlagArgs, OutputArgs};
+use crate::args::{FlagWords, OutputArgs};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::interpret;
-use crate::lookup::{stored_metadata, stored_revision};
+use crate::interpret::ArgumentError;
+use crate::lookup::{numbering, open_flag, stored_metadata, stored_revision};
 use crate::missing::missing_flag;
 use crate::output::{self, Flag};
 
 #[derive(Debug, Args)]
 pub(crate) struct GetArgs {
     #[command(flatten)]
-    pub(crate) flag: FlagArgs,
+    pub(crate) flag: FlagWords,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -21,17 +21,19 @@ pub(crate) struct GetArgs {
 /// Shows the newest metadata and the revision in force, as far as they exist; an unreadable one is reported, and the
 /// command fails at the end.
 pub(crate) async fn get(context: &Context, args: &GetArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&args.flag)?;
-    let store = context.open().await?;
+    let named = args.flag.alone().map_err(ArgumentError::Usage)?;
+    let (store, flag) = open_flag(context, &named).await?;
     let metadata = stored_metadata(&store, &flag).await?;
     let revision = stored_revision(&store, &flag).await?;
     if metadata.is_none() && revision.is_none() {
         return Err(missing_flag(context, &store, flag, "").await.into());
     }
+    let numbering = numbering(context, &store, &flag).await?;
     let shown = Flag {
         key: &flag,
         metadata: metadata.as_ref(),
         revision: revision.as_ref(),
+        numbering: &numbering,
     };
     output::show(&shown, args.output.form)?;
     Ok(shown.check_readable()?)

@@ -4,11 +4,11 @@ use clap::Args;
 use flag_model::FlagKey;
 use flag_store::FlagStore;
 
-use crate::args::{FlagArgs, OutputArgs};
+use crate::args::{FlagWords, OutputArgs};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::interpret;
-use crate::lookup::{stored_metadata, stored_revision};
+use crate::interpret::ArgumentError;
+use crate::lookup::{numbering, open_flag, stored_metadata, stored_revision};
 use crate::missing::missing_flag;
 use crate::output::{self, MetadataHistory, Revisions, with_progress};
 use crate::write::revision_ahead;
@@ -16,7 +16,7 @@ use crate::write::revision_ahead;
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
     #[command(flatten)]
-    pub(crate) flag: FlagArgs,
+    pub(crate) flag: FlagWords,
     /// Show the metadata through time instead of the revisions
     #[arg(long)]
     pub(crate) metadata: bool,
@@ -29,8 +29,8 @@ pub(crate) struct HistoryArgs {
 
 /// Shows the newest revisions or metadata; unreadable rows are shown with the reason.
 pub(crate) async fn history(context: &Context, args: &HistoryArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&args.flag)?;
-    let store = context.open().await?;
+    let named = args.flag.alone().map_err(ArgumentError::Usage)?;
+    let (store, flag) = open_flag(context, &named).await?;
     if args.metadata {
         of_metadata(context, &store, &flag, args).await
     } else {
@@ -57,9 +57,11 @@ async fn of_revisions(
         output::notice(&ahead);
     }
     truncate(&mut revisions, args.limit, "older revisions");
+    let numbering = numbering(context, store, flag).await?;
     let revisions = Revisions {
         flag,
-        revisions: &revisions,
+        rows: &revisions,
+        numbering: &numbering,
     };
     output::show(&revisions, args.output.form)
 }

@@ -143,7 +143,7 @@ pub(crate) fn keys(args: &KeysArgs, reader: Reader) -> Result<(), Failure> {
 
 fn create(args: &CreateArgs, path: &Path) -> Result<(), Failure> {
     let projects = Projects::parse(&args.projects).map_err(ArgumentError::from)?;
-    interpret::not_past(args.expires_on, today())?;
+    interpret::not_past("--expires-on", args.expires_on, today()).map_err(ArgumentError::from)?;
     let secret = Secret::new().map_err(KeysError::NoRandomness)?;
     let key = Key {
         id: secret.id().clone(),

@@ -1,17 +1,24 @@
 //! `flagctl revise`: appends a revision.
 
-use flag_model::FlagKey;
-use flag_store::{Base, ReadError};
+use flag_model::{FlagKey, Timestamp};
+use flag_store::{Base, Clock as _, FlagStore, ReadError, SystemClock};
 
-use crate::args::ReviseArgs;
+use crate::args::{ReviseArgs, RevisionName, TreatmentArgs, split};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};
-use crate::interpret::{self, ArgumentError};
-use crate::lookup::{stored_format, stored_metadata, stored_revision};
+use crate::input::{self, InputError};
+use crate::interpret::{self, ArgumentError, ShortForm};
+use crate::lookup::{
+    no_revision, numbering, open_flag, stored_format, stored_metadata, stored_revision,
+};
 use crate::missing::missing_flag;
+use crate::numbering::NoRevision;
 use crate::stored::created;
 use crate::write::{self, PlannedRevision};
+
+/// The largest file of a value or of ids.
+const MAX_FILE_BYTES: u64 = 64 << 20;
 
 const ADD_FIRST: &str = ": `flagctl add` adds it";
 
@@ -33,23 +40,26 @@ impl CommandError for NothingToKeep {
 }
 
 /// Appends a revision: the arguments applied to the newest one.
-pub(crate) async fn revise(context: &Context, args: &ReviseArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&args.flag)?;
-    let store = context.open().await?;
+pub(crate) async fn revise(context: &Context, mut args: ReviseArgs) -> Result<(), Failure> {
+    let project = args.project.project.as_deref();
+    let (named, rest) = split(&args.words, project, 1).map_err(ArgumentError::Usage)?;
+    let short_form = rest
+        .first()
+        .map(|word| ShortForm::parse(word))
+        .transpose()?;
+    read_files(&mut args.treatment)?;
+    let (store, flag) = open_flag(context, &named).await?;
     let newest = stored_revision(&store, &flag).await?;
     let newest_created = newest.as_ref().and_then(created);
     if newest.is_none() && stored_metadata(&store, &flag).await?.is_none() {
         return Err(missing_flag(context, &store, flag, ADD_FIRST).await.into());
     }
-    if let Some(from) = args
-        .from_revision
-        .filter(|from| Some(*from) != newest_created)
-    {
-        return Err(
-            write::explain_conflict(&store, flag, Base::Row(from), newest_created)
-                .await
-                .into(),
-        );
+    if let Some(from) = &args.from_revision {
+        check_newest(context, &store, &flag, from, newest_created).await?;
+    }
+    if let Some(short_form) = short_form {
+        let readable = newest.as_ref().and_then(|newest| newest.as_ref().ok());
+        short_form.apply(&mut args, flag.flag_type, readable)?;
     }
     if let (Some(Err(row)), None) = (&newest, &args.control) {
         let source = Box::new(row.clone().into());
@@ -66,10 +76,14 @@ pub(crate) async fn revise(context: &Context, args: &ReviseArgs) -> Result<(), F
         &flag,
         newest.as_ref().and_then(|newest| newest.as_ref().ok()),
         format.as_ref(),
-        args,
+        &args,
         context.rows.v1_algorithm,
         &context.variables,
     )?;
+    let Some(parts) = parts else {
+        write::report_unchanged(&flag, write::LIKE_THIS);
+        return Ok(());
+    };
     let planned = PlannedRevision::on(newest.as_ref(), parts)?;
     write::confirm_and_append_revision(
         context,
@@ -79,4 +93,41 @@ pub(crate) async fn revise(context: &Context, args: &ReviseArgs) -> Result<(), F
         args.output.form,
     )
     .await
+}
+
+/// Refuses to revise a flag that somebody else has revised since this revision.
+async fn check_newest(
+    context: &Context,
+    store: &FlagStore,
+    flag: &FlagKey,
+    from: &RevisionName,
+    newest: Option<Timestamp>,
+) -> Result<(), Failure> {
+    let numbering = numbering(context, store, flag).await?;
+    let now = SystemClock.now();
+    let from = match (numbering.find(from, now), from.time(now)) {
+        (Ok(from), _) => from,
+        (Err(NoRevision::None | NoRevision::TooEarly { .. }), Some(at)) => at,
+        (Err(missing), _) => return Err(no_revision(context, store, flag, missing).await),
+    };
+    if Some(from) == newest {
+        return Ok(());
+    }
+    let conflict = write::explain_conflict(store, flag.clone(), Base::Row(from), newest);
+    Err(conflict.await.into())
+}
+
+/// Takes the value and the ids that stand in files for arguments.
+fn read_files(args: &mut TreatmentArgs) -> Result<(), InputError> {
+    if let Some(file) = args.value_file.take() {
+        let text = input::read(&file, MAX_FILE_BYTES)?;
+        let value = text.strip_suffix('\n').unwrap_or(&text);
+        args.value = Some(value.to_owned());
+    }
+    if let Some(file) = args.overrides_file.take() {
+        let text = input::read(&file, MAX_FILE_BYTES)?;
+        let ids = text.lines().filter(|id| !id.is_empty());
+        args.file_overrides.extend(ids.map(str::to_owned));
+    }
+    Ok(())
 }

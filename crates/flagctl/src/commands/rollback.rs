@@ -4,17 +4,18 @@ use std::num::NonZeroUsize;
 
 use clap::Args;
 use flag_model::{FlagKey, Revision, RevisionParts, Timestamp};
-use flag_store::ReadError;
+use flag_store::{Clock as _, ReadError, SystemClock};
 
-use crate::args::{ConfirmArgs, FlagArgs, OutputArgs, OwnerArgs};
+use crate::args::{ConfirmArgs, FlagWords, OutputArgs, OwnerArgs, RevisionName};
 use crate::change::Risk;
 use crate::context::Context;
 use crate::equivalence::are_equivalent;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, read_exit_code};
 use crate::interpret::{self, ArgumentError};
-use crate::lookup::SEARCHED_REVISIONS;
+use crate::lookup::{SEARCHED_REVISIONS, numbering, open_flag, revision_named};
 use crate::missing::missing_flag;
+use crate::numbering::Numbering;
 use crate::output::with_progress;
 use crate::rollback_path::RollbackPath;
 use crate::shell;
@@ -25,12 +26,12 @@ use crate::write::{self, PlannedRevision};
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArgs {
     #[command(flatten)]
-    flag: FlagArgs,
-    /// Time of the revision to go back to, as `flagctl history` shows it [default: the previous revision in force;
-    /// revisions that were rolled back are skipped]
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
-    to: Option<Timestamp>,
-    /// How many revisions to go back
+    flag: FlagWords,
+    /// Revision to go back to: `r7`, `~1`, or a time at which it was in force [default: the last one in force that decides
+    /// differently; revisions that were rolled back are skipped]
+    #[arg(long, value_name = "REVISION", value_parser = RevisionName::parse)]
+    to: Option<RevisionName>,
+    /// How many revisions to go back, not counting those that change nothing or were rolled back
     #[arg(long, value_name = "N", conflicts_with = "to", default_value = "1", allow_negative_numbers = true, value_parser = steps)]
     steps: NonZeroUsize,
     /// Reason for the rollback [default: names the revision]
@@ -47,22 +48,6 @@ pub(crate) struct RollbackArgs {
 /// Why no revision was found to go back to.
 #[derive(Debug, thiserror::Error)]
 enum RollbackError {
-    /// The flag has no such revision.
-    #[error(
-        "no revision of {wanted} among the {known} of {flag}{}; `flagctl history {}` shows them",
-        nearest.map_or_else(String::new, |near| format!("; the nearest is that of {near}")),
-        shell::flag(flag)
-    )]
-    NoRevision {
-        /// The flag.
-        flag: FlagKey,
-        /// The time of the wanted revision.
-        wanted: Timestamp,
-        /// When the nearest one was made.
-        nearest: Option<Timestamp>,
-        /// How many revisions were searched.
-        known: usize,
-    },
     /// The flag has fewer revisions to go back to.
     #[error("{}", nothing_before(flag, *steps, *available, *known))]
     NothingBefore {
@@ -77,7 +62,7 @@ enum RollbackError {
     },
     /// The revision that should come into force again cannot be read.
     #[error(
-        "{what} of {flag} cannot be read: `flagctl history {}` shows the others, of which `--to TIME` takes one; \
+        "{what} of {flag} cannot be read: `flagctl history {}` shows the others, of which `--to REVISION` takes one; \
          `flagctl revise` makes a new one",
         shell::flag(flag)
     )]
@@ -94,7 +79,7 @@ enum RollbackError {
 impl CommandError for RollbackError {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::NoRevision { .. } | Self::NothingBefore { .. } => ExitCode::NotFound,
+            Self::NothingBefore { .. } => ExitCode::NotFound,
             Self::Unreadable { source, .. } => read_exit_code(source),
         }
     }
@@ -104,8 +89,8 @@ fn nothing_before(flag: &FlagKey, steps: usize, available: usize, known: usize) 
     match (available, known) {
         (0, 1) => format!("{flag} has one revision only, so there is nothing to roll back to"),
         (0, _) => format!(
-            "there is nothing to roll back to: {flag} is at its first revision; \
-             `flagctl history {}` shows what was rolled back, `--to TIME` brings one of it into force again",
+            "there is nothing to roll back to: no older revision of {flag} decides differently; \
+             `flagctl history {}` shows what was rolled back, `--to REVISION` brings one of it into force again",
             shell::flag(flag)
         ),
         (1, _) => format!("{flag} has 1 revision to go back to, not {steps}"),
@@ -115,8 +100,8 @@ fn nothing_before(flag: &FlagKey, steps: usize, available: usize, known: usize) 
 
 /// Appends a copy of an older revision, marked as a rollback. The revision in force may be unreadable.
 pub(crate) async fn rollback(context: &Context, args: &RollbackArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&args.flag)?;
-    let store = context.open().await?;
+    let named = args.flag.alone().map_err(ArgumentError::Usage)?;
+    let (store, flag) = open_flag(context, &named).await?;
     let wanted = args.steps.get().saturating_add(1).max(SEARCHED_REVISIONS);
     let history = store.history(&flag, wanted);
     let history = with_progress(format!("reading the history of {flag}"), history).await;
@@ -126,31 +111,40 @@ pub(crate) async fn rollback(context: &Context, args: &RollbackArgs) -> Result<(
         return Err(missing_flag(context, &store, flag, wanted).await.into());
     };
     let path = RollbackPath::of(&history, are_equivalent);
-    let target = match args.to {
-        None => back(&flag, &path, args.steps.get(), history.len())?,
-        Some(to) => named(&flag, &history, to)?,
+    let numbering = numbering(context, &store, &flag).await?;
+    let target = match &args.to {
+        None => back(&flag, &path, args.steps.get(), history.len())?.clone(),
+        Some(name) => match recent(&flag, &history, &numbering, name)? {
+            Some(target) => target.clone(),
+            None => revision_named(context, &store, &flag, &numbering, name).await?,
+        },
     };
+    let described = numbering.described(target.created());
+    let label = numbering.label(target.created());
+    let label = label.unwrap_or_else(|| target.created().to_string());
+    if newest
+        .as_ref()
+        .is_ok_and(|newest| are_equivalent(newest, &target))
+    {
+        write::report_unchanged(&flag, &format!("decides as {described} already"));
+        return Ok(());
+    }
     let parts = RevisionParts {
         comment: args
             .comment
             .clone()
-            .unwrap_or_else(|| format!("Rollback to {}", target.created())),
+            .unwrap_or_else(|| format!("Rollback to {label}")),
         owner: Some(interpret::owner(&args.owner, &context.variables)?),
         rollback_of: Some(target.created()),
         ..target.clone().into_parts()
     };
-    if newest
-        .as_ref()
-        .is_ok_and(|newest| interpret::is_unchanged(newest, &parts))
-    {
-        return Err(nothing_changes(&flag, target, args).into());
-    }
     let mut planned = PlannedRevision::on(Some(newest), parts)?;
-    if path.was_taken_back(target) {
+    planned.done = format!("rolled back {flag} to {label}");
+    if path.was_taken_back(&target) {
         planned.change = planned.change.with_risk(Risk::UndoesRollback);
     }
     if args.to.is_none() {
-        for row in path.passed_over(Some(target)) {
+        for row in path.passed_over(Some(&target)) {
             let warning = format!(
                 "{} cannot be read and is skipped",
                 revision_of(row.created())
@@ -199,33 +193,24 @@ fn back<'h>(
     }
 }
 
-/// The revision of a time.
-fn named<'h>(
+/// The revision that a name means, if it is one of the newest.
+fn recent<'h>(
     flag: &FlagKey,
     history: &'h [Stored<Revision>],
-    to: Timestamp,
-) -> Result<&'h Revision, RollbackError> {
+    numbering: &Numbering,
+    name: &RevisionName,
+) -> Result<Option<&'h Revision>, RollbackError> {
+    let made = numbering.find(name, SystemClock.now()).ok();
     let mut revisions = history.iter();
-    match revisions.find(|revision| created(revision) == Some(to)) {
-        Some(Ok(revision)) => Ok(revision),
+    match revisions.find(|revision| made.is_some() && created(revision) == made) {
+        Some(Ok(revision)) => Ok(Some(revision)),
         Some(Err(row)) => Err(RollbackError::Unreadable {
-            what: revision_of(Some(to)),
+            what: revision_of(made),
             flag: flag.clone(),
             source: Box::new(row.clone().into()),
         }),
-        None => Err(RollbackError::NoRevision {
-            flag: flag.clone(),
-            wanted: to,
-            nearest: nearest(history, to),
-            known: history.len(),
-        }),
+        None => Ok(None),
     }
-}
-
-/// The time of a revision that is nearest to this one.
-fn nearest(history: &[Stored<Revision>], to: Timestamp) -> Option<Timestamp> {
-    let made = history.iter().filter_map(created);
-    made.min_by_key(|made| made.unix_micros().abs_diff(to.unix_micros()))
 }
 
 fn revision_of(made: Option<Timestamp>) -> String {
@@ -233,18 +218,4 @@ fn revision_of(made: Option<Timestamp>) -> String {
         || "a revision".to_owned(),
         |made| format!("the revision of {made}"),
     )
-}
-
-fn nothing_changes(flag: &FlagKey, target: &Revision, args: &RollbackArgs) -> ArgumentError {
-    let made = target.created();
-    let advice = match args.to {
-        None => format!(
-            "; --steps {} goes further back",
-            args.steps.saturating_add(1)
-        ),
-        Some(_) => String::new(),
-    };
-    ArgumentError::Usage(format!(
-        "nothing changes: {flag} is at the revision of {made} already{advice}"
-    ))
 }

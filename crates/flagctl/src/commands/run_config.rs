@@ -7,6 +7,7 @@ use clap::Args;
 use flag_model::{AlgorithmSource, Format, Metadata, NewName, Revision};
 use flag_store::{Clock as _, SystemClock};
 
+use super::today;
 use crate::args::{ConfirmArgs, OutputArgs};
 use crate::change::Risk;
 use crate::context::Context;
@@ -71,6 +72,9 @@ async fn add_or_update(
         output::notice(&format!("warning: {unusual}; accepted as it is"));
     }
     let mut parts = next.into_parts();
+    if let Err(past) = interpret::not_past("ExpiresOn", parts.expires_on, today()) {
+        output::notice(&format!("warning: {past}; accepted as it is"));
+    }
     if parts.owner.is_none() {
         parts.owner = Some(interpret::editor(&context.variables)?);
     }

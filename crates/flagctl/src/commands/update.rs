@@ -4,12 +4,12 @@ use clap::Args;
 use flag_model::{Date, FlagKey, MetadataParts};
 
 use super::today;
-use crate::args::{ConfirmArgs, FlagArgs, OutputArgs};
+use crate::args::{ConfirmArgs, FlagWords, OutputArgs};
 use crate::context::Context;
 use crate::environment::Variables;
 use crate::failure::Failure;
 use crate::interpret::{self, ArgumentError};
-use crate::lookup::{first_revision_made, stored_metadata};
+use crate::lookup::{first_revision_made, open_flag, stored_metadata};
 use crate::missing::missing_flag;
 use crate::write::{self, PlannedMetadata};
 
@@ -17,7 +17,7 @@ use crate::write::{self, PlannedMetadata};
 #[derive(Debug, Args)]
 pub(crate) struct UpdateArgs {
     #[command(flatten)]
-    flag: FlagArgs,
+    flag: FlagWords,
     /// What the flag switches
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
@@ -47,9 +47,9 @@ pub(crate) struct UpdateArgs {
 
 /// Appends newer metadata: the arguments applied to the newest metadata.
 pub(crate) async fn update(context: &Context, args: &UpdateArgs) -> Result<(), Failure> {
-    let flag = interpret::flag(&args.flag)?;
-    interpret::not_past(args.expires_on, today())?;
-    let store = context.open().await?;
+    let named = args.flag.alone().map_err(ArgumentError::Usage)?;
+    interpret::not_past("--expires-on", args.expires_on, today()).map_err(ArgumentError::from)?;
+    let (store, flag) = open_flag(context, &named).await?;
     let newest = stored_metadata(&store, &flag).await?;
     let mut parts = match &newest {
         None if first_revision_made(context, &store, &flag).await?.is_some() => {
@@ -67,8 +67,8 @@ pub(crate) async fn update(context: &Context, args: &UpdateArgs) -> Result<(), F
         .as_ref()
         .is_some_and(|newest| newest.as_ref().is_ok_and(|newest| **newest == parts))
     {
-        let message = format!("nothing changes: {} is like this already", parts.flag);
-        return Err(ArgumentError::Usage(message).into());
+        write::report_unchanged(&parts.flag, write::LIKE_THIS);
+        return Ok(());
     }
     parts.edited_by = Some(interpret::editor(&context.variables)?);
     write::confirm_and_append_metadata(

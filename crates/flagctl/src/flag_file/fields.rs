@@ -26,6 +26,8 @@ pub(super) struct At<'n> {
 pub(super) struct Fields<'n> {
     at: At<'n>,
     entries: &'n [(Node, Node)],
+    /// Known fields that were probably meant by unknown ones, which are recorded.
+    mistyped: Vec<&'n str>,
 }
 
 impl<'n> At<'n> {
@@ -57,11 +59,25 @@ impl<'n> Fields<'n> {
 
 impl Reading {
     /// What was built, or every error.
-    pub(super) fn finish<T>(self, built: Option<T>) -> Result<T, FileErrors> {
+    pub(super) fn finish<T>(mut self, built: Option<T>) -> Result<T, FileErrors> {
         match built {
             Some(built) if self.mistakes.is_empty() => Ok(built),
-            _ => Err(FileErrors(self.mistakes)),
+            _ => {
+                let place = |mistake: &FileError| (mistake.position.line, mistake.position.column);
+                self.mistakes.sort_by_key(place);
+                Err(FileErrors(self.mistakes))
+            }
         }
+    }
+
+    /// Whether there are errors.
+    pub(super) fn has_mistakes(&self) -> bool {
+        !self.mistakes.is_empty()
+    }
+
+    /// Records an error that no field shows.
+    pub(super) fn add(&mut self, mistake: FileError) {
+        self.mistakes.push(mistake);
     }
 
     /// Records an error.
@@ -80,18 +96,24 @@ impl Reading {
         self.refuse(at, problem)
     }
 
-    /// The fields of a map, which may have only these.
-    pub(super) fn fields<'n>(&mut self, at: &At<'n>, known: &[&str]) -> Option<Fields<'n>> {
+    /// The fields of a map, which may have only these; others are recorded, and the known ones are read.
+    pub(super) fn fields<'n>(&mut self, at: &At<'n>, known: &[&'static str]) -> Option<Fields<'n>> {
         let Kind::Map(entries) = &at.node.kind else {
             return self.expected(at, &format!("the fields {}", known.join(", ")));
         };
         let at = at.clone();
-        let fields = Fields { at, entries };
-        let before = self.mistakes.len();
+        let mut fields = Fields {
+            at,
+            entries,
+            mistyped: Vec::new(),
+        };
         for (key, _) in entries {
             match &key.kind {
                 Kind::Text(name) if known.contains(&name.as_str()) => {}
-                Kind::Text(name) => self.unknown(&fields, key, name, known),
+                Kind::Text(name) => {
+                    let meant = self.unknown(&fields, key, name, known);
+                    fields.mistyped.extend(meant);
+                }
                 _ => {
                     let node = key;
                     let path = fields.at.path.clone();
@@ -99,13 +121,22 @@ impl Reading {
                 }
             }
         }
-        (self.mistakes.len() == before).then_some(fields)
+        Some(fields)
     }
 
-    fn unknown(&mut self, fields: &Fields<'_>, key: &Node, name: &str, known: &[&str]) {
+    /// Records an unknown field; returns the one that was probably meant.
+    fn unknown(
+        &mut self,
+        fields: &Fields<'_>,
+        key: &Node,
+        name: &str,
+        known: &[&'static str],
+    ) -> Option<&'static str> {
         let shown = quoted(name);
         let shown = shown.trim_matches('"');
-        let near = closest(name, known.iter().copied()).map_or_else(
+        let meant = closest(name, known.iter().copied());
+        let meant = meant.and_then(|meant| known.iter().copied().find(|name| *name == meant));
+        let near = meant.map_or_else(
             || format!("expected {}", known.join(", ")),
             |near| format!("did you mean {near}?"),
         );
@@ -114,12 +145,13 @@ impl Reading {
             path: fields.path(shown),
         };
         let _: Option<()> = self.refuse(&at, format!("there is no such field; {near}"));
+        meant
     }
 
     /// A field that must be there.
     pub(super) fn required<'n>(&mut self, fields: &Fields<'n>, name: &str) -> Option<At<'n>> {
         let found = fields.get(name);
-        if found.is_none() {
+        if found.is_none() && !fields.mistyped.contains(&name) {
             let at = At {
                 node: fields.at.node,
                 path: fields.path(name),

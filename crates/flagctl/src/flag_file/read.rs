@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use flag_model::{
     BucketRange, Date, FlagKey, FlagName, FlagType, FlagValue, FormatVersion, HashAlgorithm,
-    InstanceId, MetadataParts, OwnerId, Percent, ProjectName, Salt, Treatment, TreatmentName,
+    InstanceId, MetadataParts, OwnerId, Percent, ProjectName, Salt, Timestamp, Treatment,
+    TreatmentName,
 };
 
 use super::fields::{At, Fields, Reading};
 use super::node::{self, Node};
-use super::{FILE_VERSION, FileErrors, FlagFile, FlagInFile, RevisionInFile};
+use super::{ExportedFrom, FILE_VERSION, FileErrors, FlagFile, FlagInFile, RevisionInFile};
 
 /// Reads a file, YAML or JSON; returns every error with its position.
 pub(crate) fn read(text: &str) -> Result<FlagFile, FileErrors> {
@@ -21,49 +22,84 @@ pub(crate) fn read(text: &str) -> Result<FlagFile, FileErrors> {
 
 fn file(reading: &mut Reading, at: &At<'_>) -> Option<FlagFile> {
     let fields = reading.fields(at, &["file_version", "project", "flags"])?;
-    let version = reading.required(&fields, "file_version")?;
-    if reading.number(&version)? != FILE_VERSION.to_string() {
+    if let Some(version) = reading.required(&fields, "file_version")
+        && let Some(digits) = reading.number(&version)
+        && digits != FILE_VERSION.to_string()
+    {
         let problem = format!("found {}, expected {FILE_VERSION}", version.node.found());
-        return reading.refuse(&version, problem);
+        let _: Option<()> = reading.refuse(&version, problem);
     }
-    let project = reading.required(&fields, "project")?;
-    let project = reading.valid(&project, |text| ProjectName::new(text))?;
+    let project = reading.required(&fields, "project");
+    let project = project.and_then(|at| reading.valid(&at, |text| ProjectName::new(text)));
+    // The flags are read for their mistakes also if the project has one.
+    let known = project.clone().or_else(|| ProjectName::new(UNKNOWN).ok())?;
     let flags = reading.required(&fields, "flags")?;
     let mut seen = HashSet::new();
+    let mut read = Vec::new();
     let flags = reading.list(&flags, |reading, at| {
-        let flag = flag(reading, &project, at)?;
+        let flag = flag(reading, &known, at)?;
+        read.push(flag.clone());
         if !seen.insert(flag.flag.clone()) {
             let problem = format!("found {} once more, expected each flag once", flag.flag);
             return reading.refuse(at, problem);
         }
         Some(flag)
-    })?;
-    Some(FlagFile { project, flags })
+    });
+    reading.check_others(&read);
+    Some(FlagFile {
+        project: project?,
+        flags: flags?,
+    })
 }
+
+/// Stands for a name that has a mistake.
+const UNKNOWN: &str = "unknown";
+
+const FLAG: &[&str] = &["flag_type", "name", "metadata", "revision", "exported_from"];
 
 fn flag(reading: &mut Reading, project: &ProjectName, at: &At<'_>) -> Option<FlagInFile> {
     let position = at.node.position;
-    let fields = reading.fields(at, &["flag_type", "name", "metadata", "revision"])?;
+    let fields = reading.fields(at, FLAG)?;
     let flag_type = reading.required(&fields, "flag_type");
     let flag_type = flag_type.and_then(|at| reading.valid(&at, FlagType::parse));
     let name = reading.required(&fields, "name");
     let name = name.and_then(|at| reading.valid(&at, |text| FlagName::new(text)));
-    let flag = FlagKey {
+    let known = FlagKey {
         project: project.clone(),
-        flag_type: flag_type?,
-        name: name?,
+        flag_type: flag_type.unwrap_or(FlagType::Data),
+        name: name.clone().or_else(|| FlagName::new(UNKNOWN).ok())?,
     };
     let metadata = reading.optional(&fields, "metadata", |reading, at| {
-        metadata(reading, &flag, at)
+        metadata(reading, &known, at)
     });
-    let revision = reading.optional(&fields, "revision", |reading, at| {
-        revision(reading, flag.flag_type, at)
-    });
+    // Which values are valid is not known without the type.
+    let revision = match flag_type {
+        Some(_) => reading.optional(&fields, "revision", |reading, at| {
+            revision(reading, &known, at)
+        }),
+        None => None,
+    };
+    let exported_from = reading.optional(&fields, "exported_from", exported_from);
+    let (Some(_), Some(_)) = (flag_type, name) else {
+        return None;
+    };
     Some(FlagInFile {
         position,
         metadata: metadata?,
         revision: revision?,
-        flag,
+        exported_from: exported_from?,
+        flag: known,
+    })
+}
+
+fn exported_from(reading: &mut Reading, at: &At<'_>) -> Option<ExportedFrom> {
+    let fields = reading.fields(at, &["metadata", "revision"])?;
+    let time = |reading: &mut Reading, at: &At<'_>| reading.valid(at, Timestamp::parse);
+    let metadata = reading.optional(&fields, "metadata", time);
+    let revision = reading.optional(&fields, "revision", time);
+    Some(ExportedFrom {
+        metadata: metadata?,
+        revision: revision?,
     })
 }
 
@@ -105,7 +141,8 @@ const REVISION: &[&str] = &[
     "treatments",
 ];
 
-fn revision(reading: &mut Reading, flag_type: FlagType, at: &At<'_>) -> Option<RevisionInFile> {
+fn revision(reading: &mut Reading, flag: &FlagKey, at: &At<'_>) -> Option<RevisionInFile> {
+    let flag_type = flag.flag_type;
     let fields = reading.fields(at, REVISION)?;
     let version = reading.optional(&fields, "format_version", version);
     let algorithm = reading.optional(&fields, "hash_algorithm", |reading, at| {

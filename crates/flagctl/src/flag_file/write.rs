@@ -2,7 +2,7 @@
 
 use flag_model::{
     BucketRange, FlagValue, Format, HashAlgorithm, InstanceId, Metadata, Percent, ProjectName,
-    Revision, Treatment,
+    Revision, Timestamp, Treatment,
 };
 use flag_rollout::reweight;
 use flag_store::FlagEntry;
@@ -12,6 +12,7 @@ use serde_saphyr::FlowSeq;
 
 use super::FILE_VERSION;
 use crate::output::{named_algorithm, number};
+use crate::stored::{created, created_by};
 
 /// A file as it is written.
 #[derive(Debug, Serialize)]
@@ -29,6 +30,16 @@ pub(crate) struct WrittenFlag {
     metadata: Option<WrittenMetadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<WrittenRevision>,
+    exported_from: WrittenTimes,
+}
+
+/// When the newest rows were written, also those that cannot be read.
+#[derive(Debug, Serialize)]
+struct WrittenTimes {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -91,6 +102,12 @@ impl From<&FlagEntry> for WrittenFlag {
             name: entry.flag.name.to_string(),
             metadata: metadata.map(Into::into),
             revision: revision.map(Into::into),
+            exported_from: WrittenTimes {
+                metadata: time(
+                    (entry.metadata.as_ref()).and_then(|row| created_by(row, Metadata::created)),
+                ),
+                revision: time(entry.revision.as_ref().and_then(created)),
+            },
         }
     }
 }
@@ -142,6 +159,10 @@ impl WrittenTreatment {
             ranges: (!is_new && !ranges.is_empty()).then_some(FlowSeq(ranges)),
         }
     }
+}
+
+fn time(time: Option<Timestamp>) -> Option<String> {
+    Some(time?.to_string())
 }
 
 fn value(value: &FlagValue) -> Value {

@@ -45,6 +45,7 @@ pub(super) fn edit(
     } else {
         treatments.push(added(args, rules)?);
     }
+    take_from_others(&mut treatments, at, args);
     Ok(treatments)
 }
 
@@ -201,6 +202,7 @@ fn change(
         treatment.name = Some(name(text, rules)?);
     }
     add_overrides(&mut treatment.overrides, &args.overrides)?;
+    add_from_file(&mut treatment.overrides, &args.file_overrides)?;
     remove_overrides(&mut treatment.overrides, &args.removed_overrides)
 }
 
@@ -255,6 +257,29 @@ fn add_overrides(
     Ok(())
 }
 
+/// Adds the ids of a file, except those that are listed; no id is too odd for it.
+fn add_from_file(
+    overrides: &mut Vec<InstanceId<'static>>,
+    ids: &[String],
+) -> Result<(), ArgumentError> {
+    let mut listed: HashSet<String> = overrides.iter().map(ToString::to_string).collect();
+    for id in ids.iter().filter(|id| listed.insert(String::clone(id))) {
+        let valid = InstanceId::new(id.clone());
+        overrides.push(valid.map_err(|invalid| named("--overrides-file", invalid))?);
+    }
+    Ok(())
+}
+
+/// Takes the ids that were added to one treatment out of the lists of the others, so that they move in one revision.
+fn take_from_others(treatments: &mut [Treatment], at: usize, args: &TreatmentArgs) {
+    let added = args.overrides.iter().chain(&args.file_overrides);
+    let added: HashSet<&str> = added.map(String::as_str).collect();
+    let others = treatments.iter_mut().enumerate();
+    for (_, other) in others.filter(|(other, _)| *other != at) {
+        other.overrides.retain(|id| !added.contains(id.as_str()));
+    }
+}
+
 /// Refuses a list of ids or a file of ids, which would be taken for one id.
 fn refuse_several_ids(id: &str) -> Result<(), ArgumentError> {
     const ELSE: &str = "to add an id that is really spelled like this, use `flagctl apply`";
@@ -265,8 +290,7 @@ fn refuse_several_ids(id: &str) -> Result<(), ArgumentError> {
     if let Some(file) = id.strip_prefix('@') {
         let (found, file) = (quoted(id), word(file));
         return usage(format!(
-            "--override: found {found}, but ids are not read from files; use --override ID once for each id, for \
-             example `$(sed 's/^/--override=/' {file})`; {ELSE}"
+            "--override: found {found}, which is one id; use `--overrides-file {file}` for a file of ids; {ELSE}"
         ));
     }
     Ok(())

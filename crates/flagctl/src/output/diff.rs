@@ -13,6 +13,7 @@ use super::table::{listed, or_none, placing, ranges};
 use super::text::{Columns, Text, Tone};
 use super::view::View;
 use crate::change::Impact;
+use crate::numbering::Numbering;
 
 /// Two revisions of a flag.
 pub(crate) struct Diff<'a> {
@@ -23,6 +24,7 @@ pub(crate) struct Diff<'a> {
     pub(crate) are_equivalent: bool,
     /// How many instances receive another value.
     pub(crate) impact: Impact,
+    pub(crate) numbering: &'a Numbering,
 }
 
 #[derive(Serialize)]
@@ -41,7 +43,7 @@ struct Data {
 struct Changed {
     percent: Number,
     between_treatments_percent: Number,
-    is_expected: bool,
+    is_estimate: bool,
 }
 
 /// One field in both revisions.
@@ -62,13 +64,14 @@ impl View for Diff<'_> {
             decide_alike: self.are_equivalent,
             changed: (&self.impact).into(),
             differences: self.names(),
-            from: self.from.into(),
-            to: self.to.into(),
+            from: json::Revision::numbered(self.from, self.numbering),
+            to: json::Revision::numbered(self.to, self.numbering),
         }
     }
 
     fn text(&self) -> Text {
-        let [from, to] = [self.from, self.to].map(|revision| revision.created().to_string());
+        let heading = |revision: &Revision| self.numbering.described(revision.created());
+        let [from, to] = [self.from, self.to].map(heading);
         let mut columns = Columns::headed(["", "REVISION", &from, &to]);
         for field in self.fields() {
             let (mark, tone) = if field.differs {
@@ -100,7 +103,7 @@ impl From<&Impact> for Changed {
         Self {
             percent: json::number(impact.percent()),
             between_treatments_percent: json::number(impact.between_treatments()),
-            is_expected: impact.is_expected(),
+            is_estimate: impact.is_estimate(),
         }
     }
 }
@@ -166,14 +169,16 @@ fn group<'r>(revision: &'r Revision, name: &str) -> Option<Group<'r>> {
 
 fn of_group(name: &str, from: Option<&Group<'_>>, to: Option<&Group<'_>>) -> [Field; 4] {
     let field = |field: &str, show: &dyn Fn(&Group<'_>) -> String| {
-        let [from, to] = [from, to].map(|group| or_none(group.map(show)));
+        let [from, to] = [from, to].map(|group| group.map_or_else(|| "-".to_owned(), show));
         Field::new(format!("{name}.{field}"), &from, &to)
     };
     let owned = field("ranges", &|(_, owned)| ranges(owned));
     let all_ranges = |group: Option<&Group<'_>>| group.map(|(_, ranges)| ranges.clone());
     [
         field("percent", &|(treatment, _)| treatment.percent.to_string()),
-        field("value", &|(treatment, _)| treatment.value.to_string()),
+        field("value", &|(treatment, _)| {
+            visible(&treatment.value.to_string())
+        }),
         overrides(name, from, to),
         Field {
             differs: all_ranges(from) != all_ranges(to),

@@ -9,6 +9,7 @@ use super::json;
 use super::table::of_revision;
 use super::text::{Columns, Text};
 use super::view::View;
+use crate::numbering::Numbering;
 
 /// The value of an instance, now or at a time, and the revision that decides it.
 pub(crate) struct Explained<'a> {
@@ -16,6 +17,7 @@ pub(crate) struct Explained<'a> {
     pub(crate) at: Option<Timestamp>,
     pub(crate) decision: Decision<'a>,
     pub(crate) revision: &'a Revision,
+    pub(crate) numbering: &'a Numbering,
 }
 
 #[derive(Serialize)]
@@ -41,7 +43,7 @@ impl View for Explained<'_> {
             rollout_group: self.decision.rollout_group.to_owned(),
             reason: self.decision.reason.as_str(),
             bucket: self.decision.bucket.map(flag_model::Bucket::get),
-            revision: self.revision.into(),
+            revision: json::Revision::numbered(self.revision, self.numbering),
         }
     }
 
@@ -67,7 +69,7 @@ impl View for Explained<'_> {
         ]);
         Text::plain(&heading)
             .and(decision.text())
-            .and(of_revision(self.revision))
+            .and(of_revision(self.revision, self.numbering))
     }
 
     fn names(&self) -> Vec<String> {
@@ -80,7 +82,9 @@ impl Explained<'_> {
         let why = match self.decision.reason {
             Reason::Override => "the override list of the group holds the id",
             Reason::Rollout => "the group owns the bucket",
-            Reason::Control => "no override list holds the id, and no treatment owns the bucket",
+            Reason::Control | Reason::Delivered => {
+                "no override list holds the id, and no treatment owns the bucket"
+            }
         };
         format!("{}: {why}", self.decision.reason)
     }

@@ -8,6 +8,7 @@ use super::json::{self, Entry};
 use super::table::{of_metadata, of_revision};
 use super::text::{Text, Tone};
 use super::view::View;
+use crate::numbering::Numbering;
 use crate::stored::{Stored, UnreadableRows, created_by};
 
 /// The metadata and the revision in force, as far as they exist, or why they cannot be read.
@@ -15,6 +16,7 @@ pub(crate) struct Flag<'a> {
     pub(crate) key: &'a FlagKey,
     pub(crate) metadata: Option<&'a Stored<Metadata>>,
     pub(crate) revision: Option<&'a Stored<Revision>>,
+    pub(crate) numbering: &'a Numbering,
 }
 
 impl Flag<'_> {
@@ -30,6 +32,7 @@ impl Flag<'_> {
 pub(crate) struct Latest<'a> {
     pub(crate) flag: &'a FlagKey,
     pub(crate) revision: &'a Revision,
+    pub(crate) numbering: &'a Numbering,
 }
 
 #[derive(Serialize)]
@@ -53,8 +56,7 @@ impl View for Flag<'_> {
             key: self.key.into(),
             metadata: (self.metadata)
                 .map(|row| Entry::new(row, created_by(row, Metadata::created))),
-            revision: (self.revision)
-                .map(|row| Entry::new(row, created_by(row, Revision::created))),
+            revision: (self.revision).map(|row| Entry::numbered(row, self.numbering)),
         }
     }
 
@@ -65,7 +67,7 @@ impl View for Flag<'_> {
             None => Text::plain("no metadata"),
         };
         let revision = match self.revision {
-            Some(Ok(revision)) => of_revision(revision),
+            Some(Ok(revision)) => of_revision(revision, self.numbering),
             Some(Err(error)) => unreadable("newest revision", error),
             None => Text::plain("no revision yet"),
         };
@@ -83,12 +85,12 @@ impl View for Latest<'_> {
     fn data(&self) -> impl Serialize {
         LatestData {
             key: self.flag.into(),
-            revision: self.revision.into(),
+            revision: json::Revision::numbered(self.revision, self.numbering),
         }
     }
 
     fn text(&self) -> Text {
-        of_revision(self.revision)
+        of_revision(self.revision, self.numbering)
     }
 
     fn names(&self) -> Vec<String> {

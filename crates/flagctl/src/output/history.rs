@@ -6,14 +6,18 @@ use serde::Serialize;
 
 use super::json::{self, Entry};
 use super::table::{listed, or_none, short, treatments};
+use super::terminal;
 use super::text::{Columns, Text, Tone};
 use super::view::View;
+use super::when::{age, to_the_second};
+use crate::numbering::Numbering;
 use crate::stored::{Stored, created_by};
 
 /// Revisions of a flag; unreadable ones with the reason.
 pub(crate) struct Revisions<'a> {
     pub(crate) flag: &'a FlagKey,
-    pub(crate) revisions: &'a [Stored<Revision>],
+    pub(crate) rows: &'a [Stored<Revision>],
+    pub(crate) numbering: &'a Numbering,
 }
 
 /// Metadata of a flag; unreadable rows with the reason.
@@ -38,8 +42,8 @@ struct MetadataData {
 
 impl View for Revisions<'_> {
     fn data(&self) -> impl Serialize {
-        let revisions = self.revisions.iter();
-        let revisions = revisions.map(|row| Entry::new(row, created_by(row, Revision::created)));
+        let revisions = self.rows.iter();
+        let revisions = revisions.map(|row| Entry::numbered(row, self.numbering));
         RevisionsData {
             key: self.flag.into(),
             revisions: revisions.collect(),
@@ -47,11 +51,11 @@ impl View for Revisions<'_> {
     }
 
     fn text(&self) -> Text {
-        revisions_table(self.revisions)
+        revisions_table(self.rows, self.numbering)
     }
 
     fn names(&self) -> Vec<String> {
-        let revisions = self.revisions.iter();
+        let revisions = self.rows.iter();
         let times = revisions.filter_map(|row| created_by(row, Revision::created));
         times.map(|time| time.to_string()).collect()
     }
@@ -101,13 +105,14 @@ impl View for MetadataHistory<'_> {
 }
 
 /// A line for each revision, in columns.
-pub(crate) fn revisions_table(revisions: &[Stored<Revision>]) -> Text {
+pub(crate) fn revisions_table(revisions: &[Stored<Revision>], numbering: &Numbering) -> Text {
     if revisions.is_empty() {
         return Text::default();
     }
     let heading = [
-        "CREATED",
-        "VERSION",
+        "REV",
+        "CREATED (UTC)",
+        "AGE",
         "CONTROL",
         "TREATMENTS",
         "OWNER",
@@ -115,26 +120,26 @@ pub(crate) fn revisions_table(revisions: &[Stored<Revision>]) -> Text {
     ];
     let mut columns = Columns::headed(heading);
     for row in revisions {
-        match row {
-            Ok(revision) => columns.line(Tone::Plain, of_revision(revision)),
-            Err(error) => columns.line(
-                Tone::Problem,
-                unreadable(created_by(row, Revision::created), error),
-            ),
-        }
+        let created = created_by(row, Revision::created);
+        let label = or_none(created.and_then(|created| numbering.label(created)));
+        let (tone, rest) = match row {
+            Ok(revision) => (Tone::Plain, of_revision(revision)),
+            Err(error) => (Tone::Problem, unreadable(created, error)),
+        };
+        columns.line(tone, [vec![label], rest].concat());
     }
     columns.text()
 }
 
 fn unreadable(created: Option<Timestamp>, error: &UnreadableRow) -> Vec<String> {
-    let created = created.map_or_else(|| "?".to_owned(), |time| time.to_string());
+    let created = created.map_or_else(|| "?".to_owned(), to_the_second);
     vec![created, format!("unreadable: {error}")]
 }
 
 fn of_revision(revision: &Revision) -> Vec<String> {
     vec![
-        revision.created().to_string(),
-        revision.format.version().to_string(),
+        to_the_second(revision.created()),
+        age(revision.created(), terminal::began()),
         short(&revision.control.to_string()),
         treatments(revision),
         or_none(revision.owner.as_ref().map(ToString::to_string)),
@@ -144,7 +149,7 @@ fn of_revision(revision: &Revision) -> Vec<String> {
 
 fn of_metadata(metadata: &Metadata) -> Vec<String> {
     vec![
-        metadata.created().to_string(),
+        to_the_second(metadata.created()),
         or_none(metadata.edited_by.as_ref().map(ToString::to_string)),
         or_none(metadata.owner.as_ref().map(ToString::to_string)),
         or_none(metadata.expires_on.map(|date| date.to_string())),

@@ -10,6 +10,9 @@ use flag_store::UnreadableRow;
 use serde::Serialize;
 use serde_json::Number;
 
+use crate::numbering::Numbering;
+use crate::stored::{Stored, created};
+
 #[derive(Serialize)]
 pub(super) struct Key {
     project: String,
@@ -42,6 +45,9 @@ pub(super) enum Entry<T> {
 #[derive(Serialize)]
 pub(super) struct Revision {
     created: String,
+    /// Its position in the history of the flag; absent where the history is not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<usize>,
     format_version: u8,
     hash_algorithm: Option<&'static str>,
     salt: Option<String>,
@@ -84,6 +90,16 @@ impl<T> Entry<T> {
     }
 }
 
+impl Entry<Revision> {
+    /// A revision with its number, or why it cannot be read.
+    pub(super) fn numbered(row: &Stored<flag_model::Revision>, numbering: &Numbering) -> Self {
+        match row {
+            Ok(revision) => Self::Readable(Box::new(Revision::numbered(revision, numbering))),
+            Err(_) => Self::new(row, created(row)),
+        }
+    }
+}
+
 impl From<&FlagKey> for Key {
     fn from(flag: &FlagKey) -> Self {
         Self {
@@ -113,6 +129,7 @@ impl From<&flag_model::Revision> for Revision {
         let treatments = revision.treatments.iter().zip(groups(revision));
         Self {
             created: text(&revision.created()),
+            number: None,
             format_version: match revision.format {
                 Format::V1 { .. } => 1,
                 Format::V2 { .. } => 2,
@@ -126,6 +143,17 @@ impl From<&flag_model::Revision> for Revision {
             comment: revision.comment.clone(),
             owner: revision.owner.as_ref().map(text),
             rollback_of: revision.rollback_of.as_ref().map(text),
+        }
+    }
+}
+
+impl Revision {
+    /// A revision with its number.
+    pub(super) fn numbered(revision: &flag_model::Revision, numbering: &Numbering) -> Self {
+        let number = numbering.number(revision.created());
+        Self {
+            number,
+            ..revision.into()
         }
     }
 }

@@ -1,13 +1,17 @@
 //! The flags of a project.
 
-use flag_model::{Metadata, ProjectName, Revision};
+use std::collections::BTreeMap;
+
+use flag_model::{FlagKey, Metadata, ProjectName, Revision};
 use flag_store::{FlagEntry, UnreadableRow};
 use serde::Serialize;
 
+use super::escape::visible;
 use super::json::{self, Entry};
-use super::table::{or_none, short, treatments};
+use super::table::{listed, or_none, short, treatments};
 use super::text::{Columns, Text, Tone};
 use super::view::View;
+use super::when::to_the_second;
 use crate::stored::created_by;
 
 /// Which columns are shown for each flag.
@@ -17,6 +21,10 @@ pub(crate) enum ListColumns {
     Metadata,
     /// Those of the revision in force.
     MetadataAndRevision,
+    /// Most of both, nothing shortened.
+    Wide,
+    /// Why it is stale.
+    Stale,
 }
 
 /// The flags of a project, by type and name.
@@ -24,6 +32,8 @@ pub(crate) struct Flags<'a> {
     pub(crate) project: &'a ProjectName,
     pub(crate) entries: &'a [FlagEntry],
     pub(crate) columns: ListColumns,
+    /// Why flags are stale, if that was asked for.
+    pub(crate) stale: Option<&'a BTreeMap<FlagKey, String>>,
 }
 
 #[derive(Serialize)]
@@ -39,6 +49,8 @@ struct FlagData {
     metadata: Option<Entry<json::Metadata>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<Newest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale: Option<String>,
 }
 
 /// The revision in force, or null.
@@ -61,6 +73,7 @@ impl View for Flags<'_> {
                     Newest::Revision(Entry::new(row, created_by(row, Revision::created)))
                 })
             }),
+            stale: self.reason(entry),
         });
         Data {
             project: self.project.to_string(),
@@ -75,6 +88,8 @@ impl View for Flags<'_> {
         match self.columns {
             ListColumns::Metadata => self.with_metadata(),
             ListColumns::MetadataAndRevision => self.with_latest(),
+            ListColumns::Wide => self.wide(),
+            ListColumns::Stale => self.with_reasons(),
         }
     }
 
@@ -85,6 +100,45 @@ impl View for Flags<'_> {
 }
 
 impl Flags<'_> {
+    fn reason(&self, entry: &FlagEntry) -> Option<String> {
+        self.stale?.get(&entry.flag).cloned()
+    }
+
+    fn with_reasons(&self) -> Text {
+        let mut columns = Columns::headed(["TYPE", "NAME", "OWNER", "STALE"]);
+        for entry in self.entries {
+            let metadata = entry.metadata.as_ref().and_then(|row| row.as_ref().ok());
+            let owner = metadata.and_then(|metadata| metadata.owner.as_ref());
+            let rest = vec![
+                or_none(owner.map(ToString::to_string)),
+                or_none(self.reason(entry)),
+            ];
+            columns.line(Tone::Plain, [of_flag(entry), rest].concat());
+        }
+        columns.text()
+    }
+
+    fn wide(&self) -> Text {
+        let heading = [
+            "TYPE",
+            "NAME",
+            "OWNER",
+            "EXPIRES ON",
+            "TICKET",
+            "TAGS",
+            "REVISED (UTC)",
+            "VERSION",
+            "CONTROL",
+            "TREATMENTS",
+            "DESCRIPTION",
+        ];
+        let mut columns = Columns::headed(heading);
+        for entry in self.entries {
+            columns.line(Tone::Plain, [of_flag(entry), wide_cells(entry)].concat());
+        }
+        columns.text()
+    }
+
     fn with_metadata(&self) -> Text {
         let heading = [
             "TYPE",
@@ -139,17 +193,37 @@ fn of_metadata(metadata: &Metadata) -> Vec<String> {
     vec![
         or_none(metadata.owner.as_ref().map(ToString::to_string)),
         or_none(metadata.expires_on.map(|date| date.to_string())),
-        metadata.created().to_string(),
+        to_the_second(metadata.created()),
         short(&metadata.description),
     ]
 }
 
 fn of_revision(revision: &Revision) -> Vec<String> {
     vec![
-        revision.created().to_string(),
+        to_the_second(revision.created()),
         short(&revision.control.to_string()),
         treatments(revision),
         short(&revision.comment),
+    ]
+}
+
+/// The cells of a flag behind its name; a dash for what is missing or cannot be read.
+fn wide_cells(entry: &FlagEntry) -> Vec<String> {
+    let metadata = entry.metadata.as_ref().and_then(|row| row.as_ref().ok());
+    let revision = entry.revision.as_ref().and_then(|row| row.as_ref().ok());
+    let of_metadata = |of: &dyn Fn(&Metadata) -> Option<String>| or_none(metadata.and_then(of));
+    let of_revision =
+        |of: &dyn Fn(&Revision) -> String| revision.map_or_else(|| "-".to_owned(), of);
+    vec![
+        of_metadata(&|metadata| Some(metadata.owner.as_ref()?.to_string())),
+        of_metadata(&|metadata| Some(metadata.expires_on?.to_string())),
+        of_metadata(&|metadata| metadata.ticket.clone()),
+        metadata.map_or_else(|| "-".to_owned(), |metadata| listed(&metadata.tags)),
+        of_revision(&|revision| to_the_second(revision.created())),
+        of_revision(&|revision| revision.format.version().to_string()),
+        of_revision(&|revision| visible(&revision.control.to_string())),
+        of_revision(&treatments),
+        of_metadata(&|metadata| Some(metadata.description.clone())),
     ]
 }
 

@@ -4,7 +4,10 @@ use flag_model::{BucketRange, CONTROL_GROUP, Format, Metadata, Percent, Revision
 use flag_rollout::groups;
 
 use super::escape::{list_item, visible};
+use super::terminal;
 use super::text::{Columns, Text, Tone};
+use super::when::in_full;
+use crate::numbering::Numbering;
 
 /// How many characters of a text are shown where many rows are.
 const SHORT: usize = 60;
@@ -23,23 +26,27 @@ pub(super) fn of_metadata(metadata: &Metadata) -> Text {
         ("ticket", or_none(metadata.ticket.clone())),
         ("tags", listed(&metadata.tags)),
         ("expires on", or_none(expires_on)),
-        ("created", metadata.created().to_string()),
+        ("created", in_full(metadata.created(), terminal::began())),
         ("edited by", or_none(edited_by)),
     ])
     .text()
 }
 
 /// A revision: values, time and comment.
-pub(super) fn of_revision(revision: &Revision) -> Text {
+pub(super) fn of_revision(revision: &Revision, numbering: &Numbering) -> Text {
     let owner = revision.owner.as_ref().map(ToString::to_string);
+    let label = numbering.label(revision.created());
     let mut columns = Columns::from([
-        ("revision", revision.created().to_string()),
+        ("revision", or_none(label)),
+        ("created", in_full(revision.created(), terminal::began())),
         ("version", placing(&revision.format)),
         ("comment", visible(&revision.comment)),
         ("owner", or_none(owner)),
     ]);
     if let Some(rollback_of) = revision.rollback_of {
-        let line = ["rollback of".to_owned(), rollback_of.to_string()];
+        let of = numbering.label(rollback_of);
+        let of = of.unwrap_or_else(|| rollback_of.to_string());
+        let line = ["rollback of".to_owned(), of];
         columns.line(Tone::Plain, line);
     }
     columns.text().and(of_groups(revision))

@@ -5,12 +5,16 @@ use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
+use flag_model::Timestamp;
 use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::environment::{Variables, variable};
 
 /// The settings in the environment; empty before [`prepare`].
 static PREFERENCES: OnceLock<Preferences> = OnceLock::new();
+
+/// When the command began; the epoch before [`prepare`].
+static BEGAN: OnceLock<Timestamp> = OnceLock::new();
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Preferences {
@@ -20,8 +24,9 @@ struct Preferences {
     has_less_options: bool,
 }
 
-/// Reads the settings of the terminal from the environment.
-pub(crate) fn prepare(variables: &Variables) {
+/// Reads the settings of the terminal from the environment; `now` is what "ago" means.
+pub(crate) fn prepare(variables: &Variables, now: Timestamp) {
+    let _ = BEGAN.set(now);
     let _ = PREFERENCES.set(Preferences::of(variables));
 }
 
@@ -36,6 +41,11 @@ impl Preferences {
             has_less_options: set("LESS").is_some(),
         }
     }
+}
+
+/// When the command began.
+pub(super) fn began() -> Timestamp {
+    BEGAN.get().copied().unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// Whether a stream shows colours.

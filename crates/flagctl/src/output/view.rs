@@ -52,6 +52,11 @@ pub(crate) fn show(view: &impl View, form: Form) -> Result<(), Failure> {
     show_text(&text(view, form)?)
 }
 
+/// A result as a text for a file.
+pub(crate) fn rendered(view: &impl View, form: Form) -> Result<String, Failure> {
+    Ok(text(view, form)?.uncoloured())
+}
+
 fn text(view: &impl View, form: Form) -> Result<Text, OutputError> {
     Ok(match form {
         Form::Table => view.text(),

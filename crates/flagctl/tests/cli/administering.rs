@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flag_model::ProjectName;
 use flag_store::conformance::put;
-use flag_store::{Cells, ExposureLog as _, ExposureScope, Scan};
+use flag_store::{Cells, ExposureLog as _, ExposureScope, Scan, TimeRange};
 use flag_store_embedded::EmbeddedLog;
 
 use crate::world::{MADE, Stage, world};
@@ -50,7 +50,7 @@ pub(crate) fn logged(dir: &Path) -> Vec<Row> {
     on_log(dir, async |log| {
         let project = ProjectName::new("csr-assistant").unwrap();
         let of = ExposureScope::Project(&project);
-        let page = log.page(of, None, 10_000).await.unwrap();
+        let page = log.page(of, TimeRange::ALL, None, 10_000).await.unwrap();
         let records = page.records.iter();
         let mut rows: Vec<Row> = records.map(|record| record.row().clone()).collect();
         rows.sort_by(|one, other| one.key.cmp(&other.key));
@@ -177,11 +177,11 @@ fn whoever_makes_a_store_is_told() {
     let added = add(&dir);
     check_done(&added);
     assert!(
-        stderr(&added).contains("it is created now"),
+        stderr(&added).contains("this creates it"),
         "{}",
         stderr(&added)
     );
-    assert!(!stderr(&revise(&dir, "--control false --comment x")).contains("it is created now"));
+    assert!(!stderr(&revise(&dir, "--control false --comment x")).contains("this creates it"));
 }
 
 /// A file that was lost is no new store, for nobody but `init`.
@@ -395,7 +395,7 @@ fn flags_that_should_be_gone_and_rows_of_nobody_are_a_warning() {
 #[test]
 fn a_project_that_is_asked_for_and_has_no_rows_fails() {
     let dir = with_revision();
-    let found = problems(&doctor(dir.path(), &["other"], 1));
+    let found = problems(&doctor(dir.path(), &["other"], 3));
     assert_eq!(found, ["failed rows of other: there are none"]);
     check_failed(&flagctl(&dir, &["doctor", "a#b"]), 5, &["project name"]);
 }
@@ -440,7 +440,7 @@ fn what_writes_nothing_makes_no_store() {
             "{args:?} {}",
             stderr(&output)
         );
-        assert!(!stderr(&output).contains("it is created now"), "{args:?}");
+        assert!(!stderr(&output).contains("created the "), "{args:?}");
         assert!(!store.exists(), "{args:?}");
     }
     for args in [

@@ -97,7 +97,7 @@ fn many_ids_in_one_option_are_refused() {
     let dir = three_revisions();
     let says = "use `--override a --override b`";
     check_failed(&revise(&dir, "--override a,b"), 2, &[says]);
-    let says = "ids are not read from files; use --override ID once for each id";
+    let says = "use `--overrides-file ids` for a file of ids";
     check_failed(&revise(&dir, "--override @ids"), 2, &[says]);
     let says = "use `--tag a --tag b`";
     check_failed(&on_flag(&dir, "update", &["--tag=a,b"]), 2, &[says]);

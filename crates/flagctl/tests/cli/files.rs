@@ -32,14 +32,25 @@ fn with_flags() -> TempDir {
     dir
 }
 
-fn export(dir: &TempDir, form: &str) -> String {
+pub(super) fn export(dir: &TempDir, form: &str) -> String {
     let output = flagctl(dir, &["export", "csr-assistant", "-o", form]);
     check_done(&output);
     stdout(&output).to_owned()
 }
 
+/// A file in YAML without the times of the rows that it was exported from.
+fn without_times(file: &str) -> String {
+    let is_time = |line: &&str| {
+        ["  exported_from:", "    metadata:", "    revision:"]
+            .iter()
+            .any(|field| line.starts_with(field))
+    };
+    let lines = file.lines().filter(|line| !is_time(line));
+    lines.fold(String::new(), |text, line| text + line + "\n")
+}
+
 /// Writes a file and applies it.
-fn apply(dir: &TempDir, text: &str, options: &[&str]) -> Output {
+pub(super) fn apply(dir: &TempDir, text: &str, options: &[&str]) -> Output {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("flags.yaml");
     std::fs::write(&path, text).unwrap();
@@ -67,6 +78,16 @@ fn decisions(dir: &TempDir, flag_type: &str, name: &str) -> Vec<(Value, Value, V
     (12_300..12_400).map(explain).collect()
 }
 
+/// The flags of a file, in YAML or JSON, without the times of the rows that they were exported from.
+pub(super) fn content(file: &str) -> Value {
+    let mut content: Value = serde_saphyr::from_str(file).unwrap();
+    for flag in content["flags"].as_array_mut().unwrap() {
+        let times = flag.as_object_mut().unwrap().remove("exported_from");
+        assert!(times.unwrap()["metadata"].is_string());
+    }
+    content
+}
+
 #[test]
 fn what_is_exported_and_applied_elsewhere_decides_alike() {
     let here = with_flags();
@@ -79,7 +100,8 @@ fn what_is_exported_and_applied_elsewhere_decides_alike() {
         assert_eq!(json(&applied)["changed"].as_array().unwrap().len(), 2);
         assert_eq!(decisions(&there, "feature", NAME), decided);
         assert_eq!(decisions(&there, "data", "greeting"), greeted);
-        assert_eq!(export(&there, form), file);
+        let contents = [export(&there, form), file].map(|file| content(&file));
+        assert_eq!(contents[0], contents[1]);
     }
 }
 
@@ -125,7 +147,9 @@ flags:
     control: \"no\"
     treatments: []
 ";
-    assert_eq!(file, expected);
+    assert_eq!(without_times(&file), expected);
+    let from = "  exported_from:\n    metadata: \"20";
+    assert_eq!(file.matches(from).count(), 2, "{file}");
 }
 
 #[test]
@@ -233,7 +257,7 @@ fn every_mistake_in_a_file_is_told_with_its_place() {
     let says = [
         "flags.yaml, line 21, column 7: flags[0].revision.treatments[1].percnt: \
          there is no such field; did you mean percent?\n",
-        "flags.yaml, line 36, column 14: flags[1].revision.control: \
+        "flags.yaml, line 39, column 14: flags[1].revision.control: \
          found the number 3, expected text; put it into quotes\n",
     ];
     check_failed(&apply(&dir, &wrong, &[]), 5, &says);
@@ -293,11 +317,58 @@ fn what_cannot_be_exported_is_named_and_the_rest_is_there() {
         stdout(&exported)
     );
     assert!(
-        !stdout(&exported).contains("revision:"),
+        !stdout(&exported).contains("control:"),
         "{}",
         stdout(&exported)
     );
     assert!(stderr(&exported).contains(says[0]), "{}", stderr(&exported));
     let says = ["project other has no rows in the embedded store"];
     check_failed(&flagctl(&dir, &["export", "other"]), 3, &says);
+}
+
+#[test]
+fn a_new_flag_in_a_file_follows_the_rules_of_add() {
+    let dir = with_flags();
+    let new = |fields: &str| {
+        let flag =
+            format!("- {{flag_type: feature, name: {fields}, revision: {{control: false}}}}\n");
+        let file = format!("file_version: 1\nproject: csr-assistant\nflags:\n{flag}");
+        apply(&dir, &file, &[])
+    };
+    let says = "expected a description, as the flag is new";
+    check_failed(&new("new_one"), 5, &[says]);
+    let says = "description: found \" \", expected some text";
+    check_failed(&new("new_one, metadata: {description: ' '}"), 5, &[says]);
+    let says = "expires_on: found 2020-01-31, expected ";
+    check_failed(
+        &new("new_one, metadata: {description: x, expires_on: 2020-01-31}"),
+        5,
+        &[says],
+    );
+    check_failed(
+        &new("New-One, metadata: {description: x}"),
+        5,
+        &["--any-name"],
+    );
+    check_done(&new("new_one, metadata: {description: x}"));
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_told_at_once() {
+    let dir = with_flags();
+    let file = export(&dir, "yaml")
+        .replace("file_version: 1", "file_version: 2")
+        .replace("\n  metadata:", "\n  color: red\n  metadata:")
+        .replace("percent: 20.5", "percent: 99")
+        .replace("salt: greeting", "salt: 'a b'");
+    let refused = apply(&dir, &file, &[]);
+    let says = [
+        "line 1, column 15: file_version: found the number 2, expected 1",
+        "flags[0].color: there is no such field",
+        "csr-assistant/feature/multi_step_api_router: Rollout percentage: 104 is invalid.",
+        "flags[1].color: there is no such field",
+        "flags[1].revision.salt: found \"a b\"",
+    ];
+    check_failed(&refused, 5, &says);
+    assert_eq!(stderr(&refused).lines().count(), 5, "{}", stderr(&refused));
 }

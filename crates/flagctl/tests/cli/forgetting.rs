@@ -5,7 +5,7 @@ use std::process::Stdio;
 use serde_json::json as value;
 use tempfile::TempDir;
 
-use crate::administering::{logged, rows};
+use crate::administering::{logged, on_log, rows};
 use crate::world::{Stage, log, world};
 use crate::*;
 
@@ -48,6 +48,25 @@ fn an_instance_is_shown_and_deleted_only_when_that_is_said() {
         (&value!([]), &false.into())
     );
     assert_eq!(rows(&dir.path().join("flag-data")), flags);
+}
+
+/// Whether a file of the store has the id.
+fn names(dir: &TempDir, file: &str, id: &str) -> bool {
+    let bytes = std::fs::read(dir.path().join("flag-data").join(file)).unwrap();
+    bytes.windows(id.len()).any(|part| part == id.as_bytes())
+}
+
+#[test]
+fn a_file_that_a_service_has_open_keeps_nothing_of_the_instance() {
+    let dir = world(Stage::InUse);
+    log(&dir.path().join("flag-data"), &["somebody-who-wants-to-go"]);
+    assert!(names(&dir, "exposures.db", "somebody"));
+    on_log(&dir.path().join("flag-data"), async |_service| {
+        check_done(&forget(&dir, &["somebody-who-wants-to-go", "--yes"]));
+        for file in ["exposures.db", "exposures.db-wal"] {
+            assert!(!names(&dir, file, "somebody"), "{file}");
+        }
+    });
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn exposures_are_selected_by_time_group_and_instance() {
     );
     let says = ["--since", "how long ago"];
     check_failed(
-        &on_flag(&dir, "exposures", &["--since", "2 weeks"]),
+        &on_flag(&dir, "exposures", &["--since", "2 fortnights"]),
         2,
         &says,
     );
@@ -288,6 +288,20 @@ fn a_table_and_a_group_can_be_followed() {
     );
     let refused = on_flag(&dir, "exposures", &["--follow", "-o", "json"]);
     check_failed(&refused, 2, &["table, ndjson and csv"]);
+}
+
+#[test]
+fn a_flag_that_is_not_there_cannot_be_followed() {
+    let dir = with_exposures(10);
+    let follow = |name: &str| {
+        let flag = ["exposures", "csr-assistant", "feature", name, "--follow"];
+        flagctl(&dir, &flag)
+    };
+    check_failed(
+        &follow("multi_step_api_ruter"),
+        3,
+        &["multi_step_api_ruter"],
+    );
 }
 
 #[test]

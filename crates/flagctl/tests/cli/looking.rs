@@ -83,10 +83,17 @@ fn a_flag_that_has_nothing_but_revisions_is_listed() {
 #[test]
 fn a_project_without_flags_is_told_with_a_near_one() {
     let dir = world(Stage::Added);
-    let list = run(&dir, &["list", "csr-asistant", "-ojson"]);
-    assert_eq!(json(&list), json!({"project": "csr-asistant", "flags": []}));
+    for command in ["list", "export"] {
+        let unknown = run(&dir, &[command, "csr-asistant", "-ojson"]);
+        let says = [
+            "project csr-asistant has no rows in the ",
+            ": did you mean csr-assistant?\n",
+        ];
+        check_failed(&unknown, 3, &says);
+    }
+    let doctor = run(&dir, &["doctor", "csr-asistant"]);
+    assert_eq!(doctor.status.code(), Some(3), "{}", stdout(&doctor));
     let says = "project csr-asistant has no flags: did you mean csr-assistant?\n";
-    assert_eq!(stderr(&list), says);
     let get = run(&dir, &["get", "csr-asistant", "feature", NAME]);
     check_failed(&get, 3, &[says]);
     let get = run(&dir, &["get", "something", "feature", NAME]);
@@ -99,7 +106,7 @@ fn a_diff_says_by_its_code_whether_two_revisions_decide_alike() {
     let differs = on_router(&dir, "diff", &[MADE[1], MADE[2]]);
     assert_eq!((differs.status.code(), stderr(&differs)), (Some(7), ""));
     let shown = stdout(&differs);
-    let says = "\n*  treatment_1.percent    40                          60\n";
+    let says = "\n*  treatment_1.percent    40                                60\n";
     assert!(shown.contains(says), "{shown}");
     assert!(
         shown.contains("\n   treatment_1.value      true  "),
@@ -117,7 +124,7 @@ fn a_diff_says_by_its_code_whether_two_revisions_decide_alike() {
     );
     let differs = on_router(&dir, "diff", &[MADE[1], MADE[2], "-o", "json"]);
     let differs: Value = serde_json::from_slice(&differs.stdout).unwrap();
-    let changed = json!({"percent": 20, "between_treatments_percent": 0, "is_expected": false});
+    let changed = json!({"percent": 20, "between_treatments_percent": 0, "is_estimate": false});
     assert_eq!(differs["changed"], changed);
     let names = on_router(&dir, "diff", &[MADE[0], MADE[1], "-o", "name"]);
     let fields = ["percent", "value", "overrides", "ranges"];
@@ -125,20 +132,43 @@ fn a_diff_says_by_its_code_whether_two_revisions_decide_alike() {
     assert_eq!(stdout(&names), fields.concat());
 }
 
+/// The numbers of the revisions that are compared.
+fn differing(dir: &TempDir, revisions: &[&str]) -> (Value, Value) {
+    let diff = on_router(dir, "diff", &[revisions, &["-ojson"]].concat());
+    let diff: Value = serde_json::from_slice(&diff.stdout).unwrap();
+    (diff["from"]["number"].clone(), diff["to"]["number"].clone())
+}
+
 #[test]
-fn a_diff_wants_times_of_revisions() {
+fn a_diff_takes_numbers_distances_and_times_at_which_revisions_were_in_force() {
     let dir = world(Stage::InUse);
-    let says = "no revision made at 2024-10-01 08:00:01.000000; the one in force then is of 2024-10-01 08:00:00.000000";
+    for (revisions, expected) in [
+        (&["r1", "r3"][..], (1, 3)),
+        (&["~2", "~0"], (1, 3)),
+        (&[], (2, 3)),
+        (&["r1"], (1, 3)),
+        (&["2024-10-01 08:00:01", MADE[2]], (2, 3)),
+        (&["2024-09-25 19:15:28", "1h"], (1, 3)),
+    ] {
+        let (from, to) = expected;
+        assert_eq!(
+            differing(&dir, revisions),
+            (json!(from), json!(to)),
+            "{revisions:?}"
+        );
+    }
+    let unknown = on_router(&dir, "diff", &["r4", "r1"]);
+    check_failed(&unknown, 3, &["has no r4; its revisions are r1 to r3"]);
+    let future = on_router(&dir, "diff", &["r1", "9999-01-01 00:00:00"]);
+    check_failed(&future, 2, &["is in the future"]);
     check_failed(
-        &on_router(&dir, "diff", &[MADE[0], "2024-10-01 08:00:01"]),
-        3,
-        &[says],
-    );
-    check_failed(
-        &on_router(&dir, "diff", &[MADE[0], "yesterday"]),
+        &on_router(&dir, "diff", &["r1", "xyz"]),
         2,
-        &["YYYY-MM-DD"],
+        &["`r7` or `~1`"],
     );
+    let shown = on_router(&dir, "history", &[]);
+    let numbers: Vec<&str> = stdout(&shown).lines().map(|line| &line[..2]).collect();
+    assert_eq!(numbers, ["RE", "r3", "r2", "r1"]);
 }
 
 #[track_caller]
@@ -187,16 +217,18 @@ fn a_decision_is_explained_now_and_at_any_instant() {
 #[test]
 fn nothing_is_explained_before_the_first_revision_or_by_one_that_cannot_be_read() {
     let dir = world(Stage::InUse);
-    let early = on_router(&dir, "explain", &["A12345", "--at", "2024-09-25 19:15:28"]);
-    let says = "had no revision yet at 2024-09-25 19:15:28.000000; its first was made at 2024-09-25 19:15:28.248896";
+    let early = on_router(&dir, "explain", &["A12345", "--at", "2024-09-25 19:15:27"]);
+    let says = "had no revision yet at 2024-09-25 19:15:27.000000; its first, r1, was made at 2024-09-25 19:15:28.248896";
     check_failed(&early, 3, &[says]);
+    let future = on_router(&dir, "explain", &["A12345", "--at", "9999-01-01 00:00:00"]);
+    check_failed(&future, 2, &["is in the future"]);
     check_failed(&on_router(&dir, "explain", &[""]), 5, &["instance id"]);
     let dir = TempDir::new().unwrap();
     leave_behind(&dir, MADE[0], "[]");
     leave_behind(&dir, MADE[1], "[{");
     let explain = |at| on_flag(&dir, "explain", &["A12345", "--at", at]);
     check_done(&explain(MADE[0]));
-    let says = "cannot read the revision in force then of csr-assistant/feature/";
+    let says = "cannot read the wanted revision of csr-assistant/feature/";
     check_failed(
         &explain("2025-01-01 00:00:00"),
         5,

@@ -25,24 +25,15 @@ fn a_rollback_is_a_copy_of_the_revision_before() {
 
 /// A treatment of 0 % is a change to who reads the revision, and to no instance.
 #[test]
-fn a_rollback_that_changes_nothing_for_instances_says_so_first() {
+fn a_revision_that_changes_nothing_for_instances_says_so_and_is_no_step_of_a_rollback() {
     let dir = tempfile::tempdir().unwrap();
     add(&dir);
     assert_code(&revise(&dir, "--control false"), 0);
-    assert_code(&revise(&dir, "--percent 0"), 0);
-    let planned = on_flag(&dir, "rollback", &["--comment=Again", "--dry-run"]);
-    assert_code(&planned, 0);
-    let plan = stderr(&planned);
-    assert!(
-        plan.ends_with(
-            "\nnothing changes for any instance: the revision in force decides the same\n"
-        ),
-        "{plan}"
-    );
-    assert!(
-        plan.contains("\n* comment      why       Again\n"),
-        "{plan}"
-    );
+    let revised = revise(&dir, "--percent 0");
+    let says = "\nnothing changes for any instance: the revision in force decides the same\n";
+    assert!(stderr(&revised).contains(says), "{}", stderr(&revised));
+    assert_code(&on_flag(&dir, "rollback", &[]), 3);
+    assert_eq!(revisions(&dir).len(), 2);
 }
 
 #[test]

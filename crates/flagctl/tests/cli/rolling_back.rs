@@ -51,8 +51,8 @@ fn repeated_rollbacks_walk_back_and_never_forth() {
     }
     let end = on_flag(&dir, "rollback", &[]);
     check_said(&end, 3, "there is nothing to roll back to");
-    check_said(&end, 3, "is at its first revision");
-    check_said(&end, 3, "`--to TIME`");
+    check_said(&end, 3, "no older revision of csr-assistant/feature/");
+    check_said(&end, 3, "`--to REVISION`");
     assert_eq!((percent(&dir).as_str(), made(&dir).len()), ("10", 5));
 }
 
@@ -131,25 +131,80 @@ fn a_rollback_to_what_is_in_force_says_that_nothing_changes() {
     let [copy, original] = [0, 2].map(|at| made(&dir)[at].clone());
     for to in [copy, original] {
         let output = on_flag(&dir, "rollback", &["--to", &to, "--yes"]);
-        check_said(&output, 2, "nothing changes");
+        check_said(&output, 0, "nothing changes");
+        check_said(&output, 0, "already");
     }
     assert_eq!(made(&dir).len(), 4);
 }
 
 #[test]
-fn a_time_of_no_revision_names_the_nearest_and_the_history() {
+fn a_rollback_skips_revisions_that_change_nothing_and_says_where_it_went() {
+    let dir = TempDir::new().unwrap();
+    check_done(&add(&dir));
+    let treatments = |ids: &str, percent: u32| {
+        format!("[{{'OverrideList': [{ids}], 'PercentRollout': {percent}, 'Value': True}}]")
+    };
+    for (time, ids, percent) in [
+        ("2024-09-25 10:00:00", "'a', 'b'", 10),
+        ("2024-09-26 10:00:00", "'a', 'b'", 20),
+        ("2024-09-27 10:00:00", "'b', 'a'", 20),
+        ("2024-09-28 10:00:00", "'a', 'b'", 30),
+        ("2024-09-29 10:00:00", "'b', 'a'", 30),
+    ] {
+        leave_behind(&dir, time, &treatments(ids, percent));
+    }
+    let dry = on_flag(&dir, "rollback", &["--steps", "2", "--dry-run"]);
+    check_said(&dry, 0, "30 % true    10 % true");
+    let back = on_flag(&dir, "rollback", &[]);
+    check_said(
+        &back,
+        0,
+        "rolled back csr-assistant/feature/multi_step_api_router to r3 in the ",
+    );
+    assert_eq!(percent(&dir), "20");
+    let equal = on_flag(&dir, "rollback", &["--to", "r2"]);
+    check_said(&equal, 0, "nothing changes");
+    let back = on_flag(&dir, "rollback", &[]);
+    check_said(&back, 0, " to r1 in the ");
+    check_said(
+        &on_flag(&dir, "rollback", &[]),
+        3,
+        "there is nothing to roll back to",
+    );
+}
+
+#[test]
+fn a_rollback_goes_to_the_revision_that_was_in_force_at_a_time() {
     let dir = TempDir::new().unwrap();
     check_done(&add(&dir));
     leave_behind(&dir, "2024-09-25 10:00:00", "[]");
-    leave_behind(&dir, "2024-09-27 10:00:00", "[]");
-    let near = on_flag(&dir, "rollback", &["--to", "2024-09-26 09:00:00"]);
+    let treatments = "[{'PercentRollout': 20, 'Value': True}]";
+    leave_behind(&dir, "2024-09-27 10:00:00", treatments);
+    let early = on_flag(&dir, "rollback", &["--to", "2024-09-24 09:00:00"]);
     check_said(
-        &near,
+        &early,
         3,
-        "the nearest is that of 2024-09-25 10:00:00.000000",
+        "had no revision yet at 2024-09-24 09:00:00.000000",
     );
-    let history = format!("`flagctl history csr-assistant feature {NAME}`");
-    check_said(&near, 3, &history);
+    check_said(
+        &early,
+        3,
+        "its first, r1, was made at 2024-09-25 10:00:00.000000",
+    );
+    let future = on_flag(&dir, "rollback", &["--to", "9999-01-01 00:00:00"]);
+    check_said(&future, 2, "is in the future");
+    let back = on_flag(&dir, "rollback", &["--to", "2024-09-26 09:00:00"]);
+    check_said(
+        &back,
+        0,
+        "rolled back csr-assistant/feature/multi_step_api_router to r1 in the ",
+    );
+    let latest = json(&on_flag(&dir, "latest", &["-ojson"]));
+    assert_eq!(
+        latest["revision"]["rollback_of"],
+        "2024-09-25 10:00:00.000000"
+    );
+    assert_eq!(latest["revision"]["number"], 3);
 }
 
 #[test]
@@ -191,7 +246,7 @@ fn a_rollback_to_what_cannot_be_read_says_so_and_what_to_do() {
     for options in [&[][..], &to] {
         let output = on_flag(&dir, "rollback", options);
         check_said(&output, 5, "cannot be read");
-        for says in ["2024-09-26 10:00:00", "--to TIME", "flagctl revise"] {
+        for says in ["2024-09-26 10:00:00", "--to REVISION", "flagctl revise"] {
             check_said(&output, 5, says);
         }
     }

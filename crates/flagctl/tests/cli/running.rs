@@ -81,7 +81,7 @@ fn a_command_line_that_makes_no_sense_is_a_mistake() {
             "feature",
             "f",
             "--comment=x",
-            "--from-revision=yesterday",
+            "--from-revision=someday",
         ],
     ] {
         check_failed(&flagctl(&dir, args), 2, &[]);

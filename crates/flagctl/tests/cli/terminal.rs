@@ -70,10 +70,10 @@ const HISTORY: [&str; 4] = ["history", "csr-assistant", "feature", NAME];
 fn a_heading_is_bold_on_a_terminal_unless_colours_are_refused() {
     let dir = world(Stage::InUse);
     let coloured = seen(&dir, &HISTORY, &[], 50);
-    assert!(coloured.starts_with("\u{1b}[1mCREATED "), "{coloured}");
+    assert!(coloured.starts_with("\u{1b}[1mREV  CREATED "), "{coloured}");
     for refused in [("NO_COLOR", "1"), ("TERM", "dumb")] {
         let plain = seen(&dir, &HISTORY, &[refused], 50);
-        assert!(plain.starts_with("CREATED "), "{plain}");
+        assert!(plain.starts_with("REV "), "{plain}");
         assert!(!plain.contains('\u{1b}'), "{plain}");
     }
 }
@@ -121,10 +121,10 @@ fn what_does_not_fit_goes_through_the_pager() {
     let lines = long.lines().filter(|line| line.starts_with("paged: "));
     assert_eq!(lines.count(), 4, "{long}");
     let short = seen(&dir, &HISTORY, &pager, 5);
-    assert!(short.starts_with("CREATED "), "{short}");
+    assert!(short.starts_with("REV "), "{short}");
     let missing = [("PAGER", "no-such-pager"), ("NO_COLOR", "1")];
     let long = seen(&dir, &HISTORY, &missing, 4);
-    assert!(long.contains("CREATED "), "{long}");
+    assert!(long.contains("REV "), "{long}");
 }
 
 /// An emulator that takes calls and answers none.
@@ -304,6 +304,26 @@ fn a_person_is_asked_before_a_store_is_replaced() {
     let (code, seen) = asked(restore(&[]), b"y\n");
     assert_eq!((code, kept()), (Some(0), 1), "{seen}");
     check_done(&restore(&["--yes"]).stdin(Stdio::null()).output().unwrap());
+}
+
+#[test]
+fn a_store_in_the_wrong_folder_is_named_before_a_person_is_asked() {
+    let dir = TempDir::new().unwrap();
+    let add = ["add", "p", "feature", "f", "--description=x"];
+    let mut here = command(dir.path(), &add);
+    here.env("FLAG_DATA_DIR", "./flag-data")
+        .current_dir(dir.path());
+    let (code, seen) = asked(here, b"n\n");
+    let folder = dir.path().join("flag-data");
+    assert_eq!((code, folder.exists()), (Some(1), false), "{seen}");
+    let whole = std::fs::canonicalize(dir.path()).unwrap().join("flag-data");
+    let says = format!(
+        "there is no embedded store in {} yet; this creates it",
+        whole.display()
+    );
+    assert!(seen.contains(&says), "{seen}");
+    let (question, warning) = (seen.find("Go on?"), seen.find("this creates it"));
+    assert!(warning < question, "{seen}");
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Metrics of counts.
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+use super::super::metrics::by_outcome;
+
 /// Metrics of counts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CountsMetrics {
     /// Writes that succeeded.
     pub(super) written: Counter,
@@ -16,21 +16,14 @@ pub(crate) struct CountsMetrics {
     pub(super) lost: Counter,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Ended {
-    outcome: &'static str,
-}
-
 impl CountsMetrics {
     /// Registers the metrics.
     pub(crate) fn register(registry: &mut Registry) -> Self {
-        let writes = Family::<Ended, Counter>::default();
         let help = "Attempts to write counts of exposures, by outcome";
-        registry.register("exposure_counts_writes", help, writes.clone());
+        let of = by_outcome(registry, "exposure_counts_writes", help);
         let lost = Counter::default();
         let help = "Exposures that are in no counts, as the store took none for too long; they are logged all the same";
         registry.register("exposure_counts_lost", help, lost.clone());
-        let of = |outcome| writes.get_or_create(&Ended { outcome }).clone();
         Self {
             written: of("written"),
             failed: of("failed"),

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
-use super::{Counts, CountsMetrics, Written};
+use super::{CountsMetrics, MinuteCounter, Written};
 use crate::causes::causes;
 
 /// How often counts are written. A killed service loses those of this time.
@@ -31,10 +31,9 @@ const PART: usize = 500;
 /// Writes the counts of a replica.
 #[derive(Debug)]
 pub(crate) struct CountsWriter {
-    counts: Arc<Counts>,
+    counts: Arc<MinuteCounter>,
     log: Arc<dyn ExposureLog>,
     clock: Arc<dyn Clock>,
-    replica: ReplicaId,
     metrics: CountsMetrics,
     /// How many writes have failed in a row.
     failures: u32,
@@ -43,7 +42,7 @@ pub(crate) struct CountsWriter {
 impl CountsWriter {
     /// Creates a writer; call `run`.
     pub(crate) fn new(
-        counts: Arc<Counts>,
+        counts: Arc<MinuteCounter>,
         log: Arc<dyn ExposureLog>,
         clock: Arc<dyn Clock>,
         metrics: CountsMetrics,
@@ -52,8 +51,6 @@ impl CountsWriter {
             counts,
             log,
             clock,
-            // One of an earlier run would replace what that run has written.
-            replica: ReplicaId(fastrand::u128(..)),
             metrics,
             failures: 0,
         }
@@ -75,6 +72,11 @@ impl CountsWriter {
             };
             due = Instant::now() + pause;
         }
+        self.drain().await;
+    }
+
+    /// Writes until everything is written.
+    pub(crate) async fn drain(mut self) {
         self.write_all().await;
         while self.failures > 0 {
             sleep(LAST_PAUSE).await;
@@ -84,13 +86,9 @@ impl CountsWriter {
 
     /// Writes all counts that are not written, or up to the first failure.
     async fn write_all(&mut self) {
-        loop {
-            let part = self.counts.take(PART);
-            let is_last = part.len() < PART;
-            if !part.is_empty() {
-                self.write(&part).await;
-            }
-            if is_last || self.failures > 0 {
+        while let Some((replica, part)) = self.counts.take(PART) {
+            self.write(replica, &part).await;
+            if self.failures > 0 {
                 break;
             }
         }
@@ -98,8 +96,8 @@ impl CountsWriter {
         self.metrics.lost.inc_by(self.counts.take_lost());
     }
 
-    async fn write(&mut self, part: &[MinuteCounts]) {
-        match self.log.write_counts(self.replica, part).await {
+    async fn write(&mut self, replica: ReplicaId, part: &[MinuteCounts]) {
+        match self.log.write_counts(replica, part).await {
             Ok(()) => {
                 self.counts.finish(part, Written::Yes);
                 self.metrics.written.inc();

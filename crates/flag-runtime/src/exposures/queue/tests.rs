@@ -9,7 +9,7 @@ use super::*;
 use crate::exposures::tests::{decided, format, served};
 
 /// What was written, dropped and pending, together.
-fn accounted(counts: Counts) -> u64 {
+fn accounted(counts: QueueTotals) -> u64 {
     let dropped: u64 = Dropped::ALL
         .map(|reason| counts.dropped.of(reason))
         .iter()

@@ -76,15 +76,15 @@ async fn a_new_flag_is_found_when_it_is_told() {
 #[tokio::test(start_paused = true)]
 async fn projects_are_watched_while_they_are_asked_for() {
     let world = World::new().await;
-    assert_eq!(world.cache.watched(), []);
+    assert_eq!(world.cache.watched(), [].into());
     world.ask("unknown").await.unwrap_err();
-    assert_eq!(world.cache.watched(), [flag("x").project]);
+    assert_eq!(world.cache.watched(), [flag("x").project].into());
     advance(Duration::from_secs(11)).await;
-    assert_eq!(world.cache.watched(), []);
+    assert_eq!(world.cache.watched(), [].into());
     world.ask("known").await.unwrap();
     advance(Duration::from_secs(11)).await;
     world.cache.forget_projects();
-    assert_eq!(world.cache.watched(), [flag("x").project]);
+    assert_eq!(world.cache.watched(), [flag("x").project].into());
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use flag_model::FlagKey;
+use flag_model::{FlagKey, Timestamp};
 use flag_store::{HeadCell, HeadRow};
 use tokio::time::Instant;
 
+use crate::events::{ChangedFlag, PublishedChange};
 use crate::flags::cache::FlagCache;
 use crate::flags::change_notices::NoticeOutcome;
 
@@ -26,6 +27,15 @@ pub(super) struct SeenHeadRow {
     changed: BTreeMap<FlagKey, (Option<HeadCell>, Instant)>,
     /// The flag that the next poll begins with.
     next: Option<FlagKey>,
+}
+
+/// What the next head row of a project has changed.
+#[derive(Debug, Default)]
+pub(super) struct Replaced {
+    /// How many flags went back to an older state.
+    pub(super) undone: usize,
+    /// The flags with another published revision.
+    pub(super) published: Vec<PublishedChange>,
 }
 
 impl SeenHeadRow {
@@ -48,26 +58,45 @@ impl SeenHeadRow {
         &self.head_row
     }
 
-    /// Replaces the head row; returns how many flags went back to an older state.
-    pub(super) fn replace(&mut self, head_row: HeadRow) -> usize {
+    /// Replaces the head row.
+    pub(super) fn replace(&mut self, head_row: HeadRow) -> Replaced {
         let now = Instant::now();
         let before = std::mem::replace(&mut self.head_row, head_row);
-        let mut undone = 0;
+        let mut replaced = Replaced::default();
         for (flag, state) in self.head_row.changes_since(&before) {
-            let is_undone = before.get(&flag).is_some_and(|old| old.is_undone_by(state));
-            undone += usize::from(is_undone);
+            let old = before.get(&flag);
+            let is_undone = old.is_some_and(|old| old.is_undone_by(state));
+            replaced.undone += usize::from(is_undone);
+            let published = state.and_then(HeadCell::published);
+            if old.and_then(HeadCell::published) != published {
+                replaced.published.push((flag.clone(), published, now));
+            }
             self.changed.insert(flag, (state, now));
         }
-        undone
+        replaced
     }
 
-    /// Marks flags as changed just now.
-    pub(super) fn mark_changed(&mut self, flags: Vec<FlagKey>) {
+    /// Returns the recent changes of published revisions.
+    pub(super) fn recently_published(&self) -> Vec<PublishedChange> {
+        let changed = self.changed.iter();
+        let changed = changed.filter_map(|(flag, (state, since))| {
+            let published = (*state)?.published()?;
+            Some((flag.clone(), Some(published), *since))
+        });
+        changed.collect()
+    }
+
+    /// Marks flags as changed just now; returns the times of their published revisions.
+    pub(super) fn mark_changed(&mut self, flags: Vec<FlagKey>) -> Vec<ChangedFlag> {
         let now = Instant::now();
-        for flag in flags {
+        let mark = |flag: FlagKey| {
             let state = self.head_row.get(&flag);
-            self.changed.insert(flag, (state, now));
-        }
+            self.changed.insert(flag.clone(), (state, now));
+            let published = state.and_then(HeadCell::published);
+            // Only a read that began later shows which revision of such a flag is in force.
+            (flag, published.unwrap_or(Timestamp::UNIX_EPOCH), now)
+        };
+        flags.into_iter().map(mark).collect()
     }
 
     /// Notifies the cache of recent changes, and of older ones whose flags it has not read yet.

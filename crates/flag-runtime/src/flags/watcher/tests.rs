@@ -1,5 +1,7 @@
 //! Facts about the change watcher, with a store that can be restored to an older state.
 
+mod events;
+
 use std::sync::Arc;
 
 use flag_model::{

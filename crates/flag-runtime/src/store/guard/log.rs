@@ -4,14 +4,14 @@ use flag_model::{InstanceId, ProjectName};
 use flag_store::{
     Appended, BoxFuture, CountsQuery, Cursor, ExposureBatch, ExposureLog, ExposurePage,
     ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures, MinuteCounts,
-    ReplicaId, StoreError,
+    ReplicaId, StoreError, TimeRange,
 };
 
 use super::super::deferred::NOT_YET;
 use super::super::metrics::Operation;
-use super::{GuardedPort, all_unavailable};
+use super::{StoreGuard, all_unavailable};
 
-impl ExposureLog for GuardedPort<dyn ExposureLog> {
+impl ExposureLog for StoreGuard<dyn ExposureLog> {
     fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
         let call = async move {
             match self.store.opened() {
@@ -42,11 +42,22 @@ impl ExposureLog for GuardedPort<dyn ExposureLog> {
     fn page<'a>(
         &'a self,
         of: ExposureScope<'a>,
+        within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
-        let call = async move { self.store.opened()?.page(of, after, limit).await };
+        let call = async move { self.store.opened()?.page(of, within, after, limit).await };
         let timeout = self.bounds.scan_timeout(Some(limit));
+        Box::pin(self.bounds.read(Operation::Scan, timeout, call))
+    }
+
+    fn logged_after<'a>(
+        &'a self,
+        of: ExposureScope<'a>,
+        after: Option<&'a Cursor>,
+    ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
+        let call = async move { self.store.opened()?.logged_after(of, after).await };
+        let timeout = self.bounds.scan_timeout(None);
         Box::pin(self.bounds.read(Operation::Scan, timeout, call))
     }
 

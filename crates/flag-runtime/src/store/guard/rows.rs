@@ -5,9 +5,9 @@ use flag_store::{
 };
 
 use super::super::metrics::Operation;
-use super::GuardedPort;
+use super::StoreGuard;
 
-impl RowStore for GuardedPort<dyn RowStore> {
+impl RowStore for StoreGuard<dyn RowStore> {
     fn get<'a>(
         &'a self,
         key: &'a [u8],

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Mutex;
 
-use flag_model::{FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Timestamp};
+use flag_model::{FlagValue, InstanceId, Timestamp};
 use flag_store::scripted::{ScriptedLog, ScriptedRows, Step};
-use flag_store::{BatchId, Exposure, ExposureBatch, Order, Scan, Spelling};
+use flag_store::{BatchId, Columns, Exposure, ExposureBatch, Order, Scan, Spelling};
 use prometheus_client::encoding::text::encode;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -64,8 +64,8 @@ impl Behaviour {
 
 struct World {
     store: Arc<Behaviour>,
-    guard: Arc<GuardedPort<dyn RowStore>>,
-    log: GuardedPort<dyn ExposureLog>,
+    guard: Arc<StoreGuard<dyn RowStore>>,
+    log: StoreGuard<dyn ExposureLog>,
     registry: Registry,
 }
 
@@ -82,9 +82,9 @@ impl World {
             concurrent_reads: READS,
             deadline: DEADLINE,
         };
-        let rows = DeferredPort::from(Arc::new(rows) as Arc<dyn RowStore>);
-        let guard = Arc::new(GuardedPort::new(Arc::new(rows), settings, &mut registry));
-        let log = DeferredPort::from(Arc::new(log) as Arc<dyn ExposureLog>);
+        let rows = DeferredStore::from(Arc::new(rows) as Arc<dyn RowStore>);
+        let guard = Arc::new(StoreGuard::new(Arc::new(rows), settings, &mut registry));
+        let log = DeferredStore::from(Arc::new(log) as Arc<dyn ExposureLog>);
         let world = Self {
             store,
             log: guard.for_log(Arc::new(log)),
@@ -116,11 +116,7 @@ impl World {
     async fn write(&self) -> Result<(), StoreError> {
         let exposure = Exposure {
             request_id: "r".into(),
-            flag: Cow::Owned(FlagKey {
-                project: ProjectName::new("p").unwrap(),
-                flag_type: FlagType::Feature,
-                name: FlagName::new("f").unwrap(),
-            }),
+            flag: Cow::Owned("p/feature/f".parse().unwrap()),
             instance: InstanceId::new("A").unwrap(),
             value: Cow::Owned(FlagValue::Boolean(true)),
             rollout_group: "control".into(),

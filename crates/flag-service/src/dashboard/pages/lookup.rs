@@ -3,7 +3,7 @@
 use flag_describe::{flag_words, word};
 use flag_model::{BUCKETS, CONTROL_GROUP, FlagKey, InstanceId, Reason, Revision, Timestamp};
 use flag_rollout::{Decision, Plan, decide};
-use flag_store::{ExposureQuery, ExposureScope, StoreError, StoredExposure};
+use flag_store::{ExposureQuery, ExposureScope, StoreError, StoredExposure, TimeRange};
 use maud::{Markup, html};
 
 use super::stored::readable;
@@ -119,7 +119,9 @@ fn reason(decision: &Decision<'_>) -> String {
     match decision.reason {
         Reason::Override => "override: it is in the list of the treatment".to_owned(),
         Reason::Rollout => format!("rollout: {bucket} is in the ranges of the treatment"),
-        Reason::Control => format!("{CONTROL_GROUP}: no treatment has {bucket}"),
+        Reason::Control | Reason::Delivered => {
+            format!("{CONTROL_GROUP}: no treatment has {bucket}")
+        }
     }
 }
 
@@ -134,8 +136,7 @@ async fn served_lately(
     for id in [Some(instance), pseudonym.as_ref()].into_iter().flatten() {
         let query = ExposureQuery {
             of: ExposureScope::Instance(flag, id),
-            since: None,
-            until: None,
+            within: TimeRange::ALL,
             group: None,
             limit: SERVED,
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flag_model::{CONTROL_GROUP, FlagKey, Reason, Revision, Timestamp};
-use flag_rollout::{RatioResult, SampleRatio};
+use flag_rollout::{Plan, RatioResult, SampleRatio};
 use flag_store::{Counted, CountsQuery, CountsScope, Minute, MinuteCounts, StoreError};
 use maud::{Markup, html};
 
@@ -193,12 +193,14 @@ fn verdict(newest: &Revision, counts: &[MinuteCounts]) -> Markup {
             reason,
         } = counted
             && *revision == created
-            && *reason != Some(Reason::Override)
+            && !matches!(reason, Some(Reason::Override | Reason::Delivered))
         {
             *answers.entry(rollout_group).or_default() += count;
         }
     }
-    let ratio = SampleRatio::of(newest, |group| answers.get(group).copied().unwrap_or(0));
+    let ratio = SampleRatio::of(&Plan::compile(newest.clone()), |group| {
+        answers.get(group).copied().unwrap_or(0)
+    });
     let Some(ratio) = ratio else {
         return html! { p.hint { "All instances have the same group, so there is no split to check." } };
     };

@@ -183,7 +183,7 @@ fn given_request_id(text: &str) -> Result<&str, Invalid> {
 
 fn reason(text: &str) -> Result<Reason, Invalid> {
     Reason::parse(text)
-        .ok_or_else(|| Invalid::new("", quoted(text), "override, rollout or control"))
+        .ok_or_else(|| Invalid::new("", quoted(text), "override, rollout, control or delivered"))
 }
 
 /// A bucket; an override has none.

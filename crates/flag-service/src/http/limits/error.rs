@@ -20,6 +20,8 @@ pub(crate) enum LimitError {
     Overloaded,
     /// The queue of exposures had no room in time, and no answer is given without its exposure.
     ExposuresWait,
+    /// No further event stream can be opened.
+    TooManyStreams,
 }
 
 /// The size of a part of a request and its limit, in bytes.
@@ -38,7 +40,7 @@ impl LimitError {
             Self::PayloadTooLarge { .. } => Code::PayloadTooLarge,
             Self::UriTooLong(_) => Code::UriTooLong,
             Self::HeadersTooLarge(_) => Code::HeadersTooLarge,
-            Self::Overloaded | Self::ExposuresWait => Code::Overloaded,
+            Self::Overloaded | Self::ExposuresWait | Self::TooManyStreams => Code::Overloaded,
         }
     }
 
@@ -57,6 +59,7 @@ impl LimitError {
             Self::ExposuresWait => {
                 "the exposure log is behind, and no answer is given without its exposure: ask again later".to_owned()
             }
+            Self::TooManyStreams => "no further event stream can be opened: ask again later".to_owned(),
             Self::Overloaded => "too many requests wait already: ask again later".to_owned(),
         }
     }

@@ -119,6 +119,7 @@ impl<T: Transport> GuardedConnection<T> {
             .get_or_insert_with(|| Box::pin(sleep(CALLER_TIMEOUT)));
         ready!(timer.as_mut().poll(context));
         self.connections.metrics.slow_to_read.inc();
+        self.state.is_cut.set(true);
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 }

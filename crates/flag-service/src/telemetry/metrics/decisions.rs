@@ -44,7 +44,8 @@ impl DecisionMetrics {
         let decisions = match reason {
             Reason::Override => &self.by_override,
             Reason::Rollout => &self.by_rollout,
-            Reason::Control => &self.control,
+            // No decision is for that reason.
+            Reason::Control | Reason::Delivered => &self.control,
         };
         decisions.inc();
     }

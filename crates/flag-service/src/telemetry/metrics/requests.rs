@@ -13,8 +13,8 @@ use prometheus_client::registry::Registry;
 use super::latencies::Latencies;
 
 /// The statuses of responses, frequent ones first: the counter of each is looked up once.
-const STATUSES: [u16; 14] = [
-    200, 404, 400, 500, 503, 504, 401, 403, 405, 408, 413, 415, 429, 431,
+const STATUSES: [u16; 16] = [
+    200, 404, 400, 500, 503, 504, 401, 403, 405, 408, 413, 415, 429, 431, 304, 204,
 ];
 
 /// The labels of a route.

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, ProjectName, RevisionParts,
-};
+use flag_model::{FlagValue, Format, HashAlgorithm, RevisionParts};
 use flag_store::{Base, FlagStore, SystemClock};
 
 use super::retries::PASSING;
@@ -12,11 +10,7 @@ use super::*;
 
 fn parts() -> RevisionParts {
     RevisionParts {
-        flag: FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Feature,
-            name: FlagName::new("f").unwrap(),
-        },
+        flag: "p/feature/f".parse().unwrap(),
         format: Format::v1(HashAlgorithm::Md5),
         control: FlagValue::Boolean(true),
         treatments: vec![],

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use bigtable_rs::google::bigtable::v2::row_filter::Filter;
+use bigtable_rs::google::bigtable::v2::row_range::StartKey;
+use bigtable_rs::google::bigtable::v2::{ReadRowsRequest, RowFilter};
 use flag_model::ProjectName;
-use flag_store::{FlagStore, SystemClock};
+use flag_store::{Clock as _, ExposureLog as _, ExposureScope, FlagStore, SystemClock};
 
 use super::*;
 
@@ -126,4 +129,64 @@ async fn what_must_be_empty_is_not_asked_for() {
     assert_eq!(no_cells.unwrap(), None);
     assert!(log(&server).await.write_rows(&[]).await.is_empty());
     assert!(server.asked().is_empty());
+}
+
+/// The first time of writing that a filter lets through.
+fn written_since(filter: &RowFilter) -> Option<i64> {
+    match filter.filter.as_ref()? {
+        Filter::TimestampRangeFilter(range) => Some(range.start_timestamp_micros),
+        Filter::Chain(chain) => chain.filters.iter().find_map(written_since),
+        _ => None,
+    }
+}
+
+fn reads(server: &Scripted) -> Vec<ReadRowsRequest> {
+    let asked = server.asked().into_iter();
+    let reads = asked.filter_map(|(_, asked)| match asked {
+        Asked::Read(read) => Some(read),
+        _ => None,
+    });
+    reads.collect()
+}
+
+#[tokio::test]
+async fn who_follows_the_log_is_sent_what_was_written_since_the_last_look() {
+    let server = Scripted::start([
+        Answer::Rows(vec![whole("a", "1")]),
+        Answer::Rows(vec![whole("a", "1"), whole("b", "2")]),
+    ])
+    .await;
+    let log = log(&server).await;
+    let project = ProjectName::new("p").unwrap();
+    let of = ExposureScope::Project(&project);
+    let before = SystemClock.now().unix_micros();
+    let first = log.logged_after(of, None).await.unwrap();
+    assert_eq!(first.records, []);
+    let next = log.logged_after(of, first.next.as_ref()).await.unwrap();
+    let keys = next.records.iter().map(flag_store::ExposureRecord::key);
+    assert_eq!(keys.collect::<Vec<_>>(), [b"b"]);
+    for read in reads(&server) {
+        let since = written_since(read.filter.as_ref().unwrap()).unwrap();
+        assert!((before - since) < 120 * 1_000_000, "{since}");
+        assert_eq!(since % 1_000, 0, "whole milliseconds");
+    }
+}
+
+#[tokio::test]
+async fn a_sparse_scan_that_breaks_goes_on_where_it_was() {
+    let server = Scripted::start([
+        Answer::RowsThen(vec![whole("a", "1")], Status::unavailable("restarting")),
+        Answer::Rows(vec![whole("b", "2")]),
+    ])
+    .await;
+    let log = log(&server).await;
+    let since = flag_model::Timestamp::UNIX_EPOCH;
+    let rows = log.written_since(Scan::prefix(""), since).await.unwrap();
+    assert_eq!(rows, [row("a", "1"), row("b", "2")]);
+    let reads = reads(&server);
+    let ranges = &reads[1].rows.as_ref().unwrap().row_ranges;
+    assert_eq!(
+        ranges[0].start_key,
+        Some(StartKey::StartKeyClosed(b"a\0".to_vec()))
+    );
 }

@@ -1,8 +1,8 @@
 //! Compares how cells of version 1 are written with the machine's `python3`, by every character that there is.
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, InstanceId, Percent,
-    ProjectName, Revision, RevisionParts, Timestamp, Treatment,
+    FlagValue, Format, HashAlgorithm, InstanceId, Percent, Revision, RevisionParts, Timestamp,
+    Treatment,
 };
 use flag_store::{RowOptions, encode_revision};
 
@@ -54,11 +54,7 @@ fn cell(text: &str) -> String {
         ranges: vec![],
     };
     let parts = RevisionParts {
-        flag: FlagKey {
-            project: ProjectName::new("p").unwrap(),
-            flag_type: FlagType::Data,
-            name: FlagName::new("f").unwrap(),
-        },
+        flag: "p/data/f".parse().unwrap(),
         format: Format::v1(HashAlgorithm::Md5),
         control: FlagValue::text("").unwrap(),
         treatments: vec![treatment],

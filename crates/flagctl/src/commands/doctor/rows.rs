@@ -234,6 +234,9 @@ impl ProjectRows {
     }
 
     fn expired(&mut self, metadata: &Metadata, today: Option<Date>) {
+        if metadata.is_retired() {
+            return;
+        }
         if let Some(day) = metadata.expires_on.filter(|day| Some(*day) < today) {
             let ticket = metadata.ticket.as_ref();
             let ticket = ticket.map_or_else(String::new, |ticket| format!(", see {ticket}"));

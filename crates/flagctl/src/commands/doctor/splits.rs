@@ -1,18 +1,10 @@
 //! Compares the observed split of percentage rollouts with the configured one.
 
-use std::collections::HashMap;
-use std::time::Duration;
-
-use flag_model::{Reason, Revision, Timestamp};
-use flag_rollout::{RatioResult, SampleRatio};
-use flag_store::{
-    Counted, CountsQuery, CountsScope, ExposureLog, FlagEntry, Minute, MinuteCounts, StoreError,
-};
+use flag_model::{Revision, Timestamp};
+use flag_rollout::{Plan, RatioResult, SampleRatio};
+use flag_store::{ExposureLog, FlagEntry, StoreError, answers_by_group};
 
 use crate::output::{Checks, Status};
-
-/// How far back answers are counted.
-const WINDOW: Duration = Duration::from_hours(24);
 
 /// The revisions in force.
 pub(super) fn in_force(newest: &[FlagEntry]) -> Vec<Revision> {
@@ -29,40 +21,16 @@ pub(super) async fn check(
     now: Timestamp,
     checks: &mut Checks,
 ) -> Result<(), StoreError> {
-    if SampleRatio::of(revision, |_| 0).is_none() {
+    let plan = Plan::compile(revision.clone());
+    if SampleRatio::of(&plan, |_| 0).is_none() {
         return Ok(());
     }
-    let since = revision.created().max(now.saturating_sub(WINDOW));
-    let query = CountsQuery {
-        of: CountsScope::Flag(&revision.flag),
-        since: Minute::of(since),
-        until: Minute::of(now).plus(1),
-    };
-    let counts = log.counts(query).await?;
-    let answers = answers(&counts, revision.created());
+    let answers = answers_by_group(log, &revision.flag, revision.created(), now).await?;
     let of_group = |group: &str| answers.get(group).copied().unwrap_or_default();
-    if let Some(ratio) = SampleRatio::of(revision, of_group) {
+    if let Some(ratio) = SampleRatio::of(&plan, of_group) {
         note(revision, &ratio, answers.values().sum(), checks);
     }
     Ok(())
-}
-
-/// The answers of a revision by rollout group, without overrides.
-fn answers(counts: &[MinuteCounts], of: Timestamp) -> HashMap<&str, u64> {
-    let mut answers = HashMap::new();
-    for (counted, count) in counts.iter().flat_map(MinuteCounts::entries) {
-        if let Counted::Group {
-            revision,
-            rollout_group,
-            reason,
-        } = counted
-            && *revision == Some(of)
-            && *reason != Some(Reason::Override)
-        {
-            *answers.entry(rollout_group.as_str()).or_default() += count;
-        }
-    }
-    answers
 }
 
 fn note(revision: &Revision, ratio: &SampleRatio, answers: u64, checks: &mut Checks) {
@@ -103,11 +71,10 @@ fn mismatch(ratio: &SampleRatio, answers: u64) -> String {
 #[cfg(test)]
 mod tests {
     use flag_model::{
-        FlagKey, FlagName, FlagType, FlagValue, Format, FormatVersion, HashAlgorithm, Percent,
-        ProjectName, RevisionParts, Treatment,
+        FlagValue, Format, FormatVersion, HashAlgorithm, Percent, Reason, RevisionParts, Treatment,
     };
-    use flag_store::ReplicaId;
     use flag_store::memory::MemoryLog;
+    use flag_store::{Counted, Minute, MinuteCounts, ReplicaId};
 
     use super::*;
 
@@ -125,11 +92,7 @@ mod tests {
             ranges: Vec::new(),
         };
         let parts = RevisionParts {
-            flag: FlagKey {
-                project: ProjectName::new("p").unwrap(),
-                flag_type: FlagType::Feature,
-                name: FlagName::new("f").unwrap(),
-            },
+            flag: "p/feature/f".parse().unwrap(),
             format: Format::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             comment: "Test".to_owned(),
@@ -182,12 +145,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn overrides_and_what_is_older_than_a_day_are_left_out() {
+    async fn overrides_delivered_lists_and_what_is_older_than_a_day_are_left_out() {
         let rollout = (RECENT, "treatment_1", Reason::Rollout, 5_000);
         let overridden = (RECENT, "treatment_1", Reason::Override, 9_000);
+        let delivered = (RECENT, "treatment_1", Reason::Delivered, 9_000);
         let old = ("2026-11-24 11:59:00", "control", Reason::Control, 9_000);
         let found = "10000 answers of 24 h fit the percentages (p = 1.000)";
-        check(&[CONTROL, rollout, overridden, old], &[(Status::Ok, found)]).await;
+        check(
+            &[CONTROL, rollout, overridden, delivered, old],
+            &[(Status::Ok, found)],
+        )
+        .await;
     }
 
     #[tokio::test]

@@ -1,15 +1,19 @@
 //! Which exposures are shown, and how they are read.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use flag_model::{FlagKey, InstanceId, Timestamp};
+use flag_model::{FlagKey, InstanceId};
 use flag_store::{
     Cursor, ExposureLog, ExposureQuery, ExposureRecord, ExposureScope, NewestExposures, StoreError,
-    is_within,
+    TimeRange,
 };
 
 /// How many records are read at once.
 const AT_ONCE: usize = 5_000;
+
+/// How many of the newest are read at once, which take about 30 MB. Bigtable reads all records of a scope each time.
+const NEWEST_AT_ONCE: usize = 20_000;
 
 /// Which exposures of a flag are shown.
 #[derive(Clone, Debug)]
@@ -17,18 +21,14 @@ pub(super) struct Selection {
     pub(super) flag: FlagKey,
     /// The names of the instance in the log; empty for all instances.
     pub(super) instances: Vec<InstanceId<'static>>,
-    pub(super) since: Option<Timestamp>,
-    pub(super) until: Option<Timestamp>,
+    pub(super) within: TimeRange,
     pub(super) group: Option<String>,
 }
 
 impl Selection {
     /// Whether they are all exposures of the flag.
     pub(super) fn is_all(&self) -> bool {
-        self.instances.is_empty()
-            && self.since.is_none()
-            && self.until.is_none()
-            && self.group.is_none()
+        self.instances.is_empty() && self.within == TimeRange::ALL && self.group.is_none()
     }
 
     /// Where they are in the log.
@@ -43,7 +43,7 @@ impl Selection {
 
     /// Whether a record is one of them.
     pub(super) fn has(&self, record: &ExposureRecord) -> bool {
-        let is_within = is_within(record.created(), self.since, self.until);
+        let is_within = self.within.contains(record.created());
         let group = self.group.as_deref().map(str::as_bytes);
         is_within && group.is_none_or(|group| group == record.group())
     }
@@ -54,10 +54,18 @@ impl Selection {
         log: &dyn ExposureLog,
         limit: usize,
     ) -> Result<Vec<ExposureRecord>, StoreError> {
+        self.newest_within(log, self.within, limit).await
+    }
+
+    async fn newest_within(
+        &self,
+        log: &dyn ExposureLog,
+        within: TimeRange,
+        limit: usize,
+    ) -> Result<Vec<ExposureRecord>, StoreError> {
         let query = |of| ExposureQuery {
             of,
-            since: self.since,
-            until: self.until,
+            within,
             group: self.group.as_deref(),
             limit,
         };
@@ -66,6 +74,48 @@ impl Selection {
             newest.extend(log.newest(query(scope)).await?);
         }
         Ok(newest.into_records())
+    }
+
+    /// Visits the newest of them, the newest first, until told to stop; in memory there are some thousands at once. Those without
+    /// a valid time come last.
+    pub(super) async fn each_newest<E: From<StoreError>>(
+        &self,
+        log: &dyn ExposureLog,
+        limit: usize,
+        mut visit: impl FnMut(Vec<ExposureRecord>) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        if limit <= NEWEST_AT_ONCE {
+            let _ = visit(self.newest(log, limit).await?)?;
+            return Ok(());
+        }
+        let mut left = limit;
+        let mut border = Border::new(self.within);
+        while left > 0 {
+            let wanted = left.min(NEWEST_AT_ONCE) + border.visited.len();
+            let mut records = self.newest_within(log, border.within, wanted).await?;
+            let is_last = records.len() < wanted;
+            records.retain(|record| border.is_beyond(record));
+            records.truncate(left);
+            left -= records.len();
+            border.go_to(&records);
+            let is_end = is_last || records.is_empty();
+            if visit(records)?.is_break() {
+                return Ok(());
+            }
+            if is_end {
+                break;
+            }
+        }
+        if left == 0 || self.within != TimeRange::ALL {
+            return Ok(());
+        }
+        let untold = |mut records: Vec<ExposureRecord>| {
+            records.retain(|record| record.created().is_none());
+            records.truncate(left);
+            left -= records.len();
+            visit(records)
+        };
+        self.each(log, untold).await
     }
 
     /// Visits all of them in the order of the log, until told to stop; in memory there are a few thousand at once.
@@ -77,7 +127,9 @@ impl Selection {
         for scope in self.scopes() {
             let mut after: Option<Cursor> = None;
             loop {
-                let page = log.page(scope, after.as_ref(), AT_ONCE).await?;
+                let page = log
+                    .page(scope, self.within, after.as_ref(), AT_ONCE)
+                    .await?;
                 let mut records = page.records;
                 records.retain(|record| self.has(record));
                 if visit(records)?.is_break() {
@@ -90,5 +142,129 @@ impl Selection {
             }
         }
         Ok(())
+    }
+}
+
+/// How far back the newest were visited.
+struct Border {
+    /// Of this time are those that are left, and those that were visited and are as old as the last.
+    within: TimeRange,
+    /// The keys of the latter.
+    visited: HashSet<Vec<u8>>,
+}
+
+impl Border {
+    fn new(within: TimeRange) -> Self {
+        Self {
+            within,
+            visited: HashSet::new(),
+        }
+    }
+
+    /// Whether a record has a valid time, and was not visited.
+    fn is_beyond(&self, record: &ExposureRecord) -> bool {
+        record.created().is_some() && !self.visited.contains(record.key())
+    }
+
+    /// Goes back to the last of these records.
+    fn go_to(&mut self, records: &[ExposureRecord]) {
+        let Some(oldest) = records.last().and_then(ExposureRecord::created) else {
+            return;
+        };
+        let until = oldest.next();
+        if self.within.until != until {
+            self.visited.clear();
+        }
+        self.within.until = until;
+        let as_old = records.iter().rev();
+        let as_old = as_old.take_while(|record| record.created() == Some(oldest));
+        self.visited
+            .extend(as_old.map(|record| record.key().to_vec()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use flag_model::{FlagName, FlagType, FlagValue, ProjectName, Timestamp};
+    use flag_store::memory::MemoryLog;
+    use flag_store::{BatchId, Exposure, ExposureBatch, Outcome, Row, Spelling};
+
+    use super::*;
+
+    const MANY: u64 = 45_000;
+
+    fn flag() -> FlagKey {
+        FlagKey {
+            project: ProjectName::new("p").unwrap(),
+            flag_type: FlagType::Feature,
+            name: FlagName::new("f").unwrap(),
+        }
+    }
+
+    /// Exposures, 7,000 of which are of the same time, and one without a valid time.
+    async fn log() -> MemoryLog {
+        let mut batch = ExposureBatch::new(BatchId(1), Spelling::Json);
+        let outcome = batch.add_outcome(Outcome {
+            flag: flag(),
+            revision: None,
+            value: FlagValue::Boolean(true),
+            rollout_group: "control".to_owned(),
+            reason: None,
+            from_cache: None,
+        });
+        let instance = InstanceId::new("A").unwrap();
+        for number in 0..MANY {
+            let second = number / 7_000 * 60 + 1;
+            let created = Timestamp::UNIX_EPOCH.saturating_add(Duration::from_secs(second));
+            batch.push(outcome, &format!("{number:06}"), &instance, None, created);
+        }
+        let log = MemoryLog::default();
+        log.append(&batch).await;
+        let untold = batch.exposures().next().map(|of: Exposure<'_>| {
+            let record = of.record(Spelling::Json).unwrap();
+            let Row { key, cells } = record.row().clone();
+            let key = [&key[..], b"x"].concat();
+            Row {
+                key,
+                cells: cells.with("CreatedTimestamp", "soon"),
+            }
+        });
+        log.insert(&untold.unwrap().into()).await.unwrap();
+        log
+    }
+
+    /// The sizes of the parts in which the newest are visited, and their times.
+    async fn visited(limit: usize) -> (Vec<usize>, Vec<Option<Timestamp>>) {
+        let selection = Selection {
+            flag: flag(),
+            instances: Vec::new(),
+            within: TimeRange::ALL,
+            group: None,
+        };
+        let (mut parts, mut times, mut keys) = (Vec::new(), Vec::new(), HashSet::new());
+        let visit = |records: Vec<ExposureRecord>| {
+            parts.push(records.len());
+            times.extend(records.iter().map(ExposureRecord::created));
+            keys.extend(records.iter().map(|record| record.key().to_vec()));
+            Ok::<_, StoreError>(ControlFlow::Continue(()))
+        };
+        let log = log().await;
+        selection.each_newest(&log, limit, visit).await.unwrap();
+        assert_eq!(keys.len(), times.len(), "some came twice");
+        (parts, times)
+    }
+
+    #[tokio::test]
+    async fn many_of_the_newest_are_visited_in_parts_and_in_their_order() {
+        let (parts, times) = visited(44_000).await;
+        assert_eq!(parts, [20_000, 20_000, 4_000]);
+        assert!(times.is_sorted_by(|one, other| one >= other));
+        let (parts, times) = visited(1_000_000).await;
+        assert!(parts.iter().all(|part| *part <= 20_000), "{parts:?}");
+        assert_eq!(times.len() as u64, MANY + 1);
+        assert_eq!(times.last(), Some(&None));
+        assert!(times.is_sorted_by(|one, other| one >= other));
     }
 }

@@ -79,9 +79,14 @@ fn a_field_that_is_not_known_is_told_with_its_place_and_a_near_name() {
     check("treatments:", "xyz:", &[&format!("{path}{all}")]);
     let path = "line 1, column 1: 12: there is no such field; ";
     let all = "expected file_version, project, flags";
-    check("file_version:", "'12':", &[&format!("{path}{all}")]);
+    let nothing = "line 1, column 1: file_version: found nothing, expected a value";
+    check(
+        "file_version:",
+        "'12':",
+        &[&format!("{path}{all}"), nothing],
+    );
     let expected = "line 1, column 1: found the number 12, expected the name of a field";
-    check("file_version:", "12:", &[expected]);
+    check("file_version:", "12:", &[expected, nothing]);
 }
 
 #[test]

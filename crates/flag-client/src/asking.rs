@@ -1,0 +1,53 @@
+//! Asks the service, unless a request for the same question is in flight already.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::FutureExt as _;
+
+use crate::circuit::Admission;
+use crate::client_state::{CacheAnswer, ClientState};
+use crate::detail::Answer;
+use crate::failure::Failure;
+use crate::in_flight::PendingReply;
+use crate::question::{Key, Question};
+use crate::request::Request;
+use crate::worker::Job;
+
+/// The result of asking the service.
+pub(crate) enum AskResult {
+    /// A request is in flight.
+    Pending(PendingReply),
+    /// The request of another call has just been answered.
+    Answered(Answer),
+}
+
+/// Joins the request that is in flight, or submits one. A value that is cached is answered.
+pub(crate) fn ask(
+    state: &Arc<ClientState>,
+    submit: impl FnOnce(Job) -> Result<(), Failure>,
+    question: Question<'_>,
+    now: Instant,
+    deadline: Instant,
+) -> Result<AskResult, Failure> {
+    question.check()?;
+    let key = Key::from(question);
+    let admission = state.circuit.admission(now)?;
+    let mut in_flight = state.in_flight.lock();
+    if admission == Admission::Ask
+        && let Some((number, reply)) = in_flight.find(&key)
+    {
+        state.circuit.add_call(number);
+        return Ok(AskResult::Pending(reply));
+    }
+    // A request may have been answered between the look into the cache and this lock.
+    if let CacheAnswer::Answer(answer) = state.recall(question, now) {
+        return Ok(AskResult::Answered(answer));
+    }
+    let permit = state.circuit.acquire(now)?;
+    let (sender, reply) = in_flight.add(key.clone(), permit.number());
+    drop(in_flight);
+    let request = Request::new(Arc::clone(state), key, permit, sender);
+    submit(request.run(deadline).boxed())?;
+    Ok(AskResult::Pending(reply))
+}

@@ -1,0 +1,150 @@
+//! The event stream of a client: the service announces changes, and what has changed leaves the memory.
+//!
+//! The stream only shortens what the cache would do by itself: without it lifetimes count.
+
+mod announcement;
+pub(crate) mod change;
+pub(crate) mod following;
+pub(crate) mod pauses;
+pub(crate) mod settling;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::deadline::Deadline;
+use crate::failure::Failure;
+use crate::push::settling::Settling;
+use crate::status::StreamState;
+
+/// A stream without a byte for this long is dead: two and a half heartbeats of the service.
+pub(crate) const SILENCE: Duration = Duration::from_secs(50);
+
+/// Within which time prefetched flags that changed are fetched again, unless the application says otherwise.
+pub(crate) const REFETCH_WITHIN: Duration = Duration::from_secs(2);
+
+/// Whether a client opens a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PushMode {
+    /// It does; prefetched flags that changed are fetched again at random within this time.
+    On {
+        /// How long at most.
+        refetch_within: Duration,
+    },
+    /// It doesn't.
+    Off,
+}
+
+/// What callers see of the stream.
+#[derive(Debug)]
+pub(crate) struct Push {
+    pub(crate) mode: PushMode,
+    pub(crate) settling: Settling,
+    is_started: AtomicBool,
+    /// Until when the stream counts as good.
+    good_until: Deadline,
+    view: Mutex<View>,
+}
+
+/// The state of the stream, for `status`.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub(crate) stream: StreamState,
+    /// The state of the project that the memory corresponds to, as the service names it.
+    pub(crate) digest: Option<String>,
+    pub(crate) heard: Option<Instant>,
+}
+
+impl Push {
+    pub(crate) fn new(mode: PushMode) -> Self {
+        Self::with(mode, Settling::default(), None)
+    }
+
+    /// The same for a forked process, which has no stream yet, but the cached values that correspond to the digest.
+    pub(crate) fn after_fork(&self) -> Self {
+        let digest = self
+            .view
+            .try_lock()
+            .ok()
+            .and_then(|view| view.digest.clone());
+        Self::with(self.mode, self.settling.after_fork(), digest)
+    }
+
+    fn with(mode: PushMode, settling: Settling, digest: Option<String>) -> Self {
+        let stream = match mode {
+            PushMode::On { .. } => StreamState::Idle,
+            PushMode::Off => StreamState::Off,
+        };
+        Self {
+            mode,
+            settling,
+            is_started: AtomicBool::new(false),
+            good_until: Deadline::passed(),
+            view: Mutex::new(View {
+                stream,
+                digest,
+                heard: None,
+            }),
+        }
+    }
+
+    /// Whether the caller has to start the stream: once for each process.
+    pub(crate) fn is_to_start(&self) -> bool {
+        self.mode != PushMode::Off
+            && !self.is_started.load(Ordering::Relaxed)
+            && !self.is_started.swap(true, Ordering::Relaxed)
+    }
+
+    /// Records that the stream could not be started; the next call tries again.
+    pub(crate) fn could_not_start(&self, failure: Failure) {
+        self.lost(failure);
+        self.is_started.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether a stream is open that would have announced a change. Waits for no lock and allocates nothing.
+    pub(crate) fn is_good(&self, now: Instant) -> bool {
+        self.good_until.is_after(now)
+    }
+
+    /// Records that a stream is being opened; returns the digest to begin with.
+    pub(crate) fn connecting(&self) -> Option<String> {
+        let mut view = self.view();
+        view.stream = StreamState::Connecting;
+        view.digest.clone()
+    }
+
+    /// Records that the service has sent something.
+    pub(crate) fn heard(&self, now: Instant) {
+        let mut view = self.view();
+        view.heard = Some(now);
+        view.stream = StreamState::Open;
+        // The digest comes with the first event. Without it the memory may be older than the stream.
+        if view.digest.is_some() {
+            self.good_until.set(now + SILENCE);
+        }
+    }
+
+    /// Records the state that the memory now corresponds to.
+    pub(crate) fn set_digest(&self, digest: &str) {
+        if !digest.is_empty() {
+            self.view().digest = Some(digest.to_owned());
+        }
+    }
+
+    /// Records that there is no stream, for this reason.
+    pub(crate) fn lost(&self, failure: Failure) {
+        let mut view = self.view();
+        view.stream = StreamState::Closed(failure);
+        self.good_until.clear();
+    }
+
+    pub(crate) fn view(&self) -> MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds the locks.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Sized + '_ {
+        (self.view(), self.settling.hold())
+    }
+}

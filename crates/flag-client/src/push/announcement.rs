@@ -1,0 +1,63 @@
+//! What happens when the service announces a change.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::time::sleep;
+
+use crate::asking::ask;
+use crate::client_state::ClientState;
+use crate::push::PushMode;
+use crate::push::change::Change;
+use crate::question::Key;
+use crate::sse::Event;
+
+/// How many prefetched values are fetched again after a change; others are fetched when they are asked for.
+const REFETCHED: usize = 100;
+
+/// Takes what has changed out of memory, runs callbacks, and has prefetched flags fetched again.
+///
+/// Events with a name are for clients that know it: neither their data nor their digest counts.
+pub(crate) fn announce(state: &Arc<ClientState>, event: &Event) {
+    if !event.name.is_empty() && event.name != "message" {
+        return;
+    }
+    let (change, now) = (Change::read(&event.data), Instant::now());
+    // Before a first digest nothing is known to have changed; but what is in memory may be older than the stream.
+    if state.push.view().digest.is_some() {
+        state.push.settling.announce(&change, now);
+    }
+    state.expire(|key| change.is_about(key), now);
+    // After the memory, so that a process that is forked in between begins with the older digest.
+    state.push.set_digest(&event.id);
+    state.listeners.notify(|name| change.is_about_name(name));
+    refetch(state, &change);
+}
+
+fn refetch(state: &Arc<ClientState>, change: &Change) {
+    let mut keys = state.prefetched.keys(|key| change.is_about(key));
+    keys.truncate(REFETCHED);
+    let PushMode::On { refetch_within } = state.push.mode else {
+        return;
+    };
+    if keys.is_empty() {
+        return;
+    }
+    let state = Arc::clone(state);
+    tokio::spawn(async move {
+        sleep(refetch_within.mul_f64(fastrand::f64())).await;
+        for key in &keys {
+            fetch(&state, key);
+        }
+    });
+}
+
+/// Has a value fetched, unless it was meanwhile. While the service fails, the last known value stays.
+fn fetch(state: &Arc<ClientState>, key: &Key) {
+    let now = Instant::now();
+    let spawn = |job| {
+        tokio::spawn(job);
+        Ok(())
+    };
+    let _ = ask(state, spawn, key.question(), now, now + state.timeout);
+}

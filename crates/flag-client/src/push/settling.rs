@@ -1,0 +1,173 @@
+//! Flags whose change was announced lately. The replicas of a service learn of a change one after the other, within a
+//! second; so another one than that which announced it may answer with the old value.
+//!
+//! An answer that was asked for some time after the announcement is therefore kept for half that time at most. So a replica
+//! that is late is believed for half as long again, and a value is asked for some ten times more than without this.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use flag_model::FlagType;
+
+use crate::push::change::Change;
+use crate::question::FlagRef;
+
+/// After this every replica knows of a change.
+const SETTLED: Duration = Duration::from_secs(10);
+
+/// The shortest time that an answer is kept.
+const SHORTEST: Duration = Duration::from_millis(250);
+
+/// How many flags are remembered; if more change, all count as changed.
+const FLAGS: usize = 1_000;
+
+/// The flags whose change was announced lately.
+#[derive(Debug, Default)]
+pub(crate) struct Settling {
+    announced: Mutex<Announced>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Announced {
+    /// That of all flags.
+    of_all: Option<Instant>,
+    of_flags: HashMap<(FlagType, Box<str>), Instant>,
+}
+
+impl Settling {
+    /// A copy with a lock of its own, for a forked process; empty if this one is locked.
+    pub(crate) fn after_fork(&self) -> Self {
+        let announced = self.announced.try_lock();
+        let announced = announced
+            .map(|announced| announced.clone())
+            .unwrap_or_default();
+        Self {
+            announced: Mutex::new(announced),
+        }
+    }
+
+    /// Records that a change was announced.
+    pub(crate) fn announce(&self, change: &Change, now: Instant) {
+        let mut announced = self.announced();
+        announced.of_flags.retain(|_, then| !is_settled(*then, now));
+        match change {
+            Change::Flags(flags) if announced.of_flags.len() + flags.len() <= FLAGS => {
+                let flags = flags.iter().map(|flag| (flag.clone(), now));
+                announced.of_flags.extend(flags);
+            }
+            Change::Flags(_) | Change::Everything => {
+                announced.of_flags.clear();
+                announced.of_all = Some(now);
+            }
+        }
+    }
+
+    /// How long an answer about a flag may be kept that was asked for at this time; `None` if for as long as any.
+    pub(crate) fn longest(&self, flag: FlagRef<'_>, asked: Instant) -> Option<Duration> {
+        let latest = self.announced().latest(flag)?;
+        let age = asked.saturating_duration_since(latest);
+        (!is_settled(latest, asked)).then(|| (age / 2).max(SHORTEST))
+    }
+
+    /// Whether a change was announced after this time.
+    pub(crate) fn is_overtaken(&self, flag: FlagRef<'_>, asked: Instant) -> bool {
+        let latest = self.announced().latest(flag);
+        latest.is_some_and(|latest| latest > asked)
+    }
+
+    /// Holds the lock.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Sized + '_ {
+        self.announced()
+    }
+
+    fn announced(&self) -> MutexGuard<'_, Announced> {
+        self.announced
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Announced {
+    fn latest(&self, flag: FlagRef<'_>) -> Option<Instant> {
+        if self.of_flags.is_empty() {
+            return self.of_all;
+        }
+        let key = (flag.flag_type, flag.name.into());
+        self.of_flags.get(&key).copied().max(self.of_all)
+    }
+}
+
+fn is_settled(announced: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(announced) >= SETTLED
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(names: &[&str]) -> Change {
+        Change::Flags(
+            names
+                .iter()
+                .map(|name| (FlagType::Feature, (*name).into()))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn an_answer_is_kept_half_as_long_as_the_announcement_is_old() {
+        let (settling, now) = (Settling::default(), Instant::now());
+        settling.announce(&change(&["f"]), now);
+        let longest = |name, millis| {
+            let longest =
+                settling.longest(FlagRef::boolean(name), now + Duration::from_millis(millis));
+            longest.map(|longest| longest.as_millis())
+        };
+        assert_eq!(longest("f", 0), Some(250));
+        assert_eq!(longest("f", 600), Some(300));
+        assert_eq!(longest("f", 9_998), Some(4_999));
+        assert_eq!(longest("f", 10_000), None);
+        assert_eq!(longest("g", 0), None);
+        assert_eq!(settling.longest(FlagRef::string("f"), now), None);
+    }
+
+    #[test]
+    fn the_latest_announcement_counts() {
+        let (settling, now) = (Settling::default(), Instant::now());
+        let second = Duration::from_secs(1);
+        settling.announce(&change(&["f"]), now);
+        settling.announce(&change(&["f"]), now + second);
+        let longest =
+            |name, seconds| settling.longest(FlagRef::boolean(name), now + second * seconds);
+        assert_eq!(longest("f", 3), Some(second));
+        settling.announce(&Change::Everything, now + second * 2);
+        assert_eq!(longest("f", 4), Some(second));
+        assert_eq!(longest("g", 4), Some(second));
+        settling.announce(&change(&["f"]), now + second * 3);
+        assert_eq!(longest("f", 5), Some(second));
+        assert_eq!(longest("g", 6), Some(second * 2));
+    }
+
+    #[test]
+    fn a_question_is_overtaken_by_what_is_announced_after_it() {
+        let (settling, now) = (Settling::default(), Instant::now());
+        let is_overtaken = |by| settling.is_overtaken(FlagRef::boolean("f"), by);
+        assert!(!is_overtaken(now));
+        settling.announce(&change(&["f"]), now);
+        assert!(is_overtaken(now.checked_sub(SHORTEST).unwrap()));
+        assert!(!is_overtaken(now));
+        assert!(!settling.is_overtaken(FlagRef::boolean("g"), now.checked_sub(SHORTEST).unwrap()));
+    }
+
+    #[test]
+    fn many_flags_count_as_all() {
+        let (settling, now) = (Settling::default(), Instant::now());
+        for number in 0..=FLAGS {
+            settling.announce(&change(&[&number.to_string()]), now);
+        }
+        assert!(settling.announced().of_flags.is_empty());
+        assert!(settling.longest(FlagRef::boolean("f"), now).is_some());
+    }
+}

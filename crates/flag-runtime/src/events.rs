@@ -1,0 +1,225 @@
+//! Events: which flags of a project have changed, for its subscribers.
+//!
+//! Knows neither the store nor the cache: both note changes here. Changes are collected for a moment and published once the
+//! cache serves them, so that a subscriber that asks again does not receive the old value. A subscriber holds no copy of
+//! anything: all subscribers of a project share its latest event, and those that missed one learn that everything may have
+//! changed. A project without subscribers is not tracked.
+mod changes;
+mod event;
+mod metrics;
+mod subscription;
+#[cfg(test)]
+mod tests;
+mod topic;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use flag_model::{FlagKey, ProjectName, Timestamp};
+use flag_store::ProjectDigest;
+use prometheus_client::registry::Registry;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+pub use self::event::Event;
+use self::metrics::EventMetrics;
+pub use self::subscription::Subscription;
+use self::topic::Topic;
+
+/// The most projects with subscribers and without a known flag: invented names must cost few reads of the store.
+const MAX_UNKNOWN: usize = 256;
+
+/// The events of all projects that have subscribers.
+#[derive(Clone, Debug)]
+pub struct Events(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    topics: Mutex<Topics>,
+    /// Wakes the publisher.
+    noted: Notify,
+    /// Wakes the change watcher.
+    subscribed: Notify,
+    metrics: Arc<EventMetrics>,
+}
+
+#[derive(Debug, Default)]
+struct Topics {
+    by_project: HashMap<ProjectName, Topic>,
+    is_closed: bool,
+}
+
+/// Why there is no subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubscribeError {
+    /// Too many subscribed projects have no flag.
+    #[error("too many projects without flags have subscribers")]
+    TooManyProjects,
+    /// The process is about to stop.
+    #[error("no more events are sent")]
+    Closed,
+}
+
+/// Whether the head row of a project must be reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeadWanted {
+    /// The project has no subscribers.
+    Never,
+    /// No digest of the project is known.
+    Now,
+    /// Its digest is known.
+    WhenChanged,
+}
+
+/// A changed flag: the time of its revision, and when the change was seen.
+pub(crate) type ChangedFlag = (FlagKey, Timestamp, Instant);
+
+/// A flag of the head row: the time of its published revision, `None` if the flag is gone; and when the change was seen.
+pub(crate) type PublishedChange = (FlagKey, Option<Timestamp>, Instant);
+
+impl Events {
+    /// Starts without subscribers.
+    pub fn new(registry: &mut Registry) -> Self {
+        Self(Arc::new(Shared {
+            topics: Mutex::default(),
+            noted: Notify::new(),
+            subscribed: Notify::new(),
+            metrics: Arc::new(EventMetrics::register(registry)),
+        }))
+    }
+
+    /// Subscribes to a project. `held` is the digest that the subscriber knows: if the project has another one, the first
+    /// event says that everything may have changed.
+    pub fn subscribe(
+        &self,
+        project: &ProjectName,
+        held: Option<ProjectDigest>,
+    ) -> Result<Subscription, SubscribeError> {
+        let mut topics = self.topics();
+        if topics.is_closed {
+            return Err(SubscribeError::Closed);
+        }
+        if !topics.by_project.contains_key(project) {
+            let unknown = topics.by_project.values().filter(|topic| !topic.has_flags);
+            if unknown.count() >= MAX_UNKNOWN {
+                return Err(SubscribeError::TooManyProjects);
+            }
+            self.0.subscribed.notify_one();
+        }
+        let topic = topics.by_project.entry(project.clone()).or_default();
+        let metrics = Arc::clone(&self.0.metrics);
+        Ok(Subscription::new(topic.subscribe(), held, metrics))
+    }
+
+    /// Ends all subscriptions, and permits no further ones: the process is about to stop.
+    pub fn close(&self) {
+        let mut topics = self.topics();
+        topics.is_closed = true;
+        topics.by_project.clear();
+    }
+
+    /// Waits for a subscription to a project whose digest is not known.
+    pub(crate) async fn subscribed(&self) {
+        self.0.subscribed.notified().await;
+    }
+
+    /// Returns the projects that have subscribers, and forgets all others.
+    pub(crate) fn projects(&self) -> Vec<ProjectName> {
+        let mut topics = self.topics();
+        topics.by_project.retain(|_, topic| topic.has_subscribers());
+        topics.by_project.keys().cloned().collect()
+    }
+
+    /// Whether the head row of a project must be reported.
+    pub(crate) fn wants_head(&self, project: &ProjectName) -> HeadWanted {
+        match self.topics().by_project.get(project) {
+            None => HeadWanted::Never,
+            Some(topic) if topic.digest.is_none() => HeadWanted::Now,
+            Some(_) => HeadWanted::WhenChanged,
+        }
+    }
+
+    /// Notes the digest of a project, whether it has flags, and which of them have changed; `None` stands for a flag that
+    /// is gone.
+    pub(crate) fn note_head(
+        &self,
+        project: &ProjectName,
+        digest: ProjectDigest,
+        has_flags: bool,
+        changed: Vec<PublishedChange>,
+    ) {
+        self.note(project, |topic| {
+            topic.digest = Some(digest);
+            topic.has_flags |= has_flags;
+            let pending = topic.pending();
+            for (flag, time, seen) in changed {
+                match time {
+                    Some(time) => pending.add(flag, time, seen),
+                    None => pending.add_everything(),
+                }
+            }
+        });
+    }
+
+    /// Notes that a project went back to an older state; these are the flags that the cache reads again.
+    pub(crate) fn note_restored(&self, project: &ProjectName, flags: Vec<ChangedFlag>) {
+        self.note(project, |topic| {
+            let pending = topic.pending();
+            pending.add_everything();
+            for (flag, time, seen) in flags {
+                pending.add(flag, time, seen);
+            }
+        });
+    }
+
+    /// Notes another revision of a flag, which the cache has found.
+    pub(crate) fn note_change(&self, flag: &FlagKey, time: Timestamp) {
+        self.note(&flag.project, |topic| {
+            topic.has_flags = true;
+            topic.pending().add(flag.clone(), time, Instant::now());
+        });
+    }
+
+    /// Publishes changes for ever: each of them once `is_served` says that the cache serves it, and again `repeat_after`
+    /// later, as another replica may have answered with the old value in the meantime.
+    pub(crate) async fn publish(
+        self,
+        repeat_after: Duration,
+        is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
+    ) {
+        loop {
+            let due = self.next_due();
+            tokio::select! {
+                () = self.0.noted.notified() => {}
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+            }
+            let now = Instant::now();
+            for topic in self.topics().by_project.values_mut() {
+                topic.publish_due(now, repeat_after, &is_served, &self.0.metrics);
+            }
+        }
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        self.topics()
+            .by_project
+            .values()
+            .filter_map(Topic::due)
+            .min()
+    }
+
+    fn note(&self, project: &ProjectName, note: impl FnOnce(&mut Topic)) {
+        if let Some(topic) = self.topics().by_project.get_mut(project) {
+            note(topic);
+            if topic.has_news() {
+                self.0.metrics.noted.inc();
+            }
+            self.0.noted.notify_one();
+        }
+    }
+
+    fn topics(&self) -> MutexGuard<'_, Topics> {
+        self.0.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

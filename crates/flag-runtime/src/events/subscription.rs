@@ -1,0 +1,67 @@
+//! A subscription to the events of a project.
+
+use std::mem::replace;
+use std::sync::Arc;
+
+use flag_store::ProjectDigest;
+use tokio::sync::watch;
+
+use super::event::Event;
+use super::metrics::EventMetrics;
+use super::topic::Published;
+
+/// A subscription to the events of a project. It holds no event: whoever misses one learns that everything may have changed.
+#[derive(Debug)]
+pub struct Subscription {
+    latest: watch::Receiver<Option<Arc<Published>>>,
+    /// The digest that the subscriber knew at the start.
+    held: Option<ProjectDigest>,
+    /// The number of the last event that it saw; 0 for none.
+    seen: u64,
+    metrics: Arc<EventMetrics>,
+}
+
+impl Subscription {
+    pub(super) fn new(
+        latest: watch::Receiver<Option<Arc<Published>>>,
+        held: Option<ProjectDigest>,
+        metrics: Arc<EventMetrics>,
+    ) -> Self {
+        Self {
+            latest,
+            held,
+            seen: 0,
+            metrics,
+        }
+    }
+
+    /// Waits for the next event; `None` after the last one, when the process is about to stop. Loses no event if it is
+    /// cancelled.
+    pub async fn next(&mut self) -> Option<Arc<Event>> {
+        loop {
+            let latest = self.latest.borrow_and_update().clone();
+            if let Some(event) = latest.and_then(|latest| self.take(&latest)) {
+                self.metrics.sent.inc();
+                return Some(event);
+            }
+            self.latest.changed().await.ok()?;
+        }
+    }
+
+    fn take(&mut self, latest: &Published) -> Option<Arc<Event>> {
+        let seen = replace(&mut self.seen, latest.number);
+        if seen == 0 {
+            let everything = &latest.everything;
+            let is_news = self.held != Some(everything.digest);
+            return is_news.then(|| Arc::clone(everything));
+        }
+        match latest.number - seen {
+            0 => None,
+            1 => Some(Arc::clone(&latest.event)),
+            _ => {
+                self.metrics.missed.inc();
+                Some(Arc::clone(&latest.everything))
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Evaluates a flag for an instance: looks the flag up, decides, records the exposure. Every endpoint that evaluates does it here.
+
+use actix_web::HttpResponse;
+use actix_web::http::Method;
+use flag_model::{FlagKey, InstanceId};
+use flag_rollout::{Decision, decide_with};
+use flag_runtime::{RecordLater, Recorded, ServedPlan, Source};
+
+use crate::http::{ApiError, AppState, RequestContext};
+
+/// Encodes a recorded decision.
+pub(super) trait Encode:
+    Fn(&RequestContext, &InstanceId<'_>, &Decision<'_>, &ServedPlan) -> HttpResponse
+{
+}
+
+impl<F> Encode for F where
+    F: Fn(&RequestContext, &InstanceId<'_>, &Decision<'_>, &ServedPlan) -> HttpResponse
+{
+}
+
+/// Returns the revision in force of a flag that may have to be read.
+pub(super) async fn look_up(
+    context: &RequestContext,
+    flag: &FlagKey,
+) -> Result<ServedPlan, ApiError> {
+    let current = context.state.flags.current(flag);
+    let read = async { current.await.map_err(ApiError::from) };
+    let was_read = |current: &ServedPlan| current.source == Source::Store;
+    context.trace.read(read, was_read, ApiError::code).await
+}
+
+/// Decides, records and encodes, unless the exposure must wait for space in its queue; that is in a box, as it is rare and large.
+pub(super) fn respond<'a>(
+    context: &'a RequestContext,
+    instance: &InstanceId<'_>,
+    current: &ServedPlan,
+    encode: impl Encode,
+) -> Result<HttpResponse, Box<RecordLater<'a>>> {
+    let decision = decide(&context.state, instance, current);
+    let recorded = record(context, instance, &decision, current)?;
+    Ok(finish(
+        context, instance, &decision, current, recorded, encode,
+    ))
+}
+
+/// Waits until the exposure is recorded, and encodes the same decision.
+pub(super) async fn respond_later(
+    context: &RequestContext,
+    instance: &InstanceId<'_>,
+    current: &ServedPlan,
+    later: RecordLater<'_>,
+    encode: impl Encode,
+) -> Result<HttpResponse, ApiError> {
+    let recorded = later.wait().await?;
+    let decision = decide(&context.state, instance, current);
+    Ok(finish(
+        context, instance, &decision, current, recorded, encode,
+    ))
+}
+
+/// Decides what an instance receives.
+pub(super) fn decide<'p>(
+    state: &AppState,
+    instance: &InstanceId<'_>,
+    current: &'p ServedPlan,
+) -> Decision<'p> {
+    let buckets = &state.buckets;
+    decide_with(current, instance, |format, instance| {
+        buckets.bucket(format, instance)
+    })
+}
+
+/// Logs a decision; a HEAD request is not an exposure.
+fn record<'a>(
+    context: &'a RequestContext,
+    instance: &InstanceId<'_>,
+    decision: &Decision<'_>,
+    current: &ServedPlan,
+) -> Result<Recorded, Box<RecordLater<'a>>> {
+    if *context.request.method() == Method::HEAD {
+        return Ok(Recorded::NOT_AN_EXPOSURE);
+    }
+    let exposures = &context.state.exposures;
+    let recorded = exposures.record(context.id.as_str(), instance, decision, current);
+    recorded.map_err(Box::new)
+}
+
+/// Counts and traces a recorded decision, and encodes it.
+fn finish(
+    context: &RequestContext,
+    instance: &InstanceId<'_>,
+    decision: &Decision<'_>,
+    current: &ServedPlan,
+    _: Recorded,
+    encode: impl Encode,
+) -> HttpResponse {
+    context.state.metrics.decisions.count(decision.reason);
+    context.trace.decided(current.flag(), decision);
+    encode(context, instance, decision, current)
+}

@@ -1,0 +1,80 @@
+//! `GET /projects/{project}/events`: which flags of a project change, as server-sent events.
+mod encoding;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use actix_web::HttpResponse;
+use actix_web::http::Method;
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::web::Bytes;
+use flag_api::{EVENT_STREAM, EventsQuery, LAST_EVENT_ID, PROJECT, Parameter, ParameterProblem};
+use flag_model::{Invalid, ProjectName};
+use flag_runtime::Event;
+use flag_store::ProjectDigest;
+
+use self::stream::EventStream;
+use crate::http::{ApiError, RequestContext, Route, not_found};
+
+const STREAM: (HeaderName, HeaderValue) = (CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
+
+/// Makes nginx, and proxies that follow it, pass each event on at once.
+const NOT_BUFFERED: (HeaderName, HeaderValue) = (
+    HeaderName::from_static("x-accel-buffering"),
+    HeaderValue::from_static("no"),
+);
+
+/// Answers `GET /projects/{project}/events`: a stream of events.
+pub(super) async fn events(context: &RequestContext) -> Result<HttpResponse, ApiError> {
+    let (project, held) = decode(context)?;
+    context.check_project(&project)?;
+    respond(context, Route::Events, project, held, encoding::event).await
+}
+
+/// Responds with a stream of events, encoded like this; or as if there were nothing, if the service sends none.
+pub(super) async fn respond(
+    context: &RequestContext,
+    route: Route,
+    project: ProjectName,
+    held: Option<ProjectDigest>,
+    encode: fn(&Event) -> Bytes,
+) -> Result<HttpResponse, ApiError> {
+    if !context.state.push {
+        return not_found(context).await;
+    }
+    let mut response = HttpResponse::Ok();
+    response.insert_header(STREAM).insert_header(NOT_BUFFERED);
+    if context.request.method() == Method::HEAD {
+        return Ok(response.finish());
+    }
+    let stream = EventStream::open(context, route.access(), project, held, encode)?;
+    Ok(response.streaming(stream.into_bytes()))
+}
+
+/// Decodes and checks the project, and the digest that the caller knows.
+fn decode(context: &RequestContext) -> Result<(ProjectName, Option<ProjectDigest>), ApiError> {
+    let request = &context.request;
+    let project = request.match_info().get(PROJECT).unwrap_or_default();
+    let query = EventsQuery::parse(project, request.query_string());
+    let query = query.map_err(ApiError::InvalidRequest)?;
+    let project = ProjectName::new(&query.project);
+    let project = project.map_err(|wrong| ApiError::InvalidRequest(vec![invalid(wrong)]))?;
+    let held = last_event(context).or(query.since.as_deref());
+    Ok((project, held.and_then(ProjectDigest::parse)))
+}
+
+/// Returns the id of the last event that the caller received.
+pub(super) fn last_event(context: &RequestContext) -> Option<&str> {
+    let last = context.request.headers().get(LAST_EVENT_ID)?;
+    Some(last.to_str().unwrap_or_default())
+}
+
+fn invalid(wrong: Invalid) -> Parameter {
+    let Invalid {
+        found, expected, ..
+    } = wrong;
+    Parameter {
+        name: PROJECT,
+        problem: ParameterProblem::Invalid { found, expected },
+    }
+}

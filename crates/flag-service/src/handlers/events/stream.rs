@@ -1,0 +1,139 @@
+//! An event stream: what is sent, and when it ends.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_web::web::{Bytes, Data};
+use flag_model::{Jitter, ProjectName};
+use flag_runtime::{Event, Subscription};
+use flag_store::ProjectDigest;
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use tokio::time::{Instant, sleep_until};
+
+use super::encoding;
+use crate::access::{Access, Principal};
+use crate::http::{
+    ApiError, AppState, ConnectionState, RequestContext, StreamEnd, StreamPermit, begin_stream,
+};
+
+/// When a stream that was cut is opened again: at random, so that the callers of a replica that stops do not all come at
+/// once.
+const RETRY: Duration = Duration::from_millis(5_500);
+const RETRY_JITTER: Jitter = Jitter::between(1.0 / 5.5, 10.0 / 5.5);
+
+/// How often a comment is sent, and the key is checked again.
+const HEARTBEAT: Duration = Duration::from_secs(20);
+const HEARTBEAT_JITTER: Jitter = Jitter::between(0.75, 1.25);
+
+/// How long a stream is open: new replicas get their share of the callers.
+const AGE: Duration = Duration::from_mins(10);
+const AGE_JITTER: Jitter = Jitter::between(0.5, 1.5);
+
+/// An open event stream.
+pub(super) struct EventStream {
+    subscription: Subscription,
+    permit: StreamPermit,
+    state: Data<AppState>,
+    principal: Option<Principal>,
+    access: Access,
+    project: ProjectName,
+    connection: Option<Rc<ConnectionState>>,
+    encode: fn(&Event) -> Bytes,
+    is_new: bool,
+    heartbeat: Instant,
+    ends: Instant,
+    /// Why it has ended, if it was not cut.
+    end: Option<StreamEnd>,
+}
+
+impl EventStream {
+    /// Opens the stream of an admitted request.
+    pub(super) fn open(
+        context: &RequestContext,
+        access: Access,
+        project: ProjectName,
+        held: Option<ProjectDigest>,
+        encode: fn(&Event) -> Bytes,
+    ) -> Result<Self, ApiError> {
+        let state = &context.state;
+        let permit = state.limits.streams().acquire()?;
+        let subscription = state.flags.events().subscribe(&project, held)?;
+        let now = Instant::now();
+        Ok(Self {
+            subscription,
+            permit,
+            state: state.clone(),
+            principal: context.authorization.principal().cloned(),
+            access,
+            project,
+            connection: begin_stream(&context.request),
+            encode,
+            is_new: true,
+            heartbeat: now + HEARTBEAT_JITTER.apply(HEARTBEAT, fastrand::f64()),
+            ends: now + AGE_JITTER.apply(AGE, fastrand::f64()),
+            end: None,
+        })
+    }
+
+    /// Returns its bytes.
+    pub(super) fn into_bytes(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
+        unfold(self, async |mut stream| {
+            let bytes = stream.next().await?;
+            Some((Ok(bytes), stream))
+        })
+    }
+
+    /// Waits for the next bytes; `None` at the end.
+    async fn next(&mut self) -> Option<Bytes> {
+        if std::mem::take(&mut self.is_new) {
+            let retry = RETRY_JITTER.apply(RETRY, fastrand::f64());
+            return Some(encoding::retry(retry));
+        }
+        tokio::select! {
+            biased;
+            event = self.subscription.next() => match event {
+                Some(event) => Some((self.encode)(&event)),
+                None => self.end(StreamEnd::Stop),
+            },
+            () = sleep_until(self.heartbeat.min(self.ends)) => self.beat(),
+        }
+    }
+
+    /// Sends a heartbeat, if the stream goes on.
+    fn beat(&mut self) -> Option<Bytes> {
+        let now = Instant::now();
+        if now >= self.ends {
+            return self.end(StreamEnd::Age);
+        }
+        let authenticator = &self.state.authenticator;
+        let still_admits =
+            |principal| authenticator.still_admits(principal, self.access, &self.project);
+        if !self.principal.as_ref().is_some_and(still_admits) {
+            return self.end(StreamEnd::Key);
+        }
+        self.heartbeat = now + HEARTBEAT_JITTER.apply(HEARTBEAT, fastrand::f64());
+        Some(encoding::HEARTBEAT)
+    }
+
+    fn end(&mut self, end: StreamEnd) -> Option<Bytes> {
+        self.end = Some(end);
+        None
+    }
+}
+
+impl Drop for EventStream {
+    fn drop(&mut self) {
+        let is_cut = self
+            .connection
+            .as_ref()
+            .is_some_and(|state| state.is_cut.get());
+        let cut = if is_cut {
+            StreamEnd::Slow
+        } else {
+            StreamEnd::Caller
+        };
+        self.permit.count_end(self.end.unwrap_or(cut));
+    }
+}

@@ -1,0 +1,221 @@
+//! The answer: measured and hashed first, then sent.
+
+use std::hash::{DefaultHasher, Hasher as _};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::HttpResponse;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::http::StatusCode;
+use actix_web::web::{Bytes, Data};
+use flag_api::OfrepFailure;
+use flag_model::{FlagKey, InstanceId, ProjectName};
+use flag_runtime::{CacheError, ServedPlan};
+
+use super::entity_tag::EntityTag;
+use crate::handlers::evaluation::decide;
+use crate::handlers::ofrep::item::{self, Evaluated};
+use crate::http::{ApiError, AppState, BulkExposures, error_code};
+
+/// Bytes that are written at once, and about the most that stay in memory between hashing and sending.
+const PIECE: usize = 64 << 10;
+
+const BEGIN: &[u8] = b"{\"flags\":[";
+
+/// One flag of the answer.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// Its revision in force.
+    Flag {
+        /// What stands before its name in its key.
+        prefix: &'static str,
+        current: ServedPlan,
+    },
+    /// Why it has no value, encoded.
+    Failure(Vec<u8>),
+}
+
+impl Item {
+    /// A flag that cannot be served.
+    pub(super) fn failure(prefix: &str, flag: &FlagKey, error: CacheError) -> Self {
+        let error = ApiError::from(error);
+        let (code, detail) = error.describe();
+        let failure = OfrepFailure {
+            key: Some(format!("{prefix}{}", flag.name).into()),
+            error_code: error_code(&error, code),
+            error_details: detail.into(),
+        };
+        Self::Failure(serde_json::to_vec(&failure).unwrap_or_default())
+    }
+}
+
+/// An answer that can be written any number of times, each time with the same bytes.
+#[derive(Debug)]
+pub(super) struct Answer {
+    state: Data<AppState>,
+    project: ProjectName,
+    instance: InstanceId<'static>,
+    items: Vec<Item>,
+    /// What follows the flags.
+    end: String,
+}
+
+/// The size and the hash of an answer.
+#[derive(Debug)]
+pub(super) struct Measured {
+    size: usize,
+    hash: u64,
+    /// The answer, if it is small.
+    whole: Option<Vec<u8>>,
+}
+
+impl Measured {
+    /// Returns its entity tag.
+    pub(super) fn entity_tag(&self) -> EntityTag {
+        EntityTag::of(self.hash)
+    }
+}
+
+impl Answer {
+    pub(super) fn new(
+        state: Data<AppState>,
+        (project, instance): (ProjectName, InstanceId<'static>),
+        items: Vec<Item>,
+        streams: Option<String>,
+    ) -> Self {
+        let streams = streams.map_or_else(String::new, |streams| format!(",{streams}"));
+        Self {
+            state,
+            project,
+            instance,
+            items,
+            end: format!("]{streams}}}"),
+        }
+    }
+
+    /// Measures and hashes the answer: its bytes, and for whom it is.
+    pub(super) fn measure(&self) -> Measured {
+        let mut hasher = DefaultHasher::new();
+        for text in [self.project.as_str(), self.instance.as_str()] {
+            hasher.write_usize(text.len());
+            hasher.write(text.as_bytes());
+        }
+        let mut piece = Vec::with_capacity(PIECE);
+        let (mut size, mut next) = (0, 0);
+        while self.write_piece(&mut piece, &mut next) {
+            hasher.write(&piece);
+            size += piece.len();
+            piece.clear();
+        }
+        hasher.write(&piece);
+        let is_whole = size == 0;
+        size += piece.len();
+        Measured {
+            size,
+            hash: hasher.finish(),
+            whole: is_whole.then_some(piece),
+        }
+    }
+
+    /// Counts the decisions, and logs them if the settings say so.
+    pub(super) async fn record(&self, request_id: &str) -> Result<(), ApiError> {
+        let is_logged = self.state.ofrep.bulk_exposures == BulkExposures::Delivered;
+        for item in &self.items {
+            let Item::Flag { current, .. } = item else {
+                continue;
+            };
+            let decision = decide(&self.state, &self.instance, current);
+            if is_logged {
+                let exposures = &self.state.exposures;
+                if let Err(later) =
+                    exposures.record_delivered(request_id, &self.instance, &decision, current)
+                {
+                    let _recorded = later.wait().await?;
+                }
+            }
+            self.state.metrics.decisions.count(decision.reason);
+        }
+        Ok(())
+    }
+
+    /// Returns the response: the bytes that were measured, or a body that writes them again.
+    pub(super) fn send(self, measured: Measured) -> HttpResponse {
+        let body = match measured.whole {
+            Some(whole) => BoxBody::new(whole),
+            None => BoxBody::new(Pieces {
+                size: measured.size,
+                next: 0,
+                is_done: false,
+                answer: self,
+            }),
+        };
+        HttpResponse::with_body(StatusCode::OK, body)
+    }
+
+    /// Writes items from `next` on until the piece is full; returns whether more follows.
+    fn write_piece(&self, piece: &mut Vec<u8>, next: &mut usize) -> bool {
+        if *next == 0 {
+            piece.extend_from_slice(BEGIN);
+        }
+        while let Some(item) = self.items.get(*next) {
+            if piece.len() >= PIECE - item::FRAME {
+                return true;
+            }
+            if *next > 0 {
+                piece.push(b',');
+            }
+            self.write_item(piece, item);
+            *next += 1;
+        }
+        piece.extend_from_slice(self.end.as_bytes());
+        false
+    }
+
+    fn write_item(&self, piece: &mut Vec<u8>, item: &Item) {
+        match item {
+            Item::Failure(json) => piece.extend_from_slice(json),
+            Item::Flag { prefix, current } => {
+                let decision = decide(&self.state, &self.instance, current);
+                let evaluated = Evaluated {
+                    prefix,
+                    key: current.flag().name.as_str(),
+                    decision: &decision,
+                    plan: current,
+                    source: current.source,
+                };
+                item::success(piece, evaluated, self.state.ofrep.control_reason);
+            }
+        }
+    }
+}
+
+/// The body of a large answer, written piece by piece.
+#[derive(Debug)]
+struct Pieces {
+    size: usize,
+    next: usize,
+    is_done: bool,
+    answer: Answer,
+}
+
+impl MessageBody for Pieces {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.size as u64)
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        if self.is_done {
+            return Poll::Ready(None);
+        }
+        let mut piece = Vec::with_capacity(PIECE);
+        let mut next = self.next;
+        self.is_done = !self.answer.write_piece(&mut piece, &mut next);
+        self.next = next;
+        Poll::Ready(Some(Ok(piece.into())))
+    }
+}
