@@ -2,7 +2,7 @@
 //!
 //! The key is encrypted under a key made of its own fingerprint, which every replica has in its key file, so a session
 //! survives restarts, and ends when its key is revoked. Reading the cookie gives nobody the API key; reading the key file
-//! gives nobody a cookie (docs/decisions/0021-a-sealed-cookie.md).
+//! gives nobody a cookie (docs/decisions/0022-a-sealed-cookie.md).
 
 use std::fmt::Write as _;
 use std::time::Duration;
