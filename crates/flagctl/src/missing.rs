@@ -101,11 +101,27 @@ pub(crate) async fn missing_project(
     }
 }
 
+/// The project that was probably meant, if the given one has no rows.
+pub(crate) async fn project_meant(store: &FlagStore, named: &ProjectName) -> Option<ProjectName> {
+    let projects = projects(store, named).await?;
+    if projects.contains(named) {
+        return None;
+    }
+    similar(&projects, named)
+}
+
 /// A project with a similar name, if the store answers in time.
 async fn similar_project(store: &FlagStore, wanted: &ProjectName) -> Option<ProjectName> {
+    similar(&projects(store, wanted).await?, wanted)
+}
+
+async fn projects(store: &FlagStore, wanted: &ProjectName) -> Option<Vec<ProjectName>> {
     let projects = tokio::time::timeout(SEARCH_TIME, store.projects());
     let projects = with_progress(format!("looking for projects like {wanted}"), projects).await;
-    let projects = projects.ok()?.ok()?.names;
+    Some(projects.ok()?.ok()?.names)
+}
+
+fn similar(projects: &[ProjectName], wanted: &ProjectName) -> Option<ProjectName> {
     let names = projects.iter().map(ProjectName::as_str);
     let others = names.filter(|name| *name != wanted.as_str());
     ProjectName::new(closest(wanted.as_str(), others)?).ok()

@@ -94,7 +94,8 @@ async fn check_counts(service: &Service) -> (u64, u64) {
     (produced, pending)
 }
 
-async fn until_written(service: &Service) -> u64 {
+/// Waits until no exposure is pending, and returns how many were produced.
+pub(crate) async fn until_written(service: &Service) -> u64 {
     let began = Instant::now();
     loop {
         let (produced, pending) = check_counts(service).await;

@@ -10,6 +10,8 @@ use flag_tests::{Reply, Service, TestStore, flagctl};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::exposures::until_written;
+
 /// A lifetime of 1.2 s, so that it ends within a test.
 const SHORT_LIFETIME: (&str, &str) = ("FEATURE_FLAG_CACHE_TTL_MINUTES", "0.02");
 
@@ -215,6 +217,8 @@ async fn a_shared_memory_that_was_truncated_ends_nothing() {
     let store = store("Hello!");
     let service = Service::start_with(&store, &[], &[SHORT_LIFETIME]);
     until_greeting(&service, "Hello!").await;
+    // Jobs look for it when they begin; one under way, which a busy machine draws out, would not survive it.
+    until_written(&service).await;
     for file in ["flags.db-shm", "exposures.db-shm"] {
         let file = File::options()
             .write(true)

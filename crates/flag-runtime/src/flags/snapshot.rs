@@ -365,7 +365,10 @@ mod tests {
     fn a_snapshot_of_another_store_is_refused() {
         let (_folder, path) = written(vec![kept(1)]);
         let refused = super::read(&path, "another").unwrap_err().to_string();
-        assert_eq!(refused, "it is of another store, a store: this is another");
+        assert_eq!(
+            refused,
+            "it belongs to the store a store, and this service uses another"
+        );
     }
 
     #[test]

@@ -164,7 +164,7 @@ fn what_it_cannot_read_is_named() {
         message(&flag, &[9]),
         "block format 9 is unknown; this release reads format 1"
     );
-    assert!(message("x", &[1]).starts_with("a block is of no flag: "));
+    assert!(message("x", &[1]).starts_with("a block names an invalid flag: "));
 }
 
 #[test]

@@ -9,6 +9,8 @@ use crate::default_project;
 use crate::failure::Failure;
 use crate::interpret::{self, ArgumentError};
 use crate::lookup::{first_revision_made, metadata};
+use crate::missing::project_meant;
+use crate::output;
 use crate::shell;
 use crate::write::{self, PlannedMetadata, WriteError};
 
@@ -35,6 +37,14 @@ pub(crate) async fn add(context: &Context, args: &AddArgs) -> Result<(), Failure
             since: Some(there.created()),
         }
         .into());
+    }
+    if let Some(store) = &store
+        && let Some(meant) = project_meant(store, &parts.flag.project).await
+    {
+        let new = &parts.flag.project;
+        output::notice(&format!(
+            "warning: {new} would be a new project; did you mean {meant}?"
+        ));
     }
     write::confirm_and_append_metadata(
         context,

@@ -66,6 +66,24 @@ fn metadata_is_updated_and_the_rest_stays() {
 }
 
 #[test]
+fn a_project_that_is_nearly_called_like_another_is_questioned() {
+    let dir = tempfile::tempdir().unwrap();
+    add(&dir);
+    let describe = ["--description", "x", "--dry-run"];
+    let add_to = |project: &str| {
+        let flag = ["add", project, "feature", "other"];
+        flagctl(&dir, &[&flag[..], &describe].concat())
+    };
+    let output = add_to("csr-asistant");
+    check_done(&output);
+    let warning = "warning: csr-asistant would be a new project; did you mean csr-assistant?";
+    assert!(stderr(&output).contains(warning), "{}", stderr(&output));
+    for project in ["csr-assistant", "another-one"] {
+        assert!(!stderr(&add_to(project)).contains("did you mean"));
+    }
+}
+
+#[test]
 fn a_flag_that_should_be_gone_already_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let past = "--expires-on=2020-01-01";
