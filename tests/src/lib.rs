@@ -10,6 +10,7 @@
 
 mod application;
 mod balancer;
+mod browser;
 mod collector;
 mod emulator;
 mod event_stream;
@@ -36,6 +37,7 @@ use flag_store::{Clock as _, SystemClock};
 
 pub use crate::application::Application;
 pub use crate::balancer::{Balancer, Unanswered};
+pub use crate::browser::Browser;
 pub use crate::collector::Collector;
 pub use crate::emulator::Emulator;
 pub use crate::event_stream::{EventStream, PushedEvent};
@@ -102,5 +104,6 @@ pub fn new_connection() -> reqwest::Client {
 /// one for everybody.
 fn http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::new()
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    client.build().unwrap()
 }

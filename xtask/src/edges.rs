@@ -19,6 +19,7 @@ const OURS: &[(&str, Allowed)] = &[
     ("flag-model", Only(&[])),
     ("flag-api", Only(&[])),
     ("flag-keys", Only(&["flag-model"])),
+    ("flag-describe", Only(&["flag-model"])),
     ("flag-client", Only(&["flag-api", "flag-model"])),
     ("flag-rollout", Only(&["flag-model"])),
     ("flag-store", Only(&["flag-model"])),
@@ -47,6 +48,7 @@ const OURS: &[(&str, Allowed)] = &[
         "flag-service",
         Only(&[
             "flag-api",
+            "flag-describe",
             "flag-keys",
             "flag-model",
             "flag-rollout",
@@ -59,6 +61,7 @@ const OURS: &[(&str, Allowed)] = &[
         "flagctl",
         Only(&[
             "flag-api",
+            "flag-describe",
             "flag-keys",
             "flag-model",
             "flag-rollout",

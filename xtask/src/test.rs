@@ -91,7 +91,18 @@ pub(crate) fn run(args: &Args, foreground: &mut Foreground) -> Result<()> {
     if !has_namespaces() {
         println!("{WITH_NAMESPACES}… was left out: it needs root and mount namespaces");
     }
+    if !runs("chromium") {
+        println!("the stories of the dashboard in a browser were left out: there is no chromium");
+    } else if !runs("npm") {
+        println!("the accessibility of the dashboard was not checked: there is no npm");
+    }
     Ok(())
+}
+
+/// Whether there is a program.
+fn runs(program: &str) -> bool {
+    let version = Command::new(program).arg("--version").output();
+    version.is_ok_and(|version| version.status.success())
 }
 
 /// Whether a test may listen on port 80, and give a process files of its own.

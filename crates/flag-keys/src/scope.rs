@@ -11,7 +11,7 @@ pub enum Scope {
     Evaluate,
     /// Log exposures.
     Log,
-    /// Read metrics, and what the service says of itself.
+    /// Read metrics, the dashboard, and what the service says of itself.
     Read,
     /// Administer.
     Admin,

@@ -11,6 +11,7 @@ mod metrics;
 mod rate;
 mod reload;
 mod requirement;
+mod session;
 mod stream_token;
 
 use std::net::IpAddr;
@@ -18,12 +19,13 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use arc_swap::ArcSwap;
-use flag_keys::{Fingerprint, Secret};
+use flag_keys::{Fingerprint, Scope, Secret};
 use flag_model::ProjectName;
+use flag_store::{Clock as _, SystemClock};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 
-pub(crate) use self::authorization::{Authorization, Principal};
+pub(crate) use self::authorization::{Authorization, Principal, Viewer};
 pub(crate) use self::client_address::TrustedProxies;
 pub(crate) use self::error::{AccessError, Forbidden, Unauthorized};
 use self::key_set::{KeySet, ValidKey};
@@ -32,6 +34,7 @@ use self::rate::RateLimit;
 pub(crate) use self::rate::{Callers, RateSettings};
 pub(crate) use self::reload::KeysSettings;
 pub(crate) use self::requirement::Access;
+pub(crate) use self::session::{SESSION_COOKIE, SESSION_LASTS};
 
 /// Settings of access control.
 #[derive(Clone, Debug, Default)]
@@ -86,8 +89,24 @@ impl Authenticator {
             (Some(keys), Access::NeedsStreamToken) => {
                 stream_token::valid_key(keys, request).map(Principal::Holder)
             }
+            (Some(keys), Access::SignIn) => {
+                let key = signed_in_key(keys, request);
+                Ok(key.map_or(Principal::Visitor, Principal::Holder))
+            }
             (Some(keys), _) => valid_key(keys, request).map(Principal::Holder),
         }
+    }
+
+    /// Returns the session of the holder of this key, for a cookie; an error if the key is not valid or lacks the scope
+    /// `read`.
+    pub(crate) fn sign_in(&self, presented: &str) -> Result<String, AccessError> {
+        let unknown = AccessError::Unauthorized(Unauthorized::Unknown);
+        let Some(keys) = &self.keys else {
+            return Err(unknown);
+        };
+        let key = valid_secret(keys, presented)?;
+        Principal::Holder(Arc::clone(&key)).check_scope(Access::Needs(Scope::Read))?;
+        session::seal(presented, &key.fingerprint, SystemClock.now()).ok_or(unknown)
     }
 
     /// Whether a principal that was admitted earlier still has this access to the project.
@@ -144,6 +163,22 @@ impl Authenticator {
 /// Returns the key of a request if it is valid.
 fn valid_key(keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Result<Arc<ValidKey>, AccessError> {
     let presented = credential::presented(request.headers()).map_err(AccessError::Unauthorized)?;
+    valid_secret(keys, presented)
+}
+
+/// Returns the key in the session of a request, or the one in its headers, if it is valid.
+fn signed_in_key(keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Option<Arc<ValidKey>> {
+    let now = SystemClock.now();
+    let fingerprint_of = |id: &str| Some(keys.load().get(id)?.fingerprint.clone());
+    let opened = session::cookie(request.headers())
+        .and_then(|cookie| session::open(cookie, fingerprint_of, now));
+    match opened {
+        Some(key) => valid_secret(keys, &key).ok(),
+        None => valid_key(keys, request).ok(),
+    }
+}
+
+fn valid_secret(keys: &ArcSwap<KeySet>, presented: &str) -> Result<Arc<ValidKey>, AccessError> {
     let unknown = AccessError::Unauthorized(Unauthorized::Unknown);
     let Some(key) = Secret::id_in(presented).and_then(|id| keys.load().get(id)) else {
         return Err(unknown);

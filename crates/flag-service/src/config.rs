@@ -2,6 +2,7 @@
 mod access;
 mod cache;
 mod check;
+mod dashboard;
 mod exposures;
 mod generate;
 mod http;
@@ -27,6 +28,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::access::AccessSettings;
+use crate::dashboard::DashboardSettings;
 use crate::http::{Cors, LimitSettings, OfrepSettings};
 use crate::telemetry::{LogFormat, TelemetrySettings};
 use crate::tls::TlsSettings;
@@ -77,6 +79,8 @@ pub(crate) struct Config {
     pub(crate) exposures: ExposureSettings,
     /// Bodies and shutdown.
     pub(crate) http: HttpSettings,
+    /// The dashboard, if there is one.
+    pub(crate) dashboard: Option<DashboardSettings>,
     /// OFREP.
     pub(crate) ofrep: OfrepSettings,
     /// The other origins whose pages may send requests, if there are any.
@@ -152,6 +156,7 @@ impl Config {
         });
         let exposures = exposures::read(&mut reader);
         let http = http::read(&mut reader);
+        let dashboard = dashboard::read(&mut reader, listen, tls.as_ref());
         let ofrep = ofrep::read(&mut reader);
         let cors = ofrep::read_origins(&mut reader);
         let log = reader.parse(&table::LOG, read_log);
@@ -180,6 +185,7 @@ impl Config {
                 push: push? && is_polled,
                 exposures: exposures?,
                 http: http?,
+                dashboard: dashboard?,
                 ofrep: ofrep?,
                 cors: cors?,
                 log: log?,
@@ -265,6 +271,8 @@ pub(crate) fn command() -> Command {
         .args(exposures::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Requests")
         .args(http::SETTINGS.iter().map(Setting::arg))
+        .next_help_heading("Dashboard")
+        .args(dashboard::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("OFREP and browsers")
         .args(ofrep::SETTINGS.iter().map(Setting::arg))
         .next_help_heading("Traces")

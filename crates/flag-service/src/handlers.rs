@@ -22,6 +22,7 @@ use self::ofrep::{evaluate_flag, evaluate_flags, events as ofrep_events};
 use self::openapi::openapi;
 use self::probes::{livez, readyz};
 use self::registration::{handle, handle_body, handle_others};
+use crate::dashboard::{assets, dashboard};
 use crate::http::{Route, not_found};
 
 /// Registers the handler of every route.
@@ -37,6 +38,8 @@ pub(crate) fn register(app: &mut ServiceConfig) {
     handle(app, Route::OpenApi, openapi);
     handle(app, Route::Docs, docs);
     handle(app, Route::Events, events);
+    handle_body(app, Route::Dashboard, dashboard);
+    handle(app, Route::DashboardAssets, assets);
     handle_others(app, not_found);
 }
 
@@ -48,6 +51,7 @@ mod tests {
     use actix_web::web::Data;
 
     use super::*;
+    use crate::dashboard::Dashboard;
     use crate::http::AppState;
     use crate::telemetry::metrics::Exposition;
 
@@ -64,7 +68,9 @@ mod tests {
     #[tokio::test]
     async fn every_route_is_registered_under_its_label() {
         let state = Data::new(AppState::for_tests());
-        let app = App::new().app_data(state.clone()).configure(register);
+        let dashboard = Data::new(Dashboard::for_tests());
+        let app = App::new().app_data(state.clone()).app_data(dashboard);
+        let app = app.configure(register);
         let app = init_service(app).await;
         for route in Route::ALL {
             let (mut spellings, mut methods) = (route.spellings(), route.methods().to_vec());
@@ -87,6 +93,19 @@ mod tests {
                 }
             }
             assert_eq!(counted(&state, *route), sent, "{route:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_of_the_dashboard_beyond_its_limit_is_refused_at_once() {
+        let dashboard = Data::new(Dashboard::for_tests());
+        let app = App::new().app_data(Data::new(AppState::for_tests()));
+        let app = app.app_data(dashboard.clone()).configure(register);
+        let app = init_service(app).await;
+        for (room, expected) in [(0, 503), (1, 200)] {
+            let _taken = dashboard.leave_room_for(room);
+            let request = TestRequest::with_uri("/dashboard").to_request();
+            assert_eq!(call_service(&app, request).await.status(), expected);
         }
     }
 }

@@ -18,7 +18,7 @@ mod route;
 mod state;
 
 pub(crate) use self::answer::answer;
-pub(crate) use self::body::read_json;
+pub(crate) use self::body::{read_form, read_json};
 pub(crate) use self::connection_state::{ConnectionState, Phase, begin_stream};
 pub(crate) use self::context::RequestContext;
 pub(crate) use self::cors::{Cors, is_preflight, preflight};

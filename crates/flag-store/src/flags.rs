@@ -97,16 +97,6 @@ impl FlagStore {
         Ok(row.map(|row| self.decode_revision(&row)).transpose()?)
     }
 
-    /// When at most `limit` revisions of a flag were made, the newest first, also if they cannot be read; usually one scan
-    /// of keys.
-    pub async fn revision_times(
-        &self,
-        flag: &FlagKey,
-        limit: usize,
-    ) -> Result<Vec<Timestamp>, StoreError> {
-        self.newest_times(RowType::Revision, flag, limit).await
-    }
-
     /// When the first revision of a flag was made, even if that row cannot be read; one scan of a few rows.
     pub async fn first_revision_made(
         &self,
@@ -129,6 +119,16 @@ impl FlagStore {
     ) -> Result<Vec<Result<Revision, UnreadableRow>>, StoreError> {
         let rows = self.newest_rows_of(RowType::Revision, flag, limit).await?;
         Ok(rows.iter().map(|row| self.decode_revision(row)).collect())
+    }
+
+    /// When at most `limit` revisions of a flag were made, the newest first, also if they cannot be read; usually one scan
+    /// of keys.
+    pub async fn revision_times(
+        &self,
+        flag: &FlagKey,
+        limit: usize,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        self.newest_times(RowType::Revision, flag, limit).await
     }
 
     /// The format of a flag (version, digest and salt), also if its newest revision cannot be read.

@@ -5,6 +5,8 @@
 
 mod digest;
 
+use std::collections::BTreeSet;
+
 use flag_model::{FlagKey, FlagName, FlagType, ProjectName, Timestamp};
 
 pub use self::digest::ProjectDigest;
@@ -20,6 +22,8 @@ pub struct HeadRow {
     project: Option<ProjectName>,
     /// The cells of revisions, by column.
     cells: Cells,
+    /// The cells of metadata, by column.
+    metadata: Cells,
     mark: ChangeMark,
 }
 
@@ -54,6 +58,10 @@ impl FlagStore {
                 .iter()
                 .filter(|(column, _)| flag_of(project, column).is_some())
                 .collect(),
+            metadata: cells
+                .iter()
+                .filter(|(column, _)| column.starts_with(METADATA.as_bytes()))
+                .collect(),
         })
     }
 
@@ -64,6 +72,9 @@ impl FlagStore {
         Ok(ChangeMark(row.map(|row| row.cells).unwrap_or_default()))
     }
 }
+
+/// How the columns of metadata begin.
+const METADATA: &str = "FLAG/";
 
 /// The columns of a mark. Releases before the first of them set the second alone.
 const MARKS: [&str; 2] = [CHANGE_ID, LATEST_CHANGE];
@@ -89,6 +100,26 @@ impl HeadRow {
     /// The mark of the head row that this was read from.
     pub fn mark(&self) -> &ChangeMark {
         &self.mark
+    }
+
+    /// The flags whose metadata differs from an earlier head row of the same project, or is gone.
+    pub fn metadata_changes_since(&self, before: &Self) -> BTreeSet<FlagKey> {
+        let differs = |(one, other): (&Cells, &Cells)| -> Vec<FlagKey> {
+            let columns = one.iter().filter(|(column, cell)| {
+                let column = str::from_utf8(column).unwrap_or_default();
+                other.get(column) != Some(*cell)
+            });
+            let flags = columns.filter_map(|(column, _)| {
+                let column = column.strip_prefix(METADATA.as_bytes())?;
+                flag_of(self.project.as_ref()?, column)
+            });
+            flags.collect()
+        };
+        let both = [
+            (&self.metadata, &before.metadata),
+            (&before.metadata, &self.metadata),
+        ];
+        both.into_iter().flat_map(differs).collect()
     }
 
     /// The flags whose state differs from an earlier head row of the same project, or is gone.
@@ -185,7 +216,7 @@ pub(crate) fn new_change_mark() -> Cells {
 pub(crate) fn head_column(row_type: RowType, flag: &FlagKey) -> String {
     match row_type {
         RowType::Revision => format!("{}/{}", flag.flag_type, flag.name),
-        RowType::Flag => format!("FLAG/{}/{}", flag.flag_type, flag.name),
+        RowType::Flag => format!("{METADATA}{}/{}", flag.flag_type, flag.name),
     }
 }
 
@@ -213,6 +244,7 @@ mod tests {
         HeadRow {
             project: ProjectName::new("p").ok(),
             cells: cells.iter().copied().collect(),
+            metadata: Cells::default(),
             mark: ChangeMark::default(),
         }
     }
@@ -281,6 +313,28 @@ mod tests {
             let claimed = HeadCell::Claimed { at, published };
             assert_eq!(HeadCell::decode(cell), Some(claimed));
         }
+    }
+
+    #[test]
+    fn metadata_that_is_new_other_or_gone_has_changed() {
+        let with = |cells: &[(&str, &str)]| HeadRow {
+            metadata: cells.iter().copied().collect(),
+            ..head_row(&[("feature/f", TIME)])
+        };
+        let before = with(&[
+            ("FLAG/data/a", TIME),
+            ("FLAG/data/b", TIME),
+            ("FLAG/data/c", TIME),
+        ]);
+        let now = with(&[
+            ("FLAG/data/a", TIME),
+            ("FLAG/data/b", "later"),
+            ("FLAG/data/d", TIME),
+        ]);
+        let changed = now.metadata_changes_since(&before);
+        let names: Vec<_> = changed.iter().map(|flag| flag.name.as_str()).collect();
+        assert_eq!(names, ["b", "c", "d"]);
+        assert!(now.metadata_changes_since(&now).is_empty());
     }
 
     /// Older releases write claims without the time that was published before, and read only the beginning of ours.

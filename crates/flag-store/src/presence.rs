@@ -1,5 +1,7 @@
 //! The flags that have revisions in a range of the table; all other flags of the range have none.
 
+use std::collections::BTreeSet;
+
 use flag_model::{FlagKey, ProjectName};
 
 use crate::flags::FlagStore;
@@ -89,6 +91,38 @@ fn end_of(key: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
+impl FlagStore {
+    /// Every flag of a project that has metadata or revisions; scans of the keys of `page` rows each.
+    pub async fn flag_keys(
+        &self,
+        project: &ProjectName,
+        page: usize,
+    ) -> Result<BTreeSet<FlagKey>, StoreError> {
+        let mut flags = BTreeSet::new();
+        for row_type in [RowType::Flag, RowType::Revision] {
+            let mut scan = Scan::prefix(project_prefix(row_type, project)).limit(page);
+            loop {
+                let keys = self.rows.keys(scan.clone()).await?;
+                let subjects = keys.iter().map(|key| FlagRowKey::subject_of(key));
+                let subjects: Vec<_> = subjects.map(|subject| Some(subject?.1)).collect();
+                let (last, is_end) = (subjects.last().cloned().flatten(), keys.len() < page);
+                flags.extend(subjects.into_iter().flatten());
+                if is_end {
+                    break;
+                }
+                // The other rows of the last flag need no look.
+                let next = last.and_then(|flag| Scan::prefix(flag_prefix(row_type, &flag)).end);
+                match (next, keys.last()) {
+                    (Some(next), _) => scan.start = next,
+                    (None, Some(key)) => scan.go_on_after(key),
+                    (None, None) => break,
+                }
+            }
+        }
+        Ok(flags)
+    }
+}
+
 /// The prefix of a revision's row; `None` for any other row.
 fn revisions(key: &[u8]) -> Option<FlagPrefix> {
     match FlagRowKey::subject_of(key)? {
@@ -101,7 +135,7 @@ fn revisions(key: &[u8]) -> Option<FlagPrefix> {
 mod tests {
     use std::sync::Arc;
 
-    use flag_model::{FlagName, FlagType, ProjectName};
+    use flag_model::{FlagName, FlagType};
 
     use super::*;
     use crate::clock::SystemClock;
@@ -193,5 +227,32 @@ mod tests {
             Some("PROJECT#p#ROWTYPE#HEAD\0"),
         )
         .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_flags_of_a_project_have_metadata_or_revisions() {
+        let rows = MemoryStore::default();
+        for (row_type, project, name) in [
+            (RowType::Flag, "p", "a"),
+            (RowType::Revision, "p", "a"),
+            (RowType::Revision, "p", "ab"),
+            (RowType::Flag, "p", "c"),
+            (RowType::Revision, "pp", "d"),
+        ] {
+            let prefix = flag_prefix(row_type, &flag(project, name));
+            for time in ["2026-01-01 00:00:00", "2026-01-02 00:00:00", "soon"] {
+                let cells = Cells::default().with("Name", "1");
+                let key = format!("{prefix}{time}").into();
+                let row = Row { key, cells };
+                rows.insert_if_absent(&row).await.unwrap();
+            }
+        }
+        let store = FlagStore::new(Arc::new(rows), Arc::new(SystemClock));
+        for page in [1, 2, 3, 100] {
+            let project = ProjectName::new("p").unwrap();
+            let flags = store.flag_keys(&project, page).await.unwrap();
+            let names: Vec<_> = flags.iter().map(|flag| flag.name.as_str()).collect();
+            assert_eq!(names, ["a", "ab", "c"], "{page}");
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! The change that a write will make, shown for confirmation.
 mod impact;
-mod row;
 
 use std::collections::HashSet;
 use std::fmt;
 
+use flag_describe::{Difference as Row, revision_differences};
 pub(crate) use flag_model::Reason;
 use flag_model::{
     FlagKey, FlagName, InstanceId, InvalidRevision, Metadata, MetadataParts, OwnerId, Percent,
@@ -14,7 +14,6 @@ pub(crate) use flag_rollout::{Plan, decide};
 
 pub(crate) use self::impact::Impact;
 use self::impact::keeps_instances;
-use self::row::{Row, revision_rows};
 use crate::equivalence::are_equivalent;
 use crate::output::{Columns, Text, Tone, hidden_content, list_item, visible};
 
@@ -86,7 +85,7 @@ impl Change {
         next: &RevisionParts,
     ) -> Result<Self, InvalidRevision> {
         let next = Revision::new(Timestamp::UNIX_EPOCH, next.clone())?;
-        let rows = revision_rows(newest, &next);
+        let rows = revision_differences(newest, &next);
         let impact = newest.map(|newest| Impact::of(newest, &next));
         let overridden = newest
             .map(|newest| OverrideImpact::of(newest, &next))

@@ -5,7 +5,6 @@ mod compared;
 mod copied;
 mod counted;
 mod diff;
-mod escape;
 mod explained;
 mod exported;
 mod exposure_lines;
@@ -30,6 +29,8 @@ mod view;
 mod when;
 mod written;
 mod yaml;
+
+use flag_describe as escape;
 
 pub(crate) use self::applied::{Applied, AppliedFlag};
 pub(crate) use self::checks::{Checks, RowLocation, Status};

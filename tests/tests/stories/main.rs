@@ -14,6 +14,7 @@ mod administration;
 mod bad_day;
 mod client;
 mod connections;
+mod dashboard;
 mod exposures;
 mod faults;
 mod flag_owner;

@@ -223,6 +223,8 @@ async fn every_answer_says_what_caches_may_do_with_it() {
         (Method::GET, "/openapi.json", 200, all),
         (Method::GET, "/docs", 200, all),
         (Method::POST, "/docs", 405, nobody),
+        (Method::GET, "/dashboard", 200, nobody),
+        (Method::GET, "/dashboard/assets/app.js", 200, all),
         (Method::GET, "/nowhere", 404, nobody),
     ];
     for (method, path, status, expected) in asked {

@@ -13,6 +13,7 @@ const ORDERS: [(&str, &[&str]); 2] = [
             "demo",
             "config",
             "handlers",
+            "dashboard",
             "openapi",
             "http",
             "access",

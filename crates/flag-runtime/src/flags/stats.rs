@@ -1,9 +1,10 @@
 //! The content of the cache, for probes, metrics and snapshots.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flag_model::{FlagKey, Timestamp};
+use flag_model::{FlagKey, ProjectName, Timestamp};
 use flag_rollout::Plan;
 use flag_store::{Clock as _, Row, SystemClock, decode_revision};
 use tokio::time::Instant;
@@ -52,6 +53,20 @@ impl FlagCache {
             }
         }
         stats
+    }
+
+    /// Returns the flags of a project that are served by their last known values, as the store cannot be reached, with the
+    /// time when each was last confirmed to be in force.
+    pub fn stale_flags(&self, project: &ProjectName) -> BTreeMap<FlagKey, Timestamp> {
+        let inner = &self.shared;
+        let (now, is_open) = (Instant::now(), inner.circuit.is_open());
+        let stale = inner.entries.iter().filter(|(flag, entry)| {
+            flag.project == *project
+                && entry.age(now) == Age::Stale
+                && (is_open || entry.has_failed(now))
+        });
+        let stale = stale.map(|(flag, entry)| (flag, entry.last_confirmed()));
+        stale.collect()
     }
 
     /// Returns every flag that may be served after a restart, in order.

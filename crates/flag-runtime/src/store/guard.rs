@@ -30,6 +30,9 @@ const LONG_SCAN: Duration = Duration::from_secs(10);
 /// Calls that may wait per concurrent read.
 const WAITING_PER_READ: usize = 4;
 
+/// The same where nobody evaluates flags, so that waiting costs nothing but memory.
+const WAITING_PER_READ_APART: usize = 64;
+
 /// Settings of the guard.
 #[derive(Clone, Copy, Debug)]
 pub struct GuardSettings {
@@ -52,10 +55,13 @@ struct Bounds {
     settings: GuardSettings,
     /// One permit for each concurrent read.
     read_permits: Semaphore,
+    most_waiting: usize,
     waiting: AtomicUsize,
     read_circuit: Arc<Circuit>,
     write_circuit: Circuit,
-    metrics: StoreMetrics,
+    /// Whether the circuits are those of evaluations, which metrics and log tell of.
+    reports_circuits: bool,
+    metrics: Arc<StoreMetrics>,
 }
 
 impl StoreGuard<dyn RowStore> {
@@ -68,12 +74,34 @@ impl StoreGuard<dyn RowStore> {
         let bounds = Arc::new(Bounds {
             settings,
             read_permits: Semaphore::new(settings.concurrent_reads),
+            most_waiting: settings.concurrent_reads * WAITING_PER_READ,
             waiting: AtomicUsize::new(0),
             read_circuit: Arc::new(Circuit::new()),
             write_circuit: Circuit::new(),
-            metrics: StoreMetrics::register(registry),
+            reports_circuits: true,
+            metrics: Arc::new(StoreMetrics::register(registry)),
         });
         Self { store, bounds }
+    }
+
+    /// Guards the same flags for other readers, which share no limit and no circuit with this guard: neither can stop the
+    /// other. Their calls are counted in the same metrics.
+    #[must_use]
+    pub fn apart(&self, settings: GuardSettings) -> Self {
+        let bounds = Arc::new(Bounds {
+            settings,
+            read_permits: Semaphore::new(settings.concurrent_reads),
+            most_waiting: settings.concurrent_reads * WAITING_PER_READ_APART,
+            waiting: AtomicUsize::new(0),
+            read_circuit: Arc::new(Circuit::new()),
+            write_circuit: Circuit::new(),
+            reports_circuits: false,
+            metrics: Arc::clone(&self.bounds.metrics),
+        });
+        Self {
+            store: Arc::clone(&self.store),
+            bounds,
+        }
     }
 
     /// Guards the exposure log of the same store, with the same limits and circuits.
@@ -145,7 +173,7 @@ impl Bounds {
             return Err(self.reject(operation, Rejection::CircuitOpen));
         }
         let waiting = Waiting::new(&self.waiting);
-        let permit = if waiting.before < self.settings.concurrent_reads * WAITING_PER_READ {
+        let permit = if waiting.before < self.most_waiting {
             timeout_at(deadline, self.read_permits.acquire()).await.ok()
         } else {
             None
@@ -184,6 +212,7 @@ impl Bounds {
         };
         match permit.end(end) {
             Change::None => {}
+            _ if !self.reports_circuits => {}
             Change::Opened => {
                 self.metrics.opened(side);
                 let problem = error.map(ToString::to_string).unwrap_or_default();

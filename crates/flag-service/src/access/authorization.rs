@@ -3,9 +3,10 @@
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
+use flag_keys::Scope;
 use flag_model::ProjectName;
 
-use super::error::{AccessError, Forbidden};
+use super::error::{AccessError, Forbidden, Unauthorized};
 use super::key_set::ValidKey;
 use super::requirement::Access;
 use super::stream_token;
@@ -17,6 +18,26 @@ pub(crate) enum Principal {
     Anybody,
     /// The holder of a key.
     Holder(Arc<ValidKey>),
+    /// A caller without a valid key, which may only sign in.
+    Visitor,
+}
+
+/// A caller that may read the projects of its key.
+#[derive(Clone, Debug)]
+pub(crate) struct Viewer(Option<Arc<ValidKey>>);
+
+impl Viewer {
+    /// Whether it may see a project.
+    pub(crate) fn may_see(&self, project: &ProjectName) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|key| key.projects.contains(project))
+    }
+
+    /// Whether it has signed in with a key.
+    pub(crate) fn has_key(&self) -> bool {
+        self.0.is_some()
+    }
 }
 
 impl Principal {
@@ -38,6 +59,7 @@ impl Principal {
             Self::Holder(key) if !key.projects.contains(project) => {
                 Err(AccessError::Forbidden(Forbidden::Project(project.clone())))
             }
+            Self::Visitor => Err(AccessError::Forbidden(Forbidden::Project(project.clone()))),
             _ => Ok(()),
         }
     }
@@ -60,7 +82,7 @@ impl Authorization {
     pub(crate) fn single_project(&self) -> Option<&ProjectName> {
         match self.principal.get()? {
             Principal::Holder(key) => key.projects.single(),
-            Principal::Anybody => None,
+            Principal::Anybody | Principal::Visitor => None,
         }
     }
 
@@ -68,7 +90,7 @@ impl Authorization {
     pub(crate) fn stream_token(&self, project: &ProjectName) -> Option<String> {
         match self.principal.get()? {
             Principal::Holder(key) => stream_token::of(key, project),
-            Principal::Anybody => None,
+            Principal::Anybody | Principal::Visitor => None,
         }
     }
 
@@ -83,6 +105,20 @@ impl Authorization {
         match self.principal.get() {
             Some(principal) => principal.check_project(project),
             None => Err(AccessError::Forbidden(Forbidden::Project(project.clone()))),
+        }
+    }
+
+    /// Returns the caller as a reader of the dashboard; an error if it has not signed in, or lacks the scope `read`.
+    pub(crate) fn viewer(&self) -> Result<Viewer, AccessError> {
+        match self.principal.get() {
+            Some(Principal::Anybody) => Ok(Viewer(None)),
+            Some(principal @ Principal::Holder(key)) => {
+                principal.check_scope(Access::Needs(Scope::Read))?;
+                Ok(Viewer(Some(Arc::clone(key))))
+            }
+            Some(Principal::Visitor) | None => {
+                Err(AccessError::Unauthorized(Unauthorized::Missing))
+            }
         }
     }
 

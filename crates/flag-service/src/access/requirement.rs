@@ -12,6 +12,9 @@ pub(crate) enum Access {
     /// A key with this scope, for the project of the request: the handler must call
     /// [`Authorization::check_project`](super::Authorization::check_project).
     NeedsForProject(Scope),
+    /// The same as the dashboard asks: a key with the scope `read`, of a signed-in browser or in a header. The handler sends
+    /// others to its sign-in page, and must ask [`Authorization::viewer`](super::Authorization::viewer).
+    SignIn,
     /// A token in the URL, made of a key with the scope [`Scope::Evaluate`], for the project of the request.
     NeedsStreamToken,
 }
@@ -20,7 +23,8 @@ impl Access {
     /// Returns the scope that a key must have.
     pub(crate) fn scope(self) -> Option<Scope> {
         match self {
-            Self::Open => None,
+            // The sign-in page is for everybody; the handler asks for the scope of the others.
+            Self::Open | Self::SignIn => None,
             Self::Needs(scope) | Self::NeedsForProject(scope) => Some(scope),
             Self::NeedsStreamToken => Some(Scope::Evaluate),
         }

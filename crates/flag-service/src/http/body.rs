@@ -1,4 +1,4 @@
-//! Bodies of requests: JSON with a limit and a deadline.
+//! Bodies of requests: JSON and forms, with a limit and a deadline.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -27,11 +27,39 @@ pub(crate) async fn read_json(
     held: CallerBytes,
 ) -> Result<Value, ApiError> {
     check_headers(request)?;
-    expect_body(request);
-    let bytes = timeout(TIMEOUT, gather(payload, most, held))
-        .await
-        .unwrap_or(Err(ApiError::RequestTimeout(TIMEOUT)))?;
+    let bytes = read(request, payload, most, held).await?;
     serde_json::from_slice(&bytes).map_err(|error| ApiError::InvalidBody(format!("body: {error}")))
+}
+
+/// Reads a form of a page, which is of at most `most` bytes.
+pub(crate) async fn read_form(
+    request: &HttpRequest,
+    payload: impl Stream<Item = Result<Bytes, PayloadError>>,
+    most: usize,
+    held: CallerBytes,
+) -> Result<Vec<u8>, ApiError> {
+    let kind = request.headers().get(CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.starts_with("application/x-www-form-urlencoded") {
+        let problem = format!(
+            "body: found {}, expected application/x-www-form-urlencoded",
+            quoted(kind)
+        );
+        return Err(ApiError::InvalidBody(problem));
+    }
+    read(request, payload, most, held).await
+}
+
+async fn read(
+    request: &HttpRequest,
+    payload: impl Stream<Item = Result<Bytes, PayloadError>>,
+    most: usize,
+    held: CallerBytes,
+) -> Result<Vec<u8>, ApiError> {
+    expect_body(request);
+    timeout(TIMEOUT, gather(payload, most, held))
+        .await
+        .unwrap_or(Err(ApiError::RequestTimeout(TIMEOUT)))
 }
 
 async fn gather(

@@ -34,6 +34,10 @@ pub(crate) enum Route {
     Events,
     /// A preflight request of a browser, to any path that takes them.
     Preflight,
+    /// The pages of the dashboard.
+    Dashboard,
+    /// Style and script of the dashboard.
+    DashboardAssets,
     /// Any other path.
     Unknown,
 }
@@ -61,6 +65,8 @@ impl Route {
         Self::OfrepEvents,
         Self::Events,
         Self::Preflight,
+        Self::Dashboard,
+        Self::DashboardAssets,
         Self::Unknown,
     ];
 
@@ -79,6 +85,8 @@ impl Route {
             Self::OfrepEvents => "/projects/{project}/ofrep/v1/events",
             Self::Events => EVENTS,
             Self::Preflight => "preflight",
+            Self::Dashboard => "/dashboard",
+            Self::DashboardAssets => "/dashboard/assets",
             Self::Unknown => "unknown",
         }
     }
@@ -92,10 +100,12 @@ impl Route {
             Self::OfrepEvents => Access::NeedsStreamToken,
             Self::LogFeatureFlag => Access::NeedsForProject(Scope::Log),
             Self::Metrics => Access::Needs(Scope::Read),
+            Self::Dashboard => Access::SignIn,
             Self::Livez
             | Self::Readyz
             | Self::OpenApi
             | Self::Docs
+            | Self::DashboardAssets
             | Self::Preflight
             | Self::Unknown => Access::Open,
         }
@@ -104,7 +114,9 @@ impl Route {
     /// Returns what caches may store of an answer with this status: only answers that are the same for a whole release, for
     /// five minutes; and answers with an `ETag`, which are asked for again each time.
     pub(crate) fn cache_control(self, status: StatusCode) -> HeaderValue {
-        if matches!(self, Self::OpenApi | Self::Docs) && status == StatusCode::OK {
+        if matches!(self, Self::OpenApi | Self::Docs | Self::DashboardAssets)
+            && status == StatusCode::OK
+        {
             return FOR_EVERYBODY;
         }
         if self == Self::OfrepFlags && matches!(status, StatusCode::OK | StatusCode::NOT_MODIFIED) {
@@ -137,8 +149,10 @@ impl Route {
             | Self::Metrics
             | Self::OpenApi
             | Self::Docs
+            | Self::DashboardAssets
             | Self::Events
             | Self::OfrepEvents => &[Method::GET, Method::HEAD],
+            Self::Dashboard => &[Method::GET, Method::HEAD, Method::POST],
             Self::LogFeatureFlag | Self::OfrepFlag | Self::OfrepFlags => &[Method::POST],
             Self::Preflight => &[Method::OPTIONS],
             Self::Unknown => &[],
@@ -157,6 +171,20 @@ impl Route {
         let path = self.path().to_owned();
         match self {
             Self::GetFeatureFlag | Self::LogFeatureFlag => vec![format!("{path}/"), path],
+            Self::Dashboard => [
+                "",
+                "/flags",
+                "/flag",
+                "/revision",
+                "/health",
+                "/sign-in",
+                "/sign-out",
+            ]
+            .map(|page| format!("{path}{page}"))
+            .into(),
+            Self::DashboardAssets => ["app.css", "app.js", "icon.svg"]
+                .map(|file| format!("{path}/{file}"))
+                .into(),
             Self::OfrepFlag | Self::OfrepFlags => {
                 let path = path.replace("{key}", "{key:.*}");
                 let without_project = path.replace(OF_A_PROJECT, "");

@@ -30,6 +30,9 @@ pub(super) const OF_EVERY_ROUTE: &[Code] = &[
     Code::Internal,
 ];
 
+/// Statuses of the pages of the dashboard, which are no operations.
+const DASHBOARD: [u16; 9] = [200, 303, 400, 401, 403, 404, 500, 503, 504];
+
 /// An operation.
 pub(super) struct Operation {
     /// Its name in generated code.
@@ -87,7 +90,7 @@ pub(super) struct Answer {
 }
 
 impl Operation {
-    /// Returns the operation of a route; `None` for [`Route::Preflight`] and [`Route::Unknown`].
+    /// Returns the operation of a route; `None` for pages for people, for [`Route::Preflight`] and for [`Route::Unknown`].
     pub(super) fn of(route: Route) -> Option<Self> {
         match route {
             Route::GetFeatureFlag => Some(get_feature_flag()),
@@ -101,7 +104,7 @@ impl Operation {
             Route::Docs => Some(docs()),
             Route::OfrepEvents => Some(ofrep::events()),
             Route::Events => Some(events()),
-            Route::Preflight | Route::Unknown => None,
+            Route::Dashboard | Route::DashboardAssets | Route::Preflight | Route::Unknown => None,
         }
     }
 }
@@ -110,6 +113,8 @@ impl Operation {
 pub(super) fn statuses(route: Route) -> Vec<u16> {
     let Some(operation) = Operation::of(route) else {
         return match route {
+            Route::Dashboard => DASHBOARD.to_vec(),
+            Route::DashboardAssets => vec![200],
             Route::Preflight => vec![204],
             _ => vec![status(Code::NotFound).as_u16()],
         };

@@ -20,6 +20,7 @@ use super::answers::{PIECE, followed};
 use super::connection::{CALLER_TIMEOUT, GuardedConnection, Transport};
 use super::connections::{Connections, EXTRA};
 use super::{LINGER, files, stop};
+use crate::dashboard::Dashboard;
 use crate::handlers::register;
 use crate::http::AppState;
 use crate::tls::Tls;
@@ -37,6 +38,7 @@ pub(crate) fn listen(
     address: SocketAddr,
     workers: usize,
     state: &Data<AppState>,
+    dashboard: Option<Data<Dashboard>>,
     tls: Option<Tls>,
 ) -> io::Result<(Server, SocketAddr)> {
     let streams = state.limits.streams();
@@ -69,15 +71,18 @@ pub(crate) fn listen(
         move |state: &Data<AppState>| Rc::new(Connections::new(share, state.limits.connections()));
     let server = match tls {
         None => builder.listen("http", listener, move || {
-            guarded(connections(&state), |connection| connection)
-                .and_then(http(&state, stopping.clone()))
+            guarded(connections(&state), |connection| connection).and_then(http(
+                &state,
+                dashboard.clone(),
+                stopping.clone(),
+            ))
         }),
         Some(tls) => builder.listen("https", listener, move || {
             let tls = tls.clone();
             guarded(connections(&state), move |connection| {
                 tls.accept(connection, CALLER_TIMEOUT)
             })
-            .and_then(http(&state, stopping.clone()))
+            .and_then(http(&state, dashboard.clone(), stopping.clone()))
         }),
     };
     Ok((server?.run(), local_address))
@@ -109,10 +114,16 @@ fn guarded<T>(
 /// Serves the application on guarded connections.
 fn http<T: Transport + 'static>(
     state: &Data<AppState>,
+    dashboard: Option<Data<Dashboard>>,
     stopping: GracefulShutdownSignal,
 ) -> impl ServiceFactory<Accepted<T>, Config = (), Response = (), Error = DispatchError, InitError = ()>
 + use<T> {
-    let app = App::new().app_data(state.clone()).configure(register);
+    let app = App::new().app_data(state.clone());
+    let app = match dashboard {
+        Some(dashboard) => app.app_data(dashboard),
+        None => app,
+    };
+    let app = app.configure(register);
     let app = app.into_factory();
     let app = app.map_err(|error| error.error_response());
     let app = followed(map_config(app, |()| AppConfig::default()));

@@ -11,8 +11,8 @@ use actix_web::web::Data;
 use anyhow::Context as _;
 use flag_model::Timestamp;
 use flag_runtime::{
-    BucketCache, COUNTS_RETENTION, ExposureRecorder, FlagCache, Snapshot, Splits, StoreGuard,
-    expire_exposures, exposure_runtime, watch_changes,
+    BucketCache, COUNTS_RETENTION, DeferredStore, ExposureRecorder, FlagCache, Snapshot, Splits,
+    StoreGuard, expire_exposures, exposure_runtime, watch_changes,
 };
 use flag_settings::{StoreSettings, outlive_file_limits};
 use flag_store::{ExposureLog, FlagStore, RowStore, SystemClock};
@@ -28,6 +28,7 @@ use super::stop;
 use super::watchdog;
 use crate::access::Authenticator;
 use crate::config::{Config, Demo};
+use crate::dashboard::{self, Dashboard, dashboard_runtime};
 use crate::demo;
 use crate::http::{AppState, FailureLog, Limits, Readiness};
 use crate::openapi::route_labels;
@@ -56,14 +57,26 @@ pub(crate) fn run(config: &Config, log_writer: &LogWriter) -> anyhow::Result<()>
         .build()?;
     let priority = config.exposures.overflow.writer_priority();
     let background = exposure_runtime(priority)?;
-    let served = runtime.block_on(serve(config, log_writer, background.handle()));
+    let pages = dashboard_runtime()?;
+    let served = runtime.block_on(serve(
+        config,
+        log_writer,
+        background.handle(),
+        pages.handle(),
+    ));
     // Calls to the store that have not ended must not delay the end.
     runtime.shutdown_background();
     background.shutdown_background();
+    pages.shutdown_background();
     served
 }
 
-async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> anyhow::Result<()> {
+async fn serve(
+    config: &Config,
+    log_writer: &LogWriter,
+    background: &Handle,
+    pages: &Handle,
+) -> anyhow::Result<()> {
     outlive_file_limits()?;
     // From the start: since the watchdog handles these signals, the system no longer ends the process.
     let signals = stop::signals()?;
@@ -77,6 +90,7 @@ async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> 
     let (stores, mut opening) = Opening::begin(settings, seed, background.clone(), priority);
     let guard = StoreGuard::new(stores.rows, config.cache.guard(), &mut registry);
     let guard = Arc::new(guard);
+    let dashboard = make_dashboard(config, &guard, Arc::clone(&stores.log), pages);
     let store = FlagStore::new(
         Arc::clone(&guard) as Arc<dyn RowStore>,
         Arc::new(SystemClock),
@@ -134,7 +148,7 @@ async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> 
     });
     let probing = Arc::clone(&guard);
     tokio::spawn(async move { probing.probe().await });
-    let (server, address) = listen(config.listen, config.workers, &state, tls)
+    let (server, address) = listen(config.listen, config.workers, &state, dashboard, tls)
         .with_context(|| format!("cannot listen on {} (--listen, FLAG_LISTEN)", config.listen))?;
     log_listening(config, address);
     let signals = notified(config.notify_socket.clone(), &state, signals);
@@ -158,6 +172,27 @@ async fn serve(config: &Config, log_writer: &LogWriter, background: &Handle) -> 
     ended?;
     info!("stopped");
     Ok(())
+}
+
+/// Makes the dashboard, if there is one. Of the embedded store's two readers it uses one at most.
+fn make_dashboard(
+    config: &Config,
+    guard: &StoreGuard<dyn RowStore>,
+    log: Arc<DeferredStore<dyn ExposureLog>>,
+    pages: &Handle,
+) -> Option<Data<Dashboard>> {
+    let settings = config.dashboard.clone()?;
+    let reads = match config.store {
+        StoreSettings::Embedded(_) => 1,
+        StoreSettings::Bigtable(_) => 4,
+    };
+    let guard = guard.apart(dashboard::guard_settings(reads));
+    let log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(log));
+    let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock)).with_options(config.rows);
+    let names = config.exposures.format.names.clone();
+    let logged = (names, config.exposures.recording);
+    let dashboard = Dashboard::new(settings, store, log, logged, (pages, reads));
+    Some(Data::new(dashboard))
 }
 
 /// Starts to remove old exposures from the embedded store; a table in Bigtable has an expiry rule.

@@ -63,6 +63,7 @@ mod tests {
         let head_row = HeadRow {
             project: ProjectName::new("csr-assistant").ok(),
             cells: cells.iter().copied().collect(),
+            metadata: crate::rows::Cells::default(),
             mark: ChangeMark::default(),
         };
         head_row.digest().to_string()

@@ -1,4 +1,4 @@
-//! Text for a terminal: control characters and invisible characters are escaped.
+//! Text for a terminal or a page: control characters and invisible characters are escaped.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use icu_normalizer::ComposingNormalizerBorrowed;
 const NFC: ComposingNormalizerBorrowed<'_> = ComposingNormalizerBorrowed::new_nfc();
 
 /// Text on one line, with control characters and invisible ones escaped. Idempotent.
-pub(crate) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         push(&mut escaped, character);
@@ -17,13 +17,13 @@ pub(crate) fn escaped(text: &str) -> String {
 }
 
 /// Lines, each of them as [`escaped`].
-pub(crate) fn escaped_lines(text: &str) -> String {
+pub fn escaped_lines(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(escaped).collect();
     lines.join("\n")
 }
 
 /// A value, a name or an id; in quotes if it looks empty or like another one.
-pub(crate) fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     if hidden_content(text).is_none() && !text.is_empty() && text != "-" && !text.starts_with('"') {
         return text.to_owned();
     }
@@ -31,7 +31,7 @@ pub(crate) fn visible(text: &str) -> String {
 }
 
 /// Like [`visible`], for an item of a comma-separated list.
-pub(crate) fn list_item(text: &str) -> String {
+pub fn list_item(text: &str) -> String {
     if text.contains(',') {
         return in_quotes(text);
     }
@@ -39,7 +39,7 @@ pub(crate) fn list_item(text: &str) -> String {
 }
 
 /// A part of a text that a reader would not notice; `None` if there is none.
-pub(crate) fn hidden_content(text: &str) -> Option<&'static str> {
+pub fn hidden_content(text: &str) -> Option<&'static str> {
     if text.contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']) {
         Some("a line break")
     } else if text.chars().any(|c| c.is_control() || is_invisible(c)) {
@@ -56,7 +56,7 @@ pub(crate) fn hidden_content(text: &str) -> Option<&'static str> {
 }
 
 /// JSON with control characters and invisible characters escaped; its meaning stays.
-pub(super) fn escaped_json(json: &str) -> String {
+pub fn escaped_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
         // Such characters occur in texts only; line breaks also between them.
@@ -101,7 +101,7 @@ fn push(text: &mut String, character: char) {
 
 /// Whether a character is invisible or changes the direction of text: Unicode's default-ignorable characters, and the
 /// separators and controls among its formats.
-pub(super) fn is_invisible(character: char) -> bool {
+pub fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

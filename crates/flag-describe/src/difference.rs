@@ -1,10 +1,10 @@
-//! The lines of a difference: one field each, with present and next value.
+//! The differences of two revisions: one field each, with present and next value.
 
 use std::collections::HashSet;
 
 use flag_model::{AlgorithmSource, Format, InstanceId, Revision, Treatment};
 
-use crate::output::{escaped, list_item, visible};
+use crate::escape::{escaped, list_item, visible};
 
 /// How many characters of a value are shown.
 const SHOWN_CHARACTERS: usize = 60;
@@ -17,21 +17,21 @@ const SHOWN_IDS: usize = 10;
 
 /// A field with its present and its next value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row {
+pub struct Difference {
     what: String,
     now: String,
     then: String,
 }
 
 /// Every difference between two revisions, and all rollout groups.
-pub(super) fn revision_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Row> {
-    let mut rows = vec![Row::new(
+pub fn revision_differences(newest: Option<&Revision>, next: &Revision) -> Vec<Difference> {
+    let mut rows = vec![Difference::new(
         "version",
         newest.map(|newest| format(&newest.format)),
         format(&next.format),
     )];
-    rows.retain(Row::differs);
-    rows.push(Row::new(
+    rows.retain(Difference::differs);
+    rows.push(Difference::new(
         "control",
         newest.map(|newest| visible(&newest.control.to_string())),
         visible(&next.control.to_string()),
@@ -42,13 +42,9 @@ pub(super) fn revision_rows(newest: Option<&Revision>, next: &Revision) -> Vec<R
     rows
 }
 
-impl Row {
+impl Difference {
     /// The present value, if there is one, and the next.
-    pub(super) fn new(
-        what: impl Into<String>,
-        now: Option<String>,
-        then: impl Into<String>,
-    ) -> Self {
+    pub fn new(what: impl Into<String>, now: Option<String>, then: impl Into<String>) -> Self {
         Self {
             what: what.into(),
             now: now.unwrap_or_default(),
@@ -57,12 +53,12 @@ impl Row {
     }
 
     /// Whether it changes.
-    pub(super) fn differs(&self) -> bool {
+    pub fn differs(&self) -> bool {
         self.now != self.then
     }
 
     /// Escaped for a terminal: on one line, and cut so that the difference is visible.
-    pub(super) fn shown(&self) -> [String; 3] {
+    pub fn shown(&self) -> [String; 3] {
         let same = self
             .now
             .chars()
@@ -134,7 +130,7 @@ fn treatment<'r>(revision: &'r Revision, group: &str) -> Option<&'r Treatment> {
         .map(|(_, treatment)| treatment)
 }
 
-fn group_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Row> {
+fn group_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Difference> {
     let show =
         |treatment: &Treatment| format!("{} % {}", treatment.percent, shown_value(treatment));
     let rows = group_names(newest, next).into_iter().map(|group| {
@@ -142,33 +138,33 @@ fn group_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Row> {
             .and_then(|newest| treatment(newest, &group))
             .map(show);
         let then = treatment(next, &group).map(show).unwrap_or_default();
-        Row::new(group, now, then)
+        Difference::new(group, now, then)
     });
     rows.collect()
 }
 
 /// The differing fields about a revision itself.
-fn signature_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Row> {
+fn signature_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Difference> {
     let owner = |revision: &Revision| revision.owner.as_ref().map(ToString::to_string);
     let rollback_of = |revision: &Revision| revision.rollback_of.map(|time| time.to_string());
     let mut rows = vec![
-        Row::new(
+        Difference::new(
             "comment",
             newest.map(|newest| visible(&newest.comment)),
             visible(&next.comment),
         ),
-        Row::new(
+        Difference::new(
             "owner",
             newest.and_then(owner),
             owner(next).unwrap_or_default(),
         ),
-        Row::new(
+        Difference::new(
             "rollback of",
             newest.and_then(rollback_of),
             rollback_of(next).unwrap_or_default(),
         ),
     ];
-    rows.retain(Row::differs);
+    rows.retain(Difference::differs);
     rows
 }
 
@@ -176,7 +172,7 @@ fn shown_value(treatment: &Treatment) -> String {
     visible(&treatment.value.to_string())
 }
 
-fn override_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Row> {
+fn override_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Difference> {
     let ids = |revision: Option<&Revision>, group: &str| -> Vec<InstanceId<'static>> {
         let treatment = revision.and_then(|revision| treatment(revision, group));
         treatment
@@ -189,7 +185,7 @@ fn override_rows(newest: Option<&Revision>, next: &Revision) -> Vec<Row> {
         let removed = listed(&before, &after);
         let added = listed(&after, &before);
         if !removed.is_empty() || !added.is_empty() {
-            rows.push(Row {
+            rows.push(Difference {
                 what: format!("{group} overrides"),
                 now: minus(&removed),
                 then: plus(&added),

@@ -1,0 +1,14 @@
+//! Describes flags to people: sentences, differences, text whose invisible characters are shown, words for a shell.
+//!
+//! Pure: no I/O, no clock. Knows neither terminals nor HTML; `flagctl` and the dashboard of the service lay its text out.
+mod difference;
+mod escape;
+mod sentence;
+mod shell;
+
+pub use crate::difference::{Difference, revision_differences};
+pub use crate::escape::{
+    escaped, escaped_json, escaped_lines, hidden_content, is_invisible, list_item, visible,
+};
+pub use crate::sentence::{sentence, shortened};
+pub use crate::shell::{flag_words, word};

@@ -1,0 +1,178 @@
+//! Answers requests for pages.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::Method;
+use actix_web::web::{Data, Payload};
+use flag_runtime::{GuardSettings, Recording};
+use flag_store::{Clock as _, ExposureLog, FlagStore, InstanceNames, SystemClock};
+use maud::Markup;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::error::PageError;
+use super::listing::Listings;
+use super::pages::{self, SignIn};
+use super::query::{HOME, Query, link};
+use super::request::PageRequest;
+use super::sources::{DashboardSettings, Sources};
+use super::{response, sign_in};
+use crate::http::{ApiError, RequestContext, not_found};
+
+/// The most pages that are made at a time.
+const MOST: usize = 8;
+
+/// How long making a page may take.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long a read of the store may take.
+const READ_DEADLINE: Duration = Duration::from_millis(1_500);
+
+/// The dashboard.
+#[derive(Debug)]
+pub(crate) struct Dashboard {
+    permits: Arc<Semaphore>,
+    runtime: Handle,
+    sources: Arc<Sources>,
+}
+
+/// Answers `/dashboard` and the pages below.
+pub(crate) async fn dashboard(
+    context: &RequestContext,
+    body: Payload,
+) -> Result<HttpResponse, ApiError> {
+    let Some(dashboard) = Dashboard::of(context) else {
+        return not_found(context).await;
+    };
+    let settings = &dashboard.sources.settings;
+    let request = &context.request;
+    let page = request.path().strip_prefix(HOME).unwrap_or_default();
+    let answer = match (request.method(), page) {
+        (&Method::POST, "/sign-in") => sign_in::sign_in(context, body, settings).await?,
+        (&Method::POST, "/sign-out") => sign_in::sign_out(context, settings),
+        (&Method::POST, _) => Err(PageError::Invalid(
+            "This page takes no form by POST.".to_owned(),
+        )),
+        (_, "/sign-in" | "/sign-out") => {
+            let query = Query::parse(request.query_string().as_bytes());
+            let page = SignIn {
+                next: sign_in::safe_next(query.get("next")),
+                problem: None,
+                cookies: settings.cookies,
+            };
+            Ok(response::page(page.render(settings)))
+        }
+        _ => dashboard.page(context, page).await.map(response::page),
+    };
+    Ok(answer.unwrap_or_else(|error| dashboard.fail(context, &error)))
+}
+
+impl Dashboard {
+    /// Starts on this runtime, with readers that evaluations don't use; `reads` of them may run at a time.
+    pub(crate) fn new(
+        settings: DashboardSettings,
+        store: FlagStore,
+        log: Arc<dyn ExposureLog>,
+        (names, recording): (InstanceNames, Recording),
+        (runtime, reads): (&Handle, usize),
+    ) -> Self {
+        let counted = (recording == Recording::On).then(|| Arc::clone(&log));
+        let listings = Listings::new(store.clone(), counted, reads);
+        Self {
+            permits: Arc::new(Semaphore::new(MOST)),
+            runtime: runtime.clone(),
+            sources: Arc::new(Sources {
+                settings,
+                store,
+                log,
+                names,
+                listings,
+            }),
+        }
+    }
+
+    /// The dashboard of the application, if it has one.
+    pub(super) fn of(context: &RequestContext) -> Option<&Self> {
+        let dashboard = context.request.app_data::<Data<Self>>();
+        dashboard.map(|dashboard| &***dashboard)
+    }
+
+    /// Makes a page on the thread of the dashboard.
+    async fn page(&self, context: &RequestContext, path: &str) -> Result<Markup, PageError> {
+        let request = PageRequest {
+            path: path.to_owned(),
+            query: Query::parse(context.request.query_string().as_bytes()),
+            viewer: context.authorization.viewer()?,
+            state: context.state.clone(),
+            now: SystemClock.now(),
+        };
+        let permit = self.permits.clone().try_acquire_owned();
+        let permit = permit.map_err(|_| PageError::Busy)?;
+        let sources = self.sources.clone();
+        let making = self.runtime.spawn(async move {
+            let _permit = permit;
+            let making = timeout(DEADLINE, pages::render(&sources, &request));
+            making.await.unwrap_or(Err(PageError::Late))
+        });
+        making.await.unwrap_or(Err(PageError::Internal))
+    }
+
+    /// Answers with an error; a caller that has not signed in is sent to the page for it.
+    fn fail(&self, context: &RequestContext, error: &PageError) -> HttpResponse {
+        let request = &context.request;
+        if let (PageError::NotSignedIn, &Method::GET | &Method::HEAD) = (error, request.method()) {
+            let next = request.uri().path_and_query();
+            let next = next.map_or(HOME, |next| next.as_str());
+            return response::see_other(&link("/sign-in", &[("next", next)]), None);
+        }
+        let page = pages::problem(error, &self.sources.settings);
+        response::error(error, page)
+    }
+}
+
+/// Settings of the guard of the dashboard's readers.
+pub(crate) fn guard_settings(reads: usize) -> GuardSettings {
+    GuardSettings {
+        concurrent_reads: reads,
+        deadline: READ_DEADLINE,
+    }
+}
+
+/// Creates the runtime of the dashboard, with one thread: long lists are sorted there, and not between evaluations.
+pub(crate) fn dashboard_runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("dashboard")
+        .enable_time()
+        .build()
+}
+
+#[cfg(test)]
+impl Dashboard {
+    /// The dashboard of an empty store in memory.
+    pub(crate) fn for_tests() -> Self {
+        use flag_store::memory::{MemoryLog, MemoryStore};
+
+        use super::sources::CookieScope;
+
+        let settings = DashboardSettings {
+            environment: "test".to_owned(),
+            cookies: CookieScope::AnyConnection,
+        };
+        let store = FlagStore::new(Arc::new(MemoryStore::default()), Arc::new(SystemClock));
+        let log = Arc::new(MemoryLog::default());
+        let runtime = Handle::current();
+        let logged = (InstanceNames::Plain, Recording::On);
+        Self::new(settings, store, log, logged, (&runtime, 1))
+    }
+
+    /// Lets this many more pages be made at a time.
+    pub(crate) fn leave_room_for(&self, pages: usize) -> tokio::sync::SemaphorePermit<'_> {
+        let taken = u32::try_from(MOST - pages).unwrap();
+        self.permits.try_acquire_many(taken).unwrap()
+    }
+}

@@ -1,0 +1,97 @@
+//! What is newest of each flag of a project, kept in memory for the lists.
+//!
+//! The first look at a project reads all of its flags. Later looks read the mark of its head row, and the flags that have
+//! changed. Every [`READ_AGAIN`] all are read again, for rows of tooling that does not touch the head row.
+mod asked;
+mod keeper;
+mod summary;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use flag_model::{FlagKey, ProjectName, Timestamp};
+use flag_store::{ExposureLog, FlagStore};
+use tokio::time::Instant;
+
+pub(super) use self::asked::Asked;
+use self::keeper::Keeper;
+#[cfg(test)]
+pub(super) use self::summary::Share;
+pub(super) use self::summary::{FlagSummary, Split};
+
+/// How long a listing is used without a look at the head row.
+const CHECKED_AFTER: Duration = Duration::from_millis(500);
+
+/// How often every flag is read again.
+const READ_AGAIN: Duration = Duration::from_mins(5);
+
+/// The most projects whose flags are kept.
+const MOST_PROJECTS: usize = 32;
+
+/// The listings of all projects that somebody looked at.
+#[derive(Debug)]
+pub(super) struct Listings {
+    store: FlagStore,
+    /// None if answers are not logged, so that nothing is known of when a flag was asked for.
+    log: Option<Arc<dyn ExposureLog>>,
+    /// How many flags are read at a time.
+    reads: usize,
+    by_project: Mutex<HashMap<ProjectName, (Arc<Keeper>, Instant)>>,
+}
+
+/// The flags of a project at one time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Listing {
+    /// By type and name.
+    pub(super) flags: Vec<Arc<FlagSummary>>,
+    /// How many there are, if they are still being read.
+    pub(super) expected: Option<usize>,
+    /// When this was last known to be true.
+    pub(super) as_of: Option<Timestamp>,
+    /// Why it could not be brought up to date.
+    pub(super) problem: Option<String>,
+}
+
+impl Listings {
+    /// Reads with these; `reads` flags at a time.
+    pub(super) fn new(store: FlagStore, log: Option<Arc<dyn ExposureLog>>, reads: usize) -> Self {
+        Self {
+            store,
+            log,
+            reads,
+            by_project: Mutex::default(),
+        }
+    }
+
+    /// The flags of a project, as they are now or were a moment ago.
+    pub(super) async fn current(&self, project: &ProjectName) -> Arc<Listing> {
+        self.keeper(project).current().await
+    }
+
+    /// Whether a flag was asked for lately, as far as it is known.
+    pub(super) fn asked(&self, project: &ProjectName) -> HashMap<FlagKey, Asked> {
+        self.keeper(project).asked()
+    }
+
+    fn keeper(&self, project: &ProjectName) -> Arc<Keeper> {
+        let now = Instant::now();
+        let mut kept = self
+            .by_project
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some((keeper, used)) = kept.get_mut(project) {
+            *used = now;
+            return Arc::clone(keeper);
+        }
+        if kept.len() >= MOST_PROJECTS {
+            let oldest = kept.iter().min_by_key(|(_, (_, used))| *used);
+            let oldest = oldest.map(|(project, _)| project.clone());
+            oldest.map(|project| kept.remove(&project));
+        }
+        let (store, log) = (self.store.clone(), self.log.clone());
+        let keeper = Arc::new(Keeper::new(project.clone(), store, log, self.reads));
+        kept.insert(project.clone(), (Arc::clone(&keeper), now));
+        keeper
+    }
+}

@@ -1,0 +1,309 @@
+//! Keeps the listing of one project up to date while somebody looks at it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use flag_model::{FlagKey, ProjectName};
+use flag_store::{Clock as _, ExposureLog, FlagStore, HeadRow, ReadError, StoreError, SystemClock};
+use futures_util::{StreamExt as _, stream};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::time::{Instant, timeout};
+use tracing::debug;
+
+use super::asked::{self, Asked};
+use super::{CHECKED_AFTER, FlagSummary, Listing, READ_AGAIN};
+
+/// How long a page waits for a listing that is complete, and for one that is not.
+const WAITS: Duration = Duration::from_millis(300);
+const WAITS_FOR_FIRST: Duration = Duration::from_millis(1_200);
+
+/// Pause between flags of which it is found out whether they were asked for: there is no hurry.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Keys in a scan.
+const PAGE: usize = 1_000;
+
+/// Flags after which a listing that is not complete is shown.
+const STEP: usize = 250;
+
+/// Keeps the listing of one project.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    project: ProjectName,
+    store: FlagStore,
+    log: Option<Arc<dyn ExposureLog>>,
+    reads: usize,
+    progress: Arc<AsyncMutex<Progress>>,
+    listing: ArcSwap<Listing>,
+    asked: Mutex<HashMap<FlagKey, Asked>>,
+    is_asking: AtomicBool,
+}
+
+/// What is known of the store.
+#[derive(Debug, Default)]
+struct Progress {
+    flags: BTreeMap<FlagKey, Arc<FlagSummary>>,
+    /// The head row as it was before the flags were read.
+    head: Option<HeadRow>,
+    checked: Option<Instant>,
+    /// When all flags were read.
+    completed: Option<Instant>,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        project: ProjectName,
+        store: FlagStore,
+        log: Option<Arc<dyn ExposureLog>>,
+        reads: usize,
+    ) -> Self {
+        Self {
+            project,
+            store,
+            log,
+            reads,
+            progress: Arc::default(),
+            listing: ArcSwap::from_pointee(Listing {
+                expected: Some(0),
+                ..Listing::default()
+            }),
+            asked: Mutex::default(),
+            is_asking: AtomicBool::new(false),
+        }
+    }
+
+    /// The listing, brought up to date if that doesn't take long; otherwise it goes on in the background.
+    pub(super) async fn current(self: Arc<Self>) -> Arc<Listing> {
+        let waits = match self.listing.load().expected {
+            None => WAITS,
+            Some(_) => WAITS_FOR_FIRST,
+        };
+        let updated = async {
+            match Arc::clone(&self.progress).try_lock_owned() {
+                Ok(progress) => {
+                    let _ = tokio::spawn(Arc::clone(&self).update(progress)).await;
+                }
+                // Another page waits for the same update.
+                Err(_) => drop(self.progress.lock().await),
+            }
+        };
+        let _ = timeout(waits, updated).await;
+        self.listing.load_full()
+    }
+
+    /// Which flags were asked for lately.
+    pub(super) fn asked(&self) -> HashMap<FlagKey, Asked> {
+        self.answers().clone()
+    }
+
+    async fn update(self: Arc<Self>, mut progress: OwnedMutexGuard<Progress>) {
+        let is_recent = |at: Option<Instant>, within| at.is_some_and(|at| at.elapsed() < within);
+        if is_recent(progress.checked, CHECKED_AFTER) {
+            return;
+        }
+        let result = if is_recent(progress.completed, READ_AGAIN) {
+            self.read_changes(&mut progress).await
+        } else {
+            self.read_all(&mut progress).await
+        };
+        progress.checked = Some(Instant::now());
+        if let Err(error) = result {
+            debug!(problem = %error, "the dashboard cannot read the flags of a project");
+            self.publish(&progress, None, Some(error.to_string()));
+            return;
+        }
+        self.publish(&progress, None, None);
+        drop(progress);
+        self.ask();
+    }
+
+    /// Reads the flags that have changed according to the head row.
+    async fn read_changes(&self, progress: &mut Progress) -> Result<(), StoreError> {
+        let mark = self.store.change_mark(&self.project).await?;
+        let before = progress.head.clone().unwrap_or_default();
+        if mark == *before.mark() {
+            return Ok(());
+        }
+        let head = self.store.head_row(&self.project).await?;
+        let revised = head.changes_since(&before).into_iter();
+        let mut changed: BTreeSet<FlagKey> = revised.map(|(flag, _)| flag).collect();
+        changed.extend(head.metadata_changes_since(&before));
+        self.read(changed, progress, |_| {}).await?;
+        progress.head = Some(head);
+        Ok(())
+    }
+
+    async fn read_all(&self, progress: &mut Progress) -> Result<(), StoreError> {
+        // First, so that what changes meanwhile is noticed later.
+        let head = self.store.head_row(&self.project).await?;
+        let flags = self.store.flag_keys(&self.project, PAGE).await?;
+        let (expected, is_first) = (flags.len(), progress.completed.is_none());
+        progress.flags.retain(|flag, _| flags.contains(flag));
+        let show = |progress: &Progress| {
+            if is_first && progress.flags.len().is_multiple_of(STEP) {
+                self.publish(progress, Some(expected), None);
+            }
+        };
+        self.read(flags, progress, show).await?;
+        progress.head = Some(head);
+        progress.completed = Some(Instant::now());
+        Ok(())
+    }
+
+    async fn read(
+        &self,
+        flags: BTreeSet<FlagKey>,
+        progress: &mut Progress,
+        show: impl Fn(&Progress),
+    ) -> Result<(), StoreError> {
+        let reads = flags.into_iter().map(|flag| self.read_flag(flag));
+        let mut reads = stream::iter(reads).buffer_unordered(self.reads);
+        while let Some(read) = reads.next().await {
+            let summary = read?;
+            progress
+                .flags
+                .insert(summary.flag.clone(), Arc::new(summary));
+            show(progress);
+        }
+        Ok(())
+    }
+
+    async fn read_flag(&self, flag: FlagKey) -> Result<FlagSummary, StoreError> {
+        let metadata = readable(self.store.latest_metadata(&flag).await)?;
+        let revision = readable(self.store.latest_revision(&flag).await)?;
+        Ok(FlagSummary::new(flag, metadata, revision))
+    }
+
+    fn publish(&self, progress: &Progress, expected: Option<usize>, problem: Option<String>) {
+        let as_of = match &problem {
+            None => Some(SystemClock.now()),
+            Some(_) => self.listing.load().as_of,
+        };
+        let expected = match (&problem, progress.completed) {
+            (Some(_), None) => self.listing.load().expected.or(Some(0)),
+            _ => expected,
+        };
+        self.listing.store(Arc::new(Listing {
+            flags: progress.flags.values().cloned().collect(),
+            expected,
+            as_of,
+            problem,
+        }));
+    }
+
+    /// Finds out in the background which flags were asked for lately.
+    fn ask(self: Arc<Self>) {
+        let Some(log) = self.log.clone() else {
+            return;
+        };
+        if self.is_asking.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        tokio::spawn(async move {
+            let listing = self.listing.load_full();
+            for summary in &listing.flags {
+                let known = self.answers().get(&summary.flag).copied();
+                if known.is_some_and(Asked::is_recent) {
+                    continue;
+                }
+                let Ok(asked) = asked::find(&*log, &summary.flag, SystemClock.now()).await else {
+                    break;
+                };
+                self.answers().insert(summary.flag.clone(), asked);
+                tokio::time::sleep(PAUSE).await;
+            }
+            self.is_asking.store(false, Ordering::Relaxed);
+        });
+    }
+
+    fn answers(&self) -> std::sync::MutexGuard<'_, HashMap<FlagKey, Asked>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps an unreadable row apart from a store that failed.
+fn readable<T>(
+    read: Result<Option<T>, ReadError>,
+) -> Result<Option<Result<T, String>>, StoreError> {
+    match read {
+        Ok(found) => Ok(found.map(Ok)),
+        Err(ReadError::Unreadable(row)) => Ok(Some(Err(row.to_string()))),
+        Err(ReadError::Store(error)) => Err(error),
+        Err(error) => Ok(Some(Err(error.to_string()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flag_model::{FlagValue, Format, HashAlgorithm, MetadataParts, RevisionParts};
+    use flag_store::Base;
+    use flag_store::memory::{MemoryLog, MemoryStore};
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn flag(name: &str) -> FlagKey {
+        format!("p/feature/{name}").parse().unwrap()
+    }
+
+    async fn revise(store: &FlagStore, name: &str, control: bool) {
+        let parts = RevisionParts {
+            flag: flag(name),
+            format: Format::v1(HashAlgorithm::Md5),
+            control: FlagValue::Boolean(control),
+            treatments: Vec::new(),
+            comment: "why".to_owned(),
+            owner: None,
+            rollback_of: None,
+        };
+        let newest = store.latest_revision(&parts.flag).await.unwrap();
+        let base = newest.map_or(Base::Nothing, |newest| Base::Row(newest.created()));
+        store.append_revision(base, parts).await.unwrap();
+    }
+
+    fn sentences(listing: &Listing) -> Vec<(String, String)> {
+        let flags = listing.flags.iter();
+        flags
+            .map(|flag| (flag.flag.name.to_string(), flag.sentence().to_owned()))
+            .collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listing_follows_revisions_and_metadata() {
+        let rows = Arc::new(MemoryStore::default());
+        let store = FlagStore::new(rows, Arc::new(SystemClock));
+        for name in ["a", "b"] {
+            revise(&store, name, false).await;
+        }
+        let project = ProjectName::new("p").unwrap();
+        let log: Arc<dyn ExposureLog> = Arc::new(MemoryLog::default());
+        let keeper = Arc::new(Keeper::new(project, store.clone(), Some(log), 2));
+        let all = |of: &str| ("a".to_owned(), format!("all get {of}"));
+        let listing = Arc::clone(&keeper).current().await;
+        assert_eq!(listing.expected, None);
+        assert_eq!(sentences(&listing).first(), Some(&all("false")));
+        assert_eq!(listing.flags.len(), 2);
+
+        revise(&store, "a", true).await;
+        let metadata = MetadataParts {
+            flag: flag("c"),
+            description: "new".to_owned(),
+            owner: None,
+            edited_by: None,
+            ticket: None,
+            tags: Vec::new(),
+            expires_on: None,
+        };
+        store
+            .append_metadata(Base::Nothing, metadata)
+            .await
+            .unwrap();
+        advance(CHECKED_AFTER).await;
+        let listing = keeper.current().await;
+        assert_eq!(sentences(&listing).first(), Some(&all("true")));
+        assert_eq!(listing.flags.len(), 3);
+    }
+}

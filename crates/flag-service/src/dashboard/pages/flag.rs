@@ -1,0 +1,194 @@
+//! A flag: who gets what, its history, what was served, and the commands that change it.
+
+use flag_describe::{flag_words, sentence};
+use flag_model::{FlagKey, Metadata, Timestamp};
+use flag_store::UnreadableRow;
+use futures_util::future::join;
+use maud::{Markup, html};
+
+use super::served::Served;
+use super::stored::{StoredRevision, readable};
+use super::timeline::{Numbers, timeline};
+use super::{lookup, overrides};
+use crate::dashboard::error::PageError;
+use crate::dashboard::parts::{
+    Crumb, Frame, bucket_line, command, legend, lines, shown, time, time_ago,
+};
+use crate::dashboard::query::{HOME, project_link};
+use crate::dashboard::request::PageRequest;
+use crate::dashboard::sources::Sources;
+
+/// Revisions in the timeline, unless more are asked for, and at most.
+const REVISIONS: usize = 20;
+const MOST_REVISIONS: usize = 500;
+
+/// What the page shows.
+struct FlagPage<'a> {
+    flag: &'a FlagKey,
+    request: &'a PageRequest,
+    metadata: Option<Result<Metadata, UnreadableRow>>,
+    /// The newest first; one more than is shown, if there are more.
+    history: Vec<StoredRevision>,
+    numbers: Numbers,
+    shown: usize,
+    lookup: Option<Markup>,
+    served: Markup,
+    stale_since: Option<Timestamp>,
+}
+
+/// The page.
+pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
+    let flag = request.query.flag()?;
+    let no_flag = || PageError::NotFound(format!("flag {flag}"));
+    if !request.viewer.may_see(&flag.project) {
+        return Err(no_flag());
+    }
+    let shown = request.query.number("revisions").unwrap_or(REVISIONS);
+    let shown = shown.clamp(1, MOST_REVISIONS);
+    let (history, metadata) = join(
+        sources.store.history(&flag, shown + 1),
+        sources.store.latest_metadata(&flag),
+    )
+    .await;
+    let (history, metadata) = (history?, readable(metadata)?);
+    if history.is_empty() && metadata.is_none() {
+        return Err(no_flag());
+    }
+    let newest = history.first().and_then(|newest| newest.as_ref().ok());
+    let numbers = Numbers::read(&sources.store, &flag).await?;
+    let (lookup, served) = join(
+        lookup::lookup(sources, request, &flag, &numbers),
+        Served::read(sources, request, &flag),
+    )
+    .await;
+    let page = FlagPage {
+        flag: &flag,
+        request,
+        lookup: lookup?,
+        served: served.render(newest, &numbers, &request.query),
+        metadata,
+        numbers,
+        shown,
+        stale_since: request.state.flags.stale_flags(&flag.project).remove(&flag),
+        history,
+    };
+    let frame = Frame {
+        settings: &sources.settings,
+        title: flag.name.as_str(),
+        crumbs: vec![
+            Crumb {
+                text: "Projects",
+                link: HOME.to_owned(),
+            },
+            Crumb {
+                text: flag.project.as_str(),
+                link: project_link(&flag.project),
+            },
+        ],
+        is_signed_in: request.viewer.has_key(),
+    };
+    Ok(frame.render(&page.content()))
+}
+
+impl FlagPage<'_> {
+    fn content(&self) -> Markup {
+        html! {
+            (self.about())
+            section aria-labelledby="now" {
+                h2 id="now" { "Now" }
+                (self.now())
+            }
+            section aria-labelledby="lookup" {
+                h2 id="lookup" { "Who gets what" }
+                (lookup::form(self.flag, &self.request.query))
+                @if let Some(lookup) = &self.lookup { (lookup) }
+            }
+            section aria-labelledby="served" {
+                h2 id="served" { "Served answers" }
+                (self.served)
+            }
+            @if let Some(Ok(newest)) = self.history.first() { (overrides::section(newest, &self.request.query)) }
+            section aria-labelledby="history" {
+                h2 id="history" { "History" }
+                (timeline(self.flag, &self.history, self.shown, &self.numbers, self.request))
+            }
+            section aria-labelledby="commands" {
+                h2 id="commands" { "Change it" }
+                p.hint { "The dashboard only reads. These commands ask before they write." }
+                @for (what, text) in self.commands() { h3 { (what) } (command(&text)) }
+            }
+        }
+    }
+
+    fn about(&self) -> Markup {
+        let metadata = match &self.metadata {
+            Some(Ok(metadata)) => metadata,
+            Some(Err(problem)) => {
+                return html! { p.problem { "Its metadata cannot be read: " (shown(&problem.to_string())) } };
+            }
+            None => {
+                return html! { p.hint { (self.flag.flag_type.as_str()) " flag without metadata" } };
+            }
+        };
+        html! {
+            @if !metadata.description.is_empty() { p { (lines(&metadata.description)) } }
+            dl.about {
+                div { dt { "Type" } dd { (self.flag.flag_type.as_str()) } }
+                @if let Some(owner) = &metadata.owner { div { dt { "Owner" } dd { (shown(owner.as_str())) } } }
+                @if let Some(ticket) = &metadata.ticket { div { dt { "Ticket" } dd { (shown(ticket)) } } }
+                @if let Some(date) = &metadata.expires_on { div { dt { "Expires on" } dd { (date.to_string()) } } }
+                @if !metadata.tags.is_empty() {
+                    div { dt { "Tags" } dd { @for tag in &metadata.tags { span.tag { (shown(tag)) } " " } } }
+                }
+                div { dt { "Metadata of" } dd { (time(metadata.created()))
+                    @if let Some(by) = &metadata.edited_by { " by " (shown(by.as_str())) } } }
+            }
+        }
+    }
+
+    fn now(&self) -> Markup {
+        let newest = match self.history.first() {
+            Some(Ok(newest)) => newest,
+            Some(Err(problem)) => {
+                return html! { p.problem role="alert" { "The newest revision cannot be read, so the flag is not served: " (shown(&problem.to_string())) } };
+            }
+            None => return html! { p { "There is no revision yet: the flag is not served." } },
+        };
+        html! {
+            p.sentence { bdi { (sentence(newest)) } }
+            @if let Some(since) = self.stale_since {
+                p.notice { "Served by its last known value, as the store does not answer; last confirmed at " (time(since)) "." }
+            }
+            (bucket_line(newest, None))
+            (legend(newest))
+            p { (self.numbers.label(newest.created())) ", " (time_ago(newest.created(), self.request.now))
+                @if let Some(by) = &newest.owner { " by " (shown(by.as_str())) }
+                @if !newest.comment.is_empty() { ": " (lines(&newest.comment)) } }
+        }
+    }
+
+    fn commands(&self) -> Vec<(&'static str, String)> {
+        let words = flag_words(self.flag);
+        let mut commands = vec![("Look at it", format!("flagctl latest {words}"))];
+        if let Some(Ok(newest)) = self.history.first() {
+            if newest.treatments.len() == 1 {
+                commands.push((
+                    "Set the percentage",
+                    format!("flagctl revise --percent 10 --comment 'why' {words}"),
+                ));
+            }
+            commands.push((
+                "Give control to everybody",
+                format!("flagctl revise --remove-treatment --comment 'why' {words}"),
+            ));
+        }
+        if self.history.len() > 1 {
+            commands.push(("Roll back", format!("flagctl rollback {words}")));
+        }
+        commands.push((
+            "Change owner, tags or description",
+            format!("flagctl update --owner 'name' {words}"),
+        ));
+        commands
+    }
+}

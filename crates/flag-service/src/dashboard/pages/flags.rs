@@ -1,0 +1,239 @@
+//! The flags of a project: search, filters, order, pages; all of them in the address.
+mod selection;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use flag_model::ProjectName;
+use maud::{Markup, html};
+
+use self::selection::{PER_PAGE, Selected, Selection, SortBy, State};
+use crate::dashboard::error::PageError;
+use crate::dashboard::listing::{FlagSummary, Listing};
+use crate::dashboard::parts::{Crumb, Frame, counted, shown, split_bar, thousands, time, time_ago};
+use crate::dashboard::query::{HOME, Query, flag_link};
+use crate::dashboard::request::PageRequest;
+use crate::dashboard::sources::Sources;
+
+/// The most owners and tags that a filter suggests.
+const SUGGESTED: usize = 200;
+
+/// The page.
+pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
+    let project = request.query.project()?;
+    let no_project = || PageError::NotFound(format!("project {project}"));
+    if !request.viewer.may_see(&project) {
+        return Err(no_project());
+    }
+    let listing = sources.listings.current(&project).await;
+    if listing.flags.is_empty() && listing.expected.is_none() {
+        return Err(no_project());
+    }
+    let selection = Selection::read(&request.query);
+    let context = selection::Context {
+        now: request.now,
+        stale: request.state.flags.stale_flags(&project),
+        asked: sources.listings.asked(&project),
+    };
+    let selected = selection.select(&listing.flags, &context);
+    let page = Page {
+        project: &project,
+        request,
+        listing: &listing,
+        selection: &selection,
+        selected: &selected,
+        is_asked_known: context.asked.len() >= listing.flags.len(),
+    };
+    let frame = Frame {
+        settings: &sources.settings,
+        title: project.as_str(),
+        crumbs: vec![Crumb {
+            text: "Projects",
+            link: HOME.to_owned(),
+        }],
+        is_signed_in: request.viewer.has_key(),
+    };
+    Ok(frame.render(&page.content()))
+}
+
+struct Page<'a> {
+    project: &'a ProjectName,
+    request: &'a PageRequest,
+    listing: &'a Listing,
+    selection: &'a Selection,
+    selected: &'a Selected,
+    /// Whether it is known of all flags when they were asked for.
+    is_asked_known: bool,
+}
+
+impl Page<'_> {
+    fn content(&self) -> Markup {
+        html! {
+            (self.filter())
+            div id="results" {
+                (self.notices())
+                p.count { (self.count()) }
+                @if !self.selected.flags.is_empty() { (self.table()) }
+                (self.pager())
+            }
+        }
+    }
+
+    fn filter(&self) -> Markup {
+        let query = &self.request.query;
+        let (owners, tags) = suggestions(&self.listing.flags);
+        html! {
+            form.filter method="get" role="search" {
+                input type="hidden" name="project" value=(self.project.as_str());
+                div { label for="q" { "Search" }
+                    input id="q" name="q" type="search" value=(query.get("q")) placeholder="name, text, owner, tag" autocomplete="off" spellcheck="false"; }
+                div { label for="type" { "Type" } (choice("type", query, &[("", "all"), ("feature", "feature"), ("data", "data")])) }
+                div { label for="owner" { "Owner" } (suggested("owner", query, &owners)) }
+                div { label for="tag" { "Tag" } (suggested("tag", query, &tags)) }
+                div { label for="state" { "State" } (choice("state", query, &State::CHOICES)) }
+                div { label for="sort" { "Order" } (choice("sort", query, &SortBy::CHOICES)) }
+                button type="submit" { "Show" }
+            }
+        }
+    }
+
+    fn notices(&self) -> Markup {
+        let listing = self.listing;
+        html! {
+            @if let Some(expected) = listing.expected {
+                p.notice data-refresh="1" { "The flags are being read: "
+                    (thousands(number(listing.flags.len()))) " of " (thousands(number(expected))) " so far. Load the page again to see more." }
+            }
+            @if let Some(problem) = &listing.problem {
+                p.problem role="alert" { "The store does not answer (" (shown(problem)) ")."
+                    @if let Some(as_of) = listing.as_of { " This is what was known at " (time(as_of)) "." } }
+            }
+            @if self.selection.state == Some(State::NotAsked) && !self.is_asked_known {
+                p.notice { "It is not known yet of every flag when it was asked for. Load the page again to see more." }
+            }
+        }
+    }
+
+    fn count(&self) -> String {
+        let all = counted(number(self.listing.flags.len()), "flag");
+        let found = self.selected.found;
+        if found == self.listing.flags.len() {
+            return all;
+        }
+        format!("{} of {all}", thousands(number(found)))
+    }
+
+    fn table(&self) -> Markup {
+        html! {
+            table.flags {
+                caption.hidden { "Flags of " (self.project.as_str()) }
+                thead { tr {
+                    th scope="col" { "Flag" } th scope="col" { "Who gets what" } th scope="col" { "Changed" }
+                    th scope="col" { "Owner, tags" } th scope="col" { "State" }
+                } }
+                tbody { @for (flag, states) in &self.selected.flags { (self.row(flag, states)) } }
+            }
+        }
+    }
+
+    fn row(&self, flag: &FlagSummary, states: &[State]) -> Markup {
+        html! {
+            tr data-row {
+                th scope="row" {
+                    a href=(flag_link(&flag.flag)) { (shown(flag.flag.name.as_str())) }
+                    " " span.type { (flag.flag.flag_type.as_str()) }
+                    @if !flag.description.is_empty() { div.hint { (shown(&flag.description)) } }
+                }
+                td {
+                    (shown_sentence(flag.sentence()))
+                    @if let Some(Ok(revision)) = &flag.revision { (split_bar(&revision.split)) }
+                    @if let Some(problem) = flag.problem() { div.problem { (shown(problem)) } }
+                }
+                td { (self.changed(flag)) }
+                td {
+                    @if !flag.owner.is_empty() { div { (shown(&flag.owner)) } }
+                    @for tag in &flag.tags { a.tag href=(self.request.query.link("/flags", &[("tag", tag), ("page", "")])) { (shown(tag)) } " " }
+                }
+                td { @for state in states { span class={ "state " (state.class()) } { (state.text()) } " " } }
+            }
+        }
+    }
+
+    fn changed(&self, flag: &FlagSummary) -> Markup {
+        let Some(Ok(revision)) = &flag.revision else {
+            return html! {};
+        };
+        html! {
+            (time_ago(revision.created, self.request.now))
+            @if !revision.by.is_empty() { " by " (shown(&revision.by)) }
+            @if !revision.comment.is_empty() { div.hint { (shown(&revision.comment)) } }
+        }
+    }
+
+    fn pager(&self) -> Markup {
+        let pages = self.selected.found.div_ceil(PER_PAGE).max(1);
+        let page = self.selected.page;
+        let link = |page: usize| {
+            let page = page.to_string();
+            self.request.query.link("/flags", &[("page", &page)])
+        };
+        html! {
+            @if pages > 1 {
+                nav.pager aria-label="Pages" {
+                    @if page > 1 { a rel="prev" href=(link(page - 1)) { "Page before" } }
+                    span { "Page " (page) " of " (thousands(number(pages))) }
+                    @if page < pages { a rel="next" href=(link(page + 1)) { "Next page" } }
+                }
+            }
+        }
+    }
+}
+
+/// A sentence; it is already escaped for a reader.
+fn shown_sentence(sentence: &str) -> Markup {
+    html! { bdi.sentence { (sentence) } }
+}
+
+fn choice(name: &str, query: &Query, choices: &[(&str, &str)]) -> Markup {
+    let chosen = query.get(name);
+    html! {
+        select id=(name) name=(name) {
+            @for (value, text) in choices { option value=(value) selected[*value == chosen] { (text) } }
+        }
+    }
+}
+
+fn suggested(name: &str, query: &Query, suggestions: &BTreeSet<&str>) -> Markup {
+    let list = format!("{name}s");
+    html! {
+        input id=(name) name=(name) list=(list) value=(query.get(name)) autocomplete="off" spellcheck="false";
+        datalist id=(list) { @for suggestion in suggestions { option value=(suggestion) {} } }
+    }
+}
+
+/// The owners and the tags that most flags have.
+fn suggestions(flags: &[Arc<FlagSummary>]) -> (BTreeSet<&str>, BTreeSet<&str>) {
+    let owners = flags.iter().map(|flag| flag.owner.as_str());
+    let tags = flags
+        .iter()
+        .flat_map(|flag| flag.tags.iter().map(String::as_str));
+    (
+        most_frequent(owners.filter(|owner| !owner.is_empty())),
+        most_frequent(tags),
+    )
+}
+
+fn most_frequent<'a>(words: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for word in words {
+        *counts.entry(word).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let frequent = counts.into_iter().take(SUGGESTED);
+    frequent.map(|(word, _)| word).collect()
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

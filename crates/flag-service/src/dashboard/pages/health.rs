@@ -1,0 +1,100 @@
+//! The state of this replica: store, caches, exposures, build.
+
+use maud::{Markup, html};
+use serde_json::Value;
+
+use crate::dashboard::error::PageError;
+use crate::dashboard::parts::{Frame, shown, time};
+use crate::dashboard::request::PageRequest;
+use crate::dashboard::sources::Sources;
+use crate::telemetry::metrics::Exposition;
+
+/// The metrics on the page, by the beginning of their names, under a heading each.
+const METRICS: [(&str, &[&str]); 4] = [
+    ("Flags in memory", &["flag_cache_", "flag_flags_"]),
+    (
+        "Exposures",
+        &[
+            "flag_exposures_",
+            "flag_exposure_lag",
+            "flag_exposure_counts",
+            "flag_exposure_waits",
+        ],
+    ),
+    (
+        "Calls to the store",
+        &["flag_store_circuit", "flag_store_calls"],
+    ),
+    (
+        "Pages of the dashboard",
+        &["flag_requests_total{route=\"/dashboard\""],
+    ),
+];
+
+/// The page.
+pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
+    let (status, health) = request.state.readiness.describe().await;
+    let health = serde_json::to_value(health).map_err(|_| PageError::Internal)?;
+    let metrics = request.state.metrics.text(Exposition::Prometheus);
+    let metrics = metrics.map_err(|_| PageError::Internal)?;
+    let frame = Frame {
+        settings: &sources.settings,
+        title: "Health",
+        crumbs: Vec::new(),
+        is_signed_in: request.viewer.has_key(),
+    };
+    Ok(frame.render(&html! {
+        p { "Of the replica that answered, at " (time(request.now)) ". Load the page again for others." }
+        section aria-labelledby="replica" {
+            h2 id="replica" { "Replica" }
+            dl.about {
+                div { dt { "Readiness" } dd { (status.as_u16()) " " (shown(&text(health.get("status")))) } }
+                @for (name, value) in fields(&health) { div { dt { (name) } dd { (shown(&value)) } } }
+                div { dt { "Build" } dd { "flag-service " (env!("CARGO_PKG_VERSION")) } }
+            }
+        }
+        @for (heading, prefixes) in METRICS { (section(heading, prefixes, &metrics)) }
+    }))
+}
+
+fn section(heading: &str, prefixes: &[&str], metrics: &str) -> Markup {
+    let lines = metrics.lines().filter(|line| {
+        prefixes.iter().any(|prefix| line.starts_with(prefix)) && !line.contains("_bucket{")
+    });
+    let values = lines.filter_map(|line| line.rsplit_once(' '));
+    let values: Vec<_> = values
+        .filter(|(_, value)| !["0", "0.0"].contains(value))
+        .collect();
+    html! {
+        section {
+            h2 { (heading) }
+            @if values.is_empty() {
+                p { "Every number is 0." }
+            } @else {
+                div.wide tabindex="0" role="region" aria-label=(heading) {
+                    table {
+                        thead { tr { th scope="col" { "Metric" } th.number scope="col" { "Value" } } }
+                        tbody { @for (name, value) in values { tr { th scope="row" { code { (name) } } td.number { (value) } } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The fields of the health of a replica, except its status; names as in `/readyz`, with spaces.
+fn fields(health: &Value) -> Vec<(String, String)> {
+    let fields = health.as_object().into_iter().flatten();
+    let fields = fields.filter(|(name, _)| *name != "status");
+    fields
+        .map(|(name, value)| (name.replace('_', " "), text(Some(value))))
+        .collect()
+}
+
+fn text(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,43 @@
+//! The projects that the caller may see.
+
+use maud::{Markup, html};
+
+use crate::dashboard::error::PageError;
+use crate::dashboard::parts::{Frame, counted, shown};
+use crate::dashboard::query::project_link;
+use crate::dashboard::request::PageRequest;
+use crate::dashboard::sources::Sources;
+
+/// The most projects on the page.
+const MOST: usize = 500;
+
+/// The page.
+pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
+    let mut projects = sources.store.projects().await?.names;
+    projects.retain(|project| request.viewer.may_see(project));
+    let word = request.query.get("q").to_lowercase();
+    projects.retain(|project| project.as_str().to_lowercase().contains(&word));
+    let found = projects.len();
+    projects.truncate(MOST);
+    let frame = Frame {
+        settings: &sources.settings,
+        title: "Projects",
+        crumbs: Vec::new(),
+        is_signed_in: request.viewer.has_key(),
+    };
+    Ok(frame.render(&html! {
+        form.filter method="get" role="search" {
+            label for="q" { "Search" }
+            input id="q" name="q" type="search" value=(request.query.get("q")) autocomplete="off" spellcheck="false";
+            button type="submit" { "Search" }
+        }
+        div id="results" {
+            p.count { (counted(u64::try_from(found).unwrap_or(u64::MAX), "project"))
+                @if found > MOST { "; the first " (MOST) " are shown" } }
+            ul.projects {
+                @for project in &projects { li data-row { a href=(project_link(project)) { (shown(project.as_str())) } } }
+            }
+            @if projects.is_empty() { p { "There is no project to show. " code { "flagctl add" } " adds the first flag of one." } }
+        }
+    }))
+}

@@ -1,0 +1,89 @@
+//! One revision: its permanent address.
+
+use std::time::Duration;
+
+use flag_describe::{flag_words, sentence, word};
+use flag_model::{FlagKey, Revision, Timestamp};
+use maud::{Markup, html};
+
+use super::stored::readable;
+use super::timeline::{Numbers, difference};
+use crate::dashboard::error::PageError;
+use crate::dashboard::parts::{
+    Crumb, Frame, bucket_line, command, legend, lines, shown, time, time_ago,
+};
+use crate::dashboard::query::{HOME, flag_link, project_link, revision_link};
+use crate::dashboard::request::PageRequest;
+use crate::dashboard::sources::Sources;
+
+/// The page.
+pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
+    let flag = request.query.flag()?;
+    let at = Timestamp::parse(request.query.get("at"));
+    let at = at.map_err(|error| PageError::Invalid(format!("at: {error}")))?;
+    let no_revision = || PageError::NotFound(format!("revision of {flag} made at {at}"));
+    if !request.viewer.may_see(&flag.project) {
+        return Err(no_revision());
+    }
+    let store = &sources.store;
+    let revision = readable(store.revision_at(&flag, at).await)?;
+    let revision = match revision {
+        Some(Err(problem)) => return Err(PageError::Invalid(problem.to_string())),
+        Some(Ok(revision)) if revision.created() == at => revision,
+        _ => return Err(no_revision()),
+    };
+    let numbers = Numbers::read(store, &flag).await?;
+    let earlier = at.saturating_sub(Duration::from_micros(1));
+    let before = readable(store.revision_at(&flag, earlier).await)?;
+    let title = format!("{} {}", flag.name, numbers.label(at));
+    let frame = Frame {
+        settings: &sources.settings,
+        title: &title,
+        crumbs: vec![
+            Crumb {
+                text: "Projects",
+                link: HOME.to_owned(),
+            },
+            Crumb {
+                text: flag.project.as_str(),
+                link: project_link(&flag.project),
+            },
+            Crumb {
+                text: flag.name.as_str(),
+                link: flag_link(&flag),
+            },
+        ],
+        is_signed_in: request.viewer.has_key(),
+    };
+    Ok(frame.render(&html! {
+        (facts(&flag, &revision, &numbers, request.now))
+        (bucket_line(&revision, None))
+        (legend(&revision))
+        h2 { "Difference to the revision before" }
+        (difference(before.as_ref(), &revision))
+        @if let [_, Some(_)] = numbers.neighbours(at) {
+            h2 { "Put it into force again" }
+            (command(&format!("flagctl rollback --to {} {}", word(&at.to_string()), flag_words(&flag))))
+        }
+    }))
+}
+
+fn facts(flag: &FlagKey, revision: &Revision, numbers: &Numbers, now: Timestamp) -> Markup {
+    let [before, after] = numbers.neighbours(revision.created());
+    html! {
+        p.sentence { bdi { (sentence(revision)) } }
+        p { "Made " (time_ago(revision.created(), now))
+            @if let Some(by) = &revision.owner { " by " (shown(by.as_str())) }
+            @if let Some(of) = revision.rollback_of { "; rolls back to " a href=(revision_link(flag, of)) { (numbers.label(of)) } }
+            @match after {
+                Some(after) => { ". In force until " (time(after)) "." }
+                None => { ". In force now." }
+            }
+        }
+        @if !revision.comment.is_empty() { p { (lines(&revision.comment)) } }
+        nav.pager aria-label="Revisions" {
+            @if let Some(before) = before { a rel="prev" href=(revision_link(flag, before)) { (numbers.label(before)) ", before" } }
+            @if let Some(after) = after { a rel="next" href=(revision_link(flag, after)) { (numbers.label(after)) ", after" } }
+        }
+    }
+}

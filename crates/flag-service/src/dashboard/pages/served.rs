@@ -1,0 +1,264 @@
+//! Served answers of a flag over time, and whether their split fits the percentages.
+
+use std::collections::BTreeMap;
+
+use flag_model::{CONTROL_GROUP, FlagKey, Reason, Revision, Timestamp};
+use flag_rollout::{Plan, RatioResult, SampleRatio};
+use flag_store::{Counted, CountsQuery, CountsScope, Minute, MinuteCounts, StoreError};
+use maud::{Markup, html};
+
+use super::timeline::Numbers;
+use crate::dashboard::parts::{Bin, Chart, Mark, colour, counted, shown, thousands};
+use crate::dashboard::query::Query;
+use crate::dashboard::request::PageRequest;
+use crate::dashboard::sources::Sources;
+
+/// The most groups of a chart; the others are added up.
+const GROUPS: usize = 7;
+
+/// The spans of time that can be chosen: parameter, text, minutes, minutes of a bar.
+const SPANS: [(&str, &str, i64, i64); 3] = [
+    ("", "24 hours", 24 * 60, 30),
+    ("1h", "1 hour", 60, 1),
+    ("7d", "7 days", 7 * 24 * 60, 120),
+];
+
+/// The name of the groups that are added up.
+const OTHERS: &str = "others";
+
+/// Served answers of a flag.
+pub(super) struct Served {
+    counts: Result<Vec<MinuteCounts>, StoreError>,
+    span: usize,
+    since: Minute,
+    until: Minute,
+}
+
+impl Served {
+    /// Reads the counts of the span that the page asks for.
+    pub(super) async fn read(sources: &Sources, request: &PageRequest, flag: &FlagKey) -> Self {
+        let chosen = request.query.get("span");
+        let span = SPANS.iter().position(|(name, ..)| *name == chosen);
+        let span = span.unwrap_or_default();
+        let (minutes, bar) = SPANS
+            .get(span)
+            .map_or((60, 1), |(_, _, minutes, bar)| (*minutes, *bar));
+        // The last bar ends with a full one, so that bars stay where they are for a while.
+        let now = Minute::of(request.now).number();
+        let until = Minute::from_number((now.div_euclid(bar) + 1) * bar);
+        let since = until.plus(-minutes);
+        let query = CountsQuery {
+            of: CountsScope::Flag(flag),
+            since,
+            until,
+        };
+        Self {
+            counts: sources.log.counts(query).await,
+            span,
+            since,
+            until,
+        }
+    }
+
+    /// The section.
+    pub(super) fn render(
+        &self,
+        newest: Option<&Revision>,
+        numbers: &Numbers,
+        query: &Query,
+    ) -> Markup {
+        let Ok(counts) = &self.counts else {
+            return html! { p.problem { "The exposure log does not answer." } };
+        };
+        let chart = self.chart(counts, newest, numbers);
+        html! {
+            nav.spans aria-label="Span of time" {
+                @for (at, (name, text, ..)) in SPANS.iter().enumerate() {
+                    a href={ (query.link("/flag", &[("span", name)])) "#served" } aria-current=[(at == self.span).then_some("true")] { (text) }
+                }
+            }
+            @if chart.total() == 0 {
+                p { "No answer was logged in this time." }
+            } @else {
+                p { (counted(chart.total(), "answer")) " logged in this time, as counted once a minute." }
+                (chart.render())
+                @if let Some(newest) = newest { (verdict(newest, counts)) }
+            }
+        }
+    }
+
+    fn chart(
+        &self,
+        counts: &[MinuteCounts],
+        newest: Option<&Revision>,
+        numbers: &Numbers,
+    ) -> Chart {
+        let bar = SPANS.get(self.span).map_or(1, |(.., bar)| *bar);
+        let groups = groups(counts);
+        let first = self.since.number();
+        let bars = (self.until.number() - first) / bar;
+        let bins = (0..bars).map(|at| Bin {
+            start: self.since.plus(at * bar).start(),
+            answers: vec![0; groups.len()],
+        });
+        let mut bins: Vec<Bin> = bins.collect();
+        for counts in counts {
+            let at = usize::try_from((counts.minute.number() - first) / bar).ok();
+            let Some(bin) = at.and_then(|at| bins.get_mut(at)) else {
+                continue;
+            };
+            for (counted, count) in counts.entries() {
+                let name = group(counted);
+                let known = groups.iter().position(|group| group == name);
+                let at = known.unwrap_or(groups.len().saturating_sub(1));
+                if let Some(answers) = bin.answers.get_mut(at) {
+                    *answers = answers.saturating_add(*count);
+                }
+            }
+        }
+        // As on the bucket line; groups of older revisions get the colours that are left.
+        let mut known: Vec<String> = newest.map(group_names).unwrap_or_default();
+        let coloured = groups.into_iter().map(|group| {
+            let position = known.iter().position(|name| *name == group);
+            let position = position.unwrap_or(known.len());
+            if group != CONTROL_GROUP && position == known.len() {
+                known.push(group.clone());
+            }
+            let class = match group.as_str() {
+                CONTROL_GROUP => "gc".to_owned(),
+                _ => colour(position),
+            };
+            (group, class)
+        });
+        Chart {
+            groups: coloured.collect(),
+            bins,
+            marks: self.marks(numbers),
+        }
+    }
+
+    fn marks(&self, numbers: &Numbers) -> Vec<Mark> {
+        let (since, until) = (self.since.start(), self.until.start());
+        let all = until.since(since).as_secs().max(1);
+        let made = numbers.between(since, until).into_iter();
+        let marks = made.map(|(created, label)| Mark {
+            place: created.since(since).as_secs() * 1_000 / all,
+            label,
+        });
+        marks.collect()
+    }
+}
+
+fn group_names(revision: &Revision) -> Vec<String> {
+    let positions = 0..revision.treatments.len();
+    positions.map(|position| revision.group(position)).collect()
+}
+
+fn group(counted: &Counted) -> &str {
+    match counted {
+        Counted::Group { rollout_group, .. } => rollout_group,
+        Counted::Others => OTHERS,
+    }
+}
+
+/// The groups with the most answers, by name, control first; the last one stands for all others, if there are more.
+fn groups(counts: &[MinuteCounts]) -> Vec<String> {
+    let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
+    for (counted, count) in counts.iter().flat_map(MinuteCounts::entries) {
+        let total = totals.entry(group(counted)).or_default();
+        *total = total.saturating_add(*count);
+    }
+    let mut by_total: Vec<_> = totals.into_iter().collect();
+    by_total.sort_by_key(|(_, total)| std::cmp::Reverse(*total));
+    let is_cut = by_total.len() > GROUPS;
+    by_total.truncate(GROUPS);
+    let mut names: Vec<String> = by_total
+        .into_iter()
+        .map(|(name, _)| name.to_owned())
+        .filter(|name| name != OTHERS || !is_cut)
+        .collect();
+    names.sort_by_key(|name| (name != CONTROL_GROUP, name.clone()));
+    names.extend(is_cut.then(|| OTHERS.to_owned()));
+    names
+}
+
+/// Whether the answers of the revision in force are split as configured.
+fn verdict(newest: &Revision, counts: &[MinuteCounts]) -> Markup {
+    let created: Option<Timestamp> = Some(newest.created());
+    let mut answers: BTreeMap<&str, u64> = BTreeMap::new();
+    for (counted, count) in counts.iter().flat_map(MinuteCounts::entries) {
+        if let Counted::Group {
+            revision,
+            rollout_group,
+            reason,
+        } = counted
+            && *revision == created
+            && !matches!(reason, Some(Reason::Override | Reason::Delivered))
+        {
+            *answers.entry(rollout_group).or_default() += count;
+        }
+    }
+    let ratio = SampleRatio::of(&Plan::compile(newest.clone()), |group| {
+        answers.get(group).copied().unwrap_or(0)
+    });
+    let Some(ratio) = ratio else {
+        return html! { p.hint { "All instances have the same group, so there is no split to check." } };
+    };
+    let total = answers.values().sum();
+    let (class, verdict) = match ratio.result {
+        RatioResult::TooFew => ("notice", "too few answers to tell whether it fits"),
+        RatioResult::Fits => ("fits", "it fits the percentages"),
+        RatioResult::Mismatch => (
+            "problem",
+            "a sample ratio mismatch: it does not fit the percentages",
+        ),
+    };
+    html! {
+        p class=(class) { "Split of the revision in force: " strong { (verdict) } " (chi-square test of "
+            (thousands(total)) " answers without overrides, p = " (format!("{:.4}", ratio.p)) ")." }
+        table {
+            caption.hidden { "The split" }
+            thead { tr { th scope="col" { "Group" } th.number scope="col" { "Configured" } th.number scope="col" { "Observed" } } }
+            tbody {
+                @for group in &ratio.groups {
+                    tr { th scope="row" { (shown(&group.group)) } td.number { (percent(group.expected)) } td.number { (percent(group.observed)) } }
+                }
+            }
+        }
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(groups: &[(&str, u64)]) -> MinuteCounts {
+        let flag = "p/feature/f".parse().unwrap();
+        let mut counts = MinuteCounts::new(flag, Minute::from_number(7));
+        for (name, count) in groups {
+            let counted = Counted::Group {
+                revision: None,
+                rollout_group: (*name).to_owned(),
+                reason: None,
+            };
+            counts.add(&counted, *count);
+        }
+        counts
+    }
+
+    #[test]
+    fn the_largest_groups_are_shown_control_first_and_others_together() {
+        let few = counts(&[("b", 1), ("control", 2), ("a", 3)]);
+        assert_eq!(groups(&[few]), ["control", "a", "b"]);
+        let names: Vec<String> = (0..10).map(|n| format!("t{n}")).collect();
+        let many: Vec<_> = names.iter().map(|name| (name.as_str(), 10)).collect();
+        let found = groups(&[counts(&many), counts(&[("t9", 5), ("control", 1)])]);
+        assert_eq!(found.len(), GROUPS + 1);
+        assert!(found.contains(&"t9".to_owned()));
+        assert_eq!(found.last().map(String::as_str), Some(OTHERS));
+    }
+}

@@ -1,0 +1,131 @@
+//! The frame of every page: which environment this is, the way back, the keys.
+
+use flag_settings::is_production;
+use maud::{DOCTYPE, Markup, html};
+
+use super::text::shown;
+use crate::dashboard::query::{HOME, link};
+use crate::dashboard::sources::DashboardSettings;
+
+/// Makes browsers load the files of a new release.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The keys of the script.
+const KEYS: [(&str, &str); 6] = [
+    ("/", "Search"),
+    ("j", "Next row"),
+    ("k", "Row before"),
+    ("Enter", "Open the row"),
+    ("?", "Show these keys"),
+    ("Esc", "Close, or leave the search"),
+];
+
+/// The frame of a page.
+#[derive(Debug)]
+pub(in crate::dashboard) struct Frame<'a> {
+    pub(in crate::dashboard) settings: &'a DashboardSettings,
+    pub(in crate::dashboard) title: &'a str,
+    pub(in crate::dashboard) crumbs: Vec<Crumb<'a>>,
+    /// Whether the caller can sign out.
+    pub(in crate::dashboard) is_signed_in: bool,
+}
+
+/// A page above this one.
+#[derive(Debug)]
+pub(in crate::dashboard) struct Crumb<'a> {
+    pub(in crate::dashboard) text: &'a str,
+    pub(in crate::dashboard) link: String,
+}
+
+impl Frame<'_> {
+    /// The page with this content.
+    pub(in crate::dashboard) fn render(&self, content: &Markup) -> Markup {
+        let environment = self.settings.environment.as_str();
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (flag_describe::visible(self.title)) " · " (environment) " · Flags" }
+                    link rel="icon" type="image/svg+xml" href={ (HOME) "/assets/icon.svg" };
+                    link rel="stylesheet" href={ (HOME) "/assets/app.css?" (VERSION) };
+                    script src={ (HOME) "/assets/app.js?" (VERSION) } defer {}
+                }
+                body {
+                    a.skip href="#main" { "Skip to the content" }
+                    (self.header())
+                    main id="main" tabindex="-1" {
+                        (self.way())
+                        h1 { (shown(self.title)) }
+                        (content)
+                    }
+                    footer { "flag-service " (VERSION) span.keys hidden { " · press ? for keys" } }
+                    p.hidden id="live" role="status" {}
+                    (keys())
+                }
+            }
+        }
+    }
+
+    fn header(&self) -> Markup {
+        html! {
+            header {
+                a.brand href=(HOME) { "Flags" }
+                (environment(&self.settings.environment))
+                nav aria-label="Main" {
+                    a href=(HOME) { "Projects" }
+                    a href=(link("/health", &[])) { "Health" }
+                    a href="/docs" { "API" }
+                }
+                @if self.is_signed_in {
+                    form method="post" action=(link("/sign-out", &[])) { button type="submit" { "Sign out" } }
+                }
+            }
+        }
+    }
+
+    fn way(&self) -> Markup {
+        html! {
+            @if !self.crumbs.is_empty() {
+                nav.way aria-label="Where this is" {
+                    @for crumb in &self.crumbs { a href=(crumb.link) { (shown(crumb.text)) } span aria-hidden="true" { " › " } }
+                }
+            }
+        }
+    }
+}
+
+/// Which environment this is, as a word and a shape: an octagon is production, a circle is not.
+fn environment(name: &str) -> Markup {
+    let is_production = is_production(name);
+    let (class, kind) = if is_production {
+        ("environment production", "production")
+    } else {
+        ("environment other", "not production")
+    };
+    html! {
+        span class=(class) {
+            svg viewBox="0 0 20 20" aria-hidden="true" focusable="false" {
+                @if is_production {
+                    polygon points="6,1 14,1 19,6 19,14 14,19 6,19 1,14 1,6" {}
+                } @else {
+                    circle cx="10" cy="10" r="9" {}
+                }
+            }
+            strong { (shown(name)) }
+            " " span { (kind) }
+        }
+    }
+}
+
+fn keys() -> Markup {
+    html! {
+        dialog id="keys" aria-labelledby="keys-title" {
+            h2 id="keys-title" { "Keys" }
+            dl { @for (key, does) in KEYS { div { dt { kbd { (key) } } dd { (does) } } } }
+            form method="dialog" { button type="submit" { "Close" } }
+        }
+    }
+}

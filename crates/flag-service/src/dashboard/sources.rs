@@ -1,0 +1,36 @@
+//! What pages are made of.
+
+use std::sync::Arc;
+
+use flag_store::{ExposureLog, FlagStore, InstanceNames};
+
+use super::listing::Listings;
+
+/// Settings of the dashboard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DashboardSettings {
+    /// The name of the environment, which is on every page.
+    pub(crate) environment: String,
+    /// Over which connections browsers send the cookie of a session.
+    pub(crate) cookies: CookieScope,
+}
+
+/// Over which connections browsers send the cookie of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CookieScope {
+    /// Over any, as the service listens on a loopback address.
+    AnyConnection,
+    /// Only over TLS.
+    TlsOnly,
+}
+
+/// What pages are made of: readers of the store that evaluations don't use.
+#[derive(Debug)]
+pub(super) struct Sources {
+    pub(super) settings: DashboardSettings,
+    pub(super) store: FlagStore,
+    pub(super) log: Arc<dyn ExposureLog>,
+    /// How the log names instances.
+    pub(super) names: InstanceNames,
+    pub(super) listings: Listings,
+}

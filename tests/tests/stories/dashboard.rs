@@ -1,0 +1,5 @@
+//! People with a browser: what the dashboard shows them, and what it keeps from them.
+
+mod access;
+mod browser;
+mod pages;

@@ -1,0 +1,325 @@
+//! The dashboard in Chromium: keys, search, phone, no script, hostile text, accessibility, pictures.
+//!
+//! Without Chromium these stories are left out, and say so; without npm only the check of accessibility is.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use flag_model::{FlagKey, Metadata, MetadataParts, OwnerId, RevisionParts};
+use flag_store::{Clock as _, RowOptions, SystemClock, encode_metadata, encode_revision};
+use flag_tests::{Browser, Service, TestStore};
+use serde_json::json;
+
+use super::pages::revision;
+
+const LIST: &str = "/dashboard/flags?project=csr-assistant";
+const FLAG: &str = "/dashboard/flag?project=csr-assistant&type=feature&name=multi_step_api_router";
+
+/// What must stay text wherever it is stored.
+const HOSTILE: &str = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>javascript:alert(3)\u{202e}\u{200b}end";
+
+/// A browser, or a line that says that there is none.
+fn browser(story: &str) -> Option<Browser> {
+    let browser = Browser::start();
+    if browser.is_none() {
+        println!("LEFT OUT: {story}: this machine has no Chromium");
+    }
+    browser
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The script of axe, installed as `tests/browser` pins it; `None` without npm or network.
+fn axe() -> Option<String> {
+    let folder = root().join("target/axe");
+    let script = folder.join("node_modules/axe-core/axe.min.js");
+    if !script.exists() {
+        std::fs::create_dir_all(&folder).unwrap();
+        for file in ["package.json", "package-lock.json"] {
+            std::fs::copy(root().join("tests/browser").join(file), folder.join(file)).unwrap();
+        }
+        let npm = Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(&folder)
+            .output();
+        if !npm.is_ok_and(|npm| npm.status.success()) {
+            println!("LEFT OUT: accessibility: npm cannot install axe-core");
+            return None;
+        }
+    }
+    Some(std::fs::read_to_string(script).unwrap())
+}
+
+/// Fails if axe finds a serious fault on the page.
+#[track_caller]
+fn check_accessibility(browser: &mut Browser, axe: Option<&String>) {
+    let Some(axe) = axe else { return };
+    browser.eval(&format!("{axe}; true"));
+    let found = browser.eval(
+        "axe.run().then(found => found.violations.filter(each => ['serious', 'critical'].includes(each.impact))\
+         .map(each => each.id + ': ' + each.nodes.map(node => node.html + node.failureSummary).join(' | ')))",
+    );
+    let page = browser.text("location.href");
+    assert_eq!(found, json!([]), "{page}");
+}
+
+/// Fails if a page was refused something by its policy, or a script failed or spoke.
+#[track_caller]
+fn check_no_complaint(browser: &Browser) {
+    assert!(browser.complaints.is_empty(), "{:#?}", browser.complaints);
+}
+
+fn width(browser: &mut Browser) -> u64 {
+    let width = browser.eval("document.documentElement.scrollWidth");
+    width.as_u64().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flag_among_10_000_is_found_by_keyboard_alone() {
+    let Some(mut browser) = browser("a flag among 10,000") else {
+        return;
+    };
+    let store = TestStore::embedded();
+    let (now, options) = (SystemClock.now(), RowOptions::default());
+    let rows = (0..10_000).map(|number| {
+        let flag: FlagKey = format!("many/feature/flag_{number:05}").parse().unwrap();
+        encode_revision(&revision(&flag, now, "10"), &options).unwrap()
+    });
+    store.leave(&rows.collect::<Vec<_>>()).await;
+    let service = Service::start(&store);
+    let list = format!("{}/dashboard/flags?project=many", service.url());
+    browser.goto(&list);
+    browser.wait_until("document.querySelector('.count').textContent === '10,000 flags' || (location.reload(), false)");
+    browser.press("/");
+    browser.write("_07777");
+    browser.wait_until("document.querySelector('.count').textContent === '1 of 10,000 flags'");
+    assert!(browser.text("location.search").contains("q=_07777"));
+    browser.press("Escape");
+    browser.press("j");
+    browser.eval("window.isOld = true");
+    browser.press("Enter");
+    browser.wait_for_page();
+    assert_eq!(
+        browser.text("document.querySelector('h1').textContent"),
+        "flag_07777"
+    );
+    browser.eval("window.isOld = true; history.back()");
+    browser.wait_for_page();
+    assert_eq!(browser.text("document.querySelector('#q').value"), "_07777");
+    browser.press("?");
+    browser.wait_until("document.getElementById('keys').open");
+    check_no_complaint(&browser);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_read_well_without_a_script_and_on_a_phone() {
+    let Some(mut browser) = browser("without a script") else {
+        return;
+    };
+    let store = TestStore::embedded();
+    let service = Service::start_with(&store, &["--demo"], &[]);
+    let look_up = format!("{FLAG}&instance=A12345");
+    let pages = [
+        "/dashboard",
+        LIST,
+        FLAG,
+        &look_up,
+        "/dashboard/health",
+        "/dashboard/sign-in",
+    ];
+    browser.allow_scripts(false);
+    browser.goto(&format!("{}{LIST}&q=router", service.url()));
+    let list = browser.text("document.querySelector('main').innerText");
+    assert!(
+        list.contains("1 of 3 flags") && list.contains("40 % get true"),
+        "{list}"
+    );
+    browser.goto(&format!("{}{look_up}", service.url()));
+    let answer = browser.text("document.querySelector('.answer').innerText");
+    assert!(
+        answer.contains("override") && answer.contains("treatment_1"),
+        "{answer}"
+    );
+    let copying = browser.eval(
+        "[...document.querySelectorAll('.copy')].every(button => button.offsetParent === null)",
+    );
+    assert_eq!(copying, json!(true));
+    browser.allow_scripts(true);
+    browser.size(360, 740);
+    for page in pages {
+        browser.goto(&format!("{}{page}", service.url()));
+        assert!(
+            width(&mut browser) <= 360,
+            "{page}: {}",
+            width(&mut browser)
+        );
+    }
+    browser.goto(&format!("{}{FLAG}", service.url()));
+    let time = browser.text("document.querySelector('time').textContent");
+    assert!(
+        time.contains("UTC = ") && (time.ends_with("+01:00") || time.ends_with("+02:00")),
+        "{time}"
+    );
+    check_no_complaint(&browser);
+}
+
+/// A flag whose every field is hostile.
+async fn leave_hostile_flag(store: &TestStore) {
+    let now = SystemClock.now().saturating_sub(Duration::from_mins(1));
+    let name = HOSTILE.replace('\u{200b}', "");
+    let flag = FlagKey {
+        name: flag_model::FlagName::new(&name).unwrap(),
+        ..FlagKey::clone(&"csr-assistant/data/f".parse().unwrap())
+    };
+    let hostile = |before: &str| format!("{before}{HOSTILE}");
+    let metadata = MetadataParts {
+        flag: flag.clone(),
+        description: hostile("d\n"),
+        owner: OwnerId::new(hostile("o")).ok(),
+        edited_by: OwnerId::new(hostile("e")).ok(),
+        ticket: Some("javascript:alert(4)".to_owned()),
+        tags: vec![hostile("t")],
+        expires_on: None,
+    };
+    assert!(metadata.owner.is_some());
+    let metadata = Metadata::new(now, metadata).unwrap();
+    let model: FlagKey = "p/feature/f".parse().unwrap();
+    let parts = revision(&model, now, "50").into_parts();
+    let mut treatments = parts.treatments.clone();
+    for treatment in &mut treatments {
+        treatment.value = flag_model::FlagValue::text(&hostile("v")).unwrap();
+        treatment.overrides = vec![flag_model::InstanceId::new(hostile("i")).unwrap()];
+    }
+    let parts = RevisionParts {
+        flag,
+        treatments,
+        control: flag_model::FlagValue::text(&hostile("c")).unwrap(),
+        comment: hostile("k\n"),
+        owner: OwnerId::new(hostile("r")).ok(),
+        ..parts
+    };
+    let revision = flag_model::Revision::new(now, parts).unwrap();
+    let row = encode_revision(&revision, &RowOptions::default()).unwrap();
+    store.leave(&[encode_metadata(&metadata), row]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn markup_in_every_stored_field_stays_text_and_axe_finds_no_serious_fault() {
+    let Some(mut browser) = browser("hostile text") else {
+        return;
+    };
+    let axe = axe();
+    let store = TestStore::embedded();
+    let service = Service::start_with(&store, &["--demo"], &[("ENVIRONMENT", "hcb-prod")]);
+    leave_hostile_flag(&store).await;
+    ask(&service).await;
+    browser.goto(&format!("{}{LIST}", service.url()));
+    browser.wait_until(
+        "document.querySelectorAll('[data-row]').length === 4 || (location.reload(), false)",
+    );
+    let hostile = browser.text("[...document.querySelectorAll('[data-row] a')].map(a => a.href).find(href => href.includes('script'))");
+    let look_up = format!("{hostile}&instance={HOSTILE}&at=%3Cscript%3E&ids=%3Cimg%3E&q=%3Cb%3E");
+    let now = format!("{hostile}&instance=A12345");
+    let first = browser.text("document.querySelector('[data-row] a').href");
+    browser.goto(&hostile);
+    let revision = browser.text("document.querySelector('.timeline a').href");
+    let start = service.url();
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme);
+        for page in [
+            &format!("{start}/dashboard"),
+            &format!("{start}{LIST}"),
+            &format!("{start}{LIST}&q=%22%3E%3Cscript%3Ealert(5)%3C/script%3E"),
+            &format!("{start}{FLAG}&instance=A12345"),
+            &first,
+            &hostile,
+            &look_up,
+            &now,
+            &revision,
+            &format!("{start}/dashboard/health"),
+            &format!("{start}/dashboard/sign-in?next=javascript:alert(6)"),
+            &format!("{start}/dashboard/flag?project=%3Cscript%3E&type=x&name=y"),
+        ] {
+            browser
+                .complaints
+                .retain(|complaint| !complaint.contains("status of 40"));
+            browser.goto(page);
+            let strange = browser.eval(
+                "document.querySelectorAll('img, iframe, [onerror], script:not([src^=\"/dashboard/assets/\"]), a[href^=\"javascript\" i]').length",
+            );
+            assert_eq!(strange, json!(0), "{page}");
+            let hidden =
+                browser.eval("/[\\u202e\\u200b]/.test(document.body.innerText + document.title)");
+            assert_eq!(hidden, json!(false), "{page}");
+            check_accessibility(&mut browser, axe.as_ref());
+        }
+    }
+    browser
+        .complaints
+        .retain(|complaint| !complaint.contains("status of 40"));
+    check_no_complaint(&browser);
+}
+
+/// Asks for a flag on behalf of many instances, so that there is something to show.
+async fn ask(service: &Service) {
+    for number in 0..200 {
+        let name = "multi_step_api_router";
+        let instance = format!("A{number}");
+        let reply = service.ask("csr-assistant", "feature", name, &instance);
+        assert_eq!(reply.await.status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn served_answers_are_charted_and_pictures_are_taken() {
+    let Some(mut browser) = browser("pictures") else {
+        return;
+    };
+    let store = TestStore::embedded();
+    let service = Service::start_with(&store, &["--demo"], &[]);
+    ask(&service).await;
+    // At the end of a process its counts are written.
+    assert!(service.stop().success());
+    let service = Service::start_with(&store, &["--demo"], &[]);
+    let flag = format!("{}{FLAG}&instance=A7&span=1h", service.url());
+    browser.goto(&flag);
+    let served =
+        browser.text("document.querySelector('section[aria-labelledby=served]').innerText");
+    assert!(served.contains("200 answers logged"), "{served}");
+    let lately =
+        browser.text("document.querySelector('section[aria-labelledby=lookup] table').innerText");
+    let value = browser.text("document.querySelector('.answer code.value').innerText");
+    assert_eq!(lately.lines().count(), 2, "{lately}");
+    assert!(lately.contains(&value), "{value} is not in {lately}");
+    assert!(
+        served.contains("it fits the percentages") || served.contains("mismatch"),
+        "{served}"
+    );
+    let bars = browser.eval("document.querySelectorAll('.chart rect').length");
+    assert!(bars.as_u64().unwrap() >= 2, "{bars}");
+    if std::env::var_os("FLAG_BLESS").is_some() {
+        take_pictures(&mut browser, &service, &flag);
+    }
+    check_no_complaint(&browser);
+}
+
+/// Takes the pictures of `docs/dashboard.md`.
+fn take_pictures(browser: &mut Browser, service: &Service, flag: &str) {
+    let list = format!("{}{LIST}", service.url());
+    for (name, page, scheme, (width, height)) in [
+        ("list-light", list.as_str(), "light", (1_200, 720)),
+        ("list-dark", &list, "dark", (1_200, 720)),
+        ("flag-light", flag, "light", (1_200, 1_700)),
+        ("flag-dark", flag, "dark", (1_200, 1_700)),
+        ("flag-phone", flag, "light", (360, 640)),
+    ] {
+        browser.prefer(scheme);
+        browser.size(width, height);
+        browser.goto(page);
+        let file = root().join(format!("docs/dashboard-{name}.png"));
+        std::fs::write(file, browser.picture()).unwrap();
+    }
+}
