@@ -53,7 +53,7 @@ impl DataFile {
     ) -> Result<Self, OpenError> {
         let state = FileState::open(path, contents, priority, writer)?;
         Ok(Self {
-            state: Arc::new(state),
+            state,
             group: Arc::default(),
         })
     }

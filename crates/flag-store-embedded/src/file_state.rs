@@ -3,8 +3,9 @@
 //! A file is lost when it, its write-ahead log or its shared memory is moved, removed, replaced or truncated while open. Calls then
 //! fail until there is a file of this store at its path. Calls search for it from time to time.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,11 +36,20 @@ pub(crate) struct FileState {
     contents: Contents,
     priority: WriterPriority,
     phase: watch::Sender<Phase>,
+    handles: Arc<Handles>,
 }
+
+/// The handles of one file in this process.
+type Handles = Mutex<Vec<Weak<FileState>>>;
+
+/// Those of every file.
+static FILES: Mutex<BTreeMap<PathBuf, Weak<Handles>>> = Mutex::new(BTreeMap::new());
 
 #[derive(Debug)]
 enum Phase {
     Open(Workers),
+    /// It was lost, and these threads have it open.
+    Lost(Workers, FileLoss),
     /// A thread searches for it.
     Searching,
     /// The last search did not find it.
@@ -67,14 +77,21 @@ impl FileState {
         contents: Contents,
         priority: WriterPriority,
         writer: Database,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Arc<Self>, OpenError> {
         let workers = start(writer, &path, contents, priority)?;
-        Ok(Self {
+        let handles = handles_of(&path);
+        let state = Arc::new(Self {
             path,
             contents,
             priority,
             phase: watch::Sender::new(Phase::Open(workers)),
-        })
+            handles,
+        });
+        let mut handles = locked(&state.handles);
+        handles.retain(|handle| handle.strong_count() > 0);
+        handles.push(Arc::downgrade(&state));
+        drop(handles);
+        Ok(state)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -84,8 +101,8 @@ impl FileState {
     /// The threads to end, if the file is open; calls fail from now on.
     pub(crate) fn close(&self) -> Option<Workers> {
         match self.phase.send_replace(Phase::Closed) {
-            Phase::Open(workers) => Some(workers),
-            _ => None,
+            Phase::Open(workers) | Phase::Lost(workers, _) => Some(workers),
+            Phase::Searching | Phase::Away { .. } | Phase::Closed => None,
         }
     }
 
@@ -102,7 +119,7 @@ impl FileState {
                 Phase::Away {
                     looked_at, failure, ..
                 } if looked_at.elapsed() < SEARCH_EVERY => return Err(failure.clone()),
-                Phase::Away { .. } | Phase::Searching => {}
+                Phase::Away { .. } | Phase::Lost(..) | Phase::Searching => {}
             }
             Self::look_again(state);
             // Its sender is here, so it ends by a change or by the limit.
@@ -115,19 +132,15 @@ impl FileState {
         let is_first = state.phase.send_if_modified(|phase| {
             let is_theirs = matches!(phase, Phase::Open(open) if open.is_same(&workers));
             if is_theirs {
-                *phase = Phase::Searching;
+                *phase = Phase::Lost(workers.clone(), what);
             }
             is_theirs
         });
+        let loss = Loss::new(&workers, what);
+        // They end once nobody holds them.
+        drop(workers);
         if is_first {
-            let was = Arc::clone(workers.files());
-            let left_log = was.log_bytes().is_some();
-            let loss = Loss {
-                what,
-                was,
-                left_log,
-            };
-            Self::look(state, loss, Some(workers));
+            Self::look(state, loss, |state, loss| state.replace_lost(loss.what));
         }
     }
 
@@ -142,33 +155,67 @@ impl FileState {
             loss.is_some()
         });
         if let Some(loss) = loss {
-            Self::look(state, loss, None);
+            Self::look(state, loss, |state, loss| {
+                let found = state.reopen(&loss);
+                state.settle(loss, found);
+            });
         }
     }
 
-    /// Starts a search on a thread of its own, as the old threads may be slow to end.
-    fn look(state: &Arc<Self>, loss: Loss, workers: Option<Workers>) {
+    /// Searches on a thread of its own, as the old threads may be slow to end.
+    fn look(state: &Arc<Self>, loss: Loss, search: fn(&Self, Loss)) {
         let name = format!("{}-look", state.contents.name());
         let (own, kept) = (Arc::clone(state), loss.clone());
-        let spawned = thread::Builder::new().name(name).spawn(move || {
-            if let Some(workers) = workers {
-                workers.end(loss.what.closing());
-                own.look_first(loss);
-            } else {
-                let found = own.reopen(&loss);
-                own.settle(loss, found);
-            }
-        });
+        let spawned = thread::Builder::new()
+            .name(name)
+            .spawn(move || search(&own, loss));
         if let Err(source) = spawned {
             let path = state.path.clone();
             state.settle(kept, Err(OpenError::NoThreads { path, source }));
         }
     }
 
-    fn look_first(&self, loss: Loss) {
-        if let FileLoss::Log | FileLoss::Index = loss.what {
+    /// Ends the threads of all handles of the lost file, and opens it again for each: `SQLite` shares the memory beside a file
+    /// among the connections of a process, and uses it on if one of them stays open.
+    fn replace_lost(&self, what: FileLoss) {
+        let handles = locked(&self.handles);
+        if !matches!(*self.phase.borrow(), Phase::Lost(..)) {
+            // Another handle's search came first.
+            return;
+        }
+        let states = handles.iter().filter_map(Weak::upgrade);
+        let lost: Vec<(Arc<Self>, Loss)> = states
+            .filter_map(|state| state.end_workers(what).map(|loss| (state, loss)))
+            .collect();
+        if let FileLoss::Log | FileLoss::Index = what {
             thread::sleep(OTHERS_CLOSE);
         }
+        for (state, loss) in lost {
+            state.look_first(loss);
+        }
+    }
+
+    /// Ends the threads if they have the file open; `what` is how another handle lost it.
+    fn end_workers(&self, what: FileLoss) -> Option<Loss> {
+        let mut ended = None;
+        self.phase.send_if_modified(|phase| {
+            ended = match std::mem::replace(phase, Phase::Searching) {
+                Phase::Open(workers) => Some((workers, what)),
+                Phase::Lost(workers, what) => Some((workers, what)),
+                other => {
+                    *phase = other;
+                    None
+                }
+            };
+            ended.is_some()
+        });
+        let (workers, what) = ended?;
+        let loss = Loss::new(&workers, what);
+        workers.end(what.closing());
+        Some(loss)
+    }
+
+    fn look_first(&self, loss: Loss) {
         let found = self.reopen(&loss);
         if let Err(error) = &found {
             let (file, problem) = (self.path.display(), loss.what);
@@ -223,6 +270,34 @@ impl FileState {
             !is_closed
         });
     }
+}
+
+impl Loss {
+    fn new(workers: &Workers, what: FileLoss) -> Self {
+        let was = Arc::clone(workers.files());
+        let left_log = was.log_bytes().is_some();
+        Self {
+            what,
+            was,
+            left_log,
+        }
+    }
+}
+
+/// The handles of a file.
+fn handles_of(path: &Path) -> Arc<Handles> {
+    let mut files = locked(&FILES);
+    files.retain(|_, handles| handles.strong_count() > 0);
+    if let Some(handles) = files.get(path).and_then(Weak::upgrade) {
+        return handles;
+    }
+    let handles = Arc::new(Handles::default());
+    files.insert(path.to_owned(), Arc::downgrade(&handles));
+    handles
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Starts the threads of a file that is open for writing.

@@ -228,6 +228,25 @@ async fn a_shared_memory_that_was_truncated_is_made_anew() {
 }
 
 #[tokio::test]
+async fn a_shared_memory_that_was_truncated_is_made_anew_for_every_handle() {
+    let parent = TempDir::new().unwrap();
+    let (directory, store) = made(&parent, "data", &["a"]).await;
+    let other = Both::open(&directory);
+    assert_eq!(get(&other, "a").await.unwrap(), Some(row("a")));
+    for name in ["flags.db-shm", "exposures.db-shm"] {
+        cut(&directory.join(name));
+    }
+    insert(&store, "b").await.unwrap();
+    log(&store, "e").await.unwrap();
+    assert_eq!(get(&other, "b").await.unwrap(), Some(row("b")));
+    log(&other, "f").await.unwrap();
+    insert(&other, "c").await.unwrap();
+    assert_eq!(get(&store, "c").await.unwrap(), Some(row("c")));
+    store.close().await;
+    other.close().await;
+}
+
+#[tokio::test]
 async fn a_shared_memory_that_was_removed_is_made_anew() {
     check_survives(|_, index| fs::remove_file(index).unwrap()).await;
 }
