@@ -60,13 +60,7 @@ impl<'a> EventsQuery<'a> {
     /// Reads the part of the path that names the project, and a raw query string, of which other parameters are ignored.
     /// Returns all problems at once.
     pub fn parse(project: &'a str, query: &'a str) -> Result<Self, Vec<Parameter>> {
-        let project = match percent_decode_str(project).decode_utf8() {
-            Ok(project) if !project.contains(char::REPLACEMENT_CHARACTER) => Ok(project),
-            _ => Err(Parameter {
-                name: PROJECT,
-                problem: ParameterProblem::NotUtf8,
-            }),
-        };
+        let project = project_of_path(project);
         let mut since = ParameterReader::new(SINCE);
         Pairs::of(query)
             .filter(|pair| pair.is(SINCE))
@@ -75,6 +69,17 @@ impl<'a> EventsQuery<'a> {
             (Ok(project), Ok(since)) => Ok(Self { project, since }),
             (project, since) => Err([project.err(), since.err()].into_iter().flatten().collect()),
         }
+    }
+}
+
+/// Decodes the part of a path that names a project.
+pub fn project_of_path(part: &str) -> Result<Cow<'_, str>, Parameter> {
+    match percent_decode_str(part).decode_utf8() {
+        Ok(project) if !project.contains(char::REPLACEMENT_CHARACTER) => Ok(project),
+        _ => Err(Parameter {
+            name: PROJECT,
+            problem: ParameterProblem::NotUtf8,
+        }),
     }
 }
 

@@ -10,6 +10,7 @@ mod reply;
 
 pub use crate::events::{
     ChangedFlag, EVENT_STREAM, EVENTS, EventData, EventsQuery, LAST_EVENT_ID, PROJECT, SINCE,
+    project_of_path,
 };
 pub use crate::exposure::{EntryResult, ExposureEntry, LogReply, MAX_ENTRIES};
 pub use crate::ofrep::{

@@ -20,7 +20,7 @@ mod state;
 pub(crate) use self::answer::answer;
 pub(crate) use self::body::{read_form, read_json};
 pub(crate) use self::connection_state::{ConnectionState, Phase, begin_stream};
-pub(crate) use self::context::RequestContext;
+pub(crate) use self::context::{RequestContext, valid_project};
 pub(crate) use self::cors::{Cors, is_preflight, preflight};
 pub(crate) use self::failure_log::FailureLog;
 pub(crate) use self::fallbacks::{method_not_allowed, not_found};

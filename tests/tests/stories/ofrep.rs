@@ -201,6 +201,10 @@ async fn failures_have_the_form_of_the_protocol() {
         "PARSE_ERROR",
         "content type",
     );
+    let other = "/projects/%FF/ofrep/v1/evaluate/flags";
+    let other = service.request(Method::POST, other);
+    let other = other.header("content-type", "application/json").body("{}");
+    check_failure(&service.send(other).await, 400, "GENERAL", "not UTF-8");
     let get = service.request(
         Method::GET,
         "/projects/csr-assistant/ofrep/v1/evaluate/flags/beta_search",

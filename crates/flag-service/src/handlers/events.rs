@@ -8,13 +8,13 @@ use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
-use flag_api::{EVENT_STREAM, EventsQuery, LAST_EVENT_ID, PROJECT, Parameter, ParameterProblem};
-use flag_model::{Invalid, ProjectName};
+use flag_api::{EVENT_STREAM, EventsQuery, LAST_EVENT_ID, PROJECT};
+use flag_model::ProjectName;
 use flag_runtime::Event;
 use flag_store::ProjectDigest;
 
 use self::stream::EventStream;
-use crate::http::{ApiError, RequestContext, Route, not_found};
+use crate::http::{ApiError, RequestContext, Route, not_found, valid_project};
 
 const STREAM: (HeaderName, HeaderValue) = (CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
 
@@ -57,8 +57,7 @@ fn decode(context: &RequestContext) -> Result<(ProjectName, Option<ProjectDigest
     let project = request.match_info().get(PROJECT).unwrap_or_default();
     let query = EventsQuery::parse(project, request.query_string());
     let query = query.map_err(ApiError::InvalidRequest)?;
-    let project = ProjectName::new(&query.project);
-    let project = project.map_err(|wrong| ApiError::InvalidRequest(vec![invalid(wrong)]))?;
+    let project = valid_project(&query.project)?;
     let held = last_event(context).or(query.since.as_deref());
     Ok((project, held.and_then(ProjectDigest::parse)))
 }
@@ -67,14 +66,4 @@ fn decode(context: &RequestContext) -> Result<(ProjectName, Option<ProjectDigest
 pub(super) fn last_event(context: &RequestContext) -> Option<&str> {
     let last = context.request.headers().get(LAST_EVENT_ID)?;
     Some(last.to_str().unwrap_or_default())
-}
-
-fn invalid(wrong: Invalid) -> Parameter {
-    let Invalid {
-        found, expected, ..
-    } = wrong;
-    Parameter {
-        name: PROJECT,
-        problem: ParameterProblem::Invalid { found, expected },
-    }
 }

@@ -7,7 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::error::ErrorInternalServerError;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
-use flag_api::{Parameter, ParameterProblem};
+use flag_api::{PROJECT, Parameter, ParameterProblem, project_of_path};
 use flag_model::ProjectName;
 use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
@@ -48,18 +48,13 @@ impl RequestContext {
 
     /// Returns the project that the path names, the only one of the caller's key, or the default.
     pub(crate) fn project(&self) -> Result<ProjectName, ApiError> {
-        let Some(name) = self.path_part("project") else {
+        let Some(part) = self.request.match_info().get(PROJECT) else {
             let implied = self.authorization.single_project();
             let implied = implied.or(self.state.ofrep.default_project.as_ref());
             return implied.cloned().ok_or(ApiError::NoProject);
         };
-        ProjectName::new(name).map_err(|wrong| {
-            let (found, expected) = (wrong.found, wrong.expected);
-            ApiError::InvalidRequest(vec![Parameter {
-                name: "project",
-                problem: ParameterProblem::Invalid { found, expected },
-            }])
-        })
+        let name = project_of_path(part).map_err(|wrong| ApiError::InvalidRequest(vec![wrong]))?;
+        valid_project(&name)
     }
 
     /// Returns a part of the path, decoded. The router has decoded all of it but `%2F`, `%25` and `%2B`.
@@ -79,6 +74,17 @@ impl RequestContext {
             None => Ok(()),
         }
     }
+}
+
+/// Checks a project that a path names.
+pub(crate) fn valid_project(name: &str) -> Result<ProjectName, ApiError> {
+    ProjectName::new(name).map_err(|wrong| {
+        let (found, expected) = (wrong.found, wrong.expected);
+        ApiError::InvalidRequest(vec![Parameter {
+            name: PROJECT,
+            problem: ParameterProblem::Invalid { found, expected },
+        }])
+    })
 }
 
 impl FromRequest for RequestContext {
