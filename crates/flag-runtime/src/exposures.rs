@@ -217,17 +217,11 @@ impl ExposureRecorder {
             return Ok(Recorded::NOT_AN_EXPOSURE);
         }
         let served = served(request_id, instance, decision, current);
-        let push = || self.queue.push(served);
-        let logged = match &self.dedup {
-            None => match push() {
-                Pushed::Full => return Err(RecordLater::new(self, served.into(), None)),
-                Pushed::Accepted | Pushed::Dropped => return Ok(Recorded::DONE),
-            },
-            Some(dedup) => {
-                dedup.log_once(current, instance, decision.treatment, served.created, push)
-            }
+        let Some(dedup) = &self.dedup else {
+            return self.push(served);
         };
-        match logged {
+        let push = || self.queue.push(served);
+        match dedup.log_once(current, instance, decision.treatment, served.created, push) {
             Logged::Full(answer) => Err(RecordLater::new(self, served.into(), Some(answer))),
             Logged::Now | Logged::Dropped => Ok(Recorded::DONE),
             Logged::Before => {
@@ -255,6 +249,11 @@ impl ExposureRecorder {
         }
         let mut served = served(request_id, instance, decision, current);
         served.decision = served.decision.delivered();
+        self.push(served)
+    }
+
+    #[inline]
+    fn push(&self, served: ServedDecision<'_>) -> Result<Recorded, RecordLater<'_>> {
         match self.queue.push(served) {
             Pushed::Full => Err(RecordLater::new(self, served.into(), None)),
             Pushed::Accepted | Pushed::Dropped => Ok(Recorded::DONE),

@@ -14,6 +14,7 @@
     reason = "suites of tests, whose names are the documentation"
 )]
 
+pub mod exposure_counts;
 pub mod exposure_log;
 pub mod rows;
 
@@ -77,11 +78,13 @@ macro_rules! exposure_log_tests {
             the_newest_of_a_group_are_of_that_group,
             what_is_logged_is_followed_once,
             an_instance_is_found_in_every_flag_and_deleted,
+            the_log_is_pinged,
+        }
+        $crate::conformance_checks! { exposure_counts, $fresh_log;
             counts_of_replicas_are_added_up,
             counts_written_again_replace_those_of_their_minute,
             counts_are_read_by_flag_and_minute,
             counts_are_no_exposures,
-            the_log_is_pinged,
         }
     };
 }

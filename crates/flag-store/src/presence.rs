@@ -53,7 +53,7 @@ impl FlagStore {
         let mut flags: Vec<FlagPrefix> = keys.iter().filter_map(|key| revisions(key)).collect();
         flags.dedup();
         let last = keys.last().filter(|_| keys.len() >= limit);
-        let until = last.and_then(|last| end_of(last));
+        let until = last.and_then(|last| end_of(RowType::Revision, last));
         Ok(FlagPage {
             flags,
             until: until.map(FlagPrefix),
@@ -67,31 +67,10 @@ impl FlagStore {
         project: &ProjectName,
         limit: usize,
     ) -> Result<Vec<FlagKey>, StoreError> {
-        let mut scan = Scan::prefix(project_prefix(RowType::Revision, project)).limit(PAGE);
-        let mut flags = Vec::new();
-        loop {
-            let keys = self.rows.keys(scan.clone()).await?;
-            let found = keys.iter().filter_map(|key| FlagRowKey::subject_of(key));
-            flags.extend(found.map(|(_, flag)| flag));
-            flags.dedup();
-            let last = keys.last().filter(|_| keys.len() >= PAGE);
-            match last.and_then(|last| end_of(last)) {
-                Some(end) if flags.len() < limit => scan.start = end,
-                _ => return Ok(flags),
-            }
-        }
+        self.flags_with(RowType::Revision, project, limit, PAGE)
+            .await
     }
-}
 
-/// Where the rows after a flag begin, given the key of one of its rows; or what comes after a key that is of no flag.
-fn end_of(key: &[u8]) -> Option<Vec<u8>> {
-    match revisions(key) {
-        Some(FlagPrefix(prefix)) => Scan::prefix(prefix).end,
-        None => Some([key, b"\0"].concat()),
-    }
-}
-
-impl FlagStore {
     /// Every flag of a project that has metadata or revisions; scans of the keys of `page` rows each.
     pub async fn flag_keys(
         &self,
@@ -100,26 +79,41 @@ impl FlagStore {
     ) -> Result<BTreeSet<FlagKey>, StoreError> {
         let mut flags = BTreeSet::new();
         for row_type in [RowType::Flag, RowType::Revision] {
-            let mut scan = Scan::prefix(project_prefix(row_type, project)).limit(page);
-            loop {
-                let keys = self.rows.keys(scan.clone()).await?;
-                let subjects = keys.iter().map(|key| FlagRowKey::subject_of(key));
-                let subjects: Vec<_> = subjects.map(|subject| Some(subject?.1)).collect();
-                let (last, is_end) = (subjects.last().cloned().flatten(), keys.len() < page);
-                flags.extend(subjects.into_iter().flatten());
-                if is_end {
-                    break;
-                }
-                // The other rows of the last flag need no look.
-                let next = last.and_then(|flag| Scan::prefix(flag_prefix(row_type, &flag)).end);
-                match (next, keys.last()) {
-                    (Some(next), _) => scan.start = next,
-                    (None, Some(key)) => scan.go_on_after(key),
-                    (None, None) => break,
-                }
-            }
+            flags.extend(self.flags_with(row_type, project, usize::MAX, page).await?);
         }
         Ok(flags)
+    }
+
+    /// The flags of a project that have rows of this type, at least the first `limit`, in scans of `page` keys each.
+    async fn flags_with(
+        &self,
+        row_type: RowType,
+        project: &ProjectName,
+        limit: usize,
+        page: usize,
+    ) -> Result<Vec<FlagKey>, StoreError> {
+        let mut scan = Scan::prefix(project_prefix(row_type, project)).limit(page);
+        let mut flags = Vec::new();
+        loop {
+            let keys = self.rows.keys(scan.clone()).await?;
+            let found = keys.iter().filter_map(|key| FlagRowKey::subject_of(key));
+            flags.extend(found.map(|(_, flag)| flag));
+            flags.dedup();
+            let last = keys.last().filter(|_| keys.len() >= page);
+            match last.and_then(|last| end_of(row_type, last)) {
+                Some(end) if flags.len() < limit => scan.start = end,
+                _ => return Ok(flags),
+            }
+        }
+    }
+}
+
+/// Where the rows of this type after a flag begin, given the key of one of its rows; or what comes after a key that is of no
+/// flag.
+fn end_of(row_type: RowType, key: &[u8]) -> Option<Vec<u8>> {
+    match FlagRowKey::subject_of(key) {
+        Some((found, flag)) if found == row_type => Scan::prefix(flag_prefix(row_type, &flag)).end,
+        _ => Some([key, b"\0"].concat()),
     }
 }
 
@@ -166,13 +160,13 @@ mod tests {
             rows.insert_if_absent(&row).await.unwrap();
         }
         let store = FlagStore::new(Arc::new(rows), Arc::new(SystemClock));
-        let present = store.flags_from(&from, limit).await.unwrap();
+        let page = store.flags_from(&from, limit).await.unwrap();
         let expected: Vec<_> = flags
             .iter()
             .map(|(project, name)| FlagPrefix::of(&flag(project, name)))
             .collect();
-        assert_eq!(present.flags, expected);
-        assert_eq!(present.until, until.map(|until| FlagPrefix(until.into())));
+        assert_eq!(page.flags, expected);
+        assert_eq!(page.until, until.map(|until| FlagPrefix(until.into())));
     }
 
     #[tokio::test(start_paused = true)]

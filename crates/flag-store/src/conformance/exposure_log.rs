@@ -10,22 +10,20 @@ use flag_model::{
 
 use super::row;
 use crate::exposure_batch::{BatchId, ExposureBatch};
-use crate::exposure_counts::{Counted, CountsQuery, CountsScope, Minute, MinuteCounts, ReplicaId};
 use crate::exposure_log::{Cursor, ExposureLog, ExposureQuery, ExposureScope, TimeRange};
 use crate::exposure_rows::ExposureRows;
 use crate::exposures::{Exposure, ExposureRecord, StoredExposure, WriteExposureError};
-use crate::forget::InstanceExposures;
 use crate::options::Spelling;
 use crate::rows::{Columns, Insert, Row};
 
 /// The log under test.
 pub type Log<T> = Arc<T>;
 
-fn project() -> ProjectName {
+pub(super) fn project() -> ProjectName {
     ProjectName::new("p").unwrap()
 }
 
-fn flag_named(name: &str) -> FlagKey {
+pub(super) fn flag_named(name: &str) -> FlagKey {
     FlagKey {
         project: project(),
         flag_type: FlagType::Feature,
@@ -33,15 +31,20 @@ fn flag_named(name: &str) -> FlagKey {
     }
 }
 
-fn instance(id: &str) -> InstanceId<'_> {
+pub(super) fn instance(id: &str) -> InstanceId<'_> {
     InstanceId::new(id).unwrap()
 }
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_unix_micros(second * 1_000_000).unwrap()
 }
 
-fn exposure<'a>(flag: &'a FlagKey, id: &'a str, request: &'a str, second: i64) -> Exposure<'a> {
+pub(super) fn exposure<'a>(
+    flag: &'a FlagKey,
+    id: &'a str,
+    request: &'a str,
+    second: i64,
+) -> Exposure<'a> {
     Exposure {
         request_id: request.into(),
         flag: Cow::Borrowed(flag),
@@ -63,7 +66,7 @@ fn batch_of(exposures: &[Exposure<'_>]) -> ExposureBatch {
     ExposureBatch::of(id, Spelling::Json, exposures)
 }
 
-async fn append(log: &dyn ExposureLog, exposures: &[Exposure<'_>]) {
+pub(super) async fn append(log: &dyn ExposureLog, exposures: &[Exposure<'_>]) {
     append_batch(log, &batch_of(exposures)).await;
 }
 
@@ -73,7 +76,7 @@ async fn append_batch(log: &dyn ExposureLog, exposures: &ExposureBatch) {
     assert!(results.iter().all(Result::is_ok), "{results:?}");
 }
 
-async fn all(log: &dyn ExposureLog) -> Vec<ExposureRecord> {
+pub(super) async fn all(log: &dyn ExposureLog) -> Vec<ExposureRecord> {
     let project = project();
     let of = ExposureScope::Project(&project);
     sorted(
@@ -91,7 +94,7 @@ fn sorted(mut records: Vec<ExposureRecord>) -> Vec<ExposureRecord> {
 }
 
 /// The request ids of some records, in their order.
-fn requests(records: &[ExposureRecord]) -> Vec<String> {
+pub(super) fn requests(records: &[ExposureRecord]) -> Vec<String> {
     let records = records.iter();
     records.map(|record| record.text().request_id).collect()
 }
@@ -477,123 +480,6 @@ pub async fn an_instance_is_found_in_every_flag_and_deleted<T: ExposureLog>(log:
     }
     assert_eq!(log.of_instance(&project, &id).await.unwrap(), []);
     assert_eq!(requests(&all(&*log).await), ["y"]);
-}
-
-fn counts(flag: &FlagKey, minute: i64, groups: &[(&str, u64)]) -> MinuteCounts {
-    let mut counts = MinuteCounts::new(flag.clone(), Minute::from_number(minute));
-    for (group, count) in groups {
-        let counted = Counted::Group {
-            revision: Some(at(1)),
-            rollout_group: (*group).to_owned(),
-            reason: Some(Reason::Rollout),
-        };
-        counts.add(&counted, *count);
-    }
-    counts
-}
-
-fn between(of: CountsScope<'_>, since: i64, until: i64) -> CountsQuery<'_> {
-    CountsQuery {
-        of,
-        since: Minute::from_number(since),
-        until: Minute::from_number(until),
-    }
-}
-
-pub async fn counts_of_replicas_are_added_up<T: ExposureLog>(log: Log<T>) {
-    let subject = flag_named("f");
-    let [one, other] = [ReplicaId(1), ReplicaId(u128::MAX)];
-    let of_one = [
-        counts(&subject, 7, &[("a", 1), ("b", 2)]),
-        counts(&subject, 8, &[("a", 3)]),
-    ];
-    log.write_counts(one, &of_one).await.unwrap();
-    let of_other = [counts(&subject, 7, &[("b", 10), ("c", 20)])];
-    log.write_counts(other, &of_other).await.unwrap();
-    let query = between(CountsScope::Flag(&subject), 0, 60);
-    let expected = [
-        counts(&subject, 7, &[("a", 1), ("b", 12), ("c", 20)]),
-        counts(&subject, 8, &[("a", 3)]),
-    ];
-    assert_eq!(log.counts(query).await.unwrap(), expected);
-}
-
-pub async fn counts_written_again_replace_those_of_their_minute<T: ExposureLog>(log: Log<T>) {
-    let subject = flag_named("f");
-    let first = [
-        counts(&subject, 7, &[("a", 1)]),
-        counts(&subject, 8, &[("a", 2)]),
-    ];
-    let grown = [counts(&subject, 8, &[("a", 5), ("b", 1)])];
-    for part in [&first[..], &first, &grown, &grown, &[]] {
-        log.write_counts(ReplicaId(1), part).await.unwrap();
-    }
-    let query = between(CountsScope::Flag(&subject), 0, 60);
-    let [seven, _] = first;
-    let [eight] = grown;
-    assert_eq!(log.counts(query).await.unwrap(), [seven, eight]);
-}
-
-pub async fn counts_are_read_by_flag_and_minute<T: ExposureLog>(log: Log<T>) {
-    let [f, f2, g] = ["f", "f_2", "g"].map(flag_named);
-    let elsewhere = FlagKey {
-        project: ProjectName::new("p2").unwrap(),
-        ..flag_named("f")
-    };
-    let data = FlagKey {
-        flag_type: FlagType::Data,
-        ..flag_named("f")
-    };
-    let mut written = Vec::new();
-    for subject in [&data, &f, &f2, &g, &elsewhere] {
-        for minute in [0, 59, 60, 119, 120, 600] {
-            written.push(counts(subject, minute, &[("a", 1)]));
-        }
-    }
-    log.write_counts(ReplicaId(1), &written).await.unwrap();
-    let project = project();
-    let read = async |of, since, until| {
-        let found = log.counts(between(of, since, until)).await.unwrap();
-        let minutes = found.into_iter().map(|of| {
-            let FlagKey {
-                flag_type, name, ..
-            } = of.flag;
-            format!("{flag_type}/{name} {}", of.minute.number())
-        });
-        minutes.collect::<Vec<_>>()
-    };
-    assert_eq!(
-        read(CountsScope::Flag(&f), 59, 120).await,
-        ["feature/f 59", "feature/f 60", "feature/f 119"]
-    );
-    assert_eq!(read(CountsScope::Flag(&elsewhere), 600, 601).await.len(), 1);
-    assert_eq!(read(CountsScope::Flag(&f), 601, 9_999).await.len(), 0);
-    assert_eq!(read(CountsScope::Flag(&f), 60, 60).await.len(), 0);
-    assert_eq!(read(CountsScope::Flag(&f), 60, 0).await.len(), 0);
-    let of_project = read(CountsScope::Project(&project), 60, 61).await;
-    let expected = [
-        "data/f 60",
-        "feature/f 60",
-        "feature/f_2 60",
-        "feature/g 60",
-    ];
-    let mut found = of_project.clone();
-    found.sort();
-    assert_eq!(found, expected);
-}
-
-pub async fn counts_are_no_exposures<T: ExposureLog>(log: Log<T>) {
-    let subject = flag_named("f");
-    append(&*log, &[exposure(&subject, "A", "r", 2)]).await;
-    let written = [counts(&subject, 7, &[("a", 1)])];
-    log.write_counts(ReplicaId(1), &written).await.unwrap();
-    let (project, id) = (project(), instance("A"));
-    assert_eq!(requests(&all(&*log).await), ["r"]);
-    let found = log.of_instance(&project, &id).await.unwrap();
-    assert_eq!(found.iter().map(InstanceExposures::count).sum::<usize>(), 1);
-    log.delete(&found[0]).await.unwrap();
-    let query = between(CountsScope::Project(&project), 0, 60);
-    assert_eq!(log.counts(query).await.unwrap(), written);
 }
 
 pub async fn the_log_is_pinged<T: ExposureLog>(log: Log<T>) {

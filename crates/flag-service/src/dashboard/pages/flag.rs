@@ -14,7 +14,6 @@ use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{
     Crumb, Frame, bucket_line, command, legend, lines, shown, time, time_ago,
 };
-use crate::dashboard::query::{HOME, project_link};
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
 
@@ -75,16 +74,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
     let frame = Frame {
         settings: &sources.settings,
         title: flag.name.as_str(),
-        crumbs: vec![
-            Crumb {
-                text: "Projects",
-                link: HOME.to_owned(),
-            },
-            Crumb {
-                text: flag.project.as_str(),
-                link: project_link(&flag.project),
-            },
-        ],
+        crumbs: vec![Crumb::home(), Crumb::project(&flag.project)],
         is_signed_in: request.viewer.has_key(),
     };
     Ok(frame.render(&page.content()))

@@ -11,7 +11,7 @@ use self::selection::{PER_PAGE, Selected, Selection, SortBy, State};
 use crate::dashboard::error::PageError;
 use crate::dashboard::listing::{FlagSummary, Listing};
 use crate::dashboard::parts::{Crumb, Frame, counted, shown, split_bar, thousands, time, time_ago};
-use crate::dashboard::query::{HOME, Query, flag_link};
+use crate::dashboard::query::{Query, flag_link};
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
 
@@ -47,10 +47,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
     let frame = Frame {
         settings: &sources.settings,
         title: project.as_str(),
-        crumbs: vec![Crumb {
-            text: "Projects",
-            link: HOME.to_owned(),
-        }],
+        crumbs: vec![Crumb::home()],
         is_signed_in: request.viewer.has_key(),
     };
     Ok(frame.render(&page.content()))

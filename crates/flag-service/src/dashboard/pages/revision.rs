@@ -12,7 +12,7 @@ use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{
     Crumb, Frame, bucket_line, command, legend, lines, shown, time, time_ago,
 };
-use crate::dashboard::query::{HOME, flag_link, project_link, revision_link};
+use crate::dashboard::query::revision_link;
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
 
@@ -40,18 +40,9 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         settings: &sources.settings,
         title: &title,
         crumbs: vec![
-            Crumb {
-                text: "Projects",
-                link: HOME.to_owned(),
-            },
-            Crumb {
-                text: flag.project.as_str(),
-                link: project_link(&flag.project),
-            },
-            Crumb {
-                text: flag.name.as_str(),
-                link: flag_link(&flag),
-            },
+            Crumb::home(),
+            Crumb::project(&flag.project),
+            Crumb::flag(&flag),
         ],
         is_signed_in: request.viewer.has_key(),
     };

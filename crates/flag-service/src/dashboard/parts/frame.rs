@@ -1,10 +1,11 @@
 //! The frame of every page: which environment this is, the way back, the keys.
 
+use flag_model::{FlagKey, ProjectName};
 use flag_settings::is_production;
 use maud::{DOCTYPE, Markup, html};
 
 use super::text::shown;
-use crate::dashboard::query::{HOME, link};
+use crate::dashboard::query::{HOME, flag_link, link, project_link};
 use crate::dashboard::sources::DashboardSettings;
 
 /// Makes browsers load the files of a new release.
@@ -35,6 +36,32 @@ pub(in crate::dashboard) struct Frame<'a> {
 pub(in crate::dashboard) struct Crumb<'a> {
     pub(in crate::dashboard) text: &'a str,
     pub(in crate::dashboard) link: String,
+}
+
+impl<'a> Crumb<'a> {
+    /// The page of all projects.
+    pub(in crate::dashboard) fn home() -> Self {
+        Self {
+            text: "Projects",
+            link: HOME.to_owned(),
+        }
+    }
+
+    /// The page of a project.
+    pub(in crate::dashboard) fn project(project: &'a ProjectName) -> Self {
+        Self {
+            text: project.as_str(),
+            link: project_link(project),
+        }
+    }
+
+    /// The page of a flag.
+    pub(in crate::dashboard) fn flag(flag: &'a FlagKey) -> Self {
+        Self {
+            text: flag.name.as_str(),
+            link: flag_link(flag),
+        }
+    }
 }
 
 impl Frame<'_> {
