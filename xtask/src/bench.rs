@@ -16,7 +16,6 @@ mod rounds;
 mod start;
 mod statistics;
 mod stores;
-mod sustained;
 
 use anyhow::Result;
 use clap::ValueEnum as _;

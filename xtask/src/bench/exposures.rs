@@ -1,198 +1,239 @@
-//! Writing exposures: how many a second, and what one costs.
-use std::time::Instant;
-
+//! Exposures logged without a loss while requests are answered, by what a bare actix-web answers.
 use anyhow::{Context, Result, ensure};
 
 use super::Args;
 use super::goal::{Goal, Row, Unit};
-use super::report::{Measured, Table};
-use super::rounds::{Contestant, ask, play, sample, until_written};
+use super::report::Measured;
+use super::rounds::{Contestant, Run, ask, play, sample, until_written};
 use super::statistics::{Spread, as_f64};
-use super::stores::{NO_EXPOSURES, pinned};
-use super::sustained;
+use super::stores::{NO_EXPOSURES, WAIT, pinned};
 use crate::foreground::Foreground;
-use crate::services::{Program, Servers, Store, Usage, metric};
+use crate::services::{Program, Requests, Servers, Store, metric};
 
-/// Requests a second at which the cost of an exposure is measured: far from what a core takes.
-const RATE: f64 = 20_000.0;
+/// How often the interval is halved in which the highest rate lies, from 0 to that of bare actix-web.
+const HALVINGS: u32 = 6;
 
-/// How many exposures may wait: more than a round makes.
-const QUEUE: (&str, &str) = ("FLAG_EXPOSURE_QUEUE", "10000000");
+/// The most exposures that may wait at the end, in seconds of their rate: those of a few flushes.
+const MAX_WAITING: f64 = 0.3;
 
-/// Exposures made in a round, by second that a round lasts.
-const PER_SECOND: u64 = 100_000;
+/// Instance ids below this, most of which have twelve characters with their letter.
+const LONG_INSTANCES: u64 = 100_000_000_000;
 
-/// Measures the writing into both stores, then the cost on the worker's thread.
+/// Where exposures go, and what is promised.
+struct Subject {
+    name: &'static str,
+    store: Store,
+    /// Of bare actix-web's closed loop.
+    share: f64,
+    /// Microseconds of all threads.
+    cpu: f64,
+}
+
+const SUBJECTS: [Subject; 2] = [
+    Subject {
+        name: "embedded",
+        store: Store::Embedded,
+        share: 0.6,
+        cpu: 1.5,
+    },
+    Subject {
+        name: "into a sink",
+        store: Store::Sink,
+        share: 0.4,
+        cpu: 3.0,
+    },
+];
+
+/// Measures both, and the space on disk.
 pub(super) fn measure(args: &Args, foreground: &mut Foreground) -> Result<Measured> {
-    let emulator = written(Store::Emulator, args, foreground)?;
-    let embedded = written(Store::Embedded, args, foreground)?;
-    let rate = |store: &str, goal, rounds: &[Round]| {
-        let spread = Spread::of(rounds.iter().map(Round::rate));
-        let what = format!("exposures written into the {store}, service on one core");
-        Row::new(what, Unit::RowsPerSecond, goal, spread.median)
-            .note(format!("{:.0} to {:.0}", spread.least, spread.most))
-    };
-    let title = "Writing exposures that wait, while nothing is asked; service on one core, emulator on the other; medians";
-    let head = [
-        "store",
-        "rows/s",
-        "rows/s while asked",
-        "CPU µs a row",
-        "the emulator's µs a row",
-    ];
-    let mut table = Table::new(title, &head);
-    table.row(cells("emulator", &emulator));
-    table.row(cells("embedded", &embedded));
-    let (cost, costs) = cost(args, foreground)?;
-    let mut rows = vec![
-        rate("emulator", Goal::AtLeast(100_000.0), &emulator),
-        rate("embedded store", Goal::None, &embedded),
-        capacity(&emulator),
-        cost,
-    ];
-    rows.extend(sustained::measure(args, foreground)?);
+    let options = pinned(Program::Bare, Store::Embedded, &[]);
+    let bare = Servers::start(&options, foreground)?;
+    let mut rows = Vec::new();
+    for subject in SUBJECTS {
+        let rate = subject.highest_rate(&bare, args, foreground, &mut rows)?;
+        rows.push(subject.waiting(&bare, args, foreground)?);
+        rows.extend(subject.cost(rate / 2.0, args, foreground)?);
+    }
+    rows.push(bytes_on_disk(args, foreground)?);
     Ok(Measured {
         rows,
-        tables: vec![table, costs],
         ..Measured::default()
     })
 }
 
-/// How many rows a core of the service would write if no store held it up.
-fn capacity(rounds: &[Round]) -> Row {
-    let micros = Spread::of(rounds.iter().map(Round::micros)).median;
-    let what =
-        "rows that the service's core could write into Bigtable, by the processor time of a row";
-    let row = Row::new(what, Unit::RowsPerSecond, Goal::None, 1e6 / micros);
-    row.computed().note(format!("{micros:.2} µs a row"))
-}
-
-/// A backlog that was made by requests, then written with nothing else to do.
-struct Round {
-    /// Rows written while requests came, in so many seconds.
-    while_asked: (f64, f64),
-    /// Rows written afterwards.
-    rows: f64,
-    seconds: f64,
-    /// What the service used meanwhile, and the emulator if there is one.
-    service: Usage,
-    emulator: Option<Usage>,
-}
-
-impl Round {
-    fn rate(&self) -> f64 {
-        self.rows / self.seconds
+impl Subject {
+    fn start(
+        &self,
+        variables: &[(&'static str, &'static str)],
+        foreground: &mut Foreground,
+    ) -> Result<Servers> {
+        Servers::start(&pinned(Program::Service, self.store, variables), foreground)
     }
 
-    /// The service's processor time by row.
-    fn micros(&self) -> f64 {
-        self.service.cpu_seconds * 1e6 / self.rows
+    /// Finds the highest constant rate at which nothing is dropped and the queue does not grow.
+    fn highest_rate(
+        &self,
+        bare: &Servers,
+        args: &Args,
+        foreground: &mut Foreground,
+        rows: &mut Vec<Row>,
+    ) -> Result<f64> {
+        let service = self.start(&[], foreground)?;
+        service.pause()?;
+        let yardstick = Contestant::new("bare actix-web", bare, sample());
+        let mut bare_rates = vec![alone(&yardstick, args)?.rate];
+        let (mut kept, mut lost) = (0.0, bare_rates.iter().sum::<f64>());
+        for _ in 0..HALVINGS {
+            foreground.check()?;
+            let rate = f64::midpoint(kept, lost);
+            bare_rates.push(alone(&yardstick, args)?.rate);
+            let contestant = Contestant::new(self.name, &service, sample()).at(rate);
+            if keeps_up(&contestant, rate, args)? {
+                kept = rate;
+            } else {
+                lost = rate;
+            }
+        }
+        bare.resume()?;
+        service.resume()?;
+        let bare = Spread::of(bare_rates);
+        let what = format!(
+            "exposures {}: highest constant rate without a drop, by bare actix-web's closed loop",
+            self.name
+        );
+        let row = Row::new(
+            what,
+            Unit::Ratio,
+            Goal::AtLeast(self.share),
+            kept / bare.median,
+        );
+        rows.push(row.note(format!(
+            "{kept:.0}/s; at {lost:.0}/s it falls behind; bare {}",
+            bare.text(0)
+        )));
+        Ok(kept)
+    }
+
+    /// Measures a closed loop in which answers wait for room in the queue.
+    fn waiting(&self, bare: &Servers, args: &Args, foreground: &mut Foreground) -> Result<Row> {
+        let what = format!(
+            "exposures {}: closed loop with {}={}, by bare actix-web",
+            self.name, WAIT.0, WAIT.1
+        );
+        let service = self.start(&[WAIT], foreground)?;
+        let mut contestants = [
+            Contestant::new("bare actix-web", bare, sample()),
+            Contestant::new(self.name, &service, sample()),
+        ];
+        play(&mut contestants, args, foreground)?;
+        let dropped = dropped(&service)?;
+        ensure!(dropped < 0.5, "{dropped} exposures were dropped with wait");
+        let [bare, waiting] = &contestants;
+        let ratio = waiting.against(bare, |run| run.rate);
+        let row = Row::new(what, Unit::Ratio, Goal::AtLeast(self.share), ratio.median);
+        Ok(row.note(format!(
+            "{:.2} to {:.2}; 0 dropped",
+            ratio.least, ratio.most
+        )))
+    }
+
+    /// Measures what an exposure costs at this rate: processor time in all threads, and latency of answers.
+    fn cost(&self, rate: f64, args: &Args, foreground: &mut Foreground) -> Result<[Row; 2]> {
+        let cpu = format!("exposures {}: CPU of one in all threads", self.name);
+        let p99 = format!(
+            "exposures {}: p99 at half the highest rate, by exposures off",
+            self.name
+        );
+        let (cpu_goal, p99_goal) = (Goal::AtMost(self.cpu), Goal::AtMost(1.5));
+        if rate < 1.0 {
+            let why = "no rate without a drop";
+            return Ok([
+                Row::missing(cpu, Unit::Microseconds, cpu_goal, why),
+                Row::missing(p99, Unit::Ratio, p99_goal, why),
+            ]);
+        }
+        let logging = self.start(&[], foreground)?;
+        let silent = self.start(&[NO_EXPOSURES], foreground)?;
+        let contestant = |name, servers| Contestant::new(name, servers, sample()).at(rate);
+        let mut contestants = [
+            contestant("exposures on", &logging),
+            contestant("exposures off", &silent),
+        ];
+        play(&mut contestants, args, foreground)?;
+        let dropped = dropped(&logging)?;
+        ensure!(
+            dropped < 0.5,
+            "{dropped} exposures were dropped at {rate:.0}/s"
+        );
+        let [on, off] = &contestants;
+        let pairs = on.runs.iter().zip(&off.runs);
+        let micros = Spread::of(pairs.map(|(on, off)| on.cpu - off.cpu));
+        let slower = on.against(off, |run| run.p99);
+        let note =
+            |spread: Spread| format!("{:.2} to {:.2}; at {rate:.0}/s", spread.least, spread.most);
+        Ok([
+            Row::new(cpu, Unit::Microseconds, cpu_goal, micros.median).note(note(micros)),
+            Row::new(p99, Unit::Ratio, p99_goal, slower.median).note(note(slower)),
+        ])
     }
 }
 
-fn written(store: Store, args: &Args, foreground: &mut Foreground) -> Result<Vec<Round>> {
-    let servers = Servers::start(&pinned(Program::Service, store, &[QUEUE]), foreground)?;
-    let rounds = (1..=args.rounds).map(|number| {
-        foreground.check()?;
-        let round = round(&servers, args)?;
-        eprintln!("round {number}: {store:?}, {:.0} rows/s", round.rate());
-        Ok(round)
-    });
-    rounds.collect()
+/// Measures one while everything else is stopped.
+fn alone(contestant: &Contestant<'_>, args: &Args) -> Result<Run> {
+    contestant.servers.resume()?;
+    let run = contestant.measure(args)?;
+    contestant.servers.pause()?;
+    Ok(run)
 }
 
-fn round(servers: &Servers, args: &Args) -> Result<Round> {
-    let address = *servers.addresses.first().context("no address")?;
-    let written = || metric(address, "flag_exposures_written_total");
-    let usage = || servers.usage().context("the service has died");
-    let (before, began) = (written()?, Instant::now());
-    let requests = PER_SECOND * args.seconds;
-    ask(servers, usize::from(args.connections), requests, sample())?;
-    let (from, asked_for) = (written()?, began.elapsed());
-    let (service, emulator, began) = (usage()?, servers.emulator_usage(), Instant::now());
-    until_written(address)?;
-    let seconds = began.elapsed().as_secs_f64();
-    let dropped = metric(address, "flag_exposures_dropped_total")?;
-    ensure!(dropped < 0.5, "{dropped} exposures were dropped");
-    Ok(Round {
-        while_asked: (from - before, asked_for.as_secs_f64()),
-        rows: before + as_f64(requests) - from,
-        seconds,
-        service: usage()?.since(service),
-        emulator: emulator.and_then(|before| Some(servers.emulator_usage()?.since(before))),
-    })
-}
-
-fn cells(store: &str, rounds: &[Round]) -> [String; 5] {
-    let middle = |figure: &dyn Fn(&Round) -> f64| Spread::of(rounds.iter().map(figure)).median;
-    let emulator = middle(&|round| {
-        let used = round.emulator;
-        used.map_or(f64::NAN, |used| used.cpu_seconds * 1e6 / round.rows)
-    });
-    [
-        store.to_owned(),
-        format!("{:.0}", middle(&Round::rate)),
-        format!(
-            "{:.0}",
-            middle(&|round| round.while_asked.0 / round.while_asked.1)
-        ),
-        format!("{:.2}", middle(&Round::micros)),
-        if emulator.is_finite() {
-            format!("{emulator:.2}")
-        } else {
-            String::new()
-        },
-    ]
-}
-
-/// What an exposure costs the thread that answers, by the same requests with exposures and without.
-fn cost(args: &Args, foreground: &mut Foreground) -> Result<(Row, Table)> {
-    let start = |variables: &[_], foreground: &mut Foreground| {
-        let order = pinned(Program::Service, Store::Emulator, variables);
-        Servers::start(&order, foreground)
-    };
-    let logging = start(&[], foreground)?;
-    let silent = start(&[NO_EXPOSURES], foreground)?;
-    let contestant = |name, servers| Contestant::new(name, servers, sample()).at(RATE);
-    let mut contestants = [
-        contestant("exposures on", &logging),
-        contestant("exposures off", &silent),
-    ];
-    play(&mut contestants, args, foreground)?;
-    let [on, off] = &contestants;
-    let pairs = on.runs.iter().zip(&off.runs);
-    let worker = Spread::of(pairs.clone().map(|(on, off)| on.worker - off.worker));
-    let whole = Spread::of(pairs.map(|(on, off)| on.cpu - off.cpu));
-    let what = "CPU of an exposure on the thread that answers";
-    let row = Row::new(what, Unit::Microseconds, Goal::AtMost(3.0), worker.median).note(format!(
-        "{:.2} to {:.2}; with the writing, in all threads, {}",
-        worker.least,
-        worker.most,
-        whole.text(2)
-    ));
-    let title = format!("A request at {RATE:.0} a second, emulator on the other core; medians");
-    let mut table = Table::new(
-        title,
-        &[
-            "",
-            "worker's CPU µs",
-            "all CPU µs",
-            "answers/s",
-            "p99 ms",
-            "failed",
-        ],
+/// Whether it answers at this rate, drops no exposure, and has few that wait at the end.
+fn keeps_up(contestant: &Contestant<'_>, rate: f64, args: &Args) -> Result<bool> {
+    contestant.servers.resume()?;
+    let before = dropped(contestant.servers)?;
+    let run = contestant.measure(args)?;
+    let dropped = dropped(contestant.servers)? - before;
+    contestant.servers.pause()?;
+    eprintln!(
+        "{} at {rate:.0}/s: {:.0} answers/s, {dropped} dropped, {} waiting",
+        contestant.name, run.rate, run.waiting
     );
-    for contestant in &contestants {
-        table.row([
-            contestant.name.to_owned(),
-            format!("{:.2}", contestant.median(|run| run.worker)),
-            format!("{:.2}", contestant.median(|run| run.cpu)),
-            format!("{:.0}", contestant.median(|run| run.rate)),
-            format!("{:.3}", contestant.median(|run| run.p99)),
-            contestant.failed().to_string(),
-        ]);
+    Ok(has_kept_up(&run, dropped, rate))
+}
+
+fn has_kept_up(run: &Run, dropped: f64, rate: f64) -> bool {
+    dropped < 0.5 && run.failed == 0 && run.rate >= 0.99 * rate && run.waiting <= MAX_WAITING * rate
+}
+
+fn dropped(servers: &Servers) -> Result<f64> {
+    let address = *servers.addresses.first().context("no address")?;
+    metric(address, "flag_exposures_dropped_total")
+}
+
+/// Measures by how much the files grow, the first exposures left out: with them the files get their least size.
+fn bytes_on_disk(args: &Args, foreground: &mut Foreground) -> Result<Row> {
+    let queue = ("FLAG_EXPOSURE_QUEUE", "10000000");
+    let options = pinned(Program::Service, Store::Embedded, &[queue]);
+    let servers = Servers::start(&options, foreground)?;
+    let address = *servers.addresses.first().context("no address")?;
+    let count = 100_000 * args.seconds;
+    let flag = ("csr-assistant", "multi_step_api_router");
+    let mut sizes = Vec::new();
+    for _ in 0..2 {
+        let requests = Requests::features(LONG_INSTANCES, std::iter::once(flag));
+        ask(&servers, usize::from(args.connections), count, requests)?;
+        until_written(address)?;
+        sizes.push((
+            servers.stored_bytes()?,
+            metric(address, "flag_exposures_written_total")?,
+        ));
     }
-    Ok((row, table))
+    let [(bytes_before, written_before), (bytes, written)] = sizes.as_slice() else {
+        anyhow::bail!("the files were not looked at");
+    };
+    let grown = as_f64(bytes.saturating_sub(*bytes_before));
+    let each = grown / (written - written_before);
+    let what = "exposures embedded: bytes on disk of one, UUID request ids, instances of about 12 characters";
+    Ok(Row::new(what, Unit::Bytes, Goal::AtMost(60.0), each))
 }
 
 #[cfg(test)]
@@ -200,23 +241,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_and_costs_are_by_row() {
-        let used = |cpu_seconds| Usage {
-            cpu_seconds,
-            ..Usage::default()
+    fn a_service_keeps_up_when_nothing_is_lost_or_left() {
+        let run = Run {
+            rate: 1_000.0,
+            p50: 0.1,
+            p99: 0.2,
+            cpu: 5.0,
+            worker: 4.0,
+            failed: 0,
+            waiting: 100.0,
         };
-        let round = |emulator| Round {
-            while_asked: (50.0, 2.0),
-            rows: 1_000.0,
-            seconds: 0.01,
-            service: used(0.004),
-            emulator,
+        assert!(has_kept_up(&run, 0.0, 1_000.0));
+        assert!(!has_kept_up(&run, 1.0, 1_000.0));
+        assert!(!has_kept_up(&run, 0.0, 1_100.0));
+        assert!(!has_kept_up(&Run { failed: 1, ..run }, 0.0, 1_000.0));
+        let growing = Run {
+            waiting: 301.0,
+            ..run
         };
-        assert_eq!(
-            cells("s", &[round(Some(used(0.009)))]),
-            ["s", "100000", "25", "4.00", "9.00"]
-        );
-        assert_eq!(cells("s", &[round(None)])[4], "");
-        assert!(capacity(&[round(None)]).cells()[2].starts_with("250000 rows/s, computed"));
+        assert!(!has_kept_up(&growing, 0.0, 1_000.0));
     }
 }

@@ -12,7 +12,6 @@ pub(super) enum Unit {
     Microseconds,
     Nanoseconds,
     Bytes,
-    RowsPerSecond,
     AnswersPerSecond,
 }
 
@@ -147,7 +146,6 @@ impl Unit {
             Self::Microseconds => format!("{figure:.2} µs"),
             Self::Nanoseconds => format!("{figure:.0} ns"),
             Self::Bytes => format!("{figure:.1} bytes"),
-            Self::RowsPerSecond => format!("{figure:.0} rows/s"),
             Self::AnswersPerSecond => format!("{figure:.0} answers/s"),
         }
     }
@@ -161,7 +159,6 @@ impl Unit {
             Self::Microseconds => format!("{limit} µs"),
             Self::Nanoseconds => format!("{limit} ns"),
             Self::Bytes => format!("{limit} bytes"),
-            Self::RowsPerSecond => format!("{limit} rows/s"),
             Self::AnswersPerSecond => format!("{limit} answers/s"),
         }
     }

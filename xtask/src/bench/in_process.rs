@@ -76,7 +76,7 @@ fn rows(figures: &Figures) -> Vec<Row> {
     vec![
         decision,
         alone("encoding an exposure", Goal::None, ENCODING),
-        alone("client, cached", Goal::Under(1_000.0), (CLIENT, 1.0)),
+        alone("client, cached", Goal::Under(150.0), (CLIENT, 1.0)),
     ]
 }
 

@@ -18,6 +18,9 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 /// The variables of a service that writes no exposures.
 pub(super) const NO_EXPOSURES: (&str, &str) = ("FLAG_EXPOSURES", "off");
 
+/// The variables of a service whose answers wait for room for their exposures.
+pub(super) const WAIT: (&str, &str) = ("FLAG_EXPOSURE_OVERFLOW", "wait");
+
 /// One service with one worker, on a processor of its own; an emulator shares that of the load.
 pub(super) fn pinned(
     program: Program,

@@ -1,6 +1,5 @@
 //! An emulator that runs, for as long as the value that stands for it.
 use std::ffi::OsStr;
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -90,14 +89,6 @@ impl Emulator {
         &self.address
     }
 
-    /// Its process, where Linux tells the children of a process.
-    pub(crate) fn id(&self) -> Option<u32> {
-        let guard = self.guard.id();
-        let children = format!("/proc/{guard}/task/{guard}/children");
-        let children = fs::read_to_string(children).ok()?;
-        children.split_whitespace().next()?.parse().ok()
-    }
-
     /// Fails if it has ended by itself.
     pub(crate) fn check(&self) -> Result<()> {
         if self.reader.is_finished() {
@@ -153,15 +144,6 @@ mod tests {
         let emulator = start("echo Emulator running on 127.0.0.1:7; exec sleep 60").unwrap();
         assert_eq!(emulator.address(), "127.0.0.1:7");
         emulator.check().unwrap();
-    }
-
-    #[test]
-    fn its_process_is_known() {
-        let emulator = start("echo Emulator running on $$; exec sleep 60").unwrap();
-        assert_eq!(
-            emulator.id().map(|id| id.to_string()).as_deref(),
-            Some(emulator.address())
-        );
     }
 
     #[test]

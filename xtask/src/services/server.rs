@@ -183,11 +183,6 @@ impl Servers {
         }
         Ok(bytes)
     }
-
-    /// What the emulator has used, if there is one.
-    pub(crate) fn emulator_usage(&self) -> Option<Usage> {
-        Usage::of(self.emulator.as_ref()?.id()?)
-    }
 }
 
 impl Drop for Servers {
