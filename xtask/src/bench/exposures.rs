@@ -10,6 +10,9 @@ use super::stores::{NO_EXPOSURES, WAIT, pinned};
 use crate::foreground::Foreground;
 use crate::services::{Program, Requests, Servers, Store, metric};
 
+/// For how many seconds a rate is kept up, whatever the length of other rounds.
+const SUSTAINED: u64 = 30;
+
 /// How often the interval is halved in which the highest rate lies, from 0 to that of bare actix-web.
 const HALVINGS: u32 = 6;
 
@@ -98,7 +101,7 @@ impl Subject {
         service.resume()?;
         let bare = Spread::of(bare_rates);
         let what = format!(
-            "exposures {}: highest constant rate without a drop, by bare actix-web's closed loop",
+            "exposures {}: highest constant rate for {SUSTAINED} s without a drop, by bare actix-web's closed loop",
             self.name
         );
         let row = Row::new(
@@ -190,7 +193,7 @@ fn alone(contestant: &Contestant<'_>, args: &Args) -> Result<Run> {
 fn keeps_up(contestant: &Contestant<'_>, rate: f64, args: &Args) -> Result<bool> {
     contestant.servers.resume()?;
     let before = dropped(contestant.servers)?;
-    let run = contestant.measure(args)?;
+    let run = contestant.measure_for(SUSTAINED, args)?;
     let dropped = dropped(contestant.servers)? - before;
     contestant.servers.pause()?;
     eprintln!(

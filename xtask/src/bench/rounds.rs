@@ -192,12 +192,17 @@ impl<'a> Contestant<'a> {
 
     /// Measures it once.
     pub(super) fn measure(&self, args: &Args) -> Result<Run> {
+        self.measure_for(args.seconds, args)
+    }
+
+    /// Measures it once, for a time of its own.
+    pub(super) fn measure_for(&self, seconds: u64, args: &Args) -> Result<Run> {
         let load = Load {
             targets: self.servers.addresses.clone(),
             connections: usize::from(args.connections),
             rate: self.rate,
             warm_up: WARM_UP,
-            duration: Duration::from_secs(args.seconds),
+            duration: Duration::from_secs(seconds),
             requests: None,
             write: Arc::clone(&self.write),
         };
@@ -205,7 +210,7 @@ impl<'a> Contestant<'a> {
         let before = usage()?;
         let tally = on_its_processor(&load)?;
         let waiting = self.settle()?;
-        let run = Run::new(&tally, usage()?.since(before), args.seconds);
+        let run = Run::new(&tally, usage()?.since(before), seconds);
         Ok(Run { waiting, ..run })
     }
 
