@@ -79,6 +79,7 @@ async fn answer(question: Query<Question>, flag: Data<Flag>) -> HttpResponse {
     let is_treated = flag.overrides.contains(&question.instance_id)
         || bucket(&flag.name, &question.instance_id) < flag.share;
     HttpResponse::Ok()
+        .insert_header(("cache-control", "private, no-store"))
         .insert_header(("x-request-id", request_id.clone()))
         .json(Answer {
             request_id,
