@@ -9,12 +9,14 @@
 //! - `nobody_moves_between_two_treatments`
 //! - `an_override_beats_every_percentage`
 mod decide;
+mod equivalence;
 mod hash;
 mod plan;
 mod ranges;
 mod sample_ratio;
 
 pub use crate::decide::{Decision, decide, decide_with};
+pub use crate::equivalence::{Effect, are_equivalent};
 pub use crate::hash::{bucket, position};
 pub use crate::plan::Plan;
 pub use crate::ranges::{consecutive, groups, reweight};

@@ -10,11 +10,11 @@ use flag_model::{
     FlagKey, FlagName, InstanceId, InvalidRevision, Metadata, MetadataParts, OwnerId, Percent,
     Revision, RevisionParts, Timestamp,
 };
+use flag_rollout::are_equivalent;
 pub(crate) use flag_rollout::{Plan, decide};
 
 pub(crate) use self::impact::Impact;
 use self::impact::keeps_instances;
-use crate::equivalence::are_equivalent;
 use crate::output::{Columns, Text, Tone, hidden_content, list_item, visible};
 
 /// How many suspicious ids are listed.

@@ -22,7 +22,6 @@ mod copy;
 mod default_project;
 mod distinct;
 mod environment;
-mod equivalence;
 mod exit_code;
 mod failure;
 mod flag_file;

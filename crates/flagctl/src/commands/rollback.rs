@@ -4,12 +4,12 @@ use std::num::NonZeroUsize;
 
 use clap::Args;
 use flag_model::{FlagKey, Revision, RevisionParts, Timestamp};
+use flag_rollout::are_equivalent;
 use flag_store::{Clock as _, ReadError, SystemClock};
 
 use crate::args::{ConfirmArgs, FlagWords, OutputArgs, OwnerArgs, RevisionName};
 use crate::change::Risk;
 use crate::context::Context;
-use crate::equivalence::are_equivalent;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, read_exit_code};
 use crate::interpret::{self, ArgumentError};
