@@ -34,9 +34,14 @@ impl Viewer {
             .is_none_or(|key| key.projects.contains(project))
     }
 
-    /// Whether it has signed in with a key.
+    /// Whether it has signed in with a key, and can sign out.
     pub(crate) fn has_key(&self) -> bool {
-        self.0.is_some()
+        self.0.as_ref().is_some_and(|key| key.person.is_none())
+    }
+
+    /// Who it is, if an identity-aware proxy says so.
+    pub(crate) fn person(&self) -> Option<&str> {
+        self.0.as_ref()?.person.as_deref()
     }
 }
 

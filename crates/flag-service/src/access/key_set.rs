@@ -10,7 +10,7 @@ use flag_store::{Clock as _, SystemClock};
 use super::rate::Allowance;
 
 /// A valid key, which presented keys are compared with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ValidKey {
     pub(super) id: KeyId,
     pub(super) fingerprint: Fingerprint,
@@ -20,9 +20,19 @@ pub(crate) struct ValidKey {
     pub(super) ends: Option<Timestamp>,
     /// The rate allowance of its holder; survives a reload of the file.
     pub(super) allowance: Arc<Allowance>,
+    /// Who uses it, if an identity-aware proxy says so.
+    pub(super) person: Option<String>,
 }
 
 impl ValidKey {
+    /// The same in the hands of a person.
+    pub(super) fn of_person(&self, person: String) -> Self {
+        Self {
+            person: Some(person),
+            ..self.clone()
+        }
+    }
+
     /// Whether its last valid instant is over.
     pub(super) fn is_expired(&self) -> bool {
         self.ends.is_some_and(|ends| ends < SystemClock.now())
@@ -45,6 +55,7 @@ impl KeySet {
                 projects: key.projects.clone(),
                 ends: key.ends(),
                 allowance: allowance.unwrap_or_default(),
+                person: None,
             };
             (key.id.clone(), Arc::new(valid))
         });
