@@ -16,6 +16,8 @@ mod response;
 mod sign_in;
 mod sources;
 
-pub(crate) use self::answer::{Dashboard, dashboard, dashboard_runtime, guard_settings};
+pub(crate) use self::answer::{
+    Dashboard, dashboard, dashboard_runtime, failure_pages, guard_settings,
+};
 pub(crate) use self::assets::assets;
 pub(crate) use self::sources::{CookieScope, DashboardSettings};

@@ -7,6 +7,7 @@ mod connection_state;
 mod context;
 mod cors;
 mod failure_log;
+mod failure_pages;
 mod fallbacks;
 mod limits;
 mod ofrep_failure;
@@ -23,6 +24,7 @@ pub(crate) use self::connection_state::{ConnectionState, Phase, begin_stream};
 pub(crate) use self::context::{RequestContext, valid_project};
 pub(crate) use self::cors::{Cors, is_preflight, preflight};
 pub(crate) use self::failure_log::FailureLog;
+pub(crate) use self::failure_pages::FailurePages;
 pub(crate) use self::fallbacks::{method_not_allowed, not_found};
 pub(crate) use self::limits::{
     CallerBytes, ConnectionLimits, ConnectionMetrics, HeldBytes, LimitSettings, Limits, StreamEnd,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
+use flag_api::Code;
 use flag_runtime::{GuardSettings, Recording};
 use flag_store::{Clock as _, ExposureLog, FlagStore, InstanceNames, SystemClock};
 use maud::Markup;
@@ -21,7 +22,7 @@ use super::query::{HOME, Query, link};
 use super::request::PageRequest;
 use super::sources::{DashboardSettings, Sources};
 use super::{response, sign_in};
-use crate::http::{ApiError, RequestContext, not_found};
+use crate::http::{ApiError, FailurePages, RequestContext, not_found};
 
 /// The most pages that are made at a time.
 const MOST: usize = 8;
@@ -54,9 +55,7 @@ pub(crate) async fn dashboard(
     let answer = match (request.method(), page) {
         (&Method::POST, "/sign-in") => sign_in::sign_in(context, body, settings).await?,
         (&Method::POST, "/sign-out") => sign_in::sign_out(context, settings),
-        (&Method::POST, _) => Err(PageError::Invalid(
-            "This page takes no form by POST.".to_owned(),
-        )),
+        (&Method::POST, _) => Err(PageError::NoForm),
         (_, "/sign-in" | "/sign-out") => {
             let query = Query::parse(request.query_string().as_bytes());
             let page = SignIn {
@@ -131,6 +130,18 @@ impl Dashboard {
         }
         let page = pages::problem(error, &self.sources.settings);
         response::error(error, page)
+    }
+}
+
+/// Makes pages of failures that happen before the dashboard is asked.
+pub(crate) fn failure_pages(settings: DashboardSettings) -> Arc<dyn FailurePages> {
+    Arc::new(settings)
+}
+
+impl FailurePages for DashboardSettings {
+    fn page(&self, response: HttpResponse, code: Code, detail: &str) -> HttpResponse {
+        let error = PageError::Refused(code, detail.to_owned());
+        response::with_page(&response, pages::problem(&error, self))
     }
 }
 

@@ -16,6 +16,10 @@ pub(super) enum PageError {
     NotFound(String),
     /// The address of the page is wrong: what is wrong with it.
     Invalid(String),
+    /// The page takes no form.
+    NoForm,
+    /// The request was refused before a page was asked for: why.
+    Refused(Code, String),
     /// The request came from a page of another site.
     OtherSite,
     /// Too many pages are being made.
@@ -51,6 +55,8 @@ impl PageError {
             Self::NoScope | Self::OtherSite => Code::Forbidden,
             Self::NotFound(_) => Code::NotFound,
             Self::Invalid(_) => Code::InvalidRequest,
+            Self::NoForm => Code::MethodNotAllowed,
+            Self::Refused(code, _) => *code,
             Self::Busy => Code::Overloaded,
             Self::Late | Self::Store(StoreError::TimedOut { .. }) => Code::Timeout,
             Self::Store(_) => Code::StoreUnavailable,
@@ -67,6 +73,8 @@ impl PageError {
             }
             Self::NotFound(what) => format!("There is no {what}, or this key may not see it."),
             Self::Invalid(problem) => problem.clone(),
+            Self::NoForm => "This page takes no form.".to_owned(),
+            Self::Refused(_, why) => format!("The request was refused: {why}."),
             Self::OtherSite => {
                 "The request came from another site, and was not carried out.".to_owned()
             }

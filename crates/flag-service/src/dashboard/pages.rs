@@ -1,4 +1,5 @@
 //! The pages.
+mod compare;
 mod flag;
 mod flags;
 mod health;
@@ -7,6 +8,7 @@ mod overrides;
 mod problem;
 mod projects;
 mod revision;
+mod revisions;
 mod served;
 mod sign_in;
 mod stored;
@@ -23,10 +25,12 @@ use super::sources::Sources;
 /// Makes the page of a request.
 pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
     match request.path.as_str() {
-        "" => projects::render(sources, request).await,
+        "" | "/" => projects::render(sources, request).await,
         "/flags" => flags::render(sources, request).await,
         "/flag" => flag::render(sources, request).await,
         "/revision" => revision::render(sources, request).await,
+        "/revisions" => revisions::render(sources, request).await,
+        "/compare" => compare::render(sources, request).await,
         "/health" => health::render(sources, request).await,
         other => Err(PageError::NotFound(format!("page {other}"))),
     }

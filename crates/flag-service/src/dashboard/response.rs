@@ -3,8 +3,8 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CONTENT_SECURITY_POLICY, ContentType, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
-    RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ContentType, HeaderName, HeaderValue, LOCATION,
+    REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use flag_api::Code;
 use maud::Markup;
@@ -31,11 +31,24 @@ pub(super) fn page(page: Markup) -> HttpResponse {
 pub(super) fn error(error: &PageError, page: Markup) -> HttpResponse {
     let code = error.code();
     let mut response = with_status(status(code), page);
-    if let Code::Overloaded | Code::StoreUnavailable = code {
-        let second = HeaderValue::from_static("1");
-        response.headers_mut().insert(RETRY_AFTER, second);
-    }
+    let header = match code {
+        Code::Overloaded | Code::StoreUnavailable => (RETRY_AFTER, "1"),
+        Code::MethodNotAllowed => (ALLOW, "GET, HEAD"),
+        _ => return response,
+    };
+    let (name, value) = (header.0, HeaderValue::from_static(header.1));
+    response.headers_mut().insert(name, value);
     response
+}
+
+/// The same status and headers, with a page in the place of the body.
+pub(super) fn with_page(response: &HttpResponse, page: Markup) -> HttpResponse {
+    let mut made = with_status(response.status(), page);
+    let headers = response.headers().iter();
+    for (name, value) in headers.filter(|(name, _)| *name != CONTENT_TYPE) {
+        made.headers_mut().append(name.clone(), value.clone());
+    }
+    made
 }
 
 fn with_status(status: StatusCode, page: Markup) -> HttpResponse {

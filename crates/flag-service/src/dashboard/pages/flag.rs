@@ -9,10 +9,10 @@ use maud::{Markup, html};
 use super::served::Served;
 use super::stored::{StoredRevision, readable};
 use super::timeline::{Numbers, timeline};
-use super::{lookup, overrides};
+use super::{lookup, overrides, revisions};
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{
-    Crumb, Frame, bucket_line, command, legend, lines, shown, time, time_ago,
+    Crumb, Frame, bucket_line, command, follows, legend, lines, shown, time, time_ago,
 };
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
@@ -83,6 +83,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
 impl FlagPage<'_> {
     fn content(&self) -> Markup {
         html! {
+            (follows(self.request.state.push, &self.flag.project, Some(self.flag)))
             (self.about())
             section aria-labelledby="now" {
                 h2 id="now" { "Now" }
@@ -100,6 +101,7 @@ impl FlagPage<'_> {
             @if let Some(Ok(newest)) = self.history.first() { (overrides::section(newest, &self.request.query)) }
             section aria-labelledby="history" {
                 h2 id="history" { "History" }
+                (revisions::form(self.flag, &self.history, &self.numbers))
                 (timeline(self.flag, &self.history, self.shown, &self.numbers, self.request))
             }
             section aria-labelledby="commands" {

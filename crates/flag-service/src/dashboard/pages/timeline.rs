@@ -8,7 +8,7 @@ use flag_store::{FlagStore, StoreError};
 use maud::{Markup, html};
 
 use super::stored::StoredRevision;
-use crate::dashboard::parts::{lines, shown, time, time_ago};
+use crate::dashboard::parts::{difference_table, lines, shown, time, time_ago};
 use crate::dashboard::query::revision_link;
 use crate::dashboard::request::PageRequest;
 
@@ -96,27 +96,14 @@ pub(super) fn difference(before: Option<&StoredRevision>, revision: &Revision) -
         Some(Ok(before)) => before,
     };
     let rows = revision_differences(Some(before), revision);
-    let rows = rows.iter().filter(|row| row.differs());
-    let rows: Vec<[String; 3]> = rows.map(flag_describe::Difference::shown).collect();
-    html! {
-        @if rows.is_empty() {
-            p.hint { "The same as the revision of " (time(before.created())) "." }
-        } @else {
-            table.difference {
-                caption.hidden { "What differs from the revision before" }
-                thead { tr { th scope="col" { "Field" } th scope="col" { "Before" } th scope="col" { "Then" } } }
-                tbody {
-                    @for [what, now, then] in &rows {
-                        tr { th scope="row" { bdi { (what) } } td.removed { (side(now)) } td.added { (side(then)) } }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn side(text: &str) -> Markup {
-    html! { @if text.is_empty() { span.hint { "nothing" } } @else { bdi { (text) } } }
+    let table = difference_table(
+        &rows,
+        "What differs from the revision before",
+        ["Before", "Then"],
+    );
+    table.unwrap_or_else(
+        || html! { p.hint { "The same as the revision of " (time(before.created())) "." } },
+    )
 }
 
 #[cfg(test)]
