@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use flag_model::{BUCKETS, BucketRange, FlagValue, Revision};
-use flag_rollout::groups;
+
+use crate::ranges::groups;
 
 /// What an instance receives from a treatment: the rollout group and the value.
 type Assignment<'r> = (String, &'r FlagValue);
 
 /// Whether every instance receives the same value in the same rollout group from both, for the same reason.
-pub(crate) fn are_equivalent(one: &Revision, other: &Revision) -> bool {
+pub fn are_equivalent(one: &Revision, other: &Revision) -> bool {
     let (line, other_line) = (line(one), line(other));
     let is_placed_alike = one.format.assigns_equal_buckets(&other.format) || is_even(&line);
     one.control == other.control
