@@ -69,6 +69,11 @@ impl Listings {
         self.keeper(project).current().await
     }
 
+    /// Has the next look at a project read what has changed, however short ago the last one was.
+    pub(super) fn note_change(&self, project: &ProjectName) {
+        self.keeper(project).note_change();
+    }
+
     /// Whether a flag was asked for lately, as far as it is known.
     pub(super) fn asked(&self, project: &ProjectName) -> HashMap<FlagKey, Asked> {
         self.keeper(project).asked()

@@ -1,4 +1,5 @@
 //! The pages.
+mod change;
 mod flag;
 mod flags;
 mod health;
@@ -14,6 +15,7 @@ mod timeline;
 
 use maud::Markup;
 
+pub(super) use self::change::{ChangePage, Missing, check_may_change, refused};
 pub(super) use self::problem::problem;
 pub(super) use self::sign_in::{SignIn, SignInProblem};
 use super::error::PageError;
@@ -26,6 +28,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         "" => projects::render(sources, request).await,
         "/flags" => flags::render(sources, request).await,
         "/flag" => flag::render(sources, request).await,
+        "/change" => change::render(sources, request).await,
         "/revision" => revision::render(sources, request).await,
         "/health" => health::render(sources, request).await,
         other => Err(PageError::NotFound(format!("page {other}"))),

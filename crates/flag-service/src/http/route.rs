@@ -176,6 +176,7 @@ impl Route {
                 "/flags",
                 "/flag",
                 "/revision",
+                "/change",
                 "/health",
                 "/sign-in",
                 "/sign-out",

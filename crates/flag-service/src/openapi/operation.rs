@@ -31,7 +31,7 @@ pub(super) const OF_EVERY_ROUTE: &[Code] = &[
 ];
 
 /// Statuses of the pages of the dashboard, which are no operations.
-const DASHBOARD: [u16; 9] = [200, 303, 400, 401, 403, 404, 500, 503, 504];
+const DASHBOARD: [u16; 10] = [200, 303, 400, 401, 403, 404, 409, 500, 503, 504];
 
 /// An operation.
 pub(super) struct Operation {
