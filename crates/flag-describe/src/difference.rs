@@ -25,13 +25,13 @@ pub struct Difference {
 
 /// Every difference between two revisions, and all rollout groups.
 pub fn revision_differences(newest: Option<&Revision>, next: &Revision) -> Vec<Difference> {
-    let mut rows = effect_differences(newest, next);
+    let mut rows = allocation_differences(newest, next);
     rows.extend(signature_rows(newest, next));
     rows
 }
 
 /// Those of them that decide who gets what.
-pub fn effect_differences(newest: Option<&Revision>, next: &Revision) -> Vec<Difference> {
+pub fn allocation_differences(newest: Option<&Revision>, next: &Revision) -> Vec<Difference> {
     let mut rows = vec![Difference::new(
         "version",
         newest.map(|newest| format(&newest.format)),

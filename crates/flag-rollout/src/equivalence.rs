@@ -8,7 +8,7 @@ use crate::ranges::groups;
 
 /// Who gets what by name, by bucket, and otherwise; equal for revisions that differ only in how they place instances on the line.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct Effect<'r> {
+pub struct Allocation<'r> {
     control: &'r FlagValue,
     overrides: BTreeMap<&'r str, Assignment<'r>>,
     line: Vec<((u32, u32), Assignment<'r>)>,
@@ -19,12 +19,12 @@ type Assignment<'r> = (String, &'r FlagValue);
 
 /// Whether every instance receives the same value in the same rollout group from both, for the same reason.
 pub fn are_equivalent(one: &Revision, other: &Revision) -> bool {
-    let effect = Effect::of(one);
-    effect == Effect::of(other)
-        && (one.format.assigns_equal_buckets(&other.format) || effect.is_even())
+    let allocation = Allocation::of(one);
+    allocation == Allocation::of(other)
+        && (one.format.assigns_equal_buckets(&other.format) || allocation.is_even())
 }
 
-impl<'r> Effect<'r> {
+impl<'r> Allocation<'r> {
     /// That of a revision.
     pub fn of(revision: &'r Revision) -> Self {
         Self {

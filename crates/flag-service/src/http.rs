@@ -32,7 +32,7 @@ pub(crate) use self::limits::{
 };
 pub(crate) use self::ofrep_failure::error_code;
 pub(crate) use self::ofrep_settings::{BulkExposures, ControlReason, OfrepSettings};
-pub(crate) use self::problem::{ApiError, describe_store, ofrep_status, status};
+pub(crate) use self::problem::{ApiError, CHANGED_MEANWHILE, describe_store, ofrep_status, status};
 pub(crate) use self::readiness::{Details, Health, Readiness};
 pub(crate) use self::request_id::{RequestId, is_request_id};
 pub(crate) use self::route::Route;

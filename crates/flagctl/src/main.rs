@@ -35,7 +35,6 @@ mod owner;
 #[cfg(test)]
 mod page;
 mod peer;
-mod rollback_path;
 mod run;
 mod run_config;
 mod shell;

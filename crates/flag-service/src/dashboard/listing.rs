@@ -19,7 +19,7 @@ pub(super) use self::asked::Asked;
 use self::keeper::Keeper;
 #[cfg(test)]
 pub(super) use self::summary::Share;
-pub(super) use self::summary::{EffectHash, FlagSummary, Split};
+pub(super) use self::summary::{AllocationHash, FlagSummary, Split};
 
 /// How long a listing is used without a look at the head row.
 const CHECKED_AFTER: Duration = Duration::from_millis(500);
@@ -68,6 +68,11 @@ impl Listings {
     /// The flags of a project, as they are now or were a moment ago.
     pub(super) async fn current(&self, project: &ProjectName) -> Arc<Listing> {
         self.keeper(project).current().await
+    }
+
+    /// Has the next look at a project read what has changed, however short ago the last one was.
+    pub(super) fn note_change(&self, project: &ProjectName) {
+        self.keeper(project).note_change();
     }
 
     /// Whether a flag was asked for lately, as far as it is known.

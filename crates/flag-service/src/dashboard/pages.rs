@@ -1,4 +1,5 @@
 //! The pages.
+mod change;
 mod compare;
 mod flag;
 mod flags;
@@ -16,6 +17,7 @@ mod timeline;
 
 use maud::Markup;
 
+pub(super) use self::change::{ChangePage, Missing, check_may_change, refused};
 pub(super) use self::problem::problem;
 pub(super) use self::sign_in::{SignIn, SignInProblem};
 use super::error::PageError;
@@ -28,6 +30,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         "" | "/" => projects::render(sources, request).await,
         "/flags" => flags::render(sources, request).await,
         "/flag" => flag::render(sources, request).await,
+        "/change" => change::render(sources, request).await,
         "/revision" => revision::render(sources, request).await,
         "/revisions" => revisions::render(sources, request).await,
         "/compare" => compare::render(sources, request).await,

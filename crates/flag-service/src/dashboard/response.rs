@@ -10,7 +10,7 @@ use flag_api::Code;
 use maud::Markup;
 
 use super::error::PageError;
-use crate::http::status;
+use crate::http::{CHANGED_MEANWHILE, status};
 
 /// Allows style, script, pictures and requests of this service only, and nothing inline.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -25,6 +25,16 @@ const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
 /// Answers with a page.
 pub(super) fn page(page: Markup) -> HttpResponse {
     with_status(StatusCode::OK, page)
+}
+
+/// Answers with a form again that was not carried out: as something in it is wrong, or as its flag has changed meanwhile.
+pub(super) fn again(has_changed: bool, page: Markup) -> HttpResponse {
+    let status = if has_changed {
+        CHANGED_MEANWHILE
+    } else {
+        status(Code::InvalidRequest)
+    };
+    with_status(status, page)
 }
 
 /// Answers with the page of an error.

@@ -184,6 +184,7 @@ impl Route {
                 "/revision",
                 "/revisions",
                 "/compare",
+                "/change",
                 "/health",
                 "/sign-in",
                 "/sign-out",

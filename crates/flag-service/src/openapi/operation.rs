@@ -31,7 +31,7 @@ pub(super) const OF_EVERY_ROUTE: &[Code] = &[
 ];
 
 /// Statuses of the pages of the dashboard, which are no operations.
-const DASHBOARD: [u16; 10] = [200, 303, 400, 401, 403, 404, 405, 500, 503, 504];
+const DASHBOARD: [u16; 11] = [200, 303, 400, 401, 403, 404, 405, 409, 500, 503, 504];
 
 /// An operation.
 pub(super) struct Operation {

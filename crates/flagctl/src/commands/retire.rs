@@ -2,11 +2,10 @@
 
 use clap::Args;
 use flag_model::{FlagKey, FlagValue, MetadataParts, RETIRED_TAG, Revision, RevisionParts};
-use flag_rollout::are_equivalent;
+use flag_rollout::{Risk, are_equivalent};
 use flag_store::FlagStore;
 
 use crate::args::{ConfirmArgs, FlagWords, OwnerArgs};
-use crate::change::Risk;
 use crate::confirm::{Confirmed, confirm};
 use crate::context::Context;
 use crate::failure::Failure;

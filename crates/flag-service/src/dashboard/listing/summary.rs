@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flag_describe::{sentence, shortened};
 use flag_model::{BUCKETS, FlagKey, Metadata, Revision, Timestamp};
-use flag_rollout::{Effect, groups};
+use flag_rollout::{Allocation, groups};
 
 /// The longest description and comment in a list, in characters.
 const SHOWN: usize = 160;
@@ -36,31 +36,31 @@ pub(in crate::dashboard) struct RevisionSummary {
     pub(in crate::dashboard) created: Timestamp,
     pub(in crate::dashboard) by: String,
     pub(in crate::dashboard) comment: String,
-    pub(in crate::dashboard) effect: EffectHash,
+    pub(in crate::dashboard) allocation: AllocationHash,
 }
 
-/// Two hashes that are equal for revisions with the same effect; of 2^64, so that two others share one by chance only.
+/// Two hashes that are equal for revisions with the same allocation; of 2^64, so that two others share one by chance only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::dashboard) struct EffectHash {
+pub(in crate::dashboard) struct AllocationHash {
     /// Of shares, values, groups and names.
     pub(in crate::dashboard) shares: u64,
     /// Of how instances are placed on the line; the same for all where that doesn't matter.
     pub(in crate::dashboard) places: u64,
 }
 
-impl EffectHash {
+impl AllocationHash {
     fn of(revision: &Revision) -> Self {
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
-        let effect = Effect::of(revision);
+        let allocation = Allocation::of(revision);
         let salt = revision.format.salt().map(ToString::to_string);
         let places = (revision.format.algorithm().to_string(), salt);
         Self {
-            places: if effect.is_even() {
+            places: if allocation.is_even() {
                 0
             } else {
                 hasher.hash_one(places)
             },
-            shares: hasher.hash_one(effect),
+            shares: hasher.hash_one(allocation),
         }
     }
 }
@@ -187,7 +187,7 @@ fn summary(revision: &Revision) -> RevisionSummary {
             .map(ToString::to_string)
             .unwrap_or_default(),
         comment: shortened(&revision.comment, SHOWN),
-        effect: EffectHash::of(revision),
+        allocation: AllocationHash::of(revision),
     }
 }
 

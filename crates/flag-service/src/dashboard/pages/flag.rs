@@ -9,13 +9,13 @@ use maud::{Markup, html};
 use super::served::Served;
 use super::stored::{StoredRevision, readable};
 use super::timeline::{Numbers, timeline};
-use super::{lookup, overrides, revisions};
+use super::{change, lookup, overrides, revisions};
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{
     Crumb, Frame, bucket_line, command, follows, legend, lines, shown, time, time_ago,
 };
 use crate::dashboard::request::PageRequest;
-use crate::dashboard::sources::Sources;
+use crate::dashboard::sources::{DashboardSettings, Sources};
 
 /// Revisions in the timeline, unless more are asked for, and at most.
 const REVISIONS: usize = 20;
@@ -23,6 +23,7 @@ const MOST_REVISIONS: usize = 500;
 
 /// What the page shows.
 struct FlagPage<'a> {
+    settings: &'a DashboardSettings,
     flag: &'a FlagKey,
     request: &'a PageRequest,
     metadata: Option<Result<Metadata, UnreadableRow>>,
@@ -61,6 +62,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
     )
     .await;
     let page = FlagPage {
+        settings: &sources.settings,
         flag: &flag,
         request,
         lookup: lookup?,
@@ -84,6 +86,7 @@ impl FlagPage<'_> {
     fn content(&self) -> Markup {
         html! {
             (follows(self.request.state.push, &self.flag.project, Some(self.flag)))
+            (change::done(self.request, &self.history, &self.numbers))
             (self.about())
             section aria-labelledby="now" {
                 h2 id="now" { "Now" }
@@ -106,7 +109,7 @@ impl FlagPage<'_> {
             }
             section aria-labelledby="commands" {
                 h2 id="commands" { "Change it" }
-                p.hint { "The dashboard only reads. These commands ask before they write." }
+                (change::offer(self.settings, &self.request.viewer, self.flag, &self.history))
                 @for (what, text) in self.commands() { h3 { (what) } (command(&text)) }
             }
         }

@@ -6,6 +6,7 @@ use flag_describe::{flag_words, sentence, word};
 use flag_model::{FlagKey, Revision, Timestamp};
 use maud::{Markup, html};
 
+use super::change::roll_back_to;
 use super::stored::{no_revision, readable, revision_of};
 use super::timeline::{Numbers, difference};
 use crate::dashboard::error::PageError;
@@ -47,6 +48,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         (difference(before.as_ref(), &revision))
         @if let [_, Some(_)] = numbers.neighbours(at) {
             h2 { "Put it into force again" }
+            (roll_back_to(&sources.settings, &request.viewer, &flag, at))
             (command(&format!("flagctl rollback --to {} {}", word(&at.to_string()), flag_words(&flag))))
         }
     }))

@@ -2,7 +2,7 @@
 
 use flag_describe::{flag_words, revision_differences, sentence, word};
 use flag_model::{FlagKey, Revision};
-use flag_rollout::are_equivalent;
+use flag_rollout::Effect;
 use futures_util::future::try_join3;
 use maud::{Markup, html};
 
@@ -75,16 +75,10 @@ fn side(flag: &FlagKey, revision: &Revision, label: &str, request: &PageRequest)
 
 /// What differs in words, then field by field.
 fn difference(from: &Revision, to: &Revision, [first, second]: &[String; 2]) -> Markup {
-    let verdict = if are_equivalent(from, to) {
-        "Both give every instance the same value in the same group."
-    } else if from.format.assigns_equal_buckets(&to.format) {
-        "They do not give every instance the same."
-    } else {
-        "They do not give every instance the same: every instance has another bucket."
-    };
+    let effect = Effect::of(Some(from), to).summary();
     let rows = revision_differences(Some(from), to);
     html! {
-        p { (verdict) }
+        @if let Some(effect) = effect { p.effect { "From " (first) " to " (second) ": " bdi { (effect) } "." } }
         @match difference_table(&rows, "What differs", [first, second]) {
             Some(table) => (table),
             None => p.hint { "They are the same in every field." },

@@ -66,17 +66,7 @@ pub(super) fn timeline(
             @for (at, revision) in history.iter().take(most).enumerate() {
                 li data-row {
                     @match revision {
-                        Ok(revision) => {
-                            p.head {
-                                a href=(revision_link(flag, revision.created())) { (numbers.label(revision.created())) }
-                                " " (time_ago(revision.created(), request.now))
-                                @if let Some(by) = &revision.owner { " by " (shown(by.as_str())) }
-                                @if let Some(of) = revision.rollback_of { " · rolls back to " a href=(revision_link(flag, of)) { (numbers.label(of)) } }
-                            }
-                            p.sentence { bdi { (sentence(revision)) } }
-                            @if !revision.comment.is_empty() { p { (lines(&revision.comment)) } }
-                            (difference(history.get(at + 1), revision))
-                        }
+                        Ok(revision) => (entry(flag, revision, history.get(at + 1), numbers, request)),
                         Err(problem) => { p.problem { "This revision cannot be read: " (shown(&problem.to_string())) } }
                     }
                 }
@@ -85,6 +75,27 @@ pub(super) fn timeline(
         @if history.len() > most {
             p { a href=(request.query.link("/flag", &[("revisions", &(most * 5).to_string())])) { "Older revisions" } }
         }
+    }
+}
+
+/// A revision as a sentence, who made it and why, and what differs from the one before.
+pub(super) fn entry(
+    flag: &FlagKey,
+    revision: &Revision,
+    before: Option<&StoredRevision>,
+    numbers: &Numbers,
+    request: &PageRequest,
+) -> Markup {
+    html! {
+        p.head {
+            a href=(revision_link(flag, revision.created())) { (numbers.label(revision.created())) }
+            " " (time_ago(revision.created(), request.now))
+            @if let Some(by) = &revision.owner { " by " (shown(by.as_str())) }
+            @if let Some(of) = revision.rollback_of { " · rolls back to " a href=(revision_link(flag, of)) { (numbers.label(of)) } }
+        }
+        p.sentence { bdi { (sentence(revision)) } }
+        @if !revision.comment.is_empty() { p { (lines(&revision.comment)) } }
+        (difference(before, revision))
     }
 }
 

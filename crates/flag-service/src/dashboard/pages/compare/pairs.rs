@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use flag_model::{FlagName, FlagType};
 
-use crate::dashboard::listing::{EffectHash, FlagSummary};
+use crate::dashboard::listing::{AllocationHash, FlagSummary};
 
 /// A flag in two projects.
 #[derive(Clone, Debug, Default)]
@@ -73,10 +73,10 @@ impl Pair {
             [Some(_), None] => return Comparison::OnlyFirst,
             _ => return Comparison::OnlySecond,
         };
-        match [first, second].map(|flag| effect(flag)) {
+        match [first, second].map(|flag| given(flag)) {
             [Known::Nothing, Known::Nothing] => Comparison::Equal,
-            [Known::Effect(one), Known::Effect(other)] if one == other => Comparison::Equal,
-            [Known::Effect(one), Known::Effect(other)] if one.shares == other.shares => {
+            [Known::Gives(one), Known::Gives(other)] if one == other => Comparison::Equal,
+            [Known::Gives(one), Known::Gives(other)] if one.shares == other.shares => {
                 Comparison::OtherInstances
             }
             _ => Comparison::Different,
@@ -94,15 +94,15 @@ impl Pair {
 
 /// What is known of what a flag gives.
 enum Known {
-    Effect(EffectHash),
+    Gives(AllocationHash),
     /// It has no revision.
     Nothing,
     Unreadable,
 }
 
-fn effect(flag: &FlagSummary) -> Known {
+fn given(flag: &FlagSummary) -> Known {
     match &flag.revision {
-        Some(Ok(revision)) => Known::Effect(revision.effect),
+        Some(Ok(revision)) => Known::Gives(revision.allocation),
         Some(Err(_)) => Known::Unreadable,
         None => Known::Nothing,
     }

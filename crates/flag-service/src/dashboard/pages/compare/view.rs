@@ -1,6 +1,6 @@
 //! How two projects are shown side by side.
 
-use flag_describe::effect_differences;
+use flag_describe::allocation_differences;
 use flag_model::{ProjectName, Revision};
 use maud::{Markup, html};
 
@@ -113,7 +113,7 @@ impl Page<'_> {
     }
 
     fn differences(&self, first: &Revision, second: &Revision) -> Markup {
-        let rows = effect_differences(Some(first), second);
+        let rows = allocation_differences(Some(first), second);
         let sides = self
             .projects
             .map(|project| flag_describe::visible(project.as_str()));
