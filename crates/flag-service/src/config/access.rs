@@ -213,6 +213,40 @@ mod tests {
     }
 
     #[test]
+    fn people_of_a_proxy_have_the_rights_of_a_key_and_its_keys_come_unchanged() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "{\"keys\": []}").unwrap();
+        let keys = format!("--api-keys-file={}", file.path().display());
+        let (audience, id) = ("--iap-audience=/projects/1/apps/a", "--iap-key-id=3f9a");
+        let settings = read(&[&keys, audience, id]).unwrap().identity_proxy;
+        assert_eq!(settings.unwrap().issuer, "https://cloud.google.com/iap");
+        assert_eq!(read(&[&keys, id]).unwrap().identity_proxy, None);
+        for (args, says) in [
+            (&[audience, id][..], "there is no api-keys-file"),
+            (&[audience, &keys], "iap-key-id: "),
+            (&[audience, &keys, "--iap-key-id=a b"], "iap-key-id: "),
+        ] {
+            let refused = read(args).unwrap_err();
+            assert!(refused.contains(says), "{args:?}: {refused}");
+        }
+        for (url, is_taken) in [
+            ("https://keys.example/set", true),
+            ("http://127.0.0.1:1/set", true),
+            ("http://[::1]:1/set", true),
+            ("http://localhost/set", true),
+            ("http://keys.example/set", false),
+            ("http://localhost.example/set", false),
+            ("https://", false),
+            ("keys.example", false),
+            ("file:///keys", false),
+        ] {
+            let url_option = format!("--iap-keys-url={url}");
+            let found = read(&[&keys, audience, id, &url_option]).is_ok();
+            assert_eq!(found, is_taken, "{url}");
+        }
+    }
+
+    #[test]
     fn a_burst_is_what_a_second_allows_if_nobody_says_more() {
         let rate = |args: &[&str]| read(args).unwrap().rate;
         assert_eq!(rate(&["--rate-limit=0"]), None);

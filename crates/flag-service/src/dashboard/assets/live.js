@@ -124,7 +124,10 @@ function follow(mark) {
   };
   stream.onerror = () => {
     showState(false);
-    if (stream.readyState === EventSource.CLOSED) mark.retry = setTimeout(() => { mark.stream = follow(mark); }, retryAfter);
+    if (stream.readyState !== EventSource.CLOSED) return;
+    // It was refused: too many are open, or nobody is signed in any more, which the page then shows.
+    renewSoon(settle);
+    mark.retry = setTimeout(() => { mark.stream = follow(mark); }, retryAfter);
   };
   return stream;
 }
