@@ -21,6 +21,7 @@ locals {
   auditors = { for index, member in var.auditors : "auditor-${index}" => member }
 }
 
+# Where flags may be changed on the dashboard (FLAG_DASHBOARD_WRITES=on) the role is roles/bigtable.user.
 resource "google_bigtable_table_iam_member" "service_reads_flags" {
   instance_name = google_bigtable_instance.flags.name
   table         = google_bigtable_table.flags.name

@@ -25,6 +25,13 @@ pub struct Difference {
 
 /// Every difference between two revisions, and all rollout groups.
 pub fn revision_differences(newest: Option<&Revision>, next: &Revision) -> Vec<Difference> {
+    let mut rows = allocation_differences(newest, next);
+    rows.extend(signature_rows(newest, next));
+    rows
+}
+
+/// Those of them that decide who gets what.
+pub fn allocation_differences(newest: Option<&Revision>, next: &Revision) -> Vec<Difference> {
     let mut rows = vec![Difference::new(
         "version",
         newest.map(|newest| format(&newest.format)),
@@ -38,7 +45,6 @@ pub fn revision_differences(newest: Option<&Revision>, next: &Revision) -> Vec<D
     ));
     rows.extend(group_rows(newest, next));
     rows.extend(override_rows(newest, next));
-    rows.extend(signature_rows(newest, next));
     rows
 }
 

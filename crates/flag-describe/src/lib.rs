@@ -6,7 +6,7 @@ mod escape;
 mod sentence;
 mod shell;
 
-pub use crate::difference::{Difference, revision_differences};
+pub use crate::difference::{Difference, allocation_differences, revision_differences};
 pub use crate::escape::{
     escaped, escaped_json, escaped_lines, hidden_content, is_invisible, list_item, visible,
 };

@@ -1,4 +1,5 @@
-//! Decides which value an instance receives, and checks that the answers are split as configured.
+//! Decides which value an instance receives, tells what a change of a revision does, and checks that the answers are split
+//! as configured.
 //!
 //! Pure: no I/O, no clock, no randomness, no allocation while deciding. Knows neither HTTP nor storage.
 //! Start with [`Plan`] and [`decide`]. Laws, each kept by the property test of that name in `tests/it/laws.rs`:
@@ -9,13 +10,24 @@
 //! - `nobody_moves_between_two_treatments`
 //! - `an_override_beats_every_percentage`
 mod decide;
+mod effect;
+mod equivalence;
 mod hash;
+mod impact;
+mod next;
+mod overrides;
 mod plan;
 mod ranges;
+mod risk;
 mod sample_ratio;
 
 pub use crate::decide::{Decision, decide, decide_with};
+pub use crate::effect::Effect;
+pub use crate::equivalence::{Allocation, are_equivalent};
 pub use crate::hash::{bucket, position};
+pub use crate::impact::Impact;
+pub use crate::next::{assign_buckets, rolled_back, switched_off, with_percent};
 pub use crate::plan::Plan;
 pub use crate::ranges::{consecutive, groups, reweight};
+pub use crate::risk::Risk;
 pub use crate::sample_ratio::{GroupRatio, RatioResult, SampleRatio};

@@ -6,6 +6,7 @@ mod authorization;
 mod client_address;
 mod credential;
 mod error;
+mod identity_proxy;
 mod key_set;
 mod metrics;
 mod rate;
@@ -28,6 +29,8 @@ use tokio::runtime::Handle;
 pub(crate) use self::authorization::{Authorization, Principal, Viewer};
 pub(crate) use self::client_address::TrustedProxies;
 pub(crate) use self::error::{AccessError, Forbidden, Unauthorized};
+use self::identity_proxy::IdentityProxy;
+pub(crate) use self::identity_proxy::IdentityProxySettings;
 use self::key_set::{KeySet, ValidKey};
 use self::metrics::AccessMetrics;
 use self::rate::RateLimit;
@@ -41,6 +44,8 @@ pub(crate) use self::session::{SESSION_COOKIE, SESSION_LASTS};
 pub(crate) struct AccessSettings {
     /// The key file; without one no key is needed.
     pub(crate) keys: Option<KeysSettings>,
+    /// The proxy that says who people are, if there is one.
+    pub(crate) identity_proxy: Option<IdentityProxySettings>,
     /// The rate limit per caller.
     pub(crate) rate: Option<RateSettings>,
     /// The proxies whose `X-Forwarded-For` is trusted.
@@ -51,6 +56,7 @@ pub(crate) struct AccessSettings {
 #[derive(Debug)]
 pub(crate) struct Authenticator {
     keys: Option<Arc<ArcSwap<KeySet>>>,
+    identity_proxy: Option<IdentityProxy>,
     rate: Option<RateLimit>,
     proxies: TrustedProxies,
 }
@@ -71,8 +77,10 @@ impl Authenticator {
             runtime.spawn(reload::keep_current(keys, Arc::clone(&key_set), metrics));
             key_set
         });
+        let proxy = settings.identity_proxy.as_ref();
         Self {
             keys,
+            identity_proxy: proxy.map(|proxy| IdentityProxy::start(proxy, runtime)),
             rate: settings.rate.map(RateLimit::new),
             proxies: settings.proxies.clone(),
         }
@@ -90,11 +98,20 @@ impl Authenticator {
                 stream_token::valid_key(keys, request).map(Principal::Holder)
             }
             (Some(keys), Access::SignIn) => {
-                let key = signed_in_key(keys, request);
+                let key = self.person(keys, request);
+                let key = key.or_else(|| signed_in_key(keys, request));
                 Ok(key.map_or(Principal::Visitor, Principal::Holder))
             }
             (Some(keys), _) => valid_key(keys, request).map(Principal::Holder),
         }
+    }
+
+    /// Returns the key for people of the identity-aware proxy, with the name of the one who sent a request.
+    fn person(&self, keys: &ArcSwap<KeySet>, request: &HttpRequest) -> Option<Arc<ValidKey>> {
+        let proxy = self.identity_proxy.as_ref()?;
+        let key = keys.load().get(proxy.key.as_str())?;
+        let person = proxy.person(request.headers())?;
+        (!key.is_expired()).then(|| Arc::new(key.of_person(person)))
     }
 
     /// Returns the session of the holder of this key, for a cookie; an error if the key is not valid or lacks the scope

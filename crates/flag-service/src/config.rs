@@ -156,7 +156,7 @@ impl Config {
         });
         let exposures = exposures::read(&mut reader);
         let http = http::read(&mut reader);
-        let dashboard = dashboard::read(&mut reader, listen, tls.as_ref());
+        let dashboard = dashboard::read(&mut reader, listen, tls.as_ref(), access.as_ref());
         let ofrep = ofrep::read(&mut reader);
         let cors = ofrep::read_origins(&mut reader);
         let log = reader.parse(&table::LOG, read_log);

@@ -1,11 +1,13 @@
 //! The dashboard: pages about projects and flags, for people with a browser.
 //!
-//! Only reads. Pages are made on a thread of its own, over readers of the store of its own, a few at a time and within a
+//! Pages are made on a thread of its own, over readers of the store of its own, a few at a time and within a
 //! deadline: a dashboard that hangs costs no evaluation. Start with `answer.rs`.
 //! - `pages/` has a file for each page, `parts/` what several pages have.
+//! - `change/` plans and appends changes, where they are allowed; `submit.rs` answers their forms.
 //! - `listing/` keeps what is newest of each flag of a project, for lists of thousands.
 mod answer;
 mod assets;
+mod change;
 mod error;
 mod listing;
 mod pages;
@@ -15,7 +17,10 @@ mod request;
 mod response;
 mod sign_in;
 mod sources;
+mod submit;
 
-pub(crate) use self::answer::{Dashboard, dashboard, dashboard_runtime, guard_settings};
+pub(crate) use self::answer::{
+    Dashboard, dashboard, dashboard_runtime, failure_pages, guard_settings,
+};
 pub(crate) use self::assets::assets;
-pub(crate) use self::sources::{CookieScope, DashboardSettings};
+pub(crate) use self::sources::{CookieScope, DashboardSettings, Writes};

@@ -14,7 +14,7 @@ mod registration;
 use actix_web::web::ServiceConfig;
 
 use self::docs::docs;
-use self::events::events;
+use self::events::{dashboard_events, events};
 use self::get_feature_flag::get_feature_flag;
 use self::log_feature_flag::log_feature_flag;
 use self::metrics::metrics;
@@ -38,8 +38,10 @@ pub(crate) fn register(app: &mut ServiceConfig) {
     handle(app, Route::OpenApi, openapi);
     handle(app, Route::Docs, docs);
     handle(app, Route::Events, events);
-    handle_body(app, Route::Dashboard, dashboard);
     handle(app, Route::DashboardAssets, assets);
+    handle(app, Route::DashboardEvents, dashboard_events);
+    // Last of them, as it takes all other paths below.
+    handle_body(app, Route::Dashboard, dashboard);
     handle_others(app, not_found);
 }
 
@@ -74,9 +76,13 @@ mod tests {
         let app = init_service(app).await;
         for route in Route::ALL {
             let (mut spellings, mut methods) = (route.spellings(), route.methods().to_vec());
+            // There is no page at other paths of the dashboard, though they are its own.
+            spellings.retain(|path| !path.contains("{other"));
             if *route == Route::Unknown {
                 spellings.push("/another/path".to_owned());
             }
+            // Not every page takes a form.
+            methods.retain(|method| *route != Route::Dashboard || method != Method::POST);
             methods.push(Method::PATCH);
             let mut sent = 0;
             if *route == Route::Preflight {

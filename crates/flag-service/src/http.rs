@@ -7,6 +7,7 @@ mod connection_state;
 mod context;
 mod cors;
 mod failure_log;
+mod failure_pages;
 mod fallbacks;
 mod limits;
 mod ofrep_failure;
@@ -23,6 +24,7 @@ pub(crate) use self::connection_state::{ConnectionState, Phase, begin_stream};
 pub(crate) use self::context::{RequestContext, valid_project};
 pub(crate) use self::cors::{Cors, is_preflight, preflight};
 pub(crate) use self::failure_log::FailureLog;
+pub(crate) use self::failure_pages::FailurePages;
 pub(crate) use self::fallbacks::{method_not_allowed, not_found};
 pub(crate) use self::limits::{
     CallerBytes, ConnectionLimits, ConnectionMetrics, HeldBytes, LimitSettings, Limits, StreamEnd,
@@ -30,7 +32,7 @@ pub(crate) use self::limits::{
 };
 pub(crate) use self::ofrep_failure::error_code;
 pub(crate) use self::ofrep_settings::{BulkExposures, ControlReason, OfrepSettings};
-pub(crate) use self::problem::{ApiError, describe_store, ofrep_status, status};
+pub(crate) use self::problem::{ApiError, CHANGED_MEANWHILE, describe_store, ofrep_status, status};
 pub(crate) use self::readiness::{Details, Health, Readiness};
 pub(crate) use self::request_id::{RequestId, is_request_id};
 pub(crate) use self::route::Route;

@@ -9,6 +9,7 @@ mod demo;
 mod handlers;
 mod http;
 mod openapi;
+mod outbound;
 mod server;
 mod telemetry;
 mod tls;

@@ -95,6 +95,14 @@ settings! {
         "What identifies a caller: `key` (the API key; without one, the address) or `address` (the IPv4 address of the client, or 64 bits of its IPv6 address)";
     TRUSTED_PROXIES = "trusted_proxies", ["FLAG_TRUSTED_PROXIES"], "", Form("address ranges such as 10.129.0.0/23, separated by commas, with zeros behind the prefix"),
         "Address ranges of the proxies in front of the service, comma-separated, such as `10.129.0.0/23,192.0.2.1`: the client, for rate limits and log lines, is then the right-most address of `X-Forwarded-For` that is not in them; empty: the peer is the client, and the header is ignored";
+    IAP_AUDIENCE = "iap_audience", ["FLAG_IAP_AUDIENCE"], "", Text,
+        "Audience of an identity-aware proxy before the dashboard, such as `/projects/NUMBER/global/backendServices/ID`: people whom its signed header names need no key; empty for no such proxy";
+    IAP_KEY = "iap_key_id", ["FLAG_IAP_KEY_ID"], "", Text,
+        "Id of the API key, in the file of keys, whose scopes and projects the people of the identity-aware proxy have; required with `iap-audience`";
+    IAP_ISSUER = "iap_issuer", ["FLAG_IAP_ISSUER"], "https://cloud.google.com/iap", Text,
+        "Issuer that the header of the identity-aware proxy must name";
+    IAP_KEYS_URL = "iap_keys_url", ["FLAG_IAP_KEYS_URL"], "https://www.gstatic.com/iap/verify/public_key-jwk", Form("an https:// URL, or http:// of this machine"),
+        "Where the keys of the identity-aware proxy are, a JWK set: `https://…`, or `http://…` of this machine";
     FLAG_CACHE_TTL = "feature_flag_cache_ttl_minutes", ["FEATURE_FLAG_CACHE_TTL_MINUTES"], "5", Number(fraction(Minutes, 0, 10_080)),
         "How long the service serves a flag without reading it again, {range}; fractions are allowed, 0 reads for every request";
     FLAG_CACHE_ENTRIES = "feature_flag_cache_entries", ["FLAG_CACHE_ENTRIES"], "100000", Number(count(1, 10_000_000)),
@@ -131,6 +139,8 @@ settings! {
         "How long the service continues after the signal to stop while `/readyz` reports that it drains, {range}; on Kubernetes 3000 gives load balancers time to react";
     DASHBOARD = "dashboard", ["FLAG_DASHBOARD"], "on", Choice(&["on", "off"]),
         "Whether the service has a dashboard at `/dashboard`: {choices}; with API keys, people sign in with a key that has the scope `read`";
+    DASHBOARD_WRITES = "dashboard_writes", ["FLAG_DASHBOARD_WRITES"], "off", Choice(&["off", "on"]),
+        "Whether flags can be rolled back, switched off and given another percentage on the dashboard: {choices}; by people who sign in with a key that also has the scope `admin`";
     MAX_STALE = "feature_flag_max_stale_minutes", ["FEATURE_FLAG_MAX_STALE_MINUTES"], "1440", Number(fraction(Minutes, 0, 525_600)),
         "How long the service serves the last known value of a flag after its lifetime while the store cannot be reached, {range}; 0 for never";
     POSITION_CACHE_TTL = "partial_rollout_hash_val_cache_ttl_days", ["PARTIAL_ROLLOUT_HASH_VAL_CACHE_TTL_DAYS"], "2", Number(fraction(Days, 0, 365)),

@@ -27,6 +27,7 @@ mod options;
 mod pages;
 mod presence;
 mod publish_copied;
+mod rollback_path;
 mod row_key;
 mod rows;
 #[cfg(any(test, feature = "conformance"))]
@@ -62,6 +63,7 @@ pub use crate::newest::RowInForce;
 pub use crate::options::{RowOptions, Spelling};
 pub use crate::pages::{Pages, project_rows};
 pub use crate::presence::{FlagPage, FlagPrefix};
+pub use crate::rollback_path::RollbackPath;
 pub use crate::row_key::{FlagRowKey, RowType, flag_and_time, flag_of_exposure_prefix};
 pub use crate::rows::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,

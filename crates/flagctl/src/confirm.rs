@@ -159,9 +159,9 @@ fn decide(
 #[cfg(test)]
 mod tests {
     use flag_model::{FlagKey, MetadataParts};
+    use flag_rollout::Risk;
 
     use super::*;
-    use crate::change::Risk;
 
     fn change(risk: Option<Risk>) -> Change {
         let flag = "p/feature/f".parse::<FlagKey>().unwrap();

@@ -10,11 +10,11 @@ use flag_model::{
     Date, FlagKey, FlagName, FlagValue, Format, HashAlgorithm, Invalid, MetadataParts, NewName,
     OwnerId, ProjectName, Revision, RevisionParts, quoted,
 };
+use flag_rollout::assign_buckets;
 
 pub(crate) use self::error::ArgumentError;
 use self::error::named;
 pub(crate) use self::short_form::ShortForm;
-pub(crate) use self::treatments::assign_buckets;
 use crate::args::{AddArgs, FlagArgs, OwnerArgs, ReviseArgs};
 use crate::environment::Variables;
 use crate::owner::{OWNER_VARIABLES, non_blank};
@@ -122,7 +122,7 @@ pub(crate) fn plan_revision(
         return Ok(None);
     }
     let keeps_buckets = newest.is_none_or(|newest| newest.format == parts.format);
-    treatments::assign_buckets(&mut parts, keeps_buckets);
+    assign_buckets(&mut parts, keeps_buckets);
     Ok(Some(parts))
 }
 

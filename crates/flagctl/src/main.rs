@@ -22,7 +22,6 @@ mod copy;
 mod default_project;
 mod distinct;
 mod environment;
-mod equivalence;
 mod exit_code;
 mod failure;
 mod flag_file;
@@ -36,7 +35,6 @@ mod owner;
 #[cfg(test)]
 mod page;
 mod peer;
-mod rollback_path;
 mod run;
 mod run_config;
 mod shell;

@@ -3,10 +3,11 @@
 use flag_model::{
     FlagKey, InvalidRevision, Metadata, MetadataParts, Revision, RevisionParts, Timestamp,
 };
+use flag_rollout::Risk;
 use flag_store::{AppendError, Base, FlagStore, Row};
 
 use crate::args::{ConfirmArgs, Form};
-use crate::change::{Change, Risk};
+use crate::change::Change;
 use crate::confirm::{Confirmed, confirm};
 use crate::context::Context;
 use crate::exit_code::ExitCode;

@@ -2,4 +2,10 @@
 
 mod access;
 mod browser;
+mod compare;
+mod failures;
+mod identity_proxy;
+mod live;
 mod pages;
+
+pub(crate) use self::pages::revision;

@@ -3,6 +3,7 @@
 //! They take minutes, want the machine for themselves, and hold figures; so `cargo xtask faults` runs them, one at a
 //! time and in release builds, and the ordinary tests don't.
 
+mod dashboard;
 mod exposures;
 mod freshness;
 mod limits;

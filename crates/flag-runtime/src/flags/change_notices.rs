@@ -46,6 +46,19 @@ impl FlagCache {
         }
     }
 
+    /// Has a flag read again of which this process has just appended a revision, and waits until requests are answered with
+    /// it. The watcher would see it a moment later.
+    pub async fn read_appended(&self, flag: &FlagKey, created: Timestamp) {
+        let head = Some(HeadCell::Newest(created));
+        // The first read may have begun before the revision was there.
+        for _ in 0..2 {
+            if self.apply_notice(flag, head, Instant::now()) == NoticeOutcome::Known {
+                break;
+            }
+            self.shared.begin(flag, ReadMode::ReuseRecent).await;
+        }
+    }
+
     /// Whether requests are answered with this published revision of a flag, or with what a read shows that began after the
     /// change was seen.
     pub(crate) fn serves(&self, flag: &FlagKey, published: Timestamp, seen: Instant) -> bool {

@@ -3,13 +3,14 @@
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
-use flag_keys::Scope;
-use flag_model::ProjectName;
+use actix_web::http::header::HeaderMap;
+use flag_keys::{Fingerprint, Scope};
+use flag_model::{OwnerId, ProjectName};
 
 use super::error::{AccessError, Forbidden, Unauthorized};
 use super::key_set::ValidKey;
 use super::requirement::Access;
-use super::stream_token;
+use super::{session, stream_token};
 
 /// Who a caller is.
 #[derive(Clone, Debug)]
@@ -34,9 +35,39 @@ impl Viewer {
             .is_none_or(|key| key.projects.contains(project))
     }
 
-    /// Whether it has signed in with a key.
+    /// Whether it may change the flags of a project: only somebody who has signed in with the scope `admin`.
+    pub(crate) fn may_change(&self, project: &ProjectName) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|key| key.scopes.contains(Scope::Admin) && key.projects.contains(project))
+    }
+
+    /// Who it is, for the history of the flags that it changes; `None` if it has not signed in.
+    pub(crate) fn editor(&self) -> Option<OwnerId> {
+        self.0.as_ref()?.editor()
+    }
+
+    /// Returns the token that the forms of its session must bring back; `None` if it has not signed in. A person of an
+    /// identity-aware proxy is a session.
+    pub(crate) fn form_token(&self, headers: &HeaderMap) -> Option<String> {
+        let key = self.0.as_ref()?;
+        let cookie = || session::cookie(headers).unwrap_or_default();
+        let session = key.person.as_deref().unwrap_or_else(cookie);
+        Some(session::form_token(session, &key.fingerprint))
+    }
+
+    /// Whether a form has brought back the token of the session.
+    pub(crate) fn has_sent(&self, headers: &HeaderMap, token: &str) -> bool {
+        let expected = self.form_token(headers);
+        let [sent, expected] = [Some(token), expected.as_deref()]
+            .map(|token| token.map(|token| Fingerprint::of(token.as_bytes())));
+        sent.zip(expected)
+            .is_some_and(|(sent, expected)| sent.matches(&expected))
+    }
+
+    /// Whether it has signed in with a key, and can sign out.
     pub(crate) fn has_key(&self) -> bool {
-        self.0.is_some()
+        self.0.as_ref().is_some_and(|key| key.person.is_none())
     }
 }
 

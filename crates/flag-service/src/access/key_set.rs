@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use flag_keys::{Fingerprint, KeyFile, KeyId, Projects, Scopes};
-use flag_model::Timestamp;
+use flag_model::{OwnerId, Timestamp};
 use flag_store::{Clock as _, SystemClock};
 
 use super::rate::Allowance;
 
 /// A valid key, which presented keys are compared with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ValidKey {
     pub(super) id: KeyId,
     pub(super) fingerprint: Fingerprint,
@@ -18,11 +18,42 @@ pub(crate) struct ValidKey {
     pub(super) projects: Projects,
     /// Its last valid instant.
     pub(super) ends: Option<Timestamp>,
+    /// Who holds it, for people; may be empty.
+    pub(super) comment: Box<str>,
     /// The rate allowance of its holder; survives a reload of the file.
     pub(super) allowance: Arc<Allowance>,
+    /// Who uses it, if an identity-aware proxy says so.
+    pub(super) person: Option<String>,
 }
 
 impl ValidKey {
+    /// The same in the hands of a person.
+    pub(super) fn of_person(&self, person: String) -> Self {
+        Self {
+            person: Some(person),
+            ..self.clone()
+        }
+    }
+
+    /// Who makes a change with it, for the history of a flag: the person whom a proxy names; else its comment, as far as that fits,
+    /// and its id.
+    pub(super) fn editor(&self) -> Option<OwnerId> {
+        if let Some(person) = &self.person {
+            return OwnerId::new(person.as_str()).ok();
+        }
+        let id = format!("key {}", self.id);
+        let comment: String = self.comment.chars().filter(|c| !c.is_control()).collect();
+        let most = OwnerId::MAX_BYTES.saturating_sub(id.len() + " ()".len());
+        let comment = comment
+            .get(..comment.floor_char_boundary(most))
+            .unwrap_or_default();
+        let name = match comment.trim() {
+            "" => id,
+            comment => format!("{comment} ({id})"),
+        };
+        OwnerId::new(name).ok()
+    }
+
     /// Whether its last valid instant is over.
     pub(super) fn is_expired(&self) -> bool {
         self.ends.is_some_and(|ends| ends < SystemClock.now())
@@ -44,7 +75,9 @@ impl KeySet {
                 scopes: key.scopes,
                 projects: key.projects.clone(),
                 ends: key.ends(),
+                comment: key.comment.as_str().into(),
                 allowance: allowance.unwrap_or_default(),
+                person: None,
             };
             (key.id.clone(), Arc::new(valid))
         });
@@ -59,5 +92,38 @@ impl KeySet {
     /// Returns the number of keys.
     pub(super) fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flag_keys::Secret;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(comment: &str, expected: &str) {
+        let valid = ValidKey {
+            id: KeyId::new("ann-1").unwrap(),
+            fingerprint: Secret::new().unwrap().fingerprint(),
+            scopes: Scopes::default(),
+            projects: Projects::All,
+            ends: None,
+            comment: comment.into(),
+            allowance: Arc::default(),
+            person: None,
+        };
+        assert_eq!(valid.editor().unwrap().as_str(), expected);
+        let person = valid.of_person("ann@example.com".to_owned());
+        assert_eq!(person.editor().unwrap().as_str(), "ann@example.com");
+    }
+
+    #[test]
+    fn an_editor_is_named_by_the_comment_and_the_id_of_the_key() {
+        check("Dashboard, Ann", "Dashboard, Ann (key ann-1)");
+        check("", "key ann-1");
+        check(" \n\u{7}", "key ann-1");
+        let long = "é".repeat(200);
+        check(&long, &format!("{} (key ann-1)", "é".repeat(122)));
     }
 }

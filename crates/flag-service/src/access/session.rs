@@ -12,6 +12,7 @@ use flag_keys::{Fingerprint, Secret};
 use flag_model::Timestamp;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};
+use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 /// The name of the cookie.
@@ -22,6 +23,18 @@ pub(crate) const SESSION_LASTS: Duration = Duration::from_hours(12);
 
 /// Tells apart what is made of a fingerprint.
 const PURPOSE: &[u8] = b"flag-service dashboard session 1";
+
+/// Tells apart what forms bring back.
+const FORMS: &[u8] = b"flag-service dashboard forms 1 ";
+
+/// The token of the forms of a session. It cannot be made without its cookie, and those of other sessions differ.
+pub(super) fn form_token(session: &str, fingerprint: &Fingerprint) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, fingerprint.to_string().as_bytes());
+    let mut context = hmac::Context::with_key(&key);
+    context.update(FORMS);
+    context.update(session.as_bytes());
+    to_hex(context.sign().as_ref())
+}
 
 /// Seals a key, which has this fingerprint; `None` without randomness or for a text that is not a key.
 pub(super) fn seal(key: &str, fingerprint: &Fingerprint, now: Timestamp) -> Option<String> {
@@ -38,11 +51,7 @@ pub(super) fn seal(key: &str, fingerprint: &Fingerprint, now: Timestamp) -> Opti
             &mut sealed,
         )
         .ok()?;
-    let mut cookie = format!("{head}.");
-    for byte in nonce.iter().chain(&sealed) {
-        let _ = write!(cookie, "{byte:02x}");
-    }
-    Some(cookie)
+    Some(format!("{head}.{}{}", to_hex(&nonce), to_hex(&sealed)))
 }
 
 /// Opens a cookie: the key in it, if the cookie is genuine and has not ended; `fingerprint_of` finds that of a key id.
@@ -85,6 +94,14 @@ fn sealing_key(fingerprint: &Fingerprint) -> Option<LessSafeKey> {
     let extracted = Salt::new(HKDF_SHA256, PURPOSE).extract(fingerprint.as_bytes());
     let expanded = extracted.expand(&[PURPOSE], &CHACHA20_POLY1305).ok()?;
     Some(LessSafeKey::new(UnboundKey::from(expanded)))
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
@@ -144,6 +161,18 @@ mod tests {
         for text in ["", ".", "..", "a.b.c", "a.43200000000.", "a.43200000000.zz"] {
             assert!(opened(text, &key, NOW).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_token_of_a_form_belongs_to_one_session_of_one_key() {
+        let (key, other) = (Secret::new().unwrap(), Secret::new().unwrap());
+        let sealed = || seal(key.reveal(), &key.fingerprint(), NOW).unwrap();
+        let (one, two) = (sealed(), sealed());
+        let token = form_token(&one, &key.fingerprint());
+        assert_eq!(token, form_token(&one, &key.fingerprint()));
+        assert_ne!(token, form_token(&two, &key.fingerprint()));
+        assert_ne!(token, form_token(&one, &other.fingerprint()));
+        assert_eq!(token.len(), 64);
     }
 
     #[test]

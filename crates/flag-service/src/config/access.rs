@@ -4,10 +4,13 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use clap::Arg;
+use flag_keys::KeyId;
 use flag_model::with_causes;
 use flag_settings::{Reader, Setting, table};
 
-use crate::access::{AccessSettings, Callers, KeysSettings, RateSettings, TrustedProxies};
+use crate::access::{
+    AccessSettings, Callers, IdentityProxySettings, KeysSettings, RateSettings, TrustedProxies,
+};
 
 /// The settings read here.
 const SETTINGS: &[Setting] = &[
@@ -17,6 +20,10 @@ const SETTINGS: &[Setting] = &[
     table::RATE_LIMIT_BURST,
     table::RATE_LIMIT_BY,
     table::TRUSTED_PROXIES,
+    table::IAP_AUDIENCE,
+    table::IAP_KEY,
+    table::IAP_ISSUER,
+    table::IAP_KEYS_URL,
 ];
 
 /// Their options; `--allow-anonymous` needs no value.
@@ -37,6 +44,7 @@ pub(super) fn read(reader: &mut Reader, listen: Option<SocketAddr>) -> Option<Ac
     let anonymous = reader.parse(&table::ALLOW_ANONYMOUS, |text| text.parse::<bool>().ok());
     let rate = read_rate(reader);
     let proxies = reader.parse(&table::TRUSTED_PROXIES, TrustedProxies::parse);
+    let identity_proxy = read_identity_proxy(reader);
     let (keys, anonymous) = keys.zip(anonymous)?;
     if anonymous && keys.is_some() {
         reader.add_error(
@@ -52,8 +60,15 @@ pub(super) fn read(reader: &mut Reader, listen: Option<SocketAddr>) -> Option<Ac
              or pass --allow-anonymous to admit every caller"
         ));
     }
+    let identity_proxy = identity_proxy?;
+    if identity_proxy.is_some() && keys.is_none() {
+        reader.add_error(
+            "iap-audience: the people of an identity-aware proxy have the rights of an API key, but there is no api-keys-file",
+        );
+    }
     Some(AccessSettings {
         keys,
+        identity_proxy,
         rate: rate?,
         proxies: proxies?,
     })
@@ -75,6 +90,46 @@ fn read_keys(reader: &mut Reader) -> Option<Option<KeysSettings>> {
             reader.add_error(&format!("api-keys-file ({origin}): {path}: {problem}"));
             None
         }
+    }
+}
+
+/// The outer `None` is an error.
+#[expect(clippy::option_option, reason = "an error, no proxy, or one")]
+fn read_identity_proxy(reader: &mut Reader) -> Option<Option<IdentityProxySettings>> {
+    let audience = reader.text(&table::IAP_AUDIENCE);
+    let issuer = reader.text(&table::IAP_ISSUER);
+    let keys_url = reader.parse(&table::IAP_KEYS_URL, |text| {
+        is_trusted_url(text).then(|| text.to_owned())
+    });
+    let key = reader.text(&table::IAP_KEY);
+    let (audience, key) = (audience?, key?);
+    if audience.is_empty() {
+        return Some(None);
+    }
+    let Ok(key) = KeyId::new(&key) else {
+        reader.add_error("iap-key-id: iap-audience wants the id of an API key here, as `flagctl keys list` shows it");
+        return None;
+    };
+    Some(Some(IdentityProxySettings {
+        audience,
+        issuer: issuer?,
+        keys_url: keys_url?,
+        key,
+    }))
+}
+
+/// Whether nobody on the way can exchange what is fetched from a URL.
+fn is_trusted_url(text: &str) -> bool {
+    let Ok(uri) = text.parse::<actix_web::http::Uri>() else {
+        return false;
+    };
+    let host = uri.host().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    let is_own = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    match uri.scheme_str() {
+        Some("https") => !host.is_empty(),
+        Some("http") => is_own,
+        _ => false,
     }
 }
 
@@ -155,6 +210,40 @@ mod tests {
         );
         let refused = read(&[&keys, "--allow-anonymous"]).unwrap_err();
         assert!(refused.contains("no caller is anonymous"), "{refused}");
+    }
+
+    #[test]
+    fn people_of_a_proxy_have_the_rights_of_a_key_and_its_keys_come_unchanged() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "{\"keys\": []}").unwrap();
+        let keys = format!("--api-keys-file={}", file.path().display());
+        let (audience, id) = ("--iap-audience=/projects/1/apps/a", "--iap-key-id=3f9a");
+        let settings = read(&[&keys, audience, id]).unwrap().identity_proxy;
+        assert_eq!(settings.unwrap().issuer, "https://cloud.google.com/iap");
+        assert_eq!(read(&[&keys, id]).unwrap().identity_proxy, None);
+        for (args, says) in [
+            (&[audience, id][..], "there is no api-keys-file"),
+            (&[audience, &keys], "iap-key-id: "),
+            (&[audience, &keys, "--iap-key-id=a b"], "iap-key-id: "),
+        ] {
+            let refused = read(args).unwrap_err();
+            assert!(refused.contains(says), "{args:?}: {refused}");
+        }
+        for (url, is_taken) in [
+            ("https://keys.example/set", true),
+            ("http://127.0.0.1:1/set", true),
+            ("http://[::1]:1/set", true),
+            ("http://localhost/set", true),
+            ("http://keys.example/set", false),
+            ("http://localhost.example/set", false),
+            ("https://", false),
+            ("keys.example", false),
+            ("file:///keys", false),
+        ] {
+            let url_option = format!("--iap-keys-url={url}");
+            let found = read(&[&keys, audience, id, &url_option]).is_ok();
+            assert_eq!(found, is_taken, "{url}");
+        }
     }
 
     #[test]

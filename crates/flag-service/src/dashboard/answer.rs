@@ -7,8 +7,9 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
+use flag_api::Code;
 use flag_runtime::{GuardSettings, Recording};
-use flag_store::{Clock as _, ExposureLog, FlagStore, InstanceNames, SystemClock};
+use flag_store::{ExposureLog, FlagStore, InstanceNames};
 use maud::Markup;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
@@ -20,14 +21,14 @@ use super::pages::{self, SignIn};
 use super::query::{HOME, Query, link};
 use super::request::PageRequest;
 use super::sources::{DashboardSettings, Sources};
-use super::{response, sign_in};
-use crate::http::{ApiError, RequestContext, not_found};
+use super::{response, sign_in, submit};
+use crate::http::{ApiError, FailurePages, RequestContext, not_found};
 
 /// The most pages that are made at a time.
 const MOST: usize = 8;
 
 /// How long making a page may take.
-const DEADLINE: Duration = Duration::from_secs(2);
+pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 
 /// How long a read of the store may take.
 const READ_DEADLINE: Duration = Duration::from_millis(1_500);
@@ -53,10 +54,9 @@ pub(crate) async fn dashboard(
     let page = request.path().strip_prefix(HOME).unwrap_or_default();
     let answer = match (request.method(), page) {
         (&Method::POST, "/sign-in") => sign_in::sign_in(context, body, settings).await?,
+        (&Method::POST, "/change") => submit::submit(context, body, dashboard).await?,
         (&Method::POST, "/sign-out") => sign_in::sign_out(context, settings),
-        (&Method::POST, _) => Err(PageError::Invalid(
-            "This page takes no form by POST.".to_owned(),
-        )),
+        (&Method::POST, _) => Err(PageError::NoForm),
         (_, "/sign-in" | "/sign-out") => {
             let query = Query::parse(request.query_string().as_bytes());
             let page = SignIn {
@@ -103,20 +103,31 @@ impl Dashboard {
 
     /// Makes a page on the thread of the dashboard.
     async fn page(&self, context: &RequestContext, path: &str) -> Result<Markup, PageError> {
-        let request = PageRequest {
-            path: path.to_owned(),
-            query: Query::parse(context.request.query_string().as_bytes()),
-            viewer: context.authorization.viewer()?,
-            state: context.state.clone(),
-            now: SystemClock.now(),
-        };
-        let permit = self.permits.clone().try_acquire_owned();
-        let permit = permit.map_err(|_| PageError::Busy)?;
-        let sources = self.sources.clone();
-        let making = self.runtime.spawn(async move {
-            let _permit = permit;
+        let query = Query::parse(context.request.query_string().as_bytes());
+        let request = PageRequest::new(context, path, query)?;
+        let sources = Arc::clone(&self.sources);
+        self.make(async move {
             let making = timeout(DEADLINE, pages::render(&sources, &request));
             making.await.unwrap_or(Err(PageError::Late))
+        })
+        .await
+    }
+
+    /// What pages are made of.
+    pub(super) fn sources(&self) -> &Arc<Sources> {
+        &self.sources
+    }
+
+    /// Makes something on the thread of the dashboard, within its limit, to the end even if the caller goes away.
+    pub(super) async fn make<T: Send + 'static>(
+        &self,
+        making: impl Future<Output = Result<T, PageError>> + Send + 'static,
+    ) -> Result<T, PageError> {
+        let permit = self.permits.clone().try_acquire_owned();
+        let permit = permit.map_err(|_| PageError::Busy)?;
+        let making = self.runtime.spawn(async move {
+            let _permit = permit;
+            making.await
         });
         making.await.unwrap_or(Err(PageError::Internal))
     }
@@ -131,6 +142,18 @@ impl Dashboard {
         }
         let page = pages::problem(error, &self.sources.settings);
         response::error(error, page)
+    }
+}
+
+/// Makes pages of failures that happen before the dashboard is asked.
+pub(crate) fn failure_pages(settings: DashboardSettings) -> Arc<dyn FailurePages> {
+    Arc::new(settings)
+}
+
+impl FailurePages for DashboardSettings {
+    fn page(&self, response: HttpResponse, code: Code, detail: &str) -> HttpResponse {
+        let error = PageError::NotAdmitted(code, detail.to_owned());
+        response::with_page(&response, pages::problem(&error, self))
     }
 }
 
@@ -155,13 +178,15 @@ pub(crate) fn dashboard_runtime() -> io::Result<Runtime> {
 impl Dashboard {
     /// The dashboard of an empty store in memory.
     pub(crate) fn for_tests() -> Self {
+        use flag_store::SystemClock;
         use flag_store::memory::{MemoryLog, MemoryStore};
 
-        use super::sources::CookieScope;
+        use super::sources::{CookieScope, Writes};
 
         let settings = DashboardSettings {
             environment: "test".to_owned(),
             cookies: CookieScope::AnyConnection,
+            writes: Writes::Off,
         };
         let store = FlagStore::new(Arc::new(MemoryStore::default()), Arc::new(SystemClock));
         let log = Arc::new(MemoryLog::default());

@@ -8,6 +8,7 @@ use crate::http::{ApiError, RequestContext, not_found};
 
 const STYLE: &str = include_str!("assets/app.css");
 const SCRIPT: &str = include_str!("assets/app.js");
+const LIVE: &str = include_str!("assets/live.js");
 const ICON: &str = include_str!("assets/icon.svg");
 
 /// Answers `GET /dashboard/assets/…`.
@@ -16,6 +17,7 @@ pub(crate) async fn assets(context: &RequestContext) -> Result<HttpResponse, Api
     let (media_type, text) = match file {
         _ if Dashboard::of(context).is_none() => return not_found(context).await,
         Some("app.css") => ("text/css; charset=utf-8", STYLE),
+        Some("live.js") => ("text/javascript; charset=utf-8", LIVE),
         Some("app.js") => ("text/javascript; charset=utf-8", SCRIPT),
         _ => ("image/svg+xml", ICON),
     };
@@ -31,7 +33,7 @@ mod tests {
 
     #[test]
     fn no_asset_names_another_host_or_makes_markup_of_text() {
-        for asset in [STYLE, SCRIPT] {
+        for asset in [STYLE, SCRIPT, LIVE] {
             for elsewhere in ["http:", "https:", "@import", "url(", "innerHTML", "eval("] {
                 assert!(!asset.contains(elsewhere), "{elsewhere}");
             }

@@ -16,6 +16,24 @@ pub(super) enum PageError {
     NotFound(String),
     /// The address of the page is wrong: what is wrong with it.
     Invalid(String),
+    /// The page takes no form.
+    NoForm,
+    /// The request failed before a page was asked for: why.
+    NotAdmitted(Code, String),
+    /// The dashboard of this service only reads.
+    ReadOnly,
+    /// The key of the caller may not change the flags of this project.
+    NoAdmin,
+    /// A form does not belong to the session of the caller.
+    OtherSession,
+    /// Another writer holds the flag.
+    Claimed,
+    /// A change that cannot be carried out: why.
+    Refused(String),
+    /// The store refuses to write flags.
+    WriteRefused,
+    /// It is not known whether a change was carried out.
+    NotKnown,
     /// The request came from a page of another site.
     OtherSite,
     /// Too many pages are being made.
@@ -48,12 +66,18 @@ impl PageError {
     pub(super) fn code(&self) -> Code {
         match self {
             Self::NotSignedIn => Code::Unauthorized,
-            Self::NoScope | Self::OtherSite => Code::Forbidden,
+            Self::NoScope
+            | Self::OtherSite
+            | Self::ReadOnly
+            | Self::NoAdmin
+            | Self::OtherSession => Code::Forbidden,
             Self::NotFound(_) => Code::NotFound,
-            Self::Invalid(_) => Code::InvalidRequest,
-            Self::Busy => Code::Overloaded,
-            Self::Late | Self::Store(StoreError::TimedOut { .. }) => Code::Timeout,
-            Self::Store(_) => Code::StoreUnavailable,
+            Self::Invalid(_) | Self::Refused(_) => Code::InvalidRequest,
+            Self::NoForm => Code::MethodNotAllowed,
+            Self::NotAdmitted(code, _) => *code,
+            Self::Busy | Self::Claimed => Code::Overloaded,
+            Self::Late | Self::NotKnown | Self::Store(StoreError::TimedOut { .. }) => Code::Timeout,
+            Self::Store(_) | Self::WriteRefused => Code::StoreUnavailable,
             Self::Internal => Code::Internal,
         }
     }
@@ -61,14 +85,47 @@ impl PageError {
     /// What happened, and what to do.
     pub(super) fn message(&self) -> String {
         match self {
-            Self::NotSignedIn => "Sign in first.".to_owned(),
+            Self::NotSignedIn => "Sign in first: nobody is signed in, or the API key was revoked or has expired.".to_owned(),
             Self::NoScope => {
                 "This API key lacks the scope read. Sign in with another key.".to_owned()
             }
             Self::NotFound(what) => format!("There is no {what}, or this key may not see it."),
             Self::Invalid(problem) => problem.clone(),
+            Self::NoForm => "This page takes no form.".to_owned(),
+            Self::NotAdmitted(_, why) => format!("The request was refused: {why}."),
             Self::OtherSite => {
-                "The request came from another site, and was not carried out.".to_owned()
+                "The request came from another site, and was not carried out. If you meant it, open the flag on this \
+                dashboard and send the form from there."
+                    .to_owned()
+            }
+            Self::ReadOnly => {
+                "This dashboard only reads, so nothing was changed. Use the commands on the page of the flag; \
+                FLAG_DASHBOARD_WRITES=on allows changes here."
+                    .to_owned()
+            }
+            Self::NoAdmin => {
+                "This API key lacks the scope admin for the project, so nothing was changed. Sign in with another key."
+                    .to_owned()
+            }
+            Self::OtherSession => {
+                "This form does not belong to your session, perhaps because you signed in again since it was shown. \
+                Nothing was changed. Open the form again, and send it from there."
+                    .to_owned()
+            }
+            Self::Claimed => {
+                "Somebody else is writing to this flag, and has not finished. Nothing was changed. Try again in a minute."
+                    .to_owned()
+            }
+            Self::Refused(why) => format!("Nothing was changed: {why}"),
+            Self::WriteRefused => {
+                "The store refused to write, so nothing was changed. The account of the service may lack the right to write \
+                flags; the log of the service says more."
+                    .to_owned()
+            }
+            Self::NotKnown => {
+                "The store did not answer in time, so it is not known whether the flag was changed, or still will be. \
+                Look at its history before you try again."
+                    .to_owned()
             }
             Self::Busy => "Too many pages are being made. Try again in a second.".to_owned(),
             Self::Late => "The page took too long. Try again.".to_owned(),

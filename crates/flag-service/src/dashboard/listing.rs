@@ -10,15 +10,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use flag_model::{FlagKey, ProjectName, Timestamp};
-use flag_store::{ExposureLog, FlagStore};
+use flag_model::{FlagKey, ProjectName, Revision, Timestamp};
+use flag_store::{ExposureLog, FlagStore, ReadError, StoreError};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::Instant;
 
 pub(super) use self::asked::Asked;
 use self::keeper::Keeper;
 #[cfg(test)]
 pub(super) use self::summary::Share;
-pub(super) use self::summary::{FlagSummary, Split};
+pub(super) use self::summary::{AllocationHash, FlagSummary, Split};
 
 /// How long a listing is used without a look at the head row.
 const CHECKED_AFTER: Duration = Duration::from_millis(500);
@@ -69,9 +70,33 @@ impl Listings {
         self.keeper(project).current().await
     }
 
+    /// Has the next look at a project read what has changed, however short ago the last one was.
+    pub(super) fn note_change(&self, project: &ProjectName) {
+        self.keeper(project).note_change();
+    }
+
     /// Whether a flag was asked for lately, as far as it is known.
     pub(super) fn asked(&self, project: &ProjectName) -> HashMap<FlagKey, Asked> {
         self.keeper(project).asked()
+    }
+
+    /// The newest revisions of two flags for each pair, in order; `None` for a flag without a readable one.
+    pub(super) async fn revisions(
+        &self,
+        pairs: Vec<[FlagKey; 2]>,
+    ) -> Result<Vec<[Option<Revision>; 2]>, StoreError> {
+        let reads = pairs.into_iter().map(|[one, other]| async move {
+            let one = self.revision(&one).await?;
+            Ok([one, self.revision(&other).await?])
+        });
+        stream::iter(reads).buffered(self.reads).try_collect().await
+    }
+
+    async fn revision(&self, flag: &FlagKey) -> Result<Option<Revision>, StoreError> {
+        match self.store.latest_revision(flag).await {
+            Err(ReadError::Store(error)) => Err(error),
+            read => Ok(read.ok().flatten()),
+        }
     }
 
     fn keeper(&self, project: &ProjectName) -> Arc<Keeper> {

@@ -1,12 +1,18 @@
 //! What several pages have.
 mod bar;
 mod chart;
+mod difference;
 mod frame;
+mod live;
+mod pager;
 mod text;
 
 pub(super) use self::bar::{bucket_line, colour, legend, split_bar};
 pub(super) use self::chart::{Bin, Chart, Mark};
+pub(super) use self::difference::difference_table;
 pub(super) use self::frame::{Crumb, Frame};
+pub(super) use self::live::{again_and_again, follows};
+pub(super) use self::pager::Pager;
 pub(super) use self::text::{
-    command, copy_button, counted, lines, shown, thousands, time, time_ago,
+    command, copy_button, counted, lines, shown, thousands, time, time_ago, time_text,
 };

@@ -47,6 +47,12 @@ impl Query {
         })
     }
 
+    /// The time of a revision.
+    pub(super) fn moment(&self, name: &str) -> Result<Timestamp, PageError> {
+        let at = Timestamp::parse(self.get(name));
+        at.map_err(|error| PageError::Invalid(format!("{name}: {error}")))
+    }
+
     /// A number, such as that of a page.
     pub(super) fn number(&self, name: &str) -> Option<usize> {
         self.get(name).parse().ok()
@@ -82,12 +88,22 @@ pub(super) fn flag_link(flag: &FlagKey) -> String {
     link("/flag", &flag_parameters(flag))
 }
 
+/// The address of the flags of two projects side by side.
+pub(super) fn compare_link(project: &ProjectName, with: &str) -> String {
+    link("/compare", &[("project", project.as_str()), ("with", with)])
+}
+
 /// The address of a revision.
 pub(super) fn revision_link(flag: &FlagKey, created: Timestamp) -> String {
-    let at = created.to_string().replace(' ', "T");
+    let at = moment(created);
     let mut parameters = flag_parameters(flag).to_vec();
     parameters.push(("at", &at));
     link("/revision", &parameters)
+}
+
+/// The time of a revision, as a parameter.
+pub(super) fn moment(created: Timestamp) -> String {
+    created.to_string().replace(' ', "T")
 }
 
 /// The parameters that name a flag.

@@ -2,10 +2,12 @@
 
 use actix_web::web::Data;
 use flag_model::Timestamp;
+use flag_store::{Clock as _, SystemClock};
 
+use super::error::PageError;
 use super::query::Query;
 use crate::access::Viewer;
-use crate::http::AppState;
+use crate::http::{AppState, RequestContext};
 
 /// A request for a page by a caller that may read.
 #[derive(Debug)]
@@ -16,4 +18,25 @@ pub(super) struct PageRequest {
     pub(super) viewer: Viewer,
     pub(super) state: Data<AppState>,
     pub(super) now: Timestamp,
+    /// What the forms of the session must bring back; `None` if the caller has not signed in.
+    pub(super) form_token: Option<String>,
+}
+
+impl PageRequest {
+    /// A request for a page; an error if the caller has not signed in.
+    pub(super) fn new(
+        context: &RequestContext,
+        path: &str,
+        query: Query,
+    ) -> Result<Self, PageError> {
+        let viewer = context.authorization.viewer()?;
+        Ok(Self {
+            path: path.to_owned(),
+            query,
+            form_token: viewer.form_token(context.request.headers()),
+            viewer,
+            state: context.state.clone(),
+            now: SystemClock.now(),
+        })
+    }
 }

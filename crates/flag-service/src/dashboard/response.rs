@@ -3,14 +3,14 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CONTENT_SECURITY_POLICY, ContentType, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
-    RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ContentType, HeaderName, HeaderValue, LOCATION,
+    REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use flag_api::Code;
 use maud::Markup;
 
 use super::error::PageError;
-use crate::http::status;
+use crate::http::{CHANGED_MEANWHILE, status};
 
 /// Allows style, script, pictures and requests of this service only, and nothing inline.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -27,15 +27,38 @@ pub(super) fn page(page: Markup) -> HttpResponse {
     with_status(StatusCode::OK, page)
 }
 
+/// Answers with a form again that was not carried out: as something in it is wrong, or as its flag has changed meanwhile.
+pub(super) fn again(has_changed: bool, page: Markup) -> HttpResponse {
+    let status = if has_changed {
+        CHANGED_MEANWHILE
+    } else {
+        status(Code::InvalidRequest)
+    };
+    with_status(status, page)
+}
+
 /// Answers with the page of an error.
 pub(super) fn error(error: &PageError, page: Markup) -> HttpResponse {
     let code = error.code();
     let mut response = with_status(status(code), page);
-    if let Code::Overloaded | Code::StoreUnavailable = code {
-        let second = HeaderValue::from_static("1");
-        response.headers_mut().insert(RETRY_AFTER, second);
-    }
+    let header = match code {
+        Code::Overloaded | Code::StoreUnavailable => (RETRY_AFTER, "1"),
+        Code::MethodNotAllowed => (ALLOW, "GET, HEAD"),
+        _ => return response,
+    };
+    let (name, value) = (header.0, HeaderValue::from_static(header.1));
+    response.headers_mut().insert(name, value);
     response
+}
+
+/// The same status and headers, with a page in the place of the body.
+pub(super) fn with_page(response: &HttpResponse, page: Markup) -> HttpResponse {
+    let mut made = with_status(response.status(), page);
+    let headers = response.headers().iter();
+    for (name, value) in headers.filter(|(name, _)| *name != CONTENT_TYPE) {
+        made.headers_mut().append(name.clone(), value.clone());
+    }
+    made
 }
 
 fn with_status(status: StatusCode, page: Markup) -> HttpResponse {

@@ -88,7 +88,7 @@ pub(super) fn safe_next(next: &str) -> &str {
 }
 
 /// Whether a form was sent by a page of another site, as far as the browser says.
-fn is_of_another_site(context: &RequestContext) -> bool {
+pub(super) fn is_of_another_site(context: &RequestContext) -> bool {
     let headers = context.request.headers();
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = text(SEC_FETCH_SITE) {

@@ -13,6 +13,17 @@ pub(crate) struct DashboardSettings {
     pub(crate) environment: String,
     /// Over which connections browsers send the cookie of a session.
     pub(crate) cookies: CookieScope,
+    /// Whether flags can be changed.
+    pub(crate) writes: Writes,
+}
+
+/// Whether flags can be changed on the dashboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writes {
+    /// By those who may.
+    On,
+    /// By nobody.
+    Off,
 }
 
 /// Over which connections browsers send the cookie of a session.

@@ -1,5 +1,6 @@
 //! `GET /projects/{project}/events`: which flags of a project change, as server-sent events.
 mod encoding;
+mod for_dashboard;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,9 @@ use flag_model::ProjectName;
 use flag_runtime::Event;
 use flag_store::ProjectDigest;
 
+pub(super) use self::for_dashboard::dashboard_events;
 use self::stream::EventStream;
+use crate::access::Access;
 use crate::http::{ApiError, RequestContext, Route, not_found, valid_project};
 
 const STREAM: (HeaderName, HeaderValue) = (CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
@@ -28,13 +31,15 @@ const NOT_BUFFERED: (HeaderName, HeaderValue) = (
 pub(super) async fn events(context: &RequestContext) -> Result<HttpResponse, ApiError> {
     let (project, held) = decode(context)?;
     context.check_project(&project)?;
-    respond(context, Route::Events, project, held, encoding::event).await
+    let access = Route::Events.access();
+    respond(context, access, project, held, encoding::event).await
 }
 
-/// Responds with a stream of events, encoded like this; or as if there were nothing, if the service sends none.
+/// Responds with a stream of events, encoded like this, as long as the caller has this access; or as if there were nothing, if the
+/// service sends none.
 pub(super) async fn respond(
     context: &RequestContext,
-    route: Route,
+    access: Access,
     project: ProjectName,
     held: Option<ProjectDigest>,
     encode: fn(&Event) -> Bytes,
@@ -47,7 +52,7 @@ pub(super) async fn respond(
     if context.request.method() == Method::HEAD {
         return Ok(response.finish());
     }
-    let stream = EventStream::open(context, route.access(), project, held, encode)?;
+    let stream = EventStream::open(context, access, project, held, encode)?;
     Ok(response.streaming(stream.into_bytes()))
 }
 

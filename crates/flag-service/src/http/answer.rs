@@ -61,12 +61,19 @@ async fn complete(
     response
 }
 
-/// Turns an error into its problem, and logs it.
+/// Turns an error into its problem, or its page, and logs it.
 fn fail(context: &RequestContext, route: Route, error: &ApiError) -> HttpResponse {
     let response = if route.is_ofrep() {
         ofrep_failure::respond(error, context.flag_key().as_deref())
     } else {
         error.respond(&context.id)
+    };
+    let response = match &context.state.failure_pages {
+        Some(pages) if route == Route::Dashboard => {
+            let (code, detail) = error.describe();
+            pages.page(response, code, &detail)
+        }
+        _ => response,
     };
     let status = response.status();
     let failed = FailedRequest {

@@ -221,6 +221,9 @@ pub(crate) fn status(code: Code) -> StatusCode {
     }
 }
 
+/// The status of a form of the dashboard whose flag has changed since the form was shown.
+pub(crate) const CHANGED_MEANWHILE: StatusCode = StatusCode::CONFLICT;
+
 /// Returns the status of a code in OFREP, which has fewer: a body that cannot be read is a bad request whatever its type, and a flag
 /// that cannot be read is an error of the service.
 pub(crate) fn ofrep_status(code: Code) -> StatusCode {

@@ -38,6 +38,8 @@ pub(crate) enum Route {
     Dashboard,
     /// Style and script of the dashboard.
     DashboardAssets,
+    /// `GET /dashboard/events`, for its pages.
+    DashboardEvents,
     /// Any other path.
     Unknown,
 }
@@ -67,6 +69,7 @@ impl Route {
         Self::Preflight,
         Self::Dashboard,
         Self::DashboardAssets,
+        Self::DashboardEvents,
         Self::Unknown,
     ];
 
@@ -87,6 +90,7 @@ impl Route {
             Self::Preflight => "preflight",
             Self::Dashboard => "/dashboard",
             Self::DashboardAssets => "/dashboard/assets",
+            Self::DashboardEvents => "/dashboard/events",
             Self::Unknown => "unknown",
         }
     }
@@ -100,7 +104,7 @@ impl Route {
             Self::OfrepEvents => Access::NeedsStreamToken,
             Self::LogFeatureFlag => Access::NeedsForProject(Scope::Log),
             Self::Metrics => Access::Needs(Scope::Read),
-            Self::Dashboard => Access::SignIn,
+            Self::Dashboard | Self::DashboardEvents => Access::SignIn,
             Self::Livez
             | Self::Readyz
             | Self::OpenApi
@@ -150,6 +154,7 @@ impl Route {
             | Self::OpenApi
             | Self::Docs
             | Self::DashboardAssets
+            | Self::DashboardEvents
             | Self::Events
             | Self::OfrepEvents => &[Method::GET, Method::HEAD],
             Self::Dashboard => &[Method::GET, Method::HEAD, Method::POST],
@@ -166,7 +171,8 @@ impl Route {
     }
 
     /// Returns every path that it is registered with; those of the Python framework also end with a slash, which costs less
-    /// than normalizing each request. Those of OFREP may leave out the project, and a key may have slashes.
+    /// than normalizing each request. Those of OFREP may leave out the project, and a key may have slashes. The last one of the
+    /// dashboard takes every path below it that no other route has.
     pub(crate) fn spellings(self) -> Vec<String> {
         let path = self.path().to_owned();
         match self {
@@ -176,13 +182,17 @@ impl Route {
                 "/flags",
                 "/flag",
                 "/revision",
+                "/revisions",
+                "/compare",
+                "/change",
                 "/health",
                 "/sign-in",
                 "/sign-out",
+                "/{other:.*}",
             ]
             .map(|page| format!("{path}{page}"))
             .into(),
-            Self::DashboardAssets => ["app.css", "app.js", "icon.svg"]
+            Self::DashboardAssets => ["app.css", "app.js", "live.js", "icon.svg"]
                 .map(|file| format!("{path}/{file}"))
                 .into(),
             Self::OfrepFlag | Self::OfrepFlags => {

@@ -1,9 +1,12 @@
 //! The state of the application, shared by all workers.
 
+use std::sync::Arc;
+
 use flag_runtime::{BucketCache, ExposureRecorder, FlagCache};
 
 use super::cors::Cors;
 use super::failure_log::FailureLog;
+use super::failure_pages::FailurePages;
 use super::limits::Limits;
 use super::ofrep_settings::OfrepSettings;
 use super::readiness::Readiness;
@@ -30,6 +33,8 @@ pub(crate) struct AppState {
     pub(crate) exposures: ExposureRecorder,
     /// Log lines of failed requests.
     pub(crate) failure_log: FailureLog,
+    /// Makes pages of failures, if there is a dashboard.
+    pub(crate) failure_pages: Option<Arc<dyn FailurePages>>,
     /// Traces.
     pub(crate) telemetry: Telemetry,
     /// The largest body, in bytes.
@@ -46,8 +51,6 @@ pub(crate) struct AppState {
 impl AppState {
     /// The state of a service with default settings and an empty store in memory.
     pub(crate) fn for_tests() -> Self {
-        use std::sync::Arc;
-
         use flag_runtime::{DeferredStore, StoreGuard};
         use flag_store::memory::{MemoryLog, MemoryStore};
         use flag_store::{ExposureLog, FlagStore, RowStore, SystemClock};
@@ -83,6 +86,7 @@ impl AppState {
             exposures,
             metrics: Metrics::new(registry, &crate::openapi::route_labels()),
             failure_log: FailureLog::default(),
+            failure_pages: None,
             telemetry: Telemetry::off(),
             max_body: config.http.max_body,
             ofrep: config.ofrep,

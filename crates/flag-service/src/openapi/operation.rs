@@ -31,7 +31,7 @@ pub(super) const OF_EVERY_ROUTE: &[Code] = &[
 ];
 
 /// Statuses of the pages of the dashboard, which are no operations.
-const DASHBOARD: [u16; 9] = [200, 303, 400, 401, 403, 404, 500, 503, 504];
+const DASHBOARD: [u16; 11] = [200, 303, 400, 401, 403, 404, 405, 409, 500, 503, 504];
 
 /// An operation.
 pub(super) struct Operation {
@@ -104,7 +104,11 @@ impl Operation {
             Route::Docs => Some(docs()),
             Route::OfrepEvents => Some(ofrep::events()),
             Route::Events => Some(events()),
-            Route::Dashboard | Route::DashboardAssets | Route::Preflight | Route::Unknown => None,
+            Route::Dashboard
+            | Route::DashboardAssets
+            | Route::DashboardEvents
+            | Route::Preflight
+            | Route::Unknown => None,
         }
     }
 }
@@ -113,7 +117,7 @@ impl Operation {
 pub(super) fn statuses(route: Route) -> Vec<u16> {
     let Some(operation) = Operation::of(route) else {
         return match route {
-            Route::Dashboard => DASHBOARD.to_vec(),
+            Route::Dashboard | Route::DashboardEvents => DASHBOARD.to_vec(),
             Route::DashboardAssets => vec![200],
             Route::Preflight => vec![204],
             _ => vec![status(Code::NotFound).as_u16()],

@@ -140,6 +140,7 @@ async fn serve(
         exposures,
         metrics: Metrics::new(registry, &route_labels()),
         failure_log: FailureLog::default(),
+        failure_pages: config.dashboard.clone().map(dashboard::failure_pages),
         telemetry,
         max_body: config.http.max_body,
         ofrep: config.ofrep.clone(),

@@ -5,17 +5,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
-use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::settings::{Protocol, TraceSettings};
+use crate::outbound;
 
 /// How long the collector may take, retries included.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -50,23 +46,14 @@ pub(super) fn exporter(settings: &TraceSettings) -> anyhow::Result<SpanExporter>
 /// Sends requests from the runtime of the service, as the exporting thread has none.
 #[derive(Debug)]
 struct HttpCollector {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: outbound::HttpClient,
     runtime: Handle,
 }
 
 impl HttpCollector {
-    /// Reads the certificates of the system only if they are needed: an image may have none.
     fn new(endpoint: &str) -> anyhow::Result<Self> {
-        let connector = HttpsConnectorBuilder::new();
-        let connector = if endpoint.starts_with("https:") {
-            connector.with_native_roots()?.https_only()
-        } else {
-            let no_roots = ClientConfig::builder().with_root_certificates(RootCertStore::empty());
-            let no_tls = no_roots.with_no_client_auth();
-            connector.with_tls_config(no_tls).https_or_http()
-        };
         Ok(Self {
-            client: Client::builder(TokioExecutor::new()).build(connector.enable_http1().build()),
+            client: outbound::http_client(endpoint)?,
             runtime: Handle::current(),
         })
     }

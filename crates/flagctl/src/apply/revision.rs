@@ -4,13 +4,13 @@ use flag_model::{
     AlgorithmSource, BucketRange, FlagKey, Format, FormatVersion, HashAlgorithm, Revision,
     RevisionParts, Salt, Treatment,
 };
+use flag_rollout::assign_buckets;
 
 use super::Defaults;
 use super::merge::{self, group, is_same};
 use super::origin::{ChangedSince, OnConflict, Origin};
 use crate::change::Change;
 use crate::flag_file::RevisionInFile;
-use crate::interpret;
 use crate::output::visible;
 use crate::stored::Stored;
 use crate::write::PlannedRevision;
@@ -184,7 +184,7 @@ fn placed(mut parts: RevisionParts, base: Option<&Revision>) -> Result<RevisionP
     if let Some(base) = base.filter(|base| base.format == parts.format) {
         keep_buckets(&mut parts, base);
     }
-    interpret::assign_buckets(&mut parts, true);
+    assign_buckets(&mut parts, true);
     parts.validate().map_err(|refused| refused.to_string())?;
     Ok(parts)
 }

@@ -4,11 +4,10 @@ use flag_model::{
     BucketRange, FlagName, FlagValue, Format, HashAlgorithm, InstanceId, MetadataParts, Percent,
     Revision, RevisionParts, Salt, Timestamp, Treatment, TreatmentName,
 };
-use flag_rollout::reweight;
+use flag_rollout::{Risk, reweight};
 use flag_store::{Base, UnreadableRow};
 
 use super::*;
-use crate::change::Risk;
 use crate::flag_file::{Written, read};
 
 const V1: Format = Format::v1(HashAlgorithm::Md5);

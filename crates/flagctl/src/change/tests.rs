@@ -1,6 +1,6 @@
 //! Facts about what a change says of itself.
 
-use flag_model::{FlagValue, Format, HashAlgorithm, OwnerId, Salt, Treatment};
+use flag_model::{FlagValue, Format, HashAlgorithm, OwnerId, Percent, Salt, Treatment};
 use flag_rollout::reweight;
 
 use super::*;

@@ -1,11 +1,10 @@
 //! `flagctl diff`: shows two revisions side by side.
 
 use clap::Args;
+use flag_rollout::{Impact, are_equivalent};
 
 use crate::args::{OutputArgs, ProjectOption, RevisionName, split};
-use crate::change::Impact;
 use crate::context::Context;
-use crate::equivalence::are_equivalent;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::interpret::ArgumentError;

@@ -3,10 +3,9 @@
 use std::io::{self, IsTerminal as _};
 
 use clap::Args;
-use flag_model::{Percent, Revision, RevisionParts};
+use flag_rollout::{Risk, switched_off};
 
 use crate::args::{ConfirmArgs, FlagWords, OutputArgs, OwnerArgs};
-use crate::change::Risk;
 use crate::confirm::agrees_to;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -41,7 +40,7 @@ pub(crate) async fn kill(context: &Context, args: &KillArgs) -> Result<(), Failu
         .map(|treatment| treatment.overrides.len())
         .sum();
     let takes_overrides = args.overrides || (overridden > 0 && wants_overrides(args, overridden));
-    let mut parts = killed(&newest, takes_overrides);
+    let mut parts = switched_off(&newest, takes_overrides);
     parts.comment = interpret::required_text("Comment", &args.comment)?;
     parts.owner = Some(interpret::owner(&args.owner, &context.variables)?);
     if parts.treatments == newest.treatments {
@@ -76,17 +75,4 @@ fn wants_overrides(args: &KillArgs, overridden: usize) -> bool {
         && agrees_to(&format!(
             "{overridden} instances are in override lists. The control value for them, too? [y/N]"
         ))
-}
-
-fn killed(newest: &Revision, takes_overrides: bool) -> RevisionParts {
-    let mut parts = newest.clone().into_parts();
-    parts.rollback_of = None;
-    for treatment in &mut parts.treatments {
-        treatment.percent = Percent::ZERO;
-        treatment.ranges.clear();
-        if takes_overrides {
-            treatment.overrides.clear();
-        }
-    }
-    parts
 }

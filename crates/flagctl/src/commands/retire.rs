@@ -2,13 +2,12 @@
 
 use clap::Args;
 use flag_model::{FlagKey, FlagValue, MetadataParts, RETIRED_TAG, Revision, RevisionParts};
+use flag_rollout::{Risk, are_equivalent};
 use flag_store::FlagStore;
 
 use crate::args::{ConfirmArgs, FlagWords, OwnerArgs};
-use crate::change::Risk;
 use crate::confirm::{Confirmed, confirm};
 use crate::context::Context;
-use crate::equivalence::are_equivalent;
 use crate::failure::Failure;
 use crate::interpret::{self, ArgumentError};
 use crate::lookup::{metadata, open_flag, revision_in_force};

@@ -4,12 +4,11 @@ use std::num::NonZeroUsize;
 
 use clap::Args;
 use flag_model::{FlagKey, Revision, RevisionParts, Timestamp};
-use flag_store::{Clock as _, ReadError, SystemClock};
+use flag_rollout::{Risk, are_equivalent, rolled_back};
+use flag_store::{Clock as _, ReadError, RollbackPath, SystemClock};
 
 use crate::args::{ConfirmArgs, FlagWords, OutputArgs, OwnerArgs, RevisionName};
-use crate::change::Risk;
 use crate::context::Context;
-use crate::equivalence::are_equivalent;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, read_exit_code};
 use crate::interpret::{self, ArgumentError};
@@ -17,7 +16,6 @@ use crate::lookup::{SEARCHED_REVISIONS, numbering, open_flag, revision_named};
 use crate::missing::missing_flag;
 use crate::numbering::Numbering;
 use crate::output::with_progress;
-use crate::rollback_path::RollbackPath;
 use crate::shell;
 use crate::stored::{Stored, created};
 use crate::write::{self, PlannedRevision};
@@ -135,8 +133,7 @@ pub(crate) async fn rollback(context: &Context, args: &RollbackArgs) -> Result<(
             .clone()
             .unwrap_or_else(|| format!("Rollback to {label}")),
         owner: Some(interpret::owner(&args.owner, &context.variables)?),
-        rollback_of: Some(target.created()),
-        ..target.clone().into_parts()
+        ..rolled_back(&target)
     };
     let mut planned = PlannedRevision::on(Some(newest), parts)?;
     planned.done = format!("rolled back {flag} to {label}");

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use flag_model::{AlgorithmSource, Format, Metadata, NewName, Revision};
+use flag_rollout::Risk;
 use flag_store::{Clock as _, SystemClock};
 
 use super::today;
 use crate::args::{ConfirmArgs, OutputArgs};
-use crate::change::Risk;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::input;

@@ -1,10 +1,10 @@
 //! What a file alone shows to be invalid, beside other mistakes. Without any, comparing the file with the store finds it.
 
 use flag_model::{Format, FormatVersion, HashAlgorithm, InvalidRevision, RevisionParts, Salt};
+use flag_rollout::assign_buckets;
 
 use super::fields::Reading;
 use super::{FileError, FlagInFile};
-use crate::interpret;
 
 impl Reading {
     /// Records what is invalid in the flags that could be read, if there are mistakes in others.
@@ -46,6 +46,6 @@ fn check(flag: &FlagInFile) -> Result<(), InvalidRevision> {
         owner: None,
         rollback_of: None,
     };
-    interpret::assign_buckets(&mut parts, false);
+    assign_buckets(&mut parts, false);
     parts.validate()
 }

@@ -1,12 +1,11 @@
-//! Changes, adds or removes a treatment, and assigns buckets to all of them.
+//! Changes, adds or removes a treatment.
 
 use std::collections::HashSet;
 
 use flag_model::{
-    BucketRange, FlagType, FlagValue, FormatVersion, InstanceId, InvalidPercent, Percent, Revision,
-    RevisionParts, Treatment, TreatmentName, quoted,
+    FlagType, FlagValue, FormatVersion, InstanceId, InvalidPercent, Percent, Revision, Treatment,
+    TreatmentName, quoted,
 };
-use flag_rollout::reweight;
 
 use super::error::{ArgumentError, named};
 use super::format::RESALT;
@@ -47,26 +46,6 @@ pub(super) fn edit(
     }
     take_from_others(&mut treatments, at, args);
     Ok(treatments)
-}
-
-/// Gives each treatment of version 2 the buckets of its percentage; it keeps as many of its own as possible.
-pub(crate) fn assign_buckets(parts: &mut RevisionParts, keeps_buckets: bool) {
-    if !keeps_buckets {
-        let treatments = parts.treatments.iter_mut();
-        treatments.for_each(|treatment| treatment.ranges.clear());
-    }
-    if parts.format.version() == FormatVersion::V1 {
-        return;
-    }
-    let shares: Vec<(&[BucketRange], Percent)> = parts
-        .treatments
-        .iter()
-        .map(|treatment| (treatment.ranges.as_slice(), treatment.percent))
-        .collect();
-    let ranges = reweight(&shares);
-    for (treatment, ranges) in parts.treatments.iter_mut().zip(ranges) {
-        treatment.ranges = ranges;
-    }
 }
 
 /// The position of the selected treatment; one past the last for a new one.

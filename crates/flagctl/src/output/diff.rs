@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use flag_model::{BucketRange, FlagKey, InstanceId, OwnerId, Revision, Treatment};
-use flag_rollout::groups;
+use flag_rollout::{Impact, groups};
 use serde::Serialize;
 use serde_json::Number;
 
@@ -12,7 +12,6 @@ use super::json;
 use super::table::{listed, or_none, placing, ranges};
 use super::text::{Columns, Text, Tone};
 use super::view::View;
-use crate::change::Impact;
 use crate::numbering::Numbering;
 
 /// Two revisions of a flag.

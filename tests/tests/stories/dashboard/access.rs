@@ -7,31 +7,31 @@ use reqwest::header::HeaderMap;
 use tempfile::TempDir;
 
 /// How long a machine with much else to do may take to notice a file; the service looks every two seconds.
-const NOTICED: Duration = Duration::from_secs(30);
+pub(super) const NOTICED: Duration = Duration::from_secs(30);
 
 /// The page of a flag of the demo.
-const FLAG: &str = "/dashboard/flag?project=csr-assistant&type=data&name=llm_version";
+pub(super) const FLAG: &str = "/dashboard/flag?project=csr-assistant&type=data&name=llm_version";
 
 /// A file of keys.
-struct Keys {
+pub(super) struct Keys {
     folder: TempDir,
     store: TestStore,
 }
 
 impl Keys {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (folder, store) = (TempDir::new().unwrap(), TestStore::embedded());
         let keys = Self { folder, store };
         std::fs::write(keys.path(), "{\"keys\": []}").unwrap();
         keys
     }
 
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         let path = self.folder.path().join("keys.json");
         path.to_str().unwrap().to_owned()
     }
 
-    fn create(&self, scope: &str, project: &str) -> String {
+    pub(super) fn create(&self, scope: &str, project: &str) -> String {
         let (scope, project) = (format!("--scope={scope}"), format!("--project={project}"));
         let path = self.path();
         let args = [
@@ -42,13 +42,13 @@ impl Keys {
         made.stdout.trim().to_owned()
     }
 
-    fn revoke(&self, key: &str) {
+    pub(super) fn revoke(&self, key: &str) {
         let id = key.split('_').nth(1).unwrap();
         let revoked = flagctl(&self.store, &["keys", "revoke", id, "--file", &self.path()]);
         assert_eq!(revoked.code, 0, "{revoked:?}");
     }
 
-    fn start(&self, options: &[&str]) -> Service {
+    pub(super) fn start(&self, options: &[&str]) -> Service {
         let path = self.path();
         let options = [&["--demo", "--api-keys-file", &path][..], options].concat();
         Service::start_with(&self.store, &options, &[])
@@ -58,7 +58,7 @@ impl Keys {
 /// Status, headers and text of a page.
 type Page = (u16, HeaderMap, String);
 
-async fn get(service: &Service, path: &str, cookie: Option<&str>) -> Page {
+pub(super) async fn get(service: &Service, path: &str, cookie: Option<&str>) -> Page {
     let request = service.request(Method::GET, path);
     let request = match cookie {
         Some(cookie) => request.header("cookie", cookie),

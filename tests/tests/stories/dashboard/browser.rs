@@ -13,14 +13,15 @@ use serde_json::json;
 
 use super::pages::revision;
 
-const LIST: &str = "/dashboard/flags?project=csr-assistant";
-const FLAG: &str = "/dashboard/flag?project=csr-assistant&type=feature&name=multi_step_api_router";
+pub(super) const LIST: &str = "/dashboard/flags?project=csr-assistant";
+pub(super) const FLAG: &str =
+    "/dashboard/flag?project=csr-assistant&type=feature&name=multi_step_api_router";
 
 /// What must stay text wherever it is stored.
-const HOSTILE: &str = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>javascript:alert(3)\u{202e}\u{200b}end";
+pub(super) const HOSTILE: &str = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>javascript:alert(3)\u{202e}\u{200b}end";
 
 /// A browser, or a line that says that there is none.
-fn browser(story: &str) -> Option<Browser> {
+pub(super) fn browser(story: &str) -> Option<Browser> {
     let browser = Browser::start();
     if browser.is_none() {
         println!("LEFT OUT: {story}: this machine has no Chromium");
@@ -28,12 +29,12 @@ fn browser(story: &str) -> Option<Browser> {
     browser
 }
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// The script of axe, installed as `tests/browser` pins it; `None` without npm or network.
-fn axe() -> Option<String> {
+pub(super) fn axe() -> Option<String> {
     let folder = root().join("target/axe");
     let script = folder.join("node_modules/axe-core/axe.min.js");
     if !script.exists() {
@@ -55,7 +56,7 @@ fn axe() -> Option<String> {
 
 /// Fails if axe finds a serious fault on the page.
 #[track_caller]
-fn check_accessibility(browser: &mut Browser, axe: Option<&String>) {
+pub(super) fn check_accessibility(browser: &mut Browser, axe: Option<&String>) {
     let Some(axe) = axe else { return };
     browser.eval(&format!("{axe}; true"));
     let found = browser.eval(
@@ -68,11 +69,11 @@ fn check_accessibility(browser: &mut Browser, axe: Option<&String>) {
 
 /// Fails if a page was refused something by its policy, or a script failed or spoke.
 #[track_caller]
-fn check_no_complaint(browser: &Browser) {
+pub(super) fn check_no_complaint(browser: &Browser) {
     assert!(browser.complaints.is_empty(), "{:#?}", browser.complaints);
 }
 
-fn width(browser: &mut Browser) -> u64 {
+pub(super) fn width(browser: &mut Browser) -> u64 {
     let width = browser.eval("document.documentElement.scrollWidth");
     width.as_u64().unwrap()
 }
@@ -93,6 +94,12 @@ async fn a_flag_among_10_000_is_found_by_keyboard_alone() {
     let list = format!("{}/dashboard/flags?project=many", service.url());
     browser.goto(&list);
     browser.wait_until("document.querySelector('.count').textContent === '10,000 flags' || (location.reload(), false)");
+    for (what, query) in [("the list", ""), ("a filter", "&q=_07777&type=feature")] {
+        let took = browser.eval(&format!(
+            "(async () => {{ const began = performance.now(); await (await fetch('{list}{query}')).text(); return performance.now() - began }})()"
+        ));
+        println!("{what} of 10,000 flags takes {took} ms");
+    }
     browser.press("/");
     browser.write("_07777");
     browser.wait_until("document.querySelector('.count').textContent === '1 of 10,000 flags'");
@@ -167,7 +174,7 @@ async fn pages_read_well_without_a_script_and_on_a_phone() {
 }
 
 /// A flag whose every field is hostile.
-async fn leave_hostile_flag(store: &TestStore) {
+pub(super) async fn leave_hostile_flag(store: &TestStore) {
     let now = SystemClock.now().saturating_sub(Duration::from_mins(1));
     let name = HOSTILE.replace('\u{200b}', "");
     let flag = FlagKey {
@@ -240,6 +247,7 @@ async fn markup_in_every_stored_field_stays_text_and_axe_finds_no_serious_fault(
             &now,
             &revision,
             &format!("{start}/dashboard/health"),
+            &format!("{start}/dashboard/nothing/%3Cscript%3E"),
             &format!("{start}/dashboard/sign-in?next=javascript:alert(6)"),
             &format!("{start}/dashboard/flag?project=%3Cscript%3E&type=x&name=y"),
         ] {
@@ -264,7 +272,7 @@ async fn markup_in_every_stored_field_stays_text_and_axe_finds_no_serious_fault(
 }
 
 /// Asks for a flag on behalf of many instances, so that there is something to show.
-async fn ask(service: &Service) {
+pub(super) async fn ask(service: &Service) {
     for number in 0..200 {
         let name = "multi_step_api_router";
         let instance = format!("A{number}");
@@ -319,7 +327,12 @@ fn take_pictures(browser: &mut Browser, service: &Service, flag: &str) {
         browser.prefer(scheme);
         browser.size(width, height);
         browser.goto(page);
-        let file = root().join(format!("docs/dashboard-{name}.png"));
-        std::fs::write(file, browser.picture()).unwrap();
+        keep_picture(browser, name);
     }
+}
+
+/// Keeps a picture of the page for `docs/dashboard.md`.
+pub(super) fn keep_picture(browser: &mut Browser, name: &str) {
+    let file = root().join(format!("docs/dashboard-{name}.png"));
+    std::fs::write(file, browser.picture()).unwrap();
 }

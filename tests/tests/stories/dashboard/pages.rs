@@ -9,7 +9,7 @@ use flag_model::{
 use flag_store::{Clock as _, RowOptions, SystemClock, encode_revision};
 use flag_tests::{Method, Service, TestStore, flagctl};
 
-async fn page(service: &Service, path: &str) -> String {
+pub(super) async fn page(service: &Service, path: &str) -> String {
     let response = service.request(Method::GET, path).send().await.unwrap();
     let (status, text) = (response.status(), response.text().await.unwrap());
     assert_eq!(status, 200, "{path}: {text}");
@@ -17,7 +17,7 @@ async fn page(service: &Service, path: &str) -> String {
 }
 
 /// A revision of version 1 in which this percentage gets `true`, and the others `false`.
-pub(super) fn revision(flag: &FlagKey, created: Timestamp, percent: &str) -> Revision {
+pub(crate) fn revision(flag: &FlagKey, created: Timestamp, percent: &str) -> Revision {
     let treatment = Treatment {
         name: None,
         overrides: Vec::new(),
@@ -37,7 +37,7 @@ pub(super) fn revision(flag: &FlagKey, created: Timestamp, percent: &str) -> Rev
     Revision::new(created, parts).unwrap()
 }
 
-fn ago(hours: u64) -> Timestamp {
+pub(super) fn ago(hours: u64) -> Timestamp {
     SystemClock
         .now()
         .saturating_sub(Duration::from_hours(hours))

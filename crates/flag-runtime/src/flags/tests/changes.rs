@@ -32,6 +32,24 @@ async fn a_change_is_served_when_it_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_revision_of_this_process_is_served_once_it_is_read_without_a_head_row() {
+    let world = World::new().await;
+    assert_eq!(world.value("known").await, FlagValue::Boolean(false));
+    world.revise("known", true).await;
+    let newest = world.writers.latest_revision(&flag("known")).await;
+    let created = newest.unwrap().unwrap().created();
+    world.cache.read_appended(&flag("known"), created).await;
+    assert_eq!(world.value("known").await, FlagValue::Boolean(true));
+    world.reads();
+    world.cache.read_appended(&flag("known"), created).await;
+    world
+        .cache
+        .read_appended(&flag("never asked for"), created)
+        .await;
+    assert_eq!(world.reads(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_has_not_changed_is_not_read_again() {
     let world = World::new().await;
     world.ask("known").await.unwrap();

@@ -135,3 +135,4 @@ prepare(document);
 for (const keys of document.querySelectorAll(".keys")) keys.hidden = false;
 searchAsYouType();
 loadAgain();
+say(document.querySelector("[data-say]")?.textContent ?? "");

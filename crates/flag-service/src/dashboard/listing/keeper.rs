@@ -40,6 +40,8 @@ pub(super) struct Keeper {
     listing: ArcSwap<Listing>,
     asked: Mutex<HashMap<FlagKey, Asked>>,
     is_asking: AtomicBool,
+    /// Whether something has changed since the last look began.
+    is_outdated: AtomicBool,
 }
 
 /// What is known of the store.
@@ -72,6 +74,7 @@ impl Keeper {
             }),
             asked: Mutex::default(),
             is_asking: AtomicBool::new(false),
+            is_outdated: AtomicBool::new(false),
         }
     }
 
@@ -94,6 +97,11 @@ impl Keeper {
         self.listing.load_full()
     }
 
+    /// Has the next look read what has changed.
+    pub(super) fn note_change(&self) {
+        self.is_outdated.store(true, Ordering::Relaxed);
+    }
+
     /// Which flags were asked for lately.
     pub(super) fn asked(&self) -> HashMap<FlagKey, Asked> {
         self.answers().clone()
@@ -101,7 +109,8 @@ impl Keeper {
 
     async fn update(self: Arc<Self>, mut progress: OwnedMutexGuard<Progress>) {
         let is_recent = |at: Option<Instant>, within| at.is_some_and(|at| at.elapsed() < within);
-        if is_recent(progress.checked, CHECKED_AFTER) {
+        let is_outdated = self.is_outdated.swap(false, Ordering::Relaxed);
+        if !is_outdated && is_recent(progress.checked, CHECKED_AFTER) {
             return;
         }
         let result = if is_recent(progress.completed, READ_AGAIN) {
@@ -302,8 +311,16 @@ mod tests {
             .await
             .unwrap();
         advance(CHECKED_AFTER).await;
-        let listing = keeper.current().await;
+        let listing = Arc::clone(&keeper).current().await;
         assert_eq!(sentences(&listing).first(), Some(&all("true")));
         assert_eq!(listing.flags.len(), 3);
+
+        // A change of this process is looked for at once.
+        revise(&store, "a", false).await;
+        let before = Arc::clone(&keeper).current().await;
+        assert_eq!(sentences(&before).first(), Some(&all("true")));
+        keeper.note_change();
+        let after = keeper.current().await;
+        assert_eq!(sentences(&after).first(), Some(&all("false")));
     }
 }

@@ -1,10 +1,11 @@
 //! What a list shows of a flag.
 
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::time::Duration;
 
 use flag_describe::{sentence, shortened};
 use flag_model::{BUCKETS, FlagKey, Metadata, Revision, Timestamp};
-use flag_rollout::groups;
+use flag_rollout::{Allocation, groups};
 
 /// The longest description and comment in a list, in characters.
 const SHOWN: usize = 160;
@@ -35,6 +36,33 @@ pub(in crate::dashboard) struct RevisionSummary {
     pub(in crate::dashboard) created: Timestamp,
     pub(in crate::dashboard) by: String,
     pub(in crate::dashboard) comment: String,
+    pub(in crate::dashboard) allocation: AllocationHash,
+}
+
+/// Two hashes that are equal for revisions with the same allocation; of 2^64, so that two others share one by chance only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::dashboard) struct AllocationHash {
+    /// Of shares, values, groups and names.
+    pub(in crate::dashboard) shares: u64,
+    /// Of how instances are placed on the line; the same for all where that doesn't matter.
+    pub(in crate::dashboard) places: u64,
+}
+
+impl AllocationHash {
+    fn of(revision: &Revision) -> Self {
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        let allocation = Allocation::of(revision);
+        let salt = revision.format.salt().map(ToString::to_string);
+        let places = (revision.format.algorithm().to_string(), salt);
+        Self {
+            places: if allocation.is_even() {
+                0
+            } else {
+                hasher.hash_one(places)
+            },
+            shares: hasher.hash_one(allocation),
+        }
+    }
 }
 
 /// How a revision splits the bucket line: treatments in order, then control.
@@ -72,7 +100,7 @@ impl Split {
 
 impl FlagSummary {
     /// Summarizes what is newest of a flag.
-    pub(super) fn new(
+    pub(in crate::dashboard) fn new(
         flag: FlagKey,
         metadata: Option<Result<Metadata, String>>,
         revision: Option<Result<Revision, String>>,
@@ -159,6 +187,7 @@ fn summary(revision: &Revision) -> RevisionSummary {
             .map(ToString::to_string)
             .unwrap_or_default(),
         comment: shortened(&revision.comment, SHOWN),
+        allocation: AllocationHash::of(revision),
     }
 }
 

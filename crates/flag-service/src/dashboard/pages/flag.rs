@@ -9,13 +9,13 @@ use maud::{Markup, html};
 use super::served::Served;
 use super::stored::{StoredRevision, readable};
 use super::timeline::{Numbers, timeline};
-use super::{lookup, overrides};
+use super::{change, lookup, overrides, revisions};
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{
-    Crumb, Frame, bucket_line, command, legend, lines, shown, time, time_ago,
+    Crumb, Frame, bucket_line, command, follows, legend, lines, shown, time, time_ago,
 };
 use crate::dashboard::request::PageRequest;
-use crate::dashboard::sources::Sources;
+use crate::dashboard::sources::{DashboardSettings, Sources};
 
 /// Revisions in the timeline, unless more are asked for, and at most.
 const REVISIONS: usize = 20;
@@ -23,6 +23,7 @@ const MOST_REVISIONS: usize = 500;
 
 /// What the page shows.
 struct FlagPage<'a> {
+    settings: &'a DashboardSettings,
     flag: &'a FlagKey,
     request: &'a PageRequest,
     metadata: Option<Result<Metadata, UnreadableRow>>,
@@ -61,6 +62,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
     )
     .await;
     let page = FlagPage {
+        settings: &sources.settings,
         flag: &flag,
         request,
         lookup: lookup?,
@@ -83,6 +85,8 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
 impl FlagPage<'_> {
     fn content(&self) -> Markup {
         html! {
+            (follows(self.request.state.push, &self.flag.project, Some(self.flag)))
+            (change::done(self.request, &self.history, &self.numbers))
             (self.about())
             section aria-labelledby="now" {
                 h2 id="now" { "Now" }
@@ -100,11 +104,12 @@ impl FlagPage<'_> {
             @if let Some(Ok(newest)) = self.history.first() { (overrides::section(newest, &self.request.query)) }
             section aria-labelledby="history" {
                 h2 id="history" { "History" }
+                (revisions::form(self.flag, &self.history, &self.numbers))
                 (timeline(self.flag, &self.history, self.shown, &self.numbers, self.request))
             }
             section aria-labelledby="commands" {
                 h2 id="commands" { "Change it" }
-                p.hint { "The dashboard only reads. These commands ask before they write." }
+                (change::offer(self.settings, &self.request.viewer, self.flag, &self.history))
                 @for (what, text) in self.commands() { h3 { (what) } (command(&text)) }
             }
         }

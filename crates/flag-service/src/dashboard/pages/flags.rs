@@ -7,11 +7,13 @@ use std::sync::Arc;
 use flag_model::ProjectName;
 use maud::{Markup, html};
 
-use self::selection::{PER_PAGE, Selected, Selection, SortBy, State};
+use self::selection::{Selected, Selection, SortBy, State};
 use crate::dashboard::error::PageError;
 use crate::dashboard::listing::{FlagSummary, Listing};
-use crate::dashboard::parts::{Crumb, Frame, counted, shown, split_bar, thousands, time, time_ago};
-use crate::dashboard::query::{Query, flag_link};
+use crate::dashboard::parts::{
+    Crumb, Frame, counted, follows, shown, split_bar, thousands, time, time_ago,
+};
+use crate::dashboard::query::{Query, compare_link, flag_link};
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
 
@@ -35,7 +37,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         stale: request.state.flags.stale_flags(&project),
         asked: sources.listings.asked(&project),
     };
-    let selected = selection.select(&listing.flags, &context);
+    let selected = selection.select(&listing.flags, &context, &request.query);
     let page = Page {
         project: &project,
         request,
@@ -66,12 +68,14 @@ struct Page<'a> {
 impl Page<'_> {
     fn content(&self) -> Markup {
         html! {
+            (follows(self.request.state.push, self.project, None))
             (self.filter())
+            p { a href=(compare_link(self.project, "")) { "Compare with another project" } }
             div id="results" {
                 (self.notices())
                 p.count { (self.count()) }
                 @if !self.selected.flags.is_empty() { (self.table()) }
-                (self.pager())
+                (self.selected.pager.links(&self.request.query, "/flags"))
             }
         }
     }
@@ -164,24 +168,6 @@ impl Page<'_> {
             (time_ago(revision.created, self.request.now))
             @if !revision.by.is_empty() { " by " (shown(&revision.by)) }
             @if !revision.comment.is_empty() { div.hint { (shown(&revision.comment)) } }
-        }
-    }
-
-    fn pager(&self) -> Markup {
-        let pages = self.selected.found.div_ceil(PER_PAGE).max(1);
-        let page = self.selected.page;
-        let link = |page: usize| {
-            let page = page.to_string();
-            self.request.query.link("/flags", &[("page", &page)])
-        };
-        html! {
-            @if pages > 1 {
-                nav.pager aria-label="Pages" {
-                    @if page > 1 { a rel="prev" href=(link(page - 1)) { "Page before" } }
-                    span { "Page " (page) " of " (thousands(number(pages))) }
-                    @if page < pages { a rel="next" href=(link(page + 1)) { "Next page" } }
-                }
-            }
         }
     }
 }

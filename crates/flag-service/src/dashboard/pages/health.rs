@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::dashboard::error::PageError;
-use crate::dashboard::parts::{Frame, shown, time};
+use crate::dashboard::parts::{Frame, again_and_again, shown, time};
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
 use crate::telemetry::metrics::Exposition;
@@ -44,7 +44,8 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         is_signed_in: request.viewer.has_key(),
     };
     Ok(frame.render(&html! {
-        p { "Of the replica that answered, at " (time(request.now)) ". Load the page again for others." }
+        (again_and_again())
+        p { "Of the replica that answered, at " (time(request.now)) ". Another one may answer the next time." }
         section aria-labelledby="replica" {
             h2 id="replica" { "Replica" }
             dl.about {

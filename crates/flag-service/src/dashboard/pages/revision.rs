@@ -6,7 +6,8 @@ use flag_describe::{flag_words, sentence, word};
 use flag_model::{FlagKey, Revision, Timestamp};
 use maud::{Markup, html};
 
-use super::stored::readable;
+use super::change::roll_back_to;
+use super::stored::{no_revision, readable, revision_of};
 use super::timeline::{Numbers, difference};
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{
@@ -19,19 +20,12 @@ use crate::dashboard::sources::Sources;
 /// The page.
 pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
     let flag = request.query.flag()?;
-    let at = Timestamp::parse(request.query.get("at"));
-    let at = at.map_err(|error| PageError::Invalid(format!("at: {error}")))?;
-    let no_revision = || PageError::NotFound(format!("revision of {flag} made at {at}"));
+    let at = request.query.moment("at")?;
     if !request.viewer.may_see(&flag.project) {
-        return Err(no_revision());
+        return Err(no_revision(&flag, at));
     }
     let store = &sources.store;
-    let revision = readable(store.revision_at(&flag, at).await)?;
-    let revision = match revision {
-        Some(Err(problem)) => return Err(PageError::Invalid(problem.to_string())),
-        Some(Ok(revision)) if revision.created() == at => revision,
-        _ => return Err(no_revision()),
-    };
+    let revision = revision_of(store, &flag, at).await?;
     let numbers = Numbers::read(store, &flag).await?;
     let earlier = at.saturating_sub(Duration::from_micros(1));
     let before = readable(store.revision_at(&flag, earlier).await)?;
@@ -54,6 +48,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         (difference(before.as_ref(), &revision))
         @if let [_, Some(_)] = numbers.neighbours(at) {
             h2 { "Put it into force again" }
+            (roll_back_to(&sources.settings, &request.viewer, &flag, at))
             (command(&format!("flagctl rollback --to {} {}", word(&at.to_string()), flag_words(&flag))))
         }
     }))

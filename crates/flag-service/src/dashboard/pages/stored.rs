@@ -1,7 +1,7 @@
 //! What the store returns, with unreadable rows apart from a store that failed.
 
-use flag_model::Revision;
-use flag_store::{ReadError, UnreadableRow};
+use flag_model::{FlagKey, Revision, Timestamp};
+use flag_store::{FlagStore, ReadError, UnreadableRow};
 
 use crate::dashboard::error::PageError;
 
@@ -18,4 +18,22 @@ pub(super) fn readable<T>(
         Err(ReadError::Store(error)) => Err(error.into()),
         Err(_) => Err(PageError::Internal),
     }
+}
+
+/// The revision that was made at this very time.
+pub(super) async fn revision_of(
+    store: &FlagStore,
+    flag: &FlagKey,
+    created: Timestamp,
+) -> Result<Revision, PageError> {
+    match readable(store.revision_at(flag, created).await)? {
+        Some(Err(problem)) => Err(PageError::Invalid(problem.to_string())),
+        Some(Ok(revision)) if revision.created() == created => Ok(revision),
+        _ => Err(no_revision(flag, created)),
+    }
+}
+
+/// There is no revision that was made at this very time.
+pub(super) fn no_revision(flag: &FlagKey, created: Timestamp) -> PageError {
+    PageError::NotFound(format!("revision of {flag} made at {created}"))
 }

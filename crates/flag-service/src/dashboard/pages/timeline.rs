@@ -8,7 +8,7 @@ use flag_store::{FlagStore, StoreError};
 use maud::{Markup, html};
 
 use super::stored::StoredRevision;
-use crate::dashboard::parts::{lines, shown, time, time_ago};
+use crate::dashboard::parts::{difference_table, lines, shown, time, time_ago};
 use crate::dashboard::query::revision_link;
 use crate::dashboard::request::PageRequest;
 
@@ -66,17 +66,7 @@ pub(super) fn timeline(
             @for (at, revision) in history.iter().take(most).enumerate() {
                 li data-row {
                     @match revision {
-                        Ok(revision) => {
-                            p.head {
-                                a href=(revision_link(flag, revision.created())) { (numbers.label(revision.created())) }
-                                " " (time_ago(revision.created(), request.now))
-                                @if let Some(by) = &revision.owner { " by " (shown(by.as_str())) }
-                                @if let Some(of) = revision.rollback_of { " · rolls back to " a href=(revision_link(flag, of)) { (numbers.label(of)) } }
-                            }
-                            p.sentence { bdi { (sentence(revision)) } }
-                            @if !revision.comment.is_empty() { p { (lines(&revision.comment)) } }
-                            (difference(history.get(at + 1), revision))
-                        }
+                        Ok(revision) => (entry(flag, revision, history.get(at + 1), numbers, request)),
                         Err(problem) => { p.problem { "This revision cannot be read: " (shown(&problem.to_string())) } }
                     }
                 }
@@ -88,6 +78,27 @@ pub(super) fn timeline(
     }
 }
 
+/// A revision as a sentence, who made it and why, and what differs from the one before.
+pub(super) fn entry(
+    flag: &FlagKey,
+    revision: &Revision,
+    before: Option<&StoredRevision>,
+    numbers: &Numbers,
+    request: &PageRequest,
+) -> Markup {
+    html! {
+        p.head {
+            a href=(revision_link(flag, revision.created())) { (numbers.label(revision.created())) }
+            " " (time_ago(revision.created(), request.now))
+            @if let Some(by) = &revision.owner { " by " (shown(by.as_str())) }
+            @if let Some(of) = revision.rollback_of { " · rolls back to " a href=(revision_link(flag, of)) { (numbers.label(of)) } }
+        }
+        p.sentence { bdi { (sentence(revision)) } }
+        @if !revision.comment.is_empty() { p { (lines(&revision.comment)) } }
+        (difference(before, revision))
+    }
+}
+
 /// What differs from the revision before, as a table with words and not only colours.
 pub(super) fn difference(before: Option<&StoredRevision>, revision: &Revision) -> Markup {
     let before = match before {
@@ -96,27 +107,14 @@ pub(super) fn difference(before: Option<&StoredRevision>, revision: &Revision) -
         Some(Ok(before)) => before,
     };
     let rows = revision_differences(Some(before), revision);
-    let rows = rows.iter().filter(|row| row.differs());
-    let rows: Vec<[String; 3]> = rows.map(flag_describe::Difference::shown).collect();
-    html! {
-        @if rows.is_empty() {
-            p.hint { "The same as the revision of " (time(before.created())) "." }
-        } @else {
-            table.difference {
-                caption.hidden { "What differs from the revision before" }
-                thead { tr { th scope="col" { "Field" } th scope="col" { "Before" } th scope="col" { "Then" } } }
-                tbody {
-                    @for [what, now, then] in &rows {
-                        tr { th scope="row" { bdi { (what) } } td.removed { (side(now)) } td.added { (side(then)) } }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn side(text: &str) -> Markup {
-    html! { @if text.is_empty() { span.hint { "nothing" } } @else { bdi { (text) } } }
+    let table = difference_table(
+        &rows,
+        "What differs from the revision before",
+        ["Before", "Then"],
+    );
+    table.unwrap_or_else(
+        || html! { p.hint { "The same as the revision of " (time(before.created())) "." } },
+    )
 }
 
 #[cfg(test)]

@@ -79,6 +79,7 @@ impl Frame<'_> {
                     link rel="icon" type="image/svg+xml" href={ (HOME) "/assets/icon.svg" };
                     link rel="stylesheet" href={ (HOME) "/assets/app.css?" (VERSION) };
                     script src={ (HOME) "/assets/app.js?" (VERSION) } defer {}
+                    script src={ (HOME) "/assets/live.js?" (VERSION) } defer {}
                 }
                 body {
                     a.skip href="#main" { "Skip to the content" }
@@ -88,7 +89,7 @@ impl Frame<'_> {
                         h1 { (shown(self.title)) }
                         (content)
                     }
-                    footer { "flag-service " (VERSION) span.keys hidden { " · press ? for keys" } }
+                    footer { "flag-service " (VERSION) span.keys hidden { " · press ? for keys" } span id="live-state" {} }
                     p.hidden id="live" role="status" {}
                     (keys())
                 }

@@ -18,9 +18,14 @@ pub(in crate::dashboard) fn lines(text: &str) -> Markup {
 
 /// A time in UTC; the script adds the local time.
 pub(in crate::dashboard) fn time(at: Timestamp) -> Markup {
+    html! { time datetime=(iso(&at.to_string())) { (time_text(at)) } }
+}
+
+/// The same where there is only text.
+pub(in crate::dashboard) fn time_text(at: Timestamp) -> String {
     let text = at.to_string();
     let (seconds, _) = text.split_once('.').unwrap_or((&text, ""));
-    html! { time datetime=(iso(&text)) { (seconds) "\u{a0}UTC" } }
+    format!("{seconds}\u{a0}UTC")
 }
 
 /// A time with how long ago it was.

@@ -24,7 +24,8 @@ pub(in crate::handlers) async fn events(
     let project = context.project()?;
     context.check_project(&project)?;
     let held = last_event(context).and_then(ProjectDigest::parse);
-    respond(context, Route::OfrepEvents, project, held, encode).await
+    let access = Route::OfrepEvents.access();
+    respond(context, access, project, held, encode).await
 }
 
 fn encode(event: &Event) -> Bytes {

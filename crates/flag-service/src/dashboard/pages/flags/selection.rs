@@ -8,10 +8,11 @@ use std::time::Duration;
 use flag_model::{FlagKey, FlagType, Timestamp};
 
 use crate::dashboard::listing::{Asked, FlagSummary};
+use crate::dashboard::parts::Pager;
 use crate::dashboard::query::Query;
 
 /// Flags on a page.
-pub(super) const PER_PAGE: usize = 50;
+const PER_PAGE: usize = 50;
 
 /// Which flags are shown.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +23,6 @@ pub(super) struct Selection {
     tag: Option<String>,
     pub(super) state: Option<State>,
     sort: SortBy,
-    page: usize,
 }
 
 /// Their order.
@@ -65,8 +65,7 @@ pub(super) struct Selected {
     pub(super) flags: Vec<(Arc<FlagSummary>, Vec<State>)>,
     /// How many were found on all pages.
     pub(super) found: usize,
-    /// From one on.
-    pub(super) page: usize,
+    pub(super) pager: Pager,
 }
 
 impl SortBy {
@@ -161,12 +160,16 @@ impl Selection {
                 "owner" => SortBy::Owner,
                 _ => SortBy::Name,
             },
-            page: query.number("page").unwrap_or(1),
         }
     }
 
     /// A page of the flags that it fits.
-    pub(super) fn select(&self, flags: &[Arc<FlagSummary>], context: &Context) -> Selected {
+    pub(super) fn select(
+        &self,
+        flags: &[Arc<FlagSummary>],
+        context: &Context,
+        query: &Query,
+    ) -> Selected {
         let fits = |flag: &&Arc<FlagSummary>| self.fits(flag, context);
         let mut found: Vec<&Arc<FlagSummary>> = flags.iter().filter(fits).collect();
         match self.sort {
@@ -174,13 +177,14 @@ impl Selection {
             SortBy::Changed => found.sort_by_key(|flag| Reverse(flag.changed())),
             SortBy::Owner => found.sort_by_key(|flag| (flag.owner.is_empty(), &flag.owner)),
         }
-        let page = self.page.clamp(1, found.len().div_ceil(PER_PAGE).max(1));
-        let shown = found.iter().skip((page - 1) * PER_PAGE).take(PER_PAGE);
+        let pager = Pager::new(query, found.len(), PER_PAGE);
+        let before = (pager.page - 1) * PER_PAGE;
+        let shown = found.iter().skip(before).take(PER_PAGE);
         let shown = shown.map(|flag| (Arc::clone(flag), context.states(flag)));
         Selected {
             flags: shown.collect(),
             found: found.len(),
-            page,
+            pager,
         }
     }
 
@@ -218,14 +222,18 @@ mod tests {
             stale: BTreeMap::new(),
             asked: HashMap::new(),
         };
-        let selection = Selection::read(&Query::parse(query.as_bytes()));
-        let selected = selection.select(&flags(count), &context);
+        let parsed = Query::parse(query.as_bytes());
+        let selected = Selection::read(&parsed).select(&flags(count), &context, &parsed);
         let name = selected
             .flags
             .first()
             .map(|(flag, _)| flag.flag.name.as_str());
         assert_eq!(name.unwrap_or_default(), first, "{query}");
-        assert_eq!((selected.found, selected.page), (found, page), "{query}");
+        assert_eq!(
+            (selected.found, selected.pager.page),
+            (found, page),
+            "{query}"
+        );
         assert!(selected.flags.len() <= PER_PAGE);
     }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use flag_model::{BUCKETS, BucketRange, Percent, Revision};
-use flag_rollout::groups;
+
+use crate::ranges::groups;
 
 /// How many buckets get another value, not counting override lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Impact {
+pub struct Impact {
     /// Buckets whose value changes.
     changed: u32,
     /// Buckets that move from one treatment to another.
@@ -28,7 +29,7 @@ struct Stretch {
 
 impl Impact {
     /// Compares the owners of the buckets.
-    pub(crate) fn of(now: &Revision, then: &Revision) -> Self {
+    pub fn of(now: &Revision, then: &Revision) -> Self {
         if !now.format.assigns_equal_buckets(&then.format) {
             return Self::expected(now, then);
         }
@@ -57,32 +58,32 @@ impl Impact {
     }
 
     /// How many instances receive another value.
-    pub(crate) fn percent(&self) -> Percent {
+    pub fn percent(&self) -> Percent {
         percent(self.changed)
     }
 
     /// How many of them move from one treatment to another.
-    pub(crate) fn between_treatments(&self) -> Percent {
+    pub fn between_treatments(&self) -> Percent {
         percent(self.between_treatments)
     }
 
     /// Whether that is an estimate, as everybody gets a new bucket.
-    pub(crate) fn is_estimate(&self) -> bool {
+    pub fn is_estimate(&self) -> bool {
         self.is_estimate
     }
 
     /// Whether every instance receives another value.
-    pub(crate) fn is_everybody(&self) -> bool {
+    pub fn is_everybody(&self) -> bool {
         !self.is_estimate && self.changed == BUCKETS
     }
 
     /// Whether any instance moves from one treatment to another, except by a new bucket for everybody.
-    pub(crate) fn any_between_treatments(&self) -> bool {
+    pub fn any_between_treatments(&self) -> bool {
         self.between_treatments > 0
     }
 
     /// Whether every instance that receives another value stays in its treatment.
-    pub(crate) fn is_within_treatments(&self) -> bool {
+    pub fn is_within_treatments(&self) -> bool {
         self.within_treatments == self.changed && !self.is_estimate
     }
 
@@ -139,7 +140,7 @@ impl Impact {
 
 /// Whether instances that receive another value are still in the same treatment. The group of a treatment without a name
 /// is its position, which means another treatment when their number changes.
-pub(super) fn keeps_instances(now: &Revision, then: &Revision, [from, to]: [&str; 2]) -> bool {
+pub(crate) fn keeps_instances(now: &Revision, then: &Revision, [from, to]: [&str; 2]) -> bool {
     let names = then
         .treatments
         .iter()

@@ -3,19 +3,45 @@
 use std::collections::BTreeMap;
 
 use flag_model::{BUCKETS, BucketRange, FlagValue, Revision};
-use flag_rollout::groups;
+
+use crate::ranges::groups;
+
+/// Who gets what by name, by bucket, and otherwise; equal for revisions that differ only in how they place instances on the line.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Allocation<'r> {
+    control: &'r FlagValue,
+    overrides: BTreeMap<&'r str, Assignment<'r>>,
+    line: Vec<((u32, u32), Assignment<'r>)>,
+}
 
 /// What an instance receives from a treatment: the rollout group and the value.
 type Assignment<'r> = (String, &'r FlagValue);
 
 /// Whether every instance receives the same value in the same rollout group from both, for the same reason.
-pub(crate) fn are_equivalent(one: &Revision, other: &Revision) -> bool {
-    let (line, other_line) = (line(one), line(other));
-    let is_placed_alike = one.format.assigns_equal_buckets(&other.format) || is_even(&line);
-    one.control == other.control
-        && overrides(one) == overrides(other)
-        && line == other_line
-        && is_placed_alike
+pub fn are_equivalent(one: &Revision, other: &Revision) -> bool {
+    let allocation = Allocation::of(one);
+    allocation == Allocation::of(other)
+        && (one.format.assigns_equal_buckets(&other.format) || allocation.is_even())
+}
+
+impl<'r> Allocation<'r> {
+    /// That of a revision.
+    pub fn of(revision: &'r Revision) -> Self {
+        Self {
+            control: &revision.control,
+            overrides: overrides(revision),
+            line: line(revision),
+        }
+    }
+
+    /// Whether all buckets receive the same, so that the bucket of an instance doesn't matter.
+    pub fn is_even(&self) -> bool {
+        match self.line.as_slice() {
+            [] => true,
+            [(range, _)] => *range == (0, BUCKETS),
+            _ => false,
+        }
+    }
 }
 
 /// What the ids of each override list receive.
@@ -46,15 +72,6 @@ fn line(revision: &Revision) -> Vec<((u32, u32), Assignment<'_>)> {
         }
     }
     line
-}
-
-/// Whether all buckets receive the same, so that the bucket of an instance doesn't matter.
-fn is_even(line: &[((u32, u32), Assignment<'_>)]) -> bool {
-    match line {
-        [] => true,
-        [(range, _)] => *range == (0, BUCKETS),
-        _ => false,
-    }
 }
 
 #[cfg(test)]

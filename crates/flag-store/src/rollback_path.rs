@@ -8,12 +8,12 @@
 use std::collections::BTreeMap;
 
 use flag_model::{Revision, Timestamp};
-use flag_store::UnreadableRow;
 
-use crate::stored::Stored;
+use crate::stored::UnreadableRow;
 
 /// The path to the revision in force.
-pub(crate) struct RollbackPath<'h> {
+#[derive(Debug)]
+pub struct RollbackPath<'h> {
     /// Its revisions, the oldest first, each with the time of its original.
     steps: Vec<(Timestamp, &'h Revision)>,
     /// The original of every revision, through any number of copies; else the revision itself.
@@ -26,8 +26,8 @@ pub(crate) struct RollbackPath<'h> {
 
 impl<'h> RollbackPath<'h> {
     /// From a history, the newest first.
-    pub(crate) fn of(
-        history: &'h [Stored<Revision>],
+    pub fn of(
+        history: &'h [Result<Revision, UnreadableRow>],
         are_equivalent: impl Fn(&Revision, &Revision) -> bool,
     ) -> Self {
         let newest = history.first();
@@ -79,19 +79,19 @@ impl<'h> RollbackPath<'h> {
     }
 
     /// How many revisions there are to go back to.
-    pub(crate) fn length(&self) -> usize {
+    pub fn length(&self) -> usize {
         let in_force = usize::from(self.broken.is_none());
         self.steps.len().saturating_sub(in_force)
     }
 
     /// The revision `steps` before the one in force.
-    pub(crate) fn back(&self, steps: usize) -> Option<&'h Revision> {
+    pub fn back(&self, steps: usize) -> Option<&'h Revision> {
         let at = self.length().checked_sub(steps)?;
         self.steps.get(at).map(|(_, revision)| *revision)
     }
 
     /// Unreadable rows between the revision in force and this one, or since the beginning.
-    pub(crate) fn passed_over(&self, target: Option<&Revision>) -> Vec<&'h UnreadableRow> {
+    pub fn passed_over(&self, target: Option<&Revision>) -> Vec<&'h UnreadableRow> {
         let after = target.map(Revision::created);
         let last = self.steps.last().map(|(step, _)| *step);
         let before = self.broken.or(last);
@@ -104,7 +104,7 @@ impl<'h> RollbackPath<'h> {
     }
 
     /// Whether a rollback undid this revision, or its original, and is still in effect.
-    pub(crate) fn was_taken_back(&self, target: &Revision) -> bool {
+    pub fn was_taken_back(&self, target: &Revision) -> bool {
         let original = self.original(target.created());
         !self.steps.iter().any(|(step, _)| *step == original)
     }

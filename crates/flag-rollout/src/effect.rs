@@ -1,0 +1,70 @@
+//! What a change does: how many instances receive another value, and what of it deserves a second thought.
+
+use flag_model::{Percent, Revision};
+
+use crate::equivalence::are_equivalent;
+use crate::impact::Impact;
+use crate::overrides::OverrideImpact;
+use crate::risk::{Risk, risks};
+
+/// What a change from the revision in force to the next one does.
+#[derive(Clone, Debug, Default)]
+pub struct Effect {
+    /// Which instances receive another value; absent for a first revision.
+    impact: Option<Impact>,
+    overridden: OverrideImpact,
+    changes_nothing: bool,
+    risks: Vec<Risk>,
+}
+
+impl Effect {
+    /// From the revision in force, if there is one that can be read, to the next.
+    pub fn of(newest: Option<&Revision>, next: &Revision) -> Self {
+        let impact = newest.map(|newest| Impact::of(newest, next));
+        let overridden = newest
+            .map(|newest| OverrideImpact::of(newest, next))
+            .unwrap_or_default();
+        Self {
+            risks: risks(newest, next, impact.as_ref(), overridden),
+            impact,
+            overridden,
+            changes_nothing: newest.is_some_and(|newest| are_equivalent(newest, next)),
+        }
+    }
+
+    /// The risks that the two revisions show; how the next one was made may add some.
+    pub fn risks(&self) -> &[Risk] {
+        &self.risks
+    }
+
+    /// How many instances receive another value, in words; none for a first revision.
+    pub fn summary(&self) -> Option<String> {
+        let impact = self.impact.as_ref()?;
+        Some(match self.overridden.changed {
+            _ if self.changes_nothing => {
+                "nothing changes for any instance: the revision in force decides the same"
+                    .to_owned()
+            }
+            0 => format!("{impact}{}", self.staying(impact)),
+            1 => format!(
+                "{impact}, and so does 1 instance in an override list{}",
+                self.staying(impact)
+            ),
+            overridden => format!(
+                "{impact}, and so do {overridden} instances in override lists{}",
+                self.staying(impact)
+            ),
+        })
+    }
+
+    /// Says that another value moves nobody to another treatment.
+    fn staying(&self, impact: &Impact) -> &'static str {
+        let within = self.overridden.within_treatments;
+        let changes_some = impact.percent() > Percent::ZERO || within > 0;
+        if changes_some && impact.is_within_treatments() && within == self.overridden.changed {
+            "; they stay in their treatment"
+        } else {
+            ""
+        }
+    }
+}

@@ -1,0 +1,156 @@
+// Keeps a page up to date while somebody looks at it: makes it again when its flags change, and puts in what differs.
+"use strict";
+
+/** Before this time has passed since a change, a list may still be the one that was read before it. */
+const settle = 600;
+
+/** Pause before a stream that was refused is asked for again. */
+const retryAfter = 10000;
+
+/** How long a row that has changed is marked. */
+const markedFor = 5000;
+
+/** Changes that are spoken of one by one. */
+const mostNamed = 3;
+
+/** Makes one tree like another and leaves alone what is the same, so that focus, scrolling and what is typed stay. */
+function adopt(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  if (old.nodeName !== fresh.nodeName || old.nodeType !== Node.ELEMENT_NODE) {
+    old.replaceWith(fresh);
+    return;
+  }
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name) && name !== "data-changed") old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  const before = [...old.childNodes];
+  const after = [...fresh.childNodes];
+  after.forEach((child, at) => before[at] ? adopt(before[at], child) : old.append(child));
+  for (const child of before.slice(after.length)) child.remove();
+}
+
+/** What is said about each flag of the page: its row, if there are several, its name and who gets what. */
+function statements(main) {
+  const found = new Map();
+  for (const sentence of main.querySelectorAll(".sentence")) {
+    if (sentence.closest(".timeline, .sides")) continue;
+    const row = sentence.closest("[data-row]");
+    const link = row?.querySelector("a");
+    const name = (link ?? main.querySelector("h1"))?.textContent ?? "";
+    found.set(link?.getAttribute("href") ?? "", { row: row ?? sentence, name, text: sentence.textContent });
+  }
+  return found;
+}
+
+function count(main) {
+  return main.querySelector(".count")?.textContent ?? "";
+}
+
+/** Marks what has changed and speaks of it; whether there is anything. */
+function tell(before, after) {
+  const changed = [...after].filter(([key, { text }]) => before.get(key)?.text !== text).map(([, told]) => told);
+  if (changed.length === 0) return false;
+  for (const row of document.querySelectorAll("[data-changed]")) delete row.dataset.changed;
+  for (const { row } of changed) {
+    row.dataset.changed = "";
+    setTimeout(() => { delete row.dataset.changed; }, markedFor);
+  }
+  const named = changed.slice(0, mostNamed).map(({ name, text }) => `${name}: ${text}.`);
+  const more = changed.length - named.length;
+  say(`Changed: ${named.join(" ")}${more > 0 ? ` And ${more} more.` : ""}`);
+  return true;
+}
+
+/** Makes the page again. Nothing happens if that fails, or if the address has changed meanwhile, as by a search. */
+async function renew() {
+  const address = location.href;
+  const answer = await fetch(address, { headers: { accept: "text/html" } });
+  if (answer.redirected) {
+    // Signed out.
+    location.reload();
+    return;
+  }
+  if (!answer.ok) throw new Error(`status ${answer.status}`);
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+  if (location.href !== address) return;
+  prepare(fresh);
+  const main = document.querySelector("main");
+  const [before, counted] = [statements(main), count(main)];
+  const focused = document.activeElement?.getAttribute("href");
+  adopt(main, fresh);
+  // Rows may have moved.
+  if (focused && document.activeElement?.getAttribute("href") !== focused) {
+    main.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  }
+  if (!tell(before, statements(main)) && count(main) !== counted) say(count(main));
+}
+
+let isRenewing = false;
+let isChangedAgain = false;
+
+/** Makes the page again a moment later, and once more if something changes in that time. */
+function renewSoon(pause) {
+  isChangedAgain = isRenewing;
+  if (isRenewing) return;
+  isRenewing = true;
+  setTimeout(async () => {
+    let next = settle;
+    try {
+      await renew();
+    } catch {
+      isChangedAgain = true;
+      next = retryAfter;
+    }
+    isRenewing = false;
+    if (isChangedAgain && document.visibilityState === "visible") renewSoon(next);
+  }, pause);
+}
+
+function showState(isLive) {
+  document.getElementById("live-state").textContent = isLive ? " · live" : " · not live: load the page again to see changes";
+}
+
+/** Follows the events of a project. */
+function follow(mark) {
+  const stream = new EventSource(mark.dataset.events);
+  stream.onopen = () => showState(true);
+  stream.onmessage = (event) => {
+    const { flags } = JSON.parse(event.data);
+    const { flag } = mark.dataset;
+    // An event without names says that any flag may have changed.
+    const isMeant = !flag || flags.length === 0 || flags.some((each) => `${each.flag_type}/${each.flag_name}` === flag);
+    if (isMeant) renewSoon(settle);
+  };
+  stream.onerror = () => {
+    showState(false);
+    if (stream.readyState !== EventSource.CLOSED) return;
+    // It was refused: too many are open, or nobody is signed in any more, which the page then shows.
+    renewSoon(settle);
+    mark.retry = setTimeout(() => { mark.stream = follow(mark); }, retryAfter);
+  };
+  return stream;
+}
+
+/** Follows while the page is seen: a browser has few connections for all of its tabs. */
+function begin() {
+  for (const mark of document.querySelectorAll("[data-events]")) mark.stream ??= follow(mark);
+}
+
+function end() {
+  for (const mark of document.querySelectorAll("[data-events]")) {
+    clearTimeout(mark.retry);
+    mark.stream?.close();
+    mark.stream = null;
+  }
+}
+
+const every = document.querySelector("[data-every]");
+if (every) {
+  showState(true);
+  setInterval(() => { if (document.visibilityState === "visible") renewSoon(0); }, Number(every.dataset.every));
+}
+begin();
+document.addEventListener("visibilitychange", () => document.visibilityState === "visible" ? begin() : end());
+window.addEventListener("pagehide", end);
+window.addEventListener("pageshow", begin);

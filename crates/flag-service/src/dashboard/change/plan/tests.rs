@@ -1,0 +1,205 @@
+use flag_model::{
+    FlagKey, FlagValue, Format, FormatVersion, HashAlgorithm, InstanceId, Salt, Treatment,
+};
+use flag_store::memory::MemoryStore;
+use flag_store::{Base, FlagStore, SystemClock};
+
+use super::super::append::{NotAppended, append};
+use super::*;
+
+const V1: Format = Format::v1(HashAlgorithm::Md5);
+
+fn flag() -> FlagKey {
+    "p/data/f".parse().unwrap()
+}
+
+fn v2() -> Format {
+    Format::V2 {
+        algorithm: HashAlgorithm::Md5,
+        salt: Salt::new("s").unwrap(),
+    }
+}
+
+/// A revision in which each of these percentages gets a value of its own; the first one also these ids.
+fn parts(format: Format, percents: &[&str], ids: &[&str]) -> RevisionParts {
+    let treatments = percents.iter().enumerate().map(|(at, percent)| Treatment {
+        name: None,
+        overrides: match at {
+            0 => ids
+                .iter()
+                .map(|id| InstanceId::new(id.to_string()).unwrap())
+                .collect(),
+            _ => Vec::new(),
+        },
+        percent: Percent::parse(percent, FormatVersion::V2).unwrap(),
+        value: FlagValue::text(&format!("value {at}")).unwrap(),
+        ranges: Vec::new(),
+    });
+    let mut parts = RevisionParts {
+        flag: flag(),
+        format,
+        control: FlagValue::text("control").unwrap(),
+        treatments: treatments.collect(),
+        comment: "why".to_owned(),
+        owner: None,
+        rollback_of: None,
+    };
+    flag_rollout::assign_buckets(&mut parts, true);
+    parts
+}
+
+/// The state after these revisions, the oldest first, made in seconds 1, 2 and so on.
+fn state(revisions: impl IntoIterator<Item = RevisionParts>) -> FlagState {
+    let revisions = revisions.into_iter().zip(1..);
+    let made = revisions.map(|(parts, second)| Ok(Revision::new(at(second), parts).unwrap()));
+    let mut history: Vec<_> = made.collect();
+    history.reverse();
+    FlagState {
+        flag: flag(),
+        history,
+        ahead: None,
+    }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_unix_micros(second * 1_000_000).unwrap()
+}
+
+fn percent(group: &str, percent: &str) -> Wanted {
+    Wanted::Percent {
+        group: group.to_owned(),
+        percent: percent.to_owned(),
+    }
+}
+
+fn off(takes_overrides: bool) -> Wanted {
+    Wanted::Off { takes_overrides }
+}
+
+fn summary(planned: &Planned) -> String {
+    planned.effect.summary().unwrap()
+}
+
+#[test]
+fn a_rollback_copies_an_older_revision_and_says_so() {
+    let state = state([parts(v2(), &["10"], &[]), parts(v2(), &["30"], &[])]);
+    let planned = plan(&state, &Wanted::Rollback(at(1))).unwrap();
+    assert_eq!(planned.next.rollback_of, Some(at(1)));
+    assert_eq!(
+        planned.next.treatments,
+        parts(v2(), &["10"], &[]).treatments
+    );
+    assert_eq!(
+        summary(&planned),
+        "20 % of all instances receive another value"
+    );
+    assert_eq!(planned.risks, []);
+    assert!(planned.wants_name("hcb-prod") && !planned.wants_name("hcb-test"));
+}
+
+#[test]
+fn what_was_rolled_back_comes_into_force_again_only_with_the_name() {
+    let back = RevisionParts {
+        rollback_of: Some(at(1)),
+        ..parts(v2(), &["10"], &[])
+    };
+    let state = state([parts(v2(), &["10"], &[]), parts(v2(), &["30"], &[]), back]);
+    let planned = plan(&state, &Wanted::Rollback(at(2))).unwrap();
+    assert_eq!(planned.risks, [Risk::UndoesRollback]);
+    assert!(planned.wants_name("hcb-test"));
+    let same = plan(&state, &Wanted::Rollback(at(1))).unwrap_err();
+    assert!(matches!(same, NoPlan::Unchanged(_)), "{same:?}");
+    let absent = plan(&state, &Wanted::Rollback(at(9))).unwrap_err();
+    assert!(matches!(absent, NoPlan::Refused(_)), "{absent:?}");
+}
+
+#[test]
+fn a_percentage_moves_as_few_instances_as_possible() {
+    let state = state([parts(v2(), &["10", "20"], &[])]);
+    let planned = plan(&state, &percent("treatment_1", "12.5")).unwrap();
+    assert_eq!(
+        summary(&planned),
+        "2.5 % of all instances receive another value"
+    );
+    assert_eq!(planned.risks, []);
+}
+
+#[test]
+fn a_percentage_that_is_none_or_too_many_or_the_same_is_refused() {
+    let two = state([parts(v2(), &["10", "20"], &[])]);
+    for (group, text) in [
+        ("treatment_1", "lots"),
+        ("treatment_1", "-1"),
+        ("treatment_1", "81"),
+        ("treatment_3", "1"),
+    ] {
+        let refused = plan(&two, &percent(group, text)).unwrap_err();
+        assert!(
+            matches!(refused, NoPlan::Refused(_)),
+            "{group} {text}: {refused:?}"
+        );
+    }
+    let same = plan(&two, &percent("treatment_2", "20.0")).unwrap_err();
+    assert_eq!(
+        same,
+        NoPlan::Unchanged("treatment_2 has 20 % already.".to_owned())
+    );
+    let whole = plan(
+        &state([parts(V1, &["10"], &[])]),
+        &percent("treatment_1", "1.5"),
+    );
+    assert!(matches!(whole, Err(NoPlan::Refused(_))), "{whole:?}");
+}
+
+#[test]
+fn in_version_1_a_percentage_may_move_instances_between_treatments_which_is_a_risk() {
+    let state = state([parts(V1, &["10", "10"], &[])]);
+    let planned = plan(&state, &percent("treatment_1", "15")).unwrap();
+    assert_eq!(planned.risks, [Risk::BetweenTreatments]);
+}
+
+#[test]
+fn switched_off_means_control_for_everybody_and_for_those_by_name_if_wanted() {
+    let state = state([parts(v2(), &["100"], &["a", "b"])]);
+    let kept = plan(&state, &off(false)).unwrap();
+    assert_eq!(kept.next.treatments[0].overrides.len(), 2);
+    assert_eq!(
+        summary(&kept),
+        "100 % of all instances receive another value"
+    );
+    let all = plan(&state, &off(true)).unwrap();
+    assert!(all.next.treatments[0].overrides.is_empty());
+    assert_eq!(
+        summary(&all),
+        "100 % of all instances receive another value, and so do 2 instances in override lists"
+    );
+    // Control for everybody is what it is for.
+    assert_eq!((kept.risks, all.risks), (vec![], vec![]));
+}
+
+#[test]
+fn a_flag_that_is_off_already_says_who_is_not() {
+    let state = state([parts(v2(), &["0"], &["a"])]);
+    let unchanged = plan(&state, &off(false)).unwrap_err();
+    let expected = "Everybody gets the control value already, but 1 by name.".to_owned();
+    assert_eq!(unchanged, NoPlan::Unchanged(expected));
+    assert!(plan(&state, &off(true)).is_ok());
+}
+
+#[tokio::test]
+async fn a_form_that_is_sent_twice_makes_one_revision() {
+    let rows = std::sync::Arc::new(MemoryStore::default());
+    let store = FlagStore::new(rows, std::sync::Arc::new(SystemClock));
+    let first = store.append_revision(Base::Nothing, parts(v2(), &["10"], &[]));
+    let base = first.await.unwrap().0.created();
+    let wanted = |percent| parts(v2(), &[percent], &[]);
+    let (one, two) = tokio::join!(
+        append(&store, base, wanted("20")),
+        append(&store, base, wanted("20"))
+    );
+    assert_eq!(one.unwrap(), two.unwrap());
+    // Another change on the same revision comes second.
+    let second = append(&store, base, wanted("30")).await;
+    assert!(matches!(second, Err(NotAppended::Changed)), "{second:?}");
+    assert_eq!(store.history(&flag(), 9).await.unwrap().len(), 2);
+}

@@ -1,0 +1,170 @@
+//! A change before it is carried out: what is chosen, what it does, and the form that confirms it.
+mod choice;
+mod confirmation;
+mod effect;
+mod meanwhile;
+mod offer;
+mod refused;
+
+use flag_model::{FlagKey, Timestamp};
+use maud::{Markup, html};
+
+pub(super) use self::offer::{done, offer, roll_back_to};
+pub(in crate::dashboard) use self::refused::refused;
+use super::timeline::Numbers;
+use crate::access::Viewer;
+use crate::dashboard::change::{FlagState, Kind, NoPlan, Planned, Wanted, plan};
+use crate::dashboard::error::PageError;
+use crate::dashboard::parts::{Crumb, Frame};
+use crate::dashboard::query::{flag_parameters, link};
+use crate::dashboard::request::PageRequest;
+use crate::dashboard::sources::{DashboardSettings, Sources, Writes};
+
+/// The page of a change.
+#[derive(Debug)]
+pub(in crate::dashboard) struct ChangePage<'a> {
+    sources: &'a Sources,
+    request: &'a PageRequest,
+    state: &'a FlagState,
+    kind: Kind,
+    /// The newest revision when the form that was sent was shown.
+    base: Option<Timestamp>,
+    missing: Missing,
+}
+
+/// What a form lacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::dashboard) struct Missing {
+    /// Why the change is made.
+    pub(in crate::dashboard) comment: bool,
+    /// The name of the flag, typed.
+    pub(in crate::dashboard) name: bool,
+}
+
+/// The page, before anything is sent.
+pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
+    let flag = request.query.flag()?;
+    check_may_change(&sources.settings, &request.viewer, &flag)?;
+    let kind = Kind::of(&request.query)?;
+    let state = FlagState::read(&sources.store, flag.clone()).await?;
+    if state.history.is_empty() {
+        let none = format!("revision of {flag} that could be changed");
+        return Err(PageError::NotFound(none));
+    }
+    ChangePage::new(sources, request, &state, kind)
+        .render()
+        .await
+}
+
+/// An error unless a flag exists for the caller, and can be changed by it.
+pub(in crate::dashboard) fn check_may_change(
+    settings: &DashboardSettings,
+    viewer: &Viewer,
+    flag: &FlagKey,
+) -> Result<(), PageError> {
+    if !viewer.may_see(&flag.project) {
+        return Err(PageError::NotFound(format!("flag {flag}")));
+    }
+    match settings.writes {
+        Writes::Off => Err(PageError::ReadOnly),
+        Writes::On if viewer.may_change(&flag.project) => Ok(()),
+        Writes::On => Err(PageError::NoAdmin),
+    }
+}
+
+/// The address of the page on which a change is chosen.
+pub(super) fn change_link(flag: &FlagKey, kind: Kind) -> String {
+    let mut parameters = flag_parameters(flag).to_vec();
+    parameters.push(("do", kind.as_str()));
+    link("/change", &parameters)
+}
+
+/// The address of the page that shows what a change does.
+pub(super) fn effect_link(flag: &FlagKey, wanted: &Wanted) -> String {
+    let wanted = wanted.parameters();
+    let wanted = wanted.iter().map(|(name, value)| (*name, value.as_str()));
+    let parameters: Vec<_> = flag_parameters(flag).into_iter().chain(wanted).collect();
+    link("/change", &parameters)
+}
+
+impl<'a> ChangePage<'a> {
+    /// The page of a flag as it is, of which nothing was sent yet.
+    pub(in crate::dashboard) fn new(
+        sources: &'a Sources,
+        request: &'a PageRequest,
+        state: &'a FlagState,
+        kind: Kind,
+    ) -> Self {
+        Self {
+            sources,
+            request,
+            state,
+            kind,
+            base: None,
+            missing: Missing::default(),
+        }
+    }
+
+    /// The page after its form was sent, shown when this revision was the newest, and lacked this.
+    pub(in crate::dashboard) fn after(self, base: Timestamp, missing: Missing) -> Self {
+        Self {
+            base: Some(base),
+            missing,
+            ..self
+        }
+    }
+
+    /// The page.
+    pub(in crate::dashboard) async fn render(&self) -> Result<Markup, PageError> {
+        let flag = &self.state.flag;
+        let numbers = Numbers::read(&self.sources.store, flag).await?;
+        let wanted = Wanted::of(self.kind, &self.request.query)?;
+        let planned = wanted.as_ref().map(|wanted| plan(self.state, wanted));
+        let content = match planned {
+            Some(Ok(planned)) => {
+                let wanted = wanted.as_ref();
+                self.planned(wanted.ok_or(PageError::Internal)?, &planned, &numbers)
+                    .await
+            }
+            Some(Err(why)) => html! { (no_plan(&why)) (self.choice(&numbers)) },
+            None => self.choice(&numbers),
+        };
+        let frame = Frame {
+            settings: &self.sources.settings,
+            title: self.title(),
+            crumbs: vec![
+                Crumb::home(),
+                Crumb::project(&flag.project),
+                Crumb::flag(flag),
+            ],
+            is_signed_in: self.request.viewer.has_key(),
+        };
+        Ok(frame.render(&html! {
+            @if let Some(base) = self.base { (self.meanwhile(base, &numbers)) }
+            (content)
+        }))
+    }
+
+    fn title(&self) -> &'static str {
+        match self.kind {
+            Kind::Rollback => "Roll back",
+            Kind::Percent => "Set a percentage",
+            Kind::Off => "Switch off",
+        }
+    }
+
+    async fn planned(&self, wanted: &Wanted, planned: &Planned, numbers: &Numbers) -> Markup {
+        let sample = self.sample(planned).await;
+        html! {
+            (self.effect(wanted, planned, sample, numbers))
+            (self.confirmation(wanted, planned, numbers))
+        }
+    }
+}
+
+fn no_plan(why: &NoPlan) -> Markup {
+    match why {
+        NoPlan::Unchanged(text) => html! { p.notice role="status" { (text) } },
+        NoPlan::Refused(text) => html! { p.problem id="problem" role="alert" { (text) } },
+    }
+}

@@ -1,0 +1,88 @@
+//! The form that confirms a change: why, and in production the name of the flag.
+
+use maud::{Markup, html};
+
+use super::effect::capitalised;
+use super::{ChangePage, Missing};
+use crate::dashboard::change::{Planned, Wanted};
+use crate::dashboard::pages::timeline::Numbers;
+use crate::dashboard::parts::shown;
+use crate::dashboard::query::{flag_link, flag_parameters, link};
+
+impl ChangePage<'_> {
+    /// The form.
+    pub(super) fn confirmation(
+        &self,
+        wanted: &Wanted,
+        planned: &Planned,
+        numbers: &Numbers,
+    ) -> Markup {
+        let flag = &self.state.flag;
+        let wants_name = planned.wants_name(&self.sources.settings.environment);
+        html! {
+            section aria-labelledby="confirm-it" {
+                h2 id="confirm-it" { "Confirm" }
+                @for warning in &planned.warnings { p.problem { (warning) } }
+                @for risk in &planned.risks { p.notice { "Careful: " (risk.to_string()) "." } }
+                form.change method="post" action=(link("/change", &[])) {
+                    @for (name, value) in flag_parameters(flag) { input type="hidden" name=(name) value=(value); }
+                    @for (name, value) in wanted.parameters() { input type="hidden" name=(name) value=(value); }
+                    @if let Some(newest) = self.state.newest_made() {
+                        input type="hidden" name="base" value=(newest.to_string());
+                    }
+                    @if let Some(token) = &self.request.form_token { input type="hidden" name="token" value=(token); }
+                    (self.comment())
+                    @if wants_name { (self.name()) }
+                    p.hint {
+                        @if let Some(editor) = self.request.viewer.editor() { "Recorded as a change of " (shown(editor.as_str())) }
+                        @if let Some(newest) = self.state.newest_made() { ", made on " (numbers.label(newest)) }
+                        "."
+                    }
+                    p.actions {
+                        button.action type="submit" { (button(wanted, numbers)) }
+                        " " a href=(flag_link(flag)) { "Cancel" }
+                    }
+                }
+            }
+        }
+    }
+
+    fn comment(&self) -> Markup {
+        let Missing { comment, .. } = self.missing;
+        let described = if comment {
+            "no-comment"
+        } else {
+            "comment-hint"
+        };
+        html! {
+            label for="comment" { "Why" }
+            @if comment { p.problem id="no-comment" role="alert" { "Say why: the comment is missing. Nothing was changed." } }
+            textarea id="comment" name="comment" rows="3" required maxlength="4000" aria-describedby=(described)
+                aria-invalid=[comment.then_some("true")] autofocus[comment] { (self.request.query.get("comment")) }
+            p.hint id="comment-hint" { "Everybody reads it in the history of the flag." }
+        }
+    }
+
+    fn name(&self) -> Markup {
+        let Missing { comment, name } = self.missing;
+        let described = if name { "wrong-name" } else { "name-hint" };
+        html! {
+            label for="confirm" { "Name of the flag" }
+            @if name { p.problem id="wrong-name" role="alert" {
+                "This is not the name of the flag. Nothing was changed." } }
+            input id="confirm" name="confirm" type="text" required autocomplete="off" autocapitalize="none" spellcheck="false"
+                aria-describedby=(described) aria-invalid=[name.then_some("true")] autofocus[name && !comment];
+            p.hint id="name-hint" { "Type " code { (shown(self.state.flag.name.as_str())) } " to confirm." }
+        }
+    }
+}
+
+fn button(wanted: &Wanted, numbers: &Numbers) -> String {
+    match wanted {
+        Wanted::Rollback(to) => format!("Roll back to {}", numbers.label(*to)),
+        Wanted::Percent { group, percent } => {
+            format!("Set {} to {percent} %", flag_describe::visible(group))
+        }
+        Wanted::Off { .. } => capitalised("give the control value to everybody"),
+    }
+}

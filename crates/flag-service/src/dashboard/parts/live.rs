@@ -1,0 +1,27 @@
+//! Marks that tell the script `live.js` to keep a page up to date; without it they do nothing.
+
+use flag_model::{FlagKey, ProjectName};
+use maud::{Markup, html};
+
+use crate::dashboard::query::link;
+
+/// How often a page is made again that shows what no event announces, in milliseconds.
+const EVERY: u32 = 2_000;
+
+/// The page is made again when a flag of the project changes, or this flag; nothing if the service sends no events.
+pub(in crate::dashboard) fn follows(
+    sends_events: bool,
+    project: &ProjectName,
+    flag: Option<&FlagKey>,
+) -> Markup {
+    let events = link("/events", &[("project", project.as_str())]);
+    let flag = flag.map(|flag| format!("{}/{}", flag.flag_type.as_str(), flag.name.as_str()));
+    html! {
+        @if sends_events { div hidden data-events=(events) data-flag=[flag] {} }
+    }
+}
+
+/// The page is made again every two seconds.
+pub(in crate::dashboard) fn again_and_again() -> Markup {
+    html! { div hidden data-every=(EVERY) {} }
+}

@@ -1,0 +1,161 @@
+//! People who use the dashboard while the service answers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use flag_model::FlagKey;
+use flag_store::{Clock as _, RowOptions, SystemClock, encode_revision};
+use flag_tests::{Load, Service, TestStore};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::report::{Row, Verdict};
+use super::world::warm;
+use crate::dashboard::revision;
+
+const FLAGS: usize = 10_000;
+
+const USERS: usize = 4;
+
+/// How long a user looks at a page.
+const LOOKS: Duration = Duration::from_millis(500);
+
+const RATE: f64 = 10_000.0;
+
+const ROUNDS: usize = 5;
+
+const SECONDS: u32 = 8;
+
+/// The pages that a user opens, one after the other.
+const PAGES: [&str; 5] = [
+    "/dashboard/flags?project=many",
+    "/dashboard/flags?project=many&q=_0777",
+    "/dashboard/flags?project=many&sort=changed&page=7",
+    "/dashboard/flag?project=many&type=feature&name=flag_07777&instance=A12345",
+    "/dashboard/health",
+];
+
+/// People who use the dashboard until they are told to stop.
+struct Users {
+    are_done: Arc<AtomicBool>,
+    /// Microseconds of the slowest page, and how many pages there were.
+    slowest: Arc<AtomicU64>,
+    pages: Arc<AtomicU64>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Users {
+    fn start(service: &Service) -> Self {
+        let mut users = Self {
+            are_done: Arc::default(),
+            slowest: Arc::default(),
+            pages: Arc::default(),
+            tasks: Vec::new(),
+        };
+        for user in 0..USERS {
+            let (are_done, slowest) = (Arc::clone(&users.are_done), Arc::clone(&users.slowest));
+            let (url, pages) = (service.url().to_owned(), Arc::clone(&users.pages));
+            users.tasks.push(tokio::spawn(async move {
+                let http = reqwest::Client::builder().no_proxy().build().unwrap();
+                for page in PAGES.iter().cycle().skip(user) {
+                    if are_done.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let began = Instant::now();
+                    let answer = http.get(format!("{url}{page}")).send().await.unwrap();
+                    assert_eq!(answer.status(), 200, "{page}");
+                    answer.bytes().await.unwrap();
+                    let took = u64::try_from(began.elapsed().as_micros()).unwrap();
+                    slowest.fetch_max(took, Ordering::Relaxed);
+                    pages.fetch_add(1, Ordering::Relaxed);
+                    sleep(LOOKS).await;
+                }
+            }));
+        }
+        users
+    }
+
+    /// Ends them; returns how many pages they saw, and how long the slowest took.
+    async fn stop(self) -> (u64, Duration) {
+        self.are_done.store(true, Ordering::Relaxed);
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+        let slowest = Duration::from_micros(self.slowest.load(Ordering::Relaxed));
+        (self.pages.load(Ordering::Relaxed), slowest)
+    }
+}
+
+fn load(seconds: u32) -> Load {
+    Load {
+        requests: u64::from(seconds) * 10_000,
+        connections: 32,
+        rate: Some(RATE),
+        path: warm,
+    }
+}
+
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all[all.len() / 2]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "long: cargo xtask faults"]
+async fn a_dashboard_in_use_beside_ten_thousand_answers_a_second() {
+    let store = TestStore::embedded();
+    let (now, options) = (SystemClock.now(), RowOptions::default());
+    let rows = (0..FLAGS).map(|number| {
+        let flag: FlagKey = format!("many/feature/flag_{number:05}").parse().unwrap();
+        encode_revision(&revision(&flag, now, "10"), &options).unwrap()
+    });
+    let service = Service::start_with(&store, &["--demo"], &[]);
+    store.leave(&rows.collect::<Vec<_>>()).await;
+    // Everything is read once before.
+    let list = format!("{}{}", service.url(), PAGES[0]);
+    let began = Instant::now();
+    while !reqwest::get(&list)
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap()
+        .contains("10,000 flags<")
+    {
+        assert!(
+            began.elapsed() < Duration::from_mins(2),
+            "the flags are not read"
+        );
+        sleep(Duration::from_millis(200)).await;
+    }
+    load(5).run(service.url()).await;
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    let (mut pages, mut slowest, mut failed) = (0, Duration::ZERO, 0);
+    for _ in 0..ROUNDS {
+        let alone = load(SECONDS).run(service.url()).await;
+        without.push(alone.percentile(0.99).as_secs_f64() * 1e3);
+        let users = Users::start(&service);
+        let beside = load(SECONDS).run(service.url()).await;
+        let (seen, slow) = users.stop().await;
+        with.push(beside.percentile(0.99).as_secs_f64() * 1e3);
+        (pages, slowest) = (pages + seen, slowest.max(slow));
+        for outcome in [alone, beside] {
+            failed += outcome.other_than(200) + outcome.failed;
+        }
+    }
+    println!("p99 in ms without {without:.3?}, with {with:.3?}");
+    let (without, with) = (median(without), median(with));
+    let ratio = with / without;
+    let row = Row {
+        fault: "4 people open a page of the dashboard every half second, over 10,000 flags, beside 10,000 answers/s",
+        goal: "no failed answer; p99 within 1.2x, medians of 5 rounds",
+    };
+    row.report(
+        &format!(
+            "{failed} failed; p99 {with:.2} ms, without {without:.2} ms ({ratio:.2}x); {pages} pages, the slowest {} ms",
+            slowest.as_millis()
+        ),
+        Verdict::from(failed == 0 && ratio <= 1.2),
+    );
+}
