@@ -53,6 +53,7 @@ macro_rules! row_store_tests {
             compare_and_set_leaves_what_differs,
             compare_and_set_compares_bytes_exactly,
             increments_from_many_tasks_are_all_counted,
+            a_changed_revision_breaks_its_links_and_nothing_else_does,
             a_ping_is_answered,
         }
     };
