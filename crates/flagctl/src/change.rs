@@ -3,6 +3,7 @@ mod impact;
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 use flag_describe::{Difference as Row, revision_differences};
 pub(crate) use flag_model::Reason;
@@ -32,10 +33,21 @@ pub(crate) struct Change {
     /// Which instances receive another value; absent for a first revision and for metadata.
     impact: Option<Impact>,
     overridden: OverrideImpact,
+    /// The revision in force and the next one; absent for a first revision and for metadata.
+    plans: Option<Arc<Plans>>,
+    /// What is said of the instances that were seen.
+    seen: Vec<String>,
     /// Whether every instance receives the same value as now.
     changes_nothing: bool,
     /// A risk that needs a confirmation by name.
     pub(crate) risks: Vec<Risk>,
+}
+
+/// What decides before a change and after it.
+#[derive(Debug)]
+pub(crate) struct Plans {
+    pub(crate) before: Plan,
+    pub(crate) after: Plan,
 }
 
 /// A risk that needs a confirmation by name.
@@ -87,8 +99,13 @@ impl Change {
         let next = Revision::new(Timestamp::UNIX_EPOCH, next.clone())?;
         let rows = revision_differences(newest, &next);
         let impact = newest.map(|newest| Impact::of(newest, &next));
+        let plans = newest.map(|newest| Plans {
+            before: Plan::compile(newest.clone()),
+            after: Plan::compile(next.clone()),
+        });
         let overridden = newest
-            .map(|newest| OverrideImpact::of(newest, &next))
+            .zip(plans.as_ref())
+            .map(|(newest, plans)| OverrideImpact::of(newest, &next, plans))
             .unwrap_or_default();
         let risks = match newest {
             Some(newest) => risks(newest, &next, impact.as_ref(), overridden),
@@ -102,6 +119,8 @@ impl Change {
             warnings: odd_ids(newest, &next),
             impact,
             overridden,
+            plans: plans.map(Arc::new),
+            seen: Vec::new(),
             changes_nothing: newest.is_some_and(|newest| are_equivalent(newest, &next)),
             risks,
         })
@@ -130,6 +149,8 @@ impl Change {
             warnings: Vec::new(),
             impact: None,
             overridden: OverrideImpact::default(),
+            plans: None,
+            seen: Vec::new(),
             changes_nothing: false,
             risks: Vec::new(),
         }
@@ -151,6 +172,16 @@ impl Change {
     pub(crate) fn with_note(mut self, note: String) -> Self {
         self.warnings.push(note);
         self
+    }
+
+    /// What decides before and after; none for a first revision and for metadata.
+    pub(crate) fn plans(&self) -> Option<Arc<Plans>> {
+        self.plans.clone()
+    }
+
+    /// Adds what is said of the instances that were seen.
+    pub(crate) fn set_seen(&mut self, seen: Vec<String>) {
+        self.seen = seen;
     }
 
     /// The differing fields alone, each before the change and after; none if nothing differs.
@@ -177,6 +208,7 @@ impl Change {
         }
         let mut below = self.warnings.clone();
         below.extend(self.summary());
+        below.extend(self.seen.iter().cloned());
         Text::plain(&self.flag.to_string())
             .then(columns.text())
             .then(Text::plain(&below.join("\n")))
@@ -288,16 +320,15 @@ struct OverrideImpact {
 }
 
 impl OverrideImpact {
-    fn of(newest: &Revision, next: &Revision) -> Self {
+    fn of(newest: &Revision, next: &Revision, plans: &Plans) -> Self {
         let lists = [newest, next]
             .into_iter()
             .flat_map(|revision| &revision.treatments);
         let ids: HashSet<&InstanceId<'_>> =
             lists.flat_map(|treatment| &treatment.overrides).collect();
-        let (before, after) = (Plan::compile(newest.clone()), Plan::compile(next.clone()));
         let mut overridden = Self::default();
         for id in ids {
-            let (was, is) = (decide(&before, id), decide(&after, id));
+            let (was, is) = (decide(&plans.before, id), decide(&plans.after, id));
             if was.value != is.value {
                 overridden.changed += 1;
                 if was.reason != Reason::Control && is.reason != Reason::Control {

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use clap::Args;
 use flag_model::{Percent, Revision, RevisionParts};
 
-use crate::args::{ConfirmArgs, FlagWords, OutputArgs, OwnerArgs};
+use crate::args::{ChangeArgs, FlagWords, OutputArgs, OwnerArgs};
 use crate::change::Risk;
 use crate::confirm::agrees_to;
 use crate::context::Context;
@@ -29,7 +29,7 @@ pub(crate) struct KillArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    confirmation: ConfirmArgs,
+    confirmation: ChangeArgs,
 }
 
 /// Appends a revision whose treatments have 0 %. `flagctl rollback` brings them back.
@@ -70,15 +70,17 @@ pub(crate) async fn kill(context: &Context, args: &KillArgs) -> Result<(), Failu
 
 /// Asks a person; a script says it in an option.
 fn wants_overrides(args: &KillArgs, overridden: usize) -> bool {
-    let is_asked =
-        io::stdin().is_terminal() && !args.confirmation.yes && !args.confirmation.dry_run;
+    let is_asked = io::stdin().is_terminal()
+        && !args.confirmation.confirm.yes
+        && !args.confirmation.confirm.dry_run;
     is_asked
         && agrees_to(&format!(
             "{overridden} instances are in override lists. The control value for them, too? [y/N]"
         ))
 }
 
-fn killed(newest: &Revision, takes_overrides: bool) -> RevisionParts {
+/// A revision with 0 % in every treatment, and without override lists if those are taken.
+pub(super) fn killed(newest: &Revision, takes_overrides: bool) -> RevisionParts {
     let mut parts = newest.clone().into_parts();
     parts.rollback_of = None;
     for treatment in &mut parts.treatments {

@@ -6,7 +6,7 @@ use clap::Args;
 use flag_model::{FlagKey, Revision, RevisionParts, Timestamp};
 use flag_store::{Clock as _, ReadError, SystemClock};
 
-use crate::args::{ConfirmArgs, FlagWords, OutputArgs, OwnerArgs, RevisionName};
+use crate::args::{ChangeArgs, FlagWords, OutputArgs, OwnerArgs, RevisionName};
 use crate::change::Risk;
 use crate::context::Context;
 use crate::equivalence::are_equivalent;
@@ -42,7 +42,7 @@ pub(crate) struct RollbackArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    confirmation: ConfirmArgs,
+    confirmation: ChangeArgs,
 }
 
 /// Why no revision was found to go back to.

@@ -22,6 +22,7 @@ mod reverting;
 mod rolling_back;
 mod run_configs;
 mod running;
+mod seen;
 mod short_forms;
 #[cfg(target_os = "linux")]
 mod terminal;
