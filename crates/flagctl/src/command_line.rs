@@ -11,8 +11,8 @@ use crate::args::{AddArgs, ReviseArgs};
 use crate::commands::{
     ApplyArgs, BackupArgs, CompareArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs, EditArgs,
     ExplainArgs, ExportArgs, ExposuresArgs, ForgetArgs, GetArgs, HistoryArgs, InitArgs, KeysArgs,
-    KillArgs, LatestArgs, ListArgs, ManualArgs, ProjectsArgs, RestoreBackupArgs, RetireArgs,
-    RollbackArgs, RunConfigArgs, SqlArgs, TagsArgs, UpdateArgs, UseArgs,
+    KillArgs, LatestArgs, ListArgs, ManualArgs, ProjectsArgs, RestoreArgs, RestoreBackupArgs,
+    RetireArgs, RollbackArgs, RunConfigArgs, SqlArgs, TagsArgs, UpdateArgs, UseArgs,
 };
 use crate::environment::Variables;
 use crate::exit_code::ExitCode;
@@ -73,6 +73,11 @@ pub(crate) enum Command {
   flagctl rollback csr-assistant feature multi_step_api_router \\
       --to '2024-09-25 19:15:28.248896'")]
     Rollback(RollbackArgs),
+    /// Put the revisions of a project that were in force at an instant into force again; removes nothing
+    #[command(after_help = "Examples:
+  flagctl restore csr-assistant --at 2h --dry-run
+  flagctl restore csr-assistant --at '2024-10-01 08:00:00' --only multi_step_api_router")]
+    Restore(RestoreArgs),
     /// Write the row that a run configuration of the Python framework's DAG describes
     #[command(after_help = "Example:
   flagctl run-config --file run-config.json")]

@@ -54,6 +54,7 @@ async fn run_with_store(context: &Context, command: Command) -> Result<(), Failu
         Command::Remove { .. } => commands::remove(),
         Command::RunConfig(args) => commands::run_config(context, &args).await,
         Command::Rollback(args) => commands::rollback(context, &args).await,
+        Command::Restore(args) => commands::restore(context, &args).await,
         Command::Get(args) => commands::get(context, &args).await,
         Command::History(args) => commands::history(context, &args).await,
         Command::Latest(args) => commands::latest(context, &args).await,

@@ -18,6 +18,7 @@ mod lost_updates;
 mod metadata;
 mod reading;
 mod replacing;
+mod restoring;
 mod reverting;
 mod rolling_back;
 mod run_configs;

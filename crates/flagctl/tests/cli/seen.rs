@@ -177,6 +177,8 @@ fn every_command_that_writes_a_revision_says_who_moves() {
     check_said(&revised, 0, &[line]);
     check_done(&on_flag(&dir, "revise", &["--percent=20", "-m", "x"]));
     check_said(&on_flag(&dir, "rollback", &["--dry-run"]), 0, &[line]);
+    let restored = ["restore", "csr-assistant", "--at=now", "--dry-run"];
+    check_done(&flagctl(&dir, &restored));
     let retired = on_flag(&dir, "retire", &["--value=false", "-m", "x", "--yes"]);
     check_said(&retired, 0, &[line]);
     let exported = flagctl(&dir, &["export", "csr-assistant"]);
