@@ -25,6 +25,7 @@ mod running;
 mod short_forms;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod verifying;
 mod world;
 mod writing;
 
