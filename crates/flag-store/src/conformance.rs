@@ -74,6 +74,7 @@ macro_rules! exposure_log_tests {
             a_record_of_somebody_else_comes_back_byte_for_byte,
             pages_follow_each_other_without_a_gap,
             pages_of_a_time_have_what_was_served_then,
+            batches_have_what_pages_have,
             a_scope_reaches_nobody_else,
             the_newest_come_first,
             the_newest_of_a_group_are_of_that_group,

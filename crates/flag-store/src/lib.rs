@@ -50,8 +50,8 @@ pub use crate::exposure_counts::{
     answers_by_group,
 };
 pub use crate::exposure_log::{
-    Appended, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope, NewestExposures,
-    PAGE, Remains, TimeRange,
+    Appended, BatchPage, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope,
+    NewestExposures, PAGE, Remains, TimeRange,
 };
 pub use crate::exposure_recent::key_hash;
 pub use crate::exposure_rows::ExposureRows;

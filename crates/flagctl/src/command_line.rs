@@ -12,7 +12,7 @@ use crate::commands::{
     ApplyArgs, BackupArgs, CompareArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs, EditArgs,
     ExplainArgs, ExportArgs, ExposuresArgs, ForgetArgs, GetArgs, HistoryArgs, InitArgs, KeysArgs,
     KillArgs, LatestArgs, ListArgs, ManualArgs, ProjectsArgs, RestoreArgs, RestoreBackupArgs,
-    RetireArgs, RollbackArgs, RunConfigArgs, SqlArgs, TagsArgs, UpdateArgs, UseArgs,
+    RetireArgs, RollbackArgs, RunConfigArgs, SqlArgs, TagsArgs, UpdateArgs, UseArgs, VerifyArgs,
 };
 use crate::environment::Variables;
 use crate::exit_code::ExitCode;
@@ -157,6 +157,15 @@ pub(crate) enum Command {
   flagctl exposures csr-assistant feature multi_step_api_router -o ndjson > exposures.ndjson
   flagctl exposures csr-assistant feature multi_step_api_router --follow  # needs Ctrl-C")]
     Exposures(ExposuresArgs),
+    /// Decide the logged exposures of a project again; ends with code 7 if something is wrong
+    ///
+    /// Each exposure is decided again by the revision that it names. Also finds exposures that are logged twice, instances that
+    /// got two values from one revision, how outdated answers were, and splits that do not fit.
+    #[command(after_help = "Examples:
+  flagctl verify csr-assistant  # exits 7
+  flagctl verify csr-assistant feature/multi_step_api_router --since 7d
+  flagctl verify csr-assistant --from-checkpoint verify.json -o json  # exits 7")]
+    Verify(VerifyArgs),
     /// Delete the exposures of an instance id, and show which override lists name it; no flag is changed
     #[command(after_help = "Examples:
   flagctl forget A12345 --project csr-assistant --dry-run

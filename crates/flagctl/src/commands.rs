@@ -30,6 +30,7 @@ mod run_config;
 mod sql;
 mod update;
 mod use_project;
+mod verify;
 
 use flag_model::Date;
 use flag_store::{Clock as _, SystemClock};
@@ -65,6 +66,7 @@ pub(crate) use self::run_config::{RunConfigArgs, run_config};
 pub(crate) use self::sql::{SqlArgs, sql};
 pub(crate) use self::update::{UpdateArgs, update};
 pub(crate) use self::use_project::{UseArgs, use_project};
+pub(crate) use self::verify::{VerifyArgs, verify};
 
 /// Today, in UTC.
 fn today() -> Option<Date> {

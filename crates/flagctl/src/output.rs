@@ -26,6 +26,7 @@ mod statement;
 mod table;
 mod terminal;
 mod text;
+mod verified;
 mod view;
 mod when;
 mod written;
@@ -58,6 +59,7 @@ pub(crate) use self::restored::Restored;
 pub(crate) use self::statement::Statement;
 pub(crate) use self::terminal::prepare;
 pub(crate) use self::text::{Columns, Text, Tone};
+pub(crate) use self::verified::{VerifiedExposures, per_second};
 pub(crate) use self::view::{
     View, Written, notice, preview, print, print_failure, print_more, rendered, show,
 };

@@ -62,6 +62,7 @@ async fn run_with_store(context: &Context, command: Command) -> Result<(), Failu
         Command::Diff(args) => commands::diff(context, &args).await,
         Command::Explain(args) => commands::explain(context, &args).await,
         Command::Exposures(args) => commands::exposures(context, &args).await,
+        Command::Verify(args) => commands::verify(context, &args).await,
         Command::Forget(args) => commands::forget(context, &args).await,
         Command::Init(args) => commands::init(context, &args).await,
         Command::Doctor(args) => commands::doctor(context, &args).await,

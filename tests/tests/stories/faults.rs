@@ -12,5 +12,6 @@ mod push_proxies;
 mod report;
 mod rolling;
 mod store;
+mod verified;
 mod world;
 mod writers;

@@ -27,6 +27,7 @@ mod seen;
 mod short_forms;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod verifying;
 mod world;
 mod writing;
 
