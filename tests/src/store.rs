@@ -1,12 +1,15 @@
 //! A store for one test.
 
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use flag_model::ProjectName;
 use flag_settings::StoreSettings;
 use flag_store::{
-    ExposureLog, ExposureQuery, ExposureRecord, ExposureScope, FlagStore, Insert, Row, RowStore,
-    SystemClock, TimeRange,
+    BatchId, CompareAndSet, Expected, Exposure, ExposureBatch, ExposureLog, ExposureQuery,
+    ExposureRecord, ExposureScope, FlagStore, Insert, Row, RowStore, SystemClock, TimeRange,
 };
 use flag_store_bigtable::BigtableSettings;
 use tempfile::TempDir;
@@ -124,12 +127,54 @@ impl TestStore {
         store.close().await;
     }
 
+    /// Alters the exposure of a project with this key as nothing in the system does; no service may be running.
+    pub async fn alter_exposure(&self, project: &str, key: &str, alter: fn(&mut Exposure<'_>)) {
+        let project = ProjectName::new(project).unwrap();
+        let log = self.exposures().await;
+        match self {
+            Self::Embedded(folder) => {
+                let (old, new) = altered_block(&*log, &project, key, alter).await;
+                log.close().await;
+                replace_block(folder.path(), &old, &new);
+            }
+            Self::Bigtable { .. } => {
+                let record = log.find(key.as_bytes()).await.unwrap().unwrap();
+                let (mut exposure, spelling) = record.exposure().unwrap();
+                alter(&mut exposure);
+                let cells = exposure.record(spelling).unwrap().row().cells.clone();
+                let request = Expected {
+                    column: "RequestID",
+                    value: record.row().cells.get("RequestID"),
+                };
+                let rows = self.log_rows().await;
+                let set = rows.compare_and_set(record.key(), request, &cells).await;
+                assert_eq!(set.unwrap(), CompareAndSet::Set);
+                rows.close().await;
+                log.close().await;
+            }
+        }
+    }
+
+    /// The rows of the exposure log in Bigtable.
+    async fn log_rows(&self) -> Arc<dyn RowStore> {
+        let StoreSettings::Bigtable(settings) = self.settings() else {
+            panic!("the embedded log has blocks")
+        };
+        let flag_table = settings.log_table.clone();
+        let settings = BigtableSettings {
+            flag_table,
+            ..*settings
+        };
+        let settings = StoreSettings::Bigtable(Box::new(settings));
+        settings.open().await.unwrap()
+    }
+
     /// What the emulator's own client prints of the flag table, where that client is installed.
     pub fn cbt_read(&self) -> Option<String> {
         let Self::Bigtable { emulator, instance } = self else {
             return None;
         };
-        let read = std::process::Command::new("cbt")
+        let read = Command::new("cbt")
             .args([
                 "-project",
                 PROJECT,
@@ -142,4 +187,51 @@ impl TestStore {
             .output();
         Some(String::from_utf8(read.ok()?.stdout).unwrap())
     }
+}
+
+/// The bytes of the block that has an exposure, and those of the block with the altered one.
+async fn altered_block(
+    log: &dyn ExposureLog,
+    project: &ProjectName,
+    key: &str,
+    alter: fn(&mut Exposure<'_>),
+) -> (Vec<u8>, Vec<u8>) {
+    let of = ExposureScope::Project(project);
+    let page = log.batches(of, TimeRange::ALL, None, usize::MAX);
+    for batch in page.await.unwrap().batches {
+        let mut exposures: Vec<_> = batch.exposures().collect();
+        let found = exposures.iter_mut().find(|of| {
+            let record = of.record(batch.booleans()).unwrap();
+            record.key() == key.as_bytes()
+        });
+        if let Some(exposure) = found {
+            alter(exposure);
+            let altered = ExposureBatch::of(BatchId(0), batch.booleans(), &exposures);
+            let [old, new] = [&batch, &altered].map(|of| of.blocks().blocks.remove(0).bytes);
+            return (old, new);
+        }
+    }
+    panic!("no exposure {key}")
+}
+
+/// Replaces the bytes of a block in the file of the embedded log, with Python's `SQLite`.
+fn replace_block(folder: &Path, old: &[u8], new: &[u8]) {
+    const SCRIPT: &str = "import sqlite3, sys
+old, new = map(bytes.fromhex, sys.stdin.read().split())
+connection = sqlite3.connect(sys.argv[1])
+changed = connection.execute('UPDATE block_data SET data = ? WHERE data = ?', (new, old)).rowcount
+connection.commit()
+assert changed == 1, changed";
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (old, new): (String, String) = (hex(old), hex(new));
+    let mut python = Command::new("python3")
+        .args(["-c", SCRIPT])
+        .arg(folder.join("exposures.db"))
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = python.stdin.take().unwrap();
+    stdin.write_all(format!("{old} {new}").as_bytes()).unwrap();
+    drop(stdin);
+    assert!(python.wait().unwrap().success());
 }

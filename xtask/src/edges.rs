@@ -26,6 +26,10 @@ const OURS: &[(&str, Allowed)] = &[
     ("flag-store-embedded", Only(&["flag-model", "flag-store"])),
     ("flag-store-bigtable", Only(&["flag-model", "flag-store"])),
     (
+        "flag-verify",
+        Only(&["flag-keys", "flag-model", "flag-rollout", "flag-store"]),
+    ),
+    (
         "flag-settings",
         Only(&[
             "flag-model",
@@ -55,6 +59,7 @@ const OURS: &[(&str, Allowed)] = &[
             "flag-runtime",
             "flag-settings",
             "flag-store",
+            "flag-verify",
         ]),
     ),
     (
@@ -69,6 +74,7 @@ const OURS: &[(&str, Allowed)] = &[
             "flag-store",
             "flag-store-bigtable",
             "flag-store-embedded",
+            "flag-verify",
         ]),
     ),
     ("flag-tests", Everything),

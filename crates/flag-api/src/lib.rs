@@ -2,6 +2,7 @@
 //!
 //! Knows no server, no client and no flag: others check the values of parameters.
 mod events;
+mod explain;
 mod exposure;
 mod ofrep;
 mod problem;
@@ -11,6 +12,9 @@ mod reply;
 pub use crate::events::{
     ChangedFlag, EVENT_STREAM, EVENTS, EventData, EventsQuery, LAST_EVENT_ID, PROJECT, SINCE,
     project_of_path,
+};
+pub use crate::explain::{
+    AT, EXPLAIN, EXPLAIN_PARTS, ExplainQuery, ExplainedTreatment, Explanation, ServedAnswer,
 };
 pub use crate::exposure::{EntryResult, ExposureEntry, LogReply, MAX_ENTRIES};
 pub use crate::ofrep::{

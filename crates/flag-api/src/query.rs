@@ -203,7 +203,8 @@ impl<'a> ParameterReader<'a> {
         }
     }
 
-    fn read(self) -> Result<Cow<'a, str>, Parameter> {
+    /// Reads a parameter that must be there.
+    pub(crate) fn read(self) -> Result<Cow<'a, str>, Parameter> {
         let value = match self.value {
             None => Err(ParameterProblem::Missing),
             Some(_) if self.is_repeated => Err(ParameterProblem::Repeated),

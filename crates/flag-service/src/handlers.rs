@@ -2,6 +2,7 @@
 mod docs;
 mod evaluation;
 mod events;
+mod explain;
 mod get_feature_flag;
 mod json_text;
 mod log_feature_flag;
@@ -15,6 +16,7 @@ use actix_web::web::ServiceConfig;
 
 use self::docs::docs;
 use self::events::{dashboard_events, events};
+use self::explain::explain;
 use self::get_feature_flag::get_feature_flag;
 use self::log_feature_flag::log_feature_flag;
 use self::metrics::metrics;
@@ -38,6 +40,7 @@ pub(crate) fn register(app: &mut ServiceConfig) {
     handle(app, Route::OpenApi, openapi);
     handle(app, Route::Docs, docs);
     handle(app, Route::Events, events);
+    handle(app, Route::Explain, explain);
     handle(app, Route::DashboardAssets, assets);
     handle(app, Route::DashboardEvents, dashboard_events);
     // Last of them, as it takes all other paths below.

@@ -3,6 +3,7 @@
 //! A row for each block and its filter in one table, which is what a search reads, and the exposures in another. A block is
 //! written once; only forgetting an instance changes it.
 
+mod batches;
 mod copy;
 mod find;
 mod follow;
@@ -18,6 +19,7 @@ use crate::failure::Failure;
 use crate::rows::begin;
 use crate::schema;
 
+pub(crate) use self::batches::batches;
 pub(crate) use self::copy::{AtOnce, copy_rows, read_rows};
 pub(crate) use self::find::find;
 pub(crate) use self::follow::logged_after;

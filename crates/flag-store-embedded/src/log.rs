@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use flag_model::{InstanceId, ProjectName};
 use flag_store::{
-    Appended, Blocks, BoxFuture, Columns, CountsQuery, Cursor, ExposureBatch, ExposureLog,
-    ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures,
-    MinuteCounts, NewestExposures, PAGE, Remains, ReplicaId, Row, RowStore, StoreError, TimeRange,
-    instance_in_rows,
+    Appended, BatchPage, Blocks, BoxFuture, Columns, CountsQuery, Cursor, ExposureBatch,
+    ExposureLog, ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert,
+    InstanceExposures, MinuteCounts, NewestExposures, PAGE, Remains, ReplicaId, Row, RowStore,
+    StoreError, TimeRange, instance_in_rows,
 };
 
 use crate::blocks::{self, PageQuery, ScopeOwned};
@@ -169,6 +169,26 @@ impl ExposureLog for EmbeddedLog {
             blocks::page(database, &query, is_awaited)
         };
         Box::pin(self.0.file.read(self.0.timeout, page))
+    }
+
+    /// The rows in the order of their keys; then by flag, and within a flag from the newest block to the oldest.
+    fn batches<'a>(
+        &'a self,
+        of: ExposureScope<'a>,
+        within: TimeRange,
+        after: Option<&'a Cursor>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<BatchPage, StoreError>> {
+        let query = PageQuery {
+            of: ScopeOwned::from(of),
+            within,
+            after: after.cloned(),
+            limit,
+        };
+        let batches = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
+            blocks::batches(database, &query, is_awaited)
+        };
+        Box::pin(self.0.file.read(self.0.timeout, batches))
     }
 
     /// Reads the blocks that were added, and the rows that were written since a minute before the cursor.

@@ -14,7 +14,8 @@ use std::fmt;
 use std::time::Duration;
 
 use flag_model::{
-    FlagKey, Invalid, InvalidRevision, Metadata, MetadataParts, Revision, RevisionParts, Timestamp,
+    FlagKey, FormatVersion, Invalid, InvalidRevision, Metadata, MetadataParts, Revision,
+    RevisionParts, Timestamp,
 };
 use tokio::time::{Instant, sleep};
 
@@ -69,6 +70,15 @@ impl fmt::Display for Base {
             Self::Newest => f.write_str("whatever is newest"),
         }
     }
+}
+
+/// Whether the appended row names the rows before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Links {
+    /// It does.
+    Written,
+    /// It does not.
+    None,
 }
 
 /// Why an append failed.
@@ -166,7 +176,12 @@ impl FlagStore {
             };
             Ok((revision, row))
         };
-        self.append(RowType::Revision, &parts.flag, base, &encode)
+        let links = match parts.format.version() {
+            FormatVersion::V2 => Links::Written,
+            // The Python framework reads these rows, and should find nothing new in them.
+            FormatVersion::V1 => Links::None,
+        };
+        self.append(RowType::Revision, &parts.flag, base, links, &encode)
             .await
     }
 
@@ -183,7 +198,8 @@ impl FlagStore {
             let row = encode_metadata(&metadata);
             Ok((metadata, row))
         };
-        self.append(RowType::Flag, &parts.flag, base, &encode).await
+        self.append(RowType::Flag, &parts.flag, base, Links::None, &encode)
+            .await
     }
 
     /// Appends the row that `encode` makes for its time; returns the result and the row.
@@ -192,6 +208,7 @@ impl FlagStore {
         row_type: RowType,
         flag: &FlagKey,
         base: Base,
+        links: Links,
         encode: &(dyn Fn(Timestamp) -> Result<(T, Row), AppendError> + Send + Sync),
     ) -> Result<(T, Row), AppendError> {
         let append = Append {
@@ -219,10 +236,15 @@ impl FlagStore {
             if pending.is_none() || wait.may_take_over(head_cell.as_deref()) {
                 let at = append.next_time([newest, pending])?;
                 // A row that cannot be stored is refused before anything is claimed.
-                let (made, row) = encode(at)?;
-                if append
-                    .try_once(head_cell.as_deref(), newest, at, &row)
-                    .await?
+                let (made, mut row) = encode(at)?;
+                let is_linked = match links {
+                    Links::Written => append.link(&mut row, newest).await?,
+                    Links::None => true,
+                };
+                if is_linked
+                    && append
+                        .try_once(head_cell.as_deref(), newest, at, &row)
+                        .await?
                 {
                     return Ok((made, row));
                 }

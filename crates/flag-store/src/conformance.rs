@@ -53,6 +53,7 @@ macro_rules! row_store_tests {
             compare_and_set_leaves_what_differs,
             compare_and_set_compares_bytes_exactly,
             increments_from_many_tasks_are_all_counted,
+            a_changed_revision_breaks_its_links_and_nothing_else_does,
             a_ping_is_answered,
         }
     };
@@ -73,6 +74,7 @@ macro_rules! exposure_log_tests {
             a_record_of_somebody_else_comes_back_byte_for_byte,
             pages_follow_each_other_without_a_gap,
             pages_of_a_time_have_what_was_served_then,
+            batches_have_what_pages_have,
             a_scope_reaches_nobody_else,
             the_newest_come_first,
             the_newest_of_a_group_are_of_that_group,

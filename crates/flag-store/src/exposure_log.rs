@@ -55,6 +55,25 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>>;
 
+    /// Likewise, and cheaper for many exposures: as batches where the log keeps batches, all others as records. A page may have
+    /// some more than `limit`. The cursor is of its own kind.
+    fn batches<'a>(
+        &'a self,
+        of: ExposureScope<'a>,
+        within: TimeRange,
+        after: Option<&'a Cursor>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<BatchPage, StoreError>> {
+        Box::pin(async move {
+            let page = self.page(of, within, after, limit).await?;
+            Ok(BatchPage {
+                batches: Vec::new(),
+                records: page.records,
+                next: page.next,
+            })
+        })
+    }
+
     /// Records that were logged after a cursor, each once: some of them, or none if there are none. Without a cursor none,
     /// and where to begin. There is always a next cursor.
     fn logged_after<'a>(
@@ -160,6 +179,25 @@ pub struct ExposurePage {
     pub records: Vec<ExposureRecord>,
     /// Where the next page begins; `None` if there is none.
     pub next: Option<Cursor>,
+}
+
+/// A page of exposures as the log keeps them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BatchPage {
+    /// Exposures that are kept in batches.
+    pub batches: Vec<ExposureBatch>,
+    /// Exposures that are kept one by one.
+    pub records: Vec<ExposureRecord>,
+    /// Where the next page begins; `None` if there is none.
+    pub next: Option<Cursor>,
+}
+
+impl BatchPage {
+    /// How many exposures it has.
+    pub fn exposures(&self) -> usize {
+        let in_batches = self.batches.iter().map(ExposureBatch::len);
+        self.records.len() + in_batches.sum::<usize>()
+    }
 }
 
 /// Where a page begins; only the log that made it can tell.

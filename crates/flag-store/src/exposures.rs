@@ -77,6 +77,18 @@ impl ExposureRecord {
         Timestamp::parse(str::from_utf8(text).ok()?).ok()
     }
 
+    /// The instance as the log names it, if that is a text.
+    pub fn instance(&self) -> Option<&str> {
+        str::from_utf8(self.0.cells.get("InstanceID")?).ok()
+    }
+
+    /// Whether the log names the instance by a hash: 64 hexadecimal digits, and there is no bucket.
+    pub fn is_hashed(&self) -> bool {
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let name = self.instance().unwrap_or_default();
+        name.len() == 64 && name.bytes().all(is_digit) && self.0.cells.get("Bucket").is_none()
+    }
+
     /// The exposure that has this very record, and how its booleans are spelled; `None` if there is none.
     pub fn exposure(&self) -> Option<(Exposure<'static>, Spelling)> {
         let exposure = read_exposure(&self.0)?;

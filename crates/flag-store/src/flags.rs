@@ -97,6 +97,16 @@ impl FlagStore {
         Ok(row.map(|row| self.decode_revision(&row)).transpose()?)
     }
 
+    /// The metadata that was the newest at an instant; two reverse scans.
+    pub async fn metadata_at(
+        &self,
+        flag: &FlagKey,
+        at: Timestamp,
+    ) -> Result<Option<Metadata>, ReadError> {
+        let row = self.newest_row_at(RowType::Flag, flag, at).await?;
+        Ok(row.as_ref().map(decode_metadata).transpose()?)
+    }
+
     /// When the first revision of a flag was made, even if that row cannot be read; one scan of a few rows.
     pub async fn first_revision_made(
         &self,

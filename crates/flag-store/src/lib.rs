@@ -18,6 +18,7 @@ mod exposures;
 mod flags;
 mod forget;
 mod head;
+mod history_check;
 mod instance_names;
 pub mod literal;
 #[cfg(any(test, feature = "conformance"))]
@@ -28,6 +29,7 @@ mod pages;
 mod presence;
 mod publish_copied;
 mod rollback_path;
+mod row_hash;
 mod row_key;
 mod rows;
 #[cfg(any(test, feature = "conformance"))]
@@ -49,8 +51,8 @@ pub use crate::exposure_counts::{
     answers_by_group,
 };
 pub use crate::exposure_log::{
-    Appended, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope, NewestExposures,
-    PAGE, Remains, TimeRange,
+    Appended, BatchPage, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope,
+    NewestExposures, PAGE, Remains, TimeRange,
 };
 pub use crate::exposure_recent::key_hash;
 pub use crate::exposure_rows::ExposureRows;
@@ -58,12 +60,14 @@ pub use crate::exposures::{Exposure, ExposureRecord, StoredExposure, WriteExposu
 pub use crate::flags::{FlagEntry, FlagStore, ReadError};
 pub use crate::forget::{InstanceExposures, instance_in_rows};
 pub use crate::head::{ChangeMark, HeadCell, HeadRow, ProjectDigest};
+pub use crate::history_check::{Break, Broken, HistoryCheck, LateRow};
 pub use crate::instance_names::InstanceNames;
 pub use crate::newest::RowInForce;
 pub use crate::options::{RowOptions, Spelling};
 pub use crate::pages::{Pages, project_rows};
 pub use crate::presence::{FlagPage, FlagPrefix};
 pub use crate::rollback_path::RollbackPath;
+pub use crate::row_hash::RowHash;
 pub use crate::row_key::{FlagRowKey, RowType, flag_and_time, flag_of_exposure_prefix};
 pub use crate::rows::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,
@@ -71,7 +75,7 @@ pub use crate::rows::{
 pub use crate::sql::{Pattern, TableNames, sql};
 pub use crate::store_error::{BoxError, StoreError};
 pub use crate::stored::{
-    EntryText, FAMILY, Oddity, UnreadableRow, check_exposure, decode_metadata, decode_revision,
-    encode_metadata, encode_revision,
+    EntryText, FAMILY, Link, Oddity, UnreadableRow, check_exposure, decode_metadata,
+    decode_revision, encode_metadata, encode_revision,
 };
 pub use crate::survey::{FlagRow, Inspection, Projects};

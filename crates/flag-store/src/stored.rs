@@ -6,6 +6,7 @@
 mod carried;
 mod exposure;
 mod exposure_parts;
+mod link;
 mod metadata;
 mod oddity;
 mod revision;
@@ -20,6 +21,8 @@ use flag_model::{FlagType, Invalid, InvalidPercent, InvalidRevision, Timestamp, 
 pub use self::exposure::check_exposure;
 pub(crate) use self::exposure::{decode_exposure, encode_exposure, read_exposure};
 pub use self::exposure_parts::EntryText;
+pub use self::link::Link;
+pub(crate) use self::link::{MOST_LINKED, ends_link};
 pub(crate) use self::metadata::read_metadata;
 pub use self::metadata::{decode_metadata, encode_metadata};
 pub use self::oddity::Oddity;

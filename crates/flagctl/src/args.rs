@@ -4,6 +4,7 @@ mod confirm;
 mod flag;
 mod moment;
 mod revision;
+mod seen;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -15,7 +16,8 @@ pub(crate) use self::change::{AddArgs, FormatArgs, ReviseArgs, TreatmentArgs};
 pub(crate) use self::confirm::{ConfirmArgs, YesArgs};
 pub(crate) use self::flag::{FlagWords, NamedFlag, ProjectOption, split};
 pub(crate) use self::moment::Moment;
-pub(crate) use self::revision::{NameKind, RevisionName};
+pub(crate) use self::revision::{NameKind, REST_OF_SECOND, RevisionName};
+pub(crate) use self::seen::{AtMost, ChangeArgs, Seen, SeenArgs};
 
 /// Which flag, in three words.
 #[derive(Debug, Args)]

@@ -1,13 +1,14 @@
 //! The change that a write will make, shown for confirmation.
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 use flag_describe::{Difference as Row, revision_differences};
 use flag_model::{
     FlagKey, FlagName, InstanceId, InvalidRevision, Metadata, MetadataParts, OwnerId, Revision,
     RevisionParts, Timestamp,
 };
-use flag_rollout::{Effect, Risk};
+use flag_rollout::{Effect, Plan, Risk};
 
 use crate::output::{Columns, Text, Tone, hidden_content, list_item, visible};
 
@@ -25,8 +26,19 @@ pub(crate) struct Change {
     warnings: Vec<String>,
     /// Which instances receive another value; of metadata none do.
     effect: Effect,
+    /// The revision in force and the next one; absent for a first revision and for metadata.
+    plans: Option<Arc<Plans>>,
+    /// What is said of the instances that were seen.
+    seen: Vec<String>,
     /// A risk that needs a confirmation by name.
     pub(crate) risks: Vec<Risk>,
+}
+
+/// What decides before a change and after it.
+#[derive(Debug)]
+pub(crate) struct Plans {
+    pub(crate) before: Plan,
+    pub(crate) after: Plan,
 }
 
 impl Change {
@@ -38,12 +50,18 @@ impl Change {
         let next = Revision::new(Timestamp::UNIX_EPOCH, next.clone())?;
         let rows = revision_differences(newest, &next);
         let effect = Effect::of(newest, &next);
+        let plans = newest.map(|newest| Plans {
+            before: Plan::compile(newest.clone()),
+            after: Plan::compile(next.clone()),
+        });
         Ok(Self {
             flag: next.flag.clone(),
             rows,
             warnings: odd_ids(newest, &next),
             risks: effect.risks().to_vec(),
             effect,
+            plans: plans.map(Arc::new),
+            seen: Vec::new(),
         })
     }
 
@@ -69,6 +87,8 @@ impl Change {
             rows: rows.into_iter().filter(Row::differs).collect(),
             warnings: Vec::new(),
             effect: Effect::default(),
+            plans: None,
+            seen: Vec::new(),
             risks: Vec::new(),
         }
     }
@@ -89,6 +109,16 @@ impl Change {
     pub(crate) fn with_note(mut self, note: String) -> Self {
         self.warnings.push(note);
         self
+    }
+
+    /// What decides before and after; none for a first revision and for metadata.
+    pub(crate) fn plans(&self) -> Option<Arc<Plans>> {
+        self.plans.clone()
+    }
+
+    /// Adds what is said of the instances that were seen.
+    pub(crate) fn set_seen(&mut self, seen: Vec<String>) {
+        self.seen = seen;
     }
 
     /// The differing fields alone, each before the change and after; none if nothing differs.
@@ -115,6 +145,7 @@ impl Change {
         }
         let mut below = self.warnings.clone();
         below.extend(self.effect.summary());
+        below.extend(self.seen.iter().cloned());
         Text::plain(&self.flag.to_string())
             .then(columns.text())
             .then(Text::plain(&below.join("\n")))

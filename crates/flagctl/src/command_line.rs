@@ -11,8 +11,8 @@ use crate::args::{AddArgs, ReviseArgs};
 use crate::commands::{
     ApplyArgs, BackupArgs, CompareArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs, EditArgs,
     ExplainArgs, ExportArgs, ExposuresArgs, ForgetArgs, GetArgs, HistoryArgs, InitArgs, KeysArgs,
-    KillArgs, LatestArgs, ListArgs, ManualArgs, ProjectsArgs, RestoreBackupArgs, RetireArgs,
-    RollbackArgs, RunConfigArgs, SqlArgs, TagsArgs, UpdateArgs, UseArgs,
+    KillArgs, LatestArgs, ListArgs, ManualArgs, ProjectsArgs, RestoreArgs, RestoreBackupArgs,
+    RetireArgs, RollbackArgs, RunConfigArgs, SqlArgs, TagsArgs, UpdateArgs, UseArgs, VerifyArgs,
 };
 use crate::environment::Variables;
 use crate::exit_code::ExitCode;
@@ -73,6 +73,11 @@ pub(crate) enum Command {
   flagctl rollback csr-assistant feature multi_step_api_router \\
       --to '2024-09-25 19:15:28.248896'")]
     Rollback(RollbackArgs),
+    /// Put the revisions of a project that were in force at an instant into force again; removes nothing
+    #[command(after_help = "Examples:
+  flagctl restore csr-assistant --at 2h --dry-run
+  flagctl restore csr-assistant --at '2024-10-01 08:00:00' --only multi_step_api_router")]
+    Restore(RestoreArgs),
     /// Write the row that a run configuration of the Python framework's DAG describes
     #[command(after_help = "Example:
   flagctl run-config --file run-config.json")]
@@ -152,6 +157,15 @@ pub(crate) enum Command {
   flagctl exposures csr-assistant feature multi_step_api_router -o ndjson > exposures.ndjson
   flagctl exposures csr-assistant feature multi_step_api_router --follow  # needs Ctrl-C")]
     Exposures(ExposuresArgs),
+    /// Decide the logged exposures of a project again; ends with code 7 if something is wrong
+    ///
+    /// Each exposure is decided again by the revision that it names. Also finds exposures that are logged twice, instances that
+    /// got two values from one revision, how outdated answers were, and splits that do not fit.
+    #[command(after_help = "Examples:
+  flagctl verify csr-assistant  # exits 7
+  flagctl verify csr-assistant feature/multi_step_api_router --since 7d
+  flagctl verify csr-assistant --from-checkpoint verify.json -o json  # exits 7")]
+    Verify(VerifyArgs),
     /// Delete the exposures of an instance id, and show which override lists name it; no flag is changed
     #[command(after_help = "Examples:
   flagctl forget A12345 --project csr-assistant --dry-run

@@ -22,6 +22,7 @@ mod list;
 mod manual;
 mod projects;
 mod remove;
+mod restore;
 mod retire;
 mod revise;
 mod rollback;
@@ -29,6 +30,7 @@ mod run_config;
 mod sql;
 mod update;
 mod use_project;
+mod verify;
 
 use flag_model::Date;
 use flag_store::{Clock as _, SystemClock};
@@ -56,6 +58,7 @@ pub(crate) use self::list::{ListArgs, list};
 pub(crate) use self::manual::{ManualArgs, manual};
 pub(crate) use self::projects::{ProjectsArgs, TagsArgs, projects, tags};
 pub(crate) use self::remove::remove;
+pub(crate) use self::restore::{RestoreArgs, restore};
 pub(crate) use self::retire::{RetireArgs, retire};
 pub(crate) use self::revise::revise;
 pub(crate) use self::rollback::{RollbackArgs, rollback};
@@ -63,6 +66,7 @@ pub(crate) use self::run_config::{RunConfigArgs, run_config};
 pub(crate) use self::sql::{SqlArgs, sql};
 pub(crate) use self::update::{UpdateArgs, update};
 pub(crate) use self::use_project::{UseArgs, use_project};
+pub(crate) use self::verify::{VerifyArgs, verify};
 
 /// Today, in UTC.
 fn today() -> Option<Date> {

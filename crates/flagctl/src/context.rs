@@ -150,6 +150,12 @@ impl Context {
         Ok((flags, self.open_log(&self.settings).await?))
     }
 
+    /// Opens the exposure log alone; a store that lacks it is an error.
+    pub(crate) async fn open_log_alone(&self) -> Result<Arc<dyn ExposureLog>, Failure> {
+        ensure_exists(&self.settings, Needs::FlagsAndLog)?;
+        Ok(self.open_log(&self.settings).await?)
+    }
+
     /// Opens the flags; creates a store that does not exist.
     pub(crate) async fn open_or_create(&self) -> Result<FlagStore, Failure> {
         let is_new = is_missing(&self.settings);

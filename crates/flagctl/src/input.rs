@@ -4,8 +4,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use flag_model::InstanceId;
+
 use crate::exit_code::ExitCode;
-use crate::failure::CommandError;
+use crate::failure::{CommandError, Failure};
+use crate::interpret::ArgumentError;
 
 /// A file cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +49,29 @@ fn read_text(path: &Path, limit: u64) -> io::Result<String> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(text)
+}
+
+/// The instance ids in a file, one per line, unchanged; empty lines are skipped. A file without any is refused.
+pub(crate) fn instance_ids(path: &Path) -> Result<Vec<InstanceId<'static>>, Failure> {
+    let text = read(path, u64::MAX)?;
+    let file = input_name(path);
+    let lines = (1_u32..).zip(text.lines());
+    let instances: Result<Vec<_>, ArgumentError> = lines
+        .filter(|(_, line)| !line.is_empty())
+        .map(|(number, line)| {
+            let instance = InstanceId::new(line.to_owned());
+            instance.map_err(|invalid| {
+                let message = format!("{file}, line {number}: {invalid}");
+                ArgumentError::Usage(message)
+            })
+        })
+        .collect();
+    let instances = instances?;
+    if instances.is_empty() {
+        let message = format!("{file} contains no instance ids, expected one per line");
+        return Err(ArgumentError::Usage(message).into());
+    }
+    Ok(instances)
 }
 
 /// Whether the name stands for standard input.

@@ -197,6 +197,26 @@ pub(crate) async fn revision_named(
     }
 }
 
+/// The revision that was in force at an instant, readable or not.
+pub(crate) async fn revision_at(
+    store: &FlagStore,
+    flag: &FlagKey,
+    at: Timestamp,
+) -> Result<Option<Stored<Revision>>, LookupError> {
+    let read = store.revision_at(flag, at).await;
+    or_unreadable(read).map_err(|error| unread("past revision", flag, error))
+}
+
+/// The metadata that was the newest at an instant, readable or not.
+pub(crate) async fn metadata_at(
+    store: &FlagStore,
+    flag: &FlagKey,
+    at: Timestamp,
+) -> Result<Option<Stored<Metadata>>, LookupError> {
+    let read = store.metadata_at(flag, at).await;
+    or_unreadable(read).map_err(|error| unread("past metadata", flag, error))
+}
+
 /// The error of a revision that is missing, or of its flag if that is.
 pub(crate) async fn no_revision(
     context: &Context,

@@ -5,7 +5,7 @@
 //! Modules use those below them:
 //! - [`run`] reads the [`command_line`] and runs one of the [`commands`], one file each
 //! - [`apply`], which plans what a flag file changes; it is pure, and names the planned rows of [`mod@write`]
-//! - what commands share: [`mod@write`], [`lookup`], [`numbering`], [`missing`], [`copy`], on top of the stores that [`context`] and
+//! - what commands share: [`mod@write`], [`seen`], [`lookup`], [`numbering`], [`missing`], [`copy`], on top of the stores that [`context`] and
 //!   [`admin_store`] open
 //! - what needs no store: [`interpret`] (arguments), [`change`], [`flag_file`], [`run_config`], [`compare`]
 //! - [`output`], [`args`] (shared arguments), [`failure`] and [`exit_code`], which know no command
@@ -37,6 +37,7 @@ mod page;
 mod peer;
 mod run;
 mod run_config;
+mod seen;
 mod shell;
 mod store_name;
 mod stored;

@@ -1,18 +1,13 @@
 //! The numbers of the revisions of a flag: `r1` is the oldest.
 
-use std::time::Duration;
-
 use flag_model::Timestamp;
 
-use crate::args::{NameKind, RevisionName};
+use crate::args::{NameKind, REST_OF_SECOND, RevisionName};
 use crate::exit_code::ExitCode;
 use crate::failure::CommandError;
 
 /// The most revisions that are counted; a flag with more has no numbers.
 pub(crate) const MAX_COUNTED: usize = 100_000;
-
-/// The last microsecond of a second.
-const REST_OF_SECOND: Duration = Duration::from_micros(999_999);
 
 /// When the revisions of a flag were made.
 #[derive(Clone, Debug)]

@@ -21,10 +21,12 @@ mod list;
 mod pager;
 mod parts;
 mod progress;
+mod restored;
 mod statement;
 mod table;
 mod terminal;
 mod text;
+mod verified;
 mod view;
 mod when;
 mod written;
@@ -53,9 +55,11 @@ pub(crate) use self::keys::{Keys, NewKey, RevokedKey};
 pub(crate) use self::list::{Flags, ListColumns};
 pub(crate) use self::parts::{PartState, StorePart, StoreParts};
 pub(crate) use self::progress::{with_progress, with_progress_beside_output};
+pub(crate) use self::restored::Restored;
 pub(crate) use self::statement::Statement;
 pub(crate) use self::terminal::prepare;
 pub(crate) use self::text::{Columns, Text, Tone};
+pub(crate) use self::verified::{VerifiedExposures, per_second};
 pub(crate) use self::view::{
     View, Written, notice, preview, print, print_failure, print_more, rendered, show,
 };

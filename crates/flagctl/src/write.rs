@@ -6,7 +6,7 @@ use flag_model::{
 use flag_rollout::Risk;
 use flag_store::{AppendError, Base, FlagStore, Row};
 
-use crate::args::{ConfirmArgs, Form};
+use crate::args::{ChangeArgs, ConfirmArgs, Form};
 use crate::change::Change;
 use crate::confirm::{Confirmed, confirm};
 use crate::context::Context;
@@ -15,6 +15,7 @@ use crate::failure::{CommandError, Failure, StoreFailure, append_exit_code};
 use crate::lookup::SEARCHED_REVISIONS;
 use crate::numbering::{MAX_COUNTED, Numbering};
 use crate::output::{self, WrittenRow, with_progress};
+use crate::seen::confirm_change;
 use crate::shell;
 use crate::stored::{Stored, created};
 
@@ -219,11 +220,12 @@ pub(crate) async fn confirm_and_append_revision(
     context: &Context,
     store: &FlagStore,
     mut planned: PlannedRevision,
-    confirmation: &ConfirmArgs,
+    confirmation: &ChangeArgs,
     form: Form,
 ) -> Result<(), Failure> {
     planned.look_ahead(context, store).await?;
-    if confirm(std::slice::from_ref(&planned.change), confirmation)? == Confirmed::DryRun {
+    let changes = vec![planned.change.clone()];
+    if confirm_change(context, changes, confirmation).await? == Confirmed::DryRun {
         return Ok(());
     }
     let flag = planned.parts.flag.clone();

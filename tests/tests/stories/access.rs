@@ -46,6 +46,10 @@ const ROUTES: &[(&str, Asks)] = &[
         Asks::ScopeForProject("evaluate"),
     ),
     ("/projects/{project}/ofrep/v1/events", Asks::Token),
+    (
+        "/projects/{project}/flags/{type}/{name}/explain",
+        Asks::ScopeForProject("read"),
+    ),
     // Neither has a path of its own.
     ("preflight", Asks::Nothing),
     ("/dashboard", Asks::SignIn),
@@ -123,6 +127,8 @@ fn request(service: &Service, method: Method, path: &str) -> RequestBuilder {
     };
     let path = path.replace("{project}", "csr-assistant");
     let path = path.replace("{key}", "llm_version");
+    let path = path.replace("{type}", "data");
+    let path = path.replace("{name}", "llm_version");
     let request = service.request(method, &path);
     if path.contains("/ofrep/v1/evaluate/") {
         return request

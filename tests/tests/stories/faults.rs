@@ -13,5 +13,6 @@ mod push_proxies;
 mod report;
 mod rolling;
 mod store;
+mod verified;
 mod world;
 mod writers;

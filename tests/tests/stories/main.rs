@@ -39,4 +39,5 @@ mod traces;
 mod trusted_proxies;
 mod tutorial;
 mod unheard;
+mod verified;
 mod writers;

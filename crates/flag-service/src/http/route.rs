@@ -2,7 +2,7 @@
 
 use actix_web::http::header::HeaderValue;
 use actix_web::http::{Method, StatusCode};
-use flag_api::{EVENTS, GET_FEATURE_FLAG, LOG_FEATURE_FLAG};
+use flag_api::{EVENTS, EXPLAIN, GET_FEATURE_FLAG, LOG_FEATURE_FLAG};
 use flag_keys::Scope;
 
 use crate::access::Access;
@@ -32,6 +32,8 @@ pub(crate) enum Route {
     OfrepEvents,
     /// `GET /projects/{project}/events`.
     Events,
+    /// `GET /projects/{project}/flags/{type}/{name}/explain`.
+    Explain,
     /// A preflight request of a browser, to any path that takes them.
     Preflight,
     /// The pages of the dashboard.
@@ -66,6 +68,7 @@ impl Route {
         Self::Docs,
         Self::OfrepEvents,
         Self::Events,
+        Self::Explain,
         Self::Preflight,
         Self::Dashboard,
         Self::DashboardAssets,
@@ -87,6 +90,7 @@ impl Route {
             Self::Docs => "/docs",
             Self::OfrepEvents => "/projects/{project}/ofrep/v1/events",
             Self::Events => EVENTS,
+            Self::Explain => EXPLAIN,
             Self::Preflight => "preflight",
             Self::Dashboard => "/dashboard",
             Self::DashboardAssets => "/dashboard/assets",
@@ -103,6 +107,7 @@ impl Route {
             }
             Self::OfrepEvents => Access::NeedsStreamToken,
             Self::LogFeatureFlag => Access::NeedsForProject(Scope::Log),
+            Self::Explain => Access::NeedsForProject(Scope::Read),
             Self::Metrics => Access::Needs(Scope::Read),
             Self::Dashboard | Self::DashboardEvents => Access::SignIn,
             Self::Livez
@@ -156,6 +161,7 @@ impl Route {
             | Self::DashboardAssets
             | Self::DashboardEvents
             | Self::Events
+            | Self::Explain
             | Self::OfrepEvents => &[Method::GET, Method::HEAD],
             Self::Dashboard => &[Method::GET, Method::HEAD, Method::POST],
             Self::LogFeatureFlag | Self::OfrepFlag | Self::OfrepFlags => &[Method::POST],

@@ -10,6 +10,7 @@ use super::failure_pages::FailurePages;
 use super::limits::Limits;
 use super::ofrep_settings::OfrepSettings;
 use super::readiness::Readiness;
+use super::record_reader::RecordReader;
 use crate::access::Authenticator;
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Metrics;
@@ -31,6 +32,8 @@ pub(crate) struct AppState {
     pub(crate) metrics: Metrics,
     /// Records exposures.
     pub(crate) exposures: ExposureRecorder,
+    /// Reads records of the past.
+    pub(crate) records: RecordReader,
     /// Log lines of failed requests.
     pub(crate) failure_log: FailureLog,
     /// Makes pages of failures, if there is a dashboard.
@@ -77,7 +80,9 @@ impl AppState {
             &config.exposures,
             &mut registry,
         );
+        let names = flag_store::InstanceNames::Plain;
         Self {
+            records: RecordReader::new(store.clone(), Arc::clone(&log), names, &Handle::current()),
             readiness: Readiness::new(store, log, circuit, flags.clone()),
             flags,
             buckets: BucketCache::new(config.cache.buckets),

@@ -1,9 +1,9 @@
 //! The operation of each route.
 
 use flag_api::{
-    Code, EVENT_STREAM, EntryResult, ExposureEntry, FLAG_NAME, FLAG_TYPE, FlagReply, INSTANCE_ID,
-    LAST_EVENT_ID, LogReply, MAX_ENTRIES, OfrepFailure, PROBLEM_JSON, PROJECT, PROJECT_NAME,
-    REQUEST_ID, SINCE, WITH_REASON,
+    AT, Code, EVENT_STREAM, EntryResult, Explanation, ExposureEntry, FLAG_NAME, FLAG_TYPE,
+    FlagReply, INSTANCE_ID, LAST_EVENT_ID, LogReply, MAX_ENTRIES, OfrepFailure, PROBLEM_JSON,
+    PROJECT, PROJECT_NAME, REQUEST_ID, SINCE, WITH_REASON,
 };
 use serde_json::{Value, json};
 
@@ -104,6 +104,7 @@ impl Operation {
             Route::Docs => Some(docs()),
             Route::OfrepEvents => Some(ofrep::events()),
             Route::Events => Some(events()),
+            Route::Explain => Some(explain()),
             Route::Dashboard
             | Route::DashboardAssets
             | Route::DashboardEvents
@@ -330,6 +331,66 @@ fn events() -> Operation {
             content: vec![(EVENT_STREAM, json!({ "type": "string" }))],
         }],
         codes: &[Code::InvalidRequest, Code::NotFound],
+        failures: Failures::Problems,
+    }
+}
+
+fn explain() -> Operation {
+    let part = |name: &str, description: &str, example: &str, schema: &Value| {
+        json!({
+            "name": name, "in": "path", "required": true, "description": description, "schema": schema, "example": example,
+        })
+    };
+    Operation {
+        id: "explain",
+        summary: "What an instance received at an instant, and why",
+        description: "The decision of the revision in force, and what was served to the instance around the instant: up to ten answers before \
+            it and ten after it, from the exposure log, each decided again by the revision that it names.",
+        parameters: vec![
+            part(
+                PROJECT,
+                "The project.",
+                "csr-assistant",
+                &json!({ "type": "string", "pattern": NAME }),
+            ),
+            part(
+                "type",
+                "The type of the flag.",
+                "feature",
+                &json!({ "type": "string", "enum": ["feature", "data"] }),
+            ),
+            part(
+                "name",
+                "The flag.",
+                "multi_step_api_router",
+                &json!({ "type": "string", "pattern": NAME }),
+            ),
+            query(
+                INSTANCE_ID,
+                "The instance: at most 512 bytes of UTF-8 without NUL, used exactly as given.",
+                "A12345",
+                &json!({ "type": "string", "minLength": 1, "maxLength": 512, "pattern": "^[^\\u0000]*$" }),
+            ),
+            json!({
+                "name": AT, "in": "query", "schema": { "type": "string" }, "example": "2026-11-28 12:00:00",
+                "description": "A past time in UTC. Without it: now.",
+            }),
+        ],
+        body: None,
+        answers: vec![Answer {
+            status: 200,
+            description: "The decision, and what was served.",
+            content: vec![(JSON, reference::<Explanation<'_>>())],
+        }],
+        codes: &[
+            Code::InvalidFlagType,
+            Code::InvalidRequest,
+            Code::InvalidRolloutPercentage,
+            Code::FlagNotFound,
+            Code::InvalidFlagData,
+            Code::StoreUnavailable,
+            Code::Timeout,
+        ],
         failures: Failures::Problems,
     }
 }

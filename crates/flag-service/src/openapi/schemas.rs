@@ -1,8 +1,8 @@
 //! JSON schemas of the types of the wire.
 
 use flag_api::{
-    EventData, ExposureEntry, FlagReply, LogReply, OfrepFailure, OfrepFlag, OfrepFlags,
-    OfrepRequest, Problem,
+    EventData, Explanation, ExposureEntry, FlagReply, LogReply, OfrepFailure, OfrepFlag,
+    OfrepFlags, OfrepRequest, Problem,
 };
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -20,6 +20,7 @@ pub(super) fn schemas() -> Value {
     add::<OfrepFlags<'_>>(&mut schemas);
     add::<OfrepFailure<'_>>(&mut schemas);
     add::<EventData<'_>>(&mut schemas);
+    add::<Explanation<'_>>(&mut schemas);
     add::<Details>(&mut schemas);
     add::<Problem<'_>>(&mut schemas);
     Value::Object(schemas)

@@ -30,7 +30,7 @@ use crate::access::Authenticator;
 use crate::config::{Config, Demo};
 use crate::dashboard::{self, Dashboard, dashboard_runtime};
 use crate::demo;
-use crate::http::{AppState, FailureLog, Limits, Readiness};
+use crate::http::{AppState, FailureLog, Limits, Readiness, RecordReader};
 use crate::openapi::route_labels;
 use crate::telemetry::metrics::{self, Metrics};
 use crate::telemetry::{LogWriter, Telemetry};
@@ -90,7 +90,7 @@ async fn serve(
     let (stores, mut opening) = Opening::begin(settings, seed, background.clone(), priority);
     let guard = StoreGuard::new(stores.rows, config.cache.guard(), &mut registry);
     let guard = Arc::new(guard);
-    let dashboard = make_dashboard(config, &guard, Arc::clone(&stores.log), pages);
+    let (records, dashboard) = make_readers(config, &guard, Arc::clone(&stores.log), pages);
     let store = FlagStore::new(
         Arc::clone(&guard) as Arc<dyn RowStore>,
         Arc::new(SystemClock),
@@ -138,6 +138,7 @@ async fn serve(
         authenticator: Authenticator::open(&config.access, &Handle::current(), &mut registry),
         limits: Limits::new(config.limits, &mut registry),
         exposures,
+        records,
         metrics: Metrics::new(registry, &route_labels()),
         failure_log: FailureLog::default(),
         failure_pages: config.dashboard.clone().map(dashboard::failure_pages),
@@ -175,14 +176,13 @@ async fn serve(
     Ok(())
 }
 
-/// Makes the dashboard, if there is one. Of the embedded store's two readers it uses one at most.
-fn make_dashboard(
+/// Makes the reader of records, and the dashboard, if there is one. Of the embedded store's two readers they use one at most.
+fn make_readers(
     config: &Config,
     guard: &StoreGuard<dyn RowStore>,
     log: Arc<DeferredStore<dyn ExposureLog>>,
     pages: &Handle,
-) -> Option<Data<Dashboard>> {
-    let settings = config.dashboard.clone()?;
+) -> (RecordReader, Option<Data<Dashboard>>) {
     let reads = match config.store {
         StoreSettings::Embedded(_) => 1,
         StoreSettings::Bigtable(_) => 4,
@@ -191,9 +191,13 @@ fn make_dashboard(
     let log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(log));
     let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock)).with_options(config.rows);
     let names = config.exposures.format.names.clone();
-    let logged = (names, config.exposures.recording);
-    let dashboard = Dashboard::new(settings, store, log, logged, (pages, reads));
-    Some(Data::new(dashboard))
+    let records = RecordReader::new(store.clone(), Arc::clone(&log), names.clone(), pages);
+    let dashboard = config.dashboard.clone().map(|settings| {
+        let logged = (names, config.exposures.recording);
+        let dashboard = Dashboard::new(settings, store, log, logged, (pages, reads));
+        Data::new(dashboard)
+    });
+    (records, dashboard)
 }
 
 /// Starts to remove old exposures from the embedded store; a table in Bigtable has an expiry rule.

@@ -26,7 +26,7 @@ const DATA: &str = "SELECT data FROM block_data WHERE block = ?1";
 #[derive(Clone, Debug)]
 pub(crate) struct ScopeOwned {
     /// The names of the flags.
-    flags: Scan,
+    pub(super) flags: Scan,
     pub(super) instance: Option<InstanceId<'static>>,
     /// The keys of rows.
     pub(super) rows: Scan,
@@ -63,7 +63,7 @@ pub(super) struct Flag {
 
 impl Flag {
     /// The newest exposure of a block that has exposures of a time is not newer than this, in microseconds.
-    fn newest_of(&self, within: TimeRange) -> i64 {
+    pub(super) fn newest_of(&self, within: TimeRange) -> i64 {
         let until = within.until.map_or(i64::MAX, Timestamp::unix_micros);
         until.saturating_add(self.span)
     }
@@ -71,15 +71,15 @@ impl Flag {
 
 /// A block, and when its exposures were served, in microseconds.
 #[derive(Clone, Copy)]
-struct Found {
-    id: i64,
-    newest: i64,
-    oldest: i64,
+pub(super) struct Found {
+    pub(super) id: i64,
+    pub(super) newest: i64,
+    pub(super) oldest: i64,
 }
 
 /// Where a page begins: after a row, or in a block of a flag. Rows come before blocks, as rows may be copied into blocks meanwhile:
 /// such an exposure is read twice rather than never.
-enum Position {
+pub(super) enum Position {
     /// The flag, the block, and how many of its exposures the pages before had.
     Block(Vec<u8>, Option<(i64, i64)>, usize),
     Row(Option<Vec<u8>>),
@@ -100,8 +100,6 @@ pub(crate) fn page(
     is_awaited: &dyn Fn() -> bool,
 ) -> Result<ExposurePage, Failure> {
     let mut page = ExposurePage::default();
-    let PageQuery { of, limit, .. } = query;
-    let limit = *limit;
     let position = match &query.after {
         Some(cursor) => Position::of_cursor(cursor).ok_or(Failure::Cursor)?,
         None => Position::Row(None),
@@ -109,25 +107,38 @@ pub(crate) fn page(
     let position = match position {
         Position::Block(flag, block, skipped) => (flag, block, skipped),
         Position::Row(key) => {
-            let mut scan = of.rows.clone().limit(limit);
-            if let Some(key) = &key {
-                scan.go_on_after(key);
-            }
-            let found = rows::scan(database, &scan, is_awaited)?;
-            let last = found.last().filter(|_| found.len() == limit);
-            page.next = last.map(|row| Position::Row(Some(row.key.clone())).cursor());
-            let found = found.into_iter().map(ExposureRecord::from);
-            let found = found.filter(|record| query.within.contains(record.created()));
-            page.records.extend(found);
+            page = page_of_rows(database, query, key.as_deref(), is_awaited)?;
             if page.next.is_some() {
                 return Ok(page);
             }
-            (of.flags.start.clone(), None, 0)
+            (query.of.flags.start.clone(), None, 0)
         }
     };
     let next = page_of_blocks(database, query, position, is_awaited, &mut page)?;
     page.next = next.map(|position| position.cursor());
     Ok(page)
+}
+
+/// The next records that are rows, after a key; the page has a next one if there may be more of them.
+pub(super) fn page_of_rows(
+    database: &Database,
+    query: &PageQuery,
+    after: Option<&[u8]>,
+    is_awaited: &dyn Fn() -> bool,
+) -> Result<ExposurePage, Failure> {
+    let mut scan = query.of.rows.clone().limit(query.limit);
+    if let Some(key) = after {
+        scan.go_on_after(key);
+    }
+    let found = rows::scan(database, &scan, is_awaited)?;
+    let last = found.last().filter(|_| found.len() == query.limit);
+    let next = last.map(|row| Position::Row(Some(row.key.clone())).cursor());
+    let records = found.into_iter().map(ExposureRecord::from);
+    let records = records.filter(|record| query.within.contains(record.created()));
+    Ok(ExposurePage {
+        records: records.collect(),
+        next,
+    })
 }
 
 /// Adds exposures of blocks to a page; where the next page begins if there may be more of them.
@@ -308,7 +319,7 @@ pub(super) fn flag(connection: &Connection, prefix: &str) -> Result<Option<Flag>
     Ok(found.filter(|flag| flag.prefix == prefix))
 }
 
-fn next_flag(
+pub(super) fn next_flag(
     connection: &Connection,
     start: &[u8],
     end: Option<&[u8]>,
@@ -326,7 +337,7 @@ fn next_flag(
 }
 
 /// Visits the blocks of a flag from one on, the newest first, until told to stop.
-fn walk(
+pub(super) fn walk(
     connection: &Connection,
     flag: &Flag,
     (newest, id): (i64, i64),
@@ -394,7 +405,7 @@ pub(super) fn record<'a>(
     batch.exposure(entry)?.record(batch.booleans()).ok()
 }
 
-fn time(micros: i64) -> Timestamp {
+pub(super) fn time(micros: i64) -> Timestamp {
     Timestamp::from_unix_micros(micros).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
@@ -402,7 +413,7 @@ impl Position {
     const BLOCK: u8 = 0;
     const ROW: u8 = 1;
 
-    fn cursor(&self) -> Cursor {
+    pub(super) fn cursor(&self) -> Cursor {
         let mut bytes = Vec::new();
         match self {
             Self::Block(flag, block, skipped) => {
@@ -421,7 +432,7 @@ impl Position {
         Cursor(bytes)
     }
 
-    fn of_cursor(Cursor(bytes): &Cursor) -> Option<Self> {
+    pub(super) fn of_cursor(Cursor(bytes): &Cursor) -> Option<Self> {
         let (kind, rest) = bytes.split_first()?;
         if *kind == Self::ROW {
             return Some(Self::Row((!rest.is_empty()).then(|| rest.to_vec())));

@@ -12,6 +12,7 @@ use crate::head::{ClaimState, HeadCell, encode_claim, new_change_mark};
 use crate::row_key::{FlagRowKey, RowType};
 use crate::rows::{Cells, Columns, CompareAndSet, Expected, Insert, Row};
 use crate::store_error::StoreError;
+use crate::stored::{Link, MOST_LINKED, ends_link};
 
 /// How long after its claim a writer may still begin to insert: half of the time after which it may be taken over.
 const INSERT_WITHIN: Duration = Duration::from_secs(15);
@@ -75,6 +76,36 @@ impl Append<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Links the row to those before it; false if another row has come in since the newest time was read.
+    ///
+    /// Reads one row, and up to a hundred if that one has no link. Rows never change, so they can be read before the claim,
+    /// which fails if another writer appends in between.
+    pub(super) async fn link(
+        &self,
+        row: &mut Row,
+        newest: Option<Timestamp>,
+    ) -> Result<bool, StoreError> {
+        let mut before = Vec::new();
+        if newest.is_some() {
+            let last = self.store.newest_row(self.row_type, self.flag).await?;
+            if last.created() != newest {
+                return Ok(false);
+            }
+            before.extend(last.row);
+        }
+        if before.last().is_some_and(|last| !ends_link(last)) {
+            let rows = self
+                .store
+                .newest_rows_of(self.row_type, self.flag, MOST_LINKED);
+            let rows = rows.await?;
+            if rows.first() == before.first() {
+                before = rows;
+            }
+        }
+        Link::following(&before).write(&mut row.cells);
+        Ok(true)
     }
 
     /// Now, or a microsecond after the latest time in use. A time that readers pass over does not count: a row after it

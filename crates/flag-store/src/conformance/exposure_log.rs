@@ -299,6 +299,52 @@ pub async fn pages_of_a_time_have_what_was_served_then<T: ExposureLog>(log: Log<
     }
 }
 
+pub async fn batches_have_what_pages_have<T: ExposureLog>(log: Log<T>) {
+    let flags = [flag_named("f"), flag_named("g")];
+    for (flag, start) in flags.iter().zip([0, 4]) {
+        for second in start..start + 4 {
+            let ids = ["a", "b", "c"].map(|id| exposure(flag, id, id, second));
+            append(&*log, &ids).await;
+        }
+        let sent = exposure(flag, "sent", "sent", start + 1);
+        let inserted = log.insert(&sent.record(Spelling::Json).unwrap()).await;
+        inserted.unwrap();
+    }
+    let (project, id) = (project(), instance("b"));
+    for of in [
+        ExposureScope::Project(&project),
+        ExposureScope::Flag(&flags[0]),
+        ExposureScope::Instance(&flags[1], &id),
+    ] {
+        for (since, until) in [(None, None), (Some(2), None), (Some(1), Some(6))] {
+            let within = TimeRange {
+                since: since.map(at),
+                until: until.map(at),
+            };
+            for limit in [1, 5, 1_000] {
+                let (mut after, mut found) = (None, Vec::new());
+                loop {
+                    let page = log
+                        .batches(of, within, after.as_ref(), limit)
+                        .await
+                        .unwrap();
+                    for batch in &page.batches {
+                        let records = batch.exposures();
+                        found.extend(records.map(|of| of.record(batch.booleans()).unwrap()));
+                    }
+                    found.extend(page.records);
+                    after = page.next;
+                    if after.is_none() {
+                        break;
+                    }
+                }
+                let page = log.page(of, within, None, 1_000).await.unwrap();
+                assert_eq!(sorted(found), sorted(page.records), "{of:?} {within:?}");
+            }
+        }
+    }
+}
+
 pub async fn a_scope_reaches_nobody_else<T: ExposureLog>(log: Log<T>) {
     let [f, f2] = [flag_named("f"), flag_named("f_2")];
     let elsewhere = FlagKey {

@@ -2,10 +2,17 @@
 
 use std::sync::Arc;
 
+use flag_model::{FlagKey, FlagValue, Format, HashAlgorithm, RevisionParts, Salt};
 use tokio::task::JoinSet;
 
 use super::{Store, put, row};
+use crate::append::Base;
+use crate::clock::SystemClock;
+use crate::flags::FlagStore;
+use crate::history_check::{Broken, HistoryCheck};
+use crate::pages::project_rows;
 use crate::rows::{Cells, Columns, CompareAndSet, Expected, Insert, Row, Scan};
+use crate::survey::FlagRow;
 
 async fn insert(store: &Store, row: &Row) -> Insert {
     store.insert_if_absent(row).await.unwrap()
@@ -356,6 +363,53 @@ pub async fn increments_from_many_tasks_are_all_counted(store: Store) {
         get(&store, "counter").await.unwrap().cells.get("feature/a"),
         Some(&b"200"[..])
     );
+}
+
+/// Links name rows by the hash of the bytes that come back, whatever the backend does with empty cells and large ones.
+pub async fn a_changed_revision_breaks_its_links_and_nothing_else_does(store: Store) {
+    let flag: FlagKey = "p/data/f".parse().unwrap();
+    let flags = FlagStore::new(Arc::clone(&store), Arc::new(SystemClock));
+    let mut last = None;
+    for number in 0..4 {
+        let parts = RevisionParts {
+            flag: flag.clone(),
+            format: Format::V2 {
+                algorithm: HashAlgorithm::Md5,
+                salt: Salt::new("f").unwrap(),
+            },
+            control: FlagValue::text(&"日本語\n".repeat(1_000 * number)).unwrap(),
+            treatments: vec![],
+            comment: String::new(),
+            owner: None,
+            rollback_of: None,
+        };
+        last = flags.append_revision(Base::Newest, parts).await.ok();
+    }
+    let broken = async || {
+        let mut found = Vec::new();
+        let mut each = |check: HistoryCheck| found.push((check.linked, check.broken));
+        let checked = flags.check_histories(&flag.project, None, &mut each);
+        checked.await.unwrap();
+        found
+    };
+    assert_eq!(broken().await, [(4, None)]);
+    let mut rows = store.scan(project_rows(&flag.project)).await.unwrap();
+    rows.retain(|row| !FlagRow::is_head(&row.key));
+    let changed = Row {
+        key: rows[2].key.clone(),
+        cells: Cells::default().with("Comment", "changed"),
+    };
+    put(&store, &[changed]).await;
+    let found = broken().await;
+    let [(4, Some(broken))] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    let (last, _) = last.unwrap();
+    assert_eq!(broken.number, 3);
+    let Broken::Changed { named_by, .. } = broken.broken else {
+        panic!("{broken:?}")
+    };
+    assert_eq!(named_by, last.created());
 }
 
 pub async fn a_ping_is_answered(store: Store) {

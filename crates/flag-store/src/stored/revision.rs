@@ -6,6 +6,7 @@ use flag_model::{
 };
 
 use super::carried::Carried;
+use super::link::PREV_HASH;
 use super::metadata::read_owner;
 use super::treatments::{decode_treatments, encode_treatments};
 use super::{MISSING, NOTHING, Oddities, Reader, UnreadableRow, cell_type};
@@ -20,7 +21,7 @@ const MAX_COMMENT_BYTES: usize = 64 * 1024;
 /// What Python writes for no value, so that in version 1 it is no text either.
 const NO_VALUE: &str = "None";
 
-/// The columns that a revision has; the last one only in version 2.
+/// The columns that a revision has; the last two only in version 2.
 const COLUMNS: &[&str] = &[
     "Name",
     "Type",
@@ -31,14 +32,18 @@ const COLUMNS: &[&str] = &[
     "Treatments",
     "CreatedTime",
     "HashAlgorithm",
-    "RollbackOf",
+    ROLLBACK_OF,
     "Salt",
+    PREV_HASH,
 ];
+
+/// The column that names the revision that a rollback brings into force again.
+const ROLLBACK_OF: &str = "RollbackOf";
 
 /// The columns that a revision of this version has.
 pub(super) fn columns(version: FormatVersion) -> &'static [&'static str] {
     match (version, COLUMNS) {
-        (FormatVersion::V1, [first @ .., _]) => first,
+        (FormatVersion::V1, [first @ .., _, _]) => first,
         _ => COLUMNS,
     }
 }
@@ -94,7 +99,7 @@ fn encode(
     }
     encode_format(&revision.format, &mut cells);
     if let Some(rollback_of) = revision.rollback_of {
-        cells.set("RollbackOf", rollback_of.to_string());
+        cells.set(ROLLBACK_OF, rollback_of.to_string());
     }
     Ok(Row {
         key: key.encode().into(),
@@ -145,6 +150,11 @@ fn at_most(field: &str, text: &str, most: usize) -> Result<(), Invalid> {
         format!("{} bytes", text.len()),
         format!("at most {most} bytes"),
     ))
+}
+
+/// Whether a row says that it is a rollback.
+pub(super) fn is_rollback(row: &Row) -> bool {
+    row.cells.get(ROLLBACK_OF).is_some()
 }
 
 /// Reads a revision row, of any format version that there is, as tolerantly as the Python framework did.
@@ -246,10 +256,10 @@ pub(super) fn boolean(literal: &Literal<'_>) -> Option<bool> {
 }
 
 fn read_rollback_of(reader: &Reader<'_>) -> Option<Timestamp> {
-    let text = reader.text("RollbackOf")?;
+    let text = reader.text(ROLLBACK_OF)?;
     let time = Timestamp::parse(&text).ok();
     if time.is_none() {
-        reader.odd("RollbackOf", || (quoted(&text), NOTHING.to_owned()));
+        reader.odd(ROLLBACK_OF, || (quoted(&text), NOTHING.to_owned()));
     }
     time
 }

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use flag_model::{
     FlagKey, FlagName, FlagValue, Format, HashAlgorithm, MetadataParts, Revision, RevisionParts,
-    Timestamp,
+    Salt, Timestamp,
 };
 use flag_store::memory::MemoryStore;
 use flag_store::scripted::{ExpectedCell, RowCall, ScriptedRows, Step};
 use flag_store::{
     AppendError, Base, Cells, ChangeMark, Clock, CompareAndSet, Expected, FlagStore, HeadCell,
-    Insert, Row, RowOptions, RowStore as _, StoreError, encode_revision,
+    HistoryCheck, Insert, Row, RowOptions, RowStore as _, StoreError, encode_revision,
 };
 use tokio::time::Instant;
 
@@ -146,8 +146,15 @@ impl World {
         FlagStore::new(Arc::new(rows), clock)
     }
 
-    /// The comments of all revisions, the oldest first.
+    /// The comments of all revisions, the oldest first, between which no link is broken.
     async fn comments(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        let mut each = |check: HistoryCheck| broken.extend(check.broken);
+        let project = flag().project;
+        let writer = self.writer();
+        let checked = writer.check_histories(&project, None, &mut each).await;
+        checked.unwrap();
+        assert_eq!(broken, []);
         let history = self.writer().history(&flag(), 1_000).await.unwrap();
         history
             .into_iter()
@@ -168,7 +175,10 @@ fn encode(revision: &Revision) -> Row {
 fn parts(comment: &str) -> RevisionParts {
     RevisionParts {
         flag: flag(),
-        format: Format::v1(HashAlgorithm::Md5),
+        format: Format::V2 {
+            algorithm: HashAlgorithm::Md5,
+            salt: Salt::new("f").unwrap(),
+        },
         control: FlagValue::Boolean(false),
         treatments: vec![],
         comment: comment.to_owned(),

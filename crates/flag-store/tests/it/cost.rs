@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flag_model::{
-    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, ProjectName, RevisionParts,
+    FlagKey, FlagName, FlagType, FlagValue, Format, HashAlgorithm, ProjectName, RevisionParts, Salt,
 };
 use flag_store::scripted::{ScriptedRows, Traffic};
 use flag_store::{Base, FlagStore, SystemClock};
@@ -52,4 +52,34 @@ async fn an_append_and_a_look_for_changes_cost_what_they_cost_for_the_first_flag
     let Traffic { read, written } = rows.take_traffic();
     assert!(read < 100, "{read}");
     assert_eq!(written, 0);
+}
+
+/// A revision of version 2 names the hash of the one before, which is read for it, once.
+#[tokio::test(start_paused = true)]
+async fn an_append_of_version_2_reads_one_row_more() {
+    let rows = Arc::new(ScriptedRows::default());
+    let store = FlagStore::new(rows.clone(), Arc::new(SystemClock));
+    let add = async |version: u8, comment: &str| {
+        let mut parts = parts(u32::from(version), comment);
+        if version == 2 {
+            parts.format = Format::V2 {
+                algorithm: HashAlgorithm::Md5,
+                salt: Salt::new("f").unwrap(),
+            };
+        }
+        rows.take_calls();
+        rows.take_traffic();
+        store.append_revision(Base::Newest, parts).await.unwrap();
+        (rows.take_calls().len(), rows.take_traffic())
+    };
+    let large = "x".repeat(60_000);
+    for version in [1, 2] {
+        add(version, &large).await;
+    }
+    let (calls, small) = add(1, "small").await;
+    let (calls_linked, linked) = add(2, "small").await;
+    assert_eq!((calls, calls_linked), (6, 7));
+    let more = linked.read - small.read;
+    assert!((60_000..61_000).contains(&more), "{more}");
+    assert!(linked.written - small.written < 200);
 }

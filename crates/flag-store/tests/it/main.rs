@@ -14,6 +14,7 @@ mod conformance;
 mod corpus;
 mod cost;
 mod cpython;
+mod links;
 mod literal_memory;
 mod looking_back;
 mod newest;

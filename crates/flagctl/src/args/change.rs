@@ -6,7 +6,10 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use flag_model::{Date, FormatVersion};
 
-use super::{ConfirmArgs, FlagWords, NameArgs, OutputArgs, OwnerArgs, ProjectOption, RevisionName};
+use super::{
+    ChangeArgs, ConfirmArgs, FlagWords, NameArgs, OutputArgs, OwnerArgs, ProjectOption,
+    RevisionName,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct AddArgs {
@@ -61,7 +64,7 @@ pub(crate) struct ReviseArgs {
     #[command(flatten)]
     pub(crate) format: FormatArgs,
     #[command(flatten)]
-    pub(crate) confirmation: ConfirmArgs,
+    pub(crate) confirmation: ChangeArgs,
 }
 
 /// A change of one treatment.

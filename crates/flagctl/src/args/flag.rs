@@ -34,6 +34,19 @@ pub(crate) struct NamedFlag {
     pub(crate) name: String,
 }
 
+impl NamedFlag {
+    /// The flag of a project that was typed as `NAME` or `TYPE/NAME`.
+    pub(crate) fn of_project(project: &str, typed: &str) -> Self {
+        let with_type = typed.split_once('/');
+        let with_type = with_type.and_then(|(of, name)| Some((as_type(of)?, name)));
+        Self {
+            project: Some(project.to_owned()),
+            flag_type: with_type.map(|(of, _)| of),
+            name: with_type.map_or(typed, |(_, name)| name).to_owned(),
+        }
+    }
+}
+
 impl FlagWords {
     /// The flag alone; further words are refused.
     pub(crate) fn alone(&self) -> Result<NamedFlag, String> {

@@ -1,5 +1,6 @@
 //! Times as arguments: absolute, a day, or how long ago.
 
+use std::fmt;
 use std::time::Duration;
 
 use flag_model::{Date, Timestamp};
@@ -40,6 +41,17 @@ impl Moment {
             Self::At(at) => at,
             Self::Ago(ago) => now.saturating_sub(ago),
             Self::DaysBack(days) => start_of_day(now, days, TimeZone::system()).unwrap_or(now),
+        }
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(at) => at.fmt(f),
+            Self::Ago(ago) => write!(f, "{} s ago", ago.as_secs()),
+            Self::DaysBack(0) => f.write_str("today"),
+            Self::DaysBack(_) => f.write_str("yesterday"),
         }
     }
 }

@@ -1,10 +1,14 @@
 //! Revisions as arguments: by number, by their distance from the newest, or by a time at which they were in force.
 
 use std::fmt;
+use std::time::Duration;
 
 use flag_model::Timestamp;
 
 use super::Moment;
+
+/// The last microsecond of a second.
+pub(crate) const REST_OF_SECOND: Duration = Duration::from_micros(999_999);
 
 /// A revision of a flag, as it is typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +43,23 @@ impl RevisionName {
             NameKind::InForce { at, .. } => Some(at.instant(now)),
             NameKind::Number(_) | NameKind::Back(_) => None,
         }
+    }
+
+    /// The last instant that a time means; none if it is named by a number.
+    pub(crate) fn last_instant(&self, now: Timestamp) -> Option<Timestamp> {
+        let NameKind::InForce {
+            at,
+            is_whole_second,
+        } = self.kind
+        else {
+            return None;
+        };
+        let at = at.instant(now);
+        Some(if is_whole_second {
+            at.saturating_add(REST_OF_SECOND)
+        } else {
+            at
+        })
     }
 
     /// Reads `r7`, `~1`, or a time.

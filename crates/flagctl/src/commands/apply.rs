@@ -15,22 +15,23 @@ use self::errors::{InvalidFlagFile, NewerInStore};
 use self::older::older_rows;
 use super::today;
 use crate::apply::{ApplyPlan, Defaults, OlderRows, OnConflict, PlannedFlag, plan};
-use crate::args::{ConfirmArgs, Form, NameArgs, OutputArgs, OwnerArgs};
-use crate::confirm::{Confirmed, confirm};
+use crate::args::{ChangeArgs, Form, NameArgs, OutputArgs, OwnerArgs};
+use crate::confirm::Confirmed;
 use crate::context::Context;
 use crate::exit_code::ExitCode;
-use crate::failure::{CommandError, Failure};
+use crate::failure::{CommandError, Failure, StoreFailure};
 use crate::flag_file::{self, FileErrors};
 use crate::input::{self, is_standard_input};
 use crate::interpret::{owner, required_text};
 use crate::output::{self, Applied, AppliedFlag};
+use crate::seen::confirm_change;
 use crate::write;
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 64 << 20;
 
 /// How many flags are appended at a time: most of an append is waiting, for replies or for the disk.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct ApplyArgs {
@@ -56,7 +57,7 @@ pub(crate) struct ApplyArgs {
     #[command(flatten)]
     pub(super) output: OutputArgs,
     #[command(flatten)]
-    pub(super) confirmation: ConfirmArgs,
+    pub(super) confirmation: ChangeArgs,
     /// Which flags the file is expected to have.
     #[arg(skip)]
     pub(super) scope: FileScope,
@@ -92,18 +93,33 @@ pub(super) async fn apply_text(
         return check(&applied, refused, args.output.form);
     }
     refused?;
-    if store.is_none() && !plan.flags.is_empty() {
+    applied.written = carry_out(context, store, plan, &args.confirmation).await?;
+    output::show(&applied, args.output.form)
+}
+
+/// Shows a plan, asks for confirmation and appends its rows; returns whether any were appended. Creates a missing store
+/// after the confirmation.
+pub(super) async fn carry_out(
+    context: &Context,
+    store: Option<FlagStore>,
+    plan: ApplyPlan,
+    confirmation: &ChangeArgs,
+) -> Result<bool, Failure> {
+    if plan.flags.is_empty() {
+        return Ok(false);
+    }
+    if store.is_none() {
         output::notice(&format!("warning: {}", context.creation_warning()));
     }
-    if !plan.flags.is_empty() && confirm(&plan.changes(), &args.confirmation)? == Confirmed::Write {
-        let store = match store {
-            Some(store) => store,
-            None => context.open_or_create().await?,
-        };
-        append_all(context, &store, plan.flags).await?;
-        applied.written = true;
+    if confirm_change(context, plan.changes(), confirmation).await? == Confirmed::DryRun {
+        return Ok(false);
     }
-    output::show(&applied, args.output.form)
+    let store = match store {
+        Some(store) => store,
+        None => context.open_or_create().await?,
+    };
+    append_all(context, &store, plan.flags).await?;
+    Ok(true)
 }
 
 /// The project of the file, and what it changes in the store.
@@ -132,6 +148,16 @@ async fn compare(
     }
     let older = older_rows(context, store, &file, &stored).await?;
     let mut plan = plan(file, stored, &older, &defaults).map_err(invalid)?;
+    look_ahead(context, store, &mut plan).await?;
+    Ok((project.to_string(), plan))
+}
+
+/// Warns of revisions ahead of the clock that will replace planned ones.
+pub(super) async fn look_ahead(
+    context: &Context,
+    store: &FlagStore,
+    plan: &mut ApplyPlan,
+) -> Result<(), StoreFailure> {
     stream::iter(plan.flags.iter_mut())
         .map(Ok)
         .try_for_each_concurrent(AT_ONCE, async |flag: &mut PlannedFlag| {
@@ -140,8 +166,7 @@ async fn compare(
                 None => Ok(()),
             }
         })
-        .await?;
-    Ok((project.to_string(), plan))
+        .await
 }
 
 /// Shows the differences; the exit code is whether there are any.
@@ -183,21 +208,23 @@ fn defaults(context: &Context, args: &ApplyArgs) -> Result<Defaults, Failure> {
 }
 
 fn answer(project: String, plan: &ApplyPlan) -> Applied {
-    let changed = plan.flags.iter().map(|flag| {
-        let changes: Vec<String> = flag.changes().iter().map(ToString::to_string).collect();
-        AppliedFlag {
-            flag: flag.flag.clone(),
-            metadata: flag.metadata.is_some(),
-            revision: flag.revision.is_some(),
-            change: changes.concat().lines().map(str::to_owned).collect(),
-        }
-    });
     Applied {
         project,
         written: false,
-        changed: changed.collect(),
+        changed: plan.flags.iter().map(changed).collect(),
         unchanged: plan.unchanged,
         not_in_file: plan.not_in_file.clone(),
+    }
+}
+
+/// What a plan does to a flag.
+pub(super) fn changed(flag: &PlannedFlag) -> AppliedFlag {
+    let changes: Vec<String> = flag.changes().iter().map(ToString::to_string).collect();
+    AppliedFlag {
+        flag: flag.flag.clone(),
+        metadata: flag.metadata.is_some(),
+        revision: flag.revision.is_some(),
+        change: changes.concat().lines().map(str::to_owned).collect(),
     }
 }
 

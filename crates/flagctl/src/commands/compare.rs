@@ -1,9 +1,9 @@
 //! `flagctl compare`: compares the answers of two services.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use flag_model::{FlagKey, InstanceId, ProjectName, quoted};
+use flag_model::{FlagKey, ProjectName, quoted};
 
 use crate::args::OutputArgs;
 use crate::compare::{Compare, Progress};
@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::environment;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};
-use crate::input::{self, input_name};
+use crate::input::instance_ids;
 use crate::interpret::ArgumentError;
 use crate::missing::missing_project;
 use crate::output::{self, ComparedServices};
@@ -65,7 +65,7 @@ pub(crate) async fn compare(context: &Context, args: &CompareArgs) -> Result<(),
     let url = args.service.as_deref().or(url).unwrap_or(SERVICE);
     let ours = Peer::new(url, key).map_err(|error| unusable("--service", error))?;
     let theirs = Peer::new(&args.with, None).map_err(|error| unusable("--with", error))?;
-    let instances = instances(&args.ids)?;
+    let instances = instance_ids(&args.ids)?;
     let flags = flags(context, project.clone()).await?;
     let total = u64::try_from(flags.len().saturating_mul(instances.len())).unwrap_or(u64::MAX);
     let progress = Progress::of(total);
@@ -119,29 +119,6 @@ async fn flags(context: &Context, project: ProjectName) -> Result<Vec<FlagKey>, 
             .into());
     }
     Ok(flags)
-}
-
-/// The instance ids in a file, one per line, unchanged; empty lines are skipped.
-fn instances(path: &Path) -> Result<Vec<InstanceId<'static>>, Failure> {
-    let text = input::read(path, u64::MAX)?;
-    let file = input_name(path);
-    let lines = (1_u32..).zip(text.lines());
-    let instances: Result<Vec<_>, ArgumentError> = lines
-        .filter(|(_, line)| !line.is_empty())
-        .map(|(number, line)| {
-            let instance = InstanceId::new(line.to_owned());
-            instance.map_err(|invalid| {
-                let message = format!("{file}, line {number}: {invalid}");
-                ArgumentError::Usage(message)
-            })
-        })
-        .collect();
-    let instances = instances?;
-    if instances.is_empty() {
-        let message = format!("{file} contains no instance ids, expected one per line");
-        return Err(ArgumentError::Usage(message).into());
-    }
-    Ok(instances)
 }
 
 fn variable<'c>(context: &'c Context, name: &str) -> Result<Option<&'c str>, ArgumentError> {

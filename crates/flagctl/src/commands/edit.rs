@@ -9,7 +9,7 @@ use std::process::{self, Command};
 use clap::Args;
 
 use super::apply::{ApplyArgs, FileScope, apply_text};
-use crate::args::{ConfirmArgs, FlagWords, Form, OutputArgs, OwnerArgs};
+use crate::args::{ChangeArgs, FlagWords, Form, OutputArgs, OwnerArgs};
 use crate::context::Context;
 use crate::environment::Variables;
 use crate::exit_code::ExitCode;
@@ -39,7 +39,7 @@ pub(crate) struct EditArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    confirmation: ConfirmArgs,
+    confirmation: ChangeArgs,
 }
 
 /// Why a flag was not edited.

@@ -1,16 +1,26 @@
 //! `flagctl explain`: explains the value of an instance.
+mod bundle;
+
+use std::path::PathBuf;
 
 use clap::Args;
-use flag_model::InstanceId;
+use flag_model::{FlagKey, InstanceId, Timestamp};
 use flag_rollout::{Plan, decide};
-use flag_store::{Clock as _, SystemClock};
+use flag_settings::{Reader, read_instance_names};
+use flag_store::{Clock as _, FlagStore, SystemClock};
+use flag_verify::{ServedAgain, served_around};
+
+use self::bundle::write_bundle;
 
 use crate::args::{OutputArgs, ProjectOption, RevisionName, split};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret::ArgumentError;
 use crate::lookup::{numbering, open_flag, revision_in_force, revision_named};
-use crate::output::{self, Explained};
+use crate::output::{self, Explained, with_progress};
+
+/// How many exposures are shown before the time, and after it.
+const SERVED: usize = 10;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
@@ -22,6 +32,15 @@ pub(crate) struct ExplainArgs {
     /// Past revision: `r7`, `~1`, or a time at which it was in force [default: now]
     #[arg(long, value_name = "REVISION", value_parser = RevisionName::parse)]
     at: Option<RevisionName>,
+    /// Also show what was served to the instance around that time, and whether the revisions decide the same
+    #[arg(long)]
+    served: bool,
+    /// Also write a bug report into this new file: the decision, what was served, releases and settings, as JSON
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// Replace instance ids in the bug report by hashes that are different in each
+    #[arg(long, requires = "bundle")]
+    hash_ids: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -40,13 +59,41 @@ pub(crate) async fn explain(context: &Context, args: &ExplainArgs) -> Result<(),
         None => revision_in_force(context, &store, &flag).await?,
     };
     let compiled = Plan::compile(revision.clone());
+    let named = args.at.as_ref();
+    let at = named.map(|name| name.time(SystemClock.now()).unwrap_or(revision.created()));
+    let served = if args.served || args.bundle.is_some() {
+        Some(served(context, &store, &flag, &instance, at).await?)
+    } else {
+        None
+    };
     let explained = Explained {
         instance: &instance,
-        at: (args.at.as_ref())
-            .map(|name| name.time(SystemClock.now()).unwrap_or(revision.created())),
+        at,
         decision: decide(&compiled, &instance),
         revision: &revision,
         numbering: &numbering,
+        served: served.as_deref(),
     };
+    if let Some(path) = &args.bundle {
+        write_bundle(context, path, &explained, args.hash_ids)?;
+        output::notice(&format!("wrote {}", path.display()));
+    }
     output::show(&explained, args.output.form)
+}
+
+/// What was served to an instance around a time, or lately.
+async fn served(
+    context: &Context,
+    store: &FlagStore,
+    flag: &FlagKey,
+    instance: &InstanceId<'_>,
+    at: Option<Timestamp>,
+) -> Result<Vec<ServedAgain>, Failure> {
+    let mut reader = Reader::new(context.sources.clone());
+    let names = read_instance_names(&mut reader);
+    let names = reader.finish(names)?;
+    let (_, log) = context.open_with_log().await?;
+    let served = served_around((store, &*log), &names, flag, instance, at, SERVED);
+    let served = with_progress(format!("reading the exposures of {flag}"), served).await;
+    served.map_err(|source| context.store_failed(source).into())
 }

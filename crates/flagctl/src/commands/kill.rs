@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use clap::Args;
 use flag_rollout::{Risk, switched_off};
 
-use crate::args::{ConfirmArgs, FlagWords, OutputArgs, OwnerArgs};
+use crate::args::{ChangeArgs, FlagWords, OutputArgs, OwnerArgs};
 use crate::confirm::agrees_to;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -28,7 +28,7 @@ pub(crate) struct KillArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    confirmation: ConfirmArgs,
+    confirmation: ChangeArgs,
 }
 
 /// Appends a revision whose treatments have 0 %. `flagctl rollback` brings them back.
@@ -69,8 +69,9 @@ pub(crate) async fn kill(context: &Context, args: &KillArgs) -> Result<(), Failu
 
 /// Asks a person; a script says it in an option.
 fn wants_overrides(args: &KillArgs, overridden: usize) -> bool {
-    let is_asked =
-        io::stdin().is_terminal() && !args.confirmation.yes && !args.confirmation.dry_run;
+    let is_asked = io::stdin().is_terminal()
+        && !args.confirmation.confirm.yes
+        && !args.confirmation.confirm.dry_run;
     is_asked
         && agrees_to(&format!(
             "{overridden} instances are in override lists. The control value for them, too? [y/N]"

@@ -5,14 +5,15 @@ use flag_model::{FlagKey, FlagValue, MetadataParts, RETIRED_TAG, Revision, Revis
 use flag_rollout::{Risk, are_equivalent};
 use flag_store::FlagStore;
 
-use crate::args::{ConfirmArgs, FlagWords, OwnerArgs};
-use crate::confirm::{Confirmed, confirm};
+use crate::args::{ChangeArgs, FlagWords, OwnerArgs};
+use crate::confirm::Confirmed;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret::{self, ArgumentError};
 use crate::lookup::{metadata, open_flag, revision_in_force};
 use crate::missing::missing_flag;
 use crate::output;
+use crate::seen::confirm_change;
 use crate::write::{self, PlannedMetadata, PlannedRevision};
 
 #[derive(Debug, Args)]
@@ -41,7 +42,7 @@ pub(crate) struct RetireArgs {
     #[command(flatten)]
     owner: OwnerArgs,
     #[command(flatten)]
-    confirmation: ConfirmArgs,
+    confirmation: ChangeArgs,
 }
 
 /// Gives everybody one value and tags the flag as retired, after one confirmation; or takes the tag back.
@@ -63,7 +64,7 @@ pub(crate) async fn retire(context: &Context, args: &RetireArgs) -> Result<(), F
     let changes = revision.iter().map(|planned| &planned.change);
     let changes = changes.chain(metadata.iter().map(|planned| &planned.change));
     let changes: Vec<_> = changes.cloned().collect();
-    if confirm(&changes, &args.confirmation)? == Confirmed::DryRun {
+    if confirm_change(context, changes, &args.confirmation).await? == Confirmed::DryRun {
         return Ok(());
     }
     if let Some(revision) = revision {

@@ -7,7 +7,7 @@ use flag_model::{FlagKey, Revision, RevisionParts, Timestamp};
 use flag_rollout::{Risk, are_equivalent, rolled_back};
 use flag_store::{Clock as _, ReadError, RollbackPath, SystemClock};
 
-use crate::args::{ConfirmArgs, FlagWords, OutputArgs, OwnerArgs, RevisionName};
+use crate::args::{ChangeArgs, FlagWords, OutputArgs, OwnerArgs, RevisionName};
 use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, read_exit_code};
@@ -40,7 +40,7 @@ pub(crate) struct RollbackArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    confirmation: ConfirmArgs,
+    confirmation: ChangeArgs,
 }
 
 /// Why no revision was found to go back to.

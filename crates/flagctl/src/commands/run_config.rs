@@ -9,7 +9,7 @@ use flag_rollout::Risk;
 use flag_store::{Clock as _, SystemClock};
 
 use super::today;
-use crate::args::{ConfirmArgs, OutputArgs};
+use crate::args::{ChangeArgs, OutputArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::input;
@@ -32,7 +32,7 @@ pub(crate) struct RunConfigArgs {
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
-    confirmation: ConfirmArgs,
+    confirmation: ChangeArgs,
 }
 
 /// Writes the row that a run configuration describes.
@@ -85,7 +85,7 @@ async fn add_or_update(
         context,
         store,
         PlannedMetadata::on(there.as_ref(), parts),
-        &args.confirmation,
+        &args.confirmation.confirm,
         args.output.form,
     )
     .await

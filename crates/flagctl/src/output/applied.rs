@@ -39,8 +39,9 @@ struct Data<'a> {
     not_in_file: Vec<Key>,
 }
 
+/// A flag that differs, in JSON and YAML.
 #[derive(Serialize)]
-struct FlagData<'a> {
+pub(super) struct FlagData<'a> {
     #[serde(flatten)]
     key: Key,
     metadata: bool,
@@ -48,14 +49,34 @@ struct FlagData<'a> {
     change: &'a [String],
 }
 
-impl View for Applied {
-    fn data(&self) -> impl Serialize {
-        let changed = self.changed.iter().map(|flag| FlagData {
+impl<'a> From<&'a AppliedFlag> for FlagData<'a> {
+    fn from(flag: &'a AppliedFlag) -> Self {
+        Self {
             key: (&flag.flag).into(),
             metadata: flag.metadata,
             revision: flag.revision,
             change: &flag.change,
-        });
+        }
+    }
+}
+
+/// The changes in lines, those that differ in their colour.
+pub(super) fn change_lines(changed: &[AppliedFlag]) -> impl Iterator<Item = (Tone, &str)> {
+    let lines = changed.iter().flat_map(|flag| &flag.change);
+    lines.map(|line| {
+        let is_changed = line.starts_with('*');
+        let tone = if is_changed {
+            Tone::Changed
+        } else {
+            Tone::Plain
+        };
+        (tone, line.as_str())
+    })
+}
+
+impl View for Applied {
+    fn data(&self) -> impl Serialize {
+        let changed = self.changed.iter().map(FlagData::from);
         Data {
             project: &self.project,
             written: self.written,
@@ -69,14 +90,8 @@ impl View for Applied {
         let mut lines = Columns::default();
         let mut say = |tone, line: &str| lines.line(tone, [line.to_owned()]);
         // Written changes have been shown already, for the confirmation.
-        let changes = self.changed.iter().filter(|_| !self.written);
-        for line in changes.flat_map(|flag| &flag.change) {
-            let is_changed = line.starts_with('*');
-            let tone = if is_changed {
-                Tone::Changed
-            } else {
-                Tone::Plain
-            };
+        let changes = change_lines(&self.changed).filter(|_| !self.written);
+        for (tone, line) in changes {
             say(tone, line);
         }
         let did = if self.written { "changed" } else { "to change" };

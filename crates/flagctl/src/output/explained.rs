@@ -2,12 +2,14 @@
 
 use flag_model::{InstanceId, Reason, Revision, Timestamp};
 use flag_rollout::Decision;
+use flag_verify::{Comparison, ServedAgain, all_agree};
 use serde::Serialize;
 
 use super::escape::visible;
+use super::exposures::Exposure;
 use super::json;
-use super::table::of_revision;
-use super::text::{Columns, Text};
+use super::table::{of_revision, or_none, short};
+use super::text::{Columns, Text, Tone};
 use super::view::View;
 use crate::numbering::Numbering;
 
@@ -18,10 +20,12 @@ pub(crate) struct Explained<'a> {
     pub(crate) decision: Decision<'a>,
     pub(crate) revision: &'a Revision,
     pub(crate) numbering: &'a Numbering,
+    /// What was served to it around that time, if it is asked for.
+    pub(crate) served: Option<&'a [ServedAgain]>,
 }
 
 #[derive(Serialize)]
-struct Data {
+struct Data<'a> {
     #[serde(flatten)]
     key: json::Key,
     instance_id: String,
@@ -31,6 +35,18 @@ struct Data {
     reason: &'static str,
     bucket: Option<u32>,
     revision: json::Revision,
+    served: Option<Vec<ServedData<'a>>>,
+    agrees: Option<bool>,
+}
+
+/// An exposure, decided again.
+#[derive(Serialize)]
+struct ServedData<'a> {
+    #[serde(flatten)]
+    exposure: Exposure<'a>,
+    agrees: Option<bool>,
+    comparison: String,
+    stale_ms: Option<u128>,
 }
 
 impl View for Explained<'_> {
@@ -44,6 +60,10 @@ impl View for Explained<'_> {
             reason: self.decision.reason.as_str(),
             bucket: self.decision.bucket.map(flag_model::Bucket::get),
             revision: json::Revision::numbered(self.revision, self.numbering),
+            served: self
+                .served
+                .map(|served| served.iter().map(ServedData::from).collect()),
+            agrees: self.served.and_then(all_agree),
         }
     }
 
@@ -67,13 +87,70 @@ impl View for Explained<'_> {
                 bucket.map_or_else(|| "-".to_owned(), |bucket| bucket.to_string()),
             ),
         ]);
-        Text::plain(&heading)
+        let text = Text::plain(&heading)
             .and(decision.text())
-            .and(of_revision(self.revision, self.numbering))
+            .and(of_revision(self.revision, self.numbering));
+        match self.served {
+            None => text,
+            Some([]) => text.and(Text::plain("Nothing that was served to it is logged.")),
+            Some(served) => text.and(served_table(served)),
+        }
     }
 
     fn names(&self) -> Vec<String> {
         vec![self.decision.rollout_group.to_owned()]
+    }
+}
+
+fn served_table(served: &[ServedAgain]) -> Text {
+    let heading = [
+        "SERVED", "VALUE", "GROUP", "REASON", "BUCKET", "REVISION", "STALE", "AGREES",
+    ];
+    let mut columns = Columns::headed(heading);
+    for again in served {
+        let exposure = &again.exposure;
+        let line = [
+            visible(&exposure.created),
+            short(&exposure.value),
+            visible(&exposure.rollout_group),
+            or_none(exposure.reason.clone()),
+            or_none(exposure.bucket.clone()),
+            or_none(exposure.revision.clone()),
+            or_none(again.stale.map(|stale| format!("{stale:.1?}"))),
+            visible(&comparison(again)),
+        ];
+        let tone = match again.agrees() {
+            Some(false) => Tone::Problem,
+            _ => Tone::Plain,
+        };
+        columns.line(tone, line);
+    }
+    columns.text()
+}
+
+/// What deciding an exposure again says, in words.
+fn comparison(again: &ServedAgain) -> String {
+    match &again.comparison {
+        Ok(Comparison::Agrees) => "yes".to_owned(),
+        Ok(Comparison::Differs(of)) => {
+            format!("no: {} is {}, decided {}", of.column, of.logged, of.decided)
+        }
+        Ok(Comparison::Hashed) => "unknown: the id is hashed".to_owned(),
+        Ok(Comparison::WithoutRevision) => "unknown: no revision is logged".to_owned(),
+        Ok(Comparison::UnknownRevision) => "no: the flag has no such revision".to_owned(),
+        Ok(Comparison::UnreadableRevision) => "unknown: the revision cannot be read".to_owned(),
+        Err(what) => format!("no: {what}"),
+    }
+}
+
+impl<'a> From<&'a ServedAgain> for ServedData<'a> {
+    fn from(again: &'a ServedAgain) -> Self {
+        Self {
+            exposure: (&again.exposure).into(),
+            agrees: again.agrees(),
+            comparison: comparison(again),
+            stale_ms: again.stale.map(|stale| stale.as_millis()),
+        }
     }
 }
 

@@ -18,13 +18,16 @@ mod lost_updates;
 mod metadata;
 mod reading;
 mod replacing;
+mod restoring;
 mod reverting;
 mod rolling_back;
 mod run_configs;
 mod running;
+mod seen;
 mod short_forms;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod verifying;
 mod world;
 mod writing;
 

@@ -3,7 +3,8 @@
 use flag_describe::{flag_words, word};
 use flag_model::{BUCKETS, CONTROL_GROUP, FlagKey, InstanceId, Reason, Revision, Timestamp};
 use flag_rollout::{Decision, Plan, decide};
-use flag_store::{ExposureQuery, ExposureScope, StoreError, StoredExposure, TimeRange};
+use flag_store::StoreError;
+use flag_verify::{ServedAgain, served_around};
 use maud::{Markup, html};
 
 use super::stored::readable;
@@ -14,11 +15,11 @@ use crate::dashboard::query::{Query, parse_time, revision_link};
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
 
-/// The most served answers on the page.
+/// The most served answers on the page; with a time as many again after it.
 const SERVED: usize = 10;
 
 /// What was served to an instance lately, or why that is not known.
-type ServedLately = Result<Vec<StoredExposure>, StoreError>;
+type ServedLately = Result<Vec<ServedAgain>, StoreError>;
 
 /// The form.
 pub(super) fn form(flag: &FlagKey, query: &Query) -> Markup {
@@ -66,16 +67,18 @@ pub(super) async fn lookup(
         Some(Err(error)) => problem(&format!("That revision cannot be read: {error}")),
         None => html! { p { "There was no revision then: the flag was not served." } },
     };
-    let served = served_lately(sources, flag, &instance).await;
+    let at = moment.flatten();
+    let records = (&sources.store, &*sources.log);
+    let served = served_around(records, &sources.names, flag, &instance, at, SERVED).await;
     Ok(Some(html! {
         div.answer role="status" {
             h3 { (shown(text)) " "
-                @match moment.flatten() { Some(at) => { "at " (time(at)) } None => { "now" } } }
+                @match at { Some(at) => { "at " (time(at)) } None => { "now" } } }
             (decided)
         }
-        h3 { "Served to it lately" }
+        h3 { @match at { Some(_) => { "Served to it around that time" } None => { "Served to it lately" } } }
         (lately(&served))
-        (command(&explain(flag, text, moment.flatten())))
+        (command(&explain(flag, text, at)))
     }))
 }
 
@@ -125,30 +128,6 @@ fn reason(decision: &Decision<'_>) -> String {
     }
 }
 
-/// Reads the log under the id, and under its pseudonym, if the log has those.
-async fn served_lately(
-    sources: &Sources,
-    flag: &FlagKey,
-    instance: &InstanceId<'_>,
-) -> ServedLately {
-    let pseudonym = sources.names.pseudonym(instance);
-    let mut found = Vec::new();
-    for id in [Some(instance), pseudonym.as_ref()].into_iter().flatten() {
-        let query = ExposureQuery {
-            of: ExposureScope::Instance(flag, id),
-            within: TimeRange::ALL,
-            group: None,
-            limit: SERVED,
-        };
-        let records = sources.log.newest(query).await?;
-        found.extend(records.iter().map(flag_store::ExposureRecord::text));
-    }
-    // As texts they are ordered like the instants.
-    found.sort_by(|one, other| other.created.cmp(&one.created));
-    found.truncate(SERVED);
-    Ok(found)
-}
-
 fn lately(served: &ServedLately) -> Markup {
     let Ok(served) = served else {
         return html! { p.problem { "The exposure log does not answer." } };
@@ -159,21 +138,32 @@ fn lately(served: &ServedLately) -> Markup {
         } @else {
             div.wide tabindex="0" role="region" aria-label="Served lately" {
                 table {
-                    thead { tr { th scope="col" { "Time" } th scope="col" { "Value" } th scope="col" { "Group" } th scope="col" { "Reason" } th scope="col" { "Revision" } } }
+                    thead { tr { th scope="col" { "Time" } th scope="col" { "Value" } th scope="col" { "Group" } th scope="col" { "Reason" } th scope="col" { "Revision" } th scope="col" { "Agrees" } } }
                     tbody {
-                        @for exposure in served {
+                        @for again in served {
+                            @let exposure = &again.exposure;
                             tr {
                                 td { (logged_time(&exposure.created)) }
                                 td { code.value { (shown(&exposure.value)) } }
                                 td { (shown(&exposure.rollout_group)) }
                                 td { (shown(exposure.reason.as_deref().unwrap_or("–"))) }
                                 td { (logged_time(exposure.revision.as_deref().unwrap_or("–"))) }
+                                td { (agrees(again)) }
                             }
                         }
                     }
                 }
             }
         }
+    }
+}
+
+/// Whether the revision that an answer names decides the same.
+fn agrees(again: &ServedAgain) -> &'static str {
+    match again.agrees() {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "unknown",
     }
 }
 

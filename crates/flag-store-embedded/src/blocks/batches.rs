@@ -1,0 +1,95 @@
+//! How many exposures are read at once: whole blocks, as batches.
+
+use std::ops::ControlFlow;
+
+use flag_store::{BatchPage, ExposureBatch, TimeRange};
+
+use super::read::{PageQuery, Position, next_flag, page_of_rows, read, time, walk};
+use crate::database::Database;
+use crate::failure::Failure;
+use crate::schema;
+
+/// The next exposures of a scope and time: the rows; then by flag, from its newest block to its oldest.
+pub(crate) fn batches(
+    database: &Database,
+    query: &PageQuery,
+    is_awaited: &dyn Fn() -> bool,
+) -> Result<BatchPage, Failure> {
+    let mut page = BatchPage::default();
+    let position = match &query.after {
+        Some(cursor) => Position::of_cursor(cursor).ok_or(Failure::Cursor)?,
+        None => Position::Row(None),
+    };
+    let position = match position {
+        Position::Block(flag, block, _) => (flag, block),
+        Position::Row(key) => {
+            let rows = page_of_rows(database, query, key.as_deref(), is_awaited)?;
+            page.records = rows.records;
+            page.next = rows.next;
+            if page.next.is_some() {
+                return Ok(page);
+            }
+            (query.of.flags.start.clone(), None)
+        }
+    };
+    let next = add_blocks(database, query, position, is_awaited, &mut page)?;
+    page.next = next.map(|position| position.cursor());
+    Ok(page)
+}
+
+/// Adds blocks to a page; where the next page begins if there may be more of them.
+fn add_blocks(
+    database: &Database,
+    query: &PageQuery,
+    (mut start, mut block): (Vec<u8>, Option<(i64, i64)>),
+    is_awaited: &dyn Fn() -> bool,
+    page: &mut BatchPage,
+) -> Result<Option<Position>, Failure> {
+    let connection = database.connection();
+    if !schema::has_blocks(connection)? {
+        return Ok(None);
+    }
+    let PageQuery { of, within, .. } = query;
+    let mut exposures = page.exposures();
+    while let Some(flag) = next_flag(connection, &start, of.flags.end.as_deref())? {
+        let from = block.take().unwrap_or((flag.newest_of(*within), i64::MAX));
+        let mut next = None;
+        walk(connection, &flag, from, |found| {
+            if within.is_after(time(found.newest)) {
+                return Ok(ControlFlow::Break(()));
+            }
+            if exposures >= query.limit || !is_awaited() {
+                next = Some((found.newest, found.id));
+                return Ok(ControlFlow::Break(()));
+            }
+            if within.is_before(time(found.oldest)) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            if let Some(batch) = read(connection, &flag, found.id, of.instance.as_ref())? {
+                let batch = wanted(batch, query);
+                exposures += batch.len();
+                page.batches.push(batch);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if next.is_some() {
+            return Ok(Some(Position::Block(flag.prefix.into_bytes(), next, 0)));
+        }
+        start = [flag.prefix.as_bytes(), b"\0"].concat();
+    }
+    Ok(None)
+}
+
+/// The exposures of a batch that a query asks for.
+fn wanted(batch: ExposureBatch, query: &PageQuery) -> ExposureBatch {
+    let instance = query.of.instance.as_ref();
+    if query.within == TimeRange::ALL && instance.is_none() {
+        return batch;
+    }
+    let entries = batch.entries().enumerate().filter(|(_, entry)| {
+        query.within.contains(Some(entry.created))
+            && instance.is_none_or(|id| id.as_str() == entry.instance)
+    });
+    let indices: Vec<usize> = entries.map(|(index, _)| index).collect();
+    batch.select(batch.id(), &indices)
+}

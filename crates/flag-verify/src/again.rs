@@ -1,0 +1,335 @@
+//! Decides exposures again, flag after flag, and counts what comes out.
+
+#[cfg(test)]
+mod tests;
+
+use flag_model::{FlagKey, InstanceId, Reason, Timestamp};
+use flag_store::{BatchPage, ExposureBatch, ExposureRecord, FlagStore, Outcome, StoreError};
+
+use crate::check::{Comparison, Served, check};
+use crate::finding::{Finding, Kind};
+use crate::fingerprints::{self, Fingerprints};
+use crate::ids::KnownIds;
+use crate::logged::{self, Logged};
+use crate::report::{FlagReport, Report};
+use crate::revisions::{OwnRevision, Revisions};
+
+/// Decides exposures again.
+#[derive(Debug)]
+pub(crate) struct Again<'a> {
+    store: &'a FlagStore,
+    ids: &'a KnownIds,
+    pub(crate) report: Report,
+    pub(crate) fingerprints: Fingerprints,
+    current: Option<Current<'a>>,
+}
+
+/// The flag whose exposures were read last.
+#[derive(Debug)]
+struct Current<'a> {
+    revisions: Revisions<'a>,
+    name: String,
+    hash: u64,
+    report: FlagReport,
+}
+
+/// What exposures of the same outcome have in common.
+struct OfOutcome<'o> {
+    outcome: &'o Outcome,
+    own: Option<OwnRevision>,
+    value: u64,
+    /// How many count for the split.
+    counted: u64,
+}
+
+/// An exposure, with what is its own.
+struct Entry<'e> {
+    served: Served<'e>,
+    request_id: &'e str,
+    created: Timestamp,
+}
+
+impl<'a> Again<'a> {
+    /// Goes on with a report.
+    pub(crate) fn new(
+        (store, ids): (&'a FlagStore, &'a KnownIds),
+        report: Report,
+        fingerprints: Fingerprints,
+    ) -> Self {
+        Self {
+            store,
+            ids,
+            report,
+            fingerprints,
+            current: None,
+        }
+    }
+
+    /// Decides the exposures of a page again.
+    pub(crate) async fn page(&mut self, page: &BatchPage) -> Result<(), StoreError> {
+        for record in &page.records {
+            self.record(record).await?;
+        }
+        for batch in &page.batches {
+            self.batch(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts the counts of the present flag into the report.
+    pub(crate) fn settle(&mut self) {
+        if let Some(current) = &mut self.current {
+            let report = std::mem::take(&mut current.report);
+            self.report.flags.insert(current.name.clone(), report);
+        }
+        self.current = None;
+    }
+
+    async fn enter(&mut self, flag: &FlagKey) -> Result<(), StoreError> {
+        let is_current = |current: &Current<'_>| current.revisions.flag() == flag;
+        if self.current.as_ref().is_some_and(is_current) {
+            return Ok(());
+        }
+        self.settle();
+        let name = format!("{}/{}", flag.flag_type, flag.name);
+        let report = self.report.flags.remove(&name).unwrap_or_default();
+        self.current = Some(Current {
+            revisions: Revisions::open(self.store, self.ids, flag.clone()).await?,
+            hash: fingerprints::of_text(&name),
+            name,
+            report,
+        });
+        Ok(())
+    }
+
+    async fn batch(&mut self, batch: &ExposureBatch) -> Result<(), StoreError> {
+        let mut flags: Vec<&FlagKey> = batch.outcomes().iter().map(|of| &of.flag).collect();
+        flags.sort_unstable();
+        flags.dedup();
+        for flag in flags {
+            self.enter(flag).await?;
+            self.batch_of(batch, flag).await?;
+        }
+        Ok(())
+    }
+
+    async fn batch_of(&mut self, batch: &ExposureBatch, flag: &FlagKey) -> Result<(), StoreError> {
+        let Some(current) = &mut self.current else {
+            return Ok(());
+        };
+        let mut outcomes = Vec::with_capacity(batch.outcomes().len());
+        for outcome in batch.outcomes() {
+            outcomes.push(if outcome.flag == *flag {
+                Some(OfOutcome::new(outcome, &mut current.revisions).await?)
+            } else {
+                None
+            });
+        }
+        for entry in batch.entries() {
+            let Some(Some(of)) = outcomes.get_mut(entry.outcome.get()) else {
+                continue;
+            };
+            let Ok(instance) = InstanceId::new(entry.instance) else {
+                continue;
+            };
+            let entry = Entry {
+                served: Served {
+                    instance: &instance,
+                    value: &of.outcome.value,
+                    group: &of.outcome.rollout_group,
+                    reason: of.outcome.reason,
+                    bucket: entry.bucket,
+                },
+                request_id: entry.request_id,
+                created: entry.created,
+            };
+            let context = (self.ids, &mut self.fingerprints);
+            let fault = current.meet(of, &entry, context);
+            if let Some(fault) = fault {
+                self.report.add(fault);
+            }
+        }
+        for of in outcomes.into_iter().flatten() {
+            current.report.count(&of);
+        }
+        Ok(())
+    }
+
+    async fn record(&mut self, record: &ExposureRecord) -> Result<(), StoreError> {
+        let logged = match logged::read(record) {
+            Ok(logged) => logged,
+            Err(what) => return self.unreadable(record, what).await,
+        };
+        self.enter(&logged.flag).await?;
+        let Some(current) = &mut self.current else {
+            return Ok(());
+        };
+        let outcome = logged.outcome();
+        let mut of = OfOutcome::new(&outcome, &mut current.revisions).await?;
+        let entry = Entry {
+            served: Served {
+                instance: &logged.instance,
+                value: &outcome.value,
+                group: &outcome.rollout_group,
+                reason: outcome.reason,
+                bucket: logged.bucket,
+            },
+            request_id: &logged.request_id,
+            created: logged.created,
+        };
+        let fault = current.meet(&mut of, &entry, (self.ids, &mut self.fingerprints));
+        current.report.count(&of);
+        if let Some(fault) = fault {
+            self.report.add(fault);
+        }
+        Ok(())
+    }
+
+    async fn unreadable(
+        &mut self,
+        record: &ExposureRecord,
+        what: String,
+    ) -> Result<(), StoreError> {
+        let text = record.text();
+        let mut flag = String::new();
+        if let Some((of, _)) = logged::key_of(record) {
+            self.enter(&of).await?;
+            flag = format!("{}/{}", of.flag_type, of.name);
+        }
+        if let Some(current) = self.current.as_mut().filter(|of| of.name == flag) {
+            current.report.exposures += 1;
+            current.report.unreadable += 1;
+        }
+        self.report.add(Finding {
+            kind: Kind::Unreadable,
+            flag,
+            instance_id: text.instance,
+            request_id: text.request_id,
+            created: text.created,
+            revision: text.revision.unwrap_or_default(),
+            what,
+            logged: text.key,
+            decided: String::new(),
+        });
+        Ok(())
+    }
+}
+
+impl<'o> OfOutcome<'o> {
+    async fn new(outcome: &'o Outcome, revisions: &mut Revisions<'_>) -> Result<Self, StoreError> {
+        let own = match outcome.revision {
+            Some(made) => Some(revisions.get(made).await?),
+            None => None,
+        };
+        Ok(Self {
+            own,
+            value: fingerprints::of_text(&outcome.value.to_string()),
+            outcome,
+            counted: 0,
+        })
+    }
+}
+
+impl Current<'_> {
+    /// Decides an exposure again, and counts it; returns its fault, if it has one.
+    fn meet(
+        &mut self,
+        of: &mut OfOutcome<'_>,
+        entry: &Entry<'_>,
+        (ids, fingerprints): (&KnownIds, &mut Fingerprints),
+    ) -> Option<Finding> {
+        let instance = entry.served.instance.as_str();
+        let created = entry.created.unix_micros();
+        self.report.exposures += 1;
+        let key = fingerprints::of_key(self.hash, instance, entry.request_id, created);
+        fingerprints.add_key(key);
+        if let Some(made) = of.outcome.revision {
+            let key = fingerprints::of_instance(self.hash, made.unix_micros(), instance);
+            fingerprints.add_instance(key, of.value);
+        }
+        match self.compare(of, entry, ids) {
+            Comparison::Agrees => self.report.agree += 1,
+            Comparison::Hashed => self.report.hashed += 1,
+            Comparison::WithoutRevision => self.report.without_revision += 1,
+            Comparison::UnreadableRevision => self.report.unreadable_revision += 1,
+            Comparison::UnknownRevision => {
+                self.report.unknown_revision += 1;
+                return Some(self.finding(Kind::UnknownRevision, of, entry));
+            }
+            Comparison::Differs(difference) => {
+                self.report.decided_otherwise += 1;
+                return Some(Finding {
+                    what: difference.column.to_owned(),
+                    logged: difference.logged,
+                    decided: difference.decided,
+                    ..self.finding(Kind::DecidedOtherwise, of, entry)
+                });
+            }
+        }
+        None
+    }
+
+    fn compare(&mut self, of: &mut OfOutcome<'_>, entry: &Entry<'_>, ids: &KnownIds) -> Comparison {
+        let (revision, made) = match (&of.own, of.outcome.revision) {
+            (Some(OwnRevision::Known(revision)), Some(made)) => (revision, made),
+            (Some(OwnRevision::Unreadable), _) => return Comparison::UnreadableRevision,
+            (Some(OwnRevision::Unknown), _) => return Comparison::UnknownRevision,
+            _ => return Comparison::WithoutRevision,
+        };
+        if let Some(newer) = revision.replaced
+            && newer <= entry.created
+        {
+            self.report.add_stale(entry.created, made, newer);
+        }
+        if entry.created < made {
+            self.report.before_revision += 1;
+        }
+        if !matches!(
+            entry.served.reason,
+            Some(Reason::Override | Reason::Delivered)
+        ) {
+            of.counted += 1;
+        }
+        check(revision, &entry.served, ids)
+    }
+
+    #[cold]
+    fn finding(&self, kind: Kind, of: &OfOutcome<'_>, entry: &Entry<'_>) -> Finding {
+        let revision = of.outcome.revision.map(|made| made.to_string());
+        Finding {
+            kind,
+            flag: self.name.clone(),
+            instance_id: entry.served.instance.to_string(),
+            request_id: entry.request_id.to_owned(),
+            created: entry.created.to_string(),
+            revision: revision.unwrap_or_default(),
+            what: "Revision".to_owned(),
+            logged: entry.served.value.to_string(),
+            decided: String::new(),
+        }
+    }
+}
+
+impl FlagReport {
+    /// Adds the answers of an outcome to those of its revision and group.
+    fn count(&mut self, of: &OfOutcome<'_>) {
+        if let Some(made) = of.outcome.revision.filter(|_| of.counted > 0) {
+            let groups = self.groups.entry(made.unix_micros()).or_default();
+            let group = of.outcome.rollout_group.clone();
+            *groups.entry(group).or_default() += of.counted;
+        }
+    }
+}
+
+impl Logged {
+    fn outcome(&self) -> Outcome {
+        Outcome {
+            flag: self.flag.clone(),
+            revision: self.revision,
+            value: self.value.clone(),
+            rollout_group: self.group.clone(),
+            reason: self.reason,
+            from_cache: None,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! A bug report in one file: a decision with all that it depends on.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use flag_keys::{NoRandomness, Secret};
+use flag_model::{InstanceId, InvalidRevision, Revision};
+use flag_settings::table;
+use flag_store::{Clock as _, InstanceNames, SystemClock};
+use flag_verify::ServedAgain;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::exit_code::ExitCode;
+use crate::failure::{CommandError, Failure};
+use crate::output::{Explained, View as _};
+
+/// Only its owner reads it: it may have instance ids.
+const MODE: u32 = 0o600;
+
+/// Why the file was not written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BundleError {
+    /// It cannot be written, or exists.
+    #[error("cannot write {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The ids of the revision cannot be replaced.
+    #[error("cannot hash the instance ids")]
+    Ids(#[from] InvalidRevision),
+    /// There is no key to hash them with.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
+impl CommandError for BundleError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::File { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+                ExitCode::Conflict
+            }
+            Self::File { .. } | Self::Ids(_) | Self::NoRandomness(_) => ExitCode::Failed,
+        }
+    }
+}
+
+/// What is in the file.
+#[derive(Serialize)]
+struct Bundle<T> {
+    made: String,
+    flagctl: &'static str,
+    store: String,
+    ids_are_hashed: bool,
+    explained: T,
+    settings: Vec<SettingData>,
+}
+
+#[derive(Serialize)]
+struct SettingData {
+    option: String,
+    value: String,
+    origin: String,
+}
+
+/// Writes a new file about a decision. Secrets among the settings are left out.
+pub(super) fn write_bundle(
+    context: &Context,
+    path: &Path,
+    explained: &Explained<'_>,
+    hash_ids: bool,
+) -> Result<(), Failure> {
+    let json = if hash_ids {
+        hashed(context, explained)?
+    } else {
+        json(context, explained, false)
+    };
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(MODE).open(path);
+    let written = file.and_then(|mut file| file.write_all(&json));
+    written.map_err(|source| {
+        let path = path.to_owned();
+        BundleError::File { path, source }.into()
+    })
+}
+
+fn json(context: &Context, explained: &Explained<'_>, ids_are_hashed: bool) -> Vec<u8> {
+    let settings = [
+        table::OF_STORE,
+        &[table::LOG_INSTANCE_ID, table::LOG_INSTANCE_ID_KEY],
+    ];
+    let settings = context.sources.effective(&settings.concat());
+    let settings = settings.into_iter().map(|of| SettingData {
+        option: of.option,
+        value: of.value,
+        origin: of.origin.to_string(),
+    });
+    let bundle = Bundle {
+        made: SystemClock.now().to_string(),
+        flagctl: env!("CARGO_PKG_VERSION"),
+        store: context.display_name(),
+        ids_are_hashed,
+        explained: explained.data(),
+        settings: settings.collect(),
+    };
+    let mut json = serde_json::to_vec_pretty(&bundle).unwrap_or_default();
+    json.push(b'\n');
+    json
+}
+
+/// The same with ids replaced by hashes; the key is thrown away, so that nobody can look for an id.
+fn hashed(context: &Context, explained: &Explained<'_>) -> Result<Vec<u8>, Failure> {
+    let secret = Secret::new().map_err(BundleError::from)?;
+    let names = InstanceNames::hashed(secret.reveal().as_bytes());
+    let names = names.unwrap_or(InstanceNames::Plain);
+    let hash = |id: &InstanceId<'_>| {
+        let name = names.pseudonym(id);
+        name.unwrap_or_else(|| id.clone().into_owned())
+    };
+    let instance = hash(explained.instance);
+    let created = explained.revision.created();
+    let mut parts = explained.revision.clone().into_parts();
+    for id in parts.treatments.iter_mut().flat_map(|of| &mut of.overrides) {
+        *id = hash(id);
+    }
+    let revision = Revision::new(created, parts).map_err(BundleError::from)?;
+    let served = explained.served.unwrap_or_default().iter();
+    let served: Vec<ServedAgain> = served
+        .map(|served| {
+            let mut served = served.clone();
+            // The row key has the id too.
+            served.exposure.key = String::new();
+            served.exposure.instance = instance.to_string();
+            served
+        })
+        .collect();
+    let explained = Explained {
+        instance: &instance,
+        revision: &revision,
+        served: Some(&served),
+        ..*explained
+    };
+    Ok(json(context, &explained, true))
+}

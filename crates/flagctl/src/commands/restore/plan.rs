@@ -1,0 +1,151 @@
+//! Plans the rows that bring a past state back; pure.
+
+use flag_model::{FlagKey, Metadata, MetadataParts, OwnerId, RETIRED_TAG, Revision, RevisionParts};
+use flag_rollout::{Risk, are_equivalent, switched_off};
+use flag_store::FlagEntry;
+
+use crate::apply::{ApplyPlan, PlannedFlag};
+use crate::failure::Failure;
+use crate::stored::{Stored, UnreadableRows};
+use crate::write::{PlannedMetadata, PlannedRevision, WriteError};
+
+/// What is restored, and by whom.
+pub(super) struct Restoring {
+    pub(super) comment: String,
+    pub(super) owner: OwnerId,
+    pub(super) newer: Newer,
+}
+
+/// What becomes of flags that had no revision yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Newer {
+    Leave,
+    Retire,
+}
+
+/// A flag as it is, and what of it was in force.
+pub(super) struct FlagThen {
+    pub(super) entry: FlagEntry,
+    pub(super) revision: Option<Stored<Revision>>,
+    pub(super) metadata: Option<Stored<Metadata>>,
+}
+
+/// The rows to append.
+#[derive(Default)]
+pub(super) struct RestorePlan {
+    pub(super) plan: ApplyPlan,
+    /// The flags that had no revision yet and stay as they are.
+    pub(super) newer: Vec<FlagKey>,
+}
+
+impl RestorePlan {
+    /// Compares each flag with what it was. A revision of then that cannot be read is an error, as it decided nothing.
+    pub(super) fn of(flags: Vec<FlagThen>, how: &Restoring) -> Result<Self, Failure> {
+        let unreadable = flags
+            .iter()
+            .filter_map(|flag| flag.revision.as_ref()?.as_ref().err());
+        UnreadableRows::check(unreadable.cloned().collect())?;
+        let mut planned = Self::default();
+        for flag in flags {
+            planned.add(flag, how)?;
+        }
+        Ok(planned)
+    }
+
+    fn add(&mut self, then: FlagThen, how: &Restoring) -> Result<(), WriteError> {
+        let FlagThen {
+            entry,
+            revision,
+            metadata,
+        } = then;
+        let Some(newest) = &entry.revision else {
+            return Ok(());
+        };
+        let (revision, is_retired) = match revision {
+            Some(Ok(then)) => {
+                let was_retired = metadata.and_then(Result::ok).map(|then| then.is_retired());
+                (restored(then, newest, how)?, was_retired)
+            }
+            _ if how.newer == Newer::Leave => {
+                self.newer.push(entry.flag);
+                return Ok(());
+            }
+            _ => (controlled(newest, how)?, Some(true)),
+        };
+        let metadata = is_retired.zip(entry.metadata.as_ref());
+        let metadata = metadata.and_then(|(is_retired, newest)| tagged(newest, is_retired, how));
+        if revision.is_none() && metadata.is_none() {
+            self.plan.unchanged += 1;
+            return Ok(());
+        }
+        self.plan.flags.push(PlannedFlag {
+            flag: entry.flag,
+            metadata,
+            revision,
+            conflicts: Vec::new(),
+        });
+        Ok(())
+    }
+}
+
+/// A copy of a revision; none if the newest decides the same.
+fn restored(
+    then: Revision,
+    newest: &Stored<Revision>,
+    how: &Restoring,
+) -> Result<Option<PlannedRevision>, WriteError> {
+    if newest
+        .as_ref()
+        .is_ok_and(|newest| are_equivalent(newest, &then))
+    {
+        return Ok(None);
+    }
+    let made = then.created();
+    let parts = RevisionParts {
+        comment: how.comment.clone(),
+        owner: Some(how.owner.clone()),
+        rollback_of: Some(made),
+        ..then.into_parts()
+    };
+    let mut planned = PlannedRevision::on(Some(newest), parts)?;
+    planned.done = format!("restored {} to the revision of {made}", planned.parts.flag);
+    Ok(Some(planned))
+}
+
+/// The newest revision with nobody in a treatment; none if that is so already, or if it cannot be read.
+fn controlled(
+    newest: &Stored<Revision>,
+    how: &Restoring,
+) -> Result<Option<PlannedRevision>, WriteError> {
+    let Ok(newest) = newest else {
+        return Ok(None);
+    };
+    let mut parts = switched_off(newest, true);
+    parts.comment = how.comment.clone();
+    parts.owner = Some(how.owner.clone());
+    if parts.treatments == newest.treatments {
+        return Ok(None);
+    }
+    let mut planned = PlannedRevision::on(Some(&Ok(newest.clone())), parts)?;
+    // Control for everybody is what --strict asks for.
+    planned
+        .change
+        .risks
+        .retain(|risk| *risk != Risk::EverybodyElse);
+    Ok(Some(planned))
+}
+
+/// The newest metadata with the tag of retired flags, or without it; none if it is so already, or cannot be read.
+fn tagged(newest: &Stored<Metadata>, is_retired: bool, how: &Restoring) -> Option<PlannedMetadata> {
+    let readable = newest.as_ref().ok()?;
+    if readable.is_retired() == is_retired {
+        return None;
+    }
+    let mut parts: MetadataParts = readable.clone().into_parts();
+    parts.tags.retain(|tag| tag != RETIRED_TAG);
+    if is_retired {
+        parts.tags.push(RETIRED_TAG.to_owned());
+    }
+    parts.edited_by = Some(how.owner.clone());
+    Some(PlannedMetadata::on(Some(newest), parts))
+}

@@ -1,0 +1,269 @@
+//! Which of the instances that were seen a change moves from one value to another.
+//!
+//! Exact: each instance in the exposure log of that time is decided once before and once after the change. Of the instances
+//! only a hash is kept in memory.
+mod list;
+mod movers;
+
+use std::time::Duration;
+
+use flag_model::{FlagKey, InstanceId, Timestamp};
+use flag_store::{
+    Clock as _, CountsQuery, CountsScope, ExposureLog, ExposureRecord, ExposureScope, Minute,
+    MinuteCounts, StoreError, SystemClock, TimeRange,
+};
+
+use self::list::{List, ListError};
+use self::movers::{Full, MOST, Movers};
+use crate::args::{AtMost, ChangeArgs, Seen, SeenArgs};
+use crate::change::{Change, Plans};
+use crate::confirm::{Confirmed, confirm};
+use crate::context::Context;
+use crate::exit_code::ExitCode;
+use crate::failure::{CommandError, Failure};
+use crate::interpret::ArgumentError;
+use crate::output::{self, with_progress};
+
+/// How long the log is read if nobody has asked for it.
+const READ_FOR: Duration = Duration::from_secs(3);
+
+/// How many exposures are read at once.
+const AT_ONCE: usize = 5_000;
+
+/// Why a change is refused, or why it is unknown whom it moves.
+#[derive(Debug, thiserror::Error)]
+enum SeenError {
+    /// More instances would move than are allowed.
+    #[error(
+        "{flag}: {moved} of {seen} instances seen would move, more than --at-most {most}; nothing was written"
+    )]
+    TooMany {
+        flag: FlagKey,
+        moved: u64,
+        seen: u64,
+        most: AtMost,
+    },
+    /// There are more than are kept in memory.
+    #[error(
+        "{flag}: more than {most} instances were seen in that time: a shorter time for --seen has fewer"
+    )]
+    TooManySeen { flag: FlagKey, most: usize },
+    /// The list cannot be written.
+    #[error(transparent)]
+    List(#[from] ListError),
+}
+
+impl CommandError for SeenError {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::TooMany { .. } => ExitCode::Conflict,
+            Self::TooManySeen { .. } | Self::List(_) => ExitCode::Failed,
+        }
+    }
+}
+
+/// Shows the changes, with the instances seen that they would move, and asks for confirmation.
+pub(crate) async fn confirm_change(
+    context: &Context,
+    mut changes: Vec<Change>,
+    args: &ChangeArgs,
+) -> Result<Confirmed, Failure> {
+    let refused = look(context, &mut changes, &args.seen).await?;
+    if let Some(refused) = refused {
+        for change in &changes {
+            output::preview(&change.text());
+        }
+        return Err(refused.into());
+    }
+    Ok(confirm(&changes, &args.confirm)?)
+}
+
+/// Adds to the changes what they do to the instances seen; returns why they are refused, if they are.
+async fn look(
+    context: &Context,
+    changes: &mut [Change],
+    args: &SeenArgs,
+) -> Result<Option<SeenError>, Failure> {
+    if changes.iter().all(|change| change.plans().is_none()) {
+        return Ok(None);
+    }
+    let is_wanted = args.list_ids.is_some() || args.at_most.is_some();
+    match args.seen {
+        Some(Seen::Off) if is_wanted => {
+            let message = "--list-ids and --at-most need the exposure log: leave out --seen off";
+            Err(ArgumentError::Usage(message.to_owned()).into())
+        }
+        Some(Seen::Off) => Ok(None),
+        None if !is_wanted => {
+            // Without a log there is nothing to say.
+            let reading = async {
+                let log = context.open_log_alone().await.ok()?;
+                let mut looking = Looking::new(log.as_ref(), args, Seen::DEFAULT).ok()?;
+                looking.all(context, changes).await.ok()?;
+                Some(looking.seen > 0)
+            };
+            let said = match tokio::time::timeout(READ_FOR, reading).await {
+                Ok(Some(true)) => return Ok(None),
+                Ok(_) => Vec::new(),
+                Err(_) => vec![
+                    "instances seen: not counted, as the log was not read in 3 s; --seen 7d reads it"
+                        .to_owned(),
+                ],
+            };
+            for change in changes {
+                change.set_seen(said.clone());
+            }
+            Ok(None)
+        }
+        seen => {
+            let within = match seen {
+                Some(Seen::Within(within)) => within,
+                Some(Seen::Off) | None => Seen::DEFAULT,
+            };
+            let log = context.open_log_alone().await?;
+            let mut looking = Looking::new(log.as_ref(), args, within)?;
+            let reading = looking.all(context, changes);
+            with_progress("reading the exposure log", reading).await
+        }
+    }
+}
+
+/// Reading the log for the instances that changes move.
+struct Looking<'a> {
+    log: &'a dyn ExposureLog,
+    range: TimeRange,
+    /// The time, as it is told.
+    within: String,
+    at_most: Option<AtMost>,
+    list: Option<List>,
+    /// How many instances were seen, of all flags.
+    seen: u64,
+}
+
+impl<'a> Looking<'a> {
+    fn new(log: &'a dyn ExposureLog, args: &SeenArgs, within: Duration) -> Result<Self, SeenError> {
+        let now = SystemClock.now();
+        Ok(Self {
+            log,
+            range: TimeRange {
+                since: Some(now.saturating_sub(within)),
+                until: None,
+            },
+            within: told(within),
+            at_most: args.at_most,
+            list: args.list_ids.as_deref().map(List::create).transpose()?,
+            seen: 0,
+        })
+    }
+
+    /// Looks at every change; returns why the first is refused whose instances are too many.
+    async fn all(
+        &mut self,
+        context: &Context,
+        changes: &mut [Change],
+    ) -> Result<Option<SeenError>, Failure> {
+        let mut refused = None;
+        for change in changes {
+            let Some(plans) = change.plans() else {
+                continue;
+            };
+            let (said, too_many) = self.one(context, &change.flag, &plans).await?;
+            change.set_seen(said);
+            refused = refused.or(too_many);
+        }
+        if let Some(list) = &mut self.list {
+            list.finish().map_err(SeenError::from)?;
+        }
+        Ok(refused)
+    }
+
+    async fn one(
+        &mut self,
+        context: &Context,
+        flag: &FlagKey,
+        plans: &Plans,
+    ) -> Result<(Vec<String>, Option<SeenError>), Failure> {
+        let failed = |source: StoreError| Failure::from(context.store_failed(source));
+        let mut movers = Movers::new(plans);
+        let mut logged = 0;
+        let mut after = None;
+        loop {
+            let of = ExposureScope::Flag(flag);
+            let page = self.log.page(of, self.range, after.as_ref(), AT_ONCE);
+            let page = page.await.map_err(failed)?;
+            logged += self.add(&page.records, flag, &mut movers)?;
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let mut said = movers.described(&self.within);
+        let counted = self.counted(flag).await.map_err(failed)?;
+        if counted > logged {
+            said.push(format!(
+                "warning: {} exposures were counted in that time and are not in the log, so instances may be missing",
+                counted - logged
+            ));
+        }
+        self.seen += movers.seen();
+        let refused = self
+            .at_most
+            .filter(|most| !most.allows(movers.may_move(), movers.seen()));
+        let refused = refused.map(|most| SeenError::TooMany {
+            flag: flag.clone(),
+            moved: movers.may_move(),
+            seen: movers.seen(),
+            most,
+        });
+        Ok((said, refused))
+    }
+
+    /// Adds the instances of these records; returns how many records are in minutes that are counted.
+    fn add(
+        &mut self,
+        records: &[ExposureRecord],
+        flag: &FlagKey,
+        movers: &mut Movers<'_>,
+    ) -> Result<u64, SeenError> {
+        let full = |_: Full| SeenError::TooManySeen {
+            flag: flag.clone(),
+            most: MOST,
+        };
+        let mut logged = 0;
+        for record in records {
+            logged += u64::from(record.created().is_some());
+            let Some(name) = record.instance() else {
+                continue;
+            };
+            if record.is_hashed() {
+                movers.add_hashed(name).map_err(full)?;
+            } else if let Ok(instance) = InstanceId::new(name)
+                && let Some(moved) = movers.add(&instance).map_err(full)?
+                && let Some(list) = &mut self.list
+            {
+                list.add(flag, &instance, moved)?;
+            }
+        }
+        Ok(logged)
+    }
+
+    /// How many exposures the services have counted, in whole minutes.
+    async fn counted(&self, flag: &FlagKey) -> Result<u64, StoreError> {
+        let since = self.range.since.unwrap_or(Timestamp::UNIX_EPOCH);
+        let counts = self.log.counts(CountsQuery {
+            of: CountsScope::Flag(flag),
+            since: Minute::of(since).plus(1),
+            until: Minute::of(SystemClock.now()),
+        });
+        Ok(counts.await?.iter().map(MinuteCounts::total).sum())
+    }
+}
+
+/// A length of time in its largest whole unit.
+fn told(within: Duration) -> String {
+    let seconds = within.as_secs();
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    let whole = units.iter().find(|(unit, _)| seconds % unit == 0);
+    let (unit, name) = whole.copied().unwrap_or((1, "s"));
+    format!("{} {name}", seconds / unit)
+}
