@@ -223,6 +223,12 @@ async fn all_flags_are_evaluated_at_once_and_an_unreadable_one_is_a_failure_amon
     let reply = service.send(service.ofrep("", OVERRIDDEN)).await;
     assert_eq!(reply.status, 200);
     assert_eq!(reply.headers["cache-control"], "private, no-cache");
+    // Each readable flag is a decision; an answer that is not sent has none.
+    let tag = reply.headers["etag"].clone();
+    let again = service.ofrep("", OVERRIDDEN).header("if-none-match", tag);
+    assert_eq!(service.send(again).await.status, 304);
+    let decisions = service.scrape().await.sum("flag_decisions_total", &[]);
+    assert_eq!(decisions, 6.0);
     let keys: Vec<&str> = reply.body["flags"]
         .as_array()
         .unwrap()
