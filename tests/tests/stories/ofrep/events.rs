@@ -66,6 +66,23 @@ async fn a_change_is_announced_at_the_url_of_a_bulk_answer() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bulk_answer_names_no_stream_when_no_more_can_be_opened() {
+    let store = TestStore::embedded();
+    let service = start(&store, &[("FLAG_MAX_EVENT_STREAMS", "1")]).await;
+    let before = service.send(service.ofrep("", "B1")).await;
+    let uri = stream_of(&before);
+    let mut events = EventStream::open_at(&service, &uri, &[]).await.unwrap();
+    next_event(&mut events).await;
+    let tag = before.headers["etag"].clone();
+    let asked = service.ofrep("", "B1").header("if-none-match", &tag);
+    let after = service.send(asked).await;
+    assert_eq!(after.status, 200, "it is another answer");
+    assert!(after.body["eventStreams"].is_null());
+    assert_eq!(after.body["flags"], before.body["flags"]);
+    assert_ne!(after.headers["etag"], tag);
+}
+
 /// Opens a stream as a reader does that has heard of this event before.
 async fn open_again(service: &Service, uri: &str, last: &str) -> EventStream {
     let headers = [("last-event-id", last)];
