@@ -1,6 +1,6 @@
 //! The answer: measured and hashed first, then sent.
 
-use std::hash::{DefaultHasher, Hasher as _};
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,6 +11,7 @@ use actix_web::web::{Bytes, Data};
 use flag_api::OfrepFailure;
 use flag_model::{FlagKey, InstanceId, ProjectName};
 use flag_runtime::{CacheError, ServedPlan};
+use foldhash::quality::FixedState;
 
 use super::entity_tag::EntityTag;
 use crate::handlers::evaluation::decide;
@@ -23,6 +24,9 @@ const PIECE: usize = 64 << 10;
 
 /// Bytes of a piece that are left for the item that fills it; only long values need more.
 const ROOM: usize = 1 << 10;
+
+/// The same in every replica, whose tags must be equal.
+const SEED: FixedState = FixedState::with_seed(0);
 
 const BEGIN: &[u8] = b"{\"flags\":[";
 
@@ -106,7 +110,7 @@ impl Answer {
 
     /// Measures and hashes the answer: its bytes, and for whom it is.
     pub(super) fn measure(&self) -> Measured {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = SEED.build_hasher();
         for text in [self.project.as_str(), self.instance.as_str()] {
             hasher.write_usize(text.len());
             hasher.write(text.as_bytes());
