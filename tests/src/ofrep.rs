@@ -1,5 +1,7 @@
 //! A store with flags for the stories of OFREP, and its requests.
 
+use std::path::Path;
+
 use flag_store::{Cells, Row};
 use serde_json::{Value, json};
 
@@ -59,6 +61,18 @@ pub fn apply(store: &TestStore, file: &Value) {
     let path = path.to_str().unwrap();
     let applied = flagctl(store, &["apply", "-f", path, "--yes", "--comment", "Test"]);
     assert_eq!(applied.code, 0, "{applied:?}");
+}
+
+/// Creates an API key in this file, which evaluates flags of these projects.
+#[track_caller]
+pub fn create_key(store: &TestStore, file: &Path, projects: &[&str]) -> String {
+    let file = file.to_str().unwrap();
+    let mut args = vec!["keys", "create", "-oname", "--file", file];
+    args.push("--scope=evaluate");
+    args.extend(projects.iter().flat_map(|project| ["--project", *project]));
+    let made = flagctl(store, &args);
+    assert_eq!(made.code, 0, "{made:?}");
+    made.stdout.trim().to_owned()
 }
 
 /// Has everybody get a new text.

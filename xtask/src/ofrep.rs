@@ -1,4 +1,4 @@
-//! OpenFeature's own clients, with which the stories of OFREP ask the service: in Python, in Node.js, and in Chromium.
+//! OpenFeature's own clients, with which the stories of OFREP ask the service: in Python, in Node.js, in Chromium, and in Rust.
 //!
 //! `tests/ofrep` pins them; they lie in the cache folder. A client that this machine cannot have is left out, and named.
 use std::fs;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::cache;
-use crate::foreground::{Foreground, has_program};
+use crate::foreground::{Foreground, cargo, has_program};
 use crate::metadata::Metadata;
 use crate::venv::Venv;
 
@@ -25,6 +25,12 @@ const CHROMIUMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 /// How long npm may take.
 const INSTALL_LIMIT: Duration = Duration::from_mins(4);
 
+/// How long cargo may take; for all packages, on two processors, it takes a minute.
+const BUILD_LIMIT: Duration = Duration::from_mins(8);
+
+/// The program that asks in Rust.
+const RUST_CLIENT: &str = "flag-ofrep-client";
+
 /// The clients, or why there are none.
 pub(crate) struct Clients {
     /// The interpreter with the provider.
@@ -32,6 +38,8 @@ pub(crate) struct Clients {
     /// The folder with the scripts and their packages.
     node: Result<PathBuf>,
     chromium: Option<&'static str>,
+    /// The program.
+    rust: Result<PathBuf>,
 }
 
 impl Clients {
@@ -42,6 +50,7 @@ impl Clients {
             python: venv(&folder.join("python")).obtain(foreground),
             node: install_node(&folder.join("node"), foreground),
             chromium: CHROMIUMS.into_iter().find(|name| has_program(name)),
+            rust: build_rust(&folder.join("rust"), foreground),
         };
         foreground.check()?;
         Ok(clients)
@@ -51,10 +60,12 @@ impl Clients {
     pub(crate) fn variables(&self) -> Vec<(&'static str, &Path)> {
         let python = self.python.as_ref().ok();
         let node = self.node.as_ref().ok();
+        let rust = self.rust.as_ref().ok();
         let found = [
             ("FLAG_TEST_OFREP_PYTHON", python.map(PathBuf::as_path)),
             ("FLAG_TEST_OFREP_NODE", node.map(PathBuf::as_path)),
             ("FLAG_TEST_CHROMIUM", self.chromium.map(Path::new)),
+            ("FLAG_TEST_OFREP_RUST", rust.map(PathBuf::as_path)),
         ];
         let found = found.into_iter();
         found
@@ -67,6 +78,9 @@ impl Clients {
         let mut missing = Vec::new();
         if let Err(error) = &self.python {
             missing.push(("ofrep_clients::python", format!("{error:#}")));
+        }
+        if let Err(error) = &self.rust {
+            missing.push(("ofrep_clients::rust", format!("{error:#}")));
         }
         match (&self.node, self.chromium) {
             (Err(error), _) => {
@@ -129,6 +143,29 @@ fn install_node(source: &Path, foreground: &mut Foreground) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// Builds the client in Rust among the caches: its packages are not those of the workspace, and are built once for every clone.
+fn build_rust(source: &Path, foreground: &mut Foreground) -> Result<PathBuf> {
+    let cache = cache::folder(CACHE)?;
+    let _lock = cache::lock(&cache, foreground)?;
+    let target = cache.join("rust");
+    if !target.exists() {
+        eprintln!(
+            "xtask: building OpenFeature for Rust in {}: a minute, 0.4 GB of disk",
+            target.display()
+        );
+    }
+    let mut build = cargo();
+    build
+        .args(["build", "--locked", "--quiet", "--manifest-path"])
+        .arg(source.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target);
+    foreground
+        .run_within(BUILD_LIMIT, &mut build)
+        .context("cargo needs a registry that it can reach")?;
+    Ok(target.join("debug").join(RUST_CLIENT))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +182,7 @@ mod tests {
             python: Ok("python".into()),
             node: Ok("node".into()),
             chromium: None,
+            rust: Ok("rust".into()),
         };
         let missing: Vec<_> = clients
             .missing()
@@ -152,10 +190,11 @@ mod tests {
             .map(|(test, _)| test)
             .collect();
         assert_eq!(missing, ["ofrep_clients::browser"]);
-        assert_eq!(clients.variables().len(), 2);
+        assert_eq!(clients.variables().len(), 3);
         let clients = Clients {
             node: Err(anyhow::anyhow!("no node")),
             chromium: Some("chromium"),
+            rust: Err(anyhow::anyhow!("no registry")),
             ..clients
         };
         let missing: Vec<_> = clients
@@ -163,6 +202,7 @@ mod tests {
             .into_iter()
             .map(|(test, _)| test)
             .collect();
-        assert_eq!(missing, ["ofrep_clients::node", "ofrep_clients::browser"]);
+        let expected = ["rust", "node", "browser"].map(|name| format!("ofrep_clients::{name}"));
+        assert_eq!(missing, expected);
     }
 }

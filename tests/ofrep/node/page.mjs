@@ -11,7 +11,8 @@ const requests = [];
 async function recorded(input, init) {
   const asked = new Headers(init?.headers ?? input.headers).get('if-none-match');
   const response = await fetch(input, init);
-  requests.push({ status: response.status, etag: response.headers.get('etag'), asked });
+  const [etag, retryAfter] = ['etag', 'retry-after'].map((name) => response.headers.get(name));
+  requests.push({ status: response.status, etag, retryAfter, asked });
   return response;
 }
 
@@ -42,7 +43,7 @@ async function evaluate(question) {
 
 // Waits until a flag has a value: by polling of the provider's own, or by an event.
 async function until(question) {
-  const end = Date.now() + 20000;
+  const end = Date.now() + 40000;
   for (;;) {
     const found = await evaluate(question);
     if (found.value === question.value || Date.now() > end) return found;

@@ -1,9 +1,11 @@
 //! OpenFeature's Remote Evaluation Protocol, as its description has it.
 
+mod events;
+
 use std::time::{Duration, Instant};
 
-use flag_tests::ofrep::{ODD_NAME, OVERRIDDEN, PROJECT, add_flags, apply, revise_text};
-use flag_tests::{EventStream, Method, Reply, Service, TestStore, flagctl, on_both_stores};
+use flag_tests::ofrep::{ODD_NAME, OVERRIDDEN, PROJECT, add_flags, apply, create_key, revise_text};
+use flag_tests::{Method, Reply, Service, TestStore, on_both_stores};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -221,6 +223,12 @@ async fn all_flags_are_evaluated_at_once_and_an_unreadable_one_is_a_failure_amon
     let reply = service.send(service.ofrep("", OVERRIDDEN)).await;
     assert_eq!(reply.status, 200);
     assert_eq!(reply.headers["cache-control"], "private, no-cache");
+    // Each readable flag is a decision; an answer that is not sent has none.
+    let tag = reply.headers["etag"].clone();
+    let again = service.ofrep("", OVERRIDDEN).header("if-none-match", tag);
+    assert_eq!(service.send(again).await.status, 304);
+    let decisions = service.scrape().await.sum("flag_decisions_total", &[]);
+    assert_eq!(decisions, 6.0);
     let keys: Vec<&str> = reply.body["flags"]
         .as_array()
         .unwrap()
@@ -421,6 +429,31 @@ async fn the_project_may_be_left_out_if_one_is_implied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_for_one_project_implies_it_whatever_the_default_is() {
+    let store = TestStore::embedded();
+    add_flags(&store).await;
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("keys.json");
+    let one = create_key(&store, &file, &[PROJECT]);
+    let two = create_key(&store, &file, &[PROJECT, "other"]);
+    let options = ["--api-keys-file", file.to_str().unwrap()];
+    let path = "/ofrep/v1/evaluate/flags/llm_version";
+    let ask = async |service: &Service, key: &str| {
+        let request = service.request(Method::POST, path).bearer_auth(key);
+        let request = request.header("content-type", "application/json");
+        let body = r#"{"context":{"targetingKey":"B1"}}"#;
+        service.send(request.body(body)).await
+    };
+    let service = Service::start_with(&store, &options, &[]);
+    assert_eq!(ask(&service, &one).await.body["value"], "4.1");
+    check_failure(&ask(&service, &two).await, 400, "GENERAL", "no project");
+    drop(service);
+    let service = Service::start_with(&store, &options, &[("FLAG_DEFAULT_PROJECT", "other")]);
+    assert_eq!(ask(&service, &one).await.body["value"], "4.1");
+    check_failure(&ask(&service, &two).await, 404, "FLAG_NOT_FOUND", "other");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_of_the_set_origins_may_ask_and_others_may_not() {
     const ORIGIN: &str = "https://app.example.com";
     let store = TestStore::embedded();
@@ -472,7 +505,9 @@ async fn pages_of_the_set_origins_may_ask_and_others_may_not() {
                 let exposed = reply.headers["access-control-expose-headers"]
                     .to_str()
                     .unwrap();
-                assert!(exposed.contains("etag") && exposed.contains("retry-after"));
+                for header in ["etag", "retry-after", "x-flag-reason"] {
+                    assert!(exposed.contains(header), "{exposed}");
+                }
             }
         }
     }
@@ -490,122 +525,4 @@ async fn pages_of_the_set_origins_may_ask_and_others_may_not() {
     let reply = service.send(preflight).await;
     assert_eq!(reply.status, 405);
     assert!(!reply.headers.contains_key("access-control-allow-origin"));
-}
-
-/// The id of the next event, which must ask for a new evaluation.
-async fn next_event(events: &mut EventStream) -> String {
-    let part = loop {
-        let part = events.part().await.unwrap();
-        if part != ": heartbeat" {
-            break part;
-        }
-    };
-    let (id, data) = part.split_once('\n').unwrap();
-    let (id, data) = (
-        id.strip_prefix("id: ").unwrap(),
-        data.strip_prefix("data: ").unwrap(),
-    );
-    let data: Value = serde_json::from_str(data).unwrap();
-    assert_eq!(data, json!({ "type": "refetchEvaluation", "etag": id }));
-    id.to_owned()
-}
-
-fn stream_of(bulk: &Reply) -> String {
-    let streams = &bulk.body["eventStreams"];
-    assert_eq!(
-        (streams.as_array().unwrap().len(), &streams[0]["type"]),
-        (1, &json!("sse"))
-    );
-    streams[0]["endpoint"]["requestUri"]
-        .as_str()
-        .unwrap()
-        .to_owned()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_change_is_announced_at_the_url_of_a_bulk_answer() {
-    let store = TestStore::embedded();
-    let service = start(&store, &[]).await;
-    let uri = stream_of(&service.send(service.ofrep("", "B1")).await);
-    assert_eq!(uri, "/projects/csr-assistant/ofrep/v1/events");
-    let mut events = EventStream::open_at(&service, &uri, &[]).await.unwrap();
-    // A page that has just fetched the flags may have missed a change.
-    let first = next_event(&mut events).await;
-    revise_text(&store, "llm_version", "5.0");
-    assert_ne!(next_event(&mut events).await, first);
-    assert_eq!(stream_of(&service.send(service.ofrep("", "B1")).await), uri);
-    drop(service);
-    let service = Service::start_with(&store, &[], &[("FLAG_PUSH", "off")]);
-    let bulk = service.send(service.ofrep("", "B1")).await;
-    assert!(bulk.body["eventStreams"].is_null());
-    assert_eq!(
-        service
-            .send(service.request(Method::GET, &uri))
-            .await
-            .status,
-        404
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_token_of_a_stream_opens_nothing_else_and_counts_as_long_as_its_key() {
-    let store = TestStore::embedded();
-    add_flags(&store).await;
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("keys.json");
-    let path = path.to_str().unwrap();
-    let create = [
-        "keys",
-        "create",
-        "-oname",
-        "--file",
-        path,
-        "--scope=evaluate",
-        "--project=*",
-    ];
-    let made = flagctl(&store, &create);
-    let key = made.stdout.trim().to_owned();
-    let service = Service::start_with(&store, &["--api-keys-file", path], &[]);
-    let bulk = service
-        .send(service.ofrep("", "B1").bearer_auth(&key))
-        .await;
-    let uri = stream_of(&bulk);
-    let (_, token) = uri.split_once("?token=").unwrap();
-    assert!(!uri.contains(key.rsplit('_').next().unwrap()));
-    let mut events = EventStream::open_at(&service, &uri, &[]).await.unwrap();
-    next_event(&mut events).await;
-    let other = uri.replace(PROJECT, "other");
-    let broken = uri.replace("?token=", "?token=x");
-    let (without, _) = uri.split_once('?').unwrap();
-    for refused in [&*other, &broken, without] {
-        assert_eq!(
-            EventStream::open_at(&service, refused, &[])
-                .await
-                .unwrap_err(),
-            401,
-            "{refused}"
-        );
-    }
-    // The token is no key.
-    for path in ["/projects/csr-assistant/events", "/metrics"] {
-        let request = service.request(Method::GET, &format!("{path}?token={token}"));
-        assert_eq!(service.send(request.bearer_auth(token)).await.status, 401);
-    }
-    assert_eq!(
-        service
-            .send(service.ofrep("", "B1").bearer_auth(token))
-            .await
-            .status,
-        401
-    );
-    let id = key.split('_').nth(1).unwrap();
-    assert_eq!(
-        flagctl(&store, &["keys", "revoke", id, "--file", path]).code,
-        0
-    );
-    let began = Instant::now();
-    while EventStream::open_at(&service, &uri, &[]).await.is_ok() {
-        assert!(began.elapsed() < NOTICED, "the token outlives its key");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }

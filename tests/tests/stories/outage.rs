@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use flag_tests::{Proxy, Reply, Service, TestStore, flagctl};
+use flag_tests::{Method, Proxy, Reply, Service, TestStore, flagctl};
 
 /// A lifetime of 1.2 s, so that it ends within a test.
 const SHORT_LIFETIME: (&str, &str) = ("FEATURE_FLAG_CACHE_TTL_MINUTES", "0.02");
@@ -135,6 +135,39 @@ mod on_bigtable {
         assert_eq!(service.metric("flag_stale_flags").await, 0);
         let circuit = "flag_store_circuit_open{circuit=\"reads\"}";
         assert_eq!(service.metric(circuit).await, 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn ofrep_says_which_values_are_the_last_known_ones() {
+        let variables = [SHORT_LIFETIME, ("FLAG_STORE_DEADLINE_MS", "200")];
+        let (service, network) = service(&variables).await;
+        let fresh = service.send(service.ofrep("", "A12345")).await;
+        assert_eq!(fresh.body["flags"].as_array().unwrap().len(), 3);
+        network.cut().await;
+        ask_until(&service, "llm_version", is_stale).await;
+        let one = service.evaluate("llm_version", "A12345").await.body;
+        assert_eq!(
+            (&one["value"], &one["reason"]),
+            (&"4.1".into(), &"STATIC".into())
+        );
+        assert_eq!(one["metadata"]["status"], "STALE");
+        let all = service.send(service.ofrep("", "A12345")).await;
+        let flags = all.body["flags"].as_array().unwrap();
+        assert_eq!((all.status, flags.len()), (200, 3), "{:?}", all.body);
+        for (flag, before) in flags.iter().zip(fresh.body["flags"].as_array().unwrap()) {
+            assert_eq!(flag["value"], before["value"], "{flag}");
+            assert_eq!(flag["metadata"]["status"], "STALE", "{flag}");
+        }
+        // Of another project nothing is known.
+        let path = "/projects/other/ofrep/v1/evaluate/flags";
+        let other = service.request(Method::POST, path);
+        let other = other.header("content-type", "application/json");
+        let other = other.body(r#"{"context":{"targetingKey":"A12345"}}"#);
+        let other = service.send(other).await;
+        assert!([503, 504].contains(&other.status), "{other:?}");
+        assert_eq!(other.body["errorCode"], "GENERAL");
+        let seconds = other.headers["retry-after"].to_str().unwrap();
+        assert!(seconds.parse::<u32>().is_ok(), "{seconds}");
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! All flags of a project in one answer of OFREP, against what writing the same JSON takes alone.
-use std::hint::black_box;
+use std::fs;
+use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -9,18 +9,15 @@ use serde_json::Value;
 use super::Args;
 use super::goal::{Goal, Row, Unit};
 use super::memory::served;
-use super::report::Measured;
+use super::report::{Measured, folder};
 use super::rounds::{Contestant, play};
-use super::statistics::as_f64;
 use super::stores::{FullStore, NO_EXPOSURES, Size, pinned};
 use crate::foreground::Foreground;
+use crate::metadata::Metadata;
 use crate::services::{Program, Store, send};
 
 /// The flags of the project.
 const FLAGS: u32 = 200;
-
-/// How long the JSON is written for.
-const WRITTEN_FOR: Duration = Duration::from_secs(1);
 
 /// Measures answers a second, and holds them against the JSON.
 pub(super) fn measure(args: &Args, foreground: &mut Foreground) -> Result<Measured> {
@@ -37,7 +34,7 @@ pub(super) fn measure(args: &Args, foreground: &mut Foreground) -> Result<Measur
     let flags = body.pointer("/flags").and_then(Value::as_array);
     let flags = flags.context("the body has no flags")?.len();
     ensure!(flags == FLAGS as usize, "{flags} flags in the answer");
-    let alone = written_alone(&body)?;
+    let alone = written_alone(&answer.body, foreground)?;
     let write = Arc::new(|number: u64, into: &mut String| {
         into.clear();
         into.push_str(&request(&format!("A{}", number % 1_000_000)));
@@ -81,12 +78,13 @@ fn request(instance: &str) -> String {
     )
 }
 
-/// How often a second the JSON is written.
-fn written_alone(body: &Value) -> Result<f64> {
-    let (began, mut written) = (Instant::now(), 0_u64);
-    while began.elapsed() < WRITTEN_FOR {
-        black_box(serde_json::to_vec(black_box(body))?);
-        written += 1;
-    }
-    Ok(as_f64(written) / began.elapsed().as_secs_f64())
+/// How often a second these bytes are written by an example that is optimized as the service is.
+fn written_alone(body: &str, foreground: &mut Foreground) -> Result<f64> {
+    let file = folder()?.join("bulk.json");
+    fs::write(&file, body)?;
+    let target = Metadata::read()?.target_directory;
+    let mut example = Command::new(target.join("release/examples/write_flags"));
+    let mut rate = None;
+    foreground.run_reading(example.arg(file), |line| rate = line.parse().ok())?;
+    rate.context("the example does not say how often")
 }

@@ -283,7 +283,9 @@ pub(crate) fn build(foreground: &mut Foreground) -> Result<PathBuf> {
     let bare = ["--example", "bare", "-p", "flag-service"];
     let fill = ["--example", "fill", "-p", "flag-store-embedded"];
     let sink = ["--example", "sink", "-p", "flag-store-bigtable"];
-    foreground.run(cargo().args(release).args(bare).args(fill).args(sink))?;
+    let write = ["--example", "write_flags", "-p", "flag-api"];
+    let examples = [bare, fill, sink, write];
+    foreground.run(cargo().args(release).args(examples.as_flattened()))?;
     Ok(folder)
 }
 

@@ -1,6 +1,9 @@
 //! OpenFeature's Remote Evaluation Protocol (OFREP) 0.3.0: one flag, or all flags of a project, for an instance.
 mod bulk;
+mod context;
 mod events;
+#[cfg(test)]
+mod fuzzed;
 mod item;
 mod key;
 mod request;

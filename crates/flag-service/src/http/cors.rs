@@ -23,7 +23,8 @@ const HEADERS: HeaderValue = HeaderValue::from_static(
 );
 
 /// What pages may read, besides the headers that they always may.
-const EXPOSED: HeaderValue = HeaderValue::from_static("cache-status,etag,retry-after,x-request-id");
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("cache-status,etag,retry-after,x-flag-reason,x-request-id");
 
 /// For how many seconds browsers remember a preflight; none remembers it for longer than two hours.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");

@@ -54,14 +54,20 @@ pub(crate) struct AppState {
 impl AppState {
     /// The state of a service with default settings and an empty store in memory.
     pub(crate) fn for_tests() -> Self {
+        Self::over(Arc::new(
+            flag_store::memory::MemoryStore::default(),
+        ))
+    }
+
+    /// The same with a store of the test's own.
+    pub(crate) fn over(rows: Arc<dyn flag_store::RowStore>) -> Self {
         use flag_runtime::{DeferredStore, StoreGuard};
-        use flag_store::memory::{MemoryLog, MemoryStore};
-        use flag_store::{ExposureLog, FlagStore, RowStore, SystemClock};
+        use flag_store::memory::MemoryLog;
+        use flag_store::{ExposureLog, FlagStore, SystemClock};
         use tokio::runtime::Handle;
 
         let config = crate::config::Config::of_defaults();
         let mut registry = crate::telemetry::metrics::registry();
-        let rows: Arc<dyn RowStore> = Arc::new(MemoryStore::default());
         let rows = Arc::new(DeferredStore::from(rows));
         let guard = StoreGuard::new(rows, config.cache.guard(), &mut registry);
         let circuit = guard.circuit();

@@ -3,8 +3,11 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Instant;
 
 use serde_json::{Value, json};
+
+use super::scenario::NOTICED;
 
 /// A client; it ends when this is dropped.
 pub(super) struct Client {
@@ -42,6 +45,11 @@ impl Client {
     pub(super) fn node() -> Self {
         let script = PathBuf::from(variable("FLAG_TEST_OFREP_NODE")).join("server.mjs");
         Self::start(Command::new("node").arg(script))
+    }
+
+    /// OpenFeature in Rust.
+    pub(super) fn rust() -> Self {
+        Self::start(&mut Command::new(variable("FLAG_TEST_OFREP_RUST")))
     }
 
     /// OpenFeature in a page of Chromium that is served from this address.
@@ -117,6 +125,31 @@ impl Client {
     pub(super) fn check_error(&mut self, flag_type: &str, key: &str, code: &str) {
         let found = self.evaluate(flag_type, key, None);
         assert_eq!(found["errorCode"], code, "{key}: {found}");
+    }
+
+    /// Waits until the page has this text, by whatever way it comes.
+    #[track_caller]
+    pub(super) fn wait_for_text(&mut self, text: &str) {
+        let found = self.ask(&json!({ "op": "until", "type": "string", "key": "llm_version", "default": "", "value": text }));
+        assert_eq!(found["value"], text, "{found}");
+    }
+
+    /// Gives the page one user after the other until a request for the flags of one is answered with this status.
+    #[track_caller]
+    pub(super) fn changes_until(&mut self, status: u16) -> Value {
+        let began = Instant::now();
+        for number in 0.. {
+            self.ask(&json!({ "op": "change", "targetingKey": format!("B{number}") }));
+            let mut requests = self.requests().into_iter();
+            if let Some(found) = requests.find(|request| request["status"] == status) {
+                return found;
+            }
+            assert!(
+                began.elapsed() < NOTICED,
+                "no request is answered with {status}"
+            );
+        }
+        unreachable!("the numbers do not end")
     }
 
     /// The requests that the page has sent since it was last asked.

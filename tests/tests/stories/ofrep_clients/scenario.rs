@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use flag_tests::ofrep::{ODD_NAME, OVERRIDDEN, PROJECT, add_flags, revise_text};
-use flag_tests::{Service, TestStore, flagctl};
+use flag_tests::ofrep::{ODD_NAME, OVERRIDDEN, PROJECT, add_flags, create_key, revise_text};
+use flag_tests::{Service, TestStore};
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::client::Client;
 
 /// How long a machine with much else to do may take to notice a change.
-const NOTICED: Duration = Duration::from_secs(20);
+pub(super) const NOTICED: Duration = Duration::from_secs(20);
 
 /// What a client makes of answers that are right.
 pub(super) struct Faults {
@@ -20,6 +20,26 @@ pub(super) struct Faults {
     pub(super) unreadable: &'static str,
     /// Its code for a key with a question mark; the service has such a flag.
     pub(super) question_mark: &'static str,
+    /// Its code for a value of another type.
+    pub(super) other_type: &'static str,
+    /// Its code for a context without a targeting key; the service says so.
+    pub(super) no_targeting_key: &'static str,
+    /// The reason that it gives for every value, whatever the service says; it then drops the metadata too.
+    pub(super) every_reason: Option<&'static str>,
+}
+
+impl Faults {
+    /// A client that is right but for its keys: it joins them to the URL as they are, and what follows a question mark is a query.
+    pub(super) const fn of_keys(client: &'static str) -> Self {
+        Self {
+            client,
+            unreadable: "PARSE_ERROR",
+            question_mark: "FLAG_NOT_FOUND",
+            other_type: "TYPE_MISMATCH",
+            no_targeting_key: "TARGETING_KEY_MISSING",
+            every_reason: None,
+        }
+    }
 }
 
 /// A store with the flags, and a file of keys.
@@ -33,26 +53,12 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) async fn new() -> Self {
-        let store = TestStore::embedded();
+    /// Adds the flags to the store.
+    pub(super) async fn new(store: TestStore) -> Self {
         add_flags(&store).await;
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("keys.json");
-        let create = |project: &str| {
-            let project = format!("--project={project}");
-            let args = [
-                "keys",
-                "create",
-                "-oname",
-                "--file",
-                path.to_str().unwrap(),
-                "--scope=evaluate",
-                &project,
-            ];
-            let made = flagctl(&store, &args);
-            assert_eq!(made.code, 0, "{made:?}");
-            made.stdout.trim().to_owned()
-        };
+        let create = |project| create_key(&store, &path, &[project]);
         let (right, elsewhere) = (create(PROJECT), create("other"));
         Self {
             store,
@@ -80,21 +86,21 @@ pub(super) async fn with_reason(service: &Service, reason: &str) -> String {
     panic!("nobody has {reason}");
 }
 
-/// Runs the scenario.
-pub(super) async fn run(client: &mut Client, faults: &Faults) {
-    let store = TestStore::embedded();
-    add_flags(&store).await;
-    let service = Service::start(&store);
+/// Runs the scenario with the flags in this store.
+pub(super) async fn run(client: &mut Client, faults: &Faults, store: TestStore) {
+    let keys = Keys::new(store).await;
+    let service = Service::start(&keys.store);
     open(client, &service, None);
-    values(client, &service).await;
+    values(client, &service, faults).await;
     failures(client, faults);
-    revise_text(&store, "llm_version", "5.0");
+    revise_text(&keys.store, "llm_version", "5.0");
     let began = Instant::now();
     while client.evaluate("string", "llm_version", Some("B1"))["value"] != "5.0" {
         assert!(began.elapsed() < NOTICED, "the change is not seen");
     }
-    access(client).await;
-    rate(client).await;
+    drop(service);
+    access(client, &keys);
+    rate(client, &keys.store).await;
 }
 
 fn open(client: &mut Client, service: &Service, key: Option<&str>) {
@@ -106,7 +112,8 @@ fn open(client: &mut Client, service: &Service, key: Option<&str>) {
     assert_eq!(client.ask(&question), json!({}));
 }
 
-async fn values(client: &mut Client, service: &Service) {
+async fn values(client: &mut Client, service: &Service, faults: &Faults) {
+    let told = |reason: &'static str| json!(faults.every_reason.unwrap_or(reason));
     let split = with_reason(service, "SPLIT").await;
     let control = with_reason(service, "DEFAULT").await;
     for (instance, reason, value, variant) in [
@@ -118,9 +125,12 @@ async fn values(client: &mut Client, service: &Service) {
         assert_eq!(found["value"], value, "{found}");
         assert_eq!(
             (&found["reason"], &found["variant"]),
-            (&json!(reason), &json!(variant))
+            (&told(reason), &json!(variant)),
+            "{}",
+            faults.client
         );
-        assert_eq!(found["metadata"]["flagType"], "feature");
+        let flag_type = faults.every_reason.is_none().then_some("feature");
+        assert_eq!(found["metadata"]["flagType"], json!(flag_type), "{found}");
         assert!(found["errorCode"].is_null());
     }
     for (flag_type, key, value) in [
@@ -132,57 +142,39 @@ async fn values(client: &mut Client, service: &Service) {
         let found = client.evaluate(flag_type, key, Some("B1"));
         assert_eq!(
             (&found["value"], &found["reason"]),
-            (&value, &json!("STATIC")),
+            (&value, &told("STATIC")),
             "{key}: {found}"
         );
     }
 }
 
 fn failures(client: &mut Client, faults: &Faults) {
-    let code = |client: &mut Client, flag_type: &str, key: &str, instance: Option<&str>| {
+    let (instance, long) = (Some("B1"), "x".repeat(513));
+    for (flag_type, key, instance, code) in [
+        ("boolean", "no_such_flag", instance, "FLAG_NOT_FOUND"),
+        ("boolean", "llm_version", instance, faults.other_type),
+        ("string", "beta_search", instance, faults.other_type),
+        ("boolean", "beta_search", None, faults.no_targeting_key),
+        ("boolean", "beta_search", Some(&*long), "INVALID_CONTEXT"),
+        ("boolean", "unreadable", instance, faults.unreadable),
+        ("boolean", "why?", instance, faults.question_mark),
+    ] {
         let found = client.evaluate(flag_type, key, instance);
         let default = if flag_type == "boolean" {
             json!(false)
         } else {
             json!("default")
         };
-        assert_eq!(found["value"], default, "{}: {found}", faults.client);
-        found["errorCode"].as_str().unwrap().to_owned()
-    };
-    let instance = Some("B1");
-    assert_eq!(
-        code(client, "boolean", "no_such_flag", instance),
-        "FLAG_NOT_FOUND"
-    );
-    assert_eq!(
-        code(client, "boolean", "llm_version", instance),
-        "TYPE_MISMATCH"
-    );
-    assert_eq!(
-        code(client, "string", "beta_search", instance),
-        "TYPE_MISMATCH"
-    );
-    assert_eq!(
-        code(client, "boolean", "beta_search", None),
-        "TARGETING_KEY_MISSING"
-    );
-    let long = "x".repeat(513);
-    assert_eq!(
-        code(client, "boolean", "beta_search", Some(&long)),
-        "INVALID_CONTEXT"
-    );
-    assert_eq!(
-        code(client, "boolean", "unreadable", instance),
-        faults.unreadable
-    );
-    assert_eq!(
-        code(client, "boolean", "why?", instance),
-        faults.question_mark
-    );
+        assert_eq!(
+            (&found["value"], &found["errorCode"]),
+            (&default, &json!(code)),
+            "{}: {key}: {found}",
+            faults.client
+        );
+    }
 }
 
-async fn access(client: &mut Client) {
-    let keys = Keys::new().await;
+fn access(client: &mut Client, keys: &Keys) {
     let service = keys.start(&[]);
     open(client, &service, Some(&keys.right));
     assert_eq!(
@@ -201,11 +193,9 @@ async fn access(client: &mut Client) {
 }
 
 /// A client that is told to wait sends nothing until then.
-async fn rate(client: &mut Client) {
-    let store = TestStore::embedded();
-    add_flags(&store).await;
+async fn rate(client: &mut Client, store: &TestStore) {
     let limits = [("FLAG_RATE_LIMIT", "1"), ("FLAG_RATE_LIMIT_BURST", "2")];
-    let service = Service::start_with(&store, &[], &limits);
+    let service = Service::start_with(store, &[], &limits);
     open(client, &service, None);
     let codes: Vec<_> = (0..5)
         .map(|_| client.evaluate("boolean", "router", Some("B1"))["errorCode"].clone())

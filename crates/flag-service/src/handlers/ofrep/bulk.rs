@@ -4,6 +4,8 @@
 //! is in memory as a whole.
 mod answer;
 mod entity_tag;
+#[cfg(test)]
+mod tests;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_TYPE, ETAG};
@@ -43,7 +45,7 @@ pub(in crate::handlers) async fn evaluate_flags(
     if tag.is_in(context.request.headers()) {
         return Ok(not_modified(&tag));
     }
-    answer.record(context.id.as_str()).await?;
+    answer.record(&measured, context.id.as_str()).await?;
     let mut response = answer.send(measured);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);

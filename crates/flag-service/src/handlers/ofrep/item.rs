@@ -45,7 +45,7 @@ pub(super) fn success(json: &mut Vec<u8>, of: Evaluated<'_>, control: ControlRea
     };
     json.extend_from_slice(flag_type.as_str().as_bytes());
     json.extend_from_slice(b"\",\"revision\":\"");
-    json.extend_from_slice(decision.revision.text().as_bytes());
+    json.extend_from_slice(decision.revision.text().as_ref());
     json.push(b'"');
     if let Some(bucket) = decision.bucket {
         json.extend_from_slice(b",\"bucket\":");

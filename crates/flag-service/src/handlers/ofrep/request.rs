@@ -1,9 +1,9 @@
-//! The body of a request: the evaluation context, of which the targeting key counts.
+//! The body of a request.
 
 use actix_web::web::Payload;
 use flag_model::InstanceId;
-use serde_json::Value;
 
+use super::context::{ContextError, instance};
 use crate::http::{ApiError, RequestContext, read_json};
 
 /// Reads the targeting key, which is the instance id.
@@ -13,39 +13,23 @@ pub(super) async fn read_instance(
 ) -> Result<InstanceId<'static>, ApiError> {
     let state = &context.state;
     let held = state.limits.new_held_bytes();
-    instance(read_json(&context.request, body, state.max_body, held).await?)
+    let body = read_json(&context.request, body, state.max_body, held).await?;
+    Ok(instance(body)?)
 }
 
-fn instance(mut body: Value) -> Result<InstanceId<'static>, ApiError> {
-    let Some(context) = body.get_mut("context") else {
-        return Err(invalid("found none, expected an object"));
-    };
-    let Value::Object(context) = context else {
-        return Err(invalid("expected an object"));
-    };
-    match context.remove("targetingKey") {
-        None | Some(Value::Null) => Err(ApiError::NoTargetingKey),
-        Some(Value::String(key)) if key.is_empty() => Err(ApiError::NoTargetingKey),
-        Some(Value::String(key)) => InstanceId::new(key).map_err(|wrong| {
-            let (found, expected) = (wrong.found, wrong.expected);
-            ApiError::InvalidContext(format!(
-                "context.targetingKey: found {found}, expected {expected}"
-            ))
-        }),
-        Some(_) => Err(ApiError::InvalidContext(
-            "context.targetingKey: expected a string".to_owned(),
-        )),
+impl From<ContextError> for ApiError {
+    fn from(error: ContextError) -> Self {
+        match error {
+            ContextError::NoTargetingKey => Self::NoTargetingKey,
+            ContextError::Invalid(problem) => Self::InvalidContext(problem),
+        }
     }
-}
-
-fn invalid(problem: &str) -> ApiError {
-    ApiError::InvalidContext(format!("context: {problem}"))
 }
 
 #[cfg(test)]
 mod tests {
     use flag_api::OfrepErrorCode;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::http::error_code;
@@ -53,7 +37,7 @@ mod tests {
     #[track_caller]
     fn check(body: Value, expected: Result<&str, OfrepErrorCode>) {
         let shown = body.to_string();
-        let found = instance(body);
+        let found = instance(body).map_err(ApiError::from);
         let found = found.as_ref().map(InstanceId::as_str);
         let found = found.map_err(|error| error_code(error, error.code()));
         assert_eq!(found, expected, "{shown}");

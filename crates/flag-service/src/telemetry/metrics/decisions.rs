@@ -14,6 +14,26 @@ pub(crate) struct DecisionMetrics {
     control: Counter,
 }
 
+/// How many decisions each rule made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DecisionCounts {
+    by_override: u64,
+    by_rollout: u64,
+    control: u64,
+}
+
+impl DecisionCounts {
+    /// Adds a decision.
+    pub(crate) fn add(&mut self, reason: Reason) {
+        *match reason {
+            Reason::Override => &mut self.by_override,
+            Reason::Rollout => &mut self.by_rollout,
+            // No decision is for that reason.
+            Reason::Control | Reason::Delivered => &mut self.control,
+        } += 1;
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
     reason: &'static str,
@@ -49,6 +69,13 @@ impl DecisionMetrics {
         };
         decisions.inc();
     }
+
+    /// Counts served decisions.
+    pub(crate) fn count_all(&self, counts: DecisionCounts) {
+        self.by_override.inc_by(counts.by_override);
+        self.by_rollout.inc_by(counts.by_rollout);
+        self.control.inc_by(counts.control);
+    }
 }
 
 #[cfg(test)]
@@ -66,9 +93,12 @@ mod tests {
             (Reason::Rollout, 2),
             (Reason::Control, 3),
         ];
+        let mut together = DecisionCounts::default();
         for (reason, count) in counts {
-            (0..count).for_each(|_| decisions.count(reason));
+            decisions.count(reason);
+            (1..count).for_each(|_| together.add(reason));
         }
+        decisions.count_all(together);
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         for (reason, count) in counts {

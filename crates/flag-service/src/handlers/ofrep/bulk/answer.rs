@@ -1,6 +1,6 @@
 //! The answer: measured and hashed first, then sent.
 
-use std::hash::{DefaultHasher, Hasher as _};
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,14 +11,22 @@ use actix_web::web::{Bytes, Data};
 use flag_api::OfrepFailure;
 use flag_model::{FlagKey, InstanceId, ProjectName};
 use flag_runtime::{CacheError, ServedPlan};
+use foldhash::quality::FixedState;
 
 use super::entity_tag::EntityTag;
 use crate::handlers::evaluation::decide;
 use crate::handlers::ofrep::item::{self, Evaluated};
 use crate::http::{ApiError, AppState, BulkExposures, error_code};
+use crate::telemetry::metrics::DecisionCounts;
 
 /// Bytes that are written at once, and about the most that stay in memory between hashing and sending.
 const PIECE: usize = 64 << 10;
+
+/// Bytes of a piece that are left for the item that fills it; only long values need more.
+const ROOM: usize = 1 << 10;
+
+/// The same in every replica, whose tags must be equal.
+const SEED: FixedState = FixedState::with_seed(0);
 
 const BEGIN: &[u8] = b"{\"flags\":[";
 
@@ -60,16 +68,23 @@ pub(super) struct Answer {
     end: String,
 }
 
-/// The size and the hash of an answer.
+/// The size and the hash of an answer, and its decisions.
 #[derive(Debug)]
 pub(super) struct Measured {
     size: usize,
     hash: u64,
+    decisions: DecisionCounts,
     /// The answer, if it is small.
     whole: Option<Vec<u8>>,
 }
 
 impl Measured {
+    /// Returns the size of the answer, in bytes.
+    #[cfg(test)]
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
     /// Returns its entity tag.
     pub(super) fn entity_tag(&self) -> EntityTag {
         EntityTag::of(self.hash)
@@ -95,14 +110,15 @@ impl Answer {
 
     /// Measures and hashes the answer: its bytes, and for whom it is.
     pub(super) fn measure(&self) -> Measured {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = SEED.build_hasher();
         for text in [self.project.as_str(), self.instance.as_str()] {
             hasher.write_usize(text.len());
             hasher.write(text.as_bytes());
         }
         let mut piece = Vec::with_capacity(PIECE);
+        let mut decisions = DecisionCounts::default();
         let (mut size, mut next) = (0, 0);
-        while self.write_piece(&mut piece, &mut next) {
+        while self.write_piece(&mut piece, &mut next, &mut decisions) {
             hasher.write(&piece);
             size += piece.len();
             piece.clear();
@@ -113,27 +129,35 @@ impl Answer {
         Measured {
             size,
             hash: hasher.finish(),
+            decisions,
             whole: is_whole.then_some(piece),
         }
     }
 
     /// Counts the decisions, and logs them if the settings say so.
-    pub(super) async fn record(&self, request_id: &str) -> Result<(), ApiError> {
-        let is_logged = self.state.ofrep.bulk_exposures == BulkExposures::Delivered;
+    pub(super) async fn record(
+        &self,
+        measured: &Measured,
+        request_id: &str,
+    ) -> Result<(), ApiError> {
+        if self.state.ofrep.bulk_exposures == BulkExposures::Delivered {
+            self.log(request_id).await?;
+        }
+        self.state.metrics.decisions.count_all(measured.decisions);
+        Ok(())
+    }
+
+    async fn log(&self, request_id: &str) -> Result<(), ApiError> {
+        let exposures = &self.state.exposures;
         for item in &self.items {
             let Item::Flag { current, .. } = item else {
                 continue;
             };
             let decision = decide(&self.state, &self.instance, current);
-            if is_logged {
-                let exposures = &self.state.exposures;
-                if let Err(later) =
-                    exposures.record_delivered(request_id, &self.instance, &decision, current)
-                {
-                    let _recorded = later.wait().await?;
-                }
+            let logged = exposures.record_delivered(request_id, &self.instance, &decision, current);
+            if let Err(later) = logged {
+                let _recorded = later.wait().await?;
             }
-            self.state.metrics.decisions.count(decision.reason);
         }
         Ok(())
     }
@@ -152,30 +176,36 @@ impl Answer {
         HttpResponse::with_body(StatusCode::OK, body)
     }
 
-    /// Writes items from `next` on until the piece is full; returns whether more follows.
-    fn write_piece(&self, piece: &mut Vec<u8>, next: &mut usize) -> bool {
+    /// Writes items from `next` on until the piece is full, and adds their decisions; returns whether more follows.
+    fn write_piece(
+        &self,
+        piece: &mut Vec<u8>,
+        next: &mut usize,
+        decisions: &mut DecisionCounts,
+    ) -> bool {
         if *next == 0 {
             piece.extend_from_slice(BEGIN);
         }
         while let Some(item) = self.items.get(*next) {
-            if piece.len() >= PIECE - item::FRAME {
+            if piece.len() >= PIECE - ROOM {
                 return true;
             }
             if *next > 0 {
                 piece.push(b',');
             }
-            self.write_item(piece, item);
+            self.write_item(piece, item, decisions);
             *next += 1;
         }
         piece.extend_from_slice(self.end.as_bytes());
         false
     }
 
-    fn write_item(&self, piece: &mut Vec<u8>, item: &Item) {
+    fn write_item(&self, piece: &mut Vec<u8>, item: &Item, decisions: &mut DecisionCounts) {
         match item {
             Item::Failure(json) => piece.extend_from_slice(json),
             Item::Flag { prefix, current } => {
                 let decision = decide(&self.state, &self.instance, current);
+                decisions.add(decision.reason);
                 let evaluated = Evaluated {
                     prefix,
                     key: current.flag().name.as_str(),
@@ -214,7 +244,10 @@ impl MessageBody for Pieces {
         }
         let mut piece = Vec::with_capacity(PIECE);
         let mut next = self.next;
-        self.is_done = !self.answer.write_piece(&mut piece, &mut next);
+        let mut counted_before = DecisionCounts::default();
+        self.is_done = !self
+            .answer
+            .write_piece(&mut piece, &mut next, &mut counted_before);
         self.next = next;
         Poll::Ready(Some(Ok(piece.into())))
     }
