@@ -2,8 +2,9 @@
 //!
 //! Knows neither the store nor the cache: both note changes here. Changes are collected for a moment and published once the
 //! cache serves them, so that a subscriber that asks again does not receive the old value. A subscriber holds no copy of
-//! anything: all subscribers of a project share its latest event, and those that missed one learn that everything may have
-//! changed. A project without subscribers is not tracked.
+//! anything: all subscribers of a project share its latest event, are told of it in groups (`events/audience.rs`), and learn that
+//! everything may have changed if they missed one. A project without subscribers is not tracked.
+mod audience;
 mod changes;
 mod event;
 mod metrics;

@@ -10,6 +10,7 @@ mod limits;
 mod push;
 mod push_clients;
 mod push_proxies;
+mod push_restored;
 mod report;
 mod rolling;
 mod store;

@@ -8,6 +8,7 @@ use futures_util::FutureExt as _;
 use prometheus_client::encoding::text::encode;
 use tokio::time::{advance, sleep};
 
+use super::audience::{GROUP, PAUSE};
 use super::topic::{COLLECTED_FOR, WAIT_FOR_CACHE};
 use super::*;
 
@@ -222,6 +223,51 @@ async fn whoever_missed_an_event_learns_that_everything_may_have_changed() {
     assert_eq!(received(&mut slow), event(D1, &[]));
     assert_eq!(received(&mut slow), None);
     assert_eq!(world.counted("events_missed_total"), "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn subscribers_are_told_in_groups() {
+    let world = World::new();
+    let mut subscribers = vec![world.subscriber().await];
+    subscribers.resize_with(3 * GROUP, || world.subscribe(Some(D1)));
+    let mut told = || {
+        let events = subscribers.iter_mut().filter_map(received);
+        events.collect::<Vec<_>>()
+    };
+    assert_eq!(told(), []);
+    world.note(D2, &["a"]);
+    let mut numbers = Vec::new();
+    for pause in [COLLECTED_FOR, PAUSE, PAUSE, PAUSE, PAUSE] {
+        sleep(pause).await;
+        let events = told();
+        assert_eq!(events, vec![event(D2, &["a"]).unwrap(); events.len()]);
+        numbers.push(events.len());
+    }
+    numbers.retain(|number| *number > 0);
+    assert_eq!(numbers, [GROUP; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_waits_until_all_subscribers_are_told_of_the_one_before() {
+    let world = World::new();
+    let mut first = world.subscriber().await;
+    let mut all = Vec::new();
+    // The groups are told over more time than changes are collected.
+    all.resize_with(100 * GROUP, || world.subscribe(Some(D1)));
+    let mut last = all.pop().unwrap();
+    assert_eq!(received(&mut last), None);
+    world.note(D2, &["a"]);
+    sleep(COLLECTED_FOR + SHORTLY).await;
+    assert_eq!(received(&mut first), event(D2, &["a"]));
+    world.note(D1, &["b"]);
+    sleep(COLLECTED_FOR + SHORTLY).await;
+    assert_eq!(received(&mut first), None);
+    sleep(PAUSE * 100).await;
+    assert_eq!(received(&mut last), event(D2, &["a"]));
+    assert_eq!(received(&mut first), event(D1, &["b"]));
+    sleep(PAUSE * 100).await;
+    assert_eq!(received(&mut last), event(D1, &["b"]));
+    assert_eq!(world.counted("events_missed_total"), "0");
 }
 
 #[tokio::test(start_paused = true)]

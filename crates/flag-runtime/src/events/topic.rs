@@ -8,6 +8,7 @@ use flag_store::ProjectDigest;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::audience::Audience;
 use super::changes::Changes;
 use super::event::Event;
 use super::metrics::EventMetrics;
@@ -22,9 +23,9 @@ const CHECK_EVERY: Duration = Duration::from_millis(20);
 pub(super) const WAIT_FOR_CACHE: Duration = Duration::from_secs(2);
 
 /// A project with subscribers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Topic {
-    latest: watch::Sender<Option<Arc<Published>>>,
+    audience: Audience,
     /// Counts what was published.
     number: u64,
     /// The digest of the project, once its head row was read.
@@ -51,28 +52,13 @@ pub(super) struct Published {
     pub(super) everything: Arc<Event>,
 }
 
-impl Default for Topic {
-    fn default() -> Self {
-        Self {
-            latest: watch::Sender::new(None),
-            number: 0,
-            digest: None,
-            published: None,
-            has_flags: false,
-            pending: None,
-            repeat: None,
-            repeat_later: None,
-        }
-    }
-}
-
 impl Topic {
-    pub(super) fn subscribe(&self) -> watch::Receiver<Option<Arc<Published>>> {
-        self.latest.subscribe()
+    pub(super) fn subscribe(&mut self) -> watch::Receiver<Option<Arc<Published>>> {
+        self.audience.subscribe()
     }
 
     pub(super) fn has_subscribers(&self) -> bool {
-        self.latest.receiver_count() > 0
+        !self.audience.is_empty()
     }
 
     /// Whether changes wait that were noted after the first event.
@@ -87,15 +73,19 @@ impl Topic {
             .get_or_insert_with(|| Changes::new(Instant::now() + COLLECTED_FOR))
     }
 
-    /// When something is to be published.
+    /// When something is to be published, or more subscribers are to be told of what was.
     pub(super) fn due(&self) -> Option<Instant> {
         self.digest?;
+        if let Some(turn) = self.audience.next_turn() {
+            return Some(turn);
+        }
         let changes = [&self.pending, &self.repeat];
         let due = changes.into_iter().flatten().map(|changes| changes.due);
         due.min()
     }
 
-    /// Publishes what is due. `is_served` says whether the cache serves a revision of a flag.
+    /// Publishes what is due, once all subscribers know the event before: whoever misses one has to ask for everything.
+    /// `is_served` says whether the cache serves a revision of a flag.
     pub(super) fn publish_due(
         &mut self,
         now: Instant,
@@ -104,6 +94,10 @@ impl Topic {
         metrics: &EventMetrics,
     ) {
         let Some(digest) = self.digest else { return };
+        self.audience.tell(now);
+        if self.audience.next_turn().is_some() {
+            return;
+        }
         if let Some(mut changes) = self.pending.take_if(|changes| changes.due <= now) {
             let waited = now - changes.since;
             let is_served = waited >= WAIT_FOR_CACHE || changes.are_served(&is_served);
@@ -111,17 +105,17 @@ impl Topic {
             let is_early =
                 self.number == 0 && waited < repeat_after && changes.are_newer_than(repeat_after);
             if is_served && !is_early {
-                self.publish(digest, changes, now + repeat_after, metrics);
-            } else {
-                changes.due = now + CHECK_EVERY;
-                self.pending = Some(changes);
+                self.publish(digest, changes, (now, now + repeat_after), metrics);
+                return;
             }
+            changes.due = now + CHECK_EVERY;
+            self.pending = Some(changes);
         }
         if let Some(mut changes) = self.repeat.take_if(|changes| changes.due <= now) {
             self.repeat = self.repeat_later.take();
             let unserved = changes.split_unserved(&is_served);
             if !changes.is_empty() {
-                self.send(self.published.unwrap_or(digest), &changes);
+                self.send(self.published.unwrap_or(digest), &changes, now);
             }
             if let Some(unserved) = unserved {
                 self.repeat
@@ -140,10 +134,10 @@ impl Topic {
         &mut self,
         digest: ProjectDigest,
         changes: Changes,
-        again: Instant,
+        (now, again): (Instant, Instant),
         metrics: &EventMetrics,
     ) {
-        self.send(digest, &changes);
+        self.send(digest, &changes, now);
         if self.number == 1 {
             return;
         }
@@ -157,13 +151,14 @@ impl Topic {
         repeat.extend(changes);
     }
 
-    fn send(&mut self, digest: ProjectDigest, changes: &Changes) {
+    fn send(&mut self, digest: ProjectDigest, changes: &Changes, now: Instant) {
         self.number += 1;
         self.published = Some(digest);
-        self.latest.send_replace(Some(Arc::new(Published {
+        let published = Published {
             number: self.number,
             event: Arc::new(Event::new(digest, changes.named())),
             everything: Arc::new(Event::new(digest, Vec::new())),
-        })));
+        };
+        self.audience.announce(published, now);
     }
 }

@@ -54,9 +54,7 @@ pub(crate) struct AppState {
 impl AppState {
     /// The state of a service with default settings and an empty store in memory.
     pub(crate) fn for_tests() -> Self {
-        Self::over(Arc::new(
-            flag_store::memory::MemoryStore::default(),
-        ))
+        Self::over(Arc::new(flag_store::memory::MemoryStore::default()))
     }
 
     /// The same with a store of the test's own.

@@ -1,0 +1,86 @@
+//! The subscribers of a project, in groups that are woken one after the other: a worker that wrote an event to thousands of
+//! streams at once would keep requests waiting meanwhile.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::topic::Published;
+
+/// The most subscribers that are woken at once.
+pub(super) const GROUP: usize = 25;
+
+/// Pause before the next group.
+pub(super) const PAUSE: Duration = Duration::from_millis(1);
+
+/// The longest time from the first group to the last one; with many groups, pauses are shorter.
+const SPREAD: Duration = Duration::from_millis(400);
+
+/// The subscribers of a project.
+#[derive(Debug)]
+pub(super) struct Audience {
+    groups: Vec<watch::Sender<Option<Arc<Published>>>>,
+    latest: Option<Arc<Published>>,
+    /// The number of groups that were told of the latest event.
+    told: usize,
+    /// When the first group was told of it.
+    began: Instant,
+}
+
+impl Default for Audience {
+    fn default() -> Self {
+        Self {
+            groups: Vec::new(),
+            latest: None,
+            told: 0,
+            began: Instant::now(),
+        }
+    }
+}
+
+impl Audience {
+    /// Adds a subscriber.
+    pub(super) fn subscribe(&mut self) -> watch::Receiver<Option<Arc<Published>>> {
+        let mut groups = self.groups.iter();
+        if let Some(group) = groups.find(|group| group.receiver_count() < GROUP) {
+            return group.subscribe();
+        }
+        let group = watch::Sender::new(self.latest.clone());
+        let receiver = group.subscribe();
+        // Between two events the new group knows the latest one.
+        self.told += usize::from(self.next_turn().is_none());
+        self.groups.push(group);
+        receiver
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.iter().all(|group| group.receiver_count() == 0)
+    }
+
+    /// Tells the first group of an event. The others follow by [`tell`](Self::tell).
+    pub(super) fn announce(&mut self, event: Published, now: Instant) {
+        self.groups.retain(|group| group.receiver_count() > 0);
+        self.latest = Some(Arc::new(event));
+        (self.told, self.began) = (0, now);
+        self.tell(now);
+    }
+
+    /// Tells the groups whose turn has come.
+    pub(super) fn tell(&mut self, now: Instant) {
+        while self.next_turn().is_some_and(|turn| turn <= now) {
+            if let Some(group) = self.groups.get(self.told) {
+                group.send_replace(self.latest.clone());
+            }
+            self.told += 1;
+        }
+    }
+
+    /// When the next group is to be told of the latest event; `None` if all were.
+    pub(super) fn next_turn(&self) -> Option<Instant> {
+        let groups = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
+        let told = u32::try_from(self.told).unwrap_or(u32::MAX);
+        (told < groups).then(|| self.began + PAUSE.min(SPREAD / groups) * told)
+    }
+}
