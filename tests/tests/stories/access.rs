@@ -54,6 +54,7 @@ const ROUTES: &[(&str, Asks)] = &[
     ("preflight", Asks::Nothing),
     ("/dashboard", Asks::SignIn),
     ("/dashboard/assets", Asks::Nothing),
+    ("/dashboard/events", Asks::SignIn),
     ("unknown", Asks::Nothing),
 ];
 
@@ -318,6 +319,8 @@ async fn check(
         if status >= 400 && *method != Method::HEAD {
             let kind = if path.contains("/ofrep/v1/evaluate/") {
                 "application/json"
+            } else if path.starts_with("/dashboard") {
+                "text/html; charset=utf-8"
             } else {
                 "application/problem+json"
             };
