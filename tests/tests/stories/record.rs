@@ -195,7 +195,7 @@ async fn a_restore_answers_as_at_each_of_ten_instants(store: TestStore) {
 async fn who_moves_is_known_exactly_before_a_change(store: TestStore) {
     // The emulator keeps each exposure as a row, which takes its time.
     let (flags, instances) = match store {
-        TestStore::Embedded(_) => (50, 10_000),
+        TestStore::Embedded(_) => (50, 2_000),
         TestStore::Bigtable { .. } => (8, 1_000),
     };
     let (ids, mut random) = (ids(instances), Rng::with_seed(8));
