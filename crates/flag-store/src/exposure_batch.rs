@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Reason, Timestamp};
 
-use crate::exposures::Exposure;
+use crate::exposures::{Exposure, looks_hashed};
 use crate::options::Spelling;
 
 /// What exposures of the same outcome of a flag have in common; what is `None` has no column.
@@ -77,6 +77,13 @@ pub struct BatchEntry<'a> {
     pub bucket: Option<Bucket>,
     /// When it was served.
     pub created: Timestamp,
+}
+
+impl BatchEntry<'_> {
+    /// Whether the log names the instance by a hash, as far as that can be seen.
+    pub fn is_hashed(&self) -> bool {
+        looks_hashed(self.instance, self.bucket.is_some())
+    }
 }
 
 impl ExposureBatch {

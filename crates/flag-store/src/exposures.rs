@@ -82,11 +82,10 @@ impl ExposureRecord {
         str::from_utf8(self.0.cells.get("InstanceID")?).ok()
     }
 
-    /// Whether the log names the instance by a hash: 64 hexadecimal digits, and there is no bucket.
+    /// Whether the log names the instance by a hash, as far as that can be seen.
     pub fn is_hashed(&self) -> bool {
-        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        let name = self.instance().unwrap_or_default();
-        name.len() == 64 && name.bytes().all(is_digit) && self.0.cells.get("Bucket").is_none()
+        let has_bucket = self.0.cells.get("Bucket").is_some();
+        looks_hashed(self.instance().unwrap_or_default(), has_bucket)
     }
 
     /// The exposure that has this very record, and how its booleans are spelled; `None` if there is none.
@@ -112,6 +111,12 @@ impl ExposureRecord {
         let mut columns = columns.map(|(column, _)| String::from_utf8_lossy(column).into_owned());
         columns.find(|column| one.get(column) != other.get(column))
     }
+}
+
+/// Whether a name in the log is a hash: 64 hexadecimal digits, and there is no bucket.
+pub(crate) fn looks_hashed(name: &str, has_bucket: bool) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    !has_bucket && name.len() == 64 && name.bytes().all(is_digit)
 }
 
 /// An exposure as stored in the log, in text; the Python framework's lack revision, reason and bucket.

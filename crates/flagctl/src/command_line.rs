@@ -160,9 +160,11 @@ pub(crate) enum Command {
     /// Decide the logged exposures of a project again; ends with code 7 if something is wrong
     ///
     /// Each exposure is decided again by the revision that it names. Also finds exposures that are logged twice, instances that
-    /// got two values from one revision, how outdated answers were, and splits that do not fit.
+    /// got two values from one revision, how outdated answers were, and splits that do not fit. With --history the revisions
+    /// themselves are checked.
     #[command(after_help = "Examples:
   flagctl verify csr-assistant  # exits 7
+  flagctl verify csr-assistant --history
   flagctl verify csr-assistant feature/multi_step_api_router --since 7d
   flagctl verify csr-assistant --from-checkpoint verify.json -o json  # exits 7")]
     Verify(VerifyArgs),

@@ -1,5 +1,6 @@
 //! The results of commands: their forms, on a terminal or in a pipe.
 mod applied;
+mod checked_history;
 mod checks;
 mod compared;
 mod copied;
@@ -35,6 +36,7 @@ mod yaml;
 use flag_describe as escape;
 
 pub(crate) use self::applied::{Applied, AppliedFlag};
+pub(crate) use self::checked_history::CheckedHistory;
 pub(crate) use self::checks::{Checks, RowLocation, Status};
 pub(crate) use self::compared::ComparedServices;
 pub(crate) use self::copied::CopiedRows;

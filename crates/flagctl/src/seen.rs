@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, InstanceId, Timestamp};
 use flag_store::{
-    Clock as _, CountsQuery, CountsScope, ExposureLog, ExposureRecord, ExposureScope, Minute,
-    MinuteCounts, StoreError, SystemClock, TimeRange,
+    BatchPage, Clock as _, CountsQuery, CountsScope, ExposureBatch, ExposureLog, ExposureScope,
+    Minute, MinuteCounts, StoreError, SystemClock, TimeRange,
 };
 
 use self::list::{List, ListError};
@@ -189,9 +189,10 @@ impl<'a> Looking<'a> {
         let mut after = None;
         loop {
             let of = ExposureScope::Flag(flag);
-            let page = self.log.page(of, self.range, after.as_ref(), AT_ONCE);
+            let page = (self.log).batches(of, self.range, after.as_ref(), AT_ONCE);
             let page = page.await.map_err(failed)?;
-            logged += self.add(&page.records, flag, &mut movers)?;
+            logged += page.exposures() as u64;
+            self.add(&page, flag, &mut movers)?;
             after = page.next;
             if after.is_none() {
                 break;
@@ -218,33 +219,44 @@ impl<'a> Looking<'a> {
         Ok((said, refused))
     }
 
-    /// Adds the instances of these records; returns how many records are in minutes that are counted.
+    /// Adds the instances of a page.
     fn add(
         &mut self,
-        records: &[ExposureRecord],
+        page: &BatchPage,
         flag: &FlagKey,
         movers: &mut Movers<'_>,
-    ) -> Result<u64, SeenError> {
+    ) -> Result<(), SeenError> {
+        let of_records = page.records.iter();
+        let of_records =
+            of_records.filter_map(|record| Some((record.instance()?, record.is_hashed())));
+        let of_batches = page.batches.iter().flat_map(ExposureBatch::entries);
+        let of_batches = of_batches.map(|entry| (entry.instance, entry.is_hashed()));
+        for (name, is_hashed) in of_records.chain(of_batches) {
+            self.add_instance(name, is_hashed, flag, movers)?;
+        }
+        Ok(())
+    }
+
+    fn add_instance(
+        &mut self,
+        name: &str,
+        is_hashed: bool,
+        flag: &FlagKey,
+        movers: &mut Movers<'_>,
+    ) -> Result<(), SeenError> {
         let full = |_: Full| SeenError::TooManySeen {
             flag: flag.clone(),
             most: MOST,
         };
-        let mut logged = 0;
-        for record in records {
-            logged += u64::from(record.created().is_some());
-            let Some(name) = record.instance() else {
-                continue;
-            };
-            if record.is_hashed() {
-                movers.add_hashed(name).map_err(full)?;
-            } else if let Ok(instance) = InstanceId::new(name)
-                && let Some(moved) = movers.add(&instance).map_err(full)?
-                && let Some(list) = &mut self.list
-            {
-                list.add(flag, &instance, moved)?;
-            }
+        if is_hashed {
+            movers.add_hashed(name).map_err(full)?;
+        } else if let Ok(instance) = InstanceId::new(name)
+            && let Some(moved) = movers.add(&instance).map_err(full)?
+            && let Some(list) = &mut self.list
+        {
+            list.add(flag, &instance, moved)?;
         }
-        Ok(logged)
+        Ok(())
     }
 
     /// How many exposures the services have counted, in whole minutes.

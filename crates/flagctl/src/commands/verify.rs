@@ -1,7 +1,8 @@
 //! `flagctl verify`: checks records of the past.
 //!
-//! What the log says is in [`exposures`].
+//! What the log says is in [`exposures`], what the revisions say in [`history`].
 mod exposures;
+mod history;
 
 use clap::Args;
 
@@ -16,13 +17,20 @@ pub(crate) struct VerifyArgs {
     project: String,
     /// Only this flag: `NAME` or `TYPE/NAME`
     flag: Option<String>,
+    /// Check the revisions and the head row instead: that nothing was changed or removed since it was appended
+    #[arg(long, conflicts_with_all = ["since", "until", "ids", "from_checkpoint"])]
+    history: bool,
     #[command(flatten)]
     exposures: ExposuresToVerify,
     #[command(flatten)]
     output: OutputArgs,
 }
 
-/// Verifies the exposures of a project; ends with code 7 if something is wrong.
+/// Verifies the exposures or the revisions of a project; ends with code 7 if something is wrong.
 pub(crate) async fn verify(context: &Context, args: &VerifyArgs) -> Result<(), Failure> {
-    exposures::verify(context, args).await
+    if args.history {
+        history::verify(context, args).await
+    } else {
+        exposures::verify(context, args).await
+    }
 }

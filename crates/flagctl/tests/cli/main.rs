@@ -28,6 +28,7 @@ mod short_forms;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod verifying;
+mod verifying_history;
 mod world;
 mod writing;
 

@@ -61,7 +61,11 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<(), F
     let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
     let ids = known_ids(context, &args.exposures)?;
     let flag = match &args.flag {
-        Some(name) => Some(open_flag(context, &named(&project, name)).await?.1),
+        Some(name) => Some(
+            open_flag(context, &NamedFlag::of_project(project.as_str(), name))
+                .await?
+                .1,
+        ),
         None => None,
     };
     let (store, log) = context.open_with_log().await?;
@@ -137,17 +141,6 @@ fn known_ids(context: &Context, args: &ExposuresToVerify) -> Result<KnownIds, Fa
         None => Vec::new(),
     };
     Ok(KnownIds::new(names, ids))
-}
-
-/// The flag that was typed as `NAME` or `TYPE/NAME`.
-fn named(project: &ProjectName, typed: &str) -> NamedFlag {
-    let with_type = typed.split_once('/');
-    let with_type = with_type.and_then(|(of, name)| Some((FlagType::parse(of).ok()?, name)));
-    NamedFlag {
-        project: Some(project.to_string()),
-        flag_type: with_type.map(|(of, _)| of),
-        name: with_type.map_or(typed, |(_, name)| name).to_owned(),
-    }
 }
 
 fn within(args: &ExposuresToVerify) -> TimeRange {
