@@ -2,4 +2,6 @@
 
 mod access;
 mod browser;
+mod changes;
+mod changes_browser;
 mod pages;

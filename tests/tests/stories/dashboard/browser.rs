@@ -17,10 +17,10 @@ const LIST: &str = "/dashboard/flags?project=csr-assistant";
 const FLAG: &str = "/dashboard/flag?project=csr-assistant&type=feature&name=multi_step_api_router";
 
 /// What must stay text wherever it is stored.
-const HOSTILE: &str = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>javascript:alert(3)\u{202e}\u{200b}end";
+pub(super) const HOSTILE: &str = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>javascript:alert(3)\u{202e}\u{200b}end";
 
 /// A browser, or a line that says that there is none.
-fn browser(story: &str) -> Option<Browser> {
+pub(super) fn browser(story: &str) -> Option<Browser> {
     let browser = Browser::start();
     if browser.is_none() {
         println!("LEFT OUT: {story}: this machine has no Chromium");
@@ -28,12 +28,12 @@ fn browser(story: &str) -> Option<Browser> {
     browser
 }
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// The script of axe, installed as `tests/browser` pins it; `None` without npm or network.
-fn axe() -> Option<String> {
+pub(super) fn axe() -> Option<String> {
     let folder = root().join("target/axe");
     let script = folder.join("node_modules/axe-core/axe.min.js");
     if !script.exists() {
@@ -55,7 +55,7 @@ fn axe() -> Option<String> {
 
 /// Fails if axe finds a serious fault on the page.
 #[track_caller]
-fn check_accessibility(browser: &mut Browser, axe: Option<&String>) {
+pub(super) fn check_accessibility(browser: &mut Browser, axe: Option<&String>) {
     let Some(axe) = axe else { return };
     browser.eval(&format!("{axe}; true"));
     let found = browser.eval(
@@ -68,11 +68,11 @@ fn check_accessibility(browser: &mut Browser, axe: Option<&String>) {
 
 /// Fails if a page was refused something by its policy, or a script failed or spoke.
 #[track_caller]
-fn check_no_complaint(browser: &Browser) {
+pub(super) fn check_no_complaint(browser: &Browser) {
     assert!(browser.complaints.is_empty(), "{:#?}", browser.complaints);
 }
 
-fn width(browser: &mut Browser) -> u64 {
+pub(super) fn width(browser: &mut Browser) -> u64 {
     let width = browser.eval("document.documentElement.scrollWidth");
     width.as_u64().unwrap()
 }
@@ -167,7 +167,7 @@ async fn pages_read_well_without_a_script_and_on_a_phone() {
 }
 
 /// A flag whose every field is hostile.
-async fn leave_hostile_flag(store: &TestStore) {
+pub(super) async fn leave_hostile_flag(store: &TestStore) {
     let now = SystemClock.now().saturating_sub(Duration::from_mins(1));
     let name = HOSTILE.replace('\u{200b}', "");
     let flag = FlagKey {
