@@ -2,6 +2,8 @@
 
 mod access;
 mod browser;
+mod changes;
+mod changes_browser;
 mod compare;
 mod failures;
 mod identity_proxy;

@@ -7,10 +7,10 @@ use actix_web::web::Payload;
 use flag_model::{FlagKey, OwnerId, RevisionParts, Timestamp, with_causes};
 use maud::Markup;
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::answer::{DEADLINE, Dashboard};
-use super::change::{FlagState, Kind, NotAppended, Wanted, append, plan};
+use super::change::{FlagState, Kind, NotAppended, Planned, Wanted, append, plan};
 use super::error::PageError;
 use super::pages::{self, ChangePage, Missing};
 use super::query::{Query, flag_link};
@@ -81,91 +81,129 @@ async fn change(
     let editor = viewer.editor().ok_or(PageError::NotSignedIn)?;
     let sources = sources.clone();
     dashboard
-        .make(async move { carry_out(&sources, &request, flag, editor).await })
+        .make(async move {
+            let submitted = Submitted::new(&sources, &request, flag, editor)?;
+            submitted.carry_out().await
+        })
         .await
 }
 
-async fn carry_out(
-    sources: &Sources,
-    request: &PageRequest,
+/// A form of somebody who may send it.
+struct Submitted<'a> {
+    sources: &'a Sources,
+    request: &'a PageRequest,
     flag: FlagKey,
+    wanted: Wanted,
+    /// The newest revision when the form was shown.
+    base: Timestamp,
     editor: OwnerId,
-) -> Result<Answer, PageError> {
-    let form = &request.query;
-    let kind = Kind::of(form)?;
-    let wanted = Wanted::of(kind, form)?;
-    let wanted = wanted.ok_or_else(|| PageError::Invalid("Choose first.".to_owned()))?;
-    let base = Timestamp::parse(form.get("base"));
-    let base = base.map_err(|error| PageError::Invalid(format!("base: {error}")))?;
-    let state = read(sources, flag.clone()).await?;
-    let page = async |state: &FlagState, missing| {
-        let page = ChangePage::new(sources, request, state, kind);
-        page.after(base, missing).render().await
-    };
-    let has_changed = state.newest_made() != Some(base);
-    let Ok(planned) = plan(&state.as_of(base), &wanted) else {
-        let page = page(&state, Missing::default()).await?;
-        return Ok(if has_changed {
-            Answer::Changed(page)
-        } else {
-            Answer::Incomplete(page)
-        });
-    };
-    let wants_name = planned.wants_name(&sources.settings.environment);
-    let missing = Missing {
-        comment: comment(form).is_empty(),
-        name: wants_name && form.get("confirm") != flag.name.as_str(),
-    };
-    let parts = RevisionParts {
-        comment: comment(form),
-        owner: Some(editor),
-        ..planned.next.into_parts()
-    };
-    // The form was sent twice.
-    if let Some(before) = state.made_before(base, &parts) {
-        return Ok(Answer::Done(flag, before.created()));
-    }
-    if has_changed {
-        return Ok(Answer::Changed(page(&state, Missing::default()).await?));
-    }
-    if missing != Missing::default() {
-        return Ok(Answer::Incomplete(page(&state, missing).await?));
-    }
-    match append(&sources.store, base, parts).await {
-        Ok(made) => {
-            note(sources, request, &flag, made).await;
-            Ok(Answer::Done(flag, made))
-        }
-        Err(NotAppended::Changed) => {
-            let state = read(sources, flag.clone()).await?;
-            Ok(Answer::Changed(page(&state, Missing::default()).await?))
-        }
-        Err(NotAppended::Claimed) => Err(PageError::Claimed),
-        Err(NotAppended::Refused(why)) => Err(PageError::Refused(why)),
-        Err(NotAppended::Store(error)) if error.is_transient() => Err(error.into()),
-        Err(NotAppended::Store(error)) => {
-            warn!(%flag, problem = %with_causes(&error), "flag cannot be changed on the dashboard");
-            Err(PageError::WriteRefused)
-        }
-        Err(NotAppended::Unknown) => Err(PageError::NotKnown),
-    }
 }
 
-async fn read(sources: &Sources, flag: FlagKey) -> Result<FlagState, PageError> {
-    let reading = timeout(DEADLINE, FlagState::read(&sources.store, flag));
-    Ok(reading.await.map_err(|_| PageError::Late)??)
-}
+impl<'a> Submitted<'a> {
+    fn new(
+        sources: &'a Sources,
+        request: &'a PageRequest,
+        flag: FlagKey,
+        editor: OwnerId,
+    ) -> Result<Self, PageError> {
+        let form = &request.query;
+        let wanted = Wanted::of(Kind::of(form)?, form)?;
+        let base = Timestamp::parse(form.get("base"));
+        Ok(Self {
+            sources,
+            request,
+            flag,
+            wanted: wanted.ok_or_else(|| PageError::Invalid("Choose first.".to_owned()))?,
+            base: base.map_err(|error| PageError::Invalid(format!("base: {error}")))?,
+            editor,
+        })
+    }
 
-/// The comment of a form, without the line ends of browsers.
-fn comment(form: &Query) -> String {
-    let comment = form.get("comment").replace("\r\n", "\n");
-    comment.trim().to_owned()
-}
+    async fn carry_out(&self) -> Result<Answer, PageError> {
+        let state = self.read().await?;
+        let has_changed = state.newest_made() != Some(self.base);
+        // The change of a form that was sent twice is planned on what was shown.
+        let shown = has_changed.then(|| state.as_of(self.base));
+        let planned = plan(shown.as_ref().unwrap_or(&state), &self.wanted).ok();
+        let planned = planned.map(|planned| (self.missing(&planned), self.parts(planned)));
+        if let Some((_, parts)) = &planned
+            && let Some(before) = state.made_before(self.base, parts)
+        {
+            return Ok(Answer::Done(self.flag.clone(), before.created()));
+        }
+        match planned {
+            _ if has_changed => self.changed(&state).await,
+            Some((Missing::NOTHING, parts)) => self.append(parts).await,
+            missing => {
+                let missing = missing.map_or(Missing::NOTHING, |(missing, _)| missing);
+                Ok(Answer::Incomplete(self.page(&state, missing).await?))
+            }
+        }
+    }
 
-/// Has this replica show and serve the change at once.
-async fn note(sources: &Sources, request: &PageRequest, flag: &FlagKey, made: Timestamp) {
-    info!(%flag, revision = %made, "flag changed on the dashboard");
-    sources.listings.note_change(&flag.project);
-    let reading = request.state.flags.read_appended(flag, made);
-    let _ = timeout(SERVED_WITHIN, reading).await;
+    async fn append(&self, parts: RevisionParts) -> Result<Answer, PageError> {
+        match append(&self.sources.store, self.base, parts).await {
+            Ok(made) => {
+                self.note(made).await;
+                Ok(Answer::Done(self.flag.clone(), made))
+            }
+            Err(NotAppended::Changed) => self.changed(&self.read().await?).await,
+            Err(NotAppended::Claimed) => Err(PageError::Claimed),
+            Err(NotAppended::Refused(why)) => Err(PageError::Refused(why)),
+            Err(NotAppended::Store(error)) if error.is_transient() => Err(error.into()),
+            Err(NotAppended::Store(error)) => {
+                let (flag, problem) = (&self.flag, with_causes(&error));
+                warn!(%flag, problem, "flag cannot be changed on the dashboard");
+                Err(PageError::WriteRefused)
+            }
+            Err(NotAppended::Unknown) => Err(PageError::NotKnown),
+        }
+    }
+
+    fn parts(&self, planned: Planned) -> RevisionParts {
+        RevisionParts {
+            comment: self.comment(),
+            owner: Some(self.editor.clone()),
+            ..planned.next.into_parts()
+        }
+    }
+
+    fn missing(&self, planned: &Planned) -> Missing {
+        let wants_name = planned.wants_name(&self.sources.settings.environment);
+        let confirmed = self.request.query.get("confirm");
+        Missing {
+            comment: self.comment().is_empty(),
+            name: wants_name && confirmed != self.flag.name.as_str(),
+        }
+    }
+
+    /// The comment, without the line ends of browsers.
+    fn comment(&self) -> String {
+        let comment = self.request.query.get("comment").replace("\r\n", "\n");
+        comment.trim().to_owned()
+    }
+
+    async fn read(&self) -> Result<FlagState, PageError> {
+        let (store, flag) = (&self.sources.store, self.flag.clone());
+        let reading = FlagState::read(store, flag, self.wanted.target());
+        let reading = timeout(DEADLINE, reading).await;
+        Ok(reading.map_err(|_| PageError::Late)??)
+    }
+
+    async fn changed(&self, state: &FlagState) -> Result<Answer, PageError> {
+        Ok(Answer::Changed(self.page(state, Missing::NOTHING).await?))
+    }
+
+    async fn page(&self, state: &FlagState, missing: Missing) -> Result<Markup, PageError> {
+        let page = ChangePage::new(self.sources, self.request, state, self.wanted.kind());
+        page.after(self.base, missing).render().await
+    }
+
+    /// Has this replica show and serve the change at once.
+    async fn note(&self, made: Timestamp) {
+        let flag = &self.flag;
+        self.sources.listings.note_change(&flag.project);
+        let reading = self.request.state.flags.read_appended(flag, made);
+        let _ = timeout(SERVED_WITHIN, reading).await;
+    }
 }

@@ -15,12 +15,16 @@ pub(super) const FLAG: &str = "/dashboard/flag?project=csr-assistant&type=data&n
 /// A file of keys.
 pub(super) struct Keys {
     folder: TempDir,
-    store: TestStore,
+    pub(super) store: TestStore,
 }
 
 impl Keys {
     pub(super) fn new() -> Self {
-        let (folder, store) = (TempDir::new().unwrap(), TestStore::embedded());
+        Self::of(TestStore::embedded())
+    }
+
+    pub(super) fn of(store: TestStore) -> Self {
+        let folder = TempDir::new().unwrap();
         let keys = Self { folder, store };
         std::fs::write(keys.path(), "{\"keys\": []}").unwrap();
         keys
@@ -32,11 +36,20 @@ impl Keys {
     }
 
     pub(super) fn create(&self, scope: &str, project: &str) -> String {
-        let (scope, project) = (format!("--scope={scope}"), format!("--project={project}"));
+        self.create_for(&[scope], project, "")
+    }
+
+    /// A key with these scopes, for whom the comment names.
+    pub(super) fn create_for(&self, scopes: &[&str], project: &str, comment: &str) -> String {
         let path = self.path();
-        let args = [
-            "keys", "create", "-oname", "--file", &path, &scope, &project,
+        let scopes = scopes.iter().map(|scope| format!("--scope={scope}"));
+        let others = [
+            format!("--project={project}"),
+            format!("--comment={comment}"),
         ];
+        let options: Vec<String> = scopes.chain(others).collect();
+        let mut args = vec!["keys", "create", "-oname", "--file", &path];
+        args.extend(options.iter().map(String::as_str));
         let made = flagctl(&self.store, &args);
         assert_eq!(made.code, 0, "{made:?}");
         made.stdout.trim().to_owned()
@@ -56,7 +69,7 @@ impl Keys {
 }
 
 /// Status, headers and text of a page.
-type Page = (u16, HeaderMap, String);
+pub(super) type Page = (u16, HeaderMap, String);
 
 pub(super) async fn get(service: &Service, path: &str, cookie: Option<&str>) -> Page {
     let request = service.request(Method::GET, path);
@@ -67,13 +80,13 @@ pub(super) async fn get(service: &Service, path: &str, cookie: Option<&str>) -> 
     send(request).await
 }
 
-async fn send(request: flag_tests::RequestBuilder) -> Page {
+pub(super) async fn send(request: flag_tests::RequestBuilder) -> Page {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     (status, headers, response.text().await.unwrap())
 }
 
-fn form(service: &Service, path: &str, text: &str) -> flag_tests::RequestBuilder {
+pub(super) fn form(service: &Service, path: &str, text: &str) -> flag_tests::RequestBuilder {
     service
         .request(Method::POST, path)
         .header("content-type", "application/x-www-form-urlencoded")
@@ -81,7 +94,7 @@ fn form(service: &Service, path: &str, text: &str) -> flag_tests::RequestBuilder
 }
 
 /// Signs in: the cookie, as a browser sends it back.
-async fn sign_in(service: &Service, key: &str) -> String {
+pub(super) async fn sign_in(service: &Service, key: &str) -> String {
     let (status, headers, page) =
         send(form(service, "/dashboard/sign-in", &format!("key={key}"))).await;
     assert_eq!(status, 303, "{page}");

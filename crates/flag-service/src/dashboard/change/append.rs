@@ -6,6 +6,7 @@ use flag_model::{Revision, RevisionParts, Timestamp};
 use flag_rollout::are_equivalent;
 use flag_store::{AppendError, Base, FlagStore, StoreError};
 use tokio::time::timeout;
+use tracing::info;
 
 use super::state::{FlagState, made};
 
@@ -36,17 +37,14 @@ pub(in crate::dashboard) async fn append(
 ) -> Result<Timestamp, NotAppended> {
     let flag = parts.flag.clone();
     let again = parts.clone();
-    let appending = store.clone();
-    let appending =
-        tokio::spawn(async move { appending.append_revision(Base::Row(base), parts).await });
+    let appending = tokio::spawn(write(store.clone(), base, parts));
     let Ok(Ok(appended)) = timeout(WAITS, appending).await else {
         return Err(NotAppended::Unknown);
     };
     match appended {
-        Ok((revision, _)) => Ok(revision.created()),
-        Err(AppendError::Overtaken { appended, .. }) => Ok(appended),
+        Ok(made) => Ok(made),
         Err(AppendError::Conflict { .. }) => {
-            let state = FlagState::read(store, flag).await;
+            let state = FlagState::read(store, flag, None).await;
             let state = state.map_err(NotAppended::Store)?;
             let made = state.made_before(base, &again);
             made.map(Revision::created).ok_or(NotAppended::Changed)
@@ -56,6 +54,22 @@ pub(in crate::dashboard) async fn append(
         Err(AppendError::Unknown { .. }) => Err(NotAppended::Unknown),
         Err(error) => Err(NotAppended::Refused(error.to_string())),
     }
+}
+
+/// Appends it, and tells the log, which also knows of one that ended late.
+async fn write(
+    store: FlagStore,
+    base: Timestamp,
+    parts: RevisionParts,
+) -> Result<Timestamp, AppendError> {
+    let flag = parts.flag.clone();
+    let made = match store.append_revision(Base::Row(base), parts).await {
+        Ok((revision, _)) => revision.created(),
+        Err(AppendError::Overtaken { appended, .. }) => appended,
+        Err(error) => return Err(error),
+    };
+    info!(%flag, revision = %made, "flag changed on the dashboard");
+    Ok(made)
 }
 
 impl FlagState {
@@ -74,5 +88,87 @@ impl FlagState {
             && next.rollback_of == same.rollback_of
             && are_equivalent(next, &same);
         is_same.then_some(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use flag_model::{FlagKey, FlagValue, Format, HashAlgorithm};
+    use flag_store::SystemClock;
+    use flag_store::scripted::{ScriptedRows, Step};
+
+    use super::*;
+
+    fn parts(control: bool) -> RevisionParts {
+        RevisionParts {
+            flag: flag(),
+            format: Format::v1(HashAlgorithm::Md5),
+            control: FlagValue::Boolean(control),
+            treatments: Vec::new(),
+            comment: "why".to_owned(),
+            owner: None,
+            rollback_of: None,
+        }
+    }
+
+    fn flag() -> FlagKey {
+        "p/feature/f".parse().unwrap()
+    }
+
+    /// A store with one revision, and when that was made.
+    async fn world() -> (Arc<ScriptedRows>, FlagStore, Timestamp) {
+        let rows = Arc::new(ScriptedRows::default());
+        let store = FlagStore::new(rows.clone(), Arc::new(SystemClock));
+        let first = store.append_revision(Base::Nothing, parts(false)).await;
+        let base = first.unwrap().0.created();
+        (rows, store, base)
+    }
+
+    #[tokio::test]
+    async fn a_form_that_is_sent_twice_makes_one_revision() {
+        let (_, store, base) = world().await;
+        let (one, two) = tokio::join!(
+            append(&store, base, parts(true)),
+            append(&store, base, parts(true))
+        );
+        assert_eq!(one.unwrap(), two.unwrap());
+        // Another change on the same revision comes second, and so does the same for another reason.
+        let reason = RevisionParts {
+            comment: "another".to_owned(),
+            ..parts(true)
+        };
+        for other in [parts(false), reason] {
+            let second = append(&store, base, other).await;
+            assert!(matches!(second, Err(NotAppended::Changed)), "{second:?}");
+        }
+        assert_eq!(store.history(&flag(), 9).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_refuses_has_written_nothing_and_one_that_hangs_perhaps_has() {
+        let (rows, store, base) = world().await;
+        rows.script(|call| async move {
+            if call.is_write() {
+                return Step::Fail(StoreError::Misconfigured {
+                    source: "no permission".into(),
+                });
+            }
+            Step::Pass
+        });
+        let refused = append(&store, base, parts(true)).await;
+        assert!(
+            matches!(&refused, Err(NotAppended::Store(error)) if !error.is_transient()),
+            "{refused:?}"
+        );
+        rows.script(|call| async move {
+            if call.is_write() {
+                std::future::pending::<()>().await;
+            }
+            Step::Pass
+        });
+        let hanging = append(&store, base, parts(true)).await;
+        assert!(matches!(hanging, Err(NotAppended::Unknown)), "{hanging:?}");
     }
 }

@@ -4,7 +4,7 @@ use flag_model::{Percent, Revision, RevisionParts, Timestamp};
 use flag_rollout::{Effect, Risk, are_equivalent, rolled_back, switched_off, with_percent};
 use flag_settings::is_production;
 
-use super::state::{FlagState, SEARCHED};
+use super::state::FlagState;
 use super::wanted::Wanted;
 
 /// A change that can be carried out.
@@ -81,11 +81,8 @@ impl Planned {
 }
 
 fn rollback(state: &FlagState, to: Timestamp) -> Result<Planned, NoPlan> {
-    let mut readable = state.history.iter().flatten();
-    let Some(target) = readable.find(|revision| revision.created() == to) else {
-        return refused(format!(
-            "None of the newest {SEARCHED} revisions that can be read was made at {to}. `flagctl rollback` goes back further."
-        ));
+    let Some(target) = state.revision(to) else {
+        return refused(format!("No revision that can be read was made at {to}."));
     };
     if state
         .in_force()

@@ -2,11 +2,11 @@
 
 use flag_model::{FlagKey, Revision, Timestamp};
 use flag_rollout::are_equivalent;
-use flag_store::{FlagStore, RollbackPath, RowAhead, StoreError, UnreadableRow};
+use flag_store::{FlagStore, ReadError, RollbackPath, RowAhead, StoreError, UnreadableRow};
 use futures_util::future::try_join;
 
-/// How many of the newest revisions a rollback may go back.
-pub(in crate::dashboard) const SEARCHED: usize = 1_000;
+/// How many of the newest revisions are read. Each may have thousands of ids, and several pages are made at a time.
+pub(in crate::dashboard) const SEARCHED: usize = 200;
 
 /// A flag as it is.
 #[derive(Debug)]
@@ -14,23 +14,38 @@ pub(in crate::dashboard) struct FlagState {
     pub(in crate::dashboard) flag: FlagKey,
     /// The newest first, at most [`SEARCHED`].
     pub(in crate::dashboard) history: Vec<Result<Revision, UnreadableRow>>,
+    /// An older revision that is to come into force again.
+    pub(super) older: Option<Revision>,
     /// A revision ahead of the clock, which comes into force later.
     pub(super) ahead: Option<RowAhead>,
 }
 
 impl FlagState {
-    /// Reads it.
+    /// Reads it, with the revision that is to come into force again.
     pub(in crate::dashboard) async fn read(
         store: &FlagStore,
         flag: FlagKey,
+        target: Option<Timestamp>,
     ) -> Result<Self, StoreError> {
         let reads = try_join(store.history(&flag, SEARCHED), store.revision_ahead(&flag));
         let (history, ahead) = reads.await?;
+        let is_read = |target| history.iter().any(|row| made(row) == Some(target));
+        let older = match target {
+            Some(target) if !is_read(target) => revision_made(store, &flag, target).await?,
+            _ => None,
+        };
         Ok(Self {
             flag,
             history,
+            older,
             ahead,
         })
+    }
+
+    /// The revision made at this time, if it can be read.
+    pub(super) fn revision(&self, at: Timestamp) -> Option<&Revision> {
+        let mut readable = self.history.iter().flatten().chain(&self.older);
+        readable.find(|revision| revision.created() == at)
     }
 
     /// The newest revision, unless it cannot be read.
@@ -49,6 +64,7 @@ impl FlagState {
         Self {
             flag: self.flag.clone(),
             history: self.history.iter().skip(newer).cloned().collect(),
+            older: self.older.clone(),
             ahead: self.ahead,
         }
     }
@@ -72,6 +88,19 @@ impl FlagState {
             let end = (at + 2).min(self.history.len());
             self.history.get(at..end)
         })
+    }
+}
+
+/// The revision made at exactly this time, if there is one that can be read.
+async fn revision_made(
+    store: &FlagStore,
+    flag: &FlagKey,
+    at: Timestamp,
+) -> Result<Option<Revision>, StoreError> {
+    match store.revision_at(flag, at).await {
+        Ok(found) => Ok(found.filter(|revision| revision.created() == at)),
+        Err(ReadError::Store(error)) => Err(error),
+        Err(_) => Ok(None),
     }
 }
 

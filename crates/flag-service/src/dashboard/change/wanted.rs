@@ -78,6 +78,14 @@ impl Wanted {
         }
     }
 
+    /// The revision that is to come into force again.
+    pub(in crate::dashboard) fn target(&self) -> Option<Timestamp> {
+        match self {
+            Self::Rollback(to) => Some(*to),
+            Self::Percent { .. } | Self::Off { .. } => None,
+        }
+    }
+
     /// The parameters that say it.
     pub(in crate::dashboard) fn parameters(&self) -> Vec<(&'static str, String)> {
         let kind = ("do", self.kind().as_str().to_owned());

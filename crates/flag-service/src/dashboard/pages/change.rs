@@ -33,7 +33,7 @@ pub(in crate::dashboard) struct ChangePage<'a> {
 }
 
 /// What a form lacks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::dashboard) struct Missing {
     /// Why the change is made.
     pub(in crate::dashboard) comment: bool,
@@ -41,12 +41,22 @@ pub(in crate::dashboard) struct Missing {
     pub(in crate::dashboard) name: bool,
 }
 
+impl Missing {
+    /// It lacks nothing.
+    pub(in crate::dashboard) const NOTHING: Self = Self {
+        comment: false,
+        name: false,
+    };
+}
+
 /// The page, before anything is sent.
 pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
     let flag = request.query.flag()?;
     check_may_change(&sources.settings, &request.viewer, &flag)?;
     let kind = Kind::of(&request.query)?;
-    let state = FlagState::read(&sources.store, flag.clone()).await?;
+    let wanted = Wanted::of(kind, &request.query)?;
+    let target = wanted.and_then(|wanted| wanted.target());
+    let state = FlagState::read(&sources.store, flag.clone(), target).await?;
     if state.history.is_empty() {
         let none = format!("revision of {flag} that could be changed");
         return Err(PageError::NotFound(none));
@@ -101,7 +111,7 @@ impl<'a> ChangePage<'a> {
             state,
             kind,
             base: None,
-            missing: Missing::default(),
+            missing: Missing::NOTHING,
         }
     }
 
@@ -131,7 +141,7 @@ impl<'a> ChangePage<'a> {
         };
         let frame = Frame {
             settings: &self.sources.settings,
-            title: self.title(),
+            title: &self.title(),
             crumbs: vec![
                 Crumb::home(),
                 Crumb::project(&flag.project),
@@ -145,12 +155,13 @@ impl<'a> ChangePage<'a> {
         }))
     }
 
-    fn title(&self) -> &'static str {
-        match self.kind {
+    fn title(&self) -> String {
+        let what = match self.kind {
             Kind::Rollback => "Roll back",
-            Kind::Percent => "Set a percentage",
+            Kind::Percent => "Set a percentage of",
             Kind::Off => "Switch off",
-        }
+        };
+        format!("{what} {}", self.state.flag.name)
     }
 
     async fn planned(&self, wanted: &Wanted, planned: &Planned, numbers: &Numbers) -> Markup {

@@ -1,10 +1,8 @@
 use flag_model::{
     FlagKey, FlagValue, Format, FormatVersion, HashAlgorithm, InstanceId, Salt, Treatment,
 };
-use flag_store::memory::MemoryStore;
-use flag_store::{Base, FlagStore, SystemClock};
+use flag_store::{RowOptions, decode_revision, encode_revision};
 
-use super::super::append::{NotAppended, append};
 use super::*;
 
 const V1: Format = Format::v1(HashAlgorithm::Md5);
@@ -57,6 +55,7 @@ fn state(revisions: impl IntoIterator<Item = RevisionParts>) -> FlagState {
     FlagState {
         flag: flag(),
         history,
+        older: None,
         ahead: None,
     }
 }
@@ -186,20 +185,19 @@ fn a_flag_that_is_off_already_says_who_is_not() {
     assert!(plan(&state, &off(true)).is_ok());
 }
 
-#[tokio::test]
-async fn a_form_that_is_sent_twice_makes_one_revision() {
-    let rows = std::sync::Arc::new(MemoryStore::default());
-    let store = FlagStore::new(rows, std::sync::Arc::new(SystemClock));
-    let first = store.append_revision(Base::Nothing, parts(v2(), &["10"], &[]));
-    let base = first.await.unwrap().0.created();
-    let wanted = |percent| parts(v2(), &[percent], &[]);
-    let (one, two) = tokio::join!(
-        append(&store, base, wanted("20")),
-        append(&store, base, wanted("20"))
-    );
-    assert_eq!(one.unwrap(), two.unwrap());
-    // Another change on the same revision comes second.
-    let second = append(&store, base, wanted("30")).await;
-    assert!(matches!(second, Err(NotAppended::Changed)), "{second:?}");
-    assert_eq!(store.history(&flag(), 9).await.unwrap().len(), 2);
+#[test]
+fn an_unreadable_revision_is_rolled_back_with_the_name_and_changed_in_no_other_way() {
+    let options = RowOptions::default();
+    let newest = Revision::new(at(2), parts(v2(), &["30"], &[])).unwrap();
+    let mut row = encode_revision(&newest, &options).unwrap();
+    row.cells.set("FormatVersion", "9");
+    let mut state = state([parts(v2(), &["10"], &[])]);
+    state.history.insert(0, decode_revision(&row, &options));
+    assert_eq!((state.in_force(), state.newest_made()), (None, Some(at(2))));
+    let planned = plan(&state, &Wanted::Rollback(at(1))).unwrap();
+    assert_eq!(planned.risks, [Risk::Unreadable]);
+    for wanted in [off(false), percent("treatment_1", "5")] {
+        let refused = plan(&state, &wanted).unwrap_err();
+        assert!(matches!(refused, NoPlan::Refused(_)), "{refused:?}");
+    }
 }
