@@ -162,7 +162,7 @@ async fn projects_side_by_side_are_searched_and_read_on_a_phone() {
     browser.wait_until("document.querySelectorAll('[data-row]').length === 1");
     assert!(browser.text("location.search").contains("q=mor"));
     browser.press("Escape");
-    browser.size(1_200, 620);
+    browser.size(1_200, 860);
     for scheme in ["light", "dark"] {
         browser.prefer(scheme);
         browser.goto(&format!("{start}/dashboard/compare?project=dev&with=prod"));
