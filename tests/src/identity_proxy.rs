@@ -65,7 +65,8 @@ impl IdentityProxy {
             "iat": now, "exp": now + 600, "sub": "accounts.google.com:7", "email": email,
         });
         for (claim, value) in claims {
-            said[claim] = value.clone();
+            let said = said.as_object_mut().unwrap();
+            said.insert((*claim).to_owned(), value.clone());
         }
         let header = json!({ "alg": "ES256", "typ": "JWT", "kid": "one" });
         let [header, said] = [header, said].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));

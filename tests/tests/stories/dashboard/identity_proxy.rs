@@ -57,7 +57,7 @@ async fn people_of_an_identity_aware_proxy_have_the_rights_of_its_key_until_it_i
     // It names people to the dashboard only.
     assert_eq!(page(&service, "/metrics", &ann).await.0, 401);
 
-    let hour = Value::from(1_000_000_000);
+    let long_ago = Value::from(1_000_000_000);
     let stranger = IdentityProxy::start().await;
     for (refused, assertion) in [
         (
@@ -68,7 +68,7 @@ async fn people_of_an_identity_aware_proxy_have_the_rights_of_its_key_until_it_i
             "issuer",
             proxy.assertion(ANN, &[("iss", json!("https://example.com"))]),
         ),
-        ("time", proxy.assertion(ANN, &[("exp", hour)])),
+        ("time", proxy.assertion(ANN, &[("exp", long_ago)])),
         ("signature", stranger.assertion(ANN, &[])),
         ("form", "garbage".to_owned()),
         ("nothing", String::new()),

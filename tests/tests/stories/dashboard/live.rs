@@ -63,6 +63,15 @@ async fn a_change_made_by_flagctl_appears_without_reloading(store: TestStore) {
         json!(1)
     );
 
+    let stays_open = browser.eval(
+        "(() => { const [old, fresh] = [1, 2].map(() => document.createElement('details')); old.open = true; adopt(old, fresh); return old.open })()",
+    );
+    assert_eq!(
+        stays_open,
+        json!(true),
+        "details close when a page is made again"
+    );
+
     browser.goto(&format!("{}{FLAG}", service.url()));
     wait_until_live(&mut browser);
     browser.eval("window.isSame = true; document.getElementById('instance').focus()");

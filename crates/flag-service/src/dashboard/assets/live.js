@@ -13,6 +13,9 @@ const markedFor = 5000;
 /** Changes that are spoken of one by one. */
 const mostNamed = 3;
 
+/** Attributes that only the browser gives: an open list of details, the mark of a change. */
+const kept = ["open", "data-changed"];
+
 /** Makes one tree like another and leaves alone what is the same, so that focus, scrolling and what is typed stay. */
 function adopt(old, fresh) {
   if (old.isEqualNode(fresh)) return;
@@ -21,7 +24,7 @@ function adopt(old, fresh) {
     return;
   }
   for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name) && name !== "data-changed") old.removeAttribute(name);
+    if (!fresh.hasAttribute(name) && !kept.includes(name)) old.removeAttribute(name);
   }
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   const before = [...old.childNodes];
