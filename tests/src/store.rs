@@ -222,8 +222,12 @@ connection = sqlite3.connect(sys.argv[1])
 changed = connection.execute('UPDATE block_data SET data = ? WHERE data = ?', (new, old)).rowcount
 connection.commit()
 assert changed == 1, changed";
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let (old, new): (String, String) = (hex(old), hex(new));
+    let hex = |bytes: &[u8]| {
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+        digits.collect::<String>()
+    };
+    let (old, new) = (hex(old), hex(new));
     let mut python = Command::new("python3")
         .args(["-c", SCRIPT])
         .arg(folder.join("exposures.db"))
