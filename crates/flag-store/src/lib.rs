@@ -27,6 +27,7 @@ mod options;
 mod pages;
 mod presence;
 mod publish_copied;
+mod replicas;
 mod row_key;
 mod rows;
 #[cfg(any(test, feature = "conformance"))]
@@ -62,6 +63,10 @@ pub use crate::newest::RowInForce;
 pub use crate::options::{RowOptions, Spelling};
 pub use crate::pages::{Pages, project_rows};
 pub use crate::presence::{FlagPage, FlagPrefix};
+pub use crate::replicas::{
+    Replica, ServedRevisions, live_replicas, replicas, report, served_revisions, withdraw,
+    withdraw_replica,
+};
 pub use crate::row_key::{FlagRowKey, RowType, flag_and_time, flag_of_exposure_prefix};
 pub use crate::rows::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,
