@@ -36,6 +36,7 @@ mod owner;
 #[cfg(test)]
 mod page;
 mod peer;
+mod receipt;
 mod rollback_path;
 mod run;
 mod run_config;

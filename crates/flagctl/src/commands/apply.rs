@@ -24,6 +24,7 @@ use crate::flag_file::{self, FileErrors};
 use crate::input::{self, is_standard_input};
 use crate::interpret::{owner, required_text};
 use crate::output::{self, Applied, AppliedFlag};
+use crate::receipt;
 use crate::write;
 
 /// The largest file that is read.
@@ -103,7 +104,8 @@ pub(super) async fn apply_text(
         append_all(context, &store, plan.flags).await?;
         applied.written = true;
     }
-    output::show(&applied, args.output.form)
+    output::show(&applied, args.output.form)?;
+    receipt::wait(context, args.confirmation.wait).await
 }
 
 /// The project of the file, and what it changes in the store.
