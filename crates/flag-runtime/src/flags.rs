@@ -11,6 +11,7 @@ mod negative_cache;
 mod project_flags;
 mod reading;
 mod restored_projects;
+mod served_projects;
 mod snapshot;
 mod stats;
 #[cfg(test)]

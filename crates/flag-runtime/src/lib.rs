@@ -5,11 +5,13 @@
 //! - `flags/` keeps the newest revisions, compiled: cache, negative cache, change watcher, snapshot file.
 //! - `events/` notifies subscribers of changed flags.
 //! - `exposures/` queues what was served and writes it in batches.
+//! - `replica` reports which revisions this replica serves.
 //! - `splits` compares what was served with the percentages of the flags.
 mod causes;
 mod events;
 mod exposures;
 mod flags;
+mod replica;
 mod splits;
 mod store;
 
@@ -23,5 +25,6 @@ pub use crate::flags::{
     BucketCache, BucketCacheSettings, CacheError, CacheStats, FlagCache, FlagCacheSettings,
     FlagKeyRef, ServedPlan, Snapshot, Source, watch_changes,
 };
+pub use crate::replica::ReplicaReporter;
 pub use crate::splits::Splits;
 pub use crate::store::{Circuit, DeferredStore, GuardSettings, StoreGuard};

@@ -95,6 +95,8 @@ pub(crate) struct Config {
     pub(crate) demo: Demo,
     /// The socket of systemd that is notified of start and stop.
     pub(crate) notify_socket: Option<OsString>,
+    /// The name of the pod or the host, if the environment has it.
+    pub(crate) host_name: Option<String>,
 }
 
 /// Whether an empty store gets the sample flags.
@@ -136,6 +138,7 @@ impl Config {
             sources,
             demo,
             notify_socket,
+            host_name,
             ..
         } = input;
         let mut reader = Reader::new(sources);
@@ -193,6 +196,7 @@ impl Config {
                 telemetry: telemetry?,
                 demo,
                 notify_socket,
+                host_name,
             })
         };
         let config = config();

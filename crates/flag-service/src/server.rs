@@ -9,6 +9,7 @@ mod idle_timer;
 mod listen;
 mod notify;
 mod opening;
+mod reporting;
 mod serve;
 mod stop;
 mod watchdog;

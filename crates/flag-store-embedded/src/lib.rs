@@ -26,6 +26,7 @@ mod lock_timeout;
 mod log;
 mod open_error;
 mod open_files;
+mod reports;
 mod rows;
 mod schema;
 mod separate_cells;

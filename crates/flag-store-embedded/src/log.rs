@@ -8,7 +8,7 @@ use flag_store::{
     Appended, BatchPage, Blocks, BoxFuture, Columns, CountsQuery, Cursor, ExposureBatch,
     ExposureLog, ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert,
     InstanceExposures, MinuteCounts, NewestExposures, PAGE, Remains, ReplicaId, Row, RowStore,
-    StoreError, TimeRange, instance_in_rows,
+    Scan, StoreError, TimeRange, instance_in_rows,
 };
 
 use crate::blocks::{self, PageQuery, ScopeOwned};
@@ -17,6 +17,7 @@ use crate::database::Database;
 use crate::failure::Failure;
 use crate::idle_priority::WriterPriority;
 use crate::open_error::OpenError;
+use crate::reports;
 use crate::rows::{self, Write};
 use crate::schema::Contents;
 use crate::store::EmbeddedStore;
@@ -298,6 +299,26 @@ impl ExposureLog for EmbeddedLog {
             counts::read(database, &query, is_awaited)
         };
         Box::pin(self.0.file.read(self.0.timeout, read))
+    }
+
+    /// One transaction for all of them.
+    fn write_reports<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let stored = rows.iter().map(|row| StoredRow::new(&row.key, &row.cells));
+            let stored: Result<Vec<_>, _> = stored.collect();
+            let stored = stored.map_err(|refusal| self.0.file.error(refusal))?;
+            self.write(move |database| reports::write(database, &stored))
+                .await
+        })
+    }
+
+    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        self.0.scan(scan)
+    }
+
+    fn remove_reports<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>> {
+        let keys = keys.to_vec();
+        Box::pin(self.write(move |database| delete(database, &keys)))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -16,6 +16,7 @@
 
 pub mod exposure_counts;
 pub mod exposure_log;
+pub mod reports;
 pub mod rows;
 
 use std::sync::Arc;
@@ -87,6 +88,12 @@ macro_rules! exposure_log_tests {
             counts_written_again_replace_those_of_their_minute,
             counts_are_read_by_flag_and_minute,
             counts_are_no_exposures,
+        }
+        $crate::conformance_checks! { reports, $fresh_log;
+            a_report_replaces_that_with_its_key,
+            reports_are_read_by_key_and_removed,
+            reports_are_no_exposures,
+            what_a_replica_reports_is_read_back,
         }
     };
 }

@@ -68,7 +68,7 @@ impl fmt::Debug for Minute {
 }
 
 /// Identifies a run of a service, so that no replica replaces the counts of another, or of an earlier run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicaId(pub u128);
 
 impl fmt::Display for ReplicaId {

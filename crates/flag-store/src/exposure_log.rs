@@ -14,7 +14,7 @@ use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
 use crate::exposures::{ExposureRecord, WriteExposureError};
 use crate::forget::InstanceExposures;
 use crate::row_key::{exposure_prefix, instance_prefix, rows_prefix};
-use crate::rows::{BoxFuture, Insert, Scan};
+use crate::rows::{BoxFuture, Insert, Row, Scan};
 use crate::store_error::StoreError;
 
 /// The result of one exposure of a batch.
@@ -114,6 +114,18 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         &'a self,
         query: CountsQuery<'a>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>>;
+
+    /// Writes rows that are neither exposures nor counts, each replacing that with its key; rows of a key have the same
+    /// columns.
+    ///
+    /// Writing them again changes nothing. After a failure some may be written.
+    fn write_reports<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Such rows in a range of keys.
+    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>>;
+
+    /// Removes such rows, of which some may be gone already.
+    fn remove_reports<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Makes sure that the log can be read.
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;

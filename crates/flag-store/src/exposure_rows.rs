@@ -20,7 +20,7 @@ use crate::store_error::StoreError;
 /// How many rows are deleted at once.
 const DELETED_AT_ONCE: usize = 500;
 
-/// A table of rows that are exposures, or counts of them; that makes it an [`ExposureLog`].
+/// A table of rows that are exposures, counts of them, or reports; that makes it an [`ExposureLog`].
 pub trait ExposureRows: fmt::Debug + Send + Sync + 'static {
     /// The rows.
     fn rows(&self) -> &dyn RowStore;
@@ -147,6 +147,18 @@ impl<T: ExposureRows> ExposureLog for T {
         query: CountsQuery<'a>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
         Box::pin(counts_in_rows(self.rows(), query))
+    }
+
+    fn write_reports<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move { self.write_rows(rows).await.into_iter().collect() })
+    }
+
+    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        self.rows().scan(scan)
+    }
+
+    fn remove_reports<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.delete_rows(keys)
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -28,6 +28,7 @@ mod options;
 mod pages;
 mod presence;
 mod publish_copied;
+mod replicas;
 mod rollback_path;
 mod row_hash;
 mod row_key;
@@ -66,6 +67,10 @@ pub use crate::newest::RowInForce;
 pub use crate::options::{RowOptions, Spelling};
 pub use crate::pages::{Pages, project_rows};
 pub use crate::presence::{FlagPage, FlagPrefix};
+pub use crate::replicas::{
+    Replica, ServedRevisions, live_replicas, replicas, report, served_revisions, withdraw,
+    withdraw_replica,
+};
 pub use crate::rollback_path::RollbackPath;
 pub use crate::row_hash::RowHash;
 pub use crate::row_key::{FlagRowKey, RowType, flag_and_time, flag_of_exposure_prefix};

@@ -1,7 +1,8 @@
-//! The only place that spells `PROJECT#…#TIME#…`; its modules spell the keys of exposures and of their counts.
+//! The only place that spells `PROJECT#…#TIME#…`; its modules spell the keys of exposures, of their counts, and of replicas.
 
 mod counts;
 mod exposure;
+mod replica;
 
 use flag_model::{FlagKey, FlagName, FlagType, Invalid, ProjectName, Timestamp, quoted};
 
@@ -14,6 +15,7 @@ pub(crate) use self::exposure::{
     push_exposure_key,
 };
 pub use self::exposure::{flag_and_time, flag_of_exposure_prefix};
+pub(crate) use self::replica::{REPLICAS, replica_key, replica_of, served_key, served_prefix};
 
 /// The two kinds of rows that a flag has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -63,6 +63,9 @@ pub enum LogCall {
     Delete,
     WriteCounts(ReplicaId, Vec<MinuteCounts>),
     Counts,
+    WriteReports(Vec<Row>),
+    Reports,
+    RemoveReports(Vec<Vec<u8>>),
     Ping,
 }
 
@@ -390,6 +393,21 @@ impl ExposureLog for ScriptedLog {
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>> {
         let counts = async move |store: &MemoryLog| store.counts(query).await;
         Box::pin(self.call(LogCall::Counts, counts))
+    }
+
+    fn write_reports<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), StoreError>> {
+        let write = async move |store: &MemoryLog| store.write_reports(rows).await;
+        Box::pin(self.call(LogCall::WriteReports(rows.to_vec()), write))
+    }
+
+    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        let read = async move |store: &MemoryLog| store.reports(scan.clone()).await;
+        Box::pin(self.call(LogCall::Reports, read))
+    }
+
+    fn remove_reports<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>> {
+        let remove = async move |store: &MemoryLog| store.remove_reports(keys).await;
+        Box::pin(self.call(LogCall::RemoveReports(keys.to_vec()), remove))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -11,8 +11,9 @@ use crate::args::{AddArgs, ReviseArgs};
 use crate::commands::{
     ApplyArgs, BackupArgs, CompareArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs, EditArgs,
     ExplainArgs, ExportArgs, ExposuresArgs, ForgetArgs, GetArgs, HistoryArgs, InitArgs, KeysArgs,
-    KillArgs, LatestArgs, ListArgs, ManualArgs, ProjectsArgs, RestoreArgs, RestoreBackupArgs,
-    RetireArgs, RollbackArgs, RunConfigArgs, SqlArgs, TagsArgs, UpdateArgs, UseArgs, VerifyArgs,
+    KillArgs, LatestArgs, ListArgs, ManualArgs, ProjectsArgs, ReplicasArgs, RestoreArgs,
+    RestoreBackupArgs, RetireArgs, RollbackArgs, RunConfigArgs, SqlArgs, TagsArgs, UpdateArgs,
+    UseArgs, VerifyArgs,
 };
 use crate::environment::Variables;
 use crate::exit_code::ExitCode;
@@ -132,6 +133,10 @@ pub(crate) enum Command {
     #[command(after_help = "Example:
   flagctl tags csr-assistant")]
     Tags(TagsArgs),
+    /// Show the replicas of the service, and which of them serve the newest revisions of a project
+    #[command(after_help = "Example:
+  flagctl replicas csr-assistant")]
+    Replicas(ReplicasArgs),
     /// Show two revisions side by side; ends with code 7 if they decide differently
     #[command(
         override_usage = "flagctl diff [OPTIONS] <FLAG> [REVISION [REVISION]]",

@@ -181,8 +181,8 @@ mod tests {
     fn args(yes: bool, meant: &[&str]) -> ConfirmArgs {
         ConfirmArgs {
             yes,
-            dry_run: false,
             yes_i_mean: meant.iter().map(ToString::to_string).collect(),
+            ..ConfirmArgs::default()
         }
     }
 

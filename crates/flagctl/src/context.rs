@@ -13,6 +13,7 @@ use crate::environment::Variables;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, StoreFailure};
 use crate::output::{self, with_progress};
+use crate::receipt::WrittenRevision;
 
 /// The context of a command besides its arguments.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Context {
     settings: StoreSettings,
     /// What is closed at the end.
     open: Mutex<Vec<Open>>,
+    /// The revisions that were written.
+    written: Mutex<Vec<WrittenRevision>>,
 }
 
 /// Something that is closed at the end.
@@ -124,6 +127,7 @@ impl Context {
             rows,
             settings,
             open: Mutex::default(),
+            written: Mutex::default(),
         })
     }
 
@@ -249,6 +253,18 @@ impl Context {
             display_name,
             source,
         }
+    }
+
+    /// Notes that a revision was written.
+    pub(crate) fn note_written(&self, revision: WrittenRevision) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.push(revision);
+    }
+
+    /// Returns the revisions that were written.
+    pub(crate) fn take_written(&self) -> Vec<WrittenRevision> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *written)
     }
 
     fn close_at_end(&self, open: Open) {

@@ -35,6 +35,7 @@ mod owner;
 #[cfg(test)]
 mod page;
 mod peer;
+mod receipt;
 mod run;
 mod run_config;
 mod seen;

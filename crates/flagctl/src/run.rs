@@ -49,6 +49,7 @@ async fn run_with_store(context: &Context, command: Command) -> Result<(), Failu
         Command::Kill(args) => commands::kill(context, &args).await,
         Command::Retire(args) => commands::retire(context, &args).await,
         Command::Projects(args) => commands::projects(context, &args).await,
+        Command::Replicas(args) => commands::replicas(context, &args).await,
         Command::Tags(args) => commands::tags(context, &args).await,
         Command::Update(args) => commands::update(context, &args).await,
         Command::Remove { .. } => commands::remove(),

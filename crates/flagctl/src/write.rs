@@ -5,6 +5,7 @@ use flag_model::{
 };
 use flag_rollout::Risk;
 use flag_store::{AppendError, Base, FlagStore, Row};
+use tokio::time::Instant;
 
 use crate::args::{ChangeArgs, ConfirmArgs, Form};
 use crate::change::Change;
@@ -15,6 +16,7 @@ use crate::failure::{CommandError, Failure, StoreFailure, append_exit_code};
 use crate::lookup::SEARCHED_REVISIONS;
 use crate::numbering::{MAX_COUNTED, Numbering};
 use crate::output::{self, WrittenRow, with_progress};
+use crate::receipt::{self, WrittenRevision};
 use crate::seen::confirm_change;
 use crate::shell;
 use crate::stored::{Stored, created};
@@ -237,7 +239,8 @@ pub(crate) async fn confirm_and_append_revision(
         created: revision.created(),
         row: &row,
     };
-    output::show(&written, form)
+    output::show(&written, form)?;
+    receipt::wait(context, confirmation.confirm.wait).await
 }
 
 /// Appends a revision that was confirmed.
@@ -249,7 +252,15 @@ pub(crate) async fn append_revision(
     let flag = planned.parts.flag.clone();
     let append = store.append_revision(planned.base, planned.parts);
     match with_progress(format!("appending a revision of {flag}"), append).await {
-        Ok(appended) => Ok(appended),
+        Ok(appended) => {
+            context.note_written(WrittenRevision {
+                store: store.clone(),
+                flag,
+                created: appended.0.created(),
+                at: Instant::now(),
+            });
+            Ok(appended)
+        }
         Err(AppendError::Conflict { base, found, flag }) => {
             Err(explain_conflict(store, flag, base, found).await)
         }

@@ -30,6 +30,7 @@ mod overflow;
 mod procedures;
 mod push;
 mod python_reader;
+mod receipts;
 mod record;
 mod reference;
 mod service;

@@ -5,7 +5,10 @@ use super::imports::{Imports, Path};
 
 /// The crates with an order, and their modules from the top down. Other modules may use each other freely.
 const ORDERS: [(&str, &[&str]); 2] = [
-    ("flag-runtime", &["exposures", "flags", "events", "store"]),
+    (
+        "flag-runtime",
+        &["exposures", "replica", "flags", "events", "store"],
+    ),
     (
         "flag-service",
         &[

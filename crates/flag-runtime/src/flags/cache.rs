@@ -28,6 +28,7 @@ use super::negative_cache::{self, NegativeCache, UnavailableReason};
 use super::project_flags::ProjectFlags;
 use super::reading::Reading;
 use super::restored_projects::RestoredProjects;
+use super::served_projects::ServedProjects;
 use super::token_bucket::TokenBucket;
 use super::watched_projects::WatchedProjects;
 use crate::events::Events;
@@ -87,6 +88,7 @@ pub(super) struct Inner {
     pub(super) projects: WatchedProjects,
     pub(super) restored: RestoredProjects,
     pub(super) events: Events,
+    pub(super) served: ServedProjects,
     /// The reads in flight.
     loading: Mutex<HashMap<FlagKey, Load>>,
     /// Flags that cannot be read, for the metrics.
@@ -142,6 +144,7 @@ impl FlagCache {
             projects: WatchedProjects::default(),
             restored: RestoredProjects::default(),
             events: Events::new(registry),
+            served: ServedProjects::default(),
             loading: Mutex::default(),
             unreadable: Mutex::default(),
             passed_over: Mutex::default(),
@@ -189,6 +192,11 @@ impl FlagCache {
     /// Counts several answers from memory.
     pub fn count_hits(&self, hits: u64) {
         self.shared.metrics.hits.inc_by(hits);
+    }
+
+    /// Returns which revisions of watched projects are served.
+    pub(crate) fn served_projects(&self) -> &ServedProjects {
+        &self.shared.served
     }
 
     /// Returns the events of the flags' changes.
@@ -259,8 +267,7 @@ impl FlagCache {
 
 impl Inner {
     async fn load(self: &Arc<Self>, flag: &FlagKey) -> Loaded {
-        let is_loading = self.loading().contains_key(flag);
-        if is_loading || self.entries.peek(flag).is_some() {
+        if self.is_loading(flag) || self.entries.peek(flag).is_some() {
             return self.begin(flag, ReadMode::ReuseRecent).await;
         }
         if self.cold.take(COLD_READS_PER_SECOND) {
@@ -363,6 +370,11 @@ impl Inner {
         self.passed_over
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a read of the flag is in flight.
+    pub(super) fn is_loading(&self, flag: &FlagKey) -> bool {
+        self.loading().contains_key(flag)
     }
 
     fn loading(&self) -> MutexGuard<'_, HashMap<FlagKey, Load>> {

@@ -60,11 +60,15 @@ impl FlagCache {
     }
 
     /// Whether requests are answered with this published revision of a flag, or with what a read shows that began after the
-    /// change was seen.
+    /// change was seen. A flag that is not in memory is read when it is requested; a read in flight may have begun before.
     pub(crate) fn serves(&self, flag: &FlagKey, published: Timestamp, seen: Instant) -> bool {
-        let entry = self.shared.entries.peek(flag);
+        let inner = &self.shared;
+        let is_loading = inner.is_loading(flag);
         let head = Some(HeadCell::Newest(published));
-        entry.is_none_or(|entry| !must_be_read(&entry, head, seen) || entry.is_read_since(seen))
+        match inner.entries.peek(flag) {
+            Some(entry) => !must_be_read(&entry, head, seen) || entry.is_read_since(seen),
+            None => !is_loading,
+        }
     }
 
     /// Makes flags whose reads failed fresh again, if the head row contains their revision.

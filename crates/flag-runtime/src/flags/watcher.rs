@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 use self::seen_head_row::{Replaced, SeenHeadRow};
 use super::cache::FlagCache;
-use crate::events::{Events, HeadWanted};
+use crate::events::{Events, HeadWanted, PublishedChange};
 
 /// Projects that are polled concurrently.
 const CONCURRENCY: usize = 8;
@@ -129,6 +129,7 @@ impl ChangeWatcher {
         self.flags.forget_projects();
         let watched = self.flags.watched();
         self.seen.retain(|project, _| watched.contains(project));
+        self.flags.served_projects().retain(&watched);
     }
 
     /// Applies the head row of a project; `None` if it has not changed.
@@ -137,6 +138,11 @@ impl ChangeWatcher {
             let mut seen = SeenHeadRow::new(changed.unwrap_or_default());
             self.flags.note_flags_of(&project, seen.head_row());
             announce(self.flags.events(), &project, &seen, Replaced::default());
+            let mut changed = seen.recently_published();
+            changed.retain(|(flag, time, since)| {
+                time.is_some_and(|time| !self.flags.serves(flag, time, *since))
+            });
+            note_served(&self.flags, &project, &seen, changed);
             seen.notify(&self.flags);
             self.seen.insert(project, seen);
             return;
@@ -146,12 +152,18 @@ impl ChangeWatcher {
         }
         let replaced = changed.map(|head_row| seen.replace(head_row));
         let replaced = replaced.unwrap_or_default();
+        let mut changed = replaced.published.clone();
         if replaced.undone > 0 {
             warn!(%project, flags = replaced.undone, "the store was restored to an older state; its flags are read again");
             let restored = self.flags.note_restored(&project);
             self.flags.reread_flags_of(&project);
             let flags = seen.mark_changed(restored);
+            let reread = flags.iter().cloned();
+            changed.extend(reread.map(|(flag, time, since)| (flag, Some(time), since)));
             self.flags.events().note_restored(&project, flags);
+        }
+        if !changed.is_empty() {
+            note_served(&self.flags, &project, seen, changed);
         }
         announce(self.flags.events(), &project, seen, replaced);
         if was_failing {
@@ -171,6 +183,17 @@ impl ChangeWatcher {
             _ => {}
         }
     }
+}
+
+/// Notes which flags of a project have changed, for what this replica reports.
+fn note_served(
+    flags: &FlagCache,
+    project: &ProjectName,
+    seen: &SeenHeadRow,
+    changed: Vec<PublishedChange>,
+) {
+    let head = seen.head_row().digest();
+    flags.served_projects().note_head(project, head, changed);
 }
 
 /// Reports the head row of a project to its subscribers, if there are any.

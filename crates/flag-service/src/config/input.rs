@@ -15,11 +15,15 @@ pub(crate) struct Input {
     pub(super) sources: Sources,
     pub(super) demo: Demo,
     pub(super) notify_socket: Option<OsString>,
+    pub(super) host_name: Option<String>,
     task: Task,
 }
 
 /// The variable with which systemd names the socket that it listens on.
 const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
+
+/// The variable with the name of the pod or the host.
+const HOSTNAME: &str = "HOSTNAME";
 
 /// What the process is started for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +50,8 @@ impl Input {
         let matches = matches.unwrap_or_else(|error| without_far_suggestion(error).exit());
         let environment: BTreeMap<_, _> = environment.into_iter().collect();
         let notify_socket = environment.get(OsStr::new(NOTIFY_SOCKET)).cloned();
+        let host_name = environment.get(OsStr::new(HOSTNAME));
+        let host_name = host_name.map(|name| name.to_string_lossy().into_owned());
         let mut sources = Sources::new(&matches, environment);
         let demo = if matches.get_flag("demo") {
             sources = sources.with_fallback(&table::STORE, "embedded");
@@ -62,6 +68,7 @@ impl Input {
             sources,
             demo,
             notify_socket,
+            host_name,
             task,
         }
     }

@@ -24,6 +24,7 @@ use tracing::{info, warn};
 use super::listen::listen;
 use super::notify::notified;
 use super::opening::{Opening, Seed};
+use super::reporting::Reporting;
 use super::stop;
 use super::watchdog;
 use crate::access::Authenticator;
@@ -119,6 +120,7 @@ async fn serve(
         &config.exposures,
         &mut registry,
     );
+    let reporting = Reporting::start(config, &exposure_log, &flags);
     start_expiry(config);
     let splits = Splits::register(&mut registry);
     tokio::spawn(splits.watch(
@@ -165,6 +167,7 @@ async fn serve(
     }
     spawn_blocking(move || state.telemetry.shutdown(LAST_TRACES)).await?;
     watching.inspect(JoinHandle::abort);
+    reporting.stop().await;
     let closing = async {
         background_log.close().await;
         exposure_log.close().await;

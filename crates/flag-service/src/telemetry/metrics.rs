@@ -14,7 +14,7 @@ use std::fmt;
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::registry::Registry;
 
-pub(crate) use self::build::VERSION;
+pub(crate) use self::build::{COMMIT, VERSION};
 pub(crate) use self::decisions::{DecisionCounts, DecisionMetrics};
 pub(crate) use self::exposition::Exposition;
 pub(crate) use self::requests::{RequestMetrics, RouteLabels};

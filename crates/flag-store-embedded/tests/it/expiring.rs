@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use flag_model::ProjectName;
-use flag_store::{BatchId, ExposureBatch, ExposureLog, ExposureScope, Spelling, TimeRange};
+use flag_store::{
+    BatchId, Cells, ExposureBatch, ExposureLog, ExposureScope, Row, Scan, Spelling, TimeRange,
+};
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore, remove_exposures_before};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -124,5 +126,22 @@ async fn a_clock_that_was_fast_holds_up_no_removal() {
     let corrected = "UPDATE blocks SET written = 0";
     execute(directory.path(), corrected);
     assert_eq!(remove(directory.path()).await, 60);
+    log.close().await;
+}
+
+#[tokio::test]
+async fn a_report_goes_when_it_was_not_written_again_for_long() {
+    let directory = TempDir::new().unwrap();
+    let log = EmbeddedLog::open(directory.path()).unwrap();
+    let rows = ["a", "b"].map(|key| Row {
+        key: key.into(),
+        cells: Cells::default().with("Name", "1"),
+    });
+    log.write_reports(&rows).await.unwrap();
+    execute(directory.path(), "UPDATE rows SET written = 0");
+    log.write_reports(&rows[1..]).await.unwrap();
+    assert_eq!(remove(directory.path()).await, 1);
+    let left = log.reports(Scan::prefix("")).await.unwrap();
+    assert_eq!(left, rows[1..]);
     log.close().await;
 }

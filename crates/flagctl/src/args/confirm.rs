@@ -1,6 +1,10 @@
 //! Arguments that confirm a command in advance.
 
+use std::time::Duration;
+
 use clap::Args;
+
+use super::moment::length;
 
 /// How a change is confirmed.
 #[derive(Debug, Default, Clone, Args)]
@@ -17,6 +21,16 @@ pub(crate) struct ConfirmArgs {
     /// replace it; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) yes_i_mean: Vec<String>,
+    /// Wait until every replica serves what was written, and end with code 8 if one does not in this time [default: 5s]
+    #[arg(
+        long,
+        value_name = "TIME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "5s",
+        value_parser = length
+    )]
+    pub(crate) wait: Option<Duration>,
 }
 
 /// How a command is confirmed that changes no flag.

@@ -56,6 +56,14 @@ impl fmt::Display for Moment {
     }
 }
 
+/// Reads a length of time.
+pub(crate) fn length(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a time such as `5s` or `1m`".to_owned();
+    ago(text)
+        .filter(|_| !text.ends_with("ago"))
+        .ok_or_else(expected)
+}
+
 /// A time in UTC or with an offset, to the second, the minute or the day.
 fn absolute(text: &str) -> Option<Timestamp> {
     if let Ok(at) = Timestamp::parse(text).or_else(|_| Timestamp::parse(&format!("{text}:00"))) {

@@ -24,6 +24,7 @@ use crate::flag_file::{self, FileErrors};
 use crate::input::{self, is_standard_input};
 use crate::interpret::{owner, required_text};
 use crate::output::{self, Applied, AppliedFlag};
+use crate::receipt;
 use crate::seen::confirm_change;
 use crate::write;
 
@@ -94,7 +95,8 @@ pub(super) async fn apply_text(
     }
     refused?;
     applied.written = carry_out(context, store, plan, &args.confirmation).await?;
-    output::show(&applied, args.output.form)
+    output::show(&applied, args.output.form)?;
+    receipt::wait(context, args.confirmation.confirm.wait).await
 }
 
 /// Shows a plan, asks for confirmation and appends its rows; returns whether any were appended. Creates a missing store

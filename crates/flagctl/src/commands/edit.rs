@@ -91,7 +91,8 @@ pub(crate) async fn edit(context: &Context, args: EditArgs) -> Result<(), Failur
         ..ApplyArgs::default()
     };
     let applied = apply_text(context, &apply, &after).await;
-    if applied.is_err() {
+    let is_refused = |failure: &Failure| failure.exit_code != ExitCode::NotServed;
+    if applied.as_ref().err().is_some_and(is_refused) {
         let kept = shell::word(&path.display().to_string());
         output::notice(&format!(
             "your text is kept: correct it, then `flagctl apply -f {kept}`"

@@ -13,6 +13,7 @@ use crate::interpret::{self, ArgumentError};
 use crate::lookup::{metadata, open_flag, revision_in_force};
 use crate::missing::missing_flag;
 use crate::output;
+use crate::receipt;
 use crate::seen::confirm_change;
 use crate::write::{self, PlannedMetadata, PlannedRevision};
 
@@ -79,7 +80,7 @@ pub(crate) async fn retire(context: &Context, args: &RetireArgs) -> Result<(), F
         "retired"
     };
     output::notice(&format!("{did}: {flag} in the {}", context.display_name()));
-    Ok(())
+    receipt::wait(context, args.confirmation.confirm.wait).await
 }
 
 /// The revision with one value for everybody, unless the newest one decides so.

@@ -1,6 +1,7 @@
 //! Facts about the change watcher, with a store that can be restored to an older state.
 
 mod events;
+mod served;
 
 use std::sync::Arc;
 

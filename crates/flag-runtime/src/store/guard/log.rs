@@ -4,7 +4,7 @@ use flag_model::{InstanceId, ProjectName};
 use flag_store::{
     Appended, BoxFuture, CountsQuery, Cursor, ExposureBatch, ExposureLog, ExposurePage,
     ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures, MinuteCounts,
-    ReplicaId, StoreError, TimeRange,
+    ReplicaId, Row, Scan, StoreError, TimeRange,
 };
 
 use super::super::deferred::NOT_YET;
@@ -102,6 +102,22 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
         let call = async move { self.store.opened()?.counts(query).await };
         let timeout = self.bounds.scan_timeout(None);
         Box::pin(self.bounds.read(Operation::Scan, timeout, call))
+    }
+
+    fn write_reports<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), StoreError>> {
+        let call = async move { self.store.opened()?.write_reports(rows).await };
+        Box::pin(self.bounds.write_exposure(Operation::WriteBatch, call))
+    }
+
+    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+        let timeout = self.bounds.scan_timeout(scan.limit);
+        let call = async move { self.store.opened()?.reports(scan).await };
+        Box::pin(self.bounds.read(Operation::Scan, timeout, call))
+    }
+
+    fn remove_reports<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>> {
+        let call = async move { self.store.opened()?.remove_reports(keys).await };
+        Box::pin(self.bounds.write_exposure(Operation::WriteBatch, call))
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -1,5 +1,7 @@
 //! The state of this replica: store, caches, exposures, build.
 
+use flag_model::Timestamp;
+use flag_store::{Replica, StoreError, live_replicas};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -37,6 +39,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
     let health = serde_json::to_value(health).map_err(|_| PageError::Internal)?;
     let metrics = request.state.metrics.text(Exposition::Prometheus);
     let metrics = metrics.map_err(|_| PageError::Internal)?;
+    let replicas = live_replicas(&*sources.log, request.now).await;
     let frame = Frame {
         settings: &sources.settings,
         title: "Health",
@@ -54,8 +57,36 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
                 div { dt { "Build" } dd { "flag-service " (env!("CARGO_PKG_VERSION")) } }
             }
         }
+        (others(replicas, request.now))
         @for (heading, prefixes) in METRICS { (section(heading, prefixes, &metrics)) }
     }))
+}
+
+/// All replicas that have reported in the last minutes.
+fn others(replicas: Result<Vec<Replica>, StoreError>, now: Timestamp) -> Markup {
+    html! {
+        section {
+            h2 { "All replicas" }
+            @match replicas {
+                Ok(replicas) if replicas.is_empty() => p { "None has reported in the last 3 minutes." },
+                Ok(replicas) => div.wide tabindex="0" role="region" aria-label="All replicas" {
+                    table {
+                        thead { tr { th scope="col" { "Name" } th scope="col" { "Build" } th scope="col" { "Started" } th.number scope="col" { "Last report" } } }
+                        tbody { @for replica in &replicas {
+                            tr {
+                                th scope="row" { (shown(&replica.name)) }
+                                td { (shown(&replica.build)) }
+                                td { (time(replica.started)) }
+                                td.number { (now.since(replica.reported).as_secs()) " s ago" }
+                            }
+                        } }
+                    }
+                },
+                Err(_) => p { "The log did not answer." },
+            }
+            p { code { "flagctl replicas PROJECT" } " shows which of them serve the newest revisions." }
+        }
+    }
 }
 
 fn section(heading: &str, prefixes: &[&str], metrics: &str) -> Markup {

@@ -7,7 +7,7 @@ use prometheus_client::registry::Registry;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The commit of this build, from the variable `FLAG_BUILD_COMMIT` at build time.
-const COMMIT: &str = match option_env!("FLAG_BUILD_COMMIT") {
+pub(crate) const COMMIT: &str = match option_env!("FLAG_BUILD_COMMIT") {
     Some(commit) => commit,
     None => "unknown",
 };

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use flag_model::{FlagKey, FlagType, InstanceId, ProjectName};
+use flag_model::{FlagKey, InstanceId, ProjectName};
 use flag_settings::{Reader, read_instance_names};
 use flag_store::{Clock as _, FlagStore, SystemClock, TimeRange};
 use flag_verify::{CheckpointError, KnownIds, Question, Report, Verification, VerifyError};

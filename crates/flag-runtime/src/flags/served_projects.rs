@@ -1,0 +1,228 @@
+//! Which revisions of the watched projects this replica serves, for its reports.
+//!
+//! A change counts once the cache serves it. Knows neither the store nor the log.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use flag_model::{FlagKey, ProjectName, Timestamp};
+use flag_store::{ProjectDigest, ServedRevisions};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::events::PublishedChange;
+
+/// Which revisions of the watched projects this replica serves.
+#[derive(Debug, Default)]
+pub(crate) struct ServedProjects {
+    state: Mutex<State>,
+    noted: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    projects: HashMap<ProjectName, Project>,
+    /// Those that are no longer watched, and were reported.
+    gone: Vec<ProjectName>,
+}
+
+#[derive(Debug)]
+struct Project {
+    /// The digest of its head row.
+    head: ProjectDigest,
+    /// The changed flags that the cache does not serve yet, and when the change was seen.
+    unserved: HashMap<FlagKey, (Timestamp, Instant)>,
+    served: ServedRevisions,
+    is_reported: bool,
+}
+
+impl ServedProjects {
+    /// Notes the head row of a project, and which of its flags have changed; `None` stands for a flag that is gone.
+    pub(crate) fn note_head(
+        &self,
+        project: &ProjectName,
+        head: ProjectDigest,
+        changed: Vec<PublishedChange>,
+    ) {
+        let mut state = self.state();
+        state.gone.retain(|gone| gone != project);
+        let noted = state
+            .projects
+            .entry(project.clone())
+            .or_insert_with(|| Project {
+                head,
+                unserved: HashMap::new(),
+                served: ServedRevisions::default(),
+                is_reported: false,
+            });
+        noted.head = head;
+        for (flag, time, seen) in changed {
+            noted.served.forget(&flag);
+            match time {
+                Some(time) => noted.unserved.insert(flag, (time, seen)),
+                None => noted.unserved.remove(&flag),
+            };
+        }
+        self.noted.notify_one();
+    }
+
+    /// Forgets projects that are not watched any more.
+    pub(super) fn retain(&self, watched: &HashSet<ProjectName>) {
+        let mut state = self.state();
+        let State { projects, gone } = &mut *state;
+        let unwatched = projects.extract_if(|project, _| !watched.contains(project));
+        gone.extend(unwatched.map(|(project, _)| project));
+        if !gone.is_empty() {
+            self.noted.notify_one();
+        }
+    }
+
+    /// Waits for a change.
+    pub(crate) async fn noted(&self) {
+        self.noted.notified().await;
+    }
+
+    /// Notes which changes the cache serves by now; whether it serves all of them.
+    pub(crate) fn settle(&self, is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool) -> bool {
+        let mut all = true;
+        for project in self.state().projects.values_mut() {
+            let served = project
+                .unserved
+                .extract_if(|flag, (time, seen)| is_served(flag, *time, *seen));
+            for (flag, (time, _)) in served {
+                project.served.note(flag, time);
+                project.is_reported = false;
+            }
+            if !project.unserved.is_empty() {
+                all = false;
+            } else if project.served.digest != Some(project.head) {
+                project.served.digest = Some(project.head);
+                project.is_reported = false;
+            }
+        }
+        all
+    }
+
+    /// Returns what is not reported, at most so much of it, and counts it as reported.
+    pub(crate) fn take(&self, most: usize) -> Vec<(ProjectName, ServedRevisions)> {
+        let mut state = self.state();
+        let projects = state.projects.iter_mut();
+        let unreported = projects.filter(|(_, project)| !project.is_reported);
+        let taken = unreported.take(most).map(|(name, project)| {
+            project.is_reported = true;
+            (name.clone(), project.served.clone())
+        });
+        taken.collect()
+    }
+
+    /// Counts what was taken as not reported.
+    pub(crate) fn put_back(&self, taken: &[(ProjectName, ServedRevisions)]) {
+        let mut state = self.state();
+        for (name, _) in taken {
+            if let Some(project) = state.projects.get_mut(name) {
+                project.is_reported = false;
+            }
+        }
+    }
+
+    /// Whether something is not reported, or reported and gone.
+    pub(crate) fn has_news(&self) -> bool {
+        let state = self.state();
+        !state.gone.is_empty() || state.projects.values().any(|project| !project.is_reported)
+    }
+
+    /// Returns the projects that are gone.
+    pub(crate) fn gone(&self) -> Vec<ProjectName> {
+        self.state().gone.clone()
+    }
+
+    /// Forgets projects that are gone, as their reports are.
+    pub(crate) fn forget(&self, gone: &[ProjectName]) {
+        self.state().gone.retain(|project| !gone.contains(project));
+    }
+
+    /// Returns all projects that may have been reported.
+    pub(crate) fn all(&self) -> Vec<ProjectName> {
+        let state = self.state();
+        let projects = state.projects.keys().chain(&state.gone);
+        projects.cloned().collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flag_store::{Clock as _, SystemClock};
+
+    use super::*;
+
+    fn digest(text: &str) -> ProjectDigest {
+        ProjectDigest::parse(&format!("{text:0>32}")).unwrap()
+    }
+
+    fn project() -> ProjectName {
+        ProjectName::new("p").unwrap()
+    }
+
+    fn change(name: &str, time: Option<Timestamp>) -> PublishedChange {
+        let flag = format!("p/data/{name}").parse().unwrap();
+        (flag, time, Instant::now())
+    }
+
+    /// What is to be reported of the project, if it is.
+    fn taken(projects: &ServedProjects) -> Option<ServedRevisions> {
+        projects.take(9).pop().map(|(_, served)| served)
+    }
+
+    #[test]
+    fn a_digest_counts_once_all_changes_are_served() {
+        let (projects, now) = (ServedProjects::default(), SystemClock.now());
+        projects.note_head(&project(), digest("1"), vec![]);
+        assert!(projects.settle(|_, _, _| true));
+        let mut expected = ServedRevisions::default();
+        expected.digest = Some(digest("1"));
+        assert_eq!(taken(&projects), Some(expected.clone()));
+        assert_eq!(taken(&projects), None);
+        let changes = [change("a", Some(now)), change("b", Some(now))];
+        let [a, b] = changes.clone().map(|(flag, ..)| flag);
+        projects.note_head(&project(), digest("2"), changes.into());
+        assert!(!projects.settle(|flag, _, _| *flag == a));
+        expected.note(a, now);
+        assert_eq!(taken(&projects), Some(expected.clone()));
+        assert!(projects.settle(|_, _, _| true));
+        expected.note(b, now);
+        expected.digest = Some(digest("2"));
+        assert_eq!(taken(&projects), Some(expected));
+    }
+
+    #[test]
+    fn what_could_not_be_reported_is_reported_later() {
+        let projects = ServedProjects::default();
+        projects.note_head(&project(), digest("1"), vec![]);
+        let first = projects.take(9);
+        assert!(!projects.has_news());
+        projects.put_back(&first);
+        assert!(projects.has_news());
+        assert_eq!(projects.take(9), first);
+    }
+
+    #[test]
+    fn a_project_that_is_not_watched_any_more_is_gone_until_it_is_watched_again() {
+        let projects = ServedProjects::default();
+        projects.note_head(&project(), digest("1"), vec![]);
+        projects.take(9);
+        projects.retain(&HashSet::new());
+        assert_eq!(
+            (projects.gone(), projects.has_news()),
+            (vec![project()], true)
+        );
+        projects.note_head(&project(), digest("1"), vec![]);
+        assert_eq!(projects.gone(), []);
+        projects.retain(&HashSet::new());
+        projects.forget(&[project()]);
+        assert_eq!((projects.all(), projects.has_news()), (vec![], false));
+    }
+}
