@@ -92,10 +92,11 @@ pub(crate) fn findings(report: &Value) -> Vec<(String, String, String)> {
 
 async fn what_was_served_is_proved_and_what_was_altered_is_found(store: TestStore) {
     let variables = [("FLAG_CHANGE_POLL_MS", "50")];
-    let services = Vec::from_iter((0..REPLICAS).map(|replica| {
+    let replicas = (0..REPLICAS).map(|replica| {
         let demo: &[&str] = if replica == 0 { &["--demo"] } else { &[] };
         Service::start_with(&store, demo, &variables)
-    }));
+    });
+    let services: Vec<_> = replicas.collect();
     for round in 1..=REVISIONS {
         revise(&store, round);
         for service in &services {

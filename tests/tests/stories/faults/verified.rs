@@ -140,7 +140,8 @@ async fn fill(store: &TestStore) {
             let decision = decide(&plan, &instance);
             let served = (decision.treatment, decision.reason);
             let known = outcomes.iter().find(|(of, _)| *of == served);
-            let index = known.map(|(_, index)| *index).unwrap_or_else(|| {
+            let known = known.map(|(_, index)| *index);
+            let index = known.unwrap_or_else(|| {
                 let index = batch.add_outcome(Outcome {
                     flag: flag.clone(),
                     revision: Some(plan.created()),
