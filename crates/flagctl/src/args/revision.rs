@@ -4,7 +4,7 @@ use std::fmt;
 
 use flag_model::Timestamp;
 
-use super::Moment;
+use super::moment::Moment;
 
 /// A revision of a flag, as it is typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
