@@ -100,10 +100,14 @@ fn projects_and_flags_are_completed() {
             .unwrap(),
     );
     check(&dir, &["get", "mu"], &[]);
-    let types = ["feature", "data"].map(|of| format!("csr-assistant/{of}/{NAME}"));
+    let both_types = ["feature", "data"].map(|of| format!("csr-assistant/{of}/{NAME}"));
     check(&dir, &["get", "csr-assistant/mu"], &[]);
-    check(&dir, &["get", "csr-assistant/feature/mu"], &[&types[0]]);
-    check(&dir, &["get", "csr-assistant/data/mu"], &[&types[1]]);
+    check(
+        &dir,
+        &["get", "csr-assistant/feature/mu"],
+        &[&both_types[0]],
+    );
+    check(&dir, &["get", "csr-assistant/data/mu"], &[&both_types[1]]);
 }
 
 #[test]

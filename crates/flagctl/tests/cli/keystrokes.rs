@@ -106,7 +106,7 @@ fn folder() -> TempDir {
     check_done(&shell(&dir, add));
     let rows: Vec<Row> = (1..=8).map(revision).collect();
     on_store(&dir.path().join("flag-data"), async |store| {
-        put(store, &rows).await
+        put(store, &rows).await;
     });
     dir
 }
