@@ -14,22 +14,10 @@ use flag_model::{FlagType, NewName};
 pub(crate) use self::change::revise_args;
 pub(crate) use self::change::{AddArgs, FormatArgs, ReviseArgs, TreatmentArgs};
 pub(crate) use self::confirm::{ConfirmArgs, YesArgs};
-pub(crate) use self::flag::{FlagWords, NamedFlag, ProjectOption, split};
+pub(crate) use self::flag::{FlagWords, NamedFlag, ProjectArgs, ProjectOption, split};
 pub(crate) use self::moment::Moment;
 pub(crate) use self::revision::{NameKind, REST_OF_SECOND, RevisionName};
 pub(crate) use self::seen::{AtMost, ChangeArgs, Seen, SeenArgs};
-
-/// Which flag, in three words.
-#[derive(Debug, Args)]
-pub(crate) struct FlagArgs {
-    /// Project of the flag
-    pub(crate) project: String,
-    /// Type of the flag
-    #[arg(value_name = "TYPE", value_parser = flag_type())]
-    pub(crate) flag_type: FlagType,
-    /// Name of the flag
-    pub(crate) name: String,
-}
 
 /// How the result is shown.
 #[derive(Debug, Default, Args)]

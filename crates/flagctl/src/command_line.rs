@@ -1,4 +1,7 @@
 //! The command line: every command with its arguments, its help and its examples.
+mod examples;
+#[cfg(test)]
+mod habits;
 mod tips;
 
 use std::ffi::OsString;
@@ -6,14 +9,15 @@ use std::ffi::OsString;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use flag_settings::{Setting, Sources, table};
 
+use self::examples::with_short_examples;
 use self::tips::with_tip;
 use crate::args::{AddArgs, ReviseArgs};
 use crate::commands::{
-    ApplyArgs, BackupArgs, CompareArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs, EditArgs,
-    ExplainArgs, ExportArgs, ExposuresArgs, ForgetArgs, GetArgs, HistoryArgs, InitArgs, KeysArgs,
-    KillArgs, LatestArgs, ListArgs, ManualArgs, ProjectsArgs, ReplicasArgs, RestoreArgs,
-    RestoreBackupArgs, RetireArgs, RollbackArgs, RunConfigArgs, SqlArgs, TagsArgs, UpdateArgs,
-    UseArgs, VerifyArgs,
+    ApplyArgs, BackupArgs, CompareArgs, CompleteArgs, CompletionsArgs, CopyArgs, DiffArgs,
+    DoctorArgs, EditArgs, ExplainArgs, ExportArgs, ExposuresArgs, ForgetArgs, GetArgs, HistoryArgs,
+    InitArgs, KeysArgs, KillArgs, LatestArgs, ListArgs, ManualArgs, ProjectsArgs, ReplicasArgs,
+    RestoreArgs, RestoreBackupArgs, RetireArgs, RollbackArgs, RunConfigArgs, SqlArgs, TagsArgs,
+    UpdateArgs, UseArgs, VerifyArgs, WatchArgs,
 };
 use crate::environment::Variables;
 use crate::exit_code::ExitCode;
@@ -112,9 +116,17 @@ pub(crate) enum Command {
         visible_alias = "log",
         after_help = "Examples:
   flagctl history csr-assistant feature multi_step_api_router --limit 5
-  flagctl history csr-assistant feature multi_step_api_router --metadata"
+  flagctl history csr-assistant feature multi_step_api_router --metadata
+  flagctl history csr-assistant/multi_step_api_router --follow  # needs Ctrl-C"
     )]
     History(HistoryArgs),
+    /// Watch the revisions of a flag and the counts of its answers, until Ctrl-C
+    ///
+    /// A terminal shows them in place, and again every second; elsewhere a line is appended for each change. Services write
+    /// their counts once a minute.
+    #[command(after_help = "Example:
+  flagctl watch csr-assistant/multi_step_api_router  # needs Ctrl-C")]
+    Watch(WatchArgs),
     /// Show the flags of a project
     #[command(
         visible_alias = "ls",
@@ -156,11 +168,11 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Show the logged exposures of a flag
     #[command(after_help = "Examples:
-  flagctl exposures csr-assistant feature multi_step_api_router --since 2h --limit 10
-  flagctl exposures csr-assistant feature multi_step_api_router --instance A12345
-  flagctl exposures csr-assistant feature multi_step_api_router --summary
-  flagctl exposures csr-assistant feature multi_step_api_router -o ndjson > exposures.ndjson
-  flagctl exposures csr-assistant feature multi_step_api_router --follow  # needs Ctrl-C")]
+  flagctl exposures csr-assistant/multi_step_api_router --since 2h --limit 10
+  flagctl exposures csr-assistant/multi_step_api_router --since ~1 --summary
+  flagctl exposures csr-assistant/multi_step_api_router --instance A12345
+  flagctl exposures csr-assistant/multi_step_api_router -o ndjson > exposures.ndjson
+  flagctl exposures csr-assistant/multi_step_api_router --follow  # needs Ctrl-C")]
     Exposures(ExposuresArgs),
     /// Decide the logged exposures of a project again; ends with code 7 if something is wrong
     ///
@@ -175,13 +187,15 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Delete the exposures of an instance id, and show which override lists name it; no flag is changed
     #[command(after_help = "Examples:
-  flagctl forget A12345 --project csr-assistant --dry-run
-  flagctl forget A12345 --project csr-assistant --yes")]
+  flagctl forget A12345 -p csr-assistant --dry-run
+  flagctl forget A12345 -p csr-assistant --yes")]
     Forget(ForgetArgs),
-    /// Print a query as GoogleSQL for Bigtable Studio; opens no store
+    /// Print a query as GoogleSQL for Bigtable Studio
+    ///
+    /// The store is opened only to find the type of a flag, if that is left out.
     #[command(after_help = "Examples:
-  flagctl sql latest csr-assistant feature multi_step_api_router
-  flagctl sql exposures csr-assistant feature multi_step_api_router --instance A12345
+  flagctl sql latest csr-assistant/multi_step_api_router
+  flagctl sql exposures csr-assistant/feature/multi_step_api_router --instance A12345
   flagctl sql list-with-latest csr-assistant --flag-table flags_test")]
     Sql(SqlArgs),
     /// Write the flags of a project as a file that can be reviewed and applied
@@ -238,9 +252,14 @@ pub(crate) enum Command {
   flagctl use")]
     Use(UseArgs),
     /// Print the completion script of a shell
-    #[command(after_help = "Example:
-  flagctl completions bash > flagctl.bash")]
+    #[command(after_help = "Examples:
+  flagctl completions bash > flagctl.bash
+  flagctl completions zsh > _flagctl
+  flagctl completions fish > flagctl.fish")]
     Completions(CompletionsArgs),
+    /// Print what may stand at the cursor; for completion scripts
+    #[command(name = "__complete", hide = true)]
+    Complete(CompleteArgs),
 }
 
 /// Reads the command line: the command, and the settings that it names.
@@ -258,7 +277,7 @@ pub(crate) fn read(
 /// The whole command line, the settings of the store included.
 pub(crate) fn command() -> clap::Command {
     let settings = table::OF_STORE.iter().map(Setting::arg);
-    CommandLine::command()
+    with_short_examples(CommandLine::command())
         .args(settings.map(|arg| arg.global(true).hide_short_help(true).help_heading("Store")))
         .after_long_help(ExitCode::help())
 }

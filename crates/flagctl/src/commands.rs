@@ -3,6 +3,7 @@ mod add;
 mod apply;
 mod backup;
 mod compare;
+mod complete;
 mod completions;
 mod copy;
 mod diff;
@@ -32,6 +33,7 @@ mod sql;
 mod update;
 mod use_project;
 mod verify;
+mod watch;
 
 use flag_model::Date;
 use flag_store::{Clock as _, SystemClock};
@@ -40,6 +42,7 @@ pub(crate) use self::add::add;
 pub(crate) use self::apply::{ApplyArgs, apply};
 pub(crate) use self::backup::{BackupArgs, RestoreBackupArgs, backup, restore_backup};
 pub(crate) use self::compare::{CompareArgs, compare};
+pub(crate) use self::complete::{CompleteArgs, complete};
 pub(crate) use self::completions::{CompletionsArgs, completions};
 pub(crate) use self::copy::{CopyArgs, copy};
 pub(crate) use self::diff::{DiffArgs, diff};
@@ -69,6 +72,7 @@ pub(crate) use self::sql::{SqlArgs, sql};
 pub(crate) use self::update::{UpdateArgs, update};
 pub(crate) use self::use_project::{UseArgs, use_project};
 pub(crate) use self::verify::{VerifyArgs, verify};
+pub(crate) use self::watch::{WatchArgs, watch};
 
 /// Today, in UTC.
 fn today() -> Option<Date> {

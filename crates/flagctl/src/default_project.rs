@@ -5,6 +5,7 @@ use std::{env, fs, io};
 
 use flag_model::ProjectName;
 
+use crate::args::ProjectArgs;
 use crate::environment::Variables;
 use crate::interpret::ArgumentError;
 use crate::owner::non_blank;
@@ -54,6 +55,11 @@ pub(crate) fn write(
     };
     fs::write(&file, format!("{project}\n"))?;
     Ok(file)
+}
+
+/// The project of a command about one.
+pub(crate) fn of(args: &ProjectArgs, variables: &Variables) -> Result<ProjectName, ArgumentError> {
+    required(args.named().map_err(ArgumentError::Usage)?, variables)
 }
 
 /// The project, or advice how to name one.

@@ -7,30 +7,21 @@ mod tests;
 mod treatments;
 
 use flag_model::{
-    Date, FlagKey, FlagName, FlagValue, Format, HashAlgorithm, Invalid, MetadataParts, NewName,
-    OwnerId, ProjectName, Revision, RevisionParts, quoted,
+    Date, FlagKey, FlagValue, Format, HashAlgorithm, Invalid, MetadataParts, NewName, OwnerId,
+    Revision, RevisionParts, quoted,
 };
 use flag_rollout::assign_buckets;
 
 pub(crate) use self::error::ArgumentError;
 use self::error::named;
 pub(crate) use self::short_form::ShortForm;
-use crate::args::{AddArgs, FlagArgs, OwnerArgs, ReviseArgs};
+use crate::args::{AddArgs, OwnerArgs, ReviseArgs};
 use crate::environment::Variables;
 use crate::owner::{OWNER_VARIABLES, non_blank};
 use crate::shell::word;
 
 /// How many options a message spells out.
 const LISTED: usize = 5;
-
-/// The flag that the arguments name.
-pub(crate) fn flag(args: &FlagArgs) -> Result<FlagKey, ArgumentError> {
-    Ok(FlagKey {
-        project: ProjectName::new(&args.project)?,
-        flag_type: args.flag_type,
-        name: FlagName::new(&args.name)?,
-    })
-}
 
 /// Refuses a name that no new flag may have; one that is stored already is not new.
 pub(crate) fn new_name(flag: &FlagKey, allowed: NewName) -> Result<(), Invalid> {

@@ -1,15 +1,16 @@
 //! Look-ups that several commands share; each has an error that names what is missing.
 
-use flag_model::{FlagKey, FlagName, FlagType, Format, Metadata, Revision, Timestamp};
+use flag_model::{FlagKey, FlagName, FlagType, Format, Metadata, ProjectName, Revision, Timestamp};
 use flag_store::{Clock as _, FlagStore, ReadError, SystemClock};
 
 use crate::args::{NamedFlag, RevisionName};
 use crate::context::Context;
 use crate::default_project;
+use crate::environment::Variables;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure, StoreFailure, read_exit_code};
 use crate::interpret::ArgumentError;
-use crate::missing::missing_flag;
+use crate::missing::{missing_flag, missing_named};
 use crate::numbering::{MAX_COUNTED, NoRevision, Numbering};
 use crate::output::with_progress;
 use crate::stored::Stored;
@@ -49,45 +50,108 @@ impl CommandError for LookupError {
     }
 }
 
-/// Opens the store and finds the flag that was named; its type is that of the flag with this name, if there is only one.
-pub(crate) async fn open_flag(
-    context: &Context,
-    named: &NamedFlag,
-) -> Result<(FlagStore, FlagKey), Failure> {
-    let project = default_project::required(named.project.as_deref(), &context.variables)?;
-    let name = FlagName::new(&named.name).map_err(ArgumentError::from)?;
-    let of_type = |flag_type| FlagKey {
-        project: project.clone(),
-        flag_type,
-        name: name.clone(),
-    };
-    let store = context.open().await?;
-    if let Some(flag_type) = named.flag_type {
-        return Ok((store, of_type(flag_type)));
+/// The flag that was named, as far as that is known without a store.
+#[derive(Debug)]
+pub(crate) enum WantedFlag {
+    /// This one.
+    Typed(FlagKey),
+    /// The one with this name, whichever its type.
+    Untyped(ProjectName, FlagName),
+}
+
+impl WantedFlag {
+    /// Reads the names; the project may be the chosen one.
+    pub(crate) fn read(named: &NamedFlag, variables: &Variables) -> Result<Self, ArgumentError> {
+        let project = default_project::required(named.project.as_deref(), variables)?;
+        let name = FlagName::new(&named.name)?;
+        Ok(match named.flag_type {
+            Some(flag_type) => Self::Typed(FlagKey {
+                project,
+                flag_type,
+                name,
+            }),
+            None => Self::Untyped(project, name),
+        })
     }
-    let mut found = Vec::new();
-    for flag in FlagType::ALL.map(of_type) {
-        if exists(context, &store, &flag).await? {
-            found.push(flag);
+
+    /// The flag; its type is that of the flag with this name, if there is only one. The advice is for where there is none.
+    pub(crate) async fn find(
+        self,
+        context: &Context,
+        store: &FlagStore,
+        advice: &'static str,
+    ) -> Result<FlagKey, Failure> {
+        let (project, name) = match self {
+            Self::Typed(flag) => return Ok(flag),
+            Self::Untyped(project, name) => (project, name),
+        };
+        let of_type = |flag_type| FlagKey {
+            project: project.clone(),
+            flag_type,
+            name: name.clone(),
+        };
+        let mut found = Vec::new();
+        for flag in FlagType::ALL.map(of_type) {
+            if exists(context, store, &flag).await? {
+                found.push(flag);
+            }
         }
-    }
-    match found.as_slice() {
-        [flag] => Ok((store, flag.clone())),
-        [] => {
-            let flag = of_type(FlagType::Feature);
-            Err(missing_flag(context, &store, flag, "").await.into())
-        }
-        _ => {
-            let found = found.iter().map(|flag| format!("`{flag}`"));
-            let found = found.collect::<Vec<_>>().join(" or ");
-            let message = format!("{name} is a flag of both types: name {found}");
-            Err(ArgumentError::Usage(message).into())
+        match found.as_slice() {
+            [flag] => Ok(flag.clone()),
+            [] => {
+                let flag = of_type(FlagType::Feature);
+                let named = format!("{project}/{name}");
+                let missing = missing_named(context, store, flag, named, advice);
+                Err(missing.await.into())
+            }
+            _ => {
+                let found = found.iter().map(|flag| format!("`{flag}`"));
+                let found = found.collect::<Vec<_>>().join(" or ");
+                let message = format!("{name} is a flag of both types: name {found}");
+                Err(ArgumentError::Usage(message).into())
+            }
         }
     }
 }
 
+/// Opens the store and finds the flag that was named.
+pub(crate) async fn open_flag(
+    context: &Context,
+    named: &NamedFlag,
+) -> Result<(FlagStore, FlagKey), Failure> {
+    open_flag_or(context, named, "").await
+}
+
+/// The same with advice for a flag that does not exist.
+pub(crate) async fn open_flag_or(
+    context: &Context,
+    named: &NamedFlag,
+    advice: &'static str,
+) -> Result<(FlagStore, FlagKey), Failure> {
+    let wanted = WantedFlag::read(named, &context.variables)?;
+    let store = context.open().await?;
+    let flag = wanted.find(context, &store, advice).await?;
+    Ok((store, flag))
+}
+
+/// An error if there is no such flag.
+pub(crate) async fn ensure_there(
+    context: &Context,
+    store: &FlagStore,
+    flag: &FlagKey,
+) -> Result<(), Failure> {
+    if exists(context, store, flag).await? {
+        return Ok(());
+    }
+    Err(missing_flag(context, store, flag.clone(), "").await.into())
+}
+
 /// Whether a flag has metadata or a revision, readable or not.
-async fn exists(context: &Context, store: &FlagStore, flag: &FlagKey) -> Result<bool, Failure> {
+pub(crate) async fn exists(
+    context: &Context,
+    store: &FlagStore,
+    flag: &FlagKey,
+) -> Result<bool, Failure> {
     Ok(stored_metadata(store, flag).await?.is_some()
         || first_revision_made(context, store, flag).await?.is_some())
 }
@@ -215,6 +279,28 @@ pub(crate) async fn metadata_at(
 ) -> Result<Option<Stored<Metadata>>, LookupError> {
     let read = store.metadata_at(flag, at).await;
     or_unreadable(read).map_err(|error| unread("past metadata", flag, error))
+}
+
+/// The time that a name means: that of a revision, or any other.
+pub(crate) async fn time_named(
+    context: &Context,
+    store: &FlagStore,
+    flag: &FlagKey,
+    name: &RevisionName,
+) -> Result<Timestamp, Failure> {
+    let now = SystemClock.now();
+    match name.time(now) {
+        Some(time) if time > now => {
+            let name = name.to_string();
+            return Err(no_revision(context, store, flag, NoRevision::Future { name }).await);
+        }
+        Some(time) => return Ok(time),
+        None => {}
+    }
+    match numbering(context, store, flag).await?.find(name, now) {
+        Ok(made) => Ok(made),
+        Err(missing) => Err(no_revision(context, store, flag, missing).await),
+    }
 }
 
 /// The error of a revision that is missing, or of its flag if that is.

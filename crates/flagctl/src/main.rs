@@ -5,8 +5,8 @@
 //! Modules use those below them:
 //! - [`run`] reads the [`command_line`] and runs one of the [`commands`], one file each
 //! - [`apply`], which plans what a flag file changes; it is pure, and names the planned rows of [`mod@write`]
-//! - what commands share: [`mod@write`], [`seen`], [`lookup`], [`numbering`], [`missing`], [`copy`], on top of the stores that [`context`] and
-//!   [`admin_store`] open
+//! - what commands share: [`mod@write`], [`seen`], [`lookup`], [`numbering`], [`missing`], [`copy`], [`following`], [`completion`],
+//!   on top of the stores that [`context`] and [`admin_store`] open
 //! - what needs no store: [`interpret`] (arguments), [`change`], [`flag_file`], [`run_config`], [`compare`]
 //! - [`output`], [`args`] (shared arguments), [`failure`] and [`exit_code`], which know no command
 mod admin_store;
@@ -16,6 +16,7 @@ mod change;
 mod command_line;
 mod commands;
 mod compare;
+mod completion;
 mod confirm;
 mod context;
 mod copy;
@@ -25,6 +26,7 @@ mod environment;
 mod exit_code;
 mod failure;
 mod flag_file;
+mod following;
 mod input;
 mod interpret;
 mod lookup;

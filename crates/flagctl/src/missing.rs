@@ -14,17 +14,22 @@ use crate::suggestions::{closest, similar_flags};
 /// How long a command searches for similar names.
 const SEARCH_TIME: Duration = Duration::from_secs(2);
 
+/// Advice for commands that change a flag.
+pub(crate) const ADD_IT: &str = ": `flagctl add` adds it";
+
 /// A flag or a project does not exist.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Missing {
     /// A flag.
     #[error(
-        "no flag {flag} in the {display_name}{advice}{}",
+        "no flag {named} in the {display_name}{advice}{}",
         suggestion_text(flag, suggestion)
     )]
     Flag {
         /// The flag.
         flag: FlagKey,
+        /// The same as it was named, which may be without its type.
+        named: String,
         /// The store.
         display_name: String,
         /// What to do about it.
@@ -66,6 +71,18 @@ pub(crate) async fn missing_flag(
     flag: FlagKey,
     advice: &'static str,
 ) -> Missing {
+    let named = flag.to_string();
+    missing_named(context, store, flag, named, advice).await
+}
+
+/// The same of a flag that was named otherwise.
+pub(crate) async fn missing_named(
+    context: &Context,
+    store: &FlagStore,
+    flag: FlagKey,
+    named: String,
+    advice: &'static str,
+) -> Missing {
     let flags = store.flags_with_latest(&flag.project);
     let flags = tokio::time::timeout(SEARCH_TIME, flags);
     let suggestion = match with_progress(format!("looking for flags like {flag}"), flags).await {
@@ -81,6 +98,7 @@ pub(crate) async fn missing_flag(
     let display_name = context.display_name();
     Missing::Flag {
         flag,
+        named,
         display_name,
         advice,
         suggestion,

@@ -24,12 +24,14 @@ mod parts;
 mod progress;
 mod replicas;
 mod restored;
+mod screen;
 mod statement;
 mod table;
 mod terminal;
 mod text;
 mod verified;
 mod view;
+mod watched;
 mod when;
 mod written;
 mod yaml;
@@ -52,7 +54,7 @@ pub(crate) use self::exposures::{Exposures, exposures_table};
 pub(crate) use self::files::Files;
 pub(crate) use self::flag::{Flag, Latest};
 pub(crate) use self::forgotten::{Forgotten, Listing};
-pub(crate) use self::history::{MetadataHistory, Revisions, revisions_table};
+pub(crate) use self::history::{MetadataHistory, RevisionLines, Revisions, revisions_table};
 pub(crate) use self::json::{named_algorithm, number};
 pub(crate) use self::keys::{Keys, NewKey, RevokedKey};
 pub(crate) use self::list::{Flags, ListColumns};
@@ -60,11 +62,13 @@ pub(crate) use self::parts::{PartState, StorePart, StoreParts};
 pub(crate) use self::progress::{with_progress, with_progress_beside_output};
 pub(crate) use self::replicas::{ReplicaState, Replicas};
 pub(crate) use self::restored::Restored;
+pub(crate) use self::screen::Screen;
 pub(crate) use self::statement::Statement;
 pub(crate) use self::terminal::prepare;
 pub(crate) use self::text::{Columns, Text, Tone};
 pub(crate) use self::verified::{VerifiedExposures, per_second};
 pub(crate) use self::view::{
-    View, Written, notice, preview, print, print_failure, print_more, rendered, show,
+    View, Written, notice, preview, print, print_failure, print_more, rendered, show, show_more,
 };
+pub(crate) use self::watched::{Watched, WatchedLines};
 pub(crate) use self::written::WrittenRow;

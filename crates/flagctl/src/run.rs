@@ -27,10 +27,15 @@ pub(crate) fn run(
         Command::Completions(args) => {
             return commands::completions(args, command_line::command());
         }
+        Command::Complete(args) => {
+            return commands::complete(args, command_line::command(), variables);
+        }
         Command::Manual(args) => return commands::manual(args, command_line::command()),
         Command::Use(args) => return commands::use_project(args, &variables),
+        Command::Sql(args) => {
+            return runtime()?.block_on(commands::sql(args, variables, sources));
+        }
         Command::Keys(args) => return commands::keys(args, Reader::new(sources)),
-        Command::Sql(args) => return commands::sql(args, Reader::new(sources)),
         _ => {}
     }
     let context = Context::new(variables, sources)?;
@@ -58,6 +63,7 @@ async fn run_with_store(context: &Context, command: Command) -> Result<(), Failu
         Command::Restore(args) => commands::restore(context, &args).await,
         Command::Get(args) => commands::get(context, &args).await,
         Command::History(args) => commands::history(context, &args).await,
+        Command::Watch(args) => commands::watch(context, &args).await,
         Command::Latest(args) => commands::latest(context, &args).await,
         Command::List(args) => commands::list(context, &args).await,
         Command::Diff(args) => commands::diff(context, &args).await,
@@ -75,9 +81,10 @@ async fn run_with_store(context: &Context, command: Command) -> Result<(), Failu
         Command::RestoreBackup(args) => commands::restore_backup(context, &args).await,
         // These have run already: they need no store.
         Command::Keys(_)
-        | Command::Sql(_)
         | Command::Use(_)
+        | Command::Sql(_)
         | Command::Completions(_)
+        | Command::Complete(_)
         | Command::Manual(_) => Ok(()),
     }
 }

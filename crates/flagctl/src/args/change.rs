@@ -117,21 +117,21 @@ pub(crate) struct TreatmentArgs {
 pub(crate) struct FormatArgs {
     /// Give everybody a new bucket, and move a flag of version 1 to version 2
     /// [default in version 1: the flag's name]
-    #[arg(long, value_name = "SALT", num_args = 0..=1)]
+    #[arg(long, value_name = "SALT", num_args = 0..=1, hide_short_help = true)]
     #[expect(
         clippy::option_option,
         reason = "how clap distinguishes an option without a value from no option"
     )]
     pub(crate) resalt: Option<Option<String>>,
     /// Text that is hashed before instance ids, for a first revision of version 2 [default: the flag's name]
-    #[arg(long, value_name = "SALT")]
+    #[arg(long, value_name = "SALT", hide_short_help = true)]
     pub(crate) salt: Option<String>,
     /// Hash algorithm for a first revision or with --resalt: md5, sha1, sha256 or another [default: that of the revision in
     /// force; for a first one md5, in version 1 that of --v1-hash-algorithm]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(crate) algorithm: Option<String>,
     /// Format version of the first revision; 1 if the Python service still reads the rows [default: 2]
-    #[arg(long, value_name = "VERSION", value_parser = format_version())]
+    #[arg(long, value_name = "VERSION", value_parser = format_version(), hide_short_help = true)]
     pub(crate) format_version: Option<FormatVersion>,
 }
 

@@ -26,6 +26,26 @@ pub(crate) struct ProjectOption {
     pub(crate) project: Option<String>,
 }
 
+/// Which project: as a word, or as an option.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ProjectArgs {
+    /// Project; left out, the one of --project
+    #[arg(value_name = "PROJECT")]
+    word: Option<String>,
+    #[command(flatten)]
+    option: ProjectOption,
+}
+
+impl ProjectArgs {
+    /// The project, if one is named; two different ones are refused.
+    pub(crate) fn named(&self) -> Result<Option<&str>, String> {
+        match (self.word.as_deref(), self.option.project.as_deref()) {
+            (Some(word), Some(option)) if word != option => Err(two_projects(word, option)),
+            (word, option) => Ok(word.or(option)),
+        }
+    }
+}
+
 /// A flag as it was named; what is left out is found later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NamedFlag {
@@ -71,14 +91,16 @@ pub(crate) fn split<'w>(
     }
     let project = match (&named.project, project) {
         (Some(of_flag), Some(option)) if of_flag != option => {
-            let (of_flag, option) = (quoted(of_flag), quoted(option));
-            return Err(format!(
-                "two projects are named: {of_flag} and --project {option}"
-            ));
+            return Err(two_projects(of_flag, option));
         }
         (of_flag, option) => of_flag.clone().or(option.map(str::to_owned)),
     };
     Ok((NamedFlag { project, ..named }, rest))
+}
+
+fn two_projects(word: &str, option: &str) -> String {
+    let (word, option) = (quoted(word), quoted(option));
+    format!("two projects are named: {word} and --project {option}")
 }
 
 fn first(words: &[String]) -> Result<(NamedFlag, &[String]), String> {

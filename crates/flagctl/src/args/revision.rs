@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flag_model::Timestamp;
 
-use super::Moment;
+use super::moment::Moment;
 
 /// The last microsecond of a second.
 pub(crate) const REST_OF_SECOND: Duration = Duration::from_micros(999_999);

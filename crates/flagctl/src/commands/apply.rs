@@ -49,7 +49,7 @@ pub(crate) struct ApplyArgs {
     #[arg(long)]
     pub(super) force: bool,
     /// Reason for every revision that is appended [default: Applied from FILE]
-    #[arg(long, value_name = "TEXT")]
+    #[arg(short = 'm', long, value_name = "TEXT")]
     pub(super) comment: Option<String>,
     #[command(flatten)]
     pub(super) owner: OwnerArgs,

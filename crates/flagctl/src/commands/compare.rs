@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use flag_model::{FlagKey, ProjectName, quoted};
 
-use crate::args::OutputArgs;
+use crate::args::{OutputArgs, ProjectArgs};
 use crate::compare::{Compare, Progress};
 use crate::context::Context;
+use crate::default_project;
 use crate::environment;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};
@@ -22,8 +23,8 @@ const SERVICE: &str = "http://127.0.0.1:8080";
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// Project whose flags are compared
-    project: String,
+    #[command(flatten)]
+    project: ProjectArgs,
     /// Service to compare with; no API key is sent to it
     #[arg(long, value_name = "URL")]
     with: String,
@@ -57,7 +58,7 @@ impl CommandError for NothingServed {
 
 /// Asks both services for every flag of the project and every instance; fails if an answer differs.
 pub(crate) async fn compare(context: &Context, args: &CompareArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
+    let project = default_project::of(&args.project, &context.variables)?;
     let (url, key) = (
         variable(context, "FLAG_SERVICE_URL")?,
         variable(context, "FLAG_API_KEY")?,

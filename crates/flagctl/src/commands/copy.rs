@@ -10,10 +10,11 @@ use flag_store_bigtable::Table;
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
 
 use crate::admin_store::AdminStore;
-use crate::args::{OutputArgs, YesArgs};
+use crate::args::{OutputArgs, ProjectArgs, YesArgs};
 use crate::confirm::{Unattended, confirm_action};
 use crate::context::{Context, Needs, StoreNotOpened, ensure_exists};
 use crate::copy::{Copy, CopyCounts, CopyProgress, Mode, Target};
+use crate::default_project;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::interpret::ArgumentError;
@@ -22,8 +23,8 @@ use crate::store_name::StoreName;
 
 #[derive(Debug, Args)]
 pub(crate) struct CopyArgs {
-    /// Project whose rows are copied
-    project: String,
+    #[command(flatten)]
+    project: ProjectArgs,
     /// Store to read: `embedded:DIR` or `bigtable:PROJECT/INSTANCE[/FLAG_TABLE[/LOG_TABLE]]`
     #[arg(long, value_name = "STORE", value_parser = StoreName::parse)]
     from: StoreName,
@@ -37,15 +38,15 @@ pub(crate) struct CopyArgs {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    confirmation: YesArgs,
-    #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    confirmation: YesArgs,
 }
 
 /// Copies missing rows, and shows the counts; fails if a row exists with other cells.
 pub(crate) async fn copy(context: &Context, args: &CopyArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
-    let (from, to, from_log) = open(context, args).await?;
+    let project = default_project::of(&args.project, &context.variables)?;
+    let (from, to, from_log) = open(context, args, &project).await?;
     let progress = CopyProgress::default();
     let copy = Copy {
         from: &from,
@@ -102,7 +103,7 @@ async fn all(
 /// The source, the target, and the source log if exposures are wanted.
 type Ends = (AdminStore, Target, Option<Arc<dyn ExposureLog>>);
 
-async fn open(context: &Context, args: &CopyArgs) -> Result<Ends, Failure> {
+async fn open(context: &Context, args: &CopyArgs, project: &ProjectName) -> Result<Ends, Failure> {
     let from_settings = args.from.settings(&context.sources)?;
     let to_settings = args.to.settings(&context.sources)?;
     if from_settings.display_name() == to_settings.display_name() {
@@ -129,8 +130,7 @@ async fn open(context: &Context, args: &CopyArgs) -> Result<Ends, Failure> {
         looked_at(context, &to_settings, args.exposures).await?
     } else {
         let what = format!(
-            "copies the rows of {} from the {} to the {}, overwriting none",
-            args.project,
+            "copies the rows of {project} from the {} to the {}, overwriting none",
             from.display_name,
             to_settings.display_name()
         );

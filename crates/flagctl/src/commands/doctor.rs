@@ -47,6 +47,9 @@ pub(crate) struct DoctorArgs {
     /// Projects whose rows are checked [default: every project]
     #[arg(value_name = "PROJECT")]
     projects: Vec<String>,
+    /// A project whose rows are checked; may be repeated
+    #[arg(short = 'p', long = "project", value_name = "PROJECT")]
+    more_projects: Vec<String>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -59,7 +62,8 @@ struct Doctor {
 
 /// Runs all checks, and shows a line for each.
 pub(crate) async fn doctor(context: &Context, args: &DoctorArgs) -> Result<(), Failure> {
-    let projects = args.projects.iter().map(ProjectName::new);
+    let projects = args.projects.iter().chain(&args.more_projects);
+    let projects = projects.map(ProjectName::new);
     let projects: Vec<ProjectName> = projects
         .collect::<Result<_, _>>()
         .map_err(ArgumentError::from)?;

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::args::{Form, ProjectOption};
+use crate::args::{Form, ProjectArgs};
 use crate::context::Context;
 use crate::default_project;
 use crate::failure::Failure;
@@ -13,11 +13,8 @@ use crate::stored::UnreadableRows;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// Project whose flags are exported
-    #[arg(value_name = "PROJECT")]
-    named: Option<String>,
     #[command(flatten)]
-    project: ProjectOption,
+    project: ProjectArgs,
     /// Format of the file on standard output
     #[arg(
         short = 'o',
@@ -38,8 +35,7 @@ enum FileForm {
 /// Writes every flag with its newest metadata and revision. An unreadable row is left out and reported, and the command
 /// fails at the end; applying the file does not change that row.
 pub(crate) async fn export(context: &Context, args: &ExportArgs) -> Result<(), Failure> {
-    let named = args.named.as_deref().or(args.project.project.as_deref());
-    let project = default_project::required(named, &context.variables)?;
+    let project = default_project::of(&args.project, &context.variables)?;
     let store = context.open().await?;
     let flags = store.flags_with_latest(&project);
     let flags = output::with_progress(format!("reading {project}"), flags).await;

@@ -9,19 +9,16 @@ use std::ops::ControlFlow;
 use clap::{Args, ValueEnum};
 use flag_model::{FlagKey, InstanceId};
 use flag_settings::{Reader, read_instance_names};
-use flag_store::{
-    Clock as _, ExposureLog, ExposureRecord, ExposureScope, FlagStore, StoreError, SystemClock,
-    TimeRange,
-};
+use flag_store::{ExposureLog, ExposureRecord, ExposureScope, FlagStore, StoreError, TimeRange};
 
 use self::follow::follow;
 use self::selection::Selection;
 use self::shown::{Progress, Shown};
-use crate::args::{FlagArgs, Form, Moment};
+use crate::args::{FlagWords, Form, RevisionName};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::interpret::{self, ArgumentError};
-use crate::lookup::{stored_metadata, stored_revision};
+use crate::interpret::ArgumentError;
+use crate::lookup::{self, WantedFlag, exists, time_named};
 use crate::missing::missing_flag;
 use crate::output::{
     self, ExposureSummary, Exposures, LineForm, Written, with_progress, with_progress_beside_output,
@@ -33,13 +30,13 @@ const DEFAULT_LIMIT: usize = 100;
 #[derive(Debug, Args)]
 pub(crate) struct ExposuresArgs {
     #[command(flatten)]
-    flag: FlagArgs,
-    /// Show only what was served at this time or later: a time in UTC, or how long ago, such as `2h`
-    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
-    since: Option<Moment>,
+    flag: FlagWords,
+    /// Show only what was served at this time or later: a time in UTC, how long ago (`2h`), or a revision (`r7`, `~1`)
+    #[arg(long, value_name = "TIME", value_parser = RevisionName::parse)]
+    since: Option<RevisionName>,
     /// Show only what was served before this time
-    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
-    until: Option<Moment>,
+    #[arg(long, value_name = "TIME", value_parser = RevisionName::parse)]
+    until: Option<RevisionName>,
     /// Show only the exposures of this rollout group
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
@@ -53,7 +50,7 @@ pub(crate) struct ExposuresArgs {
     #[arg(long, conflicts_with_all = ["limit", "follow"])]
     summary: bool,
     /// Show exposures as they are logged, until Ctrl-C
-    #[arg(long, conflicts_with_all = ["limit", "since", "until"])]
+    #[arg(short = 'f', long, conflicts_with_all = ["limit", "since", "until"])]
     follow: bool,
     /// Format of the result on standard output; `ndjson` and `csv` are for any number of exposures
     #[arg(
@@ -97,9 +94,18 @@ impl From<Failure> for ShowError {
 
 /// Shows exposures; an empty result is no failure.
 pub(crate) async fn exposures(context: &Context, args: &ExposuresArgs) -> Result<(), Failure> {
-    let selection = selection(context, args)?;
     check_form(args)?;
+    let named = args.flag.alone().map_err(ArgumentError::Usage)?;
+    let wanted = WantedFlag::read(&named, &context.variables)?;
+    let instances = instances(context, args)?;
     let (store, log) = context.open_with_log().await?;
+    let flag = wanted.find(context, &store, "").await?;
+    let selection = Selection {
+        instances,
+        within: within(context, &store, &flag, args).await?,
+        group: args.group.clone(),
+        flag,
+    };
     if args.follow {
         ensure_there(context, &store, &*log, &selection.flag).await?;
     }
@@ -115,8 +121,8 @@ pub(crate) async fn exposures(context: &Context, args: &ExposuresArgs) -> Result
     Ok(())
 }
 
-fn selection(context: &Context, args: &ExposuresArgs) -> Result<Selection, Failure> {
-    let flag = interpret::flag(&args.flag)?;
+/// The names that the instance may have in the log.
+fn instances(context: &Context, args: &ExposuresArgs) -> Result<Vec<InstanceId<'static>>, Failure> {
     let mut instances = Vec::new();
     if let Some(instance) = &args.instance {
         let instance = InstanceId::new(instance.as_str()).map_err(ArgumentError::from)?;
@@ -127,16 +133,23 @@ fn selection(context: &Context, args: &ExposuresArgs) -> Result<Selection, Failu
         instances.push(instance.into_owned());
         instances.extend(hashed);
     }
-    let now = SystemClock.now();
-    Ok(Selection {
-        flag,
-        instances,
-        within: TimeRange {
-            since: args.since.map(|since| since.instant(now)),
-            until: args.until.map(|until| until.instant(now)),
-        },
-        group: args.group.clone(),
-    })
+    Ok(instances)
+}
+
+async fn within(
+    context: &Context,
+    store: &FlagStore,
+    flag: &FlagKey,
+    args: &ExposuresArgs,
+) -> Result<TimeRange, Failure> {
+    let mut times = [None, None];
+    for (time, name) in times.iter_mut().zip([&args.since, &args.until]) {
+        if let Some(name) = name {
+            *time = Some(time_named(context, store, flag, name).await?);
+        }
+    }
+    let [since, until] = times;
+    Ok(TimeRange { since, until })
 }
 
 fn check_form(args: &ExposuresArgs) -> Result<(), ArgumentError> {
@@ -263,9 +276,7 @@ async fn explain_nothing(
     selection: &Selection,
 ) -> Result<(), Failure> {
     let flag = &selection.flag;
-    if is_missing(store, flag).await? {
-        return Err(missing_flag(context, store, flag.clone(), "").await.into());
-    }
+    lookup::ensure_there(context, store, flag).await?;
     output::notice(&if selection.is_all() {
         format!("no exposure of {flag} is logged")
     } else {
@@ -281,7 +292,7 @@ async fn ensure_there(
     log: &dyn ExposureLog,
     flag: &FlagKey,
 ) -> Result<(), Failure> {
-    if !is_missing(store, flag).await? {
+    if exists(context, store, flag).await? {
         return Ok(());
     }
     let first = log.page(ExposureScope::Flag(flag), TimeRange::ALL, None, 1);
@@ -290,11 +301,6 @@ async fn ensure_there(
         return Err(missing_flag(context, store, flag.clone(), "").await.into());
     }
     Ok(())
-}
-
-async fn is_missing(store: &FlagStore, flag: &FlagKey) -> Result<bool, Failure> {
-    let is_there = stored_revision(store, flag).await?.is_some();
-    Ok(!is_there && stored_metadata(store, flag).await?.is_none())
 }
 
 impl ExposuresForm {

@@ -11,9 +11,10 @@ use flag_store::{
 };
 
 use crate::admin_store::AdminStore;
-use crate::args::{OutputArgs, YesArgs};
+use crate::args::{OutputArgs, ProjectOption, YesArgs};
 use crate::confirm::{Unattended, confirm_action};
 use crate::context::Context;
+use crate::default_project;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};
 use crate::interpret::ArgumentError;
@@ -24,9 +25,8 @@ pub(crate) struct ForgetArgs {
     /// Instance id to forget
     #[arg(allow_negative_numbers = true)]
     instance: String,
-    /// Project whose exposures and flags are searched
-    #[arg(long, value_name = "PROJECT")]
-    project: String,
+    #[command(flatten)]
+    project: ProjectOption,
     /// Show what would be deleted, and delete nothing
     #[arg(long)]
     dry_run: bool,
@@ -38,7 +38,8 @@ pub(crate) struct ForgetArgs {
 
 /// Shows the rows about an instance, asks for confirmation, and deletes its exposures; revisions are not changed.
 pub(crate) async fn forget(context: &Context, args: &ForgetArgs) -> Result<(), Failure> {
-    let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
+    let project = args.project.project.as_deref();
+    let project = default_project::required(project, &context.variables)?;
     let instance = InstanceId::new(&*args.instance).map_err(ArgumentError::from)?;
     let mut reader = Reader::new(context.sources.clone());
     let names = read_instance_names(&mut reader);

@@ -1,10 +1,13 @@
 //! `flagctl history`: shows the revisions of a flag, the newest first.
 
+mod follow;
+
 use clap::Args;
 use flag_model::FlagKey;
 use flag_store::FlagStore;
 
-use crate::args::{FlagWords, OutputArgs};
+use self::follow::follow;
+use crate::args::{FlagWords, Form, OutputArgs};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret::ArgumentError;
@@ -20,6 +23,9 @@ pub(crate) struct HistoryArgs {
     /// Show the metadata through time instead of the revisions
     #[arg(long)]
     pub(crate) metadata: bool,
+    /// Show the oldest first, then revisions as they are made, until Ctrl-C
+    #[arg(short = 'f', long, conflicts_with = "metadata")]
+    pub(crate) follow: bool,
     /// Maximum number of rows
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) limit: u16,
@@ -30,8 +36,14 @@ pub(crate) struct HistoryArgs {
 /// Shows the newest revisions or metadata; unreadable rows are shown with the reason.
 pub(crate) async fn history(context: &Context, args: &HistoryArgs) -> Result<(), Failure> {
     let named = args.flag.alone().map_err(ArgumentError::Usage)?;
+    if args.follow && !matches!(args.output.form, Form::Table | Form::Name) {
+        let message = "--follow has the formats table and name";
+        return Err(ArgumentError::Usage(message.to_owned()).into());
+    }
     let (store, flag) = open_flag(context, &named).await?;
-    if args.metadata {
+    if args.follow {
+        follow(context, &store, &flag, args).await
+    } else if args.metadata {
         of_metadata(context, &store, &flag, args).await
     } else {
         of_revisions(context, &store, &flag, args).await

@@ -49,10 +49,10 @@ struct CreateArgs {
     #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = scope())]
     scopes: Vec<Scope>,
     /// Project of the key, or * for all projects; may be repeated
-    #[arg(long = "project", value_name = "PROJECT", required = true)]
+    #[arg(short = 'p', long = "project", value_name = "PROJECT", required = true)]
     projects: Vec<String>,
     /// Who will use the key
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(short = 'm', long, value_name = "TEXT", default_value = "")]
     comment: String,
     /// Last day on which the key is valid, in UTC
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = Date::parse)]

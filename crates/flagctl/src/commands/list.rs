@@ -12,7 +12,7 @@ use flag_store::{Clock as _, FlagEntry, SystemClock};
 use self::filter::{FilterArgs, is_retired};
 use self::stale::Staleness;
 use super::today;
-use crate::args::{Form, OutputArgs, ProjectOption};
+use crate::args::{Form, OutputArgs, ProjectArgs};
 use crate::context::Context;
 use crate::default_project;
 use crate::failure::Failure;
@@ -22,11 +22,8 @@ use crate::stored::{UnreadableRows, created};
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
-    /// Project of the flags
-    #[arg(value_name = "PROJECT")]
-    named: Option<String>,
     #[command(flatten)]
-    project: ProjectOption,
+    project: ProjectArgs,
     /// Show the revision in force of each flag
     #[arg(long)]
     with_latest: bool,
@@ -48,15 +45,14 @@ pub(crate) struct ListArgs {
     )]
     stale: Option<u32>,
     #[command(flatten)]
-    filter: FilterArgs,
-    #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    filter: FilterArgs,
 }
 
 /// Shows the flags of a project, by type and name. A project without flags is a failure, and so is an unreadable row.
 pub(crate) async fn list(context: &Context, args: &ListArgs) -> Result<(), Failure> {
-    let named = args.named.as_deref().or(args.project.project.as_deref());
-    let project = default_project::required(named, &context.variables)?;
+    let project = default_project::of(&args.project, &context.variables)?;
     let store = context.open().await?;
     let reading = format!("reading the flags of {project}");
     // A flag without metadata is served, too.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 
-use crate::args::{OutputArgs, ProjectOption};
+use crate::args::{OutputArgs, ProjectArgs};
 use crate::context::Context;
 use crate::default_project;
 use crate::failure::Failure;
@@ -19,11 +19,8 @@ pub(crate) struct ProjectsArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct TagsArgs {
-    /// Project of the flags
-    #[arg(value_name = "PROJECT")]
-    named: Option<String>,
     #[command(flatten)]
-    project: ProjectOption,
+    project: ProjectArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -47,8 +44,7 @@ pub(crate) async fn projects(context: &Context, args: &ProjectsArgs) -> Result<(
 
 /// Shows every tag of a project with the number of its flags.
 pub(crate) async fn tags(context: &Context, args: &TagsArgs) -> Result<(), Failure> {
-    let named = args.named.as_deref().or(args.project.project.as_deref());
-    let project = default_project::required(named, &context.variables)?;
+    let project = default_project::of(&args.project, &context.variables)?;
     let store = context.open().await?;
     let reading = format!("reading the flags of {project}");
     let flags = with_progress(reading, store.flags_with_latest(&project)).await;

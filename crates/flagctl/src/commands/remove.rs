@@ -6,8 +6,8 @@ use crate::failure::{CommandError, Failure};
 /// An attempt to remove a flag or a revision.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "nothing is ever removed: `flagctl revise` gives everybody the control value, `flagctl rollback` goes back to an \
-     older revision, `flagctl update` says when a flag should be gone"
+    "nothing is ever removed: `flagctl retire` freezes the value of a flag that is no longer needed, `flagctl kill` gives \
+     everybody the control value, `flagctl rollback` goes back to an older revision"
 )]
 struct NothingIsRemoved;
 

@@ -10,17 +10,15 @@ use crate::failure::{CommandError, Failure};
 use crate::input::{self, InputError};
 use crate::interpret::{self, ArgumentError, ShortForm};
 use crate::lookup::{
-    no_revision, numbering, open_flag, stored_format, stored_metadata, stored_revision,
+    no_revision, numbering, open_flag_or, stored_format, stored_metadata, stored_revision,
 };
-use crate::missing::missing_flag;
+use crate::missing::{ADD_IT, missing_flag};
 use crate::numbering::NoRevision;
 use crate::stored::created;
 use crate::write::{self, PlannedRevision};
 
 /// The largest file of a value or of ids.
 const MAX_FILE_BYTES: u64 = 64 << 20;
-
-const ADD_FIRST: &str = ": `flagctl add` adds it";
 
 /// The newest revision cannot be read, and the next one needs its values.
 #[derive(Debug, thiserror::Error)]
@@ -48,11 +46,11 @@ pub(crate) async fn revise(context: &Context, mut args: ReviseArgs) -> Result<()
         .map(|word| ShortForm::parse(word))
         .transpose()?;
     read_files(&mut args.treatment)?;
-    let (store, flag) = open_flag(context, &named).await?;
+    let (store, flag) = open_flag_or(context, &named, ADD_IT).await?;
     let newest = stored_revision(&store, &flag).await?;
     let newest_created = newest.as_ref().and_then(created);
     if newest.is_none() && stored_metadata(&store, &flag).await?.is_none() {
-        return Err(missing_flag(context, &store, flag, ADD_FIRST).await.into());
+        return Err(missing_flag(context, &store, flag, ADD_IT).await.into());
     }
     if let Some(from) = &args.from_revision {
         check_newest(context, &store, &flag, from, newest_created).await?;

@@ -33,7 +33,7 @@ pub(crate) struct RollbackArgs {
     #[arg(long, value_name = "N", conflicts_with = "to", default_value = "1", allow_negative_numbers = true, value_parser = steps)]
     steps: NonZeroUsize,
     /// Reason for the rollback [default: names the revision]
-    #[arg(long, value_name = "TEXT")]
+    #[arg(short = 'm', long, value_name = "TEXT")]
     comment: Option<String>,
     #[command(flatten)]
     owner: OwnerArgs,

@@ -1,13 +1,17 @@
 //! `flagctl sql`: prints queries as GoogleSQL.
 
 use clap::{Args, Subcommand};
-use flag_model::{InstanceId, ProjectName};
-use flag_settings::{Reader, TableNameSettings};
+use flag_model::{FlagKey, InstanceId};
+use flag_settings::{Reader, Sources, TableNameSettings};
 use flag_store::{Pattern, TableNames};
 
-use crate::args::{FlagArgs, OutputArgs};
+use crate::args::{FlagWords, OutputArgs, ProjectArgs};
+use crate::context::Context;
+use crate::default_project;
+use crate::environment::Variables;
 use crate::failure::Failure;
-use crate::interpret::{self, ArgumentError};
+use crate::interpret::ArgumentError;
+use crate::lookup::WantedFlag;
 use crate::output::{self, Statement};
 
 #[derive(Debug, Args)]
@@ -35,15 +39,15 @@ enum PatternArgs {
 #[derive(Debug, Args)]
 struct OfFlag {
     #[command(flatten)]
-    flag: FlagArgs,
+    flag: FlagWords,
     #[command(flatten)]
     output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
 struct OfProject {
-    /// Project of the flags
-    project: String,
+    #[command(flatten)]
+    project: ProjectArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -51,7 +55,7 @@ struct OfProject {
 #[derive(Debug, Args)]
 struct OfExposures {
     #[command(flatten)]
-    flag: FlagArgs,
+    flag: FlagWords,
     /// Only the exposures of this instance
     #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     instance: Option<String>,
@@ -59,40 +63,56 @@ struct OfExposures {
     output: OutputArgs,
 }
 
-/// Prints the statement, with the table names in the settings.
-pub(crate) fn sql(args: &SqlArgs, mut reader: Reader) -> Result<(), Failure> {
+/// Where the project and the store are looked up.
+struct Lookup {
+    variables: Variables,
+    sources: Sources,
+}
+
+/// Prints the statement, with the table names in the settings. Opens the store only to find the type of a flag.
+pub(crate) async fn sql(
+    args: &SqlArgs,
+    variables: Variables,
+    sources: Sources,
+) -> Result<(), Failure> {
+    let mut reader = Reader::new(sources.clone());
+    let lookup = Lookup { variables, sources };
     let tables = TableNameSettings::read(&mut reader);
     let tables = reader.finish(tables)?;
     match &args.pattern {
         PatternArgs::LatestMetadata(of) => {
-            let flag = interpret::flag(&of.flag)?;
+            let flag = lookup.flag(&of.flag).await?;
             let pattern = Pattern::LatestMetadata(&flag);
             show("latest-metadata", &pattern, &tables, &of.output)
         }
         PatternArgs::Latest(of) => {
-            let flag = interpret::flag(&of.flag)?;
+            let flag = lookup.flag(&of.flag).await?;
             let pattern = Pattern::LatestRevision(&flag);
             show("latest", &pattern, &tables, &of.output)
         }
         PatternArgs::History(of) => {
-            let flag = interpret::flag(&of.flag)?;
+            let flag = lookup.flag(&of.flag).await?;
             show("history", &Pattern::History(&flag), &tables, &of.output)
         }
         PatternArgs::List(of) => {
-            let project = project(of)?;
+            let project = default_project::of(&of.project, &lookup.variables)?;
             show("list", &Pattern::Flags(&project), &tables, &of.output)
         }
         PatternArgs::ListWithLatest(of) => {
-            let project = project(of)?;
+            let project = default_project::of(&of.project, &lookup.variables)?;
             let pattern = Pattern::FlagsWithLatest(&project);
             show("list-with-latest", &pattern, &tables, &of.output)
         }
-        PatternArgs::Exposures(of) => exposures(of, &tables),
+        PatternArgs::Exposures(of) => exposures(&lookup, of, &tables).await,
     }
 }
 
-fn exposures(of: &OfExposures, tables: &TableNameSettings) -> Result<(), Failure> {
-    let flag = interpret::flag(&of.flag)?;
+async fn exposures(
+    lookup: &Lookup,
+    of: &OfExposures,
+    tables: &TableNameSettings,
+) -> Result<(), Failure> {
+    let flag = lookup.flag(&of.flag).await?;
     let instance = of.instance.as_deref().map(InstanceId::new).transpose();
     let instance = instance.map_err(ArgumentError::from)?;
     let pattern = match &instance {
@@ -102,8 +122,19 @@ fn exposures(of: &OfExposures, tables: &TableNameSettings) -> Result<(), Failure
     show("exposures", &pattern, tables, &of.output)
 }
 
-fn project(of: &OfProject) -> Result<ProjectName, ArgumentError> {
-    Ok(ProjectName::new(&of.project)?)
+impl Lookup {
+    async fn flag(&self, words: &FlagWords) -> Result<FlagKey, Failure> {
+        let named = words.alone().map_err(ArgumentError::Usage)?;
+        match WantedFlag::read(&named, &self.variables)? {
+            WantedFlag::Typed(flag) => Ok(flag),
+            untyped @ WantedFlag::Untyped(..) => {
+                let context = Context::new(self.variables.clone(), self.sources.clone())?;
+                let found = untyped.find(&context, &context.open().await?, "").await;
+                context.close().await;
+                found
+            }
+        }
+    }
 }
 
 fn show(

@@ -9,8 +9,8 @@ use crate::context::Context;
 use crate::environment::Variables;
 use crate::failure::Failure;
 use crate::interpret::{self, ArgumentError};
-use crate::lookup::{first_revision_made, open_flag, stored_metadata};
-use crate::missing::missing_flag;
+use crate::lookup::{first_revision_made, open_flag_or, stored_metadata};
+use crate::missing::{ADD_IT, missing_flag};
 use crate::write::{self, PlannedMetadata};
 
 /// The changes; what is left out stays as it is.
@@ -49,7 +49,7 @@ pub(crate) struct UpdateArgs {
 pub(crate) async fn update(context: &Context, args: &UpdateArgs) -> Result<(), Failure> {
     let named = args.flag.alone().map_err(ArgumentError::Usage)?;
     interpret::not_past("--expires-on", args.expires_on, today()).map_err(ArgumentError::from)?;
-    let (store, flag) = open_flag(context, &named).await?;
+    let (store, flag) = open_flag_or(context, &named, ADD_IT).await?;
     let newest = stored_metadata(&store, &flag).await?;
     let mut parts = match &newest {
         None if first_revision_made(context, &store, &flag).await?.is_some() => {
@@ -57,8 +57,7 @@ pub(crate) async fn update(context: &Context, args: &UpdateArgs) -> Result<(), F
             return Err(ArgumentError::Usage(message).into());
         }
         None => {
-            let advice = ": `flagctl add` adds it";
-            return Err(missing_flag(context, &store, flag, advice).await.into());
+            return Err(missing_flag(context, &store, flag, ADD_IT).await.into());
         }
         Some(Ok(newest)) => updated(newest.clone().into_parts(), args)?,
         Some(Err(_)) => updated(replacement(flag, args, &context.variables)?, args)?,

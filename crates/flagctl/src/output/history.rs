@@ -106,10 +106,57 @@ impl View for MetadataHistory<'_> {
 
 /// A line for each revision, in columns.
 pub(crate) fn revisions_table(revisions: &[Stored<Revision>], numbering: &Numbering) -> Text {
+    revisions_table_at(terminal::began(), revisions, numbering)
+}
+
+/// The same at a time, which ages are counted from.
+pub(super) fn revisions_table_at(
+    now: Timestamp,
+    revisions: &[Stored<Revision>],
+    numbering: &Numbering,
+) -> Text {
     if revisions.is_empty() {
         return Text::default();
     }
-    let heading = [
+    let mut columns = headed();
+    for row in revisions {
+        push(&mut columns, row, numbering, now);
+    }
+    columns.text()
+}
+
+/// Lines of revisions below each other, as they are made.
+pub(crate) struct RevisionLines {
+    columns: Columns,
+    shown: usize,
+}
+
+impl RevisionLines {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            columns: headed(),
+            shown: 0,
+        }
+    }
+
+    /// The lines of further revisions, in the columns of those before; the first ones have a heading.
+    pub(crate) fn with(
+        &mut self,
+        revisions: &[Stored<Revision>],
+        numbering: &Numbering,
+        now: Timestamp,
+    ) -> Text {
+        for row in revisions {
+            push(&mut self.columns, row, numbering, now);
+        }
+        let before = std::mem::replace(&mut self.shown, self.columns.rows());
+        self.columns.clone().after(before)
+    }
+}
+
+fn headed() -> Columns {
+    Columns::headed([
         "REV",
         "CREATED (UTC)",
         "AGE",
@@ -117,18 +164,17 @@ pub(crate) fn revisions_table(revisions: &[Stored<Revision>], numbering: &Number
         "TREATMENTS",
         "OWNER",
         "COMMENT",
-    ];
-    let mut columns = Columns::headed(heading);
-    for row in revisions {
-        let created = created_by(row, Revision::created);
-        let label = or_none(created.and_then(|created| numbering.label(created)));
-        let (tone, rest) = match row {
-            Ok(revision) => (Tone::Plain, of_revision(revision)),
-            Err(error) => (Tone::Problem, unreadable(created, error)),
-        };
-        columns.line(tone, [vec![label], rest].concat());
-    }
-    columns.text()
+    ])
+}
+
+fn push(columns: &mut Columns, row: &Stored<Revision>, numbering: &Numbering, now: Timestamp) {
+    let created = created_by(row, Revision::created);
+    let label = or_none(created.and_then(|created| numbering.label(created)));
+    let (tone, rest) = match row {
+        Ok(revision) => (Tone::Plain, of_revision(revision, now)),
+        Err(error) => (Tone::Problem, unreadable(created, error)),
+    };
+    columns.line(tone, [vec![label], rest].concat());
 }
 
 fn unreadable(created: Option<Timestamp>, error: &UnreadableRow) -> Vec<String> {
@@ -136,10 +182,10 @@ fn unreadable(created: Option<Timestamp>, error: &UnreadableRow) -> Vec<String> 
     vec![created, format!("unreadable: {error}")]
 }
 
-fn of_revision(revision: &Revision) -> Vec<String> {
+fn of_revision(revision: &Revision, now: Timestamp) -> Vec<String> {
     vec![
         to_the_second(revision.created()),
-        age(revision.created(), terminal::began()),
+        age(revision.created(), now),
         short(&revision.control.to_string()),
         treatments(revision),
         or_none(revision.owner.as_ref().map(ToString::to_string)),

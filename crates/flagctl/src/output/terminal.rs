@@ -64,6 +64,14 @@ pub(super) fn can_erase() -> bool {
             .is_some_and(|preferences| preferences.cursor)
 }
 
+/// Whether what is on standard output can be drawn again in its place.
+pub(super) fn can_redraw() -> bool {
+    io::stdout().is_terminal()
+        && PREFERENCES
+            .get()
+            .is_some_and(|preferences| preferences.cursor)
+}
+
 /// The pager that the environment names.
 pub(super) fn pager() -> Option<&'static OsStr> {
     PREFERENCES.get()?.pager.as_deref()

@@ -40,7 +40,8 @@ pub(crate) struct Text(Vec<Block>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Block {
     Line(Tone, String),
-    Table(Vec<Row<Tone>>),
+    /// Its rows, and how many of them are not shown: they only make columns as wide as they are above.
+    Table(Vec<Row<Tone>>, usize),
 }
 
 impl Text {
@@ -76,7 +77,8 @@ impl Text {
     pub(super) fn lines(&self, width: Option<usize>) -> Vec<(Tone, String)> {
         let lines = self.0.iter().flat_map(|block| match block {
             Block::Line(tone, line) => vec![(*tone, line.clone())],
-            Block::Table(rows) => lay_out(rows, width),
+            Block::Table(rows, 0) => lay_out(rows, width),
+            Block::Table(rows, hidden) => laid_out_after(*hidden, rows, width),
         });
         lines.collect()
     }
@@ -87,6 +89,15 @@ impl Text {
             .iter()
             .fold(String::new(), |text, (_, line)| text + line + "\n")
     }
+}
+
+/// The lines of the rows after the hidden ones.
+fn laid_out_after(hidden: usize, rows: &[Row<Tone>], width: Option<usize>) -> Vec<(Tone, String)> {
+    let rows = rows.iter().enumerate();
+    let numbered = rows.map(|(at, (tone, cells))| ((at, *tone), cells.clone()));
+    let lines = lay_out(&numbered.collect::<Vec<_>>(), width).into_iter();
+    let lines = lines.filter(|((at, _), _)| *at >= hidden);
+    lines.map(|((_, tone), line)| (tone, line)).collect()
 }
 
 /// The lines as a terminal shows them, in the colours of their tones if it has any.
@@ -124,9 +135,19 @@ impl Columns {
         self.0.push((tone, cells));
     }
 
+    /// How many rows it has, with its heading.
+    pub(super) fn rows(&self) -> usize {
+        self.0.len()
+    }
+
     /// The table as text.
     pub(crate) fn text(self) -> Text {
-        Text(vec![Block::Table(self.0)])
+        self.after(0)
+    }
+
+    /// The rows after the first ones, in the columns of the whole table.
+    pub(super) fn after(self, hidden: usize) -> Text {
+        Text(vec![Block::Table(self.0, hidden)])
     }
 }
 
@@ -157,6 +178,15 @@ mod tests {
         );
         let tones: Vec<Tone> = text.lines(None).iter().map(|(tone, _)| *tone).collect();
         assert_eq!(tones, [Tone::Heading, Tone::Plain, Tone::Problem]);
+    }
+
+    #[test]
+    fn rows_that_are_shown_later_are_in_the_same_columns() {
+        let mut columns = Columns::headed(["a", "b"]);
+        columns.line(Tone::Plain, ["long", "x"].map(str::to_owned));
+        columns.line(Tone::Problem, ["y", "z"].map(str::to_owned));
+        let last = columns.after(2).lines(Some(80));
+        assert_eq!(last, [(Tone::Problem, "y     z".to_owned())]);
     }
 
     #[test]

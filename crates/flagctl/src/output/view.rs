@@ -119,6 +119,13 @@ pub(crate) fn print_more(text: &str) -> Result<Written, Failure> {
     }
 }
 
+/// Writes further lines of a result to standard output, in colours on a terminal.
+pub(crate) fn show_more(text: &Text) -> Result<Written, Failure> {
+    let size = terminal::size(&io::stdout());
+    let lines = text.lines(size.map(|(width, _)| width));
+    print_more(&painted(&lines, terminal::has_colours(&io::stdout())))
+}
+
 /// Writes the reason of a failure to standard error; help goes to standard output.
 pub(crate) fn print_failure(failure: &Failure) {
     match &failure.report {

@@ -29,16 +29,13 @@ fn check_all(dir: &TempDir, origin: &str, examples: &[Example]) {
     }
 }
 
-fn shell(dir: &TempDir, typed: &str) -> Output {
-    let program = Path::new(env!("CARGO_BIN_EXE_flagctl"));
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = [PathBuf::from(program.parent().unwrap())];
-    let folders = folders.into_iter().chain(std::env::split_paths(&path));
+/// Runs a line as a shell does, in a folder.
+pub(crate) fn shell(dir: &TempDir, typed: &str) -> Output {
     Command::new("sh")
         .args(["-c", typed])
         .current_dir(dir)
         .env_clear()
-        .env("PATH", std::env::join_paths(folders).unwrap())
+        .env("PATH", search_path())
         .env("USER", "ann")
         .output()
         .unwrap()

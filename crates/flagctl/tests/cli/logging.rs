@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::Stdio;
 
 use flag_model::{
     Bucket, FlagKey, FlagName, FlagType, FlagValue, InstanceId, ProjectName, Reason, Timestamp,
@@ -11,6 +11,7 @@ use flag_store::{BatchId, Exposure, ExposureBatch, ExposureLog as _, Spelling};
 use flag_store_embedded::EmbeddedLog;
 
 use crate::administering::on_log;
+use crate::following::Following;
 use crate::*;
 
 /// Exposure n is of instance `A{n % 100}`, in the second n of 2026-11-01, every third in `control`.
@@ -217,41 +218,15 @@ fn an_export_whose_reader_has_gone_is_no_failure() {
     assert!(child.wait().unwrap().success());
 }
 
-/// A `flagctl exposures --follow` that runs.
-struct Following {
-    child: Child,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
-}
-
-impl Following {
-    fn start(dir: &TempDir, options: &[&str]) -> Self {
-        let flag = ["exposures", "csr-assistant", "feature", NAME, "--follow"];
-        let mut child = command(dir.path(), &[&flag, options].concat())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
-    }
-
-    fn next(&mut self) -> String {
-        self.lines.next().unwrap().unwrap()
-    }
-
-    /// Ends it as Ctrl-C does, and gives what it still wrote.
-    fn interrupt(mut self) -> Vec<String> {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-        let rest = self.lines.map(Result::unwrap).collect();
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
-        rest
-    }
+fn follow(dir: &TempDir, options: &[&str]) -> Following {
+    let flag = ["exposures", "csr-assistant", "feature", NAME, "--follow"];
+    Following::start(dir, &[&flag, options].concat())
 }
 
 #[test]
 fn what_is_logged_is_followed_once_until_ctrl_c() {
     let dir = with_exposures(10);
-    let mut csv = Following::start(&dir, &["-o", "csv"]);
+    let mut csv = follow(&dir, &["-o", "csv"]);
     // It is written when following has begun.
     assert!(csv.next().starts_with("row_key,"));
     let mut seen = Vec::new();
@@ -274,7 +249,7 @@ fn what_is_logged_is_followed_once_until_ctrl_c() {
 #[test]
 fn a_table_and_a_group_can_be_followed() {
     let dir = with_exposures(10);
-    let mut table = Following::start(&dir, &["--group", "control"]);
+    let mut table = follow(&dir, &["--group", "control"]);
     // It is written when following has begun.
     let heading = table.next();
     assert!(heading.starts_with("CREATED "), "{heading}");
@@ -293,15 +268,15 @@ fn a_table_and_a_group_can_be_followed() {
 #[test]
 fn a_flag_that_is_not_there_cannot_be_followed() {
     let dir = with_exposures(10);
-    let follow = |name: &str| {
-        let flag = ["exposures", "csr-assistant", "feature", name, "--follow"];
-        flagctl(&dir, &flag)
-    };
-    check_failed(
-        &follow("multi_step_api_ruter"),
-        3,
-        &["multi_step_api_ruter"],
-    );
+    let flag = "csr-assistant/feature/multi_step_api_ruter";
+    for command in [
+        &["exposures", "--follow"][..],
+        &["history", "--follow"],
+        &["watch"],
+    ] {
+        let failed = flagctl(&dir, &[command, &[flag]].concat());
+        check_failed(&failed, 3, &["multi_step_api_ruter"]);
+    }
 }
 
 #[test]

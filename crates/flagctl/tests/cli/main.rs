@@ -5,13 +5,17 @@ mod administering;
 mod backups;
 mod changing;
 mod comparing;
+#[cfg(target_os = "linux")]
+mod completing;
 mod copying;
 mod examples;
 mod files;
 mod finding;
+mod following;
 mod forgetting;
 mod forms;
 mod keys;
+mod keystrokes;
 mod logging;
 mod looking;
 mod lost_updates;
@@ -32,6 +36,7 @@ mod verifying_history;
 mod world;
 mod writing;
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -53,6 +58,15 @@ fn command(dir: &Path, args: &[&str]) -> Command {
         .env("FLAG_DATA_DIR", dir)
         .args(args);
     command
+}
+
+/// The folders of programs, that of `flagctl` before them.
+fn search_path() -> OsString {
+    let program = Path::new(env!("CARGO_BIN_EXE_flagctl"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = [program.parent().unwrap().to_owned()];
+    let folders = folders.into_iter().chain(std::env::split_paths(&path));
+    std::env::join_paths(folders).unwrap()
 }
 
 fn flagctl(dir: &TempDir, args: &[&str]) -> Output {

@@ -66,7 +66,14 @@ fn a_project_is_chosen_for_a_user() {
 fn the_type_is_left_out_where_a_name_is_of_one_type() {
     let dir = with_revision();
     let unknown = typed(&dir, "get csr-assistant/multi_step_api_ruter");
-    check_failed(&unknown, 3, &["did you mean multi_step_api_router?"]);
+    let says = "no flag csr-assistant/multi_step_api_ruter in ";
+    check_failed(&unknown, 3, &[says, "did you mean multi_step_api_router?"]);
+    let revised = typed(&dir, "revise csr-assistant/unknown 10%");
+    check_failed(
+        &revised,
+        3,
+        &["no flag csr-assistant/unknown in ", "`flagctl add` adds it"],
+    );
     let add = ["add", "csr-assistant", "data", NAME, "--description=x"];
     check_done(&flagctl(&dir, &add));
     let says = format!("name `csr-assistant/feature/{NAME}` or `csr-assistant/data/{NAME}`");
@@ -156,89 +163,100 @@ fn a_history_is_a_log() {
     check_done(&typed(&dir, "ls csr-assistant"));
 }
 
-/// Twenty everyday tasks: how they are typed with long forms alone, and with all that there is, in the folder of a project.
+/// Every command about a flag or a project takes it in its short form.
 #[test]
-fn everyday_tasks_take_at_most_two_fifths_of_the_characters() {
-    let tasks = [
-        (
-            "flagctl revise csr-assistant feature beta_search --percent 10 --comment \"10 %\" --yes",
-            "flagctl revise beta_search 10% -y",
-        ),
-        (
-            "flagctl revise csr-assistant feature beta_search --percent 100 --comment \"On for everybody\"",
-            "flagctl revise beta_search on",
-        ),
-        (
-            "flagctl revise csr-assistant feature beta_search --percent 0 --comment \"Off for everybody\" --yes",
-            "flagctl revise beta_search off -y",
-        ),
-        (
-            "flagctl get csr-assistant feature beta_search",
-            "flagctl get beta_search",
-        ),
-        (
-            "flagctl latest csr-assistant feature beta_search",
-            "flagctl st beta_search",
-        ),
-        (
-            "flagctl history csr-assistant feature beta_search",
-            "flagctl log beta_search",
-        ),
-        (
-            "flagctl rollback csr-assistant feature beta_search --yes",
-            "flagctl rollback beta_search -y",
-        ),
-        (
-            "flagctl rollback csr-assistant feature beta_search --to '2026-11-28 12:00:00.123456'",
-            "flagctl rollback beta_search --to r7",
-        ),
-        (
-            "flagctl list csr-assistant -o json | jq -r '.flags[] | select(.metadata.description | test(\"search\"; \"i\")).name'",
-            "flagctl ls --search search",
-        ),
-        (
-            "flagctl list csr-assistant -o json | jq -r '[.flags[].metadata.tags[]] | unique[]'",
-            "flagctl tags",
-        ),
-        ("flagctl list csr-assistant", "flagctl ls"),
-        (
-            "flagctl diff csr-assistant feature beta_search '2026-11-28 12:00:00.123456' '2026-11-29 12:00:00.123456'",
-            "flagctl diff beta_search",
-        ),
-        (
-            "flagctl diff csr-assistant feature beta_search '2026-11-28 12:00:00.123456' '2026-11-29 12:00:00.123456'",
-            "flagctl diff beta_search r3 r7",
-        ),
-        (
-            "flagctl explain csr-assistant feature beta_search A12345",
-            "flagctl explain beta_search A12345",
-        ),
-        (
-            "flagctl explain csr-assistant feature beta_search A12345 --at '2026-11-28 12:00:00.123456'",
-            "flagctl explain beta_search A12345 --at ~1",
-        ),
-        (
-            "flagctl revise csr-assistant feature beta_search $(sed 's/^/--override=/' ids) --comment Testers",
-            "flagctl revise beta_search --overrides-file ids -m Testers",
-        ),
-        (
-            "flagctl revise csr-assistant feature beta_search --percent 0 --remove-override A12345 --remove-override B12345 --comment INC-7 --yes",
-            "flagctl kill beta_search --overrides -y",
-        ),
-        (
-            "flagctl revise csr-assistant feature beta_search --remove-treatment --control true --comment CSR-12 --yes; flagctl update csr-assistant feature beta_search --tag retired --yes",
-            "flagctl retire beta_search --value true -m CSR-12 -y",
-        ),
-        (
-            "flagctl revise csr-assistant feature beta_search --treatment 1 --remove-override A12345 --comment Move --yes; flagctl revise csr-assistant feature beta_search --treatment 2 --override A12345 --comment Move --yes",
-            "flagctl revise beta_search --treatment 2 --override A12345 -m Move -y",
-        ),
-        (
-            "flagctl update csr-assistant feature beta_search --ticket CSR-13 --yes",
-            "flagctl update beta_search --ticket CSR-13 -y",
-        ),
-    ];
-    let long: usize = tasks.iter().map(|(long, _)| long.len()).sum();
-    let short: usize = tasks.iter().map(|(_, short)| short.len()).sum();
-    assert!(short * 5 <= long * 2, "{short} of {long} characters");
+fn a_project_is_left_out_wherever_one_is_wanted() {
+    let dir = crate::world::world(crate::world::Stage::InUse);
+    let store = dir.path().join("flag-data");
+    let in_folder = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let mut command = command(&store, &words);
+        command.current_dir(dir.path()).output().unwrap()
+    };
+    for line in [
+        "exposures multi_step_api_router",
+        "sql list",
+        "forget A12345 --dry-run",
+        "export",
+    ] {
+        check_failed(&in_folder(line), 2, &["which project?"]);
+    }
+    check_done(&in_folder("use csr-assistant"));
+    for line in [
+        "exposures multi_step_api_router",
+        "exposures feature multi_step_api_router",
+        "exposures csr-assistant/multi_step_api_router",
+        "exposures -p csr-assistant multi_step_api_router --summary",
+        "sql latest multi_step_api_router",
+        "sql history csr-assistant/multi_step_api_router",
+        "sql exposures -p csr-assistant feature multi_step_api_router",
+        "sql list",
+        "sql list-with-latest -p csr-assistant",
+        "forget A12345 --dry-run",
+        "forget A12345 -p csr-assistant --dry-run",
+        "copy --from embedded:./flag-data --to embedded:./copy",
+        "copy -p csr-assistant --from embedded:./flag-data --to embedded:./copy",
+        "doctor -p csr-assistant",
+        "tags",
+        "export",
+    ] {
+        check_done(&in_folder(line));
+    }
+    for line in [
+        "list one -p two",
+        "sql list one -p two",
+        "export one -p two",
+    ] {
+        check_failed(&in_folder(line), 2, &["two projects are named"]);
+    }
+    assert_eq!(in_folder("doctor -p other").status.code(), Some(3));
+}
+
+/// The type of a flag is looked up only if it is left out.
+#[test]
+fn a_query_needs_no_store_where_the_type_is_named() {
+    let dir = TempDir::new().unwrap();
+    let elsewhere = dir.path().join("none");
+    let sql = |flag: &str| {
+        command(&elsewhere, &["sql", "latest", flag])
+            .output()
+            .unwrap()
+    };
+    let query = sql(&format!("csr-assistant/feature/{NAME}"));
+    check_done(&query);
+    assert!(
+        stdout(&query).contains("#FLAGTYPE#feature#FLAGNAME#"),
+        "{}",
+        stdout(&query)
+    );
+    check_failed(&sql(PATH), 6, &["there is no embedded store"]);
+    let dir = with_revision();
+    assert_eq!(
+        stdout(&typed(&dir, &format!("sql latest {PATH}"))),
+        stdout(&query)
+    );
+}
+
+#[test]
+fn exposures_are_selected_by_a_revision() {
+    let dir = crate::world::world(crate::world::Stage::InUse);
+    let store = dir.path().join("flag-data");
+    let count = |options: &[&str]| {
+        let args = [&["exposures", PATH, "-oname"], options].concat();
+        let shown = command(&store, &args).output().unwrap();
+        check_done(&shown);
+        stdout(&shown).lines().count()
+    };
+    // They were served between the first revision and the second.
+    assert_eq!(count(&["--since", "r1"]), 2);
+    assert_eq!(count(&["--since", "r1", "--until", "~1"]), 2);
+    assert_eq!(count(&["--since", "~1"]), 0);
+    let future = command(&store, &["exposures", PATH, "--until", "2999-01-01"]);
+    check_failed(
+        &{ future }.output().unwrap(),
+        2,
+        &["which is in the future"],
+    );
+    let none = command(&store, &["exposures", PATH, "--since", "r9"]);
+    check_failed(&{ none }.output().unwrap(), 3, &["has no r9"]);
 }

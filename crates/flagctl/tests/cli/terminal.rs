@@ -8,11 +8,12 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use tempfile::TempDir;
 
+use crate::following::{count, interrupt};
 use crate::world::{Stage, world};
 use crate::*;
 
 /// Both ends of a terminal with so many rows, of 200 columns: who looks at it, and the program in it.
-fn terminal(rows: u16) -> (File, File) {
+pub(crate) fn terminal(rows: u16) -> (File, File) {
     terminal_of(rows, 200)
 }
 
@@ -156,7 +157,7 @@ fn a_bar_on_a_terminal_tells_of_work_over_a_second_and_goes() {
 }
 
 /// Reads until this is shown, and gives back what was before and with it.
-fn seen_until(terminal: &mut File, wanted: &str) -> String {
+pub(crate) fn seen_until(terminal: &mut File, wanted: &str) -> String {
     let mut seen = Vec::new();
     let mut some = [0; 4_096];
     loop {
@@ -333,4 +334,68 @@ fn nothing_is_paged_where_standard_output_is_no_terminal() {
     let output = command.env("PAGER", "false").output().unwrap();
     check_done(&output);
     assert_eq!(stdout(&output).lines().count(), 4);
+}
+
+#[test]
+fn a_watched_flag_is_drawn_again_in_its_place_until_ctrl_c() {
+    let dir = with_revision();
+    count(&dir, "control", 120);
+    let (mut ours, theirs) = terminal_of(24, 80);
+    let mut command = command(
+        dir.path(),
+        &["watch", "csr-assistant/multi_step_api_router"],
+    );
+    command
+        .env("TERM", "xterm")
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .stdout(theirs.try_clone().unwrap())
+        .stderr(theirs);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let first = seen_until(&mut ours, "SHARE\r\n");
+    assert!(
+        first.starts_with("\r\u{1b}[Jcsr-assistant/feature/"),
+        "{first}"
+    );
+    seen_until(&mut ours, "r1   control  120        120     100.0 %\r\n");
+    check_done(&revise(&dir, "--percent 10"));
+    let again = seen_until(&mut ours, "r2   control      0 ");
+    // One line is the title, two are empty, and each table has a heading.
+    assert!(again.contains("\r\u{1b}[7A\u{1b}[J"), "{again}");
+    interrupt(&child);
+    let mut rest = Vec::new();
+    // The end is an error once nobody holds the other side.
+    let _ = ours.read_to_end(&mut rest);
+    assert!(
+        rest.ends_with(b"\r\x1b[J"),
+        "{}",
+        String::from_utf8_lossy(&rest)
+    );
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_terminal_that_cannot_go_back_gets_a_line_for_each_change() {
+    let dir = with_revision();
+    let (mut ours, theirs) = terminal_of(24, 80);
+    let mut command = command(
+        dir.path(),
+        &["watch", "csr-assistant/multi_step_api_router"],
+    );
+    command
+        .env("TERM", "dumb")
+        .stdin(Stdio::null())
+        .stdout(theirs.try_clone().unwrap())
+        .stderr(theirs);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let first = seen_until(&mut ours, "why\r\n");
+    assert!(
+        first.contains(" UTC  revision  r1  all get false by ann: "),
+        "{first}"
+    );
+    assert!(!first.contains('\u{1b}'), "{first}");
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

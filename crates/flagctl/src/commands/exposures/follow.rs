@@ -1,25 +1,14 @@
 //! Shows exposures as they are logged.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
 use flag_store::{Cursor, ExposureLog, ExposurePage, ExposureScope, StoreError};
-use futures_util::future::{Either, select};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use tokio::time::sleep;
+use tokio::time::Instant;
 
 use super::ShowError;
 use super::selection::Selection;
 use super::shown::Shown;
-use crate::failure::{CannotStart, Failure, with_causes};
+use crate::failure::Failure;
+use crate::following::{Outage, pause, until_interrupted};
 use crate::output::{Written, notice};
-
-/// The pause between two looks at the log; a log that takes longer to read is read less often.
-const EVERY: Duration = Duration::from_secs(1);
-
-/// How soon a signal is noticed.
-const NOTICED: Duration = Duration::from_millis(50);
 
 /// Shows what is logged from now on; ends without failure at SIGINT, SIGTERM, or when nobody reads the output.
 pub(super) async fn follow(
@@ -27,21 +16,8 @@ pub(super) async fn follow(
     selection: &Selection,
     shown: &mut Shown<'_>,
 ) -> Result<(), ShowError> {
-    let ended = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        let registered = signal_hook::flag::register(signal, Arc::clone(&ended));
-        registered.map_err(|error| Failure::from(CannotStart::from(error)))?;
-    }
-    let following = Box::pin(until_closed(log, selection, shown));
-    let ending = Box::pin(async {
-        while !ended.load(Ordering::Relaxed) {
-            sleep(NOTICED).await;
-        }
-    });
-    match select(following, ending).await {
-        Either::Left((done, _)) => done,
-        Either::Right(((), _)) => Ok(()),
-    }
+    let done = until_interrupted(until_closed(log, selection, shown)).await;
+    done.map_err(Failure::from)?.unwrap_or(Ok(()))
 }
 
 async fn until_closed(
@@ -55,11 +31,11 @@ async fn until_closed(
         cursors.push(log.logged_after(*scope, None).await?.next);
     }
     shown.show(&[])?;
-    let mut has_failed = false;
+    let mut outage = Outage::default();
     loop {
         let began = Instant::now();
         for (scope, cursor) in scopes.iter().zip(&mut cursors) {
-            while let Some(page) = next(log, *scope, cursor.as_ref(), &mut has_failed).await? {
+            while let Some(page) = next(log, *scope, cursor.as_ref(), &mut outage).await? {
                 // Kept also where nothing is found: it says how far the log was read.
                 *cursor = page.next.or(cursor.take());
                 let mut records = page.records;
@@ -73,7 +49,7 @@ async fn until_closed(
                 }
             }
         }
-        sleep(EVERY.max(began.elapsed())).await;
+        pause(began).await;
     }
 }
 
@@ -82,22 +58,11 @@ async fn next(
     log: &dyn ExposureLog,
     of: ExposureScope<'_>,
     after: Option<&Cursor>,
-    has_failed: &mut bool,
+    outage: &mut Outage,
 ) -> Result<Option<ExposurePage>, StoreError> {
-    match log.logged_after(of, after).await {
-        Ok(page) => {
-            *has_failed = false;
-            Ok(Some(page))
-        }
-        Err(error) if error.is_transient() => {
-            if !std::mem::replace(has_failed, true) {
-                let causes = with_causes(&error);
-                notice(&format!(
-                    "the log does not answer; it is tried again: {causes}"
-                ));
-            }
-            Ok(None)
-        }
-        Err(error) => Err(error),
+    let page = outage.pass("the log", log.logged_after(of, after).await)?;
+    if let Some(problem) = outage.news() {
+        notice(problem);
     }
+    Ok(page)
 }
