@@ -2,11 +2,12 @@
 mod change;
 mod confirm;
 mod flag;
+mod form;
 mod moment;
 mod revision;
 
+use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, ValueEnum};
 use flag_model::{FlagType, NewName};
 
 #[cfg(test)]
@@ -14,6 +15,7 @@ pub(crate) use self::change::revise_args;
 pub(crate) use self::change::{AddArgs, FormatArgs, ReviseArgs, TreatmentArgs};
 pub(crate) use self::confirm::{ConfirmArgs, YesArgs};
 pub(crate) use self::flag::{FlagWords, NamedFlag, ProjectOption, split};
+pub(crate) use self::form::{Form, FormParser, OutputArgs};
 pub(crate) use self::moment::Moment;
 pub(crate) use self::revision::{NameKind, RevisionName};
 
@@ -27,29 +29,6 @@ pub(crate) struct FlagArgs {
     pub(crate) flag_type: FlagType,
     /// Name of the flag
     pub(crate) name: String,
-}
-
-/// How the result is shown.
-#[derive(Debug, Default, Args)]
-pub(crate) struct OutputArgs {
-    /// Format of the result on standard output; `name` prints a name per line, for scripts
-    #[arg(
-        short = 'o',
-        long = "output",
-        value_name = "FORMAT",
-        default_value = "table"
-    )]
-    pub(crate) form: Form,
-}
-
-/// A format of results.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
-    #[default]
-    Table,
-    Json,
-    Yaml,
-    Name,
 }
 
 /// The author of a row.

@@ -3,7 +3,7 @@ mod tips;
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use flag_settings::{Setting, Sources, table};
 
 use self::tips::with_tip;
@@ -21,8 +21,25 @@ use crate::exit_code::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "flagctl", version, arg_required_else_help = true)]
 struct CommandLine {
+    /// When to show colours; they never say anything alone
+    #[arg(
+        long,
+        value_name = "WHEN",
+        global = true,
+        default_value = "auto",
+        hide_short_help = true
+    )]
+    color: ColorChoice,
     #[command(subcommand)]
     command: Command,
+}
+
+/// A command line that was read.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) command: Command,
+    pub(crate) sources: Sources,
+    pub(crate) colours: ColorChoice,
 }
 
 /// A command with its arguments.
@@ -226,12 +243,16 @@ pub(crate) enum Command {
 pub(crate) fn read(
     args: impl IntoIterator<Item = OsString>,
     variables: Variables,
-) -> Result<(Command, Sources), clap::Error> {
+) -> Result<Read, clap::Error> {
     let args: Vec<OsString> = args.into_iter().collect();
     let matches = command().try_get_matches_from(&args);
     let matches = matches.map_err(|error| with_tip(error, &args, &command()))?;
-    let command = CommandLine::from_arg_matches(&matches)?.command;
-    Ok((command, Sources::new(&matches, variables)))
+    let CommandLine { command, color } = CommandLine::from_arg_matches(&matches)?;
+    Ok(Read {
+        command,
+        sources: Sources::new(&matches, variables),
+        colours: color,
+    })
 }
 
 /// The whole command line, the settings of the store included.
@@ -256,8 +277,8 @@ mod tests {
 
     #[track_caller]
     fn check_data_dir(args: &[&str]) {
-        let (_, sources) = read(args.iter().map(OsString::from), Variables::new()).unwrap();
-        let mut reader = Reader::new(sources);
+        let read = read(args.iter().map(OsString::from), Variables::new()).unwrap();
+        let mut reader = Reader::new(read.sources);
         assert_eq!(reader.text(&table::DATA_DIR).as_deref(), Some("x"));
         assert_eq!(reader.origin(&table::DATA_DIR), Origin::Option);
     }

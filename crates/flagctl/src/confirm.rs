@@ -183,6 +183,7 @@ mod tests {
             yes,
             dry_run: false,
             yes_i_mean: meant.iter().map(ToString::to_string).collect(),
+            verbose: false,
         }
     }
 

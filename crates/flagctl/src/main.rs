@@ -28,6 +28,7 @@ mod failure;
 mod flag_file;
 mod input;
 mod interpret;
+mod jsonpath;
 mod lookup;
 mod missing;
 mod numbering;

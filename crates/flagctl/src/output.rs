@@ -4,6 +4,7 @@ mod checks;
 mod compared;
 mod copied;
 mod counted;
+mod csv;
 mod diff;
 mod explained;
 mod exported;
@@ -23,8 +24,10 @@ mod parts;
 mod progress;
 mod statement;
 mod table;
+mod template;
 mod terminal;
 mod text;
+mod tree;
 mod view;
 mod when;
 mod written;
@@ -54,9 +57,10 @@ pub(crate) use self::list::{Flags, ListColumns};
 pub(crate) use self::parts::{PartState, StorePart, StoreParts};
 pub(crate) use self::progress::{with_progress, with_progress_beside_output};
 pub(crate) use self::statement::Statement;
-pub(crate) use self::terminal::prepare;
+pub(crate) use self::terminal::{choose_colours, prepare};
 pub(crate) use self::text::{Columns, Text, Tone};
 pub(crate) use self::view::{
-    View, Written, notice, preview, print, print_failure, print_more, rendered, show,
+    View, Written, notice, notice_formulas, preview, print, print_failure, print_more, rendered,
+    show,
 };
-pub(crate) use self::written::WrittenRow;
+pub(crate) use self::written::{WrittenRow, cells};

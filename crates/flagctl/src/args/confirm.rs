@@ -17,6 +17,9 @@ pub(crate) struct ConfirmArgs {
     /// replace it; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) yes_i_mean: Vec<String>,
+    /// Show the cells of the row as they were written
+    #[arg(short, long, help_heading = "Options")]
+    pub(crate) verbose: bool,
 }
 
 /// How a command is confirmed that changes no flag.

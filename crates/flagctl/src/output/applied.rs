@@ -71,13 +71,7 @@ impl View for Applied {
         // Written changes have been shown already, for the confirmation.
         let changes = self.changed.iter().filter(|_| !self.written);
         for line in changes.flat_map(|flag| &flag.change) {
-            let is_changed = line.starts_with('*');
-            let tone = if is_changed {
-                Tone::Changed
-            } else {
-                Tone::Plain
-            };
-            say(tone, line);
+            say(Tone::of_line(line), line);
         }
         let did = if self.written { "changed" } else { "to change" };
         let (differing, same) = (self.changed.len(), self.unchanged);

@@ -4,8 +4,9 @@ use flag_model::{FlagKey, Metadata, Revision, Timestamp};
 use flag_store::UnreadableRow;
 use serde::Serialize;
 
+use super::escape::visible;
 use super::json::{self, Entry};
-use super::table::{listed, or_none, short, treatments};
+use super::table::{listed, or_none, placing, short, treatments};
 use super::terminal;
 use super::text::{Columns, Text, Tone};
 use super::view::View;
@@ -52,6 +53,10 @@ impl View for Revisions<'_> {
 
     fn text(&self) -> Text {
         revisions_table(self.rows, self.numbering)
+    }
+
+    fn wide(&self) -> Text {
+        table(self.rows, self.numbering, Cut::Nothing)
     }
 
     fn names(&self) -> Vec<String> {
@@ -106,23 +111,49 @@ impl View for MetadataHistory<'_> {
 
 /// A line for each revision, in columns.
 pub(crate) fn revisions_table(revisions: &[Stored<Revision>], numbering: &Numbering) -> Text {
+    table(revisions, numbering, Cut::LongTexts)
+}
+
+/// What a table leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    LongTexts,
+    Nothing,
+}
+
+fn table(revisions: &[Stored<Revision>], numbering: &Numbering, cut: Cut) -> Text {
     if revisions.is_empty() {
         return Text::default();
     }
-    let heading = [
-        "REV",
-        "CREATED (UTC)",
-        "AGE",
-        "CONTROL",
-        "TREATMENTS",
-        "OWNER",
-        "COMMENT",
-    ];
-    let mut columns = Columns::headed(heading);
+    let mut columns = match cut {
+        Cut::LongTexts => Columns::headed([
+            "REV",
+            "CREATED (UTC)",
+            "AGE",
+            "CONTROL",
+            "TREATMENTS",
+            "OWNER",
+            "COMMENT",
+        ]),
+        Cut::Nothing => Columns::headed([
+            "REV",
+            "CREATED (UTC)",
+            "AGE",
+            "VERSION",
+            "CONTROL",
+            "TREATMENTS",
+            "OWNER",
+            "ROLLBACK OF",
+            "COMMENT",
+        ]),
+    };
     for row in revisions {
         let created = created_by(row, Revision::created);
         let label = or_none(created.and_then(|created| numbering.label(created)));
         let (tone, rest) = match row {
+            Ok(revision) if cut == Cut::Nothing => {
+                (Tone::Plain, all_of_revision(revision, numbering))
+            }
             Ok(revision) => (Tone::Plain, of_revision(revision)),
             Err(error) => (Tone::Problem, unreadable(created, error)),
         };
@@ -144,6 +175,22 @@ fn of_revision(revision: &Revision) -> Vec<String> {
         treatments(revision),
         or_none(revision.owner.as_ref().map(ToString::to_string)),
         short(&revision.comment),
+    ]
+}
+
+fn all_of_revision(revision: &Revision, numbering: &Numbering) -> Vec<String> {
+    let rollback_of = revision.rollback_of;
+    let rollback_of =
+        rollback_of.map(|of| numbering.label(of).unwrap_or_else(|| to_the_second(of)));
+    vec![
+        to_the_second(revision.created()),
+        age(revision.created(), terminal::began()),
+        placing(&revision.format),
+        visible(&revision.control.to_string()),
+        treatments(revision),
+        or_none(revision.owner.as_ref().map(ToString::to_string)),
+        or_none(rollback_of),
+        visible(&revision.comment),
     ]
 }
 
