@@ -10,9 +10,9 @@ use self::tips::with_tip;
 use crate::args::{AddArgs, ReviseArgs};
 use crate::commands::{
     ApplyArgs, BackupArgs, CompareArgs, CompletionsArgs, CopyArgs, DiffArgs, DoctorArgs, EditArgs,
-    ExplainArgs, ExportArgs, ExposuresArgs, ForgetArgs, GetArgs, HistoryArgs, InitArgs, KeysArgs,
-    KillArgs, LatestArgs, ListArgs, ManualArgs, ProjectsArgs, RestoreBackupArgs, RetireArgs,
-    RollbackArgs, RunConfigArgs, SqlArgs, TagsArgs, UpdateArgs, UseArgs,
+    ExplainArgs, ExportArgs, ExposuresArgs, ForgetArgs, GetArgs, HistoryArgs, ImportArgs, InitArgs,
+    KeysArgs, KillArgs, LatestArgs, ListArgs, ManualArgs, ProjectsArgs, RestoreBackupArgs,
+    RetireArgs, RollbackArgs, RunConfigArgs, SqlArgs, TagsArgs, UpdateArgs, UseArgs,
 };
 use crate::environment::Variables;
 use crate::exit_code::ExitCode;
@@ -191,6 +191,14 @@ pub(crate) enum Command {
   flagctl apply -f flags.yaml --dry-run
   flagctl apply -f flags.yaml --yes --comment 'CSR-12: greet everybody'")]
     Apply(ApplyArgs),
+    /// Add the flags that another system has exported, and list what cannot be carried over
+    ///
+    /// Reads LaunchDarkly, Unleash, Flagsmith, GrowthBook, Flipt and GO Feature Flag. Flags that the store has are not changed;
+    /// `-o yaml` writes a file for `flagctl apply` instead. Ends with code 8 if something was left out.
+    #[command(after_help = "Examples:
+  flagctl import launchdarkly.json -p csr-assistant --environment production --dry-run  # exits 8
+  flagctl import launchdarkly.json -p csr-assistant --environment production -o yaml > flags.yaml  # exits 8")]
+    Import(ImportArgs),
     /// Create missing tables or files of the store; changes no data
     #[command(after_help = "Examples:
   flagctl init

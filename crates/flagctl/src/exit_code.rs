@@ -27,6 +27,7 @@ exit_codes! {
     Refused = 5, "A value is invalid, or a stored row cannot be read; nothing was written.";
     StoreUnavailable = 6, "The store cannot be opened or reached, refused the request, or did not answer in time.";
     Differs = 7, "Nothing failed, but what was compared differs.";
+    Incomplete = 8, "Done, but some of the input was left out; the output says what and why.";
 }
 
 impl ExitCode {
@@ -64,7 +65,7 @@ mod tests {
     #[test]
     fn codes_are_never_changed() {
         let codes: Vec<u8> = ExitCode::ALL.iter().map(|&(code, _)| code as u8).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(ExitCode::Conflict as u8, 4);
         assert_eq!(ExitCode::StoreUnavailable as u8, 6);
     }

@@ -70,6 +70,7 @@ async fn run_with_store(context: &Context, command: Command) -> Result<(), Failu
         Command::Init(args) => commands::init(context, &args).await,
         Command::Doctor(args) => commands::doctor(context, &args).await,
         Command::Export(args) => commands::export(context, &args).await,
+        Command::Import(args) => commands::import(context, &args).await,
         Command::Apply(args) => commands::apply(context, &args).await,
         Command::Compare(args) => commands::compare(context, &args).await,
         Command::Copy(args) => commands::copy(context, &args).await,

@@ -11,6 +11,7 @@ mod files;
 mod finding;
 mod forgetting;
 mod forms;
+mod importing;
 mod keys;
 mod logging;
 mod looking;
