@@ -196,8 +196,10 @@ pub(crate) enum Command {
     /// Reads LaunchDarkly, Unleash, Flagsmith, GrowthBook, Flipt and GO Feature Flag. Flags that the store has are not changed;
     /// `-o yaml` writes a file for `flagctl apply` instead. Ends with code 8 if something was left out.
     #[command(after_help = "Examples:
-  flagctl import launchdarkly.json -p csr-assistant --environment production --dry-run  # exits 8
-  flagctl import launchdarkly.json -p csr-assistant --environment production -o yaml > flags.yaml  # exits 8")]
+  flagctl import launchdarkly.json -p csr-assistant \\
+      --environment production --dry-run  # exits 8
+  flagctl import launchdarkly.json -p csr-assistant \\
+      --environment production -o yaml > flags.yaml  # exits 8")]
     Import(ImportArgs),
     /// Create missing tables or files of the store; changes no data
     #[command(after_help = "Examples:

@@ -228,6 +228,7 @@ fn a_wide_table_shortens_nothing() {
         "greeting",
         "-m",
         long,
+        "--yes-i-mean=greeting",
         "--control=Hello",
     ];
     check_done(

@@ -36,7 +36,7 @@ fn the_flags_of_an_export_are_added_and_decide_the_same() {
     let total = "flags: 4 to add, 0 as in the store; left out: 6\n";
     assert_eq!(incomplete(&plan), total);
     for line in [
-        "+ on             12.5 % true\n",
+        "+ on                  12.5 % true\n",
         "page_size     its values are numbers\n",
         "the same share, other ids: ids are hashed differently  beta_search, greeting\n",
     ] {
@@ -74,14 +74,14 @@ fn an_import_changes_no_flag_of_the_store() {
         incomplete(&again),
         "flags: 0 to add, 4 as in the store; left out: 6\n"
     );
-    check_done(&flagctl(&dir, &["revise", "shop/beta_search", "50%"]));
+    check_done(&flagctl(&dir, &["revise", "shop/dark_mode", "50%"]));
     let before = stdout(&flagctl(&dir, &["export", "shop"])).to_owned();
     let other = import(&dir, "launchdarkly.json", &PRODUCTION);
     assert_eq!(
         incomplete(&other),
         "flags: 0 to add, 3 as in the store; left out: 7\n"
     );
-    let says = "beta_search   the store has a flag of this name that says something else; import changes none\n";
+    let says = "dark_mode     the store has a flag of this name that says something else; import changes none\n";
     assert!(stderr(&other).contains(says), "{}", stderr(&other));
     assert_eq!(stdout(&flagctl(&dir, &["export", "shop"])), before);
 }
