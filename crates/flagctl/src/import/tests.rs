@@ -101,7 +101,7 @@ fn unleash() {
         "\
 feature beta_search: false; on 10 % true +A12345 +A12346 (The new search #search #team:discovery)
 feature greeting: false; on 100 % true (How to greet)
-data greeting: Hello; loud 30 % Hello! (How to greet)
+data greeting: Hello; loud 30 % Hello! +ann (How to greet)
 feature dark_mode: false; on 0 % true +ann +bob (Imported from Unleash)
 feature old_checkout: false (The old checkout)
 - old_checkout: it is off; its strategies, which do not count then
@@ -224,7 +224,7 @@ fn a_file_that_no_system_writes_is_refused_with_its_place() {
     check_refused(
         "{\"a\": 1,\n}}",
         None,
-        "line 2, column 2: unexpected event: expected end of file",
+        "line 2, column 2: misplaced bracket",
     );
     let own = "this is a file of `flagctl export`; `flagctl apply -f` reads it";
     check_refused("file_version: 1\nproject: p\nflags: []\n", None, own);
@@ -239,9 +239,9 @@ fn every_mistake_in_a_file_is_told_with_its_place() {
     check_refused(
         flags,
         None,
-        "line 2, column 84: items[0].environments.e.on: found \"yes\", expected true or false\n\
+        "line 2, column 76: items[0].environments.e.on: found \"yes\", expected true or false\n\
          line 3, column 9: items[1].key: found the number 3, expected text\n\
-         line 4, column 109: items[2].environments.e.fallthrough.variation: found the number 7, expected the position of a value",
+         line 4, column 111: items[2].environments.e.fallthrough.variation: found the number 7, expected the position of a value",
     );
     let flipt = "flags:\n- key: a\n  enabled: true\n  type: BOOLEAN_FLAG_TYPE\n  rollouts:\n  - threshold: {percentage: much}\n";
     check_refused(

@@ -50,12 +50,12 @@ fn cells_are_shown_as_written_to_those_who_ask() {
     check_done(&revised);
     let said = format!(
         "revised csr-assistant/feature/{NAME} to r2: 10 % get true, others false (embedded store in {})\n\
-         row key             PROJECT#csr-assistant#ROWTYPE#REVISION#",
+         row key        PROJECT#csr-assistant#ROWTYPE#REVISION#",
         dir.path().display()
     );
     assert!(stdout(&revised).starts_with(&said), "{}", stdout(&revised));
     assert!(
-        stdout(&revised).contains("\nControlValue        False\n"),
+        stdout(&revised).contains("\nControlValue   false\n"),
         "{}",
         stdout(&revised)
     );
