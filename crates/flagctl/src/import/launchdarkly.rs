@@ -151,7 +151,7 @@ fn decides(flag: &Item<'_>, environment: &str) -> Read<Decides> {
     match (fallthrough.field("variation"), fallthrough.field("rollout")) {
         (Some(at), None) => ordered.everybody(choice(&at)?),
         (None, Some(rollout)) => shares(&rollout, choice, ordered)?,
-        _ => return fallthrough.expected("one of variation and rollout"),
+        _ => return fallthrough.expected("one value, or a share for each of several"),
     }
     Ok(decides)
 }
