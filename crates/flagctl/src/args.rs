@@ -2,12 +2,13 @@
 mod change;
 mod confirm;
 mod flag;
+mod form;
 mod moment;
 mod revision;
 mod seen;
 
+use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, ValueEnum};
 use flag_model::{FlagType, NewName};
 
 #[cfg(test)]
@@ -15,32 +16,10 @@ pub(crate) use self::change::revise_args;
 pub(crate) use self::change::{AddArgs, FormatArgs, ReviseArgs, TreatmentArgs};
 pub(crate) use self::confirm::{ConfirmArgs, YesArgs};
 pub(crate) use self::flag::{FlagWords, NamedFlag, ProjectArgs, ProjectOption, split};
+pub(crate) use self::form::{Form, FormParser, OutputArgs};
 pub(crate) use self::moment::Moment;
 pub(crate) use self::revision::{NameKind, REST_OF_SECOND, RevisionName};
 pub(crate) use self::seen::{AtMost, ChangeArgs, Seen, SeenArgs};
-
-/// How the result is shown.
-#[derive(Debug, Default, Args)]
-pub(crate) struct OutputArgs {
-    /// Format of the result on standard output; `name` prints a name per line, for scripts
-    #[arg(
-        short = 'o',
-        long = "output",
-        value_name = "FORMAT",
-        default_value = "table"
-    )]
-    pub(crate) form: Form,
-}
-
-/// A format of results.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
-    #[default]
-    Table,
-    Json,
-    Yaml,
-    Name,
-}
 
 /// The author of a row.
 #[derive(Debug, Default, Args)]

@@ -139,9 +139,13 @@ impl Change {
         let mut columns = Columns::default();
         columns.line(Tone::Plain, ["  ", "now", "then"].map(str::to_owned));
         for row in &self.rows {
-            let mark = if row.differs() { '*' } else { ' ' };
             let [what, now, then] = row.shown();
-            columns.line(Tone::Plain, [format!("{mark} {what}"), now, then]);
+            let (sign, tone) = if row.differs() {
+                Tone::of_difference(!now.is_empty(), !then.is_empty())
+            } else {
+                (' ', Tone::Plain)
+            };
+            columns.line(tone, [format!("{sign} {what}"), now, then]);
         }
         let mut below = self.warnings.clone();
         below.extend(self.effect.summary());

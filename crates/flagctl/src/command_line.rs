@@ -6,7 +6,7 @@ mod tips;
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use flag_settings::{Setting, Sources, table};
 
 use self::examples::with_short_examples;
@@ -15,9 +15,9 @@ use crate::args::{AddArgs, ReviseArgs};
 use crate::commands::{
     ApplyArgs, BackupArgs, CompareArgs, CompleteArgs, CompletionsArgs, CopyArgs, DiffArgs,
     DoctorArgs, EditArgs, ExplainArgs, ExportArgs, ExposuresArgs, ForgetArgs, GetArgs, HistoryArgs,
-    InitArgs, KeysArgs, KillArgs, LatestArgs, ListArgs, ManualArgs, ProjectsArgs, ReplicasArgs,
-    RestoreArgs, RestoreBackupArgs, RetireArgs, RollbackArgs, RunConfigArgs, SqlArgs, TagsArgs,
-    UpdateArgs, UseArgs, VerifyArgs, WatchArgs,
+    ImportArgs, InitArgs, KeysArgs, KillArgs, LatestArgs, ListArgs, ManualArgs, ProjectsArgs,
+    ReplicasArgs, RestoreArgs, RestoreBackupArgs, RetireArgs, RollbackArgs, RunConfigArgs, SqlArgs,
+    TagsArgs, UpdateArgs, UseArgs, VerifyArgs, WatchArgs,
 };
 use crate::environment::Variables;
 use crate::exit_code::ExitCode;
@@ -26,8 +26,25 @@ use crate::exit_code::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "flagctl", version, arg_required_else_help = true)]
 struct CommandLine {
+    /// When to show colours; they never say anything alone
+    #[arg(
+        long,
+        value_name = "WHEN",
+        global = true,
+        default_value = "auto",
+        hide_short_help = true
+    )]
+    color: ColorChoice,
     #[command(subcommand)]
     command: Command,
+}
+
+/// A command line that was read.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) command: Command,
+    pub(crate) sources: Sources,
+    pub(crate) colours: ColorChoice,
 }
 
 /// A command with its arguments.
@@ -209,6 +226,16 @@ pub(crate) enum Command {
   flagctl apply -f flags.yaml --dry-run
   flagctl apply -f flags.yaml --yes --comment 'CSR-12: greet everybody'")]
     Apply(ApplyArgs),
+    /// Add the flags that another system has exported, and list what cannot be carried over
+    ///
+    /// Reads LaunchDarkly, Unleash, Flagsmith, GrowthBook, Flipt and GO Feature Flag. Flags that the store has are not changed;
+    /// `-o yaml` writes a file for `flagctl apply` instead. Ends with code 8 if something was left out.
+    #[command(after_help = "Examples:
+  flagctl import launchdarkly.json -p csr-assistant \\
+      --environment production --dry-run  # exits 8
+  flagctl import launchdarkly.json -p csr-assistant \\
+      --environment production -o yaml > flags.yaml  # exits 8")]
+    Import(ImportArgs),
     /// Create missing tables or files of the store; changes no data
     #[command(after_help = "Examples:
   flagctl init
@@ -266,12 +293,16 @@ pub(crate) enum Command {
 pub(crate) fn read(
     args: impl IntoIterator<Item = OsString>,
     variables: Variables,
-) -> Result<(Command, Sources), clap::Error> {
+) -> Result<Read, clap::Error> {
     let args: Vec<OsString> = args.into_iter().collect();
     let matches = command().try_get_matches_from(&args);
     let matches = matches.map_err(|error| with_tip(error, &args, &command()))?;
-    let command = CommandLine::from_arg_matches(&matches)?.command;
-    Ok((command, Sources::new(&matches, variables)))
+    let CommandLine { command, color } = CommandLine::from_arg_matches(&matches)?;
+    Ok(Read {
+        command,
+        sources: Sources::new(&matches, variables),
+        colours: color,
+    })
 }
 
 /// The whole command line, the settings of the store included.
@@ -296,8 +327,8 @@ mod tests {
 
     #[track_caller]
     fn check_data_dir(args: &[&str]) {
-        let (_, sources) = read(args.iter().map(OsString::from), Variables::new()).unwrap();
-        let mut reader = Reader::new(sources);
+        let read = read(args.iter().map(OsString::from), Variables::new()).unwrap();
+        let mut reader = Reader::new(read.sources);
         assert_eq!(reader.text(&table::DATA_DIR).as_deref(), Some("x"));
         assert_eq!(reader.origin(&table::DATA_DIR), Origin::Option);
     }

@@ -8,7 +8,7 @@ use crate::args::{ConfirmArgs, YesArgs};
 use crate::change::Change;
 use crate::exit_code::ExitCode;
 use crate::failure::CommandError;
-use crate::output;
+use crate::output::{self, Text};
 
 /// What happens without `--yes` if standard input is not a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +66,19 @@ enum Prompt<'a> {
 
 /// Shows the changes on standard error and asks for the necessary confirmation; a refusal is a failure.
 pub(crate) fn confirm(changes: &[Change], args: &ConfirmArgs) -> Result<Confirmed, NotConfirmed> {
+    confirm_with(changes, &Text::default(), args)
+}
+
+/// The same with a text between the changes and the question.
+pub(crate) fn confirm_with(
+    changes: &[Change],
+    below: &Text,
+    args: &ConfirmArgs,
+) -> Result<Confirmed, NotConfirmed> {
     for change in changes {
         output::preview(&change.text());
     }
+    output::preview(below);
     if io::stdin().is_terminal() {
         decide(changes, args, Prompt::Person(&mut ask))
     } else {

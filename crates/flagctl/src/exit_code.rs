@@ -28,6 +28,7 @@ exit_codes! {
     StoreUnavailable = 6, "The store cannot be opened or reached, refused the request, or did not answer in time.";
     Differs = 7, "Nothing failed, but what was compared differs.";
     NotServed = 8, "Written, but with `--wait` not every replica was found to serve it in time; the message says which.";
+    Incomplete = 9, "Done, but some of the input was left out; the output says what and why.";
 }
 
 impl ExitCode {

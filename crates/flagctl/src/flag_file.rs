@@ -14,7 +14,7 @@ use flag_model::{
     Treatment,
 };
 
-pub(crate) use self::node::Position;
+pub(crate) use self::node::{Kind, Node, Position, parse};
 pub(crate) use self::read::read;
 pub(crate) use self::write::Written;
 

@@ -7,7 +7,7 @@
 //! - [`apply`], which plans what a flag file changes; it is pure, and names the planned rows of [`mod@write`]
 //! - what commands share: [`mod@write`], [`seen`], [`lookup`], [`numbering`], [`missing`], [`copy`], [`following`], [`completion`],
 //!   on top of the stores that [`context`] and [`admin_store`] open
-//! - what needs no store: [`interpret`] (arguments), [`change`], [`flag_file`], [`run_config`], [`compare`]
+//! - what needs no store: [`interpret`] (arguments), [`change`], [`flag_file`], [`import`], [`run_config`], [`compare`]
 //! - [`output`], [`args`] (shared arguments), [`failure`] and [`exit_code`], which know no command
 mod admin_store;
 mod apply;
@@ -27,8 +27,10 @@ mod exit_code;
 mod failure;
 mod flag_file;
 mod following;
+mod import;
 mod input;
 mod interpret;
+mod jsonpath;
 mod lookup;
 mod missing;
 mod numbering;

@@ -6,7 +6,7 @@ use std::io;
 use flag_settings::{Reader, outlive_file_limits};
 use flag_store::{Clock as _, SystemClock};
 
-use crate::command_line::{self, Command};
+use crate::command_line::{self, Command, Read};
 use crate::commands;
 use crate::context::Context;
 use crate::environment::Variables;
@@ -22,7 +22,12 @@ pub(crate) fn run(
     outlive_file_limits().map_err(CannotStart::from)?;
     output::prepare(&variables, SystemClock.now());
     let variables = with_owner(variables);
-    let (command, sources) = command_line::read(args, variables.clone())?;
+    let Read {
+        command,
+        sources,
+        colours,
+    } = command_line::read(args, variables.clone())?;
+    output::choose_colours(colours);
     match &command {
         Command::Completions(args) => {
             return commands::completions(args, command_line::command());
@@ -74,6 +79,7 @@ async fn run_with_store(context: &Context, command: Command) -> Result<(), Failu
         Command::Init(args) => commands::init(context, &args).await,
         Command::Doctor(args) => commands::doctor(context, &args).await,
         Command::Export(args) => commands::export(context, &args).await,
+        Command::Import(args) => commands::import(context, &args).await,
         Command::Apply(args) => commands::apply(context, &args).await,
         Command::Compare(args) => commands::compare(context, &args).await,
         Command::Copy(args) => commands::copy(context, &args).await,

@@ -1,5 +1,6 @@
 //! Planned writes: shows the change, asks for confirmation, appends.
 
+use flag_describe::{sentence, shortened};
 use flag_model::{
     FlagKey, InvalidRevision, Metadata, MetadataParts, Revision, RevisionParts, Timestamp,
 };
@@ -20,6 +21,9 @@ use crate::receipt::{self, WrittenRevision};
 use crate::seen::confirm_change;
 use crate::shell;
 use crate::stored::{Stored, created};
+
+/// How many characters of a description are shown.
+const SHOWN_CHARACTERS: usize = 60;
 
 /// Why a row was not written, or not as intended.
 #[derive(Debug, thiserror::Error)]
@@ -148,8 +152,8 @@ pub(crate) struct PlannedRevision {
     pub(crate) parts: RevisionParts,
     /// What it changes.
     pub(crate) change: Change,
-    /// What is said once it is written.
-    pub(crate) done: String,
+    /// What is said once it is written, if it is more than a revision.
+    pub(crate) done: Option<String>,
 }
 
 impl PlannedRevision {
@@ -165,12 +169,11 @@ impl PlannedRevision {
             let warning = format!("the revision that this replaces cannot be read: {row}");
             change = change.with_warning(&warning).with_risk(Risk::Unreadable);
         }
-        let done = format!("revised {}", parts.flag);
         Ok(Self {
             base,
             parts,
             change,
-            done,
+            done: None,
         })
     }
 
@@ -233,14 +236,53 @@ pub(crate) async fn confirm_and_append_revision(
     let flag = planned.parts.flag.clone();
     let done = planned.done.clone();
     let (revision, row) = append_revision(context, store, planned).await?;
-    output::notice(&format!("{done} in the {}", context.display_name()));
+    let number = numbering(store, &flag).await.number(revision.created());
+    let now = match (number, &done) {
+        (Some(number), None) => format!(" to r{number}"),
+        (Some(number), Some(_)) => format!("; now r{number}"),
+        (None, _) => String::new(),
+    };
+    let did = done.unwrap_or_else(|| format!("revised {flag}"));
     let written = WrittenRow {
         flag: &flag,
         created: revision.created(),
+        number,
         row: &row,
+        said: format!(
+            "{did}{now}: {} ({})",
+            sentence(&revision),
+            context.display_name()
+        ),
+        is_verbose: confirmation.confirm.verbose,
     };
-    output::show(&written, form)?;
+    show_written(context, &written, &did, form)?;
     receipt::wait(context, confirmation.confirm.wait).await
+}
+
+/// Shows a row that was written; a form for programs does not say where, so a notice does.
+fn show_written(
+    context: &Context,
+    written: &WrittenRow<'_>,
+    did: &str,
+    form: Form,
+) -> Result<(), Failure> {
+    if !form.is_for_people() {
+        output::notice(&format!("{did} in the {}", context.display_name()));
+    }
+    output::show(written, form)
+}
+
+/// Shows the cells of a row on standard error, if that was asked for.
+pub(crate) fn show_cells(row: &Row, confirmation: &ConfirmArgs) {
+    if confirmation.verbose {
+        output::preview(&output::cells(row));
+    }
+}
+
+/// The numbers of the revisions of a flag; none if they cannot be read.
+async fn numbering(store: &FlagStore, flag: &FlagKey) -> Numbering {
+    let times = store.revision_times(flag, MAX_COUNTED).await;
+    Numbering::new(times.unwrap_or_default())
 }
 
 /// Appends a revision that was confirmed.
@@ -300,17 +342,20 @@ pub(crate) async fn confirm_and_append_metadata(
         None => context.open_or_create().await?,
     };
     let (metadata, row) = append_metadata(context, &store, planned).await?;
-    output::notice(&format!(
-        "{did} {} in the {}",
-        metadata.flag,
-        context.display_name()
-    ));
+    let did = format!("{did} {}", metadata.flag);
     let written = WrittenRow {
         flag: &metadata.flag,
         created: metadata.created(),
+        number: None,
         row: &row,
+        said: format!(
+            "{did}: {} ({})",
+            shortened(&metadata.description, SHOWN_CHARACTERS),
+            context.display_name()
+        ),
+        is_verbose: confirmation.verbose,
     };
-    output::show(&written, form)
+    show_written(context, &written, &did, form)
 }
 
 /// Appends metadata that was confirmed.
@@ -349,8 +394,7 @@ pub(crate) async fn explain_conflict(
         (Ok(revision), _) => Some(revision.created()) == found,
         (Err(_), _) => false,
     });
-    let numbering = store.revision_times(&flag, MAX_COUNTED).await;
-    let numbering = Numbering::new(numbering.unwrap_or_default());
+    let numbering = numbering(store, &flag).await;
     let shown = output::revisions_table(&both, &numbering).uncoloured();
     let conflict = Box::new(AppendError::Conflict { flag, base, found });
     WriteError::Conflict { conflict, shown }

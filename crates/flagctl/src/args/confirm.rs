@@ -31,6 +31,9 @@ pub(crate) struct ConfirmArgs {
         value_parser = length
     )]
     pub(crate) wait: Option<Duration>,
+    /// Show the cells of the row as they were written
+    #[arg(short, long, help_heading = "Options")]
+    pub(crate) verbose: bool,
 }
 
 /// How a command is confirmed that changes no flag.

@@ -74,8 +74,8 @@ fn a_percentage_is_shown_beside_the_old_one() {
             "p/data/f",
             "                         now        then",
             "  control                a          a",
-            "* treatment_1            10 % b     20 % b",
-            "* treatment_1 overrides  without x  with z 1",
+            "~ treatment_1            10 % b     20 % b",
+            "~ treatment_1 overrides  without x  with z 1",
             "10 % of all instances receive another value, and so do 2 instances in override lists",
         ],
         &[],
@@ -85,7 +85,7 @@ fn a_percentage_is_shown_beside_the_old_one() {
 #[test]
 fn a_first_revision_has_nothing_beside_it() {
     let change = Change::of(None, &parts(V1, "a", &[Share(99, "b", &[])])).unwrap();
-    let expected = "p/data/f\n               now  then\n* version           1\n* control           a\n* treatment_1       99 % b\n* comment           why\n";
+    let expected = "p/data/f\n               now  then\n+ version           1\n+ control           a\n+ treatment_1       99 % b\n+ comment           why\n";
     assert_eq!(
         (change.to_string().as_str(), change.risks.as_slice()),
         (expected, &[][..])
@@ -111,9 +111,9 @@ fn what_a_revision_says_of_itself_is_shown_where_it_differs() {
             "p/data/f",
             "               now  then",
             "  control      a    a",
-            "* comment      why  because",
-            "* owner        ann  bob",
-            "* rollback of       1970-01-01 00:00:00.000000",
+            "~ comment      why  because",
+            "~ owner        ann  bob",
+            "+ rollback of       1970-01-01 00:00:00.000000",
             "nothing changes for any instance: the revision in force decides the same",
         ],
         &[],

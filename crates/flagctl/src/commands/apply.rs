@@ -15,7 +15,7 @@ use self::errors::{InvalidFlagFile, NewerInStore};
 use self::older::older_rows;
 use super::today;
 use crate::apply::{ApplyPlan, Defaults, OlderRows, OnConflict, PlannedFlag, plan};
-use crate::args::{ChangeArgs, Form, NameArgs, OutputArgs, OwnerArgs};
+use crate::args::{ChangeArgs, ConfirmArgs, Form, NameArgs, OutputArgs, OwnerArgs};
 use crate::confirm::Confirmed;
 use crate::context::Context;
 use crate::exit_code::ExitCode;
@@ -120,7 +120,7 @@ pub(super) async fn carry_out(
         Some(store) => store,
         None => context.open_or_create().await?,
     };
-    append_all(context, &store, plan.flags).await?;
+    append_all(context, &store, plan.flags, &confirmation.confirm).await?;
     Ok(true)
 }
 
@@ -231,16 +231,17 @@ pub(super) fn changed(flag: &PlannedFlag) -> AppliedFlag {
 }
 
 /// Appends many flags. After a failure no further append starts, and those in flight are finished.
-async fn append_all(
+pub(super) async fn append_all(
     context: &Context,
     store: &FlagStore,
     flags: Vec<PlannedFlag>,
+    confirmation: &ConfirmArgs,
 ) -> Result<(), Failure> {
     let failed = RefCell::new(None);
     stream::iter(flags)
         .take_while(|_| ready(failed.borrow().is_none()))
         .for_each_concurrent(AT_ONCE, async |flag| {
-            if let Err(failure) = append(context, store, flag).await {
+            if let Err(failure) = append(context, store, flag, confirmation).await {
                 failed.borrow_mut().get_or_insert(failure);
             }
         })
@@ -248,12 +249,19 @@ async fn append_all(
     failed.into_inner().map_or(Ok(()), Err)
 }
 
-async fn append(context: &Context, store: &FlagStore, flag: PlannedFlag) -> Result<(), Failure> {
+async fn append(
+    context: &Context,
+    store: &FlagStore,
+    flag: PlannedFlag,
+    confirmation: &ConfirmArgs,
+) -> Result<(), Failure> {
     if let Some(metadata) = flag.metadata {
-        write::append_metadata(context, store, metadata).await?;
+        let (_, row) = write::append_metadata(context, store, metadata).await?;
+        write::show_cells(&row, confirmation);
     }
     if let Some(revision) = flag.revision {
-        write::append_revision(context, store, revision).await?;
+        let (_, row) = write::append_revision(context, store, revision).await?;
+        write::show_cells(&row, confirmation);
     }
     output::notice(&format!(
         "applied {} to the {}",

@@ -4,9 +4,11 @@ mod follow;
 mod selection;
 mod shown;
 
+use std::ffi::OsStr;
 use std::ops::ControlFlow;
 
-use clap::{Args, ValueEnum};
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::{Arg, Args, Command};
 use flag_model::{FlagKey, InstanceId};
 use flag_settings::{Reader, read_instance_names};
 use flag_store::{ExposureLog, ExposureRecord, ExposureScope, FlagStore, StoreError, TimeRange};
@@ -14,7 +16,7 @@ use flag_store::{ExposureLog, ExposureRecord, ExposureScope, FlagStore, StoreErr
 use self::follow::follow;
 use self::selection::Selection;
 use self::shown::{Progress, Shown};
-use crate::args::{FlagWords, Form, RevisionName};
+use crate::args::{FlagWords, Form, FormParser, RevisionName};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::interpret::ArgumentError;
@@ -57,21 +59,24 @@ pub(crate) struct ExposuresArgs {
         short = 'o',
         long = "output",
         value_name = "FORMAT",
-        default_value = "table"
+        default_value = "table",
+        value_parser = ExposuresFormParser
     )]
     form: ExposuresForm,
 }
 
-/// A format of exposures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+/// A format of exposures: one that all commands have, or one with a line for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ExposuresForm {
-    Table,
-    Json,
-    Yaml,
-    Name,
+    Shared(Form),
     Ndjson,
-    Csv,
 }
+
+/// Reads a format of exposures.
+#[derive(Clone, Copy, Debug)]
+struct ExposuresFormParser;
+
+const NDJSON: &str = "ndjson";
 
 /// Why exposures were not shown.
 #[derive(Debug)]
@@ -155,14 +160,14 @@ async fn within(
 fn check_form(args: &ExposuresArgs) -> Result<(), ArgumentError> {
     let is_refused = match args.form.form() {
         Err(_) => args.summary,
-        Ok(Form::Table) => false,
+        Ok(form) if form.is_for_people() => false,
         Ok(_) => args.follow,
     };
     if !is_refused {
         return Ok(());
     }
     let message = if args.summary {
-        "--summary has the formats table, json, yaml and name"
+        "--summary has every format but ndjson and csv"
     } else {
         "--follow has the formats table, ndjson and csv"
     };
@@ -177,7 +182,7 @@ async fn show(
 ) -> Result<(), ShowError> {
     match args.form.form() {
         Ok(form) if args.summary => summarize(log, selection, form, progress).await,
-        Ok(Form::Table) if args.follow => {
+        Ok(form) if args.follow && form.is_for_people() => {
             follow(log, selection, &mut Shown::new(None, progress)).await
         }
         Ok(form) => newest(log, selection, args.limit, form, progress).await,
@@ -189,13 +194,7 @@ async fn show(
                 let all = all(log, selection, args.limit, &mut shown);
                 with_progress_beside_output(progress, all).await?;
             }
-            if shown.changed() > 0 {
-                output::notice(&format!(
-                    "{} cells begin with =, +, - or @ and got an apostrophe, so that no spreadsheet runs them; \
-                     `-o ndjson` writes them as they are",
-                    shown.changed()
-                ));
-            }
+            output::notice_formulas(shown.changed(), "ndjson");
             Ok(())
         }
     }
@@ -307,12 +306,34 @@ impl ExposuresForm {
     /// The form that all commands have, or the one with a line for each exposure.
     fn form(self) -> Result<Form, LineForm> {
         match self {
-            Self::Table => Ok(Form::Table),
-            Self::Json => Ok(Form::Json),
-            Self::Yaml => Ok(Form::Yaml),
-            Self::Name => Ok(Form::Name),
+            Self::Shared(Form::Csv) => Err(LineForm::Csv),
+            Self::Shared(form) => Ok(form),
             Self::Ndjson => Err(LineForm::Ndjson),
-            Self::Csv => Err(LineForm::Csv),
         }
+    }
+}
+
+impl TypedValueParser for ExposuresFormParser {
+    type Value = ExposuresForm;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<ExposuresForm, clap::Error> {
+        if value == NDJSON {
+            return Ok(ExposuresForm::Ndjson);
+        }
+        let shared = FormParser.parse_ref(command, arg, value)?;
+        Ok(ExposuresForm::Shared(shared))
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let shared = FormParser.possible_values().into_iter().flatten();
+        let shared: Vec<PossibleValue> = shared.collect();
+        Some(Box::new(
+            shared.into_iter().chain([PossibleValue::new(NDJSON)]),
+        ))
     }
 }

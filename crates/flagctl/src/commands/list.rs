@@ -69,7 +69,7 @@ pub(crate) async fn list(context: &Context, args: &ListArgs) -> Result<(), Failu
     if flags.is_empty() {
         output::notice("no flag fits the filters");
     }
-    if args.output.form == Form::Table && !args.filter.retired {
+    if args.output.form.is_for_people() && !args.filter.retired {
         leave_out_retired(&mut flags);
     }
     let stale = match args.stale {
@@ -122,7 +122,7 @@ impl ListArgs {
     fn columns(&self) -> ListColumns {
         if self.stale.is_some() {
             ListColumns::Stale
-        } else if self.wide {
+        } else if self.wide || self.output.form == Form::Wide {
             ListColumns::Wide
         } else if self.with_latest {
             ListColumns::MetadataAndRevision

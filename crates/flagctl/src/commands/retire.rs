@@ -69,10 +69,12 @@ pub(crate) async fn retire(context: &Context, args: &RetireArgs) -> Result<(), F
         return Ok(());
     }
     if let Some(revision) = revision {
-        write::append_revision(context, &store, revision).await?;
+        let (_, row) = write::append_revision(context, &store, revision).await?;
+        write::show_cells(&row, &args.confirmation.confirm);
     }
     if let Some(metadata) = metadata {
-        write::append_metadata(context, &store, metadata).await?;
+        let (_, row) = write::append_metadata(context, &store, metadata).await?;
+        write::show_cells(&row, &args.confirmation.confirm);
     }
     let did = if args.undo {
         "no longer retired"

@@ -136,7 +136,7 @@ pub(crate) async fn rollback(context: &Context, args: &RollbackArgs) -> Result<(
         ..rolled_back(&target)
     };
     let mut planned = PlannedRevision::on(Some(newest), parts)?;
-    planned.done = format!("rolled back {flag} to {label}");
+    planned.done = Some(format!("rolled back {flag} to {label}"));
     if path.was_taken_back(&target) {
         planned.change = planned.change.with_risk(Risk::UndoesRollback);
     }

@@ -19,14 +19,14 @@ pub(crate) struct Position {
 
 /// A value and its position.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) position: Position,
-    pub(super) kind: Kind,
+pub(crate) struct Node {
+    pub(crate) position: Position,
+    pub(crate) kind: Kind,
 }
 
 /// A value.
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Null,
     Boolean(bool),
     /// Its digits.
@@ -37,7 +37,7 @@ pub(super) enum Kind {
 }
 
 /// Reads a text; a repeated key in a map, an alias bomb or a second document is an error.
-pub(super) fn parse(text: &str) -> Result<Node, FileErrors> {
+pub(crate) fn parse(text: &str) -> Result<Node, FileErrors> {
     // The limits protect from hostile files; a list of overrides may be long.
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
@@ -82,7 +82,7 @@ fn position(location: serde_saphyr::Location) -> Position {
 
 impl Node {
     /// The value, for messages.
-    pub(super) fn found(&self) -> String {
+    pub(crate) fn found(&self) -> String {
         match &self.kind {
             Kind::Null => "nothing".to_owned(),
             Kind::Boolean(value) => value.to_string(),

@@ -30,7 +30,9 @@ pub(crate) struct WrittenFlag {
     metadata: Option<WrittenMetadata>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<WrittenRevision>,
-    exported_from: WrittenTimes,
+    /// The rows that it was exported from; none if it never was stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exported_from: Option<WrittenTimes>,
 }
 
 /// When the newest rows were written, also those that cannot be read.
@@ -93,6 +95,16 @@ impl Written {
     }
 }
 
+impl Written {
+    /// The same file of flags that no store has.
+    pub(crate) fn without_origin(mut self) -> Self {
+        for flag in &mut self.flags {
+            flag.exported_from = None;
+        }
+        self
+    }
+}
+
 impl From<&FlagEntry> for WrittenFlag {
     fn from(entry: &FlagEntry) -> Self {
         let metadata = entry.metadata.as_ref().and_then(|row| row.as_ref().ok());
@@ -102,12 +114,12 @@ impl From<&FlagEntry> for WrittenFlag {
             name: entry.flag.name.to_string(),
             metadata: metadata.map(Into::into),
             revision: revision.map(Into::into),
-            exported_from: WrittenTimes {
+            exported_from: Some(WrittenTimes {
                 metadata: time(
                     (entry.metadata.as_ref()).and_then(|row| created_by(row, Metadata::created)),
                 ),
                 revision: time(entry.revision.as_ref().and_then(created)),
-            },
+            }),
         }
     }
 }

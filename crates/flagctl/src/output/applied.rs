@@ -63,15 +63,7 @@ impl<'a> From<&'a AppliedFlag> for FlagData<'a> {
 /// The changes in lines, those that differ in their colour.
 pub(super) fn change_lines(changed: &[AppliedFlag]) -> impl Iterator<Item = (Tone, &str)> {
     let lines = changed.iter().flat_map(|flag| &flag.change);
-    lines.map(|line| {
-        let is_changed = line.starts_with('*');
-        let tone = if is_changed {
-            Tone::Changed
-        } else {
-            Tone::Plain
-        };
-        (tone, line.as_str())
-    })
+    lines.map(|line| (Tone::of_line(line), line.as_str()))
 }
 
 impl View for Applied {

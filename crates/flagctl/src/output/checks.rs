@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use flag_store::UnreadableRow;
 use serde::Serialize;
 
+use super::escape::visible;
 use super::table::short;
 use super::text::{Columns, Text, Tone};
 use super::view::View;
@@ -122,28 +123,11 @@ impl View for Checks {
     }
 
     fn text(&self) -> Text {
-        let mut columns = Columns::default();
-        let mut rows = Columns::headed(["STATUS", "COLUMN", "FOUND", "ROW KEY"]);
-        let mut are_rows = false;
-        for check in &self.checks {
-            let (tone, status) = check.status.shown();
-            let status = status.to_owned();
-            if let Some(location) = &check.row {
-                are_rows = true;
-                let (column, row_key) = (location.column.clone(), location.row_key.clone());
-                rows.line(tone, [status, column, short(&location.problem), row_key]);
-            } else {
-                columns.line(tone, [status, check.subject.clone(), short(&check.found)]);
-            }
-        }
-        let mut text = columns.text();
-        if are_rows {
-            text = text.and(rows.text());
-        }
-        if self.any_failed() {
-            text = text.and(self.advice());
-        }
-        text
+        self.table(short)
+    }
+
+    fn wide(&self) -> Text {
+        self.table(visible)
     }
 
     fn names(&self) -> Vec<String> {
@@ -156,6 +140,32 @@ impl View for Checks {
 }
 
 impl Checks {
+    /// The results in columns, those about rows in a table of their own.
+    fn table(&self, shown: fn(&str) -> String) -> Text {
+        let mut columns = Columns::default();
+        let mut rows = Columns::headed(["STATUS", "COLUMN", "FOUND", "ROW KEY"]);
+        let mut are_rows = false;
+        for check in &self.checks {
+            let (tone, status) = check.status.shown();
+            let status = status.to_owned();
+            if let Some(location) = &check.row {
+                are_rows = true;
+                let (column, row_key) = (location.column.clone(), location.row_key.clone());
+                rows.line(tone, [status, column, shown(&location.problem), row_key]);
+            } else {
+                columns.line(tone, [status, check.subject.clone(), shown(&check.found)]);
+            }
+        }
+        let mut text = columns.text();
+        if are_rows {
+            text = text.and(rows.text());
+        }
+        if self.any_failed() {
+            text = text.and(self.advice());
+        }
+        text
+    }
+
     /// The advice for failed checks, each advice once, below its checks.
     fn advice(&self) -> Text {
         let mut lines = Columns::headed(["What to do:"]);

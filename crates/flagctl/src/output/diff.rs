@@ -73,12 +73,13 @@ impl View for Diff<'_> {
         let [from, to] = [self.from, self.to].map(heading);
         let mut columns = Columns::headed(["", "REVISION", &from, &to]);
         for field in self.fields() {
-            let (mark, tone) = if field.differs {
-                ("*", Tone::Changed)
+            let (sign, tone) = if field.differs {
+                let (sign, tone) = Tone::of_difference(field.from != "-", field.to != "-");
+                (sign.to_string(), tone)
             } else {
-                ("", Tone::Plain)
+                (String::new(), Tone::Plain)
             };
-            columns.line(tone, [mark.to_owned(), field.name, field.from, field.to]);
+            columns.line(tone, [sign, field.name, field.from, field.to]);
         }
         let told = if self.are_equivalent {
             "both decide the same".to_owned()

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use flag_store::StoredExposure;
 
-use super::escape::{escaped, escaped_json};
+use super::csv::Csv;
+use super::escape::escaped_json;
 use super::exposures::Exposure;
 
 /// The columns, as in JSON.
@@ -23,13 +24,14 @@ pub(crate) enum LineForm {
 #[derive(Debug)]
 pub(crate) struct ExposureLines {
     form: LineForm,
-    changed: u64,
+    csv: Csv,
 }
 
 impl ExposureLines {
     /// Writes them in this form.
     pub(crate) fn new(form: LineForm) -> Self {
-        Self { form, changed: 0 }
+        let csv = Csv::default();
+        Self { form, csv }
     }
 
     /// What comes before the first exposure.
@@ -42,7 +44,7 @@ impl ExposureLines {
 
     /// How many cells got an apostrophe.
     pub(crate) fn changed(&self) -> u64 {
-        self.changed
+        self.csv.changed
     }
 
     /// Appends the line of an exposure.
@@ -71,26 +73,8 @@ impl ExposureLines {
             optional(&exposure.revision),
             optional(&exposure.from_cache),
         ];
-        for (index, cell) in cells.iter().enumerate() {
-            if index > 0 {
-                lines.push(',');
-            }
-            self.push_cell(lines, &escaped(cell));
-        }
-        lines.push_str("\r\n");
-    }
-
-    /// A spreadsheet would run a cell that begins like a formula; the apostrophe makes it a text.
-    fn push_cell(&mut self, lines: &mut String, cell: &str) {
-        let is_formula = cell.starts_with(['=', '+', '-', '@']);
-        self.changed += u64::from(is_formula);
-        let apostrophe = if is_formula { "'" } else { "" };
-        if cell.contains(['"', ',', '\n', '\r']) || cell.trim() != cell {
-            let _ = write!(lines, "\"{apostrophe}{}\"", cell.replace('"', "\"\""));
-        } else {
-            lines.push_str(apostrophe);
-            lines.push_str(cell);
-        }
+        self.csv.push(cells.iter().map(String::as_str));
+        lines.push_str(&std::mem::take(&mut self.csv.lines));
     }
 }
 

@@ -4,8 +4,9 @@ use flag_model::{FlagKey, Metadata, Revision, Timestamp};
 use flag_store::UnreadableRow;
 use serde::Serialize;
 
+use super::escape::visible;
 use super::json::{self, Entry};
-use super::table::{listed, or_none, short, treatments};
+use super::table::{listed, or_none, placing, short, treatments};
 use super::terminal;
 use super::text::{Columns, Text, Tone};
 use super::view::View;
@@ -52,6 +53,10 @@ impl View for Revisions<'_> {
 
     fn text(&self) -> Text {
         revisions_table(self.rows, self.numbering)
+    }
+
+    fn wide(&self) -> Text {
+        wide_table(self.rows, self.numbering)
     }
 
     fn names(&self) -> Vec<String> {
@@ -115,14 +120,9 @@ pub(super) fn revisions_table_at(
     revisions: &[Stored<Revision>],
     numbering: &Numbering,
 ) -> Text {
-    if revisions.is_empty() {
-        return Text::default();
-    }
-    let mut columns = headed();
-    for row in revisions {
-        push(&mut columns, row, numbering, now);
-    }
-    columns.text()
+    table(headed(), revisions, numbering, &|revision| {
+        of_revision(revision, now)
+    })
 }
 
 /// Lines of revisions below each other, as they are made.
@@ -148,7 +148,9 @@ impl RevisionLines {
         now: Timestamp,
     ) -> Text {
         for row in revisions {
-            push(&mut self.columns, row, numbering, now);
+            push(&mut self.columns, row, numbering, &|revision| {
+                of_revision(revision, now)
+            });
         }
         let before = std::mem::replace(&mut self.shown, self.columns.rows());
         self.columns.clone().after(before)
@@ -167,11 +169,49 @@ fn headed() -> Columns {
     ])
 }
 
-fn push(columns: &mut Columns, row: &Stored<Revision>, numbering: &Numbering, now: Timestamp) {
+/// The same with nothing left out.
+fn wide_table(revisions: &[Stored<Revision>], numbering: &Numbering) -> Text {
+    let columns = Columns::headed([
+        "REV",
+        "CREATED (UTC)",
+        "AGE",
+        "VERSION",
+        "CONTROL",
+        "TREATMENTS",
+        "OWNER",
+        "ROLLBACK OF",
+        "COMMENT",
+    ]);
+    table(columns, revisions, numbering, &|revision| {
+        all_of_revision(revision, numbering)
+    })
+}
+
+fn table(
+    mut columns: Columns,
+    revisions: &[Stored<Revision>],
+    numbering: &Numbering,
+    cells: &dyn Fn(&Revision) -> Vec<String>,
+) -> Text {
+    if revisions.is_empty() {
+        return Text::default();
+    }
+    for row in revisions {
+        push(&mut columns, row, numbering, cells);
+    }
+    columns.text()
+}
+
+fn push(
+    columns: &mut Columns,
+    row: &Stored<Revision>,
+    numbering: &Numbering,
+    cells: &dyn Fn(&Revision) -> Vec<String>,
+) {
     let created = created_by(row, Revision::created);
     let label = or_none(created.and_then(|created| numbering.label(created)));
     let (tone, rest) = match row {
-        Ok(revision) => (Tone::Plain, of_revision(revision, now)),
+        Ok(revision) => (Tone::Plain, cells(revision)),
         Err(error) => (Tone::Problem, unreadable(created, error)),
     };
     columns.line(tone, [vec![label], rest].concat());
@@ -190,6 +230,22 @@ fn of_revision(revision: &Revision, now: Timestamp) -> Vec<String> {
         treatments(revision),
         or_none(revision.owner.as_ref().map(ToString::to_string)),
         short(&revision.comment),
+    ]
+}
+
+fn all_of_revision(revision: &Revision, numbering: &Numbering) -> Vec<String> {
+    let rollback_of = revision.rollback_of;
+    let rollback_of =
+        rollback_of.map(|of| numbering.label(of).unwrap_or_else(|| to_the_second(of)));
+    vec![
+        to_the_second(revision.created()),
+        age(revision.created(), terminal::began()),
+        placing(&revision.format),
+        visible(&revision.control.to_string()),
+        treatments(revision),
+        or_none(revision.owner.as_ref().map(ToString::to_string)),
+        or_none(rollback_of),
+        visible(&revision.comment),
     ]
 }
 

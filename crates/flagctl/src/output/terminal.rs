@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
 
+use clap::ColorChoice;
 use flag_model::Timestamp;
 use terminal_size::{Height, Width, terminal_size_of};
 
@@ -12,6 +13,9 @@ use crate::environment::{Variables, variable};
 
 /// The settings in the environment; empty before [`prepare`].
 static PREFERENCES: OnceLock<Preferences> = OnceLock::new();
+
+/// What the command line says of colours; automatic before [`choose_colours`].
+static CHOICE: OnceLock<ColorChoice> = OnceLock::new();
 
 /// When the command began; the epoch before [`prepare`].
 static BEGAN: OnceLock<Timestamp> = OnceLock::new();
@@ -48,12 +52,20 @@ pub(super) fn began() -> Timestamp {
     BEGAN.get().copied().unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// Takes what the command line says of colours.
+pub(crate) fn choose_colours(choice: ColorChoice) {
+    let _ = CHOICE.set(choice);
+}
+
 /// Whether a stream shows colours.
 pub(crate) fn has_colours(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal()
-        && PREFERENCES
-            .get()
-            .is_some_and(|preferences| preferences.colours)
+    let preferences = PREFERENCES.get();
+    let wants = preferences.is_some_and(|preferences| preferences.colours);
+    match CHOICE.get() {
+        Some(ColorChoice::Always) => true,
+        Some(ColorChoice::Never) => false,
+        Some(ColorChoice::Auto) | None => wants && stream.is_terminal(),
+    }
 }
 
 /// Whether a line on standard error can be erased.

@@ -14,6 +14,10 @@ pub(crate) enum Tone {
     Plain,
     /// A heading.
     Heading,
+    /// Something that was not there.
+    Added,
+    /// Something that is there no longer.
+    Removed,
     /// A difference.
     Changed,
     /// A problem.
@@ -21,13 +25,34 @@ pub(crate) enum Tone {
 }
 
 impl Tone {
+    /// The sign of a difference and its tone, by whether there is something before it and after it.
+    pub(crate) fn of_difference(has_before: bool, has_after: bool) -> (char, Self) {
+        match (has_before, has_after) {
+            (false, true) => ('+', Self::Added),
+            (true, false) => ('-', Self::Removed),
+            _ => ('~', Self::Changed),
+        }
+    }
+
+    /// The tone of a line that begins with such a sign.
+    pub(super) fn of_line(line: &str) -> Self {
+        let signs = [
+            ("+ ", Self::Added),
+            ("- ", Self::Removed),
+            ("~ ", Self::Changed),
+        ];
+        let sign = signs.into_iter().find(|(sign, _)| line.starts_with(sign));
+        sign.map_or(Self::Plain, |(_, tone)| tone)
+    }
+
     /// The text as a terminal shows it in this tone.
     pub(crate) fn paint(self, text: &str) -> String {
         let style = match self {
             Self::Plain => return text.to_owned(),
             Self::Heading => Style::new().bold(),
+            Self::Added => AnsiColor::Green.on_default(),
             Self::Changed => AnsiColor::Yellow.on_default(),
-            Self::Problem => AnsiColor::Red.on_default(),
+            Self::Removed | Self::Problem => AnsiColor::Red.on_default(),
         };
         format!("{style}{text}{style:#}")
     }

@@ -4,8 +4,11 @@ use std::io::{self, ErrorKind, Write as _};
 
 use serde::Serialize;
 
+use super::csv::Csv;
 use super::pager::{self, Paged};
+use super::template::filled;
 use super::text::{Text, Tone, painted, terminal_rows};
+use super::tree::Tree;
 use super::yaml::yaml;
 use super::{escape, terminal};
 use crate::args::Form;
@@ -18,6 +21,10 @@ pub(crate) trait View {
     fn data(&self) -> impl Serialize;
     /// What a person reads.
     fn text(&self) -> Text;
+    /// What a person reads who asked for everything.
+    fn wide(&self) -> Text {
+        self.text()
+    }
     /// One name per line.
     fn names(&self) -> Vec<String>;
 }
@@ -41,10 +48,8 @@ pub(crate) fn notice(message: &str) {
 /// Shows a person on standard error what would be done.
 pub(crate) fn preview(text: &Text) {
     let width = terminal::size(&io::stderr()).map(|(width, _)| width);
-    let mut stderr = io::stderr().lock();
-    for (_, line) in text.lines(width) {
-        let _ = writeln!(stderr, "{line}");
-    }
+    let shown = painted(&text.lines(width), terminal::has_colours(&io::stderr()));
+    let _ = io::stderr().lock().write_all(shown.as_bytes());
 }
 
 /// Shows a result on standard output; through a pager if the terminal is too small for it.
@@ -57,14 +62,25 @@ pub(crate) fn rendered(view: &impl View, form: Form) -> Result<String, Failure> 
     Ok(text(view, form)?.uncoloured())
 }
 
-fn text(view: &impl View, form: Form) -> Result<Text, OutputError> {
+fn text(view: &impl View, form: Form) -> Result<Text, Failure> {
+    let json = |error| OutputError(io::Error::from(error));
     Ok(match form {
         Form::Table => view.text(),
+        Form::Wide => view.wide(),
         Form::Json => {
-            let json = serde_json::to_string_pretty(&view.data()).map_err(io::Error::from)?;
-            Text::verbatim(&escape::escaped_json(&json))
+            let text = serde_json::to_string_pretty(&view.data()).map_err(json)?;
+            Text::verbatim(&escape::escaped_json(&text))
         }
-        Form::Yaml => Text::verbatim(&yaml(&view.data())?),
+        Form::Yaml => Text::verbatim(&yaml(&view.data()).map_err(OutputError)?),
+        Form::Csv => {
+            let csv = Csv::of(&Tree::of(&view.data()).map_err(json)?);
+            notice_formulas(csv.changed, "json");
+            Text::verbatim(&csv.lines)
+        }
+        Form::JsonPath(template) => {
+            let result = Tree::of(&view.data()).map_err(json)?;
+            Text::verbatim(&filled(template, &result)?)
+        }
         Form::Name => {
             let names = view.names();
             let names = names
@@ -73,6 +89,16 @@ fn text(view: &impl View, form: Form) -> Result<Text, OutputError> {
             Text::plain(&names.collect::<String>())
         }
     })
+}
+
+/// Says that cells of CSV are not as they are, and which form has them so.
+pub(crate) fn notice_formulas(changed: u64, exact: &str) {
+    if changed > 0 {
+        notice(&format!(
+            "{changed} cells begin with =, +, - or @ and got an apostrophe, so that no spreadsheet runs them; \
+             `-o {exact}` writes them as they are"
+        ));
+    }
 }
 
 fn show_text(text: &Text) -> Result<(), Failure> {

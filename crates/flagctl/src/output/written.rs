@@ -1,4 +1,4 @@
-//! A row as it was written.
+//! A row that was written: what it says, or its cells as they are stored.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,17 @@ use super::json::Key;
 use super::text::{Columns, Text, Tone};
 use super::view::View;
 
-/// A row as it was written.
+/// A row that was written.
 pub(crate) struct WrittenRow<'a> {
     pub(crate) flag: &'a FlagKey,
     pub(crate) created: Timestamp,
+    /// The number of a revision.
+    pub(crate) number: Option<usize>,
     pub(crate) row: &'a Row,
+    /// The same in a sentence.
+    pub(crate) said: String,
+    /// Whether a person wants to see the cells.
+    pub(crate) is_verbose: bool,
 }
 
 #[derive(Serialize)]
@@ -22,6 +28,8 @@ struct Data {
     #[serde(flatten)]
     key: Key,
     created: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<usize>,
     row_key: String,
     cells: BTreeMap<String, String>,
 }
@@ -33,23 +41,34 @@ impl View for WrittenRow<'_> {
         Data {
             key: self.flag.into(),
             created: self.created.to_string(),
+            number: self.number,
             row_key: text(&self.row.key),
             cells: cells.collect(),
         }
     }
 
     fn text(&self) -> Text {
-        let mut columns = Columns::from([("row key", text(&self.row.key))]);
-        for (column, value) in self.row.cells.iter() {
-            let line = [column, value].map(text);
-            columns.line(Tone::Plain, line);
+        let said = Text::line(Tone::Plain, &self.said);
+        if self.is_verbose {
+            said.then(cells(self.row))
+        } else {
+            said
         }
-        columns.text()
     }
 
     fn names(&self) -> Vec<String> {
         vec![text(&self.row.key)]
     }
+}
+
+/// The key and the cells of a row, as they are stored.
+pub(crate) fn cells(row: &Row) -> Text {
+    let mut columns = Columns::from([("row key", text(&row.key))]);
+    for (column, value) in row.cells.iter() {
+        let line = [column, value].map(text);
+        columns.line(Tone::Plain, line);
+    }
+    columns.text()
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -81,7 +81,7 @@ fn a_terminal_obeys_nothing_in_any_form() {
     let revised = on_greeting(&["revise", &control, &comment, "--yes-i-mean=greeting"]);
     check_done(&revised);
     let mut outputs = vec![revised];
-    for form in ["table", "json", "yaml"] {
+    for form in ["table", "wide", "json", "yaml", "csv", "jsonpath={.}"] {
         for args in [
             &["get"][..],
             &["latest"],
@@ -98,7 +98,16 @@ fn a_terminal_obeys_nothing_in_any_form() {
         outputs.push(command(&store, &export).output().unwrap());
     }
     log_hostile(&store);
-    for form in ["table", "json", "yaml", "name", "ndjson", "csv"] {
+    for form in [
+        "table",
+        "wide",
+        "json",
+        "yaml",
+        "name",
+        "ndjson",
+        "csv",
+        "jsonpath={.}",
+    ] {
         outputs.push(on_greeting(&["exposures", "-o", form]));
     }
     for form in ["table", "json", "yaml", "name"] {
@@ -140,6 +149,102 @@ fn yaml_says_the_same_as_json() {
         let yaml: Value = serde_saphyr::from_str(stdout(&yaml)).unwrap();
         assert_eq!(yaml, json(&shown(&dir, &args, "json")), "{args:?}");
     }
+}
+
+#[test]
+fn every_result_can_be_a_table_for_spreadsheets() {
+    let dir = world(Stage::InUse);
+    for args in reading() {
+        let csv = shown(&dir, &args, "csv");
+        let lines: Vec<&str> = stdout(&csv).split_terminator("\r\n").collect();
+        assert!(lines.len() > 1, "{args:?}: {lines:?}");
+    }
+    let history = ["history", "csr-assistant", "feature", NAME];
+    let csv = shown(&dir, &history, "csv");
+    let lines: Vec<&str> = stdout(&csv).split_terminator("\r\n").collect();
+    let header = "project,flag_type,name,created,number,format_version,hash_algorithm,salt,control,treatments,comment,owner,rollback_of";
+    assert_eq!(lines[0], header);
+    assert_eq!(
+        lines[3],
+        "csr-assistant,feature,multi_step_api_router,2024-09-25 19:15:28.248896,1,1,,,false,[],left behind,,"
+    );
+    assert_eq!(lines.len(), 4);
+    let formula = [
+        "update",
+        "csr-assistant",
+        "feature",
+        NAME,
+        "--description==1+1",
+    ];
+    let store = dir.path().join("flag-data");
+    let formula = [&formula[..], &["-ocsv"]].concat();
+    let formula = command(&store, &formula).output().unwrap();
+    check_done(&formula);
+    assert!(stdout(&formula).contains(",'=1+1,"), "{}", stdout(&formula));
+    assert!(
+        stderr(&formula).contains("1 cells begin with ="),
+        "{}",
+        stderr(&formula)
+    );
+}
+
+#[test]
+fn a_template_asks_for_fields_of_json() {
+    let dir = world(Stage::InUse);
+    let list = ["list", "csr-assistant"];
+    let names = shown(&dir, &list, "jsonpath={.flags[*].name}");
+    assert_eq!(stdout(&names), "multi_step_api_router greeting\n");
+    let logged = ["exposures", "csr-assistant", "feature", NAME];
+    let template = "jsonpath={range .exposures[*]}{.instance_id}={.value}{\"\\n\"}{end}";
+    let logged = shown(&dir, &logged, template);
+    assert_eq!(stdout(&logged), "A12345=false\nB#2=false\n");
+    let store = dir.path().join("flag-data");
+    let refused = |form: &str| {
+        let args = ["list", "csr-assistant", "-o", form];
+        command(&store, &args).output().unwrap()
+    };
+    let says = "-o jsonpath: there is no field nmae; did you mean name?";
+    check_failed(&refused("jsonpath={.flags[*].nmae}"), 2, &[says]);
+    check_failed(
+        &refused("jsonpath={.flags[0:1]}"),
+        2,
+        &["expected .name, ['name'], [0] or [*]"],
+    );
+    check_failed(
+        &refused("jsonpath"),
+        2,
+        &["possible values: table, wide, json, yaml, name, csv, jsonpath=TEMPLATE"],
+    );
+}
+
+#[test]
+fn a_wide_table_shortens_nothing() {
+    let dir = world(Stage::InUse);
+    let long = "A comment of more than sixty characters, which the usual table shortens at its end";
+    let revise = [
+        "revise",
+        "csr-assistant",
+        "data",
+        "greeting",
+        "-m",
+        long,
+        "--yes-i-mean=greeting",
+        "--control=Hello",
+    ];
+    check_done(
+        &command(&dir.path().join("flag-data"), &revise)
+            .output()
+            .unwrap(),
+    );
+    let history = ["history", "csr-assistant/greeting"];
+    assert!(!stdout(&shown(&dir, &history, "table")).contains(long));
+    let wide = shown(&dir, &history, "wide");
+    assert!(stdout(&wide).contains(long), "{}", stdout(&wide));
+    assert!(stdout(&wide).contains("  VERSION "), "{}", stdout(&wide));
+    let list = ["list", "csr-assistant"];
+    let wide = shown(&dir, &list, "wide");
+    let flag = [&list[..], &["-w"]].concat();
+    assert_eq!(stdout(&wide), stdout(&shown(&dir, &flag, "table")));
 }
 
 #[test]

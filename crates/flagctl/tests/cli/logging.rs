@@ -176,7 +176,7 @@ fn a_summary_counts_by_revision_and_group() {
     assert!(lines[0].starts_with("REVISION "), "{lines:?}");
     assert!(lines[2].starts_with("all "), "{lines:?}");
     let refused = on_flag(&dir, "exposures", &["--summary", "-o", "csv"]);
-    check_failed(&refused, 2, &["table, json, yaml and name"]);
+    check_failed(&refused, 2, &["every format but ndjson and csv"]);
 }
 
 #[test]

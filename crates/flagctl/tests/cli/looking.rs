@@ -106,7 +106,7 @@ fn a_diff_says_by_its_code_whether_two_revisions_decide_alike() {
     let differs = on_router(&dir, "diff", &[MADE[1], MADE[2]]);
     assert_eq!((differs.status.code(), stderr(&differs)), (Some(7), ""));
     let shown = stdout(&differs);
-    let says = "\n*  treatment_1.percent    40                                60\n";
+    let says = "\n~  treatment_1.percent    40                                60\n";
     assert!(shown.contains(says), "{shown}");
     assert!(
         shown.contains("\n   treatment_1.value      true  "),

@@ -14,6 +14,7 @@ mod finding;
 mod following;
 mod forgetting;
 mod forms;
+mod importing;
 mod keys;
 mod keystrokes;
 mod logging;

@@ -140,11 +140,10 @@ fn a_run_configuration_of_the_reference_is_written() {
         let written = run_config(&dir, &config("REVISION", &cell(percent)));
         assert_code(&written, 0);
         let stdout = String::from_utf8(written.stdout).unwrap();
-        assert!(
-            stdout.contains("PROJECT#csr-assistant#ROWTYPE#REVISION#")
-                && stdout.contains("John Smith"),
-            "{stdout}"
-        );
+        let said = format!("revised csr-assistant/feature/{NAME} to r");
+        assert!(stdout.starts_with(&said), "{stdout}");
+        let latest = json(&on_flag(&dir, "latest", &["-ojson"]));
+        assert_eq!(latest["revision"]["owner"], "John Smith");
     }
     let refused = run_config(&dir, &config("REVISION", &cell("140")));
     assert_code(&refused, 5);

@@ -93,6 +93,53 @@ fn an_error_is_red_on_a_terminal_unless_colours_are_refused() {
 }
 
 #[test]
+fn a_difference_has_a_sign_and_a_colour() {
+    let dir = world(Stage::InUse);
+    let diff = ["diff", "csr-assistant/multi_step_api_router", "r1", "r2"];
+    let preview = [
+        "revise",
+        "csr-assistant/multi_step_api_router",
+        "70%",
+        "--dry-run",
+    ];
+    let apply = ["apply", "-f", "flags.yaml", "--check"];
+    let flags = "file_version: 1\nproject: csr-assistant\nflags:\n- {flag_type: data, name: greeting, \
+                 metadata: {description: How, tags: [new]}}\n";
+    std::fs::write(dir.path().join("flags.yaml"), flags).unwrap();
+    let (green, yellow) = ("\u{1b}[32m+ ", "\u{1b}[33m~ ");
+    for (args, lines) in [
+        (&diff[..], &[green][..]),
+        (&preview, &[yellow]),
+        (&apply, &[green, yellow]),
+    ] {
+        let shown = |options: &[&str], variables: &[(&str, &str)]| {
+            let args = [args, options].concat();
+            let mut command = command(&dir.path().join("flag-data"), &args);
+            shown_in(terminal(50), command.current_dir(&dir), variables)
+        };
+        let coloured = shown(&[], &[]);
+        for line in lines {
+            assert!(coloured.contains(line), "{line:?} {coloured}");
+        }
+        for plain in [
+            shown(&[], &[("NO_COLOR", "1")]),
+            shown(&[], &[("TERM", "dumb")]),
+            shown(&["--color=never"], &[]),
+        ] {
+            assert!(!plain.contains('\u{1b}'), "{plain}");
+            let sign = lines[0].get(5..).unwrap();
+            assert!(plain.lines().any(|line| line.starts_with(sign)), "{plain}");
+        }
+        let forced = shown(&["--color", "always"], &[("NO_COLOR", "1")]);
+        assert!(forced.contains(lines[0]), "{forced}");
+    }
+    let args = [&diff[..], &["--color=always"]].concat();
+    let mut piped = command(&dir.path().join("flag-data"), &args);
+    let piped = piped.output().unwrap();
+    assert!(stdout(&piped).contains(green), "{}", stdout(&piped));
+}
+
+#[test]
 fn a_table_fits_a_narrow_terminal_without_a_broken_word() {
     let dir = with_revision();
     let comment = "Rollout to 40 % of everybody, as the owners agreed";

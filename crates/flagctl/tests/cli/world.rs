@@ -44,6 +44,8 @@ const RUN_CONFIG: &str = r#"{
 pub(crate) fn world(stage: Stage) -> TempDir {
     let dir = TempDir::new().unwrap();
     std::fs::write(dir.path().join("run-config.json"), RUN_CONFIG).unwrap();
+    let export = include_str!("../fixtures/imports/launchdarkly.json");
+    std::fs::write(dir.path().join("launchdarkly.json"), export).unwrap();
     let store = dir.path().join("flag-data");
     let greeting = ["csr-assistant", "data", "greeting"];
     let mut done = vec![

@@ -44,12 +44,48 @@ fn an_added_flag_is_there_with_what_it_is_for() {
 }
 
 #[test]
+fn cells_are_shown_as_written_to_those_who_ask() {
+    let dir = with_revision();
+    let revised = revise(&dir, "--percent 10 -v");
+    check_done(&revised);
+    let said = format!(
+        "revised csr-assistant/feature/{NAME} to r2: 10 % get true, others false (embedded store in {})\n\
+         row key        PROJECT#csr-assistant#ROWTYPE#REVISION#",
+        dir.path().display()
+    );
+    assert!(stdout(&revised).starts_with(&said), "{}", stdout(&revised));
+    assert!(
+        stdout(&revised).contains("\nControlValue   false\n"),
+        "{}",
+        stdout(&revised)
+    );
+    let brief = revise(&dir, "--percent 20");
+    assert_eq!(stdout(&brief).lines().count(), 1, "{}", stdout(&brief));
+    let number = json(&revise(&dir, "--percent 30 -ojson"))["number"].take();
+    assert_eq!(number, 4);
+    let retire = ["--value=true", "-m", "done", "-v"];
+    let retired = on_flag(&dir, "retire", &retire);
+    check_done(&retired);
+    assert!(
+        stderr(&retired).contains("\nrow key "),
+        "{}",
+        stderr(&retired)
+    );
+}
+
+#[test]
 fn a_flag_is_added_once() {
     let dir = TempDir::new().unwrap();
     let added = add(&dir);
     check_done(&added);
-    assert!(stdout(&added).starts_with("row key      PROJECT#csr-assistant#ROWTYPE#FLAG#"));
-    assert!(stdout(&added).contains("\nOwnerID      ann\n"));
+    let said = format!(
+        "added csr-assistant/feature/{NAME}: Multi-step API router (embedded store in {})\n",
+        dir.path().display()
+    );
+    assert_eq!(
+        (stdout(&added), stderr(&added).contains("added ")),
+        (&*said, false)
+    );
     check_failed(
         &add(&dir),
         4,

@@ -108,7 +108,10 @@ fn restored(
         ..then.into_parts()
     };
     let mut planned = PlannedRevision::on(Some(newest), parts)?;
-    planned.done = format!("restored {} to the revision of {made}", planned.parts.flag);
+    planned.done = Some(format!(
+        "restored {} to the revision of {made}",
+        planned.parts.flag
+    ));
     Ok(Some(planned))
 }
 

@@ -1,0 +1,123 @@
+//! The rules of a feature of GrowthBook.
+
+use flag_model::FlagValue;
+
+use crate::flag_file::{self, Kind};
+use crate::import::decimal::{Decimal, Unit};
+use crate::import::item::{Item, Obstacle, Read, left_out};
+use crate::import::rules::{Choice, Rules};
+
+/// The attribute that GrowthBook calls the id.
+const ID: &str = "id";
+
+/// A rule with one value: for ids, for a share, or for everybody.
+pub(super) fn forced(
+    rule: &Item<'_>,
+    value: FlagValue,
+    ids: Option<Vec<String>>,
+    rules: &mut Rules,
+) -> Read<()> {
+    let coverage = coverage(rule)?;
+    match (ids, coverage) {
+        (Some(ids), Decimal::ONE) => rules.list(choice(value), ids),
+        (Some(_), _) => left_out("a rule has both a list of ids and a percentage"),
+        (None, Decimal::ONE) => {
+            rules.everybody(choice(value));
+            Ok(())
+        }
+        (None, coverage) => {
+            check_attribute(rule)?;
+            rules.shares(vec![(choice(value), coverage)], Unit::Fraction)
+        }
+    }
+}
+
+/// A rule with several values: each for its weight of the covered share.
+pub(super) fn experiment(
+    rule: &Item<'_>,
+    values: Vec<FlagValue>,
+    weights: Vec<Decimal>,
+    ids: Option<Vec<String>>,
+    rules: &mut Rules,
+) -> Read<()> {
+    if ids.is_some() {
+        return left_out("a rule has both a list of ids and percentages");
+    }
+    check_attribute(rule)?;
+    if weights.len() != values.len() {
+        return left_out("a rule has no weight for each of its values");
+    }
+    let coverage = coverage(rule)?;
+    let shares = values.into_iter().zip(weights).map(|(value, weight)| {
+        let share = weight.times(coverage);
+        share.map_or_else(
+            || left_out("a share has too many digits"),
+            |share| Ok((choice(value), share)),
+        )
+    });
+    rules.shares(shares.collect::<Read<Vec<_>>>()?, Unit::Fraction)
+}
+
+fn coverage(rule: &Item<'_>) -> Read<Decimal> {
+    rule.field("coverage")
+        .map_or(Ok(Decimal::ONE), |item| fraction(&item))
+}
+
+pub(super) fn fraction(item: &Item<'_>) -> Read<Decimal> {
+    let fraction = Decimal::parse(item.digits()?);
+    fraction.map_or_else(|| item.expected("a number from 0 to 1"), Ok)
+}
+
+fn check_attribute(rule: &Item<'_>) -> Read<()> {
+    match rule.text_of("hashAttribute")? {
+        None | Some("" | ID) => Ok(()),
+        Some(other) => left_out(format!("its percentages are by `{other}`, ours by the id")),
+    }
+}
+
+/// The condition of a rule of the API, which is JSON in a text.
+pub(super) fn condition_in_text(rule: &Item<'_>) -> Read<Option<Vec<String>>> {
+    let text = rule.text_of("condition")?.unwrap_or_default();
+    if text.trim().is_empty() || text.trim() == "{}" {
+        return Ok(None);
+    }
+    let Ok(node) = flag_file::parse(text) else {
+        return left_out("a rule has a condition that cannot be read");
+    };
+    match ids_of(&Item::root(&node)) {
+        // Its position would be one in the text.
+        Err(Obstacle::Malformed(_)) => left_out("a rule has a condition that cannot be read"),
+        ids => ids.map(Some),
+    }
+}
+
+/// The ids of a condition, if it is for ids alone.
+pub(super) fn ids_of(condition: &Item<'_>) -> Read<Vec<String>> {
+    let entries = condition.entries()?;
+    let [(attribute, wanted)] = entries.as_slice() else {
+        return left_out("a rule has several conditions");
+    };
+    if *attribute != ID {
+        return left_out(format!("a rule by the attribute `{attribute}`"));
+    }
+    if let Kind::Text(id) = wanted.kind() {
+        return Ok(vec![id.clone()]);
+    }
+    let operators = wanted.entries()?;
+    match operators.as_slice() {
+        [("$in", ids)] => {
+            let ids = ids.items()?;
+            ids.iter().map(|id| Ok(id.text()?.to_owned())).collect()
+        }
+        [("$eq", id)] => Ok(vec![id.text()?.to_owned()]),
+        _ => left_out("a rule has a condition on the id that is no list"),
+    }
+}
+
+/// A boolean, or a text under its own name.
+pub(super) fn choice(value: FlagValue) -> Choice {
+    match value {
+        FlagValue::Boolean(value) => Choice::boolean(value),
+        FlagValue::Text(_) => Choice::new(value.to_string(), value),
+    }
+}
