@@ -230,6 +230,7 @@ pub(crate) enum Command {
     ///
     /// Reads LaunchDarkly, Unleash, Flagsmith, GrowthBook, Flipt and GO Feature Flag. Flags that the store has are not changed;
     /// `-o yaml` writes a file for `flagctl apply` instead. Ends with code 8 if something was left out.
+    #[expect(clippy::doc_markdown, reason = "help shows backticks as they are")]
     #[command(after_help = "Examples:
   flagctl import launchdarkly.json -p csr-assistant \\
       --environment production --dry-run  # exits 8

@@ -81,8 +81,8 @@ impl TypedValueParser for FormParser {
         }
         let names = self.possible_values().into_iter().flatten();
         let name = PossibleValuesParser::new(names).parse_ref(command, arg, value)?;
-        let named = NAMED.iter().find(|(known, _)| *known == name);
-        Ok(named.map_or(Form::Table, |(_, form)| *form))
+        let form = NAMED.iter().find(|(known, _)| *known == name);
+        Ok(form.map_or(Form::Table, |(_, form)| *form))
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {

@@ -32,9 +32,8 @@ pub(super) fn read(root: &Item<'_>, collector: &mut Collector<'_>) -> Result<(),
         };
         let about = About::default();
         collector.flag(name, &feature, &about, state(&feature));
-        match collector.read(has_value(&feature)) {
-            Some(true) => collector.flag(name, &feature, &about, texts(&feature)),
-            Some(false) | None => {}
+        if collector.read(has_value(&feature)) == Some(true) {
+            collector.flag(name, &feature, &about, texts(&feature));
         }
     }
     Ok(())

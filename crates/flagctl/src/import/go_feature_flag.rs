@@ -125,13 +125,11 @@ fn apply(
     }
     let variation = rule.required("variation")?;
     let choice = named(variation.text()?, &variation)?;
-    match ids {
-        Some(ids) => rules.list(choice, ids),
-        None => {
-            rules.everybody(choice);
-            Ok(())
-        }
+    if let Some(ids) = ids {
+        return rules.list(choice, ids);
     }
+    rules.everybody(choice);
+    Ok(())
 }
 
 /// The ids of a query, if it is for ids alone: `targetingKey eq "ann"`, or `targetingKey in ["ann", "bob"]`.

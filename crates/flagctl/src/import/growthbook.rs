@@ -1,4 +1,4 @@
-//! GrowthBook: the answer of its API (`GET /api/v1/features`), or the features that it sends to SDKs (`/api/features/KEY`).
+//! `GrowthBook`: the answer of its API (`GET /api/v1/features`), or the features that it sends to SDKs (`/api/features/KEY`).
 //!
 //! A feature has rules, of which the first that takes the user counts, and then a value for all others. The API writes values
 //! as text, whatever their type, and conditions as JSON in a text.
@@ -130,7 +130,7 @@ fn of_sdk(feature: &Item<'_>) -> Read<Decides> {
                 let values: Read<Vec<FlagValue>> = values.items()?.iter().map(typed).collect();
                 let weights: Read<Vec<Decimal>> =
                     rule.items_of("weights")?.iter().map(fraction).collect();
-                experiment(&rule, values?, weights?, ids, &mut rules)?;
+                experiment(&rule, values?, weights?, ids.as_deref(), &mut rules)?;
             }
             _ => return left_out("a rule has no value"),
         }
@@ -191,7 +191,7 @@ fn of_api(feature: &Item<'_>, environment: &str) -> Read<Decides> {
                     values.push(written(&share.required("value")?)?);
                     weights.push(fraction(&share.required("weight")?)?);
                 }
-                experiment(&rule, values, weights, ids, &mut rules)?;
+                experiment(&rule, values, weights, ids.as_deref(), &mut rules)?;
             }
             other => return left_out(format!("a rule of the type `{other}`")),
         }

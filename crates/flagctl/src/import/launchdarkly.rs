@@ -1,4 +1,4 @@
-//! LaunchDarkly: the answer of `GET /api/v2/flags/PROJECT?summary=0`, a list of flags, or one flag.
+//! `LaunchDarkly`: the answer of `GET /api/v2/flags/PROJECT?summary=0`, a list of flags, or one flag.
 //!
 //! A flag has positions of values (`variations`), and for each environment: off, then lists of ids (`targets`), then rules,
 //! then everybody else (`fallthrough`). Weights are thousandths of a percent.

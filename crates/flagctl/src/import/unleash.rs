@@ -170,10 +170,10 @@ impl OfFeature<'_> {
 
     fn rules(&self) -> Read<Rules> {
         if self.strategies.is_empty() {
-            return match self.has_disabled {
-                true => left_out("all its strategies are disabled"),
-                false => Ok(Rules::of_everybody(Choice::boolean(true))),
-            };
+            if self.has_disabled {
+                return left_out("all its strategies are disabled");
+            }
+            return Ok(Rules::of_everybody(Choice::boolean(true)));
         }
         let mut rules = Rules::default();
         let mut shares = Vec::new();
@@ -184,7 +184,7 @@ impl OfFeature<'_> {
             }
         }
         // Strategies are joined by "or"; one for everybody includes all others.
-        let everybody = shares.iter().any(|share| *share == Decimal::HUNDRED);
+        let everybody = shares.contains(&Decimal::HUNDRED);
         match shares.as_slice() {
             _ if everybody => rules.everybody(Choice::boolean(true)),
             [] => {}

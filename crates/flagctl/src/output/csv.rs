@@ -1,5 +1,7 @@
 //! CSV by RFC 4180, for spreadsheets: no cell is run as a formula.
 
+use std::fmt::Write as _;
+
 use super::escape::escaped;
 use super::tree::Tree;
 
@@ -31,7 +33,7 @@ impl Csv {
         let apostrophe = if is_formula { "'" } else { "" };
         if cell.contains(['"', ',', '\n', '\r']) || cell.trim() != cell {
             let cell = cell.replace('"', "\"\"");
-            self.lines += &format!("\"{apostrophe}{cell}\"");
+            let _ = write!(self.lines, "\"{apostrophe}{cell}\"");
         } else {
             self.lines.push_str(apostrophe);
             self.lines.push_str(cell);

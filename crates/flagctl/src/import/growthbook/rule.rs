@@ -1,4 +1,4 @@
-//! The rules of a feature of GrowthBook.
+//! The rules of a feature of `GrowthBook`.
 
 use flag_model::FlagValue;
 
@@ -7,7 +7,7 @@ use crate::import::decimal::{Decimal, Unit};
 use crate::import::item::{Item, Obstacle, Read, left_out};
 use crate::import::rules::{Choice, Rules};
 
-/// The attribute that GrowthBook calls the id.
+/// The attribute that `GrowthBook` calls the id.
 const ID: &str = "id";
 
 /// A rule with one value: for ids, for a share, or for everybody.
@@ -37,7 +37,7 @@ pub(super) fn experiment(
     rule: &Item<'_>,
     values: Vec<FlagValue>,
     weights: Vec<Decimal>,
-    ids: Option<Vec<String>>,
+    ids: Option<&[String]>,
     rules: &mut Rules,
 ) -> Read<()> {
     if ids.is_some() {
