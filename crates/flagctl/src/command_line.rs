@@ -229,13 +229,13 @@ pub(crate) enum Command {
     /// Add the flags that another system has exported, and list what cannot be carried over
     ///
     /// Reads LaunchDarkly, Unleash, Flagsmith, GrowthBook, Flipt and GO Feature Flag. Flags that the store has are not changed;
-    /// `-o yaml` writes a file for `flagctl apply` instead. Ends with code 8 if something was left out.
+    /// `-o yaml` writes a file for `flagctl apply` instead. Ends with code 9 if something was left out.
     #[expect(clippy::doc_markdown, reason = "help shows backticks as they are")]
     #[command(after_help = "Examples:
   flagctl import launchdarkly.json -p csr-assistant \\
-      --environment production --dry-run  # exits 8
+      --environment production --dry-run  # exits 9
   flagctl import launchdarkly.json -p csr-assistant \\
-      --environment production -o yaml > flags.yaml  # exits 8")]
+      --environment production -o yaml > flags.yaml  # exits 9")]
     Import(ImportArgs),
     /// Create missing tables or files of the store; changes no data
     #[command(after_help = "Examples:

@@ -22,6 +22,7 @@ use crate::import::{self, Export, ImportError, System};
 use crate::input::{self, input_name};
 use crate::interpret::{owner, required_text};
 use crate::output::{self, Exported, Finding, Imported, findings};
+use crate::receipt;
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 64 << 20;
@@ -137,6 +138,7 @@ pub(crate) async fn import(context: &Context, args: &ImportArgs) -> Result<(), F
         imported.written = true;
     }
     output::show(&imported, args.output.form)?;
+    receipt::wait(context, args.confirmation.wait).await?;
     complete(&imported.left_out)
 }
 

@@ -3,7 +3,7 @@
 use crate::*;
 
 fn history(dir: &TempDir) -> String {
-    let shown = on_flag(dir, "history", &[]);
+    let shown = on_flag(dir, "history", &["-o", "json"]);
     check_done(&shown);
     stdout(&shown).to_owned()
 }

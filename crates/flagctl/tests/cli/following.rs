@@ -95,7 +95,8 @@ fn a_history_is_followed_from_the_oldest_revision_to_each_new_one() {
     leave_behind(&dir, &soon(), "[]");
     assert!(table.next().contains(" left behind"));
     assert_eq!(table.interrupt(), [""; 0]);
-    assert_eq!(names.interrupt().len(), 1);
+    assert!(!names.next().is_empty());
+    assert_eq!(names.interrupt(), [""; 0]);
     let refused = on_flag(&dir, "history", &["--follow", "-ojson"]);
     check_failed(&refused, 2, &["--follow has the formats table and name"]);
 }

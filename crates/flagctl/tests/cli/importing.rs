@@ -19,7 +19,7 @@ fn import(dir: &TempDir, name: &str, options: &[&str]) -> Output {
 /// The output of a command that left something out.
 #[track_caller]
 fn incomplete(output: &Output) -> &str {
-    assert_eq!(output.status.code(), Some(8), "{}", stderr(output));
+    assert_eq!(output.status.code(), Some(9), "{}", stderr(output));
     stdout(output)
 }
 
