@@ -31,9 +31,12 @@ fn ids(count: usize) -> Vec<String> {
 fn flag(number: usize, ids: &[String], random: &mut Rng) -> Value {
     let is_feature = number.is_multiple_of(2);
     let control = random.u8(0..3);
-    let value = |number: u8| match is_feature {
-        true => json!(number == 1),
-        false => json!(format!("value {number}")),
+    let value = |number: u8| {
+        if is_feature {
+            json!(number == 1)
+        } else {
+            json!(format!("value {number}"))
+        }
     };
     let mut left: BTreeSet<&String> = BTreeSet::new();
     let mut groups = vec!["a", "b", "c"];
