@@ -20,6 +20,9 @@ use crate::lag::Lag;
 use crate::suspects::Suspects;
 use crate::{Question, Verification, VerifyError, served_around};
 
+/// Alters an exposure.
+type Change = fn(&mut Exposure<'_>);
+
 const KEY: &[u8] = b"a key of sixteen bytes";
 
 fn flag() -> FlagKey {
@@ -143,7 +146,7 @@ async fn what_was_served_is_decided_the_same_again() {
 
 #[tokio::test]
 async fn an_altered_exposure_is_named_with_its_column() {
-    let changes: [(fn(&mut Exposure<'_>), &str); 4] = [
+    let changes: [(Change, &str); 4] = [
         (
             |of| of.value = std::borrow::Cow::Owned(FlagValue::text("x").unwrap()),
             "AssignedValue",
