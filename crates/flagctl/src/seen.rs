@@ -275,7 +275,7 @@ impl<'a> Looking<'a> {
 fn told(within: Duration) -> String {
     let seconds = within.as_secs();
     let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
-    let whole = units.iter().find(|(unit, _)| seconds % unit == 0);
+    let whole = units.iter().find(|(unit, _)| seconds.is_multiple_of(*unit));
     let (unit, name) = whole.copied().unwrap_or((1, "s"));
     format!("{} {name}", seconds / unit)
 }

@@ -115,7 +115,7 @@ impl<'p> Movers<'p> {
         for moves in moves.iter().take(SHOWN) {
             let by_override = match moves.by_override {
                 0 => String::new(),
-                some => format!(", {} of them by an override", some),
+                some => format!(", {some} of them by an override"),
             };
             lines.push(format!(
                 "  {} from {} to {}{by_override}",
@@ -127,7 +127,7 @@ impl<'p> Movers<'p> {
         let more = moves.iter().skip(SHOWN).map(|moves| moves.instances);
         let more: u64 = more.sum();
         if more > 0 {
-            lines.push(format!("  {} between other values", more));
+            lines.push(format!("  {more} between other values"));
         }
         if self.hashed > 0 {
             lines.push(format!(

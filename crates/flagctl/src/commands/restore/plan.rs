@@ -124,7 +124,7 @@ fn controlled(
         return Ok(None);
     };
     let mut parts = switched_off(newest, true);
-    parts.comment = how.comment.clone();
+    parts.comment.clone_from(&how.comment);
     parts.owner = Some(how.owner.clone());
     if parts.treatments == newest.treatments {
         return Ok(None);
