@@ -320,8 +320,6 @@ async fn check(
         if status >= 400 && *method != Method::HEAD {
             let kind = if path.contains("/ofrep/v1/evaluate/") {
                 "application/json"
-            } else if path.starts_with("/dashboard") {
-                "text/html; charset=utf-8"
             } else {
                 "application/problem+json"
             };
