@@ -1,6 +1,6 @@
 //! Changes of flags in an emergency: roll back, set a percentage, switch off.
 //!
-//! Knows no page: [`Wanted`] is what somebody wants, [`plan`] what it does to the flag as it is, [`append`] carries it out.
+//! Knows no page: [`Wanted`] is what somebody wants, [`plan()`] what it does to the flag as it is, [`append()`] carries it out.
 mod append;
 mod plan;
 mod sample;
