@@ -8,6 +8,7 @@ mod movers;
 use std::time::Duration;
 
 use flag_model::{FlagKey, InstanceId, Timestamp};
+use flag_rollout::Risk;
 use flag_store::{
     BatchPage, Clock as _, CountsQuery, CountsScope, ExposureBatch, ExposureLog, ExposureScope,
     Minute, MinuteCounts, StoreError, SystemClock, TimeRange,
@@ -43,6 +44,9 @@ enum SeenError {
         seen: u64,
         most: AtMost,
     },
+    /// It is not known how many would move.
+    #[error("{flag}: it is not known how many instances would move, as {why}; nothing was written")]
+    Unknown { flag: FlagKey, why: &'static str },
     /// There are more than are kept in memory.
     #[error(
         "{flag}: more than {most} instances were seen in that time: a shorter time for --seen has fewer"
@@ -56,7 +60,7 @@ enum SeenError {
 impl CommandError for SeenError {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::TooMany { .. } => ExitCode::Conflict,
+            Self::TooMany { .. } | Self::Unknown { .. } => ExitCode::Conflict,
             Self::TooManySeen { .. } | Self::List(_) => ExitCode::Failed,
         }
     }
@@ -84,6 +88,14 @@ async fn look(
     changes: &mut [Change],
     args: &SeenArgs,
 ) -> Result<Option<SeenError>, Failure> {
+    let is_unreadable = |change: &&mut Change| change.risks.contains(&Risk::Unreadable);
+    if args.at_most.is_some()
+        && let Some(change) = changes.iter_mut().find(is_unreadable)
+    {
+        let flag = change.flag.clone();
+        let why = "the revision in force cannot be read";
+        return Ok(Some(SeenError::Unknown { flag, why }));
+    }
     if changes.iter().all(|change| change.plans().is_none()) {
         return Ok(None);
     }
@@ -216,7 +228,12 @@ impl<'a> Looking<'a> {
             seen: movers.seen(),
             most,
         });
-        Ok((said, refused))
+        let is_limited_blindly = self.at_most.is_some() && counted > logged;
+        let unknown = is_limited_blindly.then(|| SeenError::Unknown {
+            flag: flag.clone(),
+            why: "some of the exposures counted in that time are not in the log",
+        });
+        Ok((said, refused.or(unknown)))
     }
 
     /// Adds the instances of a page.

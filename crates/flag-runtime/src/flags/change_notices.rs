@@ -67,7 +67,8 @@ impl FlagCache {
         let head = Some(HeadCell::Newest(published));
         match inner.entries.peek(flag) {
             Some(entry) => !must_be_read(&entry, head, seen) || entry.is_read_since(seen),
-            None => !is_loading,
+            // Of one that cannot be read no value is served.
+            None => !is_loading && !inner.unreadable().contains_key(flag),
         }
     }
 

@@ -27,6 +27,9 @@ use crate::http::{ApiError, FailurePages, RequestContext, not_found};
 /// The most pages that are made at a time.
 const MOST: usize = 8;
 
+/// The most forms of changes that are shown or carried out at a time.
+const MOST_CHANGES: usize = 4;
+
 /// How long making a page may take.
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 
@@ -37,6 +40,8 @@ const READ_DEADLINE: Duration = Duration::from_millis(1_500);
 #[derive(Debug)]
 pub(crate) struct Dashboard {
     permits: Arc<Semaphore>,
+    /// Those of changes, which must not wait for pages that refresh themselves.
+    change_permits: Arc<Semaphore>,
     runtime: Handle,
     sources: Arc<Sources>,
 }
@@ -84,6 +89,7 @@ impl Dashboard {
         let listings = Listings::new(store.clone(), counted, reads);
         Self {
             permits: Arc::new(Semaphore::new(MOST)),
+            change_permits: Arc::new(Semaphore::new(MOST_CHANGES)),
             runtime: runtime.clone(),
             sources: Arc::new(Sources {
                 settings,
@@ -106,7 +112,12 @@ impl Dashboard {
         let query = Query::parse(context.request.query_string().as_bytes());
         let request = PageRequest::new(context, path, query)?;
         let sources = Arc::clone(&self.sources);
-        self.make(async move {
+        let permits = if path == "/change" {
+            &self.change_permits
+        } else {
+            &self.permits
+        };
+        self.make(permits, async move {
             let making = timeout(DEADLINE, pages::render(&sources, &request));
             making.await.unwrap_or(Err(PageError::Late))
         })
@@ -118,12 +129,21 @@ impl Dashboard {
         &self.sources
     }
 
-    /// Makes something on the thread of the dashboard, within its limit, to the end even if the caller goes away.
-    pub(super) async fn make<T: Send + 'static>(
+    /// Carries out a change, to the end even if the caller goes away.
+    pub(super) async fn change<T: Send + 'static>(
         &self,
+        changing: impl Future<Output = Result<T, PageError>> + Send + 'static,
+    ) -> Result<T, PageError> {
+        self.make(&self.change_permits, changing).await
+    }
+
+    /// Makes something on the thread of the dashboard, within a limit.
+    async fn make<T: Send + 'static>(
+        &self,
+        permits: &Arc<Semaphore>,
         making: impl Future<Output = Result<T, PageError>> + Send + 'static,
     ) -> Result<T, PageError> {
-        let permit = self.permits.clone().try_acquire_owned();
+        let permit = Arc::clone(permits).try_acquire_owned();
         let permit = permit.map_err(|_| PageError::Busy)?;
         let making = self.runtime.spawn(async move {
             let _permit = permit;

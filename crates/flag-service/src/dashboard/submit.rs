@@ -81,7 +81,7 @@ async fn change(
     let editor = viewer.editor().ok_or(PageError::NotSignedIn)?;
     let sources = sources.clone();
     dashboard
-        .make(async move {
+        .change(async move {
             let submitted = Submitted::new(&sources, &request, flag, editor)?;
             submitted.carry_out().await
         })

@@ -95,13 +95,21 @@ impl Append<'_> {
             }
             before.extend(last.row);
         }
-        if before.last().is_some_and(|last| !ends_link(last)) {
+        // Few rows at first: after a rollback the linked one is among them, and rows can be large.
+        for limit in [4, 16, MOST_LINKED] {
+            if before.is_empty() || before.iter().any(ends_link) {
+                break;
+            }
             let rows = self
                 .store
-                .newest_rows_of(self.row_type, self.flag, MOST_LINKED);
-            let rows = rows.await?;
-            if rows.first() == before.first() {
-                before = rows;
+                .newest_rows_of(self.row_type, self.flag, limit)
+                .await?;
+            if rows.first() != before.first() {
+                return Ok(false);
+            }
+            before = rows;
+            if before.len() < limit {
+                break;
             }
         }
         Link::following(&before).write(&mut row.cells);

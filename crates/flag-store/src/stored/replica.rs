@@ -1,6 +1,6 @@
 //! The rows that replicas report.
 
-use flag_model::{FlagKey, Invalid, ProjectName, Timestamp, quoted};
+use flag_model::{Invalid, ProjectName, Timestamp, quoted};
 
 use crate::exposure_counts::ReplicaId;
 use crate::head::ProjectDigest;
@@ -76,8 +76,10 @@ pub(crate) fn decode_served(
     let entries: Vec<(String, String)> = serde_json::from_str(found).map_err(refused)?;
     let mut changed = Vec::new();
     for (flag, time) in entries {
-        let flag: FlagKey = format!("{project}/{flag}").parse()?;
-        changed.push((flag, Timestamp::parse(&time)?));
+        // A name that can be read in two ways is left to the digest.
+        if let Ok(flag) = format!("{project}/{flag}").parse() {
+            changed.push((flag, Timestamp::parse(&time)?));
+        }
     }
     let served = ServedRevisions {
         digest: ProjectDigest::parse(text(row, DIGEST)?),

@@ -136,7 +136,12 @@ impl Rules {
     pub(super) fn carried(self, control: Option<FlagValue>) -> Read<Carried> {
         let rest = Percent::HUNDRED.buckets().saturating_sub(self.taken());
         // Rounding leaves some over.
-        if self.rest.is_none() && rest > 0 && !self.is_rounded {
+        let rounding = if self.is_rounded {
+            self.shares.len()
+        } else {
+            0
+        };
+        if self.rest.is_none() && rest as usize > rounding {
             let rest = Percent::from_buckets(rest).unwrap_or_default();
             return left_out(format!("{rest} % of the ids get no value"));
         }

@@ -1,8 +1,8 @@
 //! The file of the instances that a change moves.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use flag_model::{FlagKey, FlagValue, InstanceId};
@@ -29,7 +29,14 @@ impl List {
     pub(super) fn create(path: &Path) -> Result<Self, ListError> {
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(true).mode(0o600);
-        match file.open(path) {
+        let opened = file.open(path).and_then(|file| {
+            // A file that was there keeps its mode otherwise.
+            if file.metadata()?.is_file() {
+                file.set_permissions(Permissions::from_mode(0o600))?;
+            }
+            Ok(file)
+        });
+        match opened {
             Ok(file) => Ok(Self {
                 path: path.to_owned(),
                 file: BufWriter::new(file),

@@ -3,6 +3,8 @@
 
 /** Before this time has passed since a change, a list may still be the one that was read before it. */
 const settle = 600;
+/** Over how long pages spread, in milliseconds. */
+const spread = 500;
 
 /** Pause before a stream that was refused is asked for again. */
 const retryAfter = 10000;
@@ -123,7 +125,8 @@ function follow(mark) {
     const { flag } = mark.dataset;
     // An event without names says that any flag may have changed.
     const isMeant = !flag || flags.length === 0 || flags.some((each) => `${each.flag_type}/${each.flag_name}` === flag);
-    if (isMeant) renewSoon(settle);
+    // Not all at once: everybody who looks at the project has the event now.
+    if (isMeant) renewSoon(settle + Math.random() * spread);
   };
   stream.onerror = () => {
     showState(false);

@@ -41,9 +41,14 @@ pub(super) struct RestorePlan {
 impl RestorePlan {
     /// Compares each flag with what it was. A revision of then that cannot be read is an error, as it decided nothing.
     pub(super) fn of(flags: Vec<FlagThen>, how: &Restoring) -> Result<Self, Failure> {
+        // What is in force now must be readable to give everybody its control value.
+        let is_retired = |flag: &&FlagThen| flag.revision.is_none() && how.newer == Newer::Retire;
+        let newer = flags.iter().filter(is_retired);
+        let newer = newer.filter_map(|flag| flag.entry.revision.as_ref()?.as_ref().err());
         let unreadable = flags
             .iter()
-            .filter_map(|flag| flag.revision.as_ref()?.as_ref().err());
+            .filter_map(|flag| flag.revision.as_ref()?.as_ref().err())
+            .chain(newer);
         UnreadableRows::check(unreadable.cloned().collect())?;
         let mut planned = Self::default();
         for flag in flags {
