@@ -32,7 +32,7 @@ impl Link {
     /// The link of a row that follows these, the newest first.
     ///
     /// It names the first of them. If that has no link of its own, it also names those below, up to one with a link, at most
-    /// [`MOST_LINKED`] in all. A rollback of an earlier release copied the link of its old row, so those below a rollback are
+    /// a hundred in all. A rollback of an earlier release copied the link of its old row, so those below a rollback are
     /// named, too.
     pub fn following(rows: &[Row]) -> Self {
         Self::naming(rows.iter().map(|row| (RowHash::of(row), ends_link(row))))
