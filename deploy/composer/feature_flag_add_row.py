@@ -147,7 +147,7 @@ class RunConfigOperator(KubernetesPodOperator):
         confirmed = configuration.pop("yes_i_mean", None)
         pod.metadata.annotations = {**(pod.metadata.annotations or {}), ANNOTATION: annotation(configuration)}
         container = pod.spec.containers[0]
-        container.args = ["run-config", f"--file={FOLDER}/{FILE}"]
+        container.args = ["run-config", "--verbose", f"--file={FOLDER}/{FILE}"]
         if confirmed:
             container.args.append(f"--yes-i-mean={verbatim(confirmed)}")
         return pod
