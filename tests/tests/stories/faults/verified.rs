@@ -56,7 +56,7 @@ async fn answers_over_revisions(store: &TestStore, third: &TestStore, network: O
         }
         if round == REVISIONS / 2 {
             until_written(&services[1]).await;
-            services[1].signal("KILL");
+            services[1].signal("-KILL");
             services[1] = start(store);
         }
     }
