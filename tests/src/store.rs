@@ -74,6 +74,14 @@ impl TestStore {
         }
     }
 
+    /// The word that names it where one store is named beside others.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Embedded(folder) => format!("embedded:{}", folder.path().display()),
+            Self::Bigtable { instance, .. } => format!("bigtable:{PROJECT}/{instance}"),
+        }
+    }
+
     fn settings(&self) -> StoreSettings {
         match self {
             Self::Embedded(folder) => StoreSettings::Embedded(folder.path().to_owned()),

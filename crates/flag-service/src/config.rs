@@ -21,7 +21,8 @@ use std::thread::available_parallelism;
 use clap::{Arg, ArgAction, Command, value_parser};
 use flag_runtime::ExposureSettings;
 use flag_settings::{
-    Origin, Reader, Setting, SettingErrors, StoreSettings, UnknownVariable, read_row_options, table,
+    Origin, OtherStoreSettings, Reader, Setting, SettingErrors, StoreSettings, UnknownVariable,
+    read_row_options, table,
 };
 use flag_store::RowOptions;
 use tracing_subscriber::EnvFilter;
@@ -81,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) http: HttpSettings,
     /// The dashboard, if there is one.
     pub(crate) dashboard: Option<DashboardSettings>,
+    /// The store that the dashboard compares with, if there is one.
+    pub(crate) other_store: Option<OtherStoreSettings>,
     /// OFREP.
     pub(crate) ofrep: OfrepSettings,
     /// The other origins whose pages may send requests, if there are any.
@@ -160,6 +163,7 @@ impl Config {
         let exposures = exposures::read(&mut reader);
         let http = http::read(&mut reader);
         let dashboard = dashboard::read(&mut reader, listen, tls.as_ref(), access.as_ref());
+        let other_store = OtherStoreSettings::read(&mut reader, store.as_ref());
         let ofrep = ofrep::read(&mut reader);
         let cors = ofrep::read_origins(&mut reader);
         let log = reader.parse(&table::LOG, read_log);
@@ -189,6 +193,7 @@ impl Config {
                 exposures: exposures?,
                 http: http?,
                 dashboard: dashboard?,
+                other_store: other_store?,
                 ofrep: ofrep?,
                 cors: cors?,
                 log: log?,

@@ -10,6 +10,7 @@ mod assets;
 mod change;
 mod error;
 mod listing;
+mod other_store;
 mod pages;
 mod parts;
 mod query;
@@ -23,4 +24,5 @@ pub(crate) use self::answer::{
     Dashboard, dashboard, dashboard_runtime, failure_pages, guard_settings,
 };
 pub(crate) use self::assets::assets;
+pub(crate) use self::other_store::OtherStore;
 pub(crate) use self::sources::{CookieScope, DashboardSettings, Writes};

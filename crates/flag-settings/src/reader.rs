@@ -186,6 +186,11 @@ impl Reader {
         self.sources.find(setting).1
     }
 
+    /// What it reads from.
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// Adds an error where the settings name two stores with equal precedence.
     pub(crate) fn check_store(&mut self) {
         if let Some(ambiguity) = self.sources.ambiguity() {

@@ -132,7 +132,19 @@ impl StoreSettings {
         })
     }
 
-    /// Opens the exposure log, likewise; over connections of its own, which belong to the runtime that this is called in.
+    /// Opens the flags of a store that somebody else keeps, to read them: makes no file and no table.
+    pub async fn open_existing(&self) -> Result<Arc<dyn RowStore>, OpenStoreError> {
+        Ok(match self {
+            Self::Embedded(directory) => {
+                Arc::new(blocking(directory, EmbeddedStore::existing).await?)
+            }
+            Self::Bigtable(settings) => {
+                Arc::new(BigtableStore::connect(BigtableSettings::clone(settings)).await?)
+            }
+        })
+    }
+
+    /// Opens the exposure log as [`Self::open`] does; over connections of its own, which belong to the runtime that this is called in.
     pub async fn open_log(&self) -> Result<Arc<dyn ExposureLog>, OpenStoreError> {
         self.open_log_at(WriterPriority::Normal).await
     }

@@ -141,6 +141,8 @@ settings! {
         "Whether the service has a dashboard at `/dashboard`: {choices}; with API keys, people sign in with a key that has the scope `read`";
     DASHBOARD_WRITES = "dashboard_writes", ["FLAG_DASHBOARD_WRITES"], "off", Choice(&["off", "on"]),
         "Whether flags can be rolled back, switched off and given another percentage on the dashboard: {choices}; by people who sign in with a key that also has the scope `admin`";
+    OTHER_STORE = "dashboard_other_store", ["FLAG_DASHBOARD_OTHER_STORE"], "", Form("NAME=STORE, such as hcb-prod=bigtable:PROJECT/INSTANCE or test=embedded:DIR"),
+        "The store of another environment, with which the dashboard compares projects, `NAME=STORE`: the name of the environment, then `embedded:DIR` or `bigtable:PROJECT/INSTANCE[/FLAG_TABLE]` as for `flagctl copy`, where `{environment}` stands for that name; it is only read, and only for that page; empty for none";
     MAX_STALE = "feature_flag_max_stale_minutes", ["FEATURE_FLAG_MAX_STALE_MINUTES"], "1440", Number(fraction(Minutes, 0, 525_600)),
         "How long the service serves the last known value of a flag after its lifetime while the store cannot be reached, {range}; 0 for never";
     POSITION_CACHE_TTL = "partial_rollout_hash_val_cache_ttl_days", ["PARTIAL_ROLLOUT_HASH_VAL_CACHE_TTL_DAYS"], "2", Number(fraction(Days, 0, 365)),

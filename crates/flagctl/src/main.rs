@@ -44,7 +44,6 @@ mod run;
 mod run_config;
 mod seen;
 mod shell;
-mod store_name;
 mod stored;
 mod suggestions;
 mod write;

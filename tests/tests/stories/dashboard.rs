@@ -8,6 +8,7 @@ mod compare;
 mod failures;
 mod identity_proxy;
 mod live;
+mod other_store;
 mod pages;
 
 pub(crate) use self::pages::revision;

@@ -59,9 +59,15 @@ struct Bounds {
     waiting: AtomicUsize,
     read_circuit: Arc<Circuit>,
     write_circuit: Circuit,
-    /// Whether the circuits are those of evaluations, which metrics and log tell of.
-    reports_circuits: bool,
+    reported: Reported,
     metrics: Arc<StoreMetrics>,
+}
+
+/// Whether the circuits are those of evaluations, which metrics and log tell of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reported {
+    Yes,
+    No,
 }
 
 impl StoreGuard<dyn RowStore> {
@@ -71,16 +77,8 @@ impl StoreGuard<dyn RowStore> {
         settings: GuardSettings,
         registry: &mut Registry,
     ) -> Self {
-        let bounds = Arc::new(Bounds {
-            settings,
-            read_permits: Semaphore::new(settings.concurrent_reads),
-            most_waiting: settings.concurrent_reads * WAITING_PER_READ,
-            waiting: AtomicUsize::new(0),
-            read_circuit: Arc::new(Circuit::new()),
-            write_circuit: Circuit::new(),
-            reports_circuits: true,
-            metrics: Arc::new(StoreMetrics::register(registry)),
-        });
+        let metrics = Arc::new(StoreMetrics::register(registry));
+        let bounds = Arc::new(Bounds::new(settings, Reported::Yes, metrics));
         Self { store, bounds }
     }
 
@@ -88,19 +86,20 @@ impl StoreGuard<dyn RowStore> {
     /// other. Their calls are counted in the same metrics.
     #[must_use]
     pub fn apart(&self, settings: GuardSettings) -> Self {
-        let bounds = Arc::new(Bounds {
-            settings,
-            read_permits: Semaphore::new(settings.concurrent_reads),
-            most_waiting: settings.concurrent_reads * WAITING_PER_READ_APART,
-            waiting: AtomicUsize::new(0),
-            read_circuit: Arc::new(Circuit::new()),
-            write_circuit: Circuit::new(),
-            reports_circuits: false,
-            metrics: Arc::clone(&self.bounds.metrics),
-        });
+        let metrics = Arc::clone(&self.bounds.metrics);
+        let bounds = Arc::new(Bounds::new(settings, Reported::No, metrics));
         Self {
             store: Arc::clone(&self.store),
             bounds,
+        }
+    }
+
+    /// Guards the flags of a store that evaluations don't use: neither metrics nor log tell of it.
+    pub fn of_other_store(rows: Arc<dyn RowStore>, settings: GuardSettings) -> Self {
+        let metrics = Arc::new(StoreMetrics::register(&mut Registry::default()));
+        Self {
+            store: Arc::new(rows.into()),
+            bounds: Arc::new(Bounds::new(settings, Reported::No, metrics)),
         }
     }
 
@@ -132,6 +131,23 @@ impl StoreGuard<dyn RowStore> {
 }
 
 impl Bounds {
+    fn new(settings: GuardSettings, reported: Reported, metrics: Arc<StoreMetrics>) -> Self {
+        let waiting_per_read = match reported {
+            Reported::Yes => WAITING_PER_READ,
+            Reported::No => WAITING_PER_READ_APART,
+        };
+        Self {
+            settings,
+            read_permits: Semaphore::new(settings.concurrent_reads),
+            most_waiting: settings.concurrent_reads * waiting_per_read,
+            waiting: AtomicUsize::new(0),
+            read_circuit: Arc::new(Circuit::new()),
+            write_circuit: Circuit::new(),
+            reported,
+            metrics,
+        }
+    }
+
     /// Returns the timeout of a scan; a scan without a limit may take longer.
     fn scan_timeout(&self, limit: Option<usize>) -> Duration {
         match limit {
@@ -212,7 +228,7 @@ impl Bounds {
         };
         match permit.end(end) {
             Change::None => {}
-            _ if !self.reports_circuits => {}
+            _ if self.reported == Reported::No => {}
             Change::Opened => {
                 self.metrics.opened(side);
                 let problem = error.map(ToString::to_string).unwrap_or_default();

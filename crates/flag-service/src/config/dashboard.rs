@@ -8,8 +8,12 @@ use crate::access::AccessSettings;
 use crate::dashboard::{CookieScope, DashboardSettings, Writes};
 use crate::tls::TlsSettings;
 
-/// The settings read here.
-pub(super) const SETTINGS: &[Setting] = &[table::DASHBOARD, table::DASHBOARD_WRITES];
+/// The settings of the dashboard; those read here, and the store that it compares with.
+pub(super) const SETTINGS: &[Setting] = &[
+    table::DASHBOARD,
+    table::DASHBOARD_WRITES,
+    table::OTHER_STORE,
+];
 
 /// Reads them. The outer `None` is an error. Cookies may cross a connection without TLS only on a loopback address. Who has
 /// not signed in has no name for the history of a flag, so changes need keys.

@@ -9,6 +9,7 @@ use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
 use flag_api::Code;
 use flag_runtime::{GuardSettings, Recording};
+use flag_settings::StoreSettings;
 use flag_store::{ExposureLog, FlagStore, InstanceNames};
 use maud::Markup;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -17,6 +18,7 @@ use tokio::time::timeout;
 
 use super::error::PageError;
 use super::listing::Listings;
+use super::other_store::OtherStore;
 use super::pages::{self, SignIn};
 use super::query::{HOME, Query, link};
 use super::request::PageRequest;
@@ -30,6 +32,9 @@ const MOST: usize = 8;
 /// The most forms of changes that are shown or carried out at a time.
 const MOST_CHANGES: usize = 4;
 
+/// The most pages about the other store that are made at a time: they may wait for it, and others must not.
+const MOST_OF_OTHER_STORE: usize = 4;
+
 /// How long making a page may take.
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 
@@ -42,6 +47,7 @@ pub(crate) struct Dashboard {
     permits: Arc<Semaphore>,
     /// Those of changes, which must not wait for pages that refresh themselves.
     change_permits: Arc<Semaphore>,
+    other_store_permits: Arc<Semaphore>,
     runtime: Handle,
     sources: Arc<Sources>,
 }
@@ -84,12 +90,14 @@ impl Dashboard {
         log: Arc<dyn ExposureLog>,
         (names, recording): (InstanceNames, Recording),
         (runtime, reads): (&Handle, usize),
+        other_store: Option<OtherStore>,
     ) -> Self {
         let counted = (recording == Recording::On).then(|| Arc::clone(&log));
         let listings = Listings::new(store.clone(), counted, reads);
         Self {
             permits: Arc::new(Semaphore::new(MOST)),
             change_permits: Arc::new(Semaphore::new(MOST_CHANGES)),
+            other_store_permits: Arc::new(Semaphore::new(MOST_OF_OTHER_STORE)),
             runtime: runtime.clone(),
             sources: Arc::new(Sources {
                 settings,
@@ -97,6 +105,7 @@ impl Dashboard {
                 log,
                 names,
                 listings,
+                other_store: other_store.map(Arc::new),
             }),
         }
     }
@@ -112,10 +121,10 @@ impl Dashboard {
         let query = Query::parse(context.request.query_string().as_bytes());
         let request = PageRequest::new(context, path, query)?;
         let sources = Arc::clone(&self.sources);
-        let permits = if path == "/change" {
-            &self.change_permits
-        } else {
-            &self.permits
+        let permits = match path {
+            "/change" => &self.change_permits,
+            "/compare" if pages::wants_other_store(&request.query) => &self.other_store_permits,
+            _ => &self.permits,
         };
         self.make(permits, async move {
             let making = timeout(DEADLINE, pages::render(&sources, &request));
@@ -177,10 +186,14 @@ impl FailurePages for DashboardSettings {
     }
 }
 
-/// Settings of the guard of the dashboard's readers.
-pub(crate) fn guard_settings(reads: usize) -> GuardSettings {
+/// Settings of the guard of the dashboard's readers: of the two readers of an embedded store it uses one.
+pub(crate) fn guard_settings(store: &StoreSettings) -> GuardSettings {
+    let concurrent_reads = match store {
+        StoreSettings::Embedded(_) => 1,
+        StoreSettings::Bigtable(_) => 4,
+    };
     GuardSettings {
-        concurrent_reads: reads,
+        concurrent_reads,
         deadline: READ_DEADLINE,
     }
 }
@@ -212,7 +225,7 @@ impl Dashboard {
         let log = Arc::new(MemoryLog::default());
         let runtime = Handle::current();
         let logged = (InstanceNames::Plain, Recording::On);
-        Self::new(settings, store, log, logged, (&runtime, 1))
+        Self::new(settings, store, log, logged, (&runtime, 1), None)
     }
 
     /// Lets this many more pages be made at a time.

@@ -42,6 +42,11 @@ pub(super) enum PageError {
     Late,
     /// The store failed.
     Store(StoreError),
+    /// The store of the other environment cannot be read: why.
+    OtherStore {
+        environment: String,
+        problem: String,
+    },
     /// A bug of the service.
     Internal,
 }
@@ -77,7 +82,7 @@ impl PageError {
             Self::NotAdmitted(code, _) => *code,
             Self::Busy | Self::Claimed => Code::Overloaded,
             Self::Late | Self::NotKnown | Self::Store(StoreError::TimedOut { .. }) => Code::Timeout,
-            Self::Store(_) | Self::WriteRefused => Code::StoreUnavailable,
+            Self::Store(_) | Self::WriteRefused | Self::OtherStore { .. } => Code::StoreUnavailable,
             Self::Internal => Code::Internal,
         }
     }
@@ -134,6 +139,14 @@ impl PageError {
                 see Health."
                     .to_owned()
             }
+            Self::OtherStore {
+                environment,
+                problem,
+            } => format!(
+                "The store of {} cannot be read ({problem}), so there is nothing to compare with. Nothing else depends on it. \
+                It is tried again when the page is loaded.",
+                flag_describe::visible(environment)
+            ),
             Self::Internal => "The service made a mistake. Its log says more.".to_owned(),
         }
     }

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, ProjectName, Revision, Timestamp};
 use flag_store::{ExposureLog, FlagStore, ReadError, StoreError};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::Instant;
 
 pub(super) use self::asked::Asked;
@@ -80,19 +79,13 @@ impl Listings {
         self.keeper(project).asked()
     }
 
-    /// The newest revisions of two flags for each pair, in order; `None` for a flag without a readable one.
-    pub(super) async fn revisions(
-        &self,
-        pairs: Vec<[FlagKey; 2]>,
-    ) -> Result<Vec<[Option<Revision>; 2]>, StoreError> {
-        let reads = pairs.into_iter().map(|[one, other]| async move {
-            let one = self.revision(&one).await?;
-            Ok([one, self.revision(&other).await?])
-        });
-        stream::iter(reads).buffered(self.reads).try_collect().await
+    /// How many flags are read at a time.
+    pub(super) fn reads(&self) -> usize {
+        self.reads
     }
 
-    async fn revision(&self, flag: &FlagKey) -> Result<Option<Revision>, StoreError> {
+    /// The newest revision of a flag, if it has a readable one.
+    pub(super) async fn revision(&self, flag: &FlagKey) -> Result<Option<Revision>, StoreError> {
         match self.store.latest_revision(flag).await {
             Err(ReadError::Store(error)) => Err(error),
             read => Ok(read.ok().flatten()),

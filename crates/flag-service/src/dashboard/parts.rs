@@ -10,7 +10,7 @@ mod text;
 pub(super) use self::bar::{bucket_line, colour, legend, split_bar};
 pub(super) use self::chart::{Bin, Chart, Mark};
 pub(super) use self::difference::difference_table;
-pub(super) use self::frame::{Crumb, Frame};
+pub(super) use self::frame::{Crumb, Frame, environment_mark};
 pub(super) use self::live::{again_and_again, follows};
 pub(super) use self::pager::Pager;
 pub(super) use self::text::{

@@ -93,6 +93,13 @@ pub(super) fn compare_link(project: &ProjectName, with: &str) -> String {
     link("/compare", &[("project", project.as_str()), ("with", with)])
 }
 
+/// The address of a project beside the one of the same name in the other store.
+pub(super) fn other_store_link(project: &ProjectName) -> String {
+    let project = project.as_str();
+    let parameters = [("project", project), ("with", project), ("in", "other")];
+    link("/compare", &parameters)
+}
+
 /// The address of a revision.
 pub(super) fn revision_link(flag: &FlagKey, created: Timestamp) -> String {
     let at = moment(created);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use flag_store::{ExposureLog, FlagStore, InstanceNames};
 
 use super::listing::Listings;
+use super::other_store::OtherStore;
 
 /// Settings of the dashboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,4 +45,6 @@ pub(super) struct Sources {
     /// How the log names instances.
     pub(super) names: InstanceNames,
     pub(super) listings: Listings,
+    /// The store of another environment, if one is set.
+    pub(super) other_store: Option<Arc<OtherStore>>,
 }

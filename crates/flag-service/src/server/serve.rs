@@ -29,7 +29,7 @@ use super::stop;
 use super::watchdog;
 use crate::access::Authenticator;
 use crate::config::{Config, Demo};
-use crate::dashboard::{self, Dashboard, dashboard_runtime};
+use crate::dashboard::{self, Dashboard, OtherStore, dashboard_runtime};
 use crate::demo;
 use crate::http::{AppState, FailureLog, Limits, Readiness, RecordReader};
 use crate::openapi::route_labels;
@@ -186,18 +186,18 @@ fn make_readers(
     log: Arc<DeferredStore<dyn ExposureLog>>,
     pages: &Handle,
 ) -> (RecordReader, Option<Data<Dashboard>>) {
-    let reads = match config.store {
-        StoreSettings::Embedded(_) => 1,
-        StoreSettings::Bigtable(_) => 4,
-    };
-    let guard = guard.apart(dashboard::guard_settings(reads));
+    let settings = dashboard::guard_settings(&config.store);
+    let reads = settings.concurrent_reads;
+    let guard = guard.apart(settings);
     let log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(log));
     let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock)).with_options(config.rows);
     let names = config.exposures.format.names.clone();
     let records = RecordReader::new(store.clone(), Arc::clone(&log), names.clone(), pages);
     let dashboard = config.dashboard.clone().map(|settings| {
         let logged = (names, config.exposures.recording);
-        let dashboard = Dashboard::new(settings, store, log, logged, (pages, reads));
+        let other = config.other_store.clone();
+        let other = other.map(|other| OtherStore::new(other, config.rows, Handle::current()));
+        let dashboard = Dashboard::new(settings, store, log, logged, (pages, reads), other);
         Data::new(dashboard)
     });
     (records, dashboard)

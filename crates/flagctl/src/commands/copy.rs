@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use flag_model::ProjectName;
-use flag_settings::StoreSettings;
+use flag_settings::{StoreName, StoreSettings};
 use flag_store::ExposureLog;
 use flag_store_bigtable::Table;
 use flag_store_embedded::{EmbeddedLog, EmbeddedStore};
@@ -19,7 +19,6 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::interpret::ArgumentError;
 use crate::output::{self, CopiedRows};
-use crate::store_name::StoreName;
 
 #[derive(Debug, Args)]
 pub(crate) struct CopyArgs {

@@ -11,7 +11,7 @@ use super::browser::{
 use super::pages::{ago, page, revision};
 
 /// Leaves revisions of flags: the hours that have passed since each, and its percentage.
-async fn leave(store: &TestStore, revisions: &[(&FlagKey, u64, &str)]) {
+pub(super) async fn leave(store: &TestStore, revisions: &[(&FlagKey, u64, &str)]) {
     let encode = |(flag, hours, percent): &(&FlagKey, u64, &str)| {
         encode_revision(
             &revision(flag, ago(*hours), percent),

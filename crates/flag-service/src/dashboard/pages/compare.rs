@@ -1,15 +1,18 @@
-//! Two projects side by side: which flags differ, and in what. Projects are how environments share a store.
+//! Two projects side by side: which flags differ, and in what. Environments are two projects of a store, or two stores.
 mod pairs;
+mod side;
 mod view;
 
 use flag_model::{ProjectName, Revision};
-use futures_util::future::join;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use maud::{Markup, html};
 
 use self::pairs::{Comparison, Pair};
+pub(in crate::dashboard) use self::side::wants_other_store;
+use self::side::{NoSides, OTHER, Side};
 use crate::dashboard::error::PageError;
-use crate::dashboard::listing::Listing;
-use crate::dashboard::parts::{Crumb, Frame, Pager, shown};
+use crate::dashboard::parts::{Crumb, Frame, Pager, environment_mark, shown};
+use crate::dashboard::query::other_store_link;
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
 
@@ -29,8 +32,7 @@ struct Row {
 /// What the page shows.
 struct Page<'a> {
     request: &'a PageRequest,
-    projects: [&'a ProjectName; 2],
-    listings: [&'a Listing; 2],
+    sides: [Side<'a>; 2],
     /// How many pairs have each comparison, in the order of [`Comparison::ALL`].
     counts: [usize; Comparison::ALL.len()],
     rows: Vec<Row>,
@@ -64,16 +66,18 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
     if !request.viewer.may_see(&with) {
         return Err(no_project(&with));
     }
-    let listings = &sources.listings;
-    let (first, second) = join(listings.current(&project), listings.current(&with)).await;
-    for (listing, project) in [(&first, &project), (&second, &with)] {
-        if listing.flags.is_empty() && listing.expected.is_none() {
-            return Err(no_project(project));
-        }
-    }
-    let page = Page::make(sources, request, [&project, &with], [&first, &second]).await?;
-    let title = format!("{project} and {with}");
-    Ok(frame(&title, &page.content()))
+    let sides = match Side::both(sources, &request.query, [&project, &with]).await {
+        Ok(sides) => sides,
+        Err(NoSides::Error(error)) => return Err(error),
+        Err(NoSides::NotYet) => return Ok(frame("Compare", &not_yet())),
+    };
+    let [one, other] = [0, 1].map(|at| sides.get(at).map(Side::name).unwrap_or_default());
+    let page = Page::make(request, sides).await?;
+    Ok(frame(&format!("{one} and {other}"), &page.content()))
+}
+
+fn not_yet() -> Markup {
+    html! { p.notice data-refresh="1" { "The other store is being opened. Load the page again." } }
 }
 
 /// Asks for the other project.
@@ -84,25 +88,30 @@ async fn form(
 ) -> Result<Markup, PageError> {
     let projects = sources.store.projects().await?.names.into_iter();
     let others = projects.filter(|other| other != project && request.viewer.may_see(other));
+    let other_store = sources.other_store.as_ref();
     Ok(html! {
         form.filter method="get" {
             input type="hidden" name="project" value=(project.as_str());
             div { label for="with" { "Compare " (shown(project.as_str())) " with the project" }
                 input id="with" name="with" list="projects" required autocomplete="off" spellcheck="false"; }
             datalist id="projects" { @for other in others.take(SUGGESTED) { option value=(other.as_str()) {} } }
+            @if let Some(store) = other_store {
+                div { label for="in" { "In" } select id="in" name="in" {
+                    option value="" { (sources.settings.environment) ", here" }
+                    option value=(OTHER) { (store.environment()) }
+                } }
+            }
             button type="submit" { "Compare" }
+        }
+        @if let Some(store) = other_store {
+            p { a href=(other_store_link(project)) { "The same project in " (environment_mark(store.environment())) } }
         }
     })
 }
 
 impl<'a> Page<'a> {
-    async fn make(
-        sources: &Sources,
-        request: &'a PageRequest,
-        projects: [&'a ProjectName; 2],
-        listings: [&'a Listing; 2],
-    ) -> Result<Self, PageError> {
-        let pairs = Pair::join(listings.map(|listing| listing.flags.as_slice()));
+    async fn make(request: &'a PageRequest, sides: [Side<'a>; 2]) -> Result<Self, PageError> {
+        let pairs = Pair::join(sides.each_ref().map(|side| side.listing.flags.as_slice()));
         let words = request.query.get("q").to_lowercase();
         let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
         let (show, mut counts) = (request.query.get("show"), [0; Comparison::ALL.len()]);
@@ -124,11 +133,10 @@ impl<'a> Page<'a> {
         let pager = Pager::new(&request.query, found.len(), PER_PAGE);
         let count = found.len();
         let on_page = found.into_iter().skip((pager.page - 1) * PER_PAGE);
-        let rows = read(sources, on_page.take(PER_PAGE).collect()).await?;
+        let rows = read(&sides, on_page.take(PER_PAGE).collect()).await?;
         Ok(Self {
             request,
-            projects,
-            listings,
+            sides,
             counts,
             rows,
             found: count,
@@ -138,31 +146,30 @@ impl<'a> Page<'a> {
 }
 
 /// Reads the revisions in force of the pairs that have two.
-async fn read(sources: &Sources, pairs: Vec<(Pair, Comparison)>) -> Result<Vec<Row>, PageError> {
-    let is_read = |comparison: &Comparison| {
-        matches!(
+async fn read(
+    sides: &[Side<'_>; 2],
+    pairs: Vec<(Pair, Comparison)>,
+) -> Result<Vec<Row>, PageError> {
+    let rows = pairs.into_iter().map(|(pair, comparison)| async move {
+        let is_read = matches!(
             comparison,
             Comparison::Different | Comparison::OtherInstances
-        )
-    };
-    let wanted = pairs.iter().filter(|(_, comparison)| is_read(comparison));
-    let wanted = wanted.filter_map(|(pair, _)| match &pair.sides {
-        [Some(first), Some(second)] => Some([first.flag.clone(), second.flag.clone()]),
-        _ => None,
-    });
-    let read = sources.listings.revisions(wanted.collect()).await?;
-    let mut read = read.into_iter();
-    let rows = pairs.into_iter().map(|(pair, comparison)| {
-        let revisions = is_read(&comparison).then(|| read.next()).flatten();
-        let revisions = revisions.and_then(|revisions| match revisions {
-            [Some(first), Some(second)] => Some([first, second]),
+        );
+        let [first, second] = sides;
+        let revisions = match &pair.sides {
+            [Some(one), Some(other)] if is_read => {
+                let one = first.revision(&one.flag).await?;
+                one.zip(second.revision(&other.flag).await?)
+            }
             _ => None,
-        });
-        Row {
+        };
+        Ok(Row {
+            revisions: revisions.map(<[Revision; 2]>::from),
             pair,
             comparison,
-            revisions,
-        }
+        })
     });
-    Ok(rows.collect())
+    let [first, second] = sides;
+    let reads = first.listings.reads().min(second.listings.reads());
+    stream::iter(rows).buffered(reads).try_collect().await
 }

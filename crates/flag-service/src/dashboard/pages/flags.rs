@@ -11,9 +11,9 @@ use self::selection::{Selected, Selection, SortBy, State};
 use crate::dashboard::error::PageError;
 use crate::dashboard::listing::{FlagSummary, Listing};
 use crate::dashboard::parts::{
-    Crumb, Frame, counted, follows, shown, split_bar, thousands, time, time_ago,
+    Crumb, Frame, counted, environment_mark, follows, shown, split_bar, thousands, time, time_ago,
 };
-use crate::dashboard::query::{Query, compare_link, flag_link};
+use crate::dashboard::query::{Query, compare_link, flag_link, other_store_link};
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
 
@@ -45,6 +45,10 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         selection: &selection,
         selected: &selected,
         is_asked_known: context.asked.len() >= listing.flags.len(),
+        other_environment: sources
+            .other_store
+            .as_ref()
+            .map(|store| store.environment()),
     };
     let frame = Frame {
         settings: &sources.settings,
@@ -63,6 +67,7 @@ struct Page<'a> {
     selected: &'a Selected,
     /// Whether it is known of all flags when they were asked for.
     is_asked_known: bool,
+    other_environment: Option<&'a str>,
 }
 
 impl Page<'_> {
@@ -70,7 +75,10 @@ impl Page<'_> {
         html! {
             (follows(self.request.state.push, self.project, None))
             (self.filter())
-            p { a href=(compare_link(self.project, "")) { "Compare with another project" } }
+            p { a href=(compare_link(self.project, "")) { "Compare with another project" }
+                @if let Some(environment) = self.other_environment {
+                    " · " a href=(other_store_link(self.project)) { "Compare with " (environment_mark(environment)) }
+                } }
             div id="results" {
                 (self.notices())
                 p.count { (self.count()) }

@@ -101,7 +101,7 @@ impl Frame<'_> {
         html! {
             header {
                 a.brand href=(HOME) { "Flags" }
-                (environment(&self.settings.environment))
+                (environment_mark(&self.settings.environment))
                 nav aria-label="Main" {
                     a href=(HOME) { "Projects" }
                     a href=(link("/health", &[])) { "Health" }
@@ -125,8 +125,8 @@ impl Frame<'_> {
     }
 }
 
-/// Which environment this is, as a word and a shape: an octagon is production, a circle is not.
-fn environment(name: &str) -> Markup {
+/// The name of an environment with a shape and a word: an octagon is production, a circle is not.
+pub(in crate::dashboard) fn environment_mark(name: &str) -> Markup {
     let is_production = is_production(name);
     let (class, kind) = if is_production {
         ("environment production", "production")

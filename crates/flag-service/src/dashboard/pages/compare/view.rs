@@ -1,21 +1,25 @@
 //! How two projects are shown side by side.
 
 use flag_describe::allocation_differences;
-use flag_model::{ProjectName, Revision};
+use flag_model::Revision;
 use maud::{Markup, html};
 
 use super::pairs::Comparison;
+use super::side::{OTHER, Side};
 use super::{Page, Row};
 use crate::dashboard::listing::FlagSummary;
-use crate::dashboard::parts::{counted, difference_table, follows, shown, split_bar, thousands};
-use crate::dashboard::query::{compare_link, flag_link};
+use crate::dashboard::parts::{
+    again_and_again, counted, difference_table, follows, shown, split_bar, thousands, time,
+};
+use crate::dashboard::query::compare_link;
 
 impl Page<'_> {
     /// What the page shows below its title.
     pub(super) fn content(&self) -> Markup {
         let sends_events = self.request.state.push;
         html! {
-            @for project in self.projects { (follows(sends_events, project, None)) }
+            @if self.is_of_two_stores() { (again_and_again()) }
+            @else { @for side in &self.sides { (follows(sends_events, side.project, None)) } }
             (self.filter())
             div id="results" {
                 (self.notices())
@@ -27,10 +31,14 @@ impl Page<'_> {
         }
     }
 
+    fn is_of_two_stores(&self) -> bool {
+        self.sides.iter().any(|side| !side.is_ours)
+    }
+
     fn filter(&self) -> Markup {
         let query = &self.request.query;
-        let [first, second] = self.projects.map(ProjectName::as_str);
-        let [_, with] = self.projects;
+        let [first, second] = self.sides.each_ref();
+        let (one, other) = (first.project.as_str(), second.project.as_str());
         let shows = [
             ("", "what differs"),
             ("all", "all flags"),
@@ -38,33 +46,34 @@ impl Page<'_> {
             ("placed", "the same shares, other instances"),
             ("equal", "what is equal"),
         ];
-        let only = [("first", first), ("second", second)];
+        let only = [("first", first.name()), ("second", second.name())];
         html! {
             form.filter method="get" role="search" {
-                input type="hidden" name="project" value=(first);
-                input type="hidden" name="with" value=(second);
+                input type="hidden" name="project" value=(one);
+                input type="hidden" name="with" value=(other);
+                @if self.is_of_two_stores() { input type="hidden" name="in" value=(OTHER); }
                 div { label for="q" { "Search" }
                     input id="q" name="q" type="search" value=(query.get("q")) placeholder="name, text, owner, tag" autocomplete="off" spellcheck="false"; }
                 div { label for="show" { "Show" }
                     select id="show" name="show" {
                         @for (value, text) in shows { option value=(value) selected[value == query.get("show")] { (text) } }
-                        @for (value, project) in only { option value=(value) selected[value == query.get("show")] { "only in " (flag_describe::visible(project)) } }
+                        @for (value, side) in &only { option value=(value) selected[*value == query.get("show")] { "only in " (flag_describe::visible(side)) } }
                     } }
                 button type="submit" { "Show" }
             }
-            p { a href=(compare_link(with, first)) { "Exchange the sides" } }
+            @if !self.is_of_two_stores() { p { a href=(compare_link(second.project, one)) { "Exchange the sides" } } }
         }
     }
 
     fn notices(&self) -> Markup {
-        let sides = self.listings.into_iter().zip(self.projects);
         html! {
-            @for (listing, project) in sides {
-                @if listing.expected.is_some() {
-                    p.notice data-refresh="1" { "The flags of " (shown(project.as_str())) " are being read. Load the page again to see more." }
+            @for side in &self.sides {
+                @if side.listing.expected.is_some() {
+                    p.notice data-refresh="1" { "The flags of " (side.label()) " are being read. Load the page again to see more." }
                 }
-                @if let Some(problem) = &listing.problem {
-                    p.problem role="alert" { "The store does not answer (" (shown(problem)) ")." }
+                @if let Some(problem) = &side.listing.problem {
+                    p.problem role="alert" { "The store of " (side.label()) " does not answer (" (shown(problem)) ")."
+                        @if let Some(as_of) = side.listing.as_of { " This is what was known at " (time(as_of)) "." } }
                 }
             }
         }
@@ -73,7 +82,7 @@ impl Page<'_> {
     /// How many flags differ in which way, as a sentence.
     fn summary(&self) -> Markup {
         let [different, placed, first, second, equal] = self.counts.map(number);
-        let [one, other] = self.projects.map(|project| shown(project.as_str()));
+        let [one, other] = self.sides.each_ref().map(Side::label);
         html! {
             (counted(equal, "flag")) " equal, " (thousands(different)) " different, "
             (thousands(placed)) " with the same shares for other instances, "
@@ -83,24 +92,24 @@ impl Page<'_> {
     }
 
     fn row(&self, row: &Row) -> Markup {
-        let [first, second] = &row.pair.sides;
-        let either = first.as_ref().or(second.as_ref());
+        let sides = row.pair.sides.iter().zip(&self.sides);
+        let mut there = sides
+            .clone()
+            .filter_map(|(flag, side)| Some((flag.as_ref()?, side)));
         html! {
-            @if let Some(flag) = either {
-                h2 { a href=(flag_link(&flag.flag)) { (shown(flag.flag.name.as_str())) } " " span.type { (flag.flag.flag_type.as_str()) } }
+            @if let Some((flag, side)) = there.next() {
+                h2 { (side.link(&flag.flag, &shown(flag.flag.name.as_str()))) " " span.type { (flag.flag.flag_type.as_str()) } }
             }
             p.verdict { (self.verdict(row.comparison)) }
             dl.sides {
-                @for (side, project) in row.pair.sides.iter().zip(self.projects) {
-                    div { dt { (shown(project.as_str())) } dd { (given(side.as_deref())) } }
-                }
+                @for (flag, side) in sides { div { dt { (side.label()) } dd { (given(flag.as_deref(), side)) } } }
             }
             @if let Some([first, second]) = &row.revisions { (self.differences(first, second)) }
         }
     }
 
     fn verdict(&self, comparison: Comparison) -> Markup {
-        let [first, second] = self.projects.map(|project| shown(project.as_str()));
+        let [first, second] = self.sides.each_ref().map(Side::label);
         match comparison {
             Comparison::Equal => html! { "Equal: every instance gets the same." },
             Comparison::OtherInstances => {
@@ -114,9 +123,8 @@ impl Page<'_> {
 
     fn differences(&self, first: &Revision, second: &Revision) -> Markup {
         let rows = allocation_differences(Some(first), second);
-        let sides = self
-            .projects
-            .map(|project| flag_describe::visible(project.as_str()));
+        let sides = self.sides.each_ref();
+        let sides = sides.map(|side| flag_describe::visible(&side.name()));
         let [one, other] = &sides;
         let table = difference_table(&rows, "What differs", [one, other]);
         html! { @if let Some(table) = table { (table) } }
@@ -124,12 +132,12 @@ impl Page<'_> {
 }
 
 /// What a project gives.
-fn given(flag: Option<&FlagSummary>) -> Markup {
+fn given(flag: Option<&FlagSummary>, side: &Side<'_>) -> Markup {
     let Some(flag) = flag else {
         return html! { span.hint { "has no such flag" } };
     };
     html! {
-        bdi { a href=(flag_link(&flag.flag)) { (flag.sentence()) } }
+        bdi { (side.link(&flag.flag, &html! { (flag.sentence()) })) }
         @if let Some(Ok(revision)) = &flag.revision { (split_bar(&revision.split)) }
         @if let Some(problem) = flag.problem() { div.problem { (shown(problem)) } }
     }

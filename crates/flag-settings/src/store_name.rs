@@ -1,18 +1,23 @@
-//! A store as it is named on the command line: `embedded:DIR` or `bigtable:PROJECT/INSTANCE[/FLAG_TABLE[/LOG_TABLE]]`.
+//! A store that is named in one word: `embedded:DIR` or `bigtable:PROJECT/INSTANCE[/FLAG_TABLE[/LOG_TABLE]]`.
 
 use flag_model::quoted;
-use flag_settings::{Reader, Setting, SettingErrors, Sources, StoreSettings, table};
+
+use crate::reader::{Reader, SettingErrors};
+use crate::setting::Setting;
+use crate::sources::Sources;
+use crate::store::StoreSettings;
+use crate::table;
 
 /// How a store is spelled, for messages.
 const EXPECTED: &str = "embedded:DIR or bigtable:PROJECT/INSTANCE[/FLAG_TABLE[/LOG_TABLE]]";
 
 /// A store by name; what the name leaves out, the settings say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct StoreName(Vec<(Setting, String)>);
+pub struct StoreName(Vec<(Setting, String)>);
 
 impl StoreName {
     /// Reads a name.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let refused = || format!("found {}, expected {EXPECTED}", quoted(text));
         let (kind, location) = text.split_once(':').ok_or_else(refused)?;
         let parts: Vec<&str> = location.split('/').collect();
@@ -48,7 +53,7 @@ impl StoreName {
     }
 
     /// The settings of the store: those that the name sets, and the configured ones for the rest.
-    pub(crate) fn settings(&self, sources: &Sources) -> Result<StoreSettings, SettingErrors> {
+    pub fn settings(&self, sources: &Sources) -> Result<StoreSettings, SettingErrors> {
         let named = self.0.iter();
         let sources = named.fold(sources.clone(), |sources, (setting, text)| {
             sources.with(setting, text)
