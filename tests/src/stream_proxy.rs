@@ -84,7 +84,8 @@ async fn pass(
     let mut head = [0; 512];
     let read = near.peek(&mut head).await.unwrap_or(0);
     let head = String::from_utf8_lossy(head.get(..read).unwrap_or_default());
-    if !head.lines().next().unwrap_or_default().contains("/events ") {
+    let line = head.lines().next().unwrap_or_default();
+    if !line.contains("/events ") && !line.contains("/dashboard/events?") {
         let _ = copy_bidirectional(&mut near, &mut far).await;
         return;
     }

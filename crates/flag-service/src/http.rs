@@ -28,8 +28,8 @@ pub(crate) use self::failure_log::FailureLog;
 pub(crate) use self::failure_pages::FailurePages;
 pub(crate) use self::fallbacks::{method_not_allowed, not_found};
 pub(crate) use self::limits::{
-    CallerBytes, ConnectionLimits, ConnectionMetrics, HeldBytes, LimitSettings, Limits, StreamEnd,
-    StreamPermit,
+    CallerBytes, ConnectionLimits, ConnectionMetrics, HEARTBEAT, HeldBytes, LimitSettings, Limits,
+    StreamEnd, StreamPermit,
 };
 pub(crate) use self::ofrep_failure::error_code;
 pub(crate) use self::ofrep_settings::{BulkExposures, ControlReason, OfrepSettings};

@@ -8,12 +8,11 @@ mod tests;
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use actix_web::web::Bytes;
 use flag_api::{EVENT_STREAM, EventsQuery, LAST_EVENT_ID, PROJECT};
 use flag_model::ProjectName;
-use flag_runtime::Event;
 use flag_store::ProjectDigest;
 
+pub(super) use self::encoding::{COMMENT, Encoding};
 pub(super) use self::for_dashboard::dashboard_events;
 use self::stream::EventStream;
 use crate::access::Access;
@@ -32,7 +31,7 @@ pub(super) async fn events(context: &RequestContext) -> Result<HttpResponse, Api
     let (project, held) = decode(context)?;
     context.check_project(&project)?;
     let access = Route::Events.access();
-    respond(context, access, project, held, encoding::event).await
+    respond(context, access, project, held, encoding::FOR_PROGRAMS).await
 }
 
 /// Responds with a stream of events, encoded like this, as long as the caller has this access; or as if there were nothing, if the
@@ -42,7 +41,7 @@ pub(super) async fn respond(
     access: Access,
     project: ProjectName,
     held: Option<ProjectDigest>,
-    encode: fn(&Event) -> Bytes,
+    encoding: Encoding,
 ) -> Result<HttpResponse, ApiError> {
     if !context.state.push {
         return not_found(context).await;
@@ -52,7 +51,7 @@ pub(super) async fn respond(
     if context.request.method() == Method::HEAD {
         return Ok(response.finish());
     }
-    let stream = EventStream::open(context, access, project, held, encode)?;
+    let stream = EventStream::open(context, access, project, held, encoding)?;
     Ok(response.streaming(stream.into_bytes()))
 }
 

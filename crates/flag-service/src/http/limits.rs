@@ -17,7 +17,7 @@ pub(crate) use self::error::LimitError;
 pub(crate) use self::held_bytes::{CallerBytes, HeldBytes, TooManyBytes};
 pub(crate) use self::metrics::ConnectionMetrics;
 use self::metrics::RefusalMetrics;
-pub(crate) use self::streams::{StreamEnd, StreamLimit, StreamPermit};
+pub(crate) use self::streams::{HEARTBEAT, StreamEnd, StreamLimit, StreamPermit};
 use self::waiting::WaitingLimits;
 use super::connection_state::is_extra;
 use super::problem::ApiError;

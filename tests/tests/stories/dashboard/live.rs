@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use flag_tests::{Browser, Service, TestStore, flagctl};
+use flag_tests::{Browser, Service, StreamProxy, TestStore, Treatment, flagctl};
 use serde_json::json;
 
 use super::access::Keys;
@@ -120,6 +120,58 @@ async fn health_is_live_and_a_page_that_is_not_seen_holds_no_stream() {
         assert!(began.elapsed().as_secs() < 60, "the stream stays open");
     }
     check_no_complaint(&browser);
+}
+
+/// Waits until the page says that it is not up to date.
+fn wait_until_not_live(browser: &mut Browser) {
+    browser
+        .wait_until("document.getElementById('live-state').textContent.startsWith(' · not live')");
+}
+
+/// Lets time pass for the page, and has it look; what it then says of itself.
+fn state_after(browser: &mut Browser, seconds: u32) -> String {
+    browser.text(&format!(
+        "(() => {{ const now = Date.now; Date.now = () => now() + 1000 * {seconds}; watch(); Date.now = now; \
+         return document.getElementById('live-state').textContent }})()"
+    ))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_hears_nothing_does_not_say_that_it_is_live() {
+    let Some(mut browser) = browser("silence") else {
+        return;
+    };
+    let store = TestStore::embedded();
+    let service = Service::start_with(&store, &["--demo"], &[]);
+    browser.goto(&format!("{}{LIST}", service.url()));
+    wait_until_live(&mut browser);
+    // Two and a half heartbeats of 20 s are 50 s.
+    assert_eq!(state_after(&mut browser, 49), " · live");
+    assert!(state_after(&mut browser, 51).starts_with(" · not live"));
+    // It has asked for the stream anew.
+    wait_until_live(&mut browser);
+
+    // A proxy that holds back what the service sends.
+    let proxy = StreamProxy::start(&service.address(), Treatment::Buffers).await;
+    browser.goto(&format!("{}{LIST}", proxy.url()));
+    assert_eq!(state_after(&mut browser, 0), "");
+    assert!(state_after(&mut browser, 51).starts_with(" · not live"));
+    check_no_complaint(&browser);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_whose_service_is_gone_says_so() {
+    let Some(mut browser) = browser("a service that is gone") else {
+        return;
+    };
+    let store = TestStore::embedded();
+    for page in [LIST, "/dashboard/health"] {
+        let service = Service::start_with(&store, &["--demo"], &[]);
+        browser.goto(&format!("{}{page}", service.url()));
+        wait_until_live(&mut browser);
+        drop(service);
+        wait_until_not_live(&mut browser);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

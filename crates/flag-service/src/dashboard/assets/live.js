@@ -103,24 +103,75 @@ function renewSoon(pause) {
     let next = settle;
     try {
       await renew();
+      isOld = false;
+      for (const mark of sources()) if (!mark.dataset.events) hear(mark);
     } catch {
+      isOld = true;
       isChangedAgain = true;
       next = retryAfter;
     }
+    showState();
     isRenewing = false;
     if (isChangedAgain && document.visibilityState === "visible") renewSoon(next);
   }, pause);
 }
 
-function showState(isLive) {
-  document.getElementById("live-state").textContent = isLive ? " · live" : " · not live: load the page again to see changes";
+/** How many heartbeats may be missed: a proxy may hold back what the service sends, and nobody says that a service is gone. */
+const beats = 2.5;
+
+/** Whether the page could not be made again the last time. */
+let isOld = false;
+
+/** What keeps the page up to date: streams of events, or a period. */
+function sources() {
+  return [...document.querySelectorAll("[data-beat]")];
 }
 
-/** Follows the events of a project. */
+function showState() {
+  const all = sources();
+  let state = "";
+  if (isOld || all.some((mark) => mark.isLost)) state = " · not live: load the page again to see changes";
+  else if (all.length > 0 && all.every((mark) => mark.isHeard)) state = " · live";
+  const shown = document.getElementById("live-state");
+  if (shown.textContent !== state) shown.textContent = state;
+}
+
+/** Something came from a source. */
+function hear(mark) {
+  Object.assign(mark, { heardAt: Date.now(), isHeard: true, isLost: false });
+  showState();
+}
+
+/** Nothing is known of a source yet. */
+function expect(mark) {
+  Object.assign(mark, { heardAt: Date.now(), isHeard: false, isLost: false });
+}
+
+function lose(mark) {
+  mark.isLost = true;
+  showState();
+}
+
+/** Gives up sources that have been silent for too long, and asks for their streams anew. */
+function watch() {
+  if (document.visibilityState !== "visible") return;
+  for (const mark of sources()) {
+    if (Date.now() - mark.heardAt <= beats * Number(mark.dataset.beat)) continue;
+    mark.heardAt = Date.now();
+    lose(mark);
+    if (mark.stream) {
+      mark.stream.close();
+      mark.stream = follow(mark);
+    }
+  }
+}
+
+/** Follows the events of a project. A new stream begins with an event. */
 function follow(mark) {
   const stream = new EventSource(mark.dataset.events);
-  stream.onopen = () => showState(true);
+  stream.addEventListener("beat", () => hear(mark));
   stream.onmessage = (event) => {
+    hear(mark);
     const { flags } = JSON.parse(event.data);
     const { flag } = mark.dataset;
     // An event without names says that any flag may have changed.
@@ -129,7 +180,7 @@ function follow(mark) {
     if (isMeant) renewSoon(settle + Math.random() * spread);
   };
   stream.onerror = () => {
-    showState(false);
+    lose(mark);
     if (stream.readyState !== EventSource.CLOSED) return;
     // It was refused: too many are open, or nobody is signed in any more, which the page then shows.
     renewSoon(settle);
@@ -140,23 +191,28 @@ function follow(mark) {
 
 /** Follows while the page is seen: a browser has few connections for all of its tabs. */
 function begin() {
-  for (const mark of document.querySelectorAll("[data-events]")) mark.stream ??= follow(mark);
+  for (const mark of sources()) {
+    if (mark.isFollowed) continue;
+    mark.isFollowed = true;
+    expect(mark);
+    if (mark.dataset.events) mark.stream = follow(mark);
+    else mark.period = setInterval(() => renewSoon(0), Number(mark.dataset.beat));
+  }
+  showState();
 }
 
 function end() {
-  for (const mark of document.querySelectorAll("[data-events]")) {
+  for (const mark of sources()) {
     clearTimeout(mark.retry);
+    clearInterval(mark.period);
     mark.stream?.close();
     mark.stream = null;
+    mark.isFollowed = false;
   }
 }
 
-const every = document.querySelector("[data-every]");
-if (every) {
-  showState(true);
-  setInterval(() => { if (document.visibilityState === "visible") renewSoon(0); }, Number(every.dataset.every));
-}
 begin();
+setInterval(watch, 1000);
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" ? begin() : end());
 window.addEventListener("pagehide", end);
 window.addEventListener("pageshow", begin);

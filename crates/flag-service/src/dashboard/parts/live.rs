@@ -4,9 +4,10 @@ use flag_model::{FlagKey, ProjectName};
 use maud::{Markup, html};
 
 use crate::dashboard::query::link;
+use crate::http::HEARTBEAT;
 
 /// How often a page is made again that shows what no event announces, in milliseconds.
-const EVERY: u32 = 2_000;
+const EVERY: u128 = 2_000;
 
 /// The page is made again when a flag of the project changes, or this flag; nothing if the service sends no events.
 pub(in crate::dashboard) fn follows(
@@ -17,11 +18,11 @@ pub(in crate::dashboard) fn follows(
     let events = link("/events", &[("project", project.as_str())]);
     let flag = flag.map(|flag| format!("{}/{}", flag.flag_type.as_str(), flag.name.as_str()));
     html! {
-        @if sends_events { div hidden data-events=(events) data-flag=[flag] {} }
+        @if sends_events { div hidden data-events=(events) data-flag=[flag] data-beat=(HEARTBEAT.as_millis()) {} }
     }
 }
 
 /// The page is made again every two seconds.
 pub(in crate::dashboard) fn again_and_again() -> Markup {
-    html! { div hidden data-every=(EVERY) {} }
+    html! { div hidden data-every data-beat=(EVERY) {} }
 }

@@ -6,16 +6,36 @@ use actix_web::web::Bytes;
 use flag_api::{ChangedFlag, EventData};
 use flag_runtime::Event;
 
-/// A comment, which shows that the stream is alive.
-pub(super) const HEARTBEAT: Bytes = Bytes::from_static(b": heartbeat\n\n");
+/// How events and heartbeats are written.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::handlers) struct Encoding {
+    pub(in crate::handlers) event: fn(&Event) -> Bytes,
+    /// What shows that the stream is alive.
+    pub(in crate::handlers) heartbeat: &'static str,
+}
 
-/// Says how long to wait before connecting again.
-pub(super) fn retry(after: Duration) -> Bytes {
-    format!("retry: {}\n\n", after.as_millis()).into()
+/// A comment, which readers of the bytes notice.
+pub(in crate::handlers) const COMMENT: &str = ": heartbeat\n\n";
+
+/// For programs.
+pub(super) const FOR_PROGRAMS: Encoding = Encoding {
+    event,
+    heartbeat: COMMENT,
+};
+
+/// For pages: a script learns of events only, not of comments.
+pub(super) const FOR_PAGES: Encoding = Encoding {
+    event,
+    heartbeat: "event: beat\ndata: 1\n\n",
+};
+
+/// The beginning of a stream: how long to wait before connecting again, and a heartbeat.
+pub(super) fn beginning(retry: Duration, heartbeat: &str) -> Bytes {
+    format!("retry: {}\n\n{heartbeat}", retry.as_millis()).into()
 }
 
 /// Encodes an event; once for all streams that send it.
-pub(super) fn event(event: &Event) -> Bytes {
+fn event(event: &Event) -> Bytes {
     Bytes::from_owner(event.encoded(encode))
 }
 

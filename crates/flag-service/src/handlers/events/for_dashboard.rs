@@ -31,5 +31,5 @@ pub(in crate::handlers) async fn dashboard_events(
         return not_found(context).await;
     }
     let held = last_event(context).and_then(ProjectDigest::parse);
-    respond(context, ACCESS, project, held, encoding::event).await
+    respond(context, ACCESS, project, held, encoding::FOR_PAGES).await
 }

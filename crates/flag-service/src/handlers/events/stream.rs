@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use actix_web::web::{Bytes, Data};
 use flag_model::{Jitter, ProjectName};
-use flag_runtime::{Event, Subscription};
+use flag_runtime::Subscription;
 use flag_store::ProjectDigest;
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use tokio::time::{Instant, sleep_until};
 
-use super::encoding;
+use super::encoding::{self, Encoding};
 use crate::access::{Access, Principal};
 use crate::http::{
-    ApiError, AppState, ConnectionState, RequestContext, StreamEnd, StreamPermit, begin_stream,
+    ApiError, AppState, ConnectionState, HEARTBEAT, RequestContext, StreamEnd, StreamPermit,
+    begin_stream,
 };
 
 /// When a stream that was cut is opened again: at random, so that the callers of a replica that stops do not all come at
@@ -23,8 +24,7 @@ use crate::http::{
 const RETRY: Duration = Duration::from_millis(5_500);
 const RETRY_JITTER: Jitter = Jitter::between(1.0 / 5.5, 10.0 / 5.5);
 
-/// How often a comment is sent, and the key is checked again.
-const HEARTBEAT: Duration = Duration::from_secs(20);
+/// With each heartbeat the key is checked again.
 const HEARTBEAT_JITTER: Jitter = Jitter::between(0.75, 1.25);
 
 /// How long a stream is open: new replicas get their share of the callers.
@@ -40,7 +40,7 @@ pub(super) struct EventStream {
     access: Access,
     project: ProjectName,
     connection: Option<Rc<ConnectionState>>,
-    encode: fn(&Event) -> Bytes,
+    encoding: Encoding,
     is_new: bool,
     heartbeat: Instant,
     ends: Instant,
@@ -55,7 +55,7 @@ impl EventStream {
         access: Access,
         project: ProjectName,
         held: Option<ProjectDigest>,
-        encode: fn(&Event) -> Bytes,
+        encoding: Encoding,
     ) -> Result<Self, ApiError> {
         let state = &context.state;
         let permit = state.limits.streams().acquire()?;
@@ -69,7 +69,7 @@ impl EventStream {
             access,
             project,
             connection: begin_stream(&context.request),
-            encode,
+            encoding,
             is_new: true,
             heartbeat: now + HEARTBEAT_JITTER.apply(HEARTBEAT, fastrand::f64()),
             ends: now + AGE_JITTER.apply(AGE, fastrand::f64()),
@@ -89,12 +89,12 @@ impl EventStream {
     async fn next(&mut self) -> Option<Bytes> {
         if std::mem::take(&mut self.is_new) {
             let retry = RETRY_JITTER.apply(RETRY, fastrand::f64());
-            return Some(encoding::retry(retry));
+            return Some(encoding::beginning(retry, self.encoding.heartbeat));
         }
         tokio::select! {
             biased;
             event = self.subscription.next() => match event {
-                Some(event) => Some((self.encode)(&event)),
+                Some(event) => Some((self.encoding.event)(&event)),
                 None => self.end(StreamEnd::Stop),
             },
             () = sleep_until(self.heartbeat.min(self.ends)) => self.beat(),
@@ -114,7 +114,7 @@ impl EventStream {
             return self.end(StreamEnd::Key);
         }
         self.heartbeat = now + HEARTBEAT_JITTER.apply(HEARTBEAT, fastrand::f64());
-        Some(encoding::HEARTBEAT)
+        Some(Bytes::from_static(self.encoding.heartbeat.as_bytes()))
     }
 
     fn end(&mut self, end: StreamEnd) -> Option<Bytes> {

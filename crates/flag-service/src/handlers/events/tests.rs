@@ -12,8 +12,8 @@ use crate::access::Principal;
 use crate::http::AppState;
 use crate::telemetry::metrics::Exposition;
 
-#[tokio::test(start_paused = true)]
-async fn heartbeats_come_until_the_stream_is_old() {
+/// A stream of a project, and the state of its service.
+fn open(encoding: Encoding) -> (Data<AppState>, EventStream) {
     let state = Data::new(AppState::for_tests());
     let request = TestRequest::default().app_data(state.clone());
     let context = RequestContext::extract(&request.to_http_request());
@@ -21,13 +21,30 @@ async fn heartbeats_come_until_the_stream_is_old() {
     context.authorization.grant(Principal::Anybody);
     let project = ProjectName::new("p").unwrap();
     let access = Route::Events.access();
-    let stream = EventStream::open(&context, access, project, None, encoding::event).unwrap();
+    let stream = EventStream::open(&context, access, project, None, encoding);
+    (state, stream.unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_is_sent_heartbeats_that_a_script_notices_and_one_at_once() {
+    let (_state, stream) = open(encoding::FOR_PAGES);
+    let mut bytes = Box::pin(stream.into_bytes());
+    for _ in 0..3 {
+        let next = bytes.next().await.unwrap().unwrap();
+        let next = str::from_utf8(&next).unwrap();
+        assert!(next.ends_with("event: beat\ndata: 1\n\n"), "{next}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_come_until_the_stream_is_old() {
+    let (state, stream) = open(encoding::FOR_PROGRAMS);
     let mut bytes = Box::pin(stream.into_bytes());
     let retry = bytes.next().await.unwrap().unwrap();
     let retry = str::from_utf8(&retry).unwrap();
-    let millis = retry.strip_prefix("retry: ").unwrap().trim_end().parse();
+    let millis = retry.strip_suffix("\n\n: heartbeat\n\n").unwrap();
+    let millis = millis.strip_prefix("retry: ").unwrap().parse();
     assert!((1_000..=10_000).contains(&millis.unwrap()), "{retry}");
-    assert!(retry.ends_with("\n\n"));
     let metrics = state.metrics.text(Exposition::Prometheus).unwrap();
     assert!(metrics.contains("flag_event_streams 1\n"), "{metrics}");
     let opened = Instant::now();

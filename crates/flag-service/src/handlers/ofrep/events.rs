@@ -7,7 +7,7 @@ use flag_runtime::Event;
 use flag_store::ProjectDigest;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::handlers::events::{last_event, respond};
+use crate::handlers::events::{COMMENT, Encoding, last_event, respond};
 use crate::http::{ApiError, RequestContext, Route};
 
 /// What is encoded in a part of a path.
@@ -17,6 +17,12 @@ const PART: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+/// How providers read events.
+const ENCODING: Encoding = Encoding {
+    event: encode,
+    heartbeat: COMMENT,
+};
+
 /// Answers `GET …/ofrep/v1/events`: a stream of events.
 pub(in crate::handlers) async fn events(
     context: &RequestContext,
@@ -25,7 +31,7 @@ pub(in crate::handlers) async fn events(
     context.check_project(&project)?;
     let held = last_event(context).and_then(ProjectDigest::parse);
     let access = Route::OfrepEvents.access();
-    respond(context, access, project, held, encode).await
+    respond(context, access, project, held, ENCODING).await
 }
 
 fn encode(event: &Event) -> Bytes {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -10,6 +11,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::error::LimitError;
+
+/// How often an event stream sends a heartbeat, give or take a quarter.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(20);
 
 /// The limit of event streams.
 #[derive(Debug)]
