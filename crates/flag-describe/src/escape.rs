@@ -30,6 +30,12 @@ pub fn visible(text: &str) -> String {
     in_quotes(text)
 }
 
+/// Whether a person who sees a name as [`visible`] shows it has typed or copied that name: as it is, or as it is shown. No
+/// other name looks like it.
+pub fn is_typed(name: &str, typed: &str) -> bool {
+    typed == name || typed == visible(name)
+}
+
 /// Like [`visible`], for an item of a comma-separated list.
 pub fn list_item(text: &str) -> String {
     if text.contains(',') {
@@ -162,6 +168,31 @@ mod tests {
             assert_eq!(visible(text), expected);
         }
         assert_eq!(list_item("a,b"), "\"a,b\"");
+    }
+
+    #[test]
+    fn a_name_is_typed_as_it_is_or_as_it_is_shown() {
+        for (name, typed) in [
+            ("a", "a"),
+            ("a\u{200b}b", "\"a\\u{200b}b\""),
+            ("a\u{200b}b", "a\u{200b}b"),
+            ("a ", "\"a \""),
+            ("e\u{301}", "\"e\\u{301}\""),
+            ("\"a\"", "\"\\\"a\\\"\""),
+        ] {
+            assert!(is_typed(name, typed), "{name:?} {typed}");
+        }
+        for (name, typed) in [
+            ("a", "A"),
+            ("a", "\"a\""),
+            ("a\u{200b}b", "ab"),
+            ("a\u{200b}b", "a\\u{200b}b"),
+            ("a ", "a"),
+            // Shown in other quotes itself.
+            ("\"a\\u{200b}b\"", "\"a\u{200b}b\""),
+        ] {
+            assert!(!is_typed(name, typed), "{name:?} {typed}");
+        }
     }
 
     #[test]

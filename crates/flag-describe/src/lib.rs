@@ -8,7 +8,8 @@ mod shell;
 
 pub use crate::difference::{Difference, allocation_differences, revision_differences};
 pub use crate::escape::{
-    escaped, escaped_json, escaped_lines, hidden_content, is_invisible, list_item, visible,
+    escaped, escaped_json, escaped_lines, hidden_content, is_invisible, is_typed, list_item,
+    visible,
 };
 pub use crate::sentence::{sentence, shortened};
 pub use crate::shell::{flag_words, word};

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
+use flag_describe::{is_typed, visible, word};
 use flag_model::FlagName;
 
 use crate::args::{ConfirmArgs, YesArgs};
@@ -38,7 +39,7 @@ pub(crate) enum NotConfirmed {
     #[error("this cannot be undone, and standard input is not a terminal: to confirm, add --yes")]
     NeedsYes,
     /// A script makes a change that needs a confirmation by name.
-    #[error("{risks}: to confirm, add --yes-i-mean {name}")]
+    #[error("{risks}: to confirm, add --yes-i-mean {}", word(name.as_str()))]
     NeedsName {
         /// The name that confirms it.
         name: FlagName,
@@ -135,7 +136,11 @@ fn decide(
     let mut has_asked = false;
     for change in changes.iter().filter(|change| !change.risks.is_empty()) {
         let name = change.name();
-        if args.yes_i_mean.iter().any(|meant| meant == name.as_str()) {
+        if args
+            .yes_i_mean
+            .iter()
+            .any(|meant| is_typed(name.as_str(), meant))
+        {
             continue;
         }
         let risks: Vec<String> = change.risks.iter().map(ToString::to_string).collect();
@@ -148,10 +153,11 @@ fn decide(
         };
         has_asked = true;
         let flag = &change.flag;
-        if ask(&format!(
-            "{flag}: {risks}. Type the name {name} to continue:"
-        )) != name.as_str()
-        {
+        let shown = visible(name.as_str());
+        let answer = ask(&format!(
+            "{flag}: {risks}. Type the name {shown} to continue:"
+        ));
+        if !is_typed(name.as_str(), &answer) {
             return Err(NotConfirmed::Declined);
         }
     }
@@ -278,6 +284,19 @@ mod tests {
         let (_, questions) = decided(&change(Some(Risk::Everybody)), &args(true, &[]), Some("f"));
         let question = "p/feature/f: nobody keeps the control value. Type the name f to continue:";
         assert_eq!(questions, [question]);
+    }
+
+    #[test]
+    fn a_name_with_hidden_characters_is_asked_for_as_it_is_shown() {
+        let mut change = change(Some(Risk::Everybody));
+        change.flag.name = FlagName::new("f\u{200b}").unwrap();
+        let shown = "\"f\\u{200b}\"";
+        let args = args(true, &[]);
+        let (confirmed, questions) = decided(&change, &args, Some(shown));
+        assert_eq!(confirmed, Some(Confirmed::Write));
+        assert!(questions[0].ends_with(&format!("Type the name {shown} to continue:")));
+        let (confirmed, _) = decided(&change, &args, Some("f"));
+        assert_eq!(confirmed, None);
     }
 
     #[test]

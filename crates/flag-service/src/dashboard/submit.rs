@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::web::Payload;
+use flag_describe::is_typed;
 use flag_model::{FlagKey, OwnerId, RevisionParts, Timestamp, with_causes};
 use maud::Markup;
 use tokio::time::timeout;
@@ -173,7 +174,7 @@ impl<'a> Submitted<'a> {
         let confirmed = self.request.query.get("confirm");
         Missing {
             comment: self.comment().is_empty(),
-            name: wants_name && confirmed != self.flag.name.as_str(),
+            name: wants_name && !is_typed(self.flag.name.as_str(), confirmed),
         }
     }
 

@@ -64,15 +64,24 @@ impl ChangePage<'_> {
     }
 
     fn name(&self) -> Markup {
-        let Missing { comment, name } = self.missing;
-        let described = if name { "wrong-name" } else { "name-hint" };
+        let Missing {
+            comment,
+            name: is_wrong,
+        } = self.missing;
+        let name = self.state.flag.name.as_str();
+        let described = if is_wrong {
+            "wrong-name name-hint"
+        } else {
+            "name-hint"
+        };
         html! {
             label for="confirm" { "Name of the flag" }
-            @if name { p.problem id="wrong-name" role="alert" {
+            @if is_wrong { p.problem id="wrong-name" role="alert" {
                 "This is not the name of the flag. Nothing was changed." } }
             input id="confirm" name="confirm" type="text" required autocomplete="off" autocapitalize="none" spellcheck="false"
-                aria-describedby=(described) aria-invalid=[name.then_some("true")] autofocus[name && !comment];
-            p.hint id="name-hint" { "Type " code { (shown(self.state.flag.name.as_str())) } " to confirm." }
+                aria-describedby=(described) aria-invalid=[is_wrong.then_some("true")] autofocus[is_wrong && !comment];
+            p.hint id="name-hint" { "Type " code { (shown(name)) } " to confirm"
+                @if flag_describe::visible(name) != name { ", with the quotes and codes: the name has characters that nobody sees" } "." }
         }
     }
 }
