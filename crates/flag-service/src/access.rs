@@ -37,7 +37,7 @@ use self::rate::RateLimit;
 pub(crate) use self::rate::{Callers, RateSettings};
 pub(crate) use self::reload::KeysSettings;
 pub(crate) use self::requirement::Access;
-pub(crate) use self::session::{SESSION_COOKIE, SESSION_LASTS};
+pub(crate) use self::session::{FormTokens, SESSION_COOKIE, SESSION_LASTS};
 
 /// Settings of access control.
 #[derive(Clone, Debug, Default)]

@@ -4,12 +4,13 @@ use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
 use actix_web::http::header::HeaderMap;
-use flag_keys::{Fingerprint, Scope};
+use flag_keys::Scope;
 use flag_model::{OwnerId, ProjectName};
 
 use super::error::{AccessError, Forbidden, Unauthorized};
 use super::key_set::ValidKey;
 use super::requirement::Access;
+use super::session::FormTokens;
 use super::{session, stream_token};
 
 /// Who a caller is.
@@ -47,22 +48,13 @@ impl Viewer {
         self.0.as_ref()?.editor()
     }
 
-    /// Returns the token that the forms of its session must bring back; `None` if it has not signed in. A person of an
+    /// Returns what makes the tokens of the forms of its session; `None` if it has not signed in. A person of an
     /// identity-aware proxy is a session.
-    pub(crate) fn form_token(&self, headers: &HeaderMap) -> Option<String> {
+    pub(crate) fn form_tokens(&self, headers: &HeaderMap) -> Option<FormTokens> {
         let key = self.0.as_ref()?;
         let cookie = || session::cookie(headers).unwrap_or_default();
         let session = key.person.as_deref().unwrap_or_else(cookie);
-        Some(session::form_token(session, &key.fingerprint))
-    }
-
-    /// Whether a form has brought back the token of the session.
-    pub(crate) fn has_sent(&self, headers: &HeaderMap, token: &str) -> bool {
-        let expected = self.form_token(headers);
-        let [sent, expected] = [Some(token), expected.as_deref()]
-            .map(|token| token.map(|token| Fingerprint::of(token.as_bytes())));
-        sent.zip(expected)
-            .is_some_and(|(sent, expected)| sent.matches(&expected))
+        Some(FormTokens::new(session, &key.fingerprint))
     }
 
     /// Whether it has signed in with a key, and can sign out.

@@ -25,15 +25,38 @@ pub(crate) const SESSION_LASTS: Duration = Duration::from_hours(12);
 const PURPOSE: &[u8] = b"flag-service dashboard session 1";
 
 /// Tells apart what forms bring back.
-const FORMS: &[u8] = b"flag-service dashboard forms 1 ";
+const FORMS: &[u8] = b"flag-service dashboard forms 2 ";
 
-/// The token of the forms of a session. It cannot be made without its cookie, and those of other sessions differ.
-pub(super) fn form_token(session: &str, fingerprint: &Fingerprint) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, fingerprint.to_string().as_bytes());
-    let mut context = hmac::Context::with_key(&key);
-    context.update(FORMS);
-    context.update(session.as_bytes());
-    to_hex(context.sign().as_ref())
+/// Makes the tokens of the forms of a session. They cannot be made without its cookie, and those of other sessions differ.
+#[derive(Clone, Debug)]
+pub(crate) struct FormTokens(hmac::Key);
+
+impl FormTokens {
+    pub(super) fn new(session: &str, fingerprint: &Fingerprint) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, fingerprint.to_string().as_bytes());
+        let mut context = hmac::Context::with_key(&key);
+        context.update(FORMS);
+        context.update(session.as_bytes());
+        Self(hmac::Key::new(hmac::HMAC_SHA256, context.sign().as_ref()))
+    }
+
+    /// The token of a form for this purpose, and no other.
+    pub(crate) fn token(&self, purpose: &[String]) -> String {
+        to_hex(hmac::sign(&self.0, &message(purpose)).as_ref())
+    }
+
+    /// Whether this is the token of a form for this purpose.
+    pub(crate) fn is_token(&self, sent: &str, purpose: &[String]) -> bool {
+        let sent = from_hex(sent);
+        sent.is_some_and(|sent| hmac::verify(&self.0, &message(purpose), &sent).is_ok())
+    }
+}
+
+/// The parts of a purpose, so that no two lists of parts give the same bytes.
+fn message(purpose: &[String]) -> Vec<u8> {
+    let parts = purpose.iter();
+    let parts = parts.map(|part| format!("{} {part}\n", part.len()));
+    parts.collect::<String>().into_bytes()
 }
 
 /// Seals a key, which has this fingerprint; `None` without randomness or for a text that is not a key.
@@ -164,15 +187,34 @@ mod tests {
     }
 
     #[test]
-    fn the_token_of_a_form_belongs_to_one_session_of_one_key() {
+    fn the_token_of_a_form_belongs_to_one_purpose_in_one_session_of_one_key() {
         let (key, other) = (Secret::new().unwrap(), Secret::new().unwrap());
         let sealed = || seal(key.reveal(), &key.fingerprint(), NOW).unwrap();
         let (one, two) = (sealed(), sealed());
-        let token = form_token(&one, &key.fingerprint());
-        assert_eq!(token, form_token(&one, &key.fingerprint()));
-        assert_ne!(token, form_token(&two, &key.fingerprint()));
-        assert_ne!(token, form_token(&one, &other.fingerprint()));
+        let purpose = |parts: &[&str]| parts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let tokens = FormTokens::new(&one, &key.fingerprint());
+        let off = purpose(&["change", "p", "feature", "f", "off"]);
+        let token = tokens.token(&off);
         assert_eq!(token.len(), 64);
+        assert!(tokens.is_token(&token, &off));
+        for other in [
+            purpose(&["change", "p", "feature", "f", "rollback"]),
+            purpose(&["change", "p", "feature", "g", "off"]),
+            purpose(&["change", "p", "feature", "f", "off", ""]),
+            purpose(&["change", "p", "feature", "foff"]),
+            purpose(&[]),
+        ] {
+            assert!(!tokens.is_token(&token, &other), "{other:?}");
+        }
+        for others in [
+            FormTokens::new(&two, &key.fingerprint()),
+            FormTokens::new(&one, &other.fingerprint()),
+        ] {
+            assert!(!others.is_token(&token, &off));
+        }
+        for sent in ["", "zz", &token[1..], &token.replace(&token[..1], "x")] {
+            assert!(!tokens.is_token(sent, &off), "{sent}");
+        }
     }
 
     #[test]

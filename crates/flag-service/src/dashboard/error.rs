@@ -24,7 +24,7 @@ pub(super) enum PageError {
     ReadOnly,
     /// The key of the caller may not change the flags of this project.
     NoAdmin,
-    /// A form does not belong to the session of the caller.
+    /// A form does not belong to the session of the caller, or is for something else.
     OtherSession,
     /// Another writer holds the flag.
     Claimed,
@@ -113,8 +113,8 @@ impl PageError {
                     .to_owned()
             }
             Self::OtherSession => {
-                "This form does not belong to your session, perhaps because you signed in again since it was shown. \
-                Nothing was changed. Open the form again, and send it from there."
+                "This form does not belong to your session, perhaps because you signed in again since it was shown, or it was \
+                altered. Nothing was changed. Open the form again, and send it from there."
                     .to_owned()
             }
             Self::Claimed => {

@@ -6,7 +6,7 @@ use flag_store::{Clock as _, SystemClock};
 
 use super::error::PageError;
 use super::query::Query;
-use crate::access::Viewer;
+use crate::access::{FormTokens, Viewer};
 use crate::http::{AppState, RequestContext};
 
 /// A request for a page by a caller that may read.
@@ -18,8 +18,8 @@ pub(super) struct PageRequest {
     pub(super) viewer: Viewer,
     pub(super) state: Data<AppState>,
     pub(super) now: Timestamp,
-    /// What the forms of the session must bring back; `None` if the caller has not signed in.
-    pub(super) form_token: Option<String>,
+    /// What makes the tokens that forms must bring back; `None` if the caller has not signed in.
+    pub(super) form_tokens: Option<FormTokens>,
 }
 
 impl PageRequest {
@@ -33,7 +33,7 @@ impl PageRequest {
         Ok(Self {
             path: path.to_owned(),
             query,
-            form_token: viewer.form_token(context.request.headers()),
+            form_tokens: viewer.form_tokens(context.request.headers()),
             viewer,
             state: context.state.clone(),
             now: SystemClock.now(),

@@ -76,14 +76,24 @@ async fn change(
     let viewer = &request.viewer;
     let flag = form.flag()?;
     pages::check_may_change(&sources.settings, viewer, &flag)?;
-    if !viewer.has_sent(context.request.headers(), form.get("token")) {
+    let editor = viewer.editor().ok_or(PageError::NotSignedIn)?;
+    let (wanted, base) = wanted(form)?;
+    let (sent, purpose) = (form.get("token"), wanted.purpose(&flag, base));
+    let tokens = request.form_tokens.as_ref();
+    if !tokens.is_some_and(|tokens| tokens.is_token(sent, &purpose)) {
         return Err(PageError::OtherSession);
     }
-    let editor = viewer.editor().ok_or(PageError::NotSignedIn)?;
     let sources = sources.clone();
     dashboard
         .change(async move {
-            let submitted = Submitted::new(&sources, &request, flag, editor)?;
+            let submitted = Submitted {
+                sources: &sources,
+                request: &request,
+                flag,
+                wanted,
+                base,
+                editor,
+            };
             submitted.carry_out().await
         })
         .await
@@ -100,26 +110,16 @@ struct Submitted<'a> {
     editor: OwnerId,
 }
 
-impl<'a> Submitted<'a> {
-    fn new(
-        sources: &'a Sources,
-        request: &'a PageRequest,
-        flag: FlagKey,
-        editor: OwnerId,
-    ) -> Result<Self, PageError> {
-        let form = &request.query;
-        let wanted = Wanted::of(Kind::of(form)?, form)?;
-        let base = Timestamp::parse(form.get("base"));
-        Ok(Self {
-            sources,
-            request,
-            flag,
-            wanted: wanted.ok_or_else(|| PageError::Invalid("Choose first.".to_owned()))?,
-            base: base.map_err(|error| PageError::Invalid(format!("base: {error}")))?,
-            editor,
-        })
-    }
+/// What a form wants, and the newest revision when it was shown.
+fn wanted(form: &Query) -> Result<(Wanted, Timestamp), PageError> {
+    let wanted = Wanted::of(Kind::of(form)?, form)?;
+    let wanted = wanted.ok_or_else(|| PageError::Invalid("Choose first.".to_owned()))?;
+    let base = Timestamp::parse(form.get("base"));
+    let base = base.map_err(|error| PageError::Invalid(format!("base: {error}")))?;
+    Ok((wanted, base))
+}
 
+impl Submitted<'_> {
     async fn carry_out(&self) -> Result<Answer, PageError> {
         let state = self.read().await?;
         let has_changed = state.newest_made() != Some(self.base);

@@ -358,6 +358,26 @@ async fn a_form_of_another_session_or_site_is_refused() {
         assert_eq!(status, 403, "{name}: {value}: {page}");
         must_say(&page, &["came from another site"]);
     }
+    // Nor does the token of one form open another one.
+    let percent = ann.effect("do=percent&group=treatment_1&percent=50").await;
+    let percent = format!("{}&comment=More", fields(&percent));
+    for (sent, from, to) in [
+        (&good, "do=off", "do=off&overrides=yes"),
+        (&good, "do=off", "do=rollback&to=2026-01-01"),
+        (&good, "do=off", "do=percent&group=treatment_1&percent=50"),
+        (
+            &good,
+            "name=multi_step_api_router",
+            "name=csr_assistant_enabled",
+        ),
+        (&good, "&base=", "&base=2026-01-01&base="),
+        (&percent, "percent=50", "percent=100"),
+    ] {
+        assert!(sent.contains(from), "{sent}");
+        let (status, _, page) = ann.send(&sent.replacen(from, to, 1)).await;
+        assert_eq!(status, 403, "{to}: {page}");
+        must_say(&page, &["does not belong to your session"]);
+    }
     assert_eq!(ann.history().len(), 1);
     assert_eq!(ann.send(&good).await.0, 303);
 }

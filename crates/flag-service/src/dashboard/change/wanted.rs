@@ -1,6 +1,6 @@
 //! What is wanted of a flag, as the address of a page or a form says it.
 
-use flag_model::Timestamp;
+use flag_model::{FlagKey, Timestamp};
 
 use crate::dashboard::error::PageError;
 use crate::dashboard::query::Query;
@@ -99,6 +99,21 @@ impl Wanted {
             } => vec![kind, ("overrides", "yes".to_owned())],
             Self::Off { .. } => vec![kind],
         }
+    }
+}
+
+impl Wanted {
+    /// What a form is for that was shown when the revision made at `base` was the newest.
+    pub(in crate::dashboard) fn purpose(&self, flag: &FlagKey, base: Timestamp) -> Vec<String> {
+        let shown = [
+            ("form", "change".to_owned()),
+            ("flag", flag.to_string()),
+            ("base", base.to_string()),
+        ];
+        let parts = shown.into_iter().chain(self.parameters());
+        parts
+            .flat_map(|(name, value)| [name.to_owned(), value])
+            .collect()
     }
 }
 

@@ -29,8 +29,10 @@ impl ChangePage<'_> {
                     @for (name, value) in wanted.parameters() { input type="hidden" name=(name) value=(value); }
                     @if let Some(newest) = self.state.newest_made() {
                         input type="hidden" name="base" value=(newest.to_string());
+                        @if let Some(tokens) = &self.request.form_tokens {
+                            input type="hidden" name="token" value=(tokens.token(&wanted.purpose(flag, newest)));
+                        }
                     }
-                    @if let Some(token) = &self.request.form_token { input type="hidden" name="token" value=(token); }
                     (self.comment())
                     @if wants_name { (self.name()) }
                     p.hint {
