@@ -26,7 +26,7 @@ use flag_store::{Clock as _, SystemClock};
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 
-pub(crate) use self::authorization::{Authorization, Principal, Viewer};
+pub(crate) use self::authorization::{Authorization, Identity, NoEditor, Principal, Viewer};
 pub(crate) use self::client_address::TrustedProxies;
 pub(crate) use self::error::{AccessError, Forbidden, Unauthorized};
 use self::identity_proxy::IdentityProxy;

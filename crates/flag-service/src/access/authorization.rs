@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix_web::http::header::HeaderMap;
 use flag_keys::Scope;
-use flag_model::{OwnerId, ProjectName};
+use flag_model::{Invalid, OwnerId, ProjectName};
 
 use super::error::{AccessError, Forbidden, Unauthorized};
 use super::key_set::ValidKey;
@@ -22,6 +22,31 @@ pub(crate) enum Principal {
     Holder(Arc<ValidKey>),
     /// A caller without a valid key, which may only sign in.
     Visitor,
+}
+
+/// Who has signed in, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// The holder of a key, as the history of a flag names it.
+    Key(String),
+    /// A person, as an identity-aware proxy names it with each request.
+    Person(String),
+}
+
+impl Identity {
+    /// Whether an identity-aware proxy says so, whatever else the caller signs in with.
+    pub(crate) fn is_of_proxy(&self) -> bool {
+        matches!(self, Self::Person(_))
+    }
+}
+
+/// Why nobody can be named in the history of a flag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NoEditor {
+    /// Nobody has signed in.
+    NotSignedIn,
+    /// The name that an identity-aware proxy gives is no name there.
+    Invalid(Invalid),
 }
 
 /// A caller that may read the projects of its key.
@@ -43,9 +68,10 @@ impl Viewer {
             .is_some_and(|key| key.scopes.contains(Scope::Admin) && key.projects.contains(project))
     }
 
-    /// Who it is, for the history of the flags that it changes; `None` if it has not signed in.
-    pub(crate) fn editor(&self) -> Option<OwnerId> {
-        self.0.as_ref()?.editor()
+    /// Who it is, for the history of the flags that it changes.
+    pub(crate) fn editor(&self) -> Result<OwnerId, NoEditor> {
+        let key = self.0.as_ref().ok_or(NoEditor::NotSignedIn)?;
+        key.editor().map_err(NoEditor::Invalid)
     }
 
     /// Returns what makes the tokens of the forms of its session; `None` if it has not signed in. A person of an
@@ -55,11 +81,6 @@ impl Viewer {
         let cookie = || session::cookie(headers).unwrap_or_default();
         let session = key.person.as_deref().unwrap_or_else(cookie);
         Some(FormTokens::new(session, &key.fingerprint))
-    }
-
-    /// Whether it has signed in with a key, and can sign out.
-    pub(crate) fn has_key(&self) -> bool {
-        self.0.as_ref().is_some_and(|key| key.person.is_none())
     }
 }
 
@@ -129,6 +150,21 @@ impl Authorization {
             Some(principal) => principal.check_project(project),
             None => Err(AccessError::Forbidden(Forbidden::Project(project.clone()))),
         }
+    }
+
+    /// Returns who has signed in, whatever it may do.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        let Principal::Holder(key) = self.principal.get()? else {
+            return None;
+        };
+        Some(match &key.person {
+            Some(person) => Identity::Person(person.clone()),
+            None => Identity::Key(
+                key.editor()
+                    .map(|name| name.to_string())
+                    .unwrap_or_default(),
+            ),
+        })
     }
 
     /// Returns the caller as a reader of the dashboard; an error if it has not signed in, or lacks the scope `read`.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use flag_keys::{Fingerprint, KeyFile, KeyId, Projects, Scopes};
-use flag_model::{OwnerId, Timestamp};
+use flag_model::{Invalid, OwnerId, Timestamp};
 use flag_store::{Clock as _, SystemClock};
 
 use super::rate::Allowance;
@@ -37,9 +37,9 @@ impl ValidKey {
 
     /// Who makes a change with it, for the history of a flag: the person whom a proxy names; else its comment, as far as that fits,
     /// and its id.
-    pub(super) fn editor(&self) -> Option<OwnerId> {
+    pub(super) fn editor(&self) -> Result<OwnerId, Invalid> {
         if let Some(person) = &self.person {
-            return OwnerId::new(person.as_str()).ok();
+            return OwnerId::new(person.as_str());
         }
         let id = format!("key {}", self.id);
         let comment: String = self.comment.chars().filter(|c| !c.is_control()).collect();
@@ -51,7 +51,7 @@ impl ValidKey {
             "" => id,
             comment => format!("{comment} ({id})"),
         };
-        OwnerId::new(name).ok()
+        OwnerId::new(name)
     }
 
     /// Whether its last valid instant is over.

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use super::error::PageError;
 use super::listing::Listings;
 use super::other_store::OtherStore;
-use super::pages::{self, SignIn};
+use super::pages;
 use super::query::{HOME, Query, link};
 use super::request::PageRequest;
 use super::sources::{DashboardSettings, Sources};
@@ -68,15 +68,7 @@ pub(crate) async fn dashboard(
         (&Method::POST, "/change") => submit::submit(context, body, dashboard).await?,
         (&Method::POST, "/sign-out") => sign_in::sign_out(context, settings),
         (&Method::POST, _) => Err(PageError::NoForm),
-        (_, "/sign-in" | "/sign-out") => {
-            let query = Query::parse(request.query_string().as_bytes());
-            let page = SignIn {
-                next: sign_in::safe_next(query.get("next")),
-                problem: None,
-                cookies: settings.cookies,
-            };
-            Ok(response::page(page.render(settings)))
-        }
+        (_, "/sign-in" | "/sign-out") => Ok(sign_in::form(context, settings)),
         _ => dashboard.page(context, page).await.map(response::page),
     };
     Ok(answer.unwrap_or_else(|error| dashboard.fail(context, &error)))
@@ -169,7 +161,8 @@ impl Dashboard {
             let next = next.map_or(HOME, |next| next.as_str());
             return response::see_other(&link("/sign-in", &[("next", next)]), None);
         }
-        let page = pages::problem(error, &self.sources.settings);
+        let identity = context.authorization.identity();
+        let page = pages::problem(error, identity.as_ref(), &self.sources.settings);
         response::error(error, page)
     }
 }
@@ -182,7 +175,7 @@ pub(crate) fn failure_pages(settings: DashboardSettings) -> Arc<dyn FailurePages
 impl FailurePages for DashboardSettings {
     fn page(&self, response: HttpResponse, code: Code, detail: &str) -> HttpResponse {
         let error = PageError::NotAdmitted(code, detail.to_owned());
-        response::with_page(&response, pages::problem(&error, self))
+        response::with_page(&response, pages::problem(&error, None, self))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Why there is no page.
 
 use flag_api::Code;
+use flag_model::Invalid;
 use flag_store::StoreError;
 
-use crate::access::{AccessError, Forbidden};
+use crate::access::{AccessError, Forbidden, Identity, NoEditor};
 
 /// Why there is no page.
 #[derive(Debug)]
@@ -24,6 +25,10 @@ pub(super) enum PageError {
     ReadOnly,
     /// The key of the caller may not change the flags of this project.
     NoAdmin,
+    /// The identity-aware proxy names the caller in a way that the history of a flag cannot.
+    NoName(Invalid),
+    /// The identity-aware proxy says who the caller is, so no key can.
+    ProxySignsIn,
     /// A form does not belong to the session of the caller, or is for something else.
     OtherSession,
     /// Another writer holds the flag.
@@ -66,7 +71,22 @@ impl From<AccessError> for PageError {
     }
 }
 
+impl From<NoEditor> for PageError {
+    fn from(why: NoEditor) -> Self {
+        match why {
+            NoEditor::NotSignedIn => Self::NotSignedIn,
+            NoEditor::Invalid(name) => Self::NoName(name),
+        }
+    }
+}
+
 impl PageError {
+    /// Whether another key may help: not where a proxy says who the caller is.
+    pub(super) fn is_mended_by_signing_in(&self, identity: Option<&Identity>) -> bool {
+        let wants_key = matches!(self, Self::NotSignedIn | Self::NoScope | Self::NoAdmin);
+        wants_key && !identity.is_some_and(Identity::is_of_proxy)
+    }
+
     /// Its code, which decides the status.
     pub(super) fn code(&self) -> Code {
         match self {
@@ -75,9 +95,10 @@ impl PageError {
             | Self::OtherSite
             | Self::ReadOnly
             | Self::NoAdmin
+            | Self::NoName(_)
             | Self::OtherSession => Code::Forbidden,
             Self::NotFound(_) => Code::NotFound,
-            Self::Invalid(_) | Self::Refused(_) => Code::InvalidRequest,
+            Self::Invalid(_) | Self::Refused(_) | Self::ProxySignsIn => Code::InvalidRequest,
             Self::NoForm => Code::MethodNotAllowed,
             Self::NotAdmitted(code, _) => *code,
             Self::Busy | Self::Claimed => Code::Overloaded,
@@ -87,12 +108,24 @@ impl PageError {
         }
     }
 
-    /// What happened, and what to do.
-    pub(super) fn message(&self) -> String {
+    /// What happened, and what this caller can do.
+    pub(super) fn message(&self, identity: Option<&Identity>) -> String {
+        let is_of_proxy = identity.is_some_and(Identity::is_of_proxy);
         match self {
             Self::NotSignedIn => "Sign in first: nobody is signed in, or the API key was revoked or has expired.".to_owned(),
+            Self::NoScope | Self::NoAdmin if is_of_proxy => self.lacks_scope_of_proxy(),
             Self::NoScope => {
                 "This API key lacks the scope read. Sign in with another key.".to_owned()
+            }
+            Self::NoName(name) => format!(
+                "The identity-aware proxy names you {}, which cannot stand in the history of a flag: expected {}. You can \
+                look at everything, and change nothing here. Use flagctl, or come through the proxy with another account.",
+                name.found, name.expected
+            ),
+            Self::ProxySignsIn => {
+                "The identity-aware proxy before this service says with each request who you are, so signing in with an API \
+                key has no effect."
+                    .to_owned()
             }
             Self::NotFound(what) => format!("There is no {what}, or this key may not see it."),
             Self::Invalid(problem) => problem.clone(),
@@ -149,5 +182,17 @@ impl PageError {
             ),
             Self::Internal => "The service made a mistake. Its log says more.".to_owned(),
         }
+    }
+
+    /// What people of a proxy cannot do for the want of a scope, which all of them lack.
+    fn lacks_scope_of_proxy(&self) -> String {
+        let (scope, what) = match self {
+            Self::NoAdmin => ("admin for the project", "nothing was changed"),
+            _ => ("read", "there is nothing to see"),
+        };
+        format!(
+            "People who come through the identity-aware proxy have the rights of one API key, the one of FLAG_IAP_KEY_ID. It \
+            lacks the scope {scope}, so {what}. Ask whoever runs this service; signing in with another key has no effect."
+        )
     }
 }

@@ -6,7 +6,7 @@ use flag_store::{Clock as _, SystemClock};
 
 use super::error::PageError;
 use super::query::Query;
-use crate::access::{FormTokens, Viewer};
+use crate::access::{FormTokens, Identity, Viewer};
 use crate::http::{AppState, RequestContext};
 
 /// A request for a page by a caller that may read.
@@ -16,6 +16,8 @@ pub(super) struct PageRequest {
     pub(super) path: String,
     pub(super) query: Query,
     pub(super) viewer: Viewer,
+    /// Who that is, if somebody has signed in.
+    pub(super) identity: Option<Identity>,
     pub(super) state: Data<AppState>,
     pub(super) now: Timestamp,
     /// What makes the tokens that forms must bring back; `None` if the caller has not signed in.
@@ -35,6 +37,7 @@ impl PageRequest {
             query,
             form_tokens: viewer.form_tokens(context.request.headers()),
             viewer,
+            identity: context.authorization.identity(),
             state: context.state.clone(),
             now: SystemClock.now(),
         })

@@ -9,13 +9,26 @@ use super::pages::{SignIn, SignInProblem};
 use super::query::{HOME, Query, link};
 use super::response;
 use super::sources::{CookieScope, DashboardSettings};
-use crate::access::{AccessError, Forbidden, SESSION_COOKIE, SESSION_LASTS};
+use crate::access::{AccessError, Forbidden, Identity, SESSION_COOKIE, SESSION_LASTS};
 use crate::http::{ApiError, RequestContext, read_form};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The largest form.
 const MOST: usize = 8 << 10;
+
+/// Answers with the form; where a proxy says who somebody is, with that.
+pub(super) fn form(context: &RequestContext, settings: &DashboardSettings) -> HttpResponse {
+    let query = Query::parse(context.request.query_string().as_bytes());
+    let identity = context.authorization.identity();
+    let page = SignIn {
+        next: safe_next(query.get("next")),
+        problem: None,
+        cookies: settings.cookies,
+        identity: identity.as_ref(),
+    };
+    response::page(page.render(settings))
+}
 
 /// Signs in with the key of a form.
 pub(super) async fn sign_in(
@@ -25,6 +38,10 @@ pub(super) async fn sign_in(
 ) -> Result<Result<HttpResponse, PageError>, ApiError> {
     if is_of_another_site(context) {
         return Ok(Err(PageError::OtherSite));
+    }
+    let identity = context.authorization.identity();
+    if identity.as_ref().is_some_and(Identity::is_of_proxy) {
+        return Ok(Err(PageError::ProxySignsIn));
     }
     let held = context.state.limits.new_held_bytes();
     let form = Query::parse(&read_form(&context.request, body, MOST, held).await?);
@@ -44,6 +61,7 @@ pub(super) async fn sign_in(
                 next: &next,
                 problem: Some(problem),
                 cookies: settings.cookies,
+                identity: identity.as_ref(),
             };
             let error = match problem {
                 SignInProblem::NoScope => PageError::NoScope,

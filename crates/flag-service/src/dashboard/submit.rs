@@ -59,7 +59,9 @@ pub(super) async fn submit(
         Ok(Answer::Incomplete(page)) => response::again(false, page),
         Ok(Answer::Changed(page)) => response::again(true, page),
         Err(error) => {
-            let page = pages::refused(&error, &form, &dashboard.sources().settings);
+            let identity = context.authorization.identity();
+            let settings = &dashboard.sources().settings;
+            let page = pages::refused(&error, &form, identity.as_ref(), settings);
             response::error(&error, page)
         }
     }))
@@ -76,7 +78,7 @@ async fn change(
     let viewer = &request.viewer;
     let flag = form.flag()?;
     pages::check_may_change(&sources.settings, viewer, &flag)?;
-    let editor = viewer.editor().ok_or(PageError::NotSignedIn)?;
+    let editor = viewer.editor()?;
     let (wanted, base) = wanted(form)?;
     let (sent, purpose) = (form.get("token"), wanted.purpose(&flag, base));
     let tokens = request.form_tokens.as_ref();

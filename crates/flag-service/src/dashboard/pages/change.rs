@@ -77,7 +77,7 @@ pub(in crate::dashboard) fn check_may_change(
     }
     match settings.writes {
         Writes::Off => Err(PageError::ReadOnly),
-        Writes::On if viewer.may_change(&flag.project) => Ok(()),
+        Writes::On if viewer.may_change(&flag.project) => Ok(viewer.editor().map(drop)?),
         Writes::On => Err(PageError::NoAdmin),
     }
 }
@@ -147,7 +147,7 @@ impl<'a> ChangePage<'a> {
                 Crumb::project(&flag.project),
                 Crumb::flag(flag),
             ],
-            is_signed_in: self.request.viewer.has_key(),
+            identity: self.request.identity.as_ref(),
         };
         Ok(frame.render(&html! {
             @if let Some(base) = self.base { (self.meanwhile(base, &numbers)) }

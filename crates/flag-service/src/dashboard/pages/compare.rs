@@ -53,7 +53,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
             settings: &sources.settings,
             title,
             crumbs: vec![Crumb::home(), Crumb::project(&project)],
-            is_signed_in: request.viewer.has_key(),
+            identity: request.identity.as_ref(),
         };
         frame.render(content)
     };

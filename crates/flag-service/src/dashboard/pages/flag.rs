@@ -77,7 +77,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         settings: &sources.settings,
         title: flag.name.as_str(),
         crumbs: vec![Crumb::home(), Crumb::project(&flag.project)],
-        is_signed_in: request.viewer.has_key(),
+        identity: request.identity.as_ref(),
     };
     Ok(frame.render(&page.content()))
 }
@@ -109,7 +109,7 @@ impl FlagPage<'_> {
             }
             section aria-labelledby="commands" {
                 h2 id="commands" { "Change it" }
-                (change::offer(self.settings, &self.request.viewer, self.flag, &self.history))
+                (change::offer(self.settings, self.request, self.flag, &self.history))
                 @for (what, text) in self.commands() { h3 { (what) } (command(&text)) }
             }
         }

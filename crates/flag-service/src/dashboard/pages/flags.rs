@@ -54,7 +54,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         settings: &sources.settings,
         title: project.as_str(),
         crumbs: vec![Crumb::home()],
-        is_signed_in: request.viewer.has_key(),
+        identity: request.identity.as_ref(),
     };
     Ok(frame.render(&page.content()))
 }

@@ -44,7 +44,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         settings: &sources.settings,
         title: "Health",
         crumbs: Vec::new(),
-        is_signed_in: request.viewer.has_key(),
+        identity: request.identity.as_ref(),
     };
     Ok(frame.render(&html! {
         (again_and_again())

@@ -2,24 +2,29 @@
 
 use maud::{Markup, html};
 
+use crate::access::Identity;
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{Frame, shown};
 use crate::dashboard::query::{HOME, link};
 use crate::dashboard::sources::DashboardSettings;
 
 /// Says what happened, and what to do.
-pub(in crate::dashboard) fn problem(error: &PageError, settings: &DashboardSettings) -> Markup {
+pub(in crate::dashboard) fn problem(
+    error: &PageError,
+    identity: Option<&Identity>,
+    settings: &DashboardSettings,
+) -> Markup {
     let frame = Frame {
         settings,
         title: "No page",
         crumbs: Vec::new(),
-        is_signed_in: false,
+        identity,
     };
     frame.render(&html! {
-        p.problem role="alert" { (shown(&error.message())) }
+        p.problem role="alert" { (shown(&error.message(identity))) }
         p {
             a href=(HOME) { "Projects" }
-            @if let PageError::NoScope = error { " · " a href=(link("/sign-in", &[])) { "Sign in" } }
+            @if error.is_mended_by_signing_in(identity) { " · " a href=(link("/sign-in", &[])) { "Sign in" } }
         }
     })
 }

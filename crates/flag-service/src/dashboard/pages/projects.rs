@@ -23,10 +23,9 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         settings: &sources.settings,
         title: "Projects",
         crumbs: Vec::new(),
-        is_signed_in: request.viewer.has_key(),
+        identity: request.identity.as_ref(),
     };
     Ok(frame.render(&html! {
-        @if let Some(editor) = request.viewer.editor() { p.hint { "Signed in as " (shown(editor.as_str())) } }
         form.filter method="get" role="search" {
             label for="q" { "Search" }
             input id="q" name="q" type="search" value=(request.query.get("q")) autocomplete="off" spellcheck="false";

@@ -38,7 +38,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
             Crumb::project(&flag.project),
             Crumb::flag(&flag),
         ],
-        is_signed_in: request.viewer.has_key(),
+        identity: request.identity.as_ref(),
     };
     Ok(frame.render(&html! {
         (facts(&flag, &revision, &numbers, request.now))

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::dashboard::parts::Frame;
+use crate::access::Identity;
+use crate::dashboard::parts::{Frame, shown};
 use crate::dashboard::query::link;
 use crate::dashboard::sources::{CookieScope, DashboardSettings};
 
@@ -13,6 +14,8 @@ pub(in crate::dashboard) struct SignIn<'a> {
     pub(in crate::dashboard) next: &'a str,
     pub(in crate::dashboard) problem: Option<SignInProblem>,
     pub(in crate::dashboard) cookies: CookieScope,
+    /// Who has signed in already.
+    pub(in crate::dashboard) identity: Option<&'a Identity>,
 }
 
 /// Why signing in did not work.
@@ -31,13 +34,30 @@ impl SignIn<'_> {
             settings,
             title: "Sign in",
             crumbs: Vec::new(),
-            is_signed_in: false,
+            identity: self.identity,
         };
+        frame.render(&match self.identity {
+            Some(Identity::Person(name)) => self.of_proxy(name),
+            _ => self.form(),
+        })
+    }
+
+    /// A form would have no effect here.
+    fn of_proxy(&self, name: &str) -> Markup {
+        html! {
+            p { "You are signed in as " strong { (shown(name)) } ": the identity-aware proxy before this service says so with each request." }
+            p { "You have the rights that everybody has who comes through the proxy. An API key has no effect here; to be somebody \
+                else, sign out of the proxy." }
+            p { a.action href=(self.next) { "Go on" } }
+        }
+    }
+
+    fn form(&self) -> Markup {
         let problem = self.problem.map(|problem| match problem {
             SignInProblem::Unknown => "This is not a valid API key.",
             SignInProblem::NoScope => "This API key lacks the scope read.",
         });
-        frame.render(&html! {
+        html! {
             @if let Some(problem) = problem { p.problem id="problem" role="alert" { (problem) } }
             form.sign-in method="post" action=(link("/sign-in", &[])) {
                 input type="hidden" name="next" value=(self.next);
@@ -51,6 +71,6 @@ impl SignIn<'_> {
                 }
                 button type="submit" { "Sign in" }
             }
-        })
+        }
     }
 }

@@ -5,6 +5,7 @@ use flag_settings::is_production;
 use maud::{DOCTYPE, Markup, html};
 
 use super::text::shown;
+use crate::access::Identity;
 use crate::dashboard::query::{HOME, flag_link, link, project_link};
 use crate::dashboard::sources::DashboardSettings;
 
@@ -27,8 +28,8 @@ pub(in crate::dashboard) struct Frame<'a> {
     pub(in crate::dashboard) settings: &'a DashboardSettings,
     pub(in crate::dashboard) title: &'a str,
     pub(in crate::dashboard) crumbs: Vec<Crumb<'a>>,
-    /// Whether the caller can sign out.
-    pub(in crate::dashboard) is_signed_in: bool,
+    /// Who has signed in.
+    pub(in crate::dashboard) identity: Option<&'a Identity>,
 }
 
 /// A page above this one.
@@ -107,9 +108,7 @@ impl Frame<'_> {
                     a href=(link("/health", &[])) { "Health" }
                     a href="/docs" { "API" }
                 }
-                @if self.is_signed_in {
-                    form method="post" action=(link("/sign-out", &[])) { button type="submit" { "Sign out" } }
-                }
+                @if let Some(identity) = self.identity { (signed_in(identity)) }
             }
         }
     }
@@ -120,6 +119,18 @@ impl Frame<'_> {
                 nav.way aria-label="Where this is" {
                     @for crumb in &self.crumbs { a href=(crumb.link) { (shown(crumb.text)) } span aria-hidden="true" { " › " } }
                 }
+            }
+        }
+    }
+}
+
+/// Who has signed in, by what, and how to end it if that is possible here.
+fn signed_in(identity: &Identity) -> Markup {
+    html! {
+        form.who method="post" action=(link("/sign-out", &[])) {
+            @match identity {
+                Identity::Key(name) => { span { (shown(name)) } button type="submit" { "Sign out" } }
+                Identity::Person(name) => { span { (shown(name)) ", says the identity-aware proxy" } }
             }
         }
     }

@@ -36,7 +36,7 @@ impl ChangePage<'_> {
                     (self.comment())
                     @if wants_name { (self.name()) }
                     p.hint {
-                        @if let Some(editor) = self.request.viewer.editor() { "Recorded as a change of " (shown(editor.as_str())) }
+                        @if let Ok(editor) = self.request.viewer.editor() { "Recorded as a change of " (shown(editor.as_str())) }
                         @if let Some(newest) = self.state.newest_made() { ", made on " (numbers.label(newest)) }
                         "."
                     }

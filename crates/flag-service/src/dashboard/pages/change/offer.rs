@@ -4,9 +4,10 @@ use flag_describe::sentence;
 use flag_model::{FlagKey, Revision, Timestamp};
 use maud::{Markup, html};
 
-use super::{change_link, effect_link};
+use super::{change_link, check_may_change, effect_link};
 use crate::access::Viewer;
 use crate::dashboard::change::{Kind, Wanted};
+use crate::dashboard::error::PageError;
 use crate::dashboard::pages::stored::StoredRevision;
 use crate::dashboard::pages::timeline::Numbers;
 use crate::dashboard::parts::shown;
@@ -16,21 +17,20 @@ use crate::dashboard::sources::{DashboardSettings, Writes};
 /// Links to the changes that the caller may make, or why there are none.
 pub(in crate::dashboard::pages) fn offer(
     settings: &DashboardSettings,
-    viewer: &Viewer,
+    request: &PageRequest,
     flag: &FlagKey,
     history: &[StoredRevision],
 ) -> Markup {
-    let newest = match (settings.writes, history.first()) {
-        (Writes::Off, _) => {
-            return html! { p.hint { "The dashboard only reads. These commands ask before they write." } };
-        }
-        (Writes::On, _) if !viewer.may_change(&flag.project) => {
-            return html! { p.hint { "To change flags here takes a key with the scope " code { "admin" }
-            " for this project. These commands ask before they write." } };
-        }
-        (Writes::On, None) => return html! {},
-        (Writes::On, Some(newest)) => newest.as_ref().ok(),
+    if settings.writes == Writes::Off {
+        return html! { p.hint { "The dashboard only reads. These commands ask before they write." } };
+    }
+    if let Err(why) = check_may_change(settings, &request.viewer, flag) {
+        return no_offer(&why, request);
+    }
+    let Some(newest) = history.first() else {
+        return html! {};
     };
+    let newest = newest.as_ref().ok();
     let treatments = newest.map_or(0, |newest| newest.treatments.len());
     let to = |kind, text| html! { a.action href=(change_link(flag, kind)) { (text) } " " };
     html! {
@@ -45,6 +45,21 @@ pub(in crate::dashboard::pages) fn offer(
     }
 }
 
+fn no_offer(why: &PageError, request: &PageRequest) -> Markup {
+    let identity = request.identity.as_ref();
+    html! {
+        p.hint {
+            @match why {
+                PageError::NoAdmin if why.is_mended_by_signing_in(identity) => {
+                    "To change flags here takes a key with the scope " code { "admin" } " for this project."
+                }
+                _ => (why.message(identity)),
+            }
+            " These commands ask before they write."
+        }
+    }
+}
+
 /// The link to the effect of rolling back to a revision, if the caller may.
 pub(in crate::dashboard::pages) fn roll_back_to(
     settings: &DashboardSettings,
@@ -52,7 +67,7 @@ pub(in crate::dashboard::pages) fn roll_back_to(
     flag: &FlagKey,
     made: Timestamp,
 ) -> Markup {
-    let may = settings.writes == Writes::On && viewer.may_change(&flag.project);
+    let may = check_may_change(settings, viewer, flag).is_ok();
     html! {
         @if may {
             p.actions { a.action href=(effect_link(flag, &Wanted::Rollback(made))) { "Show what rolling back to it does…" } }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::effect_link;
+use crate::access::Identity;
 use crate::dashboard::change::{Kind, Wanted};
 use crate::dashboard::error::PageError;
 use crate::dashboard::parts::{Frame, shown};
@@ -13,6 +14,7 @@ use crate::dashboard::sources::DashboardSettings;
 pub(in crate::dashboard) fn refused(
     error: &PageError,
     form: &Query,
+    identity: Option<&Identity>,
     settings: &DashboardSettings,
 ) -> Markup {
     let title = match error {
@@ -21,16 +23,16 @@ pub(in crate::dashboard) fn refused(
     };
     let flag = form.flag().ok();
     let again = effect(form);
-    let to_sign_in = matches!(error, PageError::NotSignedIn | PageError::NoAdmin);
+    let to_sign_in = error.is_mended_by_signing_in(identity);
     let next = again.as_deref().unwrap_or(HOME);
     let frame = Frame {
         settings,
         title,
         crumbs: Vec::new(),
-        is_signed_in: false,
+        identity,
     };
     frame.render(&html! {
-        p.problem role="alert" { (shown(&error.message())) }
+        p.problem role="alert" { (shown(&error.message(identity))) }
         p.actions {
             @if to_sign_in { a.action href=(link("/sign-in", &[("next", next)])) { "Sign in" } " " }
             @else if let Some(again) = &again { a.action href=(again) { "Open the form again" } " " }
