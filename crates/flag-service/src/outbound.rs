@@ -11,6 +11,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use opentelemetry_http::Bytes;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 /// Sends requests.
@@ -29,12 +30,13 @@ pub(crate) fn http_client(url: &str) -> io::Result<HttpClient> {
     Ok(Client::builder(TokioExecutor::new()).build(connector.enable_http1().build()))
 }
 
-/// Fetches a document of at most so many bytes, within a deadline.
+/// Fetches a document of at most so many bytes, within a deadline. The certificates of the system are read on a thread that
+/// may wait for a disk.
 pub(crate) async fn get(url: &str, most: usize, deadline: Duration) -> anyhow::Result<Bytes> {
-    let client = http_client(url)?;
-    let asked = client.get(url.parse()?);
+    let of_client = url.to_owned();
     let answered = async {
-        let (parts, body) = asked.await?.into_parts();
+        let client = spawn_blocking(move || http_client(&of_client)).await??;
+        let (parts, body) = client.get(url.parse()?).await?.into_parts();
         ensure!(
             parts.status.is_success(),
             "the answer has status {}",
@@ -44,4 +46,44 @@ pub(crate) async fn get(url: &str, most: usize, deadline: Duration) -> anyhow::R
         anyhow::Ok(body.map_err(anyhow::Error::from_boxed)?.to_bytes())
     };
     timeout(deadline, answered).await?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::mpsc::channel;
+
+    use futures_util::poll;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_slow_to_give_certificates_holds_up_no_other_task() {
+        let runtime = Builder::new_current_thread().max_blocking_threads(1);
+        let runtime = runtime.enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}/", listener.local_addr().unwrap());
+            // As reading does on a slow disk, it takes the only thread that may wait.
+            let (disk, waits) = channel::<()>();
+            let slow = spawn_blocking(move || waits.recv());
+            let mut getting = pin!(get(&url, 9, Duration::from_secs(60)));
+            assert!(poll!(&mut getting).is_pending());
+            let mut accepting = pin!(listener.accept());
+            assert!(poll!(&mut accepting).is_pending());
+            disk.send(()).unwrap();
+            slow.await.unwrap().unwrap();
+            let answering = async {
+                let (mut connection, _) = accepting.await.unwrap();
+                let _ = connection.read(&mut [0; 512]).await.unwrap();
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nkeys";
+                connection.write_all(answer).await.unwrap();
+            };
+            let (got, ()) = tokio::join!(getting, answering);
+            assert_eq!(&got.unwrap()[..], b"keys");
+        });
+    }
 }

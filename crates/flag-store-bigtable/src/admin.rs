@@ -30,7 +30,8 @@ impl Admin {
     pub(crate) async fn new(settings: &BigtableSettings) -> Result<Self, StoreError> {
         let api = Api::Admin;
         settings.check().map_err(error)?;
-        let channel = api.endpoint(settings).map_err(error)?.connect_lazy();
+        let endpoint = api.endpoint(settings).await;
+        let channel = endpoint.map_err(error)?.connect_lazy();
         let tokens = tokens(settings, api).await.map_err(error)?;
         let channel = Authorized::new(channel, tokens, (api, settings));
         Ok(Self {

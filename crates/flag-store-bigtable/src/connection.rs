@@ -41,12 +41,12 @@ impl Connections {
 /// Prepares the connections; they are made by the first call.
 ///
 /// Belongs to the runtime that it is called in.
-pub(crate) fn connect(
+pub(crate) async fn connect(
     settings: &BigtableSettings,
     tokens: Option<Arc<Tokens>>,
 ) -> Result<Connections, ConnectError> {
     settings.check()?;
-    let endpoint = Api::Data.endpoint(settings)?;
+    let endpoint = Api::Data.endpoint(settings).await?;
     let (channel, connections) = Channel::balance_channel(settings.channels);
     for key in 0..settings.channels {
         // Its capacity is this many.
@@ -75,6 +75,11 @@ pub(crate) async fn tokens(
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures_util::poll;
+    use tokio::runtime::Builder;
+
     use super::*;
 
     #[tokio::test]
@@ -83,7 +88,27 @@ mod tests {
             emulator: Some("127.0.0.1:1".into()),
             ..BigtableSettings::new("p", "i", "flags", "log")
         };
-        assert!(connect(&settings, None).is_ok());
+        assert!(connect(&settings, None).await.is_ok());
         assert!(tokens(&settings, Api::Data).await.unwrap().is_none());
+    }
+
+    #[test]
+    fn a_disk_that_is_slow_to_give_certificates_holds_up_nothing_else() {
+        let runtime = Builder::new_current_thread().max_blocking_threads(1);
+        let runtime = runtime.enable_all().build().unwrap();
+        runtime.block_on(async {
+            // As reading does on a slow disk, it takes the only thread that may wait.
+            let (disk, waits) = std::sync::mpsc::channel::<()>();
+            let slow = tokio::task::spawn_blocking(move || waits.recv());
+            let settings = BigtableSettings {
+                ca_file: Some("/nowhere/ca.pem".into()),
+                ..BigtableSettings::new("p", "i", "flags", "log")
+            };
+            let mut connecting = pin!(connect(&settings, None));
+            assert!(poll!(&mut connecting).is_pending());
+            disk.send(()).unwrap();
+            slow.await.unwrap().unwrap();
+            assert!(matches!(connecting.await, Err(ConnectError::CaFile { .. })));
+        });
     }
 }

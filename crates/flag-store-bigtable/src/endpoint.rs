@@ -7,6 +7,7 @@ use std::{fs, io};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use tokio::task::spawn_blocking;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
 use crate::address::split;
@@ -36,8 +37,18 @@ impl Api {
         }
     }
 
-    /// The endpoint of this API, over TLS unless it is an emulator's; each connection is made by its first call.
-    pub(crate) fn endpoint(self, settings: &BigtableSettings) -> Result<Endpoint, ConnectError> {
+    /// The endpoint of this API, over TLS unless it is an emulator's; each connection is made by its first call. Certificates
+    /// are read on a thread that may wait for a disk.
+    pub(crate) async fn endpoint(
+        self,
+        settings: &BigtableSettings,
+    ) -> Result<Endpoint, ConnectError> {
+        let settings = settings.clone();
+        let made = spawn_blocking(move || self.read_endpoint(&settings)).await;
+        made.unwrap_or_else(|error| Err(ConnectError::Tls(error.to_string())))
+    }
+
+    fn read_endpoint(self, settings: &BigtableSettings) -> Result<Endpoint, ConnectError> {
         let host = self.host(settings);
         let scheme = match settings.emulator {
             Some(_) => "http",

@@ -40,7 +40,7 @@ impl ConnectionPool {
     pub(crate) async fn open(settings: &BigtableSettings) -> Result<Self, ConnectError> {
         settings.check()?;
         let tokens = tokens(settings, Api::Data).await?;
-        let connections = Arc::new(RwLock::new(connect(settings, tokens.clone())?));
+        let connections = Arc::new(RwLock::new(connect(settings, tokens.clone()).await?));
         let renewing = (!settings.refresh_every.is_zero()).then(|| {
             let renewing = renew_for_ever(Arc::clone(&connections), tokens, settings.clone());
             tokio::spawn(renewing).abort_handle()
@@ -100,7 +100,8 @@ async fn warmed(
     settings: &BigtableSettings,
     tokens: Option<Arc<Tokens>>,
 ) -> Result<Connections, String> {
-    let connections = connect(settings, tokens).map_err(|error| chain(&error))?;
+    let connections = connect(settings, tokens).await;
+    let connections = connections.map_err(|error| chain(&error))?;
     let pings = (0..settings.channels * PINGS).map(|_| ping(&connections, settings));
     let deadline = settings.connect_deadline;
     match timeout(deadline, try_join_all(pings)).await {
