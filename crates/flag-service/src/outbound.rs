@@ -62,8 +62,12 @@ mod tests {
 
     #[test]
     fn a_disk_that_is_slow_to_give_certificates_holds_up_no_other_task() {
-        let runtime = Builder::new_current_thread().max_blocking_threads(1);
-        let runtime = runtime.enable_all().build().unwrap();
+        let mut runtime = Builder::new_current_thread();
+        let runtime = runtime
+            .max_blocking_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let url = format!("http://{}/", listener.local_addr().unwrap());

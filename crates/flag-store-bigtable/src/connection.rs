@@ -94,8 +94,12 @@ mod tests {
 
     #[test]
     fn a_disk_that_is_slow_to_give_certificates_holds_up_nothing_else() {
-        let runtime = Builder::new_current_thread().max_blocking_threads(1);
-        let runtime = runtime.enable_all().build().unwrap();
+        let mut runtime = Builder::new_current_thread();
+        let runtime = runtime
+            .max_blocking_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             // As reading does on a slow disk, it takes the only thread that may wait.
             let (disk, waits) = std::sync::mpsc::channel::<()>();

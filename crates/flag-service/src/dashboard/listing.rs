@@ -4,6 +4,7 @@
 //! changed. Every [`READ_AGAIN`] all are read again, for rows of tooling that does not touch the head row.
 mod asked;
 mod keeper;
+mod projects;
 mod summary;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 
 pub(super) use self::asked::Asked;
 use self::keeper::Keeper;
+use self::projects::ProjectNames;
 #[cfg(test)]
 pub(super) use self::summary::Share;
 pub(super) use self::summary::{AllocationHash, FlagSummary, Split};
@@ -38,6 +40,7 @@ pub(super) struct Listings {
     /// How many flags are read at a time.
     reads: usize,
     by_project: Mutex<HashMap<ProjectName, (Arc<Keeper>, Instant)>>,
+    projects: Arc<ProjectNames>,
 }
 
 /// The flags of a project at one time.
@@ -57,11 +60,17 @@ impl Listings {
     /// Reads with these; `reads` flags at a time.
     pub(super) fn new(store: FlagStore, log: Option<Arc<dyn ExposureLog>>, reads: usize) -> Self {
         Self {
+            projects: ProjectNames::new(store.clone()),
             store,
             log,
             reads,
             by_project: Mutex::default(),
         }
+    }
+
+    /// The names of all projects.
+    pub(super) fn projects(&self) -> &Arc<ProjectNames> {
+        &self.projects
     }
 
     /// The flags of a project, as they are now or were a moment ago.

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use flag_tests::{IdentityProxy, Method, Service};
 use serde_json::{Value, json};
 
-use super::access::{FLAG, Keys, NOTICED};
+use super::access::{FLAG, Keys, NOTICED, form, send, sign_in};
+use super::browser::{axe, browser, check_accessibility, check_no_complaint, width};
 
 const ANN: &str = "ann@example.com";
 
@@ -84,4 +85,86 @@ async fn people_of_an_identity_aware_proxy_have_the_rights_of_its_key_until_it_i
     assert!(home.contains("bob@example.com"), "{home}");
     keys.revoke(&key);
     page_until(&service, &bob, 303).await;
+}
+
+/// A service behind a proxy, whose people have these scopes.
+async fn behind(proxy: &IdentityProxy, keys: &Keys, scopes: &[&str]) -> Service {
+    let key = keys.create_for(scopes, "csr-assistant", "Proxy");
+    let id = key.split('_').nth(1).unwrap();
+    let service = keys.start(&[
+        "--dashboard-writes=on",
+        "--iap-audience",
+        IdentityProxy::AUDIENCE,
+        "--iap-key-id",
+        id,
+        "--iap-keys-url",
+        &proxy.keys_url(),
+    ]);
+    page_until(&service, &proxy.assertion(ANN, &[]), 200).await;
+    service
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_proxy_says_who_somebody_is_no_key_is_asked_for() {
+    let (keys, proxy) = (Keys::new(), IdentityProxy::start().await);
+    let service = behind(&proxy, &keys, &["read"]).await;
+    let ann = proxy.assertion(ANN, &[]);
+    let admin = keys.create_for(&["read", "admin"], "csr-assistant", "Admin");
+    let request = form(&service, "/dashboard/sign-in", &format!("key={admin}"));
+    let request = request.header(IdentityProxy::HEADER, &ann);
+    let (status, headers, text) = send(request).await;
+    assert_eq!(status, 400, "{text}");
+    assert!(
+        text.contains("signing in with an API key has no effect"),
+        "{text}"
+    );
+    assert!(!headers.contains_key("set-cookie"));
+    let change = FLAG.replace("/flag?", "/change?") + "&do=off";
+    let (status, text) = page(&service, &change, &ann).await;
+    assert_eq!(status, 403, "{text}");
+    assert!(text.contains("FLAG_IAP_KEY_ID"), "{text}");
+    assert!(!text.contains("/dashboard/sign-in"), "{text}");
+    // Without the proxy, a key counts.
+    sign_in(&service, &admin).await;
+
+    let Some(mut browser) = browser("an identity-aware proxy") else {
+        return;
+    };
+    browser.command("Network.enable", &json!({}));
+    let headers = json!({ "headers": { IdentityProxy::HEADER: ann } });
+    browser.command("Network.setExtraHTTPHeaders", &headers);
+    for path in ["/dashboard", FLAG, "/dashboard/sign-in"] {
+        browser.goto(&format!("{}{path}", service.url()));
+        let who = browser.text("document.querySelector('header').innerText");
+        assert!(
+            who.contains("ann@example.com, says the identity-aware proxy"),
+            "{who}"
+        );
+        check_accessibility(&mut browser, axe().as_ref());
+    }
+    let fields = browser.eval("document.querySelectorAll('main form, main input').length");
+    assert_eq!(fields, json!(0));
+    let text = browser.text("document.querySelector('main').innerText");
+    assert!(text.contains("An API key has no effect here"), "{text}");
+    browser.size(360, 740);
+    browser.goto(&format!("{}/dashboard", service.url()));
+    assert!(width(&mut browser) <= 360);
+    check_no_complaint(&browser);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_whose_name_no_history_can_hold_is_told_so() {
+    let (keys, proxy) = (Keys::new(), IdentityProxy::start().await);
+    let service = behind(&proxy, &keys, &["read", "admin"]).await;
+    let change = FLAG.replace("/flag?", "/change?") + "&do=rollback";
+    let ann = proxy.assertion(ANN, &[]);
+    assert_eq!(page(&service, &change, &ann).await.0, 200);
+    let long = proxy.assertion(&format!("{}@example.com", "l".repeat(300)), &[]);
+    let says = "which cannot stand in the history of a flag: expected 1 to 256 bytes";
+    for (path, expected) in [(FLAG, 200), (change.as_str(), 403)] {
+        let (status, text) = page(&service, path, &long).await;
+        assert_eq!(status, expected, "{text}");
+        assert!(text.contains(says) && text.contains("lllll"), "{text}");
+        assert!(!text.contains("/dashboard/sign-in"), "{text}");
+    }
 }

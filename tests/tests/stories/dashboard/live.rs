@@ -93,6 +93,36 @@ async fn a_change_made_by_flagctl_appears_without_reloading(store: TestStore) {
 
 flag_tests::on_both_stores!(a_change_made_by_flagctl_appears_without_reloading);
 
+async fn a_new_project_appears_without_reloading(store: TestStore) {
+    let Some(mut browser) = browser("a new project") else {
+        return;
+    };
+    let service = Service::start_with(&store, &["--demo"], &[]);
+    browser.goto(&format!("{}/dashboard", service.url()));
+    wait_until_live(&mut browser);
+    browser.press("j");
+    browser.eval("window.isSame = true");
+    let added = flagctl(
+        &store,
+        &["add", "billing", "feature", "invoices", "--description=new"],
+    );
+    assert_eq!(added.code, 0, "{added:?}");
+    let rows =
+        "[...document.querySelectorAll('[data-row] a')].map(link => link.textContent).join()";
+    browser.wait_until(&format!("{rows} === 'billing,csr-assistant'"));
+    assert_eq!(browser.eval("window.isSame"), json!(true));
+    // Focus stays on its project, which has moved.
+    assert_eq!(
+        browser.text("document.activeElement.textContent"),
+        "csr-assistant"
+    );
+    let said = browser.text("document.getElementById('live').textContent");
+    assert_eq!(said, "2 projects");
+    check_no_complaint(&browser);
+}
+
+flag_tests::on_both_stores!(a_new_project_appears_without_reloading);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn health_is_live_and_a_page_that_is_not_seen_holds_no_stream() {
     let Some(mut browser) = browser("health") else {

@@ -86,7 +86,7 @@ async fn form(
     request: &PageRequest,
     project: &ProjectName,
 ) -> Result<Markup, PageError> {
-    let projects = sources.store.projects().await?.names.into_iter();
+    let projects = sources.listings.projects().current().await?.into_iter();
     let others = projects.filter(|other| other != project && request.viewer.may_see(other));
     let other_store = sources.other_store.as_ref();
     Ok(html! {

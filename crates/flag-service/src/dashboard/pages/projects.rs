@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::dashboard::error::PageError;
-use crate::dashboard::parts::{Frame, counted, shown};
+use crate::dashboard::parts::{Frame, again_and_again, counted, shown};
 use crate::dashboard::query::project_link;
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
@@ -13,7 +13,7 @@ const MOST: usize = 500;
 
 /// The page.
 pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
-    let mut projects = sources.store.projects().await?.names;
+    let mut projects = sources.listings.projects().current().await?;
     projects.retain(|project| request.viewer.may_see(project));
     let word = request.query.get("q").to_lowercase();
     projects.retain(|project| project.as_str().to_lowercase().contains(&word));
@@ -26,6 +26,7 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
         identity: request.identity.as_ref(),
     };
     Ok(frame.render(&html! {
+        (again_and_again())
         form.filter method="get" role="search" {
             label for="q" { "Search" }
             input id="q" name="q" type="search" value=(request.query.get("q")) autocomplete="off" spellcheck="false";
