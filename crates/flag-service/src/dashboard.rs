@@ -9,6 +9,7 @@ mod answer;
 mod assets;
 mod change;
 mod error;
+mod guard;
 mod listing;
 mod other_store;
 mod pages;
@@ -20,9 +21,8 @@ mod sign_in;
 mod sources;
 mod submit;
 
-pub(crate) use self::answer::{
-    Dashboard, dashboard, dashboard_runtime, failure_pages, guard_settings,
-};
+pub(crate) use self::answer::{Dashboard, dashboard, dashboard_runtime, failure_pages};
 pub(crate) use self::assets::assets;
+pub(crate) use self::guard::guard_settings;
 pub(crate) use self::other_store::OtherStore;
 pub(crate) use self::sources::{CookieScope, DashboardSettings, Writes};

@@ -16,7 +16,6 @@ pub struct OtherStoreSettings {
 
 impl OtherStoreSettings {
     /// Reads it; the outer `None` is an error. It must be another store than `own`.
-    #[expect(clippy::option_option, reason = "an error, no store, or one")]
     pub fn read(reader: &mut Reader, own: Option<&StoreSettings>) -> Option<Option<Self>> {
         let named = reader.parse(&OTHER_STORE, |text| match text.split_once('=') {
             _ if text.is_empty() => Some(None),

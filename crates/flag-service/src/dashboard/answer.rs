@@ -8,8 +8,7 @@ use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
 use flag_api::Code;
-use flag_runtime::{GuardSettings, Recording};
-use flag_settings::StoreSettings;
+use flag_runtime::Recording;
 use flag_store::{ExposureLog, FlagStore, InstanceNames};
 use maud::Markup;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -37,9 +36,6 @@ const MOST_OF_OTHER_STORE: usize = 4;
 
 /// How long making a page may take.
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
-
-/// How long a read of the store may take.
-const READ_DEADLINE: Duration = Duration::from_millis(1_500);
 
 /// The dashboard.
 #[derive(Debug)]
@@ -176,18 +172,6 @@ impl FailurePages for DashboardSettings {
     fn page(&self, response: HttpResponse, code: Code, detail: &str) -> HttpResponse {
         let error = PageError::NotAdmitted(code, detail.to_owned());
         response::with_page(&response, pages::problem(&error, None, self))
-    }
-}
-
-/// Settings of the guard of the dashboard's readers: of the two readers of an embedded store it uses one.
-pub(crate) fn guard_settings(store: &StoreSettings) -> GuardSettings {
-    let concurrent_reads = match store {
-        StoreSettings::Embedded(_) => 1,
-        StoreSettings::Bigtable(_) => 4,
-    };
-    GuardSettings {
-        concurrent_reads,
-        deadline: READ_DEADLINE,
     }
 }
 

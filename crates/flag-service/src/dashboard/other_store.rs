@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::{Instant, timeout};
 use tracing::warn;
 
-use super::answer::guard_settings;
+use super::guard::guard_settings;
 use super::listing::Listings;
 
 /// How long a page waits until it is open. It goes on in the background.

@@ -363,14 +363,14 @@ async fn a_form_of_another_session_or_site_is_refused() {
     let percent = format!("{}&comment=More", fields(&percent));
     for (sent, from, to) in [
         (&good, "do=off", "do=off&overrides=yes"),
-        (&good, "do=off", "do=rollback&to=2026-01-01"),
+        (&good, "do=off", "do=rollback&to=2026-01-01T00:00:00.000000"),
         (&good, "do=off", "do=percent&group=treatment_1&percent=50"),
         (
             &good,
             "name=multi_step_api_router",
             "name=csr_assistant_enabled",
         ),
-        (&good, "&base=", "&base=2026-01-01&base="),
+        (&good, "&base=", "&base=2026-01-01T00:00:00.000000&base="),
         (&percent, "percent=50", "percent=100"),
     ] {
         assert!(sent.contains(from), "{sent}");

@@ -107,9 +107,9 @@ async fn behind(proxy: &IdentityProxy, keys: &Keys, scopes: &[&str]) -> Service 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_a_proxy_says_who_somebody_is_no_key_is_asked_for() {
     let (keys, proxy) = (Keys::new(), IdentityProxy::start().await);
+    let admin = keys.create_for(&["read", "admin"], "csr-assistant", "Admin");
     let service = behind(&proxy, &keys, &["read"]).await;
     let ann = proxy.assertion(ANN, &[]);
-    let admin = keys.create_for(&["read", "admin"], "csr-assistant", "Admin");
     let request = form(&service, "/dashboard/sign-in", &format!("key={admin}"));
     let request = request.header(IdentityProxy::HEADER, &ann);
     let (status, headers, text) = send(request).await;

@@ -71,11 +71,7 @@ impl ChangePage<'_> {
             name: is_wrong,
         } = self.missing;
         let name = self.state.flag.name.as_str();
-        let described = if is_wrong {
-            "wrong-name name-hint"
-        } else {
-            "name-hint"
-        };
+        let described = if is_wrong { "wrong-name" } else { "name-hint" };
         html! {
             label for="confirm" { "Name of the flag" }
             @if is_wrong { p.problem id="wrong-name" role="alert" {
