@@ -5,6 +5,7 @@
 mod asked;
 mod keeper;
 mod projects;
+mod suggestions;
 mod summary;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 pub(super) use self::asked::Asked;
 use self::keeper::Keeper;
 use self::projects::ProjectNames;
+pub(super) use self::suggestions::Suggestions;
 #[cfg(test)]
 pub(super) use self::summary::Share;
 pub(super) use self::summary::{AllocationHash, FlagSummary, Split};
@@ -46,8 +48,10 @@ pub(super) struct Listings {
 /// The flags of a project at one time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Listing {
-    /// By type and name.
-    pub(super) flags: Vec<Arc<FlagSummary>>,
+    /// By name and type.
+    pub(super) flags: Arc<[Arc<FlagSummary>]>,
+    /// What filters of these flags suggest.
+    pub(super) suggestions: Arc<Suggestions>,
     /// How many there are, if they are still being read.
     pub(super) expected: Option<usize>,
     /// When this was last known to be true.
@@ -84,7 +88,7 @@ impl Listings {
     }
 
     /// Whether a flag was asked for lately, as far as it is known.
-    pub(super) fn asked(&self, project: &ProjectName) -> HashMap<FlagKey, Asked> {
+    pub(super) fn asked(&self, project: &ProjectName) -> Arc<HashMap<FlagKey, Asked>> {
         self.keeper(project).asked()
     }
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use tracing::debug;
 
 use super::asked::{self, Asked};
-use super::{CHECKED_AFTER, FlagSummary, Listing, READ_AGAIN};
+use super::{CHECKED_AFTER, FlagSummary, Listing, READ_AGAIN, Suggestions};
 
 /// How long a page waits for a listing that is complete, and for one that is not.
 const WAITS: Duration = Duration::from_millis(300);
@@ -38,7 +38,7 @@ pub(super) struct Keeper {
     reads: usize,
     progress: Arc<AsyncMutex<Progress>>,
     listing: ArcSwap<Listing>,
-    asked: Mutex<HashMap<FlagKey, Asked>>,
+    asked: Mutex<Arc<HashMap<FlagKey, Asked>>>,
     is_asking: AtomicBool,
     /// Whether something has changed since the last look began.
     is_outdated: AtomicBool,
@@ -48,6 +48,8 @@ pub(super) struct Keeper {
 #[derive(Debug, Default)]
 struct Progress {
     flags: BTreeMap<FlagKey, Arc<FlagSummary>>,
+    /// Whether `flags` differs from the listing.
+    has_changed: bool,
     /// The head row as it was before the flags were read.
     head: Option<HeadRow>,
     checked: Option<Instant>,
@@ -103,8 +105,8 @@ impl Keeper {
     }
 
     /// Which flags were asked for lately.
-    pub(super) fn asked(&self) -> HashMap<FlagKey, Asked> {
-        self.answers().clone()
+    pub(super) fn asked(&self) -> Arc<HashMap<FlagKey, Asked>> {
+        Arc::clone(&self.answers())
     }
 
     async fn update(self: Arc<Self>, mut progress: OwnedMutexGuard<Progress>) {
@@ -121,10 +123,10 @@ impl Keeper {
         progress.checked = Some(Instant::now());
         if let Err(error) = result {
             debug!(problem = %error, "the dashboard cannot read the flags of a project");
-            self.publish(&progress, None, Some(error.to_string()));
+            self.publish(&mut progress, None, Some(error.to_string()));
             return;
         }
-        self.publish(&progress, None, None);
+        self.publish(&mut progress, None, None);
         drop(progress);
         self.ask();
     }
@@ -151,7 +153,8 @@ impl Keeper {
         let flags = self.store.flag_keys(&self.project, PAGE).await?;
         let (expected, is_first) = (flags.len(), progress.completed.is_none());
         progress.flags.retain(|flag, _| flags.contains(flag));
-        let show = |progress: &Progress| {
+        progress.has_changed = true;
+        let show = |progress: &mut Progress| {
             if is_first && progress.flags.len().is_multiple_of(STEP) {
                 self.publish(progress, Some(expected), None);
             }
@@ -166,7 +169,7 @@ impl Keeper {
         &self,
         flags: BTreeSet<FlagKey>,
         progress: &mut Progress,
-        show: impl Fn(&Progress),
+        show: impl Fn(&mut Progress),
     ) -> Result<(), StoreError> {
         let reads = flags.into_iter().map(|flag| self.read_flag(flag));
         let mut reads = stream::iter(reads).buffer_unordered(self.reads);
@@ -175,6 +178,7 @@ impl Keeper {
             progress
                 .flags
                 .insert(summary.flag.clone(), Arc::new(summary));
+            progress.has_changed = true;
             show(progress);
         }
         Ok(())
@@ -186,17 +190,27 @@ impl Keeper {
         Ok(FlagSummary::new(flag, metadata, revision))
     }
 
-    fn publish(&self, progress: &Progress, expected: Option<usize>, problem: Option<String>) {
+    fn publish(&self, progress: &mut Progress, expected: Option<usize>, problem: Option<String>) {
+        let before = self.listing.load_full();
         let as_of = match &problem {
             None => Some(SystemClock.now()),
-            Some(_) => self.listing.load().as_of,
+            Some(_) => before.as_of,
         };
         let expected = match (&problem, progress.completed) {
-            (Some(_), None) => self.listing.load().expected.or(Some(0)),
+            (Some(_), None) => before.expected.or(Some(0)),
             _ => expected,
         };
+        let (flags, suggestions) = if std::mem::take(&mut progress.has_changed) {
+            let mut flags: Vec<_> = progress.flags.values().cloned().collect();
+            flags.sort_by(|one, other| one.flag.name.cmp(&other.flag.name));
+            let suggestions = Suggestions::of(&flags);
+            (flags.into(), Arc::new(suggestions))
+        } else {
+            (Arc::clone(&before.flags), Arc::clone(&before.suggestions))
+        };
         self.listing.store(Arc::new(Listing {
-            flags: progress.flags.values().cloned().collect(),
+            flags,
+            suggestions,
             expected,
             as_of,
             problem,
@@ -213,7 +227,7 @@ impl Keeper {
         }
         tokio::spawn(async move {
             let listing = self.listing.load_full();
-            for summary in &listing.flags {
+            for summary in &*listing.flags {
                 let known = self.answers().get(&summary.flag).copied();
                 if known.is_some_and(Asked::is_recent) {
                     continue;
@@ -221,14 +235,14 @@ impl Keeper {
                 let Ok(asked) = asked::find(&*log, &summary.flag, SystemClock.now()).await else {
                     break;
                 };
-                self.answers().insert(summary.flag.clone(), asked);
+                Arc::make_mut(&mut self.answers()).insert(summary.flag.clone(), asked);
                 tokio::time::sleep(PAUSE).await;
             }
             self.is_asking.store(false, Ordering::Relaxed);
         });
     }
 
-    fn answers(&self) -> std::sync::MutexGuard<'_, HashMap<FlagKey, Asked>> {
+    fn answers(&self) -> std::sync::MutexGuard<'_, Arc<HashMap<FlagKey, Asked>>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -111,7 +111,7 @@ async fn form(
 
 impl<'a> Page<'a> {
     async fn make(request: &'a PageRequest, sides: [Side<'a>; 2]) -> Result<Self, PageError> {
-        let pairs = Pair::join(sides.each_ref().map(|side| side.listing.flags.as_slice()));
+        let pairs = Pair::join(sides.each_ref().map(|side| &*side.listing.flags));
         let words = request.query.get("q").to_lowercase();
         let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
         let (show, mut counts) = (request.query.get("show"), [0; Comparison::ALL.len()]);

@@ -1,9 +1,6 @@
 //! The flags of a project: search, filters, order, pages; all of them in the address.
 mod selection;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
 use flag_model::ProjectName;
 use maud::{Markup, html};
 
@@ -16,9 +13,6 @@ use crate::dashboard::parts::{
 use crate::dashboard::query::{Query, compare_link, flag_link, other_store_link};
 use crate::dashboard::request::PageRequest;
 use crate::dashboard::sources::Sources;
-
-/// The most owners and tags that a filter suggests.
-const SUGGESTED: usize = 200;
 
 /// The page.
 pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<Markup, PageError> {
@@ -90,15 +84,15 @@ impl Page<'_> {
 
     fn filter(&self) -> Markup {
         let query = &self.request.query;
-        let (owners, tags) = suggestions(&self.listing.flags);
+        let suggestions = &self.listing.suggestions;
         html! {
             form.filter method="get" role="search" {
                 input type="hidden" name="project" value=(self.project.as_str());
                 div { label for="q" { "Search" }
                     input id="q" name="q" type="search" value=(query.get("q")) placeholder="name, text, owner, tag" autocomplete="off" spellcheck="false"; }
                 div { label for="type" { "Type" } (choice("type", query, &[("", "all"), ("feature", "feature"), ("data", "data")])) }
-                div { label for="owner" { "Owner" } (suggested("owner", query, &owners)) }
-                div { label for="tag" { "Tag" } (suggested("tag", query, &tags)) }
+                div { label for="owner" { "Owner" } (suggested("owner", query, &suggestions.owners)) }
+                div { label for="tag" { "Tag" } (suggested("tag", query, &suggestions.tags)) }
                 div { label for="state" { "State" } (choice("state", query, &State::CHOICES)) }
                 div { label for="sort" { "Order" } (choice("sort", query, &SortBy::CHOICES)) }
                 button type="submit" { "Show" }
@@ -194,35 +188,12 @@ fn choice(name: &str, query: &Query, choices: &[(&str, &str)]) -> Markup {
     }
 }
 
-fn suggested(name: &str, query: &Query, suggestions: &BTreeSet<&str>) -> Markup {
+fn suggested(name: &str, query: &Query, suggestions: &[String]) -> Markup {
     let list = format!("{name}s");
     html! {
         input id=(name) name=(name) list=(list) value=(query.get(name)) autocomplete="off" spellcheck="false";
         datalist id=(list) { @for suggestion in suggestions { option value=(suggestion) {} } }
     }
-}
-
-/// The owners and the tags that most flags have.
-fn suggestions(flags: &[Arc<FlagSummary>]) -> (BTreeSet<&str>, BTreeSet<&str>) {
-    let owners = flags.iter().map(|flag| flag.owner.as_str());
-    let tags = flags
-        .iter()
-        .flat_map(|flag| flag.tags.iter().map(String::as_str));
-    (
-        most_frequent(owners.filter(|owner| !owner.is_empty())),
-        most_frequent(tags),
-    )
-}
-
-fn most_frequent<'a>(words: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for word in words {
-        *counts.entry(word).or_default() += 1;
-    }
-    let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let frequent = counts.into_iter().take(SUGGESTED);
-    frequent.map(|(word, _)| word).collect()
 }
 
 fn number(count: usize) -> u64 {
