@@ -106,7 +106,7 @@ impl Events {
             if unknown.count() >= MAX_UNKNOWN {
                 return Err(SubscribeError::TooManyProjects);
             }
-            self.0.subscribed.notify_one();
+            self.want_heads();
         }
         let topic = topics.by_project.entry(project.clone()).or_default();
         let metrics = Arc::clone(&self.0.metrics);
@@ -123,6 +123,11 @@ impl Events {
     /// Waits for a subscription to a project whose digest is not known.
     pub(crate) async fn subscribed(&self) {
         self.0.subscribed.notified().await;
+    }
+
+    /// Wakes who waits for such a subscription.
+    pub(crate) fn want_heads(&self) {
+        self.0.subscribed.notify_one();
     }
 
     /// Returns the projects that have subscribers, and forgets all others.

@@ -20,10 +20,10 @@ const PERIOD: Duration = Duration::from_mins(1);
 /// Replicas report at different moments.
 const JITTER: Jitter = Jitter::between(0.8, 1.0);
 
-/// How often it is checked whether the cache serves a change by now.
+/// How often it is checked whether the cache serves changes by now.
 const CHECK_EVERY: Duration = Duration::from_millis(20);
 
-/// How often once the change is this old: the flag cannot be read.
+/// How often once the latest of them is this old: its flag cannot be read.
 const SELDOM: Duration = Duration::from_secs(1);
 
 /// Pauses after failures.
@@ -57,11 +57,9 @@ impl ReplicaReporter {
     /// Reports for ever: at once what is served newly, else each minute.
     pub async fn run(self) {
         let (mut due, mut failures) = (Instant::now(), 0_u32);
-        let mut unserved_since = None;
         loop {
             let now = Instant::now();
-            let serves_all = self.settle();
-            unserved_since = (!serves_all).then(|| unserved_since.unwrap_or(now));
+            let unserved_since = self.settle();
             if due <= now || (failures == 0 && self.flags.served_projects().has_news()) {
                 due = Instant::now() + self.report_once(&mut failures).await;
             }
@@ -80,8 +78,8 @@ impl ReplicaReporter {
         withdraw(&*self.log, self.replica.id, &projects).await
     }
 
-    /// Notes which changes the cache serves by now; whether it serves all of them.
-    fn settle(&self) -> bool {
+    /// Notes which changes the cache serves by now; since when it does not serve the latest of the others.
+    fn settle(&self) -> Option<Instant> {
         let is_served = |flag: &_, time, seen| self.flags.serves(flag, time, seen);
         self.flags.served_projects().settle(is_served)
     }
@@ -141,11 +139,13 @@ fn check_after(unserved_for: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use flag_model::{ProjectName, Timestamp};
+    use flag_model::{
+        FlagKey, FlagValue, Format, HashAlgorithm, ProjectName, RevisionParts, Timestamp,
+    };
     use flag_store::memory::MemoryStore;
     use flag_store::scripted::{ScriptedLog, Step};
     use flag_store::{
-        FlagStore, ProjectDigest, ReplicaId, ServedRevisions, replicas, served_revisions,
+        Base, FlagStore, ProjectDigest, ReplicaId, ServedRevisions, replicas, served_revisions,
     };
     use prometheus_client::registry::Registry;
     use tokio::runtime::Handle;
@@ -158,6 +158,7 @@ mod tests {
     const SHORTLY: Duration = Duration::from_millis(100);
 
     struct World {
+        store: FlagStore,
         log: Arc<ScriptedLog>,
         flags: FlagCache,
         reporter: ReplicaReporter,
@@ -168,8 +169,13 @@ mod tests {
         fn new() -> Self {
             let store = FlagStore::new(Arc::new(MemoryStore::default()), Arc::new(SystemClock));
             let (circuit, registry) = (Arc::new(Circuit::new()), &mut Registry::default());
-            let flags =
-                FlagCache::new(store, circuit, test_settings(), Handle::current(), registry);
+            let flags = FlagCache::new(
+                store.clone(),
+                circuit,
+                test_settings(),
+                Handle::current(),
+                registry,
+            );
             let log = Arc::new(ScriptedLog::default());
             let now = SystemClock.now();
             let replica = Replica {
@@ -183,6 +189,7 @@ mod tests {
             let reporter = ReplicaReporter::new(log.clone(), flags.clone(), replica);
             tokio::spawn(reporter.clone().run());
             Self {
+                store,
                 log,
                 flags,
                 reporter,
@@ -196,9 +203,37 @@ mod tests {
         }
 
         async fn reported(&self) -> Option<String> {
+            let digest = self.served().await?.digest?;
+            Some(digest.to_string().trim_start_matches('0').to_owned())
+        }
+
+        async fn served(&self) -> Option<ServedRevisions> {
             let mut served = served_revisions(&*self.log, &project()).await.unwrap();
-            let ServedRevisions { digest, .. } = served.remove(&ReplicaId(1))?;
-            Some(digest?.to_string().trim_start_matches('0').to_owned())
+            served.remove(&ReplicaId(1))
+        }
+
+        /// Appends a revision of a flag, of which the watcher learns; returns its time.
+        async fn revise(&self, flag: &FlagKey) -> Timestamp {
+            let parts = RevisionParts {
+                flag: flag.clone(),
+                format: Format::v1(HashAlgorithm::Md5),
+                control: FlagValue::Boolean(true),
+                treatments: vec![],
+                comment: String::new(),
+                owner: None,
+                rollback_of: None,
+            };
+            self.store
+                .append_revision(Base::Newest, parts)
+                .await
+                .unwrap();
+            let revision = self.store.latest_revision(flag).await.unwrap();
+            let created = revision.unwrap().created();
+            let head = self.store.head_row(&project()).await.unwrap();
+            let change = (flag.clone(), Some(created), Instant::now());
+            let served = self.flags.served_projects();
+            served.note_head(&project(), head.digest(), vec![change]);
+            created
         }
 
         async fn last(&self) -> Option<Timestamp> {
@@ -225,6 +260,33 @@ mod tests {
         let writes = world.log.take_calls().len();
         assert_eq!(writes, 1, "of the replica alone");
         assert!(world.last().await.unwrap() > first);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_is_reported_at_once_while_another_flag_is_never_served() {
+        let world = World::new();
+        let [never, flag] = ["never", "f"].map(|name| format!("p/feature/{name}").parse().unwrap());
+        for flag in [&never, &flag] {
+            world.revise(flag).await;
+            world.flags.current(flag).await.unwrap();
+        }
+        sleep(SHORTLY).await;
+        world.revise(&never).await;
+        for _ in 0..10 {
+            // Not a multiple of the time between two checks.
+            sleep(SELDOM * 13 / 10).await;
+            let created = world.revise(&flag).await;
+            let head = world.store.head_row(&project()).await.unwrap();
+            let is_reported = async || {
+                let served = world.served().await.unwrap();
+                served.serves(&flag, created, &head)
+            };
+            sleep(SHORTLY).await;
+            assert!(!is_reported().await);
+            world.flags.read_appended(&flag, created).await;
+            sleep(SHORTLY).await;
+            assert!(is_reported().await);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -155,6 +155,25 @@ async fn what_was_asked_before_a_change_is_asked_again_and_not_remembered() {
     drop(stream);
 }
 
+/// It may be older than the stream, even if nothing is known to have changed.
+#[tokio::test]
+async fn what_was_asked_before_the_first_event_is_not_remembered() {
+    let server = Server::start(Manner::Held("true"));
+    let blocking = client(&server);
+    let client = blocking.to_async();
+    let ask = || Box::pin(client.get_flag_boolean_detail("f", "a", false));
+    let mut before = ask();
+    assert!(before.as_mut().now_or_never().is_none());
+    server.await_requests(1);
+    let _stream = server.stream().begin("1");
+    await_digest(&blocking, "1");
+    server.set(Manner::Value("false"));
+    server.let_go();
+    assert!(before.await.value);
+    let after = ask().await;
+    assert_eq!((after.value, &*letters(&after)), (false, "sw"));
+}
+
 #[test]
 fn the_last_known_value_is_served_as_outdated_while_the_service_fails() {
     let server = Server::start(Manner::Value("true"));

@@ -10,95 +10,141 @@ use tokio::time::Instant;
 /// The most flags that an event names.
 pub(super) const MAX_NAMED: usize = 100;
 
+/// How long a change waits for others that were noted with it, so that they are one event.
+const TOGETHER: Duration = Duration::from_millis(200);
+
+/// How long a change waits for the cache to serve it. After that it is published, and repeated once it is served.
+pub(super) const WAIT_FOR_CACHE: Duration = Duration::from_secs(2);
+
 /// Changes that are to be published together.
 #[derive(Debug)]
 pub(super) struct Changes {
-    /// Whether everything may have changed.
-    everything: bool,
-    /// The time of each flag's revision, and when the change was seen.
-    flags: BTreeMap<FlagKey, (Timestamp, Instant)>,
-    /// When the first of them was noted.
-    pub(super) since: Instant,
+    /// Since when everything may have changed.
+    everything: Option<Instant>,
+    flags: BTreeMap<FlagKey, Change>,
     /// When they are to be published.
     pub(super) due: Instant,
+}
+
+/// A change of a flag.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    /// The time of the flag's revision; that of the epoch if only a read shows which one is in force.
+    time: Timestamp,
+    /// When the revision was seen.
+    seen: Instant,
+    /// Since when a change of the flag waits to be published.
+    since: Instant,
 }
 
 impl Changes {
     pub(super) fn new(due: Instant) -> Self {
         Self {
-            everything: false,
+            everything: None,
             flags: BTreeMap::new(),
-            since: Instant::now(),
             due,
         }
     }
 
     pub(super) fn add(&mut self, flag: FlagKey, time: Timestamp, seen: Instant) {
-        let change = self.flags.entry(flag).or_insert((time, seen));
-        if change.0 != time {
-            *change = (time, seen);
+        let since = Instant::now();
+        let new = Change { time, seen, since };
+        let change = self.flags.entry(flag).or_insert(new);
+        if change.time != time {
+            (change.time, change.seen) = (time, seen);
         }
     }
 
     pub(super) fn add_everything(&mut self) {
-        self.everything = true;
+        self.everything.get_or_insert_with(Instant::now);
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.flags.is_empty() && !self.everything
+        self.flags.is_empty() && self.everything.is_none()
     }
 
-    /// Whether the cache serves all of them.
-    pub(super) fn are_served(
-        &self,
+    /// Takes those that can be published: the cache serves them, or they have waited for long enough. That everything may
+    /// have changed is said of all flags together.
+    pub(super) fn take_ready(
+        &mut self,
+        now: Instant,
         is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
-    ) -> bool {
-        let mut flags = self.flags.iter();
-        flags.all(|(flag, (time, seen))| is_served(flag, *time, *seen))
+    ) -> Option<Self> {
+        let has_waited = |since: Instant| now - since >= WAIT_FOR_CACHE;
+        let is_ready = |flag: &FlagKey, change: &Change| {
+            has_waited(change.since) || is_served(flag, change.time, change.seen)
+        };
+        let due = self.due;
+        if self.everything.is_some_and(has_waited)
+            || self
+                .flags
+                .iter()
+                .all(|(flag, change)| is_ready(flag, change))
+        {
+            return Some(std::mem::replace(self, Self::new(due)));
+        }
+        if self.everything.is_some() {
+            return None;
+        }
+        let mut ready = self.split(is_ready);
+        let mut waited = ready.flags.values().map(|change| now - change.since);
+        if waited.any(|waited| waited >= TOGETHER) {
+            return Some(ready);
+        }
+        self.flags.append(&mut ready.flags);
+        None
     }
 
-    /// Removes those that the cache does not serve, and returns them. That everything may have changed is said once it
-    /// serves all flags.
+    /// Removes the flags that the cache does not serve, and returns them.
     pub(super) fn split_unserved(
         &mut self,
         is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
-    ) -> Option<Self> {
-        if self.are_served(&is_served) {
-            return None;
-        }
-        let mut unserved = Self::new(self.due);
-        if self.everything {
-            return Some(std::mem::replace(self, unserved));
-        }
-        let flags = std::mem::take(&mut self.flags).into_iter();
-        (self.flags, unserved.flags) =
-            flags.partition(|(flag, (time, seen))| is_served(flag, *time, *seen));
-        Some(unserved)
+    ) -> Self {
+        self.split(|flag, change| !is_served(flag, change.time, change.seen))
     }
 
-    /// Whether a revision was made within this time.
-    pub(super) fn are_newer_than(&self, age: Duration) -> bool {
-        let now = SystemClock.now();
+    /// Removes these flags, and returns them.
+    fn split(&mut self, is_meant: impl Fn(&FlagKey, &Change) -> bool) -> Self {
+        let mut split = Self::new(self.due);
+        let flags = std::mem::take(&mut self.flags).into_iter();
+        (split.flags, self.flags) = flags.partition(|(flag, change)| is_meant(flag, change));
+        split
+    }
+
+    /// Whether they were noted, and one of the revisions was made, within this time.
+    pub(super) fn are_newer_than(&self, age: Duration, now: Instant) -> bool {
+        let clock = SystemClock.now();
         let mut flags = self.flags.values();
-        flags.any(|(time, _)| now.since(*time) < age)
+        self.everything.is_none_or(|since| now - since < age)
+            && flags.any(|change| clock.since(change.time) < age)
     }
 
     /// Adds all of `others`.
     pub(super) fn extend(&mut self, others: Self) {
-        self.everything |= others.everything;
-        for (flag, (time, seen)) in others.flags {
-            self.add(flag, time, seen);
+        self.everything = self.everything.or(others.everything);
+        for (flag, change) in others.flags {
+            self.add(flag, change.time, change.seen);
         }
     }
 
-    /// The flags that an event names; none if everything may have changed, or too many have.
+    /// Removes the flags that `others` names too.
+    pub(super) fn remove(&mut self, others: &Self) {
+        self.flags
+            .retain(|flag, _| !others.flags.contains_key(flag));
+    }
+
+    /// The flags that an event names; none if everything may have changed, too many have, or the revision of one is not known.
     pub(super) fn named(&self) -> Vec<(FlagKey, Timestamp)> {
-        if self.everything || self.flags.len() > MAX_NAMED {
+        let mut flags = self.flags.values();
+        if self.everything.is_some()
+            || self.flags.len() > MAX_NAMED
+            || flags.any(|change| change.time == Timestamp::UNIX_EPOCH)
+        {
             return Vec::new();
         }
         let flags = self.flags.iter();
         flags
-            .map(|(flag, (time, _))| (flag.clone(), *time))
+            .map(|(flag, change)| (flag.clone(), change.time))
             .collect()
     }
 }

@@ -35,6 +35,12 @@ impl Subscription {
         }
     }
 
+    /// Waits until the state of the project is known: if the subscriber has another one, an event is there then. False if the
+    /// process stops before that.
+    pub async fn begun(&mut self) -> bool {
+        self.latest.wait_for(Option::is_some).await.is_ok()
+    }
+
     /// Waits for the next event; `None` after the last one, when the process is about to stop. Loses no event if it is
     /// cancelled.
     pub async fn next(&mut self) -> Option<Arc<Event>> {

@@ -9,11 +9,15 @@ use prometheus_client::encoding::text::encode;
 use tokio::time::{advance, sleep};
 
 use super::audience::{GROUP, PAUSE};
-use super::topic::{COLLECTED_FOR, WAIT_FOR_CACHE};
+use super::changes::WAIT_FOR_CACHE;
+use super::topic::COLLECTED_FOR;
 use super::*;
 
 const REPEAT_AFTER: Duration = Duration::from_millis(500);
 const SHORTLY: Duration = Duration::from_millis(1);
+
+/// The name of a flag that the cache never serves.
+const UNREADABLE: &str = "unreadable";
 
 const D1: &str = "00000000000000000000000000000001";
 const D2: &str = "00000000000000000000000000000002";
@@ -31,9 +35,9 @@ impl World {
         let events = Events::new(&mut registry);
         let is_served = Arc::new(AtomicBool::new(true));
         let served = Arc::clone(&is_served);
-        let publish = events
-            .clone()
-            .publish(REPEAT_AFTER, move |_, _, _| served.load(Ordering::Relaxed));
+        let publish = events.clone().publish(REPEAT_AFTER, move |flag, _, _| {
+            served.load(Ordering::Relaxed) && flag.name.as_str() != UNREADABLE
+        });
         tokio::spawn(publish);
         Self {
             events,
@@ -207,6 +211,87 @@ async fn a_change_that_the_cache_cannot_read_is_announced_late_and_again_once_it
     world.is_served.store(true, Ordering::Relaxed);
     sleep(REPEAT_AFTER + SHORTLY).await;
     assert_eq!(received(&mut subscriber), event(D2, &["a"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_does_not_wait_for_another_one_that_the_cache_cannot_read() {
+    let world = World::new();
+    let mut subscriber = world.subscriber().await;
+    world.note(D2, &["a", UNREADABLE]);
+    for _ in 0..2 {
+        sleep(REPEAT_AFTER).await;
+        let named = event(D1, &["a"]);
+        assert_eq!(received(&mut subscriber), named, "no digest that says more");
+    }
+    world.note(D2, &["b"]);
+    sleep(REPEAT_AFTER * 3 / 5).await;
+    assert_eq!(received(&mut subscriber), event(D1, &["b"]));
+    sleep(REPEAT_AFTER).await;
+    assert_eq!(received(&mut subscriber), event(D1, &["b"]), "repeated");
+    sleep(REPEAT_AFTER * 3 / 5).await;
+    assert_eq!(received(&mut subscriber), event(D2, &[UNREADABLE]));
+    sleep(10 * REPEAT_AFTER).await;
+    assert_eq!(received(&mut subscriber), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_change_waits_for_the_cache_by_itself() {
+    let world = World::new();
+    let mut subscriber = world.subscriber().await;
+    world.is_served.store(false, Ordering::Relaxed);
+    world.note(D2, &["a"]);
+    sleep(WAIT_FOR_CACHE * 9 / 10).await;
+    world.note(D2, &["b"]);
+    sleep(WAIT_FOR_CACHE / 5).await;
+    assert_eq!(received(&mut subscriber), event(D1, &["a"]));
+    world.is_served.store(true, Ordering::Relaxed);
+    sleep(COLLECTED_FOR).await;
+    assert_eq!(received(&mut subscriber), event(D2, &["b"]));
+}
+
+/// A flag is gone, or the store was restored.
+#[tokio::test(start_paused = true)]
+async fn a_flag_that_the_cache_cannot_read_does_not_keep_others_from_being_repeated() {
+    for restored in [false, true] {
+        let world = World::new();
+        let mut subscriber = world.subscriber().await;
+        if restored {
+            let flags = vec![(flag(UNREADABLE), Timestamp::UNIX_EPOCH, Instant::now())];
+            world.events.note_restored(&project(), flags);
+            world.note(D2, &[]);
+        } else {
+            let gone = (flag("gone"), None, Instant::now());
+            let changed = (flag(UNREADABLE), Some(SystemClock.now()), Instant::now());
+            let changed = vec![gone, changed];
+            world
+                .events
+                .note_head(&project(), digest(D2), true, changed);
+        }
+        sleep(COLLECTED_FOR + WAIT_FOR_CACHE).await;
+        assert_eq!(received(&mut subscriber), event(D2, &[]));
+        sleep(REPEAT_AFTER + SHORTLY).await;
+        assert_eq!(received(&mut subscriber), event(D2, &[]), "repeated");
+        world.note(D1, &["a"]);
+        sleep(COLLECTED_FOR + SHORTLY).await;
+        assert_eq!(received(&mut subscriber), event(D1, &["a"]));
+        sleep(2 * REPEAT_AFTER).await;
+        assert_eq!(received(&mut subscriber), event(D1, &["a"]), "repeated");
+        sleep(10 * REPEAT_AFTER).await;
+        assert_eq!(received(&mut subscriber), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_the_first_event_did_not_wait_for_is_announced_once_it_is_served() {
+    let world = World::new();
+    let mut subscriber = world.subscribe(None);
+    world.is_served.store(false, Ordering::Relaxed);
+    world.note(D1, &["a"]);
+    sleep(COLLECTED_FOR + WAIT_FOR_CACHE).await;
+    assert_eq!(received(&mut subscriber), event(D1, &[]));
+    world.is_served.store(true, Ordering::Relaxed);
+    sleep(REPEAT_AFTER + SHORTLY).await;
+    assert_eq!(received(&mut subscriber), event(D1, &["a"]));
 }
 
 #[tokio::test(start_paused = true)]

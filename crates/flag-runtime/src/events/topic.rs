@@ -19,9 +19,6 @@ pub(super) const COLLECTED_FOR: Duration = Duration::from_millis(60);
 /// How often changes that the cache does not serve yet are checked again.
 const CHECK_EVERY: Duration = Duration::from_millis(20);
 
-/// How long they hold up their event. They stay due to be repeated.
-pub(super) const WAIT_FOR_CACHE: Duration = Duration::from_secs(2);
-
 /// A project with subscribers.
 #[derive(Debug, Default)]
 pub(super) struct Topic {
@@ -30,7 +27,7 @@ pub(super) struct Topic {
     number: u64,
     /// The digest of the project, once its head row was read.
     pub(super) digest: Option<ProjectDigest>,
-    /// The digest of the latest event: changes that are still pending may have made another one.
+    /// The digest of the latest event, which promises nothing that is still pending.
     published: Option<ProjectDigest>,
     /// Whether a flag of the project is known.
     pub(super) has_flags: bool,
@@ -39,6 +36,8 @@ pub(super) struct Topic {
     repeat: Option<Changes>,
     /// Changes that were published while `repeat` was waiting.
     repeat_later: Option<Changes>,
+    /// Changes that were published although the cache does not serve them yet: they are repeated once it does.
+    unserved: Option<Changes>,
 }
 
 /// The latest event of a project.
@@ -67,10 +66,16 @@ impl Topic {
         self.number > 0 && pending.is_some_and(|changes| !changes.is_empty())
     }
 
-    /// Returns the changes that are to be published next.
+    /// Returns the changes that are to be published next. The first event stands for everything.
     pub(super) fn pending(&mut self) -> &mut Changes {
-        self.pending
-            .get_or_insert_with(|| Changes::new(Instant::now() + COLLECTED_FOR))
+        let is_first = self.number == 0;
+        self.pending.get_or_insert_with(|| {
+            let mut changes = Changes::new(Instant::now() + COLLECTED_FOR);
+            if is_first {
+                changes.add_everything();
+            }
+            changes
+        })
     }
 
     /// When something is to be published, or more subscribers are to be told of what was.
@@ -79,7 +84,7 @@ impl Topic {
         if let Some(turn) = self.audience.next_turn() {
             return Some(turn);
         }
-        let changes = [&self.pending, &self.repeat];
+        let changes = [&self.pending, &self.repeat, &self.unserved];
         let due = changes.into_iter().flatten().map(|changes| changes.due);
         due.min()
     }
@@ -98,57 +103,104 @@ impl Topic {
         if self.audience.next_turn().is_some() {
             return;
         }
-        if let Some(mut changes) = self.pending.take_if(|changes| changes.due <= now) {
-            let waited = now - changes.since;
-            let is_served = waited >= WAIT_FOR_CACHE || changes.are_served(&is_served);
-            // The first event is not repeated, so it waits until other replicas have polled.
-            let is_early =
-                self.number == 0 && waited < repeat_after && changes.are_newer_than(repeat_after);
-            if is_served && !is_early {
-                self.publish(digest, changes, (now, now + repeat_after), metrics);
-                return;
-            }
-            changes.due = now + CHECK_EVERY;
-            self.pending = Some(changes);
-        }
-        if let Some(mut changes) = self.repeat.take_if(|changes| changes.due <= now) {
-            self.repeat = self.repeat_later.take();
-            let unserved = changes.split_unserved(&is_served);
-            if !changes.is_empty() {
-                self.send(self.published.unwrap_or(digest), &changes, now);
-            }
-            if let Some(unserved) = unserved {
-                self.repeat
-                    .get_or_insert_with(|| Changes::new(now))
-                    .extend(unserved);
-            }
-            if let Some(repeat) = &mut self.repeat {
-                repeat.due = now + repeat_after;
-            }
+        if let Some(changes) = self.take_ready(now, repeat_after, &is_served) {
+            self.publish(digest, &changes, now, metrics);
+            self.note_published(changes, now + repeat_after, is_served);
+        } else if let Some(changes) = self.take_repeated(now, now + repeat_after, is_served) {
+            self.send(self.published.unwrap_or(digest), &changes, now);
         }
     }
 
-    /// Publishes changes for the first time; they are due again at `again`. The first event of a topic only tells subscribers
-    /// whether they are up to date.
+    /// Takes the pending changes that can be published.
+    fn take_ready(
+        &mut self,
+        now: Instant,
+        repeat_after: Duration,
+        is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
+    ) -> Option<Changes> {
+        let mut pending = self.pending.take_if(|changes| changes.due <= now)?;
+        // The first event is not repeated, so it waits until other replicas have polled.
+        let is_early = self.number == 0 && pending.are_newer_than(repeat_after, now);
+        let ready = if is_early {
+            None
+        } else {
+            pending.take_ready(now, is_served)
+        };
+        if !pending.is_empty() {
+            pending.due = now + CHECK_EVERY;
+            self.pending = Some(pending);
+        }
+        ready
+    }
+
+    /// Publishes changes for the first time. The first event of a topic only tells subscribers whether they are up to date.
     fn publish(
         &mut self,
         digest: ProjectDigest,
-        changes: Changes,
-        (now, again): (Instant, Instant),
+        changes: &Changes,
+        now: Instant,
         metrics: &EventMetrics,
     ) {
-        self.send(digest, &changes, now);
-        if self.number == 1 {
-            return;
+        let promised = match &self.pending {
+            Some(_) => self.published.unwrap_or(digest),
+            None => digest,
+        };
+        self.send(promised, changes, now);
+        if self.number > 1 {
+            metrics.published(&changes.named());
         }
-        metrics.published(&changes.named());
-        let repeat = if self.repeat.is_some() {
+    }
+
+    /// Has published changes repeated at `again`; of the first event only those that the cache did not serve.
+    fn note_published(
+        &mut self,
+        mut changes: Changes,
+        again: Instant,
+        is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
+    ) {
+        if let Some(unserved) = &mut self.unserved {
+            unserved.remove(&changes);
+        }
+        let repeat = if self.number == 1 {
+            changes = changes.split_unserved(is_served);
+            &mut self.unserved
+        } else if self.repeat.is_some() {
             &mut self.repeat_later
         } else {
             &mut self.repeat
         };
-        let repeat = repeat.get_or_insert_with(|| Changes::new(again));
-        repeat.extend(changes);
+        if !changes.is_empty() {
+            let repeat = repeat.get_or_insert_with(|| Changes::new(again));
+            repeat.extend(changes);
+        }
+    }
+
+    /// Takes the published changes that are due to be published again. Those that the cache does not serve are tried at
+    /// `again`, and keep no others from it.
+    fn take_repeated(
+        &mut self,
+        now: Instant,
+        again: Instant,
+        is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
+    ) -> Option<Changes> {
+        let unserved = self.unserved.take_if(|changes| changes.due <= now);
+        let repeat = self.repeat.take_if(|changes| changes.due <= now);
+        if repeat.is_some() {
+            self.repeat = self.repeat_later.take();
+            if let Some(repeat) = &mut self.repeat {
+                repeat.due = again;
+            }
+        }
+        let mut changes = Changes::new(now);
+        for due in [unserved, repeat].into_iter().flatten() {
+            changes.extend(due);
+        }
+        let unserved = changes.split_unserved(is_served);
+        if !unserved.is_empty() {
+            let later = self.unserved.get_or_insert_with(|| Changes::new(again));
+            later.extend(unserved);
+        }
+        (!changes.is_empty()).then_some(changes)
     }
 
     fn send(&mut self, digest: ProjectDigest, changes: &Changes, now: Instant) {

@@ -82,9 +82,12 @@ impl ServedProjects {
         self.noted.notified().await;
     }
 
-    /// Notes which changes the cache serves by now; whether it serves all of them.
-    pub(crate) fn settle(&self, is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool) -> bool {
-        let mut all = true;
+    /// Notes which changes the cache serves by now; returns when the latest of the others was seen.
+    pub(crate) fn settle(
+        &self,
+        is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
+    ) -> Option<Instant> {
+        let mut latest = None;
         for project in self.state().projects.values_mut() {
             let served = project
                 .unserved
@@ -93,14 +96,14 @@ impl ServedProjects {
                 project.served.note(flag, time);
                 project.is_reported = false;
             }
-            if !project.unserved.is_empty() {
-                all = false;
-            } else if project.served.digest != Some(project.head) {
+            let unserved = project.unserved.values();
+            latest = latest.max(unserved.map(|(_, seen)| *seen).max());
+            if project.unserved.is_empty() && project.served.digest != Some(project.head) {
                 project.served.digest = Some(project.head);
                 project.is_reported = false;
             }
         }
-        all
+        latest
     }
 
     /// Returns what is not reported, at most so much of it, and counts it as reported.
@@ -181,18 +184,20 @@ mod tests {
     fn a_digest_counts_once_all_changes_are_served() {
         let (projects, now) = (ServedProjects::default(), SystemClock.now());
         projects.note_head(&project(), digest("1"), vec![]);
-        assert!(projects.settle(|_, _, _| true));
+        assert_eq!(projects.settle(|_, _, _| true), None);
         let mut expected = ServedRevisions::default();
         expected.digest = Some(digest("1"));
         assert_eq!(taken(&projects), Some(expected.clone()));
         assert_eq!(taken(&projects), None);
         let changes = [change("a", Some(now)), change("b", Some(now))];
         let [a, b] = changes.clone().map(|(flag, ..)| flag);
-        projects.note_head(&project(), digest("2"), changes.into());
-        assert!(!projects.settle(|flag, _, _| *flag == a));
+        projects.note_head(&project(), digest("2"), changes.clone().into());
+        let seen = changes[1].2;
+        let unserved = projects.settle(|flag, _, _| *flag == a);
+        assert_eq!(unserved, Some(seen));
         expected.note(a, now);
         assert_eq!(taken(&projects), Some(expected.clone()));
-        assert!(projects.settle(|_, _, _| true));
+        assert_eq!(projects.settle(|_, _, _| true), None);
         expected.note(b, now);
         expected.digest = Some(digest("2"));
         assert_eq!(taken(&projects), Some(expected));

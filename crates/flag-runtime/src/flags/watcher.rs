@@ -35,6 +35,9 @@ const JITTER: Jitter = Jitter::between(0.9, 1.0);
 /// Pause before the head rows of newly subscribed projects are read, so that one round reads those of many.
 const SUBSCRIBED_PAUSE: Duration = Duration::from_millis(20);
 
+/// The most head rows that one such round reads, so that it does not hold up the next poll of all projects.
+const MAX_SUBSCRIBED: usize = 64;
+
 /// Polls for changes for ever, about every `period`, and publishes them as events.
 pub async fn watch_changes(store: FlagStore, flags: FlagCache, period: Duration) {
     let events = flags.events().clone();
@@ -53,7 +56,8 @@ async fn watch(store: FlagStore, flags: FlagCache, period: Duration) {
     let mut swept = Instant::now();
     loop {
         let next = Instant::now() + JITTER.apply(period, fastrand::f64());
-        while timeout_at(next, events.subscribed()).await.is_ok() {
+        // A notification that is there already counts as in time, however late it is.
+        while Instant::now() < next && timeout_at(next, events.subscribed()).await.is_ok() {
             sleep(SUBSCRIBED_PAUSE).await;
             watch.poll_subscribed().await;
         }
@@ -92,11 +96,16 @@ impl ChangeWatcher {
 
     /// Polls the projects that have subscribers, and whose digest is not known.
     async fn poll_subscribed(&mut self) {
-        let events = self.flags.events();
+        let events = self.flags.events().clone();
         let mut projects = events.projects();
         projects.retain(|project| events.wants_head(project) == HeadWanted::Now);
+        let are_left = projects.len() > MAX_SUBSCRIBED;
+        projects.truncate(MAX_SUBSCRIBED);
         // A failure is logged by the next poll of all projects.
-        self.poll_projects(projects).await;
+        let failure = self.poll_projects(projects).await;
+        if are_left && failure.is_none() {
+            events.want_heads();
+        }
     }
 
     /// Polls these projects; returns a failure, if there was one.

@@ -189,6 +189,28 @@ async fn a_change_is_served_within_a_period() {
     looking.abort();
 }
 
+/// Each of them wants a head row to be read.
+#[tokio::test(start_paused = true)]
+async fn a_change_is_served_within_a_period_however_many_streams_are_opened() {
+    let world = World::new().await;
+    let (store, events) = (world.store.clone(), world.flags.events().clone());
+    let watching = tokio::spawn(watch_changes(store, world.flags.clone(), PERIOD));
+    let opening = tokio::spawn(async move {
+        for invented in 0.. {
+            let project = ProjectName::new(format!("invented-{invented}")).unwrap();
+            drop(events.subscribe(&project, None));
+            sleep(Duration::from_millis(2)).await;
+        }
+    });
+    for control in [true, false, true] {
+        world.revise("f", control).await;
+        sleep(PERIOD + 2 * SUBSCRIBED_PAUSE).await;
+        assert_eq!(world.value("f").await, Some(control));
+    }
+    opening.abort();
+    watching.abort();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_head_row_is_forgotten_when_its_project_is() {
     let mut world = World::new().await;

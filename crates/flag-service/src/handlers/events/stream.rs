@@ -8,8 +8,8 @@ use actix_web::web::{Bytes, Data};
 use flag_model::{Jitter, ProjectName};
 use flag_runtime::Subscription;
 use flag_store::ProjectDigest;
-use futures_util::Stream;
 use futures_util::stream::unfold;
+use futures_util::{FutureExt as _, Stream};
 use tokio::time::{Instant, sleep_until};
 
 use super::encoding::{self, Encoding};
@@ -41,6 +41,7 @@ pub(super) struct EventStream {
     project: ProjectName,
     connection: Option<Rc<ConnectionState>>,
     encoding: Encoding,
+    /// Whether nothing was sent yet.
     is_new: bool,
     heartbeat: Instant,
     ends: Instant,
@@ -85,19 +86,44 @@ impl EventStream {
         })
     }
 
-    /// Waits for the next bytes; `None` at the end.
+    /// Waits for the next bytes; `None` at the end. No heartbeat comes before the first bytes.
     async fn next(&mut self) -> Option<Bytes> {
-        if std::mem::take(&mut self.is_new) {
-            let retry = RETRY_JITTER.apply(RETRY, fastrand::f64());
-            return Some(encoding::beginning(retry, self.encoding.heartbeat));
+        loop {
+            let due = self.heartbeat.min(self.ends);
+            tokio::select! {
+                biased;
+                // First, as the next event may always be there already.
+                () = sleep_until(due) => {
+                    let heartbeat = self.beat()?;
+                    if !self.is_new {
+                        return Some(heartbeat);
+                    }
+                }
+                bytes = self.news() => return bytes,
+            }
         }
-        tokio::select! {
-            biased;
-            event = self.subscription.next() => match event {
-                Some(event) => Some((self.encoding.event)(&event)),
-                None => self.end(StreamEnd::Stop),
-            },
-            () = sleep_until(self.heartbeat.min(self.ends)) => self.beat(),
+    }
+
+    /// Waits for the next event. Callers count a stream as good from its first byte, so first of all it waits until the
+    /// replica knows the state of the project.
+    async fn news(&mut self) -> Option<Bytes> {
+        if self.is_new && self.subscription.begun().await {
+            self.is_new = false;
+            return Some(self.first());
+        }
+        match self.subscription.next().await {
+            Some(event) => Some((self.encoding.event)(&event)),
+            None => self.end(StreamEnd::Stop),
+        }
+    }
+
+    /// Makes the first bytes: when to connect again, and at once the event of a caller that is not up to date.
+    fn first(&mut self) -> Bytes {
+        let retry = RETRY_JITTER.apply(RETRY, fastrand::f64());
+        let beginning = encoding::beginning(retry, self.encoding.heartbeat);
+        match self.subscription.next().now_or_never().flatten() {
+            Some(event) => [beginning, (self.encoding.event)(&event)].concat().into(),
+            None => beginning,
         }
     }
 

@@ -158,3 +158,22 @@ async fn many_subscribers_of_a_project_that_is_not_watched_cost_one_read() {
         assert!(event.flags.is_empty());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_head_rows_of_newly_subscribed_projects_are_read_a_part_at_a_time() {
+    let mut world = World::new().await;
+    let events = world.flags.events().clone();
+    let invented = (0..=MAX_SUBSCRIBED).map(|n| ProjectName::new(format!("invented-{n}")).unwrap());
+    let subscriptions: Vec<_> = invented
+        .map(|project| events.subscribe(&project, None))
+        .collect();
+    events.subscribed().await;
+    world.counted();
+    for reads in [MAX_SUBSCRIBED, 1] {
+        world.watch.poll_subscribed().await;
+        assert_eq!(world.counted().0, reads);
+    }
+    assert!(events.subscribed().now_or_never().is_some());
+    assert!(events.subscribed().now_or_never().is_none());
+    drop(subscriptions);
+}
