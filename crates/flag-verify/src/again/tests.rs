@@ -333,9 +333,8 @@ async fn a_whole_log_is_verified_with_its_splits() {
     assert_eq!(split.ratio.result, flag_rollout::RatioResult::Fits);
 }
 
-#[tokio::test]
-async fn a_verification_goes_on_from_its_checkpoint() {
-    let expected = verified(&log().await, None).await.unwrap();
+/// The log, which fails once at the third page.
+async fn log_that_fails() -> ScriptedLog {
     let log = ScriptedLog::over(Arc::new(log().await));
     let calls = AtomicU64::new(0);
     log.script(move |_| {
@@ -348,6 +347,13 @@ async fn a_verification_goes_on_from_its_checkpoint() {
             Step::Pass
         }
     });
+    log
+}
+
+#[tokio::test]
+async fn a_verification_goes_on_from_its_checkpoint() {
+    let expected = verified(&log().await, None).await.unwrap();
+    let log = log_that_fails().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint");
     let failed = verified(&log, Some((&path, question("p")))).await;
@@ -361,6 +367,29 @@ async fn a_verification_goes_on_from_its_checkpoint() {
     assert!(log.take_calls().len() <= 3, "it began anew");
     let left = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(left, 0, "the checkpoint is still there");
+}
+
+#[tokio::test]
+async fn a_checkpoint_without_all_its_fingerprints_is_refused() {
+    let shortened = |path: &Path| {
+        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.set_len(file.metadata().unwrap().len() - 1).unwrap();
+    };
+    let removed = |path: &Path| std::fs::remove_file(path).unwrap();
+    for damage in [&shortened as &dyn Fn(&Path), &removed] {
+        let log = log_that_fails().await;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let failed = verified(&log, Some((&path, question("p")))).await;
+        assert!(matches!(failed, Err(VerifyError::Store(_))), "{failed:?}");
+        damage(&folder.path().join("checkpoint.fingerprints"));
+        let refused = verified(&log, Some((&path, question("p")))).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(
+            refused.contains("checkpoint.fingerprints is missing or incomplete"),
+            "{refused}"
+        );
+    }
 }
 
 #[tokio::test]
