@@ -45,7 +45,7 @@ fn a_project_or_a_flag_that_does_not_exist_is_not_verified() {
     let dir = world(Stage::InUse);
     check_failed(&in_world(&dir, &["verify", "nothing"]), 3, &["nothing"]);
     let no_flag = in_world(&dir, &[&VERIFY[..], &["feature/none"]].concat());
-    check_done(&no_flag);
+    check_failed(&no_flag, 3, &["none"]);
     let no_flag = in_world(&dir, &[&VERIFY[..], &["none"]].concat());
     check_failed(&no_flag, 3, &["none"]);
 }
@@ -134,6 +134,16 @@ fn an_exposure_that_cannot_be_read_brings_no_id_into_a_bug_report() {
         assert!(!text.contains("ann@"), "{text}");
         let says = format!("no: column {column} is invalid or does not fit the row key");
         assert!(text.contains(&says), "{says}: {text}");
+    }
+}
+
+#[test]
+fn times_that_are_reversed_are_refused() {
+    let dir = world(Stage::InUse);
+    for command in [&VERIFY[..], &["exposures", NAME, "-pcsr-assistant"]] {
+        let times = ["--since", "1h", "--until", "2h"];
+        let refused = in_world(&dir, &[command, &times].concat());
+        check_failed(&refused, 2, &["is not before --until"]);
     }
 }
 
