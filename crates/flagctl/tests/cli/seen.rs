@@ -236,6 +236,17 @@ fn a_preview_says_that_the_log_cannot_be_read() {
 }
 
 #[test]
+fn a_receipt_that_cannot_be_given_says_that_the_revision_is_written() {
+    let dir = seen(&["A1"]);
+    let [_, log] = EmbeddedStore::files(dir.path());
+    std::fs::write(log, "no database").unwrap();
+    let killed = on_flag(&dir, "kill", &["--overrides", "--wait=1s"]);
+    let says = "error: written, but it is not known who serves it";
+    check_said(&killed, 8, &[says, "caused by: "]);
+    assert_eq!(revisions(&dir), 2);
+}
+
+#[test]
 fn a_limit_needs_the_log() {
     let dir = seen(&["A1"]);
     let off = on_flag(&dir, "kill", &["--at-most", "1", "--seen", "off"]);
