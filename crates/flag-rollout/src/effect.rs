@@ -37,6 +37,11 @@ impl Effect {
         &self.risks
     }
 
+    /// Whether the next revision decides the same for every instance as the one in force.
+    pub fn changes_nothing(&self) -> bool {
+        self.changes_nothing
+    }
+
     /// How many instances receive another value, in words; none for a first revision.
     pub fn summary(&self) -> Option<String> {
         let impact = self.impact.as_ref()?;

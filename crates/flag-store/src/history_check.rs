@@ -133,7 +133,7 @@ impl History {
             linked: self.0.iter().filter(|row| is_linked(row)).count(),
             unlinked,
             late,
-            broken: self.first_break().or_else(|| self.head_break(head)),
+            broken: self.first_break().or_else(|| self.head_break(head, latest)),
             tip: self.tip(latest),
         }
     }
@@ -180,17 +180,20 @@ impl History {
     }
 
     /// Rows without a link may have been written without the head row; those of this project were not.
-    fn head_break(&self, head: Option<HeadCell>) -> Option<Break> {
-        let published = head.and_then(HeadCell::published);
-        let gone = published.filter(|at| self.0.iter().all(|row| row.created != *at));
+    fn head_break(&self, head: Option<HeadCell>, latest: Timestamp) -> Option<Break> {
         let rows = self.0.iter().enumerate();
         let newest = rows.clone().next_back();
         let linked = rows.rev().find(|(_, row)| row.link != Link::None);
-        let (row, broken) = match (gone, head, linked) {
-            (Some(gone), ..) => (newest, Broken::HeadNames(gone)),
+        let (row, broken) = match (self.absent(head, latest), head, linked) {
+            (Some(absent), ..) => (newest, Broken::HeadNames(absent)),
             (None, None, Some(_)) => (linked, Broken::NotInHead),
-            (None, Some(head), Some((_, row))) if row.created > head.time() => {
-                (linked, Broken::HeadBehind(head.time()))
+            (None, Some(head), Some((_, row))) => {
+                let time = if row.created > head.time() {
+                    head.time()
+                } else {
+                    self.left_behind(head)?
+                };
+                (linked, Broken::HeadBehind(time))
             }
             _ => return None,
         };
@@ -199,6 +202,26 @@ impl History {
             created: row.map_or(Timestamp::UNIX_EPOCH, |(_, row)| row.created),
             broken,
         })
+    }
+
+    /// A revision that the head row names and that is not there, nor will be: no writer claims a time that is not valid.
+    fn absent(&self, head: Option<HeadCell>, latest: Timestamp) -> Option<Timestamp> {
+        let head = head?;
+        let claimed = Some(head.time()).filter(|at| *at > latest);
+        let mut named = head.published().into_iter().chain(claimed);
+        named.find(|at| self.0.iter().all(|row| row.created != *at))
+    }
+
+    /// What a claim says was published, if several revisions came after that. A writer that died before it published its revision leaves
+    /// one, and the next writer publishes its own.
+    fn left_behind(&self, head: HeadCell) -> Option<Timestamp> {
+        let HeadCell::Claimed { at, published } = head else {
+            return None;
+        };
+        let is_unpublished = |row: &&Linked| {
+            row.link != Link::None && row.created != at && Some(row.created) > published
+        };
+        published.filter(|_| self.0.iter().filter(is_unpublished).count() > 1)
     }
 
     /// As [`Link::following`] does.

@@ -9,7 +9,7 @@ use flag_model::Timestamp;
 use flag_store::{Cursor, TimeRange};
 use serde::{Deserialize, Serialize};
 
-use crate::fingerprints::of_text;
+use crate::fingerprints::{length_of, of_text};
 use crate::report::Report;
 
 /// The form of the file.
@@ -52,6 +52,14 @@ pub enum CheckpointError {
     Unknown {
         /// The file.
         path: PathBuf,
+    },
+    /// The file of the fingerprints is gone, or shorter than it was.
+    #[error("{} is missing or incomplete; remove {} to begin anew", fingerprints.display(), path.display())]
+    Incomplete {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The file of the fingerprints.
+        fingerprints: PathBuf,
     },
     /// The checkpoint is of another question.
     #[error("{} is of {found}; name the same project, flag and times, or remove it to begin anew", path.display())]
@@ -137,13 +145,21 @@ impl Checkpoint {
 
     /// Opens the file of the fingerprints, which begins anew unless there are runs in it.
     pub(crate) fn fingerprints(&self, runs: &[u64]) -> Result<File, CheckpointError> {
+        let (is_new, path) = (runs.is_empty(), self.beside());
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).mode(MODE);
-        let file = options.truncate(runs.is_empty()).open(self.beside());
-        file.map_err(|source| CheckpointError::File {
-            path: self.beside(),
-            source,
-        })
+        options.read(true).write(true).mode(MODE);
+        let file = options.create(is_new).truncate(is_new).open(&path);
+        let opened = file.and_then(|file| Ok((file.metadata()?.len(), file)));
+        match opened {
+            Ok((length, file)) if length >= length_of(runs) => Ok(file),
+            Err(source) if is_new || source.kind() != io::ErrorKind::NotFound => {
+                Err(CheckpointError::File { path, source })
+            }
+            Ok(_) | Err(_) => Err(CheckpointError::Incomplete {
+                path: self.path.clone(),
+                fingerprints: path,
+            }),
+        }
     }
 
     /// Removes both files.

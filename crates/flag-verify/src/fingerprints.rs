@@ -65,6 +65,11 @@ pub(crate) fn of_text(text: &str) -> u64 {
     hasher.finish()
 }
 
+/// The bytes that runs of these lengths take in the file.
+pub(crate) fn length_of(runs: &[u64]) -> u64 {
+    runs.iter().sum::<u64>().saturating_mul(BYTES)
+}
+
 impl Fingerprints {
     /// Those in a file, of which these runs are valid; what is after them is overwritten.
     pub(crate) fn open(file: File, runs: Vec<u64>) -> Self {
@@ -103,8 +108,7 @@ impl Fingerprints {
             return Ok(());
         }
         self.sort();
-        let before: u64 = self.runs.iter().sum();
-        self.file.seek(SeekFrom::Start(before * BYTES))?;
+        self.file.seek(SeekFrom::Start(length_of(&self.runs)))?;
         let mut writer = BufWriter::with_capacity(1 << 20, &self.file);
         for fingerprint in &self.run {
             writer.write_all(&fingerprint.to_be_bytes())?;

@@ -116,6 +116,11 @@ impl Change {
         self.plans.clone()
     }
 
+    /// Whether the next revision decides the same for every instance.
+    pub(crate) fn changes_nothing(&self) -> bool {
+        self.effect.changes_nothing()
+    }
+
     /// Adds what is said of the instances that were seen.
     pub(crate) fn set_seen(&mut self, seen: Vec<String>) {
         self.seen = seen;

@@ -27,7 +27,7 @@ exit_codes! {
     Refused = 5, "A value is invalid, or a stored row cannot be read; nothing was written.";
     StoreUnavailable = 6, "The store cannot be opened or reached, refused the request, or did not answer in time.";
     Differs = 7, "Nothing failed, but what was compared differs.";
-    NotServed = 8, "Written, but with `--wait` not every replica was found to serve it in time; the message says which.";
+    NotServed = 8, "Written, but with `--wait` not every replica was found to serve it in time; the message says which, or why that is not known.";
     Incomplete = 9, "Done, but some of the input was left out; the output says what and why.";
 }
 

@@ -8,9 +8,10 @@ mod treatments;
 
 use flag_model::{
     Date, FlagKey, FlagValue, Format, HashAlgorithm, Invalid, MetadataParts, NewName, OwnerId,
-    Revision, RevisionParts, quoted,
+    Revision, RevisionParts, Timestamp, quoted,
 };
 use flag_rollout::assign_buckets;
+use flag_store::TimeRange;
 
 pub(crate) use self::error::ArgumentError;
 use self::error::named;
@@ -33,6 +34,19 @@ pub(crate) fn new_name(flag: &FlagKey, allowed: NewName) -> Result<(), Invalid> 
         invalid.expected += "; --any-name takes it as it is";
     }
     Err(invalid)
+}
+
+/// The time from one instant to another.
+pub(crate) fn time_range(
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+) -> Result<TimeRange, ArgumentError> {
+    match since.zip(until) {
+        Some((since, until)) if since >= until => Err(ArgumentError::Usage(format!(
+            "--since {since} is not before --until {until}"
+        ))),
+        _ => Ok(TimeRange { since, until }),
+    }
 }
 
 /// The first metadata of a flag.

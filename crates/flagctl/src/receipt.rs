@@ -1,6 +1,7 @@
 //! The receipt of a change: waits until every replica has reported that it serves what was written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::time::Duration;
 
 use flag_model::{FlagKey, ProjectName, Timestamp};
@@ -61,6 +62,26 @@ pub(crate) enum NotServed {
     NoReplica,
 }
 
+/// The replicas' reports cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("written, but it is not known who serves it")]
+struct NotKnown {
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl NotKnown {
+    fn of(source: impl Error + Send + Sync + 'static) -> Self {
+        let source = Box::new(source);
+        Self { source }
+    }
+}
+
+impl CommandError for NotKnown {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::NotServed
+    }
+}
+
 impl CommandError for NotServed {
     fn exit_code(&self) -> ExitCode {
         ExitCode::NotServed
@@ -77,10 +98,12 @@ pub(crate) async fn wait(context: &Context, patience: Option<Duration>) -> Resul
     else {
         return Ok(());
     };
-    let log = context.open_log(context.settings()).await?;
+    let log = context.open_log(context.settings()).await;
+    let log = log.map_err(NotKnown::of)?;
     let waiting = observe_until_served(&*log, &written, last, patience);
     let waiting = with_progress("waiting for the replicas".to_owned(), waiting).await;
-    let (observed, slowest) = waiting.map_err(|source| context.store_failed(source))?;
+    let (observed, slowest) =
+        waiting.map_err(|source| NotKnown::of(context.store_failed(source)))?;
     let receipt = receipt(&observed, last.elapsed(), slowest)?;
     output::notice(&receipt);
     Ok(())

@@ -2,6 +2,7 @@
 //!
 //! Exact: each instance in the exposure log of that time is decided once before and once after the change. Of the instances
 //! only a hash is kept in memory.
+mod coverage;
 mod list;
 mod movers;
 
@@ -10,10 +11,11 @@ use std::time::Duration;
 use flag_model::{FlagKey, InstanceId, Timestamp};
 use flag_rollout::Risk;
 use flag_store::{
-    BatchPage, Clock as _, CountsQuery, CountsScope, ExposureBatch, ExposureLog, ExposureScope,
-    Minute, MinuteCounts, StoreError, SystemClock, TimeRange,
+    BatchPage, Clock as _, ExposureBatch, ExposureLog, ExposureScope, StoreError, SystemClock,
+    TimeRange,
 };
 
+use self::coverage::Coverage;
 use self::list::{List, ListError};
 use self::movers::{Full, MOST, Movers};
 use crate::args::{AtMost, ChangeArgs, Seen, SeenArgs};
@@ -45,8 +47,10 @@ enum SeenError {
         most: AtMost,
     },
     /// It is not known how many would move.
-    #[error("{flag}: it is not known how many instances would move, as {why}; nothing was written")]
-    Unknown { flag: FlagKey, why: &'static str },
+    #[error(
+        "{flag}: it is not known how many instances would move, as {why}; nothing was written (another time for --seen may tell)"
+    )]
+    Unknown { flag: FlagKey, why: String },
     /// There are more than are kept in memory.
     #[error(
         "{flag}: more than {most} instances were seen in that time: a shorter time for --seen has fewer"
@@ -93,7 +97,7 @@ async fn look(
         && let Some(change) = changes.iter_mut().find(is_unreadable)
     {
         let flag = change.flag.clone();
-        let why = "the revision in force cannot be read";
+        let why = "the revision in force cannot be read".to_owned();
         return Ok(Some(SeenError::Unknown { flag, why }));
     }
     if changes.iter().all(|change| change.plans().is_none()) {
@@ -107,24 +111,7 @@ async fn look(
         }
         Some(Seen::Off) => Ok(None),
         None if !is_wanted => {
-            // Without a log there is nothing to say.
-            let reading = async {
-                let log = context.open_log_alone().await.ok()?;
-                let mut looking = Looking::new(log.as_ref(), args, Seen::DEFAULT).ok()?;
-                looking.all(context, changes).await.ok()?;
-                Some(looking.seen > 0)
-            };
-            let said = match tokio::time::timeout(READ_FOR, reading).await {
-                Ok(Some(true)) => return Ok(None),
-                Ok(_) => Vec::new(),
-                Err(_) => vec![
-                    "instances seen: not counted, as the log was not read in 3 s; --seen 7d reads it"
-                        .to_owned(),
-                ],
-            };
-            for change in changes {
-                change.set_seen(said.clone());
-            }
+            look_briefly(context, changes, args).await;
             Ok(None)
         }
         seen => {
@@ -140,16 +127,37 @@ async fn look(
     }
 }
 
+/// Does so if nobody has asked for it: in a short time, and in silence if the log has nothing of the flags.
+async fn look_briefly(context: &Context, changes: &mut [Change], args: &SeenArgs) {
+    let reading = async {
+        let log = context.open_log_alone().await?;
+        let mut looking = Looking::new(log.as_ref(), args, Seen::DEFAULT)?;
+        looking.all(context, changes).await?;
+        Ok::<_, Failure>(looking.found)
+    };
+    let why = match tokio::time::timeout(READ_FOR, reading).await {
+        Ok(Ok(0)) => None,
+        Ok(Ok(_)) => return,
+        Ok(Err(_)) => Some("the exposure log cannot be read; --seen 7d says why"),
+        Err(_) => Some("the log was not read in 3 s; --seen 7d reads it"),
+    };
+    let said = why.map(|why| format!("instances seen: not counted, as {why}"));
+    for change in changes {
+        change.set_seen(said.iter().cloned().collect());
+    }
+}
+
 /// Reading the log for the instances that changes move.
 struct Looking<'a> {
     log: &'a dyn ExposureLog,
-    range: TimeRange,
+    since: Timestamp,
+    now: Timestamp,
     /// The time, as it is told.
     within: String,
     at_most: Option<AtMost>,
     list: Option<List>,
-    /// How many instances were seen, of all flags.
-    seen: u64,
+    /// How many instances were seen, of all flags, and exposures that were not.
+    found: u64,
 }
 
 impl<'a> Looking<'a> {
@@ -157,14 +165,12 @@ impl<'a> Looking<'a> {
         let now = SystemClock.now();
         Ok(Self {
             log,
-            range: TimeRange {
-                since: Some(now.saturating_sub(within)),
-                until: None,
-            },
+            since: now.saturating_sub(within),
+            now,
             within: told(within),
             at_most: args.at_most,
             list: args.list_ids.as_deref().map(List::create).transpose()?,
-            seen: 0,
+            found: 0,
         })
     }
 
@@ -179,7 +185,7 @@ impl<'a> Looking<'a> {
             let Some(plans) = change.plans() else {
                 continue;
             };
-            let (said, too_many) = self.one(context, &change.flag, &plans).await?;
+            let (said, too_many) = self.one(context, change, &plans).await?;
             change.set_seen(said);
             refused = refused.or(too_many);
         }
@@ -192,48 +198,54 @@ impl<'a> Looking<'a> {
     async fn one(
         &mut self,
         context: &Context,
-        flag: &FlagKey,
+        change: &Change,
         plans: &Plans,
     ) -> Result<(Vec<String>, Option<SeenError>), Failure> {
         let failed = |source: StoreError| Failure::from(context.store_failed(source));
+        let flag = &change.flag;
         let mut movers = Movers::new(plans);
-        let mut logged = 0;
+        let coverage = Coverage::begin(self.log, flag, (self.since, self.now));
+        let mut coverage = coverage.await.map_err(failed)?;
+        let since = Some(self.since);
+        let range = TimeRange { since, until: None };
         let mut after = None;
         loop {
             let of = ExposureScope::Flag(flag);
-            let page = (self.log).batches(of, self.range, after.as_ref(), AT_ONCE);
+            let page = (self.log).batches(of, range, after.as_ref(), AT_ONCE);
             let page = page.await.map_err(failed)?;
-            logged += page.exposures() as u64;
+            coverage.add(&page);
             self.add(&page, flag, &mut movers)?;
             after = page.next;
             if after.is_none() {
                 break;
             }
         }
-        let mut said = movers.described(&self.within);
-        let counted = self.counted(flag).await.map_err(failed)?;
-        if counted > logged {
-            said.push(format!(
-                "warning: {} exposures were counted in that time and are not in the log, so instances may be missing",
-                counted - logged
-            ));
+        let (missing, mut said) = (coverage.missing(), movers.described(&self.within));
+        said.extend(coverage.warning());
+        self.found += movers.seen() + missing;
+        Ok((said, self.refusal(change, &movers, missing)))
+    }
+
+    /// Why a change is refused: more instances would move than may, or it is not known that no more would.
+    fn refusal(&self, change: &Change, movers: &Movers<'_>, missing: u64) -> Option<SeenError> {
+        let most = self.at_most.filter(|_| !change.changes_nothing())?;
+        let (flag, moved, seen) = (change.flag.clone(), movers.may_move(), movers.seen());
+        if !most.allows(moved, seen) {
+            return Some(SeenError::TooMany {
+                flag,
+                moved,
+                seen,
+                most,
+            });
         }
-        self.seen += movers.seen();
-        let refused = self
-            .at_most
-            .filter(|most| !most.allows(movers.may_move(), movers.seen()));
-        let refused = refused.map(|most| SeenError::TooMany {
-            flag: flag.clone(),
-            moved: movers.may_move(),
-            seen: movers.seen(),
-            most,
-        });
-        let is_limited_blindly = self.at_most.is_some() && counted > logged;
-        let unknown = is_limited_blindly.then(|| SeenError::Unknown {
-            flag: flag.clone(),
-            why: "some of the exposures counted in that time are not in the log",
-        });
-        Ok((said, refused.or(unknown)))
+        let why = if seen + missing == 0 && !most.allows_all() {
+            format!("none was seen in {}", self.within)
+        } else if !most.allows(moved + missing, seen + missing) {
+            format!("the log lacks {missing} exposures of that time")
+        } else {
+            return None;
+        };
+        Some(SeenError::Unknown { flag, why })
     }
 
     /// Adds the instances of a page.
@@ -274,17 +286,6 @@ impl<'a> Looking<'a> {
             list.add(flag, &instance, moved)?;
         }
         Ok(())
-    }
-
-    /// How many exposures the services have counted, in whole minutes.
-    async fn counted(&self, flag: &FlagKey) -> Result<u64, StoreError> {
-        let since = self.range.since.unwrap_or(Timestamp::UNIX_EPOCH);
-        let counts = self.log.counts(CountsQuery {
-            of: CountsScope::Flag(flag),
-            since: Minute::of(since).plus(1),
-            until: Minute::of(SystemClock.now()),
-        });
-        Ok(counts.await?.iter().map(MinuteCounts::total).sum())
     }
 }
 

@@ -7,8 +7,8 @@ use flag_model::{
 };
 use flag_store::memory::MemoryStore;
 use flag_store::{
-    Base, Broken, Cells, FlagRow, FlagStore, HistoryCheck, Link, Row, RowHash, RowOptions,
-    RowStore as _, Scan, SystemClock, encode_revision,
+    Base, Broken, Cells, Clock as _, FlagRow, FlagStore, HistoryCheck, Link, Row, RowHash,
+    RowOptions, RowStore as _, Scan, SystemClock, encode_revision,
 };
 
 fn flag() -> FlagKey {
@@ -284,6 +284,41 @@ async fn a_changed_head_row_is_found() {
         let mut changed = rows.clone();
         changed.head().cells.set("feature/f", &cell);
         assert_eq!(changed.broken().await, Some((3, expected)), "{cell}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_cell_that_was_changed_into_a_claim_is_found() {
+    let rows = Rows::appended(5).await;
+    let time_of = |number: usize| {
+        let row = rows.revision(number);
+        String::from_utf8(row.cells.get("CreatedTime").unwrap().to_vec()).unwrap()
+    };
+    let at = |text: &str| Timestamp::parse(text).unwrap();
+    let next = SystemClock.now().to_string();
+    let far = "2099-01-01 00:00:00.000000";
+    let claim =
+        |time: &str, after: &str| format!("{time} claimed by 00000000000000ab after {after}");
+    let (previous, newest) = (time_of(3), time_of(4));
+    for (cell, expected) in [
+        // A writer is at work; one died before it published; the same, and the next one is at work.
+        (claim(&next, &newest), None),
+        (claim(&newest, &previous), None),
+        (claim(&next, &previous), None),
+        (claim(far, &newest), Some(Broken::HeadNames(at(far)))),
+        (
+            claim(&next, &time_of(0)),
+            Some(Broken::HeadBehind(at(&time_of(0)))),
+        ),
+        (
+            claim(&newest, &time_of(1)),
+            Some(Broken::HeadBehind(at(&time_of(1)))),
+        ),
+    ] {
+        let mut changed = rows.clone();
+        changed.head().cells.set("feature/f", &cell);
+        let found = changed.broken().await;
+        assert_eq!(found, expected.map(|broken| (5, broken)), "{cell}");
     }
 }
 

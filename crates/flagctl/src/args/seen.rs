@@ -78,6 +78,11 @@ impl AtMost {
         }
     }
 
+    /// Whether all may move.
+    pub(crate) fn allows_all(self) -> bool {
+        matches!(self, Self::Percent(percent) if percent >= 100.0)
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         let percent = text.strip_suffix('%').map(str::trim_end);
         let parsed = match percent {

@@ -19,7 +19,7 @@ use self::shown::{Progress, Shown};
 use crate::args::{FlagWords, Form, FormParser, RevisionName};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::interpret::ArgumentError;
+use crate::interpret::{ArgumentError, time_range};
 use crate::lookup::{self, WantedFlag, exists, time_named};
 use crate::missing::missing_flag;
 use crate::output::{
@@ -154,7 +154,7 @@ async fn within(
         }
     }
     let [since, until] = times;
-    Ok(TimeRange { since, until })
+    Ok(time_range(since, until)?)
 }
 
 fn check_form(args: &ExposuresArgs) -> Result<(), ArgumentError> {

@@ -218,10 +218,10 @@ impl ImportPlan {
             match planned(flag, entry, defaults) {
                 Ok(one) if one.flags.is_empty() => plan.unchanged += 1,
                 Ok(one) if !exists => plan.flags.extend(one.flags.into_iter().map(new_flag)),
-                Ok(_) => plan.leave_out(
-                    &name,
-                    "the store has a flag of this name that says something else; import changes none",
-                ),
+                Ok(_) => {
+                    let flag_type = name.flag_type;
+                    plan.leave_out(&name, &format!("the store has a {flag_type} flag of this name that says something else; import changes none"));
+                }
                 Err(reason) => plan.leave_out(&name, &reason),
             }
         }
@@ -229,10 +229,13 @@ impl ImportPlan {
     }
 
     fn leave_out(&mut self, flag: &FlagKey, reason: &str) {
-        let name = flag.name.as_str();
-        self.left_out.push(Finding::new(Some(name), reason));
+        let (name, of_type) = (flag.name.as_str(), Some(flag.flag_type));
+        let reason = Finding::new(Some(name), reason).of_type(flag.flag_type);
+        self.left_out.push(reason);
         // What was noted of it counts no longer.
-        self.notes.retain(|note| note.flag.as_deref() != Some(name));
+        let is_of_it =
+            |note: &Finding| note.flag.as_deref() == Some(name) && note.of_type == of_type;
+        self.notes.retain(|note| !is_of_it(note));
     }
 }
 

@@ -117,6 +117,13 @@ impl<'a> Collector<'a> {
         }
     }
 
+    /// The flags of a map by name; one whose name is no text is left out.
+    pub(super) fn flags_of<'n>(&mut self, map: &Item<'n>) -> Vec<(&'n str, Item<'n>)> {
+        let nodes = self.read(map.nodes()).into_iter().flatten();
+        let flags = nodes.filter_map(|(name, flag)| Some((self.read(name.name())?, flag)));
+        flags.collect()
+    }
+
     /// Takes a flag, or records why it is not carried over.
     pub(super) fn flag(
         &mut self,
@@ -158,7 +165,8 @@ impl<'a> Collector<'a> {
             return left_out("the file has another flag of this name");
         }
         for text in notes {
-            self.note(Some(name), text);
+            let note = Finding::new(Some(name), text).of_type(flag.flag_type);
+            self.export.notes.push(note);
         }
         for text in decides.parts {
             self.leave_out(Some(name), text);

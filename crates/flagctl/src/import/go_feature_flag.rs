@@ -30,7 +30,7 @@ const IDS: [&str; 2] = ["targetingKey", "key"];
 
 /// Whether this is such a file.
 pub(super) fn wrote(root: &Item<'_>) -> bool {
-    root.entries().is_ok_and(|flags| {
+    root.nodes().is_ok_and(|flags| {
         (flags.first()).is_some_and(|(_, flag)| {
             (flag.field("variations")).is_some_and(|all| matches!(all.kind(), Kind::Map(_)))
         })
@@ -40,7 +40,7 @@ pub(super) fn wrote(root: &Item<'_>) -> bool {
 /// Reads its flags.
 pub(super) fn read(root: &Item<'_>, collector: &mut Collector<'_>) -> Result<(), ImportError> {
     collector.without_environments()?;
-    for (name, flag) in collector.read(root.entries()).into_iter().flatten() {
+    for (name, flag) in collector.flags_of(root) {
         if let Some(about) = collector.read(about(&flag)) {
             collector.flag(name, &flag, &about, decides(&flag));
         }
@@ -124,7 +124,7 @@ fn apply(
         return rules.shares(shares, Unit::Percent);
     }
     let variation = rule.required("variation")?;
-    let choice = named(variation.text()?, &variation)?;
+    let choice = named(variation.name()?, &variation)?;
     if let Some(ids) = ids {
         return rules.list(choice, ids);
     }

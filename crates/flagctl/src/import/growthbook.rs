@@ -71,7 +71,7 @@ pub(super) fn read(root: &Item<'_>, collector: &mut Collector<'_>) -> Result<(),
     };
     if matches!(features.kind(), Kind::Map(_)) {
         collector.without_environments()?;
-        for (name, feature) in collector.read(features.entries()).into_iter().flatten() {
+        for (name, feature) in collector.flags_of(&features) {
             collector.flag(name, &feature, &About::default(), of_sdk(&feature));
         }
         return Ok(());

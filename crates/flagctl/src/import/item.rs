@@ -135,19 +135,38 @@ impl<'n> Item<'n> {
         Ok(items.collect())
     }
 
-    /// The fields of a map, in their order.
+    /// The fields of a map, in their order. YAML permits names that are no text, and the flag is left out.
     pub(super) fn entries(&self) -> Read<Vec<(&'n str, Self)>> {
+        let entries = self.nodes()?.into_iter();
+        let entries = entries.map(|(name, item)| Ok((name.name()?, item)));
+        entries.collect()
+    }
+
+    /// Likewise, whatever their names are.
+    pub(super) fn nodes(&self) -> Read<Vec<(Self, Self)>> {
         let Kind::Map(entries) = &self.node.kind else {
             return self.expected("fields");
         };
-        let entries = entries.iter().map(|(key, node)| match &key.kind {
-            Kind::Text(name) => {
-                let path = self.path_of(name);
-                Ok((name.as_str(), Self { node, path }))
-            }
-            _ => Err(self.mistake(&self.path, "found a name that is no text")),
+        let entries = entries.iter().map(|(key, node)| {
+            let path = match &key.kind {
+                Kind::Text(name) => self.path_of(name),
+                _ => self.path_of(&key.found()),
+            };
+            let name = Self {
+                node: key,
+                path: path.clone(),
+            };
+            (name, Self { node, path })
         });
-        entries.collect()
+        Ok(entries.collect())
+    }
+
+    /// A name, which the other system may read as text although it is none.
+    pub(super) fn name(&self) -> Read<&'n str> {
+        match &self.node.kind {
+            Kind::Text(name) => Ok(name),
+            _ => left_out(format!("a name is {}, not text", self.node.found())),
+        }
     }
 
     /// Whether it is null, false, or empty.

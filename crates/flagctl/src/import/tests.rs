@@ -53,7 +53,7 @@ fn told(export: &Export) -> String {
         );
     }
     for (sign, findings) in [('-', &export.left_out), ('*', &export.notes)] {
-        for Finding { flag, text } in findings {
+        for Finding { flag, text, .. } in findings {
             let _ = writeln!(told, "{sign} {}: {text}", flag.as_deref().unwrap_or("file"));
         }
     }
@@ -371,4 +371,47 @@ fn several_strategies_of_unleash_are_joined() {
         "- f: several strategies have a percentage",
     );
     check(&[off], "- f: all its strategies are disabled");
+}
+
+#[test]
+fn an_archived_feature_of_unleash_is_left_out_with_its_texts() {
+    check_flag(
+        System::Unleash,
+        "{\"features\": [{\"name\": \"f\", \"archived\": true}], \"featureEnvironments\": [{\"featureName\": \"f\", \
+         \"environment\": \"e\", \"enabled\": true, \"variants\": [{\"name\": \"a\", \"weight\": 1000}]}], \
+         \"featureStrategies\": []}",
+        "- f: it is archived",
+    );
+}
+
+#[test]
+fn a_name_that_is_no_text_leaves_its_flag_out() {
+    let good = "g: {variations: {a: x}, defaultRule: {variation: a}}";
+    let carried = "data g: x (Imported from GO Feature Flag)\n";
+    for (flag, expected) in [
+        (
+            "f: {variations: {1: x}, defaultRule: {variation: 1}}",
+            "- f: a name is the number 1, not text",
+        ),
+        (
+            "f: {variations: {true: x}, defaultRule: {variation: true}}",
+            "- f: a name is true, not text",
+        ),
+        (
+            "f: {variations: {a: x}, defaultRule: {percentage: {1: 100}}}",
+            "- f: a name is the number 1, not text",
+        ),
+        (
+            "1: {variations: {a: x}, defaultRule: {variation: a}}",
+            "- file: a name is the number 1, not text",
+        ),
+    ] {
+        let told = told(&read_as(&format!("{flag}\n{good}\n"), None, None).unwrap());
+        assert_eq!(told, format!("{carried}{expected}\n"));
+    }
+    check_flag(
+        System::GrowthBook,
+        "features: {1: {defaultValue: false}, g: {defaultValue: true}}",
+        "feature g: false; on 100 % true (Imported from GrowthBook)\n- file: a name is the number 1, not text",
+    );
 }

@@ -49,12 +49,14 @@ pub(super) fn read(root: &Item<'_>, collector: &mut Collector<'_>) -> Result<(),
             else {
                 continue;
             };
-            let is_archived = feature.boolean_of("archived");
-            let on = is_archived.and_then(|is_archived| match is_archived {
-                Some(true) => left_out("it is archived"),
-                _ => of_flag.decides(),
-            });
-            collector.flag(name, feature, &about, on);
+            let Some(is_archived) = collector.read(feature.boolean_of("archived")) else {
+                continue;
+            };
+            if is_archived == Some(true) {
+                collector.leave_out(Some(name), "it is archived");
+                continue;
+            }
+            collector.flag(name, feature, &about, of_flag.decides());
             if !variants.is_empty() {
                 collector.flag(name, feature, &about, of_flag.texts(&variants));
             }

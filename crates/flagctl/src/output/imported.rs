@@ -1,6 +1,6 @@
 //! The result of `flagctl import`.
 
-use flag_model::FlagKey;
+use flag_model::{FlagKey, FlagType};
 use serde::Serialize;
 
 use super::escape::list_item;
@@ -13,6 +13,8 @@ use super::view::View;
 pub(crate) struct Finding {
     /// The name of the flag in the other system.
     pub(crate) flag: Option<String>,
+    /// The type of ours that it is about, where a flag of the other system may become one of each.
+    pub(crate) of_type: Option<FlagType>,
     pub(crate) text: String,
 }
 
@@ -58,8 +60,15 @@ impl Finding {
     pub(crate) fn new(flag: Option<&str>, text: impl Into<String>) -> Self {
         Self {
             flag: flag.map(str::to_owned),
+            of_type: None,
             text: text.into(),
         }
+    }
+
+    /// The same about the flag of this type.
+    pub(crate) fn of_type(self, flag_type: FlagType) -> Self {
+        let of_type = Some(flag_type);
+        Self { of_type, ..self }
     }
 }
 
@@ -106,7 +115,7 @@ pub(crate) fn findings(left_out: &[Finding], notes: &[Finding]) -> Text {
     let file = || "(the file)".to_owned();
     if !left_out.is_empty() {
         let mut columns = Columns::headed(["LEFT OUT", "REASON"]);
-        for Finding { flag, text } in left_out {
+        for Finding { flag, text, .. } in left_out {
             let flag = flag.as_deref().map_or_else(file, list_item);
             columns.line(Tone::Problem, [flag, text.clone()]);
         }
@@ -115,7 +124,7 @@ pub(crate) fn findings(left_out: &[Finding], notes: &[Finding]) -> Text {
     if !notes.is_empty() {
         let mut columns = Columns::headed(["NOTE", "FLAGS"]);
         let mut said: Vec<(&str, Vec<String>)> = Vec::new();
-        for Finding { flag, text } in notes {
+        for Finding { flag, text, .. } in notes {
             let flag = flag.as_deref().map(list_item);
             match said.iter_mut().find(|(known, _)| known == text) {
                 Some((_, flags)) => flags.extend(flag),

@@ -81,7 +81,7 @@ fn an_import_changes_no_flag_of_the_store() {
         incomplete(&other),
         "flags: 0 to add, 3 as in the store; left out: 7\n"
     );
-    let says = "dark_mode     the store has a flag of this name that says something else; import changes none\n";
+    let says = "dark_mode     the store has a feature flag of this name that says something else; import changes none\n";
     assert!(stderr(&other).contains(says), "{}", stderr(&other));
     assert_eq!(stdout(&flagctl(&dir, &["export", "shop"])), before);
 }
@@ -164,4 +164,31 @@ fn a_file_that_cannot_be_imported_is_refused_with_its_place() {
     check_failed(&several, 2, &["--environment names one: production, test"]);
     let missing = flagctl(&dir, &["import", "nowhere.json", "-p", "shop"]);
     check_failed(&missing, 1, &["cannot read nowhere.json"]);
+}
+
+#[test]
+fn a_flag_that_is_left_out_takes_no_note_from_the_one_of_the_other_type() {
+    let dir = TempDir::new().unwrap();
+    let flag = "shop/feature/greeting";
+    check_done(&flagctl(&dir, &["add", flag, "--description=How to greet"]));
+    check_done(&flagctl(&dir, &["revise", flag, "50%"]));
+    let output = import(&dir, "unleash.json", &["--dry-run", "-ojson"]);
+    let result: Value = serde_json::from_str(incomplete(&output)).unwrap();
+    let of_greeting = |list: &Value| {
+        let list = list.as_array().unwrap().iter();
+        let list = list.filter(|of| of["flag"] == "greeting" || of["name"] == "greeting");
+        list.cloned().collect::<Vec<_>>()
+    };
+    let added = of_greeting(&result["added"]);
+    assert_eq!((added.len(), &added[0]["flag_type"]), (1, &"data".into()));
+    let [left_out] = &of_greeting(&result["left_out"])[..] else {
+        panic!("{result}");
+    };
+    let reason = left_out["reason"].as_str().unwrap();
+    assert!(reason.contains("a feature flag of this name"), "{reason}");
+    let [note] = &of_greeting(&result["notes"])[..] else {
+        panic!("{result}");
+    };
+    let share = "the same share, other ids: ids are hashed differently";
+    assert_eq!(note["note"], share);
 }

@@ -16,10 +16,21 @@ const HASHED: &str = "0f5a3bd36c7e1e0bd9d9a0e3ac1d3ab2e1f0e4ddc5a9e7f3c2b1a0f9e8
 
 /// A flag with 50 % and an override for `A1`, seen by these instances an hour ago.
 fn seen(instances: &[&str]) -> TempDir {
+    let dir = unseen();
+    see(&dir, instances, Duration::from_hours(1));
+    dir
+}
+
+/// The flag, before anybody sees it.
+fn unseen() -> TempDir {
     let dir = TempDir::new().unwrap();
     check_done(&add(&dir));
     check_done(&revise(&dir, "--control false --percent 50 --override A1"));
-    let created = SystemClock.now().saturating_sub(Duration::from_hours(1));
+    dir
+}
+
+fn see(dir: &TempDir, instances: &[&str], ago: Duration) {
+    let created = SystemClock.now().saturating_sub(ago);
     let exposures: Vec<Exposure<'_>> = (instances.iter().enumerate())
         .map(|(number, instance)| Exposure {
             request_id: format!("r-{number}").into(),
@@ -39,7 +50,17 @@ fn seen(instances: &[&str]) -> TempDir {
         let written = log.append(&batch).await;
         assert!(written.iter().all(Result::is_ok));
     });
-    dir
+}
+
+/// Counts exposures of the flag, served so long ago.
+fn count(dir: &TempDir, exposures: u64, ago: Duration) {
+    let flag = format!("csr-assistant/feature/{NAME}").parse().unwrap();
+    let minute = Minute::of(SystemClock.now().saturating_sub(ago));
+    let mut counts = MinuteCounts::new(flag, minute);
+    counts.add(&Counted::Others, exposures);
+    on_log(dir.path(), async |log| {
+        log.write_counts(ReplicaId(1), &[counts]).await.unwrap();
+    });
 }
 
 #[track_caller]
@@ -146,19 +167,83 @@ fn hashed_instances_and_missing_exposures_are_named() {
     // What is not known may move.
     let most = on_flag(&dir, "kill", &["--overrides", "--at-most", "1"]);
     check_said(&most, 4, &["2 of 2 instances seen would move"]);
-    let flag = format!("csr-assistant/feature/{NAME}").parse().unwrap();
-    let minute = Minute::of(SystemClock.now().saturating_sub(Duration::from_hours(2)));
-    let mut counts = MinuteCounts::new(flag, minute);
-    counts.add(&Counted::Others, 12);
-    on_log(dir.path(), async |log| {
-        log.write_counts(ReplicaId(1), &[counts]).await.unwrap();
-    });
+    count(&dir, 12, Duration::from_hours(2));
     let says = "warning: 10 exposures were counted in that time and are not in the log";
     check_said(
         &on_flag(&dir, "kill", &["--overrides", "--dry-run"]),
         0,
         &[says],
     );
+}
+
+#[test]
+fn exposures_that_are_missing_may_move() {
+    let dir = seen(&["A1", "A2"]);
+    count(&dir, 12, Duration::from_hours(2));
+    let kill = |most: &str| on_flag(&dir, "kill", &["--overrides", "--at-most", most]);
+    let says = "as the log lacks 10 exposures of that time";
+    check_said(&kill("9"), 4, &[says]);
+    check_said(&kill("80%"), 4, &[says]);
+    assert_eq!(revisions(&dir), 1);
+    check_done(&kill("12"));
+}
+
+#[test]
+fn what_a_service_counts_meanwhile_is_not_missing() {
+    let dir = seen(&["A1"]);
+    count(&dir, 500, Duration::from_mins(1));
+    let killed = on_flag(&dir, "kill", &["--overrides", "--at-most", "1"]);
+    let says = stderr(&killed);
+    assert!(
+        killed.status.success() && !says.contains("counted"),
+        "{says}"
+    );
+}
+
+#[test]
+fn what_is_logged_lately_does_not_make_up_for_what_is_missing() {
+    let dir = unseen();
+    see(&dir, &["A1", "B2", "C3"], Duration::ZERO);
+    count(&dir, 2, Duration::from_hours(2));
+    let killed = on_flag(&dir, "kill", &["--overrides", "--dry-run"]);
+    let says = "warning: 2 exposures were counted in that time and are not in the log";
+    check_said(&killed, 0, &["instances seen in 7 d: 3;", says]);
+}
+
+#[test]
+fn a_limit_needs_an_exposure() {
+    let dir = unseen();
+    let kill = |most: &str| on_flag(&dir, "kill", &["--overrides", "--at-most", most]);
+    for most in ["1", "99%"] {
+        check_said(&kill(most), 4, &["as none was seen in 7 d"]);
+    }
+    assert_eq!(revisions(&dir), 1);
+    // Nothing changes for any instance.
+    let comment = ["-m", "only a comment", "--at-most", "0"];
+    check_done(&on_flag(&dir, "revise", &comment));
+    check_done(&kill("100%"));
+}
+
+#[test]
+fn a_preview_says_that_the_log_cannot_be_read() {
+    let dir = seen(&["A1"]);
+    let [_, log] = EmbeddedStore::files(dir.path());
+    std::fs::write(log, "no database").unwrap();
+    let killed = on_flag(&dir, "kill", &["--overrides", "--dry-run"]);
+    let says =
+        "instances seen: not counted, as the exposure log cannot be read; --seen 7d says why";
+    check_said(&killed, 0, &[says]);
+}
+
+#[test]
+fn a_receipt_that_cannot_be_given_says_that_the_revision_is_written() {
+    let dir = seen(&["A1"]);
+    let [_, log] = EmbeddedStore::files(dir.path());
+    std::fs::write(log, "no database").unwrap();
+    let killed = on_flag(&dir, "kill", &["--overrides", "--wait=1s"]);
+    let says = "error: written, but it is not known who serves it";
+    check_said(&killed, 8, &[says, "caused by: "]);
+    assert_eq!(revisions(&dir), 2);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! `verify`, and `explain` with what was served.
 
+use flag_store::ExposureLog as _;
+
+use crate::administering::on_log;
 use crate::world::{Stage, world};
 use crate::*;
 
@@ -42,7 +45,7 @@ fn a_project_or_a_flag_that_does_not_exist_is_not_verified() {
     let dir = world(Stage::InUse);
     check_failed(&in_world(&dir, &["verify", "nothing"]), 3, &["nothing"]);
     let no_flag = in_world(&dir, &[&VERIFY[..], &["feature/none"]].concat());
-    check_done(&no_flag);
+    check_failed(&no_flag, 3, &["none"]);
     let no_flag = in_world(&dir, &[&VERIFY[..], &["none"]].concat());
     check_failed(&no_flag, 3, &["none"]);
 }
@@ -91,6 +94,57 @@ fn a_bug_report_is_written_once_and_can_be_without_ids() {
         explained["served"][0]["instance_id"],
         explained["instance_id"]
     );
+}
+
+/// What is wrong with a row may name the row key and cells, which have the id.
+#[test]
+fn an_exposure_that_cannot_be_read_brings_no_id_into_a_bug_report() {
+    for (column, value) in [
+        ("AssignedValue", "perhaps"),
+        ("InstanceID", "ann@example.com, or column x: another"),
+        ("Name", "other"),
+    ] {
+        let dir = world(Stage::InUse);
+        let id = "ann@example.com";
+        let created = SystemClock.now().to_string();
+        let cells = flag_store::Cells::default()
+            .with("RequestID", "r-1")
+            .with("Name", NAME)
+            .with("Type", "FEATURE")
+            .with("CreatedTimestamp", created.as_str())
+            .with("InstanceID", id)
+            .with("AssignedValue", "false")
+            .with("AssignedGroup", "control")
+            .with("CacheFlag", "True")
+            .with(column, value);
+        let key = format!(
+            "PROJECT#csr-assistant#FLAGTYPE#feature#FLAGNAME#{NAME}#INSTANCEID#{id}#REQUESTID#r-1#TIME#{created}"
+        );
+        let row = flag_store::Row {
+            key: key.into_bytes(),
+            cells,
+        };
+        on_log(&dir.path().join("flag-data"), async |log| {
+            log.insert_if_absent(&row.into()).await.unwrap();
+        });
+        let explain = ["explain", NAME, id, "-pcsr-assistant"];
+        let bundle = ["--bundle=report.json", "--hash-ids"];
+        check_done(&in_world(&dir, &[&explain[..], &bundle].concat()));
+        let text = std::fs::read_to_string(dir.path().join("report.json")).unwrap();
+        assert!(!text.contains("ann@"), "{text}");
+        let says = format!("no: column {column} is invalid or does not fit the row key");
+        assert!(text.contains(&says), "{says}: {text}");
+    }
+}
+
+#[test]
+fn times_that_are_reversed_are_refused() {
+    let dir = world(Stage::InUse);
+    for command in [&VERIFY[..], &["exposures", NAME, "-pcsr-assistant"]] {
+        let times = ["--since", "1h", "--until", "2h"];
+        let refused = in_world(&dir, &[command, &times].concat());
+        check_failed(&refused, 2, &["is not before --until"]);
+    }
 }
 
 #[test]

@@ -134,7 +134,8 @@ fn hashed(context: &Context, explained: &Explained<'_>) -> Result<Vec<u8>, Failu
         .map(|served| {
             let mut served = served.clone();
             // The row key has the id too.
-            served.exposure.key = String::new();
+            let key = std::mem::take(&mut served.exposure.key);
+            served.comparison = served.comparison.map_err(|what| without_id(&what, &key));
             served.exposure.instance = instance.to_string();
             served
         })
@@ -146,4 +147,14 @@ fn hashed(context: &Context, explained: &Explained<'_>) -> Result<Vec<u8>, Failu
         ..*explained
     };
     Ok(json(context, &explained, true))
+}
+
+/// What is wrong with an exposure, without its row key and its cells.
+fn without_id(what: &str, key: &str) -> String {
+    let of_cell = what.strip_prefix(&format!("row {key}, ")).unwrap_or(what);
+    let column = of_cell.strip_prefix("column ");
+    match column.and_then(|column| column.split_once(':')) {
+        Some((column, _)) => format!("column {column} is invalid or does not fit the row key"),
+        None => "the row key or a cell is invalid".to_owned(),
+    }
 }

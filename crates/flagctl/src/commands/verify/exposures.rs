@@ -17,8 +17,8 @@ use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};
 use crate::input::instance_ids;
-use crate::interpret::ArgumentError;
-use crate::lookup::open_flag;
+use crate::interpret::{ArgumentError, time_range};
+use crate::lookup::{self, open_flag};
 use crate::missing::missing_project;
 use crate::output::{self, VerifiedExposures, with_progress};
 
@@ -59,6 +59,7 @@ struct Progress<'a> {
 /// Decides each exposure again, and shows what is wrong.
 pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<(), Failure> {
     let project = ProjectName::new(&args.project).map_err(ArgumentError::from)?;
+    let within = within(&args.exposures)?;
     let ids = known_ids(context, &args.exposures)?;
     let flag = match &args.flag {
         Some(name) => Some(
@@ -76,7 +77,7 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<(), F
         ids: &ids,
         project: &project,
         flag: flag.as_ref(),
-        within: within(&args.exposures),
+        within,
         progress: &exposures,
     };
     let checkpoint = args.exposures.from_checkpoint.as_deref();
@@ -88,8 +89,11 @@ pub(super) async fn verify(context: &Context, args: &VerifyArgs) -> Result<(), F
     };
     let verified = with_progress(progress, verification.run(checkpoint)).await;
     let report = verified.map_err(|error| failed(context, error))?;
-    if report.exposures() == 0 && flag.is_none() {
-        ensure_project(context, &store, &project).await?;
+    if report.exposures() == 0 {
+        match &flag {
+            Some(flag) => lookup::ensure_there(context, &store, flag).await?,
+            None => ensure_project(context, &store, &project).await?,
+        }
     }
     conclude(&project, &report, began.elapsed(), args)
 }
@@ -143,12 +147,10 @@ fn known_ids(context: &Context, args: &ExposuresToVerify) -> Result<KnownIds, Fa
     Ok(KnownIds::new(names, ids))
 }
 
-fn within(args: &ExposuresToVerify) -> TimeRange {
+fn within(args: &ExposuresToVerify) -> Result<TimeRange, ArgumentError> {
     let now = SystemClock.now();
-    TimeRange {
-        since: args.since.map(|since| since.instant(now)),
-        until: args.until.map(|until| until.instant(now)),
-    }
+    let since = args.since.map(|since| since.instant(now));
+    time_range(since, args.until.map(|until| until.instant(now)))
 }
 
 fn question(context: &Context, args: &VerifyArgs, flag: Option<&FlagKey>) -> Question {
