@@ -334,6 +334,9 @@ fn what_is_no_plain_value_is_refused() {
                 "expected `,` or `}`, found the end of the text",
             ),
             ("1 2", 3, "expected the end of the text, found `2`"),
+            ("1 'a' b", 3, "expected the end of the text, found `'a'`"),
+            ("1 'a", 3, "expected the end of the text, found `'a`"),
+            ("1 'a\nb'", 3, "expected the end of the text, found `'a`"),
             (
                 "'é' 'a\"b' [",
                 11,
@@ -362,6 +365,11 @@ fn lines_are_those_of_python() {
             ("# one\n1", "1"),
             ("\x0c1\\\n\n", "1"),
             ("[ # one\r1,\x0c\n 2,\\\r\n 3]", "[1, 2, 3]"),
+            ("1\n  # two", "1"),
+            (
+                "\n \\\n\x0c1",
+                "line 3, column 2: expected a line without indentation, found `1`",
+            ),
             (
                 "1\n2",
                 "line 2, column 1: expected the end of the text, found `2`",
