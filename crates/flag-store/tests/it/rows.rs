@@ -199,6 +199,7 @@ fn more_overrides_than_can_be_read_again_are_refused() {
         (refused.field.as_str(), refused.expected.as_str()),
         ("Treatments", "at most 500,000 values")
     );
+    assert_eq!(refused.found, "`'499997'`");
 }
 
 #[test]
