@@ -399,6 +399,15 @@ fn lines_are_those_of_python() {
 }
 
 #[test]
+fn json_has_all_its_escapes() {
+    check(
+        EITHER,
+        r#"[true, "\"\\\/\b\f\n\r\t\u20ac"]"#,
+        r#"[true, "\"\\/\u{8}\u{c}\n\r\t€"]"#,
+    );
+}
+
+#[test]
 fn json_is_strict() {
     check_refused(
         EITHER,
