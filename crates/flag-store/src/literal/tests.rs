@@ -399,6 +399,13 @@ fn lines_are_those_of_python() {
 }
 
 #[test]
+fn a_value_equals_the_same_value_elsewhere_and_no_other() {
+    assert_eq!(parse("[1]"), parse(" [ 1]"));
+    assert_ne!(parse("[1]"), parse("[2]"));
+    assert_ne!(parse("1"), parse("2"));
+}
+
+#[test]
 fn json_has_all_its_escapes() {
     check(
         EITHER,
