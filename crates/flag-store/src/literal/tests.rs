@@ -325,6 +325,7 @@ fn what_is_no_plain_value_is_refused() {
             ("set()", 1, "expected a value, found `set`"),
             ("[*a]", 2, "expected a value, found `*`"),
             ("[,]", 2, "expected a value, found `,`"),
+            (r"[\1]", 2, r"expected a value, found `\1`"),
             ("[1 2]", 4, "expected `,` or `]`, found `2`"),
             ("[1}", 3, "expected `,` or `]`, found `}`"),
             ("(1", 3, "expected `,` or `)`, found the end of the text"),
