@@ -131,6 +131,10 @@ fn a_number_knows_whether_it_is_an_integer() {
     };
     assert!(["40", "-3", "0x10"].into_iter().all(is_integer));
     assert!(!["1.0", "1e3", "1e400", "1e16"].into_iter().any(is_integer));
+    assert_eq!(
+        format!("{:?}", *parse("1e3").unwrap()),
+        "Number(Number(1000.0))"
+    );
 }
 
 #[test]
@@ -189,6 +193,7 @@ fn texts_have_all_the_quotes_and_prefixes_of_python() {
             ("''", r#""""#),
             ("''''''", r#""""#),
             (r"r'a\n\'b'", r#""a\\n\\'b""#),
+            ("'a\tb\x7f'", r#""a\tb\u{7f}""#),
             (r"U'\n'", r#""\n""#),
             ("u'a'R'b' \"c\"", r#""abc""#),
             ("('a'\n'b')", r#""ab""#),
@@ -321,6 +326,8 @@ fn what_is_no_plain_value_is_refused() {
             ("b'a'", 1, "expected text, found bytes"),
             ("'a' Rb'a'", 5, "expected text, found bytes"),
             ("f'{a}'", 1, "expected text, found an f-string"),
+            ("Fr'{a}'", 1, "expected text, found an f-string"),
+            ("rF'{a}'", 1, "expected text, found an f-string"),
             ("true", 1, "expected a value, found `true`"),
             ("set()", 1, "expected a value, found `set`"),
             ("[*a]", 2, "expected a value, found `*`"),
