@@ -32,6 +32,8 @@ const SUBJECTS: [Subject; 5] = [
             "append",
             "append/*",
             "head",
+            "literal",
+            "literal/*",
             "row_key",
             "row_key/*",
             "stored",

@@ -24,4 +24,24 @@ pub(super) const EQUIVALENT: &[(&str, &str)] = &[
         "crates/flag-store/src/append/steps.rs: replace < with <= in Append<'_>::pending",
         "where both are equal the row is found by the comparison that comes first",
     ),
+    (
+        "crates/flag-store/src/row_key/exposure.rs: replace + with * in check_exposure_key",
+        "an estimate that is too high only has the key written to see how long it is",
+    ),
+    (
+        "crates/flag-store/src/row_key/exposure.rs: replace + with * in check_exposure_key",
+        "an estimate that is too high only has the key written to see how long it is",
+    ),
+    (
+        "crates/flag-store/src/row_key/exposure.rs: replace + with * in check_exposure_key",
+        "an estimate that is too high only has the key written to see how long it is",
+    ),
+    (
+        "crates/flag-store/src/literal/dict.rs: replace are_distinct -> bool with false",
+        "few keys are then compared by their hashes, with the same result",
+    ),
+    (
+        "crates/flag-store/src/literal/error.rs: replace + with * in token",
+        "no character behind those that are shown changes what is shown",
+    ),
 ];

@@ -129,7 +129,6 @@ fn token(rest: &str) -> String {
         ),
         _ if is_word(first) => shortened(rest.chars().take_while(|&c| is_word(c))),
         _ if first.is_ascii_graphic() => format!("`{first}`"),
-        ' ' => "a space".into(),
         '\t' => "a tab".into(),
         _ => format!("the character U+{:04X}", u32::from(first)),
     }

@@ -46,8 +46,7 @@ pub(super) fn text<'a>(cursor: &mut Cursor<'a>) -> Result<Cow<'a, str>, SyntaxEr
 fn prefix(cursor: &Cursor<'_>) -> Option<(Prefix, usize)> {
     match cursor.peek() {
         Some(b'\'' | b'"') => Some((Prefix::Plain, 0)),
-        Some(byte) if byte.is_ascii_alphabetic() => lettered_prefix(cursor),
-        _ => None,
+        _ => lettered_prefix(cursor),
     }
 }
 

@@ -131,6 +131,10 @@ fn a_number_knows_whether_it_is_an_integer() {
     };
     assert!(["40", "-3", "0x10"].into_iter().all(is_integer));
     assert!(!["1.0", "1e3", "1e400", "1e16"].into_iter().any(is_integer));
+    assert_eq!(
+        format!("{:?}", *parse("1e3").unwrap()),
+        "Number(Number(1000.0))"
+    );
 }
 
 #[test]
@@ -189,6 +193,7 @@ fn texts_have_all_the_quotes_and_prefixes_of_python() {
             ("''", r#""""#),
             ("''''''", r#""""#),
             (r"r'a\n\'b'", r#""a\\n\\'b""#),
+            ("'a\tb\x7f'", r#""a\tb\u{7f}""#),
             (r"U'\n'", r#""\n""#),
             ("u'a'R'b' \"c\"", r#""abc""#),
             ("('a'\n'b')", r#""ab""#),
@@ -321,10 +326,13 @@ fn what_is_no_plain_value_is_refused() {
             ("b'a'", 1, "expected text, found bytes"),
             ("'a' Rb'a'", 5, "expected text, found bytes"),
             ("f'{a}'", 1, "expected text, found an f-string"),
+            ("Fr'{a}'", 1, "expected text, found an f-string"),
+            ("rF'{a}'", 1, "expected text, found an f-string"),
             ("true", 1, "expected a value, found `true`"),
             ("set()", 1, "expected a value, found `set`"),
             ("[*a]", 2, "expected a value, found `*`"),
             ("[,]", 2, "expected a value, found `,`"),
+            (r"[\1]", 2, r"expected a value, found `\1`"),
             ("[1 2]", 4, "expected `,` or `]`, found `2`"),
             ("[1}", 3, "expected `,` or `]`, found `}`"),
             ("(1", 3, "expected `,` or `)`, found the end of the text"),
@@ -334,6 +342,9 @@ fn what_is_no_plain_value_is_refused() {
                 "expected `,` or `}`, found the end of the text",
             ),
             ("1 2", 3, "expected the end of the text, found `2`"),
+            ("1 'a' b", 3, "expected the end of the text, found `'a'`"),
+            ("1 'a", 3, "expected the end of the text, found `'a`"),
+            ("1 'a\nb'", 3, "expected the end of the text, found `'a`"),
             (
                 "'é' 'a\"b' [",
                 11,
@@ -362,6 +373,11 @@ fn lines_are_those_of_python() {
             ("# one\n1", "1"),
             ("\x0c1\\\n\n", "1"),
             ("[ # one\r1,\x0c\n 2,\\\r\n 3]", "[1, 2, 3]"),
+            ("1\n  # two", "1"),
+            (
+                "\n \\\n\x0c1",
+                "line 3, column 2: expected a line without indentation, found `1`",
+            ),
             (
                 "1\n2",
                 "line 2, column 1: expected the end of the text, found `2`",
@@ -387,6 +403,22 @@ fn lines_are_those_of_python() {
                 "line 4, column 1: expected a value, found `?`",
             ),
         ],
+    );
+}
+
+#[test]
+fn a_value_equals_the_same_value_elsewhere_and_no_other() {
+    assert_eq!(parse("[1]"), parse(" [ 1]"));
+    assert_ne!(parse("[1]"), parse("[2]"));
+    assert_ne!(parse("1"), parse("2"));
+}
+
+#[test]
+fn json_has_all_its_escapes() {
+    check(
+        EITHER,
+        r#"[true, "\"\\\/\b\f\n\r\t\u20ac"]"#,
+        r#"[true, "\"\\/\u{8}\u{c}\n\r\t€"]"#,
     );
 }
 
@@ -576,6 +608,7 @@ fn python_goes_on_where_json_ends() {
             (r#"[1], {"a": 2} # b"#, r#"[[1], {"a": 2}]"#),
             (r#"["\/", 'a']"#, r#"["\\/", "a"]"#),
             (r#"["\/"]"#, r#"["/"]"#),
+            (r#"("\/")"#, r#""\\/""#),
         ],
     );
     check(

@@ -258,6 +258,54 @@ mod tests {
         assert_eq!(refused.expected, "at most 4096 bytes");
     }
 
+    /// A batch refuses what no row could hold, neither more nor less.
+    #[test]
+    fn a_key_is_checked_as_it_is_written() {
+        let flag: FlagKey = "p/feature/f".parse().unwrap();
+        let created = Timestamp::UNIX_EPOCH.text();
+        for instance in ["i", "#", "日", "a#b", "\u{85}"] {
+            for piece in ["r", "#", "日"] {
+                let id = InstanceId::new(instance).unwrap();
+                let shortest = exposure_key(&flag, &id, "", &created).unwrap().len();
+                let longest = (MAX_KEY_BYTES - shortest) / encoded(piece).len();
+                for times in [
+                    0,
+                    1,
+                    longest / 3,
+                    longest / 2,
+                    longest - 1,
+                    longest,
+                    longest + 1,
+                ] {
+                    let request = piece.repeat(times);
+                    let written = exposure_key(&flag, &id, &request, &created).map(drop);
+                    assert_eq!(written.is_ok(), times <= longest);
+                    let checked = check_exposure_key(&flag, instance, &request);
+                    assert_eq!(checked, written, "{instance} {piece} {times}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_is_split_into_what_all_of_its_flag_begin_with_and_its_time() {
+        let created = "2024-09-25 19:15:28.248896";
+        let time = Timestamp::parse(created).unwrap();
+        let prefix = exposure_prefix(&flag());
+        let instance = InstanceId::new("A#INSTANCEID#1").unwrap();
+        let ours = exposure_key(&flag(), &instance, "r#TIME#", created).unwrap();
+        let foreign = format!("{prefix}A#INSTANCEID#1#REQUESTID#r#TIME##TIME#{created}");
+        for key in [ours, foreign] {
+            assert_eq!(flag_and_time(key.as_bytes()), Some((&*prefix, time)));
+        }
+        assert_eq!(flag_of_exposure_prefix(&prefix), Ok(flag()));
+        for key in ["", &prefix, &format!("{prefix}A#REQUESTID#r#TIME#soon")] {
+            assert_eq!(flag_and_time(key.as_bytes()), None, "{key}");
+        }
+        assert_eq!(flag_and_time(b"PROJECT#\xff"), None);
+        assert!(flag_of_exposure_prefix("PROJECT#p#FLAGTYPE#feature#").is_err());
+    }
+
     #[track_caller]
     fn check_decoded(key: &str, instance: &str, request_id: &str) {
         let key = ExposureRowKey::decode(key.as_bytes()).unwrap();

@@ -187,3 +187,26 @@ fn is_printable(character: char) -> bool {
 fn json_string(string: &str, text: &mut String) {
     text.push_str(&serde_json::Value::from(string).to_string());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_spelled_as_python_prints_it() {
+        for (text, printed) in [
+            ("", "''"),
+            ("it's", "\"it's\""),
+            ("\"it's\"", r#"'"it\'s"'"#),
+            ("a\nb\rc\td\\", r"'a\nb\rc\td\\'"),
+            ("\u{1}\u{7f}\u{a0}", r"'\x01\x7f\xa0'"),
+            ("\u{100}\u{200b}", "'\u{100}\\u200b'"),
+            ("\u{1f600}\u{e0001}", "'\u{1f600}\\U000e0001'"),
+            ("~ é日", "'~ é日'"),
+        ] {
+            let mut spelled = String::new();
+            python_repr(text, &mut spelled);
+            assert_eq!(spelled, printed);
+        }
+    }
+}

@@ -199,6 +199,69 @@ fn more_overrides_than_can_be_read_again_are_refused() {
         (refused.field.as_str(), refused.expected.as_str()),
         ("Treatments", "at most 500,000 values")
     );
+    assert_eq!(refused.found, "`'499997'`");
+}
+
+#[test]
+fn a_comment_takes_64_kib_at_most() {
+    let encode = |bytes: usize| {
+        let mut parts = parts(FlagType::Feature, FlagValue::Boolean(false));
+        parts.comment = "c".repeat(bytes);
+        let revision = Revision::new(time(), parts).unwrap();
+        encode_revision(&revision, &RowOptions::default()).map(|row| text(&row, "Comment").len())
+    };
+    assert_eq!(encode(65_536), Ok(65_536));
+    assert_eq!(
+        encode(65_537).unwrap_err().to_string(),
+        "Comment: found 65537 bytes, expected at most 65536 bytes"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_reads_back_as_written() {
+    let mut parts = parts(FlagType::Feature, FlagValue::Boolean(true));
+    parts.rollback_of = Timestamp::parse("2024-09-24 00:00:00").ok();
+    let revision = Revision::new(time(), parts).unwrap();
+    assert_eq!(read_back(&revision).await, revision);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_format_of_a_flag_is_that_of_its_newest_rows_as_far_as_they_can_be_read() {
+    let row = |time: &str, cells: &[(&str, &str)]| {
+        let mut row = foreign("ControlValue", None);
+        row.key = String::from_utf8(row.key)
+            .unwrap()
+            .replace(TIME, time)
+            .into();
+        for (column, cell) in cells {
+            row.cells.set(column, *cell);
+        }
+        row
+    };
+    let version_2 = |salt: &'static str| {
+        [
+            ("FormatVersion", "2"),
+            ("HashAlgorithm", "sha256"),
+            ("Salt", salt),
+        ]
+    };
+    let rows = [
+        row("2024-01-01 00:00:00", &version_2("old")),
+        row("2024-01-02 00:00:00", &version_2("new")),
+        row("2024-01-03 00:00:00", &[("FormatVersion", "1")]),
+        row("2024-01-04 00:00:00", &version_2("in valid")),
+        row("2024-01-05 00:00:00", &[("FormatVersion", "9")]),
+    ];
+    let flag = flag(FlagType::Feature);
+    let format = async |rows: &[Row]| store(rows).newest_format(&flag, 10).await.unwrap();
+    let newest = Format::V2 {
+        algorithm: HashAlgorithm::Sha256,
+        salt: Salt::new("new").unwrap(),
+    };
+    assert_eq!(format(&rows).await, Some(newest));
+    let version_1 = Format::v1(RowOptions::default().v1_algorithm);
+    assert_eq!(format(&rows[..3]).await, Some(version_1));
+    assert_eq!(format(&rows[3..]).await, None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -433,3 +433,145 @@ fn rows_that_readers_pass_over_are_told_from_others() {
     let none = at("2024-02-30 00:00:00");
     assert!(none.is_passed_over && none.row.is_err());
 }
+
+#[test]
+fn a_flag_has_the_first_hundred_of_its_tags() {
+    let read = |tags: usize| {
+        let tags: Vec<String> = (0..tags).map(|tag| format!("t{tag}")).collect();
+        let mut row = revision(FlagType::Feature, &[("FormatVersion", None)]);
+        row.key = String::from_utf8(row.key)
+            .unwrap()
+            .replace("REVISION", "FLAG")
+            .into();
+        row.cells = [
+            ("Name", "f".to_owned()),
+            ("Type", "FEATURE".to_owned()),
+            ("Tags", format!("{tags:?}")),
+        ]
+        .into_iter()
+        .collect();
+        let oddities = inspect(&row).oddities;
+        let oddities: Vec<String> = oddities.iter().map(ToString::to_string).collect();
+        (decode_metadata(&row).unwrap().tags.clone(), oddities)
+    };
+    let (all, oddities) = read(100);
+    assert_eq!(
+        (all.len(), all[99].as_str(), oddities),
+        (100, "t99", vec![])
+    );
+    let (first, oddities) = read(101);
+    assert_eq!(first, all);
+    assert_eq!(
+        oddities,
+        ["Tags: found 101 tags, read as the first 100".to_owned()]
+    );
+}
+
+/// A revision of version 2 with these treatments.
+fn version_2(flag_type: FlagType, treatments: &str) -> Row {
+    let cells = [
+        ("FormatVersion", Some("2")),
+        ("HashAlgorithm", Some("md5")),
+        ("Salt", Some("f")),
+        ("Treatments", Some(treatments)),
+    ];
+    revision(flag_type, &cells)
+}
+
+#[test]
+fn a_fraction_of_version_2_may_be_a_text() {
+    let treatments = "[{'PercentRollout': '33.5', 'Ranges': [[0, 33500]], 'Value': True}]";
+    let (revision, oddities) = read(&version_2(FlagType::Feature, treatments));
+    let percent = Percent::from_buckets(33_500).unwrap();
+    assert_eq!(revision.treatments[0].percent, percent);
+    let odd = "Treatments[0].PercentRollout: found \"33.5\", read as 33.5";
+    assert_eq!(oddities, [odd]);
+}
+
+#[test]
+fn a_field_of_a_treatment_that_cannot_be_read_is_named() {
+    let fields = "'PercentRollout': 1, 'Value': 'a'";
+    for (odd, found) in [
+        ("'Name': 'a b'", "Treatments[0].Name: found \"a b\", "),
+        ("'Name': 7", "Treatments[0].Name: found 7, expected text"),
+        (
+            "'Ranges': [[0, 10], [20, 20]]",
+            "Treatments[0].Ranges[1]: found [20, 20), ",
+        ),
+        (
+            "'Ranges': [[0, 1, 2]]",
+            "Treatments[0].Ranges[0]: found a list, expected [from, to] in buckets",
+        ),
+        (
+            "'Ranges': [[0, 'all']]",
+            "Treatments[0].Ranges[0]: found a list, expected [from, to] in buckets",
+        ),
+    ] {
+        let row = version_2(FlagType::Data, &format!("[{{{fields}, {odd}}}]"));
+        let error = decode_revision(&row, &RowOptions::default()).unwrap_err();
+        assert!(error.to_string().contains(found), "{error}");
+    }
+    let long = "a".repeat(FlagValue::MAX_TEXT_BYTES + 1);
+    let row = version_2(
+        FlagType::Data,
+        &format!("[{{'PercentRollout': 1, 'Value': '{long}'}}]"),
+    );
+    let error = decode_revision(&row, &RowOptions::default()).unwrap_err();
+    let found = "Treatments[0].Value: found 65537 bytes, expected at most 65536 bytes";
+    assert!(error.to_string().ends_with(found), "{error}");
+}
+
+#[test]
+fn an_unreadable_row_tells_what_is_wrong_and_what_a_new_revision_follows() {
+    let percent = "[{'PercentRollout': 101, 'Value': True}]";
+    let total = "[{'PercentRollout': 60, 'Value': True}, {'PercentRollout': 50, 'Value': True}]";
+    let invalid = "is invalid. Value should be an integer in range [0, 100].";
+    for (column, cell, problem) in [
+        (
+            "ControlValue",
+            "maybe",
+            "found \"maybe\", expected true or false".to_owned(),
+        ),
+        (
+            "Treatments",
+            "[",
+            "line 1, column 2: expected a value, found the end of the text".to_owned(),
+        ),
+        (
+            "Treatments",
+            percent,
+            format!("Rollout percentage: 101 {invalid}"),
+        ),
+        (
+            "Treatments",
+            total,
+            format!("Rollout percentage: 110 {invalid} 110 is the total of all treatments."),
+        ),
+    ] {
+        let row = revision(FlagType::Feature, &[(column, Some(cell))]);
+        let key = String::from_utf8(row.key.clone()).unwrap();
+        let error = decode_revision(&row, &RowOptions::default()).unwrap_err();
+        assert_eq!(error.problem(), problem);
+        assert_eq!((error.key(), error.column()), (&*key, Some(column)));
+        assert_eq!(error.created(), Timestamp::parse(TIME).ok());
+        let message = format!("row {key}, column {column}: {problem}");
+        assert_eq!(error.to_string(), message);
+    }
+}
+
+#[test]
+fn a_row_whose_key_is_invalid_has_neither_a_column_nor_a_time() {
+    let mut row = revision(FlagType::Feature, &[]);
+    row.key = b"nonsense".to_vec();
+    let error = decode_revision(&row, &RowOptions::default()).unwrap_err();
+    assert_eq!((error.key(), error.column()), ("nonsense", None));
+    assert_eq!(error.created(), None);
+    assert!(
+        error
+            .problem()
+            .starts_with("row key: found \"nonsense\", expected PROJECT#"),
+        "{}",
+        error.problem()
+    );
+    assert_eq!(error.location(), "a row with an invalid key");
+}
