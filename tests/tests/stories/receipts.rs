@@ -1,18 +1,22 @@
 //! Receipts: `flagctl … --wait` says which replicas serve what was written.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use flag_tests::{Output, Service, TestStore, flagctl, on_both_stores};
 use serde_json::Value;
 use tokio::time::sleep;
 
 const PROJECT: &str = "csr-assistant";
+use crate::bad_day::Clock;
+
 const FLAG: &str = "llm_version";
 
 on_both_stores!(
     a_receipt_counts_the_replicas_and_names_those_that_are_behind,
     a_replica_that_was_not_asked_for_the_project_is_told_apart,
 );
+    a_replica_that_was_first_asked_a_moment_ago_counts,
+    a_replica_whose_clock_is_wrong_counts_and_is_named,
 
 fn start(store: &TestStore, name: &str) -> Service {
     Service::start_with(store, &["--demo"], &[("HOSTNAME", name)])
@@ -114,7 +118,7 @@ async fn a_replica_that_was_not_asked_for_the_project_is_told_apart(store: TestS
     let revise = ["revise", "--control", "5", "--comment", "next"];
     let written = write(&store, &revise, "--wait=20s");
     check(&written, 0, "served by 1 of 1 replica after ");
-    let not_asked = "(slowest flags-a); 1 has not been asked for the project yet";
+    let not_asked = "(slowest flags-a); 1 had not been asked for the project by its last report ";
     check(&written, 0, not_asked);
 }
 
@@ -141,6 +145,52 @@ async fn a_replica_that_does_not_watch_for_changes_is_behind() {
     let revise = ["revise", "--control", "5", "--comment", "next"];
     let written = write(&store, &revise, "--wait=100ms");
     check(
+async fn a_replica_that_was_first_asked_a_moment_ago_counts(store: TestStore) {
+    let asked = start(&store, "flags-a");
+    assert_eq!(value(&asked).await, "4.1");
+    let variables = [("HOSTNAME", "flags-b"), ("FLAG_CHANGE_POLL_MS", "3000")];
+    let other = Service::start_with(&store, &[], &variables);
+    let states = [("flags-a", "up_to_date"), ("flags-b", "not_asked")];
+    until_replicas(&store, &states).await;
+    assert_eq!(value(&other).await, "4.1");
+    let revise = ["revise", "--control", "5", "--comment", "next"];
+    let written = write(&store, &revise, "--wait=20s");
+    assert_eq!(value(&other).await, "5");
+    check(&written, 0, "served by 2 of 2 replicas after ");
+}
+
+async fn a_replica_whose_clock_is_wrong_counts_and_is_named(store: TestStore) {
+    let right = start(&store, "flags-a");
+    assert_eq!(value(&right).await, "4.1");
+    let clock = Clock::new();
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    clock.set(&(now - 270).to_string());
+    let variables = clock.variables();
+    let mut variables: Vec<_> = variables
+        .iter()
+        .map(|(name, value)| (*name, &**value))
+        .collect();
+    variables.push(("HOSTNAME", "flags-b"));
+    let wrong = Service::start_with(&store, &[], &variables);
+    assert_eq!(value(&wrong).await, "4.1");
+    let both = ["flags-a", "flags-b"].map(|name| (name, "up_to_date"));
+    until_replicas(&store, &both).await;
+    let shown = flagctl(&store, &["replicas", PROJECT]).stdout;
+    assert!(shown.contains("up to date; its clock is 2"), "{shown}");
+    assert!(shown.contains(" s behind the store's"), "{shown}");
+    let health = right.text("/dashboard/health", "text/html").await.1;
+    assert!(health.contains("its clock is 2"), "{health}");
+    let revise = ["revise", "--control", "5", "--comment", "next"];
+    let written = write(&store, &revise, "--wait=20s");
+    check(&written, 0, "served by 2 of 2 replicas after ");
+    wrong.signal("-STOP");
+    let written = write(&store, &["rollback"], "--wait=2s");
+    wrong.signal("-CONT");
+    check(&written, 8, "served by 1 of 2 replicas after 2");
+    check(&written, 8, "; behind: flags-b (last reported ");
+    check(&written, 8, "; its clock is 2");
+}
+
         &written,
         8,
         "flags-a (does not watch for changes: FLAG_CHANGE_POLL_MS=0)",
