@@ -69,6 +69,7 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
             Ok(BatchPage {
                 batches: Vec::new(),
                 records: page.records,
+                unreadable: Vec::new(),
                 next: page.next,
             })
         })
@@ -200,8 +201,25 @@ pub struct BatchPage {
     pub batches: Vec<ExposureBatch>,
     /// Exposures that are kept one by one.
     pub records: Vec<ExposureRecord>,
+    /// Those that cannot be read.
+    pub unreadable: Vec<UnreadableBatch>,
     /// Where the next page begins; `None` if there is none.
     pub next: Option<Cursor>,
+}
+
+/// Exposures that are kept together, and cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadableBatch {
+    /// The flag.
+    pub flag: FlagKey,
+    /// How many there are, as the log says beside them.
+    pub exposures: u64,
+    /// When the oldest was served, likewise.
+    pub oldest: Timestamp,
+    /// When the newest was.
+    pub newest: Timestamp,
+    /// What is wrong with them.
+    pub problem: String,
 }
 
 impl BatchPage {
@@ -209,6 +227,16 @@ impl BatchPage {
     pub fn exposures(&self) -> usize {
         let in_batches = self.batches.iter().map(ExposureBatch::len);
         self.records.len() + in_batches.sum::<usize>()
+    }
+
+    /// Itself, if everything in it can be read.
+    pub fn readable(self) -> Result<Self, StoreError> {
+        match self.unreadable.first() {
+            None => Ok(self),
+            Some(batch) => Err(StoreError::Broken {
+                source: batch.problem.clone().into(),
+            }),
+        }
     }
 }
 

@@ -53,7 +53,7 @@ pub use crate::exposure_counts::{
 };
 pub use crate::exposure_log::{
     Appended, BatchPage, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope,
-    NewestExposures, PAGE, Remains, TimeRange,
+    NewestExposures, PAGE, Remains, TimeRange, UnreadableBatch,
 };
 pub use crate::exposure_recent::key_hash;
 pub use crate::exposure_rows::ExposureRows;

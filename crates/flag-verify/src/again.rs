@@ -3,8 +3,11 @@
 #[cfg(test)]
 mod tests;
 
-use flag_model::{FlagKey, InstanceId, Reason, Timestamp};
-use flag_store::{BatchPage, ExposureBatch, ExposureRecord, FlagStore, Outcome, StoreError};
+use flag_model::{FlagKey, InstanceId, Invalid, Reason, Timestamp};
+use flag_store::{
+    BatchEntry, BatchPage, ExposureBatch, ExposureRecord, FlagStore, Outcome, StoreError,
+    UnreadableBatch,
+};
 
 use crate::check::{Comparison, Served, check};
 use crate::finding::{Finding, Kind};
@@ -73,6 +76,9 @@ impl<'a> Again<'a> {
         for batch in &page.batches {
             self.batch(batch).await?;
         }
+        for batch in &page.unreadable {
+            self.unreadable_batch(batch).await?;
+        }
         Ok(())
     }
 
@@ -129,22 +135,13 @@ impl<'a> Again<'a> {
             let Some(Some(of)) = outcomes.get_mut(entry.outcome.get()) else {
                 continue;
             };
-            let Ok(instance) = InstanceId::new(entry.instance) else {
-                continue;
-            };
-            let entry = Entry {
-                served: Served {
-                    instance: &instance,
-                    value: &of.outcome.value,
-                    group: &of.outcome.rollout_group,
-                    reason: of.outcome.reason,
-                    bucket: entry.bucket,
-                },
-                request_id: entry.request_id,
-                created: entry.created,
-            };
             let context = (self.ids, &mut self.fingerprints);
-            let fault = current.meet(of, &entry, context);
+            let fault = match InstanceId::new(entry.instance) {
+                Ok(instance) => {
+                    current.meet(of, &Entry::of(&entry, of.outcome, &instance), context)
+                }
+                Err(invalid) => Some(current.unreadable(of, &entry, &invalid)),
+            };
             if let Some(fault) = fault {
                 self.report.add(fault);
             }
@@ -157,7 +154,8 @@ impl<'a> Again<'a> {
 
     async fn record(&mut self, record: &ExposureRecord) -> Result<(), StoreError> {
         let logged = match logged::read(record) {
-            Ok(logged) => logged,
+            Ok(Some(logged)) => logged,
+            Ok(None) => return self.without_revision(record).await,
             Err(what) => return self.unreadable(record, what).await,
         };
         self.enter(&logged.flag).await?;
@@ -181,6 +179,40 @@ impl<'a> Again<'a> {
         current.report.count(&of);
         if let Some(fault) = fault {
             self.report.add(fault);
+        }
+        Ok(())
+    }
+
+    /// Only damage or an alteration explains one: services write what they can read.
+    async fn unreadable_batch(&mut self, batch: &UnreadableBatch) -> Result<(), StoreError> {
+        self.enter(&batch.flag).await?;
+        if let Some(current) = &mut self.current {
+            current.report.exposures += batch.exposures;
+            current.report.unreadable += batch.exposures;
+        }
+        let (oldest, newest) = (batch.oldest, batch.newest);
+        let finding = Finding {
+            kind: Kind::Unreadable,
+            flag: format!("{}/{}", batch.flag.flag_type, batch.flag.name),
+            instance_id: String::new(),
+            request_id: String::new(),
+            created: oldest.to_string(),
+            revision: String::new(),
+            what: batch.problem.clone(),
+            logged: format!("{} exposures until {newest}", batch.exposures),
+            decided: String::new(),
+        };
+        self.report.add_many(finding, batch.exposures);
+        Ok(())
+    }
+
+    async fn without_revision(&mut self, record: &ExposureRecord) -> Result<(), StoreError> {
+        if let Some((flag, _)) = logged::key_of(record) {
+            self.enter(&flag).await?;
+        }
+        if let Some(current) = &mut self.current {
+            current.report.exposures += 1;
+            current.report.without_revision += 1;
         }
         Ok(())
     }
@@ -212,6 +244,22 @@ impl<'a> Again<'a> {
             decided: String::new(),
         });
         Ok(())
+    }
+}
+
+impl<'e> Entry<'e> {
+    fn of(entry: &BatchEntry<'e>, outcome: &'e Outcome, instance: &'e InstanceId<'e>) -> Self {
+        Self {
+            served: Served {
+                instance,
+                value: &outcome.value,
+                group: &outcome.rollout_group,
+                reason: outcome.reason,
+                bucket: entry.bucket,
+            },
+            request_id: entry.request_id,
+            created: entry.created,
+        }
     }
 }
 
@@ -267,6 +315,30 @@ impl Current<'_> {
             }
         }
         None
+    }
+
+    /// Counts an exposure of a batch whose instance id is invalid; returns its fault.
+    #[cold]
+    fn unreadable(
+        &mut self,
+        of: &OfOutcome<'_>,
+        entry: &BatchEntry<'_>,
+        invalid: &Invalid,
+    ) -> Finding {
+        self.report.exposures += 1;
+        self.report.unreadable += 1;
+        let revision = of.outcome.revision.map(|made| made.to_string());
+        Finding {
+            kind: Kind::Unreadable,
+            flag: self.name.clone(),
+            instance_id: entry.instance.to_owned(),
+            request_id: entry.request_id.to_owned(),
+            created: entry.created.to_string(),
+            revision: revision.unwrap_or_default(),
+            what: invalid.to_string(),
+            logged: of.outcome.value.to_string(),
+            decided: String::new(),
+        }
     }
 
     fn compare(&mut self, of: &mut OfOutcome<'_>, entry: &Entry<'_>, ids: &KnownIds) -> Comparison {

@@ -139,11 +139,11 @@ async fn again(
 ) -> Result<ServedAgain, StoreError> {
     let exposure = record.text();
     let logged = match logged::read(record) {
-        Ok(logged) => logged,
-        Err(what) => {
+        Ok(Some(logged)) => logged,
+        undecidable => {
             return Ok(ServedAgain {
                 exposure,
-                comparison: Err(what),
+                comparison: undecidable.map(|_| Comparison::WithoutRevision),
                 stale: None,
             });
         }

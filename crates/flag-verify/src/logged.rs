@@ -19,11 +19,19 @@ pub(crate) struct Logged {
     pub(crate) created: Timestamp,
 }
 
-/// Reads a record; an error says what is wrong with it.
-pub(crate) fn read(record: &ExposureRecord) -> Result<Logged, String> {
+/// Reads a record; an error says what is wrong with it. `None` if it names no revision, and has an instance id that only the
+/// Python framework accepted: nothing about it can be decided.
+pub(crate) fn read(record: &ExposureRecord) -> Result<Option<Logged>, String> {
     let (flag, in_key) = key_of(record).ok_or("the row key is invalid")?;
     check_exposure(record.row()).map_err(|error| error.to_string())?;
-    let logged = typed(flag, record.text()).ok_or("a cell is invalid")?;
+    let text = record.text();
+    if let Err(invalid) = InstanceId::new(&*text.instance) {
+        return match text.revision {
+            Some(_) => Err(format!("column InstanceID: {invalid}")),
+            None => Ok(None),
+        };
+    }
+    let logged = typed(flag, text).ok_or("a cell is invalid")?;
     // Other tooling may have written rows without a revision.
     if logged.revision.is_some() && logged.created != in_key {
         let (cell, key) = (logged.created, in_key);
@@ -31,7 +39,7 @@ pub(crate) fn read(record: &ExposureRecord) -> Result<Logged, String> {
             "column CreatedTimestamp: found {cell}, the row key has {key}"
         ));
     }
-    Ok(logged)
+    Ok(Some(logged))
 }
 
 /// The flag that a record is of, and its time, by its key.

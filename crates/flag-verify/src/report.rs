@@ -81,11 +81,16 @@ impl Report {
 
     /// Counts a fault, and names it unless there are many of its kind.
     pub(crate) fn add(&mut self, finding: Finding) {
+        self.add_many(finding, 1);
+    }
+
+    /// Counts a fault of several exposures, and names it likewise.
+    pub(crate) fn add_many(&mut self, finding: Finding, exposures: u64) {
         let count = self.faults.entry(finding.kind).or_default();
-        *count += 1;
-        if *count <= MOST_NAMED as u64 {
+        if *count < MOST_NAMED as u64 {
             self.findings.push(finding);
         }
+        *count += exposures;
     }
 
     /// How many faults of a kind there are.

@@ -51,7 +51,7 @@ impl Suspects {
     /// Looks at a page.
     pub(crate) fn page(&mut self, page: &BatchPage) {
         for record in &page.records {
-            let Ok(logged) = logged::read(record) else {
+            let Ok(Some(logged)) = logged::read(record) else {
                 continue;
             };
             let flag = name(&logged.flag);

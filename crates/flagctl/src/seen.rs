@@ -202,7 +202,7 @@ impl<'a> Looking<'a> {
         loop {
             let of = ExposureScope::Flag(flag);
             let page = (self.log).batches(of, self.range, after.as_ref(), AT_ONCE);
-            let page = page.await.map_err(failed)?;
+            let page = page.await.and_then(BatchPage::readable).map_err(failed)?;
             logged += page.exposures() as u64;
             self.add(&page, flag, &mut movers)?;
             after = page.next;

@@ -2,12 +2,15 @@
 
 use std::ops::ControlFlow;
 
-use flag_store::{BatchPage, ExposureBatch, TimeRange};
+use flag_store::{BatchPage, ExposureBatch, TimeRange, UnreadableBatch, flag_of_exposure_prefix};
+use rusqlite::Connection;
 
-use super::read::{PageQuery, Position, next_flag, page_of_rows, read, time, walk};
+use super::read::{Flag, Found, PageQuery, Position, next_flag, page_of_rows, read, time, walk};
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::schema;
+
+const EXPOSURES: &str = "SELECT exposures FROM blocks WHERE id = ?1";
 
 /// The next exposures of a scope and time: the rows; then by flag, from its newest block to its oldest.
 pub(crate) fn batches(
@@ -65,10 +68,17 @@ fn add_blocks(
             if within.is_before(time(found.oldest)) {
                 return Ok(ControlFlow::Continue(()));
             }
-            if let Some(batch) = read(connection, &flag, found.id, of.instance.as_ref())? {
-                let batch = wanted(batch, query);
-                exposures += batch.len();
-                page.batches.push(batch);
+            match read(connection, &flag, found.id, of.instance.as_ref()) {
+                Ok(Some(batch)) => {
+                    let batch = wanted(batch, query);
+                    exposures += batch.len();
+                    page.batches.push(batch);
+                }
+                Ok(None) => {}
+                Err(failure) => {
+                    let unreadable = unreadable(connection, &flag, &found, failure)?;
+                    page.unreadable.push(unreadable);
+                }
             }
             Ok(ControlFlow::Continue(()))
         })?;
@@ -78,6 +88,30 @@ fn add_blocks(
         start = [flag.prefix.as_bytes(), b"\0"].concat();
     }
     Ok(None)
+}
+
+/// What is known of a block that cannot be read; every other failure is one of the page.
+fn unreadable(
+    connection: &Connection,
+    flag: &Flag,
+    found: &Found,
+    failure: Failure,
+) -> Result<UnreadableBatch, Failure> {
+    let Failure::Block { source, .. } = &failure else {
+        return Err(failure);
+    };
+    let Ok(key) = flag_of_exposure_prefix(&flag.prefix) else {
+        return Err(failure);
+    };
+    let mut exposures = connection.prepare_cached(EXPOSURES)?;
+    let exposures: i64 = exposures.query_row([found.id], |row| row.get(0))?;
+    Ok(UnreadableBatch {
+        flag: key,
+        exposures: u64::try_from(exposures).unwrap_or_default(),
+        oldest: time(found.oldest),
+        newest: time(found.newest),
+        problem: format!("{failure}: {source}"),
+    })
 }
 
 /// The exposures of a batch that a query asks for.

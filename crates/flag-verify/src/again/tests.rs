@@ -286,6 +286,69 @@ async fn a_record_whose_cells_do_not_fit_its_key_is_named() {
     }
 }
 
+#[tokio::test]
+async fn a_batch_that_cannot_be_read_is_named_and_all_its_exposures_count() {
+    let good = ExposureBatch::of(BatchId(1), Spelling::Json, &[served("bob", 10, 11)]);
+    let page = BatchPage {
+        batches: vec![good],
+        unreadable: vec![UnreadableBatch {
+            flag: flag(),
+            exposures: 250,
+            oldest: at(11),
+            newest: at(12),
+            problem: "block 7: a block ends too early".to_owned(),
+        }],
+        ..BatchPage::default()
+    };
+    let report = report(&page, &plain()).await;
+    let [named] = report.findings.as_slice() else {
+        panic!("{report:?}");
+    };
+    assert_eq!((named.kind, &*named.flag), (Kind::Unreadable, "data/f"));
+    assert!(named.what.contains("block 7"), "{named:?}");
+    assert_eq!(report.count(Kind::Unreadable), 250);
+    let of = &report.flags["data/f"];
+    assert_eq!((of.exposures, of.agree, of.unreadable), (251, 1, 250));
+}
+
+/// What is counted of an exposure of the Python framework whose id is longer than ours may be, and how many faults there are.
+#[tokio::test]
+async fn an_id_that_only_the_python_framework_could_log_is_not_verifiable() {
+    let id = "x".repeat(600);
+    let key = format!(
+        "PROJECT#p#FLAGTYPE#data#FLAGNAME#f#INSTANCEID#{id}#REQUESTID#r#TIME#2024-09-25 19:15:28.248896"
+    );
+    let row = |revision: Option<Timestamp>| {
+        let mut cells = flag_store::Cells::default()
+            .with("RequestID", "r")
+            .with("Name", "f")
+            .with("Type", "DATA")
+            .with("CreatedTimestamp", "2024-09-25 19:15:28.248896")
+            .with("InstanceID", &*id)
+            .with("AssignedValue", "old 10")
+            .with("AssignedGroup", "control")
+            .with("CacheFlag", "True");
+        if let Some(revision) = revision {
+            cells.set("Revision", revision.to_string());
+        }
+        flag_store::Row {
+            key: key.clone().into_bytes(),
+            cells,
+        }
+    };
+    for (revision, expected) in [(None, (1, 0, 0)), (Some(at(10)), (0, 1, 1))] {
+        let page = BatchPage {
+            records: vec![row(revision).into()],
+            ..BatchPage::default()
+        };
+        let report = report(&page, &plain()).await;
+        let of = &report.flags["data/f"];
+        let faults = report.count(Kind::Unreadable);
+        assert_eq!((of.without_revision, of.unreadable, faults), expected);
+        assert_eq!(of.exposures, 1);
+    }
+}
+
 /// A log of 2,000 exposures that fit their revision.
 async fn log() -> MemoryLog {
     let log = MemoryLog::default();
