@@ -4,19 +4,20 @@ use std::time::{Duration, Instant, SystemTime};
 
 use flag_tests::{Output, Service, TestStore, flagctl, on_both_stores};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::time::sleep;
 
-const PROJECT: &str = "csr-assistant";
 use crate::bad_day::Clock;
 
+const PROJECT: &str = "csr-assistant";
 const FLAG: &str = "llm_version";
 
 on_both_stores!(
     a_receipt_counts_the_replicas_and_names_those_that_are_behind,
     a_replica_that_was_not_asked_for_the_project_is_told_apart,
-);
     a_replica_that_was_first_asked_a_moment_ago_counts,
     a_replica_whose_clock_is_wrong_counts_and_is_named,
+);
 
 fn start(store: &TestStore, name: &str) -> Service {
     Service::start_with(store, &["--demo"], &[("HOSTNAME", name)])
@@ -66,6 +67,27 @@ fn check(written: &Output, code: i32, receipt: &str) {
     assert!(written.stderr.contains(receipt), "{written:?}");
 }
 
+/// A bug report has what each replica reported.
+fn check_bundle(store: &TestStore) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("report.json");
+    let file = path.to_str().unwrap();
+    let explained = flagctl(
+        store,
+        &["explain", PROJECT, "data", FLAG, "B", "--bundle", file],
+    );
+    assert_eq!(explained.code, 0, "{explained:?}");
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let revision = &report["explained"]["revision"]["created"];
+    let replicas = report["replicas"].as_array().unwrap();
+    for (replica, name) in replicas.iter().zip(["flags-a", "flags-b", "flags-c"]) {
+        assert_eq!(replica["name"], name);
+        assert_eq!(replica["state"], "up_to_date");
+        assert_eq!(&replica["reported_revision"], revision, "{replica}");
+    }
+    assert_eq!(replicas.len(), 3);
+}
+
 async fn a_receipt_counts_the_replicas_and_names_those_that_are_behind(store: TestStore) {
     let revise = ["revise", "--control", "5", "--comment", "next"];
     let replicas = ["flags-a", "flags-b", "flags-c"].map(|name| start(&store, name));
@@ -84,6 +106,7 @@ async fn a_receipt_counts_the_replicas_and_names_those_that_are_behind(store: Te
     for name in ["flags-a", "flags-b", "flags-c"] {
         assert!(health.contains(name), "{health}");
     }
+    check_bundle(&store);
     let [a, b, c] = replicas;
     b.signal("-STOP");
     let written = write(&store, &["rollback"], "--wait=2s");
@@ -122,29 +145,6 @@ async fn a_replica_that_was_not_asked_for_the_project_is_told_apart(store: TestS
     check(&written, 0, not_asked);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_a_replica_nobody_knows_who_serves_a_change() {
-    let store = TestStore::embedded();
-    let add = ["add", PROJECT, "data", FLAG, "--description", "x", "--yes"];
-    assert_eq!(flagctl(&store, &add).code, 0);
-    let written = write(
-        &store,
-        &["revise", "--control", "5", "--comment", "next"],
-        "--wait",
-    );
-    check(&written, 8, "no replica has reported in the last 3 minutes");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_replica_that_does_not_watch_for_changes_is_behind() {
-    let store = TestStore::embedded();
-    let variables = [("HOSTNAME", "flags-a"), ("FLAG_CHANGE_POLL_MS", "0")];
-    let service = Service::start_with(&store, &["--demo"], &variables);
-    assert_eq!(value(&service).await, "4.1");
-    until_replicas(&store, &[("flags-a", "not_watching")]).await;
-    let revise = ["revise", "--control", "5", "--comment", "next"];
-    let written = write(&store, &revise, "--wait=100ms");
-    check(
 async fn a_replica_that_was_first_asked_a_moment_ago_counts(store: TestStore) {
     let asked = start(&store, "flags-a");
     assert_eq!(value(&asked).await, "4.1");
@@ -191,6 +191,29 @@ async fn a_replica_whose_clock_is_wrong_counts_and_is_named(store: TestStore) {
     check(&written, 8, "; its clock is 2");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_replica_nobody_knows_who_serves_a_change() {
+    let store = TestStore::embedded();
+    let add = ["add", PROJECT, "data", FLAG, "--description", "x", "--yes"];
+    assert_eq!(flagctl(&store, &add).code, 0);
+    let written = write(
+        &store,
+        &["revise", "--control", "5", "--comment", "next"],
+        "--wait",
+    );
+    check(&written, 8, "no replica has reported in the last 3 minutes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_does_not_watch_for_changes_is_behind() {
+    let store = TestStore::embedded();
+    let variables = [("HOSTNAME", "flags-a"), ("FLAG_CHANGE_POLL_MS", "0")];
+    let service = Service::start_with(&store, &["--demo"], &variables);
+    assert_eq!(value(&service).await, "4.1");
+    until_replicas(&store, &[("flags-a", "not_watching")]).await;
+    let revise = ["revise", "--control", "5", "--comment", "next"];
+    let written = write(&store, &revise, "--wait=100ms");
+    check(
         &written,
         8,
         "flags-a (does not watch for changes: FLAG_CHANGE_POLL_MS=0)",
