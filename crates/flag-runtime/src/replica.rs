@@ -184,7 +184,8 @@ mod tests {
                 build: "1".to_owned(),
                 started: now,
                 reported: now,
-                watches: true,
+                written: None,
+                polls_every: Some(PERIOD),
             };
             let reporter = ReplicaReporter::new(log.clone(), flags.clone(), replica);
             tokio::spawn(reporter.clone().run());

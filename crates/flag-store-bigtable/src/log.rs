@@ -2,7 +2,8 @@
 
 use flag_model::Timestamp;
 use flag_store::{
-    Appended, BoxFuture, ExposureBatch, ExposureRows, Row, RowStore, Scan, StoreError,
+    Appended, BoxFuture, Columns, ExposureBatch, ExposureRows, Report, Row, RowStore, Scan,
+    StoreError,
 };
 
 use crate::connect_error::ConnectError;
@@ -45,6 +46,10 @@ impl ExposureRows for BigtableLog {
         since: Timestamp,
     ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
         Box::pin(self.0.read_sparse(scan, filter::written_since(since)))
+    }
+
+    fn scan_written(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Report>, StoreError>> {
+        Box::pin(self.0.read_written(scan, filter::cells(Columns::All)))
     }
 
     fn delete_rows<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>> {

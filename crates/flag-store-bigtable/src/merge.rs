@@ -8,7 +8,8 @@ use std::cmp::Ordering;
 use bigtable_rs::bigtable::read_rows::decode_read_rows_response_to_vec;
 use bigtable_rs::google::bigtable::v2::read_rows_response::CellChunk;
 use bigtable_rs::google::bigtable::v2::read_rows_response::cell_chunk::RowStatus;
-use flag_store::{Order, Row};
+use flag_model::Timestamp;
+use flag_store::{Order, Report, Row};
 
 use crate::status::Failure;
 
@@ -17,7 +18,7 @@ use crate::status::Failure;
 pub(crate) struct Merger {
     order: Order,
     carry: Vec<CellChunk>,
-    rows: Vec<Row>,
+    rows: Vec<Report>,
 }
 
 impl Merger {
@@ -36,8 +37,8 @@ impl Merger {
             match chunk.row_status {
                 Some(RowStatus::CommitRow(true)) => {
                     self.carry.push(chunk);
-                    let row = decode(std::mem::take(&mut self.carry))?;
-                    self.add(row)?;
+                    let report = decode(std::mem::take(&mut self.carry))?;
+                    self.add(report)?;
                 }
                 // The store begins the row again.
                 Some(RowStatus::ResetRow(true)) => self.carry.clear(),
@@ -49,11 +50,12 @@ impl Merger {
 
     /// The rows that have come, each once; the order of later ones is not compared with theirs.
     pub(crate) fn take_rows(&mut self) -> Vec<Row> {
-        std::mem::take(&mut self.rows)
+        let reports = std::mem::take(&mut self.rows).into_iter();
+        reports.map(|report| report.row).collect()
     }
 
-    /// The rows, once all messages have come.
-    pub(crate) fn finish(self) -> Result<Vec<Row>, Failure> {
+    /// The rows, once all messages have come, and when the store wrote the newest of their cells that were read.
+    pub(crate) fn finish(self) -> Result<Vec<Report>, Failure> {
         if self.carry.is_empty() {
             Ok(self.rows)
         } else {
@@ -61,31 +63,33 @@ impl Merger {
         }
     }
 
-    fn add(&mut self, row: Row) -> Result<(), Failure> {
+    fn add(&mut self, report: Report) -> Result<(), Failure> {
         let expected = match self.order {
             Order::Ascending => Ordering::Less,
             Order::Descending => Ordering::Greater,
         };
         if let Some(last) = self.rows.last()
-            && last.key.cmp(&row.key) != expected
+            && last.row.key.cmp(&report.row.key) != expected
         {
             return Err(garbled("the rows came in the wrong order"));
         }
-        self.rows.push(row);
+        self.rows.push(report);
         Ok(())
     }
 }
 
-fn decode(chunks: Vec<CellChunk>) -> Result<Row, Failure> {
+fn decode(chunks: Vec<CellChunk>) -> Result<Report, Failure> {
+    let newest = chunks.iter().map(|chunk| chunk.timestamp_micros).max();
     let mut decoded = decode_read_rows_response_to_vec(chunks);
     match (decoded.pop(), decoded.is_empty()) {
-        (Some(Ok((key, cells))), true) => Ok(Row {
-            key,
-            cells: cells
-                .into_iter()
-                .map(|cell| (cell.qualifier, cell.value))
-                .collect(),
-        }),
+        (Some(Ok((key, cells))), true) => {
+            let cells = cells.into_iter();
+            let cells = cells.map(|cell| (cell.qualifier, cell.value)).collect();
+            Ok(Report {
+                row: Row { key, cells },
+                written: newest.and_then(Timestamp::from_unix_micros),
+            })
+        }
         (Some(Err(bigtable_rs::bigtable::Error::ChunkError(what))), _) => Err(garbled(what)),
         _ => Err(garbled("a row could not be put together")),
     }
@@ -139,7 +143,10 @@ mod tests {
             .try_for_each(|chunks| merger.push(chunks))
             .and_then(|()| merger.finish());
         match (result, expected) {
-            (Ok(rows), Ok(expected)) => assert_eq!(rows, expected),
+            (Ok(reports), Ok(expected)) => {
+                let rows: Vec<_> = reports.into_iter().map(|report| report.row).collect();
+                assert_eq!(rows, expected);
+            }
             (Err(Failure::Garbled(what)), Err(expected)) => assert_eq!(what, expected),
             (result, expected) => panic!("{result:?} is not {expected:?}"),
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use bigtable_rs::google::bigtable::v2::bigtable_client::BigtableClient;
 use bigtable_rs::google::bigtable::v2::{CheckAndMutateRowRequest, ReadRowsRequest, RowFilter};
 use flag_store::{
-    BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,
+    BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Report, Row, RowStore, Scan,
     StoreError,
 };
 use tonic::client::Grpc;
@@ -81,7 +81,7 @@ impl BigtableStore {
         &self,
         timeouts: CallTimeouts,
         request: ReadRowsRequest,
-    ) -> Result<Vec<Row>, StoreError> {
+    ) -> Result<Vec<Report>, StoreError> {
         let request = ReadRowsRequest {
             table_name: self.full_name(),
             app_profile_id: self.app_profile(),
@@ -101,7 +101,7 @@ impl BigtableStore {
         &self,
         call: &Call<'_>,
         request: ReadRowsRequest,
-    ) -> Result<Vec<Row>, Failure> {
+    ) -> Result<Vec<Report>, Failure> {
         let mut merger = Merger::new(if request.reversed {
             Order::Descending
         } else {
@@ -125,8 +125,8 @@ impl BigtableStore {
         let Some(request) = request::row(key, columns) else {
             return Ok(None);
         };
-        let mut rows = self.read(timeouts, request).await?;
-        Ok(rows.pop())
+        let mut reports = self.read(timeouts, request).await?;
+        Ok(reports.pop().map(|report| report.row))
     }
 
     async fn read_range(
@@ -134,6 +134,16 @@ impl BigtableStore {
         scan: Scan,
         filter: Option<RowFilter>,
     ) -> Result<Vec<Row>, StoreError> {
+        let reports = self.read_written(scan, filter).await?.into_iter();
+        Ok(reports.map(|report| report.row).collect())
+    }
+
+    /// Reads the rows of a range, and when each was written.
+    pub(crate) async fn read_written(
+        &self,
+        scan: Scan,
+        filter: Option<RowFilter>,
+    ) -> Result<Vec<Report>, StoreError> {
         let timeouts = match scan.limit {
             Some(_) => self.settings.read(),
             None => self.settings.long_read(),
@@ -194,7 +204,8 @@ impl BigtableStore {
             merger.push(message.chunks)?;
             part.add(merger.take_rows(), message.last_scanned_row_key);
         }
-        part.rows.append(&mut merger.finish()?);
+        part.rows.append(&mut merger.take_rows());
+        merger.finish()?;
         Ok(())
     }
 

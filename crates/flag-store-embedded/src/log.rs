@@ -7,8 +7,8 @@ use flag_model::{InstanceId, ProjectName};
 use flag_store::{
     Appended, BatchPage, Blocks, BoxFuture, Columns, CountsQuery, Cursor, ExposureBatch,
     ExposureLog, ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert,
-    InstanceExposures, MinuteCounts, NewestExposures, PAGE, Remains, ReplicaId, Row, RowStore,
-    Scan, StoreError, TimeRange, instance_in_rows,
+    InstanceExposures, MinuteCounts, NewestExposures, PAGE, Remains, ReplicaId, Report, Row,
+    RowStore, Scan, StoreError, TimeRange, instance_in_rows,
 };
 
 use crate::blocks::{self, PageQuery, ScopeOwned};
@@ -312,8 +312,11 @@ impl ExposureLog for EmbeddedLog {
         })
     }
 
-    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        self.0.scan(scan)
+    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Report>, StoreError>> {
+        let read = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
+            reports::read(database, &scan, is_awaited)
+        };
+        Box::pin(self.0.file.read(self.0.timeout, read))
     }
 
     fn remove_reports<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>> {

@@ -14,7 +14,7 @@ use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
 use crate::exposures::{ExposureRecord, WriteExposureError};
 use crate::forget::InstanceExposures;
 use crate::row_key::{exposure_prefix, instance_prefix, rows_prefix};
-use crate::rows::{BoxFuture, Insert, Row, Scan};
+use crate::rows::{BoxFuture, Insert, Report, Row, Scan};
 use crate::store_error::StoreError;
 
 /// The result of one exposure of a batch.
@@ -123,7 +123,7 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
     fn write_reports<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Such rows in a range of keys.
-    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>>;
+    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Report>, StoreError>>;
 
     /// Removes such rows, of which some may be gone already.
     fn remove_reports<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>>;

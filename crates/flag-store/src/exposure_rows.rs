@@ -14,7 +14,7 @@ use crate::exposure_log::{
 use crate::exposure_recent::Recent;
 use crate::exposures::ExposureRecord;
 use crate::forget::{InstanceExposures, instance_in_rows};
-use crate::rows::{BoxFuture, Columns, Insert, Row, RowStore, Scan};
+use crate::rows::{BoxFuture, Columns, Insert, Report, Row, RowStore, Scan};
 use crate::store_error::StoreError;
 
 /// How many rows are deleted at once.
@@ -52,6 +52,14 @@ pub trait ExposureRows: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
         let _ = since;
         self.rows().scan(scan)
+    }
+
+    /// The rows of a scan, and when each was written where the backend can tell.
+    fn scan_written(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Report>, StoreError>> {
+        Box::pin(async move {
+            let rows = self.rows().scan(scan).await?.into_iter();
+            Ok(rows.map(|row| Report { row, written: None }).collect())
+        })
     }
 
     /// Deletes rows by their keys, of which some may be gone already.
@@ -153,8 +161,8 @@ impl<T: ExposureRows> ExposureLog for T {
         Box::pin(async move { self.write_rows(rows).await.into_iter().collect() })
     }
 
-    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
-        self.rows().scan(scan)
+    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Report>, StoreError>> {
+        self.scan_written(scan)
     }
 
     fn remove_reports<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>> {

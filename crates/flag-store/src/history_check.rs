@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::head::HeadCell;
 use crate::row_hash::RowHash;
 use crate::rows::Row;
-use crate::stored::{Link, ends_link};
+use crate::stored::{Link, MOST_LINKED, ends_link};
 
 /// The findings about the revisions of a flag.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +25,12 @@ pub struct HistoryCheck {
     pub revisions: usize,
     /// How many of them name those before them.
     pub linked: usize,
-    /// How many no link will ever name: they are older than the links, and not the newest before them.
+    /// How many are named by a link: a change of one of them is found.
+    pub named: usize,
+    /// How many no link will ever name, as they are older than what the first link names; all of them, if the flag has no link.
     pub unlinked: usize,
+    /// How many nothing names yet: the last one with a link and those after it. The hash of the histories covers them.
+    pub newest: usize,
     /// Revisions that came in below newer ones that do not name them.
     pub late: Vec<LateRow>,
     /// The first revision that is not as it was appended.
@@ -111,31 +115,43 @@ impl History {
         let rows = self.0.iter();
         let named: HashSet<RowHash> = rows.flat_map(|row| row.link.hashes()).copied().collect();
         let is_linked = |row: &Linked| row.link != Link::None;
-        let first = self.0.iter().position(is_linked);
+        let is_named = |row: &Linked| named.contains(&row.hash);
         let last = self.0.iter().rposition(is_linked);
-        let (mut late, mut unlinked) = (Vec::new(), 0);
+        let begins = self.links_begin(is_named);
+        let (mut late, mut unlinked, mut newest) = (Vec::new(), 0, 0);
         for (at, row) in self.0.iter().enumerate() {
-            if named.contains(&row.hash) || last.is_none_or(|last| at >= last) {
+            if is_named(row) {
                 continue;
             }
-            if first.is_some_and(|first| at < first) {
-                unlinked += 1;
-            } else {
-                late.push(LateRow {
+            match last {
+                Some(last) if at >= last => newest += 1,
+                Some(_) if at >= begins => late.push(LateRow {
                     number: at + 1,
                     created: row.created,
-                });
+                }),
+                _ => unlinked += 1,
             }
         }
         HistoryCheck {
             flag,
             revisions: self.0.len(),
             linked: self.0.iter().filter(|row| is_linked(row)).count(),
+            named: self.0.iter().filter(|row| is_named(row)).count(),
             unlinked,
+            newest,
             late,
             broken: self.first_break().or_else(|| self.head_break(head, latest)),
             tip: self.tip(latest),
         }
+    }
+
+    /// The oldest row that was there when the links began, as far as they tell: the first link names all rows before it, or as many
+    /// as one names.
+    fn links_begin(&self, is_named: impl Fn(&Linked) -> bool) -> usize {
+        let first = self.0.iter().find(|row| row.link != Link::None);
+        let is_full = first.is_some_and(|row| row.link.hashes().len() >= MOST_LINKED);
+        let oldest = self.0.iter().position(is_named);
+        oldest.filter(|_| is_full).unwrap_or(0)
     }
 
     fn first_break(&self) -> Option<Break> {

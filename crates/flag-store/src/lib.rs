@@ -68,14 +68,14 @@ pub use crate::options::{RowOptions, Spelling};
 pub use crate::pages::{Pages, project_rows};
 pub use crate::presence::{FlagPage, FlagPrefix};
 pub use crate::replicas::{
-    Replica, ServedRevisions, live_replicas, replicas, report, served_revisions, withdraw,
-    withdraw_replica,
+    KnownReplicas, Replica, ServedRevisions, known_replicas, replicas, report, served_revisions,
+    withdraw, withdraw_replica,
 };
 pub use crate::rollback_path::RollbackPath;
 pub use crate::row_hash::RowHash;
 pub use crate::row_key::{FlagRowKey, RowType, flag_and_time, flag_of_exposure_prefix};
 pub use crate::rows::{
-    BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,
+    BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Report, Row, RowStore, Scan,
 };
 pub use crate::sql::{Pattern, TableNames, sql};
 pub use crate::store_error::{BoxError, StoreError};

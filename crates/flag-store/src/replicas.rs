@@ -11,12 +11,18 @@ use crate::exposure_counts::ReplicaId;
 use crate::exposure_log::{ExposureLog, PAGE};
 use crate::head::{HeadCell, HeadRow, ProjectDigest};
 use crate::row_key::{REPLICAS, replica_key, served_key, served_prefix};
-use crate::rows::{Row, Scan};
+use crate::rows::{Report, Row, Scan};
 use crate::store_error::StoreError;
 use crate::stored::{decode_replica, decode_served, encode_replica, encode_served};
 
 /// A replica that has not reported for this long does not count; it reports each minute.
 const SILENCE: Duration = Duration::from_mins(3);
+
+/// One that has not for longer is not named either: it has no flag left that it may serve, by default.
+const NAMED: Duration = Duration::from_hours(24);
+
+/// A clock that differs less is about right: a report takes a moment, and some stores keep whole seconds.
+const CLOCK_ERROR: Duration = Duration::from_secs(30);
 
 /// The most flags whose latest change a replica reports.
 const MOST_CHANGED: usize = 100;
@@ -32,10 +38,75 @@ pub struct Replica {
     pub build: String,
     /// When it started.
     pub started: Timestamp,
-    /// When it reported last.
+    /// When it reported last, by its own clock.
     pub reported: Timestamp,
-    /// Whether it watches for changes; otherwise it notices one when the lifetime of the flag ends.
-    pub watches: bool,
+    /// When the store wrote that report, by the clock of the store; `None` if it keeps no times.
+    pub written: Option<Timestamp>,
+    /// How often it looks for changes; `None` if it notices one when the lifetime of the flag ends.
+    pub polls_every: Option<Duration>,
+}
+
+impl Replica {
+    /// When it reported last, by the clock of the store if that tells.
+    pub fn last_heard(&self) -> Timestamp {
+        self.written.unwrap_or(self.reported)
+    }
+
+    /// How many seconds its clock is ahead of that of the store, negative if behind; `None` if that is about right, or
+    /// the store does not tell.
+    pub fn clock_error(&self) -> Option<i64> {
+        let ahead = self.reported.unix_micros() - self.written?.unix_micros();
+        let seconds = ahead / 1_000_000;
+        (seconds.unsigned_abs() >= CLOCK_ERROR.as_secs()).then_some(seconds)
+    }
+}
+
+/// The replicas that have reported and not been withdrawn, by name.
+#[derive(Clone, Debug, Default)]
+pub struct KnownReplicas {
+    /// Those that have reported in the three minutes before the latest report.
+    pub live: Vec<Replica>,
+    /// Others that have in the day before: killed, or without access to the log. One of the name of a live one is left out: it has
+    /// been replaced.
+    pub silent: Vec<Replica>,
+}
+
+impl KnownReplicas {
+    /// The latest report is the only clock, as those of replicas and of readers may be wrong.
+    fn new(mut replicas: Vec<Replica>) -> Self {
+        replicas.sort_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
+        let newest = replicas.iter().map(Replica::last_heard).max();
+        let is_within = |replica: &Replica, time| {
+            newest.is_some_and(|newest| newest.since(replica.last_heard()) < time)
+        };
+        replicas.retain(|replica| is_within(replica, NAMED));
+        let (live, mut silent): (Vec<_>, Vec<_>) = replicas
+            .into_iter()
+            .partition(|replica| is_within(replica, SILENCE));
+        silent.retain(|replica| live.iter().all(|live| live.name != replica.name));
+        Self { live, silent }
+    }
+
+    /// As a reader with this clock knows them: none is live if none has reported in the last three minutes.
+    #[must_use]
+    pub fn seen_at(mut self, now: Timestamp) -> Self {
+        if self.are_silent(now) {
+            self.silent.append(&mut self.live);
+        }
+        self
+    }
+
+    /// How old the latest report is by this clock; `None` if there is none.
+    pub fn age(&self, now: Timestamp) -> Option<Duration> {
+        let replicas = self.live.iter().chain(&self.silent);
+        let newest = replicas.map(Replica::last_heard).max();
+        newest.map(|newest| now.since(newest))
+    }
+
+    /// Whether none has reported in the last three minutes, by this clock.
+    pub fn are_silent(&self, now: Timestamp) -> bool {
+        self.age(now).is_none_or(|age| age >= SILENCE)
+    }
 }
 
 /// Which revisions of a project a replica serves.
@@ -65,12 +136,17 @@ impl ServedRevisions {
     /// Whether it serves this revision of a flag or a later one. `head` is a head row of the project that was read after
     /// the revision was published.
     pub fn serves(&self, flag: &FlagKey, revision: Timestamp, head: &HeadRow) -> bool {
-        let changed = self.changed.iter().find(|(changed, _)| changed == flag);
-        if let Some((_, served)) = changed {
-            return *served >= revision;
+        if let Some(served) = self.reported(flag) {
+            return served >= revision;
         }
         let newest = head.get(flag).and_then(HeadCell::published);
         self.is_up_to_date(head) && newest >= Some(revision)
+    }
+
+    /// The revision of a flag that it reported lately; `None` if others have changed since, or none has.
+    pub fn reported(&self, flag: &FlagKey) -> Option<Timestamp> {
+        let changed = self.changed.iter().find(|(changed, _)| changed == flag);
+        changed.map(|(_, served)| *served)
     }
 
     /// Whether it serves every flag of a head row.
@@ -115,19 +191,14 @@ pub async fn withdraw_replica(log: &dyn ExposureLog, replica: ReplicaId) -> Resu
 /// The replicas that have reported and not been withdrawn, also those that were killed long ago.
 pub async fn replicas(log: &dyn ExposureLog) -> Result<Vec<Replica>, StoreError> {
     let rows = rows(log, Scan::prefix(REPLICAS)).await?;
-    let replicas = rows.iter().map(|row| read(row, decode_replica(row)));
+    let replicas = rows.iter();
+    let replicas = replicas.map(|report| read(&report.row, decode_replica(report)));
     replicas.collect()
 }
 
-/// The replicas that have reported in the last three minutes, by name.
-pub async fn live_replicas(
-    log: &dyn ExposureLog,
-    now: Timestamp,
-) -> Result<Vec<Replica>, StoreError> {
-    let mut replicas = replicas(log).await?;
-    replicas.retain(|replica| now.since(replica.reported) < SILENCE);
-    replicas.sort_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
-    Ok(replicas)
+/// The same, told apart by whether they still report.
+pub async fn known_replicas(log: &dyn ExposureLog) -> Result<KnownReplicas, StoreError> {
+    replicas(log).await.map(KnownReplicas::new)
 }
 
 /// What replicas have reported that they serve of a project.
@@ -136,19 +207,18 @@ pub async fn served_revisions(
     project: &ProjectName,
 ) -> Result<BTreeMap<ReplicaId, ServedRevisions>, StoreError> {
     let rows = rows(log, Scan::prefix(served_prefix(project))).await?;
-    let served = rows
-        .iter()
-        .map(|row| read(row, decode_served(project, row)));
+    let served = rows.iter().map(|report| &report.row);
+    let served = served.map(|row| read(row, decode_served(project, row)));
     served.collect()
 }
 
-async fn rows(log: &dyn ExposureLog, scan: Scan) -> Result<Vec<Row>, StoreError> {
+async fn rows(log: &dyn ExposureLog, scan: Scan) -> Result<Vec<Report>, StoreError> {
     let mut scan = scan.limit(PAGE);
     let mut rows = Vec::new();
     loop {
         let page = log.reports(scan.clone()).await?;
         let last = page.last().filter(|_| page.len() == PAGE);
-        let last = last.map(|row| row.key.clone());
+        let last = last.map(|report| report.row.key.clone());
         rows.extend(page);
         match last {
             Some(last) => scan.go_on_after(&last),
@@ -217,6 +287,60 @@ mod tests {
         check(&before, &[5], &now, 5, true);
         check(&before, &[4, 6], &now, 5, true);
         check(&before, &[6, 4], &now, 5, false);
+    }
+
+    /// A replica that reported in these minutes by its own clock and by the store's.
+    fn replica(name: &str, reported: u8, written: Option<u8>) -> Replica {
+        Replica {
+            id: ReplicaId(u128::from(reported)),
+            name: name.to_owned(),
+            build: String::new(),
+            started: at(0),
+            reported: at(reported),
+            written: written.map(at),
+            polls_every: None,
+        }
+    }
+
+    #[test]
+    fn a_replica_is_live_by_the_latest_report_whatever_its_own_clock_says() {
+        let of = |replicas: &[Replica]| replicas.iter().map(|replica| replica.reported).collect();
+        let check = |replicas: &[Replica], live: &[u8], silent: &[u8]| {
+            let known = KnownReplicas::new(replicas.to_vec());
+            let expected: [Vec<_>; 2] =
+                [live, silent].map(|minutes| minutes.iter().copied().map(at).collect());
+            let found: [Vec<_>; 2] = [of(&known.live), of(&known.silent)];
+            assert_eq!(found, expected);
+        };
+        check(&[], &[], &[]);
+        let behind = replica("a", 1, Some(10));
+        let ahead = replica("b", 30, Some(6));
+        check(&[behind.clone(), replica("b", 9, Some(9))], &[1, 9], &[]);
+        check(&[behind.clone(), ahead.clone()], &[1], &[30]);
+        check(&[replica("a", 2, None), replica("b", 5, None)], &[5], &[2]);
+        check(
+            &[replica("a", 10, Some(10)), replica("a", 5, Some(5))],
+            &[10],
+            &[],
+        );
+        let errors = [
+            behind,
+            ahead,
+            replica("c", 9, Some(9)),
+            replica("d", 9, None),
+        ];
+        let errors = errors.map(|replica| replica.clock_error());
+        assert_eq!(errors, [Some(-540), Some(24 * 60), None, None]);
+    }
+
+    #[test]
+    fn a_reader_tells_by_its_own_clock_only_whether_there_is_any_report() {
+        let known = KnownReplicas::new(vec![replica("a", 1, Some(10))]);
+        let silent = [9, 12, 13].map(|minute| known.are_silent(at(minute)));
+        assert_eq!(silent, [false, false, true]);
+        assert!(KnownReplicas::default().are_silent(at(1)));
+        let seen = known.seen_at(at(13));
+        assert_eq!((seen.live.len(), seen.silent.len()), (0, 1));
     }
 
     #[test]

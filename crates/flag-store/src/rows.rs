@@ -7,6 +7,8 @@ mod cells;
 use std::fmt;
 use std::pin::Pin;
 
+use flag_model::Timestamp;
+
 pub use self::cells::Cells;
 use crate::store_error::StoreError;
 
@@ -77,6 +79,15 @@ pub struct Row {
     pub key: Vec<u8>,
     /// The cells; a row without cells doesn't exist.
     pub cells: Cells,
+}
+
+/// A row, and when it was last written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The row.
+    pub row: Row,
+    /// By the clock of the store, not of the writer; `None` if the store keeps no times.
+    pub written: Option<Timestamp>,
 }
 
 impl Row {

@@ -14,7 +14,7 @@ use crate::exposures::ExposureRecord;
 use crate::forget::InstanceExposures;
 use crate::memory::{MemoryLog, MemoryStore};
 use crate::rows::{
-    BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Row, RowStore, Scan,
+    BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Report, Row, RowStore, Scan,
 };
 use crate::store_error::StoreError;
 
@@ -400,7 +400,7 @@ impl ExposureLog for ScriptedLog {
         Box::pin(self.call(LogCall::WriteReports(rows.to_vec()), write))
     }
 
-    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Report>, StoreError>> {
         let read = async move |store: &MemoryLog| store.reports(scan.clone()).await;
         Box::pin(self.call(LogCall::Reports, read))
     }

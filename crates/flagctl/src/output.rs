@@ -65,7 +65,7 @@ pub(crate) use self::keys::{Keys, NewKey, RevokedKey};
 pub(crate) use self::list::{Flags, ListColumns};
 pub(crate) use self::parts::{PartState, StorePart, StoreParts};
 pub(crate) use self::progress::{with_progress, with_progress_beside_output};
-pub(crate) use self::replicas::{ReplicaState, Replicas};
+pub(crate) use self::replicas::{ReplicaData, ReplicaState, Replicas, ReportedReplica};
 pub(crate) use self::restored::Restored;
 pub(crate) use self::screen::Screen;
 pub(crate) use self::statement::Statement;

@@ -72,12 +72,12 @@ async fn files_that_may_not_grow_fail_the_write_and_nothing_else() {
 }
 
 /// A clock that a test sets, for processes that are started with these variables.
-struct Clock {
+pub(crate) struct Clock {
     folder: TempDir,
 }
 
 impl Clock {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/clock.c");
         let built = Command::new("cc")
@@ -93,11 +93,11 @@ impl Clock {
     }
 
     /// Seconds since 1970, or nothing for the time as it is.
-    fn set(&self, seconds: &str) {
+    pub(crate) fn set(&self, seconds: &str) {
         fs::write(self.folder.path().join("seconds"), seconds).unwrap();
     }
 
-    fn variables(&self) -> [(&'static str, String); 2] {
+    pub(crate) fn variables(&self) -> [(&'static str, String); 2] {
         let path = |name| self.folder.path().join(name).to_str().unwrap().to_owned();
         [
             ("LD_PRELOAD", path("clock.so")),

@@ -7,6 +7,7 @@ mod dashboard;
 mod exposures;
 mod freshness;
 mod limits;
+mod moves;
 mod push;
 mod push_clients;
 mod push_proxies;

@@ -34,7 +34,8 @@ impl Reporting {
             build: format!("{VERSION} {COMMIT}"),
             started: now,
             reported: now,
-            watches: config.cache.poll.is_some(),
+            written: None,
+            polls_every: config.cache.poll,
         };
         let reporter = ReplicaReporter::new(Arc::clone(log), flags.clone(), replica);
         let running = tokio::spawn(reporter.clone().run());

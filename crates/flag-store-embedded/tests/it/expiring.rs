@@ -142,6 +142,7 @@ async fn a_report_goes_when_it_was_not_written_again_for_long() {
     log.write_reports(&rows[1..]).await.unwrap();
     assert_eq!(remove(directory.path()).await, 1);
     let left = log.reports(Scan::prefix("")).await.unwrap();
+    let left: Vec<_> = left.into_iter().map(|report| report.row).collect();
     assert_eq!(left, rows[1..]);
     log.close().await;
 }

@@ -1,5 +1,7 @@
 //! The part of the suite of an `ExposureLog` that is about what replicas report.
 
+use std::time::Duration;
+
 use flag_model::ProjectName;
 
 use super::exposure_log::{Log, all, append, at, exposure, flag_named, project, requests};
@@ -17,6 +19,20 @@ fn row(key: &str, value: &str) -> Row {
     }
 }
 
+async fn reported(log: &dyn ExposureLog, scan: Scan) -> Vec<Row> {
+    let reports = log.reports(scan).await.unwrap().into_iter();
+    reports.map(|report| report.row).collect()
+}
+
+/// Without the times of the store.
+fn as_reported(replicas: Vec<Replica>) -> Vec<Replica> {
+    let replicas = replicas.into_iter();
+    let written = None;
+    replicas
+        .map(|replica| Replica { written, ..replica })
+        .collect()
+}
+
 pub async fn a_report_replaces_that_with_its_key<T: ExposureLog>(log: Log<T>) {
     for rows in [
         &[row("a", "1"), row("b", "1")][..],
@@ -26,14 +42,14 @@ pub async fn a_report_replaces_that_with_its_key<T: ExposureLog>(log: Log<T>) {
     ] {
         log.write_reports(rows).await.unwrap();
     }
-    let found = log.reports(Scan::prefix("")).await.unwrap();
+    let found = reported(&*log, Scan::prefix("")).await;
     assert_eq!(found, [row("a", "1"), row("b", "2")]);
 }
 
 pub async fn reports_are_read_by_key_and_removed<T: ExposureLog>(log: Log<T>) {
     let rows = ["a#1", "a#2", "a#3", "b#1"].map(|key| row(key, "1"));
     log.write_reports(&rows).await.unwrap();
-    let read = async |scan| log.reports(scan).await.unwrap();
+    let read = async |scan| reported(&*log, scan).await;
     assert_eq!(read(Scan::prefix("a#").limit(2)).await, rows[..2]);
     let keys = ["a#2", "never there"].map(|key| key.as_bytes().to_vec());
     log.remove_reports(&keys).await.unwrap();
@@ -62,7 +78,7 @@ pub async fn what_a_replica_reports_is_read_back<T: ExposureLog>(log: Log<T>) {
     let of_other = [(project(), ServedRevisions::default())];
     report(&*log, &other, &of_other).await.unwrap();
     report(&*log, &other, &[]).await.unwrap();
-    let found = replicas(&*log).await.unwrap();
+    let found = as_reported(replicas(&*log).await.unwrap());
     assert_eq!(found, [one.clone(), other.clone()]);
     let found = served_revisions(&*log, &project()).await.unwrap();
     let expected = [(one.id, served), (other.id, ServedRevisions::default())];
@@ -73,7 +89,7 @@ pub async fn what_a_replica_reports_is_read_back<T: ExposureLog>(log: Log<T>) {
     withdraw_replica(&*log, other.id).await.unwrap();
     let found = served_revisions(&*log, &elsewhere).await.unwrap();
     assert_eq!(found.len(), 0);
-    assert_eq!(replicas(&*log).await.unwrap(), [one]);
+    assert_eq!(as_reported(replicas(&*log).await.unwrap()), [one]);
 }
 
 fn replica(number: u128) -> Replica {
@@ -83,6 +99,7 @@ fn replica(number: u128) -> Replica {
         build: "1.0.0".to_owned(),
         started: at(1),
         reported: at(2),
-        watches: number == 1,
+        written: None,
+        polls_every: (number == 1).then_some(Duration::from_millis(200)),
     }
 }

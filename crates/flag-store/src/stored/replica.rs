@@ -1,29 +1,36 @@
 //! The rows that replicas report.
 
+use std::time::Duration;
+
 use flag_model::{Invalid, ProjectName, Timestamp, quoted};
 
 use crate::exposure_counts::ReplicaId;
 use crate::head::ProjectDigest;
 use crate::replicas::{Replica, ServedRevisions};
 use crate::row_key::{replica_key, replica_of, served_key};
-use crate::rows::{Cells, Row};
+use crate::rows::{Cells, Report, Row};
 
 const NAME: &str = "Name";
 const BUILD: &str = "Build";
 const STARTED: &str = "StartedTime";
 const REPORTED: &str = "ReportedTime";
 const WATCHES: &str = "Watches";
+const POLL: &str = "PollMs";
+/// That of an older release which watches for changes: the default.
+const OLDER_POLL: Duration = Duration::from_millis(500);
 const DIGEST: &str = "Digest";
 const CHANGED: &str = "Changed";
 
 /// The row of a replica.
 pub(crate) fn encode_replica(replica: &Replica) -> Row {
+    let poll = replica.polls_every.unwrap_or_default();
     let cells = Cells::default()
         .with(BUILD, &replica.build)
         .with(NAME, &replica.name)
+        .with(POLL, poll.as_millis().to_string())
         .with(REPORTED, replica.reported.to_string())
         .with(STARTED, replica.started.to_string())
-        .with(WATCHES, replica.watches.to_string());
+        .with(WATCHES, replica.polls_every.is_some().to_string());
     Row {
         key: replica_key(replica.id).into_bytes(),
         cells,
@@ -31,15 +38,19 @@ pub(crate) fn encode_replica(replica: &Replica) -> Row {
 }
 
 /// Reads the row of a replica.
-pub(crate) fn decode_replica(row: &Row) -> Result<Replica, Invalid> {
+pub(crate) fn decode_replica(report: &Report) -> Result<Replica, Invalid> {
+    let row = &report.row;
     let time = |column| Timestamp::parse(text(row, column)?);
+    let poll = text(row, POLL).ok().and_then(|poll| poll.parse().ok());
+    let poll = poll.map_or(OLDER_POLL, Duration::from_millis);
     Ok(Replica {
         id: replica_of(&row.key)?,
         name: text(row, NAME)?.to_owned(),
         build: text(row, BUILD)?.to_owned(),
         started: time(STARTED)?,
         reported: time(REPORTED)?,
-        watches: text(row, WATCHES)? == "true",
+        written: report.written,
+        polls_every: (text(row, WATCHES)? == "true").then_some(poll),
     })
 }
 

@@ -142,6 +142,7 @@ async fn each_revision_names_the_one_before() {
     rows.check_is_unbroken(3, &[]).await;
     let (check, _) = rows.check().await;
     assert_eq!((check.revisions, check.unlinked), (3, 0));
+    assert_eq!((check.named, check.newest), (2, 1));
     assert_eq!(
         check.tip,
         Link::To(vec![RowHash::of(&rows.revision(2))]),
@@ -404,6 +405,50 @@ async fn revisions_older_than_the_links_are_counted() {
     let (check, _) = rows.check().await;
     assert_eq!((check.broken, &check.late[..]), (None, &[][..]));
     assert_eq!((check.linked, check.unlinked), (2, 20));
+    assert_eq!((check.named, check.newest), (101, 1));
+}
+
+/// The first link names every row before it, so another one below it came in later.
+#[tokio::test]
+async fn a_forged_row_below_the_first_link_is_named() {
+    let rows = Rows::appended(3).await;
+    let forged = |rows: &Rows| {
+        let mut row = foreign_after(&rows.revision(0));
+        let key = row.key_text();
+        let (flag, _) = key.rsplit_once('#').unwrap();
+        row.key = format!("{flag}#2001-01-01 00:00:00.000000").into_bytes();
+        row.cells.set("CreatedTime", "2001-01-01 00:00:00.000000");
+        rows.clone().with(row)
+    };
+    forged(&rows).check_is_unbroken(3, &[1]).await;
+    assert_eq!(forged(&rows).check().await.0.unlinked, 0);
+    // Nor do links to old rows without one hide it.
+    let mut old = rows.clone();
+    for row in old.revisions() {
+        let cells = row
+            .cells
+            .iter()
+            .filter(|(column, _)| *column != b"PrevHash");
+        row.cells = cells.collect();
+    }
+    let linked = old.append("first with a link", version_2()).await;
+    forged(&linked).check_is_unbroken(1, &[1]).await;
+}
+
+#[tokio::test]
+async fn of_a_flag_without_links_every_revision_is_unlinked() {
+    let mut rows = Rows::appended(3).await;
+    for row in rows.revisions() {
+        let cells = row
+            .cells
+            .iter()
+            .filter(|(column, _)| *column != b"PrevHash");
+        row.cells = cells.collect();
+    }
+    let (check, _) = rows.check().await;
+    assert_eq!((check.linked, check.named, check.newest), (0, 0, 0));
+    assert_eq!((check.revisions, check.unlinked), (3, 3));
+    assert_eq!((check.broken, &check.late[..]), (None, &[][..]));
 }
 
 #[tokio::test]

@@ -7,11 +7,11 @@ use clap::Args;
 use flag_model::{FlagKey, InstanceId, Timestamp};
 use flag_rollout::{Plan, decide};
 use flag_settings::{Reader, read_instance_names};
-use flag_store::{Clock as _, FlagStore, SystemClock};
+use flag_store::{Clock as _, ExposureLog, FlagStore, SystemClock};
 use flag_verify::{ServedAgain, served_around};
 
 use self::bundle::write_bundle;
-
+use super::replicas::read_replicas;
 use crate::args::{OutputArgs, ProjectOption, RevisionName, split};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -35,7 +35,8 @@ pub(crate) struct ExplainArgs {
     /// Also show what was served to the instance around that time, and whether the revisions decide the same
     #[arg(long)]
     served: bool,
-    /// Also write a bug report into this new file: the decision, what was served, releases and settings, as JSON
+    /// Also write a bug report into this new file: the decision, what was served, what each replica reports, releases and
+    /// settings, as JSON
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
     /// Replace instance ids in the bug report by hashes that are different in each
@@ -61,10 +62,14 @@ pub(crate) async fn explain(context: &Context, args: &ExplainArgs) -> Result<(),
     let compiled = Plan::compile(revision.clone());
     let named = args.at.as_ref();
     let at = named.map(|name| name.time(SystemClock.now()).unwrap_or(revision.created()));
-    let served = if args.served || args.bundle.is_some() {
-        Some(served(context, &store, &flag, &instance, at).await?)
+    let log = if args.served || args.bundle.is_some() {
+        Some(context.open_log(context.settings()).await?)
     } else {
         None
+    };
+    let served = match &log {
+        Some(log) => Some(served(context, (&store, &**log), &flag, &instance, at).await?),
+        None => None,
     };
     let explained = Explained {
         instance: &instance,
@@ -74,8 +79,9 @@ pub(crate) async fn explain(context: &Context, args: &ExplainArgs) -> Result<(),
         numbering: &numbering,
         served: served.as_deref(),
     };
-    if let Some(path) = &args.bundle {
-        write_bundle(context, path, &explained, args.hash_ids)?;
+    if let Some((path, log)) = args.bundle.as_ref().zip(log) {
+        let replicas = read_replicas(context, (&store, &*log), &flag.project).await?;
+        write_bundle(context, path, (&explained, &replicas), args.hash_ids)?;
         output::notice(&format!("wrote {}", path.display()));
     }
     output::show(&explained, args.output.form)
@@ -84,7 +90,7 @@ pub(crate) async fn explain(context: &Context, args: &ExplainArgs) -> Result<(),
 /// What was served to an instance around a time, or lately.
 async fn served(
     context: &Context,
-    store: &FlagStore,
+    (store, log): (&FlagStore, &dyn ExposureLog),
     flag: &FlagKey,
     instance: &InstanceId<'_>,
     at: Option<Timestamp>,
@@ -92,8 +98,7 @@ async fn served(
     let mut reader = Reader::new(context.sources.clone());
     let names = read_instance_names(&mut reader);
     let names = reader.finish(names)?;
-    let (_, log) = context.open_with_log().await?;
-    let served = served_around((store, &*log), &names, flag, instance, at, SERVED);
+    let served = served_around((store, log), &names, flag, instance, at, SERVED);
     let served = with_progress(format!("reading the exposures of {flag}"), served).await;
     served.map_err(|source| context.store_failed(source).into())
 }

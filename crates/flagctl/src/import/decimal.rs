@@ -1,5 +1,7 @@
 //! Shares as other systems write them: decimal numbers, multiplied without rounding errors.
 
+use std::fmt;
+
 use flag_model::Percent;
 
 /// No more decimals are read; shares of ours have five of a fraction.
@@ -35,9 +37,21 @@ impl Decimal {
         decimals: 0,
     };
 
+    /// The number 0.99.
+    pub(super) const NEARLY_ONE: Self = Self {
+        digits: 99,
+        decimals: 2,
+    };
+
     /// The number 100.
     pub(super) const HUNDRED: Self = Self {
         digits: 100,
+        decimals: 0,
+    };
+
+    /// The number 1000.
+    pub(super) const THOUSAND: Self = Self {
+        digits: 1_000,
         decimals: 0,
     };
 
@@ -57,6 +71,35 @@ impl Decimal {
         })
     }
 
+    /// The sum.
+    pub(super) fn plus(self, other: Self) -> Option<Self> {
+        let decimals = self.decimals.max(other.decimals);
+        let digits = self.digits_of(decimals)?;
+        let digits = digits.checked_add(other.digits_of(decimals)?)?;
+        Some(Self { digits, decimals })
+    }
+
+    /// The nearest number of so many decimals, the larger one of two.
+    pub(super) fn rounded(self, decimals: u32) -> Self {
+        let Some(surplus) = self.decimals.checked_sub(decimals) else {
+            return self;
+        };
+        let unit = 10_u128.saturating_pow(surplus);
+        let digits = self.digits.saturating_add(unit / 2) / unit;
+        Self { digits, decimals }
+    }
+
+    /// Whether it is above another one.
+    pub(super) fn is_above(self, other: Self) -> bool {
+        let decimals = self.decimals.max(other.decimals);
+        self.digits_of(decimals) > other.digits_of(decimals)
+    }
+
+    fn digits_of(self, decimals: u32) -> Option<u128> {
+        let factor = 10_u128.checked_pow(decimals.checked_sub(self.decimals)?)?;
+        self.digits.checked_mul(factor)
+    }
+
     /// The product.
     pub(super) fn times(self, other: Self) -> Option<Self> {
         Some(Self {
@@ -74,6 +117,19 @@ impl Decimal {
         let above = buckets == Percent::HUNDRED.buckets() && !is_exact;
         let percent = Percent::from_buckets(buckets).filter(|_| !above)?;
         Some((percent, is_exact))
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = 10_u128.saturating_pow(self.decimals);
+        write!(f, "{}", self.digits / unit)?;
+        if !self.digits.is_multiple_of(unit) {
+            let width = self.decimals as usize;
+            let decimals = format!("{:0width$}", self.digits % unit);
+            write!(f, ".{}", decimals.trim_end_matches('0'))?;
+        }
+        Ok(())
     }
 }
 
@@ -104,6 +160,26 @@ mod tests {
         check("101", Unit::Percent, None);
         check("-1", Unit::Percent, None);
         check("", Unit::Percent, None);
+    }
+
+    #[test]
+    fn sums_are_exact_and_halves_are_rounded_up() {
+        let decimal = |text: &str| Decimal::parse(text).unwrap();
+        let sum = |texts: &[&str]| {
+            let sum = texts
+                .iter()
+                .try_fold(Decimal::ZERO, |sum, text| sum.plus(decimal(text)));
+            sum.unwrap().to_string()
+        };
+        assert_eq!(sum(&["0.3333", "0.3333", "0.3334"]), "1");
+        assert_eq!(sum(&["0.5", "0.05", "2"]), "2.55");
+        let rounded = ["0.33335", "0.33334", "0.5", "7"].map(|text| decimal(text).rounded(4));
+        assert_eq!(
+            rounded.map(|of| of.to_string()),
+            ["0.3334", "0.3333", "0.5", "7"]
+        );
+        assert!(decimal("1.000000001").is_above(Decimal::ONE));
+        assert!(!decimal("1.0").is_above(Decimal::ONE));
     }
 
     #[test]

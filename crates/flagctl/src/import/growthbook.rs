@@ -7,7 +7,7 @@ mod rule;
 
 use flag_model::{FlagType, FlagValue};
 
-use self::rule::{choice, condition_in_text, experiment, forced, fraction, ids_of};
+use self::rule::{choice, condition_in_text, experiment, forced, fraction, ids_of, weight};
 use super::ImportError;
 use super::collect::{About, Collector, Decides};
 use super::decimal::Decimal;
@@ -189,7 +189,7 @@ fn of_api(feature: &Item<'_>, environment: &str) -> Read<Decides> {
                 let (mut values, mut weights) = (Vec::new(), Vec::new());
                 for share in rule.required("value")?.items()? {
                     values.push(written(&share.required("value")?)?);
-                    weights.push(fraction(&share.required("weight")?)?);
+                    weights.push(weight(&share.required("weight")?)?);
                 }
                 experiment(&rule, values, weights, ids.as_deref(), &mut rules)?;
             }

@@ -328,6 +328,61 @@ fn what_orders_of_rules_cannot_say_is_left_out() {
 }
 
 #[test]
+fn weights_of_growthbook_that_do_not_add_up_to_one_are_left_out() {
+    let gb = |values: &str, weights: &str, more: &str| {
+        format!(
+            "{{\"features\": {{\"f\": {{\"defaultValue\": \"x\", \"rules\": \
+             [{{\"variations\": [{values}], \"weights\": [{weights}]{more}}}]}}}}}}"
+        )
+    };
+    let check = |weights: &str, expected: &str| {
+        let values = "\"a\", \"b\", \"c\"";
+        check_flag(System::GrowthBook, &gb(values, weights, ""), expected);
+    };
+    let left_out = |sum: &str| {
+        format!(
+            "- f: the weights of an experiment add up to {sum} and not to 1: SDKs then use equal shares, or cut off the last"
+        )
+    };
+    check("0.5, 0.2, 0.1", &left_out("0.8"));
+    check("0.5, 0.49, 0", &left_out("0.99"));
+    check("0.5, 0.5, 0.005", &left_out("1.005"));
+    check("0, 0, 0", &left_out("0"));
+    check(
+        "0.3333, 0.3333, 0.3333",
+        "data f: x; a 33.33 % a; b 33.33 % b; c 33.33 % c (Imported from GrowthBook)\n\
+         * f: the same share, other ids: ids are hashed differently",
+    );
+    check_flag(
+        System::GrowthBook,
+        &gb("\"a\"", "1", ""),
+        "- f: an experiment has fewer than two values, so it counts for nobody",
+    );
+    check_flag(
+        System::GrowthBook,
+        &gb(
+            "\"a\", \"b\"",
+            "0.5, 0.5",
+            ", \"meta\": [{\"passthrough\": true}, {}]",
+        ),
+        "- f: an experiment passes instances on to the next rule (a holdout)",
+    );
+}
+
+#[test]
+fn weights_of_the_api_of_growthbook_have_four_decimals() {
+    let file = "{\"features\": [{\"id\": \"f\", \"valueType\": \"string\", \"defaultValue\": \"x\", \
+        \"environments\": {\"e\": {\"enabled\": true, \"rules\": [{\"type\": \"experiment\", \"value\": [\
+        {\"value\": \"a\", \"weight\": 0.66666666}, {\"value\": \"b\", \"weight\": 0.33333333}]}]}}}]}";
+    check_flag(
+        System::GrowthBook,
+        file,
+        "data f: x; a 66.67 % a; b 33.33 % b (Imported from GrowthBook)\n\
+         * f: the same share, other ids: ids are hashed differently",
+    );
+}
+
+#[test]
 fn shares_that_do_not_fit_are_rounded_or_left_out() {
     let goff = |percentage: &str| {
         format!("f: {{variations: {{a: x, b: y}}, defaultRule: {{percentage: {percentage}}}}}")
@@ -413,5 +468,43 @@ fn a_name_that_is_no_text_leaves_its_flag_out() {
         System::GrowthBook,
         "features: {1: {defaultValue: false}, g: {defaultValue: true}}",
         "feature g: false; on 100 % true (Imported from GrowthBook)\n- file: a name is the number 1, not text",
+    );
+}
+
+#[test]
+fn texts_of_several_strategies_of_unleash_are_left_out() {
+    let strategy = |variants: &str| {
+        format!("{{\"featureName\": \"f\", \"name\": \"default\", \"variants\": [{variants}]}}")
+    };
+    let check = |strategies: &[String], expected: &str| {
+        let strategies = strategies.join(", ");
+        let file = format!(
+            "{{\"features\": [{{\"name\": \"f\"}}], \"featureEnvironments\": [{{\"featureName\": \"f\", \"environment\": \"e\", \
+             \"enabled\": true, \"variants\": [{{\"name\": \"of all\", \"weight\": 1000}}]}}], \"featureStrategies\": [{strategies}]}}"
+        );
+        check_flag(System::Unleash, &file, expected);
+    };
+    let on = "feature f: false; on 100 % true (Imported from Unleash)";
+    let one = strategy("{\"name\": \"a\", \"weight\": 1000}");
+    let none = strategy("");
+    check(
+        std::slice::from_ref(&one),
+        &format!("{on}\ndata f: a (Imported from Unleash)"),
+    );
+    let several = format!(
+        "{on}\n- f: its texts: it has several strategies, and the first that takes an instance has variants of its own"
+    );
+    check(&[one.clone(), none.clone()], &several);
+    check(&[none.clone(), one], &several);
+    check(
+        &[none.clone(), none],
+        &format!("{on}\ndata f: of all (Imported from Unleash)"),
+    );
+    let half = "{\"name\": \"a\", \"weight\": 500}, {\"name\": \"b\", \"weight\": 250}";
+    check(
+        &[strategy(half)],
+        &format!(
+            "{on}\n- f: its texts: their weights add up to 750 and not to 1000, of which Unleash makes other shares"
+        ),
     );
 }

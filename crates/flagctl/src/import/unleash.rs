@@ -80,6 +80,8 @@ struct OfFeature<'n> {
     is_on: bool,
     /// Those that are not disabled.
     strategies: Vec<Item<'n>>,
+    /// Several strategies, and variants of one or more of them.
+    has_texts_by_strategy: bool,
     has_disabled: bool,
     has_parent: bool,
 }
@@ -106,11 +108,13 @@ impl<'n> Parts<'n> {
         }
         let mut disabled = disabled.into_iter();
         strategies.retain(|_| disabled.next() != Some(true));
-        if let [strategy] = strategies.as_slice() {
-            let of_strategy = strategy.items_of("variants")?;
-            if !of_strategy.is_empty() {
-                variants = of_strategy;
-            }
+        let mut of_strategies = Vec::new();
+        for strategy in &strategies {
+            of_strategies.extend(strategy.items_of("variants")?);
+        }
+        let has_texts_by_strategy = strategies.len() > 1 && !of_strategies.is_empty();
+        if !of_strategies.is_empty() {
+            variants = of_strategies;
         }
         let mut parents = of_feature(&self.dependencies, "feature", name)?;
         parents.retain(|of| {
@@ -121,6 +125,7 @@ impl<'n> Parts<'n> {
             is_on,
             has_disabled: strategies.len() < all,
             strategies,
+            has_texts_by_strategy,
             has_parent: !parents.is_empty(),
         };
         Ok((of_flag, variants))
@@ -205,6 +210,11 @@ impl OfFeature<'_> {
         if !whole {
             return left_out("its texts: it is not on for everybody, and the others get none");
         }
+        if self.has_texts_by_strategy {
+            return left_out(
+                "its texts: it has several strategies, and the first that takes an instance has variants of its own",
+            );
+        }
         let mut rules = Rules::default();
         let mut shares = Vec::new();
         for variant in variants {
@@ -222,6 +232,7 @@ impl OfFeature<'_> {
             };
             shares.push((choice, amount));
         }
+        check_sum(&shares)?;
         rules.shares(shares, Unit::PerMille)?;
         Ok(rules.into())
     }
@@ -236,6 +247,18 @@ impl OfFeature<'_> {
             }
         }
         Ok(false)
+    }
+}
+
+/// Unleash divides each weight by their sum.
+fn check_sum(shares: &[(Choice, Decimal)]) -> Read<()> {
+    let mut weights = shares.iter().map(|(_, weight)| *weight);
+    match weights.try_fold(Decimal::ZERO, Decimal::plus) {
+        Some(sum) if !sum.is_above(Decimal::THOUSAND) && !Decimal::THOUSAND.is_above(sum) => Ok(()),
+        Some(sum) => left_out(format!(
+            "its texts: their weights add up to {sum} and not to 1000, of which Unleash makes other shares"
+        )),
+        None => left_out("its texts: their weights have too many digits"),
     }
 }
 

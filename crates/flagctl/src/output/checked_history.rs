@@ -16,8 +16,12 @@ pub(crate) struct CheckedHistory {
     revisions: usize,
     /// How many name the revisions before them.
     linked: usize,
-    /// How many no other revision names, as they are older than that.
+    /// How many are named by another one.
+    named: usize,
+    /// How many no other revision names or will name, as they are older than that, or their flag has no links.
     unlinked: usize,
+    /// How many no other revision names yet.
+    newest_unnamed: usize,
     late: Vec<Found>,
     broken: Vec<Found>,
     /// The hash of what the next revisions will name.
@@ -54,7 +58,9 @@ impl CheckedHistory {
             flags: 0,
             revisions: 0,
             linked: 0,
+            named: 0,
             unlinked: 0,
+            newest_unnamed: 0,
             late: Vec::new(),
             broken: Vec::new(),
             hash: String::new(),
@@ -67,9 +73,12 @@ impl CheckedHistory {
         self.flags += 1;
         self.revisions += check.revisions;
         self.linked += check.linked;
+        self.named += check.named;
         self.unlinked += check.unlinked;
+        self.newest_unnamed += check.newest;
         let late = check.late.iter().map(|row| Found {
-            problem: "came in below newer revisions, which do not name it".to_owned(),
+            problem: "came in below newer revisions, which do not name it: by a wrong clock, a copy, or by hand"
+                .to_owned(),
             ..Found::of(&check.flag, row.number, Some(row.created.to_string()))
         });
         self.late.extend(late);
@@ -167,7 +176,9 @@ impl View for CheckedHistory {
             flags,
             revisions,
             linked,
+            named,
             unlinked,
+            newest_unnamed,
             hash,
             ..
         } = self;
@@ -188,11 +199,23 @@ impl View for CheckedHistory {
                 "{project}: {outcome}; flags: {flags}, revisions: {revisions}, of which name those before them: {linked}"
             ),
         );
-        if *unlinked > 0 {
-            say(
-                Tone::Plain,
-                format!("older than these, named by none, and not checked: {unlinked}"),
-            );
+        for (count, what) in [
+            (
+                named,
+                "named by a later revision, so that a change is found",
+            ),
+            (
+                newest_unnamed,
+                "the newest, named by none yet: only the history hash shows a change",
+            ),
+            (
+                unlinked,
+                "older than the links, or of flags without one: not checked, only the newest are in the history hash",
+            ),
+        ] {
+            if *count > 0 {
+                say(Tone::Plain, format!("{what}: {count}"));
+            }
         }
         say(Tone::Plain, format!("history hash: {hash}"));
         lines.text()

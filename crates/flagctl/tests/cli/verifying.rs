@@ -81,6 +81,7 @@ fn a_bug_report_is_written_once_and_can_be_without_ids() {
     assert_eq!(report["flagctl"], env!("CARGO_PKG_VERSION"));
     let settings = report["settings"].as_array().unwrap();
     assert!(settings.iter().any(|of| of["option"] == "data-dir"));
+    assert_eq!(report["replicas"], Value::Array(Vec::new()));
 
     check_failed(&bundle(&["--bundle", "report.json"]), 4, &["report.json"]);
     check_done(&bundle(&["--bundle", "hashed.json", "--hash-ids"]));

@@ -55,6 +55,12 @@ fn an_unbroken_history_has_a_hash() {
     let says =
         "csr-assistant: unbroken; flags: 1, revisions: 3, of which name those before them: 3";
     assert!(stdout(&text).contains(says), "{}", stdout(&text));
+    for says in [
+        "a change is found: 2",
+        "only the history hash shows a change: 1",
+    ] {
+        assert!(stdout(&text).contains(says), "{}", stdout(&text));
+    }
     assert!(stdout(&text).contains(&format!("history hash: {hash}")));
     check_done(&revise(&dir, "--percent 50"));
     assert_ne!(json(&verify(&dir, &["-o", "json"]))["history_hash"], hash);
@@ -101,10 +107,26 @@ fn revisions_of_other_tooling_break_nothing() {
     let dir = revised(1);
     leave_behind(&dir, "2024-09-25 19:15:28.248896", "[]");
     let shown = json(&verify(&dir, &["-o", "json"]));
+    // It came in below the first link, which says that nothing was there.
     assert_eq!(
         (&shown["revisions"], &shown["unlinked"]),
-        (&2.into(), &1.into())
+        (&2.into(), &0.into())
     );
+    assert_eq!(shown["late"][0]["revision"], "r1");
+}
+
+#[test]
+fn what_is_not_checked_is_counted() {
+    let dir = TempDir::new().unwrap();
+    check_done(&add(&dir));
+    leave_behind(&dir, "2024-09-25 19:15:28.248896", "[]");
+    let shown = json(&verify(&dir, &["-o", "json"]));
+    let counts = ["revisions", "linked", "named", "newest_unnamed", "unlinked"];
+    let counts = counts.map(|field| shown[field].as_u64().unwrap());
+    assert_eq!(counts, [1, 0, 0, 0, 1]);
+    let text = verify(&dir, &[]);
+    let says = "older than the links, or of flags without one: not checked";
+    assert!(stdout(&text).contains(says), "{}", stdout(&text));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use flag_model::{InstanceId, ProjectName};
 use flag_store::{
     Appended, BoxFuture, CountsQuery, Cursor, ExposureBatch, ExposureLog, ExposurePage,
     ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures, MinuteCounts,
-    ReplicaId, Row, Scan, StoreError, TimeRange,
+    ReplicaId, Report, Row, Scan, StoreError, TimeRange,
 };
 
 use super::super::deferred::NOT_YET;
@@ -109,7 +109,7 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
         Box::pin(self.bounds.write_exposure(Operation::WriteBatch, call))
     }
 
-    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>> {
+    fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Report>, StoreError>> {
         let timeout = self.bounds.scan_timeout(scan.limit);
         let call = async move { self.store.opened()?.reports(scan).await };
         Box::pin(self.bounds.read(Operation::Scan, timeout, call))

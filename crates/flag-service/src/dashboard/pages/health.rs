@@ -1,7 +1,7 @@
 //! The state of this replica: store, caches, exposures, build.
 
 use flag_model::Timestamp;
-use flag_store::{Replica, StoreError, live_replicas};
+use flag_store::{KnownReplicas, Replica, StoreError, known_replicas};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -39,7 +39,8 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
     let health = serde_json::to_value(health).map_err(|_| PageError::Internal)?;
     let metrics = request.state.metrics.text(Exposition::Prometheus);
     let metrics = metrics.map_err(|_| PageError::Internal)?;
-    let replicas = live_replicas(&*sources.log, request.now).await;
+    let replicas = known_replicas(&*sources.log).await;
+    let replicas = replicas.map(|replicas| replicas.seen_at(request.now));
     let frame = Frame {
         settings: &sources.settings,
         title: "Health",
@@ -63,21 +64,22 @@ pub(super) async fn render(sources: &Sources, request: &PageRequest) -> Result<M
 }
 
 /// All replicas that have reported in the last minutes.
-fn others(replicas: Result<Vec<Replica>, StoreError>, now: Timestamp) -> Markup {
+fn others(replicas: Result<KnownReplicas, StoreError>, now: Timestamp) -> Markup {
     html! {
         section {
             h2 { "All replicas" }
             @match replicas {
-                Ok(replicas) if replicas.is_empty() => p { "None has reported in the last 3 minutes." },
+                Ok(replicas) if replicas.live.is_empty() && replicas.silent.is_empty() => p { "None has reported in the last 3 minutes." },
                 Ok(replicas) => div.wide tabindex="0" role="region" aria-label="All replicas" {
                     table {
-                        thead { tr { th scope="col" { "Name" } th scope="col" { "Build" } th scope="col" { "Started" } th.number scope="col" { "Last report" } } }
-                        tbody { @for replica in &replicas {
+                        thead { tr { th scope="col" { "Name" } th scope="col" { "Build" } th scope="col" { "Started" } th.number scope="col" { "Last report" } th scope="col" { "Remark" } } }
+                        tbody { @for replica in replicas.live.iter().chain(&replicas.silent) {
                             tr {
                                 th scope="row" { (shown(&replica.name)) }
                                 td { (shown(&replica.build)) }
                                 td { (time(replica.started)) }
-                                td.number { (now.since(replica.reported).as_secs()) " s ago" }
+                                td.number { (now.since(replica.last_heard()).as_secs()) " s ago" }
+                                td { (remark(replica, &replicas.silent)) }
                             }
                         } }
                     }
@@ -87,6 +89,20 @@ fn others(replicas: Result<Vec<Replica>, StoreError>, now: Timestamp) -> Markup 
             p { code { "flagctl replicas PROJECT" } " shows which of them serve the newest revisions." }
         }
     }
+}
+
+/// What is wrong with a replica.
+fn remark(replica: &Replica, silent: &[Replica]) -> String {
+    let mut remarks = Vec::new();
+    if silent.iter().any(|silent| silent.id == replica.id) {
+        remarks.push("silent for 3 minutes: killed, or cut off from the log".to_owned());
+    }
+    if let Some(seconds) = replica.clock_error() {
+        let direction = if seconds < 0 { "behind" } else { "ahead of" };
+        let seconds = seconds.unsigned_abs();
+        remarks.push(format!("its clock is {seconds} s {direction} the store's"));
+    }
+    remarks.join("; ")
 }
 
 fn section(heading: &str, prefixes: &[&str], metrics: &str) -> Markup {

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::exit_code::ExitCode;
 use crate::failure::{CommandError, Failure};
-use crate::output::{Explained, View as _};
+use crate::output::{Explained, ReplicaData, Replicas, View as _};
 
 /// Only its owner reads it: it may have instance ids.
 const MODE: u32 = 0o600;
@@ -50,6 +50,9 @@ impl CommandError for BundleError {
     }
 }
 
+/// What a bug report is about: a decision, and what replicas report.
+type About<'a, 'e> = (&'a Explained<'e>, &'a Replicas);
+
 /// What is in the file.
 #[derive(Serialize)]
 struct Bundle<T> {
@@ -58,7 +61,16 @@ struct Bundle<T> {
     store: String,
     ids_are_hashed: bool,
     explained: T,
+    replicas: Vec<ReplicaInBundle>,
     settings: Vec<SettingData>,
+}
+
+#[derive(Serialize)]
+struct ReplicaInBundle {
+    #[serde(flatten)]
+    replica: ReplicaData,
+    /// The revision of the flag that it reported lately.
+    reported_revision: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -72,13 +84,13 @@ struct SettingData {
 pub(super) fn write_bundle(
     context: &Context,
     path: &Path,
-    explained: &Explained<'_>,
+    about: About<'_, '_>,
     hash_ids: bool,
 ) -> Result<(), Failure> {
     let json = if hash_ids {
-        hashed(context, explained)?
+        hashed(context, about)?
     } else {
-        json(context, explained, false)
+        json(context, about, false)
     };
     let mut options = OpenOptions::new();
     let file = options.write(true).create_new(true).mode(MODE).open(path);
@@ -89,7 +101,7 @@ pub(super) fn write_bundle(
     })
 }
 
-fn json(context: &Context, explained: &Explained<'_>, ids_are_hashed: bool) -> Vec<u8> {
+fn json(context: &Context, (explained, replicas): About<'_, '_>, ids_are_hashed: bool) -> Vec<u8> {
     let settings = [
         table::OF_STORE,
         &[table::LOG_INSTANCE_ID, table::LOG_INSTANCE_ID_KEY],
@@ -100,12 +112,21 @@ fn json(context: &Context, explained: &Explained<'_>, ids_are_hashed: bool) -> V
         value: of.value,
         origin: of.origin.to_string(),
     });
+    let flag = &explained.revision.flag;
+    let replicas = replicas.shown.iter().map(|of| {
+        let reported = of.served.as_ref().and_then(|served| served.reported(flag));
+        ReplicaInBundle {
+            replica: ReplicaData::of(of),
+            reported_revision: reported.map(|made| made.to_string()),
+        }
+    });
     let bundle = Bundle {
         made: SystemClock.now().to_string(),
         flagctl: env!("CARGO_PKG_VERSION"),
         store: context.display_name(),
         ids_are_hashed,
         explained: explained.data(),
+        replicas: replicas.collect(),
         settings: settings.collect(),
     };
     let mut json = serde_json::to_vec_pretty(&bundle).unwrap_or_default();
@@ -114,7 +135,7 @@ fn json(context: &Context, explained: &Explained<'_>, ids_are_hashed: bool) -> V
 }
 
 /// The same with ids replaced by hashes; the key is thrown away, so that nobody can look for an id.
-fn hashed(context: &Context, explained: &Explained<'_>) -> Result<Vec<u8>, Failure> {
+fn hashed(context: &Context, (explained, replicas): About<'_, '_>) -> Result<Vec<u8>, Failure> {
     let secret = Secret::new().map_err(BundleError::from)?;
     let names = InstanceNames::hashed(secret.reveal().as_bytes());
     let names = names.unwrap_or(InstanceNames::Plain);
@@ -146,7 +167,7 @@ fn hashed(context: &Context, explained: &Explained<'_>) -> Result<Vec<u8>, Failu
         served: Some(&served),
         ..*explained
     };
-    Ok(json(context, &explained, true))
+    Ok(json(context, (&explained, replicas), true))
 }
 
 /// What is wrong with an exposure, without its row key and its cells.

@@ -33,6 +33,9 @@ pub(super) fn forced(
 }
 
 /// A rule with several values: each for its weight of the covered share.
+///
+/// SDKs pass over one with fewer than two values, and over the values that are marked as passing on (holdouts); they replace
+/// weights that do not add up to about 1 by equal ones, and cut off what is above 1.
 pub(super) fn experiment(
     rule: &Item<'_>,
     values: Vec<FlagValue>,
@@ -44,9 +47,18 @@ pub(super) fn experiment(
         return left_out("a rule has both a list of ids and percentages");
     }
     check_attribute(rule)?;
+    if values.len() < 2 {
+        return left_out("an experiment has fewer than two values, so it counts for nobody");
+    }
+    for meta in rule.items_of("meta")? {
+        if meta.boolean_of("passthrough")? == Some(true) {
+            return left_out("an experiment passes instances on to the next rule (a holdout)");
+        }
+    }
     if weights.len() != values.len() {
         return left_out("a rule has no weight for each of its values");
     }
+    check_sum(&weights)?;
     let coverage = coverage(rule)?;
     let shares = values.into_iter().zip(weights).map(|(value, weight)| {
         let share = weight.times(coverage);
@@ -56,6 +68,25 @@ pub(super) fn experiment(
         )
     });
     rules.shares(shares.collect::<Read<Vec<_>>>()?, Unit::Fraction)
+}
+
+/// Up to a hundredth may be missing: those instances get the value of the next rule, as with ours.
+fn check_sum(weights: &[Decimal]) -> Read<()> {
+    let sum = weights
+        .iter()
+        .try_fold(Decimal::ZERO, |sum, of| sum.plus(*of));
+    match sum {
+        Some(sum) if sum.is_above(Decimal::NEARLY_ONE) && !sum.is_above(Decimal::ONE) => Ok(()),
+        Some(sum) => left_out(format!(
+            "the weights of an experiment add up to {sum} and not to 1: SDKs then use equal shares, or cut off the last"
+        )),
+        None => left_out("the weights of an experiment have too many digits"),
+    }
+}
+
+/// A weight as the API has it; SDKs get four decimals.
+pub(super) fn weight(item: &Item<'_>) -> Read<Decimal> {
+    fraction(item).map(|weight| weight.rounded(4))
 }
 
 fn coverage(rule: &Item<'_>) -> Read<Decimal> {
