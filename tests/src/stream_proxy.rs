@@ -83,10 +83,8 @@ async fn pass(
     };
     let mut head = [0; 512];
     let read = near.peek(&mut head).await.unwrap_or(0);
-    let head = String::from_utf8_lossy(head.get(..read).unwrap_or_default());
-    let line = head.lines().next().unwrap_or_default();
-    if !line.contains("/events ") && !line.contains("/dashboard/events?") {
-        let _ = copy_bidirectional(&mut near, &mut far).await;
+    if !asks_for_stream(head.get(..read).unwrap_or_default()) {
+        pass_requests(&mut near, &mut far).await;
         return;
     }
     streams.lock().unwrap().push(Instant::now());
@@ -102,6 +100,36 @@ async fn pass(
                 sleep(Duration::from_millis(10)).await;
             }
         }
+    }
+}
+
+fn asks_for_stream(request: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(request);
+    let line = head.lines().next().unwrap_or_default();
+    line.contains("/events ") || line.contains("/dashboard/events?")
+}
+
+/// Passes on all but streams. If the client asks for one on this connection, it is closed, and the client asks on a new one.
+async fn pass_requests(near: &mut TcpStream, far: &mut TcpStream) {
+    let (mut near_read, mut near_write) = near.split();
+    let (mut far_read, mut far_write) = far.split();
+    let answers = tokio::io::copy(&mut far_read, &mut near_write);
+    let requests = async {
+        let mut buffer = vec![0; 16 << 10];
+        loop {
+            let length = near_read.read(&mut buffer).await.unwrap_or(0);
+            let request = &buffer[..length];
+            if request.is_empty() || asks_for_stream(request) {
+                return;
+            }
+            if far_write.write_all(request).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        _ = answers => {}
+        () = requests => {}
     }
 }
 
