@@ -54,6 +54,8 @@ struct Observed {
     /// How old the latest report is.
     age: Option<Duration>,
     /// How long after the change this was asked.
+    asked: Duration,
+    /// How long after the change it was known.
     after: Duration,
     /// Which replica was the last to serve the flags, and when.
     slowest: Option<(ReplicaId, Duration)>,
@@ -83,7 +85,7 @@ impl Observed {
     /// Whether each replica was found to serve the flags, or to have no old revision of them.
     fn is_settled(&self) -> bool {
         let mut replicas = self.replicas.iter();
-        replicas.all(|(replica, state)| found_out(replica, *state, self.after))
+        replicas.all(|(replica, state)| found_out(replica, *state, self.asked))
     }
 }
 
@@ -136,7 +138,8 @@ async fn observe_until_served(
                 slowest = Some((replica.id, after));
             }
         }
-        (observed.after, observed.slowest) = (began, slowest);
+        (observed.asked, observed.after) = (began, after);
+        observed.slowest = slowest;
         if after >= patience || observed.is_settled() {
             return Ok(observed);
         }
@@ -171,17 +174,21 @@ async fn observe(
         states.max().unwrap_or(Serving::NotAsked)
     };
     let serves = |replica: &Replica| state(replica) == Serving::Yes;
-    // One that serves the change has reported since, whatever the clock of this machine says.
-    let replicas = if replicas.live.iter().any(serves) {
+    // One that serves the change has reported since, whatever the clocks say.
+    let mut known_replicas = replicas.live.iter().chain(&replicas.silent);
+    let mut replicas = if known_replicas.any(serves) {
         replicas
     } else {
         replicas.seen_at(now)
     };
+    let heard = replicas.silent.extract_if(.., |replica| serves(replica));
+    replicas.live.extend(heard);
     let silent = replicas.silent.iter();
     Ok(Observed {
         silent: silent.map(|replica| replica.name.clone()).collect(),
         age: replicas.age(now),
         replicas: with_states(replicas.live, state),
+        asked: Duration::ZERO,
         after: Duration::ZERO,
         slowest: None,
     })

@@ -80,8 +80,6 @@ struct OfFeature<'n> {
     is_on: bool,
     /// Those that are not disabled.
     strategies: Vec<Item<'n>>,
-    /// Several strategies, and variants of one or more of them.
-    has_texts_by_strategy: bool,
     has_disabled: bool,
     has_parent: bool,
 }
@@ -112,7 +110,6 @@ impl<'n> Parts<'n> {
         for strategy in &strategies {
             of_strategies.extend(strategy.items_of("variants")?);
         }
-        let has_texts_by_strategy = strategies.len() > 1 && !of_strategies.is_empty();
         if !of_strategies.is_empty() {
             variants = of_strategies;
         }
@@ -125,7 +122,6 @@ impl<'n> Parts<'n> {
             is_on,
             has_disabled: strategies.len() < all,
             strategies,
-            has_texts_by_strategy,
             has_parent: !parents.is_empty(),
         };
         Ok((of_flag, variants))
@@ -210,7 +206,7 @@ impl OfFeature<'_> {
         if !whole {
             return left_out("its texts: it is not on for everybody, and the others get none");
         }
-        if self.has_texts_by_strategy {
+        if self.strategies.len() > 1 && self.have_variants()? {
             return left_out(
                 "its texts: it has several strategies, and the first that takes an instance has variants of its own",
             );
@@ -235,6 +231,16 @@ impl OfFeature<'_> {
         check_sum(&shares)?;
         rules.shares(shares, Unit::PerMille)?;
         Ok(rules.into())
+    }
+
+    /// Whether a strategy has variants of its own.
+    fn have_variants(&self) -> Read<bool> {
+        for strategy in &self.strategies {
+            if !strategy.items_of("variants")?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn is_for_everybody(&self) -> Read<bool> {

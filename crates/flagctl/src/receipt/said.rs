@@ -47,7 +47,7 @@ pub(super) fn receipt(observed: &Observed) -> Result<String, NotServed> {
         let replicas = replicas.filter(move |(_, state)| *state == wanted);
         replicas.map(|(replica, _)| replica)
     };
-    let unknown = |(replica, state): &&(_, _)| !found_out(replica, *state, observed.after);
+    let unknown = |(replica, state): &&(_, _)| !found_out(replica, *state, observed.asked);
     let behind = observed.replicas.iter().filter(unknown);
     let behind: Vec<_> = behind.map(described).collect();
     let served = of(Serving::Yes).count();
@@ -104,12 +104,14 @@ fn silent(names: &[String]) -> String {
 
 /// Says that none has reported, and how old the latest report is by the clock of this machine, which may be wrong.
 pub(crate) fn no_replica(age: Option<Duration>) -> String {
-    let mut said = "no replica has reported in the last 3 minutes".to_owned();
-    if let Some(age) = age {
-        let age = shown(age);
-        said += &format!(" by the clock of this machine (the latest report is {age} old)");
+    let said = "no replica has reported in the last 3 minutes";
+    match age {
+        None => said.to_owned(),
+        Some(age) => format!(
+            "{said} by the clock of this machine (the latest report is {} old)",
+            shown(age)
+        ),
     }
-    said
 }
 
 fn described((replica, state): &(Replica, Serving)) -> String {
@@ -183,6 +185,7 @@ mod tests {
             replicas: replicas.collect(),
             silent: silent.iter().map(ToString::to_string).collect(),
             age: None,
+            asked: after,
             after,
             slowest: Some((ReplicaId(1), Duration::from_millis(412))),
         });
