@@ -118,7 +118,7 @@ async fn pass_requests(near: &mut TcpStream, far: &mut TcpStream) {
         let mut buffer = vec![0; 16 << 10];
         loop {
             let length = near_read.read(&mut buffer).await.unwrap_or(0);
-            let request = &buffer[..length];
+            let request = buffer.get(..length).unwrap_or_default();
             if request.is_empty() || asks_for_stream(request) {
                 return;
             }

@@ -74,7 +74,7 @@ mod tests {
             // As reading does on a slow disk, it takes the only thread that may wait.
             let (disk, waits) = channel::<()>();
             let slow = spawn_blocking(move || waits.recv());
-            let mut getting = pin!(get(&url, 9, Duration::from_secs(60)));
+            let mut getting = pin!(get(&url, 9, Duration::from_mins(1)));
             assert!(poll!(&mut getting).is_pending());
             let mut accepting = pin!(listener.accept());
             assert!(poll!(&mut accepting).is_pending());

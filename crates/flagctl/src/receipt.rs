@@ -15,7 +15,8 @@ use tokio::time::{Instant, sleep};
 
 pub(crate) use self::said::{clock_error, no_replica};
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::exit_code::ExitCode;
+use crate::failure::{CommandError, Failure};
 use crate::output::{self, with_progress};
 
 /// How often reports are read.

@@ -492,7 +492,7 @@ fn texts_of_several_strategies_of_unleash_are_left_out() {
         &format!("{on}\ndata f: a (Imported from Unleash)"),
     );
     let several = format!(
-        "{on}\n- f: its texts: it has several strategies, and the first that takes an instance has variants of its own"
+        "{on}\n- f: its texts: it has several strategies, and the first that takes an instance chooses among texts of its own"
     );
     check(&[one.clone(), none.clone()], &several);
     check(&[none.clone(), one], &several);

@@ -208,7 +208,7 @@ impl OfFeature<'_> {
         }
         if self.strategies.len() > 1 && self.have_variants()? {
             return left_out(
-                "its texts: it has several strategies, and the first that takes an instance has variants of its own",
+                "its texts: it has several strategies, and the first that takes an instance chooses among texts of its own",
             );
         }
         let mut rules = Rules::default();
