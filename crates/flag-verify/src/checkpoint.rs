@@ -54,7 +54,7 @@ pub enum CheckpointError {
         path: PathBuf,
     },
     /// The checkpoint is of another question.
-    #[error("{} is of {found}; name the same project, flag and times, or remove it to begin anew", path.display())]
+    #[error("checkpoint {} belongs to another verification: {found}; name the same project, flag and times, or remove it to begin anew", path.display())]
     OtherQuestion {
         /// The file.
         path: PathBuf,
@@ -139,9 +139,11 @@ impl Checkpoint {
     pub(crate) fn fingerprints(&self, runs: &[u64]) -> Result<File, CheckpointError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).mode(MODE);
-        let file = options.truncate(runs.is_empty()).open(self.beside());
+        let file = options
+            .truncate(runs.is_empty())
+            .open(self.fingerprints_path());
         file.map_err(|source| CheckpointError::File {
-            path: self.beside(),
+            path: self.fingerprints_path(),
             source,
         })
     }
@@ -150,10 +152,11 @@ impl Checkpoint {
     pub(crate) fn remove(&self) {
         // A verification that ended needs neither.
         let _ = fs::remove_file(&self.path);
-        let _ = fs::remove_file(self.beside());
+        let _ = fs::remove_file(self.fingerprints_path());
     }
 
-    fn beside(&self) -> PathBuf {
+    /// The path of the file of the fingerprints.
+    pub(crate) fn fingerprints_path(&self) -> PathBuf {
         let mut path = self.path.clone().into_os_string();
         path.push(".fingerprints");
         path.into()

@@ -52,11 +52,11 @@ pub enum VerifyError {
     /// The checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// Fingerprints cannot be kept.
-    #[error("cannot keep fingerprints in {}", folder.display())]
+    /// Fingerprints cannot be written.
+    #[error("cannot write fingerprints to {}", path.display())]
     Fingerprints {
-        /// Where they are.
-        folder: PathBuf,
+        /// Their file, or the folder of a temporary file.
+        path: PathBuf,
         /// Why.
         source: io::Error,
     },
@@ -79,8 +79,9 @@ impl Verification<'_> {
         }
         let file = match &checkpoint {
             Some(checkpoint) => checkpoint.fingerprints(&runs)?,
-            None => tempfile::tempfile().map_err(kept)?,
+            None => tempfile::tempfile().map_err(|source| fingerprint_error(None, source))?,
         };
+        let failed = |source| fingerprint_error(checkpoint.as_ref(), source);
         let fingerprints = Fingerprints::open(file, runs);
         let mut again = Again::new((self.store, self.ids), report, fingerprints);
         let (within, progress) = (self.within, self.progress);
@@ -90,9 +91,9 @@ impl Verification<'_> {
             progress.fetch_add(page.exposures() as u64, Ordering::Relaxed);
             let is_due = checkpoint.is_some() && last.elapsed() > CHECKPOINT;
             if again.fingerprints.is_full() || is_due {
-                again.fingerprints.write().map_err(kept)?;
+                again.fingerprints.write().map_err(failed)?;
                 if let (Some(checkpoint), Some(next)) = (&checkpoint, &page.next) {
-                    again.fingerprints.sync().map_err(kept)?;
+                    again.fingerprints.sync().map_err(failed)?;
                     again.settle();
                     let runs = again.fingerprints.runs();
                     checkpoint.save(within, next, runs, &again.report)?;
@@ -103,7 +104,7 @@ impl Verification<'_> {
         })
         .await?;
         again.settle();
-        let repeated = again.fingerprints.repeated().map_err(kept)?;
+        let repeated = again.fingerprints.repeated().map_err(failed)?;
         let mut report = again.report;
         self.add_repeated(repeated, &mut report).await?;
         self.add_splits(&mut report).await?;
@@ -204,7 +205,8 @@ fn flag_of(project: &ProjectName, name: &str) -> Option<FlagKey> {
     })
 }
 
-fn kept(source: io::Error) -> VerifyError {
-    let folder = std::env::temp_dir();
-    VerifyError::Fingerprints { folder, source }
+/// Fingerprints are beside the checkpoint, or in a temporary file without a name.
+fn fingerprint_error(checkpoint: Option<&Checkpoint>, source: io::Error) -> VerifyError {
+    let path = checkpoint.map_or_else(std::env::temp_dir, Checkpoint::fingerprints_path);
+    VerifyError::Fingerprints { path, source }
 }

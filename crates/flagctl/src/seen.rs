@@ -36,11 +36,14 @@ const AT_ONCE: usize = 5_000;
 enum SeenError {
     /// More instances would move than are allowed.
     #[error(
-        "{flag}: {moved} of {seen} instances seen would move, more than --at-most {most}; nothing was written"
+        "{flag}: {may_move} of {seen} instances seen {} move, more than --at-most {most}; nothing was written",
+        if may_move > moved { "may" } else { "would" }
     )]
     TooMany {
         flag: FlagKey,
         moved: u64,
+        /// Includes those of which only a hash is logged.
+        may_move: u64,
         seen: u64,
         most: AtMost,
     },
@@ -224,7 +227,8 @@ impl<'a> Looking<'a> {
             .filter(|most| !most.allows(movers.may_move(), movers.seen()));
         let refused = refused.map(|most| SeenError::TooMany {
             flag: flag.clone(),
-            moved: movers.may_move(),
+            moved: movers.moved(),
+            may_move: movers.may_move(),
             seen: movers.seen(),
             most,
         });

@@ -354,13 +354,27 @@ async fn a_verification_goes_on_from_its_checkpoint() {
     assert!(matches!(failed, Err(VerifyError::Store(_))), "{failed:?}");
     let refused = verified(&log, Some((&path, question("q")))).await;
     let refused = refused.unwrap_err().to_string();
-    assert!(refused.contains("is of p in the store"), "{refused}");
+    assert!(
+        refused.contains("belongs to another verification: p in the store"),
+        "{refused}"
+    );
     log.take_calls();
     let report = verified(&log, Some((&path, question("p")))).await.unwrap();
     assert_eq!(report, expected);
     assert!(log.take_calls().len() <= 3, "it began anew");
     let left = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(left, 0, "the checkpoint is still there");
+}
+
+#[tokio::test]
+async fn fingerprints_that_cannot_be_written_are_named_by_their_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    let fingerprints = folder.path().join("checkpoint.fingerprints");
+    std::os::unix::fs::symlink("/dev/full", &fingerprints).unwrap();
+    let failed = verified(&log().await, Some((&path, question("p")))).await;
+    let expected = format!("cannot write fingerprints to {}", fingerprints.display());
+    assert_eq!(failed.unwrap_err().to_string(), expected);
 }
 
 #[tokio::test]

@@ -27,7 +27,8 @@ pub(crate) struct SeenArgs {
     /// Write the instances that would move to this file, a JSON object on each line
     #[arg(long, value_name = "FILE")]
     pub(crate) list_ids: Option<PathBuf>,
-    /// Refuse, with code 4, if more instances of a flag would move: a number, or a percentage of those seen, such as `5%`
+    /// Refuse, with code 4, if more instances of a flag may move: a number, or a percentage of those seen, such as `5%`; those of
+    /// which only a hash is logged count
     #[arg(long, value_name = "N|P%", value_parser = AtMost::parse)]
     pub(crate) at_most: Option<AtMost>,
 }

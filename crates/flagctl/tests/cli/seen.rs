@@ -145,7 +145,7 @@ fn hashed_instances_and_missing_exposures_are_named() {
     check_said(&killed, 0, &says);
     // What is not known may move.
     let most = on_flag(&dir, "kill", &["--overrides", "--at-most", "1"]);
-    check_said(&most, 4, &["2 of 2 instances seen would move"]);
+    check_said(&most, 4, &["2 of 2 instances seen may move"]);
     let flag = format!("csr-assistant/feature/{NAME}").parse().unwrap();
     let minute = Minute::of(SystemClock.now().saturating_sub(Duration::from_hours(2)));
     let mut counts = MinuteCounts::new(flag, minute);
