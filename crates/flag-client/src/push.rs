@@ -1,4 +1,4 @@
-//! The event stream of a client: the service announces changes, and what has changed leaves the memory.
+//! The event stream of a client: the service announces changes, and what has changed expires in the cache.
 //!
 //! The stream only shortens what the cache would do by itself: without it lifetimes count.
 

@@ -1,7 +1,8 @@
 //! Events: which flags of a project have changed, for its subscribers.
 //!
 //! Knows neither the store nor the cache: both note changes here. Changes are collected for a moment and published once the
-//! cache serves them, so that a subscriber that asks again does not receive the old value. A subscriber holds no copy of
+//! cache serves them, so that a subscriber that asks again does not receive the old value; after 2 s they are published even if
+//! it does not (a flag that cannot be read). A subscriber holds no copy of
 //! anything: all subscribers of a project share its latest event, are told of it in groups (`events/audience.rs`), and learn that
 //! everything may have changed if they missed one. A project without subscribers is not tracked.
 mod audience;
@@ -182,7 +183,7 @@ impl Events {
         });
     }
 
-    /// Publishes changes for ever: each of them once `is_served` says that the cache serves it, and again `repeat_after`
+    /// Publishes changes for ever: each of them once `is_served` says that the cache serves it, or after 2 s; and again `repeat_after`
     /// later, as another replica may have answered with the old value in the meantime.
     pub(crate) async fn publish(
         self,

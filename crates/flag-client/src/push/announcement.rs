@@ -15,7 +15,7 @@ use crate::sse::Event;
 /// How many prefetched values are fetched again after a change; others are fetched when they are asked for.
 const REFETCHED: usize = 100;
 
-/// Takes what has changed out of memory, runs callbacks, and has prefetched flags fetched again.
+/// Lets what has changed expire in the cache, runs callbacks, and has prefetched flags fetched again.
 ///
 /// Events with a name are for clients that know it: neither their data nor their digest counts.
 pub(crate) fn announce(state: &Arc<ClientState>, event: &Event) {

@@ -16,7 +16,7 @@ pub(super) struct EventMetrics {
     pub(super) sent: Counter,
     /// Those among them that stand for missed ones.
     pub(super) missed: Counter,
-    /// Changes that were noted in projects with subscribers.
+    /// Calls that noted changes in projects with subscribers: one call may note several flags, and a flag may be noted twice.
     pub(super) noted: Counter,
     published: Counter,
     delay: Histogram,
@@ -41,7 +41,7 @@ impl EventMetrics {
             ),
             (
                 "event_changes",
-                "Changes noted in projects with event streams",
+                "Times that changes were noted in projects with event streams; one flag may count twice, and flags that are seen together count once",
                 &metrics.noted,
             ),
             (

@@ -295,7 +295,7 @@ impl Queue {
         }
     }
 
-    /// Waits until a chunk has become full since the last call.
+    /// Waits until a chunk has been sealed since the last call.
     pub(crate) async fn chunk_full(&self) {
         self.has_full.notified().await;
     }
