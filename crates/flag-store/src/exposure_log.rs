@@ -13,7 +13,7 @@ use crate::exposure_batch::ExposureBatch;
 use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
 use crate::exposures::{ExposureRecord, WriteExposureError};
 use crate::forget::InstanceExposures;
-use crate::row_key::{exposure_prefix, instance_prefix, rows_prefix};
+use crate::row_key::{exposure_prefix, exposures_prefix, instance_prefix};
 use crate::rows::{BoxFuture, Insert, Row, Scan};
 use crate::store_error::StoreError;
 
@@ -242,7 +242,7 @@ impl ExposureScope<'_> {
     /// What the keys of its flags begin with, see [`ExposureBlock::flag`](crate::ExposureBlock::flag).
     pub fn flags(&self) -> Scan {
         match self {
-            Self::Project(project) => Scan::prefix(rows_prefix(project) + "FLAGTYPE#"),
+            Self::Project(project) => Scan::prefix(exposures_prefix(project)),
             Self::Flag(flag) | Self::Instance(flag, _) => Scan::prefix(exposure_prefix(flag)),
         }
     }

@@ -147,6 +147,11 @@ pub(crate) fn rows_prefix(project: &ProjectName) -> String {
     format!("{PROJECTS}{project}#")
 }
 
+/// What the keys of all exposures of a project begin with.
+pub(crate) fn exposures_prefix(project: &ProjectName) -> String {
+    rows_prefix(project) + "FLAGTYPE#"
+}
+
 /// What the keys of all rows of one kind in a project begin with.
 pub(crate) fn project_prefix(row_type: RowType, project: &ProjectName) -> String {
     format!("{}ROWTYPE#{}#", rows_prefix(project), row_type.as_str())

@@ -113,7 +113,7 @@ async fn serve(
     let tls = tls.map(|tls| Tls::start(tls, &mut registry)).transpose()?;
     let telemetry = Telemetry::start(&config.telemetry, &mut registry)?;
     let exposure_log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.log));
-    let background_log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.background));
+    let background_log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(stores.background_log));
     let exposures = ExposureRecorder::start(
         Arc::clone(&exposure_log),
         (Arc::clone(&background_log), background),
