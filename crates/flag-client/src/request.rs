@@ -50,7 +50,7 @@ impl Request {
         }
     }
 
-    /// Asks again if a change was announced meanwhile: nobody is given what was outdated before they were answered.
+    /// Asks once more if a change was announced meanwhile, so that no caller gets an outdated value.
     async fn ask_for_current(&mut self) -> Result<KnownValue, RequestFailure> {
         let known = self.ask().await?;
         let settling = &self.state.push.settling;

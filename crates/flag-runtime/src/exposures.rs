@@ -159,8 +159,8 @@ async fn end(mut writer: JoinHandle<()>, deadline: Instant) {
 
 impl ExposureRecorder {
     /// Starts the background writer: served decisions are written into the log and on the runtime of `background`, entries
-    /// from clients into `direct`, on the current runtime. So is what is left at the end: the threads of `background` may have
-    /// to wait for all others.
+    /// from clients into `direct`, on the current runtime. The last flush also writes into `direct`, on the current runtime: the
+    /// threads of `background` may have a lower priority.
     pub fn start(
         direct: Arc<dyn ExposureLog>,
         background: (Arc<dyn ExposureLog>, &Handle),

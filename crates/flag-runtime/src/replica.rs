@@ -20,10 +20,10 @@ const PERIOD: Duration = Duration::from_mins(1);
 /// Replicas report at different moments.
 const JITTER: Jitter = Jitter::between(0.8, 1.0);
 
-/// How often it is checked whether the cache serves a change by now.
+/// The interval of checks whether the cache serves a change by now.
 const CHECK_EVERY: Duration = Duration::from_millis(20);
 
-/// How often once the change is this old: the flag cannot be read.
+/// The interval for changes older than this: their flag cannot be read.
 const SELDOM: Duration = Duration::from_secs(1);
 
 /// Pauses after failures.

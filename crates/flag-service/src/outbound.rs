@@ -29,7 +29,7 @@ pub(crate) fn http_client(url: &str) -> io::Result<HttpClient> {
     Ok(Client::builder(TokioExecutor::new()).build(connector.enable_http1().build()))
 }
 
-/// Fetches a document of at most so many bytes, within a deadline.
+/// Fetches a document of at most `max` bytes, within a deadline.
 pub(crate) async fn get(url: &str, most: usize, deadline: Duration) -> anyhow::Result<Bytes> {
     let client = http_client(url)?;
     let asked = client.get(url.parse()?);

@@ -1,4 +1,4 @@
-//! Exposures as rows of a request, without a row in between.
+//! Encodes a batch of exposures directly into the entries of a request, without a `Row` for each.
 
 use flag_store::{Appended, EntryText, ExposureBatch, Outcome, Spelling, StoreError};
 

@@ -220,7 +220,7 @@ impl FileState {
         if let Err(error) = &found {
             let (file, problem) = (self.path.display(), loss.what);
             let cause = error.to_string();
-            warn!(%file, %problem, cause, "a file of the store is gone; it is looked for");
+            warn!(%file, %problem, cause, "a file of the store is gone; retrying until it is back");
         }
         self.settle(loss, found);
     }

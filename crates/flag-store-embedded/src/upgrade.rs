@@ -145,7 +145,7 @@ fn shrink(file: &Path) -> Result<FreeSpace, Failure> {
     }
     connection.pragma_update(None, "auto_vacuum", "incremental")?;
     let written = connection.execute_batch("VACUUM").map_err(Failure::from);
-    // Whoever opens the file next does the same.
+    // The next process that opens the file does the same.
     let _ = set_journal(&connection, "wal");
     match written {
         Ok(()) => Ok(FreeSpace::GivenBack),

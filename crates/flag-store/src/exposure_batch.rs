@@ -7,7 +7,7 @@ use flag_model::{Bucket, FlagKey, FlagValue, InstanceId, Reason, Timestamp};
 use crate::exposures::{Exposure, looks_hashed};
 use crate::options::Spelling;
 
-/// What exposures of the same outcome of a flag have in common; what is `None` has no column.
+/// The fields that exposures with the same flag, revision, value and group share; `None` has no column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// The flag.
@@ -26,7 +26,7 @@ pub struct Outcome {
 
 /// Identifies a batch, so that a log can recognize one that is appended again.
 ///
-/// Whoever makes batches makes sure that no two have the same; ids that ascend with time are cheapest for a log.
+/// Callers must use unique ids; ids that ascend with time are cheapest for a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct BatchId(pub u128);
 
@@ -118,7 +118,7 @@ impl ExposureBatch {
         batch
     }
 
-    /// Allocates memory for so many exposures, with so many bytes of ids in all.
+    /// Reserves memory for `exposures` and `id_bytes` more.
     pub fn reserve(&mut self, exposures: usize, id_bytes: usize) {
         self.entries.reserve(exposures);
         self.text.reserve(id_bytes);

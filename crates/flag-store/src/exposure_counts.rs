@@ -67,7 +67,8 @@ impl fmt::Debug for Minute {
     }
 }
 
-/// Identifies a run of a service, so that no replica replaces the counts of another, or of an earlier run.
+/// Identifies a writer of counts, so that none replaces the counts of another. A replica has another one after each start, and
+/// after its clock was set back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicaId(pub u128);
 

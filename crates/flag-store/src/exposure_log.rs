@@ -55,7 +55,7 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>>;
 
-    /// Likewise, and cheaper for many exposures: as batches where the log keeps batches, all others as records. A page may have
+    /// The next exposures as [`page`](Self::page) finds them, cheaper for many: as batches where the log keeps batches, all others as records. A page may have
     /// some more than `limit`. The cursor is of its own kind.
     fn batches<'a>(
         &'a self,
@@ -95,7 +95,7 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         exposures: &'a InstanceExposures,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Removes what the log keeps besides of exposures that were deleted, as far as other processes permit that.
+    /// Purges the remaining copies of deleted exposures, as far as other processes permit that.
     fn purge(&self) -> BoxFuture<'_, Result<Remains, StoreError>> {
         Box::pin(std::future::ready(Ok(Remains::Nothing)))
     }
@@ -115,16 +115,15 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         query: CountsQuery<'a>,
     ) -> BoxFuture<'a, Result<Vec<MinuteCounts>, StoreError>>;
 
-    /// Writes rows that are neither exposures nor counts, each replacing that with its key; rows of a key have the same
-    /// columns.
+    /// Inserts or replaces rows of reports, which are neither exposures nor counts. Rows with the same key must have the same columns.
     ///
     /// Writing them again changes nothing. After a failure some may be written.
     fn write_reports<'a>(&'a self, rows: &'a [Row]) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Such rows in a range of keys.
+    /// The reports in a range of keys.
     fn reports(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<Row>, StoreError>>;
 
-    /// Removes such rows, of which some may be gone already.
+    /// Removes reports; some may be gone already.
     fn remove_reports<'a>(&'a self, keys: &'a [Vec<u8>]) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Makes sure that the log can be read.

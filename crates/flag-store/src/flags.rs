@@ -1,4 +1,4 @@
-//! Flags by the access patterns that their users have.
+//! Reads flags. Revisions are written by `append.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub struct FlagStore {
     pub(crate) options: RowOptions,
 }
 
-/// A flag with what is newest of it.
+/// A flag with its newest metadata and revision.
 #[derive(Clone, Debug)]
 pub struct FlagEntry {
     /// The flag.

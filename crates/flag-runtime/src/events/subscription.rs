@@ -10,7 +10,7 @@ use super::event::Event;
 use super::metrics::EventMetrics;
 use super::topic::Published;
 
-/// A subscription to the events of a project. It holds no event: whoever misses one learns that everything may have changed.
+/// A subscription to the events of a project. It holds no event: a subscriber that missed an event learns that everything may have changed.
 #[derive(Debug)]
 pub struct Subscription {
     latest: watch::Receiver<Option<Arc<Published>>>,

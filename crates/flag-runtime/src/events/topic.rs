@@ -19,7 +19,7 @@ pub(super) const COLLECTED_FOR: Duration = Duration::from_millis(60);
 /// How often changes that the cache does not serve yet are checked again.
 const CHECK_EVERY: Duration = Duration::from_millis(20);
 
-/// How long they hold up their event. They stay due to be repeated.
+/// The longest wait for the cache. Changes that are not served by then are published all the same, and repeated once they are served.
 pub(super) const WAIT_FOR_CACHE: Duration = Duration::from_secs(2);
 
 /// A project with subscribers.
@@ -30,7 +30,7 @@ pub(super) struct Topic {
     number: u64,
     /// The digest of the project, once its head row was read.
     pub(super) digest: Option<ProjectDigest>,
-    /// The digest of the latest event: changes that are still pending may have made another one.
+    /// The digest of the latest event. The one above is newer while changes are pending.
     published: Option<ProjectDigest>,
     /// Whether a flag of the project is known.
     pub(super) has_flags: bool,
@@ -84,7 +84,7 @@ impl Topic {
         due.min()
     }
 
-    /// Publishes what is due, once all subscribers know the event before: whoever misses one has to ask for everything.
+    /// Publishes what is due, once all subscribers have the previous event: a subscriber that missed an event has to ask for everything.
     /// `is_served` says whether the cache serves a revision of a flag.
     pub(super) fn publish_due(
         &mut self,

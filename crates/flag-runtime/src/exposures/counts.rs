@@ -4,8 +4,8 @@
 //! that is taken more than [`LATE`] after it was served, such as after an outage, counts in the minute in which it is
 //! taken, so that no minute changes for longer.
 //!
-//! What is written of a minute replaces what the same replica wrote of it before. So when the clock was set back to minutes that
-//! are no longer in memory, they are counted as those of another replica.
+//! A write of a minute replaces what the same writer wrote of it before. So when the clock was set back to minutes that are no
+//! longer in memory, new counts get a new writer id.
 
 mod metrics;
 #[cfg(test)]
@@ -41,7 +41,7 @@ struct State {
     minutes: BTreeMap<Minute, HashMap<FlagKey, Cell>>,
     /// No earlier minute changes any more.
     floor: Minute,
-    /// As whom new cells are counted. One of an earlier run would replace what that run has written.
+    /// The writer id of new cells; random, so that it overwrites no earlier run.
     replica: ReplicaId,
     entries: usize,
     /// How many exposures were given up since they were taken last.

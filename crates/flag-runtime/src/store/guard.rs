@@ -59,7 +59,7 @@ struct Bounds {
     waiting: AtomicUsize,
     read_circuit: Arc<Circuit>,
     write_circuit: Circuit,
-    /// Whether the circuits are those of evaluations, which metrics and log tell of.
+    /// Whether metrics and log report changes of the circuits: only of those for evaluations.
     reports_circuits: bool,
     metrics: Arc<StoreMetrics>,
 }

@@ -35,8 +35,7 @@ pub(super) async fn events(context: &RequestContext) -> Result<HttpResponse, Api
     respond(context, access, project, held, encoding::event).await
 }
 
-/// Responds with a stream of events, encoded like this, as long as the caller has this access; or as if there were nothing, if the
-/// service sends none.
+/// Responds with a stream of events, encoded like this, as long as the caller has this access; with 404 if push is off.
 pub(super) async fn respond(
     context: &RequestContext,
     access: Access,

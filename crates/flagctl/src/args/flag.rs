@@ -73,7 +73,7 @@ impl FlagWords {
         self.with_rest(0).map(|(flag, _)| flag)
     }
 
-    /// The flag, and at most so many further words.
+    /// The flag, and a bounded number of further words.
     pub(crate) fn with_rest(&self, most: usize) -> Result<(NamedFlag, &[String]), String> {
         split(&self.words, self.project.project.as_deref(), most)
     }

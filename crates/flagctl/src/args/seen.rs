@@ -45,9 +45,9 @@ pub(crate) enum Seen {
 /// The most instances that may move.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum AtMost {
-    /// So many.
+    /// A number of instances.
     Instances(u64),
-    /// So many of a hundred that were seen.
+    /// A percentage of the instances seen.
     Percent(f64),
 }
 
