@@ -3,7 +3,7 @@
 use flag_model::{Bucket, FlagValue, Format, InstanceId, Reason, Timestamp};
 
 use crate::hash::bucket;
-use crate::plan::{Outcome, Plan};
+use crate::plan::{GroupValue, Plan};
 
 /// What an instance receives, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub fn decide_with<'p>(
 fn decision<'p>(
     plan: &'p Plan,
     treatment: Option<usize>,
-    outcome: &'p Outcome,
+    outcome: &'p GroupValue,
     reason: Reason,
     bucket: Option<Bucket>,
 ) -> Decision<'p> {

@@ -14,8 +14,8 @@ pub struct Plan {
     flag: FlagKey,
     created: Timestamp,
     format: Format,
-    control: Outcome,
-    treatments: Box<[Outcome]>,
+    control: GroupValue,
+    treatments: Box<[GroupValue]>,
     /// The treatments of the instances in override lists.
     overrides: HashMap<InstanceId<'static>, usize>,
     /// The buckets of treatments, sorted and disjoint; all others are those of the control value.
@@ -24,7 +24,7 @@ pub struct Plan {
 
 /// A value, and the rollout group of the instances that receive it.
 #[derive(Clone, Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct GroupValue {
     pub(crate) value: FlagValue,
     pub(crate) group: Box<str>,
 }
@@ -72,7 +72,7 @@ impl Plan {
                 range,
                 treatment: at,
             }));
-            outcomes.push(Outcome {
+            outcomes.push(GroupValue {
                 value: treatment.value,
                 group: group.into(),
             });
@@ -82,7 +82,7 @@ impl Plan {
             flag,
             created,
             format,
-            control: Outcome {
+            control: GroupValue {
                 value: control,
                 group: CONTROL_GROUP.into(),
             },
@@ -139,18 +139,18 @@ impl Plan {
     }
 
     /// The outcome of the instances without a treatment.
-    pub(crate) fn control(&self) -> &Outcome {
+    pub(crate) fn control(&self) -> &GroupValue {
         &self.control
     }
 
     /// The treatment whose override list holds the instance, and its position.
-    pub(crate) fn overriding(&self, instance: &InstanceId<'_>) -> Option<(usize, &Outcome)> {
+    pub(crate) fn overriding(&self, instance: &InstanceId<'_>) -> Option<(usize, &GroupValue)> {
         let at = *self.overrides.get(instance.as_str())?;
         Some((at, self.treatments.get(at)?))
     }
 
     /// The treatment that owns the bucket, and its position.
-    pub(crate) fn owner_of(&self, bucket: Bucket) -> Option<(usize, &Outcome)> {
+    pub(crate) fn owner_of(&self, bucket: Bucket) -> Option<(usize, &GroupValue)> {
         let after = self
             .treatment_ranges
             .partition_point(|of_treatment| of_treatment.range.to() <= bucket.get());

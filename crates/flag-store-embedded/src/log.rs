@@ -352,7 +352,7 @@ fn delete(database: &mut Database, keys: &[Vec<u8>]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use flag_model::{FlagKey, FlagValue, Timestamp};
-    use flag_store::{BatchId, Cells, Outcome, Spelling};
+    use flag_store::{BatchId, Cells, ExposureTemplate, Spelling};
     use tempfile::TempDir;
 
     use super::*;
@@ -366,7 +366,7 @@ mod tests {
         let log = EmbeddedLog::open(directory.path()).unwrap();
         let id = InstanceId::new("somebody-who-wants-to-go").unwrap();
         let mut batch = ExposureBatch::new(BatchId(1), Spelling::Json);
-        let outcome = batch.add_outcome(Outcome {
+        let template = batch.add_template(ExposureTemplate {
             flag: flag(),
             revision: None,
             value: FlagValue::Boolean(true),
@@ -374,7 +374,7 @@ mod tests {
             reason: None,
             from_cache: None,
         });
-        batch.push(outcome, "r", &id, None, Timestamp::UNIX_EPOCH);
+        batch.push(template, "r", &id, None, Timestamp::UNIX_EPOCH);
         assert!(matches!(log.append(&batch).await[..], [Ok(())]));
         let row = Row {
             key: b"PROJECT#p#FLAGTYPE#feature#FLAGNAME#f#INSTANCEID#somebody-who-wants-to-go#REQUESTID#1".to_vec(),

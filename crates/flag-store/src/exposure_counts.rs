@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, Invalid, ProjectName, Reason, Timestamp, quoted};
 
-use crate::exposure_batch::Outcome;
+use crate::exposure_batch::ExposureTemplate;
 use crate::exposure_log::ExposureLog;
 use crate::store_error::StoreError;
 
@@ -94,12 +94,12 @@ pub enum Counted {
     Others,
 }
 
-impl From<&Outcome> for Counted {
-    fn from(outcome: &Outcome) -> Self {
+impl From<&ExposureTemplate> for Counted {
+    fn from(template: &ExposureTemplate) -> Self {
         Self::Group {
-            revision: outcome.revision,
-            rollout_group: outcome.rollout_group.clone(),
-            reason: outcome.reason,
+            revision: template.revision,
+            rollout_group: template.rollout_group.clone(),
+            reason: template.reason,
         }
     }
 }

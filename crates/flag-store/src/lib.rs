@@ -43,7 +43,9 @@ mod survey;
 pub use crate::ahead::RowAhead;
 pub use crate::append::{AppendError, Base};
 pub use crate::clock::{Clock, SystemClock};
-pub use crate::exposure_batch::{BatchEntry, BatchId, ExposureBatch, Outcome, OutcomeIndex};
+pub use crate::exposure_batch::{
+    BatchEntry, BatchId, ExposureBatch, ExposureTemplate, TemplateIndex,
+};
 pub use crate::exposure_block::{
     BlockError, Blocks, ExposureBlock, decode_block, may_hold, without_instance,
 };

@@ -4,7 +4,9 @@
 mod tests;
 
 use flag_model::{FlagKey, InstanceId, Reason, Timestamp};
-use flag_store::{BatchPage, ExposureBatch, ExposureRecord, FlagStore, Outcome, StoreError};
+use flag_store::{
+    BatchPage, ExposureBatch, ExposureRecord, ExposureTemplate, FlagStore, StoreError,
+};
 
 use crate::check::{Comparison, Served, check};
 use crate::finding::{Finding, Kind};
@@ -33,9 +35,9 @@ struct Current<'a> {
     report: FlagReport,
 }
 
-/// What exposures of the same outcome have in common.
-struct OfOutcome<'o> {
-    outcome: &'o Outcome,
+/// What exposures of the same template have in common.
+struct TemplateCheck<'o> {
+    template: &'o ExposureTemplate,
     own: Option<OwnRevision>,
     value: u64,
     /// How many count for the split.
@@ -103,7 +105,7 @@ impl<'a> Again<'a> {
     }
 
     async fn batch(&mut self, batch: &ExposureBatch) -> Result<(), StoreError> {
-        let mut flags: Vec<&FlagKey> = batch.outcomes().iter().map(|of| &of.flag).collect();
+        let mut flags: Vec<&FlagKey> = batch.templates().iter().map(|of| &of.flag).collect();
         flags.sort_unstable();
         flags.dedup();
         for flag in flags {
@@ -117,16 +119,16 @@ impl<'a> Again<'a> {
         let Some(current) = &mut self.current else {
             return Ok(());
         };
-        let mut outcomes = Vec::with_capacity(batch.outcomes().len());
-        for outcome in batch.outcomes() {
-            outcomes.push(if outcome.flag == *flag {
-                Some(OfOutcome::new(outcome, &mut current.revisions).await?)
+        let mut templates = Vec::with_capacity(batch.templates().len());
+        for template in batch.templates() {
+            templates.push(if template.flag == *flag {
+                Some(TemplateCheck::new(template, &mut current.revisions).await?)
             } else {
                 None
             });
         }
         for entry in batch.entries() {
-            let Some(Some(of)) = outcomes.get_mut(entry.outcome.get()) else {
+            let Some(Some(of)) = templates.get_mut(entry.template.get()) else {
                 continue;
             };
             let Ok(instance) = InstanceId::new(entry.instance) else {
@@ -135,9 +137,9 @@ impl<'a> Again<'a> {
             let entry = Entry {
                 served: Served {
                     instance: &instance,
-                    value: &of.outcome.value,
-                    group: &of.outcome.rollout_group,
-                    reason: of.outcome.reason,
+                    value: &of.template.value,
+                    group: &of.template.rollout_group,
+                    reason: of.template.reason,
                     bucket: entry.bucket,
                 },
                 request_id: entry.request_id,
@@ -149,7 +151,7 @@ impl<'a> Again<'a> {
                 self.report.add(fault);
             }
         }
-        for of in outcomes.into_iter().flatten() {
+        for of in templates.into_iter().flatten() {
             current.report.count(&of);
         }
         Ok(())
@@ -164,14 +166,14 @@ impl<'a> Again<'a> {
         let Some(current) = &mut self.current else {
             return Ok(());
         };
-        let outcome = logged.outcome();
-        let mut of = OfOutcome::new(&outcome, &mut current.revisions).await?;
+        let template = logged.template();
+        let mut of = TemplateCheck::new(&template, &mut current.revisions).await?;
         let entry = Entry {
             served: Served {
                 instance: &logged.instance,
-                value: &outcome.value,
-                group: &outcome.rollout_group,
-                reason: outcome.reason,
+                value: &template.value,
+                group: &template.rollout_group,
+                reason: template.reason,
                 bucket: logged.bucket,
             },
             request_id: &logged.request_id,
@@ -215,16 +217,19 @@ impl<'a> Again<'a> {
     }
 }
 
-impl<'o> OfOutcome<'o> {
-    async fn new(outcome: &'o Outcome, revisions: &mut Revisions<'_>) -> Result<Self, StoreError> {
-        let own = match outcome.revision {
+impl<'o> TemplateCheck<'o> {
+    async fn new(
+        template: &'o ExposureTemplate,
+        revisions: &mut Revisions<'_>,
+    ) -> Result<Self, StoreError> {
+        let own = match template.revision {
             Some(made) => Some(revisions.get(made).await?),
             None => None,
         };
         Ok(Self {
             own,
-            value: fingerprints::of_text(&outcome.value.to_string()),
-            outcome,
+            value: fingerprints::of_text(&template.value.to_string()),
+            template,
             counted: 0,
         })
     }
@@ -234,7 +239,7 @@ impl Current<'_> {
     /// Decides an exposure again, and counts it; returns its fault, if it has one.
     fn meet(
         &mut self,
-        of: &mut OfOutcome<'_>,
+        of: &mut TemplateCheck<'_>,
         entry: &Entry<'_>,
         (ids, fingerprints): (&KnownIds, &mut Fingerprints),
     ) -> Option<Finding> {
@@ -243,7 +248,7 @@ impl Current<'_> {
         self.report.exposures += 1;
         let key = fingerprints::of_key(self.hash, instance, entry.request_id, created);
         fingerprints.add_key(key);
-        if let Some(made) = of.outcome.revision {
+        if let Some(made) = of.template.revision {
             let key = fingerprints::of_instance(self.hash, made.unix_micros(), instance);
             fingerprints.add_instance(key, of.value);
         }
@@ -269,8 +274,13 @@ impl Current<'_> {
         None
     }
 
-    fn compare(&mut self, of: &mut OfOutcome<'_>, entry: &Entry<'_>, ids: &KnownIds) -> Comparison {
-        let (revision, made) = match (&of.own, of.outcome.revision) {
+    fn compare(
+        &mut self,
+        of: &mut TemplateCheck<'_>,
+        entry: &Entry<'_>,
+        ids: &KnownIds,
+    ) -> Comparison {
+        let (revision, made) = match (&of.own, of.template.revision) {
             (Some(OwnRevision::Known(revision)), Some(made)) => (revision, made),
             (Some(OwnRevision::Unreadable), _) => return Comparison::UnreadableRevision,
             (Some(OwnRevision::Unknown), _) => return Comparison::UnknownRevision,
@@ -294,8 +304,8 @@ impl Current<'_> {
     }
 
     #[cold]
-    fn finding(&self, kind: Kind, of: &OfOutcome<'_>, entry: &Entry<'_>) -> Finding {
-        let revision = of.outcome.revision.map(|made| made.to_string());
+    fn finding(&self, kind: Kind, of: &TemplateCheck<'_>, entry: &Entry<'_>) -> Finding {
+        let revision = of.template.revision.map(|made| made.to_string());
         Finding {
             kind,
             flag: self.name.clone(),
@@ -311,19 +321,19 @@ impl Current<'_> {
 }
 
 impl FlagReport {
-    /// Adds the answers of an outcome to those of its revision and group.
-    fn count(&mut self, of: &OfOutcome<'_>) {
-        if let Some(made) = of.outcome.revision.filter(|_| of.counted > 0) {
+    /// Adds the answers of a template to those of its revision and group.
+    fn count(&mut self, of: &TemplateCheck<'_>) {
+        if let Some(made) = of.template.revision.filter(|_| of.counted > 0) {
             let groups = self.groups.entry(made.unix_micros()).or_default();
-            let group = of.outcome.rollout_group.clone();
+            let group = of.template.rollout_group.clone();
             *groups.entry(group).or_default() += of.counted;
         }
     }
 }
 
 impl Logged {
-    fn outcome(&self) -> Outcome {
-        Outcome {
+    fn template(&self) -> ExposureTemplate {
+        ExposureTemplate {
             flag: self.flag.clone(),
             revision: self.revision,
             value: self.value.clone(),

@@ -66,12 +66,12 @@ impl Suspects {
             });
         }
         for batch in &page.batches {
-            let flags = batch.outcomes().iter().map(|of| name(&of.flag));
+            let flags = batch.templates().iter().map(|of| name(&of.flag));
             let flags: Vec<_> = flags.map(|of| (fingerprints::of_text(&of), of)).collect();
             for entry in batch.entries() {
-                let index = entry.outcome.get();
-                if let (Some((hash, flag)), Some(outcome)) =
-                    (flags.get(index), batch.outcome(entry.outcome))
+                let index = entry.template.get();
+                if let (Some((hash, flag)), Some(template)) =
+                    (flags.get(index), batch.template(entry.template))
                 {
                     self.meet(&Seen {
                         flag,
@@ -79,8 +79,8 @@ impl Suspects {
                         instance: entry.instance,
                         request_id: entry.request_id,
                         created: entry.created,
-                        revision: outcome.revision,
-                        value: &outcome.value,
+                        revision: template.revision,
+                        value: &template.value,
                     });
                 }
             }

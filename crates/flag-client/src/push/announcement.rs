@@ -25,7 +25,7 @@ pub(crate) fn announce(state: &Arc<ClientState>, event: &Event) {
     let (change, now) = (Change::read(&event.data), Instant::now());
     // Before a first digest nothing is known to have changed; but what is in memory may be older than the stream.
     if state.push.view().digest.is_some() {
-        state.push.settling.announce(&change, now);
+        state.push.recent_changes.announce(&change, now);
     }
     state.expire(|key| change.is_about(key), now);
     // After the memory, so that a process that is forked in between begins with the older digest.

@@ -17,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flag_model::{FlagKey, Timestamp};
-use flag_store::{Counted, ExposureBatch, Minute, MinuteCounts, Outcome, ReplicaId};
+use flag_store::{Counted, ExposureBatch, ExposureTemplate, Minute, MinuteCounts, ReplicaId};
 
 pub(crate) use self::metrics::CountsMetrics;
 pub(crate) use self::writer::CountsWriter;
@@ -89,23 +89,23 @@ impl MinuteCounter {
 
     /// Counts the exposures of a batch that is taken now.
     pub(crate) fn add(&self, batch: &ExposureBatch, now: Timestamp) {
-        let outcomes = batch.outcomes();
-        let mut tally = vec![0_u64; outcomes.len()];
+        let templates = batch.templates();
+        let mut tally = vec![0_u64; templates.len()];
         let mut state = self.state();
         state.set_back_to(now);
         let mut current = None;
-        for (outcome, created) in batch.served() {
+        for (template, created) in batch.served() {
             let minute = state.minute_of(created, now);
             // Nearly all exposures of a batch were served in one minute.
             if current != Some(minute) {
-                state.add_all(current, outcomes, &mut tally);
+                state.add_all(current, templates, &mut tally);
                 current = Some(minute);
             }
-            if let Some(count) = tally.get_mut(outcome.get()) {
+            if let Some(count) = tally.get_mut(template.get()) {
                 *count += 1;
             }
         }
-        state.add_all(current, outcomes, &mut tally);
+        state.add_all(current, templates, &mut tally);
         state.make_room();
     }
 
@@ -208,13 +208,18 @@ impl State {
         }
     }
 
-    /// Adds what was tallied of each outcome in a minute, and begins the tally anew.
-    fn add_all(&mut self, minute: Option<Minute>, outcomes: &[Outcome], tally: &mut [u64]) {
+    /// Adds what was tallied of each template in a minute, and begins the tally anew.
+    fn add_all(
+        &mut self,
+        minute: Option<Minute>,
+        templates: &[ExposureTemplate],
+        tally: &mut [u64],
+    ) {
         let Some(minute) = minute else { return };
-        for (outcome, count) in outcomes.iter().zip(tally) {
+        for (template, count) in templates.iter().zip(tally) {
             let count = std::mem::take(count);
             if count > 0 {
-                self.add(minute, &outcome.flag, &Counted::from(outcome), count);
+                self.add(minute, &template.flag, &Counted::from(template), count);
             }
         }
     }

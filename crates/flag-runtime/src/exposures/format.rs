@@ -1,7 +1,7 @@
 //! How exposures are written to the log.
 
 use flag_model::{Bucket, InstanceId, Invalid, Timestamp};
-use flag_store::{Exposure, ExposureBatch, ExposureRecord, InstanceNames, OutcomeIndex, Spelling};
+use flag_store::{Exposure, ExposureBatch, ExposureRecord, InstanceNames, Spelling, TemplateIndex};
 
 /// How exposures are written to the log.
 #[derive(Clone, Debug)]
@@ -19,15 +19,15 @@ impl ExposureFormat {
     pub(crate) fn push(
         &self,
         batch: &mut ExposureBatch,
-        outcome: OutcomeIndex,
+        template: TemplateIndex,
         request_id: &str,
         instance: &InstanceId<'_>,
         bucket: Option<Bucket>,
         created: Timestamp,
     ) {
         match self.names.pseudonym(instance) {
-            None => batch.push(outcome, request_id, instance, bucket, created),
-            Some(name) => batch.push(outcome, request_id, &name, None, created),
+            None => batch.push(template, request_id, instance, bucket, created),
+            Some(name) => batch.push(template, request_id, &name, None, created),
         }
     }
 

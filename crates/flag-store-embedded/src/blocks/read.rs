@@ -229,8 +229,8 @@ pub(crate) fn newest_in_blocks(
                 let entries = entries_of(&batch, of.instance.as_ref());
                 let entries = entries.filter(|entry| {
                     newest.wants(Some(entry.created))
-                        && batch.outcome(entry.outcome).is_some_and(|outcome| {
-                            newest.wants_group(outcome.rollout_group.as_bytes())
+                        && batch.template(entry.template).is_some_and(|template| {
+                            newest.wants_group(template.rollout_group.as_bytes())
                         })
                 });
                 let wanted: Vec<_> = entries.collect();

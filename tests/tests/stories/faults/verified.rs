@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use flag_model::{FlagKey, InstanceId, Timestamp};
 use flag_rollout::{Plan, decide};
-use flag_store::{BatchId, ExposureBatch, Outcome, Spelling};
+use flag_store::{BatchId, ExposureBatch, ExposureTemplate, Spelling};
 use flag_tests::{Load, Proxy, Service, TestStore, flagctl};
 
 use super::report::Row;
@@ -142,7 +142,7 @@ async fn fill(store: &TestStore) {
             let known = outcomes.iter().find(|(of, _)| *of == served);
             let known = known.map(|(_, index)| *index);
             let index = known.unwrap_or_else(|| {
-                let index = batch.add_outcome(Outcome {
+                let index = batch.add_template(ExposureTemplate {
                     flag: flag.clone(),
                     revision: Some(plan.created()),
                     value: decision.value.clone(),

@@ -118,7 +118,7 @@ async fn who_waits_is_served_in_order_and_before_who_comes_later() {
 }
 
 #[test]
-fn an_exposure_of_each_of_many_outcomes_keeps_its_own() {
+fn an_exposure_of_each_of_many_templates_keeps_its_own() {
     let queue = Queue::new(1_000, Overflow::Drop);
     let flags: Vec<_> = (0..200).map(|_| decided()).collect();
     for turn in 0..600 {
@@ -132,8 +132,8 @@ fn an_exposure_of_each_of_many_outcomes_keeps_its_own() {
         .batch(BatchId(1), &format());
     assert_eq!((batch.len(), invalid), (600, 0));
     for (turn, entry) in batch.entries().enumerate() {
-        let outcome = batch.outcome(entry.outcome).unwrap();
-        assert_eq!(outcome.from_cache, Some(turn % 3 == 0));
+        let template = batch.template(entry.template).unwrap();
+        assert_eq!(template.from_cache, Some(turn % 3 == 0));
         assert_eq!((entry.request_id, entry.instance), ("r-1", "A1"));
     }
 }
