@@ -65,10 +65,12 @@ fn line(revision: &Revision) -> Vec<((u32, u32), Assignment<'_>)> {
         .collect();
     ranges.sort_by_key(|(range, _)| *range);
     let mut line: Vec<((u32, u32), Assignment<'_>)> = Vec::new();
-    for (range, outcome) in ranges {
+    for (range, group_value) in ranges {
         match line.last_mut() {
-            Some(((_, to), last)) if *to == range.from() && *last == outcome => *to = range.to(),
-            _ => line.push(((range.from(), range.to()), outcome)),
+            Some(((_, to), last)) if *to == range.from() && *last == group_value => {
+                *to = range.to()
+            }
+            _ => line.push(((range.from(), range.to()), group_value)),
         }
     }
     line

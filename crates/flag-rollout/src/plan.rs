@@ -58,7 +58,7 @@ impl Plan {
                 treatment.ranges = ranges;
             }
         }
-        let mut outcomes = Vec::with_capacity(treatments.len());
+        let mut group_values = Vec::with_capacity(treatments.len());
         let mut overrides = HashMap::with_capacity(
             treatments
                 .iter()
@@ -72,7 +72,7 @@ impl Plan {
                 range,
                 treatment: at,
             }));
-            outcomes.push(GroupValue {
+            group_values.push(GroupValue {
                 value: treatment.value,
                 group: group.into(),
             });
@@ -86,7 +86,7 @@ impl Plan {
                 value: control,
                 group: CONTROL_GROUP.into(),
             },
-            treatments: outcomes.into(),
+            treatments: group_values.into(),
             overrides,
             treatment_ranges: treatment_ranges.into(),
         }
@@ -112,14 +112,14 @@ impl Plan {
         !self.treatments.is_empty()
     }
 
-    /// The value and the rollout group of a treatment by its position, or of control; `None` if there is no such
+    /// The value and the rollout group of a treatment by its index, or of control; `None` if there is no such
     /// treatment.
-    pub fn outcome(&self, treatment: Option<usize>) -> Option<(&FlagValue, &str)> {
-        let outcome = match treatment {
+    pub fn group_value(&self, treatment: Option<usize>) -> Option<(&FlagValue, &str)> {
+        let group_value = match treatment {
             Some(at) => self.treatments.get(at)?,
             None => &self.control,
         };
-        Some((&outcome.value, &outcome.group))
+        Some((&group_value.value, &group_value.group))
     }
 
     /// The rollout groups that own buckets, each with their number; control first.
@@ -133,23 +133,23 @@ impl Plan {
         let owned: u32 = widths.iter().sum();
         let control = (&*self.control.group, BUCKETS.saturating_sub(owned));
         let treatments = self.treatments.iter().zip(widths);
-        let treatments = treatments.map(|(outcome, width)| (&*outcome.group, width));
+        let treatments = treatments.map(|(group_value, width)| (&*group_value.group, width));
         let all = std::iter::once(control).chain(treatments);
         all.filter(|(_, buckets)| *buckets > 0).collect()
     }
 
-    /// The outcome of the instances without a treatment.
+    /// What instances receive without a treatment.
     pub(crate) fn control(&self) -> &GroupValue {
         &self.control
     }
 
-    /// The treatment whose override list holds the instance, and its position.
+    /// The treatment whose override list holds the instance, and its index.
     pub(crate) fn overriding(&self, instance: &InstanceId<'_>) -> Option<(usize, &GroupValue)> {
         let at = *self.overrides.get(instance.as_str())?;
         Some((at, self.treatments.get(at)?))
     }
 
-    /// The treatment that owns the bucket, and its position.
+    /// The treatment that owns the bucket, and its index.
     pub(crate) fn owner_of(&self, bucket: Bucket) -> Option<(usize, &GroupValue)> {
         let after = self
             .treatment_ranges

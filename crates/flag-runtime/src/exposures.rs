@@ -223,7 +223,13 @@ impl ExposureRecorder {
             return self.push(served);
         };
         let push = || self.queue.push(served);
-        match dedup.log_once(current, instance, decision.treatment, served.created, push) {
+        match dedup.log_once(
+            current,
+            instance,
+            decision.treatment_index,
+            served.created,
+            push,
+        ) {
             Logged::Full(answer) => Err(RecordLater::new(self, served.into(), Some(answer))),
             Logged::Now | Logged::Dropped => Ok(Recorded::DONE),
             Logged::Before => {

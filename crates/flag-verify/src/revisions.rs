@@ -88,8 +88,11 @@ impl CompiledRevision {
 
     /// The position of a treatment by its rollout group, `None` for control, and its value.
     pub(crate) fn group(&self, group: &str) -> Option<(Option<usize>, &FlagValue)> {
-        let treatments = (0..).map_while(|at| Some((Some(at), self.plan.outcome(Some(at))?)));
-        let control = self.plan.outcome(None).map(|outcome| (None, outcome));
+        let treatments = (0..).map_while(|at| Some((Some(at), self.plan.group_value(Some(at))?)));
+        let control = self
+            .plan
+            .group_value(None)
+            .map(|group_value| (None, group_value));
         let mut all = control.into_iter().chain(treatments);
         let (position, (value, _)) = all.find(|(_, (_, name))| *name == group)?;
         Some((position, value))

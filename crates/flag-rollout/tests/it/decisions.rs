@@ -16,8 +16,8 @@ fn check(plan: &Plan, instance: &str, group: &str, reason: Reason) {
         group.trim_start_matches("treatment_")
     };
     assert_eq!(decision.value.to_string(), value);
-    let outcome = plan.outcome(decision.treatment);
-    assert_eq!(outcome, Some((decision.value, decision.rollout_group)));
+    let group_value = plan.group_value(decision.treatment_index);
+    assert_eq!(group_value, Some((decision.value, decision.rollout_group)));
 }
 
 #[test]

@@ -24,7 +24,7 @@ const RECENT: usize = 64;
 /// A decision without references to its plan.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CompactDecision {
-    treatment: Option<usize>,
+    treatment_index: Option<usize>,
     reason: Reason,
     bucket: Option<Bucket>,
     value_bytes: usize,
@@ -43,7 +43,7 @@ impl CompactDecision {
 impl From<&Decision<'_>> for CompactDecision {
     fn from(decision: &Decision<'_>) -> Self {
         Self {
-            treatment: decision.treatment,
+            treatment_index: decision.treatment_index,
             reason: decision.reason,
             bucket: decision.bucket,
             value_bytes: match decision.value {
@@ -104,7 +104,7 @@ struct Record {
 #[derive(Debug)]
 struct ServedTemplate {
     flag: Arc<Entry>,
-    treatment: Option<usize>,
+    treatment_index: Option<usize>,
     reason: Reason,
     from_cache: bool,
 }
@@ -149,7 +149,7 @@ impl Chunk {
         let index = u16::try_from(self.templates.len()).unwrap_or(u16::MAX);
         self.templates.push(ServedTemplate {
             flag: Arc::clone(served.flag),
-            treatment: served.decision.treatment,
+            treatment_index: served.decision.treatment_index,
             reason: served.decision.reason,
             from_cache: served.from_cache,
         });
@@ -221,14 +221,14 @@ impl Record {
 impl ServedTemplate {
     fn is_of(&self, served: &ServedDecision<'_>) -> bool {
         Arc::ptr_eq(&self.flag, served.flag)
-            && self.treatment == served.decision.treatment
+            && self.treatment_index == served.decision.treatment_index
             && self.reason == served.decision.reason
             && self.from_cache == served.from_cache
     }
 
     fn template(&self) -> Option<ExposureTemplate> {
         let plan = self.flag.plan();
-        let (value, rollout_group) = plan.outcome(self.treatment)?;
+        let (value, rollout_group) = plan.group_value(self.treatment_index)?;
         Some(ExposureTemplate {
             flag: plan.flag().clone(),
             revision: Some(plan.created()),
@@ -243,12 +243,13 @@ impl ServedTemplate {
 /// Where the template of a decision is among the recent ones.
 fn slot(served: &ServedDecision<'_>) -> usize {
     let flag = Arc::as_ptr(served.flag).addr() >> 6;
-    let treatment = served
+    let treatment_index = served
         .decision
-        .treatment
-        .map_or(0, |treatment| treatment + 1);
+        .treatment_index
+        .map_or(0, |treatment_index| treatment_index + 1);
     let is_override = usize::from(served.decision.reason == Reason::Override);
-    (flag ^ flag >> 6 ^ treatment << 2 ^ is_override << 1 ^ usize::from(served.from_cache)) % RECENT
+    (flag ^ flag >> 6 ^ treatment_index << 2 ^ is_override << 1 ^ usize::from(served.from_cache))
+        % RECENT
 }
 
 /// The length of an id, which has a few hundred bytes at most.

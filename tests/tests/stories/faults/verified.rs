@@ -138,7 +138,7 @@ async fn fill(store: &TestStore) {
             created += 1;
             let instance = InstanceId::new(format!("A{:09}", exposure % 300_007)).unwrap();
             let decision = decide(&plan, &instance);
-            let served = (decision.treatment, decision.reason);
+            let served = (decision.treatment_index, decision.reason);
             let known = outcomes.iter().find(|(of, _)| *of == served);
             let known = known.map(|(_, index)| *index);
             let index = known.unwrap_or_else(|| {
