@@ -30,4 +30,4 @@ pub use crate::sources::Sources;
 pub use crate::store::{OpenStoreError, StoreSettings};
 pub use crate::table_names::TableNameSettings;
 pub use crate::unknown::UnknownVariable;
-pub use flag_store_embedded::{WriterPriority, outlive_file_limits};
+pub use flag_store_embedded::{WriterPriority, ignore_sigxfsz};

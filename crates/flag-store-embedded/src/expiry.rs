@@ -11,9 +11,9 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::time::sleep;
 
 use crate::database::Database;
+use crate::exposure_log::EmbeddedLog;
 use crate::failure::Failure;
 use crate::idle_priority::WriterPriority;
-use crate::log::EmbeddedLog;
 use crate::{blocks, schema};
 
 /// The rows read in one transaction, which takes a few milliseconds.

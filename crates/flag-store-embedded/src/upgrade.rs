@@ -11,8 +11,8 @@ use tokio::time::sleep;
 use crate::blocks::{AtOnce, copy_rows, read_rows};
 use crate::directory::EXPOSURES;
 use crate::expiry::give_back;
+use crate::exposure_log::EmbeddedLog;
 use crate::failure::{Failure, is_busy};
-use crate::log::EmbeddedLog;
 
 /// How many rows are read and sorted at once; they take about four times as much memory as in the file.
 const AT_ONCE: AtOnce = AtOnce {

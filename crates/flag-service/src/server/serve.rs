@@ -14,7 +14,7 @@ use flag_runtime::{
     BucketCache, COUNTS_RETENTION, DeferredStore, ExposureRecorder, FlagCache, Snapshot, Splits,
     StoreGuard, expire_exposures, exposure_runtime, watch_changes,
 };
-use flag_settings::{StoreSettings, outlive_file_limits};
+use flag_settings::{StoreSettings, ignore_sigxfsz};
 use flag_store::{ExposureLog, FlagStore, RowStore, SystemClock};
 use tokio::runtime::{Builder, Handle};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -78,7 +78,7 @@ async fn serve(
     background: &Handle,
     pages: &Handle,
 ) -> anyhow::Result<()> {
-    outlive_file_limits()?;
+    ignore_sigxfsz()?;
     // From the start: since the watchdog handles these signals, the system no longer ends the process.
     let signals = stop::signals()?;
     log_start(config);

@@ -276,7 +276,7 @@ impl ExposureLog for EmbeddedLog {
 
     /// Empties the write-ahead log, for which others must not read at that moment; it is tried until the timeout.
     fn purge(&self) -> BoxFuture<'_, Result<Remains, StoreError>> {
-        Box::pin(self.write(|database| database.empty_log()))
+        Box::pin(self.write(|database| database.empty_wal()))
     }
 
     /// One transaction for all of them.
