@@ -10,7 +10,7 @@ use crate::listeners::Callback;
 use crate::pending::Pending;
 use crate::question::{FlagRef, Key, Question};
 use crate::status::{Status, StreamState};
-use crate::subscription::{SubscriptionOwner, Subscription};
+use crate::subscription::{Subscription, SubscriptionOwner};
 
 /// Where a client gets its answers from.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::async_client::AsyncFeatureFlagClient;
 use crate::backend::Backend;
 use crate::builder::ClientBuilder;
-use crate::detail::{Evaluation, Detail};
+use crate::detail::{Detail, Evaluation};
 use crate::pending::Pending;
 use crate::question::{FlagRef, Question};
 use crate::status::Status;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::bounded_map::BoundedMap;
 use crate::cache::{Cache, Found};
 use crate::circuit::Circuit;
-use crate::detail::{Evaluation, Assurance, KnownValue};
+use crate::detail::{Assurance, Evaluation, KnownValue};
 use crate::failure::Failure;
 use crate::in_flight::InFlight;
 use crate::listeners::Listeners;

@@ -85,7 +85,9 @@ impl Core {
         Status {
             stream: view.stream,
             digest: view.digest,
-            last_heartbeat: view.last_received.map(|last_received| last_received.elapsed()),
+            last_heartbeat: view
+                .last_received
+                .map(|last_received| last_received.elapsed()),
             entries: cache.len(),
         }
     }

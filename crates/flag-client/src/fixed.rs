@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flag_model::{FlagType, FlagValue};
 
-use crate::detail::{Evaluation, Assurance, Freshness, KnownValue};
+use crate::detail::{Assurance, Evaluation, Freshness, KnownValue};
 use crate::failure::Failure;
 use crate::listeners::Listeners;
 use crate::question::{FlagRef, Key, Question};

@@ -158,7 +158,9 @@ mod tests {
         recent_changes.announce(&change(&["f"]), now);
         assert!(is_overtaken(now.checked_sub(SHORTEST).unwrap()));
         assert!(!is_overtaken(now));
-        assert!(!recent_changes.is_overtaken(FlagRef::boolean("g"), now.checked_sub(SHORTEST).unwrap()));
+        assert!(
+            !recent_changes.is_overtaken(FlagRef::boolean("g"), now.checked_sub(SHORTEST).unwrap())
+        );
     }
 
     #[test]
