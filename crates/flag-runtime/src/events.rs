@@ -91,12 +91,12 @@ impl Events {
         }))
     }
 
-    /// Subscribes to a project. `held` is the digest that the subscriber knows: if the project has another one, the first
+    /// Subscribes to a project. `last_event_digest` is the digest that the subscriber knows: if the project has another one, the first
     /// event says that everything may have changed.
     pub fn subscribe(
         &self,
         project: &ProjectName,
-        held: Option<ProjectDigest>,
+        last_event_digest: Option<ProjectDigest>,
     ) -> Result<Subscription, SubscribeError> {
         let mut topics = self.topics();
         if topics.is_closed {
@@ -111,7 +111,11 @@ impl Events {
         }
         let topic = topics.by_project.entry(project.clone()).or_default();
         let metrics = Arc::clone(&self.0.metrics);
-        Ok(Subscription::new(topic.subscribe(), held, metrics))
+        Ok(Subscription::new(
+            topic.subscribe(),
+            last_event_digest,
+            metrics,
+        ))
     }
 
     /// Ends all subscriptions, and permits no further ones: the process is about to stop.

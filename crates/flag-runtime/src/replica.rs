@@ -23,8 +23,11 @@ const JITTER: Jitter = Jitter::between(0.8, 1.0);
 /// The interval of checks whether the cache serves a change by now.
 const CHECK_EVERY: Duration = Duration::from_millis(20);
 
-/// The interval for changes older than this: their flag cannot be read.
-const SELDOM: Duration = Duration::from_secs(1);
+/// The age of a change after which it is checked less often: its flag cannot be read.
+const SLOW_CHECK_AFTER: Duration = Duration::from_secs(1);
+
+/// The interval of these checks.
+const SLOW_CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Pauses after failures.
 const BACKOFF: Backoff = Backoff {
@@ -60,7 +63,7 @@ impl ReplicaReporter {
         let mut unserved_since = None;
         loop {
             let now = Instant::now();
-            let serves_all = self.settle();
+            let serves_all = self.mark_served();
             unserved_since = (!serves_all).then(|| unserved_since.unwrap_or(now));
             if due <= now || (failures == 0 && self.flags.served_projects().has_news()) {
                 due = Instant::now() + self.report_once(&mut failures).await;
@@ -81,9 +84,9 @@ impl ReplicaReporter {
     }
 
     /// Notes which changes the cache serves by now; whether it serves all of them.
-    fn settle(&self) -> bool {
+    fn mark_served(&self) -> bool {
         let is_served = |flag: &_, time, seen| self.flags.serves(flag, time, seen);
-        self.flags.served_projects().settle(is_served)
+        self.flags.served_projects().mark_served(is_served)
     }
 
     /// Reports what is new; how long to wait for the next time. Logs once when reports begin to fail.
@@ -132,10 +135,10 @@ impl ReplicaReporter {
 }
 
 fn check_after(unserved_for: Duration) -> Duration {
-    if unserved_for < SELDOM {
+    if unserved_for < SLOW_CHECK_AFTER {
         CHECK_EVERY
     } else {
-        SELDOM
+        SLOW_CHECK_EVERY
     }
 }
 

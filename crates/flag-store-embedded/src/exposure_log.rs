@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use flag_model::{InstanceId, ProjectName};
 use flag_store::{
-    Appended, BatchPage, Blocks, BoxFuture, Columns, CountsQuery, Cursor, ExposureBatch,
-    ExposureLog, ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert,
-    InstanceExposures, MinuteCounts, NewestExposures, PAGE, Remains, ReplicaId, Row, RowStore,
-    Scan, StoreError, TimeRange, instance_in_rows,
+    Appended, BatchPage, Blocks, BoxFuture, Columns, CountsQuery, CountsWriterId, Cursor,
+    ExposureBatch, ExposureLog, ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert,
+    InstanceExposures, MinuteCounts, NewestExposures, PAGE, Remains, Row, RowStore, Scan,
+    StoreError, TimeRange, instance_in_rows,
 };
 
 use crate::blocks::{self, PageQuery, ScopeOwned};
@@ -282,11 +282,11 @@ impl ExposureLog for EmbeddedLog {
     /// One transaction for all of them.
     fn write_counts<'a>(
         &'a self,
-        replica: ReplicaId,
+        writer: CountsWriterId,
         counts: &'a [MinuteCounts],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let counts = counts.to_vec();
-        let write = move |database: &mut Database| counts::write(database, replica, &counts);
+        let write = move |database: &mut Database| counts::write(database, writer, &counts);
         Box::pin(self.0.file.write(self.0.timeout * BATCH_WAIT, write))
     }
 

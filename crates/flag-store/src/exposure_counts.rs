@@ -70,9 +70,9 @@ impl fmt::Debug for Minute {
 /// Identifies a writer of counts, so that none replaces the counts of another. A replica has another one after each start, and
 /// after its clock was set back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReplicaId(pub u128);
+pub struct CountsWriterId(pub u128);
 
-impl fmt::Display for ReplicaId {
+impl fmt::Display for CountsWriterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
     }

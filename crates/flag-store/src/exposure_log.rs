@@ -10,7 +10,7 @@ use std::fmt;
 use flag_model::{FlagKey, InstanceId, ProjectName, Timestamp};
 
 use crate::exposure_batch::ExposureBatch;
-use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
+use crate::exposure_counts::{CountsQuery, CountsWriterId, MinuteCounts};
 use crate::exposures::{ExposureRecord, WriteExposureError};
 use crate::forget::InstanceExposures;
 use crate::row_key::{exposure_prefix, exposures_prefix, instance_prefix};
@@ -100,16 +100,16 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(Remains::Nothing)))
     }
 
-    /// Sets the counts of a replica in these minutes, each replacing what it wrote for the flag and minute before.
+    /// Sets the counts of a writer in these minutes, each replacing what it wrote for the flag and minute before.
     ///
     /// Writing them again changes nothing. After a failure some may be written.
     fn write_counts<'a>(
         &'a self,
-        replica: ReplicaId,
+        writer: CountsWriterId,
         counts: &'a [MinuteCounts],
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// The counts that a query asks for, added up over all replicas, by flag and minute.
+    /// The counts that a query asks for, added up over all writers, by flag and minute.
     fn counts<'a>(
         &'a self,
         query: CountsQuery<'a>,

@@ -7,7 +7,7 @@ use flag_model::{InstanceId, ProjectName, Timestamp};
 use crate::clock::{Clock as _, SystemClock};
 use crate::counts_rows::{counts_in_rows, rows_of_counts};
 use crate::exposure_batch::ExposureBatch;
-use crate::exposure_counts::{CountsQuery, MinuteCounts, ReplicaId};
+use crate::exposure_counts::{CountsQuery, CountsWriterId, MinuteCounts};
 use crate::exposure_log::{
     Appended, Cursor, ExposureLog, ExposurePage, ExposureScope, PAGE, TimeRange,
 };
@@ -133,11 +133,11 @@ impl<T: ExposureRows> ExposureLog for T {
 
     fn write_counts<'a>(
         &'a self,
-        replica: ReplicaId,
+        writer: CountsWriterId,
         counts: &'a [MinuteCounts],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let rows = rows_of_counts(replica, counts);
+            let rows = rows_of_counts(writer, counts);
             self.write_rows(&rows).await.into_iter().collect()
         })
     }

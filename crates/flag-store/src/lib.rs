@@ -50,8 +50,8 @@ pub use crate::exposure_block::{
     BlockError, Blocks, ExposureBlock, decode_block, may_hold, without_instance,
 };
 pub use crate::exposure_counts::{
-    Counted, CountsQuery, CountsScope, CountsSum, MOST_ENTRIES, Minute, MinuteCounts, ReplicaId,
-    answers_by_group,
+    Counted, CountsQuery, CountsScope, CountsSum, CountsWriterId, MOST_ENTRIES, Minute,
+    MinuteCounts, answers_by_group,
 };
 pub use crate::exposure_log::{
     Appended, BatchPage, Cursor, ExposureLog, ExposurePage, ExposureQuery, ExposureScope,
@@ -75,7 +75,7 @@ pub use crate::replicas::{
 };
 pub use crate::rollback_path::RollbackPath;
 pub use crate::row_hash::RowHash;
-pub use crate::row_key::{FlagRowKey, RowType, flag_and_time, flag_of_exposure_prefix};
+pub use crate::row_key::{FlagRowKey, ReplicaId, RowType, flag_and_time, flag_of_exposure_prefix};
 pub use crate::rows::{
     BoxFuture, Cells, Columns, CompareAndSet, Expected, Insert, Order, Row, RowStore, Scan,
 };

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use flag_model::{FlagKey, Invalid, ProjectName, Timestamp};
 
-use crate::exposure_counts::ReplicaId;
 use crate::exposure_log::{ExposureLog, PAGE};
 use crate::head::{HeadCell, HeadRow, ProjectDigest};
-use crate::row_key::{REPLICAS, replica_key, served_key, served_prefix};
+use crate::row_key::{REPLICAS, ReplicaId, replica_key, served_key, served_prefix};
 use crate::rows::{Row, Scan};
 use crate::store_error::StoreError;
 use crate::stored::{decode_replica, decode_served, encode_replica, encode_served};

@@ -15,6 +15,7 @@ pub(crate) use self::exposure::{
     push_exposure_key,
 };
 pub use self::exposure::{flag_and_time, flag_of_exposure_prefix};
+pub use self::replica::ReplicaId;
 pub(crate) use self::replica::{REPLICAS, replica_key, replica_of, served_key, served_prefix};
 
 /// The two kinds of rows that a flag has.

@@ -7,7 +7,7 @@ use flag_rollout::Decision;
 use flag_store::{BatchId, ExposureBatch, ExposureTemplate};
 
 use super::format::ExposureFormat;
-use crate::flags::Entry;
+use crate::flags::CacheEntry;
 
 /// The most exposures in one chunk; `cargo bench -p flag-runtime --bench exposures` shows what they cost.
 pub(crate) const CHUNK: usize = 2_000;
@@ -62,7 +62,7 @@ pub(crate) struct ServedDecision<'a> {
     /// The instance.
     pub(crate) instance: &'a str,
     /// The flag.
-    pub(crate) flag: &'a Arc<Entry>,
+    pub(crate) flag: &'a Arc<CacheEntry>,
     /// The decision.
     pub(crate) decision: CompactDecision,
     /// Whether the flag came from the cache.
@@ -103,7 +103,7 @@ struct Record {
 /// What many exposures of a chunk have in common.
 #[derive(Debug)]
 struct ServedTemplate {
-    flag: Arc<Entry>,
+    flag: Arc<CacheEntry>,
     treatment_index: Option<usize>,
     reason: Reason,
     from_cache: bool,

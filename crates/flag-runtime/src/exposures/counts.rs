@@ -17,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flag_model::{FlagKey, Timestamp};
-use flag_store::{Counted, ExposureBatch, ExposureTemplate, Minute, MinuteCounts, ReplicaId};
+use flag_store::{Counted, CountsWriterId, ExposureBatch, ExposureTemplate, Minute, MinuteCounts};
 
 pub(crate) use self::metrics::CountsMetrics;
 pub(crate) use self::writer::CountsWriter;
@@ -42,7 +42,7 @@ struct State {
     /// No earlier minute changes any more.
     floor: Minute,
     /// The writer id of new cells; random, so that it overwrites no earlier run.
-    replica: ReplicaId,
+    writer: CountsWriterId,
     entries: usize,
     /// How many exposures were given up since they were taken last.
     lost: u64,
@@ -51,7 +51,7 @@ struct State {
 /// The counts of a flag in a minute.
 #[derive(Debug)]
 struct Cell {
-    replica: ReplicaId,
+    writer: CountsWriterId,
     counts: MinuteCounts,
     state: CellState,
 }
@@ -81,7 +81,7 @@ impl MinuteCounter {
         Self(Mutex::new(State {
             minutes: BTreeMap::new(),
             floor: Minute::from_number(i64::MIN),
-            replica: new_replica(),
+            writer: new_writer(),
             entries: 0,
             lost: 0,
         }))
@@ -124,19 +124,19 @@ impl MinuteCounter {
         state.make_room();
     }
 
-    /// Takes at most this many counts of a replica that are not written; each must be finished. `None` if all are written.
-    pub(crate) fn take(&self, most: usize) -> Option<(ReplicaId, Vec<MinuteCounts>)> {
+    /// Takes at most this many counts of a writer that are not written; each must be finished. `None` if all are written.
+    pub(crate) fn take(&self, most: usize) -> Option<(CountsWriterId, Vec<MinuteCounts>)> {
         let mut state = self.state();
         let cells = state.minutes.values_mut().flat_map(HashMap::values_mut);
         let mut changed = cells.filter(|cell| cell.state == CellState::Changed);
         let first = changed.next()?;
-        let replica = first.replica;
-        let same = changed.filter(|cell| cell.replica == replica);
+        let writer = first.writer;
+        let same = changed.filter(|cell| cell.writer == writer);
         let taken = std::iter::once(first).chain(same).take(most).map(|cell| {
             cell.state = CellState::Taken;
             cell.counts.clone()
         });
-        Some((replica, taken.collect()))
+        Some((writer, taken.collect()))
     }
 
     /// Notes whether counts that were taken are written. What was counted meanwhile is to be written in any case.
@@ -184,8 +184,8 @@ impl MinuteCounter {
     }
 }
 
-fn new_replica() -> ReplicaId {
-    ReplicaId(fastrand::u128(..))
+fn new_writer() -> CountsWriterId {
+    CountsWriterId(fastrand::u128(..))
 }
 
 impl State {
@@ -193,7 +193,7 @@ impl State {
     fn set_back_to(&mut self, now: Timestamp) {
         let now = Minute::of(now);
         if now < self.floor {
-            self.replica = new_replica();
+            self.writer = new_writer();
             self.floor = now.plus(-LATE);
         }
     }
@@ -228,7 +228,7 @@ impl State {
         let flags = self.minutes.entry(minute).or_default();
         if !flags.contains_key(flag) {
             let cell = Cell {
-                replica: self.replica,
+                writer: self.writer,
                 counts: MinuteCounts::new(flag.clone(), minute),
                 state: CellState::Changed,
             };

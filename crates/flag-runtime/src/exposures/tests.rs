@@ -19,10 +19,10 @@ use tokio::time::{Instant, sleep};
 
 use super::chunk::{CHUNK, CompactDecision, ServedDecision};
 use super::*;
-use crate::flags::{Entry, test_settings};
+use crate::flags::{CacheEntry, test_settings};
 
 /// A flag that gives `false` to everybody.
-pub(super) fn decided() -> Arc<Entry> {
+pub(super) fn decided() -> Arc<CacheEntry> {
     let parts = RevisionParts {
         flag: "p/feature/f".parse().unwrap(),
         format: Format::v1(HashAlgorithm::Md5),
@@ -34,7 +34,7 @@ pub(super) fn decided() -> Arc<Entry> {
     };
     let created = Timestamp::parse("2024-10-01 08:00:00").unwrap();
     let plan = Plan::compile(Revision::new(created, parts).unwrap());
-    Arc::new(Entry::new(
+    Arc::new(CacheEntry::new(
         plan,
         None,
         created,
@@ -52,7 +52,7 @@ pub(super) fn format() -> ExposureFormat {
 }
 
 /// What a flag gives to an instance, as served at some time.
-pub(super) fn served<'a>(decided: &'a Arc<Entry>, instance: &'a str) -> ServedDecision<'a> {
+pub(super) fn served<'a>(decided: &'a Arc<CacheEntry>, instance: &'a str) -> ServedDecision<'a> {
     let id = InstanceId::new(instance).unwrap();
     ServedDecision {
         request_id: "r-1",

@@ -83,7 +83,10 @@ impl ServedProjects {
     }
 
     /// Notes which changes the cache serves by now; whether it serves all of them.
-    pub(crate) fn settle(&self, is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool) -> bool {
+    pub(crate) fn mark_served(
+        &self,
+        is_served: impl Fn(&FlagKey, Timestamp, Instant) -> bool,
+    ) -> bool {
         let mut all = true;
         for project in self.state().projects.values_mut() {
             let served = project
@@ -181,7 +184,7 @@ mod tests {
     fn a_digest_counts_once_all_changes_are_served() {
         let (projects, now) = (ServedProjects::default(), SystemClock.now());
         projects.note_head(&project(), digest("1"), vec![]);
-        assert!(projects.settle(|_, _, _| true));
+        assert!(projects.mark_served(|_, _, _| true));
         let mut expected = ServedRevisions::default();
         expected.digest = Some(digest("1"));
         assert_eq!(taken(&projects), Some(expected.clone()));
@@ -189,10 +192,10 @@ mod tests {
         let changes = [change("a", Some(now)), change("b", Some(now))];
         let [a, b] = changes.clone().map(|(flag, ..)| flag);
         projects.note_head(&project(), digest("2"), changes.into());
-        assert!(!projects.settle(|flag, _, _| *flag == a));
+        assert!(!projects.mark_served(|flag, _, _| *flag == a));
         expected.note(a, now);
         assert_eq!(taken(&projects), Some(expected.clone()));
-        assert!(projects.settle(|_, _, _| true));
+        assert!(projects.mark_served(|_, _, _| true));
         expected.note(b, now);
         expected.digest = Some(digest("2"));
         assert_eq!(taken(&projects), Some(expected));

@@ -31,7 +31,7 @@ const LONG_SCAN: Duration = Duration::from_secs(10);
 const WAITING_PER_READ: usize = 4;
 
 /// The same where nobody evaluates flags, so that waiting costs nothing but memory.
-const WAITING_PER_READ_APART: usize = 64;
+const WAITING_PER_READ_SEPARATE: usize = 64;
 
 /// Settings of the guard.
 #[derive(Clone, Copy, Debug)]
@@ -87,11 +87,11 @@ impl StoreGuard<dyn RowStore> {
     /// Guards the same flags for other readers, which share no limit and no circuit with this guard: neither can stop the
     /// other. Their calls are counted in the same metrics.
     #[must_use]
-    pub fn apart(&self, settings: GuardSettings) -> Self {
+    pub fn with_separate_limits(&self, settings: GuardSettings) -> Self {
         let bounds = Arc::new(Bounds {
             settings,
             read_permits: Semaphore::new(settings.concurrent_reads),
-            most_waiting: settings.concurrent_reads * WAITING_PER_READ_APART,
+            most_waiting: settings.concurrent_reads * WAITING_PER_READ_SEPARATE,
             waiting: AtomicUsize::new(0),
             read_circuit: Arc::new(Circuit::new()),
             write_circuit: Circuit::new(),
@@ -172,7 +172,7 @@ impl Bounds {
         if self.read_circuit.is_open() {
             return Err(self.reject(operation, Rejection::CircuitOpen));
         }
-        let waiting = Waiting::new(&self.waiting);
+        let waiting = WaitingCall::new(&self.waiting);
         let permit = if waiting.before < self.most_waiting {
             timeout_at(deadline, self.read_permits.acquire()).await.ok()
         } else {
@@ -312,20 +312,20 @@ fn all_unavailable(exposures: usize, why: &'static str) -> Vec<Appended> {
 }
 
 /// Counts a waiting call until it is dropped.
-struct Waiting<'a> {
+struct WaitingCall<'a> {
     count: &'a AtomicUsize,
     /// Calls that waited before.
     before: usize,
 }
 
-impl<'a> Waiting<'a> {
+impl<'a> WaitingCall<'a> {
     fn new(count: &'a AtomicUsize) -> Self {
         let before = count.fetch_add(1, Ordering::Relaxed);
         Self { count, before }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingCall<'_> {
     fn drop(&mut self) {
         self.count.fetch_sub(1, Ordering::Relaxed);
     }

@@ -29,10 +29,10 @@ const NOT_BUFFERED: (HeaderName, HeaderValue) = (
 
 /// Answers `GET /projects/{project}/events`: a stream of events.
 pub(super) async fn events(context: &RequestContext) -> Result<HttpResponse, ApiError> {
-    let (project, held) = decode(context)?;
+    let (project, last_event_digest) = decode(context)?;
     context.check_project(&project)?;
     let access = Route::Events.access();
-    respond(context, access, project, held, encoding::event).await
+    respond(context, access, project, last_event_digest, encoding::event).await
 }
 
 /// Responds with a stream of events, encoded like this, as long as the caller has this access; with 404 if push is off.
@@ -40,7 +40,7 @@ pub(super) async fn respond(
     context: &RequestContext,
     access: Access,
     project: ProjectName,
-    held: Option<ProjectDigest>,
+    last_event_digest: Option<ProjectDigest>,
     encode: fn(&Event) -> Bytes,
 ) -> Result<HttpResponse, ApiError> {
     if !context.state.push {
@@ -51,7 +51,7 @@ pub(super) async fn respond(
     if context.request.method() == Method::HEAD {
         return Ok(response.finish());
     }
-    let stream = EventStream::open(context, access, project, held, encode)?;
+    let stream = EventStream::open(context, access, project, last_event_digest, encode)?;
     Ok(response.streaming(stream.into_bytes()))
 }
 
@@ -62,8 +62,8 @@ fn decode(context: &RequestContext) -> Result<(ProjectName, Option<ProjectDigest
     let query = EventsQuery::parse(project, request.query_string());
     let query = query.map_err(ApiError::InvalidRequest)?;
     let project = valid_project(&query.project)?;
-    let held = last_event(context).or(query.since.as_deref());
-    Ok((project, held.and_then(ProjectDigest::parse)))
+    let last_event_digest = last_event(context).or(query.since.as_deref());
+    Ok((project, last_event_digest.and_then(ProjectDigest::parse)))
 }
 
 /// Returns the id of the last event that the caller received.

@@ -11,8 +11,8 @@ use actix_web::web::Data;
 use anyhow::Context as _;
 use flag_model::Timestamp;
 use flag_runtime::{
-    BucketCache, COUNTS_RETENTION, DeferredStore, ExposureRecorder, FlagCache, Snapshot, Splits,
-    StoreGuard, expire_exposures, exposure_runtime, watch_changes,
+    BucketCache, COUNTS_RETENTION, DeferredStore, ExposureRecorder, FlagCache, SampleRatios,
+    Snapshot, StoreGuard, expire_exposures, exposure_runtime, watch_changes,
 };
 use flag_settings::{StoreSettings, ignore_sigxfsz};
 use flag_store::{ExposureLog, FlagStore, RowStore, SystemClock};
@@ -122,8 +122,8 @@ async fn serve(
     );
     let reporting = Reporting::start(config, &exposure_log, &flags);
     start_expiry(config);
-    let splits = Splits::register(&mut registry);
-    tokio::spawn(splits.watch(
+    let sample_ratios = SampleRatios::register(&mut registry);
+    tokio::spawn(sample_ratios.watch(
         flags.clone(),
         Arc::clone(&exposure_log),
         Arc::new(SystemClock),
@@ -190,7 +190,7 @@ fn make_readers(
         StoreSettings::Embedded(_) => 1,
         StoreSettings::Bigtable(_) => 4,
     };
-    let guard = guard.apart(dashboard::guard_settings(reads));
+    let guard = guard.with_separate_limits(dashboard::guard_settings(reads));
     let log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(log));
     let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock)).with_options(config.rows);
     let names = config.exposures.format.names.clone();

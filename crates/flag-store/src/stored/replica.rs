@@ -2,10 +2,9 @@
 
 use flag_model::{Invalid, ProjectName, Timestamp, quoted};
 
-use crate::exposure_counts::ReplicaId;
 use crate::head::ProjectDigest;
 use crate::replicas::{Replica, ServedRevisions};
-use crate::row_key::{replica_key, replica_of, served_key};
+use crate::row_key::{ReplicaId, replica_key, replica_of, served_key};
 use crate::rows::{Cells, Row};
 
 const NAME: &str = "Name";

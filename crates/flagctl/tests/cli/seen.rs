@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use flag_model::{Bucket, FlagValue, InstanceId, Reason};
 use flag_store::{
-    BatchId, Counted, Exposure, ExposureBatch, ExposureLog as _, Minute, MinuteCounts, ReplicaId,
-    Spelling,
+    BatchId, Counted, CountsWriterId, Exposure, ExposureBatch, ExposureLog as _, Minute,
+    MinuteCounts, Spelling,
 };
 
 use super::*;
@@ -151,7 +151,9 @@ fn hashed_instances_and_missing_exposures_are_named() {
     let mut counts = MinuteCounts::new(flag, minute);
     counts.add(&Counted::Others, 12);
     on_log(dir.path(), async |log| {
-        log.write_counts(ReplicaId(1), &[counts]).await.unwrap();
+        log.write_counts(CountsWriterId(1), &[counts])
+            .await
+            .unwrap();
     });
     let says = "warning: 10 exposures were counted in that time and are not in the log";
     check_said(

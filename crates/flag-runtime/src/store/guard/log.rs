@@ -2,9 +2,9 @@
 
 use flag_model::{InstanceId, ProjectName};
 use flag_store::{
-    Appended, BoxFuture, CountsQuery, Cursor, ExposureBatch, ExposureLog, ExposurePage,
-    ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures, MinuteCounts,
-    ReplicaId, Row, Scan, StoreError, TimeRange,
+    Appended, BoxFuture, CountsQuery, CountsWriterId, Cursor, ExposureBatch, ExposureLog,
+    ExposurePage, ExposureQuery, ExposureRecord, ExposureScope, Insert, InstanceExposures,
+    MinuteCounts, Row, Scan, StoreError, TimeRange,
 };
 
 use super::super::deferred::NOT_YET;
@@ -88,10 +88,10 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
 
     fn write_counts<'a>(
         &'a self,
-        replica: ReplicaId,
+        writer: CountsWriterId,
         counts: &'a [MinuteCounts],
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        let call = async move { self.store.opened()?.write_counts(replica, counts).await };
+        let call = async move { self.store.opened()?.write_counts(writer, counts).await };
         Box::pin(self.bounds.write_exposure(Operation::WriteBatch, call))
     }
 

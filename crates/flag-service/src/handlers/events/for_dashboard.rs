@@ -30,6 +30,6 @@ pub(in crate::handlers) async fn dashboard_events(
     if !viewer.may_see(&project) {
         return not_found(context).await;
     }
-    let held = last_event(context).and_then(ProjectDigest::parse);
-    respond(context, ACCESS, project, held, encoding::event).await
+    let last_event_digest = last_event(context).and_then(ProjectDigest::parse);
+    respond(context, ACCESS, project, last_event_digest, encoding::event).await
 }

@@ -74,7 +74,7 @@ mod tests {
         FlagValue, Format, FormatVersion, HashAlgorithm, Percent, Reason, RevisionParts, Treatment,
     };
     use flag_store::memory::MemoryLog;
-    use flag_store::{Counted, Minute, MinuteCounts, ReplicaId};
+    use flag_store::{Counted, CountsWriterId, Minute, MinuteCounts};
 
     use super::*;
 
@@ -114,7 +114,7 @@ mod tests {
                 reason: Some(*reason),
             };
             counts.add(&counted, *count);
-            let written = log.write_counts(ReplicaId(replica), &[counts]).await;
+            let written = log.write_counts(CountsWriterId(replica), &[counts]).await;
             written.unwrap();
         }
         let mut checks = Checks::default();
