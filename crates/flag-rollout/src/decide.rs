@@ -1,6 +1,6 @@
 //! The decision: override, else rollout, else control.
 
-use flag_model::{Bucket, FlagValue, Format, InstanceId, Reason, Timestamp};
+use flag_model::{Bucket, BucketScheme, FlagValue, InstanceId, Reason, Timestamp};
 
 use crate::hash::bucket;
 use crate::plan::{GroupValue, Plan};
@@ -34,7 +34,7 @@ pub fn decide<'p>(plan: &'p Plan, instance: &InstanceId<'_>) -> Decision<'p> {
 pub fn decide_with<'p>(
     plan: &'p Plan,
     instance: &InstanceId<'_>,
-    bucket_of: impl FnOnce(&Format, &InstanceId<'_>) -> Bucket,
+    bucket_of: impl FnOnce(&BucketScheme, &InstanceId<'_>) -> Bucket,
 ) -> Decision<'p> {
     if let Some((treatment, group_value)) = plan.overriding(instance) {
         return decision(plan, Some(treatment), group_value, Reason::Override, None);

@@ -2,10 +2,10 @@
 
 use digest::typenum::Unsigned;
 use digest::{Digest, FixedOutputReset, OutputSizeUser};
-use flag_model::{Bucket, Format, HashAlgorithm, InstanceId, Salt};
+use flag_model::{Bucket, BucketScheme, HashAlgorithm, InstanceId, Salt};
 
 /// The bucket of an instance: a digest of the bare id in version 1, of `{salt}#{id}` in version 2.
-pub fn bucket(format: &Format, instance: &InstanceId<'_>) -> Bucket {
+pub fn bucket(format: &BucketScheme, instance: &InstanceId<'_>) -> Bucket {
     let hash_point = hash_point_by(format.algorithm());
     Bucket::of_hash_point(hash_point(format.salt(), instance))
 }

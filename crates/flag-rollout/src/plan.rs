@@ -1,7 +1,7 @@
 //! A revision compiled for deciding.
 
 use flag_model::{
-    BUCKETS, Bucket, BucketRange, CONTROL_GROUP, FlagKey, FlagValue, Format, FormatVersion,
+    BUCKETS, Bucket, BucketRange, BucketScheme, CONTROL_GROUP, FlagKey, FlagValue, FormatVersion,
     InstanceId, Percent, Revision, RevisionParts, Timestamp,
 };
 use hashbrown::HashMap;
@@ -13,7 +13,7 @@ use crate::ranges::consecutive;
 pub struct Plan {
     flag: FlagKey,
     created: Timestamp,
-    format: Format,
+    format: BucketScheme,
     control: GroupValue,
     treatments: Box<[GroupValue]>,
     /// The treatments of the instances in override lists.
@@ -103,7 +103,7 @@ impl Plan {
     }
 
     /// How instances are placed on the rollout line.
-    pub fn format(&self) -> &Format {
+    pub fn format(&self) -> &BucketScheme {
         &self.format
     }
 

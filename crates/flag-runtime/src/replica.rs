@@ -32,7 +32,7 @@ const SLOW_CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Pauses after failures.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(1),
-    most: PERIOD,
+    max: PERIOD,
     jitter: Jitter::between(0.5, 1.0),
 };
 

@@ -147,8 +147,8 @@ impl Collector for SampleRatios {
 #[cfg(test)]
 mod tests {
     use flag_model::{
-        FlagName, FlagType, FlagValue, Format, FormatVersion, HashAlgorithm, Percent, ProjectName,
-        Reason, Revision, RevisionParts, Treatment,
+        BucketScheme, FlagName, FlagType, FlagValue, FormatVersion, HashAlgorithm, Percent,
+        ProjectName, Reason, Revision, RevisionParts, Treatment,
     };
     use flag_rollout::Plan;
     use flag_store::memory::MemoryLog;
@@ -177,7 +177,7 @@ mod tests {
                 flag_type: FlagType::Feature,
                 name: FlagName::new(name).unwrap(),
             },
-            format: Format::v1(HashAlgorithm::Md5),
+            format: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             comment: "Test".to_owned(),
             owner: None,

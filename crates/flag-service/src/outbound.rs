@@ -30,7 +30,7 @@ pub(crate) fn http_client(url: &str) -> io::Result<HttpClient> {
 }
 
 /// Fetches a document of at most `max` bytes, within a deadline.
-pub(crate) async fn get(url: &str, most: usize, deadline: Duration) -> anyhow::Result<Bytes> {
+pub(crate) async fn get(url: &str, max: usize, deadline: Duration) -> anyhow::Result<Bytes> {
     let client = http_client(url)?;
     let asked = client.get(url.parse()?);
     let answered = async {
@@ -40,7 +40,7 @@ pub(crate) async fn get(url: &str, most: usize, deadline: Duration) -> anyhow::R
             "the answer has status {}",
             parts.status
         );
-        let body = Limited::new(body, most).collect().await;
+        let body = Limited::new(body, max).collect().await;
         anyhow::Ok(body.map_err(anyhow::Error::from_boxed)?.to_bytes())
     };
     timeout(deadline, answered).await?

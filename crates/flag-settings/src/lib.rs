@@ -5,7 +5,7 @@
 mod effective;
 mod endpoint;
 mod environment;
-mod instance_names;
+mod instance_id_mode;
 mod kind;
 mod reader;
 mod rows;
@@ -21,7 +21,7 @@ mod unknown;
 
 pub use crate::effective::EffectiveSetting;
 pub use crate::environment::is_production;
-pub use crate::instance_names::read_instance_names;
+pub use crate::instance_id_mode::read_instance_names;
 pub use crate::kind::{Kind, Range};
 pub use crate::reader::{Reader, SettingError, SettingErrors};
 pub use crate::rows::read_row_options;

@@ -12,7 +12,7 @@ use crate::status::{Failure, FailureKind};
 /// Pauses between attempts. With longer ones a call would notice late that the store is back.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(8),
-    most: Duration::from_millis(250),
+    max: Duration::from_millis(250),
     jitter: Jitter::between(0.5, 1.0),
 };
 /// The first attempts wait equally long, as one of several connections may be dead; later ones wait longer, as
@@ -166,7 +166,7 @@ mod tests {
         };
         assert!(matches!(error, StoreError::TimedOut { .. }));
         assert!(started.elapsed() <= TIMEOUTS.deadline + Duration::from_millis(1));
-        assert!(started.elapsed() + BACKOFF.most >= TIMEOUTS.deadline);
+        assert!(started.elapsed() + BACKOFF.max >= TIMEOUTS.deadline);
     }
 
     #[tokio::test(start_paused = true)]

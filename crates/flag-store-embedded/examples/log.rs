@@ -81,7 +81,7 @@ async fn main() -> anyhow::Result<()> {
 async fn time(
     log: &EmbeddedLog,
     what: &str,
-    of: ExposureScope<'_>,
+    scope: ExposureScope<'_>,
     limit: usize,
 ) -> anyhow::Result<()> {
     let mut times = Vec::new();
@@ -89,7 +89,7 @@ async fn time(
     for _ in 0..TIMES {
         let begun = Instant::now();
         let query = ExposureQuery {
-            of,
+            scope,
             within: TimeRange::ALL,
             group: None,
             limit,

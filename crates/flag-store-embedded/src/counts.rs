@@ -27,7 +27,7 @@ pub(crate) struct QueryOwned {
 
 impl From<CountsQuery<'_>> for QueryOwned {
     fn from(query: CountsQuery<'_>) -> Self {
-        let flags = match query.of {
+        let flags = match query.scope {
             CountsScope::Project(project) => ExposureScope::Project(project),
             CountsScope::Flag(flag) => ExposureScope::Flag(flag),
         };

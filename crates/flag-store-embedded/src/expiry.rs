@@ -275,7 +275,7 @@ mod tests {
             .unwrap();
         assert_eq!(remove().await.unwrap(), 2_399);
         let query = CountsQuery {
-            of: CountsScope::Flag(&flag),
+            scope: CountsScope::Flag(&flag),
             since: Minute::from_number(0),
             until: Minute::from_number(9_999),
         };

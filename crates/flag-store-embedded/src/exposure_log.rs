@@ -155,13 +155,13 @@ impl ExposureLog for EmbeddedLog {
     /// upgrade copies meanwhile may come twice.
     fn page<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
         let query = PageQuery {
-            of: ScopeOwned::from(of),
+            scope: ScopeOwned::from(scope),
             within,
             after: after.cloned(),
             limit,
@@ -175,13 +175,13 @@ impl ExposureLog for EmbeddedLog {
     /// The rows in the order of their keys; then by flag, and within a flag from the newest block to the oldest.
     fn batches<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
     ) -> BoxFuture<'a, Result<BatchPage, StoreError>> {
         let query = PageQuery {
-            of: ScopeOwned::from(of),
+            scope: ScopeOwned::from(scope),
             within,
             after: after.cloned(),
             limit,
@@ -195,12 +195,12 @@ impl ExposureLog for EmbeddedLog {
     /// Reads the blocks that were added, and the rows that were written since a minute before the cursor.
     fn logged_after<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         after: Option<&'a Cursor>,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
-        let (of, after) = (ScopeOwned::from(of), after.cloned());
+        let (scope, after) = (ScopeOwned::from(scope), after.cloned());
         let page = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
-            blocks::logged_after(database, &of, after.as_ref(), is_awaited)
+            blocks::logged_after(database, &scope, after.as_ref(), is_awaited)
         };
         Box::pin(self.0.file.read(self.0.timeout, page))
     }
@@ -213,16 +213,16 @@ impl ExposureLog for EmbeddedLog {
         Box::pin(async move {
             let mut newest = NewestExposures::new(query);
             // Before the blocks, into which rows may be copied meanwhile.
-            let mut scan = query.of.rows().limit(PAGE);
+            let mut scan = query.scope.rows().limit(PAGE);
             loop {
                 let rows = self.0.scan(scan.clone()).await?;
                 let Some(last) = rows.last() else { break };
                 scan.go_on_after(&last.key);
                 newest.extend(rows.into_iter().map(ExposureRecord::from));
             }
-            let of = ScopeOwned::from(query.of);
+            let scope = ScopeOwned::from(query.scope);
             let in_blocks = move |database: &Database, is_awaited: &dyn Fn() -> bool| {
-                blocks::newest_in_blocks(database, &of, &mut newest, is_awaited)?;
+                blocks::newest_in_blocks(database, &scope, &mut newest, is_awaited)?;
                 Ok(newest.into_records())
             };
             self.0.file.read(self.0.timeout, in_blocks).await

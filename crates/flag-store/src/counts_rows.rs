@@ -35,7 +35,7 @@ pub(crate) async fn counts_in_rows(
     query: CountsQuery<'_>,
 ) -> Result<Vec<MinuteCounts>, StoreError> {
     let mut sum = CountsSum::default();
-    match query.of {
+    match query.scope {
         CountsScope::Flag(flag) => counts_of_flag(rows, flag, query, &mut sum).await?,
         CountsScope::Project(project) => {
             let mut scan = Scan::prefix(counts_prefix(project)).limit(1);

@@ -49,7 +49,7 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
     /// or none, though others follow. The cursor must be used with the same scope and time.
     fn page<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
@@ -59,13 +59,13 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
     /// some more than `limit`. The cursor is of its own kind.
     fn batches<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
     ) -> BoxFuture<'a, Result<BatchPage, StoreError>> {
         Box::pin(async move {
-            let page = self.page(of, within, after, limit).await?;
+            let page = self.page(scope, within, after, limit).await?;
             Ok(BatchPage {
                 batches: Vec::new(),
                 records: page.records,
@@ -78,7 +78,7 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
     /// and where to begin. There is always a next cursor.
     fn logged_after<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         after: Option<&'a Cursor>,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>>;
 
@@ -162,7 +162,7 @@ pub trait ExposureLog: fmt::Debug + Send + Sync + 'static {
             let mut newest = NewestExposures::new(query);
             let mut after = None;
             loop {
-                let page = self.page(query.of, query.within, after.as_ref(), PAGE);
+                let page = self.page(query.scope, query.within, after.as_ref(), PAGE);
                 let page = page.await?;
                 newest.extend(page.records);
                 after = page.next;
@@ -251,7 +251,7 @@ impl ExposureScope<'_> {
 #[derive(Clone, Copy, Debug)]
 pub struct ExposureQuery<'a> {
     /// The flags and the instance.
-    pub of: ExposureScope<'a>,
+    pub scope: ExposureScope<'a>,
     /// When they were served.
     pub within: TimeRange,
     /// Of this rollout group.

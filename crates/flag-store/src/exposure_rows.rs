@@ -82,22 +82,22 @@ impl<T: ExposureRows> ExposureLog for T {
 
     fn page<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
-        Box::pin(page_of_rows(self.rows(), of, within, after, limit))
+        Box::pin(page_of_rows(self.rows(), scope, within, after, limit))
     }
 
     fn logged_after<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         after: Option<&'a Cursor>,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
         Box::pin(async move {
             let mut recent = Recent::new(after, SystemClock.now());
-            let mut scan = of.rows().limit(PAGE);
+            let mut scan = scope.rows().limit(PAGE);
             loop {
                 let rows = self.written_since(scan.clone(), recent.since()).await?;
                 let last = rows.last().filter(|_| rows.len() == PAGE);
@@ -173,12 +173,12 @@ impl<T: ExposureRows> ExposureLog for T {
 /// The next rows of a scope by key, without those of another time; the cursor is the key of the last one.
 async fn page_of_rows(
     rows: &dyn RowStore,
-    of: ExposureScope<'_>,
+    scope: ExposureScope<'_>,
     within: TimeRange,
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<ExposurePage, StoreError> {
-    let mut scan = of.rows();
+    let mut scan = scope.rows();
     if let Some(Cursor(key)) = after {
         scan.go_on_after(key);
     }

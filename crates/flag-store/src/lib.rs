@@ -19,7 +19,7 @@ mod flags;
 mod forget;
 mod head;
 mod history_check;
-mod instance_names;
+mod instance_id_mode;
 pub mod literal;
 #[cfg(any(test, feature = "conformance"))]
 pub mod memory;
@@ -50,7 +50,7 @@ pub use crate::exposure_block::{
     BlockError, Blocks, ExposureBlock, decode_block, may_hold, without_instance,
 };
 pub use crate::exposure_counts::{
-    Counted, CountsQuery, CountsScope, CountsSum, CountsWriterId, MOST_ENTRIES, Minute,
+    Counted, CountsQuery, CountsScope, CountsSum, CountsWriterId, MAX_ENTRIES, Minute,
     MinuteCounts, answers_by_group,
 };
 pub use crate::exposure_log::{
@@ -64,7 +64,7 @@ pub use crate::flags::{FlagEntry, FlagStore, ReadError};
 pub use crate::forget::{InstanceExposures, instance_in_rows};
 pub use crate::head::{ChangeMark, HeadCell, HeadRow, ProjectDigest};
 pub use crate::history_check::{Break, Broken, HistoryCheck, LateRow};
-pub use crate::instance_names::InstanceNames;
+pub use crate::instance_id_mode::InstanceIdMode;
 pub use crate::newest::RowInForce;
 pub use crate::options::{RowOptions, Spelling};
 pub use crate::pages::{Pages, project_rows};

@@ -18,7 +18,7 @@ use crate::stored::{decode_replica, decode_served, encode_replica, encode_served
 const SILENCE: Duration = Duration::from_mins(3);
 
 /// The most flags whose latest change a replica reports.
-const MOST_CHANGED: usize = 100;
+const MAX_CHANGED: usize = 100;
 
 /// A replica of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl ServedRevisions {
     /// Notes that the replica serves this revision of a flag.
     pub fn note(&mut self, flag: FlagKey, revision: Timestamp) {
         self.forget(&flag);
-        if self.changed.len() == MOST_CHANGED {
+        if self.changed.len() == MAX_CHANGED {
             self.changed.remove(0);
         }
         self.changed.push((flag, revision));
@@ -221,10 +221,10 @@ mod tests {
     #[test]
     fn only_the_latest_changes_are_kept() {
         let mut served = ServedRevisions::default();
-        for number in 0..=MOST_CHANGED {
+        for number in 0..=MAX_CHANGED {
             served.note(flag(&number.to_string()), SystemClock.now());
         }
-        assert_eq!(served.changed.len(), MOST_CHANGED);
+        assert_eq!(served.changed.len(), MAX_CHANGED);
         assert_eq!(served.changed[0].0, flag("1"));
     }
 }

@@ -295,7 +295,7 @@ impl ExposureLog for ScriptedLog {
     fn append<'a>(&'a self, batch: &'a ExposureBatch) -> BoxFuture<'a, Vec<Appended>> {
         let records = batch
             .exposures()
-            .flat_map(|of| of.record(batch.booleans()))
+            .flat_map(|scope| scope.record(batch.booleans()))
             .collect();
         Box::pin(async move {
             let store = self.store();
@@ -343,21 +343,21 @@ impl ExposureLog for ScriptedLog {
 
     fn page<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
-        let page = async move |store: &MemoryLog| store.page(of, within, after, limit).await;
+        let page = async move |store: &MemoryLog| store.page(scope, within, after, limit).await;
         Box::pin(self.call(LogCall::Page, page))
     }
 
     fn logged_after<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         after: Option<&'a Cursor>,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
-        let page = async move |store: &MemoryLog| store.logged_after(of, after).await;
+        let page = async move |store: &MemoryLog| store.logged_after(scope, after).await;
         Box::pin(self.call(LogCall::LoggedAfter, page))
     }
 

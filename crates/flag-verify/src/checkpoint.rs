@@ -19,11 +19,11 @@ const FORMAT: u32 = 1;
 const MODE: u32 = 0o600;
 
 /// The most bytes of the file.
-const MOST_BYTES: u64 = 1 << 30;
+const MAX_BYTES: u64 = 1 << 30;
 
 /// What is verified; a checkpoint goes on only with the same question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Question {
+pub struct VerificationScope {
     /// The store.
     pub store: String,
     /// The project.
@@ -55,7 +55,7 @@ pub enum CheckpointError {
     },
     /// The checkpoint is of another question.
     #[error("checkpoint {} belongs to another verification: {found}; name the same project, flag and times, or remove it to begin anew", path.display())]
-    OtherQuestion {
+    OtherScope {
         /// The file.
         path: PathBuf,
         /// What it is of.
@@ -69,7 +69,7 @@ pub(crate) struct Saved {
     format: u32,
     /// How a known text is hashed: fingerprints of another hash are worthless.
     hash: u64,
-    question: Question,
+    question: VerificationScope,
     since: Option<i64>,
     until: Option<i64>,
     after: Vec<u8>,
@@ -81,11 +81,11 @@ pub(crate) struct Saved {
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
     path: PathBuf,
-    question: Question,
+    question: VerificationScope,
 }
 
 impl Checkpoint {
-    pub(crate) fn new(path: &Path, question: Question) -> Self {
+    pub(crate) fn new(path: &Path, question: VerificationScope) -> Self {
         Self {
             path: path.to_owned(),
             question,
@@ -97,7 +97,7 @@ impl Checkpoint {
         if !self.path.exists() {
             return Ok(None);
         }
-        let bytes = flag_keys::read_regular(&self.path, MOST_BYTES);
+        let bytes = flag_keys::read_regular(&self.path, MAX_BYTES);
         let bytes = bytes.map_err(|source| self.failed(source))?;
         let path = self.path.clone();
         let saved: Option<Saved> = serde_json::from_slice(&bytes).ok();
@@ -107,7 +107,7 @@ impl Checkpoint {
         };
         if saved.question != self.question {
             let found = saved.question.to_string();
-            return Err(CheckpointError::OtherQuestion { path, found });
+            return Err(CheckpointError::OtherScope { path, found });
         }
         Ok(Some(saved))
     }
@@ -183,7 +183,7 @@ impl Saved {
     }
 }
 
-impl std::fmt::Display for Question {
+impl std::fmt::Display for VerificationScope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.project)?;
         if let Some(flag) = &self.flag {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use flag_model::{Format, HashAlgorithm, Reason, Salt};
+use flag_model::{BucketScheme, HashAlgorithm, Reason, Salt};
 use flag_rollout::{bucket, decide, hash_point};
 use serde_json::Value;
 
@@ -22,9 +22,9 @@ fn algorithm(vector: &Value) -> HashAlgorithm {
 }
 
 /// Version 2 with a salt, version 1 without.
-fn format(vector: &Value) -> Format {
+fn format(vector: &Value) -> BucketScheme {
     let algorithm = algorithm(vector);
-    text(vector, "salt").map_or(Format::v1(algorithm), |salt| v2(algorithm, salt))
+    text(vector, "salt").map_or(BucketScheme::v1(algorithm), |salt| v2(algorithm, salt))
 }
 
 #[test]

@@ -125,14 +125,14 @@ impl MinuteCounter {
     }
 
     /// Takes at most this many counts of a writer that are not written; each must be finished. `None` if all are written.
-    pub(crate) fn take(&self, most: usize) -> Option<(CountsWriterId, Vec<MinuteCounts>)> {
+    pub(crate) fn take(&self, max: usize) -> Option<(CountsWriterId, Vec<MinuteCounts>)> {
         let mut state = self.state();
         let cells = state.minutes.values_mut().flat_map(HashMap::values_mut);
         let mut changed = cells.filter(|cell| cell.state == CellState::Changed);
         let first = changed.next()?;
         let writer = first.writer;
         let same = changed.filter(|cell| cell.writer == writer);
-        let taken = std::iter::once(first).chain(same).take(most).map(|cell| {
+        let taken = std::iter::once(first).chain(same).take(max).map(|cell| {
             cell.state = CellState::Taken;
             cell.counts.clone()
         });

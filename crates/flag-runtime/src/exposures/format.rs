@@ -1,13 +1,15 @@
 //! How exposures are written to the log.
 
 use flag_model::{Bucket, InstanceId, Invalid, Timestamp};
-use flag_store::{Exposure, ExposureBatch, ExposureRecord, InstanceNames, Spelling, TemplateIndex};
+use flag_store::{
+    Exposure, ExposureBatch, ExposureRecord, InstanceIdMode, Spelling, TemplateIndex,
+};
 
 /// How exposures are written to the log.
 #[derive(Clone, Debug)]
 pub struct ExposureFormat {
     /// How instances are named.
-    pub names: InstanceNames,
+    pub id_mode: InstanceIdMode,
     /// How booleans are spelled.
     pub booleans: Spelling,
 }
@@ -15,7 +17,7 @@ pub struct ExposureFormat {
 impl ExposureFormat {
     /// Adds an exposure to a batch, with the instance named as in the log.
     ///
-    /// Without its bucket where ids are hashed, see [`InstanceNames::apply`].
+    /// Without its bucket where ids are hashed, see [`InstanceIdMode::apply`].
     pub(crate) fn push(
         &self,
         batch: &mut ExposureBatch,
@@ -25,7 +27,7 @@ impl ExposureFormat {
         bucket: Option<Bucket>,
         created: Timestamp,
     ) {
-        match self.names.pseudonym(instance) {
+        match self.id_mode.pseudonym(instance) {
             None => batch.push(template, request_id, instance, bucket, created),
             Some(name) => batch.push(template, request_id, &name, None, created),
         }
@@ -33,7 +35,7 @@ impl ExposureFormat {
 
     /// Returns the exposure with the instance named as in the log.
     pub(crate) fn name<'a>(&self, exposure: Exposure<'a>) -> Exposure<'a> {
-        self.names.apply(exposure)
+        self.id_mode.apply(exposure)
     }
 
     /// Returns the record of an exposure.

@@ -193,14 +193,14 @@ impl Queue {
     ///
     /// If the future is dropped, the exposure waits no longer; it is logged if it was accepted before.
     pub(crate) async fn push_waiting(&self, decision: OwnedDecision) -> bool {
-        let most = match self.overflow {
-            Overflow::Wait(most) => most,
+        let max = match self.overflow {
+            Overflow::Wait(max) => max,
             Overflow::Drop => Duration::ZERO,
         };
         let Some((mut place, acceptance)) = self.wait(decision) else {
             return true;
         };
-        let _ = timeout(most, acceptance).await;
+        let _ = timeout(max, acceptance).await;
         !place.leave()
     }
 

@@ -107,11 +107,11 @@ impl ServedProjects {
     }
 
     /// Returns what is not reported, at most so much of it, and counts it as reported.
-    pub(crate) fn take(&self, most: usize) -> Vec<(ProjectName, ServedRevisions)> {
+    pub(crate) fn take(&self, max: usize) -> Vec<(ProjectName, ServedRevisions)> {
         let mut state = self.state();
         let projects = state.projects.iter_mut();
         let unreported = projects.filter(|(_, project)| !project.is_reported);
-        let taken = unreported.take(most).map(|(name, project)| {
+        let taken = unreported.take(max).map(|(name, project)| {
             project.is_reported = true;
             (name.clone(), project.served.clone())
         });

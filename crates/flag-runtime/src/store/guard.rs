@@ -55,7 +55,7 @@ struct Bounds {
     settings: GuardSettings,
     /// One permit for each concurrent read.
     read_permits: Semaphore,
-    most_waiting: usize,
+    max_waiting: usize,
     waiting: AtomicUsize,
     read_circuit: Arc<Circuit>,
     write_circuit: Circuit,
@@ -74,7 +74,7 @@ impl StoreGuard<dyn RowStore> {
         let bounds = Arc::new(Bounds {
             settings,
             read_permits: Semaphore::new(settings.concurrent_reads),
-            most_waiting: settings.concurrent_reads * WAITING_PER_READ,
+            max_waiting: settings.concurrent_reads * WAITING_PER_READ,
             waiting: AtomicUsize::new(0),
             read_circuit: Arc::new(Circuit::new()),
             write_circuit: Circuit::new(),
@@ -91,7 +91,7 @@ impl StoreGuard<dyn RowStore> {
         let bounds = Arc::new(Bounds {
             settings,
             read_permits: Semaphore::new(settings.concurrent_reads),
-            most_waiting: settings.concurrent_reads * WAITING_PER_READ_SEPARATE,
+            max_waiting: settings.concurrent_reads * WAITING_PER_READ_SEPARATE,
             waiting: AtomicUsize::new(0),
             read_circuit: Arc::new(Circuit::new()),
             write_circuit: Circuit::new(),
@@ -173,7 +173,7 @@ impl Bounds {
             return Err(self.reject(operation, Rejection::CircuitOpen));
         }
         let waiting = WaitingCall::new(&self.waiting);
-        let permit = if waiting.before < self.most_waiting {
+        let permit = if waiting.before < self.max_waiting {
             timeout_at(deadline, self.read_permits.acquire()).await.ok()
         } else {
             None

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flag_store::{ExposureLog, FlagStore, InstanceNames};
+use flag_store::{ExposureLog, FlagStore, InstanceIdMode};
 
 use super::listing::Listings;
 
@@ -42,6 +42,6 @@ pub(super) struct Sources {
     pub(super) store: FlagStore,
     pub(super) log: Arc<dyn ExposureLog>,
     /// How the log names instances.
-    pub(super) names: InstanceNames,
+    pub(super) names: InstanceIdMode,
     pub(super) listings: Listings,
 }

@@ -22,7 +22,7 @@ const SEED_WAITS: Duration = Duration::from_secs(10);
 /// Pauses between attempts to open the store.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(100),
-    most: Duration::from_secs(1),
+    max: Duration::from_secs(1),
     jitter: Jitter::between(0.75, 1.0),
 };
 

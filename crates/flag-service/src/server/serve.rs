@@ -193,10 +193,10 @@ fn make_readers(
     let guard = guard.with_separate_limits(dashboard::guard_settings(reads));
     let log: Arc<dyn ExposureLog> = Arc::new(guard.for_log(log));
     let store = FlagStore::new(Arc::new(guard), Arc::new(SystemClock)).with_options(config.rows);
-    let names = config.exposures.format.names.clone();
-    let records = RecordReader::new(store.clone(), Arc::clone(&log), names.clone(), pages);
+    let id_mode = config.exposures.format.id_mode.clone();
+    let records = RecordReader::new(store.clone(), Arc::clone(&log), id_mode.clone(), pages);
     let dashboard = config.dashboard.clone().map(|settings| {
-        let logged = (names, config.exposures.recording);
+        let logged = (id_mode, config.exposures.recording);
         let dashboard = Dashboard::new(settings, store, log, logged, (pages, reads));
         Data::new(dashboard)
     });

@@ -24,9 +24,9 @@ fn counts(flag: &FlagKey, minute: i64, groups: &[(&str, u64)]) -> MinuteCounts {
     counts
 }
 
-fn between(of: CountsScope<'_>, since: i64, until: i64) -> CountsQuery<'_> {
+fn between(scope: CountsScope<'_>, since: i64, until: i64) -> CountsQuery<'_> {
     CountsQuery {
-        of,
+        scope,
         since: Minute::from_number(since),
         until: Minute::from_number(until),
     }
@@ -84,13 +84,13 @@ pub async fn counts_are_read_by_flag_and_minute<T: ExposureLog>(log: Log<T>) {
     }
     log.write_counts(CountsWriterId(1), &written).await.unwrap();
     let project = project();
-    let read = async |of, since, until| {
-        let found = log.counts(between(of, since, until)).await.unwrap();
-        let minutes = found.into_iter().map(|of| {
+    let read = async |scope, since, until| {
+        let found = log.counts(between(scope, since, until)).await.unwrap();
+        let minutes = found.into_iter().map(|counts| {
             let FlagKey {
                 flag_type, name, ..
-            } = of.flag;
-            format!("{flag_type}/{name} {}", of.minute.number())
+            } = counts.flag;
+            format!("{flag_type}/{name} {}", counts.minute.number())
         });
         minutes.collect::<Vec<_>>()
     };

@@ -30,7 +30,7 @@ use crate::options::Spelling;
 const FORMAT: u8 = 1;
 
 /// The most bytes of a block before it is compressed: beyond what any batch has, and no danger to a reader's memory.
-const MOST_BYTES: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
 /// The tags of a template: what of it is there, and what it is where that is one of a few.
 mod tag {
@@ -133,9 +133,7 @@ fn decompress(compressed: &[u8]) -> Result<Vec<u8>, BlockError> {
         format => return Err(BlockError::Format(format)),
     }
     let length = compressed.number()?;
-    let length = usize::try_from(length)
-        .ok()
-        .filter(|_| length <= MOST_BYTES);
+    let length = usize::try_from(length).ok().filter(|_| length <= MAX_BYTES);
     let length = length.ok_or(BlockError::Number)?;
     let bytes = lz4_flex::block::decompress(compressed.rest(), length);
     bytes.map_err(|_| BlockError::Compression)

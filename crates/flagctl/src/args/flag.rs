@@ -74,8 +74,8 @@ impl FlagWords {
     }
 
     /// The flag, and a bounded number of further words.
-    pub(crate) fn with_rest(&self, most: usize) -> Result<(NamedFlag, &[String]), String> {
-        split(&self.words, self.project.project.as_deref(), most)
+    pub(crate) fn with_rest(&self, max: usize) -> Result<(NamedFlag, &[String]), String> {
+        split(&self.words, self.project.project.as_deref(), max)
     }
 }
 
@@ -83,10 +83,10 @@ impl FlagWords {
 pub(crate) fn split<'w>(
     words: &'w [String],
     project: Option<&str>,
-    most: usize,
+    max: usize,
 ) -> Result<(NamedFlag, &'w [String]), String> {
     let (named, rest) = first(words)?;
-    if let Some(word) = rest.get(most) {
+    if let Some(word) = rest.get(max) {
         return Err(unexpected(words, word));
     }
     let project = match (&named.project, project) {

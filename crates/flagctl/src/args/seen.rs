@@ -70,7 +70,7 @@ impl AtMost {
     /// Whether fewer move, or just as many.
     pub(crate) fn allows(self, moved: u64, seen: u64) -> bool {
         match self {
-            Self::Instances(most) => moved <= most,
+            Self::Instances(max) => moved <= max,
             #[expect(
                 clippy::cast_precision_loss,
                 reason = "numbers of instances are far below 2^52"
@@ -85,7 +85,7 @@ impl AtMost {
             Some(percent) => percent.parse().ok().map(Self::Percent),
             None => text.parse().ok().map(Self::Instances),
         };
-        let is_valid = |most: &Self| match most {
+        let is_valid = |max: &Self| match max {
             Self::Instances(_) => true,
             Self::Percent(percent) => (0.0..=100.0).contains(percent),
         };
@@ -98,7 +98,7 @@ impl AtMost {
 impl std::fmt::Display for AtMost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Instances(most) => write!(f, "{most}"),
+            Self::Instances(max) => write!(f, "{max}"),
             Self::Percent(percent) => write!(f, "{percent}%"),
         }
     }

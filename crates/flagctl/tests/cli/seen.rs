@@ -120,7 +120,7 @@ fn a_change_that_moves_too_many_is_refused() {
     let instances: Vec<&str> = instances.iter().map(String::as_str).collect();
     let dir = seen(&instances);
     let treated = instances.iter().filter(|id| is_treated(&dir, id)).count();
-    let kill = |most: &str| on_flag(&dir, "kill", &["--overrides", "--at-most", most]);
+    let kill = |max: &str| on_flag(&dir, "kill", &["--overrides", "--at-most", max]);
     let too_many = kill(&(treated - 1).to_string());
     let says = format!("{treated} of 40 instances seen would move, more than --at-most");
     check_said(&too_many, 4, &["instances seen in 7 d: 40", &says]);
@@ -144,8 +144,8 @@ fn hashed_instances_and_missing_exposures_are_named() {
     ];
     check_said(&killed, 0, &says);
     // What is not known may move.
-    let most = on_flag(&dir, "kill", &["--overrides", "--at-most", "1"]);
-    check_said(&most, 4, &["2 of 2 instances seen may move"]);
+    let max = on_flag(&dir, "kill", &["--overrides", "--at-most", "1"]);
+    check_said(&max, 4, &["2 of 2 instances seen may move"]);
     let flag = format!("csr-assistant/feature/{NAME}").parse().unwrap();
     let minute = Minute::of(SystemClock.now().saturating_sub(Duration::from_hours(2)));
     let mut counts = MinuteCounts::new(flag, minute);

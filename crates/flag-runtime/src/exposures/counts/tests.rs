@@ -189,7 +189,7 @@ fn writing(store: &Arc<ScriptedLog>) -> (Arc<MinuteCounter>, oneshot::Sender<()>
 async fn written(store: &ScriptedLog) -> Vec<MinuteCounts> {
     let project = ProjectName::new("p").unwrap();
     let query = CountsQuery {
-        of: CountsScope::Project(&project),
+        scope: CountsScope::Project(&project),
         since: Minute::of(at(0, 0)),
         until: Minute::of(at(1_440, 0)),
     };

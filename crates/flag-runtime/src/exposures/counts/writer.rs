@@ -18,7 +18,7 @@ const PERIOD: Duration = Duration::from_mins(1);
 /// Pauses after failures.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(1),
-    most: PERIOD,
+    max: PERIOD,
     jitter: Jitter::between(0.5, 1.0),
 };
 

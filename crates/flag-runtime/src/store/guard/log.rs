@@ -41,22 +41,22 @@ impl ExposureLog for StoreGuard<dyn ExposureLog> {
 
     fn page<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         within: TimeRange,
         after: Option<&'a Cursor>,
         limit: usize,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
-        let call = async move { self.store.opened()?.page(of, within, after, limit).await };
+        let call = async move { self.store.opened()?.page(scope, within, after, limit).await };
         let timeout = self.bounds.scan_timeout(Some(limit));
         Box::pin(self.bounds.read(Operation::Scan, timeout, call))
     }
 
     fn logged_after<'a>(
         &'a self,
-        of: ExposureScope<'a>,
+        scope: ExposureScope<'a>,
         after: Option<&'a Cursor>,
     ) -> BoxFuture<'a, Result<ExposurePage, StoreError>> {
-        let call = async move { self.store.opened()?.logged_after(of, after).await };
+        let call = async move { self.store.opened()?.logged_after(scope, after).await };
         let timeout = self.bounds.scan_timeout(None);
         Box::pin(self.bounds.read(Operation::Scan, timeout, call))
     }

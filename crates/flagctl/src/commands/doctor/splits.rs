@@ -71,7 +71,8 @@ fn mismatch(ratio: &SampleRatio, answers: u64) -> String {
 #[cfg(test)]
 mod tests {
     use flag_model::{
-        FlagValue, Format, FormatVersion, HashAlgorithm, Percent, Reason, RevisionParts, Treatment,
+        BucketScheme, FlagValue, FormatVersion, HashAlgorithm, Percent, Reason, RevisionParts,
+        Treatment,
     };
     use flag_store::memory::MemoryLog;
     use flag_store::{Counted, CountsWriterId, Minute, MinuteCounts};
@@ -93,7 +94,7 @@ mod tests {
         };
         let parts = RevisionParts {
             flag: "p/feature/f".parse().unwrap(),
-            format: Format::v1(HashAlgorithm::Md5),
+            format: BucketScheme::v1(HashAlgorithm::Md5),
             control: FlagValue::Boolean(false),
             comment: "Test".to_owned(),
             owner: None,

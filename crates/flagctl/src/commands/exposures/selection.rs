@@ -64,7 +64,7 @@ impl Selection {
         limit: usize,
     ) -> Result<Vec<ExposureRecord>, StoreError> {
         let query = |of| ExposureQuery {
-            of,
+            scope: of,
             within,
             group: self.group.as_deref(),
             limit,

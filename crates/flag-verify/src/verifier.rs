@@ -9,7 +9,7 @@ use flag_store::{
 };
 
 use crate::check::{Comparison, Served, check};
-use crate::finding::{Finding, Kind};
+use crate::fault::{Fault, FaultKind};
 use crate::fingerprints::{self, Fingerprints};
 use crate::ids::KnownIds;
 use crate::logged::{self, Logged};
@@ -18,7 +18,7 @@ use crate::revisions::{OwnRevision, Revisions};
 
 /// Decides exposures again.
 #[derive(Debug)]
-pub(crate) struct Again<'a> {
+pub(crate) struct Verifier<'a> {
     store: &'a FlagStore,
     ids: &'a KnownIds,
     pub(crate) report: Report,
@@ -51,7 +51,7 @@ struct Entry<'e> {
     created: Timestamp,
 }
 
-impl<'a> Again<'a> {
+impl<'a> Verifier<'a> {
     /// Goes on with a report.
     pub(crate) fn new(
         (store, ids): (&'a FlagStore, &'a KnownIds),
@@ -79,7 +79,7 @@ impl<'a> Again<'a> {
     }
 
     /// Puts the counts of the present flag into the report.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn flush_current(&mut self) {
         if let Some(current) = &mut self.current {
             let report = std::mem::take(&mut current.report);
             self.report.flags.insert(current.name.clone(), report);
@@ -92,7 +92,7 @@ impl<'a> Again<'a> {
         if self.current.as_ref().is_some_and(is_current) {
             return Ok(());
         }
-        self.settle();
+        self.flush_current();
         let name = format!("{}/{}", flag.flag_type, flag.name);
         let report = self.report.flags.remove(&name).unwrap_or_default();
         self.current = Some(Current {
@@ -146,7 +146,7 @@ impl<'a> Again<'a> {
                 created: entry.created,
             };
             let context = (self.ids, &mut self.fingerprints);
-            let fault = current.meet(of, &entry, context);
+            let fault = current.check_entry(of, &entry, context);
             if let Some(fault) = fault {
                 self.report.add(fault);
             }
@@ -179,7 +179,7 @@ impl<'a> Again<'a> {
             request_id: &logged.request_id,
             created: logged.created,
         };
-        let fault = current.meet(&mut of, &entry, (self.ids, &mut self.fingerprints));
+        let fault = current.check_entry(&mut of, &entry, (self.ids, &mut self.fingerprints));
         current.report.count(&of);
         if let Some(fault) = fault {
             self.report.add(fault);
@@ -202,8 +202,8 @@ impl<'a> Again<'a> {
             current.report.exposures += 1;
             current.report.unreadable += 1;
         }
-        self.report.add(Finding {
-            kind: Kind::Unreadable,
+        self.report.add(Fault {
+            kind: FaultKind::Unreadable,
             flag,
             instance_id: text.instance,
             request_id: text.request_id,
@@ -237,12 +237,12 @@ impl<'o> TemplateCheck<'o> {
 
 impl Current<'_> {
     /// Decides an exposure again, and counts it; returns its fault, if it has one.
-    fn meet(
+    fn check_entry(
         &mut self,
         of: &mut TemplateCheck<'_>,
         entry: &Entry<'_>,
         (ids, fingerprints): (&KnownIds, &mut Fingerprints),
-    ) -> Option<Finding> {
+    ) -> Option<Fault> {
         let instance = entry.served.instance.as_str();
         let created = entry.created.unix_micros();
         self.report.exposures += 1;
@@ -259,15 +259,15 @@ impl Current<'_> {
             Comparison::UnreadableRevision => self.report.unreadable_revision += 1,
             Comparison::UnknownRevision => {
                 self.report.unknown_revision += 1;
-                return Some(self.finding(Kind::UnknownRevision, of, entry));
+                return Some(self.fault(FaultKind::UnknownRevision, of, entry));
             }
             Comparison::Differs(difference) => {
                 self.report.decided_otherwise += 1;
-                return Some(Finding {
+                return Some(Fault {
                     what: difference.column.to_owned(),
                     logged: difference.logged,
                     decided: difference.decided,
-                    ..self.finding(Kind::DecidedOtherwise, of, entry)
+                    ..self.fault(FaultKind::DecidedOtherwise, of, entry)
                 });
             }
         }
@@ -304,9 +304,9 @@ impl Current<'_> {
     }
 
     #[cold]
-    fn finding(&self, kind: Kind, of: &TemplateCheck<'_>, entry: &Entry<'_>) -> Finding {
+    fn fault(&self, kind: FaultKind, of: &TemplateCheck<'_>, entry: &Entry<'_>) -> Fault {
         let revision = of.template.revision.map(|made| made.to_string());
-        Finding {
+        Fault {
             kind,
             flag: self.name.clone(),
             instance_id: entry.served.instance.to_string(),

@@ -2,8 +2,8 @@
 //!
 //! Exact: each instance in the exposure log of that time is decided once before and once after the change. Of the instances
 //! only a hash is kept in memory.
+mod instance_impact;
 mod list;
-mod movers;
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use flag_store::{
     Minute, MinuteCounts, StoreError, SystemClock, TimeRange,
 };
 
+use self::instance_impact::{Full, InstanceImpact, MAX};
 use self::list::{List, ListError};
-use self::movers::{Full, MOST, Movers};
 use crate::args::{AtMost, ChangeArgs, Seen, SeenArgs};
 use crate::change::{Change, Plans};
 use crate::confirm::{Confirmed, confirm};
@@ -33,10 +33,10 @@ const AT_ONCE: usize = 5_000;
 
 /// Why a change is refused, or why it is unknown whom it moves.
 #[derive(Debug, thiserror::Error)]
-enum SeenError {
+enum ImpactError {
     /// More instances would move than are allowed.
     #[error(
-        "{flag}: {may_move} of {seen} instances seen {} move, more than --at-most {most}; nothing was written",
+        "{flag}: {may_move} of {seen} instances seen {} move, more than --at-most {max}; nothing was written",
         if may_move > moved { "may" } else { "would" }
     )]
     TooMany {
@@ -45,22 +45,22 @@ enum SeenError {
         /// Includes those of which only a hash is logged.
         may_move: u64,
         seen: u64,
-        most: AtMost,
+        max: AtMost,
     },
     /// It is not known how many would move.
     #[error("{flag}: it is not known how many instances would move, as {why}; nothing was written")]
     Unknown { flag: FlagKey, why: &'static str },
     /// There are more than are kept in memory.
     #[error(
-        "{flag}: more than {most} instances were seen in that time: a shorter time for --seen has fewer"
+        "{flag}: more than {max} instances were seen in that time: a shorter time for --seen has fewer"
     )]
-    TooManySeen { flag: FlagKey, most: usize },
+    TooManySeen { flag: FlagKey, max: usize },
     /// The list cannot be written.
     #[error(transparent)]
     List(#[from] ListError),
 }
 
-impl CommandError for SeenError {
+impl CommandError for ImpactError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::TooMany { .. } | Self::Unknown { .. } => ExitCode::Conflict,
@@ -75,7 +75,7 @@ pub(crate) async fn confirm_change(
     mut changes: Vec<Change>,
     args: &ChangeArgs,
 ) -> Result<Confirmed, Failure> {
-    let refused = look(context, &mut changes, &args.seen).await?;
+    let refused = add_impact(context, &mut changes, &args.seen).await?;
     if let Some(refused) = refused {
         for change in &changes {
             output::preview(&change.text());
@@ -86,18 +86,18 @@ pub(crate) async fn confirm_change(
 }
 
 /// Adds to the changes what they do to the instances seen; returns why they are refused, if they are.
-async fn look(
+async fn add_impact(
     context: &Context,
     changes: &mut [Change],
     args: &SeenArgs,
-) -> Result<Option<SeenError>, Failure> {
+) -> Result<Option<ImpactError>, Failure> {
     let is_unreadable = |change: &&mut Change| change.risks.contains(&Risk::Unreadable);
     if args.at_most.is_some()
         && let Some(change) = changes.iter_mut().find(is_unreadable)
     {
         let flag = change.flag.clone();
         let why = "the revision in force cannot be read";
-        return Ok(Some(SeenError::Unknown { flag, why }));
+        return Ok(Some(ImpactError::Unknown { flag, why }));
     }
     if changes.iter().all(|change| change.plans().is_none()) {
         return Ok(None);
@@ -113,9 +113,9 @@ async fn look(
             // Without a log there is nothing to say.
             let reading = async {
                 let log = context.open_log_alone().await.ok()?;
-                let mut looking = Looking::new(log.as_ref(), args, Seen::DEFAULT).ok()?;
-                looking.all(context, changes).await.ok()?;
-                Some(looking.seen > 0)
+                let mut reader = ImpactReader::new(log.as_ref(), args, Seen::DEFAULT).ok()?;
+                reader.all(context, changes).await.ok()?;
+                Some(reader.seen > 0)
             };
             let said = match tokio::time::timeout(READ_FOR, reading).await {
                 Ok(Some(true)) => return Ok(None),
@@ -136,18 +136,18 @@ async fn look(
                 Some(Seen::Off) | None => Seen::DEFAULT,
             };
             let log = context.open_log_alone().await?;
-            let mut looking = Looking::new(log.as_ref(), args, within)?;
-            let reading = looking.all(context, changes);
+            let mut reader = ImpactReader::new(log.as_ref(), args, within)?;
+            let reading = reader.all(context, changes);
             with_progress("reading the exposure log", reading).await
         }
     }
 }
 
 /// Reading the log for the instances that changes move.
-struct Looking<'a> {
+struct ImpactReader<'a> {
     log: &'a dyn ExposureLog,
     range: TimeRange,
-    /// The time, as it is told.
+    /// The time, for people.
     within: String,
     at_most: Option<AtMost>,
     list: Option<List>,
@@ -155,8 +155,12 @@ struct Looking<'a> {
     seen: u64,
 }
 
-impl<'a> Looking<'a> {
-    fn new(log: &'a dyn ExposureLog, args: &SeenArgs, within: Duration) -> Result<Self, SeenError> {
+impl<'a> ImpactReader<'a> {
+    fn new(
+        log: &'a dyn ExposureLog,
+        args: &SeenArgs,
+        within: Duration,
+    ) -> Result<Self, ImpactError> {
         let now = SystemClock.now();
         Ok(Self {
             log,
@@ -164,7 +168,7 @@ impl<'a> Looking<'a> {
                 since: Some(now.saturating_sub(within)),
                 until: None,
             },
-            within: told(within),
+            within: format_duration(within),
             at_most: args.at_most,
             list: args.list_ids.as_deref().map(List::create).transpose()?,
             seen: 0,
@@ -176,7 +180,7 @@ impl<'a> Looking<'a> {
         &mut self,
         context: &Context,
         changes: &mut [Change],
-    ) -> Result<Option<SeenError>, Failure> {
+    ) -> Result<Option<ImpactError>, Failure> {
         let mut refused = None;
         for change in changes {
             let Some(plans) = change.plans() else {
@@ -187,7 +191,7 @@ impl<'a> Looking<'a> {
             refused = refused.or(too_many);
         }
         if let Some(list) = &mut self.list {
-            list.finish().map_err(SeenError::from)?;
+            list.finish().map_err(ImpactError::from)?;
         }
         Ok(refused)
     }
@@ -197,9 +201,9 @@ impl<'a> Looking<'a> {
         context: &Context,
         flag: &FlagKey,
         plans: &Plans,
-    ) -> Result<(Vec<String>, Option<SeenError>), Failure> {
+    ) -> Result<(Vec<String>, Option<ImpactError>), Failure> {
         let failed = |source: StoreError| Failure::from(context.store_failed(source));
-        let mut movers = Movers::new(plans);
+        let mut instance_impact = InstanceImpact::new(plans);
         let mut logged = 0;
         let mut after = None;
         loop {
@@ -207,13 +211,13 @@ impl<'a> Looking<'a> {
             let page = (self.log).batches(of, self.range, after.as_ref(), AT_ONCE);
             let page = page.await.map_err(failed)?;
             logged += page.exposures() as u64;
-            self.add(&page, flag, &mut movers)?;
+            self.add(&page, flag, &mut instance_impact)?;
             after = page.next;
             if after.is_none() {
                 break;
             }
         }
-        let mut said = movers.described(&self.within);
+        let mut said = instance_impact.described(&self.within);
         let counted = self.counted(flag).await.map_err(failed)?;
         if counted > logged {
             said.push(format!(
@@ -221,19 +225,19 @@ impl<'a> Looking<'a> {
                 counted - logged
             ));
         }
-        self.seen += movers.seen();
+        self.seen += instance_impact.seen();
         let refused = self
             .at_most
-            .filter(|most| !most.allows(movers.may_move(), movers.seen()));
-        let refused = refused.map(|most| SeenError::TooMany {
+            .filter(|max| !max.allows(instance_impact.may_move(), instance_impact.seen()));
+        let refused = refused.map(|max| ImpactError::TooMany {
             flag: flag.clone(),
-            moved: movers.moved(),
-            may_move: movers.may_move(),
-            seen: movers.seen(),
-            most,
+            moved: instance_impact.moved(),
+            may_move: instance_impact.may_move(),
+            seen: instance_impact.seen(),
+            max,
         });
         let is_limited_blindly = self.at_most.is_some() && counted > logged;
-        let unknown = is_limited_blindly.then(|| SeenError::Unknown {
+        let unknown = is_limited_blindly.then(|| ImpactError::Unknown {
             flag: flag.clone(),
             why: "some of the exposures counted in that time are not in the log",
         });
@@ -245,15 +249,15 @@ impl<'a> Looking<'a> {
         &mut self,
         page: &BatchPage,
         flag: &FlagKey,
-        movers: &mut Movers<'_>,
-    ) -> Result<(), SeenError> {
+        instance_impact: &mut InstanceImpact<'_>,
+    ) -> Result<(), ImpactError> {
         let of_records = page.records.iter();
         let of_records =
             of_records.filter_map(|record| Some((record.instance()?, record.is_hashed())));
         let of_batches = page.batches.iter().flat_map(ExposureBatch::entries);
         let of_batches = of_batches.map(|entry| (entry.instance, entry.is_hashed()));
         for (name, is_hashed) in of_records.chain(of_batches) {
-            self.add_instance(name, is_hashed, flag, movers)?;
+            self.add_instance(name, is_hashed, flag, instance_impact)?;
         }
         Ok(())
     }
@@ -263,16 +267,16 @@ impl<'a> Looking<'a> {
         name: &str,
         is_hashed: bool,
         flag: &FlagKey,
-        movers: &mut Movers<'_>,
-    ) -> Result<(), SeenError> {
-        let full = |_: Full| SeenError::TooManySeen {
+        instance_impact: &mut InstanceImpact<'_>,
+    ) -> Result<(), ImpactError> {
+        let full = |_: Full| ImpactError::TooManySeen {
             flag: flag.clone(),
-            most: MOST,
+            max: MAX,
         };
         if is_hashed {
-            movers.add_hashed(name).map_err(full)?;
+            instance_impact.add_hashed(name).map_err(full)?;
         } else if let Ok(instance) = InstanceId::new(name)
-            && let Some(moved) = movers.add(&instance).map_err(full)?
+            && let Some(moved) = instance_impact.add(&instance).map_err(full)?
             && let Some(list) = &mut self.list
         {
             list.add(flag, &instance, moved)?;
@@ -284,7 +288,7 @@ impl<'a> Looking<'a> {
     async fn counted(&self, flag: &FlagKey) -> Result<u64, StoreError> {
         let since = self.range.since.unwrap_or(Timestamp::UNIX_EPOCH);
         let counts = self.log.counts(CountsQuery {
-            of: CountsScope::Flag(flag),
+            scope: CountsScope::Flag(flag),
             since: Minute::of(since).plus(1),
             until: Minute::of(SystemClock.now()),
         });
@@ -293,7 +297,7 @@ impl<'a> Looking<'a> {
 }
 
 /// A length of time in its largest whole unit.
-fn told(within: Duration) -> String {
+fn format_duration(within: Duration) -> String {
     let seconds = within.as_secs();
     let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
     let whole = units.iter().find(|(unit, _)| seconds.is_multiple_of(*unit));
